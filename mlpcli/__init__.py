@@ -1,0 +1,3 @@
+"""mlpcli: multilayer perceptrons from one YAML file."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,38 @@
+"""`mlpcli evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlpcli.cli.options import RUNS_DIR, DebugOption, JsonOption, RunArgument, RunsDirOption
+
+
+def evaluate(
+    run: RunArgument,
+    split: Annotated[
+        str, typer.Option(help="Which of the run's splits: train, validation or test.")
+    ] = "test",
+    data: Annotated[
+        Path | None, typer.Option(help="A file of rows with their targets, instead of a split.")
+    ] = None,
+    runs_dir: RunsDirOption = RUNS_DIR,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Metrics of a run on its test split, or on a file."""
+    from mlpcli import report
+    from mlpcli.runs import find_run
+
+    found = find_run(run, runs_dir)
+    from mlpcli.engine.evaluation import evaluate_run
+
+    evaluation = evaluate_run(found, split=split, data=data)
+    for warning in evaluation.warnings:
+        report.show_line(warning, stderr=True, style="yellow")
+    if json:
+        report.show_json(report.evaluation_json(found.label, found.folder, evaluation))
+    else:
+        report.show_evaluation(found.label, evaluation)

@@ -1,0 +1,89 @@
+"""The `mlpcli` program: the list of verbs, and the one place where errors end."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from mlpcli.cli.evaluate import evaluate
+from mlpcli.cli.predict import predict
+from mlpcli.cli.train import train
+
+EXIT_DONE, EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    name="mlpcli",
+    help="Train, evaluate and use multilayer perceptrons from one YAML file.",
+    epilog="Example: mlpcli train configs/digits.yaml",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command(epilog="Example: mlpcli train configs/digits.yaml --set fit.epochs=5")(train)
+app.command(epilog="Example: mlpcli evaluate digits")(evaluate)
+app.command(epilog="Example: mlpcli predict digits rows.npy -o predictions.csv")(predict)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"mlpcli {importlib.metadata.version('mlpcli')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Train, evaluate and use multilayer perceptrons from one YAML file."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program with `arguments` (default: the process's own) and return its exit status."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        status = app(arguments, standalone_mode=False, prog_name="mlpcli")
+        sys.stdout.flush()
+        return status if isinstance(status, int) else EXIT_DONE
+    except KeyboardInterrupt:
+        _show("interrupted")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader has gone: not our error, and nothing to write to
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_DONE
+    except Exception as error:
+        return _end(error, debug="--debug" in arguments)
+
+
+def _end(error: Exception, *, debug: bool) -> int:
+    """Show an error and return the exit status that goes with it."""
+    from mlpcli.errors import MlpcliError
+
+    if debug:
+        import traceback
+
+        traceback.print_exception(error)
+    if isinstance(error, MlpcliError):
+        from mlpcli.report import show_error
+
+        show_error(error)
+        return error.exit_status
+    if hasattr(error, "format_message"):  # Typer's own: an unknown option, a missing argument
+        context = getattr(error, "ctx", None)
+        help_hint = f"; see {context.command_path} --help" if context else ""
+        _show(f"{error.format_message()}{help_hint}")
+        return EXIT_INPUT
+    hint = "" if debug else "; run again with --debug to see where"
+    _show(f"mlpcli failed in a way it did not expect: {type(error).__name__}: {error}{hint}")
+    return EXIT_FAILED
+
+
+def _show(text: str) -> None:
+    print(text, file=sys.stderr)

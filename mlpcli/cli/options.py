@@ -1,0 +1,27 @@
+"""Options that several verbs share, so that each is spelled and explained once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+SpecArgument = Annotated[Path, typer.Argument(metavar="SPEC", help="The YAML file of the experiment.")]
+RunArgument = Annotated[
+    str,
+    typer.Argument(metavar="RUN", help="A name (its newest finished run), name/timestamp, or a run folder."),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Override a field: --set fit.epochs=5. Repeatable."),
+]
+RunsDirOption = Annotated[
+    Path, typer.Option("--runs-dir", metavar="DIR", help="The folder that holds the runs.")
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="One JSON document on stdout, everything else on stderr.")
+]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+RUNS_DIR = Path("runs")

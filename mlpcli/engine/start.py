@@ -1,0 +1,66 @@
+"""The one way to import TensorFlow and Keras: quietly, and without what they would import on the side."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib.abc import MetaPathFinder
+from types import ModuleType
+from typing import Any
+
+SIDE_IMPORTS = ("sklearn", "pandas", "matplotlib", "scipy.signal")
+"""Packages that Keras imports if they are there, for wrappers that we never use; they cost 2 s."""
+
+
+class _Absent(MetaPathFinder):
+    """Makes packages that nobody has imported yet look as if they were not installed."""
+
+    def find_spec(self, fullname: str, path: Any = None, target: ModuleType | None = None) -> None:
+        if fullname in SIDE_IMPORTS and fullname not in sys.modules:
+            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
+
+
+def import_keras() -> Any:
+    """The `keras` module on its TensorFlow backend, with TensorFlow's log noise held back."""
+    if "keras" in sys.modules:
+        return sys.modules["keras"]
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    absent = _Absent()
+    sys.meta_path.insert(0, absent)
+    try:
+        with quiet_stderr():
+            import keras
+            import tensorflow  # noqa: F401 (first, so that its C++ start-up is what is timed and hushed)
+    finally:
+        sys.meta_path.remove(absent)
+    return keras
+
+
+@contextlib.contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Hold back what C++ writes to file descriptor 2; show it after all when an exception comes.
+
+    TensorFlow's start-up messages ignore TF_CPP_MIN_LOG_LEVEL because its logger is not set up yet.
+    """
+    try:
+        sys.stderr.flush()
+        kept = os.dup(2)
+    except (OSError, ValueError, AttributeError):  # no usable stderr
+        yield
+        return
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(kept, 2)
+            held.seek(0)
+            os.write(2, held.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

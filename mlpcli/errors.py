@@ -1,0 +1,154 @@
+"""What can go wrong, as data. Nothing here prints: the command line shows a caught error and exits.
+
+MlpcliError                    exit status
+ |- SpecError                  2   the spec, or a --set value, is wrong
+ |- DataError                  2   a data file, or its contents, is wrong
+ |- RunError                   2   a run folder is missing, incomplete or not what was asked for
+ |- UsageError                 2   the command's own arguments do not fit
+ '- TrainingError              1   the job itself failed (diverged, disk full)
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+KeyPath = tuple[str | int, ...]
+"""The keys and list positions that lead from the top of a spec to a value."""
+
+ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "nothing"})()
+"""Stands for "no value was received", since None is a value that a spec may hold."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a value stands: in a text file by line and column (both from 1), or on the command line."""
+
+    file: str = ""
+    line: int = 0
+    column: int = 0
+    source: str = ""  # the line of the file, for showing; empty when unknown
+    flag: str = ""  # "--set fit.epochs=0" when the value came from the command line
+
+    def __str__(self) -> str:
+        return self.flag or f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong: where, which rule, what was received, and what to do about it."""
+
+    rule: str
+    place: Place | None = None
+    path: KeyPath = ()  # ("layers", 2, "Dense", "units"), shown as layers[2].Dense.units
+    received: Any = ABSENT
+    hint: str = ""  # what to do: "did you mean 'units'?"
+
+    def headline(self) -> str:
+        """`file:line:column path: rule, received VALUE; hint` on one line."""
+        where = " ".join(str(part) for part in (self.place, show_path(self.path)) if part)
+        text = f"{where}: {self.rule}" if where else self.rule
+        if self.received is not ABSENT:
+            text += f", received {show_value(self.received)}"
+        return f"{text}; {self.hint}" if self.hint else text
+
+    def __str__(self) -> str:
+        lines = [self.headline()]
+        if self.place is not None and self.place.source:
+            lines += excerpt(self.place)
+        return "\n".join(lines)
+
+
+class MlpcliError(Exception):
+    """Base of every error that is the user's business; carries problems, never prints."""
+
+    exit_status = 1
+
+    def __init__(self, *problems: Problem | str) -> None:
+        super().__init__(*problems)
+        self.problems = tuple(Problem(item) if isinstance(item, str) else item for item in problems)
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+class SpecError(MlpcliError):
+    """The spec is wrong; every problem found is in `problems`."""
+
+    exit_status = 2
+
+
+class DataError(MlpcliError):
+    """The data is missing, unreadable or does not fit the spec."""
+
+    exit_status = 2
+
+
+class RunError(MlpcliError):
+    """A run folder is missing, incomplete, or not the kind that was asked for."""
+
+    exit_status = 2
+
+
+class UsageError(MlpcliError):
+    """The command's arguments do not fit together."""
+
+    exit_status = 2
+
+
+class TrainingError(MlpcliError):
+    """The job failed after it began: it diverged, or the disk was full."""
+
+    exit_status = 1
+
+
+def show_path(path: KeyPath) -> str:
+    """`("layers", 2, "Dense", "units")` as `layers[2].Dense.units`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def show_value(value: Any, limit: int = 60) -> str:
+    """A value as YAML would spell it, shortened to `limit` characters."""
+    if value is None:
+        text = "null"
+    elif isinstance(value, bool):
+        text = "true" if value else "false"
+    elif isinstance(value, dict):
+        text = "{" + ", ".join(f"{key}: {show_value(item)}" for key, item in value.items()) + "}"
+    elif isinstance(value, list | tuple):
+        text = "[" + ", ".join(show_value(item) for item in value) + "]"
+    else:
+        text = repr(value)
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def excerpt(place: Place, width: int = 100) -> list[str]:
+    """The source line and a caret under the column, cut to `width` characters around the caret."""
+    start = max(0, place.column - 1 - width // 2) if len(place.source) > width else 0
+    shown = "".join(char if char.isprintable() else " " for char in place.source[start : start + width])
+    gutter = f"{place.line:>6} | "
+    caret = " " * (len(gutter) + max(0, place.column - 1 - start)) + "^"
+    return [gutter + shown, caret]
+
+
+def nearest(word: object, known: Iterable[object]) -> str:
+    """`did you mean 'x'?` for the closest known name, or an empty text when nothing is close."""
+    names = [str(name) for name in known]
+    folded = {name.lower().replace("_", ""): name for name in reversed(names)}
+    close = difflib.get_close_matches(str(word), names, n=1, cutoff=0.6)
+    if not close:
+        key = str(word).lower().replace("_", "")
+        close = [folded[match] for match in difflib.get_close_matches(key, folded, n=1, cutoff=0.6)]
+    return f"did you mean {close[0]!r}?" if close else ""
+
+
+def listing(names: Iterable[object], limit: int = 12) -> str:
+    """Names joined by commas, cut after `limit` with the count of the rest."""
+    shown = [str(name) for name in names]
+    rest = len(shown) - limit
+    return ", ".join(shown[:limit]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,76 @@
+"""Whole files or none: every file of a run is written through this module.
+
+A file is written under a temporary name beside its target, flushed to the disk, and moved over the
+target in one step; then the folder's own entry is flushed. A reader sees the old file or the new.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+
+@contextlib.contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `target`; on success it becomes `target`, on failure it is removed.
+
+    The caller may write a file or make a folder at the yielded path (nothing stands there yet); its
+    suffix is the target's, for writers that look at it. An existing target folder is replaced as well.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        written = scratch / target.name
+        yield written
+        flush(written)
+        if written.is_dir() and target.is_dir():
+            target.replace(scratch / "old")
+        written.replace(target)
+        flush_entry(target.parent)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write `text` as UTF-8, whole or not at all."""
+    with replacing(target) as path:
+        path.write_text(text, encoding="utf-8")
+
+
+def write_json(target: Path, document: Any) -> None:
+    """Write a JSON document (two spaces of indent, keys in their order), whole or not at all."""
+    write_text(target, json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def write_with(target: Path, writer: Callable[[Path], object]) -> None:
+    """Let `writer` make the file at a temporary path, then move it into place."""
+    with replacing(target) as path:
+        writer(path)
+
+
+def flush(path: Path) -> None:
+    """Push a file, or every file under a folder, to the disk."""
+    if path.is_dir():
+        for child in path.iterdir():
+            flush(child)
+        flush_entry(path)
+        return
+    with path.open("rb") as handle:
+        os.fsync(handle.fileno())
+
+
+def flush_entry(folder: Path) -> None:
+    """Push a folder's list of names to the disk, where the system can."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

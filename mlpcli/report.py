@@ -1,0 +1,255 @@
+"""Results and progress as text, tables and JSON: the only module beside the CLI that prints.
+
+On a terminal: colour, tables, a bar with the time left. Into a pipe or a file: plain lines.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from mlpcli.errors import MlpcliError, Place, Problem, excerpt
+
+if TYPE_CHECKING:
+    from mlpcli.engine.evaluation import Evaluation
+    from mlpcli.engine.training import Outcome, Plan
+
+PLAIN_WIDTH = 200
+"""Columns of a line that goes into a pipe, where nothing should wrap."""
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console on stdout or stderr as they are now; plain and wide when that is not a terminal."""
+    stream = sys.stderr if stderr else sys.stdout
+    terminal = stream.isatty()
+    return Console(
+        file=stream,
+        width=None if terminal else PLAIN_WIDTH,
+        highlight=False,
+        soft_wrap=not terminal,
+        emoji=False,
+    )
+
+
+def show_error(error: MlpcliError) -> None:
+    """Every problem of an error on stderr, then how many there were."""
+    out = console(stderr=True)
+    for problem in error.problems:
+        out.print(_problem_text(problem), soft_wrap=True)
+    if len(error.problems) > 1:
+        out.print(f"{len(error.problems)} problems found", style="bold")
+
+
+def _problem_text(problem: Problem) -> Text:
+    text = Text(problem.headline(), style="")
+    if isinstance(problem.place, Place):
+        text.stylize("bold", 0, len(str(problem.place)))
+        if problem.place.source:
+            source, caret = excerpt(problem.place)
+            text.append(f"\n{source}\n", style="dim").append(caret, style="bold red")
+    return text
+
+
+def show_json(document: Any) -> None:
+    """One JSON document on stdout."""
+    print(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+
+
+def show_line(text: str, *, stderr: bool = False, style: str = "") -> None:
+    """One line."""
+    console(stderr=stderr).print(Text(text, style=style), soft_wrap=True)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> Table:
+    """A plain table: the first column to the left, the others to the right."""
+    made = Table(title=title or None, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for index, name in enumerate(columns):
+        made.add_column(name, justify="left" if index == 0 else "right", header_style="bold", no_wrap=True)
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
+def number(value: float) -> str:
+    """A figure for a table: four significant digits, no exponent where none is needed."""
+    if value == 0 or 1e-3 <= abs(value) < 1e5:
+        return f"{value:.4f}" if abs(value) < 100 else f"{value:.2f}"
+    return f"{value:.3e}"
+
+
+def duration(seconds: float) -> str:
+    """`12 ms`, `4.2 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 0.1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+class TrainingReport:
+    """Shows a training as it goes: a bar on a terminal, a line an epoch elsewhere. Use as a context."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        self.console = console(stderr=stderr)
+        self.progress: Progress | None = None
+        self.task: TaskID | None = None
+
+    def __enter__(self) -> TrainingReport:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.progress is not None:
+            self.progress.stop()
+
+    def plan(self, plan: Plan, run_dir: Path) -> None:
+        """The data, the layers and the folder."""
+        rows = ", ".join(f"{count:,} {name}" for name, count in plan.rows.items())
+        self.console.print(Text(f"data     {plan.source}: {rows} rows" + _class_count(plan)))
+        self.console.print(Text(f"run      {run_dir}"))
+        layers = [(row.name, row.kind, _shape(row.shape), f"{row.parameters:,}") for row in plan.layers]
+        shown = table(("layer", "class", "output", "parameters"), layers)
+        shown.columns[1].justify = "left"
+        self.console.print(shown)
+        fixed = plan.parameters - plan.trainable
+        note = f" ({plan.trainable:,} of them trained)" if fixed else ""
+        self.console.print(f"{plan.parameters:,} parameters{note}, {plan.steps:,} steps an epoch")
+        if self.console.is_terminal:
+            self._start_bar()
+
+    def _start_bar(self) -> None:
+        self.progress = Progress(
+            TextColumn("epoch {task.fields[epoch]}"),
+            BarColumn(bar_width=28),
+            TextColumn("{task.fields[logs]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+        )
+        self.task = self.progress.add_task("", total=1.0, epoch="", logs="")
+        self.progress.start()
+
+    def step(self, epoch: int, epochs: int, done: int, total: int, logs: dict[str, float]) -> None:
+        """Move the bar within an epoch."""
+        if self.progress is not None and self.task is not None:
+            completed = (epoch - 1 + done / total) / epochs
+            self.progress.update(self.task, completed=completed, epoch=f"{epoch}/{epochs}", logs=_logs(logs))
+
+    def epoch(self, epoch: int, epochs: int, logs: dict[str, float], seconds: float) -> None:
+        """Move the bar, and leave a line behind."""
+        line = f"epoch {epoch:>{len(str(epochs))}}/{epochs}  {_logs(logs)}  {duration(seconds)}"
+        if self.progress is not None and self.task is not None:
+            self.progress.update(
+                self.task, completed=epoch / epochs, epoch=f"{epoch}/{epochs}", logs=_logs(logs)
+            )
+            if self._worth_a_line(epoch, epochs):
+                self.progress.console.print(Text(line))
+        else:
+            self.console.print(Text(line))
+
+    _last_line = 0.0
+
+    def _worth_a_line(self, epoch: int, epochs: int) -> bool:
+        """On a terminal, quick epochs are thinned out to a few lines a second."""
+        now = time.monotonic()
+        if epoch in (1, epochs) or now - self._last_line > 0.25:
+            self._last_line = now
+            return True
+        return False
+
+    def note(self, text: str) -> None:
+        """One line beside the progress."""
+        self.console.print(Text(text, style="yellow"))
+
+
+def _class_count(plan: Plan) -> str:
+    return f", {len(plan.classes)} classes" if plan.classes else ""
+
+
+def _shape(shape: Sequence[int | None]) -> str:
+    return " x ".join(str(size) for size in shape[1:]) or "1"
+
+
+def _logs(logs: dict[str, float]) -> str:
+    return "  ".join(f"{name} {number(value)}" for name, value in logs.items() if name != "learning_rate")
+
+
+def show_outcome(outcome: Outcome, runs_dir: Path) -> None:
+    """What a training reached, where it lies, and what to type next."""
+    out = console()
+    names = list(next(iter(outcome.metrics.values())))
+    rows = [(split, *(number(values[name]) for name in names)) for split, values in outcome.metrics.items()]
+    out.print()
+    out.print(table(("split", *names), rows))
+    best = ""
+    if outcome.best is not None:
+        best = f", best {outcome.monitor} {number(outcome.best)} in epoch {outcome.best_epoch}"
+    out.print(Text(f"\n{outcome.epochs} epochs in {duration(outcome.seconds)}{best}"))
+    out.print(Text(f"run  {outcome.run.folder}"))
+    where = "" if str(runs_dir) == "runs" else f" --runs-dir {runs_dir}"
+    name = outcome.run.folder.parent.name
+    out.print(Text(f"next mlpcli evaluate {name}{where}"))
+    out.print(Text(f"     mlpcli predict {name} DATA -o predictions.csv{where}"))
+
+
+def outcome_json(outcome: Outcome) -> dict[str, Any]:
+    """A training's outcome for scripts."""
+    return {
+        "run": outcome.run.label,
+        "folder": str(outcome.run.folder),
+        "status": outcome.run.status,
+        "epochs": outcome.epochs,
+        "seconds": outcome.seconds,
+        "best": {"monitor": outcome.monitor, "value": outcome.best, "epoch": outcome.best_epoch},
+        "metrics": outcome.metrics,
+    }
+
+
+def show_evaluation(label: str, evaluation: Evaluation) -> None:
+    """Metrics, and for classes a line each with precision, recall and F1."""
+    out = console()
+    out.print(Text(f"{label} on {evaluation.source}: {evaluation.rows:,} rows", style="bold"))
+    out.print(table(("metric", "value"), [(k, number(v)) for k, v in evaluation.metrics.items()]))
+    if evaluation.classes is not None:
+        rows = [
+            (score.name, number(score.precision), number(score.recall), number(score.f1), f"{score.rows:,}")
+            for score in evaluation.classes
+        ]
+        out.print()
+        out.print(table(("class", "precision", "recall", "f1", "rows"), rows))
+
+
+def evaluation_json(label: str, folder: Path, evaluation: Evaluation) -> dict[str, Any]:
+    """An evaluation for scripts."""
+    document: dict[str, Any] = {
+        "run": label,
+        "folder": str(folder),
+        "data": evaluation.source,
+        "rows": evaluation.rows,
+        "metrics": evaluation.metrics,
+    }
+    if evaluation.classes is not None and evaluation.confusion is not None:
+        document["classes"] = {
+            score.name: {
+                "precision": score.precision,
+                "recall": score.recall,
+                "f1": score.f1,
+                "rows": score.rows,
+            }
+            for score in evaluation.classes
+        }
+        document["confusion"] = evaluation.confusion.tolist()
+    return document

@@ -1,0 +1,156 @@
+"""Run folders: their names, their files, how one is made, found and described."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlpcli.errors import Problem, RunError, nearest
+from mlpcli.files import write_json
+
+SPEC = "spec.yaml"
+RESOLVED = "resolved.yaml"
+RECORD = "run.json"
+HISTORY = "history.csv"
+METRICS = "metrics.json"
+MODEL = "model.keras"
+SAVED_MODEL = "saved_model"
+CHECKPOINTS = "checkpoints"
+LAST_CHECKPOINT = "checkpoints/last.keras"
+BEST_CHECKPOINT = "checkpoints/best.keras"
+TENSORBOARD = "tensorboard"
+PLOTS = "plots"
+LEARNING_CURVES = "plots/learning_curves.png"
+
+RUNNING, COMPLETED, INTERRUPTED, DIVERGED, FAILED = (
+    "running",
+    "completed",
+    "interrupted",
+    "diverged",
+    "failed",
+)
+
+TIMESTAMP = "%Y-%m-%d_%H-%M-%S"
+_STAMPED = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder and what its `run.json` says."""
+
+    folder: Path
+    record: dict[str, Any]
+
+    @property
+    def label(self) -> str:
+        """`name/timestamp`, as every command takes it."""
+        return f"{self.folder.parent.name}/{self.folder.name}"
+
+    @property
+    def status(self) -> str:
+        """One of running, completed, interrupted, diverged, failed."""
+        return str(self.record.get("status", FAILED))
+
+    def __truediv__(self, name: str) -> Path:
+        return self.folder / name
+
+    def require(self, name: str) -> Path:
+        """The path of a file of the run.
+
+        Raises:
+            RunError: the run has no such file.
+        """
+        path = self.folder / name
+        if not path.exists():
+            rule = f"run {self.label} has no {name} (its status is {self.status})"
+            raise RunError(Problem(rule, hint="choose a finished run, or train again"))
+        return path
+
+
+def create_run(runs_dir: Path, name: str) -> Path:
+    """A new, empty folder `runs_dir/name/<now>`; waits for the next second when one stands there.
+
+    Raises:
+        RunError: the folder cannot be made.
+    """
+    while True:
+        folder = runs_dir / name / datetime.datetime.now().strftime(TIMESTAMP)
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            if not folder.is_dir():
+                raise RunError(Problem(f"{folder} is in the way of a run folder")) from None
+            time.sleep(0.05)
+        except OSError as error:
+            hint = "choose another folder with --runs-dir"
+            raise RunError(Problem(f"cannot make {folder} ({error.strerror})", hint=hint)) from None
+
+
+def write_record(folder: Path, record: dict[str, Any]) -> None:
+    """Write `run.json`, whole or not at all."""
+    write_json(folder / RECORD, record)
+
+
+def open_run(folder: Path) -> Run:
+    """The run in a folder.
+
+    Raises:
+        RunError: there is no readable `run.json`.
+    """
+    path = folder / RECORD
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(Problem(f"{folder} is not a run folder (it holds no {RECORD})")) from None
+    except (OSError, ValueError) as error:
+        raise RunError(Problem(f"{path} cannot be read ({error})")) from None
+    if not isinstance(record, dict):
+        raise RunError(Problem(f"{path} does not hold a mapping"))
+    return Run(folder, record)
+
+
+def find_run(text: str, runs_dir: Path) -> Run:
+    """The run that `text` names: a run folder, `name/timestamp`, or a name (its newest finished run).
+
+    Raises:
+        RunError: nothing of that name, or no finished run among them; the message lists what there is.
+    """
+    for folder in (Path(text), runs_dir / text):
+        if (folder / RECORD).is_file():
+            return open_run(folder)
+    for folder in (runs_dir / text, Path(text)):
+        runs = list(_runs_in(folder))
+        finished = [run for run in runs if run.status == COMPLETED]
+        if finished:
+            return finished[-1]
+        if runs:
+            newest = runs[-1]
+            rule = f"{text} has no finished run: {newest.label} is {newest.status}"
+            raise RunError(Problem(rule, hint=f"name it in full to use it all the same: {newest.label}"))
+    raise RunError(Problem(f"there is no run {text!r} under {runs_dir}", hint=_what_there_is(text, runs_dir)))
+
+
+def _runs_in(folder: Path) -> Iterator[Run]:
+    """The runs of one experiment, oldest first."""
+    if not folder.is_dir():
+        return
+    for child in sorted(folder.iterdir()):
+        if _STAMPED.match(child.name) and (child / RECORD).is_file():
+            yield open_run(child)
+
+
+def _what_there_is(text: str, runs_dir: Path) -> str:
+    name, _, stamp = text.partition("/")
+    if stamp and (runs_dir / name).is_dir():
+        return nearest(text, (run.label for run in _runs_in(runs_dir / name))) or f"{name} has other runs"
+    names = sorted(child.name for child in runs_dir.iterdir() if child.is_dir()) if runs_dir.is_dir() else []
+    if not names:
+        return "train one first: mlpcli train SPEC"
+    return nearest(text, names) or f"there are {', '.join(names[:8])}"

@@ -1,0 +1,217 @@
+"""A spec from its file: text, overrides, schema and Keras names, with every problem in one error."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from mlpcli.errors import ABSENT, KeyPath, MlpcliError, Problem, SpecError, nearest
+from mlpcli.spec.overrides import apply_overrides
+from mlpcli.spec.parts import check_parts
+from mlpcli.spec.schema import NOT_YET, Spec
+from mlpcli.spec.text import SpecText, read_text
+
+MAX_SHOWN = 50  # problems in one error; past that a spec is not one
+
+
+@dataclass(frozen=True)
+class LoadedSpec:
+    """A valid spec, with the text it came from so that later problems can be placed in it."""
+
+    spec: Spec
+    text: SpecText
+    file: Path
+    raw: str  # the file's text, as given
+
+    @property
+    def folder(self) -> Path:
+        """The folder that the spec's relative paths start from."""
+        return self.file.resolve().parent
+
+
+def load_spec(spec_path: Path, *, settings: Sequence[str] = ()) -> LoadedSpec:
+    """Read and check a spec; `settings` are the values of `--set`.
+
+    Raises:
+        SpecError: with every problem that can be known without the data, in the order of the file.
+    """
+    text = apply_overrides(read_text(spec_path), settings)
+    problems = list(text.problems)
+    if not isinstance(text.data, dict):
+        hint = "write keys such as dataset:, layers:, loss:"
+        raise SpecError(*problems, Problem("a spec must be a mapping", text.place(()), hint=hint))
+    data = {"name": spec_path.stem, **text.data}
+    spec, found = _validate(data)
+    problems += (locate(problem, text) for problem in found)
+    if problems or spec is None:
+        raise SpecError(*_in_order(problems))
+    return LoadedSpec(spec, text, spec_path, spec_path.read_text(encoding="utf-8-sig"))
+
+
+def locate(problem: Problem, text: SpecText) -> Problem:
+    """The problem with its place in the spec, from its path."""
+    if problem.place is not None or not problem.path:
+        return problem
+    return replace(problem, place=text.place(problem.path, key=_is_about_key(problem)))
+
+
+@contextlib.contextmanager
+def located(loaded: LoadedSpec) -> Iterator[None]:
+    """Give file, line and column to the problems of any error raised inside."""
+    try:
+        yield
+    except MlpcliError as error:
+        error.problems = tuple(locate(problem, loaded.text) for problem in error.problems)
+        raise
+
+
+def _is_about_key(problem: Problem) -> bool:
+    return bool(problem.path) and problem.received == problem.path[-1]
+
+
+def _validate(data: dict[str, Any]) -> tuple[Spec | None, list[Problem]]:
+    """The model and no problems, or None and what the schema and Keras's signatures have against it."""
+    problems = list(_unsupported(data))
+    supported = {
+        key: {inner: item for inner, item in value.items() if (key, inner) not in NOT_YET}
+        if isinstance(value, dict)
+        else value
+        for key, value in data.items()
+        if (key,) not in NOT_YET
+    }
+    parts = check_parts(supported)
+    problems += parts
+    spec = None
+    try:
+        spec = Spec.model_validate(supported)
+    except ValidationError as error:
+        covered = {problem.path[:2] if problem.path[0] in LISTS else problem.path[:1] for problem in parts}
+        for problem in _from_pydantic(error, supported):
+            if not any(problem.path[: len(path)] == path for path in covered):
+                problems.append(problem)
+    problems += _across(supported)
+    return spec, problems
+
+
+LISTS = ("layers", "metrics", "callbacks")
+
+
+def _unsupported(data: dict[str, Any]) -> Iterator[Problem]:
+    for path, purpose in NOT_YET.items():
+        value: Any = data
+        for key in path:
+            value = value.get(key, ABSENT) if isinstance(value, dict) else ABSENT
+        if value is not ABSENT:
+            yield Problem(f"is not supported yet ({purpose})", path=path, received=path[-1])
+
+
+def _across(data: dict[str, Any]) -> Iterator[Problem]:
+    """Rules that hold between keys."""
+    dataset = data.get("dataset")
+    if isinstance(dataset, dict):
+        given = [key for key in ("name", "path") if dataset.get(key) is not None]
+        if not given:
+            hint = "write name: digits, or path: my.csv"
+            yield Problem("needs a name (of a built-in) or a path (of a file)", path=("dataset",), hint=hint)
+        if len(given) == 2:
+            yield Problem("cannot have both a name and a path", path=("dataset", "path"), hint="keep one")
+
+
+def _from_pydantic(error: ValidationError, data: dict[str, Any]) -> Iterator[Problem]:
+    """Pydantic's errors as problems; of a union's, those about the deepest value that is there."""
+    found: dict[KeyPath, Problem] = {}
+    for item in error.errors(include_url=False):
+        path, value = _follow(item["loc"], data)
+        last = item["loc"][-1]
+        if item["type"] == "missing" and path[-1:] != (last,):
+            path = (*path, last)
+        if path not in found:
+            found[path] = _problem(item, path, value)
+    for path, problem in found.items():
+        if not any(other[: len(path)] == path and len(other) > len(path) for other in found):
+            yield problem
+
+
+def _problem(item: Any, path: KeyPath, value: Any) -> Problem:
+    if item["type"] == "missing":
+        return Problem("is required", path=path, hint=_field_hint(path))
+    if item["type"] == "extra_forbidden":
+        known = _known_keys(path[:-1])
+        hint = nearest(path[-1], known) or f"the keys here are {', '.join(known)}"
+        return Problem("unknown key", path=path, received=path[-1], hint=hint)
+    return Problem(_rule(path, item), path=path, received=value)
+
+
+def _follow(loc: tuple[int | str, ...], data: Any) -> tuple[KeyPath, Any]:
+    """The part of pydantic's location that stands in the data (not the names of union members)."""
+    path: list[str | int] = []
+    value = data
+    for step in loc:
+        items: Any = dict(enumerate(value)) if isinstance(value, list) else value
+        if isinstance(items, dict) and step in items:
+            value = items[step]
+            path.append(step)
+    return tuple(path), value
+
+
+def _field(path: KeyPath) -> FieldInfo | None:
+    """The schema's field at a path, as far as models go."""
+    model: Any = Spec
+    field = None
+    for step in path:
+        if isinstance(step, int):
+            continue
+        model = model if isinstance(model, type) and issubclass(model, BaseModel) else _model_in(model)
+        if model is None or step not in model.model_fields:
+            return field
+        field = model.model_fields[step]
+        model = field.annotation
+    return field
+
+
+def _model_in(annotation: Any) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
+
+
+def _known_keys(path: KeyPath) -> list[str]:
+    field = _field(path)
+    model = Spec if not path else _model_in(field.annotation) if field else None
+    here = [key[-1] for key in NOT_YET if key[:-1] == path]
+    return [*(model.model_fields if model else ()), *here]
+
+
+def _rule(path: KeyPath, item: Any) -> str:
+    field = _field(path)
+    if field is not None and field.description:
+        return f"must be {field.description}"
+    return str(item["msg"]).lower()
+
+
+def _field_hint(path: KeyPath) -> str:
+    field = _field(path)
+    return field.description or "" if field else ""
+
+
+def _in_order(problems: list[Problem]) -> list[Problem]:
+    """By place; one problem to a place, and no more than anyone will read."""
+    found: dict[Any, Problem] = {}
+    for problem in problems:
+        place = problem.place
+        key = (place.flag, place.line, place.column, problem.path) if place else problem
+        found.setdefault(key, problem)
+    ordered = sorted(found.values(), key=_order)
+    rest = len(ordered) - MAX_SHOWN
+    return ordered[:MAX_SHOWN] + ([Problem(f"and {rest} more problems")] if rest > 0 else [])
+
+
+def _order(problem: Problem) -> tuple[bool, int, int]:
+    place = problem.place
+    return (bool(place.flag), place.line, place.column) if place else (False, 0, 0)

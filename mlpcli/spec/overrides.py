@@ -1,0 +1,88 @@
+"""`--set a.b[2].c=value`: changes to a spec from the command line, checked like the file itself."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from mlpcli.errors import KeyPath, Place, Problem, SpecError, show_path
+from mlpcli.spec.text import SpecText, parse_value
+
+STEP = re.compile(r"(?:^|\.)([A-Za-z_][A-Za-z0-9_-]*)|\[(\d+)\]")
+
+
+def apply_overrides(spec_text: SpecText, settings: Sequence[str]) -> SpecText:
+    """The spec with each `path=value` put in, later ones over earlier ones.
+
+    Raises:
+        SpecError: a setting has no '=', its path leads nowhere, or its value is not YAML.
+    """
+    data = copy.deepcopy(spec_text.data)
+    flags = dict(spec_text.flags)
+    marks = dict(spec_text.marks)
+    problems: list[Problem] = []
+    for setting in settings:
+        flag = f"--set {setting}"
+        try:
+            path, value = _split(setting, flag)
+            data = _put(data, path, value, flag)
+        except SpecError as error:
+            problems += error.problems
+            continue
+        for old in [mark for mark in marks if mark[: len(path)] == path]:
+            del marks[old]
+        flags = {old: text for old, text in flags.items() if old[: len(path)] != path} | {path: flag}
+    kept = [problem for problem in spec_text.problems if problem.path in marks or not problem.path]
+    return replace(spec_text, data=data, flags=flags, marks=marks, problems=(*kept, *problems))
+
+
+def _split(setting: str, flag: str) -> tuple[KeyPath, Any]:
+    text, equals, value = setting.partition("=")
+    if not equals:
+        raise SpecError(
+            Problem("must be path=value", Place(flag=flag), hint="for example --set fit.epochs=5")
+        )
+    path: list[str | int] = []
+    position = 0
+    while position < len(text):
+        step = STEP.match(text, position)
+        if step is None:
+            hint = "write keys with dots and list positions in brackets: layers[0].Dense.units"
+            raise SpecError(Problem(f"{text!r} is not a path", Place(flag=flag), hint=hint))
+        path.append(step[1] if step[1] is not None else int(step[2]))
+        position = step.end()
+    if not path or isinstance(path[0], int):
+        raise SpecError(
+            Problem(f"{text!r} is not a path", Place(flag=flag), hint="begin with a key of the spec")
+        )
+    return tuple(path), parse_value(value, flag)
+
+
+def _put(data: Any, path: KeyPath, value: Any, flag: str) -> Any:
+    """`data` with `value` at `path`; mappings on the way are made where nothing stands."""
+    if not path:
+        return value
+    step, rest = path[0], path[1:]
+    if isinstance(step, int):
+        if not isinstance(data, list):
+            raise _leads_nowhere(path, f"[{step}] needs a list", flag)
+        if step > len(data):
+            raise _leads_nowhere(path, f"there is no [{step}] in a list of {len(data)}", flag)
+        old = data[step] if step < len(data) else None
+        return [*data[:step], _put(old, rest, value, flag), *data[step + 1 :]]
+    if data is None:
+        data = {}
+    if isinstance(data, str) and data == step:  # "Flatten", or "Adam", about to get arguments
+        data = {step: None}
+    if not isinstance(data, dict):
+        raise _leads_nowhere(path, f"{step!r} needs a mapping where {data!r} stands", flag)
+    return {**data, step: _put(data.get(step), rest, value, flag)}
+
+
+def _leads_nowhere(path: KeyPath, why: str, flag: str) -> SpecError:
+    return SpecError(
+        Problem(f"the path leads nowhere: {why}", Place(flag=flag), hint=f"at {show_path(path)}")
+    )

@@ -1,0 +1,318 @@
+"""Checks every Keras name and argument in a spec against the installed Keras, before anything is built.
+
+A *part* is a Keras object written as its class name, alone or with arguments: `Flatten`,
+`{Dense: {units: 30}}`, `{L2: {l2: 0.01}}`. Problems are collected, never raised.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from mlpcli.errors import ABSENT, KeyPath, Problem, listing, nearest
+from mlpcli.spec import keras_names
+from mlpcli.spec.schema import OWN_LAYER_KEYS
+
+SINGULAR = {
+    "layers": "layer",
+    "losses": "loss",
+    "metrics": "metric",
+    "optimizers": "optimizer",
+    "optimizers.schedules": "learning-rate schedule",
+    "callbacks": "callback",
+    "initializers": "initializer",
+    "regularizers": "regularizer",
+    "constraints": "constraint",
+    "activations": "activation",
+}
+
+SUFFIXES = {
+    "initializer": "initializers",
+    "regularizer": "regularizers",
+    "constraint": "constraints",
+    "activation": "activations",
+    "inner_optimizer": "optimizers",
+    "learning_rate": "optimizers.schedules",
+    "layer": "layers",
+    "cell": "layers",
+}
+"""How an argument's name tells which kind of part it takes: `kernel_initializer`, `forward_layer`."""
+
+Rule = tuple[str, Callable[[Any], bool]]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+POSITIVE_WHOLE: Rule = ("must be a positive integer", lambda v: _is_whole(v) and v > 0)
+WHOLE: Rule = ("must be an integer of at least 0", lambda v: _is_whole(v) and v >= 0)
+POSITIVE: Rule = ("must be a positive number", lambda v: _is_number(v) and v > 0)
+NOT_NEGATIVE: Rule = ("must be a number of at least 0", lambda v: _is_number(v) and v >= 0)
+BELOW_ONE: Rule = (
+    "must be a number from 0 up to but not including 1",
+    lambda v: _is_number(v) and 0 <= v < 1,
+)
+
+VALUE_RULES: dict[str, dict[str, Rule]] = {
+    "layers": {
+        "units": POSITIVE_WHOLE,
+        "filters": POSITIVE_WHOLE,
+        "rate": BELOW_ONE,
+        "input_dim": POSITIVE_WHOLE,
+    },
+    "optimizers": {
+        "learning_rate": POSITIVE,
+        "momentum": BELOW_ONE,
+        "beta_1": BELOW_ONE,
+        "beta_2": BELOW_ONE,
+        "rho": BELOW_ONE,
+        "clipnorm": POSITIVE,
+        "clipvalue": POSITIVE,
+        "global_clipnorm": POSITIVE,
+        "weight_decay": NOT_NEGATIVE,
+    },
+    "optimizers.schedules": {
+        "initial_learning_rate": NOT_NEGATIVE,
+        "decay_steps": POSITIVE,
+        "decay_rate": POSITIVE,
+    },
+    "callbacks": {"patience": WHOLE, "min_lr": NOT_NEGATIVE},
+    "regularizers": {"l1": NOT_NEGATIVE, "l2": NOT_NEGATIVE},
+}
+"""Values that Keras takes without a word, or refuses only when it is too late (units: true, rate: 1.0)."""
+
+FORBIDDEN_LAYERS = {
+    "Input": "the input's shape comes from the data: leave the layer out",
+    "InputLayer": "the input's shape comes from the data: leave the layer out",
+    "Lambda": "a spec runs no code: use Activation, Rescaling or another named layer",
+}
+
+
+def check_parts(data: dict[str, Any]) -> list[Problem]:
+    """Every problem with the layers, loss, optimizer, metrics and callbacks of a spec's plain values."""
+    found: list[Problem] = []
+    if isinstance(layers := data.get("layers"), list):
+        for index, layer in enumerate(layers):
+            found += _check_layer(layer, ("layers", index))
+        found += _check_names(layers)
+    if data.get("loss") is not None:
+        found += _check_part(data["loss"], ("loss",), "losses")
+    if data.get("optimizer") is not None:
+        found += _check_part(data["optimizer"], ("optimizer",), "optimizers")
+    for key in ("metrics", "callbacks"):
+        if isinstance(items := data.get(key), list):
+            for index, item in enumerate(items):
+                found += _check_part(item, (key, index), key)
+    return found
+
+
+def _check_layer(layer: Any, path: KeyPath) -> Iterator[Problem]:
+    if not isinstance(layer, dict):
+        yield from _check_part(layer, path, "layers")
+        return
+    for key in ("from", "repeat"):
+        if key in layer:
+            yield Problem("is not supported yet (graphs and repeated layers)", path=(*path, key))
+    if "name" in layer and not (
+        isinstance(layer["name"], str) and layer["name"] and "/" not in layer["name"]
+    ):
+        yield Problem("must be a text without '/'", path=(*path, "name"), received=layer["name"])
+    own = {key for key in layer if key in OWN_LAYER_KEYS}
+    rest = {key: value for key, value in layer.items() if key not in own}
+    yield from _check_part(rest, path, "layers")
+
+
+def _check_names(layers: list[Any]) -> Iterator[Problem]:
+    first: dict[str, int] = {}
+    for index, layer in enumerate(layers):
+        if not isinstance(layer, dict):
+            continue
+        arguments = next((v for k, v in layer.items() if k not in OWN_LAYER_KEYS and isinstance(v, dict)), {})
+        name = layer.get("name", arguments.get("name"))
+        if isinstance(name, str):
+            if name in first:
+                yield Problem(
+                    f"is already the name of layers[{first[name]}]",
+                    path=("layers", index, "name"),
+                    received=name,
+                )
+            first.setdefault(name, index)
+
+
+def _check_part(part: Any, path: KeyPath, namespace: str) -> Iterator[Problem]:
+    kind = SINGULAR[namespace]
+    if isinstance(part, str):
+        yield from _check_word(part, path, namespace)
+        return
+    if not isinstance(part, dict):
+        hint = f"write a {kind}'s name, or {{Name: {{argument: value}}}}"
+        yield Problem(f"must be a {kind}", path=path, received=part, hint=hint)
+        return
+    classes = [key for key in part if key[:1].isupper()]
+    if len(part) > 1 and len(classes) == 1:
+        for key in part:
+            if key not in classes:
+                yield _stray_key(key, classes[0], (*path, key), namespace)
+        part = {classes[0]: part[classes[0]]}
+    if len(part) != 1:
+        rule = f"must name one {kind}" + (f", not {len(part)}" if part else "")
+        hint = "keep one" if part else "write {Name: {argument: value}}"
+        yield Problem(rule, path=path, received=list(part) if part else part, hint=hint)
+        return
+    ((name, arguments),) = part.items()
+    known = keras_names.class_names(namespace)
+    if name not in known:
+        if _has_short(namespace) and name in keras_names.short_names(namespace):
+            rule = f"is a short name of a {kind}, which takes no arguments"
+            hint = nearest(name, known) or f"write the class, or {name!r} alone"
+            yield Problem(rule, path=(*path, name), received=name, hint=hint)
+        else:
+            yield _unknown(name, (*path, name), namespace)
+        return
+    yield from _check_arguments(name, arguments, (*path, name), namespace)
+
+
+def _stray_key(key: str, class_name: str, path: KeyPath, namespace: str) -> Problem:
+    """A key that stands beside a part's class: a misspelt `name`, or an argument that slipped out."""
+    hint = nearest(key, OWN_LAYER_KEYS) if namespace == "layers" else ""
+    known = keras_names.class_names(namespace)
+    if (class_name in known and key in keras_names.signature(namespace, class_name).names) or not hint:
+        hint = f"arguments go inside: {{{class_name}: {{{key}: ...}}}}"
+    return Problem(f"unknown key beside {class_name}", path=path, received=key, hint=hint)
+
+
+def _has_short(namespace: str) -> bool:
+    return namespace not in ("layers", "callbacks", "optimizers.schedules")
+
+
+def _check_word(word: str, path: KeyPath, namespace: str) -> Iterator[Problem]:
+    """A part without arguments: a class whose arguments all have defaults, or a short name."""
+    if namespace == "activations" or (_has_short(namespace) and word in keras_names.short_names(namespace)):
+        if word not in keras_names.short_names(namespace):
+            yield _unknown(word, path, namespace)
+    elif word not in keras_names.class_names(namespace):
+        yield _unknown(word, path, namespace)
+    else:
+        yield from _check_arguments(word, None, path, namespace)
+
+
+def _unknown(word: str, path: KeyPath, namespace: str) -> Problem:
+    kind = SINGULAR[namespace]
+    if namespace == "layers" and word in FORBIDDEN_LAYERS:
+        return Problem("cannot stand in a spec", path=path, received=word, hint=FORBIDDEN_LAYERS[word])
+    known = list(keras_names.class_names(namespace)) if namespace != "activations" else []
+    short = keras_names.short_names(namespace) if _has_short(namespace) else ()
+    hint = nearest(word, [*known, *short])
+    if not hint:
+        elsewhere = (other for other in keras_names.NAMESPACES if word in keras_names.class_names(other))
+        other = next(elsewhere, None)
+        hint = f"{word} is a {SINGULAR[other]}" if other else f"see keras.io/api for the names of {namespace}"
+    return Problem(f"unknown {kind}", path=path, received=word, hint=hint)
+
+
+def _check_arguments(class_name: str, arguments: Any, path: KeyPath, namespace: str) -> Iterator[Problem]:
+    if namespace == "layers" and class_name in FORBIDDEN_LAYERS:
+        hint = FORBIDDEN_LAYERS[class_name]
+        yield Problem("cannot stand in a spec", path=path, received=class_name, hint=hint)
+        return
+    if arguments is not None and not isinstance(arguments, dict):
+        hint = f"write {{{class_name}: {{argument: value}}}}"
+        yield Problem(
+            f"the arguments of {class_name} must be a mapping", path=path, received=arguments, hint=hint
+        )
+        return
+    signature = keras_names.signature(namespace, class_name)
+    arguments = arguments or {}
+    unknown = [name for name in arguments if name not in signature.names]
+    for name in signature.required:
+        meant = any(nearest(word, [name]) for word in unknown)  # told below as a misspelling
+        if name not in arguments and not meant and (namespace, name) not in FILLED_IN:
+            hint = f"write {{{class_name}: {{{name}: ...}}}}"
+            yield Problem(f"{class_name} needs the argument {name!r}", path=path, received=ABSENT, hint=hint)
+    for name, value in arguments.items():
+        if name not in signature.names:
+            yield _unknown_argument(class_name, name, (*path, name), signature.names)
+        else:
+            yield from _check_value(value, signature.defaults[name], (*path, name), namespace)
+
+
+FILLED_IN = {("callbacks", "filepath"), ("callbacks", "filename"), ("callbacks", "backup_dir")}
+"""Arguments that Keras requires and that we fill in ourselves, with a place in the run folder."""
+
+
+def _unknown_argument(class_name: str, name: str, path: KeyPath, known: tuple[str, ...]) -> Problem:
+    hint = nearest(name, known) or f"it takes {listing(known)}"
+    if name in ("input_shape", "input_dim", "batch_input_shape"):
+        hint = "the input's shape comes from the data: leave it out"
+    return Problem(f"{class_name} has no such argument", path=path, received=name, hint=hint)
+
+
+def _check_value(value: Any, default: Any, path: KeyPath, namespace: str) -> Iterator[Problem]:
+    name = str(path[-1])
+    if isinstance(value, dict) and "hp" in value:
+        yield Problem("hyperparameters are not supported yet", path=path, received=value)
+        return
+    kind = _kind_of_argument(name)
+    if kind and isinstance(value, str | dict):
+        yield from _check_nested(value, path, kind)
+        return
+    if rule := VALUE_RULES.get(namespace, {}).get(name):
+        if value is not None and not isinstance(value, dict) and not rule[1](value):
+            yield Problem(rule[0], path=path, received=value)
+        return
+    yield from _check_against_default(value, default, path)
+    if isinstance(value, dict) and len(value) == 1 and (other := _namespace_of(next(iter(value)))):
+        yield from _check_part(value, path, other)
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            if isinstance(item, dict) and len(item) == 1 and (other := _namespace_of(next(iter(item)))):
+                yield from _check_part(item, (*path, index), other)
+
+
+def _check_against_default(value: Any, default: Any, path: KeyPath) -> Iterator[Problem]:
+    """A default of true or false, or of a number with a point, says what type an argument has."""
+    flag_for_number = isinstance(value, bool) and _is_number(default) and path[-1] != "verbose"
+    text_for_number = isinstance(value, str) and isinstance(default, float)
+    if isinstance(default, bool) and not isinstance(value, bool):
+        yield Problem("must be true or false", path=path, received=value)
+    elif flag_for_number or text_for_number:
+        yield Problem("must be a number", path=path, received=value)
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield Problem("must be a finite number", path=path, received=value)
+
+
+def _kind_of_argument(name: str) -> str | None:
+    for suffix, namespace in SUFFIXES.items():
+        if name == suffix or name.endswith(f"_{suffix}"):
+            return namespace
+    return None
+
+
+def _check_nested(value: str | dict[str, Any], path: KeyPath, namespace: str) -> Iterator[Problem]:
+    if namespace == "optimizers.schedules" and isinstance(value, str):
+        hint = "write a number, or a schedule such as {ExponentialDecay: {...}}"
+        yield Problem("must be a positive number or a schedule", path=path, received=value, hint=hint)
+    elif namespace == "activations" and isinstance(value, dict):
+        yield from _check_part(value, path, "layers")  # LeakyReLU and its like are layers
+    else:
+        yield from _check_part(value, path, namespace)
+
+
+def _namespace_of(class_name: str) -> str | None:
+    return next((ns for ns in keras_names.NAMESPACES if class_name in keras_names.class_names(ns)), None)
+
+
+def namespace_of_argument(name: str, value: Any) -> str | None:
+    """Which kind of part an argument's value is, or None when it is a plain value."""
+    kind = _kind_of_argument(name)
+    if kind == "activations" and isinstance(value, dict):
+        return "layers"
+    if isinstance(value, dict) and len(value) == 1:
+        return kind or _namespace_of(next(iter(value)))
+    return kind if isinstance(value, str) else None

@@ -1,0 +1,90 @@
+"""The spec with every default written out: `resolved.yaml`, which trains the same run again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mlpcli.spec import keras_names
+from mlpcli.spec.load import LoadedSpec
+from mlpcli.spec.parts import namespace_of_argument
+from mlpcli.spec.schema import OWN_LAYER_KEYS, DatasetSpec, PartSpec
+from mlpcli.spec.text import FLOAT
+
+
+def resolve_spec(loaded: LoadedSpec, *, test: Any, validation: Any) -> str:
+    """The resolved spec as YAML text; `test` and `validation` are the splits that were made.
+
+    A split of `...` is left out, because the dataset brings its own.
+    """
+    spec = loaded.spec
+    document: dict[str, Any] = {"name": spec.name, "seed": spec.seed}
+    document["dataset"] = _dataset(spec.dataset, loaded.folder, {"test": test, "validation": validation})
+    document["layers"] = [
+        {**_part(layer, "layers"), **({"name": layer.name} if layer.name else {})} for layer in spec.layers
+    ]
+    document["loss"] = _flat(_part(spec.loss, "losses"))
+    document["optimizer"] = _flat(_part(spec.optimizer, "optimizers"))
+    document["metrics"] = [_flat(_part(metric, "metrics")) for metric in spec.metrics]
+    document["fit"] = spec.fit.model_dump()
+    document["callbacks"] = [_flat({part.class_name: part.arguments}) for part in spec.callbacks]
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+
+
+def _dataset(spec: DatasetSpec, folder: Path, splits: dict[str, Any]) -> dict[str, Any]:
+    found = spec.model_dump(exclude_none=True, exclude={"test", "validation"})
+    if "path" in found:
+        found["path"] = str(absolute(found["path"], folder))
+    for name, value in splits.items():
+        if value is not ...:
+            found[name] = str(absolute(value, folder)) if isinstance(value, str) else value
+    if isinstance(found.get("target"), str) and found["target"].endswith(".npy"):
+        found["target"] = str(absolute(found["target"], folder))
+    return found
+
+
+def absolute(path: str, folder: Path) -> Path | str:
+    """`path` from `folder`; a path with an environment variable in it is left as written."""
+    return path if "${" in path else (folder / Path(path).expanduser()).resolve()
+
+
+def _part(part: PartSpec, namespace: str) -> dict[str, Any]:
+    if part.class_name not in keras_names.class_names(namespace):  # a short name such as mse
+        return {part.class_name: {}}
+    return {part.class_name: _arguments(part.class_name, part.arguments, namespace)}
+
+
+def _arguments(class_name: str, given: dict[str, Any], namespace: str) -> dict[str, Any]:
+    """The arguments given, then Keras's defaults where they are plain constants."""
+    signature = keras_names.signature(namespace, class_name)
+    plain = {
+        name: value
+        for name, value in signature.defaults.items()
+        if name not in given and isinstance(value, bool | int | float | str) and name not in OWN_LAYER_KEYS
+    }
+    return {name: _argument(name, value) for name, value in given.items()} | plain
+
+
+def _argument(name: str, value: Any) -> Any:
+    if isinstance(value, dict) and (namespace := namespace_of_argument(name, value)):
+        ((class_name, arguments),) = value.items()
+        return {class_name: _arguments(class_name, arguments or {}, namespace)}
+    return value
+
+
+def _flat(part: dict[str, Any]) -> Any:
+    """`{mse: {}}` as `mse`."""
+    ((name, arguments),) = part.items()
+    return part if arguments else name
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts that our reader would take for numbers in quotes; never writes aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:float", FLOAT, list("-+.0123456789"))

@@ -1,0 +1,134 @@
+"""The spec as strict, frozen models: what may stand in the YAML file, and nothing else.
+
+Keras's own names and arguments are checked in `spec/parts.py`; these models hold the top level and the
+keys that are ours. A field's description completes the sentence "must be ...", and is shown as the rule
+when a value does not fit.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
+NOT_YET: dict[tuple[str, ...], str] = {
+    ("inputs",): "several inputs",
+    ("model",): "a model class from a plug-in",
+    ("loss_weights",): "several outputs",
+    ("start_from",): "the reuse of trained layers",
+    ("tuner",): "hyperparameter search",
+    ("plugins",): "plug-in files",
+    ("extends",): "inheriting from another spec",
+    ("dataset", "weights"): "row weights",
+    ("dataset", "rows"): "made datasets",
+    ("dataset", "noise"): "made datasets",
+    ("dataset", "seed"): "made datasets",
+    ("fit", "class_weight"): "class weights",
+    ("fit", "precision"): "mixed precision",
+    ("fit", "checkpoint"): "the choice of when to checkpoint",
+}
+"""Keys of the format that this version knows of but cannot act on, and what each is for."""
+
+
+class Section(BaseModel):
+    """Base of every model of the spec: strict types, no unknown keys, no change once it is made."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Last(Section):
+    """A split of the last rows, in the order of the file."""
+
+    last: Annotated[int, Field(gt=0, description="a positive number of rows")]
+
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(gt=0)]
+SplitSpec = Last | Count | Fraction | str
+SPLIT_RULE = "a fraction between 0 and 1, a number of rows, {last: N}, a file, or null for none"
+
+
+class DatasetSpec(Section):
+    """Where the rows come from and how they are split.
+
+    A split that is left out and one that is null differ: see `model_fields_set`.
+    """
+
+    name: Annotated[str | None, Field(description="the name of a built-in dataset")] = None
+    path: Annotated[str | None, Field(description="the path of a data file")] = None
+    target: Annotated[
+        str | Annotated[list[str], Field(min_length=1)] | None,
+        Field(description="the name of a column, or a list of names"),
+    ] = None
+    features: Annotated[
+        Annotated[list[str], Field(min_length=1)] | None, Field(description="a list of column names")
+    ] = None
+    test: Annotated[SplitSpec | None, Field(description=SPLIT_RULE)] = None
+    validation: Annotated[SplitSpec | None, Field(description=SPLIT_RULE)] = None
+
+
+class PartSpec(Section):
+    """A Keras object by class name, with its arguments: `Adam`, or `{Adam: {learning_rate: 0.01}}`."""
+
+    class_name: str
+    arguments: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_yaml(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"class_name": value}
+        if isinstance(value, dict) and "class_name" not in value:
+            own = {key: item for key, item in value.items() if key in OWN_LAYER_KEYS}
+            classes = {key: item for key, item in value.items() if key not in OWN_LAYER_KEYS}
+            if len(classes) == 1:
+                ((name, arguments),) = classes.items()
+                return {"class_name": name, "arguments": arguments or {}, **own}
+        return value
+
+
+OWN_LAYER_KEYS = ("name", "from", "repeat")
+"""The keys beside a layer's class that are ours, not Keras's."""
+
+
+class LayerSpec(PartSpec):
+    """One layer of the stack."""
+
+    name: Annotated[str | None, Field(description="a text")] = None
+
+
+class FitSpec(Section):
+    """How to go through the rows."""
+
+    epochs: Annotated[int, Field(gt=0, description="a positive number of epochs")] = 10
+    batch_size: Annotated[int, Field(gt=0, description="a positive number of rows")] = 32
+    shuffle: Annotated[bool, Field(description="true or false")] = True
+    engine: Annotated[
+        str, Field(pattern="^(compiled|keras)$", description="'compiled' or 'keras' (stock model.fit)")
+    ] = "compiled"
+
+
+class Spec(Section):
+    """One experiment."""
+
+    name: Annotated[
+        str,
+        Field(
+            pattern=NAME_PATTERN,
+            description="1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit",
+        ),
+    ]
+    seed: Annotated[int, Field(ge=0, lt=2**32, description="a whole number from 0 to 4294967295")] = 42
+    dataset: Annotated[DatasetSpec, Field(description="a mapping with a name or a path")]
+    layers: Annotated[
+        list[LayerSpec], Field(min_length=1, description="a list such as [Flatten, Dense: {units: 10}]")
+    ]
+    loss: Annotated[PartSpec, Field(description="a Keras loss, by name or as {Class: {argument: value}}")]
+    optimizer: Annotated[
+        PartSpec, Field(description="a Keras optimizer, by name or as {Class: {argument: value}}")
+    ] = PartSpec(class_name="Adam")
+    metrics: Annotated[list[PartSpec], Field(description="a list of Keras metrics")] = []
+    fit: Annotated[FitSpec, Field(description="a mapping of epochs, batch_size, ...")] = FitSpec()
+    callbacks: Annotated[list[PartSpec], Field(description="a list of Keras callbacks")] = []

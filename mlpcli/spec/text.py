@@ -1,0 +1,359 @@
+"""YAML text to plain values that remember their place, with YAML's surprises turned into problems.
+
+PyYAML reads the tokens; the values are made here, so that `1e-4` is a number, `no` is never silently
+false, a key is never overwritten by its twin, and nothing expands without bound.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mlpcli.errors import KeyPath, Place, Problem, SpecError, nearest
+
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 50
+MAX_VALUES = 20_000  # after aliases are expanded; the largest spec in configs/ has a few hundred
+
+NULL = re.compile(r"~|null|Null|NULL|")
+BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
+INT = re.compile(r"[-+]?[0-9]+")
+FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+SPECIAL_FLOAT = re.compile(r"([-+]?)\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+LEADING_ZERO = re.compile(r"[-+]?0[0-9]+")
+DOUBTFUL_BOOL = re.compile(r"yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Where a value, and the key before it, begin (line and column from 1)."""
+
+    value: tuple[int, int]
+    key: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class SpecText:
+    """A spec as plain values, with the place of each and the problems that did not stop the reading."""
+
+    file: str
+    data: Any
+    marks: dict[KeyPath, Mark]
+    lines: tuple[str, ...] = ()
+    flags: dict[KeyPath, str] = field(default_factory=dict)  # paths that --set has put there
+    problems: tuple[Problem, ...] = ()
+
+    def place(self, path: KeyPath, *, key: bool = False) -> Place:
+        """The place of the value at `path` (or of its key), or of the nearest value that holds it."""
+        if not path:
+            return self._at(1, 1)
+        for end in range(len(path), -1, -1):
+            if flag := self.flags.get(path[:end]):
+                return Place(flag=flag)
+        for put, flag in self.flags.items():
+            if put[: len(path)] == path:  # a value inside this one came from the command line
+                return Place(flag=flag)
+        for end in range(len(path), -1, -1):
+            if mark := self.marks.get(path[:end]):
+                at_key = (key and end == len(path)) or end < len(path)
+                line, column = mark.key if at_key and mark.key else mark.value
+                return self._at(line, column)
+        return self._at(1, 1)
+
+    def _at(self, line: int, column: int) -> Place:
+        source = self.lines[line - 1] if line <= len(self.lines) else ""
+        return Place(self.file, line, column, source)
+
+
+def read_text(spec_path: Path) -> SpecText:
+    """Read a spec's file.
+
+    Raises:
+        SpecError: the file is missing, too large, not UTF-8, empty, or not YAML.
+    """
+    file = str(spec_path)
+    if not spec_path.exists():
+        raise SpecError(Problem("there is no such file", Place(flag=file), hint=_neighbour(spec_path)))
+    if spec_path.is_dir():
+        raise SpecError(Problem("is a folder, not a spec", Place(flag=file)))
+    try:
+        raw = spec_path.read_bytes()
+    except OSError as error:
+        raise SpecError(Problem(f"cannot be read ({error.strerror})", Place(flag=file))) from None
+    if len(raw) > MAX_BYTES:
+        hint = "a spec is a page of text: was a data file given?"
+        raise SpecError(Problem(f"is larger than {MAX_BYTES:,} bytes", Place(flag=file), hint=hint))
+    return parse_text(_decode(raw, file), file)
+
+
+def parse_text(text: str, file: str) -> SpecText:
+    """Parse YAML text; `file` is the name that problems give.
+
+    Raises:
+        SpecError: not YAML, too deep, too large once aliases are expanded, or not a mapping.
+    """
+    text = text.removeprefix("\ufeff")
+    lines = tuple(re.split("\r\n|[\r\n\x85\u2028\u2029]", text))  # where PyYAML counts a line
+    root = _compose(text, file, lines)
+    if root is None or (root.kind == "scalar" and root.plain and root.value == ""):
+        hint = "write at least dataset, layers, loss and optimizer"
+        raise SpecError(Problem("the spec is empty", Place(file, 1, 1), hint=hint))
+    builder = _Builder(file, lines)
+    data = builder.build(root, ())
+    return SpecText(file, data, builder.marks, lines, problems=tuple(builder.problems))
+
+
+def parse_value(text: str, flag: str) -> Any:
+    """The value of a `--set` flag, read by the rules of a spec.
+
+    Raises:
+        SpecError: the text is not YAML; the problem names the flag.
+    """
+    place = Place(flag=flag)
+    try:
+        spec_text = parse_text(text, flag) if text.strip() else None
+    except SpecError as error:
+        raise SpecError(*(Problem(p.rule, place, (), p.received, p.hint) for p in error.problems)) from None
+    if spec_text is None:
+        return None
+    if spec_text.problems:
+        found = (Problem(p.rule, place, p.path, p.received, p.hint) for p in spec_text.problems)
+        raise SpecError(*found)
+    return spec_text.data
+
+
+def _decode(raw: bytes, file: str) -> str:
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise SpecError(Problem("is not UTF-8 but UTF-16", Place(file, 1, 1), hint="save the file as UTF-8"))
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start]
+        line = before.count(b"\n") + 1
+        start = before.rfind(b"\n") + 1
+        column = len(before[start:].decode("utf-8")) + 1
+        source = raw[start:].split(b"\n", 1)[0].decode("utf-8", errors="replace").rstrip("\r")
+        byte = f"byte 0x{raw[error.start]:02x}"
+        problem = Problem(
+            f"is not UTF-8 ({byte})", Place(file, line, column, source), hint="save the file as UTF-8"
+        )
+        raise SpecError(problem) from None
+
+
+def _neighbour(spec_path: Path) -> str:
+    if not spec_path.parent.is_dir():
+        return ""
+    return nearest(spec_path.name, (item.name for item in spec_path.parent.glob("*.y*ml")))
+
+
+# ---------------------------------------------------------------- tokens to nodes
+
+
+@dataclass
+class _Node:
+    kind: str  # scalar, list or mapping
+    at: tuple[int, int]
+    value: str = ""
+    plain: bool = False  # a scalar without quotes
+    tag: str | None = None
+    items: list[_Node] = field(default_factory=list)  # of a mapping: key, value, key, value
+
+
+def _compose(text: str, file: str, lines: tuple[str, ...]) -> _Node | None:
+    """Events to nodes without recursion, so that depth is a number and not the interpreter's limit."""
+    root: _Node | None = None
+    stack: list[_Node] = []
+    anchors: dict[str, _Node] = {}
+    documents = 0
+
+    def fail(rule: str, at: tuple[int, int], hint: str = "") -> SpecError:
+        source = lines[at[0] - 1] if at[0] <= len(lines) else ""
+        return SpecError(Problem(rule, Place(file, *at, source), hint=hint))
+
+    for event in _events(text, fail):
+        at = (event.start_mark.line + 1, event.start_mark.column + 1)
+        if isinstance(event, yaml.DocumentStartEvent):
+            documents += 1
+            if documents > 1:
+                raise fail("holds more than one YAML document", at, "keep one spec to a file")
+        elif isinstance(event, yaml.AliasEvent):
+            if event.anchor not in anchors:
+                raise fail(f"alias '*{event.anchor}' has no anchor above it", at)
+            if anchors[event.anchor] in stack:
+                raise fail(f"anchor '&{event.anchor}' holds itself", at)
+            stack[-1].items.append(anchors[event.anchor])
+        elif isinstance(event, yaml.NodeEvent):
+            node = _node(event, at)
+            if event.anchor:
+                anchors[event.anchor] = node
+            if stack:
+                stack[-1].items.append(node)
+            else:
+                root = node
+            if node.kind != "scalar":
+                stack.append(node)
+                if len(stack) > MAX_DEPTH:
+                    raise fail(f"is nested deeper than {MAX_DEPTH} levels", at)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            stack.pop()
+    return root
+
+
+def _node(event: Any, at: tuple[int, int]) -> _Node:
+    if isinstance(event, yaml.ScalarEvent):
+        return _Node("scalar", at, event.value, plain=event.style is None, tag=event.tag)
+    return _Node("list" if isinstance(event, yaml.SequenceStartEvent) else "mapping", at, tag=event.tag)
+
+
+def _events(text: str, fail: Any) -> Iterator[Any]:
+    try:
+        yield from yaml.parse(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        raise fail(*_syntax(error)) from None
+    except yaml.YAMLError as error:  # a character that YAML does not allow
+        position = getattr(error, "position", 0)
+        line = text.count("\n", 0, position) + 1
+        column = position - (text.rfind("\n", 0, position) + 1) + 1
+        raise fail(f"is not YAML: {_first_line(error)}", (line, column), "remove the character") from None
+
+
+def _syntax(error: yaml.MarkedYAMLError) -> tuple[str, tuple[int, int], str]:
+    mark = error.problem_mark or error.context_mark
+    at = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    problem = error.problem or "cannot be read"
+    if "'\\t'" in problem:
+        return "a tab cannot indent YAML", at, "use spaces"
+    hint = ""
+    if "mapping values are not allowed" in problem:
+        hint = "put quotes around a text that holds ': ', or mend the indentation"
+    elif error.context_mark is not None and error.context_mark.line + 1 != at[0]:
+        what = (error.context or "while parsing what").removeprefix("while parsing a ")
+        hint = f"the {what} that is still open begins on line {error.context_mark.line + 1}"
+    return f"is not YAML: {problem}", at, hint
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
+
+
+# ---------------------------------------------------------------- nodes to values
+
+
+class _Builder:
+    """Turns nodes into plain values, noting the place of each and every problem on the way."""
+
+    def __init__(self, file: str, lines: tuple[str, ...]) -> None:
+        self.file, self.lines = file, lines
+        self.marks: dict[KeyPath, Mark] = {}
+        self.problems: list[Problem] = []
+        self.count = 0
+
+    def build(self, node: _Node, path: KeyPath, key: tuple[int, int] | None = None) -> Any:
+        self.count += 1
+        if self.count > MAX_VALUES:
+            hint = "anchors and aliases multiply: write fewer"
+            raise SpecError(
+                self._problem(f"expands to more than {MAX_VALUES:,} values", node.at, (), hint=hint)
+            )
+        self.marks[path] = Mark(node.at, key)
+        if node.tag is not None and node.tag != "!":
+            tag = _Bare(node.tag.replace("tag:yaml.org,2002:", "!!"))
+            self._add("YAML tags are not allowed", node.at, path, tag, "remove the tag")
+        if node.kind == "scalar":
+            return self._scalar(node, path)
+        if node.kind == "list":
+            return [self.build(item, (*path, index)) for index, item in enumerate(node.items)]
+        return self._mapping(node, path)
+
+    def _mapping(self, node: _Node, path: KeyPath) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        first: dict[str, int] = {}
+        merged: list[_Node] = []
+        for key, value in zip(node.items[::2], node.items[1::2], strict=True):
+            if key.kind != "scalar":
+                self._add("a key must be a text", key.at, path, hint="did an opening bracket go astray?")
+            elif key.plain and key.value == "<<":
+                merged.append(value)
+            elif key.value in first:
+                rule = f"the key stands twice in one mapping (first on line {first[key.value]})"
+                self._add(rule, key.at, (*path, key.value), key.value, "keep one")
+            else:
+                if key.plain and DOUBTFUL_BOOL.fullmatch(key.value):
+                    rule = "YAML may read this key as a boolean"
+                    self._add(
+                        rule, key.at, (*path, key.value), _Bare(key.value), f"write '{key.value}' in quotes"
+                    )
+                first[key.value] = key.at[0]
+                values[key.value] = self.build(value, (*path, key.value), key.at)
+        for value in merged:
+            self._merge(value, values, path)
+        return values
+
+    def _merge(self, node: _Node, values: dict[str, Any], path: KeyPath) -> None:
+        sources = node.items if node.kind == "list" else [node]
+        for source in sources:
+            if source.kind != "mapping":
+                self._add("'<<' takes a mapping or a list of mappings", source.at, path)
+                continue
+            for key, value in zip(source.items[::2], source.items[1::2], strict=True):
+                if key.kind == "scalar" and key.value not in values:
+                    values[key.value] = self.build(value, (*path, key.value), key.at)
+
+    def _scalar(self, node: _Node, path: KeyPath) -> Any:
+        text = node.value
+        if not node.plain:
+            return text
+        if NULL.fullmatch(text):
+            return None
+        if BOOL.fullmatch(text):
+            return text.lower() == "true"
+        if DOUBTFUL_BOOL.fullmatch(text):
+            meant = "true" if text.lower() in ("yes", "on") else "false"
+            hint = f"write {meant}, or '{text}' in quotes for a text"
+            self._add("some YAML readers take this for a boolean", node.at, path, _Bare(node.value), hint)
+            return text
+        if LEADING_ZERO.fullmatch(text):
+            hint = f"write {int(text)}, or '{text}' in quotes for a text"
+            self._add("a number must not begin with 0", node.at, path, _Bare(node.value), hint)
+            return int(text)
+        if INT.fullmatch(text):
+            return self._integer(text, node, path)
+        if FLOAT.fullmatch(text):
+            return float(text)
+        if special := SPECIAL_FLOAT.fullmatch(text):
+            return float("nan") if special[3] else float(f"{special[1]}inf")
+        return text
+
+    def _integer(self, text: str, node: _Node, path: KeyPath) -> int:
+        if len(text) > 30:  # Python itself refuses thousands of digits, with a message of its own
+            self._add("is too large a number", node.at, path)
+            return 0
+        return int(text)
+
+    def _add(
+        self, rule: str, at: tuple[int, int], path: KeyPath, received: Any = None, hint: str = ""
+    ) -> None:
+        self.problems.append(self._problem(rule, at, path, received, hint))
+
+    def _problem(
+        self, rule: str, at: tuple[int, int], path: KeyPath, received: Any = None, hint: str = ""
+    ) -> Problem:
+        source = self.lines[at[0] - 1] if at[0] <= len(self.lines) else ""
+        place = Place(self.file, *at, source)
+        return (
+            Problem(rule, place, path, hint=hint)
+            if received is None
+            else Problem(rule, place, path, received, hint)
+        )
+
+
+class _Bare(str):
+    """A text shown as it stood in the file, without quotes."""
+
+    def __repr__(self) -> str:
+        return str(self)

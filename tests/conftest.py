@@ -1,0 +1,76 @@
+"""What every test may use: a spec on disk, the CLI in this process, and one small trained run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+ROOT = Path(__file__).parent.parent
+
+TINY = """\
+name: tiny
+seed: 7
+dataset: {name: iris}
+layers:
+  - Normalization
+  - Dense: {units: 8, activation: relu}
+  - Dense: {units: 3, activation: softmax}
+loss: sparse_categorical_crossentropy
+optimizer: {Adam: {learning_rate: 0.02}}
+metrics: [accuracy]
+fit: {epochs: 5, batch_size: 16}
+"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended and what it wrote."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def mlpcli(capfd: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """Run the command line in this process: `mlpcli("train", spec)`."""
+    from mlpcli.cli import main
+
+    def run(*arguments: object) -> Result:
+        capfd.readouterr()
+        status = main([str(argument) for argument in arguments])
+        captured = capfd.readouterr()
+        return Result(status, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def spec_file(tmp_path: Path) -> Callable[[str], Path]:
+    """Write a spec's text to a file of its own."""
+
+    def write(text: str, name: str = "spec.yaml") -> Path:
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The runs folder of one finished run named `tiny`: iris, five epochs."""
+    from mlpcli.cli import main
+
+    folder = tmp_path_factory.mktemp("tiny")
+    spec = folder / "tiny.yaml"
+    spec.write_text(TINY, encoding="utf-8")
+    runs_dir = folder / "runs"
+    assert main(["train", str(spec), "--runs-dir", str(runs_dir)]) == 0
+    return runs_dir

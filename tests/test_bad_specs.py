@@ -1,0 +1,463 @@
+"""Wrong specs and the exact message for each: place, rule, value received, and what to do.
+
+Every case goes through the command line: exit status 2, nothing on stdout, no run folder, no traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Result
+
+DATA = "dataset: {name: iris}\n"
+LAYERS = "layers: [{Dense: {units: 3, activation: softmax}}]\n"
+LOSS = "loss: sparse_categorical_crossentropy\n"
+GOOD = DATA + LAYERS + LOSS
+
+# name: (spec, expected lines without carets; SPEC stands for the file)
+WRONG: dict[str, tuple[str, list[str]]] = {
+    "empty": (
+        "",
+        [
+            "SPEC:1:1: the spec is empty; write at least dataset, layers, loss and optimizer",
+        ],
+    ),
+    "only comments": (
+        "# nothing\n",
+        [
+            "SPEC:1:1: the spec is empty; write at least dataset, layers, loss and optimizer",
+        ],
+    ),
+    "not a mapping": (
+        "- a\n- b\n",
+        [
+            "SPEC:1:1: a spec must be a mapping; write keys such as dataset:, layers:, loss:",
+        ],
+    ),
+    "two documents": (
+        DATA + "---\n" + LAYERS,
+        [
+            "SPEC:2:1: holds more than one YAML document; keep one spec to a file",
+        ],
+    ),
+    "tab": (
+        "dataset:\n\tname: iris\n",
+        [
+            "SPEC:2:1: a tab cannot indent YAML; use spaces",
+        ],
+    ),
+    "colon in a value": (
+        "dataset: name: iris\n",
+        [
+            "SPEC:1:14: is not YAML: mapping values are not allowed here; put quotes around a text that holds ': ', or mend the indentation",
+        ],
+    ),
+    "bracket not closed": (
+        "dataset: {name: iris\n" + LAYERS,
+        [
+            "SPEC:2:7: is not YAML: expected ',' or '}', but got ':'; the flow mapping that is still open begins on line 1",
+        ],
+    ),
+    "self-holding anchor": (
+        DATA + "layers: &a [*a]\n" + LOSS,
+        [
+            "SPEC:2:13: anchor '&a' holds itself",
+        ],
+    ),
+    "alias without anchor": (
+        DATA + "layers: *nowhere\n" + LOSS,
+        [
+            "SPEC:2:9: alias '*nowhere' has no anchor above it",
+        ],
+    ),
+    "billion laughs": (
+        "a: &a [x, x, x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a]\nc: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b]\nd: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c, *c]\ne: [*d, *d, *d, *d, *d, *d, *d, *d, *d, *d]\n",
+        [
+            "SPEC:1:32: expands to more than 20,000 values; anchors and aliases multiply: write fewer",
+        ],
+    ),
+    "tag": (
+        "seed: !!python/object/apply:os.system [ls]\n" + GOOD,
+        [
+            "SPEC:1:7 seed: YAML tags are not allowed, received !!python/object/apply:os.system; remove the tag",
+        ],
+    ),
+    "twice the same key": (
+        GOOD + "fit: {epochs: 3, epochs: 4}\n",
+        [
+            "SPEC:4:18 fit.epochs: the key stands twice in one mapping (first on line 4), received 'epochs'; keep one",
+        ],
+    ),
+    "no for a text": (
+        "dataset: {name: no}\n" + LAYERS + LOSS,
+        [
+            "SPEC:1:17 dataset.name: some YAML readers take this for a boolean, received no; write false, or 'no' in quotes for a text",
+        ],
+    ),
+    "octal": (
+        GOOD + "seed: 010\n",
+        [
+            "SPEC:4:7 seed: a number must not begin with 0, received 010; write 10, or '010' in quotes for a text",
+        ],
+    ),
+    "unknown top key": (
+        GOOD + "optimiser: Adam\n",
+        [
+            "SPEC:4:1 optimiser: unknown key, received 'optimiser'; did you mean 'optimizer'?",
+        ],
+    ),
+    "unknown key far from any": (
+        GOOD + "zebra: 1\n",
+        [
+            "SPEC:4:1 zebra: unknown key, received 'zebra'; the keys here are name, seed, dataset, layers, loss, optimizer, metrics, fit, callbacks, inputs, model, loss_weights, start_from, tuner, plugins, extends",
+        ],
+    ),
+    "not yet": (
+        GOOD + "tuner: {algorithm: RandomSearch}\n",
+        [
+            "SPEC:4:1 tuner: is not supported yet (hyperparameter search), received 'tuner'",
+        ],
+    ),
+    "nothing but a name": (
+        "name: x\n",
+        [
+            "SPEC:1:1 dataset: is required; a mapping with a name or a path",
+            "SPEC:1:1 layers: is required; a list such as [Flatten, Dense: {units: 10}]",
+            "SPEC:1:1 loss: is required; a Keras loss, by name or as {Class: {argument: value}}",
+        ],
+    ),
+    "name with a slash": (
+        "name: ../up\n" + GOOD,
+        [
+            "SPEC:1:7 name: must be 1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit, received '../up'",
+        ],
+    ),
+    "negative seed": (
+        "seed: -1\n" + GOOD,
+        [
+            "SPEC:1:7 seed: must be a whole number from 0 to 4294967295, received -1",
+        ],
+    ),
+    "name and path": (
+        "dataset: {name: iris, path: a.csv}\n" + LAYERS + LOSS,
+        [
+            "SPEC:1:29 dataset.path: cannot have both a name and a path; keep one",
+        ],
+    ),
+    "neither name nor path": (
+        "dataset: {test: 0.2}\n" + LAYERS + LOSS,
+        [
+            "SPEC:1:10 dataset: needs a name (of a built-in) or a path (of a file); write name: digits, or path: my.csv",
+        ],
+    ),
+    "fraction above one": (
+        "dataset: {name: iris, test: 1.2}\n" + LAYERS + LOSS,
+        [
+            "SPEC:1:29 dataset.test: must be a fraction between 0 and 1, a number of rows, {last: N}, a file, or null for none, received 1.2",
+        ],
+    ),
+    "last of nothing": (
+        "dataset: {name: iris, validation: {last: 0}}\n" + LAYERS + LOSS,
+        [
+            "SPEC:1:42 dataset.validation.last: must be a positive number of rows, received 0",
+        ],
+    ),
+    "empty layers": (
+        DATA + "layers: []\n" + LOSS,
+        [
+            "SPEC:2:9 layers: must be a list such as [Flatten, Dense: {units: 10}], received []",
+        ],
+    ),
+    "misspelt layer": (
+        DATA + "layers: [Flaten]\n" + LOSS,
+        [
+            "SPEC:2:10 layers[0]: unknown layer, received 'Flaten'; did you mean 'Flatten'?",
+        ],
+    ),
+    "misspelt argument": (
+        DATA + "layers:\n  - Dense: {unit: 3}\n" + LOSS,
+        [
+            "SPEC:3:13 layers[0].Dense.unit: Dense has no such argument, received 'unit'; did you mean 'units'?",
+        ],
+    ),
+    "argument beside the class": (
+        DATA + "layers:\n  - {Dense: {units: 3}, activation: relu}\n" + LOSS,
+        [
+            "SPEC:3:25 layers[0].activation: unknown key beside Dense, received 'activation'; arguments go inside: {Dense: {activation: ...}}",
+        ],
+    ),
+    "two classes in a layer": (
+        DATA + "layers:\n  - {Dense: {units: 3}, Dropout: {rate: 0.5}}\n" + LOSS,
+        [
+            "SPEC:3:5 layers[0]: must name one layer, not 2, received ['Dense', 'Dropout']; keep one",
+        ],
+    ),
+    "zero units": (
+        DATA + "layers:\n  - Dense: {units: 0}\n" + LOSS,
+        [
+            "SPEC:3:20 layers[0].Dense.units: must be a positive integer, received 0",
+        ],
+    ),
+    "true units": (
+        DATA + "layers:\n  - Dense: {units: true}\n" + LOSS,
+        [
+            "SPEC:3:20 layers[0].Dense.units: must be a positive integer, received true",
+        ],
+    ),
+    "dropout of one": (
+        DATA + "layers:\n  - Dropout: {rate: 1.0}\n" + LOSS,
+        [
+            "SPEC:3:21 layers[0].Dropout.rate: must be a number from 0 up to but not including 1, received 1.0",
+        ],
+    ),
+    "a text for a flag": (
+        DATA + "layers:\n  - Dense: {units: 3, use_bias: 'no'}\n" + LOSS,
+        [
+            "SPEC:3:33 layers[0].Dense.use_bias: must be true or false, received 'no'",
+        ],
+    ),
+    "misspelt activation": (
+        DATA + "layers:\n  - Dense: {units: 3, activation: rleu}\n" + LOSS,
+        [
+            "SPEC:3:35 layers[0].Dense.activation: unknown activation, received 'rleu'; did you mean 'relu'?",
+        ],
+    ),
+    "misspelt initializer": (
+        DATA + "layers:\n  - Dense: {units: 3, kernel_initializer: he_norml}\n" + LOSS,
+        [
+            "SPEC:3:43 layers[0].Dense.kernel_initializer: unknown initializer, received 'he_norml'; did you mean 'he_normal'?",
+        ],
+    ),
+    "misspelt regularizer argument": (
+        DATA + "layers:\n  - Dense: {units: 3, kernel_regularizer: {L2: {l: 0.01}}}\n" + LOSS,
+        [
+            "SPEC:3:49 layers[0].Dense.kernel_regularizer.L2.l: L2 has no such argument, received 'l'; did you mean 'l2'?",
+        ],
+    ),
+    "lambda": (
+        DATA + "layers:\n  - Lambda: {function: 'lambda x: x'}\n" + LOSS,
+        [
+            "SPEC:3:5 layers[0].Lambda: cannot stand in a spec, received 'Lambda'; a spec runs no code: use Activation, Rescaling or another named layer",
+        ],
+    ),
+    "input layer": (
+        DATA + "layers:\n  - Input: {shape: [4]}\n  - Dense: {units: 3}\n" + LOSS,
+        [
+            "SPEC:3:5 layers[0].Input: cannot stand in a spec, received 'Input'; the input's shape comes from the data: leave the layer out",
+        ],
+    ),
+    "input shape": (
+        DATA + "layers:\n  - Dense: {units: 3, input_shape: [4]}\n" + LOSS,
+        [
+            "SPEC:3:23 layers[0].Dense.input_shape: Dense has no such argument, received 'input_shape'; the input's shape comes from the data: leave it out",
+        ],
+    ),
+    "same name twice": (
+        DATA + "layers:\n  - {Dense: {units: 3}, name: a}\n  - {Dense: {units: 3}, name: a}\n" + LOSS,
+        [
+            "SPEC:4:31 layers[1].name: is already the name of layers[0], received 'a'",
+        ],
+    ),
+    "misspelt loss": (
+        DATA + LAYERS + "loss: sparse_categorical_crossentrpy\n",
+        [
+            "SPEC:3:7 loss: unknown loss, received 'sparse_categorical_crossentrpy'; did you mean 'sparse_categorical_crossentropy'?",
+        ],
+    ),
+    "short loss with arguments": (
+        DATA + LAYERS + "loss: {mse: {reduction: sum}}\n",
+        [
+            "SPEC:3:8 loss.mse: is a short name of a loss, which takes no arguments, received 'mse'; write the class, or 'mse' alone",
+        ],
+    ),
+    "a layer for a loss": (
+        DATA + LAYERS + "loss: Dropout\n",
+        [
+            "SPEC:3:7 loss: unknown loss, received 'Dropout'; Dropout is a layer",
+        ],
+    ),
+    "misspelt optimizer": (
+        GOOD + "optimizer: Adm\n",
+        [
+            "SPEC:4:12 optimizer: unknown optimizer, received 'Adm'; did you mean 'Adam'?",
+        ],
+    ),
+    "negative learning rate": (
+        GOOD + "optimizer: {SGD: {learning_rate: -0.1}}\n",
+        [
+            "SPEC:4:34 optimizer.SGD.learning_rate: must be a positive number, received -0.1",
+        ],
+    ),
+    "learning rate as text": (
+        GOOD + "optimizer: {SGD: {learning_rate: fast}}\n",
+        [
+            "SPEC:4:34 optimizer.SGD.learning_rate: must be a positive number or a schedule, received 'fast'; write a number, or a schedule such as {ExponentialDecay: {...}}",
+        ],
+    ),
+    "schedule argument": (
+        GOOD
+        + "optimizer: {SGD: {learning_rate: {ExponentialDecay: {initial_learning_rate: 0.1, decay_step: 5, decay_rate: 0.9}}}}\n",
+        [
+            "SPEC:4:82 optimizer.SGD.learning_rate.ExponentialDecay.decay_step: ExponentialDecay has no such argument, received 'decay_step'; did you mean 'decay_steps'?",
+        ],
+    ),
+    "misspelt metric": (
+        GOOD + "metrics: [acuracy]\n",
+        [
+            "SPEC:4:11 metrics[0]: unknown metric, received 'acuracy'; did you mean 'accuracy'?",
+        ],
+    ),
+    "misspelt callback": (
+        GOOD + "callbacks: [EarlyStoping]\n",
+        [
+            "SPEC:4:13 callbacks[0]: unknown callback, received 'EarlyStoping'; did you mean 'EarlyStopping'?",
+        ],
+    ),
+    "callback argument": (
+        GOOD + "callbacks:\n  - EarlyStopping: {patence: 3}\n",
+        [
+            "SPEC:5:21 callbacks[0].EarlyStopping.patence: EarlyStopping has no such argument, received 'patence'; did you mean 'patience'?",
+        ],
+    ),
+    "no epochs": (
+        GOOD + "fit: {epochs: 0}\n",
+        [
+            "SPEC:4:15 fit.epochs: must be a positive number of epochs, received 0",
+        ],
+    ),
+    "batch size true": (
+        GOOD + "fit: {batch_size: true}\n",
+        [
+            "SPEC:4:19 fit.batch_size: must be a positive number of rows, received true",
+        ],
+    ),
+    "hyperparameter": (
+        DATA + "layers:\n  - Dense: {units: {hp: int, min: 1, max: 9}}\n" + LOSS,
+        [
+            "SPEC:3:20 layers[0].Dense.units: hyperparameters are not supported yet, received {hp: 'int', min: 1, max: 9}",
+        ],
+    ),
+}
+
+# a --set on a good spec: expected lines
+WRONG_SETTINGS: dict[str, list[str]] = {
+    "fit.epochs=0": [
+        "--set fit.epochs=0 fit.epochs: must be a positive number of epochs, received 0",
+    ],
+    "fit.epoch=3": [
+        "--set fit.epoch=3 fit.epoch: unknown key, received 'epoch'; did you mean 'epochs'?",
+    ],
+    "layers[0].Dense.units=-1": [
+        "--set layers[0].Dense.units=-1 layers[0].Dense.units: must be a positive integer, received -1",
+    ],
+    "layers[4].Dense.units=1": [
+        "--set layers[4].Dense.units=1: the path leads nowhere: there is no [4] in a list of 1; at [4].Dense.units",
+    ],
+    "layers[0].Dense.activaton=relu": [
+        "--set layers[0].Dense.activaton=relu layers[0].Dense.activaton: Dense has no such argument, received 'activaton'; did you mean 'activation'?",
+    ],
+    "fit.epochs": [
+        "--set fit.epochs: must be path=value; for example --set fit.epochs=5",
+    ],
+    "=3": [
+        "--set =3: '' is not a path; begin with a key of the spec",
+    ],
+    "optimizer=Adm": [
+        "--set optimizer=Adm optimizer: unknown optimizer, received 'Adm'; did you mean 'Adam'?",
+    ],
+    "fit.epochs=[1": [
+        "--set fit.epochs=[1: is not YAML: expected ',' or ']', but got '<stream end>'",
+    ],
+    "dataset.validation={last: 0}": [
+        "--set dataset.validation={last: 0} dataset.validation.last: must be a positive number of rows, received 0",
+    ],
+    "name=no": [
+        "--set name=no: some YAML readers take this for a boolean, received no; write false, or 'no' in quotes for a text",
+    ],
+    "layers[0]=Flaten": [
+        "--set layers[0]=Flaten layers[0]: unknown layer, received 'Flaten'; did you mean 'Flatten'?",
+    ],
+}
+
+WRONG_BYTES = {
+    "latin-1": (b"name: caf\xe9\n", "SPEC:1:10: is not UTF-8 (byte 0xe9); save the file as UTF-8"),
+    "utf-16": ("a: b".encode("utf-16"), "SPEC:1:1: is not UTF-8 but UTF-16; save the file as UTF-8"),
+    "binary": (
+        b"\x00\x01",
+        "SPEC:1:1: is not YAML: unacceptable character #x0000: special characters are not allowed; "
+        "remove the character",
+    ),
+}
+
+
+def _headlines(text: str) -> list[str]:
+    """The lines of an error that are neither source, caret, nor the closing count."""
+    lines = text.splitlines()
+    return [line for line in lines if not line.startswith("     ") and not line.endswith("problems found")]
+
+
+def _assert_refused(result: Result, spec: Path, expected: list[str]) -> None:
+    assert result.status == 2
+    assert result.out == ""
+    assert _headlines(result.err) == [line.replace("SPEC", str(spec)) for line in expected]
+    assert not (spec.parent / "runs").exists()
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_spec_is_told_with_its_place(
+    case: str, mlpcli: Callable[..., Result], spec_file: Callable[[str], Path]
+) -> None:
+    text, expected = WRONG[case]
+    spec = spec_file(text)
+    _assert_refused(mlpcli("train", spec, "--runs-dir", spec.parent / "runs"), spec, expected)
+
+
+@pytest.mark.parametrize("setting", WRONG_SETTINGS)
+def test_wrong_setting_names_the_flag(
+    setting: str, mlpcli: Callable[..., Result], spec_file: Callable[[str], Path]
+) -> None:
+    spec = spec_file(GOOD)
+    result = mlpcli("train", spec, "--runs-dir", spec.parent / "runs", "--set", setting)
+    _assert_refused(result, spec, WRONG_SETTINGS[setting])
+
+
+@pytest.mark.parametrize("case", WRONG_BYTES)
+def test_wrong_bytes_are_told(case: str, mlpcli: Callable[..., Result], tmp_path: Path) -> None:
+    content, expected = WRONG_BYTES[case]
+    spec = tmp_path / "spec.yaml"
+    spec.write_bytes(content)
+    _assert_refused(mlpcli("train", spec, "--runs-dir", tmp_path / "runs"), spec, [expected])
+
+
+def test_every_problem_comes_at_once_with_its_source_line(
+    mlpcli: Callable[..., Result], spec_file: Callable[[str], Path]
+) -> None:
+    spec = spec_file("dataset: {name: iris}\nlayers: [Flaten]\nloss: msee\nfit: {epochs: 0}\n")
+    result = mlpcli("train", spec)
+    assert result.status == 2
+    assert result.err.splitlines() == [
+        f"{spec}:2:10 layers[0]: unknown layer, received 'Flaten'; did you mean 'Flatten'?",
+        "     2 | layers: [Flaten]",
+        "                  ^",
+        f"{spec}:3:7 loss: unknown loss, received 'msee'; did you mean 'mse'?",
+        "     3 | loss: msee",
+        "               ^",
+        f"{spec}:4:15 fit.epochs: must be a positive number of epochs, received 0",
+        "     4 | fit: {epochs: 0}",
+        "                       ^",
+        "3 problems found",
+    ]
+
+
+def test_a_spec_that_is_not_there_names_its_neighbour(
+    mlpcli: Callable[..., Result], spec_file: Callable[..., Path]
+) -> None:
+    spec = spec_file(GOOD, "digits.yaml")
+    result = mlpcli("train", spec.with_name("digit.yaml"))
+    assert result.status == 2
+    assert (
+        result.err == f"{spec.with_name('digit.yaml')}: there is no such file; did you mean 'digits.yaml'?\n"
+    )
