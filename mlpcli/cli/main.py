@@ -55,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _show("interrupted")
         return EXIT_INTERRUPTED
+    except SystemExit as error:  # Typer's way out when the reader of a pipe has gone
+        return error.code if isinstance(error.code, int) else EXIT_FAILED
     except BrokenPipeError:  # the reader has gone: not our error, and nothing to write to
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_DONE
@@ -76,9 +78,13 @@ def _end(error: Exception, *, debug: bool) -> int:
         show_error(error)
         return error.exit_status
     if hasattr(error, "format_message"):  # Typer's own: an unknown option, a missing argument
+        message = error.format_message().rstrip(".")
         context = getattr(error, "ctx", None)
-        help_hint = f"; see {context.command_path} --help" if context else ""
-        _show(f"{error.format_message()}{help_hint}")
+        if context is not None and not message.startswith(
+            "Usage:"
+        ):  # the help itself, when nothing was asked
+            message += f"; see {context.command_path} --help"
+        _show(message)
         return EXIT_INPUT
     hint = "" if debug else "; run again with --debug to see where"
     _show(f"mlpcli failed in a way it did not expect: {type(error).__name__}: {error}{hint}")

@@ -10,18 +10,18 @@ import yaml
 from mlpcli.spec import keras_names
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.parts import namespace_of_argument
-from mlpcli.spec.schema import OWN_LAYER_KEYS, DatasetSpec, PartSpec
+from mlpcli.spec.schema import OWN_LAYER_KEYS, DatasetSpec, Last, PartSpec
 from mlpcli.spec.text import FLOAT
 
 
-def resolve_spec(loaded: LoadedSpec, *, test: Any, validation: Any) -> str:
-    """The resolved spec as YAML text; `test` and `validation` are the splits that were made.
+def resolve_spec(loaded: LoadedSpec, division: dict[str, Any]) -> str:
+    """The resolved spec as YAML text; `division` says how `test` and `validation` were made.
 
-    A split of `...` is left out, because the dataset brings its own.
+    A test split that the dataset itself brings is not in `division`, and is left out.
     """
     spec = loaded.spec
     document: dict[str, Any] = {"name": spec.name, "seed": spec.seed}
-    document["dataset"] = _dataset(spec.dataset, loaded.folder, {"test": test, "validation": validation})
+    document["dataset"] = _dataset(spec.dataset, loaded.folder, division)
     document["layers"] = [
         {**_part(layer, "layers"), **({"name": layer.name} if layer.name else {})} for layer in spec.layers
     ]
@@ -38,8 +38,8 @@ def _dataset(spec: DatasetSpec, folder: Path, splits: dict[str, Any]) -> dict[st
     if "path" in found:
         found["path"] = str(absolute(found["path"], folder))
     for name, value in splits.items():
-        if value is not ...:
-            found[name] = str(absolute(value, folder)) if isinstance(value, str) else value
+        value = value.model_dump() if isinstance(value, Last) else value
+        found[name] = str(absolute(value, folder)) if isinstance(value, str) else value
     if isinstance(found.get("target"), str) and found["target"].endswith(".npy"):
         found["target"] = str(absolute(found["target"], folder))
     return found

@@ -1,0 +1,188 @@
+"""NumPy files, never pickles: what a header claims is held against the file before anything is allocated."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from mlpcli.data.dataset import Array
+from mlpcli.data.faults import SHOWN, Fault, Origin, check_memory
+from mlpcli.data.parts import Labels, Part, Target
+from mlpcli.data.tables import raise_faults
+from mlpcli.errors import listing
+
+KEYS = ("x", "y")
+SPLIT_KEYS = ("x_train", "y_train", "x_test", "y_test")
+
+
+@dataclass(frozen=True)
+class ArrayFile:
+    """Some arrays of one file, by the name of their array."""
+
+    origin: Origin
+    arrays: dict[str, Array]
+
+
+def read_npz(path: Path, label: str, wanted: Sequence[Sequence[str]]) -> ArrayFile:
+    """The arrays of the first of the `wanted` sets of names that the file holds in full.
+
+    Raises:
+        DataError: the file is damaged, holds other names, Python objects, or more than memory can take.
+    """
+    origin = Origin(label)
+    if path.stat().st_size == 0:
+        origin.refuse("is empty (0 bytes)")
+    with _damage(origin, "npz"), zipfile.ZipFile(path) as archive:
+        members = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
+        names = next((names for names in wanted if set(names) <= members.keys()), None)
+        if names is None:
+            choices = ", or ".join(" and ".join(names) for names in wanted)
+            origin.refuse(f"must hold the arrays {choices}; it holds {listing(members) or 'none'}")
+        entries = [members[name] for name in names]
+        check_memory(sum(entry.file_size for entry in entries), origin)
+        arrays = {}
+        for name, entry in zip(names, entries, strict=True):
+            # zipfile stops at the size that the directory tells and compares the checksum
+            with archive.open(entry) as stream:
+                arrays[name] = _read_array(stream, entry.file_size, origin, f"array {name!r}")
+    return ArrayFile(origin, arrays)
+
+
+def read_npy(path: Path, label: str, name: str = "x") -> ArrayFile:
+    """The one array of an .npy file, under a name for messages.
+
+    Raises:
+        DataError: the file is damaged, or holds Python objects.
+    """
+    origin = Origin(label)
+    size = path.stat().st_size
+    if size == 0:
+        origin.refuse("is empty (0 bytes)")
+    with _damage(origin, "npy"), path.open("rb") as stream:
+        return ArrayFile(origin, {name: _read_array(stream, size, origin, f"array {name!r}")})
+
+
+@contextmanager
+def _damage(origin: Origin, kind: str) -> Iterator[None]:
+    """NumPy's own words are never passed on: some of them advise to unpickle."""
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError, NotImplementedError, RuntimeError):
+        origin.refuse(f"cannot be read as {kind}", hint="the file is damaged or only part of it")
+
+
+def _read_array(stream: IO[bytes], size: int, origin: Origin, what: str) -> Array:
+    version = np.lib.format.read_magic(stream)
+    readers: dict[Any, Any] = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    if version not in readers:
+        origin.refuse(f"{what} must hold numbers or text, not records")
+    shape, fortran, dtype = readers[version](stream)
+    if dtype.hasobject:
+        origin.refuse(
+            f"{what} holds Python objects, which can run code and are never read", hint="save numbers"
+        )
+    if dtype.kind not in "biufSU":
+        origin.refuse(f"{what} must hold numbers or text, it is of type {dtype}")
+    claimed = math.prod(shape) * dtype.itemsize
+    present = size - stream.tell()
+    if min(shape, default=0) < 0 or claimed > present:
+        origin.refuse(
+            f"{what} claims {claimed:,} bytes, the file holds {present:,}", hint="the file is damaged"
+        )
+    values = np.frombuffer(stream.read(claimed), dtype=dtype)
+    if len(values) != math.prod(shape):
+        origin.refuse(f"{what} ends early", hint="the file is damaged or only part of it")
+    return values.reshape(shape[::-1]).transpose() if fortran else values.reshape(shape)
+
+
+def array_part(
+    file: ArrayFile, x: str, y: str | None, *, classes: bool | None, target: ArrayFile | None = None
+) -> Part:
+    """Arrays as rows and their target; `target` is the file of y when it is another one.
+
+    Raises:
+        DataError: the arrays do not fit together, or hold what is not a number.
+    """
+    given = (target or file).arrays.get(y) if y is not None else None
+    values = as_rows(file.arrays[x], file.origin, f"array {x!r}")
+    if given is None:
+        return Part(values, None, file.origin, "")
+    origin = (target or file).origin
+    if given.ndim == 0 or len(given) != len(values):
+        count = len(given) if given.ndim else "no"
+        there = "" if target is None else f" of {file.origin.label}"
+        origin.refuse(f"array {y!r} has {count} rows, array {x!r}{there} has {len(values)}")
+    return Part(values, as_target(given, origin, f"array {y!r}", classes=classes), origin, f"array {y!r}")
+
+
+def as_rows(x: Array, origin: Origin, what: str) -> Array:
+    """x as (rows, *shape): uint8 as it is, anything else as float32.
+
+    Raises:
+        DataError: no rows, a single dimension, text, or a value that float32 cannot hold.
+    """
+    if x.dtype.kind not in "biuf":
+        origin.refuse(f"{what} must hold numbers, it is of type {x.dtype}")
+    if x.ndim < 2:
+        shape = f"({', '.join(map(str, x.shape))})"
+        origin.refuse(f"{what} must have the shape (rows, features) or more, received {shape}")
+    if x.size == 0:
+        origin.refuse(f"{what} has no rows" if len(x) == 0 else f"{what} has rows without values")
+    if x.dtype == np.uint8:
+        return np.ascontiguousarray(x)
+    return as_float32(x, origin, what)
+
+
+def as_float32(values: Array, origin: Origin, what: str) -> Array:
+    """Numbers as a contiguous float32 array.
+
+    Raises:
+        DataError: some are not finite, or too large for float32.
+    """
+    with np.errstate(over="ignore"):
+        narrow = np.ascontiguousarray(values, dtype=np.float32)
+    if not np.isfinite(narrow).all():
+        bad = np.argwhere(~np.isfinite(narrow))
+        faults = []
+        for place in bad[:SHOWN].tolist():
+            received = values[tuple(place)].item()
+            rule = (
+                "must fit in float32, up to 3.4e38" if math.isfinite(received) else "must be a finite number"
+            )
+            where = f"{what} at {place[1:]}" if len(place) > 1 else what
+            faults.append(Fault(place[0], where, rule, received))
+        raise_faults(origin, faults, len(bad))
+    return narrow
+
+
+def as_target(y: Array, origin: Origin, what: str, *, classes: bool | None) -> Target:
+    """y as labels or as numbers; a second dimension of 1 is dropped.
+
+    Args:
+        classes: True for labels, False for numbers, None to let text and booleans be labels.
+
+    Raises:
+        DataError: neither labels nor numbers, or more than two dimensions.
+    """
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim > 2 or y.size == 0:
+        shape = f"({', '.join(map(str, y.shape))})"
+        origin.refuse(f"{what} must have the shape (rows,) or (rows, targets), received {shape}")
+    if y.ndim == 1 and (classes or (classes is None and y.dtype.kind in "bSU")):
+        values, codes = np.unique(y, return_inverse=True)
+        return Labels(values.tolist(), codes.astype(np.int64))
+    if y.dtype.kind not in "biuf":
+        origin.refuse(f"{what} must hold numbers for this loss, it is of type {y.dtype}")
+    return as_float32(y, origin, what)

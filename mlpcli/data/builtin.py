@@ -1,0 +1,229 @@
+"""Datasets known by name: scikit-learn's small ones, Keras's images, California housing."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import math
+import os
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlpcli.data.arrays import SPLIT_KEYS, ArrayFile, array_part, read_npz
+from mlpcli.data.dataset import Array
+from mlpcli.data.faults import Origin
+from mlpcli.data.parts import Part, Source
+from mlpcli.data.tables import TableFile, numeric_matrix, open_table, raise_faults, read_table
+from mlpcli.errors import DataError, Problem, SpecError, listing, nearest
+
+MADE = ("xor", "circles", "moons", "gaussians", "spirals")
+"""Names of made datasets, which a later version draws."""
+
+TEST_DATA = "MLPCLI_TEST_DATA"
+"""Environment variable: a folder with copies of the datasets that would be downloaded."""
+
+FASHION_CLASSES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+HOUSING_TARGET = "MedHouseVal"
+
+
+def open_builtin(name: str) -> Source:
+    """A built-in dataset by its name.
+
+    Raises:
+        SpecError: there is none of this name.
+        DataError: it is not on this machine and cannot be downloaded, or its copy is damaged.
+    """
+    if name in MADE:
+        rule = "made datasets are not supported yet"
+        hint = f"there are {listing(BUILTIN)}"
+        raise SpecError(Problem(rule, path=("dataset", "name"), received=name, hint=hint))
+    if name not in BUILTIN:
+        known = (*BUILTIN, *MADE)
+        hint = "; ".join(part for part in (nearest(name, known), f"there are {listing(known, 20)}") if part)
+        raise SpecError(
+            Problem("must be a built-in dataset", path=("dataset", "name"), received=name, hint=hint)
+        )
+    return BUILTIN[name](name)
+
+
+def _bunch_source(name: str) -> Source:
+    """scikit-learn's table of this name, as it is installed with scikit-learn."""
+    from sklearn import datasets
+
+    bunch: Any = getattr(datasets, f"load_{name}")()
+    names = tuple(str(feature) for feature in bunch.feature_names)
+    labels = bunch.get("target_names")
+    classes = None if labels is None else tuple(str(label) for label in labels)
+    target = bunch.target if classes is not None else bunch.target.astype(np.float32)
+    part = Part(np.asarray(bunch.data, np.float32), target, Origin(name), "column 'target'")
+    return Source(part, None, "table", names, ("target",), f"{name} (built in)", classes)
+
+
+def _digits(name: str) -> Source:
+    from sklearn import datasets
+
+    bunch: Any = datasets.load_digits()
+    part = Part(np.asarray(bunch.images, np.float32), bunch.target, Origin(name), "the target")
+    classes = tuple(str(label) for label in bunch.target_names)
+    return Source(part, None, "array", (), ("target",), f"{name} (built in)", classes)
+
+
+def _fashion_mnist(name: str) -> Source:
+    folder = _keras_home() / "datasets" / "fashion-mnist"
+    files = [folder / f"{part}.gz" for part in _IDX_FILES]
+    if all(file.exists() for file in files):
+        y_train, x_train, y_test, x_test = (_read_idx(file) for file in files)
+    else:
+        (x_train, y_train), (x_test, y_test) = _download(
+            name, f"{', '.join(f.name for f in files)} in {folder}"
+        )
+    pairs = ((x_train, y_train), (x_test, y_test))
+    if [x.shape for x, _ in pairs] != [(60000, 28, 28), (10000, 28, 28)] or any(
+        len(x) != len(y) for x, y in pairs
+    ):
+        Origin(str(folder)).refuse(
+            "must hold 60,000 and 10,000 images of 28 x 28", hint="delete it and run again"
+        )
+    return _image_source(name, *pairs, FASHION_CLASSES)
+
+
+def _mnist(name: str) -> Source:
+    cached = _keras_home() / "datasets" / "mnist.npz"
+    path = _test_data("mnist.npz") or (cached if cached.exists() else None)
+    if path is None:
+        (x_train, y_train), (x_test, y_test) = _download(name, str(cached), test_data="mnist.npz")
+    else:
+        arrays = read_npz(path, str(path), [SPLIT_KEYS]).arrays
+        x_train, y_train, x_test, y_test = (arrays[key] for key in SPLIT_KEYS)
+    return _image_source(name, (x_train, y_train), (x_test, y_test), tuple("0123456789"))
+
+
+def _image_source(
+    name: str, train: tuple[Array, Array], test: tuple[Array, Array], classes: tuple[str, ...]
+) -> Source:
+    def part(x: Array, y: Array) -> Part:
+        checked = array_part(ArrayFile(Origin(name), {"x": x, "y": y}), "x", "y", classes=True)
+        if len(y) == 0 or y.ndim != 1 or not 0 <= y.min() <= y.max() < len(classes):
+            Origin(name).refuse(f"labels must be from 0 to {len(classes) - 1}")
+        return Part(checked.x, y, Origin(name), "the target")
+
+    return Source(part(*train), part(*test), "array", (), ("target",), f"{name} (built in)", classes)
+
+
+_IDX_FILES = (
+    "train-labels-idx1-ubyte",
+    "train-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+)
+
+
+def _read_idx(path: Path) -> Array:
+    """A packed IDX file of bytes: 0, 0, 8 for uint8, the number of dimensions, their sizes, the values.
+
+    Keras reads these files too, but takes one that a broken download left behind for the whole.
+    """
+    try:
+        with gzip.open(path, "rb") as file:
+            start = file.read(4)
+            dimensions = start[3] if start[:3] == b"\0\0\x08" else 0
+            shape = tuple(np.frombuffer(file.read(4 * dimensions), ">u4").tolist())
+            content = file.read(math.prod(shape) + 1)  # one byte more, to see the checksum at the end
+        return np.frombuffer(content, np.uint8).reshape(shape)
+    except (OSError, EOFError, zlib.error, ValueError, IndexError) as error:
+        rule = f"{path}: cannot be read, the file is damaged or only part of it"
+        raise DataError(Problem(rule, hint="delete it; it is downloaded again")) from error
+
+
+def _download(name: str, place: str, *, test_data: str = "") -> Any:
+    """What `keras.datasets` gives for a name, after downloading it into KERAS_HOME."""
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    import keras
+
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # stdout is for results
+            return getattr(keras.datasets, name).load_data()
+    except Exception as error:  # whatever urllib, the disk or a broken archive raise
+        hint = f"put {place}, or set KERAS_HOME to a folder that has it as datasets/..."
+        if test_data:
+            hint += f", or set {TEST_DATA} to a folder with {test_data}"
+        raise DataError(Problem(f"{name}: {_reason(error)}", hint=hint)) from error
+
+
+def _california_housing(name: str) -> Source:
+    path = _test_data("california_housing.csv")
+    label = f"{name} (built in)"
+    if path is not None:
+        file = open_table(path, str(path))
+        features = _housing_features(file)
+        matrix, faults, total = numeric_matrix(
+            read_table(file, [*features, HOUSING_TARGET]), [*features, HOUSING_TARGET]
+        )
+        raise_faults(file.origin, faults, total)
+        x, y = np.ascontiguousarray(matrix[:, :-1]), matrix[:, -1].copy()
+        return Source(Part(x, y, file.origin, ""), None, "table", features, (HOUSING_TARGET,), label)
+    from sklearn import datasets
+
+    try:
+        bunch: Any = datasets.fetch_california_housing(n_retries=0)
+    except Exception as error:  # no network, or a damaged copy in scikit-learn's own cache
+        hint = f"set {TEST_DATA} to a folder with california_housing.csv, whose target is {HOUSING_TARGET}"
+        raise DataError(Problem(f"{name}: {_reason(error)}", hint=hint)) from error
+    x, y = bunch.data.astype(np.float32), bunch.target.astype(np.float32)
+    names = tuple(bunch.feature_names)
+    return Source(Part(x, y, Origin(name), ""), None, "table", names, (HOUSING_TARGET,), label)
+
+
+def _housing_features(file: TableFile) -> tuple[str, ...]:
+    if HOUSING_TARGET not in file.names:
+        file.origin.refuse(f"column {HOUSING_TARGET!r} is missing", hint=nearest(HOUSING_TARGET, file.names))
+    return tuple(column for column in file.names if column != HOUSING_TARGET)
+
+
+def _reason(error: Exception) -> str:
+    """Why a dataset could not be had, in a few words."""
+    text = " ".join(str(error).split())
+    if isinstance(error, OSError) or "URL fetch failure" in text:
+        return "is not on this machine and could not be downloaded"
+    return f"could not be loaded ({type(error).__name__})"
+
+
+def _test_data(name: str) -> Path | None:
+    """A file of the folder that MLPCLI_TEST_DATA names, when both are there."""
+    folder = os.environ.get(TEST_DATA)
+    path = Path(folder) / name if folder else None
+    return path if path is not None and path.exists() else None
+
+
+def _keras_home() -> Path:
+    """Where Keras keeps what it downloads, by Keras's own rule."""
+    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras").expanduser()
+
+
+BUILTIN: dict[str, Callable[[str], Source]] = {
+    "digits": _digits,
+    "iris": _bunch_source,
+    "wine": _bunch_source,
+    "breast_cancer": _bunch_source,
+    "diabetes": _bunch_source,
+    "fashion_mnist": _fashion_mnist,
+    "mnist": _mnist,
+    "california_housing": _california_housing,
+}
+"""Built-in datasets by name, each with what opens it."""

@@ -1,0 +1,90 @@
+"""Rows that cannot be used, and how a message names them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from mlpcli.errors import ABSENT, DataError, Problem, listing, nearest
+
+SHOWN = 10
+"""Faults of one file that are shown in full; the rest is counted in one closing problem."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One row, or one cell of it, that breaks a rule; `row` counts from 0, messages count from 1."""
+
+    row: int
+    what: str  # "column 'MedInc'" or "array 'y'"
+    rule: str
+    received: Any = ABSENT
+    hint: str = ""
+
+
+class Origin:
+    """A file, or a built-in dataset, that rows came from; names them in messages."""
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+
+    def lines(self, rows: Iterable[int]) -> dict[int, int]:
+        """The physical line, from 1, on which each row begins; empty where there are no lines."""
+        del rows
+        return {}
+
+    def problems(self, faults: Sequence[Fault], *, total: int | None = None) -> list[Problem]:
+        """The first faults in the order of the rows, and a closing problem for the rest of `total`."""
+        shown = sorted(faults, key=lambda fault: fault.row)[:SHOWN]
+        lines = self.lines({fault.row for fault in shown})
+        problems = []
+        for fault in shown:
+            line = f" (line {lines[fault.row]})" if fault.row in lines else ""
+            where = f"{self.label} row {fault.row + 1}{line}, {fault.what}"
+            problems.append(Problem(f"{where}: {fault.rule}", received=fault.received, hint=fault.hint))
+        rest = (len(faults) if total is None else total) - len(shown)
+        if rest > 0:
+            problems.append(Problem(f"{self.label}: and {rest:,} more like these"))
+        return problems
+
+    def refuse(self, rule: str, *, received: Any = ABSENT, hint: str = "") -> NoReturn:
+        """Raise a DataError about the file as a whole."""
+        raise DataError(Problem(f"{self.label}: {rule}", received=received, hint=hint))
+
+    def refuse_columns(self, missing: Sequence[str], names: Sequence[str]) -> NoReturn:
+        """Raise a DataError with a problem for each column that is missing."""
+        problems = [
+            Problem(
+                f"{self.label}: column {name!r} is missing",
+                hint=nearest(name, names) or f"the columns are {listing(names)}",
+            )
+            for name in missing[:SHOWN]
+        ]
+        if len(missing) > SHOWN:
+            problems.append(Problem(f"{self.label}: and {len(missing) - SHOWN:,} more columns are missing"))
+        raise DataError(*problems)
+
+
+def physical_memory() -> int | None:
+    """Bytes of this machine's memory, or None where the system does not say."""
+    import os
+
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def check_memory(size: int, origin: Origin) -> None:
+    """Refuse what cannot be held: rows stay in memory, so no honest file unpacks to more than there is.
+
+    A ratio would not do as a limit: deflate packs an honest array of zeros a thousandfold.
+
+    Raises:
+        DataError: `size` bytes are more than the machine's memory.
+    """
+    memory = physical_memory()
+    if memory is not None and size > memory:
+        sizes = f"{size / 2**30:,.1f} GiB, more than this machine's memory of {memory / 2**30:,.1f} GiB"
+        origin.refuse(f"unpacks to {sizes}")

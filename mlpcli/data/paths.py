@@ -1,0 +1,83 @@
+"""The files that a spec or a command names: found, of a known kind, readable."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from mlpcli.errors import KeyPath, Problem, SpecError, nearest
+
+TABLES = (".csv", ".tsv", ".parquet")
+ARRAYS = (".npz", ".npy")
+PICKLES = (".pkl", ".pickle", ".joblib", ".pt", ".pth")
+PACKED = (".gz", ".zip", ".bz2", ".xz", ".zst")
+KNOWN = ", ".join((*TABLES, *ARRAYS))
+
+_VARIABLE = re.compile(r"\$\{([^}]*)\}")
+
+
+def find_file(text: str, folder: Path, key: KeyPath) -> Path:
+    """The file that a spec names, relative to `folder`, with `${NAME}` taken from the environment.
+
+    Raises:
+        SpecError: a variable is not set, or the file is not there, not readable, or of no known kind.
+    """
+    unset = [name for name in _VARIABLE.findall(text) if name not in os.environ]
+    if unset:
+        hint = "set it before the command, or write the folder out"
+        raise SpecError(
+            *(
+                Problem(f"environment variable {name} is not set", path=key, received=text, hint=hint)
+                for name in dict.fromkeys(unset)
+            )
+        )
+    path = folder / _VARIABLE.sub(lambda match: os.environ[match[1]], text)
+    if found := file_problem(path):
+        raise SpecError(Problem(found[0], path=key, received=text, hint=found[1]))
+    return path
+
+
+def file_problem(path: Path) -> tuple[str, str] | None:
+    """Why a file cannot be a data file, as a rule and a hint, or None when nothing speaks against it."""
+    try:
+        return _missing(path) or _wrong_kind(path) or _unreadable(path)
+    except (OSError, ValueError) as error:  # a NUL in the name, a name too long, a folder without access
+        return f"cannot be read ({getattr(error, 'strerror', None) or error})", ""
+
+
+def _missing(path: Path) -> tuple[str, str] | None:
+    if path.exists():
+        return None
+    if not path.parent.is_dir():
+        return "there is no such file", f"there is no folder {str(path.parent)!r}"
+    names = sorted(entry.name for entry in path.parent.iterdir() if entry.is_file())
+    return "there is no such file", nearest(path.name, names) or f"looked in {str(path.parent.resolve())!r}"
+
+
+def _wrong_kind(path: Path) -> tuple[str, str] | None:
+    if path.is_dir():
+        inside = sorted(entry.name for entry in path.iterdir() if entry.suffix.lower() in (*TABLES, *ARRAYS))
+        return "must be a file, this is a folder", f"name a file in it, such as {inside[0]}" if inside else ""
+    if not path.is_file():
+        return "must be an ordinary file", ""
+    suffix = path.suffix.lower()
+    if suffix in (*TABLES, *ARRAYS):
+        return None
+    if suffix in PICKLES:
+        return (
+            f"a {suffix} file can run code when it is opened and is never read",
+            f"save the rows as {KNOWN}",
+        )
+    if suffix in (".h5", ".hdf5"):
+        return f"{suffix} files are not read", f"save the rows as {KNOWN}"
+    if suffix in PACKED:
+        return "packed files are not supported yet", "unpack it first"
+    if suffix in (".xls", ".xlsx", ".ods"):
+        return "spreadsheets are not read", "save the sheet as CSV"
+    return f"the ending must be one of {KNOWN}", ""
+
+
+def _unreadable(path: Path) -> tuple[str, str] | None:
+    with path.open("rb"):
+        return None

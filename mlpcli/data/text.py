@@ -1,0 +1,220 @@
+"""Text tables (CSV, TSV): the header, the look of the file, and exactly where a bad row stands."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import mmap
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlpcli.data.faults import SHOWN, Fault, Origin
+from mlpcli.errors import DataError, Problem, listing
+
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+_PIECE = 1 << 20
+_STARTS = {
+    b"\x1f\x8b": "gzip data",
+    b"PK\x03\x04": "a zip or spreadsheet file",
+    b"PAR1": "a Parquet file",
+    b"%PDF": "a PDF file",
+    b"\x93NUMPY": "a NumPy file",
+    b"\xff\xfe": "UTF-16 text",
+    b"\xfe\xff": "UTF-16 text",
+}
+
+
+@dataclass(frozen=True)
+class Header:
+    """How a text table begins.
+
+    names: one name a column, stripped; a column without a name is called `(column 3)`.
+    lines: physical lines that the header takes up, blank lines before it included.
+    quoted: whether the file holds quotes, so that a cell may hold a line break.
+    """
+
+    names: tuple[str, ...]
+    delimiter: str
+    lines: int
+    quoted: bool
+
+    @property
+    def unnamed(self) -> tuple[str, ...]:
+        """The columns that the file gives no name."""
+        return tuple(name for place, name in enumerate(self.names, 1) if name == f"(column {place})")
+
+
+@dataclass(frozen=True)
+class Record:
+    """A row as it stands in the file: its first physical line, from 1, and its cells."""
+
+    line: int
+    cells: list[str]
+
+
+class TextOrigin(Origin):
+    """A text table, which can say on which line a row stands and what its cells hold."""
+
+    def __init__(self, label: str, path: Path, header: Header) -> None:
+        super().__init__(label)
+        self.path = path
+        self.header = header
+        self._known: dict[int, Record] = {}
+
+    def lines(self, rows: Iterable[int]) -> dict[int, int]:
+        """The physical line on which each row begins."""
+        return {row: record.line for row, record in self.records(rows).items()}
+
+    def records(self, rows: Iterable[int]) -> dict[int, Record]:
+        """Some rows as they stand in the file, found by reading it once up to the last of them."""
+        wanted = set(rows)
+        missing = wanted - self._known.keys()
+        if missing:
+            last = max(missing)
+            for row, record in enumerate(read_records(self.path, self.header)):
+                if row in missing:
+                    self._known[row] = record
+                if row == last:
+                    break
+        return {row: self._known[row] for row in wanted if row in self._known}
+
+
+def read_records(path: Path, header: Header, *, strict: bool = False) -> Iterator[Record]:
+    """The rows below the header one by one, by Python's csv module; blank lines are no rows."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, delimiter=header.delimiter, strict=strict)
+        before = 0
+        for cells in reader:
+            if cells and before >= header.lines:
+                yield Record(before + 1, cells)
+            before = reader.line_num
+
+
+def read_header(path: Path, label: str) -> Header:
+    """Read the header and look the whole file over for what no text table holds.
+
+    Raises:
+        DataError: the file is empty, binary, not UTF-8, or has no usable header or no rows.
+    """
+    origin = Origin(label)
+    quoted = _look_over(path, origin)
+    csv.field_size_limit(max(csv.field_size_limit(), 1 << 24))
+    try:
+        return _first_records(path, origin, quoted)
+    except UnicodeDecodeError:
+        refuse_encoding(path, origin)
+    except csv.Error as error:
+        origin.refuse(f"the header cannot be read ({error})")
+    raise AssertionError
+
+
+def _look_over(path: Path, origin: Origin) -> bool:
+    """Whether the file holds quotes; refuses an empty or a binary one."""
+    if path.stat().st_size == 0:
+        origin.refuse("is empty (0 bytes)")
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        for start, kind in _STARTS.items():
+            if content[: len(start)] == start:
+                hint = "save it as UTF-8" if "UTF-16" in kind else "is its ending right?"
+                origin.refuse(f"must be UTF-8 text, this is {kind}", hint=hint)
+        nul = content.find(b"\0")
+        if nul >= 0:
+            line = content[:nul].count(b"\n") + 1
+            origin.refuse(f"must be text, line {line} holds a NUL byte", hint="save it as UTF-8 text")
+        return content.find(b'"') >= 0
+
+
+def _first_records(path: Path, origin: Origin, quoted: bool) -> Header:
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else _sniff(path)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, delimiter=delimiter)
+        cells = next((cells for cells in reader if any(cell.strip() for cell in cells)), None)
+        lines = reader.line_num
+        if cells is None:
+            origin.refuse("holds no header and no rows")
+        has_rows = any(reader)
+    names = tuple(cell.strip() or f"(column {place})" for place, cell in enumerate(cells, 1))
+    problems = [Problem(f"{origin.label}: {rule}", hint=hint) for rule, hint in _header_faults(names)]
+    if not has_rows and not problems:
+        problems.append(Problem(f"{origin.label}: has a header but no rows"))
+    if problems:
+        raise DataError(*problems)
+    return Header(names, delimiter, lines, quoted)
+
+
+def _sniff(path: Path) -> str:
+    """The delimiter that the first line holds most of, outside quotes; a comma when it holds none."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        first = next((line for line in file if line.strip()), "")
+    bare = re.sub(r'"[^"]*"', "", first)
+    return max(_DELIMITERS, key=bare.count)
+
+
+def _header_faults(names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    repeated = (
+        sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    )
+    if all(NUMBER.fullmatch(name) for name in names) and not _counted(names):
+        hint = "add a line of names above the rows"
+        yield f"the first row must name the columns, it holds only numbers ({listing(names, 4)})", hint
+    elif repeated:
+        for name in repeated:
+            places = [str(place) for place, other in enumerate(names, 1) if other == name]
+            yield (
+                f"column name {name!r} stands twice or more (columns {', '.join(places)})",
+                "rename all but one",
+            )
+    if len(names) == 1 and "|" in names[0]:
+        yield f"columns must be separated by {', '.join(_DELIMITERS.values())}", f"the header is {names[0]!r}"
+
+
+def _counted(names: tuple[str, ...]) -> bool:
+    """Whether the names are 0, 1, 2, ..., which pandas gives to columns without names."""
+    return len(names) > 1 and list(names) == [str(place) for place in range(len(names))]
+
+
+def refuse_encoding(path: Path, origin: Origin) -> None:
+    """Raise a DataError that names the first byte that is not UTF-8; return when there is none."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    line = 1
+    with path.open("rb") as file:
+        while True:
+            piece = file.read(_PIECE)
+            pending = len(decoder.getstate()[0])
+            try:
+                decoder.decode(piece, final=not piece)
+            except UnicodeDecodeError as error:
+                start = error.start - pending  # negative when the bad character began in the last piece
+                line += piece[: max(0, start)].count(b"\n")
+                byte = error.object[error.start]
+                origin.refuse(
+                    f"must be UTF-8 text, line {line} holds byte 0x{byte:02x}", hint="save it as UTF-8"
+                )
+            if not piece:
+                return
+            line += piece.count(b"\n")
+
+
+def refuse_rows(origin: TextOrigin) -> None:
+    """Raise a DataError for rows with too many or too few cells, or a quote never closed; else return."""
+    expected = len(origin.header.names)
+    faults: list[Fault] = []
+    total = 0
+    row, line = -1, 0
+    try:
+        for row, record in enumerate(read_records(origin.path, origin.header, strict=True)):
+            line = record.line
+            if len(record.cells) != expected:
+                total += 1
+                if len(faults) < SHOWN:
+                    faults.append(Fault(row, f"{len(record.cells)} cells", f"must have {expected} cells"))
+    except csv.Error as error:
+        rule = f"row {row + 2}, after line {line}, cannot be read"
+        ended = "end of data" in str(error)
+        origin.refuse(rule, hint="a quote is opened and never closed" if ended else str(error))
+    problems = origin.problems(faults, total=total)
+    if problems:
+        raise DataError(*problems)

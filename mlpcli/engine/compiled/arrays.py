@@ -1,0 +1,102 @@
+"""Rows in memory, their order in an epoch, and their way into tensors without needless copies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+# XLA and Eigen may load whole cache lines: memory lent to TensorFlow starts on one.
+ALIGNMENT = 64
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """Rows in memory, as `model.fit` takes them.
+
+    x: (rows, ...) array, or a dict, list or tuple of them for several inputs.
+    y: likewise for the outputs; None where the model needs no target.
+    sample_weight: (rows,) array, or a structure of them like `y`; None for equal weights.
+    """
+
+    x: Any
+    y: Any = None
+    sample_weight: Any = None
+
+    @property
+    def rows(self) -> int:
+        """Number of rows; ValueError where the arrays disagree."""
+        counts = {len(leaf) for leaf in self.leaves()}
+        if len(counts) != 1:
+            raise ValueError(f"all arrays must have the same number of rows, received {sorted(counts)}")
+        return counts.pop()
+
+    def structure(self) -> Any:
+        """What `train_step` is given: x, (x, y) or (x, y, sample_weight)."""
+        return keras.utils.pack_x_y_sample_weight(self.x, self.y, self.sample_weight)
+
+    def leaves(self) -> list[np.ndarray]:
+        """The arrays in the order of `keras.tree.flatten`."""
+        return list(keras.tree.flatten(self.structure()))
+
+
+def epoch_order(seed: int, epoch: int, rows: int) -> np.ndarray:
+    """Return the order of rows in an epoch, (rows,) int: a function of (seed, epoch) alone."""
+    entropy = np.random.SeedSequence((seed % 2**64, epoch))
+    return np.random.Generator(np.random.Philox(entropy)).permutation(rows)
+
+
+def tensor_dtype(array: np.ndarray) -> np.dtype:
+    """The dtype an array has inside TensorFlow: floats become Keras's floatx, as in `fit`."""
+    if np.issubdtype(array.dtype, np.floating):
+        return np.dtype(keras.config.floatx())
+    return array.dtype
+
+
+def row_bytes(leaves: Sequence[np.ndarray]) -> int:
+    """Bytes of one row over all arrays, as tensors."""
+    return sum(int(np.prod(leaf.shape[1:], dtype=np.int64)) * tensor_dtype(leaf).itemsize for leaf in leaves)
+
+
+def aligned_empty(shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
+    """An uninitialised array that starts on a cache line, so that TensorFlow can use it in place."""
+    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    raw = np.empty(size + ALIGNMENT, dtype=np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + size].view(dtype).reshape(shape)
+
+
+def take_rows(array: np.ndarray, rows: np.ndarray | slice, capacity: int | None = None) -> np.ndarray:
+    """Copy some rows into new aligned memory of their tensor dtype.
+
+    rows: (n,) int, or a slice of consecutive rows.
+    capacity: rows to make room for, at least n; those beyond n are zero.
+    """
+    count = len(range(*rows.indices(len(array)))) if isinstance(rows, slice) else len(rows)
+    out = aligned_empty((capacity or count, *array.shape[1:]), tensor_dtype(array))
+    if isinstance(rows, slice):
+        out[:count] = array[rows]
+    elif out.dtype == array.dtype:
+        # Without mode="clip" NumPy gathers into a buffer first; the rows are in range.
+        np.take(array, rows, axis=0, out=out[:count], mode="clip")
+    else:
+        out[:count] = array[rows]
+    out[count:] = 0
+    return out
+
+
+def as_tensor(array: np.ndarray) -> tf.Tensor:
+    """Lend an array to TensorFlow, without a copy where the machine and the memory allow it."""
+    dtype = tensor_dtype(array)
+    if dtype.kind not in "fiu" or tf.config.list_physical_devices("GPU"):
+        return tf.constant(array, dtype=dtype)
+    usable = array.flags.c_contiguous and array.flags.writeable and array.dtype == dtype
+    if not array.size:
+        return tf.constant(array, dtype=dtype)
+    if not usable or array.ctypes.data % ALIGNMENT:
+        array = take_rows(array, slice(None))
+    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())

@@ -1,0 +1,64 @@
+"""What the callbacks want of batches: how far a chunk may run before one must be called."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+import keras
+
+UNLIMITED = sys.maxsize
+_TRAIN_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
+_TEST_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
+
+
+def listens(callback: keras.callbacks.Callback, hooks: Iterable[str] = _TRAIN_HOOKS) -> bool:
+    """Whether a callback has a batch hook of its own."""
+    return any(not getattr(getattr(callback, hook), "_is_default", False) for hook in hooks)
+
+
+def listens_to_tests(callback: keras.callbacks.Callback) -> bool:
+    """Whether a callback needs to hear of every validation batch."""
+    if isinstance(callback, keras.callbacks.TensorBoard) and _keeps_hooks(callback, _TEST_HOOKS):
+        return callback.update_freq != "epoch"
+    return listens(callback, _TEST_HOOKS) and not isinstance(callback, keras.callbacks.ProgbarLogger)
+
+
+def steps_allowed(callback: keras.callbacks.Callback, seen: int) -> int:
+    """Steps that may run before this callback must be called.
+
+    seen: training steps since the start of `fit`.
+
+    A callback that nothing is known about and that has a batch hook is called at every step.
+    """
+    if not listens(callback):
+        return UNLIMITED
+    kinds = keras.callbacks
+    if not _keeps_hooks(callback, _TRAIN_HOOKS):
+        return 1
+    if isinstance(callback, kinds.TensorBoard):
+        return _tensorboard_allows(callback, seen)
+    if isinstance(callback, kinds.ModelCheckpoint | kinds.BackupAndRestore):
+        if callback.save_freq == "epoch":
+            return UNLIMITED
+        return max(1, callback.save_freq - getattr(callback, "_batches_seen_since_last_saving", 0))
+    return UNLIMITED if isinstance(callback, kinds.ProgbarLogger) else 1
+
+
+def _tensorboard_allows(callback: keras.callbacks.TensorBoard, seen: int) -> int:
+    limit = UNLIMITED
+    if callback.update_freq != "epoch":
+        limit = callback.update_freq - seen % callback.update_freq
+    # The profiler starts before batch `first` and ends after batch `last`, counted from 1.
+    first, last = getattr(callback, "_start_batch", 0), getattr(callback, "_stop_batch", 0)
+    if last and seen < first - 1:
+        limit = min(limit, first - 1 - seen)
+    elif last and seen < last:
+        limit = min(limit, 1)
+    return limit
+
+
+def _keeps_hooks(callback: keras.callbacks.Callback, hooks: Iterable[str]) -> bool:
+    """Whether the batch hooks are those of Keras's own class, not of a subclass or set by hand."""
+    own = [getattr(getattr(callback, hook), "__func__", None) for hook in hooks]
+    return all(function is not None and function.__module__.startswith("keras.") for function in own)

@@ -1,0 +1,214 @@
+"""`evaluate` and `predict`: one traced graph a model, run over large batches.
+
+The graph takes any number of rows, so one trace serves every split of the data. It is not handed
+to XLA: at thousands of rows a step nothing is left of the cost of dispatch, and compiling would
+take longer than the evaluation itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import WeakKeyDictionary, ref
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mlpcli.engine.compiled.arrays import Arrays, as_tensor, row_bytes, take_rows
+from mlpcli.engine.compiled.programs import (
+    CannotCompile,
+    EpochProgram,
+    Logs,
+    any_rows,
+    compile_epoch,
+    fit_logs,
+    is_stock,
+    skeleton,
+    trace_epoch,
+)
+
+MOST_ROWS = 4096
+BATCH_BYTES = 64 * 2**20
+WORTH_A_LOOP = 2000  # batches, above which compiling a loop over them takes less than it saves
+BATCH_PRODUCTS = 8e9  # multiplications a batch: about 0.3 s on two cores, so that Ctrl-C is answered
+
+_Traced = dict[tuple[Any, ...], tuple[list[Any], Any]]
+_traced: WeakKeyDictionary[keras.Model, _Traced] = WeakKeyDictionary()
+
+
+def evaluate(model: keras.Model, data: Arrays, *, batch_size: int = 32) -> dict[str, float]:
+    """Return the loss and metrics on some rows, as `model.evaluate(return_dict=True)` does."""
+    return Evaluator(model, data, batch_size=batch_size).run(keras.callbacks.CallbackList([], model=model))
+
+
+def predict(model: keras.Model, x: Any, *, batch_size: int | None = None) -> Any:
+    """Return the model's outputs for some rows, (rows, ...), in the structure of its outputs.
+
+    x: (rows, ...) array, or a dict, list or tuple of them.
+    batch_size: rows at a time; by default as many as time and memory suggest.
+    """
+    leaves = keras.tree.flatten(x)
+    rows = Arrays(x).rows
+    at_once = batch_size or rows_at_once(model, leaves)
+    function = _trace(model, "predict_step", (x,))
+    outputs: list[np.ndarray] = []
+    structure: Any = None
+    for first in range(0, max(rows, 1), at_once):
+        span = slice(first, min(first + at_once, rows))
+        structure = function([as_tensor(take_rows(leaf, span)) for leaf in leaves])
+        parts = [part.numpy() for part in keras.tree.flatten(structure)]
+        if not outputs:
+            outputs = [np.empty((rows, *part.shape[1:]), part.dtype) for part in parts]
+        for output, part in zip(outputs, parts, strict=True):
+            output[span] = part
+    return keras.tree.pack_sequence_as(structure, outputs)
+
+
+class Evaluator:
+    """Evaluates one set of rows again and again, as validation does."""
+
+    def __init__(
+        self,
+        model: keras.Model,
+        data: Arrays,
+        *,
+        batch_size: int,
+        each_batch: bool = False,
+        times: int = 1,
+    ) -> None:
+        """Choose the batches and trace what runs them.
+
+        each_batch: call the callbacks' hooks at every batch of `batch_size`. Otherwise larger
+            batches are used where the results do not depend on their size.
+        times: how often `run` will be called; many small batches are worth an XLA loop.
+        """
+        self.model, self.data, self.each_batch = model, data, each_batch
+        larger = not each_batch and batches_do_not_matter(model)
+        self.at_once = rows_at_once(model, data.leaves()) if larger else batch_size
+        self.firsts = range(0, data.rows, self.at_once)
+        self.kept: dict[int, list[tf.Tensor]] = {}
+        self.keep = row_bytes(data.leaves()) * data.rows <= BATCH_BYTES
+        self.loop: EpochProgram | None = None
+        if self.keep and not (larger or each_batch) and len(self.firsts) * times > WORTH_A_LOOP:
+            self._compile_loop()
+
+    def run(self, events: keras.callbacks.CallbackList) -> dict[str, Any]:
+        """Return plain logs, having told the callbacks of the test as `model.evaluate` does."""
+        self.model.stop_evaluating = False
+        events.on_test_begin()
+        self.model.reset_metrics()
+        logs = plain_logs(self._run_batches(events))
+        events.on_test_end(logs)
+        return logs
+
+    def _run_batches(self, events: keras.callbacks.CallbackList) -> Logs:
+        logs: Logs = {}
+        looped = 0
+        if self.loop is not None:
+            looped = self.data.rows // self.at_once
+            logs = self.loop(self.whole, tf.zeros([0], tf.int32), tf.constant(0), tf.constant(looped))
+        function = None
+        for step, first in enumerate(self.firsts[looped:], looped):
+            function = function or _trace(self.model, "test_step", self.data.structure())
+            if self.each_batch:
+                events.on_test_batch_begin(step)
+            logs = function(self._batch(first))
+            if self.each_batch:
+                events.on_test_batch_end(step, logs)
+            if self.model.stop_evaluating:
+                break
+        return logs
+
+    def _compile_loop(self) -> None:
+        self.whole = [as_tensor(leaf) for leaf in self.data.leaves()]
+        structure = self.data.structure()
+        try:
+            loop = trace_epoch(self.model, structure, 0, batch_size=self.at_once, step="test_step")
+            compile_epoch(loop, self.whole, tf.zeros([0], tf.int32))
+        except CannotCompile:
+            return  # the graph that `_trace` makes does as well, only slower
+        self.loop = loop
+
+    def _batch(self, first: int) -> list[tf.Tensor]:
+        if first in self.kept:
+            return self.kept[first]
+        span = slice(first, min(first + self.at_once, self.data.rows))
+        batch = [as_tensor(take_rows(leaf, span)) for leaf in self.data.leaves()]
+        if self.keep:
+            self.kept[first] = batch
+        return batch
+
+
+def plain_logs(logs: Logs) -> dict[str, Any]:
+    """Logs as Keras gives them to callbacks: sorted, flat, numbers where they are single numbers."""
+    plain: dict[str, Any] = {}
+    for name, value in sorted(logs.items()):
+        if isinstance(value, dict):
+            plain |= plain_logs(value)
+        else:
+            array = np.asarray(value)
+            plain[name] = float(array) if array.ndim == 0 else array
+    return plain
+
+
+def rows_at_once(model: keras.Model, leaves: list[np.ndarray]) -> int:
+    """Rows of a batch that keep its activations and its time small."""
+    outputs = [getattr(layer, "output", None) for layer in model._flatten_layers(include_self=False)]
+    tensors = [tensor for tensor in keras.tree.flatten(outputs) if tensor is not None]
+    values = sum(float(np.prod([size or 1 for size in tensor.shape[1:]])) for tensor in tensors)
+    weights = float(model.count_params()) if model.built else 1e6
+    by_bytes = BATCH_BYTES / max(4 * values + row_bytes(leaves), 1)
+    return int(max(32, min(MOST_ROWS, by_bytes, BATCH_PRODUCTS / max(weights, 1))))
+
+
+def batches_do_not_matter(model: keras.Model) -> bool:
+    """Whether evaluation gives the same numbers however the rows are cut into batches.
+
+    True where all parts are Keras's own and average over rows. A function of the user's own may
+    average over batches, and Keras averages the losses of single outputs over batches.
+    """
+    if not is_stock(model, "test_step", "compute_loss", "compute_metrics"):
+        return False
+    losses = [loss for loss in keras.tree.flatten(model.loss) if loss is not None]
+    if len(losses) > 1:
+        return False
+    metrics = [part for metric in model.metrics for part in getattr(metric, "metrics", None) or [metric]]
+    extra = any(getattr(layer, "activity_regularizer", None) for layer in model._flatten_layers())
+    return (
+        not extra
+        and all(_averages_rows(loss) for loss in losses)
+        and all(_is_keras(metric) for metric in metrics)
+    )
+
+
+def _averages_rows(loss: Any) -> bool:
+    if isinstance(loss, str):
+        return True
+    return _is_keras(loss) and getattr(loss, "reduction", "sum_over_batch_size") == "sum_over_batch_size"
+
+
+def _is_keras(part: Any) -> bool:
+    function = getattr(part, "_fn", None) or getattr(part, "fn", None)
+    modules = [getattr(part, "__module__", None) or "", getattr(function, "__module__", None) or "keras."]
+    return all(str(module).startswith("keras.") for module in modules)
+
+
+def _trace(model: keras.Model, step: str, structure: Any) -> Any:
+    """The traced step of a model for any number of rows, kept while the model and its losses live."""
+    shape, signature = skeleton(structure), any_rows(structure)
+    key = (step, repr(shape), tuple(signature))
+    # `compile` makes new parts: a graph of the old ones must not be used again.
+    parts = [model._compile_loss, model._compile_metrics, model._loss_tracker]
+    kept = _traced.setdefault(model, {})
+    if key in kept and all(a is b for a, b in zip(kept[key][0], parts, strict=True)):
+        return kept[key][1]
+    owner = ref(model)  # a strong reference would keep the model alive for ever
+
+    def run(leaves: list[tf.Tensor]) -> Any:
+        alive = owner()
+        result = getattr(alive, step)(keras.tree.pack_sequence_as(shape, leaves))
+        return result if step == "predict_step" else fit_logs(alive, result)
+
+    function = tf.function(run, autograph=False).get_concrete_function(signature)
+    kept[key] = (parts, function)
+    return function

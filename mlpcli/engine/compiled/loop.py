@@ -1,0 +1,235 @@
+"""`fit`: epochs of compiled chunks, with Keras's callbacks around them as `model.fit` has them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mlpcli.engine.compiled import hooks
+from mlpcli.engine.compiled.arrays import Arrays, as_tensor, epoch_order, row_bytes, take_rows
+from mlpcli.engine.compiled.inference import Evaluator, plain_logs
+from mlpcli.engine.compiled.programs import (
+    Logs,
+    StepProgram,
+    EpochProgram,
+    check_can_compile,
+    compile_epoch,
+    trace_epoch,
+    trace_step,
+)
+
+Progress = Callable[[int, int, Logs], None]
+
+CHUNK_BYTES = 256 * 2**20
+CHUNK_SECONDS = 0.3
+
+
+def fit(
+    model: keras.Model,
+    train: Arrays,
+    *,
+    epochs: int,
+    batch_size: int,
+    shuffle: bool,
+    seed: int,
+    validation: Arrays | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    initial_epoch: int = 0,
+    chunk_bytes: int = CHUNK_BYTES,
+    on_progress: Progress | None = None,
+) -> keras.callbacks.History:
+    """Train as `model.fit` does, an epoch being one XLA program run in chunks.
+
+    shuffle: order the rows of each epoch by `epoch_order(seed, epoch, rows)`.
+    chunk_bytes: data up to this size stays resident; larger data is fed in pieces, gathered by a
+        thread, that together take no more than this.
+    on_progress: called between chunks with the steps done in this epoch, the steps of an epoch
+        and the logs so far.
+
+    Raises CannotCompile before any variable of the model has changed its value.
+    """
+    feed = _plan(model, train, batch_size=batch_size, shuffle=shuffle, chunk_bytes=chunk_bytes)
+    events = keras.callbacks.CallbackList(
+        list(callbacks), add_history=True, model=model, verbose=0, epochs=epochs, steps=feed.steps
+    )
+    evaluator = None
+    if validation is not None:
+        each_batch = any(hooks.listens_to_tests(callback) for callback in events.callbacks)
+        evaluator = Evaluator(
+            model, validation, batch_size=batch_size, each_batch=each_batch, times=epochs - initial_epoch
+        )
+    model.stop_training = False
+    events.on_train_begin()
+    run = _Run(model, feed, events, on_progress)
+    logs: Logs = {}
+    for epoch in range(model._initial_epoch or initial_epoch, epochs):
+        model.reset_metrics()
+        events.on_epoch_begin(epoch)
+        order = epoch_order(seed, epoch, train.rows) if shuffle else None
+        logs = _run_epoch(run, order)
+        if evaluator is not None:
+            results = evaluator.run(events)
+            logs |= {f"val_{name}": value for name, value in results.items()}
+        events.on_epoch_end(epoch, logs)
+        if model.stop_training:
+            break
+    if isinstance(model.optimizer, keras.optimizers.Optimizer) and epochs > 0:
+        model.optimizer.finalize_variable_values(model.trainable_weights)
+    events.on_train_end(logs)
+    return model.history
+
+
+@dataclass(frozen=True)
+class _Feed:
+    """The training rows, and the programs that step over them."""
+
+    data: Arrays
+    batch_size: int
+    steps: int  # of an epoch, the short one included
+    full_steps: int
+    piece_steps: int  # steps a piece of the data holds; all of them where the data is resident
+    resident: list[tf.Tensor] | None
+    full: EpochProgram | None
+    short: StepProgram | None
+
+
+@dataclass
+class _Run:
+    """What a chunk needs to know, and how fast the last ones were."""
+
+    model: keras.Model
+    feed: _Feed
+    events: keras.callbacks.CallbackList
+    on_progress: Progress | None
+    seen: int = 0  # training steps since the start of `fit`
+    pace: int = 4  # steps of the next chunk, by the clock
+    listeners: list[keras.callbacks.Callback] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.listeners = [each for each in self.events.callbacks if hooks.listens(each)]
+
+
+def _plan(model: keras.Model, train: Arrays, *, batch_size: int, shuffle: bool, chunk_bytes: int) -> _Feed:
+    """Trace and compile everything an epoch needs; CannotCompile where that fails."""
+    leaves = train.leaves()
+    check_can_compile(model, leaves)
+    rows = train.rows
+    if not rows or batch_size < 1:
+        raise ValueError(f"there must be rows and a positive batch size, received {rows} and {batch_size}")
+    full_steps = rows // batch_size
+    piece_steps, resident, full = full_steps, None, None
+    if full_steps and row_bytes(leaves) * rows > chunk_bytes:
+        # One piece is in use while the next is gathered, and the allocator may keep a third.
+        piece_steps = max(1, min(full_steps, chunk_bytes // 3 // (row_bytes(leaves) * batch_size)))
+        full = _plan_pieces(model, train, batch_size=batch_size, rows=piece_steps * batch_size)
+    elif full_steps:
+        resident = [as_tensor(leaf) for leaf in leaves]
+        full = trace_epoch(model, train.structure(), rows if shuffle else 0, batch_size=batch_size)
+        compile_epoch(full, resident, tf.zeros([rows if shuffle else 0], tf.int32))
+    short = trace_step(model, train.structure()) if rows % batch_size else None
+    steps = full_steps + bool(rows % batch_size)
+    return _Feed(train, batch_size, steps, full_steps, piece_steps, resident, full, short)
+
+
+def _plan_pieces(model: keras.Model, train: Arrays, *, batch_size: int, rows: int) -> EpochProgram:
+    sample = keras.tree.map_structure(lambda leaf: leaf[:rows], train.structure())
+    full = trace_epoch(model, sample, 0, batch_size=batch_size)
+    leaves = [tf.zeros(leaf.shape, as_tensor(leaf[:1]).dtype) for leaf in keras.tree.flatten(sample)]
+    compile_epoch(full, leaves, tf.zeros([0], tf.int32))
+    return full
+
+
+def _run_epoch(run: _Run, order: np.ndarray | None) -> Logs:
+    """Run one epoch, or up to the batch at which a callback stopped it; return its logs.
+
+    order: (rows,) int, or None for the order in which the rows lie.
+    """
+    feed, logs = run.feed, {}
+    for leaves, rows, first, steps in _pieces(feed, order):
+        start = 0
+        while start < steps:
+            stop = start + _chunk_steps(run, steps - start)
+            program = _timed(run, feed.full, leaves, rows, start, stop)
+            logs = _report(run, first + start, first + stop, program)
+            start = stop
+            if run.model.stop_training:
+                return logs
+    if feed.short is not None:
+        last = slice(feed.full_steps * feed.batch_size, None)
+        rows = last if order is None else order[last]
+        leaves = [tf.constant(take_rows(leaf, rows)) for leaf in feed.data.leaves()]
+        logs = _report(run, feed.full_steps, feed.steps, lambda: feed.short(leaves))
+    return logs
+
+
+def _pieces(feed: _Feed, order: np.ndarray | None) -> Iterator[tuple[list[tf.Tensor], tf.Tensor, int, int]]:
+    """The data of an epoch: tensors, order of rows in them, first step, number of steps."""
+    if not feed.full_steps:
+        return
+    if feed.resident is not None:
+        rows = tf.constant(np.zeros(0, "int32") if order is None else order.astype("int32"))
+        yield feed.resident, rows, 0, feed.full_steps
+        return
+    starts = range(0, feed.full_steps, feed.piece_steps)
+    with ThreadPoolExecutor(1, "mlpcli-gather") as thread:
+        coming = thread.submit(_gather_piece, feed, order, 0)
+        for first in starts:
+            leaves = [as_tensor(leaf) for leaf in coming.result()]
+            if first + feed.piece_steps < feed.full_steps:
+                coming = thread.submit(_gather_piece, feed, order, first + feed.piece_steps)
+            steps = min(feed.piece_steps, feed.full_steps - first)
+            yield leaves, tf.zeros([0], tf.int32), first, steps
+
+
+def _gather_piece(feed: _Feed, order: np.ndarray | None, first: int) -> list[np.ndarray]:
+    last = min(first + feed.piece_steps, feed.full_steps)
+    span = slice(first * feed.batch_size, last * feed.batch_size)
+    rows = span if order is None else order[span]
+    capacity = feed.piece_steps * feed.batch_size
+    return [take_rows(leaf, rows, capacity) for leaf in feed.data.leaves()]
+
+
+def _chunk_steps(run: _Run, left: int) -> int:
+    allowed = min((hooks.steps_allowed(each, run.seen) for each in run.listeners), default=left)
+    # A remainder under a quarter of a chunk is not worth a chunk of its own.
+    paced = left if left <= run.pace * 1.25 else run.pace
+    return max(1, min(left, allowed, paced))
+
+
+def _timed(run: _Run, *arguments: Any) -> Callable[[], Logs]:
+    program, leaves, rows, start, stop = arguments
+
+    def chunk() -> Logs:
+        began = time.perf_counter()
+        logs = program(leaves, rows, tf.constant(start), tf.constant(stop))
+        logs = plain_logs(logs)
+        rate = (stop - start) / max(time.perf_counter() - began, 1e-6)
+        run.pace = max(1, min(int(rate * CHUNK_SECONDS), 8 * run.pace))
+        return logs
+
+    return chunk
+
+
+def _report(run: _Run, first: int, last: int, chunk: Callable[[], Logs]) -> Logs:
+    """Run the chunk of steps first <= step < last between the calls that its callbacks expect."""
+    if run.listeners:
+        run.events.on_train_batch_begin(first)
+    logs = chunk()
+    if run.listeners:
+        counted = any(hooks.steps_allowed(each, run.seen) < hooks.UNLIMITED for each in run.listeners)
+        # Callbacks that count batches hear of each one; the logs are those of the last.
+        for step in range(first, last - 1) if counted else ():
+            run.events.on_train_batch_end(step, logs)
+            run.events.on_train_batch_begin(step + 1)
+        run.events.on_train_batch_end(last - 1, logs)
+    run.seen += last - first
+    if run.on_progress is not None:
+        run.on_progress(last, run.feed.steps, logs)
+    return logs

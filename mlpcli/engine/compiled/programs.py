@@ -1,0 +1,201 @@
+"""The programs: a model's own train step, looped over gathered batches inside one XLA computation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mlpcli.engine.compiled.arrays import tensor_dtype
+from mlpcli.engine.compiled.randomness import same_numbers_as_fit
+
+Logs = dict[str, Any]
+Step = Callable[[Any], Logs]
+# (leaves, order, start, stop) -> logs: run the steps start <= step < stop.
+EpochProgram = Callable[[list[tf.Tensor], tf.Tensor, tf.Tensor, tf.Tensor], Logs]
+# (leaves) -> logs: one step on these rows.
+StepProgram = Callable[[list[tf.Tensor]], Logs]
+
+
+class CannotCompile(Exception):
+    """The model cannot train in a compiled loop; nothing of it was changed.
+
+    reason: one plain line that says what and why.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def check_can_compile(model: keras.Model, leaves: Sequence[np.ndarray]) -> None:
+    """Raise CannotCompile for what is known to fail before anything is traced."""
+    if model.run_eagerly or tf.config.functions_run_eagerly():
+        raise CannotCompile("run_eagerly asks for Python steps, which cannot be compiled")
+    if model._distribute_strategy is not None:
+        name = type(model._distribute_strategy).__name__
+        raise CannotCompile(f"the model was made under a distribution strategy ({name})")
+    for leaf in leaves:
+        if not isinstance(leaf, np.ndarray):
+            raise CannotCompile(f"every input must be an array, received {type(leaf).__name__}")
+        if leaf.dtype.kind not in "fiub":
+            raise CannotCompile(f"XLA has no {leaf.dtype} values")
+
+
+def trace_epoch(
+    model: keras.Model, structure: Any, order_rows: int, *, batch_size: int, step: str = "train_step"
+) -> EpochProgram:
+    """Trace the program that loops a step of the model over full batches.
+
+    structure: arrays as `train_step` takes them, (rows, ...) each; only shapes and dtypes count.
+    order_rows: length of the `order` argument, rows in int32; 0 for data that lies in order.
+
+    The number of steps is an argument of the program, so one compilation serves any chunk.
+    Raises CannotCompile; the values of the model's variables are then as before.
+    """
+    leaves = keras.tree.flatten(structure)
+    signature = [tf.TensorSpec(leaf.shape, tensor_dtype(leaf)) for leaf in leaves]
+    order = tf.TensorSpec([order_rows], tf.int32)
+    number = tf.TensorSpec([], tf.int32)
+    run = getattr(model, step)
+    try:
+        _build_parts(model, structure)
+        carried = None if is_stock(model, step, "compute_metrics") else _carried_logs(model, run, structure)
+        program = _epoch_function(model, run, skeleton(structure), batch_size, carried, order_rows > 0)
+        with same_numbers_as_fit():
+            return program.get_concrete_function(signature, order, number, number)
+    except Exception as error:
+        raise CannotCompile(_reason(error)) from error
+
+
+def _build_parts(model: keras.Model, structure: Any) -> None:
+    """Make the variables of losses, metrics and optimizer now, as the first trace would.
+
+    A trace that makes variables is thrown away by TensorFlow and done again.
+    """
+    if not (model.built and getattr(model, "outputs", None) and is_stock(model, "train_step")):
+        return
+
+    def symbol(leaf: np.ndarray) -> keras.KerasTensor:
+        return keras.KerasTensor((None, *leaf.shape[1:]), str(tensor_dtype(leaf)))
+
+    x, y, _ = keras.utils.unpack_x_y_sample_weight(keras.tree.map_structure(symbol, structure))
+    outputs = model.compute_output_spec(x)
+    for part in (model._compile_metrics, model._compile_loss):
+        if part is not None and not part.built:
+            part.build(y, outputs)
+    if model.optimizer is not None and not model.optimizer.built:
+        model.optimizer.build(model.trainable_weights)
+
+
+def compile_epoch(program: EpochProgram, leaves: list[tf.Tensor], order: tf.Tensor) -> None:
+    """Compile by running no step at all, which leaves every variable as it was."""
+    nothing = tf.constant(0)
+    try:
+        program(leaves, order, nothing, nothing)
+    except tf.errors.OpError as error:
+        raise CannotCompile(_reason(error)) from error
+
+
+def trace_step(model: keras.Model, structure: Any) -> StepProgram:
+    """Trace one training step on any number of rows, for the short last batch.
+
+    It stays outside XLA: compiling a second copy of the step takes longer than a thousand
+    epochs gain by it.
+    """
+    shape = skeleton(structure)
+
+    def one_step(leaves: list[tf.Tensor]) -> Logs:
+        return fit_logs(model, model.train_step(keras.tree.pack_sequence_as(shape, leaves)))
+
+    try:
+        return tf.function(one_step, autograph=False).get_concrete_function(any_rows(structure))
+    except Exception as error:
+        raise CannotCompile(_reason(error)) from error
+
+
+def is_stock(model: keras.Model, *methods: str) -> bool:
+    """Whether a model's class leaves these methods as Keras wrote them."""
+    return all(getattr(type(model), name) is getattr(keras.Model, name) for name in methods)
+
+
+def skeleton(structure: Any) -> Any:
+    """The structure without its arrays, for closures that must not keep them."""
+    return keras.tree.map_structure(lambda _: 0, structure)
+
+
+def any_rows(structure: Any) -> list[tf.TensorSpec]:
+    """Specs of a structure's arrays with any number of rows."""
+    leaves = keras.tree.flatten(structure)
+    return [tf.TensorSpec([None, *leaf.shape[1:]], tensor_dtype(leaf)) for leaf in leaves]
+
+
+def _epoch_function(
+    model: keras.Model, run: Step, shape: Any, batch_size: int, carried: Logs | None, gather: bool
+) -> Any:
+    def batch(leaves: list[tf.Tensor], order: tf.Tensor, step: tf.Tensor) -> Any:
+        first = step * batch_size
+        if gather:
+            rows = tf.slice(order, [first], [batch_size])
+            taken = [tf.gather(leaf, rows) for leaf in leaves]
+        else:
+            taken = [_rows(leaf, first, batch_size) for leaf in leaves]
+        return keras.tree.pack_sequence_as(shape, [_of_any_length(part) for part in taken])
+
+    def epoch(leaves: list[tf.Tensor], order: tf.Tensor, start: tf.Tensor, stop: tf.Tensor) -> Logs:
+        def body(step: tf.Tensor, logs: Logs) -> tuple[tf.Tensor, Logs]:
+            new = run(batch(leaves, order, step))
+            return step + 1, ({} if carried is None else new)
+
+        zeros = {} if carried is None else {k: tf.zeros(s.shape, s.dtype) for k, s in carried.items()}
+        _, logs = tf.while_loop(lambda step, _: step < stop, body, (start, zeros))
+        return model.get_metrics_result() if carried is None else logs
+
+    return tf.function(epoch, jit_compile=True, autograph=False)
+
+
+def _rows(leaf: tf.Tensor, first: tf.Tensor, count: int) -> tf.Tensor:
+    rest = leaf.shape[1:]
+    return tf.slice(leaf, [first, *[0] * len(rest)], [count, *rest])
+
+
+def _of_any_length(batch: tf.Tensor) -> tf.Tensor:
+    """The batch with its number of rows unknown to Python, as it is inside `fit`.
+
+    Keras acts on a known number: it then weights the mean of an output's loss by it.
+    """
+    return tf.raw_ops.PlaceholderWithDefault(input=batch, shape=[None, *batch.shape[1:]])
+
+
+def _carried_logs(model: keras.Model, run: Step, structure: Any) -> Logs | None:
+    """Specs of the logs a step of the user's own returns; None where the metrics are the logs.
+
+    As in `fit`, the metrics are preferred where they have the same names.
+    """
+    shape, pack = skeleton(structure), keras.tree.pack_sequence_as
+    probe = tf.function(lambda leaves: run(pack(shape, leaves)), autograph=False)
+    logs = probe.get_concrete_function(any_rows(structure)).structured_outputs
+    if not isinstance(logs, dict):
+        raise TypeError(f"a step must return a dict of logs, received {type(logs).__name__}")
+    return None if set(logs) == set(model.get_metrics_result()) else logs
+
+
+def fit_logs(model: keras.Model, logs: Logs) -> Logs:
+    """The metrics where a step's logs have their names, else the logs, as `fit` chooses."""
+    metrics = model.get_metrics_result()
+    return metrics if set(metrics) == set(logs) else logs
+
+
+def _reason(error: BaseException) -> str:
+    """One plain line out of an error of TensorFlow's, which may run to pages."""
+    text = str(error)
+    missing = re.search(r"on XLA_\w+: (\w+) \((?:.*?node \{*(?:node )?([\w/.-]+))?", text, re.DOTALL)
+    if missing:
+        where = f" (in {missing[2]})" if missing[2] else ""
+        return f"XLA cannot run the operation {missing[1]}{where}"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0][:200] if lines else 'no message'}"

@@ -1,0 +1,180 @@
+"""Spec to Keras model: classes are looked up in Keras itself, and Keras's objections get their place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from mlpcli.data.dataset import Array, Dataset
+from mlpcli.engine.start import import_keras
+from mlpcli.errors import KeyPath, Problem, SpecError
+from mlpcli.spec import keras_names
+from mlpcli.spec.parts import namespace_of_argument
+from mlpcli.spec.schema import PartSpec, Spec
+
+ADAPT_ROWS = 100_000
+"""Rows at a time through the layers below one that is adapted."""
+
+
+def build_model(spec: Spec, dataset: Dataset) -> Any:
+    """The compiled `keras.Model` of a spec; its input is one row of `dataset` (float32 inside).
+
+    Layers with an `adapt` method (Normalization, Discretization) learn from the training rows alone.
+
+    Raises:
+        SpecError: Keras refuses a layer, an argument's value, or a shape; every refused part is told.
+    """
+    keras = import_keras()
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(spec.seed)
+    layers = _make_layers(spec)
+    inputs = keras.Input(dataset.contract.shape, name="input")
+    outputs = inputs
+    for index, layer in enumerate(layers):
+        path: KeyPath = ("layers", index)
+        if _needs_adapting(layer):
+            with _refusals(path, "cannot learn from the training rows"):
+                _adapt(layer, inputs, outputs, dataset.train.x)
+        with _refusals(
+            path, f"does not fit what comes before it, of shape {_shape(outputs)}", _shape_hint(outputs)
+        ):
+            outputs = layer(outputs)
+    model = keras.Model(inputs, outputs, name=_identifier(spec.name))
+    compile_model(model, spec)
+    return model
+
+
+def compile_model(model: Any, spec: Spec) -> None:
+    """Give the model its loss, optimizer and metrics.
+
+    Raises:
+        SpecError: Keras refuses one of them.
+    """
+    problems: list[Problem] = []
+    made: dict[KeyPath, Any] = {}
+    wanted: list[tuple[KeyPath, PartSpec, str]] = [
+        (("loss",), spec.loss, "losses"),
+        (("optimizer",), spec.optimizer, "optimizers"),
+        *((("metrics", index), metric, "metrics") for index, metric in enumerate(spec.metrics)),
+    ]
+    for path, part, namespace in wanted:
+        try:
+            made[path] = make_part(part, namespace, path)
+        except SpecError as error:
+            problems += error.problems
+    if problems:
+        raise SpecError(*problems)
+    metrics = [value for path, value in made.items() if path[0] == "metrics"]
+    model.compile(loss=made["loss",], optimizer=made["optimizer",], metrics=metrics)
+
+
+def make_part(part: PartSpec, namespace: str, path: KeyPath) -> Any:
+    """A Keras object from its part of the spec; a short name such as `mse` stays the text it is.
+
+    Raises:
+        SpecError: Keras refuses an argument.
+    """
+    if part.class_name not in keras_names.class_names(namespace):
+        return part.class_name.lower() if namespace == "optimizers" else part.class_name
+    return _make(namespace, part.class_name, part.arguments, (*path, part.class_name))
+
+
+def _make(namespace: str, class_name: str, arguments: dict[str, Any], path: KeyPath) -> Any:
+    keras = import_keras()
+    module = keras
+    for step in namespace.split("."):
+        module = getattr(module, step)
+    values = {name: _make_argument(name, value, (*path, name)) for name, value in arguments.items()}
+    with _refusals(path, f"Keras refuses this {class_name}"):
+        return getattr(module, class_name)(**values)
+
+
+def _make_argument(name: str, value: Any, path: KeyPath) -> Any:
+    if isinstance(value, dict) and (namespace := namespace_of_argument(name, value)):
+        ((class_name, arguments),) = value.items()
+        return _make(namespace, class_name, arguments or {}, (*path, class_name))
+    if isinstance(value, str) and namespace_of_argument(name, value) == "layers":
+        return _make("layers", value, {}, path)
+    if isinstance(value, list):
+        return [_make_argument(name, item, (*path, index)) for index, item in enumerate(value)]
+    return value
+
+
+def _make_layers(spec: Spec) -> list[Any]:
+    """Every layer of the stack; all that Keras refuses come in one error."""
+    problems: list[Problem] = []
+    layers = []
+    for index, part in enumerate(spec.layers):
+        named = {"name": part.name} if part.name else {}
+        try:
+            layers.append(
+                _make("layers", part.class_name, part.arguments | named, ("layers", index, part.class_name))
+            )
+        except SpecError as error:
+            problems += error.problems
+    if problems:
+        raise SpecError(*problems)
+    return layers
+
+
+def _needs_adapting(layer: Any) -> bool:
+    if not hasattr(layer, "adapt"):
+        return False
+    config = layer.get_config()
+    given = ("mean", "vocabulary", "bin_boundaries")
+    return all(config.get(key) is None for key in given)
+
+
+def _adapt(layer: Any, inputs: Any, below: Any, rows: Array) -> None:
+    """Let a layer learn from the training rows as they look after the layers below it."""
+    if below is inputs:
+        layer.adapt(rows)
+        return
+    keras = import_keras()
+    lower = keras.Model(inputs, below)
+    pieces = [
+        lower(rows[start : start + ADAPT_ROWS], training=False).numpy()
+        for start in range(0, len(rows), ADAPT_ROWS)
+    ]
+    layer.adapt(np.concatenate(pieces))
+
+
+@contextmanager
+def _refusals(path: KeyPath, rule: str, hint: str = "") -> Iterator[None]:
+    """Turn any objection of Keras's into a problem at `path`."""
+    try:
+        yield
+    except SpecError:
+        raise
+    except Exception as error:  # Keras raises ValueError, TypeError and its backend's own kinds
+        raise SpecError(Problem(f"{rule}: {plain_reason(error)}", path=path, hint=hint)) from error
+
+
+def plain_reason(error: BaseException) -> str:
+    """The sentence of a Keras or TensorFlow error that says what is wrong, on one line."""
+    text = str(error)
+    text = re.sub(r"Exception encountered when calling .*?\n\n", "", text, flags=re.S)
+    text = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    text = re.split(r"\n\s*Arguments received by|\n\s*\[\[|\n\n+Call arguments|\n\n", text)[0]
+    text = " ".join(text.split())
+    return (text or type(error).__name__).rstrip(".")
+
+
+def _shape(tensor: Any) -> str:
+    shape = getattr(tensor, "shape", None)
+    if shape is None:
+        return "several tensors"
+    return "(" + ", ".join("rows" if size is None else str(size) for size in shape) + ")"
+
+
+def _shape_hint(tensor: Any) -> str:
+    rank = len(getattr(tensor, "shape", ()) or ())
+    return "put Flatten before it" if rank > 2 else ""
+
+
+def _identifier(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_]", "_", name)

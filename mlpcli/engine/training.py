@@ -1,0 +1,364 @@
+"""From a checked spec to a finished run folder."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import os
+import platform
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import mlpcli
+from mlpcli import runs
+from mlpcli.data.dataset import Dataset, Split
+from mlpcli.data.load import load_dataset
+from mlpcli.engine.start import import_keras
+from mlpcli.errors import MlpcliError, Problem, TrainingError
+from mlpcli.files import write_json, write_text
+from mlpcli.runs import Run
+from mlpcli.spec.load import LoadedSpec, located
+from mlpcli.spec.resolve import resolve_spec
+
+EVALUATION_ROWS = 4096
+PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "pyarrow", "pydantic")
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """A line of the model's summary: output shape of one row, and number of parameters."""
+
+    name: str
+    kind: str
+    shape: tuple[int | None, ...]
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is about to be trained: for showing before the first epoch."""
+
+    name: str
+    source: str
+    rows: dict[str, int]
+    classes: tuple[str, ...] | None
+    layers: tuple[LayerRow, ...]
+    parameters: int
+    trainable: int
+    steps: int
+
+
+class Watcher(Protocol):
+    """What a training tells while it runs; the command line shows it, a program may ignore it."""
+
+    def plan(self, plan: Plan, run_dir: Path) -> None:
+        """The checks have passed and the run folder is there."""
+
+    def step(self, epoch: int, epochs: int, done: int, total: int, logs: dict[str, float]) -> None:
+        """Some steps of an epoch are done; epochs count from 1."""
+
+    def epoch(self, epoch: int, epochs: int, logs: dict[str, float], seconds: float) -> None:
+        """An epoch is done."""
+
+    def note(self, text: str) -> None:
+        """One line that the user should know."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished training: its run, metrics by split and name, and the best epoch by its monitor."""
+
+    run: Run
+    metrics: dict[str, dict[str, float]]
+    epochs: int
+    seconds: float
+    monitor: str
+    best: float | None
+    best_epoch: int | None
+
+
+def train(loaded: LoadedSpec, *, runs_dir: Path, watcher: Watcher, command: Sequence[str] = ()) -> Outcome:
+    """Train what the spec says, into a new folder under `runs_dir`.
+
+    Raises:
+        SpecError, DataError: the spec and the data, or the model, do not go together; nothing was written.
+        TrainingError: the training diverged; the folder keeps the last good state.
+        KeyboardInterrupt: passed on, after the state so far was saved.
+    """
+    clock = _Clock()
+    with located(loaded):
+        dataset, model = prepare(loaded, clock)
+        _check_callbacks(loaded)
+    run_dir = runs.create_run(runs_dir, loaded.spec.name)
+    record = _record(loaded, dataset, model, command)
+    session = _Session(loaded, dataset, model, run_dir, record, watcher, clock)
+    with _recording(session):
+        session.begin()
+        session.fit()
+        return session.finish()
+
+
+def prepare(loaded: LoadedSpec, clock: _Clock | None = None) -> tuple[Dataset, Any]:
+    """The data and the compiled model of a spec, checked against each other; nothing is written.
+
+    Raises:
+        SpecError, DataError: they do not go together. Places are not filled in: see `located`.
+    """
+    from mlpcli.engine.checks import check_model, wants_classes
+
+    clock = clock or _Clock()
+    spec = loaded.spec
+    dataset = load_dataset(
+        spec.dataset, seed=spec.seed, classes=wants_classes(spec.loss), folder=loaded.folder
+    )
+    clock.lap("data")
+    import_keras()
+    clock.lap("import")
+    from mlpcli.engine.models import build_model
+
+    model = build_model(spec, dataset)
+    check_model(model, spec, dataset)
+    clock.lap("build")
+    return dataset, model
+
+
+def describe(loaded: LoadedSpec, dataset: Dataset, model: Any) -> Plan:
+    """The plan of a training, from the built model."""
+    layers = tuple(
+        LayerRow(layer.name, type(layer).__name__, tuple(layer.output.shape), int(layer.count_params()))
+        for layer in model.layers
+        if type(layer).__name__ != "InputLayer"
+    )
+    rows = {name: len(split) for name, split in dataset.splits().items()}
+    trainable = sum(int(weight.numpy().size) for weight in model.trainable_weights)
+    steps = -(-len(dataset.train) // loaded.spec.fit.batch_size)
+    classes = dataset.contract.classes
+    return Plan(
+        loaded.spec.name, dataset.source, rows, classes, layers, int(model.count_params()), trainable, steps
+    )
+
+
+class _Clock:
+    """Seconds by stage."""
+
+    def __init__(self) -> None:
+        self.began = self._last = time.monotonic()
+        self.seconds: dict[str, float] = {}
+
+    def lap(self, stage: str) -> None:
+        now = time.monotonic()
+        self.seconds[stage] = round(self.seconds.get(stage, 0.0) + now - self._last, 3)
+        self._last = now
+
+    def total(self) -> float:
+        return round(time.monotonic() - self.began, 3)
+
+
+@dataclass
+class _Session:
+    """One training on its way: what the steps of it share."""
+
+    loaded: LoadedSpec
+    dataset: Dataset
+    model: Any
+    run_dir: Path
+    record: dict[str, Any]
+    watcher: Watcher
+    clock: _Clock
+
+    def begin(self) -> None:
+        """Write both specs and the record, before the first step."""
+        from mlpcli.engine.callbacks import KeepRun, best_monitor
+
+        spec = self.loaded.spec
+        write_text(self.run_dir / runs.SPEC, self.loaded.raw)
+        write_text(self.run_dir / runs.RESOLVED, resolve_spec(self.loaded, self.dataset.division))
+        self.save_record()
+        self.watcher.plan(describe(self.loaded, self.dataset, self.model), self.run_dir)
+        self.monitor, more_is_better = best_monitor(spec, validation=self.dataset.validation is not None)
+        self.keeper = KeepRun(
+            self.run_dir, monitor=self.monitor, more_is_better=more_is_better, on_epoch=self._on_epoch
+        )
+        self.clock.lap("begin")
+
+    def _on_epoch(self, epoch: int, logs: dict[str, float], seconds: float) -> None:
+        self.watcher.epoch(epoch, self.loaded.spec.fit.epochs, logs, seconds)
+
+    def fit(self) -> None:
+        """Run the epochs on the engine that the spec asks for, or on Keras's own where it cannot be."""
+        from mlpcli.engine.callbacks import keeps_best, make_callbacks
+        from mlpcli.engine.fitting import fit_model
+
+        callbacks = [*make_callbacks(self.loaded.spec, self.run_dir), self.keeper]
+        self.record["engine"] = fit_model(self.model, self.loaded.spec, self.dataset, callbacks, self.watcher)
+        if keeps_best(self.loaded.spec):
+            self.keeper.restore_best()
+        self.clock.lap("fit")
+        self.keeper.write()
+        self.clock.lap("checkpoints")
+
+    def finish(self) -> Outcome:
+        """Write the model, the SavedModel, the metrics of every split and the figures."""
+        from mlpcli.engine.export import export_saved_model
+        from mlpcli.files import write_with
+
+        write_with(self.run_dir / runs.MODEL, self.model.save)
+        self.clock.lap("model")
+        export_saved_model(
+            self.model, self.loaded.spec.loss, self.dataset.contract, self.run_dir / runs.SAVED_MODEL
+        )
+        self.clock.lap("saved_model")
+        metrics = {name: self._evaluate(split) for name, split in self.dataset.splits().items()}
+        write_json(self.run_dir / runs.METRICS, metrics)
+        self.clock.lap("metrics")
+        self.draw()
+        self.clock.lap("figures")
+        self.record |= {"status": runs.COMPLETED, "metrics": metrics}
+        self.save_record()
+        run = Run(self.run_dir, self.record)
+        history = self.keeper.history
+        return Outcome(
+            run,
+            metrics,
+            len(history),
+            self.clock.total(),
+            self.monitor,
+            self.keeper.best,
+            self.keeper.best_epoch,
+        )
+
+    def _evaluate(self, split: Split) -> dict[str, float]:
+        from mlpcli.engine import compiled
+        from mlpcli.engine.callbacks import loss_first
+
+        rows = compiled.Arrays(split.x, split.y)
+        return loss_first(compiled.evaluate(self.model, rows, batch_size=EVALUATION_ROWS))
+
+    def draw(self) -> None:
+        """Draw the learning curves of the epochs so far."""
+        from mlpcli.engine.figures import draw_learning_curves
+
+        if self.keeper.history:
+            draw_learning_curves(
+                self.keeper.history,
+                self.run_dir / runs.LEARNING_CURVES,
+                title=self.loaded.spec.name,
+                best_epoch=self.keeper.best_epoch,
+            )
+
+    def save_record(self) -> None:
+        """Write `run.json` with what is known by now."""
+        keeper = getattr(self, "keeper", None)
+        if keeper is not None:
+            best = {"monitor": self.monitor, "value": keeper.best, "epoch": keeper.best_epoch}
+            self.record |= {"epochs": len(keeper.history), "best": best}
+        self.record["timings"] = self.clock.seconds | {"total": self.clock.total()}
+        if self.record["status"] != runs.RUNNING:
+            self.record["ended"] = _now()
+        runs.write_record(self.run_dir, self.record)
+
+    def stop(self, status: str, reason: str) -> None:
+        """Save what there is of a training that did not come to its end."""
+        self.record |= {"status": status, "error": reason}
+        if getattr(self, "keeper", None) is not None and self.keeper.history:
+            if status == runs.INTERRUPTED:
+                self.keeper.write()
+            else:  # the model in memory is not to be trusted
+                from mlpcli.engine.callbacks import history_csv
+
+                write_text(self.run_dir / runs.HISTORY, history_csv(self.keeper.history))
+            self.draw()
+        self.save_record()
+
+
+@contextmanager
+def _recording(session: _Session) -> Iterator[None]:
+    """See to it that `run.json` says how a training ended, however it ends."""
+    from mlpcli.engine.callbacks import Diverged
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        session.stop(runs.INTERRUPTED, "interrupted")
+        session.watcher.note(f"interrupted; what there is so far lies in {session.run_dir}")
+        raise
+    except Diverged as error:
+        session.stop(runs.DIVERGED, str(error))
+        raise
+    except MlpcliError as error:
+        session.stop(runs.FAILED, str(error))
+        raise
+    except OSError as error:
+        session.stop(runs.FAILED, str(error))
+        hint = f"the run so far lies in {session.run_dir}"
+        raise TrainingError(Problem(f"a file could not be written: {error}", hint=hint)) from error
+    except Exception as error:
+        session.stop(runs.FAILED, f"{type(error).__name__}: {error}")
+        raise
+
+
+def _check_callbacks(loaded: LoadedSpec) -> None:
+    """Make every callback once for its complaints, before a run folder exists."""
+    from mlpcli.engine.callbacks import make_callbacks
+
+    with tempfile.TemporaryDirectory() as nowhere:
+        make_callbacks(loaded.spec, Path(nowhere))
+
+
+def _record(loaded: LoadedSpec, dataset: Dataset, model: Any, command: Sequence[str]) -> dict[str, Any]:
+    """What `run.json` says of a run that is about to start."""
+    rows = {name: len(split) for name, split in dataset.splits().items()}
+    data = {
+        "source": dataset.source,
+        "fingerprint": dataset.fingerprint,
+        "rows": rows,
+        "contract": dataset.contract.to_json(),
+    }
+    return {
+        "status": runs.RUNNING,
+        "name": loaded.spec.name,
+        "seed": loaded.spec.seed,
+        "started": _now(),
+        "spec": str(loaded.file.resolve()),
+        "command": list(command),
+        "versions": {"mlpcli": mlpcli.__version__, "python": platform.python_version(), **_versions()},
+        "commit": _commit(loaded.folder),
+        "host": {
+            "name": platform.node(),
+            "system": platform.platform(),
+            "machine": platform.machine(),
+            "cores": os.cpu_count(),
+        },
+        "data": data,
+        "model": {"parameters": int(model.count_params()), "layers": len(model.layers) - 1},
+    }
+
+
+def _versions() -> dict[str, str]:
+    return {package: importlib.metadata.version(package) for package in PACKAGES}
+
+
+def _now() -> str:
+    return datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+
+
+def _commit(folder: Path) -> str | None:
+    """The commit of the repository that holds the spec, with `+changes` when its files differ from it."""
+    try:
+        commit = _git(folder, "rev-parse", "HEAD")
+        return commit + ("+changes" if _git(folder, "status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=5, check=True
+    )
+    return done.stdout.strip()

@@ -1,0 +1,79 @@
+"""The command line itself: help, usage errors, pipes, interruption."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import TINY, Result
+
+
+@pytest.mark.parametrize("verb", ["train", "evaluate", "predict"])
+def test_help_ends_with_an_example(verb: str, mlpcli: Callable[..., Result]) -> None:
+    result = mlpcli(verb, "--help")
+    assert result.status == 0
+    assert f"Example: mlpcli {verb} " in result.out
+    assert "--json" in result.out
+    assert "--debug" in result.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train"], "Missing argument 'SPEC'; see mlpcli train --help\n"),
+        (["trian"], "No such command 'trian'. Did you mean 'train'?; see mlpcli --help\n"),
+        (["train", "a.yaml", "--epochs", "3"], "No such option: --epochs; see mlpcli train --help\n"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_status_2(
+    arguments: list[str], message: str, mlpcli: Callable[..., Result]
+) -> None:
+    assert mlpcli(*arguments) == Result(2, "", message)
+
+
+def test_debug_adds_the_traceback(mlpcli: Callable[..., Result], spec_file: Callable[[str], Path]) -> None:
+    spec = spec_file("loss: 3\n")
+    assert "Traceback" not in mlpcli("train", spec).err
+    assert "Traceback (most recent call last)" in mlpcli("train", spec, "--debug").err
+
+
+def test_an_interrupted_training_keeps_what_it_has(tmp_path: Path) -> None:
+    spec = tmp_path / "long.yaml"
+    spec.write_text(TINY.replace("epochs: 5", "epochs: 1000000"), encoding="utf-8")
+    runs_dir = tmp_path / "runs"
+    command = [sys.executable, "-m", "mlpcli", "train", str(spec), "--runs-dir", str(runs_dir)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("epoch"):
+            break
+    time.sleep(1.5)  # past the first second, after which files are kept
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    (run_dir,) = (runs_dir / "tiny").iterdir()
+    assert json.loads((run_dir / "run.json").read_text())["status"] == "interrupted"
+    assert f"interrupted; what there is so far lies in {run_dir}" in out
+    assert "Traceback" not in err
+    for name in (
+        "history.csv",
+        "checkpoints/last.keras",
+        "checkpoints/best.keras",
+        "plots/learning_curves.png",
+    ):
+        assert (run_dir / name).exists(), name
+
+
+def test_nothing_of_tensorflows_log_reaches_the_user(tmp_path: Path) -> None:
+    spec = tmp_path / "tiny.yaml"
+    spec.write_text(TINY, encoding="utf-8")
+    command = [sys.executable, "-m", "mlpcli", "train", str(spec), "--runs-dir", str(tmp_path / "runs")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

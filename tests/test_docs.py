@@ -1,0 +1,82 @@
+"""The README's commands and examples, the docs' specs and the configs are run, so that they cannot rot."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from mlpcli.spec.load import load_spec
+from tests.conftest import ROOT, Result
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
+
+
+def _blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.S | re.M)
+
+
+def _commands() -> list[list[str]]:
+    lines = "".join(_blocks(README, "sh")).splitlines()
+    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("mlpcli ")]
+
+
+def test_the_readme_shows_the_command_of_each_verb() -> None:
+    assert {command[0] for command in _commands()} == {"train", "evaluate", "predict"}
+
+
+def test_the_readmes_commands_work_in_their_order(
+    mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sklearn.datasets import load_digits
+
+    images = load_digits().images[:5]
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    np.save(tmp_path / "rows.npy", images)
+    header = ",".join(["id", *(f"pixel_{index}" for index in range(64))])
+    lines = [",".join(map(str, [f"i{number}", *image.ravel()])) for number, image in enumerate(images)]
+    (tmp_path / "rows.csv").write_text("\n".join([header, *lines]) + "\n")
+    monkeypatch.chdir(tmp_path)
+    for command in _commands():
+        result = mlpcli(*command)
+        assert (result.status, command) == (0, command), result.err
+    assert (tmp_path / "out.csv").read_text().startswith("id,predicted_target,probability_0,")
+
+
+def test_the_readmes_spec_is_the_digits_config() -> None:
+    config = (ROOT / "configs" / "digits.yaml").read_text(encoding="utf-8")
+    assert _blocks(README, "yaml")[0] == "".join(re.split(r"(?m)^(?!#)", config, maxsplit=1)[1:])
+
+
+def test_the_readmes_mistakes_are_told_as_it_shows(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
+    (shown,) = (block for block in _blocks(README, "text") if "wrong.yaml" in block)
+    lines = ["dataset: {name: digits}", "optimizer: Adam", "layers:"]  # lines 1 to 3
+    lines += ["  - Flaten", "  - Dense: {units: 0}", "loss: msee"]
+    spec = tmp_path / "wrong.yaml"
+    spec.write_text("\n".join(lines) + "\n")
+    result = mlpcli("train", spec)
+    assert result.err.replace(f"{tmp_path}/", "") == shown.split("\n", 1)[1]
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_config_is_valid_and_opens_with_its_command(config: Path) -> None:
+    load_spec(config)
+    head = config.read_text(encoding="utf-8").split("\nname:", 1)[0]
+    assert f"scripts/run train {config.relative_to(ROOT)}" in head
+
+
+@pytest.mark.parametrize("index", range(len(_blocks((ROOT / "docs/spec.md").read_text(), "yaml"))))
+def test_the_specs_in_the_docs_are_valid(index: int, tmp_path: Path) -> None:
+    block = _blocks((ROOT / "docs" / "spec.md").read_text(encoding="utf-8"), "yaml")[index]
+    base = {"dataset": {"name": "digits"}, "layers": ["Flatten"], "loss": "mse"}
+    missing = {key: value for key, value in base.items() if not re.search(rf"^{key}:", block, re.M)}
+    spec = tmp_path / "fragment.yaml"
+    spec.write_text(yaml.safe_dump(missing) + block, encoding="utf-8")
+    load_spec(spec)

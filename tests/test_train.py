@@ -1,0 +1,238 @@
+"""What `train` leaves behind, and that it is the same every time."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlpcli.runs import find_run
+from tests.conftest import TINY, Result
+
+FILES = {
+    "spec.yaml",
+    "resolved.yaml",
+    "run.json",
+    "history.csv",
+    "metrics.json",
+    "model.keras",
+    "saved_model/saved_model.pb",
+    "checkpoints/last.keras",
+    "checkpoints/best.keras",
+    "plots/learning_curves.png",
+}
+
+
+def _newest(runs_dir: Path, name: str = "tiny") -> Path:
+    return find_run(name, runs_dir).folder
+
+
+def _history(run_dir: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO((run_dir / "history.csv").read_text(encoding="utf-8"))))
+
+
+def test_a_run_folder_is_complete(tiny_run: Path) -> None:
+    run_dir = _newest(tiny_run)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d", run_dir.name)
+    present = {str(path.relative_to(run_dir)) for path in run_dir.rglob("*") if path.is_file()}
+    assert present >= FILES
+    for split in ("train", "validation"):
+        assert any(path.startswith(f"tensorboard/{split}/events.") for path in present)
+    assert not [path for path in present if path.startswith(".") or "/." in path]  # no scratch left
+
+
+def test_the_record_says_how_it_went(tiny_run: Path) -> None:
+    record = json.loads((_newest(tiny_run) / "run.json").read_text())
+    assert record["status"] == "completed"
+    assert (record["seed"], record["epochs"]) == (7, 5)
+    assert record["data"]["rows"] == {"train": 96, "validation": 24, "test": 30}
+    assert len(record["data"]["fingerprint"]) == 64
+    assert {"tensorflow", "keras", "python", "mlpcli"} <= set(record["versions"])
+    assert record["engine"]["name"] == "compiled"
+    assert record["engine"]["rows_per_second"] > 0
+    assert (
+        record["model"]["parameters"] == 4 * 8 + 8 + 8 * 3 + 3 + 9
+    )  # and Normalization's mean, variance, count
+
+
+def test_the_history_has_a_row_an_epoch(tiny_run: Path) -> None:
+    rows = _history(_newest(tiny_run))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4", "5"]
+    assert list(rows[0]) == ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"]
+
+
+def test_metrics_are_those_of_the_saved_model_on_each_split(tiny_run: Path) -> None:
+    from mlpcli.engine.start import import_keras
+
+    keras = import_keras()
+    from sklearn.datasets import load_iris
+    from sklearn.model_selection import train_test_split
+
+    run_dir = _newest(tiny_run)
+    model = keras.models.load_model(run_dir / "model.keras")
+    x, y = load_iris(return_X_y=True)
+    x_rest, x_test, y_rest, y_test = train_test_split(x, y, test_size=0.2, random_state=7, stratify=y)
+    x_train, x_val, y_train, y_val = train_test_split(
+        x_rest, y_rest, test_size=0.2, random_state=7, stratify=y_rest
+    )
+    metrics = json.loads((run_dir / "metrics.json").read_text())
+    assert list(metrics) == ["train", "validation", "test"]
+    for name, rows, labels in (
+        ("train", x_train, y_train),
+        ("validation", x_val, y_val),
+        ("test", x_test, y_test),
+    ):
+        loss, accuracy = model.evaluate(rows, labels, verbose=0)
+        assert metrics[name]["loss"] == pytest.approx(loss, abs=1e-5)
+        assert metrics[name]["accuracy"] == pytest.approx(accuracy, abs=1e-6)
+
+
+def test_the_normalization_layer_learned_from_the_training_rows_alone(tiny_run: Path) -> None:
+    from sklearn.datasets import load_iris
+    from sklearn.model_selection import train_test_split
+
+    from mlpcli.engine.start import import_keras
+
+    model = import_keras().models.load_model(_newest(tiny_run) / "model.keras")
+    x, y = load_iris(return_X_y=True)
+    x_rest, _, y_rest, _ = train_test_split(x, y, test_size=0.2, random_state=7, stratify=y)
+    x_train, *_ = train_test_split(x_rest, y_rest, test_size=0.2, random_state=7, stratify=y_rest)
+    np.testing.assert_allclose(model.layers[1].mean[0], x_train.mean(axis=0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("from_resolved", [False, True], ids=["the spec again", "resolved.yaml"])
+def test_the_same_seed_gives_the_same_digits(
+    from_resolved: bool,
+    tiny_run: Path,
+    mlpcli: Callable[..., Result],
+    spec_file: Callable[[str], Path],
+    tmp_path: Path,
+) -> None:
+    first = _newest(tiny_run)
+    spec = first / "resolved.yaml" if from_resolved else spec_file(TINY)
+    assert mlpcli("train", spec, "--runs-dir", tmp_path / "again").status == 0
+    second = _newest(tmp_path / "again")
+    assert (second / "history.csv").read_text() == (first / "history.csv").read_text()
+    assert (second / "metrics.json").read_text() == (first / "metrics.json").read_text()
+
+
+def test_another_seed_gives_another_run(
+    tiny_run: Path, mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    assert mlpcli("train", spec_file(TINY), "--set", "seed=8", "--runs-dir", tmp_path / "again").status == 0
+    assert _history(_newest(tmp_path / "again"))[-1] != _history(_newest(tiny_run))[-1]
+
+
+def test_both_engines_give_the_same_history(
+    tiny_run: Path, mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    result = mlpcli("train", spec_file(TINY), "--set", "fit.engine=keras", "--runs-dir", tmp_path / "stock")
+    assert result.status == 0
+    run_dir = _newest(tmp_path / "stock")
+    assert json.loads((run_dir / "run.json").read_text())["engine"]["name"] == "keras"
+    for ours, stock in zip(_history(_newest(tiny_run)), _history(run_dir), strict=True):
+        for name, value in ours.items():
+            assert float(value) == pytest.approx(float(stock[name]), abs=1e-5), name
+
+
+def test_json_is_one_document_on_stdout(
+    mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    result = mlpcli(
+        "train", spec_file(TINY), "--json", "--runs-dir", tmp_path / "runs", "--set", "fit.epochs=1"
+    )
+    document = json.loads(result.out)
+    assert document["status"] == "completed"
+    assert document["metrics"]["test"].keys() == {"loss", "accuracy"}
+    assert Path(document["folder"]).is_dir()
+    assert "epoch 1/1" in result.err
+
+
+def test_the_end_says_what_where_and_what_next(
+    mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    runs_dir = tmp_path / "runs"
+    result = mlpcli("train", spec_file(TINY), "--runs-dir", runs_dir, "--set", "fit.epochs=2")
+    assert result.status == 0
+    assert re.search(r"^test +\d\.\d{4} +\d\.\d{4}$", result.out, re.M)
+    assert f"run  {_newest(runs_dir)}" in result.out
+    assert f"next mlpcli evaluate tiny --runs-dir {runs_dir}" in result.out
+    assert "\x1b" not in result.out  # not a terminal: no colour
+    assert result.err == ""
+
+
+def test_a_diverged_training_says_so(
+    mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    text = """\
+name: wild
+dataset: {name: diabetes}
+layers: [{Dense: {units: 64}}, {Dense: {units: 64}}, {Dense: {units: 1}}]
+loss: mse
+optimizer: {SGD: {learning_rate: 10.0}}
+fit: {epochs: 5}
+"""
+    result = mlpcli("train", spec_file(text), "--runs-dir", tmp_path / "runs")
+    assert result.status == 1
+    (run_dir,) = (tmp_path / "runs" / "wild").iterdir()
+    assert json.loads((run_dir / "run.json").read_text())["status"] == "diverged"
+    assert "lower the learning rate (it was 10)" in result.err
+    assert not (run_dir / "model.keras").exists()
+
+
+def test_early_stopping_keeps_the_best_model(
+    mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    text = TINY + "callbacks: [{EarlyStopping: {patience: 2, restore_best_weights: true}}]\n"
+    text = text.replace("epochs: 5", "epochs: 200").replace("learning_rate: 0.02", "learning_rate: 0.3")
+    assert mlpcli("train", spec_file(text), "--runs-dir", tmp_path / "runs").status == 0
+    run_dir = _newest(tmp_path / "runs")
+    history = _history(run_dir)
+    best = min(history, key=lambda row: float(row["val_loss"]))
+    assert len(history) == int(best["epoch"]) + 2
+    metrics = json.loads((run_dir / "metrics.json").read_text())
+    assert metrics["validation"]["loss"] == pytest.approx(float(best["val_loss"]), abs=1e-5)
+
+
+def test_save_best_only_makes_the_best_epoch_the_model(
+    mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    text = TINY + "callbacks: [{ModelCheckpoint: {save_best_only: true, monitor: val_accuracy}}]\n"
+    text = text.replace("learning_rate: 0.02", "learning_rate: 0.5")
+    assert mlpcli("train", spec_file(text), "--runs-dir", tmp_path / "runs").status == 0
+    run_dir = _newest(tmp_path / "runs")
+    best = max(float(row["val_accuracy"]) for row in _history(run_dir))
+    metrics = json.loads((run_dir / "metrics.json").read_text())
+    assert metrics["validation"]["accuracy"] == pytest.approx(best, abs=1e-6)
+
+
+def test_callbacks_write_inside_the_run(
+    mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    text = TINY + "callbacks: [CSVLogger, {ModelCheckpoint: {filepath: 'mine-{epoch}.keras'}}]\n"
+    result = mlpcli("train", spec_file(text), "--runs-dir", tmp_path / "ru{ns}", "--set", "fit.epochs=2")
+    assert result.status == 0
+    run_dir = _newest(tmp_path / "ru{ns}")
+    assert (run_dir / "log.csv").exists()
+    assert (run_dir / "mine-2.keras").exists()
+
+
+def test_a_callback_cannot_write_outside_the_run(
+    mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    text = TINY + "callbacks:\n  - CSVLogger: {filename: ../../log.csv}\n"
+    spec = spec_file(text)
+    result = mlpcli("train", spec, "--runs-dir", tmp_path / "runs")
+    assert result.status == 2
+    line = text.count("\n")
+    assert result.err.splitlines()[0] == (
+        f"{spec}:{line}:27 callbacks[0].CSVLogger.filename: must be a path inside the run folder, "
+        "received '../../log.csv'; give a name such as checkpoints/mine.keras"
+    )
+    assert not (tmp_path / "runs").exists()
