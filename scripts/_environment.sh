@@ -19,17 +19,18 @@ make_environment() {
     if [ -x "$folder/bin/python" ] && [ "$(cat "$folder/stamp" 2>/dev/null)" = "$wanted" ]; then
         return 0
     fi
-    local python
-    python=$(find_python) || return 1
-    echo "setting up $folder (once; several minutes on a first download)" >&2
-    rm -rf "$folder"
-    "$python" -m venv "$folder" || {
-        echo "could not make a virtual environment with $python -m venv; on Debian install python3-venv" >&2
-        return 1
-    }
-    "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$@" --editable ".$extras" >&2 || {
-        echo "the installation failed; pip's message is above. Nothing was kept: run the command again" >&2
+    echo "setting up $folder (once; some minutes on a first download)" >&2
+    if ! "$folder/bin/python" -c 'import sys, pip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then
+        local python
+        python=$(find_python) || return 1
         rm -rf "$folder"
+        "$python" -m venv "$folder" || {
+            echo "could not make a virtual environment with $python -m venv; on Debian install python3-venv" >&2
+            return 1
+        }
+    fi
+    "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$@" --editable ".$extras" >&2 || {
+        echo "the installation failed; pip's message is above. Mend that and run the command again" >&2
         return 1
     }
     printf '%s' "$wanted" >"$folder/stamp"

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import itertools
 import json
 import os
 import statistics
@@ -44,6 +45,7 @@ class Task:
 
     @property
     def rate(self) -> float:
+        """Learning rate: Keras's default for the optimizer."""
         return 0.01 if self.optimizer == "sgd" else 0.001
 
 
@@ -64,6 +66,7 @@ def load_rows(task: Task, folder: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def keras_model(task: Task, features: int, **compile_args: Any) -> Any:
+    """Return the task's network as a compiled Keras model."""
     import keras
 
     keras.utils.set_random_seed(0)
@@ -79,6 +82,7 @@ def keras_model(task: Task, features: int, **compile_args: Any) -> Any:
 
 
 def epoch_clock() -> Any:
+    """Return a Keras callback that notes the seconds of every epoch."""
     import keras
 
     class Clock(keras.callbacks.Callback):
@@ -96,6 +100,7 @@ def epoch_clock() -> Any:
 
 
 def run_mlpcli(task: Task, x: np.ndarray, y: np.ndarray) -> Iterator[float]:
+    """Train in the compiled loop."""
     from mlpcli.engine import compiled
 
     clock = epoch_clock()
@@ -106,6 +111,7 @@ def run_mlpcli(task: Task, x: np.ndarray, y: np.ndarray) -> Iterator[float]:
 
 
 def run_keras(task: Task, x: np.ndarray, y: np.ndarray) -> Iterator[float]:
+    """Train with `model.fit` on arrays."""
     clock = epoch_clock()
     model = keras_model(task, x.shape[1])
     model.fit(x, y, epochs=task.epochs, batch_size=task.batch, verbose=0, callbacks=[clock])
@@ -113,6 +119,7 @@ def run_keras(task: Task, x: np.ndarray, y: np.ndarray) -> Iterator[float]:
 
 
 def run_keras_64_steps(task: Task, x: np.ndarray, y: np.ndarray) -> Iterator[float]:
+    """Train with `model.fit` on tf.data, 64 steps a call."""
     import tensorflow as tf
 
     clock = epoch_clock()
@@ -124,6 +131,7 @@ def run_keras_64_steps(task: Task, x: np.ndarray, y: np.ndarray) -> Iterator[flo
 
 
 def run_sklearn(task: Task, x: np.ndarray, y: np.ndarray) -> Iterator[float]:
+    """Train scikit-learn's own network."""
     from sklearn.neural_network import MLPClassifier, MLPRegressor
 
     settings = {
@@ -146,7 +154,7 @@ def run_numpy(task: Task, x: np.ndarray, y: np.ndarray) -> Iterator[float]:
     """Multiply the matrices of every step: forward, gradients of weights, gradients of activations."""
     random = np.random.default_rng(0)
     sizes = [x.shape[1], *task.widths, task.classes or 1]
-    weights = [random.normal(size=pair).astype("float32") for pair in zip(sizes, sizes[1:], strict=False)]
+    weights = [random.normal(size=pair).astype("float32") for pair in itertools.pairwise(sizes)]
     signals = [random.normal(size=(task.batch, size)).astype("float32") for size in sizes]
     last = len(weights) - 1
     for _ in range(task.epochs):
@@ -165,12 +173,13 @@ def run_numpy(task: Task, x: np.ndarray, y: np.ndarray) -> Iterator[float]:
 
 
 def run_torch(task: Task, x: np.ndarray, y: np.ndarray) -> Iterator[float]:
+    """Train an ordinary PyTorch loop."""
     import torch
 
     torch.manual_seed(0)
     sizes = [x.shape[1], *task.widths]
     hidden: list[Any] = []
-    for one, other in zip(sizes, sizes[1:], strict=False):
+    for one, other in itertools.pairwise(sizes):
         hidden += [torch.nn.Linear(one, other), torch.nn.ReLU()]
     model = torch.nn.Sequential(*hidden, torch.nn.Linear(sizes[-1], task.classes or 1))
     kinds = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
@@ -189,12 +198,13 @@ def run_torch(task: Task, x: np.ndarray, y: np.ndarray) -> Iterator[float]:
 
 
 def run_jax(task: Task, x: np.ndarray, y: np.ndarray) -> Iterator[float]:
+    """Train a jitted scan over the batches of an epoch."""
     import jax
     import jax.numpy as jnp
 
     sizes = [x.shape[1], *task.widths, task.classes or 1]
     random = np.random.default_rng(0)
-    pairs = list(zip(sizes, sizes[1:], strict=False))
+    pairs = list(itertools.pairwise(sizes))
     weights = [
         (jnp.asarray(random.normal(size=p) * p[0] ** -0.5, jnp.float32), jnp.zeros(p[1])) for p in pairs
     ]
@@ -327,6 +337,7 @@ def main() -> None:
 
 
 def run_all(names: list[str], folder: Path, *, quick: bool) -> None:
+    """Print every table."""
     found = save_data(folder)
     if not found:
         raise SystemExit("no data: set KERAS_HOME and MLPCLI_TEST_DATA")
@@ -337,8 +348,8 @@ def run_all(names: list[str], folder: Path, *, quick: bool) -> None:
     if quick:
         return
     if "housing" in found:
-        sizes = [(f"{times}x", replace(HOUSING, rows=11610 * times)) for times in (1, 4, 16)]
-        growth("rows: housing 50-50-50 adam, batch 32", sizes, folder)
+        longer = [(f"{times}x", replace(HOUSING, rows=11610 * times)) for times in (1, 4, 16)]
+        growth("rows: housing 50-50-50 adam, batch 32", longer, folder)
     if "fashion" in found:
         widths = [
             (str(w), replace(FASHION, widths=(w, w), rows=8192)) for w in (64, 128, 256, 512, 1024, 2048)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from mlpcli.data.dataset import Array
 from mlpcli.data.faults import SHOWN, Fault, Origin, check_memory
 from mlpcli.data.parts import Labels, Part, Target
 from mlpcli.data.tables import raise_faults
-from mlpcli.errors import listing
+from mlpcli.errors import MlpcliError, listing
 
 KEYS = ("x", "y")
 SPLIT_KEYS = ("x_train", "y_train", "x_test", "y_test")
@@ -44,8 +43,8 @@ def read_npz(path: Path, label: str, wanted: Sequence[Sequence[str]]) -> ArrayFi
         members = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
         names = next((names for names in wanted if set(names) <= members.keys()), None)
         if names is None:
-            choices = ", or ".join(" and ".join(names) for names in wanted)
-            origin.refuse(f"must hold the arrays {choices}; it holds {listing(members) or 'none'}")
+            choices = ", or ".join(", ".join(names) for names in wanted)
+            origin.refuse(f"must hold the arrays {choices}", hint=f"it holds {listing(members) or 'none'}")
         entries = [members[name] for name in names]
         check_memory(sum(entry.file_size for entry in entries), origin)
         arrays = {}
@@ -75,7 +74,11 @@ def _damage(origin: Origin, kind: str) -> Iterator[None]:
     """NumPy's own words are never passed on: some of them advise to unpickle."""
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError, NotImplementedError, RuntimeError):
+    except MlpcliError:
+        raise
+    except MemoryError:
+        origin.refuse("does not fit into memory")
+    except Exception:  # zipfile, its decompressors and NumPy's header reader fail in a dozen ways
         origin.refuse(f"cannot be read as {kind}", hint="the file is damaged or only part of it")
 
 

@@ -54,11 +54,9 @@ def open_builtin(name: str) -> Source:
         hint = f"there are {listing(BUILTIN)}"
         raise SpecError(Problem(rule, path=("dataset", "name"), received=name, hint=hint))
     if name not in BUILTIN:
-        known = (*BUILTIN, *MADE)
-        hint = "; ".join(part for part in (nearest(name, known), f"there are {listing(known, 20)}") if part)
-        raise SpecError(
-            Problem("must be a built-in dataset", path=("dataset", "name"), received=name, hint=hint)
-        )
+        rule = f"must be one of {listing(BUILTIN, 20)}"
+        hint = nearest(name, (*BUILTIN, *MADE))
+        raise SpecError(Problem(rule, path=("dataset", "name"), received=name, hint=hint))
     return BUILTIN[name](name)
 
 
@@ -154,8 +152,9 @@ def _read_idx(path: Path) -> Array:
 def _download(name: str, place: str, *, test_data: str = "") -> Any:
     """What `keras.datasets` gives for a name, after downloading it into KERAS_HOME."""
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    import keras
+    from mlpcli.start import import_keras
 
+    keras = import_keras()
     try:
         with contextlib.redirect_stdout(sys.stderr):  # stdout is for results
             return getattr(keras.datasets, name).load_data()

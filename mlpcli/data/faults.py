@@ -17,7 +17,7 @@ class Fault:
     """One row, or one cell of it, that breaks a rule; `row` counts from 0, messages count from 1."""
 
     row: int
-    what: str  # "column 'MedInc'" or "array 'y'"
+    what: str  # "column 'MedInc'" or "array 'y'"; empty for the row as a whole
     rule: str
     received: Any = ABSENT
     hint: str = ""
@@ -41,7 +41,7 @@ class Origin:
         problems = []
         for fault in shown:
             line = f" (line {lines[fault.row]})" if fault.row in lines else ""
-            where = f"{self.label} row {fault.row + 1}{line}, {fault.what}"
+            where = f"{self.label} row {fault.row + 1}{line}" + (f", {fault.what}" if fault.what else "")
             problems.append(Problem(f"{where}: {fault.rule}", received=fault.received, hint=fault.hint))
         rest = (len(faults) if total is None else total) - len(shown)
         if rest > 0:

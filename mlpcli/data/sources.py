@@ -23,7 +23,7 @@ from mlpcli.data.tables import (
     raise_faults,
     read_table,
 )
-from mlpcli.errors import KeyPath, Problem, SpecError, listing, nearest
+from mlpcli.errors import ABSENT, KeyPath, Problem, SpecError, listing, nearest
 from mlpcli.spec.schema import DatasetSpec
 
 
@@ -235,7 +235,7 @@ def _npy(spec: DatasetSpec, path: Path, *, classes: bool | None, folder: Path) -
     key = ("dataset", "target")
     if not isinstance(spec.target, str) or not spec.target.endswith(".npy"):
         rule = "must be the .npy file of the target, since path is an .npy file"
-        raise SpecError(Problem(rule, path=key, received=spec.target))
+        raise SpecError(Problem(rule, path=key, received=ABSENT if spec.target is None else spec.target))
     target = read_npy(find_file(spec.target, folder, key), spec.target, "y")
     return _array_source(
         array_part(read_npy(path, spec.path), "x", "y", classes=classes, target=target), None, spec.path

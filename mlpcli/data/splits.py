@@ -89,7 +89,7 @@ def _check_classes(labels: Array, taken: int, split: str, names: tuple[str, ...]
             f"each class needs 2 rows to be split by class, of {len(labels):,} rows class {listing(rare, 5)}"
         )
         hint = "join rare classes, add rows, or write {last: N}"
-        if present > 0.2 * len(labels):
+        if present == len(labels) or present > max(10, len(labels) // 5):
             hint = f"{present:,} different labels look like numbers: use a loss such as mse; or {hint}"
         raise SpecError(Problem(rule, path=path, hint=hint))
     if min(taken, len(labels) - taken) < present:

@@ -12,7 +12,7 @@ import numpy as np
 from mlpcli.data.dataset import Array
 from mlpcli.data.faults import SHOWN, Fault, Origin, check_memory
 from mlpcli.data.parts import Labels
-from mlpcli.data.text import NUMBER, Header, TextOrigin, read_header, refuse_encoding, refuse_rows
+from mlpcli.data.text import NUMBER, Header, TextOrigin, read_header, refuse_encoding, refuse_open_quote, refuse_rows
 from mlpcli.errors import DataError
 
 MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "-nan", "null", "NULL", "None", "?")
@@ -98,8 +98,8 @@ def _open_parquet(path: Path, label: str) -> TableFile:
         with pq.ParquetFile(path) as file:
             names = tuple(file.schema_arrow.names)
             rows = file.metadata.num_rows
-    except (OSError, ValueError) as error:
-        origin.refuse(f"cannot be read as Parquet ({_first_line(error)})", hint="the file is damaged")
+    except (OSError, ValueError):
+        origin.refuse("cannot be read as Parquet", hint="the file is damaged, or not what its ending says")
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         origin.refuse(f"column name {repeated[0]!r} stands twice or more", hint="rename all but one")
@@ -121,7 +121,7 @@ def _read_text(origin: TextOrigin, columns: Sequence[str], text: Collection[str]
     if any(pa.types.is_binary(field.type) for field in data.schema):
         refuse_encoding(origin.path, origin)
     if origin.header.quoted and _odd_quotes(origin.path):
-        refuse_rows(origin)
+        refuse_open_quote(origin)
     return data
 
 
@@ -148,6 +148,7 @@ def _parse(path: Path, header: Header, columns: Sequence[str], text: Collection[
 
 def _refuse_text(origin: TextOrigin) -> None:
     refuse_encoding(origin.path, origin)
+    refuse_open_quote(origin)
     refuse_rows(origin)
 
 
@@ -234,8 +235,9 @@ def cells(table: Table, places: Iterable[tuple[int, str]]) -> list[Any]:
     places = list(places)
     if isinstance(table.origin, TextOrigin):
         records = table.origin.records({row for row, _ in places})
-        names = table.origin.header.names
-        return [records[row].cells[names.index(name)] for row, name in places]
+        where = {name: place for place, name in enumerate(table.origin.header.names)}
+        if all(row in records and where[name] < len(records[row].cells) for row, name in places):
+            return [records[row].cells[where[name]] for row, name in places]
     return [table.columns[name][row].as_py() for row, name in places]
 
 

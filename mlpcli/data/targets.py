@@ -14,7 +14,7 @@ from mlpcli.data.dataset import Array
 from mlpcli.data.faults import SHOWN, Fault
 from mlpcli.data.parts import Labels, Part, Source
 from mlpcli.data.tables import MISSING_LABELS, raise_faults, to_number
-from mlpcli.errors import DataError, Problem, SpecError, listing
+from mlpcli.errors import ABSENT, DataError, Problem, SpecError, listing
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _BOOLEANS = {"true": "true", "false": "false"}
@@ -123,7 +123,7 @@ def _is_missing(value: Any) -> bool:
 def _refuse_missing(part: Part, target: Labels) -> None:
     missing = {code for code, value in enumerate(target.values) if _is_missing(value)}
     hint = "take the rows without a label out"
-    _refuse_codes(part, target, missing, "must be a label, the cell is empty", hint, show=False)
+    _refuse_codes(part, target, missing, "must be a label", hint)
 
 
 def _refuse_fractions(part: Part, target: Labels, values: Array) -> None:
@@ -132,16 +132,15 @@ def _refuse_fractions(part: Part, target: Labels, values: Array) -> None:
     _refuse_codes(part, target, fractional, "must be a whole number or a text to be a class", hint)
 
 
-def _refuse_codes(
-    part: Part, target: Labels, codes: set[int], rule: str, hint: str, *, show: bool = True
-) -> None:
-    if not codes:
-        return
+def _refuse_codes(part: Part, target: Labels, codes: set[int], rule: str, hint: str) -> None:
+    """Raise a DataError that names the rows whose label is one of some codes."""
     rows = np.flatnonzero(np.isin(target.codes, list(codes)))
     faults = []
-    for row in rows[:SHOWN]:
+    for row in rows[:SHOWN].tolist():
         value = _plain(target.values[target.codes[row]])
-        faults.append(Fault(int(row), part.what, rule, hint=hint, **({"received": value} if show else {})))
+        empty = value is None or _text(value) == ""
+        told = f"{rule}, the cell is empty" if empty else rule
+        faults.append(Fault(row, part.what, told, ABSENT if empty else value, hint))
     raise_faults(part.origin, faults, len(rows))
 
 
@@ -151,7 +150,7 @@ def _plain(value: Any) -> Any:
 
 def _one_hot(source: Source, target: Array, *, must: bool) -> tuple[Array, Coding]:
     """Rows with a single 1 are one-hot classes; other rows of 0s and 1s are several labels at once."""
-    names = source.target if len(source.target) > 1 else tuple(str(place) for place in range(target.shape[1]))
+    names = source.target if source.kind == "table" else tuple(map(str, range(target.shape[1])))
     if is_one_hot(target):
         return target, Coding(names, True, target.shape[1:])
     if must:

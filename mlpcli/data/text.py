@@ -8,6 +8,7 @@ import mmap
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from mlpcli.data.faults import SHOWN, Fault, Origin
@@ -82,10 +83,10 @@ class TextOrigin(Origin):
         return {row: self._known[row] for row in wanted if row in self._known}
 
 
-def read_records(path: Path, header: Header, *, strict: bool = False) -> Iterator[Record]:
+def read_records(path: Path, header: Header) -> Iterator[Record]:
     """The rows below the header one by one, by Python's csv module; blank lines are no rows."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, delimiter=header.delimiter, strict=strict)
+        reader = csv.reader(file, delimiter=header.delimiter)
         before = 0
         for cells in reader:
             if cells and before >= header.lines:
@@ -157,9 +158,9 @@ def _header_faults(names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     repeated = (
         sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     )
-    if all(NUMBER.fullmatch(name) for name in names) and not _counted(names):
+    if _looks_like_data(names):
         hint = "add a line of names above the rows"
-        yield f"the first row must name the columns, it holds only numbers ({listing(names, 4)})", hint
+        yield f"the first row must name the columns, it holds numbers ({listing(names, 4)})", hint
     elif repeated:
         for name in repeated:
             places = [str(place) for place, other in enumerate(names, 1) if other == name]
@@ -171,9 +172,15 @@ def _header_faults(names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         yield f"columns must be separated by {', '.join(_DELIMITERS.values())}", f"the header is {names[0]!r}"
 
 
-def _counted(names: tuple[str, ...]) -> bool:
-    """Whether the names are 0, 1, 2, ..., which pandas gives to columns without names."""
-    return len(names) > 1 and list(names) == [str(place) for place in range(len(names))]
+def _looks_like_data(names: tuple[str, ...]) -> bool:
+    """Whether the first row is a row of data: numbers alone, or for a good part decimal ones.
+
+    Not so 0, 1, 2, ..., which pandas gives to columns without names.
+    """
+    if len(names) > 1 and list(names) == [str(place) for place in range(len(names))]:
+        return False
+    numbers = [name for name in names if NUMBER.fullmatch(name)]
+    return len(numbers) == len(names) or 2 * sum("." in name for name in numbers) >= len(names)
 
 
 def refuse_encoding(path: Path, origin: Origin) -> None:
@@ -199,22 +206,31 @@ def refuse_encoding(path: Path, origin: Origin) -> None:
 
 
 def refuse_rows(origin: TextOrigin) -> None:
-    """Raise a DataError for rows with too many or too few cells, or a quote never closed; else return."""
+    """Raise a DataError for rows with too many or too few cells; return when there are none."""
     expected = len(origin.header.names)
     faults: list[Fault] = []
     total = 0
-    row, line = -1, 0
-    try:
-        for row, record in enumerate(read_records(origin.path, origin.header, strict=True)):
-            line = record.line
-            if len(record.cells) != expected:
-                total += 1
-                if len(faults) < SHOWN:
-                    faults.append(Fault(row, f"{len(record.cells)} cells", f"must have {expected} cells"))
-    except csv.Error as error:
-        rule = f"row {row + 2}, after line {line}, cannot be read"
-        ended = "end of data" in str(error)
-        origin.refuse(rule, hint="a quote is opened and never closed" if ended else str(error))
+    for row, record in enumerate(read_records(origin.path, origin.header)):
+        if len(record.cells) != expected:
+            total += 1
+            if len(faults) < SHOWN:
+                faults.append(Fault(row, "", f"must have {expected} cells", len(record.cells)))
     problems = origin.problems(faults, total=total)
     if problems:
         raise DataError(*problems)
+
+
+def refuse_open_quote(origin: TextOrigin) -> None:
+    """Raise a DataError when a quote is never closed, so that a cell swallows all the rows below it."""
+    row, line = 0, origin.header.lines + 1
+    try:
+        for row, record in enumerate(read_records(origin.path, origin.header), 1):
+            line = record.line
+        row -= 1  # an open quote is in the last row, which is all that is read strictly
+        with origin.path.open(encoding="utf-8-sig", newline="") as file:
+            for _ in csv.reader(islice(file, line - 1, None), delimiter=origin.header.delimiter, strict=True):
+                pass
+    except csv.Error as error:
+        if "end of data" in str(error) or "field limit" in str(error):
+            where = f"{origin.label} row {row + 1} (line {line})"
+            raise DataError(Problem(f"{where}: has a quote that is never closed")) from error

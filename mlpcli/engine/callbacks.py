@@ -14,7 +14,7 @@ import numpy as np
 
 from mlpcli import runs
 from mlpcli.engine.models import make_part
-from mlpcli.engine.start import import_keras
+from mlpcli.start import import_keras
 from mlpcli.errors import Problem, SpecError, TrainingError
 from mlpcli.files import write_text, write_with
 from mlpcli.spec.schema import PartSpec, Spec

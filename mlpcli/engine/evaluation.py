@@ -13,7 +13,7 @@ from mlpcli.data.dataset import Array, Contract
 from mlpcli.data.load import load_dataset, read_rows
 from mlpcli.engine.checks import wants_classes
 from mlpcli.engine.export import to_probabilities
-from mlpcli.engine.start import import_keras
+from mlpcli.start import import_keras
 from mlpcli.errors import Problem, RunError, UsageError
 from mlpcli.runs import Run
 from mlpcli.spec.load import load_spec, located

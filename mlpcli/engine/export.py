@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mlpcli.data.dataset import Contract
-from mlpcli.engine.start import import_keras, quiet_stderr
+from mlpcli.start import import_keras, quiet_stderr
 from mlpcli.files import replacing
 from mlpcli.spec.schema import PartSpec
 

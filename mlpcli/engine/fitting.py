@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlpcli.data.dataset import Dataset, Split
-from mlpcli.engine.start import import_keras
+from mlpcli.start import import_keras
 from mlpcli.spec.schema import Spec
 
 keras = import_keras()  # before anything that imports TensorFlow in its own, noisy way

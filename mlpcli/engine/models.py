@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mlpcli.data.dataset import Array, Dataset
-from mlpcli.engine.start import import_keras
+from mlpcli.start import import_keras
 from mlpcli.errors import KeyPath, Problem, SpecError
 from mlpcli.spec import keras_names
 from mlpcli.spec.parts import namespace_of_argument

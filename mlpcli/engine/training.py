@@ -19,7 +19,7 @@ import mlpcli
 from mlpcli import runs
 from mlpcli.data.dataset import Dataset, Split
 from mlpcli.data.load import load_dataset
-from mlpcli.engine.start import import_keras
+from mlpcli.start import import_keras
 from mlpcli.errors import MlpcliError, Problem, TrainingError
 from mlpcli.files import write_json, write_text
 from mlpcli.runs import Run

@@ -42,7 +42,8 @@ def steps_allowed(callback: keras.callbacks.Callback, seen: int) -> int:
         if callback.save_freq == "epoch":
             return UNLIMITED
         return max(1, callback.save_freq - getattr(callback, "_batches_seen_since_last_saving", 0))
-    return UNLIMITED if isinstance(callback, kinds.ProgbarLogger) else 1
+    # A loss that is NaN once stays so to the end of the epoch: TerminateOnNaN sees it a chunk later.
+    return UNLIMITED if isinstance(callback, kinds.ProgbarLogger | kinds.TerminateOnNaN) else 1
 
 
 def _tensorboard_allows(callback: keras.callbacks.TensorBoard, seen: int) -> int:

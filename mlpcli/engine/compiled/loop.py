@@ -16,9 +16,9 @@ from mlpcli.engine.compiled import hooks
 from mlpcli.engine.compiled.arrays import Arrays, as_tensor, epoch_order, row_bytes, take_rows
 from mlpcli.engine.compiled.inference import Evaluator, plain_logs
 from mlpcli.engine.compiled.programs import (
+    EpochProgram,
     Logs,
     StepProgram,
-    EpochProgram,
     check_can_compile,
     compile_epoch,
     trace_epoch,
