@@ -315,6 +315,7 @@ def growth(title: str, tasks: list[tuple[str, Task]], folder: Path) -> None:
 
 
 def main() -> None:
+    """Time one contender, where a parent process asks for it; otherwise all of them."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

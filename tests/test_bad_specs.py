@@ -393,7 +393,7 @@ WRONG_BYTES = {
 }
 
 
-def _headlines(text: str) -> list[str]:
+def headlines(text: str) -> list[str]:
     """The lines of an error that are neither source, caret, nor the closing count."""
     lines = text.splitlines()
     return [line for line in lines if not line.startswith("     ") and not line.endswith("problems found")]
@@ -402,7 +402,7 @@ def _headlines(text: str) -> list[str]:
 def _assert_refused(result: Result, spec: Path, expected: list[str]) -> None:
     assert result.status == 2
     assert result.out == ""
-    assert _headlines(result.err) == [line.replace("SPEC", str(spec)) for line in expected]
+    assert headlines(result.err) == [line.replace("SPEC", str(spec)) for line in expected]
     assert not (spec.parent / "runs").exists()
 
 

@@ -105,7 +105,7 @@ def batch_norm_and_dropout() -> tuple[keras.Model, Arrays]:
 def noise_and_l2() -> tuple[keras.Model, Arrays]:
     dense = layers.Dense(6, activation="selu", kernel_regularizer="l2", activity_regularizer="l1")
     model = _stack(layers.GaussianNoise(0.1), dense, layers.AlphaDropout(0.2))
-    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.compile("nadam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model, _rows()
 
 
@@ -137,14 +137,15 @@ def inputs_and_outputs_by_position() -> tuple[keras.Model, Arrays]:
     model = keras.Model(
         [first, second], [layers.Dense(1)(hidden), layers.Dense(2, activation="softmax")(hidden)]
     )
-    model.compile("adam", ["mse", "sparse_categorical_crossentropy"], loss_weights=[1.0, 0.5])
+    model.compile("adamax", ["mse", "sparse_categorical_crossentropy"], loss_weights=[1.0, 0.5])
     data = _rows()
     return model, Arrays((data.x[:, :2], data.x[:, 2:]), (data.x[:, 0], (data.y > 0).astype("int64")))
 
 
 def auc_and_precision() -> tuple[keras.Model, Arrays]:
     model = _stack(layers.Dense(5, activation="relu"), units=1, activation="sigmoid")
-    model.compile("adam", "binary_crossentropy", metrics=["AUC", "Precision", "accuracy"])
+    averaged = keras.optimizers.Adam(0.01, use_ema=True, ema_momentum=0.9, ema_overwrite_frequency=3)
+    model.compile(averaged, "binary_crossentropy", metrics=["AUC", "Precision", "accuracy"])
     data = _rows(classes=2)
     return model, Arrays(data.x.astype("float64"), data.y.astype("float64")[:, None])
 
@@ -153,16 +154,22 @@ def embedding() -> tuple[keras.Model, Arrays]:
     words = keras.Input((5,), dtype="int32")
     pooled = layers.GlobalAveragePooling1D()(layers.Embedding(11, 4)(words))
     model = keras.Model(words, layers.Dense(3, activation="softmax")(pooled))
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    rate = keras.optimizers.schedules.ExponentialDecay(0.1, 2, 0.5, staircase=True)
+    momentum = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, clipnorm=0.5)
+    model.compile(momentum, "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model, Arrays(np.random.default_rng(2).integers(0, 11, (ROWS, 5)), _rows().y)
 
 
 def convolution_over_bytes() -> tuple[keras.Model, Arrays]:
-    stack = [layers.Rescaling(1 / 255), layers.Conv2D(3, 3, activation="relu"), layers.MaxPooling2D()]
+    stack = [
+        layers.Rescaling(1 / 255),
+        layers.Conv2D(3, 3, activation="relu", kernel_constraint="max_norm"),
+        layers.MaxPooling2D(),
+    ]
     model = keras.Sequential(
         [keras.Input((8, 8, 1)), *stack, layers.Flatten(), layers.Dense(3, activation="softmax")]
     )
-    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.compile("adamw", "sparse_categorical_crossentropy", metrics=["accuracy"])
     pixels = np.random.default_rng(3).integers(0, 256, (ROWS, 8, 8, 1)).astype("uint8")
     return model, Arrays(pixels, _rows().y.astype("uint8"))
 
@@ -185,7 +192,7 @@ class Subclassed(keras.Model):
 
 def subclassed_and_unbuilt() -> tuple[keras.Model, Arrays]:
     model = Subclassed()
-    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    model.compile("ftrl", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     return model, _rows()
 
 
@@ -203,26 +210,10 @@ class OwnStep(Subclassed):
 
 def own_train_step() -> tuple[keras.Model, Arrays]:
     model = OwnStep()
-    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    return model, _rows()
-
-
-def schedule() -> tuple[keras.Model, Arrays]:
-    rate = keras.optimizers.schedules.ExponentialDecay(0.1, 2, 0.5, staircase=True)
-    return _small(keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, clipnorm=0.5))
-
-
-def moving_average_of_weights() -> tuple[keras.Model, Arrays]:
-    return _small(keras.optimizers.Adam(0.01, use_ema=True, ema_momentum=0.9, ema_overwrite_frequency=3))
-
-
-def accumulated_gradients() -> tuple[keras.Model, Arrays]:
-    return _small(keras.optimizers.SGD(0.1, gradient_accumulation_steps=2, global_clipnorm=0.4))
-
-
-def decoupled_decay_and_constraint() -> tuple[keras.Model, Arrays]:
-    model = _stack(layers.Dense(6, activation="relu", kernel_constraint="max_norm"))
-    model.compile(keras.optimizers.AdamW(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.compile(
+        keras.optimizers.SGD(0.1, gradient_accumulation_steps=2, global_clipnorm=0.4),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
     return model, _rows()
 
 
@@ -237,13 +228,9 @@ MODELS = [
     convolution_over_bytes,
     subclassed_and_unbuilt,
     own_train_step,
-    schedule,
-    moving_average_of_weights,
-    accumulated_gradients,
-    decoupled_decay_and_constraint,
 ]
 # The others are among MODELS. Lamb and Adafactor agree as well; a test of each costs seconds.
-OPTIMIZERS = ["Adadelta", "Adamax", "Nadam", "Ftrl", "Lion"]
+OPTIMIZERS = ["Adadelta", "Lion"]
 
 
 def _twins(case: Callable[[], tuple[keras.Model, Arrays]]) -> tuple[keras.Model, keras.Model, Arrays]:
@@ -310,13 +297,6 @@ def test_data_fed_in_pieces_trains_as_resident_data(shuffle: bool) -> None:
     _fit(fed, data, shuffle=shuffle, chunk_bytes=3 * BATCH * 65)  # a batch at a time
     for one, other in zip(resident.variables, fed.variables, strict=True):
         np.testing.assert_array_equal(one.numpy(), other.numpy())
-
-
-def test_unshuffled_rows_are_taken_as_they_lie() -> None:
-    ours, stock, data = _twins(convolution_over_bytes)
-    history = _fit(ours, data, shuffle=False)
-    expected = stock.fit(data.x, data.y, batch_size=BATCH, epochs=2, shuffle=False, verbose=0)
-    np.testing.assert_allclose(history.history["loss"], expected.history["loss"], rtol=1e-5)
 
 
 @pytest.mark.parametrize(

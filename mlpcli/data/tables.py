@@ -12,7 +12,15 @@ import numpy as np
 from mlpcli.data.dataset import Array
 from mlpcli.data.faults import SHOWN, Fault, Origin, check_memory
 from mlpcli.data.parts import Labels
-from mlpcli.data.text import NUMBER, Header, TextOrigin, read_header, refuse_encoding, refuse_open_quote, refuse_rows
+from mlpcli.data.text import (
+    NUMBER,
+    Header,
+    TextOrigin,
+    read_header,
+    refuse_encoding,
+    refuse_open_quote,
+    refuse_rows,
+)
 from mlpcli.errors import DataError
 
 MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "-nan", "null", "NULL", "None", "?")

@@ -63,7 +63,7 @@ def _names_of(metric: Any) -> list[str]:
 
 
 def _output_problems(model: Any, spec: Spec, dataset: Dataset) -> Iterator[Problem]:
-    path: KeyPath = ("layers", len(spec.layers) - 1)
+    path = _argument_path(spec, "units")
     shape = tuple(model.output_shape[1:])
     target = dataset.train.y.shape[1:]
     classes = dataset.contract.classes
@@ -74,21 +74,29 @@ def _output_problems(model: Any, spec: Spec, dataset: Dataset) -> Iterator[Probl
             if len(dataset.contract.shape) > 1
             else "end with a Dense layer"
         )
-        yield Problem(rule, path=path, hint=hint)
+        yield Problem(rule, path=path[:2], hint=hint)
         return
     units = math.prod(shape)
     if classes is None:
         wanted = math.prod(target) if target else 1
         if units != wanted:
             columns = ", ".join(dataset.contract.target)
-            yield Problem(
-                f"the output must have {wanted} units, one for each target column ({columns})",
-                path=path,
-                received=units,
-            )
+            rule = f"the output must have {_units(wanted)}, one for each target column ({columns})"
+            yield Problem(rule, path=path, received=units)
         return
     yield from _class_problems(spec, units, len(classes), dataset.contract.one_hot, path)
-    yield from _activation_problems(model, spec, units, path)
+    yield from _activation_problems(model, spec, units, _argument_path(spec, "activation"))
+
+
+def _argument_path(spec: Spec, argument: str) -> KeyPath:
+    """The path of an argument of the last layer, or of that layer where the argument is left out."""
+    layer = spec.layers[-1]
+    path: KeyPath = ("layers", len(spec.layers) - 1)
+    return (*path, layer.class_name, argument) if argument in layer.arguments else path
+
+
+def _units(count: int) -> str:
+    return "1 unit" if count == 1 else f"{count} units"
 
 
 def _class_problems(spec: Spec, units: int, classes: int, one_hot: bool, path: KeyPath) -> Iterator[Problem]:
@@ -112,7 +120,7 @@ def _class_problems(spec: Spec, units: int, classes: int, one_hot: bool, path: K
             )
         if units != classes:
             yield Problem(
-                f"the output must have {classes} units, one for each class", path=path, received=units
+                f"the output must have {_units(classes)}, one for each class", path=path, received=units
             )
     elif not one_hot and units == 1 and classes > 2:
         hint = f"use sparse_categorical_crossentropy and {classes} softmax units"
@@ -126,7 +134,9 @@ def _class_problems(spec: Spec, units: int, classes: int, one_hot: bool, path: K
         hint = "one sigmoid unit, or sparse_categorical_crossentropy with a softmax unit for each class"
         yield Problem("the output must have 1 unit for this loss", path=path, received=units, hint=hint)
     elif one_hot and units != classes:
-        yield Problem(f"the output must have {classes} units, one for each class", path=path, received=units)
+        yield Problem(
+            f"the output must have {_units(classes)}, one for each class", path=path, received=units
+        )
 
 
 def _activation_problems(model: Any, spec: Spec, units: int, path: KeyPath) -> Iterator[Problem]:
@@ -140,9 +150,8 @@ def _activation_problems(model: Any, spec: Spec, units: int, path: KeyPath) -> I
         yield Problem("softmax on one unit is always 1", path=path, received="softmax", hint="use sigmoid")
     elif name in ("softmax", "sigmoid") and from_logits:
         hint = "remove from_logits, or the activation"
-        yield Problem(
-            f"from_logits does not go with a {name} output", path=("loss",), received=True, hint=hint
-        )
+        place: KeyPath = ("loss", spec.loss.class_name, "from_logits")
+        yield Problem(f"from_logits does not go with a {name} output", path=place, received=True, hint=hint)
     elif name in ("linear", "relu", "tanh", "softplus") and not from_logits:
         hint = f"use activation: {wanted}, or from_logits: true in the loss"
         yield Problem(

@@ -160,6 +160,7 @@ def plain_reason(error: BaseException) -> str:
     text = re.sub(r"Exception encountered when calling .*?\n\n", "", text, flags=re.S)
     text = re.sub(r"\x1b\[[0-9;]*m", "", text)
     text = re.split(r"\n\s*Arguments received by|\n\s*\[\[|\n\n+Call arguments|\n\n", text)[0]
+    text = re.sub(r"\{\{function_node .*?\}\}|\[Op:\w+\]( name:)?", "", text)
     text = " ".join(text.split())
     return (text or type(error).__name__).rstrip(".")
 

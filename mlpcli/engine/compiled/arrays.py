@@ -54,7 +54,7 @@ def tensor_dtype(array: np.ndarray) -> np.dtype:
     """The dtype an array has inside TensorFlow: floats become Keras's floatx, as in `fit`."""
     if np.issubdtype(array.dtype, np.floating):
         return np.dtype(keras.config.floatx())
-    return array.dtype
+    return np.dtype(array.dtype)
 
 
 def row_bytes(leaves: Sequence[np.ndarray]) -> int:

@@ -20,7 +20,7 @@ def listens(callback: keras.callbacks.Callback, hooks: Iterable[str] = _TRAIN_HO
 def listens_to_tests(callback: keras.callbacks.Callback) -> bool:
     """Whether a callback needs to hear of every validation batch."""
     if isinstance(callback, keras.callbacks.TensorBoard) and _keeps_hooks(callback, _TEST_HOOKS):
-        return callback.update_freq != "epoch"
+        return bool(callback.update_freq != "epoch")
     return listens(callback, _TEST_HOOKS) and not isinstance(callback, keras.callbacks.ProgbarLogger)
 
 
@@ -41,7 +41,8 @@ def steps_allowed(callback: keras.callbacks.Callback, seen: int) -> int:
     if isinstance(callback, kinds.ModelCheckpoint | kinds.BackupAndRestore):
         if callback.save_freq == "epoch":
             return UNLIMITED
-        return max(1, callback.save_freq - getattr(callback, "_batches_seen_since_last_saving", 0))
+        unsaved: int = callback.save_freq - getattr(callback, "_batches_seen_since_last_saving", 0)
+        return max(1, unsaved)
     # A loss that is NaN once stays so to the end of the epoch: TerminateOnNaN sees it a chunk later.
     return UNLIMITED if isinstance(callback, kinds.ProgbarLogger | kinds.TerminateOnNaN) else 1
 

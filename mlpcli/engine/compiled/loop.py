@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
 
 import keras
 import numpy as np
@@ -152,20 +152,20 @@ def _run_epoch(run: _Run, order: np.ndarray | None) -> Logs:
     order: (rows,) int, or None for the order in which the rows lie.
     """
     feed, logs = run.feed, {}
-    for leaves, rows, first, steps in _pieces(feed, order):
+    for leaves, places, first, steps in _pieces(feed, order):
         start = 0
         while start < steps:
             stop = start + _chunk_steps(run, steps - start)
-            program = _timed(run, feed.full, leaves, rows, start, stop)
-            logs = _report(run, first + start, first + stop, program)
+            chunk = partial(_run_chunk, run, leaves, places, start, stop)
+            logs = _report(run, first + start, first + stop, chunk)
             start = stop
             if run.model.stop_training:
                 return logs
     if feed.short is not None:
         last = slice(feed.full_steps * feed.batch_size, None)
         rows = last if order is None else order[last]
-        leaves = [tf.constant(take_rows(leaf, rows)) for leaf in feed.data.leaves()]
-        logs = _report(run, feed.full_steps, feed.steps, lambda: feed.short(leaves))
+        batch = [tf.constant(take_rows(leaf, rows)) for leaf in feed.data.leaves()]
+        logs = _report(run, feed.full_steps, feed.steps, partial(feed.short, batch))
     return logs
 
 
@@ -203,25 +203,22 @@ def _chunk_steps(run: _Run, left: int) -> int:
     return max(1, min(left, allowed, paced))
 
 
-def _timed(run: _Run, *arguments: Any) -> Callable[[], Logs]:
-    program, leaves, rows, start, stop = arguments
-
-    def chunk() -> Logs:
-        began = time.perf_counter()
-        logs = program(leaves, rows, tf.constant(start), tf.constant(stop))
-        logs = plain_logs(logs)
-        rate = (stop - start) / max(time.perf_counter() - began, 1e-6)
-        run.pace = max(1, min(int(rate * CHUNK_SECONDS), 8 * run.pace))
-        return logs
-
-    return chunk
+def _run_chunk(run: _Run, leaves: list[tf.Tensor], places: tf.Tensor, start: int, stop: int) -> Logs:
+    """Run the steps start <= step < stop of these rows, and set the pace by how long it took."""
+    assert run.feed.full is not None
+    began = time.perf_counter()
+    # Making numbers of the logs waits for the program where a device runs it on its own.
+    logs = plain_logs(run.feed.full(leaves, places, tf.constant(start), tf.constant(stop)))
+    rate = (stop - start) / max(time.perf_counter() - began, 1e-6)
+    run.pace = max(1, min(int(rate * CHUNK_SECONDS), 8 * run.pace))
+    return logs
 
 
 def _report(run: _Run, first: int, last: int, chunk: Callable[[], Logs]) -> Logs:
     """Run the chunk of steps first <= step < last between the calls that its callbacks expect."""
     if run.listeners:
         run.events.on_train_batch_begin(first)
-    logs = chunk()
+    logs = plain_logs(chunk())
     if run.listeners:
         counted = any(hooks.steps_allowed(each, run.seen) < hooks.UNLIMITED for each in run.listeners)
         # Callbacks that count batches hear of each one; the logs are those of the last.

@@ -67,7 +67,8 @@ def trace_epoch(
         carried = None if is_stock(model, step, "compute_metrics") else _carried_logs(model, run, structure)
         program = _epoch_function(model, run, skeleton(structure), batch_size, carried, order_rows > 0)
         with same_numbers_as_fit():
-            return program.get_concrete_function(signature, order, number, number)
+            traced: EpochProgram = program.get_concrete_function(signature, order, number, number)
+            return traced
     except Exception as error:
         raise CannotCompile(_reason(error)) from error
 
@@ -113,7 +114,9 @@ def trace_step(model: keras.Model, structure: Any) -> StepProgram:
         return fit_logs(model, model.train_step(keras.tree.pack_sequence_as(shape, leaves)))
 
     try:
-        return tf.function(one_step, autograph=False).get_concrete_function(any_rows(structure))
+        function = tf.function(one_step, autograph=False)
+        traced: StepProgram = function.get_concrete_function(any_rows(structure))
+        return traced
     except Exception as error:
         raise CannotCompile(_reason(error)) from error
 
@@ -186,7 +189,7 @@ def _carried_logs(model: keras.Model, run: Step, structure: Any) -> Logs | None:
 
 def fit_logs(model: keras.Model, logs: Logs) -> Logs:
     """The metrics where a step's logs have their names, else the logs, as `fit` chooses."""
-    metrics = model.get_metrics_result()
+    metrics: Logs = model.get_metrics_result()
     return metrics if set(metrics) == set(logs) else logs
 
 

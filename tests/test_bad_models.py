@@ -1,0 +1,189 @@
+"""Specs whose mistake only the data and the built model show: told with its place, before anything is written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Result
+from tests.test_bad_specs import headlines
+
+IRIS = "dataset: {name: iris}\n"
+SPARSE = "loss: sparse_categorical_crossentropy\n"
+SOFTMAX = "layers:\n  - Dense: {units: 3, activation: softmax}\n"
+TABLE = "a,kind\n" + "".join(f"{number},{'yx'[number % 2]}\n" for number in range(1, 13))
+
+WRONG: dict[str, tuple[str, list[str]]] = {
+    "too few units": (
+        IRIS + "layers:\n  - Dense: {units: 2, activation: softmax}\n" + SPARSE,
+        [
+            "spec.yaml:3:20 layers[0].Dense.units: the output must have 3 units, one for each class, received 2",
+        ],
+    ),
+    "one-hot loss": (
+        IRIS + SOFTMAX + "loss: categorical_crossentropy\n",
+        [
+            "spec.yaml:4:7 loss: the labels are class indices, this loss takes one-hot vectors, received 'categorical_crossentropy'; use sparse_categorical_crossentropy",
+        ],
+    ),
+    "binary loss for three classes": (
+        IRIS + "layers:\n  - Dense: {units: 1, activation: sigmoid}\nloss: binary_crossentropy\n",
+        [
+            "spec.yaml:4:7 loss: this loss takes two classes, the target has 3, received 'binary_crossentropy'; use sparse_categorical_crossentropy and 3 softmax units",
+        ],
+    ),
+    "no softmax": (
+        IRIS + "layers:\n  - Dense: {units: 3}\n" + SPARSE,
+        [
+            "spec.yaml:3:5 layers[0]: this loss takes probabilities, which this output is not, received 'linear'; use activation: softmax, or from_logits: true in the loss",
+        ],
+    ),
+    "softmax and from_logits": (
+        IRIS + SOFTMAX + "loss: {SparseCategoricalCrossentropy: {from_logits: true}}\n",
+        [
+            "spec.yaml:4:53 loss.SparseCategoricalCrossentropy.from_logits: from_logits does not go with a softmax output, received true; remove from_logits, or the activation",
+        ],
+    ),
+    "softmax on one unit": (
+        "dataset: {name: breast_cancer}\nlayers:\n  - Dense: {units: 1, activation: softmax}\nloss: binary_crossentropy\n",
+        [
+            "spec.yaml:3:35 layers[0].Dense.activation: softmax on one unit is always 1, received 'softmax'; use sigmoid",
+        ],
+    ),
+    "two units for binary": (
+        "dataset: {name: breast_cancer}\nlayers:\n  - Dense: {units: 2, activation: sigmoid}\nloss: binary_crossentropy\n",
+        [
+            "spec.yaml:3:20 layers[0].Dense.units: the output must have 1 unit for this loss, received 2; one sigmoid unit, or sparse_categorical_crossentropy with a softmax unit for each class",
+        ],
+    ),
+    "image without Flatten": (
+        "dataset: {name: digits}\nlayers:\n  - Dense: {units: 10, activation: softmax}\n" + SPARSE,
+        [
+            "spec.yaml:3:5 layers[0]: the output of a row must be a list of numbers, not of shape (8, 10); put Flatten before the first Dense",
+        ],
+    ),
+    "shapes that do not meet": (
+        IRIS
+        + "layers:\n  - Conv2D: {filters: 3, kernel_size: 3}\n  - Dense: {units: 3, activation: softmax}\n"
+        + SPARSE,
+        [
+            "spec.yaml:3:5 layers[0]: does not fit what comes before it, of shape (rows, 4): Input 0 with name 'None' of layer 'conv2d' is incompatible with the layer: expected min_ndim=4, found ndim=2. Full shape received: (None, 4)",
+        ],
+    ),
+    "a value that Keras refuses": (
+        IRIS + "layers:\n  - Dense: {units: 3, activation: softmax, dtype: flot32}\n" + SPARSE,
+        [
+            "spec.yaml:3:12 layers[0].Dense: Keras refuses this Dense: Cannot convert 'flot32' to a mixed precision DTypePolicy. Valid policies include 'mixed_float16', 'mixed_bfloat16', and the name of any float dtype such as 'float32'",
+        ],
+    ),
+    "two values that Keras refuses": (
+        "dataset: {name: digits}\nlayers:\n  - Reshape: {target_shape: [3, 3]}\n  - MaxPooling1D: {pool_size: 0}\n  - Conv1D: {filters: 2, kernel_size: 0}\n"
+        + SPARSE,
+        [
+            "spec.yaml:4:19 layers[1].MaxPooling1D: Keras refuses this MaxPooling1D: The `pool_size` argument must be a tuple of 1 integers. Received pool_size=0, including values {0} that do not satisfy `value > 0`",
+            "spec.yaml:5:13 layers[2].Conv1D: Keras refuses this Conv1D: The `kernel_size` argument must be a tuple of 1 integers. Received kernel_size=0, including values {0} that do not satisfy `value > 0`",
+        ],
+    ),
+    "regression units": (
+        "dataset: {name: diabetes}\nlayers:\n  - Dense: {units: 2}\nloss: mse\n",
+        [
+            "spec.yaml:3:20 layers[0].Dense.units: the output must have 1 unit, one for each target column (target), received 2",
+        ],
+    ),
+    "monitor": (
+        IRIS + SOFTMAX + SPARSE + "callbacks:\n  - EarlyStopping: {monitor: val_acc}\nmetrics: [accuracy]\n",
+        [
+            "spec.yaml:6:30 callbacks[0].EarlyStopping.monitor: no metric has this name, received 'val_acc'; did you mean 'val_accuracy'?",
+        ],
+    ),
+    "monitor without validation": (
+        "dataset: {name: iris, validation: null}\n"
+        + SOFTMAX
+        + SPARSE
+        + "callbacks:\n  - EarlyStopping: {patience: 3}\n",
+        [
+            "spec.yaml:6:20 callbacks[0].EarlyStopping: no metric has this name, received 'val_loss'; there is no validation split: set dataset.validation, or monitor: loss",
+        ],
+    ),
+    "unknown dataset": (
+        "dataset: {name: irs}\n" + SOFTMAX + SPARSE,
+        [
+            "spec.yaml:1:17 dataset.name: must be one of digits, iris, wine, breast_cancer, diabetes, fashion_mnist, mnist, california_housing, received 'irs'; did you mean 'iris'?",
+        ],
+    ),
+    "no such file": (
+        "dataset: {path: houses.csv, target: a}\n" + SOFTMAX + SPARSE,
+        [
+            "spec.yaml:1:17 dataset.path: there is no such file, received 'houses.csv'; looked in 'FOLDER'",
+        ],
+    ),
+    "a loss that needs what is not there": (
+        IRIS + SOFTMAX + "loss: ctc\n",
+        [
+            "spec.yaml:3:20 layers[0].Dense.units: the output must have 1 unit for this loss, received 3; one sigmoid unit, or sparse_categorical_crossentropy with a softmax unit for each class",
+        ],
+    ),
+    "labels for a loss of numbers": (
+        "dataset: {path: t.csv, target: kind}\nlayers:\n  - Dense: {units: 1}\nloss: mse\n",
+        [
+            "t.csv row 1 (line 2), column 'kind': must be a number, received 'x'; no cell of this column is a number; for classes use a loss such as sparse_categorical_crossentropy",
+        ],
+    ),
+    "missing column": (
+        "dataset: {path: t.csv, target: knd}\nlayers:\n  - Dense: {units: 1}\nloss: mse\n",
+        [
+            "spec.yaml:1:32 dataset.target: must be a column of t.csv, received 'knd'; did you mean 'kind'?",
+        ],
+    ),
+    "own test split": (
+        "dataset: {name: fashion_mnist, test: 0.2}\nlayers: [Flatten, Dense: {units: 10, activation: softmax}]\n"
+        + SPARSE,
+        [
+            "spec.yaml:1:38 dataset.test: this dataset brings its own test split; remove it, or write test: null to go without",
+        ],
+    ),
+    "too many rows": (
+        "dataset: {name: iris, validation: {last: 500}}\n" + SOFTMAX + SPARSE,
+        [
+            "spec.yaml:1:35 dataset.validation: takes 500 of 120 rows and leaves none to train on; write validation: null to go without",
+        ],
+    ),
+    "unset variable": (
+        "dataset: {path: '${NOWHERE_AT_ALL}/t.csv', target: kind}\n" + SOFTMAX + SPARSE,
+        [
+            "spec.yaml:1:17 dataset.path: environment variable NOWHERE_AT_ALL is not set, received '${NOWHERE_AT_ALL}/t.csv'; set it before the command, or write the folder out",
+        ],
+    ),
+    "metric that cannot": (
+        IRIS + SOFTMAX + SPARSE + "metrics: [{IoU: {num_classes: 3, target_class_ids: [0]}}]\n",
+        [
+            "spec.yaml:5:10 metrics: these metrics cannot be computed from this output and target: Incompatible shapes: [8] vs. [24]",
+        ],
+    ),
+    "callback refused": (
+        IRIS + SOFTMAX + SPARSE + "callbacks:\n  - ReduceLROnPlateau: {factor: 2.0}\n",
+        [
+            "spec.yaml:6:24 callbacks[0].ReduceLROnPlateau: Keras refuses this ReduceLROnPlateau: ReduceLROnPlateau does not support a factor >= 1.0. Received factor=2.0",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_model_is_told_with_its_place(
+    case: str, mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, expected = WRONG[case]
+    cached = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "datasets" / "fashion-mnist"
+    if "fashion_mnist" in text and not cached.is_dir():
+        pytest.skip("Fashion MNIST is not in KERAS_HOME")
+    monkeypatch.chdir(tmp_path)
+    Path("spec.yaml").write_text(text, encoding="utf-8")
+    Path("t.csv").write_text(TABLE, encoding="utf-8")
+    result = mlpcli("train", "spec.yaml")
+    assert (result.status, result.out) == (2, "")
+    assert headlines(result.err) == [line.replace("FOLDER", str(tmp_path)) for line in expected]
+    assert not Path("runs").exists()

@@ -1,0 +1,348 @@
+"""Bad data files: each with the exact message that a person gets."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlpcli.data import faults
+from mlpcli.data.load import load_dataset
+from mlpcli.errors import DataError, MlpcliError, SpecError
+from mlpcli.spec.schema import DatasetSpec, Last
+
+Content = str | bytes | np.ndarray | dict[str, Any]
+
+HEADER = "a,b,y\n"
+ROWS = "".join(f"{row},{row * 2},{row % 2}\n" for row in range(10))
+MISSING = "missing cells are not supported yet: fill them, or take the rows out"
+SAVE_AS = "save the rows as .csv, .tsv, .parquet, .npz, .npy"
+LEAVE_OUT = "no cell of this column is a number; leave it out with dataset.features"
+DAMAGED = "the file is damaged or only part of it"
+
+
+def write(path: Path, content: Content) -> None:
+    """Put text, bytes, an array (npy) or a dict of arrays (npz) into a file."""
+    if isinstance(content, str):
+        path.write_text(content, encoding="utf-8", newline="")
+    elif isinstance(content, bytes):
+        path.write_bytes(content)
+    elif isinstance(content, dict):
+        np.savez(path, **content)
+    else:
+        np.save(path, content)
+
+
+def refusal(folder: Path, name: str, *, classes: bool | None = False, **keys: Any) -> MlpcliError:
+    """The error of loading a file with target `y` and seed 0."""
+    if Path(name).suffix.lower() in (".csv", ".tsv", ".parquet"):
+        keys.setdefault("target", "y")
+    with pytest.raises(MlpcliError) as caught:
+        load_dataset(DatasetSpec(path=name, **keys), seed=0, classes=classes, folder=folder)
+    return caught.value
+
+
+TEXT_FILES: list[tuple[str, Content, str]] = [
+    ("text.csv", HEADER + "1,abc,0\n" + ROWS, "text.csv row 1 (line 2), column 'b': must be a number, received 'abc'"),
+    ("blank.csv", HEADER + ROWS + "1,,0\n", f"blank.csv row 11 (line 12), column 'b': must be a number, the cell is empty; {MISSING}"),
+    ("na.csv", HEADER + ROWS + " NA ,1,0\n", f"na.csv row 11 (line 12), column 'a': must be a number, received ' NA '; {MISSING}"),
+    ("nan.csv", HEADER + ROWS + "nan,1,0\n", f"nan.csv row 11 (line 12), column 'a': must be a number, received 'nan'; {MISSING}"),
+    ("inf.csv", HEADER + ROWS + "1,-inf,0\n", "inf.csv row 11 (line 12), column 'b': must be a finite number, received '-inf'"),
+    ("large.csv", HEADER + ROWS + "1,1e39,0\n", "large.csv row 11 (line 12), column 'b': must fit in float32, up to 3.4e38, received '1e39'"),
+    ("larger.csv", HEADER + ROWS + "1,1e400,0\n", "larger.csv row 11 (line 12), column 'b': must fit in float32, up to 3.4e38, received '1e400'"),
+    ("target.csv", HEADER + ROWS + "1,2,\n", f"target.csv row 11 (line 12), column 'y': must be a number, the cell is empty; {MISSING}"),
+    ("tab.tsv", "a\ty\n1\t2\n1,5\t0\n", "tab.tsv row 2 (line 3), column 'a': must be a number, received '1,5'; write a decimal point, not a comma"),
+    ("quoted.csv", 'a,b,y\n"1","2","0"\n\n1,"x\ny",0\n3,z,1\n', "quoted.csv row 2 (line 4), column 'b': must be a number, received 'x\\ny'\nquoted.csv row 3 (line 6), column 'b': must be a number, received 'z'"),
+    ("color.csv", "a,color,y\n1,red,0\n2,blue,1\n", f"color.csv row 1 (line 2), column 'color': must be a number, received 'red'; {LEAVE_OUT}"),
+    ("date.csv", "a,day,y\n1,2020-01-01,0\n2,2020-01-02,1\n", f"date.csv row 1 (line 2), column 'day': must be a number, received '2020-01-01'; {LEAVE_OUT}"),
+    ("mixed.csv", HEADER + "true,1,0\n5,1,0\n", "mixed.csv row 1 (line 2), column 'a': must be a number, received 'true'"),
+    ("empty.csv", "", "empty.csv: is empty (0 bytes)"),
+    ("lines.csv", "\n \n\n", "lines.csv: holds no header and no rows"),
+    ("header.csv", HEADER, "header.csv: has a header but no rows"),
+    ("header_only.csv", "a,b,y", "header_only.csv: has a header but no rows"),
+    ("twice.csv", "a,b, a,y\n1,2,3,4\n", "twice.csv: column name 'a' stands twice or more (columns 1, 3); rename all but one"),
+    ("ragged.csv", HEADER + ROWS + "1,2\n1,2,3,4\n", "ragged.csv row 11 (line 12): must have 3 cells, received 2\nragged.csv row 12 (line 13): must have 3 cells, received 4"),
+    ("latin.csv", b"a,b,y\n1,2,0\n1,\xe9,1\n", "latin.csv: must be UTF-8 text, line 3 holds byte 0xe9; save it as UTF-8"),
+    ("latin_header.csv", b"gr\xf6sse,y\n1,2\n", "latin_header.csv: must be UTF-8 text, line 1 holds byte 0xf6; save it as UTF-8"),
+    ("utf16.csv", "a,y\n1,2\n".encode("utf-16"), "utf16.csv: must be UTF-8 text, this is UTF-16 text; save it as UTF-8"),
+    ("binary.csv", b"a,y\n1,2\n\x00\x01,4\n", "binary.csv: must be text, line 3 holds a NUL byte; save it as UTF-8 text"),
+    ("packed.csv", gzip.compress(b"a,y\n1,2\n"), "packed.csv: must be UTF-8 text, this is gzip data; is its ending right?"),
+    ("sheet.csv", b"PK\x03\x04rest", "sheet.csv: must be UTF-8 text, this is a zip or spreadsheet file; is its ending right?"),
+    ("no_names.csv", "1,2.5,0\n" + ROWS, "no_names.csv: the first row must name the columns, it holds numbers (1, 2.5, 0); add a line of names above the rows"),
+    ("flowers.csv", "5.1,3.5,1.4,setosa\n4.9,3.0,1.4,setosa\n", "flowers.csv: the first row must name the columns, it holds numbers (5.1, 3.5, 1.4, setosa); add a line of names above the rows"),
+    ("pipes.csv", "a|y\n1|2\n", "pipes.csv: columns must be separated by commas, semicolons, tabs; the header is 'a|y'"),
+    ("open_quote.csv", HEADER + '1,2,0\n1,"2,0\n' + ROWS, "open_quote.csv row 2 (line 3): has a quote that is never closed"),
+    ("junk.parquet", b"not parquet at all", "junk.parquet: cannot be read as Parquet; the file is damaged, or not what its ending says"),
+    ("hole.npz", {"x": np.array([[1, 2], [3, np.nan]]), "y": np.zeros(2)}, "hole.npz row 2, array 'x' at [1]: must be a finite number, received nan"),
+    ("huge.npz", {"x": np.array([[1, 2], [3, 1e300]]), "y": np.zeros(2)}, "huge.npz row 2, array 'x' at [1]: must fit in float32, up to 3.4e38, received 1e+300"),
+    ("target.npz", {"x": np.ones((2, 3)), "y": np.array([1, np.inf])}, "target.npz row 2, array 'y': must be a finite number, received inf"),
+    ("keys.npz", {"images": np.zeros(3), "labels": np.zeros(3)}, "keys.npz: must hold the arrays x_train, y_train, x_test, y_test, or x, y; it holds images, labels"),
+    ("length.npz", {"x": np.ones((5, 2)), "y": np.ones(4)}, "length.npz: array 'y' has 4 rows, array 'x' has 5"),
+    ("flat.npz", {"x": np.ones(5), "y": np.ones(5)}, "flat.npz: array 'x' must have the shape (rows, features) or more, received (5)"),
+    ("deep.npz", {"x": np.ones((5, 2)), "y": np.ones((5, 1, 1))}, "deep.npz: array 'y' must have the shape (rows,) or (rows, targets), received (5, 1, 1)"),
+    ("words.npz", {"x": np.array([["a"], ["b"]]), "y": np.ones(2)}, "words.npz: array 'x' must hold numbers, it is of type <U1"),
+    ("none.npz", {"x": np.ones((0, 3)), "y": np.ones(0)}, "none.npz: array 'x' has no rows"),
+    ("object.npz", {"x": np.array([[1, {}]], dtype=object), "y": np.ones(1)}, "object.npz: array 'x' holds Python objects, which can run code and are never read; save numbers"),
+    ("junk.npz", b"not a zip archive", f"junk.npz: cannot be read as npz; {DAMAGED}"),
+    ("sizes.npz", {"x_train": np.ones((9, 4)), "y_train": np.ones(9), "x_test": np.ones((2, 3)), "y_test": np.ones(2)}, "sizes.npz: x must have the shape (rows, 4), received (rows, 3)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "content", "message"), TEXT_FILES, ids=[name for name, *_ in TEXT_FILES])
+def test_bad_file_is_refused_with_this_message(
+    tmp_path: Path, name: str, content: Content, message: str
+) -> None:
+    write(tmp_path / name, content)
+    error = refusal(tmp_path, name)
+    assert isinstance(error, DataError)
+    assert str(error) == message
+    assert "pickle" not in str(error)
+
+
+LABEL_FILES: list[tuple[str, Content, dict[str, Any], str]] = [
+    ("fraction.csv", HEADER + ROWS + "1,2,0.5\n", {}, "fraction.csv row 11 (line 12), column 'y': must be a whole number or a text to be a class, received '0.5'; for numbers use a loss such as mse"),
+    ("unlabelled.csv", HEADER + ROWS + "1,2,\n1,2,NA\n", {}, "unlabelled.csv row 11 (line 12), column 'y': must be a label, the cell is empty; take the rows without a label out\nunlabelled.csv row 12 (line 13), column 'y': must be a label, received 'NA'; take the rows without a label out"),
+    ("single.csv", HEADER + "1,2,cat\n" * 5, {}, "single.csv, column 'y': must hold at least two classes, every row is 'cat'; a classifier needs rows of each class"),
+    ("tail.csv", HEADER + ROWS + "1,2,7\n", {"test": Last(last=1)}, "tail.csv row 11 (line 12), column 'y': class '7' is only in the test split, no training row has it"),
+    ("tail.csv", HEADER + ROWS + "1,2,7\n", {"test": None, "validation": Last(last=1)}, "tail.csv row 11 (line 12), column 'y': class '7' is only in the validation split, no training row has it"),
+    ("unseen.npz", {"x_train": np.ones((8, 2)), "y_train": np.arange(8) % 2, "x_test": np.ones((3, 2)), "y_test": np.array([0, 1, 2])}, {}, "unseen.npz row 3, array 'y_test': class '2' is only in the test split, no training row has it"),
+    ("half.npz", {"x": np.ones((2, 2)), "y": np.array([1, 0.5])}, {}, "half.npz row 2, array 'y': must be a whole number or a text to be a class, received 0.5; for numbers use a loss such as mse"),
+    ("many.npz", {"x": np.ones((2, 2)), "y": np.array([[1, 0], [0, 3]])}, {}, "many.npz row 2, array 'y': must be from 0 to 1 in every column of a target of classes, received [0.0, 3.0]; for numbers use a loss such as mse"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "content", "keys", "message"), LABEL_FILES)
+def test_bad_labels_are_refused_with_this_message(
+    tmp_path: Path, name: str, content: Content, keys: dict[str, Any], message: str
+) -> None:
+    write(tmp_path / name, content)
+    error = refusal(tmp_path, name, classes=True, **keys)
+    assert isinstance(error, DataError)
+    assert str(error) == message
+
+
+GOOD = HEADER + ROWS
+SPECS: list[tuple[str, Content, dict[str, Any], str]] = [
+    ("good.csv", GOOD, {"target": None}, "dataset.target: is required for a table; the columns are a, b, y"),
+    ("good.csv", GOOD, {"target": "Y"}, "dataset.target: must be a column of good.csv, received 'Y'; did you mean 'y'?"),
+    ("good.csv", GOOD, {"target": ["y", "zebra"], "features": ["A", "y", "b", "b"]}, "dataset.target[1]: must be a column of good.csv, received 'zebra'; the columns are a, b, y\ndataset.features[0]: must be a column of the table, received 'A'; did you mean 'a'?\ndataset.features[1]: is the target and cannot be a feature too, received 'y'\ndataset.features[3]: is listed twice, received 'b'"),
+    ("lonely.csv", "y\n1\n2\n", {}, "dataset.features: there is no column left besides the target"),
+    ("index.csv", ",a,y\n" + ROWS, {}, "dataset.features: is required when a column has no name, as (column 1) of index.csv; name it in the file, or list the columns to use; pandas writes such a column unless index=False"),
+    ("good.csv", GOOD, {"test": 10}, "dataset.test: takes 10 of 10 rows and leaves none to train on; write test: null to go without"),
+    ("good.csv", GOOD, {"test": 0.5, "validation": Last(last=5)}, "dataset.validation: takes 5 of 5 rows and leaves none to train on; write validation: null to go without"),
+    ("good.csv", GOOD, {"test": "godo.csv"}, "dataset.test: there is no such file, received 'godo.csv'; did you mean 'good.csv'?"),
+    ("good.npz", {"x": np.ones((4, 2)), "y": np.ones(4)}, {"target": "y"}, "dataset.target: an .npz file brings its own target, y, received 'y'; remove it"),
+    ("good.npz", {"x": np.ones((4, 2)), "y": np.ones(4)}, {"features": ["a"]}, "dataset.features: is for tables, arrays have no column names"),
+    ("own.npz", {"x_train": np.ones((4, 2)), "y_train": np.ones(4), "x_test": np.ones((1, 2)), "y_test": np.ones(1)}, {"test": 0.2}, "dataset.test: this dataset brings its own test split; remove it, or write test: null to go without"),
+    ("x.npy", np.ones((4, 2)), {}, "dataset.target: must be the .npy file of the target, since path is an .npy file"),
+    ("model.pkl", "x", {}, f"dataset.path: a .pkl file can run code when it is opened and is never read, received 'model.pkl'; {SAVE_AS}"),
+    ("model.h5", "x", {}, f"dataset.path: .h5 files are not read, received 'model.h5'; {SAVE_AS}"),
+    ("rows.csv.gz", "x", {}, "dataset.path: packed files are not supported yet, received 'rows.csv.gz'; unpack it first"),
+    ("rows.xlsx", "x", {}, "dataset.path: spreadsheets are not read, received 'rows.xlsx'; save the sheet as CSV"),
+    ("rows.txt", "x", {}, "dataset.path: the ending must be one of .csv, .tsv, .parquet, .npz, .npy, received 'rows.txt'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "content", "keys", "message"), SPECS)
+def test_spec_that_does_not_fit_the_file_is_refused_with_this_message(
+    tmp_path: Path, name: str, content: Content, keys: dict[str, Any], message: str
+) -> None:
+    write(tmp_path / name, content)
+    error = refusal(tmp_path, name, **keys)
+    assert isinstance(error, SpecError)
+    assert str(error) == message
+
+
+RARE = "join rare classes, add rows, or write {last: N}"
+STRATA: list[tuple[str, dict[str, Any], str]] = [
+    (GOOD + "1,2,7\n", {}, f"dataset.test: each class needs 2 rows to be split by class, of 11 rows class '7' has 1; {RARE}"),
+    (GOOD + "1,2,7\n1,2,7\n", {"test": 6}, f"dataset.validation: each class needs 2 rows to be split by class, of 6 rows class '7' has 1; {RARE}"),
+    (GOOD, {"test": 1}, "dataset.test: splits 10 rows into 9 and 1, too few for 2 classes; take another share, or write {last: N}"),
+    (HEADER + "".join(f"1,2,{row}\n" for row in range(30)), {}, f"dataset.test: each class needs 2 rows to be split by class, of 30 rows class '0' has 1, '1' has 1, '2' has 1, '3' has 1, '4' has 1 and 25 more; 30 different labels look like numbers: use a loss such as mse; or {RARE}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "keys", "message"), STRATA)
+def test_classes_too_rare_to_split_are_named(
+    tmp_path: Path, content: str, keys: dict[str, Any], message: str
+) -> None:
+    write(tmp_path / "rows.csv", content)
+    error = refusal(tmp_path, "rows.csv", classes=True, **keys)
+    assert isinstance(error, SpecError)
+    assert str(error) == message
+
+
+def test_ten_faults_are_shown_and_the_rest_is_counted(tmp_path: Path) -> None:
+    write(tmp_path / "many.csv", HEADER + "x,?,0\n" * 20 + ROWS)
+    lines = str(refusal(tmp_path, "many.csv")).splitlines()
+    assert len(lines) == 11
+    assert lines[0] == "many.csv row 1 (line 2), column 'a': must be a number, received 'x'"
+    assert lines[9].startswith("many.csv row 5 (line 6), column 'b': must be a number, received '?'")
+    assert lines[10] == "many.csv: and 30 more like these"
+
+
+def test_faults_of_features_and_target_come_together_in_the_order_of_the_rows(tmp_path: Path) -> None:
+    write(tmp_path / "rows.csv", HEADER + ROWS + "1,2,oops\nbad,2,1\n")
+    assert str(refusal(tmp_path, "rows.csv")) == (
+        "rows.csv row 11 (line 12), column 'y': must be a number, received 'oops'\n"
+        "rows.csv row 12 (line 13), column 'a': must be a number, received 'bad'"
+    )
+
+
+def test_a_text_target_under_a_loss_for_numbers_is_told_which_losses_take_it(tmp_path: Path) -> None:
+    write(tmp_path / "pets.csv", HEADER + "1,2,cat\n3,4,dog\n")
+    assert str(refusal(tmp_path, "pets.csv")) == (
+        "pets.csv row 1 (line 2), column 'y': must be a number, received 'cat'; no cell of this column "
+        "is a number; for classes use a loss such as sparse_categorical_crossentropy"
+    )
+
+
+def test_lines_are_counted_through_blank_lines_crlf_and_quoted_breaks(tmp_path: Path) -> None:
+    write(tmp_path / "rows.csv", '\r\n"a\r\nb",y\r\n\r\n1,2\r\n"\r\n3",4\r\nbad,5\r\n')
+    assert str(refusal(tmp_path, "rows.csv")) == (
+        "rows.csv row 3 (line 8), column 'a\\r\\nb': must be a number, received 'bad'"
+    )
+
+
+def test_parquet_faults_have_a_row_and_no_line(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table({"a": [1.0, None, float("nan")], "b": ["1", "2", "x"], "y": [1, 2, 3]})
+    pq.write_table(table, tmp_path / "rows.parquet")
+    assert str(refusal(tmp_path, "rows.parquet")) == (
+        f"rows.parquet row 2, column 'a': must be a number, the cell is empty; {MISSING}\n"
+        f"rows.parquet row 3, column 'a': must be a number, received nan; {MISSING}\n"
+        "rows.parquet row 3, column 'b': must be a number, received 'x'"
+    )
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").mkdir()
+    (tmp_path / "data.csv" / "part.csv").write_text(GOOD)
+    message = "dataset.path: must be a file, this is a folder, received 'data.csv'; name a file in it, such as part.csv"
+    assert str(refusal(tmp_path, "data.csv")) == message
+
+
+def test_a_file_without_read_permission_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "rows.csv", GOOD)
+    opened = Path.open
+
+    def closed(self: Path, *arguments: Any, **keys: Any) -> Any:
+        if self.name == "rows.csv":
+            raise PermissionError(13, "Permission denied")
+        return opened(self, *arguments, **keys)
+
+    monkeypatch.setattr(Path, "open", closed)  # chmod does not stop root
+    message = "dataset.path: cannot be read (Permission denied), received 'rows.csv'"
+    assert str(refusal(tmp_path, "rows.csv")) == message
+
+
+def test_unset_environment_variables_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ROWS_A", raising=False)
+    monkeypatch.delenv("ROWS_B", raising=False)
+    received = "received '${ROWS_A}/${ROWS_B}.csv'; set it before the command, or write the folder out"
+    assert str(refusal(tmp_path, "${ROWS_A}/${ROWS_B}.csv")) == (
+        f"dataset.path: environment variable ROWS_A is not set, {received}\n"
+        f"dataset.path: environment variable ROWS_B is not set, {received}"
+    )
+
+
+def test_several_missing_columns_of_a_split_file_come_together(tmp_path: Path) -> None:
+    write(tmp_path / "rows.csv", GOOD)
+    write(tmp_path / "test.csv", "B,y2\n1,2\n")
+    assert str(refusal(tmp_path, "rows.csv", test="test.csv")) == (
+        "test.csv: column 'a' is missing; the columns are B, y2\n"
+        "test.csv: column 'b' is missing; did you mean 'B'?\n"
+        "test.csv: column 'y' is missing; did you mean 'y2'?"
+    )
+
+
+def test_a_class_only_in_a_split_file_is_named_with_its_row(tmp_path: Path) -> None:
+    write(tmp_path / "rows.csv", GOOD)
+    write(tmp_path / "test.csv", "y,b,a\n0,1,1\n9,1,1\n")
+    message = (
+        "test.csv row 2 (line 3), column 'y': class '9' is only in the test split, no training row has it"
+    )
+    assert str(refusal(tmp_path, "rows.csv", classes=True, test="test.csv")) == message
+
+
+def npy(shape: str, body: bytes, dtype: str = "<f8") -> bytes:
+    """An .npy file whose header claims what it likes."""
+    header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}"
+    header += " " * (-(10 + len(header) + 1) % 64) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + body
+
+
+NPY_FILES = [
+    (npy("(10000000000000, 2)", b"\0" * 16), "array 'x' claims 160,000,000,000,000 bytes, the file holds 16; the file is damaged"),
+    (npy("(2, 2)", b"\0" * 31), "array 'x' claims 32 bytes, the file holds 31; the file is damaged"),
+    (npy("(-1, 2)", b"\0" * 32), "array 'x' claims -16 bytes, the file holds 32; the file is damaged"),
+    (npy("(2, 2)", b"\0" * 64, "<c16"), "array 'x' must hold numbers or text, it is of type complex128"),
+    (npy("(2, 2)", b"\0" * 64, "|O"), "array 'x' holds Python objects, which can run code and are never read; save numbers"),
+    (b"\x93NUMPY\x01\x00\xff\xff", f"cannot be read as npy; {DAMAGED}"),
+    (b"junk", f"cannot be read as npy; {DAMAGED}"),
+    (b"", "is empty (0 bytes)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "message"), NPY_FILES)
+def test_npy_headers_are_held_against_the_file(tmp_path: Path, content: bytes, message: str) -> None:
+    write(tmp_path / "x.npy", content)
+    write(tmp_path / "y.npy", np.ones(2))
+    assert str(refusal(tmp_path, "x.npy", target="y.npy")) == f"x.npy: {message}"
+
+
+def test_a_header_inside_npz_that_claims_too_much_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "big.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.npy", npy("(1000000000000, 2)", b"\0" * 16))
+        archive.writestr("y.npy", npy("(2,)", b"\0" * 16))
+    message = "big.npz: array 'x' claims 16,000,000,000,000 bytes, the file holds 16; the file is damaged"
+    assert str(refusal(tmp_path, "big.npz")) == message
+
+
+def test_an_npz_that_unpacks_beyond_memory_is_refused_before_it_is_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.savez_compressed(tmp_path / "bomb.npz", x=np.zeros((1 << 20, 3), np.float32), y=np.zeros(1 << 20))
+    assert (tmp_path / "bomb.npz").stat().st_size < 100_000
+    monkeypatch.setattr(faults, "physical_memory", lambda: 1 << 20)
+    message = "bomb.npz: unpacks to 0.0 GiB, more than this machine's memory of 0.0 GiB"
+    assert str(refusal(tmp_path, "bomb.npz")) == message
+
+
+@pytest.mark.parametrize("cut", [0.3, 0.9, 0.999])
+def test_a_truncated_npz_is_refused(tmp_path: Path, cut: float) -> None:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, x=np.random.default_rng(0).normal(size=(50, 3)), y=np.zeros(50))
+    write(tmp_path / "cut.npz", buffer.getvalue()[: int(len(buffer.getvalue()) * cut)])
+    assert str(refusal(tmp_path, "cut.npz")) == f"cut.npz: cannot be read as npz; {DAMAGED}"
+
+
+def test_a_flipped_bit_in_an_npz_is_noticed(tmp_path: Path) -> None:
+    np.savez(tmp_path / "flip.npz", x=np.ones((50, 3)), y=np.zeros(50))
+    content = bytearray((tmp_path / "flip.npz").read_bytes())
+    content[400] ^= 1
+    write(tmp_path / "flip.npz", bytes(content))
+    assert str(refusal(tmp_path, "flip.npz")) == f"flip.npz: cannot be read as npz; {DAMAGED}"
+
+
+def test_x_and_y_of_different_lengths_in_two_files_are_refused(tmp_path: Path) -> None:
+    write(tmp_path / "x.npy", np.ones((3, 2)))
+    write(tmp_path / "labels.npy", np.ones(2))
+    message = "labels.npy: array 'y' has 2 rows, array 'x' of x.npy has 3"
+    assert str(refusal(tmp_path, "x.npy", target="labels.npy")) == message
+
+
+@pytest.mark.parametrize(
+    "build", [lambda: "a,b,y\n" + "1," * 10 + "\n" + ROWS, lambda: HEADER + '"' * 9 + ROWS]
+)
+def test_malformed_text_never_ends_in_a_traceback(tmp_path: Path, build: Callable[[], str]) -> None:
+    write(tmp_path / "rows.csv", build())
+    assert isinstance(refusal(tmp_path, "rows.csv"), DataError)
