@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.conftest import Result
@@ -163,6 +164,12 @@ WRONG: dict[str, tuple[str, list[str]]] = {
             "spec.yaml:5:10 metrics: these metrics cannot be computed from this output and target: Incompatible shapes: [8] vs. [24]",
         ],
     ),
+    "metric of several numbers": (
+        "dataset: {path: onehot.npz}\n" + SOFTMAX + "loss: categorical_crossentropy\nmetrics: [F1Score]\n",
+        [
+            "spec.yaml:5:10 metrics: must be one number an epoch, not one for each class, received 'f1_score'; give it average: macro, or leave it out: evaluate shows each class by itself",
+        ],
+    ),
     "callback refused": (
         IRIS + SOFTMAX + SPARSE + "callbacks:\n  - ReduceLROnPlateau: {factor: 2.0}\n",
         [
@@ -183,6 +190,7 @@ def test_wrong_model_is_told_with_its_place(
     monkeypatch.chdir(tmp_path)
     Path("spec.yaml").write_text(text, encoding="utf-8")
     Path("t.csv").write_text(TABLE, encoding="utf-8")
+    np.savez("onehot.npz", x=np.ones((30, 4)), y=np.eye(3)[np.arange(30) % 3])
     result = mlpcli("train", "spec.yaml")
     assert (result.status, result.out) == (2, "")
     assert headlines(result.err) == [line.replace("FOLDER", str(tmp_path)) for line in expected]

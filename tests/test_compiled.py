@@ -210,6 +210,7 @@ class OwnStep(Subclassed):
 
 def own_train_step() -> tuple[keras.Model, Arrays]:
     model = OwnStep()
+    accumulating = keras.optimizers.SGD(0.1, gradient_accumulation_steps=2, global_clipnorm=0.4)
     model.compile(
         keras.optimizers.SGD(0.1, gradient_accumulation_steps=2, global_clipnorm=0.4),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),

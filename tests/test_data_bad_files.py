@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (a message stands on one line, as it is shown)
 """Bad data files: each with the exact message that a person gets."""
 
 from __future__ import annotations

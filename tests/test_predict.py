@@ -226,3 +226,19 @@ def test_a_run_that_is_not_there_names_those_that_are(
 ) -> None:
     result = mlpcli("evaluate", name, "--runs-dir", tiny_run)
     assert (result.status, result.out, result.err) == (2, "", message.format(runs=tiny_run) + "\n")
+
+
+def test_a_loss_keeps_its_arguments_when_the_run_is_opened_again(
+    mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    text = """\
+name: huber
+dataset: {name: diabetes}
+layers: [Normalization, {Dense: {units: 1}}]
+loss: {Huber: {delta: 20.0}}
+fit: {epochs: 1}
+"""
+    assert mlpcli("train", spec_file(text), "--runs-dir", tmp_path / "runs").status == 0
+    trained = json.loads((find_run("huber", tmp_path / "runs").folder / "metrics.json").read_text())["test"]
+    again = json.loads(mlpcli("evaluate", "huber", "--json", "--runs-dir", tmp_path / "runs").out)["metrics"]
+    assert again == trained

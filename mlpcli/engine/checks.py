@@ -178,7 +178,7 @@ def _probe(model: Any, dataset: Dataset) -> list[Problem]:
         stage = (("loss",), "this loss cannot be computed from this output and target")
         loss = model.compute_loss(x, y, outputs)
         stage = (("metrics",), "these metrics cannot be computed from this output and target")
-        model.compute_metrics(x, y, outputs)
+        results = model.compute_metrics(x, y, outputs)
     except Exception as error:  # whatever Keras or TensorFlow has against it
         return [Problem(f"{stage[1]}: {plain_reason(error)}", path=stage[0])]
     finally:
@@ -186,7 +186,14 @@ def _probe(model: Any, dataset: Dataset) -> list[Problem]:
     if not np.all(np.isfinite(loss.numpy())):
         hint = "look at the output's activation and at the target's range"
         return [Problem("the loss of the first rows is not a finite number", path=("loss",), hint=hint)]
-    return []
+    return [_not_one_number(name) for name, value in results.items() if np.ndim(value) > 0]
+
+
+def _not_one_number(name: str) -> Problem:
+    hint = "give it average: macro, or leave it out: evaluate shows each class by itself"
+    return Problem(
+        "must be one number an epoch, not one for each class", path=("metrics",), received=name, hint=hint
+    )
 
 
 def _monitor_problems(spec: Spec, known: list[str]) -> Iterator[Problem]:

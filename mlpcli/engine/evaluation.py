@@ -12,6 +12,7 @@ from mlpcli import runs
 from mlpcli.data.dataset import Array, Contract
 from mlpcli.data.load import load_dataset, read_rows
 from mlpcli.engine.checks import wants_classes
+from mlpcli.engine.models import compile_model
 from mlpcli.engine.export import to_probabilities
 from mlpcli.start import import_keras
 from mlpcli.errors import Problem, RunError, UsageError
@@ -72,12 +73,13 @@ def load_trained(run: Run) -> TrainedModel:
     path = run.require(runs.MODEL)
     contract = Contract.from_json(run.record["data"]["contract"])
     try:
-        model = keras.models.load_model(path, safe_mode=True)
+        model = keras.models.load_model(path, safe_mode=True, compile=False)
     except Exception as error:  # a damaged file fails in many ways
         rule = f"{path} cannot be loaded ({type(error).__name__})"
         raise RunError(
             Problem(rule, hint="train again; the file is damaged or from another version")
         ) from error
+    compile_model(model, loaded.spec)  # Keras saves some losses without all their arguments (Huber's delta)
     return TrainedModel(run, model, loaded.spec, contract)
 
 

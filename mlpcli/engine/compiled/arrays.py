@@ -53,8 +53,9 @@ def epoch_order(seed: int, epoch: int, rows: int) -> np.ndarray:
 def tensor_dtype(array: np.ndarray) -> np.dtype:
     """The dtype an array has inside TensorFlow: floats become Keras's floatx, as in `fit`."""
     if np.issubdtype(array.dtype, np.floating):
-        return np.dtype(keras.config.floatx())
-    return np.dtype(array.dtype)
+        return np.dtype(str(keras.config.floatx()))
+    dtype: np.dtype = array.dtype
+    return dtype
 
 
 def row_bytes(leaves: Sequence[np.ndarray]) -> int:

@@ -1,0 +1,218 @@
+"""New rows for a finished model, read by the contract of its run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlpcli.data.dataset import Contract
+from mlpcli.data.load import read_rows
+from mlpcli.errors import DataError
+
+FLOWERS = Contract("table", ("width", "length"), (2,), "float32", ("species",), ("rose", "tulip"))
+HOUSES = Contract("table", ("rooms", "age"), (2,), "float32", ("price",))
+PAIRS = Contract("table", ("a",), (1,), "float32", ("p", "q"))
+IMAGES = Contract("array", (), (2, 2), "uint8", ("target",), ("cat", "dog"))
+ONE_HOT = Contract("array", (), (2,), "float32", ("target",), ("0", "1", "2"), one_hot=True)
+
+
+def csv(folder: Path, text: str, name: str = "new.csv") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8", newline="")
+    return path
+
+
+def refusal(path: Path, contract: Contract, *, target: bool | None = None) -> str:
+    with pytest.raises(DataError) as caught:
+        read_rows(path, contract, target=target)
+    return str(caught.value).replace(f"{path.parent}/", "")
+
+
+def test_columns_come_by_name_and_the_others_are_let_through(tmp_path: Path) -> None:
+    path = csv(tmp_path, 'id,length,species,note,width\n007,1,tulip,,2\n8,3,rose,"a,b",4\n')
+    rows = read_rows(path, FLOWERS, target=True)
+    assert rows.x.tolist() == [[2, 1], [4, 3]]
+    assert rows.x.dtype == np.float32
+    assert rows.y is not None
+    assert rows.y.tolist() == [1, 0]
+    assert len(rows) == 2
+    assert {name: list(values) for name, values in rows.others.items()} == {
+        "id": ["007", "8"],
+        "species": ["tulip", "rose"],
+        "note": ["", "a,b"],
+    }
+
+
+def test_the_target_is_taken_only_if_it_is_there_or_asked_for(tmp_path: Path) -> None:
+    with_target = csv(tmp_path, "rooms,age,price\n1,2,3.5\n", "with.csv")
+    without = csv(tmp_path, "rooms,age\n1,2\n", "without.csv")
+    for target in (True, None):
+        y = read_rows(with_target, HOUSES, target=target).y
+        assert y is not None
+        assert (y.tolist(), y.dtype) == ([3.5], np.float32)
+    assert read_rows(with_target, HOUSES, target=False).y is None
+    assert read_rows(without, HOUSES, target=None).y is None
+    assert (
+        refusal(without, HOUSES, target=True)
+        == "without.csv: column 'price' is missing; the columns are rooms, age"
+    )
+
+
+def test_a_target_that_is_ignored_may_hold_anything(tmp_path: Path) -> None:
+    path = csv(tmp_path, "rooms,age,price\n1,2,unknown\n")
+    rows = read_rows(path, HOUSES, target=False)
+    assert list(rows.others["price"]) == ["unknown"]
+    assert refusal(path, HOUSES) == (
+        "new.csv row 1 (line 2), column 'price': must be a number, received 'unknown'"
+    )
+
+
+def test_every_missing_column_is_named(tmp_path: Path) -> None:
+    path = csv(tmp_path, "Width,species\n1,rose\n")
+    assert refusal(path, FLOWERS, target=True) == (
+        "new.csv: column 'width' is missing; did you mean 'Width'?\n"
+        "new.csv: column 'length' is missing; the columns are Width, species"
+    )
+
+
+def test_several_targets_are_read_in_the_order_of_training(tmp_path: Path) -> None:
+    rows = read_rows(csv(tmp_path, "q,a,p\n1,2,3\n"), PAIRS, target=True)
+    assert rows.y is not None
+    assert rows.y.tolist() == [[3, 1]]
+
+
+def test_unknown_labels_are_named_with_the_known_ones(tmp_path: Path) -> None:
+    path = csv(tmp_path, "width,length,species\n1,2,rose\n1,2,rosa\n1,2,\n")
+    assert refusal(path, FLOWERS) == (
+        "new.csv row 3 (line 4), column 'species': must be a label, the cell is empty; take the rows "
+        "without a label out"
+    )
+    path = csv(tmp_path, "width,length,species\n1,2,rose\n1,2,rosa\n1,2,0\n")
+    assert refusal(path, FLOWERS) == (
+        "new.csv row 2 (line 3), column 'species': must be a class that the model knows, received 'rosa'; "
+        "the classes are rose, tulip\n"
+        "new.csv row 3 (line 4), column 'species': must be a class that the model knows, received '0'; "
+        "the classes are rose, tulip"
+    )
+
+
+def test_indices_stand_for_classes_that_have_names(tmp_path: Path) -> None:
+    rows = read_rows(csv(tmp_path, "width,length,species\n1,2,1\n1,2,0\n1,2,1.0\n"), FLOWERS, target=True)
+    assert rows.y is not None
+    assert rows.y.tolist() == [1, 0, 1]
+    assert "received '2'" in refusal(csv(tmp_path, "width,length,species\n1,2,1\n1,2,2\n"), FLOWERS)
+    numbered = Contract("table", ("a",), (1,), "float32", ("y",), ("1", "2"))
+    assert "received '0'" in refusal(csv(tmp_path, "a,y\n1,0\n1,1\n"), numbered)
+
+
+def test_numbered_and_boolean_classes_are_found_in_other_spellings(tmp_path: Path) -> None:
+    numbered = Contract("table", ("a",), (1,), "float32", ("y",), ("1", "2"))
+    switched = Contract("table", ("a",), (1,), "float32", ("y",), ("false", "true"))
+    for contract, labels in ((numbered, ("2.0", "1")), (switched, ("TRUE", "False"))):
+        rows = read_rows(
+            csv(tmp_path, "a,y\n" + "".join(f"1,{label}\n" for label in labels)), contract, target=True
+        )
+        assert rows.y is not None
+        assert rows.y.tolist() == [1, 0]
+
+
+def test_arrays_fit_a_model_of_a_table_when_their_columns_do(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.array([[1, 2], [3, 4]]))
+    rows = read_rows(tmp_path / "x.npy", HOUSES, target=None)
+    assert (rows.x.tolist(), rows.y) == ([[1, 2], [3, 4]], None)
+    np.savez(tmp_path / "xy.npz", x=np.array([[1, 2], [3, 4]]), y=np.array(["tulip", "rose"]))
+    labelled = read_rows(tmp_path / "xy.npz", FLOWERS, target=True)
+    assert labelled.y is not None
+    assert labelled.y.tolist() == [1, 0]
+    np.save(tmp_path / "wide.npy", np.ones((5, 3)))
+    assert (
+        refusal(tmp_path / "wide.npy", HOUSES)
+        == "wide.npy: x must have the shape (rows, 2), received (rows, 3)"
+    )
+    assert refusal(tmp_path / "x.npy", HOUSES, target=True) == (
+        "x.npy: an .npy file holds no target; give an .npz file with x and y, or a table with the target's column"
+    )
+
+
+def test_images_come_whole_flat_or_as_a_table(tmp_path: Path) -> None:
+    x = np.arange(8, dtype=np.uint8).reshape(2, 2, 2)
+    np.save(tmp_path / "whole.npy", x)
+    np.save(tmp_path / "flat.npy", x.reshape(2, 4).astype(np.float64))
+    csv(tmp_path, "target,p0,p1,p2,p3\ncat,0,1,2,3\ndog,4,5,6,7\n", "table.csv")
+    for name, dtype in (("whole.npy", np.uint8), ("flat.npy", np.float32), ("table.csv", np.float32)):
+        rows = read_rows(tmp_path / name, IMAGES, target=None)
+        np.testing.assert_array_equal(rows.x, x)
+        assert rows.x.dtype == dtype
+    assert rows.y is not None
+    assert rows.y.tolist() == [0, 1]
+    np.save(tmp_path / "other.npy", np.ones((2, 3, 3)))
+    assert refusal(tmp_path / "other.npy", IMAGES) == (
+        "other.npy: x must have the shape (rows, 2, 2), received (rows, 3, 3)"
+    )
+    assert refusal(csv(tmp_path, "a,b\n1,2\n"), IMAGES) == (
+        "new.csv: must have 4 columns of numbers besides the target, one row holds 2 x 2, received 2"
+    )
+
+
+def test_bytes_become_floats_for_a_model_of_floats(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.ones((2, 2), np.uint8))
+    assert read_rows(tmp_path / "x.npy", HOUSES, target=False).x.dtype == np.float32
+
+
+def test_one_hot_models_take_one_hot_rows_or_labels(tmp_path: Path) -> None:
+    expected = [[0, 0, 1], [1, 0, 0]]
+    for name, y in (("hot.npz", np.array(expected)), ("plain.npz", np.array([2, 0]))):
+        np.savez(tmp_path / name, x=np.ones((2, 2)), y=y)
+        rows = read_rows(tmp_path / name, ONE_HOT, target=True)
+        assert rows.y is not None
+        assert (rows.y.tolist(), rows.y.dtype) == (expected, np.float32)
+    np.savez(tmp_path / "bad.npz", x=np.ones((2, 2)), y=np.array([[0, 1, 0], [1, 1, 0]]))
+    assert refusal(tmp_path / "bad.npz", ONE_HOT) == (
+        "bad.npz row 2, array 'y': must be a single 1 among 0s, received [1.0, 1.0, 0.0]"
+    )
+    np.savez(tmp_path / "short.npz", x=np.ones((2, 2)), y=np.eye(2))
+    assert refusal(tmp_path / "short.npz", ONE_HOT) == (
+        "short.npz: array 'y' must have the shape (rows, 3), received (rows, 2)"
+    )
+
+
+def test_a_file_of_keras_gives_its_test_rows(tmp_path: Path) -> None:
+    np.savez(
+        tmp_path / "keras.npz",
+        x_train=np.zeros((3, 2, 2), np.uint8),
+        y_train=np.zeros(3),
+        x_test=np.ones((2, 2, 2), np.uint8),
+        y_test=np.array([1, 0]),
+    )
+    rows = read_rows(tmp_path / "keras.npz", IMAGES, target=True)
+    assert rows.y is not None
+    assert (rows.x.min(), rows.y.tolist()) == (1, [1, 0])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("gone.csv", None, "gone.csv: there is no such file; did you mean 'one.csv'?"),
+        ("empty.csv", b"", "empty.csv: is empty (0 bytes)"),
+        ("head.csv", b"width,length\n", "head.csv: has a header but no rows"),
+        ("rows.pkl", b"x", "rows.pkl: a .pkl file can run code when it is opened and is never read; save the rows as .csv, .tsv, .parquet, .npz, .npy"),
+        ("cell.csv", b"width,length\n1,2\n3,wide\n", "cell.csv row 2 (line 3), column 'length': must be a number, received 'wide'"),
+        ("text.csv", b"width,length\n1,thin\n3,wide\n", "text.csv row 1 (line 2), column 'length': must be a number, received 'thin'; no cell of this column is a number"),
+        ("keys.npz", b"", "keys.npz: is empty (0 bytes)"),
+    ],
+)  # fmt: skip
+def test_files_that_cannot_be_read_are_refused(
+    tmp_path: Path, name: str, content: bytes | None, message: str
+) -> None:
+    csv(tmp_path, "width,length\n1,2\n", "one.csv")
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    assert refusal(tmp_path / name, FLOWERS) == message
+
+
+def test_a_contract_survives_json() -> None:
+    for contract in (FLOWERS, HOUSES, IMAGES, ONE_HOT):
+        assert Contract.from_json(json.loads(json.dumps(contract.to_json()))) == contract
