@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
@@ -105,16 +106,33 @@ class TrainingReport:
         self.console = console(stderr=stderr)
         self.progress: Progress | None = None
         self.task: TaskID | None = None
+        self.status: Status | None = None
 
     def __enter__(self) -> TrainingReport:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._clear()
+
+    def _clear(self) -> None:
+        """Take away what moves: the bar and the spinner."""
         if self.progress is not None:
             self.progress.stop()
+            self.progress = None
+        if self.status is not None:
+            self.status.stop()
+            self.status = None
+
+    def stage(self, text: str) -> None:
+        """A spinner with a few words, on a terminal alone."""
+        self._clear()
+        if self.console.is_terminal:
+            self.status = self.console.status(text)
+            self.status.start()
 
     def plan(self, plan: Plan, run_dir: Path) -> None:
         """The data, the layers and the folder."""
+        self._clear()
         rows = ", ".join(f"{count:,} {name}" for name, count in plan.rows.items())
         self.console.print(Text(f"data     {plan.source}: {rows} rows" + _class_count(plan)))
         self.console.print(Text(f"run      {run_dir}"))
@@ -139,7 +157,7 @@ class TrainingReport:
             console=self.console,
             transient=True,
         )
-        self.task = self.progress.add_task("", total=1.0, epoch="", logs="")
+        self.task = self.progress.add_task("", total=1.0, epoch="1", logs="compiling")
         self.progress.start()
 
     def step(self, epoch: int, epochs: int, done: int, total: int, logs: dict[str, float]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import tempfile
 from pathlib import Path
@@ -102,9 +103,5 @@ def test_any_bytes_end_in_rows_or_in_an_error_of_ours(kind: str, start: bytes, r
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / f"rows.{kind}"
         path.write_bytes(start + rest)
-        try:
-            rows = read_rows(path, CONTRACT, target=None)
-        except MlpcliError as error:
-            assert str(error)
-        else:
-            assert np.isfinite(rows.x).all()
+        with contextlib.suppress(MlpcliError):
+            assert np.isfinite(read_rows(path, CONTRACT, target=None).x).all()

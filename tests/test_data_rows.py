@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (a message stands on one line, as it is shown)
 """New rows for a finished model, read by the contract of its run."""
 
 from __future__ import annotations
@@ -153,7 +154,8 @@ def test_images_come_whole_flat_or_as_a_table(tmp_path: Path) -> None:
         "other.npy: x must have the shape (rows, 2, 2), received (rows, 3, 3)"
     )
     assert refusal(csv(tmp_path, "a,b\n1,2\n"), IMAGES) == (
-        "new.csv: must have 4 columns of numbers besides the target, one row holds 2 x 2, received 2"
+        "new.csv: must have 4 columns of numbers besides the target, one row holds 2 x 2, received 2; "
+        "name other columns with --keep"
     )
 
 

@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import math
 import os
+import socket
 import sys
 import zlib
 from collections.abc import Callable
@@ -40,6 +41,8 @@ FASHION_CLASSES = (
     "Ankle boot",
 )
 HOUSING_TARGET = "MedHouseVal"
+DOWNLOAD_SECONDS = 30.0
+"""How long a download may stand still; Keras itself would wait for ever."""
 
 
 def open_builtin(name: str) -> Source:
@@ -85,27 +88,31 @@ def _digits(name: str) -> Source:
 def _fashion_mnist(name: str) -> Source:
     folder = _keras_home() / "datasets" / "fashion-mnist"
     files = [folder / f"{part}.gz" for part in _IDX_FILES]
-    if all(file.exists() for file in files):
-        y_train, x_train, y_test, x_test = (_read_idx(file) for file in files)
+    cached = [_read_idx(file) for file in files if file.exists()]  # a broken one is told before any download
+    if len(cached) == len(files):
+        y_train, x_train, y_test, x_test = cached
     else:
+        way_out = f"put {', '.join(file.name for file in files)} into {folder}"
         (x_train, y_train), (x_test, y_test) = _download(
-            name, f"{', '.join(f.name for f in files)} in {folder}"
+            name, f"{way_out}, or set KERAS_HOME to a folder that holds datasets/fashion-mnist"
         )
-    pairs = ((x_train, y_train), (x_test, y_test))
-    if [x.shape for x, _ in pairs] != [(60000, 28, 28), (10000, 28, 28)] or any(
-        len(x) != len(y) for x, y in pairs
-    ):
-        Origin(str(folder)).refuse(
-            "must hold 60,000 and 10,000 images of 28 x 28", hint="delete it and run again"
-        )
-    return _image_source(name, *pairs, FASHION_CLASSES)
+    train, test = (x_train, y_train), (x_test, y_test)
+    sizes = [(60000, 28, 28), (60000,), (10000, 28, 28), (10000,)]
+    if [array.shape for array in (*train, *test)] != sizes:
+        rule = "must hold 60,000 and 10,000 images of 28 x 28 with their labels"
+        Origin(str(folder)).refuse(rule, hint="delete it; it is downloaded again")
+    return _image_source(name, train, test, FASHION_CLASSES)
 
 
 def _mnist(name: str) -> Source:
     cached = _keras_home() / "datasets" / "mnist.npz"
     path = _test_data("mnist.npz") or (cached if cached.exists() else None)
     if path is None:
-        (x_train, y_train), (x_test, y_test) = _download(name, str(cached), test_data="mnist.npz")
+        (x_train, y_train), (x_test, y_test) = _download(
+            name,
+            f"put mnist.npz into {cached.parent}, or set KERAS_HOME to a folder that holds datasets, "
+            f"or set {TEST_DATA} to a folder with mnist.npz",
+        )
     else:
         arrays = read_npz(path, str(path), [SPLIT_KEYS]).arrays
         x_train, y_train, x_test, y_test = (arrays[key] for key in SPLIT_KEYS)
@@ -149,20 +156,20 @@ def _read_idx(path: Path) -> Array:
         raise DataError(Problem(rule, hint="delete it; it is downloaded again")) from error
 
 
-def _download(name: str, place: str, *, test_data: str = "") -> Any:
+def _download(name: str, way_out: str) -> Any:
     """What `keras.datasets` gives for a name, after downloading it into KERAS_HOME."""
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     from mlpcli.start import import_keras
 
     keras = import_keras()
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(DOWNLOAD_SECONDS)
     try:
         with contextlib.redirect_stdout(sys.stderr):  # stdout is for results
             return getattr(keras.datasets, name).load_data()
     except Exception as error:  # whatever urllib, the disk or a broken archive raise
-        hint = f"put {place}, or set KERAS_HOME to a folder that has it as datasets/..."
-        if test_data:
-            hint += f", or set {TEST_DATA} to a folder with {test_data}"
-        raise DataError(Problem(f"{name}: {_reason(error)}", hint=hint)) from error
+        raise DataError(Problem(f"{name}: {_reason(error)}", hint=way_out)) from error
+    finally:
+        socket.setdefaulttimeout(patience)
 
 
 def _california_housing(name: str) -> Source:

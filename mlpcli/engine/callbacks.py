@@ -14,10 +14,10 @@ import numpy as np
 
 from mlpcli import runs
 from mlpcli.engine.models import make_part
-from mlpcli.start import import_keras
 from mlpcli.errors import Problem, SpecError, TrainingError
 from mlpcli.files import write_text, write_with
 from mlpcli.spec.schema import PartSpec, Spec
+from mlpcli.start import import_keras
 
 keras = import_keras()
 
@@ -162,7 +162,7 @@ class KeepRun(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
         if bad:
             rate = values["learning_rate"]
             rule = f"the training diverged in epoch {epoch}: {', '.join(bad)} is not a finite number"
-            hint = f"lower the learning rate (it was {rate:g}), scale the inputs, or set the optimizer's clipnorm"
+            hint = f"lower the learning rate (it was {rate:g}), scale the inputs, or set clipnorm"
             raise Diverged(Problem(rule, hint=hint))
 
     def _holding(self, values: list[Any]) -> Any:

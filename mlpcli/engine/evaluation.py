@@ -12,13 +12,13 @@ from mlpcli import runs
 from mlpcli.data.dataset import Array, Contract
 from mlpcli.data.load import load_dataset, read_rows
 from mlpcli.engine.checks import wants_classes
-from mlpcli.engine.models import compile_model
 from mlpcli.engine.export import to_probabilities
-from mlpcli.start import import_keras
+from mlpcli.engine.models import compile_model
 from mlpcli.errors import Problem, RunError, UsageError
 from mlpcli.runs import Run
 from mlpcli.spec.load import load_spec, located
 from mlpcli.spec.schema import PartSpec, Spec
+from mlpcli.start import import_keras
 
 keras = import_keras()  # before anything that imports TensorFlow in its own, noisy way
 from mlpcli.engine import compiled  # noqa: E402
@@ -151,8 +151,8 @@ def predicted_classes(outputs: Array, loss: PartSpec) -> Array:
 
 def class_indices(y: Array) -> Array:
     """Targets as (rows,) int64 indices, from indices or one-hot rows."""
-    flat: Array = y.argmax(axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(-1)
-    return flat.astype(np.int64)
+    flat = np.argmax(y, axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(-1)
+    return np.asarray(flat, dtype=np.int64)
 
 
 def class_scores(truth: Array, predicted: Array, names: tuple[str, ...]) -> tuple[ClassScore, ...]:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from mlpcli.data.dataset import Contract
-from mlpcli.start import import_keras, quiet_stderr
 from mlpcli.files import replacing
 from mlpcli.spec.schema import PartSpec
+from mlpcli.start import import_keras, quiet_stderr
 
 
 def to_probabilities(loss: PartSpec, outputs: Any) -> Any:

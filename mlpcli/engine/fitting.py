@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from mlpcli.data.dataset import Dataset, Split
-from mlpcli.start import import_keras
 from mlpcli.spec.schema import Spec
+from mlpcli.start import import_keras
 
 keras = import_keras()  # before anything that imports TensorFlow in its own, noisy way
 from mlpcli.engine import compiled  # noqa: E402
+from mlpcli.engine.callbacks import loss_first  # noqa: E402
 
 
 def fit_model(model: Any, spec: Spec, dataset: Dataset, callbacks: list[Any], watcher: Any) -> dict[str, Any]:
@@ -41,7 +42,8 @@ def _fit_compiled(model: Any, spec: Spec, dataset: Dataset, callbacks: list[Any]
     counter = _Counter()
 
     def show(done: int, total: int, logs: dict[str, Any]) -> None:
-        watcher.step(counter.epoch, epochs, done, total, {name: float(value) for name, value in logs.items()})
+        values = loss_first({name: float(value) for name, value in logs.items()})
+        watcher.step(counter.epoch, epochs, done, total, values)
 
     compiled.fit(
         model,
@@ -111,7 +113,7 @@ class _Epochs(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if time.monotonic() - self.told > 0.1:
             self.told = time.monotonic()
-            values = {name: float(value) for name, value in (logs or {}).items()}
+            values = loss_first({name: float(value) for name, value in (logs or {}).items()})
             self.watcher.step(self.epoch, self.epochs, batch + 1, self.steps, values)
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from mlpcli.data.dataset import Array, Dataset
-from mlpcli.start import import_keras
 from mlpcli.errors import KeyPath, Problem, SpecError
 from mlpcli.spec import keras_names
 from mlpcli.spec.parts import namespace_of_argument
 from mlpcli.spec.schema import PartSpec, Spec
+from mlpcli.start import import_keras
 
 ADAPT_ROWS = 100_000
 """Rows at a time through the layers below one that is adapted."""

@@ -9,7 +9,7 @@ import platform
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +19,12 @@ import mlpcli
 from mlpcli import runs
 from mlpcli.data.dataset import Dataset, Split
 from mlpcli.data.load import load_dataset
-from mlpcli.start import import_keras
 from mlpcli.errors import MlpcliError, Problem, TrainingError
 from mlpcli.files import write_json, write_text
 from mlpcli.runs import Run
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.resolve import resolve_spec
+from mlpcli.start import import_keras
 
 EVALUATION_ROWS = 4096
 PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "pyarrow", "pydantic")
@@ -56,6 +56,9 @@ class Plan:
 
 class Watcher(Protocol):
     """What a training tells while it runs; the command line shows it, a program may ignore it."""
+
+    def stage(self, text: str) -> None:
+        """What is being done while there are no epochs to count: "starting TensorFlow"."""
 
     def plan(self, plan: Plan, run_dir: Path) -> None:
         """The checks have passed and the run folder is there."""
@@ -93,7 +96,7 @@ def train(loaded: LoadedSpec, *, runs_dir: Path, watcher: Watcher, command: Sequ
     """
     clock = _Clock()
     with located(loaded):
-        dataset, model = prepare(loaded, clock)
+        dataset, model = prepare(loaded, clock, watcher.stage)
         _check_callbacks(loaded)
     run_dir = runs.create_run(runs_dir, loaded.spec.name)
     record = _record(loaded, dataset, model, command)
@@ -104,7 +107,9 @@ def train(loaded: LoadedSpec, *, runs_dir: Path, watcher: Watcher, command: Sequ
         return session.finish()
 
 
-def prepare(loaded: LoadedSpec, clock: _Clock | None = None) -> tuple[Dataset, Any]:
+def prepare(
+    loaded: LoadedSpec, clock: _Clock | None = None, stage: Callable[[str], None] = lambda text: None
+) -> tuple[Dataset, Any]:
     """The data and the compiled model of a spec, checked against each other; nothing is written.
 
     Raises:
@@ -114,12 +119,15 @@ def prepare(loaded: LoadedSpec, clock: _Clock | None = None) -> tuple[Dataset, A
 
     clock = clock or _Clock()
     spec = loaded.spec
+    stage("reading the data")
     dataset = load_dataset(
         spec.dataset, seed=spec.seed, classes=wants_classes(spec.loss), folder=loaded.folder
     )
     clock.lap("data")
+    stage("starting TensorFlow")
     import_keras()
     clock.lap("import")
+    stage("building the model")
     from mlpcli.engine.models import build_model
 
     model = build_model(spec, dataset)
@@ -208,12 +216,14 @@ class _Session:
         from mlpcli.engine.export import export_saved_model
         from mlpcli.files import write_with
 
+        self.watcher.stage("saving the model")
         write_with(self.run_dir / runs.MODEL, self.model.save)
         self.clock.lap("model")
         export_saved_model(
             self.model, self.loaded.spec.loss, self.dataset.contract, self.run_dir / runs.SAVED_MODEL
         )
         self.clock.lap("saved_model")
+        self.watcher.stage("measuring every split")
         metrics = {name: self._evaluate(split) for name, split in self.dataset.splits().items()}
         write_json(self.run_dir / runs.METRICS, metrics)
         self.clock.lap("metrics")

@@ -89,6 +89,7 @@ class Evaluator:
         self.kept: dict[int, list[tf.Tensor]] = {}
         self.keep = row_bytes(data.leaves()) * data.rows <= BATCH_BYTES
         self.loop: EpochProgram | None = None
+        self.function: Any = None
         if self.keep and not (larger or each_batch) and len(self.firsts) * times > WORTH_A_LOOP:
             self._compile_loop()
 
@@ -107,12 +108,11 @@ class Evaluator:
         if self.loop is not None:
             looped = self.data.rows // self.at_once
             logs = self.loop(self.whole, tf.zeros([0], tf.int32), tf.constant(0), tf.constant(looped))
-        function = None
         for step, first in enumerate(self.firsts[looped:], looped):
-            function = function or _trace(self.model, "test_step", self.data.structure())
+            self.function = self.function or _trace(self.model, "test_step", self.data.structure())
             if self.each_batch:
                 events.on_test_batch_begin(step)
-            logs = function(self._batch(first))
+            logs = self.function(self._batch(first))
             if self.each_batch:
                 events.on_test_batch_end(step, logs)
             if self.model.stop_evaluating:

@@ -156,7 +156,8 @@ def _epoch_function(
 
         zeros = {} if carried is None else {k: tf.zeros(s.shape, s.dtype) for k, s in carried.items()}
         _, logs = tf.while_loop(lambda step, _: step < stop, body, (start, zeros))
-        return model.get_metrics_result() if carried is None else logs
+        result: Logs = model.get_metrics_result() if carried is None else logs
+        return result
 
     return tf.function(epoch, jit_compile=True, autograph=False)
 
