@@ -146,7 +146,7 @@ def predicted_classes(outputs: Array, loss: PartSpec) -> Array:
     if outputs.shape[-1] == 1:
         middle = 0.0 if "hinge" in loss.class_name.lower() else 0.5
         return (outputs[:, 0] >= middle).astype(np.int64)
-    return outputs.argmax(axis=-1).astype(np.int64)
+    return np.asarray(outputs.argmax(axis=-1), dtype=np.int64)
 
 
 def class_indices(y: Array) -> Array:
