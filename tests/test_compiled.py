@@ -19,7 +19,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from mlpcli.engine.compiled import Arrays, CannotCompile, epoch_order, evaluate, fit, predict
+from mlpcli.engine.compiled import Arrays, CannotCompile, epoch_order, evaluate, fit, inference, predict
 from mlpcli.engine.compiled import loop as compiled_loop
 
 # Keras 3.15 itself converts tensors in a way that NumPy 2 warns of.
@@ -212,7 +212,7 @@ def own_train_step() -> tuple[keras.Model, Arrays]:
     model = OwnStep()
     accumulating = keras.optimizers.SGD(0.1, gradient_accumulation_steps=2, global_clipnorm=0.4)
     model.compile(
-        keras.optimizers.SGD(0.1, gradient_accumulation_steps=2, global_clipnorm=0.4),
+        accumulating,
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
     return model, _rows()
@@ -314,6 +314,17 @@ def test_evaluate_and_predict_equal_those_of_keras(case: Callable[[], tuple[kera
         predicted,
         model.predict(data.x, verbose=0),
     )
+
+
+def test_many_small_batches_are_evaluated_in_an_xla_loop_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, data = wide_and_deep_with_two_outputs()
+    expected = model.evaluate(data.x, data.y, batch_size=BATCH, verbose=0, return_dict=True)
+    monkeypatch.setattr(inference, "WORTH_A_LOOP", 0)
+    evaluator = inference.Evaluator(model, data, batch_size=BATCH)
+    assert evaluator.loop is not None
+    events = keras.callbacks.CallbackList([], model=model)
+    assert evaluator.run(events) == pytest.approx(expected, abs=1e-5)
+    assert evaluator.run(events) == pytest.approx(expected, abs=1e-5)
 
 
 def test_compiling_a_model_again_changes_what_evaluate_reports() -> None:

@@ -357,6 +357,12 @@ def test_text_tables_in_all_their_spellings(tmp_path: Path, name: str, text: str
     assert found.train.y.tolist() == [0, 1]
 
 
+def test_a_name_may_hold_another_delimiter(tmp_path: Path) -> None:
+    csv(tmp_path, "a;b;c,y\n1,0\n2,1\n")
+    found = load(tmp_path, path="rows.csv", target="y", classes=False, test=None, validation=None)
+    assert found.contract.features == ("a;b;c",)
+
+
 def test_a_type_that_changes_far_down_the_file_is_still_read(tmp_path: Path) -> None:
     rows = ["1,0"] * 900_000 + ["2.5,1"]
     csv(tmp_path, "a,y\n" + "\n".join(rows))

@@ -13,21 +13,21 @@ from hypothesis import strategies as st
 
 from mlpcli.data.dataset import Contract
 from mlpcli.data.load import load_dataset, read_rows
+from mlpcli.data.text import NUMBER
 from mlpcli.errors import MlpcliError
 from mlpcli.spec.schema import DatasetSpec
 
+letters = st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufeff")
 names = st.lists(
-    st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8)
+    st.text(letters, min_size=1, max_size=8)
     .map(str.strip)
-    .filter(bool),
+    .filter(lambda name: name and not NUMBER.fullmatch(name)),
     min_size=2,
     max_size=5,
     unique=True,
-).filter(lambda found: not all(set(name) <= set("0123456789.+-eE") for name in found) and "|" not in found[0])
-values = st.floats(width=32, allow_nan=False, allow_infinity=False) | st.integers(-(2**24), 2**24)
-labels = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=6).map(
-    lambda text: f"c{text}".strip()
 )
+values = st.floats(width=32, allow_nan=False, allow_infinity=False) | st.integers(-(2**24), 2**24)
+labels = st.text(letters, min_size=1, max_size=6).map(lambda text: f"c{text}".strip())
 
 
 @st.composite

@@ -236,3 +236,18 @@ def test_a_callback_cannot_write_outside_the_run(
         "received '../../log.csv'; give a name such as checkpoints/mine.keras"
     )
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_trains_and_predicts_in_float32(
+    precision: str, mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    runs_dir = tmp_path / "runs"
+    text = TINY.replace("epochs: 5", f"epochs: 30, precision: {precision}")
+    result = mlpcli("train", spec_file(text), "--runs-dir", runs_dir)
+    assert result.status == 0
+    run_dir = _newest(runs_dir)
+    assert json.loads((run_dir / "run.json").read_text())["engine"]["name"] == "compiled"
+    assert json.loads((run_dir / "metrics.json").read_text())["test"]["accuracy"] > 0.85
+    np.save(tmp_path / "rows.npy", np.ones((3, 4), np.float32))
+    assert mlpcli("predict", "tiny", tmp_path / "rows.npy", "--runs-dir", runs_dir).status == 0

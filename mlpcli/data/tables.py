@@ -156,7 +156,8 @@ def _parse(path: Path, header: Header, columns: Sequence[str], text: Collection[
 
 def _refuse_text(origin: TextOrigin) -> None:
     refuse_encoding(origin.path, origin)
-    refuse_open_quote(origin)
+    if origin.header.quoted:
+        refuse_open_quote(origin)
     refuse_rows(origin)
 
 

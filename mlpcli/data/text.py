@@ -102,7 +102,7 @@ def read_header(path: Path, label: str) -> Header:
     """
     origin = Origin(label)
     quoted = _look_over(path, origin)
-    csv.field_size_limit(max(csv.field_size_limit(), 1 << 24))
+    csv.field_size_limit((1 << 31) - 1)  # a cell may be as long as PyArrow takes it
     try:
         return _first_records(path, origin, quoted)
     except UnicodeDecodeError:
@@ -147,11 +147,18 @@ def _first_records(path: Path, origin: Origin, quoted: bool) -> Header:
 
 
 def _sniff(path: Path) -> str:
-    """The delimiter that the first line holds most of, outside quotes; a comma when it holds none."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        first = next((line for line in file if line.strip()), "")
-    bare = re.sub(r'"[^"]*"', "", first)
-    return max(_DELIMITERS, key=bare.count)
+    """The delimiter that cuts the header and the first row into equally many cells, and into most of them.
+
+    Equally many, since `1,5;2` below `a;b` holds a comma, and a name may hold a semicolon.
+    """
+
+    def cells(delimiter: str) -> tuple[bool, int]:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = (row for row in csv.reader(file, delimiter=delimiter) if any(map(str.strip, row)))
+            sizes = [len(row) for row in islice(rows, 2)] or [0]
+        return sizes[0] == sizes[-1] > 1, sizes[0]
+
+    return max(_DELIMITERS, key=cells)
 
 
 def _header_faults(names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
@@ -173,14 +180,15 @@ def _header_faults(names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 
 
 def _looks_like_data(names: tuple[str, ...]) -> bool:
-    """Whether the first row is a row of data: numbers alone, or for a good part decimal ones.
+    """Whether the first row is a row of data: numbers alone, or decimal ones beside one label.
 
     Not so 0, 1, 2, ..., which pandas gives to columns without names.
     """
     if len(names) > 1 and list(names) == [str(place) for place in range(len(names))]:
         return False
     numbers = [name for name in names if NUMBER.fullmatch(name)]
-    return len(numbers) == len(names) or 2 * sum("." in name for name in numbers) >= len(names)
+    decimals = sum("." in name for name in numbers)
+    return len(numbers) == len(names) or (len(numbers) == len(names) - 1 and decimals > 1)
 
 
 def refuse_encoding(path: Path, origin: Origin) -> None:
@@ -222,15 +230,14 @@ def refuse_rows(origin: TextOrigin) -> None:
 
 def refuse_open_quote(origin: TextOrigin) -> None:
     """Raise a DataError when a quote is never closed, so that a cell swallows all the rows below it."""
-    row, line = 0, origin.header.lines + 1
-    try:
-        for row, record in enumerate(read_records(origin.path, origin.header), 1):
-            line = record.line
-        row -= 1  # an open quote is in the last row, which is all that is read strictly
+    rows, line = 0, origin.header.lines + 1
+    for record in read_records(origin.path, origin.header):
+        rows, line = rows + 1, record.line
+    try:  # such a quote is in the last row, the only one that is read strictly
         with origin.path.open(encoding="utf-8-sig", newline="") as file:
             for _ in csv.reader(islice(file, line - 1, None), delimiter=origin.header.delimiter, strict=True):
                 pass
     except csv.Error as error:
-        if "end of data" in str(error) or "field limit" in str(error):
-            where = f"{origin.label} row {row + 1} (line {line})"
+        if "end of data" in str(error):
+            where = f"{origin.label} row {rows} (line {line})"
             raise DataError(Problem(f"{where}: has a quote that is never closed")) from error

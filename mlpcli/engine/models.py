@@ -30,6 +30,12 @@ def build_model(spec: Spec, dataset: Dataset) -> Any:
     """
     keras = import_keras()
     keras.utils.clear_session()
+    with _precision(spec.fit.precision):
+        return _build_model(spec, dataset)
+
+
+def _build_model(spec: Spec, dataset: Dataset) -> Any:
+    keras = import_keras()
     keras.utils.set_random_seed(spec.seed)
     layers = _make_layers(spec)
     inputs = keras.Input(dataset.contract.shape, name="input")
@@ -46,6 +52,18 @@ def build_model(spec: Spec, dataset: Dataset) -> Any:
     model = keras.Model(inputs, outputs, name=_identifier(spec.name))
     compile_model(model, spec)
     return model
+
+
+@contextmanager
+def _precision(policy: str) -> Iterator[None]:
+    """Layers made inside have this dtype policy."""
+    keras = import_keras()
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def compile_model(model: Any, spec: Spec) -> None:
@@ -109,10 +127,14 @@ def _make_layers(spec: Spec) -> list[Any]:
     problems: list[Problem] = []
     layers = []
     for index, part in enumerate(spec.layers):
-        named = {"name": part.name} if part.name else {}
+        own: dict[str, Any] = {"name": part.name} if part.name else {}
+        if index == len(spec.layers) - 1 and spec.fit.precision != "float32":
+            own |= {
+                "dtype": part.arguments.get("dtype", "float32")
+            }  # losses and probabilities need the digits
         try:
             layers.append(
-                _make("layers", part.class_name, part.arguments | named, ("layers", index, part.class_name))
+                _make("layers", part.class_name, part.arguments | own, ("layers", index, part.class_name))
             )
         except SpecError as error:
             problems += error.problems

@@ -26,7 +26,6 @@ NOT_YET: dict[tuple[str, ...], str] = {
     ("dataset", "noise"): "made datasets",
     ("dataset", "seed"): "made datasets",
     ("fit", "class_weight"): "class weights",
-    ("fit", "precision"): "mixed precision",
     ("fit", "checkpoint"): "the choice of when to checkpoint",
 }
 """Keys of the format that this version knows of but cannot act on, and what each is for."""
@@ -108,6 +107,13 @@ class FitSpec(Section):
     engine: Annotated[
         str, Field(pattern="^(compiled|keras)$", description="'compiled' or 'keras' (stock model.fit)")
     ] = "compiled"
+    precision: Annotated[
+        str,
+        Field(
+            pattern="^(float32|mixed_bfloat16|mixed_float16)$",
+            description="'float32', 'mixed_bfloat16' or 'mixed_float16'",
+        ),
+    ] = "float32"
 
 
 class Spec(Section):
