@@ -1,8 +1,6 @@
 """`python -m mlpcli`."""
 
-import sys
-
-from mlpcli.cli import main
+from mlpcli.cli import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from importlib.abc import MetaPathFinder
 from types import ModuleType
@@ -16,10 +17,13 @@ SIDE_IMPORTS = ("sklearn", "pandas", "matplotlib", "scipy.signal")
 
 
 class _Absent(MetaPathFinder):
-    """Makes packages that nobody has imported yet look as if they were not installed."""
+    """Makes packages that nobody has imported yet look as if they were not installed, to one thread."""
+
+    def __init__(self) -> None:
+        self.thread = threading.get_ident()
 
     def find_spec(self, fullname: str, path: Any = None, target: ModuleType | None = None) -> None:
-        if fullname in SIDE_IMPORTS and fullname not in sys.modules:
+        if fullname in SIDE_IMPORTS and threading.get_ident() == self.thread:
             raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
 
 

@@ -71,6 +71,28 @@ def test_a_target_that_is_ignored_may_hold_anything(tmp_path: Path) -> None:
     )
 
 
+def test_columns_of_parquet_are_let_through_whatever_they_hold(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    others = {
+        "day": pa.array([0, None], pa.date32()),
+        "pair": [[1, 2], [3, 4]],
+        "id": [7, 8],
+        "yes": [True, None],
+    }
+    pq.write_table(pa.table({"age": [1, 2], **others, "rooms": [3, 4]}), tmp_path / "new.parquet")
+    rows = read_rows(tmp_path / "new.parquet", HOUSES, target=None)
+    assert rows.x.tolist() == [[3, 1], [4, 2]]
+    assert {name: values.tolist() for name, values in rows.others.items()} == {
+        "day": ["1970-01-01", None],
+        "pair": [[1, 2], [3, 4]],
+        "id": [7, 8],
+        "yes": [True, None],
+    }
+    assert {values.shape for values in rows.others.values()} == {(2,)}
+
+
 def test_every_missing_column_is_named(tmp_path: Path) -> None:
     path = csv(tmp_path, "Width,species\n1,rose\n")
     assert refusal(path, FLOWERS, target=True) == (

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from mlpcli.cli.main import app, main
+from mlpcli.cli.main import app, main, run
 
-__all__ = ["app", "main"]
+__all__ = ["app", "main", "run"]

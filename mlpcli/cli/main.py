@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import sys
@@ -62,6 +63,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_DONE
     except Exception as error:
         return _end(error, debug="--debug" in arguments)
+
+
+def run() -> None:
+    """The installed program: `main`, then out at once.
+
+    Once TensorFlow is loaded, Python's own way out costs a second to take apart what the system frees anyway,
+    and HDF5 may crash in it after a full disk. Every file of ours is closed and flushed by then.
+    """
+    status = main()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # the reader of a pipe may have gone
+            stream.flush()
+    if "tensorflow" in sys.modules:
+        os._exit(status)
+    sys.exit(status)
 
 
 def _end(error: Exception, *, debug: bool) -> int:

@@ -11,7 +11,7 @@ import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -87,21 +87,17 @@ def _digits(name: str) -> Source:
 
 def _fashion_mnist(name: str) -> Source:
     folder = _keras_home() / "datasets" / "fashion-mnist"
-    files = [folder / f"{part}.gz" for part in _IDX_FILES]
-    cached = [_read_idx(file) for file in files if file.exists()]  # a broken one is told before any download
+    files = {folder / file: shape for file, shape in _IDX_FILES.items()}
+    # a broken file is told before any download
+    cached = [_read_idx(file, shape) for file, shape in files.items() if file.exists()]
     if len(cached) == len(files):
         y_train, x_train, y_test, x_test = cached
     else:
-        way_out = f"put {', '.join(file.name for file in files)} into {folder}"
+        way_out = f"put {', '.join(_IDX_FILES)} into {folder}"
         (x_train, y_train), (x_test, y_test) = _download(
             name, f"{way_out}, or set KERAS_HOME to a folder that holds datasets/fashion-mnist"
         )
-    train, test = (x_train, y_train), (x_test, y_test)
-    sizes = [(60000, 28, 28), (60000,), (10000, 28, 28), (10000,)]
-    if [array.shape for array in (*train, *test)] != sizes:
-        rule = "must hold 60,000 and 10,000 images of 28 x 28 with their labels"
-        Origin(str(folder)).refuse(rule, hint="delete it; it is downloaded again")
-    return _image_source(name, train, test, FASHION_CLASSES)
+    return _image_source(name, (x_train, y_train), (x_test, y_test), FASHION_CLASSES)
 
 
 def _mnist(name: str) -> Source:
@@ -131,29 +127,35 @@ def _image_source(
     return Source(part(*train), part(*test), "array", (), ("target",), f"{name} (built in)", classes)
 
 
-_IDX_FILES = (
-    "train-labels-idx1-ubyte",
-    "train-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-)
+_IDX_FILES = {
+    "train-labels-idx1-ubyte.gz": (60000,),
+    "train-images-idx3-ubyte.gz": (60000, 28, 28),
+    "t10k-labels-idx1-ubyte.gz": (10000,),
+    "t10k-images-idx3-ubyte.gz": (10000, 28, 28),
+}
+"""Fashion MNIST's files, in the order in which Keras reads them, each with the shape that it must hold."""
 
 
-def _read_idx(path: Path) -> Array:
+def _read_idx(path: Path, shape: tuple[int, ...]) -> Array:
     """A packed IDX file of bytes: 0, 0, 8 for uint8, the number of dimensions, their sizes, the values.
 
     Keras reads these files too, but takes one that a broken download left behind for the whole.
     """
+    start = bytes((0, 0, 8, len(shape))) + np.array(shape, ">u4").tobytes()
     try:
         with gzip.open(path, "rb") as file:
-            start = file.read(4)
-            dimensions = start[3] if start[:3] == b"\0\0\x08" else 0
-            shape = tuple(np.frombuffer(file.read(4 * dimensions), ">u4").tolist())
-            content = file.read(math.prod(shape) + 1)  # one byte more, to see the checksum at the end
-        return np.frombuffer(content, np.uint8).reshape(shape)
-    except (OSError, EOFError, zlib.error, ValueError, IndexError) as error:
-        rule = f"{path}: cannot be read, the file is damaged or only part of it"
-        raise DataError(Problem(rule, hint="delete it; it is downloaded again")) from error
+            found = file.read(len(start))
+            content = file.read(math.prod(shape) + 1)  # one byte more, so that the checksum is compared
+    except (OSError, EOFError, zlib.error) as error:
+        _refuse_idx(path, error)
+    if found != start or len(content) != math.prod(shape):
+        _refuse_idx(path, None)
+    return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def _refuse_idx(path: Path, error: Exception | None) -> NoReturn:
+    rule = f"{path}: cannot be read, the file is damaged or only part of it"
+    raise DataError(Problem(rule, hint="delete it; it is downloaded again")) from error
 
 
 def _download(name: str, way_out: str) -> Any:

@@ -285,16 +285,17 @@ def labels(column: Any) -> Labels:
 
 
 def plain_column(column: Any) -> Array:
-    """A column to pass through: numbers and booleans as they are, everything else as text or objects."""
+    """A column to pass through, (rows,): numbers as they are, everything else as text or objects."""
     import pyarrow as pa
 
     kind = column.type
     if column.null_count == 0 and (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-        values: Array = column.to_numpy()
-        return values
+        return np.asarray(column.to_numpy())
     if pa.types.is_temporal(kind):
         column = column.cast(pa.string())
-    return np.array(column.to_pylist(), dtype=object)
+    values = np.empty(len(column), dtype=object)
+    values[:] = column.to_pylist()  # np.array would make a matrix of lists of equal length
+    return values
 
 
 def raise_faults(origin: Origin, faults: Sequence[Fault], total: int) -> None:
