@@ -52,7 +52,7 @@ class Problem:
         text = f"{where}: {self.rule}" if where else self.rule
         if self.received is not ABSENT:
             text += f", received {show_value(self.received)}"
-        return f"{text}; {self.hint}" if self.hint else text
+        return printable(f"{text}; {self.hint}" if self.hint else text)
 
     def __str__(self) -> str:
         lines = [self.headline()]
@@ -108,8 +108,13 @@ def show_path(path: KeyPath) -> str:
     """`("layers", 2, "Dense", "units")` as `layers[2].Dense.units`."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        text += f"[{part}]" if isinstance(part, int) else ("." if text else "") + part[:60]
     return text
+
+
+def printable(text: str, instead: str = "\N{REPLACEMENT CHARACTER}") -> str:
+    """The text with what a terminal might act on, or cannot show, replaced."""
+    return "".join(char if char.isprintable() else instead for char in text)
 
 
 def show_value(value: Any, limit: int = 60) -> str:
@@ -130,7 +135,7 @@ def show_value(value: Any, limit: int = 60) -> str:
 def excerpt(place: Place, width: int = 100) -> list[str]:
     """The source line and a caret under the column, cut to `width` characters around the caret."""
     start = max(0, place.column - 1 - width // 2) if len(place.source) > width else 0
-    shown = "".join(char if char.isprintable() else " " for char in place.source[start : start + width])
+    shown = printable(place.source[start : start + width], " ")
     gutter = f"{place.line:>6} | "
     caret = " " * (len(gutter) + max(0, place.column - 1 - start)) + "^"
     return [gutter + shown, caret]
