@@ -365,6 +365,15 @@ WRONG_SETTINGS: dict[str, list[str]] = {
     "=3": [
         "--set =3: '' is not a path; begin with a key of the spec",
     ],
+    "fit.epochs+=3": [
+        "--set fit.epochs+=3: the path leads nowhere: '+=' adds to a list, not to 5; at fit.epochs",
+    ],
+    "metrics+=acuracy": [
+        "--set metrics+=acuracy metrics[1]: unknown metric, received 'acuracy'; did you mean 'accuracy'?",
+    ],
+    "extends=base.yaml": [
+        "--set extends=base.yaml extends: must stand in the file, not on the command line, received 'base.yaml'",
+    ],
     "optimizer=Adm": [
         "--set optimizer=Adm optimizer: unknown optimizer, received 'Adm'; did you mean 'Adam'?",
     ],
@@ -419,7 +428,7 @@ def test_wrong_spec_is_told_with_its_place(
 def test_wrong_setting_names_the_flag(
     setting: str, mlpcli: Callable[..., Result], spec_file: Callable[[str], Path]
 ) -> None:
-    spec = spec_file(GOOD)
+    spec = spec_file(GOOD + "metrics: [accuracy]\nfit: {epochs: 5}\n")
     result = mlpcli("train", spec, "--runs-dir", spec.parent / "runs", "--set", setting)
     _assert_refused(result, spec, WRONG_SETTINGS[setting])
 

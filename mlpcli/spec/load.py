@@ -12,10 +12,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from mlpcli.errors import ABSENT, KeyPath, MlpcliError, Problem, SpecError, nearest
+from mlpcli.spec.inherit import EXTENDS, read_spec_text
 from mlpcli.spec.overrides import apply_overrides
 from mlpcli.spec.parts import check_parts
 from mlpcli.spec.schema import NOT_YET, Spec
-from mlpcli.spec.text import SpecText, read_text
+from mlpcli.spec.text import SpecText
 
 MAX_SHOWN = 50  # problems in one error; past that a spec is not one
 
@@ -41,16 +42,16 @@ def load_spec(spec_path: Path, *, settings: Sequence[str] = ()) -> LoadedSpec:
     Raises:
         SpecError: with every problem that can be known without the data, in the order of the file.
     """
-    text = apply_overrides(read_text(spec_path), settings)
+    text = apply_overrides(read_spec_text(spec_path), settings)
     problems = list(text.problems)
-    if not isinstance(text.data, dict):
-        hint = "write keys such as dataset:, layers:, loss:"
-        raise SpecError(*problems, Problem("a spec must be a mapping", text.place(()), hint=hint))
     data = {"name": spec_path.stem, **text.data}
+    if EXTENDS in data:  # what the file itself extends is in the text by now
+        rule = "must stand in the file, not on the command line"
+        problems.append(Problem(rule, text.place((EXTENDS,)), (EXTENDS,), data.pop(EXTENDS)))
     spec, found = _validate(data)
     problems += (locate(problem, text) for problem in found)
     if problems or spec is None:
-        raise SpecError(*_in_order(problems))
+        raise SpecError(*_in_order(problems, text.file))
     return LoadedSpec(spec, text, spec_path, spec_path.read_text(encoding="utf-8-sig"))
 
 
@@ -185,7 +186,8 @@ def _known_keys(path: KeyPath) -> list[str]:
     field = _field(path)
     model = Spec if not path else _model_in(field.annotation) if field else None
     here = [key[-1] for key in NOT_YET if key[:-1] == path]
-    return [*(model.model_fields if model else ()), *here]
+    inherit = () if path else (EXTENDS,)
+    return [*(model.model_fields if model else ()), *here, *inherit]
 
 
 def _rule(path: KeyPath, item: Any) -> str:
@@ -200,18 +202,20 @@ def _field_hint(path: KeyPath) -> str:
     return field.description or "" if field else ""
 
 
-def _in_order(problems: list[Problem]) -> list[Problem]:
-    """By place; one problem to a place, and no more than anyone will read."""
+def _in_order(problems: list[Problem], file: str) -> list[Problem]:
+    """By place, those of `file` first; one problem to a place, and no more than anyone will read."""
     found: dict[Any, Problem] = {}
     for problem in problems:
         place = problem.place
-        key = (place.flag, place.line, place.column, problem.path) if place else problem
+        key = (place.flag, place.file, place.line, place.column, problem.path) if place else problem
         found.setdefault(key, problem)
-    ordered = sorted(found.values(), key=_order)
+    ordered = sorted(found.values(), key=lambda problem: _order(problem, file))
     rest = len(ordered) - MAX_SHOWN
     return ordered[:MAX_SHOWN] + ([Problem(f"and {rest} more problems")] if rest > 0 else [])
 
 
-def _order(problem: Problem) -> tuple[bool, int, int]:
+def _order(problem: Problem, file: str) -> tuple[bool, bool, str, int, int]:
     place = problem.place
-    return (bool(place.flag), place.line, place.column) if place else (False, 0, 0)
+    if place is None:
+        return False, False, "", 0, 0
+    return bool(place.flag), place.file != file, place.file, place.line, place.column

@@ -1,4 +1,7 @@
-"""`--set a.b[2].c=value`: changes to a spec from the command line, checked like the file itself."""
+"""`--set a.b[2].c=value`: changes to a spec from the command line, checked like the file itself.
+
+`=` replaces what stands at the path, a list as a whole; `[N]` one past a list's end, or `+=`, adds to it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from mlpcli.errors import KeyPath, Place, Problem, SpecError, show_path
+from mlpcli.errors import KeyPath, Place, Problem, SpecError, show_path, show_value
 from mlpcli.spec.text import SpecText, parse_value
 
 STEP = re.compile(r"(?:^|\.)([A-Za-z_][A-Za-z0-9_-]*)|\[(\d+)\]")
@@ -27,7 +30,9 @@ def apply_overrides(spec_text: SpecText, settings: Sequence[str]) -> SpecText:
     for setting in settings:
         flag = f"--set {setting}"
         try:
-            path, value = _split(setting, flag)
+            path, value, adds = _split(setting, flag)
+            if adds:
+                path, value = _added(data, path, value, flag)
             data = _put(data, path, value, flag)
         except SpecError as error:
             problems += error.problems
@@ -39,8 +44,11 @@ def apply_overrides(spec_text: SpecText, settings: Sequence[str]) -> SpecText:
     return replace(spec_text, data=data, flags=flags, marks=marks, problems=(*kept, *problems))
 
 
-def _split(setting: str, flag: str) -> tuple[KeyPath, Any]:
+def _split(setting: str, flag: str) -> tuple[KeyPath, Any, bool]:
+    """The path, the value, and whether it is to be added to a list."""
     text, equals, value = setting.partition("=")
+    adds = text.endswith("+")
+    text = text.removesuffix("+")
     if not equals:
         raise SpecError(
             Problem("must be path=value", Place(flag=flag), hint="for example --set fit.epochs=5")
@@ -58,7 +66,27 @@ def _split(setting: str, flag: str) -> tuple[KeyPath, Any]:
         raise SpecError(
             Problem(f"{text!r} is not a path", Place(flag=flag), hint="begin with a key of the spec")
         )
-    return tuple(path), parse_value(value, flag)
+    return tuple(path), parse_value(value, flag), adds
+
+
+def _added(data: Any, path: KeyPath, value: Any, flag: str) -> tuple[KeyPath, Any]:
+    """Where and what to put so that `value` ends the list at `path`; of a list, each of its items."""
+    old = _value_at(data, path)
+    if old is None:
+        return path, value if isinstance(value, list) else [value]
+    if not isinstance(old, list):
+        raise _leads_nowhere(path, f"'+=' adds to a list, not to {show_value(old)}", flag)
+    if isinstance(value, list):
+        return path, [*old, *value]
+    return (*path, len(old)), value
+
+
+def _value_at(data: Any, path: KeyPath) -> Any:
+    """What stands at `path`, or None."""
+    for step in path:
+        items: Any = dict(enumerate(data)) if isinstance(data, list) else data
+        data = items.get(step) if isinstance(items, dict) else None
+    return data
 
 
 def _put(data: Any, path: KeyPath, value: Any, flag: str) -> Any:

@@ -20,7 +20,6 @@ NOT_YET: dict[tuple[str, ...], str] = {
     ("start_from",): "the reuse of trained layers",
     ("tuner",): "hyperparameter search",
     ("plugins",): "plug-in files",
-    ("extends",): "inheriting from another spec",
     ("dataset", "weights"): "row weights",
     ("dataset", "rows"): "made datasets",
     ("dataset", "noise"): "made datasets",

@@ -31,10 +31,14 @@ DOUBTFUL_BOOL = re.compile(r"yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF")
 
 @dataclass(frozen=True)
 class Mark:
-    """Where a value, and the key before it, begin (line and column from 1)."""
+    """Where a value, and the key before it, begin (line and column from 1).
+
+    `file` is the spec that it was inherited from; empty for the spec's own values.
+    """
 
     value: tuple[int, int]
     key: tuple[int, int] | None = None
+    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class SpecText:
     lines: tuple[str, ...] = ()
     flags: dict[KeyPath, str] = field(default_factory=dict)  # paths that --set has put there
     problems: tuple[Problem, ...] = ()
+    bases: dict[str, tuple[str, ...]] = field(default_factory=dict)  # lines of the files it inherits from
 
     def place(self, path: KeyPath, *, key: bool = False) -> Place:
         """The place of the value at `path` (or of its key), or of the nearest value that holds it."""
@@ -62,12 +67,13 @@ class SpecText:
             if mark := self.marks.get(path[:end]):
                 at_key = (key and end == len(path)) or end < len(path)
                 line, column = mark.key if at_key and mark.key else mark.value
-                return self._at(line, column)
+                return self._at(line, column, mark.file)
         return self._at(1, 1)
 
-    def _at(self, line: int, column: int) -> Place:
-        source = self.lines[line - 1] if line <= len(self.lines) else ""
-        return Place(self.file, line, column, source)
+    def _at(self, line: int, column: int, base: str = "") -> Place:
+        lines = self.bases[base] if base else self.lines
+        source = lines[line - 1] if line <= len(lines) else ""
+        return Place(base or self.file, line, column, source)
 
 
 def read_text(spec_path: Path) -> SpecText:

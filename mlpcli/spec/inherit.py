@@ -1,0 +1,136 @@
+"""`extends: base.yaml`: a spec on top of another one, each value with the place in the file it comes from.
+
+Mappings merge, lists and everything else replace. A part of another class replaces the one below it
+(`optimizer: {Adam: ...}` over `{SGD: ...}`), since two classes in one mapping would mean nothing. `name`
+is not inherited: two specs should not share a folder of runs because one was written on top of the other.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mlpcli.errors import KeyPath, Problem, SpecError, nearest
+from mlpcli.spec.text import Mark, SpecText, read_text
+
+EXTENDS = "extends"
+
+
+def read_spec_text(spec_path: Path) -> SpecText:
+    """The text of a spec, with what it extends already in it; `extends` itself is taken out.
+
+    Raises:
+        SpecError: one of the files cannot be read, or the files extend each other in a circle.
+    """
+    return _read(spec_path, ())
+
+
+def _read(spec_path: Path, above: tuple[Path, ...]) -> SpecText:
+    """`above` are the specs that led here, the first one first."""
+    text = read_text(spec_path)
+    if not isinstance(text.data, dict):
+        hint = "write keys such as dataset:, layers:, loss:"
+        problem = Problem("a spec must be a mapping", text.place(()), hint=hint)
+        raise SpecError(*text.problems, problem)
+    if EXTENDS not in text.data:
+        return text
+    base_path = _base_path(text, spec_path, (*above, spec_path))
+    base = _read(base_path, (*above, spec_path))
+    return _lay_over(base, text, prefix=_way(spec_path.parent, base_path.parent))
+
+
+def _base_path(text: SpecText, spec_path: Path, chain: tuple[Path, ...]) -> Path:
+    given = text.data[EXTENDS]
+    place = text.place((EXTENDS,))
+    if not isinstance(given, str) or not given:
+        rule = "must be the path of another spec, from this spec's folder"
+        raise SpecError(Problem(rule, place, (EXTENDS,), given))
+    base_path = spec_path.parent / Path(given).expanduser()
+    if not base_path.exists():
+        beside = base_path.parent.glob("*.y*ml") if base_path.parent.is_dir() else ()
+        hint = nearest(base_path.name, (file.name for file in beside))
+        hint = hint or f"looked in '{base_path.parent.resolve()}'"
+        raise SpecError(Problem("there is no such file", place, (EXTENDS,), given, hint))
+    known = [path.resolve() for path in chain]
+    if base_path.resolve() in known:
+        circle = [path.name for path in chain[known.index(base_path.resolve()) :]]
+        rule = f"the specs extend each other in a circle: {' > '.join([*circle, base_path.name])}"
+        raise SpecError(Problem(rule, place, (EXTENDS,), given, "one of them must stand by itself"))
+    return base_path
+
+
+def _way(start: Path, end: Path) -> str:
+    """The path from one folder to another, empty when they are the same."""
+    way = os.path.relpath(end.resolve(), start.resolve())
+    return "" if way == "." else way
+
+
+def _lay_over(base: SpecText, over: SpecText, *, prefix: str) -> SpecText:
+    """The values of `base` with those of `over` put into them; `prefix` leads to the folder of `base`."""
+    below = {key: _moved(value, (key,), prefix) for key, value in base.data.items() if key != "name"}
+    own = {key: value for key, value in over.data.items() if key != EXTENDS}
+    replaced: list[KeyPath] = [("name",)]
+    data = _merge(below, own, (), replaced)
+    kept = {
+        path: mark if mark.file else Mark(mark.value, mark.key, base.file)
+        for path, mark in base.marks.items()
+        if path and not any(path[: len(top)] == top for top in replaced)
+    }
+    problems = [p for p in base.problems if p.path in kept or not p.path]
+    return replace(
+        over,
+        data=data,
+        marks=kept | {path: mark for path, mark in over.marks.items() if path[:1] != (EXTENDS,)},
+        problems=(*problems, *over.problems),
+        bases=base.bases | {base.file: base.lines},
+    )
+
+
+def _merge(below: Any, over: Any, path: KeyPath, replaced: list[KeyPath]) -> Any:
+    """`over` on top of `below`; notes the paths at which something of `below` is lost."""
+    if not _goes_into(below, over):
+        replaced.append(path)
+        return over
+    merged = dict(below)
+    for key, value in over.items():
+        merged[key] = _merge(below[key], value, (*path, key), replaced) if key in below else value
+    return merged
+
+
+def _goes_into(below: Any, over: Any) -> bool:
+    if not isinstance(below, dict) or not isinstance(over, dict):
+        return False
+    if "hp" in below or "hp" in over:  # a hyperparameter is one value
+        return False
+    return _class_of(below) == _class_of(over)
+
+
+def _class_of(value: dict[str, Any]) -> str | None:
+    """The class that a part names, or None for a mapping that is not a part."""
+    classes = [key for key in value if key[:1].isupper()]
+    return classes[0] if len(value) == 1 and classes else None
+
+
+FILE_KEYS: tuple[KeyPath, ...] = (("dataset", "path"), ("dataset", "test"), ("dataset", "validation"))
+"""Where a text is a file, which the spec that names it finds from its own folder."""
+
+
+def _moved(value: Any, path: KeyPath, prefix: str) -> Any:
+    """The value with the files it names found from the folder of the spec that inherits it."""
+    if not prefix:
+        return value
+    if isinstance(value, dict):
+        return {key: _moved(item, (*path, key), prefix) for key, item in value.items()}
+    if path == ("plugins",) and isinstance(value, list):
+        return [_moved_file(item, prefix) for item in value]
+    if path in FILE_KEYS or (path == ("dataset", "target") and str(value).endswith(".npy")):
+        return _moved_file(value, prefix)
+    return value
+
+
+def _moved_file(file: Any, prefix: str) -> Any:
+    if not isinstance(file, str) or file.startswith(("${", "~")):
+        return file
+    return os.path.normpath(Path(prefix) / file)
