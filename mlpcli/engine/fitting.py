@@ -16,18 +16,26 @@ from mlpcli.engine import compiled  # noqa: E402
 from mlpcli.engine.callbacks import loss_first  # noqa: E402
 
 
-def fit_model(model: Any, spec: Spec, dataset: Dataset, callbacks: list[Any], watcher: Any) -> dict[str, Any]:
-    """Train the model in place; returns what `run.json` says of the engine."""
+def fit_model(
+    model: Any,
+    spec: Spec,
+    dataset: Dataset,
+    callbacks: list[Any],
+    watcher: Any,
+    *,
+    initial_epoch: int = 0,
+) -> dict[str, Any]:
+    """Train the model in place from `initial_epoch` on; returns what `run.json` says of the engine."""
     began = time.monotonic()
     reason = "the spec asks for it" if spec.fit.engine == "keras" else ""
     if not reason:
         try:
-            _fit_compiled(model, spec, dataset, callbacks, watcher)
+            _fit_compiled(model, spec, dataset, callbacks, watcher, initial_epoch)
         except compiled.CannotCompile as error:
             reason = str(error)
             watcher.note(f"training with stock model.fit: {reason}")
     if reason:
-        _fit_keras(model, spec, dataset, callbacks, watcher)
+        _fit_keras(model, spec, dataset, callbacks, watcher, initial_epoch)
     epochs = len(model.history.epoch)
     seconds = time.monotonic() - began
     report = {
@@ -37,7 +45,9 @@ def fit_model(model: Any, spec: Spec, dataset: Dataset, callbacks: list[Any], wa
     return report | ({"reason": reason} if reason else {})
 
 
-def _fit_compiled(model: Any, spec: Spec, dataset: Dataset, callbacks: list[Any], watcher: Any) -> None:
+def _fit_compiled(
+    model: Any, spec: Spec, dataset: Dataset, callbacks: list[Any], watcher: Any, initial_epoch: int
+) -> None:
     epochs = spec.fit.epochs
     counter = _Counter()
 
@@ -50,6 +60,7 @@ def _fit_compiled(model: Any, spec: Spec, dataset: Dataset, callbacks: list[Any]
         _arrays(dataset.train),
         validation=_arrays(dataset.validation) if dataset.validation is not None else None,
         epochs=epochs,
+        initial_epoch=initial_epoch,
         batch_size=spec.fit.batch_size,
         shuffle=spec.fit.shuffle,
         seed=spec.seed,
@@ -117,12 +128,15 @@ class _Epochs(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
             self.watcher.step(self.epoch, self.epochs, batch + 1, self.steps, values)
 
 
-def _fit_keras(model: Any, spec: Spec, dataset: Dataset, callbacks: list[Any], watcher: Any) -> None:
+def _fit_keras(
+    model: Any, spec: Spec, dataset: Dataset, callbacks: list[Any], watcher: Any, initial_epoch: int
+) -> None:
     batches = _Batches(dataset.train, spec)
     validation = dataset.validation
     model.fit(
         batches,
         epochs=spec.fit.epochs,
+        initial_epoch=initial_epoch,
         shuffle=False,
         validation_data=(validation.x, validation.y) if validation is not None else None,
         validation_batch_size=spec.fit.batch_size,

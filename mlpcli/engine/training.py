@@ -9,9 +9,9 @@ import platform
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -94,13 +94,45 @@ def train(loaded: LoadedSpec, *, runs_dir: Path, watcher: Watcher, command: Sequ
         TrainingError: the training diverged; the folder keeps the last good state.
         KeyboardInterrupt: passed on, after the state so far was saved.
     """
-    clock = _Clock()
+    clock = Clock()
     with located(loaded):
         dataset, model = prepare(loaded, clock, watcher.stage)
-        _check_callbacks(loaded)
+        check_callbacks(loaded)
     run_dir = runs.create_run(runs_dir, loaded.spec.name)
-    record = _record(loaded, dataset, model, command)
-    session = _Session(loaded, dataset, model, run_dir, record, watcher, clock)
+    return train_into(run_dir, loaded, dataset, model, watcher=watcher, clock=clock, command=command)
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much of a run a training makes: all of it, or a search's trial, which leaves out what it can."""
+
+    saved_model: bool = True
+    figures: bool = True
+    splits: tuple[str, ...] = ("train", "validation", "test")  # those that are measured in the end
+    initial_epoch: int = 0  # epochs that the model has behind it
+    callbacks: tuple[Any, ...] = ()  # Keras callbacks beside the spec's
+    record: Mapping[str, Any] = field(default_factory=dict)  # what run.json says besides
+
+
+def train_into(
+    run_dir: Path,
+    loaded: LoadedSpec,
+    dataset: Dataset,
+    model: Any,
+    *,
+    watcher: Watcher,
+    clock: Clock | None = None,
+    command: Sequence[str] = (),
+    extent: Extent = Extent(),
+) -> Outcome:
+    """Train a checked and compiled model in a run folder that is there already.
+
+    Raises:
+        TrainingError: the training diverged, or a file could not be written.
+        KeyboardInterrupt: passed on, after the state so far was saved.
+    """
+    record = _record(loaded, dataset, model, command) | dict(extent.record)
+    session = _Session(loaded, dataset, model, run_dir, record, watcher, clock or Clock(), extent)
     with _recording(session):
         session.begin()
         session.fit()
@@ -108,32 +140,50 @@ def train(loaded: LoadedSpec, *, runs_dir: Path, watcher: Watcher, command: Sequ
 
 
 def prepare(
-    loaded: LoadedSpec, clock: _Clock | None = None, stage: Callable[[str], None] = lambda text: None
+    loaded: LoadedSpec, clock: Clock | None = None, stage: Callable[[str], None] = lambda text: None
 ) -> tuple[Dataset, Any]:
     """The data and the compiled model of a spec, checked against each other; nothing is written.
 
     Raises:
         SpecError, DataError: they do not go together. Places are not filled in: see `located`.
     """
-    from mlpcli.engine.checks import check_model, wants_classes
-
-    clock = clock or _Clock()
-    spec = loaded.spec
+    clock = clock or Clock()
     stage("reading the data")
-    dataset = load_dataset(
-        spec.dataset, seed=spec.seed, classes=wants_classes(spec.loss), folder=loaded.folder
-    )
+    dataset = load_data(loaded)
     clock.lap("data")
     stage("starting TensorFlow")
     import_keras()
     clock.lap("import")
     stage("building the model")
-    from mlpcli.engine.models import build_model
-
-    model = build_model(spec, dataset)
-    check_model(model, spec, dataset)
+    model = build_checked(loaded, dataset)
     clock.lap("build")
     return dataset, model
+
+
+def load_data(loaded: LoadedSpec) -> Dataset:
+    """The data of a spec, split and labelled as its loss needs it.
+
+    Raises:
+        SpecError, DataError: see `load_dataset`.
+    """
+    from mlpcli.engine.checks import wants_classes
+
+    spec = loaded.spec
+    return load_dataset(spec.dataset, seed=spec.seed, classes=wants_classes(spec.loss), folder=loaded.folder)
+
+
+def build_checked(loaded: LoadedSpec, dataset: Dataset) -> Any:
+    """The compiled model of a spec, held against its data.
+
+    Raises:
+        SpecError: Keras refuses a part, or model and data do not go together.
+    """
+    from mlpcli.engine.checks import check_model
+    from mlpcli.engine.models import build_model
+
+    model = build_model(loaded.spec, dataset)
+    check_model(model, loaded.spec, dataset)
+    return model
 
 
 def describe(loaded: LoadedSpec, dataset: Dataset, model: Any) -> Plan:
@@ -152,7 +202,7 @@ def describe(loaded: LoadedSpec, dataset: Dataset, model: Any) -> Plan:
     )
 
 
-class _Clock:
+class Clock:
     """Seconds by stage."""
 
     def __init__(self) -> None:
@@ -160,11 +210,13 @@ class _Clock:
         self.seconds: dict[str, float] = {}
 
     def lap(self, stage: str) -> None:
+        """Count the time since the last lap to a stage."""
         now = time.monotonic()
         self.seconds[stage] = round(self.seconds.get(stage, 0.0) + now - self._last, 3)
         self._last = now
 
     def total(self) -> float:
+        """Seconds since the clock was made."""
         return round(time.monotonic() - self.began, 3)
 
 
@@ -178,7 +230,8 @@ class _Session:
     run_dir: Path
     record: dict[str, Any]
     watcher: Watcher
-    clock: _Clock
+    clock: Clock
+    extent: Extent = Extent()
 
     def begin(self) -> None:
         """Write both specs and the record, before the first step."""
@@ -203,8 +256,15 @@ class _Session:
         from mlpcli.engine.callbacks import keeps_best, make_callbacks
         from mlpcli.engine.fitting import fit_model
 
-        callbacks = [*make_callbacks(self.loaded.spec, self.run_dir), self.keeper]
-        self.record["engine"] = fit_model(self.model, self.loaded.spec, self.dataset, callbacks, self.watcher)
+        callbacks = [*make_callbacks(self.loaded.spec, self.run_dir), *self.extent.callbacks, self.keeper]
+        self.record["engine"] = fit_model(
+            self.model,
+            self.loaded.spec,
+            self.dataset,
+            callbacks,
+            self.watcher,
+            initial_epoch=self.extent.initial_epoch,
+        )
         if keeps_best(self.loaded.spec):
             self.keeper.restore_best()
         self.clock.lap("fit")
@@ -219,12 +279,14 @@ class _Session:
         self.watcher.stage("saving the model")
         write_with(self.run_dir / runs.MODEL, self.model.save)
         self.clock.lap("model")
-        export_saved_model(
-            self.model, self.loaded.spec.loss, self.dataset.contract, self.run_dir / runs.SAVED_MODEL
-        )
-        self.clock.lap("saved_model")
+        if self.extent.saved_model:
+            export_saved_model(
+                self.model, self.loaded.spec.loss, self.dataset.contract, self.run_dir / runs.SAVED_MODEL
+            )
+            self.clock.lap("saved_model")
         self.watcher.stage("measuring every split")
-        metrics = {name: self._evaluate(split) for name, split in self.dataset.splits().items()}
+        measured = {k: split for k, split in self.dataset.splits().items() if k in self.extent.splits}
+        metrics = {name: self._evaluate(split) for name, split in measured.items()}
         write_json(self.run_dir / runs.METRICS, metrics)
         self.clock.lap("metrics")
         self.draw()
@@ -254,7 +316,7 @@ class _Session:
         """Draw the learning curves of the epochs so far."""
         from mlpcli.engine.figures import draw_learning_curves
 
-        if self.keeper.history:
+        if self.keeper.history and self.extent.figures:
             draw_learning_curves(
                 self.keeper.history,
                 self.run_dir / runs.LEARNING_CURVES,
@@ -313,7 +375,7 @@ def _recording(session: _Session) -> Iterator[None]:
         raise
 
 
-def _check_callbacks(loaded: LoadedSpec) -> None:
+def check_callbacks(loaded: LoadedSpec) -> None:
     """Make every callback once for its complaints, before a run folder exists."""
     from mlpcli.engine.callbacks import make_callbacks
 
