@@ -65,6 +65,11 @@ def show_json(document: Any) -> None:
     print(json.dumps(document, indent=2, ensure_ascii=False, default=str))
 
 
+def show_text(text: str) -> None:
+    """A document as it is, such as a spec or a script, on stdout."""
+    sys.stdout.write(text)
+
+
 def show_line(text: str, *, stderr: bool = False, style: str = "") -> None:
     """One line."""
     console(stderr=stderr).print(Text(text, style=style), soft_wrap=True)

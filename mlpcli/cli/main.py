@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from mlpcli.cli.check import check
 from mlpcli.cli.evaluate import evaluate
 from mlpcli.cli.predict import predict
 from mlpcli.cli.train import train
@@ -27,6 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(epilog="Example: mlpcli train configs/digits.yaml --set fit.epochs=5")(train)
+app.command(epilog="Example: mlpcli check configs/digits.yaml")(check)
 app.command(epilog="Example: mlpcli evaluate digits")(evaluate)
 app.command(epilog="Example: mlpcli predict digits rows.npy -o predictions.csv")(predict)
 

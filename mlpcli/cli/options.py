@@ -19,6 +19,9 @@ SetOption = Annotated[
 RunsDirOption = Annotated[
     Path, typer.Option("--runs-dir", metavar="DIR", help="The folder that holds the runs.")
 ]
+AdviceOption = Annotated[
+    bool, typer.Option("--advice/--no-advice", help="Tell rules of thumb that the spec goes against.")
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="One JSON document on stdout, everything else on stderr.")
 ]

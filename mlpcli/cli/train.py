@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import sys
 
-from mlpcli.cli.options import RUNS_DIR, DebugOption, JsonOption, RunsDirOption, SetOption, SpecArgument
+from mlpcli.cli.options import (
+    RUNS_DIR,
+    AdviceOption,
+    DebugOption,
+    JsonOption,
+    RunsDirOption,
+    SetOption,
+    SpecArgument,
+)
 
 
 def train(
     spec: SpecArgument,
     settings: SetOption = None,
     runs_dir: RunsDirOption = RUNS_DIR,
+    advice: AdviceOption = True,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -22,7 +31,7 @@ def train(
     from mlpcli.engine.training import train as train_spec
 
     with report.TrainingReport(stderr=json) as watcher:
-        outcome = train_spec(loaded, runs_dir=runs_dir, watcher=watcher, command=sys.argv)
+        outcome = train_spec(loaded, runs_dir=runs_dir, watcher=watcher, command=sys.argv, advice=advice)
     if json:
         report.show_json(report.outcome_json(outcome))
     else:

@@ -86,8 +86,15 @@ class Outcome:
     best_epoch: int | None
 
 
-def train(loaded: LoadedSpec, *, runs_dir: Path, watcher: Watcher, command: Sequence[str] = ()) -> Outcome:
-    """Train what the spec says, into a new folder under `runs_dir`.
+def train(
+    loaded: LoadedSpec,
+    *,
+    runs_dir: Path,
+    watcher: Watcher,
+    command: Sequence[str] = (),
+    advice: bool = True,
+) -> Outcome:
+    """Train what the spec says, into a new folder under `runs_dir`; with `advice`, note rules of thumb.
 
     Raises:
         SpecError, DataError: the spec and the data, or the model, do not go together; nothing was written.
@@ -135,6 +142,8 @@ def train_into(
     session = _Session(loaded, dataset, model, run_dir, record, watcher, clock or Clock(), extent)
     with _recording(session):
         session.begin()
+        if advice:
+            session.advise()
         session.fit()
         return session.finish()
 
@@ -247,6 +256,13 @@ class _Session:
             self.run_dir, monitor=self.monitor, more_is_better=more_is_better, on_epoch=self._on_epoch
         )
         self.clock.lap("begin")
+
+    def advise(self) -> None:
+        """Note the rules of thumb that the spec goes against; `check` says why."""
+        from mlpcli.engine.advice import advise
+
+        for item in advise(self.loaded.spec, self.dataset, self.model):
+            self.watcher.note(f"advice: {item.headline(self.loaded.text.place(item.path))}")
 
     def _on_epoch(self, epoch: int, logs: dict[str, float], seconds: float) -> None:
         self.watcher.epoch(epoch, self.loaded.spec.fit.epochs, logs, seconds)

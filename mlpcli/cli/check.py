@@ -1,0 +1,45 @@
+"""`mlpcli check`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from mlpcli.cli.options import AdviceOption, DebugOption, JsonOption, SetOption, SpecArgument
+
+
+def check(
+    spec: SpecArgument,
+    settings: SetOption = None,
+    time: Annotated[bool, typer.Option("--time", help="Measure the seconds of an epoch.")] = False,
+    advice: AdviceOption = True,
+    resolved: Annotated[
+        bool, typer.Option("--resolved", help="Print the spec with every default, ready to run, and no more.")
+    ] = False,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Everything that can be known before training: mistakes with their lines, or the plan."""
+    from mlpcli import report, report_plan
+    from mlpcli.errors import MlpcliError
+    from mlpcli.spec.load import load_spec
+
+    try:
+        loaded = load_spec(spec, settings=settings or ())
+        from mlpcli.engine.planning import forecast
+
+        found = forecast(loaded, timed=time)
+    except MlpcliError as error:
+        if json:
+            report.show_json(report_plan.problems_json(error, str(spec)))
+        raise
+    if not advice:
+        found = replace(found, advice=())
+    if resolved:
+        report.show_text(found.resolved)
+    elif json:
+        report.show_json(report_plan.forecast_json(found, loaded))
+    else:
+        report_plan.show_forecast(found, loaded)

@@ -1,0 +1,250 @@
+"""Rules of thumb about a spec that is right but may not do well: advice, never an error.
+
+Each piece of advice says what was seen, what to do instead, and why. Most are those of the textbook chapter
+that the configs follow (its section on hyperparameters).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mlpcli.data.dataset import Array, Contract, Dataset
+from mlpcli.errors import KeyPath, Place, printable, show_path
+from mlpcli.spec.schema import LayerSpec, PartSpec, Spec
+from mlpcli.start import import_keras
+
+PROBE_ROWS = 2000
+LARGE_INPUT = 10.0
+SMALL_INPUT = 0.1
+"""Root mean square and deviation of an input feature beyond which weights of Keras's usual size do badly."""
+
+USUAL_BATCH = 32
+DEEP = 3
+FAR_MORE = 20
+SKEWED = 10
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What was seen, what to do about it, and why; `path` leads to the value that it is about."""
+
+    seen: str
+    mend: str
+    reason: str
+    path: KeyPath = ()
+
+    def headline(self, place: Place) -> str:
+        """`file:line:column path: what was seen; what to do` on one line."""
+        return printable(f"{place} {show_path(self.path)}: {self.seen}; {self.mend}")
+
+
+def advise(spec: Spec, dataset: Dataset, model: Any) -> list[Advice]:
+    """Every rule of thumb that the spec goes against, in the order of a spec's keys."""
+    return [
+        *_inputs(dataset, model),
+        *_classes(spec, dataset),
+        *_sigmoids(spec),
+        *_waists(spec),
+        *_size(spec, dataset, model),
+        *_learning_rate(spec),
+        *_batch_size(spec),
+        *_patience(spec),
+    ]
+
+
+# ---------------------------------------------------------------- data
+
+
+def _inputs(dataset: Dataset, model: Any) -> Iterator[Advice]:
+    """What the first weights see, on some training rows."""
+    for values in _first_inputs(model, dataset):
+        features = values.reshape(len(values), -1)
+        size = float(np.sqrt(np.square(features).mean(axis=0)).max())
+        spread = float(features.std(axis=0).max())
+        reason = "weights start out for inputs of about 1: with others the steps are too large or too small"
+        if size > LARGE_INPUT:
+            yield Advice(
+                f"the inputs are not scaled: they reach the first weights at about {size:.3g}",
+                _scaling(dataset),
+                reason,
+                ("layers", 0),
+            )
+        elif 0 < spread < SMALL_INPUT:
+            yield Advice(
+                f"the inputs are not scaled: they deviate by {spread:.2g} at most",
+                "put Normalization first",
+                reason,
+                ("layers", 0),
+            )
+
+
+def _scaling(dataset: Dataset) -> str:
+    image = dataset.contract.dtype == "uint8"
+    return f"put Rescaling: {{scale: {1 / 255:.6f}}} first" if image else "put Normalization first"
+
+
+def _first_inputs(model: Any, dataset: Dataset) -> Iterator[Array]:
+    """The values that come into each layer that is the first with a kernel on its way from the input."""
+    keras = import_keras()
+    if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
+        return
+    untouched = {id(tensor) for tensor in model.inputs}
+    rows = _head(dataset.train.x, [tensor.name for tensor in model.inputs])
+    for layer in model.layers:
+        try:
+            tensors = keras.tree.flatten(layer.input)
+        except (AttributeError, ValueError):  # a layer in several places has no one input
+            continue
+        if not all(id(tensor) in untouched for tensor in tensors):
+            continue
+        if not layer.trainable_weights:
+            untouched |= {id(tensor) for tensor in keras.tree.flatten(layer.output)}
+        elif getattr(layer, "kernel", None) is not None:
+            yield np.asarray(keras.Model(model.inputs, tensors[0])(rows, training=False), np.float64)
+
+
+def _head(x: Any, names: list[str]) -> list[Array]:
+    """Some rows of each input, in the order of `names`."""
+    arrays = [x[name] for name in names] if isinstance(x, dict) else [x]
+    return [array[:PROBE_ROWS].astype(np.float32) for array in arrays]
+
+
+def _classes(spec: Spec, dataset: Dataset) -> Iterator[Advice]:
+    """A target whose classes are far from equally many."""
+    for name, counts in class_counts(dataset.contract, dataset.train.y).items():
+        most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
+        if counts[most] < SKEWED * counts[least] or getattr(spec.fit, "class_weight", None) is not None:
+            continue
+        what = f"the classes of {name}" if name else "the classes"
+        seen = f"{what} are skewed: {counts[most]:,} rows of {most}, {counts[least]:,} of {least}"
+        mend = "set fit.class_weight: balanced, and judge by precision and recall of each class"
+        yield Advice(seen, mend, "always guessing the largest class looks accurate", ("dataset",))
+
+
+# ---------------------------------------------------------------- layers
+
+
+def _sigmoids(spec: Spec) -> Iterator[Advice]:
+    """Sigmoids in a deep stack."""
+    found: list[KeyPath] = []
+    for index, layer in enumerate(spec.layers[:-1]):
+        if layer.class_name in ("Dense", "Activation") and layer.arguments.get("activation") == "sigmoid":
+            found += [("layers", index, layer.class_name, "activation")] * copies(layer)
+    if len(found) >= DEEP:
+        yield Advice(
+            f"{len(found)} hidden layers have a sigmoid",
+            "use relu, gelu or swish in hidden layers, sigmoid in the output alone",
+            "a sigmoid's slope is at most a quarter, so that gradients vanish on their way down a deep stack",
+            found[0],
+        )
+
+
+def _waists(spec: Spec) -> Iterator[Advice]:
+    """A hidden layer much narrower than both of its neighbours."""
+    if any(getattr(layer, "sources", None) for layer in spec.layers):
+        return  # in a graph the neighbours in the list are not the neighbours in the network
+    dense = [(i, layer) for i, layer in enumerate(spec.layers) if layer.class_name == "Dense"]
+    widths = [layer.arguments["units"] for _, layer in dense]
+    for place in range(len(dense) - 1):
+        before, width, after = widths[max(0, place - 1)], widths[place], widths[place + 1]
+        if (place == 0 or 2 * width <= before) and 2 * width <= after and after > 2:
+            yield Advice(
+                f"{width} units stand before a layer of {after}",
+                "give all hidden layers the same width, or make them narrower towards the output",
+                "what a narrow layer loses, no later layer can bring back",
+                ("layers", dense[place][0], "Dense", "units"),
+            )
+
+
+def _size(spec: Spec, dataset: Dataset, model: Any) -> Iterator[Advice]:
+    """Far more parameters than rows, with nothing against overfitting."""
+    parameters = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    rows = len(dataset.train)
+    guarded = any(part.class_name == "EarlyStopping" for part in spec.callbacks)
+    guarded |= any("Dropout" in layer.class_name or _regularized(layer) for layer in spec.layers)
+    if parameters > FAR_MORE * rows and not guarded:
+        yield Advice(
+            f"{parameters:,} parameters are trained on {rows:,} rows",
+            "use fewer units, or EarlyStopping, Dropout or an L2 kernel_regularizer",
+            "a network much larger than its data learns the rows by heart",
+            ("layers",),
+        )
+
+
+def _regularized(layer: LayerSpec) -> bool:
+    return any(name.endswith("regularizer") for name in layer.arguments)
+
+
+# ---------------------------------------------------------------- training
+
+
+def _learning_rate(spec: Spec) -> Iterator[Advice]:
+    """SGD at the rate it comes with."""
+    if spec.optimizer.class_name.lower() == "sgd" and "learning_rate" not in spec.optimizer.arguments:
+        yield Advice(
+            "SGD runs at its default learning rate, 0.01",
+            "choose one: mlpcli lr-find, or try 0.003, 0.03 and 0.1",
+            "the learning rate is the setting that matters most, and no rate suits every network",
+            ("optimizer",),
+        )
+
+
+def _batch_size(spec: Spec) -> Iterator[Advice]:
+    """Batches above the usual size without a warm-up of the learning rate."""
+    size = spec.fit.batch_size
+    if size > USUAL_BATCH and not _warms_up(spec.optimizer):
+        yield Advice(
+            f"batches of {size} rows start at the full learning rate",
+            "use 32, or warm the learning rate up, and choose the rate anew for this batch size",
+            "large batches can be unstable at first and may end up worse on new rows",
+            ("fit", "batch_size"),
+        )
+
+
+def _warms_up(optimizer: PartSpec) -> bool:
+    rate = optimizer.arguments.get("learning_rate")
+    if not isinstance(rate, dict):
+        return False
+    return any(name == "Warmup" or (arguments or {}).get("warmup_steps") for name, arguments in rate.items())
+
+
+def _patience(spec: Spec) -> Iterator[Advice]:
+    """Early stopping that never comes, or that keeps a model past its best."""
+    for index, part in enumerate(spec.callbacks):
+        path: KeyPath = ("callbacks", index, part.class_name)
+        patience = part.arguments.get("patience", DEFAULT_PATIENCE.get(part.class_name))
+        if isinstance(patience, int) and patience >= spec.fit.epochs:
+            yield Advice(
+                f"{part.class_name} waits {patience} epochs in a run of {spec.fit.epochs}",
+                "lower patience or raise fit.epochs",
+                "as it stands it can never act",
+                (*path, "patience") if "patience" in part.arguments else path,
+            )
+        elif part.class_name == "EarlyStopping" and not part.arguments.get("restore_best_weights"):
+            yield Advice(
+                "EarlyStopping leaves the model as it was when it stopped",
+                "add restore_best_weights: true",
+                f"by then it is {patience} epochs past its best",
+                path,
+            )
+
+
+DEFAULT_PATIENCE = {"EarlyStopping": 0, "ReduceLROnPlateau": 10}
+"""Keras's own defaults."""
+
+
+def copies(layer: LayerSpec) -> int:
+    """How many layers of the model a layer of the spec stands for."""
+    return int(getattr(layer, "repeat", 1))
+
+
+def class_counts(contract: Contract, y: Any) -> dict[str, dict[str, int]]:
+    """Rows of each class, by output (its name, empty for the only one); outputs of numbers are left out."""
+    if contract.classes is None:
+        return {}
+    counts = y.sum(axis=0) if contract.one_hot else np.bincount(y, minlength=len(contract.classes))
+    return {"": {name: int(count) for name, count in zip(contract.classes, counts, strict=True)}}

@@ -1,0 +1,163 @@
+"""What a training would do, known before it is done: for `check`."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mlpcli import runs
+from mlpcli.data.dataset import Dataset, Split
+from mlpcli.engine.advice import Advice, advise, class_counts
+from mlpcli.engine.training import Plan, check_callbacks, describe, prepare
+from mlpcli.errors import KeyPath
+from mlpcli.spec.load import LoadedSpec, located
+from mlpcli.spec.resolve import resolve_spec
+from mlpcli.spec.schema import Spec
+from mlpcli.start import import_keras
+
+TIMED_EPOCHS = 4
+TIMED_STEPS = 500
+"""Of a measurement: epochs, the first of which compiles, and the most steps of each."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that a training takes beside TensorFlow's own.
+
+    data: every split's rows and targets; state: weights and what the optimizer keeps for each;
+    batch: the outputs of every layer for one batch.
+    """
+
+    data: int
+    state: int
+    batch: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.data + self.state + self.batch
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A spec that may be trained, and what would come of it.
+
+    layer_paths: for each of `plan.layers`, the path of its line in the spec.
+    classes: by split and output (empty for the only one), rows of each class.
+    files: of the run folder, folders with a slash at the end.
+    seconds_per_epoch: measured, or None.
+    """
+
+    plan: Plan
+    epochs: int
+    layer_paths: tuple[KeyPath, ...]
+    classes: dict[str, dict[str, dict[str, int]]]
+    memory: Memory
+    files: tuple[str, ...]
+    advice: tuple[Advice, ...]
+    resolved: str
+    seconds_per_epoch: float | None = None
+
+
+def forecast(loaded: LoadedSpec, *, timed: bool = False) -> Forecast:
+    """Everything that `train` would check, and what it would then do; nothing is written.
+
+    timed: measure a few epochs, on at most TIMED_STEPS steps of the training rows.
+
+    Raises:
+        SpecError, DataError: the spec and the data, or the model, do not go together.
+    """
+    with located(loaded):
+        dataset, model = prepare(loaded)
+        check_callbacks(loaded)
+    spec = loaded.spec
+    plan = describe(loaded, dataset, model)
+    return Forecast(
+        plan,
+        spec.fit.epochs,
+        layer_paths(model, spec),
+        {name: class_counts(dataset.contract, split.y) for name, split in dataset.splits().items()},
+        _memory(model, spec, dataset),
+        run_files(spec),
+        tuple(advise(spec, dataset, model)),
+        resolve_spec(loaded, dataset.division),
+        seconds_per_epoch(spec, dataset, model) if timed else None,
+    )
+
+
+def layer_paths(model: Any, spec: Spec) -> tuple[KeyPath, ...]:
+    """The path in the spec of each layer of the model, inputs left out."""
+    return tuple(("layers", index) for index in range(len(spec.layers)))
+
+
+def _memory(model: Any, spec: Spec, dataset: Dataset) -> Memory:
+    splits = dataset.splits().values()
+    data = sum(_bytes(split.x) + _bytes(split.y) for split in splits)
+    model.optimizer.build(model.trainable_variables)
+    held = [*model.weights, *model.optimizer.variables]
+    state = sum(math.prod(variable.shape) * 4 for variable in held)
+    sizes = [math.prod(size or 1 for size in layer.output.shape[1:]) for layer in model.layers]
+    return Memory(data, state, sum(sizes) * 4 * min(spec.fit.batch_size, len(dataset.train)))
+
+
+def _bytes(arrays: Any) -> int:
+    return sum(int(array.nbytes) for array in import_keras().tree.flatten(arrays))
+
+
+def run_files(spec: Spec) -> tuple[str, ...]:
+    """What a finished run of the spec holds; folders end with a slash."""
+    files = [runs.SPEC, runs.RESOLVED, runs.RECORD, runs.HISTORY, runs.METRICS, runs.MODEL]
+    files += [f"{runs.SAVED_MODEL}/", f"{runs.CHECKPOINTS}/", f"{runs.TENSORBOARD}/", f"{runs.PLOTS}/"]
+    return tuple(files)
+
+
+def seconds_per_epoch(spec: Spec, dataset: Dataset, model: Any) -> float:
+    """Seconds of an epoch on the engine that the spec asks for; trains the model, which is then of no use."""
+    from mlpcli.engine.fitting import fit_model
+
+    keras = import_keras()
+    rows = min(len(dataset.train), TIMED_STEPS * spec.fit.batch_size)
+    share = rows / len(dataset.train)
+    some = replace(
+        dataset,
+        train=_first(dataset.train, rows),
+        validation=_first(dataset.validation, math.ceil(share * len(dataset.validation)))
+        if dataset.validation
+        else None,
+    )
+    clock = _EpochClock()
+    callback = keras.callbacks.LambdaCallback(on_epoch_begin=clock.begin, on_epoch_end=clock.end)
+    short = spec.model_copy(update={"fit": spec.fit.model_copy(update={"epochs": TIMED_EPOCHS})})
+    fit_model(model, short, some, [callback], _Silent())
+    return min(clock.seconds[1:]) / share
+
+
+def _first(split: Split, rows: int) -> Split:
+    take = import_keras().tree.map_structure
+    return Split(take(lambda a: a[:rows], split.x), take(lambda a: a[:rows], split.y), split.rows[:rows])
+
+
+class _EpochClock:
+    """Seconds of each epoch."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self._began = 0.0
+
+    def begin(self, epoch: int, logs: Any = None) -> None:
+        self._began = time.perf_counter()
+
+    def end(self, epoch: int, logs: Any = None) -> None:
+        self.seconds.append(time.perf_counter() - self._began)
+
+
+class _Silent:
+    """A watcher of a measurement, which nobody watches."""
+
+    def step(self, epoch: int, epochs: int, done: int, total: int, logs: dict[str, float]) -> None:
+        """Some steps are done."""
+
+    def note(self, text: str) -> None:
+        """The engine has fallen back; `train` will say so."""

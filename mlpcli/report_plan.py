@@ -1,0 +1,162 @@
+"""What `check` shows: the plan of a training as text and as JSON, advice, and mistakes as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from mlpcli.errors import ABSENT, MlpcliError, Place, Problem, show_path
+from mlpcli.report import console, duration, table
+
+if TYPE_CHECKING:
+    from mlpcli.engine.advice import Advice
+    from mlpcli.engine.planning import Forecast
+    from mlpcli.spec.load import LoadedSpec
+
+MOST_CLASSES = 12
+
+
+def show_forecast(forecast: Forecast, loaded: LoadedSpec) -> None:
+    """The data, the layers beside their lines, steps, memory, files, and advice."""
+    out = console()
+    plan = forecast.plan
+    out.print(Text(f"{loaded.file}: no mistakes", style="bold"))
+    out.print(Text(f"data    {plan.source}"))
+    out.print(table(("split", "rows"), [(name, f"{count:,}") for name, count in plan.rows.items()]))
+    for output, counts in forecast.classes.get("train", {}).items():
+        out.print(Text(f"classes {output + ': ' if output else ''}{_balance(counts)}"))
+    out.print()
+    out.print(_layer_table(forecast, loaded))
+    fixed = plan.parameters - plan.trainable
+    out.print(f"{plan.parameters:,} parameters" + (f" ({plan.trainable:,} of them trained)" if fixed else ""))
+    out.print()
+    out.print(Text(f"epochs  {forecast.epochs:,} of {plan.steps:,} steps{_time(forecast)}"))
+    out.print(Text(f"memory  {_memory(forecast)}"))
+    out.print(Text(f"files   runs/{plan.name}/<date>_<time>/: {' '.join(forecast.files)}"))
+    show_advice(forecast.advice, loaded)
+    out.print(Text(f"next    mlpcli train {loaded.file}"))
+
+
+def show_advice(advice: tuple[Advice, ...], loaded: LoadedSpec) -> None:
+    """Each piece of advice in two lines: the place, what was seen and what to do; then why."""
+    out = console()
+    for item in advice:
+        out.print(Text(f"advice  {item.headline(loaded.text.place(item.path))}", style="yellow"))
+        out.print(Text(f"        because {item.reason}"))
+
+
+def _layer_table(forecast: Forecast, loaded: LoadedSpec) -> Any:
+    rows = []
+    for layer, path in zip(forecast.plan.layers, forecast.layer_paths, strict=True):
+        place = loaded.text.place(path)
+        shape = " x ".join(str(size) for size in layer.shape[1:]) or "1"
+        rows.append((_line(place, loaded), layer.name, layer.kind, shape, f"{layer.parameters:,}"))
+    made = table(("line", "layer", "class", "output", "parameters"), rows)
+    made.columns[1].justify = made.columns[2].justify = "left"
+    return made
+
+
+def _line(place: Place, loaded: LoadedSpec) -> str:
+    """The line alone for a value of the spec itself; with the file or the flag for others."""
+    if place.flag:
+        return "--set"
+    return str(place.line) if place.file == loaded.text.file else f"{place.file}:{place.line}"
+
+
+def _balance(counts: dict[str, int]) -> str:
+    total = max(1, sum(counts.values()))
+    shown = [f"{name} {count:,} ({100 * count / total:.1f}%)" for name, count in counts.items()]
+    rest = len(shown) - MOST_CLASSES
+    return f"{len(counts)}: " + ", ".join(shown[:MOST_CLASSES]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _time(forecast: Forecast) -> str:
+    seconds = forecast.seconds_per_epoch
+    if seconds is None:
+        return ""
+    return f", {duration(seconds)} each: at most {duration(seconds * forecast.epochs)} in all"
+
+
+def _memory(forecast: Forecast) -> str:
+    memory = forecast.memory
+    parts = f"data {size(memory.data)}, weights and optimizer {size(memory.state)}, "
+    return f"{size(memory.total)} over TensorFlow's own: {parts}one batch {size(memory.batch)}"
+
+
+def size(count: int) -> str:
+    """Bytes as `512 bytes`, `4.2 KB`, `188 MB`."""
+    value, unit = float(count), "bytes"
+    for larger in ("KB", "MB", "GB", "TB"):
+        if value < 1000:
+            break
+        value, unit = value / 1000, larger
+    return f"{value:.0f} {unit}" if unit == "bytes" or value >= 100 else f"{value:.1f} {unit}"
+
+
+def forecast_json(forecast: Forecast, loaded: LoadedSpec) -> dict[str, Any]:
+    """The plan for scripts and editors; `problems` is empty, since there is a plan."""
+    plan, memory = forecast.plan, forecast.memory
+    layers = [
+        {
+            "name": layer.name,
+            "class": layer.kind,
+            "output": list(layer.shape[1:]),
+            "parameters": layer.parameters,
+            "place": _place_json(loaded.text.place(path)),
+        }
+        for layer, path in zip(plan.layers, forecast.layer_paths, strict=True)
+    ]
+    return {
+        "spec": str(loaded.file),
+        "valid": True,
+        "problems": [],
+        "name": plan.name,
+        "data": plan.source,
+        "rows": plan.rows,
+        "classes": {
+            split: {output or "target": counts for output, counts in outputs.items()}
+            for split, outputs in forecast.classes.items()
+            if outputs
+        },
+        "layers": layers,
+        "parameters": plan.parameters,
+        "trainable": plan.trainable,
+        "epochs": forecast.epochs,
+        "steps": plan.steps,
+        "seconds_per_epoch": forecast.seconds_per_epoch,
+        "memory": {"data": memory.data, "state": memory.state, "batch": memory.batch},
+        "files": list(forecast.files),
+        "advice": [
+            {
+                "path": show_path(item.path),
+                "place": _place_json(loaded.text.place(item.path)),
+                "seen": item.seen,
+                "mend": item.mend,
+                "reason": item.reason,
+            }
+            for item in forecast.advice
+        ],
+    }
+
+
+def problems_json(error: MlpcliError, spec: str) -> dict[str, Any]:
+    """Every mistake of a spec, for scripts and editors."""
+    return {"spec": spec, "valid": False, "problems": [_problem_json(problem) for problem in error.problems]}
+
+
+def _problem_json(problem: Problem) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "path": show_path(problem.path),
+        "place": _place_json(problem.place) if problem.place else None,
+        "rule": problem.rule,
+        "hint": problem.hint,
+        "message": problem.headline(),
+    }
+    return document if problem.received is ABSENT else document | {"received": problem.received}
+
+
+def _place_json(place: Place) -> dict[str, Any]:
+    if place.flag:
+        return {"flag": place.flag}
+    return {"file": place.file, "line": place.line, "column": place.column}
