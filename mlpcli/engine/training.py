@@ -106,7 +106,10 @@ def train(
         dataset, model = prepare(loaded, clock, watcher.stage)
         check_callbacks(loaded)
     run_dir = runs.create_run(runs_dir, loaded.spec.name)
-    return train_into(run_dir, loaded, dataset, model, watcher=watcher, clock=clock, command=command)
+    extent = Extent(advice=advice)
+    return train_into(
+        run_dir, loaded, dataset, model, watcher=watcher, clock=clock, command=command, extent=extent
+    )
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,7 @@ class Extent:
     saved_model: bool = True
     figures: bool = True
     splits: tuple[str, ...] = ("train", "validation", "test")  # those that are measured in the end
+    advice: bool = False  # rules of thumb are noted
     initial_epoch: int = 0  # epochs that the model has behind it
     callbacks: tuple[Any, ...] = ()  # Keras callbacks beside the spec's
     record: Mapping[str, Any] = field(default_factory=dict)  # what run.json says besides
@@ -142,7 +146,7 @@ def train_into(
     session = _Session(loaded, dataset, model, run_dir, record, watcher, clock or Clock(), extent)
     with _recording(session):
         session.begin()
-        if advice:
+        if extent.advice:
             session.advise()
         session.fit()
         return session.finish()
