@@ -24,6 +24,7 @@ from mlpcli.files import write_json, write_text
 from mlpcli.runs import Run
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.resolve import resolve_spec
+from mlpcli.spec.space import show_label
 from mlpcli.start import import_keras
 
 EVALUATION_ROWS = 4096
@@ -106,6 +107,9 @@ def train(
         dataset, model = prepare(loaded, clock, watcher.stage)
         check_callbacks(loaded)
     run_dir = runs.create_run(runs_dir, loaded.spec.name)
+    if loaded.values:
+        shown = ", ".join(f"{name} {show_label(value)}" for name, value in loaded.values.items())
+        watcher.note(f"hyperparameters at their defaults: {shown}; mlpcli tune searches them")
     extent = Extent(advice=advice)
     return train_into(
         run_dir, loaded, dataset, model, watcher=watcher, clock=clock, command=command, extent=extent
@@ -419,6 +423,7 @@ def _record(loaded: LoadedSpec, dataset: Dataset, model: Any, command: Sequence[
         "started": _now(),
         "spec": str(loaded.file.resolve()),
         "command": list(command),
+        **({"hyperparameters": loaded.values} if loaded.values else {}),
         "versions": {"mlpcli": mlpcli.__version__, "python": platform.python_version(), **_versions()},
         "commit": _commit(loaded.folder),
         "host": {

@@ -13,10 +13,13 @@ from pydantic.fields import FieldInfo
 
 from mlpcli.errors import ABSENT, KeyPath, MlpcliError, Problem, SpecError, nearest
 from mlpcli.spec.inherit import EXTENDS, read_spec_text
-from mlpcli.spec.overrides import apply_overrides
 from mlpcli.spec.parts import check_parts
 from mlpcli.spec.schema import NOT_YET, Spec
+from mlpcli.spec.search import find_space, unread_places
+from mlpcli.spec.space import Space, Values
+from mlpcli.spec.substitution import apply_settings, substitute
 from mlpcli.spec.text import SpecText
+from mlpcli.spec.tuners import check_tuner
 
 MAX_SHOWN = 50  # problems in one error; past that a spec is not one
 
@@ -29,6 +32,9 @@ class LoadedSpec:
     text: SpecText
     file: Path
     raw: str  # the file's text, as given
+    source: SpecText  # with its hyperparameters still in it
+    space: Space
+    values: dict[str, Any]  # of the hyperparameters that count, by name
 
     @property
     def folder(self) -> Path:
@@ -42,17 +48,50 @@ def load_spec(spec_path: Path, *, settings: Sequence[str] = ()) -> LoadedSpec:
     Raises:
         SpecError: with every problem that can be known without the data, in the order of the file.
     """
-    text = apply_overrides(read_spec_text(spec_path), settings)
-    problems = list(text.problems)
-    data = {"name": spec_path.stem, **text.data}
-    if EXTENDS in data:  # what the file itself extends is in the text by now
+    source = apply_settings(read_spec_text(spec_path), settings)
+    problems = list(source.problems)
+    if EXTENDS in source.data:  # what the file itself extends is in the text by now
         rule = "must stand in the file, not on the command line"
-        problems.append(Problem(rule, text.place((EXTENDS,)), (EXTENDS,), data.pop(EXTENDS)))
-    spec, found = _validate(data)
-    problems += (locate(problem, text) for problem in found)
+        problems.append(Problem(rule, source.place((EXTENDS,)), (EXTENDS,), source.data[EXTENDS]))
+        source = replace(source, data={key: item for key, item in source.data.items() if key != EXTENDS})
+    space, found = find_space(source)
+    problems += (locate(problem, source) for problem in found)
+    raw = spec_path.read_text(encoding="utf-8-sig")
+    loaded: LoadedSpec | None = None
+    for values in space.variants():  # a mistake in the third optimizer is told before the search, not in it
+        made, others = _with_values(source, space, values, spec_path, raw)
+        loaded = loaded or made
+        problems += others
+    if problems or loaded is None:
+        raise SpecError(*_in_order(problems, source.file))
+    return loaded
+
+
+def with_values(loaded: LoadedSpec, values: Values) -> LoadedSpec:
+    """The same spec with other values for its hyperparameters; those not named have their defaults.
+
+    Raises:
+        SpecError: a value does not fit where it stands.
+    """
+    values = loaded.space.defaults | dict(values)
+    made, problems = _with_values(loaded.source, loaded.space, values, loaded.file, loaded.raw)
+    if made is None:
+        raise SpecError(*_in_order(problems, loaded.source.file))
+    return made
+
+
+def _with_values(
+    source: SpecText, space: Space, values: Values, file: Path, raw: str
+) -> tuple[LoadedSpec | None, list[Problem]]:
+    """The spec with these values, or None and what is wrong with it, placed."""
+    made = substitute(source, space, values)
+    data = {"name": file.stem, **made.text.data}
+    spec, problems = _validate(data)
+    unread = list(unread_places(data))  # what is wrong with these has been told
+    problems = [p for p in problems if not any(p.path[: len(path)] == path for path in unread)]
     if problems or spec is None:
-        raise SpecError(*_in_order(problems, text.file))
-    return LoadedSpec(spec, text, spec_path, spec_path.read_text(encoding="utf-8-sig"))
+        return None, [locate(problem, made.text) for problem in problems]
+    return LoadedSpec(spec, made.text, file, raw, source, space, made.used), []
 
 
 def locate(problem: Problem, text: SpecText) -> Problem:
@@ -88,6 +127,7 @@ def _validate(data: dict[str, Any]) -> tuple[Spec | None, list[Problem]]:
     }
     parts = check_parts(supported)
     problems += parts
+    problems += check_tuner(supported.get("tuner"))
     spec = None
     try:
         spec = Spec.model_validate(supported)

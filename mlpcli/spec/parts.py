@@ -255,9 +255,6 @@ def _unknown_argument(class_name: str, name: str, path: KeyPath, known: tuple[st
 
 def _check_value(value: Any, default: Any, path: KeyPath, namespace: str) -> Iterator[Problem]:
     name = str(path[-1])
-    if isinstance(value, dict) and "hp" in value:
-        yield Problem("hyperparameters are not supported yet", path=path, received=value)
-        return
     kind = _kind_of_argument(name)
     if kind and isinstance(value, str | dict):
         yield from _check_nested(value, path, kind)

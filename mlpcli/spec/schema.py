@@ -18,7 +18,6 @@ NOT_YET: dict[tuple[str, ...], str] = {
     ("model",): "a model class from a plug-in",
     ("loss_weights",): "several outputs",
     ("start_from",): "the reuse of trained layers",
-    ("tuner",): "hyperparameter search",
     ("plugins",): "plug-in files",
     ("dataset", "weights"): "row weights",
     ("dataset", "rows"): "made datasets",
@@ -115,6 +114,48 @@ class FitSpec(Section):
     ] = "float32"
 
 
+class ObjectiveSpec(Section):
+    """What a search makes as good as it can: a logged metric, and which way is better."""
+
+    name: Annotated[str, Field(description="the name of a metric, such as val_accuracy")]
+    direction: Annotated[str, Field(pattern="^(min|max)$", description="min or max")]
+
+
+WHOLE_ABOVE_0 = "a whole number above 0"
+
+
+class TunerSpec(Section):
+    """How to search: a Keras Tuner class with its own arguments, and what becomes of the best.
+
+    Arguments that are None were not given: the class has its own defaults.
+    """
+
+    algorithm: Annotated[
+        str, Field(description="RandomSearch, GridSearch, Hyperband or BayesianOptimization")
+    ] = "RandomSearch"
+    objective: Annotated[
+        ObjectiveSpec | str | None,
+        Field(description="the name of a metric, or {name: val_accuracy, direction: max}"),
+    ] = None
+    max_trials: Annotated[int | None, Field(gt=0, description=WHOLE_ABOVE_0)] = None
+    seed: Annotated[int | None, Field(ge=0, lt=2**32, description="a whole number from 0 to 4294967295")] = (
+        None
+    )
+    max_retries_per_trial: Annotated[int, Field(ge=0, description="a whole number of at least 0")] = 0
+    max_consecutive_failed_trials: Annotated[int, Field(gt=0, description=WHOLE_ABOVE_0)] = 3
+    num_initial_points: Annotated[int | None, Field(gt=0, description=WHOLE_ABOVE_0)] = None
+    alpha: Annotated[float | None, Field(gt=0, description="a number above 0")] = None
+    beta: Annotated[float | None, Field(ge=0, description="a number of at least 0")] = None
+    max_epochs: Annotated[int | None, Field(gt=0, description=WHOLE_ABOVE_0)] = None
+    factor: Annotated[int | None, Field(gt=1, description="a whole number above 1")] = None
+    hyperband_iterations: Annotated[int | None, Field(gt=0, description=WHOLE_ABOVE_0)] = None
+    promote: Annotated[int, Field(ge=0, description="how many of the best are trained again, 0 for none")] = 2
+    seeds: Annotated[int, Field(gt=0, description="with how many seeds, a whole number above 0")] = 2
+    refit: Annotated[
+        str, Field(pattern="^(train|full)$", description="train, or full (training and validation rows)")
+    ] = "train"
+
+
 class Spec(Section):
     """One experiment."""
 
@@ -137,3 +178,4 @@ class Spec(Section):
     metrics: Annotated[list[PartSpec], Field(description="a list of Keras metrics")] = []
     fit: Annotated[FitSpec, Field(description="a mapping of epochs, batch_size, ...")] = FitSpec()
     callbacks: Annotated[list[PartSpec], Field(description="a list of Keras callbacks")] = []
+    tuner: Annotated[TunerSpec | None, Field(description="a mapping of algorithm, objective, ...")] = None

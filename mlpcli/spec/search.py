@@ -1,0 +1,334 @@
+"""Hyperparameters in a spec: finding them in its plain values, and putting values in their place.
+
+A mapping with the key `hp` stands for a value that may be searched:
+
+    {hp: int, min: 16, max: 256, step: 16, sampling: log, default: 32, name: units}
+    {hp: float, min: 1e-4, max: 1e-2, sampling: log}
+    {hp: choice, values: [SGD, {Adam: {learning_rate: {hp: float, min: 1e-4, max: 1e-2}}}]}
+    {hp: boolean}
+
+The values are put in by `spec/substitution.py`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mlpcli.errors import ABSENT, KeyPath, Problem, nearest, show_path, show_value
+from mlpcli.spec.space import (
+    BOOLEAN,
+    CHOICE,
+    FLOAT,
+    INT,
+    KINDS,
+    Condition,
+    Conjunction,
+    Option,
+    Parameter,
+    Space,
+    Value,
+    derived_name,
+    merge_conditions,
+    same,
+    show_label,
+)
+from mlpcli.spec.text import SpecText
+
+KEYS = {
+    INT: ("hp", "name", "min", "max", "step", "sampling", "default"),
+    FLOAT: ("hp", "name", "min", "max", "step", "sampling", "default"),
+    CHOICE: ("hp", "name", "values", "default"),
+    BOOLEAN: ("hp", "name", "default"),
+}
+SAMPLINGS = ("linear", "log", "reverse_log")
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\[\]-]{0,99}")
+FIXED_KEYS = ("name", "tuner", "plugins", "extends")
+"""Keys of a spec that a search cannot change: they say what the search is."""
+COLUMN_KEYS = (("dataset", "features"), ("dataset", "target"))
+"""Mappings by column name, in which a column may be called hp."""
+
+
+def find_space(text: SpecText) -> tuple[Space, list[Problem]]:
+    """Every hyperparameter of a spec, and what is wrong with them, paths into `text`."""
+    finder = _Finder(text)
+    finder.visit(text.data, (), ())
+    return finder.finish(), finder.problems
+
+
+def is_hyperparameter(value: Any, path: KeyPath) -> bool:
+    """Whether a mapping stands for a value to be searched."""
+    if not isinstance(value, dict) or not isinstance(value.get("hp"), str):
+        return False
+    return path not in COLUMN_KEYS or value["hp"] in KINDS
+
+
+def unread_places(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
+    """Where hyperparameters stand in plain values, nested ones left out."""
+    if is_hyperparameter(value, path):
+        yield path
+        return
+    items: Any = (
+        value if isinstance(value, dict) else dict(enumerate(value)) if isinstance(value, list) else {}
+    )
+    for key, item in items.items():
+        yield from unread_places(item, (*path, key))
+
+
+@dataclass
+class _Found:
+    """A hyperparameter as it stands at one place."""
+
+    parameter: Parameter
+    conditions: Conjunction
+
+
+class _Finder:
+    """Walks a spec's values from the top, noting each hyperparameter and the conditions on the way."""
+
+    def __init__(self, text: SpecText) -> None:
+        self.text = text
+        self.problems: list[Problem] = []
+        self.found: dict[str, list[_Found]] = {}
+        self.nodes: dict[KeyPath, str] = {}
+        self.by_mark: dict[tuple[str, tuple[int, int]], str] = {}
+        self.broken: set[tuple[str, tuple[int, int]]] = set()  # told once, however many aliases there are
+
+    def visit(self, value: Any, path: KeyPath, conditions: Conjunction) -> None:
+        """Look at a value and everything inside it."""
+        if is_hyperparameter(value, path):
+            self._add(value, path, conditions)
+        elif isinstance(value, dict):
+            repeat = value.get("repeat")
+            if path[:1] == ("layers",) and is_hyperparameter(repeat, (*path, "repeat")):
+                self.visit(repeat, (*path, "repeat"), conditions)
+                conditions += self._while_repeated((*path, "repeat"))
+                value = {key: item for key, item in value.items() if key != "repeat"}
+            for key, item in value.items():
+                self.visit(item, (*path, key), conditions)
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                self.visit(item, (*path, index), conditions)
+
+    def _while_repeated(self, path: KeyPath) -> Conjunction:
+        """What a layer's own hyperparameters depend on: that there is at least one copy of it."""
+        name = self.nodes.get(path)
+        if name is None:
+            return ()
+        repeat = self.found[name][0].parameter
+        if repeat.kind != INT or repeat.minimum != 0 or repeat.step not in (None, 1) or repeat.maximum == 0:
+            return ()
+        return (Condition(name, tuple(range(1, int(repeat.maximum or 0) + 1))),)
+
+    def _add(self, node: dict[str, Any], path: KeyPath, conditions: Conjunction) -> None:
+        if path[0] in FIXED_KEYS:
+            self.problems.append(Problem(f"{path[0]} cannot be searched", path=path, received=node))
+            return
+        mark = self._mark(path)
+        if mark in self.broken:
+            return
+        reader = _Reader(node, path)
+        parameter = reader.read(self._name(node, path))
+        self.problems += reader.problems
+        if parameter is None:
+            self.broken |= {mark} if mark else set()
+            return
+        self.nodes[path] = parameter.name
+        if mark:
+            self.by_mark.setdefault(mark, parameter.name)
+        self.found.setdefault(parameter.name, []).append(_Found(parameter, conditions))
+        for index, option in enumerate(parameter.options):
+            inside = (*conditions, Condition(parameter.name, (option.label,)))
+            self.visit(option.content, (*path, "values", index), inside)
+
+    def _name(self, node: dict[str, Any], path: KeyPath) -> str:
+        """The name given; of an alias, that of its anchor; else the path."""
+        if isinstance(name := node.get("name"), str):
+            return name
+        mark = self._mark(path)
+        if mark is not None and mark in self.by_mark:
+            return self.by_mark[mark]
+        name = derived_name(path, ambiguous=False)
+        return derived_name(path, ambiguous=True) if name in self.found else name
+
+    def _mark(self, path: KeyPath) -> tuple[str, tuple[int, int]] | None:
+        mark = self.text.marks.get(path)
+        return (mark.file, mark.value) if mark else None
+
+    def finish(self) -> Space:
+        """One parameter for each name, with the conditions of all its places together."""
+        parameters = []
+        labels = {name: places[0].parameter.labels for name, places in self.found.items()}
+        for places in self.found.values():
+            first = places[0].parameter
+            for other in places[1:]:
+                self._compare(first, other.parameter)
+            conditions = merge_conditions([place.conditions for place in places], labels)
+            paths = tuple(place.parameter.places[0] for place in places)
+            parameters.append(replace(first, places=paths, conditions=conditions))
+        return Space(tuple(parameters), self.nodes)
+
+    def _compare(self, first: Parameter, other: Parameter) -> None:
+        old, new = first.definition(), other.definition()
+        apart = [key for key in old if old[key] != new.get(key)]
+        if not apart:
+            return
+        (path,) = other.places
+        where = self.text.place(first.places[0])
+        told = "; ".join(
+            f"{key} {show_value(new.get(key))} here, {show_value(old[key])} there" for key in apart
+        )
+        hint = f"{told}: make them equal, or give one another name"
+        rule = f"one name is one hyperparameter, and {show_path(first.places[0])} ({where}) has this name too"
+        self.problems.append(Problem(rule, path=path, received=first.name, hint=hint))
+
+
+class _Reader:
+    """Reads one hyperparameter's mapping."""
+
+    def __init__(self, node: dict[str, Any], path: KeyPath) -> None:
+        self.node, self.path = node, path
+        self.problems: list[Problem] = []
+
+    def read(self, name: str) -> Parameter | None:
+        """The parameter, or None with the problems noted."""
+        kind = self.node["hp"]
+        if kind not in KINDS:
+            hint = nearest(kind, KINDS) or f"there are {', '.join(KINDS)}"
+            self._add("unknown kind of hyperparameter", "hp", hint=hint)
+            return None
+        for key in self.node:
+            if key not in KEYS[kind]:
+                hint = nearest(key, KEYS[kind]) or f"it takes {', '.join(KEYS[kind][1:])}"
+                self.problems.append(
+                    Problem(
+                        f"unknown key of a hyperparameter of kind {kind}",
+                        path=(*self.path, key),
+                        received=key,
+                        hint=hint,
+                    )
+                )
+        if "name" in self.node and not (
+            isinstance(self.node["name"], str) and NAME.fullmatch(self.node["name"])
+        ):
+            self._add("must be letters, digits, '_', '.' or '-', the first a letter", "name")
+        if kind in (INT, FLOAT):
+            parameter = self._number(name, kind)
+        else:
+            parameter = self._choice(name) if kind == CHOICE else self._boolean(name)
+        return None if self.problems else parameter
+
+    def _number(self, name: str, kind: str) -> Parameter:
+        wanted = "a whole number" if kind == INT else "a finite number"
+        for key in ("min", "max"):
+            if key not in self.node:
+                hint = f"write {{hp: {kind}, min: ..., max: ...}}"
+                self.problems.append(Problem(f"needs {key!r}", path=self.path, hint=hint))
+        for key in ("min", "max", "step", "default"):
+            if key in self.node and not _is_number(self.node[key], whole=kind == INT):
+                self._add(f"must be {wanted}", key)
+        sampling = self.node.get("sampling", "linear")
+        if sampling not in SAMPLINGS:
+            self._add("must be linear, log or reverse_log", "sampling", hint=nearest(sampling, SAMPLINGS))
+        if not self.problems:
+            self._bounds(sampling)
+        number = int if kind == INT else float
+        values = {
+            key: number(self.node[key]) if key in self.node and not self.problems else None
+            for key in ("min", "max", "step", "default")
+        }
+        default = values["min"] if values["default"] is None else values["default"]
+        return Parameter(
+            name,
+            kind,
+            default,
+            (self.path,),
+            minimum=values["min"],
+            maximum=values["max"],
+            step=values["step"],
+            sampling=sampling,
+        )
+
+    def _bounds(self, sampling: str) -> None:
+        low, high = self.node["min"], self.node["max"]
+        if low > high:
+            self._add(f"must be at least min, which is {low:g}", "max")
+        elif not low <= self.node.get("default", low) <= high:
+            self._add(f"must lie from min to max, from {low:g} to {high:g}", "default")
+        if sampling != "linear" and low <= 0:
+            self._add(f"must be above 0 where the sampling is {sampling}", "min")
+        step = self.node.get("step")
+        if step is not None and (step <= 0 or (sampling != "linear" and step <= 1)):
+            rule = "must be above 0" if sampling == "linear" else "is a factor here and must be above 1"
+            self._add(rule, "step")
+
+    def _choice(self, name: str) -> Parameter:
+        values = self.node.get("values")
+        if not isinstance(values, list) or not values:
+            hint = "write {hp: choice, values: [first, second]}"
+            path = (*self.path, "values") if "values" in self.node else self.path
+            received = values if "values" in self.node else ABSENT
+            self.problems.append(Problem("needs a list of values", path=path, received=received, hint=hint))
+            return Parameter(name, CHOICE, None, (self.path,))
+        options = tuple(Option(label, value) for label, value in zip(_labels(values), values, strict=True))
+        for index, value in enumerate(values):
+            if any(type(value) is type(other) and value == other for other in values[:index]):
+                self.problems.append(
+                    Problem("stands twice in this choice", path=(*self.path, "values", index), received=value)
+                )
+        default = options[0].label
+        if "default" in self.node:
+            wanted = self.node["default"]
+            default = label_of(wanted, options)
+            if default is None:
+                shown = ", ".join(show_label(option.label) for option in options)
+                self._add("must be one of the values", "default", hint=f"there are {shown}")
+        return Parameter(name, CHOICE, default, (self.path,), options=options)
+
+    def _boolean(self, name: str) -> Parameter:
+        default = self.node.get("default", False)
+        if not isinstance(default, bool):
+            self._add("must be true or false", "default")
+        return Parameter(name, BOOLEAN, default, (self.path,))
+
+    def _add(self, rule: str, key: str, *, hint: str = "") -> None:
+        self.problems.append(Problem(rule, path=(*self.path, key), received=self.node[key], hint=hint))
+
+
+def _is_number(value: Any, *, whole: bool) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return isinstance(value, int) if whole else math.isfinite(value)
+
+
+def _labels(values: list[Any]) -> list[Value]:
+    """A label for each option: a scalar is its own, a part has its class's name, else its YAML text."""
+    short = [_short_label(value) for value in values]
+    counts = Counter(str(label) for label in short)
+    labels: list[Value] = []
+    for index, (label, value) in enumerate(zip(short, values, strict=True)):
+        if counts[str(label)] > 1:
+            label = f"{index + 1}: {show_value(value, 40)}"
+        labels.append(label)
+    return labels
+
+
+def _short_label(value: Any) -> Value:
+    if isinstance(value, dict):
+        classes = [key for key in value if key[:1].isupper()]
+        return classes[0] if len(classes) == 1 else show_value(value, 40)
+    if isinstance(value, list):
+        return show_value(value, 40)
+    return "null" if value is None else value
+
+
+def label_of(wanted: Any, options: tuple[Option, ...]) -> Value:
+    """The label of the option that a text, number or whole value means, or None."""
+    for option in options:
+        if same(option.label, wanted) or (type(option.content) is type(wanted) and option.content == wanted):
+            return option.label
+    return None
