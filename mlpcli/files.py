@@ -7,6 +7,7 @@ target in one step; then the folder's own entry is flushed. A reader sees the ol
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -52,6 +53,12 @@ def write_with(target: Path, writer: Callable[[Path], object]) -> None:
     """Let `writer` make the file at a temporary path, then move it into place."""
     with replacing(target) as path:
         writer(path)
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file's bytes, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def flush(path: Path) -> None:

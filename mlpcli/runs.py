@@ -25,6 +25,7 @@ CHECKPOINTS = "checkpoints"
 LAST_CHECKPOINT = "checkpoints/last.keras"
 BEST_CHECKPOINT = "checkpoints/best.keras"
 TENSORBOARD = "tensorboard"
+PLUGINS = "plugins"
 PLOTS = "plots"
 LEARNING_CURVES = "plots/learning_curves.png"
 

@@ -112,7 +112,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "unknown key far from any": (
         GOOD + "zebra: 1\n",
         [
-            "SPEC:4:1 zebra: unknown key, received 'zebra'; the keys here are name, seed, dataset, layers, loss, optimizer, metrics, fit, callbacks, tuner, inputs, model, loss_weights, start_from, plugins, extends",
+            "SPEC:4:1 zebra: unknown key, received 'zebra'; the keys here are name, seed, dataset, layers, loss, optimizer, metrics, fit, callbacks, tuner, plugins, inputs, model, loss_weights, start_from, extends",
         ],
     ),
     "nothing but a name": (

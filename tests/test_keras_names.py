@@ -40,13 +40,16 @@ def _arguments(cls: type) -> set[str]:
 def test_class_names_are_keras_own(namespace: str) -> None:
     module = _module(namespace)
     real = {name for name in dir(module) if inspect.isclass(getattr(module, name)) and name[0].isupper()}
-    assert set(keras_names.class_names(namespace)) == real - ABSTRACT
+    assert set(keras_names.keras_class_names(namespace)) == real - ABSTRACT
+    own = set(keras_names.own_class_names(namespace))
+    assert not own & real
+    assert set(keras_names.class_names(namespace)) == real - ABSTRACT | own
 
 
 @pytest.mark.parametrize("namespace", keras_names.NAMESPACES)
 def test_signatures_are_keras_own(namespace: str) -> None:
     module = _module(namespace)
-    for name in set(keras_names.class_names(namespace)) - OPTIONAL:
+    for name in set(keras_names.keras_class_names(namespace)) - OPTIONAL:
         read = set(keras_names.signature(namespace, name).names)
         real = _arguments(getattr(module, name))
         assert read <= real, name
@@ -67,7 +70,18 @@ def test_short_names_are_those_that_get_takes(namespace: str) -> None:
     read = set(keras_names.short_names(namespace))
     if namespace == "optimizers":
         read = {name.lower() for name in read}
-    assert read == set(registry) | extra
+    own = set(keras_names.own_short_names(namespace))
+    assert not own & set(registry)
+    assert read == set(registry) | extra | own
+
+
+@pytest.mark.parametrize("namespace", keras_names.NAMESPACES)
+def test_our_own_parts_are_read_as_they_are(namespace: str) -> None:
+    from mlpcli.engine import own_parts
+
+    for name in keras_names.own_class_names(namespace):
+        cls = getattr(own_parts, name)
+        assert set(keras_names.signature(namespace, name).names) == _arguments(cls)
 
 
 def test_required_arguments_are_those_without_a_default() -> None:

@@ -48,6 +48,8 @@ def predict(
 
     check_output(output, force=force)
     predictions = predict_run(found, data, keep=keep or ())
+    for warning in predictions.warnings:
+        report.show_line(warning, stderr=True, style="yellow")
     if output is not None:
         write_predictions(predictions, output)
     if json:

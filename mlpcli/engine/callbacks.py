@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from mlpcli import runs
-from mlpcli.engine.models import make_part
+from mlpcli.engine.parts import make_part
+from mlpcli.engine.plugins import NONE, Plugins
 from mlpcli.errors import Problem, SpecError, TrainingError
 from mlpcli.files import write_text, write_with
 from mlpcli.spec.schema import PartSpec, Spec
@@ -33,7 +34,7 @@ KEEP_SECONDS = 1.0
 """Epochs shorter than this share one write of the checkpoints, so that files never cost more than epochs."""
 
 
-def make_callbacks(spec: Spec, run_dir: Path) -> list[Any]:
+def make_callbacks(spec: Spec, run_dir: Path, plugins: Plugins = NONE) -> list[Any]:
     """The spec's callbacks, writing inside `run_dir`, and TensorBoard when the spec does not name it.
 
     Raises:
@@ -43,7 +44,7 @@ def make_callbacks(spec: Spec, run_dir: Path) -> list[Any]:
     made = []
     for index, part in enumerate(spec.callbacks):
         try:
-            made.append(_make_callback(part, index, run_dir))
+            made.append(_make_callback(part, index, run_dir, plugins))
         except SpecError as error:
             problems += error.problems
     if problems:
@@ -53,10 +54,10 @@ def make_callbacks(spec: Spec, run_dir: Path) -> list[Any]:
     return [callback for callback in made if callback is not None]
 
 
-def _make_callback(part: PartSpec, index: int, run_dir: Path) -> Any:
+def _make_callback(part: PartSpec, index: int, run_dir: Path, plugins: Plugins) -> Any:
     argument, default = FILES.get(part.class_name, ("", ""))
     if not argument:
-        return make_part(part, "callbacks", ("callbacks", index))
+        return make_part(part, "callbacks", ("callbacks", index), plugins)
     given = part.arguments.get(argument)
     if given is None and part.class_name == "ModelCheckpoint":
         return None  # checkpoints/best.keras and last.keras are kept by ours

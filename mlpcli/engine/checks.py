@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from mlpcli.data.dataset import Dataset
-from mlpcli.engine.models import plain_reason
+from mlpcli.engine.parts import plain_reason
 from mlpcli.errors import KeyPath, Problem, SpecError, nearest
+from mlpcli.spec.plugins import KERAS, Catalog
 from mlpcli.spec.schema import PartSpec, Spec
 
 PROBE_ROWS = 8
@@ -21,12 +22,22 @@ def snake(name: str) -> str:
     return name.lower().replace("_", "")
 
 
-def wants_classes(loss: PartSpec) -> bool | None:
+def wants_classes(loss: PartSpec, catalog: Catalog = KERAS) -> bool | None:
     """True for a loss on class labels, False for one on numbers, None when it can be either."""
+    if (
+        loss.class_name not in (*KERAS.class_names("losses"), *KERAS.short_names("losses"))
+        and catalog.plugins
+    ):
+        return None  # a plug-in's
     name = snake(loss.class_name)
-    if name in ("bce", "dice", "tversky") or "crossentropy" in name or "hinge" in name:
+    if name in ("bce", "dice", "tversky", "perceptron") or "crossentropy" in name or "hinge" in name:
         return True
     return None if name in ("kld", "kldivergence", "circle", "ctc") else False
+
+
+def gives_scores(loss: PartSpec) -> bool:
+    """Whether a class loss takes outputs that are no probabilities: above 0 for the second class."""
+    return any(word in loss.class_name.lower() for word in ("hinge", "perceptron"))
 
 
 def check_model(model: Any, spec: Spec, dataset: Dataset) -> None:

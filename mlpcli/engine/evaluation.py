@@ -11,9 +11,10 @@ import numpy as np
 from mlpcli import runs
 from mlpcli.data.dataset import Array, Contract
 from mlpcli.data.load import load_dataset, read_rows
-from mlpcli.engine.checks import wants_classes
+from mlpcli.engine.checks import gives_scores, wants_classes
 from mlpcli.engine.export import to_probabilities
 from mlpcli.engine.models import compile_model
+from mlpcli.engine.plugins import changed_plugins, run_plugins
 from mlpcli.errors import Problem, RunError, UsageError
 from mlpcli.runs import Run
 from mlpcli.spec.load import load_spec, located
@@ -61,6 +62,7 @@ class TrainedModel:
     model: Any
     spec: Spec
     contract: Contract
+    warnings: tuple[str, ...] = ()
 
 
 def load_trained(run: Run) -> TrainedModel:
@@ -72,6 +74,7 @@ def load_trained(run: Run) -> TrainedModel:
     loaded = load_spec(run.require(runs.RESOLVED))
     path = run.require(runs.MODEL)
     contract = Contract.from_json(run.record["data"]["contract"])
+    plugins = run_plugins(run, loaded.catalog)  # before the model, which names their parts
     try:
         model = keras.models.load_model(path, safe_mode=True, compile=False)
     except Exception as error:  # a damaged file fails in many ways
@@ -79,8 +82,9 @@ def load_trained(run: Run) -> TrainedModel:
         raise RunError(
             Problem(rule, hint="train again; the file is damaged or from another version")
         ) from error
-    compile_model(model, loaded.spec)  # Keras saves some losses without all their arguments (Huber's delta)
-    return TrainedModel(run, model, loaded.spec, contract)
+    # compiled anew: Keras saves some losses without all their arguments (Huber's delta)
+    compile_model(model, loaded.spec, plugins)
+    return TrainedModel(run, model, loaded.spec, contract, changed_plugins(run))
 
 
 def evaluate_run(run: Run, *, split: str = "test", data: Path | None = None) -> Evaluation:
@@ -98,6 +102,7 @@ def evaluate_run(run: Run, *, split: str = "test", data: Path | None = None) -> 
     else:
         x, y, warnings = _own_split(trained, split)
         source = split
+    warnings = (*trained.warnings, *warnings)
     assert y is not None
     metrics = loss_first(compiled.evaluate(trained.model, compiled.Arrays(x, y), batch_size=BATCH_ROWS))
     names = trained.contract.classes
@@ -118,7 +123,7 @@ def evaluate_run(run: Run, *, split: str = "test", data: Path | None = None) -> 
 def _own_split(trained: TrainedModel, split: str) -> tuple[Array, Array, tuple[str, ...]]:
     loaded = load_spec(trained.run.require(runs.RESOLVED))
     with located(loaded):
-        classes = wants_classes(loaded.spec.loss)
+        classes = wants_classes(loaded.spec.loss, loaded.catalog)
         dataset = load_dataset(
             loaded.spec.dataset, seed=loaded.spec.seed, classes=classes, folder=loaded.folder
         )
@@ -141,10 +146,12 @@ def probabilities(trained: TrainedModel, x: Array) -> Array:
 def predicted_classes(outputs: Array, loss: PartSpec) -> Array:
     """Class indices, (rows,) int64: the most likely of several, or a single unit against its middle.
 
-    The middle is one half for a probability, and 0 for the score of a hinge loss.
+    The middle is one half for a probability; for the score of a hinge loss or of a perceptron it is 0.
     """
     if outputs.shape[-1] == 1:
-        middle = 0.0 if "hinge" in loss.class_name.lower() else 0.5
+        if loss.class_name.lower() == "perceptron":  # a step that gives 0 is on the first class's side
+            return (outputs[:, 0] > 0).astype(np.int64)
+        middle = 0.0 if gives_scores(loss) else 0.5
         return (outputs[:, 0] >= middle).astype(np.int64)
     return np.asarray(outputs.argmax(axis=-1), dtype=np.int64)
 

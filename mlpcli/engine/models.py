@@ -10,17 +10,19 @@ from typing import Any
 import numpy as np
 
 from mlpcli.data.dataset import Array, Dataset
+from mlpcli.engine.parts import make_class, make_part, plain_reason, refusals
+from mlpcli.engine.plugins import NONE, Plugins
 from mlpcli.errors import KeyPath, Problem, SpecError
-from mlpcli.spec import keras_names
-from mlpcli.spec.parts import namespace_of_argument
 from mlpcli.spec.schema import PartSpec, Spec
 from mlpcli.start import import_keras
+
+__all__ = ["build_model", "compile_model", "make_part", "plain_reason"]
 
 ADAPT_ROWS = 100_000
 """Rows at a time through the layers below one that is adapted."""
 
 
-def build_model(spec: Spec, dataset: Dataset) -> Any:
+def build_model(spec: Spec, dataset: Dataset, plugins: Plugins = NONE) -> Any:
     """The compiled `keras.Model` of a spec; its input is one row of `dataset` (float32 inside).
 
     Layers with an `adapt` method (Normalization, Discretization) learn from the training rows alone.
@@ -31,26 +33,26 @@ def build_model(spec: Spec, dataset: Dataset) -> Any:
     keras = import_keras()
     keras.utils.clear_session()
     with _precision(spec.fit.precision):
-        return _build_model(spec, dataset)
+        return _build_model(spec, dataset, plugins)
 
 
-def _build_model(spec: Spec, dataset: Dataset) -> Any:
+def _build_model(spec: Spec, dataset: Dataset, plugins: Plugins) -> Any:
     keras = import_keras()
     keras.utils.set_random_seed(spec.seed)
-    layers = _make_layers(spec)
+    layers = _make_layers(spec, plugins)
     inputs = keras.Input(dataset.contract.shape, name="input")
     outputs = inputs
     for index, layer in enumerate(layers):
         path: KeyPath = ("layers", index)
         if _needs_adapting(layer):
-            with _refusals(path, "cannot learn from the training rows"):
+            with refusals(path, "cannot learn from the training rows"):
                 _adapt(layer, inputs, outputs, dataset.train.x)
-        with _refusals(
+        with refusals(
             path, f"does not fit what comes before it, of shape {_shape(outputs)}", _shape_hint(outputs)
         ):
             outputs = layer(outputs)
     model = keras.Model(inputs, outputs, name=_identifier(spec.name))
-    compile_model(model, spec)
+    compile_model(model, spec, plugins)
     return model
 
 
@@ -66,7 +68,7 @@ def _precision(policy: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def compile_model(model: Any, spec: Spec) -> None:
+def compile_model(model: Any, spec: Spec, plugins: Plugins = NONE) -> None:
     """Give the model its loss, optimizer and metrics.
 
     Raises:
@@ -81,7 +83,7 @@ def compile_model(model: Any, spec: Spec) -> None:
     ]
     for path, part, namespace in wanted:
         try:
-            made[path] = make_part(part, namespace, path)
+            made[path] = make_part(part, namespace, path, plugins)
         except SpecError as error:
             problems += error.problems
     if problems:
@@ -90,39 +92,7 @@ def compile_model(model: Any, spec: Spec) -> None:
     model.compile(loss=made["loss",], optimizer=made["optimizer",], metrics=metrics)
 
 
-def make_part(part: PartSpec, namespace: str, path: KeyPath) -> Any:
-    """A Keras object from its part of the spec; a short name such as `mse` stays the text it is.
-
-    Raises:
-        SpecError: Keras refuses an argument.
-    """
-    if part.class_name not in keras_names.class_names(namespace):
-        return part.class_name.lower() if namespace == "optimizers" else part.class_name
-    return _make(namespace, part.class_name, part.arguments, (*path, part.class_name))
-
-
-def _make(namespace: str, class_name: str, arguments: dict[str, Any], path: KeyPath) -> Any:
-    keras = import_keras()
-    module = keras
-    for step in namespace.split("."):
-        module = getattr(module, step)
-    values = {name: _make_argument(name, value, (*path, name)) for name, value in arguments.items()}
-    with _refusals(path, f"Keras refuses this {class_name}"):
-        return getattr(module, class_name)(**values)
-
-
-def _make_argument(name: str, value: Any, path: KeyPath) -> Any:
-    if isinstance(value, dict) and (namespace := namespace_of_argument(name, value)):
-        ((class_name, arguments),) = value.items()
-        return _make(namespace, class_name, arguments or {}, (*path, class_name))
-    if isinstance(value, str) and namespace_of_argument(name, value) == "layers":
-        return _make("layers", value, {}, path)
-    if isinstance(value, list):
-        return [_make_argument(name, item, (*path, index)) for index, item in enumerate(value)]
-    return value
-
-
-def _make_layers(spec: Spec) -> list[Any]:
+def _make_layers(spec: Spec, plugins: Plugins) -> list[Any]:
     """Every layer of the stack; all that Keras refuses come in one error."""
     problems: list[Problem] = []
     layers = []
@@ -132,10 +102,9 @@ def _make_layers(spec: Spec) -> list[Any]:
             own |= {
                 "dtype": part.arguments.get("dtype", "float32")
             }  # losses and probabilities need the digits
+        path: KeyPath = ("layers", index, part.class_name)
         try:
-            layers.append(
-                _make("layers", part.class_name, part.arguments | own, ("layers", index, part.class_name))
-            )
+            layers.append(make_class("layers", part.class_name, part.arguments | own, path, plugins))
         except SpecError as error:
             problems += error.problems
     if problems:
@@ -163,28 +132,6 @@ def _adapt(layer: Any, inputs: Any, below: Any, rows: Array) -> None:
         for start in range(0, len(rows), ADAPT_ROWS)
     ]
     layer.adapt(np.concatenate(pieces))
-
-
-@contextmanager
-def _refusals(path: KeyPath, rule: str, hint: str = "") -> Iterator[None]:
-    """Turn any objection of Keras's into a problem at `path`."""
-    try:
-        yield
-    except SpecError:
-        raise
-    except Exception as error:  # Keras raises ValueError, TypeError and its backend's own kinds
-        raise SpecError(Problem(f"{rule}: {plain_reason(error)}", path=path, hint=hint)) from error
-
-
-def plain_reason(error: BaseException) -> str:
-    """The sentence of a Keras or TensorFlow error that says what is wrong, on one line."""
-    text = str(error)
-    text = re.sub(r"Exception encountered when calling .*?\n\n", "", text, flags=re.S)
-    text = re.sub(r"\x1b\[[0-9;]*m", "", text)
-    text = re.split(r"\n\s*Arguments received by|\n\s*\[\[|\n\n+Call arguments|\n\n", text)[0]
-    text = re.sub(r"\{\{function_node .*?\}\}|\[Op:\w+\]( name:)?", "", text)
-    text = " ".join(text.split())
-    return (text or type(error).__name__).rstrip(".")
 
 
 def _shape(tensor: Any) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 
 from mlpcli.data.dataset import Array
 from mlpcli.data.load import read_rows
+from mlpcli.engine.checks import gives_scores
 from mlpcli.engine.evaluation import load_trained, predicted_classes, probabilities
 from mlpcli.errors import Problem, UsageError, listing, nearest
 from mlpcli.files import write_with
@@ -31,6 +32,7 @@ class Predictions:
     columns: dict[str, Array]
     outputs: Array
     rows: int
+    warnings: tuple[str, ...] = ()
 
 
 def predict_run(run: Run, data: Path, *, keep: Sequence[str] = ()) -> Predictions:
@@ -50,7 +52,7 @@ def predict_run(run: Run, data: Path, *, keep: Sequence[str] = ()) -> Prediction
     )
     clash = [name for name in kept if name in columns]
     columns = {(f"{name}_input" if name in clash else name): value for name, value in kept.items()} | columns
-    return Predictions(columns, outputs, len(rows.x))
+    return Predictions(columns, outputs, len(rows.x), trained.warnings)
 
 
 def _class_columns(trained: Any, outputs: Array) -> dict[str, Array]:
@@ -58,7 +60,7 @@ def _class_columns(trained: Any, outputs: Array) -> dict[str, Array]:
     label = f"predicted_{trained.contract.target[0]}"
     names = np.asarray(classes, dtype=object)
     columns: dict[str, Array] = {label: names[predicted_classes(outputs, trained.spec.loss)]}
-    if "hinge" in trained.spec.loss.class_name.lower() and outputs.shape[1] == 1:
+    if gives_scores(trained.spec.loss) and outputs.shape[1] == 1:
         return columns | {"score": outputs[:, 0]}
     if outputs.shape[1] == 1:  # one unit gives the second class's probability
         outputs = np.concatenate([1.0 - outputs, outputs], axis=1)

@@ -186,7 +186,8 @@ def load_data(loaded: LoadedSpec) -> Dataset:
     from mlpcli.engine.checks import wants_classes
 
     spec = loaded.spec
-    return load_dataset(spec.dataset, seed=spec.seed, classes=wants_classes(spec.loss), folder=loaded.folder)
+    classes = wants_classes(spec.loss, loaded.catalog)
+    return load_dataset(spec.dataset, seed=spec.seed, classes=classes, folder=loaded.folder)
 
 
 def build_checked(loaded: LoadedSpec, dataset: Dataset) -> Any:
@@ -197,8 +198,9 @@ def build_checked(loaded: LoadedSpec, dataset: Dataset) -> Any:
     """
     from mlpcli.engine.checks import check_model
     from mlpcli.engine.models import build_model
+    from mlpcli.engine.plugins import import_plugins
 
-    model = build_model(loaded.spec, dataset)
+    model = build_model(loaded.spec, dataset, import_plugins(loaded.catalog))
     check_model(model, loaded.spec, dataset)
     return model
 
@@ -253,10 +255,13 @@ class _Session:
     def begin(self) -> None:
         """Write both specs and the record, before the first step."""
         from mlpcli.engine.callbacks import KeepRun, best_monitor
+        from mlpcli.engine.plugins import copy_plugins
 
         spec = self.loaded.spec
         write_text(self.run_dir / runs.SPEC, self.loaded.raw)
         write_text(self.run_dir / runs.RESOLVED, resolve_spec(self.loaded, self.dataset.division))
+        if self.loaded.catalog.plugins:
+            self.record["plugins"] = copy_plugins(self.loaded.catalog, self.run_dir)
         self.save_record()
         self.watcher.plan(describe(self.loaded, self.dataset, self.model), self.run_dir)
         self.monitor, more_is_better = best_monitor(spec, validation=self.dataset.validation is not None)
@@ -279,8 +284,11 @@ class _Session:
         """Run the epochs on the engine that the spec asks for, or on Keras's own where it cannot be."""
         from mlpcli.engine.callbacks import keeps_best, make_callbacks
         from mlpcli.engine.fitting import fit_model
+        from mlpcli.engine.plugins import import_plugins
 
-        callbacks = [*make_callbacks(self.loaded.spec, self.run_dir), *self.extent.callbacks, self.keeper]
+        plugins = import_plugins(self.loaded.catalog)
+        made = make_callbacks(self.loaded.spec, self.run_dir, plugins)
+        callbacks = [*made, *self.extent.callbacks, self.keeper]
         self.record["engine"] = fit_model(
             self.model,
             self.loaded.spec,
@@ -402,9 +410,10 @@ def _recording(session: _Session) -> Iterator[None]:
 def check_callbacks(loaded: LoadedSpec) -> None:
     """Make every callback once for its complaints, before a run folder exists."""
     from mlpcli.engine.callbacks import make_callbacks
+    from mlpcli.engine.plugins import import_plugins
 
     with tempfile.TemporaryDirectory() as nowhere:
-        make_callbacks(loaded.spec, Path(nowhere))
+        make_callbacks(loaded.spec, Path(nowhere), import_plugins(loaded.catalog))
 
 
 def _record(loaded: LoadedSpec, dataset: Dataset, model: Any, command: Sequence[str]) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""What the installed Keras offers, read off its source without importing it.
+"""What the installed Keras and mlpcli's own parts offer, read off their source without importing it.
 
 Importing Keras takes seconds; a misspelt layer should be told in a fraction of one. Keras's public
 modules are lists of `from keras.src... import Name as Name`, so the file that defines a class is found by
-following imports, and its `__init__` is read with `ast`. No name is kept by hand; a test compares every
-answer here with the imported Keras.
+following imports, and its `__init__` is read with `ast`. Our own parts and plug-in files are read the same
+way. No name is kept by hand; a test compares every answer here with the imported Keras.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class Signature:
 
     defaults: dict[str, Any]
     required: tuple[str, ...]
+    takes_any: bool = False  # **kwargs go to a base that cannot be read
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -47,15 +48,111 @@ class Signature:
 
 
 @dataclass(frozen=True)
+class PythonFile:
+    """The classes and functions at the top of a Python file that was parsed, not run."""
+
+    classes: dict[str, ast.ClassDef]
+    functions: dict[str, ast.FunctionDef]
+    imports: dict[str, str]  # a name in the file: what it stands for, such as keras.layers.Layer
+
+    def kind(self, class_name: str) -> str | None:
+        """The namespace that a class's base belongs to, `models` for a `keras.Model`.
+
+        ANY where the base cannot be told, None for a class without a base.
+        """
+        kinds = [self._kind_of_base(base) for base in self.classes[class_name].bases]
+        return next((kind for kind in kinds if kind not in (None, ANY)), ANY if ANY in kinds else None)
+
+    def _kind_of_base(self, base: ast.expr) -> str | None:
+        name = self.dotted(base)
+        if own := self.before(name, base):
+            return self.kind(own.name)
+        if name == "object":
+            return None
+        found = _find_dotted(name)
+        return (_namespace_of_module(found.module) or ANY) if found else ANY
+
+    def before(self, name: str, node: ast.expr | ast.ClassDef) -> ast.ClassDef | None:
+        """The file's class of this name, where it stands before a node that refers to it."""
+        found = self.classes.get(name)
+        return found if found is not None and found.lineno < node.lineno else None
+
+    def dotted(self, node: ast.expr) -> str:
+        """`L.Dense` as `keras.layers.Dense`, by the file's imports; an empty text for other expressions."""
+        steps: list[str] = []
+        while isinstance(node, ast.Attribute):
+            steps.append(node.attr)
+            node = node.value
+        if not isinstance(node, ast.Name):
+            return ""
+        name = ".".join([self.imports.get(node.id, node.id), *reversed(steps)])
+        return re.sub(r"^tensorflow\.(python\.)?keras", "keras", name)
+
+    def signature(self, class_name: str) -> Signature:
+        """The arguments of one of the file's classes, those of its bases included."""
+        return _signature(_Definition(self.classes[class_name], self))
+
+
+ANY = "any"
+"""The kind of a class whose base cannot be told."""
+
+
+def read_python(text: str) -> PythonFile:
+    """Parse a Python file, without running it.
+
+    Raises:
+        SyntaxError: it is not Python.
+    """
+    tree = ast.parse(text)
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    imports = {"keras": "keras"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                first = alias.name.split(".")[0]
+                imports[alias.asname or first] = alias.name if alias.asname else first
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            imports |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    return PythonFile(classes, functions, imports)
+
+
+@dataclass(frozen=True)
 class _Definition:
     node: ast.ClassDef
-    module: str
+    module: str | PythonFile
 
 
 def class_names(namespace: str) -> tuple[str, ...]:
-    """The classes of `keras.<namespace>`, such as `("Activation", ..., "Dense", ...)` for layers."""
+    """The classes of `keras.<namespace>` and our own: `("Activation", ..., "Dense", ...)` for layers."""
+    return tuple(sorted({*keras_class_names(namespace), *own_class_names(namespace)}))
+
+
+@cache
+def keras_class_names(namespace: str) -> tuple[str, ...]:
+    """The classes of `keras.<namespace>` alone."""
     names = (name for name in _exports(f"keras.{namespace}") if name[:1].isupper())
     return tuple(sorted(name for name in names if name not in ("Input", "Layer", "Optimizer")))
+
+
+def own_class_names(namespace: str) -> tuple[str, ...]:
+    """The classes of this kind in `engine/own_parts.py`."""
+    own = own_parts()
+    return tuple(name for name in own.classes if own.kind(name) == namespace)
+
+
+def own_short_names(namespace: str) -> tuple[str, ...]:
+    """Our activations, and the short names of our losses."""
+    if namespace == "activations":
+        return tuple(name for name in own_parts().functions if not name.startswith("_"))
+    return tuple(_snake(name) for name in own_class_names(namespace)) if namespace == "losses" else ()
+
+
+@cache
+def own_parts() -> PythonFile:
+    """Our own module of Keras parts."""
+    file = Path(__file__).parents[1] / "engine" / "own_parts.py"
+    return read_python(file.read_text(encoding="utf-8"))
 
 
 @cache
@@ -66,15 +163,17 @@ def short_names(namespace: str) -> tuple[str, ...]:
         return tuple(sorted({name.lower() for name in listed} | listed))
     snake = {_snake(name) for name in listed} if namespace not in ("losses", "activations") else set()
     extra = {"accuracy", "acc", "crossentropy", "ce"} if namespace == "metrics" else set()
-    return tuple(sorted({*keys, *listed, *snake, *extra}))
+    return tuple(sorted({*keys, *listed, *snake, *extra, *own_short_names(namespace)}))
 
 
 def signature(namespace: str, class_name: str) -> Signature:
-    """The arguments of `keras.<namespace>.<class_name>`, those of its bases included.
+    """The arguments of `keras.<namespace>.<class_name>` or of a class of ours, those of its bases included.
 
     Raises:
         KeyError: there is no such class.
     """
+    if class_name in own_class_names(namespace):
+        return own_parts().signature(class_name)
     definition = _find(*_exports(f"keras.{namespace}")[class_name])
     if definition is None:
         raise KeyError(class_name)
@@ -132,13 +231,29 @@ def _find(module: str, name: str) -> _Definition | None:
     return _find(*source) if source else None
 
 
+def _find_dotted(name: str) -> _Definition | None:
+    """The class statement for `keras.layers.Dense`, `keras.Model` and the like."""
+    module, _, last = name.rpartition(".")
+    return _find(module, last) if module.split(".")[0] == "keras" else None
+
+
+def _namespace_of_module(module: str | PythonFile) -> str | None:
+    """`layers` for `keras.src.layers.core.dense`."""
+    if isinstance(module, PythonFile):
+        return None
+    steps = module.split(".")[2:]
+    if steps[:2] == ["optimizers", "schedules"]:
+        return "optimizers.schedules"
+    return steps[0] if steps and steps[0] in (*NAMESPACES, "models") else None
+
+
 def _signature(definition: _Definition) -> Signature:
     init = next(
         (n for n in definition.node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None
     )
     base = _base(definition)
     if init is None:
-        return _signature(base) if base else Signature({}, ())
+        return _signature(base) if base else Signature({}, (), takes_any=_has_unknown_base(definition))
     arguments = init.args
     positional = [argument.arg for argument in (*arguments.posonlyargs, *arguments.args)][1:]
     first_default = len(positional) - len(arguments.defaults)
@@ -150,11 +265,25 @@ def _signature(definition: _Definition) -> Signature:
         defaults[argument.arg] = UNKNOWN if default is None else _constant(default)
         if default is None:
             required.append(argument.arg)
+    takes_any = bool(arguments.kwarg) and _has_unknown_base(definition)
     if arguments.kwarg and base:
         inherited = _signature(base)
         given = _given_to_super(init)
         defaults |= {k: v for k, v in inherited.defaults.items() if k not in defaults and k not in given}
-    return Signature(defaults, tuple(required))
+        takes_any = takes_any or inherited.takes_any
+    return Signature(defaults, tuple(required), takes_any)
+
+
+def _has_unknown_base(definition: _Definition) -> bool:
+    """Whether a class of a file of ours or of a plug-in has a base that cannot be read."""
+    file = definition.module
+    if isinstance(file, str):
+        return False
+    for base in definition.node.bases:
+        name = file.dotted(base)
+        if name != "object" and file.before(name, base) is None and _find_dotted(name) is None:
+            return True
+    return False
 
 
 def _given_to_super(init: ast.FunctionDef) -> set[str]:
@@ -171,6 +300,14 @@ def _given_to_super(init: ast.FunctionDef) -> set[str]:
 
 
 def _base(definition: _Definition) -> _Definition | None:
+    if isinstance(file := definition.module, PythonFile):
+        for base in definition.node.bases:
+            name = file.dotted(base)
+            if own := file.before(name, base):
+                return _Definition(own, file)
+            if keras_base := _find_dotted(name):
+                return keras_base
+        return None
     for node in definition.node.bases:
         if isinstance(node, ast.Name):
             found = _find(definition.module, node.id)

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from mlpcli.errors import ABSENT, KeyPath, MlpcliError, Problem, SpecError, nearest
 from mlpcli.spec.inherit import EXTENDS, read_spec_text
 from mlpcli.spec.parts import check_parts
+from mlpcli.spec.plugins import KERAS, Catalog, read_plugins
 from mlpcli.spec.schema import NOT_YET, Spec
 from mlpcli.spec.search import find_space, unread_places
 from mlpcli.spec.space import Space, Values
@@ -35,6 +36,7 @@ class LoadedSpec:
     source: SpecText  # with its hyperparameters still in it
     space: Space
     values: dict[str, Any]  # of the hyperparameters that count, by name
+    catalog: Catalog = KERAS  # what names its parts may have: Keras's, ours, its plug-ins'
 
     @property
     def folder(self) -> Path:
@@ -55,11 +57,13 @@ def load_spec(spec_path: Path, *, settings: Sequence[str] = ()) -> LoadedSpec:
         problems.append(Problem(rule, source.place((EXTENDS,)), (EXTENDS,), source.data[EXTENDS]))
         source = replace(source, data={key: item for key, item in source.data.items() if key != EXTENDS})
     space, found = find_space(source)
-    problems += (locate(problem, source) for problem in found)
+    plugins, unreadable = read_plugins(source.data.get("plugins", []), spec_path.resolve().parent)
+    catalog = Catalog(plugins, complete=not unreadable)
+    problems += (locate(problem, source) for problem in (*found, *unreadable))
     raw = spec_path.read_text(encoding="utf-8-sig")
     loaded: LoadedSpec | None = None
     for values in space.variants():  # a mistake in the third optimizer is told before the search, not in it
-        made, others = _with_values(source, space, values, spec_path, raw)
+        made, others = _with_values(source, space, values, spec_path, raw, catalog)
         loaded = loaded or made
         problems += others
     if problems or loaded is None:
@@ -74,24 +78,26 @@ def with_values(loaded: LoadedSpec, values: Values) -> LoadedSpec:
         SpecError: a value does not fit where it stands.
     """
     values = loaded.space.defaults | dict(values)
-    made, problems = _with_values(loaded.source, loaded.space, values, loaded.file, loaded.raw)
+    made, problems = _with_values(
+        loaded.source, loaded.space, values, loaded.file, loaded.raw, loaded.catalog
+    )
     if made is None:
         raise SpecError(*_in_order(problems, loaded.source.file))
     return made
 
 
 def _with_values(
-    source: SpecText, space: Space, values: Values, file: Path, raw: str
+    source: SpecText, space: Space, values: Values, file: Path, raw: str, catalog: Catalog
 ) -> tuple[LoadedSpec | None, list[Problem]]:
     """The spec with these values, or None and what is wrong with it, placed."""
     made = substitute(source, space, values)
     data = {"name": file.stem, **made.text.data}
-    spec, problems = _validate(data)
+    spec, problems = _validate(data, catalog)
     unread = list(unread_places(data))  # what is wrong with these has been told
     problems = [p for p in problems if not any(p.path[: len(path)] == path for path in unread)]
     if problems or spec is None:
         return None, [locate(problem, made.text) for problem in problems]
-    return LoadedSpec(spec, made.text, file, raw, source, space, made.used), []
+    return LoadedSpec(spec, made.text, file, raw, source, space, made.used, catalog), []
 
 
 def locate(problem: Problem, text: SpecText) -> Problem:
@@ -115,7 +121,7 @@ def _is_about_key(problem: Problem) -> bool:
     return bool(problem.path) and problem.received == problem.path[-1]
 
 
-def _validate(data: dict[str, Any]) -> tuple[Spec | None, list[Problem]]:
+def _validate(data: dict[str, Any], catalog: Catalog) -> tuple[Spec | None, list[Problem]]:
     """The model and no problems, or None and what the schema and Keras's signatures have against it."""
     problems = list(_unsupported(data))
     supported = {
@@ -125,7 +131,7 @@ def _validate(data: dict[str, Any]) -> tuple[Spec | None, list[Problem]]:
         for key, value in data.items()
         if (key,) not in NOT_YET
     }
-    parts = check_parts(supported)
+    parts = check_parts(supported, catalog)
     problems += parts
     problems += check_tuner(supported.get("tuner"))
     spec = None
@@ -162,6 +168,9 @@ def _across(data: dict[str, Any]) -> Iterator[Problem]:
             yield Problem("needs a name (of a built-in) or a path (of a file)", path=("dataset",), hint=hint)
         if len(given) == 2:
             yield Problem("cannot have both a name and a path", path=("dataset", "path"), hint="keep one")
+    if data.get("model") is not None and data.get("layers") is not None:
+        hint = "keep one: layers, or the class of a plug-in"
+        yield Problem("a spec has layers or a model, not both", path=("model",), hint=hint)
 
 
 def _from_pydantic(error: ValidationError, data: dict[str, Any]) -> Iterator[Problem]:

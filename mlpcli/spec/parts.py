@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from mlpcli.errors import ABSENT, KeyPath, Problem, listing, nearest
-from mlpcli.spec import keras_names
+from mlpcli.spec.plugins import KERAS, Catalog
 from mlpcli.spec.schema import OWN_LAYER_KEYS
 
 SINGULAR = {
@@ -25,6 +25,7 @@ SINGULAR = {
     "regularizers": "regularizer",
     "constraints": "constraint",
     "activations": "activation",
+    "models": "model class",
 }
 
 SUFFIXES = {
@@ -34,6 +35,7 @@ SUFFIXES = {
     "activation": "activations",
     "inner_optimizer": "optimizers",
     "learning_rate": "optimizers.schedules",
+    "to": "optimizers.schedules",
     "layer": "layers",
     "cell": "layers",
 }
@@ -81,6 +83,9 @@ VALUE_RULES: dict[str, dict[str, Rule]] = {
         "initial_learning_rate": NOT_NEGATIVE,
         "decay_steps": POSITIVE,
         "decay_rate": POSITIVE,
+        "steps": POSITIVE_WHOLE,
+        "start": NOT_NEGATIVE,
+        "to": POSITIVE,
     },
     "callbacks": {"patience": WHOLE, "min_lr": NOT_NEGATIVE},
     "regularizers": {"l1": NOT_NEGATIVE, "l2": NOT_NEGATIVE},
@@ -94,27 +99,29 @@ FORBIDDEN_LAYERS = {
 }
 
 
-def check_parts(data: dict[str, Any]) -> list[Problem]:
-    """Every problem with the layers, loss, optimizer, metrics and callbacks of a spec's plain values."""
+def check_parts(data: dict[str, Any], catalog: Catalog = KERAS) -> list[Problem]:
+    """Every problem with the Keras parts of a spec's plain values."""
     found: list[Problem] = []
     if isinstance(layers := data.get("layers"), list):
         for index, layer in enumerate(layers):
-            found += _check_layer(layer, ("layers", index))
+            found += _check_layer(layer, ("layers", index), catalog)
         found += _check_names(layers)
+    if data.get("model") is not None:
+        found += _check_part(data["model"], ("model",), "models", catalog)
     if data.get("loss") is not None:
-        found += _check_part(data["loss"], ("loss",), "losses")
+        found += _check_part(data["loss"], ("loss",), "losses", catalog)
     if data.get("optimizer") is not None:
-        found += _check_part(data["optimizer"], ("optimizer",), "optimizers")
+        found += _check_part(data["optimizer"], ("optimizer",), "optimizers", catalog)
     for key in ("metrics", "callbacks"):
         if isinstance(items := data.get(key), list):
             for index, item in enumerate(items):
-                found += _check_part(item, (key, index), key)
+                found += _check_part(item, (key, index), key, catalog)
     return found
 
 
-def _check_layer(layer: Any, path: KeyPath) -> Iterator[Problem]:
+def _check_layer(layer: Any, path: KeyPath, catalog: Catalog) -> Iterator[Problem]:
     if not isinstance(layer, dict):
-        yield from _check_part(layer, path, "layers")
+        yield from _check_part(layer, path, "layers", catalog)
         return
     for key in ("from", "repeat"):
         if key in layer:
@@ -125,7 +132,7 @@ def _check_layer(layer: Any, path: KeyPath) -> Iterator[Problem]:
         yield Problem("must be a text without '/'", path=(*path, "name"), received=layer["name"])
     own = {key for key in layer if key in OWN_LAYER_KEYS}
     rest = {key: value for key, value in layer.items() if key not in own}
-    yield from _check_part(rest, path, "layers")
+    yield from _check_part(rest, path, "layers", catalog)
 
 
 def _check_names(layers: list[Any]) -> Iterator[Problem]:
@@ -145,10 +152,10 @@ def _check_names(layers: list[Any]) -> Iterator[Problem]:
             first.setdefault(name, index)
 
 
-def _check_part(part: Any, path: KeyPath, namespace: str) -> Iterator[Problem]:
+def _check_part(part: Any, path: KeyPath, namespace: str, catalog: Catalog) -> Iterator[Problem]:
     kind = SINGULAR[namespace]
     if isinstance(part, str):
-        yield from _check_word(part, path, namespace)
+        yield from _check_word(part, path, namespace, catalog)
         return
     if not isinstance(part, dict):
         hint = f"write a {kind}'s name, or {{Name: {{argument: value}}}}"
@@ -158,7 +165,7 @@ def _check_part(part: Any, path: KeyPath, namespace: str) -> Iterator[Problem]:
     if len(part) > 1 and len(classes) == 1:
         for key in part:
             if key not in classes:
-                yield _stray_key(key, classes[0], (*path, key), namespace)
+                yield _stray_key(key, classes[0], (*path, key), namespace, catalog)
         part = {classes[0]: part[classes[0]]}
     if len(part) != 1:
         rule = f"must name one {kind}" + (f", not {len(part)}" if part else "")
@@ -166,57 +173,77 @@ def _check_part(part: Any, path: KeyPath, namespace: str) -> Iterator[Problem]:
         yield Problem(rule, path=path, received=list(part) if part else part, hint=hint)
         return
     ((name, arguments),) = part.items()
-    known = keras_names.class_names(namespace)
+    known = catalog.class_names(namespace)
     if name not in known:
-        if _has_short(namespace) and name in keras_names.short_names(namespace):
+        if _has_short(namespace) and name in catalog.short_names(namespace):
             rule = f"is a short name of a {kind}, which takes no arguments"
             hint = nearest(name, known) or f"write the class, or {name!r} alone"
             yield Problem(rule, path=(*path, name), received=name, hint=hint)
         else:
-            yield _unknown(name, (*path, name), namespace)
+            yield from _unknown(name, (*path, name), namespace, catalog)
         return
-    yield from _check_arguments(name, arguments, (*path, name), namespace)
+    yield from _check_arguments(name, arguments, (*path, name), namespace, catalog)
 
 
-def _stray_key(key: str, class_name: str, path: KeyPath, namespace: str) -> Problem:
+def _stray_key(key: str, class_name: str, path: KeyPath, namespace: str, catalog: Catalog) -> Problem:
     """A key that stands beside a part's class: a misspelt `name`, or an argument that slipped out."""
     hint = nearest(key, OWN_LAYER_KEYS) if namespace == "layers" else ""
-    known = keras_names.class_names(namespace)
-    if (class_name in known and key in keras_names.signature(namespace, class_name).names) or not hint:
+    known = catalog.class_names(namespace)
+    if (class_name in known and key in catalog.signature(namespace, class_name).names) or not hint:
         hint = f"arguments go inside: {{{class_name}: {{{key}: ...}}}}"
     return Problem(f"unknown key beside {class_name}", path=path, received=key, hint=hint)
 
 
 def _has_short(namespace: str) -> bool:
-    return namespace not in ("layers", "callbacks", "optimizers.schedules")
+    return namespace not in ("layers", "models", "callbacks", "optimizers.schedules")
 
 
-def _check_word(word: str, path: KeyPath, namespace: str) -> Iterator[Problem]:
+def _check_word(word: str, path: KeyPath, namespace: str, catalog: Catalog) -> Iterator[Problem]:
     """A part without arguments: a class whose arguments all have defaults, or a short name."""
-    if namespace == "activations" or (_has_short(namespace) and word in keras_names.short_names(namespace)):
-        if word not in keras_names.short_names(namespace):
-            yield _unknown(word, path, namespace)
-    elif word not in keras_names.class_names(namespace):
-        yield _unknown(word, path, namespace)
+    if namespace == "activations" or (_has_short(namespace) and word in catalog.short_names(namespace)):
+        if word not in catalog.short_names(namespace):
+            yield from _unknown(word, path, namespace, catalog)
+        elif reason := catalog.call_problem(word, namespace):
+            yield Problem(f"a function used as {SINGULAR[namespace]} {reason}", path=path, received=word)
+    elif word not in catalog.class_names(namespace):
+        yield from _unknown(word, path, namespace, catalog)
     else:
-        yield from _check_arguments(word, None, path, namespace)
+        yield from _check_arguments(word, None, path, namespace, catalog)
 
 
-def _unknown(word: str, path: KeyPath, namespace: str) -> Problem:
+def _unknown(word: str, path: KeyPath, namespace: str, catalog: Catalog) -> Iterator[Problem]:
     kind = SINGULAR[namespace]
     if namespace == "layers" and word in FORBIDDEN_LAYERS:
-        return Problem("cannot stand in a spec", path=path, received=word, hint=FORBIDDEN_LAYERS[word])
-    known = list(keras_names.class_names(namespace)) if namespace != "activations" else []
-    short = keras_names.short_names(namespace) if _has_short(namespace) else ()
+        yield Problem("cannot stand in a spec", path=path, received=word, hint=FORBIDDEN_LAYERS[word])
+        return
+    if not catalog.complete:  # it may be in the plug-in that could not be read, which is told
+        return
+    known = list(catalog.class_names(namespace)) if namespace != "activations" else []
+    short = catalog.short_names(namespace) if _has_short(namespace) else ()
     hint = nearest(word, [*known, *short])
     if not hint:
-        elsewhere = (other for other in keras_names.NAMESPACES if word in keras_names.class_names(other))
-        other = next(elsewhere, None)
-        hint = f"{word} is a {SINGULAR[other]}" if other else f"see keras.io/api for the names of {namespace}"
-    return Problem(f"unknown {kind}", path=path, received=word, hint=hint)
+        hint = _elsewhere(word, namespace, catalog)
+    yield Problem(f"unknown {kind}", path=path, received=word, hint=hint)
 
 
-def _check_arguments(class_name: str, arguments: Any, path: KeyPath, namespace: str) -> Iterator[Problem]:
+def _elsewhere(word: str, namespace: str, catalog: Catalog) -> str:
+    """What a word that is no part of this kind is instead, or where the names of this kind are."""
+    if plugin := catalog.plugin_of(word):
+        kind = plugin.parts.kind(word)
+        if kind is None:
+            return f"the class {word} of {plugin.name} has no Keras base"
+        return f"{word} of {plugin.name} is a {SINGULAR.get(kind, kind)}"
+    if other := catalog.namespace_of(word):
+        return f"{word} is a {SINGULAR[other]}"
+    if namespace == "models":
+        models = catalog.class_names("models")
+        return f"there are {listing(models)}" if models else "list its file under plugins"
+    return f"see keras.io/api for the names of {namespace}"
+
+
+def _check_arguments(
+    class_name: str, arguments: Any, path: KeyPath, namespace: str, catalog: Catalog
+) -> Iterator[Problem]:
     if namespace == "layers" and class_name in FORBIDDEN_LAYERS:
         hint = FORBIDDEN_LAYERS[class_name]
         yield Problem("cannot stand in a spec", path=path, received=class_name, hint=hint)
@@ -227,7 +254,7 @@ def _check_arguments(class_name: str, arguments: Any, path: KeyPath, namespace: 
             f"the arguments of {class_name} must be a mapping", path=path, received=arguments, hint=hint
         )
         return
-    signature = keras_names.signature(namespace, class_name)
+    signature = catalog.signature(namespace, class_name)
     arguments = arguments or {}
     unknown = [name for name in arguments if name not in signature.names]
     for name in signature.required:
@@ -236,10 +263,12 @@ def _check_arguments(class_name: str, arguments: Any, path: KeyPath, namespace: 
             hint = f"write {{{class_name}: {{{name}: ...}}}}"
             yield Problem(f"{class_name} needs the argument {name!r}", path=path, received=ABSENT, hint=hint)
     for name, value in arguments.items():
+        if name not in signature.names and signature.takes_any:
+            continue
         if name not in signature.names:
             yield _unknown_argument(class_name, name, (*path, name), signature.names)
         else:
-            yield from _check_value(value, signature.defaults[name], (*path, name), namespace)
+            yield from _check_value(value, signature.defaults[name], (*path, name), namespace, catalog)
 
 
 FILLED_IN = {("callbacks", "filepath"), ("callbacks", "filename"), ("callbacks", "backup_dir")}
@@ -253,23 +282,29 @@ def _unknown_argument(class_name: str, name: str, path: KeyPath, known: tuple[st
     return Problem(f"{class_name} has no such argument", path=path, received=name, hint=hint)
 
 
-def _check_value(value: Any, default: Any, path: KeyPath, namespace: str) -> Iterator[Problem]:
+def _check_value(
+    value: Any, default: Any, path: KeyPath, namespace: str, catalog: Catalog
+) -> Iterator[Problem]:
     name = str(path[-1])
     kind = _kind_of_argument(name)
     if kind and isinstance(value, str | dict):
-        yield from _check_nested(value, path, kind)
+        yield from _check_nested(value, path, kind, catalog)
         return
     if rule := VALUE_RULES.get(namespace, {}).get(name):
         if value is not None and not isinstance(value, dict) and not rule[1](value):
             yield Problem(rule[0], path=path, received=value)
         return
     yield from _check_against_default(value, default, path)
-    if isinstance(value, dict) and len(value) == 1 and (other := _namespace_of(next(iter(value)))):
-        yield from _check_part(value, path, other)
+    if isinstance(value, dict) and len(value) == 1 and (other := catalog.namespace_of(next(iter(value)))):
+        yield from _check_part(value, path, other, catalog)
     if isinstance(value, list):
         for index, item in enumerate(value):
-            if isinstance(item, dict) and len(item) == 1 and (other := _namespace_of(next(iter(item)))):
-                yield from _check_part(item, (*path, index), other)
+            if (
+                isinstance(item, dict)
+                and len(item) == 1
+                and (other := catalog.namespace_of(next(iter(item))))
+            ):
+                yield from _check_part(item, (*path, index), other, catalog)
 
 
 def _check_against_default(value: Any, default: Any, path: KeyPath) -> Iterator[Problem]:
@@ -291,25 +326,23 @@ def _kind_of_argument(name: str) -> str | None:
     return None
 
 
-def _check_nested(value: str | dict[str, Any], path: KeyPath, namespace: str) -> Iterator[Problem]:
+def _check_nested(
+    value: str | dict[str, Any], path: KeyPath, namespace: str, catalog: Catalog
+) -> Iterator[Problem]:
     if namespace == "optimizers.schedules" and isinstance(value, str):
         hint = "write a number, or a schedule such as {ExponentialDecay: {...}}"
         yield Problem("must be a positive number or a schedule", path=path, received=value, hint=hint)
     elif namespace == "activations" and isinstance(value, dict):
-        yield from _check_part(value, path, "layers")  # LeakyReLU and its like are layers
+        yield from _check_part(value, path, "layers", catalog)  # LeakyReLU and its like are layers
     else:
-        yield from _check_part(value, path, namespace)
+        yield from _check_part(value, path, namespace, catalog)
 
 
-def _namespace_of(class_name: str) -> str | None:
-    return next((ns for ns in keras_names.NAMESPACES if class_name in keras_names.class_names(ns)), None)
-
-
-def namespace_of_argument(name: str, value: Any) -> str | None:
+def namespace_of_argument(name: str, value: Any, catalog: Catalog = KERAS) -> str | None:
     """Which kind of part an argument's value is, or None when it is a plain value."""
     kind = _kind_of_argument(name)
     if kind == "activations" and isinstance(value, dict):
         return "layers"
     if isinstance(value, dict) and len(value) == 1:
-        return kind or _namespace_of(next(iter(value)))
+        return kind or catalog.namespace_of(next(iter(value)))
     return kind if isinstance(value, str) else None

@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
-from mlpcli.spec import keras_names
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.parts import namespace_of_argument
+from mlpcli.spec.plugins import PLUGINS_FOLDER, Catalog
 from mlpcli.spec.schema import OWN_LAYER_KEYS, DatasetSpec, Last, PartSpec
 from mlpcli.spec.text import FLOAT
 
@@ -19,17 +19,20 @@ def resolve_spec(loaded: LoadedSpec, division: dict[str, Any]) -> str:
 
     A test split that the dataset itself brings is not in `division`, and is left out.
     """
-    spec = loaded.spec
+    spec, catalog = loaded.spec, loaded.catalog
     document: dict[str, Any] = {"name": spec.name, "seed": spec.seed}
     document["dataset"] = _dataset(spec.dataset, loaded.folder, division)
     document["layers"] = [
-        {**_part(layer, "layers"), **({"name": layer.name} if layer.name else {})} for layer in spec.layers
+        {**_part(layer, "layers", catalog), **({"name": layer.name} if layer.name else {})}
+        for layer in spec.layers
     ]
-    document["loss"] = _flat(_part(spec.loss, "losses"))
-    document["optimizer"] = _flat(_part(spec.optimizer, "optimizers"))
-    document["metrics"] = [_flat(_part(metric, "metrics")) for metric in spec.metrics]
+    document["loss"] = _flat(_part(spec.loss, "losses", catalog))
+    document["optimizer"] = _flat(_part(spec.optimizer, "optimizers", catalog))
+    document["metrics"] = [_flat(_part(metric, "metrics", catalog)) for metric in spec.metrics]
     document["fit"] = spec.fit.model_dump()
     document["callbacks"] = [_flat({part.class_name: part.arguments}) for part in spec.callbacks]
+    if catalog.plugins:  # the run's own copies
+        document["plugins"] = [f"{PLUGINS_FOLDER}/{plugin.base_name}" for plugin in catalog.plugins]
     return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
@@ -50,27 +53,27 @@ def absolute(path: str, folder: Path) -> Path | str:
     return path if "${" in path else (folder / Path(path).expanduser()).resolve()
 
 
-def _part(part: PartSpec, namespace: str) -> dict[str, Any]:
-    if part.class_name not in keras_names.class_names(namespace):  # a short name such as mse
+def _part(part: PartSpec, namespace: str, catalog: Catalog) -> dict[str, Any]:
+    if part.class_name not in catalog.class_names(namespace):  # a short name such as mse
         return {part.class_name: {}}
-    return {part.class_name: _arguments(part.class_name, part.arguments, namespace)}
+    return {part.class_name: _arguments(part.class_name, part.arguments, namespace, catalog)}
 
 
-def _arguments(class_name: str, given: dict[str, Any], namespace: str) -> dict[str, Any]:
+def _arguments(class_name: str, given: dict[str, Any], namespace: str, catalog: Catalog) -> dict[str, Any]:
     """The arguments given, then Keras's defaults where they are plain constants."""
-    signature = keras_names.signature(namespace, class_name)
+    signature = catalog.signature(namespace, class_name)
     plain = {
         name: value
         for name, value in signature.defaults.items()
         if name not in given and isinstance(value, bool | int | float | str) and name not in OWN_LAYER_KEYS
     }
-    return {name: _argument(name, value) for name, value in given.items()} | plain
+    return {name: _argument(name, value, catalog) for name, value in given.items()} | plain
 
 
-def _argument(name: str, value: Any) -> Any:
-    if isinstance(value, dict) and (namespace := namespace_of_argument(name, value)):
+def _argument(name: str, value: Any, catalog: Catalog) -> Any:
+    if isinstance(value, dict) and (namespace := namespace_of_argument(name, value, catalog)):
         ((class_name, arguments),) = value.items()
-        return {class_name: _arguments(class_name, arguments or {}, namespace)}
+        return {class_name: _arguments(class_name, arguments or {}, namespace, catalog)}
     return value
 
 

@@ -18,7 +18,6 @@ NOT_YET: dict[tuple[str, ...], str] = {
     ("model",): "a model class from a plug-in",
     ("loss_weights",): "several outputs",
     ("start_from",): "the reuse of trained layers",
-    ("plugins",): "plug-in files",
     ("dataset", "weights"): "row weights",
     ("dataset", "rows"): "made datasets",
     ("dataset", "noise"): "made datasets",
@@ -179,3 +178,4 @@ class Spec(Section):
     fit: Annotated[FitSpec, Field(description="a mapping of epochs, batch_size, ...")] = FitSpec()
     callbacks: Annotated[list[PartSpec], Field(description="a list of Keras callbacks")] = []
     tuner: Annotated[TunerSpec | None, Field(description="a mapping of algorithm, objective, ...")] = None
+    plugins: Annotated[list[str], Field(description="a list of Python files beside the spec")] = []

@@ -1,0 +1,226 @@
+"""Plug-in files: Python beside a spec whose Keras subclasses and functions it may name; read, never run."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePath
+from typing import Any
+
+from mlpcli.errors import KeyPath, Place, Problem
+from mlpcli.spec import keras_names
+from mlpcli.spec.keras_names import ANY, PythonFile, Signature
+
+MAX_BYTES = 1_000_000
+PLUGINS_FOLDER = "plugins"
+"""Where a run keeps its copies."""
+
+CALLED_WITH: dict[str, tuple[str, ...]] = {
+    "losses": ("y_true", "y_pred"),
+    "metrics": ("y_true", "y_pred"),
+    "activations": ("x",),
+    "initializers": ("shape", "dtype"),
+    "regularizers": ("weights",),
+    "constraints": ("weights",),
+}
+"""Kinds of parts that may be plain functions, and what Keras calls such a function with."""
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One plug-in file as it was read. `name` is how the spec writes it, relative to the spec's folder."""
+
+    name: str
+    file: Path
+    text: str
+    parts: PythonFile
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the file's bytes, as hexadecimal digits."""
+        return hashlib.sha256(self.text.encode("utf-8")).hexdigest()
+
+    @property
+    def base_name(self) -> str:
+        """`my_parts.py`: its name in a run's plugins folder."""
+        return self.file.name
+
+    def class_names(self, namespace: str) -> tuple[str, ...]:
+        """Classes that may stand where a part of this kind is wanted."""
+        kinds = (namespace, ANY)
+        return tuple(name for name in self.parts.classes if self.parts.kind(name) in kinds)
+
+    def function_names(self, namespace: str) -> tuple[str, ...]:
+        """Functions that may stand where a part of this kind is wanted; one with a leading _ may not."""
+        if namespace not in CALLED_WITH:
+            return ()
+        return tuple(name for name in self.parts.functions if not name.startswith("_"))
+
+    def call_problem(self, function: str, namespace: str) -> str:
+        """Why Keras cannot call a function as a part of this kind; an empty text when it can."""
+        node = self.parts.functions[function].args
+        positional = [argument.arg for argument in (*node.posonlyargs, *node.args)]
+        required = len(positional) - len(node.defaults)
+        wanted = CALLED_WITH[namespace]
+        fewest = 1 if namespace == "initializers" else len(wanted)  # dtype may be left out by name
+        keyword_only = [
+            argument.arg
+            for argument, default in zip(node.kwonlyargs, node.kw_defaults, strict=True)
+            if default is None
+        ]
+        most = len(wanted) if node.vararg else len(positional)
+        if required <= len(wanted) and most >= fewest and not keyword_only:
+            return ""
+        takes = ", ".join([*positional, *keyword_only]) or "nothing"
+        return f"is called with ({', '.join(wanted)}), and {function} of {self.name} takes ({takes})"
+
+    def place(self, node: ast.stmt) -> Place:
+        """Where a class or function stands in the file."""
+        lines = self.text.splitlines()
+        return Place(str(self.file), node.lineno, node.col_offset + 1, lines[node.lineno - 1])
+
+
+def read_plugins(value: Any, folder: Path) -> tuple[tuple[Plugin, ...], list[Problem]]:
+    """The plug-in files that a spec in `folder` lists, and every problem with them."""
+    plugins: list[Plugin] = []
+    problems: list[Problem] = []
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        return (), []  # the schema has a word on that
+    for index, item in enumerate(value):
+        path: KeyPath = ("plugins", index)
+        found = _read_plugin(item, folder, path)
+        if isinstance(found, Problem):
+            problems.append(found)
+        elif any(other.base_name == found.base_name for other in plugins):
+            rule = "must have a file name of its own"
+            problems.append(Problem(rule, path=path, received=item, hint="rename one of the two files"))
+        else:
+            plugins.append(found)
+    for index, plugin in enumerate(plugins):
+        problems += _clashes(plugin, plugins[:index])
+    return tuple(plugins), problems
+
+
+def _read_plugin(name: str, folder: Path, path: KeyPath) -> Plugin | Problem:
+    steps = PurePath(name)
+    hint = "give its path from the spec's folder, such as my_parts.py"
+    if steps.is_absolute() or ".." in steps.parts or "\0" in name or steps.suffix != ".py":
+        rule = "must be a Python file in the spec's own folder or below it"
+        return Problem(rule, path=path, received=name, hint=hint)
+    if not steps.stem.isidentifier():
+        rule = "must have a name that Python can import: letters, digits and _"
+        return Problem(rule, path=path, received=name)
+    file = folder / steps
+    if not file.is_file():
+        return Problem(f"there is no such file in {folder}", path=path, received=name, hint=hint)
+    if not file.resolve().is_relative_to(folder.resolve()):
+        rule = "is a link to a file outside the spec's own folder"
+        return Problem(rule, path=path, received=name, hint="copy the file beside the spec")
+    return _parse(name, file, path)
+
+
+def _parse(name: str, file: Path, path: KeyPath) -> Plugin | Problem:
+    try:
+        raw = file.read_bytes()
+        if len(raw) > MAX_BYTES:
+            return Problem(f"is larger than {MAX_BYTES:,} bytes", path=path, received=name)
+        text = raw.decode("utf-8")
+        return Plugin(name, file, text, keras_names.read_python(text))
+    except OSError as error:
+        return Problem(f"cannot be read ({error.strerror})", path=path, received=name)
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        return Problem("is not UTF-8", Place(str(file), line, 1), hint="save it as UTF-8")
+    except SyntaxError as error:
+        place = Place(str(file), error.lineno or 1, error.offset or 1, (error.text or "").rstrip("\n"))
+        return Problem(f"is not Python: {error.msg}", place)
+    except (ValueError, RecursionError, MemoryError) as error:  # a null byte; brackets nested without end
+        return Problem(f"cannot be parsed as Python ({error})", path=path, received=name)
+
+
+def _clashes(plugin: Plugin, others: list[Plugin]) -> list[Problem]:
+    """A problem for each part whose name another part has."""
+    problems = []
+    parts: dict[str, ast.stmt] = {**plugin.parts.functions, **plugin.parts.classes}
+    for name, node in parts.items():
+        if name.startswith("_"):
+            continue
+        owner = _owner(name, plugin, others)
+        if owner:
+            hint = "give it another name, or a leading _ to keep it to this file"
+            problems.append(Problem(f"{owner} has this name already", plugin.place(node), (), name, hint))
+    return problems
+
+
+def _owner(name: str, plugin: Plugin, others: list[Plugin]) -> str:
+    for other in others:
+        if name in other.parts.classes or name in other.parts.functions:
+            return f"plug-in {other.name}"
+    if name in plugin.parts.classes and plugin.parts.kind(name) is None:
+        return ""  # no part at all
+    namespaces = keras_names.NAMESPACES
+    if any(name in keras_names.own_class_names(space) for space in namespaces):
+        return "mlpcli"
+    if any(name in keras_names.keras_class_names(space) for space in namespaces):
+        return "Keras"
+    if name in plugin.parts.functions:
+        if any(name in keras_names.own_short_names(space) for space in CALLED_WITH):
+            return "mlpcli"
+        if any(name in keras_names.short_names(space) for space in CALLED_WITH):
+            return "Keras"
+    return ""
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Every name that one spec may use: Keras's, mlpcli's own, and those of its plug-ins.
+
+    complete: False where a plug-in could not be read, so that an unknown name may be one of its own.
+    """
+
+    plugins: tuple[Plugin, ...] = ()
+    complete: bool = True
+
+    def class_names(self, namespace: str) -> tuple[str, ...]:
+        """The classes of one kind, `layers` for example; of `models`, those of plug-ins alone."""
+        keras = () if namespace == "models" else keras_names.class_names(namespace)
+        return (*keras, *(name for plugin in self.plugins for name in plugin.class_names(namespace)))
+
+    def short_names(self, namespace: str) -> tuple[str, ...]:
+        """The texts that stand for a part without arguments: `mse`, `relu`, a plug-in's function."""
+        functions = (name for plugin in self.plugins for name in plugin.function_names(namespace))
+        return (*keras_names.short_names(namespace), *functions)
+
+    def signature(self, namespace: str, class_name: str) -> Signature:
+        """The arguments of a class.
+
+        Raises:
+            KeyError: there is no such class.
+        """
+        plugin = self.plugin_of(class_name)
+        return plugin.parts.signature(class_name) if plugin else keras_names.signature(namespace, class_name)
+
+    def namespace_of(self, class_name: str) -> str | None:
+        """The kind of a class, or None when there is no such class, or its kind cannot be told."""
+        if plugin := self.plugin_of(class_name):
+            kind = plugin.parts.kind(class_name)
+            return kind if kind in keras_names.NAMESPACES else None
+        spaces = keras_names.NAMESPACES
+        return next((space for space in spaces if class_name in keras_names.class_names(space)), None)
+
+    def plugin_of(self, name: str) -> Plugin | None:
+        """The plug-in that has a class of this name."""
+        return next((plugin for plugin in self.plugins if name in plugin.parts.classes), None)
+
+    def call_problem(self, name: str, namespace: str) -> str:
+        """Why a plug-in's function cannot be a part of this kind; an empty text for every other name."""
+        for plugin in self.plugins:
+            if name in plugin.function_names(namespace):
+                return plugin.call_problem(name, namespace)
+        return ""
+
+
+KERAS = Catalog()
+"""What a spec without plug-ins may use."""
