@@ -16,6 +16,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+SCRATCH = ".part"
+"""Ending of the folders in which files are written before they are moved into place."""
+
 
 @contextlib.contextmanager
 def replacing(target: Path) -> Iterator[Path]:
@@ -25,17 +28,35 @@ def replacing(target: Path) -> Iterator[Path]:
     suffix is the target's, for writers that look at it. An existing target folder is replaced as well.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=SCRATCH, dir=target.parent))
     try:
         written = scratch / target.name
         yield written
         flush(written)
         if written.is_dir() and target.is_dir():
-            target.replace(scratch / "old")
-        written.replace(target)
+            _replace_folder(written, target, scratch / "old")
+        else:
+            written.replace(target)
         flush_entry(target.parent)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _replace_folder(written: Path, target: Path, aside: Path) -> None:
+    """Two steps, since no system moves a folder over a full one; undone when the second fails."""
+    target.replace(aside)
+    try:
+        written.replace(target)
+    except BaseException:
+        aside.replace(target)
+        raise
+
+
+def sweep(folder: Path) -> None:
+    """Take away what writers that were killed have left under `folder`; nobody may be writing there."""
+    for scratch in folder.rglob(f".*{SCRATCH}"):
+        if scratch.is_dir() and not scratch.is_symlink():
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def write_text(target: Path, text: str) -> None:

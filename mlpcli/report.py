@@ -23,6 +23,7 @@ from mlpcli.errors import MlpcliError, Place, Problem, excerpt
 if TYPE_CHECKING:
     from mlpcli.engine.evaluation import Evaluation
     from mlpcli.engine.training import Outcome, Plan
+    from mlpcli.runs import Run
 
 PLAIN_WIDTH = 200
 """Columns of a line that goes into a pipe, where nothing should wrap."""
@@ -131,7 +132,7 @@ class TrainingReport:
     def stage(self, text: str) -> None:
         """A spinner with a few words, on a terminal alone."""
         self._clear()
-        if self.console.is_terminal:
+        if self.console.is_terminal and text:
             self.status = self.console.status(text)
             self.status.start()
 
@@ -226,6 +227,17 @@ def show_outcome(outcome: Outcome, runs_dir: Path) -> None:
     name = outcome.run.folder.parent.name
     out.print(Text(f"next mlpcli evaluate {name}{where}"))
     out.print(Text(f"     mlpcli predict {name} DATA -o predictions.csv{where}"))
+
+
+def show_finished(run: Run, *, json: bool) -> None:
+    """That there is nothing to do for a run."""
+    epochs = run.record.get("epochs", 0)
+    if json:
+        document = {"run": run.label, "folder": str(run.folder), "status": run.status, "epochs": epochs}
+        show_json(document | {"metrics": run.record.get("metrics", {})})
+        return
+    show_line(f"run {run.label} is finished, after {epochs} epochs: nothing to do")
+    show_line(f"train it further with: mlpcli train --continue {run.label} --epochs N")
 
 
 def outcome_json(outcome: Outcome) -> dict[str, Any]:

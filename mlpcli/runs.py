@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import errno
 import json
+import os
 import re
+import shlex
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +28,8 @@ SAVED_MODEL = "saved_model"
 CHECKPOINTS = "checkpoints"
 LAST_CHECKPOINT = "checkpoints/last.keras"
 BEST_CHECKPOINT = "checkpoints/best.keras"
+STATE = "checkpoints/state.ckpt"
+LOCK = "lock"
 TENSORBOARD = "tensorboard"
 PLUGINS = "plugins"
 PLOTS = "plots"
@@ -58,6 +64,12 @@ class Run:
         """One of running, completed, interrupted, diverged, failed."""
         return str(self.record.get("status", FAILED))
 
+    def describe(self) -> str:
+        """How the run stands: "is running", "was killed", "is completed"."""
+        if self.status == RUNNING and not is_locked(self.folder):
+            return "was killed"
+        return f"is {self.status}" if self.status in (RUNNING, COMPLETED) else f"was {self.status}"
+
     def __truediv__(self, name: str) -> Path:
         return self.folder / name
 
@@ -69,7 +81,7 @@ class Run:
         """
         path = self.folder / name
         if not path.exists():
-            rule = f"run {self.label} has no {name} (its status is {self.status})"
+            rule = f"run {self.label} has no {name} (it {self.describe()})"
             raise RunError(Problem(rule, hint="choose a finished run, or train again"))
         return path
 
@@ -92,6 +104,84 @@ def create_run(runs_dir: Path, name: str) -> Path:
         except OSError as error:
             hint = "choose another folder with --runs-dir"
             raise RunError(Problem(f"cannot make {folder} ({error.strerror})", hint=hint)) from None
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder for this process alone: a run, or a search.
+
+    The lock is the system's, on an open file, so a process that dies, however it dies, lets go of it.
+    On a file system without locks, and on Windows, nothing is held.
+
+    Raises:
+        RunError: another process holds it.
+    """
+    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        if not _take(handle) and not _take_soon(handle):
+            holder = os.read(handle, 100).decode("utf-8", errors="replace").strip() or "another process"
+            hint = "wait until it has ended, or stop it"
+            raise RunError(Problem(f"{folder} is in use by {holder}", hint=hint))
+        os.ftruncate(handle, 0)
+        os.write(handle, f"process {os.getpid()}\n".encode())
+        yield
+    finally:
+        os.close(handle)
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a living process holds the folder."""
+    try:
+        handle = os.open(folder / LOCK, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return not _take(handle)
+    finally:
+        os.close(handle)
+
+
+def _take_soon(handle: int) -> bool:
+    """Try again for a moment: somebody may only have looked whether the folder is held."""
+    for _ in range(4):
+        time.sleep(0.05)
+        if _take(handle):
+            return True
+    return False
+
+
+def _take(handle: int) -> bool:
+    """Lock an open file unless another process has; True where there is nothing to lock with."""
+    if os.name != "posix":
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
+    return True
+
+
+def check_inside(folder: Path) -> None:
+    """Refuse to write in a run folder from which a link leads elsewhere: it may come from a stranger.
+
+    Raises:
+        RunError: there is a link in it.
+    """
+    for path in folder.rglob("*"):
+        if path.is_symlink():
+            hint = "a run's files are its own; take the link away"
+            raise RunError(Problem(f"{path} is a link, and might lead outside the run", hint=hint))
+
+
+def resume_command(folder: Path) -> str:
+    """What to type to go on with the run in a folder."""
+    name, runs_dir = f"{folder.parent.name}/{folder.name}", folder.parent.parent
+    if not _STAMPED.fullmatch(folder.name):
+        return f"mlpcli train --resume {shlex.quote(str(folder))}"
+    where = "" if runs_dir == Path("runs") else f" --runs-dir {shlex.quote(str(runs_dir))}"
+    return f"mlpcli train --resume {name}{where}"
 
 
 def write_record(folder: Path, record: dict[str, Any]) -> None:
@@ -117,8 +207,10 @@ def open_run(folder: Path) -> Run:
     return Run(folder, record)
 
 
-def find_run(text: str, runs_dir: Path) -> Run:
+def find_run(text: str, runs_dir: Path, *, unfinished: bool = False) -> Run:
     """The run that `text` names: a run folder, `name/timestamp`, or a name (its newest finished run).
+
+    unfinished: a name stands for its newest run, finished or not.
 
     Raises:
         RunError: nothing of that name, or no finished run among them; the message lists what there is.
@@ -128,13 +220,13 @@ def find_run(text: str, runs_dir: Path) -> Run:
             return open_run(folder)
     for folder in (runs_dir / text, Path(text)):
         runs = list(_runs_in(folder))
-        finished = [run for run in runs if run.status == COMPLETED]
+        finished = [run for run in runs if unfinished or run.status == COMPLETED]
         if finished:
             return finished[-1]
         if runs:
             newest = runs[-1]
-            rule = f"{text} has no finished run: {newest.label} is {newest.status}"
-            raise RunError(Problem(rule, hint=f"name it in full to use it all the same: {newest.label}"))
+            rule = f"{text} has no finished run: {newest.label} {newest.describe()}"
+            raise RunError(Problem(rule, hint=f"finish it with mlpcli train --resume {newest.label}"))
     raise RunError(Problem(f"there is no run {text!r} under {runs_dir}", hint=_what_there_is(text, runs_dir)))
 
 

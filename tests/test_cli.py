@@ -29,7 +29,7 @@ def test_help_ends_with_an_example(verb: str, mlpcli: Callable[..., Result]) -> 
     [
         (["train"], "Missing argument 'SPEC'; see mlpcli train --help\n"),
         (["trian"], "No such command 'trian'. Did you mean 'train'?; see mlpcli --help\n"),
-        (["train", "a.yaml", "--epochs", "3"], "No such option: --epochs; see mlpcli train --help\n"),
+        (["train", "a.yaml", "--zoo", "3"], "No such option: --zoo; see mlpcli train --help\n"),
     ],
 )
 def test_wrong_usage_is_one_line_and_status_2(
@@ -60,7 +60,8 @@ def test_an_interrupted_training_keeps_what_it_has(tmp_path: Path) -> None:
     assert process.returncode == 130
     (run_dir,) = (runs_dir / "tiny").iterdir()
     assert json.loads((run_dir / "run.json").read_text())["status"] == "interrupted"
-    assert f"interrupted; what there is so far lies in {run_dir}" in out
+    assert "interrupted: saving what there is after epoch " in out
+    assert f"go on with: mlpcli train --resume tiny/{run_dir.name} --runs-dir {runs_dir}" in out
     assert "Traceback" not in err
     for name in (
         "history.csv",

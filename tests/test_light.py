@@ -17,14 +17,15 @@ HEAVY = {"tensorflow", "keras", "keras_tuner", "sklearn", "pyarrow", "matplotlib
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "files": set(),
+    "signals": set(),
     "start": set(),
     "runs": {"errors", "files"},
     "spec": {"errors", "spec"},
     "data": {"errors", "start", "spec", "data"},
-    "engine": {"errors", "files", "start", "runs", "spec", "data", "engine"},
-    "report": {"errors", "engine"},  # engine for its types alone, never at run time
+    "engine": {"errors", "files", "signals", "start", "runs", "spec", "data", "engine"},
+    "report": {"errors", "runs", "engine"},  # the last two for their types alone, never at run time
     "report_plan": {"errors", "engine", "spec", "report"},  # engine and spec for their types alone
-    "cli": {"errors", "runs", "spec", "engine", "report", "report_plan", "cli"},
+    "cli": {"errors", "runs", "signals", "spec", "engine", "report", "report_plan", "cli"},
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from mlpcli import signals
 from mlpcli.cli.check import check
 from mlpcli.cli.evaluate import evaluate
 from mlpcli.cli.predict import predict
@@ -52,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program with `arguments` (default: the process's own) and return its exit status."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        status = app(arguments, standalone_mode=False, prog_name="mlpcli")
+        with signals.answered():
+            status = app(arguments, standalone_mode=False, prog_name="mlpcli")
         sys.stdout.flush()
         return status if isinstance(status, int) else EXIT_DONE
     except KeyboardInterrupt:

@@ -3,36 +3,121 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from mlpcli.cli.options import (
-    RUNS_DIR,
-    AdviceOption,
-    DebugOption,
-    JsonOption,
-    RunsDirOption,
-    SetOption,
-    SpecArgument,
-)
+import typer
+
+from mlpcli.cli.options import RUNS_DIR, AdviceOption, DebugOption, JsonOption, RunsDirOption, SetOption
+
+if TYPE_CHECKING:
+    from mlpcli.engine.training import Outcome, Watcher
 
 
 def train(
-    spec: SpecArgument,
+    spec: Annotated[
+        Path | None, typer.Argument(metavar="SPEC", help="The YAML file of the experiment.")
+    ] = None,
     settings: SetOption = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN", help="Finish a run that was interrupted or killed; SPEC may be left out."
+        ),
+    ] = None,
+    further: Annotated[
+        str | None, typer.Option("--continue", metavar="RUN", help="Train a finished run for more epochs.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="With --continue: how many more epochs.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --resume and --continue: go on although something changed.")
+    ] = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     advice: AdviceOption = True,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Train what a spec says, into a new run folder."""
+    """Train what a spec says, into a new run folder; or go on with a run."""
     from mlpcli import report
-    from mlpcli.spec.load import load_spec
+    from mlpcli.runs import COMPLETED, find_run
 
-    loaded = load_spec(spec, settings=settings or ())
-    from mlpcli.engine.training import train as train_spec
-
+    _check_usage(spec, resume, further, epochs)
+    if resume is not None:
+        found = find_run(resume, runs_dir, unfinished=True)
+        if found.status == COMPLETED:
+            report.show_finished(found, json=json)
+            return
     with report.TrainingReport(stderr=json) as watcher:
-        outcome = train_spec(loaded, runs_dir=runs_dir, watcher=watcher, command=sys.argv, advice=advice)
+        if resume is not None:
+            outcome = _resume(resume, spec, settings or [], force, runs_dir, watcher)
+        elif further is not None:
+            outcome = _continue(further, epochs, settings or [], force, runs_dir, watcher)
+        else:
+            assert spec is not None
+            outcome = _begin(spec, settings or [], runs_dir, watcher, advice)
     if json:
         report.show_json(report.outcome_json(outcome))
     else:
         report.show_outcome(outcome, runs_dir)
+
+
+def _begin(spec: Path, settings: list[str], runs_dir: Path, watcher: Watcher, advice: bool) -> Outcome:
+    from mlpcli.spec.load import load_spec
+
+    loaded = load_spec(spec, settings=settings)
+    from mlpcli.engine.training import train as train_spec
+
+    return train_spec(loaded, runs_dir=runs_dir, watcher=watcher, command=sys.argv, advice=advice)
+
+
+def _resume(
+    name: str, spec: Path | None, settings: list[str], force: bool, runs_dir: Path, watcher: Watcher
+) -> Outcome:
+    from mlpcli.runs import RESOLVED, find_run
+    from mlpcli.spec.load import load_spec
+
+    run = find_run(name, runs_dir, unfinished=True)
+    given = spec or (run.require(RESOLVED) if settings else None)
+    loaded = load_spec(given, settings=settings) if given else None
+    from mlpcli.engine.resume import resume_run
+
+    return resume_run(run, loaded, watcher=watcher, command=sys.argv, force=force)
+
+
+def _continue(
+    name: str, epochs: int | None, settings: list[str], force: bool, runs_dir: Path, watcher: Watcher
+) -> Outcome:
+    from mlpcli.runs import find_run
+
+    run = find_run(name, runs_dir)
+    from mlpcli.engine.resume import continue_run
+
+    return continue_run(
+        run,
+        runs_dir=runs_dir,
+        watcher=watcher,
+        epochs=epochs,
+        settings=settings,
+        command=sys.argv,
+        force=force,
+    )
+
+
+def _check_usage(spec: Path | None, resume: str | None, further: str | None, epochs: int | None) -> None:
+    """Refuse flags that do not go together.
+
+    Raises:
+        UsageError: they do not.
+    """
+    from mlpcli.errors import Problem, UsageError
+
+    if resume is not None and further is not None:
+        raise UsageError(Problem("--resume and --continue do not go together", hint="keep one"))
+    if further is not None and spec is not None:
+        raise UsageError(Problem("--continue takes the run's own spec", hint="leave SPEC out, or use --set"))
+    if epochs is not None and further is None:
+        raise UsageError(Problem("--epochs is for --continue", hint="use --set fit.epochs=N"))
+    if spec is None and resume is None and further is None:
+        raise UsageError(Problem("Missing argument 'SPEC'; see mlpcli train --help"))

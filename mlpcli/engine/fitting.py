@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mlpcli import signals
 from mlpcli.data.dataset import Dataset, Split
 from mlpcli.spec.schema import Spec
 from mlpcli.start import import_keras
@@ -14,6 +15,7 @@ from mlpcli.start import import_keras
 keras = import_keras()  # before anything that imports TensorFlow in its own, noisy way
 from mlpcli.engine import compiled  # noqa: E402
 from mlpcli.engine.callbacks import loss_first  # noqa: E402
+from mlpcli.engine.divergence import DivergenceGuard  # noqa: E402
 
 
 def fit_model(
@@ -49,10 +51,12 @@ def _fit_compiled(
     model: Any, spec: Spec, dataset: Dataset, callbacks: list[Any], watcher: Any, initial_epoch: int
 ) -> None:
     epochs = spec.fit.epochs
-    counter = _Counter()
+    counter, guard = _Counter(), DivergenceGuard(model)
 
     def show(done: int, total: int, logs: dict[str, Any]) -> None:
         values = loss_first({name: float(value) for name, value in logs.items()})
+        signals.raise_if_asked()
+        guard.within_epoch(counter.epoch, values)
         watcher.step(counter.epoch, epochs, done, total, values)
 
     compiled.fit(
@@ -117,6 +121,9 @@ class _Epochs(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
         self.steps = len(batches)
         self.epoch, self.told = 1, 0.0
 
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self.guard = DivergenceGuard(self.model)
+
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.epoch = epoch + 1
         self.batches.reorder(epoch)
@@ -125,6 +132,8 @@ class _Epochs(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
         if time.monotonic() - self.told > 0.1:
             self.told = time.monotonic()
             values = loss_first({name: float(value) for name, value in (logs or {}).items()})
+            signals.raise_if_asked()
+            self.guard.within_epoch(self.epoch, values)
             self.watcher.step(self.epoch, self.epochs, batch + 1, self.steps, values)
 
 

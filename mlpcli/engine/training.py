@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
-import importlib.metadata
-import os
-import platform
-import subprocess
+import contextlib
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,10 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import mlpcli
 from mlpcli import runs
 from mlpcli.data.dataset import Dataset, Split
 from mlpcli.data.load import load_dataset
+from mlpcli.engine.divergence import Diverged
+from mlpcli.engine.identity import identity
+from mlpcli.engine.records import begin_record, now
+from mlpcli.engine.room import check_place, check_room, write_failure
 from mlpcli.errors import MlpcliError, Problem, TrainingError
 from mlpcli.files import write_json, write_text
 from mlpcli.runs import Run
@@ -28,7 +27,6 @@ from mlpcli.spec.space import show_label
 from mlpcli.start import import_keras
 
 EVALUATION_ROWS = 4096
-PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "pyarrow", "pydantic")
 
 
 @dataclass(frozen=True)
@@ -103,9 +101,11 @@ def train(
         KeyboardInterrupt: passed on, after the state so far was saved.
     """
     clock = Clock()
+    check_place(runs_dir)
     with located(loaded):
         dataset, model = prepare(loaded, clock, watcher.stage)
         check_callbacks(loaded)
+    check_room(runs_dir, model)
     run_dir = runs.create_run(runs_dir, loaded.spec.name)
     if loaded.values:
         shown = ", ".join(f"{name} {show_label(value)}" for name, value in loaded.values.items())
@@ -127,6 +127,8 @@ class Extent:
     initial_epoch: int = 0  # epochs that the model has behind it
     callbacks: tuple[Any, ...] = ()  # Keras callbacks beside the spec's
     record: Mapping[str, Any] = field(default_factory=dict)  # what run.json says besides
+    state: dict[str, Any] | None = None  # of a checkpoint, to go on from
+    keep_specs: bool = False  # the run folder holds both specs already
 
 
 def train_into(
@@ -140,13 +142,32 @@ def train_into(
     command: Sequence[str] = (),
     extent: Extent = Extent(),
 ) -> Outcome:
-    """Train a checked and compiled model in a run folder that is there already.
+    """Train a checked and compiled model in a run folder that is there already, and is held meanwhile.
 
     Raises:
+        RunError: another process holds the folder.
         TrainingError: the training diverged, or a file could not be written.
         KeyboardInterrupt: passed on, after the state so far was saved.
     """
-    record = _record(loaded, dataset, model, command) | dict(extent.record)
+    with runs.locked(run_dir):
+        return train_held(
+            run_dir, loaded, dataset, model, watcher=watcher, clock=clock, command=command, extent=extent
+        )
+
+
+def train_held(
+    run_dir: Path,
+    loaded: LoadedSpec,
+    dataset: Dataset,
+    model: Any,
+    *,
+    watcher: Watcher,
+    clock: Clock | None = None,
+    command: Sequence[str] = (),
+    extent: Extent = Extent(),
+) -> Outcome:
+    """`train_into` for a caller that holds the folder itself."""
+    record = begin_record(loaded, dataset, model, command) | dict(extent.record)
     session = _Session(loaded, dataset, model, run_dir, record, watcher, clock or Clock(), extent)
     with _recording(session):
         session.begin()
@@ -254,19 +275,27 @@ class _Session:
 
     def begin(self) -> None:
         """Write both specs and the record, before the first step."""
-        from mlpcli.engine.callbacks import KeepRun, best_monitor
+        from mlpcli.engine.callbacks import best_monitor
+        from mlpcli.engine.keeping import KeepRun, state_rhythm
         from mlpcli.engine.plugins import copy_plugins
 
         spec = self.loaded.spec
-        write_text(self.run_dir / runs.SPEC, self.loaded.raw)
-        write_text(self.run_dir / runs.RESOLVED, resolve_spec(self.loaded, self.dataset.division))
-        if self.loaded.catalog.plugins:
-            self.record["plugins"] = copy_plugins(self.loaded.catalog, self.run_dir)
+        if not self.extent.keep_specs:
+            write_text(self.run_dir / runs.SPEC, self.loaded.raw)
+            write_text(self.run_dir / runs.RESOLVED, resolve_spec(self.loaded, self.dataset.division))
+            if self.loaded.catalog.plugins:
+                self.record["plugins"] = copy_plugins(self.loaded.catalog, self.run_dir)
+        resolved = (self.run_dir / runs.RESOLVED).read_text(encoding="utf-8")
         self.save_record()
         self.watcher.plan(describe(self.loaded, self.dataset, self.model), self.run_dir)
         self.monitor, more_is_better = best_monitor(spec, validation=self.dataset.validation is not None)
         self.keeper = KeepRun(
-            self.run_dir, monitor=self.monitor, more_is_better=more_is_better, on_epoch=self._on_epoch
+            self.run_dir,
+            monitor=self.monitor,
+            more_is_better=more_is_better,
+            on_epoch=self._on_epoch,
+            identity=identity(resolved, self.dataset, self.loaded.catalog),
+            rhythm=state_rhythm(spec.fit.checkpoint),
         )
         self.clock.lap("begin")
 
@@ -287,21 +316,29 @@ class _Session:
         from mlpcli.engine.plugins import import_plugins
 
         plugins = import_plugins(self.loaded.catalog)
-        made = make_callbacks(self.loaded.spec, self.run_dir, plugins)
-        callbacks = [*made, *self.extent.callbacks, self.keeper]
+        others = [*make_callbacks(self.loaded.spec, self.run_dir, plugins), *self.extent.callbacks]
+        self.keeper.others = others
         self.record["engine"] = fit_model(
             self.model,
             self.loaded.spec,
             self.dataset,
-            callbacks,
+            [*others, self.keeper],
             self.watcher,
-            initial_epoch=self.extent.initial_epoch,
+            initial_epoch=self._take_up(),
         )
         if keeps_best(self.loaded.spec):
             self.keeper.restore_best()
         self.clock.lap("fit")
-        self.keeper.write()
+        self.keeper.write_models()
         self.clock.lap("checkpoints")
+
+    def _take_up(self) -> int:
+        """Hand a checkpoint's state to who goes on from it; returns the epochs that are done."""
+        state = self.extent.state
+        if state is None:
+            return self.extent.initial_epoch
+        self.keeper.resume(state)
+        return self.loaded.spec.fit.epochs if state["stopped"] else int(state["epoch"])
 
     def finish(self) -> Outcome:
         """Write the model, the SavedModel, the metrics of every split and the figures."""
@@ -317,9 +354,7 @@ class _Session:
             )
             self.clock.lap("saved_model")
         self.watcher.stage("measuring every split")
-        measured = {k: split for k, split in self.dataset.splits().items() if k in self.extent.splits}
-        metrics = {name: self._evaluate(split) for name, split in measured.items()}
-        write_json(self.run_dir / runs.METRICS, metrics)
+        metrics = self.measure()
         self.clock.lap("metrics")
         self.draw()
         self.clock.lap("figures")
@@ -336,6 +371,13 @@ class _Session:
             self.keeper.best,
             self.keeper.best_epoch,
         )
+
+    def measure(self) -> dict[str, dict[str, float]]:
+        """Measure every split and write `metrics.json`."""
+        measured = {k: split for k, split in self.dataset.splits().items() if k in self.extent.splits}
+        metrics = {name: self._evaluate(split) for name, split in measured.items()}
+        write_json(self.run_dir / runs.METRICS, metrics)
+        return metrics
 
     def _evaluate(self, split: Split) -> dict[str, float]:
         from mlpcli.engine import compiled
@@ -364,33 +406,71 @@ class _Session:
             self.record |= {"epochs": len(keeper.history), "best": best}
         self.record["timings"] = self.clock.seconds | {"total": self.clock.total()}
         if self.record["status"] != runs.RUNNING:
-            self.record["ended"] = _now()
+            self.record["ended"] = now()
         runs.write_record(self.run_dir, self.record)
 
-    def stop(self, status: str, reason: str) -> None:
-        """Save what there is of a training that did not come to its end."""
-        self.record |= {"status": status, "error": reason}
-        if getattr(self, "keeper", None) is not None and self.keeper.history:
-            if status == runs.INTERRUPTED:
-                self.keeper.write()
-            else:  # the model in memory is not to be trusted
-                from mlpcli.engine.callbacks import history_csv
+    def stop(self, status: str, reason: str) -> list[str]:
+        """Save what there is of a training that did not come to its end, the weightiest first.
 
-                write_text(self.run_dir / runs.HISTORY, history_csv(self.keeper.history))
-            self.draw()
-        self.save_record()
+        Returns what could not be written, and why.
+        """
+        self.record |= {"status": status, "error": reason}
+        steps: list[Callable[[], None]] = [self.save_record]
+        if getattr(self, "keeper", None) is not None:
+            if status != runs.FAILED:
+                steps = [self.keeper.write_state, self.save_record, self._write_models, self.draw]
+            if status == runs.INTERRUPTED:
+                steps += [self._measure, self.save_record]
+            steps.append(self._write_history)
+        failures = []
+        for step in steps:
+            try:
+                step()
+            except OSError as error:
+                failures.append(f"{step.__name__.strip('_').replace('_', ' ')}: {error}")
+        return failures
+
+    def _write_models(self) -> None:
+        self.keeper.restore_last()
+        self.keeper.write_models()
+
+    def _write_history(self) -> None:
+        """The history with the epoch that diverged, if one did."""
+        from mlpcli.engine.keeping import history_csv
+
+        if self.keeper.history:
+            write_text(self.run_dir / runs.HISTORY, history_csv(self.keeper.history))
+
+    def _measure(self) -> None:
+        """Metrics of the last whole epoch, or none before the first."""
+        if self.keeper.snapshot is not None:
+            self.record["metrics"] = self.measure()
+
+    def whole_epochs(self) -> int:
+        """Epochs that the checkpoint on the disk, or about to be written, has behind it."""
+        keeper = getattr(self, "keeper", None)
+        snapshot = keeper.snapshot if keeper is not None else None
+        return snapshot.epoch if snapshot is not None else 0
+
+    def way_on(self) -> str:
+        """The command that goes on with this run."""
+        return runs.resume_command(self.run_dir)
 
 
 @contextmanager
 def _recording(session: _Session) -> Iterator[None]:
     """See to it that `run.json` says how a training ended, however it ends."""
-    from mlpcli.engine.callbacks import Diverged
-
     try:
         yield
-    except KeyboardInterrupt:
-        session.stop(runs.INTERRUPTED, "interrupted")
-        session.watcher.note(f"interrupted; what there is so far lies in {session.run_dir}")
+    except (KeyboardInterrupt, SystemExit) as error:  # Rich leaves by the latter when nobody reads
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            session.watcher.stage("")
+            session.watcher.note(f"interrupted: saving what there is after epoch {session.whole_epochs()}")
+        failures = session.stop(runs.INTERRUPTED, str(error) or "interrupted")
+        with contextlib.suppress(OSError):
+            for failure in failures:
+                session.watcher.note(f"could not be written: {failure}")
+            session.watcher.note(f"go on with: {session.way_on()}")
         raise
     except Diverged as error:
         session.stop(runs.DIVERGED, str(error))
@@ -398,13 +478,14 @@ def _recording(session: _Session) -> Iterator[None]:
     except MlpcliError as error:
         session.stop(runs.FAILED, str(error))
         raise
-    except OSError as error:
-        session.stop(runs.FAILED, str(error))
-        hint = f"the run so far lies in {session.run_dir}"
-        raise TrainingError(Problem(f"a file could not be written: {error}", hint=hint)) from error
     except Exception as error:
         session.stop(runs.FAILED, f"{type(error).__name__}: {error}")
-        raise
+        if (reason := write_failure(error)) is None:
+            raise
+        done = session.whole_epochs()
+        hint = f"make room and go on with: {session.way_on()}"
+        rule = f"a file could not be written: {reason}; what was saved up to epoch {done} is whole"
+        raise TrainingError(Problem(rule, hint=hint)) from error
 
 
 def check_callbacks(loaded: LoadedSpec) -> None:
@@ -414,57 +495,3 @@ def check_callbacks(loaded: LoadedSpec) -> None:
 
     with tempfile.TemporaryDirectory() as nowhere:
         make_callbacks(loaded.spec, Path(nowhere), import_plugins(loaded.catalog))
-
-
-def _record(loaded: LoadedSpec, dataset: Dataset, model: Any, command: Sequence[str]) -> dict[str, Any]:
-    """What `run.json` says of a run that is about to start."""
-    rows = {name: len(split) for name, split in dataset.splits().items()}
-    data = {
-        "source": dataset.source,
-        "fingerprint": dataset.fingerprint,
-        "rows": rows,
-        "contract": dataset.contract.to_json(),
-    }
-    return {
-        "status": runs.RUNNING,
-        "name": loaded.spec.name,
-        "seed": loaded.spec.seed,
-        "started": _now(),
-        "spec": str(loaded.file.resolve()),
-        "command": list(command),
-        **({"hyperparameters": loaded.values} if loaded.values else {}),
-        "versions": {"mlpcli": mlpcli.__version__, "python": platform.python_version(), **_versions()},
-        "commit": _commit(loaded.folder),
-        "host": {
-            "name": platform.node(),
-            "system": platform.platform(),
-            "machine": platform.machine(),
-            "cores": os.cpu_count(),
-        },
-        "data": data,
-        "model": {"parameters": int(model.count_params()), "layers": len(model.layers) - 1},
-    }
-
-
-def _versions() -> dict[str, str]:
-    return {package: importlib.metadata.version(package) for package in PACKAGES}
-
-
-def _now() -> str:
-    return datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-
-
-def _commit(folder: Path) -> str | None:
-    """The commit of the repository that holds the spec, with `+changes` when its files differ from it."""
-    try:
-        commit = _git(folder, "rev-parse", "HEAD")
-        return commit + ("+changes" if _git(folder, "status", "--porcelain", "-uno") else "")
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=5, check=True
-    )
-    return done.stdout.strip()

@@ -29,7 +29,7 @@ def resolve_spec(loaded: LoadedSpec, division: dict[str, Any]) -> str:
     document["loss"] = _flat(_part(spec.loss, "losses", catalog))
     document["optimizer"] = _flat(_part(spec.optimizer, "optimizers", catalog))
     document["metrics"] = [_flat(_part(metric, "metrics", catalog)) for metric in spec.metrics]
-    document["fit"] = spec.fit.model_dump()
+    document["fit"] = spec.fit.model_dump(exclude_none=True)
     document["callbacks"] = [_flat({part.class_name: part.arguments}) for part in spec.callbacks]
     if catalog.plugins:  # the run's own copies
         document["plugins"] = [f"{PLUGINS_FOLDER}/{plugin.base_name}" for plugin in catalog.plugins]

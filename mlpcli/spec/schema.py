@@ -23,7 +23,6 @@ NOT_YET: dict[tuple[str, ...], str] = {
     ("dataset", "noise"): "made datasets",
     ("dataset", "seed"): "made datasets",
     ("fit", "class_weight"): "class weights",
-    ("fit", "checkpoint"): "the choice of when to checkpoint",
 }
 """Keys of the format that this version knows of but cannot act on, and what each is for."""
 
@@ -95,12 +94,22 @@ class LayerSpec(PartSpec):
     name: Annotated[str | None, Field(description="a text")] = None
 
 
+class CheckpointSpec(Section):
+    """When the checkpoint is written: whichever of the two comes first."""
+
+    every: Annotated[int | None, Field(gt=0, description="a positive number of epochs")] = None
+    minutes: Annotated[float | None, Field(gt=0, description="a positive number of minutes")] = None
+
+
 class FitSpec(Section):
     """How to go through the rows."""
 
     epochs: Annotated[int, Field(gt=0, description="a positive number of epochs")] = 10
     batch_size: Annotated[int, Field(gt=0, description="a positive number of rows")] = 32
     shuffle: Annotated[bool, Field(description="true or false")] = True
+    checkpoint: Annotated[
+        CheckpointSpec | None, Field(description="a mapping of every (epochs) and minutes")
+    ] = None
     engine: Annotated[
         str, Field(pattern="^(compiled|keras)$", description="'compiled' or 'keras' (stock model.fit)")
     ] = "compiled"

@@ -67,9 +67,10 @@ def fit(
         )
     model.stop_training = False
     events.on_train_begin()
-    run = _Run(model, feed, events, on_progress)
+    initial_epoch = model._initial_epoch or initial_epoch
+    run = _Run(model, feed, events, on_progress, seen=initial_epoch * feed.steps)
     logs: Logs = {}
-    for epoch in range(model._initial_epoch or initial_epoch, epochs):
+    for epoch in range(initial_epoch, epochs):
         model.reset_metrics()
         events.on_epoch_begin(epoch)
         order = epoch_order(seed, epoch, train.rows) if shuffle else None
@@ -108,7 +109,7 @@ class _Run:
     feed: _Feed
     events: keras.callbacks.CallbackList
     on_progress: Progress | None
-    seen: int = 0  # training steps since the start of `fit`
+    seen: int = 0  # training steps since the first epoch
     pace: int = 4  # steps of the next chunk, by the clock
     listeners: list[keras.callbacks.Callback] = field(default_factory=list)
 

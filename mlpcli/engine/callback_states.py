@@ -1,0 +1,97 @@
+"""What a callback knows after some epochs, taken out of it and put back.
+
+A callback of a plug-in may have the pair of methods `get_state()`, which returns a mapping of plain values
+(texts, numbers, arrays, lists and mappings of them), and `set_state(state)`, which takes it back, called
+after `on_train_begin`. Of one without them, every attribute that is such a value is kept.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+from mlpcli.engine.checkpoints import is_plain
+from mlpcli.files import flush, replacing
+from mlpcli.start import import_keras
+
+keras = import_keras()
+
+KERAS_STATE: dict[str, tuple[str, ...]] = {
+    "EarlyStopping": ("wait", "stopped_epoch", "best", "best_weights", "best_epoch"),
+    "ReduceLROnPlateau": ("wait", "cooldown_counter", "best"),
+    "ModelCheckpoint": ("best", "_batches_seen_since_last_saving", "_last_batch_seen"),
+    "TensorBoard": ("_global_train_batch", "_global_test_batch", "_previous_epoch_iterations"),
+    "SwapEMAWeights": ("_ema_weights_in_model",),
+}
+"""The attributes of Keras's own callbacks that change as epochs go by; the others keep nothing."""
+
+NOT_STATE = ("params", "_model", "model")
+
+
+def callback_state(callback: Any) -> dict[str, Any]:
+    """What a callback must be given back, as a checkpoint can hold it."""
+    if hasattr(callback, "get_state"):
+        return {"own": callback.get_state()}
+    if isinstance(callback, keras.callbacks.CSVLogger):
+        return {"bytes": Path(callback.filename).stat().st_size}
+    attributes = {name: getattr(callback, name) for name in _keras_names(callback)}
+    if not _is_keras(callback):
+        attributes |= _plain_attributes(callback)
+    return {"attributes": attributes}
+
+
+def prepare_callback(callback: Any, state: dict[str, Any]) -> None:
+    """What must be so before `on_train_begin`: a log goes on behind its last row that counts."""
+    if "bytes" in state:
+        path = Path(callback.filename)
+        kept = path.read_bytes()[: state["bytes"]]
+        with replacing(path) as written:
+            written.write_bytes(kept)
+        callback.append = True
+
+
+def restore_callback(callback: Any, state: dict[str, Any]) -> None:
+    """Give a callback back what it knew, after its own `on_train_begin` has cleared it."""
+    if "own" in state:
+        callback.set_state(state["own"])
+    for name, value in state.get("attributes", {}).items():
+        setattr(callback, name, value)
+
+
+def settle_callbacks(callbacks: list[Any]) -> None:
+    """Push to the disk what a checkpoint that is about to be written relies on."""
+    for callback in callbacks:
+        if isinstance(callback, keras.callbacks.CSVLogger):
+            flush(Path(callback.filename))
+
+
+def matched_states(callbacks: list[Any], kept: list[dict[str, Any]]) -> list[tuple[Any, dict[str, Any]]]:
+    """Callbacks with their states, by class and by place among those of their class."""
+    waiting: dict[str, list[dict[str, Any]]] = {}
+    for item in kept:
+        waiting.setdefault(item["class"], []).append(item["state"])
+    pairs = []
+    for callback in callbacks:
+        if states := waiting.get(type(callback).__name__):
+            pairs.append((callback, states.pop(0)))
+    return pairs
+
+
+def _keras_names(callback: Any) -> list[str]:
+    classes = [kind.__name__ for kind in type(callback).__mro__]
+    return [name for kind in classes for name in KERAS_STATE.get(kind, ())]
+
+
+def _is_keras(callback: Any) -> bool:
+    return type(callback).__module__.split(".")[0] in ("keras", "mlpcli")
+
+
+def _plain_attributes(callback: Any) -> dict[str, Any]:
+    """A copy of what a plug-in's callback holds itself, without what Keras's classes put there."""
+    stock = {"monitor_op", "min_delta", *NOT_STATE} if _keras_names(callback) else set(NOT_STATE)
+    return {
+        name: copy.deepcopy(value)
+        for name, value in vars(callback).items()
+        if name not in stock and is_plain(value)
+    }

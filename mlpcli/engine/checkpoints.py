@@ -1,0 +1,155 @@
+"""The checkpoint: everything a training needs to go on, in one file of our own that is whole or refused.
+
+Layout: `MAGIC`, the length of the head (8 bytes, little-endian), the head (JSON), the arrays one after the
+other, and the sha256 of all that. The head is the state as a tree in which an array is its number. No part
+of a file can run code when it is read: there are texts, numbers and arrays of numbers, nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlpcli.data.dataset import Array
+from mlpcli.errors import Problem, RunError
+from mlpcli.files import replacing
+
+MAGIC = b"mlpcli checkpoint 1\n"
+DIGEST_BYTES = 32
+PLAIN = (bool, int, float, str, type(None))
+
+
+def write_checkpoint(target: Path, state: dict[str, Any]) -> None:
+    """Write a state, whole or not at all.
+
+    state: mappings with text keys, lists, tuples, plain values, NumPy arrays and scalars of numbers.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written.
+        TypeError: the state holds something else.
+    """
+    arrays: list[Array] = []
+    tree = _pack(state, arrays, {})
+    kinds = [{"dtype": array.dtype.name, "shape": list(array.shape)} for array in arrays]
+    head = json.dumps({"state": tree, "arrays": kinds}).encode()
+    digest = hashlib.sha256()
+    with replacing(target) as path, path.open("wb") as file:
+        for piece in (MAGIC, len(head).to_bytes(8, "little"), head, *map(_bytes, arrays)):
+            digest.update(piece)
+            file.write(piece)
+        file.write(digest.digest())
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a state back, every value and array bit for bit.
+
+    Raises:
+        RunError: there is no such file, or it is damaged, cut off, or of another version.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise RunError(Problem(f"{path} cannot be read ({error.strerror})")) from None
+    if not raw.startswith(MAGIC):
+        raise RunError(Problem(f"{path} is not a checkpoint of this version of mlpcli"))
+    body, digest = memoryview(raw)[:-DIGEST_BYTES], raw[-DIGEST_BYTES:]
+    if hashlib.sha256(body).digest() != digest:
+        raise _damaged(path)
+    try:
+        return _decode(body)
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> RunError:
+    hint = "begin the training again; a checkpoint is never used in part"
+    return RunError(Problem(f"{path} is damaged: its contents do not match their checksum", hint=hint))
+
+
+def _decode(body: memoryview) -> dict[str, Any]:
+    start = len(MAGIC) + 8
+    length = int.from_bytes(body[len(MAGIC) : start], "little")
+    head = json.loads(bytes(body[start : start + length]))
+    arrays, offset = [], start + length
+    for kind in head["arrays"]:
+        dtype, shape = _dtype(kind["dtype"]), tuple(kind["shape"])
+        count = int(np.prod(shape, dtype=np.int64))
+        arrays.append(np.frombuffer(body, dtype, count, offset).reshape(shape).copy())
+        offset += count * dtype.itemsize
+    state: dict[str, Any] = _unpack(head["state"], arrays)
+    return state
+
+
+def _dtype(name: str) -> np.dtype[Any]:
+    """A type of numbers by name; bfloat16 and its like are those that TensorFlow uses."""
+    try:
+        dtype = np.dtype(name)
+    except TypeError:
+        import ml_dtypes
+
+        dtype = np.dtype(getattr(ml_dtypes, name))
+    if dtype.hasobject:
+        raise TypeError("Python objects are not read")
+    return dtype
+
+
+def _bytes(array: Array) -> bytes | memoryview:
+    flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    return flat.data if flat.size else b""
+
+
+def _pack(value: Any, arrays: list[Array], known: dict[int, int]) -> Any:
+    """The tree as JSON values; an array that stands in it twice is written once."""
+    if isinstance(value, np.ndarray):
+        if value.dtype.hasobject or value.dtype.kind in "USMm":
+            raise TypeError(f"a checkpoint holds arrays of numbers, not of {value.dtype}")
+        if id(value) not in known:
+            known[id(value)] = len(arrays)
+            arrays.append(value)
+        return {"$array": known[id(value)]}
+    if isinstance(value, np.generic):
+        arrays.append(np.asarray(value))
+        return {"$scalar": len(arrays) - 1}
+    if type(value) in PLAIN:
+        return value
+    if isinstance(value, tuple):
+        return {"$tuple": [_pack(item, arrays, known) for item in value]}
+    if isinstance(value, list):
+        return [_pack(item, arrays, known) for item in value]
+    if isinstance(value, dict):
+        return {"$mapping": [[_key(key), _pack(item, arrays, known)] for key, item in value.items()]}
+    raise TypeError(f"a checkpoint cannot hold a {type(value).__name__}")
+
+
+def _key(key: Any) -> str | int:
+    if type(key) not in (str, int):
+        raise TypeError(f"a key of a checkpoint must be a text or an integer, not a {type(key).__name__}")
+    return key  # type: ignore[no-any-return]
+
+
+def _unpack(value: Any, arrays: list[Array]) -> Any:
+    if isinstance(value, list):
+        return [_unpack(item, arrays) for item in value]
+    if not isinstance(value, dict):
+        return value
+    ((kind, content),) = value.items()
+    if kind == "$array":
+        return arrays[content]
+    if kind == "$scalar":
+        return arrays[content][()]
+    if kind == "$tuple":
+        return tuple(_unpack(item, arrays) for item in content)
+    return {key: _unpack(item, arrays) for key, item in content}
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a checkpoint can hold a value."""
+    try:
+        _pack(value, [], {})
+    except (TypeError, RecursionError):
+        return False
+    return True

@@ -1,0 +1,67 @@
+"""A checkpoint's state put back into a model, its optimizer, the callbacks and the random generators."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlpcli.data.dataset import Array
+from mlpcli.engine.callback_states import matched_states, restore_callback
+from mlpcli.errors import Problem, RunError
+
+if TYPE_CHECKING:
+    from mlpcli.engine.keeping import KeepRun
+
+
+def take_up_history(keeper: KeepRun, state: dict[str, Any]) -> None:
+    """The epochs so far and the best of them."""
+    keeper.history = [dict(row) for row in state["history"]]
+    best = state["best"]
+    if best["monitor"] == keeper.monitor:
+        keeper.best, keeper.best_epoch, keeper.best_values = best["value"], best["epoch"], best["values"]
+
+
+def restore_training(keeper: KeepRun, state: dict[str, Any]) -> None:
+    """Everything else, once the training has begun and the other callbacks have cleared themselves.
+
+    Raises:
+        RunError: the variables of the checkpoint are not those of the model.
+    """
+    model = keeper.model
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    restore_variables(model.variables, state["model"], "model")
+    restore_variables(model.optimizer.variables, state["optimizer"], "optimizer")
+    for callback, kept in matched_states(list(keeper.others), state["callbacks"]):
+        restore_callback(callback, kept)
+    random.setstate(state["generators"]["python"])
+    np.random.set_state(state["generators"]["numpy"])
+
+
+def restore_variables(variables: Sequence[Any], kept: dict[str, Array], of: str) -> None:
+    """Give variables their values, in their order; names and shapes must be the same.
+
+    Raises:
+        RunError: they are not.
+    """
+    found = [(_bare(variable.path), tuple(variable.shape)) for variable in variables]
+    wanted = [(_bare(path.split("#")[0]), value.shape) for path, value in kept.items()]
+    if found != wanted:
+        rule = f"the checkpoint's {of} is not the one of the spec: it has {len(wanted)} variables of other "
+        raise RunError(Problem(rule + "names or shapes", hint="begin a new run"))
+    for variable, value in zip(variables, kept.values(), strict=True):
+        variable.assign(value)
+
+
+def _bare(path: str) -> str:
+    """The last name of a path: the first names count models of a process, and differ between two."""
+    return path.rsplit("/", 1)[-1]
+
+
+def assign(model: Any, values: Sequence[Array]) -> None:
+    """Give every variable of a model its value."""
+    for variable, value in zip(model.variables, values, strict=True):
+        variable.assign(value)

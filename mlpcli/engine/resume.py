@@ -1,0 +1,185 @@
+"""Going on with a run: to what it would have been, or, when it is finished, beyond."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mlpcli import runs
+from mlpcli.data.dataset import Dataset
+from mlpcli.engine.identity import differences, identity, version_changes
+from mlpcli.engine.records import now
+from mlpcli.engine.room import check_place, check_room
+from mlpcli.engine.training import (
+    Clock,
+    Extent,
+    Outcome,
+    Watcher,
+    check_callbacks,
+    prepare,
+    train_held,
+    train_into,
+)
+from mlpcli.errors import Problem, RunError, UsageError
+from mlpcli.files import sweep
+from mlpcli.runs import Run
+from mlpcli.spec.load import LoadedSpec, load_spec, located
+from mlpcli.spec.resolve import resolve_spec
+
+WHOLE = Extent()
+
+
+def resume_run(
+    run: Run,
+    loaded: LoadedSpec | None = None,
+    *,
+    watcher: Watcher,
+    command: Sequence[str] = (),
+    force: bool = False,
+    extent: Extent = WHOLE,
+) -> Outcome:
+    """Finish a run that was interrupted or killed, in its own folder.
+
+    On the same machine and versions the result is that of the run left alone, bit for bit.
+
+    loaded: a spec to hold against the run's; None for the run's own.
+    force: go on although spec, data or plug-ins have changed, or the run has diverged.
+
+    Raises:
+        RunError: the run is finished, is being trained by another process, has changed or diverged, or its
+            checkpoint is damaged.
+        TrainingError, KeyboardInterrupt: as `train_into`.
+    """
+    runs.check_inside(run.folder)
+    with runs.locked(run.folder):
+        run = runs.open_run(run.folder)
+        _check_unfinished(run, force=force)
+        sweep(run.folder)
+        state = _state(run)
+        clock = Clock()
+        spec = loaded or load_spec(run.require(runs.RESOLVED))
+        with located(spec):
+            dataset, model = prepare(spec, clock, watcher.stage)
+            check_callbacks(spec)
+        now_is = identity(_resolved(run, loaded, dataset), dataset, spec.catalog)
+        _check_same(run, _identity_then(run, state), now_is, watcher, force=force)
+        check_room(run.folder, model)
+        epoch = 0 if state is None else int(state["epoch"])
+        watcher.note(f"resuming {run.label} after epoch {epoch}")
+        record = {**_resumed(run, epoch, command), **extent.record}
+        extent = replace(extent, state=state, keep_specs=loaded is None, record=record)
+        return train_held(
+            run.folder, spec, dataset, model, watcher=watcher, clock=clock, command=command, extent=extent
+        )
+
+
+def continue_run(
+    run: Run,
+    *,
+    runs_dir: Path,
+    watcher: Watcher,
+    epochs: int | None = None,
+    settings: Sequence[str] = (),
+    command: Sequence[str] = (),
+    force: bool = False,
+) -> Outcome:
+    """Train a finished run for more epochs, in a new folder that holds the joined history.
+
+    Weights and optimizer go on from the end of the last epoch, which is not the best one that early stopping
+    may have put into the model. The callbacks begin afresh, as in a second `fit`.
+
+    epochs: how many more; None for what `settings` say of fit.epochs, or else as many again.
+
+    Raises:
+        RunError: the run is not finished, or its data has changed.
+        UsageError: there are no more epochs than the run has already.
+    """
+    if run.status != runs.COMPLETED:
+        hint = f"finish it with {runs.resume_command(run.folder)}"
+        raise RunError(Problem(f"run {run.label} {run.describe()}: only a finished run goes on", hint=hint))
+    runs.check_inside(run.folder)
+    check_place(runs_dir)
+    state = _state(run)
+    if state is None:
+        raise RunError(Problem(f"run {run.label} has no {runs.STATE} to go on from", hint="train again"))
+    own = load_spec(run.require(runs.RESOLVED))
+    total = int(state["epoch"]) + (own.spec.fit.epochs if epochs is None else epochs)
+    loaded = load_spec(run.require(runs.RESOLVED), settings=[f"fit.epochs={total}", *settings])
+    if loaded.spec.fit.epochs <= state["epoch"]:
+        rule = f"run {run.label} has {state['epoch']} epochs already, fit.epochs must be more than that"
+        raise UsageError(Problem(rule, received=loaded.spec.fit.epochs))
+    clock = Clock()
+    with located(loaded):
+        dataset, model = prepare(loaded, clock, watcher.stage)
+        check_callbacks(loaded)
+    kept = state["identity"]
+    changed = identity(kept["spec"], dataset, loaded.catalog)  # the spec may change: see --set
+    _check_same(run, kept, changed, watcher, force=force)
+    check_room(runs_dir, model)
+    run_dir = runs.create_run(runs_dir, loaded.spec.name)
+    watcher.note(f"continuing {run.label} after epoch {state['epoch']}")
+    record = {"parent": {"run": run.label, "folder": str(run.folder.resolve()), "epoch": state["epoch"]}}
+    extent = Extent(state=state | {"callbacks": [], "stopped": False}, record=record)
+    return train_into(
+        run_dir, loaded, dataset, model, watcher=watcher, clock=clock, command=command, extent=extent
+    )
+
+
+def _state(run: Run) -> dict[str, Any] | None:
+    """The state of a run's checkpoint; None when it was stopped before its first."""
+    from mlpcli.engine.checkpoints import read_checkpoint
+
+    path = run / runs.STATE
+    return read_checkpoint(path) if path.exists() else None
+
+
+def _check_unfinished(run: Run, *, force: bool) -> None:
+    if run.status == runs.COMPLETED:
+        raise RunError(Problem(f"run {run.label} is finished", hint="train it further with --continue"))
+    if run.status == runs.DIVERGED and not force:
+        hint = "change the spec and train anew, or give a changed SPEC or --set, and --force"
+        raise RunError(Problem(f"run {run.label} has diverged and would diverge again", hint=hint))
+
+
+def _check_same(
+    run: Run, then: dict[str, Any], now_is: dict[str, Any], watcher: Watcher, *, force: bool
+) -> None:
+    changed = differences(then, now_is)
+    if changed and not force:
+        hint = "put it back, begin a new run, or add --force to go on all the same"
+        first = Problem(f"run {run.label} was begun with something else", hint=hint)
+        raise RunError(first, *changed)
+    notes = [problem.rule for problem in changed] + version_changes(then["versions"], now_is["versions"])
+    for note in notes:
+        watcher.note(f"not bit for bit what the run left alone would be: {note}")
+
+
+def _identity_then(run: Run, state: dict[str, Any] | None) -> dict[str, Any]:
+    """What the run was begun with; from its other files when there is no checkpoint yet."""
+    if state is not None:
+        kept: dict[str, Any] = state["identity"]
+        return kept
+    record = run.record
+    return {
+        "spec": run.require(runs.RESOLVED).read_text(encoding="utf-8"),
+        "data": record["data"]["fingerprint"],
+        "rows": record["data"]["rows"],
+        "plugins": {Path(entry["file"]).name: entry["sha256"] for entry in record.get("plugins", [])},
+        "versions": {name: text for name, text in record["versions"].items() if name != "mlpcli"},
+    }
+
+
+def _resolved(run: Run, loaded: LoadedSpec | None, dataset: Dataset) -> str:
+    if loaded is not None:
+        return resolve_spec(loaded, dataset.division)
+    return run.require(runs.RESOLVED).read_text(encoding="utf-8")
+
+
+def _resumed(run: Run, epoch: int, command: Sequence[str]) -> dict[str, Any]:
+    """The run's record with a line about this going on, and without how it had ended."""
+    ended = ("status", "error", "ended", "metrics", "timings", "engine")
+    kept = {name: value for name, value in run.record.items() if name not in ended}
+    entry = {"at": now(), "after_epoch": epoch, "was": run.status, "command": list(command)}
+    return kept | {"resumed": [*kept.get("resumed", ()), entry]}

@@ -1,0 +1,71 @@
+"""Room on the disk: asked about before a training, and told about when it runs out all the same."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from mlpcli.errors import Problem, RunError, TrainingError
+
+STATE_COPIES = 10
+"""A run's files in sizes of its model: weights, two moments, the best epoch and that of early stopping,
+twice over while the checkpoint is replaced; then three models with their optimizers."""
+
+SMALL_FILES = 8 * 2**20
+"""Bytes of everything else: figures, logs, records, a SavedModel's graph."""
+
+FULL = ("No space left", "Disk quota exceeded", "File too large", "Read-only file system")
+
+
+def check_place(runs_dir: Path) -> None:
+    """Refuse, before anything is loaded, a runs folder that cannot be written; nothing is made.
+
+    Raises:
+        RunError: it cannot be a folder, or is not writable.
+    """
+    place = runs_dir.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    hint = "choose another folder with --runs-dir"
+    if not place.is_dir():
+        raise RunError(Problem(f"{runs_dir} cannot be the runs folder: {place} is a file", hint=hint))
+    read_only = hasattr(os, "statvfs") and os.statvfs(place).f_flag & os.ST_RDONLY
+    if read_only or not os.access(place, os.W_OK | os.X_OK):
+        why = "is on a read-only file system" if read_only else "is not writable"
+        raise RunError(Problem(f"{runs_dir} cannot be the runs folder: {place} {why}", hint=hint))
+
+
+def check_room(runs_dir: Path, model: Any) -> None:
+    """Refuse to train what the disk has no room for.
+
+    Raises:
+        TrainingError: there is less room than the run's files will take.
+    """
+    place = runs_dir.absolute()
+    while not place.exists():
+        place = place.parent
+    needed = SMALL_FILES + STATE_COPIES * sum(int(v.numpy().nbytes) for v in model.variables)
+    free = shutil.disk_usage(place).free
+    if free < needed:
+        rule = f"{runs_dir} has room for {_size(free)}, a run of this model needs about {_size(needed)}"
+        hint = "make room, or choose another folder with --runs-dir"
+        raise TrainingError(Problem(rule, hint=hint))
+
+
+def write_failure(error: BaseException) -> str | None:
+    """Why a file could not be written, in a few words; None when this error is about something else.
+
+    TensorFlow and HDF5 have errors of their own for a full disk, whose texts hold the system's words.
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror} ({error.filename})" if error.filename else error.strerror
+    text = str(error)
+    if known := [words for words in FULL if words.lower() in text.lower()]:
+        return known[0]
+    return text if isinstance(error, OSError) else None
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**20:,.1f} MB" if count < 2**30 else f"{count / 2**30:,.1f} GB"

@@ -1,0 +1,276 @@
+"""A run that was stopped at any epoch and resumed ends as the one left alone, in every number and file."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlpcli.engine.checkpoints import read_checkpoint
+from mlpcli.errors import RunError
+from mlpcli.runs import find_run, open_run
+from mlpcli.spec.load import load_spec
+from tests.conftest import TINY, Result
+
+EVERYTHING = """\
+name: all
+seed: 3
+dataset: {name: iris}
+layers:
+  - Normalization
+  - Dense: {units: 8, activation: relu}
+  - BatchNormalization
+  - Dropout: {rate: 0.3}
+  - GaussianNoise: {stddev: 0.1}
+  - Dense: {units: 3, activation: softmax}
+loss: sparse_categorical_crossentropy
+optimizer: {Adam: {learning_rate: 0.3, use_ema: true}}
+metrics: [accuracy]
+fit: {epochs: 40, batch_size: 16, checkpoint: {every: 1}}
+callbacks:
+  - EarlyStopping: {patience: 3, restore_best_weights: true}
+  - ReduceLROnPlateau: {patience: 1, factor: 0.5, cooldown: 1}
+  - ModelCheckpoint: {filepath: 'mine.keras', save_best_only: true, monitor: val_accuracy}
+  - CSVLogger
+  - TensorBoard: {update_freq: 4, write_graph: false}
+"""
+
+
+class Quiet:
+    """A watcher that says nothing, and copies the run folder as each epoch ends, before it is written."""
+
+    def __init__(self, copies: Path | None = None) -> None:
+        self.copies, self.folder, self.notes = copies, Path(), [""]
+
+    def stage(self, text: str) -> None:
+        pass
+
+    def plan(self, plan: object, run_dir: Path) -> None:
+        self.folder = run_dir
+
+    def step(self, epoch: int, epochs: int, done: int, total: int, logs: dict[str, float]) -> None:
+        pass
+
+    def epoch(self, epoch: int, epochs: int, logs: dict[str, float], seconds: float) -> None:
+        if self.copies is not None and epoch > 1:
+            shutil.copytree(self.folder, self.copies / "all" / f"2026-01-01_00-00-{epoch - 1:02d}")
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def _same_files(one: Path, other: Path) -> None:
+    for name in ("history.csv", "metrics.json", "log.csv"):
+        assert (one / name).read_text() == (other / name).read_text(), name
+    first, second = (read_checkpoint(folder / "checkpoints" / "state.ckpt") for folder in (one, other))
+    np.testing.assert_equal(first, second)  # model, optimizer, callbacks, generators, best: bit for bit
+    for name in ("model.keras", "checkpoints/best.keras", "checkpoints/last.keras", "mine.keras"):
+        for ours, theirs in zip(_weights(one / name), _weights(other / name), strict=True):
+            np.testing.assert_array_equal(ours, theirs, err_msg=name)
+
+
+def _weights(path: Path) -> list[np.ndarray]:
+    from mlpcli.start import import_keras
+
+    weights: list[np.ndarray] = import_keras().models.load_model(path).get_weights()
+    return weights
+
+
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+def test_a_run_killed_after_any_epoch_ends_as_the_one_left_alone(engine: str, tmp_path: Path) -> None:
+    from mlpcli.engine.resume import resume_run
+    from mlpcli.engine.training import Extent, train
+
+    spec = tmp_path / "all.yaml"
+    spec.write_text(EVERYTHING.replace("fit: {", f"fit: {{engine: {engine}, "))
+    alone = train(load_spec(spec), runs_dir=tmp_path / "runs", watcher=Quiet(tmp_path / "killed"))
+    assert 4 < alone.epochs < 40  # early stopping has had its say
+    moments = sorted((tmp_path / "killed" / "all").iterdir())
+    for killed in moments if engine == "compiled" else moments[1::3]:
+        assert open_run(killed).describe() == "was killed"
+        quick = Extent(saved_model=False, figures=False)
+        outcome = resume_run(open_run(killed), watcher=Quiet(), extent=quick)
+        assert (outcome.epochs, outcome.best, outcome.best_epoch) == (
+            alone.epochs,
+            alone.best,
+            alone.best_epoch,
+        )
+        _same_files(alone.run.folder, killed)
+        assert open_run(killed).status == "completed"
+
+
+class Stopping(Quiet):
+    """A watcher at which a signal arrives as an epoch ends."""
+
+    def __init__(self, at: int, error: BaseException) -> None:
+        super().__init__()
+        self.at, self.error = at, error
+
+    def epoch(self, epoch: int, epochs: int, logs: dict[str, float], seconds: float) -> None:
+        if epoch == self.at:
+            raise self.error
+
+
+@pytest.fixture
+def interrupted(tmp_path: Path) -> Path:
+    """A run named tiny, interrupted as its third epoch of five ended."""
+    from mlpcli.engine.training import train
+
+    spec = tmp_path / "tiny.yaml"
+    spec.write_text(TINY)
+    with pytest.raises(KeyboardInterrupt):
+        train(load_spec(spec), runs_dir=tmp_path / "runs", watcher=Stopping(3, KeyboardInterrupt("SIGINT")))
+    return find_run("tiny", tmp_path / "runs", unfinished=True).folder
+
+
+def test_an_interrupted_run_holds_its_last_whole_epoch(interrupted: Path) -> None:
+    record = json.loads((interrupted / "run.json").read_text())
+    assert (record["status"], record["epochs"], record["error"]) == ("interrupted", 3, "SIGINT")
+    assert read_checkpoint(interrupted / "checkpoints" / "state.ckpt")["epoch"] == 3
+    assert set(json.loads((interrupted / "metrics.json").read_text())) == {"train", "validation", "test"}
+    assert (interrupted / "history.csv").read_text().count("\n") == 4
+    for name in ("plots/learning_curves.png", "checkpoints/last.keras", "checkpoints/best.keras"):
+        assert (interrupted / name).exists(), name
+
+
+def test_resume_by_name_gives_the_run_left_alone_and_then_says_it_is_finished(
+    interrupted: Path, tiny_run: Path, mlpcli: Callable[..., Result]
+) -> None:
+    runs_dir = interrupted.parent.parent
+    result = mlpcli("train", "--resume", "tiny", "--runs-dir", runs_dir)
+    assert (result.status, result.err) == (0, "")
+    assert f"resuming tiny/{interrupted.name} after epoch 3" in result.out
+    alone = find_run("tiny", tiny_run).folder
+    for name in ("history.csv", "metrics.json"):
+        assert (interrupted / name).read_text() == (alone / name).read_text()
+    for ours, theirs in zip(
+        _weights(interrupted / "model.keras"), _weights(alone / "model.keras"), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+    record = json.loads((interrupted / "run.json").read_text())
+    assert [entry["after_epoch"] for entry in record["resumed"]] == [3]
+    assert "error" not in record
+
+    before = {path: path.stat().st_mtime_ns for path in interrupted.rglob("*") if path.is_file()}
+    again = mlpcli("train", "--resume", f"tiny/{interrupted.name}", "--runs-dir", runs_dir)
+    assert (again.status, again.err) == (0, "")
+    assert "is finished, after 5 epochs: nothing to do" in again.out
+    assert {path: path.stat().st_mtime_ns for path in interrupted.rglob("*") if path.is_file()} == before
+
+
+def test_a_changed_spec_is_refused_with_the_difference_and_taken_with_force(
+    interrupted: Path, mlpcli: Callable[..., Result]
+) -> None:
+    runs_dir = interrupted.parent.parent
+    options = ["--resume", "tiny", "--set", "fit.epochs=4", "--set", "optimizer.Adam.learning_rate=0.01"]
+    result = mlpcli("train", *options, "--runs-dir", runs_dir)
+    assert result.status == 2
+    hint = "put it back, begin a new run, or add --force to go on all the same"
+    assert result.err.splitlines() == [
+        f"run tiny/{interrupted.name} was begun with something else; {hint}",
+        "optimizer.Adam.learning_rate has changed: 0.02 then, 0.01 now",
+        "fit.epochs has changed: 5 then, 4 now",
+        "3 problems found",
+    ]
+    assert json.loads((interrupted / "run.json").read_text())["status"] == "interrupted"
+    forced = mlpcli("train", *options, "--force", "--runs-dir", runs_dir)
+    assert forced.status == 0
+    assert json.loads((interrupted / "run.json").read_text())["epochs"] == 4
+    assert load_spec(interrupted / "resolved.yaml").spec.fit.epochs == 4
+
+
+def test_changed_data_is_refused(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
+    from mlpcli.engine.resume import resume_run
+    from mlpcli.engine.training import train
+
+    rows = "".join(f"{n % 7},{n % 3},{n % 5}\n" for n in range(40))
+    (tmp_path / "rows.csv").write_text("a,b,y\n" + rows)
+    spec = tmp_path / "line.yaml"
+    spec.write_text(
+        "dataset: {path: rows.csv, target: y}\nlayers: [{Dense: {units: 1}}]\nloss: mse\nfit: {epochs: 4}\n"
+    )
+    with pytest.raises(KeyboardInterrupt):
+        train(load_spec(spec), runs_dir=tmp_path / "runs", watcher=Stopping(2, KeyboardInterrupt("SIGTERM")))
+    run = find_run("line", tmp_path / "runs", unfinished=True)
+    (tmp_path / "rows.csv").write_text("a,b,y\n" + rows + "1,2,3\n" * 5)
+    with pytest.raises(RunError, match=r"the data has changed \(train: 25 rows then, 28 now"):
+        resume_run(run, watcher=Quiet())
+    (tmp_path / "rows.csv").write_text("a,b,y\n" + rows.replace("6,0,", "6,1,"))
+    with pytest.raises(RunError, match=r"the data has changed \(as many rows, other values\)"):
+        resume_run(run, watcher=Quiet())
+    watcher = Quiet()
+    assert resume_run(run, watcher=watcher, force=True).epochs == 4
+    assert any("the data has changed" in note for note in watcher.notes)
+
+
+def test_a_run_that_is_being_written_is_refused(interrupted: Path, mlpcli: Callable[..., Result]) -> None:
+    from mlpcli.runs import locked
+
+    with locked(interrupted):
+        result = mlpcli("train", "--resume", "tiny", "--runs-dir", interrupted.parent.parent)
+    assert result.status == 2
+    assert f"{interrupted} is in use by process " in result.err
+
+
+def test_a_damaged_checkpoint_is_refused(interrupted: Path, mlpcli: Callable[..., Result]) -> None:
+    path = interrupted / "checkpoints" / "state.ckpt"
+    path.write_bytes(path.read_bytes()[:-100])
+    result = mlpcli("train", "--resume", "tiny", "--runs-dir", interrupted.parent.parent)
+    assert result.status == 2
+    assert f"{path} is damaged: its contents do not match their checksum" in result.err
+
+
+def test_a_link_in_a_run_is_refused(interrupted: Path, tmp_path: Path, mlpcli: Callable[..., Result]) -> None:
+    shutil.move(interrupted / "plots", tmp_path / "elsewhere")
+    (interrupted / "plots").symlink_to(tmp_path / "elsewhere")
+    result = mlpcli("train", "--resume", "tiny", "--runs-dir", interrupted.parent.parent)
+    assert result.status == 2
+    assert f"{interrupted / 'plots'} is a link, and might lead outside the run" in result.err
+
+
+def test_continue_trains_on_in_a_new_folder(
+    tiny_run: Path, mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    runs_dir = tmp_path / "runs"
+    shutil.copytree(tiny_run, runs_dir)
+    first = find_run("tiny", runs_dir).folder
+    result = mlpcli("train", "--continue", "tiny", "--epochs", "3", "--runs-dir", runs_dir)
+    assert result.status == 0, result.err
+    second = find_run("tiny", runs_dir).folder
+    assert second != first
+    record = json.loads((second / "run.json").read_text())
+    assert record["parent"] == {"run": f"tiny/{first.name}", "folder": str(first), "epoch": 5}
+    joined = (second / "history.csv").read_text()
+    assert joined.startswith((first / "history.csv").read_text())
+    # The same eight epochs in one go: the optimizer's state came along, to the last digit.
+    spec = spec_file(TINY)
+    assert mlpcli("train", spec, "--set", "fit.epochs=8", "--runs-dir", tmp_path / "eight").status == 0
+    assert joined == (find_run("tiny", tmp_path / "eight") / "history.csv").read_text()
+
+
+def test_continue_wants_a_finished_run(interrupted: Path, mlpcli: Callable[..., Result]) -> None:
+    run = f"tiny/{interrupted.name}"
+    result = mlpcli("train", "--continue", run, "--runs-dir", interrupted.parent.parent)
+    assert result.status == 2
+    assert result.err == (
+        f"run {run} was interrupted: only a finished run goes on; "
+        f"finish it with mlpcli train --resume {run} --runs-dir {interrupted.parent.parent}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--resume", "a", "--continue", "b"], "--resume and --continue do not go together; keep one"),
+        (["a.yaml", "--continue", "b"], "--continue takes the run's own spec; leave SPEC out, or use --set"),
+        (["a.yaml", "--epochs", "3"], "--epochs is for --continue; use --set fit.epochs=N"),
+    ],
+)
+def test_flags_that_do_not_go_together(
+    arguments: list[str], message: str, mlpcli: Callable[..., Result]
+) -> None:
+    assert mlpcli("train", *arguments) == Result(2, "", message + "\n")
