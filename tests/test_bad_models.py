@@ -112,7 +112,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "unknown dataset": (
         "dataset: {name: irs}\n" + SOFTMAX + SPARSE,
         [
-            "spec.yaml:1:17 dataset.name: must be one of digits, iris, wine, breast_cancer, diabetes, fashion_mnist, mnist, california_housing, received 'irs'; did you mean 'iris'?",
+            "spec.yaml:1:17 dataset.name: must be one of digits, iris, wine, breast_cancer, diabetes, fashion_mnist, mnist, california_housing, xor, circles, moons, gaussians, spirals, logic_and, logic_or, logic_not, logic_xor, received 'irs'; did you mean 'iris'?",
         ],
     ),
     "no such file": (

@@ -18,12 +18,10 @@ import numpy as np
 from mlpcli.data.arrays import SPLIT_KEYS, ArrayFile, array_part, read_npz
 from mlpcli.data.dataset import Array
 from mlpcli.data.faults import Origin
+from mlpcli.data.made import MADE
 from mlpcli.data.parts import Part, Source
 from mlpcli.data.tables import TableFile, numeric_matrix, open_table, raise_faults, read_table
 from mlpcli.errors import DataError, Problem, SpecError, listing, nearest
-
-MADE = ("xor", "circles", "moons", "gaussians", "spirals")
-"""Names of made datasets, which a later version draws."""
 
 TEST_DATA = "MLPCLI_TEST_DATA"
 """Environment variable: a folder with copies of the datasets that would be downloaded."""
@@ -52,12 +50,8 @@ def open_builtin(name: str) -> Source:
         SpecError: there is none of this name.
         DataError: it is not on this machine and cannot be downloaded, or its copy is damaged.
     """
-    if name in MADE:
-        rule = "made datasets are not supported yet"
-        hint = f"there are {listing(BUILTIN)}"
-        raise SpecError(Problem(rule, path=("dataset", "name"), received=name, hint=hint))
     if name not in BUILTIN:
-        rule = f"must be one of {listing(BUILTIN, 20)}"
+        rule = f"must be one of {listing((*BUILTIN, *MADE), 20)}"
         hint = nearest(name, (*BUILTIN, *MADE))
         raise SpecError(Problem(rule, path=("dataset", "name"), received=name, hint=hint))
     return BUILTIN[name](name)

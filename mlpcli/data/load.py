@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mlpcli.data.dataset import Array, Contract, Dataset, Split
+from mlpcli.data.made import fill_in
 from mlpcli.data.parts import Part, Source
 from mlpcli.data.rows import Rows, read_rows
 from mlpcli.data.sources import open_source, read_split
@@ -34,6 +35,7 @@ def load_dataset(spec: DatasetSpec, *, seed: int, classes: bool | None, folder: 
         SpecError: the spec names what is not there, or a split that cannot be made.
         DataError: the data cannot be used; every fault found is told, up to a bound.
     """
+    spec = fill_in(spec, seed=seed)
     source = open_source(spec, classes=classes, folder=folder)
     test_rows = test_amount(spec, own=source.test is not None)
     own_test = source.test is not None and "test" not in spec.model_fields_set

@@ -12,6 +12,7 @@ from mlpcli.data.arrays import KEYS, SPLIT_KEYS, array_part, read_npy, read_npz
 from mlpcli.data.builtin import open_builtin
 from mlpcli.data.dataset import Array
 from mlpcli.data.faults import Fault
+from mlpcli.data.made import MADE, make_source
 from mlpcli.data.parts import Labels, Part, Source, Target
 from mlpcli.data.paths import TABLES, find_file
 from mlpcli.data.tables import (
@@ -44,7 +45,7 @@ def open_source(spec: DatasetSpec, *, classes: bool | None, folder: Path) -> Sou
         DataError: what is there cannot be used.
     """
     if spec.name is not None:
-        return _named(spec, open_builtin(spec.name))
+        return _named(spec, make_source(spec) if spec.name in MADE else open_builtin(spec.name))
     assert spec.path is not None
     path = find_file(spec.path, folder, ("dataset", "path"))
     if path.suffix.lower() in TABLES:

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from mlpcli.errors import ABSENT, KeyPath, MlpcliError, Problem, SpecError, nearest
 from mlpcli.spec.inherit import EXTENDS, read_spec_text
+from mlpcli.spec.made import made_problems
 from mlpcli.spec.parts import check_parts
 from mlpcli.spec.plugins import KERAS, Catalog, read_plugins
 from mlpcli.spec.schema import NOT_YET, Spec
@@ -168,6 +169,7 @@ def _across(data: dict[str, Any]) -> Iterator[Problem]:
             yield Problem("needs a name (of a built-in) or a path (of a file)", path=("dataset",), hint=hint)
         if len(given) == 2:
             yield Problem("cannot have both a name and a path", path=("dataset", "path"), hint="keep one")
+        yield from made_problems(dataset)
     if data.get("model") is not None and data.get("layers") is not None:
         hint = "keep one: layers, or the class of a plug-in"
         yield Problem("a spec has layers or a model, not both", path=("model",), hint=hint)

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from mlpcli.spec.load import LoadedSpec
+from mlpcli.spec.made import CLOUDS, DEFAULT_NOISE, DEFAULT_ROWS
 from mlpcli.spec.parts import namespace_of_argument
 from mlpcli.spec.plugins import PLUGINS_FOLDER, Catalog
 from mlpcli.spec.schema import OWN_LAYER_KEYS, DatasetSpec, Last, PartSpec
@@ -38,6 +39,8 @@ def resolve_spec(loaded: LoadedSpec, division: dict[str, Any]) -> str:
 
 def _dataset(spec: DatasetSpec, folder: Path, splits: dict[str, Any]) -> dict[str, Any]:
     found = spec.model_dump(exclude_none=True, exclude={"test", "validation"})
+    if spec.name in CLOUDS:
+        found = {"name": spec.name, "rows": DEFAULT_ROWS, "noise": DEFAULT_NOISE} | found
     if "path" in found:
         found["path"] = str(absolute(found["path"], folder))
     for name, value in splits.items():

@@ -19,9 +19,6 @@ NOT_YET: dict[tuple[str, ...], str] = {
     ("loss_weights",): "several outputs",
     ("start_from",): "the reuse of trained layers",
     ("dataset", "weights"): "row weights",
-    ("dataset", "rows"): "made datasets",
-    ("dataset", "noise"): "made datasets",
-    ("dataset", "seed"): "made datasets",
     ("fit", "class_weight"): "class weights",
 }
 """Keys of the format that this version knows of but cannot act on, and what each is for."""
@@ -62,6 +59,13 @@ class DatasetSpec(Section):
     ] = None
     test: Annotated[SplitSpec | None, Field(description=SPLIT_RULE)] = None
     validation: Annotated[SplitSpec | None, Field(description=SPLIT_RULE)] = None
+    rows: Annotated[int | None, Field(ge=10, le=10_000_000, description="a number of rows from 10 up")] = None
+    noise: Annotated[
+        float | None, Field(ge=0, le=10, description="a number from 0 to 10, the noise's deviation")
+    ] = None
+    seed: Annotated[int | None, Field(ge=0, lt=2**32, description="a whole number from 0 to 4294967295")] = (
+        None
+    )
 
 
 class PartSpec(Section):

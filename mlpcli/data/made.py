@@ -1,0 +1,114 @@
+"""Made datasets: two classes of points in the plane, as in TensorFlow Playground, and truth tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from mlpcli.data.dataset import Array
+from mlpcli.data.faults import Origin
+from mlpcli.data.parts import Part, Source
+from mlpcli.spec.made import CLOUDS, DEFAULT_NOISE, DEFAULT_ROWS, LOGIC
+from mlpcli.spec.schema import DatasetSpec
+
+MADE = (*CLOUDS, *LOGIC)
+
+GAP = 0.06
+"""Of xor: how far from both axes a point lies before the noise, Playground's 0.3 in a square of 5."""
+TURNS = 1.75
+"""Of spirals: Playground's."""
+
+
+def fill_in(spec: DatasetSpec, *, seed: int) -> DatasetSpec:
+    """The section with what a made dataset is made of, and no splits of a truth table but those asked for.
+
+    seed: of the points where the section gives none.
+    """
+    if spec.name in LOGIC:
+        given = spec.model_fields_set
+        return spec.model_copy(update={key: None for key in ("test", "validation") if key not in given})
+    if spec.name not in CLOUDS:
+        return spec
+    wanted = {"rows": DEFAULT_ROWS, "noise": DEFAULT_NOISE, "seed": seed}
+    return spec.model_copy(update={k: value for k, value in wanted.items() if getattr(spec, k) is None})
+
+
+def make_source(spec: DatasetSpec) -> Source:
+    """The rows of a made dataset, completed by `fill_in`: features x1 and x2, or x1 alone of `logic_not`."""
+    assert spec.name is not None
+    if spec.name in LOGIC:
+        return _truth_table(spec.name)
+    assert spec.rows is not None
+    assert spec.noise is not None
+    assert spec.seed is not None
+    make, classes = _CLOUDS[spec.name]
+    x, y = make(spec.rows, spec.noise, spec.seed)
+    return _source(spec.name, x, y, classes)
+
+
+def _source(name: str, x: Any, y: Any, classes: tuple[str, ...]) -> Source:
+    part = Part(np.asarray(x, np.float32), np.asarray(y, np.int64), Origin(name), "the target")
+    features = tuple(f"x{index + 1}" for index in range(part.x.shape[1]))
+    return Source(part, None, "table", features, ("target",), f"{name} (made)", classes)
+
+
+def _truth_table(name: str) -> Source:
+    """Every combination of 0 and 1, once."""
+    if name == "logic_not":
+        return _source(name, [[0], [1]], [1, 0], ("false", "true"))
+    x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+    ones = x.sum(axis=1)
+    y = {"logic_and": ones == 2, "logic_or": ones > 0, "logic_xor": ones == 1}[name]
+    return _source(name, x, y, ("false", "true"))
+
+
+def _xor(rows: int, noise: float, seed: int) -> tuple[Array, Array]:
+    """Points of the square from -1 to 1; the class tells whether their coordinates differ in sign."""
+    numbers = np.random.default_rng(seed)
+    x = numbers.uniform(-1.0 + GAP, 1.0 - GAP, size=(rows, 2))
+    x += np.where(x > 0, GAP, -GAP)
+    y = (x[:, 0] > 0) != (x[:, 1] > 0)
+    return x + numbers.normal(scale=noise, size=x.shape), y
+
+
+def _circles(rows: int, noise: float, seed: int) -> Any:
+    """Two rings, of radius 1 and 0.5."""
+    from sklearn.datasets import make_circles
+
+    return make_circles(n_samples=rows, noise=noise, factor=0.5, random_state=seed)
+
+
+def _moons(rows: int, noise: float, seed: int) -> Any:
+    from sklearn.datasets import make_moons
+
+    return make_moons(n_samples=rows, noise=noise, random_state=seed)
+
+
+def _gaussians(rows: int, noise: float, seed: int) -> Any:
+    """Two clouds around (-1, -1) and (1, 1), of deviation 0.3 plus the noise."""
+    from sklearn.datasets import make_blobs
+
+    centers = [(-1.0, -1.0), (1.0, 1.0)]
+    return make_blobs(n_samples=rows, centers=centers, cluster_std=0.3 + noise, random_state=seed)
+
+
+def _spirals(rows: int, noise: float, seed: int) -> tuple[Array, Array]:
+    """Two arms that wind around each other, from the middle to a radius of 1."""
+    numbers = np.random.default_rng(seed)
+    y = np.arange(rows) % 2
+    along = (np.arange(rows) // 2) / max(1, rows // 2)
+    angle = along * TURNS * 2 * np.pi + y * np.pi
+    x = along[:, None] * np.stack([np.sin(angle), np.cos(angle)], axis=1)
+    return x + numbers.normal(scale=noise / 2, size=x.shape), y
+
+
+_CLOUDS: dict[str, tuple[Callable[[int, float, int], Any], tuple[str, str]]] = {
+    "xor": (_xor, ("same signs", "different signs")),
+    "circles": (_circles, ("outer", "inner")),
+    "moons": (_moons, ("upper", "lower")),
+    "gaussians": (_gaussians, ("lower left", "upper right")),
+    "spirals": (_spirals, ("first arm", "second arm")),
+}
+"""What makes each cloud from rows, noise and seed, and its classes."""
