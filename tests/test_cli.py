@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import TINY, Result
 
 
-@pytest.mark.parametrize("verb", ["train", "check", "evaluate", "predict"])
+@pytest.mark.parametrize("verb", ["train", "check", "evaluate", "predict", "schema"])
 def test_help_ends_with_an_example(verb: str, mlpcli: Callable[..., Result]) -> None:
     result = mlpcli(verb, "--help")
     assert result.status == 0

@@ -25,7 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "engine": {"errors", "files", "signals", "start", "runs", "spec", "data", "engine"},
     "report": {"errors", "runs", "engine"},  # the last two for their types alone, never at run time
     "report_plan": {"errors", "engine", "spec", "report"},  # engine and spec for their types alone
-    "cli": {"errors", "runs", "signals", "spec", "engine", "report", "report_plan", "cli"},
+    "cli": {"errors", "runs", "signals", "spec", "data", "engine", "report", "report_plan", "cli"},
     "__main__": {"cli"},
     "__init__": set(),
 }
@@ -79,6 +79,7 @@ print(json.dumps({{"status": status, "modules": sorted(m.split(".")[0] for m in 
         ["train", "--help"],
         ["train", "missing.yaml"],
         ["check", "missing.yaml"],
+        ["schema"],
         ["evaluate", "nothing"],
     ],
 )

@@ -15,6 +15,7 @@ from mlpcli import signals
 from mlpcli.cli.check import check
 from mlpcli.cli.evaluate import evaluate
 from mlpcli.cli.predict import predict
+from mlpcli.cli.schema import schema
 from mlpcli.cli.train import train
 
 EXIT_DONE, EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
@@ -32,6 +33,7 @@ app.command(epilog="Example: mlpcli train configs/digits.yaml --set fit.epochs=5
 app.command(epilog="Example: mlpcli check configs/digits.yaml")(check)
 app.command(epilog="Example: mlpcli evaluate digits")(evaluate)
 app.command(epilog="Example: mlpcli predict digits rows.npy -o predictions.csv")(predict)
+app.command(epilog="Example: mlpcli schema > mlpcli.schema.json")(schema)
 
 
 def _show_version(wanted: bool) -> None:

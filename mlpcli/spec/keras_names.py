@@ -166,6 +166,7 @@ def short_names(namespace: str) -> tuple[str, ...]:
     return tuple(sorted({*keys, *listed, *snake, *extra, *own_short_names(namespace)}))
 
 
+@cache
 def signature(namespace: str, class_name: str) -> Signature:
     """The arguments of `keras.<namespace>.<class_name>` or of a class of ours, those of its bases included.
 

@@ -61,6 +61,15 @@ BELOW_ONE: Rule = (
     lambda v: _is_number(v) and 0 <= v < 1,
 )
 
+RULE_SCHEMAS: dict[str, dict[str, Any]] = {
+    POSITIVE_WHOLE[0]: {"type": "integer", "exclusiveMinimum": 0},
+    WHOLE[0]: {"type": "integer", "minimum": 0},
+    POSITIVE[0]: {"type": "number", "exclusiveMinimum": 0},
+    NOT_NEGATIVE[0]: {"type": "number", "minimum": 0},
+    BELOW_ONE[0]: {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+}
+"""The same rules in JSON Schema, for `mlpcli schema`."""
+
 VALUE_RULES: dict[str, dict[str, Rule]] = {
     "layers": {
         "units": POSITIVE_WHOLE,
@@ -175,7 +184,7 @@ def _check_part(part: Any, path: KeyPath, namespace: str, catalog: Catalog) -> I
     ((name, arguments),) = part.items()
     known = catalog.class_names(namespace)
     if name not in known:
-        if _has_short(namespace) and name in catalog.short_names(namespace):
+        if has_short_names(namespace) and name in catalog.short_names(namespace):
             rule = f"is a short name of a {kind}, which takes no arguments"
             hint = nearest(name, known) or f"write the class, or {name!r} alone"
             yield Problem(rule, path=(*path, name), received=name, hint=hint)
@@ -194,13 +203,14 @@ def _stray_key(key: str, class_name: str, path: KeyPath, namespace: str, catalog
     return Problem(f"unknown key beside {class_name}", path=path, received=key, hint=hint)
 
 
-def _has_short(namespace: str) -> bool:
+def has_short_names(namespace: str) -> bool:
+    """Whether parts of a kind may be texts that are not classes: `mse`, `relu`."""
     return namespace not in ("layers", "models", "callbacks", "optimizers.schedules")
 
 
 def _check_word(word: str, path: KeyPath, namespace: str, catalog: Catalog) -> Iterator[Problem]:
     """A part without arguments: a class whose arguments all have defaults, or a short name."""
-    if namespace == "activations" or (_has_short(namespace) and word in catalog.short_names(namespace)):
+    if namespace == "activations" or (has_short_names(namespace) and word in catalog.short_names(namespace)):
         if word not in catalog.short_names(namespace):
             yield from _unknown(word, path, namespace, catalog)
         elif reason := catalog.call_problem(word, namespace):
@@ -219,7 +229,7 @@ def _unknown(word: str, path: KeyPath, namespace: str, catalog: Catalog) -> Iter
     if not catalog.complete:  # it may be in the plug-in that could not be read, which is told
         return
     known = list(catalog.class_names(namespace)) if namespace != "activations" else []
-    short = catalog.short_names(namespace) if _has_short(namespace) else ()
+    short = catalog.short_names(namespace) if has_short_names(namespace) else ()
     hint = nearest(word, [*known, *short])
     if not hint:
         hint = _elsewhere(word, namespace, catalog)
@@ -286,7 +296,7 @@ def _check_value(
     value: Any, default: Any, path: KeyPath, namespace: str, catalog: Catalog
 ) -> Iterator[Problem]:
     name = str(path[-1])
-    kind = _kind_of_argument(name)
+    kind = kind_of_argument(name)
     if kind and isinstance(value, str | dict):
         yield from _check_nested(value, path, kind, catalog)
         return
@@ -319,7 +329,8 @@ def _check_against_default(value: Any, default: Any, path: KeyPath) -> Iterator[
         yield Problem("must be a finite number", path=path, received=value)
 
 
-def _kind_of_argument(name: str) -> str | None:
+def kind_of_argument(name: str) -> str | None:
+    """Which kind of part an argument of this name takes, or None: `kernel_initializer`, `cell`."""
     for suffix, namespace in SUFFIXES.items():
         if name == suffix or name.endswith(f"_{suffix}"):
             return namespace
@@ -340,7 +351,7 @@ def _check_nested(
 
 def namespace_of_argument(name: str, value: Any, catalog: Catalog = KERAS) -> str | None:
     """Which kind of part an argument's value is, or None when it is a plain value."""
-    kind = _kind_of_argument(name)
+    kind = kind_of_argument(name)
     if kind == "activations" and isinstance(value, dict):
         return "layers"
     if isinstance(value, dict) and len(value) == 1:

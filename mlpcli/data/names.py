@@ -1,0 +1,29 @@
+"""Names that an editor can offer: the columns of a table, the built-in datasets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlpcli.data.builtin import BUILTIN
+from mlpcli.data.paths import ARRAYS, file_problem
+from mlpcli.data.tables import open_table
+from mlpcli.errors import DataError, Problem
+
+
+def dataset_names() -> tuple[str, ...]:
+    """What `dataset.name` may be."""
+    return tuple(BUILTIN)
+
+
+def column_names(path: Path) -> tuple[str, ...]:
+    """The columns of a table, in the order of the file.
+
+    Raises:
+        DataError: there is no such file, it is not a table, or its header cannot be read.
+    """
+    if found := file_problem(path):
+        raise DataError(Problem(f"{path}: {found[0]}", hint=found[1]))
+    if path.suffix.lower() in ARRAYS:
+        rule = f"{path}: the columns of an array have no names"
+        raise DataError(Problem(rule, hint="give a CSV, TSV or Parquet file"))
+    return open_table(path, str(path)).names

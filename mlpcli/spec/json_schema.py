@@ -1,0 +1,238 @@
+"""The spec as a JSON Schema (draft 2020-12), so that an editor completes it and underlines mistakes.
+
+Made from the same pydantic models as the checks, and from the same reading of Keras's signatures: nothing
+is listed a second time. A schema sees less than `check` does: it accepts every valid spec, and rejects
+what can be told from a value and its key alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mlpcli.spec import keras_names
+from mlpcli.spec.inherit import EXTENDS
+from mlpcli.spec.parts import (
+    FILLED_IN,
+    FORBIDDEN_LAYERS,
+    RULE_SCHEMAS,
+    SINGULAR,
+    VALUE_RULES,
+    has_short_names,
+    kind_of_argument,
+)
+from mlpcli.spec.schema import OWN_LAYER_KEYS, LayerSpec, Spec
+
+Schema = dict[str, Any]
+
+NAMESPACE_OF_KEY = {
+    "layers": "layers",
+    "loss": "losses",
+    "optimizer": "optimizers",
+    "metrics": "metrics",
+    "callbacks": "callbacks",
+}
+"""Which kind of part stands under each key of a spec."""
+
+PARTS = ("PartSpec", "LayerSpec")
+"""Models that are written as a class with its arguments, which pydantic does not know."""
+
+NEVER_SEARCHED = ("name", "tuner", "plugins", EXTENDS)
+
+COLUMN_KEYS = ("target", "features", "weights", "columns")
+"""Keys whose texts are names of columns."""
+
+HYPERPARAMETER: Schema = {
+    "description": "a value to be searched: train takes its default",
+    "type": "object",
+    "properties": {
+        "hp": {"enum": ["int", "float", "choice", "boolean"]},
+        "name": {"type": "string"},
+        "min": {"type": "number"},
+        "max": {"type": "number"},
+        "step": {"type": "number", "exclusiveMinimum": 0},
+        "sampling": {"enum": ["linear", "log", "reverse_log"]},
+        "default": {},
+        "values": {"type": "array", "minItems": 1},
+    },
+    "required": ["hp"],
+    "additionalProperties": False,
+}
+
+
+def spec_schema(*, columns: Sequence[str] = (), datasets: Sequence[str] = ()) -> Schema:
+    """The JSON Schema of a spec.
+
+    columns: names that `target`, `features` and the like may take; any text where there are none.
+    datasets: names of the built-in datasets; any text where there are none.
+    """
+    made = Spec.model_json_schema()
+    sections = {
+        key: section for key, section in made["$defs"].items() if key not in ("PartSpec", "LayerSpec")
+    }
+    definitions = {key: _section(section) for key, section in sections.items()}
+    top = {key: _property(key, value, key) for key, value in made["properties"].items()}
+    top[EXTENDS] = {"type": "string", "description": "the path of another spec, which this one stands on"}
+    if datasets:
+        _narrow(definitions["DatasetSpec"]["properties"]["name"], datasets)
+    if columns:
+        for section in definitions.values():
+            for key in set(COLUMN_KEYS) & set(section.get("properties", {})):
+                _narrow(section["properties"][key], columns)
+    required = [key for key in made["required"] if key != "name"]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "mlpcli spec",
+        "type": "object",
+        "properties": top,
+        "additionalProperties": False,
+        # what is missing may be inherited
+        "if": {"not": {"required": [EXTENDS]}},
+        "then": {"required": required, "properties": {"dataset": _ONE_SOURCE}},
+        "$defs": definitions | _part_definitions() | {"hyperparameter": HYPERPARAMETER},
+    }
+
+
+_TWO_SOURCES: Schema = {
+    "properties": {"name": {"type": "string"}, "path": {"type": "string"}},
+    "required": ["name", "path"],
+}
+_ONE_SOURCE: Schema = {"anyOf": [{"required": ["name"]}, {"required": ["path"]}], "not": _TWO_SOURCES}
+"""A dataset has a name or a path, and not both."""
+
+
+# ---------------------------------------------------------------- pydantic's half
+
+
+def _section(section: Schema) -> Schema:
+    """A model's schema with every value open to be a hyperparameter."""
+    properties = {key: _property(key, value) for key, value in section.get("properties", {}).items()}
+    return {key: value for key, value in section.items() if key not in ("title", "description")} | {
+        "properties": properties
+    }
+
+
+def _property(key: str, value: Schema, top: str = "") -> Schema:
+    """The schema of one key: parts by their kind, and a hyperparameter in its place."""
+    namespace = NAMESPACE_OF_KEY.get(top, "")
+    plain = _mapped(value, lambda node: _reference(node, namespace))
+    plain = {name: item for name, item in plain.items() if name not in ("title", "default")}
+    if top in NEVER_SEARCHED:
+        return plain
+    description = plain.pop("description", "")
+    return {"description": description} | _or_searched(plain)
+
+
+def _reference(node: Schema, namespace: str) -> Schema:
+    reference = node.get("$ref", "")
+    if reference.endswith(("/PartSpec", "/LayerSpec")):
+        return _or_searched({"$ref": f"#/$defs/{namespace}"})
+    return node
+
+
+def _mapped(node: Any, change: Callable[[Schema], Schema]) -> Any:
+    """A copy of a schema with each mapping in it changed, the innermost first."""
+    if isinstance(node, dict):
+        return change({key: _mapped(item, change) for key, item in node.items()})
+    return [_mapped(item, change) for item in node] if isinstance(node, list) else node
+
+
+def _narrow(node: Schema, names: Sequence[str]) -> None:
+    """Let the texts in a property be some names alone."""
+
+    def narrowed(part: Schema) -> Schema:
+        return {"enum": list(names)} if part.get("type") == "string" else part
+
+    node["else"] = _mapped(node["else"], narrowed)
+
+
+def _or_searched(schema: Schema) -> Schema:
+    """The schema, or a hyperparameter; not by `anyOf`, whose complaints do not say what is wrong."""
+    searched = {"type": "object", "required": ["hp"]}
+    return {"if": searched, "then": {"$ref": "#/$defs/hyperparameter"}, "else": schema}
+
+
+# ---------------------------------------------------------------- Keras's half
+
+
+def _part_definitions() -> Schema:
+    """For each kind of part, `layers`, `losses` and so on: a word, or a class with its arguments."""
+    definitions: Schema = {}
+    for namespace in (*keras_names.NAMESPACES, "activations"):
+        classes = _classes(namespace)
+        for name in classes:
+            definitions[f"{namespace}.{name}"] = _arguments(namespace, name)
+        definitions[namespace] = _part(namespace, classes)
+    return definitions
+
+
+def _classes(namespace: str) -> list[str]:
+    if namespace == "activations":
+        return []
+    forbidden = FORBIDDEN_LAYERS if namespace == "layers" else ()
+    return [name for name in keras_names.class_names(namespace) if name not in forbidden]
+
+
+def _part(namespace: str, classes: list[str]) -> Schema:
+    words = {name for name in classes if not _required(namespace, name)}
+    if namespace == "activations":
+        return {
+            "description": "an activation, by name or as a layer such as {LeakyReLU: {negative_slope: 0.1}}",
+            "anyOf": [{"enum": sorted(keras_names.short_names(namespace))}, {"$ref": "#/$defs/layers"}],
+        }
+    if has_short_names(namespace):
+        words |= set(keras_names.short_names(namespace)) - set(classes)
+    mapping: Schema = {
+        "type": "object",
+        "properties": {name: {"$ref": f"#/$defs/{namespace}.{name}"} for name in classes},
+        "additionalProperties": False,
+    }
+    if namespace == "layers":
+        own = LayerSpec.model_json_schema()["properties"]
+        mapping["properties"] |= {key: _property(key, own[key]) for key in OWN_LAYER_KEYS if key in own}
+        mapping["oneOf"] = [{"required": [name]} for name in classes]
+    else:
+        mapping |= {"minProperties": 1, "maxProperties": 1}
+    kind = SINGULAR[namespace]
+    return {
+        "description": f"a {kind}, by name or as {{Name: {{argument: value}}}}",
+        "anyOf": [{"enum": sorted(words)}, mapping],
+    }
+
+
+def _required(namespace: str, class_name: str) -> list[str]:
+    needed = keras_names.signature(namespace, class_name).required
+    return [name for name in needed if (namespace, name) not in FILLED_IN]
+
+
+def _arguments(namespace: str, class_name: str) -> Schema:
+    signature = keras_names.signature(namespace, class_name)
+    required = _required(namespace, class_name)
+    properties = {name: _argument(namespace, name, default) for name, default in signature.defaults.items()}
+    return {
+        "type": "object" if required else ["object", "null"],
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
+
+
+def _argument(namespace: str, name: str, default: Any) -> Schema:
+    """What an argument takes, by the rules of `parts.py`."""
+    kind = kind_of_argument(name)
+    rule = VALUE_RULES.get(namespace, {}).get(name)
+    schema: Schema = {}
+    if rule is not None:
+        schema = {"anyOf": [RULE_SCHEMAS[rule[0]], {"type": "null"}]}
+    elif isinstance(default, bool):
+        schema = {"type": "boolean"}
+    elif isinstance(default, float):
+        schema = {"not": {"type": ["boolean", "string"]}}
+    elif isinstance(default, int) and name != "verbose":
+        schema = {"not": {"type": "boolean"}}
+    if kind is not None:
+        other = schema if rule is not None else {"not": {"type": ["string", "object"]}}
+        schema = {"anyOf": [{"$ref": f"#/$defs/{kind}"}, other]}
+    if isinstance(default, bool | int | float | str):
+        schema |= {"default": default}
+    return _or_searched(schema) if schema else {}
