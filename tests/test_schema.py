@@ -15,8 +15,11 @@ from mlpcli.errors import SpecError
 from mlpcli.spec.json_schema import spec_schema
 from mlpcli.spec.text import parse_text, read_text
 from tests.conftest import ROOT, Result
+from tests.test_bad_searches import BASE
+from tests.test_bad_searches import WRONG as WRONG_SEARCHES
 from tests.test_bad_specs import GOOD, WRONG
 from tests.test_docs import CONFIGS, _blocks
+from tests.test_search_spec import SEARCHED
 
 UNSEEN = {
     "empty": "YAML",
@@ -109,6 +112,12 @@ def test_every_way_to_write_a_part_is_accepted(change: dict[str, Any]) -> None:
 )
 def test_what_is_wrong_by_itself_is_rejected(change: dict[str, Any]) -> None:
     assert _errors(parse_text(GOOD, "good").data | change) != []
+
+
+def test_a_search_is_accepted_and_its_mistakes_rejected() -> None:
+    assert _errors(parse_text(SEARCHED, "searched").data) == []
+    for case in ("kind", "key", "no max", "one value", "the name"):
+        assert _errors(parse_text(BASE + WRONG_SEARCHES[case][0], case).data) != [], case
 
 
 def test_a_mistake_is_told_where_it_stands() -> None:

@@ -22,6 +22,7 @@ from mlpcli.spec.parts import (
     kind_of_argument,
 )
 from mlpcli.spec.schema import OWN_LAYER_KEYS, LayerSpec, Spec
+from mlpcli.spec.search import KEYS, SAMPLINGS
 
 Schema = dict[str, Any]
 
@@ -42,22 +43,7 @@ NEVER_SEARCHED = ("name", "tuner", "plugins", EXTENDS)
 COLUMN_KEYS = ("target", "features", "weights", "columns")
 """Keys whose texts are names of columns."""
 
-HYPERPARAMETER: Schema = {
-    "description": "a value to be searched: train takes its default",
-    "type": "object",
-    "properties": {
-        "hp": {"enum": ["int", "float", "choice", "boolean"]},
-        "name": {"type": "string"},
-        "min": {"type": "number"},
-        "max": {"type": "number"},
-        "step": {"type": "number", "exclusiveMinimum": 0},
-        "sampling": {"enum": ["linear", "log", "reverse_log"]},
-        "default": {},
-        "values": {"type": "array", "minItems": 1},
-    },
-    "required": ["hp"],
-    "additionalProperties": False,
-}
+NEVER_SEARCHED_SECTIONS = ("TunerSpec", "ObjectiveSpec")
 
 
 def spec_schema(*, columns: Sequence[str] = (), datasets: Sequence[str] = ()) -> Schema:
@@ -67,11 +53,8 @@ def spec_schema(*, columns: Sequence[str] = (), datasets: Sequence[str] = ()) ->
     datasets: names of the built-in datasets; any text where there are none.
     """
     made = Spec.model_json_schema()
-    sections = {
-        key: section for key, section in made["$defs"].items() if key not in ("PartSpec", "LayerSpec")
-    }
-    definitions = {key: _section(section) for key, section in sections.items()}
-    top = {key: _property(key, value, key) for key, value in made["properties"].items()}
+    definitions = {key: _section(key, part) for key, part in made["$defs"].items() if key not in PARTS}
+    top = {key: _property(value, key) for key, value in made["properties"].items()}
     top[EXTENDS] = {"type": "string", "description": "the path of another spec, which this one stands on"}
     if datasets:
         _narrow(definitions["DatasetSpec"]["properties"]["name"], datasets)
@@ -89,7 +72,7 @@ def spec_schema(*, columns: Sequence[str] = (), datasets: Sequence[str] = ()) ->
         # what is missing may be inherited
         "if": {"not": {"required": [EXTENDS]}},
         "then": {"required": required, "properties": {"dataset": _ONE_SOURCE}},
-        "$defs": definitions | _part_definitions() | {"hyperparameter": HYPERPARAMETER},
+        "$defs": definitions | _part_definitions() | {"hyperparameter": _hyperparameter()},
     }
 
 
@@ -104,16 +87,17 @@ _ONE_SOURCE: Schema = {"anyOf": [{"required": ["name"]}, {"required": ["path"]}]
 # ---------------------------------------------------------------- pydantic's half
 
 
-def _section(section: Schema) -> Schema:
-    """A model's schema with every value open to be a hyperparameter."""
-    properties = {key: _property(key, value) for key, value in section.get("properties", {}).items()}
+def _section(name: str, section: Schema) -> Schema:
+    """A model's schema with every value open to be a hyperparameter, where it can be one."""
+    top = NEVER_SEARCHED[0] if name in NEVER_SEARCHED_SECTIONS else ""
+    properties = {key: _property(value, top) for key, value in section.get("properties", {}).items()}
     return {key: value for key, value in section.items() if key not in ("title", "description")} | {
         "properties": properties
     }
 
 
-def _property(key: str, value: Schema, top: str = "") -> Schema:
-    """The schema of one key: parts by their kind, and a hyperparameter in its place."""
+def _property(value: Schema, top: str = "") -> Schema:
+    """The schema of one key under `top`: parts by their kind, and a hyperparameter in its place."""
     namespace = NAMESPACE_OF_KEY.get(top, "")
     plain = _mapped(value, lambda node: _reference(node, namespace))
     plain = {name: item for name, item in plain.items() if name not in ("title", "default")}
@@ -150,6 +134,26 @@ def _or_searched(schema: Schema) -> Schema:
     """The schema, or a hyperparameter; not by `anyOf`, whose complaints do not say what is wrong."""
     searched = {"type": "object", "required": ["hp"]}
     return {"if": searched, "then": {"$ref": "#/$defs/hyperparameter"}, "else": schema}
+
+
+def _hyperparameter() -> Schema:
+    """`{hp: int, min: 1, max: 9}` and its like; bounds may not be left out, nor the values of a choice."""
+    types: Schema = {
+        "name": {"type": "string"},
+        "min": {"type": "number"},
+        "max": {"type": "number"},
+        "step": {"type": "number", "exclusiveMinimum": 0},
+        "sampling": {"enum": list(SAMPLINGS)},
+        "values": {"type": "array", "minItems": 1},
+    }
+    kinds = []
+    for kind, keys in KEYS.items():
+        properties = {key: types.get(key, {}) for key in keys} | {"hp": {"const": kind}}
+        required = ["hp", *(key for key in ("min", "max", "values") if key in keys)]
+        kinds.append(
+            {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+        )
+    return {"description": "a value to be searched; train takes its default", "oneOf": kinds}
 
 
 # ---------------------------------------------------------------- Keras's half
@@ -189,7 +193,7 @@ def _part(namespace: str, classes: list[str]) -> Schema:
     }
     if namespace == "layers":
         own = LayerSpec.model_json_schema()["properties"]
-        mapping["properties"] |= {key: _property(key, own[key]) for key in OWN_LAYER_KEYS if key in own}
+        mapping["properties"] |= {key: _property(own[key]) for key in OWN_LAYER_KEYS if key in own}
         mapping["oneOf"] = [{"required": [name]} for name in classes]
     else:
         mapping |= {"minProperties": 1, "maxProperties": 1}
