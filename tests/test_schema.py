@@ -122,13 +122,21 @@ def test_a_search_is_accepted_and_its_mistakes_rejected() -> None:
 
 def test_a_mistake_is_told_where_it_stands() -> None:
     data = parse_text(GOOD.replace("units: 3", "unit: 3") + "fit: {epochs: 0}\n", "good").data
-    assert _errors(data)[1] == "$.fit.epochs: 0 is less than or equal to the minimum of 0"
+    wrong_layer, wrong_epochs = sorted(_errors(data), reverse=True)
+    assert wrong_layer.startswith("$.layers[0]: {'Dense': {'unit': 3, ")
+    assert wrong_epochs == "$.fit.epochs: 0 is less than or equal to the minimum of 0"
 
 
 def test_what_is_missing_may_be_inherited() -> None:
     assert _errors({"fit": {"epochs": 3}}) != []
     assert _errors({"extends": "base.yaml", "fit": {"epochs": 3}}) == []
     assert _errors({"extends": "base.yaml", "dataset": {"test": 0.3}}) == []
+
+
+def test_with_a_plug_in_any_part_may_have_its_name() -> None:
+    own = {"layers": [{"Doubled": {"units": 3}}], "loss": "my_loss", "metrics": ["mine"]}
+    assert _errors(parse_text(GOOD, "good").data | own) != []
+    assert _errors(parse_text(GOOD, "good").data | own | {"plugins": ["mine.py"]}) == []
 
 
 def test_the_columns_of_a_table_are_offered_and_demanded(

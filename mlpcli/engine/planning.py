@@ -109,8 +109,9 @@ def _bytes(arrays: Any) -> int:
 def run_files(spec: Spec) -> tuple[str, ...]:
     """What a finished run of the spec holds; folders end with a slash."""
     files = [runs.SPEC, runs.RESOLVED, runs.RECORD, runs.HISTORY, runs.METRICS, runs.MODEL]
-    files += [f"{runs.SAVED_MODEL}/", f"{runs.CHECKPOINTS}/", f"{runs.TENSORBOARD}/", f"{runs.PLOTS}/"]
-    return tuple(files)
+    folders = [runs.SAVED_MODEL, runs.CHECKPOINTS, runs.TENSORBOARD, runs.PLOTS]
+    folders += [runs.PLUGINS] if spec.plugins else []
+    return (*files, *(f"{folder}/" for folder in folders), runs.LOCK)
 
 
 def seconds_per_epoch(spec: Spec, dataset: Dataset, model: Any) -> float:

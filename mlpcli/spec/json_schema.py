@@ -67,11 +67,20 @@ def spec_schema(*, columns: Sequence[str] = (), datasets: Sequence[str] = ()) ->
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "mlpcli spec",
         "type": "object",
-        "properties": top,
+        "properties": top | {key: {"anyOf": [top[key], {}]} for key in NAMESPACE_OF_KEY},  # for completion
         "additionalProperties": False,
-        # what is missing may be inherited
-        "if": {"not": {"required": [EXTENDS]}},
-        "then": {"required": required, "properties": {"dataset": _ONE_SOURCE}},
+        "allOf": [
+            # what is missing may be inherited
+            {
+                "if": {"not": {"required": [EXTENDS]}},
+                "then": {"required": required, "properties": {"dataset": _ONE_SOURCE}},
+            },
+            # parts may come from a plug-in, of which a schema knows nothing
+            {
+                "if": {"not": {"required": ["plugins"]}},
+                "then": {"properties": {key: top[key] for key in NAMESPACE_OF_KEY}},
+            },
+        ],
         "$defs": definitions | _part_definitions() | {"hyperparameter": _hyperparameter()},
     }
 
