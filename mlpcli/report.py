@@ -21,7 +21,7 @@ from rich.text import Text
 from mlpcli.errors import MlpcliError, Place, Problem, excerpt
 
 if TYPE_CHECKING:
-    from mlpcli.engine.evaluation import Evaluation
+    from mlpcli.engine.evaluation import Evaluation, OutputScores
     from mlpcli.engine.training import Outcome, Plan
     from mlpcli.runs import Run
 
@@ -258,13 +258,15 @@ def show_evaluation(label: str, evaluation: Evaluation) -> None:
     out = console()
     out.print(Text(f"{label} on {evaluation.source}: {evaluation.rows:,} rows", style="bold"))
     out.print(table(("metric", "value"), [(k, number(v)) for k, v in evaluation.metrics.items()]))
-    if evaluation.classes is not None:
+    for scores in evaluation.scores:
         rows = [
             (score.name, number(score.precision), number(score.recall), number(score.f1), f"{score.rows:,}")
-            for score in evaluation.classes
+            for score in scores.classes
         ]
         out.print()
-        out.print(table(("class", "precision", "recall", "f1", "rows"), rows))
+        kind = "class" if scores.confusion is not None else "label"
+        title = f"{scores.name}: {kind}" if scores.name else kind
+        out.print(table((title, "precision", "recall", "f1", "rows"), rows))
 
 
 def evaluation_json(label: str, folder: Path, evaluation: Evaluation) -> dict[str, Any]:
@@ -276,15 +278,20 @@ def evaluation_json(label: str, folder: Path, evaluation: Evaluation) -> dict[st
         "rows": evaluation.rows,
         "metrics": evaluation.metrics,
     }
-    if evaluation.classes is not None and evaluation.confusion is not None:
-        document["classes"] = {
-            score.name: {
-                "precision": score.precision,
-                "recall": score.recall,
-                "f1": score.f1,
-                "rows": score.rows,
-            }
-            for score in evaluation.classes
+    found = {scores.name: _scores_json(scores) for scores in evaluation.scores}
+    return document | found[""] if "" in found else document | ({"outputs": found} if found else {})
+
+
+def _scores_json(scores: OutputScores) -> dict[str, Any]:
+    classes = {
+        score.name: {
+            "precision": score.precision,
+            "recall": score.recall,
+            "f1": score.f1,
+            "rows": score.rows,
         }
-        document["confusion"] = evaluation.confusion.tolist()
-    return document
+        for score in scores.classes
+    }
+    if scores.confusion is None:
+        return {"labels": classes}
+    return {"classes": classes, "confusion": scores.confusion.tolist()}

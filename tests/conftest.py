@@ -6,9 +6,14 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from mlpcli.data.dataset import Wanted
+    from mlpcli.data.load import Request
 
 # The same examples every time: a run of the tests is not a lottery.
 settings.register_profile("fixed", derandomize=True, deadline=None)
@@ -79,3 +84,11 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     runs_dir = folder / "runs"
     assert main(["train", str(spec), "--runs-dir", str(runs_dir)]) == 0
     return runs_dir
+
+
+def wanting(classes: bool | None) -> Request:
+    """What one output without a name wants of the data: classes, numbers, or whatever there is."""
+    from mlpcli.data.load import Request
+
+    wanted: dict[bool | None, Wanted | None] = {True: "classes", False: "numbers", None: None}
+    return Request({"": wanted[classes]})

@@ -112,7 +112,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "unknown key far from any": (
         GOOD + "zebra: 1\n",
         [
-            "SPEC:4:1 zebra: unknown key, received 'zebra'; the keys here are name, seed, dataset, layers, loss, optimizer, metrics, fit, callbacks, tuner, plugins, inputs, model, loss_weights, start_from, extends",
+            "SPEC:4:1 zebra: unknown key, received 'zebra'; the keys here are name, seed, dataset, inputs, layers, loss, loss_weights, optimizer, metrics, fit, callbacks, tuner, plugins, model, start_from, extends",
         ],
     ),
     "nothing but a name": (
@@ -120,7 +120,6 @@ WRONG: dict[str, tuple[str, list[str]]] = {
         [
             "SPEC:1:1 dataset: is required; a mapping with a name or a path",
             "SPEC:1:1 layers: is required; a list such as [Flatten, Dense: {units: 10}]",
-            "SPEC:1:1 loss: is required; a Keras loss, by name or as {Class: {argument: value}}",
         ],
     ),
     "name with a slash": (

@@ -17,6 +17,7 @@ from mlpcli.data import faults
 from mlpcli.data.load import load_dataset
 from mlpcli.errors import DataError, MlpcliError, SpecError
 from mlpcli.spec.schema import DatasetSpec, Last
+from tests.conftest import wanting
 
 Content = str | bytes | np.ndarray | dict[str, Any]
 
@@ -45,7 +46,7 @@ def refusal(folder: Path, name: str, *, classes: bool | None = False, **keys: An
     if Path(name).suffix.lower() in (".csv", ".tsv", ".parquet"):
         keys.setdefault("target", "y")
     with pytest.raises(MlpcliError) as caught:
-        load_dataset(DatasetSpec(path=name, **keys), seed=0, classes=classes, folder=folder)
+        load_dataset(DatasetSpec(path=name, **keys), wanting(classes), seed=0, folder=folder)
     return caught.value
 
 

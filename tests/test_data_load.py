@@ -19,11 +19,12 @@ from sklearn.model_selection import train_test_split
 
 from mlpcli.data import tables
 from mlpcli.data.builtin import BUILTIN, FASHION_CLASSES
-from mlpcli.data.dataset import Contract, Dataset
+from mlpcli.data.dataset import Contract, Dataset, Output
 from mlpcli.data.load import load_dataset
 from mlpcli.data.made import MADE
 from mlpcli.errors import DataError, SpecError
 from mlpcli.spec.schema import DatasetSpec, Last
+from tests.conftest import wanting
 
 KERAS_HOME = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
 TEST_DATA = Path(os.environ.get("MLPCLI_TEST_DATA", "."))
@@ -42,7 +43,7 @@ needs_mnist = pytest.mark.skipif(
 
 
 def load(folder: Path = Path(), *, classes: bool | None = True, seed: int = 42, **keys: Any) -> Dataset:
-    return load_dataset(DatasetSpec(**keys), seed=seed, classes=classes, folder=folder)
+    return load_dataset(DatasetSpec(**keys), wanting(classes), seed=seed, folder=folder)
 
 
 def csv(folder: Path, text: str, name: str = "rows.csv") -> Path:
@@ -73,7 +74,7 @@ def test_builtin_classes_split_as_two_plain_calls_of_scikit_learn(name: str) -> 
         np.testing.assert_array_equal(found.splits()[split].x, split_x.astype(np.float32))
         np.testing.assert_array_equal(found.splits()[split].y, split_y)
         np.testing.assert_array_equal(y[found.splits()[split].rows], split_y)
-    assert found.contract.classes == tuple(map(str, bunch.target_names))
+    assert found.contract.output.classes == tuple(map(str, bunch.target_names))
     assert found.train.x.dtype == np.float32
     assert found.train.y.dtype == np.int64
 
@@ -92,7 +93,7 @@ def test_builtin_values_split_as_two_plain_calls_of_scikit_learn() -> None:
     ):
         np.testing.assert_array_equal(split.x, split_x.astype(np.float32))
         np.testing.assert_array_equal(split.y, split_y.astype(np.float32))
-    assert found.contract.classes is None
+    assert found.contract.output.classes is None
     assert found.source == "diabetes (built in)"
 
 
@@ -105,7 +106,7 @@ def test_a_builtin_table_keeps_the_features_that_are_picked() -> None:
 
 def test_builtin_labels_become_numbers_for_a_loss_on_numbers() -> None:
     found = load(name="iris", classes=False)
-    assert found.contract.classes is None
+    assert found.contract.output.classes is None
     assert found.train.y.dtype == np.float32
 
 
@@ -139,7 +140,9 @@ def test_fashion_mnist_stays_uint8_and_its_last_images_validate() -> None:
     assert found.train.x.dtype == np.uint8
     assert found.train.x.base is not None
     assert np.shares_memory(found.train.x.base, found.validation.x.base)
-    assert found.contract == Contract("array", (), (28, 28), "uint8", ("target",), FASHION_CLASSES)
+    assert found.contract == Contract(
+        "array", (), (28, 28), "uint8", (Output(("target",), "classes", FASHION_CLASSES),)
+    )
     assert [FASHION_CLASSES[label] for label in found.test.y[:3]] == ["Ankle boot", "Pullover", "Trouser"]
     assert found.validation.rows[0] == 55000
 
@@ -149,11 +152,11 @@ def test_fashion_mnist_in_the_cache_needs_no_keras() -> None:
     code = """if True:
         import sys
         from pathlib import Path
-        from mlpcli.data.load import load_dataset
+        from mlpcli.data.load import Request, load_dataset
         from mlpcli.spec.schema import DatasetSpec, Last
         assert not {"sklearn", "pyarrow"} & sys.modules.keys()
         spec = DatasetSpec(name="fashion_mnist", validation=Last(last=5000))
-        load_dataset(spec, seed=0, classes=True, folder=Path())
+        load_dataset(spec, Request({"": "classes"}), seed=0, folder=Path())
         assert not {"sklearn", "pyarrow", "keras", "tensorflow"} & sys.modules.keys()
         """
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -164,7 +167,7 @@ def test_mnist_comes_from_the_folder_of_test_data() -> None:
     found = load(name="mnist")
     assert [len(split) for split in found.splits().values()] == [54000, 6000, 10000]
     assert found.train.x.dtype == np.uint8
-    assert found.contract.classes == tuple("0123456789")
+    assert found.contract.output.classes == tuple("0123456789")
 
 
 @needs_housing
@@ -271,7 +274,7 @@ def test_labels_become_indices_in_sorted_order(
 ) -> None:
     csv(tmp_path, labelled(*labels))
     found = load(tmp_path, path="rows.csv", target="y", test=None, validation=None)
-    assert found.contract.classes == classes
+    assert found.contract.output.classes == classes
     assert found.train.y.tolist() == indices
     assert found.train.y.dtype == np.int64
 
@@ -280,9 +283,9 @@ def test_the_target_decides_when_the_loss_does_not(tmp_path: Path) -> None:
     csv(tmp_path, labelled("b", "a", "b", "a"), "text.csv")
     csv(tmp_path, labelled(3, 1.5, 2, 7), "numbers.csv")
     keys: dict[str, Any] = {"target": "y", "test": None, "validation": None, "classes": None}
-    assert load(tmp_path, path="text.csv", **keys).contract.classes == ("a", "b")
+    assert load(tmp_path, path="text.csv", **keys).contract.output.classes == ("a", "b")
     numbers = load(tmp_path, path="numbers.csv", **keys)
-    assert numbers.contract.classes is None
+    assert numbers.contract.output.classes is None
     assert numbers.train.y.tolist() == [3, 1.5, 2, 7]
 
 
@@ -292,12 +295,12 @@ def test_several_target_columns_are_values_or_one_hot_classes(tmp_path: Path) ->
     values = load(tmp_path, classes=False, **keys)
     assert values.train.y.tolist() == [[0, 1], [1, 0], [0, 1], [1, 0]]
     assert values.train.y.dtype == np.float32
-    assert (values.contract.classes, values.contract.features) == (None, ("a",))
+    assert (values.contract.output.classes, values.contract.features) == (None, ("a",))
     one_hot = load(tmp_path, classes=True, **keys)
-    assert (one_hot.contract.classes, one_hot.contract.one_hot) == (("q", "p"), True)
+    assert (one_hot.contract.output.classes, one_hot.contract.output.kind) == (("q", "p"), "one_hot")
     csv(tmp_path, "a,p,q\n1,1,1\n2,0,1\n3,0,0\n4,0,1\n")
     several = load(tmp_path, classes=True, **keys)
-    assert (several.contract.classes, several.contract.one_hot) == (None, False)
+    assert (several.contract.output.classes, several.contract.output.kind) == (("q", "p"), "labels")
 
 
 # --- arrays
@@ -320,7 +323,9 @@ def test_npz_with_its_own_test_split(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.test.x, arrays["x_test"])
     assert found.test.y.tolist() == [0, 1, 1, 0, 1, 1]
     assert found.test.rows.tolist() == list(range(6))
-    assert found.contract == Contract("array", (), (3, 2), "uint8", ("target",), ("a", "b"))
+    assert found.contract == Contract(
+        "array", (), (3, 2), "uint8", (Output(("target",), "classes", ("a", "b")),)
+    )
     assert list(load(tmp_path, path="own.npz", test=None).splits()) == ["train", "validation"]
 
 
@@ -340,11 +345,14 @@ def test_one_hot_arrays_are_kept_and_split_by_class(tmp_path: Path) -> None:
     np.savez(tmp_path / "hot.npz", x=np.arange(60.0).reshape(30, 2), y=np.eye(3)[labels])
     found = load(tmp_path, path="hot.npz")
     assert found.test is not None
-    assert (found.contract.classes, found.contract.one_hot) == (("0", "1", "2"), True)
+    assert (found.contract.output.classes, found.contract.output.kind) == (("0", "1", "2"), "one_hot")
     assert found.contract.target == ("target",)
     assert found.test.y.sum(axis=0).tolist() == [2, 2, 2]
     values = load(tmp_path, path="hot.npz", classes=False)
-    assert (values.contract.classes, values.contract.target) == (None, ("target_0", "target_1", "target_2"))
+    assert (values.contract.output.classes, values.contract.target) == (
+        None,
+        ("target_0", "target_1", "target_2"),
+    )
 
 
 # --- tables
@@ -447,7 +455,7 @@ def test_a_labelled_table_splits_as_two_plain_calls_of_scikit_learn(
     np.testing.assert_array_equal(found.train.x, x_train)
     np.testing.assert_array_equal(found.validation.x, x_valid)
     np.testing.assert_array_equal(found.test.x, x_test)
-    names = found.contract.classes
+    names = found.contract.output.classes
     assert names is not None
     assert [names[index] for index in found.train.y] == [str(label) for label in y_train]
     assert [names[index] for index in found.test.y] == [str(label) for label in y_test]

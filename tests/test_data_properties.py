@@ -11,11 +11,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlpcli.data.dataset import Contract
+from mlpcli.data.dataset import Contract, Output
 from mlpcli.data.load import load_dataset, read_rows
 from mlpcli.data.text import NUMBER
 from mlpcli.errors import MlpcliError
 from mlpcli.spec.schema import DatasetSpec
+from tests.conftest import wanting
 
 letters = st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufeff")
 names = st.lists(
@@ -58,7 +59,7 @@ def test_a_table_is_read_as_it_was_written(
         suffix = "tsv" if delimiter == "\t" else "csv"
         write(folder / f"rows.{suffix}", header, rows, delimiter, end)
         spec = DatasetSpec(path=f"rows.{suffix}", target=header[0], test=None, validation=None)
-        found = load_dataset(spec, seed=0, classes=False, folder=folder)
+        found = load_dataset(spec, wanting(False), seed=0, folder=folder)
         expected = np.array(rows, dtype=np.float32)
         assert found.contract.features == tuple(header[1:])
         np.testing.assert_array_equal(found.train.x, expected[:, 1:])
@@ -81,8 +82,8 @@ def test_labels_come_back_by_their_indices(given_labels: list[str]) -> None:
         path = Path(name) / "rows.csv"
         write(path, ["a", "y"], [[1, label] for label in given_labels], ",", "\n")
         spec = DatasetSpec(path="rows.csv", target="y", test=None, validation=None)
-        found = load_dataset(spec, seed=0, classes=True, folder=Path(name))
-        classes = found.contract.classes
+        found = load_dataset(spec, wanting(True), seed=0, folder=Path(name))
+        classes = found.contract.output.classes
         assert classes == tuple(sorted(set(given_labels)))
         assert [classes[index] for index in found.train.y] == given_labels
         again = read_rows(path, found.contract, target=True)
@@ -90,7 +91,7 @@ def test_labels_come_back_by_their_indices(given_labels: list[str]) -> None:
         np.testing.assert_array_equal(again.y, found.train.y)
 
 
-CONTRACT = Contract("table", ("a", "b"), (2,), "float32", ("y",))
+CONTRACT = Contract("table", ("a", "b"), (2,), "float32", (Output(("y",)),))
 
 
 @settings(max_examples=300, deadline=None)

@@ -9,15 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlpcli.data.dataset import Contract
+from mlpcli.data.dataset import Contract, Output
 from mlpcli.data.load import read_rows
 from mlpcli.errors import DataError
 
-FLOWERS = Contract("table", ("width", "length"), (2,), "float32", ("species",), ("rose", "tulip"))
-HOUSES = Contract("table", ("rooms", "age"), (2,), "float32", ("price",))
-PAIRS = Contract("table", ("a",), (1,), "float32", ("p", "q"))
-IMAGES = Contract("array", (), (2, 2), "uint8", ("target",), ("cat", "dog"))
-ONE_HOT = Contract("array", (), (2,), "float32", ("target",), ("0", "1", "2"), one_hot=True)
+FLOWERS = Contract(
+    "table", ("width", "length"), (2,), "float32", (Output(("species",), "classes", ("rose", "tulip")),)
+)
+HOUSES = Contract("table", ("rooms", "age"), (2,), "float32", (Output(("price",)),))
+PAIRS = Contract("table", ("a",), (1,), "float32", (Output(("p", "q")),))
+IMAGES = Contract("array", (), (2, 2), "uint8", (Output(("target",), "classes", ("cat", "dog")),))
+ONE_HOT = Contract("array", (), (2,), "float32", (Output(("target",), "one_hot", ("0", "1", "2")),))
 
 
 def csv(folder: Path, text: str, name: str = "new.csv") -> Path:
@@ -127,13 +129,13 @@ def test_indices_stand_for_classes_that_have_names(tmp_path: Path) -> None:
     assert rows.y is not None
     assert rows.y.tolist() == [1, 0, 1]
     assert "received '2'" in refusal(csv(tmp_path, "width,length,species\n1,2,1\n1,2,2\n"), FLOWERS)
-    numbered = Contract("table", ("a",), (1,), "float32", ("y",), ("1", "2"))
+    numbered = Contract("table", ("a",), (1,), "float32", (Output(("y",), "classes", ("1", "2")),))
     assert "received '0'" in refusal(csv(tmp_path, "a,y\n1,0\n1,1\n"), numbered)
 
 
 def test_numbered_and_boolean_classes_are_found_in_other_spellings(tmp_path: Path) -> None:
-    numbered = Contract("table", ("a",), (1,), "float32", ("y",), ("1", "2"))
-    switched = Contract("table", ("a",), (1,), "float32", ("y",), ("false", "true"))
+    numbered = Contract("table", ("a",), (1,), "float32", (Output(("y",), "classes", ("1", "2")),))
+    switched = Contract("table", ("a",), (1,), "float32", (Output(("y",), "classes", ("false", "true")),))
     for contract, labels in ((numbered, ("2.0", "1")), (switched, ("TRUE", "False"))):
         rows = read_rows(
             csv(tmp_path, "a,y\n" + "".join(f"1,{label}\n" for label in labels)), contract, target=True

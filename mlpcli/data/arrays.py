@@ -30,8 +30,12 @@ class ArrayFile:
     arrays: dict[str, Array]
 
 
-def read_npz(path: Path, label: str, wanted: Sequence[Sequence[str]]) -> ArrayFile:
+def read_npz(
+    path: Path, label: str, wanted: Sequence[Sequence[str]], *, also: str | None = None
+) -> ArrayFile:
     """The arrays of the first of the `wanted` sets of names that the file holds in full.
+
+    also: one more array that is read when it is there.
 
     Raises:
         DataError: the file is damaged, holds other names, Python objects, or more than memory can take.
@@ -45,6 +49,7 @@ def read_npz(path: Path, label: str, wanted: Sequence[Sequence[str]]) -> ArrayFi
         if names is None:
             choices = ", or ".join(", ".join(names) for names in wanted)
             origin.refuse(f"must hold the arrays {choices}", hint=f"it holds {listing(members) or 'none'}")
+        names = (*names, also) if also in members and also not in names else names
         entries = [members[name] for name in names]
         check_memory(sum(entry.file_size for entry in entries), origin)
         arrays = {}
@@ -127,6 +132,25 @@ def array_part(
         there = "" if target is None else f" of {file.origin.label}"
         origin.refuse(f"array {y!r} has {count} rows, array {x!r}{there} has {len(values)}")
     return Part(values, as_target(given, origin, f"array {y!r}", classes=classes), origin, f"array {y!r}")
+
+
+def as_weights(values: Array, rows: int, origin: Origin, what: str) -> Array:
+    """Row weights, (rows,) float32.
+
+    Raises:
+        DataError: not one number of at least 0 a row.
+    """
+    if values.dtype.kind not in "biuf" or values.shape not in ((rows,), (rows, 1)):
+        shape = f"({', '.join(map(str, values.shape))})"
+        origin.refuse(f"{what} must hold one weight for each of {rows} rows, it is of shape {shape}")
+    weights = as_float32(values.reshape(-1), origin, what)
+    negative = np.flatnonzero(weights < 0)
+    faults = [
+        Fault(int(row), what, "must be a weight of at least 0", float(weights[row]))
+        for row in negative[:SHOWN]
+    ]
+    raise_faults(origin, faults, len(negative))
+    return weights
 
 
 def as_rows(x: Array, origin: Origin, what: str) -> Array:

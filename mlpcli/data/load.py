@@ -4,31 +4,51 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mlpcli.data.dataset import Array, Contract, Dataset, Split
+from mlpcli.data.columns import select_inputs
+from mlpcli.data.dataset import Array, Contract, Dataset, Output, Split, Wanted
 from mlpcli.data.made import fill_in
 from mlpcli.data.parts import Part, Source
 from mlpcli.data.rows import Rows, read_rows
+from mlpcli.data.scaling import learn_scaling, scale_target
 from mlpcli.data.sources import open_source, read_split
 from mlpcli.data.splits import Amount, split_rows, test_amount, validation_amount
-from mlpcli.data.targets import Coding, class_indices, code_target, encode, unseen_classes
+from mlpcli.data.targets import class_indices, code_target, encode, unseen_classes
+from mlpcli.data.weights import ClassWeights, row_weights
 from mlpcli.errors import DataError, Problem
-from mlpcli.spec.schema import DatasetSpec
+from mlpcli.spec.schema import DatasetSpec, InputSpec
 
-__all__ = ["Rows", "fingerprint", "load_dataset", "read_rows"]
+__all__ = ["Request", "Rows", "fingerprint", "load_dataset", "read_rows"]
 
 
-def load_dataset(spec: DatasetSpec, *, seed: int, classes: bool | None, folder: Path) -> Dataset:
+@dataclass(frozen=True)
+class Request:
+    """What the network wants of the data, beside what the `dataset` section says.
+
+    wanted: what the loss of each output takes, by the output's name; the name is empty where there is only
+        one. None decides from the target: text and booleans are classes.
+    symmetric: outputs that range from -1 to 1, to which a target scaled by `minmax` is fitted.
+    inputs: the spec's named inputs.
+    class_weight: of the spec's `fit`.
+    """
+
+    wanted: Mapping[str, Wanted | None]
+    symmetric: frozenset[str] = frozenset()
+    inputs: Mapping[str, InputSpec] | None = None
+    class_weight: ClassWeights = None
+
+
+def load_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path) -> Dataset:
     """Load and split the data that a spec points at.
 
     Args:
         seed: of the random splits.
-        classes: True when the loss is for classes, so that labels become indices; False for numbers;
-            None to decide from the target: text and booleans are classes.
         folder: what relative paths in the spec are relative to.
 
     Raises:
@@ -36,11 +56,10 @@ def load_dataset(spec: DatasetSpec, *, seed: int, classes: bool | None, folder: 
         DataError: the data cannot be used; every fault found is told, up to a bound.
     """
     spec = fill_in(spec, seed=seed)
-    source = open_source(spec, classes=classes, folder=folder)
+    source = open_source(spec, wanted=request.wanted, folder=folder)
     test_rows = test_amount(spec, own=source.test is not None)
     own_test = source.test is not None and "test" not in spec.model_fields_set
-    y, coding = code_target(source, classes=classes)
-    splitter = _Splitter(source, y, coding, seed, folder)
+    splitter = _Splitter(source, _code(source, spec, request), seed, folder, spec.weights)
     division: dict[str, Any] = {} if own_test else {"test": test_rows}
     if own_test and source.test is not None:
         splitter.add("test", source.test)
@@ -49,76 +68,134 @@ def load_dataset(spec: DatasetSpec, *, seed: int, classes: bool | None, folder: 
     validation_rows = validation_amount(spec, len(splitter.rows))
     if validation_rows is not None:
         splitter.split("validation", validation_rows)
-    return _dataset(source, coding, splitter.finish(), division | {"validation": validation_rows})
+    return _dataset(source, splitter, spec, request, division | {"validation": validation_rows})
+
+
+def _code(source: Source, spec: DatasetSpec, request: Request) -> dict[str, tuple[Array, Output]]:
+    """Each output's y over the main rows, and the output it sets, by name."""
+    return {
+        name: code_target(
+            source.of(name), wanted=request.wanted.get(name), name=name, separator=spec.label_separator
+        )
+        for name in source.outputs
+    }
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of one split before they are cut to inputs and scaled: y by output."""
+
+    x: Array
+    y: dict[str, Array]
+    rows: Array
+    weights: Array | None
+    part: Part
 
 
 class _Splitter:
     """Takes splits off the main rows one after the other, and in the end holds their classes together."""
 
-    def __init__(self, source: Source, y: Array, coding: Coding, seed: int, folder: Path) -> None:
-        self.source, self.y, self.coding, self.seed, self.folder = source, y, coding, seed, folder
-        self.rows = np.arange(len(y))  # of the main part, those that no split has taken
-        self.made: dict[str, tuple[Split, Part]] = {}
+    def __init__(
+        self,
+        source: Source,
+        coded: dict[str, tuple[Array, Output]],
+        seed: int,
+        folder: Path,
+        weights: str | None,
+    ) -> None:
+        self.source, self.seed, self.folder, self.weights = source, seed, folder, weights
+        self.y = {name: y for name, (y, _) in coded.items()}
+        self.outputs = tuple(output for _, output in coded.values())
+        self.rows = np.arange(len(source.main.x))  # of the main part, those that no split has taken
+        self.made: dict[str, _Rows] = {}
 
     def add(self, split: str, part: Part) -> None:
         """A split whose rows are a part of their own."""
-        y = encode(part, self.coding, split=split)
-        self.made[split] = (Split(part.x, y, np.arange(len(y))), part)
+        y = {output.name: encode(part.of(output.name), output, split=split) for output in self.outputs}
+        self.made[split] = _Rows(part.x, y, np.arange(len(part.x)), part.weights, part)
 
     def split(self, split: str, amount: Amount | str) -> None:
         """A split of some of the remaining rows, or of a file."""
-        named = self.coding.classes is not None
         if isinstance(amount, str):
-            self.add(split, read_split(amount, split, self.source, labels=named, folder=self.folder))
+            labels = {output.name: output.classes is not None for output in self.outputs}
+            part = read_split(
+                amount, split, self.source, labels=labels, folder=self.folder, weights=self.weights
+            )
+            self.add(split, part)
             return
-        labels = class_indices(self.y)[self.rows] if named else None
-        names = self.coding.classes or ()
+        named = next((each for each in self.outputs if each.kind in ("classes", "one_hot")), None)
+        labels_of = class_indices(self.y[named.name])[self.rows] if named else None
+        names = (named.classes if named else None) or ()
         self.rows, taken = split_rows(
-            self.rows, amount, split=split, seed=self.seed, labels=labels, names=names
+            self.rows, amount, split=split, seed=self.seed, labels=labels_of, names=names
         )
-        self.made[split] = (self._pick(taken), self.source.main)
+        self.made[split] = self._pick(taken)
 
-    def finish(self) -> dict[str, Split]:
-        """All splits by name, the training rows among them."""
+    def finish(self) -> dict[str, _Rows]:
+        """All splits by name, the training rows first."""
         train = self._pick(self.rows)
         problems: list[Problem] = []
-        for name, (split, part) in self.made.items():
-            problems += unseen_classes(train.y, part, name, split.y, split.rows, self.coding)
+        for name, made in self.made.items():
+            for output in self.outputs:
+                y, part = made.y[output.name], made.part.of(output.name)
+                problems += unseen_classes(train.y[output.name], part, name, y, made.rows, output)
         if problems:
             raise DataError(*problems)
-        return {"train": train} | {name: split for name, (split, _) in self.made.items()}
+        return {"train": train} | self.made
 
-    def _pick(self, rows: Array) -> Split:
+    def _pick(self, rows: Array) -> _Rows:
         """Rows of the main part; neighbours in their order are a view, which keeps images in memory once."""
+        main = self.source.main
+        window: Any = rows
         if rows[-1] - rows[0] + 1 == len(rows) and (len(rows) == 1 or bool((np.diff(rows) == 1).all())):
             window = slice(int(rows[0]), int(rows[-1]) + 1)
-            return Split(self.source.main.x[window], self.y[window], rows)
-        return Split(self.source.main.x[rows], self.y[rows], rows)
+        y = {name: values[window] for name, values in self.y.items()}
+        weights = None if main.weights is None else main.weights[window]
+        return _Rows(main.x[window], y, rows, weights, main)
 
 
-def _dataset(source: Source, coding: Coding, splits: dict[str, Split], division: dict[str, Any]) -> Dataset:
-    x = splits["train"].x
-    one_array = source.kind == "array" and coding.one_hot  # one target, for all that y has many columns
+def _dataset(
+    source: Source, splitter: _Splitter, spec: DatasetSpec, request: Request, division: dict[str, Any]
+) -> Dataset:
+    made = splitter.finish()
+    train = made["train"]
+    outputs = splitter.outputs
+    if spec.target_scaling is not None:
+        outputs = tuple(
+            learn_scaling(each, train.y[each.name], spec.target_scaling, each.name in request.symmetric)
+            for each in outputs
+        )
     contract = Contract(
         kind=source.kind,
         features=source.features,
-        shape=x.shape[1:],
-        dtype=str(x.dtype),
-        target=("target",) if one_array else source.target,
-        classes=coding.classes,
-        one_hot=coding.one_hot,
+        shape=train.x.shape[1:],
+        dtype=str(train.x.dtype),
+        outputs=outputs,
+        inputs=select_inputs(request.inputs or {}, source.features, train.x.shape[1:]),
+        weights=spec.weights,
     )
+    scales = request.class_weight
+    splits = {name: _split(rows, train, contract, scales) for name, rows in made.items()}
     test, validation = splits.get("test"), splits.get("validation")
     return Dataset(
         splits["train"], validation, test, contract, fingerprint(contract, splits), source.label, division
     )
 
 
-def fingerprint(contract: Contract, splits: dict[str, Split]) -> str:
-    """A sha256 over the contract and every split's x and y, as hexadecimal digits."""
+def _split(rows: _Rows, train: _Rows, contract: Contract, class_weight: ClassWeights) -> Split:
+    """A split as the network takes it."""
+    weights = row_weights(rows.y, train.y, rows.weights, contract.outputs, class_weight)
+    y = {each.name: scale_target(rows.y[each.name], each) for each in contract.outputs}
+    return Split(contract.take_inputs(rows.x), contract.by_output(y), rows.rows, weights)
+
+
+def fingerprint(contract: Contract, splits: Mapping[str, Split]) -> str:
+    """A sha256 over the contract and every split's x, y and weights, as hexadecimal digits."""
     digest = hashlib.sha256(json.dumps(contract.to_json(), sort_keys=True).encode())
     for name, split in sorted(splits.items()):
-        for array in (split.x, split.y):
-            digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
+        for part in (split.x, split.y, split.weights):
+            for key, array in part.items() if isinstance(part, dict) else [("", part)]:
+                if array is not None:
+                    digest.update(f"{name} {key} {array.dtype.str} {array.shape}".encode())
+                    digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from mlpcli.data.dataset import Array
@@ -32,16 +32,26 @@ class Part:
     """Rows of one file or one array pair. x: (rows, *shape), float32 or uint8."""
 
     x: Array
-    target: Target | None
+    target: Target | None  # of the only output; None where there is none, or where there are several
     origin: Origin
     what: str  # how a message names the target: "column 'species'", "array 'y'"
     others: dict[str, Array] = field(default_factory=dict)  # columns that are not features
+    several: dict[str, tuple[Target, str]] = field(default_factory=dict)  # target and what, by output
+    weights: Array | None = None  # (rows,) float32
+
+    def of(self, output: str) -> Part:
+        """The same rows with the target of one of several outputs."""
+        if not output:
+            return self
+        target, what = self.several[output]
+        return replace(self, target=target, what=what)
 
 
 @dataclass(frozen=True)
 class Source:
     """Everything that a `dataset` section points at, but for its split files.
 
+    targets: the target columns of each output, by its name; the name is empty where there is only one.
     classes: the names of built-in classes, whose target is then class indices already; None otherwise.
     test: the source's own test split.
     """
@@ -53,3 +63,15 @@ class Source:
     target: tuple[str, ...]
     label: str
     classes: tuple[str, ...] | None = None
+    targets: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the outputs; one empty name where there is only one output."""
+        return tuple(self.targets) or ("",)
+
+    def of(self, output: str) -> Source:
+        """The same source with the target of one of several outputs."""
+        if not output:
+            return self
+        return replace(self, main=self.main.of(output), target=self.targets[output])

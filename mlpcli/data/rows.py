@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mlpcli.data.arrays import KEYS, SPLIT_KEYS, array_part, read_npy, read_npz
 from mlpcli.data.dataset import Array, Contract
-from mlpcli.data.parts import Part, Target
+from mlpcli.data.parts import Part, Source
 from mlpcli.data.paths import TABLES, file_problem
-from mlpcli.data.sources import Columns, check_columns, fit_shape, table_target
+from mlpcli.data.scaling import scale_target
+from mlpcli.data.sources import (
+    Columns,
+    check_columns,
+    cut_targets,
+    fit_shape,
+    table_targets,
+    table_weights,
+    weighted,
+)
 from mlpcli.data.tables import TableFile, numeric_matrix, open_table, plain_column, raise_faults, read_table
-from mlpcli.data.targets import Coding, encode
+from mlpcli.data.targets import encode
 from mlpcli.errors import DataError, Problem
 
 
@@ -23,17 +33,22 @@ from mlpcli.errors import DataError, Problem
 class Rows:
     """Rows to predict, or to evaluate.
 
-    x: (rows, *shape), in the contract's dtype, or float32 where that is uint8 and the file holds no uint8.
-    y: coded as in training, or None.
+    x: (rows, *shape), in the contract's dtype, or float32 where that is uint8 and the file holds no uint8;
+        a dict of such by input, where the inputs have names.
+    y: coded and scaled as in training, by output where there are several; or None.
     others: the file's columns that are not features, each (rows,), the target as it is written among them.
+    weights: (rows,) float32, or None where the file holds none.
+    count: of rows.
     """
 
-    x: Array
-    y: Array | None
+    x: Any
+    y: Any
     others: dict[str, Array]
+    weights: Array | None
+    count: int
 
     def __len__(self) -> int:
-        return len(self.x)
+        return self.count
 
 
 def read_rows(path: Path, contract: Contract, *, target: bool | None, aside: Sequence[str] = ()) -> Rows:
@@ -52,16 +67,12 @@ def read_rows(path: Path, contract: Contract, *, target: bool | None, aside: Seq
     read = _read_table if path.suffix.lower() in TABLES else _read_arrays
     part = read(path, label, contract, target, aside)
     y = None
-    if part.target is not None:
-        y = encode(part, coding_of(contract))
-    return Rows(_in_dtype(fit_shape(part.x, contract.shape, part), contract), y, part.others)
-
-
-def coding_of(contract: Contract) -> Coding:
-    """How the targets of a contract's rows became numbers."""
-    count = len(contract.classes) if contract.one_hot and contract.classes else len(contract.target)
-    shape = (count,) if contract.one_hot or len(contract.target) > 1 else ()
-    return Coding(contract.classes, contract.one_hot, shape)
+    if part.target is not None or part.several:
+        y = contract.by_output(
+            {each.name: scale_target(encode(part.of(each.name), each), each) for each in contract.outputs}
+        )
+    x = _in_dtype(fit_shape(part.x, contract.shape, part), contract)
+    return Rows(contract.take_inputs(x), y, part.others, part.weights, len(x))
 
 
 def _in_dtype(x: Array, contract: Contract) -> Array:
@@ -75,20 +86,21 @@ def _read_table(
     file = open_table(path, label)
     wants_target = _wants_target(file, contract, target)
     features = _features(file, contract, aside)
-    check_columns(file, (*features, *(contract.target if wants_target else ())))
-    labels = contract.classes is not None and len(contract.target) == 1
-    columns = Columns(features, contract.target, labels)
+    targets = {each.name: each.target for each in contract.outputs} if wants_target else {}
+    labels = {each.name: len(each.target) == 1 and each.classes is not None for each in contract.outputs}
+    weights = contract.weights if contract.weights in file.names and wants_target else None
+    columns = Columns(features, targets, labels, weights)
+    check_columns(file, columns.all)
     others = [name for name in file.names if name not in features]
-    numeric = contract.target if wants_target and not labels else ()
+    numeric = {*columns.all} - {*columns.text}
     table = read_table(file, file.names, text=[name for name in others if name not in numeric])
     x, faults, total = numeric_matrix(table, features)
-    y: Target | None = None
-    if wants_target:
-        y, more, more_total = table_target(table, columns)
-        faults, total = [*faults, *more], total + more_total
-    raise_faults(file.origin, faults, total)
+    several, more, more_total = table_targets(table, columns)
+    row_weights, wrong, wrong_total = table_weights(table, weights)
+    raise_faults(file.origin, [*faults, *more, *wrong], total + more_total + wrong_total)
     kept = {name: plain_column(table.columns[name]) for name in others}
-    return Part(x, y, file.origin, f"column {contract.target[0]!r}", kept)
+    y, what = several.pop("", (None, ""))
+    return Part(x, y, file.origin, what, kept, several, row_weights)
 
 
 def _wants_target(file: TableFile, contract: Contract, target: bool | None) -> bool:
@@ -115,10 +127,23 @@ def _read_arrays(
         file = read_npy(path, label)
     else:
         wanted: list[Sequence[str]] = [KEYS, SPLIT_KEYS[2:]]
-        file = read_npz(path, label, [*wanted, ("x",)] if target is not True else wanted)
+        wanted = [*wanted, ("x",)] if target is not True else wanted
+        file = read_npz(path, label, wanted, also=contract.weights)
     names = list(file.arrays)
     if target is True and len(names) == 1:
         hint = "give an .npz file with x and y, or a table with the target's column"
         file.origin.refuse("an .npy file holds no target", hint=hint)
-    y = names[1] if len(names) == 2 and target is not False else None
-    return array_part(file, names[0], y, classes=contract.classes is not None)
+    y = names[1] if len(names) > 1 and target is not False else None
+    part = array_part(file, names[0], y, classes=any(each.classes is not None for each in contract.outputs))
+    if y is None or not contract.output.name:
+        return weighted(part, file, contract.weights)
+    source = Source(part, None, "array", (), _array_targets(contract), label)
+    targets = {each.name: each.target for each in contract.outputs}
+    return weighted(cut_targets(part, replace(source, targets=targets)), file, contract.weights)
+
+
+def _array_targets(contract: Contract) -> tuple[str, ...]:
+    """The names of an array's targets in their order: `target`, or `target_0`, `target_1`, ..."""
+    names = sorted(contract.target, key=lambda name: int(name.rpartition("_")[2] or 0) if "_" in name else 0)
+    count = int(names[-1].rpartition("_")[2]) + 1 if "_" in names[-1] else 0
+    return tuple(f"target_{place}" for place in range(count)) or ("target",)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from mlpcli.data.arrays import KEYS, SPLIT_KEYS, array_part, read_npy, read_npz
+from mlpcli.data.arrays import KEYS, SPLIT_KEYS, ArrayFile, array_part, as_weights, read_npy, read_npz
 from mlpcli.data.builtin import open_builtin
-from mlpcli.data.dataset import Array
-from mlpcli.data.faults import Fault
+from mlpcli.data.dataset import Array, Wanted
+from mlpcli.data.faults import SHOWN, Fault
 from mlpcli.data.made import MADE, make_source
 from mlpcli.data.parts import Labels, Part, Source, Target
 from mlpcli.data.paths import TABLES, find_file
@@ -27,36 +27,90 @@ from mlpcli.data.tables import (
 from mlpcli.errors import ABSENT, KeyPath, Problem, SpecError, listing, nearest
 from mlpcli.spec.schema import DatasetSpec
 
+Targets = dict[str, tuple[str, ...]]
+"""The target columns of each output, by its name; one empty name where there is only one output."""
+
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of a table that are used. labels: the target is read as labels, not as numbers."""
+    """The columns of a table that are used.
+
+    labels: whether the target of an output is read as labels, not as numbers, by its name.
+    weights: the column of row weights.
+    """
 
     features: tuple[str, ...]
-    target: tuple[str, ...]
-    labels: bool
+    targets: Targets
+    labels: Mapping[str, bool] = field(default_factory=dict)
+    weights: str | None = None
+
+    @property
+    def text(self) -> tuple[str, ...]:
+        """Columns that are kept as they are written."""
+        return tuple(name for output, names in self.targets.items() if self.labels[output] for name in names)
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every column that is read, each once."""
+        target = (name for names in self.targets.values() for name in names)
+        weights = () if self.weights is None else (self.weights,)
+        return tuple(dict.fromkeys((*self.features, *target, *weights)))
 
 
-def open_source(spec: DatasetSpec, *, classes: bool | None, folder: Path) -> Source:
+def open_source(spec: DatasetSpec, *, wanted: Mapping[str, Wanted | None], folder: Path) -> Source:
     """Read everything that a `dataset` section points at, but for its split files.
+
+    wanted: what the loss of each output takes, by the output's name.
 
     Raises:
         SpecError: a name, a file or a column is not there.
         DataError: what is there cannot be used.
     """
     if spec.name is not None:
-        return _named(spec, make_source(spec) if spec.name in MADE else open_builtin(spec.name))
+        return _named(spec, make_source(spec) if spec.name in MADE else open_builtin(spec.name), wanted)
     assert spec.path is not None
     path = find_file(spec.path, folder, ("dataset", "path"))
     if path.suffix.lower() in TABLES:
-        return _table(spec, path, classes=classes)
+        return _table(spec, path, wanted)
     if spec.features is not None:
         raise SpecError(Problem("is for tables, arrays have no column names", path=("dataset", "features")))
-    return (_npz if path.suffix.lower() == ".npz" else _npy)(spec, path, classes=classes, folder=folder)
+    classes = _any_classes(wanted)
+    if path.suffix.lower() == ".npz":
+        return _several(spec, _npz(spec, path, classes=classes), wanted)
+    return _several(spec, _npy(spec, path, classes=classes, folder=folder), wanted)
 
 
-def read_split(text: str, split: str, source: Source, *, labels: bool, folder: Path) -> Part:
+def _any_classes(wanted: Mapping[str, Wanted | None]) -> bool | None:
+    """Whether an array's target, which all outputs share, is read as labels."""
+    found = set(wanted.values())
+    if not found or None in found:
+        return None
+    return found != {"numbers"}
+
+
+def target_columns(spec: DatasetSpec, outputs: Iterable[str]) -> Targets:
+    """The target columns of each output; where the spec does not tell them apart, all have the same."""
+    if isinstance(spec.target, dict):
+        return {
+            name: (columns,) if isinstance(columns, str) else tuple(columns)
+            for name, columns in spec.target.items()
+        }
+    columns = (spec.target,) if isinstance(spec.target, str) else tuple(spec.target or ())
+    return dict.fromkeys(outputs, columns)
+
+
+def read_split(
+    text: str,
+    split: str,
+    source: Source,
+    *,
+    labels: Mapping[str, bool],
+    folder: Path,
+    weights: str | None = None,
+) -> Part:
     """A file that the spec gives for a split, with the columns or the shape of the source.
+
+    labels: whether an output's target is read as labels, by its name.
 
     Raises:
         SpecError: the file is not there.
@@ -69,16 +123,31 @@ def read_split(text: str, split: str, source: Source, *, labels: bool, folder: P
             raise SpecError(
                 Problem("an .npy file holds no target", path=("dataset", split), received=text, hint=hint)
             )
-        part = array_part(read_npz(path, text, [KEYS]), "x", "y", classes=labels)
-        return replace(part, x=fit_shape(part.x, source.main.x.shape[1:], part))
+        arrays = read_npz(path, text, [KEYS], also=weights)
+        part = weighted(array_part(arrays, "x", "y", classes=any(labels.values())), arrays, weights)
+        return cut_targets(replace(part, x=fit_shape(part.x, source.main.x.shape[1:], part)), source)
     if source.kind == "array":
         hint = "give an .npz file with x and y"
         raise SpecError(
             Problem("must be arrays, as the dataset is", path=("dataset", split), received=text, hint=hint)
         )
     file = open_table(path, text)
-    check_columns(file, (*source.features, *source.target))
-    return table_part(file, Columns(source.features, source.target, labels and len(source.target) == 1))
+    targets = source.targets or {"": source.target}
+    single = {output: labels[output] and len(targets[output]) == 1 for output in targets}
+    columns = Columns(source.features, targets, single, weights)
+    check_columns(file, columns.all)
+    return table_part(file, columns)
+
+
+def weighted(part: Part, file: ArrayFile, name: str | None) -> Part:
+    """The part with an array of its file as row weights, when there is one of the name.
+
+    Raises:
+        DataError: the array does not hold one weight of at least 0 a row.
+    """
+    if name is None or name not in file.arrays:
+        return part
+    return replace(part, weights=as_weights(file.arrays[name], len(part.x), file.origin, f"array {name!r}"))
 
 
 def fit_shape(x: Array, shape: tuple[int, ...], part: Part) -> Array:
@@ -95,25 +164,24 @@ def fit_shape(x: Array, shape: tuple[int, ...], part: Part) -> Array:
     return part.origin.refuse(f"x must have the shape ({expected}), received ({received})")
 
 
-def _named(spec: DatasetSpec, source: Source) -> Source:
-    """A built-in dataset with the features that the spec picks."""
+def _named(spec: DatasetSpec, source: Source, outputs: Iterable[str]) -> Source:
+    """A built-in dataset with the features and targets that the spec picks."""
     problems = []
-    if spec.target is not None and spec.target not in (source.target[0], list(source.target)):
+    named = None if isinstance(spec.target, dict) else spec.target
+    if named not in (None, source.target[0], list(source.target)):
         hint = f"remove it, the target of {spec.name} is {source.target[0]!r}"
-        problems.append(
-            Problem(
-                "a built-in dataset has its own target",
-                path=("dataset", "target"),
-                received=spec.target,
-                hint=hint,
-            )
-        )
+        rule = "a built-in dataset has its own target"
+        problems.append(Problem(rule, path=("dataset", "target"), received=named, hint=hint))
+    if spec.weights is not None:
+        rule = "is for a file, a built-in dataset has no column of weights"
+        problems.append(Problem(rule, path=("dataset", "weights"), received=spec.weights))
     if spec.features is not None and source.kind == "array":
         problems.append(Problem("is for tables, images have no columns", path=("dataset", "features")))
     elif spec.features is not None:
         problems += _feature_problems(spec.features, source.features, source.target)
     if problems:
         raise SpecError(*problems)
+    source = _several(spec, source, outputs)
     if spec.features is None:
         return source
     places = [source.features.index(name) for name in spec.features]
@@ -121,18 +189,72 @@ def _named(spec: DatasetSpec, source: Source) -> Source:
     return replace(source, main=main, features=tuple(spec.features))
 
 
-def _table(spec: DatasetSpec, path: Path, *, classes: bool | None) -> Source:
-    assert spec.path is not None
-    file = open_table(path, spec.path)
-    target = (spec.target,) if isinstance(spec.target, str) else tuple(spec.target or ())
-    problems = [*_target_problems(spec, target, file), *_feature_problems(spec.features, file.names, target)]
+def _several(spec: DatasetSpec, source: Source, outputs: Iterable[str]) -> Source:
+    """A source of one target as one of several outputs, each with some of its columns.
+
+    Raises:
+        SpecError: an output's target is no column of the source.
+    """
+    named = isinstance(spec.target, dict)
+    targets = target_columns(spec, outputs) if named else dict.fromkeys(outputs, source.target)
+    if list(targets) == [""]:
+        return source
+    problems = [
+        Problem(
+            f"must be a target of {spec.name or spec.path}",
+            path=("dataset", "target", output),
+            received=name,
+            hint=nearest(name, source.target) or f"there is {listing(source.target)}",
+        )
+        for output, names in targets.items()
+        for name in names
+        if name not in source.target
+    ]
     if problems:
         raise SpecError(*problems)
-    features = tuple(spec.features or (name for name in file.names if name not in target))
-    columns = Columns(features, target, labels=len(target) == 1 and classes is not False)
+    source = replace(source, targets=targets)
+    test = None if source.test is None else cut_targets(source.test, source)
+    return replace(source, main=cut_targets(source.main, source), test=test)
+
+
+def cut_targets(part: Part, source: Source) -> Part:
+    """The target of arrays cut to the columns of each output; unchanged where there is only one output."""
+    if not source.targets:
+        return part
+    several: dict[str, tuple[Target, str]] = {}
+    for output, names in source.targets.items():
+        target = part.target
+        assert target is not None
+        if not isinstance(target, Labels) and target.ndim == 2 and names != source.target:
+            places = [source.target.index(name) for name in names]
+            target = target[:, places[0]].copy() if len(places) == 1 else target[:, places]
+        several[output] = (target, part.what)
+    return replace(part, target=None, several=several)
+
+
+def _table(spec: DatasetSpec, path: Path, wanted: Mapping[str, Wanted | None]) -> Source:
+    assert spec.path is not None
+    file = open_table(path, spec.path)
+    targets = target_columns(spec, wanted)
+    taken = tuple(name for names in targets.values() for name in names)
+    problems = [
+        *_target_problems(spec, file),
+        *_weight_problems(spec, file, taken),
+        *_feature_problems(spec.features, file.names, taken, spec.weights),
+    ]
+    if problems:
+        raise SpecError(*problems)
+    aside = {*taken, spec.weights}
+    features = tuple(spec.features or (name for name in file.names if name not in aside))
+    labels = {
+        output: len(names) == 1 and wanted.get(output) != "numbers" for output, names in targets.items()
+    }
+    columns = Columns(features, targets, labels, spec.weights)
     if not features or (spec.features is None and file.unnamed):
         raise SpecError(_no_features(file, features))
-    return Source(table_part(file, columns), None, "table", features, target, spec.path)
+    part = table_part(file, columns)
+    only = targets.get("", ())
+    return Source(part, None, "table", features, only, spec.path, targets={} if only else targets)
 
 
 def _no_features(file: TableFile, features: tuple[str, ...]) -> Problem:
@@ -147,27 +269,46 @@ def _no_features(file: TableFile, features: tuple[str, ...]) -> Problem:
     )
 
 
-def _target_problems(spec: DatasetSpec, target: tuple[str, ...], file: TableFile) -> Iterator[Problem]:
+def _target_problems(spec: DatasetSpec, file: TableFile) -> Iterator[Problem]:
     path: KeyPath = ("dataset", "target")
     if spec.target is None:
         yield Problem("is required for a table", path=path, hint=f"the columns are {listing(file.names)}")
-    many = isinstance(spec.target, list)
-    for place, name in enumerate(target):
-        where = (*path, place) if many else path
-        if name not in file.names:
-            hint = nearest(name, file.names) or f"the columns are {listing(file.names)}"
-            yield Problem(f"must be a column of {file.origin.label}", path=where, received=name, hint=hint)
-        elif name in target[:place]:
-            yield Problem("is listed twice", path=where, received=name)
+    wanted = spec.target if isinstance(spec.target, dict) else {"": spec.target}
+    for output, columns in wanted.items():
+        here = (*path, output) if output else path
+        names = columns if isinstance(columns, list) else [columns] if columns is not None else []
+        for place, name in enumerate(names):
+            where = (*here, place) if isinstance(columns, list) else here
+            if name not in file.names:
+                hint = nearest(name, file.names) or f"the columns are {listing(file.names)}"
+                yield Problem(
+                    f"must be a column of {file.origin.label}", path=where, received=name, hint=hint
+                )
+            elif name in names[:place]:
+                yield Problem("is listed twice", path=where, received=name)
+
+
+def _weight_problems(spec: DatasetSpec, file: TableFile, target: tuple[str, ...]) -> Iterator[Problem]:
+    path: KeyPath = ("dataset", "weights")
+    if spec.weights is None:
+        return
+    if spec.weights not in file.names:
+        hint = nearest(spec.weights, file.names) or f"the columns are {listing(file.names)}"
+        rule = f"must be a column of {file.origin.label}"
+        yield Problem(rule, path=path, received=spec.weights, hint=hint)
+    elif spec.weights in target:
+        yield Problem("is the target and cannot be a weight too", path=path, received=spec.weights)
 
 
 def _feature_problems(
-    features: Sequence[str] | None, names: Sequence[str], target: tuple[str, ...]
+    features: Sequence[str] | None, names: Sequence[str], target: tuple[str, ...], weights: str | None = None
 ) -> Iterator[Problem]:
     for place, name in enumerate(features or ()):
         path = ("dataset", "features", place)
         if name in target:
             yield Problem("is the target and cannot be a feature too", path=path, received=name)
+        elif name == weights:
+            yield Problem("is the weight of the rows and cannot be a feature too", path=path, received=name)
         elif name not in names:
             hint = nearest(name, names) or f"the columns are {listing(names)}"
             yield Problem("must be a column of the table", path=path, received=name, hint=hint)
@@ -187,48 +328,70 @@ def check_columns(file: TableFile, wanted: Sequence[str]) -> None:
 
 
 def table_part(file: TableFile, columns: Columns) -> Part:
-    """The features and the target of a table; every bad cell of both is told at once.
+    """The features and the targets of a table; every bad cell of both is told at once.
 
     Raises:
         DataError: cells that are not numbers, or other faults of the file.
     """
-    table = read_table(
-        file, [*columns.features, *columns.target], text=columns.target if columns.labels else ()
-    )
+    table = read_table(file, columns.all, text=columns.text)
     x, faults, total = numeric_matrix(table, columns.features, skip="; leave it out with dataset.features")
-    target, more, more_total = table_target(table, columns)
-    raise_faults(file.origin, [*faults, *more], total + more_total)
-    return Part(x, target, file.origin, f"column {columns.target[0]!r}")
+    several, more, more_total = table_targets(table, columns)
+    weights, wrong, wrong_total = table_weights(table, columns.weights)
+    raise_faults(file.origin, [*faults, *more, *wrong], total + more_total + wrong_total)
+    target, what = several.pop("", (None, ""))
+    return Part(x, target, file.origin, what, several=several, weights=weights)
 
 
-def table_target(table: Table, columns: Columns) -> tuple[Target, list[Fault], int]:
-    """The target of a table with its faults: labels, (rows,) numbers, or (rows, targets) numbers."""
-    if columns.labels:
-        return labels(table.columns[columns.target[0]]), [], 0
+def table_targets(table: Table, columns: Columns) -> tuple[dict[str, tuple[Target, str]], list[Fault], int]:
+    """The target of each output, and how a message names it, with the faults of all.
+
+    A target is labels, (rows,) numbers, or (rows, targets) numbers.
+    """
+    found: dict[str, tuple[Target, str]] = {}
+    faults: list[Fault] = []
+    total = 0
     skip = "; for classes use a loss such as sparse_categorical_crossentropy"
-    values, faults, total = numeric_matrix(table, columns.target, skip=skip)
-    return (values[:, 0].copy() if len(columns.target) == 1 else values), faults, total
+    for output, names in columns.targets.items():
+        what = f"column {names[0]!r}"
+        if columns.labels[output]:
+            found[output] = (labels(table.columns[names[0]]), what)
+            continue
+        values, more, count = numeric_matrix(table, names, skip=skip)
+        found[output] = (values[:, 0].copy() if len(names) == 1 else values, what)
+        faults, total = [*faults, *more], total + count
+    return found, faults, total
 
 
-def _npz(spec: DatasetSpec, path: Path, *, classes: bool | None, folder: Path) -> Source:
-    del folder
+def table_weights(table: Table, name: str | None) -> tuple[Array | None, list[Fault], int]:
+    """The row weights, (rows,) float32, of a column, with its faults; None without a column."""
+    if name is None:
+        return None, [], 0
+    values, faults, total = numeric_matrix(table, [name])
+    negative = np.flatnonzero(values[:, 0] < 0)
+    rule = "must be a weight of at least 0"
+    faults += [Fault(int(row), f"column {name!r}", rule, float(values[row, 0])) for row in negative[:SHOWN]]
+    return values[:, 0].copy(), faults, total + len(negative)
+
+
+def _npz(spec: DatasetSpec, path: Path, *, classes: bool | None) -> Source:
     assert spec.path is not None
-    if spec.target is not None:
-        hint = "remove it"
+    if spec.target is not None and not isinstance(spec.target, dict):
         raise SpecError(
             Problem(
                 "an .npz file brings its own target, y",
                 path=("dataset", "target"),
                 received=spec.target,
-                hint=hint,
+                hint="remove it",
             )
         )
-    file = read_npz(path, spec.path, [SPLIT_KEYS, KEYS])
+    weights = spec.weights
+    file = read_npz(path, spec.path, [SPLIT_KEYS, KEYS], also=weights)
     if "x" in file.arrays:
-        return _array_source(array_part(file, "x", "y", classes=classes), None, spec.path)
-    main = array_part(file, "x_train", "y_train", classes=classes)
+        part = weighted(array_part(file, "x", "y", classes=classes), file, weights)
+        return _array_source(part, None, spec)
+    main = weighted(array_part(file, "x_train", "y_train", classes=classes), file, weights)
     test = array_part(file, "x_test", "y_test", classes=classes)
-    return _array_source(main, replace(test, x=fit_shape(test.x, main.x.shape[1:], test)), spec.path)
+    return _array_source(main, replace(test, x=fit_shape(test.x, main.x.shape[1:], test)), spec)
 
 
 def _npy(spec: DatasetSpec, path: Path, *, classes: bool | None, folder: Path) -> Source:
@@ -239,14 +402,22 @@ def _npy(spec: DatasetSpec, path: Path, *, classes: bool | None, folder: Path) -
         raise SpecError(Problem(rule, path=key, received=ABSENT if spec.target is None else spec.target))
     target = read_npy(find_file(spec.target, folder, key), spec.target, "y")
     return _array_source(
-        array_part(read_npy(path, spec.path), "x", "y", classes=classes, target=target), None, spec.path
+        array_part(read_npy(path, spec.path), "x", "y", classes=classes, target=target), None, spec
     )
 
 
-def _array_source(main: Part, test: Part | None, label: str) -> Source:
-    """Arrays name no columns: one target is `target`, several are `target_0`, `target_1`, ..."""
+def _array_source(main: Part, test: Part | None, spec: DatasetSpec) -> Source:
+    """Arrays name no columns: one target is `target`, several are `target_0`, `target_1`, ...
+
+    Raises:
+        SpecError: the weights that the spec names are not there.
+    """
+    if spec.weights is not None and main.weights is None:
+        rule = "must be an array of the .npz file with a weight for each training row"
+        raise SpecError(Problem(rule, path=("dataset", "weights"), received=spec.weights))
+    assert spec.path is not None
     target = main.target
     names: tuple[str, ...] = ("target",)
     if target is not None and not isinstance(target, Labels) and target.ndim == 2:
         names = tuple(f"target_{place}" for place in range(target.shape[1]))
-    return Source(main, test, "array", (), names, label)
+    return Source(main, test, "array", (), names, spec.path)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from mlpcli.data.dataset import Array
+from mlpcli.data.dataset import Array, Output, Wanted
 from mlpcli.data.faults import SHOWN, Fault
 from mlpcli.data.parts import Labels, Part, Source
 from mlpcli.data.tables import MISSING_LABELS, raise_faults, to_number
@@ -20,21 +20,16 @@ _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _BOOLEANS = {"true": "true", "false": "false"}
 
 
-@dataclass(frozen=True)
-class Coding:
-    """How a target became numbers, learnt once and kept for split files and later rows.
+def code_target(
+    source: Source, *, wanted: Wanted | None, name: str = "", separator: str | None = None
+) -> tuple[Array, Output]:
+    """The main part's y, and the output that it sets.
 
-    classes: the label of each class index, None for numbers; one_hot: y is given as one-hot rows.
-    shape: of one row's target.
-    """
-
-    classes: tuple[str, ...] | None
-    one_hot: bool
-    shape: tuple[int, ...]
-
-
-def code_target(source: Source, *, classes: bool | None) -> tuple[Array, Coding]:
-    """The main part's y, and the coding that it sets.
+    Args:
+        source: with the target of this output: see `Source.of`.
+        wanted: what the loss takes; None to decide from the target: text and booleans are classes.
+        name: of the output, empty where there is only one.
+        separator: what stands between the labels of one cell, None for a label a cell.
 
     Raises:
         DataError: labels that are missing or fractional, or all the same.
@@ -42,28 +37,33 @@ def code_target(source: Source, *, classes: bool | None) -> tuple[Array, Coding]
     """
     target = source.main.target
     assert target is not None
+    columns = source.target
     if source.classes is not None:
         assert not isinstance(target, Labels)
-        if classes is False:
-            return target.astype(np.float32), Coding(None, False, ())
-        return target.astype(np.int64), Coding(source.classes, False, ())
+        if wanted == "numbers":
+            return target.astype(np.float32), Output(columns, name=name)
+        return target.astype(np.int64), Output(columns, "classes", source.classes, name)
     if isinstance(target, Labels):
-        return _learn_labels(source.main, target, numbers_too=classes is None)
-    if classes is True and target.ndim == 1:
+        if separator is not None:
+            return _learn_separated(source.main, target, Output(columns, "labels", (), name, separator))
+        y, classes = _learn_labels(source.main, target, numbers_too=wanted is None)
+        return y, Output(columns, "numbers" if classes is None else "classes", classes, name)
+    if wanted in ("classes", "labels") and target.ndim == 1:
         rule = f"is for classes, the target of {source.label} is a number"
         raise SpecError(Problem(rule, path=("loss",), hint="use mse"))
-    if classes is not False and target.ndim == 2:
-        return _one_hot(source, target, must=classes is True)
-    return target, Coding(None, False, target.shape[1:])
+    if wanted != "numbers" and target.ndim == 2:
+        return _columns_of_labels(source, target, wanted, Output(columns, name=name))
+    return target, Output(columns, name=name)
 
 
-def _learn_labels(part: Part, target: Labels, *, numbers_too: bool) -> tuple[Array, Coding]:
+def _learn_labels(part: Part, target: Labels, *, numbers_too: bool) -> tuple[Array, tuple[str, ...] | None]:
+    """Class indices and the classes, or with `numbers_too` numbers and None where every label is one."""
     _refuse_missing(part, target)
     keys = label_keys(target.values)
     if keys is None or (numbers_too and all(_number(value) is not None for value in target.values)):
         values = np.array([_number(value) for value in target.values], dtype=np.float64)
         if numbers_too:
-            return values.astype(np.float32)[target.codes], Coding(None, False, ())
+            return values.astype(np.float32)[target.codes], None
         _refuse_fractions(part, target, values)
     assert keys is not None
     numeric = all(_INTEGER.fullmatch(key) for key in keys)
@@ -75,7 +75,43 @@ def _learn_labels(part: Part, target: Labels, *, numbers_too: bool) -> tuple[Arr
             Problem(f"{where}: must hold at least two classes, every row is {classes[0]!r}", hint=hint)
         )
     index = {name: place for place, name in enumerate(classes)}
-    return np.array([index[key] for key in keys])[target.codes], Coding(classes, False, ())
+    return np.array([index[key] for key in keys])[target.codes], classes
+
+
+def _learn_separated(part: Part, target: Labels, output: Output) -> tuple[Array, Output]:
+    """Cells such as `red;round` as one column a label, 0 or 1; an empty cell has no label."""
+    assert output.separator is not None
+    names = sorted({label for value in target.values for label in split_labels(value, output.separator)})
+    if not names:
+        where = f"{part.origin.label}, {part.what}"
+        raise DataError(Problem(f"{where}: must hold at least one label, every cell is empty"))
+    output = replace(output, classes=tuple(names))
+    return _encode_separated(part, target, output, ""), output
+
+
+def split_labels(value: Any, separator: str) -> list[str]:
+    """The labels of one cell, stripped; none of an empty one."""
+    if _is_missing(value):
+        return []
+    return [label.strip() for label in _text(value).split(separator) if label.strip()]
+
+
+def _encode_separated(part: Part, target: Labels, output: Output, split: str) -> Array:
+    assert output.separator is not None
+    index = {name: place for place, name in enumerate(output.classes or ())}
+    rows = np.zeros((len(target.values), len(index)), np.float32)
+    unknown: dict[int, str] = {}
+    for code, value in enumerate(target.values):
+        for label in split_labels(value, output.separator):
+            if label in index:
+                rows[code, index[label]] = 1
+            else:
+                unknown.setdefault(code, label)
+    if unknown:
+        told = f"must hold labels that {'the training rows' if split else 'the model'} know"
+        told += "" if split else "s"
+        _refuse_codes(part, target, set(unknown), told, f"the labels are {listing(index)}")
+    return rows[target.codes]
 
 
 def label_keys(values: Sequence[Any]) -> list[str] | None:
@@ -148,12 +184,15 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _one_hot(source: Source, target: Array, *, must: bool) -> tuple[Array, Coding]:
+def _columns_of_labels(
+    source: Source, target: Array, wanted: Wanted | None, output: Output
+) -> tuple[Array, Output]:
     """Rows with a single 1 are one-hot classes; other rows of 0s and 1s are several labels at once."""
     names = source.target if source.kind == "table" else tuple(map(str, range(target.shape[1])))
-    if is_one_hot(target):
-        return target, Coding(names, True, target.shape[1:])
-    if must:
+    if is_one_hot(target) and wanted != "labels":
+        columns = source.target if source.kind == "table" else ("target",)  # one, for all its columns
+        return target, replace(output, target=columns, kind="one_hot", classes=names)
+    if wanted is not None:
         # Keras's losses take several labels at once as probabilities, and its hinge losses -1 and 1 too.
         outside = np.flatnonzero(((target < 0) & (target != -1) | (target > 1)).any(axis=1))
         hint = "for numbers use a loss such as mse"
@@ -162,7 +201,9 @@ def _one_hot(source: Source, target: Array, *, must: bool) -> tuple[Array, Codin
             Fault(int(row), source.main.what, rule, target[row].tolist(), hint) for row in outside[:SHOWN]
         ]
         raise_faults(source.main.origin, faults, len(outside))
-    return target, Coding(None, False, target.shape[1:])
+    if bool(((target == 0) | (target == 1)).all()):
+        return target, replace(output, kind="labels", classes=names)
+    return target, output
 
 
 def is_one_hot(target: Array) -> bool:
@@ -170,30 +211,32 @@ def is_one_hot(target: Array) -> bool:
     return bool(((target == 0) | (target == 1)).all() and (target.sum(axis=1) == 1).all())
 
 
-def encode(part: Part, coding: Coding, *, split: str = "") -> Array:
-    """The y of further rows, in a coding that was learnt before.
+def encode(part: Part, output: Output, *, split: str = "") -> Array:
+    """The y of further rows, coded as the training rows were, before any scaling.
 
     Args:
+        part: with the target of this output: see `Part.of`.
         split: the split that the rows are for, when they are for one; a message tells it.
 
     Raises:
-        DataError: a label that the coding does not know, or a target of another shape.
+        DataError: a label that the output does not know, or a target of another shape.
     """
     target = part.target
     assert target is not None
     if isinstance(target, Labels):
-        assert coding.classes is not None
-        y = _encode_labels(part, target, coding.classes, split)
-        return np.eye(len(coding.classes), dtype=np.float32)[y] if coding.one_hot else y
-    if target.shape[1:] == coding.shape == () and not coding.one_hot:
-        return target.astype(np.float32 if coding.classes is None else np.int64)
-    if target.shape[1:] != coding.shape:
-        expected, received = _shape(coding.shape), _shape(target.shape[1:])
+        if output.separator is not None:
+            return _encode_separated(part, target, output, split)
+        assert output.classes is not None
+        y = _encode_labels(part, target, output.classes, split)
+        return np.eye(len(output.classes), dtype=np.float32)[y] if output.kind == "one_hot" else y
+    if target.shape[1:] == output.width == ():
+        return target.astype(np.float32 if output.classes is None else np.int64)
+    if target.shape[1:] != output.width:
+        expected, received = _shape(output.width), _shape(target.shape[1:])
         part.origin.refuse(f"{part.what} must have the shape {expected}, received {received}")
-    if coding.one_hot and not is_one_hot(target):
-        row = int(
-            np.flatnonzero(((target == 0) | (target == 1)).all(axis=1) & (target.sum(axis=1) == 1) == 0)[0]
-        )
+    single = ((target == 0) | (target == 1)).all(axis=1) & (target.sum(axis=1) == 1)
+    if output.kind == "one_hot" and not single.all():
+        row = int(np.flatnonzero(~single)[0])
         raise_faults(
             part.origin, [Fault(row, part.what, "must be a single 1 among 0s", target[row].tolist())], 1
         )
@@ -250,22 +293,23 @@ def _only_in(part: Part, split: str, rows: Mapping[int, Array], names: Sequence[
 
 
 def unseen_classes(
-    train: Array, part: Part, split: str, y: Array, rows: Array, coding: Coding
+    train: Array, part: Part, split: str, y: Array, rows: Array, output: Output
 ) -> list[Problem]:
     """A problem for each class that a split holds and the training rows do not.
 
     train, y: class indices or one-hot rows; rows: the position of each row of `y` in `part`.
     """
-    if coding.classes is None:
+    if output.kind not in ("classes", "one_hot"):
         return []
-    known = np.bincount(class_indices(train), minlength=len(coding.classes)) > 0
+    assert output.classes is not None
+    known = np.bincount(class_indices(train), minlength=len(output.classes)) > 0
     labels = class_indices(y)
     unseen = [int(code) for code in np.unique(labels) if not known[code]]
     found: dict[int, Array] = {}
     for code in unseen:
         found[code] = np.zeros(int(rows.max()) + 1, dtype=bool)
         found[code][rows[labels == code]] = True
-    return _only_in(part, split, found, coding.classes)
+    return _only_in(part, split, found, output.classes)
 
 
 def class_indices(y: Array) -> Array:

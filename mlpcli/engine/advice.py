@@ -117,7 +117,7 @@ def _classes(spec: Spec, dataset: Dataset) -> Iterator[Advice]:
     """A target whose classes are far from equally many."""
     for name, counts in class_counts(dataset.contract, dataset.train.y).items():
         most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
-        if counts[most] < SKEWED * counts[least] or getattr(spec.fit, "class_weight", None) is not None:
+        if counts[most] < SKEWED * counts[least] or spec.fit.class_weight is not None:
             continue
         what = f"the classes of {name}" if name else "the classes"
         seen = f"{what} are skewed: {counts[most]:,} rows of {most}, {counts[least]:,} of {least}"
@@ -145,7 +145,7 @@ def _sigmoids(spec: Spec) -> Iterator[Advice]:
 
 def _waists(spec: Spec) -> Iterator[Advice]:
     """A hidden layer much narrower than both of its neighbours."""
-    if any(getattr(layer, "sources", None) for layer in spec.layers):
+    if any(layer.sources for layer in spec.layers):
         return  # in a graph the neighbours in the list are not the neighbours in the network
     dense = [(i, layer) for i, layer in enumerate(spec.layers) if layer.class_name == "Dense"]
     widths = [layer.arguments["units"] for _, layer in dense]
@@ -239,12 +239,16 @@ DEFAULT_PATIENCE = {"EarlyStopping": 0, "ReduceLROnPlateau": 10}
 
 def copies(layer: LayerSpec) -> int:
     """How many layers of the model a layer of the spec stands for."""
-    return int(getattr(layer, "repeat", 1))
+    return layer.repeat
 
 
 def class_counts(contract: Contract, y: Any) -> dict[str, dict[str, int]]:
     """Rows of each class, by output (its name, empty for the only one); outputs of numbers are left out."""
-    if contract.classes is None:
-        return {}
-    counts = y.sum(axis=0) if contract.one_hot else np.bincount(y, minlength=len(contract.classes))
-    return {"": {name: int(count) for name, count in zip(contract.classes, counts, strict=True)}}
+    found = {}
+    for each in contract.outputs:
+        if each.kind in ("classes", "one_hot") and each.classes is not None:
+            labels = y[each.name] if each.name else y
+            one_hot = each.kind == "one_hot"
+            counts = labels.sum(axis=0) if one_hot else np.bincount(labels, minlength=len(each.classes))
+            found[each.name] = {name: int(count) for name, count in zip(each.classes, counts, strict=True)}
+    return found

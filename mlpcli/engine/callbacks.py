@@ -109,5 +109,6 @@ def loss_first(values: dict[str, float]) -> dict[str, float]:
     return dict(sorted(values.items(), key=_loss_first))
 
 
-def _loss_first(item: tuple[str, float]) -> tuple[bool, bool]:
-    return item[0].startswith("val_"), not item[0].endswith("loss")
+def _loss_first(item: tuple[str, float]) -> tuple[bool, bool, bool]:
+    name = item[0].removeprefix("val_")
+    return item[0] != name, name != "loss", not name.endswith("loss")

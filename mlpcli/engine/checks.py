@@ -4,40 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from mlpcli.data.dataset import Dataset
+from mlpcli.data.dataset import Arrays, Contract, Dataset, Output
+from mlpcli.engine.models import output_loss
+from mlpcli.engine.objectives import fold
 from mlpcli.engine.parts import plain_reason
 from mlpcli.errors import KeyPath, Problem, SpecError, nearest
-from mlpcli.spec.plugins import KERAS, Catalog
-from mlpcli.spec.schema import PartSpec, Spec
+from mlpcli.spec.graph import spec_graph
+from mlpcli.spec.schema import LayerSpec, PartSpec, Spec
 
 PROBE_ROWS = 8
-
-
-def snake(name: str) -> str:
-    """A loss's class or short name in one spelling: `SparseCategoricalCrossentropy` has no underscores."""
-    return name.lower().replace("_", "")
-
-
-def wants_classes(loss: PartSpec, catalog: Catalog = KERAS) -> bool | None:
-    """True for a loss on class labels, False for one on numbers, None when it can be either."""
-    if (
-        loss.class_name not in (*KERAS.class_names("losses"), *KERAS.short_names("losses"))
-        and catalog.plugins
-    ):
-        return None  # a plug-in's
-    name = snake(loss.class_name)
-    if name in ("bce", "dice", "tversky", "perceptron") or "crossentropy" in name or "hinge" in name:
-        return True
-    return None if name in ("kld", "kldivergence", "circle", "ctc") else False
-
-
-def gives_scores(loss: PartSpec) -> bool:
-    """Whether a class loss takes outputs that are no probabilities: above 0 for the second class."""
-    return any(word in loss.class_name.lower() for word in ("hinge", "perceptron"))
 
 
 def check_model(model: Any, spec: Spec, dataset: Dataset) -> None:
@@ -46,7 +26,8 @@ def check_model(model: Any, spec: Spec, dataset: Dataset) -> None:
     Raises:
         SpecError: with every problem found.
     """
-    problems = list(_output_problems(model, spec, dataset))
+    sights = _sights(model, spec, dataset.contract)
+    problems = [found for sight in sights for found in _output_problems(sight, dataset.contract)]
     if not problems:
         problems += _probe(model, dataset)
     if not problems:
@@ -73,95 +54,120 @@ def _names_of(metric: Any) -> list[str]:
     return [metric.name]
 
 
-def _output_problems(model: Any, spec: Spec, dataset: Dataset) -> Iterator[Problem]:
-    path = _argument_path(spec, "units")
-    shape = tuple(model.output_shape[1:])
-    target = dataset.train.y.shape[1:]
-    classes = dataset.contract.classes
-    if len(shape) != 1 and len(target) <= 1:
-        rule = f"the output of a row must be a list of numbers, not of shape {shape}"
-        hint = (
-            "put Flatten before the first Dense"
-            if len(dataset.contract.shape) > 1
-            else "end with a Dense layer"
+@dataclass(frozen=True)
+class _Sight:
+    """One output as a check sees it: its target, its layer in the spec, its loss, and the shape of a row."""
+
+    output: Output
+    path: KeyPath
+    layer: LayerSpec | None
+    loss: PartSpec
+    loss_path: KeyPath
+    shape: tuple[int, ...]
+    activation: str | None
+
+    def argument(self, name: str) -> KeyPath:
+        """The path of an argument of the layer, or of the layer where the argument is left out."""
+        if self.layer is None or name not in self.layer.arguments:
+            return self.path
+        return (*self.path, self.layer.class_name, name)
+
+    @property
+    def units(self) -> int:
+        """Values of one row."""
+        return math.prod(self.shape)
+
+
+def _sights(model: Any, spec: Spec, contract: Contract) -> Iterator[_Sight]:
+    graph = spec_graph(spec)
+    places = {node.name: node.index for node in graph.nodes}
+    for output in contract.outputs:
+        layer = output.name or graph.outputs[0]
+        tensor = model.output[output.name] if output.name else model.output
+        index = places.get(layer)
+        by_output = isinstance(spec.loss, dict)
+        yield _Sight(
+            output,
+            ("layers", index) if index is not None else ("layers",),
+            spec.layers[index] if index is not None else None,
+            output_loss(spec, output.name),
+            ("loss", output.name) if by_output else ("loss",),
+            tuple(tensor.shape[1:]),
+            output_activation(model.get_layer(layer)) if index is not None else None,
         )
-        yield Problem(rule, path=path[:2], hint=hint)
+
+
+def _output_problems(sight: _Sight, contract: Contract) -> Iterator[Problem]:
+    target = sight.output.width
+    path = sight.argument("units")
+    if len(sight.shape) != 1 and len(target) <= 1:
+        rule = f"the output of a row must be a list of numbers, not of shape {sight.shape}"
+        hint = "put Flatten before the first Dense" if len(contract.shape) > 1 else "end with a Dense layer"
+        yield Problem(rule, path=sight.path, hint=hint)
         return
-    units = math.prod(shape)
-    if classes is None:
+    if sight.output.kind == "numbers":
         wanted = math.prod(target) if target else 1
-        if units != wanted:
-            columns = ", ".join(dataset.contract.target)
+        if sight.units != wanted:
+            columns = ", ".join(sight.output.target)
             rule = f"the output must have {_units(wanted)}, one for each target column ({columns})"
-            yield Problem(rule, path=path, received=units)
+            yield Problem(rule, path=path, received=sight.units)
         return
-    yield from _class_problems(spec, units, len(classes), dataset.contract.one_hot, path)
-    yield from _activation_problems(model, spec, units, _argument_path(spec, "activation"))
-
-
-def _argument_path(spec: Spec, argument: str) -> KeyPath:
-    """The path of an argument of the last layer, or of that layer where the argument is left out."""
-    layer = spec.layers[-1]
-    path: KeyPath = ("layers", len(spec.layers) - 1)
-    return (*path, layer.class_name, argument) if argument in layer.arguments else path
+    yield from _class_problems(sight, path)
+    yield from _activation_problems(sight, sight.argument("activation"))
 
 
 def _units(count: int) -> str:
     return "1 unit" if count == 1 else f"{count} units"
 
 
-def _class_problems(spec: Spec, units: int, classes: int, one_hot: bool, path: KeyPath) -> Iterator[Problem]:
-    loss = snake(spec.loss.class_name)
-    if "sparse" in loss or loss.startswith("categorical"):
-        if "sparse" in loss and one_hot:
-            hint = "use categorical_crossentropy"
-            yield Problem(
-                "the labels are one-hot vectors, this loss takes class indices",
-                path=("loss",),
-                received=spec.loss.class_name,
-                hint=hint,
-            )
-        elif "sparse" not in loss and not one_hot:
-            hint = "use sparse_categorical_crossentropy"
-            yield Problem(
-                "the labels are class indices, this loss takes one-hot vectors",
-                path=("loss",),
-                received=spec.loss.class_name,
-                hint=hint,
-            )
+def _class_problems(sight: _Sight, path: KeyPath) -> Iterator[Problem]:
+    name, units = sight.loss.class_name, sight.units
+    loss = fold(name)
+    classes, one_hot = len(sight.output.classes or ()), sight.output.kind != "classes"
+    if sight.output.kind == "labels":
+        if "sparse" in loss or loss.startswith("categorical"):
+            rule = "a row may have several labels, this loss takes one class a row"
+            hint = "use binary_crossentropy and sigmoid"
+            yield Problem(rule, path=sight.loss_path, received=name, hint=hint)
         if units != classes:
-            yield Problem(
-                f"the output must have {_units(classes)}, one for each class", path=path, received=units
-            )
+            rule = f"the output must have {_units(classes)}, one for each label"
+            yield Problem(rule, path=path, received=units)
+    elif "sparse" in loss or loss.startswith("categorical"):
+        if "sparse" in loss and one_hot:
+            rule = "the labels are one-hot vectors, this loss takes class indices"
+            hint = "use categorical_crossentropy"
+            yield Problem(rule, path=sight.loss_path, received=name, hint=hint)
+        elif "sparse" not in loss and not one_hot:
+            rule = "the labels are class indices, this loss takes one-hot vectors"
+            hint = "use sparse_categorical_crossentropy"
+            yield Problem(rule, path=sight.loss_path, received=name, hint=hint)
+        if units != classes:
+            rule = f"the output must have {_units(classes)}, one for each class"
+            yield Problem(rule, path=path, received=units)
     elif not one_hot and units == 1 and classes > 2:
+        rule = f"this loss takes two classes, the target has {classes}"
         hint = f"use sparse_categorical_crossentropy and {classes} softmax units"
-        yield Problem(
-            f"this loss takes two classes, the target has {classes}",
-            path=("loss",),
-            received=spec.loss.class_name,
-            hint=hint,
-        )
+        yield Problem(rule, path=sight.loss_path, received=name, hint=hint)
     elif not one_hot and units != 1:
         hint = "one sigmoid unit, or sparse_categorical_crossentropy with a softmax unit for each class"
         yield Problem("the output must have 1 unit for this loss", path=path, received=units, hint=hint)
     elif one_hot and units != classes:
-        yield Problem(
-            f"the output must have {_units(classes)}, one for each class", path=path, received=units
-        )
+        rule = f"the output must have {_units(classes)}, one for each class"
+        yield Problem(rule, path=path, received=units)
 
 
-def _activation_problems(model: Any, spec: Spec, units: int, path: KeyPath) -> Iterator[Problem]:
-    name = output_activation(model)
-    loss = snake(spec.loss.class_name)
+def _activation_problems(sight: _Sight, path: KeyPath) -> Iterator[Problem]:
+    name = sight.activation
+    loss = fold(sight.loss.class_name)
     if "crossentropy" not in loss and loss != "bce":
         return
-    from_logits = bool(spec.loss.arguments.get("from_logits", False))
+    from_logits = bool(sight.loss.arguments.get("from_logits", False))
     wanted = "sigmoid" if loss.startswith(("binary", "bce")) else "softmax"
-    if name == "softmax" and units == 1:
+    if name == "softmax" and sight.units == 1:
         yield Problem("softmax on one unit is always 1", path=path, received="softmax", hint="use sigmoid")
     elif name in ("softmax", "sigmoid") and from_logits:
         hint = "remove from_logits, or the activation"
-        place: KeyPath = ("loss", spec.loss.class_name, "from_logits")
+        place: KeyPath = (*sight.loss_path, sight.loss.class_name, "from_logits")
         yield Problem(f"from_logits does not go with a {name} output", path=place, received=True, hint=hint)
     elif name in ("linear", "relu", "tanh", "softplus") and not from_logits:
         hint = f"use activation: {wanted}, or from_logits: true in the loss"
@@ -170,9 +176,8 @@ def _activation_problems(model: Any, spec: Spec, units: int, path: KeyPath) -> I
         )
 
 
-def output_activation(model: Any) -> str | None:
-    """The name of the last layer's activation, or None when the layer has none that can be named."""
-    layer = model.layers[-1]
+def output_activation(layer: Any) -> str | None:
+    """The name of a layer's activation, or None when it has none that can be named."""
     kind = type(layer).__name__
     if kind == "Softmax":
         return "softmax"
@@ -182,7 +187,7 @@ def output_activation(model: Any) -> str | None:
 
 def _probe(model: Any, dataset: Dataset) -> list[Problem]:
     """Send a few rows through the model, the loss and the metrics, then forget that they were there."""
-    x, y = dataset.train.x[:PROBE_ROWS], dataset.train.y[:PROBE_ROWS]
+    x, y = first_rows(dataset.train.x, PROBE_ROWS), first_rows(dataset.train.y, PROBE_ROWS)
     stage: tuple[KeyPath, str] = (("layers",), "the model cannot compute a batch")
     try:
         outputs = model(x, training=False)
@@ -198,6 +203,13 @@ def _probe(model: Any, dataset: Dataset) -> list[Problem]:
         hint = "look at the output's activation and at the target's range"
         return [Problem("the loss of the first rows is not a finite number", path=("loss",), hint=hint)]
     return [_not_one_number(name) for name, value in results.items() if np.ndim(value) > 0]
+
+
+def first_rows(arrays: Arrays, count: int) -> Arrays:
+    """The first rows of an array, or of each of several."""
+    if isinstance(arrays, dict):
+        return {name: array[:count] for name, array in arrays.items()}
+    return arrays[:count]
 
 
 def _not_one_number(name: str) -> Problem:

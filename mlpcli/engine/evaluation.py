@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 
 from mlpcli import runs
-from mlpcli.data.dataset import Array, Contract
+from mlpcli.data.dataset import Array, Contract, Split
 from mlpcli.data.load import load_dataset, read_rows
-from mlpcli.engine.checks import gives_scores, wants_classes
-from mlpcli.engine.export import to_probabilities
-from mlpcli.engine.models import compile_model
+from mlpcli.engine.export import final_outputs
+from mlpcli.engine.models import compile_model, output_loss
+from mlpcli.engine.objectives import data_request, gives_scores
 from mlpcli.engine.plugins import changed_plugins, run_plugins
 from mlpcli.errors import Problem, RunError, UsageError
 from mlpcli.runs import Run
+from mlpcli.spec.graph import spec_graph
 from mlpcli.spec.load import load_spec, located
 from mlpcli.spec.schema import PartSpec, Spec
 from mlpcli.start import import_keras
@@ -40,17 +41,27 @@ class ClassScore:
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """Metrics of one run on one set of rows; `classes` and `confusion` are None for a target of numbers.
+class OutputScores:
+    """Of one output with classes or labels: the score of each, and how they are mixed up.
 
-    confusion: (classes, classes), rows are the true classes, columns the predicted.
+    name: of the output; empty where there is only one.
+    confusion: (classes, classes), rows are the true classes, columns the predicted; None for labels, of
+        which a row may have several.
     """
+
+    name: str
+    classes: tuple[ClassScore, ...]
+    confusion: Array | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Metrics of one run on one set of rows, and scores for each output that holds classes."""
 
     source: str
     rows: int
     metrics: dict[str, float]
-    classes: tuple[ClassScore, ...] | None = None
-    confusion: Array | None = None
+    scores: tuple[OutputScores, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -77,14 +88,24 @@ def load_trained(run: Run) -> TrainedModel:
     plugins = run_plugins(run, loaded.catalog)  # before the model, which names their parts
     try:
         model = keras.models.load_model(path, safe_mode=True, compile=False)
+        model = cut_to_network(model, loaded.spec, contract)
     except Exception as error:  # a damaged file fails in many ways
         rule = f"{path} cannot be loaded ({type(error).__name__})"
         raise RunError(
             Problem(rule, hint="train again; the file is damaged or from another version")
         ) from error
     # compiled anew: Keras saves some losses without all their arguments (Huber's delta)
-    compile_model(model, loaded.spec, plugins)
+    compile_model(model, loaded.spec, contract, plugins)
     return TrainedModel(run, model, loaded.spec, contract, changed_plugins(run))
+
+
+def cut_to_network(model: Any, spec: Spec, contract: Contract) -> Any:
+    """The network inside a saved model, without what brings its outputs to their own units."""
+    if all(each.scale is None for each in contract.outputs):
+        return model
+    graph = spec_graph(spec)
+    outputs = {name: model.get_layer(name).output for name in graph.outputs}
+    return keras.Model(model.input, outputs if graph.named else outputs[graph.outputs[0]], name=model.name)
 
 
 def evaluate_run(run: Run, *, split: str = "test", data: Path | None = None) -> Evaluation:
@@ -95,37 +116,52 @@ def evaluate_run(run: Run, *, split: str = "test", data: Path | None = None) -> 
         DataError: the file does not fit the run's columns.
     """
     trained = load_trained(run)
-    warnings: tuple[str, ...] = ()
+    contract = trained.contract
     if data is not None:
-        rows = read_rows(data, trained.contract, target=True)
-        x, y, source = rows.x, rows.y, str(data)
+        rows = read_rows(data, contract, target=True)
+        weights: Any = rows.weights
+        if weights is not None and contract.output.name:
+            weights = dict.fromkeys((each.name for each in contract.outputs), weights)
+        found = Split(rows.x, rows.y, np.arange(len(rows)), weights)
+        warnings: tuple[str, ...] = ()
+        source = str(data)
     else:
-        x, y, warnings = _own_split(trained, split)
+        found, warnings = _own_split(trained, split)
         source = split
-    warnings = (*trained.warnings, *warnings)
-    assert y is not None
-    metrics = loss_first(compiled.evaluate(trained.model, compiled.Arrays(x, y), batch_size=BATCH_ROWS))
-    names = trained.contract.classes
-    if names is None:
-        return Evaluation(source, len(x), metrics, warnings=warnings)
-    truth = class_indices(y)
-    predicted = predicted_classes(probabilities(trained, x), trained.spec.loss)
-    return Evaluation(
-        source,
-        len(x),
-        metrics,
-        class_scores(truth, predicted, names),
-        confusion(truth, predicted, len(names)),
-        warnings,
-    )
+    arrays = compiled.Arrays(found.x, found.y, found.weights)
+    metrics = loss_first(compiled.evaluate(trained.model, arrays, batch_size=BATCH_ROWS))
+    return Evaluation(source, len(found), metrics, _scores(trained, found), (*trained.warnings, *warnings))
 
 
-def _own_split(trained: TrainedModel, split: str) -> tuple[Array, Array, tuple[str, ...]]:
+def _scores(trained: TrainedModel, split: Split) -> tuple[OutputScores, ...]:
+    """The scores of every output that holds classes or labels."""
+    outputs = [each for each in trained.contract.outputs if each.kind != "numbers"]
+    if not outputs:
+        return ()
+    predicted = predict_outputs(trained, split.x)
+    found = []
+    for each in outputs:
+        names = each.classes or ()
+        y, values = (split.y[each.name], predicted[each.name]) if each.name else (split.y, predicted)
+        if each.kind == "labels":
+            scores = class_scores(y.astype(np.int64), predicted_labels(values), names)
+            found.append(OutputScores(each.name, scores, None))
+            continue
+        truth = class_indices(y)
+        classes = predicted_classes(values, output_loss(trained.spec, each.name))
+        scores = class_scores(truth, classes, names)
+        found.append(OutputScores(each.name, scores, confusion(truth, classes, len(names))))
+    return tuple(found)
+
+
+def _own_split(trained: TrainedModel, split: str) -> tuple[Split, tuple[str, ...]]:
     loaded = load_spec(trained.run.require(runs.RESOLVED))
     with located(loaded):
-        classes = wants_classes(loaded.spec.loss, loaded.catalog)
         dataset = load_dataset(
-            loaded.spec.dataset, seed=loaded.spec.seed, classes=classes, folder=loaded.folder
+            loaded.spec.dataset,
+            data_request(loaded.spec, loaded.catalog),
+            seed=loaded.spec.seed,
+            folder=loaded.folder,
         )
     found = dataset.splits().get(split)
     if found is None:
@@ -133,14 +169,24 @@ def _own_split(trained: TrainedModel, split: str) -> tuple[Array, Array, tuple[s
         raise UsageError(Problem(f"run {trained.run.label} has no {split} split", hint=hint))
     changed = dataset.fingerprint != trained.run.record["data"]["fingerprint"]
     warning = f"the data of {dataset.source} has changed since run {trained.run.label} was trained"
-    return found.x, found.y, (warning,) if changed else ()
+    return found, (warning,) if changed else ()
 
 
-def probabilities(trained: TrainedModel, x: Array) -> Array:
-    """The model's predictions: (rows, outputs) float32, probabilities where the target is a class."""
+def predict_outputs(trained: TrainedModel, x: Any) -> Any:
+    """Predictions, (rows, outputs) float32, a dict of such where outputs have names.
+
+    Probabilities where the target is a class, values in the target's own units where it is a number.
+    """
     outputs = compiled.predict(trained.model, x, batch_size=BATCH_ROWS)
-    found: Array = keras.ops.convert_to_numpy(to_probabilities(trained.spec.loss, outputs))
-    return found.astype(np.float32)
+    found = final_outputs(trained.spec, trained.contract, outputs)
+    return keras.tree.map_structure(
+        lambda part: np.asarray(keras.ops.convert_to_numpy(part), np.float32), found
+    )
+
+
+def predicted_labels(outputs: Array) -> Array:
+    """Which labels a row has, (rows, labels) int64 of 0 and 1: those of a probability of one half or more."""
+    return np.asarray(outputs >= 0.5, dtype=np.int64)
 
 
 def predicted_classes(outputs: Array, loss: PartSpec) -> Array:
@@ -163,7 +209,10 @@ def class_indices(y: Array) -> Array:
 
 
 def class_scores(truth: Array, predicted: Array, names: tuple[str, ...]) -> tuple[ClassScore, ...]:
-    """Precision, recall and F1 of each class, by scikit-learn."""
+    """Precision, recall and F1 of each class or label, by scikit-learn.
+
+    truth, predicted: (rows,) class indices, or (rows, labels) of 0 and 1.
+    """
     from sklearn.metrics import precision_recall_fscore_support
 
     labels = list(range(len(names)))

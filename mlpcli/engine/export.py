@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mlpcli.data.dataset import Contract
+from mlpcli.engine.models import output_loss
 from mlpcli.files import replacing
-from mlpcli.spec.schema import PartSpec
+from mlpcli.spec.schema import PartSpec, Spec
 from mlpcli.start import import_keras, quiet_stderr
 
 
@@ -19,17 +22,46 @@ def to_probabilities(loss: PartSpec, outputs: Any) -> Any:
     return keras.ops.sigmoid(outputs) if "Binary" in loss.class_name else keras.ops.softmax(outputs)
 
 
-def export_saved_model(model: Any, loss: PartSpec, contract: Contract, target: Path) -> None:
+def final_outputs(spec: Spec, contract: Contract, outputs: Any) -> Any:
+    """What is handed out for the network's outputs: probabilities for classes, values in their own units.
+
+    outputs: (rows, ...), or a dict of them by output; the same comes back.
+    """
+    found = {}
+    for each in contract.outputs:
+        values = outputs[each.name] if each.name else outputs
+        values = to_probabilities(output_loss(spec, each.name), values)
+        if each.scale is not None and each.offset is not None:
+            values = values * np.asarray(each.scale, np.float32) + np.asarray(each.offset, np.float32)
+        found[each.name] = values
+    return found if contract.output.name else found[""]
+
+
+def take_inputs(contract: Contract, rows: Any) -> Any:
+    """Tensor rows, (rows, *shape), as the network takes them: as they are, or a dict by input."""
+    import tensorflow as tf
+
+    if not contract.inputs:
+        return rows
+    return {
+        each.name: rows if each.columns is None else tf.gather(rows, list(each.columns), axis=1)
+        for each in contract.inputs
+    }
+
+
+def export_saved_model(model: Any, spec: Spec, contract: Contract, target: Path) -> None:
     """Write `saved_model/`: `serve(rows)` takes (rows, *shape) in the data's own dtype, or as float32.
 
-    It returns what `predict` returns: probabilities for classes, values for numbers; float32.
+    It returns what `predict` returns: probabilities for classes, values for numbers; float32, a dict by
+    output where there are several. Named inputs are cut from the whole rows inside.
     """
     import tensorflow as tf
 
     keras = import_keras()
 
     def serve(rows: Any) -> Any:
-        return to_probabilities(loss, model(tf.cast(rows, tf.float32), training=False))
+        inputs = take_inputs(contract, tf.cast(rows, tf.float32))
+        return final_outputs(spec, contract, model(inputs, training=False))
 
     # A model's variables must be reachable from the archive; tracking the model does that.
     archive = keras.export.ExportArchive()

@@ -74,7 +74,7 @@ def _fit_compiled(
 
 
 def _arrays(split: Split) -> compiled.Arrays:
-    return compiled.Arrays(split.x, split.y)
+    return compiled.Arrays(split.x, split.y, split.weights)
 
 
 class _Counter(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
@@ -103,10 +103,12 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc, name-defined]
     def __len__(self) -> int:
         return -(-len(self.split) // self.spec.fit.batch_size)
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
         size = self.spec.fit.batch_size
         chosen = self.order[index * size : (index + 1) * size]
-        return self.split.x[chosen], self.split.y[chosen]
+        parts = _arrays(self.split).structure()
+        taken: tuple[Any, ...] = keras.tree.map_structure(lambda array: array[chosen], parts)
+        return taken
 
 
 class _Epochs(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
@@ -147,7 +149,7 @@ def _fit_keras(
         epochs=spec.fit.epochs,
         initial_epoch=initial_epoch,
         shuffle=False,
-        validation_data=(validation.x, validation.y) if validation is not None else None,
+        validation_data=_arrays(validation).structure() if validation is not None else None,
         validation_batch_size=spec.fit.batch_size,
         callbacks=[_Epochs(watcher, spec.fit.epochs, batches), *callbacks],
         verbose=0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,23 +10,25 @@ from typing import Any
 
 import numpy as np
 
-from mlpcli.data.dataset import Array, Dataset
-from mlpcli.engine.parts import make_class, make_part, plain_reason, refusals
+from mlpcli.data.dataset import Arrays, Contract, Dataset
+from mlpcli.engine.parts import make_class, make_part, refusals
 from mlpcli.engine.plugins import NONE, Plugins
+from mlpcli.engine.units import in_own_units
 from mlpcli.errors import KeyPath, Problem, SpecError
+from mlpcli.spec.graph import ONLY_INPUT, Graph, Node, spec_graph
 from mlpcli.spec.schema import PartSpec, Spec
 from mlpcli.start import import_keras
-
-__all__ = ["build_model", "compile_model", "make_part", "plain_reason"]
 
 ADAPT_ROWS = 100_000
 """Rows at a time through the layers below one that is adapted."""
 
 
 def build_model(spec: Spec, dataset: Dataset, plugins: Plugins = NONE) -> Any:
-    """The compiled `keras.Model` of a spec; its input is one row of `dataset` (float32 inside).
+    """The compiled `keras.Model` of a spec over the rows of `dataset` (float32 inside).
 
-    Layers with an `adapt` method (Normalization, Discretization) learn from the training rows alone.
+    It takes one array, or a dict of them where the spec names its inputs, and gives one array, or a dict
+    where the outputs have names. Layers with an `adapt` method (Normalization, Discretization) learn from
+    the training rows alone.
 
     Raises:
         SpecError: Keras refuses a layer, an argument's value, or a shape; every refused part is told.
@@ -33,27 +36,55 @@ def build_model(spec: Spec, dataset: Dataset, plugins: Plugins = NONE) -> Any:
     keras = import_keras()
     keras.utils.clear_session()
     with _precision(spec.fit.precision):
-        return _build_model(spec, dataset, plugins)
+        keras.utils.set_random_seed(spec.seed)
+        model = build_network(spec, dataset.contract, dataset.train.x, plugins)
+        compile_model(model, spec, dataset.contract, plugins)
+        return model
 
 
-def _build_model(spec: Spec, dataset: Dataset, plugins: Plugins) -> Any:
+def build_network(spec: Spec, contract: Contract, rows: Arrays | None = None, plugins: Plugins = NONE) -> Any:
+    """The network of a spec, not compiled; layers learn from `rows`, or where there are none are left blank.
+
+    rows: training rows, as `Split.x` has them.
+    """
     keras = import_keras()
-    keras.utils.set_random_seed(spec.seed)
-    layers = _make_layers(spec, plugins)
-    inputs = keras.Input(dataset.contract.shape, name="input")
-    outputs = inputs
-    for index, layer in enumerate(layers):
-        path: KeyPath = ("layers", index)
-        if _needs_adapting(layer):
+    graph = spec_graph(spec)
+    inputs = _inputs(contract, graph)
+    layers = _make_layers(spec, graph, plugins)
+    tensors = dict(inputs)
+    for node, layer in zip(graph.nodes, layers, strict=True):
+        path: KeyPath = ("layers", node.index)
+        below = [tensors[source] for source in node.sources]
+        if _needs_adapting(layer) and rows is not None:
             with refusals(path, "cannot learn from the training rows"):
-                _adapt(layer, inputs, outputs, dataset.train.x)
-        with refusals(
-            path, f"does not fit what comes before it, of shape {_shape(outputs)}", _shape_hint(outputs)
-        ):
-            outputs = layer(outputs)
-    model = keras.Model(inputs, outputs, name=_identifier(spec.name))
-    compile_model(model, spec, plugins)
-    return model
+                _adapt(layer, inputs, below if node.many else below[0], rows)
+        shapes = ", ".join(map(_shape, below))
+        with refusals(path, f"does not fit what comes before it, of shape {shapes}", _shape_hint(below[0])):
+            tensors[node.name] = _call(layer, below, node)
+    outputs = {name: tensors[name] for name in graph.outputs}
+    return keras.Model(
+        inputs if graph.inputs else inputs[ONLY_INPUT],
+        outputs if graph.named else outputs[graph.outputs[0]],
+        name=_identifier(spec.name),
+    )
+
+
+def _inputs(contract: Contract, graph: Graph) -> dict[str, Any]:
+    keras = import_keras()
+    if not graph.inputs:
+        return {ONLY_INPUT: keras.Input(contract.shape, name=ONLY_INPUT)}
+    return {each.name: keras.Input(each.shape, name=each.name) for each in contract.inputs}
+
+
+def _call(layer: Any, below: list[Any], node: Node) -> Any:
+    """A layer on what it reads: a list as a list where it takes `inputs`, or else argument by argument."""
+    if not node.many:
+        return layer(below[0])
+    first = next(iter(inspect.signature(layer.call).parameters), "inputs")
+    merges = len(below) > 1 or "Merge" in {base.__name__ for base in type(layer).__mro__}
+    if first in ("inputs", "args"):
+        return layer(below if merges else below[0])
+    return layer(*below)
 
 
 @contextmanager
@@ -68,45 +99,79 @@ def _precision(policy: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def compile_model(model: Any, spec: Spec, plugins: Plugins = NONE) -> None:
-    """Give the model its loss, optimizer and metrics.
+def compile_model(model: Any, spec: Spec, contract: Contract, plugins: Plugins = NONE) -> None:
+    """Give the model its losses, optimizer and metrics; metrics are in the targets' own units.
 
     Raises:
         SpecError: Keras refuses one of them.
     """
     problems: list[Problem] = []
-    made: dict[KeyPath, Any] = {}
-    wanted: list[tuple[KeyPath, PartSpec, str]] = [
-        (("loss",), spec.loss, "losses"),
-        (("optimizer",), spec.optimizer, "optimizers"),
-        *((("metrics", index), metric, "metrics") for index, metric in enumerate(spec.metrics)),
-    ]
-    for path, part, namespace in wanted:
+
+    def made(part: PartSpec, namespace: str, path: KeyPath) -> Any:
         try:
-            made[path] = make_part(part, namespace, path, plugins)
+            return make_part(part, namespace, path, plugins)
         except SpecError as error:
-            problems += error.problems
+            problems.extend(error.problems)
+            return None
+
+    assert spec.loss is not None
+    assert spec.metrics is not None
+    losses: Any = (
+        {name: made(part, "losses", ("loss", name)) for name, part in spec.loss.items()}
+        if isinstance(spec.loss, dict)
+        else made(spec.loss, "losses", ("loss",))
+    )
+    optimizer = made(spec.optimizer, "optimizers", ("optimizer",))
+    metrics = {
+        each.name: [
+            in_own_units(made(part, "metrics", path), each) for path, part in output_metrics(spec, each.name)
+        ]
+        for each in contract.outputs
+    }
     if problems:
         raise SpecError(*problems)
-    metrics = [value for path, value in made.items() if path[0] == "metrics"]
-    model.compile(loss=made["loss",], optimizer=made["optimizer",], metrics=metrics)
+    several = bool(contract.output.name)
+    if several and not isinstance(losses, dict):
+        losses = {each.name: losses for each in contract.outputs}
+    model.compile(
+        loss=losses,
+        optimizer=optimizer,
+        metrics=metrics if several else metrics[""],
+        loss_weights=spec.loss_weights,
+    )
 
 
-def _make_layers(spec: Spec, plugins: Plugins) -> list[Any]:
-    """Every layer of the stack; all that Keras refuses come in one error."""
+def output_metrics(spec: Spec, output: str) -> Iterator[tuple[KeyPath, PartSpec]]:
+    """The metrics of an output, each with its place; without a mapping every output has the same."""
+    if isinstance(spec.metrics, dict):
+        for index, part in enumerate(spec.metrics.get(output, ())):
+            yield ("metrics", output, index), part
+    else:
+        for index, part in enumerate(spec.metrics or ()):
+            yield ("metrics", index), part
+
+
+def output_loss(spec: Spec, output: str) -> PartSpec:
+    """The loss of an output; without a mapping every output has the same."""
+    assert spec.loss is not None
+    return spec.loss[output] if isinstance(spec.loss, dict) else spec.loss
+
+
+def _make_layers(spec: Spec, graph: Graph, plugins: Plugins) -> list[Any]:
+    """The layer of every node; all that Keras refuses come in one error."""
     problems: list[Problem] = []
     layers = []
-    for index, part in enumerate(spec.layers):
-        own: dict[str, Any] = {"name": part.name} if part.name else {}
-        if index == len(spec.layers) - 1 and spec.fit.precision != "float32":
-            own |= {
-                "dtype": part.arguments.get("dtype", "float32")
-            }  # losses and probabilities need the digits
-        path: KeyPath = ("layers", index, part.class_name)
+    for node in graph.nodes:
+        part = spec.layers[node.index]
+        own: dict[str, Any] = {"name": node.name}
+        if node.name in graph.outputs and spec.fit.precision != "float32":
+            # Losses and probabilities need the digits.
+            own["dtype"] = part.arguments.get("dtype", "float32")
+        path: KeyPath = ("layers", node.index, part.class_name)
         try:
             layers.append(make_class("layers", part.class_name, part.arguments | own, path, plugins))
         except SpecError as error:
-            problems += error.problems
+            problems += (each for each in error.problems if each not in problems)
     if problems:
         raise SpecError(*problems)
     return layers
@@ -120,17 +185,21 @@ def _needs_adapting(layer: Any) -> bool:
     return all(config.get(key) is None for key in given)
 
 
-def _adapt(layer: Any, inputs: Any, below: Any, rows: Array) -> None:
+def _adapt(layer: Any, inputs: dict[str, Any], below: Any, rows: Arrays) -> None:
     """Let a layer learn from the training rows as they look after the layers below it."""
-    if below is inputs:
-        layer.adapt(rows)
-        return
+    for name, tensor in inputs.items():
+        if below is tensor:
+            layer.adapt(rows[name] if isinstance(rows, dict) else rows)
+            return
     keras = import_keras()
-    lower = keras.Model(inputs, below)
-    pieces = [
-        lower(rows[start : start + ADAPT_ROWS], training=False).numpy()
-        for start in range(0, len(rows), ADAPT_ROWS)
-    ]
+    named = isinstance(rows, dict)
+    lower = keras.Model(inputs if named else inputs[ONLY_INPUT], below)
+    count = len(next(iter(rows.values())) if isinstance(rows, dict) else rows)
+    pieces = []
+    for start in range(0, count, ADAPT_ROWS):
+        span = slice(start, start + ADAPT_ROWS)
+        piece = {key: value[span] for key, value in rows.items()} if isinstance(rows, dict) else rows[span]
+        pieces.append(lower(piece, training=False).numpy())
     layer.adapt(np.concatenate(pieces))
 
 

@@ -12,6 +12,7 @@ from mlpcli.data.dataset import Dataset, Split
 from mlpcli.engine.advice import Advice, advise, class_counts
 from mlpcli.engine.training import Plan, check_callbacks, describe, prepare
 from mlpcli.errors import KeyPath
+from mlpcli.spec.graph import spec_graph
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.resolve import resolve_spec
 from mlpcli.spec.schema import Spec
@@ -70,14 +71,15 @@ def forecast(loaded: LoadedSpec, *, timed: bool = False) -> Forecast:
         SpecError, DataError: the spec and the data, or the model, do not go together.
     """
     with located(loaded):
-        dataset, model = prepare(loaded)
+        prepared = prepare(loaded)
         check_callbacks(loaded)
+    loaded, dataset, model = prepared.loaded, prepared.dataset, prepared.model
     spec = loaded.spec
     plan = describe(loaded, dataset, model)
     return Forecast(
         plan,
         spec.fit.epochs,
-        layer_paths(model, spec),
+        layer_paths(plan, spec),
         {name: class_counts(dataset.contract, split.y) for name, split in dataset.splits().items()},
         _memory(model, spec, dataset),
         run_files(spec),
@@ -87,9 +89,10 @@ def forecast(loaded: LoadedSpec, *, timed: bool = False) -> Forecast:
     )
 
 
-def layer_paths(model: Any, spec: Spec) -> tuple[KeyPath, ...]:
-    """The path in the spec of each layer of the model, inputs left out."""
-    return tuple(("layers", index) for index in range(len(spec.layers)))
+def layer_paths(plan: Plan, spec: Spec) -> tuple[KeyPath, ...]:
+    """The path in the spec of each layer of the plan."""
+    places = {node.name: node.index for node in spec_graph(spec).nodes}
+    return tuple(("layers", places[layer.name]) for layer in plan.layers)
 
 
 def _memory(model: Any, spec: Spec, dataset: Dataset) -> Memory:
@@ -98,7 +101,8 @@ def _memory(model: Any, spec: Spec, dataset: Dataset) -> Memory:
     model.optimizer.build(model.trainable_variables)
     held = [*model.weights, *model.optimizer.variables]
     state = sum(math.prod(variable.shape) * 4 for variable in held)
-    sizes = [math.prod(size or 1 for size in layer.output.shape[1:]) for layer in model.layers]
+    outputs = [tensor for layer in model.layers for tensor in import_keras().tree.flatten(layer.output)]
+    sizes = [math.prod(size or 1 for size in tensor.shape[1:]) for tensor in outputs]
     return Memory(data, state, sum(sizes) * 4 * min(spec.fit.batch_size, len(dataset.train)))
 
 
@@ -137,7 +141,9 @@ def seconds_per_epoch(spec: Spec, dataset: Dataset, model: Any) -> float:
 
 def _first(split: Split, rows: int) -> Split:
     take = import_keras().tree.map_structure
-    return Split(take(lambda a: a[:rows], split.x), take(lambda a: a[:rows], split.y), split.rows[:rows])
+    cut = (split.x, split.y) if split.weights is None else (split.x, split.y, split.weights)
+    x, y, *weights = take(lambda array: array[:rows], cut)
+    return Split(x, y, split.rows[:rows], *weights)
 
 
 class _EpochClock:

@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from mlpcli.data.dataset import Array
+from mlpcli.data.dataset import Array, Output
 from mlpcli.data.load import read_rows
-from mlpcli.engine.checks import gives_scores
-from mlpcli.engine.evaluation import load_trained, predicted_classes, probabilities
+from mlpcli.engine.evaluation import load_trained, predict_outputs, predicted_classes, predicted_labels
+from mlpcli.engine.models import output_loss
+from mlpcli.engine.objectives import gives_scores
 from mlpcli.errors import Problem, UsageError, listing, nearest
 from mlpcli.files import write_with
 from mlpcli.runs import Run
+from mlpcli.spec.schema import PartSpec
 
 FORMATS = {".csv": "csv", ".tsv": "tsv", ".parquet": "parquet", ".jsonl": "jsonl", ".npy": "npy"}
 
@@ -46,32 +48,68 @@ def predict_run(run: Run, data: Path, *, keep: Sequence[str] = ()) -> Prediction
     trained = load_trained(run)
     rows = read_rows(data, trained.contract, target=False, aside=keep)
     kept = _kept(rows.others, keep, data)
-    outputs = probabilities(trained, rows.x)
-    columns = (
-        _class_columns(trained, outputs) if trained.contract.classes else _value_columns(trained, outputs)
+    found = predict_outputs(trained, rows.x)
+    columns: dict[str, Array] = {}
+    for each in trained.contract.outputs:
+        values = found[each.name] if each.name else found
+        columns |= _columns(each, values, output_loss(trained.spec, each.name))
+    outputs = (
+        np.concatenate([_flat(part) for part in found.values()], axis=1) if isinstance(found, dict) else found
     )
     clash = [name for name in kept if name in columns]
     columns = {(f"{name}_input" if name in clash else name): value for name, value in kept.items()} | columns
-    return Predictions(columns, outputs, len(rows.x), trained.warnings)
+    return Predictions(columns, outputs, len(rows), trained.warnings)
 
 
-def _class_columns(trained: Any, outputs: Array) -> dict[str, Array]:
-    classes = trained.contract.classes
-    label = f"predicted_{trained.contract.target[0]}"
-    names = np.asarray(classes, dtype=object)
-    columns: dict[str, Array] = {label: names[predicted_classes(outputs, trained.spec.loss)]}
-    if gives_scores(trained.spec.loss) and outputs.shape[1] == 1:
-        return columns | {"score": outputs[:, 0]}
-    if outputs.shape[1] == 1:  # one unit gives the second class's probability
-        outputs = np.concatenate([1.0 - outputs, outputs], axis=1)
-    return columns | {f"probability_{name}": outputs[:, index] for index, name in enumerate(classes)}
+def _flat(values: Array) -> Array:
+    return values.reshape(len(values), -1)
 
 
-def _value_columns(trained: Any, outputs: Array) -> dict[str, Array]:
-    names = trained.contract.target
-    if outputs.ndim != 2 or outputs.shape[1] != len(names):
-        names = tuple(f"output_{index}" for index in range(outputs.shape[1]))
-    return {f"predicted_{name}": outputs[:, index] for index, name in enumerate(names)}
+def _columns(output: Output, values: Array, loss: PartSpec) -> dict[str, Array]:
+    """The columns of one output: `predicted_price`, `probability_rose`.
+
+    An output with a name of its own, one of several, has that in its columns' names.
+    """
+    if output.kind == "labels":
+        return _label_columns(output, values)
+    return _class_columns(output, values, loss) if output.classes else _value_columns(output, values)
+
+
+def _class_columns(output: Output, values: Array, loss: PartSpec) -> dict[str, Array]:
+    assert output.classes is not None
+    names = np.asarray(output.classes, dtype=object)
+    label = f"predicted_{output.name or output.target[0]}"
+    columns: dict[str, Array] = {label: names[predicted_classes(values, loss)]}
+    stem = f"{output.name}_" if output.name else ""
+    if gives_scores(loss) and values.shape[1] == 1:
+        return columns | {f"{stem}score": values[:, 0]}
+    if values.shape[1] == 1:  # one unit gives the second class's probability
+        values = np.concatenate([1.0 - values, values], axis=1)
+    probability = {f"{stem}probability_{name}": values[:, index] for index, name in enumerate(output.classes)}
+    return columns | probability
+
+
+def _label_columns(output: Output, values: Array) -> dict[str, Array]:
+    """A separated target's labels together in one cell; 0 or 1 a label where each had a column."""
+    assert output.classes is not None
+    stem = f"{output.name}_" if output.name else ""
+    chosen = predicted_labels(values)
+    probability = {f"{stem}probability_{name}": values[:, index] for index, name in enumerate(output.classes)}
+    if output.separator is None:
+        found = {f"{stem}predicted_{name}": chosen[:, index] for index, name in enumerate(output.classes)}
+        return found | probability
+    names = np.asarray(output.classes, dtype=object)
+    joined = np.array([output.separator.join(names[row == 1]) for row in chosen], dtype=object)
+    return {f"predicted_{output.name or output.target[0]}": joined} | probability
+
+
+def _value_columns(output: Output, values: Array) -> dict[str, Array]:
+    names, values = output.target, _flat(values)
+    if output.name:
+        names = (output.name,) if len(names) == 1 else tuple(f"{output.name}_{name}" for name in names)
+    if values.shape[1] != len(names):
+        names = tuple(f"output_{index}" for index in range(values.shape[1]))
+    return {f"predicted_{name}": values[:, index] for index, name in enumerate(names)}
 
 
 def _kept(others: dict[str, Array], keep: Sequence[str], data: Path) -> dict[str, Array]:

@@ -61,9 +61,11 @@ def resume_run(
         clock = Clock()
         spec = loaded or load_spec(run.require(runs.RESOLVED))
         with located(spec):
-            dataset, model = prepare(spec, clock, watcher.stage)
+            prepared = prepare(spec, clock, watcher.stage)
+            dataset, model = prepared.dataset, prepared.model
             check_callbacks(spec)
-        now_is = identity(_resolved(run, loaded, dataset), dataset, spec.catalog)
+        completed = None if loaded is None else prepared.loaded
+        now_is = identity(_resolved(run, completed, dataset), dataset, spec.catalog)
         _check_same(run, _identity_then(run, state), now_is, watcher, force=force)
         check_room(run.folder, model)
         epoch = 0 if state is None else int(state["epoch"])
@@ -112,7 +114,8 @@ def continue_run(
         raise UsageError(Problem(rule, received=loaded.spec.fit.epochs))
     clock = Clock()
     with located(loaded):
-        dataset, model = prepare(loaded, clock, watcher.stage)
+        prepared = prepare(loaded, clock, watcher.stage)
+        dataset, model = prepared.dataset, prepared.model
         check_callbacks(loaded)
     kept = state["identity"]
     changed = identity(kept["spec"], dataset, loaded.catalog)  # the spec may change: see --set

@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -103,14 +103,17 @@ def train(
     clock = Clock()
     check_place(runs_dir)
     with located(loaded):
-        dataset, model = prepare(loaded, clock, watcher.stage)
+        prepared = prepare(loaded, clock, watcher.stage)
         check_callbacks(loaded)
-    check_room(runs_dir, model)
+    check_room(runs_dir, prepared.model)
+    for note in prepared.notes:
+        watcher.note(note)
     run_dir = runs.create_run(runs_dir, loaded.spec.name)
     if loaded.values:
         shown = ", ".join(f"{name} {show_label(value)}" for name, value in loaded.values.items())
         watcher.note(f"hyperparameters at their defaults: {shown}; mlpcli tune searches them")
     extent = Extent(advice=advice)
+    loaded, dataset, model = prepared.loaded, prepared.dataset, prepared.model
     return train_into(
         run_dir, loaded, dataset, model, watcher=watcher, clock=clock, command=command, extent=extent
     )
@@ -167,6 +170,7 @@ def train_held(
     extent: Extent = Extent(),
 ) -> Outcome:
     """`train_into` for a caller that holds the folder itself."""
+    loaded, _ = complete(loaded, dataset)
     record = begin_record(loaded, dataset, model, command) | dict(extent.record)
     session = _Session(loaded, dataset, model, run_dir, record, watcher, clock or Clock(), extent)
     with _recording(session):
@@ -177,9 +181,19 @@ def train_held(
         return session.finish()
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A spec with its losses and metrics filled in, its data, its compiled model, and what to tell of it."""
+
+    loaded: LoadedSpec
+    dataset: Dataset
+    model: Any
+    notes: tuple[str, ...] = ()
+
+
 def prepare(
     loaded: LoadedSpec, clock: Clock | None = None, stage: Callable[[str], None] = lambda text: None
-) -> tuple[Dataset, Any]:
+) -> Prepared:
     """The data and the compiled model of a spec, checked against each other; nothing is written.
 
     Raises:
@@ -188,14 +202,15 @@ def prepare(
     clock = clock or Clock()
     stage("reading the data")
     dataset = load_data(loaded)
+    completed, notes = complete(loaded, dataset)
     clock.lap("data")
     stage("starting TensorFlow")
     import_keras()
     clock.lap("import")
     stage("building the model")
-    model = build_checked(loaded, dataset)
+    model = build_checked(completed, dataset)
     clock.lap("build")
-    return dataset, model
+    return Prepared(completed, dataset, model, tuple(notes))
 
 
 def load_data(loaded: LoadedSpec) -> Dataset:
@@ -204,11 +219,20 @@ def load_data(loaded: LoadedSpec) -> Dataset:
     Raises:
         SpecError, DataError: see `load_dataset`.
     """
-    from mlpcli.engine.checks import wants_classes
+    from mlpcli.engine.objectives import data_request
 
     spec = loaded.spec
-    classes = wants_classes(spec.loss, loaded.catalog)
-    return load_dataset(spec.dataset, seed=spec.seed, classes=classes, folder=loaded.folder)
+    return load_dataset(
+        spec.dataset, data_request(spec, loaded.catalog), seed=spec.seed, folder=loaded.folder
+    )
+
+
+def complete(loaded: LoadedSpec, dataset: Dataset) -> tuple[LoadedSpec, list[str]]:
+    """The spec with a loss and metrics, chosen by the data where it has none, and a line on each choice."""
+    from mlpcli.engine.objectives import complete_spec
+
+    spec, notes = complete_spec(loaded.spec, dataset.contract)
+    return replace(loaded, spec=spec), notes
 
 
 def build_checked(loaded: LoadedSpec, dataset: Dataset) -> Any:
@@ -221,22 +245,28 @@ def build_checked(loaded: LoadedSpec, dataset: Dataset) -> Any:
     from mlpcli.engine.models import build_model
     from mlpcli.engine.plugins import import_plugins
 
-    model = build_model(loaded.spec, dataset, import_plugins(loaded.catalog))
-    check_model(model, loaded.spec, dataset)
+    completed, _ = complete(loaded, dataset)
+    model = build_model(completed.spec, dataset, import_plugins(loaded.catalog))
+    check_model(model, completed.spec, dataset)
     return model
 
 
 def describe(loaded: LoadedSpec, dataset: Dataset, model: Any) -> Plan:
     """The plan of a training, from the built model."""
+    from mlpcli.spec.graph import spec_graph
+
+    order = {node.name: place for place, node in enumerate(spec_graph(loaded.spec).nodes)}
+    shown = sorted(
+        (layer for layer in model.layers if layer.name in order), key=lambda each: order[each.name]
+    )
     layers = tuple(
         LayerRow(layer.name, type(layer).__name__, tuple(layer.output.shape), int(layer.count_params()))
-        for layer in model.layers
-        if type(layer).__name__ != "InputLayer"
+        for layer in shown
     )
     rows = {name: len(split) for name, split in dataset.splits().items()}
     trainable = sum(int(weight.numpy().size) for weight in model.trainable_weights)
     steps = -(-len(dataset.train) // loaded.spec.fit.batch_size)
-    classes = dataset.contract.classes
+    classes = dataset.contract.output.classes
     return Plan(
         loaded.spec.name, dataset.source, rows, classes, layers, int(model.count_params()), trainable, steps
     )
@@ -343,14 +373,16 @@ class _Session:
     def finish(self) -> Outcome:
         """Write the model, the SavedModel, the metrics of every split and the figures."""
         from mlpcli.engine.export import export_saved_model
+        from mlpcli.engine.units import restore_outputs
         from mlpcli.files import write_with
 
         self.watcher.stage("saving the model")
-        write_with(self.run_dir / runs.MODEL, self.model.save)
+        complete_model = restore_outputs(self.model, self.dataset.contract)
+        write_with(self.run_dir / runs.MODEL, complete_model.save)
         self.clock.lap("model")
         if self.extent.saved_model:
             export_saved_model(
-                self.model, self.loaded.spec.loss, self.dataset.contract, self.run_dir / runs.SAVED_MODEL
+                self.model, self.loaded.spec, self.dataset.contract, self.run_dir / runs.SAVED_MODEL
             )
             self.clock.lap("saved_model")
         self.watcher.stage("measuring every split")
@@ -383,7 +415,7 @@ class _Session:
         from mlpcli.engine import compiled
         from mlpcli.engine.callbacks import loss_first
 
-        rows = compiled.Arrays(split.x, split.y)
+        rows = compiled.Arrays(split.x, split.y, split.weights)
         return loss_first(compiled.evaluate(self.model, rows, batch_size=EVALUATION_ROWS))
 
     def draw(self) -> None:

@@ -145,7 +145,7 @@ def own_short_names(namespace: str) -> tuple[str, ...]:
     """Our activations, and the short names of our losses."""
     if namespace == "activations":
         return tuple(name for name in own_parts().functions if not name.startswith("_"))
-    return tuple(_snake(name) for name in own_class_names(namespace)) if namespace == "losses" else ()
+    return tuple(snake_case(name) for name in own_class_names(namespace)) if namespace == "losses" else ()
 
 
 @cache
@@ -161,7 +161,7 @@ def short_names(namespace: str) -> tuple[str, ...]:
     keys, listed = _registry(f"keras.src.{namespace}")
     if namespace == "optimizers":  # get() folds the case
         return tuple(sorted({name.lower() for name in listed} | listed))
-    snake = {_snake(name) for name in listed} if namespace not in ("losses", "activations") else set()
+    snake = {snake_case(name) for name in listed} if namespace not in ("losses", "activations") else set()
     extra = {"accuracy", "acc", "crossentropy", "ce"} if namespace == "metrics" else set()
     return tuple(sorted({*keys, *listed, *snake, *extra, *own_short_names(namespace)}))
 
@@ -181,7 +181,7 @@ def signature(namespace: str, class_name: str) -> Signature:
     return _signature(definition)
 
 
-def _snake(name: str) -> str:
+def snake_case(name: str) -> str:
     """Keras's own `to_snake_case` (keras/src/utils/naming.py)."""
     name = re.sub(r"\W+", "", name)
     name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)

@@ -12,11 +12,12 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from mlpcli.errors import ABSENT, KeyPath, MlpcliError, Problem, SpecError, nearest
+from mlpcli.spec.graph import is_by_output, read_graph
 from mlpcli.spec.inherit import EXTENDS, read_spec_text
 from mlpcli.spec.made import made_problems
 from mlpcli.spec.parts import check_parts
 from mlpcli.spec.plugins import KERAS, Catalog, read_plugins
-from mlpcli.spec.schema import NOT_YET, Spec
+from mlpcli.spec.schema import NOT_YET, ByOutput, Spec
 from mlpcli.spec.search import find_space, unread_places
 from mlpcli.spec.space import Space, Values
 from mlpcli.spec.substitution import apply_settings, substitute
@@ -133,11 +134,14 @@ def _validate(data: dict[str, Any], catalog: Catalog) -> tuple[Spec | None, list
         if (key,) not in NOT_YET
     }
     parts = check_parts(supported, catalog)
-    problems += parts
     problems += check_tuner(supported.get("tuner"))
+    _, graph = read_graph(supported)
+    problems += [*parts, *graph]
     spec = None
     try:
-        spec = Spec.model_validate(supported)
+        by_output = is_by_output(supported.get("loss"), supported)
+        tagged = supported | ({"loss": ByOutput(supported["loss"])} if by_output else {})
+        spec = Spec.model_validate(tagged)
     except ValidationError as error:
         covered = {problem.path[:2] if problem.path[0] in LISTS else problem.path[:1] for problem in parts}
         for problem in _from_pydantic(error, supported):

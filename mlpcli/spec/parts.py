@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from mlpcli.errors import ABSENT, KeyPath, Problem, listing, nearest
+from mlpcli.spec.graph import is_by_output
 from mlpcli.spec.plugins import KERAS, Catalog
 from mlpcli.spec.schema import OWN_LAYER_KEYS
 
@@ -114,27 +115,37 @@ def check_parts(data: dict[str, Any], catalog: Catalog = KERAS) -> list[Problem]
     if isinstance(layers := data.get("layers"), list):
         for index, layer in enumerate(layers):
             found += _check_layer(layer, ("layers", index), catalog)
-        found += _check_names(layers)
     if data.get("model") is not None:
         found += _check_part(data["model"], ("model",), "models", catalog)
-    if data.get("loss") is not None:
-        found += _check_part(data["loss"], ("loss",), "losses", catalog)
+    loss = data.get("loss")
+    for path, part in _by_output(loss, ("loss",), is_by_output(loss, data)):
+        if part is not None or path != ("loss",):
+            found += _check_part(part, path, "losses", catalog)
     if data.get("optimizer") is not None:
         found += _check_part(data["optimizer"], ("optimizer",), "optimizers", catalog)
-    for key in ("metrics", "callbacks"):
-        if isinstance(items := data.get(key), list):
-            for index, item in enumerate(items):
-                found += _check_part(item, (key, index), key, catalog)
+    metrics = data.get("metrics")
+    for path, items in _by_output(metrics, ("metrics",), isinstance(metrics, dict)):
+        found += _check_list(items, path, "metrics", catalog)
+    found += _check_list(data.get("callbacks"), ("callbacks",), "callbacks", catalog)
     return found
+
+
+def _by_output(value: Any, path: KeyPath, several: bool) -> list[tuple[KeyPath, Any]]:
+    return [((*path, name), item) for name, item in value.items()] if several else [(path, value)]
+
+
+def _check_list(items: Any, path: KeyPath, namespace: str, catalog: Catalog) -> Iterator[Problem]:
+    if isinstance(items, list):
+        for index, item in enumerate(items):
+            yield from _check_part(item, (*path, index), namespace, catalog)
+    elif items is not None and len(path) > 1:  # of one output, one part may stand by itself
+        yield from _check_part(items, path, namespace, catalog)
 
 
 def _check_layer(layer: Any, path: KeyPath, catalog: Catalog) -> Iterator[Problem]:
     if not isinstance(layer, dict):
         yield from _check_part(layer, path, "layers", catalog)
         return
-    for key in ("from", "repeat"):
-        if key in layer:
-            yield Problem("is not supported yet (graphs and repeated layers)", path=(*path, key))
     if "name" in layer and not (
         isinstance(layer["name"], str) and layer["name"] and "/" not in layer["name"]
     ):
@@ -142,23 +153,6 @@ def _check_layer(layer: Any, path: KeyPath, catalog: Catalog) -> Iterator[Proble
     own = {key for key in layer if key in OWN_LAYER_KEYS}
     rest = {key: value for key, value in layer.items() if key not in own}
     yield from _check_part(rest, path, "layers", catalog)
-
-
-def _check_names(layers: list[Any]) -> Iterator[Problem]:
-    first: dict[str, int] = {}
-    for index, layer in enumerate(layers):
-        if not isinstance(layer, dict):
-            continue
-        arguments = next((v for k, v in layer.items() if k not in OWN_LAYER_KEYS and isinstance(v, dict)), {})
-        name = layer.get("name", arguments.get("name"))
-        if isinstance(name, str):
-            if name in first:
-                yield Problem(
-                    f"is already the name of layers[{first[name]}]",
-                    path=("layers", index, "name"),
-                    received=name,
-                )
-            first.setdefault(name, index)
 
 
 def _check_part(part: Any, path: KeyPath, namespace: str, catalog: Catalog) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.made import CLOUDS, DEFAULT_NOISE, DEFAULT_ROWS
 from mlpcli.spec.parts import namespace_of_argument
 from mlpcli.spec.plugins import PLUGINS_FOLDER, Catalog
-from mlpcli.spec.schema import OWN_LAYER_KEYS, DatasetSpec, Last, PartSpec
+from mlpcli.spec.schema import OWN_LAYER_KEYS, DatasetSpec, Last, LayerSpec, PartSpec
 from mlpcli.spec.text import FLOAT
 
 
@@ -23,18 +24,34 @@ def resolve_spec(loaded: LoadedSpec, division: dict[str, Any]) -> str:
     spec, catalog = loaded.spec, loaded.catalog
     document: dict[str, Any] = {"name": spec.name, "seed": spec.seed}
     document["dataset"] = _dataset(spec.dataset, loaded.folder, division)
-    document["layers"] = [
-        {**_part(layer, "layers", catalog), **({"name": layer.name} if layer.name else {})}
-        for layer in spec.layers
-    ]
-    document["loss"] = _flat(_part(spec.loss, "losses", catalog))
+    if spec.inputs:
+        document["inputs"] = {k: each.model_dump(exclude_none=True) for k, each in spec.inputs.items()}
+    document["layers"] = [_layer(layer, catalog) for layer in spec.layers]
+    document["loss"] = _by_output(spec.loss, lambda loss: _flat(_part(loss, "losses", catalog)))
+    if spec.loss_weights is not None:
+        document["loss_weights"] = dict(spec.loss_weights)
     document["optimizer"] = _flat(_part(spec.optimizer, "optimizers", catalog))
-    document["metrics"] = [_flat(_part(metric, "metrics", catalog)) for metric in spec.metrics]
+    document["metrics"] = _by_output(
+        spec.metrics, lambda metrics: [_flat(_part(metric, "metrics", catalog)) for metric in metrics]
+    )
     document["fit"] = spec.fit.model_dump(exclude_none=True)
     document["callbacks"] = [_flat({part.class_name: part.arguments}) for part in spec.callbacks]
     if catalog.plugins:  # the run's own copies
         document["plugins"] = [f"{PLUGINS_FOLDER}/{plugin.base_name}" for plugin in catalog.plugins]
     return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+
+
+def _by_output(value: Any, resolve: Callable[[Any], Any]) -> Any:
+    return {k: resolve(each) for k, each in value.items()} if isinstance(value, dict) else resolve(value)
+
+
+def _layer(layer: LayerSpec, catalog: Catalog) -> dict[str, Any]:
+    own: dict[str, Any] = {"name": layer.name} if layer.name else {}
+    if layer.sources is not None:
+        own["from"] = layer.sources
+    if layer.repeat != 1:
+        own["repeat"] = layer.repeat
+    return {**_part(layer, "layers", catalog), **own}
 
 
 def _dataset(spec: DatasetSpec, folder: Path, splits: dict[str, Any]) -> dict[str, Any]:

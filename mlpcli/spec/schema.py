@@ -9,17 +9,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 NOT_YET: dict[tuple[str, ...], str] = {
-    ("inputs",): "several inputs",
     ("model",): "a model class from a plug-in",
-    ("loss_weights",): "several outputs",
     ("start_from",): "the reuse of trained layers",
-    ("dataset", "weights"): "row weights",
-    ("fit", "class_weight"): "class weights",
 }
 """Keys of the format that this version knows of but cannot act on, and what each is for."""
 
@@ -39,6 +35,8 @@ class Last(Section):
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(gt=0)]
 SplitSpec = Last | Count | Fraction | str
+ColumnNames = str | Annotated[list[str], Field(min_length=1)]
+SCALING_RULE = "'minmax' (to 0..1, or -1..1 for a tanh output) or 'standardize' (mean 0, deviation 1)"
 SPLIT_RULE = "a fraction between 0 and 1, a number of rows, {last: N}, a file, or null for none"
 
 
@@ -51,9 +49,18 @@ class DatasetSpec(Section):
     name: Annotated[str | None, Field(description="the name of a built-in dataset")] = None
     path: Annotated[str | None, Field(description="the path of a data file")] = None
     target: Annotated[
-        str | Annotated[list[str], Field(min_length=1)] | None,
-        Field(description="the name of a column, or a list of names"),
+        ColumnNames | Annotated[dict[str, ColumnNames], Field(min_length=1)] | None,
+        Field(description="the name of a column, a list of names, or a mapping of outputs to such"),
     ] = None
+    label_separator: Annotated[
+        str | None,
+        Field(min_length=1, description="a text that stands between the labels of one cell, such as ';'"),
+    ] = None
+    target_scaling: Annotated[
+        str | None,
+        Field(pattern="^(minmax|standardize)$", description=SCALING_RULE),
+    ] = None
+    weights: Annotated[str | None, Field(description="the name of the column of row weights")] = None
     features: Annotated[
         Annotated[list[str], Field(min_length=1)] | None, Field(description="a list of column names")
     ] = None
@@ -68,6 +75,10 @@ class DatasetSpec(Section):
     )
 
 
+class ByOutput(dict[str, Any]):
+    """A mapping of outputs to parts, which may look like a part with its arguments."""
+
+
 class PartSpec(Section):
     """A Keras object by class name, with its arguments: `Adam`, or `{Adam: {learning_rate: 0.01}}`."""
 
@@ -79,7 +90,7 @@ class PartSpec(Section):
     def _from_yaml(cls, value: Any) -> Any:
         if isinstance(value, str):
             return {"class_name": value}
-        if isinstance(value, dict) and "class_name" not in value:
+        if isinstance(value, dict) and not isinstance(value, ByOutput) and "class_name" not in value:
             own = {key: item for key, item in value.items() if key in OWN_LAYER_KEYS}
             classes = {key: item for key, item in value.items() if key not in OWN_LAYER_KEYS}
             if len(classes) == 1:
@@ -93,9 +104,26 @@ OWN_LAYER_KEYS = ("name", "from", "repeat")
 
 
 class LayerSpec(PartSpec):
-    """One layer of the stack."""
+    """One layer of the graph; `from` names what it reads, by default the layer above."""
 
     name: Annotated[str | None, Field(description="a text")] = None
+    sources: Annotated[
+        str | Annotated[list[str], Field(min_length=1)] | None,
+        Field(alias="from", description="the name of a layer or input, or a list of them"),
+    ] = None
+    repeat: Annotated[int, Field(ge=0, description="a number of copies, 0 or more")] = 1
+
+
+class InputSpec(Section):
+    """One input of the network: some columns of every row; all of them where none are named."""
+
+    columns: Annotated[
+        str | Annotated[list[str | int], Field(min_length=1)] | None,
+        Field(description="a list of column names or positions, or a range such as '0:5'"),
+    ] = None
+
+
+ClassWeight = Annotated[float, Field(ge=0)]
 
 
 class CheckpointSpec(Section):
@@ -113,6 +141,10 @@ class FitSpec(Section):
     shuffle: Annotated[bool, Field(description="true or false")] = True
     checkpoint: Annotated[
         CheckpointSpec | None, Field(description="a mapping of every (epochs) and minutes")
+    ] = None
+    class_weight: Annotated[
+        str | dict[str, ClassWeight] | None,
+        Field(description="'balanced', or a mapping of class names to positive numbers"),
     ] = None
     engine: Annotated[
         str, Field(pattern="^(compiled|keras)$", description="'compiled' or 'keras' (stock model.fit)")
@@ -168,6 +200,13 @@ class TunerSpec(Section):
     ] = "train"
 
 
+LossWeight = Annotated[float, Field(ge=0)]
+OutputMetrics = Annotated[
+    list[PartSpec], BeforeValidator(lambda value: value if isinstance(value, list) else [value])
+]
+"""The metrics of one output; one may stand without a list."""
+
+
 class Spec(Section):
     """One experiment."""
 
@@ -180,14 +219,26 @@ class Spec(Section):
     ]
     seed: Annotated[int, Field(ge=0, lt=2**32, description="a whole number from 0 to 4294967295")] = 42
     dataset: Annotated[DatasetSpec, Field(description="a mapping with a name or a path")]
+    inputs: Annotated[
+        dict[str, InputSpec], Field(description="a mapping of input names to {columns: [...]}")
+    ] = {}
     layers: Annotated[
         list[LayerSpec], Field(min_length=1, description="a list such as [Flatten, Dense: {units: 10}]")
     ]
-    loss: Annotated[PartSpec, Field(description="a Keras loss, by name or as {Class: {argument: value}}")]
+    loss: Annotated[
+        PartSpec | dict[str, PartSpec] | None,
+        Field(description="a Keras loss, by name or as {Class: {argument: value}}, or one for each output"),
+    ] = None
+    loss_weights: Annotated[
+        dict[str, LossWeight] | None, Field(description="a mapping of outputs to numbers of at least 0")
+    ] = None
     optimizer: Annotated[
         PartSpec, Field(description="a Keras optimizer, by name or as {Class: {argument: value}}")
     ] = PartSpec(class_name="Adam")
-    metrics: Annotated[list[PartSpec], Field(description="a list of Keras metrics")] = []
+    metrics: Annotated[
+        list[PartSpec] | dict[str, OutputMetrics] | None,
+        Field(description="a list of Keras metrics, or one for each output"),
+    ] = None
     fit: Annotated[FitSpec, Field(description="a mapping of epochs, batch_size, ...")] = FitSpec()
     callbacks: Annotated[list[PartSpec], Field(description="a list of Keras callbacks")] = []
     tuner: Annotated[TunerSpec | None, Field(description="a mapping of algorithm, objective, ...")] = None

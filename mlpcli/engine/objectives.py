@@ -1,0 +1,170 @@
+"""What a spec's losses want of the data, and the losses and metrics of a spec that leaves them out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlpcli.data.dataset import Contract, Output, Wanted
+from mlpcli.data.load import Request
+from mlpcli.spec.graph import spec_graph
+from mlpcli.spec.plugins import KERAS, Catalog
+from mlpcli.spec.schema import LayerSpec, PartSpec, Spec
+
+SYMMETRIC = ("tanh", "hard_tanh", "softsign", "sign", "soft_shrink")
+"""Activations whose values lie on both sides of 0, between -1 and 1."""
+
+
+def fold(name: str) -> str:
+    """A class or short name in one spelling: `SparseCategoricalCrossentropy` has no underscores."""
+    return name.lower().replace("_", "")
+
+
+def wanted_by(loss: PartSpec, catalog: Catalog = KERAS) -> Wanted | None:
+    """What a loss takes, or None when it can be anything."""
+    if catalog.plugins and loss.class_name not in (
+        *KERAS.class_names("losses"),
+        *KERAS.short_names("losses"),
+    ):
+        return None  # a plug-in's
+    name = fold(loss.class_name)
+    if name == "bce" or name.startswith(("binarycrossentropy", "binaryfocal")):
+        return "labels"
+    if name in ("dice", "tversky", "perceptron") or "crossentropy" in name or "hinge" in name:
+        return "classes"
+    return None if name in ("kld", "kldivergence", "circle", "ctc") else "numbers"
+
+
+def gives_scores(loss: PartSpec) -> bool:
+    """Whether a class loss takes outputs that are no probabilities: above 0 for the second class."""
+    return any(word in loss.class_name.lower() for word in ("hinge", "perceptron"))
+
+
+def data_request(spec: Spec, catalog: Catalog = KERAS) -> Request:
+    """What the network of a spec wants of the data."""
+    layers = output_layers(spec)
+    losses = {name: spec.loss.get(name) if isinstance(spec.loss, dict) else spec.loss for name in layers}
+    wanted = {
+        name: wanted_by(loss, catalog) if loss is not None else _wanted_by_layer(layers[name], spec)
+        for name, loss in losses.items()
+    }
+    symmetric = frozenset(name for name, layer in layers.items() if activation_of(layer) in SYMMETRIC)
+    return Request(wanted, symmetric, spec.inputs, spec.fit.class_weight)
+
+
+def output_layers(spec: Spec) -> dict[str, LayerSpec | None]:
+    """The layer of each output, by its name; the name is empty where there is only one without a name."""
+    graph = spec_graph(spec)
+    places = {node.name: node.index for node in graph.nodes}
+    layers: dict[str, LayerSpec | None] = {
+        name: spec.layers[places[name]] if name in places else None for name in graph.outputs
+    }
+    return layers if graph.named else {"": next(iter(layers.values()))}
+
+
+def activation_of(layer: LayerSpec | None) -> str | None:
+    """The name of a layer's activation: `linear` where there is none, None where it cannot be told."""
+    if layer is None:
+        return None
+    if layer.class_name in ("Softmax", "ReLU", "LeakyReLU"):
+        return layer.class_name.lower()
+    activation = layer.arguments.get("activation", "linear")
+    return activation if isinstance(activation, str) else None
+
+
+def _wanted_by_layer(layer: LayerSpec | None, spec: Spec) -> Wanted | None:
+    if spec.dataset.label_separator is not None:
+        return "labels"
+    if spec.dataset.target_scaling is not None:
+        return "numbers"
+    by_activation: dict[str | None, Wanted] = {
+        "softmax": "classes",
+        "heaviside": "classes",
+        "sigmoid": "labels",
+    }
+    return by_activation.get(activation_of(layer))
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The loss and metrics of one output, and why where they were chosen."""
+
+    loss: PartSpec
+    metrics: list[PartSpec]
+
+
+def complete_spec(spec: Spec, contract: Contract) -> tuple[Spec, list[str]]:
+    """The spec with a loss and metrics, chosen where it has none, and a line on each choice."""
+    if spec.loss is not None and spec.metrics is not None:
+        return spec, []
+    layers = output_layers(spec)
+    chosen = {each.name: _objective(each, layers.get(each.name)) for each in contract.outputs}
+    notes = []
+    update: dict[str, Any] = {}
+    if spec.loss is None:
+        update["loss"] = _single({name: each.loss for name, each in chosen.items()})
+        notes.append(f"loss: {_told(chosen, contract, lambda each: [each.loss])}")
+    if spec.metrics is None:
+        update["metrics"] = _single({name: each.metrics for name, each in chosen.items()})
+        notes.append(f"metrics: {_told(chosen, contract, lambda each: each.metrics)}")
+    return spec.model_copy(update=update), notes
+
+
+def _single(values: Mapping[str, Any]) -> Any:
+    return values[""] if "" in values else dict(values)
+
+
+def _told(chosen: Mapping[str, Objective], contract: Contract, parts: Any) -> str:
+    """`mse, chosen for a target of numbers`."""
+    texts = []
+    for each in contract.outputs:
+        names = ", ".join(_part_text(part) for part in parts(chosen[each.name]))
+        where = f" ({each.name})" if each.name else ""
+        texts.append(f"{names}{where}, chosen for {target_text(each)}")
+    return "; ".join(texts)
+
+
+def _part_text(part: PartSpec) -> str:
+    if not part.arguments:
+        return part.class_name
+    return part.class_name + "(" + ", ".join(f"{k}: {v}" for k, v in part.arguments.items()) + ")"
+
+
+def target_text(output: Output) -> str:
+    """A target's kind in words."""
+    count = len(output.classes or ())
+    words = {
+        "numbers": "a target of numbers",
+        "classes": f"a target of {count} classes",
+        "one_hot": f"one-hot rows of {count} classes",
+        "labels": f"a target of {count} labels, any number of them a row",
+    }
+    return words[output.kind]
+
+
+def _objective(output: Output, layer: LayerSpec | None) -> Objective:
+    """Cross-entropy for classes and labels, from logits where the output has no activation; else MSE."""
+    activation = activation_of(layer)
+    if output.kind == "numbers":
+        return Objective(_part("mse"), [_part("RootMeanSquaredError"), _part("mae")])
+    if activation in ("heaviside", "sign"):
+        return Objective(_part("perceptron"), [_part("binary_accuracy")])
+    units = layer.arguments.get("units") if layer is not None else None
+    binary = output.kind == "labels" or (output.kind == "classes" and units == 1)
+    class_name = "BinaryCrossentropy" if binary else "CategoricalCrossentropy"
+    if output.kind == "classes" and not binary:
+        class_name = "SparseCategoricalCrossentropy"
+    metrics = [_part("binary_accuracy" if output.kind == "labels" else "accuracy")]
+    if activation == "linear":
+        return Objective(PartSpec(class_name=class_name, arguments={"from_logits": True}), metrics)
+    short = {
+        "BinaryCrossentropy": "binary_crossentropy",
+        "CategoricalCrossentropy": "categorical_crossentropy",
+        "SparseCategoricalCrossentropy": "sparse_categorical_crossentropy",
+    }
+    return Objective(_part(short[class_name]), metrics)
+
+
+def _part(name: str) -> PartSpec:
+    return PartSpec(class_name=name)

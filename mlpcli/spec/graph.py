@@ -1,0 +1,335 @@
+"""The layers of a spec as a graph: who reads whom, in an order in which everyone comes after what it reads.
+
+A layer reads the layer above it unless `from` says otherwise; `repeat` makes copies one after the other.
+Problems are collected, never raised, so that they come with all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlpcli.errors import KeyPath, Problem, listing, nearest
+from mlpcli.spec import keras_names
+from mlpcli.spec.schema import OWN_LAYER_KEYS, Spec
+
+ONLY_INPUT = "input"
+"""The name of an input that the spec does not name."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One layer of the network.
+
+    name: its own, or Keras's way of naming: `dense`, `dense_1`; copies are `name_1`, `name_2`, ...
+    index: its position in the spec's list.
+    sources: the layers and inputs that it reads.
+    many: they were written as a list.
+    """
+
+    name: str
+    index: int
+    sources: tuple[str, ...]
+    many: bool
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The network: its inputs, its layers in an order fit for building, and the layers that are outputs.
+
+    named: the outputs have names, in the data, the loss or the metrics; otherwise there is only one.
+    """
+
+    inputs: tuple[str, ...]
+    nodes: tuple[Node, ...]
+    outputs: tuple[str, ...]
+    named: bool
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One item of the spec's list, with the names of its copies (none, when repeated 0 times)."""
+
+    index: int
+    names: tuple[str, ...]
+    sources: tuple[str, ...] | None
+    many: bool
+    own: str | None
+
+
+def spec_graph(spec: Spec) -> Graph:
+    """The graph of a checked spec."""
+    layers = [
+        {layer.class_name: layer.arguments, "name": layer.name, "from": layer.sources, "repeat": layer.repeat}
+        for layer in spec.layers
+    ]
+    loss = spec.loss if isinstance(spec.loss, dict) else None
+    metrics = spec.metrics if isinstance(spec.metrics, dict) else None
+    data = {
+        "dataset": {"target": spec.dataset.target},
+        "inputs": spec.inputs,
+        "layers": layers,
+        "loss": loss,
+        "loss_weights": spec.loss_weights,
+        "metrics": metrics,
+    }
+    graph, problems = read_graph(data)
+    assert graph is not None, problems
+    return graph
+
+
+def read_graph(data: Mapping[str, Any]) -> tuple[Graph | None, list[Problem]]:
+    """The graph of a spec's plain values, or None and what is wrong with it.
+
+    Values that are not of the right type are left to the schema to complain about.
+    """
+    layers = data.get("layers")
+    if not isinstance(layers, list) or not layers:
+        return None, []
+    inputs = data.get("inputs")
+    inputs = tuple(map(str, inputs)) if isinstance(inputs, Mapping) else ()
+    return _Reader(data, layers, inputs).read()
+
+
+def output_keys(data: Mapping[str, Any]) -> dict[str, KeyPath]:
+    """The names of outputs that a spec uses, each with the place of its first use."""
+    target = data["dataset"].get("target") if isinstance(data.get("dataset"), Mapping) else None
+    found: dict[str, KeyPath] = {}
+    for path, value in (
+        (("dataset", "target"), target),
+        (("loss",), data.get("loss") if is_by_output(data.get("loss"), data) else None),
+        (("loss_weights",), data.get("loss_weights")),
+        (("metrics",), data.get("metrics")),
+    ):
+        for name in value if isinstance(value, Mapping) else ():
+            found.setdefault(str(name), (*path, str(name)))
+    return found
+
+
+def is_by_output(loss: Any, data: Mapping[str, Any]) -> bool:
+    """Whether a loss is a mapping of outputs to losses, rather than one loss with its arguments.
+
+    A part is one class with a mapping of arguments, and classes begin with a capital letter.
+    """
+    if not isinstance(loss, Mapping):
+        return False
+    if len(loss) != 1:
+        return bool(loss)
+    ((name, value),) = loss.items()
+    target = data["dataset"].get("target") if isinstance(data.get("dataset"), Mapping) else None
+    layers = data.get("layers")
+    names = [layer.get("name") for layer in layers or () if isinstance(layer, Mapping)]
+    if name in names or (isinstance(target, Mapping) and name in target):
+        return True
+    is_class = str(name)[:1].isupper() or name in keras_names.short_names("losses")
+    return not is_class or not isinstance(value, Mapping | None)
+
+
+class _Reader:
+    """Reads the list of layers once for their names and once for what they read."""
+
+    def __init__(self, data: Mapping[str, Any], layers: Sequence[Any], inputs: tuple[str, ...]) -> None:
+        self.data, self.layers, self.inputs = data, layers, inputs or (ONLY_INPUT,)
+        self.declared = bool(inputs)
+        self.problems: list[Problem] = []
+        self.entries = self._entries()
+        self.sources: dict[str, tuple[str, ...]] = {}
+        self.places: dict[str, int] = {name: entry.index for entry in self.entries for name in entry.names}
+        self.aliases: dict[str, tuple[str, ...]] = {name: (name,) for name in self.inputs}
+        for entry in self.entries:
+            self.aliases |= {name: (name,) for name in entry.names}
+            if entry.own is not None:
+                self.aliases[entry.own] = entry.names[-1:]
+
+    def read(self) -> tuple[Graph | None, list[Problem]]:
+        """The graph, or None, and the problems."""
+        if self.problems:  # a name that stands for two layers says nothing of who reads whom
+            return None, self.problems
+        many: dict[str, bool] = {}
+        above: tuple[str, ...] | None = None
+        for entry in self.entries:
+            reads = self._reads(entry, above)
+            for name in entry.names:
+                self.sources[name], many[name] = reads, entry.many and name == entry.names[0]
+                reads = (name,)
+            above = reads
+            if entry.own is not None and not entry.names:
+                self.aliases[entry.own] = reads
+        keys = output_keys(self.data)
+        outputs = self._outputs(keys, above or ())
+        order = self._order()
+        if not self.problems:
+            self.problems += self._unread(outputs, bool(keys))
+        if self.problems:
+            return None, self.problems
+        nodes = tuple(Node(name, self.places[name], self.sources[name], many[name]) for name in order)
+        return Graph(self.inputs if self.declared else (), nodes, outputs, bool(keys)), []
+
+    def _entries(self) -> list[_Entry]:
+        """Every item of the list that names a class, with the names of its layers."""
+        found = []
+        taken: dict[str, str] = {name: f"input {name!r}" for name in self.inputs if self.declared}
+        given = [_own_name(layer) for layer in self.layers]
+        reserved = {*given, *taken}
+        count: dict[str, int] = {}
+        for index, layer in enumerate(self.layers):
+            class_name = _class_of(layer)
+            if class_name is None:
+                continue
+            own, copies = given[index], _copies(layer)
+            if own is not None and own in taken:
+                rule = f"is already the name of {taken[own]}"
+                self.problems.append(Problem(rule, path=("layers", index, "name"), received=own))
+            if own is not None:
+                taken[own] = f"layers[{index}]"
+            names = _names(own, class_name, copies, reserved, count)
+            found.append(_Entry(index, names, *_from(layer), own))
+        return found
+
+    def _reads(self, entry: _Entry, above: tuple[str, ...] | None) -> tuple[str, ...]:
+        path: KeyPath = ("layers", entry.index, "from")
+        if entry.sources is None:
+            if above is None and len(self.inputs) > 1:
+                hint = f"add from: {self.inputs[0]}, or another of {listing(self.inputs)}"
+                rule = "must say which input it reads, there are several"
+                self.problems.append(Problem(rule, path=("layers", entry.index), hint=hint))
+            return above if above is not None else self.inputs[:1]
+        found: list[str] = []
+        for place, source in enumerate(entry.sources):
+            where = (*path, place) if entry.many else path
+            if source not in self.aliases:
+                known = [*self.inputs, *self.places]
+                hint = nearest(source, known) or f"there are {listing(known)}"
+                rule = "no layer or input has this name"
+                self.problems.append(Problem(rule, path=where, received=source, hint=hint))
+            elif not self.aliases[source]:
+                rule = "stands for a layer further down that is repeated 0 times"
+                self.problems.append(Problem(rule, path=where, received=source))
+            found += self.aliases.get(source, ())
+        if len(found) > 1 and not entry.names:
+            rule = "a layer that is repeated 0 times can stand for one layer only, not for several"
+            self.problems.append(Problem(rule, path=path, received=list(entry.sources)))
+        return tuple(found)
+
+    def _order(self) -> list[str]:
+        """Every layer after those that it reads; the spec's own order where that will do."""
+        order: list[str] = []
+        done = set(self.inputs)
+        pending = list(self.sources)
+        while pending:
+            waiting = []
+            for name in pending:
+                if all(source in done for source in self.sources[name]):
+                    done.add(name)
+                    order.append(name)
+                else:
+                    waiting.append(name)
+            if len(waiting) == len(pending):
+                self._tell_circle(waiting, done)
+                return order
+            pending = waiting
+        return order
+
+    def _tell_circle(self, waiting: Sequence[str], done: set[str]) -> None:
+        """Follow the layers that wait for each other until one comes again."""
+        trail: list[str] = []
+        name = waiting[0]
+        while name not in trail:
+            trail.append(name)
+            name = next(source for source in self.sources[name] if source not in done)
+        circle = trail[trail.index(name) :]
+        first = min(range(len(circle)), key=lambda place: self.places[circle[place]])
+        turned = [*circle[first:], *circle[: first + 1]]
+        rule = f"layers read each other in a circle: {' reads '.join(turned)}"
+        path: KeyPath = ("layers", self.places[turned[0]], "from")
+        self.problems.append(Problem(rule, path=path, hint="let one of them read a layer outside the circle"))
+
+    def _outputs(self, keys: Mapping[str, KeyPath], last: tuple[str, ...]) -> tuple[str, ...]:
+        """The layers that are outputs: those that the spec names as such, else the last one."""
+        if not keys:
+            return last
+        found: list[str] = []
+        for name, path in keys.items():
+            if name in self.aliases and name not in self.inputs:
+                found += self.aliases[name]
+            else:
+                hint = nearest(name, self.places) or f"the layers are {listing(self.places)}"
+                hint += "; give the output layer this name" if "did you mean" not in hint else ""
+                rule = "no layer has this name, so it cannot be an output"
+                self.problems.append(Problem(rule, path=path, received=name, hint=hint))
+        self.problems += self._without_loss(keys)
+        return tuple(dict.fromkeys(found))
+
+    def _without_loss(self, keys: Mapping[str, KeyPath]) -> Iterator[Problem]:
+        """Outputs that a mapping of losses, or of targets, leaves out."""
+        dataset = self.data.get("dataset")
+        target = dataset.get("target") if isinstance(dataset, Mapping) else None
+        loss = self.data.get("loss")
+        for name, path in keys.items():
+            if isinstance(loss, Mapping) and is_by_output(loss, self.data) and name not in loss:
+                yield Problem("has no loss", path=path, received=name, hint=f"add {name}: ... to loss")
+            elif isinstance(target, Mapping) and name not in target:
+                hint = nearest(name, target) or f"add {name}: COLUMN to dataset.target"
+                yield Problem("has no target", path=path, received=name, hint=hint)
+
+    def _unread(self, outputs: tuple[str, ...], named: bool) -> Iterator[Problem]:
+        """Layers and inputs that lead nowhere."""
+        read = {source for sources in self.sources.values() for source in sources} | {*outputs}
+        for name, index in self.places.items():
+            if name not in read:
+                hint = "name it in another layer's from, or make it an output with dataset.target: {"
+                hint += f"{name}: COLUMN" + ", ...}"
+                yield Problem("nothing reads this layer", path=("layers", index), received=name, hint=hint)
+        for name in self.inputs if self.declared else ():
+            if name not in read:
+                hint = f"write from: {name} in a layer, or remove it"
+                yield Problem("no layer reads this input", path=("inputs", name), received=name, hint=hint)
+
+
+def _class_of(layer: Any) -> str | None:
+    if isinstance(layer, str):
+        return layer
+    if not isinstance(layer, Mapping):
+        return None
+    classes = [str(key) for key in layer if key not in OWN_LAYER_KEYS]
+    return classes[0] if len(classes) == 1 else None
+
+
+def _own_name(layer: Any) -> str | None:
+    if not isinstance(layer, Mapping):
+        return None
+    arguments = next((v for k, v in layer.items() if k not in OWN_LAYER_KEYS and isinstance(v, Mapping)), {})
+    name = layer.get("name") or arguments.get("name")
+    return name if isinstance(name, str) else None
+
+
+def _copies(layer: Any) -> int:
+    repeat = layer.get("repeat", 1) if isinstance(layer, Mapping) else 1
+    return repeat if isinstance(repeat, int) and not isinstance(repeat, bool) and repeat >= 0 else 1
+
+
+def _from(layer: Any) -> tuple[tuple[str, ...] | None, bool]:
+    sources = layer.get("from") if isinstance(layer, Mapping) else None
+    if isinstance(sources, str):
+        return (sources,), False
+    if isinstance(sources, list | tuple) and sources and all(isinstance(each, str) for each in sources):
+        return tuple(sources), True
+    return None, False
+
+
+def _names(
+    own: str | None, class_name: str, copies: int, reserved: set[str | None], count: dict[str, int]
+) -> tuple[str, ...]:
+    """The names of a layer's copies; Keras's own way where the spec gives none."""
+    if own is not None:
+        return (own,) if copies == 1 else tuple(f"{own}_{place + 1}" for place in range(copies))
+    stem = keras_names.snake_case(class_name)
+    names: list[str] = []
+    while len(names) < copies:
+        number = count.get(stem, 0)
+        count[stem] = number + 1
+        name = f"{stem}_{number}" if number else stem
+        if name not in reserved:
+            names.append(name)
+    return tuple(names)
