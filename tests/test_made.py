@@ -48,7 +48,7 @@ def test_a_cloud_is_made_from_rows_noise_and_seed(name: str, tmp_path: Path) -> 
         "validation": 32,
         "test": 40,
     }
-    assert len(dataset.contract.classes or ()) == 2
+    assert len(dataset.contract.output.classes or ()) == 2
     y = np.concatenate([split.y for split in dataset.splits().values()])
     assert 80 <= y.sum() <= 120
     again = _load(tmp_path, f"{{name: {name}, rows: 200, noise: 0.05, seed: 9}}")
@@ -70,8 +70,8 @@ def test_without_a_seed_of_its_own_a_cloud_follows_the_specs(tmp_path: Path) -> 
 def _whole(tmp_path: Path, section: str) -> tuple[Any, Any, tuple[str, ...]]:
     dataset = _load(tmp_path, section)
     assert list(dataset.splits()) == ["train"]
-    assert dataset.contract.classes is not None
-    return dataset.train.x, dataset.train.y, dataset.contract.classes
+    assert dataset.contract.output.classes is not None
+    return dataset.train.x, dataset.train.y, dataset.contract.output.classes
 
 
 def test_the_clouds_have_the_shapes_they_are_named_for(tmp_path: Path) -> None:
