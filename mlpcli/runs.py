@@ -34,6 +34,9 @@ TENSORBOARD = "tensorboard"
 PLUGINS = "plugins"
 PLOTS = "plots"
 LEARNING_CURVES = "plots/learning_curves.png"
+MODEL_PICTURE = "plots/model.png"
+DECISION_BOUNDARY = "plots/decision_boundary.png"
+SUMMARY = "summary.txt"
 
 RUNNING, COMPLETED, INTERRUPTED, DIVERGED, FAILED = (
     "running",

@@ -54,7 +54,7 @@ def test_the_plan_stands_beside_the_lines_of_the_spec(
         "memory  5.7 KB over TensorFlow's own: data 3.6 KB, weights and optimizer 848 bytes, "
         "one batch 1.2 KB",
         "files   runs/tiny/<date>_<time>/: spec.yaml resolved.yaml run.json history.csv metrics.json "
-        "model.keras saved_model/ checkpoints/ tensorboard/ plots/ lock",
+        "summary.txt model.keras saved_model/ checkpoints/ tensorboard/ plots/ lock",
         f"next    mlpcli train {spec}",
     ]
     assert [path.name for path in spec.parent.iterdir()] == ["tiny.yaml"]

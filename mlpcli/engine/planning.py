@@ -112,7 +112,7 @@ def _bytes(arrays: Any) -> int:
 
 def run_files(spec: Spec) -> tuple[str, ...]:
     """What a finished run of the spec holds; folders end with a slash."""
-    files = [runs.SPEC, runs.RESOLVED, runs.RECORD, runs.HISTORY, runs.METRICS, runs.MODEL]
+    files = [runs.SPEC, runs.RESOLVED, runs.RECORD, runs.HISTORY, runs.METRICS, runs.SUMMARY, runs.MODEL]
     folders = [runs.SAVED_MODEL, runs.CHECKPOINTS, runs.TENSORBOARD, runs.PLOTS]
     folders += [runs.PLUGINS] if spec.plugins else []
     return (*files, *(f"{folder}/" for folder in folders), runs.LOCK)

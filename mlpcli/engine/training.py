@@ -389,6 +389,8 @@ class _Session:
         metrics = self.measure()
         self.clock.lap("metrics")
         self.draw()
+        if self.extent.figures:
+            self._picture()
         self.clock.lap("figures")
         self.record |= {"status": runs.COMPLETED, "metrics": metrics}
         self.save_record()
@@ -429,6 +431,17 @@ class _Session:
                 title=self.loaded.spec.name,
                 best_epoch=self.keeper.best_epoch,
             )
+
+    def _picture(self) -> None:
+        """Draw the model, and what it makes of the plane where there are two features."""
+        from mlpcli.engine import compiled
+        from mlpcli.engine.export import final_outputs
+        from mlpcli.engine.pictures import picture_model
+
+        def predict(rows: Any) -> Any:
+            return final_outputs(self.loaded.spec, self.dataset.contract, compiled.predict(self.model, rows))
+
+        picture_model(self.model, self.dataset, predict, self.run_dir, title=self.loaded.spec.name)
 
     def save_record(self) -> None:
         """Write `run.json` with what is known by now."""

@@ -1,0 +1,169 @@
+"""A model as a graph of boxes: what stands in each, which feeds which, and where each lies on a page."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+SWEEPS = 4
+"""Passes down and up that put boxes near those they are joined to; more change nothing on small graphs."""
+
+
+@dataclass
+class Box:
+    """One layer. `shape` is that of one row's output; `inside` are the layers of a model
+    within the model: name, class, parameters.
+
+    rank: rows of boxes above it; place: its column, in columns from the middle. Set by `lay_out`.
+    """
+
+    name: str
+    kind: str
+    shape: str
+    parameters: int
+    inside: tuple[tuple[str, str, int], ...] = ()
+    rank: int = 0
+    place: float = 0.0
+
+
+@dataclass
+class Graph:
+    """Boxes in the order of computation, and pairs of positions: the first feeds the second.
+
+    bends: of each pair of boxes more than one rank apart, the columns at which it passes the ranks between.
+    """
+
+    boxes: list[Box]
+    edges: list[tuple[int, int]]
+    bends: dict[tuple[int, int], list[float]] = field(default_factory=dict)
+
+    @property
+    def ranks(self) -> int:
+        """Rows of boxes."""
+        return 1 + max((box.rank for box in self.boxes), default=0)
+
+
+def read_graph(model: Any) -> Graph:
+    """The layers of a functional model and how they are joined."""
+    operations = list(model.operations)
+    known = {id(operation): index for index, operation in enumerate(operations)}
+    edges = []
+    for nodes in model._nodes_by_depth.values():
+        for node in nodes:
+            for tensor in node.input_tensors:
+                edge = (known[id(tensor._keras_history.operation)], known[id(node.operation)])
+                if edge not in edges:
+                    edges.append(edge)
+    graph = Graph([_box(operation) for operation in operations], edges)
+    lay_out(graph)
+    return graph
+
+
+def _box(operation: Any) -> Box:
+    kind = type(operation).__name__
+    activation = getattr(getattr(operation, "activation", None), "__name__", "linear")
+    if kind == "InputLayer":
+        kind = "input"
+    elif activation != "linear" and kind not in ("Activation",):
+        kind = f"{kind}, {activation}"
+    parameters = int(operation.count_params()) if hasattr(operation, "count_params") else 0
+    inner = getattr(operation, "layers", None) or ()
+    inside = tuple(
+        (layer.name, type(layer).__name__, int(layer.count_params()))
+        for layer in inner
+        if type(layer).__name__ != "InputLayer"
+    )
+    return Box(operation.name, kind, show_shapes(operation.output), parameters, inside)
+
+
+def show_shapes(tensors: Any) -> str:
+    """The shape of one row of a tensor, or of each of several: `28 x 28`, `1, 1`."""
+    if isinstance(tensors, dict):
+        tensors = list(tensors.values())
+    if isinstance(tensors, list | tuple):
+        return ", ".join(show_shapes(tensor) for tensor in tensors)
+    return " x ".join("any" if size is None else str(size) for size in tensors.shape[1:]) or "1"
+
+
+def lay_out(graph: Graph) -> None:
+    """Give every box its rank and place: layers below what they read, few crossings, joined boxes close.
+
+    Sugiyama, Tagawa and Toda, "Methods for visual understanding of hierarchical system structures" (1981):
+    ranks by the longest way from an input, a stand-in on every rank that a long edge passes, then the order
+    in each rank by the mean place of the neighbours, down and up.
+    """
+    above: dict[int, list[int]] = {index: [] for index in range(len(graph.boxes))}
+    for first, second in graph.edges:
+        above[second].append(first)
+    for index, box in enumerate(graph.boxes):  # in the order of computation: what it reads comes before
+        box.rank = max((graph.boxes[other].rank + 1 for other in above[index]), default=0)
+    rows: list[list[Any]] = [[] for _ in range(graph.ranks)]
+    neighbours: dict[Any, list[Any]] = {}
+    for index, box in enumerate(graph.boxes):
+        rows[box.rank].append(index)
+    for edge in graph.edges:
+        chain = _chain(graph, edge, rows)
+        for one, other in itertools.pairwise(chain):
+            neighbours.setdefault(one, []).append(other)
+            neighbours.setdefault(other, []).append(one)
+    places = _place(rows, neighbours)
+    for index, box in enumerate(graph.boxes):
+        box.place = places[index]
+    for edge in graph.edges:
+        between = range(graph.boxes[edge[0]].rank + 1, graph.boxes[edge[1]].rank)
+        graph.bends[edge] = [places[edge, rank] for rank in between]
+
+
+def _chain(graph: Graph, edge: tuple[int, int], rows: list[list[Any]]) -> list[Any]:
+    """The boxes of an edge with a stand-in, (edge, rank), for every rank between, put into the rows."""
+    between: list[Any] = []
+    for rank in range(graph.boxes[edge[0]].rank + 1, graph.boxes[edge[1]].rank):
+        between.append((edge, rank))
+        rows[rank].append((edge, rank))
+    return [edge[0], *between, edge[1]]
+
+
+def _place(rows: list[list[Any]], neighbours: dict[Any, list[Any]]) -> dict[Any, float]:
+    places: dict[Any, float] = {}
+    rank_of = {item: rank for rank, row in enumerate(rows) for item in row}
+    for row in rows:
+        places |= {item: index - (len(row) - 1) / 2 for index, item in enumerate(row)}
+    for sweep in range(SWEEPS):
+        down = sweep % 2 == 0
+        for rank in range(len(rows)) if down else reversed(range(len(rows))):
+            row = rows[rank]
+            wanted = {
+                item: _mean(
+                    [places[n] for n in neighbours.get(item, []) if (rank_of[n] < rank) == down], places[item]
+                )
+                for item in row
+            }
+            row.sort(key=lambda item, wanted=wanted: wanted[item])  # type: ignore[misc]
+            places |= {item: index - (len(row) - 1) / 2 for index, item in enumerate(row)}
+    return places
+
+
+def _mean(values: list[float], default: float) -> float:
+    return math.fsum(values) / len(values) if values else default
+
+
+def summary_text(model: Any) -> str:
+    """The layers as a table: name, class, shape of one row's output, parameters, and what each reads."""
+    graph = read_graph(model)
+    reads: dict[int, list[str]] = {}
+    for first, second in graph.edges:
+        reads.setdefault(second, []).append(graph.boxes[first].name)
+    rows = [("layer", "class", "output", "parameters", "reads")]
+    for index, box in enumerate(graph.boxes):
+        rows.append((box.name, box.kind, box.shape, f"{box.parameters:,}", ", ".join(reads.get(index, []))))
+        rows += [(f"  {name}", kind, "", f"{count:,}", "") for name, kind, count in box.inside]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = []
+    for name, kind, shape, count, read in rows:
+        left = f"{name:<{widths[0]}}  {kind:<{widths[1]}}  {shape:<{widths[2]}}"
+        lines.append(f"{left}  {count:>{widths[3]}}  {read}".rstrip())
+    trainable = sum(int(math.prod(weight.shape)) for weight in model.trainable_weights)
+    total = f"{int(model.count_params()):,} parameters, {trainable:,} of them trained"
+    return "\n".join([*lines, "", total, ""])

@@ -1,0 +1,159 @@
+"""Pictures of a model: its graph and the plane of its classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlpcli.runs import find_run
+from tests.conftest import Result
+
+
+def _keras() -> Any:
+    from mlpcli.start import import_keras
+
+    return import_keras()
+
+
+@pytest.fixture(scope="module")
+def wide_and_deep() -> Any:
+    """Two inputs, two outputs, and an edge that passes three ranks."""
+    keras = _keras()
+    layers = keras.layers
+    wide, deep = keras.Input((5,), name="wide"), keras.Input((6,), name="deep")
+    hidden = layers.Dense(30, activation="relu", name="hidden1")(layers.Normalization(name="norm_deep")(deep))
+    hidden = layers.Dense(30, activation="relu", name="hidden2")(hidden)
+    joined = layers.Concatenate(name="joined")([layers.Normalization(name="norm_wide")(wide), hidden])
+    outputs = [layers.Dense(1, name="output")(joined), layers.Dense(1, name="aux_output")(hidden)]
+    return keras.Model([wide, deep], outputs, name="wide_and_deep")
+
+
+def test_every_layer_lies_below_what_it_reads(wide_and_deep: Any) -> None:
+    from mlpcli.engine.graph import read_graph
+
+    graph = read_graph(wide_and_deep)
+    ranks = {box.name: box.rank for box in graph.boxes}
+    assert ranks == {
+        "wide": 0,
+        "deep": 0,
+        "norm_wide": 1,
+        "norm_deep": 1,
+        "hidden1": 2,
+        "hidden2": 3,
+        "joined": 4,
+        "aux_output": 4,
+        "output": 5,
+    }
+    joined = {(graph.boxes[first].name, graph.boxes[second].name) for first, second in graph.edges}
+    assert joined == {
+        ("wide", "norm_wide"),
+        ("deep", "norm_deep"),
+        ("norm_deep", "hidden1"),
+        ("hidden1", "hidden2"),
+        ("norm_wide", "joined"),
+        ("hidden2", "joined"),
+        ("joined", "output"),
+        ("hidden2", "aux_output"),
+    }
+
+
+def test_no_two_boxes_or_passing_edges_share_a_place(wide_and_deep: Any) -> None:
+    from mlpcli.engine.graph import read_graph
+
+    graph = read_graph(wide_and_deep)
+    taken = [(box.rank, box.place) for box in graph.boxes]
+    for (first, _), bends in graph.bends.items():
+        taken += [(graph.boxes[first].rank + 1 + step, place) for step, place in enumerate(bends)]
+    assert len(set(taken)) == len(taken)
+    assert sum(len(bends) for bends in graph.bends.values()) == 2  # norm_wide past hidden1 and hidden2
+
+
+def test_an_edge_crosses_no_other_where_it_need_not() -> None:
+    from mlpcli.engine.graph import Box, Graph, lay_out
+
+    names = ["a", "b", "c", "c2", "b2", "a2"]  # a feeds a2 and so on: as they come, all would cross
+    graph = Graph([Box(name, "Dense", "1", 0) for name in names], [(0, 5), (1, 4), (2, 3)])
+    lay_out(graph)
+    place = {box.name: box.place for box in graph.boxes}
+    above = sorted("abc", key=lambda name: place[name])
+    assert sorted("abc", key=lambda name: place[f"{name}2"]) == above
+
+
+def test_the_picture_grows_with_the_model(wide_and_deep: Any, tmp_path: Path) -> None:
+    from matplotlib.image import imread
+
+    from mlpcli.engine.pictures import draw_model
+
+    keras = _keras()
+    inputs = keras.Input((4,))
+    output = inputs
+    for _ in range(60):
+        output = keras.layers.Dense(3, activation="relu")(output)
+    draw_model(keras.Model(inputs, output), tmp_path / "deep.png", title="deep")
+    draw_model(wide_and_deep, tmp_path / "wide.png", title="wide")
+    deep, wide = imread(tmp_path / "deep.png"), imread(tmp_path / "wide.png")
+    assert wide.shape[1] > 1.7 * deep.shape[1]
+    assert 4 * wide.shape[0] < deep.shape[0] <= 6001
+    for image in (deep, wide):  # boxes from the top to the foot
+        inked = np.flatnonzero((image[..., :3].min(axis=2) < 0.7).any(axis=1))
+        assert inked.min() < 0.08 * len(image) + 30
+        assert inked.max() > 0.9 * len(image)
+
+
+def test_the_summary_tells_shapes_parameters_and_what_is_read(wide_and_deep: Any) -> None:
+    from mlpcli.engine.graph import summary_text
+
+    lines = summary_text(wide_and_deep).splitlines()
+    assert lines[0].split() == ["layer", "class", "output", "parameters", "reads"]
+    rows = {line.split()[0]: line.split()[1:] for line in lines[1:-2]}
+    assert rows["hidden1"] == ["Dense,", "relu", "30", "210", "norm_deep"]
+    assert rows["joined"] == ["Concatenate", "35", "0", "norm_wide,", "hidden2"]
+    assert rows["wide"] == ["input", "5", "0"]
+    assert lines[-1] == "1,231 parameters, 1,207 of them trained"
+
+
+def test_the_plane_is_coloured_by_what_the_model_takes_it_for(tmp_path: Path) -> None:
+    from matplotlib.image import imread
+
+    from mlpcli.engine.pictures import CLASS_COLOURS, draw_decision_boundary
+
+    x = np.array([[-1, -1], [1, 1], [-1, 1], [1, -1]], np.float32)
+
+    def right_is_second(points: Any) -> Any:
+        return (points[:, :1] > 0).astype(np.float32)
+
+    draw_decision_boundary(
+        right_is_second,
+        {"train": (x, np.array([0, 1, 0, 1]))},
+        tmp_path / "plane.png",
+        title="plane",
+        features=("a", "b"),
+        classes=("left", "right"),
+    )
+    image = imread(tmp_path / "plane.png")[..., :3]
+    height, width, _ = image.shape
+    left, right = image[height // 2, int(0.25 * width)], image[height // 2, int(0.8 * width)]
+    for colour, name in ((left, CLASS_COLOURS[0]), (right, CLASS_COLOURS[1])):
+        pure = np.array([int(name[start : start + 2], 16) / 255 for start in (1, 3, 5)])
+        np.testing.assert_allclose(colour, 0.5 + 0.5 * pure, atol=0.02)
+
+
+def test_a_run_has_its_pictures_and_a_plane_where_there_are_two_features(
+    mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path, tiny_run: Path
+) -> None:
+    text = """\
+name: plane
+dataset: {name: moons, rows: 100}
+layers: [Dense: {units: 1}]
+loss: {BinaryCrossentropy: {from_logits: true}}
+fit: {epochs: 2}
+"""
+    assert mlpcli("train", spec_file(text), "--runs-dir", tmp_path).status == 0
+    for run, plane in ((find_run("plane", tmp_path), True), (find_run("tiny", tiny_run), False)):
+        assert (run / "plots/model.png").read_bytes()[:4] == b"\x89PNG"
+        assert (run / "plots/decision_boundary.png").exists() is plane
+        assert "parameters" in (run / "summary.txt").read_text(encoding="utf-8")
