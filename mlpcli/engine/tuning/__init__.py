@@ -1,0 +1,1 @@
+"""Searching for hyperparameters: Keras Tuner's algorithms proposing, the compiled loop training."""
