@@ -38,6 +38,9 @@ MODEL_PICTURE = "plots/model.png"
 DECISION_BOUNDARY = "plots/decision_boundary.png"
 SUMMARY = "summary.txt"
 
+WITHIN_SEARCH = ("trials", "promoted")
+"""Folders of a search that hold runs."""
+
 RUNNING, COMPLETED, INTERRUPTED, DIVERGED, FAILED = (
     "running",
     "completed",
@@ -59,8 +62,9 @@ class Run:
 
     @property
     def label(self) -> str:
-        """`name/timestamp`, as every command takes it."""
-        return f"{self.folder.parent.name}/{self.folder.name}"
+        """`name/timestamp`, as every command takes it; of a search's trial, `name/timestamp/trials/0001`."""
+        parts = self.folder.absolute().parts
+        return "/".join(parts[-4:] if parts[-2] in WITHIN_SEARCH else parts[-2:])
 
     @property
     def status(self) -> str:

@@ -1,29 +1,27 @@
-"""Searches on disk: what `search.json` says, and the one process that may write it.
+"""Searches on disk: what `search.json` says.
 
 A search is a run folder with `search.json`, `trials/0001/` and so on, each a run folder too, and in the end
-`best.yaml` and the promoted run's own files. `search.json` is written whole after every event, so that what it
-says is true however the search ended; everything else about a search can be made again from it.
+`best.yaml` and the promoted run's own files. `search.json` is written whole after every event, so that what
+it says is true however the search ended; everything else about a search can be made again from it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-from collections.abc import Iterator
+import statistics
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mlpcli.errors import Problem, RunError
 from mlpcli.files import write_json
+from mlpcli.runs import is_locked
 
 SEARCH = "search.json"
 SEARCHED = "search.yaml"  # the spec with every override in it, and its hyperparameters still to be chosen
 BEST = "best.yaml"
 TRIALS = "trials"
 PROMOTED = "promoted"
-LOCK = "search.lock"
 VERSION = 1
 
 RUNNING, COMPLETED, FAILED = "running", "completed", "failed"
@@ -62,6 +60,7 @@ class Trial:
     epochs: int | None = None
     initial_epoch: int = 0
     source: int | None = None
+    source_folder: str = ""
     status: str = RUNNING
     starts: int = 1
     folder: str = ""
@@ -89,13 +88,31 @@ class Promotion:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class Standing:
+    """How one of the best did over several seeds: the mean and standard deviation of its scores."""
+
+    trial: int
+    scores: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """Mean score."""
+        return statistics.fmean(self.scores)
+
+    @property
+    def deviation(self) -> float | None:
+        """Standard deviation of the scores, or None with fewer than two."""
+        return statistics.stdev(self.scores) if len(self.scores) > 1 else None
+
+
 @dataclass
 class Search:
     """A search's whole state; `save` after every change.
 
     events: ("start" or "end", number of the trial), in their order: replaying them makes the algorithm's
         state again.
-    winner: number of the trial that was promoted; final: whether the promoted run is complete.
+    winner: number of the trial that was promoted.
     """
 
     folder: Path
@@ -111,8 +128,19 @@ class Search:
     events: list[tuple[str, int]] = field(default_factory=list)
     promotions: list[Promotion] = field(default_factory=list)
     winner: int | None = None
-    final: bool = False
+    finished: bool = False  # nothing is left to do, unless more trials are asked for
     seconds: float = 0.0  # spent on it, over all sittings
+
+    @property
+    def label(self) -> str:
+        """`name/timestamp`, as every command takes it."""
+        return f"{self.folder.parent.name}/{self.folder.name}"
+
+    def progress(self) -> str:
+        """How far it has come: "3 trials are done, 1 was begun"."""
+        done = len(self.trials) - len(self.unfinished())
+        begun = f", {len(self.unfinished())} begun" if self.unfinished() else ""
+        return f"{done} {'trial is' if done == 1 else 'trials are'} done{begun}"
 
     def trial(self, number: int) -> Trial:
         """The trial of a number, counted from 1."""
@@ -121,6 +149,17 @@ class Search:
     def best_first(self) -> list[Trial]:
         """Completed trials, the best first."""
         return self.objective.best_first(self.trials)
+
+    def standings(self) -> list[Standing]:
+        """The promoted trials, the best mean first; those of which a training failed come last."""
+        found = []
+        for number in dict.fromkeys(promotion.trial for promotion in self.promotions):
+            scores = [p.score for p in self.promotions if p.trial == number and p.score is not None]
+            if scores:
+                found.append(Standing(number, tuple(scores)))
+        sign = -1 if self.objective.direction == "max" else 1
+        most = max((len(standing.scores) for standing in found), default=0)
+        return sorted(found, key=lambda s: (len(s.scores) < most, sign * s.mean, s.trial))
 
     def unfinished(self) -> list[Trial]:
         """Trials that were started and have no end."""
@@ -167,23 +206,12 @@ def load_search(folder: Path) -> Search:
     return Search(folder=folder, **document)
 
 
-@contextlib.contextmanager
-def holding(folder: Path) -> Iterator[None]:
-    """Be the one process that runs a search; a process that died does not keep others out.
-
-    Raises:
-        RunError: another process is running it.
-    """
-    import fcntl
-
-    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            rule = f"search {folder.parent.name}/{folder.name} is being run by another process"
-            hint = "wait for it, or join it as a worker: mlpcli tune SPEC --role worker --address HOST:PORT"
-            raise RunError(Problem(rule, hint=hint)) from None
-        yield
-    finally:
-        os.close(handle)
+def unfinished_search(runs_dir: Path, name: str, space: dict[str, Any]) -> Search | None:
+    """The newest search of an experiment, if it has the same space and was not brought to its end."""
+    folder = runs_dir / name
+    found = sorted(folder.glob(f"*/{SEARCH}")) if folder.is_dir() else []
+    if not found:
+        return None
+    search = load_search(found[-1].parent)
+    whole = json.loads(json.dumps(space))  # lists for tuples, as in the file
+    return None if search.finished or search.space != whole or is_locked(search.folder) else search

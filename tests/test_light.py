@@ -22,10 +22,13 @@ ALLOWED: dict[str, set[str]] = {
     "runs": {"errors", "files"},
     "spec": {"errors", "spec"},
     "data": {"errors", "start", "spec", "data"},
-    "engine": {"errors", "files", "signals", "start", "runs", "spec", "data", "engine"},
+    "engine": {"errors", "files", "signals", "start", "runs", "searches", "spec", "data", "engine"},
+    "searches": {"errors", "files", "runs"},
     "report": {"errors", "runs", "engine"},  # the last two for their types alone, never at run time
+    "report_search": {"spec", "report", "searches", "engine"},  # engine for its types alone
     "report_plan": {"errors", "engine", "spec", "report"},  # engine and spec for their types alone
-    "cli": {"errors", "runs", "signals", "spec", "data", "engine", "report", "report_plan", "cli"},
+    "cli": {"errors", "runs", "signals", "searches", "spec", "data", "engine", "report", "report_plan", "cli"}
+    | {"report_search"},
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -17,6 +17,7 @@ from mlpcli.cli.evaluate import evaluate
 from mlpcli.cli.predict import predict
 from mlpcli.cli.schema import schema
 from mlpcli.cli.train import train
+from mlpcli.cli.tune import tune
 
 EXIT_DONE, EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -30,6 +31,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(epilog="Example: mlpcli train configs/digits.yaml --set fit.epochs=5")(train)
+app.command(epilog="Example: mlpcli tune configs/chapter/fashion_random_search.yaml --workers 2")(tune)
 app.command(epilog="Example: mlpcli check configs/digits.yaml")(check)
 app.command(epilog="Example: mlpcli evaluate digits")(evaluate)
 app.command(epilog="Example: mlpcli predict digits rows.npy -o predictions.csv")(predict)

@@ -95,11 +95,12 @@ def best_monitor(spec: Spec, *, validation: bool) -> tuple[str, bool]:
         if part.class_name in ("ModelCheckpoint", "EarlyStopping") and "monitor" in part.arguments:
             monitor = str(part.arguments["monitor"])
             mode = part.arguments.get("mode", "auto")
-            return monitor, mode == "max" or (mode == "auto" and _more_is_better(monitor))
+            return monitor, mode == "max" or (mode == "auto" and more_is_better(monitor))
     return ("val_loss" if validation else "loss"), False
 
 
-def _more_is_better(name: str) -> bool:
+def more_is_better(name: str) -> bool:
+    """Whether a metric of this name is better the greater it is."""
     words = ("acc", "auc", "precision", "recall", "f1", "fbeta", "r2", "iou", "similarity", "at_")
     return any(word in name for word in words)
 

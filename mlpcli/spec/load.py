@@ -46,12 +46,15 @@ class LoadedSpec:
         return self.file.resolve().parent
 
 
-def load_spec(spec_path: Path, *, settings: Sequence[str] = ()) -> LoadedSpec:
+def load_spec(spec_path: Path, *, settings: Sequence[str] = (), stands_for: Path | None = None) -> LoadedSpec:
     """Read and check a spec; `settings` are the values of `--set`.
+
+    stands_for: the spec that this is a copy of; relative paths start from its folder, not the copy's.
 
     Raises:
         SpecError: with every problem that can be known without the data, in the order of the file.
     """
+    file = stands_for or spec_path
     source = apply_settings(read_spec_text(spec_path), settings)
     problems = list(source.problems)
     if EXTENDS in source.data:  # what the file itself extends is in the text by now
@@ -59,13 +62,13 @@ def load_spec(spec_path: Path, *, settings: Sequence[str] = ()) -> LoadedSpec:
         problems.append(Problem(rule, source.place((EXTENDS,)), (EXTENDS,), source.data[EXTENDS]))
         source = replace(source, data={key: item for key, item in source.data.items() if key != EXTENDS})
     space, found = find_space(source)
-    plugins, unreadable = read_plugins(source.data.get("plugins", []), spec_path.resolve().parent)
+    plugins, unreadable = read_plugins(source.data.get("plugins", []), file.resolve().parent)
     catalog = Catalog(plugins, complete=not unreadable)
     problems += (locate(problem, source) for problem in (*found, *unreadable))
     raw = spec_path.read_text(encoding="utf-8-sig")
     loaded: LoadedSpec | None = None
     for values in space.variants():  # a mistake in the third optimizer is told before the search, not in it
-        made, others = _with_values(source, space, values, spec_path, raw, catalog)
+        made, others = _with_values(source, space, values, file, raw, catalog)
         loaded = loaded or made
         problems += others
     if problems or loaded is None:

@@ -38,7 +38,7 @@ def resolve_spec(loaded: LoadedSpec, division: dict[str, Any]) -> str:
     document["callbacks"] = [_flat({part.class_name: part.arguments}) for part in spec.callbacks]
     if catalog.plugins:  # the run's own copies
         document["plugins"] = [f"{PLUGINS_FOLDER}/{plugin.base_name}" for plugin in catalog.plugins]
-    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    return dump(document)
 
 
 def _by_output(value: Any, resolve: Callable[[Any], Any]) -> Any:
@@ -101,6 +101,14 @@ def _flat(part: dict[str, Any]) -> Any:
     """`{mse: {}}` as `mse`."""
     ((name, arguments),) = part.items()
     return part if arguments else name
+
+
+def dump(document: Any, *, flow: bool | None = False) -> str:
+    """Plain values as YAML that our reader reads back the same; `flow` None writes leaves in one line."""
+    text: str = yaml.dump(
+        document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100, default_flow_style=flow
+    )
+    return text
 
 
 class _Dumper(yaml.SafeDumper):

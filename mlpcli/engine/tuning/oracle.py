@@ -1,8 +1,9 @@
 """Keras Tuner's algorithms as plain functions of what has happened so far.
 
-Keras Tuner's oracles propose values and learn from scores. Theirs are the algorithms; files, processes, failures
-and resuming are ours, because theirs can hang, mix up trials and lose them. An oracle is never saved: its state is
-made again by replaying a search's events, and what it proposes next depends on those events and the seed alone.
+Keras Tuner's oracles propose values and learn from scores. Theirs are the algorithms; files, processes,
+failures and resuming are ours, because theirs can hang, mix up trials and lose them. An oracle is never
+saved: its state is made again by replaying a search's events, and what it proposes next depends on those
+events and the seed alone.
 """
 
 from __future__ import annotations
@@ -119,7 +120,8 @@ class Oracle:
 
     def _start_again(self, trial: Trial) -> None:
         """Start a trial with the values it had, without the cost of choosing them."""
-        values = {name: self._to_tuner(self.space[name], value) for name, value in trial.proposed.items()}
+        proposed = self.space.defaults | trial.proposed  # parameters may have come since
+        values = {parameter.name: _to_tuner(parameter, proposed[parameter.name]) for parameter in self.space}
         self._oracle.populate_space = lambda trial_id: {"status": "RUNNING", "values": values}
         try:
             self.propose()
@@ -144,9 +146,6 @@ class Oracle:
             numbers[source] if source is not None else None,
         )
 
-    def _to_tuner(self, parameter: Parameter, value: Any) -> Any:
-        return _index(parameter, value) if parameter.kind == CHOICE else value
-
 
 @contextmanager
 def _keras_tuner() -> Iterator[Any]:
@@ -170,7 +169,7 @@ def _hyperparameters(tuner: Any, space: Space) -> Any:
         conditions = []
         for condition in parameter.conditions:
             parent = space[condition.parent]
-            values = [_index(parent, v) if parent.kind == CHOICE else v for v in condition.values]
+            values = [_to_tuner(parent, value) for value in condition.values]
             conditions.append(Parent(parent.name, values))
         made.merge([_hyperparameter(kinds, parameter, conditions)])
     return made
@@ -196,6 +195,10 @@ def _hyperparameter(kinds: Any, parameter: Parameter, conditions: list[Any]) -> 
 
 def _index(parameter: Parameter, label: Any) -> str:
     return str(next(i for i, option in enumerate(parameter.options) if same(option.label, label)))
+
+
+def _to_tuner(parameter: Parameter, value: Any) -> Any:
+    return _index(parameter, value) if parameter.kind == CHOICE else value
 
 
 def _from_tuner(parameter: Parameter, value: Any) -> Any:

@@ -1,0 +1,207 @@
+"""The pictures of a search: scores over trials, each parameter, all of them together, and what mattered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mlpcli import runs
+from mlpcli.engine.tuning.importance import position
+from mlpcli.files import write_with
+from mlpcli.searches import FAILED, Search, Trial
+from mlpcli.spec.space import BOOLEAN, CHOICE, Parameter, Space, show_label
+
+POINT, BEST_COLOR, INK, FAINT = "#3366aa", "#dd7733", "#444444", "#bbbbbb"
+SCORES, PARAMETERS = f"{runs.PLOTS}/scores.png", f"{runs.PLOTS}/parameters.png"
+PARALLEL, IMPORTANCE = f"{runs.PLOTS}/parallel.png", f"{runs.PLOTS}/importance.png"
+COLORS = "viridis"
+MOST_LABELS = 8
+
+
+def draw_search(search: Search, space: Space, importance: dict[str, float]) -> None:
+    """Draw all four into `plots/`; `importance` may be empty, and then has no picture."""
+    draw_scores(search, search.folder / SCORES)
+    draw_parameters(search, space, search.folder / PARAMETERS)
+    draw_parallel(search, space, search.folder / PARALLEL)
+    if importance:
+        draw_importance(importance, search.folder / IMPORTANCE, title=_title(search))
+
+
+def draw_scores(search: Search, target: Path) -> None:
+    """The score of each trial in its turn, and the best so far."""
+    figure, axes = _figure(7.2, 4.0)
+    done = [trial for trial in search.trials if trial.score is not None]
+    numbers, scores = [trial.number for trial in done], [trial.score for trial in done]
+    best: list[float] = []
+    for trial in done:
+        score = trial.score or 0.0
+        best.append(score if not best or search.objective.better(score, best[-1]) else best[-1])
+    axes.step(numbers, best, where="post", color=BEST_COLOR, linewidth=1.4, label="best so far")
+    axes.plot(numbers, scores, "o", color=POINT, markersize=5, label="trial")
+    _mark_failed(axes, search)
+    axes.set(xlabel="trial", ylabel=search.objective.name, title=_title(search))
+    _whole_numbers(axes.xaxis)
+    axes.margins(x=0.04, y=0.08)
+    axes.legend(frameon=False)
+    write_with(target, lambda path: figure.savefig(path))
+
+
+def _mark_failed(axes: Any, search: Search) -> None:
+    failed = [trial.number for trial in search.trials if trial.status == FAILED]
+    if failed:
+        low, _ = axes.get_ylim()
+        axes.plot(
+            failed, [low] * len(failed), "x", color="#bb2222", markersize=6, label="failed", clip_on=False
+        )
+
+
+def draw_parameters(search: Search, space: Space, target: Path) -> None:
+    """Score against value, a panel for each parameter; trials in which it did not count are left out."""
+    from matplotlib.figure import Figure
+
+    columns = min(3, len(space))
+    rows = -(-len(space) // columns)
+    figure = Figure(figsize=(3.6 * columns + 0.6, 3.0 * rows + 0.5), dpi=110, layout="constrained")
+    trials = search.best_first()
+    for index, parameter in enumerate(space):
+        axes = figure.add_subplot(rows, columns, index + 1)
+        _style(axes)
+        counted = [trial for trial in trials if parameter.name in trial.values]
+        places = [position(parameter, trial.values[parameter.name]) for trial in counted]
+        scores = [trial.score or 0.0 for trial in counted]
+        axes.plot(places, scores, "o", color=POINT, markersize=4.5, alpha=0.8)
+        if counted and counted[0] is trials[0]:
+            axes.plot(places[:1], scores[:1], "o", color=BEST_COLOR, markersize=7, label="best")
+            axes.legend(frameon=False, fontsize=8)
+        axes.set_xlabel(_shortened(parameter.name))
+        if index % columns == 0:
+            axes.set_ylabel(search.objective.name)
+        _label_axis(axes.xaxis, parameter)
+        _margins(axes, parameter)
+    figure.suptitle(_title(search))
+    write_with(target, lambda path: figure.savefig(path))
+
+
+def draw_parallel(search: Search, space: Space, target: Path) -> None:
+    """A line for each trial over an axis for each parameter and the score, coloured by score."""
+    from matplotlib import colormaps
+    from matplotlib.colors import Normalize
+    from matplotlib.figure import Figure
+
+    trials = search.best_first()[::-1]  # the best on top
+    scores = [trial.score or 0.0 for trial in trials]
+    names = [*(_shortened(name, 16) for name in space.names), search.objective.name]
+    figure = Figure(figsize=(max(6.0, 1.6 * len(names) + 1.5), 4.4), dpi=110, layout="constrained")
+    axes = figure.add_subplot()
+    low, high = min(scores), max(scores)
+    scale = Normalize(low, high if high > low else low + 1e-9)
+    for trial, score in zip(trials, scores, strict=True):
+        heights = [_height(parameter, trial) for parameter in space]
+        points = [(x, y) for x, y in enumerate(heights) if y is not None]
+        points.append((len(space), float(scale(score))))
+        x, y = zip(*points, strict=True)
+        wide = 2.4 if trial is trials[-1] else 1.2
+        axes.plot(
+            x, y, color=colormaps[COLORS](scale(score)), linewidth=wide, alpha=0.9, marker="o", markersize=3
+        )
+    for index, parameter in enumerate(space):
+        _draw_axis(axes, index, _ticks(parameter))
+    _draw_axis(
+        axes, len(space), [(0.0, f"{low:.4g}"), (1.0, f"{high:.4g}")] if high > low else [(0.0, f"{low:.4g}")]
+    )
+    axes.set_xticks(range(len(names)), names, rotation=20 if len(names) > 5 else 0)
+    axes.tick_params(length=0)
+    axes.set(yticks=[], xlim=(-0.25, len(names) - 0.55), ylim=(-0.06, 1.08), title=_title(search))
+    axes.spines[:].set_visible(False)
+    write_with(target, lambda path: figure.savefig(path))
+
+
+def _height(parameter: Parameter, trial: Trial) -> float | None:
+    """Where a trial's value lies on its axis, from 0 to 1; None where it does not count."""
+    if parameter.name not in trial.values:
+        return None
+    low, high = _ends(parameter)
+    return (position(parameter, trial.values[parameter.name]) - low) / (high - low) if high > low else 0.5
+
+
+def _ends(parameter: Parameter) -> tuple[float, float]:
+    if parameter.kind in (CHOICE, BOOLEAN):
+        return 0.0, float(len(parameter.labels) - 1)
+    return position(parameter, parameter.minimum), position(parameter, parameter.maximum)
+
+
+def _ticks(parameter: Parameter) -> list[tuple[float, str]]:
+    """Heights and texts on an axis of the parallel picture."""
+    if parameter.kind in (CHOICE, BOOLEAN):
+        last = max(len(parameter.labels) - 1, 1)
+        texts = [_shortened(show_label(label), 12) for label in parameter.labels]
+        return [(index / last if len(texts) > 1 else 0.5, text) for index, text in enumerate(texts)]
+    return [(0.0, f"{parameter.minimum:g}"), (1.0, f"{parameter.maximum:g}")]
+
+
+def _draw_axis(axes: Any, x: int, ticks: list[tuple[float, str]]) -> None:
+    axes.axvline(x, ymin=0.05, ymax=0.95, color=FAINT, linewidth=1, zorder=0)
+    for height, text in ticks:
+        box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.8}
+        axes.text(x + 0.05, height, text, fontsize=8, color=INK, va="center", bbox=box, zorder=5)
+
+
+def draw_importance(importance: dict[str, float], target: Path, *, title: str) -> None:
+    """A bar for each parameter, the greatest on top."""
+    figure, axes = _figure(6.4, 0.42 * len(importance) + 1.4)
+    names = [_shortened(name) for name in importance][::-1]
+    shares = list(importance.values())[::-1]
+    bars = axes.barh(range(len(names)), shares, color=POINT, height=0.62)
+    axes.bar_label(bars, [f"{share:.0%}" for share in shares], padding=4, fontsize=9, color=INK)
+    axes.set_yticks(range(len(names)), names)
+    axes.set(xlim=(0, max(shares) * 1.14 or 1), xlabel="share of the scores' variation", title=title)
+    axes.grid(visible=False, axis="y")
+    write_with(target, lambda path: figure.savefig(path))
+
+
+def _figure(width: float, height: float) -> tuple[Any, Any]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=110, layout="constrained")
+    axes = figure.add_subplot()
+    _style(axes)
+    return figure, axes
+
+
+def _style(axes: Any) -> None:
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _whole_numbers(axis: Any) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _label_axis(axis: Any, parameter: Parameter) -> None:
+    """Labels of options, powers of ten, or whole numbers, as the parameter has them."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    if parameter.kind in (CHOICE, BOOLEAN):
+        texts = [_shortened(show_label(label), 12) for label in parameter.labels]
+        axis.set_ticks(range(len(texts)), texts if len(texts) <= MOST_LABELS else [""] * len(texts))
+    elif parameter.sampling == "log":
+        axis.set_major_locator(MaxNLocator(4))
+        axis.set_major_formatter(FuncFormatter(lambda exponent, _: f"{10**exponent:.2g}"))
+    elif parameter.kind == "int":
+        axis.set_major_locator(MaxNLocator(5, integer=True))
+
+
+def _margins(axes: Any, parameter: Parameter) -> None:
+    low, high = _ends(parameter)
+    room = 0.5 if parameter.kind in (CHOICE, BOOLEAN) else 0.06 * (high - low or 1.0)
+    axes.set_xlim(low - room, high + room)
+
+
+def _title(search: Search) -> str:
+    return f"{search.name}: {search.algorithm}, {len(search.trials)} trials"
+
+
+def _shortened(text: str, limit: int = 34) -> str:
+    return text if len(text) <= limit else "..." + text[3 - limit :]

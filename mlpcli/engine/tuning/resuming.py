@@ -1,0 +1,154 @@
+"""Going on with a search: as it was, with more trials, or with wider ranges."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mlpcli import runs
+from mlpcli.engine.identity import spec_changes
+from mlpcli.engine.tuning.search import SearchOutcome, SearchWatcher, Sitting, tuner_arguments
+from mlpcli.errors import Problem, RunError, UsageError, show_path, show_value
+from mlpcli.files import sweep, write_text
+from mlpcli.searches import SEARCHED, Search, load_search
+from mlpcli.spec.load import LoadedSpec, load_spec
+from mlpcli.spec.resolve import dump
+from mlpcli.spec.search import is_hyperparameter
+from mlpcli.spec.space import differences
+
+BEGIN_ANEW = "begin anew beside it with --fresh"
+EXTENDABLE = ("RandomSearch", "BayesianOptimization")
+"""Algorithms that can take up trials made in a smaller space."""
+
+
+def resume_search(
+    folder: Path,
+    loaded: LoadedSpec | None = None,
+    *,
+    watcher: SearchWatcher,
+    trials: int | None = None,
+    extend_space: bool = False,
+    workers: int = 1,
+    command: Sequence[str] = (),
+) -> SearchOutcome:
+    """Go on with a search in its own folder; trials that were begun and not ended are begun again.
+
+    loaded: the spec to hold against the search's; None for the search's own.
+    trials: how many there shall be in all.
+
+    Raises:
+        RunError: it is no search, another process runs it, or the spec, its space or its data has changed.
+        UsageError: the search cannot be extended so.
+    """
+    runs.check_inside(folder)
+    with runs.locked(folder):
+        search = load_search(folder)
+        sweep(folder)
+        own = open_spec(search)
+        spec = loaded or own
+        sitting = Sitting.prepare(spec, watcher, command)
+        _check_same(search, own, spec, sitting.dataset.fingerprint, extend_space=extend_space)
+        arguments = tuner_arguments(sitting.tuner, spec, trials)
+        if trials is None and loaded is None:
+            arguments = search.arguments  # --trials of an earlier sitting counts
+        if arguments != search.arguments:
+            search.arguments, search.finished = arguments, False
+            search.winner, search.promotions = None, []  # another may be the best in the end
+        if spec.space.to_json() != own.space.to_json():
+            write_text(folder / SEARCHED, dump({"name": spec.spec.name} | spec.source.data, flow=None))
+            search.space, search.finished = spec.space.to_json(), False
+        search.save()
+        return sitting.run(search, workers=workers)
+
+
+def open_spec(search: Search) -> LoadedSpec:
+    """The spec of a search, from its own folder.
+
+    Raises:
+        RunError: its files are incomplete.
+    """
+    copy, given = search.folder / SEARCHED, search.folder / runs.SPEC
+    if not copy.is_file() or not given.is_file():
+        raise RunError(Problem(f"search {search.label} has no {SEARCHED}", hint=BEGIN_ANEW))
+    loaded = load_spec(copy, stands_for=Path(search.spec))
+    return replace(loaded, raw=given.read_text(encoding="utf-8-sig"))
+
+
+def _check_same(search: Search, own: LoadedSpec, spec: LoadedSpec, data: str, *, extend_space: bool) -> None:
+    """Refuse what would make the scores of old and new trials differ in kind."""
+    name = f"search {search.label}"
+    if data != search.data:
+        raise RunError(Problem(f"{name} was begun with other data", hint=BEGIN_ANEW))
+    if search.objective != _objective(spec, search):
+        raise RunError(Problem(f"{name} has another objective: {search.objective.name}", hint=BEGIN_ANEW))
+    if (tuner := spec.spec.tuner) is not None and tuner.algorithm != search.algorithm:
+        raise RunError(Problem(f"{name} is a {search.algorithm}, not a {tuner.algorithm}", hint=BEGIN_ANEW))
+    changes = spec_changes(_outside_space(own), _outside_space(spec))
+    if changes:
+        told = [Problem(f"{show_path(p)} was {_shown(old)}, is {_shown(new)}") for p, old, new in changes]
+        raise RunError(*told, Problem(f"{name} was begun with another spec", hint=BEGIN_ANEW))
+    before, after = json.loads(json.dumps(search.space)), json.loads(json.dumps(spec.space.to_json()))
+    lines = differences(before, after)
+    if not lines:
+        return
+    if not extend_space:
+        hint = f"take it with --extend-space, or {BEGIN_ANEW}"
+        raise RunError(*map(Problem, lines), Problem(f"{name} was begun with another space", hint=hint))
+    _check_extension(search, before, after)
+
+
+def _objective(spec: LoadedSpec, search: Search) -> Any:
+    given = spec.spec.tuner.objective if spec.spec.tuner else None
+    if given is None:
+        return search.objective if search.objective.name in ("val_loss", "loss") else None
+    if isinstance(given, str):
+        return search.objective if given == search.objective.name else None
+    return replace(search.objective, name=given.name, direction=given.direction)
+
+
+def _check_extension(search: Search, before: dict[str, Any], after: dict[str, Any]) -> None:
+    """Refuse a space that does not hold the old one.
+
+    Raises:
+        UsageError: it does not, or the algorithm cannot take up trials of another space.
+    """
+    if search.algorithm not in EXTENDABLE:
+        rule = f"{search.algorithm} goes through its space in an order of its own and cannot be extended"
+        raise UsageError(Problem(rule, hint=BEGIN_ANEW))
+    problems = []
+    for name, old in before.items():
+        new = after.get(name)
+        if new is None or new["kind"] != old["kind"]:
+            problems.append(Problem(f"{name} cannot {'go' if new is None else 'change its kind'}"))
+        elif "values" in old and any(value not in new["values"] for value in old["values"]):
+            problems.append(Problem(f"{name} must keep its values"))
+        elif "min" in old and (new["min"] > old["min"] or new["max"] < old["max"]):
+            problems.append(Problem(f"{name} must not become narrower"))
+        elif new["conditions"] != old["conditions"]:
+            problems.append(Problem(f"{name} cannot depend on other choices than before"))
+    if problems:
+        rule = "a space can only be extended: trials were made in all of the old one"
+        raise UsageError(*problems, Problem(rule, hint=BEGIN_ANEW))
+
+
+def _outside_space(loaded: LoadedSpec) -> str:
+    """The spec without what is searched and how, as text."""
+    data = {key: value for key, value in loaded.source.data.items() if key != "tuner"}
+    return dump(_blank({"name": loaded.spec.name} | data, ()))
+
+
+def _blank(value: Any, path: tuple[str | int, ...]) -> Any:
+    if is_hyperparameter(value, path):
+        return "searched"
+    if isinstance(value, dict):
+        return {key: _blank(item, (*path, key)) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_blank(item, (*path, index)) for index, item in enumerate(value)]
+    return value
+
+
+def _shown(value: Any) -> str:
+    return "searched" if value == "searched" else show_value(value)

@@ -1,0 +1,350 @@
+"""From a spec with hyperparameters to a finished search: begin or take up, try, promote."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from mlpcli import runs
+from mlpcli.data.dataset import Dataset
+from mlpcli.engine.callbacks import more_is_better
+from mlpcli.engine.checks import log_names
+from mlpcli.engine.records import begin_record, now
+from mlpcli.engine.room import check_place, check_room
+from mlpcli.engine.training import Plan, build_checked, check_callbacks
+from mlpcli.engine.tuning import promotion
+from mlpcli.engine.tuning.importance import importance
+from mlpcli.engine.tuning.ledger import Ledger, TooManyFailures
+from mlpcli.engine.tuning.oracle import Answer, Oracle
+from mlpcli.engine.tuning.trials import TrialRunner
+from mlpcli.errors import MlpcliError, Problem, SpecError, nearest
+from mlpcli.files import write_text
+from mlpcli.runs import Run
+from mlpcli.searches import SEARCHED, Objective, Search, Trial
+from mlpcli.spec.load import LoadedSpec, located
+from mlpcli.spec.resolve import dump
+from mlpcli.spec.schema import TunerSpec
+from mlpcli.spec.tuners import OWN_KEYS, arguments
+
+LOCAL = "this process"
+
+
+class SearchWatcher(Protocol):
+    """What a search tells while it runs; the command line shows it, a program may ignore it."""
+
+    def stage(self, text: str) -> None:
+        """What is being done while no trial runs."""
+
+    def note(self, text: str) -> None:
+        """One line that the user should know."""
+
+    def begin(self, search: Search, loaded: LoadedSpec, planned: int | None) -> None:
+        """The checks have passed; the search has its folder, and perhaps trials from before."""
+
+    def trial_begins(self, trial: Trial) -> None:
+        """A trial starts, or starts again."""
+
+    def trial_epoch(self, number: int, epoch: int, epochs: int, logs: dict[str, float]) -> None:
+        """An epoch of a trial is done."""
+
+    def trial_ends(self, trial: Trial) -> None:
+        """A trial has its result."""
+
+    def promotes(self, trial: Trial, seed: int | None) -> None:
+        """One of the best is trained again: with a seed, or, None, to be kept."""
+
+
+@dataclass(frozen=True)
+class SearchOutcome:
+    """A finished search; `run` is the promoted one, or None where nothing was to be promoted."""
+
+    search: Search
+    run: Run | None
+    metrics: dict[str, dict[str, float]]
+    importance: dict[str, float]
+    seconds: float
+
+
+def begin_search(
+    loaded: LoadedSpec,
+    *,
+    runs_dir: Path,
+    watcher: SearchWatcher,
+    trials: int | None = None,
+    workers: int = 1,
+    command: Sequence[str] = (),
+) -> SearchOutcome:
+    """Search the hyperparameters of a spec, in a new folder.
+
+    trials: instead of the tuner's max_trials.
+
+    Raises:
+        SpecError, DataError: there is nothing to search, or the spec cannot be trained with its defaults.
+        TooManyFailures: several trials in a row failed; the search can be taken up again.
+        KeyboardInterrupt: passed on; the search can be taken up again.
+    """
+    check_place(runs_dir)
+    sitting = Sitting.prepare(loaded, watcher, command)
+    tuner = sitting.tuner
+    search = Search(
+        folder=runs.create_run(runs_dir, loaded.spec.name),
+        name=loaded.spec.name,
+        algorithm=tuner.algorithm,
+        arguments=tuner_arguments(tuner, loaded, trials),
+        objective=sitting.objective,
+        seed=loaded.spec.seed if tuner.seed is None else tuner.seed,
+        space=loaded.space.to_json(),
+        spec=str(loaded.file.resolve()),
+        data=sitting.dataset.fingerprint,
+    )
+    with runs.locked(search.folder):
+        write_text(search.folder / runs.SPEC, loaded.raw)
+        write_text(search.folder / SEARCHED, dump({"name": loaded.spec.name} | loaded.source.data, flow=None))
+        search.save()
+        return sitting.run(search, workers=workers)
+
+
+def tuner_arguments(tuner: TunerSpec, loaded: LoadedSpec, trials: int | None = None) -> dict[str, Any]:
+    """The arguments that Keras Tuner's class gets."""
+    ours = ("objective", "seed", "max_retries_per_trial", "max_consecutive_failed_trials", *OWN_KEYS)
+    names = [name for name in arguments(tuner.algorithm) if name not in ours]
+    given = {name: value for name in names if (value := getattr(tuner, name)) is not None}
+    if tuner.algorithm == "Hyperband":
+        given.setdefault("max_epochs", loaded.spec.fit.epochs)
+        if trials is not None:
+            rule = "Hyperband decides on the number of its trials itself"
+            hint = "set tuner.max_epochs, tuner.factor or tuner.hyperband_iterations"
+            raise SpecError(Problem(rule, hint=hint))
+    return given | ({"max_trials": trials} if trials is not None else {})
+
+
+@dataclass
+class Sitting:
+    """One process's time with a search, from the checks to the end or an interruption."""
+
+    loaded: LoadedSpec
+    tuner: TunerSpec
+    objective: Objective
+    dataset: Dataset
+    record: dict[str, Any]
+    watcher: SearchWatcher
+    command: Sequence[str]
+
+    @classmethod
+    def prepare(cls, loaded: LoadedSpec, watcher: SearchWatcher, command: Sequence[str]) -> Sitting:
+        """Load the data and build the model with every hyperparameter at its default; nothing is written.
+
+        Raises:
+            SpecError, DataError: there is nothing to search, or the spec cannot be trained.
+        """
+        if not loaded.space:
+            rule = "there is nothing to search: no value of the spec is a hyperparameter"
+            hint = "write one in place, such as units: {hp: int, min: 16, max: 256}"
+            raise SpecError(Problem(rule, hint=hint))
+        watcher.stage("reading the data")
+        tuner = loaded.spec.tuner or TunerSpec()
+        with located(loaded):
+            runner = TrialRunner(loaded, Path(), Objective("loss", "min"))
+            dataset = runner.dataset(loaded)
+            watcher.stage("building the model")
+            model = build_checked(loaded, dataset)
+            check_callbacks(loaded)
+            objective = find_objective(tuner, log_names(model, validation=dataset.validation is not None))
+            _check_refit(tuner, dataset)
+        check_room(Path(), model)
+        record = begin_record(loaded, dataset, model, command) | {"kind": "search"}
+        return cls(loaded, tuner, objective, dataset, record, watcher, command)
+
+    def run(self, search: Search, *, workers: int = 1) -> SearchOutcome:
+        """Try what is left to try, promote the best, and finish; the folder is held meanwhile."""
+        began, before = time.monotonic(), search.seconds
+        runner = TrialRunner(self.loaded, search.folder, search.objective)
+        runner.adopt(self.loaded, self.dataset)
+        with self._recording(search):
+            self._save_record(search, runs.RUNNING)
+            oracle = make_oracle(search, self.loaded)
+            self.watcher.begin(search, self.loaded, oracle.planned())
+            ledger = Ledger(
+                search,
+                oracle,
+                self.loaded,
+                retries=self.tuner.max_retries_per_trial,
+                most_failures=self.tuner.max_consecutive_failed_trials,
+            )
+            try:
+                if workers > 1:
+                    from mlpcli.engine.tuning.workers import run_workers
+
+                    run_workers(ledger, workers=workers, watcher=self.watcher)
+                else:
+                    run_trials(ledger, runner, self.watcher)
+            finally:
+                search.seconds = before + time.monotonic() - began
+                search.save()
+            run, metrics = self._promote(search, runner)
+            search.seconds, search.finished = before + time.monotonic() - began, True
+            search.save()
+            found = importance(search, self.loaded.space)
+            self._draw(search, found)
+            return SearchOutcome(search, run, metrics, found, search.seconds)
+
+    def _promote(self, search: Search, runner: TrialRunner) -> tuple[Run | None, dict[str, dict[str, float]]]:
+        if not self.tuner.promote or not search.best_first():
+            self._save_record(search, runs.COMPLETED)
+            return None, {}
+        promotion.repeat_best(search, self.tuner, runner, self.watcher.promotes, self._epoch_of_none)
+        winner = promotion.choose_winner(search)
+        search.winner = winner.number
+        search.save()
+        best = promotion.write_best(search, self.loaded, winner, refit=self.tuner.refit)
+        self.watcher.promotes(winner, None)
+        outcome = promotion.train_winner(
+            search,
+            self.loaded,
+            best,
+            runner,
+            winner=winner,
+            watcher=_Final(self.watcher),
+            command=self.command,
+        )
+        return outcome.run, outcome.metrics
+
+    def _epoch_of_none(self, epoch: int, epochs: int, logs: dict[str, float]) -> None:
+        self.watcher.trial_epoch(0, epoch, epochs, logs)
+
+    def _draw(self, search: Search, found: dict[str, float]) -> None:
+        from mlpcli.engine.tuning.figures import draw_search
+
+        if search.best_first():
+            draw_search(search, self.loaded.space, found)
+
+    def _save_record(self, search: Search, status: str, error: str = "") -> None:
+        record = self.record | {"status": status, "search": promotion.summary(search)}
+        record |= {"error": error} if error else {}
+        record |= {"ended": now()} if status != runs.RUNNING else {}
+        runs.write_record(search.folder, record)
+
+    @contextmanager
+    def _recording(self, search: Search) -> Iterator[None]:
+        """See to it that `run.json` says how a search ended, however it ends."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self._save_record(search, runs.INTERRUPTED, "interrupted")
+            self.watcher.note(f"interrupted; go on with: {resume_command(search)}")
+            raise
+        except TooManyFailures as error:
+            self._save_record(search, runs.FAILED, str(error))
+            raise
+        except Exception as error:
+            reason = str(error) if isinstance(error, MlpcliError) else f"{type(error).__name__}: {error}"
+            self._save_record(search, runs.FAILED, reason)
+            raise
+
+
+def resume_command(search: Search) -> str:
+    """What to type to go on with a search."""
+    runs_dir = search.folder.parent.parent
+    where = "" if runs_dir == Path("runs") else f" --runs-dir {runs_dir}"
+    return f"mlpcli tune --resume {search.label}{where}"
+
+
+def make_oracle(search: Search, loaded: LoadedSpec) -> Oracle:
+    """The algorithm of a search, standing where the search stands."""
+    oracle = Oracle(search.algorithm, search.arguments, loaded.space, search.objective, search.seed)
+    oracle.replay(search)
+    return oracle
+
+
+def run_trials(ledger: Ledger, runner: TrialRunner, watcher: SearchWatcher) -> None:
+    """Run trials in this process until the algorithm has no more."""
+    while not isinstance(trial := ledger.next(LOCAL), Answer):
+        number = trial.number
+        watcher.trial_begins(trial)
+
+        def show(epoch: int, epochs: int, logs: dict[str, float], number: int = number) -> None:
+            watcher.trial_epoch(number, epoch, epochs, logs)
+
+        result = runner.run(trial, show)
+        try:
+            ledger.finish(number, result)
+        finally:
+            watcher.trial_ends(trial)
+
+
+def find_objective(tuner: TunerSpec, known: list[str]) -> Objective:
+    """The objective and its direction, held against the metrics that are logged.
+
+    Raises:
+        SpecError: no metric has this name, or which way is better cannot be told.
+    """
+    given = tuner.objective
+    name = given if isinstance(given, str) else given.name if given else None
+    if name is None:
+        return Objective("val_loss" if "val_loss" in known else "loss", "min")
+    path = ("tuner", "objective") if isinstance(given, str) else ("tuner", "objective", "name")
+    if name not in known:
+        hint = nearest(name, known) or f"there are {', '.join(known)}"
+        if name.startswith("val_") and not any(other.startswith("val_") for other in known):
+            hint = "there is no validation split: set dataset.validation"
+        raise SpecError(Problem("no metric has this name", path=path, received=name, hint=hint))
+    if not isinstance(given, str) and given is not None:
+        return Objective(name, given.direction)
+    if more_is_better(name):
+        return Objective(name, "max")
+    words = (
+        "loss",
+        "error",
+        "mse",
+        "mae",
+        "mape",
+        "msle",
+        "rmse",
+        "crossentropy",
+        "hinge",
+        "divergence",
+        "poisson",
+    )
+    if any(word in name for word in words):
+        return Objective(name, "min")
+    hint = f"write objective: {{name: {name}, direction: max}}, or min"
+    raise SpecError(
+        Problem("which way is better cannot be told by this name", path=path, received=name, hint=hint)
+    )
+
+
+def _check_refit(tuner: TunerSpec, dataset: Dataset) -> None:
+    validation = dataset.division.get("validation")
+    if tuner.refit == promotion.FULL and isinstance(validation, str):
+        hint = "split the validation rows off the training rows, or use refit: train"
+        rule = "a validation split from a file cannot be added to the training rows"
+        raise SpecError(Problem(rule, path=("tuner", "refit"), received=tuner.refit, hint=hint))
+
+
+class _Final:
+    """Watches the winner's last training for a search's watcher."""
+
+    def __init__(self, watcher: SearchWatcher) -> None:
+        self.watcher = watcher
+
+    def stage(self, text: str) -> None:
+        """What is being done after the last epoch."""
+        self.watcher.stage(text)
+
+    def plan(self, plan: Plan, run_dir: Path) -> None:
+        """Nothing to show: the search has shown its own."""
+
+    def step(self, epoch: int, epochs: int, done: int, total: int, logs: dict[str, float]) -> None:
+        """Nothing to show."""
+
+    def epoch(self, epoch: int, epochs: int, logs: dict[str, float], seconds: float) -> None:
+        """An epoch is done."""
+        self.watcher.trial_epoch(0, epoch, epochs, logs)
+
+    def note(self, text: str) -> None:
+        """One line that the user should know."""
+        self.watcher.note(text)

@@ -1,0 +1,188 @@
+"""One trial: values into the spec, and a training in a run folder of its own."""
+
+from __future__ import annotations
+
+import csv
+import gc
+import json
+import math
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from mlpcli import runs
+from mlpcli.data.dataset import Dataset
+from mlpcli.engine.checkpoints import read_checkpoint
+from mlpcli.engine.models import plain_reason
+from mlpcli.engine.records import now
+from mlpcli.engine.training import Extent, Plan, build_checked, load_data, train_into
+from mlpcli.engine.tuning.hparams import write_hparams
+from mlpcli.errors import MlpcliError
+from mlpcli.searches import COMPLETED, FAILED, Objective, Trial
+from mlpcli.spec.load import LoadedSpec, located, with_values
+
+OnEpoch = Callable[[int, int, dict[str, float]], None]
+"""Called after each epoch of a trial: epoch (from 1), epochs, logs."""
+
+ELSEWHERE = ("name", "layers", "model", "optimizer", "metrics", "fit", "callbacks", "tuner", "start_from")
+"""Keys of a spec that do not change its data."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a trial; `metrics` are the logs of its best epoch."""
+
+    status: str
+    score: float | None = None
+    best_epoch: int | None = None
+    trained: int = 0
+    seconds: float = 0.0
+    metrics: dict[str, float] = field(default_factory=dict)
+    reason: str = ""
+
+
+class TrialRunner:
+    """Runs trials of one search, one after the other; data is loaded once and shared."""
+
+    def __init__(self, loaded: LoadedSpec, search_dir: Path, objective: Objective) -> None:
+        self.loaded, self.search_dir, self.objective = loaded, search_dir, objective
+        self._datasets: dict[str, Dataset] = {}
+
+    def run(self, trial: Trial, on_epoch: OnEpoch = lambda epoch, epochs, logs: None) -> Result:
+        """Train a trial, with whatever is wrong with it as its result.
+
+        Raises:
+            KeyboardInterrupt: passed on.
+        """
+        folder = self.search_dir / trial.folder
+        shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed
+        folder.mkdir(parents=True)
+        extent = Extent(
+            saved_model=False,
+            figures=False,
+            splits=("train", "validation"),
+            state=self._state_of(trial),
+            record={"kind": "trial", "trial": trial.number, "hyperparameters": trial.values},
+        )
+        return self.train(folder, trial.proposed, extent, on_epoch, epochs=trial.epochs)
+
+    def train(
+        self,
+        folder: Path,
+        values: dict[str, Any],
+        extent: Extent,
+        on_epoch: OnEpoch,
+        *,
+        epochs: int | None = None,
+        seed: int | None = None,
+    ) -> Result:
+        """Train the spec with some values in a folder that is there; `seed` leaves the splits as they are."""
+        began = time.monotonic()
+        gc.collect()  # the last model, before there is another
+        try:
+            loaded = with_values(self.loaded, values)
+            dataset = self.dataset(loaded)
+            loaded = changed(loaded, epochs=epochs, seed=seed)
+            write_hparams(folder, loaded.values)
+            with located(loaded):
+                model = build_checked(loaded, dataset)
+            train_into(folder, loaded, dataset, model, watcher=_Quiet(on_epoch), extent=extent)
+        except Exception as error:  # its own affair: the search goes on with the next
+            reason = reason_of(error)
+            if not (folder / runs.RECORD).exists():
+                document = {"status": runs.FAILED, "name": self.loaded.spec.name, "error": reason}
+                runs.write_record(folder, {**document, **extent.record, "started": now(), "ended": now()})
+            return Result(FAILED, seconds=time.monotonic() - began, reason=reason)
+        return self._judge(folder, time.monotonic() - began)
+
+    def adopt(self, loaded: LoadedSpec, dataset: Dataset) -> None:
+        """Take over the data of a spec that was loaded already."""
+        self._datasets[_data_key(loaded)] = dataset
+
+    def dataset(self, loaded: LoadedSpec) -> Dataset:
+        """The data that a spec asks for, loaded anew only when that differs from the last time."""
+        key = _data_key(loaded)
+        if key not in self._datasets:
+            self._datasets.clear()  # before there are two in memory
+            with located(loaded):
+                self._datasets[key] = load_data(loaded)
+        return self._datasets[key]
+
+    def _state_of(self, trial: Trial) -> dict[str, Any] | None:
+        """Where an earlier trial stood in the end, for one that goes on from it."""
+        if trial.source is None:
+            return None
+        return read_checkpoint(self.search_dir / trial.source_folder / runs.STATE)
+
+    def _judge(self, folder: Path, seconds: float) -> Result:
+        """The best epoch by the objective."""
+        history = read_history(folder)
+        name = self.objective.name
+        if not history or name not in history[0]:
+            known = ", ".join(key for key in (history[0] if history else {}) if key != "epoch")
+            return Result(FAILED, seconds=seconds, reason=f"no metric is called {name}: there are {known}")
+        sign = -1 if self.objective.direction == "max" else 1
+        best = min(history, key=lambda row: sign * row[name])
+        metrics = {key: value for key, value in best.items() if key not in ("epoch", "learning_rate")}
+        epoch = int(best["epoch"])
+        return Result(COMPLETED, best[name], epoch, len(history), round(seconds, 3), metrics)
+
+
+def _data_key(loaded: LoadedSpec) -> str:
+    """What of a spec its data depends on."""
+    data = {key: value for key, value in loaded.text.data.items() if key not in ELSEWHERE}
+    return json.dumps(data | {"seed": loaded.spec.seed}, sort_keys=True, default=str)
+
+
+def changed(loaded: LoadedSpec, *, epochs: int | None = None, seed: int | None = None) -> LoadedSpec:
+    """The same spec with another number of epochs or another seed."""
+    spec = loaded.spec
+    if epochs is not None:
+        spec = spec.model_copy(update={"fit": spec.fit.model_copy(update={"epochs": epochs})})
+    if seed is not None:
+        spec = spec.model_copy(update={"seed": seed})
+    return replace(loaded, spec=spec)
+
+
+def read_history(folder: Path) -> list[dict[str, float]]:
+    """The rows of a run's `history.csv`, a mapping from name to value for each epoch."""
+    with (folder / runs.HISTORY).open(encoding="utf-8", newline="") as handle:
+        rows = [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(handle)]
+    return [row for row in rows if all(math.isfinite(value) for value in row.values())]
+
+
+def reason_of(error: Exception) -> str:
+    """Why a trial failed, in one line."""
+    if isinstance(error, MlpcliError):
+        first = error.problems[0].headline()
+        rest = len(error.problems) - 1
+        return f"{first} (and {rest} more)" if rest else first
+    if isinstance(error, MemoryError) or "ResourceExhausted" in type(error).__name__:
+        return f"out of memory: {plain_reason(error)}"
+    return f"{type(error).__name__}: {plain_reason(error)}"
+
+
+class _Quiet:
+    """Watches a training for its epochs alone."""
+
+    def __init__(self, on_epoch: OnEpoch) -> None:
+        self.on_epoch = on_epoch
+
+    def stage(self, text: str) -> None:
+        """Nothing to show."""
+
+    def plan(self, plan: Plan, run_dir: Path) -> None:
+        """Nothing to show."""
+
+    def step(self, epoch: int, epochs: int, done: int, total: int, logs: dict[str, float]) -> None:
+        """Nothing to show."""
+
+    def epoch(self, epoch: int, epochs: int, logs: dict[str, float], seconds: float) -> None:
+        """An epoch is done."""
+        self.on_epoch(epoch, epochs, logs)
+
+    def note(self, text: str) -> None:
+        """Nothing to show: what matters is in the trial's record."""

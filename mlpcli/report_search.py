@@ -1,0 +1,266 @@
+"""A search as it goes and as it ended: a live table on a terminal, plain lines elsewhere, JSON."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group
+from rich.live import Live
+from rich.status import Status
+from rich.text import Text
+
+from mlpcli.report import console, duration, number, table
+from mlpcli.searches import COMPLETED, RUNNING, Search, Trial
+from mlpcli.spec.space import show_label
+
+if TYPE_CHECKING:
+    from mlpcli.engine.tuning.search import SearchOutcome
+    from mlpcli.spec.load import LoadedSpec
+
+ROWS = 14
+"""Trials that the live table holds; the best is always among them."""
+
+
+class SearchReport:
+    """Shows a search as it goes. Use as a context."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        self.console = console(stderr=stderr)
+        self.search: Search | None = None
+        self.planned: int | None = None
+        self.progress: dict[int, str] = {}  # of running trials by number
+        self.began: dict[int, float] = {}
+        self.line = ""  # under the table: what the search is doing
+        self._live: Live | None = None
+        self._status: Status | None = None
+
+    def __enter__(self) -> SearchReport:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._quiet()
+        if self._live is not None:
+            self._live.update(self._table())
+            self._live.stop()
+            self._live = None
+
+    def stage(self, text: str) -> None:
+        """A few words about what is being done, on a terminal alone."""
+        self._quiet()
+        self.line = text
+        if self._live is not None:
+            self._refresh()
+        elif self.console.is_terminal and text:
+            self._status = self.console.status(text)
+            self._status.start()
+
+    def note(self, text: str) -> None:
+        """One line beside the table."""
+        self.console.print(Text(text, style="yellow"))
+
+    def begin(self, search: Search, loaded: LoadedSpec, planned: int | None) -> None:
+        """What is searched, how, and where."""
+        self._quiet()
+        self.search, self.planned = search, planned
+        objective = search.objective
+        count = f", {planned} trials" if planned else ""
+        self.console.print(
+            Text(f"search   {search.algorithm}{count}: {objective.direction} {objective.name}")
+        )
+        for parameter in loaded.space:
+            self.console.print(Text(f"         {parameter.name}: {parameter.range_text()}"))
+        self.console.print(Text(f"folder   {search.folder}"))
+        done = [trial for trial in search.trials if trial.status != RUNNING]
+        if done:
+            self.console.print(Text(f"resumed  {len(done)} trials are done"))
+        if self.console.is_terminal:
+            self._live = Live(self._table(), console=self.console, refresh_per_second=4)
+            self._live.start()
+
+    def trial_begins(self, trial: Trial) -> None:
+        """A trial starts."""
+        self.progress[trial.number] = "starting"
+        self.began[trial.number] = time.monotonic()
+        self._refresh()
+
+    def trial_epoch(self, number_: int, epoch: int, epochs: int, logs: Mapping[str, float]) -> None:
+        """An epoch of a trial is done; trial 0 is the training of the best."""
+        name = self.search.objective.name if self.search else ""
+        value = f"  {name} {number(logs[name])}" if name in logs else ""
+        self.progress[number_] = f"epoch {epoch} of {epochs}{value}"
+        self._refresh()
+
+    def trial_ends(self, trial: Trial) -> None:
+        """A trial has its result: a line in a pipe, a row on a terminal."""
+        self.progress.pop(trial.number, None)
+        if self._live is None and self.search is not None:
+            of = f" of {self.planned}" if self.planned else ""
+            self.console.print(Text(f"trial {trial.number}{of}  {_outcome(self.search, trial)}"))
+        self._refresh()
+
+    def promotes(self, trial: Trial, seed: int | None) -> None:
+        """One of the best is trained again."""
+        self.progress.pop(0, None)
+        what = f"with seed {seed}" if seed is not None else "for the model that is kept"
+        self.line = f"training trial {trial.number} again {what}"
+        if self._live is None:
+            self.console.print(Text(self.line))
+        self._refresh()
+
+    def _quiet(self) -> None:
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
+    def _refresh(self) -> None:
+        if self._live is not None:
+            self._live.update(self._table())
+
+    def _table(self) -> Group:
+        """The newest trials and the best, then one line: best so far and time left."""
+        assert self.search is not None
+        search = self.search
+        best = next(iter(search.best_first()), None)
+        shown = search.trials[-ROWS:]
+        if best is not None and best not in shown:
+            shown = [best, *shown[1:]]
+        names = list(dict.fromkeys(name for trial in shown for name in trial.values))
+        rows = [self._row(trial, names, best) for trial in shown]
+        made = table(("trial", *names, search.objective.name, "epochs", "time"), rows)
+        return Group(made, Text(self._foot(best), style="dim"))
+
+    def _row(self, trial: Trial, names: list[str], best: Trial | None) -> tuple[str, ...]:
+        mark = " *" if trial is best else ""
+        values = [show_label(trial.values[name]) if name in trial.values else "" for name in names]
+        if trial.status == RUNNING:
+            passed = duration(time.monotonic() - self.began.get(trial.number, time.monotonic()))
+            return (str(trial.number), *values, "", self.progress.get(trial.number, ""), passed)
+        score = number(trial.score) if trial.score is not None else "failed"
+        epochs = f"{trial.best_epoch} of {trial.trained}" if trial.status == COMPLETED else trial.reason[:40]
+        return (f"{trial.number}{mark}", *values, score, epochs, duration(trial.seconds))
+
+    def _foot(self, best: Trial | None) -> str:
+        assert self.search is not None
+        parts = [
+            f"best {number(best.score)} (trial {best.number})" if best and best.score is not None else ""
+        ]
+        done = [trial for trial in self.search.trials if trial.status != RUNNING]
+        if self.planned and done and len(done) < self.planned:
+            together = max(1, len(self.search.trials) - len(done))
+            each = sum(trial.seconds for trial in done) / len(done)
+            parts.append(f"about {duration(each * (self.planned - len(done)) / together)} left")
+        parts += [self.line, self.progress.get(0, "")]
+        return "   ".join(part for part in parts if part)
+
+
+def _outcome(search: Search, trial: Trial) -> str:
+    values = "  ".join(f"{name} {show_label(value)}" for name, value in trial.values.items())
+    if trial.score is None:
+        return f"failed: {trial.reason}  ({values})"
+    how = f"epoch {trial.best_epoch} of {trial.trained}, {duration(trial.seconds)}"
+    return f"{search.objective.name} {number(trial.score)}  ({how})  {values}"
+
+
+def show_search(outcome: SearchOutcome, runs_dir: Path) -> None:
+    """The top three, the best one's values and metrics, what mattered, and what to type next."""
+    out = console()
+    search = outcome.search
+    out.print()
+    _show_top(out, search)
+    if outcome.importance:
+        shares = "  ".join(f"{name} {share:.0%}" for name, share in outcome.importance.items())
+        out.print(Text(f"\nwhat mattered  {shares}"))
+    _show_promotions(out, search)
+    if outcome.metrics:
+        names = list(next(iter(outcome.metrics.values())))
+        rows = [(split, *(number(v[name]) for name in names)) for split, v in outcome.metrics.items()]
+        out.print()
+        out.print(table(("split", *names), rows))
+    failed = sum(trial.status != COMPLETED for trial in search.trials)
+    lost = f", {failed} of them failed" if failed else ""
+    out.print(Text(f"\n{len(search.trials)} trials in {duration(outcome.seconds)}{lost}"))
+    out.print(Text(f"run  {search.folder}"))
+    where = "" if str(runs_dir) == "runs" else f" --runs-dir {runs_dir}"
+    if outcome.run is not None:
+        out.print(Text(f"next mlpcli evaluate {search.folder.parent.name}{where}"))
+        out.print(Text(f"     mlpcli train {search.folder / 'best.yaml'}"))
+    if search.algorithm != "Hyperband":
+        out.print(Text(f"     mlpcli tune --resume {search.label} --trials {2 * len(search.trials)}{where}"))
+
+
+def _show_top(out: Any, search: Search) -> None:
+    best = search.best_first()[:3]
+    if not best:
+        return
+    names = list(dict.fromkeys(name for trial in best for name in trial.values))
+    rows = [
+        (
+            f"{rank}.",
+            str(trial.number),
+            number(trial.score or 0.0),
+            f"{trial.best_epoch} of {trial.trained}",
+            *(show_label(trial.values[name]) if name in trial.values else "" for name in names),
+        )
+        for rank, trial in enumerate(best, 1)
+    ]
+    out.print(table(("", "trial", search.objective.name, "epoch", *names), rows))
+    metrics = "  ".join(f"{name} {number(value)}" for name, value in best[0].metrics.items())
+    out.print(Text(f"\ntrial {best[0].number}  {metrics}"))
+
+
+def _show_promotions(out: Any, search: Search) -> None:
+    """The mean and deviation of each of the best over its seeds."""
+    rows = []
+    for promoted in standings_json(search):
+        spread = "" if promoted["deviation"] is None else number(promoted["deviation"])
+        mark = " *" if promoted["trial"] == search.winner else ""
+        scores = ", ".join(number(score) for score in promoted["scores"])
+        rows.append((f"{promoted['trial']}{mark}", number(promoted["mean"]), spread, scores))
+    if rows:
+        out.print()
+        out.print(table(("trial again", "mean", "deviation", "by seed"), rows))
+
+
+def standings_json(search: Search) -> list[dict[str, Any]]:
+    """The promoted trials with their scores, the best mean first."""
+    return [
+        {"trial": s.trial, "mean": s.mean, "deviation": s.deviation, "scores": list(s.scores)}
+        for s in search.standings()
+    ]
+
+
+def search_json(outcome: SearchOutcome) -> dict[str, Any]:
+    """A search's outcome for scripts."""
+    search = outcome.search
+    best = search.best_first()
+    return {
+        "run": search.label,
+        "folder": str(search.folder),
+        "algorithm": search.algorithm,
+        "objective": {"name": search.objective.name, "direction": search.objective.direction},
+        "trials": [_trial_json(trial) for trial in search.trials],
+        "best": [trial.number for trial in best[:3]],
+        "importance": outcome.importance,
+        "promoted": standings_json(search),
+        "winner": search.winner,
+        "metrics": outcome.metrics,
+        "seconds": outcome.seconds,
+    }
+
+
+def _trial_json(trial: Trial) -> dict[str, Any]:
+    document = {
+        "trial": trial.number,
+        "status": trial.status,
+        "values": trial.values,
+        "score": trial.score,
+        "best_epoch": trial.best_epoch,
+        "epochs": trial.trained,
+        "seconds": trial.seconds,
+        "metrics": trial.metrics,
+        "folder": trial.folder,
+    }
+    return document | ({"reason": trial.reason} if trial.reason else {})
