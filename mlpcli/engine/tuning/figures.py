@@ -14,7 +14,7 @@ from mlpcli.spec.space import BOOLEAN, CHOICE, Parameter, Space, show_label
 POINT, BEST_COLOR, INK, FAINT = "#3366aa", "#dd7733", "#444444", "#bbbbbb"
 SCORES, PARAMETERS = f"{runs.PLOTS}/scores.png", f"{runs.PLOTS}/parameters.png"
 PARALLEL, IMPORTANCE = f"{runs.PLOTS}/parallel.png", f"{runs.PLOTS}/importance.png"
-COLORS = "viridis"
+COLORS = "viridis"  # but for its last tenth, a yellow that paper swallows
 MOST_LABELS = 8
 
 
@@ -71,14 +71,13 @@ def draw_parameters(search: Search, space: Space, target: Path) -> None:
         scores = [trial.score or 0.0 for trial in counted]
         axes.plot(places, scores, "o", color=POINT, markersize=4.5, alpha=0.8)
         if counted and counted[0] is trials[0]:
-            axes.plot(places[:1], scores[:1], "o", color=BEST_COLOR, markersize=7, label="best")
-            axes.legend(frameon=False, fontsize=8)
+            axes.plot(places[:1], scores[:1], "o", color=BEST_COLOR, markersize=7)
         axes.set_xlabel(_shortened(parameter.name))
         if index % columns == 0:
             axes.set_ylabel(search.objective.name)
         _label_axis(axes.xaxis, parameter)
         _margins(axes, parameter)
-    figure.suptitle(_title(search))
+    figure.suptitle(f"{_title(search)} (orange: the best)")
     write_with(target, lambda path: figure.savefig(path))
 
 
@@ -102,7 +101,13 @@ def draw_parallel(search: Search, space: Space, target: Path) -> None:
         x, y = zip(*points, strict=True)
         wide = 2.4 if trial is trials[-1] else 1.2
         axes.plot(
-            x, y, color=colormaps[COLORS](scale(score)), linewidth=wide, alpha=0.9, marker="o", markersize=3
+            x,
+            y,
+            color=colormaps[COLORS](0.9 * scale(score)),
+            linewidth=wide,
+            alpha=0.9,
+            marker="o",
+            markersize=3,
         )
     for index, parameter in enumerate(space):
         _draw_axis(axes, index, _ticks(parameter))
@@ -187,7 +192,8 @@ def _label_axis(axis: Any, parameter: Parameter) -> None:
         texts = [_shortened(show_label(label), 12) for label in parameter.labels]
         axis.set_ticks(range(len(texts)), texts if len(texts) <= MOST_LABELS else [""] * len(texts))
     elif parameter.sampling == "log":
-        axis.set_major_locator(MaxNLocator(4))
+        low, high = _ends(parameter)
+        axis.set_major_locator(MaxNLocator(4, integer=high - low >= 1.5))
         axis.set_major_formatter(FuncFormatter(lambda exponent, _: f"{10**exponent:.2g}"))
     elif parameter.kind == "int":
         axis.set_major_locator(MaxNLocator(5, integer=True))
