@@ -156,6 +156,45 @@ class SearchReport:
         return "   ".join(part for part in parts if part)
 
 
+class WorkerReport:
+    """What a worker does, a line a trial. Use as a context."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        self.console = console(stderr=stderr)
+
+    def __enter__(self) -> WorkerReport:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing to take away."""
+
+    def stage(self, text: str) -> None:
+        """Nothing to show."""
+
+    def note(self, text: str) -> None:
+        """One line."""
+        self.console.print(Text(text, style="yellow"))
+
+    def begin(self, search: Search, loaded: LoadedSpec, planned: int | None) -> None:
+        """Nothing to show: the chief does."""
+
+    def trial_begins(self, trial: Trial) -> None:
+        """A trial starts."""
+        values = "  ".join(f"{name} {show_label(value)}" for name, value in trial.values.items())
+        self.console.print(Text(f"trial {trial.number}  {values}"))
+
+    def trial_epoch(self, number_: int, epoch: int, epochs: int, logs: Mapping[str, float]) -> None:
+        """Nothing to show: the chief does."""
+
+    def trial_ends(self, trial: Trial) -> None:
+        """A trial has its result."""
+        score = f"score {number(trial.score)}" if trial.score is not None else f"failed: {trial.reason}"
+        self.console.print(Text(f"trial {trial.number}  {score}  ({duration(trial.seconds)})"))
+
+    def promotes(self, trial: Trial, seed: int | None) -> None:
+        """Nothing to show: the chief does."""
+
+
 def _outcome(search: Search, trial: Trial) -> str:
     values = "  ".join(f"{name} {show_label(value)}" for name, value in trial.values.items())
     if trial.score is None:

@@ -23,6 +23,7 @@ def run_search(
     fresh: bool,
     trials: int | None,
     workers: int,
+    address: str | None,
     runs_dir: Path,
     watcher: SearchWatcher,
     command: Sequence[str],
@@ -37,6 +38,7 @@ def run_search(
         found = find_run(resume, runs_dir, unfinished=True)
         loaded = load_spec(spec, settings=settings) if spec else None
         from mlpcli.engine.tuning.resuming import resume_search
+        from mlpcli.engine.tuning.search import Hands
 
         return resume_search(
             found.folder,
@@ -44,7 +46,7 @@ def run_search(
             watcher=watcher,
             trials=trials,
             extend_space=extend_space,
-            workers=workers,
+            hands=Hands(workers, address),
             command=command,
         )
     assert spec is not None
@@ -56,11 +58,51 @@ def run_search(
             rule = f"search {left.label} of this spec is not finished: {left.progress()}"
             hint = f"go on with --resume {left.label}, or begin anew beside it with --fresh"
             raise UsageError(Problem(rule, hint=hint))
-    from mlpcli.engine.tuning.search import begin_search
+    from mlpcli.engine.tuning.search import Hands, begin_search
 
     return begin_search(
-        loaded, runs_dir=runs_dir, watcher=watcher, trials=trials, workers=workers, command=command
+        loaded,
+        runs_dir=runs_dir,
+        watcher=watcher,
+        trials=trials,
+        hands=Hands(workers, address),
+        command=command,
     )
+
+
+def run_worker(
+    spec: Path | None, *, resume: str | None, address: str | None, runs_dir: Path, watcher: SearchWatcher
+) -> int:
+    """Run trials for a chief that may be on another machine; returns how many.
+
+    Raises:
+        UsageError: it is not said where the chief is.
+        TrainingError: the chief was not found, or not heard of again.
+    """
+    if address is None or (spec is None and resume is None):
+        hint = "mlpcli tune SPEC --role worker --address HOST:PORT"
+        raise UsageError(
+            Problem("a worker needs the chief's --address and the SPEC, or --resume SEARCH", hint=hint)
+        )
+    folder = find_run(resume, runs_dir, unfinished=True).folder if resume is not None else None
+    name = load_spec(spec).spec.name if spec is not None else ""
+    from mlpcli.engine.tuning.worker import work
+
+    return work(address, search_dir=folder, name=name, runs_dir=runs_dir, watcher=watcher)
+
+
+def check_role(role: str | None, address: str | None, workers: int) -> None:
+    """Refuse a role without an address, and the other way round.
+
+    Raises:
+        UsageError: they do not go together.
+    """
+    if (role is None) != (address is None):
+        hint = "write both: --role chief --address 127.0.0.1:4100"
+        raise UsageError(Problem("--role and --address go together", hint=hint))
+    if role is not None and workers > 1:
+        hint = "start each worker by hand, or leave --role out"
+        raise UsageError(Problem("--workers are processes of this command's own", hint=hint))
 
 
 def _check_usage(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,13 @@ from typing import Annotated
 import typer
 
 from mlpcli.cli.options import RUNS_DIR, DebugOption, JsonOption, RunsDirOption, SetOption
+
+
+class Role(enum.StrEnum):
+    """What a process does for a search that several run."""
+
+    chief = "chief"
+    worker = "worker"
 
 
 def tune(
@@ -32,14 +40,34 @@ def tune(
     workers: Annotated[
         int, typer.Option(metavar="N", min=1, help="Processes that run trials at the same time.")
     ] = 1,
+    role: Annotated[
+        Role | None,
+        typer.Option(help="Run this search's trials in processes started by hand: one chief, any workers."),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Where the chief listens; 127.0.0.1 unless others must reach it."
+        ),
+    ] = None,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Search hyperparameters, then train the best into a run."""
     from mlpcli import report_search
-    from mlpcli.cli.searching import run_search
-    from mlpcli.report import show_json
+    from mlpcli.cli.searching import check_role, run_search, run_worker
+    from mlpcli.report import show_json, show_line
+
+    check_role(role.value if role else None, address, workers)
+    if role is Role.worker:
+        with report_search.WorkerReport(stderr=json) as lines:
+            done = run_worker(spec, resume=resume, address=address, runs_dir=runs_dir, watcher=lines)
+        if json:
+            show_json({"role": "worker", "trials": done})
+        else:
+            show_line(f"the search is over; {done} trials were run here")
+        return
 
     with report_search.SearchReport(stderr=json) as watcher:
         outcome = run_search(
@@ -50,6 +78,7 @@ def tune(
             fresh=fresh,
             trials=trials,
             workers=workers,
+            address=address,
             runs_dir=runs_dir,
             watcher=watcher,
             command=sys.argv,

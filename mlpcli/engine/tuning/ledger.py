@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlpcli.engine.tuning.oracle import Answer, Oracle
 from mlpcli.engine.tuning.trials import Result
 from mlpcli.errors import Problem, SpecError, TrainingError
-from mlpcli.searches import COMPLETED, FAILED, RUNNING, Search, Trial
+from mlpcli.searches import COMPLETED, FAILED, RUNNING, TRIALS, Search, Trial
 from mlpcli.spec.load import LoadedSpec, with_values
 
 MOST_STARTS = 3
@@ -38,6 +38,8 @@ class Ledger:
                 self.finish(trial.number, Result(FAILED, reason=reason))
                 continue
             trial.starts += 1
+            if trial.worker != worker:  # who had it before may still be writing
+                trial.folder = f"{TRIALS}/{trial.number:04d}-{trial.starts}"
             trial.worker = worker
             self.search.save()
             return trial

@@ -10,7 +10,14 @@ from typing import Any
 
 from mlpcli import runs
 from mlpcli.engine.identity import spec_changes
-from mlpcli.engine.tuning.search import SearchOutcome, SearchWatcher, Sitting, tuner_arguments
+from mlpcli.engine.tuning.search import (
+    ALONE,
+    Hands,
+    SearchOutcome,
+    SearchWatcher,
+    Sitting,
+    tuner_arguments,
+)
 from mlpcli.errors import Problem, RunError, UsageError, show_path, show_value
 from mlpcli.files import sweep, write_text
 from mlpcli.searches import SEARCHED, Search, load_search
@@ -31,7 +38,7 @@ def resume_search(
     watcher: SearchWatcher,
     trials: int | None = None,
     extend_space: bool = False,
-    workers: int = 1,
+    hands: Hands = ALONE,
     command: Sequence[str] = (),
 ) -> SearchOutcome:
     """Go on with a search in its own folder; trials that were begun and not ended are begun again.
@@ -61,7 +68,7 @@ def resume_search(
             write_text(folder / SEARCHED, dump({"name": spec.spec.name} | spec.source.data, flow=None))
             search.space, search.finished = spec.space.to_json(), False
         search.save()
-        return sitting.run(search, workers=workers)
+        return sitting.run(search, hands)
 
 
 def open_spec(search: Search) -> LoadedSpec:

@@ -69,13 +69,24 @@ class SearchOutcome:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Hands:
+    """Who runs the trials: this process, several on this machine, or whoever asks at an address."""
+
+    workers: int = 1
+    address: str | None = None
+
+
+ALONE = Hands()
+
+
 def begin_search(
     loaded: LoadedSpec,
     *,
     runs_dir: Path,
     watcher: SearchWatcher,
     trials: int | None = None,
-    workers: int = 1,
+    hands: Hands = ALONE,
     command: Sequence[str] = (),
 ) -> SearchOutcome:
     """Search the hyperparameters of a spec, in a new folder.
@@ -105,7 +116,7 @@ def begin_search(
         write_text(search.folder / runs.SPEC, loaded.raw)
         write_text(search.folder / SEARCHED, dump({"name": loaded.spec.name} | loaded.source.data, flow=None))
         search.save()
-        return sitting.run(search, workers=workers)
+        return sitting.run(search, hands)
 
 
 def tuner_arguments(tuner: TunerSpec, loaded: LoadedSpec, trials: int | None = None) -> dict[str, Any]:
@@ -159,7 +170,7 @@ class Sitting:
         record = begin_record(loaded, dataset, model, command) | {"kind": "search"}
         return cls(loaded, tuner, objective, dataset, record, watcher, command)
 
-    def run(self, search: Search, *, workers: int = 1) -> SearchOutcome:
+    def run(self, search: Search, hands: Hands) -> SearchOutcome:
         """Try what is left to try, promote the best, and finish; the folder is held meanwhile."""
         began, before = time.monotonic(), search.seconds
         runner = TrialRunner(self.loaded, search.folder, search.objective)
@@ -176,12 +187,7 @@ class Sitting:
                 most_failures=self.tuner.max_consecutive_failed_trials,
             )
             try:
-                if workers > 1:
-                    from mlpcli.engine.tuning.workers import run_workers
-
-                    run_workers(ledger, workers=workers, watcher=self.watcher)
-                else:
-                    run_trials(ledger, runner, self.watcher)
+                self._try_all(ledger, runner, hands)
             finally:
                 search.seconds = before + time.monotonic() - began
                 search.save()
@@ -191,6 +197,22 @@ class Sitting:
             found = importance(search, self.loaded.space)
             self._draw(search, found)
             return SearchOutcome(search, run, metrics, found, search.seconds)
+
+    def _try_all(self, ledger: Ledger, runner: TrialRunner, hands: Hands) -> None:
+        """Run trials until there are no more: here, in processes of ours, or in those that come."""
+        if hands.address is not None:
+            from mlpcli.engine.tuning.chief import Chief, serving, wait_for_workers
+
+            chief = Chief(ledger, self.watcher, adopt=True)
+            with serving(chief, hands.address) as address:
+                self.watcher.note(f"waiting for workers at {address}")
+                wait_for_workers(chief)
+        elif hands.workers > 1:
+            from mlpcli.engine.tuning.workers import run_workers
+
+            run_workers(ledger, workers=hands.workers, watcher=self.watcher)
+        else:
+            run_trials(ledger, runner, self.watcher)
 
     def _promote(self, search: Search, runner: TrialRunner) -> tuple[Run | None, dict[str, dict[str, float]]]:
         if not self.tuner.promote or not search.best_first():

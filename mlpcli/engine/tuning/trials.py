@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gc
-import json
 import math
 import shutil
 import time
@@ -16,7 +15,8 @@ from typing import Any
 from mlpcli import runs
 from mlpcli.data.dataset import Dataset
 from mlpcli.engine.checkpoints import read_checkpoint
-from mlpcli.engine.models import plain_reason
+from mlpcli.engine.objectives import data_request
+from mlpcli.engine.parts import plain_reason
 from mlpcli.engine.records import now
 from mlpcli.engine.training import Extent, Plan, build_checked, load_data, train_into
 from mlpcli.engine.tuning.hparams import write_hparams
@@ -26,9 +26,6 @@ from mlpcli.spec.load import LoadedSpec, located, with_values
 
 OnEpoch = Callable[[int, int, dict[str, float]], None]
 """Called after each epoch of a trial: epoch (from 1), epochs, logs."""
-
-ELSEWHERE = ("name", "layers", "model", "optimizer", "metrics", "fit", "callbacks", "tuner", "start_from")
-"""Keys of a spec that do not change its data."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ class TrialRunner:
 
     def __init__(self, loaded: LoadedSpec, search_dir: Path, objective: Objective) -> None:
         self.loaded, self.search_dir, self.objective = loaded, search_dir, objective
-        self._datasets: dict[str, Dataset] = {}
+        self._datasets: dict[str, Dataset] = {}  # one, by what it depends on
 
     def run(self, trial: Trial, on_epoch: OnEpoch = lambda epoch, epochs, logs: None) -> Result:
         """Train a trial, with whatever is wrong with it as its result.
@@ -132,9 +129,9 @@ class TrialRunner:
 
 
 def _data_key(loaded: LoadedSpec) -> str:
-    """What of a spec its data depends on."""
-    data = {key: value for key, value in loaded.text.data.items() if key not in ELSEWHERE}
-    return json.dumps(data | {"seed": loaded.spec.seed}, sort_keys=True, default=str)
+    """What of a spec its data depends on: the arguments of `load_dataset`."""
+    spec = loaded.spec
+    return repr((spec.dataset, data_request(spec, loaded.catalog), spec.seed))
 
 
 def changed(loaded: LoadedSpec, *, epochs: int | None = None, seed: int | None = None) -> LoadedSpec:
