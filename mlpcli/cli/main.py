@@ -60,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with signals.answered():
             status = app(arguments, standalone_mode=False, prog_name="mlpcli")
         sys.stdout.flush()
+        if status == EXIT_INTERRUPTED:  # what Typer makes of a KeyboardInterrupt
+            _show("interrupted")
         return status if isinstance(status, int) else EXIT_DONE
     except KeyboardInterrupt:
         _show("interrupted")
@@ -116,4 +118,5 @@ def _end(error: Exception, *, debug: bool) -> int:
 
 
 def _show(text: str) -> None:
-    print(text, file=sys.stderr)
+    with contextlib.suppress(OSError):  # the terminal may be gone; the exit status still tells
+        print(text, file=sys.stderr)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise _damaged(path)
     try:
         return _decode(body)
-    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise _damaged(path) from error
 
 
@@ -77,7 +78,9 @@ def _decode(body: memoryview) -> dict[str, Any]:
     arrays, offset = [], start + length
     for kind in head["arrays"]:
         dtype, shape = _dtype(kind["dtype"]), tuple(kind["shape"])
-        count = int(np.prod(shape, dtype=np.int64))
+        count = math.prod(shape)
+        if min(shape, default=0) < 0 or offset + count * dtype.itemsize > len(body):
+            raise ValueError(f"there is no room for an array of shape {shape}")
         arrays.append(np.frombuffer(body, dtype, count, offset).reshape(shape).copy())
         offset += count * dtype.itemsize
     state: dict[str, Any] = _unpack(head["state"], arrays)
