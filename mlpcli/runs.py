@@ -11,7 +11,7 @@ import re
 import shlex
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,7 @@ class Run:
 
     folder: Path
     record: dict[str, Any]
+    trusted: bool = False  # its plug-ins may run, wherever they come from
 
     @property
     def label(self) -> str:
@@ -214,22 +215,23 @@ def open_run(folder: Path) -> Run:
     return Run(folder, record)
 
 
-def find_run(text: str, runs_dir: Path, *, unfinished: bool = False) -> Run:
+def find_run(text: str, runs_dir: Path, *, unfinished: bool = False, trusted: bool = False) -> Run:
     """The run that `text` names: a run folder, `name/timestamp`, or a name (its newest finished run).
 
     unfinished: a name stands for its newest run, finished or not.
+    trusted: the user has said that the run's plug-ins may run.
 
     Raises:
         RunError: nothing of that name, or no finished run among them; the message lists what there is.
     """
     for folder in (Path(text), runs_dir / text):
         if (folder / RECORD).is_file():
-            return open_run(folder)
+            return replace(open_run(folder), trusted=trusted)
     for folder in (runs_dir / text, Path(text)):
         runs = list(_runs_in(folder))
         finished = [run for run in runs if unfinished or run.status == COMPLETED]
         if finished:
-            return finished[-1]
+            return replace(finished[-1], trusted=trusted)
         if runs:
             newest = runs[-1]
             rule = f"{text} has no finished run: {newest.label} {newest.describe()}"

@@ -21,6 +21,13 @@ settings.load_profile("fixed")
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+
+@pytest.fixture(scope="session", autouse=True)
+def _a_memory_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What the tests train with is not remembered in the user's home."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
 ROOT = Path(__file__).parent.parent
 
 TINY = """\

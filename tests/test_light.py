@@ -18,11 +18,12 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "files": set(),
     "signals": set(),
+    "trust": {"files"},
     "start": set(),
     "runs": {"errors", "files"},
     "spec": {"errors", "spec"},
     "data": {"errors", "start", "spec", "data"},
-    "engine": {"errors", "files", "signals", "start", "runs", "searches", "spec", "data", "engine"},
+    "engine": {"errors", "files", "signals", "start", "trust", "runs", "searches", "spec", "data", "engine"},
     "searches": {"errors", "files", "runs"},
     "report": {"errors", "runs", "engine"},  # the last two for their types alone, never at run time
     "report_search": {"spec", "report", "searches", "engine"},  # engine for its types alone

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mlpcli.cli.options import RUNS_DIR, DebugOption, JsonOption, RunArgument, RunsDirOption
+from mlpcli.cli.options import RUNS_DIR, DebugOption, JsonOption, RunArgument, RunsDirOption, TrustOption
 
 
 def evaluate(
@@ -18,6 +18,7 @@ def evaluate(
     data: Annotated[
         Path | None, typer.Option(help="A file of rows with their targets, instead of a split.")
     ] = None,
+    trust_plugins: TrustOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -26,7 +27,7 @@ def evaluate(
     from mlpcli import report
     from mlpcli.runs import find_run
 
-    found = find_run(run, runs_dir)
+    found = find_run(run, runs_dir, trusted=trust_plugins)
     from mlpcli.engine.evaluation import evaluate_run
 
     evaluation = evaluate_run(found, split=split, data=data)

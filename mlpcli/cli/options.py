@@ -22,6 +22,10 @@ RunsDirOption = Annotated[
 AdviceOption = Annotated[
     bool, typer.Option("--advice/--no-advice", help="Tell rules of thumb that the spec goes against.")
 ]
+TrustOption = Annotated[
+    bool,
+    typer.Option("--trust-plugins", help="Run the plug-ins of a run that was not trained here."),
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="One JSON document on stdout, everything else on stderr.")
 ]

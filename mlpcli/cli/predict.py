@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mlpcli.cli.options import RUNS_DIR, DebugOption, JsonOption, RunArgument, RunsDirOption
+from mlpcli.cli.options import RUNS_DIR, DebugOption, JsonOption, RunArgument, RunsDirOption, TrustOption
 
 
 def predict(
@@ -29,6 +29,7 @@ def predict(
         typer.Option(metavar="COLUMN", help="Pass a column of DATA through. Repeatable; a,b works too."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the output file if it is there.")] = False,
+    trust_plugins: TrustOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -37,7 +38,7 @@ def predict(
     from mlpcli import report
     from mlpcli.runs import find_run
 
-    found = find_run(run, runs_dir)
+    found = find_run(run, runs_dir, trusted=trust_plugins)
     from mlpcli.engine.prediction import (
         check_output,
         predict_run,

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlpcli.cli.options import RUNS_DIR, AdviceOption, DebugOption, JsonOption, RunsDirOption, SetOption
+from mlpcli.cli.options import (
+    RUNS_DIR,
+    AdviceOption,
+    DebugOption,
+    JsonOption,
+    RunsDirOption,
+    SetOption,
+    TrustOption,
+)
 
 if TYPE_CHECKING:
     from mlpcli.engine.training import Outcome, Watcher
@@ -34,6 +42,7 @@ def train(
     force: Annotated[
         bool, typer.Option("--force", help="With --resume and --continue: go on although something changed.")
     ] = False,
+    trust_plugins: TrustOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     advice: AdviceOption = True,
     json: JsonOption = False,
@@ -50,10 +59,11 @@ def train(
             report.show_finished(found, json=json)
             return
     with report.TrainingReport(stderr=json) as watcher:
+        leave = {"force": force, "trusted": trust_plugins}
         if resume is not None:
-            outcome = _resume(resume, spec, settings or [], force, runs_dir, watcher)
+            outcome = _resume(resume, spec, settings or [], runs_dir, watcher, **leave)
         elif further is not None:
-            outcome = _continue(further, epochs, settings or [], force, runs_dir, watcher)
+            outcome = _continue(further, epochs, settings or [], runs_dir, watcher, **leave)
         else:
             assert spec is not None
             outcome = _begin(spec, settings or [], runs_dir, watcher, advice)
@@ -73,12 +83,19 @@ def _begin(spec: Path, settings: list[str], runs_dir: Path, watcher: Watcher, ad
 
 
 def _resume(
-    name: str, spec: Path | None, settings: list[str], force: bool, runs_dir: Path, watcher: Watcher
+    name: str,
+    spec: Path | None,
+    settings: list[str],
+    runs_dir: Path,
+    watcher: Watcher,
+    *,
+    force: bool,
+    trusted: bool,
 ) -> Outcome:
     from mlpcli.runs import RESOLVED, find_run
     from mlpcli.spec.load import load_spec
 
-    run = find_run(name, runs_dir, unfinished=True)
+    run = find_run(name, runs_dir, unfinished=True, trusted=trusted)
     given = spec or (run.require(RESOLVED) if settings else None)
     loaded = load_spec(given, settings=settings) if given else None
     from mlpcli.engine.resume import resume_run
@@ -87,11 +104,18 @@ def _resume(
 
 
 def _continue(
-    name: str, epochs: int | None, settings: list[str], force: bool, runs_dir: Path, watcher: Watcher
+    name: str,
+    epochs: int | None,
+    settings: list[str],
+    runs_dir: Path,
+    watcher: Watcher,
+    *,
+    force: bool,
+    trusted: bool,
 ) -> Outcome:
     from mlpcli.runs import find_run
 
-    run = find_run(name, runs_dir)
+    run = find_run(name, runs_dir, trusted=trusted)
     from mlpcli.engine.resume import continue_run
 
     return continue_run(

@@ -12,12 +12,12 @@ from mlpcli import runs
 from mlpcli.data.dataset import Array, Contract, Split
 from mlpcli.data.load import load_dataset, read_rows
 from mlpcli.engine.export import final_outputs
+from mlpcli.engine.loading import load_network
 from mlpcli.engine.models import compile_model, output_loss
 from mlpcli.engine.objectives import data_request, gives_scores
 from mlpcli.engine.plugins import changed_plugins, run_plugins
-from mlpcli.errors import Problem, RunError, UsageError
+from mlpcli.errors import Problem, UsageError
 from mlpcli.runs import Run
-from mlpcli.spec.graph import spec_graph
 from mlpcli.spec.load import load_spec, located
 from mlpcli.spec.schema import PartSpec, Spec
 from mlpcli.start import import_keras
@@ -77,35 +77,18 @@ class TrainedModel:
 
 
 def load_trained(run: Run) -> TrainedModel:
-    """The model of a run, with Keras's safe mode on.
+    """The model of a run, built from the run's own spec and weights; see `loading`.
 
     Raises:
-        RunError: the run has no model, or it cannot be read.
+        RunError: the run has no model, or it is not what was saved.
     """
+    run.require(runs.MODEL)
     loaded = load_spec(run.require(runs.RESOLVED))
-    path = run.require(runs.MODEL)
     contract = Contract.from_json(run.record["data"]["contract"])
-    plugins = run_plugins(run, loaded.catalog)  # before the model, which names their parts
-    try:
-        model = keras.models.load_model(path, safe_mode=True, compile=False)
-        model = cut_to_network(model, loaded.spec, contract)
-    except Exception as error:  # a damaged file fails in many ways
-        rule = f"{path} cannot be loaded ({type(error).__name__})"
-        raise RunError(
-            Problem(rule, hint="train again; the file is damaged or from another version")
-        ) from error
-    # compiled anew: Keras saves some losses without all their arguments (Huber's delta)
+    plugins = run_plugins(run, loaded.catalog)
+    model = load_network(run, loaded.spec, contract, plugins)
     compile_model(model, loaded.spec, contract, plugins)
     return TrainedModel(run, model, loaded.spec, contract, changed_plugins(run))
-
-
-def cut_to_network(model: Any, spec: Spec, contract: Contract) -> Any:
-    """The network inside a saved model, without what brings its outputs to their own units."""
-    if all(each.scale is None for each in contract.outputs):
-        return model
-    graph = spec_graph(spec)
-    outputs = {name: model.get_layer(name).output for name in graph.outputs}
-    return keras.Model(model.input, outputs if graph.named else outputs[graph.outputs[0]], name=model.name)
 
 
 def evaluate_run(run: Run, *, split: str = "test", data: Path | None = None) -> Evaluation:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -35,17 +35,25 @@ def build_model(spec: Spec, dataset: Dataset, plugins: Plugins = NONE) -> Any:
     """
     keras = import_keras()
     keras.utils.clear_session()
-    with _precision(spec.fit.precision):
+    with precision(spec.fit.precision):
         keras.utils.set_random_seed(spec.seed)
         model = build_network(spec, dataset.contract, dataset.train.x, plugins)
         compile_model(model, spec, dataset.contract, plugins)
         return model
 
 
-def build_network(spec: Spec, contract: Contract, rows: Arrays | None = None, plugins: Plugins = NONE) -> Any:
+def build_network(
+    spec: Spec,
+    contract: Contract,
+    rows: Arrays | None = None,
+    plugins: Plugins = NONE,
+    *,
+    learned: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Any:
     """The network of a spec, not compiled; layers learn from `rows`, or where there are none are left blank.
 
     rows: training rows, as `Split.x` has them.
+    learned: by layer, attributes that it once learned beside its weights.
     """
     keras = import_keras()
     graph = spec_graph(spec)
@@ -55,6 +63,8 @@ def build_network(spec: Spec, contract: Contract, rows: Arrays | None = None, pl
     for node, layer in zip(graph.nodes, layers, strict=True):
         path: KeyPath = ("layers", node.index)
         below = [tensors[source] for source in node.sources]
+        for attribute, value in (learned or {}).get(node.name, {}).items():
+            setattr(layer, attribute, value)
         if _needs_adapting(layer) and rows is not None:
             with refusals(path, "cannot learn from the training rows"):
                 _adapt(layer, inputs, below if node.many else below[0], rows)
@@ -88,7 +98,7 @@ def _call(layer: Any, below: list[Any], node: Node) -> Any:
 
 
 @contextmanager
-def _precision(policy: str) -> Iterator[None]:
+def precision(policy: str) -> Iterator[None]:
     """Layers made inside have this dtype policy."""
     keras = import_keras()
     before = keras.config.dtype_policy()

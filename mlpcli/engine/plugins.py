@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlpcli import runs
+from mlpcli import runs, trust
 from mlpcli.errors import Place, Problem, RunError, SpecError
 from mlpcli.files import replacing, sha256_of
 from mlpcli.runs import Run
@@ -111,15 +111,17 @@ def copy_plugins(catalog: Catalog, run_dir: Path) -> list[dict[str, str]]:
         inside = f"{runs.PLUGINS}/{plugin.base_name}"
         with replacing(run_dir / inside) as path:
             path.write_bytes(plugin.text.encode("utf-8"))
+        trust.remember(plugin.sha256)
         said.append({"file": inside, "source": str(plugin.file.resolve()), "sha256": plugin.sha256})
     return said
 
 
 def run_plugins(run: Run, catalog: Catalog) -> Plugins:
-    """The plug-ins of a finished run, from its own copies.
+    """The plug-ins of a run, from its own copies.
 
     Raises:
-        RunError: a copy is not what `run.json` says the run was trained with.
+        RunError: a copy is not what `run.json` says the run was trained with, or nobody has trained with it
+            here and the user has not said that it may run.
     """
     recorded = {entry["file"]: entry["sha256"] for entry in run.record.get("plugins", [])}
     problems = []
@@ -128,6 +130,9 @@ def run_plugins(run: Run, catalog: Catalog) -> Plugins:
         if recorded.get(inside) != plugin.sha256:
             rule = f"run {run.label}: {inside} is not the file that the run was trained with"
             problems.append(Problem(rule, hint="put the original back, or train again"))
+        elif not run.trusted and not trust.is_known(plugin.sha256):
+            rule = f"run {run.label} comes from elsewhere, and {inside} would run code"
+            problems.append(Problem(rule, hint="read the file, then add --trust-plugins"))
     if problems:
         raise RunError(*problems)
     return import_plugins(catalog)

@@ -10,6 +10,7 @@ from typing import Any
 from mlpcli import runs
 from mlpcli.data.dataset import Dataset
 from mlpcli.engine.identity import differences, identity, version_changes
+from mlpcli.engine.plugins import run_plugins
 from mlpcli.engine.records import now
 from mlpcli.engine.room import check_place, check_room
 from mlpcli.engine.training import (
@@ -54,12 +55,14 @@ def resume_run(
     """
     runs.check_inside(run.folder)
     with runs.locked(run.folder):
-        run = runs.open_run(run.folder)
+        run = replace(runs.open_run(run.folder), trusted=run.trusted)
         _check_unfinished(run, force=force)
         sweep(run.folder)
         state = _state(run)
         clock = Clock()
         spec = loaded or load_spec(run.require(runs.RESOLVED))
+        if spec.folder == run.folder.resolve():
+            run_plugins(run, spec.catalog)  # a look at their checksums, before anything else imports them
         with located(spec):
             prepared = prepare(spec, clock, watcher.stage)
             dataset, model = prepared.dataset, prepared.model
@@ -112,6 +115,7 @@ def continue_run(
     if loaded.spec.fit.epochs <= state["epoch"]:
         rule = f"run {run.label} has {state['epoch']} epochs already, fit.epochs must be more than that"
         raise UsageError(Problem(rule, received=loaded.spec.fit.epochs))
+    run_plugins(run, loaded.catalog)
     clock = Clock()
     with located(loaded):
         prepared = prepare(loaded, clock, watcher.stage)

@@ -19,7 +19,7 @@ from mlpcli.engine.identity import identity
 from mlpcli.engine.records import begin_record, now
 from mlpcli.engine.room import check_place, check_room, write_failure
 from mlpcli.errors import MlpcliError, Problem, TrainingError
-from mlpcli.files import write_json, write_text
+from mlpcli.files import sha256_of, write_json, write_text
 from mlpcli.runs import Run
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.resolve import resolve_spec
@@ -379,6 +379,7 @@ class _Session:
         self.watcher.stage("saving the model")
         complete_model = restore_outputs(self.model, self.dataset.contract)
         write_with(self.run_dir / runs.MODEL, complete_model.save)
+        self.record["sha256"] = {runs.MODEL: sha256_of(self.run_dir / runs.MODEL)}
         self.clock.lap("model")
         if self.extent.saved_model:
             export_saved_model(

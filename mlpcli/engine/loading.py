@@ -1,0 +1,81 @@
+"""A run's network, built anew from its own spec, with the weights whose checksum is in `run.json`.
+
+What a `.keras` file says of layers and their settings is not followed: a stranger may have written it. Only
+the weights are taken from it, and what a layer learned from the data beside them.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from mlpcli import runs
+from mlpcli.data.dataset import Contract
+from mlpcli.engine.models import build_network, precision
+from mlpcli.engine.plugins import Plugins
+from mlpcli.engine.units import restore_outputs
+from mlpcli.errors import Problem, RunError, SpecError
+from mlpcli.files import sha256_of
+from mlpcli.runs import Run
+from mlpcli.spec.schema import Spec
+
+LEARNED = ("bin_boundaries",)
+"""Arguments of layers that are learned from the data and are not among the weights: lists of numbers."""
+
+MAX_CONFIG_BYTES = 20 * 2**20
+
+
+def load_network(run: Run, spec: Spec, contract: Contract, plugins: Plugins) -> Any:
+    """The trained network of a run, not compiled; scaled targets as they were while training.
+
+    Raises:
+        RunError: the run has no model, the file is not the one that was saved, or it does not fit the spec.
+    """
+    path = run.require(runs.MODEL)
+    check_digest(run, runs.MODEL)
+    try:
+        with precision(spec.fit.precision):
+            network = build_network(spec, contract, None, plugins, learned=_learned(path))
+            restore_outputs(network, contract).load_weights(path)
+    except (SpecError, RunError):
+        raise
+    except Exception as error:  # HDF5 and Keras refuse in many ways
+        rule = f"{path} does not fit the run's spec ({type(error).__name__})"
+        raise RunError(Problem(rule, hint="train again; the file is from another version")) from error
+    return network
+
+
+def check_digest(run: Run, name: str) -> None:
+    """Hold a file of a run against the sha256 that `run.json` has of it.
+
+    Raises:
+        RunError: there is none, or it is another.
+    """
+    wanted = run.record.get("sha256", {}).get(name)
+    if wanted is None:
+        rule = f"{run.folder / runs.RECORD} has no checksum of {name}"
+        raise RunError(Problem(rule, hint="train again; a run is used as it was saved"))
+    if sha256_of(run.folder / name) != wanted:
+        rule = f"{run.folder / name} is not what was saved: its checksum is not the one in {runs.RECORD}"
+        raise RunError(Problem(rule, hint="the file is damaged or was replaced; train again"))
+
+
+def _learned(path: Path) -> dict[str, dict[str, list[float]]]:
+    """By layer, the numbers that it learned beside its weights; no other setting is read."""
+    with zipfile.ZipFile(path) as archive:
+        if archive.getinfo("config.json").file_size > MAX_CONFIG_BYTES:
+            raise ValueError("config.json is too large")
+        config = json.loads(archive.read("config.json"))
+    found: dict[str, dict[str, list[float]]] = {}
+    for layer in config.get("config", {}).get("layers", ()):
+        settings = layer.get("config", {})
+        values = {name: settings[name] for name in LEARNED if _is_numbers(settings.get(name))}
+        if values:
+            found[str(settings.get("name"))] = values
+    return found
+
+
+def _is_numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(type(item) in (int, float) for item in value)

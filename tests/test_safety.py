@@ -1,0 +1,142 @@
+"""What a stranger's files may do: nothing but be read as numbers, and be refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlpcli import trust
+from mlpcli.runs import find_run
+from tests.conftest import TINY, Result
+
+PLUGIN = """\
+import pathlib
+
+import keras
+
+MARK = pathlib.Path(__file__).with_name("ran")
+MARK.touch()
+
+
+class Loud(keras.layers.Layer):
+    def call(self, inputs):
+        return inputs * 2.0
+"""
+
+
+@pytest.fixture
+def copied(tiny_run: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny run."""
+    shutil.copytree(tiny_run, tmp_path / "runs")
+    return find_run("tiny", tmp_path / "runs").folder
+
+
+def test_weights_that_were_changed_are_refused(copied: Path, mlpcli: Callable[..., Result]) -> None:
+    path = copied / "model.keras"
+    whole = path.read_bytes()
+    for place in (10, len(whole) // 3, len(whole) // 2, len(whole) - 5):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        result = mlpcli("evaluate", copied)
+        assert result.status == 2
+        assert result.err == (
+            f"{path} is not what was saved: its checksum is not the one in run.json; "
+            "the file is damaged or was replaced; train again\n"
+        )
+
+
+def test_a_model_file_that_brings_its_own_network_is_not_followed(
+    copied: Path, mlpcli: Callable[..., Result]
+) -> None:
+    """A stranger who mends the checksum too gets no layer built: the spec says what there is."""
+    from mlpcli.files import sha256_of
+    from mlpcli.start import import_keras
+
+    keras = import_keras()
+    before = mlpcli("evaluate", copied, "--json")
+    other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="softmax")])
+    other.save(copied / "model.keras")
+    record = json.loads((copied / "run.json").read_text())
+    record["sha256"]["model.keras"] = sha256_of(copied / "model.keras")
+    (copied / "run.json").write_text(json.dumps(record))
+    result = mlpcli("evaluate", copied)
+    assert before.status == 0
+    assert result.status == 2
+    assert "does not fit the run's spec" in result.err
+
+
+@pytest.mark.parametrize("layer", ["Normalization", "{Discretization: {num_bins: 6, output_mode: one_hot}}"])
+def test_the_network_built_anew_predicts_as_the_saved_one(
+    layer: str, mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    from mlpcli.start import import_keras
+
+    flat = "\n  - Flatten" if "one_hot" in layer else ""
+    spec = spec_file(TINY.replace("  - Normalization", f"  - {layer}{flat}\n  - BatchNormalization"))
+    assert mlpcli("train", spec, "--runs-dir", tmp_path / "runs").status == 0
+    run = find_run("tiny", tmp_path / "runs").folder
+    rows = np.random.default_rng(0).normal(3, 1, (20, 4)).astype(np.float32)
+    np.save(tmp_path / "rows.npy", rows)
+    assert mlpcli("predict", run, tmp_path / "rows.npy", "-o", tmp_path / "out.npy").status == 0
+    wanted = import_keras().models.load_model(run / "model.keras").predict(rows, verbose=0)
+    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), wanted, atol=1e-6)
+    metrics = json.loads((run / "metrics.json").read_text())["test"]
+    found = json.loads(mlpcli("evaluate", run, "--json").out)["metrics"]
+    assert found == pytest.approx(metrics, abs=1e-6)
+
+
+@pytest.fixture
+def foreign(mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A finished run with a plug-in, trained by somebody else: this user has no memory of it."""
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "loud.py").write_text(PLUGIN)
+    spec = tmp_path / "theirs" / "tiny.yaml"
+    spec.write_text(TINY.replace("  - Normalization", "  - Normalization\n  - Loud") + "plugins: [loud.py]\n")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "their state"))
+    assert mlpcli("train", spec, "--runs-dir", tmp_path / "runs").status == 0
+    assert trust.known_file().read_text().count("\n") == 1
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "my state"))
+    import sys
+
+    for name in [name for name in sys.modules if name.startswith("mlpcli_plugin_")]:
+        monkeypatch.delitem(sys.modules, name)
+    shutil.rmtree(tmp_path / "theirs")
+    return find_run("tiny", tmp_path / "runs").folder
+
+
+def test_a_run_from_elsewhere_runs_no_code_unless_told_to(
+    foreign: Path, mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    label = f"tiny/{foreign.name}"
+    message = (
+        f"run {label} comes from elsewhere, and plugins/loud.py would run code; "
+        "read the file, then add --trust-plugins\n"
+    )
+    np.save(tmp_path / "rows.npy", np.ones((2, 4), np.float32))
+    for command in (
+        ["evaluate", foreign],
+        ["predict", foreign, tmp_path / "rows.npy"],
+        ["train", "--continue", foreign, "--runs-dir", tmp_path / "runs"],
+    ):
+        result = mlpcli(*command)
+        assert (result.status, result.err) == (2, message), command
+    assert not (foreign / "plugins" / "ran").exists()
+    assert mlpcli("evaluate", foreign, "--trust-plugins").status == 0
+    assert (foreign / "plugins" / "ran").exists()
+    assert not trust.known_file().exists()  # this once, not for ever
+
+
+def test_a_run_trained_here_is_known_by_its_plugins_contents(
+    foreign: Path, mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "their state"))
+    assert mlpcli("evaluate", foreign).status == 0
+    copy = foreign / "plugins" / "loud.py"
+    copy.write_text(PLUGIN.replace("2.0", "3.0"))
+    result = mlpcli("evaluate", foreign, "--trust-plugins")
+    assert result.status == 2
+    assert "plugins/loud.py is not the file that the run was trained with" in result.err
