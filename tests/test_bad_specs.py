@@ -112,7 +112,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "unknown key far from any": (
         GOOD + "zebra: 1\n",
         [
-            "SPEC:4:1 zebra: unknown key, received 'zebra'; the keys here are name, seed, dataset, inputs, layers, loss, loss_weights, optimizer, metrics, fit, callbacks, tuner, plugins, model, start_from, extends",
+            "SPEC:4:1 zebra: unknown key, received 'zebra'; the keys here are name, seed, dataset, inputs, layers, loss, loss_weights, optimizer, metrics, start_from, fit, callbacks, tuner, plugins, model, extends",
         ],
     ),
     "nothing but a name": (

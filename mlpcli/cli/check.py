@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from mlpcli.cli.options import AdviceOption, DebugOption, JsonOption, SetOption, SpecArgument
+from mlpcli.cli.options import (
+    RUNS_DIR,
+    AdviceOption,
+    DebugOption,
+    JsonOption,
+    RunsDirOption,
+    SetOption,
+    SpecArgument,
+)
 
 
 def check(
@@ -18,6 +26,7 @@ def check(
     resolved: Annotated[
         bool, typer.Option("--resolved", help="Print the spec with every default, ready to run, and no more.")
     ] = False,
+    runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -27,7 +36,7 @@ def check(
     from mlpcli.spec.load import load_spec
 
     try:
-        loaded = load_spec(spec, settings=settings or ())
+        loaded = replace(load_spec(spec, settings=settings or ()), runs_dir=runs_dir)
         from mlpcli.engine.planning import forecast
 
         found = forecast(loaded, timed=time)

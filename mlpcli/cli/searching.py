@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,7 @@ def run_search(
     _check_usage(spec, settings, resume, extend_space=extend_space, fresh=fresh)
     if resume is not None:
         found = find_run(resume, runs_dir, unfinished=True)
-        loaded = load_spec(spec, settings=settings) if spec else None
+        loaded = replace(load_spec(spec, settings=settings), runs_dir=runs_dir) if spec else None
         from mlpcli.engine.tuning.resuming import resume_search
         from mlpcli.engine.tuning.search import Hands
 
@@ -50,7 +51,7 @@ def run_search(
             command=command,
         )
     assert spec is not None
-    loaded = load_spec(spec, settings=settings)
+    loaded = replace(load_spec(spec, settings=settings), runs_dir=runs_dir)
     if not fresh:
         from mlpcli.searches import unfinished_search
 

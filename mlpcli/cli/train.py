@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,18 +67,24 @@ def train(
             outcome = _continue(further, epochs, settings or [], runs_dir, watcher, **leave)
         else:
             assert spec is not None
-            outcome = _begin(spec, settings or [], runs_dir, watcher, advice)
+            outcome = _begin(spec, settings or [], runs_dir, watcher, advice, trust_plugins)
     if json:
         report.show_json(report.outcome_json(outcome))
     else:
         report.show_outcome(outcome, runs_dir)
 
 
-def _begin(spec: Path, settings: list[str], runs_dir: Path, watcher: Watcher, advice: bool) -> Outcome:
-    from mlpcli.spec.load import load_spec
+def _begin(
+    spec: Path, settings: list[str], runs_dir: Path, watcher: Watcher, advice: bool, trusted: bool
+) -> Outcome:
+    from mlpcli.spec.load import load_spec, located
 
     loaded = load_spec(spec, settings=settings)
+    from mlpcli.engine.reuse import find_start
     from mlpcli.engine.training import train as train_spec
+
+    with located(loaded):
+        loaded = find_start(replace(loaded, runs_dir=runs_dir), trusted=trusted)
 
     return train_spec(loaded, runs_dir=runs_dir, watcher=watcher, command=sys.argv, advice=advice)
 

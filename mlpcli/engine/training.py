@@ -230,7 +230,9 @@ def load_data(loaded: LoadedSpec) -> Dataset:
 def complete(loaded: LoadedSpec, dataset: Dataset) -> tuple[LoadedSpec, list[str]]:
     """The spec with a loss and metrics, chosen by the data where it has none, and a line on each choice."""
     from mlpcli.engine.objectives import complete_spec
+    from mlpcli.engine.reuse import find_start
 
+    loaded = find_start(loaded)
     spec, notes = complete_spec(loaded.spec, dataset.contract)
     return replace(loaded, spec=spec), notes
 
@@ -247,6 +249,10 @@ def build_checked(loaded: LoadedSpec, dataset: Dataset) -> Any:
 
     completed, _ = complete(loaded, dataset)
     model = build_model(completed.spec, dataset, import_plugins(loaded.catalog))
+    if completed.spec.start_from is not None:
+        from mlpcli.engine.reuse import reuse_layers
+
+        reuse_layers(model, completed.spec.start_from)
     check_model(model, completed.spec, dataset)
     return model
 

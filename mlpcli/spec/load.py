@@ -39,6 +39,7 @@ class LoadedSpec:
     space: Space
     values: dict[str, Any]  # of the hyperparameters that count, by name
     catalog: Catalog = KERAS  # what names its parts may have: Keras's, ours, its plug-ins'
+    runs_dir: Path = Path("runs")  # where the runs that it names are looked for
 
     @property
     def folder(self) -> Path:
@@ -88,7 +89,7 @@ def with_values(loaded: LoadedSpec, values: Values) -> LoadedSpec:
     )
     if made is None:
         raise SpecError(*_in_order(problems, loaded.source.file))
-    return made
+    return replace(made, runs_dir=loaded.runs_dir)
 
 
 def _with_values(

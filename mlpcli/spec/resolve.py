@@ -34,6 +34,8 @@ def resolve_spec(loaded: LoadedSpec, division: dict[str, Any]) -> str:
     document["metrics"] = _by_output(
         spec.metrics, lambda metrics: [_flat(_part(metric, "metrics", catalog)) for metric in metrics]
     )
+    if spec.start_from is not None:
+        document["start_from"] = spec.start_from.model_dump(exclude_none=True)
     document["fit"] = spec.fit.model_dump(exclude_none=True)
     document["callbacks"] = [_flat({part.class_name: part.arguments}) for part in spec.callbacks]
     if catalog.plugins:  # the run's own copies

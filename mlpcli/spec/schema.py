@@ -15,7 +15,6 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 NOT_YET: dict[tuple[str, ...], str] = {
     ("model",): "a model class from a plug-in",
-    ("start_from",): "the reuse of trained layers",
 }
 """Keys of the format that this version knows of but cannot act on, and what each is for."""
 
@@ -207,6 +206,16 @@ OutputMetrics = Annotated[
 """The metrics of one output; one may stand without a list."""
 
 
+class StartFromSpec(Section):
+    """Layers of a finished run whose weights this network starts with."""
+
+    run: Annotated[str, Field(description="a run: a name, name/timestamp, or a folder")]
+    layers: Annotated[
+        Annotated[list[str], Field(min_length=1)] | None, Field(description="a list of names of layers")
+    ] = None
+    freeze: Annotated[bool, Field(description="true or false")] = False
+
+
 class Spec(Section):
     """One experiment."""
 
@@ -239,6 +248,9 @@ class Spec(Section):
         list[PartSpec] | dict[str, OutputMetrics] | None,
         Field(description="a list of Keras metrics, or one for each output"),
     ] = None
+    start_from: Annotated[StartFromSpec | None, Field(description="a mapping of run, layers and freeze")] = (
+        None
+    )
     fit: Annotated[FitSpec, Field(description="a mapping of epochs, batch_size, ...")] = FitSpec()
     callbacks: Annotated[list[PartSpec], Field(description="a list of Keras callbacks")] = []
     tuner: Annotated[TunerSpec | None, Field(description="a mapping of algorithm, objective, ...")] = None
