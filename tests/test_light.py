@@ -27,9 +27,10 @@ ALLOWED: dict[str, set[str]] = {
     "searches": {"errors", "files", "runs"},
     "report": {"errors", "runs", "engine"},  # the last two for their types alone, never at run time
     "report_search": {"spec", "report", "searches", "engine"},  # engine for its types alone
+    "report_reproduction": {"report", "engine"},  # engine for its types alone
     "report_plan": {"errors", "engine", "spec", "report"},  # engine and spec for their types alone
     "cli": {"errors", "runs", "signals", "searches", "spec", "data", "engine", "report", "report_plan", "cli"}
-    | {"report_search"},
+    | {"report_search", "report_reproduction"},
     "__main__": {"cli"},
     "__init__": set(),
 }

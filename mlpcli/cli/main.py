@@ -15,6 +15,7 @@ from mlpcli import signals
 from mlpcli.cli.check import check
 from mlpcli.cli.evaluate import evaluate
 from mlpcli.cli.predict import predict
+from mlpcli.cli.reproduce import reproduce
 from mlpcli.cli.schema import schema
 from mlpcli.cli.train import train
 from mlpcli.cli.tune import tune
@@ -35,6 +36,7 @@ app.command(epilog="Example: mlpcli tune configs/chapter/fashion_random_search.y
 app.command(epilog="Example: mlpcli check configs/digits.yaml")(check)
 app.command(epilog="Example: mlpcli evaluate digits")(evaluate)
 app.command(epilog="Example: mlpcli predict digits rows.npy -o predictions.csv")(predict)
+app.command(epilog="Example: mlpcli reproduce digits")(reproduce)
 app.command(epilog="Example: mlpcli schema > mlpcli.schema.json")(schema)
 
 

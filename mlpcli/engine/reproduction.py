@@ -1,0 +1,174 @@
+"""A finished run trained again, and held against what it was: the same, near enough, or what drifted."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlpcli
+from mlpcli import runs
+from mlpcli.engine.identity import versions
+from mlpcli.engine.plugins import run_plugins
+from mlpcli.engine.records import commit_of
+from mlpcli.engine.room import check_place, check_room
+from mlpcli.engine.training import Clock, Extent, Outcome, Watcher, check_callbacks, prepare, train_into
+from mlpcli.errors import Problem, RunError
+from mlpcli.runs import Run
+from mlpcli.spec.load import load_spec, located
+
+TOLERANCE = 0.01
+"""How far a figure may be off, absolutely or as a share of itself, and still count as the same result."""
+
+EQUAL, WITHIN, DRIFTED = "equal", "within tolerance", "drifted"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Something that results depend on: what it was, and what it is here."""
+
+    name: str
+    then: str
+    now: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One metric of one split: what it was, and what it came to now."""
+
+    split: str
+    metric: str
+    then: float
+    now: float
+
+    @property
+    def difference(self) -> float:
+        """Now less then."""
+        return self.now - self.then
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A run beside the one that trained it again.
+
+    facts: what is not as it was, and may be why figures differ.
+    epoch: the first whose row of the history differs, from 1; None where all are the same to the last digit.
+    """
+
+    original: Run
+    outcome: Outcome
+    facts: tuple[Fact, ...]
+    figures: tuple[Figure, ...]
+    epoch: int | None
+    tolerance: float
+
+    @property
+    def verdict(self) -> str:
+        """`equal`, `within tolerance` or `drifted`."""
+        if self.epoch is None and all(figure.then == figure.now for figure in self.figures):
+            return EQUAL
+        return DRIFTED if self.drifted() else WITHIN
+
+    def drifted(self) -> tuple[Figure, ...]:
+        """The figures that are further off than the tolerance."""
+        near = [
+            math.isclose(f.then, f.now, rel_tol=self.tolerance, abs_tol=self.tolerance) for f in self.figures
+        ]
+        return tuple(figure for figure, is_near in zip(self.figures, near, strict=True) if not is_near)
+
+
+def reproduce_run(
+    run: Run,
+    *,
+    runs_dir: Path,
+    watcher: Watcher,
+    tolerance: float = TOLERANCE,
+    command: Sequence[str] = (),
+    force: bool = False,
+) -> Reproduction:
+    """Train a finished run again, into a new folder under `runs_dir`, and compare.
+
+    Raises:
+        RunError: the run is not finished; or its data has changed, without `force`.
+        TrainingError, KeyboardInterrupt: as `train_into`.
+    """
+    if run.status != runs.COMPLETED:
+        hint = f"finish it with {runs.resume_command(run.folder)}"
+        raise RunError(
+            Problem(f"run {run.label} {run.describe()}: there is no result to compare with", hint=hint)
+        )
+    check_place(runs_dir)
+    loaded = load_spec(run.require(runs.RESOLVED))
+    run_plugins(run, loaded.catalog)
+    clock = Clock()
+    with located(loaded):
+        prepared = prepare(loaded, clock, watcher.stage)
+        check_callbacks(loaded)
+    _check_data(run, prepared.dataset.fingerprint, force=force)
+    facts = changed_facts(run)
+    for fact in facts:
+        watcher.note(f"not as it was: {fact.name}: {fact.then} then, {fact.now} now")
+    check_room(runs_dir, prepared.model)
+    run_dir = runs.create_run(runs_dir, loaded.spec.name)
+    outcome = train_into(
+        run_dir,
+        prepared.loaded,
+        prepared.dataset,
+        prepared.model,
+        watcher=watcher,
+        clock=clock,
+        command=command,
+        extent=Extent(record={"reproduces": {"run": run.label, "folder": str(run.folder.resolve())}}),
+    )
+    epoch = first_difference(run.require(runs.HISTORY), run_dir / runs.HISTORY)
+    return Reproduction(run, outcome, facts, _figures(run, outcome), epoch, tolerance)
+
+
+def _check_data(run: Run, fingerprint: str, *, force: bool) -> None:
+    if fingerprint != run.record["data"]["fingerprint"] and not force:
+        rule = (
+            f"the data of run {run.label} has changed since it was trained, so its figures cannot come again"
+        )
+        raise RunError(Problem(rule, hint="put the data back, or add --force to compare all the same"))
+
+
+def changed_facts(run: Run) -> tuple[Fact, ...]:
+    """Versions, commit and machine that are not those of the run."""
+    record = run.record
+    then: dict[str, Any] = dict(record.get("versions", {}))
+    now: dict[str, Any] = {"mlpcli": mlpcli.__version__, **versions()}
+    host = record.get("host", {})
+    then |= {"machine": host.get("machine"), "system": host.get("system"), "cores": host.get("cores")}
+    now |= {"machine": platform.machine(), "system": platform.platform(), "cores": os.cpu_count()}
+    if host.get("name") == platform.node():  # elsewhere the folder is another's, or not there
+        then["commit"], now["commit"] = record.get("commit"), commit_of(Path(record["spec"]).parent)
+    return tuple(
+        Fact(name, str(then.get(name, "unknown")), str(value))
+        for name, value in now.items()
+        if then.get(name) != value
+    )
+
+
+def first_difference(one: Path, other: Path) -> int | None:
+    """The first epoch, from 1, in which two histories differ in any digit; None where they are the same."""
+    rows = [list(csv.reader(io.StringIO(path.read_text(encoding="utf-8")))) for path in (one, other)]
+    for place in range(max(map(len, rows))):
+        if any(place >= len(history) for history in rows) or rows[0][place] != rows[1][place]:
+            return max(1, place)
+    return None
+
+
+def _figures(run: Run, outcome: Outcome) -> tuple[Figure, ...]:
+    then: dict[str, dict[str, float]] = run.record.get("metrics", {})
+    return tuple(
+        Figure(split, metric, value, outcome.metrics[split][metric])
+        for split, values in then.items()
+        for metric, value in values.items()
+        if metric in outcome.metrics.get(split, {})
+    )

@@ -1,0 +1,56 @@
+"""What `reproduce` found, as a table and as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from mlpcli.report import console, number, table
+
+if TYPE_CHECKING:
+    from mlpcli.engine.reproduction import Reproduction
+
+
+def show_reproduction(result: Reproduction) -> None:
+    """What is not as it was, the figures side by side, and the verdict."""
+    out = console()
+    out.print()
+    if result.facts:
+        facts = [(fact.name, fact.then, fact.now) for fact in result.facts]
+        out.print(table(("not as it was", "then", "now"), facts))
+    rows = [
+        (f.split, f.metric, number(f.then), number(f.now), f"{f.difference:+.2e}" if f.difference else "0")
+        for f in result.figures
+    ]
+    out.print(table(("split", "metric", "then", "now", "difference"), rows))
+    out.print(Text(f"\n{result.original.label}: {_verdict(result)}", style="bold"))
+    out.print(Text(f"run  {result.outcome.run.folder}"))
+
+
+def _verdict(result: Reproduction) -> str:
+    if result.verdict == "equal":
+        return "equal to the last digit, in every epoch and figure"
+    since = (
+        f"the same up to epoch {result.epoch - 1}" if result.epoch and result.epoch > 1 else "other digits"
+    )
+    if result.verdict == "within tolerance":
+        return f"within the tolerance of {result.tolerance:g} ({since})"
+    names = ", ".join(f"{figure.split} {figure.metric}" for figure in result.drifted())
+    return f"drifted beyond the tolerance of {result.tolerance:g} in {names} ({since})"
+
+
+def reproduction_json(result: Reproduction) -> dict[str, Any]:
+    """The same for scripts."""
+    return {
+        "run": result.original.label,
+        "again": result.outcome.run.label,
+        "folder": str(result.outcome.run.folder),
+        "verdict": result.verdict,
+        "tolerance": result.tolerance,
+        "first_different_epoch": result.epoch,
+        "changed": [{"name": f.name, "then": f.then, "now": f.now} for f in result.facts],
+        "figures": [
+            {"split": f.split, "metric": f.metric, "then": f.then, "now": f.now} for f in result.figures
+        ],
+    }

@@ -1,0 +1,100 @@
+"""Where the output goes: terminals that know only ASCII, pipes whose reader has gone, closed streams."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlpcli.runs import find_run
+from tests.conftest import TINY
+
+MLPCLI = [sys.executable, "-m", "mlpcli"]
+
+
+def _run(command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A line of shell, in which `mlpcli` is this one."""
+    line = command.replace("mlpcli ", f"{sys.executable} -m mlpcli ", 1)
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture
+def foreign_name(tiny_run: Path, tmp_path: Path) -> Path:
+    """A run with a class that ASCII cannot spell, finished according to its record."""
+    shutil.copytree(tiny_run, tmp_path / "runs")
+    run_dir = find_run("tiny", tmp_path / "runs").folder
+    record = json.loads((run_dir / "run.json").read_text())
+    record["metrics"]["café"] = record["metrics"].pop("test")
+    (run_dir / "run.json").write_text(json.dumps(record))
+    return run_dir
+
+
+def test_an_ascii_stream_gets_escapes_and_valid_json(foreign_name: Path) -> None:
+    done = _run(f"mlpcli train --resume {foreign_name} --json", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "café" in json.loads(done.stdout)["metrics"]
+    assert done.stdout.isascii()
+    told = _run("mlpcli train café.yaml", PYTHONIOENCODING="ascii")
+    assert (told.returncode, told.stderr) == (2, "caf\\xe9.yaml: there is no such file\n")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+def test_a_closed_stream_is_no_trouble(closed: str, foreign_name: Path) -> None:
+    done = _run(f"mlpcli train --resume {foreign_name} {closed}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert _run(f"mlpcli train missing.yaml {closed}").returncode == 2
+
+
+def test_a_reader_that_has_gone_ends_it_quietly(foreign_name: Path) -> None:
+    done = _run(f"mlpcli train --resume {foreign_name} | true")
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    assert _run("mlpcli schema | head -c 10").stderr == ""
+
+
+@pytest.mark.parametrize("variable", ["FORCE_COLOR", "TTY_COMPATIBLE", "CLICOLOR_FORCE"])
+def test_no_colour_goes_into_a_pipe(variable: str) -> None:
+    done = _run("mlpcli train missing.yaml", **{variable: "1"})
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("environment", "escapes", "ascii_only"),
+    [({"TERM": "xterm"}, True, False), ({"TERM": "xterm", "PYTHONIOENCODING": "ascii"}, True, True)],
+    ids=["a terminal", "an ASCII terminal"],
+)
+def test_a_terminal_gets_what_it_can_show(
+    environment: dict[str, str], escapes: bool, ascii_only: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    ours, theirs = pty.openpty()
+    command = [*MLPCLI, "train", str(tmp_path / "tiny.yaml"), "--runs-dir", str(tmp_path / "runs")]
+    with subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, env={**os.environ, **environment}
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        try:
+            while piece := os.read(ours, 4096):
+                shown += piece
+        except OSError:  # what Linux says when the other side has closed
+            pass
+        assert process.wait(timeout=60) == 0
+    os.close(ours)
+    assert (b"\x1b[" in shown) is escapes
+    assert shown.isascii() is ascii_only
+    assert b"Traceback" not in shown
+    assert b"test" in shown
