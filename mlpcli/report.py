@@ -35,6 +35,7 @@ def console(*, stderr: bool = False) -> Console:
     terminal = stream.isatty()
     return Console(
         file=stream,
+        force_terminal=terminal,
         width=None if terminal else PLAIN_WIDTH,
         highlight=False,
         soft_wrap=not terminal,
@@ -63,7 +64,8 @@ def _problem_text(problem: Problem) -> Text:
 
 def show_json(document: Any) -> None:
     """One JSON document on stdout."""
-    print(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+    ascii_only = not (sys.stdout.encoding or "").lower().startswith("utf")
+    print(json.dumps(document, indent=2, ensure_ascii=ascii_only, default=str))
 
 
 def show_text(text: str) -> None:
@@ -133,7 +135,8 @@ class TrainingReport:
         """A spinner with a few words, on a terminal alone."""
         self._clear()
         if self.console.is_terminal and text:
-            self.status = self.console.status(text)
+            spinner = "dots" if self.console.encoding.startswith("utf") else "line"
+            self.status = self.console.status(text, spinner=spinner)
             self.status.start()
 
     def plan(self, plan: Plan, run_dir: Path) -> None:

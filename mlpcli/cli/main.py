@@ -83,6 +83,7 @@ def run() -> None:
     Once TensorFlow is loaded, Python's own way out costs a second to take apart what the system frees anyway,
     and HDF5 may crash in it after a full disk. Every file of ours is closed and flushed by then.
     """
+    _settle_streams()
     status = main()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):  # the reader of a pipe may have gone
@@ -90,6 +91,20 @@ def run() -> None:
     if "tensorflow" in sys.modules:
         os._exit(status)
     sys.exit(status)
+
+
+def _settle_streams() -> None:
+    """Streams that were closed lead nowhere; what a stream's encoding lacks is written as an escape."""
+    for name, descriptor in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by `>&-`: take its number, or the next file that is opened gets it
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != descriptor:
+                os.dup2(opened, descriptor)
+                os.close(opened)
+            setattr(sys, name, os.fdopen(descriptor, "r" if name == "stdin" else "w", encoding="utf-8"))
+        elif name != "stdin" and stream.encoding.lower().replace("-", "") != "utf8":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _end(error: Exception, *, debug: bool) -> int:
