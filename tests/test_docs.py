@@ -29,7 +29,14 @@ def _commands() -> list[list[str]]:
 
 
 def test_the_readme_shows_the_command_of_each_verb() -> None:
-    assert {command[0] for command in _commands()} == {"train", "check", "schema", "evaluate", "predict"}
+    assert {command[0] for command in _commands()} == {
+        "train",
+        "check",
+        "schema",
+        "reproduce",
+        "evaluate",
+        "predict",
+    }
 
 
 def test_the_readmes_commands_work_in_their_order(

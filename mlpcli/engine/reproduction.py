@@ -112,6 +112,10 @@ def reproduce_run(
         check_callbacks(loaded)
     _check_data(run, prepared.dataset.fingerprint, force=force)
     facts = changed_facts(run)
+    if "parent" in run.record:
+        watcher.note(
+            f"run {run.label} continued {run.record['parent']['run']}; here all is trained in one go"
+        )
     for fact in facts:
         watcher.note(f"not as it was: {fact.name}: {fact.then} then, {fact.now} now")
     check_room(runs_dir, prepared.model)
