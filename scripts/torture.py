@@ -45,11 +45,11 @@ layers:
 loss: sparse_categorical_crossentropy
 optimizer: {Adam: {learning_rate: 0.02}}
 metrics: [accuracy]
-fit: {epochs: 60, batch_size: 16, checkpoint: {every: 1}}
+fit: {epochs: 200, batch_size: 16, checkpoint: {every: 1}}
 callbacks:
   - CSVLogger
   - ReduceLROnPlateau: {patience: 3, factor: 0.7}
-  - EarlyStopping: {patience: 50, restore_best_weights: true}
+  - EarlyStopping: {patience: 150, restore_best_weights: true}
 """
 LOG = "log.csv"
 
@@ -127,7 +127,7 @@ def _kill_once(spec: Path, runs_dir: Path, seconds: float) -> str:
     if not (folders[0] / "checkpoints" / "state.ckpt").exists():
         return "before the first epoch's end"
     epochs = len((folders[0] / "history.csv").read_text().splitlines()) - 1
-    return "saving what they had reached" if epochs == 60 else "between epochs"
+    return "saving what they had reached" if epochs == 200 else "between epochs"
 
 
 def _resume(spec: Path, runs_dir: Path, alone: Path) -> bool:
