@@ -239,6 +239,43 @@ def find_run(text: str, runs_dir: Path, *, unfinished: bool = False, trusted: bo
     raise RunError(Problem(f"there is no run {text!r} under {runs_dir}", hint=_what_there_is(text, runs_dir)))
 
 
+def list_runs(runs_dir: Path, name: str | None = None, *, within: bool = False) -> list[Run]:
+    """Every run under a folder, or those of one experiment, oldest first; damaged ones are left out.
+
+    within: also the runs that a search is made of, after it.
+
+    Raises:
+        RunError: there is no such experiment.
+    """
+    if name is not None and not (runs_dir / name).is_dir():
+        hint = _what_there_is(name, runs_dir)
+        raise RunError(Problem(f"there is no experiment {name!r} under {runs_dir}", hint=hint))
+    names = [name] if name else sorted(child.name for child in runs_dir.glob("*") if child.is_dir())
+    found = []
+    for each in names:
+        for folder in sorted(path.parent for path in (runs_dir / each).glob(f"*/{RECORD}")):
+            inner = sorted(folder.glob(f"*/*/{RECORD}")) if within else []
+            members = [path.parent for path in inner if path.parts[-3] in WITHIN_SEARCH]
+            for member in (folder, *members):
+                with contextlib.suppress(RunError):
+                    found.append(open_run(member))
+    return found
+
+
+def find_logs(name: str | None, runs_dir: Path) -> Path:
+    """The folder below which TensorBoard finds the logs of a run, an experiment, or of all.
+
+    Raises:
+        RunError: there is nothing of that name.
+    """
+    if name is None:
+        if not runs_dir.is_dir():
+            hint = "train one first: mlpcli train SPEC"
+            raise RunError(Problem(f"there are no runs under {runs_dir}", hint=hint))
+        return runs_dir
+    return runs_dir / name if (runs_dir / name).is_dir() else find_run(name, runs_dir).folder
+
+
 def _runs_in(folder: Path) -> Iterator[Run]:
     """The runs of one experiment, oldest first."""
     if not folder.is_dir():

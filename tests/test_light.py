@@ -21,16 +21,19 @@ ALLOWED: dict[str, set[str]] = {
     "trust": {"files"},
     "start": set(),
     "runs": {"errors", "files"},
-    "spec": {"errors", "spec"},
+    "spec": {"errors", "files", "spec"},
     "data": {"errors", "start", "spec", "data"},
     "engine": {"errors", "files", "signals", "start", "trust", "runs", "searches", "spec", "data", "engine"},
     "searches": {"errors", "files", "runs"},
     "report": {"errors", "runs", "engine"},  # the last two for their types alone, never at run time
+    "report_rates": {"errors", "report", "engine"},  # engine for its types alone
+    "comparison": {"errors", "runs", "searches", "spec"},
+    "report_runs": {"errors", "runs", "report", "comparison"},
     "report_search": {"spec", "report", "searches", "engine"},  # engine for its types alone
     "report_reproduction": {"report", "engine"},  # engine for its types alone
     "report_plan": {"errors", "engine", "spec", "report"},  # engine and spec for their types alone
     "cli": {"errors", "runs", "signals", "searches", "spec", "data", "engine", "report", "report_plan", "cli"}
-    | {"report_search", "report_reproduction"},
+    | {"report_search", "report_reproduction", "report_rates", "report_runs", "comparison"},
     "__main__": {"cli"},
     "__init__": set(),
 }

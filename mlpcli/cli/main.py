@@ -13,10 +13,14 @@ import typer
 
 from mlpcli import signals
 from mlpcli.cli.check import check
+from mlpcli.cli.compare import compare
 from mlpcli.cli.evaluate import evaluate
+from mlpcli.cli.lr_find import lr_find
 from mlpcli.cli.predict import predict
 from mlpcli.cli.reproduce import reproduce
+from mlpcli.cli.runs import runs
 from mlpcli.cli.schema import schema
+from mlpcli.cli.tensorboard import tensorboard
 from mlpcli.cli.train import train
 from mlpcli.cli.tune import tune
 
@@ -33,11 +37,15 @@ app = typer.Typer(
 )
 app.command(epilog="Example: mlpcli train configs/digits.yaml --set fit.epochs=5")(train)
 app.command(epilog="Example: mlpcli tune configs/chapter/fashion_random_search.yaml --workers 2")(tune)
+app.command("lr-find", epilog="Example: mlpcli lr-find configs/digits.yaml --write")(lr_find)
 app.command(epilog="Example: mlpcli check configs/digits.yaml")(check)
 app.command(epilog="Example: mlpcli evaluate digits")(evaluate)
 app.command(epilog="Example: mlpcli predict digits rows.npy -o predictions.csv")(predict)
 app.command(epilog="Example: mlpcli reproduce digits")(reproduce)
 app.command(epilog="Example: mlpcli schema > mlpcli.schema.json")(schema)
+app.command(epilog="Example: mlpcli runs")(runs)
+app.command(epilog="Example: mlpcli compare digits/2026-11-24_09-30-00 digits")(compare)
+app.command(epilog="Example: mlpcli tensorboard digits")(tensorboard)
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,0 +1,44 @@
+"""`mlpcli compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlpcli.cli.options import RUNS_DIR, DebugOption, JsonOption, RunsDirOption
+
+
+def compare(
+    names: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="Names, name/timestamp, or run folders.")
+    ],
+    trials: Annotated[
+        bool, typer.Option("--trials", help="Put the trials of a search side by side, the best first.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="PNG", help="Default: compare.png in the runs folder."),
+    ] = None,
+    runs_dir: RunsDirOption = RUNS_DIR,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Put runs side by side: what differs in their specs, what they reached, and their curves."""
+    from mlpcli import report_runs
+    from mlpcli.comparison import choose, side_by_side
+    from mlpcli.report import show_json, show_line
+
+    found = choose(names, runs_dir, trials=trials)
+    table = side_by_side(found)
+    picture = output or runs_dir / "compare.png"
+    from mlpcli.engine.comparing import draw_comparison
+
+    drawn = draw_comparison(found, picture)
+    if json:
+        show_json(report_runs.comparison_json(table, picture if drawn else None))
+        return
+    report_runs.show_comparison(table)
+    if drawn:
+        show_line(f"picture  {picture}")

@@ -1,0 +1,50 @@
+"""`mlpcli lr-find`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlpcli.cli.options import RUNS_DIR, DebugOption, JsonOption, RunsDirOption, SetOption, SpecArgument
+
+
+def lr_find(
+    spec: SpecArgument,
+    settings: SetOption = None,
+    low: Annotated[float, typer.Option("--min", help="The first learning rate.")] = 1e-5,
+    high: Annotated[float, typer.Option("--max", help="The last learning rate.")] = 10.0,
+    steps: Annotated[int, typer.Option(metavar="N", help="Steps from the first to the last.")] = 500,
+    write: Annotated[
+        bool, typer.Option("--write", help="Put the suggestion into SPEC, its comments untouched.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="PNG", help="Default: lr_find.png in the experiment's folder."
+        ),
+    ] = None,
+    runs_dir: RunsDirOption = RUNS_DIR,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Raise the learning rate step by step, and suggest one from where the loss turns."""
+    from mlpcli import report_rates
+    from mlpcli.spec.load import load_spec
+
+    loaded = load_spec(spec, settings=settings or ())
+    picture = output or runs_dir / loaded.spec.name / "lr_find.png"
+    with report_rates.RateReport(steps, stderr=json) as watcher:
+        from mlpcli.engine.rate_finder import draw_rate_test, find_rate
+
+        test = find_rate(
+            loaded, low=low, high=high, steps=steps, stage=watcher.stage, progress=watcher.progress
+        )
+        draw_rate_test(test, picture, title=f"{loaded.spec.name}: learning-rate range test")
+    place = None
+    if write:
+        from mlpcli.spec.rewriting import write_rate
+
+        place = write_rate(spec, loaded, test.suggestion)
+    report_rates.show_rate_test(test, picture, place, json=json)

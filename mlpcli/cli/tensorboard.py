@@ -1,0 +1,55 @@
+"""`mlpcli tensorboard`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Annotated
+
+import typer
+
+from mlpcli.cli.options import RUNS_DIR, DebugOption, JsonOption, RunsDirOption
+
+
+def tensorboard(
+    run: Annotated[
+        str | None, typer.Argument(metavar="RUN", help="Only this run, experiment or search.")
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any free one.")] = 6006,
+    host: Annotated[str, typer.Option(help="127.0.0.1 unless others are to see it.")] = "127.0.0.1",
+    runs_dir: RunsDirOption = RUNS_DIR,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> int:
+    """Start TensorBoard on the runs folder, until Ctrl-C."""
+    from mlpcli import report
+    from mlpcli.runs import find_logs
+
+    folder = find_logs(run, runs_dir)
+    port = port or _free_port(host)
+    if json:
+        report.show_json({"url": f"http://{host}:{port}/", "logdir": str(folder)})
+    else:
+        report.show_line(f"TensorBoard on {folder}: http://{host}:{port}/ (Ctrl-C ends it)")
+    sys.stdout.flush()
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(folder)]
+    command += ["--host", host, "--port", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=None if debug else subprocess.PIPE)
+    try:
+        _, text = process.communicate()
+    finally:
+        process.terminate()
+        process.wait()
+    if process.returncode and not debug:
+        last = [line for line in text.decode(errors="replace").splitlines() if line.strip()][-3:]
+        for line in last:
+            report.show_line(line, stderr=True)
+    return 1 if process.returncode else 0
+
+
+def _free_port(host: str) -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])

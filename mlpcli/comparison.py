@@ -1,0 +1,104 @@
+"""Runs side by side: the settings in which they differ, and what they reached."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlpcli import runs
+from mlpcli.errors import ABSENT, Problem, RunError, UsageError, show_path
+from mlpcli.runs import Run, find_run, open_run
+from mlpcli.searches import SEARCH, load_search
+from mlpcli.spec.text import read_text
+
+MOST_TRIALS = 10
+"""Trials of a search that are put side by side."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A row for each thing told of the runs; a value is None where a run does not have it."""
+
+    labels: tuple[str, ...]
+    facts: dict[str, list[Any]]  # status, epochs, seconds, parameters
+    settings: dict[str, list[Any]]  # those of the resolved specs that differ, by path
+    metrics: dict[str, list[float | None]]  # "validation accuracy" and the like
+
+
+def choose(names: Sequence[str], runs_dir: Path, *, trials: bool) -> list[Run]:
+    """The runs that are named; with `trials`, the best trials of each search instead of it.
+
+    Raises:
+        RunError: a run is not there, or is no search.
+        UsageError: there are not two to compare.
+    """
+    found: list[Run] = []
+    for name in names:
+        run = find_run(name, runs_dir)
+        found += _trials(run) if trials else [run]
+    if len(found) < 2:
+        hint = "name another run" if not trials else "the search has fewer than two finished trials"
+        raise UsageError(Problem("there is only one run to compare", hint=hint))
+    return found
+
+
+def _trials(run: Run) -> list[Run]:
+    if not (run / SEARCH).exists():
+        raise RunError(Problem(f"run {run.label} is not a search", hint="leave --trials out"))
+    search = load_search(run.folder)
+    return [open_run(run / trial.folder) for trial in search.best_first()[:MOST_TRIALS]]
+
+
+def side_by_side(found: Sequence[Run]) -> Comparison:
+    """The comparison of some runs, from their own files alone."""
+    metrics = [_metrics(run) for run in found]
+    names = list(dict.fromkeys(name for each in metrics for name in each))
+    resolved = [_settings(run) for run in found]
+    paths = list(dict.fromkeys(path for each in resolved for path in each))
+    values = {path: [each.get(path, ABSENT) for each in resolved] for path in paths}
+    differing = {path: row for path, row in values.items() if any(value != row[0] for value in row)}
+    return Comparison(
+        tuple(run.label for run in found),
+        {
+            "status": [run.status for run in found],
+            "epochs": [run.record.get("epochs") for run in found],
+            "seconds": [run.record.get("timings", {}).get("total") for run in found],
+            "parameters": [run.record.get("model", {}).get("parameters") for run in found],
+        },
+        {path: [None if value is ABSENT else value for value in row] for path, row in differing.items()},
+        {name: [each.get(name) for each in metrics] for name in names},
+    )
+
+
+def _metrics(run: Run) -> dict[str, float]:
+    path = run / runs.METRICS
+    if not path.is_file():
+        return {}
+    document = json.loads(path.read_text(encoding="utf-8"))
+    splits = {split: values for split, values in document.items() if isinstance(values, dict)}
+    return {
+        f"{split} {name}": value
+        for split, values in splits.items()
+        for name, value in values.items()
+        if isinstance(value, int | float)
+    }
+
+
+def _settings(run: Run) -> dict[str, Any]:
+    """Every plain value of the resolved spec by its path."""
+    path = run / runs.RESOLVED
+    return dict(_leaves(read_text(path).data, ())) if path.is_file() else {}
+
+
+def _leaves(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from _leaves(item, (*path, key))
+    elif isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
+        for index, item in enumerate(value):
+            yield from _leaves(item, (*path, index))
+    else:
+        yield show_path(path), value

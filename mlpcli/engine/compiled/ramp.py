@@ -1,0 +1,92 @@
+"""The loss of each single training step, for the learning-rate range test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mlpcli.engine.compiled.arrays import Arrays, as_tensor, epoch_order
+from mlpcli.engine.compiled.programs import CannotCompile, check_can_compile, skeleton
+from mlpcli.engine.compiled.randomness import same_numbers_as_fit
+
+CHUNK_STEPS = 25
+
+
+def step_losses(
+    model: keras.Model, train: Arrays, *, batch_size: int, steps: int, seed: int
+) -> Iterator[np.ndarray]:
+    """Train for some steps; yields the losses of the next few steps, (n,) float64, as they are done.
+
+    batch_size: at most the number of rows. Epochs follow each other, each in its own order, without their
+    short last batches. The steps run as one XLA program, or as a graph where XLA cannot go.
+
+    Raises CannotCompile where the model has no loss of its own to tell.
+    """
+    rows = train.rows
+    order = tf.constant(_order(seed, rows, batch_size, steps).astype("int32"))
+    leaves = [as_tensor(leaf) for leaf in train.leaves()]
+    program = _program(model, train.structure(), batch_size)
+    for first in range(0, steps, CHUNK_STEPS):
+        count = min(CHUNK_STEPS, steps - first)
+        losses = program(leaves, order, tf.constant(first), tf.constant(first + count))
+        yield losses.numpy()[:count].astype(np.float64)
+
+
+def _order(seed: int, rows: int, batch_size: int, steps: int) -> np.ndarray:
+    """Rows of all steps one after the other, (steps * batch_size,) int."""
+    whole = rows // batch_size * batch_size
+    epochs = -(-steps * batch_size // whole)
+    orders = [epoch_order(seed, epoch, rows)[:whole] for epoch in range(epochs)]
+    return np.concatenate(orders)[: steps * batch_size]
+
+
+def _program(model: keras.Model, structure: Any, batch_size: int) -> Any:
+    try:
+        check_can_compile(model, keras.tree.flatten(structure))
+        program = _trace(model, structure, batch_size, compiled=True)
+        _run_nothing(program, structure)
+        return program
+    except (CannotCompile, tf.errors.OpError, TypeError, ValueError, NotImplementedError):
+        program = _trace(model, structure, batch_size, compiled=False)
+        _run_nothing(program, structure)
+        return program
+
+
+def _run_nothing(program: Any, structure: Any) -> None:
+    """Trace and compile by running no step."""
+    leaves = [as_tensor(leaf) for leaf in keras.tree.flatten(structure)]
+    nothing = tf.constant(0)
+    with same_numbers_as_fit():
+        program(leaves, tf.zeros([0], tf.int32), nothing, nothing)
+
+
+def _trace(model: keras.Model, structure: Any, batch_size: int, *, compiled: bool) -> Any:
+    shape = skeleton(structure)
+
+    def run(leaves: list[tf.Tensor], order: tf.Tensor, start: tf.Tensor, stop: tf.Tensor) -> tf.Tensor:
+        def body(step: tf.Tensor, losses: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            rows = tf.slice(order, [step * batch_size], [batch_size])
+            batch = keras.tree.pack_sequence_as(shape, [tf.gather(leaf, rows) for leaf in leaves])
+            model.reset_metrics()  # the logs are then those of this step alone
+            logs = model.train_step(batch)
+            if "loss" not in logs:
+                raise CannotCompile("the model's train_step tells no loss")
+            loss = tf.reshape(tf.cast(logs["loss"], tf.float32), [1])
+            return step + 1, tf.tensor_scatter_nd_update(losses, [[step - start]], loss)
+
+        _, losses = tf.while_loop(
+            lambda step, _: step < stop, body, (start, tf.zeros([CHUNK_STEPS], tf.float32))
+        )
+        return losses
+
+    number = tf.TensorSpec([], tf.int32)
+    leaves = [
+        tf.TensorSpec([None, *leaf.shape[1:]], as_tensor(leaf[:1]).dtype)
+        for leaf in keras.tree.flatten(structure)
+    ]
+    signature = [leaves, tf.TensorSpec([None], tf.int32), number, number]
+    return tf.function(run, input_signature=signature, jit_compile=compiled, autograph=False)

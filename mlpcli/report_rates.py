@@ -1,0 +1,83 @@
+"""The learning-rate range test as it goes, and what it found."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
+
+from mlpcli.errors import Place
+from mlpcli.report import console, number, show_json, show_line
+
+if TYPE_CHECKING:
+    from mlpcli.engine.rate_finder import RateTest
+
+
+class RateReport:
+    """Shows a range test as it goes: a bar on a terminal, nothing elsewhere. Use as a context."""
+
+    def __init__(self, steps: int, *, stderr: bool = False) -> None:
+        self.progress_bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=28),
+            TextColumn("{task.fields[now]}"),
+            console=console(stderr=stderr),
+            transient=True,
+            disable=not console(stderr=stderr).is_terminal,
+        )
+        self.task = self.progress_bar.add_task("", total=steps, now="")
+
+    def __enter__(self) -> RateReport:
+        self.progress_bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.progress_bar.stop()
+
+    def stage(self, text: str) -> None:
+        """What is being done before the first step."""
+        self.progress_bar.update(self.task, description=text)
+
+    def progress(self, step: int, rate: float, loss: float) -> None:
+        """Some steps are done."""
+        now = f"rate {rate:.2g}  loss {number(loss)}"
+        self.progress_bar.update(self.task, description="testing", completed=step, now=now)
+
+
+def show_rate_test(test: RateTest, picture: Path, place: Place | None, *, json: bool) -> None:
+    """The suggestion, why, and where the picture lies."""
+    if json:
+        show_json(rate_test_json(test, picture, place))
+        return
+    out = console()
+    for warning in test.warnings:
+        show_line(warning, stderr=True, style="yellow")
+    how = "exploded after" if test.exploded else "went through all"
+    out.print(Text(f"the loss {how} {len(test.rates)} steps, at a rate of {test.rates[-1]:.3g}"))
+    out.print(Text(f"it was lowest ({number(float(test.smoothed.min()))}) at {test.turning:.2g}"))
+    now = "" if test.current is None else f" (the spec has {test.current:g})"
+    out.print(Text(f"suggested learning rate  {test.suggestion:g}{now}", style="bold"))
+    out.print(Text(f"picture  {picture}"))
+    if place is not None:
+        out.print(Text(f"written  {place}"))
+    else:
+        out.print(Text("next     the same with --write puts it into the spec"))
+
+
+def rate_test_json(test: RateTest, picture: Path, place: Place | None) -> dict[str, object]:
+    """A range test for scripts; a loss that is no number is null."""
+    return {
+        "suggestion": test.suggestion,
+        "turning_point": test.turning,
+        "current": test.current,
+        "exploded": test.exploded,
+        "picture": str(picture),
+        "written": str(place) if place is not None else None,
+        "warnings": list(test.warnings),
+        "rates": test.rates.tolist(),
+        "losses": [loss if math.isfinite(loss) else None for loss in test.losses.tolist()],
+        "smoothed": test.smoothed.tolist(),
+    }

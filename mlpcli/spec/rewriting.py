@@ -1,0 +1,169 @@
+"""A number put into a spec's text where it belongs, every other character as it was."""
+
+from __future__ import annotations
+
+import copy
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from mlpcli.errors import KeyPath, Place, Problem, SpecError, show_path
+from mlpcli.files import write_with
+from mlpcli.spec.load import LoadedSpec
+from mlpcli.spec.space import CHOICE, same
+from mlpcli.spec.text import SpecText, parse_text, read_text
+
+LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+SCALAR = re.compile(r"[^\s,\[\]{}#]+")
+ANCHOR = re.compile(r"&\S+\s+")
+RATE = "learning_rate"
+
+
+def write_rate(spec_path: Path, loaded: LoadedSpec, rate: float) -> Place:
+    """Put a learning rate into the spec's file; returns where it stands now.
+
+    A rate that is searched gets a new default; one that is a schedule, a new initial rate.
+
+    Raises:
+        SpecError: it cannot be done without touching anything else; the file is as it was.
+    """
+    before = spec_path.read_bytes().decode("utf-8")
+    body = before.removeprefix("\ufeff")
+    text = read_text(spec_path)
+    edit = _Edit(text, body, yaml_number(rate))
+    path, changed = edit.make(loaded)
+    after = parse_text(changed, str(spec_path))
+    if after.data != _expected(text.data, path, loaded, rate):
+        raise _cannot("the file is written in a way that cannot be changed in place", rate)
+    target = spec_path.resolve()  # a link stays a link
+
+    def write(scratch: Path) -> None:
+        scratch.write_bytes((before[: len(before) - len(body)] + changed).encode("utf-8"))
+        shutil.copymode(target, scratch)
+
+    write_with(target, write)
+    return after.place(path)
+
+
+def yaml_number(value: float) -> str:
+    """A number as every YAML reader takes it for one: `0.002`, `2.0e-05`."""
+    text = f"{value:.6g}"
+    mantissa, e, exponent = text.partition("e")
+    return f"{mantissa if '.' in mantissa else mantissa + '.0'}e{exponent}" if e else text
+
+
+class _Edit:
+    """One change of a text."""
+
+    def __init__(self, text: SpecText, body: str, number: str) -> None:
+        self.text, self.body, self.number = text, body, number
+        self.starts = [0, *(match.end() for match in LINE_END.finditer(body))]
+
+    def make(self, loaded: LoadedSpec) -> tuple[KeyPath, str]:
+        """The path of the new value, and the changed text."""
+        name = loaded.spec.optimizer.class_name
+        path: KeyPath = ("optimizer",)
+        if "optimizer" not in self.text.data:
+            end = "" if self.body.endswith("\n") or not self.body else "\n"
+            line = f"optimizer: {{{name}: {{{RATE}: {self.number}}}}}\n"
+            return (*path, name, RATE), f"{self.body}{end}{line}"
+        value = self.text.data["optimizer"]
+        while isinstance(value, dict) and "hp" in value:
+            path, value = self._into_choice(path, value, loaded)
+        if isinstance(value, str):
+            return (*path, value, RATE), self._replace(path, f"{{{value}: {{{RATE}: {self.number}}}}}")
+        if not isinstance(value, dict) or len(value) != 1:
+            raise _cannot("the optimizer is not written as {Class: {argument: value}}", self.number)
+        ((name, arguments),) = value.items()
+        path = (*path, name)
+        if isinstance(arguments, dict) and RATE in arguments:
+            return self._change((*path, RATE), arguments[RATE])
+        if isinstance(arguments, dict):
+            return (*path, RATE), self._insert(path, RATE, empty=not arguments)
+        raise _cannot("the optimizer has no mapping of arguments to add to", self.number)
+
+    def _into_choice(self, path: KeyPath, value: dict[str, Any], loaded: LoadedSpec) -> tuple[KeyPath, Any]:
+        """The option of a choice of optimizers that the rate was found for."""
+        parameter = next((p for p in loaded.space if path in p.places and p.kind == CHOICE), None)
+        if parameter is None:  # fixed with --set, which does not say which option it was
+            options = [(i, v) for i, v in enumerate(value.get("values", [])) if _is_of(v, loaded)]
+        else:
+            label = loaded.values[parameter.name]
+            options = [(i, o.content) for i, o in enumerate(parameter.options) if same(o.label, label)]
+        if len(options) != 1:
+            raise _cannot("several optimizers are searched", self.number)
+        index, content = options[0]
+        return (*path, "values", index), content
+
+    def _change(self, path: KeyPath, value: Any) -> tuple[KeyPath, str]:
+        """Another number in the place of a rate, of its default, or of its first value."""
+        if not isinstance(value, dict):
+            return path, self._replace(path, self.number)
+        if "hp" in value:
+            if "default" in value:
+                return self._change((*path, "default"), value["default"])
+            return (*path, "default"), self._insert(path, "default", empty=False)
+        for name, arguments in value.items():
+            if isinstance(arguments, dict) and isinstance(
+                arguments.get("initial_learning_rate"), int | float
+            ):
+                return self._change(
+                    (*path, name, "initial_learning_rate"), arguments["initial_learning_rate"]
+                )
+        raise _cannot(f"{show_path(path)} is a schedule without an initial_learning_rate", self.number)
+
+    def _offset(self, path: KeyPath) -> int:
+        """Where the value at a path begins, past its anchor."""
+        mark = self.text.marks[path]
+        start = self.starts[mark.value[0] - 1] + mark.value[1] - 1
+        anchor = ANCHOR.match(self.body, start)
+        return anchor.end() if anchor else start
+
+    def _replace(self, path: KeyPath, new: str) -> str:
+        start = self._offset(path)
+        old = SCALAR.match(self.body, start)
+        if old is None:
+            raise _cannot(f"{show_path(path)} is not a plain value", self.number)
+        return self.body[:start] + new + self.body[old.end() :]
+
+    def _insert(self, path: KeyPath, key: str, *, empty: bool) -> str:
+        """A new key before the first of a mapping, in one line or on a line of its own."""
+        start = self._offset(path)
+        if self.body[start : start + 1] == "{":
+            comma = "" if empty else ", "
+            return f"{self.body[: start + 1]}{key}: {self.number}{comma}{self.body[start + 1 :]}"
+        indent = " " * (start - max(begin for begin in self.starts if begin <= start))
+        found = LINE_END.search(self.body)
+        line = f"{key}: {self.number}{found.group() if found else chr(10)}"
+        return self.body[:start] + line + indent + self.body[start:]
+
+
+def _is_of(option: Any, loaded: LoadedSpec) -> bool:
+    name = next(iter(option)) if isinstance(option, dict) and option else option
+    return bool(name == loaded.spec.optimizer.class_name)
+
+
+def _expected(data: Any, path: KeyPath, loaded: LoadedSpec, rate: float) -> Any:
+    """The values that the changed text must have, aliases of the changed value included."""
+    made = copy.deepcopy(data)
+    value = float(yaml_number(rate))
+    if "optimizer" not in made:
+        return made | {"optimizer": {loaded.spec.optimizer.class_name: {RATE: value}}}
+    return _put(made, path, value)
+
+
+def _put(data: Any, path: KeyPath, value: float) -> Any:
+    if not path:
+        return value
+    step, rest = path[0], path[1:]
+    if isinstance(data, list):
+        return [_put(item, rest, value) if index == step else item for index, item in enumerate(data)]
+    if isinstance(data, str):
+        return {data: _put({}, rest, value)}
+    return {**data, str(step): _put(data.get(str(step), {}), rest, value)}
+
+
+def _cannot(why: str, rate: float | str) -> SpecError:
+    hint = f"write learning_rate: {rate} yourself"
+    return SpecError(Problem(f"the learning rate was not written: {why}", hint=hint))
