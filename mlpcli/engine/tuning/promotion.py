@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from mlpcli import runs
-from mlpcli.engine.training import Extent, Outcome, Watcher, build_checked, check_callbacks, train_held
+from mlpcli.engine.training import Extent, Outcome, Watcher, build_checked, check_callbacks, complete, train_held
 from mlpcli.engine.tuning.trials import OnEpoch, TrialRunner
 from mlpcli.errors import Problem, TrainingError
 from mlpcli.files import write_text
@@ -226,6 +226,7 @@ def train_winner(
     best = replace(best, raw=loaded.raw)
     with located(best):
         dataset = runner.dataset(best)
+        best, _ = complete(best, dataset)
         model = build_checked(best, dataset)
         check_callbacks(best)
     for left in (runs.CHECKPOINTS, runs.TENSORBOARD):

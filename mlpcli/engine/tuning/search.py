@@ -15,7 +15,7 @@ from mlpcli.engine.callbacks import more_is_better
 from mlpcli.engine.checks import log_names
 from mlpcli.engine.records import begin_record, now
 from mlpcli.engine.room import check_place, check_room
-from mlpcli.engine.training import Plan, build_checked, check_callbacks
+from mlpcli.engine.training import Plan, build_checked, check_callbacks, complete
 from mlpcli.engine.tuning import promotion
 from mlpcli.engine.tuning.importance import importance
 from mlpcli.engine.tuning.ledger import Ledger, TooManyFailures
@@ -161,11 +161,14 @@ class Sitting:
         with located(loaded):
             runner = TrialRunner(loaded, Path(), Objective("loss", "min"))
             dataset = runner.dataset(loaded)
+            completed, notes = complete(loaded, dataset)
             watcher.stage("building the model")
-            model = build_checked(loaded, dataset)
-            check_callbacks(loaded)
+            model = build_checked(completed, dataset)
+            check_callbacks(completed)
             objective = find_objective(tuner, log_names(model, validation=dataset.validation is not None))
             _check_refit(tuner, dataset)
+        for note in notes:
+            watcher.note(note)
         check_room(Path(), model)
         record = begin_record(loaded, dataset, model, command) | {"kind": "search"}
         return cls(loaded, tuner, objective, dataset, record, watcher, command)

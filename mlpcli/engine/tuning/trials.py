@@ -18,7 +18,7 @@ from mlpcli.engine.checkpoints import read_checkpoint
 from mlpcli.engine.objectives import data_request
 from mlpcli.engine.parts import plain_reason
 from mlpcli.engine.records import now
-from mlpcli.engine.training import Extent, Plan, build_checked, load_data, train_into
+from mlpcli.engine.training import Extent, Plan, build_checked, complete, load_data, train_into
 from mlpcli.engine.tuning.hparams import write_hparams
 from mlpcli.errors import MlpcliError
 from mlpcli.searches import COMPLETED, FAILED, Objective, Trial
@@ -82,7 +82,7 @@ class TrialRunner:
         try:
             loaded = with_values(self.loaded, values)
             dataset = self.dataset(loaded)
-            loaded = changed(loaded, epochs=epochs, seed=seed)
+            loaded, _ = complete(changed(loaded, epochs=epochs, seed=seed), dataset)
             write_hparams(folder, loaded.values)
             with located(loaded):
                 model = build_checked(loaded, dataset)

@@ -1,0 +1,102 @@
+"""`runs`, `compare` and `tensorboard`: what there is, side by side, and in the browser."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mlpcli.cli import main
+from tests.conftest import TINY, Result
+
+
+@pytest.fixture(scope="module")
+def two_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A runs folder with two runs of `tiny` that differ in their units and epochs."""
+    folder = tmp_path_factory.mktemp("two")
+    (folder / "tiny.yaml").write_text(TINY, encoding="utf-8")
+    for units, epochs in ((4, 2), (8, 3)):
+        settings = ["--set", f"layers[1].Dense.units={units}", "--set", f"fit.epochs={epochs}"]
+        assert main(["train", str(folder / "tiny.yaml"), "--runs-dir", str(folder / "runs"), *settings]) == 0
+    return folder / "runs"
+
+
+def _labels(runs_dir: Path) -> list[str]:
+    return [f"tiny/{folder.name}" for folder in sorted((runs_dir / "tiny").iterdir())]
+
+
+def test_runs_lists_each_run_with_what_it_reached(two_runs: Path, mlpcli: Callable[..., Result]) -> None:
+    documents = json.loads(mlpcli("runs", "--runs-dir", two_runs, "--json").out)
+    assert [document["run"] for document in documents] == _labels(two_runs)
+    assert [document["epochs"] for document in documents] == [2, 3]
+    metrics = json.loads((Path(documents[0]["folder"]) / "metrics.json").read_text())
+    assert documents[0]["test"] == metrics["test"]
+    shown = mlpcli("runs", "tiny", "--runs-dir", two_runs)
+    assert (shown.status, [label in shown.out for label in _labels(two_runs)]) == (0, [True, True])
+
+
+def test_runs_of_an_unknown_experiment_are_told(two_runs: Path, mlpcli: Callable[..., Result]) -> None:
+    result = mlpcli("runs", "tny", "--runs-dir", two_runs)
+    assert (result.status, "did you mean 'tiny'?" in result.err) == (2, True)
+    assert "there are no runs" in mlpcli("runs", "--runs-dir", two_runs / "none").out
+
+
+def test_compare_shows_what_differs_and_what_was_reached(
+    two_runs: Path, mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    labels = _labels(two_runs)
+    picture = tmp_path / "both.png"
+    result = mlpcli("compare", *labels, "--runs-dir", two_runs, "--json", "-o", picture)
+    assert result.status == 0
+    document = json.loads(result.out)
+    assert document["runs"] == labels
+    assert document["settings"] == {"layers[1].Dense.units": [4, 8], "fit.epochs": [2, 3]}
+    metrics = [json.loads((two_runs / label / "metrics.json").read_text()) for label in labels]
+    assert document["metrics"]["test accuracy"] == [each["test"]["accuracy"] for each in metrics]
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    shown = mlpcli("compare", *labels, "--runs-dir", two_runs)
+    assert "layers[1].Dense.units" in shown.out
+    assert (
+        "loss" not in shown.out.split("validation loss")[0].split("fit.epochs")[0]
+    )  # what is equal is left out
+
+
+def test_one_run_cannot_be_compared(two_runs: Path, mlpcli: Callable[..., Result]) -> None:
+    result = mlpcli("compare", "tiny", "--runs-dir", two_runs)
+    assert (result.status, "there is only one run to compare" in result.err) == (2, True)
+    result = mlpcli("compare", "tiny", "--trials", "--runs-dir", two_runs)
+    assert (result.status, "is not a search" in result.err) == (2, True)
+
+
+@pytest.fixture
+def server(two_runs: Path) -> Iterator[str]:
+    command = [sys.executable, "-m", "mlpcli", "tensorboard", "tiny", "--port", "0", "--json"]
+    process = subprocess.Popen(
+        [*command, "--runs-dir", str(two_runs)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert process.stdout is not None
+    text = ""
+    while not text.rstrip().endswith("}"):
+        text += process.stdout.readline()
+    yield json.loads(text)["url"]
+    process.terminate()
+    assert process.wait(timeout=20) in (0, 130, 143, -15)
+    process.stdout.close()
+
+
+def test_tensorboard_serves_the_runs(server: str, two_runs: Path) -> None:
+    last = time.monotonic() + 60
+    names: list[str] = []
+    while not names and time.monotonic() < last:
+        try:
+            with urllib.request.urlopen(f"{server}data/runs", timeout=5) as answer:
+                names = json.loads(answer.read())
+        except OSError:
+            time.sleep(0.3)
+    assert f"{_labels(two_runs)[0].split('/')[1]}/tensorboard/train" in names

@@ -1,0 +1,340 @@
+"""`tune` from the command line: a search is a run, its trials are runs, and its best is a model."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlpcli.cli import main
+from mlpcli.runs import find_run
+from mlpcli.searches import Search, load_search
+from mlpcli.spec.load import load_spec
+from tests.conftest import Result
+
+SPEC = """\
+name: small
+seed: 7
+dataset: {name: iris}
+layers:
+  - Normalization
+  - Dense: {units: {hp: int, min: 4, max: 16, step: 4, name: units}, activation: relu}
+  - Dense: {units: 3, activation: softmax}
+loss: sparse_categorical_crossentropy
+optimizer:
+  hp: choice
+  values: [{SGD: {learning_rate: &lr {hp: float, min: 1e-3, max: 1e-1, sampling: log, name: lr}}},
+           {Adam: {learning_rate: *lr}}]
+metrics: [accuracy]
+fit: {epochs: 2, batch_size: 32}
+tuner: {objective: val_accuracy, max_trials: 3}
+"""
+
+
+def _search(runs_dir: Path, name: str = "small") -> Search:
+    return load_search(find_run(name, runs_dir, unfinished=True).folder)
+
+
+def _scores(search: Search) -> list[tuple[dict[str, Any], float | None]]:
+    return [(trial.proposed, trial.score) for trial in search.trials]
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The runs folder of one finished search named `small`."""
+    folder = tmp_path_factory.mktemp("searched")
+    (folder / "small.yaml").write_text(SPEC, encoding="utf-8")
+    assert main(["tune", str(folder / "small.yaml"), "--runs-dir", str(folder / "runs")]) == 0
+    return folder / "runs"
+
+
+def _history(folder: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader((folder / "history.csv").read_text(encoding="utf-8").splitlines()))
+
+
+def test_each_trial_is_a_run_with_its_values_and_without_what_it_does_not_need(searched: Path) -> None:
+    search = _search(searched)
+    assert [trial.status for trial in search.trials] == ["completed"] * 3
+    for trial in search.trials:
+        run = find_run(f"small/{search.folder.name}/trials/{trial.number:04d}", searched)
+        assert (run.status, run.record["kind"]) == ("completed", "trial")
+        assert run.record["hyperparameters"] == trial.values
+        resolved = load_spec(run / "resolved.yaml").spec
+        assert resolved.layers[1].arguments["units"] == trial.values["units"]
+        assert resolved.optimizer.class_name == trial.values["optimizer"]
+        assert (run / "model.keras").exists()
+        assert not (run / "saved_model").exists()
+        assert set(json.loads((run / "metrics.json").read_text())) == {"train", "validation"}
+
+
+def test_a_score_is_the_best_epochs(searched: Path) -> None:
+    search = _search(searched)
+    for trial in search.trials:
+        values = [float(row["val_accuracy"]) for row in _history(search.folder / trial.folder)]
+        assert trial.score == max(values)
+        assert trial.best_epoch == values.index(max(values)) + 1
+
+
+def test_the_best_are_trained_again_and_the_winner_is_a_run_of_its_own(searched: Path) -> None:
+    search = _search(searched)
+    best = search.best_first()[:2]
+    assert [(p.trial, p.seed) for p in search.promotions] == [(t.number, s) for t in best for s in (7, 8)]
+    standing = search.standings()[0]
+    assert search.winner == standing.trial
+    assert standing.mean == pytest.approx(np.mean(standing.scores))
+    run = find_run("small", searched)
+    assert run.record["search"]["winner"] == search.winner
+    assert set(json.loads((run / "metrics.json").read_text())) == {"train", "validation", "test"}
+    for name in (
+        "model.keras",
+        "saved_model",
+        "plots/scores.png",
+        "plots/parameters.png",
+        "plots/parallel.png",
+    ):
+        assert (run / name).exists(), name
+    winner = search.trial(search.winner)
+    assert _history(run.folder) == _history(search.folder / winner.folder)  # same seed, same training
+
+
+def test_best_yaml_is_a_plain_spec_that_says_where_it_comes_from(searched: Path) -> None:
+    search = _search(searched)
+    winner = search.trial(search.winner or 0)
+    path = search.folder / "best.yaml"
+    loaded = load_spec(path)
+    assert len(loaded.space) == 0
+    assert loaded.spec.layers[1].arguments["units"] == winner.values["units"]
+    assert loaded.spec.optimizer.arguments["learning_rate"] == winner.values["lr"]
+    text = path.read_text(encoding="utf-8")
+    assert f"# The best of search small/{search.folder.name}: trial {winner.number} of 3" in text
+    assert "# units: int 4 to 16, step 4" in text
+    assert "# lr: float 0.001 to 0.1, log" in text
+
+
+def test_a_search_is_evaluated_and_predicts_like_any_run(
+    searched: Path, mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    result = mlpcli("evaluate", "small", "--runs-dir", searched, "--json")
+    assert result.status == 0
+    recorded = find_run("small", searched).record["metrics"]["test"]
+    assert json.loads(result.out)["metrics"] == pytest.approx(recorded)
+    np.save(tmp_path / "rows.npy", np.zeros((2, 4), dtype=np.float32))
+    assert mlpcli("predict", "small", tmp_path / "rows.npy", "--runs-dir", searched).status == 0
+
+
+def test_tensorboard_gets_the_values_of_each_trial(searched: Path) -> None:
+    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+    from tensorboard.plugins.hparams import plugin_data_pb2
+
+    search = _search(searched)
+    for trial in search.trials:
+        (file,) = (search.folder / trial.folder / "tensorboard").glob("events.*")
+        values = [v for event in EventFileLoader(str(file)).Load() for v in event.summary.value]
+        data = plugin_data_pb2.HParamsPluginData.FromString(values[0].metadata.plugin_data.content)
+        noted = data.session_start_info.hparams
+        assert noted["units"].number_value == trial.values["units"]
+        assert noted["optimizer"].string_value == trial.values["optimizer"]
+
+
+def test_more_trials_continue_the_search(searched: Path, mlpcli: Callable[..., Result]) -> None:
+    before = _search(searched)
+    result = mlpcli("tune", "--resume", "small", "--trials", 4, "--runs-dir", searched, "--json")
+    assert result.status == 0
+    document = json.loads(result.out)
+    assert [trial["trial"] for trial in document["trials"]] == [1, 2, 3, 4]
+    after = _search(searched)
+    assert _scores(after)[:3] == _scores(before)
+    assert after.folder == before.folder
+    assert document["winner"] == after.winner
+    assert set(document["metrics"]) == {"train", "validation", "test"}
+
+
+def test_a_changed_space_is_refused_with_the_difference_or_taken_when_it_is_wider(
+    searched: Path, mlpcli: Callable[..., Result], spec_file: Callable[[str], Path]
+) -> None:
+    wider = spec_file(
+        SPEC.replace("max: 16", "max: 32").replace("max_trials: 3", "max_trials: 5, promote: 0")
+    )
+    again = ("--resume", "small", "--runs-dir", searched)
+    result = mlpcli("tune", wider, *again)
+    assert (result.status, result.out) == (2, "")
+    assert "units: max was 16, is 32\n" in result.err
+    assert "take it with --extend-space, or begin anew beside it with --fresh" in result.err
+    narrower = spec_file(SPEC.replace("max: 16", "max: 8"))
+    assert "units must not become narrower" in mlpcli("tune", narrower, *again, "--extend-space").err
+    other = mlpcli("tune", spec_file(SPEC.replace("epochs: 2", "epochs: 3")), *again)
+    assert (other.status, "fit.epochs was 2, is 3" in other.err) == (2, True)
+    before = _search(searched)
+    assert mlpcli("tune", wider, *again, "--extend-space").status == 0
+    after = _search(searched)
+    assert len(after.trials) == 5
+    assert _scores(after)[: len(before.trials)] == _scores(before)
+
+
+def test_a_trial_that_cannot_be_built_costs_that_trial_only(
+    mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    text = SPEC.replace(
+        "  - Normalization\n", "  - {hp: choice, name: first, values: [Normalization, SHAPE]}\n"
+    )
+    text = text.replace("SHAPE", "{Reshape: {target_shape: [7]}}")
+    text = text.replace("hp: int, min: 4, max: 16, step: 4", "hp: choice, values: [4]")
+    text = text[: text.index("optimizer:")] + text[text.index("metrics:") :]
+    text = text.replace("max_trials: 3", "algorithm: GridSearch, promote: 0")
+    result = mlpcli("tune", spec_file(text), "--runs-dir", tmp_path / "runs")
+    assert result.status == 0
+    search = _search(tmp_path / "runs")
+    assert [trial.status for trial in search.trials] == ["completed", "failed"]
+    assert "layers[0]" in search.trial(2).reason
+    assert "spec.yaml:5:" in search.trial(2).reason  # at the option, in the file
+    assert "trial 2  failed: " in result.out
+    assert find_run(str(search.folder / "trials/0002"), tmp_path).status == "failed"
+
+
+def test_too_many_failures_stop_the_search_with_advice_and_it_can_be_taken_up(
+    mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    text = SPEC.replace("fit: {epochs: 2", "fit: {epochs: {hp: int, min: 1, max: 3, name: epochs}")
+    shape = "{hp: int, min: 2, max: 9, default: 4, name: shape}"
+    text = text.replace("  - Norm", f"  - Reshape: {{target_shape: [{shape}]}}
+  - Norm")
+    text = text.replace("max_trials: 3", "max_trials: 30, max_consecutive_failed_trials: 2")
+    result = mlpcli("tune", spec_file(text), "--runs-dir", tmp_path / "runs")
+    assert result.status == 1
+    assert "2 trials in a row failed, and the search has stopped; narrow the ranges" in result.err
+    run = find_run("small", tmp_path / "runs", unfinished=True)
+    assert run.status == "failed"
+    trials = len(load_search(run.folder).trials)
+    mlpcli("tune", "--resume", run.folder)
+    assert len(load_search(run.folder).trials) > trials
+
+
+def test_hyperband_goes_on_from_where_a_trial_stood(
+    mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    text = SPEC.replace("max_trials: 3", "algorithm: Hyperband, max_epochs: 3, promote: 0")
+    assert mlpcli("tune", spec_file(text), "--runs-dir", tmp_path / "runs").status == 0
+    search = _search(tmp_path / "runs")
+    further = next(trial for trial in search.trials if trial.source is not None)
+    source = search.trial(further.source or 0)
+    rows, first = _history(search.folder / further.folder), _history(search.folder / source.folder)
+    assert (len(first), len(rows)) == (source.epochs, 3)
+    assert rows[: len(first)] == first
+    straight = load_spec(search.folder / further.folder / "resolved.yaml")
+    assert straight.spec.fit.epochs == 3
+    path = search.folder / further.folder / "resolved.yaml"
+    assert mlpcli("train", path, "--runs-dir", tmp_path / "straight").status == 0
+    assert _history(find_run("small", tmp_path / "straight").folder) == rows  # as if it had never stopped
+
+
+def test_refit_full_trains_on_validation_rows_too_for_as_many_epochs_as_were_best(
+    mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    text = SPEC.replace("max_trials: 3", "max_trials: 2, promote: 1, seeds: 1, refit: full")
+    text += "callbacks: [{EarlyStopping: {patience: 5}}]\n"
+    assert mlpcli("tune", spec_file(text), "--runs-dir", tmp_path / "runs").status == 0
+    run = find_run("small", tmp_path / "runs")
+    search = load_search(run.folder)
+    assert run.record["data"]["rows"] == {"train": 120, "test": 30}
+    assert len(_history(run.folder)) == search.trial(search.winner or 0).best_epoch
+    assert load_spec(run / "best.yaml").spec.callbacks == []
+
+
+def test_an_unfinished_search_of_the_same_spec_is_in_the_way_until_it_is_said_what_to_do(
+    mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path, monkeypatch: Any
+) -> None:
+    from mlpcli.engine.tuning.trials import TrialRunner
+
+    spec = spec_file(SPEC.replace("max_trials: 3", "max_trials: 2, promote: 0"))
+    run = TrialRunner.run
+
+    def interrupted(*arguments: Any) -> Any:
+        if arguments[1].number == 2:
+            raise KeyboardInterrupt
+        return run(*arguments)
+
+    monkeypatch.setattr(TrialRunner, "run", interrupted)
+    result = mlpcli("tune", spec, "--runs-dir", tmp_path)
+    assert result.status == 130
+    search = _search(tmp_path)
+    assert f"go on with: mlpcli tune --resume {search.label}" in result.out
+    monkeypatch.setattr(TrialRunner, "run", run)
+    refused = mlpcli("tune", spec, "--runs-dir", tmp_path)
+    assert refused.status == 2
+    assert f"search {search.label} of this spec is not finished: 1 trial is done, 1 begun" in refused.err
+    assert mlpcli("tune", "--resume", search.label, "--runs-dir", tmp_path).status == 0
+    assert [trial.status for trial in _search(tmp_path).trials] == ["completed", "completed"]
+    assert mlpcli("tune", spec, "--runs-dir", tmp_path, "--fresh").status == 0
+    assert len(list((tmp_path / "small").iterdir())) == 2
+
+
+WRONG_USE = {
+    "nothing to search": (
+        ("--set", "units=4", "--set", "optimizer=SGD", "--set", "lr=0.01"),
+        "there is nothing to search",
+    ),
+    "objective": (
+        ("--set", "tuner.objective=val_acuracy"),
+        "tuner.objective: no metric has this name, received 'val_acuracy'; did you mean 'val_accuracy'?",
+    ),
+    "trials of Hyperband": (
+        ("--set", "tuner={algorithm: Hyperband}", "--trials", "5"),
+        "Hyperband decides on the number of its trials itself",
+    ),
+    "resume and fresh": (("--resume", "x", "--fresh"), "--resume and --fresh do not go together"),
+    "role without address": (("--role", "chief"), "--role and --address go together"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_USE)
+def test_wrong_use_is_told_and_nothing_is_written(
+    case: str, mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    arguments, told = WRONG_USE[case]
+    result = mlpcli("tune", spec_file(SPEC), *arguments, "--runs-dir", tmp_path / "runs")
+    assert result.status == 2
+    assert told in result.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_two_processes_cannot_run_one_search(searched: Path, mlpcli: Callable[..., Result]) -> None:
+    from mlpcli.runs import locked
+
+    with locked(_search(searched).folder):
+        result = mlpcli("tune", "--resume", "small", "--runs-dir", searched)
+    assert (result.status, "is in use by" in result.err) == (2, True)
+
+
+def test_a_search_killed_at_random_moments_ends_with_the_same_trials_and_scores(
+    mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    spec = spec_file(SPEC.replace("max_trials: 3", "algorithm: GridSearch, max_trials: 5, promote: 0"))
+    assert mlpcli("tune", spec, "--runs-dir", tmp_path / "whole").status == 0
+    moments = random.Random(5)
+    command = [sys.executable, "-m", "mlpcli", "tune", "--runs-dir", str(tmp_path / "killed")]
+    for sitting in range(2):
+        more = ["--resume", "small"] if sitting else [str(spec)]
+        process = subprocess.Popen(
+            [*command, *more], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("trial"):
+                break
+        time.sleep(moments.uniform(0.0, 2.0))
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+    assert mlpcli("tune", "--resume", "small", "--runs-dir", tmp_path / "killed").status == 0
+    assert _scores(_search(tmp_path / "killed")) == _scores(_search(tmp_path / "whole"))
