@@ -23,6 +23,7 @@ class Comparison:
     """A row for each thing told of the runs; a value is None where a run does not have it."""
 
     labels: tuple[str, ...]
+    short: tuple[str, ...]  # the labels without what they share
     facts: dict[str, list[Any]]  # status, epochs, seconds, parameters
     settings: dict[str, list[Any]]  # those of the resolved specs that differ, by path
     metrics: dict[str, list[float | None]]  # "validation accuracy" and the like
@@ -59,9 +60,10 @@ def side_by_side(found: Sequence[Run]) -> Comparison:
     resolved = [_settings(run) for run in found]
     paths = list(dict.fromkeys(path for each in resolved for path in each))
     values = {path: [each.get(path, ABSENT) for each in resolved] for path in paths}
-    differing = {path: row for path, row in values.items() if any(value != row[0] for value in row)}
+    differing = {path: row for path, row in values.items() if _differs(row)}
     return Comparison(
         tuple(run.label for run in found),
+        _shortened([run.label for run in found]),
         {
             "status": [run.status for run in found],
             "epochs": [run.record.get("epochs") for run in found],
@@ -94,7 +96,13 @@ def _settings(run: Run) -> dict[str, Any]:
 
 
 def _leaves(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict) and value:
+    if isinstance(value, dict) and (name := _class_of(value)):  # of two classes, equal arguments meet
+        yield show_path(path), name
+        inside = value[name] if isinstance(value[name], dict) else {}
+        own = {key: item for key, item in value.items() if key != name}
+        for key, item in (inside | own).items():
+            yield from _leaves(item, (*path, key))
+    elif isinstance(value, dict) and value:
         for key, item in value.items():
             yield from _leaves(item, (*path, key))
     elif isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
@@ -102,3 +110,25 @@ def _leaves(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str, Any]
             yield from _leaves(item, (*path, index))
     else:
         yield show_path(path), value
+
+
+def _class_of(value: dict[str, Any]) -> str | None:
+    """The class that a part names beside our own keys, or None for any other mapping."""
+    classes = [key for key in value if key[:1].isupper()]
+    rest = set(value) - set(classes)
+    return classes[0] if len(classes) == 1 and rest <= {"name", "from", "repeat"} else None
+
+
+def _differs(row: list[Any]) -> bool:
+    """Whether a setting tells runs apart; one that some runs cannot have must differ among the others."""
+    there = [value for value in row if value is not ABSENT]
+    return any(value != there[0] for value in there)
+
+
+def _shortened(labels: list[str]) -> tuple[str, ...]:
+    """Labels without the leading parts that they all share."""
+    parts = [label.split("/") for label in labels]
+    shared = 0
+    while all(len(each) > shared + 1 and each[shared] == parts[0][shared] for each in parts):
+        shared += 1
+    return tuple("/".join(each[shared:]) for each in parts)

@@ -44,12 +44,10 @@ def run_json(run: Run) -> dict[str, Any]:
     metrics = record.get("metrics") or {}
     search = record.get("search") or {}
     best = record.get("best")
-    if best is None and search.get("best"):
-        best = {
-            "monitor": search["objective"],
-            "value": search["best"]["score"],
-            "trial": search["best"]["trial"],
-        }
+    if objective := record.get("objective"):
+        best = {"monitor": objective["name"], "value": objective["score"], "epoch": objective["epoch"]}
+    if first := search.get("best"):
+        best = {"monitor": search["objective"], "value": first["score"], "trial": first["trial"]}
     return {
         "run": run.label,
         "folder": str(run.folder),
@@ -73,12 +71,16 @@ def show_comparison(comparison: Comparison) -> None:
         for name, row in comparison.facts.items()
     ]
     rows += [
-        (path, *("" if value is None else show_value(value, 30) for value in row))
+        (path, *("" if value is None else _setting(value) for value in row))
         for path, row in comparison.settings.items()
     ]
     for name, row in comparison.metrics.items():
         rows.append((name, *("" if value is None else number(value) for value in row)))
-    out.print(table(("", *comparison.labels), rows))
+    out.print(table(("", *comparison.short), rows))
+
+
+def _setting(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else show_value(value, 30).strip("'")
 
 
 def _fact(name: str, value: Any) -> str:

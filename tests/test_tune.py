@@ -171,9 +171,9 @@ def test_a_changed_space_is_refused_with_the_difference_or_taken_when_it_is_wide
     assert (result.status, result.out) == (2, "")
     assert "units: max was 16, is 32\n" in result.err
     assert "take it with --extend-space, or begin anew beside it with --fresh" in result.err
-    narrower = spec_file(SPEC.replace("max: 16", "max: 8"))
+    narrower = spec_file(SPEC.replace("max: 16", "max: 8"), "narrower.yaml")
     assert "units must not become narrower" in mlpcli("tune", narrower, *again, "--extend-space").err
-    other = mlpcli("tune", spec_file(SPEC.replace("epochs: 2", "epochs: 3")), *again)
+    other = mlpcli("tune", spec_file(SPEC.replace("epochs: 2", "epochs: 3"), "other.yaml"), *again)
     assert (other.status, "fit.epochs was 2, is 3" in other.err) == (2, True)
     before = _search(searched)
     assert mlpcli("tune", wider, *again, "--extend-space").status == 0
@@ -207,8 +207,7 @@ def test_too_many_failures_stop_the_search_with_advice_and_it_can_be_taken_up(
 ) -> None:
     text = SPEC.replace("fit: {epochs: 2", "fit: {epochs: {hp: int, min: 1, max: 3, name: epochs}")
     shape = "{hp: int, min: 2, max: 9, default: 4, name: shape}"
-    text = text.replace("  - Norm", f"  - Reshape: {{target_shape: [{shape}]}}
-  - Norm")
+    text = text.replace("  - Norm", f"  - Reshape: {{target_shape: [{shape}]}}\n  - Norm")
     text = text.replace("max_trials: 3", "max_trials: 30, max_consecutive_failed_trials: 2")
     result = mlpcli("tune", spec_file(text), "--runs-dir", tmp_path / "runs")
     assert result.status == 1
@@ -319,7 +318,7 @@ def test_two_processes_cannot_run_one_search(searched: Path, mlpcli: Callable[..
 def test_a_search_killed_at_random_moments_ends_with_the_same_trials_and_scores(
     mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    spec = spec_file(SPEC.replace("max_trials: 3", "algorithm: GridSearch, max_trials: 5, promote: 0"))
+    spec = spec_file(SPEC.replace("max_trials: 3", "algorithm: GridSearch, max_trials: 4, promote: 0"))
     assert mlpcli("tune", spec, "--runs-dir", tmp_path / "whole").status == 0
     moments = random.Random(5)
     command = [sys.executable, "-m", "mlpcli", "tune", "--runs-dir", str(tmp_path / "killed")]

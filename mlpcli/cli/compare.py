@@ -35,7 +35,7 @@ def compare(
     picture = output or runs_dir / "compare.png"
     from mlpcli.engine.comparing import draw_comparison
 
-    drawn = draw_comparison(found, picture)
+    drawn = draw_comparison(found, table.short, picture)
     if json:
         show_json(report_runs.comparison_json(table, picture if drawn else None))
         return

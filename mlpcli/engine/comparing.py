@@ -13,7 +13,7 @@ from mlpcli.runs import Run
 NOT_DRAWN = ("epoch", "learning_rate")
 
 
-def draw_comparison(found: Sequence[Run], target: Path) -> bool:
+def draw_comparison(found: Sequence[Run], labels: Sequence[str], target: Path) -> bool:
     """Draw a panel for each metric that all runs log, a line a run; False when there is none.
 
     Validation values are drawn where there are some, else training values.
@@ -32,7 +32,7 @@ def draw_comparison(found: Sequence[Run], target: Path) -> bool:
     colors = colormaps["tab10" if len(found) <= 10 else "tab20"].colors  # type: ignore[attr-defined]
     for index, name in enumerate(names):
         axes = figure.add_subplot(rows, columns, index + 1)
-        for number, (run, history) in enumerate(zip(found, histories, strict=True)):
+        for number, (label, history) in enumerate(zip(labels, histories, strict=True)):
             axes.plot(
                 history["epoch"],
                 history[name],
@@ -40,13 +40,13 @@ def draw_comparison(found: Sequence[Run], target: Path) -> bool:
                 linewidth=1.5,
                 marker="o" if len(history["epoch"]) <= 30 else None,
                 markersize=3,
-                label=run.label,
+                label=label,
             )
         axes.set(title=name, xlabel="epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-    handles, labels = figure.axes[0].get_legend_handles_labels()
+    handles, texts = figure.axes[0].get_legend_handles_labels()
     figure.legend(
         handles, labels, loc="outside lower center", ncols=min(2, len(found)), frameon=False, fontsize=8
     )

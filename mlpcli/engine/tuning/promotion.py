@@ -10,7 +10,15 @@ from dataclasses import replace
 from typing import Any
 
 from mlpcli import runs
-from mlpcli.engine.training import Extent, Outcome, Watcher, build_checked, check_callbacks, complete, train_held
+from mlpcli.engine.training import (
+    Extent,
+    Outcome,
+    Watcher,
+    build_checked,
+    check_callbacks,
+    complete,
+    train_held,
+)
 from mlpcli.engine.tuning.trials import OnEpoch, TrialRunner
 from mlpcli.errors import Problem, TrainingError
 from mlpcli.files import write_text

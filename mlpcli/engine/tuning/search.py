@@ -25,10 +25,11 @@ from mlpcli.errors import MlpcliError, Problem, SpecError, nearest
 from mlpcli.files import write_text
 from mlpcli.runs import Run
 from mlpcli.searches import SEARCHED, Objective, Search, Trial
+from mlpcli.spec import tuners
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.resolve import dump
 from mlpcli.spec.schema import TunerSpec
-from mlpcli.spec.tuners import OWN_KEYS, arguments
+from mlpcli.spec.tuners import OWN_KEYS
 
 LOCAL = "this process"
 
@@ -99,13 +100,14 @@ def begin_search(
         KeyboardInterrupt: passed on; the search can be taken up again.
     """
     check_place(runs_dir)
+    arguments = tuner_arguments(loaded.spec.tuner or TunerSpec(), loaded, trials)
     sitting = Sitting.prepare(loaded, watcher, command)
     tuner = sitting.tuner
     search = Search(
         folder=runs.create_run(runs_dir, loaded.spec.name),
         name=loaded.spec.name,
         algorithm=tuner.algorithm,
-        arguments=tuner_arguments(tuner, loaded, trials),
+        arguments=arguments,
         objective=sitting.objective,
         seed=loaded.spec.seed if tuner.seed is None else tuner.seed,
         space=loaded.space.to_json(),
@@ -122,7 +124,7 @@ def begin_search(
 def tuner_arguments(tuner: TunerSpec, loaded: LoadedSpec, trials: int | None = None) -> dict[str, Any]:
     """The arguments that Keras Tuner's class gets."""
     ours = ("objective", "seed", "max_retries_per_trial", "max_consecutive_failed_trials", *OWN_KEYS)
-    names = [name for name in arguments(tuner.algorithm) if name not in ours]
+    names = [name for name in tuners.arguments(tuner.algorithm) if name not in ours]
     given = {name: value for name in names if (value := getattr(tuner, name)) is not None}
     if tuner.algorithm == "Hyperband":
         given.setdefault("max_epochs", loaded.spec.fit.epochs)

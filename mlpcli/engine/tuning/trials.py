@@ -93,7 +93,11 @@ class TrialRunner:
                 document = {"status": runs.FAILED, "name": self.loaded.spec.name, "error": reason}
                 runs.write_record(folder, {**document, **extent.record, "started": now(), "ended": now()})
             return Result(FAILED, seconds=time.monotonic() - began, reason=reason)
-        return self._judge(folder, time.monotonic() - began)
+        result = self._judge(folder, time.monotonic() - began)
+        record = runs.open_run(folder).record
+        score = {"name": self.objective.name, "score": result.score, "epoch": result.best_epoch}
+        runs.write_record(folder, record | {"objective": score})
+        return result
 
     def adopt(self, loaded: LoadedSpec, dataset: Dataset) -> None:
         """Take over the data of a spec that was loaded already."""
@@ -131,7 +135,8 @@ class TrialRunner:
 def _data_key(loaded: LoadedSpec) -> str:
     """What of a spec its data depends on: the arguments of `load_dataset`."""
     spec = loaded.spec
-    return repr((spec.dataset, data_request(spec, loaded.catalog), spec.seed))
+    given = sorted(spec.dataset.model_fields_set)  # a split that is left out is not one that is null
+    return repr((spec.dataset, given, data_request(spec, loaded.catalog), spec.seed))
 
 
 def changed(loaded: LoadedSpec, *, epochs: int | None = None, seed: int | None = None) -> LoadedSpec:
