@@ -46,7 +46,7 @@ def draw_comparison(found: Sequence[Run], labels: Sequence[str], target: Path) -
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-    handles, texts = figure.axes[0].get_legend_handles_labels()
+    handles, _ = figure.axes[0].get_legend_handles_labels()
     figure.legend(
         handles, labels, loc="outside lower center", ncols=min(2, len(found)), frameon=False, fontsize=8
     )
