@@ -22,6 +22,7 @@ from mlpcli.errors import MlpcliError, Place, Problem, excerpt
 
 if TYPE_CHECKING:
     from mlpcli.engine.evaluation import Evaluation, OutputScores
+    from mlpcli.engine.prediction import Summary
     from mlpcli.engine.training import Outcome, Plan
     from mlpcli.runs import Run
 
@@ -254,6 +255,59 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "best": {"monitor": outcome.monitor, "value": outcome.best, "epoch": outcome.best_epoch},
         "metrics": outcome.metrics,
     }
+
+
+class PredictionReport:
+    """Rows so far and rows a second, on a terminal alone. Use as a context."""
+
+    def __init__(self) -> None:
+        self.console = console(stderr=True)
+        self.status: Status | None = None
+
+    def __enter__(self) -> PredictionReport:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.status is not None:
+            self.status.stop()
+
+    def rows(self, rows: int, seconds: float) -> None:
+        """Some more rows are predicted."""
+        if not self.console.is_terminal:
+            return
+        if self.status is None:
+            self.status = self.console.status("")
+            self.status.start()
+        self.status.update(f"{rows:,} rows, {rows / max(seconds, 1e-6):,.0f} a second")
+
+
+def show_prediction(summary: Summary, target: Path | None, rejects: Path | None) -> None:
+    """How many rows were written where, and what was odd about them."""
+    odd = odd_rows(summary, rejects)
+    if target is not None:
+        show_line("; ".join([f"{summary.rows:,} predictions written to {target}", *odd]))
+    elif odd:
+        show_line("; ".join([f"{summary.rows:,} predictions", *odd]), stderr=True)
+
+
+def odd_rows(summary: Summary, rejects: Path | None) -> list[str]:
+    """What a prediction met, each kind with its columns: `3 unseen categories (city 3)`."""
+    tally = summary.tally
+    kinds = {
+        "missing cells filled in": tally.missing,
+        "unseen categories": tally.unseen,
+        "values out of the training rows' range": tally.outside,
+    }
+    lines = [
+        f"{sum(counts.values()):,} {words} ({', '.join(f'{k} {n:,}' for k, n in counts.most_common(8))})"
+        for words, counts in kinds.items()
+        if counts
+    ]
+    if tally.empty:
+        lines.append(f"{tally.empty:,} predictions left empty")
+    if rejects is not None:
+        lines.append(f"{tally.rejected:,} rows rejected, see {rejects}")
+    return lines
 
 
 def show_evaluation(label: str, evaluation: Evaluation) -> None:

@@ -96,11 +96,10 @@ def test_predict_evaluate_and_the_saved_model_follow_a_graph(
     assert right > 160
 
     served = tf.saved_model.load(str(find_run("wide", wide_run) / "saved_model"))
-    x = np.array([[float(row[name]) for name in "abcd"] for row in truth], np.float32)
-    outputs = served.serve(x)
-    assert set(outputs) == {"price", "cheap"}
+    outputs = served.serve({name: tf.constant([float(row[name]) for row in truth]) for name in "abcd"})
+    assert set(outputs) == {"price_value", "cheap_label", "cheap_probabilities"}
     ours = np.array([float(row["predicted_price"]) for row in rows])
-    np.testing.assert_allclose(outputs["price"].numpy()[:, 0], ours, atol=1e-5)
+    np.testing.assert_allclose(outputs["price_value"].numpy()[:, 0], ours, atol=1e-5)
 
     told = json.loads(mlpcli("evaluate", "wide", "--json", "--runs-dir", wide_run).out)
     metrics = json.loads((find_run("wide", wide_run) / "metrics.json").read_text())

@@ -128,12 +128,12 @@ fit: {{epochs: 60, batch_size: 16}}
         mlpcli("evaluate", "price", "--data", path, "--json", "--runs-dir", tmp_path / "runs").out
     )
     assert told["metrics"]["root_mean_squared_error"] == pytest.approx(rmse, rel=1e-4)
-    x = np.stack([table["a"], table["b"]], axis=1).astype(np.float32)
     served = tf.saved_model.load(str(run / "saved_model"))
-    np.testing.assert_allclose(served.serve(x).numpy()[:, 0], ours, rtol=1e-5)
+    columns = {name: tf.constant(table[name], tf.float32) for name in "ab"}
+    np.testing.assert_allclose(served.serve(columns)["value"].numpy()[:, 0], ours, rtol=1e-5)
     import keras
 
-    loaded = keras.models.load_model(run / "model.keras", compile=False).predict(x, verbose=0)
+    loaded = keras.models.load_model(run / "model.keras", compile=False).predict(columns, verbose=0)
     np.testing.assert_allclose(loaded[:, 0], ours, rtol=1e-5)
 
 

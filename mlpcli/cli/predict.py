@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,19 +14,34 @@ from mlpcli.cli.options import RUNS_DIR, DebugOption, JsonOption, RunArgument, R
 def predict(
     run: RunArgument,
     data: Annotated[
-        Path, typer.Argument(metavar="DATA", help="A CSV, TSV, Parquet, npy or npz file of rows.")
+        str,
+        typer.Argument(
+            metavar="DATA", help="A CSV, TSV, Parquet, npy or npz file of rows; - for CSV on standard input."
+        ),
     ],
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "-o",
             "--output",
-            help="Where to write: .csv, .tsv, .parquet, .jsonl or .npy. Default: CSV on stdout.",
+            help="Where to write: .csv, .tsv, .parquet, .jsonl or .npy. Default, and -: CSV on stdout.",
         ),
     ] = None,
     keep: Annotated[
         list[str] | None,
         typer.Option(metavar="COLUMN", help="Pass a column of DATA through. Repeatable; a,b works too."),
+    ] = None,
+    on_unknown: Annotated[
+        str | None,
+        typer.Option(
+            metavar="error|bucket|null",
+            help="A category never seen in training, or a value out of its range: refuse the row, "
+            "let it through, or leave its prediction empty. Default: as the spec says, or bucket.",
+        ),
+    ] = None,
+    rejects: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write rows that cannot be read to this CSV file, and go on."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the output file if it is there.")] = False,
     trust_plugins: TrustOption = False,
@@ -34,28 +49,51 @@ def predict(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Predict the rows of a file with a run's model."""
+    """Predict the rows of a file with a run's model; memory does not grow with the file."""
     from mlpcli import report
     from mlpcli.runs import find_run
 
+    target = Path(output) if output not in (None, "-") else None
+    unknown = _policy(on_unknown)
     found = find_run(run, runs_dir, trusted=trust_plugins)
-    from mlpcli.engine.prediction import (
-        check_output,
-        predict_run,
-        predictions_json,
-        predictions_text,
-        write_predictions,
-    )
+    from mlpcli.engine import sinks
+    from mlpcli.engine.prediction import Wish, predict_run, summary_json
 
-    check_output(output, force=force)
-    predictions = predict_run(found, data, keep=keep or ())
-    for warning in predictions.warnings:
+    sinks.check_output(target, force=force)
+    sinks.check_output(rejects, force=force, option="--rejects")
+    source = sys.stdin.buffer if data == "-" else Path(data)
+    with report.PredictionReport() as progress:
+        wish = Wish(tuple(keep or ()), unknown, rejects, progress.rows)
+        if target is not None:
+            with sinks.writing(target) as sink:
+                summary = predict_run(found, source, sink, wish=wish)
+        else:
+            sink = sinks.MemorySink() if json else sinks.sink_of_text(sys.stdout.buffer, "csv")
+            summary = predict_run(found, source, sink, wish=wish)
+    for warning in summary.warnings:
         report.show_line(warning, stderr=True, style="yellow")
-    if output is not None:
-        write_predictions(predictions, output)
     if json:
-        report.show_json(predictions_json(predictions, found.label, output))
-    elif output is None:
-        sys.stdout.write(predictions_text(predictions, "csv"))
+        document = summary_json(summary, found.label, None if target is None else str(target))
+        rows = {"predictions": sink.rows} if isinstance(sink, sinks.MemorySink) else {}
+        report.show_json(document | rows)
     else:
-        report.show_line(f"{predictions.rows:,} predictions written to {output}")
+        report.show_prediction(summary, target, rejects)
+
+
+def _policy(text: str | None) -> Literal["error", "bucket", "null"] | None:
+    """The value of --on-unknown.
+
+    Raises:
+        UsageError: it is none of the three.
+    """
+    policies: dict[str | None, Literal["error", "bucket", "null"] | None] = {
+        None: None,
+        "error": "error",
+        "bucket": "bucket",
+        "null": "null",
+    }
+    if text in policies:
+        return policies[text]
+    from mlpcli.errors import Problem, UsageError
+
+    raise UsageError(Problem("--on-unknown: must be error, bucket or null", received=text))

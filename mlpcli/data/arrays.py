@@ -75,6 +75,26 @@ def read_npy(path: Path, label: str, name: str = "x") -> ArrayFile:
 
 
 @contextmanager
+def open_npy(path: Path, label: str) -> Iterator[tuple[Array, Origin]]:
+    """An .npy file of rows that stays on the disk: its values are read when they are looked at.
+
+    Raises:
+        DataError: the file is damaged, holds Python objects, or no rows.
+    """
+    origin = Origin(label)
+    size = path.stat().st_size
+    if size == 0:
+        origin.refuse("is empty (0 bytes)")
+    with _damage(origin, "npy"), path.open("rb") as stream:
+        shape, fortran, dtype = _read_header(stream, size, origin, "array 'x'")
+        start = stream.tell()
+    if len(shape) < 2 or fortran or math.prod(shape) == 0:
+        yield read_npy(path, label).arrays["x"], origin
+        return
+    yield np.memmap(path, dtype=dtype, mode="r", offset=start, shape=shape), origin
+
+
+@contextmanager
 def _damage(origin: Origin, kind: str) -> Iterator[None]:
     """NumPy's own words are never passed on: some of them advise to unpickle."""
     try:
@@ -87,7 +107,10 @@ def _damage(origin: Origin, kind: str) -> Iterator[None]:
         origin.refuse(f"cannot be read as {kind}", hint="the file is damaged or only part of it")
 
 
-def _read_array(stream: IO[bytes], size: int, origin: Origin, what: str) -> Array:
+def _read_header(
+    stream: IO[bytes], size: int, origin: Origin, what: str
+) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """What an array's header says: shape, whether its first dimension is the nearest, type."""
     version = np.lib.format.read_magic(stream)
     readers: dict[Any, Any] = {
         (1, 0): np.lib.format.read_array_header_1_0,
@@ -108,7 +131,12 @@ def _read_array(stream: IO[bytes], size: int, origin: Origin, what: str) -> Arra
         origin.refuse(
             f"{what} claims {claimed:,} bytes, the file holds {present:,}", hint="the file is damaged"
         )
-    values = np.frombuffer(stream.read(claimed), dtype=dtype)
+    return shape, fortran, dtype
+
+
+def _read_array(stream: IO[bytes], size: int, origin: Origin, what: str) -> Array:
+    shape, fortran, dtype = _read_header(stream, size, origin, what)
+    values = np.frombuffer(stream.read(math.prod(shape) * dtype.itemsize), dtype=dtype)
     if len(values) != math.prod(shape):
         origin.refuse(f"{what} ends early", hint="the file is damaged or only part of it")
     return values.reshape(shape[::-1]).transpose() if fortran else values.reshape(shape)
@@ -153,8 +181,8 @@ def as_weights(values: Array, rows: int, origin: Origin, what: str) -> Array:
     return weights
 
 
-def as_rows(x: Array, origin: Origin, what: str) -> Array:
-    """x as (rows, *shape): uint8 as it is, anything else as float32.
+def as_rows(x: Array, origin: Origin, what: str, *, first: int = 0) -> Array:
+    """x as (rows, *shape): uint8 as it is, anything else as float32; `first` is the place of its first row.
 
     Raises:
         DataError: no rows, a single dimension, text, or a value that float32 cannot hold.
@@ -168,10 +196,10 @@ def as_rows(x: Array, origin: Origin, what: str) -> Array:
         origin.refuse(f"{what} has no rows" if len(x) == 0 else f"{what} has rows without values")
     if x.dtype == np.uint8:
         return np.ascontiguousarray(x)
-    return as_float32(x, origin, what)
+    return as_float32(x, origin, what, first=first)
 
 
-def as_float32(values: Array, origin: Origin, what: str) -> Array:
+def as_float32(values: Array, origin: Origin, what: str, *, first: int = 0) -> Array:
     """Numbers as a contiguous float32 array.
 
     Raises:
@@ -188,7 +216,7 @@ def as_float32(values: Array, origin: Origin, what: str) -> Array:
                 "must fit in float32, up to 3.4e38" if math.isfinite(received) else "must be a finite number"
             )
             where = f"{what} at {place[1:]}" if len(place) > 1 else what
-            faults.append(Fault(place[0], where, rule, received))
+            faults.append(Fault(first + place[0], where, rule, received))
         raise_faults(origin, faults, len(bad))
     return narrow
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from mlpcli.data.dataset import Input
+from mlpcli.data.preprocessor import Preprocessor
 from mlpcli.errors import KeyPath, Problem, SpecError, listing, nearest
 from mlpcli.spec.schema import InputSpec
 
@@ -13,15 +14,21 @@ RANGE = re.compile(r"\s*(-?\d+)?\s*:\s*(-?\d+)?\s*")
 
 
 def select_inputs(
-    inputs: Mapping[str, InputSpec], features: Sequence[str], shape: tuple[int, ...]
+    inputs: Mapping[str, InputSpec],
+    features: Sequence[str],
+    shape: tuple[int, ...],
+    preprocessor: Preprocessor | None = None,
 ) -> tuple[Input, ...]:
     """The inputs of the network over rows of `shape`, whose values are named by `features` where they are.
+
+    A raw column that a `preprocessor` makes several values of brings all of these.
 
     Raises:
         SpecError: a column that is not there, or columns of rows that have none.
     """
     problems: list[Problem] = []
     made = []
+    values = len(features) if preprocessor else shape[0] if shape else 0
     for name, spec in inputs.items():
         path: KeyPath = ("inputs", name, "columns")
         if spec.columns is None:
@@ -31,9 +38,11 @@ def select_inputs(
             hint = "leave columns out to take the whole row"
             problems.append(Problem(f"is for flat rows, one row here holds {rows}", path=path, hint=hint))
         else:
-            found = list(_positions(spec.columns, features, shape[0], path))
+            found = list(_positions(spec.columns, features, values, path))
             problems += (each for each in found if isinstance(each, Problem))
             places = tuple(each for each in found if not isinstance(each, Problem))
+            if preprocessor is not None:
+                places = preprocessor.positions([features[place] for place in places])
             made.append(Input(name, places, (len(places),)))
     if problems:
         raise SpecError(*problems)

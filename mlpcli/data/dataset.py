@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from mlpcli.data.preprocessor import Preprocessor
 
 Array = NDArray[Any]
 Arrays = Array | dict[str, Array]
@@ -102,6 +105,7 @@ class Contract:
     outputs: tuple[Output, ...]
     inputs: tuple[Input, ...] = ()  # empty for one input without a name, which takes the whole row
     weights: str | None = None  # the column of row weights
+    preprocessor: Preprocessor | None = None  # makes a row of a table's raw columns
 
     @property
     def output(self) -> Output:
@@ -123,17 +127,27 @@ class Contract:
 
     def to_json(self) -> dict[str, Any]:
         """The contract as plain JSON values."""
-        return asdict(self)
+        bare = asdict(replace(self, preprocessor=None))
+        return bare | {"preprocessor": self.preprocessor.to_json() if self.preprocessor else None}
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Contract:
         """The contract that `to_json` wrote."""
-        values = {key: _frozen(item) for key, item in document.items() if key not in ("inputs", "outputs")}
+        from mlpcli.data.preprocessor import Preprocessor
+
+        made = ("inputs", "outputs", "preprocessor")
+        values = {key: _frozen(item) for key, item in document.items() if key not in made}
+        preprocessor = document.get("preprocessor")
         outputs = (
             Output(**{key: _frozen(item) for key, item in each.items()}) for each in document["outputs"]
         )
         inputs = (Input(**{key: _frozen(item) for key, item in each.items()}) for each in document["inputs"])
-        return cls(**values, outputs=tuple(outputs), inputs=tuple(inputs))
+        return cls(
+            **values,
+            outputs=tuple(outputs),
+            inputs=tuple(inputs),
+            preprocessor=Preprocessor.from_json(preprocessor) if preprocessor else None,
+        )
 
 
 def _frozen(value: Any) -> Any:
@@ -153,6 +167,8 @@ class Dataset:
     division: dict[
         str, Any
     ]  # what the spec, or its defaults, asked for as test and validation; not the own test split
+    features: dict[str, Any] | None = None  # of a table, each column's kind and treatment, for resolved.yaml
+    left: dict[str, str] = field(default_factory=dict)  # columns left out, each with the reason
 
     def splits(self) -> dict[str, Split]:
         """The splits there are, by name, in the order train, validation, test."""

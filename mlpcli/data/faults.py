@@ -34,14 +34,22 @@ class Origin:
         del rows
         return {}
 
+    def at(self, row: int) -> tuple[Origin, int]:
+        """The one file that a row stands in, and its position there."""
+        return self, row
+
     def problems(self, faults: Sequence[Fault], *, total: int | None = None) -> list[Problem]:
         """The first faults in the order of the rows, and a closing problem for the rest of `total`."""
         shown = sorted(faults, key=lambda fault: fault.row)[:SHOWN]
-        lines = self.lines({fault.row for fault in shown})
+        places = [self.at(fault.row) for fault in shown]
+        lines = {
+            origin: origin.lines({row for other, row in places if other is origin})
+            for origin in dict.fromkeys(origin for origin, _ in places)
+        }
         problems = []
-        for fault in shown:
-            line = f" (line {lines[fault.row]})" if fault.row in lines else ""
-            where = f"{self.label} row {fault.row + 1}{line}" + (f", {fault.what}" if fault.what else "")
+        for fault, (origin, row) in zip(shown, places, strict=True):
+            line = f" (line {lines[origin][row]})" if row in lines[origin] else ""
+            where = f"{origin.label} row {row + 1}{line}" + (f", {fault.what}" if fault.what else "")
             problems.append(Problem(f"{where}: {fault.rule}", received=fault.received, hint=fault.hint))
         rest = (len(faults) if total is None else total) - len(shown)
         if rest > 0:
@@ -64,6 +72,23 @@ class Origin:
         if len(missing) > SHOWN:
             problems.append(Problem(f"{self.label}: and {len(missing) - SHOWN:,} more columns are missing"))
         raise DataError(*problems)
+
+
+class ManyOrigin(Origin):
+    """Several files, one after the other."""
+
+    def __init__(self, label: str, parts: Sequence[tuple[Origin, int]]) -> None:
+        """Take each file with how many rows it has."""
+        super().__init__(label)
+        self.parts = tuple(parts)
+
+    def at(self, row: int) -> tuple[Origin, int]:
+        """The file that a row stands in, and its position there."""
+        for origin, rows in self.parts:
+            if row < rows:
+                return origin, row
+            row -= rows
+        raise IndexError(row)
 
 
 def physical_memory() -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ from mlpcli.data.columns import select_inputs
 from mlpcli.data.dataset import Array, Contract, Dataset, Output, Split, Wanted
 from mlpcli.data.made import fill_in
 from mlpcli.data.parts import Part, Source
+from mlpcli.data.preprocessor import Preprocessor, fit_preprocessor
 from mlpcli.data.rows import Rows, read_rows
 from mlpcli.data.scaling import learn_scaling, scale_target
-from mlpcli.data.sources import open_source, read_split
+from mlpcli.data.screening import refuse, screen
+from mlpcli.data.sources import dialect_of, open_source, read_split
 from mlpcli.data.splits import Amount, split_rows, test_amount, validation_amount
 from mlpcli.data.targets import class_indices, code_target, encode, unseen_classes
 from mlpcli.data.weights import ClassWeights, row_weights
@@ -35,12 +37,14 @@ class Request:
         one. None decides from the target: text and booleans are classes.
     symmetric: outputs that range from -1 to 1, to which a target scaled by `minmax` is fitted.
     inputs: the spec's named inputs.
+    scales_inputs: whether the network does, so that a table's numbers are passed as they are.
     class_weight: of the spec's `fit`.
     """
 
     wanted: Mapping[str, Wanted | None]
     symmetric: frozenset[str] = frozenset()
     inputs: Mapping[str, InputSpec] | None = None
+    scales_inputs: bool = True
     class_weight: ClassWeights = None
 
 
@@ -56,10 +60,10 @@ def load_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path
         DataError: the data cannot be used; every fault found is told, up to a bound.
     """
     spec = fill_in(spec, seed=seed)
-    source = open_source(spec, wanted=request.wanted, folder=folder)
+    source = open_source(spec, wanted=request.wanted, folder=folder, scales_inputs=request.scales_inputs)
     test_rows = test_amount(spec, own=source.test is not None)
     own_test = source.test is not None and "test" not in spec.model_fields_set
-    splitter = _Splitter(source, _code(source, spec, request), seed, folder, spec.weights)
+    splitter = _Splitter(source, _code(source, spec, request), seed, folder, spec)
     division: dict[str, Any] = {} if own_test else {"test": test_rows}
     if own_test and source.test is not None:
         splitter.add("test", source.test)
@@ -101,9 +105,10 @@ class _Splitter:
         coded: dict[str, tuple[Array, Output]],
         seed: int,
         folder: Path,
-        weights: str | None,
+        spec: DatasetSpec,
     ) -> None:
-        self.source, self.seed, self.folder, self.weights = source, seed, folder, weights
+        self.source, self.seed, self.folder, self.weights = source, seed, folder, spec.weights
+        self.dialect = dialect_of(spec)
         self.y = {name: y for name, (y, _) in coded.items()}
         self.outputs = tuple(output for _, output in coded.values())
         self.rows = np.arange(len(source.main.x))  # of the main part, those that no split has taken
@@ -119,7 +124,13 @@ class _Splitter:
         if isinstance(amount, str):
             labels = {output.name: output.classes is not None for output in self.outputs}
             part = read_split(
-                amount, split, self.source, labels=labels, folder=self.folder, weights=self.weights
+                amount,
+                split,
+                self.source,
+                labels=labels,
+                folder=self.folder,
+                weights=self.weights,
+                dialect=self.dialect,
             )
             self.add(split, part)
             return
@@ -157,7 +168,7 @@ class _Splitter:
 def _dataset(
     source: Source, splitter: _Splitter, spec: DatasetSpec, request: Request, division: dict[str, Any]
 ) -> Dataset:
-    made = splitter.finish()
+    made, preprocessor = _preprocess(source, splitter.finish())
     train = made["train"]
     outputs = splitter.outputs
     if spec.target_scaling is not None:
@@ -171,15 +182,48 @@ def _dataset(
         shape=train.x.shape[1:],
         dtype=str(train.x.dtype),
         outputs=outputs,
-        inputs=select_inputs(request.inputs or {}, source.features, train.x.shape[1:]),
+        inputs=select_inputs(request.inputs or {}, source.features, train.x.shape[1:], preprocessor),
         weights=spec.weights,
+        preprocessor=preprocessor,
     )
     scales = request.class_weight
     splits = {name: _split(rows, train, contract, scales) for name, rows in made.items()}
     test, validation = splits.get("test"), splits.get("validation")
     return Dataset(
-        splits["train"], validation, test, contract, fingerprint(contract, splits), source.label, division
+        splits["train"],
+        validation,
+        test,
+        contract,
+        fingerprint(contract, splits),
+        source.label,
+        division,
+        features=source.chosen.resolved() if source.chosen else None,
+        left=source.chosen.left if source.chosen else {},
     )
+
+
+def _preprocess(source: Source, made: dict[str, _Rows]) -> tuple[dict[str, _Rows], Preprocessor | None]:
+    """Splits of a table with their x, by a preprocessor that has seen the training rows alone.
+
+    Raises:
+        DataError: a cell that cannot be used.
+    """
+    if source.chosen is None or source.main.table is None:
+        return made, None
+    table = source.main.table
+    rows = made["train"].rows
+    preprocessor = fit_preprocessor(table.columns, source.chosen.used, rows, table.dialect)
+    whole: dict[int, Array] = {}  # by part, since splits share one
+    for each in made.values():
+        if id(each.part) not in whole and each.part.table is not None:
+            raw = each.part.table
+            found = preprocessor.transform(raw.columns)
+            refused = screen(preprocessor, found.found, "bucket").refused
+            refuse(preprocessor, refused, raw.columns, range(raw.rows), raw.origin)
+            whole[id(each.part)] = found.x
+    return {
+        name: replace(each, x=whole[id(each.part)][each.rows]) for name, each in made.items()
+    }, preprocessor
 
 
 def _split(rows: _Rows, train: _Rows, contract: Contract, class_weight: ClassWeights) -> Split:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mlpcli.data.dataset import Array
 from mlpcli.data.faults import Origin
+
+if TYPE_CHECKING:
+    from mlpcli.data.kinds import Features
+    from mlpcli.data.tables import Table
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Part:
     others: dict[str, Array] = field(default_factory=dict)  # columns that are not features
     several: dict[str, tuple[Target, str]] = field(default_factory=dict)  # target and what, by output
     weights: Array | None = None  # (rows,) float32
+    table: Table | None = None  # the raw features, where x is still to be made of them
 
     def of(self, output: str) -> Part:
         """The same rows with the target of one of several outputs."""
@@ -64,6 +69,7 @@ class Source:
     label: str
     classes: tuple[str, ...] | None = None
     targets: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    chosen: Features | None = None  # the columns of a table, whose values are still raw
 
     @property
     def outputs(self) -> tuple[str, ...]:

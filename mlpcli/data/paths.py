@@ -11,10 +11,45 @@ from mlpcli.errors import KeyPath, Problem, SpecError, nearest
 TABLES = (".csv", ".tsv", ".parquet")
 ARRAYS = (".npz", ".npy")
 PICKLES = (".pkl", ".pickle", ".joblib", ".pt", ".pth")
-PACKED = (".gz", ".zip", ".bz2", ".xz", ".zst")
+PACKED = (".zip", ".bz2", ".xz", ".zst")
+PACKABLE = (".csv", ".tsv")
+"""What may be packed with gzip: `rows.csv.gz`."""
 KNOWN = ", ".join((*TABLES, *ARRAYS))
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
+
+
+def ending_of(path: Path) -> str:
+    """The ending that says what a file is, in lower case: `.csv` for `Rows.CSV.gz`."""
+    suffix = path.suffix.lower()
+    inner = Path(path.stem).suffix.lower()
+    return inner if suffix == ".gz" and inner in PACKABLE else suffix
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file's name says that it holds a table."""
+    return ending_of(path) in TABLES
+
+
+def find_files(text: str, folder: Path, key: KeyPath) -> list[Path]:
+    """The files that a spec names: one, or with `*`, `?` or `[...]` all that fit, ordered by name.
+
+    Raises:
+        SpecError: as `find_file`; or no file fits.
+    """
+    if not set(text) & set("*?["):
+        return [find_file(text, folder, key)]
+    pattern = _expanded(text, key)
+    if (folder / pattern).exists():  # a file may have such a name
+        return [find_file(text, folder, key)]
+    start = Path(pattern).anchor
+    found = sorted(Path(start or folder).glob(pattern.removeprefix(start)))
+    if not found:
+        raise SpecError(Problem("no file fits this pattern", path=key, received=text))
+    for path in found:
+        if problem := file_problem(path):
+            raise SpecError(Problem(f"{path.name}: {problem[0]}", path=key, received=text, hint=problem[1]))
+    return found
 
 
 def find_file(text: str, folder: Path, key: KeyPath) -> Path:
@@ -23,6 +58,14 @@ def find_file(text: str, folder: Path, key: KeyPath) -> Path:
     Raises:
         SpecError: a variable is not set, or the file is not there, not readable, or of no known kind.
     """
+    path = folder / _expanded(text, key)
+    if found := file_problem(path):
+        raise SpecError(Problem(found[0], path=key, received=text, hint=found[1]))
+    return path
+
+
+def _expanded(text: str, key: KeyPath) -> str:
+    """A path with `${NAME}` taken from the environment."""
     unset = [name for name in _VARIABLE.findall(text) if name not in os.environ]
     if unset:
         hint = "set it before the command, or write the folder out"
@@ -32,10 +75,7 @@ def find_file(text: str, folder: Path, key: KeyPath) -> Path:
                 for name in dict.fromkeys(unset)
             )
         )
-    path = folder / _VARIABLE.sub(lambda match: os.environ[match[1]], text)
-    if found := file_problem(path):
-        raise SpecError(Problem(found[0], path=key, received=text, hint=found[1]))
-    return path
+    return _VARIABLE.sub(lambda match: os.environ[match[1]], text)
 
 
 def file_problem(path: Path) -> tuple[str, str] | None:
@@ -61,9 +101,11 @@ def _wrong_kind(path: Path) -> tuple[str, str] | None:
         return "must be a file, this is a folder", f"name a file in it, such as {inside[0]}" if inside else ""
     if not path.is_file():
         return "must be an ordinary file", ""
-    suffix = path.suffix.lower()
+    suffix = ending_of(path)
     if suffix in (*TABLES, *ARRAYS):
         return None
+    if suffix == ".gz":
+        return "only .csv.gz and .tsv.gz files are unpacked", "name it so if it is one, or unpack it first"
     if suffix in PICKLES:
         return (
             f"a {suffix} file can run code when it is opened and is never read",

@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 
 from mlpcli.data.arrays import KEYS, SPLIT_KEYS, array_part, read_npy, read_npz
+from mlpcli.data.cells import PLAIN
 from mlpcli.data.dataset import Array, Contract
+from mlpcli.data.faults import Origin
 from mlpcli.data.parts import Part, Source
-from mlpcli.data.paths import TABLES, file_problem
+from mlpcli.data.paths import file_problem, is_table
 from mlpcli.data.scaling import scale_target
+from mlpcli.data.screening import refusals, screen
 from mlpcli.data.sources import (
     Columns,
     check_columns,
@@ -26,21 +29,22 @@ from mlpcli.data.sources import (
 )
 from mlpcli.data.tables import TableFile, numeric_matrix, open_table, plain_column, raise_faults, read_table
 from mlpcli.data.targets import encode
-from mlpcli.errors import DataError, Problem
+from mlpcli.errors import DataError, Problem, listing
 
 
 @dataclass(frozen=True)
 class Rows:
     """Rows to predict, or to evaluate.
 
-    x: (rows, *shape), in the contract's dtype, or float32 where that is uint8 and the file holds no uint8;
-        a dict of such by input, where the inputs have names.
+    flat: (rows, *shape), in the contract's dtype, or float32 where that is uint8 and the file holds no uint8.
+    x: the same as the network takes it, a dict by input where the inputs have names.
     y: coded and scaled as in training, by output where there are several; or None.
     others: the file's columns that are not features, each (rows,), the target as it is written among them.
     weights: (rows,) float32, or None where the file holds none.
     count: of rows.
     """
 
+    flat: Array
     x: Any
     y: Any
     others: dict[str, Array]
@@ -64,15 +68,35 @@ def read_rows(path: Path, contract: Contract, *, target: bool | None, aside: Seq
     label = str(path)
     if found := file_problem(path):
         raise DataError(Problem(f"{label}: {found[0]}", hint=found[1]))
-    read = _read_table if path.suffix.lower() in TABLES else _read_arrays
+    read = _read_table if is_table(path) else _read_arrays
     part = read(path, label, contract, target, aside)
     y = None
     if part.target is not None or part.several:
         y = contract.by_output(
             {each.name: scale_target(encode(part.of(each.name), each), each) for each in contract.outputs}
         )
-    x = _in_dtype(fit_shape(part.x, contract.shape, part), contract)
-    return Rows(contract.take_inputs(x), y, part.others, part.weights, len(x))
+    prepared = is_table(path) and contract.preprocessor is not None
+    x = part.x if prepared else as_model_rows(part.x, contract, part.origin)
+    return Rows(x, contract.take_inputs(x), y, part.others, part.weights, len(x))
+
+
+def as_model_rows(x: Array, contract: Contract, origin: Origin) -> Array:
+    """Rows of numbers in the shape and dtype of the contract; a table's raw numbers are scaled as its own.
+
+    Raises:
+        DataError: the rows have another shape, or the model takes columns that arrays cannot hold.
+    """
+    preprocessor = contract.preprocessor
+    if preprocessor is None or x.shape[1:] == contract.shape != (len(contract.features),):
+        return _in_dtype(fit_shape(x, contract.shape, origin), contract)
+    if preprocessor.texts:
+        hint = f"give a table with the columns {listing(contract.features)}"
+        origin.refuse("an array holds no columns of text, which this model takes", hint=hint)
+    import pyarrow as pa
+
+    x = fit_shape(x, (len(contract.features),), origin)
+    columns = {name: pa.array(x[:, place]) for place, name in enumerate(contract.features)}
+    return preprocessor.transform(columns).x
 
 
 def _in_dtype(x: Array, contract: Contract) -> Array:
@@ -83,7 +107,8 @@ def _in_dtype(x: Array, contract: Contract) -> Array:
 def _read_table(
     path: Path, label: str, contract: Contract, target: bool | None, aside: Sequence[str]
 ) -> Part:
-    file = open_table(path, label)
+    preprocessor = contract.preprocessor
+    file = open_table(path, label, preprocessor.dialect if preprocessor else PLAIN)
     wants_target = _wants_target(file, contract, target)
     features = _features(file, contract, aside)
     targets = {each.name: each.target for each in contract.outputs} if wants_target else {}
@@ -93,8 +118,15 @@ def _read_table(
     check_columns(file, columns.all)
     others = [name for name in file.names if name not in features]
     numeric = {*columns.all} - {*columns.text}
-    table = read_table(file, file.names, text=[name for name in others if name not in numeric])
-    x, faults, total = numeric_matrix(table, features)
+    spelled = preprocessor.texts if preprocessor else ()
+    table = read_table(file, file.names, text=[*spelled, *(name for name in others if name not in numeric)])
+    if preprocessor is None:
+        x, faults, total = numeric_matrix(table, features)
+    else:
+        made = preprocessor.transform(table.columns)
+        refused = screen(preprocessor, made.found, None).refused
+        x, total = made.x, len(refused)
+        faults = refusals(preprocessor, refused, table.columns, range(table.rows), table.origin)
     several, more, more_total = table_targets(table, columns)
     row_weights, wrong, wrong_total = table_weights(table, weights)
     raise_faults(file.origin, [*faults, *more, *wrong], total + more_total + wrong_total)

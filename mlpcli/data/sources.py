@@ -10,21 +10,27 @@ import numpy as np
 
 from mlpcli.data.arrays import KEYS, SPLIT_KEYS, ArrayFile, array_part, as_weights, read_npy, read_npz
 from mlpcli.data.builtin import open_builtin
+from mlpcli.data.cells import PLAIN, Dialect, number_cells, spell_number
 from mlpcli.data.dataset import Array, Wanted
-from mlpcli.data.faults import SHOWN, Fault
+from mlpcli.data.encoders import bad_dates
+from mlpcli.data.faults import SHOWN, Fault, Origin
+from mlpcli.data.kinds import Features, choose_features
 from mlpcli.data.made import MADE, make_source
 from mlpcli.data.parts import Labels, Part, Source, Target
-from mlpcli.data.paths import TABLES, find_file
+from mlpcli.data.paths import find_file, find_files, is_table
 from mlpcli.data.tables import (
     Table,
     TableFile,
+    cell_fault,
+    cells,
     labels,
     numeric_matrix,
-    open_table,
+    open_tables,
     raise_faults,
     read_table,
 )
 from mlpcli.errors import ABSENT, KeyPath, Problem, SpecError, listing, nearest
+from mlpcli.spec.features import FeatureSpec
 from mlpcli.spec.schema import DatasetSpec
 
 Targets = dict[str, tuple[str, ...]]
@@ -57,10 +63,13 @@ class Columns:
         return tuple(dict.fromkeys((*self.features, *target, *weights)))
 
 
-def open_source(spec: DatasetSpec, *, wanted: Mapping[str, Wanted | None], folder: Path) -> Source:
+def open_source(
+    spec: DatasetSpec, *, wanted: Mapping[str, Wanted | None], folder: Path, scales_inputs: bool = True
+) -> Source:
     """Read everything that a `dataset` section points at, but for its split files.
 
     wanted: what the loss of each output takes, by the output's name.
+    scales_inputs: whether the network does, so that a table's numbers are passed as they are.
 
     Raises:
         SpecError: a name, a file or a column is not there.
@@ -69,11 +78,20 @@ def open_source(spec: DatasetSpec, *, wanted: Mapping[str, Wanted | None], folde
     if spec.name is not None:
         return _named(spec, make_source(spec) if spec.name in MADE else open_builtin(spec.name), wanted)
     assert spec.path is not None
-    path = find_file(spec.path, folder, ("dataset", "path"))
-    if path.suffix.lower() in TABLES:
-        return _table(spec, path, wanted)
-    if spec.features is not None:
-        raise SpecError(Problem("is for tables, arrays have no column names", path=("dataset", "features")))
+    paths = find_files(spec.path, folder, ("dataset", "path"))
+    path = paths[0]
+    if all(map(is_table, paths)):
+        return _table(spec, paths, wanted, scales_inputs=scales_inputs)
+    if len(paths) > 1:
+        rule = "several files must all be tables"
+        raise SpecError(Problem(rule, path=("dataset", "path"), received=spec.path))
+    problems = [
+        Problem("is for tables, arrays have no column names", path=("dataset", key))
+        for key in ("features", "scaling", "missing", "decimal")
+        if getattr(spec, key) is not None
+    ]
+    if problems:
+        raise SpecError(*problems)
     classes = _any_classes(wanted)
     if path.suffix.lower() == ".npz":
         return _several(spec, _npz(spec, path, classes=classes), wanted)
@@ -107,6 +125,7 @@ def read_split(
     labels: Mapping[str, bool],
     folder: Path,
     weights: str | None = None,
+    dialect: Dialect = PLAIN,
 ) -> Part:
     """A file that the spec gives for a split, with the columns or the shape of the source.
 
@@ -116,8 +135,8 @@ def read_split(
         SpecError: the file is not there.
         DataError: it does not have the source's columns or shape, or cannot be used.
     """
-    path = find_file(text, folder, ("dataset", split))
-    if path.suffix.lower() not in TABLES:
+    path, *more = find_files(text, folder, ("dataset", split))
+    if not is_table(path):
         if path.suffix.lower() == ".npy":
             hint = "give an .npz file with x and y"
             raise SpecError(
@@ -125,18 +144,18 @@ def read_split(
             )
         arrays = read_npz(path, text, [KEYS], also=weights)
         part = weighted(array_part(arrays, "x", "y", classes=any(labels.values())), arrays, weights)
-        return cut_targets(replace(part, x=fit_shape(part.x, source.main.x.shape[1:], part)), source)
+        return cut_targets(replace(part, x=fit_shape(part.x, source.main.x.shape[1:], part.origin)), source)
     if source.kind == "array":
         hint = "give an .npz file with x and y"
         raise SpecError(
             Problem("must be arrays, as the dataset is", path=("dataset", split), received=text, hint=hint)
         )
-    file = open_table(path, text)
+    file = open_tables([path, *more], text, dialect)
     targets = source.targets or {"": source.target}
     single = {output: labels[output] and len(targets[output]) == 1 for output in targets}
     columns = Columns(source.features, targets, single, weights)
     check_columns(file, columns.all)
-    return table_part(file, columns)
+    return table_part(file, columns, source.chosen)
 
 
 def weighted(part: Part, file: ArrayFile, name: str | None) -> Part:
@@ -150,7 +169,7 @@ def weighted(part: Part, file: ArrayFile, name: str | None) -> Part:
     return replace(part, weights=as_weights(file.arrays[name], len(part.x), file.origin, f"array {name!r}"))
 
 
-def fit_shape(x: Array, shape: tuple[int, ...], part: Part) -> Array:
+def fit_shape(x: Array, shape: tuple[int, ...], origin: Origin) -> Array:
     """Rows of a wanted shape; flat rows with the right number of values are folded into it.
 
     Raises:
@@ -161,7 +180,7 @@ def fit_shape(x: Array, shape: tuple[int, ...], part: Part) -> Array:
     if x.ndim == 2 and x.shape[1] == int(np.prod(shape)):
         return x.reshape(-1, *shape)
     expected, received = (", ".join(("rows", *map(str, sizes))) for sizes in (shape, x.shape[1:]))
-    return part.origin.refuse(f"x must have the shape ({expected}), received ({received})")
+    return origin.refuse(f"x must have the shape ({expected}), received ({received})")
 
 
 def _named(spec: DatasetSpec, source: Source, outputs: Iterable[str]) -> Source:
@@ -177,8 +196,16 @@ def _named(spec: DatasetSpec, source: Source, outputs: Iterable[str]) -> Source:
         problems.append(Problem(rule, path=("dataset", "weights"), received=spec.weights))
     if spec.features is not None and source.kind == "array":
         problems.append(Problem("is for tables, images have no columns", path=("dataset", "features")))
+    elif isinstance(spec.features, dict):
+        rule = "must be a list of columns, a built-in dataset is passed as it is"
+        problems.append(Problem(rule, path=("dataset", "features")))
     elif spec.features is not None:
         problems += _feature_problems(spec.features, source.features, source.target)
+    problems += [
+        Problem("is for files, a built-in dataset is passed as it is", path=("dataset", key))
+        for key in ("scaling", "missing", "decimal")
+        if getattr(spec, key) is not None
+    ]
     if problems:
         raise SpecError(*problems)
     source = _several(spec, source, outputs)
@@ -232,9 +259,17 @@ def cut_targets(part: Part, source: Source) -> Part:
     return replace(part, target=None, several=several)
 
 
-def _table(spec: DatasetSpec, path: Path, wanted: Mapping[str, Wanted | None]) -> Source:
+def dialect_of(spec: DatasetSpec) -> Dialect:
+    """How the spec says that its tables write their values."""
+    missing = tuple(spell_number(each) if not isinstance(each, str) else each for each in spec.missing or ())
+    return Dialect(spec.decimal or ".", tuple(text for text in missing if text is not None))
+
+
+def _table(
+    spec: DatasetSpec, paths: Sequence[Path], wanted: Mapping[str, Wanted | None], *, scales_inputs: bool
+) -> Source:
     assert spec.path is not None
-    file = open_table(path, spec.path)
+    file = open_tables(paths, spec.path, dialect_of(spec))
     targets = target_columns(spec, wanted)
     taken = tuple(name for names in targets.values() for name in names)
     problems = [
@@ -245,22 +280,37 @@ def _table(spec: DatasetSpec, path: Path, wanted: Mapping[str, Wanted | None]) -
     if problems:
         raise SpecError(*problems)
     aside = {*taken, spec.weights}
-    features = tuple(spec.features or (name for name in file.names if name not in aside))
+    listed = isinstance(spec.features, list)
+    features = tuple(spec.features or ()) if listed else tuple(n for n in file.names if n not in aside)
     labels = {
         output: len(names) == 1 and wanted.get(output) != "numbers" for output, names in targets.items()
     }
     columns = Columns(features, targets, labels, spec.weights)
-    if not features or (spec.features is None and file.unnamed):
+    if not features:
         raise SpecError(_no_features(file, features))
-    part = table_part(file, columns)
+    scaling = spec.scaling or ("none" if scales_inputs else "standardize")
+    part, chosen = _first_part(file, columns, spec, scaling)
+    unnamed = [name for name in file.unnamed if name in chosen.used and name not in (spec.features or ())]
+    if not chosen.used or unnamed:
+        raise SpecError(_no_features(file, tuple(chosen.used)))
     only = targets.get("", ())
-    return Source(part, None, "table", features, only, spec.path, targets={} if only else targets)
+    return Source(
+        part,
+        None,
+        "table",
+        tuple(chosen.used),
+        only,
+        spec.path,
+        targets={} if only else targets,
+        chosen=chosen,
+    )
 
 
 def _no_features(file: TableFile, features: tuple[str, ...]) -> Problem:
     path = ("dataset", "features")
     if not features:
-        return Problem("there is no column left besides the target", path=path)
+        hint = "name some with features" if len(file.names) > 1 else ""
+        return Problem("there is no column left besides the target", path=path, hint=hint)
     hint = "name it in the file, or list the columns to use; pandas writes such a column unless index=False"
     return Problem(
         f"is required when a column has no name, as {listing(file.unnamed)} of {file.origin.label}",
@@ -301,10 +351,13 @@ def _weight_problems(spec: DatasetSpec, file: TableFile, target: tuple[str, ...]
 
 
 def _feature_problems(
-    features: Sequence[str] | None, names: Sequence[str], target: tuple[str, ...], weights: str | None = None
+    features: Sequence[str] | Mapping[str, FeatureSpec] | None,
+    names: Sequence[str],
+    target: tuple[str, ...],
+    weights: str | None = None,
 ) -> Iterator[Problem]:
     for place, name in enumerate(features or ()):
-        path = ("dataset", "features", place)
+        path: KeyPath = ("dataset", "features", name if isinstance(features, Mapping) else place)
         if name in target:
             yield Problem("is the target and cannot be a feature too", path=path, received=name)
         elif name == weights:
@@ -312,7 +365,7 @@ def _feature_problems(
         elif name not in names:
             hint = nearest(name, names) or f"the columns are {listing(names)}"
             yield Problem("must be a column of the table", path=path, received=name, hint=hint)
-        elif name in (features or ())[:place]:
+        elif name in list(features or ())[:place]:
             yield Problem("is listed twice", path=path, received=name)
 
 
@@ -327,19 +380,60 @@ def check_columns(file: TableFile, wanted: Sequence[str]) -> None:
         file.origin.refuse_columns(missing, file.names)
 
 
-def table_part(file: TableFile, columns: Columns) -> Part:
-    """The features and the targets of a table; every bad cell of both is told at once.
+def _first_part(file: TableFile, columns: Columns, spec: DatasetSpec, scaling: str) -> tuple[Part, Features]:
+    """The rows of a table, and what becomes of each of its columns."""
+    wanted = spec.features
+    declared = wanted if isinstance(wanted, dict) else {}
+    spelled = [name for name, each in declared.items() if each.kind in ("categorical", "date")]
+    table = read_table(file, columns.all, text=[*columns.text, *spelled])
+    raw = {name: table.columns[name] for name in columns.features}
+    chosen = choose_features(raw, wanted, dialect=file.dialect, scaling=scaling)
+    return _part(table, columns, chosen), chosen
+
+
+def table_part(file: TableFile, columns: Columns, chosen: Features | None) -> Part:
+    """The features and the targets of a further table; every bad cell of both is told at once.
 
     Raises:
         DataError: cells that are not numbers, or other faults of the file.
     """
-    table = read_table(file, columns.all, text=columns.text)
-    x, faults, total = numeric_matrix(table, columns.features, skip="; leave it out with dataset.features")
+    spelled = [name for name, each in chosen.used.items() if each.kind != "numeric"] if chosen else []
+    return _part(read_table(file, columns.all, text=[*columns.text, *spelled]), columns, chosen)
+
+
+def _part(table: Table, columns: Columns, chosen: Features | None) -> Part:
+    """A table as a part whose x is still to be made; bad cells of features and targets are told together."""
+    faults, total = feature_faults(table, chosen) if chosen else ([], 0)
     several, more, more_total = table_targets(table, columns)
     weights, wrong, wrong_total = table_weights(table, columns.weights)
-    raise_faults(file.origin, [*faults, *more, *wrong], total + more_total + wrong_total)
+    raise_faults(table.origin, [*faults, *more, *wrong], total + more_total + wrong_total)
     target, what = several.pop("", (None, ""))
-    return Part(x, target, file.origin, what, several=several, weights=weights)
+    x = np.empty((table.rows, 0), np.float32)
+    return Part(x, target, table.origin, what, several=several, weights=weights, table=table)
+
+
+def feature_faults(table: Table, chosen: Features) -> tuple[list[Fault], int]:
+    """Cells of numbers and dates that are neither one nor missing: the first, and how many there are."""
+    found: list[tuple[int, str]] = []
+    total = 0
+    for name, spec in chosen.used.items():
+        if spec.kind == "numeric":
+            bad = number_cells(table.columns[name], table.dialect).bad
+        elif spec.kind == "date":
+            bad = bad_dates(table.columns[name], spec.format or "", table.dialect)
+        else:
+            continue
+        total += len(bad)
+        found += [(int(row), name) for row in bad[:SHOWN]]
+    found = sorted(found)[:SHOWN]
+    faults = []
+    for (row, name), value in zip(found, cells(table, found), strict=True):
+        written = chosen.used[name].format
+        if chosen.used[name].kind == "date":
+            faults.append(Fault(row, f"column {name!r}", f"must be a date written {written}", value))
+        else:
+            faults.append(cell_fault(row, name, value, table.dialect))
+    return faults, total
 
 
 def table_targets(table: Table, columns: Columns) -> tuple[dict[str, tuple[Target, str]], list[Fault], int]:
@@ -391,7 +485,7 @@ def _npz(spec: DatasetSpec, path: Path, *, classes: bool | None) -> Source:
         return _array_source(part, None, spec)
     main = weighted(array_part(file, "x_train", "y_train", classes=classes), file, weights)
     test = array_part(file, "x_test", "y_test", classes=classes)
-    return _array_source(main, replace(test, x=fit_shape(test.x, main.x.shape[1:], test)), spec)
+    return _array_source(main, replace(test, x=fit_shape(test.x, main.x.shape[1:], test.origin)), spec)
 
 
 def _npy(spec: DatasetSpec, path: Path, *, classes: bool | None, folder: Path) -> Source:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mlpcli.data.cells import PLAIN, Dialect, is_text, number_cells, plain_type
 from mlpcli.data.dataset import Array
-from mlpcli.data.faults import SHOWN, Fault, Origin, check_memory
+from mlpcli.data.faults import SHOWN, Fault, ManyOrigin, Origin, check_memory
 from mlpcli.data.parts import Labels
+from mlpcli.data.paths import ending_of
 from mlpcli.data.text import (
     NUMBER,
     Header,
     TextOrigin,
+    open_bytes,
     read_header,
     refuse_encoding,
     refuse_open_quote,
@@ -23,13 +26,7 @@ from mlpcli.data.text import (
 )
 from mlpcli.errors import DataError
 
-MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "-nan", "null", "NULL", "None", "?")
-"""Spellings of a cell without a value."""
-
-MISSING_LABELS = tuple(text for text in MISSING if text not in ("None", "?"))
-"""Of these, the ones that can hardly be the name of a class."""
-
-_TRUE, _FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
+TRUE, FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
 _BLOCK = 4 << 20  # bytes that one thread parses at a time; a row longer than this is tried again
 _LARGEST = (1 << 31) - 1
 
@@ -42,6 +39,8 @@ class TableFile:
     origin: Origin
     names: tuple[str, ...]
     unnamed: tuple[str, ...] = ()
+    dialect: Dialect = PLAIN
+    more: tuple[TableFile, ...] = ()  # further files with the same columns, whose rows come after
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,7 @@ class Table:
     origin: Origin
     columns: dict[str, Any]
     rows: int
+    dialect: Dialect = PLAIN
 
 
 @dataclass(frozen=True)
@@ -62,16 +62,32 @@ class Numbers:
     text: bool
 
 
-def open_table(path: Path, label: str) -> TableFile:
+def open_table(path: Path, label: str, dialect: Dialect = PLAIN) -> TableFile:
     """Read the names of a table's columns.
 
     Raises:
         DataError: the file is empty, damaged, or not what its ending says.
     """
-    if path.suffix.lower() == ".parquet":
-        return _open_parquet(path, label)
+    if ending_of(path) == ".parquet":
+        return replace(_open_parquet(path, label), dialect=dialect)
     header = read_header(path, label)
-    return TableFile(path, TextOrigin(label, path, header), header.names, header.unnamed)
+    return TableFile(path, TextOrigin(label, path, header), header.names, header.unnamed, dialect)
+
+
+def open_tables(paths: Sequence[Path], label: str, dialect: Dialect = PLAIN) -> TableFile:
+    """Several files as one table, in their order; each has the columns of the first, in any order.
+
+    Raises:
+        DataError: as `open_table`; or a file lacks a column.
+    """
+    if len(paths) == 1:
+        return open_table(paths[0], label, dialect)
+    first, *more = (open_table(path, path.name, dialect) for path in paths)
+    for file in more:
+        missing = [name for name in first.names if name not in file.names]
+        if missing:
+            file.origin.refuse_columns(missing, file.names)
+    return replace(first, origin=Origin(label), more=(replace(first), *more))
 
 
 def read_table(file: TableFile, columns: Sequence[str], *, text: Collection[str] = ()) -> Table:
@@ -80,20 +96,43 @@ def read_table(file: TableFile, columns: Sequence[str], *, text: Collection[str]
     Raises:
         DataError: rows have too many or too few cells, the file is not UTF-8, or has no rows.
     """
+    if file.more:
+        return _read_many(file, columns, text)
     if isinstance(file.origin, TextOrigin):
-        data = _read_text(file.origin, columns, text)
+        data = _read_text(file.origin, columns, text, file.dialect)
     else:
         import pyarrow.parquet as pq
 
         try:
             data = pq.read_table(file.path, columns=list(columns), partitioning=None)
         except (OSError, ValueError) as error:
-            file.origin.refuse(
-                f"cannot be read as Parquet ({_first_line(error)})", hint="the file is damaged"
-            )
+            file.origin.refuse(f"cannot be read as Parquet ({first_line(error)})", hint="the file is damaged")
     if data.num_rows == 0:
         file.origin.refuse("has a header but no rows")
-    return Table(file.origin, {name: data.column(name) for name in columns}, data.num_rows)
+    return Table(file.origin, {name: data.column(name) for name in columns}, data.num_rows, file.dialect)
+
+
+def _read_many(file: TableFile, columns: Sequence[str], text: Collection[str]) -> Table:
+    """The rows of several files; a column that is text in one of them is text in all."""
+    tables = [read_table(each, columns, text=text) for each in file.more]
+    mixed = {name for name in columns if len({is_text(table.columns[name].type) for table in tables}) > 1}
+    if mixed:
+        tables = [read_table(each, columns, text={*text, *mixed}) for each in file.more]
+    origin = ManyOrigin(file.origin.label, [(table.origin, table.rows) for table in tables])
+    joined = {name: _join([table.columns[name] for table in tables]) for name in columns}
+    return Table(origin, joined, sum(table.rows for table in tables), file.dialect)
+
+
+def _join(columns: list[Any]) -> Any:
+    """Columns of several files as one, in a type that takes all of them."""
+    import pyarrow as pa
+
+    tables = [pa.table({"column": plain_type(column)}) for column in columns]
+    try:
+        return pa.concat_tables(tables, promote_options="permissive").column("column")
+    except (pa.ArrowInvalid, pa.ArrowTypeError):  # a boolean here, a number there
+        texts = [pa.table({"column": table.column("column").cast(pa.string())}) for table in tables]
+        return pa.concat_tables(texts).column("column")
 
 
 def _open_parquet(path: Path, label: str) -> TableFile:
@@ -115,17 +154,21 @@ def _open_parquet(path: Path, label: str) -> TableFile:
     return TableFile(path, origin, names)
 
 
-def _read_text(origin: TextOrigin, columns: Sequence[str], text: Collection[str]) -> Any:
+def _read_text(origin: TextOrigin, columns: Sequence[str], text: Collection[str], dialect: Dialect) -> Any:
     import pyarrow as pa
 
     try:
-        data = _parse(origin.path, origin.header, columns, text, _BLOCK)
+        data = _parse(origin.path, origin.header, columns, text, dialect, _BLOCK)
     except pa.ArrowInvalid as error:
         _refuse_text(origin)
         if "block" not in str(error):
-            origin.refuse(f"cannot be read as a table ({_first_line(error)})")
-        size = min(_LARGEST, origin.path.stat().st_size + 1)
-        data = _parse(origin.path, origin.header, columns, text, size)
+            origin.refuse(f"cannot be read as a table ({first_line(error)})")
+        with open_bytes(origin.path) as file:
+            size = min(_LARGEST, file.seek(0, 2) + 1)
+        data = _parse(origin.path, origin.header, columns, text, dialect, size)
+    timed = [field.name for field in data.schema if pa.types.is_temporal(field.type)]
+    if timed:  # as they are written: PyArrow would move a time with a zone, and forget how long a cell was
+        return _read_text(origin, columns, {*text, *timed}, dialect)
     if any(pa.types.is_binary(field.type) for field in data.schema):
         refuse_encoding(origin.path, origin)
     if origin.header.quoted and _odd_quotes(origin.path):
@@ -133,25 +176,29 @@ def _read_text(origin: TextOrigin, columns: Sequence[str], text: Collection[str]
     return data
 
 
-def _parse(path: Path, header: Header, columns: Sequence[str], text: Collection[str], block: int) -> Any:
+def _parse(
+    path: Path, header: Header, columns: Sequence[str], text: Collection[str], dialect: Dialect, block: int
+) -> Any:
     import pyarrow as pa
     from pyarrow import csv
 
-    return csv.read_csv(
-        path,
-        read_options=csv.ReadOptions(
-            column_names=list(header.names), skip_rows=header.lines, block_size=block
-        ),
-        parse_options=csv.ParseOptions(delimiter=header.delimiter, newlines_in_values=header.quoted),
-        convert_options=csv.ConvertOptions(
-            include_columns=list(columns),
-            column_types={name: pa.string() for name in text},
-            null_values=list(MISSING),
-            strings_can_be_null=False,  # text keeps its spelling; what is missing is judged later
-            true_values=list(_TRUE),
-            false_values=list(_FALSE),
-        ),
-    )
+    with open_bytes(path) as packed:
+        return csv.read_csv(
+            packed if path.suffix.lower() == ".gz" else path,
+            read_options=csv.ReadOptions(
+                column_names=list(header.names), skip_rows=header.lines, block_size=block
+            ),
+            parse_options=csv.ParseOptions(delimiter=header.delimiter, newlines_in_values=header.quoted),
+            convert_options=csv.ConvertOptions(
+                include_columns=list(columns),
+                column_types={name: pa.string() for name in text},
+                null_values=list(dialect.spellings),
+                strings_can_be_null=False,  # text keeps its spelling; what is missing is judged later
+                true_values=list(TRUE),
+                false_values=list(FALSE),
+                decimal_point=dialect.decimal,
+            ),
+        )
 
 
 def _refuse_text(origin: TextOrigin) -> None:
@@ -164,57 +211,21 @@ def _refuse_text(origin: TextOrigin) -> None:
 def _odd_quotes(path: Path) -> bool:
     """Whether quotes are left over, as when one is never closed and swallows the rows below it."""
     count = 0
-    with path.open("rb") as file:
+    with open_bytes(path) as file:
         while piece := file.read(_BLOCK):
             count += piece.count(b'"')
     return count % 2 == 1
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The first line of what an error says."""
     return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
 
 
-def numbers(column: Any) -> Numbers:
+def numbers(column: Any, dialect: Dialect = PLAIN) -> Numbers:
     """A PyArrow column as float32, with the rows marked that hold no number, or none that is finite."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    kind = column.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        wide = _numbers_in_text(column)
-    elif pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        wide = pc.cast(column, pa.float64(), safe=False).to_numpy()
-    elif pa.types.is_boolean(kind):
-        wide = pc.cast(pc.cast(column, pa.uint8()), pa.float64()).to_numpy()
-    else:  # dates, lists, bytes, or nothing at all
-        wide = np.full(len(column), np.nan)
-    return _judge(wide)
-
-
-def _judge(wide: Array) -> Numbers:
-    with np.errstate(over="ignore", invalid="ignore"):
-        values = wide.astype(np.float32)
-    bad = np.flatnonzero(~np.isfinite(values))
-    text = len(bad) == len(values) and bool(np.isnan(wide).all())
-    return Numbers(values, bad, text)
-
-
-def _numbers_in_text(column: Any) -> Array:
-    """Numbers that PyArrow left as text because a neighbour is not one; NaN for the rest."""
-    coded = column.combine_chunks().dictionary_encode()
-    distinct = np.array([to_number(text) for text in coded.dictionary.to_pylist()] or [np.nan])
-    codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    return np.where(codes < 0, np.nan, distinct[codes])
-
-
-def to_number(text: str) -> float:
-    """The number that a cell holds; NaN when it holds none, infinity when it is too large."""
-    bare = text.strip()
-    return (
-        float(bare) if NUMBER.fullmatch(bare) or bare.lstrip("+-").lower() in ("inf", "infinity") else np.nan
-    )
+    cells = number_cells(column, dialect)
+    return Numbers(cells.values, np.flatnonzero(np.isnan(cells.values)), cells.none)
 
 
 def numeric_matrix(table: Table, names: Sequence[str], *, skip: str = "") -> tuple[Array, list[Fault], int]:
@@ -226,14 +237,14 @@ def numeric_matrix(table: Table, names: Sequence[str], *, skip: str = "") -> tup
     faults: list[tuple[int, str, bool]] = []
     total = 0
     for place, name in enumerate(names):
-        column = numbers(table.columns[name])
+        column = numbers(table.columns[name], table.dialect)
         matrix[:, place] = column.values
         faults += [(int(row), name, column.text) for row in column.bad[: 1 if column.text else SHOWN]]
         total += 1 if column.text else len(column.bad)
     faults = sorted(faults, key=lambda fault: fault[0])[:SHOWN]
     found = cells(table, [(row, name) for row, name, _ in faults])
     told = [
-        _fault(row, name, value, skip if text and table.rows > 1 else None)
+        cell_fault(row, name, value, table.dialect, skip if text and table.rows > 1 else None)
         for (row, name, text), value in zip(faults, found, strict=True)
     ]
     return matrix, told, total
@@ -242,32 +253,41 @@ def numeric_matrix(table: Table, names: Sequence[str], *, skip: str = "") -> tup
 def cells(table: Table, places: Iterable[tuple[int, str]]) -> list[Any]:
     """What stands in some cells: the text of a text table, the value of another."""
     places = list(places)
-    if isinstance(table.origin, TextOrigin):
-        records = table.origin.records({row for row, _ in places})
-        where = {name: place for place, name in enumerate(table.origin.header.names)}
-        if all(row in records and where[name] < len(records[row].cells) for row, name in places):
-            return [records[row].cells[where[name]] for row, name in places]
-    return [table.columns[name][row].as_py() for row, name in places]
+    found = []
+    for (row, name), (origin, inside) in zip(
+        places, [table.origin.at(row) for row, _ in places], strict=True
+    ):
+        text = written_cell(origin, inside, name) if isinstance(origin, TextOrigin) else None
+        found.append(table.columns[name][row].as_py() if text is None else text)
+    return found
 
 
-def _fault(row: int, name: str, value: Any, skip: str | None) -> Fault:
-    """Why a cell is not usable; `skip` is a text when no cell of its column is."""
+def written_cell(origin: TextOrigin, row: int, name: str) -> str | None:
+    """A cell as it stands in a file of text; None when the file's rows are cut in some other way there."""
+    record = origin.records({row}).get(row)
+    place = origin.header.names.index(name)
+    return record.cells[place] if record is not None and place < len(record.cells) else None
+
+
+def cell_fault(row: int, name: str, value: Any, dialect: Dialect, skip: str | None = None) -> Fault:
+    """Why a cell is no usable number; `skip` is a text when no cell of its column is."""
     text = value.strip() if isinstance(value, str) else value
+    number = dialect.number(text) if isinstance(text, str) else np.nan
     rule, hint = "must be a number", ""
-    if text is None or text in MISSING or text != text:
+    if text is None or text in dialect.spellings or text != text:
         rule = "must be a number, the cell is empty" if text in (None, "") else rule
-        hint = "missing cells are not supported yet: fill them, or take the rows out"
+        hint = "fill it, or take the row out"
     elif not isinstance(text, str) and not isinstance(text, int | float):
         rule = f"must be a number, this is a {type(value).__name__}"
-    elif not isinstance(text, str) or np.isinf(to_number(text)) or not np.isnan(to_number(text)):
-        infinite = not isinstance(text, str) or not NUMBER.fullmatch(text)
+    elif not isinstance(text, str) or np.isinf(number) or not np.isnan(number):
+        infinite = not isinstance(text, str) or not any(map(str.isdigit, text))
         rule = (
             "must be a finite number"
             if infinite and np.isinf(float(text))
             else "must fit in float32, up to 3.4e38"
         )
-    elif NUMBER.fullmatch(text.replace(",", ".", 1)):
-        hint = "write a decimal point, not a comma"
+    elif dialect.decimal == "." and NUMBER.fullmatch(text.replace(",", ".", 1)):
+        hint = "write a decimal point, or say dataset: {decimal: ','}"
     if skip is not None:
         hint = "; ".join(part for part in (f"no cell of this column is a number{skip}",) if part)
     received = "" if rule.endswith("empty") else value

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from mlpcli.data.cells import MISSING_LABELS, PLAIN
 from mlpcli.data.dataset import Array, Output, Wanted
 from mlpcli.data.faults import SHOWN, Fault
 from mlpcli.data.parts import Labels, Part, Source
-from mlpcli.data.tables import MISSING_LABELS, raise_faults, to_number
+from mlpcli.data.tables import raise_faults
 from mlpcli.errors import ABSENT, DataError, Problem, SpecError, listing
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
@@ -140,7 +141,7 @@ def _number(value: Any) -> float | None:
     """A label's value, when it is a finite number or the text of one."""
     if isinstance(value, bool | np.bool_):
         return None
-    number = to_number(_text(value))
+    number = PLAIN.number(_text(value))
     return number if math.isfinite(number) else None
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import codecs
 import csv
-import mmap
+import gzip
+import io
 import re
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import IO, cast
 
-from mlpcli.data.faults import SHOWN, Fault, Origin
+from mlpcli.data.faults import SHOWN, Fault, Origin, check_memory
+from mlpcli.data.paths import ending_of
 from mlpcli.errors import DataError, Problem, listing
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -83,9 +87,20 @@ class TextOrigin(Origin):
         return {row: self._known[row] for row in wanted if row in self._known}
 
 
+def open_bytes(path: Path) -> IO[bytes]:
+    """A file's bytes, unpacked where its name ends in .gz."""
+    if path.suffix.lower() == ".gz":
+        return cast(IO[bytes], gzip.open(path, "rb"))
+    return path.open("rb")
+
+
+def _open_text(path: Path) -> IO[str]:
+    return io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig", newline="")
+
+
 def read_records(path: Path, header: Header) -> Iterator[Record]:
     """The rows below the header one by one, by Python's csv module; blank lines are no rows."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with _open_text(path) as file:
         reader = csv.reader(file, delimiter=header.delimiter)
         before = 0
         for cells in reader:
@@ -104,7 +119,7 @@ def read_header(path: Path, label: str) -> Header:
     quoted = _look_over(path, origin)
     csv.field_size_limit((1 << 31) - 1)  # a cell may be as long as PyArrow takes it
     try:
-        return _first_records(path, origin, quoted)
+        return find_header(lambda: _open_text(path), origin, quoted=quoted, tabs=ending_of(path) == ".tsv")
     except UnicodeDecodeError:
         refuse_encoding(path, origin)
     except csv.Error as error:
@@ -116,21 +131,49 @@ def _look_over(path: Path, origin: Origin) -> bool:
     """Whether the file holds quotes; refuses an empty or a binary one."""
     if path.stat().st_size == 0:
         origin.refuse("is empty (0 bytes)")
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        for start, kind in _STARTS.items():
-            if content[: len(start)] == start:
-                hint = "save it as UTF-8" if "UTF-16" in kind else "is its ending right?"
-                origin.refuse(f"must be UTF-8 text, this is {kind}", hint=hint)
-        nul = content.find(b"\0")
+    try:
+        with open_bytes(path) as file:
+            return _look_at(file, origin, packed=path.suffix.lower() == ".gz")
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        origin.refuse("cannot be unpacked as gzip", hint="the file is damaged or only part of it")
+
+
+def _look_at(file: IO[bytes], origin: Origin, *, packed: bool) -> bool:
+    quoted, size, line = False, 0, 1
+    while piece := file.read(_PIECE):
+        if size == 0:
+            refuse_start(piece, origin)
+        nul = piece.find(b"\0")
         if nul >= 0:
-            line = content[:nul].count(b"\n") + 1
+            line += piece[:nul].count(b"\n")
             origin.refuse(f"must be text, line {line} holds a NUL byte", hint="save it as UTF-8 text")
-        return content.find(b'"') >= 0
+        quoted = quoted or b'"' in piece
+        size += len(piece)
+        line += piece.count(b"\n")
+        if packed:
+            check_memory(size, origin)
+    if size == 0:
+        origin.refuse("is empty (0 bytes once unpacked)")
+    return quoted
 
 
-def _first_records(path: Path, origin: Origin, quoted: bool) -> Header:
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else _sniff(path)
-    with path.open(encoding="utf-8-sig", newline="") as file:
+def refuse_start(piece: bytes, origin: Origin) -> None:
+    """Raise a DataError when a file begins as one of another kind does."""
+    for start, kind in _STARTS.items():
+        if piece[: len(start)] == start:
+            hint = "save it as UTF-8" if "UTF-16" in kind else "is its ending right?"
+            origin.refuse(f"must be UTF-8 text, this is {kind}", hint=hint)
+
+
+def find_header(opened: Callable[[], IO[str]], origin: Origin, *, quoted: bool, tabs: bool) -> Header:
+    """The header of a text that can be opened again and again, each time from its start.
+
+    Raises:
+        DataError: there is no usable header, or no row below it.
+        UnicodeDecodeError, csv.Error: what stands at the start cannot be read.
+    """
+    delimiter = "\t" if tabs else _sniff(opened)
+    with opened() as file:
         reader = csv.reader(file, delimiter=delimiter)
         cells = next((cells for cells in reader if any(cell.strip() for cell in cells)), None)
         lines = reader.line_num
@@ -146,14 +189,14 @@ def _first_records(path: Path, origin: Origin, quoted: bool) -> Header:
     return Header(names, delimiter, lines, quoted)
 
 
-def _sniff(path: Path) -> str:
+def _sniff(opened: Callable[[], IO[str]]) -> str:
     """The delimiter that cuts the header and the first row into equally many cells, and into most of them.
 
     Equally many, since `1,5;2` below `a;b` holds a comma, and a name may hold a semicolon.
     """
 
     def cells(delimiter: str) -> tuple[bool, int]:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with opened() as file:
             rows = (row for row in csv.reader(file, delimiter=delimiter) if any(map(str.strip, row)))
             sizes = [len(row) for row in islice(rows, 2)] or [0]
         return sizes[0] == sizes[-1] > 1, sizes[0]
@@ -195,7 +238,7 @@ def refuse_encoding(path: Path, origin: Origin) -> None:
     """Raise a DataError that names the first byte that is not UTF-8; return when there is none."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     line = 1
-    with path.open("rb") as file:
+    with open_bytes(path) as file:
         while True:
             piece = file.read(_PIECE)
             pending = len(decoder.getstate()[0])
@@ -234,7 +277,7 @@ def refuse_open_quote(origin: TextOrigin) -> None:
     for record in read_records(origin.path, origin.header):
         rows, line = rows + 1, record.line
     try:  # such a quote is in the last row, the only one that is read strictly
-        with origin.path.open(encoding="utf-8-sig", newline="") as file:
+        with _open_text(origin.path) as file:
             for _ in csv.reader(islice(file, line - 1, None), delimiter=origin.header.delimiter, strict=True):
                 pass
     except csv.Error as error:

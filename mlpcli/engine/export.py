@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from mlpcli.data.dataset import Contract
+from mlpcli.data.dataset import Contract, Output
 from mlpcli.engine.models import output_loss
+from mlpcli.engine.objectives import gives_scores
+from mlpcli.engine.preprocessing import build_preprocessing
 from mlpcli.files import replacing
 from mlpcli.spec.schema import PartSpec, Spec
 from mlpcli.start import import_keras, quiet_stderr
@@ -53,7 +55,8 @@ def export_saved_model(model: Any, spec: Spec, contract: Contract, target: Path)
     """Write `saved_model/`: `serve(rows)` takes (rows, *shape) in the data's own dtype, or as float32.
 
     It returns what `predict` returns: probabilities for classes, values for numbers; float32, a dict by
-    output where there are several. Named inputs are cut from the whole rows inside.
+    output where there are several. Named inputs are cut from the whole rows inside. For a table `serve` takes
+    the raw columns instead: see `serve_columns`.
     """
     import tensorflow as tf
 
@@ -66,10 +69,71 @@ def export_saved_model(model: Any, spec: Spec, contract: Contract, target: Path)
     # A model's variables must be reachable from the archive; tracking the model does that.
     archive = keras.export.ExportArchive()
     archive.track(model)
-    signature = tf.TensorSpec((None, *contract.shape), contract.dtype, name="rows")
-    archive.add_endpoint("serve", serve, input_signature=[signature])
-    if contract.dtype != "float32":
-        floats = tf.TensorSpec((None, *contract.shape), "float32", name="rows")
-        archive.add_endpoint("serve_float32", serve, input_signature=[floats])
+    if contract.preprocessor is not None:
+        function, signature, preprocessing = serve_columns(model, spec, contract)
+        archive.track(preprocessing)  # and so must its tables be
+        archive.add_endpoint("serve", function, input_signature=signature)
+    else:
+        rows = tf.TensorSpec((None, *contract.shape), contract.dtype, name="rows")
+        archive.add_endpoint("serve", serve, input_signature=[rows])
+        if contract.dtype != "float32":
+            floats = tf.TensorSpec((None, *contract.shape), "float32", name="rows")
+            archive.add_endpoint("serve_float32", serve, input_signature=[floats])
     with replacing(target) as path, quiet_stderr():
         archive.write_out(str(path), verbose=False)
+
+
+def serve_columns(model: Any, spec: Spec, contract: Contract) -> tuple[Any, list[Any], Any]:
+    """What a table's SavedModel serves, its signature, and the preprocessing inside.
+
+    It takes a dict of the raw columns, (rows,) each, by their served names: strings, where the empty one is a
+    gap, or float32, where NaN is. It gives a dict: for classes `label` (string) and `probabilities`, (rows,
+    classes); for numbers `value`, (rows, targets), in the target's own units. With several outputs the names
+    begin with the output's: `main_value`.
+    """
+    import tensorflow as tf
+
+    preprocessor = contract.preprocessor
+    assert preprocessor is not None
+    preprocessing = build_preprocessing(preprocessor, {each.name: each.columns for each in contract.inputs})
+    encoders = {preprocessor.served[each.name]: each for each in preprocessor.encoders}
+    signature = {
+        name: tf.TensorSpec((None,), tf.string if each.text else tf.float32, name=name)
+        for name, each in encoders.items()
+    }
+
+    def serve(columns: Any) -> Any:
+        raw = [
+            tf.strings.strip(columns[name]) if each.text else columns[name] for name, each in encoders.items()
+        ]
+        outputs = final_outputs(spec, contract, model(preprocessing(raw), training=False))
+        named: dict[str, Any] = {}
+        for each in contract.outputs:
+            values = outputs[each.name] if each.name else outputs
+            stem = f"{each.name}_" if each.name else ""
+            named |= {
+                stem + k: v for k, v in served_output(each, values, output_loss(spec, each.name)).items()
+            }
+        return named
+
+    return serve, [signature], preprocessing
+
+
+def served_output(output: Output, values: Any, loss: PartSpec) -> dict[str, Any]:
+    """One output's tensors by name, as `predict` has them in columns."""
+    import tensorflow as tf
+
+    if output.kind == "labels":
+        return {"probabilities": values}
+    if output.classes is None:
+        return {"value": tf.reshape(values, (tf.shape(values)[0], -1))}
+    scores = gives_scores(loss) and values.shape[-1] == 1
+    if values.shape[-1] == 1:
+        middle = 0.0 if scores else 0.5
+        perceptron = loss.class_name.lower() == "perceptron"  # as `predicted_classes` has it
+        index = tf.cast(values[:, 0] > middle if perceptron else values[:, 0] >= middle, tf.int32)
+        values = values if scores else tf.concat([1.0 - values, values], axis=1)
+    else:
+        index = tf.argmax(values, axis=-1)
+    label = tf.gather(tf.constant(list(output.classes)), index)
+    return {"label": label, "score" if scores else "probabilities": values}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from mlpcli import runs
 from mlpcli.data.dataset import Contract
 from mlpcli.engine.models import build_network, precision
 from mlpcli.engine.plugins import Plugins
+from mlpcli.engine.preprocessing import with_raw_columns
 from mlpcli.engine.units import restore_outputs
 from mlpcli.errors import Problem, RunError, SpecError
 from mlpcli.files import sha256_of
@@ -38,7 +40,7 @@ def load_network(run: Run, spec: Spec, contract: Contract, plugins: Plugins) -> 
     try:
         with precision(spec.fit.precision):
             network = build_network(spec, contract, None, plugins, learned=_learned(path))
-            restore_outputs(network, contract).load_weights(path)
+            with_raw_columns(restore_outputs(network, contract), contract).load_weights(path)
     except (SpecError, RunError):
         raise
     except Exception as error:  # HDF5 and Keras refuse in many ways
@@ -69,12 +71,19 @@ def _learned(path: Path) -> dict[str, dict[str, list[float]]]:
             raise ValueError("config.json is too large")
         config = json.loads(archive.read("config.json"))
     found: dict[str, dict[str, list[float]]] = {}
-    for layer in config.get("config", {}).get("layers", ()):
-        settings = layer.get("config", {})
+    for settings in _settings(config.get("config", {})):
         values = {name: settings[name] for name in LEARNED if _is_numbers(settings.get(name))}
         if values:
             found[str(settings.get("name"))] = values
     return found
+
+
+def _settings(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The settings of every layer, those of a network inside another among them."""
+    for layer in config.get("layers", ()):
+        settings = layer.get("config", {})
+        yield settings
+        yield from _settings(settings)
 
 
 def _is_numbers(value: Any) -> bool:

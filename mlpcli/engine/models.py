@@ -59,7 +59,7 @@ def build_network(
     graph = spec_graph(spec)
     inputs = _inputs(contract, graph)
     layers = _make_layers(spec, graph, plugins)
-    tensors = dict(inputs)
+    tensors = {name: _front(tensor, contract, name) for name, tensor in inputs.items()}
     for node, layer in zip(graph.nodes, layers, strict=True):
         path: KeyPath = ("layers", node.index)
         below = [tensors[source] for source in node.sources]
@@ -84,6 +84,28 @@ def _inputs(contract: Contract, graph: Graph) -> dict[str, Any]:
     if not graph.inputs:
         return {ONLY_INPUT: keras.Input(contract.shape, name=ONLY_INPUT)}
     return {each.name: keras.Input(each.shape, name=each.name) for each in contract.inputs}
+
+
+def _front(tensor: Any, contract: Contract, name: str) -> Any:
+    """An input with the numbers of categories that have an embedding replaced by their trained vectors."""
+    embeddings = contract.preprocessor.embeddings if contract.preprocessor else {}
+    taken = {each.name: each.columns for each in contract.inputs}.get(name)
+    places = list(range(contract.shape[0]) if taken is None else taken) if embeddings else []
+    if not embeddings.keys() & {*places}:
+        return tensor
+    assert contract.preprocessor is not None
+    keras = import_keras()
+    owners = {span.start: column for column, span in contract.preprocessor.spans.items()}
+    plain = [index for index, place in enumerate(places) if place not in embeddings]
+    parts = [keras.ops.take(tensor, np.array(plain), axis=1)] if plain else []
+    for index, place in enumerate(places):
+        if place in embeddings:
+            slots, width = embeddings[place]
+            stem = contract.preprocessor.served[owners[place]]
+            layer = keras.layers.Embedding(slots, width, name=f"{name}_{stem}_embedding")
+            # As whole numbers: mixed precision would round them.
+            parts.append(layer(keras.ops.cast(tensor[:, index], "int32")))
+    return parts[0] if len(parts) == 1 else keras.layers.Concatenate(name=f"{name}_with_embeddings")(parts)
 
 
 def _call(layer: Any, below: list[Any], node: Node) -> Any:

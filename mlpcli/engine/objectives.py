@@ -8,7 +8,7 @@ from typing import Any
 
 from mlpcli.data.dataset import Contract, Output, Wanted
 from mlpcli.data.load import Request
-from mlpcli.spec.graph import spec_graph
+from mlpcli.spec.graph import ONLY_INPUT, spec_graph
 from mlpcli.spec.plugins import KERAS, Catalog
 from mlpcli.spec.schema import LayerSpec, PartSpec, Spec
 
@@ -50,7 +50,20 @@ def data_request(spec: Spec, catalog: Catalog = KERAS) -> Request:
         for name, loss in losses.items()
     }
     symmetric = frozenset(name for name, layer in layers.items() if activation_of(layer) in SYMMETRIC)
-    return Request(wanted, symmetric, spec.inputs, spec.fit.class_weight)
+    return Request(wanted, symmetric, spec.inputs, scales_inputs(spec), spec.fit.class_weight)
+
+
+SCALERS = ("Normalization", "BatchNormalization", "Rescaling")
+"""Layers that bring their inputs to a common scale."""
+
+
+def scales_inputs(spec: Spec) -> bool:
+    """Whether one of these layers reads an input of the network directly."""
+    graph = spec_graph(spec)
+    inputs = {*(graph.inputs or ()), ONLY_INPUT}
+    return any(
+        spec.layers[node.index].class_name in SCALERS and inputs & {*node.sources} for node in graph.nodes
+    )
 
 
 def output_layers(spec: Spec) -> dict[str, LayerSpec | None]:

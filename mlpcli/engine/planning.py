@@ -84,7 +84,7 @@ def forecast(loaded: LoadedSpec, *, timed: bool = False) -> Forecast:
         _memory(model, spec, dataset),
         run_files(spec),
         tuple(advise(spec, dataset, model)),
-        resolve_spec(loaded, dataset.division),
+        resolve_spec(loaded, dataset.division, dataset.features),
         seconds_per_epoch(spec, dataset, model) if timed else None,
     )
 

@@ -1,71 +1,207 @@
-"""Predictions for new rows, written as CSV, Parquet, JSON lines or npy."""
+"""Predictions for new rows: read, computed and written a chunk at a time."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+import contextlib
+import csv
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from mlpcli.data.dataset import Array, Output
-from mlpcli.data.load import read_rows
-from mlpcli.engine.evaluation import load_trained, predict_outputs, predicted_classes, predicted_labels
+from mlpcli.data.faults import Fault
+from mlpcli.data.screening import Policy, Tally
+from mlpcli.data.stream import Chunk, Reading, open_rows, regroup
+from mlpcli.engine.evaluation import (
+    BATCH_ROWS,
+    TrainedModel,
+    load_trained,
+    predict_outputs,
+    predicted_classes,
+    predicted_labels,
+)
 from mlpcli.engine.models import output_loss
 from mlpcli.engine.objectives import gives_scores
-from mlpcli.errors import Problem, UsageError, listing, nearest
-from mlpcli.files import write_with
+from mlpcli.engine.sinks import MemorySink, Sink
+from mlpcli.errors import Problem
+from mlpcli.files import replacing
 from mlpcli.runs import Run
 from mlpcli.spec.schema import PartSpec
 
-FORMATS = {".csv": "csv", ".tsv": "tsv", ".parquet": "parquet", ".jsonl": "jsonl", ".npy": "npy"}
+UNIT_ROWS = 8 * BATCH_ROWS
+"""Rows that go through the model at once are a multiple of its batches: see `regroup`."""
+
+AHEAD = 2
+"""Chunks that are read while another is computed."""
 
 
 @dataclass(frozen=True)
-class Predictions:
-    """Predicted rows as named columns, in the order in which they are written.
+class Summary:
+    """How a prediction went. columns: the names of what was written; tally: counts of what was odd."""
 
-    columns: each (rows,): the kept columns, then the label or value, then a probability for each class.
-    outputs: (rows, outputs) float32, what the SavedModel gives for the same rows.
-    """
-
-    columns: dict[str, Array]
-    outputs: Array
     rows: int
+    columns: tuple[str, ...]
+    tally: Tally
+    seconds: float
     warnings: tuple[str, ...] = ()
 
 
-def predict_run(run: Run, data: Path, *, keep: Sequence[str] = ()) -> Predictions:
-    """Predict every row of a file; `keep` names columns of it to pass through.
+@dataclass(frozen=True)
+class Wish:
+    """How rows are to be predicted.
+
+    keep: columns to pass through. unknown: what an unseen category or a value out of range does to its row:
+    `error`, `bucket` (let through) or `null` (no prediction); None leaves it to the spec. rejects: a file for
+    rows that cannot be read, which otherwise end the prediction. progress: told the rows so far and the
+    seconds.
+    """
+
+    keep: tuple[str, ...] = ()
+    unknown: Policy | None = None
+    rejects: Path | None = None
+    progress: Callable[[int, float], None] = field(default=lambda rows, seconds: None)
+
+
+def predict_run(run: Run, data: Path | IO[bytes], sink: Sink, *, wish: Wish = Wish()) -> Summary:
+    """Predict every row of a file, or of a stream of CSV, into a sink; memory holds a few chunks.
 
     Raises:
         RunError: the run has no model.
-        DataError: the file does not fit the run's columns.
+        DataError: the file does not fit the run's columns, or a row cannot be read.
         UsageError: a column to keep is not in the file.
     """
     trained = load_trained(run)
-    rows = read_rows(data, trained.contract, target=False, aside=keep)
-    kept = _kept(rows.others, keep, data)
-    found = predict_outputs(trained, rows.x)
-    columns: dict[str, Array] = {}
+    began = time.monotonic()
+    tally = Tally()
+    reading = Reading(trained.contract, wish.keep, wish.unknown, wish.rejects is not None, tally)
+    names: tuple[str, ...] = ()
+    with contextlib.ExitStack() as stack:
+        rejects = stack.enter_context(_rejecting(wish.rejects))
+        chunks = stack.enter_context(open_rows(data, reading))
+        for chunk in stack.enter_context(_read_ahead(regroup(chunks, UNIT_ROWS))):
+            rejects(chunk.rejected)
+            tally.rejected += len(chunk.rejected)
+            columns, outputs = predict_chunk(trained, chunk)
+            names = tuple(columns)
+            sink.write(columns, outputs)
+            tally.rows += len(chunk)
+            tally.empty += 0 if chunk.empty is None else int(chunk.empty.sum())
+            wish.progress(tally.rows, time.monotonic() - began)
+    return Summary(tally.rows, names, tally, time.monotonic() - began, trained.warnings)
+
+
+def predict_rows(run: Run, data: Path, *, wish: Wish = Wish()) -> list[dict[str, Any]]:
+    """The predictions of every row of a file as dicts, all in memory; raises as `predict_run`."""
+    sink = MemorySink()
+    predict_run(run, data, sink, wish=wish)
+    return sink.rows
+
+
+@contextlib.contextmanager
+def _read_ahead(chunks: Iterable[Chunk]) -> Iterator[Iterator[Chunk]]:
+    """The same chunks, read by a thread of their own while the one before is computed."""
+    waiting: queue.Queue[Chunk | BaseException | None] = queue.Queue(AHEAD)
+    stopped = threading.Event()
+
+    def put(item: Chunk | BaseException | None) -> None:
+        while not stopped.is_set():
+            with contextlib.suppress(queue.Full):
+                waiting.put(item, timeout=0.1)
+                return
+
+    def read() -> None:
+        try:
+            for chunk in chunks:
+                put(chunk)
+                if stopped.is_set():
+                    return
+            put(None)
+        except BaseException as error:  # it is raised where the chunks are taken
+            put(error)
+
+    def taken() -> Iterator[Chunk]:
+        while (item := waiting.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+
+    thread = threading.Thread(target=read, name="reader", daemon=True)
+    thread.start()
+    try:
+        yield taken()
+    finally:
+        stopped.set()
+        thread.join()
+
+
+@contextlib.contextmanager
+def _rejecting(target: Path | None) -> Iterator[Callable[[list[Fault]], None]]:
+    """What writes rejected rows as `row,column,reason`; rows count from 1."""
+    if target is None:
+        yield lambda faults: None
+        return
+    with replacing(target) as path, path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["row", "column", "reason"])
+
+        def write(faults: list[Fault]) -> None:
+            for fault in faults:
+                column = fault.what.removeprefix("column ").strip("'")
+                reason = Problem(fault.rule, received=fault.received, hint=fault.hint).headline()
+                writer.writerow([fault.row + 1, column, reason])
+
+        yield write
+
+
+def predict_chunk(trained: TrainedModel, chunk: Chunk) -> tuple[dict[str, Any], Array]:
+    """Predicted rows as PyArrow columns by name, and the plain outputs, (rows, outputs) float32.
+
+    The columns are those that were kept, then the label or value, then a probability for each class.
+    """
+    found = predict_outputs(trained, trained.contract.take_inputs(chunk.x))
+    columns: dict[str, Any] = {}
     for each in trained.contract.outputs:
         values = found[each.name] if each.name else found
         columns |= _columns(each, values, output_loss(trained.spec, each.name))
     outputs = (
         np.concatenate([_flat(part) for part in found.values()], axis=1) if isinstance(found, dict) else found
     )
-    clash = [name for name in kept if name in columns]
-    columns = {(f"{name}_input" if name in clash else name): value for name, value in kept.items()} | columns
-    return Predictions(columns, outputs, len(rows), trained.warnings)
+    made = {name: _arrow(values, chunk.empty) for name, values in columns.items()}
+    if chunk.empty is not None:
+        outputs = np.where(chunk.empty[:, None], np.float32(np.nan), _flat(outputs))
+    kept = {(f"{name}_input" if name in columns else name): value for name, value in chunk.kept.items()}
+    return kept | made, _flat(outputs)
+
+
+def _arrow(values: Any, empty: Array | None) -> Any:
+    """A column as PyArrow has it, without its values where `empty` is true."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    array = values if isinstance(values, pa.Array) else pa.array(values)
+    return array if empty is None else pc.if_else(pa.array(empty), pa.scalar(None, array.type), array)
 
 
 def _flat(values: Array) -> Array:
     return values.reshape(len(values), -1)
 
 
-def _columns(output: Output, values: Array, loss: PartSpec) -> dict[str, Array]:
+def _names(names: Sequence[str], index: Array) -> Any:
+    """A name a row."""
+    import pyarrow as pa
+
+    return pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int32)), pa.array(list(names))).cast(
+        "string"
+    )
+
+
+def _columns(output: Output, values: Array, loss: PartSpec) -> dict[str, Any]:
     """The columns of one output: `predicted_price`, `probability_rose`.
 
     An output with a name of its own, one of several, has that in its columns' names.
@@ -75,35 +211,34 @@ def _columns(output: Output, values: Array, loss: PartSpec) -> dict[str, Array]:
     return _class_columns(output, values, loss) if output.classes else _value_columns(output, values)
 
 
-def _class_columns(output: Output, values: Array, loss: PartSpec) -> dict[str, Array]:
+def _class_columns(output: Output, values: Array, loss: PartSpec) -> dict[str, Any]:
     assert output.classes is not None
-    names = np.asarray(output.classes, dtype=object)
     label = f"predicted_{output.name or output.target[0]}"
-    columns: dict[str, Array] = {label: names[predicted_classes(values, loss)]}
+    columns: dict[str, Any] = {label: _names(output.classes, predicted_classes(values, loss))}
     stem = f"{output.name}_" if output.name else ""
     if gives_scores(loss) and values.shape[1] == 1:
         return columns | {f"{stem}score": values[:, 0]}
     if values.shape[1] == 1:  # one unit gives the second class's probability
         values = np.concatenate([1.0 - values, values], axis=1)
-    probability = {f"{stem}probability_{name}": values[:, index] for index, name in enumerate(output.classes)}
-    return columns | probability
+    return columns | {f"{stem}probability_{name}": values[:, i] for i, name in enumerate(output.classes)}
 
 
-def _label_columns(output: Output, values: Array) -> dict[str, Array]:
+def _label_columns(output: Output, values: Array) -> dict[str, Any]:
     """A separated target's labels together in one cell; 0 or 1 a label where each had a column."""
     assert output.classes is not None
     stem = f"{output.name}_" if output.name else ""
     chosen = predicted_labels(values)
-    probability = {f"{stem}probability_{name}": values[:, index] for index, name in enumerate(output.classes)}
+    probability = {f"{stem}probability_{name}": values[:, i] for i, name in enumerate(output.classes)}
     if output.separator is None:
-        found = {f"{stem}predicted_{name}": chosen[:, index] for index, name in enumerate(output.classes)}
+        found = {f"{stem}predicted_{name}": chosen[:, i] for i, name in enumerate(output.classes)}
         return found | probability
     names = np.asarray(output.classes, dtype=object)
-    joined = np.array([output.separator.join(names[row == 1]) for row in chosen], dtype=object)
-    return {f"predicted_{output.name or output.target[0]}": joined} | probability
+    sets, index = np.unique(chosen, axis=0, return_inverse=True)
+    joined = [output.separator.join(names[row == 1]) for row in sets]
+    return {f"predicted_{output.name or output.target[0]}": _names(joined, index.reshape(-1))} | probability
 
 
-def _value_columns(output: Output, values: Array) -> dict[str, Array]:
+def _value_columns(output: Output, values: Array) -> dict[str, Any]:
     names, values = output.target, _flat(values)
     if output.name:
         names = (output.name,) if len(names) == 1 else tuple(f"{output.name}_{name}" for name in names)
@@ -112,96 +247,13 @@ def _value_columns(output: Output, values: Array) -> dict[str, Array]:
     return {f"predicted_{name}": values[:, index] for index, name in enumerate(names)}
 
 
-def _kept(others: dict[str, Array], keep: Sequence[str], data: Path) -> dict[str, Array]:
-    missing = [name for name in keep if name not in others]
-    if missing:
-        problems = (
-            Problem(
-                f"--keep: {data.name} has no column {name!r}",
-                hint=nearest(name, others) or f"it has {listing(others)}",
-            )
-            for name in missing
-        )
-        raise UsageError(*problems)
-    return {name: others[name] for name in keep}
-
-
-def format_of(output: Path) -> str:
-    """The format that an output file's ending asks for.
-
-    Raises:
-        UsageError: no format has this ending.
-    """
-    if output.suffix not in FORMATS:
-        rule = f"-o {output}: the ending must be one of {', '.join(FORMATS)}"
-        raise UsageError(Problem(rule, received=output.suffix))
-    return FORMATS[output.suffix]
-
-
-def check_output(output: Path | None, *, force: bool) -> None:
-    """Refuse, before any work, an output of no known format or one that stands there already.
-
-    Raises:
-        UsageError: either of these.
-    """
-    if output is None:
-        return
-    format_of(output)
-    if output.exists() and not force:
-        raise UsageError(Problem(f"-o {output}: the file is there already", hint="add --force to replace it"))
-    if not output.parent.is_dir():
-        raise UsageError(Problem(f"-o {output}: there is no folder {output.parent}"))
-
-
-def write_predictions(predictions: Predictions, output: Path) -> None:
-    """Write the predictions whole or not at all; npy holds the outputs alone, (rows, outputs) float32."""
-    kind = format_of(output)
-    if kind == "npy":
-        write_with(output, lambda path: np.save(path, predictions.outputs, allow_pickle=False))
-    elif kind == "parquet":
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        table = pa.table({name: pa.array(_plain(values)) for name, values in predictions.columns.items()})
-        write_with(output, lambda path: pq.write_table(table, path))
-    else:
-        text = predictions_text(predictions, kind)
-        write_with(output, lambda path: path.write_text(text, encoding="utf-8", newline=""))
-
-
-def predictions_text(predictions: Predictions, kind: str) -> str:
-    """The predictions as CSV, TSV or JSON lines; numbers in the shortest form that reads back equal."""
-    text = io.StringIO()
-    names = list(predictions.columns)
-    columns = [_plain(values) for values in predictions.columns.values()]
-    if kind == "jsonl":
-        import json
-
-        for row in zip(*columns, strict=True):
-            text.write(json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False) + "\n")
-        return text.getvalue()
-    import csv
-
-    writer = csv.writer(text, delimiter="\t" if kind == "tsv" else ",", lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows(zip(*columns, strict=True))
-    return text.getvalue()
-
-
-def _plain(values: Array) -> list[Any]:
-    """Python values; a float32 keeps its own shortest digits rather than those of its float64 twin."""
-    values = np.asarray(values)
-    if values.dtype == np.float32:
-        return [float(text) for text in values.astype(str)]
-    plain: list[Any] = values.tolist()
-    return plain
-
-
-def predictions_json(predictions: Predictions, label: str, output: Path | None) -> dict[str, Any]:
-    """The predictions for scripts: their columns, or the file that they were written to."""
-    document: dict[str, Any] = {"run": label, "rows": predictions.rows, "columns": list(predictions.columns)}
-    if output is not None:
-        return document | {"output": str(output)}
-    rows = zip(*(_plain(values) for values in predictions.columns.values()), strict=True)
-    names = list(predictions.columns)
-    return document | {"predictions": [dict(zip(names, row, strict=True)) for row in rows]}
+def summary_json(summary: Summary, label: str, output: str | None) -> dict[str, Any]:
+    """A prediction for scripts: its columns, its counts, and the file that it was written to."""
+    document: dict[str, Any] = {
+        "run": label,
+        "rows": summary.rows,
+        "columns": list(summary.columns),
+        "counts": summary.tally.to_json(),
+        "seconds": round(summary.seconds, 3),
+    }
+    return document | ({"output": output} if output is not None else {})

@@ -210,7 +210,8 @@ def prepare(
     stage("building the model")
     model = build_checked(completed, dataset)
     clock.lap("build")
-    return Prepared(completed, dataset, model, tuple(notes))
+    left = [f"column {name!r} is left out: {why}" for name, why in dataset.left.items()]
+    return Prepared(completed, dataset, model, (*left, *notes))
 
 
 def load_data(loaded: LoadedSpec) -> Dataset:
@@ -318,7 +319,8 @@ class _Session:
         spec = self.loaded.spec
         if not self.extent.keep_specs:
             write_text(self.run_dir / runs.SPEC, self.loaded.raw)
-            write_text(self.run_dir / runs.RESOLVED, resolve_spec(self.loaded, self.dataset.division))
+            resolved = resolve_spec(self.loaded, self.dataset.division, self.dataset.features)
+            write_text(self.run_dir / runs.RESOLVED, resolved)
             if self.loaded.catalog.plugins:
                 self.record["plugins"] = copy_plugins(self.loaded.catalog, self.run_dir)
         resolved = (self.run_dir / runs.RESOLVED).read_text(encoding="utf-8")
@@ -379,11 +381,14 @@ class _Session:
     def finish(self) -> Outcome:
         """Write the model, the SavedModel, the metrics of every split and the figures."""
         from mlpcli.engine.export import export_saved_model
+        from mlpcli.engine.preprocessing import with_raw_columns
         from mlpcli.engine.units import restore_outputs
         from mlpcli.files import write_with
 
         self.watcher.stage("saving the model")
-        complete_model = restore_outputs(self.model, self.dataset.contract)
+        complete_model = with_raw_columns(
+            restore_outputs(self.model, self.dataset.contract), self.dataset.contract
+        )
         write_with(self.run_dir / runs.MODEL, complete_model.save)
         self.record["sha256"] = {runs.MODEL: sha256_of(self.run_dir / runs.MODEL)}
         self.clock.lap("model")

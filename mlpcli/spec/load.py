@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -221,18 +221,32 @@ def _follow(loc: tuple[int | str, ...], data: Any) -> tuple[KeyPath, Any]:
 
 
 def _field(path: KeyPath) -> FieldInfo | None:
-    """The schema's field at a path, as far as models go."""
+    """The schema's field at a path, as far as models go; a mapping's keys are free, and passed over."""
     model: Any = Spec
     field = None
+    passed = False
     for step in path:
         if isinstance(step, int):
             continue
         model = model if isinstance(model, type) and issubclass(model, BaseModel) else _model_in(model)
-        if model is None or step not in model.model_fields:
+        if model is None:
             return field
+        if step not in model.model_fields:
+            if passed or field is None or not _is_mapping(field.annotation):
+                return field
+            passed = True
+            continue
         field = model.model_fields[step]
         model = field.annotation
+        passed = False
     return field
+
+
+def _is_mapping(annotation: Any) -> bool:
+    """Whether a type is, or may be, a mapping of free names to models."""
+    if get_origin(annotation) is dict:
+        return True
+    return any(_is_mapping(part) for part in get_args(annotation))
 
 
 def _model_in(annotation: Any) -> Any:

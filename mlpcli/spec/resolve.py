@@ -16,14 +16,19 @@ from mlpcli.spec.schema import OWN_LAYER_KEYS, DatasetSpec, Last, LayerSpec, Par
 from mlpcli.spec.text import FLOAT
 
 
-def resolve_spec(loaded: LoadedSpec, division: dict[str, Any]) -> str:
+def resolve_spec(loaded: LoadedSpec, division: dict[str, Any], features: dict[str, Any] | None = None) -> str:
     """The resolved spec as YAML text; `division` says how `test` and `validation` were made.
+
+    features: of a table, what becomes of each column.
 
     A test split that the dataset itself brings is not in `division`, and is left out.
     """
     spec, catalog = loaded.spec, loaded.catalog
     document: dict[str, Any] = {"name": spec.name, "seed": spec.seed}
     document["dataset"] = _dataset(spec.dataset, loaded.folder, division)
+    if features is not None:
+        document["dataset"]["features"] = features
+        document["dataset"].pop("scaling", None)
     if spec.inputs:
         document["inputs"] = {k: each.model_dump(exclude_none=True) for k, each in spec.inputs.items()}
     document["layers"] = [_layer(layer, catalog) for layer in spec.layers]

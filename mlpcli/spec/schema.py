@@ -11,6 +11,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from mlpcli.spec.features import SCALING_RULE as FEATURE_SCALING_RULE
+from mlpcli.spec.features import FeatureSpec, Scaling
+
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 NOT_YET: dict[tuple[str, ...], str] = {
@@ -61,7 +64,21 @@ class DatasetSpec(Section):
     ] = None
     weights: Annotated[str | None, Field(description="the name of the column of row weights")] = None
     features: Annotated[
-        Annotated[list[str], Field(min_length=1)] | None, Field(description="a list of column names")
+        Annotated[list[str], Field(min_length=1)]
+        | Annotated[dict[str, FeatureSpec], Field(min_length=1)]
+        | None,
+        Field(
+            description="a list of column names, or a mapping of columns to numeric, categorical, boolean, "
+            "date, ignore or {kind: ..., ...}"
+        ),
+    ] = None
+    scaling: Annotated[Scaling | None, Field(description=f"{FEATURE_SCALING_RULE}, for all numbers")] = None
+    missing: Annotated[
+        list[str | int | float] | None,
+        Field(description="a list of texts and numbers that mean that a cell is empty"),
+    ] = None
+    decimal: Annotated[
+        str | None, Field(pattern="^[.,]$", description="'.' or ',', the sign between whole and fraction")
     ] = None
     test: Annotated[SplitSpec | None, Field(description=SPLIT_RULE)] = None
     validation: Annotated[SplitSpec | None, Field(description=SPLIT_RULE)] = None

@@ -1,0 +1,216 @@
+"""Text tables read block by block: whole rows cut off the bytes as they come, then parsed by PyArrow."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+import numpy as np
+
+from mlpcli.data.cells import Dialect
+from mlpcli.data.dataset import Array
+from mlpcli.data.faults import Fault, Origin
+from mlpcli.data.tables import FALSE, TRUE, first_line
+from mlpcli.data.text import Header, find_header, refuse_start
+
+BLOCK_BYTES = 8 << 20
+LARGEST_BLOCK = (1 << 31) - 1
+_PARSED_AT_ONCE = 1 << 20  # bytes that one thread of PyArrow's takes
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some rows of a table.
+
+    columns: PyArrow columns by name. positions: (rows,) int64, of each row in the table, from 0; rows that
+    were cut badly are not among them. ragged: these rows, with the number of their cells as fault.
+    """
+
+    columns: dict[str, Any]
+    positions: Array
+    ragged: list[Fault] = field(default_factory=list)
+
+
+class BlockReader:
+    """A text table's rows, a block at a time; memory holds one block."""
+
+    def __init__(self, file: IO[bytes], origin: Origin, dialect: Dialect, *, tabs: bool = False) -> None:
+        """Read the first block and find the header in it.
+
+        Raises:
+            DataError: it holds no header, or is no text.
+        """
+        self.file, self.origin, self.dialect = file, origin, dialect
+        self.rest = file.read(BLOCK_BYTES)
+        if not self.rest:
+            origin.refuse("is empty (0 bytes)")
+        refuse_start(self.rest, origin)
+        self.header = self._find_header(tabs)
+        self.rest = self.rest[self._header_bytes() :]
+
+    def _opened(self) -> IO[str]:
+        return io.TextIOWrapper(io.BytesIO(self.rest), encoding="utf-8-sig", newline="", errors="replace")
+
+    def _find_header(self, tabs: bool) -> Header:
+        try:
+            return find_header(self._opened, self.origin, quoted=b'"' in self.rest, tabs=tabs)
+        except csv.Error as error:
+            self.origin.refuse(f"the header cannot be read ({error})")
+
+    def _header_bytes(self) -> int:
+        """How many bytes the header takes up, a mark at the start of the file included."""
+        place = 0
+        for _ in range(self.header.lines):
+            ends = [end for end in (self.rest.find(b"\n", place), self.rest.find(b"\r", place)) if end >= 0]
+            place = min(ends) + 1
+            if self.rest[place - 1 : place + 1] == b"\r\n":
+                place += 1
+        return place
+
+    def blocks(
+        self, columns: Sequence[str], *, text: Collection[str], numbers: Collection[str]
+    ) -> Iterator[Block]:
+        """All rows, with some of their columns; `text` columns are kept as they are written.
+
+        Raises:
+            DataError: the rest is no UTF-8 text, or a row is longer than memory holds.
+        """
+        position = 0
+        for content in self._contents():
+            block = self._parse(content, columns, text, numbers, position)
+            position += len(block.positions) + len(block.ragged)
+            yield block
+
+    def _contents(self) -> Iterator[bytes]:
+        """Bytes that end with the end of a row."""
+        size, at_end = BLOCK_BYTES, False
+        while self.rest or not at_end:
+            if not at_end and len(self.rest) < size:
+                read = self.file.read(size - len(self.rest))
+                at_end = not read
+                self.rest += read
+                continue
+            cut = len(self.rest) if at_end else last_row_end(self.rest, self.header.delimiter)
+            if cut == 0:
+                size = min(2 * size, LARGEST_BLOCK)
+                if len(self.rest) >= LARGEST_BLOCK:
+                    self.origin.refuse("has a row, or a quote that is never closed, of more than 2 GiB")
+                continue
+            content, self.rest = self.rest[:cut], self.rest[cut:]
+            size = BLOCK_BYTES
+            nul = content.find(b"\0")
+            if nul >= 0:
+                self.origin.refuse("must be text, it holds a NUL byte", hint="save it as UTF-8 text")
+            yield content
+
+    def _parse(
+        self,
+        content: bytes,
+        columns: Sequence[str],
+        text: Collection[str],
+        numbers: Collection[str],
+        first: int,
+    ) -> Block:
+        import pyarrow as pa
+
+        kinds = {name: pa.float64() for name in numbers} | {name: pa.string() for name in text}
+        try:
+            table = self._read(content, columns, kinds, None)
+        except pa.ArrowInvalid:
+            return self._parse_with_faults(content, columns, text, first)
+        return self._block(table, columns, first + np.arange(table.num_rows), [])
+
+    def _parse_with_faults(
+        self, content: bytes, columns: Sequence[str], text: Collection[str], first: int
+    ) -> Block:
+        """A block that holds cells which are no numbers, or rows with too many or too few cells."""
+        import pyarrow as pa
+
+        expected = len(self.header.names)
+        ragged: list[tuple[int, int]] = []
+
+        def skip(row: Any) -> str:
+            ragged.append((int(row.number), int(row.actual_columns)))
+            return "skip"
+
+        try:
+            table = self._read(content, columns, {name: pa.string() for name in text}, skip)
+        except pa.ArrowInvalid as error:
+            self._refuse_encoding(content)
+            self.origin.refuse(f"cannot be read as a table ({first_line(error)})")
+        found = [number - 1 for number, _ in ragged]  # PyArrow counts the rows of a block from 1
+        all_rows = np.arange(table.num_rows + len(ragged))
+        positions = first + np.delete(all_rows, found)
+        faults = [
+            Fault(first + number - 1, "", f"must have {expected} cells", count) for number, count in ragged
+        ]
+        return self._block(table, columns, positions, faults)
+
+    def _block(self, table: Any, columns: Sequence[str], positions: Array, ragged: list[Fault]) -> Block:
+        return Block({name: table.column(name) for name in columns}, positions, ragged)
+
+    def _read(self, content: bytes, columns: Sequence[str], kinds: dict[str, Any], skip: Any) -> Any:
+        import pyarrow as pa
+        from pyarrow import csv as reader
+
+        return reader.read_csv(
+            pa.BufferReader(content),
+            read_options=reader.ReadOptions(
+                column_names=list(self.header.names),
+                block_size=_PARSED_AT_ONCE if skip is None and b'"' not in content else len(content) + 1,
+                use_threads=skip is None,  # rows have numbers in one thread alone
+            ),
+            parse_options=reader.ParseOptions(
+                delimiter=self.header.delimiter,
+                newlines_in_values=b'"' in content,
+                invalid_row_handler=skip,
+            ),
+            convert_options=reader.ConvertOptions(
+                include_columns=list(columns),
+                column_types=kinds,
+                null_values=list(self.dialect.spellings),
+                strings_can_be_null=False,
+                true_values=list(TRUE),
+                false_values=list(FALSE),
+                decimal_point=self.dialect.decimal,
+            ),
+        )
+
+    def _refuse_encoding(self, content: bytes) -> None:
+        try:
+            content.decode("utf-8")
+        except UnicodeDecodeError as error:
+            byte = content[error.start]
+            self.origin.refuse(f"must be UTF-8 text, it holds byte 0x{byte:02x}", hint="save it as UTF-8")
+
+
+def last_row_end(content: bytes, delimiter: str) -> int:
+    """How many bytes the rows take up that are whole; 0 when there is none.
+
+    A quote opens only at the start of a cell, so that `5" pipe` is a plain text.
+    """
+    end = content.rfind(b"\n")
+    if end < 0 or b'"' not in content:
+        return end + 1
+    sign = re.escape(delimiter.encode())
+    quoted = re.compile(rb"(?:(?<=[\n\r" + sign + rb'])|\A)"[^"]*(?:""[^"]*)*(?:"|\Z)')
+    inside = [match.span() for match in quoted.finditer(content) if b"\n" in match[0]]
+    for start, stop in reversed(inside):
+        if start < end < stop:
+            end = content.rfind(b"\n", 0, start)
+    return end + 1
+
+
+def check_names(names: Sequence[str], wanted: Sequence[str], origin: Origin) -> None:
+    """Hold a table against the columns that it must have.
+
+    Raises:
+        DataError: with every column that is missing.
+    """
+    missing = [name for name in dict.fromkeys(wanted) if name not in names]
+    if missing:
+        origin.refuse_columns(missing, names)

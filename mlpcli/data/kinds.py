@@ -1,0 +1,188 @@
+"""The kind of every column, inferred from what it holds where the spec does not say it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlpcli.data.cells import Dialect
+from mlpcli.data.profiles import Profile, profile_column
+from mlpcli.errors import KeyPath, Problem, SpecError, show_value
+from mlpcli.spec.features import KEYS_OF_KIND, FeatureSpec
+
+ONE_HOT_MOST = 30
+"""Up to this many categories get a column each; more of them share an embedding."""
+
+CATEGORIES_MOST = 10_000
+"""More different values than this are no category, unless the spec says so."""
+
+LONG_TEXT = 50
+"""Characters on average, above which text is prose."""
+
+WIDTH_MOST = 50
+
+NUMBER_FILLS = ("mean", "median", "indicator", "error")
+CATEGORY_FILLS = ("bucket", "error")
+
+
+@dataclass(frozen=True)
+class Features:
+    """The columns of a table.
+
+    used: those that the model takes, in its order, each with every key of its kind filled in.
+    left: those that it does not take and the spec did not say to ignore, each with the reason.
+    """
+
+    used: dict[str, FeatureSpec]
+    left: dict[str, str]
+    ignored: tuple[str, ...] = ()
+
+    def resolved(self) -> dict[str, Any]:
+        """As `dataset.features` of `resolved.yaml`, which gives the same columns again."""
+        stated: dict[str, Any] = {name: spec.given() for name, spec in self.used.items()}
+        return stated | dict.fromkeys((*self.left, *self.ignored), "ignore")
+
+
+def choose_features(
+    columns: Mapping[str, Any],
+    wanted: Sequence[str] | Mapping[str, FeatureSpec] | None,
+    *,
+    dialect: Dialect,
+    scaling: str,
+) -> Features:
+    """Decide what becomes of each column.
+
+    Args:
+        columns: PyArrow columns by name in the file's order, without the targets.
+        wanted: `dataset.features`: names are used whatever they hold; a mapping says more of some columns,
+            and the others are inferred.
+        scaling: of numbers whose spec does not name one.
+
+    Raises:
+        SpecError: what the spec says of a column cannot be; every such column is told.
+    """
+    named = list(wanted or ())
+    mapping = wanted if isinstance(wanted, Mapping) else {}
+    listed = wanted is not None and not isinstance(wanted, Mapping)
+    order = named if listed else [*named, *(name for name in columns if name not in named)]
+    used: dict[str, FeatureSpec] = {}
+    left: dict[str, str] = {}
+    problems: list[Problem] = []
+    for place, name in enumerate(order):
+        given = mapping.get(name, FeatureSpec())
+        if given.kind == "ignore":
+            continue
+        path: KeyPath = ("dataset", "features", place if listed else name)
+        profile = profile_column(name, columns[name], dialect)
+        why = "" if given.kind else _reason_to_leave(profile, named=name in named)
+        if why and name in named:
+            problems.append(_unusable(path, why))
+        elif why:
+            left[name] = why
+        else:
+            chosen = _complete(given, profile, scaling)
+            problems += _mistakes(given, chosen, path)
+            used[name] = chosen
+    if problems:
+        raise SpecError(*problems)
+    return Features(used, left, tuple(name for name in columns if name not in used and name not in left))
+
+
+def _unusable(path: KeyPath, why: str) -> Problem:
+    hint = "take it out, or say its kind: {kind: categorical, encoding: embedding, min_count: 5}"
+    return Problem(f"cannot be a feature by itself, it is {why}", path=path, hint=hint)
+
+
+def _reason_to_leave(profile: Profile, *, named: bool) -> str:
+    """Why a column is no feature, or an empty text; `named` columns need a better reason."""
+    if profile.holds == "nothing":
+        return "empty in every row"
+    if profile.holds == "others":
+        return "neither numbers, text nor dates"
+    if profile.holds == "texts" and not _is_category(profile):
+        if profile.identifier and not named:
+            return f"like an identifier, {len(profile.counts):,} different values in {profile.rows:,} rows"
+        return f"text too varied for a category ({len(profile.counts):,} different in {profile.rows:,} rows)"
+    if named:
+        return ""
+    if profile.constant:
+        value = next(iter(profile.counts), None) if profile.numbers is None else profile.numbers[0].item()
+        return f"the same in every row ({show_value(value)})"
+    if profile.identifier:
+        return "like an identifier, different in every row"
+    return ""
+
+
+def _is_category(profile: Profile) -> bool:
+    """Whether texts are few enough, and short enough, to stand for groups of rows."""
+    distinct = len(profile.counts)
+    if distinct <= ONE_HOT_MOST and profile.length <= LONG_TEXT:
+        return not profile.identifier
+    return distinct <= min(CATEGORIES_MOST, profile.present // 2) and profile.length <= LONG_TEXT
+
+
+_KIND_OF = {
+    "numbers": "numeric",
+    "booleans": "boolean",
+    "dates": "date",
+    "texts": "categorical",
+    "nothing": "numeric",
+    "others": "categorical",
+}
+
+
+def _complete(given: FeatureSpec, profile: Profile, scaling: str) -> FeatureSpec:
+    """What the spec says, with what the data and our defaults say of the rest."""
+    kind: Any = given.kind or _KIND_OF[profile.holds]
+    filled: dict[str, Any] = {"kind": kind}
+    if kind == "numeric":
+        filled |= {"scaling": scaling}
+    if kind in ("numeric", "boolean", "date"):
+        filled |= {"missing": "indicator" if profile.missing else "mean"}
+    if kind == "date":
+        filled |= {"format": profile.format or "%Y-%m-%d"}
+        filled |= {"parts": ["elapsed", "month", "weekday", *(["hour"] if profile.timed else [])]}
+    if kind == "categorical":
+        filled |= {"missing": "bucket", "unseen": "bucket", "min_count": 1}
+        filled |= {"encoding": "one_hot" if profile.distinct <= ONE_HOT_MOST else "embedding"}
+        if (given.encoding or filled["encoding"]) == "embedding":
+            filled |= {"width": embedding_width(profile.distinct), "min_count": 2}
+    return FeatureSpec.model_validate(filled | given.given())
+
+
+def embedding_width(categories: int) -> int:
+    """A width that grows slower than the categories: 1.6 n ** 0.56, found by trial in fast.ai, at most 50."""
+    return int(min(WIDTH_MOST, max(2, round(1.6 * categories**0.56))))
+
+
+def _mistakes(given: FeatureSpec, chosen: FeatureSpec, path: KeyPath) -> Iterator[Problem]:
+    assert chosen.kind is not None
+    known = KEYS_OF_KIND[chosen.kind]
+    for key, value in given.given().items():
+        if key != "kind" and key not in known:
+            kinds = " or ".join(kind for kind, keys in KEYS_OF_KIND.items() if key in keys)
+            hint = f"{key} is for {kinds} columns; a {chosen.kind} column takes {', '.join(known)}"
+            yield Problem(
+                "does not go with this kind of column", path=(*path, key), received=value, hint=hint
+            )
+    missing = chosen.missing
+    if "missing" in known and not _fits(chosen, missing):
+        choices = {"categorical": "bucket, error, or the text of a category"}.get(
+            chosen.kind,
+            "mean, indicator or error"
+            if chosen.kind == "date"
+            else "mean, median, a number, indicator or error",
+        )
+        yield Problem(f"must be {choices}", path=(*path, "missing"), received=missing)
+    if given.width is not None and chosen.encoding != "embedding":
+        hint = "add encoding: embedding"
+        yield Problem("is for embeddings", path=(*path, "width"), received=given.width, hint=hint)
+
+
+def _fits(chosen: FeatureSpec, missing: Any) -> bool:
+    if chosen.kind == "categorical":
+        return isinstance(missing, str)
+    if chosen.kind == "date":
+        return missing in ("mean", "indicator", "error")
+    return missing in NUMBER_FILLS or isinstance(missing, int | float)

@@ -1,0 +1,271 @@
+"""From the raw columns of a table to one matrix of numbers: fitted on the training rows, then frozen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from mlpcli.data.cells import PLAIN, Dialect, NumberCells, TextCells, number_cells, text_cells
+from mlpcli.data.dataset import Array
+from mlpcli.data.encoders import (
+    BooleanEncoder,
+    CategoryEncoder,
+    DateEncoder,
+    Encoded,
+    Encoder,
+    NumericEncoder,
+    date_cells,
+    encoder_from_json,
+    encoder_to_json,
+    truth_cells,
+)
+from mlpcli.spec.features import FeatureSpec
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Transformed:
+    """x: (rows, width) float32; found: what each column had that is worth a word."""
+
+    x: Array
+    found: dict[str, Encoded]
+
+
+@dataclass(frozen=True)
+class Preprocessor:
+    """The columns of a table in the model's order, each with how it becomes numbers."""
+
+    encoders: tuple[Encoder, ...]
+    dialect: Dialect = PLAIN
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The raw columns."""
+        return tuple(encoder.name for encoder in self.encoders)
+
+    @cached_property
+    def served(self) -> dict[str, str]:
+        """By raw column the name that the exported model's signature gives it: letters, digits and _."""
+        names: dict[str, str] = {}
+        for column in self.names:
+            bare = re.sub(r"[^A-Za-z0-9_]", "_", column)
+            bare = bare if re.match(r"[A-Za-z]", bare) else f"column_{bare}"
+            while bare in names.values():
+                bare += "_"
+            names[column] = bare
+        return names
+
+    @cached_property
+    def spans(self) -> dict[str, range]:
+        """The columns of the matrix that belong to each raw column."""
+        spans: dict[str, range] = {}
+        start = 0
+        for encoder in self.encoders:
+            spans[encoder.name] = range(start, start + encoder.width)
+            start += encoder.width
+        return spans
+
+    @property
+    def width(self) -> int:
+        """Columns of the matrix."""
+        return sum(encoder.width for encoder in self.encoders)
+
+    @property
+    def plain(self) -> bool:
+        """Whether the matrix is the raw numbers themselves, once gaps are filled."""
+        return all(
+            isinstance(encoder, NumericEncoder)
+            and (encoder.offset, encoder.scale, encoder.log, encoder.indicator) == (0, 1, False, False)
+            for encoder in self.encoders
+        )
+
+    @property
+    def texts(self) -> frozenset[str]:
+        """The raw columns that are read as text."""
+        return frozenset(encoder.name for encoder in self.encoders if encoder.text)
+
+    @property
+    def embeddings(self) -> dict[int, tuple[int, int]]:
+        """By position in the matrix: how many numbers may stand there, and the width of their vectors."""
+        return {
+            self.spans[encoder.name].start: (encoder.slots, encoder.embedding)
+            for encoder in self.encoders
+            if isinstance(encoder, CategoryEncoder) and encoder.embedding
+        }
+
+    def positions(self, columns: Sequence[str]) -> tuple[int, ...]:
+        """The columns of the matrix that some raw columns own, in their order."""
+        return tuple(place for name in columns for place in self.spans[name])
+
+    def transform(self, columns: Mapping[str, Any]) -> Transformed:
+        """PyArrow columns by name, any number of rows, as the matrix; bad cells are left to the caller."""
+        rows = len(columns[self.encoders[0].name])
+        x = np.empty((rows, self.width), np.float32)
+        found: dict[str, Encoded] = {}
+        for encoder in self.encoders:
+            encoded = encoder.encode(columns[encoder.name], self.dialect)
+            span = self.spans[encoder.name]
+            x[:, span.start : span.stop] = encoded.values
+            found[encoder.name] = encoded
+        return Transformed(x, found)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything of it as plain JSON values."""
+        return {
+            "version": VERSION,
+            "decimal": self.dialect.decimal,
+            "missing": list(self.dialect.missing),
+            "columns": [encoder_to_json(encoder) for encoder in self.encoders],
+        }
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Preprocessor:
+        """The preprocessor that `to_json` wrote."""
+        dialect = Dialect(document["decimal"], tuple(document["missing"]))
+        return cls(tuple(encoder_from_json(column) for column in document["columns"]), dialect)
+
+
+def fit_preprocessor(
+    columns: Mapping[str, Any], features: Mapping[str, FeatureSpec], rows: Array, dialect: Dialect
+) -> Preprocessor:
+    """Learn from some rows of PyArrow columns how each becomes numbers.
+
+    Args:
+        features: the columns to use, in the model's order, each with every key of its kind filled in.
+        rows: (training rows,) int64, positions; no other row is looked at.
+    """
+    return Preprocessor(
+        tuple(_fit(name, spec, columns[name], rows, dialect) for name, spec in features.items()), dialect
+    )
+
+
+def _fit(name: str, spec: FeatureSpec, column: Any, rows: Array, dialect: Dialect) -> Encoder:
+    if spec.kind == "numeric":
+        values = number_cells(column, dialect).values[rows]
+        return _fit_numeric(name, spec, values)
+    if spec.kind == "boolean":
+        cells, _ = truth_cells(column, dialect)
+        return _fit_boolean(name, spec, NumberCells(cells.values[rows], cells.bad), text=_is_worded(column))
+    if spec.kind == "date":
+        return _fit_date(name, spec, column, rows, dialect)
+    cells_ = text_cells(column, dialect)
+    return _fit_category(name, spec, TextCells(cells_.values, cells_.codes[rows]))
+
+
+def _is_worded(column: Any) -> bool:
+    """Whether booleans come as words; a column of 0 and 1 comes as numbers."""
+    import pyarrow as pa
+
+    kind = column.type
+    return not (pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+def _fit_numeric(name: str, spec: FeatureSpec, values: Array) -> NumericEncoder:
+    known = values[~np.isnan(values)].astype(np.float64)
+    if not len(known):
+        known = np.zeros(1)
+    fill = _fill(spec, known)
+    log = spec.scaling == "log"
+    shaped = np.sign(known) * np.log1p(np.abs(known)) if log else known
+    offset, scale = _scaling(spec.scaling or "none", shaped)
+    return NumericEncoder(
+        name,
+        fill=float(np.float32(fill)),
+        offset=float(np.float32(offset)),
+        scale=float(np.float32(scale)),
+        log=log,
+        indicator=spec.missing == "indicator",
+        required=spec.missing == "error",
+        lowest=float(np.float32(known.min())),
+        highest=float(np.float32(known.max())),
+    )
+
+
+def _fill(spec: FeatureSpec, known: Array) -> float:
+    if isinstance(spec.missing, int | float):
+        return float(spec.missing)
+    central = np.median if spec.missing == "median" or spec.scaling in ("robust", "log") else np.mean
+    return float(central(known))
+
+
+def _scaling(scaling: str, known: Array) -> tuple[float, float]:
+    """What is taken off the values and what they are then divided by: 1 for a column of one value."""
+    if scaling == "none":
+        return 0.0, 1.0
+    if scaling == "minmax":
+        offset, scale = known.min(), known.max() - known.min()
+    elif scaling == "robust":
+        low, offset, high = np.percentile(known, [25, 50, 75])
+        scale = high - low or known.std()
+    else:
+        offset, scale = known.mean(), known.std()
+    flat = scale <= 1e-7 * abs(offset) or scale < 1e-30
+    return float(offset), 1.0 if flat else float(scale)
+
+
+def _fit_boolean(name: str, spec: FeatureSpec, cells: NumberCells, *, text: bool) -> BooleanEncoder:
+    known = cells.values[~np.isnan(cells.values)].astype(np.float64)
+    if isinstance(spec.missing, int | float):
+        fill = float(spec.missing)
+    elif len(known):
+        fill = float(np.median(known) if spec.missing == "median" else known.mean())
+    else:
+        fill = 0.5
+    return BooleanEncoder(
+        name,
+        text=text,
+        fill=float(np.float32(fill)),
+        indicator=spec.missing == "indicator",
+        required=spec.missing == "error",
+    )
+
+
+def _fit_date(name: str, spec: FeatureSpec, column: Any, rows: Array, dialect: Dialect) -> DateEncoder:
+    assert spec.format is not None
+    cells, moments = date_cells(column, spec.format, dialect)
+    codes = cells.codes[rows]
+    codes = codes[moments.valid[codes]]
+    days, years = moments.days[codes], moments.year[codes]
+    if not len(codes):
+        days, years = np.zeros(1, np.int64), np.full(1, 1970)
+    reference = int(days.min())
+    elapsed = days - reference + (moments.seconds[codes] / 86400 if len(codes) else 0.0)
+    return DateEncoder(
+        name,
+        spec.format,
+        tuple(spec.parts or ("elapsed",)),
+        reference,
+        elapsed=_scaling("standardize", elapsed),
+        years=_scaling("standardize", years),
+        indicator=spec.missing == "indicator",
+        required=spec.missing == "error",
+        lowest=reference,
+        highest=int(days.max()),
+    )
+
+
+def _fit_category(name: str, spec: FeatureSpec, cells: TextCells) -> CategoryEncoder:
+    counts = np.bincount(cells.codes, minlength=len(cells.values))
+    found = {value: int(count) for value, count in zip(cells.values, counts, strict=True) if count}
+    gaps = found.pop(None, 0)
+    least = spec.min_count or 1
+    values = sorted(value for value, count in found.items() if value is not None and count >= least)
+    rare = sorted(value for value, count in found.items() if value is not None and count < least)
+    fill = spec.missing if isinstance(spec.missing, str) and spec.missing not in ("bucket", "error") else None
+    return CategoryEncoder(
+        name,
+        tuple(values),
+        tuple(rare),
+        other=bool(rare) or not values,
+        missing=bool(gaps) and fill is None,
+        fill=fill,
+        required=spec.missing == "error",
+        embedding=(spec.width or 1) if spec.encoding == "embedding" else 0,
+        unseen=spec.unseen or "bucket",
+    )

@@ -1,0 +1,139 @@
+"""Which rows cannot be used, or only in part: bad cells, unseen categories, values out of range."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from mlpcli.data.cells import Dialect
+from mlpcli.data.dataset import Array
+from mlpcli.data.encoders import CategoryEncoder, DateEncoder, Encoded, Encoder, NumericEncoder
+from mlpcli.data.faults import SHOWN, Fault, Origin
+from mlpcli.data.preprocessor import Preprocessor
+from mlpcli.data.tables import cell_fault, raise_faults, written_cell
+from mlpcli.data.text import TextOrigin
+from mlpcli.errors import listing
+
+Policy = Literal["error", "bucket", "null"]
+"""What an unknown value does to its row: refuses it, is let through, or leaves its prediction empty."""
+
+
+@dataclass
+class Tally:
+    """Counts over all rows of a prediction; the dicts are by column."""
+
+    rows: int = 0
+    rejected: int = 0
+    empty: int = 0  # predictions left empty
+    missing: Counter[str] = field(default_factory=Counter)
+    unseen: Counter[str] = field(default_factory=Counter)
+    outside: Counter[str] = field(default_factory=Counter)
+
+    def to_json(self) -> dict[str, Any]:
+        """The counts as plain JSON values."""
+        return {
+            "rejected": self.rejected,
+            "empty": self.empty,
+            "missing": dict(self.missing),
+            "unseen": dict(self.unseen),
+            "outside": dict(self.outside),
+        }
+
+
+@dataclass(frozen=True)
+class Screened:
+    """refused: (position of the row, column) of every cell that its row cannot be used for; nulled: rows."""
+
+    refused: list[tuple[int, str]]
+    nulled: Array
+
+
+def screen(preprocessor: Preprocessor, found: Mapping[str, Encoded], unknown: Policy | None) -> Screened:
+    """Which rows of a transformed table are refused, and which get no prediction.
+
+    unknown: for every column; None leaves it to the columns' own policy.
+    """
+    refused: list[tuple[int, str]] = []
+    nulled: list[Array] = []
+    for encoder in preprocessor.encoders:
+        encoded = found[encoder.name]
+        own = encoder.unseen if isinstance(encoder, CategoryEncoder) else "bucket"
+        refused += [(int(row), encoder.name) for row in encoded.bad]
+        for rows, policy in ((encoded.unseen, unknown or own), (encoded.outside, unknown or "bucket")):
+            if policy == "error":
+                refused += [(int(row), encoder.name) for row in rows]
+            elif policy == "null" and len(rows):
+                nulled.append(rows)
+    return Screened(refused, np.unique(np.concatenate(nulled)) if nulled else np.empty(0, np.int64))
+
+
+def count(tally: Tally, found: Mapping[str, Encoded], taken: Array | None = None) -> None:
+    """Add what the columns of some rows had to the counts; `taken`, (rows,) bool, tells which rows count."""
+    for name, encoded in found.items():
+        for counter, rows in (
+            (tally.missing, encoded.missing),
+            (tally.unseen, encoded.unseen),
+            (tally.outside, encoded.outside),
+        ):
+            if len(rows):
+                counter[name] += len(rows) if taken is None else int(taken[rows].sum())
+
+
+def describe(encoder: Encoder, row: int, value: Any, dialect: Dialect) -> Fault:
+    """Why a cell is refused."""
+    what = f"column {encoder.name!r}"
+    text = value.strip() if isinstance(value, str) else value
+    empty = text is None or text in dialect.spellings or text != text
+    if isinstance(encoder, NumericEncoder):
+        number = dialect.number(text) if isinstance(text, str) else text
+        if not empty and isinstance(number, int | float) and abs(number) < 3.4e38:
+            rule = "must lie in the range of the training rows"
+            hint = f"which is {encoder.lowest:g} to {encoder.highest:g}"
+            return Fault(row, what, rule, value, hint)
+        return cell_fault(row, encoder.name, value, dialect)
+    if empty:
+        return Fault(row, what, "must not be empty", hint="fill it, or take the row out")
+    if isinstance(encoder, DateEncoder):
+        return Fault(row, what, f"must be a date of the training rows' span, written {encoder.format}", value)
+    hint = "true or false, yes or no, 1 or 0"
+    if isinstance(encoder, CategoryEncoder):
+        hint = f"the categories are {listing(encoder.values)}"
+    return Fault(row, what, "must be a value that the training rows know", value, hint)
+
+
+def refuse(
+    preprocessor: Preprocessor,
+    refused: Iterable[tuple[int, str]],
+    columns: Mapping[str, Any],
+    positions: Array | Sequence[int],
+    origin: Origin,
+) -> None:
+    """Raise a DataError for refused cells; return when there are none.
+
+    columns: PyArrow columns by name; positions: of their rows in the table.
+    """
+    refused = list(refused)
+    raise_faults(origin, refusals(preprocessor, refused, columns, positions, origin), len(refused))
+
+
+def refusals(
+    preprocessor: Preprocessor,
+    refused: Iterable[tuple[int, str]],
+    columns: Mapping[str, Any],
+    positions: Array | Sequence[int],
+    origin: Origin,
+) -> list[Fault]:
+    """Why cells are refused, of the first of them, in the order of the rows."""
+    places = sorted(set(refused))
+    encoders = {encoder.name: encoder for encoder in preprocessor.encoders}
+    faults = []
+    for row, name in places[:SHOWN]:
+        where, inside = origin.at(int(positions[row]))
+        text = written_cell(where, inside, name) if isinstance(where, TextOrigin) else None
+        value = columns[name][row].as_py() if text is None else text
+        faults.append(describe(encoders[name], int(positions[row]), value, preprocessor.dialect))
+    return faults

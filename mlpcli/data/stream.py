@@ -1,0 +1,265 @@
+"""New rows for a finished model, a chunk at a time: memory does not grow with the file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from mlpcli.data.arrays import as_rows, open_npy
+from mlpcli.data.blocks import Block, BlockReader, check_names
+from mlpcli.data.cells import PLAIN
+from mlpcli.data.dataset import Array, Contract
+from mlpcli.data.encoders import NumericEncoder
+from mlpcli.data.faults import SHOWN, Fault, Origin
+from mlpcli.data.paths import ending_of, file_problem, is_table
+from mlpcli.data.preprocessor import Preprocessor
+from mlpcli.data.rows import as_model_rows, read_rows
+from mlpcli.data.screening import Policy, Tally, count, describe, refuse, screen
+from mlpcli.data.tables import open_table, raise_faults
+from mlpcli.data.text import TextOrigin, open_bytes
+from mlpcli.errors import DataError, Problem, UsageError, listing, nearest
+
+BATCH_ROWS = 65_536
+"""Rows of Parquet or of an array that are read at once."""
+
+STDIN = "standard input"
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some rows to predict.
+
+    x: (rows, *shape). kept: columns to pass through, PyArrow or NumPy. empty: (rows,) bool, rows whose
+    prediction is left empty; None for none. rejected: rows that could not be read, each with why.
+    """
+
+    x: Array
+    kept: dict[str, Any]
+    empty: Array | None = None
+    rejected: list[Fault] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def cut(self, start: int, stop: int) -> Chunk:
+        """Some of the rows, and none of the rejected."""
+        kept = {name: column[start:stop] for name, column in self.kept.items()}
+        return Chunk(self.x[start:stop], kept, None if self.empty is None else self.empty[start:stop])
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the rows are to be taken.
+
+    keep: columns to pass through. unknown: see `screen`. reject: rows that cannot be read are handed on
+    as rejected, instead of ending the reading with an error.
+    """
+
+    contract: Contract
+    keep: tuple[str, ...] = ()
+    unknown: Policy | None = None
+    reject: bool = False
+    tally: Tally = field(default_factory=Tally)
+
+
+@contextmanager
+def open_rows(source: Path | IO[bytes], reading: Reading) -> Iterator[Iterator[Chunk]]:
+    """The rows of a file, or of a stream of CSV, as a context that yields an iterator of chunks.
+
+    Raises:
+        DataError: the file cannot be used, or a row of it; UsageError: a column to keep is not in it.
+    """
+    if not isinstance(source, Path):
+        yield _text_chunks(BlockReader(source, Origin(STDIN), _dialect(reading)), Origin(STDIN), reading)
+        return
+    if found := file_problem(source):
+        raise DataError(Problem(f"{source}: {found[0]}", hint=found[1]))
+    ending = ending_of(source)
+    if ending in (".csv", ".tsv"):
+        with open_bytes(source) as file:
+            reader = BlockReader(file, Origin(str(source)), _dialect(reading), tabs=ending == ".tsv")
+            origin = TextOrigin(str(source), source, reader.header)
+            reader.origin = origin
+            yield _text_chunks(reader, origin, reading)
+    elif is_table(source):
+        yield _parquet_chunks(source, reading)
+    elif ending == ".npy":
+        yield _npy_chunks(source, reading)
+    else:
+        _kept((), reading.keep, str(source))
+        yield iter([Chunk(read_rows(source, reading.contract, target=False).flat, {})])
+
+
+def _dialect(reading: Reading) -> Any:
+    preprocessor = reading.contract.preprocessor
+    return preprocessor.dialect if preprocessor else PLAIN
+
+
+def _text_chunks(reader: BlockReader, origin: Origin, reading: Reading) -> Iterator[Chunk]:
+    reading = replace(reading, keep=_kept(reader.header.names, reading.keep, origin.label))
+    preprocessor = _preprocessor(reader.header.names, origin, reading)
+    text = {*preprocessor.texts, *reading.keep}
+    columns = list(dict.fromkeys((*preprocessor.names, *reading.keep)))
+    numbers = [name for name in preprocessor.names if name not in text]
+    for block in reader.blocks(columns, text=text, numbers=numbers):
+        yield _chunk(block, preprocessor, origin, reading)
+
+
+def _parquet_chunks(source: Path, reading: Reading) -> Iterator[Chunk]:
+    import pyarrow.parquet as pq
+
+    file = open_table(source, str(source))
+    reading = replace(reading, keep=_kept(file.names, reading.keep, file.origin.label))
+    preprocessor = _preprocessor(file.names, file.origin, reading)
+    columns = list(dict.fromkeys((*preprocessor.names, *reading.keep)))
+    first = 0
+    try:
+        with pq.ParquetFile(source) as parquet:
+            for batch in parquet.iter_batches(BATCH_ROWS, columns=columns):
+                positions = first + np.arange(batch.num_rows)
+                first += batch.num_rows
+                block = Block({name: batch.column(name) for name in columns}, positions)
+                yield _chunk(block, preprocessor, file.origin, reading)
+    except OSError as error:
+        first_line = str(error).splitlines()[0]
+        file.origin.refuse(f"cannot be read as Parquet ({first_line})", hint="the file is damaged")
+
+
+def _npy_chunks(source: Path, reading: Reading) -> Iterator[Chunk]:
+    """Rows of an array that stays on the disk but for the piece that is looked at."""
+    _kept((), reading.keep, str(source))
+    with open_npy(source, str(source)) as (array, origin):
+        for start in range(0, len(array), BATCH_ROWS):
+            piece = as_rows(array[start : start + BATCH_ROWS], origin, "array 'x'", first=start)
+            yield Chunk(as_model_rows(piece, reading.contract, origin), {})
+
+
+def _preprocessor(names: Sequence[str], origin: Origin, reading: Reading) -> Preprocessor:
+    """The run's own, or one of plain numbers for a model that was given numbers."""
+    contract = reading.contract
+    if contract.preprocessor is not None:
+        check_names(names, contract.preprocessor.names, origin)
+        return contract.preprocessor
+    features = contract.features
+    if contract.kind != "table":
+        features = tuple(name for name in names if name not in contract.target and name not in reading.keep)
+        wanted = math.prod(contract.shape)
+        if len(features) != wanted:
+            shape = " x ".join(map(str, contract.shape))
+            rule = f"must have {wanted} columns of numbers besides the target, one row holds {shape}"
+            origin.refuse(rule, received=len(features), hint="name other columns with --keep")
+    check_names(names, features, origin)
+    return Preprocessor(tuple(NumericEncoder(name, 0.0, required=True) for name in features))
+
+
+def _kept(names: Sequence[str], keep: Sequence[str], label: str) -> tuple[str, ...]:
+    """The columns to keep; `a,b` stands for two where no column has that name.
+
+    Raises:
+        UsageError: one of them is not there.
+    """
+    wanted = [
+        part for name in keep for part in ([name] if name in names else [p.strip() for p in name.split(",")])
+    ]
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        problems = (
+            Problem(
+                f"--keep: {Path(label).name} has no column {name!r}",
+                hint=nearest(name, names) or f"it has {listing(names) or 'no names'}",
+            )
+            for name in missing
+        )
+        raise UsageError(*problems)
+    return tuple(dict.fromkeys(wanted))
+
+
+def _chunk(block: Block, preprocessor: Preprocessor, origin: Origin, reading: Reading) -> Chunk:
+    """A block as the model takes it; raises, or rejects, the rows that cannot be."""
+    if block.ragged and not reading.reject:
+        raise_faults(origin, block.ragged[:SHOWN], len(block.ragged))
+    kept = {name: block.columns[name] for name in reading.keep}
+    if not len(block.positions):
+        return Chunk(np.empty((0, *reading.contract.shape), np.float32), kept, rejected=block.ragged)
+    made = preprocessor.transform(block.columns)
+    screened = screen(preprocessor, made.found, reading.unknown)
+    x = made.x.reshape(-1, *reading.contract.shape)
+    empty = None
+    if len(screened.nulled):
+        empty = np.zeros(len(x), bool)
+        empty[screened.nulled] = True
+    if not screened.refused:
+        count(reading.tally, made.found)
+        return Chunk(x, kept, empty, block.ragged)
+    if not reading.reject:
+        refuse(preprocessor, screened.refused, block.columns, block.positions, origin)
+    faults = _faults(block, preprocessor, screened.refused)
+    stay = np.setdiff1d(np.arange(len(x)), [row for row, _ in screened.refused])
+    count(reading.tally, made.found, np.isin(np.arange(len(x)), stay))
+    kept = {name: column.take(stay) for name, column in kept.items()}
+    chunk = Chunk(x[stay], kept, None if empty is None else empty[stay])
+    return replace(chunk, rejected=sorted([*block.ragged, *faults], key=lambda fault: fault.row))
+
+
+def _faults(block: Block, preprocessor: Preprocessor, refused: Iterable[tuple[int, str]]) -> list[Fault]:
+    """The first thing wrong with each refused row."""
+    encoders = {encoder.name: encoder for encoder in preprocessor.encoders}
+    first: dict[int, str] = {}
+    for row, name in refused:
+        first.setdefault(row, name)
+    return [
+        describe(
+            encoders[name], int(block.positions[row]), block.columns[name][row].as_py(), preprocessor.dialect
+        )
+        for row, name in first.items()
+    ]
+
+
+def regroup(chunks: Iterable[Chunk], unit: int) -> Iterator[Chunk]:
+    """The same rows in chunks of a multiple of `unit` rows, but for the last.
+
+    A model's outputs depend in their last digit on how many rows go through it at once: so they are the same
+    however the file is cut into blocks.
+    """
+    waiting: list[Chunk] = []
+    for chunk in chunks:
+        waiting.append(chunk)
+        rows = sum(map(len, waiting))
+        if rows >= unit:
+            whole = _join(waiting)
+            cut = rows - rows % unit
+            yield replace(whole.cut(0, cut), rejected=whole.rejected)
+            waiting = [whole.cut(cut, rows)]
+    if waiting:
+        yield _join(waiting)
+
+
+def _join(chunks: list[Chunk]) -> Chunk:
+    if len(chunks) == 1:
+        return chunks[0]
+    empty = None
+    if any(chunk.empty is not None for chunk in chunks):
+        parts = [np.zeros(len(chunk), bool) if chunk.empty is None else chunk.empty for chunk in chunks]
+        empty = np.concatenate(parts)
+    return Chunk(
+        np.concatenate([chunk.x for chunk in chunks]),
+        {name: _joined([chunk.kept[name] for chunk in chunks]) for name in chunks[0].kept},
+        empty,
+        [fault for chunk in chunks for fault in chunk.rejected],
+    )
+
+
+def _joined(columns: list[Any]) -> Any:
+    """PyArrow columns one after the other."""
+    import pyarrow as pa
+
+    pieces = [
+        piece for column in columns for piece in (column.chunks if hasattr(column, "chunks") else [column])
+    ]
+    return pa.chunked_array(pieces, type=columns[0].type)

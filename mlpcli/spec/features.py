@@ -1,0 +1,77 @@
+"""What `dataset.features` may say of a column: its kind, and what becomes of its values."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+KINDS = ("numeric", "categorical", "boolean", "date", "ignore")
+SCALINGS = ("standardize", "minmax", "robust", "log", "none")
+DATE_PARTS = ("elapsed", "year", "month", "day", "weekday", "hour")
+DATE_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%Y%m%d")
+
+KEYS_OF_KIND: dict[str, tuple[str, ...]] = {
+    "numeric": ("scaling", "missing"),
+    "boolean": ("missing",),
+    "date": ("missing", "parts", "format"),
+    "categorical": ("missing", "encoding", "width", "min_count", "unseen"),
+    "ignore": (),
+}
+"""Which keys go with which kind."""
+
+Scaling = Literal["standardize", "minmax", "robust", "log", "none"]
+SCALING_RULE = "one of standardize, minmax, robust, log, none"
+
+
+class FeatureSpec(BaseModel):
+    """One column. What is left out is inferred from the data; `resolved.yaml` states all of it.
+
+    missing: for numbers, booleans and dates `mean`, `median`, a number, `indicator` (the mean, and a column
+        of its own that tells), or `error`; for categories `bucket`, `error`, or the text of a category.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    kind: Annotated[
+        Literal["numeric", "categorical", "boolean", "date", "ignore"] | None,
+        Field(description=f"one of {', '.join(KINDS)}"),
+    ] = None
+    scaling: Annotated[Scaling | None, Field(description=SCALING_RULE)] = None
+    missing: Annotated[
+        str | float | None,
+        Field(
+            description="mean, median, a number, indicator or error; for a category bucket, error or a text"
+        ),
+    ] = None
+    encoding: Annotated[Literal["one_hot", "embedding"] | None, Field(description="one_hot or embedding")] = (
+        None
+    )
+    width: Annotated[
+        int | None, Field(gt=0, le=1024, description="a positive number of values of an embedding")
+    ] = None
+    min_count: Annotated[
+        int | None, Field(gt=0, description="a positive number of rows that a category must have")
+    ] = None
+    unseen: Annotated[
+        Literal["bucket", "error", "null"] | None, Field(description="bucket, error or null")
+    ] = None
+    parts: Annotated[
+        list[Literal["elapsed", "year", "month", "day", "weekday", "hour"]] | None,
+        Field(min_length=1, description=f"a list of {', '.join(DATE_PARTS)}"),
+    ] = None
+    format: Annotated[
+        Literal["%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%Y%m%d"] | None,
+        Field(description=f"one of {', '.join(DATE_FORMATS)}"),
+    ] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_yaml(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"kind": value}
+        return value
+
+    def given(self) -> dict[str, Any]:
+        """What the spec says of the column, as plain values."""
+        return self.model_dump(exclude_none=True)
