@@ -97,6 +97,8 @@ class TextSink:
             self.file.write(self.delimiter.join(header.to_pylist()).encode() + b"\n")
             self.begun = True
         cells = [self._cells(column) for column in columns.values()]
+        if len(cells) == 1:  # an empty line would be no row
+            cells = [pc.if_else(pc.equal(cells[0], ""), '""', cells[0])]
         if not cells or not len(cells[0]):
             return
         end, between, nothing = (pa.scalar(text, pa.large_string()) for text in ("\n", self.delimiter, ""))
