@@ -36,6 +36,10 @@ def test_the_readme_shows_the_command_of_each_verb() -> None:
         "reproduce",
         "evaluate",
         "predict",
+        "tune",
+        "lr-find",
+        "runs",
+        "compare",
     }
 
 

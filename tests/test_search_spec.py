@@ -10,7 +10,7 @@ import pytest
 from mlpcli.spec.load import LoadedSpec, load_spec, with_values
 from mlpcli.spec.search import find_space
 from mlpcli.spec.tuners import ALGORITHMS, INSTEAD, arguments
-from tests.conftest import Result
+from tests.conftest import ROOT, Result
 
 SEARCHED = """\
 name: searched
@@ -142,3 +142,10 @@ def test_train_says_that_it_takes_the_defaults(
     )
     assert result.status == 0
     assert "hyperparameters at their defaults: units 4, optimizer SGD, fit.batch_size 64;" in result.out
+
+
+def test_the_spec_in_the_docs_is_valid_and_searches_what_it_says(load: Callable[..., LoadedSpec]) -> None:
+    text = (ROOT / "docs" / "tune.md").read_text(encoding="utf-8")
+    block = text.split("```yaml\n")[1].split("```")[0]
+    space = load("dataset: {name: digits}\n" + block).space
+    assert set(space.names) == {"n_neurons", "n_hidden", "optimizer", "lr", "fit.batch_size"}
