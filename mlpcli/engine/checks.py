@@ -29,7 +29,7 @@ def check_model(model: Any, spec: Spec, dataset: Dataset) -> None:
     sights = _sights(model, spec, dataset.contract)
     problems = [found for sight in sights for found in _output_problems(sight, dataset.contract)]
     if not problems:
-        problems += _probe(model, dataset)
+        problems += _probe(model, dataset, ("layers",) if spec.model is None else ("model",))
     if not problems:
         problems += _monitor_problems(spec, log_names(model, validation=dataset.validation is not None))
     if problems:
@@ -88,7 +88,7 @@ def _sights(model: Any, spec: Spec, contract: Contract) -> Iterator[_Sight]:
         by_output = isinstance(spec.loss, dict)
         yield _Sight(
             output,
-            ("layers", index) if index is not None else ("layers",),
+            ("layers", index) if index is not None else ("layers",) if spec.model is None else ("model",),
             spec.layers[index] if index is not None else None,
             output_loss(spec, output.name),
             ("loss", output.name) if by_output else ("loss",),
@@ -185,10 +185,10 @@ def output_activation(layer: Any) -> str | None:
     return getattr(activation, "__name__", None)
 
 
-def _probe(model: Any, dataset: Dataset) -> list[Problem]:
+def _probe(model: Any, dataset: Dataset, path: KeyPath) -> list[Problem]:
     """Send a few rows through the model, the loss and the metrics, then forget that they were there."""
     x, y = first_rows(dataset.train.x, PROBE_ROWS), first_rows(dataset.train.y, PROBE_ROWS)
-    stage: tuple[KeyPath, str] = (("layers",), "the model cannot compute a batch")
+    stage: tuple[KeyPath, str] = (path, "the model cannot compute a batch")
     try:
         outputs = model(x, training=False)
         stage = (("loss",), "this loss cannot be computed from this output and target")

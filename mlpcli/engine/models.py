@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mlpcli.data.dataset import Arrays, Contract, Dataset
+from mlpcli.engine.model_class import build_class, needs_adapting
 from mlpcli.engine.parts import make_class, make_part, refusals
 from mlpcli.engine.plugins import NONE, Plugins
 from mlpcli.engine.units import in_own_units
@@ -55,9 +56,11 @@ def build_network(
     rows: training rows, as `Split.x` has them.
     learned: by layer, attributes that it once learned beside its weights.
     """
-    keras = import_keras()
     graph = spec_graph(spec)
     inputs = _inputs(contract, graph)
+    if spec.model is not None:
+        found = build_class(spec.model, inputs, graph, rows, plugins)
+        return _network(spec, inputs, found, graph)
     layers = _make_layers(spec, graph, plugins)
     tensors = {name: _front(tensor, contract, name) for name, tensor in inputs.items()}
     for node, layer in zip(graph.nodes, layers, strict=True):
@@ -65,14 +68,17 @@ def build_network(
         below = [tensors[source] for source in node.sources]
         for attribute, value in (learned or {}).get(node.name, {}).items():
             setattr(layer, attribute, value)
-        if _needs_adapting(layer) and rows is not None:
+        if needs_adapting(layer) and rows is not None:
             with refusals(path, "cannot learn from the training rows"):
                 _adapt(layer, inputs, below if node.many else below[0], rows)
         shapes = ", ".join(map(_shape, below))
         with refusals(path, f"does not fit what comes before it, of shape {shapes}", _shape_hint(below[0])):
             tensors[node.name] = _call(layer, below, node)
-    outputs = {name: tensors[name] for name in graph.outputs}
-    return keras.Model(
+    return _network(spec, inputs, {name: tensors[name] for name in graph.outputs}, graph)
+
+
+def _network(spec: Spec, inputs: dict[str, Any], outputs: dict[str, Any], graph: Graph) -> Any:
+    return import_keras().Model(
         inputs if graph.inputs else inputs[ONLY_INPUT],
         outputs if graph.named else outputs[graph.outputs[0]],
         name=_identifier(spec.name),
@@ -207,14 +213,6 @@ def _make_layers(spec: Spec, graph: Graph, plugins: Plugins) -> list[Any]:
     if problems:
         raise SpecError(*problems)
     return layers
-
-
-def _needs_adapting(layer: Any) -> bool:
-    if not hasattr(layer, "adapt"):
-        return False
-    config = layer.get_config()
-    given = ("mean", "vocabulary", "bin_boundaries")
-    return all(config.get(key) is None for key in given)
 
 
 def _adapt(layer: Any, inputs: dict[str, Any], below: Any, rows: Arrays) -> None:

@@ -58,7 +58,9 @@ SCALERS = ("Normalization", "BatchNormalization", "Rescaling")
 
 
 def scales_inputs(spec: Spec) -> bool:
-    """Whether one of these layers reads an input of the network directly."""
+    """Whether one of these layers reads an input of the network directly; a class of one's own sees to it."""
+    if spec.model is not None:
+        return True
     graph = spec_graph(spec)
     inputs = {*(graph.inputs or ()), ONLY_INPUT}
     return any(

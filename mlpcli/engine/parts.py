@@ -52,7 +52,18 @@ def make_class(
     cls = _find_class(namespace, class_name, plugins)
     values = {name: _argument(name, value, (*path, name), plugins) for name, value in arguments.items()}
     with refusals(path, f"{_owner(class_name, namespace, plugins)} refuses this {class_name}"):
+        return _instance(cls, values)
+
+
+def _instance(cls: Any, values: dict[str, Any]) -> Any:
+    keras = import_keras()
+    if not (isinstance(cls, type) and issubclass(cls, keras.Model)):
         return cls(**values)
+    # Keras 3.15's Model.__new__ drops the arguments on their way to what notes them for get_config, so that
+    # a class without a get_config of its own would be saved with the defaults. Layer's own does not.
+    made = keras.layers.Layer.__new__(cls, **values)
+    cls.__init__(made, **values)  # type: ignore[misc]
+    return made
 
 
 def _find_class(namespace: str, class_name: str, plugins: Plugins) -> Any:

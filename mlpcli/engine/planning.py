@@ -91,6 +91,8 @@ def forecast(loaded: LoadedSpec, *, timed: bool = False) -> Forecast:
 
 def layer_paths(plan: Plan, spec: Spec) -> tuple[KeyPath, ...]:
     """The path in the spec of each layer of the plan."""
+    if spec.model is not None:
+        return tuple(("model",) for _ in plan.layers)
     places = {node.name: node.index for node in spec_graph(spec).nodes}
     return tuple(("layers", places[layer.name]) for layer in plan.layers)
 

@@ -17,6 +17,9 @@ from mlpcli.spec.schema import OWN_LAYER_KEYS, Spec
 ONLY_INPUT = "input"
 """The name of an input that the spec does not name."""
 
+ONLY_OUTPUT = "output"
+"""The name of the output of a model class that has only one."""
+
 
 @dataclass(frozen=True)
 class Node:
@@ -59,7 +62,7 @@ class _Entry:
 
 
 def spec_graph(spec: Spec) -> Graph:
-    """The graph of a checked spec."""
+    """The graph of a checked spec; that of a model class has outputs, and no layers that could be told."""
     layers = [
         {layer.class_name: layer.arguments, "name": layer.name, "from": layer.sources, "repeat": layer.repeat}
         for layer in spec.layers
@@ -74,6 +77,9 @@ def spec_graph(spec: Spec) -> Graph:
         "loss_weights": spec.loss_weights,
         "metrics": metrics,
     }
+    if spec.model is not None:
+        names = tuple(output_keys(data))
+        return Graph(tuple(spec.inputs), (), names or (ONLY_OUTPUT,), bool(names))
     graph, problems = read_graph(data)
     assert graph is not None, problems
     return graph

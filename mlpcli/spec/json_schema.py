@@ -28,6 +28,7 @@ Schema = dict[str, Any]
 
 NAMESPACE_OF_KEY = {
     "layers": "layers",
+    "model": "models",
     "loss": "losses",
     "optimizer": "optimizers",
     "metrics": "metrics",
@@ -74,6 +75,10 @@ def spec_schema(*, columns: Sequence[str] = (), datasets: Sequence[str] = ()) ->
             {
                 "if": {"not": {"required": [EXTENDS]}},
                 "then": {"required": required, "properties": {"dataset": _ONE_SOURCE}},
+            },
+            {
+                "if": {"not": {"anyOf": [{"required": [EXTENDS]}, {"required": ["model"]}]}},
+                "then": {"required": ["layers"]},
             },
             # parts may come from a plug-in, of which a schema knows nothing
             {
@@ -176,6 +181,7 @@ def _part_definitions() -> Schema:
         for name in classes:
             definitions[f"{namespace}.{name}"] = _arguments(namespace, name)
         definitions[namespace] = _part(namespace, classes)
+    definitions["models"] = {"type": ["string", "object"]}  # of a plug-in, which is not read here
     return definitions
 
 

@@ -11,13 +11,13 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from mlpcli.errors import ABSENT, KeyPath, MlpcliError, Problem, SpecError, nearest
+from mlpcli.errors import KeyPath, MlpcliError, Problem, SpecError, nearest
 from mlpcli.spec.graph import is_by_output, read_graph
 from mlpcli.spec.inherit import EXTENDS, read_spec_text
 from mlpcli.spec.made import made_problems
 from mlpcli.spec.parts import check_parts
 from mlpcli.spec.plugins import KERAS, Catalog, read_plugins
-from mlpcli.spec.schema import NOT_YET, ByOutput, Spec
+from mlpcli.spec.schema import ByOutput, Spec
 from mlpcli.spec.search import find_space, unread_places
 from mlpcli.spec.space import Space, Values
 from mlpcli.spec.substitution import apply_settings, substitute
@@ -129,42 +129,24 @@ def _is_about_key(problem: Problem) -> bool:
 
 def _validate(data: dict[str, Any], catalog: Catalog) -> tuple[Spec | None, list[Problem]]:
     """The model and no problems, or None and what the schema and Keras's signatures have against it."""
-    problems = list(_unsupported(data))
-    supported = {
-        key: {inner: item for inner, item in value.items() if (key, inner) not in NOT_YET}
-        if isinstance(value, dict)
-        else value
-        for key, value in data.items()
-        if (key,) not in NOT_YET
-    }
-    parts = check_parts(supported, catalog)
-    problems += check_tuner(supported.get("tuner"))
-    _, graph = read_graph(supported)
-    problems += [*parts, *graph]
+    parts = check_parts(data, catalog)
+    _, graph = read_graph(data)
+    problems = [*check_tuner(data.get("tuner")), *parts, *graph]
     spec = None
     try:
-        by_output = is_by_output(supported.get("loss"), supported)
-        tagged = supported | ({"loss": ByOutput(supported["loss"])} if by_output else {})
+        by_output = is_by_output(data.get("loss"), data)
+        tagged = data | ({"loss": ByOutput(data["loss"])} if by_output else {})
         spec = Spec.model_validate(tagged)
     except ValidationError as error:
         covered = {problem.path[:2] if problem.path[0] in LISTS else problem.path[:1] for problem in parts}
-        for problem in _from_pydantic(error, supported):
+        for problem in _from_pydantic(error, data):
             if not any(problem.path[: len(path)] == path for path in covered):
                 problems.append(problem)
-    problems += _across(supported)
+    problems += _across(data)
     return spec, problems
 
 
 LISTS = ("layers", "metrics", "callbacks")
-
-
-def _unsupported(data: dict[str, Any]) -> Iterator[Problem]:
-    for path, purpose in NOT_YET.items():
-        value: Any = data
-        for key in path:
-            value = value.get(key, ABSENT) if isinstance(value, dict) else ABSENT
-        if value is not ABSENT:
-            yield Problem(f"is not supported yet ({purpose})", path=path, received=path[-1])
 
 
 def _across(data: dict[str, Any]) -> Iterator[Problem]:
@@ -181,6 +163,8 @@ def _across(data: dict[str, Any]) -> Iterator[Problem]:
     if data.get("model") is not None and data.get("layers") is not None:
         hint = "keep one: layers, or the class of a plug-in"
         yield Problem("a spec has layers or a model, not both", path=("model",), hint=hint)
+    if "model" not in data and "layers" not in data:
+        yield Problem("is required", path=("layers",), hint=_field_hint(("layers",)))
 
 
 def _from_pydantic(error: ValidationError, data: dict[str, Any]) -> Iterator[Problem]:
@@ -258,9 +242,8 @@ def _model_in(annotation: Any) -> Any:
 def _known_keys(path: KeyPath) -> list[str]:
     field = _field(path)
     model = Spec if not path else _model_in(field.annotation) if field else None
-    here = [key[-1] for key in NOT_YET if key[:-1] == path]
     inherit = () if path else (EXTENDS,)
-    return [*(model.model_fields if model else ()), *here, *inherit]
+    return [*(model.model_fields if model else ()), *inherit]
 
 
 def _rule(path: KeyPath, item: Any) -> str:

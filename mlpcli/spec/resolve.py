@@ -31,7 +31,10 @@ def resolve_spec(loaded: LoadedSpec, division: dict[str, Any], features: dict[st
         document["dataset"].pop("scaling", None)
     if spec.inputs:
         document["inputs"] = {k: each.model_dump(exclude_none=True) for k, each in spec.inputs.items()}
-    document["layers"] = [_layer(layer, catalog) for layer in spec.layers]
+    if spec.model is not None:
+        document["model"] = _part(spec.model, "models", catalog)
+    else:
+        document["layers"] = [_layer(layer, catalog) for layer in spec.layers]
     document["loss"] = _by_output(spec.loss, lambda loss: _flat(_part(loss, "losses", catalog)))
     if spec.loss_weights is not None:
         document["loss_weights"] = dict(spec.loss_weights)

@@ -16,11 +16,6 @@ from mlpcli.spec.features import FeatureSpec, Scaling
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
-NOT_YET: dict[tuple[str, ...], str] = {
-    ("model",): "a model class from a plug-in",
-}
-"""Keys of the format that this version knows of but cannot act on, and what each is for."""
-
 
 class Section(BaseModel):
     """Base of every model of the spec: strict types, no unknown keys, no change once it is made."""
@@ -250,7 +245,10 @@ class Spec(Section):
     ] = {}
     layers: Annotated[
         list[LayerSpec], Field(min_length=1, description="a list such as [Flatten, Dense: {units: 10}]")
-    ]
+    ] = []
+    model: Annotated[
+        PartSpec | None, Field(description="a keras.Model class of a plug-in, as {Class: {argument: value}}")
+    ] = None
     loss: Annotated[
         PartSpec | dict[str, PartSpec] | None,
         Field(description="a Keras loss, by name or as {Class: {argument: value}}, or one for each output"),
