@@ -91,5 +91,5 @@ def test_the_specs_in_the_docs_are_valid(index: int, tmp_path: Path) -> None:
     spec = tmp_path / "fragment.yaml"
     if "extends:" in block:
         shutil.copy(ROOT / "configs" / "digits.yaml", tmp_path)
-    spec.write_text(yaml.safe_dump(missing) + block, encoding="utf-8")
+    spec.write_text((yaml.safe_dump(missing) if missing else "") + block, encoding="utf-8")
     load_spec(spec)

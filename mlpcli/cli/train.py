@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -59,7 +60,9 @@ def train(
         if found.status == COMPLETED:
             report.show_finished(found, json=json)
             return
-    with report.TrainingReport(stderr=json) as watcher:
+    # A plug-in's callback may print: stdout is for the one document then.
+    aside = contextlib.redirect_stdout(sys.stderr) if json else contextlib.nullcontext()
+    with aside, report.TrainingReport(stderr=json) as watcher:
         leave = {"force": force, "trusted": trust_plugins}
         if resume is not None:
             outcome = _resume(resume, spec, settings or [], runs_dir, watcher, **leave)
