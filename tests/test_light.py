@@ -32,8 +32,21 @@ ALLOWED: dict[str, set[str]] = {
     "report_search": {"spec", "report", "searches", "engine"},  # engine for its types alone
     "report_reproduction": {"report", "engine"},  # engine for its types alone
     "report_plan": {"errors", "engine", "spec", "report"},  # engine and spec for their types alone
-    "cli": {"errors", "runs", "signals", "searches", "spec", "data", "engine", "report", "report_plan", "cli"}
-    | {"report_search", "report_reproduction", "report_rates", "report_runs", "comparison"},
+    "report_tables": {"report", "data"},
+    "cli": {
+        "errors",
+        "files",
+        "runs",
+        "signals",
+        "searches",
+        "spec",
+        "data",
+        "engine",
+        "report",
+        "report_plan",
+        "cli",
+    }
+    | {"report_tables", "report_search", "report_reproduction", "report_rates", "report_runs", "comparison"},
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -15,6 +15,8 @@ from mlpcli import signals
 from mlpcli.cli.check import check
 from mlpcli.cli.compare import compare
 from mlpcli.cli.evaluate import evaluate
+from mlpcli.cli.init import init
+from mlpcli.cli.inspect import inspect
 from mlpcli.cli.lr_find import lr_find
 from mlpcli.cli.predict import predict
 from mlpcli.cli.reproduce import reproduce
@@ -35,6 +37,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command(epilog="Example: mlpcli inspect houses.csv --target price")(inspect)
+app.command(epilog="Example: mlpcli init houses.csv --target price")(init)
 app.command(epilog="Example: mlpcli train configs/digits.yaml --set fit.epochs=5")(train)
 app.command(epilog="Example: mlpcli tune configs/chapter/fashion_random_search.yaml --workers 2")(tune)
 app.command("lr-find", epilog="Example: mlpcli lr-find configs/digits.yaml --write")(lr_find)

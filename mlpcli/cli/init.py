@@ -1,0 +1,61 @@
+"""`mlpcli init`."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlpcli.cli.inspect import TableArgument
+from mlpcli.cli.options import DebugOption, JsonOption
+
+
+def init(
+    data: TableArgument,
+    target: Annotated[str, typer.Option(metavar="COLUMN", help="The column that is to be predicted.")],
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="Where to write; - for stdout. Default: by DATA's name."
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Write a first spec for a table: its columns, a network that fits the target, and splits."""
+    from mlpcli import report
+    from mlpcli.data.proposal import propose_spec
+    from mlpcli.data.survey import survey_table
+    from mlpcli.errors import Problem, UsageError
+    from mlpcli.files import write_text
+
+    name = experiment_name(data)
+    path = Path(f"{name}.yaml" if output in (None, "-") else str(output))
+    if output != "-" and path.exists() and not force:
+        rule = f"-o {path}: the file is there already"
+        raise UsageError(Problem(rule, hint="add --force to replace it, or name another with -o"))
+    if not path.parent.is_dir():
+        raise UsageError(Problem(f"-o {path}: there is no folder {path.parent}"))
+    survey = survey_table(data, target)
+    seen = data if data.startswith(("/", "${")) else os.path.relpath(data, path.parent)
+    text = propose_spec(survey, name=name, path=seen, command=f"mlpcli train {path}")
+    if output != "-":
+        write_text(path, text)
+    if json:
+        report.show_json({"file": None if output == "-" else str(path), "target": target, "spec": text})
+    elif output == "-":
+        report.show_text(text)
+    else:
+        report.show_line(f"{path} is written, for {survey.table.rows:,} rows of {data}")
+        report.show_line(f"next mlpcli check {path}")
+        report.show_line(f"     mlpcli train {path}")
+
+
+def experiment_name(data: str) -> str:
+    """A name for an experiment by its data file: `Houses 2024.csv.gz` gives `Houses_2024`."""
+    stem = re.sub(r"(\.(csv|tsv|parquet))?(\.gz)?$", "", Path(data).name, flags=re.IGNORECASE)
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", stem).strip("._-")[:64] or "experiment"

@@ -1,0 +1,167 @@
+"""A first spec for a table: what `mlpcli init` writes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+import numpy as np
+
+from mlpcli.data.profiles import Profile
+from mlpcli.data.survey import RARE_SHARE, Survey, class_counts
+from mlpcli.errors import DataError, Problem
+from mlpcli.spec.features import FeatureSpec
+
+PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+RESERVED = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf", "none"])
+
+MOST_CLASSES = 1000
+LEAST_ROWS = 20
+ROWS_OF_A_CLASS = 4
+"""So that each split has some of it."""
+
+
+def propose_spec(survey: Survey, *, name: str, path: str, command: str) -> str:
+    """A commented spec for a surveyed table, as YAML text.
+
+    Args:
+        name: of the experiment. path: of the table, as seen from the spec's folder. command: that trains it.
+
+    Raises:
+        DataError: the target, or what is beside it, cannot be learned from.
+    """
+    assert survey.target is not None
+    profile = survey.profiles[survey.target]
+    _check(survey, profile)
+    return "\n".join(
+        [
+            f"# {_comment(survey.path)}: {survey.table.rows:,} rows. Train with: {command}",
+            "# Any field can be overridden: --set fit.epochs=50",
+            f"name: {quoted(name)}",
+            "seed: 42",
+            "dataset:",
+            f"  path: {quoted(path)}",
+            *(["  decimal: ','"] if survey.table.dialect.decimal == "," else []),
+            *_target(survey, profile),
+            "  test: 0.2                   # split off first, measured once at the end",
+            "  validation: 0.2             # of the rest; says when to stop",
+            "  features:                   # kind and treatment; what is not said of a column is inferred",
+            *_features(survey),
+            *_network(survey, profile),
+            "",
+        ]
+    )
+
+
+def quoted(text: str) -> str:
+    """A text as a YAML scalar."""
+    if PLAIN_NAME.fullmatch(text) and text.lower() not in RESERVED:
+        return text
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _comment(text: str) -> str:
+    """A text that stays on its line."""
+    return " ".join(text.split())
+
+
+def _check(survey: Survey, profile: Profile) -> None:
+    where = f"{survey.path}, target {profile.name!r}"
+    problems = []
+    if not survey.features.used:
+        problems.append(Problem(f"{survey.path}: there is no column to learn from beside the target"))
+    if survey.table.rows < LEAST_ROWS:
+        problems.append(Problem(f"{survey.path}: must have {LEAST_ROWS} rows or more", received=profile.rows))
+    if profile.missing:
+        problems.append(Problem(f"{where}: {profile.missing:,} cells are missing", hint="take the rows out"))
+    if profile.strange:
+        problems.append(Problem(f"{where}: {profile.strange:,} cells are no numbers", hint="mend them"))
+    if profile.holds not in ("nothing", "others") and profile.distinct < 2:
+        problems.append(Problem(f"{where}: is the same in every row"))
+    elif profile.holds in ("nothing", "others"):
+        problems.append(Problem(f"{where}: must hold numbers, texts or booleans"))
+    elif survey.has_classes:
+        problems += _class_problems(where, profile)
+    if problems:
+        raise DataError(*problems)
+
+
+def _class_problems(where: str, profile: Profile) -> Iterator[Problem]:
+    counts = class_counts(profile)
+    if profile.holds == "dates" or len(counts) > min(MOST_CLASSES, profile.rows // ROWS_OF_A_CLASS):
+        what = "dates" if profile.holds == "dates" else "texts too varied to be classes"
+        hint = "give a column of numbers, or of few classes"
+        yield Problem(f"{where}: holds {what}", received=next(iter(counts)), hint=hint)
+        return
+    for label, count in counts.items():
+        if count < ROWS_OF_A_CLASS:
+            hint = "take these rows out, or join the class with another"
+            yield Problem(
+                f"{where}: class {label!r} must have {ROWS_OF_A_CLASS} rows", received=count, hint=hint
+            )
+
+
+def _target(survey: Survey, profile: Profile) -> Iterator[str]:
+    if survey.has_classes:
+        yield f"  target: {quoted(profile.name)}  # {len(class_counts(profile))} classes"
+        return
+    assert profile.numbers is not None
+    low, high = float(profile.numbers.min()), float(profile.numbers.max())
+    yield f"  target: {quoted(profile.name)}  # a number, {low:g} to {high:g}"
+    mean, deviation = float(np.mean(profile.numbers)), float(np.std(profile.numbers))
+    if abs(mean) > 3 or not 0.3 < deviation < 3:
+        yield "  target_scaling: standardize # for training; predictions come in the target's own units"
+
+
+def _features(survey: Survey) -> Iterator[str]:
+    for name, spec in survey.features.used.items():
+        yield f"    {quoted(name)}: {{{_settings(spec)}}}{_note(survey.profiles[name])}"
+    for name, why in survey.features.left.items():
+        yield f"    {quoted(name)}: ignore  # {_comment(why)}"
+
+
+def _settings(spec: FeatureSpec) -> str:
+    parts = []
+    for key, value in spec.given().items():
+        if isinstance(value, list):
+            parts.append(f"{key}: [{', '.join(value)}]")
+        else:
+            parts.append(f"{key}: {quoted(value) if isinstance(value, str) else value}")
+    return ", ".join(parts)
+
+
+def _note(profile: Profile) -> str:
+    parts = [f"{profile.distinct:,} different"] if profile.numbers is None else []
+    parts += [f"{profile.missing:,} missing"] if profile.missing else []
+    return f"  # {', '.join(parts)}" if parts else ""
+
+
+def _network(survey: Survey, profile: Profile) -> Iterator[str]:
+    """Layers that fit the number of rows, and what goes with the target."""
+    rows = survey.table.rows
+    widths = (32, 16) if rows < 2000 else (128, 64, 32)
+    yield "layers:"
+    for width in widths:
+        yield f"  - Dense: {{units: {width}, activation: relu, kernel_initializer: he_normal}}"
+    counts = class_counts(profile) if survey.has_classes else {}
+    if len(counts) == 2:
+        yield "  - Dense: {units: 1, activation: sigmoid}   # the probability of the second class"
+        yield "loss: binary_crossentropy"
+        yield "metrics: [accuracy, AUC]"
+    elif counts:
+        yield f"  - Dense: {{units: {len(counts)}, activation: softmax}}   # a probability a class"
+        yield "loss: sparse_categorical_crossentropy"
+        yield "metrics: [accuracy]"
+    else:
+        yield "  - Dense: {units: 1}   # a number, so no activation"
+        yield "loss: mse"
+        yield "metrics: [RootMeanSquaredError, mae]"
+    yield "optimizer: {Adam: {learning_rate: 0.001}}"
+    batch = 16 if rows < 2000 else 64 if rows < 100_000 else 512
+    yield f"fit: {{epochs: {200 if rows < 2000 else 100}, batch_size: {batch}}}"
+    if counts and min(counts.values()) < RARE_SHARE * rows:
+        yield "# rare classes count as much as common ones with fit: {class_weight: balanced}"
+    yield "callbacks:"
+    yield "  - ReduceLROnPlateau: {factor: 0.3, patience: 5}   # smaller steps once it stalls"
+    yield "  - EarlyStopping: {patience: 15, restore_best_weights: true}"

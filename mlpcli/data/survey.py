@@ -1,0 +1,241 @@
+"""A table looked over before there is a spec: its columns, and what is odd about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlpcli.data.cells import PLAIN, Dialect, text_cells
+from mlpcli.data.dataset import Array
+from mlpcli.data.kinds import Features, choose_features
+from mlpcli.data.paths import find_files, is_table
+from mlpcli.data.profiles import Profile, profile_column
+from mlpcli.data.tables import Table, open_tables, read_table
+from mlpcli.errors import DataError, Problem, SpecError, UsageError, listing, nearest
+
+CLASSES_MOST = 20
+"""Up to this many whole numbers as a target are taken for classes, if each stands in ten rows or more."""
+
+LEAK_CORRELATION = 0.99999
+RARE_SHARE, COMMON_SHARE = 0.05, 0.9
+"""Below and above these shares of the rows, a class makes the classes unbalanced."""
+
+BINS = 10
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A table.
+
+    profiles: of every column. features: what becomes of each but the target. target: its column, or None.
+    """
+
+    path: str
+    table: Table
+    profiles: dict[str, Profile]
+    features: Features
+    target: str | None
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the target is one of classes."""
+        return self.target is not None and holds_classes(self.profiles[self.target])
+
+    def kind(self, name: str) -> str:
+        """`numeric`, `categorical` and so on; `target`; or `ignore`."""
+        if name == self.target:
+            return "target"
+        return self.features.used[name].kind or "" if name in self.features.used else "ignore"
+
+
+def survey_table(path: str, target: str | None = None) -> Survey:
+    """Read a table, or several by a pattern, and look every column over.
+
+    A decimal comma is found out by itself.
+
+    Raises:
+        DataError: there is no such table, or it cannot be read.
+        UsageError: it has no column `target`.
+    """
+    table = read_whole(path)
+    if target is not None and target not in table.columns:
+        hint = nearest(target, list(table.columns)) or f"the columns are {listing(list(table.columns))}"
+        raise UsageError(Problem("--target: must be a column of the table", received=target, hint=hint))
+    profiles = _profiles(table)
+    others = {name: column for name, column in table.columns.items() if name != target}
+    features = choose_features(others, None, dialect=table.dialect, scaling="standardize")
+    return Survey(path, table, profiles, features, target)
+
+
+def read_whole(path: str, dialect: Dialect | None = None) -> Table:
+    """Every column of a table; without a dialect, the decimal sign under which more cells are numbers.
+
+    Raises:
+        DataError: there is no such table, or it cannot be read.
+    """
+    try:
+        paths = find_files(path, Path(), ())
+    except SpecError as error:
+        raise DataError(
+            *(Problem(f"{path}: {each.rule}", hint=each.hint) for each in error.problems)
+        ) from error
+    if not all(map(is_table, paths)):
+        hint = "give a CSV, TSV or Parquet file"
+        raise DataError(Problem(f"{path}: the columns of an array have no names", hint=hint))
+    file = open_tables(paths, path, dialect or PLAIN)
+    table = read_table(file, file.names)
+    if dialect is None and (strange := _strange(table)):
+        comma = read_table(open_tables(paths, path, Dialect(",")), file.names)
+        return comma if _strange(comma) < strange else table
+    return table
+
+
+def _profiles(table: Table) -> dict[str, Profile]:
+    return {name: profile_column(name, column, table.dialect) for name, column in table.columns.items()}
+
+
+def _strange(table: Table) -> int:
+    """Cells of columns of numbers that hold none."""
+    return sum(profile.strange for profile in _profiles(table).values())
+
+
+def holds_classes(profile: Profile) -> bool:
+    """Whether a target's values are classes: texts and booleans are, and a few whole numbers."""
+    if profile.numbers is None:
+        return True
+    known = profile.numbers[~np.isnan(profile.numbers)]
+    distinct = profile.distinct
+    few = distinct == 2 or (distinct <= CLASSES_MOST and distinct * 10 <= len(known))
+    return few and bool((known == np.floor(known)).all())
+
+
+def class_counts(profile: Profile) -> dict[str, int]:
+    """Rows by class of a target that `holds_classes`."""
+    if profile.numbers is None:
+        return dict(profile.counts)
+    known = profile.numbers[~np.isnan(profile.numbers)]
+    values, counts = np.unique(known, return_counts=True)
+    return {str(int(value)): int(count) for value, count in zip(values, counts, strict=True)}
+
+
+def histogram(profile: Profile) -> list[int]:
+    """Rows in ten bins between the smallest and the largest number, or by value, the commonest first."""
+    if profile.numbers is None:
+        return list(profile.counts.values())[:BINS]
+    known = profile.numbers[~np.isnan(profile.numbers)].astype(np.float64)
+    if not len(known):
+        return []
+    return [int(count) for count in np.histogram(known, BINS)[0]]
+
+
+def find_warnings(survey: Survey, test: str | None = None) -> list[str]:
+    """What the user should know of a table before training on it, a line each.
+
+    test: a file whose rows should not be among the table's.
+    """
+    found = [f"column {name!r} would be left out: {why}" for name, why in survey.features.left.items()]
+    found += _odd_columns(survey)
+    found += _duplicates(survey)
+    if survey.target is not None:
+        found += _leaks(survey, survey.target)
+        found += _imbalance(survey, survey.target)
+    if test is not None:
+        found += _shared(survey, test)
+    return found
+
+
+def _odd_columns(survey: Survey) -> Iterator[str]:
+    for name, profile in survey.profiles.items():
+        if profile.strange:
+            yield (
+                f"column {name!r}: {profile.strange:,} cells are no numbers, and training refuses them; "
+                "spellings of a gap can be listed under dataset.missing"
+            )
+        if name == survey.target and profile.missing:
+            yield f"target {name!r}: {profile.missing:,} rows have none, and training refuses them"
+        elif profile.rows > profile.missing > 0.5 * profile.rows:
+            yield f"column {name!r}: {profile.missing / profile.rows:.0%} of its cells are missing"
+
+
+def _duplicates(survey: Survey) -> Iterator[str]:
+    rows = list(zip(*(_codes(survey, name) for name in survey.profiles), strict=True))
+    again = len(rows) - len(set(rows))
+    if again:
+        yield f"{again:,} of {len(rows):,} rows stand twice; both may land in different splits"
+    keys: dict[bytes, str] = {}
+    for name in survey.features.used:
+        column = survey.profiles[name].numbers
+        key = (column if column is not None else _codes(survey, name)).tobytes()
+        same = key in keys and _values(survey, name) == _values(survey, keys[key])
+        if same and survey.profiles[name].distinct > 1:
+            yield f"column {name!r} is the same as {keys[key]!r}"
+        keys.setdefault(key, name)
+
+
+def _codes(survey: Survey, name: str) -> Array:
+    """(rows,) int64, a number for each different value."""
+    numbers = survey.profiles[name].numbers
+    if numbers is not None:
+        return np.unique(numbers, return_inverse=True)[1].astype(np.int64)
+    return text_cells(survey.table.columns[name], survey.table.dialect).codes
+
+
+def _values(survey: Survey, name: str) -> list[Any]:
+    """The different values, in the order of `_codes`; the numbers' order says it already."""
+    if survey.profiles[name].numbers is not None:
+        return []
+    return list(text_cells(survey.table.columns[name], survey.table.dialect).values)
+
+
+def _leaks(survey: Survey, target: str) -> Iterator[str]:
+    """Columns that say what the target is."""
+    aim = survey.profiles[target]
+    for name in survey.features.used:
+        if _tells(survey, name, aim):
+            yield f"column {name!r} tells the target {target!r} by itself; is it known when predicting?"
+
+
+def _tells(survey: Survey, name: str, aim: Profile) -> bool:
+    profile = survey.profiles[name]
+    if aim.distinct < 2 or profile.distinct < 2:
+        return False
+    if profile.numbers is not None and aim.numbers is not None:
+        both = ~np.isnan(profile.numbers) & ~np.isnan(aim.numbers)
+        a, b = profile.numbers[both].astype(np.float64), aim.numbers[both].astype(np.float64)
+        if len(a) > 2 and a.std() > 0 and b.std() > 0:
+            return bool(abs(np.corrcoef(a, b)[0, 1]) > LEAK_CORRELATION)
+        return False
+    if profile.distinct > max(CLASSES_MOST, aim.distinct):
+        return False
+    pairs = set(zip(_codes(survey, name).tolist(), _codes(survey, aim.name).tolist(), strict=True))
+    return len(pairs) == profile.distinct == aim.distinct
+
+
+def _imbalance(survey: Survey, target: str) -> Iterator[str]:
+    counts = class_counts(survey.profiles[target]) if survey.has_classes else {}
+    if not counts or len(counts) > 100:
+        return
+    total = sum(counts.values())
+    most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
+    if counts[most] > COMMON_SHARE * total or counts[least] < RARE_SHARE * total:
+        shares = f"{most!r} has {counts[most] / total:.1%} of the rows, {least!r} {counts[least] / total:.1%}"
+        yield f"classes of {target!r} are unbalanced: {shares}; try fit: {{class_weight: balanced}}"
+
+
+def _shared(survey: Survey, test: str) -> Iterator[str]:
+    other = read_whole(test, survey.table.dialect)
+    names = [name for name in survey.table.columns if name in other.columns]
+    if not names:
+        raise DataError(Problem(f"{test}: has no column of {survey.path}"))
+    mine, theirs = (_row_set(table, names) for table in (survey.table, other))
+    again = sum(row in mine for row in theirs)
+    if again:
+        yield f"{again:,} of {len(theirs):,} different rows of {test} are in {survey.path} too"
+
+
+def _row_set(table: Table, names: list[str]) -> set[tuple[Any, ...]]:
+    return set(zip(*(table.columns[name].to_pylist() for name in names), strict=True))

@@ -1,0 +1,122 @@
+"""A table looked over, and the spec that is made for it."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import Result
+
+
+def write_table(path: Path, rows: int = 240, *, sign: str = ".", delimiter: str = ",") -> Path:
+    """Houses: price by size and town, an id, a constant, a copy of the price, two sorts and three grades."""
+    draw = random.Random(3)
+    lines = [delimiter.join(["id", "size", "town", "land", "copy", "price", "sold", "grade"])]
+    for place in range(rows):
+        size, town = draw.uniform(20, 150), draw.choice(["Aachen", "Bonn", "Ulm"])
+        price = f"{2000 * size + 30000 * (town == 'Ulm') + draw.gauss(0, 900):.1f}".replace(".", sign)
+        shown = "" if place % 9 == 0 else f"{size:.2f}".replace(".", sign)
+        sold, grade = "yes" if size > 60 else "no", "low" if size < 40 else "mid" if size < 90 else "high"
+        lines.append(delimiter.join([f"H{place:04}", shown, town, "DE", price, price, sold, grade]))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_inspect_tells_kinds_gaps_and_what_is_odd(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
+    data = write_table(tmp_path / "houses.csv")
+    document = json.loads(mlpcli("inspect", data, "--target", "price", "--test", data, "--json").out)
+    columns = document["columns"]
+    assert {name: column["kind"] for name, column in columns.items()} == {
+        "id": "ignore",
+        "size": "numeric",
+        "town": "categorical",
+        "land": "ignore",
+        "copy": "numeric",
+        "price": "target",
+        "sold": "boolean",
+        "grade": "categorical",
+    }
+    assert columns["size"]["missing"] == 27
+    assert sum(columns["size"]["histogram"]) == 240 - 27
+    warnings = document["warnings"]
+    assert "column 'id' would be left out: like an identifier, 240 different values in 240 rows" in warnings
+    assert "column 'land' would be left out: the same in every row ('DE')" in warnings
+    assert "column 'copy' tells the target 'price' by itself; is it known when predicting?" in warnings
+    assert f"240 of 240 different rows of {data} are in {data} too" in warnings
+    assert len(warnings) == 4
+    shown = mlpcli("inspect", data).out
+    assert shown.splitlines()[0] == f"{data}: 240 rows, 8 columns"
+
+
+def test_inspect_tells_of_rows_and_classes(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
+    rows = [f"{place % 97},{place % 97},{'rare' if place == 5 else 'common'}" for place in range(194)]
+    data = tmp_path / "twice.csv"
+    data.write_text("\n".join(["a,b,sort", *rows]) + "\n")
+    warnings = json.loads(mlpcli("inspect", data, "--target", "sort", "--json").out)["warnings"]
+    assert "96 of 194 rows stand twice; both may land in different splits" in warnings
+    assert "column 'b' is the same as 'a'" in warnings
+    assert any(line.startswith("classes of 'sort' are unbalanced: 'common' has 99.5%") for line in warnings)
+
+
+@pytest.mark.parametrize(
+    ("target", "units", "activation", "loss", "scaled"),
+    [
+        ("price", 1, None, "mse", True),
+        ("sold", 1, "sigmoid", "binary_crossentropy", False),
+        ("grade", 3, "softmax", "sparse_categorical_crossentropy", False),
+    ],
+)
+def test_init_writes_a_spec_that_check_passes(
+    mlpcli: Callable[..., Result],
+    tmp_path: Path,
+    target: str,
+    units: int,
+    activation: str | None,
+    loss: str,
+    scaled: bool,
+) -> None:
+    data = write_table(tmp_path / "houses.csv")
+    spec = tmp_path / "specs" / "first.yaml"
+    spec.parent.mkdir()
+    assert mlpcli("init", data, "--target", target, "-o", spec).status == 0
+    found = yaml.safe_load(spec.read_text(encoding="utf-8"))
+    last = found["layers"][-1]["Dense"]
+    assert (last["units"], last.get("activation"), found["loss"]) == (units, activation, loss)
+    assert ("target_scaling" in found["dataset"]) == scaled
+    assert found["dataset"]["features"]["id"] == "ignore"
+    result = mlpcli("check", spec)
+    assert result.status == 0, result.err
+    again = mlpcli("init", data, "--target", target, "-o", spec)
+    assert (again.status, again.err) == (
+        2,
+        f"-o {spec}: the file is there already; add --force to replace it, or name another with -o\n",
+    )
+
+
+def test_init_finds_a_decimal_comma_out(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
+    data = write_table(tmp_path / "houses.csv", sign=",", delimiter=";")
+    spec = tmp_path / "first.yaml"
+    assert mlpcli("init", data, "--target", "price", "-o", spec).status == 0
+    found = yaml.safe_load(spec.read_text(encoding="utf-8"))["dataset"]
+    assert (found["decimal"], found["features"]["size"]["kind"]) == (",", "numeric")
+    assert mlpcli("check", spec).status == 0
+
+
+def test_init_refuses_a_target_that_cannot_be_learned(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
+    data = write_table(tmp_path / "houses.csv")
+    spec = tmp_path / "first.yaml"
+    for target, told in [
+        ("pricee", "--target: must be a column of the table, received 'pricee'; did you mean 'price'?"),
+        ("size", "27 cells are missing"),
+        ("land", "is the same in every row"),
+        ("id", "holds texts too varied to be classes"),
+    ]:
+        result = mlpcli("init", data, "--target", target, "-o", spec)
+        assert result.status == 2
+        assert told in result.err
+        assert not spec.exists()
