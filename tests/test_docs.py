@@ -30,6 +30,8 @@ def _commands() -> list[list[str]]:
 
 def test_the_readme_shows_the_command_of_each_verb() -> None:
     assert {command[0] for command in _commands()} == {
+        "inspect",
+        "init",
         "train",
         "check",
         "schema",
@@ -54,6 +56,8 @@ def test_the_readmes_commands_work_in_their_order(
     header = ",".join(["id", *(f"pixel_{index}" for index in range(64))])
     lines = [",".join(map(str, [f"i{number}", *image.ravel()])) for number, image in enumerate(images)]
     (tmp_path / "rows.csv").write_text("\n".join([header, *lines]) + "\n")
+    houses = [f"{size},{'Ulm' if size % 3 else 'Bonn'},{1000 * size + size % 7}" for size in range(40, 140)]
+    (tmp_path / "houses.csv").write_text("\n".join(["size,town,price", *houses]) + "\n")
     monkeypatch.chdir(tmp_path)
     for command in _commands():
         result = mlpcli(*command)
