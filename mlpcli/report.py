@@ -222,6 +222,8 @@ def show_outcome(outcome: Outcome, runs_dir: Path) -> None:
     rows = [(split, *(number(values[name]) for name in names)) for split, values in outcome.metrics.items()]
     out.print()
     out.print(table(("split", *names), rows))
+    if outcome.baseline is not None:
+        out.print(Text(_baseline_text(outcome.baseline)))
     best = ""
     if outcome.best is not None:
         best = f", best {outcome.monitor} {number(outcome.best)} in epoch {outcome.best_epoch}"
@@ -231,6 +233,13 @@ def show_outcome(outcome: Outcome, runs_dir: Path) -> None:
     name = outcome.run.folder.parent.name
     out.print(Text(f"next mlpcli evaluate {name}{where}"))
     out.print(Text(f"     mlpcli predict {name} DATA -o predictions.csv{where}"))
+
+
+def _baseline_text(baseline: dict[str, Any]) -> str:
+    """`baseline  test accuracy: commonest class 0.3333, linear model 0.9667`."""
+    words = {"majority": "commonest class", "mean": "mean", "linear": "linear model"}
+    found = ", ".join(f"{word} {number(baseline[key])}" for key, word in words.items() if key in baseline)
+    return f"baseline  {baseline['split']} {baseline['metric']}: {found}"
 
 
 def show_finished(run: Run, *, json: bool) -> None:
@@ -254,6 +263,7 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "seconds": outcome.seconds,
         "best": {"monitor": outcome.monitor, "value": outcome.best, "epoch": outcome.best_epoch},
         "metrics": outcome.metrics,
+        "baseline": outcome.baseline,
     }
 
 

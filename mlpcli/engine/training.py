@@ -83,6 +83,7 @@ class Outcome:
     monitor: str
     best: float | None
     best_epoch: int | None
+    baseline: dict[str, Any] | None = None  # see `measure_baseline`
 
 
 def train(
@@ -417,6 +418,8 @@ class _Session:
         self.watcher.stage("measuring every split")
         metrics = self.measure()
         self.clock.lap("metrics")
+        baseline = self._hold_against_baseline(metrics)
+        self.clock.lap("baseline")
         self.draw()
         if self.extent.figures:
             self._picture()
@@ -433,7 +436,22 @@ class _Session:
             self.monitor,
             self.keeper.best,
             self.keeper.best_epoch,
+            baseline,
         )
+
+    def _hold_against_baseline(self, metrics: dict[str, dict[str, float]]) -> dict[str, Any] | None:
+        """Write what needs no network beside the metrics, and say so where the network is not better."""
+        from mlpcli.engine.baseline import compare, measure_baseline
+
+        if not self.extent.saved_model:  # a trial
+            return None
+        baseline = measure_baseline(self.dataset, seed=self.loaded.spec.seed)
+        if baseline is None:
+            return None
+        write_json(self.run_dir / runs.METRICS, metrics | {"baseline": baseline})
+        if told := compare(baseline, metrics):
+            self.watcher.note(told)
+        return baseline
 
     def measure(self) -> dict[str, dict[str, float]]:
         """Measure every split and write `metrics.json`."""

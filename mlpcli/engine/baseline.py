@@ -1,0 +1,118 @@
+"""What needs no network: the commonest class or the mean, and a linear model, on the same splits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mlpcli.data.dataset import Array, Dataset, Output, Split
+
+MOST_CELLS = 200_000
+"""Cells of the training rows that the linear model sees: enough for a line, and few enough for 0.2 s."""
+
+MOST_FEATURES = 256
+MOST_CLASSES = 20
+STEPS = 30
+
+
+def measure_baseline(dataset: Dataset, *, seed: int) -> dict[str, Any] | None:
+    """Scores of the simplest models on the test rows, or on the validation rows where there are no others.
+
+    Returns `{"split", "metric", "majority" or "mean", "linear"}`: accuracy for classes, the root
+    of the mean squared error in the target's own units for numbers. `linear` is absent where rows have too
+    many values or classes for a quick answer. None for several outputs, for labels, and without such rows.
+    """
+    outputs = dataset.contract.outputs
+    held = dataset.test or dataset.validation
+    if len(outputs) > 1 or outputs[0].kind == "labels" or held is None:
+        return None
+    output = outputs[0]
+    truth, known = _targets(held, output), _targets(dataset.train, output)
+    split = "test" if dataset.test is not None else "validation"
+    if output.kind == "numbers":
+        found = {"mean": _rmse(truth, known.mean(axis=0))}
+    else:
+        found = {"majority": float((truth == np.bincount(known).argmax()).mean())}
+    x, given = _features(dataset.train), _features(held)
+    if x is not None and given is not None and len(output.classes or ()) <= MOST_CLASSES:
+        rows = _some_rows(x, seed)
+        found["linear"] = _linear(x[rows], known[rows], given, truth, output)
+    metric = "root_mean_squared_error" if output.kind == "numbers" else "accuracy"
+    return {"split": split, "metric": metric, **found}
+
+
+def _targets(split: Split, output: Output) -> Array:
+    """Class indices, (rows,), or values in their own units, (rows, targets)."""
+    y = next(iter(split.y.values())) if isinstance(split.y, dict) else split.y
+    if output.kind == "numbers":
+        return output.restore(np.asarray(y)).reshape(len(split), -1).astype(np.float64)
+    indices = y.argmax(axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(-1)
+    return np.asarray(indices, np.int64)
+
+
+def _features(split: Split) -> Array | None:
+    """(rows, features), or None for what has too many of them."""
+    parts = list(split.x.values()) if isinstance(split.x, dict) else [split.x]
+    if sum(int(np.prod(part.shape[1:])) for part in parts) > MOST_FEATURES:
+        return None
+    flat = [part.reshape(len(split), -1) for part in parts]
+    return np.asarray(np.concatenate(flat, axis=1), np.float64)
+
+
+def _some_rows(x: Array, seed: int) -> Array:
+    most = max(100, MOST_CELLS // x.shape[1])
+    if len(x) <= most:
+        return np.arange(len(x))
+    return np.random.default_rng(seed).choice(len(x), most, replace=False)
+
+
+def _rmse(truth: Array, predicted: Array) -> float:
+    return float(np.sqrt(np.mean((truth - predicted) ** 2)))
+
+
+def _linear(x: Array, y: Array, given: Array, truth: Array, output: Output) -> float:
+    """Least squares for numbers; for classes logistic regression, stopped after some steps."""
+    import warnings
+
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LinearRegression, LogisticRegression
+
+    center, scale = x.mean(axis=0), x.std(axis=0)
+    scale[scale == 0] = 1
+    x, given = (x - center) / scale, (given - center) / scale
+    if output.kind == "numbers":
+        return _rmse(truth, LinearRegression().fit(x, y).predict(given))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a bound on the time is what is wanted
+        model = LogisticRegression(max_iter=STEPS).fit(x, y)
+    return float((model.predict(given) == truth).mean())
+
+
+def compare(baseline: dict[str, Any], metrics: dict[str, dict[str, float]]) -> str | None:
+    """A line for the user where the network is not better than the best baseline; None where it is.
+
+    metrics: of the network by split; nothing is said where it has no metric to compare.
+    """
+    value = network_value(baseline, metrics)
+    if value is None:
+        return None
+    names = [name for name in ("majority", "mean", "linear") if name in baseline]
+    more = baseline["metric"] == "accuracy"
+    best = (max if more else min)(names, key=lambda name: baseline[name])
+    if value > baseline[best] if more else value < baseline[best]:
+        return None
+    words = {"majority": "always naming the commonest class", "mean": "the mean", "linear": "a linear model"}
+    return (
+        f"the network is no better than {words[best]} on the {baseline['split']} rows: "
+        f"{baseline['metric']} {value:.4g} against {baseline[best]:.4g}"
+    )
+
+
+def network_value(baseline: dict[str, Any], metrics: dict[str, dict[str, float]]) -> float | None:
+    """What the network reached by the baseline's metric."""
+    found = metrics.get(baseline["split"], {})
+    names: tuple[str, ...] = (baseline["metric"],)
+    if baseline["metric"] == "accuracy":
+        names += ("binary_accuracy", "sparse_categorical_accuracy", "categorical_accuracy")
+    return next((found[name] for name in names if name in found), None)

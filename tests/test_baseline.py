@@ -1,0 +1,51 @@
+"""A training is held against what needs no network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.model_selection import train_test_split
+
+from mlpcli.runs import find_run
+from tests.conftest import TINY, Result
+
+
+def test_classes_are_held_against_the_commonest_and_a_linear_model(tiny_run: Path) -> None:
+    baseline = json.loads((find_run("tiny", tiny_run) / "metrics.json").read_text())["baseline"]
+    _, y = load_iris(return_X_y=True)
+    test = train_test_split(y, test_size=0.2, random_state=7, stratify=y)[1]
+    assert (baseline["split"], baseline["metric"]) == ("test", "accuracy")
+    assert baseline["majority"] == pytest.approx(np.bincount(test).max() / len(test))
+    assert baseline["linear"] > 0.85
+
+
+def test_a_network_that_is_no_better_is_told(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(200, 2))
+    rows = [f"{a},{b},{300 + 200 * a - 100 * b}" for a, b in x]
+    (tmp_path / "line.csv").write_text("\n".join(["a,b,y", *rows]) + "\n")
+    spec = tmp_path / "line.yaml"
+    text = "dataset: {path: line.csv, target: y}\nlayers: [{Dense: {units: 1}}]\nloss: mse\n"
+    spec.write_text(text + "metrics: [RootMeanSquaredError]\nfit: {epochs: 1}\n")
+    result = mlpcli("train", spec, "--runs-dir", tmp_path / "runs")
+    assert result.status == 0, result.err
+    assert "the network is no better than a linear model on the test rows" in result.out
+    metrics = json.loads((find_run("line", tmp_path / "runs") / "metrics.json").read_text())
+    assert metrics["baseline"]["linear"] < 0.01
+    assert 100 < metrics["baseline"]["mean"] < 400
+    assert "baseline  test root_mean_squared_error: mean" in result.out
+
+
+def test_a_network_that_is_better_is_not_blamed(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
+    spec = tmp_path / "tiny.yaml"
+    text = TINY.replace("{name: iris}", "{name: moons, noise: 0.05}").replace("units: 3", "units: 2")
+    spec.write_text(text.replace("epochs: 5", "epochs: 40"))
+    result = mlpcli("train", spec, "--runs-dir", tmp_path / "runs")
+    assert result.status == 0, result.err
+    assert "baseline  test accuracy: commonest class" in result.out
+    assert "no better" not in result.out
