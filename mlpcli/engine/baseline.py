@@ -57,14 +57,16 @@ def _features(split: Split) -> Array | None:
     if sum(int(np.prod(part.shape[1:])) for part in parts) > MOST_FEATURES:
         return None
     flat = [part.reshape(len(split), -1) for part in parts]
-    return np.asarray(np.concatenate(flat, axis=1), np.float64)
+    joined: Array = np.concatenate(flat, axis=1).astype(np.float64)
+    return joined
 
 
 def _some_rows(x: Array, seed: int) -> Array:
     most = max(100, MOST_CELLS // x.shape[1])
     if len(x) <= most:
         return np.arange(len(x))
-    return np.random.default_rng(seed).choice(len(x), most, replace=False)
+    chosen: Array = np.random.default_rng(seed).choice(len(x), most, replace=False)
+    return chosen
 
 
 def _rmse(truth: Array, predicted: Array) -> float:
