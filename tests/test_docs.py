@@ -34,6 +34,7 @@ def test_the_readme_shows_the_command_of_each_verb() -> None:
         "init",
         "train",
         "check",
+        "code",
         "schema",
         "reproduce",
         "evaluate",

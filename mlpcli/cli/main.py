@@ -13,6 +13,7 @@ import typer
 
 from mlpcli import signals
 from mlpcli.cli.check import check
+from mlpcli.cli.code import code
 from mlpcli.cli.compare import compare
 from mlpcli.cli.evaluate import evaluate
 from mlpcli.cli.init import init
@@ -43,6 +44,7 @@ app.command(epilog="Example: mlpcli train configs/digits.yaml --set fit.epochs=5
 app.command(epilog="Example: mlpcli tune configs/chapter/fashion_random_search.yaml --workers 2")(tune)
 app.command("lr-find", epilog="Example: mlpcli lr-find configs/digits.yaml --write")(lr_find)
 app.command(epilog="Example: mlpcli check configs/digits.yaml")(check)
+app.command(epilog="Example: mlpcli code configs/digits.yaml -o digits.py")(code)
 app.command(epilog="Example: mlpcli evaluate digits")(evaluate)
 app.command(epilog="Example: mlpcli predict digits rows.npy -o predictions.csv")(predict)
 app.command(epilog="Example: mlpcli reproduce digits")(reproduce)

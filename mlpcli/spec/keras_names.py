@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -179,6 +180,40 @@ def signature(namespace: str, class_name: str) -> Signature:
     if definition is None:
         raise KeyError(class_name)
     return _signature(definition)
+
+
+def has_method(namespace: str, class_name: str, method: str) -> bool:
+    """Whether a class or a base of it defines a method."""
+    return any(_method(each, method) for each in _lineage(namespace, class_name))
+
+
+def call_argument(namespace: str, class_name: str) -> str:
+    """The name of the first argument of a class's `call`."""
+    found = (node for each in _lineage(namespace, class_name) if (node := _method(each, "call")))
+    names = [argument.arg for argument in next(found).args.args[1:]]
+    return names[0] if names else "args"
+
+
+def base_names(namespace: str, class_name: str) -> list[str]:
+    """A class and its bases, the nearest first."""
+    return [each.node.name for each in _lineage(namespace, class_name)]
+
+
+def _lineage(namespace: str, class_name: str) -> Iterator[_Definition]:
+    own = class_name in own_class_names(namespace)
+    found = (
+        _Definition(own_parts().classes[class_name], own_parts())
+        if own
+        else _find(*_exports(f"keras.{namespace}")[class_name])
+    )
+    while found is not None:
+        yield found
+        found = _base(found)
+
+
+def _method(definition: _Definition, name: str) -> ast.FunctionDef | None:
+    methods = (node for node in definition.node.body if isinstance(node, ast.FunctionDef))
+    return next((node for node in methods if node.name == name), None)
 
 
 def snake_case(name: str) -> str:

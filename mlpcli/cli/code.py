@@ -1,0 +1,42 @@
+"""`mlpcli code`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlpcli.cli.options import DebugOption, JsonOption, SetOption, SpecArgument
+
+
+def code(
+    spec: SpecArgument,
+    settings: SetOption = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Where to write. Default: stdout.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the output file if it is there.")] = False,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """The same data, network and training as a standalone Keras script."""
+    from mlpcli import report
+    from mlpcli.errors import UsageError
+    from mlpcli.files import write_text
+    from mlpcli.spec.load import load_spec
+
+    loaded = load_spec(spec, settings=settings or ())
+    from mlpcli.engine.script import script_of
+
+    if output is not None and output.exists() and not force:
+        raise UsageError(f"{output} is there already; give another name, or --force to replace it")
+    script = script_of(loaded)
+    if output is not None:
+        write_text(output, script)
+    if json:
+        report.show_json({"spec": str(spec), "output": output and str(output), "script": script})
+    elif output is None:
+        report.show_text(script)
+    else:
+        report.show_line(f"script written to {output}; run it with: python {output}")

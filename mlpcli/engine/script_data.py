@@ -1,0 +1,339 @@
+"""The part of a standalone script that reads and splits the data, row for row as mlpcli does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlpcli.data.dataset import Contract, Dataset, Output
+from mlpcli.data.encoders import NumericEncoder
+from mlpcli.data.made import fill_in, make_source
+from mlpcli.data.parts import Labels
+from mlpcli.data.paths import TABLES, find_file
+from mlpcli.data.text import read_header
+from mlpcli.engine.script_pieces import read_pieces
+from mlpcli.errors import Problem, UsageError
+from mlpcli.spec.made import LOGIC
+from mlpcli.spec.resolve import absolute
+from mlpcli.spec.schema import DatasetSpec, Last, Spec
+
+IMAGES = ("fashion_mnist", "mnist")
+SCIKIT_LEARN = {"iris", "wine", "breast_cancer", "diabetes", "digits"}
+
+
+@dataclass
+class DataCode:
+    """Lines of the script, and what they import."""
+
+    imports: set[str] = field(default_factory=set)
+    functions: list[str] = field(default_factory=list)  # blocks that come before the lines
+    lines: list[str] = field(default_factory=list)
+    splits: tuple[str, ...] = ("train",)
+    weighted: bool = False
+
+
+def cannot_write(what: str, hint: str = "") -> UsageError:
+    """What a script of this kind does not hold (yet)."""
+    return UsageError(Problem(f"a script cannot be written for {what}", hint=hint or "use mlpcli train"))
+
+
+def data_code(spec: Spec, dataset: Dataset, folder: Path) -> DataCode:
+    """Lines that define `x_train, y_train`, the same for the other splits, and `w_train` where rows weigh.
+
+    Raises:
+        UsageError: the data is read in a way that a short script cannot show.
+    """
+    code = DataCode()
+    _read(code, spec, dataset, folder)
+    _split(code, spec, dataset, folder)
+    _scale(code, spec, dataset)
+    _weigh(code, spec, dataset)
+    return code
+
+
+def text(value: str) -> str:
+    """A text as Python source, in double quotes."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def text_list(values: tuple[str, ...] | list[str]) -> str:
+    """A list of texts as Python source."""
+    return "[" + ", ".join(text(value) for value in values) + "]"
+
+
+# ---------------------------------------------------------------- reading
+
+
+def _read(code: DataCode, spec: Spec, dataset: Dataset, folder: Path) -> None:
+    section = fill_in(spec.dataset, seed=spec.seed)
+    name = section.name
+    if name in IMAGES:
+        own_test = "test" not in spec.dataset.model_fields_set
+        test = "(x_test, y_test)" if own_test else "_"
+        code.lines.append(f"(x, y), {test} = keras.datasets.{name}.load_data()")
+        code.lines += [f'{y} = {y}.astype("int64")' for y in ("y", "y_test") if own_test or y == "y"]
+    elif name in SCIKIT_LEARN:
+        _scikit_learn(code, f"load_{name}", "images" if name == "digits" else "data")
+    elif name == "california_housing":
+        _scikit_learn(code, "fetch_california_housing", "data")
+    elif name in LOGIC:
+        code.lines += _truth_table(section)
+    elif name is not None:
+        code.functions += read_pieces(
+            Path(__file__).parents[1] / "data" / "made.py", [MADE_BY[name]], given=("np", "Any", "Array")
+        )
+        code.lines += _made(name, section.rows, section.noise, section.seed)
+    else:
+        _file(code, spec, dataset.contract, folder)
+        return
+    _fit_builtin(code, spec, dataset.contract)
+
+
+MADE_BY = {"xor": "_xor", "circles": "_circles", "moons": "_moons", "gaussians": "_gaussians"}
+MADE_BY |= {"spirals": "_spirals"}
+
+
+def _scikit_learn(code: DataCode, loader: str, field_name: str) -> None:
+    code.imports.add(f"from sklearn.datasets import {loader}")
+    code.lines += [f"data = {loader}()", f'x = data.{field_name}.astype("float32")', "y = data.target"]
+
+
+def _truth_table(section: DatasetSpec) -> list[str]:
+    main = make_source(section).main
+    assert not isinstance(main.target, Labels)
+    assert main.target is not None
+    return [
+        f'x = np.array({main.x.astype(int).tolist()}, "float32")',
+        f"y = np.array({main.target.tolist()})",
+    ]
+
+
+def _made(name: str, rows: int | None, noise: float | None, seed: int | None) -> list[str]:
+    made = f"x, y = {MADE_BY[name]}({rows}, {noise}, {seed})"
+    return [made, 'x, y = x.astype("float32"), y.astype("int64")']
+
+
+def _fit_builtin(code: DataCode, spec: Spec, contract: Contract) -> None:
+    """The features that the spec picks, and a y for each output."""
+    if spec.dataset.features is not None:
+        names = text_list(list(contract.features))
+        code.lines.append(f"x = x[:, [list(data.feature_names).index(name) for name in {names}]]")
+    first = contract.output
+    if first.kind == "numbers":
+        code.lines.append('y = y.astype("float32")')
+    if first.name:
+        code.lines.append("y = {" + ", ".join(f"{text(each.name)}: y" for each in contract.outputs) + "}")
+
+
+def _file(code: DataCode, spec: Spec, contract: Contract, folder: Path) -> None:
+    assert spec.dataset.path is not None
+    path = find_file(spec.dataset.path, folder, ("dataset", "path"))
+    if path.suffix.lower() not in TABLES:
+        raise cannot_write(f"data in a {path.suffix} file")
+    code.functions.append("\n".join(_table_function(code, path)))
+    code.functions.append("\n".join(_load_function(contract)))
+    weights = ", w" if contract.weights else ""
+    code.lines.append(f"x, y{weights} = load({_path(spec.dataset.path, folder)})")
+
+
+def _path(path: str, folder: Path) -> str:
+    return f"os.path.expandvars({text(path)})" if "${" in path else text(str(absolute(path, folder)))
+
+
+def _table_function(code: DataCode, path: Path) -> Iterator[str]:
+    code.imports.add("import os")
+    yield "def read_table(path):"
+    yield '    """The columns of a table by name, each an array."""'
+    if path.suffix.lower() == ".parquet":
+        code.imports.add("import pyarrow.parquet")
+        yield "    columns = pyarrow.parquet.read_table(path).to_pydict()"
+        yield "    return {name: np.array(cells) for name, cells in columns.items()}"
+        return
+    code.imports.add("import csv")
+    delimiter = read_header(path, str(path)).delimiter
+    yield '    with open(path, encoding="utf-8-sig", newline="") as file:'
+    yield f"        rows = list(csv.DictReader(file, delimiter={text(delimiter)}))"
+    yield "    return {name.strip(): np.array([row[name] for row in rows]) for name in rows[0]}"
+
+
+def _scale_inputs(contract: Contract) -> Iterator[str]:
+    """The scaling of a table of numbers, as it was learnt from the training rows.
+
+    Raises:
+        UsageError: the table has columns that are no plain numbers.
+    """
+    if contract.preprocessor is None:
+        return
+    encoders = contract.preprocessor.encoders
+    plain = [
+        each for each in encoders if isinstance(each, NumericEncoder) and not (each.log or each.indicator)
+    ]
+    if len(plain) < len(encoders):
+        raise cannot_write(
+            "columns of text, dates or gaps", "its preprocessing is inside the run's model.keras"
+        )
+    if any(each.offset != 0.0 or each.scale != 1.0 for each in plain):
+        offsets = ", ".join(repr(each.offset) for each in plain)
+        scales = ", ".join(repr(each.scale) for each in plain)
+        yield "    # mean and deviation of the training rows"
+        yield f'    offset = np.array([{offsets}], dtype="float32")'
+        yield f'    scale = np.array([{scales}], dtype="float32")'
+        yield "    x = (x - offset) / scale"
+
+
+def _load_function(contract: Contract) -> Iterator[str]:
+    weights = ", w" if contract.weights else ""
+    yield "def load(path):"
+    yield (
+        '    """The columns of a table as x (rows, features), y'
+        + (" and row weights" if weights else "")
+        + '."""'
+    )
+    yield "    table = read_table(path)"
+    yield f"    features = {text_list(list(contract.features))}"
+    yield '    x = np.column_stack([table[name].astype("float64") for name in features]).astype("float32")'
+    yield from _scale_inputs(contract)
+    targets = [(each.name, list(_target(each))) for each in contract.outputs]
+    for name, lines in targets:
+        for line in lines[:-1]:
+            yield f"    {line}"
+        yield f"    y_{name or 'only'} = {lines[-1]}".replace("y_only", "y")
+    if targets[0][0]:
+        yield "    y = {" + ", ".join(f"{text(name)}: y_{name}" for name, _ in targets) + "}"
+    if contract.weights:
+        yield f'    w = table[{text(contract.weights)}].astype("float64").astype("float32")'
+    yield f"    return x, y{weights}"
+
+
+def _target(output: Output) -> Iterator[str]:
+    """Lines before, then the expression of an output's y over `table`."""
+    first = f"table[{text(output.target[0])}]"
+    if output.kind == "numbers" or len(output.target) > 1 or output.classes is None:
+        if len(output.target) == 1:
+            yield f'{first}.astype("float64").astype("float32")'
+        else:
+            columns = f'[table[name].astype("float64") for name in {text_list(list(output.target))}]'
+            yield f'np.column_stack({columns}).astype("float32")'
+        return
+    yield f"classes = {text_list(output.classes)}"
+    if output.separator is not None:
+        split = f"cell.split({text(output.separator)})"
+        yield f"cells = [[label.strip() for label in {split}] for cell in {first}]"
+        yield 'np.array([[name in cell for name in classes] for cell in cells], "float32")'
+        return
+    spelled = "str(label).strip()"
+    if all(name.lstrip("-").isdigit() for name in output.classes):
+        spelled = "str(int(float(label)))"
+    elif set(output.classes) <= {"true", "false"}:
+        spelled += ".lower()"
+    yield f"np.array([classes.index({spelled}) for label in {first}])"
+
+
+# ---------------------------------------------------------------- splitting
+
+
+def _split(code: DataCode, spec: Spec, dataset: Dataset, folder: Path) -> None:
+    """The rows of each split, by position; the training rows are those that are left."""
+    contract = dataset.contract
+    amounts = {name: dataset.division.get(name) for name in ("test", "validation")}
+    drawn = {name: amount for name, amount in amounts.items() if isinstance(amount, int | float | Last)}
+    code.splits = ("train", *(name for name in ("validation", "test") if name in dataset.splits()))
+    if drawn:
+        code.lines.append("rows = np.arange(len(x))")
+    for name, amount in drawn.items():
+        code.lines.append(_rows_of_split(code, name, amount, contract))
+    code.lines.append(_assignment("train", "rows" if drawn else "", contract))
+    for name in code.splits[1:]:
+        if name in drawn:
+            code.lines.append(_assignment(name, f"{name}_rows", contract))
+        elif isinstance(file := amounts[name], str):
+            code.lines.append(f"{_targets(name, contract)} = load({_path(file, folder)})")
+        elif contract.output.name:  # the dataset's own test split
+            same = ", ".join(f"{text(each.name)}: y_test" for each in contract.outputs)
+            code.lines.append(f"y_test = {{{same}}}")
+    if contract.inputs:
+        code.functions.append("\n".join(_inputs_function(contract)))
+        code.lines += [f"x_{name} = split_inputs(x_{name})" for name in code.splits]
+
+
+def _targets(split: str, contract: Contract) -> str:
+    """`x_train, y_train`, and `w_train` where a column weighs the rows."""
+    return f"x_{split}, y_{split}" + (f", w_{split}" if contract.weights else "")
+
+
+def _assignment(split: str, rows: str, contract: Contract) -> str:
+    """A split's arrays from those of all rows."""
+    taken = f"[{rows}]" if rows else ""
+    y = f"y{taken}"
+    if contract.output.name and rows:
+        y = f"{{name: values{taken} for name, values in y.items()}}"
+    weights = f", w{taken}" if contract.weights else ""
+    return f"{_targets(split, contract)} = x{taken}, {y}{weights}"
+
+
+def _rows_of_split(code: DataCode, name: str, amount: Any, contract: Contract) -> str:
+    if isinstance(amount, Last):
+        return f"rows, {name}_rows = rows[: -{amount.last}], rows[-{amount.last} :]"
+    code.imports.add("from sklearn.model_selection import train_test_split")
+    named = next((each for each in contract.outputs if each.kind in ("classes", "one_hot")), None)
+    stratify = ""
+    if named is not None:
+        y = f"y[{text(named.name)}]" if named.name else "y"
+        stratify = f", stratify={y}[rows]" + (".argmax(axis=1)" if named.kind == "one_hot" else "")
+    return f"rows, {name}_rows = train_test_split(rows, test_size={amount!r}, random_state=SEED{stratify})"
+
+
+def _inputs_function(contract: Contract) -> Iterator[str]:
+    yield "def split_inputs(x):"
+    yield '    """Rows as the network\'s inputs, by name."""'
+    yield "    return {"
+    for each in contract.inputs:
+        part = "x" if each.columns is None else f"np.ascontiguousarray(x[:, {list(each.columns)}])"
+        yield f"        {text(each.name)}: {part},"
+    yield "    }"
+
+
+# ---------------------------------------------------------------- scaling and weighing
+
+
+def _scale(code: DataCode, spec: Spec, dataset: Dataset) -> None:
+    if spec.dataset.target_scaling is None:
+        return
+    if dataset.contract.output.name:
+        raise cannot_write("several outputs with dataset.target_scaling")
+    output = dataset.contract.output
+    scale, offset = list(output.scale or ()), list(output.offset or ())
+    code.lines.append(f"scale, offset = {scale}, {offset}  # of the training rows")
+    for name in code.splits:
+        code.lines.append(f'y_{name} = ((y_{name} - np.array(offset)) / np.array(scale)).astype("float32")')
+
+
+def _weigh(code: DataCode, spec: Spec, dataset: Dataset) -> None:
+    contract, output = dataset.contract, dataset.contract.output
+    code.weighted = dataset.train.weights is not None
+    if spec.fit.class_weight is None:
+        if contract.weights and output.name:
+            for name in code.splits:
+                values = ", ".join(f"{text(each.name)}: w_{name}" for each in contract.outputs)
+                code.lines.append(f"w_{name} = {{{values}}}")
+        return
+    if output.name:
+        raise cannot_write("several outputs with fit.class_weight")
+    given = spec.fit.class_weight
+    count = len(output.classes or ())
+
+    def indices(split: str) -> str:
+        return f"y_{split}.argmax(axis=1)" if output.kind == "one_hot" else f"y_{split}"
+
+    if isinstance(given, str):
+        code.lines.append(f"counts = np.bincount({indices('train')}, minlength={count})")
+        code.lines.append(f"class_weight = counts.sum() / ({count} * np.maximum(counts, 1))")
+    else:
+        weights = [given.get(name, 1.0) for name in output.classes or ()]
+        code.lines.append(f"class_weight = np.array({weights})")
+    for name in code.splits:
+        times = f" * w_{name}" if contract.weights else ""
+        code.lines.append(f'w_{name} = (class_weight[{indices(name)}]{times}).astype("float32")')

@@ -1,0 +1,50 @@
+"""Definitions of ours, copied from our own source into a standalone script with all that they use."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def read_pieces(file: Path, names: Iterable[str], *, given: Iterable[str]) -> list[str]:
+    """The source of some top-level definitions of a file, and of those they use, in the file's order.
+
+    given: names that the script has already.
+    """
+    source = file.read_text(encoding="utf-8")
+    definitions = _definitions(ast.parse(source))
+    known = set(given)
+    wanted, pending = set(), list(names)
+    while pending:
+        name = pending.pop()
+        if name in definitions and name not in wanted and name not in known:
+            wanted.add(name)
+            inside = ast.walk(definitions[name])
+            pending += [node.id for node in inside if isinstance(node, ast.Name)]
+    nodes = sorted({id(definitions[name]): definitions[name] for name in wanted}.values(), key=_line)
+    return [_text(source, node) for node in nodes]
+
+
+def _definitions(tree: ast.Module) -> dict[str, ast.stmt]:
+    found: dict[str, ast.stmt] = {}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found[node.name] = node
+        elif isinstance(node, ast.Assign):
+            found |= {target.id: node for target in node.targets if isinstance(target, ast.Name)}
+    return found
+
+
+def _line(node: ast.stmt) -> int:
+    return node.lineno
+
+
+def _text(source: str, node: ast.stmt) -> str:
+    """The lines of a definition, decorators included, without the marks of our type checker."""
+    lines = source.splitlines()
+    decorators = getattr(node, "decorator_list", [])
+    first = min([node.lineno, *(item.lineno for item in decorators)])
+    block = "\n".join(lines[first - 1 : node.end_lineno])
+    return re.sub(r"  # (type: ignore|noqa).*", "", block)

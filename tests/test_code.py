@@ -1,0 +1,289 @@
+"""`code`: a standalone script that reads the same rows and reaches the same weights as the spec."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlpcli.spec.load import load_spec
+from tests.conftest import ROOT, TINY, Result
+from tests.test_docs import CONFIGS
+
+pytestmark = pytest.mark.filterwarnings("ignore:The structure of `inputs` doesn't match")
+
+TABLE = "a;b;n;kind;tags;w;price\n" + "".join(
+    f"{i % 7}.25;{i * 13 % 11};{i};{('red', 'green', 'blue')[i // 2 % 3]};"
+    f"{('x', 'x, y', '', 'z,y')[i % 4]};{1 + i % 3};{i * 0.5 - 7}\n"
+    for i in range(60)
+)
+SOFTMAX = "layers: [Dense: {units: 3, activation: softmax}]\nloss: sparse_categorical_crossentropy\n"
+NUMBER = "layers: [Dense: {units: 1}]\nloss: mse\n"
+
+WIDE_AND_DEEP = """\
+dataset:
+  path: t.csv
+  target: {output: price, aux: price}
+  features: [a, b, n]
+  weights: w
+inputs:
+  wide: {columns: [a, b]}
+  deep: {columns: [b, n]}
+layers:
+  - {Normalization: {}, name: norm_wide, from: wide}
+  - {Normalization: {}, name: norm_deep, from: deep}
+  - {Dense: {units: 6, activation: relu, kernel_initializer: {HeNormal: {}}}, repeat: 2, name: hidden}
+  - {Concatenate: {}, from: [norm_wide, hidden]}
+  - {Dense: {units: 1}, name: output}
+  - {Dense: {units: 1}, name: aux, from: hidden}
+loss: {output: mse, aux: Huber}
+loss_weights: {output: 0.9, aux: 0.1}
+metrics: {output: [RootMeanSquaredError], aux: [mae]}
+"""
+
+# name: spec; each is trained and its script run
+SPECS: dict[str, str] = {
+    "wide and deep": WIDE_AND_DEEP,
+    "weighed classes": "dataset: {path: t.csv, target: kind, features: [a, b, n], weights: w}\n"
+    "layers: [Normalization, Dropout: {rate: 0.2}, Dense: {units: 3, activation: softmax}]\n"
+    "loss: sparse_categorical_crossentropy\nfit: {class_weight: balanced}\n",
+    "a scaled target": "dataset: {path: t.csv, target: price, features: [a, b], target_scaling: minmax}\n"
+    "layers: [Dense: {units: 4, activation: tanh}, Dense: {units: 1, activation: sigmoid}]\nloss: mse\n",
+    "the perceptron": "dataset: {name: gaussians, rows: 80}\n"
+    "layers: [Dense: {units: 1, activation: heaviside}]\nloss: perceptron\n"
+    "optimizer: {SGD: {learning_rate: {Warmup: {steps: 5, to: {CosineDecay: {initial_learning_rate: 1.0, "
+    "decay_steps: 50}}}}}}\nfit: {batch_size: 1}\n",
+    "callbacks": "dataset: {name: xor, rows: 90}\n"
+    "layers: [BatchNormalization, Dense: {units: 8, activation: {LeakyReLU: {negative_slope: 0.1}}}, "
+    "Dense: {units: 1, activation: sigmoid}]\nmetrics: [accuracy]\nfit: {shuffle: false}\n"
+    "callbacks: [ModelCheckpoint: {save_best_only: true, monitor: val_accuracy}, "
+    "ReduceLROnPlateau: {patience: 0}, CSVLogger]\n",
+    "a layer that learns from the one below": "dataset: {name: iris}\n"
+    "layers: [Rescaling: {scale: 0.1}, Normalization, "
+    "Dense: {units: 5, activation: relu, kernel_regularizer: {L2: {l2: 0.01}}}, "
+    "Dense: {units: 3}]\nloss: {SparseCategoricalCrossentropy: {from_logits: true}}\n"
+    "optimizer: {Nadam: {clipnorm: 1.0}}\n",
+    "mixed precision": "dataset: {name: iris}\nfit: {precision: mixed_bfloat16}\n" + SOFTMAX,
+    "labels": "dataset: {path: t.csv, target: tags, label_separator: ',', features: [a, b]}\n"
+    "layers: [Dense: {units: 3, activation: sigmoid}]\nloss: binary_crossentropy\n",
+}  # fmt: skip
+
+# name: the dataset section, the rest; only the rows are compared
+DATA: dict[str, tuple[str, str]] = {
+    "wine": ("{name: wine, features: [hue, ash], test: 10, validation: {last: 20}}", SOFTMAX),
+    "diabetes": ("{name: diabetes, test: null, validation: null}", NUMBER),
+    "digits": ("{name: digits, validation: 0.3}", "layers: [Flatten, Dense: {units: 10}]\nloss: mse\n"),
+    "circles": ("{name: circles, rows: 50, noise: 0.2}", "layers: [Dense: {units: 1, activation: sigmoid}]\n"),
+    "moons": ("{name: moons, seed: 3}", "layers: [Dense: {units: 1, activation: sigmoid}]\n"),
+    "spirals": ("{name: spirals}", "layers: [Dense: {units: 1, activation: sigmoid}]\n"),
+    "a truth table": ("{name: logic_xor}", "layers: [Dense: {units: 1, activation: sigmoid}]\n"),
+    "one-hot columns": (
+        "{path: onehot.csv, target: [p, q], features: [a]}",
+        "layers: [Dense: {units: 2, activation: softmax}]\nloss: categorical_crossentropy\n",
+    ),
+    "files": (
+        "{path: t.csv, target: [price, n], features: [b, a], test: t.csv, validation: 7, weights: w}",
+        "layers: [Dense: {units: 2}]\nloss: mse\n",
+    ),
+    "numbers as classes": ("{path: t.csv, target: w, features: [a, b]}", SOFTMAX),
+    "Parquet": ("{path: t.parquet, target: kind, features: [a, b]}", SOFTMAX),
+    "a path with a variable": ("{path: '${HERE}/t.csv', target: kind, features: [a, b]}", SOFTMAX),
+}  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the tables, made the current one."""
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    (tmp_path / "run").mkdir()
+    (tmp_path / "t.csv").write_text(TABLE)
+    one_hot = "a,p,q\n" + "".join(f"{i},{i % 2},{1 - i % 2}\n" for i in range(40))
+    (tmp_path / "onehot.csv").write_text(one_hot)
+    options = pyarrow.csv.ParseOptions(delimiter=";")
+    table = pyarrow.csv.read_csv(tmp_path / "t.csv", parse_options=options)
+    pyarrow.parquet.write_table(table, tmp_path / "t.parquet")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HERE", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def small_builtins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keras's images, few of them, and California housing from the tests' own folder, to script and mlpcli."""
+    import keras
+    import sklearn.datasets
+
+    from mlpcli.data import builtin
+
+    data = os.environ.get("MLPCLI_TEST_DATA")
+    if data is None:
+        return
+    table = np.genfromtxt(Path(data) / "california_housing.csv", delimiter=",", names=True)
+    columns = np.column_stack([table[name] for name in table.dtype.names])
+    names = list(table.dtype.names[:-1])
+    bunch = sklearn.utils.Bunch(data=columns[:, :-1], target=columns[:, -1], feature_names=names)
+    monkeypatch.setattr(sklearn.datasets, "fetch_california_housing", lambda: bunch)
+    for name in ("fashion_mnist", "mnist"):
+        full = builtin.BUILTIN[name](name)
+        main, test = (
+            replace(part, x=part.x[:900], target=part.target[:900]) for part in (full.main, full.test)
+        )
+        small = replace(full, main=main, test=test)
+        monkeypatch.setitem(builtin.BUILTIN, name, lambda _, small=small: small)
+        pairs = tuple((part.x, part.target.astype("uint8")) for part in (main, test))
+        monkeypatch.setattr(getattr(keras.datasets, name), "load_data", lambda pairs=pairs: pairs)
+
+
+def _run(script: str) -> dict[str, Any]:
+    ast.parse(script)
+    names: dict[str, Any] = {"__name__": "script"}
+    exec(compile(script, "script.py", "exec"), names)
+    return names
+
+
+def _assert_same_rows(names: dict[str, Any], dataset: Any) -> None:
+    import keras
+
+    for split, rows in dataset.splits().items():
+        for letter, expected in (("x", rows.x), ("y", rows.y), ("w", rows.weights)):
+            if expected is None:
+                continue
+            found = names[f"{letter}_{split}"]
+            keras.tree.map_structure(np.testing.assert_array_equal, found, expected)
+            kinds = keras.tree.map_structure(lambda array: array.dtype, (found, expected))
+            assert kinds[0] == kinds[1], (letter, split)
+
+
+def _assert_same_training(spec: Path, settings: list[str], code: Callable[[Path, list[str]], str]) -> None:
+    """The script's rows, weights and outputs are those of a training on Keras's own engine."""
+    import keras
+
+    from mlpcli.engine.callbacks import best_monitor, keeps_best, make_callbacks
+    from mlpcli.engine.fitting import fit_model
+    from mlpcli.engine.planning import _Silent
+    from mlpcli.engine.training import prepare
+
+    settings = [*settings, "fit.engine=keras"]
+    prepared = prepare(load_spec(spec, settings=settings))
+    ours, trained = prepared.model, prepared.loaded.spec
+    monitor, more = best_monitor(trained, validation=True)
+    best = keras.callbacks.ModelCheckpoint(
+        "ours.weights.h5",
+        monitor=monitor,
+        mode="max" if more else "min",
+        save_best_only=True,
+        save_weights_only=True,
+    )
+    callbacks = make_callbacks(trained, Path("run"))[:-1]  # without TensorBoard
+    fit_model(ours, trained, prepared.dataset, [*callbacks, *([best] * keeps_best(trained))], _Silent())
+    if keeps_best(trained):
+        ours.load_weights("ours.weights.h5")
+    expected = [np.array(weight) for weight in ours.get_weights()]
+    names = _run(code(spec, settings))
+    keras.config.set_dtype_policy("float32")
+    _assert_same_rows(names, prepared.dataset)
+    found = names["model"].get_weights()
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.fixture
+def code(mlpcli: Callable[..., Result]) -> Callable[[Path, list[str]], str]:
+    """What `mlpcli code` writes on stdout."""
+
+    def write(spec: Path, settings: list[str]) -> str:
+        arguments = [part for setting in settings for part in ("--set", setting)]
+        result = mlpcli("code", spec, *arguments)
+        assert (result.status, result.err) == (0, "")
+        return result.out
+
+    return write
+
+
+@pytest.mark.parametrize("case", SPECS)
+def test_the_script_reaches_the_same_weights(
+    case: str, folder: Path, code: Callable[[Path, list[str]], str]
+) -> None:
+    spec = folder / "spec.yaml"
+    spec.write_text(SPECS[case])
+    _assert_same_training(spec, ["fit.epochs=3"], code)
+
+
+def _can_be_written(config: Path) -> bool:
+    text = config.read_text(encoding="utf-8")
+    return "plugins:" not in text and "start_from:" not in text and "label_separator:" not in text
+
+
+WRITTEN = [config for config in CONFIGS if _can_be_written(config)]
+
+
+@pytest.mark.parametrize("config", WRITTEN, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_script_of_every_config_reaches_the_same_weights(
+    config: Path, folder: Path, small_builtins: None, code: Callable[[Path, list[str]], str]
+) -> None:
+    dataset = load_spec(config).spec.dataset.name
+    if dataset not in ("digits", "iris") and "MLPCLI_TEST_DATA" not in os.environ:
+        pytest.skip("MLPCLI_TEST_DATA is not set")
+    few_rows = {"fashion_mnist": "{last: 300}", "mnist": "{last: 300}", "california_housing": "0.9"}
+    settings = [f"dataset.validation={few_rows[dataset]}"] if dataset in few_rows else []
+    _assert_same_training(config, ["fit.epochs=2", *settings], code)
+
+
+@pytest.mark.parametrize("case", DATA)
+def test_the_script_reads_the_same_rows(
+    case: str, folder: Path, code: Callable[[Path, list[str]], str]
+) -> None:
+    from mlpcli.engine.training import load_data
+
+    section, rest = DATA[case]
+    spec = folder / "spec.yaml"
+    spec.write_text(f"dataset: {section}\n{rest}")
+    script = code(spec, [])
+    names = _run(script[: script.index("\n# Model\n")])
+    _assert_same_rows(names, load_data(load_spec(spec)))
+
+
+def test_the_script_runs_by_itself_and_without_mlpcli(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
+    spec = tmp_path / "tiny.yaml"
+    spec.write_text(TINY)
+    script = tmp_path / "tiny.py"
+    result = mlpcli("code", spec, "-o", script)
+    assert result == Result(0, f"script written to {script}; run it with: python {script}\n", "")
+    assert "mlpcli" not in {node.names[0].name for node in ast.walk(ast.parse(script.read_text()))
+                            if isinstance(node, ast.Import)}  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(
+        [sys.executable, script.name],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "'accuracy': " in done.stdout.splitlines()[-1]
+    assert (tmp_path / "tiny.keras").exists()
+    again = mlpcli("code", spec, "-o", script)
+    assert again == Result(2, "", f"{script} is there already; give another name, or --force to replace it\n")
+
+
+def test_what_a_script_cannot_hold_is_told(mlpcli: Callable[..., Result], folder: Path) -> None:
+    (folder / "mine.py").write_text("def mine(y_true, y_pred):\n    return y_true - y_pred\n")
+    spec = folder / "spec.yaml"
+    spec.write_text(f"plugins: [mine.py]\ndataset: {{name: iris}}\n{SOFTMAX}metrics: [mine]\n")
+    result = mlpcli("code", spec)
+    assert (result.status, result.out) == (2, "")
+    assert result.err == (
+        "a script cannot be written for plug-ins; they are Python already: import them into a script of your own\n"
+    )
