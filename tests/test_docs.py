@@ -98,3 +98,14 @@ def test_the_specs_in_the_docs_are_valid(index: int, tmp_path: Path) -> None:
         shutil.copy(ROOT / "configs" / "digits.yaml", tmp_path)
     spec.write_text((yaml.safe_dump(missing) if missing else "") + block, encoding="utf-8")
     load_spec(spec)
+
+
+def test_the_page_of_bad_inputs_says_what_the_program_says() -> None:
+    """Write it again with: python scripts/bad_inputs.py > docs/bad_inputs.md"""
+    import runpy
+
+    page: str = runpy.run_path(str(ROOT / "scripts" / "bad_inputs.py"))["page"]()
+    assert page.splitlines() == (ROOT / "docs" / "bad_inputs.md").read_text(encoding="utf-8").splitlines()
+    assert page.count("\n| ") - 4 >= 44
+    assert "exit status 0" not in page
+    assert "Traceback" not in page

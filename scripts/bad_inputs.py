@@ -1,0 +1,238 @@
+"""Bad inputs, each given to the program, and what it says: python scripts/bad_inputs.py > docs/bad_inputs.md"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+GOOD = """\
+name: small
+dataset: {path: rows.csv, target: y}
+layers: [{Dense: {units: 4, activation: relu}}, {Dense: {units: 1}}]
+loss: mse
+fit: {epochs: 2, batch_size: 8}
+"""
+IRIS = """\
+dataset: {name: iris}
+layers: [{Dense: {units: 3, activation: softmax}}]
+loss: sparse_categorical_crossentropy
+"""
+ROWS = "a,b,y\n" + "".join(f"{n % 7},{n % 3 / 2},{n % 5}\n" for n in range(30))
+CHECK = ("check", "spec.yaml", "--no-advice")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A bad input: what it is, the files to write over the good ones, and the command it is given to."""
+
+    title: str
+    spec: str = GOOD
+    rows: str | bytes = ROWS
+    command: tuple[str, ...] = CHECK
+    before: Callable[[], object] = lambda: None
+
+
+def _swap(old: str, new: str, text: str = GOOD) -> str:
+    assert old in text, old
+    return text.replace(old, new)
+
+
+def _bomb() -> str:
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"{key}: &{key} [{', '.join(['*' + last] * 10)}]" for last, key in ("ab", "bc", "cd", "de")]
+    return "\n".join(lines) + "\n"
+
+
+SPECS = [
+    Case("an empty file", ""),
+    Case(
+        "not text",
+        command=("check", "spec.yaml"),
+        before=lambda: Path("spec.yaml").write_bytes(b"\x89PNG\r\n\xff"),
+    ),
+    Case("a tab as indentation", "dataset:\n\tname: iris\n"),
+    Case("a bracket that is not closed", _swap("target: y}", "target: y")),
+    Case("a key twice", GOOD + "loss: mae\n"),
+    Case("`no` for a text", _swap("name: small", "name: no")),
+    Case("brackets 5,000 deep", "a: " + "[" * 5000),
+    Case("aliases that multiply", _bomb()),
+    Case("a tag that would run code", "seed: !!python/object/apply:os.system [ls]\n" + GOOD),
+    Case("a misspelt key", _swap("fit:", "fti:")),
+    Case("a misspelt layer", _swap("{Dense: {units: 1}}", "{Dnse: {units: 1}}")),
+    Case("a misspelt argument", _swap("{units: 1}", "{unit: 1}")),
+    Case("`units: true`", _swap("units: 4", "units: true")),
+    Case(
+        "dropout of everything", _swap("{Dense: {units: 1}}", "{Dropout: {rate: 1.0}}, {Dense: {units: 1}}")
+    ),
+    Case("a negative learning rate", GOOD + "optimizer: {SGD: {learning_rate: -0.1}}\n"),
+    Case("batches of 0", _swap("batch_size: 8", "batch_size: 0")),
+    Case("code in a layer", _swap("{Dense: {units: 1}}", "{Lambda: {function: 'lambda x: x'}}")),
+    Case("a name that leaves the runs folder", _swap("name: small", "name: ../../elsewhere")),
+    Case("a log outside the run", GOOD + "callbacks: [{CSVLogger: {filename: ../../log.csv}}]\n"),
+    Case("a plug-in outside the spec's folder", GOOD + "plugins: [../parts.py]\n"),
+    Case("an override that leads nowhere", command=(*CHECK, "--set", "layers[7].Dense.units=3")),
+]
+MODELS = [
+    Case("more classes than units", _swap("units: 3", "units: 2", IRIS)),
+    Case("softmax on one unit", _swap("units: 3", "units: 1", IRIS)),
+    Case("a loss for one-hot labels on indices", _swap("sparse_cat", "cat", IRIS)),
+    Case("a loss on numbers that are no probabilities", _swap(", activation: softmax", "", IRIS)),
+    Case("an image without Flatten", _swap("iris", "digits", IRIS).replace("units: 3", "units: 10")),
+    Case("a monitor that no metric produces", GOOD + "callbacks: [{EarlyStopping: {monitor: val_acc}}]\n"),
+    Case("early stopping without validation data", GOOD.replace("target: y}", "target: y, validation: null}")
+         + "callbacks: [{EarlyStopping: {monitor: val_loss}}]\n"),
+    Case("a learning rate that explodes", IRIS.replace("sparse_categorical_crossentropy", "mse")
+         .replace("softmax", "linear").replace("units: 3", "units: 1").replace("iris", "diabetes")
+         + "name: wild\noptimizer: {SGD: {learning_rate: 1.0e+20}}\n", command=("train", "spec.yaml")),
+]  # fmt: skip
+TABLES = [
+    Case("no such file", _swap("rows.csv", "row.csv")),
+    Case("an empty table", rows=""),
+    Case("a header without rows", rows="a,b,y\n"),
+    Case("a target that is not there", _swap("target: y", "target: z")),
+    Case("rows of other lengths", rows=ROWS + "1,2\n1,2,3,4\n"),
+    Case("infinity", rows=ROWS + "1,inf,0\n"),
+    Case("a number that float32 cannot hold", rows=ROWS + "1,1e39,0\n"),
+    Case("a target that is missing", rows=ROWS + "1,2,\n"),
+    Case("UTF-16", rows=ROWS.encode("utf-16")),
+    Case("a quote that is never closed", rows=ROWS + '1,"2,0\n' + ROWS),
+    Case("the same name over two columns", rows="a,a,y\n1,2,3\n"),
+    Case("a pickle", _swap("rows.csv", "rows.pkl"), before=lambda: Path("rows.pkl").write_bytes(b"\x80\x04N.")),
+    Case("Python objects in an npz file", _swap("path: rows.csv, target: y", "path: rows.npz"),
+         before=lambda: np.savez("rows.npz", x=np.array([[{}]], dtype=object), y=np.ones(1))),
+]  # fmt: skip
+RUNS = [
+    Case("a run that is not there", command=("evaluate", "smal")),
+    Case("a column missing in new rows", rows="a,c\n1,2\n", command=("predict", "small", "rows.csv")),
+    Case("an output that is there already", rows="a,b\n1,2\n",
+         command=("predict", "small", "rows.csv", "-o", "rows.csv")),
+    Case("weights with a flipped bit", command=("evaluate", "small"), before=lambda: _flip("model.keras")),
+    Case("a checkpoint cut off", command=("train", "--continue", "small"), before=lambda: _cut("checkpoints/state.ckpt")),
+    Case("resuming with another spec", command=("train", "--resume", "small", "--set", "fit.epochs=9"),
+         before=lambda: _record(status="interrupted")),
+    Case("a stranger's run with a plug-in", command=("evaluate", "theirs"), before=lambda: _plugin()),
+]  # fmt: skip
+GROUPS = {"Specs": SPECS, "Networks": MODELS, "Tables and arrays": TABLES, "Runs": RUNS}
+
+
+def _run() -> Path:
+    from mlpcli.runs import find_run
+
+    return find_run("small", Path("runs"), unfinished=True).folder
+
+
+def _flip(name: str) -> None:
+    path = _run() / name
+    raw = path.read_bytes()
+    path.write_bytes(raw[:500] + bytes([raw[500] ^ 1]) + raw[501:])
+
+
+def _cut(name: str) -> None:
+    path = _run() / name
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def _record(**changes: object) -> None:
+    path = _run() / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def _plugin() -> None:
+    """A run that somebody else trained with a plug-in."""
+    from mlpcli.files import sha256_of
+
+    theirs = Path("runs/theirs/2026-01-01_00-00-00")
+    shutil.copytree(_run(), theirs)
+    (theirs / "plugins").mkdir()
+    (theirs / "plugins" / "parts.py").write_text("import keras\n")
+    entry = {
+        "file": "plugins/parts.py",
+        "source": "parts.py",
+        "sha256": sha256_of(theirs / "plugins/parts.py"),
+    }
+    record = json.loads((theirs / "run.json").read_text()) | {"plugins": [entry], "status": "completed"}
+    (theirs / "run.json").write_text(json.dumps(record))
+    with (theirs / "resolved.yaml").open("a") as file:
+        file.write("plugins: [plugins/parts.py]\n")
+
+
+def told(case: Case) -> tuple[int, list[str]]:
+    """The exit status and the lines on stderr of a case, without source lines and carets."""
+    from mlpcli.cli import main
+
+    Path("spec.yaml").write_text(case.spec)
+    Path("rows.csv").write_bytes(case.rows if isinstance(case.rows, bytes) else case.rows.encode())
+    case.before()
+    err = io.StringIO()
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(err):
+        status = main(list(case.command))
+    lines = [line for line in err.getvalue().splitlines() if " | " not in line[:9] and line.strip(" ^")]
+    shutil.rmtree("runs/theirs", ignore_errors=True)
+    return status, [line.replace(_run().name, "<date>_<time>") for line in lines]
+
+
+@contextlib.contextmanager
+def workplace() -> Iterator[None]:
+    """A folder of its own with a finished run named small."""
+    from mlpcli.cli import main
+
+    here, state = Path.cwd(), os.environ.get("XDG_STATE_HOME")
+    with tempfile.TemporaryDirectory() as name:
+        os.chdir(name)
+        os.environ["XDG_STATE_HOME"] = f"{name}/state"
+        try:
+            Path("spec.yaml").write_text(GOOD)
+            Path("rows.csv").write_text(ROWS)
+            with contextlib.redirect_stdout(io.StringIO()):
+                assert main(["train", "spec.yaml", "--no-advice"]) == 0
+            shutil.copytree("runs", "kept")
+            yield
+        finally:
+            os.chdir(here)
+            os.environ.pop("XDG_STATE_HOME")
+            if state is not None:
+                os.environ["XDG_STATE_HOME"] = state
+
+
+def page() -> str:
+    """The page of the docs."""
+    count = sum(map(len, GROUPS.values()))
+    text = f"# {count} bad inputs\n\n"
+    text += "Each is given to the program by `scripts/bad_inputs.py`, which writes this page; a test holds the page\n"
+    text += "against what the program says. Of several lines the first is shown; where the exit status is not 2, it is told.\n"
+    with workplace():
+        for group, cases in GROUPS.items():
+            text += f"\n## {group}\n\n| input | command | message |\n|---|---|---|\n"
+            for case in cases:
+                shutil.rmtree("runs")
+                shutil.copytree("kept", "runs")
+                status, lines = told(case)
+                message = lines[0].replace("|", "\\|") if lines else "nothing"
+                exits = "" if status == 2 else f" (exit status {status})"
+                shown = " ".join(word if " " not in word else f"'{word}'" for word in case.command)
+                text += (
+                    f"| {case.title} | `{shown.replace(' --no-advice', '')}` | {_code(message)}{exits} |\n"
+                )
+    return text
+
+
+def _code(text: str) -> str:
+    return f"``{text}``" if "`" in text else f"`{text}`"
+
+
+if __name__ == "__main__":
+    print(page(), end="")
+    sys.stdout.flush()
+    os._exit(0)
