@@ -215,6 +215,20 @@ def open_run(folder: Path) -> Run:
     return Run(folder, record)
 
 
+@contextlib.contextmanager
+def reading_record(run: Run) -> Iterator[None]:
+    """Where what `run.json` holds is taken apart: what is not as we write it is the file's fault.
+
+    Raises:
+        RunError: something is missing in it, or of another kind.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        rule = f"{run.folder / RECORD} is damaged ({type(error).__name__}: {error})"
+        raise RunError(Problem(rule, hint="train again; the file was changed")) from error
+
+
 def find_run(text: str, runs_dir: Path, *, unfinished: bool = False, trusted: bool = False) -> Run:
     """The run that `text` names: a run folder, `name/timestamp`, or a name (its newest finished run).
 

@@ -49,6 +49,21 @@ def test_weights_that_were_changed_are_refused(copied: Path, mlpcli: Callable[..
         )
 
 
+@pytest.mark.parametrize(
+    ("old", "new"), [('"kind"', '"kin`"'), ('"data"', '"date"'), ('"sha256": {', '"sha256": 3, "x": {')]
+)
+def test_a_record_that_was_changed_is_refused(
+    old: str, new: str, copied: Path, mlpcli: Callable[..., Result]
+) -> None:
+    path = copied / "run.json"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    result = mlpcli("evaluate", copied)
+    assert result.status == 2
+    assert result.err.startswith(f"{path} is damaged (")
+    assert result.err.endswith("; train again; the file was changed\n")
+
+
 def test_a_model_file_that_brings_its_own_network_is_not_followed(
     copied: Path, mlpcli: Callable[..., Result]
 ) -> None:

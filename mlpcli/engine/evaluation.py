@@ -84,7 +84,8 @@ def load_trained(run: Run) -> TrainedModel:
     """
     run.require(runs.MODEL)
     loaded = load_spec(run.require(runs.RESOLVED))
-    contract = Contract.from_json(run.record["data"]["contract"])
+    with runs.reading_record(run):
+        contract = Contract.from_json(run.record["data"]["contract"])
     plugins = run_plugins(run, loaded.catalog)
     model = load_network(run, loaded.spec, contract, plugins)
     compile_model(model, loaded.spec, contract, plugins)
@@ -150,7 +151,8 @@ def _own_split(trained: TrainedModel, split: str) -> tuple[Split, tuple[str, ...
     if found is None:
         hint = f"it has {', '.join(dataset.splits())}; or give --data FILE"
         raise UsageError(Problem(f"run {trained.run.label} has no {split} split", hint=hint))
-    changed = dataset.fingerprint != trained.run.record["data"]["fingerprint"]
+    with runs.reading_record(trained.run):
+        changed = dataset.fingerprint != trained.run.record["data"]["fingerprint"]
     warning = f"the data of {dataset.source} has changed since run {trained.run.label} was trained"
     return found, (warning,) if changed else ()
 

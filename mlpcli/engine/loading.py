@@ -55,7 +55,8 @@ def check_digest(run: Run, name: str) -> None:
     Raises:
         RunError: there is none, or it is another.
     """
-    wanted = run.record.get("sha256", {}).get(name)
+    with runs.reading_record(run):
+        wanted = run.record.get("sha256", {}).get(name)
     if wanted is None:
         rule = f"{run.folder / runs.RECORD} has no checksum of {name}"
         raise RunError(Problem(rule, hint="train again; a run is used as it was saved"))

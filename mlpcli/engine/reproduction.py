@@ -111,7 +111,8 @@ def reproduce_run(
         prepared = prepare(loaded, clock, watcher.stage)
         check_callbacks(loaded)
     _check_data(run, prepared.dataset.fingerprint, force=force)
-    facts = changed_facts(run)
+    with runs.reading_record(run):
+        facts = changed_facts(run)
     if "parent" in run.record:
         watcher.note(
             f"run {run.label} continued {run.record['parent']['run']}; here all is trained in one go"
@@ -135,7 +136,9 @@ def reproduce_run(
 
 
 def _check_data(run: Run, fingerprint: str, *, force: bool) -> None:
-    if fingerprint != run.record["data"]["fingerprint"] and not force:
+    with runs.reading_record(run):
+        changed = fingerprint != run.record["data"]["fingerprint"]
+    if changed and not force:
         rule = (
             f"the data of run {run.label} has changed since it was trained, so its figures cannot come again"
         )

@@ -168,14 +168,16 @@ def _identity_then(run: Run, state: dict[str, Any] | None) -> dict[str, Any]:
     if state is not None:
         kept: dict[str, Any] = state["identity"]
         return kept
-    record = run.record
-    return {
-        "spec": run.require(runs.RESOLVED).read_text(encoding="utf-8"),
-        "data": record["data"]["fingerprint"],
-        "rows": record["data"]["rows"],
-        "plugins": {Path(entry["file"]).name: entry["sha256"] for entry in record.get("plugins", [])},
-        "versions": {name: text for name, text in record["versions"].items() if name != "mlpcli"},
-    }
+    resolved = run.require(runs.RESOLVED).read_text(encoding="utf-8")
+    with runs.reading_record(run):
+        record = run.record
+        return {
+            "spec": resolved,
+            "data": record["data"]["fingerprint"],
+            "rows": record["data"]["rows"],
+            "plugins": {Path(entry["file"]).name: entry["sha256"] for entry in record.get("plugins", [])},
+            "versions": {name: text for name, text in record["versions"].items() if name != "mlpcli"},
+        }
 
 
 def _resolved(run: Run, loaded: LoadedSpec | None, dataset: Dataset) -> str:
