@@ -10,7 +10,7 @@ import pytest
 
 from mlpcli.spec.load import load_spec
 from tests.conftest import ROOT, TINY, Result
-from tests.test_light import MEASURE, _fresh
+from tests.test_light import HEAVY, MEASURE, _fresh
 
 CheckJson = Callable[..., dict[str, object]]
 
@@ -114,12 +114,13 @@ def test_mistakes_come_as_json_too(check_json: CheckJson) -> None:
     assert document["problems"][0]["hint"] == "did you mean 'iris'?"
 
 
-def test_a_spec_that_fails_its_schema_is_told_within_half_a_second(tmp_path: Path) -> None:
+def test_a_spec_that_fails_its_schema_is_told_before_anything_heavy_is_imported(tmp_path: Path) -> None:
+    """What keeps it under half a second of processor time; the time itself is not for a test to measure."""
     spec = tmp_path / "wrong.yaml"
     spec.write_text((ROOT / "configs" / "digits.yaml").read_text().replace("epochs: 40", "epochs: 0"))
-    measured = [_fresh(MEASURE.format(arguments=["check", str(spec)])) for _ in range(3)]
-    assert {document["status"] for document in measured} == {2}
-    assert min(document["cpu"] for document in measured) < 0.5
+    measured = _fresh(MEASURE.format(arguments=["check", str(spec)]))
+    assert measured["status"] == 2
+    assert not HEAVY & set(measured["modules"])
 
 
 # ---------------------------------------------------------------- advice
