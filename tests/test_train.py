@@ -251,3 +251,16 @@ def test_mixed_precision_trains_and_predicts_in_float32(
     assert json.loads((run_dir / "metrics.json").read_text())["test"]["accuracy"] > 0.85
     np.save(tmp_path / "rows.npy", np.ones((3, 4), np.float32))
     assert mlpcli("predict", "tiny", tmp_path / "rows.npy", "--runs-dir", runs_dir).status == 0
+
+
+def test_what_every_run_has_can_be_turned_off(
+    mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    spec = spec_file(TINY + "callbacks: [{TensorBoard: false}, {ModelCheckpoint: false}]\n")
+    assert mlpcli("train", spec, "--runs-dir", tmp_path / "runs").status == 0
+    run = find_run("tiny", tmp_path / "runs")
+    assert not (run / "tensorboard").exists()
+    assert not list((run / "checkpoints").glob("*.keras"))
+    assert mlpcli("check", run / "resolved.yaml").status == 0
+    wrong = spec_file(TINY + "callbacks: [{EarlyStopping: false}]\n")
+    assert "EarlyStopping cannot be turned off" in mlpcli("check", wrong).err

@@ -47,7 +47,7 @@ def make_callbacks(spec: Spec, run_dir: Path, plugins: Plugins = NONE) -> list[A
 
 
 def _make_callback(part: PartSpec, index: int, run_dir: Path, plugins: Plugins) -> Any:
-    if part.class_name in OURS:
+    if part.off or part.class_name in OURS:
         return None
     argument, default = FILES.get(part.class_name, ("", ""))
     if not argument:
@@ -79,6 +79,11 @@ class ModelCheckpoint(keras.callbacks.ModelCheckpoint):  # type: ignore[misc, na
         path = self._get_file_path(epoch, batch, logs)
         if self._should_save_model(epoch, batch, logs, path):
             write_with(Path(path), self.model.save_weights if self.save_weights_only else self.model.save)
+
+
+def keeps_models(spec: Spec) -> bool:
+    """Whether checkpoints/last.keras and best.keras are kept: the spec has no `ModelCheckpoint: false`."""
+    return not any(part.class_name == "ModelCheckpoint" and part.off for part in spec.callbacks)
 
 
 def keeps_best(spec: Spec) -> bool:

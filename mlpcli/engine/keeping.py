@@ -95,6 +95,7 @@ class KeepRun(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
     It must be the last of the callbacks: it takes what the others know.
 
     identity: what a checkpoint must agree with to be gone on from; see `resume`.
+    models: the last and the best model are kept for Keras to load.
     """
 
     def __init__(
@@ -106,10 +107,12 @@ class KeepRun(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
         on_epoch: Callable[[int, dict[str, float], float], None],
         identity: dict[str, Any],
         rhythm: Rhythm | None = None,
+        models: bool = True,
     ) -> None:
         super().__init__()
         self.run_dir, self.monitor, self.more_is_better = run_dir, monitor, more_is_better
         self.on_epoch, self.identity = on_epoch, identity
+        self.models = models
         self.others: Sequence[Any] = ()
         self.resumed: dict[str, Any] | None = None  # a checkpoint's state, to be put back
         self.history: list[dict[str, float]] = []
@@ -169,7 +172,7 @@ class KeepRun(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
 
     def write_models(self) -> None:
         """Write the models of the last whole epoch and of the best one, for Keras to load."""
-        if self.snapshot is None:
+        if self.snapshot is None or not self.models:
             return
         began = time.monotonic()
         with _Holding(self.model, list(self.snapshot.model.values())):

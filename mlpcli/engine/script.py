@@ -349,8 +349,10 @@ def _is_best(part: PartSpec) -> bool:
 def _callback(writer: _Writer, part: PartSpec) -> str:
     """A callback, or an empty text for one that only keeps files of a run folder."""
     arguments = dict(part.arguments)
-    if part.class_name == "BackupAndRestore" or (
-        part.class_name == "ModelCheckpoint" and not _is_best(part) and "filepath" not in arguments
+    if (
+        part.off
+        or part.class_name == "BackupAndRestore"
+        or (part.class_name == "ModelCheckpoint" and not _is_best(part) and "filepath" not in arguments)
     ):
         return ""
     if _is_best(part):

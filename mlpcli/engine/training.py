@@ -330,7 +330,7 @@ class _Session:
 
     def begin(self) -> None:
         """Write both specs and the record, before the first step."""
-        from mlpcli.engine.callbacks import best_monitor
+        from mlpcli.engine.callbacks import best_monitor, keeps_models
         from mlpcli.engine.keeping import KeepRun, state_rhythm
         from mlpcli.engine.plugins import copy_plugins
 
@@ -352,6 +352,7 @@ class _Session:
             on_epoch=self._on_epoch,
             identity=identity(resolved, self.dataset, self.loaded.catalog),
             rhythm=state_rhythm(spec.fit.checkpoint),
+            models=keeps_models(spec),
         )
         self.clock.lap("begin")
 

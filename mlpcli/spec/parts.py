@@ -102,6 +102,9 @@ VALUE_RULES: dict[str, dict[str, Rule]] = {
 }
 """Values that Keras takes without a word, or refuses only when it is too late (units: true, rate: 1.0)."""
 
+ALWAYS_THERE = ("ModelCheckpoint", "TensorBoard")
+"""Callbacks that every run has, and that a spec may turn off: `TensorBoard: false`."""
+
 FORBIDDEN_LAYERS = {
     "Input": "the input's shape comes from the data: leave the layer out",
     "InputLayer": "the input's shape comes from the data: leave the layer out",
@@ -251,6 +254,13 @@ def _check_arguments(
     if namespace == "layers" and class_name in FORBIDDEN_LAYERS:
         hint = FORBIDDEN_LAYERS[class_name]
         yield Problem("cannot stand in a spec", path=path, received=class_name, hint=hint)
+        return
+    if arguments is False and namespace == "callbacks":
+        if class_name not in ALWAYS_THERE:
+            hint = (
+                "remove the line: only " + " and ".join(ALWAYS_THERE) + " are there without being asked for"
+            )
+            yield Problem(f"{class_name} cannot be turned off", path=path, received=False, hint=hint)
         return
     if arguments is not None and not isinstance(arguments, dict):
         hint = f"write {{{class_name}: {{argument: value}}}}"

@@ -45,7 +45,10 @@ def resolve_spec(loaded: LoadedSpec, division: dict[str, Any], features: dict[st
     if spec.start_from is not None:
         document["start_from"] = spec.start_from.model_dump(exclude_none=True)
     document["fit"] = spec.fit.model_dump(exclude_none=True)
-    document["callbacks"] = [_flat({part.class_name: part.arguments}) for part in spec.callbacks]
+    document["callbacks"] = [
+        {part.class_name: False} if part.off else _flat({part.class_name: part.arguments})
+        for part in spec.callbacks
+    ]
     if catalog.plugins:  # the run's own copies
         document["plugins"] = [f"{PLUGINS_FOLDER}/{plugin.base_name}" for plugin in catalog.plugins]
     return dump(document)

@@ -95,6 +95,7 @@ class PartSpec(Section):
 
     class_name: str
     arguments: dict[str, Any] = {}
+    off: bool = False  # `TensorBoard: false`: what would be there without being asked for is left out
 
     @model_validator(mode="before")
     @classmethod
@@ -106,7 +107,8 @@ class PartSpec(Section):
             classes = {key: item for key, item in value.items() if key not in OWN_LAYER_KEYS}
             if len(classes) == 1:
                 ((name, arguments),) = classes.items()
-                return {"class_name": name, "arguments": arguments or {}, **own}
+                off = {"off": True} if arguments is False else {}
+                return {"class_name": name, "arguments": arguments or {}, **own, **off}
         return value
 
 
