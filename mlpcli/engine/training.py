@@ -126,6 +126,7 @@ class Extent:
 
     saved_model: bool = True
     figures: bool = True
+    baseline: bool = True  # held against what needs no network
     splits: tuple[str, ...] = ("train", "validation", "test")  # those that are measured in the end
     advice: bool = False  # rules of thumb are noted
     initial_epoch: int = 0  # epochs that the model has behind it
@@ -444,7 +445,7 @@ class _Session:
         """Write what needs no network beside the metrics, and say so where the network is not better."""
         from mlpcli.engine.baseline import compare, measure_baseline
 
-        if not self.extent.saved_model:  # a trial
+        if not self.extent.baseline:
             return None
         baseline = measure_baseline(self.dataset, seed=self.loaded.spec.seed)
         if baseline is None:

@@ -67,6 +67,7 @@ def _repeat(
     folder.mkdir(parents=True)
     extent = Extent(
         saved_model=False,
+        baseline=False,
         figures=False,
         splits=("train", "validation"),
         record={"kind": "promoted", "trial": trial.number, "hyperparameters": trial.values},

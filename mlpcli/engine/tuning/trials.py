@@ -59,6 +59,7 @@ class TrialRunner:
         folder.mkdir(parents=True)
         extent = Extent(
             saved_model=False,
+            baseline=False,
             figures=False,
             splits=("train", "validation"),
             state=self._state_of(trial),
