@@ -63,6 +63,9 @@ def spec_schema(*, columns: Sequence[str] = (), datasets: Sequence[str] = ()) ->
         for section in definitions.values():
             for key in set(COLUMN_KEYS) & set(section.get("properties", {})):
                 _narrow(section["properties"][key], columns)
+    if "FeatureSpec" in definitions:  # `city: categorical` is short for `city: {kind: categorical}`
+        kinds = {"enum": ["numeric", "categorical", "boolean", "date", "ignore"]}
+        definitions["FeatureSpec"] = {"anyOf": [definitions["FeatureSpec"], kinds]}
     required = [key for key in made["required"] if key != "name"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
