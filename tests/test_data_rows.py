@@ -242,3 +242,19 @@ def test_files_that_cannot_be_read_are_refused(
 def test_a_contract_survives_json() -> None:
     for contract in (FLOWERS, HOUSES, IMAGES, ONE_HOT):
         assert Contract.from_json(json.loads(json.dumps(contract.to_json()))) == contract
+
+
+@pytest.mark.parametrize("where", [b"1,\xce\xde0.5\n", b"1\xac0.5\n", b"\xb2,1\n", b"1,\xff\n1,2,3\n"])
+def test_bytes_that_are_no_text_are_refused_wherever_they_stand(where: bytes) -> None:
+    """Among numbers, and in place of a separator, where PyArrow itself would stumble over them."""
+    import io
+
+    from mlpcli.data.blocks import BlockReader
+    from mlpcli.data.cells import Dialect
+    from mlpcli.data.faults import Origin
+    from mlpcli.errors import DataError
+
+    content = b"a,b\n1,2\n" + where + b"3,4\n"
+    reader = BlockReader(io.BytesIO(content), Origin("rows.csv"), Dialect())
+    with pytest.raises(DataError, match=r"rows.csv: must be UTF-8 text, it holds byte 0x"):
+        list(reader.blocks(["a", "b"], text=(), numbers=["a", "b"]))

@@ -130,6 +130,7 @@ class BlockReader:
         """A block that holds cells which are no numbers, or rows with too many or too few cells."""
         import pyarrow as pa
 
+        self._refuse_encoding(content)  # here, since PyArrow hands rows over as text, and bytes as they are
         expected = len(self.header.names)
         ragged: list[tuple[int, int]] = []
 
@@ -140,7 +141,6 @@ class BlockReader:
         try:
             table = self._read(content, columns, {name: pa.string() for name in text}, skip)
         except pa.ArrowInvalid as error:
-            self._refuse_encoding(content)
             self.origin.refuse(f"cannot be read as a table ({first_line(error)})")
         found = [number - 1 for number, _ in ragged]  # PyArrow counts the rows of a block from 1
         all_rows = np.arange(table.num_rows + len(ragged))
