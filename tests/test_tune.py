@@ -157,7 +157,7 @@ def test_more_trials_continue_the_search(searched: Path, mlpcli: Callable[..., R
     assert _scores(after)[:3] == _scores(before)
     assert after.folder == before.folder
     assert document["winner"] == after.winner
-    assert set(document["metrics"]) == {"train", "validation", "test", "baseline"}
+    assert set(document["metrics"]) == {"train", "validation", "test"}
 
 
 def test_a_changed_space_is_refused_with_the_difference_or_taken_when_it_is_wider(
