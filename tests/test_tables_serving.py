@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -304,3 +305,33 @@ def test_classes_and_embeddings_are_served_with_label_and_probabilities(
     assert outputs["label"] == [row["predicted_city"] for row in wanted]
     chances = [[float(row[f"probability_{city}"]) for city in CITIES] for row in wanted]
     np.testing.assert_allclose(outputs["probabilities"], chances, atol=1e-5)
+
+
+def test_the_saved_model_is_verified_in_a_clean_process(rents: Path) -> None:
+    told = find_run("rents", rents / "runs").record["saved_model"]
+    assert told["verified"] == "in a clean process"
+    assert told["rows"] >= 300
+    assert told["difference"] < 1e-5
+
+
+def test_a_saved_model_that_gives_other_values_fails_the_run_and_loses_nothing(
+    rents: Path, mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlpcli.engine import preprocessing
+
+    exact = preprocessing._boolean
+    monkeypatch.setattr(preprocessing, "_boolean", lambda *arguments: 1 - exact(*arguments))
+    runs_dir = tmp_path / "runs"
+    result = mlpcli("train", rents / "rents.yaml", "--runs-dir", runs_dir, "--set", "fit.epochs=2")
+    assert result.status == 1
+    told = "the SavedModel, loaded in a clean process, is not what was trained: for rents.csv row 1 its value"
+    assert re.search(
+        re.escape(told) + r" is [\d.]+, the network gives [\d.]+; 3\d\d of 3\d\d rows differ", result.err
+    )
+    (run_dir,) = (runs_dir / "rents").iterdir()
+    record = json.loads((run_dir / "run.json").read_text())
+    assert record["status"] == "failed"
+    assert record["error"].startswith(told)
+    assert json.loads((run_dir / "metrics.json").read_text())["test"] == record["metrics"]["test"]
+    evaluated = json.loads(mlpcli("evaluate", run_dir, "--json").out)
+    assert evaluated["metrics"] == record["metrics"]["test"]

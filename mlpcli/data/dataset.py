@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from mlpcli.data.preprocessor import Preprocessor
+    from mlpcli.data.samples import Sample
 
 Array = NDArray[Any]
 Arrays = Array | dict[str, Array]
@@ -169,6 +170,7 @@ class Dataset:
     ]  # what the spec, or its defaults, asked for as test and validation; not the own test split
     features: dict[str, Any] | None = None  # of a table, each column's kind and treatment, for resolved.yaml
     left: dict[str, str] = field(default_factory=dict)  # columns left out, each with the reason
+    sample: Sample | None = None  # rows of a table as they stand in the file
 
     def splits(self) -> dict[str, Split]:
         """The splits there are, by name, in the order train, validation, test."""

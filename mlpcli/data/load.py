@@ -17,6 +17,7 @@ from mlpcli.data.made import fill_in
 from mlpcli.data.parts import Part, Source
 from mlpcli.data.preprocessor import Preprocessor, fit_preprocessor
 from mlpcli.data.rows import Rows, read_rows
+from mlpcli.data.samples import take_sample
 from mlpcli.data.scaling import learn_scaling, scale_target
 from mlpcli.data.screening import refuse, screen
 from mlpcli.data.sources import dialect_of, open_source, read_split
@@ -170,6 +171,10 @@ def _dataset(
 ) -> Dataset:
     made, preprocessor = _preprocess(source, splitter.finish())
     train = made["train"]
+    table = source.main.table
+    sample = None
+    if preprocessor is not None and table is not None:
+        sample = take_sample(preprocessor, table.columns, table.rows, source.label)
     outputs = splitter.outputs
     if spec.target_scaling is not None:
         outputs = tuple(
@@ -199,6 +204,7 @@ def _dataset(
         division,
         features=source.chosen.resolved() if source.chosen else None,
         left=source.chosen.left if source.chosen else {},
+        sample=sample,
     )
 
 

@@ -400,6 +400,39 @@ class _Session:
 
     def finish(self) -> Outcome:
         """Write the model, the SavedModel, the metrics of every split and the figures."""
+        with self._exported() as check:
+            self.watcher.stage("measuring every split")
+            metrics = self.measure()
+            self.record["metrics"] = metrics
+            self.clock.lap("metrics")
+            baseline = self._hold_against_baseline(metrics)
+            self.clock.lap("baseline")
+            self.draw()
+            if self.extent.figures:
+                self._picture()
+            self.clock.lap("figures")
+            check()
+        self.record["status"] = runs.COMPLETED
+        self.save_record()
+        run = Run(self.run_dir, self.record)
+        history = self.keeper.history
+        return Outcome(
+            run,
+            metrics,
+            len(history),
+            self.clock.total(),
+            self.monitor,
+            self.keeper.best,
+            self.keeper.best_epoch,
+            baseline,
+        )
+
+    @contextmanager
+    def _exported(self) -> Iterator[Callable[[], None]]:
+        """Write the model and the SavedModel; gives what holds the latter against the network in the end.
+
+        A clean process works at it meanwhile. Only a table's SavedModel is more than the network itself.
+        """
         from mlpcli.engine.export import export_saved_model
         from mlpcli.engine.preprocessing import with_raw_columns
         from mlpcli.engine.units import restore_outputs
@@ -417,29 +450,30 @@ class _Session:
                 self.model, self.loaded.spec, self.dataset.contract, self.run_dir / runs.SAVED_MODEL
             )
             self.clock.lap("saved_model")
-        self.watcher.stage("measuring every split")
-        metrics = self.measure()
-        self.clock.lap("metrics")
-        baseline = self._hold_against_baseline(metrics)
-        self.clock.lap("baseline")
-        self.draw()
-        if self.extent.figures:
-            self._picture()
-        self.clock.lap("figures")
-        self.record |= {"status": runs.COMPLETED, "metrics": metrics}
-        self.save_record()
-        run = Run(self.run_dir, self.record)
-        history = self.keeper.history
-        return Outcome(
-            run,
-            metrics,
-            len(history),
-            self.clock.total(),
-            self.monitor,
-            self.keeper.best,
-            self.keeper.best_epoch,
-            baseline,
-        )
+        sample, contract = self.dataset.sample, self.dataset.contract
+        if not self.extent.saved_model or sample is None:
+            yield lambda: None
+            return
+        from mlpcli.engine.verification import verifying
+
+        with verifying(self.run_dir / runs.SAVED_MODEL, contract, sample) as verification:
+
+            def check() -> None:
+                self.watcher.stage("checking the SavedModel")
+                outputs = self._predict(contract.take_inputs(sample.x))
+                self.record["saved_model"] = verification.finish(
+                    self.loaded.spec, contract, outputs
+                ).to_json()
+                self.clock.lap("verification")
+
+            yield check
+
+    def _predict(self, rows: Any) -> Any:
+        """What is handed out for rows as the network takes them."""
+        from mlpcli.engine import compiled
+        from mlpcli.engine.export import final_outputs
+
+        return final_outputs(self.loaded.spec, self.dataset.contract, compiled.predict(self.model, rows))
 
     def _hold_against_baseline(self, metrics: dict[str, dict[str, float]]) -> dict[str, Any] | None:
         """Write what needs no network beside the metrics, and say so where the network is not better."""
@@ -483,14 +517,9 @@ class _Session:
 
     def _picture(self) -> None:
         """Draw the model, and what it makes of the plane where there are two features."""
-        from mlpcli.engine import compiled
-        from mlpcli.engine.export import final_outputs
         from mlpcli.engine.pictures import picture_model
 
-        def predict(rows: Any) -> Any:
-            return final_outputs(self.loaded.spec, self.dataset.contract, compiled.predict(self.model, rows))
-
-        picture_model(self.model, self.dataset, predict, self.run_dir, title=self.loaded.spec.name)
+        picture_model(self.model, self.dataset, self._predict, self.run_dir, title=self.loaded.spec.name)
 
     def save_record(self) -> None:
         """Write `run.json` with what is known by now."""

@@ -1,0 +1,228 @@
+"""An exported SavedModel held against the network it was made of, on real rows, in a clean process."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+import numpy as np
+
+from mlpcli.data.dataset import Array, Contract, Output
+from mlpcli.data.samples import Sample
+from mlpcli.engine import clean_process
+from mlpcli.engine.models import output_loss
+from mlpcli.engine.objectives import gives_scores
+from mlpcli.errors import Problem, TrainingError
+from mlpcli.spec.schema import Spec
+
+SECONDS = 600.0
+"""Longer than this no answer is waited for."""
+
+TOLERANCE = 1e-3
+MIXED_TOLERANCE = 5e-2
+"""Differences that are let pass, as a share of what the values range over: float32 adds up in another order
+there, and half precision has three digits."""
+
+
+class SavedModelError(TrainingError):
+    """The exported SavedModel does not give what the network gives, or cannot be loaded."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A SavedModel that gives what the network gives: on how many rows, and how far off at most.
+
+    difference: the largest, as a share of what the values of an output range over.
+    """
+
+    rows: int
+    difference: float
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """As `run.json` has it."""
+        return {
+            "verified": "in a clean process",
+            "rows": self.rows,
+            "difference": float(f"{self.difference:.2g}"),
+            "seconds": round(self.seconds, 3),
+        }
+
+
+@dataclass
+class Verification:
+    """A clean process on its way; see `verifying`."""
+
+    process: subprocess.Popen[bytes]
+    answers: IO[bytes]
+    told: IO[bytes]
+    sample: Sample
+    began: float
+
+    def finish(self, spec: Spec, contract: Contract, outputs: Any) -> Verdict:
+        """Wait for what the SavedModel gives, and hold it against the network's outputs.
+
+        outputs: for the sample's x, as `final_outputs` hands them out.
+
+        Raises:
+            SavedModelError: they differ, or the SavedModel could not be loaded.
+        """
+        served = self._answer()
+        half = spec.fit.precision != "float32"
+        largest = 0.0
+        for each in contract.outputs:
+            values = np.asarray(outputs[each.name] if each.name else outputs, np.float32)
+            stem = f"{each.name}_" if each.name else ""
+            name, wanted = expected(each, values, spec)
+            found = served.get(stem + name, np.empty(0, np.float32))
+            limit = MIXED_TOLERANCE if half else TOLERANCE
+            largest = max(largest, compare(stem + name, wanted, found, limit, self.sample))
+            if f"{stem}label" in served:
+                compare_labels(each, wanted, served[f"{stem}label"], limit, self.sample)
+        return Verdict(len(self.sample), largest, time.monotonic() - self.began)
+
+    def _answer(self) -> dict[str, Array]:
+        try:
+            status = self.process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            refuse(f"it gave no answer in {SECONDS:g} seconds")
+        if status != 0:
+            self.told.seek(0)
+            lines = self.told.read().decode("utf-8", "replace").strip().splitlines() or [f"status {status}"]
+            refuse(f"the process ended with {lines[-1]}")
+        self.answers.seek(0)
+        document = json.load(self.answers)
+        if "error" in document:
+            refuse(f"it cannot be run there: {document['error'].splitlines()[0]}")
+        return {
+            name: np.array(each["values"]).reshape(each["shape"])
+            for name, each in document["outputs"].items()
+        }
+
+
+@contextlib.contextmanager
+def verifying(saved_model: Path, contract: Contract, sample: Sample) -> Iterator[Verification]:
+    """Start a clean process that loads a SavedModel and runs a sample's raw rows through it.
+
+    It goes on by itself while the context is open, and is ended with it.
+    """
+    began = time.monotonic()
+    with (
+        tempfile.TemporaryFile() as job,
+        tempfile.TemporaryFile() as answers,
+        tempfile.TemporaryFile() as told,
+    ):
+        job.write(json.dumps(describe_job(saved_model, contract, sample)).encode())
+        job.seek(0)
+        environment = os.environ | {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", clean_process.__file__],
+            stdin=job,
+            stdout=answers,
+            stderr=told,
+            env=environment,
+        )
+        try:
+            yield Verification(process, answers, told, sample, began)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+
+def describe_job(saved_model: Path, contract: Contract, sample: Sample) -> dict[str, Any]:
+    """What `clean_process` is told."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    assert contract.preprocessor is not None
+    document = saved_model_pb2.SavedModel.FromString((saved_model / "saved_model.pb").read_bytes())
+    signature = document.meta_graphs[0].signature_def["serving_default"]
+    inputs: list[dict[str, Any]] = []
+    for column, name in contract.preprocessor.served.items():
+        cells = sample.columns[column]
+        kind = "texts" if isinstance(cells, list) else "numbers"
+        values = cells if isinstance(cells, list) else [float(cell) for cell in cells]
+        inputs.append({"tensor": signature.inputs[name].name, kind: values})
+    return {
+        "library": str(find_library()),
+        "saved_model": str(saved_model.resolve()),
+        "inputs": inputs,
+        "outputs": {name: tensor.name for name, tensor in signature.outputs.items()},
+    }
+
+
+def find_library() -> Path:
+    """TensorFlow's C library, which lies in its package."""
+    import tensorflow as tf
+
+    folder = Path(tf.__file__).parent
+    return next(folder.glob("libtensorflow_cc*"))
+
+
+def expected(output: Output, values: Array, spec: Spec) -> tuple[str, Array]:
+    """The name under which a SavedModel serves an output's numbers, and the numbers, (rows, ...)."""
+    if output.classes is None:
+        return "value", values.reshape(len(values), -1)
+    if output.kind == "labels" or values.shape[-1] > 1:
+        return "probabilities", values
+    if gives_scores(output_loss(spec, output.name)):
+        return "score", values
+    return "probabilities", np.concatenate([1 - values, values], axis=1)
+
+
+def compare(name: str, wanted: Array, found: Array, limit: float, sample: Sample) -> float:
+    """How far apart two answers are at most, as a share of what the wanted values range over.
+
+    Raises:
+        SavedModelError: further than `limit`, or they have other shapes.
+    """
+    if wanted.shape != found.shape:
+        refuse(f"{name} has the shape {found.shape} there, {wanted.shape} here")
+    wide = wanted.astype(np.float64)
+    known = wide[np.isfinite(wide)]
+    span = 1.0 if name.endswith("probabilities") else float(np.ptp(known)) if len(known) else 0.0
+    noise = 1e-5 * float(np.abs(known).max(initial=0.0))  # of values far from zero that hardly differ
+    apart = np.where(np.isnan(wide) & np.isnan(found), 0.0, np.abs(wide - found))
+    wrong = ~(apart <= limit * span + noise)
+    if wrong.any():
+        place = tuple(int(index) for index in np.argwhere(wrong)[0])
+        rows = int(wrong.reshape(len(wrong), -1).any(axis=1).sum())
+        where = f"{sample.label} row {int(sample.positions[place[0]]) + 1}"
+        told = f"for {where} its {name} is {found[place]:.6g}, the network gives {wanted[place]:.6g}"
+        refuse(f"{told}; {rows} of {len(sample)} rows differ")
+    return float(apart.max(initial=0.0) / span) if span > 0 else 0.0
+
+
+def compare_labels(output: Output, wanted: Array, labels: Array, limit: float, sample: Sample) -> None:
+    """Hold the names of classes against the numbers they come from, where these are clear.
+
+    Raises:
+        SavedModelError: a name is another class's.
+    """
+    classes = np.array(output.classes)
+    if wanted.shape[1] == 1:
+        clear, index = np.abs(wanted[:, 0]) > limit, (wanted[:, 0] > 0).astype(int)
+    else:
+        ordered = np.sort(wanted, axis=1)
+        clear, index = ordered[:, -1] - ordered[:, -2] > 2 * limit, wanted.argmax(axis=1)
+    wrong = np.flatnonzero(clear & (labels != classes[index]))
+    if len(wrong):
+        row = int(wrong[0])
+        where = f"{sample.label} row {int(sample.positions[row]) + 1}"
+        refuse(f"for {where} its label is {str(labels[row])!r}, the network's {str(classes[index[row]])!r}")
+
+
+def refuse(reason: str) -> NoReturn:
+    """Raise a SavedModelError."""
+    rule = f"the SavedModel, loaded in a clean process, is not what was trained: {reason}"
+    hint = "do not serve it; the rest of the run is whole, evaluate and predict take its folder"
+    raise SavedModelError(Problem(rule, hint=hint))
