@@ -58,7 +58,7 @@ run, data, output, batch = sys.argv[1:]
 record = json.load(open(run + "/run.json"))
 contract = record["data"]["contract"]
 (scale,), (offset,) = contract["outputs"][0]["scale"], contract["outputs"][0]["offset"]
-model = keras.models.load_model(run + "/checkpoints/last.keras")
+model = keras.models.load_model(run + "/checkpoints/last.keras", compile=False)
 started = time.perf_counter() - began
 frame = pd.read_csv(data)
 parts = []
