@@ -208,8 +208,8 @@ def run_jax(task: Task, x: np.ndarray, y: np.ndarray) -> Iterator[float]:
     weights = [
         (jnp.asarray(random.normal(size=p) * p[0] ** -0.5, jnp.float32), jnp.zeros(p[1])) for p in pairs
     ]
-    zeros = jax.tree.map(jnp.zeros_like, weights)
-    state = (weights, zeros, zeros, jnp.zeros(()))
+    zeros, more_zeros = (jax.tree.map(jnp.zeros_like, weights) for _ in range(2))  # each may be donated once
+    state = (weights, zeros, more_zeros, jnp.zeros(()))
     steps = len(x) // task.batch
     rows, targets = jnp.asarray(x), jnp.asarray(y)
 

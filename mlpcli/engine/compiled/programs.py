@@ -140,22 +140,30 @@ def any_rows(structure: Any) -> list[tf.TensorSpec]:
 def _epoch_function(
     model: keras.Model, run: Step, shape: Any, batch_size: int, carried: Logs | None, gather: bool
 ) -> Any:
-    def batch(leaves: list[tf.Tensor], order: tf.Tensor, step: tf.Tensor) -> Any:
-        first = step * batch_size
-        if gather:
-            rows = tf.slice(order, [first], [batch_size])
-            taken = [tf.gather(leaf, rows) for leaf in leaves]
-        else:
-            taken = [_rows(leaf, first, batch_size) for leaf in leaves]
-        return keras.tree.pack_sequence_as(shape, [_of_any_length(part) for part in taken])
+    def take(leaves: list[tf.Tensor], order: tf.Tensor, step: tf.Tensor) -> list[tf.Tensor]:
+        first = step * batch_size  # past the end, XLA takes the last rows there are
+        if not gather:
+            return [_rows(leaf, first, batch_size) for leaf in leaves]
+        rows = tf.slice(order, [first], [batch_size])
+        return [tf.gather(leaf, rows) for leaf in leaves]
+
+    def take_first(leaves: list[tf.Tensor], order: tf.Tensor, step: tf.Tensor) -> list[tf.Tensor]:
+        # Out of a loop, XLA would compile a slice anew for each place that it begins at.
+        rows = step * batch_size + tf.range(batch_size)
+        return [tf.gather(leaf, tf.gather(order, rows) if gather else rows) for leaf in leaves]
 
     def epoch(leaves: list[tf.Tensor], order: tf.Tensor, start: tf.Tensor, stop: tf.Tensor) -> Logs:
-        def body(step: tf.Tensor, logs: Logs) -> tuple[tf.Tensor, Logs]:
-            new = run(batch(leaves, order, step))
-            return step + 1, ({} if carried is None else new)
+        def body(
+            step: tf.Tensor, taken: list[tf.Tensor], logs: Logs
+        ) -> tuple[tf.Tensor, list[tf.Tensor], Logs]:
+            # The next batch waits for nothing that this step computes: a core that is idle fetches it.
+            coming = take(leaves, order, step + 1)
+            new = run(keras.tree.pack_sequence_as(shape, [_of_any_length(part) for part in taken]))
+            return step + 1, coming, ({} if carried is None else new)
 
         zeros = {} if carried is None else {k: tf.zeros(s.shape, s.dtype) for k, s in carried.items()}
-        _, logs = tf.while_loop(lambda step, _: step < stop, body, (start, zeros))
+        begin = (start, take_first(leaves, order, start), zeros)
+        _, _, logs = tf.while_loop(lambda step, taken, logs: step < stop, body, begin)
         result: Logs = model.get_metrics_result() if carried is None else logs
         return result
 
