@@ -15,7 +15,7 @@ from tests.test_bad_specs import headlines
 IRIS = "dataset: {name: iris}\n"
 SPARSE = "loss: sparse_categorical_crossentropy\n"
 SOFTMAX = "layers:\n  - Dense: {units: 3, activation: softmax}\n"
-TABLE = "a,kind\n" + "".join(f"{number},{'yx'[number % 2]}\n" for number in range(1, 13))
+TABLE = "a,kind,half\n" + "".join(f"{n},{'yx'[n % 2]},{n - 0.75}\n" for n in range(1, 13))
 
 WRONG: dict[str, tuple[str, list[str]]] = {
     "too few units": (
@@ -63,7 +63,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "image without Flatten": (
         "dataset: {name: digits}\nlayers:\n  - Dense: {units: 10, activation: softmax}\n" + SPARSE,
         [
-            "spec.yaml:3:5 layers[0]: the output of a row must be a list of numbers, not of shape (8, 10); put Flatten before the first Dense",
+            "spec.yaml:3:5 layers[0]: reads rows of shape (8, 8), so that the output of a row must be a list of numbers, not of shape (8, 10); put Flatten before this Dense",
         ],
     ),
     "shapes that do not meet": (
@@ -97,7 +97,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "monitor": (
         IRIS + SOFTMAX + SPARSE + "callbacks:\n  - EarlyStopping: {monitor: val_acc}\nmetrics: [accuracy]\n",
         [
-            "spec.yaml:6:30 callbacks[0].EarlyStopping.monitor: no metric has this name, received 'val_acc'; did you mean 'val_accuracy'?",
+            "spec.yaml:6:30 callbacks[0].EarlyStopping.monitor: no metric has this name, received 'val_acc'; did you mean 'val_accuracy'? there are loss, accuracy, val_loss, val_accuracy",
         ],
     ),
     "monitor without validation": (
@@ -124,19 +124,40 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "a loss that needs what is not there": (
         IRIS + SOFTMAX + "loss: ctc\n",
         [
-            "spec.yaml:3:20 layers[0].Dense.units: the output must have 1 unit for this loss, received 3; one sigmoid unit, or sparse_categorical_crossentropy with a softmax unit for each class",
+            "spec.yaml:4:7 loss: this loss cannot be computed from this output and target: Targets `y_true` are expected to be a tensor of shape `(batch_size, max_length)` in integer format. Received: y_true.shape=(8,), received 'ctc'",
         ],
     ),
     "labels for a loss of numbers": (
         "dataset: {path: t.csv, target: kind}\nlayers:\n  - Dense: {units: 1}\nloss: mse\n",
         [
-            "t.csv row 1 (line 2), column 'kind': must be a number, received 'x'; no cell of this column is a number; for classes use a loss such as sparse_categorical_crossentropy",
+            "spec.yaml:4:7 loss: is for numbers, column 'kind' of t.csv holds texts such as 'x'; for classes use a loss such as sparse_categorical_crossentropy",
         ],
     ),
     "missing column": (
         "dataset: {path: t.csv, target: knd}\nlayers:\n  - Dense: {units: 1}\nloss: mse\n",
         [
             "spec.yaml:1:32 dataset.target: must be a column of t.csv, received 'knd'; did you mean 'kind'?",
+        ],
+    ),
+    "fractions for a loss of classes": (
+        "dataset: {path: t.csv, target: half}\nlayers:\n  - Dense: {units: 1, activation: sigmoid}\nloss: binary_crossentropy\n",
+        [
+            "spec.yaml:4:7 loss: is for classes, column 'half' of t.csv holds numbers such as '0.25'; for numbers use a loss such as mse",
+        ],
+    ),
+    "numbers for a loss of labels": (
+        "dataset: {path: t.csv, target: [a, half]}\nlayers:\n  - Dense: {units: 2, activation: sigmoid}\nloss: binary_crossentropy\n",
+        [
+            "spec.yaml:4:7 loss: is for classes, column 'a' of t.csv holds rows such as [2.0, 1.25]; for numbers use a loss such as mse",
+        ],
+    ),
+    "a schedule that is lowered": (
+        IRIS
+        + SOFTMAX
+        + SPARSE
+        + "optimizer: {SGD: {learning_rate: {Warmup: {steps: 5, to: 0.1}}}}\ncallbacks: [ReduceLROnPlateau]\n",
+        [
+            "spec.yaml:6:13 callbacks[0].ReduceLROnPlateau: cannot lower a learning rate that a schedule sets, received 'ReduceLROnPlateau'; write a number as the learning rate, or remove this callback",
         ],
     ),
     "own test split": (
@@ -161,13 +182,13 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "metric that cannot": (
         IRIS + SOFTMAX + SPARSE + "metrics: [{IoU: {num_classes: 3, target_class_ids: [0]}}]\n",
         [
-            "spec.yaml:5:10 metrics: these metrics cannot be computed from this output and target: Incompatible shapes: [8] vs. [24]",
+            "spec.yaml:5:11 metrics[0]: this metric cannot be computed from this output and target: Incompatible shapes: [8] vs. [24], received 'IoU'",
         ],
     ),
     "metric of several numbers": (
         "dataset: {path: onehot.npz}\n" + SOFTMAX + "loss: categorical_crossentropy\nmetrics: [F1Score]\n",
         [
-            "spec.yaml:5:10 metrics: must be one number an epoch, not one for each class, received 'f1_score'; give it average: macro, or leave it out: evaluate shows each class by itself",
+            "spec.yaml:5:11 metrics[0]: must be one number an epoch, not one for each class, received 'f1_score'; give it average: macro, or leave it out: evaluate shows each class by itself",
         ],
     ),
     "callback refused": (

@@ -5,6 +5,7 @@ Every case goes through the command line: exit status 2, nothing on stdout, no r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,18 @@ GOOD = DATA + LAYERS + LOSS
 
 # name: (spec, expected lines without carets; SPEC stands for the file)
 WRONG: dict[str, tuple[str, list[str]]] = {
+    "mode": (
+        GOOD + "callbacks: [EarlyStopping: {mode: mx}]\n",
+        [
+            "SPEC:4:35 callbacks[0].EarlyStopping.mode: must be auto, min or max, received 'mx'",
+        ],
+    ),
+    "too much smoothing": (
+        DATA + LAYERS + "loss: {CategoricalCrossentropy: {label_smoothing: 2}}\n",
+        [
+            "SPEC:3:51 loss.CategoricalCrossentropy.label_smoothing: must be a number from 0 up to but not including 1, received 2",
+        ],
+    ),
     "empty": (
         "",
         [
@@ -391,8 +404,9 @@ WRONG_BYTES = {
 
 def headlines(text: str) -> list[str]:
     """The lines of an error that are neither source, caret, nor the closing count."""
+    excerpt = re.compile(r" *[0-9]* \| | +\^| {5}")
     lines = text.splitlines()
-    return [line for line in lines if not line.startswith("     ") and not line.endswith("problems found")]
+    return [line for line in lines if not excerpt.match(line) and not line.endswith("problems found")]
 
 
 def _assert_refused(result: Result, spec: Path, expected: list[str]) -> None:

@@ -194,8 +194,8 @@ def test_faults_of_features_and_target_come_together_in_the_order_of_the_rows(tm
 def test_a_text_target_under_a_loss_for_numbers_is_told_which_losses_take_it(tmp_path: Path) -> None:
     write(tmp_path / "pets.csv", HEADER + "1,2,cat\n3,4,dog\n")
     assert str(refusal(tmp_path, "pets.csv")) == (
-        "pets.csv row 1 (line 2), column 'y': must be a number, received 'cat'; no cell of this column "
-        "is a number; for classes use a loss such as sparse_categorical_crossentropy"
+        "loss: is for numbers, column 'y' of pets.csv holds texts such as 'cat'; "
+        "for classes use a loss such as sparse_categorical_crossentropy"
     )
 
 

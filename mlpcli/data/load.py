@@ -40,6 +40,7 @@ class Request:
     inputs: the spec's named inputs.
     scales_inputs: whether the network does, so that a table's numbers are passed as they are.
     class_weight: of the spec's `fit`.
+    guessed: outputs without a loss, whose `wanted` is what their activation is mostly used for.
     """
 
     wanted: Mapping[str, Wanted | None]
@@ -47,6 +48,7 @@ class Request:
     inputs: Mapping[str, InputSpec] | None = None
     scales_inputs: bool = True
     class_weight: ClassWeights = None
+    guessed: frozenset[str] = frozenset()
 
 
 def load_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path) -> Dataset:
@@ -80,7 +82,11 @@ def _code(source: Source, spec: DatasetSpec, request: Request) -> dict[str, tupl
     """Each output's y over the main rows, and the output it sets, by name."""
     return {
         name: code_target(
-            source.of(name), wanted=request.wanted.get(name), name=name, separator=spec.label_separator
+            source.of(name),
+            wanted=request.wanted.get(name),
+            name=name,
+            separator=spec.label_separator,
+            guessed=name in request.guessed,
         )
         for name in source.outputs
     }

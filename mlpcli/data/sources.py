@@ -24,12 +24,13 @@ from mlpcli.data.tables import (
     cell_fault,
     cells,
     labels,
+    numbers,
     numeric_matrix,
     open_tables,
     raise_faults,
     read_table,
 )
-from mlpcli.errors import ABSENT, KeyPath, Problem, SpecError, listing, nearest
+from mlpcli.errors import ABSENT, DataError, KeyPath, Problem, SpecError, listing, nearest, show_value
 from mlpcli.spec.features import FeatureSpec
 from mlpcli.spec.schema import DatasetSpec
 
@@ -388,7 +389,23 @@ def _first_part(file: TableFile, columns: Columns, spec: DatasetSpec, scaling: s
     table = read_table(file, columns.all, text=[*columns.text, *spelled])
     raw = {name: table.columns[name] for name in columns.features}
     chosen = choose_features(raw, wanted, dialect=file.dialect, scaling=scaling)
-    return _part(table, columns, chosen), chosen
+    try:
+        return _part(table, columns, chosen), chosen
+    except DataError:
+        _refuse_text_targets(table, columns, file.origin.label)
+        raise
+
+
+def _refuse_text_targets(table: Table, columns: Columns, label: str) -> None:
+    """Raise where a loss for numbers was given a target without a single number: the loss is the mistake."""
+    for output, names in columns.targets.items():
+        for name in () if columns.labels[output] or table.rows < 2 else names:
+            if not numbers(table.columns[name], table.dialect).text:
+                continue
+            value = next(cell for cell in table.columns[name].to_pylist() if cell is not None)
+            rule = f"is for numbers, column {name!r} of {label} holds texts such as {show_value(value)}"
+            hint = "for classes use a loss such as sparse_categorical_crossentropy"
+            raise SpecError(Problem(rule, path=("loss", output) if output else ("loss",), hint=hint))
 
 
 def table_part(file: TableFile, columns: Columns, chosen: Features | None) -> Part:

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,14 +15,20 @@ from mlpcli.data.dataset import Array, Output, Wanted
 from mlpcli.data.faults import SHOWN, Fault
 from mlpcli.data.parts import Labels, Part, Source
 from mlpcli.data.tables import raise_faults
-from mlpcli.errors import ABSENT, DataError, Problem, SpecError, listing
+from mlpcli.errors import ABSENT, DataError, KeyPath, Problem, SpecError, listing, show_value
 
+Loose = Literal["numbers", "fractions"]
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _BOOLEANS = {"true": "true", "false": "false"}
 
 
 def code_target(
-    source: Source, *, wanted: Wanted | None, name: str = "", separator: str | None = None
+    source: Source,
+    *,
+    wanted: Wanted | None,
+    name: str = "",
+    separator: str | None = None,
+    guessed: bool = False,
 ) -> tuple[Array, Output]:
     """The main part's y, and the output that it sets.
 
@@ -31,6 +37,7 @@ def code_target(
         wanted: what the loss takes; None to decide from the target: text and booleans are classes.
         name: of the output, empty where there is only one.
         separator: what stands between the labels of one cell, None for a label a cell.
+        guessed: `wanted` is what the output's activation is mostly used for; numbers may stay numbers.
 
     Raises:
         DataError: labels that are missing or fractional, or all the same.
@@ -39,6 +46,7 @@ def code_target(
     target = source.main.target
     assert target is not None
     columns = source.target
+    path: KeyPath = ("loss", name) if name else ("loss",)
     if source.classes is not None:
         assert not isinstance(target, Labels)
         if wanted == "numbers":
@@ -47,28 +55,38 @@ def code_target(
     if isinstance(target, Labels):
         if separator is not None:
             return _learn_separated(source.main, target, Output(columns, "labels", (), name, separator))
-        y, classes = _learn_labels(source.main, target, numbers_too=wanted is None)
+        loose: Loose | None = "numbers" if wanted is None else "fractions" if guessed else None
+        y, classes = _learn_labels(source.main, target, loose, path)
         return y, Output(columns, "numbers" if classes is None else "classes", classes, name)
+    if guessed and (target.ndim == 1 or not _is_of_labels(target)):
+        return target, Output(columns, name=name)
     if wanted in ("classes", "labels") and target.ndim == 1:
         rule = f"is for classes, the target of {source.label} is a number"
-        raise SpecError(Problem(rule, path=("loss",), hint="use mse"))
+        raise SpecError(Problem(rule, path=path, hint="use mse"))
     if wanted != "numbers" and target.ndim == 2:
-        return _columns_of_labels(source, target, wanted, Output(columns, name=name))
+        return _columns_of_labels(source, target, wanted, Output(columns, name=name), path)
     return target, Output(columns, name=name)
 
 
-def _learn_labels(part: Part, target: Labels, *, numbers_too: bool) -> tuple[Array, tuple[str, ...] | None]:
-    """Class indices and the classes, or with `numbers_too` numbers and None where every label is one."""
+def _learn_labels(
+    part: Part, target: Labels, loose: Loose | None, path: KeyPath
+) -> tuple[Array, tuple[str, ...] | None]:
+    """Class indices and the classes, or numbers and None where labels may be that.
+
+    loose: whether labels that are all numbers stay numbers: always, where some are fractions, or never.
+    path: of the loss, whose mistake it is where most rows hold fractions.
+    """
     _refuse_missing(part, target)
     keys = label_keys(target.values)
-    if keys is None or (numbers_too and all(_number(value) is not None for value in target.values)):
+    numeric = keys is None or all(_number(value) is not None for value in target.values)
+    if numeric and (loose == "numbers" or (loose == "fractions" and keys is None)):
         values = np.array([_number(value) for value in target.values], dtype=np.float64)
-        if numbers_too:
-            return values.astype(np.float32)[target.codes], None
-        _refuse_fractions(part, target, values)
+        return values.astype(np.float32)[target.codes], None
+    if keys is None:
+        _refuse_fractions(part, target, path)
     assert keys is not None
-    numeric = all(_INTEGER.fullmatch(key) for key in keys)
-    classes = tuple(sorted(set(keys), key=int if numeric else None))
+    whole = all(_INTEGER.fullmatch(key) for key in keys)
+    classes = tuple(sorted(set(keys), key=int if whole else None))
     if len(classes) == 1:
         where = f"{part.origin.label}, {part.what}"
         hint = "a classifier needs rows of each class"
@@ -163,8 +181,15 @@ def _refuse_missing(part: Part, target: Labels) -> None:
     _refuse_codes(part, target, missing, "must be a label", hint)
 
 
-def _refuse_fractions(part: Part, target: Labels, values: Array) -> None:
+def _refuse_fractions(part: Part, target: Labels, path: KeyPath) -> None:
+    """Raise for labels that are fractions: a few are mistakes of the data, most of them one of the loss."""
+    values = np.array([_number(value) for value in target.values], dtype=np.float64)
     fractional = {int(code) for code in np.flatnonzero(values != np.floor(values))}
+    if 2 * np.isin(target.codes, list(fractional)).sum() > len(target.codes):
+        first = next(code for code in target.codes.tolist() if code in fractional)
+        told = show_value(_plain(target.values[first]))
+        rule = f"is for classes, {part.what} of {part.origin.label} holds numbers such as {told}"
+        raise SpecError(Problem(rule, path=path, hint="for numbers use a loss such as mse"))
     hint = "for numbers use a loss such as mse"
     _refuse_codes(part, target, fractional, "must be a whole number or a text to be a class", hint)
 
@@ -186,7 +211,7 @@ def _plain(value: Any) -> Any:
 
 
 def _columns_of_labels(
-    source: Source, target: Array, wanted: Wanted | None, output: Output
+    source: Source, target: Array, wanted: Wanted | None, output: Output, path: KeyPath
 ) -> tuple[Array, Output]:
     """Rows with a single 1 are one-hot classes; other rows of 0s and 1s are several labels at once."""
     names = source.target if source.kind == "table" else tuple(map(str, range(target.shape[1])))
@@ -197,19 +222,30 @@ def _columns_of_labels(
         # Keras's losses take several labels at once as probabilities, and its hinge losses -1 and 1 too.
         outside = np.flatnonzero(((target < 0) & (target != -1) | (target > 1)).any(axis=1))
         hint = "for numbers use a loss such as mse"
+        if 2 * len(outside) > len(target):
+            told = show_value([round(float(value), 4) for value in target[outside[0]]])
+            what = (
+                f"is for classes, {source.main.what} of {source.main.origin.label} holds rows such as {told}"
+            )
+            raise SpecError(Problem(what, path=path, hint=hint))
         rule = "must be from 0 to 1 in every column of a target of classes"
         faults = [
             Fault(int(row), source.main.what, rule, target[row].tolist(), hint) for row in outside[:SHOWN]
         ]
         raise_faults(source.main.origin, faults, len(outside))
-    if bool(((target == 0) | (target == 1)).all()):
+    if _is_of_labels(target):
         return target, replace(output, kind="labels", classes=names)
     return target, output
 
 
+def _is_of_labels(target: Array) -> bool:
+    """Whether every number of a target is 0 or 1."""
+    return bool(((target == 0) | (target == 1)).all())
+
+
 def is_one_hot(target: Array) -> bool:
     """Whether every row of (rows, classes) numbers is a single 1 among 0s."""
-    return bool(((target == 0) | (target == 1)).all() and (target.sum(axis=1) == 1).all())
+    return bool(_is_of_labels(target) and (target.sum(axis=1) == 1).all())
 
 
 def encode(part: Part, output: Output, *, split: str = "") -> Array:

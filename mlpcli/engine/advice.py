@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mlpcli.data.dataset import Array, Contract, Dataset
+from mlpcli.engine.callbacks import more_is_better
 from mlpcli.errors import KeyPath, Place, printable, show_path
 from mlpcli.spec.schema import LayerSpec, PartSpec, Spec
 from mlpcli.start import import_keras
@@ -216,6 +217,7 @@ def _patience(spec: Spec) -> Iterator[Advice]:
     """Early stopping that never comes, or that keeps a model past its best."""
     for index, part in enumerate(spec.callbacks):
         path: KeyPath = ("callbacks", index, part.class_name)
+        yield from _mode(part, path)
         patience = part.arguments.get("patience", DEFAULT_PATIENCE.get(part.class_name))
         if isinstance(patience, int) and patience >= spec.fit.epochs:
             yield Advice(
@@ -225,12 +227,35 @@ def _patience(spec: Spec) -> Iterator[Advice]:
                 (*path, "patience") if "patience" in part.arguments else path,
             )
         elif part.class_name == "EarlyStopping" and not part.arguments.get("restore_best_weights"):
+            past = max(1, patience) if isinstance(patience, int) else 1
             yield Advice(
                 "EarlyStopping leaves the model as it was when it stopped",
                 "add restore_best_weights: true",
-                f"by then it is {patience} epochs past its best",
+                f"by then it is {epochs(past)} past its best",
                 path,
             )
+
+
+def epochs(count: int) -> str:
+    """`1 epoch`, `3 epochs`."""
+    return "1 epoch" if count == 1 else f"{count} epochs"
+
+
+def _mode(part: PartSpec, path: KeyPath) -> Iterator[Advice]:
+    """A callback that takes the worst value of a metric for its best."""
+    monitor, mode = part.arguments.get("monitor"), part.arguments.get("mode", "auto")
+    if not isinstance(monitor, str) or mode == "auto":
+        return
+    if not (monitor.endswith("loss") or more_is_better(monitor)):
+        return  # which way a metric is better is not told by its name
+    usual = "max" if more_is_better(monitor) else "min"
+    if mode != usual:
+        yield Advice(
+            f"{part.class_name} takes {'less' if mode == 'min' else 'more'} of {monitor} for better",
+            f"write mode: {usual}, or leave it out",
+            "as it stands it waits for, or keeps, the worst epoch",
+            (*path, "mode"),
+        )
 
 
 DEFAULT_PATIENCE = {"EarlyStopping": 0, "ReduceLROnPlateau": 10}

@@ -50,7 +50,8 @@ def data_request(spec: Spec, catalog: Catalog = KERAS) -> Request:
         for name, loss in losses.items()
     }
     symmetric = frozenset(name for name, layer in layers.items() if activation_of(layer) in SYMMETRIC)
-    return Request(wanted, symmetric, spec.inputs, scales_inputs(spec), spec.fit.class_weight)
+    guessed = frozenset(name for name, loss in losses.items() if loss is None)
+    return Request(wanted, symmetric, spec.inputs, scales_inputs(spec), spec.fit.class_weight, guessed)
 
 
 SCALERS = ("Normalization", "BatchNormalization", "Rescaling")
@@ -114,7 +115,13 @@ def complete_spec(spec: Spec, contract: Contract) -> tuple[Spec, list[str]]:
     if spec.loss is not None and spec.metrics is not None:
         return spec, []
     layers = output_layers(spec)
-    chosen = {each.name: _objective(each, layers.get(each.name)) for each in contract.outputs}
+    given = {
+        each.name: spec.loss.get(each.name) if isinstance(spec.loss, dict) else spec.loss
+        for each in contract.outputs
+    }
+    chosen = {
+        each.name: _objective(each, layers.get(each.name), given[each.name]) for each in contract.outputs
+    }
     notes = []
     update: dict[str, Any] = {}
     if spec.loss is None:
@@ -158,8 +165,11 @@ def target_text(output: Output) -> str:
     return words[output.kind]
 
 
-def _objective(output: Output, layer: LayerSpec | None) -> Objective:
-    """Cross-entropy for classes and labels, from logits where the output has no activation; else MSE."""
+def _objective(output: Output, layer: LayerSpec | None, given: PartSpec | None) -> Objective:
+    """Cross-entropy for classes and labels, from logits where the output has no activation; else MSE.
+
+    given: the loss, where the spec has one, so that only the metrics are to be chosen.
+    """
     activation = activation_of(layer)
     if output.kind == "numbers":
         return Objective(_part("mse"), [_part("RootMeanSquaredError"), _part("mae")])
@@ -170,8 +180,14 @@ def _objective(output: Output, layer: LayerSpec | None) -> Objective:
     class_name = "BinaryCrossentropy" if binary else "CategoricalCrossentropy"
     if output.kind == "classes" and not binary:
         class_name = "SparseCategoricalCrossentropy"
+    logits = activation == "linear"
     metrics = [_part("binary_accuracy" if output.kind == "labels" else "accuracy")]
-    if activation == "linear":
+    if given is not None:
+        logits = gives_scores(given) or bool(given.arguments.get("from_logits"))
+    if binary and logits:  # Keras's own take what is above one half for a yes, these have 0 there
+        arguments = {"name": metrics[0].class_name, "threshold": 0.0}
+        metrics = [PartSpec(class_name="BinaryAccuracy", arguments=arguments)]
+    if logits:
         return Objective(PartSpec(class_name=class_name, arguments={"from_logits": True}), metrics)
     short = {
         "BinaryCrossentropy": "binary_crossentropy",

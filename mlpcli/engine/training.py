@@ -251,12 +251,13 @@ def build_checked(loaded: LoadedSpec, dataset: Dataset) -> Any:
     from mlpcli.engine.plugins import import_plugins
 
     completed, _ = complete(loaded, dataset)
-    model = build_model(completed.spec, dataset, import_plugins(loaded.catalog))
+    plugins = import_plugins(loaded.catalog)
+    model = build_model(completed.spec, dataset, plugins)
     if completed.spec.start_from is not None:
         from mlpcli.engine.reuse import reuse_layers
 
         reuse_layers(model, completed.spec.start_from)
-    check_model(model, completed.spec, dataset)
+    check_model(model, completed, dataset, plugins)
     return model
 
 

@@ -119,7 +119,10 @@ def located(loaded: LoadedSpec) -> Iterator[None]:
     try:
         yield
     except MlpcliError as error:
-        error.problems = tuple(locate(problem, loaded.text) for problem in error.problems)
+        problems = [locate(problem, loaded.text) for problem in error.problems]
+        if isinstance(error, SpecError):
+            problems = _in_order(problems, loaded.text.file)
+        error.problems = tuple(problems)
         raise
 
 

@@ -62,12 +62,15 @@ BELOW_ONE: Rule = (
     lambda v: _is_number(v) and 0 <= v < 1,
 )
 
+MODE: Rule = ("must be auto, min or max", lambda v: v in ("auto", "min", "max"))
+
 RULE_SCHEMAS: dict[str, dict[str, Any]] = {
     POSITIVE_WHOLE[0]: {"type": "integer", "exclusiveMinimum": 0},
     WHOLE[0]: {"type": "integer", "minimum": 0},
     POSITIVE[0]: {"type": "number", "exclusiveMinimum": 0},
     NOT_NEGATIVE[0]: {"type": "number", "minimum": 0},
     BELOW_ONE[0]: {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+    MODE[0]: {"enum": ["auto", "min", "max"]},
 }
 """The same rules in JSON Schema, for `mlpcli schema`."""
 
@@ -97,7 +100,8 @@ VALUE_RULES: dict[str, dict[str, Rule]] = {
         "start": NOT_NEGATIVE,
         "to": POSITIVE,
     },
-    "callbacks": {"patience": WHOLE, "min_lr": NOT_NEGATIVE},
+    "callbacks": {"patience": WHOLE, "min_lr": NOT_NEGATIVE, "mode": MODE},
+    "losses": {"label_smoothing": BELOW_ONE},
     "regularizers": {"l1": NOT_NEGATIVE, "l2": NOT_NEGATIVE},
 }
 """Values that Keras takes without a word, or refuses only when it is too late (units: true, rate: 1.0)."""

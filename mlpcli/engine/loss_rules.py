@@ -1,0 +1,326 @@
+"""What Keras's losses, and the metrics that are losses, take, and what is wrong where they are given else.
+
+A rule stands here when breaking it cannot be meant. What may be meant is `advice.py`'s.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from mlpcli.engine.ranges import Reach
+from mlpcli.engine.sights import Sight, canonical
+from mlpcli.errors import KeyPath, Problem
+from mlpcli.spec.schema import PartSpec
+
+POSITIVE = (0.0, math.inf)
+UNIT = (0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Takes:
+    """What a loss takes.
+
+    labels: class indices (sparse), a vector over the classes (dense), 0 or 1 for every unit (binary), or
+        numbers.
+    probabilities: outputs must lie between 0 and 1, unless `from_logits` says otherwise.
+    scores: outputs lie on both sides of 0, the sign telling the class.
+    target, output: bounds of the numbers that it makes sense for.
+    """
+
+    labels: Literal["sparse", "dense", "binary", "numbers"]
+    probabilities: bool = False
+    scores: bool = False
+    target: tuple[float, float] | None = None
+    output: tuple[float, float] | None = None
+
+
+_DENSE = Takes("dense", probabilities=True, target=UNIT)
+_SPARSE = Takes("sparse", probabilities=True)
+_BINARY = Takes("binary", probabilities=True, target=UNIT)
+_NUMBERS = Takes("numbers")
+
+LOSSES: dict[str, Takes] = {
+    "sparsecategoricalcrossentropy": _SPARSE,
+    "categoricalgeneralizedcrossentropy": _SPARSE,
+    "categoricalcrossentropy": _DENSE,
+    "categoricalfocalcrossentropy": _DENSE,
+    "kldivergence": _DENSE,
+    "categoricalhinge": Takes("dense"),
+    "binarycrossentropy": _BINARY,
+    "binaryfocalcrossentropy": _BINARY,
+    "hinge": Takes("binary", scores=True),
+    "squaredhinge": Takes("binary", scores=True),
+    "perceptron": Takes("binary", scores=True),
+    "dice": Takes("binary", probabilities=True),
+    "tversky": Takes("binary", probabilities=True),
+    "poisson": Takes("numbers", target=POSITIVE, output=POSITIVE),
+    "meansquaredlogarithmicerror": Takes("numbers", target=POSITIVE),
+    "meansquarederror": _NUMBERS,
+    "meanabsoluteerror": _NUMBERS,
+    "meanabsolutepercentageerror": _NUMBERS,
+    "cosinesimilarity": _NUMBERS,
+    "huber": _NUMBERS,
+    "logcosh": _NUMBERS,
+}
+"""By `canonical` name. Losses that are not here (a plug-in's, `ctc`, `circle`) are tried on a batch alone."""
+
+MATCHED = {
+    "sparsecategoricalcrossentropy": "categorical_crossentropy",
+    "categoricalgeneralizedcrossentropy": "categorical_crossentropy",
+    "categoricalhinge": "sparse_categorical_crossentropy, or one-hot columns as the target",
+}
+"""What to use instead where the labels are of the other kind."""
+
+
+def loss_problems(sight: Sight) -> Iterator[Problem]:
+    """What is wrong between an output's loss, its units, its activation and its target."""
+    takes = LOSSES.get(canonical(sight.loss, "losses"))
+    if sight.output.kind == "numbers":
+        yield from _number_problems(sight, takes)
+    elif takes is not None:
+        yield from _label_problems(sight, sight.loss, sight.loss_path, takes)
+        yield from _unit_problems(sight, takes)
+    yield from _activation_problems(sight, sight.loss, sight.loss_path, takes)
+
+
+def metric_loss_problems(sight: Sight, part: PartSpec, path: KeyPath) -> Iterator[Problem]:
+    """The same for a metric that is a loss."""
+    takes = LOSSES.get(canonical(part, "metrics"))
+    if takes is None:
+        return
+    if sight.output.kind == "numbers":
+        yield from _range_problems(sight, part, path, takes)
+    else:
+        yield from _label_problems(sight, part, path, takes)
+    if not takes.scores:
+        yield from _probability_problems(sight, part, path, takes)
+
+
+# ---------------------------------------------------------------- numbers
+
+
+def _number_problems(sight: Sight, takes: Takes | None) -> Iterator[Problem]:
+    target, units = sight.output.target, sight.units
+    wanted = math.prod(sight.output.width) if sight.output.width else 1
+    wide = _target_width(sight)
+    if takes is not None and takes.labels == "sparse":
+        rule = f"this loss takes one class index a row, the target has {wide} numbers a row"
+        hint = f"use {MATCHED[canonical(sight.loss, 'losses')]}"
+        yield Problem(rule, path=sight.loss_path, received=sight.loss.class_name, hint=hint)
+        return
+    if units != wanted:
+        rule = f"the output must have {count_units(wanted)}, one for each target column ({', '.join(target)})"
+        classes = sight.reach is not None and sight.reach.sums_to_one
+        hint = "for classes use a loss such as sparse_categorical_crossentropy" if classes else ""
+        yield Problem(rule, path=sight.units_path, received=units, hint=hint)
+        return
+    if takes is not None:
+        yield from _range_problems(sight, sight.loss, sight.loss_path, takes)
+    yield from _reach_problems(sight)
+
+
+def _target_width(sight: Sight) -> int:
+    return sight.targets[0].shape[-1] if sight.targets[0].ndim > 1 else 1
+
+
+def _reach_problems(sight: Sight) -> Iterator[Problem]:
+    """Targets that the output's activation cannot give."""
+    reach = sight.reach
+    takes = LOSSES.get(canonical(sight.loss, "losses"))
+    if reach is None or (takes is not None and takes.scores) or sight.loss.arguments.get("from_logits"):
+        return
+    if reach.sums_to_one and sight.units == 1:
+        return  # told by itself
+    low, high = sight.span
+    scaled = sight.output.scale is not None
+    if not reach.holds(low, high):
+        what = "the scaled target" if scaled else "the target"
+        rule = f"{what} goes from {low:.4g} to {high:.4g}, {reach.name} gives {bounds_text(reach)} alone"
+        yield Problem(rule, path=reach.path, hint=_reach_hint(sight, reach, scaled))
+    elif reach.sums_to_one and sight.units > 1:
+        sums = [np.asarray(each, np.float64).sum(axis=-1) for each in sight.targets]
+        if any(bool((np.abs(each - 1) > 1e-2).any()) for each in sums):
+            rule = f"the values of a {reach.name} add up to 1, those of a row of the target do not"
+            yield Problem(rule, path=reach.path, hint="leave the activation out")
+
+
+def _reach_hint(sight: Sight, reach: Reach, scaled: bool) -> str:
+    if not reach.sums_to_one and (reach.low, reach.high) in (UNIT, (-1.0, 1.0)):
+        return "leave the activation out, or set dataset.target_scaling: minmax"
+    if scaled:
+        return "leave the activation out, or use target_scaling: minmax"
+    return "leave the activation out"
+
+
+def bounds_text(reach: Reach) -> str:
+    """`values from 0 to 1`, `values of at least 0`."""
+    if math.isfinite(reach.low) and math.isfinite(reach.high):
+        return f"values from {reach.low:.3g} to {reach.high:.3g}"
+    if math.isfinite(reach.low):
+        return f"values of at least {reach.low:.3g}"
+    return f"values of at most {reach.high:.3g}"
+
+
+def _range_problems(sight: Sight, part: PartSpec, path: KeyPath, takes: Takes) -> Iterator[Problem]:
+    """Numbers that a loss, or a metric, which sees them in their own units, makes no sense for."""
+    name, kind, received = canonical(part, _namespace(path)), _kind(path), part.class_name
+    low, high = sight.span if path[0] != "metrics" else sight.own_span
+    if takes.target is not None and (low < takes.target[0] or high > takes.target[1] + 1e-6):
+        wanted = "from 0 to 1" if takes.target == UNIT else "of at least 0"
+        rule = f"this {kind} takes targets {wanted}, this target goes from {low:.4g} to {high:.4g}"
+        hint = "use mse or mae" if path[0] != "metrics" else "use RootMeanSquaredError or mae"
+        yield Problem(rule, path=path, received=received, hint=hint)
+    elif name == "meanabsolutepercentageerror" and sight.has_zero(own_units=path[0] == "metrics"):
+        rule = f"this {kind} divides by the target, which is 0 in some rows"
+        yield Problem(rule, path=path, received=received, hint="use mae, or msle for targets of at least 0")
+    elif name == "cosinesimilarity" and sight.units == 1:
+        rule = f"this {kind} compares directions, and one number has none but its sign"
+        yield Problem(rule, path=path, received=received, hint="use mse or mae")
+    reach = sight.reach
+    if takes.output is not None and reach is not None and reach.low < takes.output[0]:
+        rule = f"this {kind} takes outputs of at least 0, {reach.name} gives others too"
+        if kind == "metric":
+            yield Problem(
+                rule, path=path, received=received, hint="use activation: softplus, or leave it out"
+            )
+        else:
+            hint = "use activation: softplus or exponential"
+            yield Problem(rule, path=reach.path, received=reach.name, hint=hint)
+
+
+# ---------------------------------------------------------------- classes and labels
+
+
+def _label_problems(sight: Sight, part: PartSpec, path: KeyPath, takes: Takes) -> Iterator[Problem]:
+    """Class indices, one-hot vectors and labels against what the loss takes."""
+    kind, name, what = sight.output.kind, part.class_name, _kind(path)
+    instead = MATCHED.get(canonical(part, _namespace(path)))
+    if kind == "labels" and takes.labels in ("sparse", "dense"):
+        rule = f"a row may have several labels, this {what} takes one class a row"
+        hint = "use binary_crossentropy and sigmoid"
+        yield Problem(rule, path=path, received=name, hint=hint)
+    elif kind == "one_hot" and takes.labels == "sparse":
+        rule = f"the labels are one-hot vectors, this {what} takes class indices"
+        yield Problem(rule, path=path, received=name, hint=f"use {instead or 'categorical_crossentropy'}")
+    elif kind == "classes" and takes.labels == "dense":
+        rule = f"the labels are class indices, this {what} takes one-hot vectors"
+        hint = f"use {instead or 'sparse_categorical_crossentropy'}"
+        yield Problem(rule, path=path, received=name, hint=hint)
+
+
+def _unit_problems(sight: Sight, takes: Takes) -> Iterator[Problem]:
+    """How many units an output of classes or labels must have."""
+    units, classes, kind = sight.units, sight.classes, sight.output.kind
+    one_hot = kind != "classes"
+    if one_hot or takes.labels in ("sparse", "dense"):
+        if units != classes:
+            each = "label" if kind == "labels" else "class"
+            rule = f"the output must have {count_units(classes)}, one for each {each}"
+            yield Problem(rule, path=sight.units_path, received=units)
+    elif takes.labels != "binary":
+        return
+    elif units == 1 and classes > 2:
+        rule = f"this loss takes two classes, the target has {classes}"
+        hint = f"use sparse_categorical_crossentropy and {classes} softmax units"
+        yield Problem(rule, path=sight.loss_path, received=sight.loss.class_name, hint=hint)
+    elif units != 1:
+        hint = "one sigmoid unit, or sparse_categorical_crossentropy with a softmax unit for each class"
+        if takes.scores:
+            hint = "one unit without activation, whose sign tells the class"
+        rule = "the output must have 1 unit for this loss"
+        yield Problem(rule, path=sight.units_path, received=units, hint=hint)
+
+
+def count_units(count: int) -> str:
+    """`1 unit`, `3 units`."""
+    return "1 unit" if count == 1 else f"{count} units"
+
+
+# ---------------------------------------------------------------- activations
+
+
+def _activation_problems(
+    sight: Sight, part: PartSpec, path: KeyPath, takes: Takes | None
+) -> Iterator[Problem]:
+    """The output's activation against its loss."""
+    reach = sight.reach
+    if reach is None:
+        return
+    if reach.sums_to_one and sight.units == 1:
+        hint = "leave the activation out" if sight.output.kind == "numbers" else "use sigmoid"
+        yield Problem(
+            f"{reach.name} on one unit is always 1", path=reach.path, received=reach.name, hint=hint
+        )
+        return
+    if takes is None:
+        return
+    yield from _probability_problems(sight, part, path, takes)
+    if takes.probabilities and sight.units > 1:
+        yield from _exclusion_problems(sight, reach, takes)
+    if takes.scores and sight.units == 1 and not reach.steps and (reach.low >= 0 or reach.high <= 0):
+        rule = f"this loss tells the classes by the sign, {reach.name} gives {bounds_text(reach)} alone"
+        hint = "leave the activation out, or use tanh"
+        yield Problem(rule, path=reach.path, received=reach.name, hint=hint)
+
+
+def _exclusion_problems(sight: Sight, reach: Reach, takes: Takes) -> Iterator[Problem]:
+    """Classes that exclude each other against labels that do not."""
+    kind = sight.output.kind
+    if kind in ("classes", "one_hot") and takes.labels in ("sparse", "dense"):
+        if reach.is_probability and not reach.sums_to_one:
+            rule = f"the classes exclude each other, {reach.name} gives each a probability of its own"
+            yield Problem(rule, path=reach.path, received=reach.name, hint="use softmax")
+    elif kind == "labels" and reach.sums_to_one and not sight.has_one_each:
+        rule = f"a row may have several labels, the values of a {reach.name} add up to 1"
+        yield Problem(rule, path=reach.path, received=reach.name, hint="use sigmoid")
+
+
+def _probability_problems(sight: Sight, part: PartSpec, path: KeyPath, takes: Takes) -> Iterator[Problem]:
+    """Probabilities where logits are said to come, and the other way round."""
+    reach = sight.reach
+    if reach is None or not takes.probabilities:
+        return
+    name = canonical(part, _namespace(path))
+    if part.arguments.get("from_logits"):
+        place: KeyPath = (*path, part.class_name, "from_logits")
+        if reach.is_probability:
+            hint = "remove from_logits, or the activation"
+            rule = f"from_logits does not go with a {reach.name} output"
+            yield Problem(rule, path=place, received=True, hint=hint)
+        elif sight.units == 1 and (reach.low >= 0 or reach.high <= 0):
+            rule = f"logits tell the classes by the sign, {reach.name} gives {bounds_text(reach)} alone"
+            yield Problem(rule, path=reach.path, received=reach.name, hint="leave the activation out")
+    elif not reach.is_probability and path[0] != "metrics":
+        wanted = "sigmoid" if takes.labels == "binary" else "softmax"
+        hint = f"use activation: {wanted}" + (", or from_logits: true in the loss" * (name in WITH_LOGITS))
+        rule = "this loss takes probabilities, which this output is not"
+        yield Problem(rule, path=reach.path, received=reach.name, hint=hint)
+    elif not reach.is_probability:
+        hint = "leave it out"
+        if name in WITH_LOGITS:
+            hint = f"write {{{WITH_LOGITS[name]}: {{from_logits: true}}}}"
+        rule = "this metric takes probabilities, which this output is not"
+        yield Problem(rule, path=path, received=part.class_name, hint=hint)
+
+
+WITH_LOGITS = {
+    "binarycrossentropy": "BinaryCrossentropy",
+    "binaryfocalcrossentropy": "BinaryFocalCrossentropy",
+    "categoricalcrossentropy": "CategoricalCrossentropy",
+    "categoricalfocalcrossentropy": "CategoricalFocalCrossentropy",
+    "sparsecategoricalcrossentropy": "SparseCategoricalCrossentropy",
+}
+"""Losses that have `from_logits`, each with its class."""
+
+
+def _kind(path: KeyPath) -> str:
+    return "loss" if path[0] != "metrics" else "metric"
+
+
+def _namespace(path: KeyPath) -> str:
+    return "losses" if path[0] != "metrics" else "metrics"

@@ -1,0 +1,173 @@
+"""Metrics that do not fit their output: they would fail in the first epoch, or give a meaningless figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mlpcli.engine.loss_rules import LOSSES, metric_loss_problems
+from mlpcli.engine.sights import Sight, canonical
+from mlpcli.errors import KeyPath, Problem
+from mlpcli.spec.schema import PartSpec
+
+ACCURACY = {"accuracy"}
+"""Keras takes this word for binary, sparse or categorical accuracy as the shapes are."""
+
+LARGEST = {"categoricalaccuracy": "dense", "topkcategoricalaccuracy": "dense"}
+LARGEST |= {"sparsecategoricalaccuracy": "sparse", "sparsetopkcategoricalaccuracy": "sparse"}
+"""Metrics of the unit with the largest output, and whether they take one-hot vectors or class indices."""
+
+THRESHOLDED = {"binaryaccuracy", "precision", "recall", "binaryiou"}
+THRESHOLDED |= {"truepositives", "truenegatives", "falsepositives", "falsenegatives"}
+RANKED = {"auc", "precisionatrecall", "recallatprecision"}
+RANKED |= {"sensitivityatspecificity", "specificityatsensitivity"}
+SCORED = {"f1score", "fbetascore"}
+PER_UNIT = THRESHOLDED | RANKED | SCORED
+"""Metrics of a 0 or 1 for every unit: at a threshold, over all thresholds, by class."""
+
+OF_NUMBERS = {"rootmeansquarederror", "r2score", "pearsoncorrelation", "concordancecorrelation"}
+OF_NUMBERS |= {name for name, takes in LOSSES.items() if takes.labels == "numbers"}
+OF_CLASSES = ACCURACY | set(LARGEST) | PER_UNIT
+OF_CLASSES |= {name for name, takes in LOSSES.items() if takes.labels != "numbers"}
+
+
+def _losses_of(labels: str) -> set[str]:
+    return {name for name, takes in LOSSES.items() if takes.labels == labels}
+
+
+SPARSE_OF = {
+    "categoricalaccuracy": "sparse_categorical_accuracy",
+    "topkcategoricalaccuracy": "SparseTopKCategoricalAccuracy",
+    "sparsecategoricalaccuracy": "categorical_accuracy",
+    "sparsetopkcategoricalaccuracy": "TopKCategoricalAccuracy",
+}
+"""The same metric for labels of the other kind."""
+
+
+def metric_problems(sight: Sight) -> Iterator[Problem]:
+    """What is wrong between an output's metrics, its target and its activation."""
+    for path, part in sight.metrics:
+        name = canonical(part, "metrics")
+        if not name:
+            continue
+        if part.class_name == "Accuracy" and not (sight.reach is not None and sight.reach.steps):
+            rule = "Accuracy counts outputs that equal the target to the last digit"
+            hint = "use accuracy" if sight.output.kind != "numbers" else "use RootMeanSquaredError or mae"
+            yield Problem(rule, path=path, received=part.class_name, hint=hint)
+            continue
+        found = list(_by_kind(sight, path, part, name))
+        yield from found or metric_loss_problems(sight, part, path)
+
+
+def _by_kind(sight: Sight, path: KeyPath, part: PartSpec, name: str) -> Iterator[Problem]:
+    kind = sight.output.kind
+    if kind == "numbers":
+        yield from _of_numbers(sight, path, part, name)
+    elif kind == "classes" and sight.units > 1:
+        yield from _of_classes(sight, path, part, name)
+    elif kind == "classes":
+        yield from _of_two_classes(sight, path, part, name)
+    elif kind == "one_hot":
+        yield from _of_one_hot(sight, path, part, name)
+    else:
+        yield from _of_labels(sight, path, part, name)
+
+
+def _of_numbers(sight: Sight, path: KeyPath, part: PartSpec, name: str) -> Iterator[Problem]:
+    takes = LOSSES.get(canonical(sight.loss, "losses"))
+    about_classes = takes is None or takes.labels != "numbers"  # rows of probabilities are numbers too
+    if name in OF_CLASSES and not about_classes and not sight.is_binary:
+        hint = "use RootMeanSquaredError or mae"
+        yield Problem(
+            "this metric counts classes, the target is numbers",
+            path=path,
+            received=part.class_name,
+            hint=hint,
+        )
+
+
+def _of_classes(sight: Sight, path: KeyPath, part: PartSpec, name: str) -> Iterator[Problem]:
+    """Class indices against several units."""
+    rule = hint = ""
+    if name in OF_NUMBERS:
+        rule, hint = "this metric measures numbers, the target is classes", "use accuracy"
+    elif LARGEST.get(name) == "dense":
+        rule = "the labels are class indices, this metric takes one-hot vectors"
+        hint = f"use {SPARSE_OF[name]}"
+    elif name in PER_UNIT | _losses_of("binary"):
+        rule = "this metric takes 0 or 1 for every unit, the labels are class indices"
+        hint = "use accuracy; evaluate shows precision, recall and F1 of each class"
+    elif name == "sparsetopkcategoricalaccuracy":
+        yield from _too_many(sight, path, part)
+    if rule:
+        yield Problem(rule, path=path, received=part.class_name, hint=hint)
+
+
+def _too_many(sight: Sight, path: KeyPath, part: PartSpec) -> Iterator[Problem]:
+    k = part.arguments.get("k", 5)
+    if isinstance(k, int) and k >= sight.classes:
+        at = (*path, part.class_name, "k") if "k" in part.arguments else path
+        rule = f"the right class is always among the {k} likeliest of {sight.classes}"
+        yield Problem(rule, path=at, received=k, hint=f"use a k below {sight.classes}")
+
+
+def _of_two_classes(sight: Sight, path: KeyPath, part: PartSpec, name: str) -> Iterator[Problem]:
+    """0 or 1 against one unit."""
+    if name in LARGEST:
+        rule = "this metric looks for the largest of several units, this output has one"
+        yield Problem(rule, path=path, received=part.class_name, hint="use binary_accuracy")
+    elif name in _losses_of("sparse") | _losses_of("dense"):
+        rule = "this metric takes a unit for each class, this output has one"
+        yield Problem(rule, path=path, received=part.class_name, hint="use binary_crossentropy")
+    elif name in SCORED:
+        rule = "this metric takes a column for every unit, the labels are class indices"
+        hint = "use Precision and Recall; evaluate shows F1 of each class"
+        yield Problem(rule, path=path, received=part.class_name, hint=hint)
+    else:
+        yield from _threshold(sight, path, part, name)
+
+
+def _of_one_hot(sight: Sight, path: KeyPath, part: PartSpec, name: str) -> Iterator[Problem]:
+    if LARGEST.get(name) == "sparse":
+        rule = "the labels are one-hot vectors, this metric takes class indices"
+        yield Problem(rule, path=path, received=part.class_name, hint=f"use {SPARSE_OF[name]}")
+    elif name == "topkcategoricalaccuracy":
+        yield from _too_many(sight, path, part)
+
+
+def _of_labels(sight: Sight, path: KeyPath, part: PartSpec, name: str) -> Iterator[Problem]:
+    """Any number of labels a row, a unit each."""
+    if LARGEST.get(name) == "sparse" or (name in ACCURACY | set(LARGEST) and not sight.has_one_each):
+        rule = "a row may have several labels, this metric takes one class a row"
+        yield Problem(rule, path=path, received=part.class_name, hint="use binary_accuracy")
+    else:
+        yield from _threshold(sight, path, part, name)
+
+
+def _threshold(sight: Sight, path: KeyPath, part: PartSpec, name: str) -> Iterator[Problem]:
+    """Metrics of probabilities where the outputs are none: where a yes begins at 0, not above one half."""
+    takes = LOSSES.get(canonical(sight.loss, "losses"))
+    scores = takes is not None and takes.scores
+    logits = bool(sight.loss.arguments.get("from_logits"))
+    steps = sight.reach is not None and sight.reach.steps
+    if not (scores or logits) or steps:
+        return
+    what = "scores" if scores else "logits"
+    argument = "threshold" if name in ACCURACY | {"binaryaccuracy", "binaryiou"} else "thresholds"
+    if name in ACCURACY | THRESHOLDED and part.arguments.get(argument) is None:
+        class_name = "BinaryAccuracy" if name in ACCURACY else _class_name(part)
+        rule = f"this metric takes an output above 0.5 for a yes, these are {what}, whose middle is 0"
+        hint = f"write {{{class_name}: {{{argument}: 0.0}}}}"
+        yield Problem(rule, path=path, received=part.class_name, hint=hint)
+    elif name in OF_NUMBERS:
+        rule = f"this metric measures numbers, these are {what}"
+        yield Problem(rule, path=path, received=part.class_name, hint="leave it out, or use a sigmoid output")
+    elif name in RANKED and not part.arguments.get("from_logits"):
+        rule = f"this metric takes probabilities, these are {what}"
+        hint = "write {AUC: {from_logits: true}}" if name == "auc" and logits else "use a sigmoid output"
+        yield Problem(rule, path=path, received=part.class_name, hint=hint)
+
+
+def _class_name(part: PartSpec) -> str:
+    """The class that a short name stands for: `BinaryAccuracy` for `binary_accuracy`."""
+    name = part.class_name
+    return name if name[:1].isupper() else "".join(word.title() for word in name.split("_"))
