@@ -125,7 +125,8 @@ def is_by_output(loss: Any, data: Mapping[str, Any]) -> bool:
     ((name, value),) = loss.items()
     target = data["dataset"].get("target") if isinstance(data.get("dataset"), Mapping) else None
     layers = data.get("layers")
-    names = [layer.get("name") for layer in layers or () if isinstance(layer, Mapping)]
+    listed = layers if isinstance(layers, list) else ()
+    names = [layer.get("name") for layer in listed if isinstance(layer, Mapping)]
     if name in names or (isinstance(target, Mapping) and name in target):
         return True
     is_class = str(name)[:1].isupper() or name in keras_names.short_names("losses")
