@@ -213,7 +213,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     ),
     "a repeat that is no number": (
         "layers:\n  - {Dense: {units: 4}, repeat: -1}\n  - Dense: {units: 1}\n",
-        ["3:33 layers[0].repeat: must be a number of copies, 0 or more, received -1"],
+        ["3:33 layers[0].repeat: must be a number of copies, 0 to 1000, received -1"],
     ),
 }
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mlpcli.data.dataset import Arrays, Contract, Dataset
+from mlpcli.engine.memory import bounded_weights, check_batch
 from mlpcli.engine.model_class import build_class, needs_adapting
 from mlpcli.engine.parts import make_class, make_part, refusals
 from mlpcli.engine.plugins import NONE, Plugins
@@ -38,7 +39,9 @@ def build_model(spec: Spec, dataset: Dataset, plugins: Plugins = NONE) -> Any:
     keras.utils.clear_session()
     with precision(spec.fit.precision):
         keras.utils.set_random_seed(spec.seed)
-        model = build_network(spec, dataset.contract, dataset.train.x, plugins)
+        with bounded_weights():
+            model = build_network(spec, dataset.contract, dataset.train.x, plugins)
+        check_batch(model, spec_graph(spec), min(spec.fit.batch_size, len(dataset.train)))
         compile_model(model, spec, dataset.contract, plugins)
         return model
 

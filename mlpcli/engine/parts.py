@@ -106,6 +106,8 @@ def refusals(path: KeyPath, rule: str, hint: str = "") -> Iterator[None]:
         yield
     except SpecError:
         raise
+    except MemoryError as error:  # of `memory.py`: a sentence of its own
+        raise SpecError(Problem(str(error) or "takes more memory than there is", path=path)) from error
     except Exception as error:  # Keras raises ValueError, TypeError and its backend's own kinds
         raise SpecError(Problem(f"{rule}: {plain_reason(error)}", path=path, hint=hint)) from error
 

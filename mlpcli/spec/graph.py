@@ -12,7 +12,7 @@ from typing import Any
 
 from mlpcli.errors import KeyPath, Problem, listing, nearest
 from mlpcli.spec import keras_names
-from mlpcli.spec.schema import OWN_LAYER_KEYS, Spec
+from mlpcli.spec.schema import MOST_COPIES, OWN_LAYER_KEYS, Spec
 
 ONLY_INPUT = "input"
 """The name of an input that the spec does not name."""
@@ -313,7 +313,11 @@ def _own_name(layer: Any) -> str | None:
 
 def _copies(layer: Any) -> int:
     repeat = layer.get("repeat", 1) if isinstance(layer, Mapping) else 1
-    return repeat if isinstance(repeat, int) and not isinstance(repeat, bool) and repeat >= 0 else 1
+    return (
+        repeat
+        if isinstance(repeat, int) and not isinstance(repeat, bool) and 0 <= repeat <= MOST_COPIES
+        else 1
+    )
 
 
 def _from(layer: Any) -> tuple[tuple[str, ...] | None, bool]:

@@ -112,6 +112,9 @@ class PartSpec(Section):
         return value
 
 
+MOST_COPIES = 1000
+"""Of one layer, by `repeat`: a bound on what a slip of the keyboard can build."""
+
 OWN_LAYER_KEYS = ("name", "from", "repeat")
 """The keys beside a layer's class that are ours, not Keras's."""
 
@@ -124,7 +127,9 @@ class LayerSpec(PartSpec):
         str | Annotated[list[str], Field(min_length=1)] | None,
         Field(alias="from", description="the name of a layer or input, or a list of them"),
     ] = None
-    repeat: Annotated[int, Field(ge=0, description="a number of copies, 0 or more")] = 1
+    repeat: Annotated[
+        int, Field(ge=0, le=MOST_COPIES, description=f"a number of copies, 0 to {MOST_COPIES}")
+    ] = 1
 
 
 class InputSpec(Section):
