@@ -95,6 +95,26 @@ DATA: dict[str, tuple[str, str]] = {
     ),
     "numbers as classes": ("{path: t.csv, target: w, features: [a, b]}", SOFTMAX),
     "Parquet": ("{path: t.parquet, target: kind, features: [a, b]}", SOFTMAX),
+    "arrays": ("{path: a.npz, weights: w}", SOFTMAX),
+    "arrays of text labels": ("{path: text.npz, validation: a.npz}", SOFTMAX),
+    "arrays with a test split": (
+        "{path: split.npz}",
+        "layers: [Flatten, Dense: {units: 1, activation: sigmoid}]\nloss: binary_crossentropy\n",
+    ),
+    "weighed arrays with a test split": (
+        "{path: split.npz, weights: w}",
+        "layers: [Flatten, Dense: {units: 1, activation: sigmoid}]\nloss: binary_crossentropy\n",
+    ),
+    "one-hot arrays": (
+        "{path: onehot.npz}",
+        "layers: [Dense: {units: 3, activation: softmax}]\nloss: categorical_crossentropy\n",
+    ),
+    "two files": ("{path: x.npy, target: y.npy, test: null}", NUMBER),
+    "arrays for two outputs": (
+        "{path: a.npz}",
+        "layers: [{Dense: {units: 3, activation: softmax}, name: c}, {Dense: {units: 1}, name: n, from: c}]\n"
+        "loss: {c: sparse_categorical_crossentropy, n: mse}\n",
+    ),
     "a path with a variable": ("{path: '${HERE}/t.csv', target: kind, features: [a, b]}", SOFTMAX),
 }  # fmt: skip
 
@@ -112,6 +132,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     options = pyarrow.csv.ParseOptions(delimiter=";")
     table = pyarrow.csv.read_csv(tmp_path / "t.csv", parse_options=options)
     pyarrow.parquet.write_table(table, tmp_path / "t.parquet")
+    place = np.arange(45)
+    x = np.stack([place % 7, place % 4, place / 9], axis=1)
+    np.savez(tmp_path / "a.npz", x=x, y=(place % 3)[:, None], w=1 + place % 2)
+    np.savez(tmp_path / "text.npz", x=x, y=np.array(["2", "0", "1"])[place % 3])
+    images = (place[:, None, None] * np.ones((3, 3))).astype("uint8")
+    splits = {
+        "x_train": images,
+        "x_test": images[:9],
+        "y_train": place % 2 == 0,
+        "y_test": place[:9] % 2 == 1,
+    }
+    np.savez(tmp_path / "split.npz", **splits, w=1 + place % 2)
+    np.savez(tmp_path / "onehot.npz", x=x, y=np.eye(3)[place % 3])
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", x.sum(axis=1))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HERE", str(tmp_path))
     return tmp_path
@@ -222,7 +257,7 @@ def test_the_script_reaches_the_same_weights(
 
 def _can_be_written(config: Path) -> bool:
     text = config.read_text(encoding="utf-8")
-    return "plugins:" not in text and "start_from:" not in text and "label_separator:" not in text
+    return "plugins:" not in text
 
 
 WRITTEN = [config for config in CONFIGS if _can_be_written(config)]
@@ -230,13 +265,22 @@ WRITTEN = [config for config in CONFIGS if _can_be_written(config)]
 
 @pytest.mark.parametrize("config", WRITTEN, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_script_of_every_config_reaches_the_same_weights(
-    config: Path, folder: Path, small_builtins: None, code: Callable[[Path, list[str]], str]
+    config: Path,
+    folder: Path,
+    small_builtins: None,
+    code: Callable[[Path, list[str]], str],
+    mlpcli: Callable[..., Result],
 ) -> None:
     dataset = load_spec(config).spec.dataset.name
     if dataset not in ("digits", "iris") and "MLPCLI_TEST_DATA" not in os.environ:
         pytest.skip("MLPCLI_TEST_DATA is not set")
     few_rows = {"fashion_mnist": "{last: 300}", "mnist": "{last: 300}", "california_housing": "0.9"}
     settings = [f"dataset.validation={few_rows[dataset]}"] if dataset in few_rows else []
+    start = load_spec(config).spec.start_from
+    if start is not None:  # the run that it starts from has to be there
+        first = config.parent / f"{start.run}.yaml"
+        fewer = ("--set", "dataset.validation={last: 300}", "--set", "fit.epochs=1")
+        assert mlpcli("train", first, *fewer).status == 0
     _assert_same_training(config, ["fit.epochs=2", *settings], code)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mlpcli.cli.options import DebugOption, JsonOption, SetOption, SpecArgument
+from mlpcli.cli.options import RUNS_DIR, DebugOption, JsonOption, RunsDirOption, SetOption, SpecArgument
 
 
 def code(
@@ -17,6 +18,7 @@ def code(
         Path | None, typer.Option("-o", "--output", help="Where to write. Default: stdout.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the output file if it is there.")] = False,
+    runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -26,7 +28,7 @@ def code(
     from mlpcli.files import write_text
     from mlpcli.spec.load import load_spec
 
-    loaded = load_spec(spec, settings=settings or ())
+    loaded = replace(load_spec(spec, settings=settings or ()), runs_dir=runs_dir)
     from mlpcli.engine.script import script_of
 
     if output is not None and output.exists() and not force:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import mlpcli
+from mlpcli import runs
 from mlpcli.data.dataset import Contract, Dataset
 from mlpcli.engine.callbacks import more_is_better
-from mlpcli.engine.script_data import DataCode, cannot_write, data_code, text
+from mlpcli.engine.script_data import DataCode, cannot_write, data_code, text, text_list
 from mlpcli.engine.script_pieces import read_pieces
 from mlpcli.engine.training import complete, load_data
 from mlpcli.spec import keras_names
@@ -53,11 +54,9 @@ def write_script(loaded: LoadedSpec, dataset: Dataset) -> str:
     """The script of a spec whose losses and metrics are filled in, over its data.
 
     Raises:
-        UsageError: the spec holds what a script cannot (plug-ins, another run's layers).
+        UsageError: the spec holds what a script cannot (plug-ins).
     """
     spec = loaded.spec
-    if spec.start_from is not None:
-        raise cannot_write("start_from", "load the run's model.keras in a script of your own")
     if spec.plugins:
         raise cannot_write("plug-ins", "they are Python already: import them into a script of your own")
     writer = _Writer(spec, dataset.contract)
@@ -182,11 +181,32 @@ def _model(writer: _Writer, graph: Graph) -> Iterator[str]:
     if spec.fit.precision != "float32":
         yield f"keras.config.set_dtype_policy({text(spec.fit.precision)})"
     yield "keras.utils.set_random_seed(SEED)"
+    own_names = spec.start_from is not None  # by which weights are taken over
     if _is_stack(graph) and not any(_adapts(spec.layers[node.index]) for node in graph.nodes[1:]):
-        yield from _sequential(writer, graph)
+        yield from _sequential(writer, graph, named=own_names)
     else:
-        yield from _functional(writer, graph)
+        yield from _functional(writer, graph, named=own_names)
+    if spec.start_from is not None:
+        yield from _reused(spec)
     yield "model.summary()"
+
+
+def _reused(spec: Spec) -> Iterator[str]:
+    """Weights of a trained model in layers of the same names."""
+    start = spec.start_from
+    assert start is not None
+    model_file = Path(start.run) / runs.MODEL
+    yield f"trained = keras.saving.load_model({text(str(model_file))}, compile=False)"
+    if start.layers is None:
+        names = "[layer.name for layer in model.layers if layer.weights]"
+        yield f"for name in {names}:"
+        yield "    if name not in [layer.name for layer in trained.layers]:"
+        yield "        continue"
+    else:
+        yield f"for name in {text_list(list(start.layers))}:"
+    yield "    model.get_layer(name).set_weights(trained.get_layer(name).get_weights())"
+    if start.freeze:
+        yield "    model.get_layer(name).trainable = False"
 
 
 def _is_stack(graph: Graph) -> bool:
@@ -209,10 +229,10 @@ def _layer(writer: _Writer, node: Node, graph: Graph, *, named: bool) -> str:
     return writer.call("layers", layer.class_name, layer.arguments | own)
 
 
-def _sequential(writer: _Writer, graph: Graph) -> Iterator[str]:
+def _sequential(writer: _Writer, graph: Graph, *, named: bool) -> Iterator[str]:
     layers = [f"keras.Input({_shape(writer.contract.shape)})"]
     for node in graph.nodes:
-        code = _layer(writer, node, graph, named=False)
+        code = _layer(writer, node, graph, named=named)
         if _adapts(writer.spec.layers[node.index]):
             variable = identifier(node.name)
             yield f"{variable} = {code}"
@@ -226,13 +246,14 @@ def _shape(shape: tuple[int, ...]) -> str:
     return f"({shape[0]},)" if len(shape) == 1 else str(shape)
 
 
-def _functional(writer: _Writer, graph: Graph) -> Iterator[str]:
+def _functional(writer: _Writer, graph: Graph, *, named: bool) -> Iterator[str]:
     inputs = {each.name: each.shape for each in writer.contract.inputs} or {ONLY_INPUT: writer.contract.shape}
     for name, shape in inputs.items():
         yield f"{identifier(name)} = keras.Input({_shape(shape)}, name={text(name)})"
     taken = _by_name(tuple(inputs)) if graph.inputs else identifier(ONLY_INPUT)
+    named = named or graph.named or bool(graph.inputs)
     for node in graph.nodes:
-        code = _layer(writer, node, graph, named=graph.named or bool(graph.inputs))
+        code = _layer(writer, node, graph, named=named)
         variable = identifier(node.name)
         below = _below(node, writer.spec.layers[node.index])
         if _adapts(writer.spec.layers[node.index]):

@@ -14,6 +14,7 @@ from mlpcli.data.made import fill_in, make_source
 from mlpcli.data.parts import Labels
 from mlpcli.data.paths import TABLES, find_file
 from mlpcli.data.text import read_header
+from mlpcli.engine.script_arrays import array_code
 from mlpcli.engine.script_pieces import read_pieces
 from mlpcli.errors import Problem, UsageError
 from mlpcli.spec.made import LOGIC
@@ -131,7 +132,14 @@ def _fit_builtin(code: DataCode, spec: Spec, contract: Contract) -> None:
 def _file(code: DataCode, spec: Spec, contract: Contract, folder: Path) -> None:
     assert spec.dataset.path is not None
     path = find_file(spec.dataset.path, folder, ("dataset", "path"))
-    if path.suffix.lower() not in TABLES:
+    table = path.suffix.lower() in TABLES
+    for file in (spec.dataset.test, spec.dataset.validation):
+        if isinstance(file, str) and Path(file).suffix.lower() != (path.suffix.lower() if table else ".npz"):
+            raise cannot_write("splits in files of different kinds")
+    if path.suffix.lower() in (".npz", ".npy"):
+        array_code(code, spec, contract, path, lambda text: _path(text, folder))
+        return
+    if not table:
         raise cannot_write(f"data in a {path.suffix} file")
     code.functions.append("\n".join(_table_function(code, path)))
     code.functions.append("\n".join(_load_function(contract)))
@@ -251,7 +259,7 @@ def _split(code: DataCode, spec: Spec, dataset: Dataset, folder: Path) -> None:
             code.lines.append(_assignment(name, f"{name}_rows", contract))
         elif isinstance(file := amounts[name], str):
             code.lines.append(f"{_targets(name, contract)} = load({_path(file, folder)})")
-        elif contract.output.name:  # the dataset's own test split
+        elif contract.output.name and spec.dataset.name:  # the dataset's own test split
             same = ", ".join(f"{text(each.name)}: y_test" for each in contract.outputs)
             code.lines.append(f"y_test = {{{same}}}")
     if contract.inputs:

@@ -1,0 +1,90 @@
+"""The part of a standalone script that reads arrays of npz and npy files, row for row as mlpcli does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mlpcli.data.arrays import SPLIT_KEYS
+from mlpcli.data.dataset import Contract, Output
+from mlpcli.spec.schema import Spec
+
+if TYPE_CHECKING:
+    from mlpcli.engine.script_data import DataCode
+
+LOAD = '''\
+def load(path, x="x", y="y"):
+    """Arrays as x (rows, ...), uint8 or float32, and y{weights}."""
+    data = np.load(path)
+    x, y = data[x], data[y]'''
+
+LOAD_PAIR = '''\
+def load(path, target):
+    """Two files as x (rows, ...), uint8 or float32, and y."""
+    x, y = np.load(path), np.load(target)'''
+
+
+def array_code(
+    code: DataCode, spec: Spec, contract: Contract, path: Path, written: Callable[[str], str]
+) -> None:
+    """Lines that define x and y, and x_test and y_test where the file has them.
+
+    path: the file that the spec names. written: a path of the spec as the script spells it.
+    """
+    assert spec.dataset.path is not None
+    own_test = path.suffix.lower() == ".npz" and _has_splits(path)
+    if path.suffix.lower() == ".npy":
+        assert isinstance(spec.dataset.target, str)
+        head, arguments = LOAD_PAIR, f"{written(spec.dataset.path)}, {written(spec.dataset.target)}"
+    else:
+        weighted = contract.weights is not None
+        head = LOAD.format(weights=", and row weights" if weighted else "")
+        arguments = written(spec.dataset.path)
+    code.functions.append("\n".join([head, *_body(contract)]))
+    weights = ", w" if contract.weights else ""
+    # The weights of the file are those of the training rows; where it brings a test split, that has none.
+    if not own_test:
+        code.lines.append(f"x, y{weights} = load({arguments})")
+        return
+    code.lines.append(f'x, y{weights} = load({arguments}, "x_train", "y_train")')
+    if "test" not in spec.dataset.model_fields_set:
+        code.lines.append(f'x_test, y_test{weights and ", _"} = load({arguments}, "x_test", "y_test")')
+        if weights:
+            code.lines.append('w_test = np.ones(len(x_test), "float32")')
+
+
+def _has_splits(path: Path) -> bool:
+    with np.load(path, allow_pickle=False) as archive:
+        return set(SPLIT_KEYS) <= set(archive.files)
+
+
+def _body(contract: Contract) -> Iterator[str]:
+    yield "    if x.dtype != np.uint8:"
+    yield '        x = np.ascontiguousarray(x, "float32")'
+    yield "    if y.ndim == 2 and y.shape[1] == 1:"
+    yield "        y = y[:, 0]"
+    for each in contract.outputs:
+        yield from _target(each)
+    if contract.output.name:
+        yield "    y = {" + ", ".join(f'"{each.name}": y_{each.name}' for each in contract.outputs) + "}"
+    if contract.weights:
+        yield f'    w = data["{contract.weights}"].reshape(-1).astype("float32")'
+    yield f"    return x, y{', w' if contract.weights else ''}"
+
+
+def _target(output: Output) -> Iterator[str]:
+    variable = f"y_{output.name}" if output.name else "y"
+    if output.kind != "classes":
+        yield f'    {variable} = y.astype("float32")'
+        return
+    names = output.classes or ()
+    yield f"    classes = [{', '.join(repr(name) for name in names)}]"
+    spelled = "str(label).strip()"
+    if all(name.lstrip("-").isdigit() for name in names):
+        spelled = "str(int(label))"
+    elif set(names) <= {"true", "false"}:
+        spelled += ".lower()"
+    yield f"    {variable} = np.array([classes.index({spelled}) for label in y])"
