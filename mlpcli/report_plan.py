@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rich.table import Column, Table
 from rich.text import Text
 
 from mlpcli.errors import ABSENT, MlpcliError, Place, Problem, show_path
@@ -22,28 +23,40 @@ def show_forecast(forecast: Forecast, loaded: LoadedSpec) -> None:
     out = console()
     plan = forecast.plan
     out.print(Text(f"{loaded.file}: no mistakes", style="bold"))
-    out.print(Text(f"data    {plan.source}"))
+    _labelled("data", plan.source)
     out.print(table(("split", "rows"), [(name, f"{count:,}") for name, count in plan.rows.items()]))
     for output, counts in forecast.classes.get("train", {}).items():
-        out.print(Text(f"classes {output + ': ' if output else ''}{_balance(counts)}"))
+        _labelled("classes", f"{output + ': ' if output else ''}{_balance(counts)}")
     out.print()
     out.print(_layer_table(forecast, loaded))
     fixed = plan.parameters - plan.trainable
     out.print(f"{plan.parameters:,} parameters" + (f" ({plan.trainable:,} of them trained)" if fixed else ""))
     out.print()
-    out.print(Text(f"epochs  {forecast.epochs:,} of {plan.steps:,} steps{_time(forecast)}"))
-    out.print(Text(f"memory  {_memory(forecast)}"))
-    out.print(Text(f"files   runs/{plan.name}/<date>_<time>/: {' '.join(forecast.files)}"))
+    _labelled("epochs", f"{forecast.epochs:,} of {plan.steps:,} steps{_time(forecast)}")
+    _labelled("memory", _memory(forecast))
+    _labelled("files", f"{loaded.runs_dir}/{plan.name}/<date>_<time>/: {' '.join(forecast.files)}")
+    for note in forecast.notes:
+        _labelled("note", note)
     show_advice(forecast.advice, loaded)
-    out.print(Text(f"next    mlpcli train {loaded.file}"))
+    _labelled("next", f"mlpcli train {loaded.file}")
+
+
+def _labelled(label: str, text: str, style: str = "") -> None:
+    """A label and a text; on a terminal the further lines of the text stand below its first."""
+    out = console()
+    if not out.is_terminal:
+        out.print(Text(f"{label:<8}{text}", style=style))
+        return
+    grid = Table.grid(Column(width=8), Column())
+    grid.add_row(label, Text(text), style=style)
+    out.print(grid)
 
 
 def show_advice(advice: tuple[Advice, ...], loaded: LoadedSpec) -> None:
     """Each piece of advice in two lines: the place, what was seen and what to do; then why."""
-    out = console()
     for item in advice:
-        out.print(Text(f"advice  {item.headline(loaded.text.place(item.path))}", style="yellow"))
-        out.print(Text(f"        because {item.reason}"))
+        _labelled("advice", item.headline(loaded.text.place(item.path)), "yellow")
+        _labelled("", f"because {item.reason}")
 
 
 def _layer_table(forecast: Forecast, loaded: LoadedSpec) -> Any:
@@ -127,6 +140,7 @@ def forecast_json(forecast: Forecast, loaded: LoadedSpec) -> dict[str, Any]:
         "seconds_per_epoch": forecast.seconds_per_epoch,
         "memory": {"data": memory.data, "state": memory.state, "batch": memory.batch},
         "files": list(forecast.files),
+        "notes": list(forecast.notes),
         "advice": [
             {
                 "path": show_path(item.path),

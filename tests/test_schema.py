@@ -84,7 +84,8 @@ def test_a_wrong_spec_is_rejected_where_a_schema_can(case: str) -> None:
         {"layers": [{"Dense": {"units": 3, "kernel_initializer": {"HeNormal": {"seed": 1}}}}]},
         {"layers": [{"Dense": {"units": {"hp": "int", "min": 1, "max": 9}}}]},
         {"fit": {"batch_size": {"hp": "choice", "values": [16, 32]}}},
-        {"callbacks": ["ModelCheckpoint"]},
+        {"callbacks": ["ModelCheckpoint", {"TensorBoard": False}]},
+        {"callbacks": [{"ModelCheckpoint": False}]},
         {"callbacks": [{"EarlyStopping": {"patience": 0}}]},
         {"loss": {"SparseCategoricalCrossentropy": {"from_logits": True}}},
         {"dataset": {"name": None, "path": "t.csv"}},
@@ -100,6 +101,8 @@ def test_every_way_to_write_a_part_is_accepted(change: dict[str, Any]) -> None:
     [
         {"optimizer": "Adm"},
         {"callbacks": ["LambdaCallbck"]},
+        {"callbacks": [{"EarlyStopping": False}]},
+        {"callbacks": [{"TensorBoard": True}]},
         {"layers": ["Dense"]},  # units is required
         {"layers": [{"name": "alone"}]},
         {"layers": ["Lambda"]},

@@ -287,7 +287,8 @@ def _probability_problems(sight: Sight, part: PartSpec, path: KeyPath, takes: Ta
         return
     name = canonical(part, _namespace(path))
     if part.arguments.get("from_logits"):
-        place: KeyPath = (*path, part.class_name, "from_logits")
+        written = path[0] in ("loss", "metrics")  # and not chosen
+        place: KeyPath = (*path, part.class_name, "from_logits") if written else path
         if reach.is_probability:
             hint = "remove from_logits, or the activation"
             rule = f"from_logits does not go with a {reach.name} output"

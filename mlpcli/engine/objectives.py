@@ -8,7 +8,8 @@ from typing import Any
 
 from mlpcli.data.dataset import Contract, Output, Wanted
 from mlpcli.data.load import Request
-from mlpcli.spec.graph import ONLY_INPUT, spec_graph
+from mlpcli.engine.ranges import passes_values, units_path
+from mlpcli.spec.graph import ONLY_INPUT, Graph, spec_graph
 from mlpcli.spec.plugins import KERAS, Catalog
 from mlpcli.spec.schema import LayerSpec, PartSpec, Spec
 
@@ -70,13 +71,33 @@ def scales_inputs(spec: Spec) -> bool:
 
 
 def output_layers(spec: Spec) -> dict[str, LayerSpec | None]:
-    """The layer of each output, by its name; the name is empty where there is only one without a name."""
+    """The layer that makes each output's values, by the output's name: not a Dropout or Flatten behind it.
+
+    The name is empty where there is only one without a name.
+    """
     graph = spec_graph(spec)
-    places = {node.name: node.index for node in graph.nodes}
-    layers: dict[str, LayerSpec | None] = {
-        name: spec.layers[places[name]] if name in places else None for name in graph.outputs
-    }
+    layers = {name: _making_layer(spec, graph, name) for name in graph.outputs}
     return layers if graph.named else {"": next(iter(layers.values()))}
+
+
+def _making_layer(spec: Spec, graph: Graph, name: str) -> LayerSpec | None:
+    nodes = {node.name: node for node in graph.nodes}
+    node = nodes.get(name)
+    while node is not None and passes_values(spec.layers[node.index].class_name) and len(node.sources) == 1:
+        node = nodes.get(node.sources[0])
+    return spec.layers[node.index] if node is not None else None
+
+
+def output_units(spec: Spec) -> dict[str, int | None]:
+    """The number of units of each output, by its name, where an argument of a layer says it."""
+    graph = spec_graph(spec)
+    found: dict[str, int | None] = {}
+    for name in graph.outputs:
+        key, *rest = units_path(spec, graph, name) if graph.nodes else ("model",)
+        index = rest[0] if rest else None
+        layer = spec.layers[index] if key == "layers" and isinstance(index, int) else None
+        found[name if graph.named else ""] = layer.arguments.get("units") if layer is not None else None
+    return found
 
 
 def activation_of(layer: LayerSpec | None) -> str | None:
@@ -119,8 +140,10 @@ def complete_spec(spec: Spec, contract: Contract) -> tuple[Spec, list[str]]:
         each.name: spec.loss.get(each.name) if isinstance(spec.loss, dict) else spec.loss
         for each in contract.outputs
     }
+    units = output_units(spec)
     chosen = {
-        each.name: _objective(each, layers.get(each.name), given[each.name]) for each in contract.outputs
+        each.name: _objective(each, layers.get(each.name), units.get(each.name), given[each.name])
+        for each in contract.outputs
     }
     notes = []
     update: dict[str, Any] = {}
@@ -165,7 +188,9 @@ def target_text(output: Output) -> str:
     return words[output.kind]
 
 
-def _objective(output: Output, layer: LayerSpec | None, given: PartSpec | None) -> Objective:
+def _objective(
+    output: Output, layer: LayerSpec | None, units: int | None, given: PartSpec | None
+) -> Objective:
     """Cross-entropy for classes and labels, from logits where the output has no activation; else MSE.
 
     given: the loss, where the spec has one, so that only the metrics are to be chosen.
@@ -175,7 +200,6 @@ def _objective(output: Output, layer: LayerSpec | None, given: PartSpec | None) 
         return Objective(_part("mse"), [_part("RootMeanSquaredError"), _part("mae")])
     if activation in ("heaviside", "sign"):
         return Objective(_part("perceptron"), [_part("binary_accuracy")])
-    units = layer.arguments.get("units") if layer is not None else None
     binary = output.kind == "labels" or (output.kind == "classes" and units == 1)
     class_name = "BinaryCrossentropy" if binary else "CategoricalCrossentropy"
     if output.kind == "classes" and not binary:

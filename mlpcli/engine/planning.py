@@ -10,7 +10,7 @@ from typing import Any
 from mlpcli import runs
 from mlpcli.data.dataset import Dataset, Split
 from mlpcli.engine.advice import Advice, advise, class_counts
-from mlpcli.engine.training import Plan, check_callbacks, describe, prepare
+from mlpcli.engine.training import Plan, check_callbacks, default_notes, describe, prepare
 from mlpcli.errors import KeyPath
 from mlpcli.spec.graph import spec_graph
 from mlpcli.spec.load import LoadedSpec, located
@@ -48,6 +48,7 @@ class Forecast:
     layer_paths: for each of `plan.layers`, the path of its line in the spec.
     classes: by split and output (empty for the only one), rows of each class.
     files: of the run folder, folders with a slash at the end.
+    notes: losses and metrics that were chosen, columns that are left out, hyperparameters at their defaults.
     seconds_per_epoch: measured, or None.
     """
 
@@ -59,6 +60,7 @@ class Forecast:
     files: tuple[str, ...]
     advice: tuple[Advice, ...]
     resolved: str
+    notes: tuple[str, ...] = ()
     seconds_per_epoch: float | None = None
 
 
@@ -85,6 +87,7 @@ def forecast(loaded: LoadedSpec, *, timed: bool = False) -> Forecast:
         run_files(spec),
         tuple(advise(spec, dataset, model)),
         resolve_spec(loaded, dataset.division, dataset.features),
+        (*prepared.notes, *default_notes(loaded)),
         seconds_per_epoch(spec, dataset, model) if timed else None,
     )
 
@@ -115,7 +118,10 @@ def _bytes(arrays: Any) -> int:
 def run_files(spec: Spec) -> tuple[str, ...]:
     """What a finished run of the spec holds; folders end with a slash."""
     files = [runs.SPEC, runs.RESOLVED, runs.RECORD, runs.HISTORY, runs.METRICS, runs.SUMMARY, runs.MODEL]
-    folders = [runs.SAVED_MODEL, runs.CHECKPOINTS, runs.TENSORBOARD, runs.PLOTS]
+    off = {part.class_name for part in spec.callbacks if part.off}
+    folders = [runs.SAVED_MODEL, runs.CHECKPOINTS]
+    folders += [runs.TENSORBOARD] if "TensorBoard" not in off else []
+    folders += [runs.PLOTS]
     folders += [runs.PLUGINS] if spec.plugins else []
     return (*files, *(f"{folder}/" for folder in folders), runs.LOCK)
 

@@ -58,6 +58,11 @@ class Reach:
         return self.low - slack <= low and high <= self.high + slack
 
 
+def passes_values(class_name: str) -> bool:
+    """Whether the outputs of a layer are the values that it reads, a training's noise aside."""
+    return class_name in PASSING or "Dropout" in class_name
+
+
 def output_reach(model: Any, spec: Spec, graph: Graph, name: str) -> Reach | None:
     """What the values of a layer may be, or None where it cannot be told."""
     nodes = {node.name: node for node in graph.nodes}
@@ -84,7 +89,7 @@ def _reach(model: Any, spec: Spec, nodes: dict[str, Node], node: Node | None) ->
     if kind in NORMALIZING:
         return Reach(-math.inf, math.inf, kind, path)
     below = nodes.get(node.sources[0]) if len(node.sources) == 1 else None
-    if kind in PASSING or "Dropout" in kind:
+    if passes_values(kind):
         return _reach(model, spec, nodes, below)
     if kind == "Rescaling" and np.ndim(layer.scale) == np.ndim(layer.offset) == 0:
         found = _reach(model, spec, nodes, below)

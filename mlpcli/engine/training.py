@@ -110,14 +110,21 @@ def train(
     for note in prepared.notes:
         watcher.note(note)
     run_dir = runs.create_run(runs_dir, loaded.spec.name)
-    if loaded.values:
-        shown = ", ".join(f"{name} {show_label(value)}" for name, value in loaded.values.items())
-        watcher.note(f"hyperparameters at their defaults: {shown}; mlpcli tune searches them")
+    for note in default_notes(loaded):
+        watcher.note(note)
     extent = Extent(advice=advice)
     loaded, dataset, model = prepared.loaded, prepared.dataset, prepared.model
     return train_into(
         run_dir, loaded, dataset, model, watcher=watcher, clock=clock, command=command, extent=extent
     )
+
+
+def default_notes(loaded: LoadedSpec) -> tuple[str, ...]:
+    """A line on the hyperparameters that have their defaults, where the spec has any."""
+    if not loaded.values:
+        return ()
+    shown = ", ".join(f"{name} {show_label(value)}" for name, value in loaded.values.items())
+    return (f"hyperparameters at their defaults: {shown}; mlpcli tune searches them",)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any
 from mlpcli.spec import keras_names
 from mlpcli.spec.inherit import EXTENDS
 from mlpcli.spec.parts import (
+    ALWAYS_THERE,
     FILLED_IN,
     FORBIDDEN_LAYERS,
     RULE_SCHEMAS,
@@ -231,8 +232,10 @@ def _arguments(namespace: str, class_name: str) -> Schema:
     signature = keras_names.signature(namespace, class_name)
     required = _required(namespace, class_name)
     properties = {name: _argument(namespace, name, default) for name, default in signature.defaults.items()}
+    off = ["boolean"] if namespace == "callbacks" and class_name in ALWAYS_THERE else []
     return {
-        "type": "object" if required else ["object", "null"],
+        "type": "object" if required else ["object", "null", *off],
+        **({"not": {"const": True}} if off else {}),
         "properties": properties,
         "required": required,
         "additionalProperties": False,
