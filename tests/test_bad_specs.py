@@ -20,6 +20,92 @@ GOOD = DATA + LAYERS + LOSS
 
 # name: (spec, expected lines without carets; SPEC stands for the file)
 WRONG: dict[str, tuple[str, list[str]]] = {
+    "layers that are a number": (
+        "dataset: {name: iris}\nlayers: 3\nloss: {mse: {}}\n",
+        [
+            "SPEC:2:9 layers: must be a list such as [Flatten, Dense: {units: 10}], received 3",
+            "SPEC:3:8 loss.mse: is a short name of a loss, which takes no arguments, received 'mse'; write the class, or 'mse' alone",
+        ],
+    ),
+    "far too many copies": (
+        "dataset: {name: iris}\nlayers: [{Dense: {units: 3}, repeat: 1000000}]\nloss: sparse_categorical_crossentropy\n",
+        [
+            "SPEC:2:38 layers[0].repeat: must be a number of copies, 0 to 1000, received 1000000",
+        ],
+    ),
+    "a layer reads nothing there": (
+        "dataset: {name: iris}\nlayers:\n  - {Dense: {units: 3}, from: hiden}\n  - {Dense: {units: 3, activation: softmax}, name: hidden}\nloss: sparse_categorical_crossentropy\n",
+        [
+            "SPEC:3:31 layers[0].from: no layer or input has this name, received 'hiden'; did you mean 'hidden'?",
+        ],
+    ),
+    "a schedule without its steps": (
+        "dataset: {name: iris}\nlayers: [{Dense: {units: 3, activation: softmax}}]\nloss: sparse_categorical_crossentropy\noptimizer: {SGD: {learning_rate: {CosineDecay: {initial_learning_rate: 0.1}}}}\n",
+        [
+            "SPEC:4:48 optimizer.SGD.learning_rate.CosineDecay: CosineDecay needs the argument 'decay_steps'; write {CosineDecay: {decay_steps: ...}}",
+        ],
+    ),
+    "a text as learning rate": (
+        "dataset: {name: iris}\nlayers: [{Dense: {units: 3, activation: softmax}}]\nloss: sparse_categorical_crossentropy\noptimizer: {Adam: {learning_rate: fast}}\n",
+        [
+            "SPEC:4:35 optimizer.Adam.learning_rate: must be a positive number or a schedule, received 'fast'; write a number, or a schedule such as {ExponentialDecay: {...}}",
+        ],
+    ),
+    "a constraint as regularizer": (
+        "dataset: {name: iris}\nlayers: [{Dense: {units: 3, kernel_regularizer: {MaxNorm: {}}}}]\nloss: sparse_categorical_crossentropy\n",
+        [
+            "SPEC:2:50 layers[0].Dense.kernel_regularizer.MaxNorm: unknown regularizer, received 'MaxNorm'; MaxNorm is a constraint",
+        ],
+    ),
+    "a metric as loss": (
+        "dataset: {name: iris}\nlayers: [{Dense: {units: 3, activation: softmax}}]\nloss: AUC\n",
+        [
+            "SPEC:3:7 loss: unknown loss, received 'AUC'; AUC is a metric",
+        ],
+    ),
+    "a loss as layer": (
+        "dataset: {name: iris}\nlayers: [CategoricalCrossentropy]\nloss: sparse_categorical_crossentropy\n",
+        [
+            "SPEC:2:10 layers[0]: unknown layer, received 'CategoricalCrossentropy'; CategoricalCrossentropy is a loss",
+        ],
+    ),
+    "loss weights of nothing": (
+        "dataset: {name: iris}\nlayers: [{Dense: {units: 3, activation: softmax}}]\nloss: sparse_categorical_crossentropy\nloss_weights: {output: -1}\n",
+        [
+            "SPEC:4:16 loss_weights.output: no layer has this name, so it cannot be an output, received 'output'; the layers are dense; give the output layer this name",
+            "SPEC:4:24 loss_weights.output: must be a mapping of outputs to numbers of at least 0, received -1",
+        ],
+    ),
+    "a negative momentum": (
+        "dataset: {name: iris}\nlayers: [{Dense: {units: 3, activation: softmax}}]\nloss: sparse_categorical_crossentropy\noptimizer: {SGD: {momentum: -0.5}}\n",
+        [
+            "SPEC:4:29 optimizer.SGD.momentum: must be a number from 0 up to but not including 1, received -0.5",
+        ],
+    ),
+    "patience of a half": (
+        "dataset: {name: iris}\nlayers: [{Dense: {units: 3, activation: softmax}}]\nloss: sparse_categorical_crossentropy\ncallbacks: [{EarlyStopping: {patience: 0.5}}]\n",
+        [
+            "SPEC:4:40 callbacks[0].EarlyStopping.patience: must be an integer of at least 0, received 0.5",
+        ],
+    ),
+    "precision": (
+        "dataset: {name: iris}\nlayers: [{Dense: {units: 3, activation: softmax}}]\nloss: sparse_categorical_crossentropy\nfit: {precision: float61}\n",
+        [
+            "SPEC:4:18 fit.precision: must be 'float32', 'mixed_bfloat16' or 'mixed_float16', received 'float61'",
+        ],
+    ),
+    "engine": (
+        "dataset: {name: iris}\nlayers: [{Dense: {units: 3, activation: softmax}}]\nloss: sparse_categorical_crossentropy\nfit: {engine: fast}\n",
+        [
+            "SPEC:4:15 fit.engine: must be 'compiled' or 'keras' (stock model.fit), received 'fast'",
+        ],
+    ),
+    "rows of a table": (
+        "dataset: {name: iris, rows: 50}\nlayers: [{Dense: {units: 3, activation: softmax}}]\nloss: sparse_categorical_crossentropy\n",
+        [
+            "SPEC:1:23 dataset.rows: is not for data that is read, received 'rows'; rows is for xor, circles, moons, gaussians, spirals",
+        ],
+    ),
     "mode": (
         GOOD + "callbacks: [EarlyStopping: {mode: mx}]\n",
         [

@@ -83,6 +83,17 @@ def test_a_layer_from_elsewhere_names_its_file_or_flag(
     assert lines == [f"{base}:5", "--set", f"{base}:7"]
 
 
+def test_what_was_chosen_is_told(check_json: CheckJson) -> None:
+    text = "dataset: {name: breast_cancer}\nlayers: [Normalization, Dense: {units: {hp: int, min: 1, max: 3}}, Dropout: {rate: 0.1}]\n"
+    notes = check_json(text, "--set", "callbacks=[{TensorBoard: false}]")
+    assert notes["notes"] == [
+        "loss: BinaryCrossentropy(from_logits: True), chosen for a target of 2 classes",
+        "metrics: BinaryAccuracy(name: accuracy, threshold: 0.0), chosen for a target of 2 classes",
+        "hyperparameters at their defaults: layers[1].Dense.units 1; mlpcli tune searches them",
+    ]
+    assert "tensorboard/" not in notes["files"]
+
+
 def test_time_is_measured_on_the_engine_that_would_run(check_json: CheckJson) -> None:
     assert check_json(TINY)["seconds_per_epoch"] is None
     fast = check_json(TINY, "--time")["seconds_per_epoch"]
@@ -167,6 +178,11 @@ ADVICE: dict[str, tuple[list[str], str, str]] = {
         ["fit.epochs=10"],
         "callbacks[0].EarlyStopping.patience",
         "EarlyStopping waits 10 epochs in a run of 10",
+    ),
+    "mode": (
+        ["callbacks[0].EarlyStopping.monitor=val_accuracy", "callbacks[0].EarlyStopping.mode=min"],
+        "callbacks[0].EarlyStopping.mode",
+        "EarlyStopping takes less of val_accuracy for better",
     ),
     "not restored": (
         ["callbacks[0].EarlyStopping.restore_best_weights=false"],

@@ -34,6 +34,8 @@ UNSEEN = {
     "twice the same key": "YAML",
     "octal": "YAML",
     "same name twice": "two places",
+    "a layer reads nothing there": "two places",
+    "rows of a table": "two places",
     "hyperparameter": "train says so",
 }
 """Wrong specs that a schema cannot tell, and what it would have to see."""
