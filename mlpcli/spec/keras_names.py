@@ -246,11 +246,23 @@ def _tree(module: str) -> ast.Module:
     return ast.parse(file.read_text(encoding="utf-8")) if file else ast.Module(body=[], type_ignores=[])
 
 
+def _top_level(node: Any) -> Iterator[ast.stmt]:
+    """The statements of a module, those under `if` and `try` too, but not inside functions and classes.
+
+    To look through these as well would take as long as reading the file.
+    """
+    for each in node.body:
+        yield each
+        if isinstance(each, ast.If | ast.Try):
+            yield from _top_level(each)
+            yield from _top_level(ast.Module(body=each.orelse, type_ignores=[]))
+
+
 @cache
 def _exports(module: str) -> dict[str, tuple[str, str]]:
     """Imported names of a module; for each, the module it comes from and its name there."""
     found = {}
-    for node in ast.walk(_tree(module)):
+    for node in _top_level(_tree(module)):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("keras.src"):
             for alias in node.names:
                 found[alias.asname or alias.name] = (node.module, alias.name)
