@@ -228,6 +228,14 @@ def test_skewed_classes_are_advised_about(check_json: CheckJson, tmp_path: Path)
     assert advice["seen"] == "the classes are skewed: 122 rows of no, 6 of yes"
 
 
+def test_labels_that_may_be_classes_are_advised_about(check_json: CheckJson, tmp_path: Path) -> None:
+    rows = "".join(f"{n % 7}.5,{int(n % 3 == 0)},{int(n % 3 == 1)},{int(n % 3 == 2)}\n" for n in range(60))
+    (tmp_path / "t.csv").write_text("a,p,q,r\n" + rows)
+    spec = "dataset: {path: t.csv, target: [p, q, r]}\nlayers: [Dense: {units: 3, activation: sigmoid}]\n"
+    (advice,) = check_json(spec + "loss: binary_crossentropy\n")["advice"]
+    assert (advice["path"], advice["seen"]) == ("loss", "every row has exactly one of 3 labels")
+
+
 def test_advice_is_shown_with_its_place_and_can_be_left_out(
     mlpcli: Callable[..., Result], spec_file: Callable[[str], Path]
 ) -> None:

@@ -48,6 +48,7 @@ def advise(spec: Spec, dataset: Dataset, model: Any) -> list[Advice]:
     return [
         *_inputs(dataset, model),
         *_classes(spec, dataset),
+        *_exclusive(dataset),
         *_sigmoids(spec),
         *_waists(spec),
         *_size(spec, dataset, model),
@@ -124,6 +125,19 @@ def _classes(spec: Spec, dataset: Dataset) -> Iterator[Advice]:
         seen = f"{what} are skewed: {counts[most]:,} rows of {most}, {counts[least]:,} of {least}"
         mend = "set fit.class_weight: balanced, and judge by precision and recall of each class"
         yield Advice(seen, mend, "always guessing the largest class looks accurate", ("dataset",))
+
+
+def _exclusive(dataset: Dataset) -> Iterator[Advice]:
+    """Labels of which every row has exactly one, as classes that exclude each other."""
+    for each in dataset.contract.outputs:
+        y = dataset.train.y[each.name] if each.name else dataset.train.y
+        if each.kind == "labels" and y.shape[1] > 2 and bool((y.sum(axis=1) == 1).all()):
+            yield Advice(
+                f"every row has exactly one of {y.shape[1]} labels",
+                "if they exclude each other, use softmax with categorical_crossentropy",
+                "sigmoids may give a row several labels or none",
+                ("loss", each.name) if each.name else ("loss",),
+            )
 
 
 # ---------------------------------------------------------------- layers

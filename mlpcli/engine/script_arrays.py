@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,7 +82,7 @@ def _target(output: Output) -> Iterator[str]:
         yield f'    {variable} = y.astype("float32")'
         return
     names = output.classes or ()
-    yield f"    classes = [{', '.join(repr(name) for name in names)}]"
+    yield f"    classes = {json.dumps(list(names), ensure_ascii=False)}"
     spelled = "str(label).strip()"
     if all(name.lstrip("-").isdigit() for name in names):
         spelled = "str(int(label))"
