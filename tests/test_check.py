@@ -94,6 +94,15 @@ def test_what_was_chosen_is_told(check_json: CheckJson) -> None:
     assert "tensorboard/" not in notes["files"]
 
 
+def test_the_objective_of_a_search_is_held_against_the_metrics(check_json: CheckJson) -> None:
+    text = TINY + "tuner: {objective: val_acc}\n"
+    (problem,) = check_json(text, "--set", "layers[1].Dense.units={hp: int, min: 2, max: 5}", status=2)[
+        "problems"
+    ]
+    assert problem["path"] == "tuner.objective"
+    assert problem["hint"] == "did you mean 'val_accuracy'? there are loss, accuracy, val_loss, val_accuracy"
+
+
 def test_time_is_measured_on_the_engine_that_would_run(check_json: CheckJson) -> None:
     assert check_json(TINY)["seconds_per_epoch"] is None
     fast = check_json(TINY, "--time")["seconds_per_epoch"]

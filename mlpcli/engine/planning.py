@@ -10,12 +10,14 @@ from typing import Any
 from mlpcli import runs
 from mlpcli.data.dataset import Dataset, Split
 from mlpcli.engine.advice import Advice, advise, class_counts
-from mlpcli.engine.training import Plan, check_callbacks, default_notes, describe, prepare
+from mlpcli.engine.checks import log_names
+from mlpcli.engine.training import Plan, Prepared, check_callbacks, default_notes, describe, prepare
+from mlpcli.engine.tuning.objective import check_refit, find_objective
 from mlpcli.errors import KeyPath
 from mlpcli.spec.graph import spec_graph
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.resolve import resolve_spec
-from mlpcli.spec.schema import Spec
+from mlpcli.spec.schema import Spec, TunerSpec
 from mlpcli.start import import_keras
 
 TIMED_EPOCHS = 4
@@ -75,6 +77,8 @@ def forecast(loaded: LoadedSpec, *, timed: bool = False) -> Forecast:
     with located(loaded):
         prepared = prepare(loaded)
         check_callbacks(loaded)
+        if loaded.spec.tuner is not None:
+            _check_search(loaded.spec.tuner, prepared)
     loaded, dataset, model = prepared.loaded, prepared.dataset, prepared.model
     spec = loaded.spec
     plan = describe(loaded, dataset, model)
@@ -90,6 +94,13 @@ def forecast(loaded: LoadedSpec, *, timed: bool = False) -> Forecast:
         (*prepared.notes, *default_notes(loaded)),
         seconds_per_epoch(spec, dataset, model) if timed else None,
     )
+
+
+def _check_search(tuner: TunerSpec, prepared: Prepared) -> None:
+    """What `tune` would check before its first trial."""
+    dataset = prepared.dataset
+    find_objective(tuner, log_names(prepared.model, validation=dataset.validation is not None))
+    check_refit(tuner, dataset)
 
 
 def layer_paths(plan: Plan, spec: Spec) -> tuple[KeyPath, ...]:

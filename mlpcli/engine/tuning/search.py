@@ -11,7 +11,6 @@ from typing import Any, Protocol
 
 from mlpcli import runs
 from mlpcli.data.dataset import Dataset
-from mlpcli.engine.callbacks import more_is_better
 from mlpcli.engine.checks import log_names
 from mlpcli.engine.records import begin_record, now
 from mlpcli.engine.room import check_place, check_room
@@ -19,9 +18,10 @@ from mlpcli.engine.training import Plan, build_checked, check_callbacks, complet
 from mlpcli.engine.tuning import promotion
 from mlpcli.engine.tuning.importance import importance
 from mlpcli.engine.tuning.ledger import Ledger, TooManyFailures
+from mlpcli.engine.tuning.objective import check_refit, find_objective
 from mlpcli.engine.tuning.oracle import Answer, Oracle
 from mlpcli.engine.tuning.trials import TrialRunner
-from mlpcli.errors import MlpcliError, Problem, SpecError, nearest
+from mlpcli.errors import MlpcliError, Problem, SpecError
 from mlpcli.files import write_text
 from mlpcli.runs import Run
 from mlpcli.searches import SEARCHED, Objective, Search, Trial
@@ -168,7 +168,7 @@ class Sitting:
             model = build_checked(completed, dataset)
             check_callbacks(completed)
             objective = find_objective(tuner, log_names(model, validation=dataset.validation is not None))
-            _check_refit(tuner, dataset)
+            check_refit(tuner, dataset)
         for note in notes:
             watcher.note(note)
         check_room(Path(), model)
@@ -301,55 +301,6 @@ def run_trials(ledger: Ledger, runner: TrialRunner, watcher: SearchWatcher) -> N
             ledger.finish(number, result)
         finally:
             watcher.trial_ends(trial)
-
-
-def find_objective(tuner: TunerSpec, known: list[str]) -> Objective:
-    """The objective and its direction, held against the metrics that are logged.
-
-    Raises:
-        SpecError: no metric has this name, or which way is better cannot be told.
-    """
-    given = tuner.objective
-    name = given if isinstance(given, str) else given.name if given else None
-    if name is None:
-        return Objective("val_loss" if "val_loss" in known else "loss", "min")
-    path = ("tuner", "objective") if isinstance(given, str) else ("tuner", "objective", "name")
-    if name not in known:
-        hint = nearest(name, known) or f"there are {', '.join(known)}"
-        if name.startswith("val_") and not any(other.startswith("val_") for other in known):
-            hint = "there is no validation split: set dataset.validation"
-        raise SpecError(Problem("no metric has this name", path=path, received=name, hint=hint))
-    if not isinstance(given, str) and given is not None:
-        return Objective(name, given.direction)
-    if more_is_better(name):
-        return Objective(name, "max")
-    words = (
-        "loss",
-        "error",
-        "mse",
-        "mae",
-        "mape",
-        "msle",
-        "rmse",
-        "crossentropy",
-        "hinge",
-        "divergence",
-        "poisson",
-    )
-    if any(word in name for word in words):
-        return Objective(name, "min")
-    hint = f"write objective: {{name: {name}, direction: max}}, or min"
-    raise SpecError(
-        Problem("which way is better cannot be told by this name", path=path, received=name, hint=hint)
-    )
-
-
-def _check_refit(tuner: TunerSpec, dataset: Dataset) -> None:
-    validation = dataset.division.get("validation")
-    if tuner.refit == promotion.FULL and isinstance(validation, str):
-        hint = "split the validation rows off the training rows, or use refit: train"
-        rule = "a validation split from a file cannot be added to the training rows"
-        raise SpecError(Problem(rule, path=("tuner", "refit"), received=tuner.refit, hint=hint))
 
 
 class _Final:

@@ -1,0 +1,63 @@
+"""What a search goes by, and what it trains in the end, held against the metrics and splits there are."""
+
+from __future__ import annotations
+
+from mlpcli.data.dataset import Dataset
+from mlpcli.engine.callbacks import more_is_better
+from mlpcli.errors import Problem, SpecError, listing, nearest
+from mlpcli.searches import Objective
+from mlpcli.spec.schema import TunerSpec
+
+
+def find_objective(tuner: TunerSpec, known: list[str]) -> Objective:
+    """The objective and its direction, held against the metrics that are logged.
+
+    Raises:
+        SpecError: no metric has this name, or which way is better cannot be told.
+    """
+    given = tuner.objective
+    name = given if isinstance(given, str) else given.name if given else None
+    if name is None:
+        return Objective("val_loss" if "val_loss" in known else "loss", "min")
+    path = ("tuner", "objective") if isinstance(given, str) else ("tuner", "objective", "name")
+    if name not in known:
+        hint = f"{nearest(name, known)} there are {listing(known)}".strip()
+        if name.startswith("val_") and not any(other.startswith("val_") for other in known):
+            hint = "there is no validation split: set dataset.validation"
+        raise SpecError(Problem("no metric has this name", path=path, received=name, hint=hint))
+    if not isinstance(given, str) and given is not None:
+        return Objective(name, given.direction)
+    if more_is_better(name):
+        return Objective(name, "max")
+    words = (
+        "loss",
+        "error",
+        "mse",
+        "mae",
+        "mape",
+        "msle",
+        "rmse",
+        "crossentropy",
+        "hinge",
+        "divergence",
+        "poisson",
+    )
+    if any(word in name for word in words):
+        return Objective(name, "min")
+    hint = f"write objective: {{name: {name}, direction: max}}, or min"
+    raise SpecError(
+        Problem("which way is better cannot be told by this name", path=path, received=name, hint=hint)
+    )
+
+
+def check_refit(tuner: TunerSpec, dataset: Dataset) -> None:
+    """Hold `refit: full` against the validation split, whose rows it trains on.
+
+    Raises:
+        SpecError: these come from a file of their own.
+    """
+    validation = dataset.division.get("validation")
+    if tuner.refit == "full" and isinstance(validation, str):
+        hint = "split the validation rows off the training rows, or use refit: train"
+        rule = "a validation split from a file cannot be added to the training rows"
+        raise SpecError(Problem(rule, path=("tuner", "refit"), received=tuner.refit, hint=hint))
