@@ -132,8 +132,8 @@ def _reach_problems(sight: Sight) -> Iterator[Problem]:
     """Targets that the output's activation cannot give."""
     reach = sight.reach
     takes = LOSSES.get(canonical(sight.loss, "losses"))
-    if reach is None or (takes is not None and takes.scores) or sight.loss.arguments.get("from_logits"):
-        return
+    if takes is None or reach is None or takes.scores or sight.loss.arguments.get("from_logits"):
+        return  # a loss of one's own may read targets in its own way
     if reach.sums_to_one and sight.units == 1:
         return  # told by itself
     low, high = sight.span
