@@ -49,3 +49,23 @@ def test_a_network_that_is_better_is_not_blamed(mlpcli: Callable[..., Result], t
     assert result.status == 0, result.err
     assert "baseline  test accuracy: commonest class" in result.out
     assert "no better" not in result.out
+
+
+def test_a_linear_model_is_there_for_wide_rows_too() -> None:
+    from mlpcli.data.dataset import Contract, Dataset, Output, Split
+    from mlpcli.engine.baseline import measure_baseline
+
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(600, 400)).astype(np.float32)
+    truth = x[:, 0] - x[:, 7]
+    outputs = (Output(("y",)), Output(("y",), "classes", ("no", "yes")))
+    for output, y in zip(outputs, (truth.astype(np.float32), (truth > 0).astype(np.int64)), strict=True):
+        splits = (Split(x[rows], y[rows], rows) for rows in (np.arange(500), np.arange(500, 600)))
+        contract = Contract("table", (), (400,), "float32", (output,))
+        train, test = splits
+        found = measure_baseline(Dataset(train, None, test, contract, "", "", {}), seed=0)
+        assert found is not None
+        if output.classes:
+            assert found["linear"] > found["majority"] + 0.2
+        else:
+            assert found["linear"] < 0.5 * found["mean"]

@@ -11,7 +11,13 @@ from mlpcli.data.dataset import Array, Dataset, Output, Split
 MOST_CELLS = 200_000
 """Cells of the training rows that the linear model sees: enough for a line, and few enough for 0.2 s."""
 
-MOST_FEATURES = 256
+MANY_FEATURES = 256
+"""Above, the linear model is one of least squares, also for classes, which takes no steps."""
+
+MOST_FEATURES = 4096
+MOST_WORK = 3_000_000_000
+"""Rows times features squared of such a model: 5,000 rows of 28 x 28 images, half a second."""
+
 MOST_CLASSES = 20
 STEPS = 30
 
@@ -57,12 +63,13 @@ def _features(split: Split) -> Array | None:
     if sum(int(np.prod(part.shape[1:])) for part in parts) > MOST_FEATURES:
         return None
     flat = [part.reshape(len(split), -1) for part in parts]
-    joined: Array = np.concatenate(flat, axis=1).astype(np.float64)
+    joined: Array = np.concatenate(flat, axis=1)
     return joined
 
 
 def _some_rows(x: Array, seed: int) -> Array:
-    most = max(100, MOST_CELLS // x.shape[1])
+    width = x.shape[1]
+    most = max(100, MOST_CELLS // width if width <= MANY_FEATURES else MOST_WORK // width**2)
     if len(x) <= most:
         return np.arange(len(x))
     chosen: Array = np.random.default_rng(seed).choice(len(x), most, replace=False)
@@ -74,15 +81,24 @@ def _rmse(truth: Array, predicted: Array) -> float:
 
 
 def _linear(x: Array, y: Array, given: Array, truth: Array, output: Output) -> float:
-    """Least squares for numbers; for classes logistic regression, stopped after some steps."""
+    """Least squares for numbers; for classes logistic regression, stopped after some steps.
+
+    With many features least squares for both, a little held back, since there may be more of them than rows.
+    """
     import warnings
 
     from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LinearRegression, LogisticRegression
+    from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeClassifier
 
+    many = x.shape[1] > MANY_FEATURES
+    x, given = (part.astype(np.float32 if many else np.float64) for part in (x, given))
     center, scale = x.mean(axis=0), x.std(axis=0)
     scale[scale == 0] = 1
     x, given = (x - center) / scale, (given - center) / scale
+    if many:
+        kind = Ridge if output.kind == "numbers" else RidgeClassifier
+        predicted = kind(alpha=10.0, solver="cholesky").fit(x, y).predict(given)
+        return _rmse(truth, predicted) if output.kind == "numbers" else float((predicted == truth).mean())
     if output.kind == "numbers":
         return _rmse(truth, LinearRegression().fit(x, y).predict(given))
     with warnings.catch_warnings():
