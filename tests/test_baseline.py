@@ -56,12 +56,12 @@ def test_a_linear_model_is_there_for_wide_rows_too() -> None:
     from mlpcli.engine.baseline import measure_baseline
 
     draw = np.random.default_rng(0)
-    x = draw.normal(size=(600, 400)).astype(np.float32)
+    x = draw.normal(size=(1600, 300)).astype(np.float32)
     truth = x[:, 0] - x[:, 7]
     outputs = (Output(("y",)), Output(("y",), "classes", ("no", "yes")))
     for output, y in zip(outputs, (truth.astype(np.float32), (truth > 0).astype(np.int64)), strict=True):
-        splits = (Split(x[rows], y[rows], rows) for rows in (np.arange(500), np.arange(500, 600)))
-        contract = Contract("table", (), (400,), "float32", (output,))
+        splits = (Split(x[rows], y[rows], rows) for rows in (np.arange(1500), np.arange(1500, 1600)))
+        contract = Contract("table", (), (300,), "float32", (output,))
         train, test = splits
         found = measure_baseline(Dataset(train, None, test, contract, "", "", {}), seed=0)
         assert found is not None
