@@ -98,7 +98,11 @@ def _linear(x: Array, y: Array, given: Array, truth: Array, output: Output) -> f
     if many:
         kind = Ridge if output.kind == "numbers" else RidgeClassifier
         predicted = kind(alpha=10.0, solver="cholesky").fit(x, y).predict(given)
-        return _rmse(truth, predicted) if output.kind == "numbers" else float((predicted == truth).mean())
+        return (
+            _rmse(truth, predicted.reshape(truth.shape))
+            if output.kind == "numbers"
+            else float((predicted == truth).mean())
+        )
     if output.kind == "numbers":
         return _rmse(truth, LinearRegression().fit(x, y).predict(given))
     with warnings.catch_warnings():
