@@ -165,9 +165,9 @@ def test_everything_wrong_in_a_block_is_told_at_once(
     data.write_text(BAD)
     result = mlpcli("predict", "sorts", data, "--runs-dir", sorts / "runs")
     assert (result.status, result.out) == (2, "")
+    empty = "must be a number, the cell is empty; fill it, or take the row out"
     assert result.err.splitlines() == [
-        f"{data} row 2 (line 3), column 'b': must be a number, the cell is empty; "
-        "fill it, or take the row out",
+        f"{data} row 2 (line 3), column 'b': {empty}",
         f"{data} row 3 (line 4): must have 5 cells, received 4",
         f"{data} row 4 (line 5), column 'day': must be a date, written %Y-%m-%d, received '2012-13-11'",
         "3 problems found",
