@@ -239,7 +239,8 @@ def _baseline_text(baseline: dict[str, Any]) -> str:
     """`baseline  test accuracy: commonest class 0.3333, linear model 0.9667`."""
     words = {"majority": "commonest class", "mean": "mean", "linear": "linear model"}
     found = ", ".join(f"{word} {number(baseline[key])}" for key, word in words.items() if key in baseline)
-    return f"baseline  {baseline['split']} {baseline['metric']}: {found}"
+    what = f"{baseline['output']} " if "output" in baseline else ""
+    return f"baseline  {baseline['split']} {what}{baseline['metric']}: {found}"
 
 
 def show_finished(run: Run, *, json: bool) -> None:

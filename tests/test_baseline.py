@@ -22,6 +22,8 @@ def test_classes_are_held_against_the_commonest_and_a_linear_model(tiny_run: Pat
     assert (baseline["split"], baseline["metric"]) == ("test", "accuracy")
     assert baseline["majority"] == pytest.approx(np.bincount(test).max() / len(test))
     assert baseline["linear"] > 0.85
+    metrics = json.loads((find_run("tiny", tiny_run) / "metrics.json").read_text())
+    assert baseline["network"] == pytest.approx(metrics["test"]["accuracy"])
 
 
 def test_a_network_that_is_no_better_is_told(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
@@ -31,7 +33,7 @@ def test_a_network_that_is_no_better_is_told(mlpcli: Callable[..., Result], tmp_
     (tmp_path / "line.csv").write_text("\n".join(["a,b,y", *rows]) + "\n")
     spec = tmp_path / "line.yaml"
     text = "dataset: {path: line.csv, target: y}\nlayers: [{Dense: {units: 1}}]\nloss: mse\n"
-    spec.write_text(text + "metrics: [RootMeanSquaredError]\nfit: {epochs: 1}\n")
+    spec.write_text(text + "metrics: [mae]\nfit: {epochs: 1}\n")
     result = mlpcli("train", spec, "--runs-dir", tmp_path / "runs")
     assert result.status == 0, result.err
     assert "the network is no better than a linear model on the test rows" in result.out
