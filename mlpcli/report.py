@@ -239,7 +239,8 @@ def _baseline_text(baseline: dict[str, Any]) -> str:
     """`baseline  test accuracy: commonest class 0.3333, linear model 0.9667`."""
     words = {"majority": "commonest class", "mean": "mean", "linear": "linear model"}
     found = ", ".join(f"{word} {number(baseline[key])}" for key, word in words.items() if key in baseline)
-    return f"baseline  {baseline['split']} {baseline['metric']}: {found}"
+    what = f"{baseline['output']} " if "output" in baseline else ""
+    return f"baseline  {baseline['split']} {what}{baseline['metric']}: {found}"
 
 
 def show_finished(run: Run, *, json: bool) -> None:
@@ -294,29 +295,35 @@ class PredictionReport:
 def show_prediction(summary: Summary, target: Path | None, rejects: Path | None) -> None:
     """How many rows were written where, and what was odd about them."""
     odd = odd_rows(summary, rejects)
+    made = counted(summary.rows, "prediction", "predictions")
     if target is not None:
-        show_line("; ".join([f"{summary.rows:,} predictions written to {target}", *odd]))
+        show_line("; ".join([f"{made} written to {target}", *odd]))
     elif odd:
-        show_line("; ".join([f"{summary.rows:,} predictions", *odd]), stderr=True)
+        show_line("; ".join([made, *odd]), stderr=True)
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """`1 row`, `2,000 rows`."""
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def odd_rows(summary: Summary, rejects: Path | None) -> list[str]:
     """What a prediction met, each kind with its columns: `3 unseen categories (city 3)`."""
     tally = summary.tally
     kinds = {
-        "missing cells filled in": tally.missing,
-        "unseen categories": tally.unseen,
-        "values out of the training rows' range": tally.outside,
+        ("missing cell filled in", "missing cells filled in"): tally.missing,
+        ("unseen category", "unseen categories"): tally.unseen,
+        ("value out of the training rows' range", "values out of the training rows' range"): tally.outside,
     }
     lines = [
-        f"{sum(counts.values()):,} {words} ({', '.join(f'{k} {n:,}' for k, n in counts.most_common(8))})"
+        f"{counted(counts.total(), *words)} ({', '.join(f'{k} {n:,}' for k, n in counts.most_common(8))})"
         for words, counts in kinds.items()
         if counts
     ]
     if tally.empty:
-        lines.append(f"{tally.empty:,} predictions left empty")
+        lines.append(counted(tally.empty, "prediction left empty", "predictions left empty"))
     if rejects is not None:
-        lines.append(f"{tally.rejected:,} rows rejected, see {rejects}")
+        lines.append(f"{counted(tally.rejected, 'row', 'rows')} rejected, see {rejects}")
     return lines
 
 

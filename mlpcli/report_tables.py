@@ -50,7 +50,12 @@ def bars(counts: list[int]) -> str:
 
 
 def extent(profile: Profile) -> str:
-    """`1 to 52` of numbers, the commonest values of everything else."""
+    """`1 to 52` of numbers and dates, the commonest values of everything else."""
+    if profile.holds == "dates":
+        from mlpcli.data.survey import dates_of
+
+        texts, _, _ = dates_of(profile)
+        return f"{texts[0]} to {texts[-1]}" if texts else ""
     if profile.numbers is not None:
         if profile.present == profile.strange:
             return ""
@@ -61,7 +66,7 @@ def extent(profile: Profile) -> str:
 
 def survey_json(survey: Survey, warnings: list[str]) -> dict[str, Any]:
     """A survey for scripts."""
-    from mlpcli.data.survey import histogram
+    from mlpcli.data.survey import dates_of, histogram
 
     columns = {}
     for name, profile in survey.profiles.items():
@@ -71,7 +76,10 @@ def survey_json(survey: Survey, warnings: list[str]) -> dict[str, Any]:
             "distinct": profile.distinct,
             "histogram": histogram(profile),
         }
-        if profile.numbers is None:
+        if profile.holds == "dates":
+            dates, _, _ = dates_of(profile)
+            columns[name]["range"] = [dates[0], dates[-1]]
+        elif profile.numbers is None:
             columns[name]["values"] = dict(list(profile.counts.items())[:10])
         elif profile.present > profile.strange:
             columns[name]["range"] = [float(np.nanmin(profile.numbers)), float(np.nanmax(profile.numbers))]

@@ -9,7 +9,8 @@ file of predictions, which must agree.
 
 `seconds` is the whole process, `start` of it passes before the first row is read (imports, loading the
 model), and rows a second are those of the rest. `ratio` compares that rest with mlpcli's, `whole` the whole
-processes. `peak` is the most memory that the process held.
+processes. `cpu` is the seconds of processors, which other work on the machine changes least, and `peak` the
+most memory that the process held.
 
 PYTHON is an interpreter with pandas and TensorFlow, by default this one; mlpcli itself needs no pandas. With
 DIR the tables and the run are kept there, and found there the next time. `model.predict` with its default
@@ -103,10 +104,11 @@ PARTS = (
 
 @dataclass(frozen=True)
 class Measured:
-    """One process: seconds in all, seconds before the first row, and peak memory in MB."""
+    """One process: seconds in all and before the first row, of processors, and peak memory in MB."""
 
     seconds: float
     start: float
+    cpu: float
     peak: float
     note: str = ""
 
@@ -162,8 +164,8 @@ def prepare(part: Part, folder: Path) -> tuple[Path, Path]:
 # Contenders.
 
 
-def measure(command: list[str]) -> tuple[float, float, str]:
-    """Run a process: its seconds, its peak memory in MB, and the last line that it wrote."""
+def measure(command: list[str]) -> tuple[float, float, float, str]:
+    """Run a process: its seconds, those of processors, its peak memory in MB, and what it wrote."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as told:
         began = time.perf_counter()
@@ -175,21 +177,21 @@ def measure(command: list[str]) -> tuple[float, float, str]:
         told.seek(0)
         if process.returncode:
             raise SystemExit(f"{' '.join(command[:4])} failed:\n{told.read().decode()[-2000:]}")
-        return seconds, usage.ru_maxrss / 1024, out.read().decode()
+        return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, out.read().decode()
 
 
 def run_mlpcli(run: Path, data: Path, output: Path) -> Measured:
     """`mlpcli predict`."""
     command = [sys.executable, "-m", "mlpcli", "predict", str(run), str(data)]
-    seconds, peak, told = measure([*command, "-o", str(output), "--force", "--json"])
-    return Measured(seconds, seconds - json.loads(told)["seconds"], peak)
+    seconds, cpu, peak, told = measure([*command, "-o", str(output), "--force", "--json"])
+    return Measured(seconds, seconds - json.loads(told)["seconds"], cpu, peak)
 
 
 def run_pandas(python: str, run: Path, data: Path, output: Path, batch: int) -> Measured:
     """What a person writes with pandas and Keras."""
     command = [python, "-c", PANDAS, str(run), str(data), str(output), str(batch)]
-    seconds, peak, told = measure(command)
-    return Measured(seconds, json.loads(told.splitlines()[-1])["start"], peak)
+    seconds, cpu, peak, told = measure(command)
+    return Measured(seconds, json.loads(told.splitlines()[-1])["start"], cpu, peak)
 
 
 LARGE, DEFAULT = 8192, 32
@@ -209,7 +211,9 @@ def contend(part: Part, folder: Path, python: str, *, whole: bool) -> Iterator[t
             one_run, one = prepare(PARTS[0], folder)
             once = run_pandas(python, one_run, one, output, batch)
             reckoned = once.start + part.times * once.work
-            yield title, replace(once, seconds=reckoned, peak=float("nan"), note="  reckoned from 1 million")
+            unknown = float("nan")
+            note = "  reckoned from 1 million"
+            yield title, replace(once, seconds=reckoned, cpu=unknown, peak=unknown, note=note)
             continue
         yield title, run_pandas(python, run, data, output, batch)
         check_agreement(wanted, output)
@@ -247,13 +251,16 @@ def main() -> None:
 
 def show(part: Part, contenders: Iterator[tuple[str, Measured]]) -> None:
     """Print one part's table, a line as soon as it is there."""
-    heads = f"{'seconds':>8} {'start':>6} {'rows/s':>11} {'peak MB':>8} {'ratio':>6} {'whole':>6}"
+    heads = f"{'seconds':>8} {'start':>6} {'cpu':>7} {'rows/s':>11} {'peak MB':>8} {'ratio':>6} {'whole':>6}"
     print(f"\n{part.title}\n  {'':37} {heads}")
     ours: Measured | None = None
     for title, found in contenders:
         ours = ours or found
-        peak = "" if np.isnan(found.peak) else f"{found.peak:,.0f}"
-        figures = f"{found.seconds:8.1f} {found.start:6.1f} {part.rows / found.work:11,.0f} {peak:>8}"
+        peak, cpu = (
+            "" if np.isnan(found.peak) else text for text in (f"{found.peak:,.0f}", f"{found.cpu:.1f}")
+        )
+        times = f"{found.seconds:8.1f} {found.start:6.1f} {cpu:>7}"
+        figures = f"{times} {part.rows / found.work:11,.0f} {peak:>8}"
         ratios = f"{found.work / ours.work:6.1f} {found.seconds / ours.seconds:6.1f}"
         print(f"  {title:37} {figures} {ratios}{found.note}", flush=True)
 

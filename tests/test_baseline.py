@@ -22,6 +22,8 @@ def test_classes_are_held_against_the_commonest_and_a_linear_model(tiny_run: Pat
     assert (baseline["split"], baseline["metric"]) == ("test", "accuracy")
     assert baseline["majority"] == pytest.approx(np.bincount(test).max() / len(test))
     assert baseline["linear"] > 0.85
+    metrics = json.loads((find_run("tiny", tiny_run) / "metrics.json").read_text())
+    assert baseline["network"] == pytest.approx(metrics["test"]["accuracy"])
 
 
 def test_a_network_that_is_no_better_is_told(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
@@ -31,7 +33,7 @@ def test_a_network_that_is_no_better_is_told(mlpcli: Callable[..., Result], tmp_
     (tmp_path / "line.csv").write_text("\n".join(["a,b,y", *rows]) + "\n")
     spec = tmp_path / "line.yaml"
     text = "dataset: {path: line.csv, target: y}\nlayers: [{Dense: {units: 1}}]\nloss: mse\n"
-    spec.write_text(text + "metrics: [RootMeanSquaredError]\nfit: {epochs: 1}\n")
+    spec.write_text(text + "metrics: [mae]\nfit: {epochs: 1}\n")
     result = mlpcli("train", spec, "--runs-dir", tmp_path / "runs")
     assert result.status == 0, result.err
     assert "the network is no better than a linear model on the test rows" in result.out
@@ -49,3 +51,23 @@ def test_a_network_that_is_better_is_not_blamed(mlpcli: Callable[..., Result], t
     assert result.status == 0, result.err
     assert "baseline  test accuracy: commonest class" in result.out
     assert "no better" not in result.out
+
+
+def test_a_linear_model_is_there_for_wide_rows_too() -> None:
+    from mlpcli.data.dataset import Contract, Dataset, Output, Split
+    from mlpcli.engine.baseline import measure_baseline
+
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(1600, 300)).astype(np.float32)
+    truth = x[:, 0] - x[:, 7]
+    outputs = (Output(("y",)), Output(("y",), "classes", ("no", "yes")))
+    for output, y in zip(outputs, (truth.astype(np.float32), (truth > 0).astype(np.int64)), strict=True):
+        splits = (Split(x[rows], y[rows], rows) for rows in (np.arange(1500), np.arange(1500, 1600)))
+        contract = Contract("table", (), (300,), "float32", (output,))
+        train, test = splits
+        found = measure_baseline(Dataset(train, None, test, contract, "", "", {}), seed=0)
+        assert found is not None
+        if output.classes:
+            assert found["linear"] > found["majority"] + 0.2
+        else:
+            assert found["linear"] < 0.5 * found["mean"]

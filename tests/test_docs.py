@@ -7,6 +7,7 @@ import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,9 +89,16 @@ def test_every_config_is_valid_and_opens_with_its_command(config: Path) -> None:
     assert f"scripts/run train {config.relative_to(ROOT)}" in head
 
 
-@pytest.mark.parametrize("index", range(len(_blocks((ROOT / "docs/spec.md").read_text(), "yaml"))))
-def test_the_specs_in_the_docs_are_valid(index: int, tmp_path: Path) -> None:
-    block = _blocks((ROOT / "docs" / "spec.md").read_text(encoding="utf-8"), "yaml")[index]
+def _specs(page: str) -> list[str]:
+    return _blocks((ROOT / "docs" / page).read_text(encoding="utf-8"), "yaml")
+
+
+PAGES = ("spec.md", "tables.md")
+
+
+@pytest.mark.parametrize(("page", "index"), [(page, i) for page in PAGES for i in range(len(_specs(page)))])
+def test_the_specs_in_the_docs_are_valid(page: str, index: int, tmp_path: Path) -> None:
+    block = _specs(page)[index]
     base = {"dataset": {"name": "digits"}, "layers": ["Flatten"], "loss": "mse"}
     missing = {key: value for key, value in base.items() if not re.search(rf"^{key}:", block, re.M)}
     spec = tmp_path / "fragment.yaml"
@@ -98,6 +106,31 @@ def test_the_specs_in_the_docs_are_valid(index: int, tmp_path: Path) -> None:
         shutil.copy(ROOT / "configs" / "digits.yaml", tmp_path)
     spec.write_text((yaml.safe_dump(missing) if missing else "") + block, encoding="utf-8")
     load_spec(spec)
+
+
+def test_the_page_of_tables_works_as_it_stands(
+    mlpcli: Callable[..., Result],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    page = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
+    rows = []
+    for size in range(40, 140):
+        town, lift = "Ulm" if size % 3 else "Bonn", "yes" if size % 2 else "no"
+        rows.append(f"{size},{town},{lift},19{size % 90 + 10}-05-11,{9 * size}")
+    monkeypatch.chdir(tmp_path)
+    for name in ("flats.csv", "later.csv"):
+        Path(name).write_text("\n".join(["size,town,lift,built,rent", *rows]) + "\n")
+    for line in "".join(_blocks(page, "sh")).splitlines():
+        command = shlex.split(line, comments=True)[1:]
+        result = mlpcli(*command, *(["--set", "fit.epochs=3"] if command[0] == "train" else []))
+        assert result.status == 0, (command, result.err)
+    assert len(Path("rents.csv").read_text().splitlines()) == 101
+    (run,) = Path("runs/flats").iterdir()
+    (code,) = _blocks(page, "python")
+    names: dict[str, Any] = {}
+    exec(code.replace("<date>_<time>", run.name), names)
+    assert names["outputs"]["value"].shape == (2, 1)
 
 
 def test_the_page_of_bad_inputs_says_what_the_program_says() -> None:

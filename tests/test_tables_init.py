@@ -58,7 +58,7 @@ def test_inspect_tells_of_rows_and_classes(mlpcli: Callable[..., Result], tmp_pa
     data = tmp_path / "twice.csv"
     data.write_text("\n".join(["a,b,sort", *rows]) + "\n")
     warnings = json.loads(mlpcli("inspect", data, "--target", "sort", "--json").out)["warnings"]
-    assert "96 of 194 rows stand twice; both may land in different splits" in warnings
+    assert "96 of 194 rows are copies of others, and may land in other splits than these" in warnings
     assert "column 'b' is the same as 'a'" in warnings
     assert any(line.startswith("classes of 'sort' are unbalanced: 'common' has 99.5%") for line in warnings)
 
@@ -120,3 +120,46 @@ def test_init_refuses_a_target_that_cannot_be_learned(mlpcli: Callable[..., Resu
         assert result.status == 2
         assert told in result.err
         assert not spec.exists()
+
+
+def test_cells_that_are_no_numbers_are_gaps_or_leave_their_column_out(
+    mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    draw = random.Random(1)
+    rows = []
+    for place in range(120):
+        day = "unknown" if place % 40 == 1 else f"2020-{draw.randint(1, 12):02}-{draw.randint(1, 28):02}"
+        size = "n.a." if place % 30 == 2 else f"{draw.random():.4f}"
+        weight = "3 kg" if place % 20 == 3 else f"{draw.random():.4f}"
+        rows.append(f"{day},{size},{weight},{draw.random():.4f}")
+    data, spec = tmp_path / "odd.csv", tmp_path / "odd.yaml"
+    data.write_text("\n".join(["day,size,weight,y", *rows]) + "\n")
+    document = json.loads(mlpcli("inspect", data, "--target", "y", "--json").out)
+    assert document["columns"]["day"]["kind"] == "date"
+    assert document["columns"]["day"]["range"][0].startswith("2020-01-")
+    assert sum(document["columns"]["day"]["histogram"]) == 117
+    refused = "and training refuses them; spellings of a gap can be listed under dataset.missing"
+    assert f"column 'day': 3 cells are no dates (unknown), {refused}" in document["warnings"]
+    assert f"column 'weight': 6 cells are no numbers (3 kg), {refused}" in document["warnings"]
+    assert mlpcli("init", data, "--target", "y", "-o", spec).status == 0
+    dataset = yaml.safe_load(spec.read_text(encoding="utf-8"))["dataset"]
+    assert dataset["missing"] == ["unknown", "n.a."]
+    assert dataset["features"]["weight"] == "ignore"
+    assert mlpcli("check", spec).status == 0
+
+
+def test_a_target_that_never_changes_is_told(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
+    data = tmp_path / "flat.csv"
+    data.write_text("\n".join(["x,y", *(f"{place},1" for place in range(50))]) + "\n")
+    document = json.loads(mlpcli("inspect", data, "--target", "y", "--json").out)
+    assert document["warnings"] == ["target 'y' is the same in every row"]
+
+
+def test_what_init_writes_learns_what_is_linear(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
+    data, spec = write_table(tmp_path / "houses.csv", 600), tmp_path / "first.yaml"
+    assert mlpcli("init", data, "--target", "price", "-o", spec).status == 0
+    set_ = ("--set", "dataset.features.copy=ignore", "--set", "fit.epochs=80")
+    result = mlpcli("train", spec, "--runs-dir", tmp_path / "runs", *set_, "--json")
+    metrics = json.loads(result.out)["metrics"]["test"]
+    baseline = json.loads(result.out)["baseline"]
+    assert metrics["root_mean_squared_error"] < 1.1 * baseline["linear"] < 0.5 * baseline["mean"]

@@ -16,7 +16,9 @@ def predict(
     data: Annotated[
         str,
         typer.Argument(
-            metavar="DATA", help="A CSV, TSV, Parquet, npy or npz file of rows; - for CSV on standard input."
+            metavar="DATA",
+            help="A CSV, TSV, Parquet, npy or npz file of rows, or a quoted pattern for several; "
+            "- for CSV on standard input.",
         ),
     ],
     output: Annotated[

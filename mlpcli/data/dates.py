@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,18 +70,22 @@ class Moments:
     day: Array
 
 
-def find_format(texts: list[str]) -> str | None:
-    """The format that all of some texts are written in, or None; `%m/%d/%Y` where it could be either."""
-    if not texts:
-        return None
-    candidates = [
-        name for name, pattern in _PATTERNS.items() if name != "%Y%m%d" and all(map(pattern.fullmatch, texts))
-    ]
-    both = [name for name in ("%m/%d/%Y", "%d/%m/%Y") if name in candidates]
-    for name in [*both, *candidates]:
-        if parse_dates(texts, name).valid.all():
-            return name
-    return None
+def find_format(counts: Mapping[str, int], share: float = 1.0) -> str | None:
+    """The format that texts are written in, or None; `%m/%d/%Y` where it could be either.
+
+    counts: rows by text. share: of the rows that must be written so.
+    """
+    texts, least = list(counts), share * sum(counts.values())
+    weights = np.array(list(counts.values()))
+    best: tuple[int, str] | None = None
+    for name in ("%m/%d/%Y", *(each for each in LAYOUTS if each not in ("%m/%d/%Y", "%Y%m%d"))):
+        written = np.array([_PATTERNS[name].fullmatch(text) is not None for text in texts], bool)
+        if not texts or weights[written].sum() < least:
+            continue
+        rows = int(weights[written & parse_dates(texts, name).valid].sum())
+        if rows >= least and (best is None or rows > best[0]):
+            best = rows, name
+    return best[1] if best else None
 
 
 def has_time(texts: list[str], name: str) -> bool:

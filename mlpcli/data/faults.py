@@ -21,6 +21,7 @@ class Fault:
     rule: str
     received: Any = ABSENT
     hint: str = ""
+    file: str = ""  # of several files, the one that the row stands in
 
 
 class Origin:

@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from mlpcli.errors import KeyPath, Problem, SpecError, nearest
+from mlpcli.errors import DataError, KeyPath, Problem, SpecError, nearest
 
 TABLES = (".csv", ".tsv", ".parquet")
 ARRAYS = (".npz", ".npy")
@@ -50,6 +50,19 @@ def find_files(text: str, folder: Path, key: KeyPath) -> list[Path]:
         if problem := file_problem(path):
             raise SpecError(Problem(f"{path.name}: {problem[0]}", path=key, received=text, hint=problem[1]))
     return found
+
+
+def named_files(text: str) -> list[Path]:
+    """The files that a command's argument names: one, or all that fit a pattern, ordered by name.
+
+    Raises:
+        DataError: there is no such file, or no file fits, or one is of no known kind.
+    """
+    try:
+        return find_files(text, Path(), ())
+    except SpecError as error:
+        problems = (Problem(f"{text}: {each.rule}", hint=each.hint) for each in error.problems)
+        raise DataError(*problems) from error
 
 
 def find_file(text: str, folder: Path, key: KeyPath) -> Path:

@@ -12,11 +12,11 @@ import numpy as np
 from mlpcli.data.cells import Dialect, TextCells, is_text, number_cells, plain_type, text_cells
 from mlpcli.data.dataset import Array
 from mlpcli.data.dates import find_format, has_time
-from mlpcli.data.encoders import TRUTHS
+from mlpcli.data.encoders import TRUTHS, bad_dates
 from mlpcli.data.text import NUMBER
 
-NUMERIC_SHARE = 0.9
-"""From this share of its cells on a column of text is one of numbers, and the other cells are mistakes."""
+MOST_SHARE = 0.9
+"""From this share of its cells on a column is one of numbers, or of dates, and other cells are mistakes."""
 
 JUDGED_ROWS = 10
 """With fewer rows nothing is said to be constant or an identifier."""
@@ -34,7 +34,7 @@ class Profile:
     """One column.
 
     missing: cells without a value. distinct: different values; of numbers None when nobody asked.
-    strange: of a column of numbers written as text, cells that are none. format: of dates.
+    strange: of a column of numbers or dates written as text, cells that are none. format: of dates.
     counts: of texts and booleans, rows by value. numbers: (rows,) float32 with NaN, of numbers.
     """
 
@@ -75,7 +75,9 @@ class Profile:
         if self.missing or self.rows < JUDGED_ROWS:
             return False
         if self.holds == "texts":
-            return len(self.counts) >= 0.95 * self.rows and max(map(len, self.counts)) <= 64
+            worded = sum(" " in text for text in self.counts) > 0.5 * len(self.counts)
+            different = len(self.counts) >= 0.95 * self.rows
+            return different and not worded and max(map(len, self.counts)) <= 64
         if self.numbers is None or not self._named_so():
             return False
         whole = bool((self.numbers == np.floor(self.numbers)).all())
@@ -147,13 +149,14 @@ def _profile_text(name: str, column: Any, dialect: Dialect) -> Profile:
     if all(text.lower() in TRUTHS for text in counts) and not all(map(NUMBER.fullmatch, counts)):
         return Profile(name, "booleans", rows, missing, counts=counts)
     numeric = sum(count for text, count in counts.items() if _like_number(text, dialect))
-    if numeric >= NUMERIC_SHARE * (rows - missing):
+    if numeric >= MOST_SHARE * (rows - missing):
         numbers = number_cells(column, dialect)
         return Profile(name, "numbers", rows, missing, len(numbers.bad), numbers=numbers.values)
-    sample = list(counts)[:DATE_SAMPLE]
-    if found := find_format(sample):
-        timed = has_time(sample, found)
-        return Profile(name, "dates", rows, missing, format=found, timed=timed, counts=counts)
+    sample = dict(list(counts.items())[:DATE_SAMPLE])
+    if found := find_format(sample, MOST_SHARE):
+        timed = has_time(list(sample), found)
+        strange = len(bad_dates(column, found, dialect))
+        return Profile(name, "dates", rows, missing, strange, format=found, timed=timed, counts=counts)
     return Profile(name, "texts", rows, missing, counts=counts)
 
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from mlpcli.data.profiles import Profile
-from mlpcli.data.survey import RARE_SHARE, Survey, class_counts
-from mlpcli.errors import DataError, Problem
+from mlpcli.data.survey import RARE_SHARE, Survey, class_counts, strange_cells
+from mlpcli.errors import DataError, Problem, listing
 from mlpcli.spec.features import FeatureSpec
 
 PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -18,6 +18,10 @@ RESERVED = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null
 
 MOST_CLASSES = 1000
 LEAST_ROWS = 20
+FEW_ROWS = 2000
+"""Below, the network is small, and held back more."""
+
+MOST_SPELLINGS = 10
 ROWS_OF_A_CLASS = 4
 """So that each split has some of it."""
 
@@ -43,6 +47,7 @@ def propose_spec(survey: Survey, *, name: str, path: str, command: str) -> str:
             "dataset:",
             f"  path: {quoted(path)}",
             *(["  decimal: ','"] if survey.table.dialect.decimal == "," else []),
+            *_gaps(survey),
             *_target(survey, profile),
             "  test: 0.2                   # split off first, measured once at the end",
             "  validation: 0.2             # of the rest; says when to stop",
@@ -69,7 +74,7 @@ def _comment(text: str) -> str:
 def _check(survey: Survey, profile: Profile) -> None:
     where = f"{survey.path}, target {profile.name!r}"
     problems = []
-    if not survey.features.used:
+    if all(_unreadable(survey, name) for name in survey.features.used):
         problems.append(Problem(f"{survey.path}: there is no column to learn from beside the target"))
     if survey.table.rows < LEAST_ROWS:
         problems.append(Problem(f"{survey.path}: must have {LEAST_ROWS} rows or more", received=profile.rows))
@@ -114,8 +119,29 @@ def _target(survey: Survey, profile: Profile) -> Iterator[str]:
         yield "  target_scaling: standardize # for training; predictions come in the target's own units"
 
 
+def _gaps(survey: Survey) -> Iterator[str]:
+    """Spellings of a gap: the words, few and without a digit, among the numbers or dates of a column."""
+    words = [word for name in survey.features.used for word in strange_cells(survey, name)]
+    if words := [word for word in dict.fromkeys(words) if not _has_digit(word)][:MOST_SPELLINGS]:
+        yield f"  missing: [{', '.join(map(quoted, words))}]  # no numbers or dates, where these are expected"
+
+
+def _has_digit(text: str) -> bool:
+    return any(letter.isdigit() for letter in text)
+
+
+def _unreadable(survey: Survey, name: str) -> list[str]:
+    """Cells that no list of gaps takes care of."""
+    cells = strange_cells(survey, name)
+    return cells if len(cells) > MOST_SPELLINGS else list(filter(_has_digit, cells))
+
+
 def _features(survey: Survey) -> Iterator[str]:
     for name, spec in survey.features.used.items():
+        if cells := _unreadable(survey, name):
+            what = f"cells that are no {survey.profiles[name].holds}, such as {listing(cells, 3)}"
+            yield f"    {quoted(name)}: ignore  # {_comment(what)}"
+            continue
         yield f"    {quoted(name)}: {{{_settings(spec)}}}{_note(survey.profiles[name])}"
     for name, why in survey.features.left.items():
         yield f"    {quoted(name)}: ignore  # {_comment(why)}"
@@ -139,11 +165,16 @@ def _note(profile: Profile) -> str:
 
 def _network(survey: Survey, profile: Profile) -> Iterator[str]:
     """Layers that fit the number of rows, and what goes with the target."""
-    rows = survey.table.rows
-    widths = (32, 16) if rows < 2000 else (128, 64, 32)
+    few = survey.table.rows < FEW_ROWS
+    widths, strength = ((32, 16), "1e-3") if few else ((128, 64, 32), "1e-4")
+    yield "inputs:"
+    yield "  row: {}                     # every feature"
     yield "layers:"
-    for width in widths:
-        yield f"  - Dense: {{units: {width}, activation: relu, kernel_initializer: he_normal}}"
+    for place, width in enumerate(widths):
+        settings = f"units: {width}, activation: relu, kernel_initializer: he_normal"
+        reads = ", from: row" if place == 0 else ", name: last" if place == len(widths) - 1 else ""
+        yield f"  - {{Dense: {{{settings}, kernel_regularizer: {{L2: {{l2: {strength}}}}}}}{reads}}}"
+    yield "  - {Concatenate: {}, from: [row, last]}   # the row too: what is linear need not be learned above"
     counts = class_counts(profile) if survey.has_classes else {}
     if len(counts) == 2:
         yield "  - Dense: {units: 1, activation: sigmoid}   # the probability of the second class"
@@ -156,11 +187,10 @@ def _network(survey: Survey, profile: Profile) -> Iterator[str]:
     else:
         yield "  - Dense: {units: 1}   # a number, so no activation"
         yield "loss: mse"
-        yield "metrics: [RootMeanSquaredError, mae]"
-    yield "optimizer: {Adam: {learning_rate: 0.001}}"
-    batch = 16 if rows < 2000 else 64 if rows < 100_000 else 512
-    yield f"fit: {{epochs: {200 if rows < 2000 else 100}, batch_size: {batch}}}"
-    if counts and min(counts.values()) < RARE_SHARE * rows:
+        yield "metrics: [RootMeanSquaredError, MeanAbsoluteError]"
+    yield f"optimizer: {{Adam: {{learning_rate: {0.003 if few else 0.001}}}}}"
+    yield f"fit: {{epochs: {200 if few else 100}, batch_size: {16 if few else 32}}}"
+    if counts and min(counts.values()) < RARE_SHARE * survey.table.rows:
         yield "# rare classes count as much as common ones with fit: {class_weight: balanced}"
     yield "callbacks:"
     yield "  - ReduceLROnPlateau: {factor: 0.3, patience: 5}   # smaller steps once it stalls"

@@ -11,6 +11,7 @@ import numpy as np
 
 from mlpcli.data.cells import Dialect
 from mlpcli.data.dataset import Array
+from mlpcli.data.dates import parse_dates
 from mlpcli.data.encoders import CategoryEncoder, DateEncoder, Encoded, Encoder, NumericEncoder
 from mlpcli.data.faults import SHOWN, Fault, Origin
 from mlpcli.data.preprocessor import Preprocessor
@@ -98,7 +99,9 @@ def describe(encoder: Encoder, row: int, value: Any, dialect: Dialect) -> Fault:
     if empty:
         return Fault(row, what, "must not be empty", hint="fill it, or take the row out")
     if isinstance(encoder, DateEncoder):
-        return Fault(row, what, f"must be a date of the training rows' span, written {encoder.format}", value)
+        valid = bool(parse_dates([str(text)], encoder.format).valid[0])
+        rule = "must lie in the span of the training rows" if valid else "must be a date"
+        return Fault(row, what, f"{rule}, written {encoder.format}", value)
     hint = "true or false, yes or no, 1 or 0"
     if isinstance(encoder, CategoryEncoder):
         hint = f"the categories are {listing(encoder.values)}"

@@ -17,13 +17,13 @@ from mlpcli.data.cells import PLAIN
 from mlpcli.data.dataset import Array, Contract
 from mlpcli.data.encoders import NumericEncoder
 from mlpcli.data.faults import SHOWN, Fault, Origin
-from mlpcli.data.paths import ending_of, file_problem, is_table
+from mlpcli.data.paths import ending_of, is_table, named_files
 from mlpcli.data.preprocessor import Preprocessor
 from mlpcli.data.rows import as_model_rows, read_rows
-from mlpcli.data.screening import Policy, Tally, count, describe, refuse, screen
+from mlpcli.data.screening import Policy, Tally, count, describe, refusals, screen
 from mlpcli.data.tables import open_table, raise_faults
 from mlpcli.data.text import TextOrigin, open_bytes
-from mlpcli.errors import DataError, Problem, UsageError, listing, nearest
+from mlpcli.errors import Problem, UsageError, listing, nearest
 
 BATCH_ROWS = 65_536
 """Rows of Parquet or of an array that are read at once."""
@@ -70,7 +70,9 @@ class Reading:
 
 @contextmanager
 def open_rows(source: Path | IO[bytes], reading: Reading) -> Iterator[Iterator[Chunk]]:
-    """The rows of a file, or of a stream of CSV, as a context that yields an iterator of chunks.
+    """The rows of a file, of several that a pattern names, or of a stream of CSV.
+
+    A context that yields an iterator of chunks; the rejected rows of several files name theirs.
 
     Raises:
         DataError: the file cannot be used, or a row of it; UsageError: a column to keep is not in it.
@@ -78,8 +80,24 @@ def open_rows(source: Path | IO[bytes], reading: Reading) -> Iterator[Iterator[C
     if not isinstance(source, Path):
         yield _text_chunks(BlockReader(source, Origin(STDIN), _dialect(reading)), Origin(STDIN), reading)
         return
-    if found := file_problem(source):
-        raise DataError(Problem(f"{source}: {found[0]}", hint=found[1]))
+    paths = named_files(str(source))
+    if len(paths) > 1:
+        yield _file_after_file(paths, reading)
+        return
+    with _open_file(paths[0], reading) as chunks:
+        yield chunks
+
+
+def _file_after_file(paths: Sequence[Path], reading: Reading) -> Iterator[Chunk]:
+    """The chunks of several files, one opened after the other."""
+    for path in paths:
+        with _open_file(path, reading) as chunks:
+            for chunk in chunks:
+                yield replace(chunk, rejected=[replace(fault, file=path.name) for fault in chunk.rejected])
+
+
+@contextmanager
+def _open_file(source: Path, reading: Reading) -> Iterator[Iterator[Chunk]]:
     ending = ending_of(source)
     if ending in (".csv", ".tsv"):
         with open_bytes(source) as file:
@@ -182,10 +200,10 @@ def _kept(names: Sequence[str], keep: Sequence[str], label: str) -> tuple[str, .
 
 def _chunk(block: Block, preprocessor: Preprocessor, origin: Origin, reading: Reading) -> Chunk:
     """A block as the model takes it; raises, or rejects, the rows that cannot be."""
-    if block.ragged and not reading.reject:
-        raise_faults(origin, block.ragged[:SHOWN], len(block.ragged))
     kept = {name: block.columns[name] for name in reading.keep}
     if not len(block.positions):
+        if not reading.reject:
+            raise_faults(origin, block.ragged[:SHOWN], len(block.ragged))
         return Chunk(np.empty((0, *reading.contract.shape), np.float32), kept, rejected=block.ragged)
     made = preprocessor.transform(block.columns)
     screened = screen(preprocessor, made.found, reading.unknown)
@@ -194,11 +212,12 @@ def _chunk(block: Block, preprocessor: Preprocessor, origin: Origin, reading: Re
     if len(screened.nulled):
         empty = np.zeros(len(x), bool)
         empty[screened.nulled] = True
+    if not reading.reject and (block.ragged or screened.refused):
+        cells = refusals(preprocessor, screened.refused, block.columns, block.positions, origin)
+        raise_faults(origin, [*block.ragged, *cells], len(block.ragged) + len(screened.refused))
     if not screened.refused:
         count(reading.tally, made.found)
         return Chunk(x, kept, empty, block.ragged)
-    if not reading.reject:
-        refuse(preprocessor, screened.refused, block.columns, block.positions, origin)
     faults = _faults(block, preprocessor, screened.refused)
     stay = np.setdiff1d(np.arange(len(x)), [row for row, _ in screened.refused])
     count(reading.tally, made.found, np.isin(np.arange(len(x)), stay))
@@ -256,10 +275,13 @@ def _join(chunks: list[Chunk]) -> Chunk:
 
 
 def _joined(columns: list[Any]) -> Any:
-    """PyArrow columns one after the other."""
+    """PyArrow columns one after the other; as text where their types differ, as those of files may."""
     import pyarrow as pa
 
+    kind = columns[0].type
+    if any(column.type != kind for column in columns):
+        columns, kind = [column.cast(pa.string()) for column in columns], pa.string()
     pieces = [
         piece for column in columns for piece in (column.chunks if hasattr(column, "chunks") else [column])
     ]
-    return pa.chunked_array(pieces, type=columns[0].type)
+    return pa.chunked_array(pieces, type=kind)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mlpcli.data.cells import PLAIN, Dialect, text_cells
+from mlpcli.data.cells import PLAIN, Dialect, number_cells, text_cells
 from mlpcli.data.dataset import Array
+from mlpcli.data.dates import parse_dates
+from mlpcli.data.encoders import bad_dates
 from mlpcli.data.kinds import Features, choose_features
-from mlpcli.data.paths import find_files, is_table
+from mlpcli.data.paths import is_table, named_files
 from mlpcli.data.profiles import Profile, profile_column
 from mlpcli.data.tables import Table, open_tables, read_table
-from mlpcli.errors import DataError, Problem, SpecError, UsageError, listing, nearest
+from mlpcli.errors import DataError, Problem, UsageError, listing, nearest
 
 CLASSES_MOST = 20
 """Up to this many whole numbers as a target are taken for classes, if each stands in ten rows or more."""
@@ -77,12 +78,7 @@ def read_whole(path: str, dialect: Dialect | None = None) -> Table:
     Raises:
         DataError: there is no such table, or it cannot be read.
     """
-    try:
-        paths = find_files(path, Path(), ())
-    except SpecError as error:
-        raise DataError(
-            *(Problem(f"{path}: {each.rule}", hint=each.hint) for each in error.problems)
-        ) from error
+    paths = named_files(path)
     if not all(map(is_table, paths)):
         hint = "give a CSV, TSV or Parquet file"
         raise DataError(Problem(f"{path}: the columns of an array have no names", hint=hint))
@@ -123,13 +119,26 @@ def class_counts(profile: Profile) -> dict[str, int]:
 
 
 def histogram(profile: Profile) -> list[int]:
-    """Rows in ten bins between the smallest and the largest number, or by value, the commonest first."""
+    """Rows in ten bins from the smallest to the largest number or date, or by value, the commonest first."""
+    if profile.holds == "dates":
+        _, days, counts = dates_of(profile)
+        return [int(count) for count in np.histogram(days, BINS, weights=counts)[0]]
     if profile.numbers is None:
         return list(profile.counts.values())[:BINS]
     known = profile.numbers[~np.isnan(profile.numbers)].astype(np.float64)
     if not len(known):
         return []
     return [int(count) for count in np.histogram(known, BINS)[0]]
+
+
+def dates_of(profile: Profile) -> tuple[list[str], Array, Array]:
+    """Dates of a column in their order: as they are written, in days since 1970, with their rows."""
+    texts = list(profile.counts)
+    moments = parse_dates(texts, profile.format or "%Y-%m-%d")
+    days = moments.days + moments.seconds / 86400
+    order = [place for place in np.argsort(days, kind="stable") if moments.valid[place]]
+    counts = np.array(list(profile.counts.values()))
+    return [texts[place] for place in order], days[order], counts[order]
 
 
 def find_warnings(survey: Survey, test: str | None = None) -> list[str]:
@@ -151,21 +160,39 @@ def find_warnings(survey: Survey, test: str | None = None) -> list[str]:
 def _odd_columns(survey: Survey) -> Iterator[str]:
     for name, profile in survey.profiles.items():
         if profile.strange:
+            shown = listing(strange_cells(survey, name), 5)
             yield (
-                f"column {name!r}: {profile.strange:,} cells are no numbers, and training refuses them; "
-                "spellings of a gap can be listed under dataset.missing"
+                f"column {name!r}: {profile.strange:,} cells are no {profile.holds} ({shown}), and training "
+                "refuses them; spellings of a gap can be listed under dataset.missing"
             )
+        if name == survey.target and profile.distinct == 1 and not profile.missing:
+            yield f"target {name!r} is the same in every row"
         if name == survey.target and profile.missing:
             yield f"target {name!r}: {profile.missing:,} rows have none, and training refuses them"
         elif profile.rows > profile.missing > 0.5 * profile.rows:
             yield f"column {name!r}: {profile.missing / profile.rows:.0%} of its cells are missing"
 
 
+def strange_cells(survey: Survey, name: str) -> list[str]:
+    """The different cells of a column of numbers or dates that are none, as they are written."""
+    profile, dialect = survey.profiles[name], survey.table.dialect
+    column = survey.table.columns[name]
+    if not profile.strange:
+        return []
+    bad = (
+        bad_dates(column, profile.format or "", dialect)
+        if profile.holds == "dates"
+        else number_cells(column, dialect).bad
+    )
+    cells = (column[int(row)].as_py() for row in bad)
+    return list(dict.fromkeys(cell.strip() if isinstance(cell, str) else f"{cell:g}" for cell in cells))
+
+
 def _duplicates(survey: Survey) -> Iterator[str]:
     rows = list(zip(*(_codes(survey, name) for name in survey.profiles), strict=True))
     again = len(rows) - len(set(rows))
     if again:
-        yield f"{again:,} of {len(rows):,} rows stand twice; both may land in different splits"
+        yield f"{again:,} of {len(rows):,} rows are copies of others, and may land in other splits than these"
     keys: dict[bytes, str] = {}
     for name in survey.features.used:
         column = survey.profiles[name].numbers
@@ -217,7 +244,7 @@ def _tells(survey: Survey, name: str, aim: Profile) -> bool:
 
 def _imbalance(survey: Survey, target: str) -> Iterator[str]:
     counts = class_counts(survey.profiles[target]) if survey.has_classes else {}
-    if not counts or len(counts) > 100:
+    if not 2 <= len(counts) <= 100:
         return
     total = sum(counts.values())
     most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)

@@ -7,11 +7,18 @@ from typing import Any
 import numpy as np
 
 from mlpcli.data.dataset import Array, Dataset, Output, Split
+from mlpcli.spec.schema import PartSpec
 
 MOST_CELLS = 200_000
 """Cells of the training rows that the linear model sees: enough for a line, and few enough for 0.2 s."""
 
-MOST_FEATURES = 256
+MANY_FEATURES = 256
+"""Above, the linear model is one of least squares, also for classes, which takes no steps."""
+
+MOST_FEATURES = 4096
+MOST_WORK = 3_000_000_000
+"""Rows times features squared of such a model: 5,000 rows of 28 x 28 images, half a second."""
+
 MOST_CLASSES = 20
 STEPS = 30
 
@@ -21,13 +28,13 @@ def measure_baseline(dataset: Dataset, *, seed: int) -> dict[str, Any] | None:
 
     Returns `{"split", "metric", "majority" or "mean", "linear"}`: accuracy for classes, the root
     of the mean squared error in the target's own units for numbers. `linear` is absent where rows have too
-    many values or classes for a quick answer. None for several outputs, for labels, and without such rows.
+    many values or classes for a quick answer. Of several outputs the first is measured, and named under
+    `output`. None where all outputs are of labels, and without such rows.
     """
-    outputs = dataset.contract.outputs
+    output = judged_output(dataset)
     held = dataset.test or dataset.validation
-    if len(outputs) > 1 or outputs[0].kind == "labels" or held is None:
+    if output is None or held is None:
         return None
-    output = outputs[0]
     truth, known = _targets(held, output), _targets(dataset.train, output)
     split = "test" if dataset.test is not None else "validation"
     if output.kind == "numbers":
@@ -39,12 +46,32 @@ def measure_baseline(dataset: Dataset, *, seed: int) -> dict[str, Any] | None:
         rows = _some_rows(x, seed)
         found["linear"] = _linear(x[rows], known[rows], given, truth, output)
     metric = "root_mean_squared_error" if output.kind == "numbers" else "accuracy"
-    return {"split": split, "metric": metric, **found}
+    named = {"output": output.name} if output.name else {}
+    return {"split": split, **named, "metric": metric, **found}
+
+
+def judged_output(dataset: Dataset) -> Output | None:
+    """The first output that is of numbers or classes."""
+    return next((each for each in dataset.contract.outputs if each.kind != "labels"), None)
+
+
+def score_network(output: Output, split: Split, outputs: Any, loss: PartSpec) -> float:
+    """What a network reaches on a split by the measure of `measure_baseline`.
+
+    outputs: of the rows of the split, as `final_outputs` hands them out.
+    """
+    from mlpcli.engine.evaluation import predicted_classes
+
+    values = np.asarray(outputs[output.name] if output.name else outputs, np.float64)
+    truth = _targets(split, output)
+    if output.kind == "numbers":
+        return _rmse(truth, values.reshape(truth.shape))
+    return float((predicted_classes(values, loss) == truth).mean())
 
 
 def _targets(split: Split, output: Output) -> Array:
     """Class indices, (rows,), or values in their own units, (rows, targets)."""
-    y = next(iter(split.y.values())) if isinstance(split.y, dict) else split.y
+    y = split.y[output.name] if output.name else split.y
     if output.kind == "numbers":
         return output.restore(np.asarray(y)).reshape(len(split), -1).astype(np.float64)
     indices = y.argmax(axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(-1)
@@ -57,12 +84,13 @@ def _features(split: Split) -> Array | None:
     if sum(int(np.prod(part.shape[1:])) for part in parts) > MOST_FEATURES:
         return None
     flat = [part.reshape(len(split), -1) for part in parts]
-    joined: Array = np.concatenate(flat, axis=1).astype(np.float64)
+    joined: Array = np.concatenate(flat, axis=1)
     return joined
 
 
 def _some_rows(x: Array, seed: int) -> Array:
-    most = max(100, MOST_CELLS // x.shape[1])
+    width = x.shape[1]
+    most = max(100, MOST_CELLS // width if width <= MANY_FEATURES else MOST_WORK // width**2)
     if len(x) <= most:
         return np.arange(len(x))
     chosen: Array = np.random.default_rng(seed).choice(len(x), most, replace=False)
@@ -74,15 +102,28 @@ def _rmse(truth: Array, predicted: Array) -> float:
 
 
 def _linear(x: Array, y: Array, given: Array, truth: Array, output: Output) -> float:
-    """Least squares for numbers; for classes logistic regression, stopped after some steps."""
+    """Least squares for numbers; for classes logistic regression, stopped after some steps.
+
+    With many features least squares for both, a little held back, since there may be more of them than rows.
+    """
     import warnings
 
     from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LinearRegression, LogisticRegression
+    from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeClassifier
 
+    many = x.shape[1] > MANY_FEATURES
+    x, given = (part.astype(np.float32 if many else np.float64) for part in (x, given))
     center, scale = x.mean(axis=0), x.std(axis=0)
     scale[scale == 0] = 1
     x, given = (x - center) / scale, (given - center) / scale
+    if many:
+        kind = Ridge if output.kind == "numbers" else RidgeClassifier
+        predicted = kind(alpha=10.0, solver="cholesky").fit(x, y).predict(given)
+        return (
+            _rmse(truth, predicted.reshape(truth.shape))
+            if output.kind == "numbers"
+            else float((predicted == truth).mean())
+        )
     if output.kind == "numbers":
         return _rmse(truth, LinearRegression().fit(x, y).predict(given))
     with warnings.catch_warnings():
@@ -91,30 +132,20 @@ def _linear(x: Array, y: Array, given: Array, truth: Array, output: Output) -> f
     return float((model.predict(given) == truth).mean())
 
 
-def compare(baseline: dict[str, Any], metrics: dict[str, dict[str, float]]) -> str | None:
+def compare(baseline: dict[str, Any]) -> str | None:
     """A line for the user where the network is not better than the best baseline; None where it is.
 
-    metrics: of the network by split; nothing is said where it has no metric to compare.
+    baseline: as `measure_baseline` gives it, with what the network reached under `network`.
     """
-    value = network_value(baseline, metrics)
-    if value is None:
-        return None
+    value = baseline["network"]
     names = [name for name in ("majority", "mean", "linear") if name in baseline]
     more = baseline["metric"] == "accuracy"
     best = (max if more else min)(names, key=lambda name: baseline[name])
     if value > baseline[best] if more else value < baseline[best]:
         return None
     words = {"majority": "always naming the commonest class", "mean": "the mean", "linear": "a linear model"}
+    what = f"{baseline['output']} " if "output" in baseline else ""
     return (
         f"the network is no better than {words[best]} on the {baseline['split']} rows: "
-        f"{baseline['metric']} {value:.4g} against {baseline[best]:.4g}"
+        f"{what}{baseline['metric']} {value:.4g} against {baseline[best]:.4g}"
     )
-
-
-def network_value(baseline: dict[str, Any], metrics: dict[str, dict[str, float]]) -> float | None:
-    """What the network reached by the baseline's metric."""
-    found = metrics.get(baseline["split"], {})
-    names: tuple[str, ...] = (baseline["metric"],)
-    if baseline["metric"] == "accuracy":
-        names += ("binary_accuracy", "sparse_categorical_accuracy", "categorical_accuracy")
-    return next((found[name] for name in names if name in found), None)

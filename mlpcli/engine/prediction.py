@@ -82,7 +82,7 @@ def predict_run(run: Run, data: Path | IO[bytes], sink: Sink, *, wish: Wish = Wi
     reading = Reading(trained.contract, wish.keep, wish.unknown, wish.rejects is not None, tally)
     names: tuple[str, ...] = ()
     with contextlib.ExitStack() as stack:
-        rejects = stack.enter_context(_rejecting(wish.rejects))
+        rejects = stack.enter_context(_rejecting(wish.rejects, data.name if isinstance(data, Path) else "-"))
         chunks = stack.enter_context(open_rows(data, reading))
         for chunk in stack.enter_context(_read_ahead(regroup(chunks, UNIT_ROWS))):
             rejects(chunk.rejected)
@@ -141,20 +141,23 @@ def _read_ahead(chunks: Iterable[Chunk]) -> Iterator[Iterator[Chunk]]:
 
 
 @contextlib.contextmanager
-def _rejecting(target: Path | None) -> Iterator[Callable[[list[Fault]], None]]:
-    """What writes rejected rows as `row,column,reason`; rows count from 1."""
+def _rejecting(target: Path | None, file: str) -> Iterator[Callable[[list[Fault]], None]]:
+    """What writes rejected rows as `file,row,column,reason`; rows count from 1 in each file.
+
+    file: the name of the only one.
+    """
     if target is None:
         yield lambda faults: None
         return
-    with replacing(target) as path, path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["row", "column", "reason"])
+    with replacing(target) as path, path.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(["file", "row", "column", "reason"])
 
         def write(faults: list[Fault]) -> None:
             for fault in faults:
                 column = fault.what.removeprefix("column ").strip("'")
                 reason = Problem(fault.rule, received=fault.received, hint=fault.hint).headline()
-                writer.writerow([fault.row + 1, column, reason])
+                writer.writerow([fault.file or file, fault.row + 1, column, reason])
 
         yield write
 

@@ -485,15 +485,19 @@ class _Session:
 
     def _hold_against_baseline(self, metrics: dict[str, dict[str, float]]) -> dict[str, Any] | None:
         """Write what needs no network beside the metrics, and say so where the network is not better."""
-        from mlpcli.engine.baseline import compare, measure_baseline
+        from mlpcli.engine.baseline import compare, judged_output, measure_baseline, score_network
+        from mlpcli.engine.models import output_loss
 
         if not self.extent.baseline:
             return None
         baseline = measure_baseline(self.dataset, seed=self.loaded.spec.seed)
-        if baseline is None:
+        held, output = self.dataset.test or self.dataset.validation, judged_output(self.dataset)
+        if baseline is None or held is None or output is None:
             return None
+        loss = output_loss(self.loaded.spec, output.name)
+        baseline["network"] = score_network(output, held, self._predict(held.x), loss)
         write_json(self.run_dir / runs.METRICS, metrics | {"baseline": baseline})
-        if told := compare(baseline, metrics):
+        if told := compare(baseline):
             self.watcher.note(told)
         return baseline
 

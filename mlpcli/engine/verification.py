@@ -102,7 +102,8 @@ class Verification:
         self.answers.seek(0)
         document = json.load(self.answers)
         if "error" in document:
-            refuse(f"it cannot be run there: {document['error'].splitlines()[0]}")
+            hint = PYTHON_HINT if "PyFunc" in document["error"] else HINT
+            refuse(f"it cannot be run there: {document['error'].splitlines()[0]}", hint)
         return {
             name: np.array(each["values"]).reshape(each["shape"])
             for name, each in document["outputs"].items()
@@ -180,7 +181,7 @@ def expected(output: Output, values: Array, spec: Spec) -> tuple[str, Array]:
 
 
 def compare(name: str, wanted: Array, found: Array, limit: float, sample: Sample) -> float:
-    """How far apart two answers are at most, as a share of what the wanted values range over.
+    """How far apart two answers, (rows, ...), are at most, as a share of what each column ranges over.
 
     Raises:
         SavedModelError: further than `limit`, or they have other shapes.
@@ -188,9 +189,9 @@ def compare(name: str, wanted: Array, found: Array, limit: float, sample: Sample
     if wanted.shape != found.shape:
         refuse(f"{name} has the shape {found.shape} there, {wanted.shape} here")
     wide = wanted.astype(np.float64)
-    known = wide[np.isfinite(wide)]
-    span = 1.0 if name.endswith("probabilities") else float(np.ptp(known)) if len(known) else 0.0
-    noise = 1e-5 * float(np.abs(known).max(initial=0.0))  # of values far from zero that hardly differ
+    known = np.where(np.isfinite(wide), wide, 0.0)
+    span = np.ones(wide.shape[1:]) if name.endswith("probabilities") else np.ptp(known, axis=0)
+    noise = 1e-5 * np.abs(known).max(axis=0)  # of values far from zero that hardly differ
     apart = np.where(np.isnan(wide) & np.isnan(found), 0.0, np.abs(wide - found))
     wrong = ~(apart <= limit * span + noise)
     if wrong.any():
@@ -199,7 +200,8 @@ def compare(name: str, wanted: Array, found: Array, limit: float, sample: Sample
         where = f"{sample.label} row {int(sample.positions[place[0]]) + 1}"
         told = f"for {where} its {name} is {found[place]:.6g}, the network gives {wanted[place]:.6g}"
         refuse(f"{told}; {rows} of {len(sample)} rows differ")
-    return float(apart.max(initial=0.0) / span) if span > 0 else 0.0
+    shares = apart / np.where(span > 0, span, np.inf)
+    return float(shares.max(initial=0.0))
 
 
 def compare_labels(output: Output, wanted: Array, labels: Array, limit: float, sample: Sample) -> None:
@@ -221,8 +223,11 @@ def compare_labels(output: Output, wanted: Array, labels: Array, limit: float, s
         refuse(f"for {where} its label is {str(labels[row])!r}, the network's {str(classes[index[row]])!r}")
 
 
-def refuse(reason: str) -> NoReturn:
+HINT = "do not serve it; the rest of the run is whole, evaluate and predict take its folder"
+PYTHON_HINT = "a layer calls Python or NumPy, which stay behind: write it with keras.ops"
+
+
+def refuse(reason: str, hint: str = HINT) -> NoReturn:
     """Raise a SavedModelError."""
     rule = f"the SavedModel, loaded in a clean process, is not what was trained: {reason}"
-    hint = "do not serve it; the rest of the run is whole, evaluate and predict take its folder"
     raise SavedModelError(Problem(rule, hint=hint))

@@ -70,6 +70,8 @@ class FeatureSpec(BaseModel):
     def _from_yaml(cls, value: Any) -> Any:
         if isinstance(value, str):
             return {"kind": value}
+        if isinstance(value, dict) and value.get("unseen", "") is None:  # YAML reads null as nothing
+            return value | {"unseen": "null"}
         return value
 
     def given(self) -> dict[str, Any]:
