@@ -73,8 +73,8 @@ def test_a_search_killed_at_any_event_goes_on_as_if_it_had_not_been(
 ) -> None:
     whole = _go(_new(tmp_path / "whole", algorithm, loaded), loaded)
     assert len(whole.trials) == ALGORITHMS[algorithm][1]
-    few = algorithm == "BayesianOptimization"  # it takes its time to choose
-    for kill_after in (3, 8) if few else range(1, len(whole.events)):
+    stride = {"BayesianOptimization": 5, "Hyperband": 5, "GridSearch": 3}.get(algorithm, 2)
+    for kill_after in range(3, len(whole.events), stride):
         folder = tmp_path / str(kill_after)
         with pytest.raises(_Killed):
             _go(_new(folder, algorithm, loaded), loaded, kill_after=kill_after)

@@ -40,13 +40,18 @@ def repeat_best(
 ) -> None:
     """Train the best trials with several seeds each; what was done in an earlier sitting is not done again.
 
-    The first seed is the search's own: a trial that went the whole way has that training behind it.
+    The first seed is the search's own: a trial that went the whole way has that training behind it. What an
+    earlier sitting found of trials that are no longer among the best does not count.
     """
-    for trial in search.best_first()[: tuner.promote]:
-        for seed in range(runner.loaded.spec.seed, runner.loaded.spec.seed + tuner.seeds):
-            if any(p.trial == trial.number and p.seed == seed for p in search.promotions):
-                continue
-            search.promotions.append(_repeat(search, trial, seed % 2**32, runner, on_begin, on_epoch))
+    first = runner.loaded.spec.seed
+    seeds = [seed % 2**32 for seed in range(first, first + tuner.seeds)]
+    wanted = [(trial, seed) for trial in search.best_first()[: tuner.promote] for seed in seeds]
+    places = [(trial.number, seed) for trial, seed in wanted]
+    search.promotions = [kept for kept in search.promotions if (kept.trial, kept.seed) in places]
+    done = {(kept.trial, kept.seed) for kept in search.promotions}
+    for trial, seed in wanted:
+        if (trial.number, seed) not in done:
+            search.promotions.append(_repeat(search, trial, seed, runner, on_begin, on_epoch))
             search.save()
 
 

@@ -63,7 +63,7 @@ def resume_search(
             arguments = search.arguments  # --trials of an earlier sitting counts
         if arguments != search.arguments:
             search.arguments, search.finished = arguments, False
-            search.winner, search.promotions = None, []  # another may be the best in the end
+            search.winner = None  # another may be the best in the end
         if spec.space.to_json() != own.space.to_json():
             write_text(folder / SEARCHED, dump({"name": spec.spec.name} | spec.source.data, flow=None))
             search.space, search.finished = spec.space.to_json(), False
