@@ -22,7 +22,7 @@ settings.load_profile("fixed")
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-# A shell starts what it runs in the background deaf to Ctrl-C, and processes that the tests start would be too.
+# What a shell runs in the background is deaf to Ctrl-C, and processes that the tests start would be too.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
