@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from mlpcli import runs
+from mlpcli.engine.reuse import find_start
 from mlpcli.engine.training import (
     Extent,
     Outcome,
@@ -24,7 +25,7 @@ from mlpcli.errors import Problem, TrainingError
 from mlpcli.files import write_text
 from mlpcli.searches import BEST, COMPLETED, PROMOTED, Promotion, Search, Trial
 from mlpcli.spec.load import LoadedSpec, load_spec, located, with_values
-from mlpcli.spec.resolve import absolute, dump
+from mlpcli.spec.resolve import dump, portable
 from mlpcli.spec.schema import TunerSpec
 from mlpcli.spec.space import show_label
 
@@ -109,25 +110,16 @@ def write_best(search: Search, loaded: LoadedSpec, winner: Trial, *, refit: str)
     epochs = full_epochs(search)
     document = {key: value for key, value in made.text.data.items() if key != "tuner"}
     document = {"name": made.spec.name, "seed": made.spec.seed} | document
-    document["dataset"] = _placed(made, document["dataset"])
+    document = portable(document, made.folder)
+    if (start := find_start(made).spec.start_from) is not None:
+        document["start_from"] = dict(document["start_from"]) | {"run": start.run}
     if refit == FULL:
         document, epochs = _on_all_rows(document), _best_epoch(search, winner)
     if epochs is not None:
         document["fit"] = dict(document.get("fit") or {}) | {"epochs": epochs}
     text = _head(search, winner, refit) + _commented(document, made, winner)
     write_text(search.folder / BEST, text)
-    return load_spec(search.folder / BEST, stands_for=loaded.file)
-
-
-def _placed(loaded: LoadedSpec, dataset: Any) -> Any:
-    """The dataset with its files found from anywhere."""
-    placed = dict(dataset)
-    for key in ("path", "test", "validation"):
-        if isinstance(placed.get(key), str):
-            placed[key] = str(absolute(placed[key], loaded.folder))
-    if isinstance(placed.get("target"), str) and placed["target"].endswith(".npy"):
-        placed["target"] = str(absolute(placed["target"], loaded.folder))
-    return placed
+    return load_spec(search.folder / BEST)
 
 
 def _on_all_rows(document: dict[str, Any]) -> dict[str, Any]:
@@ -185,17 +177,16 @@ def _commented(document: dict[str, Any], loaded: LoadedSpec, winner: Trial) -> s
 
 
 def _places(loaded: LoadedSpec, winner: Trial) -> dict[tuple[str | int, ...], str]:
-    """Where in the spec each plain value that was found stands, and the parameter's name."""
+    """Where in the spec each value that was found stands, and the parameter's name."""
     chosen = loaded.space
     found: dict[tuple[str | int, ...], str] = {}
     for path, name in chosen.nodes.items():
-        parameter = chosen[name]
-        if name in winner.values and not any(isinstance(o.content, dict | list) for o in parameter.options):
-            found[_after_choices(path, loaded, winner)] = name
+        if name in winner.values:
+            found.setdefault(_after_choices(path, loaded), name)  # the outer choice of two in one place
     return found
 
 
-def _after_choices(path: Sequence[str | int], loaded: LoadedSpec, winner: Trial) -> tuple[str | int, ...]:
+def _after_choices(path: Sequence[str | int], loaded: LoadedSpec) -> tuple[str | int, ...]:
     """The path once choices on the way are made: `values` and the option's position fall away."""
     kept: list[str | int] = []
     index = 0
@@ -214,11 +205,17 @@ def _mark(
     marks: dict[str, tuple[Any, str]],
     path: tuple[str | int, ...] = (),
 ) -> Any:
-    """The document with a word in the place of each value found."""
-    if path in places and not isinstance(value, dict | list):
+    """The document with a word in the place of each value found; of a mapping, of its first key."""
+    if path in places and not isinstance(value, list):
         key = f"searched{len(marks)}value"  # no such word begins another
-        marks[key] = (value, places[path])
-        return key
+        if not isinstance(value, dict):
+            marks[key] = (value, places[path])
+            return key
+        first = next(iter(value), None)
+        if isinstance(first, str):
+            marks[key] = (first, places[path])
+            rest = _mark(value, {p: n for p, n in places.items() if p != path}, marks, path)
+            return {key if name == first else name: item for name, item in rest.items()}
     if isinstance(value, dict):
         return {key: _mark(item, places, marks, (*path, key)) for key, item in value.items()}
     if isinstance(value, list):
@@ -237,7 +234,7 @@ def train_winner(
     command: Sequence[str],
 ) -> Outcome:
     """Train the winner into the search's own folder, with everything a run has, and measure it on test."""
-    best = replace(best, raw=loaded.raw)
+    best = replace(best, raw=loaded.raw, file=loaded.file)
     with located(best):
         dataset = runner.dataset(best)
         best, _ = complete(best, dataset)

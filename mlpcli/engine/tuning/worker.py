@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from mlpcli import signals
+from mlpcli.engine.plugins import run_plugins
 from mlpcli.engine.tuning.chief import CHIEF, split_address, worker_name
 from mlpcli.engine.tuning.resuming import open_spec
 from mlpcli.engine.tuning.search import SearchWatcher
 from mlpcli.engine.tuning.trials import TrialRunner
 from mlpcli.errors import Problem, TrainingError
+from mlpcli.runs import open_run
 from mlpcli.searches import SEARCH, Trial, load_search
 
 BEAT_SECONDS = 2.0
@@ -29,10 +31,19 @@ PARENT = "MLPCLI_CHIEF_PROCESS"
 """Environment variable: the process that started this worker and without which it has nothing to do."""
 
 
-def work(address: str, *, search_dir: Path | None, name: str, runs_dir: Path, watcher: SearchWatcher) -> int:
+def work(
+    address: str,
+    *,
+    search_dir: Path | None,
+    name: str,
+    runs_dir: Path,
+    watcher: SearchWatcher,
+    trusted: bool = False,
+) -> int:
     """Run trials for the chief at `address` until it says that the search is over; returns how many.
 
     search_dir: the search's folder; None to find it among those of experiment `name`, as the chief left word.
+    trusted: the search's plug-ins may run, wherever they come from.
 
     Raises:
         TrainingError: the chief was not found, or not heard of again.
@@ -41,7 +52,9 @@ def work(address: str, *, search_dir: Path | None, name: str, runs_dir: Path, wa
     _die_with_parent()
     search = load_search(line.folder)
     watcher.stage("starting TensorFlow")
-    runner = TrialRunner(open_spec(search), line.folder, search.objective)
+    loaded = open_spec(search)
+    run_plugins(replace(open_run(line.folder), trusted=trusted), loaded.catalog)
+    runner = TrialRunner(loaded, line.folder, search.objective)
     done = 0
     while True:
         signals.raise_if_asked()
