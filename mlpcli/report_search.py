@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -203,7 +204,7 @@ def _outcome(search: Search, trial: Trial) -> str:
     return f"{search.objective.name} {number(trial.score)}  ({how})  {values}"
 
 
-def show_search(outcome: SearchOutcome, runs_dir: Path) -> None:
+def show_search(outcome: SearchOutcome) -> None:
     """The top three, the best one's values and metrics, what mattered, and what to type next."""
     out = console()
     search = outcome.search
@@ -222,7 +223,8 @@ def show_search(outcome: SearchOutcome, runs_dir: Path) -> None:
     lost = f", {failed} of them failed" if failed else ""
     out.print(Text(f"\n{len(search.trials)} trials in {duration(outcome.seconds)}{lost}"))
     out.print(Text(f"run  {search.folder}"))
-    where = "" if str(runs_dir) == "runs" else f" --runs-dir {runs_dir}"
+    runs_dir = search.folder.parent.parent
+    where = "" if runs_dir == Path("runs") else f" --runs-dir {shlex.quote(str(runs_dir))}"
     if outcome.run is not None:
         out.print(Text(f"next mlpcli evaluate {search.folder.parent.name}{where}"))
         out.print(Text(f"     mlpcli train {search.folder / 'best.yaml'}"))

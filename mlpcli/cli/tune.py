@@ -90,4 +90,4 @@ def tune(
     if json:
         show_json(report_search.search_json(outcome))
     else:
-        report_search.show_search(outcome, runs_dir)
+        report_search.show_search(outcome)

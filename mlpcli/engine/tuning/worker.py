@@ -23,7 +23,9 @@ from mlpcli.searches import SEARCH, Trial, load_search
 
 BEAT_SECONDS = 2.0
 PATIENCE_SECONDS = 60.0
-"""How long a worker looks for its chief, at first and after losing it, before it gives up."""
+"""How long a worker looks for its chief at first, before it gives up."""
+LOST_SECONDS = 300.0
+"""How long a worker tries to reach a chief that it has lost, which may be started again meanwhile."""
 RETRY_SECONDS = 0.5
 ANSWER_SECONDS = 60.0
 """The longest that a chief may take to choose a trial."""
@@ -131,12 +133,12 @@ class _Line:
         self.worker = worker_name(os.getpid())
 
     def ask(self, verb: str, document: dict[str, Any]) -> dict[str, Any]:
-        """Send and get an answer, trying again for PATIENCE_SECONDS.
+        """Send and get an answer, trying again for LOST_SECONDS.
 
         Raises:
             TrainingError: the chief does not answer.
         """
-        last = time.monotonic() + PATIENCE_SECONDS
+        last = time.monotonic() + LOST_SECONDS
         while True:
             try:
                 return self.send(verb, document)
@@ -145,7 +147,7 @@ class _Line:
                     return {"stop": True}
                 if time.monotonic() > last:
                     host, port = self.address
-                    rule = f"the chief at {host}:{port} has not answered for {PATIENCE_SECONDS:.0f} seconds"
+                    rule = f"the chief at {host}:{port} has not answered for {LOST_SECONDS:.0f} seconds"
                     hint = "start it again; what the search has so far is kept"
                     raise TrainingError(Problem(f"{rule} ({error})", hint=hint)) from None
             signals.raise_if_asked()
