@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group
 from rich.live import Live
 from rich.status import Status
+from rich.table import Table
 from rich.text import Text
 
-from mlpcli.report import console, duration, number, table
+from mlpcli.report import console, duration, fits, fitting_table, number, table
 from mlpcli.searches import COMPLETED, RUNNING, Search, Trial
 from mlpcli.spec.space import show_label
 
@@ -44,6 +45,8 @@ class SearchReport:
     def __exit__(self, *error: object) -> None:
         self._quiet()
         if self._live is not None:
+            self.line = ""
+            self.progress.pop(0, None)
             self._live.update(self._table())
             self._live.stop()
             self._live = None
@@ -131,7 +134,25 @@ class SearchReport:
         names = list(dict.fromkeys(name for trial in shown for name in trial.values))
         rows = [self._row(trial, names, best) for trial in shown]
         made = table(("trial", *names, search.objective.name, "epochs", "time"), rows)
+        if not fits(self.console, made):  # the values in one column, as far as it goes
+            made = self._narrow(rows, shown)
         return Group(made, Text(self._foot(best), style="dim"))
+
+    def _narrow(self, rows: list[tuple[str, ...]], shown: list[Trial]) -> Table:
+        """The table with all values in one last column, cut off where the console ends."""
+        assert self.search is not None
+        columns = ("trial", self.search.objective.name, "epochs", "time")
+        short = [(row[0], row[-3], _cut(row[-2], 24), row[-1]) for row in rows]
+        widths = (max(map(len, column)) + 2 for column in zip(columns, *short, strict=True))
+        room = max(6, self.console.width - sum(widths))
+        values = [Text(_values(trial), no_wrap=True) for trial in shown]
+        for text in values:
+            text.truncate(room, overflow="ellipsis")
+        made = table((*columns, "values"), [])
+        made.columns[-1].justify = "left"
+        for row, text in zip(short, values, strict=True):
+            made.add_row(*row, text)
+        return made
 
     def _row(self, trial: Trial, names: list[str], best: Trial | None) -> tuple[str, ...]:
         mark = " *" if trial is best else ""
@@ -140,7 +161,9 @@ class SearchReport:
             passed = duration(time.monotonic() - self.began.get(trial.number, time.monotonic()))
             return (str(trial.number), *values, "", self.progress.get(trial.number, ""), passed)
         score = number(trial.score) if trial.score is not None else "failed"
-        epochs = f"{trial.best_epoch} of {trial.trained}" if trial.status == COMPLETED else trial.reason[:40]
+        epochs = (
+            f"{trial.best_epoch} of {trial.trained}" if trial.status == COMPLETED else _cut(trial.reason, 40)
+        )
         return (f"{trial.number}{mark}", *values, score, epochs, duration(trial.seconds))
 
     def _foot(self, best: Trial | None) -> str:
@@ -181,7 +204,7 @@ class WorkerReport:
 
     def trial_begins(self, trial: Trial) -> None:
         """A trial starts."""
-        values = "  ".join(f"{name} {show_label(value)}" for name, value in trial.values.items())
+        values = _values(trial)
         self.console.print(Text(f"trial {trial.number}  {values}"))
 
     def trial_epoch(self, number_: int, epoch: int, epochs: int, logs: Mapping[str, float]) -> None:
@@ -196,8 +219,16 @@ class WorkerReport:
         """Nothing to show: the chief does."""
 
 
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def _values(trial: Trial) -> str:
+    return "  ".join(f"{name} {show_label(value)}" for name, value in trial.values.items())
+
+
 def _outcome(search: Search, trial: Trial) -> str:
-    values = "  ".join(f"{name} {show_label(value)}" for name, value in trial.values.items())
+    values = _values(trial)
     if trial.score is None:
         return f"failed: {trial.reason}  ({values})"
     how = f"epoch {trial.best_epoch} of {trial.trained}, {duration(trial.seconds)}"
@@ -212,13 +243,13 @@ def show_search(outcome: SearchOutcome) -> None:
     _show_top(out, search)
     if outcome.importance:
         shares = "  ".join(f"{name} {share:.0%}" for name, share in outcome.importance.items())
-        out.print(Text(f"\nwhat mattered  {shares}"))
+        out.print(Text(f"\nwhat mattered, by {len(search.best_first())} trials  {shares}"))
     _show_promotions(out, search)
     if outcome.metrics:
         names = list(next(iter(outcome.metrics.values())))
         rows = [(split, *(number(v[name]) for name in names)) for split, v in outcome.metrics.items()]
         out.print()
-        out.print(table(("split", *names), rows))
+        out.print(fitting_table(out, ("split", *names), rows))
     failed = sum(trial.status != COMPLETED for trial in search.trials)
     lost = f", {failed} of them failed" if failed else ""
     out.print(Text(f"\n{len(search.trials)} trials in {duration(outcome.seconds)}{lost}"))
@@ -247,7 +278,7 @@ def _show_top(out: Any, search: Search) -> None:
         )
         for rank, trial in enumerate(best, 1)
     ]
-    out.print(table(("", "trial", search.objective.name, "epoch", *names), rows))
+    out.print(fitting_table(out, ("", "trial", search.objective.name, "epoch", *names), rows))
     metrics = "  ".join(f"{name} {number(value)}" for name, value in best[0].metrics.items())
     out.print(Text(f"\ntrial {best[0].number}  {metrics}"))
 
