@@ -17,14 +17,14 @@ import pytest
 
 from mlpcli.engine.tuning.trials import TrialRunner
 from mlpcli.runs import find_run
-from mlpcli.searches import Search, Trial, load_search
+from mlpcli.searches import Search, Trial, find_search, load_search
 from mlpcli.spec.load import load_spec
 from tests.conftest import SMALL_SEARCH as SPEC
 from tests.conftest import Result
 
 
 def _search(runs_dir: Path, name: str = "small") -> Search:
-    return load_search(find_run(name, runs_dir, unfinished=True).folder)
+    return load_search(find_search(name, runs_dir).folder)
 
 
 def _scores(search: Search) -> list[tuple[dict[str, Any], float | None]]:
@@ -128,6 +128,8 @@ def test_tensorboard_gets_the_values_of_each_trial(searched: Path) -> None:
 
 def test_more_trials_continue_the_search(own: Path, mlpcli: Callable[..., Result]) -> None:
     before = _search(own)
+    later = own / "small" / "2100-01-01_00-00-00"  # best.yaml was trained meanwhile: a run of the same name
+    shutil.copytree(before.folder / "trials/0001", later)
     result = mlpcli("tune", "--resume", "small", "--trials", 4, "--runs-dir", own, "--json")
     assert result.status == 0
     document = json.loads(result.out)
@@ -243,13 +245,17 @@ def test_refit_full_trains_on_validation_rows_too_for_as_many_epochs_as_were_bes
     mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
 ) -> None:
     text = SPEC.replace("max_trials: 3", "max_trials: 1, promote: 1, seeds: 1, refit: full")
-    text += "callbacks: [{EarlyStopping: {patience: 5}}]\n"
+    (tmp_path / "parts.py").write_text("import keras\n\n\nclass Idle(keras.callbacks.Callback):\n    pass\n")
+    text += "callbacks: [{EarlyStopping: {patience: 5}}, Idle]\nplugins: [parts.py]\n"
     assert mlpcli("tune", spec_file(text), "--runs-dir", tmp_path / "runs").status == 0
     run = find_run("small", tmp_path / "runs")
     search = load_search(run.folder)
     assert run.record["data"]["rows"] == {"train": 120, "test": 30}
     assert len(_history(run.folder)) == search.trial(search.winner or 0).best_epoch
-    assert load_spec(run / "best.yaml").spec.callbacks == []
+    (tmp_path / "parts.py").unlink()
+    best = load_spec(run / "best.yaml")
+    assert [part.class_name for part in best.spec.callbacks] == ["Idle"]
+    assert [plugin.name for plugin in best.catalog.plugins] == ["plugins/parts.py"]
 
 
 def test_an_unfinished_search_of_the_same_spec_is_in_the_way_until_it_is_said_what_to_do(
@@ -357,6 +363,8 @@ def test_a_search_that_was_killed_ends_with_the_trials_and_scores_of_one_left_al
     killed = subprocess.run([*command, "--runs-dir", str(tmp_path / "runs")], capture_output=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert [trial.status for trial in _search(tmp_path / "runs").trials] == ["completed", "running"]
+    for name in ("spec.yaml", "fragile.py"):
+        (tmp_path / name).unlink()  # the search has its own
     assert mlpcli("tune", "--resume", "small", "--runs-dir", tmp_path / "runs").status == 0
     search = _search(tmp_path / "runs")
     assert _scores(search) == _scores(_search(searched))
