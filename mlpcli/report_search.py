@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlpcli.report import console, duration, fits, fitting_table, number, table
-from mlpcli.searches import COMPLETED, RUNNING, Search, Trial
+from mlpcli.searches import BEST, COMPLETED, RUNNING, Search, Trial
 from mlpcli.spec.space import show_label
 
 if TYPE_CHECKING:
@@ -256,11 +256,14 @@ def show_search(outcome: SearchOutcome) -> None:
     out.print(Text(f"run  {search.folder}"))
     runs_dir = search.folder.parent.parent
     where = "" if runs_dir == Path("runs") else f" --runs-dir {shlex.quote(str(runs_dir))}"
+    following = []
     if outcome.run is not None:
-        out.print(Text(f"next mlpcli evaluate {search.folder.parent.name}{where}"))
-        out.print(Text(f"     mlpcli train {search.folder / 'best.yaml'}"))
+        following.append(f"evaluate {search.folder.parent.name}{where}")
+        following.append(f"train {search.folder / BEST}")
     if search.algorithm != "Hyperband":
-        out.print(Text(f"     mlpcli tune --resume {search.label} --trials {2 * len(search.trials)}{where}"))
+        following.append(f"tune --resume {search.label} --trials {2 * len(search.trials)}{where}")
+    for word, line in zip(("next", "    ", "    "), following, strict=False):
+        out.print(Text(f"{word} mlpcli {line}"))
 
 
 def _show_top(out: Any, search: Search) -> None:

@@ -20,7 +20,7 @@ from mlpcli.engine.tuning.search import (
     tuner_arguments,
     write_searched,
 )
-from mlpcli.errors import Problem, RunError, UsageError, show_path, show_value
+from mlpcli.errors import ABSENT, Problem, RunError, UsageError, show_path, show_value
 from mlpcli.files import sweep
 from mlpcli.searches import SEARCHED, Search, load_search
 from mlpcli.spec.load import LoadedSpec, load_spec
@@ -29,6 +29,8 @@ from mlpcli.spec.search import is_hyperparameter
 from mlpcli.spec.space import differences
 
 BEGIN_ANEW = "begin anew beside it with --fresh"
+SEARCHED_MARK = "\0searched"
+"""Stands for a hyperparameter where two specs are compared outside their spaces."""
 EXTENDABLE = ("RandomSearch", "BayesianOptimization")
 """Algorithms that can take up trials made in a smaller space."""
 
@@ -102,12 +104,20 @@ def _check_same(search: Search, own: LoadedSpec, spec: LoadedSpec, data: str, *,
     if (tuner := spec.spec.tuner) is not None and tuner.algorithm != search.algorithm:
         raise RunError(Problem(f"{name} is a {search.algorithm}, not a {tuner.algorithm}", hint=BEGIN_ANEW))
     changes = spec_changes(_outside_space(own), _outside_space(spec))
+    if extend_space:  # a value that is searched from now on: the trials so far had its default
+        changes = [
+            (p, old, new) for p, old, new in changes if new != SEARCHED_MARK or _default(spec, p) != old
+        ]
     told = [Problem(f"{show_path(p)} was {_shown(old)}, is {_shown(new)}") for p, old, new in changes]
     then, now = ({p.base_name: p.sha256 for p in each.catalog.plugins} for each in (own, spec))
     altered = [file for file, sha256 in then.items() if now.get(file, sha256) != sha256]
     told += [Problem(f"the plug-in {file} has changed") for file in altered]
     if told:
-        raise RunError(*told, Problem(f"{name} was begun with another spec", hint=BEGIN_ANEW))
+        hint = BEGIN_ANEW
+        if any(new == SEARCHED_MARK for _, _, new in changes):
+            flag = "" if extend_space else " and add --extend-space"
+            hint = f"give what is searched now the value that it had as its default{flag}, or {BEGIN_ANEW}"
+        raise RunError(*told, Problem(f"{name} was begun with another spec", hint=hint))
     before, after = json.loads(json.dumps(search.space)), json.loads(json.dumps(spec.space.to_json()))
     lines = differences(before, after)
     if not lines:
@@ -160,7 +170,7 @@ def _outside_space(loaded: LoadedSpec) -> str:
 
 def _blank(value: Any, path: tuple[str | int, ...]) -> Any:
     if is_hyperparameter(value, path):
-        return "searched"
+        return SEARCHED_MARK
     if isinstance(value, dict):
         return {key: _blank(item, (*path, key)) for key, item in value.items()}
     if isinstance(value, list):
@@ -168,5 +178,13 @@ def _blank(value: Any, path: tuple[str | int, ...]) -> Any:
     return value
 
 
+def _default(spec: LoadedSpec, path: tuple[str | int, ...]) -> Any:
+    """What stands at a path of the spec when every hyperparameter has its default."""
+    value: Any = spec.text.data
+    for step in path:
+        value = value[step]
+    return value
+
+
 def _shown(value: Any) -> str:
-    return "searched" if value == "searched" else show_value(value)
+    return "searched" if value == SEARCHED_MARK else "nothing" if value is ABSENT else show_value(value)
