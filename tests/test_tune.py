@@ -98,7 +98,7 @@ def test_best_yaml_is_a_plain_spec_that_says_where_it_comes_from(searched: Path)
     text = path.read_text(encoding="utf-8")
     assert f"# The best of search small/{search.folder.name}: trial {winner.number} of 3" in text
     assert "# units: int 4 to 16, step 4" in text
-    assert "# lr: float 0.001 to 0.1, log" in text
+    assert "# optimizer: one of SGD, Adam; lr: float 0.001 to 0.1, log" in text
 
 
 def test_a_search_is_evaluated_and_predicts_like_any_run(
