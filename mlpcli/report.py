@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.status import Status
 from rich.table import Table
@@ -89,10 +90,27 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str =
     return made
 
 
+def fitting_table(out: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """A plain table; where the console is too narrow for it, turned: what were its columns are its rows."""
+    made = table(columns, rows)
+    if fits(out, made):
+        return made
+    return table(
+        (columns[0], *(row[0] for row in rows)), zip(columns[1:], *(row[1:] for row in rows), strict=True)
+    )
+
+
+def fits(out: Console, made: Table) -> bool:
+    """Whether a table can be shown without cutting anything off."""
+    return Measurement.get(out, out.options.update(width=10_000), made).maximum <= out.width
+
+
 def number(value: float) -> str:
     """A figure for a table: four significant digits, no exponent where none is needed."""
     if value == 0 or 1e-3 <= abs(value) < 1e5:
         return f"{value:.4f}" if abs(value) < 100 else f"{value:.2f}"
+    if 1e5 <= abs(value) < 1e9:
+        return f"{value:.0f}"  # a price: four digits would make all of them equal
     return f"{value:.3e}"
 
 

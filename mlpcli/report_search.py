@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group
 from rich.live import Live
 from rich.status import Status
+from rich.table import Table
 from rich.text import Text
 
-from mlpcli.report import console, duration, number, table
-from mlpcli.searches import COMPLETED, RUNNING, Search, Trial
+from mlpcli.report import console, duration, fits, fitting_table, number, table
+from mlpcli.searches import BEST, COMPLETED, RUNNING, Search, Trial
 from mlpcli.spec.space import show_label
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ class SearchReport:
     def __exit__(self, *error: object) -> None:
         self._quiet()
         if self._live is not None:
+            self.line = ""
+            self.progress.pop(0, None)
             self._live.update(self._table())
             self._live.stop()
             self._live = None
@@ -130,7 +134,25 @@ class SearchReport:
         names = list(dict.fromkeys(name for trial in shown for name in trial.values))
         rows = [self._row(trial, names, best) for trial in shown]
         made = table(("trial", *names, search.objective.name, "epochs", "time"), rows)
+        if not fits(self.console, made):  # the values in one column, as far as it goes
+            made = self._narrow(rows, shown)
         return Group(made, Text(self._foot(best), style="dim"))
+
+    def _narrow(self, rows: list[tuple[str, ...]], shown: list[Trial]) -> Table:
+        """The table with all values in one last column, cut off where the console ends."""
+        assert self.search is not None
+        columns = ("trial", self.search.objective.name, "epochs", "time")
+        short = [(row[0], row[-3], _cut(row[-2], 24), row[-1]) for row in rows]
+        widths = (max(map(len, column)) + 2 for column in zip(columns, *short, strict=True))
+        room = max(6, self.console.width - sum(widths))
+        values = [Text(_values(trial), no_wrap=True) for trial in shown]
+        for text in values:
+            text.truncate(room, overflow="ellipsis")
+        made = table((*columns, "values"), [])
+        made.columns[-1].justify = "left"
+        for row, text in zip(short, values, strict=True):
+            made.add_row(*row, text)
+        return made
 
     def _row(self, trial: Trial, names: list[str], best: Trial | None) -> tuple[str, ...]:
         mark = " *" if trial is best else ""
@@ -139,7 +161,9 @@ class SearchReport:
             passed = duration(time.monotonic() - self.began.get(trial.number, time.monotonic()))
             return (str(trial.number), *values, "", self.progress.get(trial.number, ""), passed)
         score = number(trial.score) if trial.score is not None else "failed"
-        epochs = f"{trial.best_epoch} of {trial.trained}" if trial.status == COMPLETED else trial.reason[:40]
+        epochs = (
+            f"{trial.best_epoch} of {trial.trained}" if trial.status == COMPLETED else _cut(trial.reason, 40)
+        )
         return (f"{trial.number}{mark}", *values, score, epochs, duration(trial.seconds))
 
     def _foot(self, best: Trial | None) -> str:
@@ -180,7 +204,7 @@ class WorkerReport:
 
     def trial_begins(self, trial: Trial) -> None:
         """A trial starts."""
-        values = "  ".join(f"{name} {show_label(value)}" for name, value in trial.values.items())
+        values = _values(trial)
         self.console.print(Text(f"trial {trial.number}  {values}"))
 
     def trial_epoch(self, number_: int, epoch: int, epochs: int, logs: Mapping[str, float]) -> None:
@@ -195,15 +219,23 @@ class WorkerReport:
         """Nothing to show: the chief does."""
 
 
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def _values(trial: Trial) -> str:
+    return "  ".join(f"{name} {show_label(value)}" for name, value in trial.values.items())
+
+
 def _outcome(search: Search, trial: Trial) -> str:
-    values = "  ".join(f"{name} {show_label(value)}" for name, value in trial.values.items())
+    values = _values(trial)
     if trial.score is None:
         return f"failed: {trial.reason}  ({values})"
     how = f"epoch {trial.best_epoch} of {trial.trained}, {duration(trial.seconds)}"
     return f"{search.objective.name} {number(trial.score)}  ({how})  {values}"
 
 
-def show_search(outcome: SearchOutcome, runs_dir: Path) -> None:
+def show_search(outcome: SearchOutcome) -> None:
     """The top three, the best one's values and metrics, what mattered, and what to type next."""
     out = console()
     search = outcome.search
@@ -211,23 +243,27 @@ def show_search(outcome: SearchOutcome, runs_dir: Path) -> None:
     _show_top(out, search)
     if outcome.importance:
         shares = "  ".join(f"{name} {share:.0%}" for name, share in outcome.importance.items())
-        out.print(Text(f"\nwhat mattered  {shares}"))
+        out.print(Text(f"\nwhat mattered, by {len(search.best_first())} trials  {shares}"))
     _show_promotions(out, search)
     if outcome.metrics:
         names = list(next(iter(outcome.metrics.values())))
         rows = [(split, *(number(v[name]) for name in names)) for split, v in outcome.metrics.items()]
         out.print()
-        out.print(table(("split", *names), rows))
+        out.print(fitting_table(out, ("split", *names), rows))
     failed = sum(trial.status != COMPLETED for trial in search.trials)
     lost = f", {failed} of them failed" if failed else ""
     out.print(Text(f"\n{len(search.trials)} trials in {duration(outcome.seconds)}{lost}"))
     out.print(Text(f"run  {search.folder}"))
-    where = "" if str(runs_dir) == "runs" else f" --runs-dir {runs_dir}"
+    runs_dir = search.folder.parent.parent
+    where = "" if runs_dir == Path("runs") else f" --runs-dir {shlex.quote(str(runs_dir))}"
+    following = []
     if outcome.run is not None:
-        out.print(Text(f"next mlpcli evaluate {search.folder.parent.name}{where}"))
-        out.print(Text(f"     mlpcli train {search.folder / 'best.yaml'}"))
+        following.append(f"evaluate {search.folder.parent.name}{where}")
+        following.append(f"train {search.folder / BEST}")
     if search.algorithm != "Hyperband":
-        out.print(Text(f"     mlpcli tune --resume {search.label} --trials {2 * len(search.trials)}{where}"))
+        following.append(f"tune --resume {search.label} --trials {2 * len(search.trials)}{where}")
+    for word, line in zip(("next", "    ", "    "), following, strict=False):
+        out.print(Text(f"{word} mlpcli {line}"))
 
 
 def _show_top(out: Any, search: Search) -> None:
@@ -245,7 +281,7 @@ def _show_top(out: Any, search: Search) -> None:
         )
         for rank, trial in enumerate(best, 1)
     ]
-    out.print(table(("", "trial", search.objective.name, "epoch", *names), rows))
+    out.print(fitting_table(out, ("", "trial", search.objective.name, "epoch", *names), rows))
     metrics = "  ".join(f"{name} {number(value)}" for name, value in best[0].metrics.items())
     out.print(Text(f"\ntrial {best[0].number}  {metrics}"))
 

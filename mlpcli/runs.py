@@ -32,6 +32,7 @@ STATE = "checkpoints/state.ckpt"
 LOCK = "lock"
 TENSORBOARD = "tensorboard"
 PLUGINS = "plugins"
+SEARCH = "search.json"  # beside run.json where the run is a search
 PLOTS = "plots"
 LEARNING_CURVES = "plots/learning_curves.png"
 MODEL_PICTURE = "plots/model.png"
@@ -186,10 +187,11 @@ def check_inside(folder: Path) -> None:
 def resume_command(folder: Path) -> str:
     """What to type to go on with the run in a folder."""
     name, runs_dir = f"{folder.parent.name}/{folder.name}", folder.parent.parent
+    verb = "tune" if (folder / SEARCH).is_file() else "train"
     if not _STAMPED.fullmatch(folder.name):
-        return f"mlpcli train --resume {shlex.quote(str(folder))}"
+        return f"mlpcli {verb} --resume {shlex.quote(str(folder))}"
     where = "" if runs_dir == Path("runs") else f" --runs-dir {shlex.quote(str(runs_dir))}"
-    return f"mlpcli train --resume {name}{where}"
+    return f"mlpcli {verb} --resume {name}{where}"
 
 
 def write_record(folder: Path, record: dict[str, Any]) -> None:
@@ -249,7 +251,7 @@ def find_run(text: str, runs_dir: Path, *, unfinished: bool = False, trusted: bo
         if runs:
             newest = runs[-1]
             rule = f"{text} has no finished run: {newest.label} {newest.describe()}"
-            raise RunError(Problem(rule, hint=f"finish it with mlpcli train --resume {newest.label}"))
+            raise RunError(Problem(rule, hint=f"finish it with {resume_command(newest.folder)}"))
     raise RunError(Problem(f"there is no run {text!r} under {runs_dir}", hint=_what_there_is(text, runs_dir)))
 
 

@@ -15,9 +15,9 @@ from typing import Any
 
 from mlpcli.errors import Problem, RunError
 from mlpcli.files import write_json
-from mlpcli.runs import is_locked
+from mlpcli.runs import RECORD, Run, find_run, is_locked, list_runs
+from mlpcli.runs import SEARCH as SEARCH
 
-SEARCH = "search.json"
 SEARCHED = "search.yaml"  # the spec with every override in it, and its hyperparameters still to be chosen
 BEST = "best.yaml"
 TRIALS = "trials"
@@ -206,10 +206,24 @@ def load_search(folder: Path) -> Search:
     return Search(folder=folder, **document)
 
 
+def find_search(text: str, runs_dir: Path) -> Run:
+    """The search that `text` names: a folder, `name/timestamp`, or a name (its newest, finished or not).
+
+    Raises:
+        RunError: there is none of that name; what was found in its place is told.
+    """
+    found = find_run(text, runs_dir, unfinished=True)
+    if (found.folder / SEARCH).is_file() or not (runs_dir / text).is_dir():
+        return found  # or a plain run, which `load_search` will say
+    searches = [run for run in list_runs(runs_dir, text) if (run.folder / SEARCH).is_file()]
+    return searches[-1] if searches else found
+
+
 def unfinished_search(runs_dir: Path, name: str, space: dict[str, Any]) -> Search | None:
     """The newest search of an experiment, if it has the same space and was not brought to its end."""
     folder = runs_dir / name
     found = sorted(folder.glob(f"*/{SEARCH}")) if folder.is_dir() else []
+    found = [path for path in found if (path.parent / RECORD).is_file()]  # killed before it had begun
     if not found:
         return None
     search = load_search(found[-1].parent)

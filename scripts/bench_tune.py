@@ -1,12 +1,14 @@
 """Time the chapter's random search: `mlpcli tune` beside the same search by hand with stock `model.fit`.
 
     KERAS_HOME=... python scripts/bench_tune.py [--trials 5] [--epochs 10] [--workers 1]
+    python scripts/bench_tune.py --only mlpcli --results tune.json     # one side after the other
+    python scripts/bench_tune.py --only by-hand --results tune.json    # killed and called again, it goes on
 
 Both run in fresh processes, one after the other, and are timed from start to end, imports and data included.
 `mlpcli tune` searches configs/chapter/fashion_random_search.yaml (0 to 8 hidden layers, 16 to 256 units,
-learning rate 1e-4 to 1e-2, SGD or Adam), without training the best again, which a script by hand would not do
-either. The script by hand then builds the very models of those trials with Keras and calls `fit`. KERAS_HOME
-holds Fashion MNIST. Run it on a quiet machine.
+learning rate 1e-4 to 1e-2, SGD or Adam), without training the best again, which a script by hand would not
+do either. The script by hand then builds the very models of those trials with Keras and calls `fit`; it is
+spared the choosing. KERAS_HOME holds Fashion MNIST. Run it on a quiet machine.
 """
 
 from __future__ import annotations
@@ -25,14 +27,19 @@ ROOT = Path(__file__).parent.parent
 SPEC = ROOT / "configs" / "chapter" / "fashion_random_search.yaml"
 
 
-def search_by_hand(trials: list[dict[str, Any]], epochs: int) -> list[float]:
-    """Train each trial's model with stock `fit`; returns the best validation accuracy of each."""
+BEGAN = time.monotonic()
+
+
+def search_by_hand(results_path: Path) -> None:
+    """Train the model of each trial that has no score by hand, and write it and its seconds down."""
+    results = json.loads(results_path.read_text())
     import keras
 
     (x, y), _ = keras.datasets.fashion_mnist.load_data()
     x_train, y_train, x_valid, y_valid = x[:-5000] / 255.0, y[:-5000], x[-5000:] / 255.0, y[-5000:]
-    scores = []
-    for values in trials:
+    by_hand = results.setdefault("by_hand", {"start": time.monotonic() - BEGAN, "trials": []})
+    for trial in results["trials"][len(by_hand["trials"]) :]:
+        began, values = time.monotonic(), trial["values"]
         keras.utils.set_random_seed(42)
         model = keras.Sequential([keras.Input((28, 28)), keras.layers.Flatten()])
         for _ in range(values["n_hidden"]):
@@ -40,9 +47,11 @@ def search_by_hand(trials: list[dict[str, Any]], epochs: int) -> list[float]:
         model.add(keras.layers.Dense(10, activation="softmax"))
         optimizer = getattr(keras.optimizers, values["optimizer"])(values["learning_rate"])
         model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
-        history = model.fit(x_train, y_train, epochs=epochs, validation_data=(x_valid, y_valid), verbose=0)
-        scores.append(max(history.history["val_accuracy"]))
-    return scores
+        validation = (x_valid, y_valid)
+        history = model.fit(x_train, y_train, epochs=results["epochs"], validation_data=validation, verbose=0)
+        score = max(history.history["val_accuracy"])
+        by_hand["trials"].append({"score": score, "seconds": time.monotonic() - began})
+        results_path.write_text(json.dumps(results))
 
 
 def timed(command: list[str]) -> tuple[float, str]:
@@ -53,6 +62,41 @@ def timed(command: list[str]) -> tuple[float, str]:
     return time.monotonic() - began, done.stdout
 
 
+def time_ours(chosen: argparse.Namespace) -> dict[str, Any]:
+    """Run the search with `mlpcli tune`; its trials, how many epochs they had, and its seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "mlpcli", "tune", str(SPEC), "--runs-dir", folder, "--json"]
+        command += ["--trials", str(chosen.trials), "--workers", str(chosen.workers)]
+        command += ["--set", f"fit.epochs={chosen.epochs}", "--set", "tuner.promote=0"]
+        seconds, text = timed(command)
+    return {"epochs": chosen.epochs, "trials": json.loads(text)["trials"], "seconds": seconds}
+
+
+def show(results: dict[str, Any]) -> None:
+    """Print both sides as a Markdown table."""
+    by_hand = results.get("by_hand", {"start": 0.0, "trials": []})
+    theirs = by_hand["trials"] + [{}] * (len(results["trials"]) - len(by_hand["trials"]))
+    print("| trial | mlpcli | seconds | by hand | seconds |\n|---|---|---|---|---|")
+    for ours, other in zip(results["trials"], theirs, strict=True):
+        shown = ", ".join(
+            f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
+            for key, value in ours["values"].items()
+        )
+        print(f"| {shown} | {ours['score']:.4f} | {ours['seconds']:.1f} | {_shown(other)} |")
+    best, seconds = max(trial["score"] for trial in results["trials"]), results["seconds"]
+    if not all(theirs):
+        print(f"| best, and all of it | {best:.4f} | {seconds:.1f} | | |", flush=True)
+        return
+    other_best = max(trial["score"] for trial in theirs)
+    other_seconds = by_hand["start"] + sum(trial["seconds"] for trial in theirs)
+    print(f"| best, and all of it | {best:.4f} | {seconds:.1f} | {other_best:.4f} | {other_seconds:.1f} |")
+    print(f"\nmlpcli takes {seconds / other_seconds:.2f} of the time", flush=True)
+
+
+def _shown(trial: dict[str, float]) -> str:
+    return f"{trial['score']:.4f} | {trial['seconds']:.1f}" if trial else "|"
+
+
 def main() -> None:
     """Time both and print a table."""
     parser = argparse.ArgumentParser(
@@ -61,28 +105,22 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--workers", type=int, default=1, help="of mlpcli; the script by hand has one")
-    parser.add_argument("--by-hand", help=argparse.SUPPRESS)
+    parser.add_argument("--only", choices=["mlpcli", "by-hand"], help="time one side, with --results")
+    parser.add_argument("--results", type=Path, help="a JSON file that carries the trials between the sides")
+    parser.add_argument("--by-hand-into", type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
-    if chosen.by_hand:
-        print(json.dumps(search_by_hand(json.loads(chosen.by_hand), chosen.epochs)))
+    if chosen.by_hand_into:
+        search_by_hand(chosen.by_hand_into)
         return
+    if chosen.only and not chosen.results:
+        parser.error("--only needs --results FILE")
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "mlpcli", "tune", str(SPEC), "--runs-dir", folder, "--json"]
-        command += ["--trials", str(chosen.trials), "--workers", str(chosen.workers)]
-        command += ["--set", f"fit.epochs={chosen.epochs}", "--set", "tuner.promote=0"]
-        ours, text = timed(command)
-    trials = json.loads(text)["trials"]
-    values = json.dumps([{"n_neurons": 0, **trial["values"]} for trial in trials])
-    again = [sys.executable, __file__, "--epochs", str(chosen.epochs), "--by-hand", values]
-    theirs, text = timed(again)
-    print(f"{'trial':<60} {'mlpcli':>8} {'by hand':>8}")
-    for trial, score in zip(trials, json.loads(text.splitlines()[-1]), strict=True):
-        shown = "  ".join(
-            f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in trial["values"].items()
-        )
-        print(f"{shown:<60} {trial['score']:8.4f} {score:8.4f}")
-    print(f"{'seconds, start to end':<60} {ours:8.1f} {theirs:8.1f}")
-    print(f"{'ratio':<60} {ours / theirs:8.2f}")
+        path = chosen.results or Path(folder) / "results.json"
+        if chosen.only != "by-hand":
+            path.write_text(json.dumps(time_ours(chosen)))
+        if chosen.only != "mlpcli":
+            timed([sys.executable, __file__, "--by-hand-into", str(path)])
+        show(json.loads(path.read_text()))
 
 
 if __name__ == "__main__":

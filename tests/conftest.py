@@ -50,6 +50,25 @@ fit: {epochs: 5, batch_size: 16}
 """
 
 
+SMALL_SEARCH = """\
+name: small
+seed: 7
+dataset: {name: iris}
+layers:
+  - Normalization
+  - Dense: {units: {hp: int, min: 4, max: 16, step: 4, name: units}, activation: relu}
+  - Dense: {units: 3, activation: softmax}
+loss: sparse_categorical_crossentropy
+optimizer:
+  hp: choice
+  values: [{SGD: {learning_rate: &lr {hp: float, min: 1e-3, max: 1e-1, sampling: log, name: lr}}},
+           {Adam: {learning_rate: *lr}}]
+metrics: [accuracy]
+fit: {epochs: 2, batch_size: 32}
+tuner: {objective: val_accuracy, max_trials: 3}
+"""
+
+
 @dataclass(frozen=True)
 class Result:
     """How a command ended and what it wrote."""
@@ -96,6 +115,17 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     runs_dir = folder / "runs"
     assert main(["train", str(spec), "--runs-dir", str(runs_dir)]) == 0
     return runs_dir
+
+
+@pytest.fixture(scope="session")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The runs folder of one finished search named `small`; a test that goes on with it copies it."""
+    from mlpcli.cli import main
+
+    folder = tmp_path_factory.mktemp("searched")
+    (folder / "small.yaml").write_text(SMALL_SEARCH, encoding="utf-8")
+    assert main(["tune", str(folder / "small.yaml"), "--runs-dir", str(folder / "runs")]) == 0
+    return folder / "runs"
 
 
 def wanting(classes: bool | None) -> Request:

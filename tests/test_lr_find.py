@@ -94,6 +94,7 @@ BASE = "dataset: {name: iris}  # data\r\nlayers: [{Dense: {units: 3, activation:
 
 REWRITTEN = {
     "a class alone": ("optimizer: Adam # best\n", "optimizer: {Adam: {learning_rate: 0.003}} # best\n"),
+    "a short name": ("optimizer: sgd # plain\n", "optimizer: {SGD: {learning_rate: 0.003}} # plain\n"),
     "no optimizer": ("", "optimizer: {Adam: {learning_rate: 0.003}}\n"),
     "another argument": (
         "optimizer: {SGD: {momentum: 0.9}}\n",
@@ -140,6 +141,16 @@ def test_a_rate_is_not_written_where_an_alias_would_change_something_else(tmp_pa
     with pytest.raises(SpecError, match=r"write learning_rate: 0\.003 yourself|cannot be changed in place"):
         write_rate(spec, load_spec(spec), 0.003)
     assert spec.read_text() == text
+
+
+def test_a_rate_is_not_written_where_it_is_not_among_those_that_are_searched(tmp_path: Path) -> None:
+    spec = tmp_path / "spec.yaml"
+    for searched in ("{hp: float, min: 1e-2, max: 1e-1}", "{hp: choice, values: [0.01, 0.1]}"):
+        text = BASE + f"optimizer: {{SGD: {{learning_rate: {searched}}}}}\n"
+        spec.write_text(text, newline="")
+        with pytest.raises(SpecError, match=r"not among the values .*; write learning_rate: 0\.003 yourself"):
+            write_rate(spec, load_spec(spec), 0.003)
+        assert spec.read_bytes().decode() == text
 
 
 @pytest.mark.parametrize(

@@ -73,8 +73,8 @@ def test_a_search_killed_at_any_event_goes_on_as_if_it_had_not_been(
 ) -> None:
     whole = _go(_new(tmp_path / "whole", algorithm, loaded), loaded)
     assert len(whole.trials) == ALGORITHMS[algorithm][1]
-    few = algorithm == "BayesianOptimization"  # it takes its time to choose
-    for kill_after in (3, 8) if few else range(1, len(whole.events)):
+    stride = {"BayesianOptimization": 5, "Hyperband": 5, "GridSearch": 3}.get(algorithm, 2)
+    for kill_after in range(3, len(whole.events), stride):
         folder = tmp_path / str(kill_after)
         with pytest.raises(_Killed):
             _go(_new(folder, algorithm, loaded), loaded, kill_after=kill_after)
@@ -176,11 +176,24 @@ def test_a_trial_that_kills_its_process_again_and_again_is_given_up(
         assert isinstance(trial, Trial)
         assert trial.number == 1
     search = load_search(tmp_path)
+    assert search.trial(1).starts == MOST_STARTS
     following = _ledger(search, loaded).next("me")
     assert isinstance(following, Trial)
     assert following.number == 2
     assert search.trial(1).status == FAILED
     assert "never ended" in search.trial(1).reason
+
+
+def test_a_trial_that_several_workers_die_of_is_given_up(loaded: LoadedSpec, tmp_path: Path) -> None:
+    ledger = _ledger(_new(tmp_path, "RandomSearch", loaded), loaded)
+    for worker in "abc":
+        trial = ledger.next(worker)
+        assert isinstance(trial, Trial)
+        assert trial.number == 1
+        ledger.give_back(trial)
+    following = ledger.next("d")
+    assert isinstance(following, Trial)
+    assert (following.number, ledger.search.trial(1).status) == (2, FAILED)
 
 
 def test_a_failed_trial_is_tried_again_where_that_is_asked_for(loaded: LoadedSpec, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -11,7 +12,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from mlpcli.report import fitting_table
 from mlpcli.runs import find_run
 from tests.conftest import TINY
 
@@ -98,3 +101,16 @@ def test_a_terminal_gets_what_it_can_show(
     assert shown.isascii() is ascii_only
     assert b"Traceback" not in shown
     assert b"test" in shown
+
+
+def test_a_table_that_is_too_wide_is_turned() -> None:
+    columns = ("split", "loss", "root_mean", "accuracy")
+    rows = [("train", "0.5", "0.7", "0.8"), ("test", "0.6", "0.8", "0.7")]
+    shown = {}
+    for width in (40, 30):
+        stream = io.StringIO()
+        out = Console(width=width, file=stream)
+        out.print(fitting_table(out, columns, rows))
+        shown[width] = [tuple(line.split()) for line in stream.getvalue().splitlines()]
+    assert shown[40] == [columns, *rows]
+    assert shown[30] == list(zip(columns, *rows, strict=True))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import random
+import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,46 +15,27 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlpcli.cli import main
+from mlpcli.engine.tuning.trials import TrialRunner
 from mlpcli.runs import find_run
-from mlpcli.searches import Search, load_search
+from mlpcli.searches import Search, Trial, find_search, load_search
 from mlpcli.spec.load import load_spec
+from tests.conftest import SMALL_SEARCH as SPEC
 from tests.conftest import Result
-
-SPEC = """\
-name: small
-seed: 7
-dataset: {name: iris}
-layers:
-  - Normalization
-  - Dense: {units: {hp: int, min: 4, max: 16, step: 4, name: units}, activation: relu}
-  - Dense: {units: 3, activation: softmax}
-loss: sparse_categorical_crossentropy
-optimizer:
-  hp: choice
-  values: [{SGD: {learning_rate: &lr {hp: float, min: 1e-3, max: 1e-1, sampling: log, name: lr}}},
-           {Adam: {learning_rate: *lr}}]
-metrics: [accuracy]
-fit: {epochs: 2, batch_size: 32}
-tuner: {objective: val_accuracy, max_trials: 3}
-"""
 
 
 def _search(runs_dir: Path, name: str = "small") -> Search:
-    return load_search(find_run(name, runs_dir, unfinished=True).folder)
+    return load_search(find_search(name, runs_dir).folder)
 
 
 def _scores(search: Search) -> list[tuple[dict[str, Any], float | None]]:
     return [(trial.proposed, trial.score) for trial in search.trials]
 
 
-@pytest.fixture(scope="module")
-def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The runs folder of one finished search named `small`."""
-    folder = tmp_path_factory.mktemp("searched")
-    (folder / "small.yaml").write_text(SPEC, encoding="utf-8")
-    assert main(["tune", str(folder / "small.yaml"), "--runs-dir", str(folder / "runs")]) == 0
-    return folder / "runs"
+@pytest.fixture
+def own(searched: Path, tmp_path: Path) -> Path:
+    """A copy of the finished search for a test that goes on with it."""
+    shutil.copytree(searched, tmp_path / "own")
+    return tmp_path / "own"
 
 
 def _history(folder: Path) -> list[dict[str, str]]:
@@ -119,7 +98,7 @@ def test_best_yaml_is_a_plain_spec_that_says_where_it_comes_from(searched: Path)
     text = path.read_text(encoding="utf-8")
     assert f"# The best of search small/{search.folder.name}: trial {winner.number} of 3" in text
     assert "# units: int 4 to 16, step 4" in text
-    assert "# lr: float 0.001 to 0.1, log" in text
+    assert "# optimizer: one of SGD, Adam; lr: float 0.001 to 0.1, log" in text
 
 
 def test_a_search_is_evaluated_and_predicts_like_any_run(
@@ -147,26 +126,31 @@ def test_tensorboard_gets_the_values_of_each_trial(searched: Path) -> None:
         assert noted["optimizer"].string_value == trial.values["optimizer"]
 
 
-def test_more_trials_continue_the_search(searched: Path, mlpcli: Callable[..., Result]) -> None:
-    before = _search(searched)
-    result = mlpcli("tune", "--resume", "small", "--trials", 4, "--runs-dir", searched, "--json")
+def test_more_trials_continue_the_search(own: Path, mlpcli: Callable[..., Result]) -> None:
+    before = _search(own)
+    later = own / "small" / "2100-01-01_00-00-00"  # best.yaml was trained meanwhile: a run of the same name
+    shutil.copytree(before.folder / "trials/0001", later)
+    result = mlpcli("tune", "--resume", "small", "--trials", 4, "--runs-dir", own, "--json")
     assert result.status == 0
     document = json.loads(result.out)
     assert [trial["trial"] for trial in document["trials"]] == [1, 2, 3, 4]
-    after = _search(searched)
+    after = _search(own)
     assert _scores(after)[:3] == _scores(before)
     assert after.folder == before.folder
     assert document["winner"] == after.winner
+    kept = [promotion for promotion in after.promotions if promotion in before.promotions]
+    assert kept  # what is among the best still is not trained again
+    assert {p.trial for p in after.promotions} == {trial.number for trial in after.best_first()[:2]}
     assert set(document["metrics"]) == {"train", "validation", "test"}
 
 
 def test_a_changed_space_is_refused_with_the_difference_or_taken_when_it_is_wider(
-    searched: Path, mlpcli: Callable[..., Result], spec_file: Callable[[str], Path]
+    own: Path, mlpcli: Callable[..., Result], spec_file: Callable[[str], Path]
 ) -> None:
     wider = spec_file(
-        SPEC.replace("max: 16", "max: 32").replace("max_trials: 3", "max_trials: 5, promote: 0")
+        SPEC.replace("max: 16", "max: 32").replace("max_trials: 3", "max_trials: 4, promote: 0")
     )
-    again = ("--resume", "small", "--runs-dir", searched)
+    again = ("--resume", "small", "--runs-dir", own)
     result = mlpcli("tune", wider, *again)
     assert (result.status, result.out) == (2, "")
     assert "units: max was 16, is 32\n" in result.err
@@ -175,10 +159,17 @@ def test_a_changed_space_is_refused_with_the_difference_or_taken_when_it_is_wide
     assert "units must not become narrower" in mlpcli("tune", narrower, *again, "--extend-space").err
     other = mlpcli("tune", spec_file(SPEC.replace("epochs: 2", "epochs: 3"), "other.yaml"), *again)
     assert (other.status, "fit.epochs was 2, is 3" in other.err) == (2, True)
-    before = _search(searched)
+    before = _search(own)
+    more = "batch_size: {hp: choice, values: [16, 32], name: batch}"
+    text = wider.read_text().replace("batch_size: 32", more)
+    refused = mlpcli("tune", spec_file(text, "more.yaml"), *again, "--extend-space")
+    assert (refused.status, "fit.batch_size was 32, is searched" in refused.err) == (2, True)
+    assert "give what is searched now the value that it had as its default" in refused.err
+    wider = spec_file(text.replace("[16, 32]", "[16, 32], default: 32"), "wider.yaml")
     assert mlpcli("tune", wider, *again, "--extend-space").status == 0
-    after = _search(searched)
-    assert len(after.trials) == 5
+    after = _search(own)
+    assert len(after.trials) == 4
+    assert "batch" in after.trials[3].values
     assert _scores(after)[: len(before.trials)] == _scores(before)
 
 
@@ -219,63 +210,84 @@ def test_too_many_failures_stop_the_search_with_advice_and_it_can_be_taken_up(
     assert len(load_search(run.folder).trials) > trials
 
 
+@pytest.fixture
+def interrupted_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Let Ctrl-C come when a trial of a number begins, or, for 0, never again."""
+    run = TrialRunner.run
+
+    def choose(number: int) -> None:
+        def running(*arguments: Any) -> Any:
+            if arguments[1].number == number:
+                raise KeyboardInterrupt
+            return run(*arguments)
+
+        monkeypatch.setattr(TrialRunner, "run", running)
+
+    return choose
+
+
 def test_hyperband_goes_on_from_where_a_trial_stood(
-    mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
+    mlpcli: Callable[..., Result],
+    spec_file: Callable[[str], Path],
+    tmp_path: Path,
+    interrupted_at: Callable[[int], None],
 ) -> None:
-    text = SPEC.replace("max_trials: 3", "algorithm: Hyperband, max_epochs: 3, promote: 0")
-    assert mlpcli("tune", spec_file(text), "--runs-dir", tmp_path / "runs").status == 0
+    text = SPEC.replace("max_trials: 3", "algorithm: Hyperband, max_epochs: 2, factor: 2, promote: 0")
+    interrupted_at(4)  # what is to be seen has been seen by then
+    assert mlpcli("tune", spec_file(text), "--runs-dir", tmp_path / "runs").status == 130
+    interrupted_at(0)
     search = _search(tmp_path / "runs")
     further = next(trial for trial in search.trials if trial.source is not None)
     source = search.trial(further.source or 0)
     rows, first = _history(search.folder / further.folder), _history(search.folder / source.folder)
-    assert (len(first), len(rows)) == (source.epochs, 3)
+    assert (len(first), len(rows)) == (source.epochs, 2)
     assert rows[: len(first)] == first
     straight = load_spec(search.folder / further.folder / "resolved.yaml")
-    assert straight.spec.fit.epochs == 3
-    path = search.folder / further.folder / "resolved.yaml"
-    assert mlpcli("train", path, "--runs-dir", tmp_path / "straight").status == 0
-    assert _history(find_run("small", tmp_path / "straight").folder) == rows  # as if it had never stopped
+    assert straight.spec.fit.epochs == 2
+    TrialRunner(straight, tmp_path / "straight", search.objective).run(Trial(1, {}, {}))
+    assert _history(tmp_path / "straight/trials/0001") == rows  # as if it had never stopped
 
 
 def test_refit_full_trains_on_validation_rows_too_for_as_many_epochs_as_were_best(
     mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    text = SPEC.replace("max_trials: 3", "max_trials: 2, promote: 1, seeds: 1, refit: full")
-    text += "callbacks: [{EarlyStopping: {patience: 5}}]\n"
+    text = SPEC.replace("max_trials: 3", "max_trials: 1, promote: 1, seeds: 1, refit: full")
+    (tmp_path / "parts.py").write_text("import keras\n\n\nclass Idle(keras.callbacks.Callback):\n    pass\n")
+    text += "callbacks: [{EarlyStopping: {patience: 5}}, Idle]\nplugins: [parts.py]\n"
     assert mlpcli("tune", spec_file(text), "--runs-dir", tmp_path / "runs").status == 0
     run = find_run("small", tmp_path / "runs")
     search = load_search(run.folder)
     assert run.record["data"]["rows"] == {"train": 120, "test": 30}
     assert len(_history(run.folder)) == search.trial(search.winner or 0).best_epoch
-    assert load_spec(run / "best.yaml").spec.callbacks == []
+    (tmp_path / "parts.py").unlink()
+    best = load_spec(run / "best.yaml")
+    assert [part.class_name for part in best.spec.callbacks] == ["Idle"]
+    assert [plugin.name for plugin in best.catalog.plugins] == ["plugins/parts.py"]
 
 
 def test_an_unfinished_search_of_the_same_spec_is_in_the_way_until_it_is_said_what_to_do(
-    mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path, monkeypatch: Any
+    mlpcli: Callable[..., Result],
+    spec_file: Callable[[str], Path],
+    tmp_path: Path,
+    interrupted_at: Callable[[int], None],
 ) -> None:
-    from mlpcli.engine.tuning.trials import TrialRunner
-
     spec = spec_file(SPEC.replace("max_trials: 3", "max_trials: 2, promote: 0"))
-    run = TrialRunner.run
-
-    def interrupted(*arguments: Any) -> Any:
-        if arguments[1].number == 2:
-            raise KeyboardInterrupt
-        return run(*arguments)
-
-    monkeypatch.setattr(TrialRunner, "run", interrupted)
+    interrupted_at(2)
     result = mlpcli("tune", spec, "--runs-dir", tmp_path)
     assert result.status == 130
     search = _search(tmp_path)
     assert f"go on with: mlpcli tune --resume {search.label}" in result.out
-    monkeypatch.setattr(TrialRunner, "run", run)
+    interrupted_at(0)
     refused = mlpcli("tune", spec, "--runs-dir", tmp_path)
     assert refused.status == 2
     assert f"search {search.label} of this spec is not finished: 1 trial is done, 1 begun" in refused.err
     assert mlpcli("tune", "--resume", search.label, "--runs-dir", tmp_path).status == 0
     assert [trial.status for trial in _search(tmp_path).trials] == ["completed", "completed"]
-    assert mlpcli("tune", spec, "--runs-dir", tmp_path, "--fresh").status == 0
-    assert len(list((tmp_path / "small").iterdir())) == 2
+    interrupted_at(1)
+    assert mlpcli("tune", spec, "--runs-dir", tmp_path, "--fresh").status == 130
+    fresh = _search(tmp_path)
+    assert fresh.folder != search.folder  # beside it, not over it
+    assert [len(load_search(folder).trials) for folder in (search.folder, fresh.folder)] == [2, 1]
 
 
 WRONG_USE = {
@@ -315,25 +327,53 @@ def test_two_processes_cannot_run_one_search(searched: Path, mlpcli: Callable[..
     assert (result.status, "is in use by" in result.err) == (2, True)
 
 
-def test_a_search_killed_at_random_moments_ends_with_the_same_trials_and_scores(
-    mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
+FRAGILE = """\
+import os
+import signal
+
+import keras
+
+
+class DieOnce(keras.callbacks.Callback):
+    # The first process that comes to the end of an epoch of its Nth training is killed there.
+    trainings = 0
+
+    def on_train_begin(self, logs=None):
+        DieOnce.trainings += 1
+
+    def on_epoch_end(self, epoch, logs=None):
+        if DieOnce.trainings == NTH:
+            try:
+                with open("KILLED", "x") as file:
+                    file.write(str(os.getpid()))
+            except FileExistsError:
+                return
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def fragile_spec(folder: Path, nth: int) -> Path:
+    """The small search, a process of which kills itself in its Nth training, once; then `killed` is there."""
+    text = FRAGILE.replace("NTH", str(nth)).replace("KILLED", str(folder / "killed"))
+    (folder / "fragile.py").write_text(text, encoding="utf-8")
+    text = SPEC.replace("max_trials: 3", "max_trials: 3, promote: 0")
+    (folder / "spec.yaml").write_text(
+        text + "plugins: [fragile.py]\ncallbacks: [DieOnce]\n", encoding="utf-8"
+    )
+    return folder / "spec.yaml"
+
+
+def test_a_search_that_was_killed_ends_with_the_trials_and_scores_of_one_left_alone(
+    searched: Path, mlpcli: Callable[..., Result], tmp_path: Path
 ) -> None:
-    spec = spec_file(SPEC.replace("max_trials: 3", "algorithm: GridSearch, max_trials: 4, promote: 0"))
-    assert mlpcli("tune", spec, "--runs-dir", tmp_path / "whole").status == 0
-    moments = random.Random(5)
-    command = [sys.executable, "-m", "mlpcli", "tune", "--runs-dir", str(tmp_path / "killed")]
-    for sitting in range(2):
-        more = ["--resume", "small"] if sitting else [str(spec)]
-        process = subprocess.Popen(
-            [*command, *more], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("trial"):
-                break
-        time.sleep(moments.uniform(0.0, 2.0))
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-    assert mlpcli("tune", "--resume", "small", "--runs-dir", tmp_path / "killed").status == 0
-    assert _scores(_search(tmp_path / "killed")) == _scores(_search(tmp_path / "whole"))
+    command = [sys.executable, "-m", "mlpcli", "tune", str(fragile_spec(tmp_path, 2))]
+    killed = subprocess.run([*command, "--runs-dir", str(tmp_path / "runs")], capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert [trial.status for trial in _search(tmp_path / "runs").trials] == ["completed", "running"]
+    for name in ("spec.yaml", "fragile.py"):
+        (tmp_path / name).unlink()  # the search has its own
+    assert mlpcli("tune", "--resume", "small", "--runs-dir", tmp_path / "runs").status == 0
+    search = _search(tmp_path / "runs")
+    assert _scores(search) == _scores(_search(searched))
+    assert [trial.starts for trial in search.trials] == [1, 2, 1]
+    assert [number for event, number in search.events if event == "end"] == [1, 2, 3]

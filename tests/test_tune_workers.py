@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
-import signal
 import socket
 import subprocess
 import sys
@@ -25,10 +23,11 @@ from mlpcli.errors import TrainingError, UsageError
 from mlpcli.report_search import WorkerReport
 from mlpcli.searches import COMPLETED, FAILED, Search, load_search
 from mlpcli.spec.load import LoadedSpec, load_spec
+from tests.conftest import SMALL_SEARCH as SPEC
 from tests.conftest import Result as Ended
 from tests.test_oracle import _ledger, _new
 from tests.test_search_spec import SEARCHED
-from tests.test_tune import SPEC, _scores, _search
+from tests.test_tune import _search, fragile_spec
 
 GOOD = asdict(Result(COMPLETED, 0.5, 1, 2))
 
@@ -185,79 +184,46 @@ def test_what_is_no_address_is_told(address: str) -> None:
         chief_module.split_address(address)
 
 
-def _wait_for(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    last = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < last, f"waited in vain for {what}"
-        time.sleep(0.1)
-
-
-def _children(pid: int) -> list[int]:
-    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(child) for child in found]
-
-
 def test_workers_of_one_command_finish_a_search_though_one_is_killed(
-    mlpcli: Callable[..., Ended], spec_file: Callable[[str], Path], tmp_path: Path
+    searched: Path, mlpcli: Callable[..., Ended], tmp_path: Path
 ) -> None:
-    spec = spec_file(SPEC.replace("max_trials: 3", "max_trials: 4, promote: 0"))
-    command = [
-        sys.executable,
-        "-m",
-        "mlpcli",
-        "tune",
-        str(spec),
-        "--workers",
-        "2",
-        "--runs-dir",
-        str(tmp_path),
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("trial"):
-                break
-        os.kill(_children(process.pid)[-1], signal.SIGKILL)
-        _, err = process.communicate(timeout=120)
-    finally:
-        process.kill()
-        process.wait()
-    assert process.returncode == 0, err
-    search = _search(tmp_path)
-    assert [trial.status for trial in search.trials] == ["completed"] * 4
-    assert sorted(number for event, number in search.events if event == "end") == [1, 2, 3, 4]
-    assert len({trial.worker for trial in search.trials}) > 1
-    assert mlpcli("tune", spec, "--fresh", "--runs-dir", tmp_path / "alone").status == 0
-    alone = _search(tmp_path / "alone")
-    assert [values for values, _ in _scores(search)] == [values for values, _ in _scores(alone)]
-    assert [score for _, score in _scores(search)] == pytest.approx([score for _, score in _scores(alone)])
+    spec = fragile_spec(tmp_path, 1)
+    result = mlpcli("tune", spec, "--workers", 2, "--runs-dir", tmp_path / "runs")
+    assert result.status == 0, result.err
+    search = _search(tmp_path / "runs")
+    assert [trial.status for trial in search.trials] == ["completed"] * 3
+    assert sorted(search.events) == [(event, number) for event in ("end", "start") for number in (1, 2, 3)]
+    (again,) = [trial for trial in search.trials if trial.starts > 1]  # that which the killed one had
+    assert again.starts == 2
+    killed = (tmp_path / "killed").read_text()
+    assert killed not in {trial.worker.rpartition("-")[2] for trial in search.trials}
+    alone = _search(searched)
+    assert [trial.proposed for trial in search.trials] == [trial.proposed for trial in alone.trials]
+    scores = [trial.score for trial in alone.trials]
+    assert [trial.score for trial in search.trials] == pytest.approx(scores)
 
 
-def test_a_chief_and_workers_that_share_an_address_and_a_folder(
-    spec_file: Callable[[str], Path], tmp_path: Path
+def test_a_chief_and_a_worker_that_share_an_address_and_a_folder(
+    searched: Path, mlpcli: Callable[..., Ended], spec_file: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    spec = spec_file(SPEC.replace("max_trials: 3", "max_trials: 4, promote: 0"))
+    spec = spec_file(SPEC.replace("max_trials: 3", "max_trials: 3, promote: 0"))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
     shared = ["--address", address, "--runs-dir", str(tmp_path / "runs")]
-
-    def start(role: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "mlpcli", "tune", str(spec), "--role", role, *shared]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-    processes = [start("worker"), start("chief")]  # a worker waits for its chief
-    try:
-        outputs = [process.communicate(timeout=120)[0] for process in processes]
+    command = [sys.executable, "-m", "mlpcli", "tune", str(spec), "--role", "worker", *shared]
+    worker = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:  # a worker waits for its chief
+        result = mlpcli("tune", spec, "--role", "chief", *shared)
+        output = worker.communicate(timeout=120)[0]
     finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-    assert [process.returncode for process in processes] == [0, 0], outputs
-    assert "the search is over; 4 trials were run here" in outputs[0]
+        worker.kill()
+        worker.wait()
+    assert (result.status, worker.returncode) == (0, 0), (result.err, output)
+    assert "the search is over; 3 trials were run here" in output
     search = _search(tmp_path / "runs")
-    assert [trial.status for trial in search.trials] == ["completed"] * 4
+    scores = [trial.score for trial in _search(searched).trials]
+    assert [trial.score for trial in search.trials] == pytest.approx(scores)
     assert not (search.folder / CHIEF).exists()
 
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlpcli import trust
 from mlpcli.errors import Problem, UsageError
-from mlpcli.runs import find_run
+from mlpcli.searches import find_search, unfinished_search
 from mlpcli.spec.load import load_spec
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def run_search(
     trials: int | None,
     workers: int,
     address: str | None,
+    trusted: bool,
     runs_dir: Path,
     watcher: SearchWatcher,
     command: Sequence[str],
@@ -36,7 +38,7 @@ def run_search(
     """
     _check_usage(spec, settings, resume, extend_space=extend_space, fresh=fresh)
     if resume is not None:
-        found = find_run(resume, runs_dir, unfinished=True)
+        found = find_search(resume, runs_dir)
         loaded = replace(load_spec(spec, settings=settings), runs_dir=runs_dir) if spec else None
         from mlpcli.engine.tuning.resuming import resume_search
         from mlpcli.engine.tuning.search import Hands
@@ -47,18 +49,17 @@ def run_search(
             watcher=watcher,
             trials=trials,
             extend_space=extend_space,
+            trusted=trusted,
             hands=Hands(workers, address),
             command=command,
         )
     assert spec is not None
     loaded = replace(load_spec(spec, settings=settings), runs_dir=runs_dir)
-    if not fresh:
-        from mlpcli.searches import unfinished_search
-
-        if (left := unfinished_search(runs_dir, loaded.spec.name, loaded.space.to_json())) is not None:
-            rule = f"search {left.label} of this spec is not finished: {left.progress()}"
-            hint = f"go on with --resume {left.label}, or begin anew beside it with --fresh"
-            raise UsageError(Problem(rule, hint=hint))
+    left = None if fresh else unfinished_search(runs_dir, loaded.spec.name, loaded.space.to_json())
+    if left is not None:
+        rule = f"search {left.label} of this spec is not finished: {left.progress()}"
+        hint = f"go on with --resume {left.label}, or begin anew beside it with --fresh"
+        raise UsageError(Problem(rule, hint=hint))
     from mlpcli.engine.tuning.search import Hands, begin_search
 
     return begin_search(
@@ -72,7 +73,13 @@ def run_search(
 
 
 def run_worker(
-    spec: Path | None, *, resume: str | None, address: str | None, runs_dir: Path, watcher: SearchWatcher
+    spec: Path | None,
+    *,
+    resume: str | None,
+    address: str | None,
+    trusted: bool,
+    runs_dir: Path,
+    watcher: SearchWatcher,
 ) -> int:
     """Run trials for a chief that may be on another machine; returns how many.
 
@@ -85,11 +92,16 @@ def run_worker(
         raise UsageError(
             Problem("a worker needs the chief's --address and the SPEC, or --resume SEARCH", hint=hint)
         )
-    folder = find_run(resume, runs_dir, unfinished=True).folder if resume is not None else None
-    name = load_spec(spec).spec.name if spec is not None else ""
+    folder = find_search(resume, runs_dir).folder if resume is not None else None
+    name = ""
+    if spec is not None:
+        loaded = load_spec(spec)
+        name = loaded.spec.name
+        for plugin in loaded.catalog.plugins:  # the chief's copies may run if they are these
+            trust.remember(plugin.sha256)
     from mlpcli.engine.tuning.worker import work
 
-    return work(address, search_dir=folder, name=name, runs_dir=runs_dir, watcher=watcher)
+    return work(address, search_dir=folder, name=name, runs_dir=runs_dir, watcher=watcher, trusted=trusted)
 
 
 def check_role(role: str | None, address: str | None, workers: int) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from mlpcli.cli.options import RUNS_DIR, DebugOption, JsonOption, RunsDirOption, SetOption
+from mlpcli.cli.options import RUNS_DIR, DebugOption, JsonOption, RunsDirOption, SetOption, TrustOption
 
 
 class Role(enum.StrEnum):
@@ -50,6 +50,7 @@ def tune(
             metavar="HOST:PORT", help="Where the chief listens; 127.0.0.1 unless others must reach it."
         ),
     ] = None,
+    trust_plugins: TrustOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -62,7 +63,9 @@ def tune(
     check_role(role.value if role else None, address, workers)
     if role is Role.worker:
         with report_search.WorkerReport(stderr=json) as lines:
-            done = run_worker(spec, resume=resume, address=address, runs_dir=runs_dir, watcher=lines)
+            done = run_worker(
+                spec, resume=resume, address=address, trusted=trust_plugins, runs_dir=runs_dir, watcher=lines
+            )
         if json:
             show_json({"role": "worker", "trials": done})
         else:
@@ -79,6 +82,7 @@ def tune(
             trials=trials,
             workers=workers,
             address=address,
+            trusted=trust_plugins,
             runs_dir=runs_dir,
             watcher=watcher,
             command=sys.argv,
@@ -86,4 +90,4 @@ def tune(
     if json:
         show_json(report_search.search_json(outcome))
     else:
-        report_search.show_search(outcome, runs_dir)
+        report_search.show_search(outcome)

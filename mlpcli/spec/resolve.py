@@ -81,6 +81,34 @@ def _dataset(spec: DatasetSpec, folder: Path, splits: dict[str, Any]) -> dict[st
     return found
 
 
+def portable(document: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """A spec's plain values for a copy of it in a run's folder, which then needs nothing of the spec's own.
+
+    Data files are found from anywhere, also those that a search chooses from; plug-ins are the run's copies.
+    """
+    placed = dict(document)
+    if isinstance(document.get("dataset"), dict):
+        placed["dataset"] = dataset = dict(document["dataset"])
+        for key in FILE_KEYS:
+            if key in dataset and (key != "target" or str(dataset[key]).endswith(".npy")):
+                dataset[key] = _placed(dataset[key], folder)
+    if "plugins" in document:
+        placed["plugins"] = [f"{PLUGINS_FOLDER}/{Path(name).name}" for name in document["plugins"]]
+    return placed
+
+
+FILE_KEYS = ("path", "test", "validation", "target")
+"""Keys of a dataset whose value may be a file; a target is one when it ends in .npy."""
+
+
+def _placed(value: Any, folder: Path) -> Any:
+    if isinstance(value, dict) and isinstance(value.get("values"), list):  # a choice
+        placed = {"values": [_placed(item, folder) for item in value["values"]]}
+        default = {"default": _placed(value["default"], folder)} if "default" in value else {}
+        return value | placed | default
+    return str(absolute(value, folder)) if isinstance(value, str) else value
+
+
 def absolute(path: str, folder: Path) -> Path | str:
     """`path` from `folder`; a path with an environment variable in it is left as written."""
     return path if "${" in path else (folder / Path(path).expanduser()).resolve()

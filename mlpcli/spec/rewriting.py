@@ -10,6 +10,7 @@ from typing import Any
 
 from mlpcli.errors import KeyPath, Place, Problem, SpecError, show_path
 from mlpcli.files import write_with
+from mlpcli.spec.keras_names import class_names
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.space import CHOICE, same
 from mlpcli.spec.text import SpecText, parse_text, read_text
@@ -72,7 +73,8 @@ class _Edit:
         while isinstance(value, dict) and "hp" in value:
             path, value = self._into_choice(path, value, loaded)
         if isinstance(value, str):
-            return (*path, value, RATE), self._replace(path, f"{{{value}: {{{RATE}: {self.number}}}}}")
+            name = next((each for each in class_names("optimizers") if each.lower() == value.lower()), value)
+            return (*path, name, RATE), self._replace(path, f"{{{name}: {{{RATE}: {self.number}}}}}")
         if not isinstance(value, dict) or len(value) != 1:
             raise _cannot("the optimizer is not written as {Class: {argument: value}}", self.number)
         ((name, arguments),) = value.items()
@@ -101,6 +103,11 @@ class _Edit:
         if not isinstance(value, dict):
             return path, self._replace(path, self.number)
         if "hp" in value:
+            low, high = value.get("min"), value.get("max")
+            if low is None or high is None or not low <= float(self.number) <= high:
+                raise _cannot(
+                    f"it is not among the values that are searched at {show_path(path)}", self.number
+                )
             if "default" in value:
                 return self._change((*path, "default"), value["default"])
             return (*path, "default"), self._insert(path, "default", empty=False)
@@ -160,7 +167,7 @@ def _put(data: Any, path: KeyPath, value: float) -> Any:
     if isinstance(data, list):
         return [_put(item, rest, value) if index == step else item for index, item in enumerate(data)]
     if isinstance(data, str):
-        return {data: _put({}, rest, value)}
+        return {str(step): _put({}, rest, value)}
     return {**data, str(step): _put(data.get(str(step), {}), rest, value)}
 
 

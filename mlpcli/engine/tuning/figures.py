@@ -175,6 +175,7 @@ def _figure(width: float, height: float) -> tuple[Any, Any]:
 
 def _style(axes: Any) -> None:
     axes.grid(alpha=0.3)
+    axes.ticklabel_format(useOffset=False)
     axes.spines[["top", "right"]].set_visible(False)
 
 

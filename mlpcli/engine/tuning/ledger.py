@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from mlpcli.engine.tuning.oracle import Answer, Oracle
 from mlpcli.engine.tuning.trials import Result
 from mlpcli.errors import Problem, SpecError, TrainingError
 from mlpcli.searches import COMPLETED, FAILED, RUNNING, TRIALS, Search, Trial
 from mlpcli.spec.load import LoadedSpec, with_values
 
-MOST_STARTS = 3
-"""How often a trial may be begun without coming to its end: its process is killed because of it."""
+MOST_LOSSES = 3
+"""How often one sitting may lose a trial with its worker: its process is killed because of it."""
+MOST_STARTS = 6
+"""How often a trial may be begun over all sittings, some of which were killed for other reasons."""
 
 
 class TooManyFailures(TrainingError):
@@ -25,13 +29,15 @@ class Ledger:
         self.search, self.oracle, self.loaded = search, oracle, loaded
         self.retries, self.most_failures = retries, most_failures
         self.failures: list[Trial] = []  # in a row, in this sitting
+        self.losses: Counter[int] = Counter()  # by trial, in this sitting
         self.waiting = search.unfinished()  # begun by a process that is gone
 
     def next(self, worker: str = "") -> Trial | Answer:
         """The next trial to run, which is now running; or that there is none yet, or none any more."""
         while self.waiting:
             trial = self.waiting.pop(0)
-            if trial.starts >= MOST_STARTS + self.retries:
+            lost = self.losses[trial.number]
+            if lost >= MOST_LOSSES or trial.starts >= MOST_STARTS + self.retries:
                 reason = (
                     f"begun {trial.starts} times and never ended: is its process killed, for want of memory?"
                 )
@@ -65,6 +71,7 @@ class Ledger:
 
     def give_back(self, trial: Trial) -> None:
         """A trial whose worker is gone; another will begin it again."""
+        self.losses[trial.number] += 1
         self.waiting.append(trial)
 
     def finish(self, number: int, result: Result) -> None:
@@ -77,7 +84,7 @@ class Ledger:
         if trial.status != RUNNING:
             return  # told twice
         if result.status == FAILED and trial.starts <= self.retries:
-            self.give_back(trial)
+            self.waiting.append(trial)
             return
         trial.status, trial.score, trial.best_epoch = result.status, result.score, result.best_epoch
         trial.trained, trial.seconds = result.trained, result.seconds

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from mlpcli import runs
+from mlpcli.engine.reuse import find_start
 from mlpcli.engine.training import (
     Extent,
     Outcome,
@@ -24,7 +25,7 @@ from mlpcli.errors import Problem, TrainingError
 from mlpcli.files import write_text
 from mlpcli.searches import BEST, COMPLETED, PROMOTED, Promotion, Search, Trial
 from mlpcli.spec.load import LoadedSpec, load_spec, located, with_values
-from mlpcli.spec.resolve import absolute, dump
+from mlpcli.spec.resolve import dump, portable
 from mlpcli.spec.schema import TunerSpec
 from mlpcli.spec.space import show_label
 
@@ -40,13 +41,18 @@ def repeat_best(
 ) -> None:
     """Train the best trials with several seeds each; what was done in an earlier sitting is not done again.
 
-    The first seed is the search's own: a trial that went the whole way has that training behind it.
+    The first seed is the search's own: a trial that went the whole way has that training behind it. What an
+    earlier sitting found of trials that are no longer among the best does not count.
     """
-    for trial in search.best_first()[: tuner.promote]:
-        for seed in range(runner.loaded.spec.seed, runner.loaded.spec.seed + tuner.seeds):
-            if any(p.trial == trial.number and p.seed == seed for p in search.promotions):
-                continue
-            search.promotions.append(_repeat(search, trial, seed % 2**32, runner, on_begin, on_epoch))
+    first = runner.loaded.spec.seed
+    seeds = [seed % 2**32 for seed in range(first, first + tuner.seeds)]
+    wanted = [(trial, seed) for trial in search.best_first()[: tuner.promote] for seed in seeds]
+    places = [(trial.number, seed) for trial, seed in wanted]
+    search.promotions = [kept for kept in search.promotions if (kept.trial, kept.seed) in places]
+    done = {(kept.trial, kept.seed) for kept in search.promotions}
+    for trial, seed in wanted:
+        if (trial.number, seed) not in done:
+            search.promotions.append(_repeat(search, trial, seed, runner, on_begin, on_epoch))
             search.save()
 
 
@@ -104,25 +110,16 @@ def write_best(search: Search, loaded: LoadedSpec, winner: Trial, *, refit: str)
     epochs = full_epochs(search)
     document = {key: value for key, value in made.text.data.items() if key != "tuner"}
     document = {"name": made.spec.name, "seed": made.spec.seed} | document
-    document["dataset"] = _placed(made, document["dataset"])
+    document = portable(document, made.folder)
+    if (start := find_start(made).spec.start_from) is not None:
+        document["start_from"] = dict(document["start_from"]) | {"run": start.run}
     if refit == FULL:
         document, epochs = _on_all_rows(document), _best_epoch(search, winner)
     if epochs is not None:
         document["fit"] = dict(document.get("fit") or {}) | {"epochs": epochs}
     text = _head(search, winner, refit) + _commented(document, made, winner)
     write_text(search.folder / BEST, text)
-    return load_spec(search.folder / BEST, stands_for=loaded.file)
-
-
-def _placed(loaded: LoadedSpec, dataset: Any) -> Any:
-    """The dataset with its files found from anywhere."""
-    placed = dict(dataset)
-    for key in ("path", "test", "validation"):
-        if isinstance(placed.get(key), str):
-            placed[key] = str(absolute(placed[key], loaded.folder))
-    if isinstance(placed.get("target"), str) and placed["target"].endswith(".npy"):
-        placed["target"] = str(absolute(placed["target"], loaded.folder))
-    return placed
+    return load_spec(search.folder / BEST)
 
 
 def _on_all_rows(document: dict[str, Any]) -> dict[str, Any]:
@@ -180,17 +177,16 @@ def _commented(document: dict[str, Any], loaded: LoadedSpec, winner: Trial) -> s
 
 
 def _places(loaded: LoadedSpec, winner: Trial) -> dict[tuple[str | int, ...], str]:
-    """Where in the spec each plain value that was found stands, and the parameter's name."""
+    """Where in the spec each value that was found stands, and the parameter's name."""
     chosen = loaded.space
     found: dict[tuple[str | int, ...], str] = {}
     for path, name in chosen.nodes.items():
-        parameter = chosen[name]
-        if name in winner.values and not any(isinstance(o.content, dict | list) for o in parameter.options):
-            found[_after_choices(path, loaded, winner)] = name
+        if name in winner.values:
+            found.setdefault(_after_choices(path, loaded), name)  # the outer choice of two in one place
     return found
 
 
-def _after_choices(path: Sequence[str | int], loaded: LoadedSpec, winner: Trial) -> tuple[str | int, ...]:
+def _after_choices(path: Sequence[str | int], loaded: LoadedSpec) -> tuple[str | int, ...]:
     """The path once choices on the way are made: `values` and the option's position fall away."""
     kept: list[str | int] = []
     index = 0
@@ -209,11 +205,17 @@ def _mark(
     marks: dict[str, tuple[Any, str]],
     path: tuple[str | int, ...] = (),
 ) -> Any:
-    """The document with a word in the place of each value found."""
-    if path in places and not isinstance(value, dict | list):
+    """The document with a word in the place of each value found; of a mapping, of its first key."""
+    if path in places and not isinstance(value, list):
         key = f"searched{len(marks)}value"  # no such word begins another
-        marks[key] = (value, places[path])
-        return key
+        if not isinstance(value, dict):
+            marks[key] = (value, places[path])
+            return key
+        first = next(iter(value), None)
+        if isinstance(first, str):
+            marks[key] = (first, places[path])
+            rest = _mark(value, {p: n for p, n in places.items() if p != path}, marks, path)
+            return {key if name == first else name: item for name, item in rest.items()}
     if isinstance(value, dict):
         return {key: _mark(item, places, marks, (*path, key)) for key, item in value.items()}
     if isinstance(value, list):
@@ -232,7 +234,7 @@ def train_winner(
     command: Sequence[str],
 ) -> Outcome:
     """Train the winner into the search's own folder, with everything a run has, and measure it on test."""
-    best = replace(best, raw=loaded.raw)
+    best = replace(best, raw=loaded.raw, file=loaded.file)
     with located(best):
         dataset = runner.dataset(best)
         best, _ = complete(best, dataset)

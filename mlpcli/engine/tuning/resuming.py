@@ -10,6 +10,7 @@ from typing import Any
 
 from mlpcli import runs
 from mlpcli.engine.identity import spec_changes
+from mlpcli.engine.plugins import run_plugins
 from mlpcli.engine.tuning.search import (
     ALONE,
     Hands,
@@ -17,16 +18,19 @@ from mlpcli.engine.tuning.search import (
     SearchWatcher,
     Sitting,
     tuner_arguments,
+    write_searched,
 )
-from mlpcli.errors import Problem, RunError, UsageError, show_path, show_value
-from mlpcli.files import sweep, write_text
+from mlpcli.errors import ABSENT, Problem, RunError, UsageError, show_path, show_value
+from mlpcli.files import sweep
 from mlpcli.searches import SEARCHED, Search, load_search
 from mlpcli.spec.load import LoadedSpec, load_spec
-from mlpcli.spec.resolve import dump
+from mlpcli.spec.resolve import dump, portable
 from mlpcli.spec.search import is_hyperparameter
 from mlpcli.spec.space import differences
 
 BEGIN_ANEW = "begin anew beside it with --fresh"
+SEARCHED_MARK = "\0searched"
+"""Stands for a hyperparameter where two specs are compared outside their spaces."""
 EXTENDABLE = ("RandomSearch", "BayesianOptimization")
 """Algorithms that can take up trials made in a smaller space."""
 
@@ -38,6 +42,7 @@ def resume_search(
     watcher: SearchWatcher,
     trials: int | None = None,
     extend_space: bool = False,
+    trusted: bool = False,
     hands: Hands = ALONE,
     command: Sequence[str] = (),
 ) -> SearchOutcome:
@@ -45,6 +50,7 @@ def resume_search(
 
     loaded: the spec to hold against the search's; None for the search's own.
     trials: how many there shall be in all.
+    trusted: the search's plug-ins may run, wherever they come from.
 
     Raises:
         RunError: it is no search, another process runs it, or the spec, its space or its data has changed.
@@ -55,17 +61,21 @@ def resume_search(
         search = load_search(folder)
         sweep(folder)
         own = open_spec(search)
+        run = replace(runs.open_run(folder), trusted=trusted)
+        if loaded is None:
+            run_plugins(run, own.catalog)  # a look at their checksums, before anything else imports them
         spec = loaded or own
         sitting = Sitting.prepare(spec, watcher, command)
+        sitting.record["plugins"] = run.record.get("plugins", [])
         _check_same(search, own, spec, sitting.dataset.fingerprint, extend_space=extend_space)
         arguments = tuner_arguments(sitting.tuner, spec, trials)
         if trials is None and loaded is None:
             arguments = search.arguments  # --trials of an earlier sitting counts
         if arguments != search.arguments:
             search.arguments, search.finished = arguments, False
-            search.winner, search.promotions = None, []  # another may be the best in the end
+            search.winner = None  # another may be the best in the end
         if spec.space.to_json() != own.space.to_json():
-            write_text(folder / SEARCHED, dump({"name": spec.spec.name} | spec.source.data, flow=None))
+            write_searched(folder, spec)
             search.space, search.finished = spec.space.to_json(), False
         search.save()
         return sitting.run(search, hands)
@@ -80,8 +90,8 @@ def open_spec(search: Search) -> LoadedSpec:
     copy, given = search.folder / SEARCHED, search.folder / runs.SPEC
     if not copy.is_file() or not given.is_file():
         raise RunError(Problem(f"search {search.label} has no {SEARCHED}", hint=BEGIN_ANEW))
-    loaded = load_spec(copy, stands_for=Path(search.spec))
-    return replace(loaded, raw=given.read_text(encoding="utf-8-sig"))
+    raw = given.read_text(encoding="utf-8-sig")
+    return replace(load_spec(copy), file=Path(search.spec), raw=raw, runs_dir=search.folder.parent.parent)
 
 
 def _check_same(search: Search, own: LoadedSpec, spec: LoadedSpec, data: str, *, extend_space: bool) -> None:
@@ -94,9 +104,20 @@ def _check_same(search: Search, own: LoadedSpec, spec: LoadedSpec, data: str, *,
     if (tuner := spec.spec.tuner) is not None and tuner.algorithm != search.algorithm:
         raise RunError(Problem(f"{name} is a {search.algorithm}, not a {tuner.algorithm}", hint=BEGIN_ANEW))
     changes = spec_changes(_outside_space(own), _outside_space(spec))
-    if changes:
-        told = [Problem(f"{show_path(p)} was {_shown(old)}, is {_shown(new)}") for p, old, new in changes]
-        raise RunError(*told, Problem(f"{name} was begun with another spec", hint=BEGIN_ANEW))
+    if extend_space:  # a value that is searched from now on: the trials so far had its default
+        changes = [
+            (p, old, new) for p, old, new in changes if new != SEARCHED_MARK or _default(spec, p) != old
+        ]
+    told = [Problem(f"{show_path(p)} was {_shown(old)}, is {_shown(new)}") for p, old, new in changes]
+    then, now = ({p.base_name: p.sha256 for p in each.catalog.plugins} for each in (own, spec))
+    altered = [file for file, sha256 in then.items() if now.get(file, sha256) != sha256]
+    told += [Problem(f"the plug-in {file} has changed") for file in altered]
+    if told:
+        hint = BEGIN_ANEW
+        if any(new == SEARCHED_MARK for _, _, new in changes):
+            flag = "" if extend_space else " and add --extend-space"
+            hint = f"give what is searched now the value that it had as its default{flag}, or {BEGIN_ANEW}"
+        raise RunError(*told, Problem(f"{name} was begun with another spec", hint=hint))
     before, after = json.loads(json.dumps(search.space)), json.loads(json.dumps(spec.space.to_json()))
     lines = differences(before, after)
     if not lines:
@@ -144,12 +165,12 @@ def _check_extension(search: Search, before: dict[str, Any], after: dict[str, An
 def _outside_space(loaded: LoadedSpec) -> str:
     """The spec without what is searched and how, as text."""
     data = {key: value for key, value in loaded.source.data.items() if key != "tuner"}
-    return dump(_blank({"name": loaded.spec.name} | data, ()))
+    return dump(_blank(portable({"name": loaded.spec.name} | data, loaded.folder), ()))
 
 
 def _blank(value: Any, path: tuple[str | int, ...]) -> Any:
     if is_hyperparameter(value, path):
-        return "searched"
+        return SEARCHED_MARK
     if isinstance(value, dict):
         return {key: _blank(item, (*path, key)) for key, item in value.items()}
     if isinstance(value, list):
@@ -157,5 +178,13 @@ def _blank(value: Any, path: tuple[str | int, ...]) -> Any:
     return value
 
 
+def _default(spec: LoadedSpec, path: tuple[str | int, ...]) -> Any:
+    """What stands at a path of the spec when every hyperparameter has its default."""
+    value: Any = spec.text.data
+    for step in path:
+        value = value[step]
+    return value
+
+
 def _shown(value: Any) -> str:
-    return "searched" if value == "searched" else show_value(value)
+    return "searched" if value == SEARCHED_MARK else "nothing" if value is ABSENT else show_value(value)

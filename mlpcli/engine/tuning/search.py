@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from mlpcli import runs
 from mlpcli.data.dataset import Dataset
 from mlpcli.engine.checks import log_names
+from mlpcli.engine.plugins import copy_plugins
 from mlpcli.engine.records import begin_record, now
 from mlpcli.engine.room import check_place, check_room
 from mlpcli.engine.training import Plan, build_checked, check_callbacks, complete
@@ -27,7 +28,7 @@ from mlpcli.runs import Run
 from mlpcli.searches import SEARCHED, Objective, Search, Trial
 from mlpcli.spec import tuners
 from mlpcli.spec.load import LoadedSpec, located
-from mlpcli.spec.resolve import dump
+from mlpcli.spec.resolve import dump, portable
 from mlpcli.spec.schema import TunerSpec
 from mlpcli.spec.tuners import OWN_KEYS
 
@@ -116,9 +117,16 @@ def begin_search(
     )
     with runs.locked(search.folder):
         write_text(search.folder / runs.SPEC, loaded.raw)
-        write_text(search.folder / SEARCHED, dump({"name": loaded.spec.name} | loaded.source.data, flow=None))
+        sitting.record["plugins"] = write_searched(search.folder, loaded)
         search.save()
         return sitting.run(search, hands)
+
+
+def write_searched(folder: Path, loaded: LoadedSpec) -> list[dict[str, str]]:
+    """Copy what is searched into the search's folder; returns what `run.json` says of the plug-ins."""
+    document = {"name": loaded.spec.name} | loaded.source.data
+    write_text(folder / SEARCHED, dump(portable(document, loaded.folder), flow=None))
+    return copy_plugins(loaded.catalog, folder)
 
 
 def tuner_arguments(tuner: TunerSpec, loaded: LoadedSpec, trials: int | None = None) -> dict[str, Any]:
@@ -262,7 +270,7 @@ class Sitting:
             yield
         except KeyboardInterrupt:
             self._save_record(search, runs.INTERRUPTED, "interrupted")
-            self.watcher.note(f"interrupted; go on with: {resume_command(search)}")
+            self.watcher.note(f"interrupted; go on with: {runs.resume_command(search.folder)}")
             raise
         except TooManyFailures as error:
             self._save_record(search, runs.FAILED, str(error))
@@ -271,13 +279,6 @@ class Sitting:
             reason = str(error) if isinstance(error, MlpcliError) else f"{type(error).__name__}: {error}"
             self._save_record(search, runs.FAILED, reason)
             raise
-
-
-def resume_command(search: Search) -> str:
-    """What to type to go on with a search."""
-    runs_dir = search.folder.parent.parent
-    where = "" if runs_dir == Path("runs") else f" --runs-dir {runs_dir}"
-    return f"mlpcli tune --resume {search.label}{where}"
 
 
 def make_oracle(search: Search, loaded: LoadedSpec) -> Oracle:

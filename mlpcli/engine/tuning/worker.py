@@ -12,16 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from mlpcli import signals
+from mlpcli.engine.plugins import run_plugins
 from mlpcli.engine.tuning.chief import CHIEF, split_address, worker_name
 from mlpcli.engine.tuning.resuming import open_spec
 from mlpcli.engine.tuning.search import SearchWatcher
 from mlpcli.engine.tuning.trials import TrialRunner
 from mlpcli.errors import Problem, TrainingError
+from mlpcli.runs import open_run
 from mlpcli.searches import SEARCH, Trial, load_search
 
 BEAT_SECONDS = 2.0
 PATIENCE_SECONDS = 60.0
-"""How long a worker looks for its chief, at first and after losing it, before it gives up."""
+"""How long a worker looks for its chief at first, before it gives up."""
+LOST_SECONDS = 300.0
+"""How long a worker tries to reach a chief that it has lost, which may be started again meanwhile."""
 RETRY_SECONDS = 0.5
 ANSWER_SECONDS = 60.0
 """The longest that a chief may take to choose a trial."""
@@ -29,10 +33,19 @@ PARENT = "MLPCLI_CHIEF_PROCESS"
 """Environment variable: the process that started this worker and without which it has nothing to do."""
 
 
-def work(address: str, *, search_dir: Path | None, name: str, runs_dir: Path, watcher: SearchWatcher) -> int:
+def work(
+    address: str,
+    *,
+    search_dir: Path | None,
+    name: str,
+    runs_dir: Path,
+    watcher: SearchWatcher,
+    trusted: bool = False,
+) -> int:
     """Run trials for the chief at `address` until it says that the search is over; returns how many.
 
     search_dir: the search's folder; None to find it among those of experiment `name`, as the chief left word.
+    trusted: the search's plug-ins may run, wherever they come from.
 
     Raises:
         TrainingError: the chief was not found, or not heard of again.
@@ -41,7 +54,9 @@ def work(address: str, *, search_dir: Path | None, name: str, runs_dir: Path, wa
     _die_with_parent()
     search = load_search(line.folder)
     watcher.stage("starting TensorFlow")
-    runner = TrialRunner(open_spec(search), line.folder, search.objective)
+    loaded = open_spec(search)
+    run_plugins(replace(open_run(line.folder), trusted=trusted), loaded.catalog)
+    runner = TrialRunner(loaded, line.folder, search.objective)
     done = 0
     while True:
         signals.raise_if_asked()
@@ -118,12 +133,12 @@ class _Line:
         self.worker = worker_name(os.getpid())
 
     def ask(self, verb: str, document: dict[str, Any]) -> dict[str, Any]:
-        """Send and get an answer, trying again for PATIENCE_SECONDS.
+        """Send and get an answer, trying again for LOST_SECONDS.
 
         Raises:
             TrainingError: the chief does not answer.
         """
-        last = time.monotonic() + PATIENCE_SECONDS
+        last = time.monotonic() + LOST_SECONDS
         while True:
             try:
                 return self.send(verb, document)
@@ -132,7 +147,7 @@ class _Line:
                     return {"stop": True}
                 if time.monotonic() > last:
                     host, port = self.address
-                    rule = f"the chief at {host}:{port} has not answered for {PATIENCE_SECONDS:.0f} seconds"
+                    rule = f"the chief at {host}:{port} has not answered for {LOST_SECONDS:.0f} seconds"
                     hint = "start it again; what the search has so far is kept"
                     raise TrainingError(Problem(f"{rule} ({error})", hint=hint)) from None
             signals.raise_if_asked()

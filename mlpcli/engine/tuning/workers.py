@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from mlpcli import signals
 from mlpcli.engine.tuning.chief import LOOPBACK, Chief, say_goodbye, serving
-from mlpcli.engine.tuning.ledger import Ledger
+from mlpcli.engine.tuning.ledger import MOST_LOSSES, Ledger
 from mlpcli.engine.tuning.worker import PARENT
 from mlpcli.errors import Problem, TrainingError
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from mlpcli.engine.tuning.search import SearchWatcher
 
 LOGS = "workers"  # the folder of what workers write on stderr
-MOST_DEATHS = 3
-"""Workers that may end one after the other, no trial having ended between them."""
+MOST_DEATHS = MOST_LOSSES + 2
+"""Workers that may end one after the other and no trial between; more than one trial can be to blame for."""
 KILL_SECONDS = 5.0
 
 
