@@ -25,6 +25,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # A shell starts what it runs in the background deaf to Ctrl-C, and what the tests start would be too.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and nohup makes them deaf to hangups
 
 
 @pytest.fixture(scope="session", autouse=True)
