@@ -16,7 +16,9 @@ from tests.test_bad_specs import headlines
 IRIS = "dataset: {name: iris}\n"
 SPARSE = "loss: sparse_categorical_crossentropy\n"
 SOFTMAX = "layers:\n  - Dense: {units: 3, activation: softmax}\n"
-TABLE = "a,kind,half\n" + "".join(f"{n},{'yx'[n % 2]},{n - 0.75}\n" for n in range(1, 13))
+TABLE = "a,kind,half,late\n" + "".join(
+    f"{n},{'yx'[n % 2]},{n - 0.75},{7 if n == 12 else n % 3}\n" for n in range(1, 13)
+)
 
 WRONG: dict[str, tuple[str, list[str]]] = {
     "too few units": (
@@ -162,6 +164,13 @@ WRONG: dict[str, tuple[str, list[str]]] = {
         IRIS + "layers:\n  - RepeatVector: {n: 100000000000}\n  - GlobalMaxPooling1D\n" + SPARSE,
         [
             "spec.yaml:3:5 layers[0]: the outputs of a batch of 32 rows take 47,684 GB of memory; there are N GB: make the layer or fit.batch_size smaller",
+        ],
+    ),
+    "a category further down the rows": (
+        "dataset: {path: t.csv, target: a, features: {late: {kind: numeric, scaling: none}}, test: null, validation: null}\n"
+        "layers: [CategoryEncoding: {num_tokens: 3}, Dense: {units: 1}]\nloss: mse\n",
+        [
+            "spec.yaml:2:9 layers: the model cannot compute a batch: Input 'in' must be non-negative! Negative input value found: -1",
         ],
     ),
     "a schedule that is lowered": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from mlpcli.spec.schema import Spec
 from mlpcli.start import import_keras
 
 PROBE_ROWS = 8
+SEEN_ROWS, SEEN_VALUES = 2000, 20_000_000
+"""Rows that go through the model alone, and the most values of all its layers that they may make."""
 
 
 def check_model(model: Any, loaded: LoadedSpec, dataset: Dataset, plugins: Plugins = NONE) -> None:
@@ -112,14 +115,17 @@ def _probe(built: _Built) -> list[Problem]:
     x, y = first_rows(train.x, PROBE_ROWS), first_rows(train.y, PROBE_ROWS)
     inside: KeyPath = ("layers",) if built.spec.model is None else ("model",)
     outputs = loss = None
+    computed = False
     results: dict[str, Any] = {}
     try:
         outputs = model(x, training=False)
+        model(first_rows(train.x, _rows_that_fit(model)), training=False)  # a value may be odd further down
+        computed = True
         loss = model.compute_loss(x, y, outputs)
         results = model.compute_metrics(x, y, outputs)
     except Exception as error:  # whatever Keras or TensorFlow has against it
         reason = plain_reason(error)
-        if outputs is None:
+        if not computed:
             return [Problem(f"the model cannot compute a batch: {reason}", path=inside)]
         return _blame(built, y, outputs, "losses" if loss is None else "metrics", reason)
     finally:
@@ -128,6 +134,14 @@ def _probe(built: _Built) -> list[Problem]:
         hint = "look at the output's activation and at the target's range"
         return [Problem("the loss of the first rows is not a finite number", path=("loss",), hint=hint)]
     return [_not_one_number(name, built) for name, value in results.items() if np.ndim(value) > 0]
+
+
+def _rows_that_fit(model: Any) -> int:
+    """As many rows as advice looks at, or fewer where the outputs of the layers would take much memory."""
+    keras = import_keras()
+    tensors = [tensor for layer in model.layers for tensor in keras.tree.flatten(layer.output)]
+    row = sum(math.prod(size or 1 for size in tensor.shape[1:]) for tensor in tensors)
+    return max(PROBE_ROWS, min(SEEN_ROWS, SEEN_VALUES // max(1, row)))
 
 
 def _blame(built: _Built, y: Arrays, outputs: Any, namespace: str, reason: str) -> list[Problem]:
