@@ -173,6 +173,12 @@ WRONG: dict[str, tuple[str, list[str]]] = {
             "spec.yaml:2:9 layers: the model cannot compute a batch: Input 'in' must be non-negative! Negative input value found: -1",
         ],
     ),
+    "an activation that needs more": (
+        IRIS + "layers: [{Dense: {units: 3, activation: threshold}}]\n" + SPARSE,
+        [
+            "spec.yaml:2:9 layers: the model cannot compute a batch: threshold() missing 2 required positional arguments: 'threshold' and 'default_value'",
+        ],
+    ),
     "a schedule that is lowered": (
         IRIS
         + SOFTMAX

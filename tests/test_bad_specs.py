@@ -20,6 +20,12 @@ GOOD = DATA + LAYERS + LOSS
 
 # name: (spec, expected lines without carets; SPEC stands for the file)
 WRONG: dict[str, tuple[str, list[str]]] = {
+    "a list of activations": (
+        DATA + "layers: [{Dense: {units: 3, activation: [relu, softmax]}}]\n" + LOSS,
+        [
+            "SPEC:2:41 layers[0].Dense.activation: must be one activation, not a list, received ['relu', 'softmax']; write a name, or {Name: {argument: value}}",
+        ],
+    ),
     "layers that are a number": (
         "dataset: {name: iris}\nlayers: 3\nloss: {mse: {}}\n",
         [

@@ -83,7 +83,10 @@ def _reach(model: Any, spec: Spec, nodes: dict[str, Node], node: Node | None) ->
         if owner.__module__.split(".")[0] not in ("keras", "mlpcli"):
             return None
         at = (*path, kind, "activation") if "activation" in part.arguments else path
-        return measured(layer.activation, at)
+        try:
+            return measured(layer.activation, at)
+        except TypeError:  # `threshold` needs more than values: the layer fails, and a batch tells of it
+            return None
     if kind in FUNCTIONS:
         return replace(measured(layer, path), name=kind)
     if kind in NORMALIZING:

@@ -256,7 +256,7 @@ def _argument(namespace: str, name: str, default: Any) -> Schema:
     elif isinstance(default, int) and name != "verbose":
         schema = {"not": {"type": "boolean"}}
     if kind is not None:
-        other = schema if rule is not None else {"not": {"type": ["string", "object"]}}
+        other = schema if rule is not None else {"not": {"type": ["string", "object", "array"]}}
         schema = {"anyOf": [{"$ref": f"#/$defs/{kind}"}, other]}
     if isinstance(default, bool | int | float | str):
         schema |= {"default": default}

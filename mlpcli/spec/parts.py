@@ -308,6 +308,10 @@ def _check_value(
     if kind and isinstance(value, str | dict):
         yield from _check_nested(value, path, kind, catalog)
         return
+    if kind and isinstance(value, list):
+        hint = "write a name, or {Name: {argument: value}}"
+        yield Problem(f"must be one {SINGULAR[kind]}, not a list", path=path, received=value, hint=hint)
+        return
     if rule := VALUE_RULES.get(namespace, {}).get(name):
         if value is not None and not isinstance(value, dict) and not rule[1](value):
             yield Problem(rule[0], path=path, received=value)
