@@ -34,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "report_plan": {"errors", "engine", "spec", "report"},  # engine and spec for their types alone
     "report_tables": {"report", "data"},
     "cli": {
+        "trust",
         "errors",
         "files",
         "runs",
