@@ -38,7 +38,7 @@ def show_forecast(forecast: Forecast, loaded: LoadedSpec) -> None:
     for note in forecast.notes:
         _labelled("note", note)
     show_advice(forecast.advice, loaded)
-    _labelled("next", f"mlpcli train {loaded.file}")
+    _labelled("next", f"mlpcli {'tune' if loaded.spec.tuner else 'train'} {loaded.file}")
 
 
 def _labelled(label: str, text: str, style: str = "") -> None:

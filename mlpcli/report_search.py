@@ -79,7 +79,9 @@ class SearchReport:
         self.console.print(Text(f"folder   {search.folder}"))
         done = [trial for trial in search.trials if trial.status != RUNNING]
         if done:
-            self.console.print(Text(f"resumed  {len(done)} trials are done"))
+            self.console.print(
+                Text(f"resumed  {len(done)} {'trial is' if len(done) == 1 else 'trials are'} done")
+            )
         if self.console.is_terminal:
             self._live = Live(self._table(), console=self.console, refresh_per_second=4)
             self._live.start()

@@ -60,7 +60,7 @@ def extent(profile: Profile) -> str:
         if profile.present == profile.strange:
             return ""
         return f"{np.nanmin(profile.numbers):g} to {np.nanmax(profile.numbers):g}"
-    text = ", ".join(list(profile.counts)[:3])
+    text = ", ".join([*list(profile.counts)[:3], *(["..."] if len(profile.counts) > 3 else [])])
     return text if len(text) <= TEXT_WIDTH else text[: TEXT_WIDTH - 3] + "..."
 
 

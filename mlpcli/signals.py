@@ -10,9 +10,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from types import FrameType
+from typing import Any
 
 STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 EXIT_INTERRUPTED = 130
@@ -61,6 +64,8 @@ def answered() -> Iterator[None]:
     watcher = threading.Thread(target=_watch, args=(reader, requests), name="mlpcli-signals", daemon=True)
     watcher.start()
     before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    show_dropped = sys.unraisablehook
+    sys.unraisablehook = partial(_unless_asked, show_dropped)
     try:
         for number in wanted:
             signal.signal(number, requests.receive)
@@ -68,6 +73,7 @@ def answered() -> Iterator[None]:
     finally:
         for number in wanted:
             signal.signal(number, kept[number] or signal.SIG_DFL)
+        sys.unraisablehook = show_dropped
         signal.set_wakeup_fd(before)
         os.close(writer)  # the watcher reads the end of it
         watcher.join()
@@ -83,6 +89,12 @@ def raise_if_asked() -> None:
     """
     if _requests is not None and _requests.name:
         raise Interrupted(_requests.name)
+
+
+def _unless_asked(show: Callable[[Any], object], dropped: Any) -> None:
+    """Show what Python had to drop, but for our own request, which `raise_if_asked` makes again."""
+    if not isinstance(dropped.exc_value, Interrupted):
+        show(dropped)
 
 
 def _watch(reader: int, requests: _Requests) -> None:

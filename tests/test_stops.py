@@ -93,6 +93,21 @@ def test_who_is_busy_in_c_says_so_within_a_second_and_can_be_ended() -> None:
         assert process.wait(timeout=10) == 130
 
 
+def test_a_signal_that_reaches_a_destructor_leaves_no_traceback() -> None:
+    code = (
+        "import os, signal, weakref\nfrom mlpcli import signals\n"
+        "class Thing: pass\n"
+        "with signals.answered():\n"
+        "    thing = Thing()\n"
+        "    mark = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGTERM))\n"
+        "    del thing\n"
+        "    try:\n        signals.raise_if_asked()\n"
+        "    except KeyboardInterrupt:\n        print('stopped')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("stopped\n", "")
+
+
 def test_a_process_told_to_ignore_hangups_goes_on_ignoring_them() -> None:
     code = (
         "import os, signal\nfrom mlpcli import signals\n"

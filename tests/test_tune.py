@@ -57,6 +57,19 @@ def test_each_trial_is_a_run_with_its_values_and_without_what_it_does_not_need(s
         assert set(json.loads((run / "metrics.json").read_text())) == {"train", "validation"}
 
 
+def test_a_finished_search_says_so_and_leaves_everything_as_it_is(
+    own: Path, mlpcli: Callable[..., Result]
+) -> None:
+    folder = _search(own).folder
+    files = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.name != "lock"}
+    result = mlpcli("tune", "--resume", "small", "--runs-dir", own)
+    assert result.status == 0, result.err
+    assert "the search is finished: nothing to do" in result.out + result.err
+    after = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.name != "lock"}
+    changed = {path.name for path in {*files, *after} if files.get(path) != after.get(path)}
+    assert changed <= {"search.json", folder.name}
+
+
 def test_a_score_is_the_best_epochs(searched: Path) -> None:
     search = _search(searched)
     for trial in search.trials:

@@ -92,8 +92,8 @@ def describe(encoder: Encoder, row: int, value: Any, dialect: Dialect) -> Fault:
     if isinstance(encoder, NumericEncoder):
         number = dialect.number(text) if isinstance(text, str) else text
         if not empty and isinstance(number, int | float) and abs(number) < 3.4e38:
-            rule = "must lie in the range of the training rows"
-            hint = f"which is {encoder.lowest:g} to {encoder.highest:g}"
+            rule = f"must lie between {encoder.lowest:g} and {encoder.highest:g}, as the training rows do"
+            hint = "--on-unknown bucket lets it through"
             return Fault(row, what, rule, value, hint)
         return cell_fault(row, encoder.name, value, dialect)
     if empty:

@@ -185,6 +185,8 @@ class Sitting:
 
     def run(self, search: Search, hands: Hands) -> SearchOutcome:
         """Try what is left to try, promote the best, and finish; the folder is held meanwhile."""
+        if search.finished:
+            return self._as_it_ended(search)
         began, before = time.monotonic(), search.seconds
         runner = TrialRunner(self.loaded, search.folder, search.objective)
         runner.adopt(self.loaded, self.dataset)
@@ -210,6 +212,13 @@ class Sitting:
             found = importance(search, self.loaded.space)
             self._draw(search, found)
             return SearchOutcome(search, run, metrics, found, search.seconds)
+
+    def _as_it_ended(self, search: Search) -> SearchOutcome:
+        """What a finished search came to, from its files; nothing is trained or written."""
+        self.watcher.note("the search is finished: nothing to do; --trials N tries more")
+        run = runs.open_run(search.folder) if search.winner is not None else None
+        metrics = run.record.get("metrics", {}) if run is not None else {}
+        return SearchOutcome(search, run, metrics, importance(search, self.loaded.space), search.seconds)
 
     def _try_all(self, ledger: Ledger, runner: TrialRunner, hands: Hands) -> None:
         """Run trials until there are no more: here, in processes of ours, or in those that come."""
