@@ -64,9 +64,7 @@ def score_network(output: Output, split: Split, outputs: Any, loss: PartSpec) ->
 
     values = np.asarray(outputs[output.name] if output.name else outputs, np.float64)
     truth = _targets(split, output)
-    if output.kind == "numbers":
-        return _rmse(truth, values.reshape(truth.shape))
-    return float((predicted_classes(values, loss) == truth).mean())
+    return _score(truth, values if output.kind == "numbers" else predicted_classes(values, loss), output)
 
 
 def _targets(split: Split, output: Output) -> Array:
@@ -101,6 +99,13 @@ def _rmse(truth: Array, predicted: Array) -> float:
     return float(np.sqrt(np.mean((truth - predicted) ** 2)))
 
 
+def _score(truth: Array, predicted: Array, output: Output) -> float:
+    """The root of the mean squared error of numbers, the share of classes that are right."""
+    if output.kind == "numbers":
+        return _rmse(truth, predicted.reshape(truth.shape))
+    return float((predicted == truth).mean())
+
+
 def _linear(x: Array, y: Array, given: Array, truth: Array, output: Output) -> float:
     """Least squares for numbers; for classes logistic regression, stopped after some steps.
 
@@ -118,18 +123,13 @@ def _linear(x: Array, y: Array, given: Array, truth: Array, output: Output) -> f
     x, given = (x - center) / scale, (given - center) / scale
     if many:
         kind = Ridge if output.kind == "numbers" else RidgeClassifier
-        predicted = kind(alpha=10.0, solver="cholesky").fit(x, y).predict(given)
-        return (
-            _rmse(truth, predicted.reshape(truth.shape))
-            if output.kind == "numbers"
-            else float((predicted == truth).mean())
-        )
+        return _score(truth, kind(alpha=10.0, solver="cholesky").fit(x, y).predict(given), output)
     if output.kind == "numbers":
-        return _rmse(truth, LinearRegression().fit(x, y).predict(given))
+        return _score(truth, LinearRegression().fit(x, y).predict(given), output)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a bound on the time is what is wanted
         model = LogisticRegression(max_iter=STEPS).fit(x, y)
-    return float((model.predict(given) == truth).mean())
+    return _score(truth, model.predict(given), output)
 
 
 def compare(baseline: dict[str, Any]) -> str | None:

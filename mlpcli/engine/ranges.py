@@ -151,8 +151,8 @@ def units_path(spec: Spec, graph: Graph, name: str) -> KeyPath:
         if "units" in part.arguments:
             return ("layers", node.index, part.class_name, "units")
         kind = part.class_name
-        passes = kind in (*FUNCTIONS, *PASSING, *NORMALIZING, "Activation", "Rescaling", "PReLU")
-        if not (passes or "Dropout" in kind) or kind in ("Flatten", "Reshape", "RepeatVector"):
+        passes = passes_values(kind) or kind in (*FUNCTIONS, *NORMALIZING, "Activation", "Rescaling", "PReLU")
+        if not passes or kind in ("Flatten", "Reshape", "RepeatVector"):
             return last
         node = nodes.get(node.sources[0]) if len(node.sources) == 1 else None
     return last
