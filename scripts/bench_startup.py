@@ -12,28 +12,14 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+from bench_predict import measure
 
 ROOT = Path(__file__).resolve().parent.parent
 SPECS = {"digits": ROOT / "configs/digits.yaml", "iris": ROOT / "configs/chapter/iris.yaml"}
-
-
-def run_once(command: list[str], environment: dict[str, str]) -> tuple[float, float]:
-    """Wall seconds and peak memory in MB of a process, which must end well."""
-    with tempfile.TemporaryFile("w+") as told:
-        began = time.perf_counter()
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=told)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            told.seek(0)
-            raise SystemExit(f"{' '.join(command)} failed:\n{told.read()[-2000:]}")
-    return seconds, usage.ru_maxrss / 1024
 
 
 def show(label: str, runs: list[tuple[float, float]], bare: float | None) -> None:
@@ -54,9 +40,8 @@ def main() -> None:
     )
     parser.add_argument("--times", type=int, default=5, help="rounds that count")
     times = parser.parse_args().times
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with tempfile.TemporaryDirectory() as folder:
-        environment["XDG_STATE_HOME"] = folder
+        os.environ["XDG_STATE_HOME"] = folder  # what is trained here is not remembered in the user's home
         bare, ours = "import tensorflow", "both as mlpcli imports them"
         train = [sys.executable, "-m", "mlpcli", "train"]
         commands = {
@@ -69,9 +54,9 @@ def main() -> None:
         stages: dict[str, list[dict[str, float]]] = {name: [] for name in SPECS}
         for round_ in range(times + 1):
             for label, command in commands.items():
-                taken = run_once(command, environment)
+                seconds, _, peak, _ = measure(command)
                 if round_:
-                    runs[label].append(taken)
+                    runs[label].append((seconds, peak))
         for name in SPECS:
             records = sorted((Path(folder) / name).glob("*/run.json"))[1:]
             stages[name] = [json.loads(record.read_text())["timings"] for record in records]
