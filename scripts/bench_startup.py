@@ -46,7 +46,7 @@ def main() -> None:
         train = [sys.executable, "-m", "mlpcli", "train"]
         commands = {
             bare: [sys.executable, "-c", "import tensorflow"],
-            ours: [sys.executable, "-c", "from mlpcli.start import import_keras; import_keras()"],
+            ours: [sys.executable, "-c", "from mlpcli.keras_import import import_keras; import_keras()"],
         } | {
             f"mlpcli train {name}": [*train, str(spec), "--runs-dir", folder] for name, spec in SPECS.items()
         }

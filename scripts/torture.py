@@ -30,8 +30,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from mlpcli.cli import main
+from mlpcli.keras_import import import_keras
 from mlpcli.runs import find_run
-from mlpcli.start import import_keras
 
 SPEC = """\
 name: tiny

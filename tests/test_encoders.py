@@ -30,7 +30,7 @@ def both(preprocessor: Preprocessor, cells: list[Any]) -> np.ndarray:
 
     The blanks around texts are taken off by `saved_model/` itself, before that model.
     """
-    from mlpcli.start import import_keras
+    from mlpcli.keras_import import import_keras
 
     keras = import_keras()
     from mlpcli.engine.preprocessing import build_preprocessing

@@ -14,7 +14,7 @@ from tests.conftest import Result
 
 
 def _keras() -> Any:
-    from mlpcli.start import import_keras
+    from mlpcli.keras_import import import_keras
 
     return import_keras()
 

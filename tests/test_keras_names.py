@@ -15,7 +15,7 @@ OPTIONAL = {"FlaxLayer", "JaxLayer"}  # need packages that are not there
 
 
 def _module(namespace: str) -> Any:
-    from mlpcli.start import import_keras
+    from mlpcli.keras_import import import_keras
 
     import_keras()
     return importlib.import_module(f"keras.{namespace}")

@@ -30,7 +30,7 @@ fit: {epochs: 3, batch_size: 1}
 
 
 def _keras() -> Any:
-    from mlpcli.start import import_keras
+    from mlpcli.keras_import import import_keras
 
     return import_keras()
 

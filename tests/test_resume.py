@@ -74,7 +74,7 @@ def _same_files(one: Path, other: Path) -> None:
 
 
 def _weights(path: Path) -> list[np.ndarray]:
-    from mlpcli.start import import_keras
+    from mlpcli.keras_import import import_keras
 
     weights: list[np.ndarray] = import_keras().models.load_model(path).get_weights()
     return weights

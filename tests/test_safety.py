@@ -69,7 +69,7 @@ def test_a_model_file_that_brings_its_own_network_is_not_followed(
 ) -> None:
     """A stranger who mends the checksum too gets no layer built: the spec says what there is."""
     from mlpcli.files import sha256_of
-    from mlpcli.start import import_keras
+    from mlpcli.keras_import import import_keras
 
     keras = import_keras()
     before = mlpcli("evaluate", copied, "--json")
@@ -88,7 +88,7 @@ def test_a_model_file_that_brings_its_own_network_is_not_followed(
 def test_the_network_built_anew_predicts_as_the_saved_one(
     layer: str, mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    from mlpcli.start import import_keras
+    from mlpcli.keras_import import import_keras
 
     flat = "\n  - Flatten" if "one_hot" in layer else ""
     spec = spec_file(TINY.replace("  - Normalization", f"  - {layer}{flat}\n  - BatchNormalization"))

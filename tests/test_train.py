@@ -68,7 +68,7 @@ def test_the_history_has_a_row_an_epoch(tiny_run: Path) -> None:
 
 
 def test_metrics_are_those_of_the_saved_model_on_each_split(tiny_run: Path) -> None:
-    from mlpcli.start import import_keras
+    from mlpcli.keras_import import import_keras
 
     keras = import_keras()
     from sklearn.datasets import load_iris
@@ -97,7 +97,7 @@ def test_the_normalization_layer_learned_from_the_training_rows_alone(tiny_run: 
     from sklearn.datasets import load_iris
     from sklearn.model_selection import train_test_split
 
-    from mlpcli.start import import_keras
+    from mlpcli.keras_import import import_keras
 
     model = import_keras().models.load_model(_newest(tiny_run) / "model.keras")
     x, y = load_iris(return_X_y=True)

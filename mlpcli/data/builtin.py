@@ -154,7 +154,7 @@ def _refuse_idx(path: Path, error: Exception | None) -> NoReturn:
 
 def _download(name: str, way_out: str) -> Any:
     """What `keras.datasets` gives for a name, after downloading it into KERAS_HOME."""
-    from mlpcli.start import import_keras
+    from mlpcli.keras_import import import_keras
 
     keras = import_keras()
     patience = socket.getdefaulttimeout()

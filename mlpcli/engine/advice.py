@@ -15,8 +15,8 @@ import numpy as np
 from mlpcli.data.dataset import Array, Contract, Dataset
 from mlpcli.engine.callbacks import more_is_better
 from mlpcli.errors import KeyPath, Place, printable, show_path
+from mlpcli.keras_import import import_keras
 from mlpcli.spec.schema import LayerSpec, PartSpec, Spec
-from mlpcli.start import import_keras
 
 PROBE_ROWS = 2000
 LARGE_INPUT = 10.0

@@ -13,7 +13,7 @@ from typing import Any
 
 from mlpcli.engine.checkpoints import is_plain
 from mlpcli.files import flush, replacing
-from mlpcli.start import import_keras
+from mlpcli.keras_import import import_keras
 
 keras = import_keras()
 

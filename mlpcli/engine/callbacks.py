@@ -10,8 +10,8 @@ from mlpcli.engine.parts import make_part
 from mlpcli.engine.plugins import NONE, Plugins
 from mlpcli.errors import Problem, SpecError
 from mlpcli.files import write_with
+from mlpcli.keras_import import import_keras
 from mlpcli.spec.schema import PartSpec, Spec
-from mlpcli.start import import_keras
 
 keras = import_keras()
 

@@ -17,11 +17,11 @@ from mlpcli.engine.parts import make_part, plain_reason
 from mlpcli.engine.plugins import NONE, Plugins
 from mlpcli.engine.sights import Sight, sights
 from mlpcli.errors import KeyPath, Problem, SpecError, listing, nearest
+from mlpcli.keras_import import import_keras
 from mlpcli.spec.graph import spec_graph
 from mlpcli.spec.keras_names import snake_case
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.schema import Spec
-from mlpcli.start import import_keras
 
 PROBE_ROWS = 8
 SEEN_ROWS, SEEN_VALUES = 2000, 20_000_000

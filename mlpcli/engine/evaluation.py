@@ -17,10 +17,10 @@ from mlpcli.engine.models import compile_model, output_loss
 from mlpcli.engine.objectives import data_request, gives_scores
 from mlpcli.engine.plugins import changed_plugins, run_plugins
 from mlpcli.errors import Problem, UsageError
+from mlpcli.keras_import import import_keras
 from mlpcli.runs import Run
 from mlpcli.spec.load import load_spec, located
 from mlpcli.spec.schema import PartSpec, Spec
-from mlpcli.start import import_keras
 
 keras = import_keras()  # before anything that imports TensorFlow in its own, noisy way
 from mlpcli.engine import compiled  # noqa: E402

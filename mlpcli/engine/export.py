@@ -12,8 +12,8 @@ from mlpcli.engine.models import output_loss
 from mlpcli.engine.objectives import gives_scores
 from mlpcli.engine.preprocessing import build_preprocessing
 from mlpcli.files import replacing
+from mlpcli.keras_import import import_keras, quiet_stderr
 from mlpcli.spec.schema import PartSpec, Spec
-from mlpcli.start import import_keras, quiet_stderr
 
 
 def to_probabilities(loss: PartSpec, outputs: Any) -> Any:

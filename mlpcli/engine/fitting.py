@@ -9,8 +9,8 @@ import numpy as np
 
 from mlpcli import signals
 from mlpcli.data.dataset import Dataset, Split
+from mlpcli.keras_import import import_keras
 from mlpcli.spec.schema import Spec
-from mlpcli.start import import_keras
 
 keras = import_keras()  # before anything that imports TensorFlow in its own, noisy way
 from mlpcli.engine import compiled  # noqa: E402

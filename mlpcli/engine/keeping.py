@@ -27,8 +27,8 @@ from mlpcli.engine.checkpoints import write_checkpoint
 from mlpcli.engine.divergence import DivergenceGuard, learning_rate
 from mlpcli.engine.restoring import assign, restore_training, take_up_history
 from mlpcli.files import write_text, write_with
+from mlpcli.keras_import import import_keras
 from mlpcli.spec.schema import CheckpointSpec
-from mlpcli.start import import_keras
 
 keras = import_keras()
 

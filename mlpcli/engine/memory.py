@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from mlpcli.errors import Problem, SpecError
+from mlpcli.keras_import import import_keras
 from mlpcli.spec.graph import Graph
-from mlpcli.start import import_keras
 
 FLOAT = 4
 """Bytes of a weight or an output."""

@@ -17,9 +17,9 @@ from mlpcli.data.dataset import Arrays
 from mlpcli.engine.parts import make_class, plain_reason, refusals
 from mlpcli.engine.plugins import Plugins
 from mlpcli.errors import KeyPath, Problem, SpecError, listing
+from mlpcli.keras_import import import_keras
 from mlpcli.spec.graph import Graph
 from mlpcli.spec.schema import PartSpec
-from mlpcli.start import import_keras
 
 PATH: KeyPath = ("model",)
 BATCH_ROWS = 100_000

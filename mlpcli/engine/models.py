@@ -17,9 +17,9 @@ from mlpcli.engine.parts import make_class, make_part, refusals
 from mlpcli.engine.plugins import NONE, Plugins
 from mlpcli.engine.units import in_own_units
 from mlpcli.errors import KeyPath, Problem, SpecError
+from mlpcli.keras_import import import_keras
 from mlpcli.spec.graph import ONLY_INPUT, Graph, Node, spec_graph
 from mlpcli.spec.schema import PartSpec, Spec
-from mlpcli.start import import_keras
 
 ADAPT_ROWS = 100_000
 """Rows at a time through the layers below one that is adapted."""

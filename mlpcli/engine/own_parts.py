@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlpcli.start import import_keras
+from mlpcli.keras_import import import_keras
 
 keras = import_keras()
 ops = keras.ops

@@ -10,10 +10,10 @@ from typing import Any
 from mlpcli.engine import own_parts
 from mlpcli.engine.plugins import NONE, Plugins
 from mlpcli.errors import KeyPath, Problem, SpecError
+from mlpcli.keras_import import import_keras
 from mlpcli.spec import keras_names
 from mlpcli.spec.parts import namespace_of_argument
 from mlpcli.spec.schema import PartSpec
-from mlpcli.start import import_keras
 
 
 def make_part(part: PartSpec, namespace: str, path: KeyPath, plugins: Plugins = NONE) -> Any:

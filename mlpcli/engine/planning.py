@@ -14,11 +14,11 @@ from mlpcli.engine.checks import log_names
 from mlpcli.engine.training import Plan, Prepared, check_callbacks, default_notes, describe, prepare
 from mlpcli.engine.tuning.objective import check_refit, find_objective
 from mlpcli.errors import KeyPath
+from mlpcli.keras_import import import_keras
 from mlpcli.spec.graph import spec_graph
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.resolve import resolve_spec
 from mlpcli.spec.schema import Spec, TunerSpec
-from mlpcli.start import import_keras
 
 TIMED_EPOCHS = 4
 TIMED_STEPS = 500

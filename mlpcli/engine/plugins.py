@@ -14,9 +14,9 @@ from typing import Any
 from mlpcli import runs, trust
 from mlpcli.errors import Place, Problem, RunError, SpecError
 from mlpcli.files import replacing, sha256_of
+from mlpcli.keras_import import import_keras
 from mlpcli.runs import Run
 from mlpcli.spec.plugins import KERAS, Catalog, Plugin
-from mlpcli.start import import_keras
 
 SHOWN_LINES = 6
 """Of a plug-in's traceback."""

@@ -23,7 +23,7 @@ from mlpcli.data.encoders import (
     NumericEncoder,
 )
 from mlpcli.data.preprocessor import Preprocessor
-from mlpcli.start import import_keras
+from mlpcli.keras_import import import_keras
 
 
 def raw_inputs(preprocessor: Preprocessor, names: Sequence[str]) -> list[Any]:

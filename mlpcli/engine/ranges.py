@@ -11,9 +11,9 @@ import numpy as np
 
 from mlpcli.data.dataset import Array
 from mlpcli.errors import KeyPath
+from mlpcli.keras_import import import_keras
 from mlpcli.spec.graph import Graph, Node
 from mlpcli.spec.schema import Spec
-from mlpcli.start import import_keras
 
 HUGE = 50.0
 """A value beyond this is taken for no bound at all: the greatest that Keras's activations have is 6."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlpcli.data.dataset import Contract, Output
-from mlpcli.start import import_keras
+from mlpcli.keras_import import import_keras
 
 keras = import_keras()
 

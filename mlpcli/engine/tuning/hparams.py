@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mlpcli import runs
-from mlpcli.start import import_keras
+from mlpcli.keras_import import import_keras
 
 
 def write_hparams(run_dir: Path, values: dict[str, Any]) -> None:

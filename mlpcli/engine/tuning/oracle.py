@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from mlpcli.errors import Problem, RunError
+from mlpcli.keras_import import import_keras, quiet_stderr
 from mlpcli.searches import COMPLETED, Objective, Search, Trial
 from mlpcli.spec.space import BOOLEAN, CHOICE, FLOAT, INT, Parameter, Space, same
-from mlpcli.start import import_keras, quiet_stderr
 
 SEED_STRIDE = 100_000
 """Keras Tuner draws each value with the next whole number as its seed; trials must not share any."""
