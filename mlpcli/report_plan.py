@@ -11,7 +11,7 @@ from mlpcli.errors import ABSENT, MlpcliError, Place, Problem, show_path
 from mlpcli.report import console, duration, table
 
 if TYPE_CHECKING:
-    from mlpcli.engine.advice import Advice
+    from mlpcli.checks.advice import Advice
     from mlpcli.engine.planning import Forecast
     from mlpcli.spec.load import LoadedSpec
 

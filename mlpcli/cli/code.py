@@ -29,7 +29,7 @@ def code(
     from mlpcli.spec.load import load_spec
 
     loaded = replace(load_spec(spec, settings=settings or ()), runs_dir=runs_dir)
-    from mlpcli.engine.script import script_of
+    from mlpcli.codegen.script import script_of
 
     if output is not None and output.exists() and not force:
         raise UsageError(f"{output} is there already; give another name, or --force to replace it")

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlpcli import runs
+from mlpcli.checks.advice import Advice, advise, class_counts
+from mlpcli.checks.model import log_names
 from mlpcli.data.dataset import Dataset, Split
-from mlpcli.engine.advice import Advice, advise, class_counts
-from mlpcli.engine.checks import log_names
 from mlpcli.engine.training import Plan, Prepared, check_callbacks, default_notes, describe, prepare
 from mlpcli.engine.tuning.objective import check_refit, find_objective
 from mlpcli.errors import KeyPath

@@ -253,7 +253,7 @@ def build_checked(loaded: LoadedSpec, dataset: Dataset) -> Any:
     Raises:
         SpecError: Keras refuses a part, or model and data do not go together.
     """
-    from mlpcli.engine.checks import check_model
+    from mlpcli.checks.model import check_model
     from mlpcli.engine.models import build_model
     from mlpcli.engine.plugins import import_plugins
 
@@ -367,7 +367,7 @@ class _Session:
 
     def advise(self) -> None:
         """Note the rules of thumb that the spec goes against; `check` says why."""
-        from mlpcli.engine.advice import advise
+        from mlpcli.checks.advice import advise
 
         for item in advise(self.loaded.spec, self.dataset, self.model):
             self.watcher.note(f"advice: {item.headline(self.loaded.text.place(item.path))}")

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mlpcli import runs
+from mlpcli.checks.model import log_names
 from mlpcli.data.dataset import Dataset
-from mlpcli.engine.checks import log_names
 from mlpcli.engine.plugins import copy_plugins
 from mlpcli.engine.records import begin_record, now
 from mlpcli.engine.room import check_place, check_room

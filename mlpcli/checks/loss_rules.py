@@ -12,8 +12,8 @@ from typing import Literal
 
 import numpy as np
 
+from mlpcli.checks.outputs import Sight, canonical
 from mlpcli.engine.ranges import Reach
-from mlpcli.engine.sights import Sight, canonical
 from mlpcli.errors import KeyPath, Problem
 from mlpcli.spec.schema import PartSpec
 

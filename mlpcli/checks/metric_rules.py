@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlpcli.engine.loss_rules import LOSSES, metric_loss_problems
-from mlpcli.engine.sights import Sight, canonical
+from mlpcli.checks.loss_rules import LOSSES, metric_loss_problems
+from mlpcli.checks.outputs import Sight, canonical
 from mlpcli.errors import KeyPath, Problem
 from mlpcli.spec.schema import PartSpec
 

@@ -14,7 +14,7 @@ from mlpcli.data.dataset import Contract, Output
 from mlpcli.spec.schema import Spec
 
 if TYPE_CHECKING:
-    from mlpcli.engine.script_data import DataCode
+    from mlpcli.codegen.data import DataCode
 
 LOAD = '''\
 def load(path, x="x", y="y"):

@@ -15,10 +15,10 @@ from typing import Any
 
 import mlpcli
 from mlpcli import runs
+from mlpcli.codegen.data import DataCode, cannot_write, data_code, text, text_list
+from mlpcli.codegen.extract import read_pieces
 from mlpcli.data.dataset import Contract, Dataset
 from mlpcli.engine.callbacks import more_is_better
-from mlpcli.engine.script_data import DataCode, cannot_write, data_code, text, text_list
-from mlpcli.engine.script_pieces import read_pieces
 from mlpcli.engine.training import complete, load_data
 from mlpcli.spec import keras_names
 from mlpcli.spec.graph import ONLY_INPUT, Graph, Node, spec_graph
@@ -27,7 +27,7 @@ from mlpcli.spec.parts import namespace_of_argument
 from mlpcli.spec.schema import LayerSpec, PartSpec, Spec
 
 WIDTH = 100
-OWN_PARTS = Path(__file__).parent / "own_parts.py"
+OWN_PARTS = Path(__file__).parents[1] / "engine" / "own_parts.py"
 STATISTICS = ("mean", "vocabulary", "bin_boundaries")
 """Arguments of a layer that learns from data, which spare it the learning."""
 

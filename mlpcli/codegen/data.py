@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mlpcli.codegen.arrays import array_code
+from mlpcli.codegen.extract import read_pieces
 from mlpcli.data.dataset import Contract, Dataset, Output
 from mlpcli.data.encoders import NumericEncoder
 from mlpcli.data.made import fill_in, make_source
 from mlpcli.data.parts import Labels
 from mlpcli.data.paths import TABLES, find_file
 from mlpcli.data.text import read_header
-from mlpcli.engine.script_arrays import array_code
-from mlpcli.engine.script_pieces import read_pieces
 from mlpcli.errors import Problem, UsageError
 from mlpcli.spec.made import LOGIC
 from mlpcli.spec.resolve import absolute

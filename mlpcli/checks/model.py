@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from mlpcli.checks.loss_rules import loss_problems
+from mlpcli.checks.metric_rules import metric_problems
+from mlpcli.checks.outputs import Sight, sights
 from mlpcli.data.dataset import Arrays, Dataset
-from mlpcli.engine.loss_rules import loss_problems
-from mlpcli.engine.metric_rules import metric_problems
 from mlpcli.engine.parts import make_part, plain_reason
 from mlpcli.engine.plugins import NONE, Plugins
-from mlpcli.engine.sights import Sight, sights
 from mlpcli.errors import KeyPath, Problem, SpecError, listing, nearest
 from mlpcli.keras_import import import_keras
 from mlpcli.spec.graph import spec_graph
