@@ -10,7 +10,7 @@ import numpy as np
 from mlpcli.report import console, show_line, table
 
 if TYPE_CHECKING:
-    from mlpcli.data.profiles import Profile
+    from mlpcli.data.features.profiles import Profile
     from mlpcli.data.survey import Survey
 
 BARS, ASCII_BARS = "▁▂▃▄▅▆▇█", ".:-=+*%#"

@@ -11,7 +11,7 @@ from typing import Any
 from mlpcli.codegen.arrays import array_code
 from mlpcli.codegen.extract import read_pieces
 from mlpcli.data.dataset import Contract, Dataset, Output
-from mlpcli.data.encoders import NumericEncoder
+from mlpcli.data.features.encoders import NumericEncoder
 from mlpcli.data.made import fill_in, make_source
 from mlpcli.data.parts import Labels
 from mlpcli.data.paths import TABLES, find_file

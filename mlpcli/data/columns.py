@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from mlpcli.data.dataset import Input
-from mlpcli.data.preprocessor import Preprocessor
+from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.errors import KeyPath, Problem, SpecError, listing, nearest
 from mlpcli.spec.schema import InputSpec
 

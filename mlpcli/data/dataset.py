@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from mlpcli.data.preprocessor import Preprocessor
-    from mlpcli.data.samples import Sample
+    from mlpcli.data.features.preprocessor import Preprocessor
+    from mlpcli.data.features.verification_sample import Sample
 
 Array = NDArray[Any]
 Arrays = Array | dict[str, Array]
@@ -134,7 +134,7 @@ class Contract:
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Contract:
         """The contract that `to_json` wrote."""
-        from mlpcli.data.preprocessor import Preprocessor
+        from mlpcli.data.features.preprocessor import Preprocessor
 
         made = ("inputs", "outputs", "preprocessor")
         values = {key: _frozen(item) for key, item in document.items() if key not in made}

@@ -13,13 +13,13 @@ import numpy as np
 
 from mlpcli.data.columns import select_inputs
 from mlpcli.data.dataset import Array, Contract, Dataset, Output, Split, Wanted
+from mlpcli.data.features.preprocessor import Preprocessor, fit_preprocessor
+from mlpcli.data.features.unknown_values import refuse, screen
+from mlpcli.data.features.verification_sample import take_sample
 from mlpcli.data.made import fill_in
 from mlpcli.data.parts import Part, Source
-from mlpcli.data.preprocessor import Preprocessor, fit_preprocessor
 from mlpcli.data.rows import Rows, read_rows
-from mlpcli.data.samples import take_sample
 from mlpcli.data.scaling import learn_scaling, scale_target
-from mlpcli.data.screening import refuse, screen
 from mlpcli.data.sources import dialect_of, open_source, read_split
 from mlpcli.data.splits import Amount, split_rows, test_amount, validation_amount
 from mlpcli.data.targets import class_indices, code_target, encode, unseen_classes

@@ -9,7 +9,7 @@ from mlpcli.data.dataset import Array
 from mlpcli.data.faults import Origin
 
 if TYPE_CHECKING:
-    from mlpcli.data.kinds import Features
+    from mlpcli.data.features.feature_kinds import Features
     from mlpcli.data.tables import Table
 
 

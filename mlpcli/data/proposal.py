@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mlpcli.data.profiles import Profile
+from mlpcli.data.features.profiles import Profile
 from mlpcli.data.survey import RARE_SHARE, Survey, class_counts, strange_cells
 from mlpcli.errors import DataError, Problem, listing
 from mlpcli.spec.features import FeatureSpec

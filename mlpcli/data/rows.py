@@ -14,10 +14,10 @@ from mlpcli.data.arrays import KEYS, SPLIT_KEYS, array_part, read_npy, read_npz
 from mlpcli.data.cells import PLAIN
 from mlpcli.data.dataset import Array, Contract
 from mlpcli.data.faults import Origin
+from mlpcli.data.features.unknown_values import refusals, screen
 from mlpcli.data.parts import Part, Source
 from mlpcli.data.paths import file_problem, is_table
 from mlpcli.data.scaling import scale_target
-from mlpcli.data.screening import refusals, screen
 from mlpcli.data.sources import (
     Columns,
     check_columns,

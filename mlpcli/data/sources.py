@@ -12,9 +12,9 @@ from mlpcli.data.arrays import KEYS, SPLIT_KEYS, ArrayFile, array_part, as_weigh
 from mlpcli.data.builtin import open_builtin
 from mlpcli.data.cells import PLAIN, Dialect, number_cells, spell_number
 from mlpcli.data.dataset import Array, Wanted
-from mlpcli.data.encoders import bad_dates
 from mlpcli.data.faults import SHOWN, Fault, Origin
-from mlpcli.data.kinds import Features, choose_features
+from mlpcli.data.features.encoders import bad_dates
+from mlpcli.data.features.feature_kinds import Features, choose_features
 from mlpcli.data.made import MADE, make_source
 from mlpcli.data.parts import Labels, Part, Source, Target
 from mlpcli.data.paths import find_file, find_files, is_table

@@ -15,12 +15,12 @@ from mlpcli.data.arrays import as_rows, open_npy
 from mlpcli.data.blocks import Block, BlockReader, check_names
 from mlpcli.data.cells import PLAIN
 from mlpcli.data.dataset import Array, Contract
-from mlpcli.data.encoders import NumericEncoder
 from mlpcli.data.faults import SHOWN, Fault, Origin
+from mlpcli.data.features.encoders import NumericEncoder
+from mlpcli.data.features.preprocessor import Preprocessor
+from mlpcli.data.features.unknown_values import Policy, Tally, count, describe, refusals, screen
 from mlpcli.data.paths import ending_of, is_table, named_files
-from mlpcli.data.preprocessor import Preprocessor
 from mlpcli.data.rows import as_model_rows, read_rows
-from mlpcli.data.screening import Policy, Tally, count, describe, refusals, screen
 from mlpcli.data.tables import open_table, raise_faults
 from mlpcli.data.text import TextOrigin, open_bytes
 from mlpcli.errors import Problem, UsageError, listing, nearest

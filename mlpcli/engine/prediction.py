@@ -16,7 +16,7 @@ import numpy as np
 
 from mlpcli.data.dataset import Array, Output
 from mlpcli.data.faults import Fault
-from mlpcli.data.screening import Policy, Tally
+from mlpcli.data.features.unknown_values import Policy, Tally
 from mlpcli.data.stream import Chunk, Reading, open_rows, regroup
 from mlpcli.engine.evaluation import (
     BATCH_ROWS,

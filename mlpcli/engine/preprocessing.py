@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from mlpcli.data.dataset import Contract
-from mlpcli.data.dates import LAYOUTS, LENGTH
-from mlpcli.data.encoders import (
+from mlpcli.data.features.dates import LAYOUTS, LENGTH
+from mlpcli.data.features.encoders import (
     CIRCLES,
     SPELLED_TRUTHS,
     BooleanEncoder,
@@ -22,7 +22,7 @@ from mlpcli.data.encoders import (
     Encoder,
     NumericEncoder,
 )
-from mlpcli.data.preprocessor import Preprocessor
+from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.keras_import import import_keras
 
 

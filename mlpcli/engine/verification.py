@@ -17,7 +17,7 @@ from typing import IO, Any, NoReturn
 import numpy as np
 
 from mlpcli.data.dataset import Array, Contract, Output
-from mlpcli.data.samples import Sample
+from mlpcli.data.features.verification_sample import Sample
 from mlpcli.engine import clean_process
 from mlpcli.engine.models import output_loss
 from mlpcli.engine.objectives import gives_scores

@@ -11,10 +11,10 @@ import numpy as np
 
 from mlpcli.data.cells import Dialect
 from mlpcli.data.dataset import Array
-from mlpcli.data.dates import parse_dates
-from mlpcli.data.encoders import CategoryEncoder, DateEncoder, Encoded, Encoder, NumericEncoder
 from mlpcli.data.faults import SHOWN, Fault, Origin
-from mlpcli.data.preprocessor import Preprocessor
+from mlpcli.data.features.dates import parse_dates
+from mlpcli.data.features.encoders import CategoryEncoder, DateEncoder, Encoded, Encoder, NumericEncoder
+from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.data.tables import cell_fault, raise_faults, written_cell
 from mlpcli.data.text import TextOrigin
 from mlpcli.errors import listing

@@ -13,7 +13,7 @@ import numpy as np
 
 from mlpcli.data.cells import Dialect, NumberCells, TextCells, number_cells, text_cells
 from mlpcli.data.dataset import Array
-from mlpcli.data.dates import Moments, parse_dates
+from mlpcli.data.features.dates import Moments, parse_dates
 
 NO_ROWS = np.empty(0, np.int64)
 

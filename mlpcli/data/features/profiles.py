@@ -11,8 +11,8 @@ import numpy as np
 
 from mlpcli.data.cells import Dialect, TextCells, is_text, number_cells, plain_type, text_cells
 from mlpcli.data.dataset import Array
-from mlpcli.data.dates import find_format, has_time
-from mlpcli.data.encoders import TRUTHS, bad_dates
+from mlpcli.data.features.dates import find_format, has_time
+from mlpcli.data.features.encoders import TRUTHS, bad_dates
 from mlpcli.data.text import NUMBER
 
 MOST_SHARE = 0.9

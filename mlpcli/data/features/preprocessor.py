@@ -12,7 +12,7 @@ import numpy as np
 
 from mlpcli.data.cells import PLAIN, Dialect, NumberCells, TextCells, number_cells, text_cells
 from mlpcli.data.dataset import Array
-from mlpcli.data.encoders import (
+from mlpcli.data.features.encoders import (
     BooleanEncoder,
     CategoryEncoder,
     DateEncoder,

@@ -10,8 +10,8 @@ import numpy as np
 
 from mlpcli.data.cells import Dialect, is_text, number_cells, plain_type, text_cells
 from mlpcli.data.dataset import Array
-from mlpcli.data.encoders import Encoder, NumericEncoder
-from mlpcli.data.preprocessor import Preprocessor
+from mlpcli.data.features.encoders import Encoder, NumericEncoder
+from mlpcli.data.features.preprocessor import Preprocessor
 
 SAMPLE_ROWS = 300
 LOOKED_AT = 20_000

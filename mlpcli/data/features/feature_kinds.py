@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlpcli.data.cells import Dialect
-from mlpcli.data.profiles import Profile, profile_column
+from mlpcli.data.features.profiles import Profile, profile_column
 from mlpcli.errors import KeyPath, Problem, SpecError, show_value
 from mlpcli.spec.features import KEYS_OF_KIND, FeatureSpec
 

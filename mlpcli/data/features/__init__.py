@@ -1,0 +1,1 @@
+"""Columns to numbers: kinds, profiles, encoders, dates, and the preprocessor that holds them."""
