@@ -11,7 +11,7 @@ from mlpcli.report import console, show_line, table
 
 if TYPE_CHECKING:
     from mlpcli.data.features.profiles import Profile
-    from mlpcli.data.survey import Survey
+    from mlpcli.data.inspect.survey import Survey
 
 BARS, ASCII_BARS = "▁▂▃▄▅▆▇█", ".:-=+*%#"
 TEXT_WIDTH = 28
@@ -19,7 +19,7 @@ TEXT_WIDTH = 28
 
 def show_survey(survey: Survey, warnings: list[str]) -> None:
     """A line a column, then the warnings."""
-    from mlpcli.data.survey import histogram
+    from mlpcli.data.inspect.survey import histogram
 
     out = console()
     show_line(f"{survey.path}: {survey.table.rows:,} rows, {len(survey.profiles)} columns")
@@ -52,7 +52,7 @@ def bars(counts: list[int]) -> str:
 def extent(profile: Profile) -> str:
     """`1 to 52` of numbers and dates, the commonest values of everything else."""
     if profile.holds == "dates":
-        from mlpcli.data.survey import dates_of
+        from mlpcli.data.inspect.survey import dates_of
 
         texts, _, _ = dates_of(profile)
         return f"{texts[0]} to {texts[-1]}" if texts else ""
@@ -66,7 +66,7 @@ def extent(profile: Profile) -> str:
 
 def survey_json(survey: Survey, warnings: list[str]) -> dict[str, Any]:
     """A survey for scripts."""
-    from mlpcli.data.survey import dates_of, histogram
+    from mlpcli.data.inspect.survey import dates_of, histogram
 
     columns = {}
     for name, profile in survey.profiles.items():

@@ -28,8 +28,8 @@ def init(
 ) -> None:
     """Write a first spec for a table: its columns, a network that fits the target, and splits."""
     from mlpcli import report
-    from mlpcli.data.proposal import propose_spec
-    from mlpcli.data.survey import survey_table
+    from mlpcli.data.inspect.propose_spec import propose_spec
+    from mlpcli.data.inspect.survey import survey_table
     from mlpcli.errors import Problem, UsageError
     from mlpcli.files import write_text
 

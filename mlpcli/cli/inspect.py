@@ -26,7 +26,7 @@ def inspect(
 ) -> None:
     """The columns of a table with kind, gaps, values and range, and warnings."""
     from mlpcli import report, report_tables
-    from mlpcli.data.survey import find_warnings, survey_table
+    from mlpcli.data.inspect.survey import find_warnings, survey_table
 
     survey = survey_table(data, target)
     warnings = find_warnings(survey, test)

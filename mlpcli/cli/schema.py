@@ -19,7 +19,7 @@ def schema(
 ) -> None:
     """A JSON Schema of specs on stdout: editors complete and underline by it."""
     from mlpcli import report
-    from mlpcli.data.names import column_names, dataset_names
+    from mlpcli.data.inspect.completions import column_names, dataset_names
     from mlpcli.spec.json_schema import spec_schema
 
     columns = column_names(data) if data is not None else ()

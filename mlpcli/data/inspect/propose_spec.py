@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from mlpcli.data.features.profiles import Profile
-from mlpcli.data.survey import RARE_SHARE, Survey, class_counts, strange_cells
+from mlpcli.data.inspect.survey import RARE_SHARE, Survey, class_counts, strange_cells
 from mlpcli.errors import DataError, Problem, listing
 from mlpcli.spec.features import FeatureSpec
 
