@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlpcli.data import faults
 from mlpcli.data.load import load_dataset
+from mlpcli.data.readers import row_errors
 from mlpcli.errors import DataError, MlpcliError, SpecError
 from mlpcli.spec.schema import DatasetSpec, Last
 from tests.conftest import wanting
@@ -306,7 +306,7 @@ def test_an_npz_that_unpacks_beyond_memory_is_refused_before_it_is_unpacked(
 ) -> None:
     np.savez_compressed(tmp_path / "bomb.npz", x=np.zeros((1 << 20, 3), np.float32), y=np.zeros(1 << 20))
     assert (tmp_path / "bomb.npz").stat().st_size < 100_000
-    monkeypatch.setattr(faults, "physical_memory", lambda: 1 << 20)
+    monkeypatch.setattr(row_errors, "physical_memory", lambda: 1 << 20)
     message = "bomb.npz: unpacks to 0.0 GiB, more than this machine's memory of 0.0 GiB"
     assert str(refusal(tmp_path, "bomb.npz")) == message
 

@@ -249,9 +249,9 @@ def test_bytes_that_are_no_text_are_refused_wherever_they_stand(where: bytes) ->
     """Among numbers, and in place of a separator, where PyArrow itself would stumble over them."""
     import io
 
-    from mlpcli.data.blocks import BlockReader
-    from mlpcli.data.cells import Dialect
-    from mlpcli.data.faults import Origin
+    from mlpcli.data.readers.delimited_stream import BlockReader
+    from mlpcli.data.readers.parse_cells import Dialect
+    from mlpcli.data.readers.row_errors import Origin
     from mlpcli.errors import DataError
 
     content = b"a,b\n1,2\n" + where + b"3,4\n"

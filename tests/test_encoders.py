@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlpcli.data.cells import Dialect
 from mlpcli.data.features.preprocessor import Preprocessor, fit_preprocessor
 from mlpcli.data.features.verification_sample import raw_cells
+from mlpcli.data.readers.parse_cells import Dialect
 from mlpcli.spec.features import FeatureSpec
 
 TRAINING = np.arange(8)  # the rows below them are new

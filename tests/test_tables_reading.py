@@ -125,12 +125,13 @@ def test_a_table_is_the_same_data_however_it_is_written(sorts: Path, name: str) 
 def test_predictions_are_the_same_however_rows_are_written_and_cut_into_blocks(
     sorts: Path, mlpcli: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mlpcli.data import blocks, stream
+    from mlpcli.data import stream
+    from mlpcli.data.readers import delimited_stream
 
     wanted = mlpcli("predict", "sorts", sorts / "comma.csv", "--runs-dir", sorts / "runs").out
     assert len(wanted.splitlines()) == 301
     for size, names in {8 << 20: (*FILES[1:], "bare.csv"), 64: FILES[:6:5], 1000: ("mark.csv",)}.items():
-        monkeypatch.setattr(blocks, "BLOCK_BYTES", size)
+        monkeypatch.setattr(delimited_stream, "BLOCK_BYTES", size)
         monkeypatch.setattr(stream, "BATCH_ROWS", max(1, size // 20))
         for name in names:
             found = mlpcli("predict", "sorts", sorts / name, "--runs-dir", sorts / "runs")

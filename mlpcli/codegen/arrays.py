@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlpcli.data.arrays import SPLIT_KEYS
 from mlpcli.data.dataset import Contract, Output
+from mlpcli.data.readers.arrays import SPLIT_KEYS
 from mlpcli.spec.schema import Spec
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from mlpcli.data.dataset import Contract, Dataset, Output
 from mlpcli.data.features.encoders import NumericEncoder
 from mlpcli.data.made import fill_in, make_source
 from mlpcli.data.parts import Labels
-from mlpcli.data.paths import TABLES, find_file
-from mlpcli.data.text import read_header
+from mlpcli.data.readers.delimited import read_header
+from mlpcli.data.readers.files import TABLES, find_file
 from mlpcli.errors import Problem, UsageError
 from mlpcli.spec.made import LOGIC
 from mlpcli.spec.resolve import absolute

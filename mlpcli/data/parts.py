@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from mlpcli.data.dataset import Array
-from mlpcli.data.faults import Origin
+from mlpcli.data.readers.row_errors import Origin
 
 if TYPE_CHECKING:
     from mlpcli.data.features.feature_kinds import Features
-    from mlpcli.data.tables import Table
+    from mlpcli.data.readers.tables import Table
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from mlpcli.data.arrays import KEYS, SPLIT_KEYS, array_part, read_npy, read_npz
-from mlpcli.data.cells import PLAIN
 from mlpcli.data.dataset import Array, Contract
-from mlpcli.data.faults import Origin
 from mlpcli.data.features.unknown_values import refusals, screen
 from mlpcli.data.parts import Part, Source
-from mlpcli.data.paths import file_problem, is_table
+from mlpcli.data.readers.arrays import KEYS, SPLIT_KEYS, array_part, read_npy, read_npz
+from mlpcli.data.readers.files import file_problem, is_table
+from mlpcli.data.readers.parse_cells import PLAIN
+from mlpcli.data.readers.row_errors import Origin
+from mlpcli.data.readers.tables import (
+    TableFile,
+    numeric_matrix,
+    open_table,
+    plain_column,
+    raise_faults,
+    read_table,
+)
 from mlpcli.data.scaling import scale_target
 from mlpcli.data.sources import (
     Columns,
@@ -27,7 +35,6 @@ from mlpcli.data.sources import (
     table_weights,
     weighted,
 )
-from mlpcli.data.tables import TableFile, numeric_matrix, open_table, plain_column, raise_faults, read_table
 from mlpcli.data.targets import encode
 from mlpcli.errors import DataError, Problem, listing
 

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from mlpcli.data.arrays import KEYS, SPLIT_KEYS, ArrayFile, array_part, as_weights, read_npy, read_npz
 from mlpcli.data.builtin import open_builtin
-from mlpcli.data.cells import PLAIN, Dialect, number_cells, spell_number
 from mlpcli.data.dataset import Array, Wanted
-from mlpcli.data.faults import SHOWN, Fault, Origin
 from mlpcli.data.features.encoders import bad_dates
 from mlpcli.data.features.feature_kinds import Features, choose_features
 from mlpcli.data.made import MADE, make_source
 from mlpcli.data.parts import Labels, Part, Source, Target
-from mlpcli.data.paths import find_file, find_files, is_table
-from mlpcli.data.tables import (
+from mlpcli.data.readers.arrays import KEYS, SPLIT_KEYS, ArrayFile, array_part, as_weights, read_npy, read_npz
+from mlpcli.data.readers.files import find_file, find_files, is_table
+from mlpcli.data.readers.parse_cells import PLAIN, Dialect, number_cells, spell_number
+from mlpcli.data.readers.row_errors import SHOWN, Fault, Origin
+from mlpcli.data.readers.tables import (
     Table,
     TableFile,
     cell_fault,

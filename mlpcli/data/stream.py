@@ -11,18 +11,18 @@ from typing import IO, Any
 
 import numpy as np
 
-from mlpcli.data.arrays import as_rows, open_npy
-from mlpcli.data.blocks import Block, BlockReader, check_names
-from mlpcli.data.cells import PLAIN
 from mlpcli.data.dataset import Array, Contract
-from mlpcli.data.faults import SHOWN, Fault, Origin
 from mlpcli.data.features.encoders import NumericEncoder
 from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.data.features.unknown_values import Policy, Tally, count, describe, refusals, screen
-from mlpcli.data.paths import ending_of, is_table, named_files
+from mlpcli.data.readers.arrays import as_rows, open_npy
+from mlpcli.data.readers.delimited import TextOrigin, open_bytes
+from mlpcli.data.readers.delimited_stream import Block, BlockReader, check_names
+from mlpcli.data.readers.files import ending_of, is_table, named_files
+from mlpcli.data.readers.parse_cells import PLAIN
+from mlpcli.data.readers.row_errors import SHOWN, Fault, Origin
+from mlpcli.data.readers.tables import open_table, raise_faults
 from mlpcli.data.rows import as_model_rows, read_rows
-from mlpcli.data.tables import open_table, raise_faults
-from mlpcli.data.text import TextOrigin, open_bytes
 from mlpcli.errors import Problem, UsageError, listing, nearest
 
 BATCH_ROWS = 65_536

@@ -15,8 +15,8 @@ from typing import IO, Any
 import numpy as np
 
 from mlpcli.data.dataset import Array, Output
-from mlpcli.data.faults import Fault
 from mlpcli.data.features.unknown_values import Policy, Tally
+from mlpcli.data.readers.row_errors import Fault
 from mlpcli.data.stream import Chunk, Reading, open_rows, regroup
 from mlpcli.engine.evaluation import (
     BATCH_ROWS,

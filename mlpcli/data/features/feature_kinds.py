@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlpcli.data.cells import Dialect
 from mlpcli.data.features.profiles import Profile, profile_column
+from mlpcli.data.readers.parse_cells import Dialect
 from mlpcli.errors import KeyPath, Problem, SpecError, show_value
 from mlpcli.spec.features import KEYS_OF_KIND, FeatureSpec
 

@@ -9,14 +9,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mlpcli.data.cells import Dialect
 from mlpcli.data.dataset import Array
-from mlpcli.data.faults import SHOWN, Fault, Origin
 from mlpcli.data.features.dates import parse_dates
 from mlpcli.data.features.encoders import CategoryEncoder, DateEncoder, Encoded, Encoder, NumericEncoder
 from mlpcli.data.features.preprocessor import Preprocessor
-from mlpcli.data.tables import cell_fault, raise_faults, written_cell
-from mlpcli.data.text import TextOrigin
+from mlpcli.data.readers.delimited import TextOrigin
+from mlpcli.data.readers.parse_cells import Dialect
+from mlpcli.data.readers.row_errors import SHOWN, Fault, Origin
+from mlpcli.data.readers.tables import cell_fault, raise_faults, written_cell
 from mlpcli.errors import listing
 
 Policy = Literal["error", "bucket", "null"]

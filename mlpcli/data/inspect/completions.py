@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlpcli.data.builtin import BUILTIN
-from mlpcli.data.paths import ARRAYS, file_problem
-from mlpcli.data.tables import open_table
+from mlpcli.data.readers.files import ARRAYS, file_problem
+from mlpcli.data.readers.tables import open_table
 from mlpcli.errors import DataError, Problem
 
 

@@ -9,12 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from mlpcli.data.cells import PLAIN, Dialect, is_text, number_cells, plain_type
 from mlpcli.data.dataset import Array
-from mlpcli.data.faults import SHOWN, Fault, ManyOrigin, Origin, check_memory
 from mlpcli.data.parts import Labels
-from mlpcli.data.paths import ending_of
-from mlpcli.data.text import (
+from mlpcli.data.readers.delimited import (
     NUMBER,
     Header,
     TextOrigin,
@@ -24,6 +21,9 @@ from mlpcli.data.text import (
     refuse_open_quote,
     refuse_rows,
 )
+from mlpcli.data.readers.files import ending_of
+from mlpcli.data.readers.parse_cells import PLAIN, Dialect, is_text, number_cells, plain_type
+from mlpcli.data.readers.row_errors import SHOWN, Fault, ManyOrigin, Origin, check_memory
 from mlpcli.errors import DataError
 
 TRUE, FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")

@@ -14,8 +14,8 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, cast
 
-from mlpcli.data.faults import SHOWN, Fault, Origin, check_memory
-from mlpcli.data.paths import ending_of
+from mlpcli.data.readers.files import ending_of
+from mlpcli.data.readers.row_errors import SHOWN, Fault, Origin, check_memory
 from mlpcli.errors import DataError, Problem, listing
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mlpcli.data.dataset import Array
-from mlpcli.data.text import NUMBER
+from mlpcli.data.readers.delimited import NUMBER
 
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "null", "NULL", "None", "?", "-")
 """Spellings of a cell without a value."""

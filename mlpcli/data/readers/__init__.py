@@ -1,0 +1,1 @@
+"""Files to columns: delimited text, Parquet, NumPy arrays."""
