@@ -195,7 +195,7 @@ def first_images(shop: Workshop) -> tuple[str, bool]:
     """The names of the first three test images."""
     import numpy as np
 
-    from mlpcli.data.builtin import open_builtin
+    from mlpcli.data.sources.builtin import open_builtin
 
     shop.train("fashion_mnist")
     test = open_builtin("fashion_mnist").test

@@ -158,7 +158,7 @@ def small_builtins(monkeypatch: pytest.MonkeyPatch) -> None:
     import keras
     import sklearn.datasets
 
-    from mlpcli.data import builtin
+    from mlpcli.data.sources import builtin
 
     data = os.environ.get("MLPCLI_TEST_DATA")
     if data is None:

@@ -17,11 +17,11 @@ import pytest
 from sklearn import datasets
 from sklearn.model_selection import train_test_split
 
-from mlpcli.data.builtin import BUILTIN, FASHION_CLASSES
 from mlpcli.data.dataset import Contract, Dataset, Output
 from mlpcli.data.load import load_dataset
-from mlpcli.data.made import MADE
 from mlpcli.data.readers import tables
+from mlpcli.data.sources.builtin import BUILTIN, FASHION_CLASSES
+from mlpcli.data.sources.synthetic import MADE
 from mlpcli.errors import DataError, SpecError
 from mlpcli.spec.schema import DatasetSpec, Last
 from tests.conftest import wanting

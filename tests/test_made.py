@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mlpcli.data.dataset import Dataset
-from mlpcli.data.made import MADE
+from mlpcli.data.sources.synthetic import MADE
 from mlpcli.runs import find_run
 from mlpcli.spec.load import load_spec
 from tests.conftest import Result

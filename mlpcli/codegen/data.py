@@ -12,10 +12,10 @@ from mlpcli.codegen.arrays import array_code
 from mlpcli.codegen.extract import read_pieces
 from mlpcli.data.dataset import Contract, Dataset, Output
 from mlpcli.data.features.encoders import NumericEncoder
-from mlpcli.data.made import fill_in, make_source
-from mlpcli.data.parts import Labels
 from mlpcli.data.readers.delimited import read_header
 from mlpcli.data.readers.files import TABLES, find_file
+from mlpcli.data.sources.synthetic import fill_in, make_source
+from mlpcli.data.sources.types import Labels
 from mlpcli.errors import Problem, UsageError
 from mlpcli.spec.made import LOGIC
 from mlpcli.spec.resolve import absolute
@@ -84,7 +84,9 @@ def _read(code: DataCode, spec: Spec, dataset: Dataset, folder: Path) -> None:
         code.lines += _truth_table(section)
     elif name is not None:
         code.functions += read_pieces(
-            Path(__file__).parents[1] / "data" / "made.py", [MADE_BY[name]], given=("np", "Any", "Array")
+            Path(__file__).parents[1] / "data" / "sources" / "synthetic.py",
+            [MADE_BY[name]],
+            given=("np", "Any", "Array"),
         )
         code.lines += _made(name, section.rows, section.noise, section.seed)
     else:

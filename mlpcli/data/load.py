@@ -16,11 +16,11 @@ from mlpcli.data.dataset import Array, Contract, Dataset, Output, Split, Wanted
 from mlpcli.data.features.preprocessor import Preprocessor, fit_preprocessor
 from mlpcli.data.features.unknown_values import refuse, screen
 from mlpcli.data.features.verification_sample import take_sample
-from mlpcli.data.made import fill_in
-from mlpcli.data.parts import Part, Source
 from mlpcli.data.rows import Rows, read_rows
 from mlpcli.data.scaling import learn_scaling, scale_target
-from mlpcli.data.sources import dialect_of, open_source, read_split
+from mlpcli.data.sources.open import dialect_of, open_source, read_split
+from mlpcli.data.sources.synthetic import fill_in
+from mlpcli.data.sources.types import Part, Source
 from mlpcli.data.splits import Amount, split_rows, test_amount, validation_amount
 from mlpcli.data.targets import class_indices, code_target, encode, unseen_classes
 from mlpcli.data.weights import ClassWeights, row_weights

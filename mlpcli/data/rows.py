@@ -12,7 +12,6 @@ import numpy as np
 
 from mlpcli.data.dataset import Array, Contract
 from mlpcli.data.features.unknown_values import refusals, screen
-from mlpcli.data.parts import Part, Source
 from mlpcli.data.readers.arrays import KEYS, SPLIT_KEYS, array_part, read_npy, read_npz
 from mlpcli.data.readers.files import file_problem, is_table
 from mlpcli.data.readers.parse_cells import PLAIN
@@ -26,7 +25,7 @@ from mlpcli.data.readers.tables import (
     read_table,
 )
 from mlpcli.data.scaling import scale_target
-from mlpcli.data.sources import (
+from mlpcli.data.sources.open import (
     Columns,
     check_columns,
     cut_targets,
@@ -35,6 +34,7 @@ from mlpcli.data.sources import (
     table_weights,
     weighted,
 )
+from mlpcli.data.sources.types import Part, Source
 from mlpcli.data.targets import encode
 from mlpcli.errors import DataError, Problem, listing
 

@@ -13,9 +13,9 @@ from typing import IO, Any
 import numpy as np
 
 from mlpcli.data.dataset import Array
-from mlpcli.data.parts import Labels, Part, Target
 from mlpcli.data.readers.row_errors import SHOWN, Fault, Origin, check_memory
 from mlpcli.data.readers.tables import raise_faults
+from mlpcli.data.sources.types import Labels, Part, Target
 from mlpcli.errors import MlpcliError, listing
 
 KEYS = ("x", "y")

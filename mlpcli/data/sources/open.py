@@ -8,12 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mlpcli.data.builtin import open_builtin
 from mlpcli.data.dataset import Array, Wanted
 from mlpcli.data.features.encoders import bad_dates
 from mlpcli.data.features.feature_kinds import Features, choose_features
-from mlpcli.data.made import MADE, make_source
-from mlpcli.data.parts import Labels, Part, Source, Target
 from mlpcli.data.readers.arrays import KEYS, SPLIT_KEYS, ArrayFile, array_part, as_weights, read_npy, read_npz
 from mlpcli.data.readers.files import find_file, find_files, is_table
 from mlpcli.data.readers.parse_cells import PLAIN, Dialect, number_cells, spell_number
@@ -30,6 +27,9 @@ from mlpcli.data.readers.tables import (
     raise_faults,
     read_table,
 )
+from mlpcli.data.sources.builtin import open_builtin
+from mlpcli.data.sources.synthetic import MADE, make_source
+from mlpcli.data.sources.types import Labels, Part, Source, Target
 from mlpcli.errors import ABSENT, DataError, KeyPath, Problem, SpecError, listing, nearest, show_value
 from mlpcli.spec.features import FeatureSpec
 from mlpcli.spec.schema import DatasetSpec

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from mlpcli.data.dataset import Array
-from mlpcli.data.parts import Part, Source
 from mlpcli.data.readers.row_errors import Origin
+from mlpcli.data.sources.types import Part, Source
 from mlpcli.spec.made import CLOUDS, DEFAULT_NOISE, DEFAULT_ROWS, LOGIC
 from mlpcli.spec.schema import DatasetSpec
 
