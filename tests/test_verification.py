@@ -7,7 +7,7 @@ import pytest
 
 from mlpcli.data.dataset import Output
 from mlpcli.data.features.verification_sample import Sample
-from mlpcli.engine.verification import TOLERANCE, SavedModelError, compare, compare_labels
+from mlpcli.export.verify import TOLERANCE, SavedModelError, compare, compare_labels
 
 SAMPLE = Sample({}, np.zeros((4, 1), np.float32), np.array([0, 3, 6, 9]), "rows.csv")
 

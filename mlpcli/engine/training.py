@@ -441,9 +441,9 @@ class _Session:
 
         A clean process works at it meanwhile. Only a table's SavedModel is more than the network itself.
         """
-        from mlpcli.engine.export import export_saved_model
         from mlpcli.engine.preprocessing import with_raw_columns
         from mlpcli.engine.units import restore_outputs
+        from mlpcli.export.saved_model import export_saved_model
         from mlpcli.files import write_with
 
         self.watcher.stage("saving the model")
@@ -462,7 +462,7 @@ class _Session:
         if not self.extent.saved_model or sample is None:
             yield lambda: None
             return
-        from mlpcli.engine.verification import verifying
+        from mlpcli.export.verify import verifying
 
         with verifying(self.run_dir / runs.SAVED_MODEL, contract, sample) as verification:
 
@@ -479,7 +479,7 @@ class _Session:
     def _predict(self, rows: Any) -> Any:
         """What is handed out for rows as the network takes them."""
         from mlpcli.engine import compiled
-        from mlpcli.engine.export import final_outputs
+        from mlpcli.export.saved_model import final_outputs
 
         return final_outputs(self.loaded.spec, self.dataset.contract, compiled.predict(self.model, rows))
 

@@ -18,10 +18,10 @@ import numpy as np
 
 from mlpcli.data.dataset import Array, Contract, Output
 from mlpcli.data.features.verification_sample import Sample
-from mlpcli.engine import clean_process
 from mlpcli.engine.models import output_loss
 from mlpcli.engine.objectives import gives_scores
 from mlpcli.errors import Problem, TrainingError
+from mlpcli.export import c_api_runner
 from mlpcli.spec.schema import Spec
 
 SECONDS = 600.0
@@ -126,7 +126,7 @@ def verifying(saved_model: Path, contract: Contract, sample: Sample) -> Iterator
         job.seek(0)
         environment = os.environ | {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", clean_process.__file__],
+            [sys.executable, "-I", "-S", c_api_runner.__file__],
             stdin=job,
             stdout=answers,
             stderr=told,

@@ -1,0 +1,1 @@
+"""SavedModels, each verified against the network that it was made from."""
