@@ -22,9 +22,9 @@ from rich.text import Text
 from mlpcli.errors import MlpcliError, Place, Problem, excerpt
 
 if TYPE_CHECKING:
-    from mlpcli.engine.evaluation import Evaluation, OutputScores
-    from mlpcli.engine.prediction import Summary
     from mlpcli.engine.training import Outcome, Plan
+    from mlpcli.inference.evaluate import Evaluation, OutputScores
+    from mlpcli.inference.predict import Summary
     from mlpcli.runs import Run
 
 PLAIN_WIDTH = 200

@@ -28,7 +28,7 @@ def evaluate(
     from mlpcli.runs import find_run
 
     found = find_run(run, runs_dir, trusted=trust_plugins)
-    from mlpcli.engine.evaluation import evaluate_run
+    from mlpcli.inference.evaluate import evaluate_run
 
     evaluation = evaluate_run(found, split=split, data=data)
     for warning in evaluation.warnings:

@@ -58,25 +58,25 @@ def predict(
     target = Path(output) if output not in (None, "-") else None
     unknown = _policy(on_unknown)
     found = find_run(run, runs_dir, trusted=trust_plugins)
-    from mlpcli.engine import sinks
-    from mlpcli.engine.prediction import Wish, predict_run, summary_json
+    from mlpcli.inference import writers
+    from mlpcli.inference.predict import Wish, predict_run, summary_json
 
-    sinks.check_output(target, force=force)
-    sinks.check_output(rejects, force=force, option="--rejects")
+    writers.check_output(target, force=force)
+    writers.check_output(rejects, force=force, option="--rejects")
     source = sys.stdin.buffer if data == "-" else Path(data)
     with report.PredictionReport() as progress:
         wish = Wish(tuple(keep or ()), unknown, rejects, progress.rows)
         if target is not None:
-            with sinks.writing(target) as sink:
+            with writers.writing(target) as sink:
                 summary = predict_run(found, source, sink, wish=wish)
         else:
-            sink = sinks.MemorySink() if json else sinks.sink_of_text(sys.stdout.buffer, "csv")
+            sink = writers.MemorySink() if json else writers.sink_of_text(sys.stdout.buffer, "csv")
             summary = predict_run(found, source, sink, wish=wish)
     for warning in summary.warnings:
         report.show_line(warning, stderr=True, style="yellow")
     if json:
         document = summary_json(summary, found.label, None if target is None else str(target))
-        rows = {"predictions": sink.rows} if isinstance(sink, sinks.MemorySink) else {}
+        rows = {"predictions": sink.rows} if isinstance(sink, writers.MemorySink) else {}
         report.show_json(document | rows)
     else:
         report.show_prediction(summary, target, rejects)

@@ -60,7 +60,7 @@ def score_network(output: Output, split: Split, outputs: Any, loss: PartSpec) ->
 
     outputs: of the rows of the split, as `final_outputs` hands them out.
     """
-    from mlpcli.engine.evaluation import predicted_classes
+    from mlpcli.inference.evaluate import predicted_classes
 
     values = np.asarray(outputs[output.name] if output.name else outputs, np.float64)
     truth = _targets(split, output)

@@ -18,7 +18,11 @@ from mlpcli.data.dataset import Array, Output
 from mlpcli.data.features.unknown_values import Policy, Tally
 from mlpcli.data.readers.row_errors import Fault
 from mlpcli.data.stream import Chunk, Reading, open_rows, regroup
-from mlpcli.engine.evaluation import (
+from mlpcli.engine.models import output_loss
+from mlpcli.engine.objectives import gives_scores
+from mlpcli.errors import Problem
+from mlpcli.files import replacing
+from mlpcli.inference.evaluate import (
     BATCH_ROWS,
     TrainedModel,
     load_trained,
@@ -26,11 +30,7 @@ from mlpcli.engine.evaluation import (
     predicted_classes,
     predicted_labels,
 )
-from mlpcli.engine.models import output_loss
-from mlpcli.engine.objectives import gives_scores
-from mlpcli.engine.sinks import MemorySink, Sink
-from mlpcli.errors import Problem
-from mlpcli.files import replacing
+from mlpcli.inference.writers import MemorySink, Sink
 from mlpcli.runs import Run
 from mlpcli.spec.schema import PartSpec
 

@@ -1,0 +1,1 @@
+"""From a finished run: evaluate and predict."""
