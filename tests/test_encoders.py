@@ -33,7 +33,7 @@ def both(preprocessor: Preprocessor, cells: list[Any]) -> np.ndarray:
     from mlpcli.keras_import import import_keras
 
     keras = import_keras()
-    from mlpcli.engine.preprocessing import build_preprocessing
+    from mlpcli.model.preprocessing import build_preprocessing
 
     (encoder,) = preprocessor.encoders
     column = pa.array(cells)

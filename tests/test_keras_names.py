@@ -77,10 +77,10 @@ def test_short_names_are_those_that_get_takes(namespace: str) -> None:
 
 @pytest.mark.parametrize("namespace", keras_names.NAMESPACES)
 def test_our_own_parts_are_read_as_they_are(namespace: str) -> None:
-    from mlpcli.engine import own_parts
+    from mlpcli.model import custom_objects
 
     for name in keras_names.own_class_names(namespace):
-        cls = getattr(own_parts, name)
+        cls = getattr(custom_objects, name)
         assert set(keras_names.signature(namespace, name).names) == _arguments(cls)
 
 

@@ -66,16 +66,16 @@ def test_each_update_is_that_of_scikit_learns_perceptron(
     from sklearn.linear_model import Perceptron
 
     keras = _keras()
-    from mlpcli.engine import own_parts
+    from mlpcli.model import custom_objects
 
     x, y = data()
     order = np.random.default_rng(1).permutation(len(x))  # classes mixed, so that mistakes go on
     x, y = x[order], y[order]
     start = np.array([0.3, -0.2, 0.1, 0.4])[: x.shape[1]]
-    layer = keras.layers.Dense(1, activation=getattr(own_parts, activation) if activation else None)
+    layer = keras.layers.Dense(1, activation=getattr(custom_objects, activation) if activation else None)
     model = keras.Sequential([keras.Input(x.shape[1:]), layer])
     layer.set_weights([start[:, None].astype(np.float32), np.zeros(1, np.float32)])
-    model.compile(loss=own_parts.Perceptron(), optimizer=keras.optimizers.SGD(1.0))
+    model.compile(loss=custom_objects.Perceptron(), optimizer=keras.optimizers.SGD(1.0))
     rival = Perceptron(eta0=1.0, shuffle=False)
     rows = x.astype(np.float64)
     rival.partial_fit(rows[:1], y[:1], classes=[0, 1])  # to have weights that can be set
@@ -94,10 +94,10 @@ def test_each_update_is_that_of_scikit_learns_perceptron(
 
 def test_an_update_is_the_mistake_times_the_row() -> None:
     keras = _keras()
-    from mlpcli.engine import own_parts
+    from mlpcli.model import custom_objects
 
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, activation=own_parts.heaviside)])
-    model.compile(loss=own_parts.Perceptron(), optimizer=keras.optimizers.SGD(1.0))
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, activation=custom_objects.heaviside)])
+    model.compile(loss=custom_objects.Perceptron(), optimizer=keras.optimizers.SGD(1.0))
     for weights, row, label in [
         ([0.5, 1.0], [1.0, 2.0], 0),
         ([-0.5, 0.25], [4.0, 1.0], 1),
@@ -157,7 +157,7 @@ assert "mlpcli" not in sys.modules
 
 def test_a_warm_up_rises_in_a_line_and_then_follows_its_schedule() -> None:
     keras = _keras()
-    from mlpcli.engine.own_parts import Warmup
+    from mlpcli.model.custom_objects import Warmup
 
     inner = keras.optimizers.schedules.CosineDecay(0.1, 50)
     rate = Warmup(10, inner, start=0.02)

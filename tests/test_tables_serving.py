@@ -317,7 +317,7 @@ def test_the_saved_model_is_verified_in_a_clean_process(rents: Path) -> None:
 def test_a_saved_model_that_gives_other_values_fails_the_run_and_loses_nothing(
     rents: Path, mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mlpcli.engine import preprocessing
+    from mlpcli.model import preprocessing
 
     exact = preprocessing._boolean
     monkeypatch.setattr(preprocessing, "_boolean", lambda *arguments: 1 - exact(*arguments))

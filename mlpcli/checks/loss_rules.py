@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 
 from mlpcli.checks.outputs import Sight, canonical
-from mlpcli.engine.ranges import Reach
 from mlpcli.errors import KeyPath, Problem
+from mlpcli.model.activation_range import Reach
 from mlpcli.spec.schema import PartSpec
 
 POSITIVE = (0.0, math.inf)

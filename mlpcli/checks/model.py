@@ -14,10 +14,10 @@ from mlpcli.checks.loss_rules import loss_problems
 from mlpcli.checks.metric_rules import metric_problems
 from mlpcli.checks.outputs import Sight, sights
 from mlpcli.data.dataset import Arrays, Dataset
-from mlpcli.engine.parts import make_part, plain_reason
-from mlpcli.engine.plugins import NONE, Plugins
 from mlpcli.errors import KeyPath, Problem, SpecError, listing, nearest
 from mlpcli.keras_import import import_keras
+from mlpcli.model.components import make_part, plain_reason
+from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.spec.graph import spec_graph
 from mlpcli.spec.keras_names import snake_case
 from mlpcli.spec.load import LoadedSpec

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from mlpcli.data.dataset import Array, Dataset, Output
-from mlpcli.engine.models import output_loss, output_metrics
-from mlpcli.engine.objectives import fold
-from mlpcli.engine.ranges import Reach, output_reach, units_path
 from mlpcli.errors import KeyPath
+from mlpcli.model.activation_range import Reach, output_reach, units_path
+from mlpcli.model.default_losses import fold
+from mlpcli.model.model import output_loss, output_metrics
 from mlpcli.spec.graph import spec_graph
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.plugins import KERAS

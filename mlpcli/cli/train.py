@@ -83,8 +83,8 @@ def _begin(
     from mlpcli.spec.load import load_spec, located
 
     loaded = load_spec(spec, settings=settings)
-    from mlpcli.engine.reuse import find_start
     from mlpcli.engine.training import train as train_spec
+    from mlpcli.model.transfer import find_start
 
     with located(loaded):
         loaded = find_start(replace(loaded, runs_dir=runs_dir), trusted=trusted)

@@ -6,11 +6,11 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from mlpcli import runs
-from mlpcli.engine.parts import make_part
-from mlpcli.engine.plugins import NONE, Plugins
 from mlpcli.errors import Problem, SpecError
 from mlpcli.files import write_with
 from mlpcli.keras_import import import_keras
+from mlpcli.model.components import make_part
+from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.spec.schema import PartSpec, Spec
 
 keras = import_keras()

@@ -15,11 +15,11 @@ from typing import Any
 import mlpcli
 from mlpcli import runs
 from mlpcli.engine.identity import versions
-from mlpcli.engine.plugins import run_plugins
 from mlpcli.engine.records import commit_of
 from mlpcli.engine.room import check_place, check_room
 from mlpcli.engine.training import Clock, Extent, Outcome, Watcher, check_callbacks, prepare, train_into
 from mlpcli.errors import Problem, RunError
+from mlpcli.model.plugins import run_plugins
 from mlpcli.runs import Run
 from mlpcli.spec.load import load_spec, located
 

@@ -10,7 +10,6 @@ from typing import Any
 from mlpcli import runs
 from mlpcli.data.dataset import Dataset
 from mlpcli.engine.identity import differences, identity, version_changes
-from mlpcli.engine.plugins import run_plugins
 from mlpcli.engine.records import now
 from mlpcli.engine.room import check_place, check_room
 from mlpcli.engine.training import (
@@ -25,6 +24,7 @@ from mlpcli.engine.training import (
 )
 from mlpcli.errors import Problem, RunError, UsageError
 from mlpcli.files import sweep
+from mlpcli.model.plugins import run_plugins
 from mlpcli.runs import Run
 from mlpcli.spec.load import LoadedSpec, load_spec, located
 from mlpcli.spec.resolve import resolve_spec

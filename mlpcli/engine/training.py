@@ -229,7 +229,7 @@ def load_data(loaded: LoadedSpec) -> Dataset:
     Raises:
         SpecError, DataError: see `load_dataset`.
     """
-    from mlpcli.engine.objectives import data_request
+    from mlpcli.model.default_losses import data_request
 
     spec = loaded.spec
     return load_dataset(
@@ -239,8 +239,8 @@ def load_data(loaded: LoadedSpec) -> Dataset:
 
 def complete(loaded: LoadedSpec, dataset: Dataset) -> tuple[LoadedSpec, list[str]]:
     """The spec with a loss and metrics, chosen by the data where it has none, and a line on each choice."""
-    from mlpcli.engine.objectives import complete_spec
-    from mlpcli.engine.reuse import find_start
+    from mlpcli.model.default_losses import complete_spec
+    from mlpcli.model.transfer import find_start
 
     loaded = find_start(loaded)
     spec, notes = complete_spec(loaded.spec, dataset.contract)
@@ -254,14 +254,14 @@ def build_checked(loaded: LoadedSpec, dataset: Dataset) -> Any:
         SpecError: Keras refuses a part, or model and data do not go together.
     """
     from mlpcli.checks.model import check_model
-    from mlpcli.engine.models import build_model
-    from mlpcli.engine.plugins import import_plugins
+    from mlpcli.model.model import build_model
+    from mlpcli.model.plugins import import_plugins
 
     completed, _ = complete(loaded, dataset)
     plugins = import_plugins(loaded.catalog)
     model = build_model(completed.spec, dataset, plugins)
     if completed.spec.start_from is not None:
-        from mlpcli.engine.reuse import reuse_layers
+        from mlpcli.model.transfer import reuse_layers
 
         reuse_layers(model, completed.spec.start_from)
     check_model(model, completed, dataset, plugins)
@@ -294,7 +294,7 @@ def describe(loaded: LoadedSpec, dataset: Dataset, model: Any) -> Plan:
 
 def _inner_rows(model: Any, class_name: str) -> Iterator[LayerRow]:
     """The layers inside a model of a class of one's own, by the names of their attributes."""
-    from mlpcli.engine.model_class import inner_layers, output_shape
+    from mlpcli.model.subclassed import inner_layers, output_shape
 
     for layer in model.layers:
         if type(layer).__name__ == class_name:
@@ -341,7 +341,7 @@ class _Session:
         """Write both specs and the record, before the first step."""
         from mlpcli.engine.callbacks import best_monitor, keeps_models
         from mlpcli.engine.keeping import KeepRun, state_rhythm
-        from mlpcli.engine.plugins import copy_plugins
+        from mlpcli.model.plugins import copy_plugins
 
         spec = self.loaded.spec
         if not self.extent.keep_specs:
@@ -379,7 +379,7 @@ class _Session:
         """Run the epochs on the engine that the spec asks for, or on Keras's own where it cannot be."""
         from mlpcli.engine.callbacks import keeps_best, make_callbacks
         from mlpcli.engine.fitting import fit_model
-        from mlpcli.engine.plugins import import_plugins
+        from mlpcli.model.plugins import import_plugins
 
         plugins = import_plugins(self.loaded.catalog)
         others = [*make_callbacks(self.loaded.spec, self.run_dir, plugins), *self.extent.callbacks]
@@ -441,10 +441,10 @@ class _Session:
 
         A clean process works at it meanwhile. Only a table's SavedModel is more than the network itself.
         """
-        from mlpcli.engine.preprocessing import with_raw_columns
-        from mlpcli.engine.units import restore_outputs
         from mlpcli.export.saved_model import export_saved_model
         from mlpcli.files import write_with
+        from mlpcli.model.preprocessing import with_raw_columns
+        from mlpcli.model.target_scaling import restore_outputs
 
         self.watcher.stage("saving the model")
         complete_model = with_raw_columns(
@@ -486,7 +486,7 @@ class _Session:
     def _hold_against_baseline(self, metrics: dict[str, dict[str, float]]) -> dict[str, Any] | None:
         """Write what needs no network beside the metrics, and say so where the network is not better."""
         from mlpcli.engine.baseline import compare, judged_output, measure_baseline, score_network
-        from mlpcli.engine.models import output_loss
+        from mlpcli.model.model import output_loss
 
         if not self.extent.baseline:
             return None
@@ -626,7 +626,7 @@ def _recording(session: _Session) -> Iterator[None]:
 def check_callbacks(loaded: LoadedSpec) -> None:
     """Make every callback once for its complaints, before a run folder exists."""
     from mlpcli.engine.callbacks import make_callbacks
-    from mlpcli.engine.plugins import import_plugins
+    from mlpcli.model.plugins import import_plugins
 
     with tempfile.TemporaryDirectory() as nowhere:
         make_callbacks(loaded.spec, Path(nowhere), import_plugins(loaded.catalog))

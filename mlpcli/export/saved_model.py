@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from mlpcli.data.dataset import Contract, Output
-from mlpcli.engine.models import output_loss
-from mlpcli.engine.objectives import gives_scores
-from mlpcli.engine.preprocessing import build_preprocessing
 from mlpcli.files import replacing
 from mlpcli.keras_import import import_keras, quiet_stderr
+from mlpcli.model.default_losses import gives_scores
+from mlpcli.model.model import output_loss
+from mlpcli.model.preprocessing import build_preprocessing
 from mlpcli.spec.schema import PartSpec, Spec
 
 

@@ -18,10 +18,10 @@ import numpy as np
 
 from mlpcli.data.dataset import Array, Contract, Output
 from mlpcli.data.features.verification_sample import Sample
-from mlpcli.engine.models import output_loss
-from mlpcli.engine.objectives import gives_scores
 from mlpcli.errors import Problem, TrainingError
 from mlpcli.export import c_api_runner
+from mlpcli.model.default_losses import gives_scores
+from mlpcli.model.model import output_loss
 from mlpcli.spec.schema import Spec
 
 SECONDS = 600.0

@@ -11,13 +11,13 @@ import numpy as np
 from mlpcli import runs
 from mlpcli.data.dataset import Array, Contract, Split
 from mlpcli.data.load import load_dataset, read_rows
-from mlpcli.engine.loading import load_network
-from mlpcli.engine.models import compile_model, output_loss
-from mlpcli.engine.objectives import data_request, gives_scores
-from mlpcli.engine.plugins import changed_plugins, run_plugins
 from mlpcli.errors import Problem, UsageError
 from mlpcli.export.saved_model import final_outputs
 from mlpcli.keras_import import import_keras
+from mlpcli.model.default_losses import data_request, gives_scores
+from mlpcli.model.model import compile_model, output_loss
+from mlpcli.model.plugins import changed_plugins, run_plugins
+from mlpcli.model.trained_model import load_network
 from mlpcli.runs import Run
 from mlpcli.spec.load import load_spec, located
 from mlpcli.spec.schema import PartSpec, Spec

@@ -18,8 +18,6 @@ from mlpcli.data.dataset import Array, Output
 from mlpcli.data.features.unknown_values import Policy, Tally
 from mlpcli.data.readers.row_errors import Fault
 from mlpcli.data.stream import Chunk, Reading, open_rows, regroup
-from mlpcli.engine.models import output_loss
-from mlpcli.engine.objectives import gives_scores
 from mlpcli.errors import Problem
 from mlpcli.files import replacing
 from mlpcli.inference.evaluate import (
@@ -31,6 +29,8 @@ from mlpcli.inference.evaluate import (
     predicted_labels,
 )
 from mlpcli.inference.writers import MemorySink, Sink
+from mlpcli.model.default_losses import gives_scores
+from mlpcli.model.model import output_loss
 from mlpcli.runs import Run
 from mlpcli.spec.schema import PartSpec
 

@@ -152,7 +152,7 @@ def own_short_names(namespace: str) -> tuple[str, ...]:
 @cache
 def own_parts() -> PythonFile:
     """Our own module of Keras parts."""
-    file = Path(__file__).parents[1] / "engine" / "own_parts.py"
+    file = Path(__file__).parents[1] / "model" / "custom_objects.py"
     return read_python(file.read_text(encoding="utf-8"))
 
 

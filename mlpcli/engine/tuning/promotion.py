@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 from mlpcli import runs
-from mlpcli.engine.reuse import find_start
 from mlpcli.engine.training import (
     Extent,
     Outcome,
@@ -23,6 +22,7 @@ from mlpcli.engine.training import (
 from mlpcli.engine.tuning.trials import OnEpoch, TrialRunner
 from mlpcli.errors import Problem, TrainingError
 from mlpcli.files import write_text
+from mlpcli.model.transfer import find_start
 from mlpcli.searches import BEST, COMPLETED, PROMOTED, Promotion, Search, Trial
 from mlpcli.spec.load import LoadedSpec, load_spec, located, with_values
 from mlpcli.spec.resolve import dump, portable

@@ -10,7 +10,6 @@ from typing import Any
 
 from mlpcli import runs
 from mlpcli.engine.identity import spec_changes
-from mlpcli.engine.plugins import run_plugins
 from mlpcli.engine.tuning.search import (
     ALONE,
     Hands,
@@ -22,6 +21,7 @@ from mlpcli.engine.tuning.search import (
 )
 from mlpcli.errors import ABSENT, Problem, RunError, UsageError, show_path, show_value
 from mlpcli.files import sweep
+from mlpcli.model.plugins import run_plugins
 from mlpcli.searches import SEARCHED, Search, load_search
 from mlpcli.spec.load import LoadedSpec, load_spec
 from mlpcli.spec.resolve import dump, portable

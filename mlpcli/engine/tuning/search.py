@@ -12,7 +12,6 @@ from typing import Any, Protocol
 from mlpcli import runs
 from mlpcli.checks.model import log_names
 from mlpcli.data.dataset import Dataset
-from mlpcli.engine.plugins import copy_plugins
 from mlpcli.engine.records import begin_record, now
 from mlpcli.engine.room import check_place, check_room
 from mlpcli.engine.training import Plan, build_checked, check_callbacks, complete
@@ -24,6 +23,7 @@ from mlpcli.engine.tuning.oracle import Answer, Oracle
 from mlpcli.engine.tuning.trials import TrialRunner
 from mlpcli.errors import MlpcliError, Problem, SpecError
 from mlpcli.files import write_text
+from mlpcli.model.plugins import copy_plugins
 from mlpcli.runs import Run
 from mlpcli.searches import SEARCHED, Objective, Search, Trial
 from mlpcli.spec import tuners

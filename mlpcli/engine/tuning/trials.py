@@ -15,12 +15,12 @@ from typing import Any
 from mlpcli import runs
 from mlpcli.data.dataset import Dataset
 from mlpcli.engine.checkpoints import read_checkpoint
-from mlpcli.engine.objectives import data_request
-from mlpcli.engine.parts import plain_reason
 from mlpcli.engine.records import now
 from mlpcli.engine.training import Extent, Plan, build_checked, complete, load_data, train_into
 from mlpcli.engine.tuning.hparams import write_hparams
 from mlpcli.errors import MlpcliError
+from mlpcli.model.components import plain_reason
+from mlpcli.model.default_losses import data_request
 from mlpcli.searches import COMPLETED, FAILED, Objective, Trial
 from mlpcli.spec.load import LoadedSpec, located, with_values
 

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from mlpcli import signals
-from mlpcli.engine.plugins import run_plugins
 from mlpcli.engine.tuning.chief import CHIEF, split_address, worker_name
 from mlpcli.engine.tuning.resuming import open_spec
 from mlpcli.engine.tuning.search import SearchWatcher
 from mlpcli.engine.tuning.trials import TrialRunner
 from mlpcli.errors import Problem, TrainingError
+from mlpcli.model.plugins import run_plugins
 from mlpcli.runs import open_run
 from mlpcli.searches import SEARCH, Trial, load_search
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from mlpcli.engine import own_parts
-from mlpcli.engine.plugins import NONE, Plugins
 from mlpcli.errors import KeyPath, Problem, SpecError
 from mlpcli.keras_import import import_keras
+from mlpcli.model import custom_objects
+from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.spec import keras_names
 from mlpcli.spec.parts import namespace_of_argument
 from mlpcli.spec.schema import PartSpec
@@ -34,10 +34,10 @@ def _short(name: str, namespace: str, plugins: Plugins) -> Any:
     """What Keras takes for a short name: a plug-in's function, a part of ours, or the name itself."""
     if name in plugins.objects:
         return plugins.objects[name]
-    if namespace == "losses" and name in own_parts.LOSSES:
-        return own_parts.LOSSES[name]()
+    if namespace == "losses" and name in custom_objects.LOSSES:
+        return custom_objects.LOSSES[name]()
     if name in keras_names.own_short_names(namespace):
-        return getattr(own_parts, name)
+        return getattr(custom_objects, name)
     return name.lower() if namespace == "optimizers" else name
 
 
@@ -70,7 +70,7 @@ def _find_class(namespace: str, class_name: str, plugins: Plugins) -> Any:
     if class_name in plugins.objects:
         return plugins.objects[class_name]
     if class_name in keras_names.own_class_names(namespace):
-        return getattr(own_parts, class_name)
+        return getattr(custom_objects, class_name)
     module = import_keras()
     for step in namespace.split("."):
         module = getattr(module, step)

@@ -14,12 +14,12 @@ from typing import Any
 
 from mlpcli import runs
 from mlpcli.data.dataset import Contract
-from mlpcli.engine.models import build_network, precision
-from mlpcli.engine.plugins import Plugins
-from mlpcli.engine.preprocessing import with_raw_columns
-from mlpcli.engine.units import restore_outputs
 from mlpcli.errors import Problem, RunError, SpecError
 from mlpcli.files import sha256_of
+from mlpcli.model.model import build_network, precision
+from mlpcli.model.plugins import Plugins
+from mlpcli.model.preprocessing import with_raw_columns
+from mlpcli.model.target_scaling import restore_outputs
 from mlpcli.runs import Run
 from mlpcli.spec.schema import Spec
 

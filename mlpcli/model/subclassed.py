@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from mlpcli.data.dataset import Arrays
-from mlpcli.engine.parts import make_class, plain_reason, refusals
-from mlpcli.engine.plugins import Plugins
 from mlpcli.errors import KeyPath, Problem, SpecError, listing
 from mlpcli.keras_import import import_keras
+from mlpcli.model.components import make_class, plain_reason, refusals
+from mlpcli.model.plugins import Plugins
 from mlpcli.spec.graph import Graph
 from mlpcli.spec.schema import PartSpec
 

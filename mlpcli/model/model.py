@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from mlpcli.data.dataset import Arrays, Contract, Dataset
-from mlpcli.engine.memory import bounded_weights, check_batch
-from mlpcli.engine.model_class import build_class, needs_adapting
-from mlpcli.engine.parts import make_class, make_part, refusals
-from mlpcli.engine.plugins import NONE, Plugins
-from mlpcli.engine.units import in_own_units
 from mlpcli.errors import KeyPath, Problem, SpecError
 from mlpcli.keras_import import import_keras
+from mlpcli.model.components import make_class, make_part, refusals
+from mlpcli.model.memory import bounded_weights, check_batch
+from mlpcli.model.plugins import NONE, Plugins
+from mlpcli.model.subclassed import build_class, needs_adapting
+from mlpcli.model.target_scaling import in_own_units
 from mlpcli.spec.graph import ONLY_INPUT, Graph, Node, spec_graph
 from mlpcli.spec.schema import PartSpec, Spec
 

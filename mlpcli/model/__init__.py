@@ -1,0 +1,1 @@
+"""From spec and data to a compiled Keras model."""
