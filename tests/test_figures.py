@@ -33,7 +33,7 @@ def wide_and_deep() -> Any:
 
 
 def test_every_layer_lies_below_what_it_reads(wide_and_deep: Any) -> None:
-    from mlpcli.engine.graph import read_graph
+    from mlpcli.plots.diagram_layout import read_graph
 
     graph = read_graph(wide_and_deep)
     ranks = {box.name: box.rank for box in graph.boxes}
@@ -62,7 +62,7 @@ def test_every_layer_lies_below_what_it_reads(wide_and_deep: Any) -> None:
 
 
 def test_no_two_boxes_or_passing_edges_share_a_place(wide_and_deep: Any) -> None:
-    from mlpcli.engine.graph import read_graph
+    from mlpcli.plots.diagram_layout import read_graph
 
     graph = read_graph(wide_and_deep)
     taken = [(box.rank, box.place) for box in graph.boxes]
@@ -73,7 +73,7 @@ def test_no_two_boxes_or_passing_edges_share_a_place(wide_and_deep: Any) -> None
 
 
 def test_an_edge_crosses_no_other_where_it_need_not() -> None:
-    from mlpcli.engine.graph import Box, Graph, lay_out
+    from mlpcli.plots.diagram_layout import Box, Graph, lay_out
 
     names = ["a", "b", "c", "c2", "b2", "a2"]  # a feeds a2 and so on: as they come, all would cross
     graph = Graph([Box(name, "Dense", "1", 0) for name in names], [(0, 5), (1, 4), (2, 3)])
@@ -86,7 +86,7 @@ def test_an_edge_crosses_no_other_where_it_need_not() -> None:
 def test_the_picture_grows_with_the_model(wide_and_deep: Any, tmp_path: Path) -> None:
     from matplotlib.image import imread
 
-    from mlpcli.engine.pictures import draw_model
+    from mlpcli.plots.model_diagram import draw_model
 
     keras = _keras()
     inputs = keras.Input((4,))
@@ -105,7 +105,7 @@ def test_the_picture_grows_with_the_model(wide_and_deep: Any, tmp_path: Path) ->
 
 
 def test_the_summary_tells_shapes_parameters_and_what_is_read(wide_and_deep: Any) -> None:
-    from mlpcli.engine.graph import summary_text
+    from mlpcli.plots.diagram_layout import summary_text
 
     lines = summary_text(wide_and_deep).splitlines()
     assert lines[0].split() == ["layer", "class", "output", "parameters", "reads"]
@@ -119,7 +119,7 @@ def test_the_summary_tells_shapes_parameters_and_what_is_read(wide_and_deep: Any
 def test_the_plane_is_coloured_by_what_the_model_takes_it_for(tmp_path: Path) -> None:
     from matplotlib.image import imread
 
-    from mlpcli.engine.pictures import CLASS_COLOURS, draw_decision_boundary
+    from mlpcli.plots.model_diagram import CLASS_COLOURS, draw_decision_boundary
 
     x = np.array([[-1, -1], [1, 1], [-1, 1], [1, -1]], np.float32)
 

@@ -33,7 +33,7 @@ def compare(
     found = choose(names, runs_dir, trials=trials)
     table = side_by_side(found)
     picture = output or runs_dir / "compare.png"
-    from mlpcli.engine.comparing import draw_comparison
+    from mlpcli.plots.compare_runs import draw_comparison
 
     drawn = draw_comparison(found, table.short, picture)
     if json:

@@ -517,7 +517,7 @@ class _Session:
 
     def draw(self) -> None:
         """Draw the learning curves of the epochs so far."""
-        from mlpcli.engine.figures import draw_learning_curves
+        from mlpcli.plots.learning_curves import draw_learning_curves
 
         if self.keeper.history and self.extent.figures:
             draw_learning_curves(
@@ -529,7 +529,7 @@ class _Session:
 
     def _picture(self) -> None:
         """Draw the model, and what it makes of the plane where there are two features."""
-        from mlpcli.engine.pictures import picture_model
+        from mlpcli.plots.model_diagram import picture_model
 
         picture_model(self.model, self.dataset, self._predict, self.run_dir, title=self.loaded.spec.name)
 

@@ -10,8 +10,8 @@ import numpy as np
 from mlpcli import runs
 from mlpcli.data.dataset import Array, Dataset
 from mlpcli.data.targets import class_indices
-from mlpcli.engine.graph import Box, Graph, read_graph, summary_text
 from mlpcli.files import write_text, write_with
+from mlpcli.plots.diagram_layout import Box, Graph, read_graph, summary_text
 
 INK, EDGE, FILL, INPUT_FILL = "#333333", "#8899aa", "#eef3f8", "#fbf1e3"
 LINE = 0.2  # inches

@@ -1,0 +1,1 @@
+"""Figures: learning curves, model diagrams, runs side by side."""
