@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from mlpcli.report import fitting_table
+from mlpcli.report.console import fitting_table
 from mlpcli.runs import find_run
 from tests.conftest import TINY
 

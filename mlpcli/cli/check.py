@@ -31,8 +31,9 @@ def check(
     debug: DebugOption = False,
 ) -> None:
     """Everything that can be known before training: mistakes with their lines, or the plan."""
-    from mlpcli import report, report_plan
     from mlpcli.errors import MlpcliError
+    from mlpcli.report import check as report_plan
+    from mlpcli.report import console
     from mlpcli.spec.load import load_spec
 
     try:
@@ -42,13 +43,13 @@ def check(
         found = forecast(loaded, timed=time)
     except MlpcliError as error:
         if json:
-            report.show_json(report_plan.problems_json(error, str(spec)))
+            console.show_json(report_plan.problems_json(error, str(spec)))
         raise
     if not advice:
         found = replace(found, advice=())
     if resolved:
-        report.show_text(found.resolved)
+        console.show_text(found.resolved)
     elif json:
-        report.show_json(report_plan.forecast_json(found, loaded))
+        console.show_json(report_plan.forecast_json(found, loaded))
     else:
         report_plan.show_forecast(found, loaded)

@@ -23,9 +23,9 @@ def code(
     debug: DebugOption = False,
 ) -> None:
     """The same data, network and training as a standalone Keras script."""
-    from mlpcli import report
     from mlpcli.errors import UsageError
     from mlpcli.files import write_text
+    from mlpcli.report import console
     from mlpcli.spec.load import load_spec
 
     loaded = replace(load_spec(spec, settings=settings or ()), runs_dir=runs_dir)
@@ -37,8 +37,8 @@ def code(
     if output is not None:
         write_text(output, script)
     if json:
-        report.show_json({"spec": str(spec), "output": output and str(output), "script": script})
+        console.show_json({"spec": str(spec), "output": output and str(output), "script": script})
     elif output is None:
-        report.show_text(script)
+        console.show_text(script)
     else:
-        report.show_line(f"script written to {output}; run it with: python {output}")
+        console.show_line(f"script written to {output}; run it with: python {output}")

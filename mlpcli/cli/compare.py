@@ -26,9 +26,9 @@ def compare(
     debug: DebugOption = False,
 ) -> None:
     """Put runs side by side: what differs in their specs, what they reached, and their curves."""
-    from mlpcli import report_runs
     from mlpcli.comparison import choose, side_by_side
-    from mlpcli.report import show_json, show_line
+    from mlpcli.report import runs
+    from mlpcli.report.console import show_json, show_line
 
     found = choose(names, runs_dir, trials=trials)
     table = side_by_side(found)
@@ -37,8 +37,8 @@ def compare(
 
     drawn = draw_comparison(found, table.short, picture)
     if json:
-        show_json(report_runs.comparison_json(table, picture if drawn else None))
+        show_json(runs.comparison_json(table, picture if drawn else None))
         return
-    report_runs.show_comparison(table)
+    runs.show_comparison(table)
     if drawn:
         show_line(f"picture  {picture}")

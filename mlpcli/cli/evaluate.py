@@ -24,7 +24,7 @@ def evaluate(
     debug: DebugOption = False,
 ) -> None:
     """Metrics of a run on its test split, or on a file."""
-    from mlpcli import report
+    from mlpcli.report import console
     from mlpcli.runs import find_run
 
     found = find_run(run, runs_dir, trusted=trust_plugins)
@@ -32,8 +32,8 @@ def evaluate(
 
     evaluation = evaluate_run(found, split=split, data=data)
     for warning in evaluation.warnings:
-        report.show_line(warning, stderr=True, style="yellow")
+        console.show_line(warning, stderr=True, style="yellow")
     if json:
-        report.show_json(report.evaluation_json(found.label, found.folder, evaluation))
+        console.show_json(console.evaluation_json(found.label, found.folder, evaluation))
     else:
-        report.show_evaluation(found.label, evaluation)
+        console.show_evaluation(found.label, evaluation)

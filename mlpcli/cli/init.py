@@ -27,11 +27,11 @@ def init(
     debug: DebugOption = False,
 ) -> None:
     """Write a first spec for a table: its columns, a network that fits the target, and splits."""
-    from mlpcli import report
     from mlpcli.data.inspect.propose_spec import propose_spec
     from mlpcli.data.inspect.survey import survey_table
     from mlpcli.errors import Problem, UsageError
     from mlpcli.files import write_text
+    from mlpcli.report import console
 
     name = experiment_name(data)
     path = Path(f"{name}.yaml" if output in (None, "-") else str(output))
@@ -46,13 +46,13 @@ def init(
     if output != "-":
         write_text(path, text)
     if json:
-        report.show_json({"file": None if output == "-" else str(path), "target": target, "spec": text})
+        console.show_json({"file": None if output == "-" else str(path), "target": target, "spec": text})
     elif output == "-":
-        report.show_text(text)
+        console.show_text(text)
     else:
-        report.show_line(f"{path} is written, for {survey.table.rows:,} rows of {data}")
-        report.show_line(f"next mlpcli check {path}")
-        report.show_line(f"     mlpcli train {path}")
+        console.show_line(f"{path} is written, for {survey.table.rows:,} rows of {data}")
+        console.show_line(f"next mlpcli check {path}")
+        console.show_line(f"     mlpcli train {path}")
 
 
 def experiment_name(data: str) -> str:

@@ -25,12 +25,12 @@ def inspect(
     debug: DebugOption = False,
 ) -> None:
     """The columns of a table with kind, gaps, values and range, and warnings."""
-    from mlpcli import report, report_tables
     from mlpcli.data.inspect.survey import find_warnings, survey_table
+    from mlpcli.report import console, table
 
     survey = survey_table(data, target)
     warnings = find_warnings(survey, test)
     if json:
-        report.show_json(report_tables.survey_json(survey, warnings))
+        console.show_json(table.survey_json(survey, warnings))
     else:
-        report_tables.show_survey(survey, warnings)
+        table.show_survey(survey, warnings)

@@ -30,7 +30,7 @@ def lr_find(
     debug: DebugOption = False,
 ) -> None:
     """Raise the learning rate step by step, and suggest one from where the loss turns."""
-    from mlpcli import report_rates
+    from mlpcli.report import lr_find as report_rates
     from mlpcli.spec.load import load_spec
 
     loaded = load_spec(spec, settings=settings or ())

@@ -130,7 +130,7 @@ def _end(error: Exception, *, debug: bool) -> int:
 
         traceback.print_exception(error)
     if isinstance(error, MlpcliError):
-        from mlpcli.report import show_error
+        from mlpcli.report.console import show_error
 
         show_error(error)
         return error.exit_status

@@ -52,7 +52,7 @@ def predict(
     debug: DebugOption = False,
 ) -> None:
     """Predict the rows of a file with a run's model; memory does not grow with the file."""
-    from mlpcli import report
+    from mlpcli.report import console
     from mlpcli.runs import find_run
 
     target = Path(output) if output not in (None, "-") else None
@@ -64,7 +64,7 @@ def predict(
     writers.check_output(target, force=force)
     writers.check_output(rejects, force=force, option="--rejects")
     source = sys.stdin.buffer if data == "-" else Path(data)
-    with report.PredictionReport() as progress:
+    with console.PredictionReport() as progress:
         wish = Wish(tuple(keep or ()), unknown, rejects, progress.rows)
         if target is not None:
             with writers.writing(target) as sink:
@@ -73,13 +73,13 @@ def predict(
             sink = writers.MemorySink() if json else writers.sink_of_text(sys.stdout.buffer, "csv")
             summary = predict_run(found, source, sink, wish=wish)
     for warning in summary.warnings:
-        report.show_line(warning, stderr=True, style="yellow")
+        console.show_line(warning, stderr=True, style="yellow")
     if json:
         document = summary_json(summary, found.label, None if target is None else str(target))
         rows = {"predictions": sink.rows} if isinstance(sink, writers.MemorySink) else {}
-        report.show_json(document | rows)
+        console.show_json(document | rows)
     else:
-        report.show_prediction(summary, target, rejects)
+        console.show_prediction(summary, target, rejects)
 
 
 def _policy(text: str | None) -> Literal["error", "bucket", "null"] | None:

@@ -22,18 +22,19 @@ def reproduce(
     debug: DebugOption = False,
 ) -> None:
     """Train a finished run again, and say whether it comes to the same."""
-    from mlpcli import report, report_reproduction
+    from mlpcli.report import console
+    from mlpcli.report import reproduce as report_reproduction
     from mlpcli.runs import find_run
 
     found = find_run(run, runs_dir, trusted=trust_plugins)
     from mlpcli.engine.reproduction import DRIFTED, reproduce_run
 
-    with report.TrainingReport(stderr=json) as watcher:
+    with console.TrainingReport(stderr=json) as watcher:
         result = reproduce_run(
             found, runs_dir=runs_dir, watcher=watcher, tolerance=tolerance, command=sys.argv, force=force
         )
     if json:
-        report.show_json(report_reproduction.reproduction_json(result))
+        console.show_json(report_reproduction.reproduction_json(result))
     else:
         report_reproduction.show_reproduction(result)
     if result.verdict == DRIFTED:

@@ -21,8 +21,8 @@ def runs(
     debug: DebugOption = False,
 ) -> None:
     """List the runs there are, with what they reached."""
-    from mlpcli import report_runs
-    from mlpcli.report import show_json
+    from mlpcli.report import runs as report_runs
+    from mlpcli.report.console import show_json
     from mlpcli.runs import list_runs
 
     found = list_runs(runs_dir, name, within=trials)

@@ -18,9 +18,9 @@ def schema(
     debug: DebugOption = False,
 ) -> None:
     """A JSON Schema of specs on stdout: editors complete and underline by it."""
-    from mlpcli import report
     from mlpcli.data.inspect.completions import column_names, dataset_names
+    from mlpcli.report import console
     from mlpcli.spec.json_schema import spec_schema
 
     columns = column_names(data) if data is not None else ()
-    report.show_json(spec_schema(columns=columns, datasets=dataset_names()))
+    console.show_json(spec_schema(columns=columns, datasets=dataset_names()))

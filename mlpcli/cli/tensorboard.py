@@ -22,15 +22,15 @@ def tensorboard(
     debug: DebugOption = False,
 ) -> int:
     """Start TensorBoard on the runs folder, until Ctrl-C."""
-    from mlpcli import report
+    from mlpcli.report import console
     from mlpcli.runs import find_logs
 
     folder = find_logs(run, runs_dir)
     port = port or _free_port(host)
     if json:
-        report.show_json({"url": f"http://{host}:{port}/", "logdir": str(folder)})
+        console.show_json({"url": f"http://{host}:{port}/", "logdir": str(folder)})
     else:
-        report.show_line(f"TensorBoard on {folder}: http://{host}:{port}/ (Ctrl-C ends it)")
+        console.show_line(f"TensorBoard on {folder}: http://{host}:{port}/ (Ctrl-C ends it)")
     sys.stdout.flush()
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(folder)]
     command += ["--host", host, "--port", str(port)]
@@ -43,7 +43,7 @@ def tensorboard(
     if process.returncode and not debug:
         last = [line for line in text.decode(errors="replace").splitlines() if line.strip()][-3:]
         for line in last:
-            report.show_line(line, stderr=True)
+            console.show_line(line, stderr=True)
     return 1 if process.returncode else 0
 
 

@@ -51,18 +51,18 @@ def train(
     debug: DebugOption = False,
 ) -> None:
     """Train what a spec says, into a new run folder; or go on with a run."""
-    from mlpcli import report
+    from mlpcli.report import console
     from mlpcli.runs import COMPLETED, find_run
 
     _check_usage(spec, resume, further, epochs)
     if resume is not None:
         found = find_run(resume, runs_dir, unfinished=True)
         if found.status == COMPLETED:
-            report.show_finished(found, json=json)
+            console.show_finished(found, json=json)
             return
     # A plug-in's callback may print: stdout is for the one document then.
     aside = contextlib.redirect_stdout(sys.stderr) if json else contextlib.nullcontext()
-    with aside, report.TrainingReport(stderr=json) as watcher:
+    with aside, console.TrainingReport(stderr=json) as watcher:
         leave = {"force": force, "trusted": trust_plugins}
         if resume is not None:
             outcome = _resume(resume, spec, settings or [], runs_dir, watcher, **leave)
@@ -72,9 +72,9 @@ def train(
             assert spec is not None
             outcome = _begin(spec, settings or [], runs_dir, watcher, advice, trust_plugins)
     if json:
-        report.show_json(report.outcome_json(outcome))
+        console.show_json(console.outcome_json(outcome))
     else:
-        report.show_outcome(outcome, runs_dir)
+        console.show_outcome(outcome, runs_dir)
 
 
 def _begin(

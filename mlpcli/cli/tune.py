@@ -56,13 +56,13 @@ def tune(
     debug: DebugOption = False,
 ) -> None:
     """Search hyperparameters, then train the best into a run."""
-    from mlpcli import report_search
     from mlpcli.cli.searching import check_role, run_search, run_worker
-    from mlpcli.report import show_json, show_line
+    from mlpcli.report import search
+    from mlpcli.report.console import show_json, show_line
 
     check_role(role.value if role else None, address, workers)
     if role is Role.worker:
-        with report_search.WorkerReport(stderr=json) as lines:
+        with search.WorkerReport(stderr=json) as lines:
             done = run_worker(
                 spec, resume=resume, address=address, trusted=trust_plugins, runs_dir=runs_dir, watcher=lines
             )
@@ -72,7 +72,7 @@ def tune(
             show_line(f"the search is over; {done} trials were run here")
         return
 
-    with report_search.SearchReport(stderr=json) as watcher:
+    with search.SearchReport(stderr=json) as watcher:
         outcome = run_search(
             spec,
             settings=settings or (),
@@ -88,6 +88,6 @@ def tune(
             command=sys.argv,
         )
     if json:
-        show_json(report_search.search_json(outcome))
+        show_json(search.search_json(outcome))
     else:
-        report_search.show_search(outcome)
+        search.show_search(outcome)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from mlpcli.report import console, number, table
+from mlpcli.report.console import console, number, table
 
 if TYPE_CHECKING:
     from mlpcli.engine.reproduction import Reproduction

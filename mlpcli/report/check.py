@@ -8,7 +8,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from mlpcli.errors import ABSENT, MlpcliError, Place, Problem, show_path
-from mlpcli.report import console, duration, table
+from mlpcli.report.console import console, duration, table
 
 if TYPE_CHECKING:
     from mlpcli.checks.advice import Advice

@@ -14,7 +14,7 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from mlpcli.report import console, duration, fits, fitting_table, number, table
+from mlpcli.report.console import console, duration, fits, fitting_table, number, table
 from mlpcli.searches import BEST, COMPLETED, RUNNING, Search, Trial
 from mlpcli.spec.space import show_label
 

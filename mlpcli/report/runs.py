@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from mlpcli.errors import show_value
-from mlpcli.report import console, duration, number, table
+from mlpcli.report.console import console, duration, number, table
 from mlpcli.runs import RUNNING, Run, is_locked
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from mlpcli.errors import Place
-from mlpcli.report import console, number, show_json, show_line
+from mlpcli.report.console import console, number, show_json, show_line
 
 if TYPE_CHECKING:
     from mlpcli.engine.rate_finder import RateTest

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlpcli.report import console, show_line, table
+from mlpcli.report.console import console, show_line, table
 
 if TYPE_CHECKING:
     from mlpcli.data.features.profiles import Profile
