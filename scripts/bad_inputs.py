@@ -136,7 +136,7 @@ def _write(name: str, content: bytes) -> None:
 
 
 def _run() -> Path:
-    from mlpcli.runs import find_run
+    from mlpcli.runs.folder import find_run
 
     return find_run("small", Path("runs"), unfinished=True).folder
 

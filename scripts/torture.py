@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from mlpcli.cli import main
 from mlpcli.keras_import import import_keras
-from mlpcli.runs import find_run
+from mlpcli.runs.folder import find_run
 
 SPEC = """\
 name: tiny

@@ -30,7 +30,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from mlpcli.searches import Search, load_search
+from mlpcli.runs.search_folder import Search, load_search
 
 ROOT = Path(__file__).parent.parent
 EARLY = 0.2

@@ -11,7 +11,7 @@ import pytest
 from sklearn.datasets import load_iris
 from sklearn.model_selection import train_test_split
 
-from mlpcli.runs import find_run
+from mlpcli.runs.folder import find_run
 from tests.conftest import TINY, Result
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlpcli.runs import find_run
+from mlpcli.runs.folder import find_run
 from mlpcli.spec.graph import spec_graph
 from mlpcli.spec.load import load_spec
 from tests.conftest import Result

@@ -12,7 +12,7 @@ import pytest
 
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.sources.synthetic import MADE
-from mlpcli.runs import find_run
+from mlpcli.runs.folder import find_run
 from mlpcli.spec.load import load_spec
 from tests.conftest import Result
 

@@ -12,7 +12,7 @@ from mlpcli.engine.tuning.ledger import MOST_STARTS, Ledger, TooManyFailures
 from mlpcli.engine.tuning.oracle import Answer, Oracle
 from mlpcli.engine.tuning.trials import Result
 from mlpcli.errors import RunError
-from mlpcli.searches import COMPLETED, FAILED, Objective, Search, Trial, load_search
+from mlpcli.runs.search_folder import COMPLETED, FAILED, Objective, Search, Trial, load_search
 from mlpcli.spec.load import LoadedSpec, load_spec
 from tests.test_search_spec import SEARCHED
 

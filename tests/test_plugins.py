@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mlpcli.errors import SpecError
-from mlpcli.runs import find_run
+from mlpcli.runs.folder import find_run
 from mlpcli.spec.load import load_spec
 from tests.conftest import Result
 

@@ -12,7 +12,7 @@ import pytest
 
 from mlpcli.engine.checkpoints import read_checkpoint
 from mlpcli.errors import RunError
-from mlpcli.runs import find_run, open_run
+from mlpcli.runs.folder import find_run, open_run
 from mlpcli.spec.load import load_spec
 from tests.conftest import TINY, Result
 
@@ -208,7 +208,7 @@ def test_changed_data_is_refused(mlpcli: Callable[..., Result], tmp_path: Path) 
 
 
 def test_a_run_that_is_being_written_is_refused(interrupted: Path, mlpcli: Callable[..., Result]) -> None:
-    from mlpcli.runs import locked
+    from mlpcli.runs.folder import locked
 
     with locked(interrupted):
         result = mlpcli("train", "--resume", "tiny", "--runs-dir", interrupted.parent.parent)

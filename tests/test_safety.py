@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlpcli import trust
-from mlpcli.runs import find_run
+from mlpcli.runs import trust
+from mlpcli.runs.folder import find_run
 from tests.conftest import TINY, Result
 
 PLUGIN = """\

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mlpcli.inference.evaluate import load_trained
-from mlpcli.runs import find_run
+from mlpcli.runs.folder import find_run
 from tests.conftest import Result
 
 SECOND = """\

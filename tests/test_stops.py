@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from mlpcli.engine.checkpoints import read_checkpoint
-from mlpcli.runs import find_run
+from mlpcli.runs.folder import find_run
 from tests.conftest import TINY, Result
 
 LONG = TINY.replace("epochs: 5", "epochs: 1000000")

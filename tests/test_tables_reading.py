@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mlpcli.cli import main
-from mlpcli.runs import find_run
+from mlpcli.runs.folder import find_run
 from tests.conftest import Result
 
 SORTS = ("red", 'gr"een', "bl,ue", "two\nlines", "semi;colon", "tab\tbed")

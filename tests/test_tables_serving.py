@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from mlpcli.cli import main
-from mlpcli.runs import find_run
+from mlpcli.runs.folder import find_run
 from tests.conftest import Result
 
 CITIES = ("Aachen", "Bonn", "Köln, links", "Ulm")

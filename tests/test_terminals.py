@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from mlpcli.report.console import fitting_table
-from mlpcli.runs import find_run
+from mlpcli.runs.folder import find_run
 from tests.conftest import TINY
 
 MLPCLI = [sys.executable, "-m", "mlpcli"]

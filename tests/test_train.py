@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlpcli.runs import find_run
+from mlpcli.runs.folder import find_run
 from tests.conftest import TINY, Result
 
 FILES = {

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from mlpcli.engine.tuning.trials import TrialRunner
-from mlpcli.runs import find_run
-from mlpcli.searches import Search, Trial, find_search, load_search
+from mlpcli.runs.folder import find_run
+from mlpcli.runs.search_folder import Search, Trial, find_search, load_search
 from mlpcli.spec.load import load_spec
 from tests.conftest import SMALL_SEARCH as SPEC
 from tests.conftest import Result
@@ -333,7 +333,7 @@ def test_wrong_use_is_told_and_nothing_is_written(
 
 
 def test_two_processes_cannot_run_one_search(searched: Path, mlpcli: Callable[..., Result]) -> None:
-    from mlpcli.runs import locked
+    from mlpcli.runs.folder import locked
 
     with locked(_search(searched).folder):
         result = mlpcli("tune", "--resume", "small", "--runs-dir", searched)

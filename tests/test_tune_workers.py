@@ -21,7 +21,7 @@ from mlpcli.engine.tuning.chief import CHIEF, Chief, serving, wait_for_workers
 from mlpcli.engine.tuning.trials import Result
 from mlpcli.errors import TrainingError, UsageError
 from mlpcli.report.search import WorkerReport
-from mlpcli.searches import COMPLETED, FAILED, Search, load_search
+from mlpcli.runs.search_folder import COMPLETED, FAILED, Search, load_search
 from mlpcli.spec.load import LoadedSpec, load_spec
 from tests.conftest import SMALL_SEARCH as SPEC
 from tests.conftest import Result as Ended

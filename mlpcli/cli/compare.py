@@ -26,9 +26,9 @@ def compare(
     debug: DebugOption = False,
 ) -> None:
     """Put runs side by side: what differs in their specs, what they reached, and their curves."""
-    from mlpcli.comparison import choose, side_by_side
     from mlpcli.report import runs
     from mlpcli.report.console import show_json, show_line
+    from mlpcli.runs.comparison import choose, side_by_side
 
     found = choose(names, runs_dir, trials=trials)
     table = side_by_side(found)

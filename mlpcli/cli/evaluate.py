@@ -25,7 +25,7 @@ def evaluate(
 ) -> None:
     """Metrics of a run on its test split, or on a file."""
     from mlpcli.report import console
-    from mlpcli.runs import find_run
+    from mlpcli.runs.folder import find_run
 
     found = find_run(run, runs_dir, trusted=trust_plugins)
     from mlpcli.inference.evaluate import evaluate_run

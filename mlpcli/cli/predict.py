@@ -53,7 +53,7 @@ def predict(
 ) -> None:
     """Predict the rows of a file with a run's model; memory does not grow with the file."""
     from mlpcli.report import console
-    from mlpcli.runs import find_run
+    from mlpcli.runs.folder import find_run
 
     target = Path(output) if output not in (None, "-") else None
     unknown = _policy(on_unknown)

@@ -24,7 +24,7 @@ def reproduce(
     """Train a finished run again, and say whether it comes to the same."""
     from mlpcli.report import console
     from mlpcli.report import reproduce as report_reproduction
-    from mlpcli.runs import find_run
+    from mlpcli.runs.folder import find_run
 
     found = find_run(run, runs_dir, trusted=trust_plugins)
     from mlpcli.engine.reproduction import DRIFTED, reproduce_run

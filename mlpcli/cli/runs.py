@@ -23,7 +23,7 @@ def runs(
     """List the runs there are, with what they reached."""
     from mlpcli.report import runs as report_runs
     from mlpcli.report.console import show_json
-    from mlpcli.runs import list_runs
+    from mlpcli.runs.folder import list_runs
 
     found = list_runs(runs_dir, name, within=trials)
     if json:

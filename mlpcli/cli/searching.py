@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlpcli import trust
 from mlpcli.errors import Problem, UsageError
-from mlpcli.searches import find_search, unfinished_search
+from mlpcli.runs import trust
+from mlpcli.runs.search_folder import find_search, unfinished_search
 from mlpcli.spec.load import load_spec
 
 if TYPE_CHECKING:

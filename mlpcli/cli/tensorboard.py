@@ -23,7 +23,7 @@ def tensorboard(
 ) -> int:
     """Start TensorBoard on the runs folder, until Ctrl-C."""
     from mlpcli.report import console
-    from mlpcli.runs import find_logs
+    from mlpcli.runs.folder import find_logs
 
     folder = find_logs(run, runs_dir)
     port = port or _free_port(host)

@@ -52,7 +52,7 @@ def train(
 ) -> None:
     """Train what a spec says, into a new run folder; or go on with a run."""
     from mlpcli.report import console
-    from mlpcli.runs import COMPLETED, find_run
+    from mlpcli.runs.folder import COMPLETED, find_run
 
     _check_usage(spec, resume, further, epochs)
     if resume is not None:
@@ -102,7 +102,7 @@ def _resume(
     force: bool,
     trusted: bool,
 ) -> Outcome:
-    from mlpcli.runs import RESOLVED, find_run
+    from mlpcli.runs.folder import RESOLVED, find_run
     from mlpcli.spec.load import load_spec
 
     run = find_run(name, runs_dir, unfinished=True, trusted=trusted)
@@ -123,7 +123,7 @@ def _continue(
     force: bool,
     trusted: bool,
 ) -> Outcome:
-    from mlpcli.runs import find_run
+    from mlpcli.runs.folder import find_run
 
     run = find_run(name, runs_dir, trusted=trusted)
     from mlpcli.engine.resume import continue_run

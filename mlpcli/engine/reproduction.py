@@ -20,7 +20,7 @@ from mlpcli.engine.room import check_place, check_room
 from mlpcli.engine.training import Clock, Extent, Outcome, Watcher, check_callbacks, prepare, train_into
 from mlpcli.errors import Problem, RunError
 from mlpcli.model.plugins import run_plugins
-from mlpcli.runs import Run
+from mlpcli.runs.folder import Run
 from mlpcli.spec.load import load_spec, located
 
 TOLERANCE = 0.01

@@ -25,7 +25,7 @@ from mlpcli.engine.training import (
 from mlpcli.errors import Problem, RunError, UsageError
 from mlpcli.files import sweep
 from mlpcli.model.plugins import run_plugins
-from mlpcli.runs import Run
+from mlpcli.runs.folder import Run
 from mlpcli.spec.load import LoadedSpec, load_spec, located
 from mlpcli.spec.resolve import resolve_spec
 

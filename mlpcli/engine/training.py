@@ -21,7 +21,7 @@ from mlpcli.engine.room import check_place, check_room, write_failure
 from mlpcli.errors import MlpcliError, Problem, TrainingError
 from mlpcli.files import sha256_of, write_json, write_text
 from mlpcli.keras_import import import_keras
-from mlpcli.runs import Run
+from mlpcli.runs.folder import Run
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.resolve import resolve_spec
 from mlpcli.spec.space import show_label

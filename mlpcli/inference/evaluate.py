@@ -18,7 +18,7 @@ from mlpcli.model.default_losses import data_request, gives_scores
 from mlpcli.model.model import compile_model, output_loss
 from mlpcli.model.plugins import changed_plugins, run_plugins
 from mlpcli.model.trained_model import load_network
-from mlpcli.runs import Run
+from mlpcli.runs.folder import Run
 from mlpcli.spec.load import load_spec, located
 from mlpcli.spec.schema import PartSpec, Spec
 

@@ -31,7 +31,7 @@ from mlpcli.inference.evaluate import (
 from mlpcli.inference.writers import MemorySink, Sink
 from mlpcli.model.default_losses import gives_scores
 from mlpcli.model.model import output_loss
-from mlpcli.runs import Run
+from mlpcli.runs.folder import Run
 from mlpcli.spec.schema import PartSpec
 
 UNIT_ROWS = 8 * BATCH_ROWS

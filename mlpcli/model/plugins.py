@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlpcli import runs, trust
+from mlpcli import runs
 from mlpcli.errors import Place, Problem, RunError, SpecError
 from mlpcli.files import replacing, sha256_of
 from mlpcli.keras_import import import_keras
-from mlpcli.runs import Run
+from mlpcli.runs import trust
+from mlpcli.runs.folder import Run
 from mlpcli.spec.plugins import KERAS, Catalog, Plugin
 
 SHOWN_LINES = 6

@@ -20,7 +20,7 @@ from mlpcli.model.model import build_network, precision
 from mlpcli.model.plugins import Plugins
 from mlpcli.model.preprocessing import with_raw_columns
 from mlpcli.model.target_scaling import restore_outputs
-from mlpcli.runs import Run
+from mlpcli.runs.folder import Run
 from mlpcli.spec.schema import Spec
 
 LEARNED = ("bin_boundaries",)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlpcli.errors import KeyPath, MlpcliError, Problem, SpecError, listing, nearest
-from mlpcli.runs import find_run, open_run
+from mlpcli.runs.folder import find_run, open_run
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.schema import StartFromSpec
 

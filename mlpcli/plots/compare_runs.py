@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlpcli import runs
 from mlpcli.files import write_with
-from mlpcli.runs import Run
+from mlpcli.runs.folder import Run
 
 NOT_DRAWN = ("epoch", "learning_rate")
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mlpcli.engine.training import Outcome, Plan
     from mlpcli.inference.evaluate import Evaluation, OutputScores
     from mlpcli.inference.predict import Summary
-    from mlpcli.runs import Run
+    from mlpcli.runs.folder import Run
 
 PLAIN_WIDTH = 200
 """Columns of a line that goes into a pipe, where nothing should wrap."""

@@ -10,10 +10,10 @@ from rich.text import Text
 
 from mlpcli.errors import show_value
 from mlpcli.report.console import console, duration, number, table
-from mlpcli.runs import RUNNING, Run, is_locked
+from mlpcli.runs.folder import RUNNING, Run, is_locked
 
 if TYPE_CHECKING:
-    from mlpcli.comparison import Comparison
+    from mlpcli.runs.comparison import Comparison
 
 
 def show_runs(found: Sequence[Run], runs_dir: Path) -> None:

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlpcli.report.console import console, duration, fits, fitting_table, number, table
-from mlpcli.searches import BEST, COMPLETED, RUNNING, Search, Trial
+from mlpcli.runs.search_folder import BEST, COMPLETED, RUNNING, Search, Trial
 from mlpcli.spec.space import show_label
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ from mlpcli.engine.tuning.oracle import Answer
 from mlpcli.engine.tuning.trials import Result
 from mlpcli.errors import Problem, TrainingError, UsageError
 from mlpcli.files import replacing
-from mlpcli.searches import RUNNING, Trial
+from mlpcli.runs.search_folder import RUNNING, Trial
 
 if TYPE_CHECKING:
     from mlpcli.engine.tuning.search import SearchWatcher

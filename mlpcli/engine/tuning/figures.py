@@ -8,7 +8,7 @@ from typing import Any
 from mlpcli import runs
 from mlpcli.engine.tuning.importance import position
 from mlpcli.files import write_with
-from mlpcli.searches import FAILED, Search, Trial
+from mlpcli.runs.search_folder import FAILED, Search, Trial
 from mlpcli.spec.space import BOOLEAN, CHOICE, Parameter, Space, show_label
 
 POINT, BEST_COLOR, INK, FAINT = "#3366aa", "#dd7733", "#444444", "#bbbbbb"

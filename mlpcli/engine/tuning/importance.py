@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mlpcli.searches import Search
+from mlpcli.runs.search_folder import Search
 from mlpcli.spec.space import BOOLEAN, CHOICE, Parameter, Space, same
 
 FEWEST = 5

@@ -7,7 +7,7 @@ from collections import Counter
 from mlpcli.engine.tuning.oracle import Answer, Oracle
 from mlpcli.engine.tuning.trials import Result
 from mlpcli.errors import Problem, SpecError, TrainingError
-from mlpcli.searches import COMPLETED, FAILED, RUNNING, TRIALS, Search, Trial
+from mlpcli.runs.search_folder import COMPLETED, FAILED, RUNNING, TRIALS, Search, Trial
 from mlpcli.spec.load import LoadedSpec, with_values
 
 MOST_LOSSES = 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlpcli.data.dataset import Dataset
 from mlpcli.engine.callbacks import more_is_better
 from mlpcli.errors import Problem, SpecError, listing, nearest
-from mlpcli.searches import Objective
+from mlpcli.runs.search_folder import Objective
 from mlpcli.spec.schema import TunerSpec
 
 

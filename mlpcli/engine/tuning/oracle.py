@@ -19,7 +19,7 @@ import numpy as np
 
 from mlpcli.errors import Problem, RunError
 from mlpcli.keras_import import import_keras, quiet_stderr
-from mlpcli.searches import COMPLETED, Objective, Search, Trial
+from mlpcli.runs.search_folder import COMPLETED, Objective, Search, Trial
 from mlpcli.spec.space import BOOLEAN, CHOICE, FLOAT, INT, Parameter, Space, same
 
 SEED_STRIDE = 100_000

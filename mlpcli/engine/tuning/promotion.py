@@ -23,7 +23,7 @@ from mlpcli.engine.tuning.trials import OnEpoch, TrialRunner
 from mlpcli.errors import Problem, TrainingError
 from mlpcli.files import write_text
 from mlpcli.model.transfer import find_start
-from mlpcli.searches import BEST, COMPLETED, PROMOTED, Promotion, Search, Trial
+from mlpcli.runs.search_folder import BEST, COMPLETED, PROMOTED, Promotion, Search, Trial
 from mlpcli.spec.load import LoadedSpec, load_spec, located, with_values
 from mlpcli.spec.resolve import dump, portable
 from mlpcli.spec.schema import TunerSpec

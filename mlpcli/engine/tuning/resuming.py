@@ -22,7 +22,7 @@ from mlpcli.engine.tuning.search import (
 from mlpcli.errors import ABSENT, Problem, RunError, UsageError, show_path, show_value
 from mlpcli.files import sweep
 from mlpcli.model.plugins import run_plugins
-from mlpcli.searches import SEARCHED, Search, load_search
+from mlpcli.runs.search_folder import SEARCHED, Search, load_search
 from mlpcli.spec.load import LoadedSpec, load_spec
 from mlpcli.spec.resolve import dump, portable
 from mlpcli.spec.search import is_hyperparameter

@@ -24,8 +24,8 @@ from mlpcli.engine.tuning.trials import TrialRunner
 from mlpcli.errors import MlpcliError, Problem, SpecError
 from mlpcli.files import write_text
 from mlpcli.model.plugins import copy_plugins
-from mlpcli.runs import Run
-from mlpcli.searches import SEARCHED, Objective, Search, Trial
+from mlpcli.runs.folder import Run
+from mlpcli.runs.search_folder import SEARCHED, Objective, Search, Trial
 from mlpcli.spec import tuners
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.resolve import dump, portable

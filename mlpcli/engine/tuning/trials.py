@@ -21,7 +21,7 @@ from mlpcli.engine.tuning.hparams import write_hparams
 from mlpcli.errors import MlpcliError
 from mlpcli.model.components import plain_reason
 from mlpcli.model.default_losses import data_request
-from mlpcli.searches import COMPLETED, FAILED, Objective, Trial
+from mlpcli.runs.search_folder import COMPLETED, FAILED, Objective, Trial
 from mlpcli.spec.load import LoadedSpec, located, with_values
 
 OnEpoch = Callable[[int, int, dict[str, float]], None]

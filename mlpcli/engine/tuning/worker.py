@@ -18,8 +18,8 @@ from mlpcli.engine.tuning.search import SearchWatcher
 from mlpcli.engine.tuning.trials import TrialRunner
 from mlpcli.errors import Problem, TrainingError
 from mlpcli.model.plugins import run_plugins
-from mlpcli.runs import open_run
-from mlpcli.searches import SEARCH, Trial, load_search
+from mlpcli.runs.folder import open_run
+from mlpcli.runs.search_folder import SEARCH, Trial, load_search
 
 BEAT_SECONDS = 2.0
 PATIENCE_SECONDS = 60.0

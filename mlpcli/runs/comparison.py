@@ -10,8 +10,8 @@ from typing import Any
 
 from mlpcli import runs
 from mlpcli.errors import ABSENT, Problem, RunError, UsageError, show_path
-from mlpcli.runs import Run, find_run, open_run
-from mlpcli.searches import SEARCH, load_search
+from mlpcli.runs.folder import Run, find_run, open_run
+from mlpcli.runs.search_folder import SEARCH, load_search
 from mlpcli.spec.text import read_text
 
 MOST_TRIALS = 10

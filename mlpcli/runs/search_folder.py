@@ -15,8 +15,8 @@ from typing import Any
 
 from mlpcli.errors import Problem, RunError
 from mlpcli.files import write_json
-from mlpcli.runs import RECORD, Run, find_run, is_locked, list_runs
-from mlpcli.runs import SEARCH as SEARCH
+from mlpcli.runs.folder import RECORD, Run, find_run, is_locked, list_runs
+from mlpcli.runs.folder import SEARCH as SEARCH
 
 SEARCHED = "search.yaml"  # the spec with every override in it, and its hyperparameters still to be chosen
 BEST = "best.yaml"
