@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from mlpcli.errors import KeyPath
-from mlpcli.spec.text import parse_text
+from mlpcli.spec.yaml_reader import parse_text
 
 TABLE = "a,b,c,kind,half\n" + "".join(
     f"{n % 7}.5,{n * 13 % 11},{n % 3},{'xyz'[n % 3]},{n % 5 / 4}\n" for n in range(48)

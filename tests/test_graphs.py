@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mlpcli.runs.folder import find_run
-from mlpcli.spec.graph import spec_graph
+from mlpcli.spec.layer_graph import spec_graph
 from mlpcli.spec.load import load_spec
 from tests.conftest import Result
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mlpcli.spec import keras_names
+from mlpcli.spec import keras_signatures
 
 ABSTRACT = {"Layer", "Optimizer", "Input"}  # stand in Keras's modules, never in a spec
 OPTIONAL = {"FlaxLayer", "JaxLayer"}  # need packages that are not there
@@ -36,21 +36,21 @@ def _arguments(cls: type) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("namespace", keras_names.NAMESPACES)
+@pytest.mark.parametrize("namespace", keras_signatures.NAMESPACES)
 def test_class_names_are_keras_own(namespace: str) -> None:
     module = _module(namespace)
     real = {name for name in dir(module) if inspect.isclass(getattr(module, name)) and name[0].isupper()}
-    assert set(keras_names.keras_class_names(namespace)) == real - ABSTRACT
-    own = set(keras_names.own_class_names(namespace))
+    assert set(keras_signatures.keras_class_names(namespace)) == real - ABSTRACT
+    own = set(keras_signatures.own_class_names(namespace))
     assert not own & real
-    assert set(keras_names.class_names(namespace)) == real - ABSTRACT | own
+    assert set(keras_signatures.class_names(namespace)) == real - ABSTRACT | own
 
 
-@pytest.mark.parametrize("namespace", keras_names.NAMESPACES)
+@pytest.mark.parametrize("namespace", keras_signatures.NAMESPACES)
 def test_signatures_are_keras_own(namespace: str) -> None:
     module = _module(namespace)
-    for name in set(keras_names.keras_class_names(namespace)) - OPTIONAL:
-        read = set(keras_names.signature(namespace, name).names)
+    for name in set(keras_signatures.keras_class_names(namespace)) - OPTIONAL:
+        read = set(keras_signatures.signature(namespace, name).names)
         real = _arguments(getattr(module, name))
         assert read <= real, name
         # What the class passes to its base by itself, a caller cannot pass as well.
@@ -67,27 +67,27 @@ def test_short_names_are_those_that_get_takes(namespace: str) -> None:
     _module(namespace)
     registry = importlib.import_module(f"keras.src.{namespace}").ALL_OBJECTS_DICT
     extra = {"accuracy", "acc", "crossentropy", "ce"} if namespace == "metrics" else set()
-    read = set(keras_names.short_names(namespace))
+    read = set(keras_signatures.short_names(namespace))
     if namespace == "optimizers":
         read = {name.lower() for name in read}
-    own = set(keras_names.own_short_names(namespace))
+    own = set(keras_signatures.own_short_names(namespace))
     assert not own & set(registry)
     assert read == set(registry) | extra | own
 
 
-@pytest.mark.parametrize("namespace", keras_names.NAMESPACES)
+@pytest.mark.parametrize("namespace", keras_signatures.NAMESPACES)
 def test_our_own_parts_are_read_as_they_are(namespace: str) -> None:
     from mlpcli.model import custom_objects
 
-    for name in keras_names.own_class_names(namespace):
+    for name in keras_signatures.own_class_names(namespace):
         cls = getattr(custom_objects, name)
-        assert set(keras_names.signature(namespace, name).names) == _arguments(cls)
+        assert set(keras_signatures.signature(namespace, name).names) == _arguments(cls)
 
 
 def test_required_arguments_are_those_without_a_default() -> None:
-    assert keras_names.signature("layers", "Dense").required == ("units",)
-    assert keras_names.signature("layers", "Flatten").required == ()
-    assert keras_names.signature("optimizers.schedules", "ExponentialDecay").required == (
+    assert keras_signatures.signature("layers", "Dense").required == ("units",)
+    assert keras_signatures.signature("layers", "Flatten").required == ()
+    assert keras_signatures.signature("optimizers.schedules", "ExponentialDecay").required == (
         "initial_learning_rate",
         "decay_steps",
         "decay_rate",

@@ -11,7 +11,7 @@ import pytest
 
 from mlpcli.errors import SpecError
 from mlpcli.spec.load import load_spec
-from mlpcli.spec.rewriting import write_rate, yaml_number
+from mlpcli.spec.write_learning_rate import write_rate, yaml_number
 from tests.conftest import TINY, Result
 
 FAST = ("--steps", "80")

@@ -13,7 +13,7 @@ import pytest
 
 from mlpcli.errors import SpecError
 from mlpcli.spec.json_schema import spec_schema
-from mlpcli.spec.text import parse_text, read_text
+from mlpcli.spec.yaml_reader import parse_text, read_text
 from tests.conftest import ROOT, Result
 from tests.test_bad_searches import BASE
 from tests.test_bad_searches import WRONG as WRONG_SEARCHES

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from mlpcli.spec.hyperparameters import find_space
 from mlpcli.spec.load import LoadedSpec, load_spec, with_values
-from mlpcli.spec.search import find_space
-from mlpcli.spec.tuners import ALGORITHMS, INSTEAD, arguments
+from mlpcli.spec.tuner_arguments import ALGORITHMS, INSTEAD, arguments
 from tests.conftest import ROOT, Result
 
 SEARCHED = """\
@@ -79,7 +79,7 @@ def test_a_parameter_in_every_branch_of_a_choice_has_no_condition(load: Callable
 
 
 def test_parameters_of_a_repeated_layer_depend_on_there_being_a_copy() -> None:
-    from mlpcli.spec.text import parse_text
+    from mlpcli.spec.yaml_reader import parse_text
 
     layer = (
         "{Dense: {units: {hp: int, min: 4, max: 8, name: units}}, repeat: {hp: int, min: 0, max: 2, name: n}}"
@@ -110,7 +110,7 @@ def test_set_fixes_a_hyperparameter_by_its_name(
 
 
 def test_a_column_may_be_called_hp() -> None:
-    from mlpcli.spec.text import parse_text
+    from mlpcli.spec.yaml_reader import parse_text
 
     text = parse_text(
         "dataset: {path: cars.csv, target: mpg, features: {hp: numeric, wt: numeric}}", "x.yaml"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mlpcli.errors import SpecError
 from mlpcli.spec.load import load_spec
 from mlpcli.spec.resolve import resolve_spec
-from mlpcli.spec.text import parse_text, read_text
+from mlpcli.spec.yaml_reader import parse_text, read_text
 from tests.conftest import ROOT
 
 DIGITS = (ROOT / "configs" / "digits.yaml").read_text(encoding="utf-8")

@@ -18,8 +18,8 @@ from mlpcli.errors import KeyPath, Problem, SpecError, listing, nearest
 from mlpcli.keras_import import import_keras
 from mlpcli.model.components import make_part, plain_reason
 from mlpcli.model.plugins import NONE, Plugins
-from mlpcli.spec.graph import spec_graph
-from mlpcli.spec.keras_names import snake_case
+from mlpcli.spec.keras_signatures import snake_case
+from mlpcli.spec.layer_graph import spec_graph
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.schema import Spec
 

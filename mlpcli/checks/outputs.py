@@ -15,7 +15,7 @@ from mlpcli.errors import KeyPath
 from mlpcli.model.activation_range import Reach, output_reach, units_path
 from mlpcli.model.default_losses import fold
 from mlpcli.model.model import output_loss, output_metrics
-from mlpcli.spec.graph import spec_graph
+from mlpcli.spec.layer_graph import spec_graph
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.plugins import KERAS
 from mlpcli.spec.schema import PartSpec

@@ -44,7 +44,7 @@ def lr_find(
         draw_rate_test(test, picture, title=f"{loaded.spec.name}: learning-rate range test")
     place = None
     if write:
-        from mlpcli.spec.rewriting import write_rate
+        from mlpcli.spec.write_learning_rate import write_rate
 
         place = write_rate(spec, loaded, test.suggestion)
     report_rates.show_rate_test(test, picture, place, json=json)

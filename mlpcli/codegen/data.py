@@ -17,9 +17,9 @@ from mlpcli.data.readers.files import TABLES, find_file
 from mlpcli.data.sources.synthetic import fill_in, make_source
 from mlpcli.data.sources.types import Labels
 from mlpcli.errors import Problem, UsageError
-from mlpcli.spec.made import LOGIC
 from mlpcli.spec.resolve import absolute
 from mlpcli.spec.schema import DatasetSpec, Last, Spec
+from mlpcli.spec.synthetic import LOGIC
 
 IMAGES = ("fashion_mnist", "mnist")
 SCIKIT_LEARN = {"iris", "wine", "breast_cancer", "diabetes", "digits"}

@@ -20,10 +20,10 @@ from mlpcli.codegen.extract import read_pieces
 from mlpcli.data.dataset import Contract, Dataset
 from mlpcli.engine.callbacks import more_is_better
 from mlpcli.engine.training import complete, load_data
-from mlpcli.spec import keras_names
-from mlpcli.spec.graph import ONLY_INPUT, Graph, Node, spec_graph
+from mlpcli.spec import keras_signatures
+from mlpcli.spec.components import namespace_of_argument
+from mlpcli.spec.layer_graph import ONLY_INPUT, Graph, Node, spec_graph
 from mlpcli.spec.load import LoadedSpec, located
-from mlpcli.spec.parts import namespace_of_argument
 from mlpcli.spec.schema import LayerSpec, PartSpec, Spec
 
 WIDTH = 100
@@ -122,17 +122,17 @@ class _Writer:
     def part(self, part: PartSpec, namespace: str) -> str:
         """A loss, metric, optimizer or callback; short names stay texts."""
         name = part.class_name
-        if name in keras_names.class_names(namespace):
+        if name in keras_signatures.class_names(namespace):
             return self.call(namespace, name, part.arguments)
         return self.short(name, namespace)
 
     def short(self, name: str, namespace: str) -> str:
         """A short name, or our own part that it stands for."""
-        if name not in keras_names.own_short_names(namespace):
+        if name not in keras_signatures.own_short_names(namespace):
             return text(name.lower() if namespace == "optimizers" else name)
         if namespace == "losses":
-            owners = keras_names.own_class_names("losses")
-            name = next(each for each in owners if keras_names.snake_case(each) == name)
+            owners = keras_signatures.own_class_names("losses")
+            name = next(each for each in owners if keras_signatures.snake_case(each) == name)
             self.own.add(name)
             return f"{name}()"
         self.own.add(name)
@@ -141,7 +141,7 @@ class _Writer:
     def call(self, namespace: str, class_name: str, arguments: dict[str, Any]) -> str:
         """`keras.layers.Dense(units=10, activation="relu")`."""
         owner = f"keras.{namespace}."
-        if class_name in keras_names.own_class_names(namespace):
+        if class_name in keras_signatures.own_class_names(namespace):
             self.own.add(class_name)
             owner = ""
         given = [f"{name}={self.value(name, value)}" for name, value in arguments.items()]
@@ -217,7 +217,7 @@ def _is_stack(graph: Graph) -> bool:
 
 def _adapts(layer: LayerSpec) -> bool:
     """Whether a layer learns from the data before it is trained."""
-    learns = keras_names.has_method("layers", layer.class_name, "adapt")
+    learns = keras_signatures.has_method("layers", layer.class_name, "adapt")
     return learns and all(layer.arguments.get(name) is None for name in STATISTICS)
 
 
@@ -270,9 +270,9 @@ def _below(node: Node, layer: LayerSpec) -> str:
     names = [identifier(source) for source in node.sources]
     if not node.many:
         return names[0]
-    if keras_names.call_argument("layers", layer.class_name) not in ("inputs", "args"):
+    if keras_signatures.call_argument("layers", layer.class_name) not in ("inputs", "args"):
         return ", ".join(names)
-    merges = len(names) > 1 or "Merge" in keras_names.base_names("layers", layer.class_name)
+    merges = len(names) > 1 or "Merge" in keras_signatures.base_names("layers", layer.class_name)
     return f"[{', '.join(names)}]" if merges else names[0]
 
 

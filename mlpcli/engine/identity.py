@@ -10,7 +10,7 @@ from typing import Any
 from mlpcli.data.dataset import Dataset
 from mlpcli.errors import ABSENT, KeyPath, Problem, show_path, show_value
 from mlpcli.spec.plugins import Catalog
-from mlpcli.spec.text import parse_text
+from mlpcli.spec.yaml_reader import parse_text
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "pyarrow", "pydantic")
 

@@ -15,7 +15,7 @@ from mlpcli.engine.training import Plan, Prepared, check_callbacks, default_note
 from mlpcli.engine.tuning.objective import check_refit, find_objective
 from mlpcli.errors import KeyPath
 from mlpcli.keras_import import import_keras
-from mlpcli.spec.graph import spec_graph
+from mlpcli.spec.layer_graph import spec_graph
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.resolve import resolve_spec
 from mlpcli.spec.schema import Spec, TunerSpec

@@ -24,7 +24,7 @@ from mlpcli.keras_import import import_keras
 from mlpcli.runs.folder import Run
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.resolve import resolve_spec
-from mlpcli.spec.space import show_label
+from mlpcli.spec.search_space import show_label
 
 EVALUATION_ROWS = 4096
 
@@ -270,7 +270,7 @@ def build_checked(loaded: LoadedSpec, dataset: Dataset) -> Any:
 
 def describe(loaded: LoadedSpec, dataset: Dataset, model: Any) -> Plan:
     """The plan of a training, from the built model."""
-    from mlpcli.spec.graph import spec_graph
+    from mlpcli.spec.layer_graph import spec_graph
 
     if loaded.spec.model is not None:
         layers = tuple(_inner_rows(model, loaded.spec.model.class_name))

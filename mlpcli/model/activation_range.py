@@ -12,7 +12,7 @@ import numpy as np
 from mlpcli.data.dataset import Array
 from mlpcli.errors import KeyPath
 from mlpcli.keras_import import import_keras
-from mlpcli.spec.graph import Graph, Node
+from mlpcli.spec.layer_graph import Graph, Node
 from mlpcli.spec.schema import Spec
 
 HUGE = 50.0

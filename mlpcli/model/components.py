@@ -11,8 +11,8 @@ from mlpcli.errors import KeyPath, Problem, SpecError
 from mlpcli.keras_import import import_keras
 from mlpcli.model import custom_objects
 from mlpcli.model.plugins import NONE, Plugins
-from mlpcli.spec import keras_names
-from mlpcli.spec.parts import namespace_of_argument
+from mlpcli.spec import keras_signatures
+from mlpcli.spec.components import namespace_of_argument
 from mlpcli.spec.schema import PartSpec
 
 
@@ -36,7 +36,7 @@ def _short(name: str, namespace: str, plugins: Plugins) -> Any:
         return plugins.objects[name]
     if namespace == "losses" and name in custom_objects.LOSSES:
         return custom_objects.LOSSES[name]()
-    if name in keras_names.own_short_names(namespace):
+    if name in keras_signatures.own_short_names(namespace):
         return getattr(custom_objects, name)
     return name.lower() if namespace == "optimizers" else name
 
@@ -69,7 +69,7 @@ def _instance(cls: Any, values: dict[str, Any]) -> Any:
 def _find_class(namespace: str, class_name: str, plugins: Plugins) -> Any:
     if class_name in plugins.objects:
         return plugins.objects[class_name]
-    if class_name in keras_names.own_class_names(namespace):
+    if class_name in keras_signatures.own_class_names(namespace):
         return getattr(custom_objects, class_name)
     module = import_keras()
     for step in namespace.split("."):

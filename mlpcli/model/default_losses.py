@@ -9,7 +9,7 @@ from typing import Any
 from mlpcli.data.dataset import Contract, Output, Wanted
 from mlpcli.data.load import Request
 from mlpcli.model.activation_range import passes_values, units_path
-from mlpcli.spec.graph import ONLY_INPUT, Graph, spec_graph
+from mlpcli.spec.layer_graph import ONLY_INPUT, Graph, spec_graph
 from mlpcli.spec.plugins import KERAS, Catalog
 from mlpcli.spec.schema import LayerSpec, PartSpec, Spec
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from mlpcli.errors import Problem, SpecError
 from mlpcli.keras_import import import_keras
-from mlpcli.spec.graph import Graph
+from mlpcli.spec.layer_graph import Graph
 
 FLOAT = 4
 """Bytes of a weight or an output."""

@@ -18,7 +18,7 @@ from mlpcli.model.memory import bounded_weights, check_batch
 from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.model.subclassed import build_class, needs_adapting
 from mlpcli.model.target_scaling import in_own_units
-from mlpcli.spec.graph import ONLY_INPUT, Graph, Node, spec_graph
+from mlpcli.spec.layer_graph import ONLY_INPUT, Graph, Node, spec_graph
 from mlpcli.spec.schema import PartSpec, Spec
 
 ADAPT_ROWS = 100_000

@@ -18,7 +18,7 @@ from mlpcli.errors import KeyPath, Problem, SpecError, listing
 from mlpcli.keras_import import import_keras
 from mlpcli.model.components import make_class, plain_reason, refusals
 from mlpcli.model.plugins import Plugins
-from mlpcli.spec.graph import Graph
+from mlpcli.spec.layer_graph import Graph
 from mlpcli.spec.schema import PartSpec
 
 PATH: KeyPath = ("model",)

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from mlpcli.report.console import console, duration, fits, fitting_table, number, table
 from mlpcli.runs.search_folder import BEST, COMPLETED, RUNNING, Search, Trial
-from mlpcli.spec.space import show_label
+from mlpcli.spec.search_space import show_label
 
 if TYPE_CHECKING:
     from mlpcli.engine.tuning.search import SearchOutcome

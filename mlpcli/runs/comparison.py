@@ -12,7 +12,7 @@ from mlpcli import runs
 from mlpcli.errors import ABSENT, Problem, RunError, UsageError, show_path
 from mlpcli.runs.folder import Run, find_run, open_run
 from mlpcli.runs.search_folder import SEARCH, load_search
-from mlpcli.spec.text import read_text
+from mlpcli.spec.yaml_reader import read_text
 
 MOST_TRIALS = 10
 """Trials of a search that are put side by side."""

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mlpcli.spec import keras_names
-from mlpcli.spec.inherit import EXTENDS
-from mlpcli.spec.parts import (
+from mlpcli.spec import keras_signatures
+from mlpcli.spec.components import (
     ALWAYS_THERE,
     FILLED_IN,
     FORBIDDEN_LAYERS,
@@ -22,8 +21,9 @@ from mlpcli.spec.parts import (
     has_short_names,
     kind_of_argument,
 )
+from mlpcli.spec.extends import EXTENDS
+from mlpcli.spec.hyperparameters import KEYS, SAMPLINGS
 from mlpcli.spec.schema import OWN_LAYER_KEYS, LayerSpec, Spec
-from mlpcli.spec.search import KEYS, SAMPLINGS
 
 Schema = dict[str, Any]
 
@@ -180,7 +180,7 @@ def _hyperparameter() -> Schema:
 def _part_definitions() -> Schema:
     """For each kind of part, `layers`, `losses` and so on: a word, or a class with its arguments."""
     definitions: Schema = {}
-    for namespace in (*keras_names.NAMESPACES, "activations"):
+    for namespace in (*keras_signatures.NAMESPACES, "activations"):
         classes = _classes(namespace)
         for name in classes:
             definitions[f"{namespace}.{name}"] = _arguments(namespace, name)
@@ -193,7 +193,7 @@ def _classes(namespace: str) -> list[str]:
     if namespace == "activations":
         return []
     forbidden = FORBIDDEN_LAYERS if namespace == "layers" else ()
-    return [name for name in keras_names.class_names(namespace) if name not in forbidden]
+    return [name for name in keras_signatures.class_names(namespace) if name not in forbidden]
 
 
 def _part(namespace: str, classes: list[str]) -> Schema:
@@ -201,10 +201,10 @@ def _part(namespace: str, classes: list[str]) -> Schema:
     if namespace == "activations":
         return {
             "description": "an activation, by name or as a layer such as {LeakyReLU: {negative_slope: 0.1}}",
-            "anyOf": [{"enum": sorted(keras_names.short_names(namespace))}, {"$ref": "#/$defs/layers"}],
+            "anyOf": [{"enum": sorted(keras_signatures.short_names(namespace))}, {"$ref": "#/$defs/layers"}],
         }
     if has_short_names(namespace):
-        words |= set(keras_names.short_names(namespace)) - set(classes)
+        words |= set(keras_signatures.short_names(namespace)) - set(classes)
     mapping: Schema = {
         "type": "object",
         "properties": {name: {"$ref": f"#/$defs/{namespace}.{name}"} for name in classes},
@@ -224,12 +224,12 @@ def _part(namespace: str, classes: list[str]) -> Schema:
 
 
 def _required(namespace: str, class_name: str) -> list[str]:
-    needed = keras_names.signature(namespace, class_name).required
+    needed = keras_signatures.signature(namespace, class_name).required
     return [name for name in needed if (namespace, name) not in FILLED_IN]
 
 
 def _arguments(namespace: str, class_name: str) -> Schema:
-    signature = keras_names.signature(namespace, class_name)
+    signature = keras_signatures.signature(namespace, class_name)
     required = _required(namespace, class_name)
     properties = {name: _argument(namespace, name, default) for name, default in signature.defaults.items()}
     off = ["boolean"] if namespace == "callbacks" and class_name in ALWAYS_THERE else []

@@ -12,17 +12,17 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from mlpcli.errors import KeyPath, MlpcliError, Problem, SpecError, nearest
-from mlpcli.spec.graph import is_by_output, read_graph
-from mlpcli.spec.inherit import EXTENDS, read_spec_text
-from mlpcli.spec.made import made_problems
-from mlpcli.spec.parts import check_parts
+from mlpcli.spec.components import check_parts
+from mlpcli.spec.extends import EXTENDS, read_spec_text
+from mlpcli.spec.hyperparameters import find_space, unread_places
+from mlpcli.spec.layer_graph import is_by_output, read_graph
 from mlpcli.spec.plugins import KERAS, Catalog, read_plugins
 from mlpcli.spec.schema import ByOutput, Spec
-from mlpcli.spec.search import find_space, unread_places
-from mlpcli.spec.space import Space, Values
+from mlpcli.spec.search_space import Space, Values
 from mlpcli.spec.substitution import apply_settings, substitute
-from mlpcli.spec.text import SpecText
-from mlpcli.spec.tuners import check_tuner
+from mlpcli.spec.synthetic import made_problems
+from mlpcli.spec.tuner_arguments import check_tuner
+from mlpcli.spec.yaml_reader import SpecText
 
 MAX_SHOWN = 50  # problems in one error; past that a spec is not one
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from mlpcli.errors import KeyPath, Place, Problem, SpecError, show_path, show_value
-from mlpcli.spec.text import SpecText, parse_value
+from mlpcli.spec.yaml_reader import SpecText, parse_value
 
 STEP = re.compile(r"(?:^|\.)([A-Za-z_][A-Za-z0-9_-]*)|\[(\d+)\]")
 

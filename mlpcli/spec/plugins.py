@@ -10,8 +10,8 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from mlpcli.errors import KeyPath, Place, Problem
-from mlpcli.spec import keras_names
-from mlpcli.spec.keras_names import ANY, PythonFile, Signature
+from mlpcli.spec import keras_signatures
+from mlpcli.spec.keras_signatures import ANY, PythonFile, Signature
 
 MAX_BYTES = 1_000_000
 PLUGINS_FOLDER = "plugins"
@@ -127,7 +127,7 @@ def _parse(name: str, file: Path, path: KeyPath) -> Plugin | Problem:
         if len(raw) > MAX_BYTES:
             return Problem(f"is larger than {MAX_BYTES:,} bytes", path=path, received=name)
         text = raw.decode("utf-8")
-        return Plugin(name, file, text, keras_names.read_python(text))
+        return Plugin(name, file, text, keras_signatures.read_python(text))
     except OSError as error:
         return Problem(f"cannot be read ({error.strerror})", path=path, received=name)
     except UnicodeDecodeError as error:
@@ -160,15 +160,15 @@ def _owner(name: str, plugin: Plugin, others: list[Plugin]) -> str:
             return f"plug-in {other.name}"
     if name in plugin.parts.classes and plugin.parts.kind(name) is None:
         return ""  # no part at all
-    namespaces = keras_names.NAMESPACES
-    if any(name in keras_names.own_class_names(space) for space in namespaces):
+    namespaces = keras_signatures.NAMESPACES
+    if any(name in keras_signatures.own_class_names(space) for space in namespaces):
         return "mlpcli"
-    if any(name in keras_names.keras_class_names(space) for space in namespaces):
+    if any(name in keras_signatures.keras_class_names(space) for space in namespaces):
         return "Keras"
     if name in plugin.parts.functions:
-        if any(name in keras_names.own_short_names(space) for space in CALLED_WITH):
+        if any(name in keras_signatures.own_short_names(space) for space in CALLED_WITH):
             return "mlpcli"
-        if any(name in keras_names.short_names(space) for space in CALLED_WITH):
+        if any(name in keras_signatures.short_names(space) for space in CALLED_WITH):
             return "Keras"
     return ""
 
@@ -185,13 +185,13 @@ class Catalog:
 
     def class_names(self, namespace: str) -> tuple[str, ...]:
         """The classes of one kind, `layers` for example; of `models`, those of plug-ins alone."""
-        keras = () if namespace == "models" else keras_names.class_names(namespace)
+        keras = () if namespace == "models" else keras_signatures.class_names(namespace)
         return (*keras, *(name for plugin in self.plugins for name in plugin.class_names(namespace)))
 
     def short_names(self, namespace: str) -> tuple[str, ...]:
         """The texts that stand for a part without arguments: `mse`, `relu`, a plug-in's function."""
         functions = (name for plugin in self.plugins for name in plugin.function_names(namespace))
-        return (*keras_names.short_names(namespace), *functions)
+        return (*keras_signatures.short_names(namespace), *functions)
 
     def signature(self, namespace: str, class_name: str) -> Signature:
         """The arguments of a class.
@@ -200,15 +200,19 @@ class Catalog:
             KeyError: there is no such class.
         """
         plugin = self.plugin_of(class_name)
-        return plugin.parts.signature(class_name) if plugin else keras_names.signature(namespace, class_name)
+        return (
+            plugin.parts.signature(class_name)
+            if plugin
+            else keras_signatures.signature(namespace, class_name)
+        )
 
     def namespace_of(self, class_name: str) -> str | None:
         """The kind of a class, or None when there is no such class, or its kind cannot be told."""
         if plugin := self.plugin_of(class_name):
             kind = plugin.parts.kind(class_name)
-            return kind if kind in keras_names.NAMESPACES else None
-        spaces = keras_names.NAMESPACES
-        return next((space for space in spaces if class_name in keras_names.class_names(space)), None)
+            return kind if kind in keras_signatures.NAMESPACES else None
+        spaces = keras_signatures.NAMESPACES
+        return next((space for space in spaces if class_name in keras_signatures.class_names(space)), None)
 
     def plugin_of(self, name: str) -> Plugin | None:
         """The plug-in that has a class of this name."""

@@ -8,12 +8,12 @@ from typing import Any
 
 import yaml
 
+from mlpcli.spec.components import namespace_of_argument
 from mlpcli.spec.load import LoadedSpec
-from mlpcli.spec.made import CLOUDS, DEFAULT_NOISE, DEFAULT_ROWS
-from mlpcli.spec.parts import namespace_of_argument
 from mlpcli.spec.plugins import PLUGINS_FOLDER, Catalog
 from mlpcli.spec.schema import OWN_LAYER_KEYS, DatasetSpec, Last, LayerSpec, PartSpec
-from mlpcli.spec.text import FLOAT
+from mlpcli.spec.synthetic import CLOUDS, DEFAULT_NOISE, DEFAULT_ROWS
+from mlpcli.spec.yaml_reader import FLOAT
 
 
 def resolve_spec(loaded: LoadedSpec, division: dict[str, Any], features: dict[str, Any] | None = None) -> str:

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mlpcli.errors import ABSENT, KeyPath, Place, Problem, SpecError
+from mlpcli.spec.hyperparameters import find_space, is_hyperparameter, label_of
 from mlpcli.spec.overrides import STEP, apply_overrides
 from mlpcli.spec.schema import Spec
-from mlpcli.spec.search import find_space, is_hyperparameter, label_of
-from mlpcli.spec.space import CHOICE, Space, Value, Values, same, show_label
-from mlpcli.spec.text import Mark, SpecText, parse_value
+from mlpcli.spec.search_space import CHOICE, Space, Value, Values, same, show_label
+from mlpcli.spec.yaml_reader import Mark, SpecText, parse_value
 
 
 @dataclass

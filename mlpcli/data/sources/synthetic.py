@@ -10,8 +10,8 @@ import numpy as np
 from mlpcli.data.dataset import Array
 from mlpcli.data.readers.row_errors import Origin
 from mlpcli.data.sources.types import Part, Source
-from mlpcli.spec.made import CLOUDS, DEFAULT_NOISE, DEFAULT_ROWS, LOGIC
 from mlpcli.spec.schema import DatasetSpec
+from mlpcli.spec.synthetic import CLOUDS, DEFAULT_NOISE, DEFAULT_ROWS, LOGIC
 
 MADE = (*CLOUDS, *LOGIC)
 

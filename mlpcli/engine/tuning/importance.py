@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlpcli.runs.search_folder import Search
-from mlpcli.spec.space import BOOLEAN, CHOICE, Parameter, Space, same
+from mlpcli.spec.search_space import BOOLEAN, CHOICE, Parameter, Space, same
 
 FEWEST = 5
 """Completed trials below which nothing can be said."""

@@ -20,7 +20,7 @@ import numpy as np
 from mlpcli.errors import Problem, RunError
 from mlpcli.keras_import import import_keras, quiet_stderr
 from mlpcli.runs.search_folder import COMPLETED, Objective, Search, Trial
-from mlpcli.spec.space import BOOLEAN, CHOICE, FLOAT, INT, Parameter, Space, same
+from mlpcli.spec.search_space import BOOLEAN, CHOICE, FLOAT, INT, Parameter, Space, same
 
 SEED_STRIDE = 100_000
 """Keras Tuner draws each value with the next whole number as its seed; trials must not share any."""

@@ -27,7 +27,7 @@ from mlpcli.runs.search_folder import BEST, COMPLETED, PROMOTED, Promotion, Sear
 from mlpcli.spec.load import LoadedSpec, load_spec, located, with_values
 from mlpcli.spec.resolve import dump, portable
 from mlpcli.spec.schema import TunerSpec
-from mlpcli.spec.space import show_label
+from mlpcli.spec.search_space import show_label
 
 FULL = "full"
 

@@ -23,10 +23,10 @@ from mlpcli.errors import ABSENT, Problem, RunError, UsageError, show_path, show
 from mlpcli.files import sweep
 from mlpcli.model.plugins import run_plugins
 from mlpcli.runs.search_folder import SEARCHED, Search, load_search
+from mlpcli.spec.hyperparameters import is_hyperparameter
 from mlpcli.spec.load import LoadedSpec, load_spec
 from mlpcli.spec.resolve import dump, portable
-from mlpcli.spec.search import is_hyperparameter
-from mlpcli.spec.space import differences
+from mlpcli.spec.search_space import differences
 
 BEGIN_ANEW = "begin anew beside it with --fresh"
 SEARCHED_MARK = "\0searched"

@@ -26,11 +26,11 @@ from mlpcli.files import write_text
 from mlpcli.model.plugins import copy_plugins
 from mlpcli.runs.folder import Run
 from mlpcli.runs.search_folder import SEARCHED, Objective, Search, Trial
-from mlpcli.spec import tuners
+from mlpcli.spec import tuner_arguments as tuners
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.resolve import dump, portable
 from mlpcli.spec.schema import TunerSpec
-from mlpcli.spec.tuners import OWN_KEYS
+from mlpcli.spec.tuner_arguments import OWN_KEYS
 
 LOCAL = "this process"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mlpcli.errors import KeyPath, Problem, SpecError, nearest
-from mlpcli.spec.text import Mark, SpecText, read_text
+from mlpcli.spec.yaml_reader import Mark, SpecText, read_text
 
 EXTENDS = "extends"
 

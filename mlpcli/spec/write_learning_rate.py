@@ -10,10 +10,10 @@ from typing import Any
 
 from mlpcli.errors import KeyPath, Place, Problem, SpecError, show_path
 from mlpcli.files import write_with
-from mlpcli.spec.keras_names import class_names
+from mlpcli.spec.keras_signatures import class_names
 from mlpcli.spec.load import LoadedSpec
-from mlpcli.spec.space import CHOICE, same
-from mlpcli.spec.text import SpecText, parse_text, read_text
+from mlpcli.spec.search_space import CHOICE, same
+from mlpcli.spec.yaml_reader import SpecText, parse_text, read_text
 
 LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 SCALAR = re.compile(r"[^\s,\[\]{}#]+")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlpcli.errors import KeyPath, Problem, listing, nearest
-from mlpcli.spec import keras_names
+from mlpcli.spec import keras_signatures
 from mlpcli.spec.schema import MOST_COPIES, OWN_LAYER_KEYS, Spec
 
 ONLY_INPUT = "input"
@@ -129,7 +129,7 @@ def is_by_output(loss: Any, data: Mapping[str, Any]) -> bool:
     names = [layer.get("name") for layer in listed if isinstance(layer, Mapping)]
     if name in names or (isinstance(target, Mapping) and name in target):
         return True
-    is_class = str(name)[:1].isupper() or name in keras_names.short_names("losses")
+    is_class = str(name)[:1].isupper() or name in keras_signatures.short_names("losses")
     return not is_class or not isinstance(value, Mapping | None)
 
 
@@ -335,7 +335,7 @@ def _names(
     """The names of a layer's copies; Keras's own way where the spec gives none."""
     if own is not None:
         return (own,) if copies == 1 else tuple(f"{own}_{place + 1}" for place in range(copies))
-    stem = keras_names.snake_case(class_name)
+    stem = keras_signatures.snake_case(class_name)
     names: list[str] = []
     while len(names) < copies:
         number = count.get(stem, 0)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from mlpcli.errors import ABSENT, KeyPath, Problem, listing, nearest
-from mlpcli.spec.graph import is_by_output
+from mlpcli.spec.layer_graph import is_by_output
 from mlpcli.spec.plugins import KERAS, Catalog
 from mlpcli.spec.schema import OWN_LAYER_KEYS
 

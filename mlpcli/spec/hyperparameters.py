@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlpcli.errors import ABSENT, KeyPath, Problem, nearest, show_path, show_value
-from mlpcli.spec.space import (
+from mlpcli.spec.search_space import (
     BOOLEAN,
     CHOICE,
     FLOAT,
@@ -37,7 +37,7 @@ from mlpcli.spec.space import (
     same,
     show_label,
 )
-from mlpcli.spec.text import SpecText
+from mlpcli.spec.yaml_reader import SpecText
 
 KEYS = {
     INT: ("hp", "name", "min", "max", "step", "sampling", "default"),
