@@ -72,7 +72,7 @@ def wait(child: int) -> int:
 
 def differences(one: Path, other: Path) -> list[str]:
     """What differs between two finished runs."""
-    from mlpcli.engine.checkpoints import read_checkpoint
+    from mlpcli.training.checkpoint_file import read_checkpoint
 
     found = [
         name

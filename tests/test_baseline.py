@@ -55,7 +55,7 @@ def test_a_network_that_is_better_is_not_blamed(mlpcli: Callable[..., Result], t
 
 def test_a_linear_model_is_there_for_wide_rows_too() -> None:
     from mlpcli.data.dataset import Contract, Dataset, Output, Split
-    from mlpcli.engine.baseline import measure_baseline
+    from mlpcli.training.baseline import measure_baseline
 
     draw = np.random.default_rng(0)
     x = draw.normal(size=(1600, 300)).astype(np.float32)

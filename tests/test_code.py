@@ -203,10 +203,10 @@ def _assert_same_training(spec: Path, settings: list[str], code: Callable[[Path,
     """The script's rows, weights and outputs are those of a training on Keras's own engine."""
     import keras
 
-    from mlpcli.engine.callbacks import best_monitor, keeps_best, make_callbacks
-    from mlpcli.engine.fitting import fit_model
-    from mlpcli.engine.planning import _Silent
-    from mlpcli.engine.training import prepare
+    from mlpcli.training.callbacks import best_monitor, keeps_best, make_callbacks
+    from mlpcli.training.fit import fit_model
+    from mlpcli.training.forecast import _Silent
+    from mlpcli.training.session import prepare
 
     settings = [*settings, "fit.engine=keras"]
     prepared = prepare(load_spec(spec, settings=settings))
@@ -288,7 +288,7 @@ def test_the_script_of_every_config_reaches_the_same_weights(
 def test_the_script_reads_the_same_rows(
     case: str, folder: Path, code: Callable[[Path, list[str]], str]
 ) -> None:
-    from mlpcli.engine.training import load_data
+    from mlpcli.training.session import load_data
 
     section, rest = DATA[case]
     spec = folder / "spec.yaml"

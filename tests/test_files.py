@@ -15,10 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlpcli.engine.checkpoints import read_checkpoint, write_checkpoint
 from mlpcli.errors import RunError
 from mlpcli.files import replacing, sweep, write_text
 from mlpcli.runs.folder import is_locked, locked
+from mlpcli.training.checkpoint_file import read_checkpoint, write_checkpoint
 
 STATE = {
     "epoch": 3,
@@ -186,7 +186,7 @@ def test_a_checkpoint_that_somebody_made_up_is_refused(head: bytes, tmp_path: Pa
     """Its checksum is right, its contents are not: a stranger's file must not do more than be refused."""
     import hashlib
 
-    from mlpcli.engine.checkpoints import MAGIC
+    from mlpcli.training.checkpoint_file import MAGIC
 
     body = MAGIC + len(head).to_bytes(8, "little") + head
     path = tmp_path / "state.ckpt"
@@ -208,7 +208,7 @@ def test_a_checkpoint_that_somebody_made_up_is_refused(head: bytes, tmp_path: Pa
 def test_a_header_cannot_claim_what_is_not_there(arrays: list[Any], tmp_path: Path) -> None:
     import hashlib
 
-    from mlpcli.engine.checkpoints import MAGIC
+    from mlpcli.training.checkpoint_file import MAGIC
 
     head = json.dumps({"state": {"$mapping": [["a", {"$array": 0}]]}, "arrays": arrays}).encode()
     body = MAGIC + len(head).to_bytes(8, "little") + head + b"\0" * 16

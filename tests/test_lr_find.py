@@ -38,7 +38,7 @@ def test_lr_find_suggests_a_rate_a_tenth_of_where_the_loss_turns_and_draws_it(
 def test_the_losses_are_those_of_stock_training_steps(spec_file: Callable[[str], Path]) -> None:
     from mlpcli.engine import compiled
     from mlpcli.engine.compiled.ramp import _order, step_losses
-    from mlpcli.engine.training import prepare
+    from mlpcli.training.session import prepare
 
     prepared = prepare(load_spec(spec_file(TINY)))
     dataset, model = prepared.dataset, prepared.model
@@ -57,10 +57,10 @@ def test_the_losses_are_those_of_stock_training_steps(spec_file: Callable[[str],
 def test_weights_and_optimizer_are_put_back(
     spec_file: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mlpcli.engine import rate_finder
+    from mlpcli.training import lr_finder
 
     made = []
-    build = rate_finder.build_checked
+    build = lr_finder.build_checked
 
     def keep(*arguments: object) -> object:
         made.append(build(*arguments))  # type: ignore[arg-type]
@@ -69,8 +69,8 @@ def test_weights_and_optimizer_are_put_back(
         made.append([np.array(v.numpy()) for v in [*model.variables, *model.optimizer.variables]])
         return model
 
-    monkeypatch.setattr(rate_finder, "build_checked", keep)
-    rate_finder.find_rate(load_spec(spec_file(TINY)), steps=40)
+    monkeypatch.setattr(lr_finder, "build_checked", keep)
+    lr_finder.find_rate(load_spec(spec_file(TINY)), steps=40)
     model, before = made
     after = [v.numpy() for v in [*model.variables, *model.optimizer.variables]]
     assert all(np.array_equal(old, new) for old, new in zip(before, after, strict=True))

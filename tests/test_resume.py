@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlpcli.engine.checkpoints import read_checkpoint
 from mlpcli.errors import RunError
 from mlpcli.runs.folder import find_run, open_run
 from mlpcli.spec.load import load_spec
+from mlpcli.training.checkpoint_file import read_checkpoint
 from tests.conftest import TINY, Result
 
 EVERYTHING = """\
@@ -82,8 +82,8 @@ def _weights(path: Path) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("engine", ["compiled", "keras"])
 def test_a_run_killed_after_any_epoch_ends_as_the_one_left_alone(engine: str, tmp_path: Path) -> None:
-    from mlpcli.engine.resume import resume_run
-    from mlpcli.engine.training import Extent, train
+    from mlpcli.training.resume import resume_run
+    from mlpcli.training.session import Extent, train
 
     spec = tmp_path / "all.yaml"
     spec.write_text(EVERYTHING.replace("fit: {", f"fit: {{engine: {engine}, "))
@@ -118,7 +118,7 @@ class Stopping(Quiet):
 @pytest.fixture
 def interrupted(tmp_path: Path) -> Path:
     """A run named tiny, interrupted as its third epoch of five ended."""
-    from mlpcli.engine.training import train
+    from mlpcli.training.session import train
 
     spec = tmp_path / "tiny.yaml"
     spec.write_text(TINY)
@@ -184,8 +184,8 @@ def test_a_changed_spec_is_refused_with_the_difference_and_taken_with_force(
 
 
 def test_changed_data_is_refused(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
-    from mlpcli.engine.resume import resume_run
-    from mlpcli.engine.training import train
+    from mlpcli.training.resume import resume_run
+    from mlpcli.training.session import train
 
     rows = "".join(f"{n % 7},{n % 3},{n % 5}\n" for n in range(40))
     (tmp_path / "rows.csv").write_text("a,b,y\n" + rows)

@@ -81,7 +81,7 @@ def test_a_mutated_spec_is_told_or_has_a_plan_that_can_be_run(tree: dict[str, An
 
 
 def _plan_and_read_again(file: Path) -> None:
-    from mlpcli.engine.planning import forecast
+    from mlpcli.training.forecast import forecast
 
     plan = forecast(load_spec(file))
     resolved = file.with_name("resolved.yaml")

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlpcli.engine.checkpoints import read_checkpoint
 from mlpcli.runs.folder import find_run
+from mlpcli.training.checkpoint_file import read_checkpoint
 from tests.conftest import TINY, Result
 
 LONG = TINY.replace("epochs: 5", "epochs: 1000000")
@@ -221,9 +221,9 @@ def test_a_disk_that_fills_up_leaves_whole_files(
     spec_file: Callable[[str], Path],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from mlpcli.engine import training
+    from mlpcli.training import session
 
-    monkeypatch.setattr(training, "check_room", lambda runs_dir, model: None)  # as if others filled it later
+    monkeypatch.setattr(session, "check_room", lambda runs_dir, model: None)  # as if others filled it later
     runs_dir = small_disk / "runs"
     (small_disk / "filler").write_bytes(b"0" * 850_000)
     result = mlpcli("train", spec_file(TINY), "--runs-dir", runs_dir)

@@ -34,7 +34,7 @@ def numbers(seed: int = 1) -> dict[str, np.ndarray]:
 
 
 def load(folder: Path, text: str) -> Dataset:
-    from mlpcli.engine.training import load_data
+    from mlpcli.training.session import load_data
 
     spec = folder / "spec.yaml"
     spec.write_text(text, encoding="utf-8")

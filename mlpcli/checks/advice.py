@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from mlpcli.data.dataset import Array, Contract, Dataset
-from mlpcli.engine.callbacks import more_is_better
 from mlpcli.errors import KeyPath, Place, printable, show_path
 from mlpcli.keras_import import import_keras
 from mlpcli.spec.schema import LayerSpec, PartSpec, Spec
+from mlpcli.training.callbacks import more_is_better
 
 PROBE_ROWS = 2000
 LARGE_INPUT = 10.0

@@ -38,7 +38,7 @@ def check(
 
     try:
         loaded = replace(load_spec(spec, settings=settings or ()), runs_dir=runs_dir)
-        from mlpcli.engine.planning import forecast
+        from mlpcli.training.forecast import forecast
 
         found = forecast(loaded, timed=time)
     except MlpcliError as error:

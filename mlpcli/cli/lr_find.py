@@ -36,7 +36,7 @@ def lr_find(
     loaded = load_spec(spec, settings=settings or ())
     picture = output or runs_dir / loaded.spec.name / "lr_find.png"
     with report_rates.RateReport(steps, stderr=json) as watcher:
-        from mlpcli.engine.rate_finder import draw_rate_test, find_rate
+        from mlpcli.training.lr_finder import draw_rate_test, find_rate
 
         test = find_rate(
             loaded, low=low, high=high, steps=steps, stage=watcher.stage, progress=watcher.progress

@@ -27,7 +27,7 @@ def reproduce(
     from mlpcli.runs.folder import find_run
 
     found = find_run(run, runs_dir, trusted=trust_plugins)
-    from mlpcli.engine.reproduction import DRIFTED, reproduce_run
+    from mlpcli.training.reproduce import DRIFTED, reproduce_run
 
     with console.TrainingReport(stderr=json) as watcher:
         result = reproduce_run(

@@ -21,7 +21,7 @@ from mlpcli.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from mlpcli.engine.training import Outcome, Watcher
+    from mlpcli.training.session import Outcome, Watcher
 
 
 def train(
@@ -83,8 +83,8 @@ def _begin(
     from mlpcli.spec.load import load_spec, located
 
     loaded = load_spec(spec, settings=settings)
-    from mlpcli.engine.training import train as train_spec
     from mlpcli.model.transfer import find_start
+    from mlpcli.training.session import train as train_spec
 
     with located(loaded):
         loaded = find_start(replace(loaded, runs_dir=runs_dir), trusted=trusted)
@@ -108,7 +108,7 @@ def _resume(
     run = find_run(name, runs_dir, unfinished=True, trusted=trusted)
     given = spec or (run.require(RESOLVED) if settings else None)
     loaded = load_spec(given, settings=settings) if given else None
-    from mlpcli.engine.resume import resume_run
+    from mlpcli.training.resume import resume_run
 
     return resume_run(run, loaded, watcher=watcher, command=sys.argv, force=force)
 
@@ -126,7 +126,7 @@ def _continue(
     from mlpcli.runs.folder import find_run
 
     run = find_run(name, runs_dir, trusted=trusted)
-    from mlpcli.engine.resume import continue_run
+    from mlpcli.training.resume import continue_run
 
     return continue_run(
         run,

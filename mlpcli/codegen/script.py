@@ -18,13 +18,13 @@ from mlpcli import runs
 from mlpcli.codegen.data import DataCode, cannot_write, data_code, text, text_list
 from mlpcli.codegen.extract import read_pieces
 from mlpcli.data.dataset import Contract, Dataset
-from mlpcli.engine.callbacks import more_is_better
-from mlpcli.engine.training import complete, load_data
 from mlpcli.spec import keras_signatures
 from mlpcli.spec.components import namespace_of_argument
 from mlpcli.spec.layer_graph import ONLY_INPUT, Graph, Node, spec_graph
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.schema import LayerSpec, PartSpec, Spec
+from mlpcli.training.callbacks import more_is_better
+from mlpcli.training.session import complete, load_data
 
 WIDTH = 100
 OWN_PARTS = Path(__file__).parents[1] / "engine" / "own_parts.py"

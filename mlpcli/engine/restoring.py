@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlpcli.data.dataset import Array
-from mlpcli.engine.callback_states import matched_states, restore_callback
 from mlpcli.errors import Problem, RunError
+from mlpcli.training.callback_state import matched_states, restore_callback
 
 if TYPE_CHECKING:
-    from mlpcli.engine.keeping import KeepRun
+    from mlpcli.training.run_callback import KeepRun
 
 
 def take_up_history(keeper: KeepRun, state: dict[str, Any]) -> None:

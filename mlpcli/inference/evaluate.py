@@ -24,7 +24,7 @@ from mlpcli.spec.schema import PartSpec, Spec
 
 keras = import_keras()  # before anything that imports TensorFlow in its own, noisy way
 from mlpcli.engine import compiled  # noqa: E402
-from mlpcli.engine.callbacks import loss_first  # noqa: E402
+from mlpcli.training.callbacks import loss_first  # noqa: E402
 
 BATCH_ROWS = 4096
 

@@ -12,8 +12,8 @@ from mlpcli.report.console import console, duration, table
 
 if TYPE_CHECKING:
     from mlpcli.checks.advice import Advice
-    from mlpcli.engine.planning import Forecast
     from mlpcli.spec.load import LoadedSpec
+    from mlpcli.training.forecast import Forecast
 
 MOST_CLASSES = 12
 

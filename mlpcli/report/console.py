@@ -22,10 +22,10 @@ from rich.text import Text
 from mlpcli.errors import MlpcliError, Place, Problem, excerpt
 
 if TYPE_CHECKING:
-    from mlpcli.engine.training import Outcome, Plan
     from mlpcli.inference.evaluate import Evaluation, OutputScores
     from mlpcli.inference.predict import Summary
     from mlpcli.runs.folder import Run
+    from mlpcli.training.session import Outcome, Plan
 
 PLAIN_WIDTH = 200
 """Columns of a line that goes into a pipe, where nothing should wrap."""

@@ -13,7 +13,7 @@ from mlpcli.errors import Place
 from mlpcli.report.console import console, number, show_json, show_line
 
 if TYPE_CHECKING:
-    from mlpcli.engine.rate_finder import RateTest
+    from mlpcli.training.lr_finder import RateTest
 
 
 class RateReport:

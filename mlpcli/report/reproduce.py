@@ -9,7 +9,7 @@ from rich.text import Text
 from mlpcli.report.console import console, number, table
 
 if TYPE_CHECKING:
-    from mlpcli.engine.reproduction import Reproduction
+    from mlpcli.training.reproduce import Reproduction
 
 
 def show_reproduction(result: Reproduction) -> None:

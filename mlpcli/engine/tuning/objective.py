@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from mlpcli.data.dataset import Dataset
-from mlpcli.engine.callbacks import more_is_better
 from mlpcli.errors import Problem, SpecError, listing, nearest
 from mlpcli.runs.search_folder import Objective
 from mlpcli.spec.schema import TunerSpec
+from mlpcli.training.callbacks import more_is_better
 
 
 def find_objective(tuner: TunerSpec, known: list[str]) -> Objective:

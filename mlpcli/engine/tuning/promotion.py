@@ -10,15 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 from mlpcli import runs
-from mlpcli.engine.training import (
-    Extent,
-    Outcome,
-    Watcher,
-    build_checked,
-    check_callbacks,
-    complete,
-    train_held,
-)
 from mlpcli.engine.tuning.trials import OnEpoch, TrialRunner
 from mlpcli.errors import Problem, TrainingError
 from mlpcli.files import write_text
@@ -28,6 +19,15 @@ from mlpcli.spec.load import LoadedSpec, load_spec, located, with_values
 from mlpcli.spec.resolve import dump, portable
 from mlpcli.spec.schema import TunerSpec
 from mlpcli.spec.search_space import show_label
+from mlpcli.training.session import (
+    Extent,
+    Outcome,
+    Watcher,
+    build_checked,
+    check_callbacks,
+    complete,
+    train_held,
+)
 
 FULL = "full"
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from mlpcli import runs
-from mlpcli.engine.identity import spec_changes
 from mlpcli.engine.tuning.search import (
     ALONE,
     Hands,
@@ -27,6 +26,7 @@ from mlpcli.spec.hyperparameters import is_hyperparameter
 from mlpcli.spec.load import LoadedSpec, load_spec
 from mlpcli.spec.resolve import dump, portable
 from mlpcli.spec.search_space import differences
+from mlpcli.training.identity import spec_changes
 
 BEGIN_ANEW = "begin anew beside it with --fresh"
 SEARCHED_MARK = "\0searched"

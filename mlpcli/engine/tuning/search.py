@@ -12,9 +12,6 @@ from typing import Any, Protocol
 from mlpcli import runs
 from mlpcli.checks.model import log_names
 from mlpcli.data.dataset import Dataset
-from mlpcli.engine.records import begin_record, now
-from mlpcli.engine.room import check_place, check_room
-from mlpcli.engine.training import Plan, build_checked, check_callbacks, complete
 from mlpcli.engine.tuning import promotion
 from mlpcli.engine.tuning.importance import importance
 from mlpcli.engine.tuning.ledger import Ledger, TooManyFailures
@@ -31,6 +28,9 @@ from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.resolve import dump, portable
 from mlpcli.spec.schema import TunerSpec
 from mlpcli.spec.tuner_arguments import OWN_KEYS
+from mlpcli.training.disk_space import check_place, check_room
+from mlpcli.training.run_record import begin_record, now
+from mlpcli.training.session import Plan, build_checked, check_callbacks, complete
 
 LOCAL = "this process"
 

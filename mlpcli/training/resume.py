@@ -9,10 +9,16 @@ from typing import Any
 
 from mlpcli import runs
 from mlpcli.data.dataset import Dataset
-from mlpcli.engine.identity import differences, identity, version_changes
-from mlpcli.engine.records import now
-from mlpcli.engine.room import check_place, check_room
-from mlpcli.engine.training import (
+from mlpcli.errors import Problem, RunError, UsageError
+from mlpcli.files import sweep
+from mlpcli.model.plugins import run_plugins
+from mlpcli.runs.folder import Run
+from mlpcli.spec.load import LoadedSpec, load_spec, located
+from mlpcli.spec.resolve import resolve_spec
+from mlpcli.training.disk_space import check_place, check_room
+from mlpcli.training.identity import differences, identity, version_changes
+from mlpcli.training.run_record import now
+from mlpcli.training.session import (
     Clock,
     Extent,
     Outcome,
@@ -22,12 +28,6 @@ from mlpcli.engine.training import (
     train_held,
     train_into,
 )
-from mlpcli.errors import Problem, RunError, UsageError
-from mlpcli.files import sweep
-from mlpcli.model.plugins import run_plugins
-from mlpcli.runs.folder import Run
-from mlpcli.spec.load import LoadedSpec, load_spec, located
-from mlpcli.spec.resolve import resolve_spec
 
 WHOLE = Extent()
 
@@ -136,7 +136,7 @@ def continue_run(
 
 def _state(run: Run) -> dict[str, Any] | None:
     """The state of a run's checkpoint; None when it was stopped before its first."""
-    from mlpcli.engine.checkpoints import read_checkpoint
+    from mlpcli.training.checkpoint_file import read_checkpoint
 
     path = run / runs.STATE
     return read_checkpoint(path) if path.exists() else None

@@ -13,8 +13,8 @@ from typing import Any
 import mlpcli
 from mlpcli import runs
 from mlpcli.data.dataset import Dataset
-from mlpcli.engine.identity import versions
 from mlpcli.spec.load import LoadedSpec
+from mlpcli.training.identity import versions
 
 
 def begin_record(loaded: LoadedSpec, dataset: Dataset, model: Any, command: Sequence[str]) -> dict[str, Any]:

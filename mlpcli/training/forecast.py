@@ -11,7 +11,6 @@ from mlpcli import runs
 from mlpcli.checks.advice import Advice, advise, class_counts
 from mlpcli.checks.model import log_names
 from mlpcli.data.dataset import Dataset, Split
-from mlpcli.engine.training import Plan, Prepared, check_callbacks, default_notes, describe, prepare
 from mlpcli.engine.tuning.objective import check_refit, find_objective
 from mlpcli.errors import KeyPath
 from mlpcli.keras_import import import_keras
@@ -19,6 +18,7 @@ from mlpcli.spec.layer_graph import spec_graph
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.resolve import resolve_spec
 from mlpcli.spec.schema import Spec, TunerSpec
+from mlpcli.training.session import Plan, Prepared, check_callbacks, default_notes, describe, prepare
 
 TIMED_EPOCHS = 4
 TIMED_STEPS = 500
@@ -139,7 +139,7 @@ def run_files(spec: Spec) -> tuple[str, ...]:
 
 def seconds_per_epoch(spec: Spec, dataset: Dataset, model: Any) -> float:
     """Seconds of an epoch on the engine that the spec asks for; trains the model, which is then of no use."""
-    from mlpcli.engine.fitting import fit_model
+    from mlpcli.training.fit import fit_model
 
     keras = import_keras()
     rows = min(len(dataset.train), TIMED_STEPS * spec.fit.batch_size)

@@ -14,8 +14,8 @@ from mlpcli.spec.schema import Spec
 
 keras = import_keras()  # before anything that imports TensorFlow in its own, noisy way
 from mlpcli.engine import compiled  # noqa: E402
-from mlpcli.engine.callbacks import loss_first  # noqa: E402
-from mlpcli.engine.divergence import DivergenceGuard  # noqa: E402
+from mlpcli.training.callbacks import loss_first  # noqa: E402
+from mlpcli.training.divergence import DivergenceGuard  # noqa: E402
 
 
 def fit_model(

@@ -11,9 +11,9 @@ import copy
 from pathlib import Path
 from typing import Any
 
-from mlpcli.engine.checkpoints import is_plain
 from mlpcli.files import flush, replacing
 from mlpcli.keras_import import import_keras
+from mlpcli.training.checkpoint_file import is_plain
 
 keras = import_keras()
 

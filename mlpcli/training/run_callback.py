@@ -16,19 +16,19 @@ import numpy as np
 
 from mlpcli import runs, signals
 from mlpcli.data.dataset import Array
-from mlpcli.engine.callback_states import (
+from mlpcli.engine.restoring import assign, restore_training, take_up_history
+from mlpcli.files import write_text, write_with
+from mlpcli.keras_import import import_keras
+from mlpcli.spec.schema import CheckpointSpec
+from mlpcli.training.callback_state import (
     callback_state,
     matched_states,
     prepare_callback,
     settle_callbacks,
 )
-from mlpcli.engine.callbacks import loss_first
-from mlpcli.engine.checkpoints import write_checkpoint
-from mlpcli.engine.divergence import DivergenceGuard, learning_rate
-from mlpcli.engine.restoring import assign, restore_training, take_up_history
-from mlpcli.files import write_text, write_with
-from mlpcli.keras_import import import_keras
-from mlpcli.spec.schema import CheckpointSpec
+from mlpcli.training.callbacks import loss_first
+from mlpcli.training.checkpoint_file import write_checkpoint
+from mlpcli.training.divergence import DivergenceGuard, learning_rate
 
 keras = import_keras()
 

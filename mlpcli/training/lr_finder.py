@@ -15,11 +15,11 @@ import numpy as np
 
 from mlpcli import signals
 from mlpcli.data.dataset import Array
-from mlpcli.engine.training import build_checked, load_data
 from mlpcli.errors import Problem, TrainingError, UsageError
 from mlpcli.files import write_with
 from mlpcli.keras_import import import_keras
 from mlpcli.spec.load import LoadedSpec, located
+from mlpcli.training.session import build_checked, load_data
 
 EXPLODED = 4.0
 """The test stops when the smoothed loss is this many times its lowest."""

@@ -14,14 +14,14 @@ from typing import Any
 
 import mlpcli
 from mlpcli import runs
-from mlpcli.engine.identity import versions
-from mlpcli.engine.records import commit_of
-from mlpcli.engine.room import check_place, check_room
-from mlpcli.engine.training import Clock, Extent, Outcome, Watcher, check_callbacks, prepare, train_into
 from mlpcli.errors import Problem, RunError
 from mlpcli.model.plugins import run_plugins
 from mlpcli.runs.folder import Run
 from mlpcli.spec.load import load_spec, located
+from mlpcli.training.disk_space import check_place, check_room
+from mlpcli.training.identity import versions
+from mlpcli.training.run_record import commit_of
+from mlpcli.training.session import Clock, Extent, Outcome, Watcher, check_callbacks, prepare, train_into
 
 TOLERANCE = 0.01
 """How far a figure may be off, absolutely or as a share of itself, and still count as the same result."""

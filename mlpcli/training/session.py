@@ -14,10 +14,6 @@ from typing import Any, Protocol
 from mlpcli import runs
 from mlpcli.data.dataset import Dataset, Split
 from mlpcli.data.load import load_dataset
-from mlpcli.engine.divergence import Diverged
-from mlpcli.engine.identity import identity
-from mlpcli.engine.records import begin_record, now
-from mlpcli.engine.room import check_place, check_room, write_failure
 from mlpcli.errors import MlpcliError, Problem, TrainingError
 from mlpcli.files import sha256_of, write_json, write_text
 from mlpcli.keras_import import import_keras
@@ -25,6 +21,10 @@ from mlpcli.runs.folder import Run
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.resolve import resolve_spec
 from mlpcli.spec.search_space import show_label
+from mlpcli.training.disk_space import check_place, check_room, write_failure
+from mlpcli.training.divergence import Diverged
+from mlpcli.training.identity import identity
+from mlpcli.training.run_record import begin_record, now
 
 EVALUATION_ROWS = 4096
 
@@ -339,9 +339,9 @@ class _Session:
 
     def begin(self) -> None:
         """Write both specs and the record, before the first step."""
-        from mlpcli.engine.callbacks import best_monitor, keeps_models
-        from mlpcli.engine.keeping import KeepRun, state_rhythm
         from mlpcli.model.plugins import copy_plugins
+        from mlpcli.training.callbacks import best_monitor, keeps_models
+        from mlpcli.training.run_callback import KeepRun, state_rhythm
 
         spec = self.loaded.spec
         if not self.extent.keep_specs:
@@ -377,9 +377,9 @@ class _Session:
 
     def fit(self) -> None:
         """Run the epochs on the engine that the spec asks for, or on Keras's own where it cannot be."""
-        from mlpcli.engine.callbacks import keeps_best, make_callbacks
-        from mlpcli.engine.fitting import fit_model
         from mlpcli.model.plugins import import_plugins
+        from mlpcli.training.callbacks import keeps_best, make_callbacks
+        from mlpcli.training.fit import fit_model
 
         plugins = import_plugins(self.loaded.catalog)
         others = [*make_callbacks(self.loaded.spec, self.run_dir, plugins), *self.extent.callbacks]
@@ -485,8 +485,8 @@ class _Session:
 
     def _hold_against_baseline(self, metrics: dict[str, dict[str, float]]) -> dict[str, Any] | None:
         """Write what needs no network beside the metrics, and say so where the network is not better."""
-        from mlpcli.engine.baseline import compare, judged_output, measure_baseline, score_network
         from mlpcli.model.model import output_loss
+        from mlpcli.training.baseline import compare, judged_output, measure_baseline, score_network
 
         if not self.extent.baseline:
             return None
@@ -510,7 +510,7 @@ class _Session:
 
     def _evaluate(self, split: Split) -> dict[str, float]:
         from mlpcli.engine import compiled
-        from mlpcli.engine.callbacks import loss_first
+        from mlpcli.training.callbacks import loss_first
 
         rows = compiled.Arrays(split.x, split.y, split.weights)
         return loss_first(compiled.evaluate(self.model, rows, batch_size=EVALUATION_ROWS))
@@ -571,7 +571,7 @@ class _Session:
 
     def _write_history(self) -> None:
         """The history with the epoch that diverged, if one did."""
-        from mlpcli.engine.keeping import history_csv
+        from mlpcli.training.run_callback import history_csv
 
         if self.keeper.history:
             write_text(self.run_dir / runs.HISTORY, history_csv(self.keeper.history))
@@ -625,8 +625,8 @@ def _recording(session: _Session) -> Iterator[None]:
 
 def check_callbacks(loaded: LoadedSpec) -> None:
     """Make every callback once for its complaints, before a run folder exists."""
-    from mlpcli.engine.callbacks import make_callbacks
     from mlpcli.model.plugins import import_plugins
+    from mlpcli.training.callbacks import make_callbacks
 
     with tempfile.TemporaryDirectory() as nowhere:
         make_callbacks(loaded.spec, Path(nowhere), import_plugins(loaded.catalog))
