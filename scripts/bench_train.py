@@ -101,7 +101,7 @@ def epoch_clock() -> Any:
 
 def run_mlpcli(task: Task, x: np.ndarray, y: np.ndarray) -> Iterator[float]:
     """Train in the compiled loop."""
-    from mlpcli.engine import compiled
+    from mlpcli.training import compiled
 
     clock = epoch_clock()
     data = compiled.Arrays(x, y)

@@ -30,7 +30,7 @@ def train(batch: int, data: Path, logs: Path) -> float:
     import keras
     import tensorflow as tf
 
-    from mlpcli.engine import compiled
+    from mlpcli.training import compiled
 
     class Watch(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch: int, logs_: Any = None) -> None:

@@ -19,8 +19,8 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from mlpcli.engine.compiled import Arrays, CannotCompile, epoch_order, evaluate, fit, inference, predict
-from mlpcli.engine.compiled import loop as compiled_loop
+from mlpcli.training.compiled import Arrays, CannotCompile, epoch_order, evaluate, fit, inference, predict
+from mlpcli.training.compiled import loop as compiled_loop
 
 # Keras 3.15 itself converts tensors in a way that NumPy 2 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -23,7 +23,7 @@ from mlpcli.spec.load import load_spec, located
 from mlpcli.spec.schema import PartSpec, Spec
 
 keras = import_keras()  # before anything that imports TensorFlow in its own, noisy way
-from mlpcli.engine import compiled  # noqa: E402
+from mlpcli.training import compiled  # noqa: E402
 from mlpcli.training.callbacks import loss_first  # noqa: E402
 
 BATCH_ROWS = 4096

@@ -108,8 +108,8 @@ def _losses(
 ) -> Array:
     """Losses up to the explosion; all variables of model and optimizer are put back."""
     import_keras()
-    from mlpcli.engine import compiled
-    from mlpcli.engine.compiled.ramp import step_losses
+    from mlpcli.training import compiled
+    from mlpcli.training.compiled.step_losses import step_losses
 
     model.optimizer.build(model.trainable_variables)
     variables = [*model.variables, *model.optimizer.variables]

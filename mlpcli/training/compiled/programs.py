@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mlpcli.engine.compiled.arrays import tensor_dtype
-from mlpcli.engine.compiled.randomness import same_numbers_as_fit
+from mlpcli.training.compiled.arrays import tensor_dtype
+from mlpcli.training.compiled.randomness import same_numbers_as_fit
 
 Logs = dict[str, Any]
 Step = Callable[[Any], Logs]

@@ -9,9 +9,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mlpcli.engine.compiled.arrays import Arrays, as_tensor, epoch_order
-from mlpcli.engine.compiled.programs import CannotCompile, check_can_compile, skeleton
-from mlpcli.engine.compiled.randomness import same_numbers_as_fit
+from mlpcli.training.compiled.arrays import Arrays, as_tensor, epoch_order
+from mlpcli.training.compiled.programs import CannotCompile, check_can_compile, skeleton
+from mlpcli.training.compiled.randomness import same_numbers_as_fit
 
 CHUNK_STEPS = 25
 

@@ -12,10 +12,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mlpcli.engine.compiled import hooks
-from mlpcli.engine.compiled.arrays import Arrays, as_tensor, epoch_order, row_bytes, take_rows
-from mlpcli.engine.compiled.inference import Evaluator, plain_logs
-from mlpcli.engine.compiled.programs import (
+from mlpcli.training.compiled import hooks
+from mlpcli.training.compiled.arrays import Arrays, as_tensor, epoch_order, row_bytes, take_rows
+from mlpcli.training.compiled.inference import Evaluator, plain_logs
+from mlpcli.training.compiled.programs import (
     EpochProgram,
     Logs,
     StepProgram,

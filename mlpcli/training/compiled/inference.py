@@ -14,8 +14,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mlpcli.engine.compiled.arrays import Arrays, as_tensor, row_bytes, take_rows
-from mlpcli.engine.compiled.programs import (
+from mlpcli.training.compiled.arrays import Arrays, as_tensor, row_bytes, take_rows
+from mlpcli.training.compiled.programs import (
     CannotCompile,
     EpochProgram,
     Logs,
