@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from mlpcli.engine.tuning.ledger import MOST_STARTS, Ledger, TooManyFailures
-from mlpcli.engine.tuning.oracle import Answer, Oracle
-from mlpcli.engine.tuning.trials import Result
 from mlpcli.errors import RunError
 from mlpcli.runs.search_folder import COMPLETED, FAILED, Objective, Search, Trial, load_search
 from mlpcli.spec.load import LoadedSpec, load_spec
+from mlpcli.tuning.oracle import Answer, Oracle
+from mlpcli.tuning.trial_states import MOST_STARTS, Ledger, TooManyFailures
+from mlpcli.tuning.trials import Result
 from tests.test_search_spec import SEARCHED
 
 OBJECTIVE = Objective("val_accuracy", "max")

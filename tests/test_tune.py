@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlpcli.engine.tuning.trials import TrialRunner
 from mlpcli.runs.folder import find_run
 from mlpcli.runs.search_folder import Search, Trial, find_search, load_search
 from mlpcli.spec.load import load_spec
+from mlpcli.tuning.trials import TrialRunner
 from tests.conftest import SMALL_SEARCH as SPEC
 from tests.conftest import Result
 

@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 
-from mlpcli.engine.tuning import chief as chief_module
-from mlpcli.engine.tuning.chief import CHIEF, Chief, serving, wait_for_workers
-from mlpcli.engine.tuning.trials import Result
 from mlpcli.errors import TrainingError, UsageError
 from mlpcli.report.search import WorkerReport
 from mlpcli.runs.search_folder import COMPLETED, FAILED, Search, load_search
 from mlpcli.spec.load import LoadedSpec, load_spec
+from mlpcli.tuning import chief as chief_module
+from mlpcli.tuning.chief import CHIEF, Chief, serving, wait_for_workers
+from mlpcli.tuning.trials import Result
 from tests.conftest import SMALL_SEARCH as SPEC
 from tests.conftest import Result as Ended
 from tests.test_oracle import _ledger, _new
@@ -233,7 +233,7 @@ def test_a_worker_without_a_chief_gives_up(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from mlpcli.engine.tuning import worker
+    from mlpcli.tuning import worker
 
     monkeypatch.setattr(worker, "PATIENCE_SECONDS", 0.2)
     address = ("--role", "worker", "--address", "127.0.0.1:9")

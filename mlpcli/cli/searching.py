@@ -13,7 +13,7 @@ from mlpcli.runs.search_folder import find_search, unfinished_search
 from mlpcli.spec.load import load_spec
 
 if TYPE_CHECKING:
-    from mlpcli.engine.tuning.search import SearchOutcome, SearchWatcher
+    from mlpcli.tuning.search import SearchOutcome, SearchWatcher
 
 
 def run_search(
@@ -40,8 +40,8 @@ def run_search(
     if resume is not None:
         found = find_search(resume, runs_dir)
         loaded = replace(load_spec(spec, settings=settings), runs_dir=runs_dir) if spec else None
-        from mlpcli.engine.tuning.resuming import resume_search
-        from mlpcli.engine.tuning.search import Hands
+        from mlpcli.tuning.resume_search import resume_search
+        from mlpcli.tuning.search import Hands
 
         return resume_search(
             found.folder,
@@ -60,7 +60,7 @@ def run_search(
         rule = f"search {left.label} of this spec is not finished: {left.progress()}"
         hint = f"go on with --resume {left.label}, or begin anew beside it with --fresh"
         raise UsageError(Problem(rule, hint=hint))
-    from mlpcli.engine.tuning.search import Hands, begin_search
+    from mlpcli.tuning.search import Hands, begin_search
 
     return begin_search(
         loaded,
@@ -99,7 +99,7 @@ def run_worker(
         name = loaded.spec.name
         for plugin in loaded.catalog.plugins:  # the chief's copies may run if they are these
             trust.remember(plugin.sha256)
-    from mlpcli.engine.tuning.worker import work
+    from mlpcli.tuning.worker import work
 
     return work(address, search_dir=folder, name=name, runs_dir=runs_dir, watcher=watcher, trusted=trusted)
 

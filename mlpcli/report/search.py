@@ -19,8 +19,8 @@ from mlpcli.runs.search_folder import BEST, COMPLETED, RUNNING, Search, Trial
 from mlpcli.spec.search_space import show_label
 
 if TYPE_CHECKING:
-    from mlpcli.engine.tuning.search import SearchOutcome
     from mlpcli.spec.load import LoadedSpec
+    from mlpcli.tuning.search import SearchOutcome
 
 ROWS = 14
 """Trials that the live table holds; the best is always among them."""

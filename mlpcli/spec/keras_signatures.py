@@ -137,7 +137,7 @@ def keras_class_names(namespace: str) -> tuple[str, ...]:
 
 
 def own_class_names(namespace: str) -> tuple[str, ...]:
-    """The classes of this kind in `engine/own_parts.py`."""
+    """The classes of this kind in `model/custom_objects.py`."""
     own = own_parts()
     return tuple(name for name in own.classes if own.kind(name) == namespace)
 

@@ -10,8 +10,8 @@ from typing import Any
 from mlpcli import runs
 from mlpcli.checks.advice import Advice, advise, class_counts
 from mlpcli.checks.model import log_names
+from mlpcli.checks.tuner_objective import check_refit, find_objective
 from mlpcli.data.dataset import Dataset, Split
-from mlpcli.engine.tuning.objective import check_refit, find_objective
 from mlpcli.errors import KeyPath
 from mlpcli.keras_import import import_keras
 from mlpcli.spec.layer_graph import spec_graph

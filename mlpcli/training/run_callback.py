@@ -16,7 +16,6 @@ import numpy as np
 
 from mlpcli import runs, signals
 from mlpcli.data.dataset import Array
-from mlpcli.engine.restoring import assign, restore_training, take_up_history
 from mlpcli.files import write_text, write_with
 from mlpcli.keras_import import import_keras
 from mlpcli.spec.schema import CheckpointSpec
@@ -29,6 +28,7 @@ from mlpcli.training.callback_state import (
 from mlpcli.training.callbacks import loss_first
 from mlpcli.training.checkpoint_file import write_checkpoint
 from mlpcli.training.divergence import DivergenceGuard, learning_rate
+from mlpcli.training.variables import assign, restore_training, take_up_history
 
 keras = import_keras()
 

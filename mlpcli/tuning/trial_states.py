@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from mlpcli.engine.tuning.oracle import Answer, Oracle
-from mlpcli.engine.tuning.trials import Result
 from mlpcli.errors import Problem, SpecError, TrainingError
 from mlpcli.runs.search_folder import COMPLETED, FAILED, RUNNING, TRIALS, Search, Trial
 from mlpcli.spec.load import LoadedSpec, with_values
+from mlpcli.tuning.oracle import Answer, Oracle
+from mlpcli.tuning.trials import Result
 
 MOST_LOSSES = 3
 """How often one sitting may lose a trial with its worker: its process is killed because of it."""

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from mlpcli import signals
-from mlpcli.engine.tuning.chief import CHIEF, split_address, worker_name
-from mlpcli.engine.tuning.resuming import open_spec
-from mlpcli.engine.tuning.search import SearchWatcher
-from mlpcli.engine.tuning.trials import TrialRunner
 from mlpcli.errors import Problem, TrainingError
 from mlpcli.model.plugins import run_plugins
 from mlpcli.runs.folder import open_run
 from mlpcli.runs.search_folder import SEARCH, Trial, load_search
+from mlpcli.tuning.chief import CHIEF, split_address, worker_name
+from mlpcli.tuning.resume_search import open_spec
+from mlpcli.tuning.search import SearchWatcher
+from mlpcli.tuning.trials import TrialRunner
 
 BEAT_SECONDS = 2.0
 PATIENCE_SECONDS = 60.0

@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 from mlpcli import runs
-from mlpcli.engine.tuning.trials import OnEpoch, TrialRunner
 from mlpcli.errors import Problem, TrainingError
 from mlpcli.files import write_text
 from mlpcli.model.transfer import find_start
@@ -28,6 +27,7 @@ from mlpcli.training.session import (
     complete,
     train_held,
 )
+from mlpcli.tuning.trials import OnEpoch, TrialRunner
 
 FULL = "full"
 

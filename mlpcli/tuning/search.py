@@ -11,13 +11,8 @@ from typing import Any, Protocol
 
 from mlpcli import runs
 from mlpcli.checks.model import log_names
+from mlpcli.checks.tuner_objective import check_refit, find_objective
 from mlpcli.data.dataset import Dataset
-from mlpcli.engine.tuning import promotion
-from mlpcli.engine.tuning.importance import importance
-from mlpcli.engine.tuning.ledger import Ledger, TooManyFailures
-from mlpcli.engine.tuning.objective import check_refit, find_objective
-from mlpcli.engine.tuning.oracle import Answer, Oracle
-from mlpcli.engine.tuning.trials import TrialRunner
 from mlpcli.errors import MlpcliError, Problem, SpecError
 from mlpcli.files import write_text
 from mlpcli.model.plugins import copy_plugins
@@ -31,6 +26,11 @@ from mlpcli.spec.tuner_arguments import OWN_KEYS
 from mlpcli.training.disk_space import check_place, check_room
 from mlpcli.training.run_record import begin_record, now
 from mlpcli.training.session import Plan, build_checked, check_callbacks, complete
+from mlpcli.tuning import promotion
+from mlpcli.tuning.importance import importance
+from mlpcli.tuning.oracle import Answer, Oracle
+from mlpcli.tuning.trial_states import Ledger, TooManyFailures
+from mlpcli.tuning.trials import TrialRunner
 
 LOCAL = "this process"
 
@@ -223,14 +223,14 @@ class Sitting:
     def _try_all(self, ledger: Ledger, runner: TrialRunner, hands: Hands) -> None:
         """Run trials until there are no more: here, in processes of ours, or in those that come."""
         if hands.address is not None:
-            from mlpcli.engine.tuning.chief import Chief, serving, wait_for_workers
+            from mlpcli.tuning.chief import Chief, serving, wait_for_workers
 
             chief = Chief(ledger, self.watcher, adopt=True)
             with serving(chief, hands.address) as address:
                 self.watcher.note(f"waiting for workers at {address}")
                 wait_for_workers(chief)
         elif hands.workers > 1:
-            from mlpcli.engine.tuning.workers import run_workers
+            from mlpcli.tuning.workers import run_workers
 
             run_workers(ledger, workers=hands.workers, watcher=self.watcher)
         else:
@@ -261,7 +261,7 @@ class Sitting:
         self.watcher.trial_epoch(0, epoch, epochs, logs)
 
     def _draw(self, search: Search, found: dict[str, float]) -> None:
-        from mlpcli.engine.tuning.figures import draw_search
+        from mlpcli.tuning.plots import draw_search
 
         if search.best_first():
             draw_search(search, self.loaded.space, found)

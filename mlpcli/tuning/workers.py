@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlpcli import signals
-from mlpcli.engine.tuning.chief import LOOPBACK, Chief, say_goodbye, serving
-from mlpcli.engine.tuning.ledger import MOST_LOSSES, Ledger
-from mlpcli.engine.tuning.worker import PARENT
 from mlpcli.errors import Problem, TrainingError
+from mlpcli.tuning.chief import LOOPBACK, Chief, say_goodbye, serving
+from mlpcli.tuning.trial_states import MOST_LOSSES, Ledger
+from mlpcli.tuning.worker import PARENT
 
 if TYPE_CHECKING:
-    from mlpcli.engine.tuning.search import SearchWatcher
+    from mlpcli.tuning.search import SearchWatcher
 
 LOGS = "workers"  # the folder of what workers write on stderr
 MOST_DEATHS = MOST_LOSSES + 2

@@ -9,15 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from mlpcli import runs
-from mlpcli.engine.tuning.search import (
-    ALONE,
-    Hands,
-    SearchOutcome,
-    SearchWatcher,
-    Sitting,
-    tuner_arguments,
-    write_searched,
-)
 from mlpcli.errors import ABSENT, Problem, RunError, UsageError, show_path, show_value
 from mlpcli.files import sweep
 from mlpcli.model.plugins import run_plugins
@@ -27,6 +18,15 @@ from mlpcli.spec.load import LoadedSpec, load_spec
 from mlpcli.spec.resolve import dump, portable
 from mlpcli.spec.search_space import differences
 from mlpcli.training.identity import spec_changes
+from mlpcli.tuning.search import (
+    ALONE,
+    Hands,
+    SearchOutcome,
+    SearchWatcher,
+    Sitting,
+    tuner_arguments,
+    write_searched,
+)
 
 BEGIN_ANEW = "begin anew beside it with --fresh"
 SEARCHED_MARK = "\0searched"

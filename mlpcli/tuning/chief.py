@@ -25,15 +25,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlpcli import signals
-from mlpcli.engine.tuning.ledger import Ledger
-from mlpcli.engine.tuning.oracle import Answer
-from mlpcli.engine.tuning.trials import Result
 from mlpcli.errors import Problem, TrainingError, UsageError
 from mlpcli.files import replacing
 from mlpcli.runs.search_folder import RUNNING, Trial
+from mlpcli.tuning.oracle import Answer
+from mlpcli.tuning.trial_states import Ledger
+from mlpcli.tuning.trials import Result
 
 if TYPE_CHECKING:
-    from mlpcli.engine.tuning.search import SearchWatcher
+    from mlpcli.tuning.search import SearchWatcher
 
 CHIEF = "chief.json"  # in the search's folder while there is a chief: where it listens, and the secret
 LOOPBACK = "127.0.0.1"

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from mlpcli import runs
-from mlpcli.engine.tuning.importance import position
 from mlpcli.files import write_with
 from mlpcli.runs.search_folder import FAILED, Search, Trial
 from mlpcli.spec.search_space import BOOLEAN, CHOICE, Parameter, Space, show_label
+from mlpcli.tuning.importance import position
 
 POINT, BEST_COLOR, INK, FAINT = "#3366aa", "#dd7733", "#444444", "#bbbbbb"
 SCORES, PARAMETERS = f"{runs.PLOTS}/scores.png", f"{runs.PLOTS}/parameters.png"

@@ -14,7 +14,6 @@ from typing import Any
 
 from mlpcli import runs
 from mlpcli.data.dataset import Dataset
-from mlpcli.engine.tuning.hparams import write_hparams
 from mlpcli.errors import MlpcliError
 from mlpcli.model.components import plain_reason
 from mlpcli.model.default_losses import data_request
@@ -23,6 +22,7 @@ from mlpcli.spec.load import LoadedSpec, located, with_values
 from mlpcli.training.checkpoint_file import read_checkpoint
 from mlpcli.training.run_record import now
 from mlpcli.training.session import Extent, Plan, build_checked, complete, load_data, train_into
+from mlpcli.tuning.hparams import write_hparams
 
 OnEpoch = Callable[[int, int, dict[str, float]], None]
 """Called after each epoch of a trial: epoch (from 1), epochs, logs."""
