@@ -1,8 +1,7 @@
-"""The light half starts fast, and dependencies point one way."""
+"""The light half starts fast: it imports nothing heavy."""
 
 from __future__ import annotations
 
-import ast
 import json
 import subprocess
 import sys
@@ -10,71 +9,7 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "mlpcli"
-
 HEAVY = {"tensorflow", "keras", "keras_tuner", "sklearn", "pyarrow", "matplotlib", "pandas", "scipy"}
-
-ALLOWED: dict[str, set[str]] = {
-    "errors": set(),
-    "files": set(),
-    "signals": set(),
-    "trust": {"files"},
-    "start": set(),
-    "runs": {"errors", "files"},
-    "spec": {"errors", "files", "spec"},
-    "data": {"errors", "start", "spec", "data"},
-    "engine": {"errors", "files", "signals", "start", "trust", "runs", "searches", "spec", "data", "engine"},
-    "searches": {"errors", "files", "runs"},
-    "report": {"errors", "runs", "engine"},  # the last two for their types alone, never at run time
-    "report_rates": {"errors", "report", "engine"},  # engine for its types alone
-    "comparison": {"errors", "runs", "searches", "spec"},
-    "report_runs": {"errors", "runs", "report", "comparison"},
-    "report_search": {"spec", "report", "searches", "engine"},  # engine for its types alone
-    "report_reproduction": {"report", "engine"},  # engine for its types alone
-    "report_plan": {"errors", "engine", "spec", "report"},  # engine and spec for their types alone
-    "report_tables": {"report", "data"},
-    "cli": {
-        "trust",
-        "errors",
-        "files",
-        "runs",
-        "signals",
-        "searches",
-        "spec",
-        "data",
-        "engine",
-        "report",
-        "report_plan",
-        "cli",
-    }
-    | {"report_tables", "report_search", "report_reproduction", "report_rates", "report_runs", "comparison"},
-    "__main__": {"cli"},
-    "__init__": set(),
-}
-"""Which part of the package may import which."""
-
-MOVING = True
-
-
-def _part(file: Path) -> str:
-    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
-
-
-def _imported_parts(file: Path) -> set[str]:
-    found = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "mlpcli":
-            steps = node.module.split(".")[1:]
-            found |= {steps[0]} if steps else {alias.name for alias in node.names}
-    return found
-
-
-@pytest.mark.parametrize(
-    "file", sorted(PACKAGE.rglob("*.py")), ids=lambda file: str(file.relative_to(PACKAGE))
-)
-def test_dependencies_point_one_way(file: Path) -> None:
-    if not MOVING:  # while the modules move to their packages
-        assert _imported_parts(file) <= ALLOWED[_part(file)]
 
 
 def _fresh(code: str) -> dict[str, object]:

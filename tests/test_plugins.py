@@ -295,7 +295,7 @@ def test_a_plug_in_that_fails_to_import_shows_its_own_last_lines(
     assert headline.startswith(f"{tmp_path}/my_parts.py:{line}:1: the plug-in cannot be imported: File")
     assert headline.endswith("KeyError: 'missing'")
     assert "VALUES = _table()" in headline
-    assert "engine/plugins.py" not in result.err
+    assert "model/plugins.py" not in result.err
     assert source.endswith("return {}['missing']")
     assert not (tmp_path / "runs").exists()
 

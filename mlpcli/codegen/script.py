@@ -27,7 +27,7 @@ from mlpcli.training.callbacks import more_is_better
 from mlpcli.training.session import complete, load_data
 
 WIDTH = 100
-OWN_PARTS = Path(__file__).parents[1] / "engine" / "own_parts.py"
+OWN_PARTS = Path(__file__).parents[1] / "model" / "custom_objects.py"
 STATISTICS = ("mean", "vocabulary", "bin_boundaries")
 """Arguments of a layer that learns from data, which spare it the learning."""
 

@@ -4,7 +4,7 @@ This file is run as a program by an interpreter of its own, without site package
 TensorFlow Serving does, by the loader in the library that TensorFlow's wheel brings, which starts in half a
 second where `import tensorflow` takes five. It must therefore import nothing but the standard library.
 
-Standard input holds one JSON document, as `engine/verification.py` writes it:
+Standard input holds one JSON document, as `export/verify.py` writes it:
 
     {"library": PATH, "saved_model": FOLDER, "outputs": {NAME: TENSOR},
      "inputs": [{"tensor": TENSOR, "texts": [...]} or {"tensor": TENSOR, "numbers": [...]}]}

@@ -1,7 +1,7 @@
 """Keras parts that Keras itself has not: threshold activations, the perceptron loss, a warm-up.
 
-`spec/keras_names.py` reads this file, without running it, for the names and arguments that a spec may use:
-every class with a Keras base, and every plain function without a leading underscore, which is an activation.
+`spec/keras_signatures.py` reads this file, without running it, for the names and arguments that a spec may
+use: every class with a Keras base, and every plain function without a leading underscore, an activation.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A preprocessor as a Keras model of stock layers and operations, and joined to the core it feeds.
 
-What stands here does with tensors what `data/encoders.py` does with arrays. `keras.models.load_model` reads
-the result without mlpcli.
+What stands here does with tensors what `data/features/encoders.py` does with arrays.
+`keras.models.load_model` reads the result without mlpcli.
 """
 
 from __future__ import annotations

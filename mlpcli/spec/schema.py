@@ -1,6 +1,6 @@
 """The spec as strict, frozen models: what may stand in the YAML file, and nothing else.
 
-Keras's own names and arguments are checked in `spec/parts.py`; these models hold the top level and the
+Keras's own names and arguments are checked in `spec/components.py`; these models hold the top level and the
 keys that are ours. A field's description completes the sentence "must be ...", and is shown as the rule
 when a value does not fit.
 """

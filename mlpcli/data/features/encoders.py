@@ -1,6 +1,6 @@
 """One column as numbers for the network: fitted on the training rows, then a plain value that never changes.
 
-Each encoder does in NumPy what `engine/preprocessing.py` builds of Keras layers; a test holds them together.
+Each encoder does in NumPy what `model/preprocessing.py` builds of Keras layers; a test holds them together.
 """
 
 from __future__ import annotations
