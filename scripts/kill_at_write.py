@@ -314,7 +314,7 @@ def _main() -> NoReturn:
     parser.add_argument("folder", type=Path)
     parser.add_argument("arguments", nargs=argparse.REMAINDER)
     wanted = parser.parse_args()
-    from mlpcli.start import import_keras
+    from mlpcli.keras_import import import_keras
 
     import_keras()
     log = Path("/dev/stderr") if wanted.list else None
