@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import socket
 import subprocess
@@ -21,8 +20,10 @@ from mlpcli.report.search import WorkerReport
 from mlpcli.runs.search_folder import COMPLETED, FAILED, Search, load_search
 from mlpcli.spec.load import LoadedSpec, load_spec
 from mlpcli.tuning import chief as chief_module
-from mlpcli.tuning.chief import CHIEF, Chief, serving, wait_for_workers
+from mlpcli.tuning.channel import ask
+from mlpcli.tuning.chief import CHIEF, Chief, serving, split_address, wait_for_workers
 from mlpcli.tuning.trials import Result
+from mlpcli.tuning.worker import read_contact
 from tests.conftest import SMALL_SEARCH as SPEC
 from tests.conftest import Result as Ended
 from tests.test_oracle import _ledger, _new
@@ -37,27 +38,23 @@ def loaded(spec_file: Callable[[str], Path]) -> LoadedSpec:
     return load_spec(spec_file(SEARCHED))
 
 
-class _Client:
+class Client:
     """A worker as the chief sees it."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        document = json.loads((folder / CHIEF).read_text(encoding="utf-8"))
-        self.address, self.secret, self.name = document["address"], document["secret"], name
+        contact = read_contact(folder)
+        self.address, self.key, self.name = split_address(contact.address), contact.key, name
 
-    def send(self, verb: str, secret: str | None = None, **request: Any) -> tuple[int, dict[str, Any]]:
-        connection = http.client.HTTPConnection(self.address, timeout=10)
-        headers = {"Authorization": f"Bearer {secret or self.secret}"}
-        connection.request("POST", f"/{verb}", json.dumps(request | {"worker": self.name}), headers)
-        answer = connection.getresponse()
-        text = answer.read()
-        connection.close()
-        return answer.status, json.loads(text) if answer.status == 200 else {}
+    def send(self, verb: str, **request: Any) -> dict[str, Any]:
+        body = json.dumps(request | {"worker": self.name}).encode()
+        document: dict[str, Any] = json.loads(ask(self.address, self.key, verb, body))
+        return document
 
     def claim(self) -> dict[str, Any]:
-        return self.send("claim")[1]
+        return self.send("claim")
 
     def done(self, number: int, **result: Any) -> None:
-        assert self.send("done", trial=number, result=GOOD | result)[0] == 200
+        assert "taken" in self.send("done", trial=number, result=GOOD | result)
 
 
 @pytest.fixture
@@ -84,7 +81,7 @@ def test_each_trial_goes_to_one_worker_and_the_search_ends_when_all_are_done(
 ) -> None:
     chief = open_chief()
     folder = chief.ledger.search.folder
-    workers = [_Client(folder, "a"), _Client(folder, "b")]
+    workers = [Client(folder, "a"), Client(folder, "b")]
     numbers = []
     for turn in range(4):
         worker = workers[turn % 2]
@@ -100,7 +97,7 @@ def test_an_idle_worker_waits_while_another_may_still_lose_its_trial(
     open_chief: Callable[..., Chief],
 ) -> None:
     chief = open_chief(1)
-    first, second = (_Client(chief.ledger.search.folder, name) for name in "ab")
+    first, second = (Client(chief.ledger.search.folder, name) for name in "ab")
     assert "trial" in first.claim()
     assert "wait" in second.claim()
     first.done(1)
@@ -112,19 +109,17 @@ def test_a_worker_that_is_not_heard_of_loses_its_trial_to_another(
 ) -> None:
     monkeypatch.setattr(chief_module, "LEASE_SECONDS", 0.3)
     chief = open_chief(1)
-    lost, other = (_Client(chief.ledger.search.folder, name) for name in ("lost", "other"))
+    lost, other = (Client(chief.ledger.search.folder, name) for name in ("lost", "other"))
     first = lost.claim()["trial"]
-    beats = [
-        lost.send("beat", trial=1, epoch=1, epochs=2, logs={})[1] for _ in range(3) if not time.sleep(0.2)
-    ]
+    beats = [lost.send("beat", trial=1, epoch=1, epochs=2, logs={}) for _ in range(3) if not time.sleep(0.2)]
     chief.expire()
     assert beats == [{"go_on": True}] * 3  # a beat is a new lease
     time.sleep(0.4)
     chief.expire()
     again = other.claim()["trial"]
     assert (again["number"], again["starts"]) == (1, 2)
-    assert again["folder"] != first["folder"]  # the lost one may still write in its own
-    assert lost.send("beat", trial=1)[1] == {"go_on": False}
+    assert again["copy_number"] != first["copy_number"]  # the lost one may still write in its own folder
+    assert lost.send("beat", trial=1) == {"go_on": False}
     lost.done(1, score=0.9)  # too late
     assert chief.ledger.search.trial(1).score is None
     other.done(1, score=0.4)
@@ -135,11 +130,11 @@ def test_a_worker_that_is_not_heard_of_loses_its_trial_to_another(
 def test_a_chief_that_was_killed_lets_its_workers_go_on(open_chief: Callable[..., Chief]) -> None:
     chief = open_chief(2)
     folder = chief.ledger.search.folder
-    old = _Client(folder, "a")
+    old = Client(folder, "a")
     assert old.claim()["trial"]["number"] == 1
     again = open_chief(search=load_search(folder))  # nothing of the first one's memory
-    worker = _Client(folder, "a")
-    assert worker.send("beat", trial=1)[1] == {"go_on": True}
+    worker = Client(folder, "a")
+    assert worker.send("beat", trial=1) == {"go_on": True}
     worker.done(1, score=0.7)
     assert worker.claim()["trial"]["number"] == 2
     assert again.ledger.search.trial(1).score == 0.7
@@ -150,7 +145,7 @@ def test_a_failing_trial_does_not_stop_the_others_and_too_many_stop_all(
     open_chief: Callable[..., Chief],
 ) -> None:
     chief = open_chief(9)
-    worker = _Client(chief.ledger.search.folder, "a")
+    worker = Client(chief.ledger.search.folder, "a")
     for _ in range(3):
         number = worker.claim()["trial"]["number"]
         worker.done(number, status=FAILED, score=None, reason="out of memory")
@@ -165,17 +160,6 @@ def test_a_chief_without_workers_gives_up(
     monkeypatch.setattr(chief_module, "IDLE_SECONDS", 0.2)
     with pytest.raises(TrainingError, match="no worker has been heard of for"):
         wait_for_workers(open_chief())
-
-
-def test_strangers_are_not_answered(open_chief: Callable[..., Chief]) -> None:
-    chief = open_chief()
-    folder = chief.ledger.search.folder
-    client = _Client(folder, "a")
-    assert (folder / CHIEF).stat().st_mode & 0o077 == 0
-    assert client.send("claim", secret="guess")[0] == 403
-    assert client.send("delete")[0] == 400
-    assert client.send("done", trial=1, result={"no": "result"})[0] == 400
-    assert chief.ledger.search.trials == []
 
 
 @pytest.mark.parametrize("address", ["4100", "host:", "host:99999", ":80"])

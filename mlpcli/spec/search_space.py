@@ -64,6 +64,18 @@ class Parameter:
             return (False, True)
         return tuple(option.label for option in self.options)
 
+    def holds(self, value: Value) -> bool:
+        """Whether a value is one of those that it can have, up to rounding."""
+        if self.labels:
+            return any(same(label, value) for label in self.labels)
+        if isinstance(value, bool) or not isinstance(value, int if self.kind == INT else int | float):
+            return False
+        low, high = self.minimum, self.maximum
+        assert low is not None
+        assert high is not None
+        slack = 1e-6 * max(abs(low), abs(high))
+        return bool(low - slack <= value <= high + slack)
+
     def definition(self) -> dict[str, Any]:
         """What makes two parameters the same, as plain JSON values."""
         document: dict[str, Any] = {"kind": self.kind, "default": self.default}

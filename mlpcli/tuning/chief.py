@@ -1,33 +1,50 @@
 """The chief of a search whose trials run in other processes: hands them out, and waits for no one for ever.
 
-Workers speak JSON over HTTP to it: `claim` a trial, `beat` while it runs, say it is `done`. A trial is lent
+Workers `claim` a trial, `beat` while it runs, and report that it is `done`. A trial is lent
 for LEASE_SECONDS at a time; a worker that is not heard of for so long has lost it, and another begins it
 again. A chief that was killed and comes back knows from `search.json` which trials are out, and lets their
 workers go on.
 
-Only who can read the search's folder can talk to the chief: requests carry a secret that lies there.
+Only who can read the search's folder can talk to the chief: requests are signed with a key that lies there
+(`channel`), and what they hold is checked (`messages`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import hmac
 import json
 import os
+import re
 import secrets
 import socket
+import socketserver
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlpcli import signals
 from mlpcli.errors import Problem, TrainingError, UsageError
 from mlpcli.files import replacing
 from mlpcli.runs.search_folder import RUNNING, Trial
+from mlpcli.tuning import channel
+from mlpcli.tuning.messages import (
+    Assignment,
+    BadMessage,
+    Beat,
+    Claim,
+    Done,
+    GoOn,
+    Message,
+    Refusal,
+    Stop,
+    Taken,
+    Wait,
+    Work,
+    read_request,
+)
 from mlpcli.tuning.oracle import Answer
 from mlpcli.tuning.trial_states import Ledger
 from mlpcli.tuning.trials import Result
@@ -35,15 +52,15 @@ from mlpcli.tuning.trials import Result
 if TYPE_CHECKING:
     from mlpcli.tuning.search import SearchWatcher
 
-CHIEF = "chief.json"  # in the search's folder while there is a chief: where it listens, and the secret
+CHIEF = "chief.json"  # in the search's folder while there is a chief: where it listens, and the key
 LOOPBACK = "127.0.0.1"
 LEASE_SECONDS = 20.0
 IDLE_SECONDS = 600.0
 """How long a chief waits for any worker at all before it gives up."""
 WAIT_SECONDS = 0.3
 GOODBYE_SECONDS = 3.0
-MOST_BYTES = 1_000_000
-REQUEST_SECONDS = 10.0
+MOST_UNKNOWN = 64
+"""Connections that have not shown yet that they know the key; one more, and the oldest of them is closed."""
 
 
 @dataclass
@@ -76,21 +93,29 @@ class Chief:
         """Whether the search has come to its end, one way or the other."""
         return self._over or self.failure is not None
 
-    def answer(self, verb: str, request: dict[str, Any]) -> dict[str, Any]:
+    def reply(self, verb: str, body: bytes) -> bytes:
+        """The answer to a signed request, both as bytes."""
+        try:
+            request = read_request(verb, body)
+        except BadMessage as error:
+            return Refusal(refused=str(error)).encoded()
+        return self.answer(request).encoded()
+
+    def answer(self, request: Claim) -> Message:
         """The answer to a worker's request; a failure of the search itself is kept, and stops it."""
         with self._lock:
             self.heard = time.monotonic()
-            worker = str(request["worker"])
             try:
-                if verb == "claim":
-                    return self._claim(worker)
-                number = int(request["trial"])
-                if verb == "beat":
-                    return self._beat(worker, number, request)
-                return self._done(worker, number, Result(**request["result"]))
-            except (OSError, TrainingError) as error:  # a full disk, too many failed trials
+                if isinstance(request, Beat):
+                    return self._beat(request)
+                if isinstance(request, Done):
+                    return self._done(request.worker, request.trial, request.result.result())
+                return self._claim(request.worker)
+            except (
+                Exception
+            ) as error:  # a full disk, too many failed trials: whoever waits for the end raises it
                 self.failure = error
-                return {"stop": True}
+                return _to_the_end(request)
 
     def drop_process(self, process: int) -> None:
         """A worker on this machine is known to be gone: what it had is free at once."""
@@ -110,10 +135,10 @@ class Chief:
                     self.workers.discard(lease.worker)
                     self._take_back(number)
 
-    def _claim(self, worker: str) -> dict[str, Any]:
+    def _claim(self, worker: str) -> Message:
         if self.over:
             self.workers.discard(worker)
-            return {"stop": True}
+            return Stop()
         self.workers.add(worker)
         mine = [number for number, lease in self._leases.items() if lease.worker == worker]
         for number in mine:  # it has forgotten: a new process under an old name
@@ -124,27 +149,27 @@ class Chief:
         if isinstance(trial, Trial):
             self._leases[trial.number] = _Lease(worker, time.monotonic() + LEASE_SECONDS)
             self.watcher.trial_begins(trial)
-            return {"trial": asdict(trial)}
+            return Work(trial=Assignment.of(trial))
         if trial is Answer.DONE and not self._leases:
             self._over = True
             self.workers.discard(worker)
-            return {"stop": True}
-        return {"wait": WAIT_SECONDS}  # there may be a trial to begin again
+            return Stop()
+        return Wait(wait=WAIT_SECONDS)  # there may be a trial to begin again
 
-    def _beat(self, worker: str, number: int, request: dict[str, Any]) -> dict[str, Any]:
-        lease = self._leases.get(number)
-        if lease is None or lease.worker != worker or self.failure is not None:
-            return {"go_on": False}
-        self.workers.add(worker)
+    def _beat(self, beat: Beat) -> Message:
+        lease = self._leases.get(beat.trial)
+        if lease is None or lease.worker != beat.worker or self.failure is not None:
+            return GoOn(go_on=False)
+        self.workers.add(beat.worker)
         lease.until = time.monotonic() + LEASE_SECONDS
-        if (epoch := request.get("epoch")) is not None:
-            self.watcher.trial_epoch(number, int(epoch), int(request["epochs"]), request["logs"])
-        return {"go_on": True}
+        if beat.epoch is not None and beat.epochs is not None:
+            self.watcher.trial_epoch(beat.trial, beat.epoch, beat.epochs, dict(beat.logs))
+        return GoOn(go_on=True)
 
-    def _done(self, worker: str, number: int, result: Result) -> dict[str, Any]:
+    def _done(self, worker: str, number: int, result: Result) -> Message:
         lease = self._leases.get(number)
         if lease is None or lease.worker != worker:
-            return {}  # another has it by now
+            return Taken(taken=False)  # another has it by now
         del self._leases[number]
         trial = self.ledger.search.trial(number)
         try:
@@ -152,16 +177,28 @@ class Chief:
         finally:
             if trial.status != RUNNING:
                 self.watcher.trial_ends(trial)
-        return {}
+        return Taken(taken=True)
 
     def _take_back(self, number: int) -> None:
         del self._leases[number]
         self.ledger.give_back(self.ledger.search.trial(number))
 
 
+def _to_the_end(request: Claim) -> Message:
+    """What a worker hears from a search that has failed: nothing new, and to stop when it asks for more."""
+    return (
+        GoOn(go_on=False)
+        if isinstance(request, Beat)
+        else Taken(taken=True)
+        if isinstance(request, Done)
+        else Stop()
+    )
+
+
 def worker_name(process: int) -> str:
     """How a worker on this machine calls itself."""
-    return f"{socket.gethostname()}-{process}"
+    host = re.sub(r"[^A-Za-z0-9._-]", "_", socket.gethostname())[:200]
+    return f"{host}-{process}"
 
 
 @contextlib.contextmanager
@@ -172,15 +209,18 @@ def serving(chief: Chief, address: str) -> Iterator[str]:
         UsageError: the address cannot be listened at.
     """
     host, port = split_address(address)
-    secret = secrets.token_hex(16)
+    key = secrets.token_hex(32)
     try:
-        server = _server(chief, host, port, secret)
+        server = _Server(chief, host, port, key)
     except OSError as error:
         hint = "choose another --address"
         raise UsageError(Problem(f"cannot listen at {address} ({error.strerror})", hint=hint)) from None
     here = f"{host}:{server.server_address[1]}"
     folder = chief.ledger.search.folder
-    _write_secret(folder / CHIEF, {"address": here, "secret": secret, "host": socket.gethostname()})
+    contact = {"protocol": channel.PROTOCOL, "address": here, "key": key, "host": socket.gethostname()}
+    _write_secret(
+        folder / CHIEF, contact | {"secret": ""}
+    )  # what a worker of protocol 1 would send in the clear
     thread = threading.Thread(target=server.serve_forever, args=(0.1,), name="mlpcli-chief", daemon=True)
     thread.start()
     try:
@@ -232,44 +272,59 @@ def say_goodbye(chief: Chief) -> None:
         time.sleep(0.05)
 
 
-def _server(chief: Chief, host: str, port: int, secret: str) -> ThreadingHTTPServer:
-    class Handler(BaseHTTPRequestHandler):
-        timeout = REQUEST_SECONDS
+class _Server(socketserver.ThreadingTCPServer):
+    """Listens for workers; a thread for each connection, which lives for one request."""
 
-        def do_POST(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
-            given = self.headers.get("Authorization") or ""
-            if not hmac.compare_digest(given.encode(), f"Bearer {secret}".encode()):
-                self.send_error(403)
-                return
-            if not 0 < length <= MOST_BYTES or self.path not in ("/claim", "/beat", "/done"):
-                self.send_error(400)
-                return
-            try:
-                document = chief.answer(self.path[1:], json.loads(self.rfile.read(length)))
-            except (ValueError, KeyError, TypeError, AttributeError, IndexError):
-                self.send_error(400)
-                return
-            body = json.dumps(document).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = 64
 
-        def log_message(self, format: str, *arguments: object) -> None:
-            """Nothing: the watcher tells what matters."""
+    def __init__(self, chief: Chief, host: str, port: int, key: str) -> None:
+        self._chief, self._key = chief, key
+        self._unknown: list[socket.socket] = []  # the oldest first
+        self._guard = threading.Lock()
+        self._told = False
+        super().__init__((host, port), socketserver.BaseRequestHandler)
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
+    def process_request(self, request: object, client_address: object) -> None:
+        """Make room for a new connection, at the cost of the one that has said nothing for longest."""
+        assert isinstance(request, socket.socket)
+        with self._guard:
+            while len(self._unknown) >= MOST_UNKNOWN:
+                with contextlib.suppress(OSError):
+                    self._unknown.pop(0).shutdown(socket.SHUT_RDWR)
+            self._unknown.append(request)
+        super().process_request(request, client_address)
 
-        def handle_error(self, request: object, client_address: object) -> None:
-            """Nothing: a worker that went away in the middle of a request is found by its lease."""
+    def finish_request(self, request: object, client_address: object) -> None:
+        """Answer one request; whoever is not a worker of this search gets no answer."""
+        assert isinstance(request, socket.socket)
 
-    return Server((host, port), Handler)
+        def answer(verb: str, body: bytes) -> bytes:
+            self._forget(request)
+            return self._chief.reply(verb, body)
+
+        try:
+            channel.reply(request, self._key, answer)
+        except channel.OtherProtocol:
+            if not self._told:  # once: what strangers do is no news
+                self._told = True
+                rule = "somebody asks in another protocol: a worker of another version of mlpcli?"
+                self._chief.watcher.note(f"{rule} Install the same version on every machine")
+        except (OSError, channel.Stranger):
+            pass  # a worker that went away in the middle of a request is found by its lease
+        finally:
+            self._forget(request)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Nothing: there is no room for another thread, and the worker will ask again."""
+
+    def _forget(self, request: socket.socket) -> None:
+        with self._guard, contextlib.suppress(ValueError):
+            self._unknown.remove(request)
 
 
-def _write_secret(target: Path, document: dict[str, str]) -> None:
+def _write_secret(target: Path, document: dict[str, object]) -> None:
     """Write a file that only this user can read."""
     with replacing(target) as path:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
