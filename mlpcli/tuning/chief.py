@@ -283,7 +283,7 @@ class _Server(socketserver.ThreadingTCPServer):
         self._chief, self._key = chief, key
         self._unknown: list[socket.socket] = []  # the oldest first
         self._guard = threading.Lock()
-        self._told = False
+        self._noted = False
         super().__init__((host, port), socketserver.BaseRequestHandler)
 
     def process_request(self, request: object, client_address: object) -> None:
@@ -307,8 +307,8 @@ class _Server(socketserver.ThreadingTCPServer):
         try:
             channel.reply(request, self._key, answer)
         except channel.OtherProtocol:
-            if not self._told:  # once: what strangers do is no news
-                self._told = True
+            if not self._noted:  # once: what strangers do is no news
+                self._noted = True
                 rule = "somebody asks in another protocol: a worker of another version of mlpcli?"
                 self._chief.watcher.note(f"{rule} Install the same version on every machine")
         except (OSError, channel.Stranger):
