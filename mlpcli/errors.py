@@ -11,15 +11,22 @@ MlpcliError                    exit status
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+
+from mlpcli.printable import printable
 
 KeyPath = tuple[str | int, ...]
 """The keys and list positions that lead from the top of a spec to a value."""
 
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "nothing"})()
 """Stands for "no value was received", since None is a value that a spec may hold."""
+
+
+LONGEST_MESSAGE = 4000
+"""Characters of one problem's message: a name out of a stranger's file may be as long as the file."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ class Problem:
         text = f"{where}: {self.rule}" if where else self.rule
         if self.received is not ABSENT:
             text += f", received {show_value(self.received)}"
-        return printable(f"{text}; {self.hint}" if self.hint else text)
+        return _bounded(printable(f"{text}; {self.hint}" if self.hint else text))
 
     def __str__(self) -> str:
         lines = [self.headline()]
@@ -112,9 +119,11 @@ def show_path(path: KeyPath) -> str:
     return text
 
 
-def printable(text: str, instead: str = "\N{REPLACEMENT CHARACTER}") -> str:
-    """The text with what a terminal might act on, or cannot show, replaced."""
-    return "".join(char if char.isprintable() else instead for char in text)
+def _bounded(text: str) -> str:
+    """The text without its middle where it is longer than a screen."""
+    if len(text) <= LONGEST_MESSAGE:
+        return text
+    return f"{text[: LONGEST_MESSAGE // 2]} ... {text[-LONGEST_MESSAGE // 2 :]}"
 
 
 def show_value(value: Any, limit: int = 60) -> str:
@@ -135,10 +144,16 @@ def show_value(value: Any, limit: int = 60) -> str:
 def excerpt(place: Place, width: int = 100) -> list[str]:
     """The source line and a caret under the column, cut to `width` characters around the caret."""
     start = max(0, place.column - 1 - width // 2) if len(place.source) > width else 0
-    shown = printable(place.source[start : start + width], " ")
     gutter = f"{place.line:>6} | "
-    caret = " " * (len(gutter) + max(0, place.column - 1 - start)) + "^"
-    return [gutter + shown, caret]
+    before = printable(place.source[start : place.column - 1])
+    shown = before + printable(place.source[max(start, place.column - 1) : start + width])
+    return [gutter + shown, " " * (len(gutter) + _columns(before)) + "^"]
+
+
+def _columns(text: str) -> int:
+    """How many columns of a terminal a text takes."""
+    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
+    return len(text) + wide - sum(map(bool, map(unicodedata.combining, text)))
 
 
 def nearest(word: object, known: Iterable[object]) -> str:

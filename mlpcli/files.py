@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from mlpcli.printable import json_text
 
 SCRATCH = ".part"
 """Ending of the folders in which files are written before they are moved into place."""
@@ -67,7 +68,7 @@ def write_text(target: Path, text: str) -> None:
 
 def write_json(target: Path, document: Any) -> None:
     """Write a JSON document (two spaces of indent, keys in their order), whole or not at all."""
-    write_text(target, json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
+    write_text(target, json_text(document) + "\n")
 
 
 def write_with(target: Path, writer: Callable[[Path], object]) -> None:

@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from mlpcli.report.console import fitting_table
+from mlpcli.report.screen import Screen
 from mlpcli.runs.folder import find_run
 from tests.conftest import TINY
 
@@ -109,7 +109,7 @@ def test_a_table_that_is_too_wide_is_turned() -> None:
     shown = {}
     for width in (40, 30):
         stream = io.StringIO()
-        out = Console(width=width, file=stream)
+        out = Screen(stream, width=width)
         out.print(fitting_table(out, columns, rows))
         shown[width] = [tuple(line.split()) for line in stream.getvalue().splitlines()]
     assert shown[40] == [columns, *rows]

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from mlpcli.data.dataset import Array, Contract, Dataset
-from mlpcli.errors import KeyPath, Place, printable, show_path
+from mlpcli.errors import KeyPath, Place, show_path
 from mlpcli.keras_import import import_keras
+from mlpcli.printable import printable
 from mlpcli.spec.schema import LayerSpec, PartSpec, Spec
 from mlpcli.training.callbacks import more_is_better
 

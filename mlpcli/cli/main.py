@@ -137,17 +137,22 @@ def _end(error: Exception, *, debug: bool) -> int:
     if hasattr(error, "format_message"):  # Typer's own: an unknown option, a missing argument
         message = error.format_message().rstrip(".")
         context = getattr(error, "ctx", None)
-        if context is not None and not message.startswith(
-            "Usage:"
-        ):  # the help itself, when nothing was asked
-            message += f"; see {context.command_path} --help"
-        _show(message)
+        if message.startswith("Usage:"):  # the help itself, when nothing was asked
+            _show(message)
+            return EXIT_INPUT
+        message = " ".join(message.split())
+        _show(message if context is None else f"{message}; see {context.command_path} --help")
         return EXIT_INPUT
     hint = "" if debug else "; run again with --debug to see where"
-    _show(f"mlpcli failed in a way it did not expect: {type(error).__name__}: {error}{hint}")
+    reason = " ".join(str(error).split())
+    _show(f"mlpcli failed in a way it did not expect: {type(error).__name__}: {reason}{hint}")
     return EXIT_FAILED
 
 
 def _show(text: str) -> None:
+    """Some lines on stderr, whatever was put into them by what the user gave or a library said."""
+    from mlpcli.printable import printable
+
     with contextlib.suppress(OSError):  # the terminal may be gone; the exit status still tells
-        print(text, file=sys.stderr)
+        for line in text.split("\n"):
+            print(printable(line), file=sys.stderr)

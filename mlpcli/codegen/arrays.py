@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mlpcli.codegen.names import name_part
 from mlpcli.data.dataset import Contract, Output
 from mlpcli.data.readers.arrays import SPLIT_KEYS
+from mlpcli.printable import quoted
 from mlpcli.spec.schema import Spec
 
 if TYPE_CHECKING:
@@ -70,19 +71,23 @@ def _body(contract: Contract) -> Iterator[str]:
     for each in contract.outputs:
         yield from _target(each)
     if contract.output.name:
-        yield "    y = {" + ", ".join(f'"{each.name}": y_{each.name}' for each in contract.outputs) + "}"
+        yield (
+            "    y = {"
+            + ", ".join(f"{quoted(each.name)}: y_{name_part(each.name)}" for each in contract.outputs)
+            + "}"
+        )
     if contract.weights:
-        yield f'    w = data["{contract.weights}"].reshape(-1).astype("float32")'
+        yield f'    w = data[{quoted(contract.weights)}].reshape(-1).astype("float32")'
     yield f"    return x, y{', w' if contract.weights else ''}"
 
 
 def _target(output: Output) -> Iterator[str]:
-    variable = f"y_{output.name}" if output.name else "y"
+    variable = f"y_{name_part(output.name)}" if output.name else "y"
     if output.kind != "classes":
         yield f'    {variable} = y.astype("float32")'
         return
     names = output.classes or ()
-    yield f"    classes = {json.dumps(list(names), ensure_ascii=False)}"
+    yield f"    classes = [{', '.join(map(quoted, names))}]"
     spelled = "str(label).strip()"
     if all(name.lstrip("-").isdigit() for name in names):
         spelled = "str(int(label))"

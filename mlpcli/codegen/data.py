@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from mlpcli.codegen.arrays import array_code
 from mlpcli.codegen.extract import read_pieces
+from mlpcli.codegen.names import name_part
 from mlpcli.data.dataset import Contract, Dataset, Output
 from mlpcli.data.features.encoders import NumericEncoder
 from mlpcli.data.readers.delimited import read_header
@@ -17,6 +17,7 @@ from mlpcli.data.readers.files import TABLES, find_file
 from mlpcli.data.sources.synthetic import fill_in, make_source
 from mlpcli.data.sources.types import Labels
 from mlpcli.errors import Problem, UsageError
+from mlpcli.printable import quoted
 from mlpcli.spec.resolve import absolute
 from mlpcli.spec.schema import DatasetSpec, Last, Spec
 from mlpcli.spec.synthetic import LOGIC
@@ -57,7 +58,7 @@ def data_code(spec: Spec, dataset: Dataset, folder: Path) -> DataCode:
 
 def text(value: str) -> str:
     """A text as Python source, in double quotes."""
-    return json.dumps(value, ensure_ascii=False)
+    return quoted(value)
 
 
 def text_list(values: tuple[str, ...] | list[str]) -> str:
@@ -210,9 +211,9 @@ def _load_function(contract: Contract) -> Iterator[str]:
     for name, lines in targets:
         for line in lines[:-1]:
             yield f"    {line}"
-        yield f"    y_{name or 'only'} = {lines[-1]}".replace("y_only", "y")
+        yield f"    {f'y_{name_part(name)}' if name else 'y'} = {lines[-1]}"
     if targets[0][0]:
-        yield "    y = {" + ", ".join(f"{text(name)}: y_{name}" for name, _ in targets) + "}"
+        yield "    y = {" + ", ".join(f"{text(name)}: y_{name_part(name)}" for name, _ in targets) + "}"
     if contract.weights:
         yield f'    w = table[{text(contract.weights)}].astype("float64").astype("float32")'
     yield f"    return x, y{weights}"

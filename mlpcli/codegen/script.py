@@ -17,6 +17,7 @@ import mlpcli
 from mlpcli import runs
 from mlpcli.codegen.data import DataCode, cannot_write, data_code, text, text_list
 from mlpcli.codegen.extract import read_pieces
+from mlpcli.codegen.names import check_names, name_part
 from mlpcli.data.dataset import Contract, Dataset
 from mlpcli.spec import keras_signatures
 from mlpcli.spec.components import namespace_of_argument
@@ -60,8 +61,10 @@ def write_script(loaded: LoadedSpec, dataset: Dataset) -> str:
     if spec.plugins:
         raise cannot_write("plug-ins", "they are Python already: import them into a script of your own")
     writer = _Writer(spec, dataset.contract)
+    graph = spec_graph(spec)
+    check_names([*(node.name for node in graph.nodes), *graph.inputs, *graph.outputs])
     data = data_code(spec, dataset, loaded.folder)
-    model = [*_model(writer, spec_graph(spec))]
+    model = [*_model(writer, graph)]
     training = [*_training(writer, data)]
     blocks = [
         _head(loaded),
@@ -77,8 +80,9 @@ def write_script(loaded: LoadedSpec, dataset: Dataset) -> str:
 
 
 def _head(loaded: LoadedSpec) -> str:
+    file = text(loaded.file.name)[1:-1]  # a file may be named `"""` and then some Python
     lines = [
-        f'"""{loaded.spec.name}: what `mlpcli train {loaded.file.name}` does, in Keras alone.',
+        f'"""{loaded.spec.name}: what `mlpcli train {file}` does, in Keras alone.',
         "",
         f"Written by mlpcli {mlpcli.__version__}; with fit.engine: keras it reaches the same weights.",
         '"""',
@@ -295,7 +299,7 @@ RESERVED |= {"x", "y", "w", "scale", "offset", "counts", "class_weight", "load",
 
 def identifier(name: str) -> str:
     """A layer's name as a variable of the script."""
-    made = "".join(char if char.isalnum() and char.isascii() else "_" for char in name)
+    made = name_part(name)
     made = f"_{made}" if made[:1].isdigit() else made
     taken = keyword.iskeyword(made) or made in RESERVED or made.startswith(("x_", "y_", "w_"))
     return f"{made}_" if taken else made

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlpcli import runs
-from mlpcli.files import write_with
+from mlpcli.plots.text import plot_label, save_figure
 from mlpcli.runs.folder import Run
 
 NOT_DRAWN = ("epoch", "learning_rate")
@@ -22,6 +22,7 @@ def draw_comparison(found: Sequence[Run], labels: Sequence[str], target: Path) -
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
+    labels = [plot_label(label) for label in labels]
     histories = [_history(run.folder / runs.HISTORY) for run in found]
     names = _common(histories)
     if not names:
@@ -42,7 +43,7 @@ def draw_comparison(found: Sequence[Run], labels: Sequence[str], target: Path) -
                 markersize=3,
                 label=label,
             )
-        axes.set(title=name, xlabel="epoch")
+        axes.set(title=plot_label(name), xlabel="epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
@@ -50,7 +51,7 @@ def draw_comparison(found: Sequence[Run], labels: Sequence[str], target: Path) -
     figure.legend(
         handles, labels, loc="outside lower center", ncols=min(2, len(found)), frameon=False, fontsize=8
     )
-    write_with(target, lambda path: figure.savefig(path))
+    save_figure(figure, target)
     return True
 
 

@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlpcli.printable import printable
+
 SWEEPS = 4
 """Passes down and up that put boxes near those they are joined to; more change nothing on small graphs."""
 
@@ -157,8 +159,19 @@ def summary_text(model: Any) -> str:
         reads.setdefault(second, []).append(graph.boxes[first].name)
     rows = [("layer", "class", "output", "parameters", "reads")]
     for index, box in enumerate(graph.boxes):
-        rows.append((box.name, box.kind, box.shape, f"{box.parameters:,}", ", ".join(reads.get(index, []))))
-        rows += [(f"  {name}", kind, "", f"{count:,}", "") for name, kind, count in box.inside]
+        rows.append(
+            (
+                printable(box.name),
+                printable(box.kind),
+                box.shape,
+                f"{box.parameters:,}",
+                printable(", ".join(reads.get(index, []))),
+            )
+        )
+        rows += [
+            (f"  {printable(name)}", printable(kind), "", f"{count:,}", "")
+            for name, kind, count in box.inside
+        ]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = []
     for name, kind, shape, count, read in rows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mlpcli.files import write_with
+from mlpcli.plots.text import plot_label, save_figure
 
 TRAINING, VALIDATION, INK = "#3366aa", "#dd7733", "#444444"
 
@@ -36,13 +36,13 @@ def draw_learning_curves(
             axes.axvline(
                 best_epoch, color=INK, linewidth=0.8, linestyle=":", label=f"best epoch ({best_epoch})"
             )
-        axes.set(title=name, xlabel="epoch", xlim=(0, max(epochs) + 0.02 * max(epochs)))
+        axes.set(title=plot_label(name), xlabel="epoch", xlim=(0, max(epochs) + 0.02 * max(epochs)))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
         axes.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(title)
-    write_with(target, lambda path: figure.savefig(path))
+    figure.suptitle(plot_label(title))
+    save_figure(figure, target)
 
 
 def _draw_curve(

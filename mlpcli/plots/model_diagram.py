@@ -10,8 +10,9 @@ import numpy as np
 from mlpcli import runs
 from mlpcli.data.dataset import Array, Dataset
 from mlpcli.data.targets import class_indices
-from mlpcli.files import write_text, write_with
+from mlpcli.files import write_text
 from mlpcli.plots.diagram_layout import Box, Graph, read_graph, summary_text
+from mlpcli.plots.text import plot_label, save_figure
 
 INK, EDGE, FILL, INPUT_FILL = "#333333", "#8899aa", "#eef3f8", "#fbf1e3"
 LINE = 0.2  # inches
@@ -67,12 +68,12 @@ def draw_model(model: Any, target: Path, *, title: str) -> None:
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, width), ylim=(height, 0))
     axes.axis("off")
-    axes.text(width / 2, 0.24, title, ha="center", va="center", fontsize=10, color=INK)
+    axes.text(width / 2, 0.24, plot_label(title), ha="center", va="center", fontsize=10, color=INK)
     page = _Page(graph, left, [top + 0.45 for top in tops], heights)
     page.draw_edges(axes)
     for box in graph.boxes:
         page.draw_box(axes, box)
-    write_with(target, lambda path: figure.savefig(path, pil_kwargs=QUICK))
+    save_figure(figure, target, pil_kwargs=QUICK)
 
 
 class _Page:
@@ -140,7 +141,7 @@ def _arrow_head(before: tuple[float, float], tip: tuple[float, float]) -> list[t
 
 
 def _short(text: str, limit: int = 26) -> str:
-    return text if len(text) <= limit else text[: limit - 3] + "..."
+    return plot_label(text, limit)
 
 
 def draw_decision_boundary(
@@ -172,11 +173,17 @@ def draw_decision_boundary(
     axes.imshow(plane, extent=extent, origin="lower", aspect="auto", interpolation="nearest")
     for number, (x, y) in enumerate(splits.values()):
         _draw_rows(axes, x[:MOST_POINTS], y[:MOST_POINTS], classes if number == 0 else (), "o^s"[number % 3])
-    axes.set(xlabel=features[0], ylabel=features[1], title=title, xlim=extent[:2], ylim=extent[2:])
+    axes.set(
+        xlabel=plot_label(features[0]),
+        ylabel=plot_label(features[1]),
+        title=plot_label(title),
+        xlim=extent[:2],
+        ylim=extent[2:],
+    )
     axes.legend(
         frameon=True, framealpha=0.8, fontsize=8, loc="best" if len(everything) < 300 else "upper right"
     )
-    write_with(target, lambda path: figure.savefig(path, pil_kwargs=QUICK))
+    save_figure(figure, target, pil_kwargs=QUICK)
 
 
 def _draw_rows(axes: Any, x: Array, y: Array, labels: tuple[str, ...], marker: str) -> None:
@@ -191,7 +198,7 @@ def _draw_rows(axes: Any, x: Array, y: Array, labels: tuple[str, ...], marker: s
             markeredgecolor="white",
             markeredgewidth=0.4,
             markersize=4.5,
-            label=labels[index] if labels else None,
+            label=plot_label(labels[index], 40) if labels else None,
         )
 
 

@@ -8,7 +8,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from mlpcli.errors import ABSENT, MlpcliError, Place, Problem, show_path
-from mlpcli.report.console import console, duration, table
+from mlpcli.report.console import duration
+from mlpcli.report.screen import LONGEST_NAME, console, cut, table
 
 if TYPE_CHECKING:
     from mlpcli.checks.advice import Advice
@@ -65,7 +66,7 @@ def _layer_table(forecast: Forecast, loaded: LoadedSpec) -> Any:
         place = loaded.text.place(path)
         shape = " x ".join(str(size) for size in layer.shape[1:]) or "1"
         rows.append((_line(place, loaded), layer.name, layer.kind, shape, f"{layer.parameters:,}"))
-    made = table(("line", "layer", "class", "output", "parameters"), rows)
+    made = table(("line", "layer", "class", "output", "parameters"), rows, names=(0, 1, 2))
     made.columns[1].justify = made.columns[2].justify = "left"
     return made
 
@@ -79,7 +80,9 @@ def _line(place: Place, loaded: LoadedSpec) -> str:
 
 def _balance(counts: dict[str, int]) -> str:
     total = max(1, sum(counts.values()))
-    shown = [f"{name} {count:,} ({100 * count / total:.1f}%)" for name, count in counts.items()]
+    shown = [
+        f"{cut(name, LONGEST_NAME)} {count:,} ({100 * count / total:.1f}%)" for name, count in counts.items()
+    ]
     rest = len(shown) - MOST_CLASSES
     return f"{len(counts)}: " + ", ".join(shown[:MOST_CLASSES]) + (f" and {rest} more" if rest > 0 else "")
 

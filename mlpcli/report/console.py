@@ -5,21 +5,21 @@ On a terminal: colour, tables, a bar with the time left. Into a pipe or a file: 
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.measure import Measurement
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TimeElapsedColumn, TimeRemainingColumn
 from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from mlpcli.errors import MlpcliError, Place, Problem, excerpt
+from mlpcli.errors import MlpcliError, Place, excerpt
+from mlpcli.printable import json_text, printable
+from mlpcli.report.screen import LONGEST_NAME, Screen, WordsColumn, console, cut, table
 
 if TYPE_CHECKING:
     from mlpcli.inference.evaluate import Evaluation, OutputScores
@@ -27,51 +27,32 @@ if TYPE_CHECKING:
     from mlpcli.runs.folder import Run
     from mlpcli.training.session import Outcome, Plan
 
-PLAIN_WIDTH = 200
-"""Columns of a line that goes into a pipe, where nothing should wrap."""
-
-
-def console(*, stderr: bool = False) -> Console:
-    """A console on stdout or stderr as they are now; plain and wide when that is not a terminal."""
-    stream = sys.stderr if stderr else sys.stdout
-    terminal = stream.isatty()
-    return Console(
-        file=stream,
-        force_terminal=terminal,
-        width=None if terminal else PLAIN_WIDTH,
-        highlight=False,
-        soft_wrap=not terminal,
-        emoji=False,
-    )
-
 
 def show_error(error: MlpcliError) -> None:
     """Every problem of an error on stderr, then how many there were."""
     out = console(stderr=True)
     for problem in error.problems:
-        out.print(_problem_text(problem), soft_wrap=True)
+        headline = Text(problem.headline())
+        place = problem.place
+        if isinstance(place, Place):
+            headline.stylize("bold", 0, len(printable(str(place))))
+        out.print(headline, soft_wrap=True)
+        if isinstance(place, Place) and place.source:
+            source, caret = excerpt(place)
+            out.print(Text(source, style="dim"), soft_wrap=True)
+            out.print(Text(caret, style="bold red"), soft_wrap=True)
     if len(error.problems) > 1:
         out.print(f"{len(error.problems)} problems found", style="bold")
-
-
-def _problem_text(problem: Problem) -> Text:
-    text = Text(problem.headline(), style="")
-    if isinstance(problem.place, Place):
-        text.stylize("bold", 0, len(str(problem.place)))
-        if problem.place.source:
-            source, caret = excerpt(problem.place)
-            text.append(f"\n{source}\n", style="dim").append(caret, style="bold red")
-    return text
 
 
 def show_json(document: Any) -> None:
     """One JSON document on stdout."""
     ascii_only = not (sys.stdout.encoding or "").lower().startswith("utf")
-    print(json.dumps(document, indent=2, ensure_ascii=ascii_only, default=str))
+    show_text(json_text(document, ascii_only=ascii_only) + "\n")
 
 
 def show_text(text: str) -> None:
-    """A document as it is, such as a spec or a script, on stdout."""
+    """A document as it is, such as a spec or a script, on stdout; whoever wrote it has escaped its names."""
     sys.stdout.write(text)
 
 
@@ -80,17 +61,7 @@ def show_line(text: str, *, stderr: bool = False, style: str = "") -> None:
     console(stderr=stderr).print(Text(text, style=style), soft_wrap=True)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> Table:
-    """A plain table: the first column to the left, the others to the right."""
-    made = Table(title=title or None, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for index, name in enumerate(columns):
-        made.add_column(name, justify="left" if index == 0 else "right", header_style="bold", no_wrap=True)
-    for row in rows:
-        made.add_row(*row)
-    return made
-
-
-def fitting_table(out: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+def fitting_table(out: Screen, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     """A plain table; where the console is too narrow for it, turned: what were its columns are its rows."""
     made = table(columns, rows)
     if fits(out, made):
@@ -100,7 +71,7 @@ def fitting_table(out: Console, columns: Sequence[str], rows: Sequence[Sequence[
     )
 
 
-def fits(out: Console, made: Table) -> bool:
+def fits(out: Screen, made: Table) -> bool:
     """Whether a table can be shown without cutting anything off."""
     return Measurement.get(out, out.options.update(width=10_000), made).maximum <= out.width
 
@@ -154,8 +125,7 @@ class TrainingReport:
         """A spinner with a few words, on a terminal alone."""
         self._clear()
         if self.console.is_terminal and text:
-            spinner = "dots" if self.console.encoding.startswith("utf") else "line"
-            self.status = self.console.status(text, spinner=spinner)
+            self.status = self.console.status(text)
             self.status.start()
 
     def plan(self, plan: Plan, run_dir: Path) -> None:
@@ -165,7 +135,7 @@ class TrainingReport:
         self.console.print(Text(f"data     {plan.source}: {rows} rows" + _class_count(plan)))
         self.console.print(Text(f"run      {run_dir}"))
         layers = [(row.name, row.kind, _shape(row.shape), f"{row.parameters:,}") for row in plan.layers]
-        shown = table(("layer", "class", "output", "parameters"), layers)
+        shown = table(("layer", "class", "output", "parameters"), layers, names=(0, 1))
         shown.columns[1].justify = "left"
         self.console.print(shown)
         fixed = plan.parameters - plan.trainable
@@ -176,11 +146,11 @@ class TrainingReport:
 
     def _start_bar(self) -> None:
         self.progress = Progress(
-            TextColumn("epoch {task.fields[epoch]}"),
+            WordsColumn("epoch {task.fields[epoch]}"),
             BarColumn(bar_width=28),
-            TextColumn("{task.fields[logs]}"),
+            WordsColumn("{task.fields[logs]}"),
             TimeElapsedColumn(),
-            TextColumn("left"),
+            WordsColumn("left"),
             TimeRemainingColumn(),
             console=self.console,
             transient=True,
@@ -230,7 +200,11 @@ def _shape(shape: Sequence[int | None]) -> str:
 
 
 def _logs(logs: dict[str, float]) -> str:
-    return "  ".join(f"{name} {number(value)}" for name, value in logs.items() if name != "learning_rate")
+    return "  ".join(
+        f"{cut(name, LONGEST_NAME)} {number(value)}"
+        for name, value in logs.items()
+        if name != "learning_rate"
+    )
 
 
 def show_outcome(outcome: Outcome, runs_dir: Path) -> None:
@@ -239,13 +213,14 @@ def show_outcome(outcome: Outcome, runs_dir: Path) -> None:
     names = list(next(iter(outcome.metrics.values())))
     rows = [(split, *(number(values[name]) for name in names)) for split, values in outcome.metrics.items()]
     out.print()
-    out.print(table(("split", *names), rows))
+    out.print(fitting_table(out, ("split", *names), rows))
     if outcome.baseline is not None:
         out.print(Text(_baseline_text(outcome.baseline)))
     best = ""
     if outcome.best is not None:
         best = f", best {outcome.monitor} {number(outcome.best)} in epoch {outcome.best_epoch}"
-    out.print(Text(f"\n{outcome.epochs} epochs in {duration(outcome.seconds)}{best}"))
+    out.print()
+    out.print(Text(f"{outcome.epochs} epochs in {duration(outcome.seconds)}{best}"))
     out.print(Text(f"run  {outcome.run.folder}"))
     where = "" if str(runs_dir) == "runs" else f" --runs-dir {runs_dir}"
     name = outcome.run.folder.parent.name

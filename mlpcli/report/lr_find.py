@@ -6,11 +6,12 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress
 from rich.text import Text
 
 from mlpcli.errors import Place
-from mlpcli.report.console import console, number, show_json, show_line
+from mlpcli.report.console import number, show_json, show_line
+from mlpcli.report.screen import WordsColumn, console
 
 if TYPE_CHECKING:
     from mlpcli.training.lr_finder import RateTest
@@ -21,9 +22,9 @@ class RateReport:
 
     def __init__(self, steps: int, *, stderr: bool = False) -> None:
         self.progress_bar = Progress(
-            TextColumn("{task.description}"),
+            WordsColumn("{task.description}"),
             BarColumn(bar_width=28),
-            TextColumn("{task.fields[now]}"),
+            WordsColumn("{task.fields[now]}"),
             console=console(stderr=stderr),
             transient=True,
             disable=not console(stderr=stderr).is_terminal,

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from mlpcli.report.console import console, number, table
+from mlpcli.report.console import number
+from mlpcli.report.screen import console, table
 
 if TYPE_CHECKING:
     from mlpcli.training.reproduce import Reproduction
@@ -18,13 +19,14 @@ def show_reproduction(result: Reproduction) -> None:
     out.print()
     if result.facts:
         facts = [(fact.name, fact.then, fact.now) for fact in result.facts]
-        out.print(table(("not as it was", "then", "now"), facts))
+        out.print(table(("not as it was", "then", "now"), facts, names=(0, 1, 2)))
     rows = [
         (f.split, f.metric, number(f.then), number(f.now), f"{f.difference:+.2e}" if f.difference else "0")
         for f in result.figures
     ]
-    out.print(table(("split", "metric", "then", "now", "difference"), rows))
-    out.print(Text(f"\n{result.original.label}: {_verdict(result)}", style="bold"))
+    out.print(table(("split", "metric", "then", "now", "difference"), rows, names=(0, 1)))
+    out.print()
+    out.print(Text(f"{result.original.label}: {_verdict(result)}", style="bold"))
     out.print(Text(f"run  {result.outcome.run.folder}"))
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from mlpcli.errors import show_value
-from mlpcli.report.console import console, duration, number, table
+from mlpcli.report.console import duration, number
+from mlpcli.report.screen import console, table
 from mlpcli.runs.folder import RUNNING, Run, is_locked
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ def show_runs(found: Sequence[Run], runs_dir: Path) -> None:
         seconds = duration(document["seconds"]) if document["seconds"] is not None else ""
         epochs = "" if document["epochs"] is None else str(document["epochs"])
         rows.append((run.label, document["kind"], document["status"], epochs, seconds, reached, test))
-    made = table(("run", "kind", "status", "epochs", "time", "best", "test"), rows)
+    made = table(
+        ("run", "kind", "status", "epochs", "time", "best", "test"), rows, names=(1, 2, 5, 6), longest=100
+    )
     for index in (1, 2, 5, 6):
         made.columns[index].justify = "left"
     out.print(made)
@@ -76,7 +79,7 @@ def show_comparison(comparison: Comparison) -> None:
     ]
     for name, row in comparison.metrics.items():
         rows.append((name, *("" if value is None else number(value) for value in row)))
-    out.print(table(("", *comparison.short), rows))
+    out.print(table(("", *comparison.short), rows, names=range(len(comparison.short) + 1)))
 
 
 def _setting(value: Any) -> str:

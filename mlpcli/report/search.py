@@ -14,7 +14,8 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from mlpcli.report.console import console, duration, fits, fitting_table, number, table
+from mlpcli.report.console import duration, fits, fitting_table, number
+from mlpcli.report.screen import console, cut, table
 from mlpcli.runs.search_folder import BEST, COMPLETED, RUNNING, Search, Trial
 from mlpcli.spec.search_space import show_label
 
@@ -144,7 +145,7 @@ class SearchReport:
         """The table with all values in one last column, cut off where the console ends."""
         assert self.search is not None
         columns = ("trial", self.search.objective.name, "epochs", "time")
-        short = [(row[0], row[-3], _cut(row[-2], 24), row[-1]) for row in rows]
+        short = [(row[0], row[-3], cut(row[-2], 24), row[-1]) for row in rows]
         widths = (max(map(len, column)) + 2 for column in zip(columns, *short, strict=True))
         room = max(6, self.console.width - sum(widths))
         values = [Text(_values(trial), no_wrap=True) for trial in shown]
@@ -164,7 +165,7 @@ class SearchReport:
             return (str(trial.number), *values, "", self.progress.get(trial.number, ""), passed)
         score = number(trial.score) if trial.score is not None else "failed"
         epochs = (
-            f"{trial.best_epoch} of {trial.trained}" if trial.status == COMPLETED else _cut(trial.reason, 40)
+            f"{trial.best_epoch} of {trial.trained}" if trial.status == COMPLETED else cut(trial.reason, 40)
         )
         return (f"{trial.number}{mark}", *values, score, epochs, duration(trial.seconds))
 
@@ -221,10 +222,6 @@ class WorkerReport:
         """Nothing to show: the chief does."""
 
 
-def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 3] + "..."
-
-
 def _values(trial: Trial) -> str:
     return "  ".join(f"{name} {show_label(value)}" for name, value in trial.values.items())
 
@@ -245,7 +242,8 @@ def show_search(outcome: SearchOutcome) -> None:
     _show_top(out, search)
     if outcome.importance:
         shares = "  ".join(f"{name} {share:.0%}" for name, share in outcome.importance.items())
-        out.print(Text(f"\nwhat mattered, by {len(search.best_first())} trials  {shares}"))
+        out.print()
+        out.print(Text(f"what mattered, by {len(search.best_first())} trials  {shares}"))
     _show_promotions(out, search)
     if outcome.metrics:
         names = list(next(iter(outcome.metrics.values())))
@@ -254,7 +252,8 @@ def show_search(outcome: SearchOutcome) -> None:
         out.print(fitting_table(out, ("split", *names), rows))
     failed = sum(trial.status != COMPLETED for trial in search.trials)
     lost = f", {failed} of them failed" if failed else ""
-    out.print(Text(f"\n{len(search.trials)} trials in {duration(outcome.seconds)}{lost}"))
+    out.print()
+    out.print(Text(f"{len(search.trials)} trials in {duration(outcome.seconds)}{lost}"))
     out.print(Text(f"run  {search.folder}"))
     runs_dir = search.folder.parent.parent
     where = "" if runs_dir == Path("runs") else f" --runs-dir {shlex.quote(str(runs_dir))}"
@@ -285,7 +284,8 @@ def _show_top(out: Any, search: Search) -> None:
     ]
     out.print(fitting_table(out, ("", "trial", search.objective.name, "epoch", *names), rows))
     metrics = "  ".join(f"{name} {number(value)}" for name, value in best[0].metrics.items())
-    out.print(Text(f"\ntrial {best[0].number}  {metrics}"))
+    out.print()
+    out.print(Text(f"trial {best[0].number}  {metrics}"))
 
 
 def _show_promotions(out: Any, search: Search) -> None:

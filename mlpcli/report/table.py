@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlpcli.report.console import console, show_line, table
+from mlpcli.report.console import show_line
+from mlpcli.report.screen import console, cut, table
 
 if TYPE_CHECKING:
     from mlpcli.data.features.profiles import Profile
@@ -34,7 +35,7 @@ def show_survey(survey: Survey, warnings: list[str]) -> None:
         )
         for name, profile in survey.profiles.items()
     ]
-    shown = table(("column", "kind", "missing", "distinct", "histogram", "range"), rows)
+    shown = table(("column", "kind", "missing", "distinct", "histogram", "range"), rows, names=(0, 5))
     for place in (1, 4, 5):
         shown.columns[place].justify = "left"
     out.print(shown)
@@ -61,7 +62,7 @@ def extent(profile: Profile) -> str:
             return ""
         return f"{np.nanmin(profile.numbers):g} to {np.nanmax(profile.numbers):g}"
     text = ", ".join([*list(profile.counts)[:3], *(["..."] if len(profile.counts) > 3 else [])])
-    return text if len(text) <= TEXT_WIDTH else text[: TEXT_WIDTH - 3] + "..."
+    return cut(text, TEXT_WIDTH)
 
 
 def survey_json(survey: Survey, warnings: list[str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from mlpcli.printable import quoted
 from mlpcli.spec.components import namespace_of_argument
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.plugins import PLUGINS_FOLDER, Catalog
@@ -149,7 +150,7 @@ def dump(document: Any, *, flow: bool | None = False) -> str:
     text: str = yaml.dump(
         document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100, default_flow_style=flow
     )
-    return text
+    return "".join(char if char == "\n" or char.isprintable() else quoted(char)[1:-1] for char in text)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -159,4 +160,10 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    """In quotes where there is something to escape: a plain text of YAML loses some line ends."""
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, None if text.isprintable() else '"')
+
+
+_Dumper.add_representer(str, _represent_text)
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", FLOAT, list("-+.0123456789"))

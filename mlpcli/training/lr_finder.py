@@ -16,8 +16,8 @@ import numpy as np
 from mlpcli import signals
 from mlpcli.data.dataset import Array
 from mlpcli.errors import Problem, TrainingError, UsageError
-from mlpcli.files import write_with
 from mlpcli.keras_import import import_keras
+from mlpcli.plots.text import plot_label, save_figure
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.training.session import build_checked, load_data
 
@@ -196,9 +196,9 @@ def draw_rate_test(test: RateTest, target: Path, *, title: str) -> None:
     axes.axvline(test.suggestion, color=BEST_COLOR, linewidth=1.6, label=f"suggestion {test.suggestion:.2g}")
     low, high = float(test.smoothed.min()), float(max(test.smoothed[0], np.median(test.losses)))
     room = high - low or 1.0
-    axes.set(xscale="log", xlabel="learning rate", ylabel="loss", title=title)
+    axes.set(xscale="log", xlabel="learning rate", ylabel="loss", title=plot_label(title))
     axes.set_ylim(low - 0.15 * room, high + 0.6 * room)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
-    write_with(target, lambda path: figure.savefig(path))
+    save_figure(figure, target)

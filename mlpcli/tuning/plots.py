@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mlpcli import runs
-from mlpcli.files import write_with
+from mlpcli.plots.text import plot_label, save_figure
 from mlpcli.runs.search_folder import FAILED, Search, Trial
 from mlpcli.spec.search_space import BOOLEAN, CHOICE, Parameter, Space, show_label
 from mlpcli.tuning.importance import position
@@ -39,11 +39,11 @@ def draw_scores(search: Search, target: Path) -> None:
     axes.step(numbers, best, where="post", color=BEST_COLOR, linewidth=1.4, label="best so far")
     axes.plot(numbers, scores, "o", color=POINT, markersize=5, label="trial")
     _mark_failed(axes, search)
-    axes.set(xlabel="trial", ylabel=search.objective.name, title=_title(search))
+    axes.set(xlabel="trial", ylabel=plot_label(search.objective.name), title=_title(search))
     _whole_numbers(axes.xaxis)
     axes.margins(x=0.04, y=0.08)
     axes.legend(frameon=False)
-    write_with(target, lambda path: figure.savefig(path))
+    save_figure(figure, target)
 
 
 def _mark_failed(axes: Any, search: Search) -> None:
@@ -74,11 +74,11 @@ def draw_parameters(search: Search, space: Space, target: Path) -> None:
             axes.plot(places[:1], scores[:1], "o", color=BEST_COLOR, markersize=7)
         axes.set_xlabel(_shortened(parameter.name))
         if index % columns == 0:
-            axes.set_ylabel(search.objective.name)
+            axes.set_ylabel(plot_label(search.objective.name))
         _label_axis(axes.xaxis, parameter)
         _margins(axes, parameter)
     figure.suptitle(f"{_title(search)} (orange: the best)")
-    write_with(target, lambda path: figure.savefig(path))
+    save_figure(figure, target)
 
 
 def draw_parallel(search: Search, space: Space, target: Path) -> None:
@@ -89,7 +89,7 @@ def draw_parallel(search: Search, space: Space, target: Path) -> None:
 
     trials = search.best_first()[::-1]  # the best on top
     scores = [trial.score or 0.0 for trial in trials]
-    names = [*(_shortened(name, 16) for name in space.names), search.objective.name]
+    names = [*(_shortened(name, 16) for name in space.names), plot_label(search.objective.name, 16)]
     figure = Figure(figsize=(max(6.0, 1.6 * len(names) + 1.5), 4.4), dpi=110, layout="constrained")
     axes = figure.add_subplot()
     low, high = min(scores), max(scores)
@@ -118,7 +118,7 @@ def draw_parallel(search: Search, space: Space, target: Path) -> None:
     axes.tick_params(length=0)
     axes.set(yticks=[], xlim=(-0.25, len(names) - 0.55), ylim=(-0.06, 1.08), title=_title(search))
     axes.spines[:].set_visible(False)
-    write_with(target, lambda path: figure.savefig(path))
+    save_figure(figure, target)
 
 
 def _height(parameter: Parameter, trial: Trial) -> float | None:
@@ -161,7 +161,7 @@ def draw_importance(importance: dict[str, float], target: Path, *, title: str) -
     axes.set_yticks(range(len(names)), names)
     axes.set(xlim=(0, max(shares) * 1.14 or 1), xlabel="share of the scores' variation", title=title)
     axes.grid(visible=False, axis="y")
-    write_with(target, lambda path: figure.savefig(path))
+    save_figure(figure, target)
 
 
 def _figure(width: float, height: float) -> tuple[Any, Any]:
@@ -211,4 +211,5 @@ def _title(search: Search) -> str:
 
 
 def _shortened(text: str, limit: int = 34) -> str:
+    text = plot_label(text, len(text))
     return text if len(text) <= limit else "..." + text[3 - limit :]

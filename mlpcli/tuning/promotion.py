@@ -13,11 +13,13 @@ from mlpcli import runs
 from mlpcli.errors import Problem, TrainingError
 from mlpcli.files import write_text
 from mlpcli.model.transfer import find_start
+from mlpcli.printable import shortened
 from mlpcli.runs.search_folder import BEST, COMPLETED, PROMOTED, Promotion, Search, Trial
 from mlpcli.spec.load import LoadedSpec, load_spec, located, with_values
 from mlpcli.spec.resolve import dump, portable
 from mlpcli.spec.schema import TunerSpec
 from mlpcli.spec.search_space import show_label
+from mlpcli.spec.yaml_reader import parse_text
 from mlpcli.training.session import (
     Extent,
     Outcome,
@@ -30,6 +32,7 @@ from mlpcli.training.session import (
 from mlpcli.tuning.trials import OnEpoch, TrialRunner
 
 FULL = "full"
+LONGEST_COMMENT = 200
 
 
 def repeat_best(
@@ -117,8 +120,10 @@ def write_best(search: Search, loaded: LoadedSpec, winner: Trial, *, refit: str)
         document, epochs = _on_all_rows(document), _best_epoch(search, winner)
     if epochs is not None:
         document["fit"] = dict(document.get("fit") or {}) | {"epochs": epochs}
-    text = _head(search, winner, refit) + _commented(document, made, winner)
-    write_text(search.folder / BEST, text)
+    values = _commented(document, made, winner)
+    if parse_text(values, BEST).data != parse_text(dump(document), BEST).data:
+        values = dump(document)  # a long text goes over several lines, and a comment would be of it
+    write_text(search.folder / BEST, _head(search, winner, refit) + values)
     return load_spec(search.folder / BEST)
 
 
@@ -160,7 +165,7 @@ def _head(search: Search, winner: Trial, refit: str) -> str:
         )
     lines += [f"  {name} = {show_label(value)}" for name, value in winner.values.items()]
     lines.append(f"  mlpcli train {search.folder / BEST}")
-    return "".join(f"# {line}\n" for line in lines)
+    return "".join(f"# {shortened(line, LONGEST_COMMENT)}\n" for line in lines)
 
 
 def _commented(document: dict[str, Any], loaded: LoadedSpec, winner: Trial) -> str:
@@ -172,7 +177,7 @@ def _commented(document: dict[str, Any], loaded: LoadedSpec, winner: Trial) -> s
         for key in found:
             line = line.replace(key, dump(marks[key][0]).split("\n")[0])
         notes = dict.fromkeys(f"{marks[key][1]}: {loaded.space[marks[key][1]].range_text()}" for key in found)
-        lines.append(line + (f"  # {'; '.join(notes)}" if notes else ""))
+        lines.append(line + (f"  # {shortened('; '.join(notes), LONGEST_COMMENT)}" if notes else ""))
     return "\n".join(lines) + "\n"
 
 

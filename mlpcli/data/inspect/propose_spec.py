@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 
@@ -11,10 +10,15 @@ import numpy as np
 from mlpcli.data.features.profiles import Profile
 from mlpcli.data.inspect.survey import RARE_SHARE, Survey, class_counts, strange_cells
 from mlpcli.errors import DataError, Problem, listing
+from mlpcli.printable import quoted, shortened
 from mlpcli.spec.features import FeatureSpec
 
 PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 RESERVED = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf", "none"])
+
+LONGEST_COMMENT = 200
+LONGEST_KEY = 1000
+"""YAML takes no key of more than 1024 characters without a sign before it."""
 
 MOST_CLASSES = 1000
 LEAST_ROWS = 20
@@ -40,12 +44,12 @@ def propose_spec(survey: Survey, *, name: str, path: str, command: str) -> str:
     _check(survey, profile)
     return "\n".join(
         [
-            f"# {_comment(survey.path)}: {survey.table.rows:,} rows. Train with: {command}",
+            f"# {_comment(survey.path)}: {survey.table.rows:,} rows. Train with: {_comment(command)}",
             "# Any field can be overridden: --set fit.epochs=50",
-            f"name: {quoted(name)}",
+            f"name: {scalar(name)}",
             "seed: 42",
             "dataset:",
-            f"  path: {quoted(path)}",
+            f"  path: {scalar(path)}",
             *(["  decimal: ','"] if survey.table.dialect.decimal == "," else []),
             *_gaps(survey),
             *_target(survey, profile),
@@ -59,16 +63,14 @@ def propose_spec(survey: Survey, *, name: str, path: str, command: str) -> str:
     )
 
 
-def quoted(text: str) -> str:
+def scalar(text: str) -> str:
     """A text as a YAML scalar."""
-    if PLAIN_NAME.fullmatch(text) and text.lower() not in RESERVED:
-        return text
-    return json.dumps(text, ensure_ascii=False)
+    return text if PLAIN_NAME.fullmatch(text) and text.lower() not in RESERVED else quoted(text)
 
 
 def _comment(text: str) -> str:
     """A text that stays on its line."""
-    return " ".join(text.split())
+    return shortened(" ".join(text.split()), LONGEST_COMMENT)
 
 
 def _check(survey: Survey, profile: Profile) -> None:
@@ -109,11 +111,11 @@ def _class_problems(where: str, profile: Profile) -> Iterator[Problem]:
 
 def _target(survey: Survey, profile: Profile) -> Iterator[str]:
     if survey.has_classes:
-        yield f"  target: {quoted(profile.name)}  # {len(class_counts(profile))} classes"
+        yield f"  target: {scalar(profile.name)}  # {len(class_counts(profile))} classes"
         return
     assert profile.numbers is not None
     low, high = float(profile.numbers.min()), float(profile.numbers.max())
-    yield f"  target: {quoted(profile.name)}  # a number, {low:g} to {high:g}"
+    yield f"  target: {scalar(profile.name)}  # a number, {low:g} to {high:g}"
     mean, deviation = float(np.mean(profile.numbers)), float(np.std(profile.numbers))
     if abs(mean) > 3 or not 0.3 < deviation < 3:
         yield "  target_scaling: standardize # for training; predictions come in the target's own units"
@@ -123,7 +125,7 @@ def _gaps(survey: Survey) -> Iterator[str]:
     """Spellings of a gap: the words, few and without a digit, among the numbers or dates of a column."""
     words = [word for name in survey.features.used for word in strange_cells(survey, name)]
     if words := [word for word in dict.fromkeys(words) if not _has_digit(word)][:MOST_SPELLINGS]:
-        yield f"  missing: [{', '.join(map(quoted, words))}]  # no numbers or dates, where these are expected"
+        yield f"  missing: [{', '.join(map(scalar, words))}]  # no numbers or dates, where these are expected"
 
 
 def _has_digit(text: str) -> bool:
@@ -140,11 +142,17 @@ def _features(survey: Survey) -> Iterator[str]:
     for name, spec in survey.features.used.items():
         if cells := _unreadable(survey, name):
             what = f"cells that are no {survey.profiles[name].holds}, such as {listing(cells, 3)}"
-            yield f"    {quoted(name)}: ignore  # {_comment(what)}"
+            yield f"    {_key(name)}: ignore  # {_comment(what)}"
             continue
-        yield f"    {quoted(name)}: {{{_settings(spec)}}}{_note(survey.profiles[name])}"
+        yield f"    {_key(name)}: {{{_settings(spec)}}}{_note(survey.profiles[name])}"
     for name, why in survey.features.left.items():
-        yield f"    {quoted(name)}: ignore  # {_comment(why)}"
+        yield f"    {_key(name)}: ignore  # {_comment(why)}"
+
+
+def _key(name: str) -> str:
+    """A column's name as the key of a mapping; a long one has to be announced in YAML."""
+    key = scalar(name)
+    return key if len(key) < LONGEST_KEY else f"? {key}\n    "
 
 
 def _settings(spec: FeatureSpec) -> str:
@@ -153,7 +161,7 @@ def _settings(spec: FeatureSpec) -> str:
         if isinstance(value, list):
             parts.append(f"{key}: [{', '.join(value)}]")
         else:
-            parts.append(f"{key}: {quoted(value) if isinstance(value, str) else value}")
+            parts.append(f"{key}: {scalar(value) if isinstance(value, str) else value}")
     return ", ".join(parts)
 
 

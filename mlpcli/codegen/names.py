@@ -1,0 +1,28 @@
+"""Names of layers and outputs as parts of a script's variables: they may be any text, even Python."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from mlpcli.errors import Problem, UsageError
+
+
+def name_part(name: str) -> str:
+    """A name with `_` for all that may not stand in an identifier of Python; see `check_names`."""
+    return re.sub("[^A-Za-z0-9_]", "_", name)
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Refuse names that differ only in characters that no identifier has.
+
+    Raises:
+        UsageError: there are two such.
+    """
+    taken: dict[str, str] = {}
+    for name in names:
+        other = taken.setdefault(name_part(name), name)
+        if other != name:
+            hint = "rename one of them"
+            rule = f"a script cannot be written for the names {other!r} and {name!r}, the same in Python"
+            raise UsageError(Problem(rule, hint=hint))
