@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError, model_validator
 
-from mlpcli.errors import printable
+from mlpcli.printable import printable
 from mlpcli.runs.search_folder import COMPLETED, TRIALS, Trial
 from mlpcli.tuning.trials import Result
 

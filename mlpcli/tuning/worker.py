@@ -15,8 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlpcli import signals
-from mlpcli.errors import Problem, TrainingError, printable
+from mlpcli.errors import Problem, TrainingError
 from mlpcli.model.plugins import run_plugins
+from mlpcli.printable import printable
 from mlpcli.runs.folder import open_run
 from mlpcli.runs.search_folder import SEARCH, Trial, load_search
 from mlpcli.spec.search_space import Space
