@@ -2,23 +2,120 @@
 
 A file is written under a temporary name beside its target, flushed to the disk, and moved over the
 target in one step; then the folder's own entry is flushed. A reader sees the old file or the new.
+
+And only ordinary files are read: whatever a user or a stranger names is opened by `open_ordinary`, so that a
+pipe is not waited for, and a device is not read until the memory ends.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
+import io
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+from mlpcli.errors import Problem, UsageError
 
 from mlpcli.printable import json_text
 
 SCRATCH = ".part"
 """Ending of the folders in which files are written before they are moved into place."""
+
+
+def open_ordinary(path: Path) -> BinaryIO:
+    """Open an ordinary file to read its bytes; a pipe, a device or a socket is refused without waiting.
+
+    Raises:
+        OSError: there is no such file, it may not be read, or it is not an ordinary one: see `strerror`.
+    """
+    _refuse_special(path, path.stat().st_mode)  # before it is opened: some devices act on that alone
+    flags = os.O_RDONLY
+    for name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
+        flags |= getattr(os, name, 0)
+    handle = os.open(path, flags)
+    try:
+        _refuse_special(path, os.fstat(handle).st_mode)  # it may have been replaced in between
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def read_ordinary(path: Path, most: int) -> bytes:
+    """Return the bytes of an ordinary file that holds at most `most` of them, and read no more than that.
+
+    Raises:
+        OSError: as `open_ordinary`; or the file is larger.
+    """
+    with open_ordinary(path) as file:
+        content = file.read(most + 1)
+    if content is None:  # of some files of the system, what is not there yet
+        raise OSError(errno.EAGAIN, "has nothing to read now", str(path))
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"is larger than {most:,} bytes", str(path))
+    return content
+
+
+def read_ordinary_text(path: Path, most: int) -> str:
+    """Return the text of a UTF-8 file of at most `most` bytes, line ends as `\\n`, no byte-order mark.
+
+    Raises:
+        OSError: as `read_ordinary`. UnicodeDecodeError: the file is not UTF-8.
+    """
+    return io.TextIOWrapper(io.BytesIO(read_ordinary(path, most)), encoding="utf-8-sig").read()
+
+
+def special_kind(mode: int) -> str:
+    """What a file is by its mode, `a pipe` for example; empty where it is ordinary or a folder."""
+    kinds = (
+        (stat.S_ISFIFO, "a pipe"),
+        (stat.S_ISSOCK, "a socket"),
+        (stat.S_ISCHR, "a device"),
+        (stat.S_ISBLK, "a device"),
+    )
+    return next((kind for test, kind in kinds if test(mode)), "")
+
+
+def _refuse_special(path: Path, mode: int) -> None:
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "is a folder, not a file", str(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, f"is {special_kind(mode) or 'special'}, not an ordinary file", str(path))
+
+
+def output_problem(path: Path) -> str:
+    """Why a file cannot be written at a path, as far as what is there now tells; an empty text when it can.
+
+    A file is written under another name and moved into place, which would put it in the place of a pipe or a
+    device (`/dev/null` itself, for the superuser).
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        return f"cannot be written ({getattr(error, 'strerror', None) or error})"
+    if stat.S_ISDIR(mode):
+        return "is a folder, not a file"
+    kind = special_kind(mode)
+    return f"is {kind}, not an ordinary file" if kind else ""
+
+
+def refuse_output(path: Path, option: str, hint: str = "") -> None:
+    """Refuse, before any work, an option's output path at which no file can be written.
+
+    Raises:
+        UsageError: a folder, a pipe or a device is there.
+    """
+    if problem := output_problem(path):
+        raise UsageError(Problem(f"{option} {path}: {problem}", hint=hint))
 
 
 @contextlib.contextmanager
@@ -28,6 +125,8 @@ def replacing(target: Path) -> Iterator[Path]:
     The caller may write a file or make a folder at the yielded path (nothing stands there yet); its
     suffix is the target's, for writers that look at it. An existing target folder is replaced as well.
     """
+    if (problem := output_problem(target)) and not target.is_dir():  # a folder is replaced by a folder
+        raise OSError(errno.EINVAL, problem, str(target))
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=SCRATCH, dir=target.parent))
     try:

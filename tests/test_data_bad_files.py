@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -226,14 +227,14 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_without_read_permission_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "rows.csv", GOOD)
-    opened = Path.open
+    opened = os.open
 
-    def closed(self: Path, *arguments: Any, **keys: Any) -> Any:
-        if self.name == "rows.csv":
+    def closed(path: Any, *arguments: Any, **keys: Any) -> int:
+        if Path(path).name == "rows.csv":
             raise PermissionError(13, "Permission denied")
-        return opened(self, *arguments, **keys)
+        return opened(path, *arguments, **keys)
 
-    monkeypatch.setattr(Path, "open", closed)  # chmod does not stop root
+    monkeypatch.setattr(os, "open", closed)  # chmod does not stop root
     message = "dataset.path: cannot be read (Permission denied), received 'rows.csv'"
     assert str(refusal(tmp_path, "rows.csv")) == message
 

@@ -24,10 +24,12 @@ def code(
 ) -> None:
     """The same data, network and training as a standalone Keras script."""
     from mlpcli.errors import UsageError
-    from mlpcli.files import write_text
+    from mlpcli.files import refuse_output, write_text
     from mlpcli.report import console
     from mlpcli.spec.load import load_spec
 
+    if output is not None:
+        refuse_output(output, "-o", "leave -o out for standard output")
     loaded = replace(load_spec(spec, settings=settings or ()), runs_dir=runs_dir)
     from mlpcli.codegen.script import script_of
 

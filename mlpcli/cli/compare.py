@@ -26,10 +26,13 @@ def compare(
     debug: DebugOption = False,
 ) -> None:
     """Put runs side by side: what differs in their specs, what they reached, and their curves."""
+    from mlpcli.files import refuse_output
     from mlpcli.report import runs
     from mlpcli.report.console import show_json, show_line
     from mlpcli.runs.comparison import choose, side_by_side
 
+    if output is not None:
+        refuse_output(output, "-o")
     found = choose(names, runs_dir, trials=trials)
     table = side_by_side(found)
     picture = output or runs_dir / "compare.png"

@@ -30,11 +30,13 @@ def init(
     from mlpcli.data.inspect.propose_spec import propose_spec
     from mlpcli.data.inspect.survey import survey_table
     from mlpcli.errors import Problem, UsageError
-    from mlpcli.files import write_text
+    from mlpcli.files import refuse_output, write_text
     from mlpcli.report import console
 
     name = experiment_name(data)
     path = Path(f"{name}.yaml" if output in (None, "-") else str(output))
+    if output != "-":
+        refuse_output(path, "-o", "write - for standard output")
     if output != "-" and path.exists() and not force:
         rule = f"-o {path}: the file is there already"
         raise UsageError(Problem(rule, hint="add --force to replace it, or name another with -o"))

@@ -30,9 +30,12 @@ def lr_find(
     debug: DebugOption = False,
 ) -> None:
     """Raise the learning rate step by step, and suggest one from where the loss turns."""
+    from mlpcli.files import refuse_output
     from mlpcli.report import lr_find as report_rates
     from mlpcli.spec.load import load_spec
 
+    if output is not None:
+        refuse_output(output, "-o")
     loaded = load_spec(spec, settings=settings or ())
     picture = output or runs_dir / loaded.spec.name / "lr_find.png"
     with report_rates.RateReport(steps, stderr=json) as watcher:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from mlpcli.errors import KeyPath, MlpcliError, Problem, SpecError, nearest
+from mlpcli.files import read_ordinary_text
 from mlpcli.spec.components import check_parts
 from mlpcli.spec.extends import EXTENDS, read_spec_text
 from mlpcli.spec.hyperparameters import find_space, unread_places
@@ -22,7 +23,7 @@ from mlpcli.spec.search_space import Space, Values
 from mlpcli.spec.substitution import apply_settings, substitute
 from mlpcli.spec.synthetic import made_problems
 from mlpcli.spec.tuner_arguments import check_tuner
-from mlpcli.spec.yaml_reader import SpecText
+from mlpcli.spec.yaml_reader import MAX_BYTES, SpecText
 
 MAX_SHOWN = 50  # problems in one error; past that a spec is not one
 
@@ -66,7 +67,7 @@ def load_spec(spec_path: Path, *, settings: Sequence[str] = (), stands_for: Path
     plugins, unreadable = read_plugins(source.data.get("plugins", []), file.resolve().parent)
     catalog = Catalog(plugins, complete=not unreadable)
     problems += (locate(problem, source) for problem in (*found, *unreadable))
-    raw = spec_path.read_text(encoding="utf-8-sig")
+    raw = read_ordinary_text(spec_path, MAX_BYTES)
     loaded: LoadedSpec | None = None
     for values in space.variants():  # a mistake in the third optimizer is told before the search, not in it
         made, others = _with_values(source, space, values, file, raw, catalog)

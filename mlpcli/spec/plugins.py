@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from mlpcli.errors import KeyPath, Place, Problem
+from mlpcli.files import read_ordinary
 from mlpcli.spec import keras_signatures
 from mlpcli.spec.keras_signatures import ANY, PythonFile, Signature
 
@@ -113,6 +114,8 @@ def _read_plugin(name: str, folder: Path, path: KeyPath) -> Plugin | Problem:
         rule = "must have a name that Python can import: letters, digits and _"
         return Problem(rule, path=path, received=name)
     file = folder / steps
+    if file.exists() and not file.is_file():
+        return Problem("must be an ordinary file", path=path, received=name)
     if not file.is_file():
         return Problem(f"there is no such file in {folder}", path=path, received=name, hint=hint)
     if not file.resolve().is_relative_to(folder.resolve()):
@@ -123,13 +126,13 @@ def _read_plugin(name: str, folder: Path, path: KeyPath) -> Plugin | Problem:
 
 def _parse(name: str, file: Path, path: KeyPath) -> Plugin | Problem:
     try:
-        raw = file.read_bytes()
-        if len(raw) > MAX_BYTES:
-            return Problem(f"is larger than {MAX_BYTES:,} bytes", path=path, received=name)
+        raw = read_ordinary(file, MAX_BYTES)
         text = raw.decode("utf-8")
         return Plugin(name, file, text, keras_signatures.read_python(text))
     except OSError as error:
-        return Problem(f"cannot be read ({error.strerror})", path=path, received=name)
+        why = str(error.strerror)
+        rule = why if why.startswith("is ") else f"cannot be read ({why})"
+        return Problem(rule, path=path, received=name)
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         return Problem("is not UTF-8", Place(str(file), line, 1), hint="save it as UTF-8")

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from mlpcli.errors import KeyPath, Place, Problem, SpecError, show_path
-from mlpcli.files import write_with
+from mlpcli.files import read_ordinary, write_with
 from mlpcli.spec.keras_signatures import class_names
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.search_space import CHOICE, same
-from mlpcli.spec.yaml_reader import SpecText, parse_text, read_text
+from mlpcli.spec.yaml_reader import MAX_BYTES, SpecText, parse_text, read_text
 
 LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 SCALAR = re.compile(r"[^\s,\[\]{}#]+")
@@ -29,7 +29,7 @@ def write_rate(spec_path: Path, loaded: LoadedSpec, rate: float) -> Place:
     Raises:
         SpecError: it cannot be done without touching anything else; the file is as it was.
     """
-    before = spec_path.read_bytes().decode("utf-8")
+    before = read_ordinary(spec_path, MAX_BYTES).decode("utf-8")
     body = before.removeprefix("\ufeff")
     text = read_text(spec_path)
     edit = _Edit(text, body, yaml_number(rate))

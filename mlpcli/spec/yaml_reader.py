@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from mlpcli.errors import KeyPath, Place, Problem, SpecError, nearest
+from mlpcli.files import read_ordinary
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 50
@@ -83,18 +84,27 @@ def read_text(spec_path: Path) -> SpecText:
         SpecError: the file is missing, too large, not UTF-8, empty, or not YAML.
     """
     file = str(spec_path)
-    if not spec_path.exists():
-        raise SpecError(Problem("there is no such file", Place(flag=file), hint=_neighbour(spec_path)))
-    if spec_path.is_dir():
-        raise SpecError(Problem("is a folder, not a spec", Place(flag=file)))
     try:
-        raw = spec_path.read_bytes()
-    except OSError as error:
-        raise SpecError(Problem(f"cannot be read ({error.strerror})", Place(flag=file))) from None
-    if len(raw) > MAX_BYTES:
-        hint = "a spec is a page of text: was a data file given?"
-        raise SpecError(Problem(f"is larger than {MAX_BYTES:,} bytes", Place(flag=file), hint=hint))
+        raw = read_ordinary(spec_path, MAX_BYTES)
+    except FileNotFoundError:
+        hint = _neighbour(spec_path)
+        raise SpecError(Problem("there is no such file", Place(flag=file), hint=hint)) from None
+    except IsADirectoryError:
+        raise SpecError(Problem("is a folder, not a spec", Place(flag=file))) from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise SpecError(_unreadable(error, file)) from None
     return parse_text(_decode(raw, file), file)
+
+
+def _unreadable(error: OSError | ValueError, file: str) -> Problem:
+    """Why a spec's file cannot be read: too large, no ordinary file, or what the system says."""
+    why = getattr(error, "strerror", None) or str(error)
+    if not why.startswith("is "):
+        return Problem(f"cannot be read ({why})", Place(flag=file))
+    hint = (
+        "a spec is a page of text: was a data file given?" if "larger" in why else "save the spec in a file"
+    )
+    return Problem(why, Place(flag=file), hint=hint)
 
 
 def parse_text(text: str, file: str) -> SpecText:

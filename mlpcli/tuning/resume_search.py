@@ -10,13 +10,14 @@ from typing import Any
 
 from mlpcli import runs
 from mlpcli.errors import ABSENT, Problem, RunError, UsageError, show_path, show_value
-from mlpcli.files import sweep
+from mlpcli.files import read_ordinary_text, sweep
 from mlpcli.model.plugins import run_plugins
 from mlpcli.runs.search_folder import SEARCHED, Search, load_search
 from mlpcli.spec.hyperparameters import is_hyperparameter
 from mlpcli.spec.load import LoadedSpec, load_spec
 from mlpcli.spec.resolve import dump, portable
 from mlpcli.spec.search_space import differences
+from mlpcli.spec.yaml_reader import MAX_BYTES
 from mlpcli.training.identity import spec_changes
 from mlpcli.tuning.search import (
     ALONE,
@@ -90,7 +91,7 @@ def open_spec(search: Search) -> LoadedSpec:
     copy, given = search.folder / SEARCHED, search.folder / runs.SPEC
     if not copy.is_file() or not given.is_file():
         raise RunError(Problem(f"search {search.label} has no {SEARCHED}", hint=BEGIN_ANEW))
-    raw = given.read_text(encoding="utf-8-sig")
+    raw = read_ordinary_text(given, MAX_BYTES)
     return replace(load_spec(copy), file=Path(search.spec), raw=raw, runs_dir=search.folder.parent.parent)
 
 

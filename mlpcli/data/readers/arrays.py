@@ -17,6 +17,7 @@ from mlpcli.data.readers.row_errors import SHOWN, Fault, Origin, check_memory
 from mlpcli.data.readers.tables import raise_faults
 from mlpcli.data.sources.types import Labels, Part, Target
 from mlpcli.errors import MlpcliError, listing
+from mlpcli.files import open_ordinary
 
 KEYS = ("x", "y")
 SPLIT_KEYS = ("x_train", "y_train", "x_test", "y_test")
@@ -43,7 +44,7 @@ def read_npz(
     origin = Origin(label)
     if path.stat().st_size == 0:
         origin.refuse("is empty (0 bytes)")
-    with _damage(origin, "npz"), zipfile.ZipFile(path) as archive:
+    with _damage(origin, "npz"), open_ordinary(path) as file, zipfile.ZipFile(file) as archive:
         members = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
         names = next((names for names in wanted if set(names) <= members.keys()), None)
         if names is None:
@@ -70,7 +71,7 @@ def read_npy(path: Path, label: str, name: str = "x") -> ArrayFile:
     size = path.stat().st_size
     if size == 0:
         origin.refuse("is empty (0 bytes)")
-    with _damage(origin, "npy"), path.open("rb") as stream:
+    with _damage(origin, "npy"), open_ordinary(path) as stream:
         return ArrayFile(origin, {name: _read_array(stream, size, origin, f"array {name!r}")})
 
 
@@ -85,7 +86,7 @@ def open_npy(path: Path, label: str) -> Iterator[tuple[Array, Origin]]:
     size = path.stat().st_size
     if size == 0:
         origin.refuse("is empty (0 bytes)")
-    with _damage(origin, "npy"), path.open("rb") as stream:
+    with _damage(origin, "npy"), open_ordinary(path) as stream:
         shape, fortran, dtype = _read_header(stream, size, origin, "array 'x'")
         start = stream.tell()
     if len(shape) < 2 or fortran or math.prod(shape) == 0:

@@ -17,6 +17,7 @@ from typing import IO, cast
 from mlpcli.data.readers.files import ending_of
 from mlpcli.data.readers.row_errors import SHOWN, Fault, Origin, check_memory
 from mlpcli.errors import DataError, Problem, listing
+from mlpcli.files import open_ordinary
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
@@ -90,8 +91,9 @@ class TextOrigin(Origin):
 def open_bytes(path: Path) -> IO[bytes]:
     """A file's bytes, unpacked where its name ends in .gz."""
     if path.suffix.lower() == ".gz":
+        open_ordinary(path).close()
         return cast(IO[bytes], gzip.open(path, "rb"))
-    return path.open("rb")
+    return open_ordinary(path)
 
 
 def _open_text(path: Path) -> IO[str]:

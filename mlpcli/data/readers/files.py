@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from mlpcli.errors import DataError, KeyPath, Problem, SpecError, nearest
+from mlpcli.files import open_ordinary, special_kind
 
 TABLES = (".csv", ".tsv", ".parquet")
 ARRAYS = (".npz", ".npy")
@@ -113,7 +114,7 @@ def _wrong_kind(path: Path) -> tuple[str, str] | None:
         inside = sorted(entry.name for entry in path.iterdir() if entry.suffix.lower() in (*TABLES, *ARRAYS))
         return "must be a file, this is a folder", f"name a file in it, such as {inside[0]}" if inside else ""
     if not path.is_file():
-        return "must be an ordinary file", ""
+        return f"must be an ordinary file, this is {special_kind(path.stat().st_mode)}", ""
     suffix = ending_of(path)
     if suffix in (*TABLES, *ARRAYS):
         return None
@@ -134,5 +135,5 @@ def _wrong_kind(path: Path) -> tuple[str, str] | None:
 
 
 def _unreadable(path: Path) -> tuple[str, str] | None:
-    with path.open("rb"):
+    with open_ordinary(path):
         return None
