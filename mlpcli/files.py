@@ -21,8 +21,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mlpcli.errors import Problem, UsageError
-
 from mlpcli.printable import json_text
 
 SCRATCH = ".part"
@@ -106,16 +104,6 @@ def output_problem(path: Path) -> str:
         return "is a folder, not a file"
     kind = special_kind(mode)
     return f"is {kind}, not an ordinary file" if kind else ""
-
-
-def refuse_output(path: Path, option: str, hint: str = "") -> None:
-    """Refuse, before any work, an option's output path at which no file can be written.
-
-    Raises:
-        UsageError: a folder, a pipe or a device is there.
-    """
-    if problem := output_problem(path):
-        raise UsageError(Problem(f"{option} {path}: {problem}", hint=hint))
 
 
 @contextlib.contextmanager

@@ -8,7 +8,15 @@ from typing import Annotated
 
 import typer
 
-from mlpcli.cli.options import RUNS_DIR, DebugOption, JsonOption, RunsDirOption, SetOption, SpecArgument
+from mlpcli.cli.options import (
+    RUNS_DIR,
+    DebugOption,
+    JsonOption,
+    RunsDirOption,
+    SetOption,
+    SpecArgument,
+    refuse_output,
+)
 
 
 def code(
@@ -24,7 +32,7 @@ def code(
 ) -> None:
     """The same data, network and training as a standalone Keras script."""
     from mlpcli.errors import UsageError
-    from mlpcli.files import refuse_output, write_text
+    from mlpcli.files import write_text
     from mlpcli.report import console
     from mlpcli.spec.load import load_spec
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mlpcli.cli.options import RUNS_DIR, DebugOption, JsonOption, RunsDirOption
+from mlpcli.cli.options import RUNS_DIR, DebugOption, JsonOption, RunsDirOption, refuse_output
 
 
 def compare(
@@ -26,7 +26,6 @@ def compare(
     debug: DebugOption = False,
 ) -> None:
     """Put runs side by side: what differs in their specs, what they reached, and their curves."""
-    from mlpcli.files import refuse_output
     from mlpcli.report import runs
     from mlpcli.report.console import show_json, show_line
     from mlpcli.runs.comparison import choose, side_by_side

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from mlpcli.cli.inspect import TableArgument
-from mlpcli.cli.options import DebugOption, JsonOption
+from mlpcli.cli.options import DebugOption, JsonOption, refuse_output
 
 
 def init(
@@ -30,7 +30,7 @@ def init(
     from mlpcli.data.inspect.propose_spec import propose_spec
     from mlpcli.data.inspect.survey import survey_table
     from mlpcli.errors import Problem, UsageError
-    from mlpcli.files import refuse_output, write_text
+    from mlpcli.files import write_text
     from mlpcli.report import console
 
     name = experiment_name(data)

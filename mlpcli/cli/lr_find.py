@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from mlpcli.cli.options import RUNS_DIR, DebugOption, JsonOption, RunsDirOption, SetOption, SpecArgument
+from mlpcli.cli.options import (
+    RUNS_DIR,
+    DebugOption,
+    JsonOption,
+    RunsDirOption,
+    SetOption,
+    SpecArgument,
+    refuse_output,
+)
 
 
 def lr_find(
@@ -30,7 +38,6 @@ def lr_find(
     debug: DebugOption = False,
 ) -> None:
     """Raise the learning rate step by step, and suggest one from where the loss turns."""
-    from mlpcli.files import refuse_output
     from mlpcli.report import lr_find as report_rates
     from mlpcli.spec.load import load_spec
 

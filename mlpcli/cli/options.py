@@ -32,3 +32,16 @@ JsonOption = Annotated[
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 RUNS_DIR = Path("runs")
+
+
+def refuse_output(path: Path, option: str, hint: str = "") -> None:
+    """Refuse, before any work, an option's output path at which no file can be written.
+
+    Raises:
+        UsageError: a folder, a pipe or a device is there.
+    """
+    from mlpcli.errors import Problem, UsageError
+    from mlpcli.files import output_problem
+
+    if problem := output_problem(path):
+        raise UsageError(Problem(f"{option} {path}: {problem}", hint=hint))

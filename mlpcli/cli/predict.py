@@ -8,7 +8,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from mlpcli.cli.options import RUNS_DIR, DebugOption, JsonOption, RunArgument, RunsDirOption, TrustOption
+from mlpcli.cli.options import (
+    RUNS_DIR,
+    DebugOption,
+    JsonOption,
+    RunArgument,
+    RunsDirOption,
+    TrustOption,
+    refuse_output,
+)
 
 
 def predict(
@@ -56,6 +64,9 @@ def predict(
     from mlpcli.runs.folder import find_run
 
     target = Path(output) if output not in (None, "-") else None
+    for path, option in ((target, "-o"), (rejects, "--rejects")):
+        if path is not None:
+            refuse_output(path, option, "leave -o out for standard output" if option == "-o" else "")
     unknown = _policy(on_unknown)
     found = find_run(run, runs_dir, trusted=trust_plugins)
     from mlpcli.inference import writers

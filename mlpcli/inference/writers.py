@@ -12,7 +12,7 @@ import numpy as np
 
 from mlpcli.data.dataset import Array
 from mlpcli.errors import Problem, UsageError
-from mlpcli.files import refuse_output, replacing
+from mlpcli.files import replacing
 
 FORMATS = {".csv": "csv", ".tsv": "tsv", ".parquet": "parquet", ".jsonl": "jsonl", ".npy": "npy"}
 
@@ -52,7 +52,6 @@ def check_output(output: Path | None, *, force: bool, option: str = "-o") -> Non
         return
     if option == "-o":
         format_of(output)
-    refuse_output(output, option, "leave -o out for standard output" if option == "-o" else "")
     if output.exists() and not force:
         rule = f"{option} {output}: the file is there already"
         raise UsageError(Problem(rule, hint="add --force to replace it"))
