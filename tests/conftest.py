@@ -13,8 +13,8 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from mlpcli.data.dataset import Wanted
     from mlpcli.data.load import Request
+    from mlpcli.data.types import Wanted
 
 # The same examples every time: a run of the tests is not a lottery.
 settings.register_profile("fixed", derandomize=True, deadline=None)

@@ -127,7 +127,7 @@ def test_a_class_learns_what_the_same_layers_learn(both: Path) -> None:
 
 
 def test_the_layers_inside_learned_from_the_training_rows(both: Path) -> None:
-    from mlpcli.inference.evaluate import load_trained
+    from mlpcli.model.trained_model import load_trained
 
     models = {name: load_trained(find_run(name, both)).model for name in ("listed", "subclassed")}
     (inner,) = [layer for layer in models["subclassed"].layers if type(layer).__name__ == "WideAndDeep"]
@@ -147,7 +147,8 @@ def test_a_reloaded_class_predicts_the_same_and_is_served_by_plain_tensorflow(
     predicted = mlpcli("predict", run.folder, both.parent / "rows.csv", "--json")
     assert predicted.status == 0, predicted.err
     from mlpcli.data.load import read_rows
-    from mlpcli.inference.evaluate import load_trained, predict_outputs
+    from mlpcli.inference.evaluate import predict_outputs
+    from mlpcli.model.trained_model import load_trained
 
     trained = load_trained(run)
     rows = read_rows(both.parent / "rows.csv", trained.contract, target=False)

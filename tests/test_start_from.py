@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlpcli.inference.evaluate import load_trained
+from mlpcli.model.trained_model import load_trained
 from mlpcli.runs.folder import find_run
 from tests.conftest import Result
 

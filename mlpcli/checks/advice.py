@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from mlpcli.data.dataset import Array, Contract, Dataset
+from mlpcli.checks.log_names import more_is_better
+from mlpcli.data.dataset import Contract, Dataset
+from mlpcli.data.types import Array
 from mlpcli.errors import KeyPath, Place, show_path
 from mlpcli.keras_import import import_keras
 from mlpcli.printable import printable
 from mlpcli.spec.schema import LayerSpec, PartSpec, Spec
-from mlpcli.training.callbacks import more_is_better
 
 PROBE_ROWS = 2000
 LARGE_INPUT = 10.0

@@ -13,7 +13,8 @@ import numpy as np
 from mlpcli.checks.loss_rules import loss_problems
 from mlpcli.checks.metric_rules import metric_problems
 from mlpcli.checks.outputs import Sight, sights
-from mlpcli.data.dataset import Arrays, Dataset
+from mlpcli.data.dataset import Dataset
+from mlpcli.data.types import Arrays
 from mlpcli.errors import KeyPath, Problem, SpecError, listing, nearest
 from mlpcli.keras_import import import_keras
 from mlpcli.model.components import make_part, plain_reason

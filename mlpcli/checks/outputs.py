@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from mlpcli.data.dataset import Array, Dataset, Output
+from mlpcli.data.dataset import Dataset, Output
+from mlpcli.data.types import Array
 from mlpcli.errors import KeyPath
 from mlpcli.model.activation_range import Reach, output_reach, units_path
 from mlpcli.model.default_losses import fold

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from mlpcli.checks.log_names import more_is_better
 from mlpcli.data.dataset import Dataset
 from mlpcli.errors import Problem, SpecError, listing, nearest
 from mlpcli.runs.search_folder import Objective
 from mlpcli.spec.schema import TunerSpec
-from mlpcli.training.callbacks import more_is_better
 
 
 def find_objective(tuner: TunerSpec, known: list[str]) -> Objective:

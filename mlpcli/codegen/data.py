@@ -12,10 +12,10 @@ from mlpcli.codegen.extract import read_pieces
 from mlpcli.codegen.names import name_part
 from mlpcli.data.dataset import Contract, Dataset, Output
 from mlpcli.data.features.encoders import NumericEncoder
+from mlpcli.data.labels import Labels
 from mlpcli.data.readers.delimited import read_header
 from mlpcli.data.readers.files import TABLES, find_file
 from mlpcli.data.sources.synthetic import fill_in, make_source
-from mlpcli.data.sources.types import Labels
 from mlpcli.errors import Problem, UsageError
 from mlpcli.printable import quoted
 from mlpcli.spec.resolve import absolute

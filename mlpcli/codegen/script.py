@@ -15,16 +15,17 @@ from typing import Any
 
 import mlpcli
 from mlpcli import runs
-from mlpcli.codegen.data import DataCode, cannot_write, data_code, text, text_list
+from mlpcli.checks.log_names import more_is_better
+from mlpcli.codegen.data import data_code
 from mlpcli.codegen.extract import read_pieces
 from mlpcli.codegen.names import check_names, name_part
+from mlpcli.codegen.source import DataCode, cannot_write, text, text_list
 from mlpcli.data.dataset import Contract, Dataset
 from mlpcli.spec import keras_signatures
 from mlpcli.spec.components import namespace_of_argument
 from mlpcli.spec.layer_graph import ONLY_INPUT, Graph, Node, spec_graph
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.schema import LayerSpec, PartSpec, Spec
-from mlpcli.training.callbacks import more_is_better
 from mlpcli.training.session import complete, load_data
 
 WIDTH = 100

@@ -7,18 +7,12 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+
+from mlpcli.data.types import Array, Arrays
 
 if TYPE_CHECKING:
     from mlpcli.data.features.preprocessor import Preprocessor
     from mlpcli.data.features.verification_sample import Sample
-
-Array = NDArray[Any]
-Arrays = Array | dict[str, Array]
-"""One array, or several by the name of their input or output."""
-
-Wanted = Literal["numbers", "classes", "labels"]
-"""What a loss takes: values, one class a row, or any number of labels a row."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mlpcli.data.columns import select_inputs
-from mlpcli.data.dataset import Array, Contract, Dataset, Output, Split, Wanted
+from mlpcli.data.dataset import Contract, Dataset, Output, Split
 from mlpcli.data.features.preprocessor import Preprocessor, fit_preprocessor
 from mlpcli.data.features.unknown_values import refuse, screen
 from mlpcli.data.features.verification_sample import take_sample
@@ -23,6 +23,7 @@ from mlpcli.data.sources.synthetic import fill_in
 from mlpcli.data.sources.types import Part, Source
 from mlpcli.data.splits import Amount, split_rows, test_amount, validation_amount
 from mlpcli.data.targets import class_indices, code_target, encode, unseen_classes
+from mlpcli.data.types import Array, Wanted
 from mlpcli.data.weights import ClassWeights, row_weights
 from mlpcli.errors import DataError, Problem
 from mlpcli.spec.schema import DatasetSpec, InputSpec

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mlpcli.data.dataset import Array, Contract
+from mlpcli.data.dataset import Contract
 from mlpcli.data.features.unknown_values import refusals, screen
 from mlpcli.data.readers.arrays import KEYS, SPLIT_KEYS, array_part, read_npy, read_npz
 from mlpcli.data.readers.files import file_problem, is_table
@@ -36,6 +36,7 @@ from mlpcli.data.sources.open import (
 )
 from mlpcli.data.sources.types import Part, Source
 from mlpcli.data.targets import encode
+from mlpcli.data.types import Array
 from mlpcli.errors import DataError, Problem, listing
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from mlpcli.data.dataset import Array, Output
+from mlpcli.data.dataset import Output
+from mlpcli.data.types import Array
 from mlpcli.errors import Problem, SpecError
 
 MINMAX, STANDARDIZE = "minmax", "standardize"

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from mlpcli.data.dataset import Array
+from mlpcli.data.types import Array
 from mlpcli.errors import Problem, SpecError, listing
 from mlpcli.spec.schema import DatasetSpec, Last
 

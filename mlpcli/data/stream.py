@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from mlpcli.data.dataset import Array, Contract
+from mlpcli.data.dataset import Contract
 from mlpcli.data.features.encoders import NumericEncoder
 from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.data.features.unknown_values import Policy, Tally, count, describe, refusals, screen
@@ -23,6 +23,7 @@ from mlpcli.data.readers.parse_cells import PLAIN
 from mlpcli.data.readers.row_errors import SHOWN, Fault, Origin
 from mlpcli.data.readers.tables import open_table, raise_faults
 from mlpcli.data.rows import as_model_rows, read_rows
+from mlpcli.data.types import Array
 from mlpcli.errors import Problem, UsageError, listing, nearest
 
 BATCH_ROWS = 65_536

@@ -10,11 +10,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mlpcli.data.dataset import Array, Output, Wanted
+from mlpcli.data.dataset import Output
+from mlpcli.data.labels import Labels
 from mlpcli.data.readers.parse_cells import MISSING_LABELS, PLAIN
 from mlpcli.data.readers.row_errors import SHOWN, Fault
 from mlpcli.data.readers.tables import raise_faults
-from mlpcli.data.sources.types import Labels, Part, Source
+from mlpcli.data.sources.types import Part, Source
+from mlpcli.data.types import Array, Wanted
 from mlpcli.errors import ABSENT, DataError, KeyPath, Problem, SpecError, listing, show_value
 
 Loose = Literal["numbers", "fractions"]

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from mlpcli.data.dataset import Array, Output
+from mlpcli.data.dataset import Output
 from mlpcli.data.targets import class_indices
+from mlpcli.data.types import Array
 from mlpcli.errors import Problem, SpecError, listing, nearest
 
 ClassWeights = str | Mapping[str, float] | None

@@ -16,8 +16,9 @@ from typing import IO, Any, NoReturn
 
 import numpy as np
 
-from mlpcli.data.dataset import Array, Contract, Output
+from mlpcli.data.dataset import Contract, Output
 from mlpcli.data.features.verification_sample import Sample
+from mlpcli.data.types import Array
 from mlpcli.errors import Problem, TrainingError
 from mlpcli.export import c_api_runner
 from mlpcli.model.default_losses import gives_scores

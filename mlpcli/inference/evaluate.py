@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from mlpcli import runs
-from mlpcli.data.dataset import Array, Contract, Split
+from mlpcli.data.dataset import Contract, Split
 from mlpcli.data.load import load_dataset, read_rows
+from mlpcli.data.types import Array
 from mlpcli.errors import Problem, UsageError
-from mlpcli.export.saved_model import final_outputs
 from mlpcli.keras_import import import_keras
 from mlpcli.model.default_losses import data_request, gives_scores
 from mlpcli.model.model import compile_model, output_loss
+from mlpcli.model.outputs import final_outputs
 from mlpcli.model.plugins import changed_plugins, run_plugins
 from mlpcli.model.trained_model import load_network
 from mlpcli.runs.folder import Run
@@ -23,8 +24,8 @@ from mlpcli.spec.load import load_spec, located
 from mlpcli.spec.schema import PartSpec, Spec
 
 keras = import_keras()  # before anything that imports TensorFlow in its own, noisy way
+from mlpcli.checks.log_names import loss_first  # noqa: E402
 from mlpcli.training import compiled  # noqa: E402
-from mlpcli.training.callbacks import loss_first  # noqa: E402
 
 BATCH_ROWS = 4096
 

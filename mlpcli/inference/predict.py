@@ -14,23 +14,19 @@ from typing import IO, Any
 
 import numpy as np
 
-from mlpcli.data.dataset import Array, Output
+from mlpcli.data.dataset import Output
 from mlpcli.data.features.unknown_values import Policy, Tally
 from mlpcli.data.readers.row_errors import Fault
 from mlpcli.data.stream import Chunk, Reading, open_rows, regroup
+from mlpcli.data.types import Array
 from mlpcli.errors import Problem
 from mlpcli.files import replacing
-from mlpcli.inference.evaluate import (
-    BATCH_ROWS,
-    TrainedModel,
-    load_trained,
-    predict_outputs,
-    predicted_classes,
-    predicted_labels,
-)
+from mlpcli.inference.evaluate import BATCH_ROWS, predict_outputs
 from mlpcli.inference.writers import MemorySink, Sink
 from mlpcli.model.default_losses import gives_scores
 from mlpcli.model.model import output_loss
+from mlpcli.model.outputs import predicted_classes, predicted_labels
+from mlpcli.model.trained_model import TrainedModel, load_trained
 from mlpcli.runs.folder import Run
 from mlpcli.spec.schema import PartSpec
 

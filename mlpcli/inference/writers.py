@@ -10,7 +10,7 @@ from typing import IO, Any, Protocol
 
 import numpy as np
 
-from mlpcli.data.dataset import Array
+from mlpcli.data.types import Array
 from mlpcli.errors import Problem, UsageError
 from mlpcli.files import replacing
 

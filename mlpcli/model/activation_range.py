@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mlpcli.data.dataset import Array
+from mlpcli.data.types import Array
 from mlpcli.errors import KeyPath
 from mlpcli.keras_import import import_keras
 from mlpcli.spec.layer_graph import Graph, Node

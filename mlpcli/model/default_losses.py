@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlpcli.data.dataset import Contract, Output, Wanted
+from mlpcli.data.dataset import Contract, Output
 from mlpcli.data.load import Request
+from mlpcli.data.types import Wanted
 from mlpcli.model.activation_range import passes_values, units_path
 from mlpcli.spec.layer_graph import ONLY_INPUT, Graph, spec_graph
 from mlpcli.spec.plugins import KERAS, Catalog

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from mlpcli.data.dataset import Arrays, Contract, Dataset
+from mlpcli.data.dataset import Contract, Dataset
+from mlpcli.data.types import Arrays
 from mlpcli.errors import KeyPath, Problem, SpecError
 from mlpcli.keras_import import import_keras
 from mlpcli.model.components import make_class, make_part, refusals

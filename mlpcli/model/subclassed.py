@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mlpcli.data.dataset import Arrays
+from mlpcli.data.types import Arrays
 from mlpcli.errors import KeyPath, Problem, SpecError, listing
 from mlpcli.keras_import import import_keras
 from mlpcli.model.components import make_class, plain_reason, refusals

@@ -43,7 +43,7 @@ def reuse_layers(model: Any, start: StartFromSpec) -> tuple[str, ...]:
         SpecError: a layer is in only one of the two, or its weights have other shapes.
         RunError: the run's model cannot be read.
     """
-    from mlpcli.inference.evaluate import load_trained
+    from mlpcli.model.trained_model import load_trained
 
     trained = {layer.name: layer for layer in load_trained(open_run(Path(start.run))).model.layers}
     own = {layer.name: layer for layer in model.layers}

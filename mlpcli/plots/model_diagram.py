@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from mlpcli import runs
-from mlpcli.data.dataset import Array, Dataset
+from mlpcli.data.dataset import Dataset
 from mlpcli.data.targets import class_indices
+from mlpcli.data.types import Array
 from mlpcli.files import write_text
 from mlpcli.plots.diagram_layout import Box, Graph, read_graph, summary_text
 from mlpcli.plots.text import plot_label, save_figure

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from mlpcli.data.dataset import Array, Dataset, Output, Split
+from mlpcli.data.dataset import Dataset, Output, Split
+from mlpcli.data.types import Array
 from mlpcli.spec.schema import PartSpec
 
 MOST_CELLS = 200_000
@@ -60,7 +61,7 @@ def score_network(output: Output, split: Split, outputs: Any, loss: PartSpec) ->
 
     outputs: of the rows of the split, as `final_outputs` hands them out.
     """
-    from mlpcli.inference.evaluate import predicted_classes
+    from mlpcli.model.outputs import predicted_classes
 
     values = np.asarray(outputs[output.name] if output.name else outputs, np.float64)
     truth = _targets(split, output)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mlpcli.data.dataset import Array
+from mlpcli.data.types import Array
 from mlpcli.errors import Problem, RunError
 from mlpcli.files import replacing
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mlpcli.data.dataset import Array
+from mlpcli.data.types import Array
 from mlpcli.errors import Problem, TrainingError
 
 LOOK_SECONDS = 1.0

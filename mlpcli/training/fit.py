@@ -13,8 +13,8 @@ from mlpcli.keras_import import import_keras
 from mlpcli.spec.schema import Spec
 
 keras = import_keras()  # before anything that imports TensorFlow in its own, noisy way
+from mlpcli.checks.log_names import loss_first  # noqa: E402
 from mlpcli.training import compiled  # noqa: E402
-from mlpcli.training.callbacks import loss_first  # noqa: E402
 from mlpcli.training.divergence import DivergenceGuard  # noqa: E402
 
 

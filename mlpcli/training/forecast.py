@@ -9,7 +9,7 @@ from typing import Any
 
 from mlpcli import runs
 from mlpcli.checks.advice import Advice, advise, class_counts
-from mlpcli.checks.model import log_names
+from mlpcli.checks.log_names import log_names
 from mlpcli.checks.tuner_objective import check_refit, find_objective
 from mlpcli.data.dataset import Dataset, Split
 from mlpcli.errors import KeyPath

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mlpcli import signals
-from mlpcli.data.dataset import Array
+from mlpcli.data.types import Array
 from mlpcli.errors import Problem, TrainingError, UsageError
 from mlpcli.keras_import import import_keras
 from mlpcli.plots.text import plot_label, save_figure

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from mlpcli import runs, signals
-from mlpcli.data.dataset import Array
+from mlpcli.checks.log_names import loss_first
+from mlpcli.data.types import Array
 from mlpcli.files import write_text, write_with
 from mlpcli.keras_import import import_keras
 from mlpcli.spec.schema import CheckpointSpec
@@ -25,7 +26,6 @@ from mlpcli.training.callback_state import (
     prepare_callback,
     settle_callbacks,
 )
-from mlpcli.training.callbacks import loss_first
 from mlpcli.training.checkpoint_file import write_checkpoint
 from mlpcli.training.divergence import DivergenceGuard, learning_rate
 from mlpcli.training.variables import assign, restore_training, take_up_history

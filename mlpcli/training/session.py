@@ -478,7 +478,7 @@ class _Session:
 
     def _predict(self, rows: Any) -> Any:
         """What is handed out for rows as the network takes them."""
-        from mlpcli.export.saved_model import final_outputs
+        from mlpcli.model.outputs import final_outputs
         from mlpcli.training import compiled
 
         return final_outputs(self.loaded.spec, self.dataset.contract, compiled.predict(self.model, rows))
@@ -509,8 +509,8 @@ class _Session:
         return metrics
 
     def _evaluate(self, split: Split) -> dict[str, float]:
+        from mlpcli.checks.log_names import loss_first
         from mlpcli.training import compiled
-        from mlpcli.training.callbacks import loss_first
 
         rows = compiled.Arrays(split.x, split.y, split.weights)
         return loss_first(compiled.evaluate(self.model, rows, batch_size=EVALUATION_ROWS))

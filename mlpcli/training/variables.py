@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlpcli.data.dataset import Array
+from mlpcli.data.types import Array
 from mlpcli.errors import Problem, RunError
 from mlpcli.training.callback_state import matched_states, restore_callback
 

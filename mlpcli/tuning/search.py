@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mlpcli import runs
-from mlpcli.checks.model import log_names
+from mlpcli.checks.log_names import log_names
 from mlpcli.checks.tuner_objective import check_refit, find_objective
 from mlpcli.data.dataset import Dataset
 from mlpcli.errors import MlpcliError, Problem, SpecError

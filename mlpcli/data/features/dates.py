@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlpcli.data.dataset import Array
+from mlpcli.data.types import Array
 
 LENGTH = 19
 """Characters of a cell that are looked at: a date, a blank or T, hours, minutes, seconds."""

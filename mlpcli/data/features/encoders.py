@@ -11,9 +11,9 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from mlpcli.data.dataset import Array
 from mlpcli.data.features.dates import Moments, parse_dates
 from mlpcli.data.readers.parse_cells import Dialect, NumberCells, TextCells, number_cells, text_cells
+from mlpcli.data.types import Array
 
 NO_ROWS = np.empty(0, np.int64)
 

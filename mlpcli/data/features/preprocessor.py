@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from mlpcli.data.dataset import Array
 from mlpcli.data.features.encoders import (
     BooleanEncoder,
     CategoryEncoder,
@@ -24,6 +23,7 @@ from mlpcli.data.features.encoders import (
     truth_cells,
 )
 from mlpcli.data.readers.parse_cells import PLAIN, Dialect, NumberCells, TextCells, number_cells, text_cells
+from mlpcli.data.types import Array
 from mlpcli.spec.features import FeatureSpec
 
 VERSION = 1

@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mlpcli.data.dataset import Array
 from mlpcli.data.features.dates import find_format, has_time
 from mlpcli.data.features.encoders import TRUTHS, bad_dates
 from mlpcli.data.readers.delimited import NUMBER
 from mlpcli.data.readers.parse_cells import Dialect, TextCells, is_text, number_cells, plain_type, text_cells
+from mlpcli.data.types import Array
 
 MOST_SHARE = 0.9
 """From this share of its cells on a column is one of numbers, or of dates, and other cells are mistakes."""

@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mlpcli.data.dataset import Array
 from mlpcli.data.features.dates import parse_dates
 from mlpcli.data.features.encoders import CategoryEncoder, DateEncoder, Encoded, Encoder, NumericEncoder
 from mlpcli.data.features.preprocessor import Preprocessor
@@ -17,6 +16,7 @@ from mlpcli.data.readers.delimited import TextOrigin
 from mlpcli.data.readers.parse_cells import Dialect
 from mlpcli.data.readers.row_errors import SHOWN, Fault, Origin
 from mlpcli.data.readers.tables import cell_fault, raise_faults, written_cell
+from mlpcli.data.types import Array
 from mlpcli.errors import listing
 
 Policy = Literal["error", "bucket", "null"]

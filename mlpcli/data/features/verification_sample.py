@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from mlpcli.data.dataset import Array
 from mlpcli.data.features.encoders import Encoder, NumericEncoder
 from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.data.readers.parse_cells import Dialect, is_text, number_cells, plain_type, text_cells
+from mlpcli.data.types import Array
 
 SAMPLE_ROWS = 300
 LOOKED_AT = 20_000

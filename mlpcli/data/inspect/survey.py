@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from mlpcli.data.dataset import Array
 from mlpcli.data.features.dates import parse_dates
 from mlpcli.data.features.encoders import bad_dates
 from mlpcli.data.features.feature_kinds import Features, choose_features
@@ -16,6 +15,7 @@ from mlpcli.data.features.profiles import Profile, profile_column
 from mlpcli.data.readers.files import is_table, named_files
 from mlpcli.data.readers.parse_cells import PLAIN, Dialect, number_cells, text_cells
 from mlpcli.data.readers.tables import Table, open_tables, read_table
+from mlpcli.data.types import Array
 from mlpcli.errors import DataError, Problem, UsageError, listing, nearest
 
 CLASSES_MOST = 20

@@ -12,10 +12,11 @@ from typing import IO, Any
 
 import numpy as np
 
-from mlpcli.data.dataset import Array
+from mlpcli.data.labels import Labels
 from mlpcli.data.readers.row_errors import SHOWN, Fault, Origin, check_memory
 from mlpcli.data.readers.tables import raise_faults
-from mlpcli.data.sources.types import Labels, Part, Target
+from mlpcli.data.sources.types import Part, Target
+from mlpcli.data.types import Array
 from mlpcli.errors import MlpcliError, listing
 from mlpcli.files import open_ordinary
 

@@ -11,11 +11,11 @@ from typing import IO, Any
 
 import numpy as np
 
-from mlpcli.data.dataset import Array
 from mlpcli.data.readers.delimited import Header, find_header, refuse_start
 from mlpcli.data.readers.parse_cells import Dialect
 from mlpcli.data.readers.row_errors import Fault, Origin
 from mlpcli.data.readers.tables import FALSE, TRUE, first_line
+from mlpcli.data.types import Array
 
 BLOCK_BYTES = 8 << 20
 LARGEST_BLOCK = (1 << 31) - 1

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from mlpcli.data.dataset import Array
 from mlpcli.data.readers.delimited import NUMBER
+from mlpcli.data.types import Array
 
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "null", "NULL", "None", "?", "-")
 """Spellings of a cell without a value."""

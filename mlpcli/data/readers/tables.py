@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mlpcli.data.dataset import Array
+from mlpcli.data.labels import Labels
 from mlpcli.data.readers.delimited import (
     NUMBER,
     Header,
@@ -23,7 +23,7 @@ from mlpcli.data.readers.delimited import (
 from mlpcli.data.readers.files import ending_of
 from mlpcli.data.readers.parse_cells import PLAIN, Dialect, is_text, number_cells, plain_type
 from mlpcli.data.readers.row_errors import SHOWN, Fault, ManyOrigin, Origin, check_memory
-from mlpcli.data.sources.types import Labels
+from mlpcli.data.types import Array
 from mlpcli.errors import DataError
 
 TRUE, FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")

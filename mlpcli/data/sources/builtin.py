@@ -15,12 +15,12 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from mlpcli.data.dataset import Array
 from mlpcli.data.readers.arrays import SPLIT_KEYS, ArrayFile, array_part, read_npz
 from mlpcli.data.readers.row_errors import Origin
 from mlpcli.data.readers.tables import TableFile, numeric_matrix, open_table, raise_faults, read_table
 from mlpcli.data.sources.synthetic import MADE
 from mlpcli.data.sources.types import Part, Source
+from mlpcli.data.types import Array
 from mlpcli.errors import DataError, Problem, SpecError, listing, nearest
 
 TEST_DATA = "MLPCLI_TEST_DATA"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mlpcli.data.dataset import Array, Wanted
 from mlpcli.data.features.encoders import bad_dates
 from mlpcli.data.features.feature_kinds import Features, choose_features
+from mlpcli.data.labels import Labels
 from mlpcli.data.readers.arrays import KEYS, SPLIT_KEYS, ArrayFile, array_part, as_weights, read_npy, read_npz
 from mlpcli.data.readers.files import find_file, find_files, is_table
 from mlpcli.data.readers.parse_cells import PLAIN, Dialect, number_cells, spell_number
@@ -29,7 +29,8 @@ from mlpcli.data.readers.tables import (
 )
 from mlpcli.data.sources.builtin import open_builtin
 from mlpcli.data.sources.synthetic import MADE, make_source
-from mlpcli.data.sources.types import Labels, Part, Source, Target
+from mlpcli.data.sources.types import Part, Source, Target
+from mlpcli.data.types import Array, Wanted
 from mlpcli.errors import ABSENT, DataError, KeyPath, Problem, SpecError, listing, nearest, show_value
 from mlpcli.spec.features import FeatureSpec
 from mlpcli.spec.schema import DatasetSpec

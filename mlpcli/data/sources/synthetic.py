@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from mlpcli.data.dataset import Array
 from mlpcli.data.readers.row_errors import Origin
 from mlpcli.data.sources.types import Part, Source
+from mlpcli.data.types import Array
 from mlpcli.spec.schema import DatasetSpec
 from mlpcli.spec.synthetic import CLOUDS, DEFAULT_NOISE, DEFAULT_ROWS, LOGIC
 

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from mlpcli.data.dataset import Array
+from mlpcli.data.labels import Labels
 from mlpcli.data.readers.row_errors import Origin
+from mlpcli.data.types import Array
 
 if TYPE_CHECKING:
     from mlpcli.data.features.feature_kinds import Features
     from mlpcli.data.readers.tables import Table
-
-
-@dataclass(frozen=True)
-class Labels:
-    """A target of labels, as they were written.
-
-    values: the different labels, in no order; codes: (rows,) int64, the position of each row's label.
-    """
-
-    values: list[Any]
-    codes: Array
-
-    def __len__(self) -> int:
-        return len(self.codes)
 
 
 Target = Labels | Array
