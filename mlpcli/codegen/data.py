@@ -3,43 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mlpcli.codegen.arrays import array_code
 from mlpcli.codegen.extract import read_pieces
 from mlpcli.codegen.names import name_part
+from mlpcli.codegen.source import DataCode, cannot_write, text, text_list
 from mlpcli.data.dataset import Contract, Dataset, Output
 from mlpcli.data.features.encoders import NumericEncoder
 from mlpcli.data.labels import Labels
 from mlpcli.data.readers.delimited import read_header
 from mlpcli.data.readers.files import TABLES, find_file
 from mlpcli.data.sources.synthetic import fill_in, make_source
-from mlpcli.errors import Problem, UsageError
-from mlpcli.printable import quoted
 from mlpcli.spec.resolve import absolute
 from mlpcli.spec.schema import DatasetSpec, Last, Spec
 from mlpcli.spec.synthetic import LOGIC
 
 IMAGES = ("fashion_mnist", "mnist")
 SCIKIT_LEARN = {"iris", "wine", "breast_cancer", "diabetes", "digits"}
-
-
-@dataclass
-class DataCode:
-    """Lines of the script, and what they import."""
-
-    imports: set[str] = field(default_factory=set)
-    functions: list[str] = field(default_factory=list)  # blocks that come before the lines
-    lines: list[str] = field(default_factory=list)
-    splits: tuple[str, ...] = ("train",)
-    weighted: bool = False
-
-
-def cannot_write(what: str, hint: str = "") -> UsageError:
-    """What a script of this kind does not hold (yet)."""
-    return UsageError(Problem(f"a script cannot be written for {what}", hint=hint or "use mlpcli train"))
 
 
 def data_code(spec: Spec, dataset: Dataset, folder: Path) -> DataCode:
@@ -54,16 +36,6 @@ def data_code(spec: Spec, dataset: Dataset, folder: Path) -> DataCode:
     _scale(code, spec, dataset)
     _weigh(code, spec, dataset)
     return code
-
-
-def text(value: str) -> str:
-    """A text as Python source, in double quotes."""
-    return quoted(value)
-
-
-def text_list(values: tuple[str, ...] | list[str]) -> str:
-    """A list of texts as Python source."""
-    return "[" + ", ".join(text(value) for value in values) + "]"
 
 
 # ---------------------------------------------------------------- reading
