@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mlpcli.checks.log_names import log_names
 from mlpcli.checks.loss_rules import loss_problems
 from mlpcli.checks.metric_rules import metric_problems
 from mlpcli.checks.outputs import Sight, sights
@@ -47,24 +48,6 @@ def check_model(model: Any, loaded: LoadedSpec, dataset: Dataset, plugins: Plugi
         )
     if problems:
         raise SpecError(*problems)
-
-
-def log_names(model: Any, *, validation: bool) -> list[str]:
-    """The names that an epoch's logs will hold, once the metrics are built."""
-    names = [metric.name for metric in model.metrics]
-    flat: list[str] = []
-    for metric in model.metrics:
-        flat += _names_of(metric)
-    names = flat or names
-    return names + [f"val_{name}" for name in names] if validation else names
-
-
-def _names_of(metric: Any) -> list[str]:
-    """A CompileMetrics stands for the metrics inside it."""
-    if hasattr(metric, "_flat_metrics"):
-        result = metric.result()
-        return list(result) if isinstance(result, dict) else [metric.name]
-    return [metric.name]
 
 
 def _output_problems(sight: Sight, built: _Built) -> Iterator[Problem]:

@@ -5,38 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mlpcli.data.dataset import Contract, Output
 from mlpcli.files import replacing
 from mlpcli.keras_import import import_keras, quiet_stderr
 from mlpcli.model.default_losses import gives_scores
 from mlpcli.model.model import output_loss
+from mlpcli.model.outputs import final_outputs
 from mlpcli.model.preprocessing import build_preprocessing
 from mlpcli.spec.schema import PartSpec, Spec
-
-
-def to_probabilities(loss: PartSpec, outputs: Any) -> Any:
-    """The model's outputs as probabilities where the loss was computed from logits; else unchanged."""
-    if not loss.arguments.get("from_logits", False):
-        return outputs
-    keras = import_keras()
-    return keras.ops.sigmoid(outputs) if "Binary" in loss.class_name else keras.ops.softmax(outputs)
-
-
-def final_outputs(spec: Spec, contract: Contract, outputs: Any) -> Any:
-    """What is handed out for the network's outputs: probabilities for classes, values in their own units.
-
-    outputs: (rows, ...), or a dict of them by output; the same comes back.
-    """
-    found = {}
-    for each in contract.outputs:
-        values = outputs[each.name] if each.name else outputs
-        values = to_probabilities(output_loss(spec, each.name), values)
-        if each.scale is not None and each.offset is not None:
-            values = values * np.asarray(each.scale, np.float32) + np.asarray(each.offset, np.float32)
-        found[each.name] = values
-    return found if contract.output.name else found[""]
 
 
 def take_inputs(contract: Contract, rows: Any) -> Any:

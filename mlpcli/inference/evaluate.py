@@ -9,19 +9,17 @@ from typing import Any
 import numpy as np
 
 from mlpcli import runs
-from mlpcli.data.dataset import Contract, Split
+from mlpcli.data.dataset import Split
 from mlpcli.data.load import load_dataset, read_rows
 from mlpcli.data.types import Array
 from mlpcli.errors import Problem, UsageError
 from mlpcli.keras_import import import_keras
-from mlpcli.model.default_losses import data_request, gives_scores
-from mlpcli.model.model import compile_model, output_loss
-from mlpcli.model.outputs import final_outputs
-from mlpcli.model.plugins import changed_plugins, run_plugins
-from mlpcli.model.trained_model import load_network
+from mlpcli.model.default_losses import data_request
+from mlpcli.model.model import output_loss
+from mlpcli.model.outputs import class_indices, final_outputs, predicted_classes, predicted_labels
+from mlpcli.model.trained_model import TrainedModel, load_trained
 from mlpcli.runs.folder import Run
 from mlpcli.spec.load import load_spec, located
-from mlpcli.spec.schema import PartSpec, Spec
 
 keras = import_keras()  # before anything that imports TensorFlow in its own, noisy way
 from mlpcli.checks.log_names import loss_first  # noqa: E402
@@ -64,33 +62,6 @@ class Evaluation:
     metrics: dict[str, float]
     scores: tuple[OutputScores, ...] = ()
     warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class TrainedModel:
-    """A run opened for use: its model, its spec, and what its rows look like."""
-
-    run: Run
-    model: Any
-    spec: Spec
-    contract: Contract
-    warnings: tuple[str, ...] = ()
-
-
-def load_trained(run: Run) -> TrainedModel:
-    """The model of a run, built from the run's own spec and weights; see `loading`.
-
-    Raises:
-        RunError: the run has no model, or it is not what was saved.
-    """
-    run.require(runs.MODEL)
-    loaded = load_spec(run.require(runs.RESOLVED))
-    with runs.reading_record(run):
-        contract = Contract.from_json(run.record["data"]["contract"])
-    plugins = run_plugins(run, loaded.catalog)
-    model = load_network(run, loaded.spec, contract, plugins)
-    compile_model(model, loaded.spec, contract, plugins)
-    return TrainedModel(run, model, loaded.spec, contract, changed_plugins(run))
 
 
 def evaluate_run(run: Run, *, split: str = "test", data: Path | None = None) -> Evaluation:
@@ -168,30 +139,6 @@ def predict_outputs(trained: TrainedModel, x: Any) -> Any:
     return keras.tree.map_structure(
         lambda part: np.asarray(keras.ops.convert_to_numpy(part), np.float32), found
     )
-
-
-def predicted_labels(outputs: Array) -> Array:
-    """Which labels a row has, (rows, labels) int64 of 0 and 1: those of a probability of one half or more."""
-    return np.asarray(outputs >= 0.5, dtype=np.int64)
-
-
-def predicted_classes(outputs: Array, loss: PartSpec) -> Array:
-    """Class indices, (rows,) int64: the most likely of several, or a single unit against its middle.
-
-    The middle is one half for a probability; for the score of a hinge loss or of a perceptron it is 0.
-    """
-    if outputs.shape[-1] == 1:
-        if loss.class_name.lower() == "perceptron":  # a step that gives 0 is on the first class's side
-            return (outputs[:, 0] > 0).astype(np.int64)
-        middle = 0.0 if gives_scores(loss) else 0.5
-        return (outputs[:, 0] >= middle).astype(np.int64)
-    return np.asarray(outputs.argmax(axis=-1), dtype=np.int64)
-
-
-def class_indices(y: Array) -> Array:
-    """Targets as (rows,) int64 indices, from indices or one-hot rows."""
-    flat = np.argmax(y, axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(-1)
-    return np.asarray(flat, dtype=np.int64)
 
 
 def class_scores(truth: Array, predicted: Array, names: tuple[str, ...]) -> tuple[ClassScore, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ from mlpcli import runs
 from mlpcli.data.dataset import Contract
 from mlpcli.errors import Problem, RunError, SpecError
 from mlpcli.files import sha256_of
-from mlpcli.model.model import build_network, precision
-from mlpcli.model.plugins import Plugins
+from mlpcli.model.model import build_network, compile_model, precision
+from mlpcli.model.plugins import Plugins, changed_plugins, run_plugins
 from mlpcli.model.preprocessing import with_raw_columns
 from mlpcli.model.target_scaling import restore_outputs
 from mlpcli.runs.folder import Run
+from mlpcli.spec.load import load_spec
 from mlpcli.spec.schema import Spec
 
 LEARNED = ("bin_boundaries",)
@@ -89,3 +91,30 @@ def _settings(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _is_numbers(value: Any) -> bool:
     return isinstance(value, list) and all(type(item) in (int, float) for item in value)
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A run opened for use: its model, its spec, and what its rows look like."""
+
+    run: Run
+    model: Any
+    spec: Spec
+    contract: Contract
+    warnings: tuple[str, ...] = ()
+
+
+def load_trained(run: Run) -> TrainedModel:
+    """The model of a run, built from the run's own spec and weights; see `loading`.
+
+    Raises:
+        RunError: the run has no model, or it is not what was saved.
+    """
+    run.require(runs.MODEL)
+    loaded = load_spec(run.require(runs.RESOLVED))
+    with runs.reading_record(run):
+        contract = Contract.from_json(run.record["data"]["contract"])
+    plugins = run_plugins(run, loaded.catalog)
+    model = load_network(run, loaded.spec, contract, plugins)
+    compile_model(model, loaded.spec, contract, plugins)
+    return TrainedModel(run, model, loaded.spec, contract, changed_plugins(run))

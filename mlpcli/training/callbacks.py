@@ -1,4 +1,4 @@
-"""The callbacks of a run: those the spec names, and TensorBoard; `keeping.py` has the one that is ours."""
+"""The callbacks of a run: those the spec names, and TensorBoard; `run_callback.py` has our own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from mlpcli import runs
+from mlpcli.checks.log_names import more_is_better
 from mlpcli.errors import Problem, SpecError
 from mlpcli.files import write_with
 from mlpcli.keras_import import import_keras
@@ -23,7 +24,7 @@ FILES: dict[str, tuple[str, str]] = {
 """Callbacks that write: the argument that says where, and where in the run folder when it is left out."""
 
 OURS = ("BackupAndRestore",)
-"""Callbacks whose work `keeping.KeepRun` does, and does exactly; two of them would be in each other's way."""
+"""Callbacks whose work `run_callback.KeepRun` does exactly; two of them would collide."""
 
 
 def make_callbacks(spec: Spec, run_dir: Path, plugins: Plugins = NONE) -> list[Any]:
@@ -102,19 +103,3 @@ def best_monitor(spec: Spec, *, validation: bool) -> tuple[str, bool]:
             mode = part.arguments.get("mode", "auto")
             return monitor, mode == "max" or (mode == "auto" and more_is_better(monitor))
     return ("val_loss" if validation else "loss"), False
-
-
-def more_is_better(name: str) -> bool:
-    """Whether a metric of this name is better the greater it is."""
-    words = ("acc", "auc", "precision", "recall", "f1", "fbeta", "r2", "iou", "similarity", "at_")
-    return any(word in name for word in words)
-
-
-def loss_first(values: dict[str, float]) -> dict[str, float]:
-    """The same values with the loss before the metrics, training before validation."""
-    return dict(sorted(values.items(), key=_loss_first))
-
-
-def _loss_first(item: tuple[str, float]) -> tuple[bool, bool, bool]:
-    name = item[0].removeprefix("val_")
-    return item[0] != name, name != "loss", not name.endswith("loss")

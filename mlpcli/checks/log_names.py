@@ -1,0 +1,39 @@
+"""The names under which an epoch's figures are logged, and which way each is better."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def more_is_better(name: str) -> bool:
+    """Whether a metric of this name is better the greater it is."""
+    words = ("acc", "auc", "precision", "recall", "f1", "fbeta", "r2", "iou", "similarity", "at_")
+    return any(word in name for word in words)
+
+
+def loss_first(values: dict[str, float]) -> dict[str, float]:
+    """The same values with the loss before the metrics, training before validation."""
+    return dict(sorted(values.items(), key=_loss_first))
+
+
+def _loss_first(item: tuple[str, float]) -> tuple[bool, bool, bool]:
+    name = item[0].removeprefix("val_")
+    return item[0] != name, name != "loss", not name.endswith("loss")
+
+
+def log_names(model: Any, *, validation: bool) -> list[str]:
+    """The names that an epoch's logs will hold, once the metrics are built."""
+    names = [metric.name for metric in model.metrics]
+    flat: list[str] = []
+    for metric in model.metrics:
+        flat += _names_of(metric)
+    names = flat or names
+    return names + [f"val_{name}" for name in names] if validation else names
+
+
+def _names_of(metric: Any) -> list[str]:
+    """A CompileMetrics stands for the metrics inside it."""
+    if hasattr(metric, "_flat_metrics"):
+        result = metric.result()
+        return list(result) if isinstance(result, dict) else [metric.name]
+    return [metric.name]
