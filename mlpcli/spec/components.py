@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from mlpcli.errors import ABSENT, KeyPath, Problem, listing, nearest
+from mlpcli.spec import keras_effects
 from mlpcli.spec.layer_graph import is_by_output
 from mlpcli.spec.plugins import KERAS, Catalog
 from mlpcli.spec.schema import OWN_LAYER_KEYS
@@ -63,6 +64,10 @@ BELOW_ONE: Rule = (
 )
 
 MODE: Rule = ("must be auto, min or max", lambda v: v in ("auto", "min", "max"))
+CALLED: Rule = (
+    "must be a class of a plug-in that is called with the epoch and returns the rate",
+    lambda v: isinstance(v, dict),
+)
 
 RULE_SCHEMAS: dict[str, dict[str, Any]] = {
     POSITIVE_WHOLE[0]: {"type": "integer", "exclusiveMinimum": 0},
@@ -71,6 +76,7 @@ RULE_SCHEMAS: dict[str, dict[str, Any]] = {
     NOT_NEGATIVE[0]: {"type": "number", "minimum": 0},
     BELOW_ONE[0]: {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
     MODE[0]: {"enum": ["auto", "min", "max"]},
+    CALLED[0]: {"type": "object"},
 }
 """The same rules in JSON Schema, for `mlpcli schema`."""
 
@@ -100,7 +106,7 @@ VALUE_RULES: dict[str, dict[str, Rule]] = {
         "start": NOT_NEGATIVE,
         "to": POSITIVE,
     },
-    "callbacks": {"patience": WHOLE, "min_lr": NOT_NEGATIVE, "mode": MODE},
+    "callbacks": {"patience": WHOLE, "min_lr": NOT_NEGATIVE, "mode": MODE, "schedule": CALLED},
     "losses": {"label_smoothing": BELOW_ONE},
     "regularizers": {"l1": NOT_NEGATIVE, "l2": NOT_NEGATIVE},
 }
@@ -112,8 +118,14 @@ ALWAYS_THERE = ("ModelCheckpoint", "TensorBoard")
 FORBIDDEN_LAYERS = {
     "Input": "the input's shape comes from the data: leave the layer out",
     "InputLayer": "the input's shape comes from the data: leave the layer out",
-    "Lambda": "a spec runs no code: use Activation, Rescaling or another named layer",
 }
+
+
+def forbidden(namespace: str, class_name: str) -> str:
+    """Why a class cannot stand in a spec, or what to do instead; an empty text for one that can."""
+    if namespace == "layers" and class_name in FORBIDDEN_LAYERS:
+        return FORBIDDEN_LAYERS[class_name]
+    return keras_effects.refusal(namespace, class_name)
 
 
 def check_parts(data: dict[str, Any], catalog: Catalog = KERAS) -> list[Problem]:
@@ -255,9 +267,12 @@ def _elsewhere(word: str, namespace: str, catalog: Catalog) -> str:
 def _check_arguments(
     class_name: str, arguments: Any, path: KeyPath, namespace: str, catalog: Catalog
 ) -> Iterator[Problem]:
-    if namespace == "layers" and class_name in FORBIDDEN_LAYERS:
-        hint = FORBIDDEN_LAYERS[class_name]
+    if hint := forbidden(namespace, class_name):
         yield Problem("cannot stand in a spec", path=path, received=class_name, hint=hint)
+        return
+    if keras_effects.stands_alone(namespace, class_name) and len(path) > len(("callbacks", 0, class_name)):
+        hint = "list it under callbacks"
+        yield Problem("cannot stand in an argument", path=path, received=class_name, hint=hint)
         return
     if arguments is False and namespace == "callbacks":
         if class_name not in ALWAYS_THERE:
@@ -281,12 +296,18 @@ def _check_arguments(
             hint = f"write {{{class_name}: {{{name}: ...}}}}"
             yield Problem(f"{class_name} needs the argument {name!r}", path=path, received=ABSENT, hint=hint)
     for name, value in arguments.items():
-        if name not in signature.names and signature.takes_any:
+        where = (*path, name)
+        if name in signature.names:
+            yield from _check_value(value, signature.defaults[name], where, namespace, catalog)
+        elif not signature.takes_any:
+            yield _unknown_argument(class_name, name, where, signature.names)
             continue
-        if name not in signature.names:
-            yield _unknown_argument(class_name, name, (*path, name), signature.names)
-        else:
-            yield from _check_value(value, signature.defaults[name], (*path, name), namespace, catalog)
+        if not kind_of_argument(name) or name not in signature.names:
+            own = bool(catalog.plugin_of(class_name))
+            plain = own or keras_effects.takes_mapping(namespace, class_name, name)
+            yield from _check_components(value, where, catalog, mappings=plain)
+        if isinstance(value, str) and (hint := keras_effects.list_hint(namespace, class_name, name)):
+            yield Problem("must be a list, not the path of a file", path=where, received=value, hint=hint)
 
 
 FILLED_IN = {("callbacks", "filepath"), ("callbacks", "filename"), ("callbacks", "backup_dir")}
@@ -313,20 +334,27 @@ def _check_value(
         yield Problem(f"must be one {SINGULAR[kind]}, not a list", path=path, received=value, hint=hint)
         return
     if rule := VALUE_RULES.get(namespace, {}).get(name):
-        if value is not None and not isinstance(value, dict) and not rule[1](value):
+        if value is not None and not rule[1](value):
             yield Problem(rule[0], path=path, received=value)
         return
     yield from _check_against_default(value, default, path)
-    if isinstance(value, dict) and len(value) == 1 and (other := catalog.namespace_of(next(iter(value)))):
-        yield from _check_part(value, path, other, catalog)
+
+
+def _check_components(value: Any, path: KeyPath, catalog: Catalog, *, mappings: bool) -> Iterator[Problem]:
+    """The components in a plain argument, in lists of any depth; a mapping that is none may be forbidden.
+
+    Keras builds a saved object from such a mapping: `{class_name: ..., module: ..., config: ...}`.
+    """
     if isinstance(value, list):
         for index, item in enumerate(value):
-            if (
-                isinstance(item, dict)
-                and len(item) == 1
-                and (other := catalog.namespace_of(next(iter(item))))
-            ):
-                yield from _check_part(item, (*path, index), other, catalog)
+            yield from _check_components(item, (*path, index), catalog, mappings=mappings)
+    elif isinstance(value, dict):
+        if len(value) == 1 and (namespace := catalog.namespace_of(next(iter(value)))):
+            yield from _check_part(value, path, namespace, catalog)
+        elif not mappings:
+            rule = "cannot be a mapping, other than a component"
+            hint = "a component is written {Name: {argument: value}}"
+            yield Problem(rule, path=path, received=value, hint=hint)
 
 
 def _check_against_default(value: Any, default: Any, path: KeyPath) -> Iterator[Problem]:

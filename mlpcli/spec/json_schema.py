@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mlpcli.spec import keras_signatures
+from mlpcli.spec import keras_effects, keras_signatures
 from mlpcli.spec.components import (
     ALWAYS_THERE,
     FILLED_IN,
-    FORBIDDEN_LAYERS,
     RULE_SCHEMAS,
     SINGULAR,
     VALUE_RULES,
+    forbidden,
     has_short_names,
     kind_of_argument,
 )
@@ -192,8 +192,7 @@ def _part_definitions() -> Schema:
 def _classes(namespace: str) -> list[str]:
     if namespace == "activations":
         return []
-    forbidden = FORBIDDEN_LAYERS if namespace == "layers" else ()
-    return [name for name in keras_signatures.class_names(namespace) if name not in forbidden]
+    return [name for name in keras_signatures.class_names(namespace) if not forbidden(namespace, name)]
 
 
 def _part(namespace: str, classes: list[str]) -> Schema:
@@ -232,6 +231,9 @@ def _arguments(namespace: str, class_name: str) -> Schema:
     signature = keras_signatures.signature(namespace, class_name)
     required = _required(namespace, class_name)
     properties = {name: _argument(namespace, name, default) for name, default in signature.defaults.items()}
+    for name in properties:
+        if keras_effects.list_hint(namespace, class_name, name):
+            properties[name] = _or_searched({"type": ["array", "null"]})
     off = ["boolean"] if namespace == "callbacks" and class_name in ALWAYS_THERE else []
     return {
         "type": "object" if required else ["object", "null", *off],

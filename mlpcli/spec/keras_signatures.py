@@ -91,7 +91,7 @@ class PythonFile:
 
     def signature(self, class_name: str) -> Signature:
         """The arguments of one of the file's classes, those of its bases included."""
-        return _signature(_Definition(self.classes[class_name], self))
+        return _signature(Definition(self.classes[class_name], self))
 
 
 ANY = "any"
@@ -119,7 +119,9 @@ def read_python(text: str) -> PythonFile:
 
 
 @dataclass(frozen=True)
-class _Definition:
+class Definition:
+    """A class statement, and the module of Keras or the file that it stands in."""
+
     node: ast.ClassDef
     module: str | PythonFile
 
@@ -132,7 +134,7 @@ def class_names(namespace: str) -> tuple[str, ...]:
 @cache
 def keras_class_names(namespace: str) -> tuple[str, ...]:
     """The classes of `keras.<namespace>` alone."""
-    names = (name for name in _exports(f"keras.{namespace}") if name[:1].isupper())
+    names = (name for name in exports(f"keras.{namespace}") if name[:1].isupper())
     return tuple(sorted(name for name in names if name not in ("Input", "Layer", "Optimizer")))
 
 
@@ -176,7 +178,7 @@ def signature(namespace: str, class_name: str) -> Signature:
     """
     if class_name in own_class_names(namespace):
         return own_parts().signature(class_name)
-    definition = _find(*_exports(f"keras.{namespace}")[class_name])
+    definition = find_class(*exports(f"keras.{namespace}")[class_name])
     if definition is None:
         raise KeyError(class_name)
     return _signature(definition)
@@ -184,34 +186,36 @@ def signature(namespace: str, class_name: str) -> Signature:
 
 def has_method(namespace: str, class_name: str, method: str) -> bool:
     """Whether a class or a base of it defines a method."""
-    return any(_method(each, method) for each in _lineage(namespace, class_name))
+    return any(_method(each, method) for each in lineage(namespace, class_name))
 
 
 def call_argument(namespace: str, class_name: str) -> str:
     """The name of the first argument of a class's `call`."""
-    found = (node for each in _lineage(namespace, class_name) if (node := _method(each, "call")))
+    found = (node for each in lineage(namespace, class_name) if (node := _method(each, "call")))
     names = [argument.arg for argument in next(found).args.args[1:]]
     return names[0] if names else "args"
 
 
 def base_names(namespace: str, class_name: str) -> list[str]:
     """A class and its bases, the nearest first."""
-    return [each.node.name for each in _lineage(namespace, class_name)]
+    return [each.node.name for each in lineage(namespace, class_name)]
 
 
-def _lineage(namespace: str, class_name: str) -> Iterator[_Definition]:
-    own = class_name in own_class_names(namespace)
-    found = (
-        _Definition(own_parts().classes[class_name], own_parts())
-        if own
-        else _find(*_exports(f"keras.{namespace}")[class_name])
-    )
+def lineage(namespace: str, class_name: str) -> Iterator[Definition]:
+    """The definitions of a class and of its bases, the nearest first."""
+    if class_name in own_class_names(namespace):
+        return lineage_of(Definition(own_parts().classes[class_name], own_parts()))
+    return lineage_of(find_class(*exports(f"keras.{namespace}")[class_name]))
+
+
+def lineage_of(found: Definition | None) -> Iterator[Definition]:
+    """A definition and those of its bases, the nearest first."""
     while found is not None:
         yield found
         found = _base(found)
 
 
-def _method(definition: _Definition, name: str) -> ast.FunctionDef | None:
+def _method(definition: Definition, name: str) -> ast.FunctionDef | None:
     methods = (node for node in definition.node.body if isinstance(node, ast.FunctionDef))
     return next((node for node in methods if node.name == name), None)
 
@@ -241,12 +245,13 @@ def _file(module: str) -> Path | None:
 
 
 @cache
-def _tree(module: str) -> ast.Module:
+def syntax_tree(module: str) -> ast.Module:
+    """A module of Keras, parsed; empty where there is no such file."""
     file = _file(module)
     return ast.parse(file.read_text(encoding="utf-8")) if file else ast.Module(body=[], type_ignores=[])
 
 
-def _top_level(node: Any) -> Iterator[ast.stmt]:
+def top_level(node: Any) -> Iterator[ast.stmt]:
     """The statements of a module, those under `if` and `try` too, but not inside functions and classes.
 
     To look through these as well would take as long as reading the file.
@@ -254,15 +259,15 @@ def _top_level(node: Any) -> Iterator[ast.stmt]:
     for each in node.body:
         yield each
         if isinstance(each, ast.If | ast.Try):
-            yield from _top_level(each)
-            yield from _top_level(ast.Module(body=each.orelse, type_ignores=[]))
+            yield from top_level(each)
+            yield from top_level(ast.Module(body=each.orelse, type_ignores=[]))
 
 
 @cache
-def _exports(module: str) -> dict[str, tuple[str, str]]:
+def exports(module: str) -> dict[str, tuple[str, str]]:
     """Imported names of a module; for each, the module it comes from and its name there."""
     found = {}
-    for node in _top_level(_tree(module)):
+    for node in top_level(syntax_tree(module)):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("keras.src"):
             for alias in node.names:
                 found[alias.asname or alias.name] = (node.module, alias.name)
@@ -270,19 +275,19 @@ def _exports(module: str) -> dict[str, tuple[str, str]]:
 
 
 @cache
-def _find(module: str, name: str) -> _Definition | None:
+def find_class(module: str, name: str) -> Definition | None:
     """The class statement for `name`, following imports from `module`."""
-    for node in _tree(module).body:
+    for node in syntax_tree(module).body:
         if isinstance(node, ast.ClassDef) and node.name == name:
-            return _Definition(node, module)
-    source = _exports(module).get(name)
-    return _find(*source) if source else None
+            return Definition(node, module)
+    source = exports(module).get(name)
+    return find_class(*source) if source else None
 
 
-def _find_dotted(name: str) -> _Definition | None:
+def _find_dotted(name: str) -> Definition | None:
     """The class statement for `keras.layers.Dense`, `keras.Model` and the like."""
     module, _, last = name.rpartition(".")
-    return _find(module, last) if module.split(".")[0] == "keras" else None
+    return find_class(module, last) if module.split(".")[0] == "keras" else None
 
 
 def _namespace_of_module(module: str | PythonFile) -> str | None:
@@ -295,7 +300,7 @@ def _namespace_of_module(module: str | PythonFile) -> str | None:
     return steps[0] if steps and steps[0] in (*NAMESPACES, "models") else None
 
 
-def _signature(definition: _Definition) -> Signature:
+def _signature(definition: Definition) -> Signature:
     init = next(
         (n for n in definition.node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None
     )
@@ -322,7 +327,7 @@ def _signature(definition: _Definition) -> Signature:
     return Signature(defaults, tuple(required), takes_any)
 
 
-def _has_unknown_base(definition: _Definition) -> bool:
+def _has_unknown_base(definition: Definition) -> bool:
     """Whether a class of a file of ours or of a plug-in has a base that cannot be read."""
     file = definition.module
     if isinstance(file, str):
@@ -347,21 +352,21 @@ def _given_to_super(init: ast.FunctionDef) -> set[str]:
     return set()
 
 
-def _base(definition: _Definition) -> _Definition | None:
+def _base(definition: Definition) -> Definition | None:
     if isinstance(file := definition.module, PythonFile):
         for base in definition.node.bases:
             name = file.dotted(base)
             if own := file.before(name, base):
-                return _Definition(own, file)
+                return Definition(own, file)
             if keras_base := _find_dotted(name):
                 return keras_base
         return None
     for node in definition.node.bases:
         if isinstance(node, ast.Name):
-            found = _find(definition.module, node.id)
+            found = find_class(definition.module, node.id)
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):  # layers.Layer
-            package, name = _exports(definition.module).get(node.value.id, ("", ""))
-            found = _find(f"{package}.{name}", node.attr) if package else None
+            package, name = exports(definition.module).get(node.value.id, ("", ""))
+            found = find_class(f"{package}.{name}", node.attr) if package else None
         else:
             found = None
         if found:
@@ -381,7 +386,7 @@ def _registry(module: str) -> tuple[frozenset[str], frozenset[str]]:
     """The text keys added to a module's ALL_OBJECTS_DICT, and the names listed in ALL_OBJECTS."""
     keys: set[str] = set()
     listed: set[str] = set()
-    for node in _tree(module).body:
+    for node in syntax_tree(module).body:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Set):
             listed |= {item.id for item in node.value.elts if isinstance(item, ast.Name)}
         target = node.targets[0] if isinstance(node, ast.Assign) else None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path, PurePath
+from string import Formatter
 from typing import Any
 
 from mlpcli import runs
 from mlpcli.checks.log_names import more_is_better
-from mlpcli.errors import Problem, SpecError
+from mlpcli.errors import KeyPath, Problem, SpecError
 from mlpcli.files import write_with
 from mlpcli.keras_import import import_keras
 from mlpcli.model.components import make_part
@@ -22,6 +24,9 @@ FILES: dict[str, tuple[str, str]] = {
     "TensorBoard": ("log_dir", runs.TENSORBOARD),
 }
 """Callbacks that write: the argument that says where, and where in the run folder when it is left out."""
+
+NUMBER_FORM = re.compile(r"0?[0-9]{0,3}(\.[0-9]{1,3})?[defgEFG%]?")
+"""How a number may be written in a file's name."""
 
 OURS = ("BackupAndRestore",)
 """Callbacks whose work `run_callback.KeepRun` does exactly; two of them would collide."""
@@ -57,20 +62,44 @@ def _make_callback(part: PartSpec, index: int, run_dir: Path, plugins: Plugins) 
     if given is None and part.class_name == "ModelCheckpoint":
         return None  # checkpoints/best.keras and last.keras are kept by ours
     inside = PurePath(str(given)) if given is not None else PurePath(default)
-    if inside.is_absolute() or ".." in inside.parts:
-        path = ("callbacks", index, part.class_name, argument)
-        rule = "must be a path inside the run folder"
-        raise SpecError(
-            Problem(rule, path=path, received=given, hint="give a name such as checkpoints/mine.keras")
-        )
+    _check_inside(str(inside), ("callbacks", index, part.class_name, argument))
     folder = str(run_dir)
+    if part.class_name == "TensorBoard":
+        _check_metadata(part.arguments.get("embeddings_metadata"), ("callbacks", index, "TensorBoard"))
     if part.class_name == "ModelCheckpoint":
+        _check_placeholders(str(given), ("callbacks", index, "ModelCheckpoint", argument))
         folder = folder.replace("{", "{{").replace("}", "}}")  # Keras fills in {epoch} with str.format
     arguments = part.arguments | {argument: f"{folder}/{inside}"}
     made = make_part(part.model_copy(update={"arguments": arguments}), "callbacks", ("callbacks", index))
     if part.class_name == "ModelCheckpoint":
         made.__class__ = ModelCheckpoint  # made and checked as Keras's; only how it writes is another
     return made
+
+
+def _check_inside(name: str, path: KeyPath, hint: str = "give a name such as checkpoints/mine.keras") -> None:
+    inside = PurePath(name)
+    if inside.is_absolute() or ".." in inside.parts or "\0" in name:
+        raise SpecError(Problem("must be a path inside the run folder", path=path, received=name, hint=hint))
+
+
+def _check_placeholders(name: str, path: KeyPath) -> None:
+    """Let Keras fill in numbers alone: `{epoch.__doc__[127]}` is a dot, and two lead out of a folder."""
+    try:
+        fields = [field for field in Formatter().parse(name) if field[1] is not None]
+    except ValueError:
+        fields = [("", "", "", None)]
+    for _, log, form, conversion in fields:
+        if not log or set(log) & set(".[") or conversion or not NUMBER_FORM.fullmatch(form or ""):
+            hint = "write {epoch:02d}, {val_loss:.3f} and the like, and {{ for a brace"
+            rule = "may have the numbers of an epoch alone as placeholders"
+            raise SpecError(Problem(rule, path=path, received=name, hint=hint))
+
+
+def _check_metadata(names: Any, path: KeyPath) -> None:
+    """TensorBoard shows the file of labels that a log names, so it must be one of the run's."""
+    for name in names.values() if isinstance(names, dict) else [names]:
+        if name is not None:
+            _check_inside(str(name), (*path, "embeddings_metadata"), "give a name in the log's folder")
 
 
 class ModelCheckpoint(keras.callbacks.ModelCheckpoint):  # type: ignore[misc, name-defined]
