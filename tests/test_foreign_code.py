@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mlpcli.runs import find_run
+from mlpcli.runs.folder import find_run
 from mlpcli.spec import keras_effects, keras_signatures
 from mlpcli.spec.components import forbidden
 from mlpcli.spec.json_schema import spec_schema
