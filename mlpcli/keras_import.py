@@ -1,4 +1,9 @@
-"""The one way to import TensorFlow and Keras: quietly, and without what they would import on the side."""
+"""The one way to import TensorFlow and Keras: quietly, and without what they would import on the side.
+
+`from mlpcli.keras_import import keras` (or `tf`) imports it where the line is run: at the top of a module
+that is itself imported only when Keras is needed, else inside the function. For annotations alone, the same
+line goes under `if TYPE_CHECKING`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,13 @@ import threading
 from collections.abc import Iterator
 from importlib.abc import MetaPathFinder
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+__all__ = ["import_keras", "keras", "quiet_stderr", "tf"]
 
 SIDE_IMPORTS = ("sklearn", "pandas", "matplotlib", "scipy.signal")
 """Packages that Keras imports if they are there, for wrappers that we never use; they cost 2 s."""
@@ -44,6 +55,18 @@ def import_keras() -> Any:
         sys.meta_path.remove(absent)
     gc.freeze()  # modules stay: each collection, one for every model, would search them for 0.3 s in vain
     return keras
+
+
+def __getattr__(name: str) -> ModuleType:
+    """`keras` and `tf`, imported when they are asked for.
+
+    Raises:
+        AttributeError: this module has nothing of that name.
+    """
+    if name not in ("keras", "tf"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import_keras()
+    return sys.modules["keras" if name == "keras" else "tensorflow"]
 
 
 @contextlib.contextmanager
