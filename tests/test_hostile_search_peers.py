@@ -251,8 +251,8 @@ def _relay(chief: Chief, record: list[tuple[bytes, bytes]]) -> Callable[[_Listen
                 asked = connection.recv(65536)
                 there.sendall(asked)
                 said = there.recv(65536)
-                connection.sendall(said)
                 record.append((asked, said))
+                connection.sendall(said)
 
     return behave
 
