@@ -164,6 +164,21 @@ def write_with(target: Path, writer: Callable[[Path], object]) -> None:
         writer(path)
 
 
+def why_not_writable(folder: Path) -> str:
+    """Why nothing can be made in a folder, which need not be there yet: "/data is a file"; empty if it can.
+
+    Nothing is made: the nearest folder above that is there is looked at.
+    """
+    place = folder.absolute()
+    while not os.path.lexists(place) and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        return f"{place} is a link that leads nowhere" if place.is_symlink() else f"{place} is a file"
+    if hasattr(os, "statvfs") and os.statvfs(place).f_flag & os.ST_RDONLY:
+        return f"{place} is on a read-only file system"
+    return "" if os.access(place, os.W_OK | os.X_OK) else f"{place} is not writable"
+
+
 def sha256_of(path: Path) -> str:
     """The sha256 of a file's bytes, as hexadecimal digits."""
     with path.open("rb") as file:

@@ -223,7 +223,7 @@ def test_a_disk_that_fills_up_leaves_whole_files(
 ) -> None:
     from mlpcli.training import session
 
-    monkeypatch.setattr(session, "check_room", lambda runs_dir, model: None)  # as if others filled it later
+    monkeypatch.setattr(session, "check_room", lambda *_: None)  # as if others filled it later
     runs_dir = small_disk / "runs"
     (small_disk / "filler").write_bytes(b"0" * 850_000)
     result = mlpcli("train", spec_file(TINY), "--runs-dir", runs_dir)

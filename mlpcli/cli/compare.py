@@ -30,11 +30,10 @@ def compare(
     from mlpcli.report.console import show_json, show_line
     from mlpcli.runs.comparison import choose, side_by_side
 
-    if output is not None:
-        refuse_output(output, "-o")
+    picture = output or runs_dir / "compare.png"
+    refuse_output(picture, "-o", "name another picture with -o")
     found = choose(names, runs_dir, trials=trials)
     table = side_by_side(found)
-    picture = output or runs_dir / "compare.png"
     from mlpcli.plots.compare_runs import draw_comparison
 
     drawn = draw_comparison(found, table.short, picture)

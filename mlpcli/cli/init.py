@@ -43,7 +43,7 @@ def init(
     if not path.parent.is_dir():
         raise UsageError(Problem(f"-o {path}: there is no folder {path.parent}"))
     survey = survey_table(data, target)
-    seen = data if data.startswith(("/", "${")) else os.path.relpath(data, path.parent)
+    seen = data if data.startswith(("/", "${")) else _seen_from(path.parent, Path(data))
     text = propose_spec(survey, name=name, path=seen, command=f"mlpcli train {path}")
     if output != "-":
         write_text(path, text)
@@ -55,6 +55,11 @@ def init(
         console.show_line(f"{path} is written, for {survey.table.rows:,} rows of {data}")
         console.show_line(f"next mlpcli check {path}")
         console.show_line(f"     mlpcli train {path}")
+
+
+def _seen_from(folder: Path, data: Path) -> str:
+    """The way to a data file from the folder of the spec; a link on either way leads where it leads."""
+    return os.path.relpath(data.parent.resolve() / data.name, folder.resolve())
 
 
 def experiment_name(data: str) -> str:

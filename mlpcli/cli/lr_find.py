@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -41,10 +42,11 @@ def lr_find(
     from mlpcli.report import lr_find as report_rates
     from mlpcli.spec.load import load_spec
 
-    if output is not None:
-        refuse_output(output, "-o")
-    loaded = load_spec(spec, settings=settings or ())
+    loaded = replace(load_spec(spec, settings=settings or ()), runs_dir=runs_dir)
     picture = output or runs_dir / loaded.spec.name / "lr_find.png"
+    refuse_output(picture, "-o", "name another picture with -o")
+    if write:
+        refuse_output(spec.resolve(), "--write", "leave --write out")
     with report_rates.RateReport(steps, stderr=json) as watcher:
         from mlpcli.training.lr_finder import draw_rate_test, find_rate
 

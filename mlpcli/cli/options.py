@@ -38,10 +38,12 @@ def refuse_output(path: Path, option: str, hint: str = "") -> None:
     """Refuse, before any work, an option's output path at which no file can be written.
 
     Raises:
-        UsageError: a folder, a pipe or a device is there.
+        UsageError: a folder, a pipe or a device is there, or nothing can be written in its folder.
     """
     from mlpcli.errors import Problem, UsageError
-    from mlpcli.files import output_problem
+    from mlpcli.files import output_problem, why_not_writable
 
     if problem := output_problem(path):
         raise UsageError(Problem(f"{option} {path}: {problem}", hint=hint))
+    if why := why_not_writable(path.parent):
+        raise UsageError(Problem(f"{option} {path}: cannot be written, {why}", hint=hint))

@@ -107,7 +107,7 @@ def _resume(
 
     run = find_run(name, runs_dir, unfinished=True, trusted=trusted)
     given = spec or (run.require(RESOLVED) if settings else None)
-    loaded = load_spec(given, settings=settings) if given else None
+    loaded = replace(load_spec(given, settings=settings), runs_dir=runs_dir) if given else None
     from mlpcli.training.resume import resume_run
 
     return resume_run(run, loaded, watcher=watcher, command=sys.argv, force=force)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 from mlpcli.errors import Problem, RunError, TrainingError
+from mlpcli.files import why_not_writable
 
 STATE_COPIES = 10
 """A run's files in sizes of its model: weights, two moments, the best epoch and that of early stopping,
@@ -19,31 +19,40 @@ SMALL_FILES = 8 * 2**20
 FULL = ("No space left", "Disk quota exceeded", "File too large", "Read-only file system")
 
 
-def check_place(runs_dir: Path) -> None:
+def check_place(runs_dir: Path, name: str = "") -> None:
     """Refuse, before anything is loaded, a runs folder that cannot be written; nothing is made.
+
+    name: of the experiment, whose folder in the runs folder must be writable.
 
     Raises:
         RunError: it cannot be a folder, or is not writable.
     """
-    place = runs_dir.absolute()
-    while not place.exists() and place != place.parent:
-        place = place.parent
-    hint = "choose another folder with --runs-dir"
-    if not place.is_dir():
-        raise RunError(Problem(f"{runs_dir} cannot be the runs folder: {place} is a file", hint=hint))
-    read_only = hasattr(os, "statvfs") and os.statvfs(place).f_flag & os.ST_RDONLY
-    if read_only or not os.access(place, os.W_OK | os.X_OK):
-        why = "is on a read-only file system" if read_only else "is not writable"
-        raise RunError(Problem(f"{runs_dir} cannot be the runs folder: {place} {why}", hint=hint))
+    if why := why_not_writable(runs_dir / name):
+        hint = "choose another folder with --runs-dir"
+        raise RunError(Problem(f"{runs_dir} cannot be the runs folder: {why}", hint=hint))
 
 
-def check_room(runs_dir: Path, model: Any) -> None:
+def check_run_writable(folder: Path) -> None:
+    """Refuse to go on with a run or search whose folder cannot be written.
+
+    Raises:
+        RunError: it cannot.
+    """
+    if why := why_not_writable(folder):
+        hint = "make it writable, or copy the folder to where you may write"
+        raise RunError(Problem(f"{folder} cannot be gone on with: {why}", hint=hint))
+
+
+def check_room(runs_dir: Path, model: Any, name: str = "") -> None:
     """Refuse to train what the disk has no room for.
+
+    runs_dir: the runs folder, or the folder of a run that goes on.
+    name: of the experiment, whose folder may be on another disk.
 
     Raises:
         TrainingError: there is less room than the run's files will take.
     """
-    place = runs_dir.absolute()
+    place = (runs_dir / name).absolute()
     while not place.exists():
         place = place.parent
     needed = SMALL_FILES + STATE_COPIES * sum(int(v.numpy().nbytes) for v in model.variables)

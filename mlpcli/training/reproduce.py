@@ -103,8 +103,8 @@ def reproduce_run(
         raise RunError(
             Problem(f"run {run.label} {run.describe()}: there is no result to compare with", hint=hint)
         )
-    check_place(runs_dir)
     loaded = load_spec(run.require(runs.RESOLVED))
+    check_place(runs_dir, loaded.spec.name)
     run_plugins(run, loaded.catalog)
     clock = Clock()
     with located(loaded):
@@ -119,7 +119,7 @@ def reproduce_run(
         )
     for fact in facts:
         watcher.note(f"not as it was: {fact.name}: {fact.then} then, {fact.now} now")
-    check_room(runs_dir, prepared.model)
+    check_room(runs_dir, prepared.model, loaded.spec.name)
     run_dir = runs.create_run(runs_dir, loaded.spec.name)
     outcome = train_into(
         run_dir,

@@ -15,7 +15,7 @@ from mlpcli.model.plugins import run_plugins
 from mlpcli.runs.folder import Run
 from mlpcli.spec.load import LoadedSpec, load_spec, located
 from mlpcli.spec.resolve import resolve_spec
-from mlpcli.training.disk_space import check_place, check_room
+from mlpcli.training.disk_space import check_place, check_room, check_run_writable
 from mlpcli.training.identity import differences, identity, version_changes
 from mlpcli.training.run_record import now
 from mlpcli.training.session import (
@@ -54,6 +54,7 @@ def resume_run(
         TrainingError, KeyboardInterrupt: as `train_into`.
     """
     runs.check_inside(run.folder)
+    check_run_writable(run.folder)
     with runs.locked(run.folder):
         run = replace(runs.open_run(run.folder), trusted=run.trusted)
         _check_unfinished(run, force=force)
@@ -124,7 +125,7 @@ def continue_run(
     kept = state["identity"]
     changed = identity(kept["spec"], dataset, loaded.catalog)  # the spec may change: see --set
     _check_same(run, kept, changed, watcher, force=force)
-    check_room(runs_dir, model)
+    check_room(runs_dir, model, loaded.spec.name)
     run_dir = runs.create_run(runs_dir, loaded.spec.name)
     watcher.note(f"continuing {run.label} after epoch {state['epoch']}")
     record = {"parent": {"run": run.label, "folder": str(run.folder.resolve()), "epoch": state["epoch"]}}

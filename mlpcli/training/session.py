@@ -102,11 +102,11 @@ def train(
         KeyboardInterrupt: passed on, after the state so far was saved.
     """
     clock = Clock()
-    check_place(runs_dir)
+    check_place(runs_dir, loaded.spec.name)
     with located(loaded):
         prepared = prepare(loaded, clock, watcher.stage)
         check_callbacks(loaded)
-    check_room(runs_dir, prepared.model)
+    check_room(runs_dir, prepared.model, loaded.spec.name)
     for note in prepared.notes:
         watcher.note(note)
     run_dir = runs.create_run(runs_dir, loaded.spec.name)

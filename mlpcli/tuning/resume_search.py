@@ -18,6 +18,7 @@ from mlpcli.spec.load import LoadedSpec, load_spec
 from mlpcli.spec.resolve import dump, portable
 from mlpcli.spec.search_space import differences
 from mlpcli.spec.yaml_reader import MAX_BYTES
+from mlpcli.training.disk_space import check_run_writable
 from mlpcli.training.identity import spec_changes
 from mlpcli.tuning.search import (
     ALONE,
@@ -58,6 +59,7 @@ def resume_search(
         UsageError: the search cannot be extended so.
     """
     runs.check_inside(folder)
+    check_run_writable(folder)
     with runs.locked(folder):
         search = load_search(folder)
         sweep(folder)
@@ -66,7 +68,7 @@ def resume_search(
         if loaded is None:
             run_plugins(run, own.catalog)  # a look at their checksums, before anything else imports them
         spec = loaded or own
-        sitting = Sitting.prepare(spec, watcher, command)
+        sitting = Sitting.prepare(spec, watcher, command, folder)
         sitting.record["plugins"] = run.record.get("plugins", [])
         _check_same(search, own, spec, sitting.dataset.fingerprint, extend_space=extend_space)
         arguments = tuner_arguments(sitting.tuner, spec, trials)

@@ -100,9 +100,9 @@ def begin_search(
         TooManyFailures: several trials in a row failed; the search can be taken up again.
         KeyboardInterrupt: passed on; the search can be taken up again.
     """
-    check_place(runs_dir)
+    check_place(runs_dir, loaded.spec.name)
     arguments = tuner_arguments(loaded.spec.tuner or TunerSpec(), loaded, trials)
-    sitting = Sitting.prepare(loaded, watcher, command)
+    sitting = Sitting.prepare(loaded, watcher, command, runs_dir, loaded.spec.name)
     tuner = sitting.tuner
     search = Search(
         folder=runs.create_run(runs_dir, loaded.spec.name),
@@ -156,11 +156,21 @@ class Sitting:
     command: Sequence[str]
 
     @classmethod
-    def prepare(cls, loaded: LoadedSpec, watcher: SearchWatcher, command: Sequence[str]) -> Sitting:
+    def prepare(
+        cls,
+        loaded: LoadedSpec,
+        watcher: SearchWatcher,
+        command: Sequence[str],
+        place: Path,
+        name: str = "",
+    ) -> Sitting:
         """Load the data and build the model with every hyperparameter at its default; nothing is written.
+
+        place, name: where there must be room, as `check_room` takes them.
 
         Raises:
             SpecError, DataError: there is nothing to search, or the spec cannot be trained.
+            TrainingError: the disk has no room for a run.
         """
         if not loaded.space:
             rule = "there is nothing to search: no value of the spec is a hyperparameter"
@@ -179,7 +189,7 @@ class Sitting:
             check_refit(tuner, dataset)
         for note in notes:
             watcher.note(note)
-        check_room(Path(), model)
+        check_room(place, model, name)
         record = begin_record(loaded, dataset, model, command) | {"kind": "search"}
         return cls(loaded, tuner, objective, dataset, record, watcher, command)
 
