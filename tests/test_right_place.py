@@ -159,7 +159,7 @@ def test_a_folder_in_an_outputs_place_is_refused_with_force_too(
     (tmp_path / "script.py").mkdir()
     result = mlpcli("code", spec_file(TINY), "-o", tmp_path / "script.py", "--force")
     assert result.status == 2
-    assert "this is a folder" in result.err
+    assert "is a folder, not a file" in result.err
 
 
 START = TINY.replace("name: tiny", "name: again") + "start_from: {run: tiny, layers: [dense]}\n"

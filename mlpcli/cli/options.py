@@ -43,7 +43,7 @@ def refuse_output(path: Path, option: str, hint: str = "") -> None:
     from mlpcli.errors import Problem, UsageError
     from mlpcli.files import output_problem, why_not_writable
 
-    if problem := output_problem(path):
-        raise UsageError(Problem(f"{option} {path}: {problem}", hint=hint))
     if why := why_not_writable(path.parent):
         raise UsageError(Problem(f"{option} {path}: cannot be written, {why}", hint=hint))
+    if problem := output_problem(path):
+        raise UsageError(Problem(f"{option} {path}: {problem}", hint=hint))
