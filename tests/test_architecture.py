@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "mlpcli"
 
-GROUND = {"errors", "files", "printable", "signals", "keras_import"}
+GROUND = {"errors", "files", "printable", "signals", "keras_import", "keras_internals"}
 BELOW_MODEL = GROUND | {"spec", "data", "runs"}
 BELOW_TRAINING = BELOW_MODEL | {"model", "plots", "export", "checks"}
 ALL = BELOW_TRAINING | {"training", "inference", "codegen", "tuning", "report"}
@@ -29,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "data": GROUND | {"spec"},
     "runs": GROUND | {"spec"},
     "spec": GROUND,
-    **{module: {"printable"} for module in GROUND},
+    **{module: {"printable", "keras_import"} for module in GROUND},
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from mlpcli.keras_internals import holds_metrics
+
 
 def more_is_better(name: str) -> bool:
     """Whether a metric of this name is better the greater it is."""
@@ -33,7 +35,7 @@ def log_names(model: Any, *, validation: bool) -> list[str]:
 
 def _names_of(metric: Any) -> list[str]:
     """A CompileMetrics stands for the metrics inside it."""
-    if hasattr(metric, "_flat_metrics"):
+    if holds_metrics(metric):
         result = metric.result()
         return list(result) if isinstance(result, dict) else [metric.name]
     return [metric.name]

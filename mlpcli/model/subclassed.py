@@ -16,6 +16,7 @@ import numpy as np
 from mlpcli.data.types import Arrays
 from mlpcli.errors import KeyPath, Problem, SpecError, listing
 from mlpcli.keras_import import import_keras
+from mlpcli.keras_internals import all_layers, build_shapes
 from mlpcli.model.components import make_class, plain_reason, refusals
 from mlpcli.model.plugins import Plugins
 from mlpcli.spec.layer_graph import Graph
@@ -73,7 +74,7 @@ def inner_layers(model: Any) -> list[Any]:
 
 def output_shape(layer: Any) -> tuple[int | None, ...]:
     """The shape of a built layer's output, rows first; empty where Keras cannot tell."""
-    shapes = getattr(layer, "_build_shapes_dict", None) or {}
+    shapes = build_shapes(layer)
     try:
         found = layer.compute_output_shape(*shapes.values())
     except Exception:  # a layer of one's own need not have this method
@@ -141,7 +142,7 @@ def _adapt(model: Any, graph: Graph, rows: Arrays) -> None:
     if own := getattr(model, "adapt", None):
         own(tuple(named[name] for name in graph.inputs) if graph.inputs else named[""])
         return
-    waiting = [layer for layer in model._flatten_layers(include_self=False) if needs_adapting(layer)]
+    waiting = [layer for layer in all_layers(model, include_self=False) if needs_adapting(layer)]
     while waiting:
         reached = _first_reached(model, graph, named, waiting)
         if reached is None:

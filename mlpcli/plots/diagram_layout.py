@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlpcli.keras_internals import graph_nodes, producer
 from mlpcli.printable import printable
 
 SWEEPS = 4
@@ -52,12 +53,11 @@ def read_graph(model: Any) -> Graph:
     operations = list(model.operations)
     known = {id(operation): index for index, operation in enumerate(operations)}
     edges = []
-    for nodes in model._nodes_by_depth.values():
-        for node in nodes:
-            for tensor in node.input_tensors:
-                edge = (known[id(tensor._keras_history.operation)], known[id(node.operation)])
-                if edge not in edges:
-                    edges.append(edge)
+    for node in graph_nodes(model):
+        for tensor in node.input_tensors:
+            edge = (known[id(producer(tensor))], known[id(node.operation)])
+            if edge not in edges:
+                edges.append(edge)
     graph = Graph([_box(operation) for operation in operations], edges)
     lay_out(graph)
     return graph

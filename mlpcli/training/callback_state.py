@@ -13,20 +13,10 @@ from typing import Any
 
 from mlpcli.files import flush, replacing
 from mlpcli.keras_import import import_keras
+from mlpcli.keras_internals import CALLBACK_LINKS, CALLBACK_STATE
 from mlpcli.training.checkpoint_file import is_plain
 
 keras = import_keras()
-
-KERAS_STATE: dict[str, tuple[str, ...]] = {
-    "EarlyStopping": ("wait", "stopped_epoch", "best", "best_weights", "best_epoch"),
-    "ReduceLROnPlateau": ("wait", "cooldown_counter", "best"),
-    "ModelCheckpoint": ("best", "_batches_seen_since_last_saving", "_last_batch_seen"),
-    "TensorBoard": ("_global_train_batch", "_global_test_batch", "_previous_epoch_iterations"),
-    "SwapEMAWeights": ("_ema_weights_in_model",),
-}
-"""The attributes of Keras's own callbacks that change as epochs go by; the others keep nothing."""
-
-NOT_STATE = ("params", "_model", "model")
 
 
 def callback_state(callback: Any) -> dict[str, Any]:
@@ -80,7 +70,7 @@ def matched_states(callbacks: list[Any], kept: list[dict[str, Any]]) -> list[tup
 
 def _keras_names(callback: Any) -> list[str]:
     classes = [kind.__name__ for kind in type(callback).__mro__]
-    return [name for kind in classes for name in KERAS_STATE.get(kind, ())]
+    return [name for kind in classes for name in CALLBACK_STATE.get(kind, ())]
 
 
 def _is_keras(callback: Any) -> bool:
@@ -89,7 +79,7 @@ def _is_keras(callback: Any) -> bool:
 
 def _plain_attributes(callback: Any) -> dict[str, Any]:
     """A copy of what a plug-in's callback holds itself, without what Keras's classes put there."""
-    stock = {"monitor_op", "min_delta", *NOT_STATE} if _keras_names(callback) else set(NOT_STATE)
+    stock = {"monitor_op", "min_delta", *CALLBACK_LINKS} if _keras_names(callback) else set(CALLBACK_LINKS)
     return {
         name: copy.deepcopy(value)
         for name, value in vars(callback).items()

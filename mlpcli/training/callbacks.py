@@ -12,6 +12,7 @@ from mlpcli.checks.log_names import more_is_better
 from mlpcli.errors import KeyPath, Problem, SpecError
 from mlpcli.files import write_with
 from mlpcli.keras_import import import_keras
+from mlpcli.keras_internals import checkpoint_path
 from mlpcli.model.components import make_part
 from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.spec.schema import PartSpec, Spec
@@ -106,9 +107,9 @@ class ModelCheckpoint(keras.callbacks.ModelCheckpoint):  # type: ignore[misc, na
     """Keras's own, each of whose files appears whole or not at all."""
 
     def _save_model(self, epoch: int, batch: int | None, logs: dict[str, Any]) -> None:
-        path = self._get_file_path(epoch, batch, logs)
-        if self._should_save_model(epoch, batch, logs, path):
-            write_with(Path(path), self.model.save_weights if self.save_weights_only else self.model.save)
+        path = checkpoint_path(self, epoch, batch, logs)
+        if path is not None:
+            write_with(path, self.model.save_weights if self.save_weights_only else self.model.save)
 
 
 def keeps_models(spec: Spec) -> bool:

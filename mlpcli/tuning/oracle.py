@@ -19,6 +19,7 @@ import numpy as np
 
 from mlpcli.errors import Problem, RunError
 from mlpcli.keras_import import import_keras, quiet_stderr
+from mlpcli.keras_internals import hyperband_trials, keep_quiet, parent_condition, seed_proposal
 from mlpcli.runs.search_folder import COMPLETED, Objective, Search, Trial
 from mlpcli.spec.search_space import BOOLEAN, CHOICE, FLOAT, INT, Parameter, Space, same
 
@@ -61,18 +62,16 @@ class Oracle:
                 max_consecutive_failed_trials=NEVER,  # its way to stop is an exception under a lock
                 **arguments,
             )
-        made._display.verbose = 0
-        made.save = lambda: None
-        made._save_trial = lambda trial: None
+        keep_quiet(made)
         self._oracle = made
         self._own_populate = made.populate_space
 
     def propose(self) -> Proposal | Answer:
         """The next trial to run; `start` it before the next call."""
         number = len(self._ids) + 1
-        self._oracle._seed_state = self.seed + SEED_STRIDE * number
-        if self.algorithm == "BayesianOptimization":
-            self._oracle._random_state = np.random.RandomState((self.seed + number) % 2**32)
+        bayesian = self.algorithm == "BayesianOptimization"
+        state = np.random.RandomState((self.seed + number) % 2**32) if bayesian else None
+        seed_proposal(self._oracle, self.seed + SEED_STRIDE * number, state)
         with _keras_tuner():
             trial = self._oracle.create_trial(f"trial {number}")
         if trial.status == "STOPPED":
@@ -114,9 +113,7 @@ class Oracle:
         oracle = self._oracle
         if self.algorithm != "Hyperband":
             return int(oracle.max_trials) if oracle.max_trials else None
-        brackets = range(oracle._get_num_brackets())
-        sizes = [oracle._get_size(b, r) for b in brackets for r in range(oracle._get_num_rounds(b))]
-        return int(sum(sizes) * oracle.hyperband_iterations)
+        return hyperband_trials(oracle) * int(oracle.hyperband_iterations)
 
     def _start_again(self, trial: Trial) -> None:
         """Start a trial with the values it had, without the cost of choosing them."""
@@ -161,8 +158,6 @@ def _keras_tuner() -> Iterator[Any]:
 
 def _hyperparameters(tuner: Any, space: Space) -> Any:
     """The space as Keras Tuner writes it; options of a choice are their index, as text."""
-    from keras_tuner.src.engine.conditions import Parent
-
     kinds = tuner.engine.hyperparameters
     made = tuner.HyperParameters()
     for parameter in space:
@@ -170,7 +165,7 @@ def _hyperparameters(tuner: Any, space: Space) -> Any:
         for condition in parameter.conditions:
             parent = space[condition.parent]
             values = [_to_tuner(parent, value) for value in condition.values]
-            conditions.append(Parent(parent.name, values))
+            conditions.append(parent_condition(parent.name, values))
         made.merge([_hyperparameter(kinds, parameter, conditions)])
     return made
 

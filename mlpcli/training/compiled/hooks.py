@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 import keras
 
+from mlpcli.keras_internals import batches_unsaved, is_default, profiled_batches
+
 UNLIMITED = sys.maxsize
 _TRAIN_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 _TEST_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
@@ -14,7 +16,7 @@ _TEST_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
 
 def listens(callback: keras.callbacks.Callback, hooks: Iterable[str] = _TRAIN_HOOKS) -> bool:
     """Whether a callback has a batch hook of its own."""
-    return any(not getattr(getattr(callback, hook), "_is_default", False) for hook in hooks)
+    return any(not is_default(getattr(callback, hook)) for hook in hooks)
 
 
 def listens_to_tests(callback: keras.callbacks.Callback) -> bool:
@@ -41,8 +43,7 @@ def steps_allowed(callback: keras.callbacks.Callback, seen: int) -> int:
     if isinstance(callback, kinds.ModelCheckpoint | kinds.BackupAndRestore):
         if callback.save_freq == "epoch":
             return UNLIMITED
-        unsaved: int = callback.save_freq - getattr(callback, "_batches_seen_since_last_saving", 0)
-        return max(1, unsaved)
+        return max(1, int(callback.save_freq) - batches_unsaved(callback))
     # A loss that is NaN once stays so to the end of the epoch: TerminateOnNaN sees it a chunk later.
     return UNLIMITED if isinstance(callback, kinds.ProgbarLogger | kinds.TerminateOnNaN) else 1
 
@@ -52,7 +53,7 @@ def _tensorboard_allows(callback: keras.callbacks.TensorBoard, seen: int) -> int
     if callback.update_freq != "epoch":
         limit = callback.update_freq - seen % callback.update_freq
     # The profiler starts before batch `first` and ends after batch `last`, counted from 1.
-    first, last = getattr(callback, "_start_batch", 0), getattr(callback, "_stop_batch", 0)
+    first, last = profiled_batches(callback)
     if last and seen < first - 1:
         limit = min(limit, first - 1 - seen)
     elif last and seen < last:

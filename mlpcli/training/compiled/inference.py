@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mlpcli.keras_internals import all_layers, compiled_parts, wrapped_function
 from mlpcli.training.compiled.arrays import Arrays, as_tensor, row_bytes, take_rows
 from mlpcli.training.compiled.programs import (
     CannotCompile,
@@ -32,7 +33,7 @@ BATCH_BYTES = 64 * 2**20
 WORTH_A_LOOP = 2000  # batches, above which compiling a loop over them takes less than it saves
 BATCH_PRODUCTS = 8e9  # multiplications a batch: about 0.3 s on two cores, so that Ctrl-C is answered
 
-_Traced = dict[tuple[Any, ...], tuple[list[Any], Any]]
+_Traced = dict[tuple[Any, ...], tuple[tuple[object, ...], Any]]
 _traced: WeakKeyDictionary[keras.Model, _Traced] = WeakKeyDictionary()
 
 
@@ -153,7 +154,7 @@ def plain_logs(logs: Logs) -> dict[str, Any]:
 
 def rows_at_once(model: keras.Model, leaves: list[np.ndarray]) -> int:
     """Rows of a batch that keep its activations and its time small."""
-    outputs = [getattr(layer, "output", None) for layer in model._flatten_layers(include_self=False)]
+    outputs = [getattr(layer, "output", None) for layer in all_layers(model, include_self=False)]
     tensors = [tensor for tensor in keras.tree.flatten(outputs) if tensor is not None]
     values = sum(float(np.prod([size or 1 for size in tensor.shape[1:]])) for tensor in tensors)
     weights = float(model.count_params()) if model.built else 1e6
@@ -173,7 +174,7 @@ def batches_do_not_matter(model: keras.Model) -> bool:
     if len(losses) > 1:
         return False
     metrics = [part for metric in model.metrics for part in getattr(metric, "metrics", None) or [metric]]
-    extra = any(getattr(layer, "activity_regularizer", None) for layer in model._flatten_layers())
+    extra = any(getattr(layer, "activity_regularizer", None) for layer in all_layers(model))
     return (
         not extra
         and all(_averages_rows(loss) for loss in losses)
@@ -188,7 +189,7 @@ def _averages_rows(loss: Any) -> bool:
 
 
 def _is_keras(part: Any) -> bool:
-    function = getattr(part, "_fn", None) or getattr(part, "fn", None)
+    function = wrapped_function(part)
     modules = [getattr(part, "__module__", None) or "", getattr(function, "__module__", None) or "keras."]
     return all(str(module).startswith("keras.") for module in modules)
 
@@ -198,7 +199,7 @@ def _trace(model: keras.Model, step: str, structure: Any) -> Any:
     shape, signature = skeleton(structure), any_rows(structure)
     key = (step, repr(shape), tuple(signature))
     # `compile` makes new parts: a graph of the old ones must not be used again.
-    parts = [model._compile_loss, model._compile_metrics, model._loss_tracker]
+    parts = compiled_parts(model)
     kept = _traced.setdefault(model, {})
     if key in kept and all(a is b for a, b in zip(kept[key][0], parts, strict=True)):
         return kept[key][1]

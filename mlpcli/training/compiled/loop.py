@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mlpcli.keras_internals import begins_at
 from mlpcli.training.compiled import hooks
 from mlpcli.training.compiled.arrays import Arrays, as_tensor, epoch_order, row_bytes, take_rows
 from mlpcli.training.compiled.inference import Evaluator, plain_logs
@@ -67,7 +68,7 @@ def fit(
         )
     model.stop_training = False
     events.on_train_begin()
-    initial_epoch = model._initial_epoch or initial_epoch
+    initial_epoch = begins_at(model) or initial_epoch
     run = _Run(model, feed, events, on_progress, seen=initial_epoch * feed.steps)
     logs: Logs = {}
     for epoch in range(initial_epoch, epochs):

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mlpcli.keras_internals import compiled_parts, distribution
 from mlpcli.training.compiled.arrays import tensor_dtype
 from mlpcli.training.compiled.randomness import same_numbers_as_fit
 
@@ -36,9 +37,8 @@ def check_can_compile(model: keras.Model, leaves: Sequence[np.ndarray]) -> None:
     """Raise CannotCompile for what is known to fail before anything is traced."""
     if model.run_eagerly or tf.config.functions_run_eagerly():
         raise CannotCompile("run_eagerly asks for Python steps, which cannot be compiled")
-    if model._distribute_strategy is not None:
-        name = type(model._distribute_strategy).__name__
-        raise CannotCompile(f"the model was made under a distribution strategy ({name})")
+    if strategy := distribution(model):
+        raise CannotCompile(f"the model was made under a distribution strategy ({strategy})")
     for leaf in leaves:
         if not isinstance(leaf, np.ndarray):
             raise CannotCompile(f"every input must be an array, received {type(leaf).__name__}")
@@ -86,7 +86,8 @@ def _build_parts(model: keras.Model, structure: Any) -> None:
 
     x, y, _ = keras.utils.unpack_x_y_sample_weight(keras.tree.map_structure(symbol, structure))
     outputs = model.compute_output_spec(x)
-    for part in (model._compile_metrics, model._compile_loss):
+    loss, metrics, _ = compiled_parts(model)
+    for part in (metrics, loss):
         if part is not None and not part.built:
             part.build(y, outputs)
     if model.optimizer is not None and not model.optimizer.built:

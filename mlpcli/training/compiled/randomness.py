@@ -14,7 +14,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.ops import gen_stateless_random_ops_v2 as kernels
+
+from mlpcli.keras_internals import random_kernels
+
+kernels = random_kernels()
 
 _UNIFORM = "stateless_random_uniform_v2"
 _NORMAL = "stateless_random_normal_v2"

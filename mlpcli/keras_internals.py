@@ -1,0 +1,182 @@
+"""Every name of Keras, TensorFlow and Keras Tuner that is not public and that we cannot do without.
+
+Each is wrapped in a function that says what it is for. `tests/test_keras_internals.py` fails with that
+sentence when a new version no longer has it; nothing else in the package names one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from mlpcli.keras_import import keras
+
+CALLBACK_STATE: dict[str, tuple[str, ...]] = {
+    "EarlyStopping": ("wait", "stopped_epoch", "best", "best_weights", "best_epoch"),
+    "ReduceLROnPlateau": ("wait", "cooldown_counter", "best"),
+    "ModelCheckpoint": ("best", "_batches_seen_since_last_saving", "_last_batch_seen"),
+    "TensorBoard": ("_global_train_batch", "_global_test_batch", "_previous_epoch_iterations"),
+    "SwapEMAWeights": ("_ema_weights_in_model",),
+}
+"""The attributes of Keras's own callbacks that change as epochs go by; the others keep nothing."""
+
+CALLBACK_LINKS = ("params", "_model", "model")
+"""Attributes that `set_model` and `set_params` give to every callback."""
+
+
+class Node(Protocol):
+    """A call of a layer in a functional model."""
+
+    operation: keras.Operation
+    input_tensors: list[keras.KerasTensor]
+
+
+class Compiled(Protocol):
+    """The losses, or the metrics, that `compile` was given, as one object."""
+
+    built: bool
+
+    def build(self, y_true: object, y_pred: object) -> None:
+        """Make the variables for targets and outputs of these shapes."""
+
+
+class TunerOracle(Protocol):
+    """What we use of Keras Tuner's oracles beside their public methods."""
+
+    populate_space: Callable[[str], Mapping[str, object]]
+    save: Callable[[], None]
+
+
+# ---------------------------------------------------------------- models and layers
+
+
+def all_layers(model: keras.Model, *, include_self: bool = True) -> list[keras.layers.Layer]:
+    """Every layer of a model at any depth; `model.layers` stops at the first."""
+    return list(model._flatten_layers(include_self=include_self))
+
+
+def graph_nodes(model: keras.Model) -> Iterator[Node]:
+    """The calls of layers that a functional model is made of."""
+    for nodes in model._nodes_by_depth.values():
+        yield from nodes
+
+
+def producer(tensor: keras.KerasTensor) -> keras.Operation:
+    """The layer or operation whose output a tensor is."""
+    return tensor._keras_history.operation
+
+
+def build_shapes(layer: keras.layers.Layer) -> dict[str, tuple[int | None, ...]]:
+    """The input shapes that a layer was built with, by the names that its `build` gives them."""
+    return dict(getattr(layer, "_build_shapes_dict", None) or {})
+
+
+# ---------------------------------------------------------------- what `compile` made
+
+
+def compiled_parts(model: keras.Model) -> tuple[Compiled | None, Compiled | None, object]:
+    """The compiled loss, the compiled metrics and the tracker of the loss; each may be None."""
+    return model._compile_loss, model._compile_metrics, model._loss_tracker
+
+
+def holds_metrics(metric: keras.metrics.Metric) -> bool:
+    """Whether a metric of `model.metrics` stands for all metrics that `compile` was given."""
+    return hasattr(metric, "_flat_metrics")
+
+
+def wrapped_function(part: object) -> Callable[..., object] | None:
+    """The function that a loss or metric was made from, where it was made from one."""
+    found: Callable[..., object] | None = getattr(part, "_fn", None) or getattr(part, "fn", None)
+    return found
+
+
+def begins_at(model: keras.Model) -> int | None:
+    """The epoch that a callback has asked `fit` to begin at (`BackupAndRestore` does)."""
+    begins: int | None = model._initial_epoch
+    return begins
+
+
+def distribution(model: keras.Model) -> str | None:
+    """The name of the `tf.distribute` strategy that a model was made under."""
+    strategy = model._distribute_strategy
+    return None if strategy is None else type(strategy).__name__
+
+
+# ---------------------------------------------------------------- callbacks
+
+
+def is_default(hook: Callable[..., object]) -> bool:
+    """Whether a callback's batch hook is the one that does nothing."""
+    return bool(getattr(hook, "_is_default", False))
+
+
+def batches_unsaved(callback: keras.callbacks.Callback) -> int:
+    """Batches since a `ModelCheckpoint` or `BackupAndRestore` with a `save_freq` saved."""
+    return int(getattr(callback, "_batches_seen_since_last_saving", 0))
+
+
+def profiled_batches(callback: keras.callbacks.TensorBoard) -> tuple[int, int]:
+    """The first and the last batch that a `TensorBoard` profiles, from 1; (0, 0) for none."""
+    return int(getattr(callback, "_start_batch", 0)), int(getattr(callback, "_stop_batch", 0))
+
+
+def checkpoint_path(
+    callback: keras.callbacks.ModelCheckpoint, epoch: int, batch: int | None, logs: dict[str, float]
+) -> Path | None:
+    """Where a `ModelCheckpoint` would save now; None where it would not."""
+    path = callback._get_file_path(epoch, batch, logs)
+    return Path(path) if callback._should_save_model(epoch, batch, logs, path) else None
+
+
+# ---------------------------------------------------------------- TensorFlow
+
+
+def random_kernels() -> ModuleType:
+    """The module whose functions every public way to draw stateless random numbers ends in."""
+    from tensorflow.python.ops import gen_stateless_random_ops_v2
+
+    module: ModuleType = gen_stateless_random_ops_v2
+    return module
+
+
+# ---------------------------------------------------------------- Keras Tuner
+
+
+def keep_quiet(oracle: TunerOracle) -> None:
+    """Let an oracle print nothing and write no files: we keep a search's state ourselves."""
+    oracle._display.verbose = 0  # type: ignore[attr-defined]
+    oracle.save = lambda: None
+    oracle._save_trial = lambda trial: None  # type: ignore[attr-defined]
+
+
+def seed_proposal(oracle: TunerOracle, seed: int, state: np.random.RandomState | None) -> None:
+    """Make the next proposal a function of a seed.
+
+    state: what `BayesianOptimization` draws from; None for the other algorithms.
+    """
+    oracle._seed_state = seed  # type: ignore[attr-defined]
+    if state is not None:
+        oracle._random_state = state  # type: ignore[attr-defined]
+
+
+def hyperband_trials(oracle: TunerOracle) -> int:
+    """The trials of one iteration of Hyperband: the sum over its brackets and their rounds."""
+    made = oracle
+    sizes = (
+        made._get_size(bracket, number)  # type: ignore[attr-defined]
+        for bracket in range(made._get_num_brackets())  # type: ignore[attr-defined]
+        for number in range(made._get_num_rounds(bracket))  # type: ignore[attr-defined]
+    )
+    return int(sum(sizes))
+
+
+def parent_condition(name: str, values: list[str | int | float | bool]) -> object:
+    """Keras Tuner's condition that a hyperparameter exists only while another has one of these values."""
+    from keras_tuner.src.engine.conditions import Parent
+
+    return Parent(name, values)

@@ -1,0 +1,154 @@
+"""What is not public in Keras, TensorFlow and Keras Tuner is still there, and does what we use it for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlpcli import keras_internals as internals
+from mlpcli.keras_import import keras
+
+
+@pytest.fixture(scope="module")
+def model() -> keras.Model:
+    inner = keras.Sequential([keras.layers.Dense(3, name="inner_dense")], name="inner")
+    x = keras.Input((2,), name="x")
+    made = keras.Model(x, keras.layers.Dense(1, name="last")(inner(x)))
+    made.compile(loss="mse", metrics=["mae"], optimizer="sgd")
+    made.train_on_batch(np.ones((4, 2)), np.ones((4, 1)))
+    return made
+
+
+def test_layers_at_any_depth_are_found(model: keras.Model) -> None:
+    assert {"inner_dense", "last"} <= {layer.name for layer in internals.all_layers(model)}
+    assert model not in internals.all_layers(model, include_self=False)
+
+
+def test_the_calls_of_a_functional_model_are_joined_by_tensors(model: keras.Model) -> None:
+    edges = {
+        (internals.producer(tensor).name, node.operation.name)
+        for node in internals.graph_nodes(model)
+        for tensor in node.input_tensors
+    }
+    assert edges == {("x", "inner"), ("inner", "last")}
+
+
+def test_a_built_layer_knows_its_input_shape(model: keras.Model) -> None:
+    assert list(internals.build_shapes(model.get_layer("last")).values()) == [(None, 3)]
+
+
+def test_compiled_losses_and_metrics_are_found_and_built(model: keras.Model) -> None:
+    loss, metrics, tracker = internals.compiled_parts(model)
+    assert loss is not None
+    assert metrics is not None
+    assert loss.built
+    assert metrics.built
+    assert tracker in model.metrics
+    assert [internals.holds_metrics(metric) for metric in model.metrics] == [False, True]
+
+
+def test_the_function_of_a_metric_is_found() -> None:
+    wrapped = keras.metrics.MeanMetricWrapper(keras.losses.mean_squared_error)
+    assert internals.wrapped_function(wrapped) is keras.losses.mean_squared_error
+
+
+def test_backup_and_restore_says_where_to_begin(model: keras.Model, tmp_path: Path) -> None:
+    assert not internals.begins_at(model)
+    backup = keras.callbacks.BackupAndRestore(tmp_path / "backup", delete_checkpoint=False)
+    x, y = np.ones((4, 2)), np.ones((4, 1))
+    model.fit(x, y, epochs=2, verbose=0, callbacks=[backup])
+    backup.on_train_begin()
+    assert internals.begins_at(model) == 2
+    model._initial_epoch = None
+
+
+def test_no_strategy_is_no_distribution(model: keras.Model) -> None:
+    assert internals.distribution(model) is None
+
+
+def test_default_hooks_are_known_from_ones_own() -> None:
+    class Own(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+            pass
+
+    assert internals.is_default(keras.callbacks.Callback().on_train_batch_end)
+    assert not internals.is_default(Own().on_train_batch_end)
+
+
+def test_checkpoints_count_batches_and_say_where_they_save(model: keras.Model, tmp_path: Path) -> None:
+    often = keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras", save_freq=10)
+    often.set_model(model)
+    often.on_train_batch_end(0)
+    often.on_train_batch_end(1)
+    assert internals.batches_unsaved(often) == 2
+    best = keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras", save_best_only=True, monitor="loss")
+    best.set_model(model)
+    best.on_epoch_end(0, {"loss": 2.0})
+    assert internals.checkpoint_path(best, 1, None, {"loss": 3.0}) is None
+    assert internals.checkpoint_path(best, 1, None, {"loss": 1.0}) == tmp_path / "2.keras"
+
+
+def test_tensorboard_says_which_batches_it_profiles(tmp_path: Path) -> None:
+    profiled = keras.callbacks.TensorBoard(str(tmp_path), profile_batch=(3, 5))
+    assert internals.profiled_batches(profiled) == (3, 5)
+
+
+@pytest.mark.parametrize("name", internals.CALLBACK_STATE)
+def test_the_state_of_keras_callbacks_has_these_names(name: str, model: keras.Model, tmp_path: Path) -> None:
+    arguments = {
+        "ModelCheckpoint": {"filepath": str(tmp_path / "a.keras")},
+        "TensorBoard": {"log_dir": str(tmp_path)},
+        "EarlyStopping": {"monitor": "loss"},
+        "ReduceLROnPlateau": {"monitor": "loss"},
+    }
+    callback = getattr(keras.callbacks, name)(**arguments.get(name, {}))
+    model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0, callbacks=[] if "EMA" in name else [callback])
+    for attribute in internals.CALLBACK_STATE[name]:
+        assert hasattr(callback, attribute), attribute
+
+
+def test_links_of_callbacks_have_these_names(model: keras.Model) -> None:
+    callback = keras.callbacks.Callback()
+    callback.set_model(model)
+    callback.set_params({})
+    assert {"params", "_model"} == set(vars(callback)) & set(internals.CALLBACK_LINKS)
+
+
+def test_random_kernels_have_the_names_that_the_loop_replaces() -> None:
+    kernels = internals.random_kernels()
+    for name in ("uniform_v2", "normal_v2", "uniform_full_int_v2"):
+        assert callable(getattr(kernels, f"stateless_random_{name}"))
+
+
+def test_oracles_are_quiet_seeded_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    from mlpcli.tuning.oracle import _keras_tuner
+
+    with _keras_tuner() as tuner:
+        space = tuner.HyperParameters()
+        space.Float("rate", 0.0, 1.0)
+        proposals = []
+        for _ in range(2):
+            oracle = tuner.oracles.RandomSearchOracle(objective="loss", hyperparameters=space, max_trials=3)
+            internals.keep_quiet(oracle)
+            internals.seed_proposal(oracle, 5, None)
+            proposals.append(oracle.create_trial("worker").hyperparameters.values)
+        assert proposals[0] == proposals[1]
+        band = tuner.oracles.HyperbandOracle(
+            objective="loss", max_epochs=9, factor=3, hyperparameters=space, hyperband_iterations=1
+        )
+        assert internals.hyperband_trials(band) == 23
+    assert capsys.readouterr().out == ""
+
+
+def test_a_hyperparameter_can_depend_on_another() -> None:
+    from mlpcli.tuning.oracle import _keras_tuner
+
+    with _keras_tuner() as tuner:
+        space = tuner.HyperParameters()
+        space.Choice("kind", ["0", "1"])
+        condition = internals.parent_condition("kind", ["1"])
+        space.merge([tuner.engine.hyperparameters.Float("rate", 0.0, 1.0, conditions=[condition])])
+        assert space.get("kind") == "0"
+        assert not space.is_active(space.space[-1])
