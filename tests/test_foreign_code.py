@@ -326,6 +326,10 @@ def test_a_vocabulary_is_no_file(
         ("{ModelCheckpoint: {filepath: '{epoch!r:.>3}.keras'}}", "numbers of an epoch alone"),
         ("{ModelCheckpoint: {filepath: '{.keras'}}", "numbers of an epoch alone"),
         ("{ModelCheckpoint: {filepath: '{}.keras'}}", "numbers of an epoch alone"),
+        ("{ModelCheckpoint: {filepath: '{val_acc}.keras'}}", "no number is called 'val_acc'"),
+        ("{ModelCheckpoint: {filepath: '{batch}.keras'}}", "no number is called 'batch'"),
+        ("{ModelCheckpoint: {filepath: '{val_loss}.keras', save_freq: 2}}", "no number is called 'val_loss'"),
+        ("{ModelCheckpoint: {filepath: '{val_loss:d}.keras'}}", "format code 'd'"),
     ],
 )
 def test_a_callback_writes_inside_the_run_alone(

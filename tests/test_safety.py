@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -82,6 +84,104 @@ def test_a_model_file_that_brings_its_own_network_is_not_followed(
     assert before.status == 0
     assert result.status == 2
     assert "does not fit the run's spec" in result.err
+
+
+FORGED = ("external file", "link to a file", "link to a group", "dataset of another file", "link inside")
+
+
+@pytest.mark.parametrize("forged", FORGED)
+def test_weights_that_lie_in_another_file_are_refused(
+    forged: str, copied: Path, tmp_path: Path, mlpcli: Callable[..., Result]
+) -> None:
+    """HDF5 can say of a dataset that its numbers are in another file: a way to read any file as weights."""
+    import h5py
+
+    (tmp_path / "secret").write_bytes(np.ones((4, 8), np.float32).tobytes())
+    with h5py.File(tmp_path / "other.h5", "w") as other:
+        other["vars/0"] = np.ones((4, 8), np.float32)
+
+    def forge(file: h5py.File, kernel: str) -> None:
+        group = kernel.rpartition("/")[0]
+        if forged == "external file":
+            del file[kernel]
+            file.create_dataset(kernel, (4, 8), "float32", external=[(str(tmp_path / "secret"), 0, 128)])
+        elif forged == "link to a file":
+            del file[kernel]
+            file[kernel] = h5py.ExternalLink(str(tmp_path / "other.h5"), "/vars/0")
+        elif forged == "link to a group":
+            del file[group]
+            file[group] = h5py.ExternalLink(str(tmp_path / "other.h5"), "/vars")
+        elif forged == "link inside":
+            file.move(kernel, "elsewhere")
+            file[kernel] = h5py.SoftLink("/elsewhere")
+        else:
+            del file[kernel]
+            layout = h5py.VirtualLayout((4, 8), "float32")
+            layout[:] = h5py.VirtualSource(str(tmp_path / "other.h5"), "vars/0", (4, 8))
+            file.create_virtual_dataset(kernel, layout)
+
+    _forge(copied, weights=forge)
+    result = mlpcli("evaluate", copied)
+    assert result.status == 2
+    assert result.err.startswith(f"{copied / 'model.keras'} does not fit the run's spec (")
+    assert result.err.count("\n") == 1
+
+
+def test_layers_and_settings_of_a_model_file_are_not_followed(
+    copied: Path, mlpcli: Callable[..., Result]
+) -> None:
+    """Beside the weights only lists of numbers are read, of the one setting that layers learn."""
+    before = mlpcli("evaluate", copied, "--json").out
+
+    def forge(config: dict[str, Any]) -> None:
+        for layer in config["config"]["layers"]:
+            layer["class_name"] = "TFSMLayer"
+            layer["config"] |= {
+                "filepath": str(copied),
+                "activation": "tanh",
+                "bin_boundaries": "/etc/passwd",
+            }
+        config["config"]["layers"].append({"class_name": "Lambda", "config": {"function": "print"}})
+
+    _forge(copied, config=forge)
+    assert mlpcli("evaluate", copied, "--json").out == before
+
+
+def _forge(
+    run: Path,
+    *,
+    weights: Callable[[Any, str], None] | None = None,
+    config: Callable[[dict[str, Any]], None] | None = None,
+) -> None:
+    """Change `model.keras` as somebody would who wrote the checksum too; `weights` gets a kernel's path."""
+    import h5py
+
+    from mlpcli.files import sha256_of
+
+    path = run / "model.keras"
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    if weights:
+        scratch = run.parent / "scratch.h5"
+        scratch.write_bytes(members["model.weights.h5"])
+        with h5py.File(scratch, "r+") as file:
+            kernels: list[str] = []
+            file.visititems(
+                lambda name, item: kernels.append(name) if getattr(item, "shape", 0) == (4, 8) else None
+            )
+            weights(file, kernels[0])
+        members["model.weights.h5"] = scratch.read_bytes()
+        scratch.unlink()
+    if config:
+        settings = json.loads(members["config.json"])
+        config(settings)
+        members["config.json"] = json.dumps(settings).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    record = json.loads((run / "run.json").read_text())
+    record["sha256"]["model.keras"] = sha256_of(path)
+    (run / "run.json").write_text(json.dumps(record))
 
 
 @pytest.mark.parametrize("layer", ["Normalization", "{Discretization: {num_bins: 6, output_mode: one_hot}}"])

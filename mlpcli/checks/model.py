@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mlpcli.checks.file_names import missing_numbers
 from mlpcli.checks.log_names import log_names
 from mlpcli.checks.loss_rules import loss_problems
 from mlpcli.checks.metric_rules import metric_problems
@@ -179,6 +180,8 @@ def _callback_problems(spec: Spec, known: list[str]) -> Iterator[Problem]:
             rule = "cannot lower a learning rate that a schedule sets"
             hint = "write a number as the learning rate, or remove this callback"
             yield Problem(rule, path=path, received=part.class_name, hint=hint)
+        if part.class_name == "ModelCheckpoint":
+            yield from missing_numbers(part, (*path, "filepath"), known)
         monitor = part.arguments.get("monitor", default)
         if monitor is None or monitor in known or monitor == "learning_rate":
             continue

@@ -7,6 +7,7 @@ the weights are taken from it, and what a layer learned from the data beside the
 from __future__ import annotations
 
 import json
+import warnings
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -42,7 +43,12 @@ def load_network(run: Run, spec: Spec, contract: Contract, plugins: Plugins) -> 
     try:
         with precision(spec.fit.precision):
             network = build_network(spec, contract, None, plugins, learned=_learned(path))
-            with_raw_columns(restore_outputs(network, contract), contract).load_weights(path)
+            whole = with_raw_columns(restore_outputs(network, contract), contract)
+            with warnings.catch_warnings():
+                warnings.simplefilter(
+                    "error", UserWarning
+                )  # Keras only warns where a layer's weights are missing
+                whole.load_weights(path)
     except (SpecError, RunError):
         raise
     except Exception as error:  # HDF5 and Keras refuse in many ways

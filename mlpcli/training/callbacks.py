@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path, PurePath
-from string import Formatter
 from typing import Any
 
 from mlpcli import runs
+from mlpcli.checks.file_names import check_placeholders
 from mlpcli.checks.log_names import more_is_better
 from mlpcli.errors import KeyPath, Problem, SpecError
 from mlpcli.files import write_with
@@ -25,9 +24,6 @@ FILES: dict[str, tuple[str, str]] = {
     "TensorBoard": ("log_dir", runs.TENSORBOARD),
 }
 """Callbacks that write: the argument that says where, and where in the run folder when it is left out."""
-
-NUMBER_FORM = re.compile(r"0?[0-9]{0,3}(\.[0-9]{1,3})?[defgEFG%]?")
-"""How a number may be written in a file's name."""
 
 OURS = ("BackupAndRestore",)
 """Callbacks whose work `run_callback.KeepRun` does exactly; two of them would collide."""
@@ -68,7 +64,7 @@ def _make_callback(part: PartSpec, index: int, run_dir: Path, plugins: Plugins) 
     if part.class_name == "TensorBoard":
         _check_metadata(part.arguments.get("embeddings_metadata"), ("callbacks", index, "TensorBoard"))
     if part.class_name == "ModelCheckpoint":
-        _check_placeholders(str(given), ("callbacks", index, "ModelCheckpoint", argument))
+        check_placeholders(str(given), ("callbacks", index, "ModelCheckpoint", argument))
         folder = folder.replace("{", "{{").replace("}", "}}")  # Keras fills in {epoch} with str.format
     arguments = part.arguments | {argument: f"{folder}/{inside}"}
     made = make_part(part.model_copy(update={"arguments": arguments}), "callbacks", ("callbacks", index))
@@ -81,19 +77,6 @@ def _check_inside(name: str, path: KeyPath, hint: str = "give a name such as che
     inside = PurePath(name)
     if inside.is_absolute() or ".." in inside.parts or "\0" in name:
         raise SpecError(Problem("must be a path inside the run folder", path=path, received=name, hint=hint))
-
-
-def _check_placeholders(name: str, path: KeyPath) -> None:
-    """Let Keras fill in numbers alone: `{epoch.__doc__[127]}` is a dot, and two lead out of a folder."""
-    try:
-        fields = [field for field in Formatter().parse(name) if field[1] is not None]
-    except ValueError:
-        fields = [("", "", "", None)]
-    for _, log, form, conversion in fields:
-        if not log or set(log) & set(".[") or conversion or not NUMBER_FORM.fullmatch(form or ""):
-            hint = "write {epoch:02d}, {val_loss:.3f} and the like, and {{ for a brace"
-            rule = "may have the numbers of an epoch alone as placeholders"
-            raise SpecError(Problem(rule, path=path, received=name, hint=hint))
 
 
 def _check_metadata(names: Any, path: KeyPath) -> None:
