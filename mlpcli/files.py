@@ -18,6 +18,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -106,6 +107,87 @@ def output_problem(path: Path) -> str:
     return f"is {kind}, not an ordinary file" if kind else ""
 
 
+class Displaced(OSError):
+    """A folder that this process works in was moved, deleted or replaced meanwhile, or a part of it was."""
+
+    def __init__(self, rule: str) -> None:
+        super().__init__(errno.ESTALE, rule)
+
+
+@dataclass(eq=False)
+class HeldFolder:
+    """A folder that this process alone writes in, known by its number in the file system, not by its path.
+
+    lock: the file in it by which it is held, open. written: names in it that must stay what they were.
+    """
+
+    folder: Path
+    lock: int
+    written: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.folder = self.folder.absolute()
+        self._number = _number(self.folder.stat())
+
+    def check(self, target: Path) -> None:
+        """Make sure that writing `target`, which lies in the folder, would write there.
+
+        Raises:
+            Displaced: the folder is another one by now, or a link leads out of it on the way to `target`.
+        """
+        try:
+            found = _number(self.folder.stat())
+        except OSError:
+            raise Displaced(f"{self.folder} was moved or deleted while this process was using it") from None
+        if found != self._number:
+            raise Displaced(f"{self.folder} was replaced while this process was using it")
+        for parent in target.relative_to(self.folder).parents:
+            if (self.folder / parent).is_symlink() and parent != Path():
+                raise Displaced(
+                    f"{self.folder / parent} was replaced by a link while this process was using it"
+                )
+
+    def check_all(self) -> None:
+        """Make sure that everything that was written in the folder is still there.
+
+        Raises:
+            Displaced: something is gone, or has become a link; or the folder itself has.
+        """
+        self.check(self.folder / "any")
+        for name in sorted(self.written):
+            path = self.folder / name
+            if path.is_symlink():
+                raise Displaced(f"{path} was replaced by a link while this process was using it")
+            if not path.exists():
+                raise Displaced(f"{path} was moved or deleted while this process was using it")
+        if self.lock >= 0 and not os.fstat(self.lock).st_nlink:
+            raise Displaced(f"the lock file of {self.folder} was deleted while this process was using it")
+
+
+_held: list[HeldFolder] = []
+"""The folders that this process holds, the outer before the inner."""
+
+
+@contextlib.contextmanager
+def holding(folder: Path, lock: int = -1) -> Iterator[HeldFolder]:
+    """Let every file that `replacing` writes in a folder be written in that folder or nowhere.
+
+    lock: an open file in the folder; -1 for none.
+    """
+    held = HeldFolder(folder, lock)
+    _held.append(held)
+    try:
+        yield held
+    finally:
+        _held.remove(held)
+
+
+def held_at(path: Path) -> list[HeldFolder]:
+    """The held folders in which a path lies, the outermost first."""
+    whole = path.absolute()
+    return [held for held in _held if held.folder in whole.parents]
+
+
 @contextlib.contextmanager
 def replacing(target: Path) -> Iterator[Path]:
     """Yield a temporary path beside `target`; on success it becomes `target`, on failure it is removed.
@@ -115,6 +197,9 @@ def replacing(target: Path) -> Iterator[Path]:
     """
     if (problem := output_problem(target)) and not target.is_dir():  # a folder is replaced by a folder
         raise OSError(errno.EINVAL, problem, str(target))
+    holders = held_at(target)
+    for held in holders:
+        held.check(target.absolute())
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=SCRATCH, dir=target.parent))
     try:
@@ -126,6 +211,8 @@ def replacing(target: Path) -> Iterator[Path]:
         else:
             written.replace(target)
         flush_entry(target.parent)
+        for held in holders:
+            held.written.add(target.absolute().relative_to(held.folder).parts[0])
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -179,10 +266,41 @@ def why_not_writable(folder: Path) -> str:
     return "" if os.access(place, os.W_OK | os.X_OK) else f"{place} is not writable"
 
 
+def overwrite(target: Path, text: str) -> None:
+    """Write a text over the beginning of a file that is there, with spaces up to its end.
+
+    For when `replacing` fails: this takes no room on the disk unless the text is longer than the file.
+
+    Raises:
+        OSError: it cannot be written, or the text is longer and the disk is full; then the file is as it was.
+    """
+    for held in held_at(target):
+        held.check(target.absolute())
+    flags = os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0)
+    handle = os.open(target, flags)
+    try:
+        size, raw = os.fstat(handle).st_size, text.encode("utf-8")
+        os.lseek(handle, size, os.SEEK_SET)
+        grown = os.write(handle, b" " * max(0, len(raw) - size))
+        if grown < len(raw) - size:
+            os.ftruncate(handle, size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+        os.lseek(handle, 0, os.SEEK_SET)
+        os.write(handle, raw.ljust(size))
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def sha256_of(path: Path) -> str:
     """The sha256 of a file's bytes, as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _number(status: os.stat_result) -> tuple[int, int, int]:
+    """What a folder keeps when it is renamed, and no other has."""
+    return status.st_dev, status.st_ino, stat.S_IFMT(status.st_mode)
 
 
 def flush(path: Path) -> None:

@@ -32,8 +32,14 @@ from typing import Any, NoReturn
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-NEEDS_ROOM = ("open", "write", "mkdir", "fsync")
-"""Kinds of writes that a full disk refuses; it still moves, cuts and deletes."""
+NAMES = ("open", "mkdir", "replace", "rename", "link", "symlink", "unlink", "remove", "rmdir")
+REFUSED: dict[str, tuple[str, ...]] = {
+    "ENOSPC": ("open", "mkdir", "write"),
+    "EDQUOT": ("open", "mkdir", "write"),
+    "EACCES": NAMES,
+}
+"""Kinds of writes that an error goes on refusing: a full disk still moves, cuts, deletes, and writes over what
+is there; a folder that is not writable keeps its names. Errors that are not here refuse everything."""
 
 
 class Writes:
@@ -41,6 +47,7 @@ class Writes:
 
     at: the number of that write, from 1; 0 for none. error: the name of an errno; None for SIGKILL.
     lasting: the writes after it fail as well. log: a file outside the folder that gets a line for each write.
+    before: called with each write's number, kind and path before it is made.
     """
 
     def __init__(
@@ -51,10 +58,12 @@ class Writes:
         error: str | None = None,
         lasting: bool = False,
         log: Path | None = None,
+        before: Callable[[int, str, str], object] = lambda number, kind, path: None,
     ) -> None:
         self.within, self.at, self.error, self.lasting = str(within.resolve()), at, error, lasting
         self._shared = mmap.mmap(-1, 8)  # still there when the process that counted has been killed
         self._log = None if log is None else os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self._before = before
         self._undo: list[Callable[[], None]] = []
 
     @property
@@ -68,6 +77,7 @@ class Writes:
         self._shared[:8] = number.to_bytes(8, "little")
         if self._log is not None:
             _write(self._log, f"{number} {kind} {path.removeprefix(self.within)}\n".encode())
+        self._before(number, kind, path)
         if self.error is None and number == self.at:
             tear()
             os.kill(os.getpid(), signal.SIGKILL)
@@ -78,7 +88,7 @@ class Writes:
     def _fails(self, kind: str, number: int) -> bool:
         if not self.at or number < self.at or (number > self.at and not self.lasting):
             return False
-        return number == self.at or self.error not in ("ENOSPC", "EDQUOT") or kind in NEEDS_ROOM
+        return number == self.at or kind in REFUSED.get(str(self.error), (kind,))
 
     def is_inside(self, path: object, dir_fd: int | None = None) -> str | None:
         """The whole path of something below the folder; None when it lies elsewhere."""
@@ -148,14 +158,16 @@ class Writes:
     def _write(self, handle: int, data: Any) -> int:
         if inside := self.is_inside(handle):
             half = memoryview(data).cast("B")[: len(data) // 2]
-            self.happens("write", inside, lambda: _write(handle, half))
+            end = os.lseek(handle, 0, os.SEEK_CUR) + len(data)
+            kind = "rewrite" if end <= os.fstat(handle).st_size else "write"
+            self.happens(kind, inside, lambda: _write(handle, half))
         return _write(handle, data)
 
     def _os_open(self, path: Any, flags: int, *arguments: Any, **keywords: Any) -> int:
         if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) and (
             inside := self.is_inside(path, keywords.get("dir_fd"))
         ):
-            self.happens("open", inside)
+            self.happens("open" if flags & (os.O_CREAT | os.O_TRUNC) else "reopen", inside)
         return _open(path, flags, *arguments, **keywords)
 
     def _opened(self, stock: Any) -> Any:

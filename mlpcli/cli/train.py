@@ -52,12 +52,13 @@ def train(
 ) -> None:
     """Train what a spec says, into a new run folder; or go on with a run."""
     from mlpcli.report import console
-    from mlpcli.runs.folder import COMPLETED, find_run
+    from mlpcli.runs.folder import COMPLETED, find_run, tidy
 
     _check_usage(spec, resume, further, epochs)
     if resume is not None:
         found = find_run(resume, runs_dir, unfinished=True)
         if found.status == COMPLETED:
+            tidy(found.folder)
             console.show_finished(found, json=json)
             return
     # A plug-in's callback may print: stdout is for the one document then.

@@ -31,9 +31,11 @@ from mlpcli.runs.folder import (
     check_inside,
     create_run,
     locked,
+    new_run,
     open_run,
     reading_record,
     resume_command,
+    write_last_record,
     write_record,
 )
 
@@ -65,8 +67,10 @@ __all__ = [
     "check_inside",
     "create_run",
     "locked",
+    "new_run",
     "open_run",
     "reading_record",
     "resume_command",
+    "write_last_record",
     "write_record",
 ]

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mlpcli.errors import Problem, RunError, nearest
-from mlpcli.files import write_json
+from mlpcli.errors import Problem, RunError, TrainingError, nearest
+from mlpcli.files import SCRATCH, Displaced, held_at, holding, overwrite, sweep, write_json
 
 SPEC = "spec.yaml"
 RESOLVED = "resolved.yaml"
@@ -49,6 +49,9 @@ RUNNING, COMPLETED, INTERRUPTED, DIVERGED, FAILED = (
     "diverged",
     "failed",
 )
+
+RESERVE = 2**16
+"""Bytes that a folder's lock sets aside while it is held: enough for a `run.json` on a full disk."""
 
 TIMESTAMP = "%Y-%m-%d_%H-%M-%S"
 _STAMPED = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d")
@@ -122,20 +125,48 @@ def locked(folder: Path) -> Iterator[None]:
     The lock is the system's, on an open file, so a process that dies, however it dies, lets go of it.
     On a file system without locks, and on Windows, nothing is held.
 
+    The lock's file has some room in it that `make_room` gives back, for a last word when the disk is full.
+
     Raises:
         RunError: another process holds it.
+        TrainingError: it cannot be held; or it, or a part of it, was moved, deleted or replaced meanwhile.
     """
-    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        hint = "make room, or see that the folder is writable"
+        raise TrainingError(
+            Problem(f"{folder / LOCK} cannot be written ({error.strerror})", hint=hint)
+        ) from None
     try:
         if not _take(handle) and not _take_soon(handle):
             holder = os.read(handle, 100).decode("utf-8", errors="replace").strip() or "another process"
             hint = "wait until it has ended, or stop it"
             raise RunError(Problem(f"{folder} is in use by {holder}", hint=hint))
-        os.ftruncate(handle, 0)
-        os.write(handle, f"process {os.getpid()}\n".encode())
-        yield
+        with contextlib.suppress(OSError):  # it is held all the same
+            os.ftruncate(handle, 0)
+            os.write(handle, f"process {os.getpid()}\n".encode())
+            os.write(handle, b" " * RESERVE)
+        with holding(folder, handle):
+            yield
+        _shrink(handle)
+    except Displaced as error:
+        hint = "if it was moved, go on in its new place, with --resume and the folder"
+        raise TrainingError(Problem(f"{error.strerror}; nothing was written elsewhere", hint=hint)) from error
     finally:
         os.close(handle)
+
+
+def make_room(folder: Path) -> None:
+    """Give the system back the room that the lock of a held folder has set aside."""
+    for held in held_at(folder / LOCK):
+        _shrink(held.lock)
+
+
+def _shrink(lock: int) -> None:
+    """Cut what is set aside off a lock's file; who holds it stays."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(lock, min(os.fstat(lock).st_size, 64))
 
 
 def is_locked(folder: Path) -> bool:
@@ -197,6 +228,65 @@ def resume_command(folder: Path) -> str:
 def write_record(folder: Path, record: dict[str, Any]) -> None:
     """Write `run.json`, whole or not at all."""
     write_json(folder / RECORD, record)
+
+
+def write_last_record(folder: Path, record: dict[str, Any]) -> None:
+    """Write `run.json` by all means: over the old one where the disk is full or takes no new files.
+
+    Raises:
+        OSError: not even that can be done.
+    """
+    make_room(folder)
+    try:
+        write_record(folder, record)
+    except Displaced:
+        raise
+    except OSError:
+        try:
+            overwrite(folder / RECORD, json.dumps(record, default=str) + "\n")
+        except OSError:  # it is longer than the old one: what matters most
+            old = open_run(folder).record
+            overwrite(folder / RECORD, json.dumps(old | {"status": record["status"]}))
+
+
+def tidy(folder: Path) -> None:
+    """Delete what a process that was killed may have left in a finished run, unless someone is using it."""
+    with contextlib.suppress(OSError, RunError, TrainingError):
+        if not any(folder.rglob(f".*{SCRATCH}")):
+            return
+        check_inside(folder)
+        with locked(folder):
+            sweep(folder)
+
+
+def discard(folder: Path) -> None:
+    """Delete a run folder in which no run has begun: all that it holds is written before `run.json`."""
+    with contextlib.suppress(OSError):
+        if {path.name for path in folder.iterdir()} - {SPEC, RESOLVED, PLUGINS, LOCK}:
+            return
+        for path in (folder / SPEC, folder / RESOLVED, *(folder / PLUGINS).glob("*.py"), folder / LOCK):
+            path.unlink(missing_ok=True)
+        if (folder / PLUGINS).is_dir():
+            (folder / PLUGINS).rmdir()
+        folder.rmdir()
+
+
+@contextlib.contextmanager
+def new_run(runs_dir: Path, name: str) -> Iterator[Path]:
+    """A new run folder, as `create_run` makes it, which is deleted again when no run begins in it.
+
+    Raises:
+        RunError: the folder cannot be made.
+    """
+    folder = create_run(runs_dir, name)
+    made = folder.stat()
+    try:
+        yield folder
+    except BaseException:
+        with contextlib.suppress(OSError):
+            if os.path.samestat(made, folder.lstat()):
+                discard(folder)
+        raise
 
 
 def open_run(folder: Path) -> Run:

@@ -9,12 +9,13 @@ from mlpcli import runs
 from mlpcli.checks.file_names import check_placeholders
 from mlpcli.checks.log_names import more_is_better
 from mlpcli.errors import KeyPath, Problem, SpecError
-from mlpcli.files import write_with
+from mlpcli.files import held_at, write_with
 from mlpcli.keras_import import import_keras
 from mlpcli.keras_internals import checkpoint_path
 from mlpcli.model.components import make_part
 from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.spec.schema import PartSpec, Spec
+from mlpcli.training.ending import check_folder
 
 keras = import_keras()
 
@@ -93,6 +94,45 @@ class ModelCheckpoint(keras.callbacks.ModelCheckpoint):  # type: ignore[misc, na
         path = checkpoint_path(self, epoch, batch, logs)
         if path is not None:
             write_with(path, self.model.save_weights if self.save_weights_only else self.model.save)
+
+
+def log_files(spec: Spec) -> list[str]:
+    """What the callbacks write besides models, relative to the run folder: the first name of each path."""
+    found = [runs.TENSORBOARD]
+    for part in spec.callbacks:
+        argument, default = FILES.get(part.class_name, ("", ""))
+        if argument and not part.off and part.class_name != "ModelCheckpoint":
+            found.append(PurePath(str(part.arguments.get(argument, default))).parts[0])
+    return found
+
+
+class CheckFolder(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
+    """Stops a training whose folder is gone, before other callbacks write in it: it is the first of them.
+
+    logs: what other callbacks write, relative to the folder; it must stay there once it is.
+    """
+
+    def __init__(self, run_dir: Path, logs: list[str]) -> None:
+        super().__init__()
+        self.run_dir, self.logs = run_dir, logs
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Check before the other callbacks open their files."""
+        check_folder(self.run_dir)
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Check before the other callbacks write what they do per step."""
+        check_folder(self.run_dir)
+
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Check before the validation's curves are begun."""
+        check_folder(self.run_dir)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Check before the epoch is written, and note which logs there are by now."""
+        check_folder(self.run_dir)
+        for held in held_at(self.run_dir / runs.RECORD)[-1:]:
+            held.written |= {name for name in self.logs if (self.run_dir / name).exists()}
 
 
 def keeps_models(spec: Spec) -> bool:

@@ -120,17 +120,18 @@ def reproduce_run(
     for fact in facts:
         watcher.note(f"not as it was: {fact.name}: {fact.then} then, {fact.now} now")
     check_room(runs_dir, prepared.model, loaded.spec.name)
-    run_dir = runs.create_run(runs_dir, loaded.spec.name)
-    outcome = train_into(
-        run_dir,
-        prepared.loaded,
-        prepared.dataset,
-        prepared.model,
-        watcher=watcher,
-        clock=clock,
-        command=command,
-        extent=Extent(record={"reproduces": {"run": run.label, "folder": str(run.folder.resolve())}}),
-    )
+    extent = Extent(record={"reproduces": {"run": run.label, "folder": str(run.folder.resolve())}})
+    with runs.new_run(runs_dir, loaded.spec.name) as run_dir:
+        outcome = train_into(
+            run_dir,
+            prepared.loaded,
+            prepared.dataset,
+            prepared.model,
+            watcher=watcher,
+            clock=clock,
+            command=command,
+            extent=extent,
+        )
     epoch = first_difference(run.require(runs.HISTORY), run_dir / runs.HISTORY)
     return Reproduction(run, outcome, facts, _figures(run, outcome), epoch, tolerance)
 

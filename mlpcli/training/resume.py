@@ -126,13 +126,13 @@ def continue_run(
     changed = identity(kept["spec"], dataset, loaded.catalog)  # the spec may change: see --set
     _check_same(run, kept, changed, watcher, force=force)
     check_room(runs_dir, model, loaded.spec.name)
-    run_dir = runs.create_run(runs_dir, loaded.spec.name)
-    watcher.note(f"continuing {run.label} after epoch {state['epoch']}")
     record = {"parent": {"run": run.label, "folder": str(run.folder.resolve()), "epoch": state["epoch"]}}
     extent = Extent(state=state | {"callbacks": [], "stopped": False}, record=record)
-    return train_into(
-        run_dir, loaded, dataset, model, watcher=watcher, clock=clock, command=command, extent=extent
-    )
+    with runs.new_run(runs_dir, loaded.spec.name) as run_dir:
+        watcher.note(f"continuing {run.label} after epoch {state['epoch']}")
+        return train_into(
+            run_dir, loaded, dataset, model, watcher=watcher, clock=clock, command=command, extent=extent
+        )
 
 
 def _state(run: Run) -> dict[str, Any] | None:

@@ -28,7 +28,7 @@ from mlpcli.training.callback_state import (
 )
 from mlpcli.training.checkpoint_file import write_checkpoint
 from mlpcli.training.divergence import DivergenceGuard, learning_rate
-from mlpcli.training.variables import assign, restore_training, take_up_history
+from mlpcli.training.variables import assign, check_fits, restore_training, take_up_history
 
 keras = import_keras()
 
@@ -119,7 +119,8 @@ class KeepRun(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
         self.best: float | None = None
         self.best_epoch: int | None = None
         self.best_values: list[Array] | None = None
-        self.snapshot: Snapshot | None = None
+        self.snapshot: Snapshot | None = None  # of the last whole epoch, in this process or before it
+        self.saved = 0  # epochs that the checkpoint on the disk has behind it
         self._state_rhythm = rhythm or Rhythm(1.0)
         self._model_rhythm = Rhythm(30.0)
         self._began = time.monotonic()
@@ -153,22 +154,53 @@ class KeepRun(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
             self.write_models()
         signals.raise_if_asked()
 
-    def resume(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint: its history and best epoch now, all else when the training begins."""
+    def resume(self, state: dict[str, Any], *, saved: bool) -> None:
+        """Go on from a checkpoint: what it holds counts as the last whole epoch until there is another.
+
+        The history on the disk is made to agree with it; the model changes when the training begins.
+
+        saved: the checkpoint is this run's own, on the disk, not one that a new run begins with.
+
+        Raises:
+            RunError: the variables of the checkpoint are not those of the model.
+        """
+        check_fits(self.model, state)
         self.resumed = state
         take_up_history(self, state)
-        for callback, kept in matched_states(list(self.others), state["callbacks"]):
-            prepare_callback(callback, kept)
+        self.snapshot = Snapshot(
+            int(state["epoch"]),
+            bool(state["stopped"]),
+            state["model"],
+            state["optimizer"],
+            state["callbacks"],
+            state["generators"],
+        )
+        if saved:
+            self.saved = self.snapshot.epoch
+        self.write_history()
+
+    def take_callbacks(self, others: Sequence[Any]) -> None:
+        """Know the other callbacks, and prepare them when there is a checkpoint to go on from."""
+        self.others = others
+        if self.resumed is not None:
+            for callback, kept in matched_states(list(others), self.resumed["callbacks"]):
+                prepare_callback(callback, kept)
 
     def write_state(self) -> None:
-        """Write the history and the checkpoint of the last whole epoch, each whole or not at all."""
+        """Write the checkpoint and the history of the last whole epoch, each whole or not at all."""
         if self.snapshot is None:
             return
         began = time.monotonic()
         settle_callbacks(list(self.others))
         write_checkpoint(self.run_dir / runs.STATE, self.state())
-        write_text(self.run_dir / runs.HISTORY, history_csv(self.history[: self.snapshot.epoch]))
+        self.saved = self.snapshot.epoch
+        self.write_history()
         self._state_rhythm.wrote(began)
+
+    def write_history(self) -> None:
+        """Write the history up to the last whole epoch."""
+        if self.snapshot is not None:
+            write_text(self.run_dir / runs.HISTORY, history_csv(self.history[: self.snapshot.epoch]))
 
     def write_models(self) -> None:
         """Write the models of the last whole epoch and of the best one, for Keras to load."""

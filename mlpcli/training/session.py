@@ -14,8 +14,8 @@ from typing import Any, Protocol
 from mlpcli import runs
 from mlpcli.data.dataset import Dataset, Split
 from mlpcli.data.load import load_dataset
-from mlpcli.errors import MlpcliError, Problem, TrainingError
-from mlpcli.files import sha256_of, write_json, write_text
+from mlpcli.errors import MlpcliError
+from mlpcli.files import Displaced, sha256_of, write_json, write_text
 from mlpcli.keras_import import import_keras
 from mlpcli.runs.folder import Run
 from mlpcli.spec.load import LoadedSpec, located
@@ -23,6 +23,7 @@ from mlpcli.spec.resolve import resolve_spec
 from mlpcli.spec.search_space import show_label
 from mlpcli.training.disk_space import check_place, check_room, write_failure
 from mlpcli.training.divergence import Diverged
+from mlpcli.training.ending import check_complete, displaced, failure
 from mlpcli.training.identity import identity
 from mlpcli.training.run_record import begin_record, now
 
@@ -109,14 +110,14 @@ def train(
     check_room(runs_dir, prepared.model, loaded.spec.name)
     for note in prepared.notes:
         watcher.note(note)
-    run_dir = runs.create_run(runs_dir, loaded.spec.name)
-    for note in default_notes(loaded):
-        watcher.note(note)
-    extent = Extent(advice=advice)
-    loaded, dataset, model = prepared.loaded, prepared.dataset, prepared.model
-    return train_into(
-        run_dir, loaded, dataset, model, watcher=watcher, clock=clock, command=command, extent=extent
-    )
+    with runs.new_run(runs_dir, loaded.spec.name) as run_dir:
+        for note in default_notes(loaded):
+            watcher.note(note)
+        extent = Extent(advice=advice)
+        loaded, dataset, model = prepared.loaded, prepared.dataset, prepared.model
+        return train_into(
+            run_dir, loaded, dataset, model, watcher=watcher, clock=clock, command=command, extent=extent
+        )
 
 
 def default_notes(loaded: LoadedSpec) -> tuple[str, ...]:
@@ -336,6 +337,8 @@ class _Session:
     watcher: Watcher
     clock: Clock
     extent: Extent = Extent()
+    begun: bool = False  # run.json is there
+    ended: bool = False  # ... and says that the run is complete
 
     def begin(self) -> None:
         """Write both specs and the record, before the first step."""
@@ -352,6 +355,7 @@ class _Session:
                 self.record["plugins"] = copy_plugins(self.loaded.catalog, self.run_dir)
         resolved = (self.run_dir / runs.RESOLVED).read_text(encoding="utf-8")
         self.save_record()
+        self.begun = True
         self.watcher.plan(describe(self.loaded, self.dataset, self.model), self.run_dir)
         self.monitor, more_is_better = best_monitor(spec, validation=self.dataset.validation is not None)
         self.keeper = KeepRun(
@@ -363,6 +367,9 @@ class _Session:
             rhythm=state_rhythm(spec.fit.checkpoint),
             models=keeps_models(spec),
         )
+        self.keeper.set_model(self.model)
+        if self.extent.state is not None:
+            self.keeper.resume(self.extent.state, saved=(self.run_dir / runs.STATE).exists())
         self.clock.lap("begin")
 
     def advise(self) -> None:
@@ -378,19 +385,20 @@ class _Session:
     def fit(self) -> None:
         """Run the epochs on the engine that the spec asks for, or on Keras's own where it cannot be."""
         from mlpcli.model.plugins import import_plugins
-        from mlpcli.training.callbacks import keeps_best, make_callbacks
+        from mlpcli.training.callbacks import CheckFolder, keeps_best, log_files, make_callbacks
         from mlpcli.training.fit import fit_model
 
         plugins = import_plugins(self.loaded.catalog)
         others = [*make_callbacks(self.loaded.spec, self.run_dir, plugins), *self.extent.callbacks]
-        self.keeper.others = others
+        self.keeper.take_callbacks(others)
+        first = CheckFolder(self.run_dir, log_files(self.loaded.spec))
         self.record["engine"] = fit_model(
             self.model,
             self.loaded.spec,
             self.dataset,
-            [*others, self.keeper],
+            [first, *others, self.keeper],
             self.watcher,
-            initial_epoch=self._take_up(),
+            initial_epoch=self._epochs_done(),
         )
         if keeps_best(self.loaded.spec):
             self.keeper.restore_best()
@@ -398,16 +406,19 @@ class _Session:
         self.keeper.write_models()
         self.clock.lap("checkpoints")
 
-    def _take_up(self) -> int:
-        """Hand a checkpoint's state to who goes on from it; returns the epochs that are done."""
+    def _epochs_done(self) -> int:
+        """Epochs that need not be trained; all of them when a checkpoint says that the training had ended."""
         state = self.extent.state
         if state is None:
             return self.extent.initial_epoch
-        self.keeper.resume(state)
         return self.loaded.spec.fit.epochs if state["stopped"] else int(state["epoch"])
 
     def finish(self) -> Outcome:
-        """Write the model, the SavedModel, the metrics of every split and the figures."""
+        """Write the model, the SavedModel, the metrics of every split, the figures; last, that all is done.
+
+        Raises:
+            Displaced: a file that a complete run has was taken away.
+        """
         with self._exported() as check:
             self.watcher.stage("measuring every split")
             metrics = self.measure()
@@ -420,8 +431,10 @@ class _Session:
                 self._picture()
             self.clock.lap("figures")
             check()
+        check_complete(self.run_dir, self._promised())
         self.record["status"] = runs.COMPLETED
         self.save_record()
+        self.ended = True
         run = Run(self.run_dir, self.record)
         history = self.keeper.history
         return Outcome(
@@ -434,6 +447,19 @@ class _Session:
             self.keeper.best_epoch,
             baseline,
         )
+
+    def _promised(self) -> list[str]:
+        """The files that a complete run has, but for its record."""
+        names = [runs.SPEC, runs.RESOLVED, runs.HISTORY, runs.METRICS, runs.MODEL, runs.STATE]
+        names += [entry["file"] for entry in self.record.get("plugins", ())]
+        if self.keeper.models:
+            names += [runs.LAST_CHECKPOINT]
+            names += [runs.BEST_CHECKPOINT] if self.keeper.best_values is not None else []
+        if self.extent.saved_model:
+            names += [f"{runs.SAVED_MODEL}/saved_model.pb"]
+        if self.extent.figures:
+            names += [runs.LEARNING_CURVES, runs.MODEL_PICTURE, runs.SUMMARY]
+        return names
 
     @contextmanager
     def _exported(self) -> Iterator[Callable[[], None]]:
@@ -533,8 +559,8 @@ class _Session:
 
         picture_model(self.model, self.dataset, self._predict, self.run_dir, title=self.loaded.spec.name)
 
-    def save_record(self) -> None:
-        """Write `run.json` with what is known by now."""
+    def save_record(self, *, last: bool = False) -> None:
+        """Write `run.json` with what is known by now; `last` by all means."""
         keeper = getattr(self, "keeper", None)
         if keeper is not None:
             best = {"monitor": self.monitor, "value": keeper.best, "epoch": keeper.best_epoch}
@@ -542,39 +568,58 @@ class _Session:
         self.record["timings"] = self.clock.seconds | {"total": self.clock.total()}
         if self.record["status"] != runs.RUNNING:
             self.record["ended"] = now()
-        runs.write_record(self.run_dir, self.record)
+        write = runs.write_last_record if last else runs.write_record
+        write(self.run_dir, self.record)
 
     def stop(self, status: str, reason: str) -> list[str]:
         """Save what there is of a training that did not come to its end, the weightiest first.
 
+        Nothing is written of one that had not begun: there is no `run.json` yet, and its folder will go.
+
         Returns what could not be written, and why.
         """
+        if not self.begun and not (self.run_dir / runs.RECORD).exists():
+            return []
         self.record |= {"status": status, "error": reason}
-        steps: list[Callable[[], None]] = [self.save_record]
+        steps: list[Callable[[], None]] = [self._save_last_record]
         if getattr(self, "keeper", None) is not None:
-            if status != runs.FAILED:
-                steps = [self.keeper.write_state, self.save_record, self._write_models, self.draw]
+            if status == runs.FAILED:  # where the disk is full, the record comes first
+                steps += [self._write_state]
+            else:
+                steps = [self.keeper.write_state, *steps, self._write_models, self.draw]
             if status == runs.INTERRUPTED:
-                steps += [self._measure, self.save_record]
+                steps += [self._measure, self._save_last_record]
             steps.append(self._write_history)
         failures = []
         for step in steps:
             try:
                 step()
-            except OSError as error:
-                failures.append(f"{step.__name__.strip('_').replace('_', ' ')}: {error}")
+            except Exception as error:  # TensorFlow and HDF5 have their own for a full disk
+                failures.append(
+                    f"{step.__name__.strip('_').replace('_', ' ')}: {write_failure(error) or error}"
+                )
         return failures
+
+    def _save_last_record(self) -> None:
+        self.save_record(last=True)
+
+    def _write_state(self) -> None:
+        """Save the last whole epoch, unless the disk has it."""
+        if self.whole_epochs() > self.keeper.saved:
+            self.keeper.write_state()
 
     def _write_models(self) -> None:
         self.keeper.restore_last()
         self.keeper.write_models()
 
     def _write_history(self) -> None:
-        """The history with the epoch that diverged, if one did."""
+        """The history of what is saved, with the epoch that diverged, if one did."""
         from mlpcli.training.run_callback import history_csv
 
-        if self.keeper.history:
-            write_text(self.run_dir / runs.HISTORY, history_csv(self.keeper.history))
+        failed = self.record["status"] == runs.FAILED
+        rows = self.keeper.history[: self.keeper.saved] if failed else self.keeper.history
+        if rows:
+            write_text(self.run_dir / runs.HISTORY, history_csv(rows))
 
     def _measure(self) -> None:
         """Metrics of the last whole epoch, or none before the first."""
@@ -582,10 +627,18 @@ class _Session:
             self.record["metrics"] = self.measure()
 
     def whole_epochs(self) -> int:
-        """Epochs that the checkpoint on the disk, or about to be written, has behind it."""
+        """Epochs that are trained, as far as they can be gone on from."""
+        keeper, state = getattr(self, "keeper", None), self.extent.state
+        if keeper is not None and keeper.snapshot is not None:
+            return int(keeper.snapshot.epoch)
+        return 0 if state is None else int(state["epoch"])
+
+    def saved_epochs(self) -> int:
+        """Epochs that the checkpoint on the disk has behind it."""
         keeper = getattr(self, "keeper", None)
-        snapshot = keeper.snapshot if keeper is not None else None
-        return snapshot.epoch if snapshot is not None else 0
+        if keeper is not None:
+            return int(keeper.saved)
+        return self.whole_epochs() if (self.run_dir / runs.STATE).exists() else 0
 
     def way_on(self) -> str:
         """The command that goes on with this run."""
@@ -598,14 +651,8 @@ def _recording(session: _Session) -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, SystemExit) as error:  # Rich leaves by the latter when nobody reads
-        with contextlib.suppress(OSError):  # the terminal may be gone
-            session.watcher.stage("")
-            session.watcher.note(f"interrupted: saving what there is after epoch {session.whole_epochs()}")
-        failures = session.stop(runs.INTERRUPTED, str(error) or "interrupted")
-        with contextlib.suppress(OSError):
-            for failure in failures:
-                session.watcher.note(f"could not be written: {failure}")
-            session.watcher.note(f"go on with: {session.way_on()}")
+        if session.begun and not session.ended:
+            _save_interrupted(session, str(error) or "interrupted")
         raise
     except Diverged as error:
         session.stop(runs.DIVERGED, str(error))
@@ -614,13 +661,27 @@ def _recording(session: _Session) -> Iterator[None]:
         session.stop(runs.FAILED, str(error))
         raise
     except Exception as error:
-        session.stop(runs.FAILED, f"{type(error).__name__}: {error}")
-        if (reason := write_failure(error)) is None:
+        gone = error if isinstance(error, Displaced) else displaced(session.run_dir)
+        failures = session.stop(runs.FAILED, str(gone or f"{type(error).__name__}: {error}"))
+        if gone is not None:
+            raise gone from error
+        if write_failure(error) is None:
             raise
-        done = session.whole_epochs()
-        hint = f"make room and go on with: {session.way_on()}"
-        rule = f"a file could not be written: {reason}; what was saved up to epoch {done} is whole"
-        raise TrainingError(Problem(rule, hint=hint)) from error
+        recorded = not any(text.startswith("save last record") for text in failures)
+        saved = session.saved_epochs()
+        raise failure(error, session.run_dir, saved=saved, recorded=recorded) from error
+
+
+def _save_interrupted(session: _Session, reason: str) -> None:
+    """Keep what there is of a training that was told to stop, and say how to go on."""
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        session.watcher.stage("")
+        session.watcher.note(f"interrupted: saving what there is after epoch {session.whole_epochs()}")
+    failures = session.stop(runs.INTERRUPTED, reason)
+    with contextlib.suppress(OSError):
+        for text in failures:
+            session.watcher.note(f"could not be written: {text}")
+        session.watcher.note(f"go on with: {session.way_on()}")
 
 
 def check_callbacks(loaded: LoadedSpec) -> None:

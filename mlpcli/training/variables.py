@@ -24,6 +24,18 @@ def take_up_history(keeper: KeepRun, state: dict[str, Any]) -> None:
         keeper.best, keeper.best_epoch, keeper.best_values = best["value"], best["epoch"], best["values"]
 
 
+def check_fits(model: Any, state: dict[str, Any]) -> None:
+    """Make sure that a checkpoint's variables are those of a model and its optimizer; nothing is changed.
+
+    Raises:
+        RunError: they are not.
+    """
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    check_variables(model.variables, state["model"], "model")
+    check_variables(model.optimizer.variables, state["optimizer"], "optimizer")
+
+
 def restore_training(keeper: KeepRun, state: dict[str, Any]) -> None:
     """Everything else, once the training has begun and the other callbacks have cleared themselves.
 
@@ -31,8 +43,7 @@ def restore_training(keeper: KeepRun, state: dict[str, Any]) -> None:
         RunError: the variables of the checkpoint are not those of the model.
     """
     model = keeper.model
-    if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
+    check_fits(model, state)
     restore_variables(model.variables, state["model"], "model")
     restore_variables(model.optimizer.variables, state["optimizer"], "optimizer")
     for callback, kept in matched_states(list(keeper.others), state["callbacks"]):
@@ -47,13 +58,22 @@ def restore_variables(variables: Sequence[Any], kept: dict[str, Array], of: str)
     Raises:
         RunError: they are not.
     """
+    check_variables(variables, kept, of)
+    for variable, value in zip(variables, kept.values(), strict=True):
+        variable.assign(value)
+
+
+def check_variables(variables: Sequence[Any], kept: dict[str, Array], of: str) -> None:
+    """Make sure that variables have the names and shapes of kept values, in their order.
+
+    Raises:
+        RunError: they have not.
+    """
     found = [(_bare(variable.path), tuple(variable.shape)) for variable in variables]
     wanted = [(_bare(path.split("#")[0]), value.shape) for path, value in kept.items()]
     if found != wanted:
         rule = f"the checkpoint's {of} is not the one of the spec: it has {len(wanted)} variables of other "
         raise RunError(Problem(rule + "names or shapes", hint="begin a new run"))
-    for variable, value in zip(variables, kept.values(), strict=True):
-        variable.assign(value)
 
 
 def _bare(path: str) -> str:
