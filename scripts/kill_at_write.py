@@ -38,7 +38,7 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "EDQUOT": ("open", "mkdir", "write"),
     "EACCES": NAMES,
 }
-"""Kinds of writes that an error goes on refusing: a full disk still moves, cuts, deletes, and writes over what
+"""Kinds of writes that an error goes on refusing. A full disk still moves, cuts, deletes, and overwrites what
 is there; a folder that is not writable keeps its names. Errors that are not here refuse everything."""
 
 
