@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -144,7 +145,7 @@ def _end(error: Exception, *, debug: bool) -> int:
         _show(message if context is None else f"{message}; see {context.command_path} --help")
         return EXIT_INPUT
     hint = "" if debug else "; run again with --debug to see where"
-    reason = " ".join(str(error).split())
+    reason = " ".join(re.sub("\x1b\\[[0-9;]*m", "", str(error)).split())  # Keras colours its messages
     _show(f"mlpcli failed in a way it did not expect: {type(error).__name__}: {reason}{hint}")
     return EXIT_FAILED
 

@@ -18,7 +18,7 @@ from mlpcli.data.features.unknown_values import Policy, Tally, count, describe, 
 from mlpcli.data.readers.arrays import as_rows, open_npy
 from mlpcli.data.readers.delimited import TextOrigin, open_bytes
 from mlpcli.data.readers.delimited_stream import Block, BlockReader, check_names
-from mlpcli.data.readers.files import ending_of, is_table, named_files
+from mlpcli.data.readers.files import arrow_source, ending_of, is_table, named_files
 from mlpcli.data.readers.parse_cells import PLAIN
 from mlpcli.data.readers.row_errors import SHOWN, Fault, Origin
 from mlpcli.data.readers.tables import open_table, raise_faults
@@ -139,7 +139,7 @@ def _parquet_chunks(source: Path, reading: Reading) -> Iterator[Chunk]:
     columns = list(dict.fromkeys((*preprocessor.names, *reading.keep)))
     first = 0
     try:
-        with pq.ParquetFile(source) as parquet:
+        with pq.ParquetFile(arrow_source(source)) as parquet:
             for batch in parquet.iter_batches(BATCH_ROWS, columns=columns):
                 positions = first + np.arange(batch.num_rows)
                 first += batch.num_rows

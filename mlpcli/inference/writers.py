@@ -10,6 +10,7 @@ from typing import IO, Any, Protocol
 
 import numpy as np
 
+from mlpcli.data.readers.files import arrow_source
 from mlpcli.data.types import Array
 from mlpcli.errors import Problem, UsageError
 from mlpcli.files import replacing
@@ -161,7 +162,7 @@ class ParquetSink:
 
         table = pa.table(dict(columns))
         if self.writer is None:
-            self.writer = pq.ParquetWriter(self.path, table.schema)
+            self.writer = pq.ParquetWriter(arrow_source(self.path, "wb"), table.schema)
         self.writer.write_table(table.cast(self.writer.schema))
 
     def close(self) -> None:

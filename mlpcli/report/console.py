@@ -308,11 +308,11 @@ def odd_rows(summary: Summary, rejects: Path | None) -> list[str]:
         ("unseen category", "unseen categories"): tally.unseen,
         ("value out of the training rows' range", "values out of the training rows' range"): tally.outside,
     }
-    lines = [
-        f"{counted(counts.total(), *words)} ({', '.join(f'{k} {n:,}' for k, n in counts.most_common(8))})"
-        for words, counts in kinds.items()
-        if counts
-    ]
+    lines = []
+    for words, counts in kinds.items():
+        if counts:
+            columns = ", ".join(f"{cut(name, LONGEST_NAME)} {n:,}" for name, n in counts.most_common(8))
+            lines.append(f"{counted(counts.total(), *words)} ({columns})")
     if tally.empty:
         lines.append(counted(tally.empty, "prediction left empty", "predictions left empty"))
     if rejects is not None:

@@ -7,6 +7,7 @@ A *part* is a Keras object written as its class name, alone or with arguments: `
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -112,6 +113,9 @@ VALUE_RULES: dict[str, dict[str, Rule]] = {
 }
 """Values that Keras takes without a word, or refuses only when it is too late (units: true, rate: 1.0)."""
 
+LAYER_NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9._>-]*")
+"""Names that TensorFlow takes in its graphs: with any other, a layer is built, and fails in training."""
+
 ALWAYS_THERE = ("ModelCheckpoint", "TensorBoard")
 """Callbacks that every run has, and that a spec may turn off: `TensorBoard: false`."""
 
@@ -131,6 +135,10 @@ def forbidden(namespace: str, class_name: str) -> str:
 def check_parts(data: dict[str, Any], catalog: Catalog = KERAS) -> list[Problem]:
     """Every problem with the Keras parts of a spec's plain values."""
     found: list[Problem] = []
+    if isinstance(inputs := data.get("inputs"), dict):
+        for name in inputs:
+            if not name or "/" in name or not _is_utf8(name):
+                found.append(Problem("an input's name must be a text without '/'", path=("inputs", name)))
     if isinstance(layers := data.get("layers"), list):
         for index, layer in enumerate(layers):
             found += _check_layer(layer, ("layers", index), catalog)
@@ -149,6 +157,15 @@ def check_parts(data: dict[str, Any], catalog: Catalog = KERAS) -> list[Problem]
     return found
 
 
+def _is_utf8(text: str) -> bool:
+    """Whether a text can be stored: YAML may spell half a character, `"\\udcff"`."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _by_output(value: Any, path: KeyPath, several: bool) -> list[tuple[KeyPath, Any]]:
     return [((*path, name), item) for name, item in value.items()] if several else [(path, value)]
 
@@ -165,10 +182,9 @@ def _check_layer(layer: Any, path: KeyPath, catalog: Catalog) -> Iterator[Proble
     if not isinstance(layer, dict):
         yield from _check_part(layer, path, "layers", catalog)
         return
-    if "name" in layer and not (
-        isinstance(layer["name"], str) and layer["name"] and "/" not in layer["name"]
-    ):
-        yield Problem("must be a text without '/'", path=(*path, "name"), received=layer["name"])
+    if "name" in layer and not (isinstance(layer["name"], str) and LAYER_NAME.fullmatch(layer["name"])):
+        rule = "must be letters A to Z, digits, '.', '_' or '-', the first a letter or digit"
+        yield Problem(rule, path=(*path, "name"), received=layer["name"])
     own = {key for key in layer if key in OWN_LAYER_KEYS}
     rest = {key: value for key, value in layer.items() if key not in own}
     yield from _check_part(rest, path, "layers", catalog)

@@ -25,11 +25,20 @@ def check_place(runs_dir: Path, name: str = "") -> None:
     name: of the experiment, whose folder in the runs folder must be writable.
 
     Raises:
-        RunError: it cannot be a folder, or is not writable.
+        RunError: it cannot be a folder, is not writable, or has a name that TensorFlow cannot write.
     """
-    if why := why_not_writable(runs_dir / name):
+    why = why_not_writable(runs_dir / name) or _why_not_spelled(runs_dir)
+    if why:
         hint = "choose another folder with --runs-dir"
         raise RunError(Problem(f"{runs_dir} cannot be the runs folder: {why}", hint=hint))
+
+
+def _why_not_spelled(folder: Path) -> str:
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        return "TensorFlow writes only where the path is UTF-8"
+    return ""
 
 
 def check_run_writable(folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from mlpcli.errors import DataError, KeyPath, Problem, SpecError, nearest
 from mlpcli.files import open_ordinary, special_kind
@@ -18,6 +19,17 @@ PACKABLE = (".csv", ".tsv")
 KNOWN = ", ".join((*TABLES, *ARRAYS))
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
+
+
+def arrow_source(path: Path, mode: str = "rb") -> Any:
+    """What PyArrow opens for a path: itself, or an open file where the name is not UTF-8."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        import pyarrow as pa
+
+        return pa.OSFile(os.fsencode(path), mode)
+    return path
 
 
 def ending_of(path: Path) -> str:

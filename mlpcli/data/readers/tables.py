@@ -20,7 +20,7 @@ from mlpcli.data.readers.delimited import (
     refuse_open_quote,
     refuse_rows,
 )
-from mlpcli.data.readers.files import ending_of
+from mlpcli.data.readers.files import arrow_source, ending_of
 from mlpcli.data.readers.parse_cells import PLAIN, Dialect, is_text, number_cells, plain_type
 from mlpcli.data.readers.row_errors import SHOWN, Fault, ManyOrigin, Origin, check_memory
 from mlpcli.data.types import Array
@@ -104,7 +104,7 @@ def read_table(file: TableFile, columns: Sequence[str], *, text: Collection[str]
         import pyarrow.parquet as pq
 
         try:
-            data = pq.read_table(file.path, columns=list(columns), partitioning=None)
+            data = pq.read_table(arrow_source(file.path), columns=list(columns), partitioning=None)
         except (OSError, ValueError) as error:
             file.origin.refuse(f"cannot be read as Parquet ({first_line(error)})", hint="the file is damaged")
     if data.num_rows == 0:
@@ -142,7 +142,7 @@ def _open_parquet(path: Path, label: str) -> TableFile:
     if path.stat().st_size == 0:
         origin.refuse("is empty (0 bytes)")
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(arrow_source(path)) as file:
             names = tuple(file.schema_arrow.names)
             rows = file.metadata.num_rows
     except (OSError, ValueError):
@@ -184,7 +184,7 @@ def _parse(
 
     with open_bytes(path) as packed:
         return csv.read_csv(
-            packed if path.suffix.lower() == ".gz" else path,
+            packed if path.suffix.lower() == ".gz" else arrow_source(path),
             read_options=csv.ReadOptions(
                 column_names=list(header.names), skip_rows=header.lines, block_size=block
             ),
