@@ -460,7 +460,7 @@ def test_names_through_a_search_and_a_script(tmp_path: Path, mlpcli: Callable[..
     data, spec, runs_dir = tmp_path / "# d: [x]'.csv", tmp_path / '""" + oops.yaml', tmp_path / "runs"
     _write_table(data, ["$x$", "_\x1b", "cat", "y"], classes)
     tuner = f"tuner: {{objective: {{name: {quoted('val_' + metric)}, direction: max}}, max_trials: 2}}"
-    features = 'features: {"$x$": numeric, "_\\e": numeric}'
+    features = 'features: {"$x$": numeric, "_\\e": numeric, cat: ignore}'
     text = NAMED % (quoted(data.name), f"y, {features}", 3, quoted(metric), tuner)
     spec.write_text(text, encoding="utf-8")
     searched = _clean(mlpcli("tune", spec, "--runs-dir", runs_dir))
