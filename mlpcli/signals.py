@@ -27,14 +27,15 @@ class Interrupted(KeyboardInterrupt):
     """One of the stopping signals has come; `args` holds its name."""
 
 
-class _Requests:
-    """What has been asked of this process."""
+class Requests:
+    """What has been asked of this process; `name` is that of the first signal, empty until it comes."""
 
     def __init__(self) -> None:
-        self.name = ""  # of the first signal
+        self.name = ""
         self.heard = threading.Event()  # Python code has been reached by it
 
     def receive(self, number: int, frame: FrameType | None) -> None:
+        """Be the handler of the stopping signals."""
         del frame
         if self.name:
             os._exit(EXIT_INTERRUPTED)
@@ -43,20 +44,21 @@ class _Requests:
         raise Interrupted(self.name)
 
 
-_requests: _Requests | None = None
+_requests: Requests | None = None
 
 
 @contextlib.contextmanager
-def answered() -> Iterator[None]:
+def answered(requests: Requests | None = None) -> Iterator[None]:
     """Answer the stopping signals while inside; those that the process was told to ignore stay ignored.
 
+    requests: takes down what was asked, for a look at it afterwards.
     Outside the main thread, where Python cannot set handlers, nothing changes.
     """
     global _requests
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    requests = _requests = _Requests()
+    requests = _requests = requests or Requests()
     kept = {number: signal.getsignal(number) for number in STOPPING}
     wanted = [number for number, handler in kept.items() if handler != signal.SIG_IGN]
     reader, writer = os.pipe()
@@ -97,7 +99,7 @@ def _unless_asked(show: Callable[[Any], object], dropped: Any) -> None:
         show(dropped)
 
 
-def _watch(reader: int, requests: _Requests) -> None:
+def _watch(reader: int, requests: Requests) -> None:
     """Read the number of every signal as it comes, even while the main thread is inside C++."""
     seen = 0
     while read := os.read(reader, 16):

@@ -30,6 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "runs": GROUND | {"spec"},
     "spec": GROUND,
     **{module: {"printable", "keras_import"} for module in GROUND},
+    "keras_import": {"signals"},
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -1,4 +1,4 @@
-"""The `mlpcli` program: the list of verbs, and the one place where errors end."""
+"""The `mlpcli` program: the list of commands, and the one place where errors end."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from mlpcli.cli.schema import schema
 from mlpcli.cli.tensorboard import tensorboard
 from mlpcli.cli.train import train
 from mlpcli.cli.tune import tune
+from mlpcli.errors import MlpcliError
 
 EXIT_DONE, EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -73,8 +74,9 @@ def root(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program with `arguments` (default: the process's own) and return its exit status."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    asked = signals.Requests()
     try:
-        with signals.answered():
+        with signals.answered(asked):
             status = app(arguments, standalone_mode=False, prog_name="mlpcli")
         sys.stdout.flush()
         if status == EXIT_INTERRUPTED:  # what Typer makes of a KeyboardInterrupt
@@ -89,23 +91,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_DONE
     except Exception as error:
+        if asked.name and not isinstance(error, MlpcliError):
+            _show(_interrupted(error))
+            return EXIT_INTERRUPTED
         return _end(error, debug="--debug" in arguments)
 
 
-def run() -> None:
-    """The installed program: `main`, then out at once.
+def _interrupted(error: BaseException) -> str:
+    """What to say when an interruption came out of a library as another error, or an error came after it."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, KeyboardInterrupt):
+        cause = cause.__cause__ or cause.__context__
+    if cause is not None or isinstance(error, ImportError):
+        return "interrupted"
+    return f"interrupted ({type(error).__name__}: {' '.join(str(error).split())})"
 
-    Once TensorFlow is loaded, Python's own way out costs a second to take apart what the system frees anyway,
-    and HDF5 may crash in it after a full disk. Every file of ours is closed and flushed by then.
+
+def run() -> int:
+    """`main` for the installed program, which leaves at once: the caller ends the process with the status.
+
+    Python's own way out would answer no more signals. Once TensorFlow is loaded it costs a second to take
+    apart what the system frees anyway, and HDF5 may crash in it after a full disk. Every file of ours is
+    closed and flushed by then.
     """
     _settle_streams()
     status = main()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):  # the reader of a pipe may have gone
             stream.flush()
-    if "tensorflow" in sys.modules:
-        os._exit(status)
-    sys.exit(status)
+    return status
 
 
 def _settle_streams() -> None:
@@ -124,8 +138,6 @@ def _settle_streams() -> None:
 
 def _end(error: Exception, *, debug: bool) -> int:
     """Show an error and return the exit status that goes with it."""
-    from mlpcli.errors import MlpcliError
-
     if debug:
         import traceback
 
