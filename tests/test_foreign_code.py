@@ -363,3 +363,17 @@ def test_plain_arguments_still_pass(mlpcli: Callable[..., Result], spec_file: Ca
     )
     text += "callbacks: [{RemoteMonitor: {headers: {token: x}}}]\n"
     assert mlpcli("check", spec_file(text)).status == 0
+
+
+def test_it_is_refused_in_an_argument_of_a_plug_in(
+    saved: Path, mlpcli: Callable[..., Result], spec_file: Callable[[str, str], Path]
+) -> None:
+    """A plug-in may have been read and trusted; what a stranger's spec gives it as arguments was not."""
+    spec_file("from elsewhere import Base\n\n\nclass Holder(Base):\n    pass\n", "holder.py")
+    for arguments in ("{inner: {FOREIGN}}", "{inner: [[{FOREIGN}]]}", "{log: {CSVLogger: {filename: /x}}}"):
+        line = _filled(f"  - Holder: {arguments}", saved)
+        text = TINY.replace("  - Normalization", line) + "plugins: [holder.py]\n"
+        result = mlpcli("check", spec_file(text, "spec.yaml"))
+        assert result.status == 2
+        assert ": cannot stand in a" in result.err
+    assert not (saved.parent / "ran").exists()
