@@ -103,13 +103,16 @@ def _resume(
     force: bool,
     trusted: bool,
 ) -> Outcome:
-    from mlpcli.runs.folder import RESOLVED, find_run
+    from mlpcli.runs.folder import find_run
     from mlpcli.spec.load import load_spec
 
     run = find_run(name, runs_dir, unfinished=True, trusted=trusted)
-    given = spec or (run.require(RESOLVED) if settings else None)
-    loaded = replace(load_spec(given, settings=settings), runs_dir=runs_dir) if given else None
+    loaded = replace(load_spec(spec, settings=settings), runs_dir=runs_dir) if spec else None
+    from mlpcli.model.run_spec import own_spec
     from mlpcli.training.resume import resume_run
+
+    if loaded is None and settings:
+        loaded = own_spec(run, settings)
 
     return resume_run(run, loaded, watcher=watcher, command=sys.argv, force=force)
 

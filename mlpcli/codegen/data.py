@@ -16,7 +16,7 @@ from mlpcli.data.labels import Labels
 from mlpcli.data.readers.delimited import read_header
 from mlpcli.data.readers.files import TABLES, find_file
 from mlpcli.data.sources.synthetic import fill_in, make_source
-from mlpcli.spec.resolve import absolute
+from mlpcli.spec.locations import absolute
 from mlpcli.spec.schema import DatasetSpec, Last, Spec
 from mlpcli.spec.synthetic import LOGIC
 
@@ -123,7 +123,8 @@ def _file(code: DataCode, spec: Spec, contract: Contract, folder: Path) -> None:
 
 
 def _path(path: str, folder: Path) -> str:
-    return f"os.path.expandvars({text(path)})" if "${" in path else text(str(absolute(path, folder)))
+    found = text(absolute(path, folder))
+    return f"os.path.expandvars({found})" if "${" in path else found
 
 
 def _table_function(code: DataCode, path: Path) -> Iterator[str]:

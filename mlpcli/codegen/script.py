@@ -26,7 +26,8 @@ from mlpcli.spec.components import namespace_of_argument
 from mlpcli.spec.layer_graph import ONLY_INPUT, Graph, Node, spec_graph
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.schema import LayerSpec, PartSpec, Spec
-from mlpcli.training.session import complete, load_data
+from mlpcli.training.find_data import load_data
+from mlpcli.training.session import complete
 
 WIDTH = 100
 OWN_PARTS = Path(__file__).parents[1] / "model" / "custom_objects.py"

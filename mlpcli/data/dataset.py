@@ -165,6 +165,7 @@ class Dataset:
     features: dict[str, Any] | None = None  # of a table, each column's kind and treatment, for resolved.yaml
     left: dict[str, str] = field(default_factory=dict)  # columns left out, each with the reason
     sample: Sample | None = None  # rows of a table as they stand in the file
+    seed: int | None = None  # of the splits
 
     def splits(self) -> dict[str, Split]:
         """The splits there are, by name, in the order train, validation, test."""

@@ -42,6 +42,7 @@ class Request:
     scales_inputs: whether the network does, so that a table's numbers are passed as they are.
     class_weight: of the spec's `fit`.
     guessed: outputs without a loss, whose `wanted` is what their activation is mostly used for.
+    only_named: `features`, where it is a mapping, names every column that is used.
     """
 
     wanted: Mapping[str, Wanted | None]
@@ -50,6 +51,7 @@ class Request:
     scales_inputs: bool = True
     class_weight: ClassWeights = None
     guessed: frozenset[str] = frozenset()
+    only_named: bool = False
 
 
 def load_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path) -> Dataset:
@@ -64,7 +66,13 @@ def load_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path
         DataError: the data cannot be used; every fault found is told, up to a bound.
     """
     spec = fill_in(spec, seed=seed)
-    source = open_source(spec, wanted=request.wanted, folder=folder, scales_inputs=request.scales_inputs)
+    source = open_source(
+        spec,
+        wanted=request.wanted,
+        folder=folder,
+        scales_inputs=request.scales_inputs,
+        only_named=request.only_named,
+    )
     test_rows = test_amount(spec, own=source.test is not None)
     own_test = source.test is not None and "test" not in spec.model_fields_set
     splitter = _Splitter(source, _code(source, spec, request), seed, folder, spec)
@@ -212,6 +220,7 @@ def _dataset(
         features=source.chosen.resolved() if source.chosen else None,
         left=source.chosen.left if source.chosen else {},
         sample=sample,
+        seed=splitter.seed,
     )
 
 

@@ -10,20 +10,21 @@ import numpy as np
 
 from mlpcli import runs
 from mlpcli.data.dataset import Split
-from mlpcli.data.load import load_dataset, read_rows
+from mlpcli.data.load import read_rows
 from mlpcli.data.types import Array
 from mlpcli.errors import Problem, UsageError
 from mlpcli.keras_import import import_keras
-from mlpcli.model.default_losses import data_request
 from mlpcli.model.model import output_loss
 from mlpcli.model.outputs import class_indices, final_outputs, predicted_classes, predicted_labels
+from mlpcli.model.run_spec import own_spec
 from mlpcli.model.trained_model import TrainedModel, load_trained
 from mlpcli.runs.folder import Run
-from mlpcli.spec.load import load_spec, located
+from mlpcli.spec.load import located
 
 keras = import_keras()  # before anything that imports TensorFlow in its own, noisy way
 from mlpcli.checks.log_names import loss_first  # noqa: E402
 from mlpcli.training import compiled  # noqa: E402
+from mlpcli.training.find_data import find_data, moved_note  # noqa: E402
 
 BATCH_ROWS = 4096
 
@@ -111,22 +112,18 @@ def _scores(trained: TrainedModel, split: Split) -> tuple[OutputScores, ...]:
 
 
 def _own_split(trained: TrainedModel, split: str) -> tuple[Split, tuple[str, ...]]:
-    loaded = load_spec(trained.run.require(runs.RESOLVED))
+    loaded = own_spec(trained.run)
     with located(loaded):
-        dataset = load_dataset(
-            loaded.spec.dataset,
-            data_request(loaded.spec, loaded.catalog),
-            seed=loaded.spec.seed,
-            folder=loaded.folder,
-        )
+        there, dataset = find_data(loaded)
     found = dataset.splits().get(split)
     if found is None:
         hint = f"it has {', '.join(dataset.splits())}; or give --data FILE"
         raise UsageError(Problem(f"run {trained.run.label} has no {split} split", hint=hint))
     with runs.reading_record(trained.run):
         changed = dataset.fingerprint != trained.run.record["data"]["fingerprint"]
+    moved = moved_note(loaded, there)
     warning = f"the data of {dataset.source} has changed since run {trained.run.label} was trained"
-    return found, (warning,) if changed else ()
+    return found, (*([moved] if moved else []), *([warning] if changed else []))
 
 
 def predict_outputs(trained: TrainedModel, x: Any) -> Any:

@@ -21,9 +21,9 @@ from mlpcli.files import sha256_of
 from mlpcli.model.model import build_network, compile_model, precision
 from mlpcli.model.plugins import Plugins, changed_plugins, run_plugins
 from mlpcli.model.preprocessing import with_raw_columns
+from mlpcli.model.run_spec import own_spec
 from mlpcli.model.target_scaling import restore_outputs
 from mlpcli.runs.folder import Run
-from mlpcli.spec.load import load_spec
 from mlpcli.spec.schema import Spec
 
 LEARNED = ("bin_boundaries",)
@@ -117,7 +117,7 @@ def load_trained(run: Run) -> TrainedModel:
         RunError: the run has no model, or it is not what was saved.
     """
     run.require(runs.MODEL)
-    loaded = load_spec(run.require(runs.RESOLVED))
+    loaded = own_spec(run)
     with runs.reading_record(run):
         contract = Contract.from_json(run.record["data"]["contract"])
     plugins = run_plugins(run, loaded.catalog)

@@ -7,8 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mlpcli.data.moves import moves_to
 from mlpcli.errors import KeyPath, MlpcliError, Problem, SpecError, listing, nearest
-from mlpcli.runs.folder import find_run, open_run
+from mlpcli.files import sha256_of
+from mlpcli.runs.folder import MODEL, RECORD, find_run, open_run
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.schema import StartFromSpec
 
@@ -22,16 +24,50 @@ def find_start(loaded: LoadedSpec, *, trusted: bool = False) -> LoadedSpec:
         SpecError: there is no such run.
     """
     start = loaded.spec.start_from
-    if start is None or Path(start.run).is_absolute():
+    if start is None:
         return loaded
+    if Path(start.run).is_absolute():
+        return _with_start(loaded, _where_it_lies(loaded, Path(start.run)))
     path: KeyPath = ("start_from", "run")
     try:
         run = find_run(start.run, loaded.runs_dir, trusted=trusted)
     except MlpcliError as error:
         problems = (replace(each, path=path, received=start.run) for each in error.problems)
         raise SpecError(*problems) from None
-    found = start.model_copy(update={"run": str(run.folder.resolve())})
+    return _with_start(loaded, run.folder.resolve())
+
+
+def _with_start(loaded: LoadedSpec, folder: Path) -> LoadedSpec:
+    assert loaded.spec.start_from is not None
+    found = loaded.spec.start_from.model_copy(update={"run": str(folder)})
     return replace(loaded, spec=loaded.spec.model_copy(update={"start_from": found}))
+
+
+def _where_it_lies(loaded: LoadedSpec, folder: Path) -> Path:
+    """The folder of the run that a run's own spec starts from, also when both were moved."""
+    kept = loaded.kept
+    if kept is None or (folder / RECORD).is_file():
+        return folder
+    for move in moves_to([str(folder)], kept.folder):
+        found = Path(move.apply(str(folder)))
+        whole = (found / RECORD).is_file() and (found / MODEL).is_file()
+        if whole and kept.start in (None, sha256_of(found / MODEL)):
+            return found
+    return folder
+
+
+def pinned_start(loaded: LoadedSpec, own: LoadedSpec) -> LoadedSpec:
+    """A spec that starts from a run by name, with the run that it meant when a run of it began.
+
+    own: that run's own spec, which names a folder. A run of the same name that was trained since is another.
+    """
+    start, then = loaded.spec.start_from, own.spec.start_from
+    if start is None or then is None:
+        return loaded
+    folder = _where_it_lies(own, Path(then.run))
+    steps = Path(start.run).parts
+    is_name = steps in (folder.parts[-2:], folder.parts[-2:-1], folder.parts[-4:])
+    return _with_start(loaded, folder) if is_name or Path(start.run).resolve() == folder else loaded
 
 
 def reuse_layers(model: Any, start: StartFromSpec) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mlpcli.errors import KeyPath, Problem, SpecError, nearest
+from mlpcli.spec.locations import at_home, with_files
 from mlpcli.spec.yaml_reader import Mark, SpecText, read_text
 
 EXTENDS = "extends"
@@ -47,7 +48,7 @@ def _base_path(text: SpecText, spec_path: Path, chain: tuple[Path, ...]) -> Path
     if not isinstance(given, str) or not given:
         rule = "must be the path of another spec, from this spec's folder"
         raise SpecError(Problem(rule, place, (EXTENDS,), given))
-    base_path = spec_path.parent / Path(given).expanduser()
+    base_path = spec_path.parent / at_home(given)
     if not base_path.exists():
         beside = base_path.parent.glob("*.y*ml") if base_path.parent.is_dir() else ()
         hint = nearest(base_path.name, (file.name for file in beside))
@@ -69,7 +70,7 @@ def _way(start: Path, end: Path) -> str:
 
 def _lay_over(base: SpecText, over: SpecText, *, prefix: str) -> SpecText:
     """The values of `base` with those of `over` put into them; `prefix` leads to the folder of `base`."""
-    below = {key: _moved(value, (key,), prefix) for key, value in base.data.items() if key != "name"}
+    below = {key: _moved(value, key, prefix) for key, value in base.data.items() if key != "name"}
     own = {key: value for key, value in over.data.items() if key != EXTENDS}
     replaced: list[KeyPath] = [("name",)]
     data = _merge(below, own, (), replaced)
@@ -113,20 +114,14 @@ def _class_of(value: dict[str, Any]) -> str | None:
     return classes[0] if len(value) == 1 and classes else None
 
 
-FILE_KEYS: tuple[KeyPath, ...] = (("dataset", "path"), ("dataset", "test"), ("dataset", "validation"))
-"""Where a text is a file, which the spec that names it finds from its own folder."""
-
-
-def _moved(value: Any, path: KeyPath, prefix: str) -> Any:
-    """The value with the files it names found from the folder of the spec that inherits it."""
+def _moved(value: Any, key: str, prefix: str) -> Any:
+    """What stands at a key of a spec, its files found from the folder of the spec that inherits it."""
     if not prefix:
         return value
-    if isinstance(value, dict):
-        return {key: _moved(item, (*path, key), prefix) for key, item in value.items()}
-    if path == ("plugins",) and isinstance(value, list):
+    if key == "plugins" and isinstance(value, list):
         return [_moved_file(item, prefix) for item in value]
-    if path in FILE_KEYS or (path == ("dataset", "target") and str(value).endswith(".npy")):
-        return _moved_file(value, prefix)
+    if key == "dataset" and isinstance(value, dict):
+        return with_files(value, lambda file: _moved_file(file, prefix), choices=True)
     return value
 
 

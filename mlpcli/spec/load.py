@@ -23,9 +23,27 @@ from mlpcli.spec.search_space import Space, Values
 from mlpcli.spec.substitution import apply_settings, substitute
 from mlpcli.spec.synthetic import made_problems
 from mlpcli.spec.tuner_arguments import check_tuner
-from mlpcli.spec.yaml_reader import MAX_BYTES, SpecText
+from mlpcli.spec.yaml_reader import MAX_BYTES, SpecText, parse_text
 
 MAX_SHOWN = 50  # problems in one error; past that a spec is not one
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a run's folder says of the data that its own spec names, which may lie elsewhere by now.
+
+    folder: of the run, from which files that were moved along with it are looked for.
+    fingerprint: of the data that the run was trained on.
+    seed: of its splits, where that is not the spec's.
+    columns: the spec states every column that is used; one that came to the table later is not.
+    start: sha256 of the model of the run that `start_from` names.
+    """
+
+    folder: Path
+    fingerprint: str | None = None
+    seed: int | None = None
+    columns: bool = True
+    start: str | None = None
 
 
 @dataclass(frozen=True)
@@ -41,6 +59,7 @@ class LoadedSpec:
     values: dict[str, Any]  # of the hyperparameters that count, by name
     catalog: Catalog = KERAS  # what names its parts may have: Keras's, ours, its plug-ins'
     runs_dir: Path = Path("runs")  # where the runs that it names are looked for
+    kept: Kept | None = None  # of a run's own spec
 
     @property
     def folder(self) -> Path:
@@ -56,18 +75,42 @@ def load_spec(spec_path: Path, *, settings: Sequence[str] = (), stands_for: Path
     Raises:
         SpecError: with every problem that can be known without the data, in the order of the file.
     """
-    file = stands_for or spec_path
     source = apply_settings(read_spec_text(spec_path), settings)
+    return _load(source, stands_for or spec_path, read_ordinary_text(spec_path, MAX_BYTES))
+
+
+def load_text(text: str, file: Path) -> LoadedSpec:
+    """As `load_spec`, of a text that stands for a file: a spec without `extends`.
+
+    Raises:
+        SpecError: as `load_spec`.
+    """
+    return _load(parse_text(text, str(file)), file, text)
+
+
+def with_data(loaded: LoadedSpec, data: dict[str, Any], *, file: Path | None = None) -> LoadedSpec:
+    """The same spec with other plain values, checked once more, and in another place if `file` says so.
+
+    Raises:
+        SpecError: as `load_spec`.
+    """
+    source = replace(loaded.source, data=data)
+    made = _load(source, file or loaded.file, loaded.raw, catalog=loaded.catalog)
+    return replace(made, runs_dir=loaded.runs_dir, kept=loaded.kept)
+
+
+def _load(source: SpecText, file: Path, raw: str, *, catalog: Catalog | None = None) -> LoadedSpec:
     problems = list(source.problems)
     if EXTENDS in source.data:  # what the file itself extends is in the text by now
         rule = "must stand in the file, not on the command line"
         problems.append(Problem(rule, source.place((EXTENDS,)), (EXTENDS,), source.data[EXTENDS]))
         source = replace(source, data={key: item for key, item in source.data.items() if key != EXTENDS})
     space, found = find_space(source)
-    plugins, unreadable = read_plugins(source.data.get("plugins", []), file.resolve().parent)
-    catalog = Catalog(plugins, complete=not unreadable)
-    problems += (locate(problem, source) for problem in (*found, *unreadable))
-    raw = read_ordinary_text(spec_path, MAX_BYTES)
+    problems += (locate(problem, source) for problem in found)
+    if catalog is None:
+        plugins, unreadable = read_plugins(source.data.get("plugins", []), file.resolve().parent)
+        catalog = Catalog(plugins, complete=not unreadable)
+        problems += (locate(problem, source) for problem in unreadable)
     loaded: LoadedSpec | None = None
     for values in space.variants():  # a mistake in the third optimizer is told before the search, not in it
         made, others = _with_values(source, space, values, file, raw, catalog)
@@ -90,7 +133,7 @@ def with_values(loaded: LoadedSpec, values: Values) -> LoadedSpec:
     )
     if made is None:
         raise SpecError(*_in_order(problems, loaded.source.file))
-    return replace(made, runs_dir=loaded.runs_dir)
+    return replace(made, runs_dir=loaded.runs_dir, kept=loaded.kept)
 
 
 def _with_values(

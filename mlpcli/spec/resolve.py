@@ -11,6 +11,7 @@ import yaml
 from mlpcli.printable import quoted
 from mlpcli.spec.components import namespace_of_argument
 from mlpcli.spec.load import LoadedSpec
+from mlpcli.spec.locations import absolute, with_files
 from mlpcli.spec.plugins import PLUGINS_FOLDER, Catalog
 from mlpcli.spec.schema import OWN_LAYER_KEYS, DatasetSpec, Last, LayerSpec, PartSpec
 from mlpcli.spec.synthetic import CLOUDS, DEFAULT_NOISE, DEFAULT_ROWS
@@ -18,7 +19,14 @@ from mlpcli.spec.yaml_reader import FLOAT
 
 
 def resolve_spec(loaded: LoadedSpec, division: dict[str, Any], features: dict[str, Any] | None = None) -> str:
-    """The resolved spec as YAML text; `division` says how `test` and `validation` were made.
+    """The resolved spec as YAML text; see `resolved_document`."""
+    return dump(resolved_document(loaded, division, features))
+
+
+def resolved_document(
+    loaded: LoadedSpec, division: dict[str, Any], features: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The resolved spec as plain values; `division` says how `test` and `validation` were made.
 
     features: of a table, what becomes of each column.
 
@@ -28,8 +36,9 @@ def resolve_spec(loaded: LoadedSpec, division: dict[str, Any], features: dict[st
     document: dict[str, Any] = {"name": spec.name, "seed": spec.seed}
     document["dataset"] = _dataset(spec.dataset, loaded.folder, division)
     if features is not None:
+        for stated in ("features", "scaling"):
+            document["dataset"].pop(stated, None)
         document["dataset"]["features"] = features
-        document["dataset"].pop("scaling", None)
     if spec.inputs:
         document["inputs"] = {k: each.model_dump(exclude_none=True) for k, each in spec.inputs.items()}
     if spec.model is not None:
@@ -52,7 +61,7 @@ def resolve_spec(loaded: LoadedSpec, division: dict[str, Any], features: dict[st
     ]
     if catalog.plugins:  # the run's own copies
         document["plugins"] = [f"{PLUGINS_FOLDER}/{plugin.base_name}" for plugin in catalog.plugins]
-    return dump(document)
+    return document
 
 
 def _by_output(value: Any, resolve: Callable[[Any], Any]) -> Any:
@@ -72,47 +81,23 @@ def _dataset(spec: DatasetSpec, folder: Path, splits: dict[str, Any]) -> dict[st
     found = spec.model_dump(exclude_none=True, exclude={"test", "validation"})
     if spec.name in CLOUDS:
         found = {"name": spec.name, "rows": DEFAULT_ROWS, "noise": DEFAULT_NOISE} | found
-    if "path" in found:
-        found["path"] = str(absolute(found["path"], folder))
     for name, value in splits.items():
-        value = value.model_dump() if isinstance(value, Last) else value
-        found[name] = str(absolute(value, folder)) if isinstance(value, str) else value
-    if isinstance(found.get("target"), str) and found["target"].endswith(".npy"):
-        found["target"] = str(absolute(found["target"], folder))
-    return found
+        found[name] = value.model_dump() if isinstance(value, Last) else value
+    return with_files(found, lambda path: absolute(path, folder))
 
 
 def portable(document: dict[str, Any], folder: Path) -> dict[str, Any]:
     """A spec's plain values for a copy of it in a run's folder, which then needs nothing of the spec's own.
 
-    Data files are found from anywhere, also those that a search chooses from; plug-ins are the run's copies.
+    Data files are found from anywhere; plug-ins are the run's copies. The files that a search chooses from
+    stay as written, since a trial is known by the value that it had.
     """
     placed = dict(document)
     if isinstance(document.get("dataset"), dict):
-        placed["dataset"] = dataset = dict(document["dataset"])
-        for key in FILE_KEYS:
-            if key in dataset and (key != "target" or str(dataset[key]).endswith(".npy")):
-                dataset[key] = _placed(dataset[key], folder)
+        placed["dataset"] = with_files(document["dataset"], lambda path: absolute(path, folder))
     if "plugins" in document:
         placed["plugins"] = [f"{PLUGINS_FOLDER}/{Path(name).name}" for name in document["plugins"]]
     return placed
-
-
-FILE_KEYS = ("path", "test", "validation", "target")
-"""Keys of a dataset whose value may be a file; a target is one when it ends in .npy."""
-
-
-def _placed(value: Any, folder: Path) -> Any:
-    if isinstance(value, dict) and isinstance(value.get("values"), list):  # a choice
-        placed = {"values": [_placed(item, folder) for item in value["values"]]}
-        default = {"default": _placed(value["default"], folder)} if "default" in value else {}
-        return value | placed | default
-    return str(absolute(value, folder)) if isinstance(value, str) else value
-
-
-def absolute(path: str, folder: Path) -> Path | str:
-    """`path` from `folder`; a path with an environment variable in it is left as written."""
-    return path if "${" in path else (folder / Path(path).expanduser()).resolve()
 
 
 def _part(part: PartSpec, namespace: str, catalog: Catalog) -> dict[str, Any]:

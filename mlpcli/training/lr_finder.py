@@ -19,7 +19,8 @@ from mlpcli.errors import Problem, TrainingError, UsageError
 from mlpcli.keras_import import import_keras
 from mlpcli.plots.text import plot_label, save_figure
 from mlpcli.spec.load import LoadedSpec, located
-from mlpcli.training.session import build_checked, load_data
+from mlpcli.training.find_data import load_data
+from mlpcli.training.session import build_checked
 
 EXPLODED = 4.0
 """The test stops when the smoothed loss is this many times its lowest."""

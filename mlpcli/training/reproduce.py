@@ -16,8 +16,9 @@ import mlpcli
 from mlpcli import runs
 from mlpcli.errors import Problem, RunError
 from mlpcli.model.plugins import run_plugins
+from mlpcli.model.run_spec import own_spec
 from mlpcli.runs.folder import Run
-from mlpcli.spec.load import load_spec, located
+from mlpcli.spec.load import located
 from mlpcli.training.disk_space import check_place, check_room
 from mlpcli.training.identity import versions
 from mlpcli.training.run_record import commit_of
@@ -103,7 +104,7 @@ def reproduce_run(
         raise RunError(
             Problem(f"run {run.label} {run.describe()}: there is no result to compare with", hint=hint)
         )
-    loaded = load_spec(run.require(runs.RESOLVED))
+    loaded = own_spec(run)
     check_place(runs_dir, loaded.spec.name)
     run_plugins(run, loaded.catalog)
     clock = Clock()
@@ -117,6 +118,8 @@ def reproduce_run(
         watcher.note(
             f"run {run.label} continued {run.record['parent']['run']}; here all is trained in one go"
         )
+    for note in prepared.moved:
+        watcher.note(note)
     for fact in facts:
         watcher.note(f"not as it was: {fact.name}: {fact.then} then, {fact.now} now")
     check_room(runs_dir, prepared.model, loaded.spec.name)

@@ -8,20 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from mlpcli import runs
-from mlpcli.data.dataset import Dataset
 from mlpcli.errors import Problem, RunError, UsageError
 from mlpcli.files import sweep
 from mlpcli.model.plugins import run_plugins
+from mlpcli.model.run_spec import own_spec
+from mlpcli.model.transfer import pinned_start
 from mlpcli.runs.folder import Run
-from mlpcli.spec.load import LoadedSpec, load_spec, located
+from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.resolve import resolve_spec
 from mlpcli.training.disk_space import check_place, check_room, check_run_writable
 from mlpcli.training.identity import differences, identity, version_changes
-from mlpcli.training.run_record import now
+from mlpcli.training.run_record import now, start_of
 from mlpcli.training.session import (
     Clock,
     Extent,
     Outcome,
+    Prepared,
     Watcher,
     check_callbacks,
     prepare,
@@ -61,23 +63,33 @@ def resume_run(
         sweep(run.folder)
         state = _state(run)
         clock = Clock()
-        spec = loaded or load_spec(run.require(runs.RESOLVED))
-        if spec.folder == run.folder.resolve():
+        own = own_spec(run)
+        spec = own if loaded is None else _as_begun(loaded, own)
+        is_own = spec.folder == run.folder.resolve()
+        if is_own:
             run_plugins(run, spec.catalog)  # a look at their checksums, before anything else imports them
         with located(spec):
             prepared = prepare(spec, clock, watcher.stage)
             dataset, model = prepared.dataset, prepared.model
             check_callbacks(spec)
-        completed = None if loaded is None else prepared.loaded
-        now_is = identity(_resolved(run, completed, dataset), dataset, spec.catalog)
-        _check_same(run, _identity_then(run, state), now_is, watcher, force=force)
+        _check_same(run, _identity_then(run, state), _identity_now(prepared), watcher, force=force)
         check_room(run.folder, model)
         epoch = 0 if state is None else int(state["epoch"])
+        for note in prepared.moved:
+            watcher.note(note)
         watcher.note(f"resuming {run.label} after epoch {epoch}")
         record = {**_resumed(run, epoch, command), **extent.record}
-        extent = replace(extent, state=state, keep_specs=loaded is None, record=record)
+        kept = (runs.SPEC, runs.RESOLVED) if loaded is None else (runs.SPEC,) if is_own else ()
+        extent = replace(extent, state=state, kept_specs=kept, record=record)
         return train_held(
-            run.folder, spec, dataset, model, watcher=watcher, clock=clock, command=command, extent=extent
+            run.folder,
+            prepared.loaded,
+            dataset,
+            model,
+            watcher=watcher,
+            clock=clock,
+            command=command,
+            extent=extent,
         )
 
 
@@ -110,9 +122,9 @@ def continue_run(
     state = _state(run)
     if state is None:
         raise RunError(Problem(f"run {run.label} has no {runs.STATE} to go on from", hint="train again"))
-    own = load_spec(run.require(runs.RESOLVED))
+    own = own_spec(run)
     total = int(state["epoch"]) + (own.spec.fit.epochs if epochs is None else epochs)
-    loaded = load_spec(run.require(runs.RESOLVED), settings=[f"fit.epochs={total}", *settings])
+    loaded = own_spec(run, [f"fit.epochs={total}", *settings])
     if loaded.spec.fit.epochs <= state["epoch"]:
         rule = f"run {run.label} has {state['epoch']} epochs already, fit.epochs must be more than that"
         raise UsageError(Problem(rule, received=loaded.spec.fit.epochs))
@@ -123,15 +135,24 @@ def continue_run(
         dataset, model = prepared.dataset, prepared.model
         check_callbacks(loaded)
     kept = state["identity"]
-    changed = identity(kept["spec"], dataset, loaded.catalog)  # the spec may change: see --set
+    changed = _identity_now(prepared) | {"spec": kept["spec"]}  # the spec may change: see --set
     _check_same(run, kept, changed, watcher, force=force)
     check_room(runs_dir, model, loaded.spec.name)
     record = {"parent": {"run": run.label, "folder": str(run.folder.resolve()), "epoch": state["epoch"]}}
     extent = Extent(state=state | {"callbacks": [], "stopped": False}, record=record)
     with runs.new_run(runs_dir, loaded.spec.name) as run_dir:
+        for note in prepared.moved:
+            watcher.note(note)
         watcher.note(f"continuing {run.label} after epoch {state['epoch']}")
         return train_into(
-            run_dir, loaded, dataset, model, watcher=watcher, clock=clock, command=command, extent=extent
+            run_dir,
+            prepared.loaded,
+            dataset,
+            model,
+            watcher=watcher,
+            clock=clock,
+            command=command,
+            extent=extent,
         )
 
 
@@ -154,7 +175,7 @@ def _check_unfinished(run: Run, *, force: bool) -> None:
 def _check_same(
     run: Run, then: dict[str, Any], now_is: dict[str, Any], watcher: Watcher, *, force: bool
 ) -> None:
-    changed = differences(then, now_is)
+    changed = differences(then, now_is, run.folder)
     if changed and not force:
         hint = "put it back, begin a new run, or add --force to go on all the same"
         first = Problem(f"run {run.label} was begun with something else", hint=hint)
@@ -177,14 +198,26 @@ def _identity_then(run: Run, state: dict[str, Any] | None) -> dict[str, Any]:
             "data": record["data"]["fingerprint"],
             "rows": record["data"]["rows"],
             "plugins": {Path(entry["file"]).name: entry["sha256"] for entry in record.get("plugins", [])},
+            "start_from": record.get("start_from", {}).get("sha256"),
             "versions": {name: text for name, text in record["versions"].items() if name != "mlpcli"},
         }
 
 
-def _resolved(run: Run, loaded: LoadedSpec | None, dataset: Dataset) -> str:
-    if loaded is not None:
-        return resolve_spec(loaded, dataset.division)
-    return run.require(runs.RESOLVED).read_text(encoding="utf-8")
+def _identity_now(prepared: Prepared) -> dict[str, Any]:
+    """What the run would be with the spec and the data that are there now."""
+    loaded, dataset = prepared.loaded, prepared.dataset
+    resolved = resolve_spec(loaded, dataset.division, dataset.features)
+    start = start_of(loaded)
+    return identity(resolved, dataset, loaded.catalog, start["sha256"] if start else None)
+
+
+def _as_begun(loaded: LoadedSpec, own: LoadedSpec) -> LoadedSpec:
+    """A spec that is given to go on with, as it was when the run began: its name, and the run it starts from.
+
+    A spec without a name has that of its file, which may have been renamed.
+    """
+    named = replace(loaded, spec=loaded.spec.model_copy(update={"name": own.spec.name}))
+    return pinned_start(named, own)
 
 
 def _resumed(run: Run, epoch: int, command: Sequence[str]) -> dict[str, Any]:

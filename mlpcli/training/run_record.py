@@ -20,12 +20,15 @@ from mlpcli.training.identity import versions
 def begin_record(loaded: LoadedSpec, dataset: Dataset, model: Any, command: Sequence[str]) -> dict[str, Any]:
     """What `run.json` says of a run that is about to start."""
     rows = {name: len(split) for name, split in dataset.splits().items()}
-    data = {
+    data: dict[str, Any] = {
         "source": dataset.source,
         "fingerprint": dataset.fingerprint,
         "rows": rows,
         "contract": dataset.contract.to_json(),
     }
+    if dataset.seed != loaded.spec.seed:  # of a search's best, trained with further seeds on the same splits
+        data["seed"] = dataset.seed
+    start = start_of(loaded)
     return {
         "status": runs.RUNNING,
         "name": loaded.spec.name,
@@ -43,8 +46,19 @@ def begin_record(loaded: LoadedSpec, dataset: Dataset, model: Any, command: Sequ
             "cores": os.cpu_count(),
         },
         "data": data,
+        **({"start_from": start} if start else {}),
         "model": {"parameters": int(model.count_params()), "layers": len(model.layers) - 1},
     }
+
+
+def start_of(loaded: LoadedSpec) -> dict[str, Any] | None:
+    """The run that a completed spec starts from: its label, its folder, and the sha256 of its model."""
+    if loaded.spec.start_from is None:
+        return None
+    run = runs.open_run(Path(loaded.spec.start_from.run))
+    digest = run.record.get("sha256")
+    model = digest.get(runs.MODEL) if isinstance(digest, dict) else None
+    return {"run": run.label, "folder": str(run.folder), "sha256": model}
 
 
 def now() -> str:

@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 from mlpcli import runs
 from mlpcli.data.dataset import Dataset, Split
-from mlpcli.data.load import load_dataset
 from mlpcli.errors import MlpcliError
 from mlpcli.files import Displaced, sha256_of, write_json, write_text
 from mlpcli.keras_import import import_keras
@@ -24,8 +23,9 @@ from mlpcli.spec.search_space import show_label
 from mlpcli.training.disk_space import check_place, check_room, write_failure
 from mlpcli.training.divergence import Diverged
 from mlpcli.training.ending import check_complete, displaced, failure
+from mlpcli.training.find_data import find_data, moved_note
 from mlpcli.training.identity import identity
-from mlpcli.training.run_record import begin_record, now
+from mlpcli.training.run_record import begin_record, now, start_of
 
 EVALUATION_ROWS = 4096
 
@@ -141,7 +141,7 @@ class Extent:
     callbacks: tuple[Any, ...] = ()  # Keras callbacks beside the spec's
     record: Mapping[str, Any] = field(default_factory=dict)  # what run.json says besides
     state: dict[str, Any] | None = None  # of a checkpoint, to go on from
-    keep_specs: bool = False  # the run folder holds both specs already
+    kept_specs: tuple[str, ...] = ()  # of the two specs, those that the run folder holds already
 
 
 def train_into(
@@ -199,6 +199,7 @@ class Prepared:
     dataset: Dataset
     model: Any
     notes: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()  # a line on data that does not lie where the spec says
 
 
 def prepare(
@@ -211,8 +212,9 @@ def prepare(
     """
     clock = clock or Clock()
     stage("reading the data")
-    dataset = load_data(loaded)
-    completed, notes = complete(loaded, dataset)
+    found, dataset = find_data(loaded)
+    moved = moved_note(loaded, found)
+    completed, notes = complete(found, dataset)
     clock.lap("data")
     stage("starting TensorFlow")
     import_keras()
@@ -221,21 +223,7 @@ def prepare(
     model = build_checked(completed, dataset)
     clock.lap("build")
     left = [f"column {name!r} is left out: {why}" for name, why in dataset.left.items()]
-    return Prepared(completed, dataset, model, (*left, *notes))
-
-
-def load_data(loaded: LoadedSpec) -> Dataset:
-    """The data of a spec, split and labelled as its loss needs it.
-
-    Raises:
-        SpecError, DataError: see `load_dataset`.
-    """
-    from mlpcli.model.default_losses import data_request
-
-    spec = loaded.spec
-    return load_dataset(
-        spec.dataset, data_request(spec, loaded.catalog), seed=spec.seed, folder=loaded.folder
-    )
+    return Prepared(completed, dataset, model, (*left, *notes), (moved,) if moved else ())
 
 
 def complete(loaded: LoadedSpec, dataset: Dataset) -> tuple[LoadedSpec, list[str]]:
@@ -347,13 +335,15 @@ class _Session:
         from mlpcli.training.run_callback import KeepRun, state_rhythm
 
         spec = self.loaded.spec
-        if not self.extent.keep_specs:
+        if runs.SPEC not in self.extent.kept_specs:
             write_text(self.run_dir / runs.SPEC, self.loaded.raw)
+        if runs.RESOLVED not in self.extent.kept_specs:
             resolved = resolve_spec(self.loaded, self.dataset.division, self.dataset.features)
             write_text(self.run_dir / runs.RESOLVED, resolved)
             if self.loaded.catalog.plugins:
                 self.record["plugins"] = copy_plugins(self.loaded.catalog, self.run_dir)
         resolved = (self.run_dir / runs.RESOLVED).read_text(encoding="utf-8")
+        start = start_of(self.loaded)
         self.save_record()
         self.begun = True
         self.watcher.plan(describe(self.loaded, self.dataset, self.model), self.run_dir)
@@ -363,7 +353,9 @@ class _Session:
             monitor=self.monitor,
             more_is_better=more_is_better,
             on_epoch=self._on_epoch,
-            identity=identity(resolved, self.dataset, self.loaded.catalog),
+            identity=identity(
+                resolved, self.dataset, self.loaded.catalog, start["sha256"] if start else None
+            ),
             rhythm=state_rhythm(spec.fit.checkpoint),
             models=keeps_models(spec),
         )

@@ -11,15 +11,18 @@ from typing import Any
 from mlpcli import runs
 from mlpcli.errors import ABSENT, Problem, RunError, UsageError, show_path, show_value
 from mlpcli.files import read_ordinary_text, sweep
-from mlpcli.model.plugins import run_plugins
+from mlpcli.model.plugins import copy_plugins, run_plugins
+from mlpcli.model.transfer import pinned_start
 from mlpcli.runs.search_folder import SEARCHED, Search, load_search
 from mlpcli.spec.hyperparameters import is_hyperparameter
-from mlpcli.spec.load import LoadedSpec, load_spec
+from mlpcli.spec.load import Kept, LoadedSpec, load_spec, with_data
+from mlpcli.spec.locations import absolute, files_of, with_files
 from mlpcli.spec.resolve import dump, portable
 from mlpcli.spec.search_space import differences
-from mlpcli.spec.yaml_reader import MAX_BYTES
+from mlpcli.spec.yaml_reader import MAX_BYTES, parse_text
 from mlpcli.training.disk_space import check_run_writable
-from mlpcli.training.identity import spec_changes
+from mlpcli.training.find_data import find_data
+from mlpcli.training.identity import changes
 from mlpcli.tuning.search import (
     ALONE,
     Hands,
@@ -67,8 +70,9 @@ def resume_search(
         run = replace(runs.open_run(folder), trusted=trusted)
         if loaded is None:
             run_plugins(run, own.catalog)  # a look at their checksums, before anything else imports them
-        spec = loaded or own
-        sitting = Sitting.prepare(spec, watcher, command, folder)
+        there, dataset = find_data(own) if loaded is None else (own, None)
+        spec = there if loaded is None else _as_begun(loaded, own)
+        sitting = Sitting.prepare(spec, watcher, command, folder, dataset=dataset)
         sitting.record["plugins"] = run.record.get("plugins", [])
         _check_same(search, own, spec, sitting.dataset.fingerprint, extend_space=extend_space)
         arguments = tuner_arguments(sitting.tuner, spec, trials)
@@ -78,10 +82,27 @@ def resume_search(
             search.arguments, search.finished = arguments, False
             search.winner = None  # another may be the best in the end
         if spec.space.to_json() != own.space.to_json():
-            write_searched(folder, spec)
             search.space, search.finished = spec.space.to_json(), False
+            write_searched(folder, spec)
+            sitting.record["plugins"] = copy_plugins(spec.catalog, folder)
+        if _files(spec) != _files(own):
+            search.spec = str(spec.file.resolve())
+            write_searched(folder, spec)
         search.save()
         return sitting.run(search, hands)
+
+
+def _as_begun(loaded: LoadedSpec, own: LoadedSpec) -> LoadedSpec:
+    """A spec that is given to go on with, starting from the run that its name meant when the search began."""
+    start, given = pinned_start(loaded, own).spec.start_from, loaded.source.data.get("start_from")
+    if start is None or not isinstance(given, dict) or start.run == given.get("run"):
+        return loaded
+    return with_data(loaded, loaded.source.data | {"start_from": given | {"run": start.run}})
+
+
+def _files(loaded: LoadedSpec) -> list[str]:
+    """Where the data of a search lies."""
+    return [absolute(file, loaded.folder) for file in files_of(loaded.source.data["dataset"])]
 
 
 def open_spec(search: Search) -> LoadedSpec:
@@ -94,7 +115,9 @@ def open_spec(search: Search) -> LoadedSpec:
     if not copy.is_file() or not given.is_file():
         raise RunError(Problem(f"search {search.label} has no {SEARCHED}", hint=BEGIN_ANEW))
     raw = read_ordinary_text(given, MAX_BYTES)
-    return replace(load_spec(copy), file=Path(search.spec), raw=raw, runs_dir=search.folder.parent.parent)
+    kept = Kept(search.folder.resolve(), search.data or None, columns=False)
+    runs_dir = search.folder.parent.parent
+    return replace(load_spec(copy), file=Path(search.spec), raw=raw, runs_dir=runs_dir, kept=kept)
 
 
 def _check_same(search: Search, own: LoadedSpec, spec: LoadedSpec, data: str, *, extend_space: bool) -> None:
@@ -106,18 +129,16 @@ def _check_same(search: Search, own: LoadedSpec, spec: LoadedSpec, data: str, *,
         raise RunError(Problem(f"{name} has another objective: {search.objective.name}", hint=BEGIN_ANEW))
     if (tuner := spec.spec.tuner) is not None and tuner.algorithm != search.algorithm:
         raise RunError(Problem(f"{name} is a {search.algorithm}, not a {tuner.algorithm}", hint=BEGIN_ANEW))
-    changes = spec_changes(_outside_space(own), _outside_space(spec))
+    found = changes(_outside_space(own), _outside_space(spec))
     if extend_space:  # a value that is searched from now on: the trials so far had its default
-        changes = [
-            (p, old, new) for p, old, new in changes if new != SEARCHED_MARK or _default(spec, p) != old
-        ]
-    told = [Problem(f"{show_path(p)} was {_shown(old)}, is {_shown(new)}") for p, old, new in changes]
+        found = [(p, old, new) for p, old, new in found if new != SEARCHED_MARK or _default(spec, p) != old]
+    told = [Problem(f"{show_path(p)} was {_shown(old)}, is {_shown(new)}") for p, old, new in found]
     then, now = ({p.base_name: p.sha256 for p in each.catalog.plugins} for each in (own, spec))
     altered = [file for file, sha256 in then.items() if now.get(file, sha256) != sha256]
     told += [Problem(f"the plug-in {file} has changed") for file in altered]
     if told:
         hint = BEGIN_ANEW
-        if any(new == SEARCHED_MARK for _, _, new in changes):
+        if any(new == SEARCHED_MARK for _, _, new in found):
             flag = "" if extend_space else " and add --extend-space"
             hint = f"give what is searched now the value that it had as its default{flag}, or {BEGIN_ANEW}"
         raise RunError(*told, Problem(f"{name} was begun with another spec", hint=hint))
@@ -165,10 +186,14 @@ def _check_extension(search: Search, before: dict[str, Any], after: dict[str, An
         raise UsageError(*problems, Problem(rule, hint=BEGIN_ANEW))
 
 
-def _outside_space(loaded: LoadedSpec) -> str:
-    """The spec without what is searched and how, as text."""
-    data = {key: value for key, value in loaded.source.data.items() if key != "tuner"}
-    return dump(_blank(portable({"name": loaded.spec.name} | data, loaded.folder), ()))
+def _outside_space(loaded: LoadedSpec) -> Any:
+    """The spec without what is searched and how, without its name, and without where its files lie."""
+    data = {key: value for key, value in loaded.source.data.items() if key not in ("tuner", "name")}
+    if isinstance(start := data.get("start_from"), dict) and isinstance(start.get("run"), str):
+        data["start_from"] = start | {"run": "a run"}
+    if isinstance(data.get("dataset"), dict):
+        data["dataset"] = with_files(data["dataset"], lambda path: "a file")
+    return parse_text(dump(_blank(portable(data, loaded.folder), ())), "spec").data
 
 
 def _blank(value: Any, path: tuple[str | int, ...]) -> Any:

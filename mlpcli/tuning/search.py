@@ -16,6 +16,7 @@ from mlpcli.data.dataset import Dataset
 from mlpcli.errors import MlpcliError, Problem, SpecError
 from mlpcli.files import write_text
 from mlpcli.model.plugins import copy_plugins
+from mlpcli.model.transfer import find_start
 from mlpcli.runs.folder import Run
 from mlpcli.runs.search_folder import SEARCHED, Objective, Search, Trial
 from mlpcli.spec import tuner_arguments as tuners
@@ -117,16 +118,19 @@ def begin_search(
     )
     with runs.locked(search.folder):
         write_text(search.folder / runs.SPEC, loaded.raw)
-        sitting.record["plugins"] = write_searched(search.folder, loaded)
+        write_searched(search.folder, loaded)
+        sitting.record["plugins"] = copy_plugins(loaded.catalog, search.folder)
         search.save()
         return sitting.run(search, hands)
 
 
-def write_searched(folder: Path, loaded: LoadedSpec) -> list[dict[str, str]]:
-    """Copy what is searched into the search's folder; returns what `run.json` says of the plug-ins."""
+def write_searched(folder: Path, loaded: LoadedSpec) -> None:
+    """Write what is searched into the search's folder; the run that it starts from means one for ever."""
     document = {"name": loaded.spec.name} | loaded.source.data
+    start, given = find_start(loaded).spec.start_from, document.get("start_from")
+    if start is not None and isinstance(given, dict) and isinstance(given.get("run"), str):
+        document["start_from"] = given | {"run": start.run}
     write_text(folder / SEARCHED, dump(portable(document, loaded.folder), flow=None))
-    return copy_plugins(loaded.catalog, folder)
 
 
 def tuner_arguments(tuner: TunerSpec, loaded: LoadedSpec, trials: int | None = None) -> dict[str, Any]:
@@ -163,10 +167,12 @@ class Sitting:
         command: Sequence[str],
         place: Path,
         name: str = "",
+        dataset: Dataset | None = None,
     ) -> Sitting:
         """Load the data and build the model with every hyperparameter at its default; nothing is written.
 
         place, name: where there must be room, as `check_room` takes them.
+        dataset: of the spec, where it has been loaded already.
 
         Raises:
             SpecError, DataError: there is nothing to search, or the spec cannot be trained.
@@ -180,7 +186,7 @@ class Sitting:
         tuner = loaded.spec.tuner or TunerSpec()
         with located(loaded):
             runner = TrialRunner(loaded, Path(), Objective("loss", "min"))
-            dataset = runner.dataset(loaded)
+            dataset = dataset or runner.dataset(loaded)
             completed, notes = complete(loaded, dataset)
             watcher.stage("building the model")
             model = build_checked(completed, dataset)

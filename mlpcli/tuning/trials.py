@@ -20,8 +20,9 @@ from mlpcli.model.default_losses import data_request
 from mlpcli.runs.search_folder import COMPLETED, FAILED, Objective, Trial
 from mlpcli.spec.load import LoadedSpec, located, with_values
 from mlpcli.training.checkpoint_file import read_checkpoint
+from mlpcli.training.find_data import load_data
 from mlpcli.training.run_record import now
-from mlpcli.training.session import Extent, Plan, build_checked, complete, load_data, train_into
+from mlpcli.training.session import Extent, Plan, build_checked, complete, train_into
 from mlpcli.tuning.hparams import write_hparams
 
 OnEpoch = Callable[[int, int, dict[str, float]], None]

@@ -21,6 +21,7 @@ from mlpcli.printable import printable
 from mlpcli.runs.folder import open_run
 from mlpcli.runs.search_folder import SEARCH, Trial, load_search
 from mlpcli.spec.search_space import Space
+from mlpcli.training.find_data import find_data
 from mlpcli.tuning import channel
 from mlpcli.tuning.chief import CHIEF, split_address, worker_name
 from mlpcli.tuning.messages import (
@@ -80,7 +81,9 @@ def work(
     watcher.stage("starting TensorFlow")
     loaded = open_spec(search)
     run_plugins(replace(open_run(line.folder), trusted=trusted), loaded.catalog)
+    loaded, dataset = find_data(loaded)
     runner = TrialRunner(loaded, line.folder, search.objective)
+    runner.adopt(loaded, dataset)
     done = 0
     while True:
         signals.raise_if_asked()

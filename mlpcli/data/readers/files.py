@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import Any
 
 from mlpcli.errors import DataError, KeyPath, Problem, SpecError, nearest
 from mlpcli.files import open_ordinary, special_kind
+from mlpcli.spec.locations import VARIABLE, WILDCARDS, at_home
 
 TABLES = (".csv", ".tsv", ".parquet")
 ARRAYS = (".npz", ".npy")
@@ -17,8 +17,6 @@ PACKED = (".zip", ".bz2", ".xz", ".zst")
 PACKABLE = (".csv", ".tsv")
 """What may be packed with gzip: `rows.csv.gz`."""
 KNOWN = ", ".join((*TABLES, *ARRAYS))
-
-_VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 
 def arrow_source(path: Path, mode: str = "rb") -> Any:
@@ -50,7 +48,7 @@ def find_files(text: str, folder: Path, key: KeyPath) -> list[Path]:
     Raises:
         SpecError: as `find_file`; or no file fits.
     """
-    if not set(text) & set("*?["):
+    if not set(text) & WILDCARDS:
         return [find_file(text, folder, key)]
     pattern = _expanded(text, key)
     if (folder / pattern).exists():  # a file may have such a name
@@ -63,6 +61,16 @@ def find_files(text: str, folder: Path, key: KeyPath) -> list[Path]:
         if problem := file_problem(path):
             raise SpecError(Problem(f"{path.name}: {problem[0]}", path=key, received=text, hint=problem[1]))
     return found
+
+
+def exists(path: Path) -> bool:
+    """Whether a file is there, or for a pattern any that fits."""
+    try:
+        if path.exists() or not set(str(path)) & WILDCARDS:
+            return path.exists()
+        return next(Path(path.anchor).glob(str(path).removeprefix(path.anchor)), None) is not None
+    except (OSError, ValueError):
+        return False
 
 
 def named_files(text: str) -> list[Path]:
@@ -79,7 +87,7 @@ def named_files(text: str) -> list[Path]:
 
 
 def find_file(text: str, folder: Path, key: KeyPath) -> Path:
-    """The file that a spec names, relative to `folder`, with `${NAME}` taken from the environment.
+    """The file that a spec names, relative to `folder`, with `${NAME}` and `~` filled in.
 
     Raises:
         SpecError: a variable is not set, or the file is not there, not readable, or of no known kind.
@@ -91,8 +99,8 @@ def find_file(text: str, folder: Path, key: KeyPath) -> Path:
 
 
 def _expanded(text: str, key: KeyPath) -> str:
-    """A path with `${NAME}` taken from the environment."""
-    unset = [name for name in _VARIABLE.findall(text) if name not in os.environ]
+    """A path with `${NAME}` taken from the environment, and `~` for the user's folder."""
+    unset = [name for name in VARIABLE.findall(text) if name not in os.environ]
     if unset:
         hint = "set it before the command, or write the folder out"
         raise SpecError(
@@ -101,7 +109,7 @@ def _expanded(text: str, key: KeyPath) -> str:
                 for name in dict.fromkeys(unset)
             )
         )
-    return _VARIABLE.sub(lambda match: os.environ[match[1]], text)
+    return at_home(VARIABLE.sub(lambda match: os.environ[match[1]], text))
 
 
 def file_problem(path: Path) -> tuple[str, str] | None:

@@ -66,12 +66,18 @@ class Columns:
 
 
 def open_source(
-    spec: DatasetSpec, *, wanted: Mapping[str, Wanted | None], folder: Path, scales_inputs: bool = True
+    spec: DatasetSpec,
+    *,
+    wanted: Mapping[str, Wanted | None],
+    folder: Path,
+    scales_inputs: bool = True,
+    only_named: bool = False,
 ) -> Source:
     """Read everything that a `dataset` section points at, but for its split files.
 
     wanted: what the loss of each output takes, by the output's name.
     scales_inputs: whether the network does, so that a table's numbers are passed as they are.
+    only_named: whether a mapping of features names every column that is used.
 
     Raises:
         SpecError: a name, a file or a column is not there.
@@ -83,7 +89,7 @@ def open_source(
     paths = find_files(spec.path, folder, ("dataset", "path"))
     path = paths[0]
     if all(map(is_table, paths)):
-        return _table(spec, paths, wanted, scales_inputs=scales_inputs)
+        return _table(spec, paths, wanted, scales_inputs=scales_inputs, only_named=only_named)
     if len(paths) > 1:
         rule = "several files must all be tables"
         raise SpecError(Problem(rule, path=("dataset", "path"), received=spec.path))
@@ -268,22 +274,31 @@ def dialect_of(spec: DatasetSpec) -> Dialect:
 
 
 def _table(
-    spec: DatasetSpec, paths: Sequence[Path], wanted: Mapping[str, Wanted | None], *, scales_inputs: bool
+    spec: DatasetSpec,
+    paths: Sequence[Path],
+    wanted: Mapping[str, Wanted | None],
+    *,
+    scales_inputs: bool,
+    only_named: bool,
 ) -> Source:
     assert spec.path is not None
     file = open_tables(paths, spec.path, dialect_of(spec))
     targets = target_columns(spec, wanted)
     taken = tuple(name for names in targets.values() for name in names)
+    named = spec.features
+    if only_named and isinstance(named, dict):  # a column that was ignored need not be there any more
+        named = {name: each for name, each in named.items() if each.kind != "ignore"}
     problems = [
         *_target_problems(spec, file),
         *_weight_problems(spec, file, taken),
-        *_feature_problems(spec.features, file.names, taken, spec.weights),
+        *_feature_problems(named, file.names, taken, spec.weights),
     ]
     if problems:
         raise SpecError(*problems)
     aside = {*taken, spec.weights}
-    listed = isinstance(spec.features, list)
-    features = tuple(spec.features or ()) if listed else tuple(n for n in file.names if n not in aside)
+    others = tuple(name for name in file.names if name not in aside)
+    listed = isinstance(named, list) or (only_named and named is not None)
+    features = tuple(named or ()) if listed else others
     labels = {
         output: len(names) == 1 and wanted.get(output) != "numbers" for output, names in targets.items()
     }
@@ -292,6 +307,8 @@ def _table(
         raise SpecError(_no_features(file, features))
     scaling = spec.scaling or ("none" if scales_inputs else "standardize")
     part, chosen = _first_part(file, columns, spec, scaling)
+    unread = (name for name in others if name not in features)  # so that what is resolved says so of each
+    chosen = replace(chosen, ignored=(*chosen.ignored, *unread))
     unnamed = [name for name in file.unnamed if name in chosen.used and name not in (spec.features or ())]
     if not chosen.used or unnamed:
         raise SpecError(_no_features(file, tuple(chosen.used)))

@@ -1,0 +1,62 @@
+"""A run's own spec, `resolved.yaml`, with what the run's folder knows beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from mlpcli import runs
+from mlpcli.data.readers.files import exists
+from mlpcli.runs.folder import SEARCH, WITHIN_SEARCH, Run
+from mlpcli.spec.load import Kept, LoadedSpec, load_spec, with_data
+from mlpcli.spec.locations import FILE_KEYS, VARIABLE, absolute, with_files
+
+
+def own_spec(run: Run, settings: Sequence[str] = ()) -> LoadedSpec:
+    """The spec that a run was trained with, with every default in it and the values of `--set` put over it.
+
+    Its data may have been moved since, with the run or without: see `find_data`. A relative file in
+    `settings` that is not in the run's folder starts from the current folder.
+
+    Raises:
+        RunError: the run has none.
+        SpecError: it cannot be read, or a setting does not fit.
+    """
+    loaded = load_spec(run.require(runs.RESOLVED), settings=settings)
+    data = run.record.get("data")
+    known = data if isinstance(data, dict) else {}
+    fingerprint, seed = known.get("fingerprint"), known.get("seed")
+    start = run.record.get("start_from")
+    digest = start.get("sha256") if isinstance(start, dict) else None
+    kept = Kept(
+        run.folder.resolve(),
+        fingerprint if isinstance(fingerprint, str) else None,
+        seed if isinstance(seed, int) else None,
+        start=digest if isinstance(digest, str) else None,
+    )
+    return _from_here(replace(loaded, kept=kept, runs_dir=runs_dir_of(run)))
+
+
+def runs_dir_of(run: Run) -> Path:
+    """The folder of all runs that a run lies in."""
+    folder = run.folder.absolute()
+    inside = folder.parent.name in WITHIN_SEARCH and (folder.parent.parent / SEARCH).is_file()
+    above = folder.parents
+    return above[min(3 if inside else 1, len(above) - 1)]
+
+
+def _from_here(loaded: LoadedSpec) -> LoadedSpec:
+    """The spec with relative files that the command line names found from the current folder."""
+    data = loaded.source.data
+    given = {key for key in FILE_KEYS if ("dataset", key) in loaded.text.flags}
+    if not given or not isinstance(data.get("dataset"), dict):
+        return loaded
+
+    def found(path: str) -> str:
+        inside, here = absolute(path, loaded.folder), absolute(path, Path.cwd())
+        return here if not VARIABLE.search(path) and not exists(Path(inside)) else path
+
+    changed = with_files(data["dataset"], found)
+    section = data["dataset"] | {key: changed[key] for key in given if key in changed}
+    return with_data(loaded, data | {"dataset": section})
