@@ -7,6 +7,7 @@ from typing import Any
 
 from mlpcli import runs
 from mlpcli.keras_import import import_keras
+from mlpcli.printable import printable
 
 
 def write_hparams(run_dir: Path, values: dict[str, Any]) -> None:
@@ -22,7 +23,8 @@ def write_hparams(run_dir: Path, values: dict[str, Any]) -> None:
 
     writer = tf.summary.create_file_writer(str(run_dir / runs.TENSORBOARD))
     plain = {
-        name: value if isinstance(value, bool | int | float) else str(value) for name, value in values.items()
+        name: value if isinstance(value, bool | int | float) else printable(str(value))
+        for name, value in values.items()
     }
     with writer.as_default(step=0):
         summary = summary_v2.hparams_pb(plain, trial_id=f"{run_dir.parent.parent.name}/{run_dir.name}")
