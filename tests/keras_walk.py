@@ -134,7 +134,7 @@ class Watch:
 
 def accepted(namespace: str, class_name: str, arguments: dict[str, Any]) -> bool:
     """Whether a spec may say this, as far as can be told before anything is made."""
-    from mlpcli.spec.components import check_parts
+    from mlpcli.spec.components import check_components
 
     part = {class_name: arguments}
     top = {
@@ -148,7 +148,7 @@ def accepted(namespace: str, class_name: str, arguments: dict[str, Any]) -> bool
         "regularizers": {"layers": [{"Dense": {"units": 1, "kernel_regularizer": part}}]},
         "constraints": {"layers": [{"Dense": {"units": 1, "kernel_constraint": part}}]},
     }
-    return not check_parts(top[namespace])
+    return not check_components(top[namespace])
 
 
 def sample(namespace: str, class_name: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from mlpcli.data.types import Array
 from mlpcli.errors import KeyPath, Place, show_path
 from mlpcli.keras_import import import_keras
 from mlpcli.printable import printable
-from mlpcli.spec.schema import LayerSpec, PartSpec, Spec
+from mlpcli.spec.schema import ComponentSpec, LayerSpec, Spec
 
 PROBE_ROWS = 2000
 LARGE_INPUT = 10.0
@@ -222,7 +222,7 @@ def _batch_size(spec: Spec) -> Iterator[Advice]:
         )
 
 
-def _warms_up(optimizer: PartSpec) -> bool:
+def _warms_up(optimizer: ComponentSpec) -> bool:
     rate = optimizer.arguments.get("learning_rate")
     if not isinstance(rate, dict):
         return False
@@ -257,7 +257,7 @@ def epochs(count: int) -> str:
     return "1 epoch" if count == 1 else f"{count} epochs"
 
 
-def _mode(part: PartSpec, path: KeyPath) -> Iterator[Advice]:
+def _mode(part: ComponentSpec, path: KeyPath) -> Iterator[Advice]:
     """A callback that takes the worst value of a metric for its best."""
     monitor, mode = part.arguments.get("monitor"), part.arguments.get("mode", "auto")
     if not isinstance(monitor, str) or mode == "auto":

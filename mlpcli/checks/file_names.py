@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from string import Formatter
 
 from mlpcli.errors import KeyPath, Problem, SpecError, listing
-from mlpcli.spec.schema import PartSpec
+from mlpcli.spec.schema import ComponentSpec
 
 NUMBER_FORM = re.compile(r"0?[0-9]{0,3}(\.[0-9]{1,3})?[defgEFG%]?")
 """How a number may be written in a file's name."""
@@ -38,7 +38,7 @@ def _has_numbers_alone(name: str) -> bool:
     )
 
 
-def missing_numbers(part: PartSpec, path: KeyPath, known: list[str]) -> Iterator[Problem]:
+def missing_numbers(part: ComponentSpec, path: KeyPath, known: list[str]) -> Iterator[Problem]:
     """A checkpoint's name with a number that is not there when it is written, or that has another type."""
     name = str(part.arguments.get("filepath", ""))
     if not _has_numbers_alone(name):  # `check_placeholders` has a word on that

@@ -15,7 +15,7 @@ import numpy as np
 from mlpcli.checks.outputs import Sight, canonical
 from mlpcli.errors import KeyPath, Problem
 from mlpcli.model.activation_range import Reach
-from mlpcli.spec.schema import PartSpec
+from mlpcli.spec.schema import ComponentSpec
 
 POSITIVE = (0.0, math.inf)
 UNIT = (0.0, 1.0)
@@ -88,7 +88,7 @@ def loss_problems(sight: Sight) -> Iterator[Problem]:
     yield from _activation_problems(sight, sight.loss, sight.loss_path, takes)
 
 
-def metric_loss_problems(sight: Sight, part: PartSpec, path: KeyPath) -> Iterator[Problem]:
+def metric_loss_problems(sight: Sight, part: ComponentSpec, path: KeyPath) -> Iterator[Problem]:
     """The same for a metric that is a loss."""
     takes = LOSSES.get(canonical(part, "metrics"))
     if takes is None:
@@ -166,7 +166,7 @@ def bounds_text(reach: Reach) -> str:
     return f"values of at most {reach.high:.3g}"
 
 
-def _range_problems(sight: Sight, part: PartSpec, path: KeyPath, takes: Takes) -> Iterator[Problem]:
+def _range_problems(sight: Sight, part: ComponentSpec, path: KeyPath, takes: Takes) -> Iterator[Problem]:
     """Numbers that a loss, or a metric, which sees them in their own units, makes no sense for."""
     name, kind, received = canonical(part, _namespace(path)), _kind(path), part.class_name
     low, high = sight.span if path[0] != "metrics" else sight.own_span
@@ -196,7 +196,7 @@ def _range_problems(sight: Sight, part: PartSpec, path: KeyPath, takes: Takes) -
 # ---------------------------------------------------------------- classes and labels
 
 
-def _label_problems(sight: Sight, part: PartSpec, path: KeyPath, takes: Takes) -> Iterator[Problem]:
+def _label_problems(sight: Sight, part: ComponentSpec, path: KeyPath, takes: Takes) -> Iterator[Problem]:
     """Class indices, one-hot vectors and labels against what the loss takes."""
     kind, name, what = sight.output.kind, part.class_name, _kind(path)
     instead = MATCHED.get(canonical(part, _namespace(path)))
@@ -245,7 +245,7 @@ def count_units(count: int) -> str:
 
 
 def _activation_problems(
-    sight: Sight, part: PartSpec, path: KeyPath, takes: Takes | None
+    sight: Sight, part: ComponentSpec, path: KeyPath, takes: Takes | None
 ) -> Iterator[Problem]:
     """The output's activation against its loss."""
     reach = sight.reach
@@ -280,7 +280,9 @@ def _exclusion_problems(sight: Sight, reach: Reach, takes: Takes) -> Iterator[Pr
         yield Problem(rule, path=reach.path, received=reach.name, hint="use sigmoid")
 
 
-def _probability_problems(sight: Sight, part: PartSpec, path: KeyPath, takes: Takes) -> Iterator[Problem]:
+def _probability_problems(
+    sight: Sight, part: ComponentSpec, path: KeyPath, takes: Takes
+) -> Iterator[Problem]:
     """Probabilities where logits are said to come, and the other way round."""
     reach = sight.reach
     if reach is None or not takes.probabilities:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from mlpcli.checks.loss_rules import LOSSES, metric_loss_problems
 from mlpcli.checks.outputs import Sight, canonical
 from mlpcli.errors import KeyPath, Problem
-from mlpcli.spec.schema import PartSpec
+from mlpcli.spec.schema import ComponentSpec
 
 ACCURACY = {"accuracy"}
 """Keras takes this word for binary, sparse or categorical accuracy as the shapes are."""
@@ -58,7 +58,7 @@ def metric_problems(sight: Sight) -> Iterator[Problem]:
         yield from found or metric_loss_problems(sight, part, path)
 
 
-def _by_kind(sight: Sight, path: KeyPath, part: PartSpec, name: str) -> Iterator[Problem]:
+def _by_kind(sight: Sight, path: KeyPath, part: ComponentSpec, name: str) -> Iterator[Problem]:
     kind = sight.output.kind
     if kind == "numbers":
         yield from _of_numbers(sight, path, part, name)
@@ -72,7 +72,7 @@ def _by_kind(sight: Sight, path: KeyPath, part: PartSpec, name: str) -> Iterator
         yield from _of_labels(sight, path, part, name)
 
 
-def _of_numbers(sight: Sight, path: KeyPath, part: PartSpec, name: str) -> Iterator[Problem]:
+def _of_numbers(sight: Sight, path: KeyPath, part: ComponentSpec, name: str) -> Iterator[Problem]:
     takes = LOSSES.get(canonical(sight.loss, "losses"))
     about_classes = takes is None or takes.labels != "numbers"  # rows of probabilities are numbers too
     if name in OF_CLASSES and not about_classes and not sight.is_binary:
@@ -85,7 +85,7 @@ def _of_numbers(sight: Sight, path: KeyPath, part: PartSpec, name: str) -> Itera
         )
 
 
-def _of_classes(sight: Sight, path: KeyPath, part: PartSpec, name: str) -> Iterator[Problem]:
+def _of_classes(sight: Sight, path: KeyPath, part: ComponentSpec, name: str) -> Iterator[Problem]:
     """Class indices against several units."""
     rule = hint = ""
     if name in OF_NUMBERS:
@@ -102,7 +102,7 @@ def _of_classes(sight: Sight, path: KeyPath, part: PartSpec, name: str) -> Itera
         yield Problem(rule, path=path, received=part.class_name, hint=hint)
 
 
-def _too_many(sight: Sight, path: KeyPath, part: PartSpec) -> Iterator[Problem]:
+def _too_many(sight: Sight, path: KeyPath, part: ComponentSpec) -> Iterator[Problem]:
     k = part.arguments.get("k", 5)
     if isinstance(k, int) and k >= sight.classes:
         at = (*path, part.class_name, "k") if "k" in part.arguments else path
@@ -110,7 +110,7 @@ def _too_many(sight: Sight, path: KeyPath, part: PartSpec) -> Iterator[Problem]:
         yield Problem(rule, path=at, received=k, hint=f"use a k below {sight.classes}")
 
 
-def _of_two_classes(sight: Sight, path: KeyPath, part: PartSpec, name: str) -> Iterator[Problem]:
+def _of_two_classes(sight: Sight, path: KeyPath, part: ComponentSpec, name: str) -> Iterator[Problem]:
     """0 or 1 against one unit."""
     if name in LARGEST:
         rule = "this metric looks for the largest of several units, this output has one"
@@ -126,7 +126,7 @@ def _of_two_classes(sight: Sight, path: KeyPath, part: PartSpec, name: str) -> I
         yield from _threshold(sight, path, part, name)
 
 
-def _of_one_hot(sight: Sight, path: KeyPath, part: PartSpec, name: str) -> Iterator[Problem]:
+def _of_one_hot(sight: Sight, path: KeyPath, part: ComponentSpec, name: str) -> Iterator[Problem]:
     if LARGEST.get(name) == "sparse":
         rule = "the labels are one-hot vectors, this metric takes class indices"
         yield Problem(rule, path=path, received=part.class_name, hint=f"use {SPARSE_OF[name]}")
@@ -134,7 +134,7 @@ def _of_one_hot(sight: Sight, path: KeyPath, part: PartSpec, name: str) -> Itera
         yield from _too_many(sight, path, part)
 
 
-def _of_labels(sight: Sight, path: KeyPath, part: PartSpec, name: str) -> Iterator[Problem]:
+def _of_labels(sight: Sight, path: KeyPath, part: ComponentSpec, name: str) -> Iterator[Problem]:
     """Any number of labels a row, a unit each."""
     if LARGEST.get(name) == "sparse" or (name in ACCURACY | set(LARGEST) and not sight.has_one_each):
         rule = "a row may have several labels, this metric takes one class a row"
@@ -143,7 +143,7 @@ def _of_labels(sight: Sight, path: KeyPath, part: PartSpec, name: str) -> Iterat
         yield from _threshold(sight, path, part, name)
 
 
-def _threshold(sight: Sight, path: KeyPath, part: PartSpec, name: str) -> Iterator[Problem]:
+def _threshold(sight: Sight, path: KeyPath, part: ComponentSpec, name: str) -> Iterator[Problem]:
     """Metrics of probabilities where the outputs are none: where a yes begins at 0, not above one half."""
     takes = LOSSES.get(canonical(sight.loss, "losses"))
     scores = takes is not None and takes.scores
@@ -167,7 +167,7 @@ def _threshold(sight: Sight, path: KeyPath, part: PartSpec, name: str) -> Iterat
         yield Problem(rule, path=path, received=part.class_name, hint=hint)
 
 
-def _class_name(part: PartSpec) -> str:
+def _class_name(part: ComponentSpec) -> str:
     """The class that a short name stands for: `BinaryAccuracy` for `binary_accuracy`."""
     name = part.class_name
     return name if name[:1].isupper() else "".join(word.title() for word in name.split("_"))

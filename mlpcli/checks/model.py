@@ -19,7 +19,7 @@ from mlpcli.data.dataset import Dataset
 from mlpcli.data.types import Arrays
 from mlpcli.errors import KeyPath, Problem, SpecError, listing, nearest
 from mlpcli.keras_import import import_keras
-from mlpcli.model.components import make_part, plain_reason
+from mlpcli.model.components import make_component, plain_reason
 from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.spec.keras_signatures import snake_case
 from mlpcli.spec.layer_graph import spec_graph
@@ -138,7 +138,7 @@ def _blame(built: _Built, y: Arrays, outputs: Any, namespace: str, reason: str) 
         parts = ((sight.loss_path, sight.loss),) if namespace == "losses" else sight.metrics
         for path, part in parts:
             try:
-                made = make_part(part, namespace, path, built.plugins)
+                made = make_component(part, namespace, path, built.plugins)
                 module.get(made)(y[name] if name else y, outputs[name] if name else outputs)
             except Exception as error:
                 rule = f"{what} cannot be computed from this output and target: {plain_reason(error)}"

@@ -19,7 +19,7 @@ from mlpcli.model.model import output_loss, output_metrics
 from mlpcli.spec.layer_graph import spec_graph
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.plugins import KERAS
-from mlpcli.spec.schema import PartSpec
+from mlpcli.spec.schema import ComponentSpec
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Sight:
     output: Output
     path: KeyPath
     units_path: KeyPath
-    loss: PartSpec
+    loss: ComponentSpec
     loss_path: KeyPath
-    metrics: tuple[tuple[KeyPath, PartSpec], ...]
+    metrics: tuple[tuple[KeyPath, ComponentSpec], ...]
     shape: tuple[int, ...]
     reach: Reach | None
     targets: tuple[Array, ...]
@@ -123,7 +123,7 @@ ALIASES = {
 }
 
 
-def canonical(part: PartSpec, namespace: str) -> str:
+def canonical(part: ComponentSpec, namespace: str) -> str:
     """One spelling for the names of a loss or metric of Keras's or ours, empty for a plug-in's.
 
     `mse`, `MSE`, `mean_squared_error` and `MeanSquaredError` are all `meansquarederror`.

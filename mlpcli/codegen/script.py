@@ -25,12 +25,12 @@ from mlpcli.spec import keras_signatures
 from mlpcli.spec.components import namespace_of_argument
 from mlpcli.spec.layer_graph import ONLY_INPUT, Graph, Node, spec_graph
 from mlpcli.spec.load import LoadedSpec, located
-from mlpcli.spec.schema import LayerSpec, PartSpec, Spec
+from mlpcli.spec.schema import ComponentSpec, LayerSpec, Spec
 from mlpcli.training.find_data import load_data
 from mlpcli.training.session import complete
 
 WIDTH = 100
-OWN_PARTS = Path(__file__).parents[1] / "model" / "custom_objects.py"
+CUSTOM_OBJECTS = Path(__file__).parents[1] / "model" / "custom_objects.py"
 STATISTICS = ("mean", "vocabulary", "bin_boundaries")
 """Arguments of a layer that learns from data, which spare it the learning."""
 
@@ -123,9 +123,9 @@ class _Writer:
 
     def pieces(self) -> list[str]:
         """The source of our own parts that were used."""
-        return read_pieces(OWN_PARTS, sorted(self.own), given=("keras", "np", "Any"))
+        return read_pieces(CUSTOM_OBJECTS, sorted(self.own), given=("keras", "np", "Any"))
 
-    def part(self, part: PartSpec, namespace: str) -> str:
+    def part(self, part: ComponentSpec, namespace: str) -> str:
         """A loss, metric, optimizer or callback; short names stay texts."""
         name = part.class_name
         if name in keras_signatures.class_names(namespace):
@@ -344,7 +344,7 @@ def _losses(writer: _Writer) -> str:
     loss, outputs = writer.spec.loss, writer.contract.outputs
     assert loss is not None
     if not outputs[0].name:
-        assert isinstance(loss, PartSpec)
+        assert isinstance(loss, ComponentSpec)
         return writer.part(loss, "losses")
     by_output = {each.name: loss[each.name] if isinstance(loss, dict) else loss for each in outputs}
     return _mapping(by_output, lambda part: writer.part(part, "losses"))
@@ -353,7 +353,7 @@ def _losses(writer: _Writer) -> str:
 def _metrics(writer: _Writer) -> str:
     metrics, outputs = writer.spec.metrics or [], writer.contract.outputs
 
-    def listed(parts: list[PartSpec]) -> str:
+    def listed(parts: list[ComponentSpec]) -> str:
         return "[" + ", ".join(writer.part(part, "metrics") for part in parts) + "]"
 
     if not outputs[0].name:
@@ -369,11 +369,11 @@ def _mapping(values: dict[str, Any], write: Callable[[Any], str]) -> str:
     return "{" + ", ".join(f"{text(name)}: {write(value)}" for name, value in values.items()) + "}"
 
 
-def _is_best(part: PartSpec) -> bool:
+def _is_best(part: ComponentSpec) -> bool:
     return part.class_name == "ModelCheckpoint" and bool(part.arguments.get("save_best_only"))
 
 
-def _callback(writer: _Writer, part: PartSpec) -> str:
+def _callback(writer: _Writer, part: ComponentSpec) -> str:
     """A callback, or an empty text for one that only keeps files of a run folder."""
     arguments = dict(part.arguments)
     if (

@@ -12,7 +12,7 @@ from mlpcli.model.default_losses import gives_scores
 from mlpcli.model.model import output_loss
 from mlpcli.model.outputs import final_outputs
 from mlpcli.model.preprocessing import build_preprocessing
-from mlpcli.spec.schema import PartSpec, Spec
+from mlpcli.spec.schema import ComponentSpec, Spec
 
 
 def take_inputs(contract: Contract, rows: Any) -> Any:
@@ -95,7 +95,7 @@ def serve_columns(model: Any, spec: Spec, contract: Contract) -> tuple[Any, list
     return serve, [signature], preprocessing
 
 
-def served_output(output: Output, values: Any, loss: PartSpec) -> dict[str, Any]:
+def served_output(output: Output, values: Any, loss: ComponentSpec) -> dict[str, Any]:
     """One output's tensors by name, as `predict` has them in columns."""
     import tensorflow as tf
 

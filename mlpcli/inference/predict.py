@@ -28,7 +28,7 @@ from mlpcli.model.model import output_loss
 from mlpcli.model.outputs import predicted_classes, predicted_labels
 from mlpcli.model.trained_model import TrainedModel, load_trained
 from mlpcli.runs.folder import Run
-from mlpcli.spec.schema import PartSpec
+from mlpcli.spec.schema import ComponentSpec
 
 UNIT_ROWS = 8 * BATCH_ROWS
 """Rows that go through the model at once are a multiple of its batches: see `regroup`."""
@@ -200,7 +200,7 @@ def _names(names: Sequence[str], index: Array) -> Any:
     )
 
 
-def _columns(output: Output, values: Array, loss: PartSpec) -> dict[str, Any]:
+def _columns(output: Output, values: Array, loss: ComponentSpec) -> dict[str, Any]:
     """The columns of one output: `predicted_price`, `probability_rose`.
 
     An output with a name of its own, one of several, has that in its columns' names.
@@ -210,7 +210,7 @@ def _columns(output: Output, values: Array, loss: PartSpec) -> dict[str, Any]:
     return _class_columns(output, values, loss) if output.classes else _value_columns(output, values)
 
 
-def _class_columns(output: Output, values: Array, loss: PartSpec) -> dict[str, Any]:
+def _class_columns(output: Output, values: Array, loss: ComponentSpec) -> dict[str, Any]:
     assert output.classes is not None
     label = f"predicted_{output.name or output.target[0]}"
     columns: dict[str, Any] = {label: _names(output.classes, predicted_classes(values, loss))}

@@ -13,10 +13,10 @@ from mlpcli.model import custom_objects
 from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.spec import keras_signatures
 from mlpcli.spec.components import forbidden, namespace_of_argument
-from mlpcli.spec.schema import PartSpec
+from mlpcli.spec.schema import ComponentSpec
 
 
-def make_part(part: PartSpec, namespace: str, path: KeyPath, plugins: Plugins = NONE) -> Any:
+def make_component(part: ComponentSpec, namespace: str, path: KeyPath, plugins: Plugins = NONE) -> Any:
     """A Keras object from its part of the spec; a short name such as `mse` stays the text it is.
 
     A plug-in's function is given as it is.

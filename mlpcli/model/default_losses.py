@@ -12,7 +12,7 @@ from mlpcli.data.types import Wanted
 from mlpcli.model.activation_range import passes_values, units_path
 from mlpcli.spec.layer_graph import ONLY_INPUT, Graph, spec_graph
 from mlpcli.spec.plugins import KERAS, Catalog
-from mlpcli.spec.schema import LayerSpec, PartSpec, Spec
+from mlpcli.spec.schema import ComponentSpec, LayerSpec, Spec
 
 SYMMETRIC = ("tanh", "hard_tanh", "softsign", "sign", "soft_shrink")
 """Activations whose values lie on both sides of 0, between -1 and 1."""
@@ -23,7 +23,7 @@ def fold(name: str) -> str:
     return name.lower().replace("_", "")
 
 
-def wanted_by(loss: PartSpec, catalog: Catalog = KERAS) -> Wanted | None:
+def wanted_by(loss: ComponentSpec, catalog: Catalog = KERAS) -> Wanted | None:
     """What a loss takes, or None when it can be anything."""
     if catalog.plugins and loss.class_name not in (
         *KERAS.class_names("losses"),
@@ -38,7 +38,7 @@ def wanted_by(loss: PartSpec, catalog: Catalog = KERAS) -> Wanted | None:
     return None if name in ("kld", "kldivergence", "circle", "ctc") else "numbers"
 
 
-def gives_scores(loss: PartSpec) -> bool:
+def gives_scores(loss: ComponentSpec) -> bool:
     """Whether a class loss takes outputs that are no probabilities: above 0 for the second class."""
     return any(word in loss.class_name.lower() for word in ("hinge", "perceptron"))
 
@@ -128,8 +128,8 @@ def _wanted_by_layer(layer: LayerSpec | None, spec: Spec) -> Wanted | None:
 class Objective:
     """The loss and metrics of one output, and why where they were chosen."""
 
-    loss: PartSpec
-    metrics: list[PartSpec]
+    loss: ComponentSpec
+    metrics: list[ComponentSpec]
 
 
 def complete_spec(spec: Spec, contract: Contract) -> tuple[Spec, list[str]]:
@@ -171,7 +171,7 @@ def _told(chosen: Mapping[str, Objective], contract: Contract, parts: Any) -> st
     return "; ".join(texts)
 
 
-def _part_text(part: PartSpec) -> str:
+def _part_text(part: ComponentSpec) -> str:
     if not part.arguments:
         return part.class_name
     return part.class_name + "(" + ", ".join(f"{k}: {v}" for k, v in part.arguments.items()) + ")"
@@ -190,7 +190,7 @@ def target_text(output: Output) -> str:
 
 
 def _objective(
-    output: Output, layer: LayerSpec | None, units: int | None, given: PartSpec | None
+    output: Output, layer: LayerSpec | None, units: int | None, given: ComponentSpec | None
 ) -> Objective:
     """Cross-entropy for classes and labels, from logits where the output has no activation; else MSE.
 
@@ -211,9 +211,9 @@ def _objective(
         logits = gives_scores(given) or bool(given.arguments.get("from_logits"))
     if binary and logits:  # Keras's own take what is above one half for a yes, these have 0 there
         arguments = {"name": metrics[0].class_name, "threshold": 0.0}
-        metrics = [PartSpec(class_name="BinaryAccuracy", arguments=arguments)]
+        metrics = [ComponentSpec(class_name="BinaryAccuracy", arguments=arguments)]
     if logits:
-        return Objective(PartSpec(class_name=class_name, arguments={"from_logits": True}), metrics)
+        return Objective(ComponentSpec(class_name=class_name, arguments={"from_logits": True}), metrics)
     short = {
         "BinaryCrossentropy": "binary_crossentropy",
         "CategoricalCrossentropy": "categorical_crossentropy",
@@ -222,5 +222,5 @@ def _objective(
     return Objective(_part(short[class_name]), metrics)
 
 
-def _part(name: str) -> PartSpec:
-    return PartSpec(class_name=name)
+def _part(name: str) -> ComponentSpec:
+    return ComponentSpec(class_name=name)

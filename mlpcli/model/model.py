@@ -14,13 +14,13 @@ from mlpcli.data.dataset import Contract, Dataset
 from mlpcli.data.types import Arrays
 from mlpcli.errors import KeyPath, Problem, SpecError
 from mlpcli.keras_import import import_keras
-from mlpcli.model.components import make_class, make_part, refusals
+from mlpcli.model.components import make_class, make_component, refusals
 from mlpcli.model.memory import bounded_weights, check_batch
 from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.model.subclassed import build_class, needs_adapting
 from mlpcli.model.target_scaling import in_own_units
 from mlpcli.spec.layer_graph import ONLY_INPUT, Graph, Node, spec_graph
-from mlpcli.spec.schema import PartSpec, Spec
+from mlpcli.spec.schema import ComponentSpec, Spec
 
 ADAPT_ROWS = 100_000
 """Rows at a time through the layers below one that is adapted."""
@@ -149,9 +149,9 @@ def compile_model(model: Any, spec: Spec, contract: Contract, plugins: Plugins =
     """
     problems: list[Problem] = []
 
-    def made(part: PartSpec, namespace: str, path: KeyPath) -> Any:
+    def made(part: ComponentSpec, namespace: str, path: KeyPath) -> Any:
         try:
-            return make_part(part, namespace, path, plugins)
+            return make_component(part, namespace, path, plugins)
         except SpecError as error:
             problems.extend(error.problems)
             return None
@@ -183,7 +183,7 @@ def compile_model(model: Any, spec: Spec, contract: Contract, plugins: Plugins =
     )
 
 
-def output_metrics(spec: Spec, output: str) -> Iterator[tuple[KeyPath, PartSpec]]:
+def output_metrics(spec: Spec, output: str) -> Iterator[tuple[KeyPath, ComponentSpec]]:
     """The metrics of an output, each with its place; without a mapping every output has the same."""
     if isinstance(spec.metrics, dict):
         for index, part in enumerate(spec.metrics.get(output, ())):
@@ -193,7 +193,7 @@ def output_metrics(spec: Spec, output: str) -> Iterator[tuple[KeyPath, PartSpec]
             yield ("metrics", index), part
 
 
-def output_loss(spec: Spec, output: str) -> PartSpec:
+def output_loss(spec: Spec, output: str) -> ComponentSpec:
     """The loss of an output; without a mapping every output has the same."""
     assert spec.loss is not None
     return spec.loss[output] if isinstance(spec.loss, dict) else spec.loss

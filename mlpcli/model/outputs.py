@@ -11,7 +11,7 @@ from mlpcli.data.types import Array
 from mlpcli.keras_import import import_keras
 from mlpcli.model.default_losses import gives_scores
 from mlpcli.model.model import output_loss
-from mlpcli.spec.schema import PartSpec, Spec
+from mlpcli.spec.schema import ComponentSpec, Spec
 
 
 def predicted_labels(outputs: Array) -> Array:
@@ -19,7 +19,7 @@ def predicted_labels(outputs: Array) -> Array:
     return np.asarray(outputs >= 0.5, dtype=np.int64)
 
 
-def predicted_classes(outputs: Array, loss: PartSpec) -> Array:
+def predicted_classes(outputs: Array, loss: ComponentSpec) -> Array:
     """Class indices, (rows,) int64: the most likely of several, or a single unit against its middle.
 
     The middle is one half for a probability; for the score of a hinge loss or of a perceptron it is 0.
@@ -38,7 +38,7 @@ def class_indices(y: Array) -> Array:
     return np.asarray(flat, dtype=np.int64)
 
 
-def to_probabilities(loss: PartSpec, outputs: Any) -> Any:
+def to_probabilities(loss: ComponentSpec, outputs: Any) -> Any:
     """The model's outputs as probabilities where the loss was computed from logits; else unchanged."""
     if not loss.arguments.get("from_logits", False):
         return outputs

@@ -53,7 +53,11 @@ def import_plugins(catalog: Catalog) -> Plugins:
         except SpecError as error:
             problems += error.problems
             continue
-        names = [name for name in (*plugin.parts.classes, *plugin.parts.functions) if hasattr(module, name)]
+        names = [
+            name
+            for name in (*plugin.definitions.classes, *plugin.definitions.functions)
+            if hasattr(module, name)
+        ]
         for name in names:
             objects[name] = getattr(module, name)
             _register(objects[name], plugin)

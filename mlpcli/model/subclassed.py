@@ -20,7 +20,7 @@ from mlpcli.keras_internals import all_layers, build_shapes
 from mlpcli.model.components import make_class, plain_reason, refusals
 from mlpcli.model.plugins import Plugins
 from mlpcli.spec.layer_graph import Graph
-from mlpcli.spec.schema import PartSpec
+from mlpcli.spec.schema import ComponentSpec
 
 PATH: KeyPath = ("model",)
 BATCH_ROWS = 100_000
@@ -40,7 +40,7 @@ def needs_adapting(layer: Any) -> bool:
 
 
 def build_class(
-    part: PartSpec, inputs: dict[str, Any], graph: Graph, rows: Arrays | None, plugins: Plugins
+    part: ComponentSpec, inputs: dict[str, Any], graph: Graph, rows: Arrays | None, plugins: Plugins
 ) -> dict[str, Any]:
     """The outputs, by name, of a model class on symbolic inputs; its layers learn from the training rows.
 
@@ -82,7 +82,7 @@ def output_shape(layer: Any) -> tuple[int | None, ...]:
     return tuple(found) if all(isinstance(size, int | None) for size in found) else ()
 
 
-def _check_stock(model: Any, part: PartSpec) -> None:
+def _check_stock(model: Any, part: ComponentSpec) -> None:
     keras = import_keras()
     if not isinstance(model, keras.Model):
         rule = f"must be a keras.Model, {part.class_name} is not"
@@ -94,7 +94,7 @@ def _check_stock(model: Any, part: PartSpec) -> None:
         raise SpecError(Problem(rule, path=PATH, hint=hint))
 
 
-def _check_saving(model: Any, part: PartSpec) -> None:
+def _check_saving(model: Any, part: ComponentSpec) -> None:
     """A model that cannot be saved should not be trained first."""
     keras = import_keras()
     try:
@@ -116,7 +116,7 @@ def _call(model: Any, graph: Graph, inputs: dict[str, Any]) -> Any:
     return model(tuple(inputs.values()))
 
 
-def _by_name(outputs: Any, graph: Graph, part: PartSpec) -> dict[str, Any]:
+def _by_name(outputs: Any, graph: Graph, part: ComponentSpec) -> dict[str, Any]:
     names = graph.outputs
     if isinstance(outputs, dict):
         received = listing(map(str, outputs))

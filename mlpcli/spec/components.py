@@ -132,7 +132,7 @@ def forbidden(namespace: str, class_name: str) -> str:
     return keras_effects.refusal(namespace, class_name)
 
 
-def check_parts(data: dict[str, Any], catalog: Catalog = KERAS) -> list[Problem]:
+def check_components(data: dict[str, Any], catalog: Catalog = KERAS) -> list[Problem]:
     """Every problem with the Keras parts of a spec's plain values."""
     found: list[Problem] = []
     if isinstance(inputs := data.get("inputs"), dict):
@@ -143,13 +143,13 @@ def check_parts(data: dict[str, Any], catalog: Catalog = KERAS) -> list[Problem]
         for index, layer in enumerate(layers):
             found += _check_layer(layer, ("layers", index), catalog)
     if data.get("model") is not None:
-        found += _check_part(data["model"], ("model",), "models", catalog)
+        found += _check_component(data["model"], ("model",), "models", catalog)
     loss = data.get("loss")
     for path, part in _by_output(loss, ("loss",), is_by_output(loss, data)):
         if part is not None or path != ("loss",):
-            found += _check_part(part, path, "losses", catalog)
+            found += _check_component(part, path, "losses", catalog)
     if data.get("optimizer") is not None:
-        found += _check_part(data["optimizer"], ("optimizer",), "optimizers", catalog)
+        found += _check_component(data["optimizer"], ("optimizer",), "optimizers", catalog)
     metrics = data.get("metrics")
     for path, items in _by_output(metrics, ("metrics",), isinstance(metrics, dict)):
         found += _check_list(items, path, "metrics", catalog)
@@ -173,24 +173,24 @@ def _by_output(value: Any, path: KeyPath, several: bool) -> list[tuple[KeyPath, 
 def _check_list(items: Any, path: KeyPath, namespace: str, catalog: Catalog) -> Iterator[Problem]:
     if isinstance(items, list):
         for index, item in enumerate(items):
-            yield from _check_part(item, (*path, index), namespace, catalog)
+            yield from _check_component(item, (*path, index), namespace, catalog)
     elif items is not None and len(path) > 1:  # of one output, one part may stand by itself
-        yield from _check_part(items, path, namespace, catalog)
+        yield from _check_component(items, path, namespace, catalog)
 
 
 def _check_layer(layer: Any, path: KeyPath, catalog: Catalog) -> Iterator[Problem]:
     if not isinstance(layer, dict):
-        yield from _check_part(layer, path, "layers", catalog)
+        yield from _check_component(layer, path, "layers", catalog)
         return
     if "name" in layer and not (isinstance(layer["name"], str) and LAYER_NAME.fullmatch(layer["name"])):
         rule = "must be letters A to Z, digits, '.', '_' or '-', the first a letter or digit"
         yield Problem(rule, path=(*path, "name"), received=layer["name"])
     own = {key for key in layer if key in OWN_LAYER_KEYS}
     rest = {key: value for key, value in layer.items() if key not in own}
-    yield from _check_part(rest, path, "layers", catalog)
+    yield from _check_component(rest, path, "layers", catalog)
 
 
-def _check_part(part: Any, path: KeyPath, namespace: str, catalog: Catalog) -> Iterator[Problem]:
+def _check_component(part: Any, path: KeyPath, namespace: str, catalog: Catalog) -> Iterator[Problem]:
     kind = SINGULAR[namespace]
     if isinstance(part, str):
         yield from _check_word(part, path, namespace, catalog)
@@ -268,7 +268,7 @@ def _unknown(word: str, path: KeyPath, namespace: str, catalog: Catalog) -> Iter
 def _elsewhere(word: str, namespace: str, catalog: Catalog) -> str:
     """What a word that is no part of this kind is instead, or where the names of this kind are."""
     if plugin := catalog.plugin_of(word):
-        kind = plugin.parts.kind(word)
+        kind = plugin.definitions.kind(word)
         if kind is None:
             return f"the class {word} of {plugin.name} has no Keras base"
         return f"{word} of {plugin.name} is a {SINGULAR.get(kind, kind)}"
@@ -321,7 +321,7 @@ def _check_arguments(
         if not kind_of_argument(name) or name not in signature.names:
             own = bool(catalog.plugin_of(class_name))
             plain = own or keras_effects.takes_mapping(namespace, class_name, name)
-            yield from _check_components(value, where, catalog, mappings=plain)
+            yield from _check_inner_components(value, where, catalog, mappings=plain)
         if isinstance(value, str) and (hint := keras_effects.list_hint(namespace, class_name, name)):
             yield Problem("must be a list, not the path of a file", path=where, received=value, hint=hint)
 
@@ -356,17 +356,19 @@ def _check_value(
     yield from _check_against_default(value, default, path)
 
 
-def _check_components(value: Any, path: KeyPath, catalog: Catalog, *, mappings: bool) -> Iterator[Problem]:
+def _check_inner_components(
+    value: Any, path: KeyPath, catalog: Catalog, *, mappings: bool
+) -> Iterator[Problem]:
     """The components in a plain argument, in lists of any depth; a mapping that is none may be forbidden.
 
     Keras builds a saved object from such a mapping: `{class_name: ..., module: ..., config: ...}`.
     """
     if isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _check_components(item, (*path, index), catalog, mappings=mappings)
+            yield from _check_inner_components(item, (*path, index), catalog, mappings=mappings)
     elif isinstance(value, dict):
         if len(value) == 1 and (namespace := catalog.namespace_of(next(iter(value)))):
-            yield from _check_part(value, path, namespace, catalog)
+            yield from _check_component(value, path, namespace, catalog)
         elif not mappings:
             rule = "cannot be a mapping, other than a component"
             hint = "a component is written {Name: {argument: value}}"
@@ -400,9 +402,9 @@ def _check_nested(
         hint = "write a number, or a schedule such as {ExponentialDecay: {...}}"
         yield Problem("must be a positive number or a schedule", path=path, received=value, hint=hint)
     elif namespace == "activations" and isinstance(value, dict):
-        yield from _check_part(value, path, "layers", catalog)  # LeakyReLU and its like are layers
+        yield from _check_component(value, path, "layers", catalog)  # LeakyReLU and its like are layers
     else:
-        yield from _check_part(value, path, namespace, catalog)
+        yield from _check_component(value, path, namespace, catalog)
 
 
 def namespace_of_argument(name: str, value: Any, catalog: Catalog = KERAS) -> str | None:

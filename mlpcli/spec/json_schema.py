@@ -37,7 +37,7 @@ NAMESPACE_OF_KEY = {
 }
 """Which kind of part stands under each key of a spec."""
 
-PARTS = ("PartSpec", "LayerSpec")
+COMPONENTS = ("ComponentSpec", "LayerSpec")
 """Models that are written as a class with its arguments, which pydantic does not know."""
 
 NEVER_SEARCHED = ("name", "tuner", "plugins", EXTENDS)
@@ -55,7 +55,7 @@ def spec_schema(*, columns: Sequence[str] = (), datasets: Sequence[str] = ()) ->
     datasets: names of the built-in datasets; any text where there are none.
     """
     made = Spec.model_json_schema()
-    definitions = {key: _section(key, part) for key, part in made["$defs"].items() if key not in PARTS}
+    definitions = {key: _section(key, part) for key, part in made["$defs"].items() if key not in COMPONENTS}
     top = {key: _property(value, key) for key, value in made["properties"].items()}
     top[EXTENDS] = {"type": "string", "description": "the path of another spec, which this one stands on"}
     if datasets:
@@ -90,7 +90,7 @@ def spec_schema(*, columns: Sequence[str] = (), datasets: Sequence[str] = ()) ->
                 "then": {"properties": {key: top[key] for key in NAMESPACE_OF_KEY}},
             },
         ],
-        "$defs": definitions | _part_definitions() | {"hyperparameter": _hyperparameter()},
+        "$defs": definitions | _component_definitions() | {"hyperparameter": _hyperparameter()},
     }
 
 
@@ -127,7 +127,7 @@ def _property(value: Schema, top: str = "") -> Schema:
 
 def _reference(node: Schema, namespace: str) -> Schema:
     reference = node.get("$ref", "")
-    if reference.endswith(("/PartSpec", "/LayerSpec")):
+    if reference.endswith(("/ComponentSpec", "/LayerSpec")):
         return _or_searched({"$ref": f"#/$defs/{namespace}"})
     return node
 
@@ -177,14 +177,14 @@ def _hyperparameter() -> Schema:
 # ---------------------------------------------------------------- Keras's half
 
 
-def _part_definitions() -> Schema:
+def _component_definitions() -> Schema:
     """For each kind of part, `layers`, `losses` and so on: a word, or a class with its arguments."""
     definitions: Schema = {}
     for namespace in (*keras_signatures.NAMESPACES, "activations"):
         classes = _classes(namespace)
         for name in classes:
             definitions[f"{namespace}.{name}"] = _arguments(namespace, name)
-        definitions[namespace] = _part(namespace, classes)
+        definitions[namespace] = _component(namespace, classes)
     definitions["models"] = {"type": ["string", "object"]}  # of a plug-in, which is not read here
     return definitions
 
@@ -195,7 +195,7 @@ def _classes(namespace: str) -> list[str]:
     return [name for name in keras_signatures.class_names(namespace) if not forbidden(namespace, name)]
 
 
-def _part(namespace: str, classes: list[str]) -> Schema:
+def _component(namespace: str, classes: list[str]) -> Schema:
     words = {name for name in classes if not _required(namespace, name)}
     if namespace == "activations":
         return {

@@ -140,19 +140,19 @@ def keras_class_names(namespace: str) -> tuple[str, ...]:
 
 def own_class_names(namespace: str) -> tuple[str, ...]:
     """The classes of this kind in `model/custom_objects.py`."""
-    own = own_parts()
+    own = custom_objects()
     return tuple(name for name in own.classes if own.kind(name) == namespace)
 
 
 def own_short_names(namespace: str) -> tuple[str, ...]:
     """Our activations, and the short names of our losses."""
     if namespace == "activations":
-        return tuple(name for name in own_parts().functions if not name.startswith("_"))
+        return tuple(name for name in custom_objects().functions if not name.startswith("_"))
     return tuple(snake_case(name) for name in own_class_names(namespace)) if namespace == "losses" else ()
 
 
 @cache
-def own_parts() -> PythonFile:
+def custom_objects() -> PythonFile:
     """Our own module of Keras parts."""
     file = Path(__file__).parents[1] / "model" / "custom_objects.py"
     return read_python(file.read_text(encoding="utf-8"))
@@ -177,7 +177,7 @@ def signature(namespace: str, class_name: str) -> Signature:
         KeyError: there is no such class.
     """
     if class_name in own_class_names(namespace):
-        return own_parts().signature(class_name)
+        return custom_objects().signature(class_name)
     definition = find_class(*exports(f"keras.{namespace}")[class_name])
     if definition is None:
         raise KeyError(class_name)
@@ -204,7 +204,7 @@ def base_names(namespace: str, class_name: str) -> list[str]:
 def lineage(namespace: str, class_name: str) -> Iterator[Definition]:
     """The definitions of a class and of its bases, the nearest first."""
     if class_name in own_class_names(namespace):
-        return lineage_of(Definition(own_parts().classes[class_name], own_parts()))
+        return lineage_of(Definition(custom_objects().classes[class_name], custom_objects()))
     return lineage_of(find_class(*exports(f"keras.{namespace}")[class_name]))
 
 

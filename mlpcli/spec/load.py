@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from mlpcli.errors import KeyPath, MlpcliError, Problem, SpecError, nearest
 from mlpcli.files import read_ordinary_text
-from mlpcli.spec.components import check_parts
+from mlpcli.spec.components import check_components
 from mlpcli.spec.extends import EXTENDS, read_spec_text
 from mlpcli.spec.hyperparameters import find_space, unread_places
 from mlpcli.spec.layer_graph import is_by_output, read_graph
@@ -21,7 +21,7 @@ from mlpcli.spec.plugins import KERAS, Catalog, read_plugins
 from mlpcli.spec.schema import ByOutput, Spec
 from mlpcli.spec.search_space import Space, Values
 from mlpcli.spec.substitution import apply_settings, substitute
-from mlpcli.spec.synthetic import made_problems
+from mlpcli.spec.synthetic import synthetic_problems
 from mlpcli.spec.tuner_arguments import check_tuner
 from mlpcli.spec.yaml_reader import MAX_BYTES, SpecText, parse_text
 
@@ -176,7 +176,7 @@ def _is_about_key(problem: Problem) -> bool:
 
 def _validate(data: dict[str, Any], catalog: Catalog) -> tuple[Spec | None, list[Problem]]:
     """The model and no problems, or None and what the schema and Keras's signatures have against it."""
-    parts = check_parts(data, catalog)
+    parts = check_components(data, catalog)
     _, graph = read_graph(data)
     problems = [*check_tuner(data.get("tuner")), *parts, *graph]
     spec = None
@@ -206,7 +206,7 @@ def _across(data: dict[str, Any]) -> Iterator[Problem]:
             yield Problem("needs a name (of a built-in) or a path (of a file)", path=("dataset",), hint=hint)
         if len(given) == 2:
             yield Problem("cannot have both a name and a path", path=("dataset", "path"), hint="keep one")
-        yield from made_problems(dataset)
+        yield from synthetic_problems(dataset)
     if data.get("model") is not None and data.get("layers") is not None:
         hint = "keep one: layers, or the class of a plug-in"
         yield Problem("a spec has layers or a model, not both", path=("model",), hint=hint)

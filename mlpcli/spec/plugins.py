@@ -36,7 +36,7 @@ class Plugin:
     name: str
     file: Path
     text: str
-    parts: PythonFile
+    definitions: PythonFile
 
     @cached_property
     def sha256(self) -> str:
@@ -51,17 +51,17 @@ class Plugin:
     def class_names(self, namespace: str) -> tuple[str, ...]:
         """Classes that may stand where a part of this kind is wanted."""
         kinds = (namespace, ANY)
-        return tuple(name for name in self.parts.classes if self.parts.kind(name) in kinds)
+        return tuple(name for name in self.definitions.classes if self.definitions.kind(name) in kinds)
 
     def function_names(self, namespace: str) -> tuple[str, ...]:
         """Functions that may stand where a part of this kind is wanted; one with a leading _ may not."""
         if namespace not in CALLED_WITH:
             return ()
-        return tuple(name for name in self.parts.functions if not name.startswith("_"))
+        return tuple(name for name in self.definitions.functions if not name.startswith("_"))
 
     def call_problem(self, function: str, namespace: str) -> str:
         """Why Keras cannot call a function as a part of this kind; an empty text when it can."""
-        node = self.parts.functions[function].args
+        node = self.definitions.functions[function].args
         positional = [argument.arg for argument in (*node.posonlyargs, *node.args)]
         required = len(positional) - len(node.defaults)
         wanted = CALLED_WITH[namespace]
@@ -146,7 +146,7 @@ def _parse(name: str, file: Path, path: KeyPath) -> Plugin | Problem:
 def _clashes(plugin: Plugin, others: list[Plugin]) -> list[Problem]:
     """A problem for each part whose name another part has."""
     problems = []
-    parts: dict[str, ast.stmt] = {**plugin.parts.functions, **plugin.parts.classes}
+    parts: dict[str, ast.stmt] = {**plugin.definitions.functions, **plugin.definitions.classes}
     for name, node in parts.items():
         if name.startswith("_"):
             continue
@@ -159,16 +159,16 @@ def _clashes(plugin: Plugin, others: list[Plugin]) -> list[Problem]:
 
 def _owner(name: str, plugin: Plugin, others: list[Plugin]) -> str:
     for other in others:
-        if name in other.parts.classes or name in other.parts.functions:
+        if name in other.definitions.classes or name in other.definitions.functions:
             return f"plug-in {other.name}"
-    if name in plugin.parts.classes and plugin.parts.kind(name) is None:
+    if name in plugin.definitions.classes and plugin.definitions.kind(name) is None:
         return ""  # no part at all
     namespaces = keras_signatures.NAMESPACES
     if any(name in keras_signatures.own_class_names(space) for space in namespaces):
         return "mlpcli"
     if any(name in keras_signatures.keras_class_names(space) for space in namespaces):
         return "Keras"
-    if name in plugin.parts.functions:
+    if name in plugin.definitions.functions:
         if any(name in keras_signatures.own_short_names(space) for space in CALLED_WITH):
             return "mlpcli"
         if any(name in keras_signatures.short_names(space) for space in CALLED_WITH):
@@ -204,7 +204,7 @@ class Catalog:
         """
         plugin = self.plugin_of(class_name)
         return (
-            plugin.parts.signature(class_name)
+            plugin.definitions.signature(class_name)
             if plugin
             else keras_signatures.signature(namespace, class_name)
         )
@@ -212,14 +212,14 @@ class Catalog:
     def namespace_of(self, class_name: str) -> str | None:
         """The kind of a class, or None when there is no such class, or its kind cannot be told."""
         if plugin := self.plugin_of(class_name):
-            kind = plugin.parts.kind(class_name)
+            kind = plugin.definitions.kind(class_name)
             return kind if kind in keras_signatures.NAMESPACES else None
         spaces = keras_signatures.NAMESPACES
         return next((space for space in spaces if class_name in keras_signatures.class_names(space)), None)
 
     def plugin_of(self, name: str) -> Plugin | None:
         """The plug-in that has a class of this name."""
-        return next((plugin for plugin in self.plugins if name in plugin.parts.classes), None)
+        return next((plugin for plugin in self.plugins if name in plugin.definitions.classes), None)
 
     def call_problem(self, name: str, namespace: str) -> str:
         """Why a plug-in's function cannot be a part of this kind; an empty text for every other name."""

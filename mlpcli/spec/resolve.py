@@ -13,7 +13,7 @@ from mlpcli.spec.components import namespace_of_argument
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.locations import absolute, with_files
 from mlpcli.spec.plugins import PLUGINS_FOLDER, Catalog
-from mlpcli.spec.schema import OWN_LAYER_KEYS, DatasetSpec, Last, LayerSpec, PartSpec
+from mlpcli.spec.schema import OWN_LAYER_KEYS, ComponentSpec, DatasetSpec, Last, LayerSpec
 from mlpcli.spec.synthetic import CLOUDS, DEFAULT_NOISE, DEFAULT_ROWS
 from mlpcli.spec.yaml_reader import FLOAT
 
@@ -100,7 +100,7 @@ def portable(document: dict[str, Any], folder: Path) -> dict[str, Any]:
     return placed
 
 
-def _part(part: PartSpec, namespace: str, catalog: Catalog) -> dict[str, Any]:
+def _part(part: ComponentSpec, namespace: str, catalog: Catalog) -> dict[str, Any]:
     if part.class_name not in catalog.class_names(namespace):  # a short name such as mse
         return {part.class_name: {}}
     return {part.class_name: _arguments(part.class_name, part.arguments, namespace, catalog)}

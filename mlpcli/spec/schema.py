@@ -90,7 +90,7 @@ class ByOutput(dict[str, Any]):
     """A mapping of outputs to parts, which may look like a part with its arguments."""
 
 
-class PartSpec(Section):
+class ComponentSpec(Section):
     """A Keras object by class name, with its arguments: `Adam`, or `{Adam: {learning_rate: 0.01}}`."""
 
     class_name: str
@@ -119,7 +119,7 @@ OWN_LAYER_KEYS = ("name", "from", "repeat")
 """The keys beside a layer's class that are ours, not Keras's."""
 
 
-class LayerSpec(PartSpec):
+class LayerSpec(ComponentSpec):
     """One layer of the graph; `from` names what it reads, by default the layer above."""
 
     name: Annotated[str | None, Field(description="a text")] = None
@@ -220,7 +220,7 @@ class TunerSpec(Section):
 
 LossWeight = Annotated[float, Field(ge=0)]
 OutputMetrics = Annotated[
-    list[PartSpec], BeforeValidator(lambda value: value if isinstance(value, list) else [value])
+    list[ComponentSpec], BeforeValidator(lambda value: value if isinstance(value, list) else [value])
 ]
 """The metrics of one output; one may stand without a list."""
 
@@ -254,26 +254,27 @@ class Spec(Section):
         list[LayerSpec], Field(min_length=1, description="a list such as [Flatten, Dense: {units: 10}]")
     ] = []
     model: Annotated[
-        PartSpec | None, Field(description="a keras.Model class of a plug-in, as {Class: {argument: value}}")
+        ComponentSpec | None,
+        Field(description="a keras.Model class of a plug-in, as {Class: {argument: value}}"),
     ] = None
     loss: Annotated[
-        PartSpec | dict[str, PartSpec] | None,
+        ComponentSpec | dict[str, ComponentSpec] | None,
         Field(description="a Keras loss, by name or as {Class: {argument: value}}, or one for each output"),
     ] = None
     loss_weights: Annotated[
         dict[str, LossWeight] | None, Field(description="a mapping of outputs to numbers of at least 0")
     ] = None
     optimizer: Annotated[
-        PartSpec, Field(description="a Keras optimizer, by name or as {Class: {argument: value}}")
-    ] = PartSpec(class_name="Adam")
+        ComponentSpec, Field(description="a Keras optimizer, by name or as {Class: {argument: value}}")
+    ] = ComponentSpec(class_name="Adam")
     metrics: Annotated[
-        list[PartSpec] | dict[str, OutputMetrics] | None,
+        list[ComponentSpec] | dict[str, OutputMetrics] | None,
         Field(description="a list of Keras metrics, or one for each output"),
     ] = None
     start_from: Annotated[StartFromSpec | None, Field(description="a mapping of run, layers and freeze")] = (
         None
     )
     fit: Annotated[FitSpec, Field(description="a mapping of epochs, batch_size, ...")] = FitSpec()
-    callbacks: Annotated[list[PartSpec], Field(description="a list of Keras callbacks")] = []
+    callbacks: Annotated[list[ComponentSpec], Field(description="a list of Keras callbacks")] = []
     tuner: Annotated[TunerSpec | None, Field(description="a mapping of algorithm, objective, ...")] = None
     plugins: Annotated[list[str], Field(description="a list of Python files beside the spec")] = []

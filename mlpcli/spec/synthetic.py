@@ -17,7 +17,7 @@ KEYS = ("rows", "noise", "seed")
 DEFAULT_ROWS, DEFAULT_NOISE = 500, 0.1
 
 
-def made_problems(dataset: dict[str, Any]) -> Iterator[Problem]:
+def synthetic_problems(dataset: dict[str, Any]) -> Iterator[Problem]:
     """Keys of made datasets that stand where nothing is made."""
     name = dataset.get("name")
     if name in CLOUDS:

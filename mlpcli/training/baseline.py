@@ -8,7 +8,7 @@ import numpy as np
 
 from mlpcli.data.dataset import Dataset, Output, Split
 from mlpcli.data.types import Array
-from mlpcli.spec.schema import PartSpec
+from mlpcli.spec.schema import ComponentSpec
 
 MOST_CELLS = 200_000
 """Cells of the training rows that the linear model sees: enough for a line, and few enough for 0.2 s."""
@@ -56,7 +56,7 @@ def judged_output(dataset: Dataset) -> Output | None:
     return next((each for each in dataset.contract.outputs if each.kind != "labels"), None)
 
 
-def score_network(output: Output, split: Split, outputs: Any, loss: PartSpec) -> float:
+def score_network(output: Output, split: Split, outputs: Any, loss: ComponentSpec) -> float:
     """What a network reaches on a split by the measure of `measure_baseline`.
 
     outputs: of the rows of the split, as `final_outputs` hands them out.

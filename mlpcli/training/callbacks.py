@@ -12,9 +12,9 @@ from mlpcli.errors import KeyPath, Problem, SpecError
 from mlpcli.files import held_at, write_with
 from mlpcli.keras_import import import_keras
 from mlpcli.keras_internals import checkpoint_path
-from mlpcli.model.components import make_part
+from mlpcli.model.components import make_component
 from mlpcli.model.plugins import NONE, Plugins
-from mlpcli.spec.schema import PartSpec, Spec
+from mlpcli.spec.schema import ComponentSpec, Spec
 from mlpcli.training.ending import check_folder
 
 keras = import_keras()
@@ -50,12 +50,12 @@ def make_callbacks(spec: Spec, run_dir: Path, plugins: Plugins = NONE) -> list[A
     return [callback for callback in made if callback is not None]
 
 
-def _make_callback(part: PartSpec, index: int, run_dir: Path, plugins: Plugins) -> Any:
+def _make_callback(part: ComponentSpec, index: int, run_dir: Path, plugins: Plugins) -> Any:
     if part.off or part.class_name in OURS:
         return None
     argument, default = FILES.get(part.class_name, ("", ""))
     if not argument:
-        return make_part(part, "callbacks", ("callbacks", index), plugins)
+        return make_component(part, "callbacks", ("callbacks", index), plugins)
     given = part.arguments.get(argument)
     if given is None and part.class_name == "ModelCheckpoint":
         return None  # checkpoints/best.keras and last.keras are kept by ours
@@ -68,7 +68,7 @@ def _make_callback(part: PartSpec, index: int, run_dir: Path, plugins: Plugins) 
         check_placeholders(str(given), ("callbacks", index, "ModelCheckpoint", argument))
         folder = folder.replace("{", "{{").replace("}", "}}")  # Keras fills in {epoch} with str.format
     arguments = part.arguments | {argument: f"{folder}/{inside}"}
-    made = make_part(part.model_copy(update={"arguments": arguments}), "callbacks", ("callbacks", index))
+    made = make_component(part.model_copy(update={"arguments": arguments}), "callbacks", ("callbacks", index))
     if part.class_name == "ModelCheckpoint":
         made.__class__ = ModelCheckpoint  # made and checked as Keras's; only how it writes is another
     return made
