@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from mlpcli.printable import printable
@@ -24,6 +25,13 @@ KeyPath = tuple[str | int, ...]
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "nothing"})()
 """Stands for "no value was received", since None is a value that a spec may hold."""
 
+
+Hint = str | Callable[[], str]
+"""A hint, or what works it out: that takes time, and of thousands of problems few are shown."""
+
+NAMES_COMPARED = 2000
+"""Among so many names the nearest one is looked for, and in a word of at most LONGEST_WORD characters."""
+LONGEST_WORD = 200
 
 LONGEST_MESSAGE = 4000
 """Characters of one problem's message: a name out of a stranger's file may be as long as the file."""
@@ -51,7 +59,11 @@ class Problem:
     place: Place | None = None
     path: KeyPath = ()  # ("layers", 2, "Dense", "units"), shown as layers[2].Dense.units
     received: Any = ABSENT
-    hint: str = ""  # what to do: "did you mean 'units'?"
+    hint: Hint = ""  # what to do: "did you mean 'units'?"
+
+    def advice(self) -> str:
+        """Return the hint, worked out now where that was put off until somebody reads it."""
+        return self.hint if isinstance(self.hint, str) else self.hint()
 
     def headline(self) -> str:
         """`file:line:column path: rule, received VALUE; hint` on one line."""
@@ -59,7 +71,8 @@ class Problem:
         text = f"{where}: {self.rule}" if where else self.rule
         if self.received is not ABSENT:
             text += f", received {show_value(self.received)}"
-        return _bounded(printable(f"{text}; {self.hint}" if self.hint else text))
+        hint = self.advice()
+        return _bounded(printable(_bounded(f"{text}; {hint}" if hint else text)))
 
     def __str__(self) -> str:
         lines = [self.headline()]
@@ -133,12 +146,24 @@ def show_value(value: Any, limit: int = 60) -> str:
     elif isinstance(value, bool):
         text = "true" if value else "false"
     elif isinstance(value, dict):
-        text = "{" + ", ".join(f"{key}: {show_value(item)}" for key, item in value.items()) + "}"
+        text = "{" + _joined((f"{key}: {show_value(item)}" for key, item in value.items()), limit) + "}"
     elif isinstance(value, list | tuple):
-        text = "[" + ", ".join(show_value(item) for item in value) + "]"
+        text = "[" + _joined(map(show_value, value), limit) + "]"
     else:
-        text = repr(value)
+        text = repr(value[: limit + 1] if isinstance(value, str | bytes) and len(value) > limit else value)
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def _joined(items: Iterator[str], limit: int) -> str:
+    """The first items joined by commas: as many as fill `limit` characters, since the rest is cut off."""
+    shown: list[str] = []
+    length = 0
+    for item in items:
+        shown.append(item)
+        length += len(item) + 2
+        if length > limit:
+            break
+    return ", ".join(shown)
 
 
 def excerpt(place: Place, width: int = 100) -> list[str]:
@@ -158,7 +183,9 @@ def _columns(text: str) -> int:
 
 def nearest(word: object, known: Iterable[object]) -> str:
     """`did you mean 'x'?` for the closest known name, or an empty text when nothing is close."""
-    names = [str(name) for name in known]
+    if len(str(word)) > LONGEST_WORD:
+        return ""
+    names = [name for name in map(str, islice(known, NAMES_COMPARED)) if len(name) <= LONGEST_WORD]
     folded = {name.lower().replace("_", ""): name for name in reversed(names)}
     close = difflib.get_close_matches(str(word), names, n=1, cutoff=0.6)
     if not close:
@@ -167,8 +194,17 @@ def nearest(word: object, known: Iterable[object]) -> str:
     return f"did you mean {close[0]!r}?" if close else ""
 
 
+def suggest(word: object, known: Iterable[object], otherwise: Hint = "") -> Hint:
+    """Put off `nearest` until the hint is read; `otherwise` is the hint where nothing is close."""
+
+    def hint() -> str:
+        return nearest(word, known) or (otherwise if isinstance(otherwise, str) else otherwise())
+
+    return hint
+
+
 def listing(names: Iterable[object], limit: int = 12) -> str:
     """Names joined by commas, cut after `limit` with the count of the rest."""
-    shown = [str(name) for name in names]
-    rest = len(shown) - limit
-    return ", ".join(shown[:limit]) + (f" and {rest} more" if rest > 0 else "")
+    names = list(names)
+    rest = len(names) - limit
+    return ", ".join(map(str, names[:limit])) + (f" and {rest} more" if rest > 0 else "")

@@ -167,7 +167,7 @@ def _problem_json(problem: Problem) -> dict[str, Any]:
         "path": show_path(problem.path),
         "place": _place_json(problem.place) if problem.place else None,
         "rule": problem.rule,
-        "hint": problem.hint,
+        "hint": problem.advice(),
         "message": problem.headline(),
     }
     return document if problem.received is ABSENT else document | {"received": problem.received}

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from mlpcli.errors import ABSENT, KeyPath, Problem, listing, nearest
+from mlpcli.errors import ABSENT, Hint, KeyPath, Problem, listing, nearest, suggest
 from mlpcli.spec import keras_effects
 from mlpcli.spec.layer_graph import is_by_output
 from mlpcli.spec.plugins import KERAS, Catalog
@@ -215,8 +215,8 @@ def _check_component(part: Any, path: KeyPath, namespace: str, catalog: Catalog)
     if name not in known:
         if has_short_names(namespace) and name in catalog.short_names(namespace):
             rule = f"is a short name of a {kind}, which takes no arguments"
-            hint = nearest(name, known) or f"write the class, or {name!r} alone"
-            yield Problem(rule, path=(*path, name), received=name, hint=hint)
+            near = suggest(name, known, f"write the class, or {name!r} alone")
+            yield Problem(rule, path=(*path, name), received=name, hint=near)
         else:
             yield from _unknown(name, (*path, name), namespace, catalog)
         return
@@ -225,7 +225,7 @@ def _check_component(part: Any, path: KeyPath, namespace: str, catalog: Catalog)
 
 def _stray_key(key: str, class_name: str, path: KeyPath, namespace: str, catalog: Catalog) -> Problem:
     """A key that stands beside a part's class: a misspelt `name`, or an argument that slipped out."""
-    hint = nearest(key, OWN_LAYER_KEYS) if namespace == "layers" else ""
+    hint: Hint = nearest(key, OWN_LAYER_KEYS) if namespace == "layers" else ""
     known = catalog.class_names(namespace)
     if (class_name in known and key in catalog.signature(namespace, class_name).names) or not hint:
         hint = f"arguments go inside: {{{class_name}: {{{key}: ...}}}}"
@@ -257,11 +257,12 @@ def _unknown(word: str, path: KeyPath, namespace: str, catalog: Catalog) -> Iter
         return
     if not catalog.complete:  # it may be in the plug-in that could not be read, which is told
         return
-    known = list(catalog.class_names(namespace)) if namespace != "activations" else []
-    short = catalog.short_names(namespace) if has_short_names(namespace) else ()
-    hint = nearest(word, [*known, *short])
-    if not hint:
-        hint = _elsewhere(word, namespace, catalog)
+
+    def hint() -> str:
+        known = list(catalog.class_names(namespace)) if namespace != "activations" else []
+        short = catalog.short_names(namespace) if has_short_names(namespace) else ()
+        return nearest(word, [*known, *short]) or _elsewhere(word, namespace, catalog)
+
     yield Problem(f"unknown {kind}", path=path, received=word, hint=hint)
 
 
@@ -307,7 +308,7 @@ def _check_arguments(
     arguments = arguments or {}
     unknown = [name for name in arguments if name not in signature.names]
     for name in signature.required:
-        meant = any(nearest(word, [name]) for word in unknown)  # told below as a misspelling
+        meant = any(nearest(word, [name]) for word in unknown[:MEANT])  # reported below as a misspelling
         if name not in arguments and not meant and (namespace, name) not in FILLED_IN:
             hint = f"write {{{class_name}: {{{name}: ...}}}}"
             yield Problem(f"{class_name} needs the argument {name!r}", path=path, received=ABSENT, hint=hint)
@@ -326,12 +327,15 @@ def _check_arguments(
             yield Problem("must be a list, not the path of a file", path=where, received=value, hint=hint)
 
 
+MEANT = 20
+"""So many unknown arguments of one class are compared with the one that is missing."""
+
 FILLED_IN = {("callbacks", "filepath"), ("callbacks", "filename"), ("callbacks", "backup_dir")}
 """Arguments that Keras requires and that we fill in ourselves, with a place in the run folder."""
 
 
 def _unknown_argument(class_name: str, name: str, path: KeyPath, known: tuple[str, ...]) -> Problem:
-    hint = nearest(name, known) or f"it takes {listing(known)}"
+    hint = suggest(name, known, f"it takes {listing(known)}")
     if name in ("input_shape", "input_dim", "batch_input_shape"):
         hint = "the input's shape comes from the data: leave it out"
     return Problem(f"{class_name} has no such argument", path=path, received=name, hint=hint)

@@ -14,9 +14,12 @@ from typing import Any
 
 from mlpcli.errors import KeyPath, Problem, SpecError, nearest
 from mlpcli.spec.locations import at_home, with_files
-from mlpcli.spec.yaml_reader import Mark, SpecText, read_text
+from mlpcli.spec.yaml_reader import MAX_VALUES, Mark, SpecText, read_text
 
 EXTENDS = "extends"
+
+MOST_BASES = 20
+"""So many specs may stand on top of each other."""
 
 
 def read_spec_text(spec_path: Path) -> SpecText:
@@ -54,6 +57,9 @@ def _base_path(text: SpecText, spec_path: Path, chain: tuple[Path, ...]) -> Path
         hint = nearest(base_path.name, (file.name for file in beside))
         hint = hint or f"looked in '{base_path.parent.resolve()}'"
         raise SpecError(Problem("there is no such file", place, (EXTENDS,), given, hint))
+    if len(chain) > MOST_BASES:
+        rule = f"more than {MOST_BASES} specs extend each other"
+        raise SpecError(Problem(rule, place, (EXTENDS,), given, "put some of them into one"))
     known = [path.resolve() for path in chain]
     if base_path.resolve() in known:
         circle = [path.name for path in chain[known.index(base_path.resolve()) :]]
@@ -72,13 +78,16 @@ def _lay_over(base: SpecText, over: SpecText, *, prefix: str) -> SpecText:
     """The values of `base` with those of `over` put into them; `prefix` leads to the folder of `base`."""
     below = {key: _moved(value, key, prefix) for key, value in base.data.items() if key != "name"}
     own = {key: value for key, value in over.data.items() if key != EXTENDS}
-    replaced: list[KeyPath] = [("name",)]
+    replaced: set[KeyPath] = {("name",)}
     data = _merge(below, own, (), replaced)
     kept = {
         path: mark if mark.file else Mark(mark.value, mark.key, base.file)
         for path, mark in base.marks.items()
-        if path and not any(path[: len(top)] == top for top in replaced)
+        if path and not any(path[:end] in replaced for end in range(len(path) + 1))
     }
+    if len(kept) + len(over.marks) > 2 * MAX_VALUES:
+        rule = f"holds more than {2 * MAX_VALUES:,} values with what it extends"
+        raise SpecError(Problem(rule, over.place((EXTENDS,)), (EXTENDS,), over.data[EXTENDS]))
     problems = [p for p in base.problems if p.path in kept or not p.path]
     return replace(
         over,
@@ -89,10 +98,10 @@ def _lay_over(base: SpecText, over: SpecText, *, prefix: str) -> SpecText:
     )
 
 
-def _merge(below: Any, over: Any, path: KeyPath, replaced: list[KeyPath]) -> Any:
+def _merge(below: Any, over: Any, path: KeyPath, replaced: set[KeyPath]) -> Any:
     """`over` on top of `below`; notes the paths at which something of `below` is lost."""
     if not _goes_into(below, over):
-        replaced.append(path)
+        replaced.add(path)
         return over
     merged = dict(below)
     for key, value in over.items():

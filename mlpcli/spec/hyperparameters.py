@@ -19,7 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mlpcli.errors import ABSENT, KeyPath, Problem, nearest, show_path, show_value
+from mlpcli.errors import ABSENT, Hint, KeyPath, Problem, show_path, show_value, suggest
+from mlpcli.spec.schema import MOST_COPIES
 from mlpcli.spec.search_space import (
     BOOLEAN,
     CHOICE,
@@ -45,6 +46,12 @@ KEYS = {
     CHOICE: ("hp", "name", "values", "default"),
     BOOLEAN: ("hp", "name", "default"),
 }
+MOST_PLACES = 500
+"""So many hyperparameters, counted at each place where they stand, may be in one spec."""
+
+MOST_VALUES = 500
+"""Of one choice."""
+
 SAMPLINGS = ("linear", "log", "reverse_log")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\[\]-]{0,99}")
 FIXED_KEYS = ("name", "tuner", "plugins", "extends")
@@ -93,6 +100,7 @@ class _Finder:
     def __init__(self, text: SpecText) -> None:
         self.text = text
         self.problems: list[Problem] = []
+        self.places = 0
         self.found: dict[str, list[_Found]] = {}
         self.nodes: dict[KeyPath, str] = {}
         self.by_mark: dict[tuple[str, tuple[int, int]], str] = {}
@@ -122,7 +130,7 @@ class _Finder:
         repeat = self.found[name][0].parameter
         if repeat.kind != INT or repeat.minimum != 0 or repeat.step not in (None, 1) or repeat.maximum == 0:
             return ()
-        return (Condition(name, tuple(range(1, int(repeat.maximum or 0) + 1))),)
+        return (Condition(name, tuple(range(1, min(int(repeat.maximum or 0), MOST_COPIES) + 1))),)
 
     def _add(self, node: dict[str, Any], path: KeyPath, conditions: Conjunction) -> None:
         if path[0] in FIXED_KEYS:
@@ -130,6 +138,12 @@ class _Finder:
             return
         mark = self._mark(path)
         if mark in self.broken:
+            return
+        self.places += 1
+        if self.places > MOST_PLACES:
+            if self.places == MOST_PLACES + 1:
+                rule = f"is one more than the {MOST_PLACES} hyperparameters that a spec may have"
+                self.problems.append(Problem(rule, path=path))
             return
         reader = _Reader(node, path)
         parameter = reader.read(self._name(node, path))
@@ -198,12 +212,12 @@ class _Reader:
         """The parameter, or None with the problems noted."""
         kind = self.node["hp"]
         if kind not in KINDS:
-            hint = nearest(kind, KINDS) or f"there are {', '.join(KINDS)}"
+            hint = suggest(kind, KINDS, f"there are {', '.join(KINDS)}")
             self._add("unknown kind of hyperparameter", "hp", hint=hint)
             return None
         for key in self.node:
             if key not in KEYS[kind]:
-                hint = nearest(key, KEYS[kind]) or f"it takes {', '.join(KEYS[kind][1:])}"
+                hint = suggest(key, KEYS[kind], f"it takes {', '.join(KEYS[kind][1:])}")
                 self.problems.append(
                     Problem(
                         f"unknown key of a hyperparameter of kind {kind}",
@@ -233,7 +247,7 @@ class _Reader:
                 self._add(f"must be {wanted}", key)
         sampling = self.node.get("sampling", "linear")
         if sampling not in SAMPLINGS:
-            self._add("must be linear, log or reverse_log", "sampling", hint=nearest(sampling, SAMPLINGS))
+            self._add("must be linear, log or reverse_log", "sampling", hint=suggest(sampling, SAMPLINGS))
         if not self.problems:
             self._bounds(sampling)
         number = int if kind == INT else float
@@ -274,12 +288,16 @@ class _Reader:
             received = values if "values" in self.node else ABSENT
             self.problems.append(Problem("needs a list of values", path=path, received=received, hint=hint))
             return Parameter(name, CHOICE, None, (self.path,))
-        options = tuple(Option(label, value) for label, value in zip(_labels(values), values, strict=True))
+        if len(values) > MOST_VALUES:
+            rule = f"has {len(values):,} values, a choice takes at most {MOST_VALUES}"
+            self.problems.append(Problem(rule, path=(*self.path, "values")))
+            return Parameter(name, CHOICE, None, (self.path,))
         for index, value in enumerate(values):
             if any(type(value) is type(other) and value == other for other in values[:index]):
                 self.problems.append(
                     Problem("stands twice in this choice", path=(*self.path, "values", index), received=value)
                 )
+        options = tuple(Option(label, value) for label, value in zip(_labels(values), values, strict=True))
         default = options[0].label
         if "default" in self.node:
             wanted = self.node["default"]
@@ -295,7 +313,7 @@ class _Reader:
             self._add("must be true or false", "default")
         return Parameter(name, BOOLEAN, default, (self.path,))
 
-    def _add(self, rule: str, key: str, *, hint: str = "") -> None:
+    def _add(self, rule: str, key: str, *, hint: Hint = "") -> None:
         self.problems.append(Problem(rule, path=(*self.path, key), received=self.node[key], hint=hint))
 
 

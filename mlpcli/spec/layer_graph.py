@@ -8,14 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
-from mlpcli.errors import KeyPath, Problem, listing, nearest
+from mlpcli.errors import KeyPath, Problem, listing, suggest
 from mlpcli.spec import keras_signatures
 from mlpcli.spec.schema import MOST_COPIES, OWN_LAYER_KEYS, Spec
 
 ONLY_INPUT = "input"
 """The name of an input that the spec does not name."""
+
+MOST_LAYERS = 10_000
+"""Of a whole network, copies counted."""
+
+CIRCLE_SHOWN = 12
 
 ONLY_OUTPUT = "output"
 """The name of the output of a model class that has only one."""
@@ -180,11 +186,17 @@ class _Reader:
         given = [_own_name(layer) for layer in self.layers]
         reserved = {*given, *taken}
         count: dict[str, int] = {}
+        total = 0
         for index, layer in enumerate(self.layers):
             class_name = _class_of(layer)
             if class_name is None:
                 continue
             own, copies = given[index], _copies(layer)
+            total += copies
+            if total > MOST_LAYERS:
+                rule = f"brings the network to more than {MOST_LAYERS:,} layers"
+                self.problems.append(Problem(rule, path=("layers", index)))
+                break
             if own is not None and own in taken:
                 rule = f"is already the name of {taken[own]}"
                 self.problems.append(Problem(rule, path=("layers", index, "name"), received=own))
@@ -206,10 +218,9 @@ class _Reader:
         for place, source in enumerate(entry.sources):
             where = (*path, place) if entry.many else path
             if source not in self.aliases:
-                known = [*self.inputs, *self.places]
-                hint = nearest(source, known) or f"there are {listing(known)}"
                 rule = "no layer or input has this name"
-                self.problems.append(Problem(rule, path=where, received=source, hint=hint))
+                near = suggest(source, self._known(), lambda: f"there are {listing(self._known())}")
+                self.problems.append(Problem(rule, path=where, received=source, hint=near))
             elif not self.aliases[source]:
                 rule = "stands for a layer further down that is repeated 0 times"
                 self.problems.append(Problem(rule, path=where, received=source))
@@ -219,35 +230,45 @@ class _Reader:
             self.problems.append(Problem(rule, path=path, received=list(entry.sources)))
         return tuple(found)
 
+    def _known(self) -> Iterator[str]:
+        return chain(self.inputs, self.places)
+
     def _order(self) -> list[str]:
         """Every layer after those that it reads; the spec's own order where that will do."""
-        order: list[str] = []
+        position = {name: place for place, name in enumerate(self.sources)}
+        readers: dict[str, list[str]] = {}
+        for name, sources in self.sources.items():
+            for source in set(sources) - set(self.inputs):
+                readers.setdefault(source, []).append(name)
+        left = {name: len(set(sources) - set(self.inputs)) for name, sources in self.sources.items()}
+        ready = [name for name, count in left.items() if not count]
+        rounds = dict.fromkeys(self.sources, 0)  # of going through the list, in which a layer's turn comes
         done = set(self.inputs)
-        pending = list(self.sources)
-        while pending:
-            waiting = []
-            for name in pending:
-                if all(source in done for source in self.sources[name]):
-                    done.add(name)
-                    order.append(name)
-                else:
-                    waiting.append(name)
-            if len(waiting) == len(pending):
-                self._tell_circle(waiting, done)
-                return order
-            pending = waiting
-        return order
+        while ready:
+            source = ready.pop()
+            done.add(source)
+            for name in readers.get(source, ()):
+                rounds[name] = max(rounds[name], rounds[source] + (position[source] > position[name]))
+                left[name] -= 1
+                if not left[name]:
+                    ready.append(name)
+        if len(done) < len(self.inputs) + len(self.sources):
+            self._tell_circle([name for name in self.sources if name not in done], done)
+        order = (name for name in self.sources if name in done)
+        return sorted(order, key=lambda name: (rounds[name], position[name]))
 
     def _tell_circle(self, waiting: Sequence[str], done: set[str]) -> None:
         """Follow the layers that wait for each other until one comes again."""
-        trail: list[str] = []
+        trail: dict[str, None] = {}
         name = waiting[0]
         while name not in trail:
-            trail.append(name)
+            trail[name] = None
             name = next(source for source in self.sources[name] if source not in done)
-        circle = trail[trail.index(name) :]
+        circle = list(trail)[list(trail).index(name) :]
         first = min(range(len(circle)), key=lambda place: self.places[circle[place]])
         turned = [*circle[first:], *circle[: first + 1]]
+        if len(turned) > CIRCLE_SHOWN:
+            turned = [*turned[: CIRCLE_SHOWN - 2], "...", turned[-1]]
         rule = f"layers read each other in a circle: {' reads '.join(turned)}"
         path: KeyPath = ("layers", self.places[turned[0]], "from")
         self.problems.append(Problem(rule, path=path, hint="let one of them read a layer outside the circle"))
@@ -261,12 +282,14 @@ class _Reader:
             if name in self.aliases and name not in self.inputs:
                 found += self.aliases[name]
             else:
-                hint = nearest(name, self.places) or f"the layers are {listing(self.places)}"
-                hint += "; give the output layer this name" if "did you mean" not in hint else ""
+                hint = suggest(name, self.places, self._which_layers)
                 rule = "no layer has this name, so it cannot be an output"
                 self.problems.append(Problem(rule, path=path, received=name, hint=hint))
         self.problems += self._without_loss(keys)
         return tuple(dict.fromkeys(found))
+
+    def _which_layers(self) -> str:
+        return f"the layers are {listing(self.places)}; give the output layer this name"
 
     def _without_loss(self, keys: Mapping[str, KeyPath]) -> Iterator[Problem]:
         """Outputs that a mapping of losses, or of targets, leaves out."""
@@ -277,7 +300,7 @@ class _Reader:
             if isinstance(loss, Mapping) and is_by_output(loss, self.data) and name not in loss:
                 yield Problem("has no loss", path=path, received=name, hint=f"add {name}: ... to loss")
             elif isinstance(target, Mapping) and name not in target:
-                hint = nearest(name, target) or f"add {name}: COLUMN to dataset.target"
+                hint = suggest(name, target, f"add {name}: COLUMN to dataset.target")
                 yield Problem("has no target", path=path, received=name, hint=hint)
 
     def _unread(self, outputs: tuple[str, ...], named: bool) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from mlpcli.errors import KeyPath, MlpcliError, Problem, SpecError, nearest
+from mlpcli.errors import KeyPath, MlpcliError, Problem, SpecError, suggest
 from mlpcli.files import read_ordinary_text
 from mlpcli.spec.components import check_components
 from mlpcli.spec.extends import EXTENDS, read_spec_text
@@ -112,13 +112,28 @@ def _load(source: SpecText, file: Path, raw: str, *, catalog: Catalog | None = N
         catalog = Catalog(plugins, complete=not unreadable)
         problems += (locate(problem, source) for problem in unreadable)
     loaded: LoadedSpec | None = None
-    for values in space.variants():  # a mistake in the third optimizer is told before the search, not in it
+    problems += _too_many_variants(space, source)
+    for values in (
+        space.variants() if not problems else [space.defaults]
+    ):  # a mistake in the third optimizer is told before the search, not in it
         made, others = _with_values(source, space, values, file, raw, catalog)
         loaded = loaded or made
         problems += others
     if problems or loaded is None:
         raise SpecError(*_in_order(problems, source.file))
     return loaded
+
+
+MOST_CHECKED = 200_000
+
+
+def _too_many_variants(space: Space, source: SpecText) -> Iterator[Problem]:
+    """Every alternative of every hyperparameter is checked in the whole spec: that work has a bound."""
+    count, size = space.alternatives, len(source.marks)
+    if len(space) > 0 and count * size > MOST_CHECKED:
+        rule = f"{count:,} alternatives of hyperparameters in a spec of {size:,} values are too many to check"
+        hint = f"the product of the two may be {MOST_CHECKED:,}"
+        yield Problem(rule, source.place(space.parameters[0].places[0]), hint=hint)
 
 
 def with_values(loaded: LoadedSpec, values: Values) -> LoadedSpec:
@@ -143,8 +158,8 @@ def _with_values(
     made = substitute(source, space, values)
     data = {"name": file.stem, **made.text.data}
     spec, problems = _validate(data, catalog)
-    unread = list(unread_places(data))  # what is wrong with these has been told
-    problems = [p for p in problems if not any(p.path[: len(path)] == path for path in unread)]
+    unread = set(unread_places(data))  # what is wrong with these has been told
+    problems = [p for p in problems if not unread.intersection(_beginnings(p.path))]
     if problems or spec is None:
         return None, [locate(problem, made.text) for problem in problems]
     return LoadedSpec(spec, made.text, file, raw, source, space, made.used, catalog), []
@@ -187,7 +202,7 @@ def _validate(data: dict[str, Any], catalog: Catalog) -> tuple[Spec | None, list
     except ValidationError as error:
         covered = {problem.path[:2] if problem.path[0] in LISTS else problem.path[:1] for problem in parts}
         for problem in _from_pydantic(error, data):
-            if not any(problem.path[: len(path)] == path for path in covered):
+            if not covered.intersection(_beginnings(problem.path)):
                 problems.append(problem)
     problems += _across(data)
     return spec, problems
@@ -224,9 +239,15 @@ def _from_pydantic(error: ValidationError, data: dict[str, Any]) -> Iterator[Pro
             path = (*path, last)
         if path not in found:
             found[path] = _problem(item, path, value)
+    above = {beginning for path in found for beginning in _beginnings(path) if beginning != path}
     for path, problem in found.items():
-        if not any(other[: len(path)] == path and len(other) > len(path) for other in found):
+        if path not in above:
             yield problem
+
+
+def _beginnings(path: KeyPath) -> Iterator[KeyPath]:
+    """A path and those of all that it stands in: `()`, `("fit",)`, `("fit", "epochs")`."""
+    return (path[:end] for end in range(len(path) + 1))
 
 
 def _problem(item: Any, path: KeyPath, value: Any) -> Problem:
@@ -234,7 +255,7 @@ def _problem(item: Any, path: KeyPath, value: Any) -> Problem:
         return Problem("is required", path=path, hint=_field_hint(path))
     if item["type"] == "extra_forbidden":
         known = _known_keys(path[:-1])
-        hint = nearest(path[-1], known) or f"the keys here are {', '.join(known)}"
+        hint = suggest(path[-1], known, f"the keys here are {', '.join(known)}")
         return Problem("unknown key", path=path, received=path[-1], hint=hint)
     return Problem(_rule(path, item), path=path, received=value)
 
@@ -310,7 +331,11 @@ def _in_order(problems: list[Problem], file: str) -> list[Problem]:
     found: dict[Any, Problem] = {}
     for problem in problems:
         place = problem.place
-        key = (place.flag, place.file, place.line, place.column, problem.path) if place else problem
+        key = (
+            (place.flag, place.file, place.line, place.column, problem.path)
+            if place
+            else (problem.rule, problem.path)
+        )
         found.setdefault(key, problem)
     ordered = sorted(found.values(), key=lambda problem: _order(problem, file))
     rest = len(ordered) - MAX_SHOWN

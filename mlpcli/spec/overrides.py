@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from mlpcli.errors import KeyPath, Place, Problem, SpecError, show_path, show_value
-from mlpcli.spec.yaml_reader import SpecText, parse_value
+from mlpcli.spec.yaml_reader import MAX_DEPTH, SpecText, parse_value
 
 STEP = re.compile(r"(?:^|\.)([A-Za-z_][A-Za-z0-9_-]*)|\[(\d+)\]")
 
@@ -60,7 +60,10 @@ def _split(setting: str, flag: str) -> tuple[KeyPath, Any, bool]:
         if step is None:
             hint = "write keys with dots and list positions in brackets: layers[0].Dense.units"
             raise SpecError(Problem(f"{text!r} is not a path", Place(flag=flag), hint=hint))
-        path.append(step[1] if step[1] is not None else int(step[2]))
+        path.append(step[1] if step[1] is not None else int(step[2][:10]))  # more digits lead nowhere
+        if len(path) > MAX_DEPTH:
+            rule = f"a path has at most {MAX_DEPTH} steps"
+            raise SpecError(Problem(rule, Place(flag=flag)))
         position = step.end()
     if not path or isinstance(path[0], int):
         raise SpecError(

@@ -143,6 +143,11 @@ class Space:
                 if not same(value, parameter.default):
                     yield self.defaults | self._enabling(parameter) | {parameter.name: value}
 
+    @property
+    def alternatives(self) -> int:
+        """How many variants there are, about: each bound and each alternative of every parameter."""
+        return 1 + sum(len(parameter.labels) or 2 for parameter in self.parameters)
+
     def _enabling(self, parameter: Parameter) -> dict[str, Value]:
         """Values of other parameters under which this one counts."""
         values: dict[str, Value] = {}

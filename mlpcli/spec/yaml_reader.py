@@ -19,6 +19,7 @@ from mlpcli.files import read_ordinary
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 50
+MAX_NODES = 40_000  # values and keys as they are written
 MAX_VALUES = 20_000  # after aliases are expanded; the largest spec in configs/ has a few hundred
 
 NULL = re.compile(r"~|null|Null|NULL|")
@@ -108,7 +109,7 @@ def _unreadable(error: OSError | ValueError, file: str) -> Problem:
 
 
 def parse_text(text: str, file: str) -> SpecText:
-    """Parse YAML text; `file` is the name that problems give.
+    """Parse YAML text of a bounded length; `file` is the name that problems give.
 
     Raises:
         SpecError: not YAML, too deep, too large once aliases are expanded, or not a mapping.
@@ -131,6 +132,8 @@ def parse_value(text: str, flag: str) -> Any:
         SpecError: the text is not YAML; the problem names the flag.
     """
     place = Place(flag=flag)
+    if len(text) > MAX_BYTES:
+        raise SpecError(Problem(f"is longer than {MAX_BYTES:,} characters", place))
     try:
         spec_text = parse_text(text, flag) if text.strip() else None
     except SpecError as error:
@@ -185,7 +188,7 @@ def _compose(text: str, file: str, lines: tuple[str, ...]) -> _Node | None:
     root: _Node | None = None
     stack: list[_Node] = []
     anchors: dict[str, _Node] = {}
-    documents = 0
+    documents = count = 0
 
     def fail(rule: str, at: tuple[int, int], hint: str = "") -> SpecError:
         source = lines[at[0] - 1] if at[0] <= len(lines) else ""
@@ -205,6 +208,9 @@ def _compose(text: str, file: str, lines: tuple[str, ...]) -> _Node | None:
             stack[-1].items.append(anchors[event.anchor])
         elif isinstance(event, yaml.NodeEvent):
             node = _node(event, at)
+            count += 1
+            if count > MAX_NODES:
+                raise fail(f"holds more than {MAX_VALUES:,} values", at, "a spec is a page of text")
             if event.anchor:
                 anchors[event.anchor] = node
             if stack:
@@ -334,9 +340,10 @@ class _Builder:
             self._add("some YAML readers take this for a boolean", node.at, path, _Bare(node.value), hint)
             return text
         if LEADING_ZERO.fullmatch(text):
-            hint = f"write {int(text)}, or '{text}' in quotes for a text"
+            number = self._integer(text, node, path)
+            hint = f"write {number}, or '{text}' in quotes for a text"
             self._add("a number must not begin with 0", node.at, path, _Bare(node.value), hint)
-            return int(text)
+            return number
         if INT.fullmatch(text):
             return self._integer(text, node, path)
         if FLOAT.fullmatch(text):
