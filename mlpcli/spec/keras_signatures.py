@@ -126,6 +126,7 @@ class Definition:
     module: str | PythonFile
 
 
+@cache
 def class_names(namespace: str) -> tuple[str, ...]:
     """The classes of `keras.<namespace>` and our own: `("Activation", ..., "Dense", ...)` for layers."""
     return tuple(sorted({*keras_class_names(namespace), *own_class_names(namespace)}))
@@ -138,6 +139,7 @@ def keras_class_names(namespace: str) -> tuple[str, ...]:
     return tuple(sorted(name for name in names if name not in ("Input", "Layer", "Optimizer")))
 
 
+@cache
 def own_class_names(namespace: str) -> tuple[str, ...]:
     """The classes of this kind in `model/custom_objects.py`."""
     own = custom_objects()

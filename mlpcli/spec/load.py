@@ -265,9 +265,12 @@ def _follow(loc: tuple[int | str, ...], data: Any) -> tuple[KeyPath, Any]:
     path: list[str | int] = []
     value = data
     for step in loc:
-        items: Any = dict(enumerate(value)) if isinstance(value, list) else value
-        if isinstance(items, dict) and step in items:
-            value = items[step]
+        if isinstance(value, list):
+            there = isinstance(step, int) and step < len(value)
+        else:
+            there = isinstance(value, dict) and step in value
+        if there:
+            value = value[step]
             path.append(step)
     return tuple(path), value
 
