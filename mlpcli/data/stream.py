@@ -16,10 +16,11 @@ from mlpcli.data.features.encoders import NumericEncoder
 from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.data.features.unknown_values import Policy, Tally, count, describe, refusals, screen
 from mlpcli.data.readers.arrays import as_rows, open_npy
+from mlpcli.data.readers.check_columns import checked_column
 from mlpcli.data.readers.delimited import TextOrigin, open_bytes
 from mlpcli.data.readers.delimited_stream import Block, BlockReader, check_names
 from mlpcli.data.readers.files import arrow_source, ending_of, is_table, named_files
-from mlpcli.data.readers.parse_cells import PLAIN
+from mlpcli.data.readers.parse_cells import PLAIN, python_values
 from mlpcli.data.readers.row_errors import SHOWN, Fault, Origin
 from mlpcli.data.readers.tables import open_table, raise_faults
 from mlpcli.data.rows import as_model_rows, read_rows
@@ -143,9 +144,15 @@ def _parquet_chunks(source: Path, reading: Reading) -> Iterator[Chunk]:
             for batch in parquet.iter_batches(BATCH_ROWS, columns=columns):
                 positions = first + np.arange(batch.num_rows)
                 first += batch.num_rows
-                block = Block({name: batch.column(name) for name in columns}, positions)
+                block = Block(
+                    {
+                        name: checked_column(name, batch.column(name), file.origin, first=int(positions[0]))
+                        for name in columns
+                    },
+                    positions,
+                )
                 yield _chunk(block, preprocessor, file.origin, reading)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         first_line = str(error).splitlines()[0]
         file.origin.refuse(f"cannot be read as Parquet ({first_line})", hint="the file is damaged")
 
@@ -235,7 +242,10 @@ def _faults(block: Block, preprocessor: Preprocessor, refused: Iterable[tuple[in
         first.setdefault(row, name)
     return [
         describe(
-            encoders[name], int(block.positions[row]), block.columns[name][row].as_py(), preprocessor.dialect
+            encoders[name],
+            int(block.positions[row]),
+            python_values(block.columns[name][row : row + 1])[0],
+            preprocessor.dialect,
         )
         for row, name in first.items()
     ]

@@ -11,6 +11,7 @@ from typing import IO, Any, Protocol
 import numpy as np
 
 from mlpcli.data.readers.files import arrow_source
+from mlpcli.data.readers.parse_cells import python_values
 from mlpcli.data.types import Array
 from mlpcli.errors import Problem, UsageError
 from mlpcli.files import replacing
@@ -118,7 +119,7 @@ class TextSink:
 
         numeric = pa.types.is_floating(column.type) or pa.types.is_integer(column.type)
         if pa.types.is_nested(column.type):
-            column = pa.array([str(value) for value in column.to_pylist()], pa.large_string())
+            column = pa.array([str(value) for value in python_values(column)], pa.large_string())
         texts = pc.fill_null(pc.cast(column, pa.large_string()), "")
         if numeric:
             return texts
@@ -223,5 +224,4 @@ def _plain(column: Any) -> list[Any]:
     if pa.types.is_float32(column.type):
         texts = column.cast(pa.string()).to_pylist()
         return [None if text is None else float(text) for text in texts]
-    plain: list[Any] = column.to_pylist()
-    return plain
+    return python_values(column)

@@ -79,7 +79,7 @@ def survey_json(survey: Survey, warnings: list[str]) -> dict[str, Any]:
         }
         if profile.holds == "dates":
             dates, _, _ = dates_of(profile)
-            columns[name]["range"] = [dates[0], dates[-1]]
+            columns[name]["range"] = [dates[0], dates[-1]] if dates else []
         elif profile.numbers is None:
             columns[name]["values"] = dict(list(profile.counts.items())[:10])
         elif profile.present > profile.strange:

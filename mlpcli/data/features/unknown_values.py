@@ -13,7 +13,7 @@ from mlpcli.data.features.dates import parse_dates
 from mlpcli.data.features.encoders import CategoryEncoder, DateEncoder, Encoded, Encoder, NumericEncoder
 from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.data.readers.delimited import TextOrigin
-from mlpcli.data.readers.parse_cells import Dialect
+from mlpcli.data.readers.parse_cells import Dialect, python_values
 from mlpcli.data.readers.row_errors import SHOWN, Fault, Origin
 from mlpcli.data.readers.tables import cell_fault, raise_faults, written_cell
 from mlpcli.data.types import Array
@@ -137,6 +137,6 @@ def refusals(
     for row, name in places[:SHOWN]:
         where, inside = origin.at(int(positions[row]))
         text = written_cell(where, inside, name) if isinstance(where, TextOrigin) else None
-        value = columns[name][row].as_py() if text is None else text
+        value = python_values(columns[name][row : row + 1])[0] if text is None else text
         faults.append(describe(encoders[name], int(positions[row]), value, preprocessor.dialect))
     return faults

@@ -13,7 +13,7 @@ from mlpcli.data.features.encoders import bad_dates
 from mlpcli.data.features.feature_kinds import Features, choose_features
 from mlpcli.data.features.profiles import Profile, profile_column
 from mlpcli.data.readers.files import is_table, named_files
-from mlpcli.data.readers.parse_cells import PLAIN, Dialect, number_cells, text_cells
+from mlpcli.data.readers.parse_cells import PLAIN, Dialect, number_cells, python_values, text_cells
 from mlpcli.data.readers.tables import Table, open_tables, read_table
 from mlpcli.data.types import Array
 from mlpcli.errors import DataError, Problem, UsageError, listing, nearest
@@ -122,13 +122,21 @@ def histogram(profile: Profile) -> list[int]:
     """Rows in ten bins from the smallest to the largest number or date, or by value, the commonest first."""
     if profile.holds == "dates":
         _, days, counts = dates_of(profile)
-        return [int(count) for count in np.histogram(days, BINS, weights=counts)[0]]
+        return binned(days, counts) if len(days) else []
     if profile.numbers is None:
         return list(profile.counts.values())[:BINS]
     known = profile.numbers[~np.isnan(profile.numbers)].astype(np.float64)
     if not len(known):
         return []
-    return [int(count) for count in np.histogram(known, BINS)[0]]
+    return binned(known)
+
+
+def binned(values: Array, weights: Array | None = None) -> list[int]:
+    """How many values, or their weights, lie in each of ten bins; in one where they are too close for ten."""
+    try:
+        return [int(count) for count in np.histogram(values, BINS, weights=weights)[0]]
+    except ValueError:
+        return [int(len(values) if weights is None else weights.sum())]
 
 
 def dates_of(profile: Profile) -> tuple[list[str], Array, Array]:
@@ -184,7 +192,7 @@ def strange_cells(survey: Survey, name: str) -> list[str]:
         if profile.holds == "dates"
         else number_cells(column, dialect).bad
     )
-    cells = (column[int(row)].as_py() for row in bad)
+    cells = (python_values(column[int(row) : int(row) + 1])[0] for row in bad)
     return list(dict.fromkeys(cell.strip() if isinstance(cell, str) else f"{cell:g}" for cell in cells))
 
 
@@ -265,4 +273,8 @@ def _shared(survey: Survey, test: str) -> Iterator[str]:
 
 
 def _row_set(table: Table, names: list[str]) -> set[tuple[Any, ...]]:
-    return set(zip(*(table.columns[name].to_pylist() for name in names), strict=True))
+    columns = []
+    for name in names:
+        cells = text_cells(table.columns[name], table.dialect)
+        columns.append([cells.values[code] for code in cells.codes.tolist()])
+    return set(zip(*columns, strict=True))

@@ -53,7 +53,8 @@ def read_npz(
             origin.refuse(f"must hold the arrays {choices}", hint=f"it holds {listing(members) or 'none'}")
         names = (*names, also) if also in members and also not in names else names
         entries = [members[name] for name in names]
-        check_memory(sum(entry.file_size for entry in entries), origin)
+        stored = sum(entry.compress_size for entry in entries)
+        check_memory(sum(entry.file_size for entry in entries), origin, packed=stored)
         arrays = {}
         for name, entry in zip(names, entries, strict=True):
             # zipfile stops at the size that the directory tells and compares the checksum

@@ -8,6 +8,7 @@ import gzip
 import io
 import re
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -22,6 +23,13 @@ from mlpcli.files import open_ordinary
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _PIECE = 1 << 20
+
+MOST_COLUMNS = 50_000
+MOST_LINE = 32 << 20
+"""Bytes of one line, and of one cell: a file of a single line is held in memory several times over."""
+
+BLANK_LINES = 10_000
+"""So many blank lines may come before the header, and between it and the first row."""
 _STARTS = {
     b"\x1f\x8b": "gzip data",
     b"PK\x03\x04": "a zip or spreadsheet file",
@@ -119,13 +127,13 @@ def read_header(path: Path, label: str) -> Header:
     """
     origin = Origin(label)
     quoted = _look_over(path, origin)
-    csv.field_size_limit((1 << 31) - 1)  # a cell may be as long as PyArrow takes it
+    csv.field_size_limit(MOST_LINE)
     try:
         return find_header(lambda: _open_text(path), origin, quoted=quoted, tabs=ending_of(path) == ".tsv")
     except UnicodeDecodeError:
         refuse_encoding(path, origin)
     except csv.Error as error:
-        origin.refuse(f"the header cannot be read ({error})")
+        origin.refuse(LONG_LINE if "field larger" in str(error) else f"the header cannot be read ({error})")
     raise AssertionError
 
 
@@ -135,13 +143,16 @@ def _look_over(path: Path, origin: Origin) -> bool:
         origin.refuse("is empty (0 bytes)")
     try:
         with open_bytes(path) as file:
-            return _look_at(file, origin, packed=path.suffix.lower() == ".gz")
+            return _look_at(file, origin, packed=path.suffix.lower() == ".gz", stored=path.stat().st_size)
     except (gzip.BadGzipFile, EOFError, zlib.error):
         origin.refuse("cannot be unpacked as gzip", hint="the file is damaged or only part of it")
 
 
-def _look_at(file: IO[bytes], origin: Origin, *, packed: bool) -> bool:
-    quoted, size, line = False, 0, 1
+LONG_LINE = f"has a line, or a quote that is never closed, of more than {MOST_LINE >> 20} MiB"
+
+
+def _look_at(file: IO[bytes], origin: Origin, *, packed: bool, stored: int) -> bool:
+    quoted, size, line, run = False, 0, 1, 0
     while piece := file.read(_PIECE):
         if size == 0:
             refuse_start(piece, origin)
@@ -152,8 +163,12 @@ def _look_at(file: IO[bytes], origin: Origin, *, packed: bool) -> bool:
         quoted = quoted or b'"' in piece
         size += len(piece)
         line += piece.count(b"\n")
+        end = max(piece.rfind(b"\n"), piece.rfind(b"\r"))
+        run = run + len(piece) if end < 0 else len(piece) - end - 1
+        if run > MOST_LINE:
+            origin.refuse(LONG_LINE)
         if packed:
-            check_memory(size, origin)
+            check_memory(size, origin, packed=stored)
     if size == 0:
         origin.refuse("is empty (0 bytes once unpacked)")
     return quoted
@@ -177,11 +192,16 @@ def find_header(opened: Callable[[], IO[str]], origin: Origin, *, quoted: bool, 
     delimiter = "\t" if tabs else _sniff(opened)
     with opened() as file:
         reader = csv.reader(file, delimiter=delimiter)
-        cells = next((cells for cells in reader if any(cell.strip() for cell in cells)), None)
+        lead = islice(reader, BLANK_LINES)
+        cells = next((cells for cells in lead if any(cell.strip() for cell in cells)), None)
         lines = reader.line_num
         if cells is None:
-            origin.refuse("holds no header and no rows")
-        has_rows = any(reader)
+            where = "" if next(reader, None) is None else f" in its first {BLANK_LINES:,} lines"
+            origin.refuse(f"holds no header{where}" if where else "holds no header and no rows")
+        if len(cells) > MOST_COLUMNS:
+            rule = f"has {len(cells):,} columns, a table may have at most {MOST_COLUMNS:,}"
+            origin.refuse(rule, hint="save wide rows of numbers as .npy or .npz")
+        has_rows = any(islice(reader, BLANK_LINES))
     names = tuple(cell.strip() or f"(column {place})" for place, cell in enumerate(cells, 1))
     problems = [Problem(f"{origin.label}: {rule}", hint=hint) for rule, hint in _header_faults(names)]
     if not has_rows and not problems:
@@ -199,7 +219,8 @@ def _sniff(opened: Callable[[], IO[str]]) -> str:
 
     def cells(delimiter: str) -> tuple[bool, int]:
         with opened() as file:
-            rows = (row for row in csv.reader(file, delimiter=delimiter) if any(map(str.strip, row)))
+            read = islice(csv.reader(file, delimiter=delimiter), BLANK_LINES)
+            rows = (row for row in read if any(map(str.strip, row)))
             sizes = [len(row) for row in islice(rows, 2)] or [0]
         return sizes[0] == sizes[-1] > 1, sizes[0]
 
@@ -208,8 +229,10 @@ def _sniff(opened: Callable[[], IO[str]]) -> str:
 
 def _header_faults(names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     repeated = (
-        sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
-    )
+        sorted(name for name, count in Counter(names).items() if count > 1)
+        if len(set(names)) < len(names)
+        else []
+    )[:SHOWN]
     if _looks_like_data(names):
         hint = "add a line of names above the rows"
         yield f"the first row must name the columns, it holds numbers ({listing(names, 4)})", hint

@@ -11,14 +11,14 @@ from typing import IO, Any
 
 import numpy as np
 
-from mlpcli.data.readers.delimited import Header, find_header, refuse_start
+from mlpcli.data.readers.delimited import MOST_LINE, Header, find_header, refuse_start
 from mlpcli.data.readers.parse_cells import Dialect
 from mlpcli.data.readers.row_errors import Fault, Origin
 from mlpcli.data.readers.tables import FALSE, TRUE, first_line
 from mlpcli.data.types import Array
 
 BLOCK_BYTES = 8 << 20
-LARGEST_BLOCK = (1 << 31) - 1
+LARGEST_BLOCK = 2 * MOST_LINE
 _PARSED_AT_ONCE = 1 << 20  # bytes that one thread of PyArrow's takes
 
 
@@ -98,7 +98,9 @@ class BlockReader:
             if cut == 0:
                 size = min(2 * size, LARGEST_BLOCK)
                 if len(self.rest) >= LARGEST_BLOCK:
-                    self.origin.refuse("has a row, or a quote that is never closed, of more than 2 GiB")
+                    self.origin.refuse(
+                        f"has a row, or a quote that is never closed, of more than {LARGEST_BLOCK >> 20} MiB"
+                    )
                 continue
             content, self.rest = self.rest[:cut], self.rest[cut:]
             size = BLOCK_BYTES

@@ -153,15 +153,30 @@ def _spell(column: Any) -> tuple[list[str | None], Array]:
         coded = column.dictionary_encode(null_encoding="encode")
         values = [None if value != value else spell_number(value) for value in coded.dictionary.to_pylist()]
     else:
-        text = (
-            pc.cast(column, pa.string())
-            if not pa.types.is_nested(kind)
-            else pa.nulls(len(column), pa.string())
-        )
+        unlike_text = pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+        if unlike_text or pa.types.is_fixed_size_binary(kind) or pa.types.is_binary_view(kind):
+            text = pa.array(
+                [None if value is None else repr(value) for value in python_values(column)], pa.string()
+            )
+        else:
+            text = pc.cast(column, pa.string())
         coded = text.dictionary_encode(null_encoding="encode")
         values = coded.dictionary.to_pylist()
     codes = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
     return _joined([None if value is None else str(value) for value in values], codes)
+
+
+def python_values(column: Any) -> list[Any]:
+    """The values of a PyArrow column as Python's own; nanoseconds, which Python has not, as text."""
+    import pyarrow as pa
+
+    try:
+        values: list[Any] = column.to_pylist()
+    except (ValueError, OverflowError):
+        if pa.types.is_nested(column.type):
+            return [None if value is None else "..." for value in column.is_valid().to_pylist()]
+        values = plain_type(column).cast(pa.string()).to_pylist()
+    return values
 
 
 def spell_number(value: Any) -> str | None:

@@ -102,14 +102,24 @@ def physical_memory() -> int | None:
         return None
 
 
-def check_memory(size: int, origin: Origin) -> None:
+MOST_REPEATED = 256 << 20
+MOST_PACKED = 200
+
+
+def check_memory(size: int, origin: Origin, *, packed: int = 0) -> None:
     """Refuse what cannot be held: rows stay in memory, so no honest file unpacks to more than there is.
 
-    A ratio would not do as a limit: deflate packs an honest array of zeros a thousandfold.
+    A ratio alone would not do as a limit: deflate packs an honest array of zeros a thousandfold. But what is large,
+    and nothing but repetition, was made to fill the memory.
+
+    packed: the bytes that the file itself takes up, where it is packed.
 
     Raises:
         DataError: `size` bytes are more than the machine's memory.
     """
+    if packed and size > MOST_REPEATED and size > MOST_PACKED * packed:
+        rule = f"unpacks to more than {MOST_REPEATED >> 20} MiB and {MOST_PACKED} times its own size"
+        origin.refuse(rule, hint="if it is right, save it unpacked, as np.savez does")
     memory = physical_memory()
     if memory is not None and size > memory:
         sizes = f"{size / 2**30:,.1f} GiB, more than this machine's memory of {memory / 2**30:,.1f} GiB"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mlpcli.data.labels import Labels
+from mlpcli.data.readers.check_columns import checked_column
 from mlpcli.data.readers.delimited import (
     NUMBER,
     Header,
@@ -21,7 +22,7 @@ from mlpcli.data.readers.delimited import (
     refuse_rows,
 )
 from mlpcli.data.readers.files import arrow_source, ending_of
-from mlpcli.data.readers.parse_cells import PLAIN, Dialect, is_text, number_cells, plain_type
+from mlpcli.data.readers.parse_cells import PLAIN, Dialect, is_text, number_cells, plain_type, python_values
 from mlpcli.data.readers.row_errors import SHOWN, Fault, ManyOrigin, Origin, check_memory
 from mlpcli.data.types import Array
 from mlpcli.errors import DataError
@@ -101,12 +102,15 @@ def read_table(file: TableFile, columns: Sequence[str], *, text: Collection[str]
     if isinstance(file.origin, TextOrigin):
         data = _read_text(file.origin, columns, text, file.dialect)
     else:
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         try:
             data = pq.read_table(arrow_source(file.path), columns=list(columns), partitioning=None)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, MemoryError) as error:
             file.origin.refuse(f"cannot be read as Parquet ({first_line(error)})", hint="the file is damaged")
+        checked = {name: checked_column(name, data.column(name), file.origin) for name in columns}
+        data = pa.table(checked) if checked else data
     if data.num_rows == 0:
         file.origin.refuse("has a header but no rows")
     return Table(file.origin, {name: data.column(name) for name in columns}, data.num_rows, file.dialect)
@@ -258,7 +262,7 @@ def cells(table: Table, places: Iterable[tuple[int, str]]) -> list[Any]:
         places, [table.origin.at(row) for row, _ in places], strict=True
     ):
         text = written_cell(origin, inside, name) if isinstance(origin, TextOrigin) else None
-        found.append(table.columns[name][row].as_py() if text is None else text)
+        found.append(python_values(table.columns[name][row : row + 1])[0] if text is None else text)
     return found
 
 
@@ -294,6 +298,20 @@ def cell_fault(row: int, name: str, value: Any, dialect: Dialect, skip: str | No
     return Fault(row, f"column {name!r}", rule, **({} if received == "" else {"received": value}), hint=hint)
 
 
+def refuse_other_labels(table: Table, name: str) -> None:
+    """Refuse a column whose values cannot be classes: lists, records, bytes.
+
+    Raises:
+        DataError: its type is one of these.
+    """
+    import pyarrow as pa
+
+    kind = plain_type(table.columns[name]).type
+    others = (pa.types.is_nested, pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
+    if any(test(kind) for test in others):
+        table.origin.refuse(f"column {name!r} must hold labels, it is of type {kind}")
+
+
 def labels(column: Any) -> Labels:
     """A PyArrow column as labels; a missing one is None, text is stripped."""
     import pyarrow as pa
@@ -301,7 +319,9 @@ def labels(column: Any) -> Labels:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     coded = column.combine_chunks().dictionary_encode(null_encoding="encode")
-    return Labels(coded.dictionary.to_pylist(), coded.indices.to_numpy(zero_copy_only=False).astype(np.int64))
+    return Labels(
+        python_values(coded.dictionary), coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    )
 
 
 def plain_column(column: Any) -> Array:
@@ -314,7 +334,7 @@ def plain_column(column: Any) -> Array:
     if pa.types.is_temporal(kind):
         column = column.cast(pa.string())
     values = np.empty(len(column), dtype=object)
-    values[:] = column.to_pylist()  # np.array would make a matrix of lists of equal length
+    values[:] = python_values(column)  # np.array would make a matrix of lists of equal length
     return values
 
 

@@ -13,7 +13,7 @@ from mlpcli.data.features.feature_kinds import Features, choose_features
 from mlpcli.data.labels import Labels
 from mlpcli.data.readers.arrays import KEYS, SPLIT_KEYS, ArrayFile, array_part, as_weights, read_npy, read_npz
 from mlpcli.data.readers.files import find_file, find_files, is_table
-from mlpcli.data.readers.parse_cells import PLAIN, Dialect, number_cells, spell_number
+from mlpcli.data.readers.parse_cells import PLAIN, Dialect, number_cells, python_values, spell_number
 from mlpcli.data.readers.row_errors import SHOWN, Fault, Origin
 from mlpcli.data.readers.tables import (
     Table,
@@ -26,12 +26,23 @@ from mlpcli.data.readers.tables import (
     open_tables,
     raise_faults,
     read_table,
+    refuse_other_labels,
 )
 from mlpcli.data.sources.builtin import open_builtin
 from mlpcli.data.sources.synthetic import MADE, make_source
 from mlpcli.data.sources.types import Part, Source, Target
 from mlpcli.data.types import Array, Wanted
-from mlpcli.errors import ABSENT, DataError, KeyPath, Problem, SpecError, listing, nearest, show_value
+from mlpcli.errors import (
+    ABSENT,
+    DataError,
+    KeyPath,
+    Problem,
+    SpecError,
+    listing,
+    nearest,
+    show_value,
+    suggest,
+)
 from mlpcli.spec.features import FeatureSpec
 from mlpcli.spec.schema import DatasetSpec
 
@@ -343,18 +354,21 @@ def _target_problems(spec: DatasetSpec, file: TableFile) -> Iterator[Problem]:
     if spec.target is None:
         yield Problem("is required for a table", path=path, hint=f"the columns are {listing(file.names)}")
     wanted = spec.target if isinstance(spec.target, dict) else {"": spec.target}
+    known = set(file.names)
     for output, columns in wanted.items():
         here = (*path, output) if output else path
         names = columns if isinstance(columns, list) else [columns] if columns is not None else []
+        seen: set[str] = set()
         for place, name in enumerate(names):
             where = (*here, place) if isinstance(columns, list) else here
-            if name not in file.names:
-                hint = nearest(name, file.names) or f"the columns are {listing(file.names)}"
+            if name not in known:
+                hint = suggest(name, file.names, lambda: f"the columns are {listing(file.names)}")
                 yield Problem(
                     f"must be a column of {file.origin.label}", path=where, received=name, hint=hint
                 )
-            elif name in names[:place]:
+            elif name in seen:
                 yield Problem("is listed twice", path=where, received=name)
+            seen.add(name)
 
 
 def _weight_problems(spec: DatasetSpec, file: TableFile, target: tuple[str, ...]) -> Iterator[Problem]:
@@ -375,17 +389,19 @@ def _feature_problems(
     target: tuple[str, ...],
     weights: str | None = None,
 ) -> Iterator[Problem]:
+    known, seen = set(names), set[str]()
     for place, name in enumerate(features or ()):
         path: KeyPath = ("dataset", "features", name if isinstance(features, Mapping) else place)
         if name in target:
             yield Problem("is the target and cannot be a feature too", path=path, received=name)
         elif name == weights:
             yield Problem("is the weight of the rows and cannot be a feature too", path=path, received=name)
-        elif name not in names:
-            hint = nearest(name, names) or f"the columns are {listing(names)}"
+        elif name not in known:
+            hint = suggest(name, names, lambda: f"the columns are {listing(names)}")
             yield Problem("must be a column of the table", path=path, received=name, hint=hint)
-        elif name in list(features or ())[:place]:
+        elif name in seen:
             yield Problem("is listed twice", path=path, received=name)
+        seen.add(name)
 
 
 def check_columns(file: TableFile, wanted: Sequence[str]) -> None:
@@ -420,7 +436,9 @@ def _refuse_text_targets(table: Table, columns: Columns, label: str) -> None:
         for name in () if columns.labels[output] or table.rows < 2 else names:
             if not numbers(table.columns[name], table.dialect).text:
                 continue
-            value = next(cell for cell in table.columns[name].to_pylist() if cell is not None)
+            value = next((cell for cell in python_values(table.columns[name]) if cell is not None), None)
+            if value is None:
+                continue
             rule = f"is for numbers, column {name!r} of {label} holds texts such as {show_value(value)}"
             hint = "for classes use a loss such as sparse_categorical_crossentropy"
             raise SpecError(Problem(rule, path=("loss", output) if output else ("loss",), hint=hint))
@@ -483,6 +501,7 @@ def table_targets(table: Table, columns: Columns) -> tuple[dict[str, tuple[Targe
     for output, names in columns.targets.items():
         what = f"column {names[0]!r}"
         if columns.labels[output]:
+            refuse_other_labels(table, names[0])
             found[output] = (labels(table.columns[names[0]]), what)
             continue
         values, more, count = numeric_matrix(table, names, skip=skip)
