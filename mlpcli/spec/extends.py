@@ -52,7 +52,11 @@ def _base_path(text: SpecText, spec_path: Path, chain: tuple[Path, ...]) -> Path
         rule = "must be the path of another spec, from this spec's folder"
         raise SpecError(Problem(rule, place, (EXTENDS,), given))
     base_path = spec_path.parent / at_home(given)
-    if not base_path.exists():
+    try:
+        there = base_path.exists()
+    except OSError as error:  # a name that is too long, a folder that may not be looked into
+        raise SpecError(Problem(f"cannot be read ({error.strerror})", place, (EXTENDS,), given)) from None
+    if not there:
         beside = base_path.parent.glob("*.y*ml") if base_path.parent.is_dir() else ()
         hint = nearest(base_path.name, (file.name for file in beside))
         hint = hint or f"looked in '{base_path.parent.resolve()}'"

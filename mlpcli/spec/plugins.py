@@ -91,7 +91,10 @@ def read_plugins(value: Any, folder: Path) -> tuple[tuple[Plugin, ...], list[Pro
         return (), []  # the schema has a word on that
     for index, item in enumerate(value):
         path: KeyPath = ("plugins", index)
-        found = _read_plugin(item, folder, path)
+        try:
+            found = _read_plugin(item, folder, path)
+        except OSError as error:  # a name that is too long, a folder that may not be looked into
+            found = Problem(f"cannot be read ({error.strerror})", path=path, received=item)
         if isinstance(found, Problem):
             problems.append(found)
         elif any(other.base_name == found.base_name for other in plugins):

@@ -139,6 +139,7 @@ def _read_header(
 
 def _read_array(stream: IO[bytes], size: int, origin: Origin, what: str) -> Array:
     shape, fortran, dtype = _read_header(stream, size, origin, what)
+    check_memory(math.prod(shape) * dtype.itemsize, origin)
     values = np.frombuffer(stream.read(math.prod(shape) * dtype.itemsize), dtype=dtype)
     if len(values) != math.prod(shape):
         origin.refuse(f"{what} ends early", hint="the file is damaged or only part of it")

@@ -51,10 +51,14 @@ def find_files(text: str, folder: Path, key: KeyPath) -> list[Path]:
     if not set(text) & WILDCARDS:
         return [find_file(text, folder, key)]
     pattern = _expanded(text, key)
-    if (folder / pattern).exists():  # a file may have such a name
-        return [find_file(text, folder, key)]
     start = Path(pattern).anchor
-    found = sorted(Path(start or folder).glob(pattern.removeprefix(start)))
+    try:
+        if (folder / pattern).exists():  # a file may have such a name
+            return [find_file(text, folder, key)]
+        found = sorted(Path(start or folder).glob(pattern.removeprefix(start)))
+    except (OSError, ValueError, NotImplementedError, RecursionError) as error:
+        rule = f"cannot be looked for ({getattr(error, 'strerror', None) or error})"
+        raise SpecError(Problem(rule, path=key, received=text)) from None
     if not found:
         raise SpecError(Problem("no file fits this pattern", path=key, received=text))
     for path in found:

@@ -109,8 +109,8 @@ MOST_PACKED = 200
 def check_memory(size: int, origin: Origin, *, packed: int = 0) -> None:
     """Refuse what cannot be held: rows stay in memory, so no honest file unpacks to more than there is.
 
-    A ratio alone would not do as a limit: deflate packs an honest array of zeros a thousandfold. But what is large,
-    and nothing but repetition, was made to fill the memory.
+    A ratio alone would not do as a limit: deflate packs an honest array of zeros a thousandfold. But what is
+    large, and nothing but repetition, was made to fill the memory.
 
     packed: the bytes that the file itself takes up, where it is packed.
 

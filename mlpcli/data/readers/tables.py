@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from mlpcli.data.labels import Labels
 from mlpcli.data.readers.check_columns import checked_column
 from mlpcli.data.readers.delimited import (
+    MOST_COLUMNS,
     NUMBER,
     Header,
     TextOrigin,
@@ -106,6 +108,7 @@ def read_table(file: TableFile, columns: Sequence[str], *, text: Collection[str]
         import pyarrow.parquet as pq
 
         try:
+            _check_text_size(file, columns)
             data = pq.read_table(arrow_source(file.path), columns=list(columns), partitioning=None)
         except (OSError, ValueError, MemoryError) as error:
             file.origin.refuse(f"cannot be read as Parquet ({first_line(error)})", hint="the file is damaged")
@@ -118,12 +121,19 @@ def read_table(file: TableFile, columns: Sequence[str], *, text: Collection[str]
 
 def _read_many(file: TableFile, columns: Sequence[str], text: Collection[str]) -> Table:
     """The rows of several files; a column that is text in one of them is text in all."""
+    import pyarrow as pa
+
     tables = [read_table(each, columns, text=text) for each in file.more]
     mixed = {name for name in columns if len({is_text(table.columns[name].type) for table in tables}) > 1}
     if mixed:
         tables = [read_table(each, columns, text={*text, *mixed}) for each in file.more]
     origin = ManyOrigin(file.origin.label, [(table.origin, table.rows) for table in tables])
-    joined = {name: _join([table.columns[name] for table in tables]) for name in columns}
+    joined = {}
+    for name in columns:
+        try:
+            joined[name] = _join([table.columns[name] for table in tables])
+        except pa.ArrowException as error:
+            origin.refuse(f"column {name!r} has types that do not go together ({first_line(error)})")
     return Table(origin, joined, sum(table.rows for table in tables), file.dialect)
 
 
@@ -149,13 +159,59 @@ def _open_parquet(path: Path, label: str) -> TableFile:
         with pq.ParquetFile(arrow_source(path)) as file:
             names = tuple(file.schema_arrow.names)
             rows = file.metadata.num_rows
-    except (OSError, ValueError):
+            groups = range(file.metadata.num_row_groups)
+            unpacked = sum(file.metadata.row_group(group).total_byte_size for group in groups)
+    except (OSError, ValueError, MemoryError):
         origin.refuse("cannot be read as Parquet", hint="the file is damaged, or not what its ending says")
-    repeated = sorted({name for name in names if names.count(name) > 1})
+    if not names:
+        origin.refuse("holds no columns")
+    if len(names) > MOST_COLUMNS:
+        origin.refuse(f"has {len(names):,} columns, a table may have at most {MOST_COLUMNS:,}")
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
         origin.refuse(f"column name {repeated[0]!r} stands twice or more", hint="rename all but one")
     check_memory(4 * rows * len(names), origin)
+    check_memory(unpacked, origin, packed=path.stat().st_size)
     return TableFile(path, origin, names)
+
+
+def _check_text_size(file: TableFile, columns: Sequence[str]) -> None:
+    """Refuse texts that take more than the memory once each row has its own.
+
+    A file may hold a text of a megabyte once and refer to it in every row: such columns are first read
+    as they are stored, which is small.
+
+    Raises:
+        DataError: they would not fit.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(arrow_source(file.path)) as parquet:
+        suspects = _repeated_texts(parquet.metadata) & {*columns}
+    total = 0
+    for name in sorted(suspects):
+        source = arrow_source(file.path)
+        stored = pq.read_table(source, columns=[name], read_dictionary=[name], partitioning=None)
+        coded = stored.column(0)
+        for chunk in coded.chunks if pa.types.is_dictionary(coded.type) else ():
+            lengths = pc.cast(pc.binary_length(chunk.dictionary), pa.int64())
+            total += pc.sum(lengths.take(chunk.indices)).as_py() or 0
+        check_memory(total, file.origin)
+
+
+def _repeated_texts(metadata: Any) -> set[str]:
+    """Columns of texts stored once that could fill a gigabyte, if all rows referred to the longest."""
+    found = set()
+    for group in range(metadata.num_row_groups):
+        for place in range(metadata.num_columns):
+            chunk = metadata.row_group(group).column(place)
+            stored = chunk.total_uncompressed_size
+            is_coded = chunk.physical_type == "BYTE_ARRAY" and chunk.has_dictionary_page
+            if is_coded and chunk.num_values * stored > _LARGEST:
+                found.add(chunk.path_in_schema)
+    return found
 
 
 def _read_text(origin: TextOrigin, columns: Sequence[str], text: Collection[str], dialect: Dialect) -> Any:
