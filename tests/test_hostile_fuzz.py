@@ -1,4 +1,4 @@
-"""Random bytes, and valid files with some bytes changed, through every reader: no traceback, whatever it is."""
+"""Random bytes, and valid files with some bytes changed, through every reader: never a traceback."""
 
 from __future__ import annotations
 

@@ -252,8 +252,8 @@ class _Reader:
                 left[name] -= 1
                 if not left[name]:
                     ready.append(name)
-        if len(done) < len(self.inputs) + len(self.sources):
-            self._tell_circle([name for name in self.sources if name not in done], done)
+        if waiting := [name for name in self.sources if name not in done]:
+            self._tell_circle(waiting, done)
         order = (name for name in self.sources if name in done)
         return sorted(order, key=lambda name: (rounds[name], position[name]))
 
