@@ -213,6 +213,10 @@ def replacing(target: Path) -> Iterator[Path]:
         flush_entry(target.parent)
         for held in holders:
             held.written.add(target.absolute().relative_to(held.folder).parts[0])
+    except OSError as error:
+        if isinstance(error.filename, str) and error.filename.startswith(str(scratch)):
+            error.filename = str(target)  # nobody knows the other name
+        raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

@@ -301,6 +301,76 @@ def test_resuming_a_finished_run_deletes_what_a_kill_has_left(
     assert not list(folder.rglob("*.part"))
 
 
+IRIS_COLUMNS = ("sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)")
+
+
+@pytest.mark.parametrize("stage", ["saving the model", "measuring every split"])
+def test_a_run_stopped_while_it_saves_its_result_is_finished_by_resuming(
+    stage: str, tiny_run: Path, mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY)
+
+    def stop(folder: Path) -> None:
+        raise KeyboardInterrupt("SIGTERM")
+
+    with pytest.raises(KeyboardInterrupt):
+        train(load_spec(tmp_path / "tiny.yaml"), runs_dir=tmp_path / "runs", watcher=Acting(stop, stage))
+    run = find_run("tiny", tmp_path / "runs", unfinished=True)
+    assert (run.status, run.record["epochs"]) == ("interrupted", 5)
+    assert mlpcli("train", "--resume", "tiny", "--runs-dir", tmp_path / "runs").status == 0
+    assert differences(run.folder, find_run("tiny", tiny_run).folder) == []
+
+
+def test_a_continued_run_that_is_killed_goes_on_from_where_it_began(
+    tiny_run: Path, mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_run, tmp_path / "runs")
+    moments = Moments(tmp_path / "runs", tmp_path / "copies")
+    with Writes(tmp_path / "runs", before=moments.take):
+        command = ["train", "--continue", "tiny", "--epochs", "1", "--runs-dir"]
+        assert mlpcli(*command, tmp_path / "runs").status == 0
+    alone = find_run("tiny", tmp_path / "runs").folder
+    begun = next(
+        n for n, copy in moments.found.items() if (copy / "tiny" / alone.name / runs.RECORD).exists()
+    )
+    copy = moments.found[begun]
+    result = mlpcli("train", "--resume", f"tiny/{alone.name}", "--runs-dir", copy)
+    assert "after epoch 5" in result.out, result.err
+    assert differences(copy / "tiny" / alone.name, alone) == []
+
+
+def test_an_output_is_whole_or_as_it_was_whatever_is_cut_or_fails(
+    tiny_run: Path, mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    rows, out = tmp_path / "rows.csv", tmp_path / "out"
+    rows.write_text(",".join(IRIS_COLUMNS) + "\n" + "5.1,3.5,1.4,0.2\n" * 3)
+    out.mkdir()
+    commands = {
+        "made.csv": ["predict", "tiny", rows, "-o", out / "made.csv", "--force", "--runs-dir", tiny_run],
+        "made.yaml": ["init", rows, "--target", IRIS_COLUMNS[0], "-o", out / "made.yaml", "--force"],
+    }
+    for name, command in commands.items():
+        target = out / name
+        with Writes(out) as writes:
+            assert mlpcli(*command).status == 0
+        new = target.read_text()
+        for at in range(1, writes.count + 1):
+            target.write_text("old")
+
+            def check(number: int, kind: str, path: str, target: Path = target, new: str = new) -> None:
+                assert target.read_text() in ("old", new)
+
+            with Writes(out, at, error="ENOSPC", before=check):
+                result = mlpcli(*command)
+            assert target.read_text() in ("old", new)
+            assert [path.name for path in out.iterdir() if path.suffix == ".part"] == []
+            if result.status:
+                assert result.status == 1
+                assert result.err.startswith("No space left on device (")
+                assert result.err.endswith("nothing was left half-written; make room and try again\n")
+        target.unlink()
+
+
 def test_overwriting_keeps_a_file_that_is_too_short_for_the_text_on_a_full_disk(tmp_path: Path) -> None:
     target = tmp_path / "record"
     write_text(target, "a long text that was here")

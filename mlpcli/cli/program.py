@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib.metadata
 import os
 import re
@@ -28,6 +29,11 @@ from mlpcli.cli.tensorboard import tensorboard
 from mlpcli.cli.train import train
 from mlpcli.cli.tune import tune
 from mlpcli.errors import MlpcliError
+
+REFUSALS = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room")
+REFUSALS |= dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "see that it may be written")
+REFUSALS |= {errno.EIO: "see to the disk"}
+"""What the system may refuse when a file is written, and what to do about it."""
 
 EXIT_DONE, EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -156,6 +162,12 @@ def _end(error: Exception, *, debug: bool) -> int:
         message = " ".join(message.split())
         _show(message if context is None else f"{message}; see {context.command_path} --help")
         return EXIT_INPUT
+    if isinstance(error, OSError) and error.errno in REFUSALS:
+        where = f" ({error.filename})" if error.filename else ""
+        _show(
+            f"{error.strerror}{where}: nothing was left half-written; {REFUSALS[error.errno]} and try again"
+        )
+        return EXIT_FAILED
     hint = "" if debug else "; run again with --debug to see where"
     reason = " ".join(re.sub("\x1b\\[[0-9;]*m", "", str(error)).split())  # Keras colours its messages
     _show(f"mlpcli failed in a way it did not expect: {type(error).__name__}: {reason}{hint}")

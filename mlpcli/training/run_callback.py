@@ -159,7 +159,7 @@ class KeepRun(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
 
         The history on the disk is made to agree with it; the model changes when the training begins.
 
-        saved: the checkpoint is this run's own, on the disk, not one that a new run begins with.
+        saved: the checkpoint is this run's own, on the disk; one that a new run begins with is written there.
 
         Raises:
             RunError: the variables of the checkpoint are not those of the model.
@@ -177,7 +177,9 @@ class KeepRun(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
         )
         if saved:
             self.saved = self.snapshot.epoch
-        self.write_history()
+            self.write_history()
+        else:
+            self.write_state()
 
     def take_callbacks(self, others: Sequence[Any]) -> None:
         """Know the other callbacks, and prepare them when there is a checkpoint to go on from."""

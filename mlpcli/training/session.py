@@ -344,9 +344,6 @@ class _Session:
                 self.record["plugins"] = copy_plugins(self.loaded.catalog, self.run_dir)
         resolved = (self.run_dir / runs.RESOLVED).read_text(encoding="utf-8")
         start = start_of(self.loaded)
-        self.save_record()
-        self.begun = True
-        self.watcher.plan(describe(self.loaded, self.dataset, self.model), self.run_dir)
         self.monitor, more_is_better = best_monitor(spec, validation=self.dataset.validation is not None)
         self.keeper = KeepRun(
             self.run_dir,
@@ -360,8 +357,11 @@ class _Session:
             models=keeps_models(spec),
         )
         self.keeper.set_model(self.model)
-        if self.extent.state is not None:
+        if self.extent.state is not None:  # a run that begins with another's has it before it is a run
             self.keeper.resume(self.extent.state, saved=(self.run_dir / runs.STATE).exists())
+        self.save_record()
+        self.begun = True
+        self.watcher.plan(describe(self.loaded, self.dataset, self.model), self.run_dir)
         self.clock.lap("begin")
 
     def advise(self) -> None:
