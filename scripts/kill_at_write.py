@@ -7,8 +7,8 @@ A write is anything that changes what is below FOLDER: a file opened for writing
 moved, cut or deleted, a folder made. It is noticed where Python asks for it; TensorFlow's own writers
 (TensorBoard's events, a SavedModel) are noticed at the Python functions that call them. At the N-th the
 process is ended by SIGKILL: before it, or, where bytes are written, when half of them are there. With --error
-the N-th fails instead; with --lasting so do all later ones that the error would stop: a full disk still
-deletes.
+the first from N on that such an error would stop fails instead (a full disk still deletes); with --lasting,
+so do all later ones.
 
 The last line on stderr says how many writes there were. `torture.py` and the tests use the functions here.
 """
@@ -63,7 +63,7 @@ class Writes:
         self.within, self.at, self.error, self.lasting = str(within.resolve()), at, error, lasting
         self._shared = mmap.mmap(-1, 8)  # still there when the process that counted has been killed
         self._log = None if log is None else os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        self._before = before
+        self._before, self._failed = before, False
         self._undo: list[Callable[[], None]] = []
 
     @property
@@ -86,9 +86,11 @@ class Writes:
             raise OSError(code, os.strerror(code), path)
 
     def _fails(self, kind: str, number: int) -> bool:
-        if not self.at or number < self.at or (number > self.at and not self.lasting):
+        """Whether a write fails: the first from `at` on that the error would stop; later ones if it lasts."""
+        if not self.at or number < self.at or (self._failed and not self.lasting):
             return False
-        return number == self.at or kind in REFUSED.get(str(self.error), (kind,))
+        self._failed = self._failed or kind in REFUSED.get(str(self.error), (kind,))
+        return kind in REFUSED.get(str(self.error), (kind,))
 
     def is_inside(self, path: object, dir_fd: int | None = None) -> str | None:
         """The whole path of something below the folder; None when it lies elsewhere."""

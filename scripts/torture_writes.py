@@ -1,6 +1,6 @@
 """Kill runs at every one of their writes, or let each write fail; resume; compare with a run left alone.
 
-`scripts/torture --writes` runs it; see there. Every command is forked from this process, which has imported
+`scripts/torture --writes` runs it and says how. Every command is forked from this process, which has imported
 TensorFlow and has used nothing of it.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import io
+import itertools
 import json
 import shutil
 import sys
@@ -151,7 +152,7 @@ def kill_everywhere(name: str, numbers: Sequence[int] | None = None) -> Tally:
     with tempfile.TemporaryDirectory() as folder:
         place = Place(Path(folder), SPECS[name])
         alone, tally.writes = place.alone()
-        for at in numbers or range(1, tally.writes + 1):
+        for at in _within(numbers, tally.writes):
             runs_dir = place.folder / f"killed{at}"
             runs_dir.mkdir()
             ended = place.train(runs_dir, at=at)
@@ -163,11 +164,15 @@ def kill_everywhere(name: str, numbers: Sequence[int] | None = None) -> Tally:
     return tally
 
 
+def _within(numbers: Sequence[int] | None, writes: int) -> Sequence[int]:
+    return [at for at in numbers or range(1, writes + 1) if at <= writes]
+
+
 class Moments:
     """Copies of a runs folder as a kill before each write would leave it, where it differs from the last.
 
     What a process has handed to the system is all that a SIGKILL leaves, and it is what a copy sees. What
-    lies in a scratch folder is deleted unread when a run is resumed: it only counts that there is one.
+    lies in a scratch folder is copied, but does not count as a change: it is deleted unread on resuming.
     """
 
     def __init__(self, runs_dir: Path, copies: Path) -> None:
@@ -177,22 +182,18 @@ class Moments:
 
     def take(self, number: int, kind: str, path: str) -> None:
         """Copy the folder unless it is as it was; for `Writes(before=...)`."""
-        state = [(name, scratch or digest) for name, scratch, digest in sorted(self._contents())]
+        state = sorted(self._contents())
         if state == self._last:
             return
         self._last = state
         self.found[number] = self.copies / str(number)
         shutil.copytree(self.runs_dir, self.found[number])
 
-    def _contents(self) -> Iterator[tuple[str, str, str]]:
+    def _contents(self) -> Iterator[tuple[str, str]]:
         for path in self.runs_dir.rglob("*"):
             name = str(path.relative_to(self.runs_dir))
-            if ".part" in name:
-                yield name[: name.index("/.") + 2], "scratch", ""
-            elif path.is_file():
-                yield name, "", hashlib.sha256(path.read_bytes()).hexdigest()
-            else:
-                yield name, "", "folder"
+            if ".part" not in name:
+                yield name, hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
 
 
 def copy_everywhere(name: str) -> Tally:
@@ -219,8 +220,7 @@ def kill_twice(name: str, first: int, numbers: Sequence[int] | None = None) -> T
     with tempfile.TemporaryDirectory() as folder:
         place = Place(Path(folder), SPECS[name])
         alone, _ = place.alone()
-        at = 1
-        while numbers is None or at <= max(numbers):
+        for at in numbers or itertools.count(1):
             runs_dir = place.folder / f"killed{at}"
             runs_dir.mkdir()
             place.train(runs_dir, at=first)
@@ -228,10 +228,8 @@ def kill_twice(name: str, first: int, numbers: Sequence[int] | None = None) -> T
             if not ended.killed:
                 tally.writes = ended.count
                 break
-            if numbers is None or at in numbers:
-                tally.judge(at, *_go_on(place, runs_dir, alone))
+            tally.judge(at, *_go_on(place, runs_dir, alone))
             shutil.rmtree(runs_dir)
-            at += 1
     return tally
 
 
@@ -259,7 +257,7 @@ def fail_everywhere(
     with tempfile.TemporaryDirectory() as folder:
         place = Place(Path(folder), SPECS[name])
         alone, tally.writes = place.alone()
-        for at in numbers or range(1, tally.writes + 1):
+        for at in _within(numbers, tally.writes):
             runs_dir = place.folder / f"failed{at}"
             runs_dir.mkdir()
             ended = place.train(runs_dir, at=at, error=error, lasting=lasting)
@@ -388,6 +386,32 @@ def warm() -> None:
         "mlpcli.training.fit",
     ):
         importlib.import_module(name)
+
+
+ALL = "kills,twice,ENOSPC,ENOSPC+,EIO,EACCES+"
+
+
+def torture(ways: str, kinds: str, every: int) -> list[bool]:
+    """Try kinds of runs in several ways, each at every so many writes; prints a table."""
+    warm()
+    print("| what | writes | tried | what came of it |\n|---|---|---|---|", flush=True)
+    borne = []
+    for kind in kinds.split(",") if kinds else SPECS:
+        for way in (ALL if ways == "all" else ways).split(","):
+            borne.append(show(f"{kind}: {way}", _try(kind, way, every)))
+    return borne
+
+
+def _try(kind: str, way: str, every: int) -> Tally:
+    """Try one kind of run in one way."""
+    numbers = None if every == 1 else range(1 + every // 2, 1000, every)
+    if way == "copies":
+        return copy_everywhere(kind)
+    if way == "kills":
+        return kill_everywhere(kind, numbers)
+    if way == "twice":
+        return kill_twice(kind, 150, numbers)
+    return fail_everywhere(kind, way.removesuffix("+"), lasting=way.endswith("+"), numbers=numbers)
 
 
 def show(title: str, tally: Tally) -> bool:

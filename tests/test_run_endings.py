@@ -108,6 +108,20 @@ def test_a_signal_right_after_a_resume_keeps_what_there_was(when: str, interrupt
         assert (interrupted / runs.HISTORY).read_text().count("\n") == 4
 
 
+def test_a_log_that_was_cut_is_not_continued_as_if_it_were_whole(
+    mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    spec = tmp_path / "tiny.yaml"
+    spec.write_text(TINY + "callbacks: [CSVLogger]\n")
+    with pytest.raises(KeyboardInterrupt):
+        train(load_spec(spec), runs_dir=tmp_path / "runs", watcher=Stopping(3, KeyboardInterrupt("SIGINT")))
+    log = find_run("tiny", tmp_path / "runs", unfinished=True) / "log.csv"
+    log.write_bytes(log.read_bytes()[:-1])
+    result = mlpcli("train", "--resume", "tiny", "--runs-dir", tmp_path / "runs")
+    assert result.status == 2
+    assert f"{log} does not hold the rows that were logged before the run was stopped" in result.err
+
+
 class Acting(Quiet):
     """A watcher that does something to the run folder as an epoch ends, or as a stage begins."""
 
@@ -301,6 +315,7 @@ def test_resuming_a_finished_run_deletes_what_a_kill_has_left(
     assert not list(folder.rglob("*.part"))
 
 
+IRIS_ROWS = "".join(f"{5 + n % 7 / 10},{3 + n % 5 / 10},{1 + n % 11 / 10},{n % 3 / 10}\n" for n in range(60))
 IRIS_COLUMNS = ("sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)")
 
 
@@ -343,7 +358,7 @@ def test_an_output_is_whole_or_as_it_was_whatever_is_cut_or_fails(
     tiny_run: Path, mlpcli: Callable[..., Result], tmp_path: Path
 ) -> None:
     rows, out = tmp_path / "rows.csv", tmp_path / "out"
-    rows.write_text(",".join(IRIS_COLUMNS) + "\n" + "5.1,3.5,1.4,0.2\n" * 3)
+    rows.write_text(",".join(IRIS_COLUMNS) + "\n" + IRIS_ROWS)
     out.mkdir()
     commands = {
         "made.csv": ["predict", "tiny", rows, "-o", out / "made.csv", "--force", "--runs-dir", tiny_run],

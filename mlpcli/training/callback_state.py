@@ -11,6 +11,7 @@ import copy
 from pathlib import Path
 from typing import Any
 
+from mlpcli.errors import Problem, RunError
 from mlpcli.files import flush, replacing
 from mlpcli.keras_import import import_keras
 from mlpcli.keras_internals import CALLBACK_LINKS, CALLBACK_STATE
@@ -32,10 +33,17 @@ def callback_state(callback: Any) -> dict[str, Any]:
 
 
 def prepare_callback(callback: Any, state: dict[str, Any]) -> None:
-    """What must be so before `on_train_begin`: a log goes on behind its last row that counts."""
+    """What must be so before `on_train_begin`: a log goes on behind its last row that counts.
+
+    Raises:
+        RunError: the log does not hold the rows that were written before.
+    """
     if "bytes" in state:
         path = Path(callback.filename)
-        kept = path.read_bytes()[: state["bytes"]]
+        kept = path.read_bytes()[: state["bytes"]] if path.is_file() else b""
+        if len(kept) < state["bytes"]:
+            rule = f"{path} does not hold the rows that were logged before the run was stopped"
+            raise RunError(Problem(rule, hint="put the file back, or start a new run"))
         with replacing(path) as written:
             written.write_bytes(kept)
         callback.append = True
