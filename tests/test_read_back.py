@@ -14,6 +14,8 @@ from mlpcli.errors import RunError
 from mlpcli.model.run_spec import own_spec
 from mlpcli.runs.folder import Run, find_run
 from mlpcli.spec.load import load_spec
+from mlpcli.spec.resolve import inline
+from mlpcli.spec.yaml_reader import parse_text
 from tests.conftest import Result
 from tests.test_resume import Quiet, Stopping
 
@@ -220,3 +222,59 @@ def test_the_run_that_another_starts_from_moves_along(
     twin = Path(shutil.copytree(other, tmp_path / "three"))
     resume(find(other), other / "spec.yaml")
     resume(find(twin))
+
+
+SEARCH = """\
+dataset:
+  path: {hp: choice, values: ['data/o, ther.csv', data/rows.csv], name: file}
+  target: y
+  validation: data/rows.csv
+layers: [Dense: {units: {hp: int, min: 2, max: 4, name: units}}, Dense: {units: 1}]
+loss: mse
+fit: {epochs: 1}
+tuner: {max_trials: 2, promote: 0}
+"""
+
+
+def test_a_search_that_chooses_from_files_moves_along(
+    tmp_path: Path, mlpcli: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlpcli.tuning.trial_states import Ledger
+
+    folder = tmp_path / "one"
+    write_rows(folder / "data" / "rows.csv")
+    write_rows(folder / "data" / "o, ther.csv", seed=2)
+    (folder / "search.yaml").write_text(SEARCH)
+    finish = Ledger.finish
+
+    def stop(self: Ledger, number: int, result: object) -> None:
+        finish(self, number, result)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "finish", stop)
+        assert mlpcli("tune", folder / "search.yaml", "--runs-dir", folder / "runs").status == 130
+    other = Path(shutil.move(folder, tmp_path / "two"))
+    twin = Path(shutil.copytree(other, tmp_path / "three"))
+    done = mlpcli("tune", "--resume", "search", "--runs-dir", other / "runs")
+    assert done.status == 0, done.err
+    done = mlpcli("tune", twin / "search.yaml", "--resume", "search", "--runs-dir", twin / "runs")
+    assert done.status == 0, done.err
+
+
+def test_a_value_in_one_line_reads_back_inside_brackets() -> None:
+    for value in [
+        "a, b",
+        "]",
+        "# a",
+        "a: b",
+        "no",
+        "01",
+        "a\nb",
+        "x y " * 60,
+        1e-7,
+        float("inf"),
+        None,
+        True,
+    ]:
+        assert parse_text(f"found: {{in: {inline(value)}}}", "best.yaml").data == {"found": {"in": value}}

@@ -138,6 +138,12 @@ def dump(document: Any, *, flow: bool | None = False) -> str:
     return "".join(char if char == "\n" or char.isprintable() else quoted(char)[1:-1] for char in text)
 
 
+def inline(value: Any) -> str:
+    """A plain value as YAML in one line, as it may stand inside brackets."""
+    text: str = yaml.dump([value], Dumper=_Dumper, allow_unicode=True, width=10**9, default_flow_style=True)
+    return text.strip()[1:-1]
+
+
 class _Dumper(yaml.SafeDumper):
     """Writes texts that our reader would take for numbers in quotes; never writes aliases."""
 

@@ -97,7 +97,8 @@ def _with_ramp(loaded: LoadedSpec, low: float, high: float, steps: int) -> Loade
     )
     arguments = optimizer.arguments | {"learning_rate": {"ExponentialDecay": decay}}
     made = optimizer.model_copy(update={"class_name": name, "arguments": arguments})
-    return replace(loaded, spec=loaded.spec.model_copy(update={"optimizer": made}))
+    ramped = {"optimizer": made, "callbacks": ()}  # which are not called, and may want a rate of their own
+    return replace(loaded, spec=loaded.spec.model_copy(update=ramped))
 
 
 def _losses(

@@ -16,7 +16,7 @@ from mlpcli.model.transfer import find_start
 from mlpcli.printable import shortened
 from mlpcli.runs.search_folder import BEST, COMPLETED, PROMOTED, Promotion, Search, Trial
 from mlpcli.spec.load import LoadedSpec, load_spec, located, with_values
-from mlpcli.spec.resolve import dump, portable
+from mlpcli.spec.resolve import dump, inline, portable
 from mlpcli.spec.schema import TunerSpec
 from mlpcli.spec.search_space import show_label
 from mlpcli.spec.yaml_reader import parse_text
@@ -175,7 +175,7 @@ def _commented(document: dict[str, Any], loaded: LoadedSpec, winner: Trial) -> s
     for line in dump(_mark(document, _places(loaded, winner), marks), flow=None).splitlines():
         found = [key for key in marks if re.search(rf"\b{key}\b", line)]
         for key in found:
-            line = line.replace(key, dump(marks[key][0]).split("\n")[0])
+            line = line.replace(key, inline(marks[key][0]))
         notes = dict.fromkeys(f"{marks[key][1]}: {loaded.space[marks[key][1]].range_text()}" for key in found)
         lines.append(line + (f"  # {shortened('; '.join(notes), LONGEST_COMMENT)}" if notes else ""))
     return "\n".join(lines) + "\n"

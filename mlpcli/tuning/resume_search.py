@@ -191,9 +191,10 @@ def _outside_space(loaded: LoadedSpec) -> Any:
     data = {key: value for key, value in loaded.source.data.items() if key not in ("tuner", "name")}
     if isinstance(start := data.get("start_from"), dict) and isinstance(start.get("run"), str):
         data["start_from"] = start | {"run": "a run"}
+    data = portable(data, loaded.folder)
     if isinstance(data.get("dataset"), dict):
         data["dataset"] = with_files(data["dataset"], lambda path: "a file")
-    return parse_text(dump(_blank(portable(data, loaded.folder), ())), "spec").data
+    return parse_text(dump(_blank(data, ())), "spec").data
 
 
 def _blank(value: Any, path: tuple[str | int, ...]) -> Any:
