@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "mlpcli"
 
-GROUND = {"errors", "files", "printable", "signals", "keras_import", "keras_internals"}
+GROUND = {"errors", "files", "printable", "signals", "machine", "keras_import", "keras_internals"}
 BELOW_MODEL = GROUND | {"spec", "data", "runs"}
 BELOW_TRAINING = BELOW_MODEL | {"model", "plots", "export", "checks"}
 ALL = BELOW_TRAINING | {"training", "inference", "codegen", "tuning", "report"}

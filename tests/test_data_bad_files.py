@@ -307,8 +307,8 @@ def test_an_npz_that_unpacks_beyond_memory_is_refused_before_it_is_unpacked(
 ) -> None:
     np.savez_compressed(tmp_path / "bomb.npz", x=np.zeros((1 << 20, 3), np.float32), y=np.zeros(1 << 20))
     assert (tmp_path / "bomb.npz").stat().st_size < 100_000
-    monkeypatch.setattr(row_errors, "physical_memory", lambda: 1 << 20)
-    message = "bomb.npz: unpacks to 0.0 GiB, more than this machine's memory of 0.0 GiB"
+    monkeypatch.setattr(row_errors, "memory_bytes", lambda: 1 << 20)
+    message = "bomb.npz: unpacks to 21.0 MB, more than this machine's memory of 1.0 MB"
     assert str(refusal(tmp_path, "bomb.npz")) == message
 
 

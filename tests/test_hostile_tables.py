@@ -215,7 +215,7 @@ def test_a_text_that_is_stored_once_and_stands_in_every_row_is_measured_before_i
     rows = 30_000
     coded = pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), pa.array(["long" * 25_000]))
     pq.write_table(pa.table({"x": coded, "y": range(rows)}), "t.parquet")  # 3 GB of text in 150 kB
-    monkeypatch.setattr(row_errors, "physical_memory", lambda: 2**30)
+    monkeypatch.setattr(row_errors, "memory_bytes", lambda: 2**30)
     result = mlpcli("inspect", "t.parquet")
-    message = "t.parquet: unpacks to 2.8 GiB, more than this machine's memory of 1.0 GiB"
+    message = "t.parquet: unpacks to 3.0 GB, more than this machine's memory of 1.1 GB"
     assert (result.status, result.err.strip()) == (2, message)

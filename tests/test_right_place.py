@@ -51,7 +51,7 @@ def test_room_is_asked_for_in_the_experiments_folder(
     arguments = [files.get(word, word) for word in COMMANDS[command]]
     result = mlpcli(*arguments, "--runs-dir", tmp_path / "runs")
     assert result.status == 1
-    assert f"{tmp_path}/runs has room for 0.0 MB" in result.err
+    assert f"{tmp_path}/runs has 1 byte free" in result.err
     assert asked == [tmp_path / "runs" / ("tiny" if command != "tune" else "")]
 
 

@@ -208,7 +208,7 @@ def test_a_disk_without_room_is_refused_before_anything_is_written(
     result = mlpcli("train", spec_file(TINY), "--runs-dir", small_disk / "runs")
     assert result.status == 1
     assert re.fullmatch(
-        rf"{small_disk}/runs has room for 1.0 MB, a run of this model needs about 8.0 MB; "
+        rf"{small_disk}/runs has 1.0 MB free, a run of this model needs about 8.4 MB; "
         r"make room, or choose another folder with --runs-dir\n",
         result.err,
     )

@@ -12,9 +12,9 @@ from typing import Literal
 
 import numpy as np
 
-from mlpcli.checks.outputs import Sight, canonical
+from mlpcli.checks.outputs import OutputView, canonical
 from mlpcli.errors import KeyPath, Problem
-from mlpcli.model.activation_range import Reach
+from mlpcli.model.activation_range import OutputRange
 from mlpcli.spec.schema import ComponentSpec
 
 POSITIVE = (0.0, math.inf)
@@ -77,128 +77,128 @@ MATCHED = {
 """What to use instead where the labels are of the other kind."""
 
 
-def loss_problems(sight: Sight) -> Iterator[Problem]:
+def loss_problems(view: OutputView) -> Iterator[Problem]:
     """What is wrong between an output's loss, its units, its activation and its target."""
-    takes = LOSSES.get(canonical(sight.loss, "losses"))
-    if sight.output.kind == "numbers":
-        yield from _number_problems(sight, takes)
+    takes = LOSSES.get(canonical(view.loss, "losses"))
+    if view.output.kind == "numbers":
+        yield from _number_problems(view, takes)
     elif takes is not None:
-        yield from _label_problems(sight, sight.loss, sight.loss_path, takes)
-        yield from _unit_problems(sight, takes)
-    yield from _activation_problems(sight, sight.loss, sight.loss_path, takes)
+        yield from _label_problems(view, view.loss, view.loss_path, takes)
+        yield from _unit_problems(view, takes)
+    yield from _activation_problems(view, view.loss, view.loss_path, takes)
 
 
-def metric_loss_problems(sight: Sight, part: ComponentSpec, path: KeyPath) -> Iterator[Problem]:
+def metric_loss_problems(view: OutputView, part: ComponentSpec, path: KeyPath) -> Iterator[Problem]:
     """The same for a metric that is a loss."""
     takes = LOSSES.get(canonical(part, "metrics"))
     if takes is None:
         return
-    if sight.output.kind == "numbers":
-        yield from _range_problems(sight, part, path, takes)
+    if view.output.kind == "numbers":
+        yield from _domain_problems(view, part, path, takes)
     else:
-        yield from _label_problems(sight, part, path, takes)
+        yield from _label_problems(view, part, path, takes)
     if not takes.scores:
-        yield from _probability_problems(sight, part, path, takes)
+        yield from _probability_problems(view, part, path, takes)
 
 
 # ---------------------------------------------------------------- numbers
 
 
-def _number_problems(sight: Sight, takes: Takes | None) -> Iterator[Problem]:
-    target, units = sight.output.target, sight.units
-    wanted = math.prod(sight.output.width) if sight.output.width else 1
-    wide = _target_width(sight)
+def _number_problems(view: OutputView, takes: Takes | None) -> Iterator[Problem]:
+    target, units = view.output.target, view.units
+    wanted = math.prod(view.output.width) if view.output.width else 1
+    wide = _target_width(view)
     if takes is not None and takes.labels == "sparse":
         rule = f"this loss takes one class index a row, the target has {wide} numbers a row"
-        hint = f"use {MATCHED[canonical(sight.loss, 'losses')]}"
-        yield Problem(rule, path=sight.loss_path, received=sight.loss.class_name, hint=hint)
+        hint = f"use {MATCHED[canonical(view.loss, 'losses')]}"
+        yield Problem(rule, path=view.loss_path, received=view.loss.class_name, hint=hint)
         return
     if units != wanted:
         rule = f"the output must have {count_units(wanted)}, one for each target column ({', '.join(target)})"
-        classes = sight.reach is not None and sight.reach.sums_to_one
+        classes = view.output_range is not None and view.output_range.sums_to_one
         hint = "for classes use a loss such as sparse_categorical_crossentropy" if classes else ""
-        yield Problem(rule, path=sight.units_path, received=units, hint=hint)
+        yield Problem(rule, path=view.units_path, received=units, hint=hint)
         return
     if takes is not None:
-        yield from _range_problems(sight, sight.loss, sight.loss_path, takes)
-    yield from _reach_problems(sight)
+        yield from _domain_problems(view, view.loss, view.loss_path, takes)
+    yield from _target_range_problems(view)
 
 
-def _target_width(sight: Sight) -> int:
-    return sight.targets[0].shape[-1] if sight.targets[0].ndim > 1 else 1
+def _target_width(view: OutputView) -> int:
+    return view.targets[0].shape[-1] if view.targets[0].ndim > 1 else 1
 
 
-def _reach_problems(sight: Sight) -> Iterator[Problem]:
+def _target_range_problems(view: OutputView) -> Iterator[Problem]:
     """Targets that the output's activation cannot give."""
-    reach = sight.reach
-    takes = LOSSES.get(canonical(sight.loss, "losses"))
-    if takes is None or reach is None or takes.scores or sight.loss.arguments.get("from_logits"):
+    values = view.output_range
+    takes = LOSSES.get(canonical(view.loss, "losses"))
+    if takes is None or values is None or takes.scores or view.loss.arguments.get("from_logits"):
         return  # a loss of one's own may read targets in its own way
-    if reach.sums_to_one and sight.units == 1:
+    if values.sums_to_one and view.units == 1:
         return  # told by itself
-    low, high = sight.span
-    scaled = sight.output.scale is not None
-    if not reach.holds(low, high):
+    low, high = view.span
+    scaled = view.output.scale is not None
+    if not values.holds(low, high):
         what = "the scaled target" if scaled else "the target"
-        rule = f"{what} goes from {low:.4g} to {high:.4g}, {reach.name} gives {bounds_text(reach)} alone"
-        yield Problem(rule, path=reach.path, hint=_reach_hint(sight, reach, scaled))
-    elif reach.sums_to_one and sight.units > 1:
-        sums = [np.asarray(each, np.float64).sum(axis=-1) for each in sight.targets]
+        rule = f"{what} goes from {low:.4g} to {high:.4g}, {values.name} gives {bounds_text(values)} alone"
+        yield Problem(rule, path=values.path, hint=_target_range_hint(view, values, scaled))
+    elif values.sums_to_one and view.units > 1:
+        sums = [np.asarray(each, np.float64).sum(axis=-1) for each in view.targets]
         if any(bool((np.abs(each - 1) > 1e-2).any()) for each in sums):
-            rule = f"the values of a {reach.name} add up to 1, those of a row of the target do not"
-            yield Problem(rule, path=reach.path, hint="leave the activation out")
+            rule = f"the values of a {values.name} add up to 1, those of a row of the target do not"
+            yield Problem(rule, path=values.path, hint="leave the activation out")
 
 
-def _reach_hint(sight: Sight, reach: Reach, scaled: bool) -> str:
-    if not reach.sums_to_one and (reach.low, reach.high) in (UNIT, (-1.0, 1.0)):
+def _target_range_hint(view: OutputView, values: OutputRange, scaled: bool) -> str:
+    if not values.sums_to_one and (values.low, values.high) in (UNIT, (-1.0, 1.0)):
         return "leave the activation out, or set dataset.target_scaling: minmax"
     if scaled:
         return "leave the activation out, or use target_scaling: minmax"
     return "leave the activation out"
 
 
-def bounds_text(reach: Reach) -> str:
+def bounds_text(values: OutputRange) -> str:
     """`values from 0 to 1`, `values of at least 0`."""
-    if math.isfinite(reach.low) and math.isfinite(reach.high):
-        return f"values from {reach.low:.3g} to {reach.high:.3g}"
-    if math.isfinite(reach.low):
-        return f"values of at least {reach.low:.3g}"
-    return f"values of at most {reach.high:.3g}"
+    if math.isfinite(values.low) and math.isfinite(values.high):
+        return f"values from {values.low:.3g} to {values.high:.3g}"
+    if math.isfinite(values.low):
+        return f"values of at least {values.low:.3g}"
+    return f"values of at most {values.high:.3g}"
 
 
-def _range_problems(sight: Sight, part: ComponentSpec, path: KeyPath, takes: Takes) -> Iterator[Problem]:
+def _domain_problems(view: OutputView, part: ComponentSpec, path: KeyPath, takes: Takes) -> Iterator[Problem]:
     """Numbers that a loss, or a metric, which sees them in their own units, makes no sense for."""
     name, kind, received = canonical(part, _namespace(path)), _kind(path), part.class_name
-    low, high = sight.span if path[0] != "metrics" else sight.own_span
+    low, high = view.span if path[0] != "metrics" else view.own_span
     if takes.target is not None and (low < takes.target[0] or high > takes.target[1] + 1e-6):
         wanted = "from 0 to 1" if takes.target == UNIT else "of at least 0"
         rule = f"this {kind} takes targets {wanted}, this target goes from {low:.4g} to {high:.4g}"
         hint = "use mse or mae" if path[0] != "metrics" else "use RootMeanSquaredError or mae"
         yield Problem(rule, path=path, received=received, hint=hint)
-    elif name == "meanabsolutepercentageerror" and sight.has_zero(own_units=path[0] == "metrics"):
+    elif name == "meanabsolutepercentageerror" and view.has_zero(own_units=path[0] == "metrics"):
         rule = f"this {kind} divides by the target, which is 0 in some rows"
         yield Problem(rule, path=path, received=received, hint="use mae, or msle for targets of at least 0")
-    elif name == "cosinesimilarity" and sight.units == 1:
+    elif name == "cosinesimilarity" and view.units == 1:
         rule = f"this {kind} compares directions, and one number has none but its sign"
         yield Problem(rule, path=path, received=received, hint="use mse or mae")
-    reach = sight.reach
-    if takes.output is not None and reach is not None and reach.low < takes.output[0]:
-        rule = f"this {kind} takes outputs of at least 0, {reach.name} gives others too"
+    values = view.output_range
+    if takes.output is not None and values is not None and values.low < takes.output[0]:
+        rule = f"this {kind} takes outputs of at least 0, {values.name} gives others too"
         if kind == "metric":
             yield Problem(
                 rule, path=path, received=received, hint="use activation: softplus, or leave it out"
             )
         else:
             hint = "use activation: softplus or exponential"
-            yield Problem(rule, path=reach.path, received=reach.name, hint=hint)
+            yield Problem(rule, path=values.path, received=values.name, hint=hint)
 
 
 # ---------------------------------------------------------------- classes and labels
 
 
-def _label_problems(sight: Sight, part: ComponentSpec, path: KeyPath, takes: Takes) -> Iterator[Problem]:
+def _label_problems(view: OutputView, part: ComponentSpec, path: KeyPath, takes: Takes) -> Iterator[Problem]:
     """Class indices, one-hot vectors and labels against what the loss takes."""
-    kind, name, what = sight.output.kind, part.class_name, _kind(path)
+    kind, name, what = view.output.kind, part.class_name, _kind(path)
     instead = MATCHED.get(canonical(part, _namespace(path)))
     if kind == "labels" and takes.labels in ("sparse", "dense"):
         rule = f"a row may have several labels, this {what} takes one class a row"
@@ -213,27 +213,27 @@ def _label_problems(sight: Sight, part: ComponentSpec, path: KeyPath, takes: Tak
         yield Problem(rule, path=path, received=name, hint=hint)
 
 
-def _unit_problems(sight: Sight, takes: Takes) -> Iterator[Problem]:
+def _unit_problems(view: OutputView, takes: Takes) -> Iterator[Problem]:
     """How many units an output of classes or labels must have."""
-    units, classes, kind = sight.units, sight.classes, sight.output.kind
+    units, classes, kind = view.units, view.classes, view.output.kind
     one_hot = kind != "classes"
     if one_hot or takes.labels in ("sparse", "dense"):
         if units != classes:
             each = "label" if kind == "labels" else "class"
             rule = f"the output must have {count_units(classes)}, one for each {each}"
-            yield Problem(rule, path=sight.units_path, received=units)
+            yield Problem(rule, path=view.units_path, received=units)
     elif takes.labels != "binary":
         return
     elif units == 1 and classes > 2:
         rule = f"this loss takes two classes, the target has {classes}"
         hint = f"use sparse_categorical_crossentropy and {classes} softmax units"
-        yield Problem(rule, path=sight.loss_path, received=sight.loss.class_name, hint=hint)
+        yield Problem(rule, path=view.loss_path, received=view.loss.class_name, hint=hint)
     elif units != 1:
         hint = "one sigmoid unit, or sparse_categorical_crossentropy with a softmax unit for each class"
         if takes.scores:
             hint = "one unit without activation, whose sign tells the class"
         rule = "the output must have 1 unit for this loss"
-        yield Problem(rule, path=sight.units_path, received=units, hint=hint)
+        yield Problem(rule, path=view.units_path, received=units, hint=hint)
 
 
 def count_units(count: int) -> str:
@@ -245,65 +245,68 @@ def count_units(count: int) -> str:
 
 
 def _activation_problems(
-    sight: Sight, part: ComponentSpec, path: KeyPath, takes: Takes | None
+    view: OutputView, part: ComponentSpec, path: KeyPath, takes: Takes | None
 ) -> Iterator[Problem]:
     """The output's activation against its loss."""
-    reach = sight.reach
-    if reach is None:
+    values = view.output_range
+    if values is None:
         return
-    if reach.sums_to_one and sight.units == 1:
-        hint = "leave the activation out" if sight.output.kind == "numbers" else "use sigmoid"
+    if values.sums_to_one and view.units == 1:
+        hint = "leave the activation out" if view.output.kind == "numbers" else "use sigmoid"
         yield Problem(
-            f"{reach.name} on one unit is always 1", path=reach.path, received=reach.name, hint=hint
+            f"{values.name} on one unit is always 1",
+            path=values.path,
+            received=values.name,
+            hint=hint,
         )
         return
     if takes is None:
         return
-    yield from _probability_problems(sight, part, path, takes)
-    if takes.probabilities and sight.units > 1:
-        yield from _exclusion_problems(sight, reach, takes)
-    if takes.scores and sight.units == 1 and not reach.steps and (reach.low >= 0 or reach.high <= 0):
-        rule = f"this loss tells the classes by the sign, {reach.name} gives {bounds_text(reach)} alone"
+    yield from _probability_problems(view, part, path, takes)
+    if takes.probabilities and view.units > 1:
+        yield from _exclusion_problems(view, values, takes)
+    if takes.scores and view.units == 1 and not values.steps and (values.low >= 0 or values.high <= 0):
+        rule = f"this loss tells the classes by the sign, {values.name} gives {bounds_text(values)} alone"
         hint = "leave the activation out, or use tanh"
-        yield Problem(rule, path=reach.path, received=reach.name, hint=hint)
+        yield Problem(rule, path=values.path, received=values.name, hint=hint)
 
 
-def _exclusion_problems(sight: Sight, reach: Reach, takes: Takes) -> Iterator[Problem]:
+def _exclusion_problems(view: OutputView, values: OutputRange, takes: Takes) -> Iterator[Problem]:
     """Classes that exclude each other against labels that do not."""
-    kind = sight.output.kind
+    kind = view.output.kind
     if kind in ("classes", "one_hot") and takes.labels in ("sparse", "dense"):
-        if reach.is_probability and not reach.sums_to_one:
-            rule = f"the classes exclude each other, {reach.name} gives each a probability of its own"
-            yield Problem(rule, path=reach.path, received=reach.name, hint="use softmax")
-    elif kind == "labels" and reach.sums_to_one and not sight.has_one_each:
-        rule = f"a row may have several labels, the values of a {reach.name} add up to 1"
-        yield Problem(rule, path=reach.path, received=reach.name, hint="use sigmoid")
+        if values.is_probability and not values.sums_to_one:
+            rule = f"the classes exclude each other, {values.name} gives each a probability of its own"
+            yield Problem(rule, path=values.path, received=values.name, hint="use softmax")
+    elif kind == "labels" and values.sums_to_one and not view.has_one_each:
+        rule = f"a row may have several labels, the values of a {values.name} add up to 1"
+        yield Problem(rule, path=values.path, received=values.name, hint="use sigmoid")
 
 
 def _probability_problems(
-    sight: Sight, part: ComponentSpec, path: KeyPath, takes: Takes
+    view: OutputView, part: ComponentSpec, path: KeyPath, takes: Takes
 ) -> Iterator[Problem]:
     """Probabilities where logits are said to come, and the other way round."""
-    reach = sight.reach
-    if reach is None or not takes.probabilities:
+    values = view.output_range
+    if values is None or not takes.probabilities:
         return
     name = canonical(part, _namespace(path))
     if part.arguments.get("from_logits"):
         written = path[0] in ("loss", "metrics")  # and not chosen
         place: KeyPath = (*path, part.class_name, "from_logits") if written else path
-        if reach.is_probability:
+        if values.is_probability:
             hint = "remove from_logits, or the activation"
-            rule = f"from_logits does not go with a {reach.name} output"
+            rule = f"from_logits does not go with a {values.name} output"
             yield Problem(rule, path=place, received=True, hint=hint)
-        elif sight.units == 1 and (reach.low >= 0 or reach.high <= 0):
-            rule = f"logits tell the classes by the sign, {reach.name} gives {bounds_text(reach)} alone"
-            yield Problem(rule, path=reach.path, received=reach.name, hint="leave the activation out")
-    elif not reach.is_probability and path[0] != "metrics":
+        elif view.units == 1 and (values.low >= 0 or values.high <= 0):
+            rule = f"logits tell the classes by the sign, {values.name} gives {bounds_text(values)} alone"
+            yield Problem(rule, path=values.path, received=values.name, hint="leave the activation out")
+    elif not values.is_probability and path[0] != "metrics":
         wanted = "sigmoid" if takes.labels == "binary" else "softmax"
         hint = f"use activation: {wanted}" + (", or from_logits: true in the loss" * (name in WITH_LOGITS))
         rule = "this loss takes probabilities, which this output is not"
-        yield Problem(rule, path=reach.path, received=reach.name, hint=hint)
-    elif not reach.is_probability:
+        yield Problem(rule, path=values.path, received=values.name, hint=hint)
+    elif not values.is_probability:
         hint = "leave it out"
         if name in WITH_LOGITS:
             hint = f"write {{{WITH_LOGITS[name]}: {{from_logits: true}}}}"

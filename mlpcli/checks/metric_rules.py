@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlpcli.checks.loss_rules import LOSSES, metric_loss_problems
-from mlpcli.checks.outputs import Sight, canonical
+from mlpcli.checks.outputs import OutputView, canonical
 from mlpcli.errors import KeyPath, Problem
 from mlpcli.spec.schema import ComponentSpec
 
@@ -43,39 +43,39 @@ SPARSE_OF = {
 """The same metric for labels of the other kind."""
 
 
-def metric_problems(sight: Sight) -> Iterator[Problem]:
+def metric_problems(view: OutputView) -> Iterator[Problem]:
     """What is wrong between an output's metrics, its target and its activation."""
-    for path, part in sight.metrics:
+    for path, part in view.metrics:
         name = canonical(part, "metrics")
         if not name:
             continue
-        if part.class_name == "Accuracy" and not (sight.reach is not None and sight.reach.steps):
+        if part.class_name == "Accuracy" and not (view.output_range is not None and view.output_range.steps):
             rule = "Accuracy counts outputs that equal the target to the last digit"
-            hint = "use accuracy" if sight.output.kind != "numbers" else "use RootMeanSquaredError or mae"
+            hint = "use accuracy" if view.output.kind != "numbers" else "use RootMeanSquaredError or mae"
             yield Problem(rule, path=path, received=part.class_name, hint=hint)
             continue
-        found = list(_by_kind(sight, path, part, name))
-        yield from found or metric_loss_problems(sight, part, path)
+        found = list(_by_kind(view, path, part, name))
+        yield from found or metric_loss_problems(view, part, path)
 
 
-def _by_kind(sight: Sight, path: KeyPath, part: ComponentSpec, name: str) -> Iterator[Problem]:
-    kind = sight.output.kind
+def _by_kind(view: OutputView, path: KeyPath, part: ComponentSpec, name: str) -> Iterator[Problem]:
+    kind = view.output.kind
     if kind == "numbers":
-        yield from _of_numbers(sight, path, part, name)
-    elif kind == "classes" and sight.units > 1:
-        yield from _of_classes(sight, path, part, name)
+        yield from _of_numbers(view, path, part, name)
+    elif kind == "classes" and view.units > 1:
+        yield from _of_classes(view, path, part, name)
     elif kind == "classes":
-        yield from _of_two_classes(sight, path, part, name)
+        yield from _of_two_classes(view, path, part, name)
     elif kind == "one_hot":
-        yield from _of_one_hot(sight, path, part, name)
+        yield from _of_one_hot(view, path, part, name)
     else:
-        yield from _of_labels(sight, path, part, name)
+        yield from _of_labels(view, path, part, name)
 
 
-def _of_numbers(sight: Sight, path: KeyPath, part: ComponentSpec, name: str) -> Iterator[Problem]:
-    takes = LOSSES.get(canonical(sight.loss, "losses"))
+def _of_numbers(view: OutputView, path: KeyPath, part: ComponentSpec, name: str) -> Iterator[Problem]:
+    takes = LOSSES.get(canonical(view.loss, "losses"))
     about_classes = takes is None or takes.labels != "numbers"  # rows of probabilities are numbers too
-    if name in OF_CLASSES and not about_classes and not sight.is_binary:
+    if name in OF_CLASSES and not about_classes and not view.is_binary:
         hint = "use RootMeanSquaredError or mae"
         yield Problem(
             "this metric counts classes, the target is numbers",
@@ -85,7 +85,7 @@ def _of_numbers(sight: Sight, path: KeyPath, part: ComponentSpec, name: str) -> 
         )
 
 
-def _of_classes(sight: Sight, path: KeyPath, part: ComponentSpec, name: str) -> Iterator[Problem]:
+def _of_classes(view: OutputView, path: KeyPath, part: ComponentSpec, name: str) -> Iterator[Problem]:
     """Class indices against several units."""
     rule = hint = ""
     if name in OF_NUMBERS:
@@ -97,20 +97,20 @@ def _of_classes(sight: Sight, path: KeyPath, part: ComponentSpec, name: str) -> 
         rule = "this metric takes 0 or 1 for every unit, the labels are class indices"
         hint = "use accuracy; evaluate shows precision, recall and F1 of each class"
     elif name == "sparsetopkcategoricalaccuracy":
-        yield from _too_many(sight, path, part)
+        yield from _too_many(view, path, part)
     if rule:
         yield Problem(rule, path=path, received=part.class_name, hint=hint)
 
 
-def _too_many(sight: Sight, path: KeyPath, part: ComponentSpec) -> Iterator[Problem]:
+def _too_many(view: OutputView, path: KeyPath, part: ComponentSpec) -> Iterator[Problem]:
     k = part.arguments.get("k", 5)
-    if isinstance(k, int) and k >= sight.classes:
+    if isinstance(k, int) and k >= view.classes:
         at = (*path, part.class_name, "k") if "k" in part.arguments else path
-        rule = f"the right class is always among the {k} likeliest of {sight.classes}"
-        yield Problem(rule, path=at, received=k, hint=f"use a k below {sight.classes}")
+        rule = f"the right class is always among the {k} likeliest of {view.classes}"
+        yield Problem(rule, path=at, received=k, hint=f"use a k below {view.classes}")
 
 
-def _of_two_classes(sight: Sight, path: KeyPath, part: ComponentSpec, name: str) -> Iterator[Problem]:
+def _of_two_classes(view: OutputView, path: KeyPath, part: ComponentSpec, name: str) -> Iterator[Problem]:
     """0 or 1 against one unit."""
     if name in LARGEST:
         rule = "this metric looks for the largest of several units, this output has one"
@@ -123,32 +123,32 @@ def _of_two_classes(sight: Sight, path: KeyPath, part: ComponentSpec, name: str)
         hint = "use Precision and Recall; evaluate shows F1 of each class"
         yield Problem(rule, path=path, received=part.class_name, hint=hint)
     else:
-        yield from _threshold(sight, path, part, name)
+        yield from _threshold(view, path, part, name)
 
 
-def _of_one_hot(sight: Sight, path: KeyPath, part: ComponentSpec, name: str) -> Iterator[Problem]:
+def _of_one_hot(view: OutputView, path: KeyPath, part: ComponentSpec, name: str) -> Iterator[Problem]:
     if LARGEST.get(name) == "sparse":
         rule = "the labels are one-hot vectors, this metric takes class indices"
         yield Problem(rule, path=path, received=part.class_name, hint=f"use {SPARSE_OF[name]}")
     elif name == "topkcategoricalaccuracy":
-        yield from _too_many(sight, path, part)
+        yield from _too_many(view, path, part)
 
 
-def _of_labels(sight: Sight, path: KeyPath, part: ComponentSpec, name: str) -> Iterator[Problem]:
+def _of_labels(view: OutputView, path: KeyPath, part: ComponentSpec, name: str) -> Iterator[Problem]:
     """Any number of labels a row, a unit each."""
-    if LARGEST.get(name) == "sparse" or (name in ACCURACY | set(LARGEST) and not sight.has_one_each):
+    if LARGEST.get(name) == "sparse" or (name in ACCURACY | set(LARGEST) and not view.has_one_each):
         rule = "a row may have several labels, this metric takes one class a row"
         yield Problem(rule, path=path, received=part.class_name, hint="use binary_accuracy")
     else:
-        yield from _threshold(sight, path, part, name)
+        yield from _threshold(view, path, part, name)
 
 
-def _threshold(sight: Sight, path: KeyPath, part: ComponentSpec, name: str) -> Iterator[Problem]:
+def _threshold(view: OutputView, path: KeyPath, part: ComponentSpec, name: str) -> Iterator[Problem]:
     """Metrics of probabilities where the outputs are none: where a yes begins at 0, not above one half."""
-    takes = LOSSES.get(canonical(sight.loss, "losses"))
+    takes = LOSSES.get(canonical(view.loss, "losses"))
     scores = takes is not None and takes.scores
-    logits = bool(sight.loss.arguments.get("from_logits"))
-    steps = sight.reach is not None and sight.reach.steps
+    logits = bool(view.loss.arguments.get("from_logits"))
+    steps = view.output_range is not None and view.output_range.steps
     if not (scores or logits) or steps:
         return
     what = "scores" if scores else "logits"

@@ -14,7 +14,7 @@ from mlpcli.checks.file_names import missing_numbers
 from mlpcli.checks.log_names import log_names
 from mlpcli.checks.loss_rules import loss_problems
 from mlpcli.checks.metric_rules import metric_problems
-from mlpcli.checks.outputs import Sight, sights
+from mlpcli.checks.outputs import OutputView, output_views
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.types import Arrays
 from mlpcli.errors import KeyPath, Problem, SpecError, listing, nearest
@@ -38,7 +38,7 @@ def check_model(model: Any, loaded: LoadedSpec, dataset: Dataset, plugins: Plugi
         SpecError: with every problem found.
     """
     built = _Built(model, loaded, dataset, plugins)
-    problems = [found for sight in built.sights() for found in _output_problems(sight, built)]
+    problems = [found for view in built.views() for found in _output_problems(view, built)]
     with warnings.catch_warnings():
         if problems:  # Keras may warn of what is told already
             warnings.simplefilter("ignore")
@@ -51,18 +51,18 @@ def check_model(model: Any, loaded: LoadedSpec, dataset: Dataset, plugins: Plugi
         raise SpecError(*problems)
 
 
-def _output_problems(sight: Sight, built: _Built) -> Iterator[Problem]:
+def _output_problems(view: OutputView, built: _Built) -> Iterator[Problem]:
     """What is wrong with one output: its shape first, since nothing else can be said of a wrong one."""
-    if len(sight.shape) != 1 and len(sight.output.width) <= 1:
-        yield _shape_problem(sight, built)
+    if len(view.shape) != 1 and len(view.output.width) <= 1:
+        yield _shape_problem(view, built)
         return
-    yield from loss_problems(sight)
-    yield from metric_problems(sight)
+    yield from loss_problems(view)
+    yield from metric_problems(view)
 
 
-def _shape_problem(sight: Sight, built: _Built) -> Problem:
+def _shape_problem(view: OutputView, built: _Built) -> Problem:
     """An output of more than one axis, told at the first Dense that reads an image."""
-    rule = f"the output of a row must be a list of numbers, not of shape {sight.shape}"
+    rule = f"the output of a row must be a list of numbers, not of shape {view.shape}"
     for node in spec_graph(built.spec).nodes:
         part = built.spec.layers[node.index]
         if part.class_name != "Dense":
@@ -72,7 +72,7 @@ def _shape_problem(sight: Sight, built: _Built) -> Problem:
             hint = "put Flatten before this Dense"
             rule = f"reads rows of shape {shape}, so that {rule}"
             return Problem(rule, path=("layers", node.index), hint=hint)
-    return Problem(rule, path=sight.path, hint="end with Flatten and a Dense layer")
+    return Problem(rule, path=view.path, hint="end with Flatten and a Dense layer")
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,9 @@ class _Built:
         """With its losses and metrics filled in."""
         return self.loaded.spec
 
-    def sights(self) -> Iterator[Sight]:
+    def views(self) -> Iterator[OutputView]:
         """Its outputs."""
-        return sights(self.model, self.loaded, self.dataset)
+        return output_views(self.model, self.loaded, self.dataset)
 
 
 def _probe(built: _Built) -> list[Problem]:
@@ -133,9 +133,9 @@ def _blame(built: _Built, y: Arrays, outputs: Any, namespace: str, reason: str) 
     """Which of the losses, or of the metrics, cannot be computed: the first that fails by itself."""
     what = "this loss" if namespace == "losses" else "this metric"
     module = getattr(import_keras(), namespace)
-    for sight in built.sights():
-        name = sight.output.name
-        parts = ((sight.loss_path, sight.loss),) if namespace == "losses" else sight.metrics
+    for view in built.views():
+        name = view.output.name
+        parts = ((view.loss_path, view.loss),) if namespace == "losses" else view.metrics
         for path, part in parts:
             try:
                 made = make_component(part, namespace, path, built.plugins)
@@ -159,10 +159,10 @@ def _not_one_number(name: str, built: _Built) -> Problem:
     """A metric with a value for each class; `name` is Keras's, with the output's before it."""
     hint = "give it average: macro, or leave it out: evaluate shows each class by itself"
     place: KeyPath = ("metrics",)
-    for sight in built.sights():
-        for path, part in sight.metrics:
+    for view in built.views():
+        for path, part in view.metrics:
             own = part.arguments.get("name", snake_case(part.class_name))
-            if name in (own, f"{sight.output.name}_{own}"):
+            if name in (own, f"{view.output.name}_{own}"):
                 place = path
     rule = "must be one number an epoch, not one for each class"
     return Problem(rule, path=place, received=name, hint=hint)

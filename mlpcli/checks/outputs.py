@@ -13,7 +13,7 @@ import numpy as np
 from mlpcli.data.dataset import Dataset, Output
 from mlpcli.data.types import Array
 from mlpcli.errors import KeyPath
-from mlpcli.model.activation_range import Reach, output_reach, units_path
+from mlpcli.model.activation_range import OutputRange, find_output_range, units_path
 from mlpcli.model.default_losses import fold
 from mlpcli.model.model import output_loss, output_metrics
 from mlpcli.spec.layer_graph import spec_graph
@@ -23,12 +23,12 @@ from mlpcli.spec.schema import ComponentSpec
 
 
 @dataclass(frozen=True)
-class Sight:
+class OutputView:
     """One output as the checks see it.
 
     output: its target. path: of its layer in the spec. units_path: of its number of units.
     loss, loss_path; metrics: its loss and metrics, with their places.
-    shape: of one row of the output. reach: what its values may be, None where it cannot be told.
+    shape: of one row of the output. output_range: what its values may be, None where it cannot be told.
     targets: y of every split, the training rows first, as the loss sees it.
     """
 
@@ -39,7 +39,7 @@ class Sight:
     loss_path: KeyPath
     metrics: tuple[tuple[KeyPath, ComponentSpec], ...]
     shape: tuple[int, ...]
-    reach: Reach | None
+    output_range: OutputRange | None
     targets: tuple[Array, ...]
 
     @property
@@ -84,7 +84,7 @@ def _span(arrays: tuple[Array, ...]) -> tuple[float, float]:
     return min(float(each.min()) for each in arrays), max(float(each.max()) for each in arrays)
 
 
-def sights(model: Any, loaded: LoadedSpec, dataset: Dataset) -> Iterator[Sight]:
+def output_views(model: Any, loaded: LoadedSpec, dataset: Dataset) -> Iterator[OutputView]:
     """Every output of the model; the place of a loss that was chosen is that of the output's units."""
     spec = loaded.spec
     graph = spec_graph(spec)
@@ -96,7 +96,7 @@ def sights(model: Any, loaded: LoadedSpec, dataset: Dataset) -> Iterator[Sight]:
         known = name in places
         units = units_path(spec, graph, name) if known else inside
         loss_path: KeyPath = ("loss", output.name) if isinstance(spec.loss, dict) else ("loss",)
-        yield Sight(
+        yield OutputView(
             output=output,
             path=("layers", places[name]) if known else inside,
             units_path=units,
@@ -104,7 +104,7 @@ def sights(model: Any, loaded: LoadedSpec, dataset: Dataset) -> Iterator[Sight]:
             loss_path=loss_path if loaded.text.data.get("loss") is not None else units,
             metrics=tuple(output_metrics(spec, output.name)),
             shape=tuple(tensor.shape[1:]),
-            reach=output_reach(model, spec, graph, name) if known else None,
+            output_range=find_output_range(model, spec, graph, name) if known else None,
             targets=tuple(
                 split.y[output.name] if output.name else split.y for split in dataset.splits().values()
             ),

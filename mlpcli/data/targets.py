@@ -352,5 +352,5 @@ def unseen_classes(
 
 
 def class_indices(y: Array) -> Array:
-    """Class indices, (rows,) int64, of indices or one-hot rows."""
-    return y.argmax(axis=1) if y.ndim == 2 else y
+    """Return class indices, (rows,) int64, of class indices, (rows,), or one-hot rows, (rows, classes)."""
+    return np.asarray(y.argmax(axis=1) if y.ndim == 2 else y, dtype=np.int64)

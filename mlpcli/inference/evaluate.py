@@ -11,11 +11,12 @@ import numpy as np
 from mlpcli import runs
 from mlpcli.data.dataset import Split
 from mlpcli.data.load import read_rows
+from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array
 from mlpcli.errors import Problem, UsageError
 from mlpcli.keras_import import import_keras
 from mlpcli.model.model import output_loss
-from mlpcli.model.outputs import class_indices, final_outputs, predicted_classes, predicted_labels
+from mlpcli.model.outputs import final_outputs, predicted_classes, predicted_labels
 from mlpcli.model.run_spec import own_spec
 from mlpcli.model.trained_model import TrainedModel, load_trained
 from mlpcli.runs.folder import Run

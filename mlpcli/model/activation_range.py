@@ -30,7 +30,7 @@ NORMALIZING = ("BatchNormalization", "LayerNormalization", "GroupNormalization",
 
 
 @dataclass(frozen=True)
-class Reach:
+class OutputRange:
     """The values that an output may have.
 
     low, high: its bounds, infinite where there is none.
@@ -63,13 +63,13 @@ def passes_values(class_name: str) -> bool:
     return class_name in PASSING or "Dropout" in class_name
 
 
-def output_reach(model: Any, spec: Spec, graph: Graph, name: str) -> Reach | None:
+def find_output_range(model: Any, spec: Spec, graph: Graph, name: str) -> OutputRange | None:
     """What the values of a layer may be, or None where it cannot be told."""
     nodes = {node.name: node for node in graph.nodes}
-    return _reach(model, spec, nodes, nodes.get(name))
+    return _layer_range(model, spec, nodes, nodes.get(name))
 
 
-def _reach(model: Any, spec: Spec, nodes: dict[str, Node], node: Node | None) -> Reach | None:
+def _layer_range(model: Any, spec: Spec, nodes: dict[str, Node], node: Node | None) -> OutputRange | None:
     if node is None:
         return None
     keras = import_keras()
@@ -90,25 +90,25 @@ def _reach(model: Any, spec: Spec, nodes: dict[str, Node], node: Node | None) ->
     if kind in FUNCTIONS:
         return replace(measured(layer, path), name=kind)
     if kind in NORMALIZING:
-        return Reach(-math.inf, math.inf, kind, path)
+        return OutputRange(-math.inf, math.inf, kind, path)
     below = nodes.get(node.sources[0]) if len(node.sources) == 1 else None
     if passes_values(kind):
-        return _reach(model, spec, nodes, below)
+        return _layer_range(model, spec, nodes, below)
     if kind == "Rescaling" and np.ndim(layer.scale) == np.ndim(layer.offset) == 0:
-        found = _reach(model, spec, nodes, below)
+        found = _layer_range(model, spec, nodes, below)
         return _rescaled(found, float(layer.scale), float(layer.offset), path) if found else None
     return None
 
 
-def _rescaled(reach: Reach, scale: float, offset: float, path: KeyPath) -> Reach:
+def _rescaled(below: OutputRange, scale: float, offset: float, path: KeyPath) -> OutputRange:
     if scale == 0.0:
-        return Reach(offset, offset, "Rescaling", path)
-    ends = sorted((reach.low * scale + offset, reach.high * scale + offset))
-    return Reach(ends[0], ends[1], f"{reach.name} with Rescaling", path, steps=reach.steps)
+        return OutputRange(offset, offset, "Rescaling", path)
+    ends = sorted((below.low * scale + offset, below.high * scale + offset))
+    return OutputRange(ends[0], ends[1], f"{below.name} with Rescaling", path, steps=below.steps)
 
 
-def measured(function: Any, path: KeyPath) -> Reach:
-    """The reach of an activation, from its values over a wide grid."""
+def measured(function: Any, path: KeyPath) -> OutputRange:
+    """The output range of an activation, from its values over a wide grid."""
     keras = import_keras()
     tensor = keras.ops.convert_to_tensor(_grid())
     values = keras.ops.convert_to_numpy(keras.ops.cast(function(tensor), "float32"))
@@ -116,7 +116,7 @@ def measured(function: Any, path: KeyPath) -> Reach:
     low, high = _whole(float(found.min())), _whole(float(found.max()))
     name = getattr(function, "__name__", None) or type(function).__name__
     one = values.shape[-1] == 2 and bool(np.allclose(values.sum(axis=-1), 1.0, atol=1e-4))
-    return Reach(
+    return OutputRange(
         low if low > -HUGE else -math.inf,
         high if high < HUGE else math.inf,
         str(name),

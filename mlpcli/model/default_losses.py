@@ -125,7 +125,7 @@ def _wanted_by_layer(layer: LayerSpec | None, spec: Spec) -> Wanted | None:
 
 
 @dataclass(frozen=True)
-class Objective:
+class DefaultLoss:
     """The loss and metrics of one output, and why where they were chosen."""
 
     loss: ComponentSpec
@@ -143,7 +143,7 @@ def complete_spec(spec: Spec, contract: Contract) -> tuple[Spec, list[str]]:
     }
     units = output_units(spec)
     chosen = {
-        each.name: _objective(each, layers.get(each.name), units.get(each.name), given[each.name])
+        each.name: _default_loss(each, layers.get(each.name), units.get(each.name), given[each.name])
         for each in contract.outputs
     }
     notes = []
@@ -161,7 +161,7 @@ def _single(values: Mapping[str, Any]) -> Any:
     return values[""] if "" in values else dict(values)
 
 
-def _told(chosen: Mapping[str, Objective], contract: Contract, parts: Any) -> str:
+def _told(chosen: Mapping[str, DefaultLoss], contract: Contract, parts: Any) -> str:
     """`mse, chosen for a target of numbers`."""
     texts = []
     for each in contract.outputs:
@@ -189,18 +189,18 @@ def target_text(output: Output) -> str:
     return words[output.kind]
 
 
-def _objective(
+def _default_loss(
     output: Output, layer: LayerSpec | None, units: int | None, given: ComponentSpec | None
-) -> Objective:
+) -> DefaultLoss:
     """Cross-entropy for classes and labels, from logits where the output has no activation; else MSE.
 
     given: the loss, where the spec has one, so that only the metrics are to be chosen.
     """
     activation = activation_of(layer)
     if output.kind == "numbers":
-        return Objective(_part("mse"), [_part("RootMeanSquaredError"), _part("mae")])
+        return DefaultLoss(_part("mse"), [_part("RootMeanSquaredError"), _part("mae")])
     if activation in ("heaviside", "sign"):
-        return Objective(_part("perceptron"), [_part("binary_accuracy")])
+        return DefaultLoss(_part("perceptron"), [_part("binary_accuracy")])
     binary = output.kind == "labels" or (output.kind == "classes" and units == 1)
     class_name = "BinaryCrossentropy" if binary else "CategoricalCrossentropy"
     if output.kind == "classes" and not binary:
@@ -213,13 +213,13 @@ def _objective(
         arguments = {"name": metrics[0].class_name, "threshold": 0.0}
         metrics = [ComponentSpec(class_name="BinaryAccuracy", arguments=arguments)]
     if logits:
-        return Objective(ComponentSpec(class_name=class_name, arguments={"from_logits": True}), metrics)
+        return DefaultLoss(ComponentSpec(class_name=class_name, arguments={"from_logits": True}), metrics)
     short = {
         "BinaryCrossentropy": "binary_crossentropy",
         "CategoricalCrossentropy": "categorical_crossentropy",
         "SparseCategoricalCrossentropy": "sparse_categorical_crossentropy",
     }
-    return Objective(_part(short[class_name]), metrics)
+    return DefaultLoss(_part(short[class_name]), metrics)
 
 
 def _part(name: str) -> ComponentSpec:

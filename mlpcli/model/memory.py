@@ -1,49 +1,48 @@
-"""What a network needs of the machine's memory, asked about before it is taken.
+"""The memory that a network needs, checked before it is allocated.
 
-TensorFlow takes what it is asked to take, and the system ends a process that took too much: no error could
-tell of `units: 1000000000` afterwards.
+TensorFlow allocates whatever it is asked for, and the system kills a process that takes too much: after
+`units: 1000000000` no error message would be left to read.
 """
 
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mlpcli.errors import Problem, SpecError
-from mlpcli.keras_import import import_keras
+from mlpcli.machine import format_bytes, memory_bytes
 from mlpcli.spec.layer_graph import Graph
 
-FLOAT = 4
-"""Bytes of a weight or an output."""
+if TYPE_CHECKING:
+    from mlpcli.keras_import import keras
 
-
-def memory_bytes() -> float:
-    """The machine's memory, without what it swaps; infinite where the system does not tell."""
-    try:
-        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    except (AttributeError, ValueError, OSError):
-        return math.inf
+FLOAT_BYTES = 4
+"""Bytes of a weight or of an output value."""
 
 
 @contextmanager
 def bounded_weights() -> Iterator[None]:
-    """Layers built inside raise MemoryError before they make weights that memory cannot hold with gradients.
+    """Raise MemoryError before a layer creates weights that, with their gradients, do not fit in memory.
 
-    Keras has no way to ask a layer for its number of weights without making them, nor to be asked before.
+    Keras can neither report a layer's number of weights nor call us before it creates them.
     """
-    layer_class = import_keras().layers.Layer
-    add_weight, most = layer_class.add_weight, memory_bytes() / (2 * FLOAT)
-    made = 0
+    from mlpcli.keras_import import keras
 
-    def bounded(self: Any, shape: Any = None, *args: Any, **kwargs: Any) -> Any:
-        nonlocal made
-        made += math.prod(size or 1 for size in shape or ())
-        if made > most:
+    layer_class = keras.layers.Layer
+    add_weight, limit = layer_class.add_weight, _available() / (2 * FLOAT_BYTES)
+    created = 0
+
+    def bounded(
+        self: keras.layers.Layer, shape: tuple[int | None, ...] | None = None, *args: object, **kwargs: object
+    ) -> keras.Variable:
+        nonlocal created
+        created += math.prod(size or 1 for size in shape or ())
+        if created > limit:
             raise MemoryError(
-                f"the network would have {made:,} parameters; memory holds {most:,.0f} with their gradients"
+                f"the network would have {created:,} parameters; "
+                f"memory holds {limit:,.0f} with their gradients"
             )
         return add_weight(self, shape, *args, **kwargs)
 
@@ -54,18 +53,30 @@ def bounded_weights() -> Iterator[None]:
         layer_class.add_weight = add_weight
 
 
-def check_batch(model: Any, graph: Graph, rows: int) -> None:
-    """Refuse a batch whose outputs of a single layer memory does not hold.
+def check_batch(model: keras.Model, graph: Graph, rows: int) -> None:
+    """Check that memory holds the outputs of every single layer for one batch.
+
+    Args:
+        model: the built network.
+        graph: its layers, as the spec has them.
+        rows: rows of a batch.
 
     Raises:
-        SpecError: told at the layer.
+        SpecError: a layer's outputs do not fit; the path is the layer's.
     """
-    keras = import_keras()
-    most = memory_bytes()
+    from mlpcli.keras_import import keras
+
+    available = _available()
     for node in graph.nodes:
         outputs = keras.tree.flatten(model.get_layer(node.name).output)
-        size = rows * FLOAT * sum(math.prod(part or 1 for part in tensor.shape[1:]) for tensor in outputs)
-        if size > most:
-            rule = f"the outputs of a batch of {rows:,} rows take {size / 2**30:,.0f} GB of memory"
-            hint = f"there are {most / 2**30:,.0f} GB: make the layer or fit.batch_size smaller"
+        values = sum(math.prod(size or 1 for size in tensor.shape[1:]) for tensor in outputs)
+        needed = rows * FLOAT_BYTES * values
+        if needed > available:
+            rule = f"the outputs of a batch of {rows:,} rows take {format_bytes(needed)} of memory"
+            hint = f"there are {format_bytes(available)}: make the layer or fit.batch_size smaller"
             raise SpecError(Problem(rule, path=("layers", node.index), hint=hint))
+
+
+def _available() -> float:
+    """Return the machine's memory in bytes, infinite where it is not known."""
+    return memory_bytes() or math.inf

@@ -32,12 +32,6 @@ def predicted_classes(outputs: Array, loss: ComponentSpec) -> Array:
     return np.asarray(outputs.argmax(axis=-1), dtype=np.int64)
 
 
-def class_indices(y: Array) -> Array:
-    """Targets as (rows,) int64 indices, from indices or one-hot rows."""
-    flat = np.argmax(y, axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(-1)
-    return np.asarray(flat, dtype=np.int64)
-
-
 def to_probabilities(loss: ComponentSpec, outputs: Any) -> Any:
     """The model's outputs as probabilities where the loss was computed from logits; else unchanged."""
     if not loss.arguments.get("from_logits", False):

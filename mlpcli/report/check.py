@@ -8,6 +8,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from mlpcli.errors import ABSENT, MlpcliError, Place, Problem, show_path
+from mlpcli.machine import format_bytes
 from mlpcli.report.console import duration
 from mlpcli.report.screen import LONGEST_NAME, console, cut, table
 
@@ -96,18 +97,9 @@ def _time(forecast: Forecast) -> str:
 
 def _memory(forecast: Forecast) -> str:
     memory = forecast.memory
-    parts = f"data {size(memory.data)}, weights and optimizer {size(memory.state)}, "
-    return f"{size(memory.total)} over TensorFlow's own: {parts}one batch {size(memory.batch)}"
-
-
-def size(count: int) -> str:
-    """Bytes as `512 bytes`, `4.2 KB`, `188 MB`."""
-    value, unit = float(count), "bytes"
-    for larger in ("KB", "MB", "GB", "TB"):
-        if value < 1000:
-            break
-        value, unit = value / 1000, larger
-    return f"{value:.0f} {unit}" if unit == "bytes" or value >= 100 else f"{value:.1f} {unit}"
+    sizes = (memory.total, memory.data, memory.state, memory.batch)
+    total, data, state, batch = map(format_bytes, sizes)
+    return f"{total} over TensorFlow's own: data {data}, weights and optimizer {state}, one batch {batch}"
 
 
 def forecast_json(forecast: Forecast, loaded: LoadedSpec) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mlpcli.data.dataset import Dataset, Output, Split
+from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array
 from mlpcli.spec.schema import ComponentSpec
 
@@ -73,8 +74,7 @@ def _targets(split: Split, output: Output) -> Array:
     y = split.y[output.name] if output.name else split.y
     if output.kind == "numbers":
         return output.restore(np.asarray(y)).reshape(len(split), -1).astype(np.float64)
-    indices = y.argmax(axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(-1)
-    return np.asarray(indices, np.int64)
+    return class_indices(y)
 
 
 def _features(split: Split) -> Array | None:

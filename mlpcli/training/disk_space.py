@@ -8,6 +8,7 @@ from typing import Any
 
 from mlpcli.errors import Problem, RunError, TrainingError
 from mlpcli.files import why_not_writable
+from mlpcli.machine import format_bytes
 
 STATE_COPIES = 10
 """A run's files in sizes of its model: weights, two moments, the best epoch and that of early stopping,
@@ -67,9 +68,9 @@ def check_room(runs_dir: Path, model: Any, name: str = "") -> None:
     needed = SMALL_FILES + STATE_COPIES * sum(int(v.numpy().nbytes) for v in model.variables)
     free = shutil.disk_usage(place).free
     if free < needed:
-        rule = f"{runs_dir} has room for {_size(free)}, a run of this model needs about {_size(needed)}"
+        sizes = f"has {format_bytes(free)} free, a run of this model needs about {format_bytes(needed)}"
         hint = "make room, or choose another folder with --runs-dir"
-        raise TrainingError(Problem(rule, hint=hint))
+        raise TrainingError(Problem(f"{runs_dir} {sizes}", hint=hint))
 
 
 def write_failure(error: BaseException) -> str | None:
@@ -83,7 +84,3 @@ def write_failure(error: BaseException) -> str | None:
     if known := [words for words in FULL if words.lower() in text.lower()]:
         return known[0]
     return text if isinstance(error, OSError) else None
-
-
-def _size(count: int) -> str:
-    return f"{count / 2**20:,.1f} MB" if count < 2**30 else f"{count / 2**30:,.1f} GB"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from mlpcli.errors import ABSENT, DataError, Problem, listing, nearest
+from mlpcli.machine import format_bytes, memory_bytes
 
 SHOWN = 10
 """Faults of one file that are shown in full; the rest is counted in one closing problem."""
@@ -92,16 +93,6 @@ class ManyOrigin(Origin):
         raise IndexError(row)
 
 
-def physical_memory() -> int | None:
-    """Bytes of this machine's memory, or None where the system does not say."""
-    import os
-
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None
-
-
 MOST_REPEATED = 256 << 20
 MOST_PACKED = 200
 
@@ -120,7 +111,7 @@ def check_memory(size: int, origin: Origin, *, packed: int = 0) -> None:
     if packed and size > MOST_REPEATED and size > MOST_PACKED * packed:
         rule = f"unpacks to more than {MOST_REPEATED >> 20} MiB and {MOST_PACKED} times its own size"
         origin.refuse(rule, hint="if it is right, save it unpacked, as np.savez does")
-    memory = physical_memory()
+    memory = memory_bytes()
     if memory is not None and size > memory:
-        sizes = f"{size / 2**30:,.1f} GiB, more than this machine's memory of {memory / 2**30:,.1f} GiB"
+        sizes = f"{format_bytes(size)}, more than this machine's memory of {format_bytes(memory)}"
         origin.refuse(f"unpacks to {sizes}")
