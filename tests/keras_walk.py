@@ -137,7 +137,7 @@ def accepted(namespace: str, class_name: str, arguments: dict[str, Any]) -> bool
     from mlpcli.spec.components import check_components
 
     part = {class_name: arguments}
-    top = {
+    top: dict[str, dict[str, Any]] = {
         "layers": {"layers": [part]},
         "losses": {"loss": part},
         "metrics": {"metrics": [part]},

@@ -126,7 +126,7 @@ def at(tree: Any, path: KeyPath) -> Any:
 @st.composite
 def mutated_specs(draw: st.DrawFn, most: int = 3) -> dict[str, Any]:
     """A valid spec after one to `most` mutations, as plain values."""
-    tree = copy.deepcopy(draw(st.sampled_from(VALID)))
+    tree: dict[str, Any] = copy.deepcopy(draw(st.sampled_from(VALID)))
     for _ in range(draw(st.integers(1, most))):
         everywhere = paths(tree)
         if everywhere:
@@ -135,7 +135,8 @@ def mutated_specs(draw: st.DrawFn, most: int = 3) -> dict[str, Any]:
 
 
 def _mutate(draw: st.DrawFn, tree: Any, path: KeyPath) -> None:
-    holder, key = at(tree, path[:-1]), path[-1]
+    holder: Any = at(tree, path[:-1])
+    key: Any = path[-1]
     kind = draw(
         st.sampled_from(
             "drop value value splice number number rename add layer layer swap wrap double".split()

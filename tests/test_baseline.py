@@ -55,13 +55,15 @@ def test_a_network_that_is_better_is_not_blamed(mlpcli: Callable[..., Result], t
 
 def test_a_linear_model_is_there_for_wide_rows_too() -> None:
     from mlpcli.data.dataset import Contract, Dataset, Output, Split
+    from mlpcli.data.types import Array
     from mlpcli.training.baseline import measure_baseline
 
     draw = np.random.default_rng(0)
     x = draw.normal(size=(1600, 300)).astype(np.float32)
     truth = x[:, 0] - x[:, 7]
-    outputs = (Output(("y",)), Output(("y",), "classes", ("no", "yes")))
-    for output, y in zip(outputs, (truth.astype(np.float32), (truth > 0).astype(np.int64)), strict=True):
+    outputs: tuple[Output, ...] = (Output(("y",)), Output(("y",), "classes", ("no", "yes")))
+    targets: tuple[Array, ...] = (truth.astype(np.float32), (truth > 0).astype(np.int64))
+    for output, y in zip(outputs, targets, strict=True):
         splits = (Split(x[rows], y[rows], rows) for rows in (np.arange(1500), np.arange(1500, 1600)))
         contract = Contract("table", (), (300,), "float32", (output,))
         train, test = splits

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -12,17 +13,18 @@ from mlpcli.spec.load import load_spec
 from tests.conftest import ROOT, TINY, Result
 from tests.test_light import HEAVY, MEASURE, _fresh
 
-CheckJson = Callable[..., dict[str, object]]
+CheckJson = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def check_json(mlpcli: Callable[..., Result], spec_file: Callable[[str], Path]) -> Callable[..., dict]:
+def check_json(mlpcli: Callable[..., Result], spec_file: Callable[[str], Path]) -> CheckJson:
     """The document of `check --json` on a spec's text."""
 
-    def run(text: str, *arguments: object, status: int = 0) -> dict:
+    def run(text: str, *arguments: object, status: int = 0) -> dict[str, Any]:
         result = mlpcli("check", spec_file(text), "--json", *arguments)
         assert result.status == status, result.err
-        return json.loads(result.out)
+        document: dict[str, Any] = json.loads(result.out)
+        return document
 
     return run
 
@@ -140,7 +142,7 @@ def test_a_spec_that_fails_its_schema_is_told_before_anything_heavy_is_imported(
     spec.write_text((ROOT / "configs" / "digits.yaml").read_text().replace("epochs: 40", "epochs: 0"))
     measured = _fresh(MEASURE.format(arguments=["check", str(spec)]))
     assert measured["status"] == 2
-    assert not HEAVY & set(measured["modules"])
+    assert not HEAVY & set(cast(list[str], measured["modules"]))
 
 
 # ---------------------------------------------------------------- advice
@@ -201,9 +203,10 @@ ADVICE: dict[str, tuple[list[str], str, str]] = {
 }
 
 
-def _advice(check_json: CheckJson, text: str, settings: list[str]) -> list[dict]:
+def _advice(check_json: CheckJson, text: str, settings: list[str]) -> list[dict[str, Any]]:
     arguments = [part for setting in settings for part in ("--set", setting)]
-    return check_json(text, *arguments)["advice"]
+    advice: list[dict[str, Any]] = check_json(text, *arguments)["advice"]
+    return advice
 
 
 @pytest.mark.parametrize("case", ADVICE)

@@ -8,12 +8,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from mlpcli.data.sources.types import Part
 from mlpcli.spec.load import load_spec
 from tests.conftest import ROOT, TINY, Result
 from tests.test_docs import CONFIGS
@@ -152,6 +154,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def _first_rows(part: Part, rows: int) -> Part:
+    assert isinstance(part.target, np.ndarray)
+    return replace(part, x=part.x[:rows], target=part.target[:rows])
+
+
+def _give(value: object, *_: object) -> object:
+    """Return the value, whatever else it is called with."""
+    return value
+
+
 @pytest.fixture
 def small_builtins(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keras's images, few of them, and California housing from the tests' own folder, to script and mlpcli."""
@@ -164,19 +176,19 @@ def small_builtins(monkeypatch: pytest.MonkeyPatch) -> None:
     if data is None:
         return
     table = np.genfromtxt(Path(data) / "california_housing.csv", delimiter=",", names=True)
-    columns = np.column_stack([table[name] for name in table.dtype.names])
-    names = list(table.dtype.names[:-1])
+    header = table.dtype.names or ()
+    columns = np.column_stack([table[name] for name in header])
+    names = list(header[:-1])
     bunch = sklearn.utils.Bunch(data=columns[:, :-1], target=columns[:, -1], feature_names=names)
     monkeypatch.setattr(sklearn.datasets, "fetch_california_housing", lambda: bunch)
     for name in ("fashion_mnist", "mnist"):
         full = builtin.BUILTIN[name](name)
-        main, test = (
-            replace(part, x=part.x[:900], target=part.target[:900]) for part in (full.main, full.test)
-        )
+        assert full.test is not None
+        main, test = (_first_rows(part, 900) for part in (full.main, full.test))
         small = replace(full, main=main, test=test)
-        monkeypatch.setitem(builtin.BUILTIN, name, lambda _, small=small: small)
-        pairs = tuple((part.x, part.target.astype("uint8")) for part in (main, test))
-        monkeypatch.setattr(getattr(keras.datasets, name), "load_data", lambda pairs=pairs: pairs)
+        monkeypatch.setitem(builtin.BUILTIN, name, partial(_give, small))
+        pairs = tuple((part.x, np.asarray(part.target).astype("uint8")) for part in (main, test))
+        monkeypatch.setattr(getattr(keras.datasets, name), "load_data", partial(_give, pairs))
 
 
 def _run(script: str) -> dict[str, Any]:
@@ -288,7 +300,7 @@ def test_the_script_of_every_config_reaches_the_same_weights(
 def test_the_script_reads_the_same_rows(
     case: str, folder: Path, code: Callable[[Path, list[str]], str]
 ) -> None:
-    from mlpcli.training.session import load_data
+    from mlpcli.training.find_data import load_data
 
     section, rest = DATA[case]
     spec = folder / "spec.yaml"

@@ -175,7 +175,7 @@ def convolution_over_bytes() -> tuple[keras.Model, Arrays]:
 
 
 @keras.saving.register_keras_serializable()
-class Subclassed(keras.Model):
+class Subclassed(keras.Model):  # type: ignore[misc]
     """Unbuilt until it meets its first batch."""
 
     def __init__(self) -> None:
@@ -334,7 +334,7 @@ def test_compiling_a_model_again_changes_what_evaluate_reports() -> None:
     assert set(evaluate(model, data)) == {"loss", "sparse_top_k_categorical_accuracy"}
 
 
-class _Recorder(keras.callbacks.Callback):
+class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]
     """Notes each call of a batch hook: its name, the batch and the loss."""
 
     def __init__(self, *, stop_at: int | None = None) -> None:
@@ -363,7 +363,7 @@ def test_batch_callbacks_hear_what_they_hear_in_model_fit(stop_at: int | None) -
     assert mine.calls == theirs.calls
 
 
-class _HalvedRate(keras.callbacks.Callback):
+class _HalvedRate(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         self.model.optimizer.learning_rate = 0.1 / (batch + 1)
 
@@ -446,7 +446,7 @@ def test_the_profiler_gets_its_batches(tmp_path: Path) -> None:
 def test_progress_moves_within_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled_loop, "CHUNK_SECONDS", 0.0)
     model, data = _small("sgd")
-    seen: list[tuple[int, int]] = []
+    seen: list[tuple[int, int, bool]] = []
     _fit(
         model,
         data,
@@ -466,7 +466,7 @@ def _strings_inside(x: Any) -> Any:
 
 
 @keras.saving.register_keras_serializable()
-class Forbidden(layers.Layer):
+class Forbidden(layers.Layer):  # type: ignore[misc]
     """Does what XLA cannot."""
 
     def __init__(self, function: Callable[[Any], Any], **kwargs: Any) -> None:

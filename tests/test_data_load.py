@@ -193,7 +193,7 @@ def no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     keras_datasets = SimpleNamespace(
         **dict.fromkeys(("fashion_mnist", "mnist"), SimpleNamespace(load_data=fail))
     )
-    monkeypatch.setitem(sys.modules, "keras", SimpleNamespace(datasets=keras_datasets))  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "keras", SimpleNamespace(datasets=keras_datasets))
     monkeypatch.setattr(datasets, "fetch_california_housing", fail_early)
     return tmp_path
 
@@ -308,7 +308,7 @@ def test_several_target_columns_are_values_or_one_hot_classes(tmp_path: Path) ->
 
 def test_npz_with_its_own_test_split(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    arrays = {
+    arrays: dict[str, Any] = {
         "x_train": rng.integers(0, 256, (40, 3, 2), np.uint8),
         "y_train": np.array(["b", "a"] * 20),
         "x_test": rng.integers(0, 256, (6, 3, 2), np.uint8),

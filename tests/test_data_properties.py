@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ def tables(draw: st.DrawFn) -> tuple[list[str], list[list[float]]]:
     return header, draw(st.lists(row, min_size=1, max_size=6))
 
 
-def write(path: Path, header: list[str], rows: list[list[object]], delimiter: str, end: str) -> None:
+def write(path: Path, header: list[str], rows: Iterable[Iterable[object]], delimiter: str, end: str) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter=delimiter, lineterminator=end)
         writer.writerow(header)

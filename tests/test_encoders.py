@@ -11,6 +11,7 @@ import pytest
 from mlpcli.data.features.preprocessor import Preprocessor, fit_preprocessor
 from mlpcli.data.features.verification_sample import raw_cells
 from mlpcli.data.readers.parse_cells import Dialect
+from mlpcli.data.types import Array
 from mlpcli.spec.features import FeatureSpec
 
 TRAINING = np.arange(8)  # the rows below them are new
@@ -48,18 +49,18 @@ def both(preprocessor: Preprocessor, cells: list[Any]) -> np.ndarray:
     return found
 
 
-def scaled(scaling: str, values: np.ndarray, known: np.ndarray) -> np.ndarray:
+def scaled(scaling: str, values: Array, known: Array) -> Array:
     """The formulas, written out."""
     if scaling == "standardize":
-        return (values - known.mean()) / known.std()
+        return np.asarray((values - known.mean()) / known.std())
     if scaling == "minmax":
-        return (values - known.min()) / (known.max() - known.min())
+        return np.asarray((values - known.min()) / (known.max() - known.min()))
     if scaling == "robust":
         low, middle, high = np.percentile(known, [25, 50, 75])
-        return (values - middle) / (high - low)
+        return np.asarray((values - middle) / (high - low))
     if scaling == "log":
         values, known = (np.sign(part) * np.log1p(np.abs(part)) for part in (values, known))
-        return (values - known.mean()) / known.std()
+        return np.asarray((values - known.mean()) / known.std())
     return values
 
 

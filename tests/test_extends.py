@@ -166,6 +166,7 @@ def test_set_goes_over_what_is_inherited(tmp_path: Path) -> None:
     settings = ["layers[0].Dense={units: 5}", "metrics+=AUC"]
     loaded = load_spec(spec, settings=settings)
     assert loaded.spec.layers[0].arguments == {"units": 5}
+    assert isinstance(loaded.spec.metrics, list)
     assert [metric.class_name for metric in loaded.spec.metrics] == ["accuracy", "AUC"]
     with pytest.raises(SpecError, match="extends: must stand in the file, not on the command line"):
         load_spec(spec, settings=["extends=base.yaml"])

@@ -32,7 +32,7 @@ fit: {epochs: 80, batch_size: 32}
 
 
 def _load(tmp_path: Path, section: str, seed: int = 4) -> Dataset:
-    from mlpcli.training.session import load_data
+    from mlpcli.training.find_data import load_data
 
     spec = tmp_path / "made.yaml"
     layers = "layers: [Dense: {units: 1, activation: sigmoid}]\nloss: binary_crossentropy\n"

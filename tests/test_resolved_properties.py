@@ -122,9 +122,9 @@ def features(draw: st.DrawFn, columns: dict[str, str]) -> Any:
 @st.composite
 def feature(draw: st.DrawFn, kind: str) -> Any:
     ours = {"numeric": "numeric", "text": "categorical", "boolean": "boolean", "date": "date"}[kind]
-    keys: dict[str, st.SearchStrategy[Any]] = {"numeric": NUMBER, "categorical": CATEGORY, "date": DATE}.get(
-        ours, {}
-    )
+    by_kind: dict[str, dict[str, st.SearchStrategy[Any]]]
+    by_kind = {"numeric": NUMBER, "categorical": CATEGORY, "date": DATE}
+    keys = by_kind.get(ours, {})
     if ours == "boolean":
         keys = {"missing": st.sampled_from(["mean", "median", 0.5, 1, "indicator"])}
     settings = draw(st.fixed_dictionaries({}, optional=keys))

@@ -139,7 +139,7 @@ def _same(one: Path, other: Path) -> None:
     states = [read_checkpoint(folder / "checkpoints" / "state.ckpt") for folder in (one, other)]
     for state in states:  # TensorBoard counts the chunks of steps, which go by the clock
         state["callbacks"] = [kept for kept in state["callbacks"] if kept["class"] != "TensorBoard"]
-    np.testing.assert_equal(*states)
+    np.testing.assert_equal(states[0], states[1])
 
 
 def test_a_run_killed_at_random_moments_ends_as_the_one_left_alone(

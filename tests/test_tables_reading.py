@@ -114,7 +114,7 @@ def sorts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", FILES[1:])
 def test_a_table_is_the_same_data_however_it_is_written(sorts: Path, name: str) -> None:
     from mlpcli.spec.load import load_spec
-    from mlpcli.training.session import load_data
+    from mlpcli.training.find_data import load_data
 
     spec = sorts / "again.yaml"
     spec.write_text(SPEC.format(name="again", path=name, unseen="bucket"), encoding="utf-8")

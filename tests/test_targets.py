@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from tests.conftest import Result
 ROWS = 160
 
 
-def write_rows(folder: Path, columns: dict[str, Sequence[Any]]) -> Path:
+def write_rows(folder: Path, columns: Mapping[str, Sequence[Any] | np.ndarray]) -> Path:
     path = folder / "table.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -34,7 +34,7 @@ def numbers(seed: int = 1) -> dict[str, np.ndarray]:
 
 
 def load(folder: Path, text: str) -> Dataset:
-    from mlpcli.training.session import load_data
+    from mlpcli.training.find_data import load_data
 
     spec = folder / "spec.yaml"
     spec.write_text(text, encoding="utf-8")

@@ -158,7 +158,7 @@ def test_more_trials_continue_the_search(own: Path, mlpcli: Callable[..., Result
 
 
 def test_a_changed_space_is_refused_with_the_difference_or_taken_when_it_is_wider(
-    own: Path, mlpcli: Callable[..., Result], spec_file: Callable[[str], Path]
+    own: Path, mlpcli: Callable[..., Result], spec_file: Callable[..., Path]
 ) -> None:
     wider = spec_file(
         SPEC.replace("max: 16", "max: 32").replace("max_trials: 3", "max_trials: 4, promote: 0")

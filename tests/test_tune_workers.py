@@ -111,7 +111,10 @@ def test_a_worker_that_is_not_heard_of_loses_its_trial_to_another(
     chief = open_chief(1)
     lost, other = (Client(chief.ledger.search.folder, name) for name in ("lost", "other"))
     first = lost.claim()["trial"]
-    beats = [lost.send("beat", trial=1, epoch=1, epochs=2, logs={}) for _ in range(3) if not time.sleep(0.2)]
+    beats = []
+    for _ in range(3):
+        time.sleep(0.2)
+        beats.append(lost.send("beat", trial=1, epoch=1, epochs=2, logs={}))
     chief.expire()
     assert beats == [{"go_on": True}] * 3  # a beat is a new lease
     time.sleep(0.4)
