@@ -207,7 +207,7 @@ def test_a_chief_and_a_worker_that_share_an_address_and_a_folder(
         worker.kill()
         worker.wait()
     assert (result.status, worker.returncode) == (0, 0), (result.err, output)
-    assert "the search is over; 3 trials were run here" in output
+    assert "the search has ended; this worker ran 3 trials" in output
     search = _search(tmp_path / "runs")
     scores = [trial.score for trial in _search(searched).trials]
     assert [trial.score for trial in search.trials] == pytest.approx(scores)

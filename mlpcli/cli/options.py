@@ -1,4 +1,4 @@
-"""Options that several verbs share, so that each is spelled and explained once."""
+"""Options that several commands share, so that each is named and explained once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
-SpecArgument = Annotated[Path, typer.Argument(metavar="SPEC", help="The YAML file of the experiment.")]
+SPEC_HELP = "The YAML file of the experiment."
+
+SpecArgument = Annotated[Path, typer.Argument(metavar="SPEC", help=SPEC_HELP)]
+OptionalSpecArgument = Annotated[Path | None, typer.Argument(metavar="SPEC", help=SPEC_HELP)]
 RunArgument = Annotated[
     str,
     typer.Argument(metavar="RUN", help="A name (its newest finished run), name/timestamp, or a run folder."),
@@ -20,7 +23,7 @@ RunsDirOption = Annotated[
     Path, typer.Option("--runs-dir", metavar="DIR", help="The folder that holds the runs.")
 ]
 AdviceOption = Annotated[
-    bool, typer.Option("--advice/--no-advice", help="Tell rules of thumb that the spec goes against.")
+    bool, typer.Option("--advice/--no-advice", help="Show best-practice advice on the spec.")
 ]
 TrustOption = Annotated[
     bool,
@@ -35,10 +38,15 @@ RUNS_DIR = Path("runs")
 
 
 def refuse_output(path: Path, option: str, hint: str = "") -> None:
-    """Refuse, before any work, an option's output path at which no file can be written.
+    """Refuse an output path that cannot be written, before any work begins.
+
+    Args:
+        path: where the option says that a file is to be written.
+        option: the option, for the message.
+        hint: what to do instead.
 
     Raises:
-        UsageError: a folder, a pipe or a device is there, or nothing can be written in its folder.
+        UsageError: there is a folder, a pipe or a device at the path, or its folder is not writable.
     """
     from mlpcli.errors import Problem, UsageError
     from mlpcli.files import output_problem, why_not_writable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, cast, get_args
 
 import typer
 
@@ -18,42 +18,55 @@ from mlpcli.cli.options import (
     refuse_output,
 )
 
+if TYPE_CHECKING:
+    from mlpcli.inference.predict import Summary, Wish
+    from mlpcli.runs.folder import Run
+
+Policy = Literal["error", "bucket", "null"]
+
+DataArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="A CSV, TSV, Parquet, npy or npz file of rows, or a quoted pattern for several; "
+        "- for CSV on standard input.",
+    ),
+]
+OutputOption = Annotated[
+    str | None,
+    typer.Option(
+        "-o",
+        "--output",
+        help="Where to write: .csv, .tsv, .parquet, .jsonl or .npy. Default, and -: CSV on stdout.",
+    ),
+]
+KeepOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COLUMN", help="Pass a column of DATA through. Repeatable; a,b works too."),
+]
+OnUnknownOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="error|bucket|null",
+        help="A category never seen in training, or a value out of its range: reject the row, "
+        "accept it, or leave its prediction empty. Default: as the spec says, or bucket.",
+    ),
+]
+RejectsOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write rows that cannot be read to this CSV file, and continue."),
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")]
+
 
 def predict(
     run: RunArgument,
-    data: Annotated[
-        str,
-        typer.Argument(
-            metavar="DATA",
-            help="A CSV, TSV, Parquet, npy or npz file of rows, or a quoted pattern for several; "
-            "- for CSV on standard input.",
-        ),
-    ],
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "-o",
-            "--output",
-            help="Where to write: .csv, .tsv, .parquet, .jsonl or .npy. Default, and -: CSV on stdout.",
-        ),
-    ] = None,
-    keep: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLUMN", help="Pass a column of DATA through. Repeatable; a,b works too."),
-    ] = None,
-    on_unknown: Annotated[
-        str | None,
-        typer.Option(
-            metavar="error|bucket|null",
-            help="A category never seen in training, or a value out of its range: refuse the row, "
-            "let it through, or leave its prediction empty. Default: as the spec says, or bucket.",
-        ),
-    ] = None,
-    rejects: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write rows that cannot be read to this CSV file, and go on."),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the output file if it is there.")] = False,
+    data: DataArgument,
+    output: OutputOption = None,
+    keep: KeepOption = None,
+    on_unknown: OnUnknownOption = None,
+    rejects: RejectsOption = None,
+    force: ForceOption = False,
     trust_plugins: TrustOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = False,
@@ -64,49 +77,77 @@ def predict(
     from mlpcli.runs.folder import find_run
 
     target = Path(output) if output not in (None, "-") else None
-    for path, option in ((target, "-o"), (rejects, "--rejects")):
-        if path is not None:
-            refuse_output(path, option, "leave -o out for standard output" if option == "-o" else "")
+    _refuse_outputs(target, rejects)
     unknown = _policy(on_unknown)
     found = find_run(run, runs_dir, trusted=trust_plugins)
     from mlpcli.inference import writers
-    from mlpcli.inference.predict import Wish, predict_run, summary_json
+    from mlpcli.inference.predict import Wish, summary_json
 
     writers.check_output(target, force=force)
     writers.check_output(rejects, force=force, option="--rejects")
-    source = sys.stdin.buffer if data == "-" else Path(data)
     with console.PredictionReport() as progress:
         wish = Wish(tuple(keep or ()), unknown, rejects, progress.rows)
-        if target is not None:
-            with writers.writing(target) as sink:
-                summary = predict_run(found, source, sink, wish=wish)
-        else:
-            sink = writers.MemorySink() if json else writers.sink_of_text(sys.stdout.buffer, "csv")
-            summary = predict_run(found, source, sink, wish=wish)
+        summary, rows = _predict(found, data, target, wish, collect=json)
     for warning in summary.warnings:
         console.show_line(warning, stderr=True, style="yellow")
     if json:
         document = summary_json(summary, found.label, None if target is None else str(target))
-        rows = {"predictions": sink.rows} if isinstance(sink, writers.MemorySink) else {}
-        console.show_json(document | rows)
+        console.show_json(document if rows is None else document | {"predictions": rows})
     else:
         console.show_prediction(summary, target, rejects)
 
 
-def _policy(text: str | None) -> Literal["error", "bucket", "null"] | None:
-    """The value of --on-unknown.
+def _refuse_outputs(target: Path | None, rejects: Path | None) -> None:
+    """Refuse paths that cannot be written.
+
+    Raises:
+        UsageError: one of them cannot.
+    """
+    if target is not None:
+        refuse_output(target, "-o", "leave -o out for standard output")
+    if rejects is not None:
+        refuse_output(rejects, "--rejects")
+
+
+def _predict(
+    run: Run, data: str, target: Path | None, wish: Wish, *, collect: bool
+) -> tuple[Summary, list[dict[str, object]] | None]:
+    """Predict into a file, on stdout, or into memory.
+
+    Args:
+        run: the run whose model predicts.
+        data: a file, a pattern, or `-` for CSV on standard input.
+        target: the file to write; None for stdout or memory.
+        wish: columns to keep, the policy for unknown values, the file of rejects, the progress.
+        collect: without a target, return the rows instead of writing CSV on stdout.
+
+    Returns:
+        The summary, and the predicted rows if they were collected.
+    """
+    from mlpcli.inference import writers
+    from mlpcli.inference.predict import predict_run
+
+    source = sys.stdin.buffer if data == "-" else Path(data)
+    if target is not None:
+        with writers.writing(target) as sink:
+            return predict_run(run, source, sink, wish=wish), None
+    if collect:
+        memory = writers.MemorySink()
+        return predict_run(run, source, memory, wish=wish), memory.rows
+    return predict_run(run, source, writers.sink_of_text(sys.stdout.buffer, "csv"), wish=wish), None
+
+
+def _policy(text: str | None) -> Policy | None:
+    """Return the value of --on-unknown.
 
     Raises:
         UsageError: it is none of the three.
     """
-    policies: dict[str | None, Literal["error", "bucket", "null"] | None] = {
-        None: None,
-        "error": "error",
-        "bucket": "bucket",
-        "null": "null",
-    }
-    if text in policies:
-        return policies[text]
+    for policy in get_args(Policy):
+        if text == policy:
+            return cast(Policy, policy)
+    if text is None:
+        return None
     from mlpcli.errors import Problem, UsageError
 
     raise UsageError(Problem("--on-unknown: must be error, bucket or null", received=text))

@@ -4,90 +4,247 @@ from __future__ import annotations
 
 import enum
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlpcli.cli.options import RUNS_DIR, DebugOption, JsonOption, RunsDirOption, SetOption, TrustOption
+from mlpcli.cli.options import (
+    RUNS_DIR,
+    DebugOption,
+    JsonOption,
+    OptionalSpecArgument,
+    RunsDirOption,
+    SetOption,
+    TrustOption,
+)
+
+if TYPE_CHECKING:
+    from mlpcli.spec.load import LoadedSpec
+    from mlpcli.tuning.search import SearchOutcome, SearchWatcher
 
 
 class Role(enum.StrEnum):
-    """What a process does for a search that several run."""
+    """What a process does for a search that several processes run."""
 
     chief = "chief"
     worker = "worker"
 
 
+TrialsOption = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="Total number of trials, instead of max_trials.")
+]
+ResumeOption = Annotated[
+    str | None,
+    typer.Option(metavar="SEARCH", help="Continue a search; with SPEC, after a change of its ranges."),
+]
+ExtendSpaceOption = Annotated[
+    bool,
+    typer.Option("--extend-space", help="With --resume: accept wider ranges and new hyperparameters."),
+]
+FreshOption = Annotated[
+    bool, typer.Option("--fresh", help="Start a new search although one of the same spec is unfinished.")
+]
+WorkersOption = Annotated[
+    int, typer.Option(metavar="N", min=1, help="Processes that run trials at the same time.")
+]
+RoleOption = Annotated[
+    Role | None,
+    typer.Option(help="Run the trials in processes that you start yourself: one chief, any workers."),
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="Where the chief listens; 127.0.0.1 unless others must reach it."),
+]
+
+
+@dataclass(frozen=True)
+class TuneOptions:
+    """The options of one `mlpcli tune`, as they were typed."""
+
+    spec: Path | None
+    settings: Sequence[str]
+    trials: int | None
+    resume: str | None
+    extend_space: bool
+    fresh: bool
+    workers: int
+    role: Role | None
+    address: str | None
+    trusted: bool
+    runs_dir: Path
+
+
 def tune(
-    spec: Annotated[
-        Path | None, typer.Argument(metavar="SPEC", help="The YAML file of the experiment.")
-    ] = None,
+    spec: OptionalSpecArgument = None,
     settings: SetOption = None,
-    trials: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="How many trials in all, instead of max_trials.")
-    ] = None,
-    resume: Annotated[
-        str | None,
-        typer.Option(metavar="SEARCH", help="Go on with a search; with SPEC, after a change of its ranges."),
-    ] = None,
-    extend_space: Annotated[
-        bool, typer.Option("--extend-space", help="With --resume: take wider ranges and new hyperparameters.")
-    ] = False,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Begin anew beside an unfinished search of the same spec.")
-    ] = False,
-    workers: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Processes that run trials at the same time.")
-    ] = 1,
-    role: Annotated[
-        Role | None,
-        typer.Option(help="Run this search's trials in processes started by hand: one chief, any workers."),
-    ] = None,
-    address: Annotated[
-        str | None,
-        typer.Option(
-            metavar="HOST:PORT", help="Where the chief listens; 127.0.0.1 unless others must reach it."
-        ),
-    ] = None,
+    trials: TrialsOption = None,
+    resume: ResumeOption = None,
+    extend_space: ExtendSpaceOption = False,
+    fresh: FreshOption = False,
+    workers: WorkersOption = 1,
+    role: RoleOption = None,
+    address: AddressOption = None,
     trust_plugins: TrustOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Search hyperparameters, then train the best into a run."""
-    from mlpcli.cli.searching import check_role, run_search, run_worker
     from mlpcli.report import search
     from mlpcli.report.console import show_json, show_line
 
-    check_role(role.value if role else None, address, workers)
+    options = TuneOptions(
+        spec,
+        settings or (),
+        trials,
+        resume,
+        extend_space,
+        fresh,
+        workers,
+        role,
+        address,
+        trust_plugins,
+        runs_dir,
+    )
+    _check_usage(options)
     if role is Role.worker:
         with search.WorkerReport(stderr=json) as lines:
-            done = run_worker(
-                spec, resume=resume, address=address, trusted=trust_plugins, runs_dir=runs_dir, watcher=lines
-            )
+            done = _work(options, lines)
         if json:
             show_json({"role": "worker", "trials": done})
         else:
-            show_line(f"the search is over; {done} trials were run here")
+            show_line(f"the search has ended; this worker ran {done} trials")
         return
-
     with search.SearchReport(stderr=json) as watcher:
-        outcome = run_search(
-            spec,
-            settings=settings or (),
-            resume=resume,
-            extend_space=extend_space,
-            fresh=fresh,
-            trials=trials,
-            workers=workers,
-            address=address,
-            trusted=trust_plugins,
-            runs_dir=runs_dir,
-            watcher=watcher,
-            command=sys.argv,
-        )
+        outcome = _resume(options, watcher) if resume is not None else _begin(options, watcher)
     if json:
         show_json(search.search_json(outcome))
     else:
         search.show_search(outcome)
+
+
+def _begin(options: TuneOptions, watcher: SearchWatcher) -> SearchOutcome:
+    """Start a new search.
+
+    Raises:
+        UsageError: the newest search of this spec is unfinished, and --fresh was not given.
+    """
+    from mlpcli.errors import Problem, UsageError
+    from mlpcli.runs.search_folder import unfinished_search
+
+    loaded = _load(options)
+    assert loaded is not None
+    left = None
+    if not options.fresh:
+        left = unfinished_search(options.runs_dir, loaded.spec.name, loaded.space.to_json())
+    if left is not None:
+        rule = f"search {left.label} of this spec is not finished: {left.progress()}"
+        hint = f"continue it with --resume {left.label}, or start a new one with --fresh"
+        raise UsageError(Problem(rule, hint=hint))
+    from mlpcli.tuning.search import Hands, begin_search
+
+    return begin_search(
+        loaded,
+        runs_dir=options.runs_dir,
+        watcher=watcher,
+        trials=options.trials,
+        hands=Hands(options.workers, options.address),
+        command=sys.argv,
+    )
+
+
+def _resume(options: TuneOptions, watcher: SearchWatcher) -> SearchOutcome:
+    """Continue the search that --resume names."""
+    from mlpcli.runs.search_folder import find_search
+
+    assert options.resume is not None
+    found = find_search(options.resume, options.runs_dir)
+    loaded = _load(options)
+    from mlpcli.tuning.resume_search import resume_search
+    from mlpcli.tuning.search import Hands
+
+    return resume_search(
+        found.folder,
+        loaded,
+        watcher=watcher,
+        trials=options.trials,
+        extend_space=options.extend_space,
+        trusted=options.trusted,
+        hands=Hands(options.workers, options.address),
+        command=sys.argv,
+    )
+
+
+def _work(options: TuneOptions, watcher: SearchWatcher) -> int:
+    """Run trials for a chief that may be on another machine; return how many.
+
+    Raises:
+        TrainingError: the chief was not found, or contact with it was lost.
+    """
+    from mlpcli.runs import trust
+    from mlpcli.runs.search_folder import find_search
+    from mlpcli.spec.load import load_spec
+
+    assert options.address is not None
+    folder = find_search(options.resume, options.runs_dir).folder if options.resume is not None else None
+    name = ""
+    if options.spec is not None:
+        loaded = load_spec(options.spec)
+        name = loaded.spec.name
+        for plugin in loaded.catalog.plugins:  # the chief's copies may run if they are these
+            trust.remember(plugin.sha256)
+    from mlpcli.tuning.worker import work
+
+    return work(
+        options.address,
+        search_dir=folder,
+        name=name,
+        runs_dir=options.runs_dir,
+        watcher=watcher,
+        trusted=options.trusted,
+    )
+
+
+def _load(options: TuneOptions) -> LoadedSpec | None:
+    """Return the spec with the --set values applied, or None without a SPEC."""
+    from mlpcli.spec.load import load_spec
+
+    if options.spec is None:
+        return None
+    return replace(load_spec(options.spec, settings=options.settings), runs_dir=options.runs_dir)
+
+
+def _check_usage(options: TuneOptions) -> None:
+    """Refuse options that do not go together.
+
+    Raises:
+        UsageError: they do not.
+    """
+    from mlpcli.errors import Problem, UsageError
+
+    spec, resume = options.spec, options.resume
+    if (options.role is None) != (options.address is None):
+        hint = "write both: --role chief --address 127.0.0.1:4100"
+        raise UsageError(Problem("--role and --address go together", hint=hint))
+    if options.role is not None and options.workers > 1:
+        hint = "start each worker yourself, or leave --role out"
+        raise UsageError(Problem("--workers starts processes of this command; --role does not", hint=hint))
+    if options.role is Role.worker:
+        if spec is None and resume is None:
+            hint = "mlpcli tune SPEC --role worker --address HOST:PORT"
+            raise UsageError(Problem("a worker needs the SPEC, or --resume SEARCH", hint=hint))
+        return
+    if spec is None and resume is None:
+        raise UsageError(Problem("Missing argument 'SPEC'; see mlpcli tune --help"))
+    if resume is not None and options.fresh:
+        raise UsageError(Problem("--resume and --fresh do not go together", hint="keep one"))
+    if options.extend_space and (resume is None or spec is None):
+        hint = "mlpcli tune SPEC --resume SEARCH --extend-space"
+        raise UsageError(
+            Problem("--extend-space needs the changed SPEC and the search to continue", hint=hint)
+        )
+    if options.settings and spec is None:
+        raise UsageError(Problem("--set needs the SPEC that it changes", hint="give the spec's file too"))
