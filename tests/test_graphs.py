@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from mlpcli.runs.folder import find_run
-from mlpcli.spec.layer_graph import spec_graph
 from mlpcli.spec.load import load_spec
 from tests.conftest import Result
 
@@ -132,7 +131,7 @@ def test_both_engines_train_a_graph_alike(mlpcli: Callable[..., Result], tmp_pat
 def graph_of(text: str, folder: Path) -> list[tuple[str, tuple[str, ...]]]:
     spec = folder / "spec.yaml"
     spec.write_text(HEAD + text, encoding="utf-8")
-    return [(node.name, node.sources) for node in spec_graph(load_spec(spec).spec).nodes]
+    return [(node.name, node.sources) for node in load_spec(spec).spec.graph.nodes]
 
 
 def test_copies_have_numbered_names_and_none_are_a_way_through(tmp_path: Path) -> None:
@@ -244,3 +243,19 @@ def test_columns_of_inputs_are_told_with_their_place(
         in done.err
     )
     assert f"{spec}:2:54 inputs.two.columns: must be a range inside 0:10, received '0:99'" in done.err
+
+
+def test_a_changed_copy_of_a_spec_has_a_graph_of_its_own(tmp_path: Path) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(
+        HEAD
+        + """\
+layers: [Flatten, {Dense: {units: 10}}]
+""",
+        encoding="utf-8",
+    )
+    found = load_spec(spec).spec
+    assert found.graph is found.graph
+    shorter = found.model_copy(update={"layers": found.layers[:1]})
+    assert [node.name for node in shorter.graph.nodes] == ["flatten"]
+    assert [node.name for node in found.graph.nodes] == ["flatten", "dense"]

@@ -139,11 +139,9 @@ def test_a_chain_of_large_specs_is_refused(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_layers_that_read_backwards_come_in_the_order_of_what_they_read(spec_file: Write) -> None:
-    from mlpcli.spec.layer_graph import spec_graph
-
     text = HEAD + "".join(f"  - {{Dense: {{units: 3}}, name: l{n}, from: l{n + 1}}}\n" for n in range(300))
     text += "  - {Dense: {units: 3}, name: l300, from: input}\n  - {Dense: {units: 3}, from: l0}\n"
-    nodes = spec_graph(load_spec(spec_file(text)).spec).nodes
+    nodes = load_spec(spec_file(text)).spec.graph.nodes
     assert [node.name for node in nodes] == [*(f"l{n}" for n in range(300, -1, -1)), "dense"]
 
 

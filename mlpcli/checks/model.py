@@ -22,7 +22,6 @@ from mlpcli.keras_import import import_keras
 from mlpcli.model.components import make_component, plain_reason
 from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.spec.keras_signatures import snake_case
-from mlpcli.spec.layer_graph import spec_graph
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.schema import Spec
 
@@ -63,7 +62,7 @@ def _output_problems(view: OutputView, built: _Built) -> Iterator[Problem]:
 def _shape_problem(view: OutputView, built: _Built) -> Problem:
     """An output of more than one axis, told at the first Dense that reads an image."""
     rule = f"the output of a row must be a list of numbers, not of shape {view.shape}"
-    for node in spec_graph(built.spec).nodes:
+    for node in built.spec.graph.nodes:
         part = built.spec.layers[node.index]
         if part.class_name != "Dense":
             continue

@@ -16,7 +16,6 @@ from mlpcli.errors import KeyPath
 from mlpcli.model.activation_range import OutputRange, find_output_range, units_path
 from mlpcli.model.default_losses import fold
 from mlpcli.model.model import output_loss, output_metrics
-from mlpcli.spec.layer_graph import spec_graph
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.plugins import KERAS
 from mlpcli.spec.schema import ComponentSpec
@@ -87,7 +86,7 @@ def _span(arrays: tuple[Array, ...]) -> tuple[float, float]:
 def output_views(model: Any, loaded: LoadedSpec, dataset: Dataset) -> Iterator[OutputView]:
     """Every output of the model; the place of a loss that was chosen is that of the output's units."""
     spec = loaded.spec
-    graph = spec_graph(spec)
+    graph = spec.graph
     places = {node.name: node.index for node in graph.nodes}
     for output in dataset.contract.outputs:
         name = output.name or graph.outputs[0]

@@ -23,7 +23,7 @@ from mlpcli.codegen.source import DataCode, cannot_write, text, text_list
 from mlpcli.data.dataset import Contract, Dataset
 from mlpcli.spec import keras_signatures
 from mlpcli.spec.components import namespace_of_argument
-from mlpcli.spec.layer_graph import ONLY_INPUT, Graph, Node, spec_graph
+from mlpcli.spec.layer_graph import ONLY_INPUT, Graph, Node
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.schema import ComponentSpec, LayerSpec, Spec
 from mlpcli.training.find_data import load_data
@@ -63,7 +63,7 @@ def write_script(loaded: LoadedSpec, dataset: Dataset) -> str:
     if spec.plugins:
         raise cannot_write("plug-ins", "they are Python already: import them into a script of your own")
     writer = _Writer(spec, dataset.contract)
-    graph = spec_graph(spec)
+    graph = spec.graph
     check_names([*(node.name for node in graph.nodes), *graph.inputs, *graph.outputs])
     data = data_code(spec, dataset, loaded.folder)
     model = [*_model(writer, graph)]

@@ -10,7 +10,7 @@ from mlpcli.data.dataset import Contract, Output
 from mlpcli.data.load import Request
 from mlpcli.data.types import Wanted
 from mlpcli.model.activation_range import passes_values, units_path
-from mlpcli.spec.layer_graph import ONLY_INPUT, Graph, spec_graph
+from mlpcli.spec.layer_graph import ONLY_INPUT, Graph
 from mlpcli.spec.plugins import KERAS, Catalog
 from mlpcli.spec.schema import ComponentSpec, LayerSpec, Spec
 
@@ -64,7 +64,7 @@ def scales_inputs(spec: Spec) -> bool:
     """Whether one of these layers reads an input of the network directly; a class of one's own sees to it."""
     if spec.model is not None:
         return True
-    graph = spec_graph(spec)
+    graph = spec.graph
     inputs = {*(graph.inputs or ()), ONLY_INPUT}
     return any(
         spec.layers[node.index].class_name in SCALERS and inputs & {*node.sources} for node in graph.nodes
@@ -76,7 +76,7 @@ def output_layers(spec: Spec) -> dict[str, LayerSpec | None]:
 
     The name is empty where there is only one without a name.
     """
-    graph = spec_graph(spec)
+    graph = spec.graph
     layers = {name: _making_layer(spec, graph, name) for name in graph.outputs}
     return layers if graph.named else {"": next(iter(layers.values()))}
 
@@ -91,7 +91,7 @@ def _making_layer(spec: Spec, graph: Graph, name: str) -> LayerSpec | None:
 
 def output_units(spec: Spec) -> dict[str, int | None]:
     """The number of units of each output, by its name, where an argument of a layer says it."""
-    graph = spec_graph(spec)
+    graph = spec.graph
     found: dict[str, int | None] = {}
     for name in graph.outputs:
         key, *rest = units_path(spec, graph, name) if graph.nodes else ("model",)

@@ -19,7 +19,7 @@ from mlpcli.model.memory import bounded_weights, check_batch
 from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.model.subclassed import build_class, needs_adapting
 from mlpcli.model.target_scaling import in_own_units
-from mlpcli.spec.layer_graph import ONLY_INPUT, Graph, Node, spec_graph
+from mlpcli.spec.layer_graph import ONLY_INPUT, Graph, Node
 from mlpcli.spec.schema import ComponentSpec, Spec
 
 ADAPT_ROWS = 100_000
@@ -42,7 +42,7 @@ def build_model(spec: Spec, dataset: Dataset, plugins: Plugins = NONE) -> Any:
         keras.utils.set_random_seed(spec.seed)
         with bounded_weights():
             model = build_network(spec, dataset.contract, dataset.train.x, plugins)
-        check_batch(model, spec_graph(spec), min(spec.fit.batch_size, len(dataset.train)))
+        check_batch(model, spec.graph, min(spec.fit.batch_size, len(dataset.train)))
         compile_model(model, spec, dataset.contract, plugins)
         return model
 
@@ -60,7 +60,7 @@ def build_network(
     rows: training rows, as `Split.x` has them.
     learned: by layer, attributes that it once learned beside its weights.
     """
-    graph = spec_graph(spec)
+    graph = spec.graph
     inputs = _inputs(contract, graph)
     if spec.model is not None:
         found = build_class(spec.model, inputs, graph, rows, plugins)

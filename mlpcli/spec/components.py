@@ -13,9 +13,8 @@ from typing import Any
 
 from mlpcli.errors import ABSENT, Hint, KeyPath, Problem, listing, nearest, suggest
 from mlpcli.spec import keras_effects
-from mlpcli.spec.layer_graph import is_by_output
+from mlpcli.spec.layer_graph import OWN_LAYER_KEYS, is_by_output
 from mlpcli.spec.plugins import KERAS, Catalog
-from mlpcli.spec.schema import OWN_LAYER_KEYS
 
 SINGULAR = {
     "layers": "layer",

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlpcli.errors import ABSENT, Hint, KeyPath, Problem, show_path, show_value, suggest
-from mlpcli.spec.schema import MOST_COPIES
+from mlpcli.spec.layer_graph import MOST_COPIES
 from mlpcli.spec.search_space import (
     BOOLEAN,
     CHOICE,

@@ -23,7 +23,8 @@ from mlpcli.spec.components import (
 )
 from mlpcli.spec.extends import EXTENDS
 from mlpcli.spec.hyperparameters import KEYS, SAMPLINGS
-from mlpcli.spec.schema import OWN_LAYER_KEYS, LayerSpec, Spec
+from mlpcli.spec.layer_graph import OWN_LAYER_KEYS
+from mlpcli.spec.schema import LayerSpec, Spec
 
 Schema = dict[str, Any]
 

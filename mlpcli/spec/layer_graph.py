@@ -13,7 +13,12 @@ from typing import Any
 
 from mlpcli.errors import KeyPath, Problem, listing, suggest
 from mlpcli.spec import keras_signatures
-from mlpcli.spec.schema import MOST_COPIES, OWN_LAYER_KEYS, Spec
+
+MOST_COPIES = 1000
+"""Of one layer, by `repeat`: a bound on what a slip of the keyboard can build."""
+
+OWN_LAYER_KEYS = ("name", "from", "repeat")
+"""The keys beside a layer's class that are ours, not Keras's."""
 
 ONLY_INPUT = "input"
 """The name of an input that the spec does not name."""
@@ -65,30 +70,6 @@ class _Entry:
     sources: tuple[str, ...] | None
     many: bool
     own: str | None
-
-
-def spec_graph(spec: Spec) -> Graph:
-    """The graph of a checked spec; that of a model class has outputs, and no layers that could be told."""
-    layers = [
-        {layer.class_name: layer.arguments, "name": layer.name, "from": layer.sources, "repeat": layer.repeat}
-        for layer in spec.layers
-    ]
-    loss = spec.loss if isinstance(spec.loss, dict) else None
-    metrics = spec.metrics if isinstance(spec.metrics, dict) else None
-    data = {
-        "dataset": {"target": spec.dataset.target},
-        "inputs": spec.inputs,
-        "layers": layers,
-        "loss": loss,
-        "loss_weights": spec.loss_weights,
-        "metrics": metrics,
-    }
-    if spec.model is not None:
-        names = tuple(output_keys(data))
-        return Graph(tuple(spec.inputs), (), names or (ONLY_OUTPUT,), bool(names))
-    graph, problems = read_graph(data)
-    assert graph is not None, problems
-    return graph
 
 
 def read_graph(data: Mapping[str, Any]) -> tuple[Graph | None, list[Problem]]:

@@ -10,10 +10,11 @@ import yaml
 
 from mlpcli.printable import quoted
 from mlpcli.spec.components import namespace_of_argument
+from mlpcli.spec.layer_graph import OWN_LAYER_KEYS
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.locations import absolute, with_files
 from mlpcli.spec.plugins import PLUGINS_FOLDER, Catalog
-from mlpcli.spec.schema import OWN_LAYER_KEYS, ComponentSpec, DatasetSpec, Last, LayerSpec
+from mlpcli.spec.schema import ComponentSpec, DatasetSpec, Last, LayerSpec
 from mlpcli.spec.synthetic import CLOUDS, DEFAULT_NOISE, DEFAULT_ROWS
 from mlpcli.spec.yaml_reader import FLOAT
 

@@ -7,12 +7,15 @@ when a value does not fit.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from mlpcli.spec.features import SCALING_RULE as FEATURE_SCALING_RULE
 from mlpcli.spec.features import FeatureSpec, Scaling
+from mlpcli.spec.layer_graph import MOST_COPIES, ONLY_OUTPUT, OWN_LAYER_KEYS, Graph, output_keys, read_graph
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
@@ -110,13 +113,6 @@ class ComponentSpec(Section):
                 off = {"off": True} if arguments is False else {}
                 return {"class_name": name, "arguments": arguments or {}, **own, **off}
         return value
-
-
-MOST_COPIES = 1000
-"""Of one layer, by `repeat`: a bound on what a slip of the keyboard can build."""
-
-OWN_LAYER_KEYS = ("name", "from", "repeat")
-"""The keys beside a layer's class that are ours, not Keras's."""
 
 
 class LayerSpec(ComponentSpec):
@@ -278,3 +274,31 @@ class Spec(Section):
     callbacks: Annotated[list[ComponentSpec], Field(description="a list of Keras callbacks")] = []
     tuner: Annotated[TunerSpec | None, Field(description="a mapping of algorithm, objective, ...")] = None
     plugins: Annotated[list[str], Field(description="a list of Python files beside the spec")] = []
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The graph of its layers. The layers of a model class are unknown before it is built."""
+        layers = [
+            {each.class_name: each.arguments, "name": each.name, "from": each.sources, "repeat": each.repeat}
+            for each in self.layers
+        ]
+        data = {
+            "dataset": {"target": self.dataset.target},
+            "inputs": self.inputs,
+            "layers": layers,
+            "loss": self.loss if isinstance(self.loss, dict) else None,
+            "loss_weights": self.loss_weights,
+            "metrics": self.metrics if isinstance(self.metrics, dict) else None,
+        }
+        if self.model is not None:
+            names = tuple(output_keys(data))
+            return Graph(tuple(self.inputs), (), names or (ONLY_OUTPUT,), bool(names))
+        graph, problems = read_graph(data)
+        assert graph is not None, problems
+        return graph
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy with some values replaced; it computes a graph of its own."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("graph", None)
+        return copied

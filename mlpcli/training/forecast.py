@@ -14,7 +14,6 @@ from mlpcli.checks.tuner_objective import check_refit, find_objective
 from mlpcli.data.dataset import Dataset, Split
 from mlpcli.errors import KeyPath
 from mlpcli.keras_import import import_keras
-from mlpcli.spec.layer_graph import spec_graph
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.resolve import resolve_spec
 from mlpcli.spec.schema import Spec, TunerSpec
@@ -107,7 +106,7 @@ def layer_paths(plan: Plan, spec: Spec) -> tuple[KeyPath, ...]:
     """The path in the spec of each layer of the plan."""
     if spec.model is not None:
         return tuple(("model",) for _ in plan.layers)
-    places = {node.name: node.index for node in spec_graph(spec).nodes}
+    places = {node.name: node.index for node in spec.graph.nodes}
     return tuple(("layers", places[layer.name]) for layer in plan.layers)
 
 

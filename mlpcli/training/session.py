@@ -259,12 +259,10 @@ def build_checked(loaded: LoadedSpec, dataset: Dataset) -> Any:
 
 def describe(loaded: LoadedSpec, dataset: Dataset, model: Any) -> Plan:
     """The plan of a training, from the built model."""
-    from mlpcli.spec.layer_graph import spec_graph
-
     if loaded.spec.model is not None:
         layers = tuple(_inner_rows(model, loaded.spec.model.class_name))
     else:
-        order = {node.name: place for place, node in enumerate(spec_graph(loaded.spec).nodes)}
+        order = {node.name: place for place, node in enumerate(loaded.spec.graph.nodes)}
         shown = sorted(
             (layer for layer in model.layers if layer.name in order), key=lambda each: order[each.name]
         )
