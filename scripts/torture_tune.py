@@ -4,6 +4,7 @@
     ... [--spec configs/chapter/fashion_bayesian.yaml] [--set tuner.max_epochs=4]
     ... --workers 2      # kills fall on the command or on one of its workers
     ... --roles 2        # a chief and workers started by hand; whoever is killed is started again
+    ... --writes [--stride 10]  # instead: small searches, killed at every write, or at every tenth
 
 Every process is a fresh one, killed with SIGKILL at a random moment: one time in five from its start on, else
 from when it has begun to change the search, and within the time that the whole search takes alone, over the
@@ -216,7 +217,13 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--roles", type=int, default=0, metavar="WORKERS")
     parser.add_argument("--seconds", type=float, help="between kills at most; else the time alone over kills")
+    parser.add_argument("--writes", action="store_true")
+    parser.add_argument("--stride", type=int, default=1)
     chosen = parser.parse_args()
+    if chosen.writes:
+        from scripts.torture_search_writes import main as kill_at_writes
+
+        kill_at_writes(chosen.stride)
     begin = [chosen.spec, "--set", f"fit.epochs={chosen.epochs}"]
     begin += [part for setting in chosen.set for part in ("--set", setting)]
     begin += ["--trials", chosen.trials] if chosen.trials else []

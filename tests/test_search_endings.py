@@ -1,0 +1,34 @@
+"""A search that is killed at a write is resumed to what it would have been."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from scripts.kill_at_write import Writes
+from scripts.torture_search_writes import SEARCHES, judge
+from scripts.torture_writes import Moments
+from tests.conftest import Result
+
+
+def test_a_search_killed_at_a_write_goes_on_as_if_it_had_not_been(
+    mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    """`scripts/torture_tune.py --writes` tries all moments of two kinds of searches."""
+    spec, runs_dir = tmp_path / "it.yaml", tmp_path / "alone"
+    spec.write_text(SEARCHES["random"].replace("seeds: 2", "seeds: 1"))
+    runs_dir.mkdir()
+    moments = Moments(runs_dir, tmp_path / "copies")
+    with Writes(runs_dir, before=moments.take):
+        assert mlpcli("tune", spec, "--runs-dir", runs_dir).status == 0
+    alone = next(runs_dir.glob("it/*"))
+    numbers = sorted(moments.found)
+    chosen = [numbers[0], numbers[len(numbers) // 4], numbers[2 * len(numbers) // 3]]
+    outcomes = []
+    for number in chosen:
+        copy = moments.found[number]
+        result = mlpcli("tune", "--resume", "it", "--runs-dir", copy)
+        outcome, wrong = judge(copy, alone, result.status, result.out + result.err)
+        assert wrong == [], number
+        outcomes.append(outcome)
+    assert outcomes == ["before there was a search", "resumed", "resumed"]
