@@ -1,8 +1,8 @@
 """Kill a search at its writes, resume it, and compare it with the search left alone.
 
 `python scripts/torture_tune.py --writes` runs it. What a kill leaves is seen in copies of the runs folder,
-made before each write at which it differs from the last copy; every command is forked from this process, which
-has imported TensorFlow and has used nothing of it.
+made before each write at which it differs from the last copy; every command is forked from this process,
+which has imported TensorFlow and has used nothing of it.
 """
 
 from __future__ import annotations
