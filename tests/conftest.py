@@ -14,7 +14,7 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from mlpcli.data.load import Request
-    from mlpcli.data.types import Wanted
+    from mlpcli.data.types import TargetKind
 
 # The same examples every time: a run of the tests is not a lottery.
 settings.register_profile("fixed", derandomize=True, deadline=None)
@@ -133,5 +133,5 @@ def wanting(classes: bool | None) -> Request:
     """What one output without a name wants of the data: classes, numbers, or whatever there is."""
     from mlpcli.data.load import Request
 
-    wanted: dict[bool | None, Wanted | None] = {True: "classes", False: "numbers", None: None}
+    wanted: dict[bool | None, TargetKind | None] = {True: "classes", False: "numbers", None: None}
     return Request({"": wanted[classes]})

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlpcli.data.sources.types import Part
+from mlpcli.data.sources.types import SourceRows
 from mlpcli.spec.load import load_spec
 from tests.conftest import ROOT, TINY, Result
 from tests.test_docs import CONFIGS
@@ -154,7 +154,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def _first_rows(part: Part, rows: int) -> Part:
+def _first_rows(part: SourceRows, rows: int) -> SourceRows:
     assert isinstance(part.target, np.ndarray)
     return replace(part, x=part.x[:rows], target=part.target[:rows])
 

@@ -21,7 +21,7 @@ from mlpcli.data.dataset import Contract, Dataset, Output
 from mlpcli.data.load import load_dataset
 from mlpcli.data.readers import tables
 from mlpcli.data.sources.builtin import BUILTIN, FASHION_CLASSES
-from mlpcli.data.sources.synthetic import MADE
+from mlpcli.data.sources.synthetic import SYNTHETIC
 from mlpcli.errors import DataError, SpecError
 from mlpcli.spec.schema import DatasetSpec, Last
 from tests.conftest import wanting
@@ -119,7 +119,7 @@ def test_a_target_of_numbers_is_refused_for_classes() -> None:
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"name": "iriss"}, f"dataset.name: must be one of {', '.join((*BUILTIN, *MADE))}, received 'iriss'; did you mean 'iris'?"),
+        ({"name": "iriss"}, f"dataset.name: must be one of {', '.join((*BUILTIN, *SYNTHETIC))}, received 'iriss'; did you mean 'iris'?"),
         ({"name": "iris", "target": "species"}, "dataset.target: a built-in dataset has its own target, received 'species'; remove it, the target of iris is 'target'"),
         ({"name": "wine", "features": ["alcohl"]}, "dataset.features[0]: must be a column of the table, received 'alcohl'; did you mean 'alcohol'?"),
         ({"name": "digits", "features": ["a"]}, "dataset.features: is for tables, images have no columns"),

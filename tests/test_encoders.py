@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from mlpcli.data.features.preprocessor import Preprocessor, fit_preprocessor
-from mlpcli.data.features.verification_sample import raw_cells
+from mlpcli.data.features.verification_sample import served_values
 from mlpcli.data.readers.parse_cells import Dialect
 from mlpcli.data.types import Array
 from mlpcli.spec.features import FeatureSpec
@@ -39,7 +39,7 @@ def both(preprocessor: Preprocessor, cells: list[Any]) -> np.ndarray:
     (encoder,) = preprocessor.encoders
     column = pa.array(cells)
     found = preprocessor.transform({encoder.name: column}).x
-    raw = raw_cells(encoder, column, Dialect() if encoder.text else preprocessor.dialect)
+    raw = served_values(encoder, column, Dialect() if encoder.text else preprocessor.dialect)
     if not encoder.text and column.type != pa.string():
         raw = np.array([np.nan if cell is None else cell for cell in cells], np.float32)
     model = build_preprocessing(preprocessor, {})

@@ -138,7 +138,7 @@ def test_hostile_npz(
     mlpcli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes, message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(row_errors, "MOST_REPEATED", 1 << 20)
+    monkeypatch.setattr(row_errors, "MAX_REPEATED_BYTES", 1 << 20)
     Path("a.npz").write_bytes(content)
     Path("s.yaml").write_text(SPEC.format(name="a.npz", target=""), encoding="utf-8")
     result = mlpcli("check", "s.yaml")

@@ -186,7 +186,7 @@ def test_hostile_csv(
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
     if name in ("line.csv", "cell.csv", "header.csv"):
-        monkeypatch.setattr(delimited, "MOST_LINE", 4096)
+        monkeypatch.setattr(delimited, "MAX_LINE_BYTES", 4096)
         monkeypatch.setattr(delimited, "_PIECE", 1000)
         monkeypatch.setattr(delimited, "LONG_LINE", delimited.LONG_LINE.replace("32", "0"))
     Path(name).write_bytes(content)
@@ -200,7 +200,7 @@ def test_a_small_file_that_unpacks_to_nothing_but_repetition_is_refused(
     mlpcli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(row_errors, "MOST_REPEATED", 1 << 20)
+    monkeypatch.setattr(row_errors, "MAX_REPEATED_BYTES", 1 << 20)
     with gzip.open("bomb.csv.gz", "wb") as file:
         file.write(b"a,b\n" + b"1,2\n" * 1_000_000)
     message = "bomb.csv.gz: unpacks to more than 1 MiB and 200 times its own size; if it is right, save it unpacked, as np.savez does"

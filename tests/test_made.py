@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mlpcli.data.dataset import Dataset
-from mlpcli.data.sources.synthetic import MADE
+from mlpcli.data.sources.synthetic import SYNTHETIC
 from mlpcli.runs.folder import find_run
 from mlpcli.spec.load import load_spec
 from tests.conftest import Result
@@ -40,7 +40,7 @@ def _load(tmp_path: Path, section: str, seed: int = 4) -> Dataset:
     return load_data(load_spec(spec))
 
 
-@pytest.mark.parametrize("name", [name for name in MADE if not name.startswith("logic_")])
+@pytest.mark.parametrize("name", [name for name in SYNTHETIC if not name.startswith("logic_")])
 def test_a_cloud_is_made_from_rows_noise_and_seed(name: str, tmp_path: Path) -> None:
     dataset = _load(tmp_path, f"{{name: {name}, rows: 200, noise: 0.05, seed: 9}}")
     assert {split: len(rows) for split, rows in dataset.splits().items()} == {

@@ -138,9 +138,9 @@ def test_cells_that_are_no_numbers_are_gaps_or_leave_their_column_out(
     assert document["columns"]["day"]["kind"] == "date"
     assert document["columns"]["day"]["range"][0].startswith("2020-01-")
     assert sum(document["columns"]["day"]["histogram"]) == 117
-    refused = "and training refuses them; spellings of a gap can be listed under dataset.missing"
-    assert f"column 'day': 3 cells are no dates (unknown), {refused}" in document["warnings"]
-    assert f"column 'weight': 6 cells are no numbers (3 kg), {refused}" in document["warnings"]
+    refused = "and training refuses them; list spellings of a missing value under dataset.missing"
+    assert f"column 'day': 3 cells are not dates (unknown), {refused}" in document["warnings"]
+    assert f"column 'weight': 6 cells are not numbers (3 kg), {refused}" in document["warnings"]
     assert mlpcli("init", data, "--target", "y", "-o", spec).status == 0
     dataset = yaml.safe_load(spec.read_text(encoding="utf-8"))["dataset"]
     assert dataset["missing"] == ["unknown", "n.a."]

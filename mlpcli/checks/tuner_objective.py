@@ -56,7 +56,7 @@ def check_refit(tuner: TunerSpec, dataset: Dataset) -> None:
     Raises:
         SpecError: these come from a file of their own.
     """
-    validation = dataset.division.get("validation")
+    validation = dataset.split_amounts.get("validation")
     if tuner.refit == "full" and isinstance(validation, str):
         hint = "split the validation rows off the training rows, or use refit: train"
         rule = "a validation split from a file cannot be added to the training rows"

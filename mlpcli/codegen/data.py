@@ -15,7 +15,7 @@ from mlpcli.data.features.encoders import NumericEncoder
 from mlpcli.data.labels import Labels
 from mlpcli.data.readers.delimited import read_header
 from mlpcli.data.readers.files import TABLES, find_file
-from mlpcli.data.sources.synthetic import fill_in, make_source
+from mlpcli.data.sources.synthetic import complete_synthetic, synthetic_source
 from mlpcli.spec.locations import absolute
 from mlpcli.spec.schema import DatasetSpec, Last, Spec
 from mlpcli.spec.synthetic import LOGIC
@@ -42,7 +42,7 @@ def data_code(spec: Spec, dataset: Dataset, folder: Path) -> DataCode:
 
 
 def _read(code: DataCode, spec: Spec, dataset: Dataset, folder: Path) -> None:
-    section = fill_in(spec.dataset, seed=spec.seed)
+    section = complete_synthetic(spec.dataset, seed=spec.seed)
     name = section.name
     if name in IMAGES:
         own_test = "test" not in spec.dataset.model_fields_set
@@ -78,7 +78,7 @@ def _scikit_learn(code: DataCode, loader: str, field_name: str) -> None:
 
 
 def _truth_table(section: DatasetSpec) -> list[str]:
-    main = make_source(section).main
+    main = synthetic_source(section).main
     assert not isinstance(main.target, Labels)
     assert main.target is not None
     return [
@@ -222,7 +222,7 @@ def _target(output: Output) -> Iterator[str]:
 def _split(code: DataCode, spec: Spec, dataset: Dataset, folder: Path) -> None:
     """The rows of each split, by position; the training rows are those that are left."""
     contract = dataset.contract
-    amounts = {name: dataset.division.get(name) for name in ("test", "validation")}
+    amounts = {name: dataset.split_amounts.get(name) for name in ("test", "validation")}
     drawn = {name: amount for name, amount in amounts.items() if isinstance(amount, int | float | Last)}
     code.splits = ("train", *(name for name in ("validation", "test") if name in dataset.splits()))
     if drawn:

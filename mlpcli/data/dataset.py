@@ -159,11 +159,11 @@ class Dataset:
     contract: Contract
     fingerprint: str
     source: str  # "digits (built in)" or the file's path
-    division: dict[
+    split_amounts: dict[
         str, Any
     ]  # what the spec, or its defaults, asked for as test and validation; not the own test split
     features: dict[str, Any] | None = None  # of a table, each column's kind and treatment, for resolved.yaml
-    left: dict[str, str] = field(default_factory=dict)  # columns left out, each with the reason
+    excluded: dict[str, str] = field(default_factory=dict)  # columns left out, each with the reason
     sample: Sample | None = None  # rows of a table as they stand in the file
     seed: int | None = None  # of the splits
 

@@ -14,16 +14,16 @@ import numpy as np
 from mlpcli.data.columns import select_inputs
 from mlpcli.data.dataset import Contract, Dataset, Output, Split
 from mlpcli.data.features.preprocessor import Preprocessor, fit_preprocessor
-from mlpcli.data.features.unknown_values import refuse, screen
+from mlpcli.data.features.unknown_values import apply_policy, raise_cell_errors
 from mlpcli.data.features.verification_sample import take_sample
 from mlpcli.data.rows import Rows, read_rows
 from mlpcli.data.scaling import learn_scaling, scale_target
 from mlpcli.data.sources.open import dialect_of, open_source, read_split
-from mlpcli.data.sources.synthetic import fill_in
-from mlpcli.data.sources.types import Part, Source
+from mlpcli.data.sources.synthetic import complete_synthetic
+from mlpcli.data.sources.types import Source, SourceRows
 from mlpcli.data.splits import Amount, split_rows, test_amount, validation_amount
 from mlpcli.data.targets import class_indices, code_target, encode, unseen_classes
-from mlpcli.data.types import Array, Wanted
+from mlpcli.data.types import Array, TargetKind
 from mlpcli.data.weights import ClassWeights, row_weights
 from mlpcli.errors import DataError, Problem
 from mlpcli.spec.schema import DatasetSpec, InputSpec
@@ -45,12 +45,12 @@ class Request:
     only_named: `features`, where it is a mapping, names every column that is used.
     """
 
-    wanted: Mapping[str, Wanted | None]
+    wanted: Mapping[str, TargetKind | None]
     symmetric: frozenset[str] = frozenset()
     inputs: Mapping[str, InputSpec] | None = None
     scales_inputs: bool = True
     class_weight: ClassWeights = None
-    guessed: frozenset[str] = frozenset()
+    inferred: frozenset[str] = frozenset()
     only_named: bool = False
 
 
@@ -65,7 +65,7 @@ def load_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path
         SpecError: the spec names what is not there, or a split that cannot be made.
         DataError: the data cannot be used; every fault found is told, up to a bound.
     """
-    spec = fill_in(spec, seed=seed)
+    spec = complete_synthetic(spec, seed=seed)
     source = open_source(
         spec,
         wanted=request.wanted,
@@ -76,7 +76,7 @@ def load_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path
     test_rows = test_amount(spec, own=source.test is not None)
     own_test = source.test is not None and "test" not in spec.model_fields_set
     splitter = _Splitter(source, _code(source, spec, request), seed, folder, spec)
-    division: dict[str, Any] = {} if own_test else {"test": test_rows}
+    split_amounts: dict[str, Any] = {} if own_test else {"test": test_rows}
     if own_test and source.test is not None:
         splitter.add("test", source.test)
     elif test_rows is not None:
@@ -84,18 +84,18 @@ def load_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path
     validation_rows = validation_amount(spec, len(splitter.rows))
     if validation_rows is not None:
         splitter.split("validation", validation_rows)
-    return _dataset(source, splitter, spec, request, division | {"validation": validation_rows})
+    return _dataset(source, splitter, spec, request, split_amounts | {"validation": validation_rows})
 
 
 def _code(source: Source, spec: DatasetSpec, request: Request) -> dict[str, tuple[Array, Output]]:
     """Each output's y over the main rows, and the output it sets, by name."""
     return {
         name: code_target(
-            source.of(name),
+            source.for_output(name),
             wanted=request.wanted.get(name),
             name=name,
             separator=spec.label_separator,
-            guessed=name in request.guessed,
+            inferred=name in request.inferred,
         )
         for name in source.outputs
     }
@@ -109,7 +109,7 @@ class _Rows:
     y: dict[str, Array]
     rows: Array
     weights: Array | None
-    part: Part
+    part: SourceRows
 
 
 class _Splitter:
@@ -130,9 +130,11 @@ class _Splitter:
         self.rows = np.arange(len(source.main.x))  # of the main part, those that no split has taken
         self.made: dict[str, _Rows] = {}
 
-    def add(self, split: str, part: Part) -> None:
+    def add(self, split: str, part: SourceRows) -> None:
         """A split whose rows are a part of their own."""
-        y = {output.name: encode(part.of(output.name), output, split=split) for output in self.outputs}
+        y = {
+            output.name: encode(part.for_output(output.name), output, split=split) for output in self.outputs
+        }
         self.made[split] = _Rows(part.x, y, np.arange(len(part.x)), part.weights, part)
 
     def split(self, split: str, amount: Amount | str) -> None:
@@ -164,7 +166,7 @@ class _Splitter:
         problems: list[Problem] = []
         for name, made in self.made.items():
             for output in self.outputs:
-                y, part = made.y[output.name], made.part.of(output.name)
+                y, part = made.y[output.name], made.part.for_output(output.name)
                 problems += unseen_classes(train.y[output.name], part, name, y, made.rows, output)
         if problems:
             raise DataError(*problems)
@@ -182,7 +184,7 @@ class _Splitter:
 
 
 def _dataset(
-    source: Source, splitter: _Splitter, spec: DatasetSpec, request: Request, division: dict[str, Any]
+    source: Source, splitter: _Splitter, spec: DatasetSpec, request: Request, split_amounts: dict[str, Any]
 ) -> Dataset:
     made, preprocessor = _preprocess(source, splitter.finish())
     train = made["train"]
@@ -216,9 +218,9 @@ def _dataset(
         contract,
         fingerprint(contract, splits),
         source.label,
-        division,
+        split_amounts,
         features=source.chosen.resolved() if source.chosen else None,
-        left=source.chosen.left if source.chosen else {},
+        excluded=source.chosen.excluded if source.chosen else {},
         sample=sample,
         seed=splitter.seed,
     )
@@ -240,8 +242,8 @@ def _preprocess(source: Source, made: dict[str, _Rows]) -> tuple[dict[str, _Rows
         if id(each.part) not in whole and each.part.table is not None:
             raw = each.part.table
             found = preprocessor.transform(raw.columns)
-            refused = screen(preprocessor, found.found, "bucket").refused
-            refuse(preprocessor, refused, raw.columns, range(raw.rows), raw.origin)
+            rejected = apply_policy(preprocessor, found.found, "bucket").rejected
+            raise_cell_errors(preprocessor, rejected, raw.columns, range(raw.rows), raw.origin)
             whole[id(each.part)] = found.x
     return {
         name: replace(each, x=whole[id(each.part)][each.rows]) for name, each in made.items()

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from mlpcli.data.dataset import Contract
-from mlpcli.data.features.unknown_values import refusals, screen
-from mlpcli.data.readers.arrays import KEYS, SPLIT_KEYS, array_part, read_npy, read_npz
+from mlpcli.data.features.unknown_values import apply_policy, cell_errors
+from mlpcli.data.readers.arrays import KEYS, SPLIT_KEYS, array_rows, read_npy, read_npz
 from mlpcli.data.readers.files import file_problem, is_table
 from mlpcli.data.readers.parse_cells import PLAIN
 from mlpcli.data.readers.row_errors import Origin
@@ -21,7 +21,7 @@ from mlpcli.data.readers.tables import (
     numeric_matrix,
     open_table,
     plain_column,
-    raise_faults,
+    raise_row_errors,
     read_table,
 )
 from mlpcli.data.scaling import scale_target
@@ -34,7 +34,7 @@ from mlpcli.data.sources.open import (
     table_weights,
     weighted,
 )
-from mlpcli.data.sources.types import Part, Source
+from mlpcli.data.sources.types import Source, SourceRows
 from mlpcli.data.targets import encode
 from mlpcli.data.types import Array
 from mlpcli.errors import DataError, Problem, listing
@@ -63,7 +63,9 @@ class Rows:
         return self.count
 
 
-def read_rows(path: Path, contract: Contract, *, target: bool | None, aside: Sequence[str] = ()) -> Rows:
+def read_rows(
+    path: Path, contract: Contract, *, target: bool | None, extra_columns: Sequence[str] = ()
+) -> Rows:
     """Read new rows for a finished model, columns by name in any order.
 
     Args:
@@ -77,11 +79,14 @@ def read_rows(path: Path, contract: Contract, *, target: bool | None, aside: Seq
     if found := file_problem(path):
         raise DataError(Problem(f"{label}: {found[0]}", hint=found[1]))
     read = _read_table if is_table(path) else _read_arrays
-    part = read(path, label, contract, target, aside)
+    part = read(path, label, contract, target, extra_columns)
     y = None
-    if part.target is not None or part.several:
+    if part.target is not None or part.output_targets:
         y = contract.by_output(
-            {each.name: scale_target(encode(part.of(each.name), each), each) for each in contract.outputs}
+            {
+                each.name: scale_target(encode(part.for_output(each.name), each), each)
+                for each in contract.outputs
+            }
         )
     prepared = is_table(path) and contract.preprocessor is not None
     x = part.x if prepared else as_model_rows(part.x, contract, part.origin)
@@ -113,12 +118,12 @@ def _in_dtype(x: Array, contract: Contract) -> Array:
 
 
 def _read_table(
-    path: Path, label: str, contract: Contract, target: bool | None, aside: Sequence[str]
-) -> Part:
+    path: Path, label: str, contract: Contract, target: bool | None, extra_columns: Sequence[str]
+) -> SourceRows:
     preprocessor = contract.preprocessor
     file = open_table(path, label, preprocessor.dialect if preprocessor else PLAIN)
     wants_target = _wants_target(file, contract, target)
-    features = _features(file, contract, aside)
+    features = _features(file, contract, extra_columns)
     targets = {each.name: each.target for each in contract.outputs} if wants_target else {}
     labels = {each.name: len(each.target) == 1 and each.classes is not None for each in contract.outputs}
     weights = contract.weights if contract.weights in file.names and wants_target else None
@@ -129,29 +134,29 @@ def _read_table(
     spelled = preprocessor.texts if preprocessor else ()
     table = read_table(file, file.names, text=[*spelled, *(name for name in others if name not in numeric)])
     if preprocessor is None:
-        x, faults, total = numeric_matrix(table, features)
+        x, row_errors, total = numeric_matrix(table, features)
     else:
         made = preprocessor.transform(table.columns)
-        refused = screen(preprocessor, made.found, None).refused
-        x, total = made.x, len(refused)
-        faults = refusals(preprocessor, refused, table.columns, range(table.rows), table.origin)
-    several, more, more_total = table_targets(table, columns)
+        rejected = apply_policy(preprocessor, made.found, None).rejected
+        x, total = made.x, len(rejected)
+        row_errors = cell_errors(preprocessor, rejected, table.columns, range(table.rows), table.origin)
+    output_targets, more, more_total = table_targets(table, columns)
     row_weights, wrong, wrong_total = table_weights(table, weights)
-    raise_faults(file.origin, [*faults, *more, *wrong], total + more_total + wrong_total)
+    raise_row_errors(file.origin, [*row_errors, *more, *wrong], total + more_total + wrong_total)
     kept = {name: plain_column(table.columns[name]) for name in others}
-    y, what = several.pop("", (None, ""))
-    return Part(x, y, file.origin, what, kept, several, row_weights)
+    y, what = output_targets.pop("", (None, ""))
+    return SourceRows(x, y, file.origin, what, kept, output_targets, row_weights)
 
 
 def _wants_target(file: TableFile, contract: Contract, target: bool | None) -> bool:
     return all(name in file.names for name in contract.target) if target is None else target
 
 
-def _features(file: TableFile, contract: Contract, aside: Sequence[str]) -> tuple[str, ...]:
+def _features(file: TableFile, contract: Contract, extra_columns: Sequence[str]) -> tuple[str, ...]:
     """The feature columns: by name for a table's model, by position for a model of arrays."""
     if contract.kind == "table":
         return contract.features
-    names = tuple(name for name in file.names if name not in contract.target and name not in aside)
+    names = tuple(name for name in file.names if name not in contract.target and name not in extra_columns)
     wanted = math.prod(contract.shape)
     if len(names) != wanted:
         shape = " x ".join(map(str, contract.shape))
@@ -161,8 +166,8 @@ def _features(file: TableFile, contract: Contract, aside: Sequence[str]) -> tupl
 
 
 def _read_arrays(
-    path: Path, label: str, contract: Contract, target: bool | None, aside: Sequence[str]
-) -> Part:
+    path: Path, label: str, contract: Contract, target: bool | None, extra_columns: Sequence[str]
+) -> SourceRows:
     if path.suffix.lower() == ".npy":
         file = read_npy(path, label)
     else:
@@ -174,7 +179,7 @@ def _read_arrays(
         hint = "give an .npz file with x and y, or a table with the target's column"
         file.origin.refuse("an .npy file holds no target", hint=hint)
     y = names[1] if len(names) > 1 and target is not False else None
-    part = array_part(file, names[0], y, classes=any(each.classes is not None for each in contract.outputs))
+    part = array_rows(file, names[0], y, classes=any(each.classes is not None for each in contract.outputs))
     if y is None or not contract.output.name:
         return weighted(part, file, contract.weights)
     source = Source(part, None, "array", (), _array_targets(contract), label)

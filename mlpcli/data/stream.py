@@ -14,15 +14,22 @@ import numpy as np
 from mlpcli.data.dataset import Contract
 from mlpcli.data.features.encoders import NumericEncoder
 from mlpcli.data.features.preprocessor import Preprocessor
-from mlpcli.data.features.unknown_values import Policy, Tally, count, describe, refusals, screen
+from mlpcli.data.features.unknown_values import (
+    Policy,
+    RowCounts,
+    apply_policy,
+    cell_errors,
+    count_rows,
+    describe_cell_error,
+)
 from mlpcli.data.readers.arrays import as_rows, open_npy
 from mlpcli.data.readers.check_columns import checked_column
 from mlpcli.data.readers.delimited import TextOrigin, open_bytes
 from mlpcli.data.readers.delimited_stream import Block, BlockReader, check_names
 from mlpcli.data.readers.files import arrow_source, ending_of, is_table, named_files
 from mlpcli.data.readers.parse_cells import PLAIN, python_values
-from mlpcli.data.readers.row_errors import SHOWN, Fault, Origin
-from mlpcli.data.readers.tables import open_table, raise_faults
+from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError
+from mlpcli.data.readers.tables import open_table, raise_row_errors
 from mlpcli.data.rows import as_model_rows, read_rows
 from mlpcli.data.types import Array
 from mlpcli.errors import Problem, UsageError, listing, nearest
@@ -44,7 +51,7 @@ class Chunk:
     x: Array
     kept: dict[str, Any]
     empty: Array | None = None
-    rejected: list[Fault] = field(default_factory=list)
+    rejected: list[RowError] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.x)
@@ -56,10 +63,10 @@ class Chunk:
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadOptions:
     """How the rows are to be taken.
 
-    keep: columns to pass through. unknown: see `screen`. reject: rows that cannot be read are handed on
+    keep: columns to pass through. unknown: see `apply_policy`. reject: rows that cannot be read are handed on
     as rejected, instead of ending the reading with an error.
     """
 
@@ -67,11 +74,11 @@ class Reading:
     keep: tuple[str, ...] = ()
     unknown: Policy | None = None
     reject: bool = False
-    tally: Tally = field(default_factory=Tally)
+    counts: RowCounts = field(default_factory=RowCounts)
 
 
 @contextmanager
-def open_rows(source: Path | IO[bytes], reading: Reading) -> Iterator[Iterator[Chunk]]:
+def open_rows(source: Path | IO[bytes], options: ReadOptions) -> Iterator[Iterator[Chunk]]:
     """The rows of a file, of several that a pattern names, or of a stream of CSV.
 
     A context that yields an iterator of chunks; the rejected rows of several files name theirs.
@@ -80,64 +87,66 @@ def open_rows(source: Path | IO[bytes], reading: Reading) -> Iterator[Iterator[C
         DataError: the file cannot be used, or a row of it; UsageError: a column to keep is not in it.
     """
     if not isinstance(source, Path):
-        yield _text_chunks(BlockReader(source, Origin(STDIN), _dialect(reading)), Origin(STDIN), reading)
+        yield _text_chunks(BlockReader(source, Origin(STDIN), _dialect(options)), Origin(STDIN), options)
         return
     paths = named_files(str(source))
     if len(paths) > 1:
-        yield _file_after_file(paths, reading)
+        yield _file_after_file(paths, options)
         return
-    with _open_file(paths[0], reading) as chunks:
+    with _open_file(paths[0], options) as chunks:
         yield chunks
 
 
-def _file_after_file(paths: Sequence[Path], reading: Reading) -> Iterator[Chunk]:
+def _file_after_file(paths: Sequence[Path], options: ReadOptions) -> Iterator[Chunk]:
     """The chunks of several files, one opened after the other."""
     for path in paths:
-        with _open_file(path, reading) as chunks:
+        with _open_file(path, options) as chunks:
             for chunk in chunks:
-                yield replace(chunk, rejected=[replace(fault, file=path.name) for fault in chunk.rejected])
+                yield replace(
+                    chunk, rejected=[replace(row_error, file=path.name) for row_error in chunk.rejected]
+                )
 
 
 @contextmanager
-def _open_file(source: Path, reading: Reading) -> Iterator[Iterator[Chunk]]:
+def _open_file(source: Path, options: ReadOptions) -> Iterator[Iterator[Chunk]]:
     ending = ending_of(source)
     if ending in (".csv", ".tsv"):
         with open_bytes(source) as file:
-            reader = BlockReader(file, Origin(str(source)), _dialect(reading), tabs=ending == ".tsv")
+            reader = BlockReader(file, Origin(str(source)), _dialect(options), tabs=ending == ".tsv")
             origin = TextOrigin(str(source), source, reader.header)
             reader.origin = origin
-            yield _text_chunks(reader, origin, reading)
+            yield _text_chunks(reader, origin, options)
     elif is_table(source):
-        yield _parquet_chunks(source, reading)
+        yield _parquet_chunks(source, options)
     elif ending == ".npy":
-        yield _npy_chunks(source, reading)
+        yield _npy_chunks(source, options)
     else:
-        _kept((), reading.keep, str(source))
-        yield iter([Chunk(read_rows(source, reading.contract, target=False).flat, {})])
+        _kept((), options.keep, str(source))
+        yield iter([Chunk(read_rows(source, options.contract, target=False).flat, {})])
 
 
-def _dialect(reading: Reading) -> Any:
-    preprocessor = reading.contract.preprocessor
+def _dialect(options: ReadOptions) -> Any:
+    preprocessor = options.contract.preprocessor
     return preprocessor.dialect if preprocessor else PLAIN
 
 
-def _text_chunks(reader: BlockReader, origin: Origin, reading: Reading) -> Iterator[Chunk]:
-    reading = replace(reading, keep=_kept(reader.header.names, reading.keep, origin.label))
-    preprocessor = _preprocessor(reader.header.names, origin, reading)
-    text = {*preprocessor.texts, *reading.keep}
-    columns = list(dict.fromkeys((*preprocessor.names, *reading.keep)))
+def _text_chunks(reader: BlockReader, origin: Origin, options: ReadOptions) -> Iterator[Chunk]:
+    options = replace(options, keep=_kept(reader.header.names, options.keep, origin.label))
+    preprocessor = _preprocessor(reader.header.names, origin, options)
+    text = {*preprocessor.texts, *options.keep}
+    columns = list(dict.fromkeys((*preprocessor.names, *options.keep)))
     numbers = [name for name in preprocessor.names if name not in text]
     for block in reader.blocks(columns, text=text, numbers=numbers):
-        yield _chunk(block, preprocessor, origin, reading)
+        yield _chunk(block, preprocessor, origin, options)
 
 
-def _parquet_chunks(source: Path, reading: Reading) -> Iterator[Chunk]:
+def _parquet_chunks(source: Path, options: ReadOptions) -> Iterator[Chunk]:
     import pyarrow.parquet as pq
 
     file = open_table(source, str(source))
-    reading = replace(reading, keep=_kept(file.names, reading.keep, file.origin.label))
-    preprocessor = _preprocessor(file.names, file.origin, reading)
-    columns = list(dict.fromkeys((*preprocessor.names, *reading.keep)))
+    options = replace(options, keep=_kept(file.names, options.keep, file.origin.label))
+    preprocessor = _preprocessor(file.names, file.origin, options)
+    columns = list(dict.fromkeys((*preprocessor.names, *options.keep)))
     first = 0
     try:
         with pq.ParquetFile(arrow_source(source)) as parquet:
@@ -151,30 +160,30 @@ def _parquet_chunks(source: Path, reading: Reading) -> Iterator[Chunk]:
                     },
                     positions,
                 )
-                yield _chunk(block, preprocessor, file.origin, reading)
+                yield _chunk(block, preprocessor, file.origin, options)
     except (OSError, ValueError) as error:
         first_line = str(error).splitlines()[0]
         file.origin.refuse(f"cannot be read as Parquet ({first_line})", hint="the file is damaged")
 
 
-def _npy_chunks(source: Path, reading: Reading) -> Iterator[Chunk]:
+def _npy_chunks(source: Path, options: ReadOptions) -> Iterator[Chunk]:
     """Rows of an array that stays on the disk but for the piece that is looked at."""
-    _kept((), reading.keep, str(source))
+    _kept((), options.keep, str(source))
     with open_npy(source, str(source)) as (array, origin):
         for start in range(0, len(array), BATCH_ROWS):
             piece = as_rows(array[start : start + BATCH_ROWS], origin, "array 'x'", first=start)
-            yield Chunk(as_model_rows(piece, reading.contract, origin), {})
+            yield Chunk(as_model_rows(piece, options.contract, origin), {})
 
 
-def _preprocessor(names: Sequence[str], origin: Origin, reading: Reading) -> Preprocessor:
+def _preprocessor(names: Sequence[str], origin: Origin, options: ReadOptions) -> Preprocessor:
     """The run's own, or one of plain numbers for a model that was given numbers."""
-    contract = reading.contract
+    contract = options.contract
     if contract.preprocessor is not None:
         check_names(names, contract.preprocessor.names, origin)
         return contract.preprocessor
     features = contract.features
     if contract.kind != "table":
-        features = tuple(name for name in names if name not in contract.target and name not in reading.keep)
+        features = tuple(name for name in names if name not in contract.target and name not in options.keep)
         wanted = math.prod(contract.shape)
         if len(features) != wanted:
             shape = " x ".join(map(str, contract.shape))
@@ -206,42 +215,44 @@ def _kept(names: Sequence[str], keep: Sequence[str], label: str) -> tuple[str, .
     return tuple(dict.fromkeys(wanted))
 
 
-def _chunk(block: Block, preprocessor: Preprocessor, origin: Origin, reading: Reading) -> Chunk:
+def _chunk(block: Block, preprocessor: Preprocessor, origin: Origin, options: ReadOptions) -> Chunk:
     """A block as the model takes it; raises, or rejects, the rows that cannot be."""
-    kept = {name: block.columns[name] for name in reading.keep}
+    kept = {name: block.columns[name] for name in options.keep}
     if not len(block.positions):
-        if not reading.reject:
-            raise_faults(origin, block.ragged[:SHOWN], len(block.ragged))
-        return Chunk(np.empty((0, *reading.contract.shape), np.float32), kept, rejected=block.ragged)
+        if not options.reject:
+            raise_row_errors(origin, block.ragged[:MAX_SHOWN], len(block.ragged))
+        return Chunk(np.empty((0, *options.contract.shape), np.float32), kept, rejected=block.ragged)
     made = preprocessor.transform(block.columns)
-    screened = screen(preprocessor, made.found, reading.unknown)
-    x = made.x.reshape(-1, *reading.contract.shape)
+    result = apply_policy(preprocessor, made.found, options.unknown)
+    x = made.x.reshape(-1, *options.contract.shape)
     empty = None
-    if len(screened.nulled):
+    if len(result.nulled):
         empty = np.zeros(len(x), bool)
-        empty[screened.nulled] = True
-    if not reading.reject and (block.ragged or screened.refused):
-        cells = refusals(preprocessor, screened.refused, block.columns, block.positions, origin)
-        raise_faults(origin, [*block.ragged, *cells], len(block.ragged) + len(screened.refused))
-    if not screened.refused:
-        count(reading.tally, made.found)
+        empty[result.nulled] = True
+    if not options.reject and (block.ragged or result.rejected):
+        cells = cell_errors(preprocessor, result.rejected, block.columns, block.positions, origin)
+        raise_row_errors(origin, [*block.ragged, *cells], len(block.ragged) + len(result.rejected))
+    if not result.rejected:
+        count_rows(options.counts, made.found)
         return Chunk(x, kept, empty, block.ragged)
-    faults = _faults(block, preprocessor, screened.refused)
-    stay = np.setdiff1d(np.arange(len(x)), [row for row, _ in screened.refused])
-    count(reading.tally, made.found, np.isin(np.arange(len(x)), stay))
+    row_errors = _row_errors(block, preprocessor, result.rejected)
+    stay = np.setdiff1d(np.arange(len(x)), [row for row, _ in result.rejected])
+    count_rows(options.counts, made.found, np.isin(np.arange(len(x)), stay))
     kept = {name: column.take(stay) for name, column in kept.items()}
     chunk = Chunk(x[stay], kept, None if empty is None else empty[stay])
-    return replace(chunk, rejected=sorted([*block.ragged, *faults], key=lambda fault: fault.row))
+    return replace(chunk, rejected=sorted([*block.ragged, *row_errors], key=lambda row_error: row_error.row))
 
 
-def _faults(block: Block, preprocessor: Preprocessor, refused: Iterable[tuple[int, str]]) -> list[Fault]:
+def _row_errors(
+    block: Block, preprocessor: Preprocessor, rejected: Iterable[tuple[int, str]]
+) -> list[RowError]:
     """The first thing wrong with each refused row."""
     encoders = {encoder.name: encoder for encoder in preprocessor.encoders}
     first: dict[int, str] = {}
-    for row, name in refused:
+    for row, name in rejected:
         first.setdefault(row, name)
     return [
-        describe(
+        describe_cell_error(
             encoders[name],
             int(block.positions[row]),
             python_values(block.columns[name][row : row + 1])[0],
@@ -281,7 +292,7 @@ def _join(chunks: list[Chunk]) -> Chunk:
         np.concatenate([chunk.x for chunk in chunks]),
         {name: _joined([chunk.kept[name] for chunk in chunks]) for name in chunks[0].kept},
         empty,
-        [fault for chunk in chunks for fault in chunk.rejected],
+        [row_error for chunk in chunks for row_error in chunk.rejected],
     )
 
 

@@ -13,10 +13,10 @@ import numpy as np
 from mlpcli.data.dataset import Output
 from mlpcli.data.labels import Labels
 from mlpcli.data.readers.parse_cells import MISSING_LABELS, PLAIN
-from mlpcli.data.readers.row_errors import SHOWN, Fault
-from mlpcli.data.readers.tables import raise_faults
-from mlpcli.data.sources.types import Part, Source
-from mlpcli.data.types import Array, Wanted
+from mlpcli.data.readers.row_errors import MAX_SHOWN, RowError
+from mlpcli.data.readers.tables import raise_row_errors
+from mlpcli.data.sources.types import Source, SourceRows
+from mlpcli.data.types import Array, TargetKind
 from mlpcli.errors import ABSENT, DataError, KeyPath, Problem, SpecError, listing, show_value
 
 Loose = Literal["numbers", "fractions"]
@@ -27,10 +27,10 @@ _BOOLEANS = {"true": "true", "false": "false"}
 def code_target(
     source: Source,
     *,
-    wanted: Wanted | None,
+    wanted: TargetKind | None,
     name: str = "",
     separator: str | None = None,
-    guessed: bool = False,
+    inferred: bool = False,
 ) -> tuple[Array, Output]:
     """The main part's y, and the output that it sets.
 
@@ -57,10 +57,10 @@ def code_target(
     if isinstance(target, Labels):
         if separator is not None:
             return _learn_separated(source.main, target, Output(columns, "labels", (), name, separator))
-        loose: Loose | None = "numbers" if wanted is None else "fractions" if guessed else None
+        loose: Loose | None = "numbers" if wanted is None else "fractions" if inferred else None
         y, classes = _learn_labels(source.main, target, loose, path)
         return y, Output(columns, "numbers" if classes is None else "classes", classes, name)
-    if guessed and (target.ndim == 1 or not _is_of_labels(target)):
+    if inferred and (target.ndim == 1 or not _is_of_labels(target)):
         return target, Output(columns, name=name)
     if wanted in ("classes", "labels") and target.ndim == 1:
         rule = f"is for classes, the target of {source.label} is a number"
@@ -71,7 +71,7 @@ def code_target(
 
 
 def _learn_labels(
-    part: Part, target: Labels, loose: Loose | None, path: KeyPath
+    part: SourceRows, target: Labels, loose: Loose | None, path: KeyPath
 ) -> tuple[Array, tuple[str, ...] | None]:
     """Class indices and the classes, or numbers and None where labels may be that.
 
@@ -90,7 +90,7 @@ def _learn_labels(
     whole = all(_INTEGER.fullmatch(key) for key in keys)
     classes = tuple(sorted(set(keys), key=int if whole else None))
     if len(classes) == 1:
-        where = f"{part.origin.label}, {part.what}"
+        where = f"{part.origin.label}, {part.target_label}"
         hint = "a classifier needs rows of each class"
         raise DataError(
             Problem(f"{where}: must hold at least two classes, every row is {classes[0]!r}", hint=hint)
@@ -99,12 +99,12 @@ def _learn_labels(
     return np.array([index[key] for key in keys])[target.codes], classes
 
 
-def _learn_separated(part: Part, target: Labels, output: Output) -> tuple[Array, Output]:
+def _learn_separated(part: SourceRows, target: Labels, output: Output) -> tuple[Array, Output]:
     """Cells such as `red;round` as one column a label, 0 or 1; an empty cell has no label."""
     assert output.separator is not None
     names = sorted({label for value in target.values for label in split_labels(value, output.separator)})
     if not names:
-        where = f"{part.origin.label}, {part.what}"
+        where = f"{part.origin.label}, {part.target_label}"
         raise DataError(Problem(f"{where}: must hold at least one label, every cell is empty"))
     output = replace(output, classes=tuple(names))
     return _encode_separated(part, target, output, ""), output
@@ -117,7 +117,7 @@ def split_labels(value: Any, separator: str) -> list[str]:
     return [label.strip() for label in _text(value).split(separator) if label.strip()]
 
 
-def _encode_separated(part: Part, target: Labels, output: Output, split: str) -> Array:
+def _encode_separated(part: SourceRows, target: Labels, output: Output, split: str) -> Array:
     assert output.separator is not None
     index = {name: place for place, name in enumerate(output.classes or ())}
     rows = np.zeros((len(target.values), len(index)), np.float32)
@@ -177,35 +177,35 @@ def _is_missing(value: Any) -> bool:
     return value is None or _text(value) in MISSING_LABELS
 
 
-def _refuse_missing(part: Part, target: Labels) -> None:
+def _refuse_missing(part: SourceRows, target: Labels) -> None:
     missing = {code for code, value in enumerate(target.values) if _is_missing(value)}
     hint = "take the rows without a label out"
     _refuse_codes(part, target, missing, "must be a label", hint)
 
 
-def _refuse_fractions(part: Part, target: Labels, path: KeyPath) -> None:
+def _refuse_fractions(part: SourceRows, target: Labels, path: KeyPath) -> None:
     """Raise for labels that are fractions: a few are mistakes of the data, most of them one of the loss."""
     values = np.array([_number(value) for value in target.values], dtype=np.float64)
     fractional = {int(code) for code in np.flatnonzero(values != np.floor(values))}
     if 2 * np.isin(target.codes, list(fractional)).sum() > len(target.codes):
         first = next(code for code in target.codes.tolist() if code in fractional)
         told = show_value(_plain(target.values[first]))
-        rule = f"is for classes, {part.what} of {part.origin.label} holds numbers such as {told}"
+        rule = f"is for classes, {part.target_label} of {part.origin.label} holds numbers such as {told}"
         raise SpecError(Problem(rule, path=path, hint="for numbers use a loss such as mse"))
     hint = "for numbers use a loss such as mse"
     _refuse_codes(part, target, fractional, "must be a whole number or a text to be a class", hint)
 
 
-def _refuse_codes(part: Part, target: Labels, codes: set[int], rule: str, hint: str) -> None:
+def _refuse_codes(part: SourceRows, target: Labels, codes: set[int], rule: str, hint: str) -> None:
     """Raise a DataError that names the rows whose label is one of some codes."""
     rows = np.flatnonzero(np.isin(target.codes, list(codes)))
-    faults = []
-    for row in rows[:SHOWN].tolist():
+    row_errors = []
+    for row in rows[:MAX_SHOWN].tolist():
         value = _plain(target.values[target.codes[row]])
         empty = value is None or _text(value) == ""
         told = f"{rule}, the cell is empty" if empty else rule
-        faults.append(Fault(row, part.what, told, ABSENT if empty else value, hint))
-    raise_faults(part.origin, faults, len(rows))
+        row_errors.append(RowError(row, part.target_label, told, ABSENT if empty else value, hint))
+    raise_row_errors(part.origin, row_errors, len(rows))
 
 
 def _plain(value: Any) -> Any:
@@ -213,7 +213,7 @@ def _plain(value: Any) -> Any:
 
 
 def _columns_of_labels(
-    source: Source, target: Array, wanted: Wanted | None, output: Output, path: KeyPath
+    source: Source, target: Array, wanted: TargetKind | None, output: Output, path: KeyPath
 ) -> tuple[Array, Output]:
     """Rows with a single 1 are one-hot classes; other rows of 0s and 1s are several labels at once."""
     names = source.target if source.kind == "table" else tuple(map(str, range(target.shape[1])))
@@ -226,15 +226,15 @@ def _columns_of_labels(
         hint = "for numbers use a loss such as mse"
         if 2 * len(outside) > len(target):
             told = show_value([round(float(value), 4) for value in target[outside[0]]])
-            what = (
-                f"is for classes, {source.main.what} of {source.main.origin.label} holds rows such as {told}"
-            )
-            raise SpecError(Problem(what, path=path, hint=hint))
+            where = f"{source.main.target_label} of {source.main.origin.label}"
+            rule = f"is for classes, {where} holds rows such as {told}"
+            raise SpecError(Problem(rule, path=path, hint=hint))
         rule = "must be from 0 to 1 in every column of a target of classes"
-        faults = [
-            Fault(int(row), source.main.what, rule, target[row].tolist(), hint) for row in outside[:SHOWN]
+        row_errors = [
+            RowError(int(row), source.main.target_label, rule, target[row].tolist(), hint)
+            for row in outside[:MAX_SHOWN]
         ]
-        raise_faults(source.main.origin, faults, len(outside))
+        raise_row_errors(source.main.origin, row_errors, len(outside))
     if _is_of_labels(target):
         return target, replace(output, kind="labels", classes=names)
     return target, output
@@ -250,7 +250,7 @@ def is_one_hot(target: Array) -> bool:
     return bool(_is_of_labels(target) and (target.sum(axis=1) == 1).all())
 
 
-def encode(part: Part, output: Output, *, split: str = "") -> Array:
+def encode(part: SourceRows, output: Output, *, split: str = "") -> Array:
     """The y of further rows, coded as the training rows were, before any scaling.
 
     Args:
@@ -272,12 +272,14 @@ def encode(part: Part, output: Output, *, split: str = "") -> Array:
         return target.astype(np.float32 if output.classes is None else np.int64)
     if target.shape[1:] != output.width:
         expected, received = _shape(output.width), _shape(target.shape[1:])
-        part.origin.refuse(f"{part.what} must have the shape {expected}, received {received}")
+        part.origin.refuse(f"{part.target_label} must have the shape {expected}, received {received}")
     single = ((target == 0) | (target == 1)).all(axis=1) & (target.sum(axis=1) == 1)
     if output.kind == "one_hot" and not single.all():
         row = int(np.flatnonzero(~single)[0])
-        raise_faults(
-            part.origin, [Fault(row, part.what, "must be a single 1 among 0s", target[row].tolist())], 1
+        raise_row_errors(
+            part.origin,
+            [RowError(row, part.target_label, "must be a single 1 among 0s", target[row].tolist())],
+            1,
         )
     return target
 
@@ -286,7 +288,7 @@ def _shape(row: tuple[int, ...]) -> str:
     return "(" + ", ".join(("rows", *map(str, row))) + ")"
 
 
-def _encode_labels(part: Part, target: Labels, classes: tuple[str, ...], split: str) -> Array:
+def _encode_labels(part: SourceRows, target: Labels, classes: tuple[str, ...], split: str) -> Array:
     _refuse_missing(part, target)
     index = {name: place for place, name in enumerate(classes)}
     codes = [_find(value, index) for value in target.values]
@@ -321,18 +323,18 @@ def _as_indices(values: Sequence[Any], classes: tuple[str, ...]) -> list[int] | 
     return found if len(found) == len(values) and all(0 <= item < len(classes) for item in found) else None
 
 
-def _only_in(part: Part, split: str, rows: Mapping[int, Array], names: Sequence[Any]) -> list[Problem]:
+def _only_in(part: SourceRows, split: str, rows: Mapping[int, Array], names: Sequence[Any]) -> list[Problem]:
     """One problem for each class (a code with its rows) that no training row has."""
     rule = f"is only in the {split} split, no training row has it"
-    faults = [
-        Fault(int(np.flatnonzero(mask)[0]), part.what, f"class {_text(names[code])!r} {rule}")
+    row_errors = [
+        RowError(int(np.flatnonzero(mask)[0]), part.target_label, f"class {_text(names[code])!r} {rule}")
         for code, mask in rows.items()
     ]
-    return part.origin.problems(faults)
+    return part.origin.problems(row_errors)
 
 
 def unseen_classes(
-    train: Array, part: Part, split: str, y: Array, rows: Array, output: Output
+    train: Array, part: SourceRows, split: str, y: Array, rows: Array, output: Output
 ) -> list[Problem]:
     """A problem for each class that a split holds and the training rows do not.
 

@@ -13,5 +13,5 @@ Arrays = Array | dict[str, Array]
 """One array, or several by the name of their input or output."""
 
 
-Wanted = Literal["numbers", "classes", "labels"]
+TargetKind = Literal["numbers", "classes", "labels"]
 """What a loss takes: values, one class a row, or any number of labels a row."""

@@ -15,9 +15,9 @@ from typing import IO, Any
 import numpy as np
 
 from mlpcli.data.dataset import Output
-from mlpcli.data.features.unknown_values import Policy, Tally
-from mlpcli.data.readers.row_errors import Fault
-from mlpcli.data.stream import Chunk, Reading, open_rows, regroup
+from mlpcli.data.features.unknown_values import Policy, RowCounts
+from mlpcli.data.readers.row_errors import RowError
+from mlpcli.data.stream import Chunk, ReadOptions, open_rows, regroup
 from mlpcli.data.types import Array
 from mlpcli.errors import Problem
 from mlpcli.files import replacing
@@ -43,7 +43,7 @@ class Summary:
 
     rows: int
     columns: tuple[str, ...]
-    tally: Tally
+    counts: RowCounts
     seconds: float
     warnings: tuple[str, ...] = ()
 
@@ -74,22 +74,22 @@ def predict_run(run: Run, data: Path | IO[bytes], sink: Sink, *, wish: Wish = Wi
     """
     trained = load_trained(run)
     began = time.monotonic()
-    tally = Tally()
-    reading = Reading(trained.contract, wish.keep, wish.unknown, wish.rejects is not None, tally)
+    counts = RowCounts()
+    options = ReadOptions(trained.contract, wish.keep, wish.unknown, wish.rejects is not None, counts)
     names: tuple[str, ...] = ()
     with contextlib.ExitStack() as stack:
         rejects = stack.enter_context(_rejecting(wish.rejects, data.name if isinstance(data, Path) else "-"))
-        chunks = stack.enter_context(open_rows(data, reading))
+        chunks = stack.enter_context(open_rows(data, options))
         for chunk in stack.enter_context(_read_ahead(regroup(chunks, UNIT_ROWS))):
             rejects(chunk.rejected)
-            tally.rejected += len(chunk.rejected)
+            counts.rejected += len(chunk.rejected)
             columns, outputs = predict_chunk(trained, chunk)
             names = tuple(columns)
             sink.write(columns, outputs)
-            tally.rows += len(chunk)
-            tally.empty += 0 if chunk.empty is None else int(chunk.empty.sum())
-            wish.progress(tally.rows, time.monotonic() - began)
-    return Summary(tally.rows, names, tally, time.monotonic() - began, trained.warnings)
+            counts.rows += len(chunk)
+            counts.empty += 0 if chunk.empty is None else int(chunk.empty.sum())
+            wish.progress(counts.rows, time.monotonic() - began)
+    return Summary(counts.rows, names, counts, time.monotonic() - began, trained.warnings)
 
 
 def predict_rows(run: Run, data: Path, *, wish: Wish = Wish()) -> list[dict[str, Any]]:
@@ -137,23 +137,23 @@ def _read_ahead(chunks: Iterable[Chunk]) -> Iterator[Iterator[Chunk]]:
 
 
 @contextlib.contextmanager
-def _rejecting(target: Path | None, file: str) -> Iterator[Callable[[list[Fault]], None]]:
+def _rejecting(target: Path | None, file: str) -> Iterator[Callable[[list[RowError]], None]]:
     """What writes rejected rows as `file,row,column,reason`; rows count from 1 in each file.
 
     file: the name of the only one.
     """
     if target is None:
-        yield lambda faults: None
+        yield lambda row_errors: None
         return
     with replacing(target) as path, path.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(["file", "row", "column", "reason"])
 
-        def write(faults: list[Fault]) -> None:
-            for fault in faults:
-                column = fault.what.removeprefix("column ").strip("'")
-                reason = Problem(fault.rule, received=fault.received, hint=fault.hint).headline()
-                writer.writerow([fault.file or file, fault.row + 1, column, reason])
+        def write(row_errors: list[RowError]) -> None:
+            for row_error in row_errors:
+                column = row_error.location.removeprefix("column ").strip("'")
+                reason = Problem(row_error.rule, received=row_error.received, hint=row_error.hint).headline()
+                writer.writerow([row_error.file or file, row_error.row + 1, column, reason])
 
         yield write
 
@@ -252,7 +252,7 @@ def summary_json(summary: Summary, label: str, output: str | None) -> dict[str, 
         "run": label,
         "rows": summary.rows,
         "columns": list(summary.columns),
-        "counts": summary.tally.to_json(),
+        "counts": summary.counts.to_json(),
         "seconds": round(summary.seconds, 3),
     }
     return document | ({"output": output} if output is not None else {})

@@ -8,7 +8,7 @@ from typing import Any
 
 from mlpcli.data.dataset import Contract, Output
 from mlpcli.data.load import Request
-from mlpcli.data.types import Wanted
+from mlpcli.data.types import TargetKind
 from mlpcli.model.activation_range import passes_values, units_path
 from mlpcli.spec.layer_graph import ONLY_INPUT, Graph
 from mlpcli.spec.plugins import KERAS, Catalog
@@ -23,7 +23,7 @@ def fold(name: str) -> str:
     return name.lower().replace("_", "")
 
 
-def wanted_by(loss: ComponentSpec, catalog: Catalog = KERAS) -> Wanted | None:
+def wanted_by(loss: ComponentSpec, catalog: Catalog = KERAS) -> TargetKind | None:
     """What a loss takes, or None when it can be anything."""
     if catalog.plugins and loss.class_name not in (
         *KERAS.class_names("losses"),
@@ -111,12 +111,12 @@ def activation_of(layer: LayerSpec | None) -> str | None:
     return activation if isinstance(activation, str) else None
 
 
-def _wanted_by_layer(layer: LayerSpec | None, spec: Spec) -> Wanted | None:
+def _wanted_by_layer(layer: LayerSpec | None, spec: Spec) -> TargetKind | None:
     if spec.dataset.label_separator is not None:
         return "labels"
     if spec.dataset.target_scaling is not None:
         return "numbers"
-    by_activation: dict[str | None, Wanted] = {
+    by_activation: dict[str | None, TargetKind] = {
         "softmax": "classes",
         "heaviside": "classes",
         "sigmoid": "labels",

@@ -14,8 +14,8 @@ import numpy as np
 from mlpcli.data.dataset import Contract
 from mlpcli.data.features.dates import LAYOUTS, LENGTH
 from mlpcli.data.features.encoders import (
-    CIRCLES,
-    SPELLED_TRUTHS,
+    BOOLEAN_SPELLINGS,
+    PERIODS,
     BooleanEncoder,
     CategoryEncoder,
     DateEncoder,
@@ -80,7 +80,7 @@ def _numeric(ops: Any, encoders: list[NumericEncoder], raw: Any) -> Any:
 
 
 def _encode(keras: Any, encoder: Encoder, raw: Any, preprocessor: Preprocessor) -> Any:
-    missing = preprocessor.dialect.spellings
+    missing = preprocessor.dialect.missing_spellings
     if isinstance(encoder, CategoryEncoder):
         return _category(keras, encoder, raw, missing)
     if isinstance(encoder, BooleanEncoder):
@@ -111,8 +111,8 @@ def _boolean(keras: Any, encoder: BooleanEncoder, raw: Any) -> Any:
         known = ops.logical_or(ops.equal(raw, 0.0), ops.equal(raw, 1.0))
         columns = [ops.where(known, raw, fill), ops.cast(ops.logical_not(known), "float32")]
         return ops.stack(columns[: encoder.width], axis=1)
-    index = keras.layers.StringLookup(vocabulary=list(SPELLED_TRUTHS), num_oov_indices=1)(raw)
-    rows = [[encoder.fill, 1.0], *([float(value), 0.0] for value in SPELLED_TRUTHS.values())]
+    index = keras.layers.StringLookup(vocabulary=list(BOOLEAN_SPELLINGS), num_oov_indices=1)(raw)
+    rows = [[encoder.fill, 1.0], *([float(value), 0.0] for value in BOOLEAN_SPELLINGS.values())]
     return ops.take(np.array(rows, np.float32)[:, : encoder.width], index, axis=0)
 
 
@@ -183,7 +183,7 @@ def _date_parts(
         elif part == "year":
             found.append((real(year) - encoder.years[0]) / encoder.years[1])
         else:
-            turn = positions[part]() * float(2 * np.pi / CIRCLES[part])
+            turn = positions[part]() * float(2 * np.pi / PERIODS[part])
             found += [ops.sin(turn), ops.cos(turn)]
     return found
 

@@ -302,7 +302,7 @@ def counted(count: int, one: str, many: str) -> str:
 
 def odd_rows(summary: Summary, rejects: Path | None) -> list[str]:
     """What a prediction met, each kind with its columns: `3 unseen categories (city 3)`."""
-    tally = summary.tally
+    tally = summary.counts
     kinds = {
         ("missing cell filled in", "missing cells filled in"): tally.missing,
         ("unseen category", "unseen categories"): tally.unseen,

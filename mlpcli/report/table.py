@@ -52,13 +52,13 @@ def bars(counts: list[int]) -> str:
 
 def extent(profile: Profile) -> str:
     """`1 to 52` of numbers and dates, the commonest values of everything else."""
-    if profile.holds == "dates":
+    if profile.content == "dates":
         from mlpcli.data.inspect.survey import dates_of
 
         texts, _, _ = dates_of(profile)
         return f"{texts[0]} to {texts[-1]}" if texts else ""
     if profile.numbers is not None:
-        if profile.present == profile.strange:
+        if profile.present == profile.invalid:
             return ""
         return f"{np.nanmin(profile.numbers):g} to {np.nanmax(profile.numbers):g}"
     text = ", ".join([*list(profile.counts)[:3], *(["..."] if len(profile.counts) > 3 else [])])
@@ -77,12 +77,12 @@ def survey_json(survey: Survey, warnings: list[str]) -> dict[str, Any]:
             "distinct": profile.distinct,
             "histogram": histogram(profile),
         }
-        if profile.holds == "dates":
+        if profile.content == "dates":
             dates, _, _ = dates_of(profile)
             columns[name]["range"] = [dates[0], dates[-1]] if dates else []
         elif profile.numbers is None:
             columns[name]["values"] = dict(list(profile.counts.items())[:10])
-        elif profile.present > profile.strange:
+        elif profile.present > profile.invalid:
             columns[name]["range"] = [float(np.nanmin(profile.numbers)), float(np.nanmax(profile.numbers))]
     return {
         "data": survey.path,

@@ -206,7 +206,7 @@ def _identity_then(run: Run, state: dict[str, Any] | None) -> dict[str, Any]:
 def _identity_now(prepared: Prepared) -> dict[str, Any]:
     """What the run would be with the spec and the data that are there now."""
     loaded, dataset = prepared.loaded, prepared.dataset
-    resolved = resolve_spec(loaded, dataset.division, dataset.features)
+    resolved = resolve_spec(loaded, dataset.split_amounts, dataset.features)
     start = start_of(loaded)
     return identity(resolved, dataset, loaded.catalog, start["sha256"] if start else None)
 

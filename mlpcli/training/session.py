@@ -222,7 +222,7 @@ def prepare(
     stage("building the model")
     model = build_checked(completed, dataset)
     clock.lap("build")
-    left = [f"column {name!r} is left out: {why}" for name, why in dataset.left.items()]
+    left = [f"column {name!r} is left out: {why}" for name, why in dataset.excluded.items()]
     return Prepared(completed, dataset, model, (*left, *notes), (moved,) if moved else ())
 
 
@@ -336,7 +336,7 @@ class _Session:
         if runs.SPEC not in self.extent.kept_specs:
             write_text(self.run_dir / runs.SPEC, self.loaded.raw)
         if runs.RESOLVED not in self.extent.kept_specs:
-            resolved = resolve_spec(self.loaded, self.dataset.division, self.dataset.features)
+            resolved = resolve_spec(self.loaded, self.dataset.split_amounts, self.dataset.features)
             write_text(self.run_dir / runs.RESOLVED, resolved)
             if self.loaded.catalog.plugins:
                 self.record["plugins"] = copy_plugins(self.loaded.catalog, self.run_dir)

@@ -56,7 +56,7 @@ _PATTERNS = {name: _pattern(name) for name in LAYOUTS}
 
 
 @dataclass(frozen=True)
-class Moments:
+class ParsedDates:
     """Dates as numbers; where `valid` is false the others mean nothing. All (rows,).
 
     days: int64, since 1970-01-01; seconds: int64, of the day; year, month, day: int64.
@@ -93,7 +93,7 @@ def has_time(texts: list[str], name: str) -> bool:
     return bool((parse_dates(texts, name).seconds > 0).any())
 
 
-def parse_dates(texts: list[str], name: str) -> Moments:
+def parse_dates(texts: list[str], name: str) -> ParsedDates:
     """Dates in a format; what is not one, by its digits or as a month of 13, is not valid."""
     layout = LAYOUTS[name]
     joined = np.array([text.encode("ascii", "replace")[:LENGTH] for text in texts] or [b""], f"S{LENGTH}")
@@ -108,9 +108,9 @@ def parse_dates(texts: list[str], name: str) -> Moments:
     )
     seconds = np.zeros(len(texts), np.int64)
     for place, unit in zip(layout.time, (3600, 60, 1), strict=True):
-        timed = digits[:, place : place + 2].all(axis=1)
-        seconds += np.where(timed, _number(table, place, 2) * unit, 0)
-    return Moments(valid, civil_days(year, month, day), seconds, year, month, day)
+        with_time = digits[:, place : place + 2].all(axis=1)
+        seconds += np.where(with_time, _number(table, place, 2) * unit, 0)
+    return ParsedDates(valid, civil_days(year, month, day), seconds, year, month, day)
 
 
 def _number(table: Array, place: int, count: int) -> Array:

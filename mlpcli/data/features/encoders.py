@@ -11,17 +11,17 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from mlpcli.data.features.dates import Moments, parse_dates
+from mlpcli.data.features.dates import ParsedDates, parse_dates
 from mlpcli.data.readers.parse_cells import Dialect, NumberCells, TextCells, number_cells, text_cells
 from mlpcli.data.types import Array
 
 NO_ROWS = np.empty(0, np.int64)
 
-TRUTHS = {"true": True, "yes": True, "y": True, "t": True, "on": True, "1": True, "1.0": True}
-TRUTHS |= {"false": False, "no": False, "n": False, "f": False, "off": False, "0": False, "0.0": False}
+BOOLEANS = {"true": True, "yes": True, "y": True, "t": True, "on": True, "1": True, "1.0": True}
+BOOLEANS |= {"false": False, "no": False, "n": False, "f": False, "off": False, "0": False, "0.0": False}
 
-SPELLED_TRUTHS = {
-    spelled: value for text, value in TRUTHS.items() for spelled in (text, text.capitalize(), text.upper())
+BOOLEAN_SPELLINGS = {
+    spelled: value for text, value in BOOLEANS.items() for spelled in (text, text.capitalize(), text.upper())
 }
 """Every spelling of a boolean. A cell that is none of these is not seen as one."""
 
@@ -119,7 +119,7 @@ class BooleanEncoder:
 
     def encode(self, column: Any, dialect: Dialect) -> Encoded:
         """The column of some rows."""
-        cells, unseen = truth_cells(column, dialect)
+        cells, unseen = parse_booleans(column, dialect)
         gaps = np.isnan(cells.values)
         values = np.where(gaps, np.float32(self.fill), cells.values)
         parts = [values, gaps.astype(np.float32)] if self.indicator else [values]
@@ -128,10 +128,10 @@ class BooleanEncoder:
         return Encoded(np.stack(parts, axis=1).astype(np.float32), missing, bad, unseen=unseen)
 
 
-def truth_cells(column: Any, dialect: Dialect) -> tuple[NumberCells, Array]:
+def parse_booleans(column: Any, dialect: Dialect) -> tuple[NumberCells, Array]:
     """A column as 1, 0 and NaN, and the rows that hold something else."""
     cells = text_cells(column, dialect)
-    known = {None: np.nan} | {text: float(value) for text, value in SPELLED_TRUTHS.items()}
+    known = {None: np.nan} | {text: float(value) for text, value in BOOLEAN_SPELLINGS.items()}
     distinct = np.array([known.get(value, np.inf) for value in cells.values] or [np.nan], np.float32)
     values = distinct[cells.codes] if len(cells.codes) else distinct[:0]
     unseen = np.flatnonzero(np.isinf(values))
@@ -162,48 +162,48 @@ class DateEncoder:
 
     def encode(self, column: Any, dialect: Dialect) -> Encoded:
         """The column of some rows."""
-        cells, moments = date_cells(column, self.format, dialect)
-        distinct = np.stack([part * moments.valid for part in self._parts(moments)], axis=1)
+        cells, dates = parse_date_column(column, self.format, dialect)
+        distinct = np.stack([part * dates.valid for part in self._parts(dates)], axis=1)
         values = distinct.astype(np.float32)[cells.codes]
         missing = np.flatnonzero(cells.mask((None,)))
-        valid = moments.valid[cells.codes]
+        valid = dates.valid[cells.codes]
         bad = np.setdiff1d(np.flatnonzero(~valid), missing, assume_unique=True)
-        beyond = (moments.days < self.lowest) | (moments.days > self.highest)
-        outside = np.flatnonzero((beyond & moments.valid)[cells.codes])
+        beyond = (dates.days < self.lowest) | (dates.days > self.highest)
+        outside = np.flatnonzero((beyond & dates.valid)[cells.codes])
         if self.indicator:
             values = np.concatenate([values, (~valid).astype(np.float32)[:, None]], axis=1)
         return Encoded(values, missing, _with(bad, missing, self.required), outside=outside)
 
-    def _parts(self, moments: Moments) -> list[Array]:
+    def _parts(self, dates: ParsedDates) -> list[Array]:
         found: list[Array] = []
         for part in self.parts:
             if part == "elapsed":
-                days = moments.days - self.reference + moments.seconds / 86400
+                days = dates.days - self.reference + dates.seconds / 86400
                 found.append((days - self.elapsed[0]) / self.elapsed[1])
             elif part == "year":
-                found.append((moments.year - self.years[0]) / self.years[1])
+                found.append((dates.year - self.years[0]) / self.years[1])
             else:
-                turn = 2 * np.pi * circle(part, moments)
+                turn = 2 * np.pi * cyclic_position(part, dates)
                 found += [np.sin(turn), np.cos(turn)]
         return found
 
 
-CIRCLES = {"month": 12, "day": 31, "weekday": 7, "hour": 24}
+PERIODS = {"month": 12, "day": 31, "weekday": 7, "hour": 24}
 """Steps of each part that comes round again."""
 
 
-def circle(part: str, moments: Moments) -> Array:
+def cyclic_position(part: str, dates: ParsedDates) -> Array:
     """How far round its circle a part is, 0 up to 1; weeks begin on Monday."""
     position = {
-        "month": moments.month - 1,
-        "day": moments.day - 1,
-        "weekday": (moments.days + 3) % 7,
-        "hour": moments.seconds / 3600,
+        "month": dates.month - 1,
+        "day": dates.day - 1,
+        "weekday": (dates.days + 3) % 7,
+        "hour": dates.seconds / 3600,
     }[part]
-    return np.asarray(position / CIRCLES[part])
+    return np.asarray(position / PERIODS[part])
 
 
-def date_cells(column: Any, name: str, dialect: Dialect) -> tuple[TextCells, Moments]:
+def parse_date_column(column: Any, name: str, dialect: Dialect) -> tuple[TextCells, ParsedDates]:
     """A column's cells and the dates of its different values."""
     cells = text_cells(column, dialect)
     return cells, parse_dates([value or "" for value in cells.values] or [""], name)
@@ -211,8 +211,8 @@ def date_cells(column: Any, name: str, dialect: Dialect) -> tuple[TextCells, Mom
 
 def bad_dates(column: Any, name: str, dialect: Dialect) -> Array:
     """Rows that hold something which is no date of a format."""
-    cells, moments = date_cells(column, name, dialect)
-    wrong = np.array([value is not None for value in cells.values] or [False]) & ~moments.valid
+    cells, dates = parse_date_column(column, name, dialect)
+    wrong = np.array([value is not None for value in cells.values] or [False]) & ~dates.valid
     return np.flatnonzero(wrong[cells.codes]) if wrong.any() else NO_ROWS
 
 
@@ -271,7 +271,7 @@ class CategoryEncoder:
         places = self._places()
         slots = np.array([places.get(value, self._other()) for value in cells.values] or [0], np.int64)
         known = {None, *self.values, *self.rare}
-        strange = np.array([value not in known for value in cells.values] or [False])
+        invalid = np.array([value not in known for value in cells.values] or [False])
         if self.embedding:
             values = slots.astype(np.float32)[cells.codes][:, None]
         else:
@@ -280,7 +280,7 @@ class CategoryEncoder:
             table[seen, slots[seen]] = 1
             values = table[cells.codes]
         missing = np.flatnonzero(cells.mask((None,))) if None in cells.values else NO_ROWS
-        unseen = np.flatnonzero(strange[cells.codes]) if strange.any() else NO_ROWS
+        unseen = np.flatnonzero(invalid[cells.codes]) if invalid.any() else NO_ROWS
         return Encoded(values, missing, missing if self.required else NO_ROWS, unseen=unseen)
 
 

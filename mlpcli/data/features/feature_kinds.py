@@ -11,16 +11,16 @@ from mlpcli.data.readers.parse_cells import Dialect
 from mlpcli.errors import KeyPath, Problem, SpecError, show_value
 from mlpcli.spec.features import KEYS_OF_KIND, FeatureSpec
 
-ONE_HOT_MOST = 30
+MAX_ONE_HOT = 30
 """Up to this many categories get a column each; more of them share an embedding."""
 
-CATEGORIES_MOST = 10_000
+MAX_CATEGORIES = 10_000
 """More different values than this are no category, unless the spec says so."""
 
-LONG_TEXT = 50
+MAX_CATEGORY_LENGTH = 50
 """Characters on average, above which text is prose."""
 
-WIDTH_MOST = 50
+MAX_EMBEDDING_WIDTH = 50
 
 NUMBER_FILLS = ("mean", "median", "indicator", "error")
 CATEGORY_FILLS = ("bucket", "error")
@@ -35,13 +35,13 @@ class Features:
     """
 
     used: dict[str, FeatureSpec]
-    left: dict[str, str]
+    excluded: dict[str, str]
     ignored: tuple[str, ...] = ()
 
     def resolved(self) -> dict[str, Any]:
         """As `dataset.features` of `resolved.yaml`, which gives the same columns again."""
         stated: dict[str, Any] = {name: spec.given() for name, spec in self.used.items()}
-        return stated | dict.fromkeys((*self.left, *self.ignored), "ignore")
+        return stated | dict.fromkeys((*self.excluded, *self.ignored), "ignore")
 
 
 def choose_features(
@@ -67,7 +67,7 @@ def choose_features(
     listed = wanted is not None and not isinstance(wanted, Mapping)
     order = named if listed else [*named, *(name for name in columns if name not in named)]
     used: dict[str, FeatureSpec] = {}
-    left: dict[str, str] = {}
+    excluded: dict[str, str] = {}
     problems: list[Problem] = []
     for place, name in enumerate(order):
         given = mapping.get(name, FeatureSpec())
@@ -79,14 +79,16 @@ def choose_features(
         if why and name in named:
             problems.append(_unusable(path, why))
         elif why:
-            left[name] = why
+            excluded[name] = why
         else:
             chosen = _complete(given, profile, scaling)
             problems += _mistakes(given, chosen, path)
             used[name] = chosen
     if problems:
         raise SpecError(*problems)
-    return Features(used, left, tuple(name for name in columns if name not in used and name not in left))
+    return Features(
+        used, excluded, tuple(name for name in columns if name not in used and name not in excluded)
+    )
 
 
 def _unusable(path: KeyPath, why: str) -> Problem:
@@ -96,11 +98,11 @@ def _unusable(path: KeyPath, why: str) -> Problem:
 
 def _reason_to_leave(profile: Profile, *, named: bool) -> str:
     """Why a column is no feature, or an empty text; `named` columns need a better reason."""
-    if profile.holds == "nothing":
+    if profile.content == "nothing":
         return "empty in every row"
-    if profile.holds == "others":
+    if profile.content == "others":
         return "neither numbers, text nor dates"
-    if profile.holds == "texts" and not _is_category(profile):
+    if profile.content == "texts" and not _is_category(profile):
         if profile.identifier and not named:
             return f"like an identifier, {len(profile.counts):,} different values in {profile.rows:,} rows"
         return f"text too varied for a category ({len(profile.counts):,} different in {profile.rows:,} rows)"
@@ -117,9 +119,9 @@ def _reason_to_leave(profile: Profile, *, named: bool) -> str:
 def _is_category(profile: Profile) -> bool:
     """Whether texts are few enough, and short enough, to stand for groups of rows."""
     distinct = len(profile.counts)
-    if distinct <= ONE_HOT_MOST and profile.length <= LONG_TEXT:
+    if distinct <= MAX_ONE_HOT and profile.length <= MAX_CATEGORY_LENGTH:
         return not profile.identifier
-    return distinct <= min(CATEGORIES_MOST, profile.present // 2) and profile.length <= LONG_TEXT
+    return distinct <= min(MAX_CATEGORIES, profile.present // 2) and profile.length <= MAX_CATEGORY_LENGTH
 
 
 _KIND_OF = {
@@ -134,7 +136,7 @@ _KIND_OF = {
 
 def _complete(given: FeatureSpec, profile: Profile, scaling: str) -> FeatureSpec:
     """What the spec says, with what the data and our defaults say of the rest."""
-    kind: Any = given.kind or _KIND_OF[profile.holds]
+    kind: Any = given.kind or _KIND_OF[profile.content]
     filled: dict[str, Any] = {"kind": kind}
     if kind == "numeric":
         filled |= {"scaling": scaling}
@@ -142,10 +144,10 @@ def _complete(given: FeatureSpec, profile: Profile, scaling: str) -> FeatureSpec
         filled |= {"missing": "indicator" if profile.missing else "mean"}
     if kind == "date":
         filled |= {"format": profile.format or "%Y-%m-%d"}
-        filled |= {"parts": ["elapsed", "month", "weekday", *(["hour"] if profile.timed else [])]}
+        filled |= {"parts": ["elapsed", "month", "weekday", *(["hour"] if profile.with_time else [])]}
     if kind == "categorical":
         filled |= {"missing": "bucket", "unseen": "bucket", "min_count": 1}
-        filled |= {"encoding": "one_hot" if profile.distinct <= ONE_HOT_MOST else "embedding"}
+        filled |= {"encoding": "one_hot" if profile.distinct <= MAX_ONE_HOT else "embedding"}
         if (given.encoding or filled["encoding"]) == "embedding":
             filled |= {"width": embedding_width(profile.distinct), "min_count": 2}
     return FeatureSpec.model_validate(filled | given.given())
@@ -153,7 +155,7 @@ def _complete(given: FeatureSpec, profile: Profile, scaling: str) -> FeatureSpec
 
 def embedding_width(categories: int) -> int:
     """A width that grows slower than the categories: 1.6 n ** 0.56, found by trial in fast.ai, at most 50."""
-    return int(min(WIDTH_MOST, max(2, round(1.6 * categories**0.56))))
+    return int(min(MAX_EMBEDDING_WIDTH, max(2, round(1.6 * categories**0.56))))
 
 
 def _mistakes(given: FeatureSpec, chosen: FeatureSpec, path: KeyPath) -> Iterator[Problem]:

@@ -17,10 +17,10 @@ from mlpcli.data.features.encoders import (
     Encoded,
     Encoder,
     NumericEncoder,
-    date_cells,
     encoder_from_json,
     encoder_to_json,
-    truth_cells,
+    parse_booleans,
+    parse_date_column,
 )
 from mlpcli.data.readers.parse_cells import PLAIN, Dialect, NumberCells, TextCells, number_cells, text_cells
 from mlpcli.data.types import Array
@@ -150,7 +150,7 @@ def _fit(name: str, spec: FeatureSpec, column: Any, rows: Array, dialect: Dialec
         values = number_cells(column, dialect).values[rows]
         return _fit_numeric(name, spec, values)
     if spec.kind == "boolean":
-        cells, _ = truth_cells(column, dialect)
+        cells, _ = parse_booleans(column, dialect)
         return _fit_boolean(name, spec, NumberCells(cells.values[rows], cells.bad), text=_is_worded(column))
     if spec.kind == "date":
         return _fit_date(name, spec, column, rows, dialect)
@@ -228,14 +228,14 @@ def _fit_boolean(name: str, spec: FeatureSpec, cells: NumberCells, *, text: bool
 
 def _fit_date(name: str, spec: FeatureSpec, column: Any, rows: Array, dialect: Dialect) -> DateEncoder:
     assert spec.format is not None
-    cells, moments = date_cells(column, spec.format, dialect)
+    cells, dates = parse_date_column(column, spec.format, dialect)
     codes = cells.codes[rows]
-    codes = codes[moments.valid[codes]]
-    days, years = moments.days[codes], moments.year[codes]
+    codes = codes[dates.valid[codes]]
+    days, years = dates.days[codes], dates.year[codes]
     if not len(codes):
         days, years = np.zeros(1, np.int64), np.full(1, 1970)
     reference = int(days.min())
-    elapsed = days - reference + (moments.seconds[codes] / 86400 if len(codes) else 0.0)
+    elapsed = days - reference + (dates.seconds[codes] / 86400 if len(codes) else 0.0)
     return DateEncoder(
         name,
         spec.format,

@@ -10,21 +10,21 @@ from typing import Any, Literal
 import numpy as np
 
 from mlpcli.data.features.dates import find_format, has_time
-from mlpcli.data.features.encoders import TRUTHS, bad_dates
+from mlpcli.data.features.encoders import BOOLEANS, bad_dates
 from mlpcli.data.readers.delimited import NUMBER
 from mlpcli.data.readers.parse_cells import Dialect, TextCells, is_text, number_cells, plain_type, text_cells
 from mlpcli.data.types import Array
 
-MOST_SHARE = 0.9
+MIN_SHARE = 0.9
 """From this share of its cells on a column is one of numbers, or of dates, and other cells are mistakes."""
 
-JUDGED_ROWS = 10
+MIN_ROWS_TO_JUDGE = 10
 """With fewer rows nothing is said to be constant or an identifier."""
 
 DATE_SAMPLE = 1000
 """Different texts that are tried as dates; the rest is read when the column is."""
 
-Holds = Literal["nothing", "numbers", "booleans", "dates", "texts", "others"]
+Content = Literal["nothing", "numbers", "booleans", "dates", "texts", "others"]
 
 _ID_WORDS = frozenset(["id", "ids", "uuid", "guid", "index", "idx", "key", "row", "rowid", "unnamed"])
 
@@ -39,12 +39,12 @@ class Profile:
     """
 
     name: str
-    holds: Holds
+    content: Content
     rows: int
     missing: int
-    strange: int = 0
+    invalid: int = 0
     format: str | None = None
-    timed: bool = False
+    with_time: bool = False
     counts: Mapping[str, int] = field(default_factory=dict)
     numbers: Array | None = None
 
@@ -63,7 +63,7 @@ class Profile:
     @property
     def constant(self) -> bool:
         """Whether every row has the same value."""
-        if self.missing or self.rows < JUDGED_ROWS:
+        if self.missing or self.rows < MIN_ROWS_TO_JUDGE:
             return False
         if self.numbers is not None:
             return bool(self.numbers.min() == self.numbers.max())
@@ -72,18 +72,18 @@ class Profile:
     @property
     def identifier(self) -> bool:
         """Whether the column only names the rows: all different, and called so or, if text, short."""
-        if self.missing or self.rows < JUDGED_ROWS:
+        if self.missing or self.rows < MIN_ROWS_TO_JUDGE:
             return False
-        if self.holds == "texts":
+        if self.content == "texts":
             worded = sum(" " in text for text in self.counts) > 0.5 * len(self.counts)
             different = len(self.counts) >= 0.95 * self.rows
             return different and not worded and max(map(len, self.counts)) <= 64
-        if self.numbers is None or not self._named_so():
+        if self.numbers is None or not self._has_id_name():
             return False
         whole = bool((self.numbers == np.floor(self.numbers)).all())
         return whole and (self._counts_rows() or self.distinct == self.rows)
 
-    def _named_so(self) -> bool:
+    def _has_id_name(self) -> bool:
         words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", self.name)
         return any(word.lower() in _ID_WORDS for word in words[:1] + words[-1:]) or self.name.startswith(
             "(column "
@@ -118,8 +118,8 @@ def profile_column(name: str, column: Any, dialect: Dialect) -> Profile:
         missing = rows - sum(counts.values())
         if pa.types.is_boolean(kind):
             return Profile(name, "booleans", rows, missing, counts=counts)
-        timed = has_time(list(counts)[:DATE_SAMPLE], "%Y-%m-%d")
-        return Profile(name, "dates", rows, missing, format="%Y-%m-%d", timed=timed, counts=counts)
+        with_time = has_time(list(counts)[:DATE_SAMPLE], "%Y-%m-%d")
+        return Profile(name, "dates", rows, missing, format="%Y-%m-%d", with_time=with_time, counts=counts)
     return Profile(name, "others", rows, column.null_count)
 
 
@@ -146,21 +146,23 @@ def _profile_text(name: str, column: Any, dialect: Dialect) -> Profile:
     missing = rows - sum(counts.values())
     if not counts:
         return Profile(name, "nothing", rows, missing)
-    if all(text.lower() in TRUTHS for text in counts) and not all(map(NUMBER.fullmatch, counts)):
+    if all(text.lower() in BOOLEANS for text in counts) and not all(map(NUMBER.fullmatch, counts)):
         return Profile(name, "booleans", rows, missing, counts=counts)
-    numeric = sum(count for text, count in counts.items() if _like_number(text, dialect))
-    if numeric >= MOST_SHARE * (rows - missing):
+    numeric = sum(count for text, count in counts.items() if _resembles_number(text, dialect))
+    if numeric >= MIN_SHARE * (rows - missing):
         numbers = number_cells(column, dialect)
         return Profile(name, "numbers", rows, missing, len(numbers.bad), numbers=numbers.values)
     sample = dict(list(counts.items())[:DATE_SAMPLE])
-    if found := find_format(sample, MOST_SHARE):
-        timed = has_time(list(sample), found)
-        strange = len(bad_dates(column, found, dialect))
-        return Profile(name, "dates", rows, missing, strange, format=found, timed=timed, counts=counts)
+    if found := find_format(sample, MIN_SHARE):
+        with_time = has_time(list(sample), found)
+        invalid = len(bad_dates(column, found, dialect))
+        return Profile(
+            name, "dates", rows, missing, invalid, format=found, with_time=with_time, counts=counts
+        )
     return Profile(name, "texts", rows, missing, counts=counts)
 
 
-def _like_number(text: str, dialect: Dialect) -> bool:
+def _resembles_number(text: str, dialect: Dialect) -> bool:
     """A number, or one with the other decimal sign, which is a mistake and no category."""
     other = text.replace(",", ".", 1) if dialect.decimal == "." else text
     return not np.isnan(dialect.number(text)) or bool(NUMBER.fullmatch(other))

@@ -14,13 +14,13 @@ from mlpcli.data.readers.parse_cells import Dialect, is_text, number_cells, plai
 from mlpcli.data.types import Array
 
 SAMPLE_ROWS = 300
-LOOKED_AT = 20_000
+CANDIDATE_ROWS = 20_000
 """Rows, from all over a table, among which a sample is chosen."""
 
 SAMPLE_CELLS = 100_000
 """Of a wide table fewer rows are taken, but never fewer than ten."""
 
-ROWS_OF_A_KIND = 20
+VALUES_PER_COLUMN = 20
 """Rows that are added for what one column of text holds: a row for each of so many values."""
 
 
@@ -49,23 +49,23 @@ def take_sample(preprocessor: Preprocessor, columns: Mapping[str, Any], rows: in
     """
     dialect = preprocessor.dialect
     most = max(10, min(SAMPLE_ROWS, SAMPLE_CELLS // len(preprocessor.names)))
-    places = _spread(rows, LOOKED_AT)
+    places = _evenly_spaced(rows, CANDIDATE_ROWS)
     near = {name: columns[name].take(places) for name in preprocessor.names}
-    chosen = _spread(len(places), most)
+    chosen = _evenly_spaced(len(places), most)
     for encoder in preprocessor.encoders:
         if len(chosen) < 2 * most:
-            chosen = np.union1d(chosen, _telling(encoder, near[encoder.name], dialect))
+            chosen = np.union1d(chosen, _informative_rows(encoder, near[encoder.name], dialect))
     picked = {name: column.take(chosen) for name, column in near.items()}
-    raw = {each.name: raw_cells(each, picked[each.name], dialect) for each in preprocessor.encoders}
+    raw = {each.name: served_values(each, picked[each.name], dialect) for each in preprocessor.encoders}
     return Sample(raw, preprocessor.transform(picked).x, places[chosen], label)
 
 
-def _spread(rows: int, most: int) -> Array:
+def _evenly_spaced(rows: int, most: int) -> Array:
     """At most so many positions, evenly spread over some rows."""
     return np.unique(np.linspace(0, rows - 1, min(rows, most)).astype(np.int64))
 
 
-def raw_cells(encoder: Encoder, column: Any, dialect: Dialect) -> list[str] | Array:
+def served_values(encoder: Encoder, column: Any, dialect: Dialect) -> list[str] | Array:
     """A PyArrow column as the served model takes it: text as it is written, else numbers."""
     if not encoder.text:
         return number_cells(column, dialect).values
@@ -76,11 +76,11 @@ def raw_cells(encoder: Encoder, column: Any, dialect: Dialect) -> list[str] | Ar
     return [cells.values[code] or "" for code in cells.codes]
 
 
-def _telling(encoder: Encoder, column: Any, dialect: Dialect) -> Array:
+def _informative_rows(encoder: Encoder, column: Any, dialect: Dialect) -> Array:
     """Rows, at most some of a kind, that show what else a column holds: a gap, and each of its values."""
     if isinstance(encoder, NumericEncoder):
         return np.flatnonzero(np.isnan(number_cells(column, dialect).values))[:1]
     cells = text_cells(column, dialect)
     seen, first = np.unique(cells.codes, return_index=True)
     gaps = np.array([cells.values[code] is None for code in seen], dtype=bool)
-    return np.concatenate([first[gaps], first[~gaps][:ROWS_OF_A_KIND]])
+    return np.concatenate([first[gaps], first[~gaps][:VALUES_PER_COLUMN]])

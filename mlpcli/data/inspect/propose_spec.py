@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from mlpcli.data.features.profiles import Profile
-from mlpcli.data.inspect.survey import RARE_SHARE, Survey, class_counts, strange_cells
+from mlpcli.data.inspect.survey import RARE_SHARE, Survey, class_counts, invalid_cells
 from mlpcli.errors import DataError, Problem, listing
 from mlpcli.printable import quoted, shortened
 from mlpcli.spec.features import FeatureSpec
@@ -16,17 +16,17 @@ from mlpcli.spec.features import FeatureSpec
 PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 RESERVED = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf", "none"])
 
-LONGEST_COMMENT = 200
-LONGEST_KEY = 1000
+MAX_COMMENT = 200
+MAX_KEY = 1000
 """YAML takes no key of more than 1024 characters without a sign before it."""
 
-MOST_CLASSES = 1000
-LEAST_ROWS = 20
+MAX_CLASS_COUNT = 1000
+MIN_ROWS = 20
 FEW_ROWS = 2000
 """Below, the network is small, and held back more."""
 
-MOST_SPELLINGS = 10
-ROWS_OF_A_CLASS = 4
+MAX_SPELLINGS = 10
+MIN_CLASS_ROWS = 4
 """So that each split has some of it."""
 
 
@@ -70,7 +70,7 @@ def scalar(text: str) -> str:
 
 def _comment(text: str) -> str:
     """A text that stays on its line."""
-    return shortened(" ".join(text.split()), LONGEST_COMMENT)
+    return shortened(" ".join(text.split()), MAX_COMMENT)
 
 
 def _check(survey: Survey, profile: Profile) -> None:
@@ -78,15 +78,15 @@ def _check(survey: Survey, profile: Profile) -> None:
     problems = []
     if all(_unreadable(survey, name) for name in survey.features.used):
         problems.append(Problem(f"{survey.path}: there is no column to learn from beside the target"))
-    if survey.table.rows < LEAST_ROWS:
-        problems.append(Problem(f"{survey.path}: must have {LEAST_ROWS} rows or more", received=profile.rows))
+    if survey.table.rows < MIN_ROWS:
+        problems.append(Problem(f"{survey.path}: must have {MIN_ROWS} rows or more", received=profile.rows))
     if profile.missing:
         problems.append(Problem(f"{where}: {profile.missing:,} cells are missing", hint="take the rows out"))
-    if profile.strange:
-        problems.append(Problem(f"{where}: {profile.strange:,} cells are no numbers", hint="mend them"))
-    if profile.holds not in ("nothing", "others") and profile.distinct < 2:
+    if profile.invalid:
+        problems.append(Problem(f"{where}: {profile.invalid:,} cells are not numbers", hint="fix them"))
+    if profile.content not in ("nothing", "others") and profile.distinct < 2:
         problems.append(Problem(f"{where}: is the same in every row"))
-    elif profile.holds in ("nothing", "others"):
+    elif profile.content in ("nothing", "others"):
         problems.append(Problem(f"{where}: must hold numbers, texts or booleans"))
     elif survey.has_classes:
         problems += _class_problems(where, profile)
@@ -96,16 +96,16 @@ def _check(survey: Survey, profile: Profile) -> None:
 
 def _class_problems(where: str, profile: Profile) -> Iterator[Problem]:
     counts = class_counts(profile)
-    if profile.holds == "dates" or len(counts) > min(MOST_CLASSES, profile.rows // ROWS_OF_A_CLASS):
-        what = "dates" if profile.holds == "dates" else "texts too varied to be classes"
+    if profile.content == "dates" or len(counts) > min(MAX_CLASS_COUNT, profile.rows // MIN_CLASS_ROWS):
+        what = "dates" if profile.content == "dates" else "texts too varied to be classes"
         hint = "give a column of numbers, or of few classes"
         yield Problem(f"{where}: holds {what}", received=next(iter(counts)), hint=hint)
         return
     for label, count in counts.items():
-        if count < ROWS_OF_A_CLASS:
+        if count < MIN_CLASS_ROWS:
             hint = "take these rows out, or join the class with another"
             yield Problem(
-                f"{where}: class {label!r} must have {ROWS_OF_A_CLASS} rows", received=count, hint=hint
+                f"{where}: class {label!r} must have {MIN_CLASS_ROWS} rows", received=count, hint=hint
             )
 
 
@@ -123,8 +123,8 @@ def _target(survey: Survey, profile: Profile) -> Iterator[str]:
 
 def _gaps(survey: Survey) -> Iterator[str]:
     """Spellings of a gap: the words, few and without a digit, among the numbers or dates of a column."""
-    words = [word for name in survey.features.used for word in strange_cells(survey, name)]
-    if words := [word for word in dict.fromkeys(words) if not _has_digit(word)][:MOST_SPELLINGS]:
+    words = [word for name in survey.features.used for word in invalid_cells(survey, name)]
+    if words := [word for word in dict.fromkeys(words) if not _has_digit(word)][:MAX_SPELLINGS]:
         yield f"  missing: [{', '.join(map(scalar, words))}]  # no numbers or dates, where these are expected"
 
 
@@ -134,25 +134,25 @@ def _has_digit(text: str) -> bool:
 
 def _unreadable(survey: Survey, name: str) -> list[str]:
     """Cells that no list of gaps takes care of."""
-    cells = strange_cells(survey, name)
-    return cells if len(cells) > MOST_SPELLINGS else list(filter(_has_digit, cells))
+    cells = invalid_cells(survey, name)
+    return cells if len(cells) > MAX_SPELLINGS else list(filter(_has_digit, cells))
 
 
 def _features(survey: Survey) -> Iterator[str]:
     for name, spec in survey.features.used.items():
         if cells := _unreadable(survey, name):
-            what = f"cells that are no {survey.profiles[name].holds}, such as {listing(cells, 3)}"
+            what = f"cells that are no {survey.profiles[name].content}, such as {listing(cells, 3)}"
             yield f"    {_key(name)}: ignore  # {_comment(what)}"
             continue
         yield f"    {_key(name)}: {{{_settings(spec)}}}{_note(survey.profiles[name])}"
-    for name, why in survey.features.left.items():
+    for name, why in survey.features.excluded.items():
         yield f"    {_key(name)}: ignore  # {_comment(why)}"
 
 
 def _key(name: str) -> str:
     """A column's name as the key of a mapping; a long one has to be announced in YAML."""
     key = scalar(name)
-    return key if len(key) < LONGEST_KEY else f"? {key}\n    "
+    return key if len(key) < MAX_KEY else f"? {key}\n    "
 
 
 def _settings(spec: FeatureSpec) -> str:

@@ -18,7 +18,7 @@ from mlpcli.data.readers.tables import Table, open_tables, read_table
 from mlpcli.data.types import Array
 from mlpcli.errors import DataError, Problem, UsageError, listing, nearest
 
-CLASSES_MOST = 20
+MAX_CLASSES = 20
 """Up to this many whole numbers as a target are taken for classes, if each stands in ten rows or more."""
 
 LEAK_CORRELATION = 0.99999
@@ -84,9 +84,9 @@ def read_whole(path: str, dialect: Dialect | None = None) -> Table:
         raise DataError(Problem(f"{path}: the columns of an array have no names", hint=hint))
     file = open_tables(paths, path, dialect or PLAIN)
     table = read_table(file, file.names)
-    if dialect is None and (strange := _strange(table)):
+    if dialect is None and (invalid := _invalid_cells(table)):
         comma = read_table(open_tables(paths, path, Dialect(",")), file.names)
-        return comma if _strange(comma) < strange else table
+        return comma if _invalid_cells(comma) < invalid else table
     return table
 
 
@@ -94,9 +94,9 @@ def _profiles(table: Table) -> dict[str, Profile]:
     return {name: profile_column(name, column, table.dialect) for name, column in table.columns.items()}
 
 
-def _strange(table: Table) -> int:
+def _invalid_cells(table: Table) -> int:
     """Cells of columns of numbers that hold none."""
-    return sum(profile.strange for profile in _profiles(table).values())
+    return sum(profile.invalid for profile in _profiles(table).values())
 
 
 def holds_classes(profile: Profile) -> bool:
@@ -105,7 +105,7 @@ def holds_classes(profile: Profile) -> bool:
         return True
     known = profile.numbers[~np.isnan(profile.numbers)]
     distinct = profile.distinct
-    few = distinct == 2 or (distinct <= CLASSES_MOST and distinct * 10 <= len(known))
+    few = distinct == 2 or (distinct <= MAX_CLASSES and distinct * 10 <= len(known))
     return few and bool((known == np.floor(known)).all())
 
 
@@ -120,7 +120,7 @@ def class_counts(profile: Profile) -> dict[str, int]:
 
 def histogram(profile: Profile) -> list[int]:
     """Rows in ten bins from the smallest to the largest number or date, or by value, the commonest first."""
-    if profile.holds == "dates":
+    if profile.content == "dates":
         _, days, counts = dates_of(profile)
         return binned(days, counts) if len(days) else []
     if profile.numbers is None:
@@ -142,9 +142,9 @@ def binned(values: Array, weights: Array | None = None) -> list[int]:
 def dates_of(profile: Profile) -> tuple[list[str], Array, Array]:
     """Dates of a column in their order: as they are written, in days since 1970, with their rows."""
     texts = list(profile.counts)
-    moments = parse_dates(texts, profile.format or "%Y-%m-%d")
-    days = moments.days + moments.seconds / 86400
-    order = [place for place in np.argsort(days, kind="stable") if moments.valid[place]]
+    dates = parse_dates(texts, profile.format or "%Y-%m-%d")
+    days = dates.days + dates.seconds / 86400
+    order = [place for place in np.argsort(days, kind="stable") if dates.valid[place]]
     counts = np.array(list(profile.counts.values()))
     return [texts[place] for place in order], days[order], counts[order]
 
@@ -154,8 +154,8 @@ def find_warnings(survey: Survey, test: str | None = None) -> list[str]:
 
     test: a file whose rows should not be among the table's.
     """
-    found = [f"column {name!r} would be left out: {why}" for name, why in survey.features.left.items()]
-    found += _odd_columns(survey)
+    found = [f"column {name!r} would be left out: {why}" for name, why in survey.features.excluded.items()]
+    found += _column_warnings(survey)
     found += _duplicates(survey)
     if survey.target is not None:
         found += _leaks(survey, survey.target)
@@ -165,13 +165,13 @@ def find_warnings(survey: Survey, test: str | None = None) -> list[str]:
     return found
 
 
-def _odd_columns(survey: Survey) -> Iterator[str]:
+def _column_warnings(survey: Survey) -> Iterator[str]:
     for name, profile in survey.profiles.items():
-        if profile.strange:
-            shown = listing(strange_cells(survey, name), 5)
+        if profile.invalid:
+            shown = listing(invalid_cells(survey, name), 5)
             yield (
-                f"column {name!r}: {profile.strange:,} cells are no {profile.holds} ({shown}), and training "
-                "refuses them; spellings of a gap can be listed under dataset.missing"
+                f"column {name!r}: {profile.invalid:,} cells are not {profile.content} ({shown}), and "
+                "training refuses them; list spellings of a missing value under dataset.missing"
             )
         if name == survey.target and profile.distinct == 1 and not profile.missing:
             yield f"target {name!r} is the same in every row"
@@ -181,15 +181,15 @@ def _odd_columns(survey: Survey) -> Iterator[str]:
             yield f"column {name!r}: {profile.missing / profile.rows:.0%} of its cells are missing"
 
 
-def strange_cells(survey: Survey, name: str) -> list[str]:
+def invalid_cells(survey: Survey, name: str) -> list[str]:
     """The different cells of a column of numbers or dates that are none, as they are written."""
     profile, dialect = survey.profiles[name], survey.table.dialect
     column = survey.table.columns[name]
-    if not profile.strange:
+    if not profile.invalid:
         return []
     bad = (
         bad_dates(column, profile.format or "", dialect)
-        if profile.holds == "dates"
+        if profile.content == "dates"
         else number_cells(column, dialect).bad
     )
     cells = (python_values(column[int(row) : int(row) + 1])[0] for row in bad)
@@ -244,7 +244,7 @@ def _tells(survey: Survey, name: str, aim: Profile) -> bool:
         if len(a) > 2 and a.std() > 0 and b.std() > 0:
             return bool(abs(np.corrcoef(a, b)[0, 1]) > LEAK_CORRELATION)
         return False
-    if profile.distinct > max(CLASSES_MOST, aim.distinct):
+    if profile.distinct > max(MAX_CLASSES, aim.distinct):
         return False
     pairs = set(zip(_codes(survey, name).tolist(), _codes(survey, aim.name).tolist(), strict=True))
     return len(pairs) == profile.distinct == aim.distinct

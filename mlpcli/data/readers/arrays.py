@@ -13,9 +13,9 @@ from typing import IO, Any
 import numpy as np
 
 from mlpcli.data.labels import Labels
-from mlpcli.data.readers.row_errors import SHOWN, Fault, Origin, check_memory
-from mlpcli.data.readers.tables import raise_faults
-from mlpcli.data.sources.types import Part, Target
+from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError, check_memory
+from mlpcli.data.readers.tables import raise_row_errors
+from mlpcli.data.sources.types import SourceRows, Target
 from mlpcli.data.types import Array
 from mlpcli.errors import MlpcliError, listing
 from mlpcli.files import open_ordinary
@@ -146,9 +146,9 @@ def _read_array(stream: IO[bytes], size: int, origin: Origin, what: str) -> Arra
     return values.reshape(shape[::-1]).transpose() if fortran else values.reshape(shape)
 
 
-def array_part(
+def array_rows(
     file: ArrayFile, x: str, y: str | None, *, classes: bool | None, target: ArrayFile | None = None
-) -> Part:
+) -> SourceRows:
     """Arrays as rows and their target; `target` is the file of y when it is another one.
 
     Raises:
@@ -157,13 +157,15 @@ def array_part(
     given = (target or file).arrays.get(y) if y is not None else None
     values = as_rows(file.arrays[x], file.origin, f"array {x!r}")
     if given is None:
-        return Part(values, None, file.origin, "")
+        return SourceRows(values, None, file.origin, "")
     origin = (target or file).origin
     if given.ndim == 0 or len(given) != len(values):
         count = len(given) if given.ndim else "no"
         there = "" if target is None else f" of {file.origin.label}"
         origin.refuse(f"array {y!r} has {count} rows, array {x!r}{there} has {len(values)}")
-    return Part(values, as_target(given, origin, f"array {y!r}", classes=classes), origin, f"array {y!r}")
+    return SourceRows(
+        values, as_target(given, origin, f"array {y!r}", classes=classes), origin, f"array {y!r}"
+    )
 
 
 def as_weights(values: Array, rows: int, origin: Origin, what: str) -> Array:
@@ -177,11 +179,11 @@ def as_weights(values: Array, rows: int, origin: Origin, what: str) -> Array:
         origin.refuse(f"{what} must hold one weight for each of {rows} rows, it is of shape {shape}")
     weights = as_float32(values.reshape(-1), origin, what)
     negative = np.flatnonzero(weights < 0)
-    faults = [
-        Fault(int(row), what, "must be a weight of at least 0", float(weights[row]))
-        for row in negative[:SHOWN]
+    row_errors = [
+        RowError(int(row), what, "must be a weight of at least 0", float(weights[row]))
+        for row in negative[:MAX_SHOWN]
     ]
-    raise_faults(origin, faults, len(negative))
+    raise_row_errors(origin, row_errors, len(negative))
     return weights
 
 
@@ -213,15 +215,15 @@ def as_float32(values: Array, origin: Origin, what: str, *, first: int = 0) -> A
         narrow = np.ascontiguousarray(values, dtype=np.float32)
     if not np.isfinite(narrow).all():
         bad = np.argwhere(~np.isfinite(narrow))
-        faults = []
-        for place in bad[:SHOWN].tolist():
+        row_errors = []
+        for place in bad[:MAX_SHOWN].tolist():
             received = values[tuple(place)].item()
             rule = (
                 "must fit in float32, up to 3.4e38" if math.isfinite(received) else "must be a finite number"
             )
             where = f"{what} at {place[1:]}" if len(place) > 1 else what
-            faults.append(Fault(first + place[0], where, rule, received))
-        raise_faults(origin, faults, len(bad))
+            row_errors.append(RowError(first + place[0], where, rule, received))
+        raise_row_errors(origin, row_errors, len(bad))
     return narrow
 
 

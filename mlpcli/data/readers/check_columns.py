@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlpcli.data.readers.row_errors import Fault, Origin
+from mlpcli.data.readers.row_errors import Origin, RowError
 from mlpcli.errors import DataError
 
 
@@ -30,8 +30,8 @@ def checked_column(name: str, column: Any, origin: Origin, *, first: int = 0) ->
         _convert(column)
     except (pa.ArrowException, ValueError, OverflowError) as error:
         row = _first_bad(column)
-        fault = Fault(first + row, f"column {name!r}", _rule(column.type, error))
-        raise DataError(*origin.problems([fault])) from None
+        row_error = RowError(first + row, f"column {name!r}", _rule(column.type, error))
+        raise DataError(*origin.problems([row_error])) from None
     return column
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from mlpcli.data.readers.files import ending_of
-from mlpcli.data.readers.row_errors import SHOWN, Fault, Origin, check_memory
+from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError, check_memory
 from mlpcli.errors import DataError, Problem, listing
 from mlpcli.files import open_ordinary
 
@@ -24,11 +24,11 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _PIECE = 1 << 20
 
-MOST_COLUMNS = 50_000
-MOST_LINE = 32 << 20
+MAX_COLUMNS = 50_000
+MAX_LINE_BYTES = 32 << 20
 """Bytes of one line, and of one cell: a file of a single line is held in memory several times over."""
 
-BLANK_LINES = 10_000
+MAX_BLANK_LINES = 10_000
 """So many blank lines may come before the header, and between it and the first row."""
 _STARTS = {
     b"\x1f\x8b": "gzip data",
@@ -62,7 +62,7 @@ class Header:
 
 
 @dataclass(frozen=True)
-class Record:
+class TextRow:
     """A row as it stands in the file: its first physical line, from 1, and its cells."""
 
     line: int
@@ -76,19 +76,19 @@ class TextOrigin(Origin):
         super().__init__(label)
         self.path = path
         self.header = header
-        self._known: dict[int, Record] = {}
+        self._known: dict[int, TextRow] = {}
 
     def lines(self, rows: Iterable[int]) -> dict[int, int]:
         """The physical line on which each row begins."""
-        return {row: record.line for row, record in self.records(rows).items()}
+        return {row: record.line for row, record in self.text_rows(rows).items()}
 
-    def records(self, rows: Iterable[int]) -> dict[int, Record]:
+    def text_rows(self, rows: Iterable[int]) -> dict[int, TextRow]:
         """Some rows as they stand in the file, found by reading it once up to the last of them."""
         wanted = set(rows)
         missing = wanted - self._known.keys()
         if missing:
             last = max(missing)
-            for row, record in enumerate(read_records(self.path, self.header)):
+            for row, record in enumerate(read_text_rows(self.path, self.header)):
                 if row in missing:
                     self._known[row] = record
                 if row == last:
@@ -108,14 +108,14 @@ def _open_text(path: Path) -> IO[str]:
     return io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig", newline="")
 
 
-def read_records(path: Path, header: Header) -> Iterator[Record]:
+def read_text_rows(path: Path, header: Header) -> Iterator[TextRow]:
     """The rows below the header one by one, by Python's csv module; blank lines are no rows."""
     with _open_text(path) as file:
         reader = csv.reader(file, delimiter=header.delimiter)
         before = 0
         for cells in reader:
             if cells and before >= header.lines:
-                yield Record(before + 1, cells)
+                yield TextRow(before + 1, cells)
             before = reader.line_num
 
 
@@ -127,7 +127,7 @@ def read_header(path: Path, label: str) -> Header:
     """
     origin = Origin(label)
     quoted = _look_over(path, origin)
-    csv.field_size_limit(MOST_LINE)
+    csv.field_size_limit(MAX_LINE_BYTES)
     try:
         return find_header(lambda: _open_text(path), origin, quoted=quoted, tabs=ending_of(path) == ".tsv")
     except UnicodeDecodeError:
@@ -148,7 +148,7 @@ def _look_over(path: Path, origin: Origin) -> bool:
         origin.refuse("cannot be unpacked as gzip", hint="the file is damaged or only part of it")
 
 
-LONG_LINE = f"has a line, or a quote that is never closed, of more than {MOST_LINE >> 20} MiB"
+LONG_LINE = f"has a line, or a quote that is never closed, of more than {MAX_LINE_BYTES >> 20} MiB"
 
 
 def _look_at(file: IO[bytes], origin: Origin, *, packed: bool, stored: int) -> bool:
@@ -165,7 +165,7 @@ def _look_at(file: IO[bytes], origin: Origin, *, packed: bool, stored: int) -> b
         line += piece.count(b"\n")
         end = max(piece.rfind(b"\n"), piece.rfind(b"\r"))
         run = run + len(piece) if end < 0 else len(piece) - end - 1
-        if run > MOST_LINE:
+        if run > MAX_LINE_BYTES:
             origin.refuse(LONG_LINE)
         if packed:
             check_memory(size, origin, packed=stored)
@@ -192,18 +192,18 @@ def find_header(opened: Callable[[], IO[str]], origin: Origin, *, quoted: bool, 
     delimiter = "\t" if tabs else _sniff(opened)
     with opened() as file:
         reader = csv.reader(file, delimiter=delimiter)
-        lead = islice(reader, BLANK_LINES)
+        lead = islice(reader, MAX_BLANK_LINES)
         cells = next((cells for cells in lead if any(cell.strip() for cell in cells)), None)
         lines = reader.line_num
         if cells is None:
-            where = "" if next(reader, None) is None else f" in its first {BLANK_LINES:,} lines"
+            where = "" if next(reader, None) is None else f" in its first {MAX_BLANK_LINES:,} lines"
             origin.refuse(f"holds no header{where}" if where else "holds no header and no rows")
-        if len(cells) > MOST_COLUMNS:
-            rule = f"has {len(cells):,} columns, a table may have at most {MOST_COLUMNS:,}"
+        if len(cells) > MAX_COLUMNS:
+            rule = f"has {len(cells):,} columns, a table may have at most {MAX_COLUMNS:,}"
             origin.refuse(rule, hint="save wide rows of numbers as .npy or .npz")
-        has_rows = any(islice(reader, BLANK_LINES))
+        has_rows = any(islice(reader, MAX_BLANK_LINES))
     names = tuple(cell.strip() or f"(column {place})" for place, cell in enumerate(cells, 1))
-    problems = [Problem(f"{origin.label}: {rule}", hint=hint) for rule, hint in _header_faults(names)]
+    problems = [Problem(f"{origin.label}: {rule}", hint=hint) for rule, hint in _header_errors(names)]
     if not has_rows and not problems:
         problems.append(Problem(f"{origin.label}: has a header but no rows"))
     if problems:
@@ -219,7 +219,7 @@ def _sniff(opened: Callable[[], IO[str]]) -> str:
 
     def cells(delimiter: str) -> tuple[bool, int]:
         with opened() as file:
-            read = islice(csv.reader(file, delimiter=delimiter), BLANK_LINES)
+            read = islice(csv.reader(file, delimiter=delimiter), MAX_BLANK_LINES)
             rows = (row for row in read if any(map(str.strip, row)))
             sizes = [len(row) for row in islice(rows, 2)] or [0]
         return sizes[0] == sizes[-1] > 1, sizes[0]
@@ -227,12 +227,12 @@ def _sniff(opened: Callable[[], IO[str]]) -> str:
     return max(_DELIMITERS, key=cells)
 
 
-def _header_faults(names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def _header_errors(names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     repeated = (
         sorted(name for name, count in Counter(names).items() if count > 1)
         if len(set(names)) < len(names)
         else []
-    )[:SHOWN]
+    )[:MAX_SHOWN]
     if _looks_like_data(names):
         hint = "add a line of names above the rows"
         yield f"the first row must name the columns, it holds numbers ({listing(names, 4)})", hint
@@ -284,14 +284,14 @@ def refuse_encoding(path: Path, origin: Origin) -> None:
 def refuse_rows(origin: TextOrigin) -> None:
     """Raise a DataError for rows with too many or too few cells; return when there are none."""
     expected = len(origin.header.names)
-    faults: list[Fault] = []
+    row_errors: list[RowError] = []
     total = 0
-    for row, record in enumerate(read_records(origin.path, origin.header)):
+    for row, record in enumerate(read_text_rows(origin.path, origin.header)):
         if len(record.cells) != expected:
             total += 1
-            if len(faults) < SHOWN:
-                faults.append(Fault(row, "", f"must have {expected} cells", len(record.cells)))
-    problems = origin.problems(faults, total=total)
+            if len(row_errors) < MAX_SHOWN:
+                row_errors.append(RowError(row, "", f"must have {expected} cells", len(record.cells)))
+    problems = origin.problems(row_errors, total=total)
     if problems:
         raise DataError(*problems)
 
@@ -299,7 +299,7 @@ def refuse_rows(origin: TextOrigin) -> None:
 def refuse_open_quote(origin: TextOrigin) -> None:
     """Raise a DataError when a quote is never closed, so that a cell swallows all the rows below it."""
     rows, line = 0, origin.header.lines + 1
-    for record in read_records(origin.path, origin.header):
+    for record in read_text_rows(origin.path, origin.header):
         rows, line = rows + 1, record.line
     try:  # such a quote is in the last row, the only one that is read strictly
         with _open_text(origin.path) as file:

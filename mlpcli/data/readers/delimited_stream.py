@@ -11,14 +11,14 @@ from typing import IO, Any
 
 import numpy as np
 
-from mlpcli.data.readers.delimited import MOST_LINE, Header, find_header, refuse_start
+from mlpcli.data.readers.delimited import MAX_LINE_BYTES, Header, find_header, refuse_start
 from mlpcli.data.readers.parse_cells import Dialect
-from mlpcli.data.readers.row_errors import Fault, Origin
+from mlpcli.data.readers.row_errors import Origin, RowError
 from mlpcli.data.readers.tables import FALSE, TRUE, first_line
 from mlpcli.data.types import Array
 
 BLOCK_BYTES = 8 << 20
-LARGEST_BLOCK = 2 * MOST_LINE
+MAX_BLOCK_BYTES = 2 * MAX_LINE_BYTES
 _PARSED_AT_ONCE = 1 << 20  # bytes that one thread of PyArrow's takes
 
 
@@ -32,7 +32,7 @@ class Block:
 
     columns: dict[str, Any]
     positions: Array
-    ragged: list[Fault] = field(default_factory=list)
+    ragged: list[RowError] = field(default_factory=list)
 
 
 class BlockReader:
@@ -96,10 +96,11 @@ class BlockReader:
                 continue
             cut = len(self.rest) if at_end else last_row_end(self.rest, self.header.delimiter)
             if cut == 0:
-                size = min(2 * size, LARGEST_BLOCK)
-                if len(self.rest) >= LARGEST_BLOCK:
+                size = min(2 * size, MAX_BLOCK_BYTES)
+                if len(self.rest) >= MAX_BLOCK_BYTES:
                     self.origin.refuse(
-                        f"has a row, or a quote that is never closed, of more than {LARGEST_BLOCK >> 20} MiB"
+                        "has a row, or a quote that is never closed, of more than "
+                        f"{MAX_BLOCK_BYTES >> 20} MiB"
                     )
                 continue
             content, self.rest = self.rest[:cut], self.rest[cut:]
@@ -123,10 +124,10 @@ class BlockReader:
         try:
             table = self._read(content, columns, kinds, None)
         except pa.ArrowInvalid:
-            return self._parse_with_faults(content, columns, text, first)
+            return self._parse_with_errors(content, columns, text, first)
         return self._block(table, columns, first + np.arange(table.num_rows), [])
 
-    def _parse_with_faults(
+    def _parse_with_errors(
         self, content: bytes, columns: Sequence[str], text: Collection[str], first: int
     ) -> Block:
         """A block that holds cells which are no numbers, or rows with too many or too few cells."""
@@ -147,12 +148,12 @@ class BlockReader:
         found = [number - 1 for number, _ in ragged]  # PyArrow counts the rows of a block from 1
         all_rows = np.arange(table.num_rows + len(ragged))
         positions = first + np.delete(all_rows, found)
-        faults = [
-            Fault(first + number - 1, "", f"must have {expected} cells", count) for number, count in ragged
+        row_errors = [
+            RowError(first + number - 1, "", f"must have {expected} cells", count) for number, count in ragged
         ]
-        return self._block(table, columns, positions, faults)
+        return self._block(table, columns, positions, row_errors)
 
-    def _block(self, table: Any, columns: Sequence[str], positions: Array, ragged: list[Fault]) -> Block:
+    def _block(self, table: Any, columns: Sequence[str], positions: Array, ragged: list[RowError]) -> Block:
         return Block({name: table.column(name) for name in columns}, positions, ragged)
 
     def _read(self, content: bytes, columns: Sequence[str], kinds: dict[str, Any], skip: Any) -> Any:
@@ -174,7 +175,7 @@ class BlockReader:
             convert_options=reader.ConvertOptions(
                 include_columns=list(columns),
                 column_types=kinds,
-                null_values=list(self.dialect.spellings),
+                null_values=list(self.dialect.missing_spellings),
                 strings_can_be_null=False,
                 true_values=list(TRUE),
                 false_values=list(FALSE),

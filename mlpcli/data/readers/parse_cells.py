@@ -31,7 +31,7 @@ class Dialect:
     missing: tuple[str, ...] = ()
 
     @cached_property
-    def spellings(self) -> tuple[str, ...]:
+    def missing_spellings(self) -> tuple[str, ...]:
         """Every spelling of a missing cell."""
         return tuple(dict.fromkeys((*MISSING, *self.missing)))
 
@@ -125,8 +125,8 @@ def text_cells(column: Any, dialect: Dialect = PLAIN) -> TextCells:
     if not is_text(column.type):
         return TextCells(*_spell(column))
     coded = column.dictionary_encode(null_encoding="encode")
-    spellings = frozenset(dialect.spellings)
-    values = [_bare(text, spellings) for text in coded.dictionary.to_pylist()]
+    missing_spellings = frozenset(dialect.missing_spellings)
+    values = [_bare(text, missing_spellings) for text in coded.dictionary.to_pylist()]
     codes = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
     return TextCells(*_joined(values, codes))
 

@@ -9,16 +9,16 @@ from typing import Any, NoReturn
 from mlpcli.errors import ABSENT, DataError, Problem, listing, nearest
 from mlpcli.machine import format_bytes, memory_bytes
 
-SHOWN = 10
+MAX_SHOWN = 10
 """Faults of one file that are shown in full; the rest is counted in one closing problem."""
 
 
 @dataclass(frozen=True)
-class Fault:
+class RowError:
     """One row, or one cell of it, that breaks a rule; `row` counts from 0, messages count from 1."""
 
     row: int
-    what: str  # "column 'MedInc'" or "array 'y'"; empty for the row as a whole
+    location: str  # "column 'MedInc'" or "array 'y'"; empty for the row as a whole
     rule: str
     received: Any = ABSENT
     hint: str = ""
@@ -40,20 +40,24 @@ class Origin:
         """The one file that a row stands in, and its position there."""
         return self, row
 
-    def problems(self, faults: Sequence[Fault], *, total: int | None = None) -> list[Problem]:
+    def problems(self, row_errors: Sequence[RowError], *, total: int | None = None) -> list[Problem]:
         """The first faults in the order of the rows, and a closing problem for the rest of `total`."""
-        shown = sorted(faults, key=lambda fault: fault.row)[:SHOWN]
-        places = [self.at(fault.row) for fault in shown]
+        shown = sorted(row_errors, key=lambda row_error: row_error.row)[:MAX_SHOWN]
+        places = [self.at(row_error.row) for row_error in shown]
         lines = {
             origin: origin.lines({row for other, row in places if other is origin})
             for origin in dict.fromkeys(origin for origin, _ in places)
         }
         problems = []
-        for fault, (origin, row) in zip(shown, places, strict=True):
+        for row_error, (origin, row) in zip(shown, places, strict=True):
             line = f" (line {lines[origin][row]})" if row in lines[origin] else ""
-            where = f"{origin.label} row {row + 1}{line}" + (f", {fault.what}" if fault.what else "")
-            problems.append(Problem(f"{where}: {fault.rule}", received=fault.received, hint=fault.hint))
-        rest = (len(faults) if total is None else total) - len(shown)
+            where = f"{origin.label} row {row + 1}{line}" + (
+                f", {row_error.location}" if row_error.location else ""
+            )
+            problems.append(
+                Problem(f"{where}: {row_error.rule}", received=row_error.received, hint=row_error.hint)
+            )
+        rest = (len(row_errors) if total is None else total) - len(shown)
         if rest > 0:
             problems.append(Problem(f"{self.label}: and {rest:,} more like these"))
         return problems
@@ -69,10 +73,12 @@ class Origin:
                 f"{self.label}: column {name!r} is missing",
                 hint=nearest(name, names) or f"the columns are {listing(names)}",
             )
-            for name in missing[:SHOWN]
+            for name in missing[:MAX_SHOWN]
         ]
-        if len(missing) > SHOWN:
-            problems.append(Problem(f"{self.label}: and {len(missing) - SHOWN:,} more columns are missing"))
+        if len(missing) > MAX_SHOWN:
+            problems.append(
+                Problem(f"{self.label}: and {len(missing) - MAX_SHOWN:,} more columns are missing")
+            )
         raise DataError(*problems)
 
 
@@ -93,8 +99,8 @@ class ManyOrigin(Origin):
         raise IndexError(row)
 
 
-MOST_REPEATED = 256 << 20
-MOST_PACKED = 200
+MAX_REPEATED_BYTES = 256 << 20
+MAX_PACKING_RATIO = 200
 
 
 def check_memory(size: int, origin: Origin, *, packed: int = 0) -> None:
@@ -108,8 +114,10 @@ def check_memory(size: int, origin: Origin, *, packed: int = 0) -> None:
     Raises:
         DataError: `size` bytes are more than the machine's memory.
     """
-    if packed and size > MOST_REPEATED and size > MOST_PACKED * packed:
-        rule = f"unpacks to more than {MOST_REPEATED >> 20} MiB and {MOST_PACKED} times its own size"
+    if packed and size > MAX_REPEATED_BYTES and size > MAX_PACKING_RATIO * packed:
+        rule = (
+            f"unpacks to more than {MAX_REPEATED_BYTES >> 20} MiB and {MAX_PACKING_RATIO} times its own size"
+        )
         origin.refuse(rule, hint="if it is right, save it unpacked, as np.savez does")
     memory = memory_bytes()
     if memory is not None and size > memory:

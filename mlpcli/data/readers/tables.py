@@ -13,7 +13,7 @@ import numpy as np
 from mlpcli.data.labels import Labels
 from mlpcli.data.readers.check_columns import checked_column
 from mlpcli.data.readers.delimited import (
-    MOST_COLUMNS,
+    MAX_COLUMNS,
     NUMBER,
     Header,
     TextOrigin,
@@ -25,7 +25,7 @@ from mlpcli.data.readers.delimited import (
 )
 from mlpcli.data.readers.files import arrow_source, ending_of
 from mlpcli.data.readers.parse_cells import PLAIN, Dialect, is_text, number_cells, plain_type, python_values
-from mlpcli.data.readers.row_errors import SHOWN, Fault, ManyOrigin, Origin, check_memory
+from mlpcli.data.readers.row_errors import MAX_SHOWN, ManyOrigin, Origin, RowError, check_memory
 from mlpcli.data.types import Array
 from mlpcli.errors import DataError
 
@@ -165,8 +165,8 @@ def _open_parquet(path: Path, label: str) -> TableFile:
         origin.refuse("cannot be read as Parquet", hint="the file is damaged, or not what its ending says")
     if not names:
         origin.refuse("holds no columns")
-    if len(names) > MOST_COLUMNS:
-        origin.refuse(f"has {len(names):,} columns, a table may have at most {MOST_COLUMNS:,}")
+    if len(names) > MAX_COLUMNS:
+        origin.refuse(f"has {len(names):,} columns, a table may have at most {MAX_COLUMNS:,}")
     repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
         origin.refuse(f"column name {repeated[0]!r} stands twice or more", hint="rename all but one")
@@ -226,9 +226,11 @@ def _read_text(origin: TextOrigin, columns: Sequence[str], text: Collection[str]
         with open_bytes(origin.path) as file:
             size = min(_LARGEST, file.seek(0, 2) + 1)
         data = _parse(origin.path, origin.header, columns, text, dialect, size)
-    timed = [field.name for field in data.schema if pa.types.is_temporal(field.type)]
-    if timed:  # as they are written: PyArrow would move a time with a zone, and forget how long a cell was
-        return _read_text(origin, columns, {*text, *timed}, dialect)
+    with_time = [field.name for field in data.schema if pa.types.is_temporal(field.type)]
+    if (
+        with_time
+    ):  # as they are written: PyArrow would move a time with a zone, and forget how long a cell was
+        return _read_text(origin, columns, {*text, *with_time}, dialect)
     if any(pa.types.is_binary(field.type) for field in data.schema):
         refuse_encoding(origin.path, origin)
     if origin.header.quoted and _odd_quotes(origin.path):
@@ -252,7 +254,7 @@ def _parse(
             convert_options=csv.ConvertOptions(
                 include_columns=list(columns),
                 column_types={name: pa.string() for name in text},
-                null_values=list(dialect.spellings),
+                null_values=list(dialect.missing_spellings),
                 strings_can_be_null=False,  # text keeps its spelling; what is missing is judged later
                 true_values=list(TRUE),
                 false_values=list(FALSE),
@@ -288,24 +290,26 @@ def numbers(column: Any, dialect: Dialect = PLAIN) -> Numbers:
     return Numbers(cells.values, np.flatnonzero(np.isnan(cells.values)), cells.none)
 
 
-def numeric_matrix(table: Table, names: Sequence[str], *, skip: str = "") -> tuple[Array, list[Fault], int]:
+def numeric_matrix(
+    table: Table, names: Sequence[str], *, skip: str = ""
+) -> tuple[Array, list[RowError], int]:
     """Columns as (rows, names) float32, the first faults among them, and how many there are.
 
     `skip` is the way out that a message offers for a column that holds no number at all.
     """
     matrix = np.empty((table.rows, len(names)), np.float32)
-    faults: list[tuple[int, str, bool]] = []
+    row_errors: list[tuple[int, str, bool]] = []
     total = 0
     for place, name in enumerate(names):
         column = numbers(table.columns[name], table.dialect)
         matrix[:, place] = column.values
-        faults += [(int(row), name, column.text) for row in column.bad[: 1 if column.text else SHOWN]]
+        row_errors += [(int(row), name, column.text) for row in column.bad[: 1 if column.text else MAX_SHOWN]]
         total += 1 if column.text else len(column.bad)
-    faults = sorted(faults, key=lambda fault: fault[0])[:SHOWN]
-    found = cells(table, [(row, name) for row, name, _ in faults])
+    row_errors = sorted(row_errors, key=lambda row_error: row_error[0])[:MAX_SHOWN]
+    found = cells(table, [(row, name) for row, name, _ in row_errors])
     told = [
-        cell_fault(row, name, value, table.dialect, skip if text and table.rows > 1 else None)
-        for (row, name, text), value in zip(faults, found, strict=True)
+        cell_error(row, name, value, table.dialect, skip if text and table.rows > 1 else None)
+        for (row, name, text), value in zip(row_errors, found, strict=True)
     ]
     return matrix, told, total
 
@@ -324,17 +328,17 @@ def cells(table: Table, places: Iterable[tuple[int, str]]) -> list[Any]:
 
 def written_cell(origin: TextOrigin, row: int, name: str) -> str | None:
     """A cell as it stands in a file of text; None when the file's rows are cut in some other way there."""
-    record = origin.records({row}).get(row)
+    record = origin.text_rows({row}).get(row)
     place = origin.header.names.index(name)
     return record.cells[place] if record is not None and place < len(record.cells) else None
 
 
-def cell_fault(row: int, name: str, value: Any, dialect: Dialect, skip: str | None = None) -> Fault:
+def cell_error(row: int, name: str, value: Any, dialect: Dialect, skip: str | None = None) -> RowError:
     """Why a cell is no usable number; `skip` is a text when no cell of its column is."""
     text = value.strip() if isinstance(value, str) else value
     number = dialect.number(text) if isinstance(text, str) else np.nan
     rule, hint = "must be a number", ""
-    if text is None or text in dialect.spellings or text != text:
+    if text is None or text in dialect.missing_spellings or text != text:
         rule = "must be a number, the cell is empty" if text in (None, "") else rule
         hint = "fill it, or take the row out"
     elif not isinstance(text, str) and not isinstance(text, int | float):
@@ -351,7 +355,9 @@ def cell_fault(row: int, name: str, value: Any, dialect: Dialect, skip: str | No
     if skip is not None:
         hint = "; ".join(part for part in (f"no cell of this column is a number{skip}",) if part)
     received = "" if rule.endswith("empty") else value
-    return Fault(row, f"column {name!r}", rule, **({} if received == "" else {"received": value}), hint=hint)
+    return RowError(
+        row, f"column {name!r}", rule, **({} if received == "" else {"received": value}), hint=hint
+    )
 
 
 def refuse_other_labels(table: Table, name: str) -> None:
@@ -394,7 +400,7 @@ def plain_column(column: Any) -> Array:
     return values
 
 
-def raise_faults(origin: Origin, faults: Sequence[Fault], total: int) -> None:
+def raise_row_errors(origin: Origin, row_errors: Sequence[RowError], total: int) -> None:
     """Raise a DataError when there are faults."""
-    if faults:
-        raise DataError(*origin.problems(faults, total=total))
+    if row_errors:
+        raise DataError(*origin.problems(row_errors, total=total))

@@ -15,11 +15,11 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from mlpcli.data.readers.arrays import SPLIT_KEYS, ArrayFile, array_part, read_npz
+from mlpcli.data.readers.arrays import SPLIT_KEYS, ArrayFile, array_rows, read_npz
 from mlpcli.data.readers.row_errors import Origin
-from mlpcli.data.readers.tables import TableFile, numeric_matrix, open_table, raise_faults, read_table
-from mlpcli.data.sources.synthetic import MADE
-from mlpcli.data.sources.types import Part, Source
+from mlpcli.data.readers.tables import TableFile, numeric_matrix, open_table, raise_row_errors, read_table
+from mlpcli.data.sources.synthetic import SYNTHETIC
+from mlpcli.data.sources.types import Source, SourceRows
 from mlpcli.data.types import Array
 from mlpcli.errors import DataError, Problem, SpecError, listing, nearest
 
@@ -51,8 +51,8 @@ def open_builtin(name: str) -> Source:
         DataError: it is not on this machine and cannot be downloaded, or its copy is damaged.
     """
     if name not in BUILTIN:
-        rule = f"must be one of {listing((*BUILTIN, *MADE), 20)}"
-        hint = nearest(name, (*BUILTIN, *MADE))
+        rule = f"must be one of {listing((*BUILTIN, *SYNTHETIC), 20)}"
+        hint = nearest(name, (*BUILTIN, *SYNTHETIC))
         raise SpecError(Problem(rule, path=("dataset", "name"), received=name, hint=hint))
     return BUILTIN[name](name)
 
@@ -66,7 +66,7 @@ def _bunch_source(name: str) -> Source:
     labels = bunch.get("target_names")
     classes = None if labels is None else tuple(str(label) for label in labels)
     target = bunch.target if classes is not None else bunch.target.astype(np.float32)
-    part = Part(np.asarray(bunch.data, np.float32), target, Origin(name), "column 'target'")
+    part = SourceRows(np.asarray(bunch.data, np.float32), target, Origin(name), "column 'target'")
     return Source(part, None, "table", names, ("target",), f"{name} (built in)", classes)
 
 
@@ -74,7 +74,7 @@ def _digits(name: str) -> Source:
     from sklearn import datasets
 
     bunch: Any = datasets.load_digits()
-    part = Part(np.asarray(bunch.images, np.float32), bunch.target, Origin(name), "the target")
+    part = SourceRows(np.asarray(bunch.images, np.float32), bunch.target, Origin(name), "the target")
     classes = tuple(str(label) for label in bunch.target_names)
     return Source(part, None, "array", (), ("target",), f"{name} (built in)", classes)
 
@@ -112,11 +112,11 @@ def _mnist(name: str) -> Source:
 def _image_source(
     name: str, train: tuple[Array, Array], test: tuple[Array, Array], classes: tuple[str, ...]
 ) -> Source:
-    def part(x: Array, y: Array) -> Part:
-        checked = array_part(ArrayFile(Origin(name), {"x": x, "y": y}), "x", "y", classes=True)
+    def part(x: Array, y: Array) -> SourceRows:
+        checked = array_rows(ArrayFile(Origin(name), {"x": x, "y": y}), "x", "y", classes=True)
         if len(y) == 0 or y.ndim != 1 or not 0 <= y.min() <= y.max() < len(classes):
             Origin(name).refuse(f"labels must be from 0 to {len(classes) - 1}")
-        return Part(checked.x, y, Origin(name), "the target")
+        return SourceRows(checked.x, y, Origin(name), "the target")
 
     return Source(part(*train), part(*test), "array", (), ("target",), f"{name} (built in)", classes)
 
@@ -174,12 +174,12 @@ def _california_housing(name: str) -> Source:
     if path is not None:
         file = open_table(path, str(path))
         features = _housing_features(file)
-        matrix, faults, total = numeric_matrix(
+        matrix, row_errors, total = numeric_matrix(
             read_table(file, [*features, HOUSING_TARGET]), [*features, HOUSING_TARGET]
         )
-        raise_faults(file.origin, faults, total)
+        raise_row_errors(file.origin, row_errors, total)
         x, y = np.ascontiguousarray(matrix[:, :-1]), matrix[:, -1].copy()
-        return Source(Part(x, y, file.origin, ""), None, "table", features, (HOUSING_TARGET,), label)
+        return Source(SourceRows(x, y, file.origin, ""), None, "table", features, (HOUSING_TARGET,), label)
     from sklearn import datasets
 
     try:
@@ -189,7 +189,7 @@ def _california_housing(name: str) -> Source:
         raise DataError(Problem(f"{name}: {_reason(error)}", hint=hint)) from error
     x, y = bunch.data.astype(np.float32), bunch.target.astype(np.float32)
     names = tuple(bunch.feature_names)
-    return Source(Part(x, y, Origin(name), ""), None, "table", names, (HOUSING_TARGET,), label)
+    return Source(SourceRows(x, y, Origin(name), ""), None, "table", names, (HOUSING_TARGET,), label)
 
 
 def _housing_features(file: TableFile) -> tuple[str, ...]:

@@ -11,27 +11,27 @@ import numpy as np
 from mlpcli.data.features.encoders import bad_dates
 from mlpcli.data.features.feature_kinds import Features, choose_features
 from mlpcli.data.labels import Labels
-from mlpcli.data.readers.arrays import KEYS, SPLIT_KEYS, ArrayFile, array_part, as_weights, read_npy, read_npz
+from mlpcli.data.readers.arrays import KEYS, SPLIT_KEYS, ArrayFile, array_rows, as_weights, read_npy, read_npz
 from mlpcli.data.readers.files import find_file, find_files, is_table
 from mlpcli.data.readers.parse_cells import PLAIN, Dialect, number_cells, python_values, spell_number
-from mlpcli.data.readers.row_errors import SHOWN, Fault, Origin
+from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError
 from mlpcli.data.readers.tables import (
     Table,
     TableFile,
-    cell_fault,
+    cell_error,
     cells,
     labels,
     numbers,
     numeric_matrix,
     open_tables,
-    raise_faults,
+    raise_row_errors,
     read_table,
     refuse_other_labels,
 )
 from mlpcli.data.sources.builtin import open_builtin
-from mlpcli.data.sources.synthetic import MADE, make_source
-from mlpcli.data.sources.types import Part, Source, Target
-from mlpcli.data.types import Array, Wanted
+from mlpcli.data.sources.synthetic import SYNTHETIC, synthetic_source
+from mlpcli.data.sources.types import Source, SourceRows, Target
+from mlpcli.data.types import Array, TargetKind
 from mlpcli.errors import (
     ABSENT,
     DataError,
@@ -79,7 +79,7 @@ class Columns:
 def open_source(
     spec: DatasetSpec,
     *,
-    wanted: Mapping[str, Wanted | None],
+    wanted: Mapping[str, TargetKind | None],
     folder: Path,
     scales_inputs: bool = True,
     only_named: bool = False,
@@ -95,7 +95,9 @@ def open_source(
         DataError: what is there cannot be used.
     """
     if spec.name is not None:
-        return _named(spec, make_source(spec) if spec.name in MADE else open_builtin(spec.name), wanted)
+        return _named(
+            spec, synthetic_source(spec) if spec.name in SYNTHETIC else open_builtin(spec.name), wanted
+        )
     assert spec.path is not None
     paths = find_files(spec.path, folder, ("dataset", "path"))
     path = paths[0]
@@ -113,11 +115,11 @@ def open_source(
         raise SpecError(*problems)
     classes = _any_classes(wanted)
     if path.suffix.lower() == ".npz":
-        return _several(spec, _npz(spec, path, classes=classes), wanted)
-    return _several(spec, _npy(spec, path, classes=classes, folder=folder), wanted)
+        return _with_outputs(spec, _npz(spec, path, classes=classes), wanted)
+    return _with_outputs(spec, _npy(spec, path, classes=classes, folder=folder), wanted)
 
 
-def _any_classes(wanted: Mapping[str, Wanted | None]) -> bool | None:
+def _any_classes(wanted: Mapping[str, TargetKind | None]) -> bool | None:
     """Whether an array's target, which all outputs share, is read as labels."""
     found = set(wanted.values())
     if not found or None in found:
@@ -145,7 +147,7 @@ def read_split(
     folder: Path,
     weights: str | None = None,
     dialect: Dialect = PLAIN,
-) -> Part:
+) -> SourceRows:
     """A file that the spec gives for a split, with the columns or the shape of the source.
 
     labels: whether an output's target is read as labels, by its name.
@@ -162,7 +164,7 @@ def read_split(
                 Problem("an .npy file holds no target", path=("dataset", split), received=text, hint=hint)
             )
         arrays = read_npz(path, text, [KEYS], also=weights)
-        part = weighted(array_part(arrays, "x", "y", classes=any(labels.values())), arrays, weights)
+        part = weighted(array_rows(arrays, "x", "y", classes=any(labels.values())), arrays, weights)
         return cut_targets(replace(part, x=fit_shape(part.x, source.main.x.shape[1:], part.origin)), source)
     if source.kind == "array":
         hint = "give an .npz file with x and y"
@@ -174,10 +176,10 @@ def read_split(
     single = {output: labels[output] and len(targets[output]) == 1 for output in targets}
     columns = Columns(source.features, targets, single, weights)
     check_columns(file, columns.all)
-    return table_part(file, columns, source.chosen)
+    return table_rows(file, columns, source.chosen)
 
 
-def weighted(part: Part, file: ArrayFile, name: str | None) -> Part:
+def weighted(part: SourceRows, file: ArrayFile, name: str | None) -> SourceRows:
     """The part with an array of its file as row weights, when there is one of the name.
 
     Raises:
@@ -227,7 +229,7 @@ def _named(spec: DatasetSpec, source: Source, outputs: Iterable[str]) -> Source:
     ]
     if problems:
         raise SpecError(*problems)
-    source = _several(spec, source, outputs)
+    source = _with_outputs(spec, source, outputs)
     if spec.features is None:
         return source
     places = [source.features.index(name) for name in spec.features]
@@ -235,7 +237,7 @@ def _named(spec: DatasetSpec, source: Source, outputs: Iterable[str]) -> Source:
     return replace(source, main=main, features=tuple(spec.features))
 
 
-def _several(spec: DatasetSpec, source: Source, outputs: Iterable[str]) -> Source:
+def _with_outputs(spec: DatasetSpec, source: Source, outputs: Iterable[str]) -> Source:
     """A source of one target as one of several outputs, each with some of its columns.
 
     Raises:
@@ -263,19 +265,19 @@ def _several(spec: DatasetSpec, source: Source, outputs: Iterable[str]) -> Sourc
     return replace(source, main=cut_targets(source.main, source), test=test)
 
 
-def cut_targets(part: Part, source: Source) -> Part:
+def cut_targets(part: SourceRows, source: Source) -> SourceRows:
     """The target of arrays cut to the columns of each output; unchanged where there is only one output."""
     if not source.targets:
         return part
-    several: dict[str, tuple[Target, str]] = {}
+    output_targets: dict[str, tuple[Target, str]] = {}
     for output, names in source.targets.items():
         target = part.target
         assert target is not None
         if not isinstance(target, Labels) and target.ndim == 2 and names != source.target:
             places = [source.target.index(name) for name in names]
             target = target[:, places[0]].copy() if len(places) == 1 else target[:, places]
-        several[output] = (target, part.what)
-    return replace(part, target=None, several=several)
+        output_targets[output] = (target, part.target_label)
+    return replace(part, target=None, output_targets=output_targets)
 
 
 def dialect_of(spec: DatasetSpec) -> Dialect:
@@ -287,7 +289,7 @@ def dialect_of(spec: DatasetSpec) -> Dialect:
 def _table(
     spec: DatasetSpec,
     paths: Sequence[Path],
-    wanted: Mapping[str, Wanted | None],
+    wanted: Mapping[str, TargetKind | None],
     *,
     scales_inputs: bool,
     only_named: bool,
@@ -306,8 +308,8 @@ def _table(
     ]
     if problems:
         raise SpecError(*problems)
-    aside = {*taken, spec.weights}
-    others = tuple(name for name in file.names if name not in aside)
+    extra_columns = {*taken, spec.weights}
+    others = tuple(name for name in file.names if name not in extra_columns)
     listed = isinstance(named, list) or (only_named and named is not None)
     features = tuple(named or ()) if listed else others
     labels = {
@@ -317,7 +319,7 @@ def _table(
     if not features:
         raise SpecError(_no_features(file, features))
     scaling = spec.scaling or ("none" if scales_inputs else "standardize")
-    part, chosen = _first_part(file, columns, spec, scaling)
+    part, chosen = _first_rows(file, columns, spec, scaling)
     unread = (name for name in others if name not in features)  # so that what is resolved says so of each
     chosen = replace(chosen, ignored=(*chosen.ignored, *unread))
     unnamed = [name for name in file.unnamed if name in chosen.used and name not in (spec.features or ())]
@@ -415,7 +417,9 @@ def check_columns(file: TableFile, wanted: Sequence[str]) -> None:
         file.origin.refuse_columns(missing, file.names)
 
 
-def _first_part(file: TableFile, columns: Columns, spec: DatasetSpec, scaling: str) -> tuple[Part, Features]:
+def _first_rows(
+    file: TableFile, columns: Columns, spec: DatasetSpec, scaling: str
+) -> tuple[SourceRows, Features]:
     """The rows of a table, and what becomes of each of its columns."""
     wanted = spec.features
     declared = wanted if isinstance(wanted, dict) else {}
@@ -444,7 +448,7 @@ def _refuse_text_targets(table: Table, columns: Columns, label: str) -> None:
             raise SpecError(Problem(rule, path=("loss", output) if output else ("loss",), hint=hint))
 
 
-def table_part(file: TableFile, columns: Columns, chosen: Features | None) -> Part:
+def table_rows(file: TableFile, columns: Columns, chosen: Features | None) -> SourceRows:
     """The features and the targets of a further table; every bad cell of both is told at once.
 
     Raises:
@@ -454,18 +458,20 @@ def table_part(file: TableFile, columns: Columns, chosen: Features | None) -> Pa
     return _part(read_table(file, columns.all, text=[*columns.text, *spelled]), columns, chosen)
 
 
-def _part(table: Table, columns: Columns, chosen: Features | None) -> Part:
+def _part(table: Table, columns: Columns, chosen: Features | None) -> SourceRows:
     """A table as a part whose x is still to be made; bad cells of features and targets are told together."""
-    faults, total = feature_faults(table, chosen) if chosen else ([], 0)
-    several, more, more_total = table_targets(table, columns)
+    row_errors, total = feature_errors(table, chosen) if chosen else ([], 0)
+    output_targets, more, more_total = table_targets(table, columns)
     weights, wrong, wrong_total = table_weights(table, columns.weights)
-    raise_faults(table.origin, [*faults, *more, *wrong], total + more_total + wrong_total)
-    target, what = several.pop("", (None, ""))
+    raise_row_errors(table.origin, [*row_errors, *more, *wrong], total + more_total + wrong_total)
+    target, what = output_targets.pop("", (None, ""))
     x = np.empty((table.rows, 0), np.float32)
-    return Part(x, target, table.origin, what, several=several, weights=weights, table=table)
+    return SourceRows(
+        x, target, table.origin, what, output_targets=output_targets, weights=weights, table=table
+    )
 
 
-def feature_faults(table: Table, chosen: Features) -> tuple[list[Fault], int]:
+def feature_errors(table: Table, chosen: Features) -> tuple[list[RowError], int]:
     """Cells of numbers and dates that are neither one nor missing: the first, and how many there are."""
     found: list[tuple[int, str]] = []
     total = 0
@@ -477,25 +483,27 @@ def feature_faults(table: Table, chosen: Features) -> tuple[list[Fault], int]:
         else:
             continue
         total += len(bad)
-        found += [(int(row), name) for row in bad[:SHOWN]]
-    found = sorted(found)[:SHOWN]
-    faults = []
+        found += [(int(row), name) for row in bad[:MAX_SHOWN]]
+    found = sorted(found)[:MAX_SHOWN]
+    row_errors = []
     for (row, name), value in zip(found, cells(table, found), strict=True):
         written = chosen.used[name].format
         if chosen.used[name].kind == "date":
-            faults.append(Fault(row, f"column {name!r}", f"must be a date written {written}", value))
+            row_errors.append(RowError(row, f"column {name!r}", f"must be a date written {written}", value))
         else:
-            faults.append(cell_fault(row, name, value, table.dialect))
-    return faults, total
+            row_errors.append(cell_error(row, name, value, table.dialect))
+    return row_errors, total
 
 
-def table_targets(table: Table, columns: Columns) -> tuple[dict[str, tuple[Target, str]], list[Fault], int]:
+def table_targets(
+    table: Table, columns: Columns
+) -> tuple[dict[str, tuple[Target, str]], list[RowError], int]:
     """The target of each output, and how a message names it, with the faults of all.
 
     A target is labels, (rows,) numbers, or (rows, targets) numbers.
     """
     found: dict[str, tuple[Target, str]] = {}
-    faults: list[Fault] = []
+    row_errors: list[RowError] = []
     total = 0
     skip = "; for classes use a loss such as sparse_categorical_crossentropy"
     for output, names in columns.targets.items():
@@ -506,19 +514,21 @@ def table_targets(table: Table, columns: Columns) -> tuple[dict[str, tuple[Targe
             continue
         values, more, count = numeric_matrix(table, names, skip=skip)
         found[output] = (values[:, 0].copy() if len(names) == 1 else values, what)
-        faults, total = [*faults, *more], total + count
-    return found, faults, total
+        row_errors, total = [*row_errors, *more], total + count
+    return found, row_errors, total
 
 
-def table_weights(table: Table, name: str | None) -> tuple[Array | None, list[Fault], int]:
+def table_weights(table: Table, name: str | None) -> tuple[Array | None, list[RowError], int]:
     """The row weights, (rows,) float32, of a column, with its faults; None without a column."""
     if name is None:
         return None, [], 0
-    values, faults, total = numeric_matrix(table, [name])
+    values, row_errors, total = numeric_matrix(table, [name])
     negative = np.flatnonzero(values[:, 0] < 0)
     rule = "must be a weight of at least 0"
-    faults += [Fault(int(row), f"column {name!r}", rule, float(values[row, 0])) for row in negative[:SHOWN]]
-    return values[:, 0].copy(), faults, total + len(negative)
+    row_errors += [
+        RowError(int(row), f"column {name!r}", rule, float(values[row, 0])) for row in negative[:MAX_SHOWN]
+    ]
+    return values[:, 0].copy(), row_errors, total + len(negative)
 
 
 def _npz(spec: DatasetSpec, path: Path, *, classes: bool | None) -> Source:
@@ -535,10 +545,10 @@ def _npz(spec: DatasetSpec, path: Path, *, classes: bool | None) -> Source:
     weights = spec.weights
     file = read_npz(path, spec.path, [SPLIT_KEYS, KEYS], also=weights)
     if "x" in file.arrays:
-        part = weighted(array_part(file, "x", "y", classes=classes), file, weights)
+        part = weighted(array_rows(file, "x", "y", classes=classes), file, weights)
         return _array_source(part, None, spec)
-    main = weighted(array_part(file, "x_train", "y_train", classes=classes), file, weights)
-    test = array_part(file, "x_test", "y_test", classes=classes)
+    main = weighted(array_rows(file, "x_train", "y_train", classes=classes), file, weights)
+    test = array_rows(file, "x_test", "y_test", classes=classes)
     return _array_source(main, replace(test, x=fit_shape(test.x, main.x.shape[1:], test.origin)), spec)
 
 
@@ -550,11 +560,11 @@ def _npy(spec: DatasetSpec, path: Path, *, classes: bool | None, folder: Path) -
         raise SpecError(Problem(rule, path=key, received=ABSENT if spec.target is None else spec.target))
     target = read_npy(find_file(spec.target, folder, key), spec.target, "y")
     return _array_source(
-        array_part(read_npy(path, spec.path), "x", "y", classes=classes, target=target), None, spec
+        array_rows(read_npy(path, spec.path), "x", "y", classes=classes, target=target), None, spec
     )
 
 
-def _array_source(main: Part, test: Part | None, spec: DatasetSpec) -> Source:
+def _array_source(main: SourceRows, test: SourceRows | None, spec: DatasetSpec) -> Source:
     """Arrays name no columns: one target is `target`, several are `target_0`, `target_1`, ...
 
     Raises:

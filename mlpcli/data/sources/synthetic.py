@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from mlpcli.data.readers.row_errors import Origin
-from mlpcli.data.sources.types import Part, Source
+from mlpcli.data.sources.types import Source, SourceRows
 from mlpcli.data.types import Array
 from mlpcli.spec.schema import DatasetSpec
 from mlpcli.spec.synthetic import CLOUDS, DEFAULT_NOISE, DEFAULT_ROWS, LOGIC
 
-MADE = (*CLOUDS, *LOGIC)
+SYNTHETIC = (*CLOUDS, *LOGIC)
 
 GAP = 0.06
 """Of xor: how far from both axes a point lies before the noise, Playground's 0.3 in a square of 5."""
@@ -21,7 +21,7 @@ TURNS = 1.75
 """Of spirals: Playground's."""
 
 
-def fill_in(spec: DatasetSpec, *, seed: int) -> DatasetSpec:
+def complete_synthetic(spec: DatasetSpec, *, seed: int) -> DatasetSpec:
     """The section with what a made dataset is made of, and no splits of a truth table but those asked for.
 
     seed: of the points where the section gives none.
@@ -35,8 +35,11 @@ def fill_in(spec: DatasetSpec, *, seed: int) -> DatasetSpec:
     return spec.model_copy(update={k: value for k, value in wanted.items() if getattr(spec, k) is None})
 
 
-def make_source(spec: DatasetSpec) -> Source:
-    """The rows of a made dataset, completed by `fill_in`: features x1 and x2, or x1 alone of `logic_not`."""
+def synthetic_source(spec: DatasetSpec) -> Source:
+    """Return the rows of a synthetic dataset whose section `complete_synthetic` filled in.
+
+    The features are x1 and x2; x1 alone for `logic_not`.
+    """
     assert spec.name is not None
     if spec.name in LOGIC:
         return _truth_table(spec.name)
@@ -49,9 +52,9 @@ def make_source(spec: DatasetSpec) -> Source:
 
 
 def _source(name: str, x: Any, y: Any, classes: tuple[str, ...]) -> Source:
-    part = Part(np.asarray(x, np.float32), np.asarray(y, np.int64), Origin(name), "the target")
+    part = SourceRows(np.asarray(x, np.float32), np.asarray(y, np.int64), Origin(name), "the target")
     features = tuple(f"x{index + 1}" for index in range(part.x.shape[1]))
-    return Source(part, None, "table", features, ("target",), f"{name} (made)", classes)
+    return Source(part, None, "table", features, ("target",), f"{name} (synthetic)", classes)
 
 
 def _truth_table(name: str) -> Source:

@@ -19,24 +19,24 @@ Target = Labels | Array
 
 
 @dataclass(frozen=True)
-class Part:
+class SourceRows:
     """Rows of one file or one array pair. x: (rows, *shape), float32 or uint8."""
 
     x: Array
     target: Target | None  # of the only output; None where there is none, or where there are several
     origin: Origin
-    what: str  # how a message names the target: "column 'species'", "array 'y'"
+    target_label: str  # how a message names the target: "column 'species'", "array 'y'"
     others: dict[str, Array] = field(default_factory=dict)  # columns that are not features
-    several: dict[str, tuple[Target, str]] = field(default_factory=dict)  # target and what, by output
+    output_targets: dict[str, tuple[Target, str]] = field(default_factory=dict)  # target and what, by output
     weights: Array | None = None  # (rows,) float32
     table: Table | None = None  # the raw features, where x is still to be made of them
 
-    def of(self, output: str) -> Part:
+    def for_output(self, output: str) -> SourceRows:
         """The same rows with the target of one of several outputs."""
         if not output:
             return self
-        target, what = self.several[output]
-        return replace(self, target=target, what=what)
+        target, label = self.output_targets[output]
+        return replace(self, target=target, target_label=label)
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class Source:
     test: the source's own test split.
     """
 
-    main: Part
-    test: Part | None
+    main: SourceRows
+    test: SourceRows | None
     kind: Literal["table", "array"]
     features: tuple[str, ...]
     target: tuple[str, ...]
@@ -63,8 +63,8 @@ class Source:
         """The names of the outputs; one empty name where there is only one output."""
         return tuple(self.targets) or ("",)
 
-    def of(self, output: str) -> Source:
+    def for_output(self, output: str) -> Source:
         """The same source with the target of one of several outputs."""
         if not output:
             return self
-        return replace(self, main=self.main.of(output), target=self.targets[output])
+        return replace(self, main=self.main.for_output(output), target=self.targets[output])
