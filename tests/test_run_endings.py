@@ -264,7 +264,7 @@ def test_what_cannot_be_written_leaves_a_failed_run_and_its_last_saved_epoch_is_
 
 
 def test_a_run_that_cannot_begin_leaves_nothing(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
-    for path, kind in (("lock", "open"), ("resolved.yaml", "write"), ("run.json", "fsync")):
+    for path, kind in (("lock", "open"), ("resolved.yaml", "write"), ("run.json", "write")):
         result, runs_dir = _failing(mlpcli, tmp_path, path, kind, 1, **FULL)
         assert result.status == 1
         assert "No space left on device" in result.err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -104,6 +106,14 @@ def log_files(spec: Spec) -> list[str]:
         if argument and not part.off and part.class_name != "ModelCheckpoint":
             found.append(PurePath(str(part.arguments.get(argument, default))).parts[0])
     return found
+
+
+def close_logs(callbacks: Sequence[Any]) -> None:
+    """Close the files of callbacks whose training was cut: Keras does so only when it ends."""
+    for callback in callbacks:
+        if isinstance(callback, keras.callbacks.CSVLogger) and callback.csv_file is not None:
+            with contextlib.suppress(OSError):
+                callback.csv_file.close()
 
 
 class CheckFolder(keras.callbacks.Callback):  # type: ignore[misc, name-defined]

@@ -375,21 +375,25 @@ class _Session:
     def fit(self) -> None:
         """Run the epochs on the engine that the spec asks for, or on Keras's own where it cannot be."""
         from mlpcli.model.plugins import import_plugins
-        from mlpcli.training.callbacks import CheckFolder, keeps_best, log_files, make_callbacks
+        from mlpcli.training.callbacks import CheckFolder, close_logs, keeps_best, log_files, make_callbacks
         from mlpcli.training.fit import fit_model
 
         plugins = import_plugins(self.loaded.catalog)
         others = [*make_callbacks(self.loaded.spec, self.run_dir, plugins), *self.extent.callbacks]
         self.keeper.take_callbacks(others)
         first = CheckFolder(self.run_dir, log_files(self.loaded.spec))
-        self.record["engine"] = fit_model(
-            self.model,
-            self.loaded.spec,
-            self.dataset,
-            [first, *others, self.keeper],
-            self.watcher,
-            initial_epoch=self._epochs_done(),
-        )
+        try:
+            self.record["engine"] = fit_model(
+                self.model,
+                self.loaded.spec,
+                self.dataset,
+                [first, *others, self.keeper],
+                self.watcher,
+                initial_epoch=self._epochs_done(),
+            )
+        except BaseException:
+            close_logs(others)
+            raise
         if keeps_best(self.loaded.spec):
             self.keeper.restore_best()
         self.clock.lap("fit")
