@@ -233,9 +233,36 @@ def test_a_callback_cannot_write_outside_the_run(
     line = text.count("\n")
     assert result.err.splitlines()[0] == (
         f"{spec}:{line}:27 callbacks[0].CSVLogger.filename: must be a path inside the run folder, "
-        "received '../../log.csv'; give a name such as checkpoints/mine.keras"
+        "received '../../log.csv'; write a name such as my_log.csv"
     )
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("callback", "taken"),
+    [
+        ("CSVLogger: {filename: run.json}", "run.json"),
+        ("CSVLogger: {filename: ./History.CSV}", "history.csv"),
+        ("CSVLogger: {filename: run.json/log.csv}", "run.json"),
+        ("CSVLogger: {filename: plots/learning_curves.png}", "plots"),
+        ("CSVLogger: {filename: tensorboard}", "tensorboard"),
+        ("ModelCheckpoint: {filepath: checkpoints/best.keras}", "checkpoints/best.keras"),
+        ("ModelCheckpoint: {filepath: model.keras}", "model.keras"),
+        ("TensorBoard: {log_dir: saved_model/logs}", "saved_model"),
+    ],
+)
+def test_a_callback_cannot_overwrite_a_file_of_the_run(
+    callback: str, taken: str, mlpcli: Callable[..., Result], spec_file: Callable[[str], Path]
+) -> None:
+    text = TINY + f"callbacks:\n  - {callback}\n"
+    spec = spec_file(text)
+    result = mlpcli("check", spec)
+    assert result.status == 2
+    first = result.err.splitlines()[0]
+    column = 5 + callback.rindex(": ") + len(": ")
+    assert first.startswith(f"{spec}:{text.count(chr(10))}:{column} callbacks[0].")
+    assert f"would overwrite {taken}, which mlpcli writes itself" in first
+    assert "; write a name such as " in first
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])

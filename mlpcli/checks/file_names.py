@@ -1,16 +1,88 @@
-"""The placeholders in a checkpoint's name: an epoch's numbers, and nothing that leads out of the run."""
+"""The names of files that callbacks write: inside the run folder, and none of the run's own files.
+
+The placeholders in a checkpoint's name are an epoch's numbers, so that they lead nowhere else.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import PurePath
 from string import Formatter
 
+from mlpcli import runs
 from mlpcli.errors import KeyPath, Problem, SpecError, listing
+from mlpcli.runs.folder import SEARCH, WITHIN_SEARCH
+from mlpcli.runs.search_folder import BEST, SEARCHED
 from mlpcli.spec.schema import ComponentSpec
+
+OWN_FILES = frozenset(
+    {
+        runs.SPEC,
+        runs.RESOLVED,
+        runs.RECORD,
+        runs.HISTORY,
+        runs.METRICS,
+        runs.MODEL,
+        runs.SUMMARY,
+        runs.LOCK,
+        runs.STATE,
+        runs.LAST_CHECKPOINT,
+        runs.BEST_CHECKPOINT,
+        runs.SAVED_MODEL,
+        runs.PLOTS,
+        runs.PLUGINS,
+        SEARCH,
+        SEARCHED,
+        BEST,
+        *WITHIN_SEARCH,
+    }
+)
+"""Files and folders of a run, or of a search, that only mlpcli writes."""
+
+SHARED_FOLDERS = frozenset({runs.CHECKPOINTS, runs.TENSORBOARD})
+"""Folders of a run that callbacks may write in."""
 
 NUMBER_FORM = re.compile(r"0?[0-9]{0,3}(\.[0-9]{1,3})?[defgEFG%]?")
 """How a number may be written in a file's name."""
+
+
+def check_inside(name: str, path: KeyPath, *, example: str) -> None:
+    """Check that a path cannot leave the run folder.
+
+    Args:
+        name: the path as the spec gives it, relative to the run folder.
+        path: its place in the spec.
+        example: a path that would do, for the hint.
+
+    Raises:
+        SpecError: the path is absolute, has `..` in it, or is the run folder.
+    """
+    inside = PurePath(name)
+    if inside.is_absolute() or ".." in inside.parts or "\0" in name or not inside.parts:
+        rule, hint = "must be a path inside the run folder", f"write a name such as {example}"
+        raise SpecError(Problem(rule, path=path, received=name, hint=hint))
+
+
+def check_output_file(name: str, path: KeyPath, *, example: str, folder: bool = False) -> None:
+    """Check that a callback writes inside the run folder, and over none of the run's own files.
+
+    Args:
+        name: the path as the spec gives it, relative to the run folder.
+        path: its place in the spec.
+        example: a path that would do, for the hint.
+        folder: the callback writes files in a folder of this name.
+
+    Raises:
+        SpecError: the path leads elsewhere, or to a file that mlpcli writes.
+    """
+    check_inside(name, path, example=example)
+    steps = PurePath(name.casefold()).parts  # some file systems do not tell RUN.JSON from run.json
+    leading = {"/".join(steps[:end]) for end in range(1, len(steps) + 1)}
+    taken = sorted(leading & OWN_FILES) or sorted({"/".join(steps)} & SHARED_FOLDERS if not folder else ())
+    if taken:
+        rule = f"would overwrite {taken[0]}, which mlpcli writes itself"
+        raise SpecError(Problem(rule, path=path, received=name, hint=f"write a name such as {example}"))
 
 
 def check_placeholders(name: str, path: KeyPath) -> None:

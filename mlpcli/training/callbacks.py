@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from mlpcli import runs
-from mlpcli.checks.file_names import check_placeholders
+from mlpcli.checks.file_names import check_inside, check_output_file, check_placeholders
 from mlpcli.checks.log_names import more_is_better
 from mlpcli.errors import KeyPath, Problem, SpecError
 from mlpcli.files import held_at, write_with
@@ -27,6 +27,9 @@ FILES: dict[str, tuple[str, str]] = {
     "TensorBoard": ("log_dir", runs.TENSORBOARD),
 }
 """Callbacks that write: the argument that says where, and where in the run folder when it is left out."""
+
+EXAMPLES = {"ModelCheckpoint": "checkpoints/mine.keras", "CSVLogger": "my_log.csv", "TensorBoard": "my_logs"}
+"""A path that each of them may write, for hints."""
 
 OURS = ("BackupAndRestore",)
 """Callbacks whose work `run_callback.KeepRun` does exactly; two of them would collide."""
@@ -62,7 +65,12 @@ def _make_callback(part: ComponentSpec, index: int, run_dir: Path, plugins: Plug
     if given is None and part.class_name == "ModelCheckpoint":
         return None  # checkpoints/best.keras and last.keras are kept by ours
     inside = PurePath(str(given)) if given is not None else PurePath(default)
-    _check_inside(str(inside), ("callbacks", index, part.class_name, argument))
+    check_output_file(
+        str(inside),
+        ("callbacks", index, part.class_name, argument),
+        example=EXAMPLES[part.class_name],
+        folder=part.class_name == "TensorBoard",
+    )
     folder = str(run_dir)
     if part.class_name == "TensorBoard":
         _check_metadata(part.arguments.get("embeddings_metadata"), ("callbacks", index, "TensorBoard"))
@@ -76,17 +84,11 @@ def _make_callback(part: ComponentSpec, index: int, run_dir: Path, plugins: Plug
     return made
 
 
-def _check_inside(name: str, path: KeyPath, hint: str = "give a name such as checkpoints/mine.keras") -> None:
-    inside = PurePath(name)
-    if inside.is_absolute() or ".." in inside.parts or "\0" in name:
-        raise SpecError(Problem("must be a path inside the run folder", path=path, received=name, hint=hint))
-
-
 def _check_metadata(names: Any, path: KeyPath) -> None:
     """TensorBoard shows the file of labels that a log names, so it must be one of the run's."""
     for name in names.values() if isinstance(names, dict) else [names]:
         if name is not None:
-            _check_inside(str(name), (*path, "embeddings_metadata"), "give a name in the log's folder")
+            check_inside(str(name), (*path, "embeddings_metadata"), example="labels.tsv")
 
 
 class ModelCheckpoint(keras.callbacks.ModelCheckpoint):  # type: ignore[misc, name-defined]
