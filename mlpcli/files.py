@@ -4,7 +4,8 @@ A file is written under a temporary name beside its target, flushed to the disk,
 target in one step; then the folder's own entry is flushed. A reader sees the old file or the new.
 
 And only ordinary files are read: whatever a user or a stranger names is opened by `open_ordinary`, so that a
-pipe is not waited for, and a device is not read until the memory ends.
+pipe is not waited for, and a device is not read until the memory ends. Whatever is deleted is deleted by
+`remove_below`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ from mlpcli.printable import json_text
 
 SCRATCH = ".part"
 """Ending of the folders in which files are written before they are moved into place."""
+
+
+class UnsafePathError(OSError):
+    """A path leads, or might lead, out of the folder that it must lie in."""
 
 
 def open_ordinary(path: Path) -> BinaryIO:
@@ -188,6 +193,48 @@ def held_at(path: Path) -> list[HeldFolder]:
     return [held for held in _held if held.folder in whole.parents]
 
 
+def check_below(path: Path, root: Path) -> None:
+    """Refuse a path that does not lie below `root`, or that a link below `root` may lead elsewhere.
+
+    The folder `root` itself, and what leads to it, may be reached through links: the user has named it.
+
+    Raises:
+        UnsafePathError: It is `root` itself, lies outside, has a `..` in it, or a link is on the way.
+    """
+    try:
+        steps = path.absolute().relative_to(root.absolute()).parts
+    except ValueError:
+        steps = ()
+    if not steps or ".." in steps:
+        raise UnsafePathError(errno.EPERM, f"it does not lie below {root}", str(path))
+    place = root
+    for step in steps:
+        place = place / step
+        if place.is_symlink():
+            raise UnsafePathError(errno.EPERM, f"{place} is a link, and might lead elsewhere", str(path))
+
+
+def remove_below(path: Path, root: Path) -> None:
+    """Delete a file, or a folder with all that is in it, if it is there: the one way in which we delete.
+
+    Links inside a folder are deleted themselves; what they lead to is not touched.
+
+    Args:
+        path: What to delete.
+        root: A folder that it must lie below; see `check_below`.
+
+    Raises:
+        UnsafePathError: The path leads out of `root`, or is `root`; nothing is deleted.
+        OSError: It cannot be deleted.
+    """
+    check_below(path, root)
+    with contextlib.suppress(FileNotFoundError):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
 @contextlib.contextmanager
 def replacing(target: Path) -> Iterator[Path]:
     """Yield a temporary path beside `target`; on success it becomes `target`, on failure it is removed.
@@ -218,7 +265,8 @@ def replacing(target: Path) -> Iterator[Path]:
             error.filename = str(target)  # nobody knows the other name
         raise
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            remove_below(scratch, target.parent)
 
 
 def _replace_folder(written: Path, target: Path, aside: Path) -> None:
@@ -235,7 +283,8 @@ def sweep(folder: Path) -> None:
     """Take away what writers that were killed have left under `folder`; nobody may be writing there."""
     for scratch in folder.rglob(f".*{SCRATCH}"):
         if scratch.is_dir() and not scratch.is_symlink():
-            shutil.rmtree(scratch, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                remove_below(scratch, folder)
 
 
 def write_text(target: Path, text: str) -> None:

@@ -122,7 +122,7 @@ def test_a_perceptron_trains_reloads_and_is_served_by_plain_tensorflow(
     result = mlpcli("train", spec, "--runs-dir", runs_dir, "--json")
     assert result.status == 0, result.err
     run = find_run("perceptron", runs_dir)
-    assert run.record["engine"]["name"] == "compiled"
+    assert run.record.to_json()["engine"]["name"] == "compiled"
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["train"]["accuracy"] > 0.95
     assert metrics["train"]["loss"] == pytest.approx(1 - metrics["train"]["accuracy"], abs=1e-6)
@@ -183,7 +183,7 @@ fit: {epochs: 5, batch_size: 15}
 """
     assert mlpcli("train", spec_file(text), "--runs-dir", tmp_path).status == 0
     run = find_run("warm", tmp_path)
-    assert run.record["engine"]["name"] == "compiled"
+    assert run.record.to_json()["engine"]["name"] == "compiled"
     lines = (run / "history.csv").read_text().splitlines()
     rates = [float(line.rsplit(",", 1)[1]) for line in lines[1:]]
     cosine = [0.5 * (1 + np.cos(np.pi * step / 30)) / 2 for step in (10, 20, 30)]

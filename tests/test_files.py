@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from mlpcli.errors import RunError
 from mlpcli.files import replacing, sweep, write_text
-from mlpcli.runs.folder import is_locked, locked
+from mlpcli.runs.lock import is_locked, locked
 from mlpcli.training.checkpoint_file import read_checkpoint, write_checkpoint
 
 STATE = {
@@ -233,7 +233,7 @@ def test_a_process_that_is_killed_lets_go_of_its_lock(tmp_path: Path) -> None:
     import sys
 
     code = (
-        "import sys, time; from pathlib import Path; from mlpcli.runs.folder import locked\n"
+        "import sys, time; from pathlib import Path; from mlpcli.runs.lock import locked\n"
         "with locked(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)

@@ -116,9 +116,11 @@ def _metrics(runs_dir: Path, name: str) -> dict[str, float]:
 def test_a_class_learns_what_the_same_layers_learn(both: Path) -> None:
     listed, own = _metrics(both, "listed"), _metrics(both, "subclassed")
     assert set(listed) == set(own)
-    record = find_run("subclassed", both).record
+    record = find_run("subclassed", both).record.to_json()
     assert record["engine"]["name"] == "compiled"
-    parameters = [find_run(name, both).record["model"]["parameters"] for name in ("listed", "subclassed")]
+    parameters = [
+        find_run(name, both).record.to_json()["model"]["parameters"] for name in ("listed", "subclassed")
+    ]
     assert parameters[0] == parameters[1]
     assert own["output_root_mean_squared_error"] < 0.5
     assert own["output_root_mean_squared_error"] == pytest.approx(
@@ -188,7 +190,7 @@ def test_a_class_with_one_input_trains_from_its_resolved_spec_too(
     lines = [line.split() for line in result.out.splitlines()]
     assert ["hidden", "Dense", "10", "50"] in [line for line in lines if line[1:2] == ["Dense"]]
     run = find_run("classifier", tmp_path / "runs")
-    assert run.record["engine"]["name"] == "compiled"
+    assert run.record.to_json()["engine"]["name"] == "compiled"
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["test"]["accuracy"] > 0.9
     assert mlpcli("train", run / "resolved.yaml", "--runs-dir", tmp_path / "again").status == 0

@@ -34,7 +34,10 @@ def loaded(spec_file: Callable[[str], Path]) -> LoadedSpec:
 
 def _score(trial: Trial) -> Result:
     """A made-up score that depends on the values alone."""
-    score = -abs(trial.proposed["units"] - 9) / 10 + trial.proposed.get("lr", 0.0) + (trial.epochs or 0) / 100
+    units, rate = trial.proposed["units"], trial.proposed.get("lr", 0.0)
+    assert isinstance(units, int)
+    assert isinstance(rate, float)
+    score = -abs(units - 9) / 10 + rate + (trial.epochs or 0) / 100
     return Result(COMPLETED, score, 1, 2)
 
 
@@ -114,7 +117,8 @@ def test_values_keep_to_their_ranges_and_types(loaded: LoadedSpec, tmp_path: Pat
     assert {trial.proposed["units"] for trial in trials} <= {4, 8, 12, 16}
     assert all(type(trial.proposed["units"]) is int for trial in trials)
     assert {trial.proposed["optimizer"] for trial in trials} == {"SGD", "Adam", "RMSprop"}
-    assert all(1e-4 <= trial.proposed["lr"] <= 1e-2 for trial in trials if "lr" in trial.proposed)
+    rates = [trial.proposed["lr"] for trial in trials if "lr" in trial.proposed]
+    assert all(isinstance(rate, float) and 1e-4 <= rate <= 1e-2 for rate in rates)
     assert all(("lr" in trial.values) == (trial.values["optimizer"] != "RMSprop") for trial in trials)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from mlpcli.errors import RunError
 from mlpcli.model.run_spec import own_spec
-from mlpcli.runs.folder import Run, find_run
+from mlpcli.runs.folder import Run, find_run, open_run
 from mlpcli.spec.load import load_spec
 from mlpcli.spec.resolve import inline
 from mlpcli.spec.yaml_reader import parse_text
@@ -209,7 +209,7 @@ def test_the_run_that_another_starts_from_moves_along(
     folder = tmp_path / "one"
     write_rows(folder / "rows.csv")
     base = write_spec(folder / "base.yaml", "path: rows.csv, target: y")
-    resume(Run(killed(base, folder / "runs"), {}), base)
+    resume(open_run(killed(base, folder / "runs")), base)
     start = "start_from: {run: base, freeze: true, layers: [dense]}\n"
     spec = write_spec(folder / "spec.yaml", "path: rows.csv, target: y", start)
     monkeypatch.chdir(folder)

@@ -208,7 +208,7 @@ def test_changed_data_is_refused(mlpcli: Callable[..., Result], tmp_path: Path) 
 
 
 def test_a_run_that_is_being_written_is_refused(interrupted: Path, mlpcli: Callable[..., Result]) -> None:
-    from mlpcli.runs.folder import locked
+    from mlpcli.runs.lock import locked
 
     with locked(interrupted):
         result = mlpcli("train", "--resume", "tiny", "--runs-dir", interrupted.parent.parent)

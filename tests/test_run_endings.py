@@ -99,7 +99,7 @@ def test_a_signal_right_after_a_resume_keeps_what_there_was(when: str, interrupt
     with pytest.raises(KeyboardInterrupt):
         resume_run(open_run(interrupted), watcher=watcher)
     assert "interrupted: saving what there is after epoch 3" in watcher.notes
-    record = open_run(interrupted).record
+    record = open_run(interrupted).record.to_json()
     assert (record["status"], record["error"], record["epochs"]) == ("interrupted", "SIGTERM", 3)
     assert read_checkpoint(interrupted / runs.STATE)["epoch"] == before["epoch"]
     if when == "within the first epoch":
@@ -331,7 +331,7 @@ def test_a_run_stopped_while_it_saves_its_result_is_finished_by_resuming(
     with pytest.raises(KeyboardInterrupt):
         train(load_spec(tmp_path / "tiny.yaml"), runs_dir=tmp_path / "runs", watcher=Acting(stop, stage))
     run = find_run("tiny", tmp_path / "runs", unfinished=True)
-    assert (run.status, run.record["epochs"]) == ("interrupted", 5)
+    assert (run.status, run.record.epochs) == ("interrupted", 5)
     assert mlpcli("train", "--resume", "tiny", "--runs-dir", tmp_path / "runs").status == 0
     assert differences(run.folder, find_run("tiny", tiny_run).folder) == []
 

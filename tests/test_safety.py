@@ -52,18 +52,23 @@ def test_weights_that_were_changed_are_refused(copied: Path, mlpcli: Callable[..
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [('"kind"', '"kin`"'), ('"data"', '"date"'), ('"sha256": {', '"sha256": 3, "x": {')]
+    ("old", "new", "rule"),
+    [
+        ('"kind"', '"kin`"', " is damaged: data.contract.kind is missing; put the original back, or"),
+        ('"data"', '"date"', " says nothing of the run's data (it is completed); choose a finished run, or"),
+        ('"sha256": {', '"sha256": 3, "x": {', " is damaged: sha256 must be an object, received 3; put the"),
+    ],
 )
 def test_a_record_that_was_changed_is_refused(
-    old: str, new: str, copied: Path, mlpcli: Callable[..., Result]
+    old: str, new: str, rule: str, copied: Path, mlpcli: Callable[..., Result]
 ) -> None:
     path = copied / "run.json"
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
     result = mlpcli("evaluate", copied)
     assert result.status == 2
-    assert result.err.startswith(f"{path} is damaged (")
-    assert result.err.endswith("; train again; the file was changed\n")
+    assert result.err.startswith(f"{path}{rule}")
+    assert result.err.endswith(" train again\n")
 
 
 def test_a_model_file_that_brings_its_own_network_is_not_followed(

@@ -51,7 +51,7 @@ def test_a_signal_is_an_orderly_stop(number: signal.Signals, tmp_path: Path) -> 
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (130, "interrupted\n")
     run = find_run("tiny", runs_dir, unfinished=True)
-    record, state = run.record, read_checkpoint(run / "checkpoints/state.ckpt")
+    record, state = run.record.to_json(), read_checkpoint(run / "checkpoints/state.ckpt")
     assert (record["status"], record["error"]) == ("interrupted", number.name)
     assert answered == f"interrupted: saving what there is after epoch {state['epoch']}\n"
     assert out == f"go on with: mlpcli train --resume {run.label} --runs-dir {runs_dir}\n"

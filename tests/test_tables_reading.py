@@ -119,7 +119,7 @@ def test_a_table_is_the_same_data_however_it_is_written(sorts: Path, name: str) 
     spec = sorts / "again.yaml"
     spec.write_text(SPEC.format(name="again", path=name, unseen="bucket"), encoding="utf-8")
     found = load_data(load_spec(spec)).fingerprint
-    assert found == find_run("sorts", sorts / "runs").record["data"]["fingerprint"]
+    assert found == find_run("sorts", sorts / "runs").record.to_json()["data"]["fingerprint"]
 
 
 def test_predictions_are_the_same_however_rows_are_written_and_cut_into_blocks(

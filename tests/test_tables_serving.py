@@ -122,11 +122,11 @@ def test_every_column_is_stated_and_what_is_left_out_is_told(
 def test_the_resolved_spec_trains_the_same_run(rents: Path, mlpcli: Callable[..., Result]) -> None:
     run = find_run("rents", rents / "runs")
     again = mlpcli("train", run / "resolved.yaml", "--runs-dir", rents / "again", "--json")
-    assert json.loads(again.out)["metrics"] == run.record["metrics"]
+    assert json.loads(again.out)["metrics"] == run.record.to_json()["metrics"]
 
 
 def test_every_column_is_used(rents: Path) -> None:
-    metrics = find_run("rents", rents / "runs").record["metrics"]
+    metrics = find_run("rents", rents / "runs").record.to_json()["metrics"]
     assert (
         metrics["test"]["root_mean_squared_error"] < 150  # rents differ by 350, a gap in the size costs most
     )  # rents differ by 340; a gap in the size costs most
@@ -263,7 +263,7 @@ def test_evaluate_takes_a_file_of_raw_rows(rents: Path, mlpcli: Callable[..., Re
     )
     document = json.loads(result.out)
     assert document["rows"] == 1000
-    rmse = [run.record["metrics"][split]["root_mean_squared_error"] for split in ("train", "test")]
+    rmse = [run.record.to_json()["metrics"][split]["root_mean_squared_error"] for split in ("train", "test")]
     assert min(rmse) * 0.8 < document["metrics"]["root_mean_squared_error"] < max(rmse) * 1.2
 
 
@@ -294,7 +294,7 @@ def test_classes_and_embeddings_are_served_with_label_and_probabilities(
     wanted = predictions(mlpcli("predict", "flats", tmp_path / "rents.csv", "--runs-dir", runs_dir))
     names = {"size (m2)": "size__m2_", "rent": "rent", "lift": "lift", "built": "built"}
     run = find_run("flats", runs_dir)
-    columns = run.record["data"]["contract"]["preprocessor"]["columns"]
+    columns = run.record.to_json()["data"]["contract"]["preprocessor"]["columns"]
     assert [(column["name"], column["kind"]) for column in columns] == [
         ("rent", "numeric"),
         ("size (m2)", "numeric"),
@@ -308,7 +308,7 @@ def test_classes_and_embeddings_are_served_with_label_and_probabilities(
 
 
 def test_the_saved_model_is_verified_in_a_clean_process(rents: Path) -> None:
-    told = find_run("rents", rents / "runs").record["saved_model"]
+    told = find_run("rents", rents / "runs").record.to_json()["saved_model"]
     assert told["verified"] == "in a clean process"
     assert told["rows"] >= 300
     assert told["difference"] < 1e-5

@@ -47,8 +47,8 @@ def test_each_trial_is_a_run_with_its_values_and_without_what_it_does_not_need(s
     assert [trial.status for trial in search.trials] == ["completed"] * 3
     for trial in search.trials:
         run = find_run(f"small/{search.folder.name}/trials/{trial.number:04d}", searched)
-        assert (run.status, run.record["kind"]) == ("completed", "trial")
-        assert run.record["hyperparameters"] == trial.values
+        assert (run.status, run.record.to_json()["kind"]) == ("completed", "trial")
+        assert run.record.to_json()["hyperparameters"] == trial.values
         resolved = load_spec(run / "resolved.yaml").spec
         assert resolved.layers[1].arguments["units"] == trial.values["units"]
         assert resolved.optimizer.class_name == trial.values["optimizer"]
@@ -86,7 +86,7 @@ def test_the_best_are_trained_again_and_the_winner_is_a_run_of_its_own(searched:
     assert search.winner == standing.trial
     assert standing.mean == pytest.approx(np.mean(standing.scores))
     run = find_run("small", searched)
-    assert run.record["search"]["winner"] == search.winner
+    assert run.record.to_json()["search"]["winner"] == search.winner
     assert set(json.loads((run / "metrics.json").read_text())) == {"train", "validation", "test", "baseline"}
     for name in (
         "model.keras",
@@ -119,7 +119,7 @@ def test_a_search_is_evaluated_and_predicts_like_any_run(
 ) -> None:
     result = mlpcli("evaluate", "small", "--runs-dir", searched, "--json")
     assert result.status == 0
-    recorded = find_run("small", searched).record["metrics"]["test"]
+    recorded = find_run("small", searched).record.to_json()["metrics"]["test"]
     assert json.loads(result.out)["metrics"] == pytest.approx(recorded)
     np.save(tmp_path / "rows.npy", np.zeros((2, 4), dtype=np.float32))
     assert mlpcli("predict", "small", tmp_path / "rows.npy", "--runs-dir", searched).status == 0
@@ -270,7 +270,7 @@ def test_refit_full_trains_on_validation_rows_too_for_as_many_epochs_as_were_bes
     assert mlpcli("tune", spec_file(text), "--runs-dir", tmp_path / "runs").status == 0
     run = find_run("small", tmp_path / "runs")
     search = load_search(run.folder)
-    assert run.record["data"]["rows"] == {"train": 120, "test": 30}
+    assert run.record.to_json()["data"]["rows"] == {"train": 120, "test": 30}
     assert len(_history(run.folder)) == search.trial(search.winner or 0).best_epoch
     (tmp_path / "parts.py").unlink()
     best = load_spec(run / "best.yaml")
@@ -333,7 +333,7 @@ def test_wrong_use_is_told_and_nothing_is_written(
 
 
 def test_two_processes_cannot_run_one_search(searched: Path, mlpcli: Callable[..., Result]) -> None:
-    from mlpcli.runs.folder import locked
+    from mlpcli.runs.lock import locked
 
     with locked(_search(searched).folder):
         result = mlpcli("tune", "--resume", "small", "--runs-dir", searched)

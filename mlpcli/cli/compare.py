@@ -33,6 +33,8 @@ def compare(
     picture = output or runs_dir / "compare.png"
     refuse_output(picture, "-o", "name another picture with -o")
     found = choose(names, runs_dir, trials=trials)
+    for run in found:
+        runs.show_left_out(run.left_out)
     table = side_by_side(found)
     from mlpcli.plots.compare_runs import draw_comparison
 

@@ -24,10 +24,10 @@ def evaluate(
     debug: DebugOption = False,
 ) -> None:
     """Metrics of a run on its test split, or on a file."""
+    from mlpcli.cli.named import find_named
     from mlpcli.report import console
-    from mlpcli.runs.folder import find_run
 
-    found = find_run(run, runs_dir, trusted=trust_plugins)
+    found = find_named(run, runs_dir, trusted=trust_plugins)
     from mlpcli.inference.evaluate import evaluate_run
 
     evaluation = evaluate_run(found, split=split, data=data)

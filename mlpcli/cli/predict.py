@@ -73,13 +73,13 @@ def predict(
     debug: DebugOption = False,
 ) -> None:
     """Predict the rows of a file with a run's model; memory does not grow with the file."""
+    from mlpcli.cli.named import find_named
     from mlpcli.report import console
-    from mlpcli.runs.folder import find_run
 
     target = Path(output) if output not in (None, "-") else None
     _refuse_outputs(target, rejects)
     unknown = _policy(on_unknown)
-    found = find_run(run, runs_dir, trusted=trust_plugins)
+    found = find_named(run, runs_dir, trusted=trust_plugins)
     from mlpcli.inference import writers
     from mlpcli.inference.predict import Wish, summary_json
 

@@ -22,11 +22,11 @@ def reproduce(
     debug: DebugOption = False,
 ) -> None:
     """Train a finished run again, and say whether it comes to the same."""
+    from mlpcli.cli.named import find_named
     from mlpcli.report import console
     from mlpcli.report import reproduce as report_reproduction
-    from mlpcli.runs.folder import find_run
 
-    found = find_run(run, runs_dir, trusted=trust_plugins)
+    found = find_named(run, runs_dir, trusted=trust_plugins)
     from mlpcli.training.reproduce import DRIFTED, reproduce_run
 
     with console.TrainingReport(stderr=json) as watcher:

@@ -25,8 +25,9 @@ def runs(
     from mlpcli.report.console import show_json
     from mlpcli.runs.folder import list_runs
 
-    found = list_runs(runs_dir, name, within=trials)
+    listing = list_runs(runs_dir, name, within=trials)
     if json:
-        show_json([report_runs.run_json(run) for run in found])
+        show_json([report_runs.run_json(run) for run in listing.runs])
     else:
-        report_runs.show_runs(found, runs_dir)
+        report_runs.show_runs(listing, runs_dir)
+    report_runs.show_left_out(listing.damaged)

@@ -70,15 +70,16 @@ def train(
     debug: DebugOption = False,
 ) -> None:
     """Train a spec into a new run folder, or continue a run."""
+    from mlpcli.cli.named import find_named
     from mlpcli.report import console
-    from mlpcli.runs.folder import COMPLETED, find_run, tidy
+    from mlpcli.runs.folder import COMPLETED, tidy
 
     options = TrainOptions(
         spec, settings or [], resume, further, epochs, force, trust_plugins, runs_dir, advice
     )
     _check_usage(options)
     if resume is not None:
-        found = find_run(resume, runs_dir, unfinished=True)
+        found = find_named(resume, runs_dir, unfinished=True)
         if found.status == COMPLETED:
             tidy(found.folder)
             console.show_finished(found, json=json)
@@ -137,9 +138,9 @@ def _resume(options: TrainOptions, name: str, watcher: Watcher) -> Outcome:
 
 def _continue(options: TrainOptions, name: str, watcher: Watcher) -> Outcome:
     """Train a finished run for more epochs, in a new folder."""
-    from mlpcli.runs.folder import find_run
+    from mlpcli.cli.named import find_named
 
-    run = find_run(name, options.runs_dir, trusted=options.trusted)
+    run = find_named(name, options.runs_dir, trusted=options.trusted)
     from mlpcli.training.resume import continue_run
 
     return continue_run(

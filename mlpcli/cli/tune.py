@@ -158,10 +158,12 @@ def _begin(options: TuneOptions, watcher: SearchWatcher) -> SearchOutcome:
 
 def _resume(options: TuneOptions, watcher: SearchWatcher) -> SearchOutcome:
     """Continue the search that --resume names."""
+    from mlpcli.report.runs import show_left_out
     from mlpcli.runs.search_folder import find_search
 
     assert options.resume is not None
     found = find_search(options.resume, options.runs_dir)
+    show_left_out(found.left_out)
     loaded = _load(options)
     from mlpcli.tuning.resume_search import resume_search
     from mlpcli.tuning.search import Hands

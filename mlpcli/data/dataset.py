@@ -125,29 +125,6 @@ class Contract:
         bare = asdict(replace(self, preprocessor=None))
         return bare | {"preprocessor": self.preprocessor.to_json() if self.preprocessor else None}
 
-    @classmethod
-    def from_json(cls, document: dict[str, Any]) -> Contract:
-        """The contract that `to_json` wrote."""
-        from mlpcli.data.features.preprocessor import Preprocessor
-
-        made = ("inputs", "outputs", "preprocessor")
-        values = {key: _frozen(item) for key, item in document.items() if key not in made}
-        preprocessor = document.get("preprocessor")
-        outputs = (
-            Output(**{key: _frozen(item) for key, item in each.items()}) for each in document["outputs"]
-        )
-        inputs = (Input(**{key: _frozen(item) for key, item in each.items()}) for each in document["inputs"])
-        return cls(
-            **values,
-            outputs=tuple(outputs),
-            inputs=tuple(inputs),
-            preprocessor=Preprocessor.from_json(preprocessor) if preprocessor else None,
-        )
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
 
 @dataclass(frozen=True)
 class Dataset:

@@ -13,7 +13,7 @@ from mlpcli.data.dataset import Split
 from mlpcli.data.load import read_rows
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array
-from mlpcli.errors import Problem, UsageError
+from mlpcli.errors import Problem, RunError, UsageError
 from mlpcli.keras_import import import_keras
 from mlpcli.model.model import output_loss
 from mlpcli.model.outputs import final_outputs, predicted_classes, predicted_labels
@@ -101,6 +101,7 @@ def _scores(trained: TrainedModel, split: Split) -> tuple[OutputScores, ...]:
     for each in outputs:
         names = each.classes or ()
         y, values = (split.y[each.name], predicted[each.name]) if each.name else (split.y, predicted)
+        check_numbers(trained, values)
         if each.kind == "labels":
             scores = class_scores(y.astype(np.int64), predicted_labels(values), names)
             found.append(OutputScores(each.name, scores, None))
@@ -120,8 +121,7 @@ def _own_split(trained: TrainedModel, split: str) -> tuple[Split, tuple[str, ...
     if found is None:
         hint = f"it has {', '.join(dataset.splits())}; or give --data FILE"
         raise UsageError(Problem(f"run {trained.run.label} has no {split} split", hint=hint))
-    with runs.reading_record(trained.run):
-        changed = dataset.fingerprint != trained.run.record["data"]["fingerprint"]
+    changed = dataset.fingerprint != runs.data_facts(trained.run).fingerprint
     moved = moved_note(loaded, there)
     warning = f"the data of {dataset.source} has changed since run {trained.run.label} was trained"
     return found, (*([moved] if moved else []), *([warning] if changed else []))
@@ -137,6 +137,25 @@ def predict_outputs(trained: TrainedModel, x: Any) -> Any:
     return keras.tree.map_structure(
         lambda part: np.asarray(keras.ops.convert_to_numpy(part), np.float32), found
     )
+
+
+def check_numbers(trained: TrainedModel, outputs: Array, empty: Array | None = None) -> None:
+    """Refuse outputs that are no numbers: as a class they would look like the first.
+
+    Args:
+        outputs: (rows, ...) float32.
+        empty: (rows,) bool, rows whose outputs do not count.
+
+    Raises:
+        RunError: there are such.
+    """
+    bad = np.isnan(outputs).reshape(len(outputs), -1).any(axis=1)
+    if empty is not None:
+        bad &= ~empty
+    if bad.any():
+        rule = f"the network of run {trained.run.label} predicts no number for {int(bad.sum()):,} rows"
+        hint = "their values, or the weights of the network, are too large for it"
+        raise RunError(Problem(rule, hint=hint))
 
 
 def class_scores(truth: Array, predicted: Array, names: tuple[str, ...]) -> tuple[ClassScore, ...]:

@@ -21,7 +21,7 @@ from mlpcli.data.stream import Chunk, ReadOptions, open_rows, regroup
 from mlpcli.data.types import Array
 from mlpcli.errors import Problem
 from mlpcli.files import replacing
-from mlpcli.inference.evaluate import BATCH_ROWS, predict_outputs
+from mlpcli.inference.evaluate import BATCH_ROWS, check_numbers, predict_outputs
 from mlpcli.inference.writers import MemorySink, Sink
 from mlpcli.model.default_losses import gives_scores
 from mlpcli.model.model import output_loss
@@ -167,6 +167,7 @@ def predict_chunk(trained: TrainedModel, chunk: Chunk) -> tuple[dict[str, Any], 
     columns: dict[str, Any] = {}
     for each in trained.contract.outputs:
         values = found[each.name] if each.name else found
+        check_numbers(trained, values, chunk.empty)
         columns |= _columns(each, values, output_loss(trained.spec, each.name))
     outputs = (
         np.concatenate([_flat(part) for part in found.values()], axis=1) if isinstance(found, dict) else found

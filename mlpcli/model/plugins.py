@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import linecache
 import sys
 import traceback
@@ -13,11 +14,11 @@ from typing import Any
 
 from mlpcli import runs
 from mlpcli.errors import Place, Problem, RunError, SpecError
-from mlpcli.files import replacing, sha256_of
+from mlpcli.files import read_ordinary, replacing
 from mlpcli.keras_import import import_keras
 from mlpcli.runs import trust
 from mlpcli.runs.folder import Run
-from mlpcli.spec.plugins import KERAS, Catalog, Plugin
+from mlpcli.spec.plugins import KERAS, MAX_BYTES, Catalog, Plugin
 
 SHOWN_LINES = 6
 """Of a plug-in's traceback."""
@@ -128,7 +129,7 @@ def run_plugins(run: Run, catalog: Catalog) -> Plugins:
         RunError: a copy is not what `run.json` says the run was trained with, or nobody has trained with it
             here and the user has not said that it may run.
     """
-    recorded = {entry["file"]: entry["sha256"] for entry in run.record.get("plugins", [])}
+    recorded = {entry.file: entry.sha256 for entry in run.record.plugins}
     problems = []
     for plugin in catalog.plugins:
         inside = f"{runs.PLUGINS}/{plugin.base_name}"
@@ -146,10 +147,19 @@ def run_plugins(run: Run, catalog: Catalog) -> Plugins:
 def changed_plugins(run: Run) -> tuple[str, ...]:
     """A line for each plug-in whose original is there but no longer what the run was trained with."""
     lines = []
-    for entry in run.record.get("plugins", []):
-        source = Path(entry["source"])
-        if source.is_file() and sha256_of(source) != entry["sha256"]:
+    for entry in run.record.plugins:
+        source = Path(entry.source)
+        if _differs(source, entry.sha256):
             lines.append(
                 f"{source} has changed since run {run.label} was trained; the run's own copy is used"
             )
     return tuple(lines)
+
+
+def _differs(source: Path, sha256: str) -> bool:
+    """Whether a file is there, may be a plug-in, and has other contents."""
+    try:
+        content = read_ordinary(source, MAX_BYTES)
+    except (OSError, ValueError):
+        return False
+    return hashlib.sha256(content).hexdigest() != sha256

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from mlpcli import runs
 from mlpcli.data.readers.files import exists
-from mlpcli.runs.folder import SEARCH, WITHIN_SEARCH, Run
+from mlpcli.runs.folder import SEARCH, Run
+from mlpcli.runs.guard import WITHIN_SEARCH
 from mlpcli.spec.load import Kept, LoadedSpec, load_spec, with_data
 from mlpcli.spec.locations import FILE_KEYS, VARIABLE, absolute, with_files
 
@@ -24,16 +25,12 @@ def own_spec(run: Run, settings: Sequence[str] = ()) -> LoadedSpec:
         SpecError: it cannot be read, or a setting does not fit.
     """
     loaded = load_spec(run.require(runs.RESOLVED), settings=settings)
-    data = run.record.get("data")
-    known = data if isinstance(data, dict) else {}
-    fingerprint, seed = known.get("fingerprint"), known.get("seed")
-    start = run.record.get("start_from")
-    digest = start.get("sha256") if isinstance(start, dict) else None
+    data, start = run.record.data, run.record.start_from
     kept = Kept(
         run.folder.resolve(),
-        fingerprint if isinstance(fingerprint, str) else None,
-        seed if isinstance(seed, int) else None,
-        start=digest if isinstance(digest, str) else None,
+        data.fingerprint if data is not None else None,
+        data.seed if data is not None else None,
+        start=start.sha256 if start is not None else None,
     )
     return _from_here(replace(loaded, kept=kept, runs_dir=runs_dir_of(run)))
 

@@ -14,7 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from pydantic import ValidationError
+
 from mlpcli import runs
+from mlpcli.data.contract_form import read_contract
 from mlpcli.data.dataset import Contract
 from mlpcli.errors import Problem, RunError, SpecError
 from mlpcli.files import sha256_of
@@ -24,12 +28,29 @@ from mlpcli.model.preprocessing import with_raw_columns
 from mlpcli.model.run_spec import own_spec
 from mlpcli.model.target_scaling import restore_outputs
 from mlpcli.runs.folder import Run
+from mlpcli.runs.record_models import TRAIN_AGAIN, damaged
 from mlpcli.spec.schema import Spec
 
 LEARNED = ("bin_boundaries",)
 """Arguments of layers that are learned from the data and are not among the weights: lists of numbers."""
 
 MAX_CONFIG_BYTES = 20 * 2**20
+
+
+def run_contract(run: Run) -> Contract:
+    """What the rows of a run's data look like.
+
+    Raises:
+        RunError: its record does not say, or what it says is damaged.
+    """
+    document = runs.data_facts(run).contract
+    try:
+        return read_contract(document)
+    except ValidationError as error:
+        raise damaged(run / runs.RECORD, error, ("data", "contract")) from None
+    except ValueError as error:
+        rule = f"{run / runs.RECORD} is damaged: data.contract: {error}"
+        raise RunError(Problem(rule, hint=TRAIN_AGAIN)) from None
 
 
 def load_network(run: Run, spec: Spec, contract: Contract, plugins: Plugins) -> Any:
@@ -49,6 +70,7 @@ def load_network(run: Run, spec: Spec, contract: Contract, plugins: Plugins) -> 
                     "error", UserWarning
                 )  # Keras only warns where a layer's weights are missing
                 whole.load_weights(path)
+        check_finite(network, path)
     except (SpecError, RunError):
         raise
     except Exception as error:  # HDF5 and Keras refuse in many ways
@@ -57,14 +79,26 @@ def load_network(run: Run, spec: Spec, contract: Contract, plugins: Plugins) -> 
     return network
 
 
+def check_finite(network: Any, path: Path) -> None:
+    """Refuse weights that are no numbers: what they predict would look like the first class.
+
+    Raises:
+        RunError: there are such.
+    """
+    for weight in network.weights:
+        values = weight.numpy()
+        if values.dtype.kind in "fV" and not np.isfinite(values).all():
+            rule = f"{path}: the weight {weight.path} is not a finite number throughout"
+            raise RunError(Problem(rule, hint="train again; no training of ours ends so"))
+
+
 def check_digest(run: Run, name: str) -> None:
     """Hold a file of a run against the sha256 that `run.json` has of it.
 
     Raises:
         RunError: there is none, or it is another.
     """
-    with runs.reading_record(run):
-        wanted = run.record.get("sha256", {}).get(name)
+    wanted = run.record.sha256.get(name)
     if wanted is None:
         rule = f"{run.folder / runs.RECORD} has no checksum of {name}"
         raise RunError(Problem(rule, hint="train again; a run is used as it was saved"))
@@ -118,8 +152,7 @@ def load_trained(run: Run) -> TrainedModel:
     """
     run.require(runs.MODEL)
     loaded = own_spec(run)
-    with runs.reading_record(run):
-        contract = Contract.from_json(run.record["data"]["contract"])
+    contract = run_contract(run)
     plugins = run_plugins(run, loaded.catalog)
     model = load_network(run, loaded.spec, contract, plugins)
     compile_model(model, loaded.spec, contract, plugins)

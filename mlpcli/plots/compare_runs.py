@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from mlpcli import runs
 from mlpcli.plots.text import plot_label, save_figure
 from mlpcli.runs.folder import Run
+from mlpcli.runs.record_models import read_history
 
 NOT_DRAWN = ("epoch", "learning_rate")
 
@@ -23,7 +24,7 @@ def draw_comparison(found: Sequence[Run], labels: Sequence[str], target: Path) -
     from matplotlib.ticker import MaxNLocator
 
     labels = [plot_label(label) for label in labels]
-    histories = [_history(run.folder / runs.HISTORY) for run in found]
+    histories = [_history(run / runs.HISTORY) for run in found]
     names = _common(histories)
     if not names:
         return False
@@ -56,11 +57,11 @@ def draw_comparison(found: Sequence[Run], labels: Sequence[str], target: Path) -
 
 
 def _history(path: Path) -> dict[str, list[float]]:
-    if not path.is_file():
+    try:
+        rows = read_history(path)
+    except FileNotFoundError:
         return {}
-    with path.open(encoding="utf-8", newline="") as handle:
-        rows = list(csv.DictReader(handle))
-    return {name: [float(row[name] or "nan") for row in rows] for name in (rows[0] if rows else {})}
+    return {name: [row.get(name, math.nan) for row in rows] for name in (rows[0] if rows else {})}
 
 
 def _common(histories: list[dict[str, list[float]]]) -> list[str]:

@@ -238,10 +238,10 @@ def _baseline_text(baseline: dict[str, Any]) -> str:
 
 def show_finished(run: Run, *, json: bool) -> None:
     """That there is nothing to do for a run."""
-    epochs = run.record.get("epochs", 0)
+    epochs = run.record.epochs or 0
     if json:
         document = {"run": run.label, "folder": str(run.folder), "status": run.status, "epochs": epochs}
-        show_json(document | {"metrics": run.record.get("metrics", {})})
+        show_json(document | {"metrics": run.record.metrics})
         return
     show_line(f"run {run.label} is finished, after {epochs} epochs: nothing to do")
     show_line(f"train it further with: mlpcli train --continue {run.label} --epochs N")

@@ -8,18 +8,33 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from mlpcli.errors import show_value
-from mlpcli.report.console import duration, number
+from mlpcli.errors import Problem, show_value
+from mlpcli.report.console import duration, number, show_line
 from mlpcli.report.screen import console, table
-from mlpcli.runs.folder import RUNNING, Run, is_locked
+from mlpcli.runs.folder import RUNNING, Listing, Run
+from mlpcli.runs.lock import is_locked
 
 if TYPE_CHECKING:
     from mlpcli.runs.comparison import Comparison
 
 
-def show_runs(found: Sequence[Run], runs_dir: Path) -> None:
+MOST_DAMAGED = 5
+"""Damaged runs that are reported one by one."""
+
+
+def show_left_out(damaged: Sequence[Problem]) -> None:
+    """A line on stderr for each damaged run that a list, or a choice among runs of a name, leaves out."""
+    for problem in damaged[:MOST_DAMAGED]:
+        show_line(f"left out: {problem.headline()}", stderr=True, style="yellow")
+    if (rest := len(damaged) - MOST_DAMAGED) > 0:
+        show_line(f"left out: {rest} more damaged runs", stderr=True, style="yellow")
+
+
+def show_runs(listing: Listing, runs_dir: Path) -> None:
     """A line a run: what it is, how it ended, how long it took and what it reached."""
-    out = console()
+    out, found = console(), listing.runs
+    if not found and listing.damaged:
+        return
     if not found:
         out.print(Text(f"there are no runs under {runs_dir}; train one: mlpcli train SPEC"))
         return
@@ -44,25 +59,26 @@ def run_json(run: Run) -> dict[str, Any]:
     """One run for scripts."""
     record = run.record
     status = "killed" if run.status == RUNNING and not is_locked(run.folder) else run.status
-    metrics = record.get("metrics") or {}
-    search = record.get("search") or {}
-    best = record.get("best")
-    if objective := record.get("objective"):
-        best = {"monitor": objective["name"], "value": objective["score"], "epoch": objective["epoch"]}
-    if first := search.get("best"):
-        best = {"monitor": search["objective"], "value": first["score"], "trial": first["trial"]}
+    best: dict[str, Any] | None = None
+    if record.best is not None:
+        best = {"monitor": record.best.monitor, "value": record.best.value, "epoch": record.best.epoch}
+    if (reached := record.objective) is not None:
+        best = {"monitor": reached.name, "value": reached.score, "epoch": reached.epoch}
+    if record.search is not None and (first := record.search.best) is not None:
+        best = {"monitor": record.search.objective, "value": first.score, "trial": first.trial}
+    seconds = record.search.seconds if record.search is not None else None
     return {
         "run": run.label,
         "folder": str(run.folder),
-        "kind": record.get("kind", "run"),
+        "kind": record.kind,
         "status": status,
-        "started": record.get("started"),
-        "epochs": record.get("epochs"),
-        "seconds": search.get("seconds") or record.get("timings", {}).get("total"),
+        "started": record.started,
+        "epochs": record.epochs,
+        "seconds": seconds or record.timings.get("total"),
         "best": best,
-        "hyperparameters": record.get("hyperparameters", {}),
-        "test": {k: v for k, v in metrics.get("test", {}).items() if isinstance(v, int | float)},
-        **({"error": record["error"]} if "error" in record else {}),
+        "hyperparameters": record.hyperparameters,
+        "test": record.metrics.get("test", {}),
+        **({"error": record.error} if record.error is not None else {}),
     }
 
 

@@ -1,6 +1,6 @@
 """Run and search folders: what is in them, their list, their comparison.
 
-`from mlpcli import runs` gives what `runs.folder` holds: file names, create, find, open.
+`from mlpcli import runs` gives what `folder`, `guard` and `lock` hold: file names, create, open, hold.
 """
 
 from mlpcli.runs.folder import (
@@ -14,7 +14,6 @@ from mlpcli.runs.folder import (
     INTERRUPTED,
     LAST_CHECKPOINT,
     LEARNING_CURVES,
-    LOCK,
     METRICS,
     MODEL,
     MODEL_PICTURE,
@@ -28,16 +27,16 @@ from mlpcli.runs.folder import (
     STATE,
     SUMMARY,
     TENSORBOARD,
-    check_inside,
     create_run,
-    locked,
+    data_facts,
     new_run,
     open_run,
-    reading_record,
     resume_command,
     write_last_record,
     write_record,
 )
+from mlpcli.runs.guard import check_inside, empty_folder, remove_inside
+from mlpcli.runs.lock import LOCK, is_locked, locked
 
 __all__ = [
     "BEST_CHECKPOINT",
@@ -66,10 +65,13 @@ __all__ = [
     "TENSORBOARD",
     "check_inside",
     "create_run",
+    "data_facts",
+    "empty_folder",
+    "is_locked",
     "locked",
     "new_run",
     "open_run",
-    "reading_record",
+    "remove_inside",
     "resume_command",
     "write_last_record",
     "write_record",

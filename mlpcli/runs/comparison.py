@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from mlpcli import runs
 from mlpcli.errors import ABSENT, Problem, RunError, UsageError, show_path
 from mlpcli.runs.folder import Run, find_run, open_run
+from mlpcli.runs.record_models import MetricsRecord, read_record
 from mlpcli.runs.search_folder import SEARCH, load_search
 from mlpcli.spec.yaml_reader import read_text
 
@@ -66,9 +66,9 @@ def side_by_side(found: Sequence[Run]) -> Comparison:
         _shortened([run.label for run in found]),
         {
             "status": [run.status for run in found],
-            "epochs": [run.record.get("epochs") for run in found],
-            "seconds": [run.record.get("timings", {}).get("total") for run in found],
-            "parameters": [run.record.get("model", {}).get("parameters") for run in found],
+            "epochs": [run.record.epochs for run in found],
+            "seconds": [run.record.timings.get("total") for run in found],
+            "parameters": [run.record.model.parameters for run in found],
         },
         {path: [None if value is ABSENT else value for value in row] for path, row in differing.items()},
         {name: [each.get(name) for each in metrics] for name in names},
@@ -76,16 +76,14 @@ def side_by_side(found: Sequence[Run]) -> Comparison:
 
 
 def _metrics(run: Run) -> dict[str, float]:
-    path = run / runs.METRICS
-    if not path.is_file():
+    try:
+        metrics = read_record(run / runs.METRICS, MetricsRecord)
+    except FileNotFoundError:
         return {}
-    document = json.loads(path.read_text(encoding="utf-8"))
-    splits = {split: values for split, values in document.items() if isinstance(values, dict)}
     return {
         f"{split} {name}": value
-        for split, values in splits.items()
+        for split, values in metrics.by_split().items()
         for name, value in values.items()
-        if isinstance(value, int | float)
     }
 
 

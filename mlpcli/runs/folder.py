@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import errno
 import json
 import os
-import re
 import shlex
 import time
 from collections.abc import Iterator
@@ -16,7 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from mlpcli.errors import Problem, RunError, TrainingError, nearest
-from mlpcli.files import SCRATCH, Displaced, held_at, holding, overwrite, sweep, write_json
+from mlpcli.files import (
+    SCRATCH,
+    Displaced,
+    overwrite,
+    remove_below,
+    sweep,
+    write_json,
+)
+from mlpcli.runs.guard import STAMPED, WITHIN_SEARCH, check_inside, check_way
+from mlpcli.runs.lock import LOCK, is_locked, locked, make_room
+from mlpcli.runs.record_models import DataFacts, RunRecord, read_record
 
 SPEC = "spec.yaml"
 RESOLVED = "resolved.yaml"
@@ -29,7 +37,6 @@ CHECKPOINTS = "checkpoints"
 LAST_CHECKPOINT = "checkpoints/last.keras"
 BEST_CHECKPOINT = "checkpoints/best.keras"
 STATE = "checkpoints/state.ckpt"
-LOCK = "lock"
 TENSORBOARD = "tensorboard"
 PLUGINS = "plugins"
 SEARCH = "search.json"  # beside run.json where the run is a search
@@ -39,9 +46,6 @@ MODEL_PICTURE = "plots/model.png"
 DECISION_BOUNDARY = "plots/decision_boundary.png"
 SUMMARY = "summary.txt"
 
-WITHIN_SEARCH = ("trials", "promoted")
-"""Folders of a search that hold runs."""
-
 RUNNING, COMPLETED, INTERRUPTED, DIVERGED, FAILED = (
     "running",
     "completed",
@@ -50,20 +54,22 @@ RUNNING, COMPLETED, INTERRUPTED, DIVERGED, FAILED = (
     "failed",
 )
 
-RESERVE = 2**16
-"""Bytes that a folder's lock sets aside while it is held: enough for a `run.json` on a full disk."""
-
 TIMESTAMP = "%Y-%m-%d_%H-%M-%S"
-_STAMPED = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d")
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder and what its `run.json` says."""
+    """A run folder and what its `run.json` says.
+
+    Attributes:
+        trusted: Its plug-ins may run, wherever they come from.
+        left_out: Damaged runs of the same name, which were not considered when this one was chosen.
+    """
 
     folder: Path
-    record: dict[str, Any]
-    trusted: bool = False  # its plug-ins may run, wherever they come from
+    record: RunRecord
+    trusted: bool = False
+    left_out: tuple[Problem, ...] = ()
 
     @property
     def label(self) -> str:
@@ -74,7 +80,7 @@ class Run:
     @property
     def status(self) -> str:
         """One of running, completed, interrupted, diverged, failed."""
-        return str(self.record.get("status", FAILED))
+        return self.record.status
 
     def describe(self) -> str:
         """How the run stands: "is running", "was killed", "is completed"."""
@@ -98,14 +104,23 @@ class Run:
         return path
 
 
+@dataclass(frozen=True)
+class Listing:
+    """Runs that were found, oldest first, and what is wrong with those that cannot be read."""
+
+    runs: tuple[Run, ...]
+    damaged: tuple[Problem, ...] = ()
+
+
 def create_run(runs_dir: Path, name: str) -> Path:
     """A new, empty folder `runs_dir/name/<now>`; waits for the next second when one stands there.
 
     Raises:
-        RunError: the folder cannot be made.
+        RunError: the folder cannot be made, or a link would lead it elsewhere.
     """
     while True:
         folder = runs_dir / name / datetime.datetime.now().strftime(TIMESTAMP)
+        check_way(folder, runs_dir)
         try:
             folder.mkdir(parents=True)
             return folder
@@ -118,108 +133,11 @@ def create_run(runs_dir: Path, name: str) -> Path:
             raise RunError(Problem(f"cannot make {folder} ({error.strerror})", hint=hint)) from None
 
 
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder for this process alone: a run, or a search.
-
-    The lock is the system's, on an open file, so a process that dies, however it dies, lets go of it.
-    On a file system without locks, and on Windows, nothing is held.
-
-    The lock's file has some room in it that `make_room` gives back, for a last word when the disk is full.
-
-    Raises:
-        RunError: another process holds it.
-        TrainingError: it cannot be held; or it, or a part of it, was moved, deleted or replaced meanwhile.
-    """
-    try:
-        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        hint = "make room, or see that the folder is writable"
-        raise TrainingError(
-            Problem(f"{folder / LOCK} cannot be written ({error.strerror})", hint=hint)
-        ) from None
-    try:
-        if not _take(handle) and not _take_soon(handle):
-            holder = os.read(handle, 100).decode("utf-8", errors="replace").strip() or "another process"
-            hint = "wait until it has ended, or stop it"
-            raise RunError(Problem(f"{folder} is in use by {holder}", hint=hint))
-        with contextlib.suppress(OSError):  # it is held all the same
-            os.ftruncate(handle, 0)
-            os.write(handle, f"process {os.getpid()}\n".encode())
-            os.write(handle, b" " * RESERVE)
-        with holding(folder, handle):
-            yield
-        _shrink(handle)
-    except Displaced as error:
-        hint = "if it was moved, go on in its new place, with --resume and the folder"
-        raise TrainingError(Problem(f"{error.strerror}; nothing was written elsewhere", hint=hint)) from error
-    finally:
-        os.close(handle)
-
-
-def make_room(folder: Path) -> None:
-    """Give the system back the room that the lock of a held folder has set aside."""
-    for held in held_at(folder / LOCK):
-        _shrink(held.lock)
-
-
-def _shrink(lock: int) -> None:
-    """Cut what is set aside off a lock's file; who holds it stays."""
-    with contextlib.suppress(OSError):
-        os.ftruncate(lock, min(os.fstat(lock).st_size, 64))
-
-
-def is_locked(folder: Path) -> bool:
-    """Whether a living process holds the folder."""
-    try:
-        handle = os.open(folder / LOCK, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        return not _take(handle)
-    finally:
-        os.close(handle)
-
-
-def _take_soon(handle: int) -> bool:
-    """Try again for a moment: somebody may only have looked whether the folder is held."""
-    for _ in range(4):
-        time.sleep(0.05)
-        if _take(handle):
-            return True
-    return False
-
-
-def _take(handle: int) -> bool:
-    """Lock an open file unless another process has; True where there is nothing to lock with."""
-    if os.name != "posix":
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        return error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
-    return True
-
-
-def check_inside(folder: Path) -> None:
-    """Refuse to write in a run folder from which a link leads elsewhere: it may come from a stranger.
-
-    Raises:
-        RunError: there is a link in it.
-    """
-    for path in folder.rglob("*"):
-        if path.is_symlink():
-            hint = "a run's files are its own; take the link away"
-            raise RunError(Problem(f"{path} is a link, and might lead outside the run", hint=hint))
-
-
 def resume_command(folder: Path) -> str:
     """What to type to go on with the run in a folder."""
     name, runs_dir = f"{folder.parent.name}/{folder.name}", folder.parent.parent
     verb = "tune" if (folder / SEARCH).is_file() else "train"
-    if not _STAMPED.fullmatch(folder.name):
+    if not STAMPED.fullmatch(folder.name):
         return f"mlpcli {verb} --resume {shlex.quote(str(folder))}"
     where = "" if runs_dir == Path("runs") else f" --runs-dir {shlex.quote(str(runs_dir))}"
     return f"mlpcli {verb} --resume {name}{where}"
@@ -246,7 +164,7 @@ def write_last_record(folder: Path, record: dict[str, Any]) -> None:
             overwrite(folder / RECORD, json.dumps(record, default=str) + "\n")
         except OSError:  # it is longer than the old one: what matters most
             old = open_run(folder).record
-            overwrite(folder / RECORD, json.dumps(old | {"status": record["status"]}))
+            overwrite(folder / RECORD, json.dumps(old.to_json() | {"status": record["status"]}))
 
 
 def tidy(folder: Path) -> None:
@@ -265,7 +183,7 @@ def discard(folder: Path) -> None:
         if {path.name for path in folder.iterdir()} - {SPEC, RESOLVED, PLUGINS, LOCK}:
             return
         for path in (folder / SPEC, folder / RESOLVED, *(folder / PLUGINS).glob("*.py"), folder / LOCK):
-            path.unlink(missing_ok=True)
+            remove_below(path, folder)
         if (folder / PLUGINS).is_dir():
             (folder / PLUGINS).rmdir()
         folder.rmdir()
@@ -293,32 +211,24 @@ def open_run(folder: Path) -> Run:
     """The run in a folder.
 
     Raises:
-        RunError: there is no readable `run.json`.
+        RunError: there is no readable `run.json`, or something in it is not as we write it.
     """
-    path = folder / RECORD
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        return Run(folder, read_record(folder / RECORD, RunRecord))
     except FileNotFoundError:
         raise RunError(Problem(f"{folder} is not a run folder (it holds no {RECORD})")) from None
-    except (OSError, ValueError) as error:
-        raise RunError(Problem(f"{path} cannot be read ({error})")) from None
-    if not isinstance(record, dict):
-        raise RunError(Problem(f"{path} does not hold a mapping"))
-    return Run(folder, record)
 
 
-@contextlib.contextmanager
-def reading_record(run: Run) -> Iterator[None]:
-    """Where what `run.json` holds is taken apart: what is not as we write it is the file's fault.
+def data_facts(run: Run) -> DataFacts:
+    """What a run's record says of its data.
 
     Raises:
-        RunError: something is missing in it, or of another kind.
+        RunError: it says nothing; the run failed before it had read them.
     """
-    try:
-        yield
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        rule = f"{run.folder / RECORD} is damaged ({type(error).__name__}: {error})"
-        raise RunError(Problem(rule, hint="train again; the file was changed")) from error
+    if run.record.data is None:
+        rule = f"{run / RECORD} says nothing of the run's data (it {run.describe()})"
+        raise RunError(Problem(rule, hint="choose a finished run, or train again"))
+    return run.record.data
 
 
 def find_run(text: str, runs_dir: Path, *, unfinished: bool = False, trusted: bool = False) -> Run:
@@ -331,41 +241,52 @@ def find_run(text: str, runs_dir: Path, *, unfinished: bool = False, trusted: bo
         RunError: nothing of that name, or no finished run among them; the message lists what there is.
     """
     for folder in (Path(text), runs_dir / text):
-        if (folder / RECORD).is_file():
+        if os.path.lexists(folder / RECORD):
             return replace(open_run(folder), trusted=trusted)
     for folder in (runs_dir / text, Path(text)):
-        runs = list(_runs_in(folder))
-        finished = [run for run in runs if unfinished or run.status == COMPLETED]
+        listing = _runs_in(folder)
+        finished = [run for run in listing.runs if unfinished or run.status == COMPLETED]
         if finished:
-            return replace(finished[-1], trusted=trusted)
-        if runs:
-            newest = runs[-1]
+            return replace(finished[-1], trusted=trusted, left_out=listing.damaged)
+        if listing.runs:
+            newest = listing.runs[-1]
             rule = f"{text} has no finished run: {newest.label} {newest.describe()}"
             raise RunError(Problem(rule, hint=f"finish it with {resume_command(newest.folder)}"))
-    raise RunError(Problem(f"there is no run {text!r} under {runs_dir}", hint=_what_there_is(text, runs_dir)))
+        if listing.damaged:
+            raise RunError(*listing.damaged[-3:])
+    raise _not_found(text, runs_dir)
 
 
-def list_runs(runs_dir: Path, name: str | None = None, *, within: bool = False) -> list[Run]:
-    """Every run under a folder, or those of one experiment, oldest first; damaged ones are left out.
+def list_runs(runs_dir: Path, name: str | None = None, *, within: bool = False) -> Listing:
+    """Every run under a folder, or those of one experiment, oldest first; and the damaged ones.
 
     within: also the runs that a search is made of, after it.
 
     Raises:
         RunError: there is no such experiment.
     """
-    if name is not None and not (runs_dir / name).is_dir():
+    if name is not None and not _is_folder(runs_dir / name):
         hint = _what_there_is(name, runs_dir)
         raise RunError(Problem(f"there is no experiment {name!r} under {runs_dir}", hint=hint))
-    names = [name] if name else sorted(child.name for child in runs_dir.glob("*") if child.is_dir())
-    found = []
+    names = [name] if name else sorted(child.name for child in _folders(runs_dir))
+    folders = []
     for each in names:
         for folder in sorted(path.parent for path in (runs_dir / each).glob(f"*/{RECORD}")):
             inner = sorted(folder.glob(f"*/*/{RECORD}")) if within else []
             members = [path.parent for path in inner if path.parts[-3] in WITHIN_SEARCH]
-            for member in (folder, *members):
-                with contextlib.suppress(RunError):
-                    found.append(open_run(member))
-    return found
+            folders += [folder, *members]
+    return _read_all(folders)
+
+
+def _read_all(folders: list[Path]) -> Listing:
+    found: list[Run] = []
+    damaged: list[Problem] = []
+    for folder in folders:
+        try:
+            found.append(open_run(folder))
+        except RunError as error:
+            damaged += error.problems
+    return Listing(tuple(found), tuple(damaged))
 
 
 def find_logs(name: str | None, runs_dir: Path) -> Path:
@@ -379,23 +300,53 @@ def find_logs(name: str | None, runs_dir: Path) -> Path:
             hint = "train one first: mlpcli train SPEC"
             raise RunError(Problem(f"there are no runs under {runs_dir}", hint=hint))
         return runs_dir
-    return runs_dir / name if (runs_dir / name).is_dir() else find_run(name, runs_dir).folder
+    return runs_dir / name if _is_folder(runs_dir / name) else find_run(name, runs_dir).folder
 
 
-def _runs_in(folder: Path) -> Iterator[Run]:
-    """The runs of one experiment, oldest first."""
-    if not folder.is_dir():
-        return
-    for child in sorted(folder.iterdir()):
-        if _STAMPED.match(child.name) and (child / RECORD).is_file():
-            yield open_run(child)
+def _is_folder(path: Path) -> bool:
+    """Whether there is such a folder; a name that the system cannot have names none."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def _folders(place: Path) -> list[Path]:
+    """The folders in a folder, by name; none where it cannot be read."""
+    try:
+        return sorted(child for child in place.iterdir() if child.is_dir())
+    except (OSError, ValueError):
+        return []
+
+
+def _runs_in(folder: Path) -> Listing:
+    """The runs of one experiment."""
+    stamped = [child for child in _folders(folder) if STAMPED.match(child.name)]
+    return _read_all([child for child in stamped if os.path.lexists(child / RECORD)])
+
+
+def _not_found(text: str, runs_dir: Path) -> RunError:
+    """Why a name leads to no run: there is nothing, or what is there was stopped before it began."""
+    begun = [runs_dir / text, Path(text)]
+    begun = [folder for folder in begun if _is_folder(folder) and STAMPED.fullmatch(folder.name)]
+    begun += [child for child in reversed(_folders(runs_dir / text)) if STAMPED.fullmatch(child.name)]
+    if begun:
+        held = is_locked(begun[0])
+        how = "has only just been started" if held else "was stopped before its training began"
+        hint = "wait for it" if held else "start it again: mlpcli train SPEC, or mlpcli tune SPEC"
+        return RunError(Problem(f"{begun[0]} is no run yet: it {how} (it holds no {RECORD})", hint=hint))
+    rule = f"there is no run {text!r} under {runs_dir}"
+    if _is_folder(runs_dir / text):
+        rule = f"{runs_dir / text} holds no runs"
+    return RunError(Problem(rule, hint=_what_there_is(text, runs_dir)))
 
 
 def _what_there_is(text: str, runs_dir: Path) -> str:
     name, _, stamp = text.partition("/")
-    if stamp and (runs_dir / name).is_dir():
-        return nearest(text, (run.label for run in _runs_in(runs_dir / name))) or f"{name} has other runs"
-    names = sorted(child.name for child in runs_dir.iterdir() if child.is_dir()) if runs_dir.is_dir() else []
+    if stamp and _is_folder(runs_dir / name):
+        labels = [run.label for run in _runs_in(runs_dir / name).runs]
+        return nearest(text, labels) or (f"{name} has other runs" if labels else f"{name} has no runs")
+    names = [child.name for child in _folders(runs_dir) if child.name != text]
     if not names:
         return "train one first: mlpcli train SPEC"
     return nearest(text, names) or f"there are {', '.join(names[:8])}"

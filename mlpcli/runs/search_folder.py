@@ -8,15 +8,21 @@ it says is true however the search ended; everything else about a search can be 
 from __future__ import annotations
 
 import json
+import re
 import statistics
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from mlpcli.errors import Problem, RunError
 from mlpcli.files import write_json
-from mlpcli.runs.folder import RECORD, Run, find_run, is_locked, list_runs
+from mlpcli.runs.folder import RECORD, Run, find_run, list_runs
 from mlpcli.runs.folder import SEARCH as SEARCH
+from mlpcli.runs.lock import is_locked
+from mlpcli.runs.record_models import Count, PathText, Plain, Record, Seconds, read_record
 
 SEARCHED = "search.yaml"  # the spec with every override in it, and its hyperparameters still to be chosen
 BEST = "best.yaml"
@@ -24,7 +30,13 @@ TRIALS = "trials"
 PROMOTED = "promoted"
 VERSION = 1
 
-RUNNING, COMPLETED, FAILED = "running", "completed", "failed"
+RUNNING: Literal["running"] = "running"
+COMPLETED: Literal["completed"] = "completed"
+FAILED: Literal["failed"] = "failed"
+
+Number = Annotated[int, Field(ge=1, lt=10**9)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 @dataclass(frozen=True)
@@ -32,7 +44,7 @@ class Objective:
     """What a search makes as good as it can."""
 
     name: str
-    direction: str  # min or max
+    direction: Literal["min", "max"]
 
     def better(self, score: float, than: float | None) -> bool:
         """Whether a score is better than another; anything is better than None."""
@@ -54,38 +66,70 @@ class Trial:
     epochs, initial_epoch, source: of Hyperband, how far to train, from which epoch, on from which trial.
     """
 
-    number: int
-    proposed: dict[str, Any]
-    values: dict[str, Any]
-    epochs: int | None = None
-    initial_epoch: int = 0
-    source: int | None = None
+    number: Number
+    proposed: dict[str, Plain]
+    values: dict[str, Plain]
+    epochs: Number | None = None
+    initial_epoch: Count = 0
+    source: Number | None = None
     source_folder: str = ""
-    status: str = RUNNING
-    starts: int = 1
+    status: Literal["running", "completed", "failed"] = RUNNING
+    starts: Number = 1
     folder: str = ""
-    score: float | None = None
-    best_epoch: int | None = None
-    trained: int = 0  # epochs that were run
-    seconds: float = 0.0
+    score: Finite | None = None
+    best_epoch: Count | None = None
+    trained: Count = 0  # epochs that were run
+    seconds: Seconds = 0.0
     metrics: dict[str, float] = field(default_factory=dict)  # logged in the best epoch
     reason: str = ""  # why it failed
     worker: str = ""
 
     def __post_init__(self) -> None:
+        """Name the folder; refuse one that is not the trial's own.
+
+        Raises:
+            ValueError: A folder is not one that our naming gives to the trial, or to the one it goes on from.
+        """
         self.folder = self.folder or f"{TRIALS}/{self.number:04d}"
+        check_trial_folder(self.folder, self.number)
+        if self.source is not None:
+            check_trial_folder(self.source_folder, self.source)
+
+
+def check_trial_folder(folder: str, number: int) -> None:
+    """Refuse a trial's folder that is not named after its number: `trials/0003`, or `trials/0003-2`.
+
+    Raises:
+        ValueError: It is named otherwise, and might lead anywhere.
+    """
+    if not re.fullmatch(rf"{TRIALS}/{number:04d}(-[1-9][0-9]{{0,8}})?", folder):
+        raise ValueError(f"the folder of trial {number} must be {TRIALS}/{number:04d}, not {folder[:60]!r}")
 
 
 @dataclass
 class Promotion:
     """One of the best trials trained again with a seed."""
 
-    trial: int
-    seed: int
-    score: float | None
-    best_epoch: int | None
+    trial: Number
+    seed: Seed
+    score: Finite | None
+    best_epoch: Count | None
     folder: str
     reason: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a folder that is neither the trial's nor named after trial and seed.
+
+        Raises:
+            ValueError: It is another.
+        """
+        if self.folder != promotion_folder(self.trial, self.seed):
+            check_trial_folder(self.folder, self.trial)
+
+
+def promotion_folder(trial: int, seed: int) -> str:
+    """Where in a search a trial is trained again with a seed."""
+    return f"{PROMOTED}/{trial:04d}-seed-{seed}"
 
 
 @dataclass(frozen=True)
@@ -191,19 +235,85 @@ def load_search(folder: Path) -> Search:
     """
     path = folder / SEARCH
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        version = read_record(path, _Version).version
+        if version == VERSION:
+            found = read_record(path, SearchRecord)
     except FileNotFoundError:
         rule = f"{folder} is not a search (it holds no {SEARCH})"
         raise RunError(Problem(rule, hint="begin one with mlpcli tune SPEC")) from None
-    except (OSError, ValueError) as error:
-        raise RunError(Problem(f"{path} cannot be read ({error})")) from None
-    if not isinstance(document, dict) or document.pop("version", None) != VERSION:
+    if version != VERSION:
         raise RunError(Problem(f"{path} was written by another version of mlpcli", hint="begin a new search"))
-    document["objective"] = Objective(**document["objective"])
-    document["trials"] = [Trial(**trial) for trial in document["trials"]]
-    document["promotions"] = [Promotion(**promotion) for promotion in document["promotions"]]
-    document["events"] = [(event, number) for event, number in document["events"]]
-    return Search(folder=folder, **document)
+    if contradiction := next(_contradictions(found), ""):
+        hint = "the file was changed or is damaged: put the original back, or start a new search with --fresh"
+        raise RunError(Problem(f"{path} is damaged: {contradiction}", hint=hint))
+    fields = {name: getattr(found, name) for name in SearchRecord.model_fields}
+    fields["space"] = {
+        name: each.model_dump(mode="json", exclude_unset=True) for name, each in found.space.items()
+    }
+    return Search(folder=folder, **fields)
+
+
+class _Version(Record):
+    version: int | str | None = None
+
+
+class ParameterRecord(Record):
+    """A hyperparameter as `search.json` defines it; see `Space.to_json`."""
+
+    kind: Literal["int", "float", "choice", "boolean"]
+    default: Plain
+    min: int | float = 0
+    max: int | float = 0
+    step: int | float | None = None
+    sampling: str | None = None
+    values: list[Any] = Field(default_factory=list)
+    conditions: list[tuple[str, list[Plain]]] = Field(default_factory=list)
+
+
+class SearchRecord(Record):
+    """`search.json`; what the fields mean is said at `Search`."""
+
+    name: str
+    algorithm: Literal["RandomSearch", "GridSearch", "Hyperband", "BayesianOptimization"]
+    arguments: dict[str, Annotated[int, Field(ge=1, lt=2**31)] | Annotated[float, Field(ge=0)] | None]
+    objective: Objective
+    seed: Seed
+    space: dict[str, ParameterRecord]
+    spec: PathText
+    data: str = ""
+    trials: list[Trial] = Field(default_factory=list)
+    events: list[tuple[Literal["start", "end"], Number]] = Field(default_factory=list)
+    promotions: list[Promotion] = Field(default_factory=list)
+    winner: Number | None = None
+    finished: bool = False
+    seconds: Seconds = 0.0
+
+
+def _contradictions(found: SearchRecord) -> Iterator[str]:
+    """What in a search's record cannot be true at once."""
+    count = len(found.trials)
+    begun: set[int] = set()
+    ended: set[int] = set()
+    for place, trial in enumerate(found.trials):
+        if trial.number != place + 1:
+            yield f"trials[{place}].number must be {place + 1}, received {trial.number}"
+        if trial.source is not None and trial.source >= trial.number:
+            yield f"trials[{place}].source must be an earlier trial, received {trial.source}"
+        if trial.status == COMPLETED and trial.score is None:
+            yield f"trials[{place}].score is missing of a completed trial"
+    for place, (event, number) in enumerate(found.events):
+        known = ended if event == "end" else begun
+        if number > count or number in known or (event == "end" and number not in begun):
+            yield f"events[{place}] does not fit the trials: {event} of trial {number}"
+        known.add(number)
+    for place, trial in enumerate(found.trials):
+        if trial.status == RUNNING and trial.number in ended:
+            yield f"trials[{place}].status is running, but events say that it has ended"
+    for place, promotion in enumerate(found.promotions):
+        if promotion.trial > count:
+            yield f"promotions[{place}].trial: there is no trial {promotion.trial}"
+    if found.winner is not None and found.winner > count:
+        yield f"winner: there is no trial {found.winner}"
 
 
 def find_search(text: str, runs_dir: Path) -> Run:
@@ -215,7 +325,7 @@ def find_search(text: str, runs_dir: Path) -> Run:
     found = find_run(text, runs_dir, unfinished=True)
     if (found.folder / SEARCH).is_file() or not (runs_dir / text).is_dir():
         return found  # or a plain run, which `load_search` will say
-    searches = [run for run in list_runs(runs_dir, text) if (run.folder / SEARCH).is_file()]
+    searches = [run for run in list_runs(runs_dir, text).runs if (run.folder / SEARCH).is_file()]
     return searches[-1] if searches else found
 
 

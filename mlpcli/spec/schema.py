@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -176,7 +176,7 @@ class ObjectiveSpec(Section):
     """What a search makes as good as it can: a logged metric, and which way is better."""
 
     name: Annotated[str, Field(description="the name of a metric, such as val_accuracy")]
-    direction: Annotated[str, Field(pattern="^(min|max)$", description="min or max")]
+    direction: Annotated[Literal["min", "max"], Field(description="min or max")]
 
 
 WHOLE_ABOVE_0 = "a whole number above 0"

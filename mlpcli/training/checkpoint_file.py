@@ -17,7 +17,7 @@ import numpy as np
 
 from mlpcli.data.types import Array
 from mlpcli.errors import Problem, RunError
-from mlpcli.files import replacing
+from mlpcli.files import open_ordinary, replacing
 
 MAGIC = b"mlpcli checkpoint 1\n"
 DIGEST_BYTES = 32
@@ -52,7 +52,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         RunError: there is no such file, or it is damaged, cut off, or of another version.
     """
     try:
-        raw = path.read_bytes()
+        with open_ordinary(path) as file:
+            raw = file.read()
     except OSError as error:
         raise RunError(Problem(f"{path} cannot be read ({error.strerror})")) from None
     if not raw.startswith(MAGIC):

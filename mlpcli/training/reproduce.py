@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import os
 import platform
@@ -18,6 +16,7 @@ from mlpcli.errors import Problem, RunError
 from mlpcli.model.plugins import run_plugins
 from mlpcli.model.run_spec import own_spec
 from mlpcli.runs.folder import Run
+from mlpcli.runs.record_models import read_history
 from mlpcli.spec.load import located
 from mlpcli.training.disk_space import check_place, check_room
 from mlpcli.training.identity import versions
@@ -112,12 +111,10 @@ def reproduce_run(
         prepared = prepare(loaded, clock, watcher.stage)
         check_callbacks(loaded)
     _check_data(run, prepared.dataset.fingerprint, force=force)
-    with runs.reading_record(run):
-        facts = changed_facts(run)
-    if "parent" in run.record:
-        watcher.note(
-            f"run {run.label} continued {run.record['parent']['run']}; here all is trained in one go"
-        )
+    then = read_history(run.require(runs.HISTORY))
+    facts = changed_facts(run)
+    if (parent := run.record.parent) is not None:
+        watcher.note(f"run {run.label} continued {parent.run}; here all is trained in one go")
     for note in prepared.moved:
         watcher.note(note)
     for fact in facts:
@@ -135,14 +132,12 @@ def reproduce_run(
             command=command,
             extent=extent,
         )
-    epoch = first_difference(run.require(runs.HISTORY), run_dir / runs.HISTORY)
+    epoch = first_difference(then, read_history(run_dir / runs.HISTORY))
     return Reproduction(run, outcome, facts, _figures(run, outcome), epoch, tolerance)
 
 
 def _check_data(run: Run, fingerprint: str, *, force: bool) -> None:
-    with runs.reading_record(run):
-        changed = fingerprint != run.record["data"]["fingerprint"]
-    if changed and not force:
+    if fingerprint != runs.data_facts(run).fingerprint and not force:
         rule = (
             f"the data of run {run.label} has changed since it was trained, so its figures cannot come again"
         )
@@ -152,13 +147,13 @@ def _check_data(run: Run, fingerprint: str, *, force: bool) -> None:
 def changed_facts(run: Run) -> tuple[Fact, ...]:
     """Versions, commit and machine that are not those of the run."""
     record = run.record
-    then: dict[str, Any] = dict(record.get("versions", {}))
+    then: dict[str, Any] = dict(record.versions)
     now: dict[str, Any] = {"mlpcli": mlpcli.__version__, **versions()}
-    host = record.get("host", {})
-    then |= {"machine": host.get("machine"), "system": host.get("system"), "cores": host.get("cores")}
+    host = record.host
+    then |= {"machine": host.machine, "system": host.system, "cores": host.cores}
     now |= {"machine": platform.machine(), "system": platform.platform(), "cores": os.cpu_count()}
-    if host.get("name") == platform.node():  # elsewhere the folder is another's, or not there
-        then["commit"], now["commit"] = record.get("commit"), commit_of(Path(record["spec"]).parent)
+    if record.spec and host.name == platform.node():  # elsewhere the folder is another's, or not there
+        then["commit"], now["commit"] = record.commit, commit_of(Path(record.spec).parent)
     return tuple(
         Fact(name, str(then.get(name, "unknown")), str(value))
         for name, value in now.items()
@@ -166,17 +161,16 @@ def changed_facts(run: Run) -> tuple[Fact, ...]:
     )
 
 
-def first_difference(one: Path, other: Path) -> int | None:
+def first_difference(one: list[dict[str, float]], other: list[dict[str, float]]) -> int | None:
     """The first epoch, from 1, in which two histories differ in any digit; None where they are the same."""
-    rows = [list(csv.reader(io.StringIO(path.read_text(encoding="utf-8")))) for path in (one, other)]
-    for place in range(max(map(len, rows))):
-        if any(place >= len(history) for history in rows) or rows[0][place] != rows[1][place]:
-            return max(1, place)
+    for place in range(max(len(one), len(other))):
+        if place >= min(len(one), len(other)) or repr(one[place]) != repr(other[place]):
+            return place + 1
     return None
 
 
 def _figures(run: Run, outcome: Outcome) -> tuple[Figure, ...]:
-    then: dict[str, dict[str, float]] = run.record.get("metrics", {})
+    then = run.record.metrics
     return tuple(
         Figure(split, metric, value, outcome.metrics[split][metric])
         for split, values in then.items()

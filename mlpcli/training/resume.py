@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,13 +10,14 @@ from typing import Any
 
 from mlpcli import runs
 from mlpcli.errors import Problem, RunError, UsageError
-from mlpcli.files import sweep
+from mlpcli.files import read_ordinary, sweep
 from mlpcli.model.plugins import run_plugins
 from mlpcli.model.run_spec import own_spec
 from mlpcli.model.transfer import pinned_start
 from mlpcli.runs.folder import Run
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.resolve import resolve_spec
+from mlpcli.spec.yaml_reader import MAX_BYTES as MAX_SPEC_BYTES
 from mlpcli.training.disk_space import check_place, check_room, check_run_writable
 from mlpcli.training.identity import differences, identity, version_changes
 from mlpcli.training.run_record import now, start_of
@@ -30,6 +32,7 @@ from mlpcli.training.session import (
     train_held,
     train_into,
 )
+from mlpcli.training.training_state import TrainingState, read_state
 
 WHOLE = Extent()
 
@@ -74,7 +77,7 @@ def resume_run(
             check_callbacks(spec)
         _check_same(run, _identity_then(run, state), _identity_now(prepared), watcher, force=force)
         check_room(run.folder, model)
-        epoch = 0 if state is None else int(state["epoch"])
+        epoch = 0 if state is None else state.epoch
         for note in prepared.moved:
             watcher.note(note)
         watcher.note(f"resuming {run.label} after epoch {epoch}")
@@ -123,10 +126,10 @@ def continue_run(
     if state is None:
         raise RunError(Problem(f"run {run.label} has no {runs.STATE} to go on from", hint="train again"))
     own = own_spec(run)
-    total = int(state["epoch"]) + (own.spec.fit.epochs if epochs is None else epochs)
+    total = state.epoch + (own.spec.fit.epochs if epochs is None else epochs)
     loaded = own_spec(run, [f"fit.epochs={total}", *settings])
-    if loaded.spec.fit.epochs <= state["epoch"]:
-        rule = f"run {run.label} has {state['epoch']} epochs already, fit.epochs must be more than that"
+    if loaded.spec.fit.epochs <= state.epoch:
+        rule = f"run {run.label} has {state.epoch} epochs already, fit.epochs must be more than that"
         raise UsageError(Problem(rule, received=loaded.spec.fit.epochs))
     run_plugins(run, loaded.catalog)
     clock = Clock()
@@ -134,16 +137,16 @@ def continue_run(
         prepared = prepare(loaded, clock, watcher.stage)
         dataset, model = prepared.dataset, prepared.model
         check_callbacks(loaded)
-    kept = state["identity"]
+    kept = state.identity
     changed = _identity_now(prepared) | {"spec": kept["spec"]}  # the spec may change: see --set
     _check_same(run, kept, changed, watcher, force=force)
     check_room(runs_dir, model, loaded.spec.name)
-    record = {"parent": {"run": run.label, "folder": str(run.folder.resolve()), "epoch": state["epoch"]}}
-    extent = Extent(state=state | {"callbacks": [], "stopped": False}, record=record)
+    record = {"parent": {"run": run.label, "folder": str(run.folder.resolve()), "epoch": state.epoch}}
+    extent = Extent(state=state.model_copy(update={"callbacks": [], "stopped": False}), record=record)
     with runs.new_run(runs_dir, loaded.spec.name) as run_dir:
         for note in prepared.moved:
             watcher.note(note)
-        watcher.note(f"continuing {run.label} after epoch {state['epoch']}")
+        watcher.note(f"continuing {run.label} after epoch {state.epoch}")
         return train_into(
             run_dir,
             prepared.loaded,
@@ -156,12 +159,10 @@ def continue_run(
         )
 
 
-def _state(run: Run) -> dict[str, Any] | None:
+def _state(run: Run) -> TrainingState | None:
     """The state of a run's checkpoint; None when it was stopped before its first."""
-    from mlpcli.training.checkpoint_file import read_checkpoint
-
     path = run / runs.STATE
-    return read_checkpoint(path) if path.exists() else None
+    return read_state(path) if os.path.lexists(path) else None
 
 
 def _check_unfinished(run: Run, *, force: bool) -> None:
@@ -185,22 +186,19 @@ def _check_same(
         watcher.note(f"not bit for bit what the run left alone would be: {note}")
 
 
-def _identity_then(run: Run, state: dict[str, Any] | None) -> dict[str, Any]:
+def _identity_then(run: Run, state: TrainingState | None) -> dict[str, Any]:
     """What the run was begun with; from its other files when there is no checkpoint yet."""
     if state is not None:
-        kept: dict[str, Any] = state["identity"]
-        return kept
-    resolved = run.require(runs.RESOLVED).read_text(encoding="utf-8")
-    with runs.reading_record(run):
-        record = run.record
-        return {
-            "spec": resolved,
-            "data": record["data"]["fingerprint"],
-            "rows": record["data"]["rows"],
-            "plugins": {Path(entry["file"]).name: entry["sha256"] for entry in record.get("plugins", [])},
-            "start_from": record.get("start_from", {}).get("sha256"),
-            "versions": {name: text for name, text in record["versions"].items() if name != "mlpcli"},
-        }
+        return state.identity
+    record, data = run.record, runs.data_facts(run)
+    return {
+        "spec": read_ordinary(run.require(runs.RESOLVED), MAX_SPEC_BYTES).decode("utf-8"),
+        "data": data.fingerprint,
+        "rows": data.rows,
+        "plugins": {Path(entry.file).name: entry.sha256 for entry in record.plugins},
+        "start_from": record.start_from.sha256 if record.start_from is not None else None,
+        "versions": {name: text for name, text in record.versions.items() if name != "mlpcli"},
+    }
 
 
 def _identity_now(prepared: Prepared) -> dict[str, Any]:
@@ -223,6 +221,6 @@ def _as_begun(loaded: LoadedSpec, own: LoadedSpec) -> LoadedSpec:
 def _resumed(run: Run, epoch: int, command: Sequence[str]) -> dict[str, Any]:
     """The run's record with a line about this going on, and without how it had ended."""
     ended = ("status", "error", "ended", "metrics", "timings", "engine")
-    kept = {name: value for name, value in run.record.items() if name not in ended}
+    kept = {name: value for name, value in run.record.to_json().items() if name not in ended}
     entry = {"at": now(), "after_epoch": epoch, "was": run.status, "command": list(command)}
     return kept | {"resumed": [*kept.get("resumed", ()), entry]}

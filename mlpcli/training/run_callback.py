@@ -28,6 +28,7 @@ from mlpcli.training.callback_state import (
 )
 from mlpcli.training.checkpoint_file import write_checkpoint
 from mlpcli.training.divergence import DivergenceGuard, learning_rate
+from mlpcli.training.training_state import TrainingState
 from mlpcli.training.variables import assign, check_fits, restore_training, take_up_history
 
 keras = import_keras()
@@ -114,7 +115,7 @@ class KeepRun(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
         self.on_epoch, self.identity = on_epoch, identity
         self.models = models
         self.others: Sequence[Any] = ()
-        self.resumed: dict[str, Any] | None = None  # a checkpoint's state, to be put back
+        self.resumed: TrainingState | None = None  # a checkpoint's state, to be put back
         self.history: list[dict[str, float]] = []
         self.best: float | None = None
         self.best_epoch: int | None = None
@@ -154,7 +155,7 @@ class KeepRun(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
             self.write_models()
         signals.raise_if_asked()
 
-    def resume(self, state: dict[str, Any], *, saved: bool) -> None:
+    def resume(self, state: TrainingState, *, saved: bool) -> None:
         """Go on from a checkpoint: what it holds counts as the last whole epoch until there is another.
 
         The history on the disk is made to agree with it; the model changes when the training begins.
@@ -168,12 +169,12 @@ class KeepRun(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
         self.resumed = state
         take_up_history(self, state)
         self.snapshot = Snapshot(
-            int(state["epoch"]),
-            bool(state["stopped"]),
-            state["model"],
-            state["optimizer"],
-            state["callbacks"],
-            state["generators"],
+            state.epoch,
+            state.stopped,
+            state.model,
+            state.optimizer,
+            [each.to_json() for each in state.callbacks],
+            state.generators.to_json(),
         )
         if saved:
             self.saved = self.snapshot.epoch
@@ -185,7 +186,7 @@ class KeepRun(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
         """Know the other callbacks, and prepare them when there is a checkpoint to go on from."""
         self.others = others
         if self.resumed is not None:
-            for callback, kept in matched_states(list(others), self.resumed["callbacks"]):
+            for callback, kept in matched_states(list(others), self.resumed.callbacks):
                 prepare_callback(callback, kept)
 
     def write_state(self) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +57,7 @@ def start_of(loaded: LoadedSpec) -> dict[str, Any] | None:
     if loaded.spec.start_from is None:
         return None
     run = runs.open_run(Path(loaded.spec.start_from.run))
-    digest = run.record.get("sha256")
-    model = digest.get(runs.MODEL) if isinstance(digest, dict) else None
-    return {"run": run.label, "folder": str(run.folder), "sha256": model}
+    return {"run": run.label, "folder": str(run.folder), "sha256": run.record.sha256.get(runs.MODEL)}
 
 
 def now() -> str:
@@ -70,13 +69,43 @@ def commit_of(folder: Path) -> str | None:
     """The commit of the repository that holds the spec, with `+changes` when its files differ from it."""
     try:
         commit = _git(folder, "rev-parse", "HEAD")
-        return commit + ("+changes" if _git(folder, "status", "--porcelain", "-uno") else "")
-    except (OSError, subprocess.SubprocessError):
+        status = ("status", "--porcelain", "-uno", "--ignore-submodules=all")
+        return commit + ("+changes" if _git(folder, *status, settings=_no_programs(folder)) else "")
+    except (OSError, ValueError, subprocess.SubprocessError):
         return None
 
 
-def _git(folder: Path, *arguments: str) -> str:
+def _no_programs(folder: Path) -> dict[str, str]:
+    """Settings under which `git status` runs no program that the settings of a repository name.
+
+    The folder may come from a stranger, with a `.git` in it: `core.fsmonitor` and the filters of files are
+    commands. Filters of the user's own settings, such as that of Git LFS, stay.
+    """
+    settings = {"core.fsmonitor": "false", "core.hooksPath": os.devnull}
+    with contextlib.suppress(subprocess.CalledProcessError):  # there are no filters
+        found = _git(folder, "config", "-z", "--show-scope", "--name-only", "--get-regexp", r"^filter\.")
+        words = found.split("\0")
+        for scope, name in zip(words[::2], words[1::2], strict=False):
+            if scope in ("local", "worktree"):
+                settings[name] = "false" if name.endswith(".required") else ""
+    return settings
+
+
+def _git(folder: Path, *arguments: str, settings: Mapping[str, str] = {}) -> str:
+    """What Git prints; it fetches nothing and writes nothing.
+
+    Args:
+        settings: Instead of those in its files; as variables, since a name may have a `=` in it.
+    """
+    given = {"GIT_OPTIONAL_LOCKS": "0", "GIT_ALLOW_PROTOCOL": "none", "GIT_CONFIG_COUNT": str(len(settings))}
+    for place, (name, value) in enumerate(settings.items()):
+        given |= {f"GIT_CONFIG_KEY_{place}": name, f"GIT_CONFIG_VALUE_{place}": value}
     done = subprocess.run(
-        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=5, check=True
+        ["git", "-C", str(folder), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=5,
+        check=True,
+        env=os.environ | given,
     )
     return done.stdout.strip()

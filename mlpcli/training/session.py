@@ -26,6 +26,7 @@ from mlpcli.training.ending import check_complete, displaced, failure
 from mlpcli.training.find_data import find_data, moved_note
 from mlpcli.training.identity import identity
 from mlpcli.training.run_record import begin_record, now, start_of
+from mlpcli.training.training_state import TrainingState
 
 EVALUATION_ROWS = 4096
 
@@ -140,7 +141,7 @@ class Extent:
     initial_epoch: int = 0  # epochs that the model has behind it
     callbacks: tuple[Any, ...] = ()  # Keras callbacks beside the spec's
     record: Mapping[str, Any] = field(default_factory=dict)  # what run.json says besides
-    state: dict[str, Any] | None = None  # of a checkpoint, to go on from
+    state: TrainingState | None = None  # of a checkpoint, to go on from
     kept_specs: tuple[str, ...] = ()  # of the two specs, those that the run folder holds already
 
 
@@ -405,7 +406,7 @@ class _Session:
         state = self.extent.state
         if state is None:
             return self.extent.initial_epoch
-        return self.loaded.spec.fit.epochs if state["stopped"] else int(state["epoch"])
+        return self.loaded.spec.fit.epochs if state.stopped else state.epoch
 
     def finish(self) -> Outcome:
         """Write the model, the SavedModel, the metrics of every split, the figures; last, that all is done.
@@ -429,7 +430,7 @@ class _Session:
         self.record["status"] = runs.COMPLETED
         self.save_record()
         self.ended = True
-        run = Run(self.run_dir, self.record)
+        run = runs.open_run(self.run_dir)
         history = self.keeper.history
         return Outcome(
             run,
@@ -625,7 +626,7 @@ class _Session:
         keeper, state = getattr(self, "keeper", None), self.extent.state
         if keeper is not None and keeper.snapshot is not None:
             return int(keeper.snapshot.epoch)
-        return 0 if state is None else int(state["epoch"])
+        return 0 if state is None else state.epoch
 
     def saved_epochs(self) -> int:
         """Epochs that the checkpoint on the disk has behind it."""

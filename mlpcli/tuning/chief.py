@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlpcli import signals
+from mlpcli import runs, signals
 from mlpcli.errors import Problem, TrainingError, UsageError
 from mlpcli.files import replacing
 from mlpcli.runs.search_folder import RUNNING, Trial
@@ -226,7 +226,7 @@ def serving(chief: Chief, address: str) -> Iterator[str]:
     try:
         yield here
     finally:
-        (folder / CHIEF).unlink(missing_ok=True)
+        runs.remove_inside(folder / CHIEF, folder)
         server.shutdown()
         server.server_close()
 

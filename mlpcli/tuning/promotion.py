@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,7 +13,7 @@ from mlpcli.errors import Problem, TrainingError
 from mlpcli.files import write_text
 from mlpcli.model.transfer import find_start
 from mlpcli.printable import shortened
-from mlpcli.runs.search_folder import BEST, COMPLETED, PROMOTED, Promotion, Search, Trial
+from mlpcli.runs.search_folder import BEST, COMPLETED, Promotion, Search, Trial, promotion_folder
 from mlpcli.spec.load import LoadedSpec, load_spec, located, with_values
 from mlpcli.spec.resolve import dump, inline, portable
 from mlpcli.spec.schema import TunerSpec
@@ -70,10 +69,9 @@ def _repeat(
     if seed == runner.loaded.spec.seed and trial.epochs is None:
         return Promotion(trial.number, seed, trial.score, trial.best_epoch, trial.folder)
     on_begin(trial, seed)
-    name = f"{PROMOTED}/{trial.number:04d}-seed-{seed}"
+    name = promotion_folder(trial.number, seed)
     folder = search.folder / name
-    shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed
-    folder.mkdir(parents=True)
+    runs.empty_folder(folder, search.folder)
     extent = Extent(
         saved_model=False,
         baseline=False,
@@ -246,7 +244,7 @@ def train_winner(
         model = build_checked(best, dataset)
         check_callbacks(best)
     for left in (runs.CHECKPOINTS, runs.TENSORBOARD):
-        shutil.rmtree(search.folder / left, ignore_errors=True)  # of a process that was killed
+        runs.remove_inside(search.folder / left, search.folder)  # of a process that was killed
     record = {"kind": "search", "hyperparameters": winner.values, "search": summary(search)}
     extent = Extent(record=record)
     return train_held(search.folder, best, dataset, model, watcher=watcher, command=command, extent=extent)

@@ -8,17 +8,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from mlpcli import runs
 from mlpcli.errors import ABSENT, Problem, RunError, UsageError, show_path, show_value
 from mlpcli.files import read_ordinary_text, sweep
 from mlpcli.model.plugins import copy_plugins, run_plugins
 from mlpcli.model.transfer import pinned_start
-from mlpcli.runs.search_folder import SEARCHED, Search, load_search
+from mlpcli.runs.record_models import damaged
+from mlpcli.runs.search_folder import SEARCH, SEARCHED, Search, load_search
+from mlpcli.spec import tuner_arguments as tuners
 from mlpcli.spec.hyperparameters import is_hyperparameter
 from mlpcli.spec.load import Kept, LoadedSpec, load_spec, with_data
 from mlpcli.spec.locations import absolute, files_of, with_files
 from mlpcli.spec.resolve import dump, portable
-from mlpcli.spec.search_space import differences
+from mlpcli.spec.schema import TunerSpec
+from mlpcli.spec.search_space import Space, differences
 from mlpcli.spec.yaml_reader import MAX_BYTES, parse_text
 from mlpcli.training.disk_space import check_run_writable
 from mlpcli.training.find_data import find_data
@@ -67,13 +72,14 @@ def resume_search(
         search = load_search(folder)
         sweep(folder)
         own = open_spec(search)
+        check_recorded(search, own.space)
         run = replace(runs.open_run(folder), trusted=trusted)
         if loaded is None:
             run_plugins(run, own.catalog)  # a look at their checksums, before anything else imports them
         there, dataset = find_data(own) if loaded is None else (own, None)
         spec = there if loaded is None else _as_begun(loaded, own)
         sitting = Sitting.prepare(spec, watcher, command, folder, dataset=dataset)
-        sitting.record["plugins"] = run.record.get("plugins", [])
+        sitting.record["plugins"] = [plugin.model_dump() for plugin in run.record.plugins]
         _check_same(search, own, spec, sitting.dataset.fingerprint, extend_space=extend_space)
         arguments = tuner_arguments(sitting.tuner, spec, trials)
         if trials is None and loaded is None:
@@ -114,10 +120,38 @@ def open_spec(search: Search) -> LoadedSpec:
     copy, given = search.folder / SEARCHED, search.folder / runs.SPEC
     if not copy.is_file() or not given.is_file():
         raise RunError(Problem(f"search {search.label} has no {SEARCHED}", hint=BEGIN_ANEW))
-    raw = read_ordinary_text(given, MAX_BYTES)
+    try:
+        raw = read_ordinary_text(given, MAX_BYTES)
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(Problem(f"{given} cannot be read ({error})", hint=BEGIN_ANEW)) from None
     kept = Kept(search.folder.resolve(), search.data or None, columns=False)
     runs_dir = search.folder.parent.parent
     return replace(load_spec(copy), file=Path(search.spec), raw=raw, runs_dir=runs_dir, kept=kept)
+
+
+def check_recorded(search: Search, space: Space) -> None:
+    """Hold what a search recorded of its algorithm and its trials against the space of its own spec.
+
+    Raises:
+        RunError: it has an argument or a value that this search cannot have had.
+    """
+    path = search.folder / SEARCH
+    unknown = set(search.arguments) - set(tuners.arguments(search.algorithm))
+    if unknown:
+        raise _damaged(path, f"arguments: {search.algorithm} has no {', '.join(sorted(unknown))}")
+    try:
+        TunerSpec.model_validate(search.arguments)
+    except ValidationError as error:
+        raise damaged(path, error, ("arguments",)) from None
+    known = {parameter.name: parameter for parameter in space}
+    for place, trial in enumerate(search.trials):
+        for name, value in (*trial.proposed.items(), *trial.values.items()):
+            if name not in known or not known[name].holds(value):
+                raise _damaged(path, f"trials[{place}]: {show_value(value)} is no value of {name}")
+
+
+def _damaged(path: Path, what: str) -> RunError:
+    return RunError(Problem(f"{path} is damaged: {what}", hint=f"put the original back, or {BEGIN_ANEW}"))
 
 
 def _check_same(search: Search, own: LoadedSpec, spec: LoadedSpec, data: str, *, extend_space: bool) -> None:

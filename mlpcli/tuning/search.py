@@ -13,12 +13,12 @@ from mlpcli import runs
 from mlpcli.checks.log_names import log_names
 from mlpcli.checks.tuner_objective import check_refit, find_objective
 from mlpcli.data.dataset import Dataset
-from mlpcli.errors import MlpcliError, Problem, SpecError
+from mlpcli.errors import MlpcliError, Problem, RunError, SpecError
 from mlpcli.files import write_text
 from mlpcli.model.plugins import copy_plugins
 from mlpcli.model.transfer import find_start
 from mlpcli.runs.folder import Run
-from mlpcli.runs.search_folder import SEARCHED, Objective, Search, Trial
+from mlpcli.runs.search_folder import SEARCH, SEARCHED, Objective, Search, Trial
 from mlpcli.spec import tuner_arguments as tuners
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.resolve import dump, portable
@@ -233,7 +233,7 @@ class Sitting:
         """What a finished search came to, from its files; nothing is trained or written."""
         self.watcher.note("the search is finished: nothing to do; --trials N tries more")
         run = runs.open_run(search.folder) if search.winner is not None else None
-        metrics = run.record.get("metrics", {}) if run is not None else {}
+        metrics = run.record.metrics if run is not None else {}
         return SearchOutcome(search, run, metrics, importance(search, self.loaded.space), search.seconds)
 
     def _try_all(self, ledger: Ledger, runner: TrialRunner, hands: Hands) -> None:
@@ -307,9 +307,20 @@ class Sitting:
 
 
 def make_oracle(search: Search, loaded: LoadedSpec) -> Oracle:
-    """The algorithm of a search, standing where the search stands."""
+    """The algorithm of a search, standing where the search stands.
+
+    Raises:
+        RunError: the trials that were recorded cannot be those of the algorithm.
+    """
     oracle = Oracle(search.algorithm, search.arguments, loaded.space, search.objective, search.seed)
-    oracle.replay(search)
+    try:
+        oracle.replay(search)
+    except MlpcliError:
+        raise
+    except Exception as error:  # Keras Tuner refuses in many ways
+        rule = f"{search.folder / SEARCH} is damaged: its trials do not fit its space"
+        hint = "put the original back, or start a new search with --fresh"
+        raise RunError(Problem(f"{rule} ({type(error).__name__}: {error})", hint=hint)) from error
     return oracle
 
 

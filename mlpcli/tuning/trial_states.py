@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from mlpcli.errors import Problem, SpecError, TrainingError
+from mlpcli.runs.record_models import Plain
 from mlpcli.runs.search_folder import COMPLETED, FAILED, RUNNING, TRIALS, Search, Trial
 from mlpcli.spec.load import LoadedSpec, with_values
 from mlpcli.tuning.oracle import Answer, Oracle
@@ -96,7 +97,7 @@ class Ledger:
         if len(self.failures) >= self.most_failures:
             raise _too_many(self.failures)
 
-    def _counted(self, values: dict[str, object]) -> dict[str, object]:
+    def _counted(self, values: dict[str, Plain]) -> dict[str, Plain]:
         """The values that count; all of them where the spec cannot have them, which its run will say."""
         try:
             return dict(with_values(self.loaded, values).values)

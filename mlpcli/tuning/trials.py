@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import csv
 import gc
 import math
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mlpcli import runs
 from mlpcli.data.dataset import Dataset
 from mlpcli.errors import MlpcliError
 from mlpcli.model.components import plain_reason
 from mlpcli.model.default_losses import data_request
+from mlpcli.runs import record_models
 from mlpcli.runs.search_folder import COMPLETED, FAILED, Objective, Trial
 from mlpcli.spec.load import LoadedSpec, located, with_values
-from mlpcli.training.checkpoint_file import read_checkpoint
 from mlpcli.training.find_data import load_data
 from mlpcli.training.run_record import now
 from mlpcli.training.session import Extent, Plan, build_checked, complete, train_into
+from mlpcli.training.training_state import TrainingState, read_state
 from mlpcli.tuning.hparams import write_hparams
 
 OnEpoch = Callable[[int, int, dict[str, float]], None]
@@ -33,7 +32,7 @@ OnEpoch = Callable[[int, int, dict[str, float]], None]
 class Result:
     """What came of a trial; `metrics` are the logs of its best epoch."""
 
-    status: str
+    status: Literal["completed", "failed"]
     score: float | None = None
     best_epoch: int | None = None
     trained: int = 0
@@ -56,8 +55,7 @@ class TrialRunner:
             KeyboardInterrupt: passed on.
         """
         folder = self.search_dir / trial.folder
-        shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed
-        folder.mkdir(parents=True)
+        runs.empty_folder(folder, self.search_dir)
         extent = Extent(
             saved_model=False,
             baseline=False,
@@ -96,7 +94,7 @@ class TrialRunner:
                 runs.write_record(folder, {**document, **extent.record, "started": now(), "ended": now()})
             return Result(FAILED, seconds=time.monotonic() - began, reason=reason)
         result = self._judge(folder, time.monotonic() - began)
-        record = runs.open_run(folder).record
+        record = runs.open_run(folder).record.to_json()
         score = {"name": self.objective.name, "score": result.score, "epoch": result.best_epoch}
         runs.write_record(folder, record | {"objective": score})
         return result
@@ -114,11 +112,11 @@ class TrialRunner:
                 self._datasets[key] = load_data(loaded)
         return self._datasets[key]
 
-    def _state_of(self, trial: Trial) -> dict[str, Any] | None:
+    def _state_of(self, trial: Trial) -> TrainingState | None:
         """Where an earlier trial stood in the end, for one that goes on from it."""
         if trial.source is None:
             return None
-        return read_checkpoint(self.search_dir / trial.source_folder / runs.STATE)
+        return read_state(self.search_dir / trial.source_folder / runs.STATE)
 
     def _judge(self, folder: Path, seconds: float) -> Result:
         """The best epoch by the objective."""
@@ -152,9 +150,8 @@ def changed(loaded: LoadedSpec, *, epochs: int | None = None, seed: int | None =
 
 
 def read_history(folder: Path) -> list[dict[str, float]]:
-    """The rows of a run's `history.csv`, a mapping from name to value for each epoch."""
-    with (folder / runs.HISTORY).open(encoding="utf-8", newline="") as handle:
-        rows = [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(handle)]
+    """The rows of a run's `history.csv` in which all numbers are finite."""
+    rows = record_models.read_history(folder / runs.HISTORY)
     return [row for row in rows if all(math.isfinite(value) for value in row.values())]
 
 

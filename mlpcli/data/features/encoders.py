@@ -285,12 +285,6 @@ class CategoryEncoder:
 
 
 Encoder = NumericEncoder | BooleanEncoder | DateEncoder | CategoryEncoder
-_BY_KIND: dict[str, Any] = {
-    "numeric": NumericEncoder,
-    "boolean": BooleanEncoder,
-    "date": DateEncoder,
-    "categorical": CategoryEncoder,
-}
 
 
 def encoder_to_json(encoder: Encoder) -> dict[str, Any]:
@@ -301,15 +295,9 @@ def encoder_to_json(encoder: Encoder) -> dict[str, Any]:
     }
 
 
-def encoder_from_json(document: dict[str, Any]) -> Encoder:
-    """The encoder that `encoder_to_json` wrote."""
-    values = {
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in document.items()
-        if value is not None
-    }
-    made: Encoder = _BY_KIND[document["kind"]](**values)
-    return made
+def without_limits(document: dict[str, Any]) -> dict[str, Any]:
+    """What `encoder_to_json` wrote, without the limits that are not there: those have their defaults."""
+    return {key: value for key, value in document.items() if value is not None}
 
 
 def _with(bad: Array, missing: Array, required: bool) -> Array:

@@ -17,7 +17,6 @@ from mlpcli.data.features.encoders import (
     Encoded,
     Encoder,
     NumericEncoder,
-    encoder_from_json,
     encoder_to_json,
     parse_booleans,
     parse_date_column,
@@ -123,12 +122,6 @@ class Preprocessor:
             "missing": list(self.dialect.missing),
             "columns": [encoder_to_json(encoder) for encoder in self.encoders],
         }
-
-    @classmethod
-    def from_json(cls, document: dict[str, Any]) -> Preprocessor:
-        """The preprocessor that `to_json` wrote."""
-        dialect = Dialect(document["decimal"], tuple(document["missing"]))
-        return cls(tuple(encoder_from_json(column) for column in document["columns"]), dialect)
 
 
 def fit_preprocessor(

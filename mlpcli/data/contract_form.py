@@ -1,0 +1,141 @@
+"""The contract of a run read back from its record: parsed once, strictly; a stranger may have written it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from mlpcli.data.dataset import Contract, Input, Output
+from mlpcli.data.features.dates import LAYOUTS
+from mlpcli.data.features.encoders import (
+    CIRCLES,
+    BooleanEncoder,
+    CategoryEncoder,
+    DateEncoder,
+    Encoder,
+    NumericEncoder,
+    without_limits,
+)
+from mlpcli.data.features.preprocessor import Preprocessor
+from mlpcli.data.readers.parse_cells import Dialect
+
+Size = Annotated[int, Field(ge=0, lt=2**31)]
+Kept = ConfigDict(strict=True, frozen=True, extra="allow")
+ENCODERS: TypeAdapter[Encoder] = TypeAdapter(
+    Annotated[NumericEncoder | BooleanEncoder | DateEncoder | CategoryEncoder, Field(discriminator="kind")]
+)
+
+
+class PreprocessorForm(BaseModel):
+    """What `Preprocessor.to_json` writes."""
+
+    model_config = Kept
+
+    version: Literal[1] = 1
+    decimal: Literal[".", ","]
+    missing: tuple[str, ...]
+    columns: Annotated[tuple[dict[str, Any], ...], Field(min_length=1)]
+
+
+class ContractForm(BaseModel):
+    """What `Contract.to_json` writes."""
+
+    model_config = Kept
+
+    kind: Literal["table", "array"]
+    features: tuple[str, ...]
+    shape: tuple[Size, ...]
+    dtype: Literal["float32", "uint8"]
+    outputs: Annotated[tuple[Output, ...], Field(min_length=1)]
+    inputs: tuple[Input, ...] = ()
+    weights: str | None = None
+    preprocessor: PreprocessorForm | None = None
+
+
+def read_contract(document: dict[str, Any]) -> Contract:
+    """Read what `Contract.to_json` wrote.
+
+    Raises:
+        ValueError: Something in it is of another kind than we write, or contradicts another part.
+            (Pydantic's ValidationError, which names the field, is one.)
+    """
+    form = ContractForm.model_validate_json(json.dumps(document))
+    fields = {name: getattr(form, name) for name in ContractForm.model_fields if name != "preprocessor"}
+    contract = Contract(**fields, preprocessor=_preprocessor(form.preprocessor))
+    for contradiction in _contradictions(contract):
+        raise ValueError(contradiction)
+    return contract
+
+
+def _preprocessor(form: PreprocessorForm | None) -> Preprocessor | None:
+    if form is None:
+        return None
+    encoders = (
+        ENCODERS.validate_json(json.dumps(without_limits(each)), strict=True) for each in form.columns
+    )
+    return Preprocessor(tuple(encoders), Dialect(form.decimal, form.missing))
+
+
+def _contradictions(contract: Contract) -> Iterator[str]:
+    names = [output.name for output in contract.outputs]
+    if len(set(names)) < len(names) or (len(names) > 1 and not all(names)):
+        yield "outputs: several need a name each"
+    width = math.prod(contract.shape)
+    for output in contract.outputs:
+        yield from _output_contradictions(output)
+    for each in contract.inputs:
+        if each.columns is not None and not all(0 <= place < width for place in each.columns):
+            yield f"inputs: {each.name!r} takes columns that rows do not have"
+        if min(each.shape, default=0) < 0:
+            yield f"inputs: {each.name!r} has a negative size"
+    made = contract.preprocessor
+    if contract.kind == "table" and len(contract.shape) != 1:
+        yield "shape: rows of a table have one dimension"
+    if made is not None:
+        if made.names != contract.features or len(set(made.names)) < len(made.names):
+            yield "preprocessor: its columns are not the features"
+        if contract.shape != (made.width,):
+            yield f"shape: the preprocessor makes {made.width} columns"
+        for encoder in made.encoders:
+            yield from _encoder_contradictions(encoder)
+
+
+def _output_contradictions(output: Output) -> Iterator[str]:
+    if not output.target:
+        yield "outputs: an output has no target"
+    if (output.kind == "numbers") != (output.classes is None) or output.classes == ():
+        yield f"outputs: classes do not fit the kind {output.kind}"
+    scales = (output.scale, output.offset)
+    if output.scale is None or output.offset is None:
+        if scales != (None, None):
+            yield "outputs: scale and offset go together"
+    elif len(output.scale) != len(output.offset) or len(output.scale) not in (1, len(output.target)):
+        yield "outputs: there must be a scale and an offset for each target"
+    elif not all(map(math.isfinite, (*output.scale, *output.offset))) or 0 in output.scale:
+        yield "outputs: scale and offset must be finite, and the scale not 0"
+
+
+def _encoder_contradictions(encoder: Encoder) -> Iterator[str]:
+    where = f"preprocessor: column {encoder.name!r}"
+    if isinstance(encoder, NumericEncoder):
+        numbers = [encoder.fill, encoder.offset, encoder.scale]
+        scales = [encoder.scale]
+    elif isinstance(encoder, BooleanEncoder):
+        numbers, scales = [encoder.fill], []
+    elif isinstance(encoder, DateEncoder):
+        numbers = [*encoder.elapsed, *encoder.years]
+        scales = [encoder.elapsed[1], encoder.years[1]]
+        if encoder.format not in LAYOUTS:
+            yield f"{where} has an unknown format"
+        if not encoder.parts or not set(encoder.parts) <= {"elapsed", "year", *CIRCLES}:
+            yield f"{where} has unknown parts"
+    else:
+        numbers, scales = [], []
+        if encoder.embedding < 0:
+            yield f"{where} has an embedding of a negative width"
+    if not all(map(math.isfinite, numbers)) or 0 in scales:
+        yield f"{where} must have finite numbers, and a scale that is not 0"

@@ -1,0 +1,264 @@
+"""What the records of a run folder may hold: each is parsed once, where it is read, into one of these models.
+
+A record may come from a stranger or from a disk that went bad. What does not fit is a damaged run, and the
+error names the file and the field. Keys that are not known are kept: a later version may have written them.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mlpcli.errors import ABSENT, KeyPath, Problem, RunError, show_path
+from mlpcli.files import read_ordinary
+
+MAX_BYTES = 64 * 2**20
+"""The most that a record may hold; ours hold kilobytes, or megabytes where a column has many categories."""
+
+TRAIN_AGAIN = "put the original back, or train again"
+
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Seconds = Annotated[float, Field(ge=0, lt=1e12)]
+PathText = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+Plain = bool | int | float | str | None
+"""The value of a hyperparameter."""
+Figures = dict[str, dict[str, float]]
+"""Metrics by split and name."""
+
+
+class Record(BaseModel):
+    """Base of every model here: no value is taken for another kind of value, unknown keys are kept."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="allow", protected_namespaces=())
+
+
+class DataFacts(Record):
+    """The data of a run; the contract has a parser of its own."""
+
+    fingerprint: str
+    source: str = ""
+    seed: Count | None = None
+    rows: dict[str, Count] = Field(default_factory=dict)
+    contract: dict[str, Any] = Field(default_factory=dict)
+
+
+class ModelFacts(Record):
+    """The size of a run's model."""
+
+    parameters: Count | None = None
+    layers: Count | None = None
+
+
+class Best(Record):
+    """The best epoch of a run."""
+
+    monitor: str
+    value: float | None = None
+    epoch: Count | None = None
+
+
+class Score(Record):
+    """What a trial reached of its search's objective."""
+
+    name: str
+    score: float | None = None
+    epoch: Count | None = None
+
+
+class BestTrial(Record):
+    """The best trial of a search."""
+
+    trial: Count
+    score: float | None = None
+
+
+class SearchSummary(Record):
+    """What `run.json` says of a search."""
+
+    objective: str
+    direction: str = ""
+    algorithm: str = ""
+    trials: Count = 0
+    best: BestTrial | None = None
+    winner: Count | None = None
+    seconds: Seconds | None = None
+
+
+class PluginFile(Record):
+    """A run's copy of a plug-in; `source` is where it came from."""
+
+    file: Annotated[str, Field(pattern=r"^plugins/[^/\\]+\.py$")]
+    sha256: str
+    source: PathText = ""
+
+
+class Origin(Record):
+    """The run that another continued, or trained again."""
+
+    run: str
+    folder: str = ""
+    epoch: Count | None = None
+
+
+class Start(Record):
+    """The run whose layers another began with, and the sha256 of its model."""
+
+    run: str = ""
+    folder: str = ""
+    sha256: str | None = None
+
+
+class Host(Record):
+    """The machine that a run was trained on."""
+
+    name: str | None = None
+    system: str | None = None
+    machine: str | None = None
+    cores: Count | None = None
+
+
+class Resumption(Record):
+    """One time that a run was resumed."""
+
+    at: str = ""
+    after_epoch: Count = 0
+    was: str = ""
+    command: list[str] = Field(default_factory=list)
+
+
+class RunRecord(Record):
+    """`run.json`."""
+
+    status: Literal["running", "completed", "interrupted", "diverged", "failed"]
+    kind: Literal["run", "search", "trial", "promoted"] = "run"
+    name: str = ""
+    seed: Count | None = None
+    started: str | None = None
+    ended: str | None = None
+    spec: PathText | None = None
+    command: list[str] = Field(default_factory=list)
+    hyperparameters: dict[str, Plain] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
+    commit: str | None = None
+    host: Host = Field(default_factory=Host)
+    data: DataFacts | None = None
+    model: ModelFacts = Field(default_factory=ModelFacts)
+    epochs: Count | None = None
+    best: Best | None = None
+    objective: Score | None = None
+    search: SearchSummary | None = None
+    timings: dict[str, Seconds] = Field(default_factory=dict)
+    metrics: Figures = Field(default_factory=dict)
+    sha256: dict[str, str] = Field(default_factory=dict)
+    plugins: list[PluginFile] = Field(default_factory=list)
+    parent: Origin | None = None
+    reproduces: Origin | None = None
+    start_from: Start | None = None
+    resumed: list[Resumption] = Field(default_factory=list)
+    trial: Count | None = None
+    error: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as it was read: plain values, unknown keys among them, no defaults."""
+        return self.model_dump(exclude_unset=True)
+
+
+class MetricsRecord(Record):
+    """`metrics.json`: metrics by split, and what is reached without a network."""
+
+    train: dict[str, float] = Field(default_factory=dict)
+    validation: dict[str, float] = Field(default_factory=dict)
+    test: dict[str, float] = Field(default_factory=dict)
+    baseline: dict[str, str | float] = Field(default_factory=dict)
+
+    def by_split(self) -> Figures:
+        """Every figure by split and name; those of the baseline come last."""
+        named = {name: getattr(self, name) for name in ("train", "validation", "test")}
+        plain = {name: value for name, value in self.baseline.items() if isinstance(value, float)}
+        return named | {"baseline": plain}
+
+
+class Identity(Record):
+    """What a checkpoint must agree with to be resumed from."""
+
+    spec: str
+    data: str
+    rows: dict[str, Count]
+    plugins: dict[str, str]
+    start_from: str | None = None
+    versions: dict[str, str]
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def read_record(path: Path, model: type[_Model]) -> _Model:
+    """Parse a JSON file of a run folder.
+
+    Args:
+        path: The file.
+        model: The class that its document must fit.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        RunError: It cannot be read, is not JSON, or does not fit; the problem names the field.
+    """
+    try:
+        content = read_ordinary(path, MAX_BYTES)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise RunError(Problem(f"{path} cannot be read ({error.strerror})", hint=TRAIN_AGAIN)) from None
+    try:
+        return model.model_validate_json(content)
+    except ValidationError as error:
+        raise damaged(path, error) from None
+
+
+def damaged(path: Path, error: ValidationError, within: KeyPath = ()) -> RunError:
+    """What is wrong with a record: the file, the field, the rule, and what is there.
+
+    Args:
+        within: Where in the file the document stands that the error is about.
+    """
+    item = error.errors(include_url=False)[0]
+    steps = (*within, *(step if isinstance(step, int) else str(step) for step in item["loc"]))
+    rule = item["msg"].replace("Input should be", "must be").replace("Field required", "is missing")
+    rule = rule.replace("Value error, ", "")
+    received: Any = ABSENT if item["type"] in ("missing", "json_invalid", "value_error") else item["input"]
+    where = f"{show_path(steps)} " if steps else ""
+    return RunError(Problem(f"{path} is damaged: {where}{rule}", received=received, hint=TRAIN_AGAIN))
+
+
+def read_history(path: Path) -> list[dict[str, float]]:
+    """Read a run's `history.csv`: a mapping from name to value for each epoch, without the empty cells.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        RunError: It is not UTF-8, or not a table of numbers; the problem names the line.
+    """
+    try:
+        content = read_ordinary(path, MAX_BYTES)
+        lines = csv.DictReader(io.StringIO(content.decode("utf-8"), newline=""), strict=True)
+        found = []
+        for row in lines:
+            if None in row or None in row.values():
+                raise ValueError("another number of cells than the first line has")
+            found.append({name: float(cell) for name, cell in row.items() if cell})
+            if "epoch" not in found[-1]:
+                raise ValueError("no number in the column epoch")
+        return found
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise RunError(Problem(f"{path} cannot be read ({error.strerror})", hint=TRAIN_AGAIN)) from None
+    except UnicodeDecodeError as error:
+        rule = f"{path} is damaged: it is not UTF-8 (byte {error.start + 1:,})"
+        raise RunError(Problem(rule, hint=TRAIN_AGAIN)) from None
+    except (ValueError, csv.Error) as error:
+        rule = f"{path}:{lines.line_num} is damaged: {error}"
+        raise RunError(Problem(rule, hint=TRAIN_AGAIN)) from None
