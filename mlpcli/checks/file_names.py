@@ -12,7 +12,8 @@ from string import Formatter
 
 from mlpcli import runs
 from mlpcli.errors import KeyPath, Problem, SpecError, listing
-from mlpcli.runs.folder import SEARCH, WITHIN_SEARCH
+from mlpcli.runs.folder import SEARCH
+from mlpcli.runs.guard import WITHIN_SEARCH
 from mlpcli.runs.search_folder import BEST, SEARCHED
 from mlpcli.spec.schema import ComponentSpec
 

@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from mlpcli.data.dataset import Contract, Input, Output
 from mlpcli.data.features.dates import LAYOUTS
 from mlpcli.data.features.encoders import (
-    CIRCLES,
     BooleanEncoder,
     CategoryEncoder,
     DateEncoder,
@@ -22,6 +21,7 @@ from mlpcli.data.features.encoders import (
 )
 from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.data.readers.parse_cells import Dialect
+from mlpcli.spec.features import DATE_PARTS
 
 Size = Annotated[int, Field(ge=0, lt=2**31)]
 Kept = ConfigDict(strict=True, frozen=True, extra="allow")
@@ -131,7 +131,7 @@ def _encoder_contradictions(encoder: Encoder) -> Iterator[str]:
         scales = [encoder.elapsed[1], encoder.years[1]]
         if encoder.format not in LAYOUTS:
             yield f"{where} has an unknown format"
-        if not encoder.parts or not set(encoder.parts) <= {"elapsed", "year", *CIRCLES}:
+        if not encoder.parts or not set(encoder.parts) <= set(DATE_PARTS):
             yield f"{where} has unknown parts"
     else:
         numbers, scales = [], []
