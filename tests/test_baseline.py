@@ -49,7 +49,7 @@ def test_a_network_that_is_better_is_not_blamed(mlpcli: Callable[..., Result], t
     spec.write_text(text.replace("epochs: 5", "epochs: 40"))
     result = mlpcli("train", spec, "--runs-dir", tmp_path / "runs")
     assert result.status == 0, result.err
-    assert "baseline  test accuracy: commonest class" in result.out
+    assert "baseline  test accuracy: majority class" in result.out
     assert "no better" not in result.out
 
 

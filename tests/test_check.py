@@ -36,7 +36,7 @@ def test_the_plan_stands_beside_the_lines_of_the_spec(
     result = mlpcli("check", spec)
     assert (result.status, result.err) == (0, "")
     assert [line.rstrip() for line in result.out.splitlines()] == [
-        f"{spec}: no mistakes",
+        f"{spec}: no problems found",
         "data    iris (built in)",
         "split       rows",
         "train         96",

@@ -7,7 +7,6 @@ that the configs follow (its section on hyperparameters).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,9 @@ import numpy as np
 from mlpcli.checks.log_names import more_is_better
 from mlpcli.data.dataset import Contract, Dataset
 from mlpcli.data.types import Array
-from mlpcli.errors import KeyPath, Place, show_path
+from mlpcli.errors import KeyPath
 from mlpcli.keras_import import import_keras
-from mlpcli.printable import printable
+from mlpcli.runs.results import Advice
 from mlpcli.spec.schema import ComponentSpec, LayerSpec, Spec
 
 PROBE_ROWS = 2000
@@ -29,20 +28,6 @@ USUAL_BATCH = 32
 DEEP = 3
 FAR_MORE = 20
 SKEWED = 10
-
-
-@dataclass(frozen=True)
-class Advice:
-    """What was seen, what to do about it, and why; `path` leads to the value that it is about."""
-
-    seen: str
-    mend: str
-    reason: str
-    path: KeyPath = ()
-
-    def headline(self, place: Place) -> str:
-        """`file:line:column path: what was seen; what to do` on one line."""
-        return printable(f"{place} {show_path(self.path)}: {self.seen}; {self.mend}")
 
 
 def advise(spec: Spec, dataset: Dataset, model: Any) -> list[Advice]:

@@ -23,9 +23,10 @@ def evaluate(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Metrics of a run on its test split, or on a file."""
+    """Compute the metrics of a run on its test split, or on a file."""
     from mlpcli.cli.named import find_named
     from mlpcli.report import console
+    from mlpcli.report import evaluate as report
 
     found = find_named(run, runs_dir, trusted=trust_plugins)
     from mlpcli.inference.evaluate import evaluate_run
@@ -34,6 +35,6 @@ def evaluate(
     for warning in evaluation.warnings:
         console.show_line(warning, stderr=True, style="yellow")
     if json:
-        console.show_json(console.evaluation_json(found.label, found.folder, evaluation))
+        console.show_json(report.evaluation_json(found.label, found.folder, evaluation))
     else:
-        console.show_evaluation(found.label, evaluation)
+        report.show_evaluation(found.label, evaluation)

@@ -15,7 +15,7 @@ from mlpcli.cli.options import DebugOption, JsonOption, refuse_output
 
 def init(
     data: TableArgument,
-    target: Annotated[str, typer.Option(metavar="COLUMN", help="The column that is to be predicted.")],
+    target: Annotated[str, typer.Option(metavar="COLUMN", help="The column to predict.")],
     output: Annotated[
         str | None,
         typer.Option(

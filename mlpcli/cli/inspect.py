@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlpcli.cli.options import DebugOption, JsonOption
+
+if TYPE_CHECKING:
+    from mlpcli.data.inspect.survey import Survey
+    from mlpcli.report.table import Column
 
 TableArgument = Annotated[
     str, typer.Argument(metavar="DATA", help="A CSV, TSV or Parquet file, or a pattern for several.")
@@ -15,22 +19,40 @@ TableArgument = Annotated[
 
 def inspect(
     data: TableArgument,
-    target: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="The column that is to be predicted.")
-    ] = None,
+    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column to predict.")] = None,
     test: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Say which rows of this file are in DATA too.")
+        str | None, typer.Option(metavar="FILE", help="Report the rows that this file and DATA share.")
     ] = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """The columns of a table with kind, gaps, values and range, and warnings."""
+    """Show the columns of a table with kind, missing cells, values and range, and warnings."""
     from mlpcli.data.inspect.survey import find_warnings, survey_table
     from mlpcli.report import console, table
 
     survey = survey_table(data, target)
     warnings = find_warnings(survey, test)
     if json:
-        console.show_json(table.survey_json(survey, warnings))
+        console.show_json(
+            table.survey_json(survey.path, survey.table.rows, target, _columns(survey), warnings)
+        )
     else:
-        table.show_survey(survey, warnings)
+        table.show_survey(survey.path, survey.table.rows, _columns(survey), warnings)
+
+
+def _columns(survey: Survey) -> dict[str, Column]:
+    """Return what is shown of each column."""
+    from mlpcli.data.inspect.survey import histogram, value_range
+    from mlpcli.report.table import Column
+
+    return {
+        name: Column(
+            kind=survey.kind(name),
+            missing=profile.missing,
+            distinct=profile.distinct,
+            histogram=histogram(profile),
+            range=value_range(profile),
+            values=profile.counts if profile.content != "dates" and profile.numbers is None else None,
+        )
+        for name, profile in survey.profiles.items()
+    }

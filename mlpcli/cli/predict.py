@@ -19,8 +19,9 @@ from mlpcli.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from mlpcli.inference.predict import Summary, Wish
+    from mlpcli.inference.predict import Wish
     from mlpcli.runs.folder import Run
+    from mlpcli.runs.results import Summary
 
 Policy = Literal["error", "bucket", "null"]
 
@@ -75,26 +76,27 @@ def predict(
     """Predict the rows of a file with a run's model; memory does not grow with the file."""
     from mlpcli.cli.named import find_named
     from mlpcli.report import console
+    from mlpcli.report import predict as report
 
     target = Path(output) if output not in (None, "-") else None
     _refuse_outputs(target, rejects)
     unknown = _policy(on_unknown)
     found = find_named(run, runs_dir, trusted=trust_plugins)
     from mlpcli.inference import writers
-    from mlpcli.inference.predict import Wish, summary_json
+    from mlpcli.inference.predict import Wish
 
     writers.check_output(target, force=force)
     writers.check_output(rejects, force=force, option="--rejects")
-    with console.PredictionReport() as progress:
+    with report.PredictionReport() as progress:
         wish = Wish(tuple(keep or ()), unknown, rejects, progress.rows)
         summary, rows = _predict(found, data, target, wish, collect=json)
     for warning in summary.warnings:
         console.show_line(warning, stderr=True, style="yellow")
     if json:
-        document = summary_json(summary, found.label, None if target is None else str(target))
+        document = report.summary_json(summary, found.label, None if target is None else str(target))
         console.show_json(document if rows is None else document | {"predictions": rows})
     else:
-        console.show_prediction(summary, target, rejects)
+        report.show_prediction(summary, target, rejects)
 
 
 def _refuse_outputs(target: Path | None, rejects: Path | None) -> None:

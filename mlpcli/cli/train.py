@@ -23,7 +23,8 @@ from mlpcli.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from mlpcli.training.session import Outcome, Watcher
+    from mlpcli.runs.results import Outcome
+    from mlpcli.training.session import Watcher
 
 ResumeOption = Annotated[
     str | None,
@@ -71,7 +72,8 @@ def train(
 ) -> None:
     """Train a spec into a new run folder, or continue a run."""
     from mlpcli.cli.named import find_named
-    from mlpcli.report import console
+    from mlpcli.report import train as report
+    from mlpcli.report.console import show_json
     from mlpcli.runs.folder import COMPLETED, tidy
 
     options = TrainOptions(
@@ -82,16 +84,16 @@ def train(
         found = find_named(resume, runs_dir, unfinished=True)
         if found.status == COMPLETED:
             tidy(found.folder)
-            console.show_finished(found, json=json)
+            report.show_finished(found, json=json)
             return
     # A plug-in's callback may print: with --json, stdout is reserved for the document.
     aside = contextlib.redirect_stdout(sys.stderr) if json else contextlib.nullcontext()
-    with aside, console.TrainingReport(stderr=json) as watcher:
+    with aside, report.TrainingReport(stderr=json) as watcher:
         outcome = _run(options, watcher)
     if json:
-        console.show_json(console.outcome_json(outcome))
+        show_json(report.outcome_json(outcome))
     else:
-        console.show_outcome(outcome, runs_dir)
+        report.show_outcome(outcome, runs_dir)
 
 
 def _run(options: TrainOptions, watcher: Watcher) -> Outcome:

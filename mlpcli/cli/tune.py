@@ -22,8 +22,9 @@ from mlpcli.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from mlpcli.runs.results import SearchOutcome
     from mlpcli.spec.load import LoadedSpec
-    from mlpcli.tuning.search import SearchOutcome, SearchWatcher
+    from mlpcli.tuning.search import SearchWatcher
 
 
 class Role(enum.StrEnum):
@@ -94,7 +95,7 @@ def tune(
 ) -> None:
     """Search hyperparameters, then train the best into a run."""
     from mlpcli.report import search
-    from mlpcli.report.console import show_json, show_line
+    from mlpcli.report.console import show_json
 
     options = TuneOptions(
         spec,
@@ -111,15 +112,12 @@ def tune(
     )
     _check_usage(options)
     if role is Role.worker:
-        with search.WorkerReport(stderr=json) as lines:
-            done = _work(options, lines)
-        if json:
-            show_json({"role": "worker", "trials": done})
-        else:
-            show_line(f"the search has ended; this worker ran {done} trials")
+        with search.WorkerReport(stderr=json) as watcher:
+            done = _work(options, watcher)
+        search.show_worker(done, json=json)
         return
-    with search.SearchReport(stderr=json) as watcher:
-        outcome = _resume(options, watcher) if resume is not None else _begin(options, watcher)
+    with search.SearchReport(stderr=json) as progress:
+        outcome = _resume(options, progress) if resume is not None else _begin(options, progress)
     if json:
         show_json(search.search_json(outcome))
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from mlpcli.model.outputs import final_outputs, predicted_classes, predicted_lab
 from mlpcli.model.run_spec import own_spec
 from mlpcli.model.trained_model import TrainedModel, load_trained
 from mlpcli.runs.folder import Run
+from mlpcli.runs.results import ClassScore, Evaluation, OutputScores
 from mlpcli.spec.load import located
 
 keras = import_keras()  # before anything that imports TensorFlow in its own, noisy way
@@ -28,42 +28,6 @@ from mlpcli.training import compiled  # noqa: E402
 from mlpcli.training.find_data import find_data, moved_note  # noqa: E402
 
 BATCH_ROWS = 4096
-
-
-@dataclass(frozen=True)
-class ClassScore:
-    """Of one class: how many of its predictions were right, how many of its rows were found."""
-
-    name: str
-    precision: float
-    recall: float
-    f1: float
-    rows: int
-
-
-@dataclass(frozen=True)
-class OutputScores:
-    """Of one output with classes or labels: the score of each, and how they are mixed up.
-
-    name: of the output; empty where there is only one.
-    confusion: (classes, classes), rows are the true classes, columns the predicted; None for labels, of
-        which a row may have several.
-    """
-
-    name: str
-    classes: tuple[ClassScore, ...]
-    confusion: Array | None
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Metrics of one run on one set of rows, and scores for each output that holds classes."""
-
-    source: str
-    rows: int
-    metrics: dict[str, float]
-    scores: tuple[OutputScores, ...] = ()
-    warnings: tuple[str, ...] = ()
 
 
 def evaluate_run(run: Run, *, split: str = "test", data: Path | None = None) -> Evaluation:

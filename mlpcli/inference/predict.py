@@ -28,6 +28,7 @@ from mlpcli.model.model import output_loss
 from mlpcli.model.outputs import predicted_classes, predicted_labels
 from mlpcli.model.trained_model import TrainedModel, load_trained
 from mlpcli.runs.folder import Run
+from mlpcli.runs.results import Summary
 from mlpcli.spec.schema import ComponentSpec
 
 UNIT_ROWS = 8 * BATCH_ROWS
@@ -35,17 +36,6 @@ UNIT_ROWS = 8 * BATCH_ROWS
 
 AHEAD = 2
 """Chunks that are read while another is computed."""
-
-
-@dataclass(frozen=True)
-class Summary:
-    """How a prediction went. columns: the names of what was written; tally: counts of what was odd."""
-
-    rows: int
-    columns: tuple[str, ...]
-    counts: RowCounts
-    seconds: float
-    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,7 +79,17 @@ def predict_run(run: Run, data: Path | IO[bytes], sink: Sink, *, wish: Wish = Wi
             counts.rows += len(chunk)
             counts.empty += 0 if chunk.empty is None else int(chunk.empty.sum())
             wish.progress(counts.rows, time.monotonic() - began)
-    return Summary(counts.rows, names, counts, time.monotonic() - began, trained.warnings)
+    return Summary(
+        rows=counts.rows,
+        columns=names,
+        seconds=time.monotonic() - began,
+        rejected=counts.rejected,
+        empty=counts.empty,
+        missing=counts.missing,
+        unseen=counts.unseen,
+        outside=counts.outside,
+        warnings=trained.warnings,
+    )
 
 
 def predict_rows(run: Run, data: Path, *, wish: Wish = Wish()) -> list[dict[str, Any]]:
@@ -245,15 +245,3 @@ def _value_columns(output: Output, values: Array) -> dict[str, Any]:
     if values.shape[1] != len(names):
         names = tuple(f"output_{index}" for index in range(values.shape[1]))
     return {f"predicted_{name}": values[:, index] for index, name in enumerate(names)}
-
-
-def summary_json(summary: Summary, label: str, output: str | None) -> dict[str, Any]:
-    """A prediction for scripts: its columns, its counts, and the file that it was written to."""
-    document: dict[str, Any] = {
-        "run": label,
-        "rows": summary.rows,
-        "columns": list(summary.columns),
-        "counts": summary.counts.to_json(),
-        "seconds": round(summary.seconds, 3),
-    }
-    return document | ({"output": output} if output is not None else {})

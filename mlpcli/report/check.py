@@ -1,30 +1,25 @@
-"""What `check` shows: the plan of a training as text and as JSON, advice, and mistakes as JSON."""
+"""The plan of a training as text and as JSON, advice, and the problems of a spec as JSON."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
 
 from rich.table import Column, Table
 from rich.text import Text
 
 from mlpcli.errors import ABSENT, MlpcliError, Place, Problem, show_path
 from mlpcli.machine import format_bytes
-from mlpcli.report.console import duration
+from mlpcli.report.console import format_duration
 from mlpcli.report.screen import LONGEST_NAME, console, cut, table
-
-if TYPE_CHECKING:
-    from mlpcli.checks.advice import Advice
-    from mlpcli.spec.load import LoadedSpec
-    from mlpcli.training.forecast import Forecast
+from mlpcli.runs.results import Advice, Forecast
+from mlpcli.spec.load import LoadedSpec
 
 MOST_CLASSES = 12
 
 
 def show_forecast(forecast: Forecast, loaded: LoadedSpec) -> None:
-    """The data, the layers beside their lines, steps, memory, files, and advice."""
+    """Show the data, the layers with their lines in the spec, steps, memory, files, and advice."""
     out = console()
     plan = forecast.plan
-    out.print(Text(f"{loaded.file}: no mistakes", style="bold"))
+    out.print(Text(f"{loaded.file}: no problems found", style="bold"))
     _labelled("data", plan.source)
     out.print(table(("split", "rows"), [(name, f"{count:,}") for name, count in plan.rows.items()]))
     for output, counts in forecast.classes.get("train", {}).items():
@@ -44,7 +39,7 @@ def show_forecast(forecast: Forecast, loaded: LoadedSpec) -> None:
 
 
 def _labelled(label: str, text: str, style: str = "") -> None:
-    """A label and a text; on a terminal the further lines of the text stand below its first."""
+    """Show a label and a text; on a terminal, wrapped lines are indented below the first."""
     out = console()
     if not out.is_terminal:
         out.print(Text(f"{label:<8}{text}", style=style))
@@ -55,25 +50,25 @@ def _labelled(label: str, text: str, style: str = "") -> None:
 
 
 def show_advice(advice: tuple[Advice, ...], loaded: LoadedSpec) -> None:
-    """Each piece of advice in two lines: the place, what was seen and what to do; then why."""
+    """Show each piece of advice in two lines: the place, what was found and what to do; then why."""
     for item in advice:
         _labelled("advice", item.headline(loaded.text.place(item.path)), "yellow")
         _labelled("", f"because {item.reason}")
 
 
-def _layer_table(forecast: Forecast, loaded: LoadedSpec) -> Any:
+def _layer_table(forecast: Forecast, loaded: LoadedSpec) -> Table:
     rows = []
     for layer, path in zip(forecast.plan.layers, forecast.layer_paths, strict=True):
         place = loaded.text.place(path)
         shape = " x ".join(str(size) for size in layer.shape[1:]) or "1"
         rows.append((_line(place, loaded), layer.name, layer.kind, shape, f"{layer.parameters:,}"))
-    made = table(("line", "layer", "class", "output", "parameters"), rows, names=(0, 1, 2))
-    made.columns[1].justify = made.columns[2].justify = "left"
-    return made
+    shown = table(("line", "layer", "class", "output", "parameters"), rows, names=(0, 1, 2))
+    shown.columns[1].justify = shown.columns[2].justify = "left"
+    return shown
 
 
 def _line(place: Place, loaded: LoadedSpec) -> str:
-    """The line alone for a value of the spec itself; with the file or the flag for others."""
+    """Return the line number; for a value from another file or a flag, say which."""
     if place.flag:
         return "--set"
     return str(place.line) if place.file == loaded.text.file else f"{place.file}:{place.line}"
@@ -92,7 +87,7 @@ def _time(forecast: Forecast) -> str:
     seconds = forecast.seconds_per_epoch
     if seconds is None:
         return ""
-    return f", {duration(seconds)} each: at most {duration(seconds * forecast.epochs)} in all"
+    return f", {format_duration(seconds)} each: at most {format_duration(seconds * forecast.epochs)} in all"
 
 
 def _memory(forecast: Forecast) -> str:
@@ -102,8 +97,8 @@ def _memory(forecast: Forecast) -> str:
     return f"{total} over TensorFlow's own: data {data}, weights and optimizer {state}, one batch {batch}"
 
 
-def forecast_json(forecast: Forecast, loaded: LoadedSpec) -> dict[str, Any]:
-    """The plan for scripts and editors; `problems` is empty, since there is a plan."""
+def forecast_json(forecast: Forecast, loaded: LoadedSpec) -> dict[str, object]:
+    """Return the plan for scripts and editors; `problems` is empty, since there is a plan."""
     plan, memory = forecast.plan, forecast.memory
     layers = [
         {
@@ -141,7 +136,7 @@ def forecast_json(forecast: Forecast, loaded: LoadedSpec) -> dict[str, Any]:
                 "path": show_path(item.path),
                 "place": _place_json(loaded.text.place(item.path)),
                 "seen": item.seen,
-                "mend": item.mend,
+                "mend": item.fix,
                 "reason": item.reason,
             }
             for item in forecast.advice
@@ -149,13 +144,13 @@ def forecast_json(forecast: Forecast, loaded: LoadedSpec) -> dict[str, Any]:
     }
 
 
-def problems_json(error: MlpcliError, spec: str) -> dict[str, Any]:
-    """Every mistake of a spec, for scripts and editors."""
+def problems_json(error: MlpcliError, spec: str) -> dict[str, object]:
+    """Return every problem of a spec for scripts and editors."""
     return {"spec": spec, "valid": False, "problems": [_problem_json(problem) for problem in error.problems]}
 
 
-def _problem_json(problem: Problem) -> dict[str, Any]:
-    document: dict[str, Any] = {
+def _problem_json(problem: Problem) -> dict[str, object]:
+    document: dict[str, object] = {
         "path": show_path(problem.path),
         "place": _place_json(problem.place) if problem.place else None,
         "rule": problem.rule,
@@ -165,7 +160,7 @@ def _problem_json(problem: Problem) -> dict[str, Any]:
     return document if problem.received is ABSENT else document | {"received": problem.received}
 
 
-def _place_json(place: Place) -> dict[str, Any]:
+def _place_json(place: Place) -> dict[str, object]:
     if place.flag:
         return {"flag": place.flag}
     return {"file": place.file, "line": place.line, "column": place.column}

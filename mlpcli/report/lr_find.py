@@ -1,24 +1,21 @@
-"""The learning-rate range test as it goes, and what it found."""
+"""A learning-rate range test: its progress, and what it found, as text and as JSON."""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress
 from rich.text import Text
 
 from mlpcli.errors import Place
-from mlpcli.report.console import number, show_json, show_line
+from mlpcli.report.console import format_number, show_json, show_line
 from mlpcli.report.screen import WordsColumn, console
-
-if TYPE_CHECKING:
-    from mlpcli.training.lr_finder import RateTest
+from mlpcli.runs.results import RateTest
 
 
 class RateReport:
-    """Shows a range test as it goes: a bar on a terminal, nothing elsewhere. Use as a context."""
+    """Shows the progress of a range test: a bar on a terminal, nothing elsewhere. A context."""
 
     def __init__(self, steps: int, *, stderr: bool = False) -> None:
         self.progress_bar = Progress(
@@ -39,37 +36,37 @@ class RateReport:
         self.progress_bar.stop()
 
     def stage(self, text: str) -> None:
-        """What is being done before the first step."""
+        """Show what is done before the first step."""
         self.progress_bar.update(self.task, description=text)
 
     def progress(self, step: int, rate: float, loss: float) -> None:
-        """Some steps are done."""
-        now = f"rate {rate:.2g}  loss {number(loss)}"
+        """Show the last step, its rate and its loss."""
+        now = f"rate {rate:.2g}  loss {format_number(loss)}"
         self.progress_bar.update(self.task, description="testing", completed=step, now=now)
 
 
 def show_rate_test(test: RateTest, picture: Path, place: Place | None, *, json: bool) -> None:
-    """The suggestion, why, and where the picture lies."""
+    """Show the suggestion, why, and where the plot is."""
     if json:
         show_json(rate_test_json(test, picture, place))
         return
     out = console()
     for warning in test.warnings:
         show_line(warning, stderr=True, style="yellow")
-    how = "exploded after" if test.exploded else "went through all"
-    out.print(Text(f"the loss {how} {len(test.rates)} steps, at a rate of {test.rates[-1]:.3g}"))
-    out.print(Text(f"it was lowest ({number(float(test.smoothed.min()))}) at {test.turning:.2g}"))
+    end = "diverged after" if test.exploded else "was measured for all"
+    out.print(Text(f"the loss {end} {len(test.rates)} steps, up to a rate of {test.rates[-1]:.3g}"))
+    out.print(Text(f"it was lowest ({format_number(float(test.smoothed.min()))}) at {test.turning:.2g}"))
     now = "" if test.current is None else f" (the spec has {test.current:g})"
     out.print(Text(f"suggested learning rate  {test.suggestion:g}{now}", style="bold"))
     out.print(Text(f"picture  {picture}"))
     if place is not None:
         out.print(Text(f"written  {place}"))
     else:
-        out.print(Text("next     the same with --write puts it into the spec"))
+        out.print(Text("next     add --write to put it into the spec"))
 
 
 def rate_test_json(test: RateTest, picture: Path, place: Place | None) -> dict[str, object]:
-    """A range test for scripts; a loss that is no number is null."""
+    """Return a range test for scripts; a loss that is not finite is null."""
     return {
         "suggestion": test.suggestion,
         "turning_point": test.turning,

@@ -1,27 +1,29 @@
-"""What `reproduce` found, as a table and as JSON."""
+"""A reproduction as tables and as JSON."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from rich.text import Text
 
-from mlpcli.report.console import number
+from mlpcli.report.console import format_number
 from mlpcli.report.screen import console, table
-
-if TYPE_CHECKING:
-    from mlpcli.training.reproduce import Reproduction
+from mlpcli.runs.results import EQUAL, WITHIN, Reproduction
 
 
 def show_reproduction(result: Reproduction) -> None:
-    """What is not as it was, the figures side by side, and the verdict."""
+    """Show what has changed, the metrics side by side, and the verdict."""
     out = console()
     out.print()
     if result.facts:
         facts = [(fact.name, fact.then, fact.now) for fact in result.facts]
-        out.print(table(("not as it was", "then", "now"), facts, names=(0, 1, 2)))
+        out.print(table(("changed", "then", "now"), facts, names=(0, 1, 2)))
     rows = [
-        (f.split, f.metric, number(f.then), number(f.now), f"{f.difference:+.2e}" if f.difference else "0")
+        (
+            f.split,
+            f.metric,
+            format_number(f.then),
+            format_number(f.now),
+            f"{f.difference:+.2e}" if f.difference else "0",
+        )
         for f in result.figures
     ]
     out.print(table(("split", "metric", "then", "now", "difference"), rows, names=(0, 1)))
@@ -31,19 +33,17 @@ def show_reproduction(result: Reproduction) -> None:
 
 
 def _verdict(result: Reproduction) -> str:
-    if result.verdict == "equal":
-        return "equal to the last digit, in every epoch and figure"
-    since = (
-        f"the same up to epoch {result.epoch - 1}" if result.epoch and result.epoch > 1 else "other digits"
-    )
-    if result.verdict == "within tolerance":
+    if result.verdict == EQUAL:
+        return "equal to the last digit, in every epoch and metric"
+    since = f"equal up to epoch {result.epoch - 1}" if result.epoch and result.epoch > 1 else "not equal"
+    if result.verdict == WITHIN:
         return f"within the tolerance of {result.tolerance:g} ({since})"
     names = ", ".join(f"{figure.split} {figure.metric}" for figure in result.drifted())
     return f"drifted beyond the tolerance of {result.tolerance:g} in {names} ({since})"
 
 
-def reproduction_json(result: Reproduction) -> dict[str, Any]:
-    """The same for scripts."""
+def reproduction_json(result: Reproduction) -> dict[str, object]:
+    """Return a reproduction for scripts."""
     return {
         "run": result.original.label,
         "again": result.outcome.run.label,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from mlpcli.errors import Problem, show_value
-from mlpcli.report.console import duration, number, show_line
+from mlpcli.report.console import format_duration, format_number, show_line
 from mlpcli.report.screen import console, table
 from mlpcli.runs.folder import RUNNING, Listing, Run
 from mlpcli.runs.lock import is_locked
@@ -42,9 +42,9 @@ def show_runs(listing: Listing, runs_dir: Path) -> None:
     for run in found:
         document = run_json(run)
         best = document["best"] or {}
-        reached = f"{best['monitor']} {number(best['value'])}" if best.get("value") is not None else ""
-        test = "  ".join(f"{name} {number(value)}" for name, value in document["test"].items())
-        seconds = duration(document["seconds"]) if document["seconds"] is not None else ""
+        reached = f"{best['monitor']} {format_number(best['value'])}" if best.get("value") is not None else ""
+        test = "  ".join(f"{name} {format_number(value)}" for name, value in document["test"].items())
+        seconds = format_duration(document["seconds"]) if document["seconds"] is not None else ""
         epochs = "" if document["epochs"] is None else str(document["epochs"])
         rows.append((run.label, document["kind"], document["status"], epochs, seconds, reached, test))
     made = table(
@@ -94,7 +94,7 @@ def show_comparison(comparison: Comparison) -> None:
         for path, row in comparison.settings.items()
     ]
     for name, row in comparison.metrics.items():
-        rows.append((name, *("" if value is None else number(value) for value in row)))
+        rows.append((name, *("" if value is None else format_number(value) for value in row)))
     out.print(table(("", *comparison.short), rows, names=range(len(comparison.short) + 1)))
 
 
@@ -104,7 +104,7 @@ def _setting(value: Any) -> str:
 
 def _fact(name: str, value: Any) -> str:
     if name == "seconds":
-        return duration(value)
+        return format_duration(value)
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

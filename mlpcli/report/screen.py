@@ -1,9 +1,10 @@
-"""The one console that everything is shown on: what it is given is text, never markup.
+"""The console on which everything is shown: it takes text, never markup.
 
-A class named `[/]`, a column named with an escape code, a file whose name is no UTF-8: rich would take the
-first for its markup, a terminal would obey the second, a stream refuses the third. Here each str becomes a
-`Text` by `printable`, wherever rich meets it, and what leaves holds no control character but rich's own
-colours. So the rest of the program need not remember it; a test holds that nothing else makes a console.
+A class may be named `[/]`, a column with an escape code, a file with bytes that are not UTF-8: rich would
+parse the first as markup, a terminal would execute the second, a stream would reject the third. Here each
+str becomes a `Text` by `printable`, wherever rich receives it, so the output holds no control characters
+but rich's own colours. The rest of the program need not care; a test checks that nothing else creates a
+console.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ from rich.text import Span, Text
 from mlpcli.printable import pieces, printable
 
 PLAIN_WIDTH = 200
-"""Columns of a line that goes into a pipe, where nothing should wrap."""
+"""Width in columns of output that goes into a pipe, where nothing should wrap."""
 
 LONGEST_NAME = 40
-"""Columns that a name takes in a table; a table with four figures beside it fits a terminal of 80."""
+"""Width in columns of a name in a table; with four numbers beside it, the table fits a terminal of 80."""
 
 
 class Screen(Console):
-    """A console on stdout or stderr as they are now; plain and wide when that is not a terminal."""
+    """A console on a stream; plain and wide when the stream is not a terminal."""
 
     def __init__(self, stream: IO[str], *, width: int | None = None) -> None:
         terminal = stream.isatty()
@@ -55,11 +56,11 @@ class Screen(Console):
         overflow: Any = None,
         **markup_and_highlighting: Any,
     ) -> Text:
-        """The text as it is; nothing in it is markup, whoever asks for that."""
+        """Return the text unchanged, whatever markup is asked for."""
         return Text(self._shown(text), style=style, justify=justify, overflow=overflow)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Segments of what is shown, each of them clean."""
+        """Yield the segments of what is shown, each without control characters."""
         if isinstance(renderable, Text):
             renderable = self._clean(renderable)
         for segment in super().render(renderable, options):
@@ -70,7 +71,7 @@ class Screen(Console):
                 yield Segment("\n".join(map(self._shown, lines)), segment.style)
 
     def status(self, status: RenderableType, **settings: Any) -> Status:
-        """A spinner beside some words."""
+        """Return a spinner beside some words."""
         spinner = "dots" if self.encoding.startswith("utf") else "line"
         return _Spinner(status, console=self, **({"spinner": spinner} | settings))
 
@@ -78,14 +79,14 @@ class Screen(Console):
         return self._encodable(printable(text))
 
     def _encodable(self, shown: str) -> str:
-        """The text with escapes for characters that the stream's encoding lacks."""
+        """Return the text with escapes for characters that the stream's encoding lacks."""
         if shown.isascii() or self.encoding.replace("-", "").startswith("utf"):
             return shown
         encoded = shown.replace("\N{HORIZONTAL ELLIPSIS}", "~").encode(self.encoding, "backslashreplace")
         return encoded.decode(self.encoding)
 
     def _clean(self, text: Text) -> Text:
-        """The same text, its styles where they were, with escapes in it."""
+        """Return the text with escapes, its styles where they were."""
         if self._shown(text.plain) == text.plain:
             return text
         shown = [self._encodable(piece) for piece in pieces(text.plain)]
@@ -96,33 +97,33 @@ class Screen(Console):
 
 
 class _Spinner(Status):
-    """rich's spinner, which takes every str for markup."""
+    """Rich's spinner, which parses every str as markup, with plain text."""
 
     def __init__(self, status: RenderableType, **settings: Any) -> None:
         super().__init__(_as_text(status), **settings)
 
     def update(self, status: RenderableType | None = None, **settings: Any) -> None:
-        """Other words beside it."""
+        """Change the words beside it."""
         super().update(None if status is None else _as_text(status), **settings)
 
 
 class WordsColumn(TextColumn):
-    """Words in a progress bar; rich's own takes them for markup."""
+    """Words in a progress bar, as plain text: rich's own column parses them as markup."""
 
     def __init__(self, text_format: str) -> None:
         super().__init__(text_format, markup=False)
 
     def render(self, task: Task) -> Text:
-        """The words for a task."""
+        """Return the words for a task."""
         return Text(printable(super().render(task).plain))
 
 
-def _as_text(words: RenderableType) -> Any:
+def _as_text(words: RenderableType) -> RenderableType:
     return Text(printable(words)) if isinstance(words, str) else words
 
 
 def console(*, stderr: bool = False) -> Screen:
-    """The screen on stdout or stderr as they are now."""
+    """Return a console on the current stdout or stderr."""
     return Screen(sys.stderr if stderr else sys.stdout)
 
 
@@ -133,32 +134,32 @@ def table(
     names: Collection[int] = (0,),
     longest: int = LONGEST_NAME,
 ) -> Table:
-    """A plain table: the first column to the left, the others to the right.
+    """Return a plain table, its first column aligned left, the others right.
 
     Args:
-        columns: the heads.
-        rows: a text a cell.
-        names: positions of columns of texts from outside, which give way where the console is too narrow for
-            all: they are cut, the figures beside them are not.
-        longest: columns of the terminal that such a text takes at most.
+        columns: the header.
+        rows: one text per cell.
+        names: positions of columns of texts from outside. Where the console is too narrow, they are cut; the
+            numbers beside them are not.
+        longest: the largest width of such a text, in columns of the terminal.
     """
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for index, name in enumerate(columns):
         side: JustifyMethod = "left" if index == 0 else "right"
         head = _name(name, LONGEST_NAME)
-        made.add_column(head, justify=side, header_style="bold", no_wrap=index not in names)
+        shown.add_column(head, justify=side, header_style="bold", no_wrap=index not in names)
     for row in rows:
-        made.add_row(*(_name(cell, longest) if index in names else cell for index, cell in enumerate(row)))
-    return made
+        shown.add_row(*(_name(cell, longest) if index in names else cell for index, cell in enumerate(row)))
+    return shown
 
 
 def _name(text: str, longest: int) -> Text:
-    """A cell that is cut further where there is less room."""
+    """Return a cell that is cut where there is less room."""
     return Text(cut(text, longest), no_wrap=True, overflow="ellipsis")
 
 
 def cut(text: str, width: int) -> str:
-    """A text from outside in at most `width` columns of a terminal, an ellipsis for the rest."""
+    """Return a text from outside in at most `width` columns of a terminal, with an ellipsis for the rest."""
     shown = printable(text[: 4 * width])
     if cell_len(shown) <= width and len(text) <= 4 * width:
         return shown

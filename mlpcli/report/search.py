@@ -1,4 +1,4 @@
-"""A search as it goes and as it ended: a live table on a terminal, plain lines elsewhere, JSON."""
+"""A search: its progress and its result. A live table on a terminal, plain lines elsewhere, JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import shlex
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
 from rich.live import Live
@@ -14,28 +13,26 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from mlpcli.report.console import duration, fits, fitting_table, number
-from mlpcli.report.screen import console, cut, table
+from mlpcli.report.console import fits, fitting_table, format_duration, format_number, show_json, show_line
+from mlpcli.report.screen import Screen, console, cut, table
+from mlpcli.runs.results import SearchOutcome
 from mlpcli.runs.search_folder import BEST, COMPLETED, RUNNING, Search, Trial
+from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.search_space import show_label
 
-if TYPE_CHECKING:
-    from mlpcli.spec.load import LoadedSpec
-    from mlpcli.tuning.search import SearchOutcome
-
 ROWS = 14
-"""Trials that the live table holds; the best is always among them."""
+"""Rows of the live table; the best trial is always among them."""
 
 
 class SearchReport:
-    """Shows a search as it goes. Use as a context."""
+    """Shows the progress of a search. A context."""
 
     def __init__(self, *, stderr: bool = False) -> None:
         self.console = console(stderr=stderr)
         self.search: Search | None = None
         self.planned: int | None = None
         self.progress: dict[int, str] = {}  # of running trials by number
-        self.began: dict[int, float] = {}
+        self.started: dict[int, float] = {}
         self.line = ""  # under the table: what the search is doing
         self._live: Live | None = None
         self._status: Status | None = None
@@ -53,7 +50,7 @@ class SearchReport:
             self._live = None
 
     def stage(self, text: str) -> None:
-        """A few words about what is being done, on a terminal alone."""
+        """Show in a few words what is done, on a terminal only."""
         self._quiet()
         self.line = text
         if self._live is not None:
@@ -63,11 +60,11 @@ class SearchReport:
             self._status.start()
 
     def note(self, text: str) -> None:
-        """One line beside the table."""
+        """Print one line above the table."""
         self.console.print(Text(text, style="yellow"))
 
     def begin(self, search: Search, loaded: LoadedSpec, planned: int | None) -> None:
-        """What is searched, how, and where."""
+        """Show what is searched, how, and where."""
         self._quiet()
         self.search, self.planned = search, planned
         objective = search.objective
@@ -80,28 +77,26 @@ class SearchReport:
         self.console.print(Text(f"folder   {search.folder}"))
         done = [trial for trial in search.trials if trial.status != RUNNING]
         if done:
-            self.console.print(
-                Text(f"resumed  {len(done)} {'trial is' if len(done) == 1 else 'trials are'} done")
-            )
+            self.console.print(Text(f"resumed  {len(done)} {'trial' if len(done) == 1 else 'trials'} done"))
         if self.console.is_terminal:
             self._live = Live(self._table(), console=self.console, refresh_per_second=4)
             self._live.start()
 
     def trial_begins(self, trial: Trial) -> None:
-        """A trial starts."""
+        """Show that a trial starts."""
         self.progress[trial.number] = "starting"
-        self.began[trial.number] = time.monotonic()
+        self.started[trial.number] = time.monotonic()
         self._refresh()
 
     def trial_epoch(self, number_: int, epoch: int, epochs: int, logs: Mapping[str, float]) -> None:
-        """An epoch of a trial is done; trial 0 is the training of the best."""
+        """Show that an epoch of a trial is done; trial 0 is the training of the best."""
         name = self.search.objective.name if self.search else ""
-        value = f"  {name} {number(logs[name])}" if name in logs else ""
+        value = f"  {name} {format_number(logs[name])}" if name in logs else ""
         self.progress[number_] = f"epoch {epoch} of {epochs}{value}"
         self._refresh()
 
     def trial_ends(self, trial: Trial) -> None:
-        """A trial has its result: a line in a pipe, a row on a terminal."""
+        """Show a trial's result: a line in a pipe, a row on a terminal."""
         self.progress.pop(trial.number, None)
         if self._live is None and self.search is not None:
             of = f" of {self.planned}" if self.planned else ""
@@ -109,9 +104,9 @@ class SearchReport:
         self._refresh()
 
     def promotes(self, trial: Trial, seed: int | None) -> None:
-        """One of the best is trained again."""
+        """Show that one of the best trials is trained again."""
         self.progress.pop(0, None)
-        what = f"with seed {seed}" if seed is not None else "for the model that is kept"
+        what = f"with seed {seed}" if seed is not None else "for the final model"
         self.line = f"training trial {trial.number} again {what}"
         if self._live is None:
             self.console.print(Text(self.line))
@@ -127,7 +122,7 @@ class SearchReport:
             self._live.update(self._table())
 
     def _table(self) -> Group:
-        """The newest trials and the best, then one line: best so far and time left."""
+        """Return the newest trials and the best, then one line: best so far and time left."""
         assert self.search is not None
         search = self.search
         best = next(iter(search.best_first()), None)
@@ -136,13 +131,13 @@ class SearchReport:
             shown = [best, *shown[1:]]
         names = list(dict.fromkeys(name for trial in shown for name in trial.values))
         rows = [self._row(trial, names, best) for trial in shown]
-        made = table(("trial", *names, search.objective.name, "epochs", "time"), rows)
-        if not fits(self.console, made):  # the values in one column, as far as it goes
-            made = self._narrow(rows, shown)
-        return Group(made, Text(self._foot(best), style="dim"))
+        content = table(("trial", *names, search.objective.name, "epochs", "time"), rows)
+        if not fits(self.console, content):
+            content = self._narrow(rows, shown)
+        return Group(content, Text(self._foot(best), style="dim"))
 
     def _narrow(self, rows: list[tuple[str, ...]], shown: list[Trial]) -> Table:
-        """The table with all values in one last column, cut off where the console ends."""
+        """Return the table with all values in one last column, cut off where the console ends."""
         assert self.search is not None
         columns = ("trial", self.search.objective.name, "epochs", "time")
         short = [(row[0], row[-3], cut(row[-2], 24), row[-1]) for row in rows]
@@ -151,40 +146,42 @@ class SearchReport:
         values = [Text(_values(trial), no_wrap=True) for trial in shown]
         for text in values:
             text.truncate(room, overflow="ellipsis")
-        made = table((*columns, "values"), [])
-        made.columns[-1].justify = "left"
+        narrow = table((*columns, "values"), [])
+        narrow.columns[-1].justify = "left"
         for row, text in zip(short, values, strict=True):
-            made.add_row(*row, text)
-        return made
+            narrow.add_row(*row, text)
+        return narrow
 
     def _row(self, trial: Trial, names: list[str], best: Trial | None) -> tuple[str, ...]:
         mark = " *" if trial is best else ""
         values = [show_label(trial.values[name]) if name in trial.values else "" for name in names]
         if trial.status == RUNNING:
-            passed = duration(time.monotonic() - self.began.get(trial.number, time.monotonic()))
+            passed = format_duration(time.monotonic() - self.started.get(trial.number, time.monotonic()))
             return (str(trial.number), *values, "", self.progress.get(trial.number, ""), passed)
-        score = number(trial.score) if trial.score is not None else "failed"
+        score = format_number(trial.score) if trial.score is not None else "failed"
         epochs = (
             f"{trial.best_epoch} of {trial.trained}" if trial.status == COMPLETED else cut(trial.reason, 40)
         )
-        return (f"{trial.number}{mark}", *values, score, epochs, duration(trial.seconds))
+        return (f"{trial.number}{mark}", *values, score, epochs, format_duration(trial.seconds))
 
     def _foot(self, best: Trial | None) -> str:
         assert self.search is not None
         parts = [
-            f"best {number(best.score)} (trial {best.number})" if best and best.score is not None else ""
+            f"best {format_number(best.score)} (trial {best.number})"
+            if best and best.score is not None
+            else ""
         ]
         done = [trial for trial in self.search.trials if trial.status != RUNNING]
         if self.planned and done and len(done) < self.planned:
             together = max(1, len(self.search.trials) - len(done))
             each = sum(trial.seconds for trial in done) / len(done)
-            parts.append(f"about {duration(each * (self.planned - len(done)) / together)} left")
+            parts.append(f"about {format_duration(each * (self.planned - len(done)) / together)} left")
         parts += [self.line, self.progress.get(0, "")]
         return "   ".join(part for part in parts if part)
 
 
 class WorkerReport:
-    """What a worker does, a line a trial. Use as a context."""
+    """Shows what a worker does, one line per trial. A context."""
 
     def __init__(self, *, stderr: bool = False) -> None:
         self.console = console(stderr=stderr)
@@ -193,33 +190,35 @@ class WorkerReport:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Nothing to take away."""
+        """Do nothing: there is nothing to remove."""
 
     def stage(self, text: str) -> None:
-        """Nothing to show."""
+        """Show nothing."""
 
     def note(self, text: str) -> None:
-        """One line."""
+        """Print one line."""
         self.console.print(Text(text, style="yellow"))
 
     def begin(self, search: Search, loaded: LoadedSpec, planned: int | None) -> None:
-        """Nothing to show: the chief does."""
+        """Show nothing: the chief does."""
 
     def trial_begins(self, trial: Trial) -> None:
-        """A trial starts."""
+        """Show that a trial starts."""
         values = _values(trial)
         self.console.print(Text(f"trial {trial.number}  {values}"))
 
     def trial_epoch(self, number_: int, epoch: int, epochs: int, logs: Mapping[str, float]) -> None:
-        """Nothing to show: the chief does."""
+        """Show nothing: the chief does."""
 
     def trial_ends(self, trial: Trial) -> None:
-        """A trial has its result."""
-        score = f"score {number(trial.score)}" if trial.score is not None else f"failed: {trial.reason}"
-        self.console.print(Text(f"trial {trial.number}  {score}  ({duration(trial.seconds)})"))
+        """Show a trial's result."""
+        score = (
+            f"score {format_number(trial.score)}" if trial.score is not None else f"failed: {trial.reason}"
+        )
+        self.console.print(Text(f"trial {trial.number}  {score}  ({format_duration(trial.seconds)})"))
 
     def promotes(self, trial: Trial, seed: int | None) -> None:
-        """Nothing to show: the chief does."""
+        """Show nothing: the chief does."""
 
 
 def _values(trial: Trial) -> str:
@@ -230,12 +229,12 @@ def _outcome(search: Search, trial: Trial) -> str:
     values = _values(trial)
     if trial.score is None:
         return f"failed: {trial.reason}  ({values})"
-    how = f"epoch {trial.best_epoch} of {trial.trained}, {duration(trial.seconds)}"
-    return f"{search.objective.name} {number(trial.score)}  ({how})  {values}"
+    how = f"epoch {trial.best_epoch} of {trial.trained}, {format_duration(trial.seconds)}"
+    return f"{search.objective.name} {format_number(trial.score)}  ({how})  {values}"
 
 
 def show_search(outcome: SearchOutcome) -> None:
-    """The top three, the best one's values and metrics, what mattered, and what to type next."""
+    """Show the best three trials, the metrics, hyperparameter importance, and what to type next."""
     out = console()
     search = outcome.search
     out.print()
@@ -243,17 +242,17 @@ def show_search(outcome: SearchOutcome) -> None:
     if outcome.importance:
         shares = "  ".join(f"{name} {share:.0%}" for name, share in outcome.importance.items())
         out.print()
-        out.print(Text(f"what mattered, by {len(search.best_first())} trials  {shares}"))
+        out.print(Text(f"hyperparameter importance, from {len(search.best_first())} trials  {shares}"))
     _show_promotions(out, search)
     if outcome.metrics:
         names = list(next(iter(outcome.metrics.values())))
-        rows = [(split, *(number(v[name]) for name in names)) for split, v in outcome.metrics.items()]
+        rows = [(split, *(format_number(v[name]) for name in names)) for split, v in outcome.metrics.items()]
         out.print()
         out.print(fitting_table(out, ("split", *names), rows))
     failed = sum(trial.status != COMPLETED for trial in search.trials)
     lost = f", {failed} of them failed" if failed else ""
     out.print()
-    out.print(Text(f"{len(search.trials)} trials in {duration(outcome.seconds)}{lost}"))
+    out.print(Text(f"{len(search.trials)} trials in {format_duration(outcome.seconds)}{lost}"))
     out.print(Text(f"run  {search.folder}"))
     runs_dir = search.folder.parent.parent
     where = "" if runs_dir == Path("runs") else f" --runs-dir {shlex.quote(str(runs_dir))}"
@@ -267,7 +266,15 @@ def show_search(outcome: SearchOutcome) -> None:
         out.print(Text(f"{word} mlpcli {line}"))
 
 
-def _show_top(out: Any, search: Search) -> None:
+def show_worker(trials: int, *, json: bool) -> None:
+    """Show how many trials a worker ran."""
+    if json:
+        show_json({"role": "worker", "trials": trials})
+    else:
+        show_line(f"the search has ended; this worker ran {trials} trials")
+
+
+def _show_top(out: Screen, search: Search) -> None:
     best = search.best_first()[:3]
     if not best:
         return
@@ -276,41 +283,41 @@ def _show_top(out: Any, search: Search) -> None:
         (
             f"{rank}.",
             str(trial.number),
-            number(trial.score or 0.0),
+            format_number(trial.score or 0.0),
             f"{trial.best_epoch} of {trial.trained}",
             *(show_label(trial.values[name]) if name in trial.values else "" for name in names),
         )
         for rank, trial in enumerate(best, 1)
     ]
     out.print(fitting_table(out, ("", "trial", search.objective.name, "epoch", *names), rows))
-    metrics = "  ".join(f"{name} {number(value)}" for name, value in best[0].metrics.items())
+    metrics = "  ".join(f"{name} {format_number(value)}" for name, value in best[0].metrics.items())
     out.print()
     out.print(Text(f"trial {best[0].number}  {metrics}"))
 
 
-def _show_promotions(out: Any, search: Search) -> None:
-    """The mean and deviation of each of the best over its seeds."""
+def _show_promotions(out: Screen, search: Search) -> None:
+    """Show the mean and deviation of each of the best trials over its seeds."""
     rows = []
-    for promoted in standings_json(search):
-        spread = "" if promoted["deviation"] is None else number(promoted["deviation"])
-        mark = " *" if promoted["trial"] == search.winner else ""
-        scores = ", ".join(number(score) for score in promoted["scores"])
-        rows.append((f"{promoted['trial']}{mark}", number(promoted["mean"]), spread, scores))
+    for standing in search.standings():
+        deviation = "" if standing.deviation is None else format_number(standing.deviation)
+        mark = " *" if standing.trial == search.winner else ""
+        scores = ", ".join(format_number(score) for score in standing.scores)
+        rows.append((f"{standing.trial}{mark}", format_number(standing.mean), deviation, scores))
     if rows:
         out.print()
-        out.print(table(("trial again", "mean", "deviation", "by seed"), rows))
+        out.print(table(("promoted trial", "mean", "deviation", "by seed"), rows))
 
 
-def standings_json(search: Search) -> list[dict[str, Any]]:
-    """The promoted trials with their scores, the best mean first."""
+def _standings_json(search: Search) -> list[dict[str, object]]:
+    """Return the promoted trials with their scores, the best mean first."""
     return [
         {"trial": s.trial, "mean": s.mean, "deviation": s.deviation, "scores": list(s.scores)}
         for s in search.standings()
     ]
 
 
-def search_json(outcome: SearchOutcome) -> dict[str, Any]:
-    """A search's outcome for scripts."""
+def search_json(outcome: SearchOutcome) -> dict[str, object]:
+    """Return a search's outcome for scripts."""
     search = outcome.search
     best = search.best_first()
     return {
@@ -321,15 +328,15 @@ def search_json(outcome: SearchOutcome) -> dict[str, Any]:
         "trials": [_trial_json(trial) for trial in search.trials],
         "best": [trial.number for trial in best[:3]],
         "importance": outcome.importance,
-        "promoted": standings_json(search),
+        "promoted": _standings_json(search),
         "winner": search.winner,
         "metrics": outcome.metrics,
         "seconds": outcome.seconds,
     }
 
 
-def _trial_json(trial: Trial) -> dict[str, Any]:
-    document = {
+def _trial_json(trial: Trial) -> dict[str, object]:
+    document: dict[str, object] = {
         "trial": trial.number,
         "status": trial.status,
         "values": trial.values,

@@ -1,41 +1,53 @@
-"""A table's columns and warnings on screen and as JSON."""
+"""The columns of a table and warnings about them, as text and as JSON."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from mlpcli.report.console import show_line
 from mlpcli.report.screen import console, cut, table
 
-if TYPE_CHECKING:
-    from mlpcli.data.features.profiles import Profile
-    from mlpcli.data.inspect.survey import Survey
-
 BARS, ASCII_BARS = "▁▂▃▄▅▆▇█", ".:-=+*%#"
 TEXT_WIDTH = 28
+VALUES_SHOWN, VALUES_LISTED = 3, 10
+"""Values of a column of texts that are shown, and that are listed in the JSON document."""
 
 
-def show_survey(survey: Survey, warnings: list[str]) -> None:
-    """A line a column, then the warnings."""
-    from mlpcli.data.inspect.survey import histogram
+@dataclass(frozen=True)
+class Column:
+    """What is shown of one column.
 
+    histogram: rows in ten bins, or by value.
+    range: the smallest and largest number or date; None where there is none.
+    values: of texts and booleans, rows by value, the most frequent first; None for numbers and dates.
+    """
+
+    kind: str
+    missing: int
+    distinct: int
+    histogram: Sequence[int]
+    range: tuple[str, str] | tuple[float, float] | None
+    values: Mapping[str, int] | None
+
+
+def show_survey(path: str, rows: int, columns: Mapping[str, Column], warnings: Sequence[str]) -> None:
+    """Show one line per column, then the warnings."""
     out = console()
-    show_line(f"{survey.path}: {survey.table.rows:,} rows, {len(survey.profiles)} columns")
-    rows = [
+    show_line(f"{path}: {rows:,} rows, {len(columns)} columns")
+    lines = [
         (
             name,
-            survey.kind(name),
-            f"{profile.missing:,}",
-            f"{profile.distinct:,}",
-            bars(histogram(profile)),
-            extent(profile),
+            column.kind,
+            f"{column.missing:,}",
+            f"{column.distinct:,}",
+            _bars(column.histogram),
+            _range_text(column),
         )
-        for name, profile in survey.profiles.items()
+        for name, column in columns.items()
     ]
-    shown = table(("column", "kind", "missing", "distinct", "histogram", "range"), rows, names=(0, 5))
+    shown = table(("column", "kind", "missing", "distinct", "histogram", "range"), lines, names=(0, 5))
     for place in (1, 4, 5):
         shown.columns[place].justify = "left"
     out.print(shown)
@@ -43,51 +55,48 @@ def show_survey(survey: Survey, warnings: list[str]) -> None:
         show_line(warning, style="yellow")
 
 
-def bars(counts: list[int]) -> str:
-    """A character a count, the highest for the largest; a space for none."""
+def _bars(counts: Sequence[int]) -> str:
+    """Return one character per count, the highest for the largest; a space for none."""
     marks = BARS if (sys.stdout.encoding or "").lower().startswith("utf") else ASCII_BARS
     most = max(counts, default=0)
     return "".join(marks[(len(marks) * count - 1) // most] if count else " " for count in counts)
 
 
-def extent(profile: Profile) -> str:
-    """`1 to 52` of numbers and dates, the commonest values of everything else."""
-    if profile.content == "dates":
-        from mlpcli.data.inspect.survey import dates_of
-
-        texts, _, _ = dates_of(profile)
-        return f"{texts[0]} to {texts[-1]}" if texts else ""
-    if profile.numbers is not None:
-        if profile.present == profile.invalid:
-            return ""
-        return f"{np.nanmin(profile.numbers):g} to {np.nanmax(profile.numbers):g}"
-    text = ", ".join([*list(profile.counts)[:3], *(["..."] if len(profile.counts) > 3 else [])])
-    return cut(text, TEXT_WIDTH)
+def _range_text(column: Column) -> str:
+    """Return `1 to 52` for numbers and dates, the most frequent values for everything else."""
+    if column.values is not None:
+        names = list(column.values)
+        return cut(
+            ", ".join([*names[:VALUES_SHOWN], *(["..."] if len(names) > VALUES_SHOWN else [])]), TEXT_WIDTH
+        )
+    if column.range is None:
+        return ""
+    low, high = (end if isinstance(end, str) else f"{end:g}" for end in column.range)
+    return f"{low} to {high}"
 
 
-def survey_json(survey: Survey, warnings: list[str]) -> dict[str, Any]:
-    """A survey for scripts."""
-    from mlpcli.data.inspect.survey import dates_of, histogram
-
-    columns = {}
-    for name, profile in survey.profiles.items():
-        columns[name] = {
-            "kind": survey.kind(name),
-            "missing": profile.missing,
-            "distinct": profile.distinct,
-            "histogram": histogram(profile),
-        }
-        if profile.content == "dates":
-            dates, _, _ = dates_of(profile)
-            columns[name]["range"] = [dates[0], dates[-1]] if dates else []
-        elif profile.numbers is None:
-            columns[name]["values"] = dict(list(profile.counts.items())[:10])
-        elif profile.present > profile.invalid:
-            columns[name]["range"] = [float(np.nanmin(profile.numbers)), float(np.nanmax(profile.numbers))]
+def survey_json(
+    path: str, rows: int, target: str | None, columns: Mapping[str, Column], warnings: Sequence[str]
+) -> dict[str, object]:
+    """Return a table's columns and warnings for scripts."""
     return {
-        "data": survey.path,
-        "rows": survey.table.rows,
-        "target": survey.target,
-        "columns": columns,
-        "warnings": warnings,
+        "data": path,
+        "rows": rows,
+        "target": target,
+        "columns": {name: _column_json(column) for name, column in columns.items()},
+        "warnings": list(warnings),
     }
+
+
+def _column_json(column: Column) -> dict[str, object]:
+    document: dict[str, object] = {
+        "kind": column.kind,
+        "missing": column.missing,
+        "distinct": column.distinct,
+        "histogram": list(column.histogram),
+    }
+    if column.values is not None:
+        document["values"] = dict(list(column.values.items())[:VALUES_LISTED])
+    elif column.range is not None:
+        document["range"] = list(column.range)
+    return document

@@ -4,65 +4,25 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from mlpcli import runs
-from mlpcli.checks.advice import Advice, advise, class_counts
+from mlpcli.checks.advice import advise, class_counts
 from mlpcli.checks.log_names import log_names
 from mlpcli.checks.tuner_objective import check_refit, find_objective
 from mlpcli.data.dataset import Dataset, Split
 from mlpcli.errors import KeyPath
 from mlpcli.keras_import import import_keras
+from mlpcli.runs.results import Forecast, Memory, Plan
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.resolve import resolve_spec
 from mlpcli.spec.schema import Spec, TunerSpec
-from mlpcli.training.session import Plan, Prepared, check_callbacks, default_notes, describe, prepare
+from mlpcli.training.session import Prepared, check_callbacks, default_notes, describe, prepare
 
 TIMED_EPOCHS = 4
 TIMED_STEPS = 500
 """Of a measurement: epochs, the first of which compiles, and the most steps of each."""
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Bytes that a training takes beside TensorFlow's own.
-
-    data: every split's rows and targets; state: weights and what the optimizer keeps for each;
-    batch: the outputs of every layer for one batch.
-    """
-
-    data: int
-    state: int
-    batch: int
-
-    @property
-    def total(self) -> int:
-        """All of it."""
-        return self.data + self.state + self.batch
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """A spec that may be trained, and what would come of it.
-
-    layer_paths: for each of `plan.layers`, the path of its line in the spec.
-    classes: by split and output (empty for the only one), rows of each class.
-    files: of the run folder, folders with a slash at the end.
-    notes: losses and metrics that were chosen, columns that are left out, hyperparameters at their defaults.
-    seconds_per_epoch: measured, or None.
-    """
-
-    plan: Plan
-    epochs: int
-    layer_paths: tuple[KeyPath, ...]
-    classes: dict[str, dict[str, dict[str, int]]]
-    memory: Memory
-    files: tuple[str, ...]
-    advice: tuple[Advice, ...]
-    resolved: str
-    notes: tuple[str, ...] = ()
-    seconds_per_epoch: float | None = None
 
 
 def forecast(loaded: LoadedSpec, *, timed: bool = False) -> Forecast:

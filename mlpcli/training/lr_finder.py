@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from mlpcli.data.types import Array
 from mlpcli.errors import Problem, TrainingError, UsageError
 from mlpcli.keras_import import import_keras
 from mlpcli.plots.text import plot_label, save_figure
+from mlpcli.runs.results import RateTest
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.training.find_data import load_data
 from mlpcli.training.session import build_checked
@@ -29,25 +30,6 @@ FEWEST_STEPS = 20
 BELOW = 10.0
 """The suggestion is this many times below the rate at which the loss is lowest."""
 POINT, BEST_COLOR, INK = "#3366aa", "#dd7733", "#444444"
-
-
-@dataclass(frozen=True)
-class RateTest:
-    """What a range test found.
-
-    rates, losses, smoothed: (steps,) float64, a value a step.
-    turning: the rate at which the smoothed loss is lowest; suggestion: the rate to train with.
-    current: the spec's own rate, None where it is a schedule.
-    """
-
-    rates: Array
-    losses: Array
-    smoothed: Array
-    turning: float
-    suggestion: float
-    exploded: bool
-    current: float | None
-    warnings: tuple[str, ...] = ()
 
 
 def find_rate(

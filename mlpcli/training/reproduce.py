@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,70 +15,15 @@ from mlpcli.model.plugins import run_plugins
 from mlpcli.model.run_spec import own_spec
 from mlpcli.runs.folder import Run
 from mlpcli.runs.record_models import read_history
+from mlpcli.runs.results import ComparedFact, ComparedMetric, Outcome, Reproduction
 from mlpcli.spec.load import located
 from mlpcli.training.disk_space import check_place, check_room
 from mlpcli.training.identity import versions
 from mlpcli.training.run_record import commit_of
-from mlpcli.training.session import Clock, Extent, Outcome, Watcher, check_callbacks, prepare, train_into
+from mlpcli.training.session import Clock, Extent, Watcher, check_callbacks, prepare, train_into
 
 TOLERANCE = 0.01
 """How far a figure may be off, absolutely or as a share of itself, and still count as the same result."""
-
-EQUAL, WITHIN, DRIFTED = "equal", "within tolerance", "drifted"
-
-
-@dataclass(frozen=True)
-class Fact:
-    """Something that results depend on: what it was, and what it is here."""
-
-    name: str
-    then: str
-    now: str
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One metric of one split: what it was, and what it came to now."""
-
-    split: str
-    metric: str
-    then: float
-    now: float
-
-    @property
-    def difference(self) -> float:
-        """Now less then."""
-        return self.now - self.then
-
-
-@dataclass(frozen=True)
-class Reproduction:
-    """A run beside the one that trained it again.
-
-    facts: what is not as it was, and may be why figures differ.
-    epoch: the first whose row of the history differs, from 1; None where all are the same to the last digit.
-    """
-
-    original: Run
-    outcome: Outcome
-    facts: tuple[Fact, ...]
-    figures: tuple[Figure, ...]
-    epoch: int | None
-    tolerance: float
-
-    @property
-    def verdict(self) -> str:
-        """`equal`, `within tolerance` or `drifted`."""
-        if self.epoch is None and all(figure.then == figure.now for figure in self.figures):
-            return EQUAL
-        return DRIFTED if self.drifted() else WITHIN
-
-    def drifted(self) -> tuple[Figure, ...]:
-        """The figures that are further off than the tolerance."""
-        near = [
-            math.isclose(f.then, f.now, rel_tol=self.tolerance, abs_tol=self.tolerance) for f in self.figures
-        ]
-        return tuple(figure for figure, is_near in zip(self.figures, near, strict=True) if not is_near)
 
 
 def reproduce_run(
@@ -144,7 +87,7 @@ def _check_data(run: Run, fingerprint: str, *, force: bool) -> None:
         raise RunError(Problem(rule, hint="put the data back, or add --force to compare all the same"))
 
 
-def changed_facts(run: Run) -> tuple[Fact, ...]:
+def changed_facts(run: Run) -> tuple[ComparedFact, ...]:
     """Versions, commit and machine that are not those of the run."""
     record = run.record
     then: dict[str, Any] = dict(record.versions)
@@ -155,7 +98,7 @@ def changed_facts(run: Run) -> tuple[Fact, ...]:
     if record.spec and host.name == platform.node():  # elsewhere the folder is another's, or not there
         then["commit"], now["commit"] = record.commit, commit_of(Path(record.spec).parent)
     return tuple(
-        Fact(name, str(then.get(name, "unknown")), str(value))
+        ComparedFact(name, str(then.get(name, "unknown")), str(value))
         for name, value in now.items()
         if then.get(name) != value
     )
@@ -169,10 +112,10 @@ def first_difference(one: list[dict[str, float]], other: list[dict[str, float]])
     return None
 
 
-def _figures(run: Run, outcome: Outcome) -> tuple[Figure, ...]:
+def _figures(run: Run, outcome: Outcome) -> tuple[ComparedMetric, ...]:
     then = run.record.metrics
     return tuple(
-        Figure(split, metric, value, outcome.metrics[split][metric])
+        ComparedMetric(split, metric, value, outcome.metrics[split][metric])
         for split, values in then.items()
         for metric, value in values.items()
         if metric in outcome.metrics.get(split, {})

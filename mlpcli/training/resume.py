@@ -15,6 +15,7 @@ from mlpcli.model.plugins import run_plugins
 from mlpcli.model.run_spec import own_spec
 from mlpcli.model.transfer import pinned_start
 from mlpcli.runs.folder import Run
+from mlpcli.runs.results import Outcome
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.resolve import resolve_spec
 from mlpcli.spec.yaml_reader import MAX_BYTES as MAX_SPEC_BYTES
@@ -24,7 +25,6 @@ from mlpcli.training.run_record import now, start_of
 from mlpcli.training.session import (
     Clock,
     Extent,
-    Outcome,
     Prepared,
     Watcher,
     check_callbacks,

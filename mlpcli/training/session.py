@@ -16,7 +16,7 @@ from mlpcli.data.dataset import Dataset, Split
 from mlpcli.errors import MlpcliError
 from mlpcli.files import Displaced, sha256_of, write_json, write_text
 from mlpcli.keras_import import import_keras
-from mlpcli.runs.folder import Run
+from mlpcli.runs.results import LayerRow, Outcome, Plan
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.resolve import resolve_spec
 from mlpcli.spec.search_space import show_label
@@ -29,30 +29,6 @@ from mlpcli.training.run_record import begin_record, now, start_of
 from mlpcli.training.training_state import TrainingState
 
 EVALUATION_ROWS = 4096
-
-
-@dataclass(frozen=True)
-class LayerRow:
-    """A line of the model's summary: output shape of one row, and number of parameters."""
-
-    name: str
-    kind: str
-    shape: tuple[int | None, ...]
-    parameters: int
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is about to be trained: for showing before the first epoch."""
-
-    name: str
-    source: str
-    rows: dict[str, int]
-    classes: tuple[str, ...] | None
-    layers: tuple[LayerRow, ...]
-    parameters: int
-    trainable: int
-    steps: int
 
 
 class Watcher(Protocol):
@@ -72,20 +48,6 @@ class Watcher(Protocol):
 
     def note(self, text: str) -> None:
         """One line that the user should know."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A finished training: its run, metrics by split and name, and the best epoch by its monitor."""
-
-    run: Run
-    metrics: dict[str, dict[str, float]]
-    epochs: int
-    seconds: float
-    monitor: str
-    best: float | None
-    best_epoch: int | None
-    baseline: dict[str, Any] | None = None  # see `measure_baseline`
 
 
 def train(

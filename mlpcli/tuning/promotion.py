@@ -13,6 +13,7 @@ from mlpcli.errors import Problem, TrainingError
 from mlpcli.files import write_text
 from mlpcli.model.transfer import find_start
 from mlpcli.printable import shortened
+from mlpcli.runs.results import Outcome
 from mlpcli.runs.search_folder import BEST, COMPLETED, Promotion, Search, Trial, promotion_folder
 from mlpcli.spec.load import LoadedSpec, load_spec, located, with_values
 from mlpcli.spec.resolve import dump, inline, portable
@@ -21,7 +22,6 @@ from mlpcli.spec.search_space import show_label
 from mlpcli.spec.yaml_reader import parse_text
 from mlpcli.training.session import (
     Extent,
-    Outcome,
     Watcher,
     build_checked,
     check_callbacks,

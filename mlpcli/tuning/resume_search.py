@@ -16,6 +16,7 @@ from mlpcli.files import read_ordinary_text, sweep
 from mlpcli.model.plugins import copy_plugins, run_plugins
 from mlpcli.model.transfer import pinned_start
 from mlpcli.runs.record_models import damaged
+from mlpcli.runs.results import SearchOutcome
 from mlpcli.runs.search_folder import SEARCH, SEARCHED, Search, load_search
 from mlpcli.spec import tuner_arguments as tuners
 from mlpcli.spec.hyperparameters import is_hyperparameter
@@ -31,7 +32,6 @@ from mlpcli.training.identity import changes
 from mlpcli.tuning.search import (
     ALONE,
     Hands,
-    SearchOutcome,
     SearchWatcher,
     Sitting,
     tuner_arguments,

@@ -18,6 +18,7 @@ from mlpcli.files import write_text
 from mlpcli.model.plugins import copy_plugins
 from mlpcli.model.transfer import find_start
 from mlpcli.runs.folder import Run
+from mlpcli.runs.results import Plan, SearchOutcome
 from mlpcli.runs.search_folder import SEARCH, SEARCHED, Objective, Search, Trial
 from mlpcli.spec import tuner_arguments as tuners
 from mlpcli.spec.load import LoadedSpec, located
@@ -26,7 +27,7 @@ from mlpcli.spec.schema import TunerSpec
 from mlpcli.spec.tuner_arguments import OWN_KEYS
 from mlpcli.training.disk_space import check_place, check_room
 from mlpcli.training.run_record import begin_record, now
-from mlpcli.training.session import Plan, build_checked, check_callbacks, complete
+from mlpcli.training.session import build_checked, check_callbacks, complete
 from mlpcli.tuning import promotion
 from mlpcli.tuning.importance import importance
 from mlpcli.tuning.oracle import Answer, Oracle
@@ -59,17 +60,6 @@ class SearchWatcher(Protocol):
 
     def promotes(self, trial: Trial, seed: int | None) -> None:
         """One of the best is trained again: with a seed, or, None, to be kept."""
-
-
-@dataclass(frozen=True)
-class SearchOutcome:
-    """A finished search; `run` is the promoted one, or None where nothing was to be promoted."""
-
-    search: Search
-    run: Run | None
-    metrics: dict[str, dict[str, float]]
-    importance: dict[str, float]
-    seconds: float
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,12 @@ from mlpcli.errors import MlpcliError
 from mlpcli.model.components import plain_reason
 from mlpcli.model.default_losses import data_request
 from mlpcli.runs import record_models
+from mlpcli.runs.results import Plan
 from mlpcli.runs.search_folder import COMPLETED, FAILED, Objective, Trial
 from mlpcli.spec.load import LoadedSpec, located, with_values
 from mlpcli.training.find_data import load_data
 from mlpcli.training.run_record import now
-from mlpcli.training.session import Extent, Plan, build_checked, complete, train_into
+from mlpcli.training.session import Extent, build_checked, complete, train_into
 from mlpcli.training.training_state import TrainingState, read_state
 from mlpcli.tuning.hparams import write_hparams
 

@@ -34,16 +34,6 @@ class RowCounts:
     unseen: Counter[str] = field(default_factory=Counter)
     outside: Counter[str] = field(default_factory=Counter)
 
-    def to_json(self) -> dict[str, Any]:
-        """The counts as plain JSON values."""
-        return {
-            "rejected": self.rejected,
-            "empty": self.empty,
-            "missing": dict(self.missing),
-            "unseen": dict(self.unseen),
-            "outside": dict(self.outside),
-        }
-
 
 @dataclass(frozen=True)
 class PolicyResult:

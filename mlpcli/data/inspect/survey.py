@@ -149,6 +149,16 @@ def dates_of(profile: Profile) -> tuple[list[str], Array, Array]:
     return [texts[place] for place in order], days[order], counts[order]
 
 
+def value_range(profile: Profile) -> tuple[str, str] | tuple[float, float] | None:
+    """Return the smallest and the largest number or date of a column; None where it has none."""
+    if profile.content == "dates":
+        texts, _, _ = dates_of(profile)
+        return (texts[0], texts[-1]) if texts else None
+    if profile.numbers is None or profile.present == profile.invalid:
+        return None
+    return float(np.nanmin(profile.numbers)), float(np.nanmax(profile.numbers))
+
+
 def find_warnings(survey: Survey, test: str | None = None) -> list[str]:
     """What the user should know of a table before training on it, a line each.
 

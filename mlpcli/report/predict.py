@@ -1,0 +1,89 @@
+"""A prediction: progress while it runs, and its counts, as text and as JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from rich.status import Status
+
+from mlpcli.report.console import show_line
+from mlpcli.report.screen import LONGEST_NAME, console, cut
+from mlpcli.runs.results import Summary
+
+
+class PredictionReport:
+    """Shows rows so far and rows per second, on a terminal only. A context."""
+
+    def __init__(self) -> None:
+        self.console = console(stderr=True)
+        self.status: Status | None = None
+
+    def __enter__(self) -> PredictionReport:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.status is not None:
+            self.status.stop()
+
+    def rows(self, rows: int, seconds: float) -> None:
+        """Update the number of predicted rows."""
+        if not self.console.is_terminal:
+            return
+        if self.status is None:
+            self.status = self.console.status("")
+            self.status.start()
+        self.status.update(f"{rows:,} rows, {rows / max(seconds, 1e-6):,.0f} per second")
+
+
+def show_prediction(summary: Summary, target: Path | None, rejects: Path | None) -> None:
+    """Show how many rows were written where, and what was unusual in them."""
+    unusual = _unusual(summary, rejects)
+    written = _counted(summary.rows, "prediction", "predictions")
+    if target is not None:
+        show_line("; ".join([f"{written} written to {target}", *unusual]))
+    elif unusual:
+        show_line("; ".join([written, *unusual]), stderr=True)
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    """Return `1 row` or `2,000 rows`."""
+    return f"{count:,} {one if count == 1 else many}"
+
+
+def _unusual(summary: Summary, rejects: Path | None) -> list[str]:
+    """Return what was unusual in the rows, by kind and column: `3 unseen categories (city 3)`."""
+    kinds: dict[tuple[str, str], Counter[str]] = {
+        ("missing cell filled in", "missing cells filled in"): summary.missing,
+        ("unseen category", "unseen categories"): summary.unseen,
+        ("value out of the training rows' range", "values out of the training rows' range"): summary.outside,
+    }
+    lines = []
+    for words, counts in kinds.items():
+        if counts:
+            columns = ", ".join(f"{cut(name, LONGEST_NAME)} {n:,}" for name, n in counts.most_common(8))
+            lines.append(f"{_counted(counts.total(), *words)} ({columns})")
+    if summary.empty:
+        lines.append(_counted(summary.empty, "prediction left empty", "predictions left empty"))
+    if rejects is not None:
+        lines.append(f"{_counted(summary.rejected, 'row', 'rows')} rejected, see {rejects}")
+    return lines
+
+
+def summary_json(summary: Summary, label: str, output: str | None) -> dict[str, object]:
+    """Return a prediction for scripts: its columns, its counts, and the file that it was written to."""
+    counts = {
+        "rejected": summary.rejected,
+        "empty": summary.empty,
+        "missing": dict(summary.missing),
+        "unseen": dict(summary.unseen),
+        "outside": dict(summary.outside),
+    }
+    document: dict[str, object] = {
+        "run": label,
+        "rows": summary.rows,
+        "columns": list(summary.columns),
+        "counts": counts,
+        "seconds": round(summary.seconds, 3),
+    }
+    return document | ({"output": output} if output is not None else {})

@@ -1,0 +1,186 @@
+"""A training: progress while it runs, and what it reached, as text and as JSON.
+
+On a terminal: a bar with the time left. Into a pipe or a file: plain lines.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.progress import BarColumn, Progress, TaskID, TimeElapsedColumn, TimeRemainingColumn
+from rich.status import Status
+from rich.text import Text
+
+from mlpcli.report.console import fitting_table, format_duration, format_number, show_json, show_line
+from mlpcli.report.screen import LONGEST_NAME, WordsColumn, console, cut, table
+from mlpcli.runs.folder import Run
+from mlpcli.runs.results import Outcome, Plan
+
+
+class TrainingReport:
+    """Shows the progress of a training: a bar on a terminal, one line per epoch elsewhere. A context."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        self.console = console(stderr=stderr)
+        self.progress: Progress | None = None
+        self.task: TaskID | None = None
+        self.status: Status | None = None
+
+    def __enter__(self) -> TrainingReport:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._clear()
+
+    def _clear(self) -> None:
+        """Remove the bar and the spinner."""
+        if self.progress is not None:
+            self.progress.stop()
+            self.progress = None
+        if self.status is not None:
+            self.status.stop()
+            self.status = None
+
+    def stage(self, text: str) -> None:
+        """Show a spinner with a few words, on a terminal only."""
+        self._clear()
+        if self.console.is_terminal and text:
+            self.status = self.console.status(text)
+            self.status.start()
+
+    def plan(self, plan: Plan, run_dir: Path) -> None:
+        """Show the data, the layers and the folder."""
+        self._clear()
+        rows = ", ".join(f"{count:,} {name}" for name, count in plan.rows.items())
+        self.console.print(Text(f"data     {plan.source}: {rows} rows" + _class_count(plan)))
+        self.console.print(Text(f"run      {run_dir}"))
+        layers = [(row.name, row.kind, _shape(row.shape), f"{row.parameters:,}") for row in plan.layers]
+        shown = table(("layer", "class", "output", "parameters"), layers, names=(0, 1))
+        shown.columns[1].justify = "left"
+        self.console.print(shown)
+        fixed = plan.parameters - plan.trainable
+        note = f" ({plan.trainable:,} of them trained)" if fixed else ""
+        self.console.print(f"{plan.parameters:,} parameters{note}, {plan.steps:,} steps per epoch")
+        if self.console.is_terminal:
+            self._start_bar()
+
+    def _start_bar(self) -> None:
+        self.progress = Progress(
+            WordsColumn("epoch {task.fields[epoch]}"),
+            BarColumn(bar_width=28),
+            WordsColumn("{task.fields[logs]}"),
+            TimeElapsedColumn(),
+            WordsColumn("left"),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+        )
+        self.task = self.progress.add_task("", total=1.0, epoch="1", logs="compiling")
+        self.progress.start()
+
+    def step(self, epoch: int, epochs: int, done: int, total: int, logs: Mapping[str, float]) -> None:
+        """Move the bar within an epoch."""
+        if self.progress is not None and self.task is not None:
+            completed = (epoch - 1 + done / total) / epochs
+            self.progress.update(self.task, completed=completed, epoch=f"{epoch}/{epochs}", logs=_logs(logs))
+
+    def epoch(self, epoch: int, epochs: int, logs: Mapping[str, float], seconds: float) -> None:
+        """Move the bar, and print a line for the epoch."""
+        line = f"epoch {epoch:>{len(str(epochs))}}/{epochs}  {_logs(logs)}  {format_duration(seconds)}"
+        if self.progress is not None and self.task is not None:
+            self.progress.update(
+                self.task, completed=epoch / epochs, epoch=f"{epoch}/{epochs}", logs=_logs(logs)
+            )
+            if self._worth_a_line(epoch, epochs):
+                self.progress.console.print(Text(line))
+        else:
+            self.console.print(Text(line))
+
+    _last_line = 0.0
+
+    def _worth_a_line(self, epoch: int, epochs: int) -> bool:
+        """Return whether an epoch gets a line: on a terminal, at most a few lines per second are printed."""
+        now = time.monotonic()
+        if epoch in (1, epochs) or now - self._last_line > 0.25:
+            self._last_line = now
+            return True
+        return False
+
+    def note(self, text: str) -> None:
+        """Print one line above the progress."""
+        self.console.print(Text(text, style="yellow"))
+
+
+def _class_count(plan: Plan) -> str:
+    return f", {len(plan.classes)} classes" if plan.classes else ""
+
+
+def _shape(shape: Sequence[int | None]) -> str:
+    return " x ".join(str(size) for size in shape[1:]) or "1"
+
+
+def _logs(logs: Mapping[str, float]) -> str:
+    return "  ".join(
+        f"{cut(name, LONGEST_NAME)} {format_number(value)}"
+        for name, value in logs.items()
+        if name != "learning_rate"
+    )
+
+
+def show_outcome(outcome: Outcome, runs_dir: Path) -> None:
+    """Show what a training reached, where its files are, and what to type next."""
+    out = console()
+    names = list(next(iter(outcome.metrics.values())))
+    rows = [
+        (split, *(format_number(values[name]) for name in names)) for split, values in outcome.metrics.items()
+    ]
+    out.print()
+    out.print(fitting_table(out, ("split", *names), rows))
+    if outcome.baseline is not None:
+        out.print(Text(_baseline_text(outcome.baseline)))
+    best = ""
+    if outcome.best is not None:
+        best = f", best {outcome.monitor} {format_number(outcome.best)} in epoch {outcome.best_epoch}"
+    out.print()
+    out.print(Text(f"{outcome.epochs} epochs in {format_duration(outcome.seconds)}{best}"))
+    out.print(Text(f"run  {outcome.run.folder}"))
+    where = "" if str(runs_dir) == "runs" else f" --runs-dir {runs_dir}"
+    name = outcome.run.folder.parent.name
+    out.print(Text(f"next mlpcli evaluate {name}{where}"))
+    out.print(Text(f"     mlpcli predict {name} DATA -o predictions.csv{where}"))
+
+
+def _baseline_text(baseline: Mapping[str, object]) -> str:
+    """Return `baseline  test accuracy: majority class 0.3333, linear model 0.9667`."""
+    words = {"majority": "majority class", "mean": "mean", "linear": "linear model"}
+    scores = ((word, baseline.get(key)) for key, word in words.items())
+    found = ", ".join(f"{word} {format_number(score)}" for word, score in scores if isinstance(score, float))
+    what = f"{baseline['output']} " if "output" in baseline else ""
+    return f"baseline  {baseline['split']} {what}{baseline['metric']}: {found}"
+
+
+def show_finished(run: Run, *, json: bool) -> None:
+    """Show that a run is finished already."""
+    epochs = run.record.epochs or 0
+    if json:
+        document = {"run": run.label, "folder": str(run.folder), "status": run.status, "epochs": epochs}
+        show_json(document | {"metrics": run.record.metrics})
+        return
+    show_line(f"run {run.label} is finished, after {epochs} epochs: nothing to do")
+    show_line(f"train it further with: mlpcli train --continue {run.label} --epochs N")
+
+
+def outcome_json(outcome: Outcome) -> dict[str, object]:
+    """Return a training's outcome for scripts."""
+    return {
+        "run": outcome.run.label,
+        "folder": str(outcome.run.folder),
+        "status": outcome.run.status,
+        "epochs": outcome.epochs,
+        "seconds": outcome.seconds,
+        "best": {"monitor": outcome.monitor, "value": outcome.best, "epoch": outcome.best_epoch},
+        "metrics": outcome.metrics,
+        "baseline": outcome.baseline,
+    }

@@ -1,0 +1,261 @@
+"""What checks, trainings, evaluations and predictions return: plain values, which `report/` shows.
+
+They are defined here, below everything that fills them in, so that what shows them imports none of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mlpcli.errors import KeyPath, Place, show_path
+from mlpcli.printable import printable
+from mlpcli.runs.folder import Run
+from mlpcli.runs.search_folder import Search
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+EQUAL, WITHIN, DRIFTED = "equal", "within tolerance", "drifted"
+"""Verdicts of a reproduction."""
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One layer of a model's summary: its class, the output shape of a batch, its number of parameters."""
+
+    name: str
+    kind: str
+    shape: tuple[int | None, ...]
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is about to be trained, shown before the first epoch."""
+
+    name: str
+    source: str
+    rows: dict[str, int]
+    classes: tuple[str, ...] | None
+    layers: tuple[LayerRow, ...]
+    parameters: int
+    trainable: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished training: its run, metrics by split and name, and the best epoch by its monitor."""
+
+    run: Run
+    metrics: dict[str, dict[str, float]]
+    epochs: int
+    seconds: float
+    monitor: str
+    best: float | None
+    best_epoch: int | None
+    baseline: dict[str, object] | None = None  # see `measure_baseline`
+
+
+@dataclass(frozen=True)
+class Advice:
+    """Best-practice advice on a spec: what was found, what to do about it, and why.
+
+    `path` leads to the value that it is about.
+    """
+
+    seen: str
+    fix: str
+    reason: str
+    path: KeyPath = ()
+
+    def headline(self, place: Place) -> str:
+        """Return `file:line:column path: what was found; what to do` on one line."""
+        return printable(f"{place} {show_path(self.path)}: {self.seen}; {self.fix}")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that a training takes beside TensorFlow's own.
+
+    data: every split's rows and targets; state: weights and what the optimizer keeps for each;
+    batch: the outputs of every layer for one batch.
+    """
+
+    data: int
+    state: int
+    batch: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.data + self.state + self.batch
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A spec that can be trained, and what its training would do.
+
+    layer_paths: for each of `plan.layers`, the path of its line in the spec.
+    classes: by split and output (empty for the only one), rows of each class.
+    files: of the run folder, folders with a slash at the end.
+    notes: losses and metrics that were chosen, columns that are left out, hyperparameters at their defaults.
+    seconds_per_epoch: measured, or None.
+    """
+
+    plan: Plan
+    epochs: int
+    layer_paths: tuple[KeyPath, ...]
+    classes: dict[str, dict[str, dict[str, int]]]
+    memory: Memory
+    files: tuple[str, ...]
+    advice: tuple[Advice, ...]
+    resolved: str
+    notes: tuple[str, ...] = ()
+    seconds_per_epoch: float | None = None
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """Scores of one class: the share of its predictions that are right, of its rows that were found."""
+
+    name: str
+    precision: float
+    recall: float
+    f1: float
+    rows: int
+
+
+@dataclass(frozen=True)
+class OutputScores:
+    """Scores of one output with classes or labels.
+
+    name: of the output; empty where there is only one.
+    confusion: (classes, classes) int64, rows are the true classes, columns the predicted; None for labels,
+        of which a row may have several.
+    """
+
+    name: str
+    classes: tuple[ClassScore, ...]
+    confusion: NDArray[np.int64] | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Metrics of one run on one set of rows, and scores for each output that holds classes."""
+
+    source: str
+    rows: int
+    metrics: dict[str, float]
+    scores: tuple[OutputScores, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a prediction went.
+
+    columns: the names of what was written.
+    rejected: rows that could not be read; empty: predictions that were left empty.
+    missing, unseen, outside: by column, cells that were filled in, unseen categories, values out of the
+        training rows' range.
+    """
+
+    rows: int
+    columns: tuple[str, ...]
+    seconds: float
+    rejected: int = 0
+    empty: int = 0
+    missing: Counter[str] = field(default_factory=Counter)
+    unseen: Counter[str] = field(default_factory=Counter)
+    outside: Counter[str] = field(default_factory=Counter)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RateTest:
+    """What a learning-rate range test found.
+
+    rates, losses, smoothed: (steps,) float64, a value a step.
+    turning: the rate at which the smoothed loss is lowest; suggestion: the rate to train with.
+    current: the spec's own rate, None where it is a schedule.
+    """
+
+    rates: NDArray[np.float64]
+    losses: NDArray[np.float64]
+    smoothed: NDArray[np.float64]
+    turning: float
+    suggestion: float
+    exploded: bool
+    current: float | None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ComparedFact:
+    """Something that results depend on: what it was, and what it is now."""
+
+    name: str
+    then: str
+    now: str
+
+
+@dataclass(frozen=True)
+class ComparedMetric:
+    """One metric of one split: what it was, and what it is now."""
+
+    split: str
+    metric: str
+    then: float
+    now: float
+
+    @property
+    def difference(self) -> float:
+        """Now minus then."""
+        return self.now - self.then
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A run beside the one that trained it again.
+
+    facts: what has changed, and may be why metrics differ.
+    epoch: the first whose row of the history differs, from 1; None where all are the same to the last digit.
+    """
+
+    original: Run
+    outcome: Outcome
+    facts: tuple[ComparedFact, ...]
+    figures: tuple[ComparedMetric, ...]
+    epoch: int | None
+    tolerance: float
+
+    @property
+    def verdict(self) -> str:
+        """`equal`, `within tolerance` or `drifted`."""
+        if self.epoch is None and all(figure.then == figure.now for figure in self.figures):
+            return EQUAL
+        return DRIFTED if self.drifted() else WITHIN
+
+    def drifted(self) -> tuple[ComparedMetric, ...]:
+        """Return the metrics that differ by more than the tolerance."""
+        near = [
+            math.isclose(f.then, f.now, rel_tol=self.tolerance, abs_tol=self.tolerance) for f in self.figures
+        ]
+        return tuple(figure for figure, is_near in zip(self.figures, near, strict=True) if not is_near)
+
+
+@dataclass(frozen=True)
+class SearchOutcome:
+    """A finished search; `run` is the promoted one, or None where nothing was to be promoted."""
+
+    search: Search
+    run: Run | None
+    metrics: dict[str, dict[str, float]]
+    importance: Mapping[str, float]
+    seconds: float
