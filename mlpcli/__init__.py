@@ -1,3 +1,3 @@
-"""mlpcli: multilayer perceptrons from one YAML file."""
+"""Train multilayer perceptrons from one YAML file."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""What can go wrong, as data. Nothing here prints: the command line shows a caught error and exits.
+"""Errors as data. Nothing here prints: the command line shows a caught error and exits.
 
 MlpcliError                    exit status
  |- SpecError                  2   the spec, or a --set value, is wrong
@@ -15,31 +15,30 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 from mlpcli.printable import printable
 
 KeyPath = tuple[str | int, ...]
 """The keys and list positions that lead from the top of a spec to a value."""
 
-ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "nothing"})()
-"""Stands for "no value was received", since None is a value that a spec may hold."""
-
+ABSENT: object = type("Absent", (), {"__repr__": lambda self: "nothing"})()
+"""No value was received. None is a value that a spec may hold."""
 
 Hint = str | Callable[[], str]
-"""A hint, or what works it out: that takes time, and of thousands of problems few are shown."""
+"""A hint, or a function that computes it: of thousands of problems few are shown."""
 
 NAMES_COMPARED = 2000
-"""Among so many names the nearest one is looked for, and in a word of at most LONGEST_WORD characters."""
+"""`nearest` compares a word with at most this many names."""
 LONGEST_WORD = 200
+"""Characters. Longer words and names are not compared."""
 
 LONGEST_MESSAGE = 4000
-"""Characters of one problem's message: a name out of a stranger's file may be as long as the file."""
+"""Characters of one problem's message: a name in an untrusted file may be as long as the file."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a value stands: in a text file by line and column (both from 1), or on the command line."""
+    """The location of a value: line and column (both from 1) of a text file, or the command line."""
 
     file: str = ""
     line: int = 0
@@ -58,15 +57,15 @@ class Problem:
     rule: str
     place: Place | None = None
     path: KeyPath = ()  # ("layers", 2, "Dense", "units"), shown as layers[2].Dense.units
-    received: Any = ABSENT
+    received: object = ABSENT
     hint: Hint = ""  # what to do: "did you mean 'units'?"
 
     def advice(self) -> str:
-        """Return the hint, worked out now where that was put off until somebody reads it."""
+        """Return the hint, computed now if it is a function."""
         return self.hint if isinstance(self.hint, str) else self.hint()
 
     def headline(self) -> str:
-        """`file:line:column path: rule, received VALUE; hint` on one line."""
+        """Return `file:line:column path: rule, received VALUE; hint` on one line."""
         where = " ".join(str(part) for part in (self.place, show_path(self.path)) if part)
         text = f"{where}: {self.rule}" if where else self.rule
         if self.received is not ABSENT:
@@ -82,7 +81,7 @@ class Problem:
 
 
 class MlpcliError(Exception):
-    """Base of every error that is the user's business; carries problems, never prints."""
+    """Base of every error that the user can act on; carries problems, never prints."""
 
     exit_status = 1
 
@@ -125,22 +124,22 @@ class TrainingError(MlpcliError):
 
 
 def show_path(path: KeyPath) -> str:
-    """`("layers", 2, "Dense", "units")` as `layers[2].Dense.units`."""
+    """Write `("layers", 2, "Dense", "units")` as `layers[2].Dense.units`."""
     text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else ("." if text else "") + part[:60]
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else ("." if text else "") + step[:60]
     return text
 
 
 def _bounded(text: str) -> str:
-    """The text without its middle where it is longer than a screen."""
+    """Cut the middle out of a text that is longer than LONGEST_MESSAGE."""
     if len(text) <= LONGEST_MESSAGE:
         return text
     return f"{text[: LONGEST_MESSAGE // 2]} ... {text[-LONGEST_MESSAGE // 2 :]}"
 
 
-def show_value(value: Any, limit: int = 60) -> str:
-    """A value as YAML would spell it, shortened to `limit` characters."""
+def show_value(value: object, limit: int = 60) -> str:
+    """Write a value as YAML does, shortened to `limit` characters."""
     if value is None:
         text = "null"
     elif isinstance(value, bool):
@@ -155,7 +154,7 @@ def show_value(value: Any, limit: int = 60) -> str:
 
 
 def _joined(items: Iterator[str], limit: int) -> str:
-    """The first items joined by commas: as many as fill `limit` characters, since the rest is cut off."""
+    """Join the first items by commas, as many as fill `limit` characters: the rest is cut off anyway."""
     shown: list[str] = []
     length = 0
     for item in items:
@@ -167,7 +166,7 @@ def _joined(items: Iterator[str], limit: int) -> str:
 
 
 def excerpt(place: Place, width: int = 100) -> list[str]:
-    """The source line and a caret under the column, cut to `width` characters around the caret."""
+    """Return the source line and a caret under the column, cut to `width` characters around the caret."""
     start = max(0, place.column - 1 - width // 2) if len(place.source) > width else 0
     gutter = f"{place.line:>6} | "
     before = printable(place.source[start : place.column - 1])
@@ -176,13 +175,13 @@ def excerpt(place: Place, width: int = 100) -> list[str]:
 
 
 def _columns(text: str) -> int:
-    """How many columns of a terminal a text takes."""
+    """Return the number of terminal columns that a text takes."""
     wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
     return len(text) + wide - sum(map(bool, map(unicodedata.combining, text)))
 
 
 def nearest(word: object, known: Iterable[object]) -> str:
-    """`did you mean 'x'?` for the closest known name, or an empty text when nothing is close."""
+    """Return `did you mean 'x'?` for the closest known name, or an empty text when nothing is close."""
     if len(str(word)) > LONGEST_WORD:
         return ""
     names = [name for name in map(str, islice(known, NAMES_COMPARED)) if len(name) <= LONGEST_WORD]
@@ -195,7 +194,13 @@ def nearest(word: object, known: Iterable[object]) -> str:
 
 
 def suggest(word: object, known: Iterable[object], otherwise: Hint = "") -> Hint:
-    """Put off `nearest` until the hint is read; `otherwise` is the hint where nothing is close."""
+    """Return a hint that calls `nearest` when it is read.
+
+    Args:
+        word: the unknown name.
+        known: the names to compare it with.
+        otherwise: the hint if no name is close.
+    """
 
     def hint() -> str:
         return nearest(word, known) or (otherwise if isinstance(otherwise, str) else otherwise())
@@ -204,7 +209,7 @@ def suggest(word: object, known: Iterable[object], otherwise: Hint = "") -> Hint
 
 
 def listing(names: Iterable[object], limit: int = 12) -> str:
-    """Names joined by commas, cut after `limit` with the count of the rest."""
+    """Join names by commas; after `limit` names, count the rest."""
     names = list(names)
     rest = len(names) - limit
     return ", ".join(map(str, names[:limit])) + (f" and {rest} more" if rest > 0 else "")

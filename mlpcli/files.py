@@ -1,11 +1,10 @@
-"""Whole files or none: every file of a run is written through this module.
+"""Atomic writes and bounded reads: every file of a run is written through this module.
 
-A file is written under a temporary name beside its target, flushed to the disk, and moved over the
-target in one step; then the folder's own entry is flushed. A reader sees the old file or the new.
+A file is written under a temporary name beside its target, flushed to the disk, and moved over the target in
+one step; then the folder's own entry is flushed. A reader sees the old file or the new one.
 
-And only ordinary files are read: whatever a user or a stranger names is opened by `open_ordinary`, so that a
-pipe is not waited for, and a device is not read until the memory ends. Whatever is deleted is deleted by
-`remove_below`.
+Only ordinary files are read. Every path from outside is opened by `open_ordinary`, which neither waits for a
+pipe nor reads a device until memory is full. Every deletion goes through `remove_below`.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from mlpcli.printable import json_text
 
 SCRATCH = ".part"
-"""Ending of the folders in which files are written before they are moved into place."""
+"""Suffix of the temporary folders in which files are written before they are moved into place."""
 
 
 class UnsafePathError(OSError):
@@ -34,18 +33,18 @@ class UnsafePathError(OSError):
 
 
 def open_ordinary(path: Path) -> BinaryIO:
-    """Open an ordinary file to read its bytes; a pipe, a device or a socket is refused without waiting.
+    """Open an ordinary file for reading in binary mode. Refuse a pipe, device or socket without waiting.
 
     Raises:
-        OSError: there is no such file, it may not be read, or it is not an ordinary one: see `strerror`.
+        OSError: the file is missing, not readable, or not an ordinary file: see `strerror`.
     """
-    _refuse_special(path, path.stat().st_mode)  # before it is opened: some devices act on that alone
+    _refuse_special(path, path.stat().st_mode)  # before opening: some devices act when opened
     flags = os.O_RDONLY
     for name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
         flags |= getattr(os, name, 0)
     handle = os.open(path, flags)
     try:
-        _refuse_special(path, os.fstat(handle).st_mode)  # it may have been replaced in between
+        _refuse_special(path, os.fstat(handle).st_mode)  # it may have been replaced since
         return os.fdopen(handle, "rb")
     except BaseException:
         os.close(handle)
@@ -53,14 +52,14 @@ def open_ordinary(path: Path) -> BinaryIO:
 
 
 def read_ordinary(path: Path, most: int) -> bytes:
-    """Return the bytes of an ordinary file that holds at most `most` of them, and read no more than that.
+    """Return the bytes of an ordinary file of at most `most` bytes; never read more than that.
 
     Raises:
-        OSError: as `open_ordinary`; or the file is larger.
+        OSError: as for `open_ordinary`, or the file is larger.
     """
     with open_ordinary(path) as file:
         content = file.read(most + 1)
-    if content is None:  # of some files of the system, what is not there yet
+    if content is None:  # some system files have no data yet
         raise OSError(errno.EAGAIN, "has nothing to read now", str(path))
     if len(content) > most:
         raise OSError(errno.EFBIG, f"is larger than {most:,} bytes", str(path))
@@ -68,16 +67,17 @@ def read_ordinary(path: Path, most: int) -> bytes:
 
 
 def read_ordinary_text(path: Path, most: int) -> str:
-    """Return the text of a UTF-8 file of at most `most` bytes, line ends as `\\n`, no byte-order mark.
+    r"""Return the text of a UTF-8 file of at most `most` bytes, line ends as `\n`, no byte-order mark.
 
     Raises:
-        OSError: as `read_ordinary`. UnicodeDecodeError: the file is not UTF-8.
+        OSError: as for `read_ordinary`.
+        UnicodeDecodeError: the file is not UTF-8.
     """
     return io.TextIOWrapper(io.BytesIO(read_ordinary(path, most)), encoding="utf-8-sig").read()
 
 
 def special_kind(mode: int) -> str:
-    """What a file is by its mode, `a pipe` for example; empty where it is ordinary or a folder."""
+    """Return what a special file is, by its mode: `a pipe`; an empty text for an ordinary file or folder."""
     kinds = (
         (stat.S_ISFIFO, "a pipe"),
         (stat.S_ISSOCK, "a socket"),
@@ -95,10 +95,10 @@ def _refuse_special(path: Path, mode: int) -> None:
 
 
 def output_problem(path: Path) -> str:
-    """Why a file cannot be written at a path, as far as what is there now tells; an empty text when it can.
+    """Return why a file cannot be written at a path, judged by what is there now; an empty text if it can.
 
-    A file is written under another name and moved into place, which would put it in the place of a pipe or a
-    device (`/dev/null` itself, for the superuser).
+    A file is written under another name and then moved into place. That would replace a pipe or a device
+    (even `/dev/null`, for the superuser).
     """
     try:
         mode = path.stat().st_mode
@@ -113,7 +113,7 @@ def output_problem(path: Path) -> str:
 
 
 class Displaced(OSError):
-    """A folder that this process works in was moved, deleted or replaced meanwhile, or a part of it was."""
+    """Something else moved, deleted or replaced a folder that this process uses, or something in it."""
 
     def __init__(self, rule: str) -> None:
         super().__init__(errno.ESTALE, rule)
@@ -121,9 +121,12 @@ class Displaced(OSError):
 
 @dataclass(eq=False)
 class HeldFolder:
-    """A folder that this process alone writes in, known by its number in the file system, not by its path.
+    """A folder that only this process writes in, identified by its inode, not by its path.
 
-    lock: the file in it by which it is held, open. written: names in it that must stay what they were.
+    Attributes:
+        folder: its absolute path.
+        lock: file descriptor of the open lock file in it, -1 for none.
+        written: names in it that must stay in place.
     """
 
     folder: Path
@@ -135,10 +138,10 @@ class HeldFolder:
         self._number = _number(self.folder.stat())
 
     def check(self, target: Path) -> None:
-        """Make sure that writing `target`, which lies in the folder, would write there.
+        """Check that writing `target`, a path in the folder, would write into this folder.
 
         Raises:
-            Displaced: the folder is another one by now, or a link leads out of it on the way to `target`.
+            Displaced: the folder was replaced, or a link on the way to `target` leads out of it.
         """
         try:
             found = _number(self.folder.stat())
@@ -153,10 +156,10 @@ class HeldFolder:
                 )
 
     def check_all(self) -> None:
-        """Make sure that everything that was written in the folder is still there.
+        """Check that everything written in the folder is still there.
 
         Raises:
-            Displaced: something is gone, or has become a link; or the folder itself has.
+            Displaced: the folder or something in it is missing or was replaced by a link.
         """
         self.check(self.folder / "any")
         for name in sorted(self.written):
@@ -170,14 +173,16 @@ class HeldFolder:
 
 
 _held: list[HeldFolder] = []
-"""The folders that this process holds, the outer before the inner."""
+"""The folders that this process holds, outer folders before inner ones."""
 
 
 @contextlib.contextmanager
 def holding(folder: Path, lock: int = -1) -> Iterator[HeldFolder]:
-    """Let every file that `replacing` writes in a folder be written in that folder or nowhere.
+    """Hold a folder: inside, `replacing` writes its files into this very folder or fails.
 
-    lock: an open file in the folder; -1 for none.
+    Args:
+        folder: the folder.
+        lock: file descriptor of an open file in the folder, -1 for none.
     """
     held = HeldFolder(folder, lock)
     _held.append(held)
@@ -188,7 +193,7 @@ def holding(folder: Path, lock: int = -1) -> Iterator[HeldFolder]:
 
 
 def held_at(path: Path) -> list[HeldFolder]:
-    """The held folders in which a path lies, the outermost first."""
+    """Return the held folders that contain a path, the outermost first."""
     whole = path.absolute()
     return [held for held in _held if held.folder in whole.parents]
 
@@ -239,8 +244,8 @@ def remove_below(path: Path, root: Path) -> None:
 def replacing(target: Path) -> Iterator[Path]:
     """Yield a temporary path beside `target`; on success it becomes `target`, on failure it is removed.
 
-    The caller may write a file or make a folder at the yielded path (nothing stands there yet); its
-    suffix is the target's, for writers that look at it. An existing target folder is replaced as well.
+    The caller creates a file or a folder at the yielded path. It has the target's suffix, for writers that
+    choose a format by it. An existing target folder is replaced as well.
     """
     if (problem := output_problem(target)) and not target.is_dir():  # a folder is replaced by a folder
         raise OSError(errno.EINVAL, problem, str(target))
@@ -262,7 +267,7 @@ def replacing(target: Path) -> Iterator[Path]:
             held.written.add(target.absolute().relative_to(held.folder).parts[0])
     except OSError as error:
         if isinstance(error.filename, str) and error.filename.startswith(str(scratch)):
-            error.filename = str(target)  # nobody knows the other name
+            error.filename = str(target)  # the temporary name means nothing to the user
         raise
     finally:
         with contextlib.suppress(OSError):
@@ -270,7 +275,7 @@ def replacing(target: Path) -> Iterator[Path]:
 
 
 def _replace_folder(written: Path, target: Path, aside: Path) -> None:
-    """Two steps, since no system moves a folder over a full one; undone when the second fails."""
+    """Move the old folder aside, then the new one into place; undo the first step if the second fails."""
     target.replace(aside)
     try:
         written.replace(target)
@@ -280,7 +285,7 @@ def _replace_folder(written: Path, target: Path, aside: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Take away what writers that were killed have left under `folder`; nobody may be writing there."""
+    """Remove temporary folders that killed writers left under `folder`. No process may be writing there."""
     for scratch in folder.rglob(f".*{SCRATCH}"):
         if scratch.is_dir() and not scratch.is_symlink():
             with contextlib.suppress(OSError):
@@ -288,26 +293,26 @@ def sweep(folder: Path) -> None:
 
 
 def write_text(target: Path, text: str) -> None:
-    """Write `text` as UTF-8, whole or not at all."""
+    """Write `text` as UTF-8, atomically."""
     with replacing(target) as path:
         path.write_text(text, encoding="utf-8")
 
 
-def write_json(target: Path, document: Any) -> None:
-    """Write a JSON document (two spaces of indent, keys in their order), whole or not at all."""
+def write_json(target: Path, document: object) -> None:
+    """Write a JSON document (two spaces of indent, keys in their order), atomically."""
     write_text(target, json_text(document) + "\n")
 
 
 def write_with(target: Path, writer: Callable[[Path], object]) -> None:
-    """Let `writer` make the file at a temporary path, then move it into place."""
+    """Let `writer` create the file at a temporary path, then move it into place."""
     with replacing(target) as path:
         writer(path)
 
 
 def why_not_writable(folder: Path) -> str:
-    """Why nothing can be made in a folder, which need not be there yet: "/data is a file"; empty if it can.
+    """Return why files cannot be created in a folder, "/data is a file"; an empty text if they can.
 
-    Nothing is made: the nearest folder above that is there is looked at.
+    The folder need not exist: its nearest existing parent is checked. Nothing is created.
     """
     place = folder.absolute()
     while not os.path.lexists(place) and place != place.parent:
@@ -320,12 +325,12 @@ def why_not_writable(folder: Path) -> str:
 
 
 def overwrite(target: Path, text: str) -> None:
-    """Write a text over the beginning of a file that is there, with spaces up to its end.
+    """Overwrite an existing file in place, padding the text with spaces up to the old length.
 
-    For when `replacing` fails: this takes no room on the disk unless the text is longer than the file.
+    For use when `replacing` fails: it needs no disk space unless the text is longer than the file.
 
     Raises:
-        OSError: it cannot be written, or the text is longer and the disk is full; then the file is as it was.
+        OSError: the file cannot be written, or the text is longer and the disk full; the file is as before.
     """
     for held in held_at(target):
         held.check(target.absolute())
@@ -346,18 +351,18 @@ def overwrite(target: Path, text: str) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """The sha256 of a file's bytes, as hexadecimal digits."""
+    """Return the sha256 of a file's bytes, as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _number(status: os.stat_result) -> tuple[int, int, int]:
-    """What a folder keeps when it is renamed, and no other has."""
+    """Return what identifies a folder even after it is renamed: device, inode, type."""
     return status.st_dev, status.st_ino, stat.S_IFMT(status.st_mode)
 
 
 def flush(path: Path) -> None:
-    """Push a file, or every file under a folder, to the disk."""
+    """Flush a file, or every file under a folder, to the disk."""
     if path.is_dir():
         for child in path.iterdir():
             flush(child)
@@ -368,7 +373,7 @@ def flush(path: Path) -> None:
 
 
 def flush_entry(folder: Path) -> None:
-    """Push a folder's list of names to the disk, where the system can."""
+    """Flush a folder's list of names to the disk, where the system supports it."""
     if os.name != "posix":
         return
     handle = os.open(folder, os.O_RDONLY)

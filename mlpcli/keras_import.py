@@ -18,7 +18,7 @@ from importlib.abc import MetaPathFinder
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from mlpcli.signals import raise_if_asked
+from mlpcli.signals import raise_if_interrupted
 
 if TYPE_CHECKING:
     import keras
@@ -55,7 +55,7 @@ def import_keras() -> Any:
             import tensorflow  # noqa: F401 (first, so that its C++ start-up is what is timed and hushed)
     finally:
         sys.meta_path.remove(absent)
-    raise_if_asked()  # somewhere in these imports an exception may have been dropped
+    raise_if_interrupted()  # somewhere in these imports an exception may have been dropped
     gc.freeze()  # modules stay: each collection, one for every model, would search them for 0.3 s in vain
     return keras
 

@@ -1,9 +1,9 @@
-"""Text that came from outside, made fit to be shown: on a terminal, in a figure, in a comment, in a literal.
+"""Escape text from outside so that it is safe to show: on a terminal, in a plot, a comment or a literal.
 
-Names of columns, classes, files and layers, messages of libraries, records of runs: all of it is text, and
-shows what it is. What a terminal would act on, or what would hide or reorder what stands beside it, is
-written as an escape: control characters, bidirectional controls, invisible characters, line separators, and
-the halves of characters by which Python spells the bytes of a file name that is not UTF-8.
+This covers names of columns, classes, files and layers, messages of libraries, and records of runs. Whatever
+a terminal acts on, or hides or reorders the text around it, is written as an escape: control characters,
+bidirectional controls, invisible characters, line separators, and the lone surrogates by which Python
+represents the bytes of a file name that is not UTF-8.
 """
 
 from __future__ import annotations
@@ -11,24 +11,23 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from typing import Any
 
 JOINER = "\u200d"
-"""Joins emoji to one picture; anywhere else it is invisible."""
+"""Zero-width joiner: joins emoji into one; anywhere else it is invisible."""
 
 INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0d\uffa0\U000e0100-\U000e01ef]"
 )
-"""Characters without a mark of their own that `str.isprintable` lets pass."""
+"""Invisible characters that `str.isprintable` accepts."""
 
 MOST_MARKS = 8
-"""Combining marks on one letter; a pile of hundreds covers the lines above."""
+"""Combining marks on one letter; hundreds of them would cover the lines above."""
 
 WIDE_SPACE = "\u3000"
 
 
 def printable(text: str) -> str:
-    """Escape, as Python does, what cannot be seen or would do something: `\\x1b`, `\\n`, `\\u202e`.
+    r"""Escape invisible and control characters as Python does: `\x1b`, `\n`, `\u202e`.
 
     Letters of every script, combining marks and emoji stay as they are.
     """
@@ -36,7 +35,7 @@ def printable(text: str) -> str:
 
 
 def pieces(text: str) -> list[str]:
-    """What each character of the text is shown as."""
+    """Return the escaped form of each character of the text."""
     shown: list[str] = []
     marks = 0
     for place, char in enumerate(text):
@@ -46,7 +45,7 @@ def pieces(text: str) -> list[str]:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether it is quickly seen that every character shows itself."""
+    """Return whether a quick test shows that no character needs an escape."""
     return text.isprintable() and (text.isascii() or not (INVISIBLE.search(text) or _has_marks(text)))
 
 
@@ -55,7 +54,7 @@ def _has_marks(text: str) -> bool:
 
 
 def _is_shown(text: str, place: int) -> bool:
-    """Whether a character shows itself and nothing else."""
+    """Return whether a character is shown without an escape."""
     char = text[place]
     if char == JOINER:
         return 0 < place < len(text) - 1 and _is_emoji(text[place - 1]) and _is_emoji(text[place + 1])
@@ -67,12 +66,12 @@ def _is_seen(char: str) -> bool:
 
 
 def _is_emoji(char: str) -> bool:
-    """Whether a character may stand at a joiner: a picture, a skin colour, the mark that asks for colour."""
+    """Return whether a character may be next to a joiner: an emoji, a skin tone, a variation selector."""
     return unicodedata.category(char) in ("So", "Sk") or char == "\ufe0f"
 
 
 def _escape(char: str) -> str:
-    """One character as Python escapes it in a literal."""
+    """Escape one character as Python does in a literal."""
     code = ord(char)
     short = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
     if char in short:
@@ -85,18 +84,18 @@ def _long_escape(code: int) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text on one line, each run of spaces and line ends as one space, the rest as `printable` has it."""
+    """Return the text on one line: each run of white space as one space, the rest escaped by `printable`."""
     return printable(" ".join(text.split()))
 
 
 def shortened(text: str, limit: int) -> str:
-    """What `printable` makes of the text, at most `limit` characters of it, an ellipsis for the rest."""
+    """Return the text escaped by `printable`, cut to `limit` characters with an ellipsis."""
     shown = printable(text[: limit + 1])
     return shown if len(shown) <= limit and len(text) <= limit else shown[: max(0, limit - 3)] + "..."
 
 
 def quoted(text: str) -> str:
-    """The text in double quotes, as YAML and Python both read it back."""
+    """Return the text in double quotes, in a form that both YAML and Python read back."""
     literal = json.dumps(text, ensure_ascii=False)
     return literal if literal.isprintable() else "".join(map(_escape_hidden, literal))
 
@@ -105,10 +104,15 @@ def _escape_hidden(char: str) -> str:
     return char if _is_seen(char) else _long_escape(ord(char))
 
 
-def json_text(document: Any, *, indent: int | None = 2, ascii_only: bool = False) -> str:
-    """A JSON document whose texts hold no character that a terminal acts on: `\\u009b`, `\\u202e`.
+def json_text(document: object, *, indent: int | None = 2, ascii_only: bool = False) -> str:
+    r"""Write a JSON document with every character that a terminal acts on escaped: `\u009b`, `\u202e`.
 
-    A reader gets the same values: these are escapes of JSON's own.
+    JSON itself defines these escapes, so a reader gets the same values.
+
+    Args:
+        document: values that `json.dumps` accepts; other objects are written as their `str`.
+        indent: spaces per level, None for one line.
+        ascii_only: escape every character outside ASCII.
     """
     text = json.dumps(document, indent=indent, ensure_ascii=ascii_only, default=str)
     if text.replace("\n", "").isprintable():

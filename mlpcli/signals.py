@@ -1,8 +1,8 @@
-"""Ctrl-C, SIGTERM and SIGHUP: the first asks for an orderly stop, the second ends the process at once.
+"""Ctrl-C, SIGTERM and SIGHUP: the first requests an orderly stop, the second ends the process immediately.
 
-The first raises `Interrupted` where the program is. A program inside TensorFlow's C++ (compiling, above all)
-cannot hear of it until that returns: then a line says so within a second. The second signal needs
-nobody's consent.
+The first raises `Interrupted` in the main thread. While TensorFlow runs C++ code (mostly compiling), Python
+cannot handle the signal until that returns; a message on stderr says so within a second. The second signal
+ends the process even then.
 """
 
 from __future__ import annotations
@@ -15,27 +15,26 @@ import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import FrameType
-from typing import Any
 
 STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 EXIT_INTERRUPTED = 130
 PATIENCE_SECONDS = 0.8
-BUSY = b"stopping as soon as the step in hand is done; once more ends it at once\n"
+BUSY = b"stopping after the current step; press Ctrl-C again to quit now\n"
 
 
 class Interrupted(KeyboardInterrupt):
-    """One of the stopping signals has come; `args` holds its name."""
+    """A stopping signal was received; `args` holds its name."""
 
 
-class Requests:
-    """What has been asked of this process; `name` is that of the first signal, empty until it comes."""
+class StopRequest:
+    """The stopping signals received so far; `name` is that of the first, empty before it."""
 
     def __init__(self) -> None:
         self.name = ""
-        self.heard = threading.Event()  # Python code has been reached by it
+        self.heard = threading.Event()  # a handler in Python has run
 
     def receive(self, number: int, frame: FrameType | None) -> None:
-        """Be the handler of the stopping signals."""
+        """Handle a stopping signal."""
         del frame
         if self.name:
             os._exit(EXIT_INTERRUPTED)
@@ -44,68 +43,70 @@ class Requests:
         raise Interrupted(self.name)
 
 
-_requests: Requests | None = None
+_current: StopRequest | None = None
 
 
 @contextlib.contextmanager
-def answered(requests: Requests | None = None) -> Iterator[None]:
-    """Answer the stopping signals while inside; those that the process was told to ignore stay ignored.
+def handling_signals(request: StopRequest | None = None) -> Iterator[None]:
+    """Handle the stopping signals inside this context; signals that the process ignores stay ignored.
 
-    requests: takes down what was asked, for a look at it afterwards.
     Outside the main thread, where Python cannot set handlers, nothing changes.
+
+    Args:
+        request: records the signals, to be read afterwards.
     """
-    global _requests
+    global _current
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    requests = _requests = requests or Requests()
+    request = _current = request or StopRequest()
     kept = {number: signal.getsignal(number) for number in STOPPING}
     wanted = [number for number, handler in kept.items() if handler != signal.SIG_IGN]
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
-    watcher = threading.Thread(target=_watch, args=(reader, requests), name="mlpcli-signals", daemon=True)
+    watcher = threading.Thread(target=_watch, args=(reader, request), name="mlpcli-signals", daemon=True)
     watcher.start()
     before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     show_dropped = sys.unraisablehook
-    sys.unraisablehook = partial(_unless_asked, show_dropped)
+    sys.unraisablehook = partial(_show_dropped, show_dropped)
     try:
         for number in wanted:
-            signal.signal(number, requests.receive)
+            signal.signal(number, request.receive)
         yield
     finally:
         for number in wanted:
             signal.signal(number, kept[number] or signal.SIG_DFL)
         sys.unraisablehook = show_dropped
         signal.set_wakeup_fd(before)
-        os.close(writer)  # the watcher reads the end of it
+        os.close(writer)  # the watcher reads end of file and returns
         watcher.join()
         os.close(reader)
-        _requests = None
+        _current = None
 
 
-def raise_if_asked() -> None:
-    """Raise `Interrupted` if a signal has come.
+def raise_if_interrupted() -> None:
+    """Raise `Interrupted` if a stopping signal was received.
 
-    Python drops an exception that reaches it in a destructor or in a callback of C code. A loop that asks
-    here between its steps stops all the same.
+    Python drops an exception that is raised in a destructor or in a callback of C code. A loop that calls
+    this between its steps stops nevertheless.
     """
-    if _requests is not None and _requests.name:
-        raise Interrupted(_requests.name)
+    if _current is not None and _current.name:
+        raise Interrupted(_current.name)
 
 
-def _unless_asked(show: Callable[[Any], object], dropped: Any) -> None:
-    """Show what Python had to drop, but for our own request, which `raise_if_asked` makes again."""
+def _show_dropped(show: Callable[[sys.UnraisableHookArgs], object], dropped: sys.UnraisableHookArgs) -> None:
+    """Show an exception that Python dropped, except `Interrupted`: `raise_if_interrupted` raises it again."""
     if not isinstance(dropped.exc_value, Interrupted):
         show(dropped)
 
 
-def _watch(reader: int, requests: Requests) -> None:
-    """Read the number of every signal as it comes, even while the main thread is inside C++."""
+def _watch(reader: int, request: StopRequest) -> None:
+    """Read the number of every signal as it arrives, even while the main thread runs C++ code."""
     seen = 0
     while read := os.read(reader, 16):
         seen += sum(number in STOPPING for number in read)
-        if seen == 1 and not requests.heard.wait(PATIENCE_SECONDS):
-            with contextlib.suppress(OSError):  # the terminal may be gone
+        if seen == 1 and not request.heard.wait(PATIENCE_SECONDS):
+            with contextlib.suppress(OSError):  # the terminal may be closed
                 os.write(2, BUSY)
         elif seen > 1:
             os._exit(EXIT_INTERRUPTED)

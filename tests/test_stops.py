@@ -61,7 +61,7 @@ def test_a_signal_is_an_orderly_stop(number: signal.Signals, tmp_path: Path) -> 
 def test_a_second_signal_ends_it_at_once() -> None:
     code = (
         "import time\nfrom mlpcli import signals\n"
-        "with signals.answered():\n"
+        "with signals.handling_signals():\n"
         "    try:\n        print('ready', flush=True); time.sleep(60)\n"
         "    except KeyboardInterrupt as error:\n        print(error, flush=True); time.sleep(60)\n"
     )
@@ -77,7 +77,7 @@ def test_a_second_signal_ends_it_at_once() -> None:
 BUSY = """
 import hashlib, threading
 from mlpcli import signals
-with signals.answered():
+with signals.handling_signals():
     threading.Timer(0.5, lambda: print("ready", flush=True)).start()  # the main thread is inside by then
     hashlib.pbkdf2_hmac("sha256", b"", b"", 500_000_000)  # minutes inside C
 """
@@ -88,7 +88,7 @@ def test_who_is_busy_in_c_says_so_within_a_second_and_can_be_ended() -> None:
     with subprocess.Popen([sys.executable, "-c", BUSY], text=True, **streams) as process:  # type: ignore[call-overload]
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGINT)
-        assert process.stderr.readline().startswith("stopping as soon as the step in hand is done; once more")
+        assert process.stderr.readline().startswith("stopping after the current step; press Ctrl-C again")
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=10) == 130
 
@@ -97,11 +97,11 @@ def test_a_signal_that_reaches_a_destructor_leaves_no_traceback() -> None:
     code = (
         "import os, signal, weakref\nfrom mlpcli import signals\n"
         "class Thing: pass\n"
-        "with signals.answered():\n"
+        "with signals.handling_signals():\n"
         "    thing = Thing()\n"
         "    mark = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGTERM))\n"
         "    del thing\n"
-        "    try:\n        signals.raise_if_asked()\n"
+        "    try:\n        signals.raise_if_interrupted()\n"
         "    except KeyboardInterrupt:\n        print('stopped')\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -112,7 +112,7 @@ def test_a_process_told_to_ignore_hangups_goes_on_ignoring_them() -> None:
     code = (
         "import os, signal\nfrom mlpcli import signals\n"
         "signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does\n"
-        "with signals.answered():\n    os.kill(os.getpid(), signal.SIGHUP)\nprint('alive')\n"
+        "with signals.handling_signals():\n    os.kill(os.getpid(), signal.SIGHUP)\nprint('alive')\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "alive\n"

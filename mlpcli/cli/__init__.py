@@ -39,7 +39,7 @@ def run() -> None:
 
 
 def _answer_signals() -> None:
-    """Until `signals.answered` takes over, and after it, a stopping signal ends the process at once.
+    """Until `signals.handling_signals` takes over, and after it, a stopping signal ends the process at once.
 
     Nothing is being written then. An exception would come up inside an import, where it may turn into another
     or be dropped.

@@ -80,9 +80,9 @@ def root(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program with `arguments` (default: the process's own) and return its exit status."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    asked = signals.Requests()
+    asked = signals.StopRequest()
     try:
-        with signals.answered(asked):
+        with signals.handling_signals(asked):
             status = app(arguments, standalone_mode=False, prog_name="mlpcli")
         sys.stdout.flush()
         if status == EXIT_INTERRUPTED:  # what Typer makes of a KeyboardInterrupt

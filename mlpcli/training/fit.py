@@ -55,7 +55,7 @@ def _fit_compiled(
 
     def show(done: int, total: int, logs: dict[str, Any]) -> None:
         values = loss_first({name: float(value) for name, value in logs.items()})
-        signals.raise_if_asked()
+        signals.raise_if_interrupted()
         guard.within_epoch(counter.epoch, values)
         watcher.step(counter.epoch, epochs, done, total, values)
 
@@ -134,7 +134,7 @@ class _Epochs(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
         if time.monotonic() - self.told > 0.1:
             self.told = time.monotonic()
             values = loss_first({name: float(value) for name, value in (logs or {}).items()})
-            signals.raise_if_asked()
+            signals.raise_if_interrupted()
             self.guard.within_epoch(self.epoch, values)
             self.watcher.step(self.epoch, self.epochs, batch + 1, self.steps, values)
 

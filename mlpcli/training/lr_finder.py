@@ -105,7 +105,7 @@ def _losses(
     try:
         chunks = step_losses(model, rows, batch_size=batch_size, steps=len(rates), seed=loaded.spec.seed)
         for chunk in chunks:
-            signals.raise_if_asked()
+            signals.raise_if_interrupted()
             for loss in chunk:
                 if watch.sees(float(loss)):
                     return np.array(losses)

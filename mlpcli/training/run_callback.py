@@ -153,7 +153,7 @@ class KeepRun(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
             self.write_state()
         if self._model_rhythm.is_due() and not last:
             self.write_models()
-        signals.raise_if_asked()
+        signals.raise_if_interrupted()
 
     def resume(self, state: TrainingState, *, saved: bool) -> None:
         """Go on from a checkpoint: what it holds counts as the last whole epoch until there is another.

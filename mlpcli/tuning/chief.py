@@ -252,7 +252,7 @@ def wait_for_workers(chief: Chief) -> None:
         Exception: what stopped the search.
     """
     while not chief.over:
-        signals.raise_if_asked()
+        signals.raise_if_interrupted()
         chief.expire()
         if time.monotonic() - chief.heard > IDLE_SECONDS:
             hint = "start one: mlpcli tune SPEC --role worker --address HOST:PORT"

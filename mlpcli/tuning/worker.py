@@ -86,7 +86,7 @@ def work(
     runner.adopt(loaded, dataset)
     done = 0
     while True:
-        signals.raise_if_asked()
+        signals.raise_if_interrupted()
         answer = line.ask("claim", Claim(worker=line.worker))
         if isinstance(answer, Wait):
             time.sleep(answer.wait)
@@ -197,7 +197,7 @@ class _Line:
                 stranger_since = stranger_since or time.monotonic()
                 if time.monotonic() - stranger_since > STRANGER_SECONDS:
                     raise self._stranger(error) from None
-            signals.raise_if_asked()
+            signals.raise_if_interrupted()
             time.sleep(RETRY_SECONDS)
 
     def send(self, verb: str, request: Message) -> Message:
@@ -286,7 +286,7 @@ def _find_folder(address: str, search_dir: Path | None, experiment: Path) -> Pat
                 continue
         if time.monotonic() > last:
             raise _no_chief(address, search_dir or experiment, other)
-        signals.raise_if_asked()
+        signals.raise_if_interrupted()
         time.sleep(RETRY_SECONDS)
 
 

@@ -36,7 +36,7 @@ def run_workers(ledger: Ledger, *, workers: int, watcher: SearchWatcher) -> None
     chief = Chief(ledger, watcher, adopt=False)
     with serving(chief, f"{LOOPBACK}:0") as address, _crew(ledger, address, workers) as crew:
         while not chief.over:
-            signals.raise_if_asked()
+            signals.raise_if_interrupted()
             chief.expire()
             crew.replace_dead(chief)
             time.sleep(0.1)
