@@ -211,7 +211,7 @@ def build(namespace: str, made: Any) -> Iterator[Any]:
 def walk(folder: Path) -> dict[str, Any]:
     """Every class of every kind; see the module."""
     from mlpcli.spec import keras_signatures
-    from mlpcli.spec.components import forbidden
+    from mlpcli.spec.component_rules import forbidden
 
     result: dict[str, Any] = {"seen": {}, "not_built": {}, "made": 0}
     watch = Watch(folder)

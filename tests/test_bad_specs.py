@@ -338,13 +338,13 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "lambda": (
         DATA + "layers:\n  - Lambda: {function: 'lambda x: x'}\n" + LOSS,
         [
-            "SPEC:3:5 layers[0].Lambda: cannot stand in a spec, received 'Lambda'; a spec runs no code: use Activation, Rescaling or another named layer",
+            "SPEC:3:5 layers[0].Lambda: is not allowed in a spec, received 'Lambda'; a spec runs no code: use Activation, Rescaling or another named layer",
         ],
     ),
     "input layer": (
         DATA + "layers:\n  - Input: {shape: [4]}\n  - Dense: {units: 3}\n" + LOSS,
         [
-            "SPEC:3:5 layers[0].Input: cannot stand in a spec, received 'Input'; the input's shape comes from the data: leave the layer out",
+            "SPEC:3:5 layers[0].Input: is not allowed in a spec, received 'Input'; the input's shape comes from the data: leave the layer out",
         ],
     ),
     "input shape": (

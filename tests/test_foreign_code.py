@@ -14,7 +14,7 @@ import pytest
 
 from mlpcli.runs.folder import find_run
 from mlpcli.spec import keras_effects, keras_signatures
-from mlpcli.spec.components import forbidden
+from mlpcli.spec.component_rules import forbidden
 from mlpcli.spec.json_schema import spec_schema
 from tests.conftest import ROOT, TINY, Result
 
@@ -194,7 +194,7 @@ def test_the_message_says_why_and_what_instead(
     spec = spec_file(TINY.replace("  - Normalization", _filled("  - {FOREIGN}", saved)))
     first = mlpcli("check", spec).err.splitlines()[0]
     assert first == (
-        f"{spec}:5:6 layers[0].TFSMLayer: cannot stand in a spec, received 'TFSMLayer'; a spec runs no "
+        f"{spec}:5:6 layers[0].TFSMLayer: is not allowed in a spec, received 'TFSMLayer'; a spec runs no "
         "code and loads no file, and TFSMLayer uses tensorflow.saved_model.load: use other layers, or "
         "write one in a plug-in"
     )
@@ -232,7 +232,7 @@ def test_it_is_refused_from_a_base_spec_and_from_the_command_line(
     ):
         result = mlpcli("check", spec, *options)
         assert result.status == 2
-        assert "TFSMLayer: cannot stand in a spec" in result.err
+        assert "TFSMLayer: is not allowed in a spec" in result.err
     assert str(base) in mlpcli("check", base.with_name("child.yaml")).err
     assert not (saved.parent / "ran").exists()
 
@@ -303,9 +303,9 @@ def test_a_vocabulary_is_no_file(
     [
         (
             "{CallbackList: {callbacks: [{CSVLogger: {filename: OUT}}]}}",
-            "CallbackList: cannot stand in a spec",
+            "CallbackList: is not allowed in a spec",
         ),
-        ("{OrbaxCheckpoint: {directory: OUT}}", "OrbaxCheckpoint: cannot stand in a spec"),
+        ("{OrbaxCheckpoint: {directory: OUT}}", "OrbaxCheckpoint: is not allowed in a spec"),
         (
             "{LambdaCallback: {on_epoch_end: print}}",
             "a spec runs no code: write a callback class in a plug-in",
@@ -313,9 +313,9 @@ def test_a_vocabulary_is_no_file(
         ("{LearningRateScheduler: {schedule: print}}", "must be a class of a plug-in"),
         (
             "{EarlyStopping: {baseline: {CSVLogger: {filename: OUT}}}}",
-            "CSVLogger: cannot stand in an argument",
+            "CSVLogger: is not allowed as an argument",
         ),
-        ("{EarlyStopping: {baseline: {RemoteMonitor: {}}}}", "RemoteMonitor: cannot stand in an argument"),
+        ("{EarlyStopping: {baseline: {RemoteMonitor: {}}}}", "RemoteMonitor: is not allowed as an argument"),
         ("{CSVLogger: {filename: OUT}}", "must be a path inside the run folder"),
         ("{TensorBoard: {log_dir: OUT}}", "must be a path inside the run folder"),
         ("{TensorBoard: {embeddings_metadata: OUT}}", "must be a path inside the run folder"),
@@ -375,5 +375,5 @@ def test_it_is_refused_in_an_argument_of_a_plug_in(
         text = TINY.replace("  - Normalization", line) + "plugins: [holder.py]\n"
         result = mlpcli("check", spec_file(text, "spec.yaml"))
         assert result.status == 2
-        assert ": cannot stand in a" in result.err
+        assert ": is not allowed " in result.err
     assert not (saved.parent / "ran").exists()

@@ -21,7 +21,7 @@ from mlpcli.errors import KeyPath, Problem, SpecError, listing, nearest
 from mlpcli.keras_import import import_keras
 from mlpcli.model.components import make_component, plain_reason
 from mlpcli.model.plugins import NONE, Plugins
-from mlpcli.spec.keras_signatures import snake_case
+from mlpcli.spec.keras_source import snake_case
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.schema import Spec
 

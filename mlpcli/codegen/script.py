@@ -22,7 +22,8 @@ from mlpcli.codegen.names import check_names, name_part
 from mlpcli.codegen.source import DataCode, cannot_write, text, text_list
 from mlpcli.data.dataset import Contract, Dataset
 from mlpcli.spec import keras_signatures
-from mlpcli.spec.components import namespace_of_argument
+from mlpcli.spec.component_rules import namespace_of_argument
+from mlpcli.spec.keras_source import snake_case
 from mlpcli.spec.layer_graph import ONLY_INPUT, Graph, Node
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.schema import ComponentSpec, LayerSpec, Spec
@@ -138,7 +139,7 @@ class _Writer:
             return text(name.lower() if namespace == "optimizers" else name)
         if namespace == "losses":
             owners = keras_signatures.own_class_names("losses")
-            name = next(each for each in owners if keras_signatures.snake_case(each) == name)
+            name = next(each for each in owners if snake_case(each) == name)
             self.own.add(name)
             return f"{name}()"
         self.own.add(name)

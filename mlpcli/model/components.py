@@ -12,7 +12,7 @@ from mlpcli.keras_import import import_keras
 from mlpcli.model import custom_objects
 from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.spec import keras_signatures
-from mlpcli.spec.components import forbidden, namespace_of_argument
+from mlpcli.spec.component_rules import forbidden, namespace_of_argument
 from mlpcli.spec.schema import ComponentSpec
 
 
@@ -50,7 +50,7 @@ def make_class(
         SpecError: the class refuses an argument.
     """
     if hint := forbidden(namespace, class_name):  # told by the spec's checks already: nothing gets past both
-        raise SpecError(Problem("cannot stand in a spec", path=path, received=class_name, hint=hint))
+        raise SpecError(Problem("is not allowed in a spec", path=path, received=class_name, hint=hint))
     cls = _find_class(namespace, class_name, plugins)
     values = {name: _argument(name, value, (*path, name), plugins) for name, value in arguments.items()}
     with refusals(path, f"{_owner(class_name, namespace, plugins)} refuses this {class_name}"):

@@ -1,138 +1,35 @@
-"""Checks every Keras name and argument in a spec against the installed Keras, before anything is built.
+"""Check every Keras name and argument in a spec against the installed Keras, before anything is built.
 
-A *part* is a Keras object written as its class name, alone or with arguments: `Flatten`,
+A *component* is a Keras object written as its class name, alone or with arguments: `Flatten`,
 `{Dense: {units: 30}}`, `{L2: {l2: 0.01}}`. Problems are collected, never raised.
 """
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 from mlpcli.errors import ABSENT, Hint, KeyPath, Problem, listing, nearest, suggest
 from mlpcli.spec import keras_effects
+from mlpcli.spec.component_rules import (
+    ALWAYS_THERE,
+    FILLED_IN,
+    FORBIDDEN_LAYERS,
+    LAYER_NAME,
+    SINGULAR,
+    VALUE_RULES,
+    forbidden,
+    has_short_names,
+    is_number,
+    kind_of_argument,
+)
 from mlpcli.spec.layer_graph import OWN_LAYER_KEYS, is_by_output
 from mlpcli.spec.plugins import KERAS, Catalog
-
-SINGULAR = {
-    "layers": "layer",
-    "losses": "loss",
-    "metrics": "metric",
-    "optimizers": "optimizer",
-    "optimizers.schedules": "learning-rate schedule",
-    "callbacks": "callback",
-    "initializers": "initializer",
-    "regularizers": "regularizer",
-    "constraints": "constraint",
-    "activations": "activation",
-    "models": "model class",
-}
-
-SUFFIXES = {
-    "initializer": "initializers",
-    "regularizer": "regularizers",
-    "constraint": "constraints",
-    "activation": "activations",
-    "inner_optimizer": "optimizers",
-    "learning_rate": "optimizers.schedules",
-    "to": "optimizers.schedules",
-    "layer": "layers",
-    "cell": "layers",
-}
-"""How an argument's name tells which kind of part it takes: `kernel_initializer`, `forward_layer`."""
-
-Rule = tuple[str, Callable[[Any], bool]]
+from mlpcli.spec.values import Mapping, Value
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-POSITIVE_WHOLE: Rule = ("must be a positive integer", lambda v: _is_whole(v) and v > 0)
-WHOLE: Rule = ("must be an integer of at least 0", lambda v: _is_whole(v) and v >= 0)
-POSITIVE: Rule = ("must be a positive number", lambda v: _is_number(v) and v > 0)
-NOT_NEGATIVE: Rule = ("must be a number of at least 0", lambda v: _is_number(v) and v >= 0)
-BELOW_ONE: Rule = (
-    "must be a number from 0 up to but not including 1",
-    lambda v: _is_number(v) and 0 <= v < 1,
-)
-
-MODE: Rule = ("must be auto, min or max", lambda v: v in ("auto", "min", "max"))
-CALLED: Rule = (
-    "must be a class of a plug-in that is called with the epoch and returns the rate",
-    lambda v: isinstance(v, dict),
-)
-
-RULE_SCHEMAS: dict[str, dict[str, Any]] = {
-    POSITIVE_WHOLE[0]: {"type": "integer", "exclusiveMinimum": 0},
-    WHOLE[0]: {"type": "integer", "minimum": 0},
-    POSITIVE[0]: {"type": "number", "exclusiveMinimum": 0},
-    NOT_NEGATIVE[0]: {"type": "number", "minimum": 0},
-    BELOW_ONE[0]: {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
-    MODE[0]: {"enum": ["auto", "min", "max"]},
-    CALLED[0]: {"type": "object"},
-}
-"""The same rules in JSON Schema, for `mlpcli schema`."""
-
-VALUE_RULES: dict[str, dict[str, Rule]] = {
-    "layers": {
-        "units": POSITIVE_WHOLE,
-        "filters": POSITIVE_WHOLE,
-        "rate": BELOW_ONE,
-        "input_dim": POSITIVE_WHOLE,
-    },
-    "optimizers": {
-        "learning_rate": POSITIVE,
-        "momentum": BELOW_ONE,
-        "beta_1": BELOW_ONE,
-        "beta_2": BELOW_ONE,
-        "rho": BELOW_ONE,
-        "clipnorm": POSITIVE,
-        "clipvalue": POSITIVE,
-        "global_clipnorm": POSITIVE,
-        "weight_decay": NOT_NEGATIVE,
-    },
-    "optimizers.schedules": {
-        "initial_learning_rate": NOT_NEGATIVE,
-        "decay_steps": POSITIVE,
-        "decay_rate": POSITIVE,
-        "steps": POSITIVE_WHOLE,
-        "start": NOT_NEGATIVE,
-        "to": POSITIVE,
-    },
-    "callbacks": {"patience": WHOLE, "min_lr": NOT_NEGATIVE, "mode": MODE, "schedule": CALLED},
-    "losses": {"label_smoothing": BELOW_ONE},
-    "regularizers": {"l1": NOT_NEGATIVE, "l2": NOT_NEGATIVE},
-}
-"""Values that Keras takes without a word, or refuses only when it is too late (units: true, rate: 1.0)."""
-
-LAYER_NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9._>-]*")
-"""Names that TensorFlow takes in its graphs: with any other, a layer is built, and fails in training."""
-
-ALWAYS_THERE = ("ModelCheckpoint", "TensorBoard")
-"""Callbacks that every run has, and that a spec may turn off: `TensorBoard: false`."""
-
-FORBIDDEN_LAYERS = {
-    "Input": "the input's shape comes from the data: leave the layer out",
-    "InputLayer": "the input's shape comes from the data: leave the layer out",
-}
-
-
-def forbidden(namespace: str, class_name: str) -> str:
-    """Why a class cannot stand in a spec, or what to do instead; an empty text for one that can."""
-    if namespace == "layers" and class_name in FORBIDDEN_LAYERS:
-        return FORBIDDEN_LAYERS[class_name]
-    return keras_effects.refusal(namespace, class_name)
-
-
-def check_components(data: dict[str, Any], catalog: Catalog = KERAS) -> list[Problem]:
-    """Every problem with the Keras parts of a spec's plain values."""
+def check_components(data: Mapping, catalog: Catalog = KERAS) -> list[Problem]:
+    """Return every problem with the components in a spec's plain values."""
     found: list[Problem] = []
     if isinstance(inputs := data.get("inputs"), dict):
         for name in inputs:
@@ -144,9 +41,9 @@ def check_components(data: dict[str, Any], catalog: Catalog = KERAS) -> list[Pro
     if data.get("model") is not None:
         found += _check_component(data["model"], ("model",), "models", catalog)
     loss = data.get("loss")
-    for path, part in _by_output(loss, ("loss",), is_by_output(loss, data)):
-        if part is not None or path != ("loss",):
-            found += _check_component(part, path, "losses", catalog)
+    for path, component in _by_output(loss, ("loss",), is_by_output(loss, data)):
+        if component is not None or path != ("loss",):
+            found += _check_component(component, path, "losses", catalog)
     if data.get("optimizer") is not None:
         found += _check_component(data["optimizer"], ("optimizer",), "optimizers", catalog)
     metrics = data.get("metrics")
@@ -157,7 +54,7 @@ def check_components(data: dict[str, Any], catalog: Catalog = KERAS) -> list[Pro
 
 
 def _is_utf8(text: str) -> bool:
-    """Whether a text can be stored: YAML may spell half a character, `"\\udcff"`."""
+    r"""Return whether a text can be encoded: YAML can write a lone surrogate, `"\udcff"`."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -165,19 +62,21 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
-def _by_output(value: Any, path: KeyPath, several: bool) -> list[tuple[KeyPath, Any]]:
-    return [((*path, name), item) for name, item in value.items()] if several else [(path, value)]
+def _by_output(value: Value, path: KeyPath, several: bool) -> list[tuple[KeyPath, Value]]:
+    if several and isinstance(value, dict):
+        return [((*path, name), item) for name, item in value.items()]
+    return [(path, value)]
 
 
-def _check_list(items: Any, path: KeyPath, namespace: str, catalog: Catalog) -> Iterator[Problem]:
+def _check_list(items: Value, path: KeyPath, namespace: str, catalog: Catalog) -> Iterator[Problem]:
     if isinstance(items, list):
         for index, item in enumerate(items):
             yield from _check_component(item, (*path, index), namespace, catalog)
-    elif items is not None and len(path) > 1:  # of one output, one part may stand by itself
+    elif items is not None and len(path) > 1:  # one output may have a single component without a list
         yield from _check_component(items, path, namespace, catalog)
 
 
-def _check_layer(layer: Any, path: KeyPath, catalog: Catalog) -> Iterator[Problem]:
+def _check_layer(layer: Value, path: KeyPath, catalog: Catalog) -> Iterator[Problem]:
     if not isinstance(layer, dict):
         yield from _check_component(layer, path, "layers", catalog)
         return
@@ -189,27 +88,27 @@ def _check_layer(layer: Any, path: KeyPath, catalog: Catalog) -> Iterator[Proble
     yield from _check_component(rest, path, "layers", catalog)
 
 
-def _check_component(part: Any, path: KeyPath, namespace: str, catalog: Catalog) -> Iterator[Problem]:
+def _check_component(component: Value, path: KeyPath, namespace: str, catalog: Catalog) -> Iterator[Problem]:
     kind = SINGULAR[namespace]
-    if isinstance(part, str):
-        yield from _check_word(part, path, namespace, catalog)
+    if isinstance(component, str):
+        yield from _check_word(component, path, namespace, catalog)
         return
-    if not isinstance(part, dict):
+    if not isinstance(component, dict):
         hint = f"write a {kind}'s name, or {{Name: {{argument: value}}}}"
-        yield Problem(f"must be a {kind}", path=path, received=part, hint=hint)
+        yield Problem(f"must be a {kind}", path=path, received=component, hint=hint)
         return
-    classes = [key for key in part if key[:1].isupper()]
-    if len(part) > 1 and len(classes) == 1:
-        for key in part:
+    classes = [key for key in component if key[:1].isupper()]
+    if len(component) > 1 and len(classes) == 1:
+        for key in component:
             if key not in classes:
                 yield _stray_key(key, classes[0], (*path, key), namespace, catalog)
-        part = {classes[0]: part[classes[0]]}
-    if len(part) != 1:
-        rule = f"must name one {kind}" + (f", not {len(part)}" if part else "")
-        hint = "keep one" if part else "write {Name: {argument: value}}"
-        yield Problem(rule, path=path, received=list(part) if part else part, hint=hint)
+        component = {classes[0]: component[classes[0]]}
+    if len(component) != 1:
+        rule = f"must name one {kind}" + (f", not {len(component)}" if component else "")
+        hint = "keep one" if component else "write {Name: {argument: value}}"
+        yield Problem(rule, path=path, received=list(component) if component else component, hint=hint)
         return
-    ((name, arguments),) = part.items()
+    ((name, arguments),) = component.items()
     known = catalog.class_names(namespace)
     if name not in known:
         if has_short_names(namespace) and name in catalog.short_names(namespace):
@@ -223,7 +122,7 @@ def _check_component(part: Any, path: KeyPath, namespace: str, catalog: Catalog)
 
 
 def _stray_key(key: str, class_name: str, path: KeyPath, namespace: str, catalog: Catalog) -> Problem:
-    """A key that stands beside a part's class: a misspelt `name`, or an argument that slipped out."""
+    """Report a key beside a component's class: a misspelt `name`, or an argument one level too high."""
     hint: Hint = nearest(key, OWN_LAYER_KEYS) if namespace == "layers" else ""
     known = catalog.class_names(namespace)
     if (class_name in known and key in catalog.signature(namespace, class_name).names) or not hint:
@@ -231,13 +130,8 @@ def _stray_key(key: str, class_name: str, path: KeyPath, namespace: str, catalog
     return Problem(f"unknown key beside {class_name}", path=path, received=key, hint=hint)
 
 
-def has_short_names(namespace: str) -> bool:
-    """Whether parts of a kind may be texts that are not classes: `mse`, `relu`."""
-    return namespace not in ("layers", "models", "callbacks", "optimizers.schedules")
-
-
 def _check_word(word: str, path: KeyPath, namespace: str, catalog: Catalog) -> Iterator[Problem]:
-    """A part without arguments: a class whose arguments all have defaults, or a short name."""
+    """Check a component without arguments: a class whose arguments all have defaults, or a short name."""
     if namespace == "activations" or (has_short_names(namespace) and word in catalog.short_names(namespace)):
         if word not in catalog.short_names(namespace):
             yield from _unknown(word, path, namespace, catalog)
@@ -252,9 +146,9 @@ def _check_word(word: str, path: KeyPath, namespace: str, catalog: Catalog) -> I
 def _unknown(word: str, path: KeyPath, namespace: str, catalog: Catalog) -> Iterator[Problem]:
     kind = SINGULAR[namespace]
     if namespace == "layers" and word in FORBIDDEN_LAYERS:
-        yield Problem("cannot stand in a spec", path=path, received=word, hint=FORBIDDEN_LAYERS[word])
+        yield Problem("is not allowed in a spec", path=path, received=word, hint=FORBIDDEN_LAYERS[word])
         return
-    if not catalog.complete:  # it may be in the plug-in that could not be read, which is told
+    if not catalog.complete:  # it may be in the unreadable plug-in, which is reported
         return
 
     def hint() -> str:
@@ -266,7 +160,7 @@ def _unknown(word: str, path: KeyPath, namespace: str, catalog: Catalog) -> Iter
 
 
 def _elsewhere(word: str, namespace: str, catalog: Catalog) -> str:
-    """What a word that is no part of this kind is instead, or where the names of this kind are."""
+    """Return what kind of component an unknown word is instead, or where to find the names of this kind."""
     if plugin := catalog.plugin_of(word):
         kind = plugin.definitions.kind(word)
         if kind is None:
@@ -281,20 +175,18 @@ def _elsewhere(word: str, namespace: str, catalog: Catalog) -> str:
 
 
 def _check_arguments(
-    class_name: str, arguments: Any, path: KeyPath, namespace: str, catalog: Catalog
+    class_name: str, arguments: Value, path: KeyPath, namespace: str, catalog: Catalog
 ) -> Iterator[Problem]:
     if hint := forbidden(namespace, class_name):
-        yield Problem("cannot stand in a spec", path=path, received=class_name, hint=hint)
+        yield Problem("is not allowed in a spec", path=path, received=class_name, hint=hint)
         return
     if keras_effects.stands_alone(namespace, class_name) and len(path) > len(("callbacks", 0, class_name)):
         hint = "list it under callbacks"
-        yield Problem("cannot stand in an argument", path=path, received=class_name, hint=hint)
+        yield Problem("is not allowed as an argument", path=path, received=class_name, hint=hint)
         return
     if arguments is False and namespace == "callbacks":
         if class_name not in ALWAYS_THERE:
-            hint = (
-                "remove the line: only " + " and ".join(ALWAYS_THERE) + " are there without being asked for"
-            )
+            hint = "remove the line: only " + " and ".join(ALWAYS_THERE) + " are on by default"
             yield Problem(f"{class_name} cannot be turned off", path=path, received=False, hint=hint)
         return
     if arguments is not None and not isinstance(arguments, dict):
@@ -327,10 +219,7 @@ def _check_arguments(
 
 
 MEANT = 20
-"""So many unknown arguments of one class are compared with the one that is missing."""
-
-FILLED_IN = {("callbacks", "filepath"), ("callbacks", "filename"), ("callbacks", "backup_dir")}
-"""Arguments that Keras requires and that we fill in ourselves, with a place in the run folder."""
+"""The most unknown arguments of one class that are compared with the missing one."""
 
 
 def _unknown_argument(class_name: str, name: str, path: KeyPath, known: tuple[str, ...]) -> Problem:
@@ -341,7 +230,7 @@ def _unknown_argument(class_name: str, name: str, path: KeyPath, known: tuple[st
 
 
 def _check_value(
-    value: Any, default: Any, path: KeyPath, namespace: str, catalog: Catalog
+    value: Value, default: object, path: KeyPath, namespace: str, catalog: Catalog
 ) -> Iterator[Problem]:
     name = str(path[-1])
     kind = kind_of_argument(name)
@@ -360,11 +249,17 @@ def _check_value(
 
 
 def _check_inner_components(
-    value: Any, path: KeyPath, catalog: Catalog, *, mappings: bool
+    value: Value, path: KeyPath, catalog: Catalog, *, mappings: bool
 ) -> Iterator[Problem]:
-    """The components in a plain argument, in lists of any depth; a mapping that is none may be forbidden.
+    """Check the components in a plain argument, in lists of any depth.
 
-    Keras builds a saved object from such a mapping: `{class_name: ..., module: ..., config: ...}`.
+    Keras builds a saved object from a mapping such as `{class_name: ..., module: ..., config: ...}`.
+
+    Args:
+        value: the argument.
+        path: its place in the spec.
+        catalog: the names that the spec may use.
+        mappings: whether a mapping that is no component is allowed.
     """
     if isinstance(value, list):
         for index, item in enumerate(value):
@@ -378,9 +273,9 @@ def _check_inner_components(
             yield Problem(rule, path=path, received=value, hint=hint)
 
 
-def _check_against_default(value: Any, default: Any, path: KeyPath) -> Iterator[Problem]:
-    """A default of true or false, or of a number with a point, says what type an argument has."""
-    flag_for_number = isinstance(value, bool) and _is_number(default) and path[-1] != "verbose"
+def _check_against_default(value: Value, default: object, path: KeyPath) -> Iterator[Problem]:
+    """Check a value against the type of the default: true or false, or a float."""
+    flag_for_number = isinstance(value, bool) and is_number(default) and path[-1] != "verbose"
     text_for_number = isinstance(value, str) and isinstance(default, float)
     if isinstance(default, bool) and not isinstance(value, bool):
         yield Problem("must be true or false", path=path, received=value)
@@ -390,31 +285,11 @@ def _check_against_default(value: Any, default: Any, path: KeyPath) -> Iterator[
         yield Problem("must be a finite number", path=path, received=value)
 
 
-def kind_of_argument(name: str) -> str | None:
-    """Which kind of part an argument of this name takes, or None: `kernel_initializer`, `cell`."""
-    for suffix, namespace in SUFFIXES.items():
-        if name == suffix or name.endswith(f"_{suffix}"):
-            return namespace
-    return None
-
-
-def _check_nested(
-    value: str | dict[str, Any], path: KeyPath, namespace: str, catalog: Catalog
-) -> Iterator[Problem]:
+def _check_nested(value: str | Mapping, path: KeyPath, namespace: str, catalog: Catalog) -> Iterator[Problem]:
     if namespace == "optimizers.schedules" and isinstance(value, str):
         hint = "write a number, or a schedule such as {ExponentialDecay: {...}}"
         yield Problem("must be a positive number or a schedule", path=path, received=value, hint=hint)
     elif namespace == "activations" and isinstance(value, dict):
-        yield from _check_component(value, path, "layers", catalog)  # LeakyReLU and its like are layers
+        yield from _check_component(value, path, "layers", catalog)  # LeakyReLU is a layer
     else:
         yield from _check_component(value, path, namespace, catalog)
-
-
-def namespace_of_argument(name: str, value: Any, catalog: Catalog = KERAS) -> str | None:
-    """Which kind of part an argument's value is, or None when it is a plain value."""
-    kind = kind_of_argument(name)
-    if kind == "activations" and isinstance(value, dict):
-        return "layers"
-    if isinstance(value, dict) and len(value) == 1:
-        return kind or catalog.namespace_of(next(iter(value)))
-    return kind if isinstance(value, str) else None

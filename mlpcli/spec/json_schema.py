@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mlpcli.spec import keras_effects, keras_signatures
-from mlpcli.spec.components import (
+from mlpcli.spec.component_rules import (
     ALWAYS_THERE,
     FILLED_IN,
     RULE_SCHEMAS,

@@ -16,6 +16,7 @@ from functools import cache
 
 from mlpcli.spec import keras_signatures
 from mlpcli.spec.keras_signatures import Definition
+from mlpcli.spec.keras_source import syntax_tree, top_level
 
 MODULES = "keras.src.utils.module_utils."
 """Where Keras imports other packages from: `from keras.src.utils.module_utils import tensorflow as tf`."""
@@ -311,7 +312,7 @@ def _attribute_steps(node: ast.AST) -> list[str]:
 
 @cache
 def _definitions(module: str) -> dict[str, ast.stmt]:
-    statements = keras_signatures.top_level(keras_signatures.syntax_tree(module))
+    statements = top_level(syntax_tree(module))
     return {node.name: node for node in statements if isinstance(node, ast.FunctionDef | ast.ClassDef)}
 
 
@@ -319,7 +320,7 @@ def _definitions(module: str) -> dict[str, ast.stmt]:
 def _imports(module: str) -> dict[str, str]:
     """The names that a module imports outside its functions, and what each stands for."""
     found: dict[str, str] = {}
-    for node in keras_signatures.top_level(keras_signatures.syntax_tree(module)):
+    for node in top_level(syntax_tree(module)):
         if isinstance(node, ast.Import | ast.ImportFrom):
             found |= _imported(node)
     return found

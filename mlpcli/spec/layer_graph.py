@@ -13,6 +13,7 @@ from typing import Any
 
 from mlpcli.errors import KeyPath, Problem, listing, suggest
 from mlpcli.spec import keras_signatures
+from mlpcli.spec.keras_source import snake_case
 
 MOST_COPIES = 1000
 """Of one layer, by `repeat`: a bound on what a slip of the keyboard can build."""
@@ -339,7 +340,7 @@ def _names(
     """The names of a layer's copies; Keras's own way where the spec gives none."""
     if own is not None:
         return (own,) if copies == 1 else tuple(f"{own}_{place + 1}" for place in range(copies))
-    stem = keras_signatures.snake_case(class_name)
+    stem = snake_case(class_name)
     names: list[str] = []
     while len(names) < copies:
         number = count.get(stem, 0)

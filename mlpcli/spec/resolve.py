@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from mlpcli.printable import quoted
-from mlpcli.spec.components import namespace_of_argument
+from mlpcli.spec.component_rules import namespace_of_argument
 from mlpcli.spec.layer_graph import OWN_LAYER_KEYS
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.locations import absolute, with_files

@@ -1,24 +1,24 @@
-"""The datasets that are made, not read: their names, and which keys of `dataset` are theirs."""
+"""The synthetic datasets: their names and their keys of `dataset`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from mlpcli.errors import Problem
+from mlpcli.spec.values import Mapping
 
 CLOUDS = ("xor", "circles", "moons", "gaussians", "spirals")
-"""Points in the plane, two classes each; they take `rows`, `noise` and `seed`."""
+"""Points in the plane, two classes each. They take `rows`, `noise` and `seed`."""
 
 LOGIC = ("logic_and", "logic_or", "logic_not", "logic_xor")
-"""Truth tables; they are whole as they are, and not split unless the spec says so."""
+"""Truth tables. They are not split unless the spec says so."""
 
 KEYS = ("rows", "noise", "seed")
 DEFAULT_ROWS, DEFAULT_NOISE = 500, 0.1
 
 
-def synthetic_problems(dataset: dict[str, Any]) -> Iterator[Problem]:
-    """Keys of made datasets that stand where nothing is made."""
+def synthetic_problems(dataset: Mapping) -> Iterator[Problem]:
+    """Yield a problem for each key of synthetic datasets beside another dataset."""
     name = dataset.get("name")
     if name in CLOUDS:
         return

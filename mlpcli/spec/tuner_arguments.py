@@ -1,4 +1,4 @@
-"""What a spec's `tuner` may say, held against the installed Keras Tuner without importing it."""
+"""Check the `tuner` section of a spec against the installed Keras Tuner, without importing it."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ import importlib.util
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from mlpcli.errors import Problem, nearest
 from mlpcli.spec.schema import TunerSpec
+from mlpcli.spec.values import Value
 
 ALGORITHMS = ("RandomSearch", "GridSearch", "Hyperband", "BayesianOptimization")
 OWN_KEYS = ("algorithm", "promote", "seeds", "refit")
 """The keys of `tuner` that are ours, not Keras Tuner's."""
 
 INSTEAD = {
-    "hyperparameters": "hyperparameters stand in the spec itself: {hp: int, min: 1, max: 8}",
+    "hyperparameters": "write hyperparameters in the spec itself: {hp: int, min: 1, max: 8}",
     "tune_new_entries": "what is searched is what the spec says",
     "allow_new_entries": "what is searched is what the spec says",
     "hypermodel": "the model is the spec's",
-    "executions_per_trial": "the best are trained again with several seeds: seeds: 3",
+    "executions_per_trial": "the best trials are trained again with several seeds: seeds: 3",
     "overwrite": "a search begins beside the old ones: mlpcli tune SPEC --fresh",
     "directory": "the folder is given with --runs-dir",
     "project_name": "the folder has the spec's name",
     "epochs": "the epochs of a trial are the spec's: fit.epochs",
     "direction": "write objective: {name: val_accuracy, direction: max}",
 }
-"""Arguments of Keras Tuner's that have no place here, and what takes theirs."""
+"""Arguments of Keras Tuner that a spec cannot give, and what to use instead."""
 
 
 @cache
 def arguments(algorithm: str) -> tuple[str, ...]:
-    """The arguments of a Keras Tuner class that a spec can give, in the class's order."""
+    """Return the arguments of a Keras Tuner class that a spec can give, in the class's order."""
     node = next(node for node in _classes() if node.name == algorithm)
     init = next(n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__")
     names = [argument.arg for argument in (*init.args.args, *init.args.kwonlyargs)]
@@ -42,7 +42,7 @@ def arguments(algorithm: str) -> tuple[str, ...]:
 
 @cache
 def _classes() -> tuple[ast.ClassDef, ...]:
-    found = importlib.util.find_spec("keras_tuner")  # finds the package's folder; runs nothing of it
+    found = importlib.util.find_spec("keras_tuner")  # finds the package's folder, runs none of its code
     if found is None or not found.submodule_search_locations:
         raise ModuleNotFoundError("Keras Tuner is not installed: run scripts/run, or pip install mlpcli")
     folder = Path(found.submodule_search_locations[0]) / "src" / "tuners"
@@ -50,8 +50,8 @@ def _classes() -> tuple[ast.ClassDef, ...]:
     return tuple(node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef))
 
 
-def check_tuner(tuner: Any) -> Iterator[Problem]:
-    """Keys that the chosen algorithm does not take; types and values are the schema's business."""
+def check_tuner(tuner: Value) -> Iterator[Problem]:
+    """Yield a problem for each key that the algorithm does not take; the schema checks types and values."""
     if not isinstance(tuner, dict):
         return
     algorithm = tuner.get("algorithm", "RandomSearch")
