@@ -82,7 +82,7 @@ def test_a_layer_from_elsewhere_names_its_file_or_flag(
     spec = spec_file("extends: tiny.yaml\n", "over.yaml")
     result = mlpcli("check", spec, "--set", "layers[1].Dense.units=9")
     lines = [line.split()[0] for line in result.out.splitlines() if " Dense " in line or " Norm" in line]
-    assert lines == [f"{base}:5", "--set", f"{base}:7"]
+    assert lines == [f"{base.name}:5", "--set", f"{base.name}:7"]
 
 
 def test_what_was_chosen_is_told(check_json: CheckJson) -> None:

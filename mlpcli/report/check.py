@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -68,10 +70,10 @@ def _layer_table(forecast: Forecast, loaded: LoadedSpec) -> Table:
 
 
 def _line(place: Place, loaded: LoadedSpec) -> str:
-    """Return the line number; for a value from another file or a flag, say which."""
+    """Return the line number; with the name of the file, or `--set`, where it is not the spec's own."""
     if place.flag:
         return "--set"
-    return str(place.line) if place.file == loaded.text.file else f"{place.file}:{place.line}"
+    return str(place.line) if place.file == loaded.text.file else f"{Path(place.file).name}:{place.line}"
 
 
 def _balance(counts: dict[str, int]) -> str:
