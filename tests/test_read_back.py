@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mlpcli.errors import RunError
+from mlpcli.errors import RunError, SpecError
 from mlpcli.model.run_spec import own_spec
 from mlpcli.runs.folder import Run, find_run, open_run
 from mlpcli.spec.load import load_spec
@@ -278,3 +278,19 @@ def test_a_value_in_one_line_reads_back_inside_brackets() -> None:
         True,
     ]:
         assert parse_text(f"found: {{in: {inline(value)}}}", "best.yaml").data == {"found": {"in": value}}
+
+
+def test_the_resolved_spec_of_a_wide_table_reads_back(tmp_path: Path) -> None:
+    columns = "".join(
+        f"    c{n}: {{kind: numeric, scaling: standardize, missing: mean}}\n" for n in range(6000)
+    )
+    dataset = f"dataset:\n  path: wide.csv\n  target: y\n  features:\n{columns}"
+    text = f"name: wide\n{dataset}layers: [Dense: {{units: 1}}]\n"
+    resolved, typed = tmp_path / "resolved.yaml", tmp_path / "wide.yaml"
+    resolved.write_text(text, encoding="utf-8")
+    typed.write_text(text, encoding="utf-8")
+    features = load_spec(resolved).spec.dataset.features
+    assert features is not None
+    assert len(features) == 6000
+    with pytest.raises(SpecError, match="holds more than 20,000 values"):
+        load_spec(typed)

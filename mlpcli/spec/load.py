@@ -23,7 +23,7 @@ from mlpcli.spec.search_space import Space, Values
 from mlpcli.spec.substitution import apply_settings, substitute
 from mlpcli.spec.synthetic import synthetic_problems
 from mlpcli.spec.tuner_arguments import check_tuner
-from mlpcli.spec.yaml_reader import MAX_BYTES, SpecText, parse_text
+from mlpcli.spec.yaml_reader import SpecText, most_bytes, parse_text
 
 MAX_SHOWN = 50  # problems in one error; past that a spec is not one
 
@@ -76,7 +76,7 @@ def load_spec(spec_path: Path, *, settings: Sequence[str] = (), stands_for: Path
         SpecError: with every problem that can be known without the data, in the order of the file.
     """
     source = apply_settings(read_spec_text(spec_path), settings)
-    return _load(source, stands_for or spec_path, read_ordinary_text(spec_path, MAX_BYTES))
+    return _load(source, stands_for or spec_path, read_ordinary_text(spec_path, most_bytes(str(spec_path))))
 
 
 def load_text(text: str, file: Path) -> LoadedSpec:

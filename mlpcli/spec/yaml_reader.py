@@ -19,8 +19,12 @@ from mlpcli.files import read_ordinary
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 50
-MAX_NODES = 40_000  # values and keys as they are written
 MAX_VALUES = 20_000  # after aliases are expanded; the largest spec in configs/ has a few hundred
+
+RESOLVED = "resolved.yaml"
+MAX_RESOLVED_BYTES = 50_000_000
+MAX_RESOLVED_VALUES = 500_000
+"""A run's resolved spec states the treatment of every column, and a table may have 50,000 of them."""
 
 NULL = re.compile(r"~|null|Null|NULL|")
 BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
@@ -86,7 +90,7 @@ def read_text(spec_path: Path) -> SpecText:
     """
     file = str(spec_path)
     try:
-        raw = read_ordinary(spec_path, MAX_BYTES)
+        raw = read_ordinary(spec_path, most_bytes(file))
     except FileNotFoundError:
         hint = _neighbour(spec_path)
         raise SpecError(Problem("there is no such file", Place(flag=file), hint=hint)) from None
@@ -95,6 +99,16 @@ def read_text(spec_path: Path) -> SpecText:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise SpecError(_unreadable(error, file)) from None
     return parse_text(_decode(raw, file), file)
+
+
+def most_bytes(file: str) -> int:
+    """Return how long a spec of this file name may be."""
+    return MAX_RESOLVED_BYTES if Path(file).name == RESOLVED else MAX_BYTES
+
+
+def most_values(file: str) -> int:
+    """Return how many values a spec of this file name may hold."""
+    return MAX_RESOLVED_VALUES if Path(file).name == RESOLVED else MAX_VALUES
 
 
 def _unreadable(error: OSError | ValueError, file: str) -> Problem:
@@ -189,6 +203,7 @@ def _compose(text: str, file: str, lines: tuple[str, ...]) -> _Node | None:
     stack: list[_Node] = []
     anchors: dict[str, _Node] = {}
     documents = count = 0
+    most = most_values(file)
 
     def fail(rule: str, at: tuple[int, int], hint: str = "") -> SpecError:
         source = lines[at[0] - 1] if at[0] <= len(lines) else ""
@@ -209,8 +224,8 @@ def _compose(text: str, file: str, lines: tuple[str, ...]) -> _Node | None:
         elif isinstance(event, yaml.NodeEvent):
             node = _node(event, at)
             count += 1
-            if count > MAX_NODES:
-                raise fail(f"holds more than {MAX_VALUES:,} values", at, "a spec is a page of text")
+            if count > 2 * most:  # keys are nodes too
+                raise fail(f"holds more than {most:,} values", at, "a spec is a page of text")
             if event.anchor:
                 anchors[event.anchor] = node
             if stack:
@@ -273,15 +288,14 @@ class _Builder:
         self.file, self.lines = file, lines
         self.marks: dict[KeyPath, Mark] = {}
         self.problems: list[Problem] = []
-        self.count = 0
+        self.count, self.most = 0, most_values(file)
 
     def build(self, node: _Node, path: KeyPath, key: tuple[int, int] | None = None) -> Any:
         self.count += 1
-        if self.count > MAX_VALUES:
+        if self.count > self.most:
             hint = "anchors and aliases multiply: write fewer"
-            raise SpecError(
-                self._problem(f"expands to more than {MAX_VALUES:,} values", node.at, (), hint=hint)
-            )
+            rule = f"expands to more than {self.most:,} values"
+            raise SpecError(self._problem(rule, node.at, (), hint=hint))
         self.marks[path] = Mark(node.at, key)
         if node.tag is not None and node.tag != "!":
             tag = _Bare(node.tag.replace("tag:yaml.org,2002:", "!!"))
