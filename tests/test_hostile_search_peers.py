@@ -23,7 +23,7 @@ from mlpcli.runs.search_folder import Trial
 from mlpcli.tuning import channel, worker
 from mlpcli.tuning import chief as chief_module
 from mlpcli.tuning.channel import Stranger, ask, reply
-from mlpcli.tuning.chief import CHIEF, Chief, split_address
+from mlpcli.tuning.chief import Chief
 from mlpcli.tuning.messages import (
     Assignment,
     BadMessage,
@@ -35,6 +35,7 @@ from mlpcli.tuning.messages import (
     Work,
     read_answer,
 )
+from mlpcli.tuning.protocol import CHIEF, split_address
 from mlpcli.tuning.worker import read_contact
 from tests.conftest import Result as Ended
 from tests.test_tune import _search

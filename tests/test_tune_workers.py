@@ -21,7 +21,8 @@ from mlpcli.runs.search_folder import COMPLETED, FAILED, Search, load_search
 from mlpcli.spec.load import LoadedSpec, load_spec
 from mlpcli.tuning import chief as chief_module
 from mlpcli.tuning.channel import ask
-from mlpcli.tuning.chief import CHIEF, Chief, serving, split_address, wait_for_workers
+from mlpcli.tuning.chief import Chief, serving, wait_for_workers
+from mlpcli.tuning.protocol import CHIEF, split_address
 from mlpcli.tuning.trials import Result
 from mlpcli.tuning.worker import read_contact
 from tests.conftest import SMALL_SEARCH as SPEC

@@ -24,7 +24,7 @@ from mlpcli.cli.options import (
 if TYPE_CHECKING:
     from mlpcli.runs.results import SearchOutcome
     from mlpcli.spec.load import LoadedSpec
-    from mlpcli.tuning.search import SearchWatcher
+    from mlpcli.tuning.search_watcher import SearchWatcher
 
 
 class Role(enum.StrEnum):

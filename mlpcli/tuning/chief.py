@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import secrets
 import socket
 import socketserver
@@ -46,13 +45,13 @@ from mlpcli.tuning.messages import (
     read_request,
 )
 from mlpcli.tuning.oracle import Answer
+from mlpcli.tuning.protocol import CHIEF, split_address, worker_name
 from mlpcli.tuning.trial_states import Ledger
 from mlpcli.tuning.trials import Result
 
 if TYPE_CHECKING:
-    from mlpcli.tuning.search import SearchWatcher
+    from mlpcli.tuning.search_watcher import SearchWatcher
 
-CHIEF = "chief.json"  # in the search's folder while there is a chief: where it listens, and the key
 LOOPBACK = "127.0.0.1"
 LEASE_SECONDS = 20.0
 IDLE_SECONDS = 600.0
@@ -195,12 +194,6 @@ def _to_the_end(request: Claim) -> Message:
     )
 
 
-def worker_name(process: int) -> str:
-    """How a worker on this machine calls itself."""
-    host = re.sub(r"[^A-Za-z0-9._-]", "_", socket.gethostname())[:200]
-    return f"{host}-{process}"
-
-
 @contextlib.contextmanager
 def serving(chief: Chief, address: str) -> Iterator[str]:
     """Answer workers at `address` (a port of 0 is any free one) while inside; yields the real address.
@@ -229,19 +222,6 @@ def serving(chief: Chief, address: str) -> Iterator[str]:
         runs.remove_inside(folder / CHIEF, folder)
         server.shutdown()
         server.server_close()
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """`HOST:PORT` as its parts.
-
-    Raises:
-        UsageError: it is not one.
-    """
-    host, colon, port = address.rpartition(":")
-    if not colon or not host or not port.isdigit() or int(port) > 65535:
-        hint = "write HOST:PORT, such as 127.0.0.1:4100"
-        raise UsageError(Problem("--address is not an address", received=address, hint=hint))
-    return host, int(port)
 
 
 def wait_for_workers(chief: Chief) -> None:

@@ -29,14 +29,8 @@ from mlpcli.spec.yaml_reader import MAX_BYTES, parse_text
 from mlpcli.training.disk_space import check_run_writable
 from mlpcli.training.find_data import find_data
 from mlpcli.training.identity import changes
-from mlpcli.tuning.search import (
-    ALONE,
-    Hands,
-    SearchWatcher,
-    Sitting,
-    tuner_arguments,
-    write_searched,
-)
+from mlpcli.tuning.search import ALONE, Hands, Sitting, tuner_arguments, write_searched
+from mlpcli.tuning.search_watcher import SearchWatcher
 
 BEGIN_ANEW = "begin anew beside it with --fresh"
 SEARCHED_MARK = "\0searched"

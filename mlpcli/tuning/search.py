@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from mlpcli import runs
 from mlpcli.checks.log_names import log_names
@@ -19,7 +19,7 @@ from mlpcli.model.plugins import copy_plugins
 from mlpcli.model.transfer import find_start
 from mlpcli.runs.folder import Run
 from mlpcli.runs.results import Plan, SearchOutcome
-from mlpcli.runs.search_folder import SEARCH, SEARCHED, Objective, Search, Trial
+from mlpcli.runs.search_folder import SEARCH, SEARCHED, Objective, Search
 from mlpcli.spec import tuner_arguments as tuners
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.resolve import dump, portable
@@ -31,35 +31,11 @@ from mlpcli.training.session import build_checked, check_callbacks, complete
 from mlpcli.tuning import promotion
 from mlpcli.tuning.importance import importance
 from mlpcli.tuning.oracle import Answer, Oracle
+from mlpcli.tuning.search_watcher import SearchWatcher
 from mlpcli.tuning.trial_states import Ledger, TooManyFailures
 from mlpcli.tuning.trials import TrialRunner
 
 LOCAL = "this process"
-
-
-class SearchWatcher(Protocol):
-    """What a search tells while it runs; the command line shows it, a program may ignore it."""
-
-    def stage(self, text: str) -> None:
-        """What is being done while no trial runs."""
-
-    def note(self, text: str) -> None:
-        """One line that the user should know."""
-
-    def begin(self, search: Search, loaded: LoadedSpec, planned: int | None) -> None:
-        """The checks have passed; the search has its folder, and perhaps trials from before."""
-
-    def trial_begins(self, trial: Trial) -> None:
-        """A trial starts, or starts again."""
-
-    def trial_epoch(self, number: int, epoch: int, epochs: int, logs: dict[str, float]) -> None:
-        """An epoch of a trial is done."""
-
-    def trial_ends(self, trial: Trial) -> None:
-        """A trial has its result."""
-
-    def promotes(self, trial: Trial, seed: int | None) -> None:
-        """One of the best is trained again: with a seed, or, None, to be kept."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,6 @@ from mlpcli.runs.search_folder import SEARCH, Trial, load_search
 from mlpcli.spec.search_space import Space
 from mlpcli.training.find_data import find_data
 from mlpcli.tuning import channel
-from mlpcli.tuning.chief import CHIEF, split_address, worker_name
 from mlpcli.tuning.messages import (
     BadMessage,
     Beat,
@@ -40,8 +39,9 @@ from mlpcli.tuning.messages import (
     read_answer,
     result_message,
 )
+from mlpcli.tuning.protocol import CHIEF, PARENT, split_address, worker_name
 from mlpcli.tuning.resume_search import open_spec
-from mlpcli.tuning.search import SearchWatcher
+from mlpcli.tuning.search_watcher import SearchWatcher
 from mlpcli.tuning.trials import TrialRunner
 
 BEAT_SECONDS = 2.0
@@ -54,8 +54,6 @@ STRANGER_SECONDS = 10.0
 RETRY_SECONDS = 0.5
 MOST_CONTACT_BYTES = 10_000
 OTHER_VERSION = "install the same version of mlpcli for the chief and its workers, and start the chief again"
-PARENT = "MLPCLI_CHIEF_PROCESS"
-"""Environment variable: the process that started this worker and without which it has nothing to do."""
 
 
 def work(

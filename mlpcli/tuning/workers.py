@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from mlpcli import signals
 from mlpcli.errors import Problem, TrainingError
 from mlpcli.tuning.chief import LOOPBACK, Chief, say_goodbye, serving
+from mlpcli.tuning.protocol import PARENT
 from mlpcli.tuning.trial_states import MOST_LOSSES, Ledger
-from mlpcli.tuning.worker import PARENT
 
 if TYPE_CHECKING:
-    from mlpcli.tuning.search import SearchWatcher
+    from mlpcli.tuning.search_watcher import SearchWatcher
 
 LOGS = "workers"  # the folder of what workers write on stderr
 MOST_DEATHS = MOST_LOSSES + 2
