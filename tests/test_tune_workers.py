@@ -169,7 +169,7 @@ def test_a_chief_without_workers_gives_up(
 @pytest.mark.parametrize("address", ["4100", "host:", "host:99999", ":80"])
 def test_what_is_no_address_is_told(address: str) -> None:
     with pytest.raises(UsageError, match="--address is not an address"):
-        chief_module.split_address(address)
+        split_address(address)
 
 
 def test_workers_of_one_command_finish_a_search_though_one_is_killed(
