@@ -215,10 +215,10 @@ def _assert_same_training(spec: Path, settings: list[str], code: Callable[[Path,
     """The script's rows, weights and outputs are those of a training on Keras's own engine."""
     import keras
 
+    from mlpcli.runs.watcher import Watcher
     from mlpcli.training.callbacks import best_monitor, keeps_best, make_callbacks
     from mlpcli.training.fit import fit_model
-    from mlpcli.training.forecast import _Silent
-    from mlpcli.training.session import prepare
+    from mlpcli.training.prepare import prepare
 
     settings = [*settings, "fit.engine=keras"]
     prepared = prepare(load_spec(spec, settings=settings))
@@ -232,7 +232,7 @@ def _assert_same_training(spec: Path, settings: list[str], code: Callable[[Path,
         save_weights_only=True,
     )
     callbacks = make_callbacks(trained, Path("run"))[:-1]  # without TensorBoard
-    fit_model(ours, trained, prepared.dataset, [*callbacks, *([best] * keeps_best(trained))], _Silent())
+    fit_model(ours, trained, prepared.dataset, [*callbacks, *([best] * keeps_best(trained))], Watcher())
     if keeps_best(trained):
         ours.load_weights("ours.weights.h5")
     expected = [np.array(weight) for weight in ours.get_weights()]

@@ -38,7 +38,7 @@ def test_lr_find_suggests_a_rate_a_tenth_of_where_the_loss_turns_and_draws_it(
 def test_the_losses_are_those_of_stock_training_steps(spec_file: Callable[[str], Path]) -> None:
     from mlpcli.training import compiled
     from mlpcli.training.compiled.step_losses import _order, step_losses
-    from mlpcli.training.session import prepare
+    from mlpcli.training.prepare import prepare
 
     prepared = prepare(load_spec(spec_file(TINY)))
     dataset, model = prepared.dataset, prepared.model

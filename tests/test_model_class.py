@@ -202,7 +202,7 @@ def test_a_class_with_one_input_trains_from_its_resolved_spec_too(
 def test_layers_inside_learn_from_what_reaches_them(tmp_path: Path) -> None:
     from mlpcli.spec.load import load_spec
     from mlpcli.training.find_data import load_data
-    from mlpcli.training.session import build_checked
+    from mlpcli.training.prepare import build_checked
 
     (tmp_path / "classifier.py").write_text(CLASSIFIER, encoding="utf-8")
     (tmp_path / "iris.yaml").write_text(IRIS, encoding="utf-8")

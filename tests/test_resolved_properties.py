@@ -20,7 +20,7 @@ from mlpcli.spec.load import Kept, LoadedSpec, load_spec
 from mlpcli.spec.resolve import dump, resolve_spec
 from mlpcli.spec.yaml_reader import parse_text
 from mlpcli.training.find_data import find_data
-from mlpcli.training.session import complete
+from mlpcli.training.prepare import complete
 
 NAMES = [
     "a",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import pytest
 
 from mlpcli.errors import RunError
 from mlpcli.runs.folder import find_run, open_run
+from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.load import load_spec
 from mlpcli.training.checkpoint_file import read_checkpoint
 from tests.conftest import TINY, Result
@@ -40,22 +41,16 @@ callbacks:
 """
 
 
-class Quiet:
+class Quiet(Watcher):
     """A watcher that says nothing, and copies the run folder as each epoch ends, before it is written."""
 
     def __init__(self, copies: Path | None = None) -> None:
         self.copies, self.folder, self.notes = copies, Path(), [""]
 
-    def stage(self, text: str) -> None:
-        pass
-
     def plan(self, plan: object, run_dir: Path) -> None:
         self.folder = run_dir
 
-    def step(self, epoch: int, epochs: int, done: int, total: int, logs: dict[str, float]) -> None:
-        pass
-
-    def epoch(self, epoch: int, epochs: int, logs: dict[str, float], seconds: float) -> None:
+    def epoch(self, epoch: int, epochs: int, logs: Mapping[str, float], seconds: float) -> None:
         if self.copies is not None and epoch > 1:
             shutil.copytree(self.folder, self.copies / "all" / f"2026-01-01_00-00-{epoch - 1:02d}")
 
@@ -110,7 +105,7 @@ class Stopping(Quiet):
         super().__init__()
         self.at, self.error = at, error
 
-    def epoch(self, epoch: int, epochs: int, logs: dict[str, float], seconds: float) -> None:
+    def epoch(self, epoch: int, epochs: int, logs: Mapping[str, float], seconds: float) -> None:
         if epoch == self.at:
             raise self.error
 

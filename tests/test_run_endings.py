@@ -7,7 +7,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -86,7 +86,7 @@ class StoppedAtOnce(Quiet):
         if self.when == "before the first epoch":
             raise KeyboardInterrupt("SIGTERM")
 
-    def step(self, epoch: int, epochs: int, done: int, total: int, logs: dict[str, float]) -> None:
+    def step(self, epoch: int, epochs: int, done: int, total: int, logs: Mapping[str, float]) -> None:
         raise KeyboardInterrupt("SIGTERM")
 
 
@@ -133,7 +133,7 @@ class Acting(Quiet):
         if text == self.at:
             self.action(self.folder)
 
-    def epoch(self, epoch: int, epochs: int, logs: dict[str, float], seconds: float) -> None:
+    def epoch(self, epoch: int, epochs: int, logs: Mapping[str, float], seconds: float) -> None:
         if epoch == self.at:
             self.action(self.folder)
 

@@ -24,7 +24,7 @@ from mlpcli.cli.options import (
 
 if TYPE_CHECKING:
     from mlpcli.runs.results import Outcome
-    from mlpcli.training.session import Watcher
+    from mlpcli.runs.watcher import Watcher
 
 ResumeOption = Annotated[
     str | None,

@@ -28,7 +28,7 @@ from mlpcli.spec.layer_graph import ONLY_INPUT, Graph, Node
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.schema import ComponentSpec, LayerSpec, Spec
 from mlpcli.training.find_data import load_data
-from mlpcli.training.session import complete
+from mlpcli.training.prepare import complete
 
 WIDTH = 100
 CUSTOM_OBJECTS = Path(__file__).parents[1] / "model" / "custom_objects.py"

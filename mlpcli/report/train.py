@@ -17,9 +17,10 @@ from mlpcli.report.console import fitting_table, format_duration, format_number,
 from mlpcli.report.screen import LONGEST_NAME, WordsColumn, console, cut, table
 from mlpcli.runs.folder import Run
 from mlpcli.runs.results import Outcome, Plan
+from mlpcli.runs.watcher import Watcher
 
 
-class TrainingReport:
+class TrainingReport(Watcher):
     """Shows the progress of a training: a bar on a terminal, one line per epoch elsewhere. A context."""
 
     def __init__(self, *, stderr: bool = False) -> None:

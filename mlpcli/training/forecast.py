@@ -15,10 +15,12 @@ from mlpcli.data.dataset import Dataset, Split
 from mlpcli.errors import KeyPath
 from mlpcli.keras_import import import_keras
 from mlpcli.runs.results import Forecast, Memory, Plan
+from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.resolve import resolve_spec
 from mlpcli.spec.schema import Spec, TunerSpec
-from mlpcli.training.session import Prepared, check_callbacks, default_notes, describe, prepare
+from mlpcli.training.plan import describe
+from mlpcli.training.prepare import Prepared, check_callbacks, default_notes, prepare
 
 TIMED_EPOCHS = 4
 TIMED_STEPS = 500
@@ -113,7 +115,7 @@ def seconds_per_epoch(spec: Spec, dataset: Dataset, model: Any) -> float:
     clock = _EpochClock()
     callback = keras.callbacks.LambdaCallback(on_epoch_begin=clock.begin, on_epoch_end=clock.end)
     short = spec.model_copy(update={"fit": spec.fit.model_copy(update={"epochs": TIMED_EPOCHS})})
-    fit_model(model, short, some, [callback], _Silent())
+    fit_model(model, short, some, [callback], Watcher())
     return min(clock.seconds[1:]) / share
 
 
@@ -136,13 +138,3 @@ class _EpochClock:
 
     def end(self, epoch: int, logs: Any = None) -> None:
         self.seconds.append(time.perf_counter() - self._began)
-
-
-class _Silent:
-    """A watcher of a measurement, which nobody watches."""
-
-    def step(self, epoch: int, epochs: int, done: int, total: int, logs: dict[str, float]) -> None:
-        """Some steps are done."""
-
-    def note(self, text: str) -> None:
-        """The engine has fallen back; `train` will say so."""

@@ -21,7 +21,7 @@ from mlpcli.plots.text import plot_label, save_figure
 from mlpcli.runs.results import RateTest
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.training.find_data import load_data
-from mlpcli.training.session import build_checked
+from mlpcli.training.prepare import build_checked
 
 EXPLODED = 4.0
 """The test stops when the smoothed loss is this many times its lowest."""

@@ -16,11 +16,13 @@ from mlpcli.model.run_spec import own_spec
 from mlpcli.runs.folder import Run
 from mlpcli.runs.record_models import read_history
 from mlpcli.runs.results import ComparedFact, ComparedMetric, Outcome, Reproduction
+from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.load import located
 from mlpcli.training.disk_space import check_place, check_room
 from mlpcli.training.identity import versions
+from mlpcli.training.prepare import Clock, check_callbacks, prepare
 from mlpcli.training.run_record import commit_of
-from mlpcli.training.session import Clock, Extent, Watcher, check_callbacks, prepare, train_into
+from mlpcli.training.session import Extent, train_into
 
 TOLERANCE = 0.01
 """How far a figure may be off, absolutely or as a share of itself, and still count as the same result."""

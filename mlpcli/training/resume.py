@@ -16,22 +16,15 @@ from mlpcli.model.run_spec import own_spec
 from mlpcli.model.transfer import pinned_start
 from mlpcli.runs.folder import Run
 from mlpcli.runs.results import Outcome
+from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.resolve import resolve_spec
 from mlpcli.spec.yaml_reader import MAX_BYTES as MAX_SPEC_BYTES
 from mlpcli.training.disk_space import check_place, check_room, check_run_writable
 from mlpcli.training.identity import differences, identity, version_changes
+from mlpcli.training.prepare import Clock, Prepared, check_callbacks, prepare
 from mlpcli.training.run_record import now, start_of
-from mlpcli.training.session import (
-    Clock,
-    Extent,
-    Prepared,
-    Watcher,
-    check_callbacks,
-    prepare,
-    train_held,
-    train_into,
-)
+from mlpcli.training.session import Extent, train_held, train_into
 from mlpcli.training.training_state import TrainingState, read_state
 
 WHOLE = Extent()

@@ -17,6 +17,7 @@ import numpy as np
 from mlpcli import runs, signals
 from mlpcli.checks.log_names import loss_first
 from mlpcli.data.types import Array
+from mlpcli.errors import Problem, RunError
 from mlpcli.files import write_text, write_with
 from mlpcli.keras_import import import_keras
 from mlpcli.spec.schema import CheckpointSpec
@@ -24,12 +25,13 @@ from mlpcli.training.callback_state import (
     callback_state,
     matched_states,
     prepare_callback,
+    restore_callback,
     settle_callbacks,
 )
 from mlpcli.training.checkpoint_file import write_checkpoint
 from mlpcli.training.divergence import DivergenceGuard, learning_rate
 from mlpcli.training.training_state import TrainingState
-from mlpcli.training.variables import assign, check_fits, restore_training, take_up_history
+from mlpcli.training.variables import START_AGAIN, assign, check_fits, restore_variables
 
 keras = import_keras()
 
@@ -306,3 +308,32 @@ def history_csv(rows: list[dict[str, float]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
+
+
+def take_up_history(keeper: KeepRun, state: TrainingState) -> None:
+    """The epochs so far and the best of them."""
+    keeper.history = [dict(row) for row in state.history]
+    best = state.best
+    if best.monitor == keeper.monitor:
+        keeper.best, keeper.best_epoch, keeper.best_values = best.value, best.epoch, best.values
+
+
+def restore_training(keeper: KeepRun, state: TrainingState) -> None:
+    """Everything else, once the training has begun and the other callbacks have cleared themselves.
+
+    Raises:
+        RunError: the variables of the checkpoint are not those of the model, or a callback or a random
+            generator does not take what it holds.
+    """
+    model = keeper.model
+    check_fits(model, state)
+    restore_variables(model.variables, state.model, "model")
+    restore_variables(model.optimizer.variables, state.optimizer, "optimizer")
+    for callback, kept in matched_states(list(keeper.others), state.callbacks):
+        restore_callback(callback, kept)
+    try:
+        random.setstate(state.generators.python)
+        np.random.set_state(state.generators.numpy)
+    except (TypeError, ValueError, OverflowError) as error:
+        rule = f"the checkpoint's states of the random generators are damaged ({error})"
+        raise RunError(Problem(rule, hint=START_AGAIN)) from error

@@ -3,51 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from mlpcli import runs
 from mlpcli.data.dataset import Dataset, Split
 from mlpcli.errors import MlpcliError
 from mlpcli.files import Displaced, sha256_of, write_json, write_text
-from mlpcli.keras_import import import_keras
-from mlpcli.runs.results import LayerRow, Outcome, Plan
+from mlpcli.runs.results import Outcome
+from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.resolve import resolve_spec
-from mlpcli.spec.search_space import show_label
 from mlpcli.training.disk_space import check_place, check_room, write_failure
 from mlpcli.training.divergence import Diverged
 from mlpcli.training.ending import check_complete, displaced, failure
-from mlpcli.training.find_data import find_data, moved_note
 from mlpcli.training.identity import identity
+from mlpcli.training.plan import describe
+from mlpcli.training.prepare import Clock, check_callbacks, complete, default_notes, prepare
 from mlpcli.training.run_record import begin_record, now, start_of
 from mlpcli.training.training_state import TrainingState
 
 EVALUATION_ROWS = 4096
-
-
-class Watcher(Protocol):
-    """What a training tells while it runs; the command line shows it, a program may ignore it."""
-
-    def stage(self, text: str) -> None:
-        """What is being done while there are no epochs to count: "starting TensorFlow"."""
-
-    def plan(self, plan: Plan, run_dir: Path) -> None:
-        """The checks have passed and the run folder is there."""
-
-    def step(self, epoch: int, epochs: int, done: int, total: int, logs: dict[str, float]) -> None:
-        """Some steps of an epoch are done; epochs count from 1."""
-
-    def epoch(self, epoch: int, epochs: int, logs: dict[str, float], seconds: float) -> None:
-        """An epoch is done."""
-
-    def note(self, text: str) -> None:
-        """One line that the user should know."""
 
 
 def train(
@@ -81,14 +60,6 @@ def train(
         return train_into(
             run_dir, loaded, dataset, model, watcher=watcher, clock=clock, command=command, extent=extent
         )
-
-
-def default_notes(loaded: LoadedSpec) -> tuple[str, ...]:
-    """A line on the hyperparameters that have their defaults, where the spec has any."""
-    if not loaded.values:
-        return ()
-    shown = ", ".join(f"{name} {show_label(value)}" for name, value in loaded.values.items())
-    return (f"hyperparameters at their defaults: {shown}; mlpcli tune searches them",)
 
 
 @dataclass(frozen=True)
@@ -152,126 +123,6 @@ def train_held(
             session.advise()
         session.fit()
         return session.finish()
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A spec with its losses and metrics filled in, its data, its compiled model, and what to tell of it."""
-
-    loaded: LoadedSpec
-    dataset: Dataset
-    model: Any
-    notes: tuple[str, ...] = ()
-    moved: tuple[str, ...] = ()  # a line on data that does not lie where the spec says
-
-
-def prepare(
-    loaded: LoadedSpec, clock: Clock | None = None, stage: Callable[[str], None] = lambda text: None
-) -> Prepared:
-    """The data and the compiled model of a spec, checked against each other; nothing is written.
-
-    Raises:
-        SpecError, DataError: they do not go together. Places are not filled in: see `located`.
-    """
-    clock = clock or Clock()
-    stage("reading the data")
-    found, dataset = find_data(loaded)
-    moved = moved_note(loaded, found)
-    completed, notes = complete(found, dataset)
-    clock.lap("data")
-    stage("starting TensorFlow")
-    import_keras()
-    clock.lap("import")
-    stage("building the model")
-    model = build_checked(completed, dataset)
-    clock.lap("build")
-    left = [f"column {name!r} is left out: {why}" for name, why in dataset.excluded.items()]
-    return Prepared(completed, dataset, model, (*left, *notes), (moved,) if moved else ())
-
-
-def complete(loaded: LoadedSpec, dataset: Dataset) -> tuple[LoadedSpec, list[str]]:
-    """The spec with a loss and metrics, chosen by the data where it has none, and a line on each choice."""
-    from mlpcli.model.default_losses import complete_spec
-    from mlpcli.model.transfer import find_start
-
-    loaded = find_start(loaded)
-    spec, notes = complete_spec(loaded.spec, dataset.contract)
-    return replace(loaded, spec=spec), notes
-
-
-def build_checked(loaded: LoadedSpec, dataset: Dataset) -> Any:
-    """The compiled model of a spec, held against its data.
-
-    Raises:
-        SpecError: Keras refuses a part, or model and data do not go together.
-    """
-    from mlpcli.checks.model import check_model
-    from mlpcli.model.model import build_model
-    from mlpcli.model.plugins import import_plugins
-
-    completed, _ = complete(loaded, dataset)
-    plugins = import_plugins(loaded.catalog)
-    model = build_model(completed.spec, dataset, plugins)
-    if completed.spec.start_from is not None:
-        from mlpcli.model.transfer import reuse_layers
-
-        reuse_layers(model, completed.spec.start_from)
-    check_model(model, completed, dataset, plugins)
-    return model
-
-
-def describe(loaded: LoadedSpec, dataset: Dataset, model: Any) -> Plan:
-    """The plan of a training, from the built model."""
-    if loaded.spec.model is not None:
-        layers = tuple(_inner_rows(model, loaded.spec.model.class_name))
-    else:
-        order = {node.name: place for place, node in enumerate(loaded.spec.graph.nodes)}
-        shown = sorted(
-            (layer for layer in model.layers if layer.name in order), key=lambda each: order[each.name]
-        )
-        layers = tuple(
-            LayerRow(layer.name, type(layer).__name__, tuple(layer.output.shape), int(layer.count_params()))
-            for layer in shown
-        )
-    rows = {name: len(split) for name, split in dataset.splits().items()}
-    trainable = sum(int(weight.numpy().size) for weight in model.trainable_weights)
-    steps = -(-len(dataset.train) // loaded.spec.fit.batch_size)
-    classes = dataset.contract.output.classes
-    return Plan(
-        loaded.spec.name, dataset.source, rows, classes, layers, int(model.count_params()), trainable, steps
-    )
-
-
-def _inner_rows(model: Any, class_name: str) -> Iterator[LayerRow]:
-    """The layers inside a model of a class of one's own, by the names of their attributes."""
-    from mlpcli.model.subclassed import inner_layers, output_shape
-
-    for layer in model.layers:
-        if type(layer).__name__ == class_name:
-            names = {id(value): name for name, value in vars(layer).items()}
-            for inner in inner_layers(layer):
-                shape = output_shape(inner)
-                yield LayerRow(
-                    names.get(id(inner), inner.name), type(inner).__name__, shape, int(inner.count_params())
-                )
-
-
-class Clock:
-    """Seconds by stage."""
-
-    def __init__(self) -> None:
-        self.began = self._last = time.monotonic()
-        self.seconds: dict[str, float] = {}
-
-    def lap(self, stage: str) -> None:
-        """Count the time since the last lap to a stage."""
-        now = time.monotonic()
-        self.seconds[stage] = round(self.seconds.get(stage, 0.0) + now - self._last, 3)
-        self._last = now
-
-    def total(self) -> float:
-        """Seconds since the clock was made."""
-        return round(time.monotonic() - self.began, 3)
 
 
 @dataclass
@@ -639,12 +490,3 @@ def _save_interrupted(session: _Session, reason: str) -> None:
         for text in failures:
             session.watcher.note(f"could not be written: {text}")
         session.watcher.note(f"go on with: {session.way_on()}")
-
-
-def check_callbacks(loaded: LoadedSpec) -> None:
-    """Make every callback once for its complaints, before a run folder exists."""
-    from mlpcli.model.plugins import import_plugins
-    from mlpcli.training.callbacks import make_callbacks
-
-    with tempfile.TemporaryDirectory() as nowhere:
-        make_callbacks(loaded.spec, Path(nowhere), import_plugins(loaded.catalog))

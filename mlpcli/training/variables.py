@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from mlpcli.data.types import Array
 from mlpcli.errors import Problem, RunError
-from mlpcli.training.callback_state import matched_states, restore_callback
 
 if TYPE_CHECKING:
-    from mlpcli.training.run_callback import KeepRun
     from mlpcli.training.training_state import TrainingState
 
 START_AGAIN = "start a new run"
-
-
-def take_up_history(keeper: KeepRun, state: TrainingState) -> None:
-    """The epochs so far and the best of them."""
-    keeper.history = [dict(row) for row in state.history]
-    best = state.best
-    if best.monitor == keeper.monitor:
-        keeper.best, keeper.best_epoch, keeper.best_values = best.value, best.epoch, best.values
 
 
 def check_fits(model: Any, state: TrainingState) -> None:
@@ -41,27 +28,6 @@ def check_fits(model: Any, state: TrainingState) -> None:
     shapes = [tuple(variable.shape) for variable in model.variables]
     if values is not None and [value.shape for value in values] != shapes:
         raise RunError(Problem("the checkpoint's best epoch does not fit the model", hint=START_AGAIN))
-
-
-def restore_training(keeper: KeepRun, state: TrainingState) -> None:
-    """Everything else, once the training has begun and the other callbacks have cleared themselves.
-
-    Raises:
-        RunError: the variables of the checkpoint are not those of the model, or a callback or a random
-            generator does not take what it holds.
-    """
-    model = keeper.model
-    check_fits(model, state)
-    restore_variables(model.variables, state.model, "model")
-    restore_variables(model.optimizer.variables, state.optimizer, "optimizer")
-    for callback, kept in matched_states(list(keeper.others), state.callbacks):
-        restore_callback(callback, kept)
-    try:
-        random.setstate(state.generators.python)
-        np.random.set_state(state.generators.numpy)
-    except (TypeError, ValueError, OverflowError) as error:
-        rule = f"the checkpoint's states of the random generators are damaged ({error})"
-        raise RunError(Problem(rule, hint=START_AGAIN)) from error
 
 
 def restore_variables(variables: Sequence[Any], kept: dict[str, Array], of: str) -> None:

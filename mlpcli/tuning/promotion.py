@@ -15,19 +15,14 @@ from mlpcli.model.transfer import find_start
 from mlpcli.printable import shortened
 from mlpcli.runs.results import Outcome
 from mlpcli.runs.search_folder import BEST, COMPLETED, Promotion, Search, Trial, promotion_folder
+from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.load import LoadedSpec, load_spec, located, with_values
 from mlpcli.spec.resolve import dump, inline, portable
 from mlpcli.spec.schema import TunerSpec
 from mlpcli.spec.search_space import show_label
 from mlpcli.spec.yaml_reader import parse_text
-from mlpcli.training.session import (
-    Extent,
-    Watcher,
-    build_checked,
-    check_callbacks,
-    complete,
-    train_held,
-)
+from mlpcli.training.prepare import build_checked, check_callbacks, complete
+from mlpcli.training.session import Extent, train_held
 from mlpcli.tuning.trials import OnEpoch, TrialRunner
 
 FULL = "full"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,16 +18,17 @@ from mlpcli.files import write_text
 from mlpcli.model.plugins import copy_plugins
 from mlpcli.model.transfer import find_start
 from mlpcli.runs.folder import Run
-from mlpcli.runs.results import Plan, SearchOutcome
+from mlpcli.runs.results import SearchOutcome
 from mlpcli.runs.search_folder import SEARCH, SEARCHED, Objective, Search
+from mlpcli.runs.watcher import Watcher
 from mlpcli.spec import tuner_arguments as tuners
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.resolve import dump, portable
 from mlpcli.spec.schema import TunerSpec
 from mlpcli.spec.tuner_arguments import OWN_KEYS
 from mlpcli.training.disk_space import check_place, check_room
+from mlpcli.training.prepare import build_checked, check_callbacks, complete
 from mlpcli.training.run_record import begin_record, now
-from mlpcli.training.session import build_checked, check_callbacks, complete
 from mlpcli.tuning import promotion
 from mlpcli.tuning.importance import importance
 from mlpcli.tuning.oracle import Answer, Oracle
@@ -234,7 +235,7 @@ class Sitting:
             best,
             runner,
             winner=winner,
-            watcher=_Final(self.watcher),
+            watcher=_FinalTraining(self.watcher),
             command=self.command,
         )
         return outcome.run, outcome.metrics
@@ -306,26 +307,20 @@ def run_trials(ledger: Ledger, runner: TrialRunner, watcher: SearchWatcher) -> N
             watcher.trial_ends(trial)
 
 
-class _Final:
-    """Watches the winner's last training for a search's watcher."""
+class _FinalTraining(Watcher):
+    """Reports the winner's last training to the watcher of the search."""
 
     def __init__(self, watcher: SearchWatcher) -> None:
         self.watcher = watcher
 
     def stage(self, text: str) -> None:
-        """What is being done after the last epoch."""
+        """Pass on what is being done after the last epoch."""
         self.watcher.stage(text)
 
-    def plan(self, plan: Plan, run_dir: Path) -> None:
-        """Nothing to show: the search has shown its own."""
-
-    def step(self, epoch: int, epochs: int, done: int, total: int, logs: dict[str, float]) -> None:
-        """Nothing to show."""
-
-    def epoch(self, epoch: int, epochs: int, logs: dict[str, float], seconds: float) -> None:
-        """An epoch is done."""
-        self.watcher.trial_epoch(0, epoch, epochs, logs)
+    def epoch(self, epoch: int, epochs: int, logs: Mapping[str, float], seconds: float) -> None:
+        """Pass on an epoch that is done."""
+        self.watcher.trial_epoch(0, epoch, epochs, dict(logs))
 
     def note(self, text: str) -> None:
-        """One line that the user should know."""
+        """Pass on one line that the user should know."""
         self.watcher.note(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -16,12 +16,13 @@ from mlpcli.errors import MlpcliError
 from mlpcli.model.components import plain_reason
 from mlpcli.model.default_losses import data_request
 from mlpcli.runs import record_models
-from mlpcli.runs.results import Plan
 from mlpcli.runs.search_folder import COMPLETED, FAILED, Objective, Trial
+from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.load import LoadedSpec, located, with_values
 from mlpcli.training.find_data import load_data
+from mlpcli.training.prepare import build_checked, complete
 from mlpcli.training.run_record import now
-from mlpcli.training.session import Extent, build_checked, complete, train_into
+from mlpcli.training.session import Extent, train_into
 from mlpcli.training.training_state import TrainingState, read_state
 from mlpcli.tuning.hparams import write_hparams
 
@@ -87,7 +88,7 @@ class TrialRunner:
             write_hparams(folder, loaded.values)
             with located(loaded):
                 model = build_checked(loaded, dataset)
-            train_into(folder, loaded, dataset, model, watcher=_Quiet(on_epoch), extent=extent)
+            train_into(folder, loaded, dataset, model, watcher=_EpochWatcher(on_epoch), extent=extent)
         except Exception as error:  # its own affair: the search goes on with the next
             reason = reason_of(error)
             if not (folder / runs.RECORD).exists():
@@ -167,24 +168,12 @@ def reason_of(error: Exception) -> str:
     return f"{type(error).__name__}: {plain_reason(error)}"
 
 
-class _Quiet:
-    """Watches a training for its epochs alone."""
+class _EpochWatcher(Watcher):
+    """Passes the epochs of a training on; everything else that matters is in the trial's record."""
 
     def __init__(self, on_epoch: OnEpoch) -> None:
         self.on_epoch = on_epoch
 
-    def stage(self, text: str) -> None:
-        """Nothing to show."""
-
-    def plan(self, plan: Plan, run_dir: Path) -> None:
-        """Nothing to show."""
-
-    def step(self, epoch: int, epochs: int, done: int, total: int, logs: dict[str, float]) -> None:
-        """Nothing to show."""
-
-    def epoch(self, epoch: int, epochs: int, logs: dict[str, float], seconds: float) -> None:
-        """An epoch is done."""
-        self.on_epoch(epoch, epochs, logs)
-
-    def note(self, text: str) -> None:
-        """Nothing to show: what matters is in the trial's record."""
+    def epoch(self, epoch: int, epochs: int, logs: Mapping[str, float], seconds: float) -> None:
+        """Pass on an epoch that is done."""
+        self.on_epoch(epoch, epochs, dict(logs))
