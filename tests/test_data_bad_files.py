@@ -24,7 +24,7 @@ Content = str | bytes | np.ndarray | dict[str, Any]
 
 HEADER = "a,b,y\n"
 ROWS = "".join(f"{row},{row * 2},{row % 2}\n" for row in range(10))
-FILL = "fill it, or take the row out"
+FILL = "fill it, or remove the row"
 SAVE_AS = "save the rows as .csv, .tsv, .parquet, .npz, .npy"
 DAMAGED = "the file is damaged or only part of it"
 
@@ -56,12 +56,12 @@ TEXT_FILES: list[tuple[str, Content, str]] = [
     ("large.csv", HEADER + ROWS + "1,1e39,0\n", "large.csv row 11 (line 12), column 'b': must fit in float32, up to 3.4e38, received '1e39'"),
     ("larger.csv", HEADER + ROWS + "1,1e400,0\n", "larger.csv row 11 (line 12), column 'b': must fit in float32, up to 3.4e38, received '1e400'"),
     ("target.csv", HEADER + ROWS + "1,2,\n", f"target.csv row 11 (line 12), column 'y': must be a number, the cell is empty; {FILL}"),
-    ("tab.tsv", "a\ty\n1\t2\n1,5\t0\n", "tab.tsv row 2 (line 3), column 'a': must be a number, received '1,5'; write a decimal point, or say dataset: {decimal: ','}"),
+    ("tab.tsv", "a\ty\n1\t2\n1,5\t0\n", "tab.tsv row 2 (line 3), column 'a': must be a number, received '1,5'; write a decimal point, or set dataset: {decimal: ','}"),
     ("empty.csv", "", "empty.csv: is empty (0 bytes)"),
     ("lines.csv", "\n \n\n", "lines.csv: holds no header and no rows"),
     ("header.csv", HEADER, "header.csv: has a header but no rows"),
     ("header_only.csv", "a,b,y", "header_only.csv: has a header but no rows"),
-    ("twice.csv", "a,b, a,y\n1,2,3,4\n", "twice.csv: column name 'a' stands twice or more (columns 1, 3); rename all but one"),
+    ("twice.csv", "a,b, a,y\n1,2,3,4\n", "twice.csv: column name 'a' occurs more than once (columns 1, 3); rename all but one"),
     ("ragged.csv", HEADER + ROWS + "1,2\n1,2,3,4\n", "ragged.csv row 11 (line 12): must have 3 cells, received 2\nragged.csv row 12 (line 13): must have 3 cells, received 4"),
     ("latin.csv", b"a,b,y\n1,2,0\n1,\xe9,1\n", "latin.csv: must be UTF-8 text, line 3 holds byte 0xe9; save it as UTF-8"),
     ("latin_header.csv", b"gr\xf6sse,y\n1,2\n", "latin_header.csv: must be UTF-8 text, line 1 holds byte 0xf6; save it as UTF-8"),
@@ -102,7 +102,7 @@ def test_bad_file_is_refused_with_this_message(
 
 LABEL_FILES: list[tuple[str, Content, dict[str, Any], str]] = [
     ("fraction.csv", HEADER + ROWS + "1,2,0.5\n", {}, "fraction.csv row 11 (line 12), column 'y': must be a whole number or a text to be a class, received '0.5'; for numbers use a loss such as mse"),
-    ("unlabelled.csv", HEADER + ROWS + "1,2,\n1,2,NA\n", {}, "unlabelled.csv row 11 (line 12), column 'y': must be a label, the cell is empty; take the rows without a label out\nunlabelled.csv row 12 (line 13), column 'y': must be a label, received 'NA'; take the rows without a label out"),
+    ("unlabelled.csv", HEADER + ROWS + "1,2,\n1,2,NA\n", {}, "unlabelled.csv row 11 (line 12), column 'y': must be a label, the cell is empty; remove the rows without a label\nunlabelled.csv row 12 (line 13), column 'y': must be a label, received 'NA'; remove the rows without a label"),
     ("swallowed.csv", HEADER + ROWS + '1,2,"0\n1,2,1\n1,2,0\n', {}, "swallowed.csv row 11 (line 12): has a quote that is never closed"),
     ("single.csv", HEADER + "1,2,cat\n" * 5, {}, "single.csv, column 'y': must hold at least two classes, every row is 'cat'; a classifier needs rows of each class"),
     ("tail.csv", HEADER + ROWS + "1,2,7\n", {"test": Last(last=1)}, "tail.csv row 11 (line 12), column 'y': class '7' is only in the test split, no training row has it"),

@@ -113,8 +113,8 @@ def test_several_targets_are_read_in_the_order_of_training(tmp_path: Path) -> No
 def test_unknown_labels_are_named_with_the_known_ones(tmp_path: Path) -> None:
     path = csv(tmp_path, "width,length,species\n1,2,rose\n1,2,rosa\n1,2,\n")
     assert refusal(path, FLOWERS) == (
-        "new.csv row 3 (line 4), column 'species': must be a label, the cell is empty; take the rows "
-        "without a label out"
+        "new.csv row 3 (line 4), column 'species': must be a label, the cell is empty; remove the rows "
+        "without a label"
     )
     path = csv(tmp_path, "width,length,species\n1,2,rose\n1,2,rosa\n1,2,0\n")
     assert refusal(path, FLOWERS) == (

@@ -10,7 +10,7 @@ import pytest
 
 from mlpcli.data.features.preprocessor import Preprocessor, fit_preprocessor
 from mlpcli.data.features.verification_sample import served_values
-from mlpcli.data.readers.parse_cells import Dialect
+from mlpcli.data.readers.parse_cells import Dialect, ParsedColumn
 from mlpcli.data.types import Array
 from mlpcli.spec.features import FeatureSpec
 
@@ -23,7 +23,7 @@ DIALECT = Dialect(missing=("n/k", "-999"))
 def fit(name: str, cells: list[Any], **settings: Any) -> Preprocessor:
     """A preprocessor of one column, fitted on the first rows."""
     spec = FeatureSpec.model_validate(settings)
-    return fit_preprocessor({name: pa.array(cells)}, {name: spec}, TRAINING, DIALECT)
+    return fit_preprocessor({name: ParsedColumn(pa.array(cells), DIALECT)}, {name: spec}, TRAINING, DIALECT)
 
 
 def both(preprocessor: Preprocessor, cells: list[Any]) -> np.ndarray:
@@ -38,8 +38,8 @@ def both(preprocessor: Preprocessor, cells: list[Any]) -> np.ndarray:
 
     (encoder,) = preprocessor.encoders
     column = pa.array(cells)
-    found = preprocessor.transform({encoder.name: column}).x
-    raw = served_values(encoder, column, Dialect() if encoder.text else preprocessor.dialect)
+    found = preprocessor.transform(preprocessor.columns({encoder.name: column})).x
+    raw = served_values(encoder, ParsedColumn(column, Dialect() if encoder.text else preprocessor.dialect))
     if not encoder.text and column.type != pa.string():
         raw = np.array([np.nan if cell is None else cell for cell in cells], np.float32)
     model = build_preprocessing(preprocessor, {})

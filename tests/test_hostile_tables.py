@@ -150,7 +150,7 @@ ODD_TABLES: dict[str, pa.Table] = {
     [
         ("no columns", 2, "holds no columns"),
         ("no rows", 2, "has a header but no rows"),
-        ("one name twice", 2, "column name 'x' stands twice or more"),
+        ("one name twice", 2, "column name 'x' occurs more than once"),
         ("no name", 0, ""),
     ],
 )
@@ -163,7 +163,7 @@ def test_odd_parquet_tables(mlpcli: Run, tmp_path: Path, name: str, status: int,
 
 CSV_FILES: list[tuple[str, bytes, int, str]] = [
     ("columns.csv", b",".join(b"c%d" % place for place in range(50_001)) + b"\n" + b"1," * 50_000 + b"1\n", 2, "columns.csv: has 50,001 columns, a table may have at most 50,000; save wide rows of numbers as .npy or .npz"),
-    ("same.csv", b"a," * 40_000 + b"a\n1\n", 2, "same.csv: column name 'a' stands twice or more (columns 1, 2, 3"),
+    ("same.csv", b"a," * 40_000 + b"a\n1\n", 2, "same.csv: column name 'a' occurs more than once (columns 1, 2, 3"),
     ("blank.csv", b"\n" * 10_001 + b"a,b\n1,2\n", 2, "blank.csv: holds no header in its first 10,000 lines"),
     ("line.csv", b"a,b\n1," + b"x" * 5000 + b"\n", 2, "line.csv: has a line, or a quote that is never closed, of more than 0 MiB"),
     ("cell.csv", b'a,b\n1,"' + b"x\n" * 2500 + b'"\n', 2, "cell.csv: has a line, or a quote that is never closed, of more than 0 MiB"),

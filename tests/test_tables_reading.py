@@ -166,7 +166,7 @@ def test_everything_wrong_in_a_block_is_told_at_once(
     data.write_text(BAD)
     result = mlpcli("predict", "sorts", data, "--runs-dir", sorts / "runs")
     assert (result.status, result.out) == (2, "")
-    empty = "must be a number, the cell is empty; fill it, or take the row out"
+    empty = "must be a number, the cell is empty; fill it, or remove the row"
     assert result.err.splitlines() == [
         f"{data} row 2 (line 3), column 'b': {empty}",
         f"{data} row 3 (line 4): must have 5 cells, received 4",
@@ -223,6 +223,6 @@ def test_an_unseen_category_follows_the_spec_unless_the_command_says_otherwise(
     refused = mlpcli(*predict)
     assert (refused.status, refused.out) == (2, "")
     assert refused.err == (
-        f"{data} row 4 (line 5), column 'grade': must be a value that the training rows know, received 'w'; "
-        "the categories are x, y, z\n"
+        f"{data} row 4 (line 5), column 'grade': must be a value that occurs in the training rows, "
+        "received 'w'; the categories are x, y, z\n"
     )

@@ -114,7 +114,7 @@ def test_every_column_is_stated_and_what_is_left_out_is_told(
     assert features["size (m2)"] == {"kind": "numeric", "scaling": "standardize", "missing": "indicator"}
     result = mlpcli("train", rents / "rents.yaml", "--runs-dir", rents / "other", "--set", "fit.epochs=1")
     assert (
-        "column 'flat id' is left out: like an identifier, 1,000 different values in 1,000 rows" in result.out
+        "column 'flat id' is left out: like an identifier, 1,000 distinct values in 1,000 rows" in result.out
     )
     assert "column 'country' is left out: the same in every row ('DE')" in result.out
 
@@ -218,7 +218,7 @@ def test_unknown_values_follow_the_flag(rents: Path, mlpcli: Callable[..., Resul
     refused = mlpcli("predict", "rents", data, "--runs-dir", runs_dir, "--on-unknown", "error")
     assert (refused.status, refused.out) == (2, "")
     assert (
-        "new.csv row 1 (line 2), column 'city': must be a value that the training rows know, received "
+        "new.csv row 1 (line 2), column 'city': must be a value that occurs in the training rows, received "
         "'Xanten \"am Rhein\"'; the categories are Aachen, Bonn, Köln, links, Ulm"
     ) in refused.err
     wrong = mlpcli("predict", "rents", data, "--runs-dir", runs_dir, "--on-unknown", "maybe")

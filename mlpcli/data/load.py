@@ -18,8 +18,9 @@ from mlpcli.data.features.unknown_values import apply_policy, raise_cell_errors
 from mlpcli.data.features.verification_sample import take_sample
 from mlpcli.data.rows import Rows, read_rows
 from mlpcli.data.scaling import learn_scaling, scale_target
-from mlpcli.data.sources.open import dialect_of, open_source, read_split
+from mlpcli.data.sources.open import open_source, read_split
 from mlpcli.data.sources.synthetic import complete_synthetic
+from mlpcli.data.sources.table_source import dialect_of
 from mlpcli.data.sources.types import Source, SourceRows
 from mlpcli.data.splits import Amount, split_rows, test_amount, validation_amount
 from mlpcli.data.targets import class_indices, code_target, encode, unseen_classes
@@ -45,7 +46,7 @@ class Request:
     only_named: `features`, where it is a mapping, names every column that is used.
     """
 
-    wanted: Mapping[str, TargetKind | None]
+    target_kinds: Mapping[str, TargetKind | None]
     symmetric: frozenset[str] = frozenset()
     inputs: Mapping[str, InputSpec] | None = None
     scales_inputs: bool = True
@@ -68,7 +69,7 @@ def load_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path
     spec = complete_synthetic(spec, seed=seed)
     source = open_source(
         spec,
-        wanted=request.wanted,
+        target_kinds=request.target_kinds,
         folder=folder,
         scales_inputs=request.scales_inputs,
         only_named=request.only_named,
@@ -92,7 +93,7 @@ def _code(source: Source, spec: DatasetSpec, request: Request) -> dict[str, tupl
     return {
         name: code_target(
             source.for_output(name),
-            wanted=request.wanted.get(name),
+            target_kind=request.target_kinds.get(name),
             name=name,
             separator=spec.label_separator,
             inferred=name in request.inferred,

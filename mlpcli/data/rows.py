@@ -1,4 +1,4 @@
-"""New rows for a finished model, read by the contract that its run kept."""
+"""Read new rows for a trained model, by the contract of its run."""
 
 from __future__ import annotations
 
@@ -15,25 +15,12 @@ from mlpcli.data.features.unknown_values import apply_policy, cell_errors
 from mlpcli.data.readers.arrays import KEYS, SPLIT_KEYS, array_rows, read_npy, read_npz
 from mlpcli.data.readers.files import file_problem, is_table
 from mlpcli.data.readers.parse_cells import PLAIN
-from mlpcli.data.readers.row_errors import Origin
-from mlpcli.data.readers.tables import (
-    TableFile,
-    numeric_matrix,
-    open_table,
-    plain_column,
-    raise_row_errors,
-    read_table,
-)
+from mlpcli.data.readers.row_errors import Origin, raise_row_errors
+from mlpcli.data.readers.table_values import numeric_matrix, plain_column
+from mlpcli.data.readers.tables import TableFile, check_columns, open_table, read_table
 from mlpcli.data.scaling import scale_target
-from mlpcli.data.sources.open import (
-    Columns,
-    check_columns,
-    cut_targets,
-    fit_shape,
-    table_targets,
-    table_weights,
-    weighted,
-)
+from mlpcli.data.sources.array_source import cut_targets, fit_shape, weighted
+from mlpcli.data.sources.table_rows import Columns, table_targets, table_weights
 from mlpcli.data.sources.types import Source, SourceRows
 from mlpcli.data.targets import encode
 from mlpcli.data.types import Array
@@ -44,12 +31,13 @@ from mlpcli.errors import DataError, Problem, listing
 class Rows:
     """Rows to predict, or to evaluate.
 
-    flat: (rows, *shape), in the contract's dtype, or float32 where that is uint8 and the file holds no uint8.
-    x: the same as the network takes it, a dict by input where the inputs have names.
-    y: coded and scaled as in training, by output where there are several; or None.
-    others: the file's columns that are not features, each (rows,), the target as it is written among them.
-    weights: (rows,) float32, or None where the file holds none.
-    count: of rows.
+    Attributes:
+        flat: (rows, *shape), in the contract's dtype; float32 if that is uint8 and the file holds no uint8.
+        x: the same as the network takes it; by input if the inputs have names.
+        y: encoded and scaled as in training, by output if there are several; or None.
+        others: the file's columns that are not features, each (rows,), with the target as it is written.
+        weights: (rows,) float32, or None if the file holds none.
+        count: the number of rows.
     """
 
     flat: Array
@@ -66,14 +54,19 @@ class Rows:
 def read_rows(
     path: Path, contract: Contract, *, target: bool | None, extra_columns: Sequence[str] = ()
 ) -> Rows:
-    """Read new rows for a finished model, columns by name in any order.
+    """Read new rows for a trained model; columns are found by name, in any order.
 
     Args:
-        aside: columns that are no features; a table for a model of arrays has no other way to tell.
-        target: True when the target must be there, None when it is taken if there, False to ignore it.
+        path: of the file.
+        contract: of the model.
+        target: True if the target is required, None to read it if it is there, False to ignore it.
+        extra_columns: columns that are no features; with a model of arrays, nothing else shows which are.
+
+    Returns:
+        The rows.
 
     Raises:
-        DataError: the file cannot be used, or does not fit the contract; every fault found is told.
+        DataError: the file cannot be used, or does not fit the contract; with every error found.
     """
     label = str(path)
     if found := file_problem(path):
@@ -94,7 +87,15 @@ def read_rows(
 
 
 def as_model_rows(x: Array, contract: Contract, origin: Origin) -> Array:
-    """Rows of numbers in the shape and dtype of the contract; a table's raw numbers are scaled as its own.
+    """Return rows of numbers in the shape and dtype of the contract, scaled as those of its table.
+
+    Args:
+        x: (rows, ...).
+        contract: of the model.
+        origin: of the rows.
+
+    Returns:
+        (rows, *shape).
 
     Raises:
         DataError: the rows have another shape, or the model takes columns that arrays cannot hold.
@@ -109,11 +110,11 @@ def as_model_rows(x: Array, contract: Contract, origin: Origin) -> Array:
 
     x = fit_shape(x, (len(contract.features),), origin)
     columns = {name: pa.array(x[:, place]) for place, name in enumerate(contract.features)}
-    return preprocessor.transform(columns).x
+    return preprocessor.transform(preprocessor.columns(columns)).x
 
 
 def _in_dtype(x: Array, contract: Contract) -> Array:
-    """uint8 rows as floats for a model of floats; floats stay floats, which no model minds."""
+    """Return uint8 rows as floats for a model of floats; every model takes floats."""
     return x if str(x.dtype) == contract.dtype else x.astype(np.float32)
 
 
@@ -123,12 +124,14 @@ def _read_table(
     preprocessor = contract.preprocessor
     file = open_table(path, label, preprocessor.dialect if preprocessor else PLAIN)
     wants_target = _wants_target(file, contract, target)
-    features = _features(file, contract, extra_columns)
+    features = contract.features
+    if contract.kind != "table":
+        features = features_by_position(file.names, contract, extra_columns, file.origin)
     targets = {each.name: each.target for each in contract.outputs} if wants_target else {}
     labels = {each.name: len(each.target) == 1 and each.classes is not None for each in contract.outputs}
     weights = contract.weights if contract.weights in file.names and wants_target else None
     columns = Columns(features, targets, labels, weights)
-    check_columns(file, columns.all)
+    check_columns(file.names, columns.all, file.origin)
     others = [name for name in file.names if name not in features]
     numeric = {*columns.all} - {*columns.text}
     spelled = preprocessor.texts if preprocessor else ()
@@ -143,26 +146,39 @@ def _read_table(
     output_targets, more, more_total = table_targets(table, columns)
     row_weights, wrong, wrong_total = table_weights(table, weights)
     raise_row_errors(file.origin, [*row_errors, *more, *wrong], total + more_total + wrong_total)
-    kept = {name: plain_column(table.columns[name]) for name in others}
-    y, what = output_targets.pop("", (None, ""))
-    return SourceRows(x, y, file.origin, what, kept, output_targets, row_weights)
+    kept = {name: plain_column(table.columns[name].arrow) for name in others}
+    y, target_label = output_targets.pop("", (None, ""))
+    return SourceRows(x, y, file.origin, target_label, kept, output_targets, row_weights)
 
 
 def _wants_target(file: TableFile, contract: Contract, target: bool | None) -> bool:
     return all(name in file.names for name in contract.target) if target is None else target
 
 
-def _features(file: TableFile, contract: Contract, extra_columns: Sequence[str]) -> tuple[str, ...]:
-    """The feature columns: by name for a table's model, by position for a model of arrays."""
-    if contract.kind == "table":
-        return contract.features
-    names = tuple(name for name in file.names if name not in contract.target and name not in extra_columns)
+def features_by_position(
+    names: Sequence[str], contract: Contract, extra_columns: Sequence[str], origin: Origin
+) -> tuple[str, ...]:
+    """Return the features in a table for a model of arrays: all columns but the target and the extra ones.
+
+    Args:
+        names: the table's columns.
+        contract: of the model.
+        extra_columns: columns that are no features.
+        origin: of the table.
+
+    Returns:
+        The names of the features, in their order.
+
+    Raises:
+        DataError: there are more, or fewer, than a row of the model has values.
+    """
+    features = tuple(name for name in names if name not in contract.target and name not in extra_columns)
     wanted = math.prod(contract.shape)
-    if len(names) != wanted:
+    if len(features) != wanted:
         shape = " x ".join(map(str, contract.shape))
         rule = f"must have {wanted} columns of numbers besides the target, one row holds {shape}"
-        file.origin.refuse(rule, received=len(names), hint="name other columns with --keep")
-    return names
+        origin.refuse(rule, received=len(features), hint="name other columns with --keep")
+    return features
 
 
 def _read_arrays(
@@ -188,7 +204,7 @@ def _read_arrays(
 
 
 def _array_targets(contract: Contract) -> tuple[str, ...]:
-    """The names of an array's targets in their order: `target`, or `target_0`, `target_1`, ..."""
+    """Return the names of an array's targets in their order: `target`, or `target_0`, `target_1`, ..."""
     names = sorted(contract.target, key=lambda name: int(name.rpartition("_")[2] or 0) if "_" in name else 0)
     count = int(names[-1].rpartition("_")[2]) + 1 if "_" in names[-1] else 0
     return tuple(f"target_{place}" for place in range(count)) or ("target",)

@@ -1,13 +1,12 @@
-"""New rows for a finished model, a chunk at a time: memory does not grow with the file."""
+"""Read new rows for a trained model in chunks, so that memory does not grow with the file."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
@@ -19,20 +18,22 @@ from mlpcli.data.features.unknown_values import (
     RowCounts,
     apply_policy,
     cell_errors,
-    count_rows,
     describe_cell_error,
 )
 from mlpcli.data.readers.arrays import as_rows, open_npy
 from mlpcli.data.readers.check_columns import checked_column
 from mlpcli.data.readers.delimited import TextOrigin, open_bytes
-from mlpcli.data.readers.delimited_stream import Block, BlockReader, check_names
+from mlpcli.data.readers.delimited_stream import Block, BlockReader
 from mlpcli.data.readers.files import arrow_source, ending_of, is_table, named_files
-from mlpcli.data.readers.parse_cells import PLAIN, python_values
-from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError
-from mlpcli.data.readers.tables import open_table, raise_row_errors
-from mlpcli.data.rows import as_model_rows, read_rows
-from mlpcli.data.types import Array
+from mlpcli.data.readers.parse_cells import PLAIN, Dialect, ParsedColumn
+from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError, raise_row_errors
+from mlpcli.data.readers.tables import check_columns, open_table
+from mlpcli.data.rows import as_model_rows, features_by_position, read_rows
+from mlpcli.data.types import Array, ArrowColumn
 from mlpcli.errors import Problem, UsageError, listing, nearest
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 BATCH_ROWS = 65_536
 """Rows of Parquet or of an array that are read at once."""
@@ -44,12 +45,15 @@ STDIN = "standard input"
 class Chunk:
     """Some rows to predict.
 
-    x: (rows, *shape). kept: columns to pass through, PyArrow or NumPy. empty: (rows,) bool, rows whose
-    prediction is left empty; None for none. rejected: rows that could not be read, each with why.
+    Attributes:
+        x: (rows, *shape).
+        kept: columns to pass through, by name.
+        empty: (rows,) bool, rows whose prediction is left empty; None for none.
+        rejected: the reason for each row that could not be used; these are not in `x`.
     """
 
     x: Array
-    kept: dict[str, Any]
+    kept: dict[str, ArrowColumn]
     empty: Array | None = None
     rejected: list[RowError] = field(default_factory=list)
 
@@ -57,17 +61,21 @@ class Chunk:
         return len(self.x)
 
     def cut(self, start: int, stop: int) -> Chunk:
-        """Some of the rows, and none of the rejected."""
+        """Return the rows from `start` to before `stop`, without the rejected ones."""
         kept = {name: column[start:stop] for name, column in self.kept.items()}
         return Chunk(self.x[start:stop], kept, None if self.empty is None else self.empty[start:stop])
 
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How the rows are to be taken.
+    """How rows are read.
 
-    keep: columns to pass through. unknown: see `apply_policy`. reject: rows that cannot be read are handed on
-    as rejected, instead of ending the reading with an error.
+    Attributes:
+        contract: of the model.
+        keep: columns to pass through.
+        unknown: the policy for unknown values; None for each column's own.
+        reject: whether a row that cannot be used is returned as rejected, instead of raising a DataError.
+        counts: to which the rows are added.
     """
 
     contract: Contract
@@ -79,12 +87,18 @@ class ReadOptions:
 
 @contextmanager
 def open_rows(source: Path | IO[bytes], options: ReadOptions) -> Iterator[Iterator[Chunk]]:
-    """The rows of a file, of several that a pattern names, or of a stream of CSV.
+    """Open the rows of a file, of several files, or of a stream of CSV.
 
-    A context that yields an iterator of chunks; the rejected rows of several files name theirs.
+    Args:
+        source: a path, which may be a pattern; or a stream.
+        options: how the rows are read.
+
+    Yields:
+        An iterator of chunks; of several files, rejected rows name theirs.
 
     Raises:
-        DataError: the file cannot be used, or a row of it; UsageError: a column to keep is not in it.
+        DataError: the file, or a row of it, cannot be used.
+        UsageError: a column to keep is not in the file.
     """
     if not isinstance(source, Path):
         yield _text_chunks(BlockReader(source, Origin(STDIN), _dialect(options)), Origin(STDIN), options)
@@ -98,7 +112,7 @@ def open_rows(source: Path | IO[bytes], options: ReadOptions) -> Iterator[Iterat
 
 
 def _file_after_file(paths: Sequence[Path], options: ReadOptions) -> Iterator[Chunk]:
-    """The chunks of several files, one opened after the other."""
+    """Yield the chunks of several files, opened one after the other."""
     for path in paths:
         with _open_file(path, options) as chunks:
             for chunk in chunks:
@@ -125,7 +139,7 @@ def _open_file(source: Path, options: ReadOptions) -> Iterator[Iterator[Chunk]]:
         yield iter([Chunk(read_rows(source, options.contract, target=False).flat, {})])
 
 
-def _dialect(options: ReadOptions) -> Any:
+def _dialect(options: ReadOptions) -> Dialect:
     preprocessor = options.contract.preprocessor
     return preprocessor.dialect if preprocessor else PLAIN
 
@@ -167,7 +181,7 @@ def _parquet_chunks(source: Path, options: ReadOptions) -> Iterator[Chunk]:
 
 
 def _npy_chunks(source: Path, options: ReadOptions) -> Iterator[Chunk]:
-    """Rows of an array that stays on the disk but for the piece that is looked at."""
+    """Yield rows of an array that stays on disk except for the current chunk."""
     _kept((), options.keep, str(source))
     with open_npy(source, str(source)) as (array, origin):
         for start in range(0, len(array), BATCH_ROWS):
@@ -176,28 +190,23 @@ def _npy_chunks(source: Path, options: ReadOptions) -> Iterator[Chunk]:
 
 
 def _preprocessor(names: Sequence[str], origin: Origin, options: ReadOptions) -> Preprocessor:
-    """The run's own, or one of plain numbers for a model that was given numbers."""
+    """Return the run's preprocessor, or one of plain numbers for a model that takes numbers."""
     contract = options.contract
     if contract.preprocessor is not None:
-        check_names(names, contract.preprocessor.names, origin)
+        check_columns(names, contract.preprocessor.names, origin)
         return contract.preprocessor
     features = contract.features
     if contract.kind != "table":
-        features = tuple(name for name in names if name not in contract.target and name not in options.keep)
-        wanted = math.prod(contract.shape)
-        if len(features) != wanted:
-            shape = " x ".join(map(str, contract.shape))
-            rule = f"must have {wanted} columns of numbers besides the target, one row holds {shape}"
-            origin.refuse(rule, received=len(features), hint="name other columns with --keep")
-    check_names(names, features, origin)
+        features = features_by_position(names, contract, options.keep, origin)
+    check_columns(names, features, origin)
     return Preprocessor(tuple(NumericEncoder(name, 0.0, required=True) for name in features))
 
 
 def _kept(names: Sequence[str], keep: Sequence[str], label: str) -> tuple[str, ...]:
-    """The columns to keep; `a,b` stands for two where no column has that name.
+    """Return the columns to keep; `a,b` names two columns unless one has that name.
 
     Raises:
-        UsageError: one of them is not there.
+        UsageError: a column is not in the file.
     """
     wanted = [
         part for name in keep for part in ([name] if name in names else [p.strip() for p in name.split(",")])
@@ -216,13 +225,14 @@ def _kept(names: Sequence[str], keep: Sequence[str], label: str) -> tuple[str, .
 
 
 def _chunk(block: Block, preprocessor: Preprocessor, origin: Origin, options: ReadOptions) -> Chunk:
-    """A block as the model takes it; raises, or rejects, the rows that cannot be."""
+    """Encode a block; raise a DataError for rows that cannot be used, or reject them."""
     kept = {name: block.columns[name] for name in options.keep}
     if not len(block.positions):
         if not options.reject:
             raise_row_errors(origin, block.ragged[:MAX_SHOWN], len(block.ragged))
         return Chunk(np.empty((0, *options.contract.shape), np.float32), kept, rejected=block.ragged)
-    made = preprocessor.transform(block.columns)
+    columns = preprocessor.columns(block.columns)
+    made = preprocessor.transform(columns)
     result = apply_policy(preprocessor, made.found, options.unknown)
     x = made.x.reshape(-1, *options.contract.shape)
     empty = None
@@ -230,23 +240,26 @@ def _chunk(block: Block, preprocessor: Preprocessor, origin: Origin, options: Re
         empty = np.zeros(len(x), bool)
         empty[result.nulled] = True
     if not options.reject and (block.ragged or result.rejected):
-        cells = cell_errors(preprocessor, result.rejected, block.columns, block.positions, origin)
+        cells = cell_errors(preprocessor, result.rejected, columns, block.positions, origin)
         raise_row_errors(origin, [*block.ragged, *cells], len(block.ragged) + len(result.rejected))
     if not result.rejected:
-        count_rows(options.counts, made.found)
+        options.counts.add(made.found)
         return Chunk(x, kept, empty, block.ragged)
-    row_errors = _row_errors(block, preprocessor, result.rejected)
+    row_errors = _row_errors(block, preprocessor, columns, result.rejected)
     stay = np.setdiff1d(np.arange(len(x)), [row for row, _ in result.rejected])
-    count_rows(options.counts, made.found, np.isin(np.arange(len(x)), stay))
+    options.counts.add(made.found, np.isin(np.arange(len(x)), stay))
     kept = {name: column.take(stay) for name, column in kept.items()}
     chunk = Chunk(x[stay], kept, None if empty is None else empty[stay])
     return replace(chunk, rejected=sorted([*block.ragged, *row_errors], key=lambda row_error: row_error.row))
 
 
 def _row_errors(
-    block: Block, preprocessor: Preprocessor, rejected: Iterable[tuple[int, str]]
+    block: Block,
+    preprocessor: Preprocessor,
+    columns: Mapping[str, ParsedColumn],
+    rejected: Iterable[tuple[int, str]],
 ) -> list[RowError]:
-    """The first thing wrong with each refused row."""
+    """Return the first error of each rejected row."""
     encoders = {encoder.name: encoder for encoder in preprocessor.encoders}
     first: dict[int, str] = {}
     for row, name in rejected:
@@ -255,7 +268,7 @@ def _row_errors(
         describe_cell_error(
             encoders[name],
             int(block.positions[row]),
-            python_values(block.columns[name][row : row + 1])[0],
+            columns[name].value(row),
             preprocessor.dialect,
         )
         for row, name in first.items()
@@ -263,10 +276,17 @@ def _row_errors(
 
 
 def regroup(chunks: Iterable[Chunk], unit: int) -> Iterator[Chunk]:
-    """The same rows in chunks of a multiple of `unit` rows, but for the last.
+    """Yield the same rows in chunks of a multiple of `unit` rows, except for the last.
 
-    A model's outputs depend in their last digit on how many rows go through it at once: so they are the same
-    however the file is cut into blocks.
+    The last digit of a model's outputs depends on the number of rows in a batch. Regrouped, the outputs do
+    not depend on how the file was divided into blocks.
+
+    Args:
+        chunks: of any size.
+        unit: the number of rows.
+
+    Yields:
+        The chunks.
     """
     waiting: list[Chunk] = []
     for chunk in chunks:
@@ -296,8 +316,8 @@ def _join(chunks: list[Chunk]) -> Chunk:
     )
 
 
-def _joined(columns: list[Any]) -> Any:
-    """PyArrow columns one after the other; as text where their types differ, as those of files may."""
+def _joined(columns: list[ArrowColumn]) -> pa.ChunkedArray:
+    """Return columns one after the other; as text if their types differ, as in several files they may."""
     import pyarrow as pa
 
     kind = columns[0].type

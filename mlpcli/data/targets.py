@@ -13,8 +13,7 @@ import numpy as np
 from mlpcli.data.dataset import Output
 from mlpcli.data.labels import Labels
 from mlpcli.data.readers.parse_cells import MISSING_LABELS, PLAIN
-from mlpcli.data.readers.row_errors import MAX_SHOWN, RowError
-from mlpcli.data.readers.tables import raise_row_errors
+from mlpcli.data.readers.row_errors import MAX_SHOWN, RowError, raise_row_errors
 from mlpcli.data.sources.types import Source, SourceRows
 from mlpcli.data.types import Array, TargetKind
 from mlpcli.errors import ABSENT, DataError, KeyPath, Problem, SpecError, listing, show_value
@@ -27,7 +26,7 @@ _BOOLEANS = {"true": "true", "false": "false"}
 def code_target(
     source: Source,
     *,
-    wanted: TargetKind | None,
+    target_kind: TargetKind | None,
     name: str = "",
     separator: str | None = None,
     inferred: bool = False,
@@ -36,10 +35,10 @@ def code_target(
 
     Args:
         source: with the target of this output: see `Source.of`.
-        wanted: what the loss takes; None to decide from the target: text and booleans are classes.
+        target_kind: what the loss takes; None to decide from the target: text and booleans are classes.
         name: of the output, empty where there is only one.
         separator: what stands between the labels of one cell, None for a label a cell.
-        guessed: `wanted` is what the output's activation is mostly used for; numbers may stay numbers.
+        guessed: `target_kind` is what the output's activation is mostly used for; numbers may stay numbers.
 
     Raises:
         DataError: labels that are missing or fractional, or all the same.
@@ -51,22 +50,22 @@ def code_target(
     path: KeyPath = ("loss", name) if name else ("loss",)
     if source.classes is not None:
         assert not isinstance(target, Labels)
-        if wanted == "numbers":
+        if target_kind == "numbers":
             return target.astype(np.float32), Output(columns, name=name)
         return target.astype(np.int64), Output(columns, "classes", source.classes, name)
     if isinstance(target, Labels):
         if separator is not None:
             return _learn_separated(source.main, target, Output(columns, "labels", (), name, separator))
-        loose: Loose | None = "numbers" if wanted is None else "fractions" if inferred else None
+        loose: Loose | None = "numbers" if target_kind is None else "fractions" if inferred else None
         y, classes = _learn_labels(source.main, target, loose, path)
         return y, Output(columns, "numbers" if classes is None else "classes", classes, name)
     if inferred and (target.ndim == 1 or not _is_of_labels(target)):
         return target, Output(columns, name=name)
-    if wanted in ("classes", "labels") and target.ndim == 1:
+    if target_kind in ("classes", "labels") and target.ndim == 1:
         rule = f"is for classes, the target of {source.label} is a number"
         raise SpecError(Problem(rule, path=path, hint="use mse"))
-    if wanted != "numbers" and target.ndim == 2:
-        return _columns_of_labels(source, target, wanted, Output(columns, name=name), path)
+    if target_kind != "numbers" and target.ndim == 2:
+        return _columns_of_labels(source, target, target_kind, Output(columns, name=name), path)
     return target, Output(columns, name=name)
 
 
@@ -179,7 +178,7 @@ def _is_missing(value: Any) -> bool:
 
 def _refuse_missing(part: SourceRows, target: Labels) -> None:
     missing = {code for code, value in enumerate(target.values) if _is_missing(value)}
-    hint = "take the rows without a label out"
+    hint = "remove the rows without a label"
     _refuse_codes(part, target, missing, "must be a label", hint)
 
 
@@ -213,14 +212,14 @@ def _plain(value: Any) -> Any:
 
 
 def _columns_of_labels(
-    source: Source, target: Array, wanted: TargetKind | None, output: Output, path: KeyPath
+    source: Source, target: Array, target_kind: TargetKind | None, output: Output, path: KeyPath
 ) -> tuple[Array, Output]:
     """Rows with a single 1 are one-hot classes; other rows of 0s and 1s are several labels at once."""
     names = source.target if source.kind == "table" else tuple(map(str, range(target.shape[1])))
-    if is_one_hot(target) and wanted != "labels":
+    if is_one_hot(target) and target_kind != "labels":
         columns = source.target if source.kind == "table" else ("target",)  # one, for all its columns
         return target, replace(output, target=columns, kind="one_hot", classes=names)
-    if wanted is not None:
+    if target_kind is not None:
         # Keras's losses take several labels at once as probabilities, and its hinge losses -1 and 1 too.
         outside = np.flatnonzero(((target < 0) & (target != -1) | (target > 1)).any(axis=1))
         hint = "for numbers use a loss such as mse"

@@ -1,17 +1,20 @@
-"""The arrays that data are, and what a loss takes of them."""
+"""Types of data: arrays, PyArrow columns, and the kinds of targets."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
+if TYPE_CHECKING:
+    import pyarrow as pa
 
+Array = NDArray[Any]
 
 Arrays = Array | dict[str, Array]
 """One array, or several by the name of their input or output."""
 
+ArrowColumn: TypeAlias = "pa.Array | pa.ChunkedArray"
 
 TargetKind = Literal["numbers", "classes", "labels"]
-"""What a loss takes: values, one class a row, or any number of labels a row."""
+"""The target that a loss takes: numbers, one class a row, or any number of labels a row."""

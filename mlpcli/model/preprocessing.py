@@ -45,7 +45,7 @@ def build_matrix(preprocessor: Preprocessor, inputs: Mapping[str, Any]) -> Any:
     spans = preprocessor.spans
     if numeric:
         raw = ops.stack([inputs[encoder.name] for encoder in numeric], axis=1)
-        for number in preprocessor.dialect.numbers:  # those that mean that a cell is missing
+        for number in preprocessor.dialect.missing_numbers:  # those that mean that a cell is missing
             raw = ops.where(ops.equal(raw, np.float32(number)), np.float32(np.nan), raw)
         parts.append(_numeric(ops, numeric, raw))
         owners += [spans[encoder.name].start for encoder in numeric]

@@ -1,18 +1,19 @@
-"""One column as numbers for the network: fitted on the training rows, then a plain value that never changes.
+"""Encode one column as numbers for the network: fitted on the training rows, then frozen.
 
-Each encoder does in NumPy what `model/preprocessing.py` builds of Keras layers; a test holds them together.
+Each encoder does in NumPy what `model/preprocessing.py` does with Keras layers; a test compares the two.
+scikit-learn's encoders would not do: they keep neither the rows of unreadable cells nor unseen categories,
+and a run stores plain JSON, never a pickle.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from mlpcli.data.features.dates import ParsedDates, parse_dates
-from mlpcli.data.readers.parse_cells import Dialect, NumberCells, TextCells, number_cells, text_cells
+from mlpcli.data.readers.parse_cells import ParsedColumn, Texts
 from mlpcli.data.types import Array
 
 NO_ROWS = np.empty(0, np.int64)
@@ -23,7 +24,7 @@ BOOLEANS |= {"false": False, "no": False, "n": False, "f": False, "off": False, 
 BOOLEAN_SPELLINGS = {
     spelled: value for text, value in BOOLEANS.items() for spelled in (text, text.capitalize(), text.upper())
 }
-"""Every spelling of a boolean. A cell that is none of these is not seen as one."""
+"""Every spelling of a boolean; other cells are no booleans."""
 
 
 def _no_rows() -> Array:
@@ -32,22 +33,38 @@ def _no_rows() -> Array:
 
 @dataclass(frozen=True)
 class Encoded:
-    """A column's part of the matrix, and the rows that are worth a word.
+    """A column's part of the matrix, and the rows that need a message or a count.
 
-    values: (rows, width) float32. The others are positions of rows, int64: `missing` cells, `bad` ones (no
-    usable value), `unseen` categories, values `outside` the range of the training rows.
+    Attributes:
+        values: (rows, width) float32.
+        missing: positions of rows, int64, whose cell is missing.
+        unreadable: positions of rows without a usable value, such as text in a column of numbers.
+        unseen: positions of rows with a category that no training row has.
+        outside: positions of rows with a value outside the range of the training rows.
     """
 
     values: Array
     missing: Array = field(default_factory=_no_rows)
-    bad: Array = field(default_factory=_no_rows)
+    unreadable: Array = field(default_factory=_no_rows)
     unseen: Array = field(default_factory=_no_rows)
     outside: Array = field(default_factory=_no_rows)
 
 
 @dataclass(frozen=True)
 class NumericEncoder:
-    """(fill, then log, then (value - offset) / scale), and where asked for a column that tells of gaps."""
+    """Fill missing values, take the log, then (value - offset) / scale; optionally mark missing cells.
+
+    Attributes:
+        name: of the raw column.
+        fill: the value of a missing cell.
+        offset: subtracted from each value.
+        scale: divides the result.
+        log: whether values become sign(x) * log(1 + |x|) first.
+        indicator: whether a second column of the matrix is 1 where a cell is missing.
+        required: whether a missing cell is an error.
+        lowest: the smallest value of the training rows.
+        highest: the largest value of the training rows.
+    """
 
     name: str
     fill: float
@@ -55,31 +72,27 @@ class NumericEncoder:
     scale: float = 1.0
     log: bool = False
     indicator: bool = False
-    required: bool = False  # a missing cell is an error
-    lowest: float = float("-inf")  # of the training rows
+    required: bool = False
+    lowest: float = float("-inf")
     highest: float = float("inf")
     kind: Literal["numeric"] = "numeric"
     text: ClassVar[bool] = False
 
     @property
     def width(self) -> int:
-        """Columns of the matrix."""
+        """The number of columns of the matrix."""
         return 1 + self.indicator
 
-    def encode(self, column: Any, dialect: Dialect) -> Encoded:
-        """The column of some rows."""
-        return self.encode_cells(number_cells(column, dialect))
-
-    def encode_cells(self, cells: NumberCells) -> Encoded:
-        """Numbers, NaN where there is none."""
-        values = cells.values
-        # NaN poisons both sums: one pass says whether there are gaps at all, and whether all is in range
+    def encode(self, column: ParsedColumn) -> Encoded:
+        """Encode the cells of some rows."""
+        values, unreadable = column.numbers.values, column.numbers.unreadable
+        # NaN propagates into both: one pass shows whether cells are missing, and whether all are in range
         lowest, highest = (values.min(), values.max()) if len(values) else (0.0, 0.0)
         missing = outside = NO_ROWS
         gaps: Array | None = None
         if np.isnan(lowest):
             gaps = np.isnan(values)
-            missing = np.setdiff1d(np.flatnonzero(gaps), cells.bad, assume_unique=True)
+            missing = np.setdiff1d(np.flatnonzero(gaps), unreadable, assume_unique=True)
             values = np.where(gaps, np.float32(self.fill), values)
             lowest, highest = values.min(), values.max()
         if lowest < self.lowest or highest > self.highest:
@@ -87,11 +100,11 @@ class NumericEncoder:
             outside = np.flatnonzero(beyond if gaps is None else beyond & ~gaps)
         scaled = self._scaled(values)
         if self.indicator:
-            told = np.zeros(len(values), np.float32) if gaps is None else gaps.astype(np.float32)
-            matrix = np.stack([scaled, told], axis=1)
+            marks = np.zeros(len(values), np.float32) if gaps is None else gaps.astype(np.float32)
+            matrix = np.stack([scaled, marks], axis=1)
         else:
             matrix = scaled[:, None]
-        return Encoded(matrix, missing, _with(cells.bad, missing, self.required), outside=outside)
+        return Encoded(matrix, missing, _with_missing(unreadable, missing, self.required), outside=outside)
 
     def _scaled(self, values: Array) -> Array:
         if self.log:
@@ -103,10 +116,18 @@ class NumericEncoder:
 
 @dataclass(frozen=True)
 class BooleanEncoder:
-    """1 for true, 0 for false, and `fill` between them where nothing is known."""
+    """1 for true, 0 for false, and `fill` where the value is missing or unseen.
+
+    Attributes:
+        name: of the raw column.
+        text: whether cells are texts such as yes and no, rather than the numbers 1 and 0.
+        fill: the value of a missing cell.
+        indicator: whether a second column of the matrix is 1 where a cell is missing.
+        required: whether a missing cell is an error.
+    """
 
     name: str
-    text: bool  # whether cells are texts such as yes and no, or the numbers 1 and 0
+    text: bool
     fill: float
     indicator: bool = False
     required: bool = False
@@ -114,39 +135,52 @@ class BooleanEncoder:
 
     @property
     def width(self) -> int:
-        """Columns of the matrix."""
+        """The number of columns of the matrix."""
         return 1 + self.indicator
 
-    def encode(self, column: Any, dialect: Dialect) -> Encoded:
-        """The column of some rows."""
-        cells, unseen = parse_booleans(column, dialect)
-        gaps = np.isnan(cells.values)
-        values = np.where(gaps, np.float32(self.fill), cells.values)
+    def encode(self, column: ParsedColumn) -> Encoded:
+        """Encode the cells of some rows."""
+        known, unseen = parse_booleans(column)
+        gaps = np.isnan(known)
+        values = np.where(gaps, np.float32(self.fill), known)
         parts = [values, gaps.astype(np.float32)] if self.indicator else [values]
         missing = np.setdiff1d(np.flatnonzero(gaps), unseen, assume_unique=True)
-        bad = missing if self.required else NO_ROWS
-        return Encoded(np.stack(parts, axis=1).astype(np.float32), missing, bad, unseen=unseen)
+        unreadable = missing if self.required else NO_ROWS
+        return Encoded(np.stack(parts, axis=1).astype(np.float32), missing, unreadable, unseen=unseen)
 
 
-def parse_booleans(column: Any, dialect: Dialect) -> tuple[NumberCells, Array]:
-    """A column as 1, 0 and NaN, and the rows that hold something else."""
-    cells = text_cells(column, dialect)
+def parse_booleans(column: ParsedColumn) -> tuple[Array, Array]:
+    """Return a column as 1, 0 and NaN, (rows,) float32, and the positions of rows with another value."""
+    cells = column.texts
     known = {None: np.nan} | {text: float(value) for text, value in BOOLEAN_SPELLINGS.items()}
     distinct = np.array([known.get(value, np.inf) for value in cells.values] or [np.nan], np.float32)
     values = distinct[cells.codes] if len(cells.codes) else distinct[:0]
     unseen = np.flatnonzero(np.isinf(values))
-    return NumberCells(np.where(np.isinf(values), np.float32(np.nan), values), NO_ROWS), unseen
+    return np.where(np.isinf(values), np.float32(np.nan), values), unseen
 
 
 @dataclass(frozen=True)
 class DateEncoder:
-    """Parts of a date: elapsed days and the year scaled, the others as points on a circle (sine, cosine)."""
+    """Parts of a date: elapsed days and the year scaled, the others as sine and cosine.
+
+    Attributes:
+        name: of the raw column.
+        format: such as `%Y-%m-%d`.
+        parts: `elapsed`, `year`, `month`, `day`, `weekday`, `hour`, in their order in the matrix.
+        reference: the first day of the training rows, in days since 1970-01-01.
+        elapsed: mean and standard deviation of the days since `reference`.
+        years: mean and standard deviation of the years.
+        indicator: whether a last column of the matrix is 1 where the date is missing or invalid.
+        required: whether a missing cell is an error.
+        lowest: the first day of the training rows, in days since 1970-01-01.
+        highest: the last day of the training rows.
+    """
 
     name: str
     format: str
     parts: tuple[str, ...]
-    reference: int  # first day of the training rows, in days since 1970-01-01
-    elapsed: tuple[float, float]  # mean and deviation of the days since then
+    reference: int
+    elapsed: tuple[float, float]
     years: tuple[float, float]
     indicator: bool = False
     required: bool = False
@@ -157,22 +191,22 @@ class DateEncoder:
 
     @property
     def width(self) -> int:
-        """Columns of the matrix."""
+        """The number of columns of the matrix."""
         return sum(1 if part in ("elapsed", "year") else 2 for part in self.parts) + self.indicator
 
-    def encode(self, column: Any, dialect: Dialect) -> Encoded:
-        """The column of some rows."""
-        cells, dates = parse_date_column(column, self.format, dialect)
+    def encode(self, column: ParsedColumn) -> Encoded:
+        """Encode the cells of some rows."""
+        cells, dates = parse_date_column(column, self.format)
         distinct = np.stack([part * dates.valid for part in self._parts(dates)], axis=1)
         values = distinct.astype(np.float32)[cells.codes]
         missing = np.flatnonzero(cells.mask((None,)))
         valid = dates.valid[cells.codes]
-        bad = np.setdiff1d(np.flatnonzero(~valid), missing, assume_unique=True)
+        unreadable = np.setdiff1d(np.flatnonzero(~valid), missing, assume_unique=True)
         beyond = (dates.days < self.lowest) | (dates.days > self.highest)
         outside = np.flatnonzero((beyond & dates.valid)[cells.codes])
         if self.indicator:
             values = np.concatenate([values, (~valid).astype(np.float32)[:, None]], axis=1)
-        return Encoded(values, missing, _with(bad, missing, self.required), outside=outside)
+        return Encoded(values, missing, _with_missing(unreadable, missing, self.required), outside=outside)
 
     def _parts(self, dates: ParsedDates) -> list[Array]:
         found: list[Array] = []
@@ -189,11 +223,11 @@ class DateEncoder:
 
 
 PERIODS = {"month": 12, "day": 31, "weekday": 7, "hour": 24}
-"""Steps of each part that comes round again."""
+"""Steps in one period of each cyclic part of a date."""
 
 
 def cyclic_position(part: str, dates: ParsedDates) -> Array:
-    """How far round its circle a part is, 0 up to 1; weeks begin on Monday."""
+    """Return where in its period a part of a date is, from 0 up to 1; weeks begin on Monday."""
     position = {
         "month": dates.month - 1,
         "day": dates.day - 1,
@@ -203,52 +237,63 @@ def cyclic_position(part: str, dates: ParsedDates) -> Array:
     return np.asarray(position / PERIODS[part])
 
 
-def parse_date_column(column: Any, name: str, dialect: Dialect) -> tuple[TextCells, ParsedDates]:
-    """A column's cells and the dates of its different values."""
-    cells = text_cells(column, dialect)
+def parse_date_column(column: ParsedColumn, name: str) -> tuple[Texts, ParsedDates]:
+    """Return a column's texts, and the dates of its distinct texts in the format `name`."""
+    cells = column.texts
     return cells, parse_dates([value or "" for value in cells.values] or [""], name)
 
 
-def bad_dates(column: Any, name: str, dialect: Dialect) -> Array:
-    """Rows that hold something which is no date of a format."""
-    cells, dates = parse_date_column(column, name, dialect)
+def invalid_dates(column: ParsedColumn, name: str) -> Array:
+    """Return the positions of rows whose cell is neither missing nor a date in the format `name`."""
+    cells, dates = parse_date_column(column, name)
     wrong = np.array([value is not None for value in cells.values] or [False]) & ~dates.valid
     return np.flatnonzero(wrong[cells.codes]) if wrong.any() else NO_ROWS
 
 
 @dataclass(frozen=True)
 class CategoryEncoder:
-    """One column a category (one-hot), or the number of the category for an embedding.
+    """One column per category (one-hot), or the index of the category for an embedding.
 
-    One-hot: the values in their order, then `other`, then `missing` where training rows are in these; an
-    unseen value without a column of its own is a row of zeros. Embedding: 0 is other, 1 is missing, then the
+    One-hot: the values in their order, then `other`, then `missing`, if training rows fall into these; an
+    unseen value without an `other` column is a row of zeros. Embedding: 0 is other, 1 is missing, then the
     values.
+
+    Attributes:
+        name: of the raw column.
+        values: the categories.
+        rare: categories of fewer training rows than `min_count`; they count as other.
+        other: whether one-hot has a column for other values.
+        missing: whether missing cells are a category of their own.
+        fill: the category that a missing cell counts as.
+        required: whether a missing cell is an error.
+        embedding: the width of the embedding; 0 for one-hot.
+        unseen: what to do with a row whose category no training row has.
     """
 
     name: str
     values: tuple[str, ...]
-    rare: tuple[str, ...] = ()  # seen in training, in fewer rows than min_count: they are other
+    rare: tuple[str, ...] = ()
     other: bool = False
     missing: bool = False
-    fill: str | None = None  # the category that a missing cell counts as
+    fill: str | None = None
     required: bool = False
-    embedding: int = 0  # its width; 0 for one-hot
+    embedding: int = 0
     unseen: Literal["bucket", "error", "null"] = "bucket"
     kind: Literal["categorical"] = "categorical"
     text: ClassVar[bool] = True
 
     @property
     def width(self) -> int:
-        """Columns of the matrix."""
+        """The number of columns of the matrix."""
         return 1 if self.embedding else len(self.values) + self.other + self.missing
 
     @property
     def slots(self) -> int:
-        """How many different numbers an embedding takes."""
+        """The number of distinct indices that an embedding takes."""
         return len(self.values) + 2
 
     def slot(self, value: str | None) -> int:
-        """The place of a value; -1 for a row of zeros."""
+        """Return the index of a value; -1 for a row of zeros."""
         return self._places().get(value, self._other())
 
     def _other(self) -> int:
@@ -265,9 +310,9 @@ class CategoryEncoder:
             places[None] = 1 if self.embedding else len(self.values) + self.other
         return places
 
-    def encode(self, column: Any, dialect: Dialect) -> Encoded:
-        """The column of some rows."""
-        cells = text_cells(column, dialect)
+    def encode(self, column: ParsedColumn) -> Encoded:
+        """Encode the cells of some rows."""
+        cells = column.texts
         places = self._places()
         slots = np.array([places.get(value, self._other()) for value in cells.values] or [0], np.int64)
         known = {None, *self.values, *self.rare}
@@ -287,8 +332,8 @@ class CategoryEncoder:
 Encoder = NumericEncoder | BooleanEncoder | DateEncoder | CategoryEncoder
 
 
-def encoder_to_json(encoder: Encoder) -> dict[str, Any]:
-    """An encoder as plain JSON values; limits that are not there are null."""
+def encoder_to_json(encoder: Encoder) -> dict[str, object]:
+    """Return an encoder as plain JSON values; an infinite limit is null."""
     return {
         key: None if isinstance(value, float) and not np.isfinite(value) else value
         for key, value in asdict(encoder).items()
@@ -296,14 +341,9 @@ def encoder_to_json(encoder: Encoder) -> dict[str, Any]:
 
 
 def without_limits(document: dict[str, Any]) -> dict[str, Any]:
-    """What `encoder_to_json` wrote, without the limits that are not there: those have their defaults."""
+    """Return what `encoder_to_json` wrote without infinite limits, which are the defaults."""
     return {key: value for key, value in document.items() if value is not None}
 
 
-def _with(bad: Array, missing: Array, required: bool) -> Array:
-    return np.union1d(bad, missing) if required and len(missing) else bad
-
-
-def total_width(encoders: Sequence[Encoder]) -> int:
-    """Columns of the matrix that some encoders make."""
-    return sum(encoder.width for encoder in encoders)
+def _with_missing(unreadable: Array, missing: Array, required: bool) -> Array:
+    return np.union1d(unreadable, missing) if required and len(missing) else unreadable

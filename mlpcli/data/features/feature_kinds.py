@@ -1,66 +1,68 @@
-"""The kind of every column, inferred from what it holds where the spec does not say it."""
+"""Decide how each column is used: its kind is inferred from its values unless the spec states it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from mlpcli.data.features.profiles import Profile, profile_column
-from mlpcli.data.readers.parse_cells import Dialect
+from mlpcli.data.readers.parse_cells import ParsedColumn
 from mlpcli.errors import KeyPath, Problem, SpecError, show_value
 from mlpcli.spec.features import KEYS_OF_KIND, FeatureSpec
 
 MAX_ONE_HOT = 30
-"""Up to this many categories get a column each; more of them share an embedding."""
+"""Up to this many categories are one-hot encoded; more use an embedding."""
 
 MAX_CATEGORIES = 10_000
-"""More different values than this are no category, unless the spec says so."""
+"""A column with more distinct values is not categorical, unless the spec says so."""
 
 MAX_CATEGORY_LENGTH = 50
-"""Characters on average, above which text is prose."""
+"""Texts whose mean length is above this, in characters, are prose and not categories."""
 
 MAX_EMBEDDING_WIDTH = 50
 
 NUMBER_FILLS = ("mean", "median", "indicator", "error")
-CATEGORY_FILLS = ("bucket", "error")
 
 
 @dataclass(frozen=True)
 class Features:
-    """The columns of a table.
+    """How the columns of a table are used.
 
-    used: those that the model takes, in its order, each with every key of its kind filled in.
-    left: those that it does not take and the spec did not say to ignore, each with the reason.
+    Attributes:
+        used: the columns that the model takes, in its order, each with every key of its kind filled in.
+        excluded: the columns that it does not take, each with the reason; the spec did not ignore them.
+        ignored: the columns that the spec ignores.
     """
 
     used: dict[str, FeatureSpec]
     excluded: dict[str, str]
     ignored: tuple[str, ...] = ()
 
-    def resolved(self) -> dict[str, Any]:
-        """As `dataset.features` of `resolved.yaml`, which gives the same columns again."""
-        stated: dict[str, Any] = {name: spec.given() for name, spec in self.used.items()}
+    def resolved(self) -> dict[str, object]:
+        """Return `dataset.features` for `resolved.yaml`, which selects the same columns again."""
+        stated: dict[str, object] = {name: spec.given() for name, spec in self.used.items()}
         return stated | dict.fromkeys((*self.excluded, *self.ignored), "ignore")
 
 
 def choose_features(
-    columns: Mapping[str, Any],
+    columns: Mapping[str, ParsedColumn],
     wanted: Sequence[str] | Mapping[str, FeatureSpec] | None,
     *,
-    dialect: Dialect,
     scaling: str,
 ) -> Features:
-    """Decide what becomes of each column.
+    """Decide how each column is used.
 
     Args:
-        columns: PyArrow columns by name in the file's order, without the targets.
-        wanted: `dataset.features`: names are used whatever they hold; a mapping says more of some columns,
-            and the others are inferred.
-        scaling: of numbers whose spec does not name one.
+        columns: the columns by name in the file's order, without the targets.
+        wanted: `dataset.features`: listed columns are used whatever they hold; a mapping describes some
+            columns, and the others are inferred.
+        scaling: of numbers, unless their spec names one.
+
+    Returns:
+        The columns that are used, excluded and ignored.
 
     Raises:
-        SpecError: what the spec says of a column cannot be; every such column is told.
+        SpecError: the spec of a column contradicts its content; one problem for each such column.
     """
     named = list(wanted or ())
     mapping = wanted if isinstance(wanted, Mapping) else {}
@@ -74,15 +76,15 @@ def choose_features(
         if given.kind == "ignore":
             continue
         path: KeyPath = ("dataset", "features", place if listed else name)
-        profile = profile_column(name, columns[name], dialect)
-        why = "" if given.kind else _reason_to_leave(profile, named=name in named)
+        profile = profile_column(name, columns[name])
+        why = "" if given.kind else _reason_to_exclude(profile, named=name in named)
         if why and name in named:
             problems.append(_unusable(path, why))
         elif why:
             excluded[name] = why
         else:
             chosen = _complete(given, profile, scaling)
-            problems += _mistakes(given, chosen, path)
+            problems += _spec_problems(given, chosen, path)
             used[name] = chosen
     if problems:
         raise SpecError(*problems)
@@ -92,32 +94,32 @@ def choose_features(
 
 
 def _unusable(path: KeyPath, why: str) -> Problem:
-    hint = "take it out, or say its kind: {kind: categorical, encoding: embedding, min_count: 5}"
+    hint = "remove it, or state its kind: {kind: categorical, encoding: embedding, min_count: 5}"
     return Problem(f"cannot be a feature by itself, it is {why}", path=path, hint=hint)
 
 
-def _reason_to_leave(profile: Profile, *, named: bool) -> str:
-    """Why a column is no feature, or an empty text; `named` columns need a better reason."""
+def _reason_to_exclude(profile: Profile, *, named: bool) -> str:
+    """Return why a column is no feature, or an empty text; some reasons do not apply to `named` columns."""
     if profile.content == "nothing":
         return "empty in every row"
     if profile.content == "others":
         return "neither numbers, text nor dates"
     if profile.content == "texts" and not _is_category(profile):
         if profile.identifier and not named:
-            return f"like an identifier, {len(profile.counts):,} different values in {profile.rows:,} rows"
-        return f"text too varied for a category ({len(profile.counts):,} different in {profile.rows:,} rows)"
+            return f"like an identifier, {len(profile.counts):,} distinct values in {profile.rows:,} rows"
+        return f"text too varied for a category ({len(profile.counts):,} distinct in {profile.rows:,} rows)"
     if named:
         return ""
     if profile.constant:
         value = next(iter(profile.counts), None) if profile.numbers is None else profile.numbers[0].item()
         return f"the same in every row ({show_value(value)})"
     if profile.identifier:
-        return "like an identifier, different in every row"
+        return "like an identifier, distinct in every row"
     return ""
 
 
 def _is_category(profile: Profile) -> bool:
-    """Whether texts are few enough, and short enough, to stand for groups of rows."""
+    """Return whether texts are few enough, and short enough, to be categories."""
     distinct = len(profile.counts)
     if distinct <= MAX_ONE_HOT and profile.length <= MAX_CATEGORY_LENGTH:
         return not profile.identifier
@@ -135,9 +137,9 @@ _KIND_OF = {
 
 
 def _complete(given: FeatureSpec, profile: Profile, scaling: str) -> FeatureSpec:
-    """What the spec says, with what the data and our defaults say of the rest."""
-    kind: Any = given.kind or _KIND_OF[profile.content]
-    filled: dict[str, Any] = {"kind": kind}
+    """Return the column's spec, completed from the data and the defaults."""
+    kind = given.kind or _KIND_OF[profile.content]
+    filled: dict[str, object] = {"kind": kind}
     if kind == "numeric":
         filled |= {"scaling": scaling}
     if kind in ("numeric", "boolean", "date"):
@@ -154,11 +156,11 @@ def _complete(given: FeatureSpec, profile: Profile, scaling: str) -> FeatureSpec
 
 
 def embedding_width(categories: int) -> int:
-    """A width that grows slower than the categories: 1.6 n ** 0.56, found by trial in fast.ai, at most 50."""
+    """Return the width of an embedding of n categories: 1.6 n ** 0.56, fast.ai's rule, at most 50."""
     return int(min(MAX_EMBEDDING_WIDTH, max(2, round(1.6 * categories**0.56))))
 
 
-def _mistakes(given: FeatureSpec, chosen: FeatureSpec, path: KeyPath) -> Iterator[Problem]:
+def _spec_problems(given: FeatureSpec, chosen: FeatureSpec, path: KeyPath) -> Iterator[Problem]:
     assert chosen.kind is not None
     known = KEYS_OF_KIND[chosen.kind]
     for key, value in given.given().items():
@@ -182,7 +184,7 @@ def _mistakes(given: FeatureSpec, chosen: FeatureSpec, path: KeyPath) -> Iterato
         yield Problem("is for embeddings", path=(*path, "width"), received=given.width, hint=hint)
 
 
-def _fits(chosen: FeatureSpec, missing: Any) -> bool:
+def _fits(chosen: FeatureSpec, missing: object) -> bool:
     if chosen.kind == "categorical":
         return isinstance(missing, str)
     if chosen.kind == "date":

@@ -1,4 +1,4 @@
-"""From the raw columns of a table to one matrix of numbers: fitted on the training rows, then frozen."""
+"""Turn the raw columns of a table into one matrix of numbers: fitted on the training rows, then frozen."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -21,8 +20,8 @@ from mlpcli.data.features.encoders import (
     parse_booleans,
     parse_date_column,
 )
-from mlpcli.data.readers.parse_cells import PLAIN, Dialect, NumberCells, TextCells, number_cells, text_cells
-from mlpcli.data.types import Array
+from mlpcli.data.readers.parse_cells import PLAIN, Dialect, ParsedColumn, Texts
+from mlpcli.data.types import Array, ArrowColumn
 from mlpcli.spec.features import FeatureSpec
 
 VERSION = 1
@@ -30,7 +29,12 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Transformed:
-    """x: (rows, width) float32; found: what each column had that is worth a word."""
+    """Encoded rows.
+
+    Attributes:
+        x: (rows, width) float32.
+        found: each column's missing, unreadable, unseen and out-of-range cells, by its name.
+    """
 
     x: Array
     found: dict[str, Encoded]
@@ -38,7 +42,7 @@ class Transformed:
 
 @dataclass(frozen=True)
 class Preprocessor:
-    """The columns of a table in the model's order, each with how it becomes numbers."""
+    """The encoders of a table's columns, in the model's order, and the dialect of their cells."""
 
     encoders: tuple[Encoder, ...]
     dialect: Dialect = PLAIN
@@ -50,7 +54,7 @@ class Preprocessor:
 
     @cached_property
     def served(self) -> dict[str, str]:
-        """By raw column the name that the exported model's signature gives it: letters, digits and _."""
+        """The name of each raw column in the exported model's signature: letters, digits and _."""
         names: dict[str, str] = {}
         for column in self.names:
             bare = re.sub(r"[^A-Za-z0-9_]", "_", column)
@@ -62,7 +66,7 @@ class Preprocessor:
 
     @cached_property
     def spans(self) -> dict[str, range]:
-        """The columns of the matrix that belong to each raw column."""
+        """The columns of the matrix that each raw column becomes."""
         spans: dict[str, range] = {}
         start = 0
         for encoder in self.encoders:
@@ -72,12 +76,12 @@ class Preprocessor:
 
     @property
     def width(self) -> int:
-        """Columns of the matrix."""
+        """The number of columns of the matrix."""
         return sum(encoder.width for encoder in self.encoders)
 
     @property
     def plain(self) -> bool:
-        """Whether the matrix is the raw numbers themselves, once gaps are filled."""
+        """Whether the matrix holds the raw numbers unchanged, apart from filled missing cells."""
         return all(
             isinstance(encoder, NumericEncoder)
             and (encoder.offset, encoder.scale, encoder.log, encoder.indicator) == (0, 1, False, False)
@@ -91,7 +95,7 @@ class Preprocessor:
 
     @property
     def embeddings(self) -> dict[int, tuple[int, int]]:
-        """By position in the matrix: how many numbers may stand there, and the width of their vectors."""
+        """By position in the matrix: the number of distinct indices, and the width of their vectors."""
         return {
             self.spans[encoder.name].start: (encoder.slots, encoder.embedding)
             for encoder in self.encoders
@@ -99,23 +103,28 @@ class Preprocessor:
         }
 
     def positions(self, columns: Sequence[str]) -> tuple[int, ...]:
-        """The columns of the matrix that some raw columns own, in their order."""
+        """Return the columns of the matrix that some raw columns become, in their order."""
         return tuple(place for name in columns for place in self.spans[name])
 
-    def transform(self, columns: Mapping[str, Any]) -> Transformed:
-        """PyArrow columns by name, any number of rows, as the matrix; bad cells are left to the caller."""
+    def columns(self, arrow: Mapping[str, ArrowColumn]) -> dict[str, ParsedColumn]:
+        """Return the raw columns among some PyArrow columns, ready to be parsed."""
+        return {name: ParsedColumn(arrow[name], self.dialect) for name in self.names}
+
+    def transform(self, columns: Mapping[str, ParsedColumn]) -> Transformed:
+        """Encode rows and release the parsed cells; unreadable cells are left to the caller."""
         rows = len(columns[self.encoders[0].name])
         x = np.empty((rows, self.width), np.float32)
         found: dict[str, Encoded] = {}
         for encoder in self.encoders:
-            encoded = encoder.encode(columns[encoder.name], self.dialect)
+            encoded = encoder.encode(columns[encoder.name])
+            columns[encoder.name].release()
             span = self.spans[encoder.name]
             x[:, span.start : span.stop] = encoded.values
             found[encoder.name] = encoded
         return Transformed(x, found)
 
-    def to_json(self) -> dict[str, Any]:
-        """Everything of it as plain JSON values."""
+    def to_json(self) -> dict[str, object]:
+        """Return the preprocessor as plain JSON values."""
         return {
             "version": VERSION,
             "decimal": self.dialect.decimal,
@@ -125,34 +134,36 @@ class Preprocessor:
 
 
 def fit_preprocessor(
-    columns: Mapping[str, Any], features: Mapping[str, FeatureSpec], rows: Array, dialect: Dialect
+    columns: Mapping[str, ParsedColumn], features: Mapping[str, FeatureSpec], rows: Array, dialect: Dialect
 ) -> Preprocessor:
-    """Learn from some rows of PyArrow columns how each becomes numbers.
+    """Fit an encoder for each column on some of the rows.
 
     Args:
+        columns: the raw columns by name.
         features: the columns to use, in the model's order, each with every key of its kind filled in.
-        rows: (training rows,) int64, positions; no other row is looked at.
+        rows: (training rows,) int64, positions; no other row is used.
+        dialect: how the cells are written.
+
+    Returns:
+        The preprocessor, which never changes afterwards.
     """
     return Preprocessor(
-        tuple(_fit(name, spec, columns[name], rows, dialect) for name, spec in features.items()), dialect
+        tuple(_fit(name, spec, columns[name], rows) for name, spec in features.items()), dialect
     )
 
 
-def _fit(name: str, spec: FeatureSpec, column: Any, rows: Array, dialect: Dialect) -> Encoder:
+def _fit(name: str, spec: FeatureSpec, column: ParsedColumn, rows: Array) -> Encoder:
     if spec.kind == "numeric":
-        values = number_cells(column, dialect).values[rows]
-        return _fit_numeric(name, spec, values)
+        return _fit_numeric(name, spec, column.numbers.values[rows])
     if spec.kind == "boolean":
-        cells, _ = parse_booleans(column, dialect)
-        return _fit_boolean(name, spec, NumberCells(cells.values[rows], cells.bad), text=_is_worded(column))
+        return _fit_boolean(name, spec, parse_booleans(column)[0][rows], text=_holds_words(column.arrow))
     if spec.kind == "date":
-        return _fit_date(name, spec, column, rows, dialect)
-    cells_ = text_cells(column, dialect)
-    return _fit_category(name, spec, TextCells(cells_.values, cells_.codes[rows]))
+        return _fit_date(name, spec, column, rows)
+    return _fit_category(name, spec, Texts(column.texts.values, column.texts.codes[rows]))
 
 
-def _is_worded(column: Any) -> bool:
-    """Whether booleans come as words; a column of 0 and 1 comes as numbers."""
+def _holds_words(column: ArrowColumn) -> bool:
+    """Return whether booleans are written as words; a column of 0 and 1 is read as numbers."""
     import pyarrow as pa
 
     kind = column.type
@@ -188,7 +199,7 @@ def _fill(spec: FeatureSpec, known: Array) -> float:
 
 
 def _scaling(scaling: str, known: Array) -> tuple[float, float]:
-    """What is taken off the values and what they are then divided by: 1 for a column of one value."""
+    """Return the offset and the scale of a column; the scale of a constant column is 1."""
     if scaling == "none":
         return 0.0, 1.0
     if scaling == "minmax":
@@ -202,8 +213,8 @@ def _scaling(scaling: str, known: Array) -> tuple[float, float]:
     return float(offset), 1.0 if flat else float(scale)
 
 
-def _fit_boolean(name: str, spec: FeatureSpec, cells: NumberCells, *, text: bool) -> BooleanEncoder:
-    known = cells.values[~np.isnan(cells.values)].astype(np.float64)
+def _fit_boolean(name: str, spec: FeatureSpec, values: Array, *, text: bool) -> BooleanEncoder:
+    known = values[~np.isnan(values)].astype(np.float64)
     if isinstance(spec.missing, int | float):
         fill = float(spec.missing)
     elif len(known):
@@ -219,9 +230,9 @@ def _fit_boolean(name: str, spec: FeatureSpec, cells: NumberCells, *, text: bool
     )
 
 
-def _fit_date(name: str, spec: FeatureSpec, column: Any, rows: Array, dialect: Dialect) -> DateEncoder:
+def _fit_date(name: str, spec: FeatureSpec, column: ParsedColumn, rows: Array) -> DateEncoder:
     assert spec.format is not None
-    cells, dates = parse_date_column(column, spec.format, dialect)
+    cells, dates = parse_date_column(column, spec.format)
     codes = cells.codes[rows]
     codes = codes[dates.valid[codes]]
     days, years = dates.days[codes], dates.year[codes]
@@ -243,7 +254,7 @@ def _fit_date(name: str, spec: FeatureSpec, column: Any, rows: Array, dialect: D
     )
 
 
-def _fit_category(name: str, spec: FeatureSpec, cells: TextCells) -> CategoryEncoder:
+def _fit_category(name: str, spec: FeatureSpec, cells: Texts) -> CategoryEncoder:
     counts = np.bincount(cells.codes, minlength=len(cells.values))
     found = {value: int(count) for value, count in zip(cells.values, counts, strict=True) if count}
     gaps = found.pop(None, 0)

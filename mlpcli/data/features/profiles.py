@@ -1,28 +1,29 @@
-"""What a column of a table holds, as far as its values show."""
+"""Profile a column of a table: what it holds, judged by its values."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
 from mlpcli.data.features.dates import find_format, has_time
-from mlpcli.data.features.encoders import BOOLEANS, bad_dates
+from mlpcli.data.features.encoders import BOOLEANS, invalid_dates
 from mlpcli.data.readers.delimited import NUMBER
-from mlpcli.data.readers.parse_cells import Dialect, TextCells, is_text, number_cells, plain_type, text_cells
+from mlpcli.data.readers.parse_cells import Dialect, ParsedColumn, Texts, is_text, plain_type
 from mlpcli.data.types import Array
 
 MIN_SHARE = 0.9
-"""From this share of its cells on a column is one of numbers, or of dates, and other cells are mistakes."""
+"""A column with at least this share of numbers, or of dates, is one; its other cells are invalid."""
 
 MIN_ROWS_TO_JUDGE = 10
-"""With fewer rows nothing is said to be constant or an identifier."""
+"""With fewer rows, no column is called constant or an identifier."""
 
 DATE_SAMPLE = 1000
-"""Different texts that are tried as dates; the rest is read when the column is."""
+"""How many distinct texts are tried as dates; the others are parsed with the column."""
 
 Content = Literal["nothing", "numbers", "booleans", "dates", "texts", "others"]
 
@@ -31,11 +32,18 @@ _ID_WORDS = frozenset(["id", "ids", "uuid", "guid", "index", "idx", "key", "row"
 
 @dataclass(frozen=True)
 class Profile:
-    """One column.
+    """What one column holds.
 
-    missing: cells without a value. distinct: different values; of numbers None when nobody asked.
-    strange: of a column of numbers or dates written as text, cells that are none. format: of dates.
-    counts: of texts and booleans, rows by value. numbers: (rows,) float32 with NaN, of numbers.
+    Attributes:
+        name: of the column.
+        content: the kind of its values.
+        rows: the number of rows.
+        missing: the number of cells without a value.
+        invalid: in a column of numbers or dates, the number of other cells.
+        format: of dates.
+        with_time: whether dates have a time of day besides midnight.
+        counts: rows by value, the most frequent first; for texts, booleans and dates.
+        numbers: (rows,) float32, NaN where there is none; for numbers.
     """
 
     name: str
@@ -50,12 +58,12 @@ class Profile:
 
     @property
     def present(self) -> int:
-        """Cells with a value."""
+        """The number of cells with a value."""
         return self.rows - self.missing
 
-    @property
+    @cached_property
     def distinct(self) -> int:
-        """Different values."""
+        """The number of distinct values."""
         if self.numbers is not None:
             return len(np.unique(self.numbers[~np.isnan(self.numbers)]))
         return len(self.counts)
@@ -71,13 +79,13 @@ class Profile:
 
     @property
     def identifier(self) -> bool:
-        """Whether the column only names the rows: all different, and called so or, if text, short."""
+        """Whether the column only names the rows: distinct values, short texts or a name such as id."""
         if self.missing or self.rows < MIN_ROWS_TO_JUDGE:
             return False
         if self.content == "texts":
             worded = sum(" " in text for text in self.counts) > 0.5 * len(self.counts)
-            different = len(self.counts) >= 0.95 * self.rows
-            return different and not worded and max(map(len, self.counts)) <= 64
+            distinct = len(self.counts) >= 0.95 * self.rows
+            return distinct and not worded and max(map(len, self.counts)) <= 64
         if self.numbers is None or not self._has_id_name():
             return False
         whole = bool((self.numbers == np.floor(self.numbers)).all())
@@ -95,67 +103,65 @@ class Profile:
 
     @property
     def length(self) -> float:
-        """Characters of a text, on average over the rows."""
+        """The mean length of a text, in characters."""
         total = sum(len(text) * count for text, count in self.counts.items())
         return total / max(1, self.present)
 
 
-def profile_column(name: str, column: Any, dialect: Dialect) -> Profile:
-    """Look a PyArrow column over."""
+def profile_column(name: str, column: ParsedColumn) -> Profile:
+    """Return the profile of a column."""
     import pyarrow as pa
 
-    column = plain_type(column)
-    kind, rows = column.type, len(column)
+    arrow = plain_type(column.arrow)
+    kind, rows = arrow.type, len(column)
     if is_text(kind):
-        return _profile_text(name, column, dialect)
+        return _profile_text(name, column)
     if pa.types.is_null(kind):
         return Profile(name, "nothing", rows, rows)
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        return _profile_numbers(name, column, dialect)
+        return _profile_numbers(name, column)
     if pa.types.is_boolean(kind) or pa.types.is_date(kind) or pa.types.is_timestamp(kind):
-        cells = text_cells(column, dialect)
-        counts = _counts(cells)
+        counts = _counts(column.texts)
         missing = rows - sum(counts.values())
         if pa.types.is_boolean(kind):
             return Profile(name, "booleans", rows, missing, counts=counts)
         with_time = has_time(list(counts)[:DATE_SAMPLE], "%Y-%m-%d")
         return Profile(name, "dates", rows, missing, format="%Y-%m-%d", with_time=with_time, counts=counts)
-    return Profile(name, "others", rows, column.null_count)
+    return Profile(name, "others", rows, arrow.null_count)
 
 
-def _profile_numbers(name: str, column: Any, dialect: Dialect) -> Profile:
-    cells = number_cells(column, dialect)
-    missing = int(np.isnan(cells.values).sum()) - len(cells.bad)
-    if missing + len(cells.bad) == len(cells.values):
-        return Profile(name, "nothing", len(cells.values), missing)
-    return Profile(name, "numbers", len(cells.values), missing, len(cells.bad), numbers=cells.values)
+def _profile_numbers(name: str, column: ParsedColumn) -> Profile:
+    values, invalid = column.numbers.values, len(column.numbers.unreadable)
+    missing = int(np.isnan(values).sum()) - invalid
+    if missing + invalid == len(values):
+        return Profile(name, "nothing", len(values), missing)
+    return Profile(name, "numbers", len(values), missing, invalid, numbers=values)
 
 
-def _counts(cells: TextCells) -> dict[str, int]:
-    """Rows by value, the missing ones left out, the commonest first."""
+def _counts(cells: Texts) -> dict[str, int]:
+    """Return rows by value without the missing ones, the most frequent first."""
     counts = np.bincount(cells.codes, minlength=len(cells.values))
     order = np.argsort(-counts, kind="stable")
     found = ((cells.values[place], int(counts[place])) for place in order)
     return {value: count for value, count in found if value is not None and count}
 
 
-def _profile_text(name: str, column: Any, dialect: Dialect) -> Profile:
-    cells = text_cells(column, dialect)
-    counts = _counts(cells)
+def _profile_text(name: str, column: ParsedColumn) -> Profile:
+    counts = _counts(column.texts)
     rows = len(column)
     missing = rows - sum(counts.values())
     if not counts:
         return Profile(name, "nothing", rows, missing)
     if all(text.lower() in BOOLEANS for text in counts) and not all(map(NUMBER.fullmatch, counts)):
         return Profile(name, "booleans", rows, missing, counts=counts)
-    numeric = sum(count for text, count in counts.items() if _resembles_number(text, dialect))
+    numeric = sum(count for text, count in counts.items() if _resembles_number(text, column.dialect))
     if numeric >= MIN_SHARE * (rows - missing):
-        numbers = number_cells(column, dialect)
-        return Profile(name, "numbers", rows, missing, len(numbers.bad), numbers=numbers.values)
+        numbers = column.numbers
+        return Profile(name, "numbers", rows, missing, len(numbers.unreadable), numbers=numbers.values)
     sample = dict(list(counts.items())[:DATE_SAMPLE])
     if found := find_format(sample, MIN_SHARE):
         with_time = has_time(list(sample), found)
-        invalid = len(bad_dates(column, found, dialect))
+        invalid = len(invalid_dates(column, found))
         return Profile(
             name, "dates", rows, missing, invalid, format=found, with_time=with_time, counts=counts
         )
@@ -163,6 +169,6 @@ def _profile_text(name: str, column: Any, dialect: Dialect) -> Profile:
 
 
 def _resembles_number(text: str, dialect: Dialect) -> bool:
-    """A number, or one with the other decimal sign, which is a mistake and no category."""
+    """Return whether a text is a number, or one with the other decimal sign: an error, not a category."""
     other = text.replace(",", ".", 1) if dialect.decimal == "." else text
     return not np.isnan(dialect.number(text)) or bool(NUMBER.fullmatch(other))

@@ -1,36 +1,38 @@
-"""Some rows of a table as they stand in the file, to hold an exported model against."""
+"""Choose rows of a table, as the file holds them, to verify an exported model with."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from mlpcli.data.features.encoders import Encoder, NumericEncoder
 from mlpcli.data.features.preprocessor import Preprocessor
-from mlpcli.data.readers.parse_cells import Dialect, is_text, number_cells, plain_type, text_cells
+from mlpcli.data.readers.parse_cells import ParsedColumn, is_text, plain_type
 from mlpcli.data.types import Array
 
 SAMPLE_ROWS = 300
 CANDIDATE_ROWS = 20_000
-"""Rows, from all over a table, among which a sample is chosen."""
+"""Rows from all over a table among which a sample is chosen."""
 
 SAMPLE_CELLS = 100_000
-"""Of a wide table fewer rows are taken, but never fewer than ten."""
+"""A wide table gets fewer rows, but never fewer than ten."""
 
 VALUES_PER_COLUMN = 20
-"""Rows that are added for what one column of text holds: a row for each of so many values."""
+"""Up to this many values of a text column get a row each in the sample."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Rows in both their shapes.
+    """Rows as the served model takes them, and encoded.
 
-    columns: by raw column its cells as the served model takes them: a list of texts, where the empty one is a
-        gap, or float32, where NaN is. x: (rows, width) float32, what the preprocessor makes of them.
-    positions: (rows,) int64, each row's position in its file, from 0. label: of the file.
+    Attributes:
+        columns: the cells of each raw column: a list of texts, in which a missing one is empty, or float32,
+            in which it is NaN.
+        x: (rows, width) float32, the encoded rows.
+        positions: (rows,) int64, each row's position in its file, from 0.
+        label: of the file.
     """
 
     columns: dict[str, list[str] | Array]
@@ -42,45 +44,53 @@ class Sample:
         return len(self.positions)
 
 
-def take_sample(preprocessor: Preprocessor, columns: Mapping[str, Any], rows: int, label: str) -> Sample:
-    """Rows from all over a table, and for every column one with a gap, and one of each of its values.
+def take_sample(
+    preprocessor: Preprocessor, columns: Mapping[str, ParsedColumn], rows: int, label: str
+) -> Sample:
+    """Choose rows from all over a table, and for every column rows with a missing cell and with each value.
 
-    columns: PyArrow columns by name, of `rows` rows.
+    Args:
+        preprocessor: that encodes the rows.
+        columns: the raw columns by name.
+        rows: their number of rows.
+        label: of the file.
+
+    Returns:
+        Some hundred rows.
     """
-    dialect = preprocessor.dialect
     most = max(10, min(SAMPLE_ROWS, SAMPLE_CELLS // len(preprocessor.names)))
     places = _evenly_spaced(rows, CANDIDATE_ROWS)
-    near = {name: columns[name].take(places) for name in preprocessor.names}
+    candidates = {name: columns[name].take(places) for name in preprocessor.names}
     chosen = _evenly_spaced(len(places), most)
     for encoder in preprocessor.encoders:
         if len(chosen) < 2 * most:
-            chosen = np.union1d(chosen, _informative_rows(encoder, near[encoder.name], dialect))
-    picked = {name: column.take(chosen) for name, column in near.items()}
-    raw = {each.name: served_values(each, picked[each.name], dialect) for each in preprocessor.encoders}
+            chosen = np.union1d(chosen, _informative_rows(encoder, candidates[encoder.name]))
+    picked = {name: column.take(chosen) for name, column in candidates.items()}
+    raw = {each.name: served_values(each, picked[each.name]) for each in preprocessor.encoders}
     return Sample(raw, preprocessor.transform(picked).x, places[chosen], label)
 
 
 def _evenly_spaced(rows: int, most: int) -> Array:
-    """At most so many positions, evenly spread over some rows."""
+    """Return at most `most` positions, evenly spaced over the rows."""
     return np.unique(np.linspace(0, rows - 1, min(rows, most)).astype(np.int64))
 
 
-def served_values(encoder: Encoder, column: Any, dialect: Dialect) -> list[str] | Array:
-    """A PyArrow column as the served model takes it: text as it is written, else numbers."""
+def served_values(encoder: Encoder, column: ParsedColumn) -> list[str] | Array:
+    """Return a column as the served model takes it: text as it is written, otherwise numbers."""
     if not encoder.text:
-        return number_cells(column, dialect).values
-    column = plain_type(column)
-    if is_text(column.type):
-        return [text or "" for text in column.to_pylist()]
-    cells = text_cells(column, dialect)
+        return column.numbers.values
+    arrow = plain_type(column.arrow)
+    if is_text(arrow.type):
+        return [text or "" for text in arrow.to_pylist()]
+    cells = column.texts
     return [cells.values[code] or "" for code in cells.codes]
 
 
-def _informative_rows(encoder: Encoder, column: Any, dialect: Dialect) -> Array:
-    """Rows, at most some of a kind, that show what else a column holds: a gap, and each of its values."""
+def _informative_rows(encoder: Encoder, column: ParsedColumn) -> Array:
+    """Return rows that show what else a column holds: a missing cell, and each of its first values."""
     if isinstance(encoder, NumericEncoder):
-        return np.flatnonzero(np.isnan(number_cells(column, dialect).values))[:1]
-    cells = text_cells(column, dialect)
+        return np.flatnonzero(np.isnan(column.numbers.values))[:1]
+    cells = column.texts
     seen, first = np.unique(cells.codes, return_index=True)
     gaps = np.array([cells.values[code] is None for code in seen], dtype=bool)
     return np.concatenate([first[gaps], first[~gaps][:VALUES_PER_COLUMN]])

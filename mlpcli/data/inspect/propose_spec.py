@@ -81,7 +81,7 @@ def _check(survey: Survey, profile: Profile) -> None:
     if survey.table.rows < MIN_ROWS:
         problems.append(Problem(f"{survey.path}: must have {MIN_ROWS} rows or more", received=profile.rows))
     if profile.missing:
-        problems.append(Problem(f"{where}: {profile.missing:,} cells are missing", hint="take the rows out"))
+        problems.append(Problem(f"{where}: {profile.missing:,} cells are missing", hint="remove these rows"))
     if profile.invalid:
         problems.append(Problem(f"{where}: {profile.invalid:,} cells are not numbers", hint="fix them"))
     if profile.content not in ("nothing", "others") and profile.distinct < 2:
@@ -103,7 +103,7 @@ def _class_problems(where: str, profile: Profile) -> Iterator[Problem]:
         return
     for label, count in counts.items():
         if count < MIN_CLASS_ROWS:
-            hint = "take these rows out, or join the class with another"
+            hint = "remove these rows, or merge the class with another"
             yield Problem(
                 f"{where}: class {label!r} must have {MIN_CLASS_ROWS} rows", received=count, hint=hint
             )

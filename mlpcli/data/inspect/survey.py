@@ -1,38 +1,42 @@
-"""A table looked over before there is a spec: its columns, and what is odd about them."""
+"""Survey a table before there is a spec: its columns, and warnings about them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from mlpcli.data.features.dates import parse_dates
-from mlpcli.data.features.encoders import bad_dates
+from mlpcli.data.features.encoders import invalid_dates
 from mlpcli.data.features.feature_kinds import Features, choose_features
 from mlpcli.data.features.profiles import Profile, profile_column
 from mlpcli.data.readers.files import is_table, named_files
-from mlpcli.data.readers.parse_cells import PLAIN, Dialect, number_cells, python_values, text_cells
+from mlpcli.data.readers.parse_cells import PLAIN, Dialect
 from mlpcli.data.readers.tables import Table, open_tables, read_table
 from mlpcli.data.types import Array
 from mlpcli.errors import DataError, Problem, UsageError, listing, nearest
 
 MAX_CLASSES = 20
-"""Up to this many whole numbers as a target are taken for classes, if each stands in ten rows or more."""
+"""A target of at most this many whole numbers holds classes, if each occurs in ten rows or more."""
 
 LEAK_CORRELATION = 0.99999
 RARE_SHARE, COMMON_SHARE = 0.05, 0.9
-"""Below and above these shares of the rows, a class makes the classes unbalanced."""
+"""A class with a share of the rows below or above these makes the classes imbalanced."""
 
 BINS = 10
 
 
 @dataclass(frozen=True)
 class Survey:
-    """A table.
+    """A surveyed table.
 
-    profiles: of every column. features: what becomes of each but the target. target: its column, or None.
+    Attributes:
+        path: of the file.
+        table: with every column.
+        profiles: of every column.
+        features: how each column but the target would be used.
+        target: the target column, or None.
     """
 
     path: str
@@ -43,20 +47,25 @@ class Survey:
 
     @property
     def has_classes(self) -> bool:
-        """Whether the target is one of classes."""
+        """Whether the target holds classes."""
         return self.target is not None and holds_classes(self.profiles[self.target])
 
     def kind(self, name: str) -> str:
-        """`numeric`, `categorical` and so on; `target`; or `ignore`."""
+        """Return the kind of a column: `numeric`, `categorical` and so on; `target`; or `ignore`."""
         if name == self.target:
             return "target"
         return self.features.used[name].kind or "" if name in self.features.used else "ignore"
 
 
 def survey_table(path: str, target: str | None = None) -> Survey:
-    """Read a table, or several by a pattern, and look every column over.
+    """Read a table, or several files as one, and profile every column; a decimal comma is detected.
 
-    A decimal comma is found out by itself.
+    Args:
+        path: of the file, or a pattern.
+        target: the target column, if it is known.
+
+    Returns:
+        The survey.
 
     Raises:
         DataError: there is no such table, or it cannot be read.
@@ -68,12 +77,19 @@ def survey_table(path: str, target: str | None = None) -> Survey:
         raise UsageError(Problem("--target: must be a column of the table", received=target, hint=hint))
     profiles = _profiles(table)
     others = {name: column for name, column in table.columns.items() if name != target}
-    features = choose_features(others, None, dialect=table.dialect, scaling="standardize")
+    features = choose_features(others, None, scaling="standardize")
     return Survey(path, table, profiles, features, target)
 
 
 def read_whole(path: str, dialect: Dialect | None = None) -> Table:
-    """Every column of a table; without a dialect, the decimal sign under which more cells are numbers.
+    """Read every column of a table.
+
+    Args:
+        path: of the file, or a pattern.
+        dialect: how its cells are written; None for the decimal sign with which more cells are numbers.
+
+    Returns:
+        The table.
 
     Raises:
         DataError: there is no such table, or it cannot be read.
@@ -91,16 +107,16 @@ def read_whole(path: str, dialect: Dialect | None = None) -> Table:
 
 
 def _profiles(table: Table) -> dict[str, Profile]:
-    return {name: profile_column(name, column, table.dialect) for name, column in table.columns.items()}
+    return {name: profile_column(name, column) for name, column in table.columns.items()}
 
 
 def _invalid_cells(table: Table) -> int:
-    """Cells of columns of numbers that hold none."""
+    """Return the number of cells that do not fit the kind of their column."""
     return sum(profile.invalid for profile in _profiles(table).values())
 
 
 def holds_classes(profile: Profile) -> bool:
-    """Whether a target's values are classes: texts and booleans are, and a few whole numbers."""
+    """Return whether a target holds classes: texts, booleans, or few distinct whole numbers."""
     if profile.numbers is None:
         return True
     known = profile.numbers[~np.isnan(profile.numbers)]
@@ -110,7 +126,7 @@ def holds_classes(profile: Profile) -> bool:
 
 
 def class_counts(profile: Profile) -> dict[str, int]:
-    """Rows by class of a target that `holds_classes`."""
+    """Return the rows by class of a target for which `holds_classes` is true."""
     if profile.numbers is None:
         return dict(profile.counts)
     known = profile.numbers[~np.isnan(profile.numbers)]
@@ -119,7 +135,7 @@ def class_counts(profile: Profile) -> dict[str, int]:
 
 
 def histogram(profile: Profile) -> list[int]:
-    """Rows in ten bins from the smallest to the largest number or date, or by value, the commonest first."""
+    """Return the rows in ten bins of numbers or dates; or by value, the most frequent first."""
     if profile.content == "dates":
         _, days, counts = dates_of(profile)
         return binned(days, counts) if len(days) else []
@@ -132,7 +148,15 @@ def histogram(profile: Profile) -> list[int]:
 
 
 def binned(values: Array, weights: Array | None = None) -> list[int]:
-    """How many values, or their weights, lie in each of ten bins; in one where they are too close for ten."""
+    """Return the values, or their weights, in each of ten bins; in one bin if they are too close together.
+
+    Args:
+        values: (values,).
+        weights: (values,), or None to count each value once.
+
+    Returns:
+        Ten counts, or one.
+    """
     try:
         return [int(count) for count in np.histogram(values, BINS, weights=weights)[0]]
     except ValueError:
@@ -140,7 +164,7 @@ def binned(values: Array, weights: Array | None = None) -> list[int]:
 
 
 def dates_of(profile: Profile) -> tuple[list[str], Array, Array]:
-    """Dates of a column in their order: as they are written, in days since 1970, with their rows."""
+    """Return a column's dates in their order: as they are written, in days since 1970, and their rows."""
     texts = list(profile.counts)
     dates = parse_dates(texts, profile.format or "%Y-%m-%d")
     days = dates.days + dates.seconds / 86400
@@ -160,9 +184,14 @@ def value_range(profile: Profile) -> tuple[str, str] | tuple[float, float] | Non
 
 
 def find_warnings(survey: Survey, test: str | None = None) -> list[str]:
-    """What the user should know of a table before training on it, a line each.
+    """Return what to know about a table before training on it.
 
-    test: a file whose rows should not be among the table's.
+    Args:
+        survey: of the table.
+        test: a file whose rows should not be in the table.
+
+    Returns:
+        A sentence for each finding.
     """
     found = [f"column {name!r} would be left out: {why}" for name, why in survey.features.excluded.items()]
     found += _column_warnings(survey)
@@ -192,17 +221,17 @@ def _column_warnings(survey: Survey) -> Iterator[str]:
 
 
 def invalid_cells(survey: Survey, name: str) -> list[str]:
-    """The different cells of a column of numbers or dates that are none, as they are written."""
-    profile, dialect = survey.profiles[name], survey.table.dialect
+    """Return the distinct cells that do not fit a column of numbers or dates, as they are written."""
+    profile = survey.profiles[name]
     column = survey.table.columns[name]
     if not profile.invalid:
         return []
     bad = (
-        bad_dates(column, profile.format or "", dialect)
+        invalid_dates(column, profile.format or "")
         if profile.content == "dates"
-        else number_cells(column, dialect).bad
+        else column.numbers.unreadable
     )
-    cells = (python_values(column[int(row) : int(row) + 1])[0] for row in bad)
+    cells = (column.value(int(row)) for row in bad)
     return list(dict.fromkeys(cell.strip() if isinstance(cell, str) else f"{cell:g}" for cell in cells))
 
 
@@ -210,41 +239,42 @@ def _duplicates(survey: Survey) -> Iterator[str]:
     rows = list(zip(*(_codes(survey, name) for name in survey.profiles), strict=True))
     again = len(rows) - len(set(rows))
     if again:
-        yield f"{again:,} of {len(rows):,} rows are copies of others, and may land in other splits than these"
+        where = "may be in different splits than these"
+        yield f"{again:,} of {len(rows):,} rows are duplicates of others, and {where}"
     keys: dict[bytes, str] = {}
     for name in survey.features.used:
         column = survey.profiles[name].numbers
         key = (column if column is not None else _codes(survey, name)).tobytes()
         same = key in keys and _values(survey, name) == _values(survey, keys[key])
         if same and survey.profiles[name].distinct > 1:
-            yield f"column {name!r} is the same as {keys[key]!r}"
+            yield f"column {name!r} is a duplicate of {keys[key]!r}"
         keys.setdefault(key, name)
 
 
 def _codes(survey: Survey, name: str) -> Array:
-    """(rows,) int64, a number for each different value."""
+    """Return (rows,) integers, one number for each distinct value."""
     numbers = survey.profiles[name].numbers
     if numbers is not None:
         return np.unique(numbers, return_inverse=True)[1].astype(np.int64)
-    return text_cells(survey.table.columns[name], survey.table.dialect).codes
+    return survey.table.columns[name].texts.codes
 
 
-def _values(survey: Survey, name: str) -> list[Any]:
-    """The different values, in the order of `_codes`; the numbers' order says it already."""
+def _values(survey: Survey, name: str) -> list[str | None]:
+    """Return the distinct texts in the order of `_codes`; none for numbers, whose order is enough."""
     if survey.profiles[name].numbers is not None:
         return []
-    return list(text_cells(survey.table.columns[name], survey.table.dialect).values)
+    return survey.table.columns[name].texts.values
 
 
 def _leaks(survey: Survey, target: str) -> Iterator[str]:
-    """Columns that say what the target is."""
+    """Yield a warning for each column that determines the target."""
     aim = survey.profiles[target]
     for name in survey.features.used:
-        if _tells(survey, name, aim):
-            yield f"column {name!r} tells the target {target!r} by itself; is it known when predicting?"
+        if _determines(survey, name, aim):
+            yield f"column {name!r} determines the target {target!r} by itself; is it known when predicting?"
 
 
-def _tells(survey: Survey, name: str, aim: Profile) -> bool:
+def _determines(survey: Survey, name: str, aim: Profile) -> bool:
     profile = survey.profiles[name]
     if aim.distinct < 2 or profile.distinct < 2:
         return False
@@ -268,7 +298,7 @@ def _imbalance(survey: Survey, target: str) -> Iterator[str]:
     most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
     if counts[most] > COMMON_SHARE * total or counts[least] < RARE_SHARE * total:
         shares = f"{most!r} has {counts[most] / total:.1%} of the rows, {least!r} {counts[least] / total:.1%}"
-        yield f"classes of {target!r} are unbalanced: {shares}; try fit: {{class_weight: balanced}}"
+        yield f"classes of {target!r} are imbalanced: {shares}; try fit: {{class_weight: balanced}}"
 
 
 def _shared(survey: Survey, test: str) -> Iterator[str]:
@@ -279,12 +309,12 @@ def _shared(survey: Survey, test: str) -> Iterator[str]:
     mine, theirs = (_row_set(table, names) for table in (survey.table, other))
     again = sum(row in mine for row in theirs)
     if again:
-        yield f"{again:,} of {len(theirs):,} different rows of {test} are in {survey.path} too"
+        yield f"{again:,} of {len(theirs):,} distinct rows of {test} are also in {survey.path}"
 
 
-def _row_set(table: Table, names: list[str]) -> set[tuple[Any, ...]]:
+def _row_set(table: Table, names: list[str]) -> set[tuple[str | None, ...]]:
     columns = []
     for name in names:
-        cells = text_cells(table.columns[name], table.dialect)
+        cells = table.columns[name].texts
         columns.append([cells.values[code] for code in cells.codes.tolist()])
     return set(zip(*columns, strict=True))

@@ -13,8 +13,7 @@ from typing import IO, Any
 import numpy as np
 
 from mlpcli.data.labels import Labels
-from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError, check_memory
-from mlpcli.data.readers.tables import raise_row_errors
+from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError, check_memory, raise_row_errors
 from mlpcli.data.sources.types import SourceRows, Target
 from mlpcli.data.types import Array
 from mlpcli.errors import MlpcliError, listing

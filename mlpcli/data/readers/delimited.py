@@ -240,7 +240,7 @@ def _header_errors(names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         for name in repeated:
             places = [str(place) for place, other in enumerate(names, 1) if other == name]
             yield (
-                f"column name {name!r} stands twice or more (columns {', '.join(places)})",
+                f"column name {name!r} occurs more than once (columns {', '.join(places)})",
                 "rename all but one",
             )
     if len(names) == 1 and "|" in names[0]:

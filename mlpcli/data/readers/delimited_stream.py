@@ -13,8 +13,8 @@ import numpy as np
 
 from mlpcli.data.readers.delimited import MAX_LINE_BYTES, Header, find_header, refuse_start
 from mlpcli.data.readers.parse_cells import Dialect
-from mlpcli.data.readers.row_errors import Origin, RowError
-from mlpcli.data.readers.tables import FALSE, TRUE, first_line
+from mlpcli.data.readers.row_errors import Origin, RowError, first_line
+from mlpcli.data.readers.tables import FALSE, TRUE
 from mlpcli.data.types import Array
 
 BLOCK_BYTES = 8 << 20
@@ -206,14 +206,3 @@ def last_row_end(content: bytes, delimiter: str) -> int:
         if start < end < stop:
             end = content.rfind(b"\n", 0, start)
     return end + 1
-
-
-def check_names(names: Sequence[str], wanted: Sequence[str], origin: Origin) -> None:
-    """Hold a table against the columns that it must have.
-
-    Raises:
-        DataError: with every column that is missing.
-    """
-    missing = [name for name in dict.fromkeys(wanted) if name not in names]
-    if missing:
-        origin.refuse_columns(missing, names)

@@ -1,30 +1,34 @@
-"""What stands in the cells of a column: numbers, texts, and what means that nothing is there."""
+"""Parse the cells of a column: as numbers, as texts, and which of them are missing."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mlpcli.data.readers.delimited import NUMBER
-from mlpcli.data.types import Array
+from mlpcli.data.types import Array, ArrowColumn
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "null", "NULL", "None", "?", "-")
 """Spellings of a cell without a value."""
 
 MISSING_LABELS = tuple(text for text in MISSING if text not in ("None", "?", "-"))
-"""Of these, the ones that can hardly be the name of a class."""
+"""The spellings among them that are unlikely to be the name of a class."""
 
 
 @dataclass(frozen=True)
 class Dialect:
     """How a table writes its values.
 
-    decimal: the sign between a number's whole and its fraction, `.` or `,`.
-    missing: spellings of a missing cell beside the usual ones, as the spec lists them.
+    Attributes:
+        decimal: the decimal sign of its numbers, `.` or `,`.
+        missing: spellings of a missing cell besides the usual ones, as listed in the spec.
     """
 
     decimal: str = "."
@@ -36,13 +40,13 @@ class Dialect:
         return tuple(dict.fromkeys((*MISSING, *self.missing)))
 
     @cached_property
-    def numbers(self) -> tuple[float, ...]:
-        """Numbers that mean that a cell is missing."""
+    def missing_numbers(self) -> tuple[float, ...]:
+        """Numbers that mark a cell as missing."""
         found = (self.number(text) for text in self.missing)
         return tuple(number for number in found if not np.isnan(number))
 
     def number(self, text: str) -> float:
-        """The number that a cell holds; NaN when it holds none, infinity when it is too large."""
+        """Return the number that a cell holds: NaN if it holds none, infinity if it is too large."""
         bare = text.strip()
         if self.decimal != ".":
             bare = "" if "." in bare else bare.replace(self.decimal, ".", 1)
@@ -54,101 +58,152 @@ PLAIN = Dialect()
 
 
 @dataclass(frozen=True)
-class NumberCells:
+class Numbers:
     """A column as numbers.
 
-    values: (rows,) float32, NaN where missing or bad. bad: rows without a usable number that are not missing
-    either. none: whether no cell holds a number, not even one that is too large.
+    Attributes:
+        values: (rows,) float32, NaN where a cell is missing or unreadable.
+        unreadable: positions of the rows, int64, whose cell is neither missing nor a usable number.
+        none: whether no cell holds a number, not even one that is too large.
     """
 
     values: Array
-    bad: Array
+    unreadable: Array
     none: bool = False
 
 
 @dataclass(frozen=True)
-class TextCells:
-    """A column as texts. values: the different ones, stripped, None for missing; codes: (rows,) int64."""
+class Texts:
+    """A column as texts.
+
+    Attributes:
+        values: the distinct texts, stripped; None for a missing cell.
+        codes: (rows,) int32, the position of each row's text in `values`.
+    """
 
     values: list[str | None]
     codes: Array
 
     def mask(self, chosen: Collection[str | None]) -> Array:
-        """(rows,) bool, where a value is among the chosen."""
+        """Return (rows,) bool, true where a row's text is among the chosen."""
         return np.array([value in chosen for value in self.values], dtype=bool)[self.codes]
 
 
-def number_cells(column: Any, dialect: Dialect = PLAIN) -> NumberCells:
-    """A PyArrow column as numbers; a finite number beyond float32 is bad, as an infinite one is."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
+class ParsedColumn:
+    """A PyArrow column whose cells are parsed once, when they are first needed.
 
-    column = plain_type(column)
-    kind = column.type
-    missing: Array | None = None
-    if is_text(kind):
-        wide, missing = _text_numbers(column, dialect)
-    elif pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        wide = pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    elif pa.types.is_boolean(kind):
-        wide = pc.cast(pc.cast(column, pa.uint8()), pa.float64()).to_numpy(zero_copy_only=False)
-    else:
-        wide = np.full(len(column), np.nan)
-        missing = np.zeros(len(column), bool) if column.null_count < len(column) else None
-    if dialect.numbers and missing is None:
-        wide = np.where(np.isin(wide, dialect.numbers), np.nan, wide)
-    with np.errstate(over="ignore", invalid="ignore"):
-        values = wide.astype(np.float32)
-    finite = np.isfinite(values)
-    if finite.all():
-        return NumberCells(values, np.empty(0, np.int64))
-    absent = np.isnan(wide) if missing is None else missing
-    bad = np.flatnonzero(~finite & ~absent)
-    values[~finite] = np.nan
-    return NumberCells(values, bad, none=bool(np.isnan(wide).all()))
+    Inferring the kind, checking, fitting and encoding share the result. `release` drops it after encoding, so
+    that a large table is not kept in memory twice.
+
+    Attributes:
+        arrow: the column as it was read.
+        dialect: how its cells are written.
+    """
+
+    def __init__(self, arrow: ArrowColumn, dialect: Dialect = PLAIN) -> None:
+        self.arrow = arrow
+        self.dialect = dialect
+        self._numbers: Numbers | None = None
+        self._texts: Texts | None = None
+
+    def __len__(self) -> int:
+        return len(self.arrow)
+
+    @property
+    def numbers(self) -> Numbers:
+        """The cells as numbers; a finite number beyond float32 is unreadable, as an infinite one is."""
+        if self._numbers is None:
+            self._numbers = self._parse_numbers()
+        return self._numbers
+
+    @property
+    def texts(self) -> Texts:
+        """The cells as texts: numbers in their plain spelling, dates as ISO, `true` and `false`."""
+        if self._texts is None:
+            self._texts = _parse_texts(self.arrow, self.dialect)
+        return self._texts
+
+    def value(self, row: int) -> object:
+        """Return one cell as a Python value."""
+        return python_values(self.arrow[row : row + 1])[0]
+
+    def take(self, rows: Array) -> ParsedColumn:
+        """Return some of the rows, not parsed yet."""
+        return ParsedColumn(self.arrow.take(rows), self.dialect)
+
+    def release(self) -> None:
+        """Drop the parsed cells; they are parsed again if they are needed again."""
+        self._numbers = self._texts = None
+
+    def _parse_numbers(self) -> Numbers:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        column = plain_type(self.arrow)
+        kind = column.type
+        missing: Array | None = None
+        if is_text(kind):
+            wide, missing = self._numbers_of_texts()
+        elif pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+            wide = pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+        elif pa.types.is_boolean(kind):
+            wide = pc.cast(pc.cast(column, pa.uint8()), pa.float64()).to_numpy(zero_copy_only=False)
+        else:
+            wide = np.full(len(column), np.nan)
+            missing = np.zeros(len(column), bool) if column.null_count < len(column) else None
+        if self.dialect.missing_numbers and missing is None:
+            wide = np.where(np.isin(wide, self.dialect.missing_numbers), np.nan, wide)
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = wide.astype(np.float32)
+        finite = np.isfinite(values)
+        if finite.all():
+            return Numbers(values, np.empty(0, np.int64))
+        absent = np.isnan(wide) if missing is None else missing
+        unreadable = np.flatnonzero(~finite & ~absent)
+        values[~finite] = np.nan
+        return Numbers(values, unreadable, none=bool(np.isnan(wide).all()))
+
+    def _numbers_of_texts(self) -> tuple[Array, Array]:
+        """Return the numbers among texts, NaN for the others, and a mask of the missing cells."""
+        texts = self.texts
+        distinct = [np.nan if text is None else self.dialect.number(text) for text in texts.values]
+        return np.array(distinct, np.float64)[texts.codes], texts.mask((None,))
 
 
-def _text_numbers(column: Any, dialect: Dialect) -> tuple[Array, Array]:
-    """Numbers among texts, NaN for the rest, and where cells are missing."""
-    cells = text_cells(column, dialect)
-    distinct = np.array([np.nan if text is None else dialect.number(text) for text in cells.values])
-    return distinct[cells.codes], cells.mask((None,))
-
-
-def text_cells(column: Any, dialect: Dialect = PLAIN) -> TextCells:
-    """A PyArrow column as texts: numbers in their plain spelling, dates as ISO, `true` and `false`."""
+def _parse_texts(column: ArrowColumn, dialect: Dialect) -> Texts:
     import pyarrow as pa
 
     column = plain_type(column)
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     if not is_text(column.type):
-        return TextCells(*_spell(column))
+        return Texts(*_spell(column))
     coded = column.dictionary_encode(null_encoding="encode")
-    missing_spellings = frozenset(dialect.missing_spellings)
-    values = [_bare(text, missing_spellings) for text in coded.dictionary.to_pylist()]
-    codes = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    return TextCells(*_joined(values, codes))
+    spellings = frozenset(dialect.missing_spellings)
+    values = [_strip(text, spellings) for text in coded.dictionary.to_pylist()]
+    return Texts(*_merge(values, coded.indices.to_numpy(zero_copy_only=False)))
 
 
-def _bare(text: str | None, missing: frozenset[str]) -> str | None:
-    """A cell without the blanks around it; None when it is missing. ASCII blanks, as TensorFlow strips."""
+def _strip(text: str | None, missing: frozenset[str]) -> str | None:
+    """Return a cell without the ASCII blanks around it, as TensorFlow strips; None if it is missing."""
     bare = (text or "").strip(" \t\n\v\f\r")
     return None if bare in missing else bare
 
 
-def _joined(values: list[str | None], codes: Array) -> tuple[list[str | None], Array]:
-    """Values that are the same once stripped share one code."""
+def _merge(values: list[str | None], codes: Array) -> tuple[list[str | None], Array]:
+    """Give values that are the same once stripped one code."""
     places: dict[str | None, int] = {}
-    moved = np.array([places.setdefault(value, len(places)) for value in values] or [0], dtype=np.int64)
-    return list(places), moved[codes] if len(codes) else codes
+    moved = np.array([places.setdefault(value, len(places)) for value in values] or [0], dtype=np.int32)
+    return list(places), moved[codes] if len(codes) else codes.astype(np.int32)
 
 
-def _spell(column: Any) -> tuple[list[str | None], Array]:
+def _spell(column: pa.Array) -> tuple[list[str | None], Array]:
+    """Return the distinct spellings of values that are not text, and each row's position among them."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     kind = column.type
+    values: list[str | None]
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         coded = column.dictionary_encode(null_encoding="encode")
         values = [None if value != value else spell_number(value) for value in coded.dictionary.to_pylist()]
@@ -162,16 +217,16 @@ def _spell(column: Any) -> tuple[list[str | None], Array]:
             text = pc.cast(column, pa.string())
         coded = text.dictionary_encode(null_encoding="encode")
         values = coded.dictionary.to_pylist()
-    codes = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    return _joined([None if value is None else str(value) for value in values], codes)
+    codes = coded.indices.to_numpy(zero_copy_only=False)
+    return _merge([None if value is None else str(value) for value in values], codes)
 
 
-def python_values(column: Any) -> list[Any]:
-    """The values of a PyArrow column as Python's own; nanoseconds, which Python has not, as text."""
+def python_values(column: ArrowColumn) -> list[object]:
+    """Return the values of a PyArrow column as Python's own; nanoseconds, which Python lacks, as text."""
     import pyarrow as pa
 
     try:
-        values: list[Any] = column.to_pylist()
+        values: list[object] = column.to_pylist()
     except (ValueError, OverflowError):
         if pa.types.is_nested(column.type):
             return [None if value is None else "..." for value in column.is_valid().to_pylist()]
@@ -179,16 +234,16 @@ def python_values(column: Any) -> list[Any]:
     return values
 
 
-def spell_number(value: Any) -> str | None:
-    """A number as a person writes it: `3` for 3.0; None for None."""
+def spell_number(value: float | None) -> str | None:
+    """Return a number as a person writes it: `3` for 3.0; None for None."""
     if value is None:
         return None
     number = float(value)
     return str(int(number)) if number.is_integer() and abs(number) < 2**53 else repr(number)
 
 
-def plain_type(column: Any) -> Any:
-    """A column without a dictionary around its values."""
+def plain_type(column: ArrowColumn) -> ArrowColumn:
+    """Return a column without a dictionary around its values."""
     import pyarrow as pa
 
     if pa.types.is_dictionary(column.type):
@@ -196,8 +251,8 @@ def plain_type(column: Any) -> Any:
     return column
 
 
-def is_text(kind: Any) -> bool:
-    """Whether a PyArrow type holds text."""
+def is_text(kind: pa.DataType) -> bool:
+    """Return whether a PyArrow type holds text."""
     import pyarrow as pa
 
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))

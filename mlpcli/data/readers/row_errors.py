@@ -1,47 +1,64 @@
-"""Rows that cannot be used, and how a message names them."""
+"""Errors of single rows, and how a message names file, row and line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from mlpcli.errors import ABSENT, DataError, Problem, listing, nearest
 from mlpcli.machine import format_bytes, memory_bytes
 
 MAX_SHOWN = 10
-"""Faults of one file that are shown in full; the rest is counted in one closing problem."""
+"""The number of errors of one file that are shown; one more problem counts the others."""
 
 
 @dataclass(frozen=True)
 class RowError:
-    """One row, or one cell of it, that breaks a rule; `row` counts from 0, messages count from 1."""
+    """A row, or one cell of it, that breaks a rule.
+
+    Attributes:
+        row: its position, from 0; messages count from 1.
+        location: `column 'MedInc'` or `array 'y'`; empty for the row as a whole.
+        rule: what must hold.
+        received: what was found instead.
+        hint: what to do.
+        file: of several files, the one that holds the row.
+    """
 
     row: int
-    location: str  # "column 'MedInc'" or "array 'y'"; empty for the row as a whole
+    location: str
     rule: str
-    received: Any = ABSENT
+    received: object = ABSENT
     hint: str = ""
-    file: str = ""  # of several files, the one that the row stands in
+    file: str = ""
 
 
 class Origin:
-    """A file, or a built-in dataset, that rows came from; names them in messages."""
+    """The file or the built-in dataset that rows come from; names them in messages."""
 
     def __init__(self, label: str) -> None:
         self.label = label
 
     def lines(self, rows: Iterable[int]) -> dict[int, int]:
-        """The physical line, from 1, on which each row begins; empty where there are no lines."""
+        """Return the physical line, from 1, on which each row begins; empty without lines."""
         del rows
         return {}
 
     def at(self, row: int) -> tuple[Origin, int]:
-        """The one file that a row stands in, and its position there."""
+        """Return the single file that holds a row, and the row's position there."""
         return self, row
 
     def problems(self, row_errors: Sequence[RowError], *, total: int | None = None) -> list[Problem]:
-        """The first faults in the order of the rows, and a closing problem for the rest of `total`."""
+        """Return a problem for each of the first errors, and one that counts the others.
+
+        Args:
+            row_errors: in any order; shown in the order of the rows.
+            total: how many errors there are in all; None for those given.
+
+        Returns:
+            At most MAX_SHOWN + 1 problems.
+        """
         shown = sorted(row_errors, key=lambda row_error: row_error.row)[:MAX_SHOWN]
         places = [self.at(row_error.row) for row_error in shown]
         lines = {
@@ -62,7 +79,7 @@ class Origin:
             problems.append(Problem(f"{self.label}: and {rest:,} more like these"))
         return problems
 
-    def refuse(self, rule: str, *, received: Any = ABSENT, hint: str = "") -> NoReturn:
+    def refuse(self, rule: str, *, received: object = ABSENT, hint: str = "") -> NoReturn:
         """Raise a DataError about the file as a whole."""
         raise DataError(Problem(f"{self.label}: {rule}", received=received, hint=hint))
 
@@ -83,15 +100,15 @@ class Origin:
 
 
 class ManyOrigin(Origin):
-    """Several files, one after the other."""
+    """Several files, read one after the other."""
 
     def __init__(self, label: str, parts: Sequence[tuple[Origin, int]]) -> None:
-        """Take each file with how many rows it has."""
+        """Keep each file with its number of rows."""
         super().__init__(label)
         self.parts = tuple(parts)
 
     def at(self, row: int) -> tuple[Origin, int]:
-        """The file that a row stands in, and its position there."""
+        """Return the file that holds a row, and the row's position there."""
         for origin, rows in self.parts:
             if row < rows:
                 return origin, row
@@ -123,3 +140,23 @@ def check_memory(size: int, origin: Origin, *, packed: int = 0) -> None:
     if memory is not None and size > memory:
         sizes = f"{format_bytes(size)}, more than this machine's memory of {format_bytes(memory)}"
         origin.refuse(f"unpacks to {sizes}")
+
+
+def raise_row_errors(origin: Origin, row_errors: Sequence[RowError], total: int) -> None:
+    """Raise a DataError if there are errors.
+
+    Args:
+        origin: that names the rows.
+        row_errors: the first of them.
+        total: how many there are in all.
+
+    Raises:
+        DataError: with a problem for each, and one that counts the others.
+    """
+    if row_errors:
+        raise DataError(*origin.problems(row_errors, total=total))
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message."""
+    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__

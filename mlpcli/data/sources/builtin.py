@@ -16,8 +16,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from mlpcli.data.readers.arrays import SPLIT_KEYS, ArrayFile, array_rows, read_npz
-from mlpcli.data.readers.row_errors import Origin
-from mlpcli.data.readers.tables import TableFile, numeric_matrix, open_table, raise_row_errors, read_table
+from mlpcli.data.readers.row_errors import Origin, raise_row_errors
+from mlpcli.data.readers.table_values import numeric_matrix
+from mlpcli.data.readers.tables import TableFile, open_table, read_table
 from mlpcli.data.sources.synthetic import SYNTHETIC
 from mlpcli.data.sources.types import Source, SourceRows
 from mlpcli.data.types import Array

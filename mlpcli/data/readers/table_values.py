@@ -1,0 +1,135 @@
+"""Read values from a table's columns: a matrix of numbers, labels, the text of a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from mlpcli.data.labels import Labels
+from mlpcli.data.readers.delimited import NUMBER, TextOrigin
+from mlpcli.data.readers.parse_cells import Dialect, plain_type, python_values
+from mlpcli.data.readers.row_errors import MAX_SHOWN, RowError
+from mlpcli.data.readers.tables import Table
+from mlpcli.data.types import Array, ArrowColumn
+from mlpcli.errors import ABSENT
+
+
+def numeric_matrix(
+    table: Table, names: Sequence[str], *, skip: str = ""
+) -> tuple[Array, list[RowError], int]:
+    """Return columns as a matrix of numbers; their parsed cells are released.
+
+    Args:
+        table: that holds the columns.
+        names: of the columns.
+        skip: what a message suggests for a column without any number.
+
+    Returns:
+        (rows, names) float32; the first errors among the cells; and how many errors there are.
+    """
+    matrix = np.empty((table.rows, len(names)), np.float32)
+    found: list[tuple[int, str, bool]] = []
+    total = 0
+    for place, name in enumerate(names):
+        numbers = table.columns[name].numbers
+        matrix[:, place] = numbers.values
+        bad = np.flatnonzero(np.isnan(numbers.values))
+        found += [(int(row), name, numbers.none) for row in bad[: 1 if numbers.none else MAX_SHOWN]]
+        total += 1 if numbers.none else len(bad)
+        table.columns[name].release()
+    found = sorted(found, key=lambda each: each[0])[:MAX_SHOWN]
+    values = cells(table, [(row, name) for row, name, _ in found])
+    row_errors = [
+        cell_error(row, name, value, table.dialect, skip if none and table.rows > 1 else None)
+        for (row, name, none), value in zip(found, values, strict=True)
+    ]
+    return matrix, row_errors, total
+
+
+def cells(table: Table, places: Iterable[tuple[int, str]]) -> list[object]:
+    """Return the content of some cells, (row, column): the text in a text table, otherwise the value."""
+    found = []
+    for row, name in places:
+        origin, inside = table.origin.at(row)
+        text = written_cell(origin, inside, name) if isinstance(origin, TextOrigin) else None
+        found.append(table.columns[name].value(row) if text is None else text)
+    return found
+
+
+def written_cell(origin: TextOrigin, row: int, name: str) -> str | None:
+    """Return a cell as a text file has it; None where the file's rows are divided differently there."""
+    record = origin.text_rows({row}).get(row)
+    place = origin.header.names.index(name)
+    return record.cells[place] if record is not None and place < len(record.cells) else None
+
+
+def cell_error(row: int, name: str, value: object, dialect: Dialect, skip: str | None = None) -> RowError:
+    """Return why a cell is no usable number.
+
+    Args:
+        row: position of the cell's row.
+        name: of its column.
+        value: of the cell.
+        dialect: how cells are written.
+        skip: what to do instead, if no cell of the column is a number; otherwise None.
+
+    Returns:
+        The error.
+    """
+    text = value.strip() if isinstance(value, str) else value
+    number = dialect.number(text) if isinstance(text, str) else np.nan
+    rule, hint = "must be a number", ""
+    if text is None or text in dialect.missing_spellings or text != text:
+        rule = "must be a number, the cell is empty" if text in (None, "") else rule
+        hint = "fill it, or remove the row"
+    elif not isinstance(text, str) and not isinstance(text, int | float):
+        rule = f"must be a number, this is a {type(value).__name__}"
+    elif not isinstance(text, str) or np.isinf(number) or not np.isnan(number):
+        infinite = not isinstance(text, str) or not any(map(str.isdigit, text))
+        rule = (
+            "must be a finite number"
+            if infinite and np.isinf(float(text))
+            else "must fit in float32, up to 3.4e38"
+        )
+    elif dialect.decimal == "." and NUMBER.fullmatch(text.replace(",", ".", 1)):
+        hint = "write a decimal point, or set dataset: {decimal: ','}"
+    if skip is not None:
+        hint = f"no cell of this column is a number{skip}"
+    return RowError(row, f"column {name!r}", rule, ABSENT if rule.endswith("empty") else value, hint)
+
+
+def refuse_other_labels(table: Table, name: str) -> None:
+    """Refuse a column whose values cannot be classes: lists, records, bytes.
+
+    Raises:
+        DataError: the column has such a type.
+    """
+    import pyarrow as pa
+
+    kind = plain_type(table.columns[name].arrow).type
+    others = (pa.types.is_nested, pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
+    if any(test(kind) for test in others):
+        table.origin.refuse(f"column {name!r} must hold labels, it is of type {kind}")
+
+
+def labels(column: ArrowColumn) -> Labels:
+    """Return a column as labels; a missing one is None."""
+    coded = plain_type(column).combine_chunks().dictionary_encode(null_encoding="encode")
+    return Labels(
+        python_values(coded.dictionary), coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    )
+
+
+def plain_column(column: ArrowColumn) -> Array:
+    """Return a column to pass through, (rows,): numbers unchanged, everything else as text or objects."""
+    import pyarrow as pa
+
+    kind = column.type
+    if column.null_count == 0 and (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        return np.asarray(column.to_numpy())
+    if pa.types.is_temporal(kind):
+        column = column.cast(pa.string())
+    values = np.empty(len(column), dtype=object)
+    values[:] = python_values(column)  # np.array would make a matrix of lists of equal length
+    return values

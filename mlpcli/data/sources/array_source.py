@@ -1,0 +1,190 @@
+"""Open the arrays of a `dataset` section: .npz and .npy files, their targets and weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from mlpcli.data.labels import Labels
+from mlpcli.data.readers.arrays import KEYS, SPLIT_KEYS, ArrayFile, array_rows, as_weights, read_npy, read_npz
+from mlpcli.data.readers.files import find_file
+from mlpcli.data.readers.row_errors import Origin
+from mlpcli.data.sources.table_source import target_columns
+from mlpcli.data.sources.types import Source, SourceRows, Target
+from mlpcli.data.types import Array
+from mlpcli.errors import ABSENT, Problem, SpecError, listing, nearest
+from mlpcli.spec.schema import DatasetSpec
+
+
+def read_npz_source(spec: DatasetSpec, path: Path, *, classes: bool | None) -> Source:
+    """Read an .npz file: x and y, or both for training and test.
+
+    Args:
+        spec: the `dataset` section.
+        path: of the file.
+        classes: whether the target is read as labels; None to decide by its type.
+
+    Returns:
+        The source.
+
+    Raises:
+        SpecError: the spec names a target, or weights that are not there.
+        DataError: the file cannot be used.
+    """
+    assert spec.path is not None
+    if spec.target is not None and not isinstance(spec.target, dict):
+        raise SpecError(
+            Problem(
+                "an .npz file brings its own target, y",
+                path=("dataset", "target"),
+                received=spec.target,
+                hint="remove it",
+            )
+        )
+    weights = spec.weights
+    file = read_npz(path, spec.path, [SPLIT_KEYS, KEYS], also=weights)
+    if "x" in file.arrays:
+        part = weighted(array_rows(file, "x", "y", classes=classes), file, weights)
+        return _array_source(part, None, spec)
+    main = weighted(array_rows(file, "x_train", "y_train", classes=classes), file, weights)
+    test = array_rows(file, "x_test", "y_test", classes=classes)
+    return _array_source(main, replace(test, x=fit_shape(test.x, main.x.shape[1:], test.origin)), spec)
+
+
+def read_npy_source(spec: DatasetSpec, path: Path, *, classes: bool | None, folder: Path) -> Source:
+    """Read an .npy file of rows, whose target is an .npy file of its own.
+
+    Args:
+        spec: the `dataset` section.
+        path: of the file.
+        classes: whether the target is read as labels; None to decide by its type.
+        folder: relative to which the target's path is read.
+
+    Returns:
+        The source.
+
+    Raises:
+        SpecError: the spec names no such target.
+        DataError: a file cannot be used.
+    """
+    assert spec.path is not None
+    key = ("dataset", "target")
+    if not isinstance(spec.target, str) or not spec.target.endswith(".npy"):
+        rule = "must be the .npy file of the target, since path is an .npy file"
+        raise SpecError(Problem(rule, path=key, received=ABSENT if spec.target is None else spec.target))
+    target = read_npy(find_file(spec.target, folder, key), spec.target, "y")
+    return _array_source(
+        array_rows(read_npy(path, spec.path), "x", "y", classes=classes, target=target), None, spec
+    )
+
+
+def _array_source(main: SourceRows, test: SourceRows | None, spec: DatasetSpec) -> Source:
+    """Return a source of arrays, whose target columns are named `target`, or `target_0`, `target_1`, ...
+
+    Raises:
+        SpecError: the weights that the spec names are not there.
+    """
+    if spec.weights is not None and main.weights is None:
+        rule = "must be an array of the .npz file with a weight for each training row"
+        raise SpecError(Problem(rule, path=("dataset", "weights"), received=spec.weights))
+    assert spec.path is not None
+    target = main.target
+    names: tuple[str, ...] = ("target",)
+    if target is not None and not isinstance(target, Labels) and target.ndim == 2:
+        names = tuple(f"target_{place}" for place in range(target.shape[1]))
+    return Source(main, test, "array", (), names, spec.path)
+
+
+def weighted(part: SourceRows, file: ArrayFile, name: str | None) -> SourceRows:
+    """Add an array of the file as row weights, if the file has one of this name.
+
+    Args:
+        part: the rows.
+        file: the arrays of their file.
+        name: of the array of weights; None for none.
+
+    Returns:
+        The rows, with weights if there are any.
+
+    Raises:
+        DataError: the array does not hold one weight of at least 0 a row.
+    """
+    if name is None or name not in file.arrays:
+        return part
+    return replace(part, weights=as_weights(file.arrays[name], len(part.x), file.origin, f"array {name!r}"))
+
+
+def fit_shape(x: Array, shape: tuple[int, ...], origin: Origin) -> Array:
+    """Return rows in a shape; flat rows with the right number of values are reshaped.
+
+    Args:
+        x: (rows, ...).
+        shape: of one row.
+        origin: of the rows.
+
+    Returns:
+        (rows, *shape).
+
+    Raises:
+        DataError: the rows have another shape.
+    """
+    if x.shape[1:] == shape:
+        return x
+    if x.ndim == 2 and x.shape[1] == int(np.prod(shape)):
+        return x.reshape(-1, *shape)
+    expected, received = (", ".join(("rows", *map(str, sizes))) for sizes in (shape, x.shape[1:]))
+    return origin.refuse(f"x must have the shape ({expected}), received ({received})")
+
+
+def with_outputs(spec: DatasetSpec, source: Source, outputs: Iterable[str]) -> Source:
+    """Divide the target of a source among several outputs, each with some of its columns.
+
+    Args:
+        spec: the `dataset` section.
+        source: with one target.
+        outputs: the names of the outputs; one empty name leaves the source unchanged.
+
+    Returns:
+        The source with a target for each output.
+
+    Raises:
+        SpecError: an output's target is no column of the source.
+    """
+    named = isinstance(spec.target, dict)
+    targets = target_columns(spec, outputs) if named else dict.fromkeys(outputs, source.target)
+    if list(targets) == [""]:
+        return source
+    problems = [
+        Problem(
+            f"must be a target of {spec.name or spec.path}",
+            path=("dataset", "target", output),
+            received=name,
+            hint=nearest(name, source.target) or f"there is {listing(source.target)}",
+        )
+        for output, names in targets.items()
+        for name in names
+        if name not in source.target
+    ]
+    if problems:
+        raise SpecError(*problems)
+    source = replace(source, targets=targets)
+    test = None if source.test is None else cut_targets(source.test, source)
+    return replace(source, main=cut_targets(source.main, source), test=test)
+
+
+def cut_targets(part: SourceRows, source: Source) -> SourceRows:
+    """Return rows of arrays with the target columns of each output; unchanged with a single output."""
+    if not source.targets:
+        return part
+    output_targets: dict[str, tuple[Target, str]] = {}
+    for output, names in source.targets.items():
+        target = part.target
+        assert target is not None
+        if not isinstance(target, Labels) and target.ndim == 2 and names != source.target:
+            places = [source.target.index(name) for name in names]
+            target = target[:, places[0]].copy() if len(places) == 1 else target[:, places]
+        output_targets[output] = (target, part.target_label)
+    return replace(part, target=None, output_targets=output_targets)

@@ -1,0 +1,82 @@
+"""Check the columns that a `dataset` section names against those of its table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from mlpcli.data.readers.tables import TableFile
+from mlpcli.errors import KeyPath, Problem, listing, nearest, suggest
+from mlpcli.spec.features import FeatureSpec
+from mlpcli.spec.schema import DatasetSpec
+
+
+def target_problems(spec: DatasetSpec, file: TableFile) -> Iterator[Problem]:
+    """Yield problems of `dataset.target`: no column of the table, or one listed twice."""
+    path: KeyPath = ("dataset", "target")
+    if spec.target is None:
+        yield Problem("is required for a table", path=path, hint=f"the columns are {listing(file.names)}")
+    wanted = spec.target if isinstance(spec.target, dict) else {"": spec.target}
+    known = set(file.names)
+    for output, columns in wanted.items():
+        here = (*path, output) if output else path
+        names = columns if isinstance(columns, list) else [columns] if columns is not None else []
+        seen: set[str] = set()
+        for place, name in enumerate(names):
+            where = (*here, place) if isinstance(columns, list) else here
+            if name not in known:
+                hint = suggest(name, file.names, lambda: f"the columns are {listing(file.names)}")
+                yield Problem(
+                    f"must be a column of {file.origin.label}", path=where, received=name, hint=hint
+                )
+            elif name in seen:
+                yield Problem("is listed twice", path=where, received=name)
+            seen.add(name)
+
+
+def weight_problems(spec: DatasetSpec, file: TableFile, target: tuple[str, ...]) -> Iterator[Problem]:
+    """Yield problems of `dataset.weights`: no column of the table, or the target."""
+    path: KeyPath = ("dataset", "weights")
+    if spec.weights is None:
+        return
+    if spec.weights not in file.names:
+        hint = nearest(spec.weights, file.names) or f"the columns are {listing(file.names)}"
+        rule = f"must be a column of {file.origin.label}"
+        yield Problem(rule, path=path, received=spec.weights, hint=hint)
+    elif spec.weights in target:
+        yield Problem("is the target and cannot be a weight too", path=path, received=spec.weights)
+
+
+def feature_problems(
+    features: Sequence[str] | Mapping[str, FeatureSpec] | None,
+    names: Sequence[str],
+    target: tuple[str, ...],
+    weights: str | None = None,
+) -> Iterator[Problem]:
+    """Yield problems of `dataset.features`: no column of the table, the target, or one listed twice."""
+    known, seen = set(names), set[str]()
+    for place, name in enumerate(features or ()):
+        path: KeyPath = ("dataset", "features", name if isinstance(features, Mapping) else place)
+        if name in target:
+            yield Problem("is the target and cannot be a feature too", path=path, received=name)
+        elif name == weights:
+            yield Problem("is the weight of the rows and cannot be a feature too", path=path, received=name)
+        elif name not in known:
+            hint = suggest(name, names, lambda: f"the columns are {listing(names)}")
+            yield Problem("must be a column of the table", path=path, received=name, hint=hint)
+        elif name in seen:
+            yield Problem("is listed twice", path=path, received=name)
+        seen.add(name)
+
+
+def no_features(file: TableFile, features: tuple[str, ...]) -> Problem:
+    """Return the problem of a table without a usable feature, or with one that has no name."""
+    path = ("dataset", "features")
+    if not features:
+        hint = "name some with features" if len(file.names) > 1 else ""
+        return Problem("there is no column left besides the target", path=path, hint=hint)
+    hint = "name it in the file, or list the columns to use; pandas writes such a column unless index=False"
+    return Problem(
+        f"is required when a column has no name, as {listing(file.unnamed)} of {file.origin.label}",
+        path=path,
+        hint=hint,
+    )

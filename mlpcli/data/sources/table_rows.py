@@ -1,0 +1,160 @@
+"""Read rows from a table: features, targets and weights, with every cell that cannot be used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mlpcli.data.features.encoders import invalid_dates
+from mlpcli.data.features.feature_kinds import Features
+from mlpcli.data.readers.row_errors import MAX_SHOWN, RowError, raise_row_errors
+from mlpcli.data.readers.table_values import cell_error, cells, labels, numeric_matrix, refuse_other_labels
+from mlpcli.data.readers.tables import Table, TableFile, read_table
+from mlpcli.data.sources.types import SourceRows, Target
+from mlpcli.data.types import Array
+
+Targets = dict[str, tuple[str, ...]]
+"""The target columns of each output, by its name; the name of a single output is empty."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a table that are used.
+
+    Attributes:
+        features: their names.
+        targets: the target columns of each output.
+        labels: whether the target of an output is read as labels, not as numbers, by the output's name.
+        weights: the column of row weights.
+    """
+
+    features: tuple[str, ...]
+    targets: Targets
+    labels: Mapping[str, bool] = field(default_factory=dict)
+    weights: str | None = None
+
+    @property
+    def text(self) -> tuple[str, ...]:
+        """The target columns that are read as text."""
+        return tuple(name for output, names in self.targets.items() if self.labels[output] for name in names)
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every column that is read, each once."""
+        target = (name for names in self.targets.values() for name in names)
+        weights = () if self.weights is None else (self.weights,)
+        return tuple(dict.fromkeys((*self.features, *target, *weights)))
+
+
+def table_rows(file: TableFile, columns: Columns, chosen: Features | None) -> SourceRows:
+    """Read the features and the targets of a further table.
+
+    Args:
+        file: the opened table.
+        columns: that are used.
+        chosen: how the features are used; None if the source has no such choice.
+
+    Returns:
+        The rows; their `x` is empty until the features are encoded.
+
+    Raises:
+        DataError: with every cell that cannot be used, or another error of the file.
+    """
+    spelled = [name for name, each in chosen.used.items() if each.kind != "numeric"] if chosen else []
+    return rows_of_table(read_table(file, columns.all, text=[*columns.text, *spelled]), columns, chosen)
+
+
+def rows_of_table(table: Table, columns: Columns, chosen: Features | None) -> SourceRows:
+    """Return the rows of a table; their `x` is empty until the features are encoded.
+
+    Args:
+        table: that was read.
+        columns: that are used.
+        chosen: how the features are used; None if the source has no such choice.
+
+    Returns:
+        The rows with targets and weights.
+
+    Raises:
+        DataError: with every cell of features, targets and weights that cannot be used.
+    """
+    row_errors, total = feature_errors(table, chosen) if chosen else ([], 0)
+    output_targets, more, more_total = table_targets(table, columns)
+    weights, wrong, wrong_total = table_weights(table, columns.weights)
+    raise_row_errors(table.origin, [*row_errors, *more, *wrong], total + more_total + wrong_total)
+    target, what = output_targets.pop("", (None, ""))
+    x = np.empty((table.rows, 0), np.float32)
+    return SourceRows(
+        x, target, table.origin, what, output_targets=output_targets, weights=weights, table=table
+    )
+
+
+def feature_errors(table: Table, chosen: Features) -> tuple[list[RowError], int]:
+    """Find cells of numbers and dates that are neither that nor missing.
+
+    Returns:
+        The first errors, and how many there are.
+    """
+    found: list[tuple[int, str]] = []
+    total = 0
+    for name, spec in chosen.used.items():
+        if spec.kind == "numeric":
+            bad = table.columns[name].numbers.unreadable
+        elif spec.kind == "date":
+            bad = invalid_dates(table.columns[name], spec.format or "")
+        else:
+            continue
+        total += len(bad)
+        found += [(int(row), name) for row in bad[:MAX_SHOWN]]
+    found = sorted(found)[:MAX_SHOWN]
+    row_errors = []
+    for (row, name), value in zip(found, cells(table, found), strict=True):
+        written = chosen.used[name].format
+        if chosen.used[name].kind == "date":
+            row_errors.append(RowError(row, f"column {name!r}", f"must be a date written {written}", value))
+        else:
+            row_errors.append(cell_error(row, name, value, table.dialect))
+    return row_errors, total
+
+
+def table_targets(
+    table: Table, columns: Columns
+) -> tuple[dict[str, tuple[Target, str]], list[RowError], int]:
+    """Read the target of each output: labels, (rows,) numbers, or (rows, targets) numbers.
+
+    Returns:
+        Each target with its name in messages, by output; the first errors of all; and how many there are.
+    """
+    found: dict[str, tuple[Target, str]] = {}
+    row_errors: list[RowError] = []
+    total = 0
+    skip = "; for classes use a loss such as sparse_categorical_crossentropy"
+    for output, names in columns.targets.items():
+        what = f"column {names[0]!r}"
+        if columns.labels[output]:
+            refuse_other_labels(table, names[0])
+            found[output] = (labels(table.columns[names[0]].arrow), what)
+            continue
+        values, more, count = numeric_matrix(table, names, skip=skip)
+        found[output] = (values[:, 0].copy() if len(names) == 1 else values, what)
+        row_errors, total = [*row_errors, *more], total + count
+    return found, row_errors, total
+
+
+def table_weights(table: Table, name: str | None) -> tuple[Array | None, list[RowError], int]:
+    """Read the row weights from a column.
+
+    Returns:
+        (rows,) float32, or None without a column; the first errors; and how many there are.
+    """
+    if name is None:
+        return None, [], 0
+    values, row_errors, total = numeric_matrix(table, [name])
+    negative = np.flatnonzero(values[:, 0] < 0)
+    rule = "must be a weight of at least 0"
+    row_errors += [
+        RowError(int(row), f"column {name!r}", rule, float(values[row, 0])) for row in negative[:MAX_SHOWN]
+    ]
+    return values[:, 0].copy(), row_errors, total + len(negative)

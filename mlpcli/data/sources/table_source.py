@@ -1,0 +1,158 @@
+"""Open the table of a `dataset` section: its targets, its features, and how each is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from mlpcli.data.features.feature_kinds import Features, choose_features
+from mlpcli.data.readers.parse_cells import Dialect, python_values, spell_number
+from mlpcli.data.readers.tables import Table, TableFile, open_tables, read_table
+from mlpcli.data.sources.column_problems import (
+    feature_problems,
+    no_features,
+    target_problems,
+    weight_problems,
+)
+from mlpcli.data.sources.table_rows import Columns, Targets, rows_of_table
+from mlpcli.data.sources.types import Source, SourceRows
+from mlpcli.data.types import TargetKind
+from mlpcli.errors import DataError, Problem, SpecError, show_value
+from mlpcli.spec.schema import DatasetSpec
+
+
+def open_table_source(
+    spec: DatasetSpec,
+    paths: Sequence[Path],
+    target_kinds: Mapping[str, TargetKind | None],
+    *,
+    scales_inputs: bool,
+    only_named: bool,
+) -> Source:
+    """Read a table, or several files as one.
+
+    Args:
+        spec: the `dataset` section.
+        paths: of the files.
+        target_kinds: what the loss of each output takes, by the output's name.
+        scales_inputs: whether the network scales its inputs, so that numbers need no scaling here.
+        only_named: whether a mapping of features names every column that is used.
+
+    Returns:
+        The source, whose features are not encoded yet.
+
+    Raises:
+        SpecError: a column is not in the table, or no feature is left.
+        DataError: the table cannot be used.
+    """
+    assert spec.path is not None
+    file = open_tables(paths, spec.path, dialect_of(spec))
+    targets = target_columns(spec, target_kinds)
+    columns = _used_columns(spec, file, targets, target_kinds, only_named=only_named)
+    scaling = spec.scaling or ("none" if scales_inputs else "standardize")
+    rows, chosen = _first_rows(file, columns, spec, scaling)
+    read = {*columns.all}
+    unread = (name for name in file.names if name not in read)  # `resolved.yaml` lists them as ignored
+    chosen = replace(chosen, ignored=(*chosen.ignored, *unread))
+    unnamed = [name for name in file.unnamed if name in chosen.used and name not in (spec.features or ())]
+    if not chosen.used or unnamed:
+        raise SpecError(no_features(file, tuple(chosen.used)))
+    only = targets.get("", ())
+    return Source(
+        rows,
+        None,
+        "table",
+        tuple(chosen.used),
+        only,
+        spec.path,
+        targets={} if only else targets,
+        chosen=chosen,
+    )
+
+
+def _used_columns(
+    spec: DatasetSpec,
+    file: TableFile,
+    targets: Targets,
+    target_kinds: Mapping[str, TargetKind | None],
+    *,
+    only_named: bool,
+) -> Columns:
+    """Return the columns of a table that are used.
+
+    Raises:
+        SpecError: a column is not in the table, or no feature is left.
+    """
+    taken = tuple(name for names in targets.values() for name in names)
+    named = spec.features
+    if only_named and isinstance(named, dict):  # an ignored column may be missing from the file
+        named = {name: each for name, each in named.items() if each.kind != "ignore"}
+    problems = [
+        *target_problems(spec, file),
+        *weight_problems(spec, file, taken),
+        *feature_problems(named, file.names, taken, spec.weights),
+    ]
+    if problems:
+        raise SpecError(*problems)
+    if isinstance(named, list) or (only_named and named is not None):
+        features = tuple(named)
+    else:
+        aside = {*taken, spec.weights}
+        features = tuple(name for name in file.names if name not in aside)
+    if not features:
+        raise SpecError(no_features(file, features))
+    labels = {
+        output: len(names) == 1 and target_kinds.get(output) != "numbers" for output, names in targets.items()
+    }
+    return Columns(features, targets, labels, spec.weights)
+
+
+def dialect_of(spec: DatasetSpec) -> Dialect:
+    """Return how the tables of a spec write their values."""
+    missing = tuple(spell_number(each) if not isinstance(each, str) else each for each in spec.missing or ())
+    return Dialect(spec.decimal or ".", tuple(text for text in missing if text is not None))
+
+
+def target_columns(spec: DatasetSpec, outputs: Iterable[str]) -> Targets:
+    """Return the target columns of each output: the same for all, unless the spec assigns them."""
+    if isinstance(spec.target, dict):
+        return {
+            name: (columns,) if isinstance(columns, str) else tuple(columns)
+            for name, columns in spec.target.items()
+        }
+    columns = (spec.target,) if isinstance(spec.target, str) else tuple(spec.target or ())
+    return dict.fromkeys(outputs, columns)
+
+
+def _first_rows(
+    file: TableFile, columns: Columns, spec: DatasetSpec, scaling: str
+) -> tuple[SourceRows, Features]:
+    """Read the rows of a table, and decide how each of its columns is used."""
+    wanted = spec.features
+    declared = wanted if isinstance(wanted, dict) else {}
+    spelled = [name for name, each in declared.items() if each.kind in ("categorical", "date")]
+    table = read_table(file, columns.all, text=[*columns.text, *spelled])
+    raw = {name: table.columns[name] for name in columns.features}
+    chosen = choose_features(raw, wanted, scaling=scaling)
+    try:
+        return rows_of_table(table, columns, chosen), chosen
+    except DataError:
+        _refuse_text_targets(table, columns, file.origin.label)
+        raise
+
+
+def _refuse_text_targets(table: Table, columns: Columns, label: str) -> None:
+    """Raise if a target of a loss for numbers holds no number at all: then the loss is wrong."""
+    for output, names in columns.targets.items():
+        for name in () if columns.labels[output] or table.rows < 2 else names:
+            if not table.columns[name].numbers.none:
+                continue
+            value = next(
+                (cell for cell in python_values(table.columns[name].arrow) if cell is not None), None
+            )
+            if value is None:
+                continue
+            rule = f"is for numbers, column {name!r} of {label} holds texts such as {show_value(value)}"
+            hint = "for classes use a loss such as sparse_categorical_crossentropy"
+            raise SpecError(Problem(rule, path=("loss", output) if output else ("loss",), hint=hint))
