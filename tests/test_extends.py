@@ -140,13 +140,13 @@ WRONG = {
     "extends: far/away.yaml\n": "SPEC:1:10 extends: there is no such file, received 'far/away.yaml'; "
     "looked in 'FOLDER/far'",
     "extends: over.yaml\n": "SPEC:1:10 extends: the specs extend each other in a circle: over.yaml > over.yaml, "
-    "received 'over.yaml'; one of them must stand by itself",
+    "received 'over.yaml'; one of them must not extend another",
     "extends: list.yaml\n": "FOLDER/list.yaml:1:1: a spec must be a mapping; "
     "write keys such as dataset:, layers:, loss:",
     "extends: empty.yaml\n": "FOLDER/empty.yaml:1:1: the spec is empty; "
     "write at least dataset, layers, loss and optimizer",
     "extends: ring.yaml\n": "FOLDER/ring.yaml:2:10 extends: the specs extend each other in a circle: "
-    "over.yaml > ring.yaml > over.yaml, received 'over.yaml'; one of them must stand by itself",
+    "over.yaml > ring.yaml > over.yaml, received 'over.yaml'; one of them must not extend another",
 }
 
 

@@ -180,7 +180,7 @@ def _check_arguments(
     if hint := forbidden(namespace, class_name):
         yield Problem("is not allowed in a spec", path=path, received=class_name, hint=hint)
         return
-    if keras_effects.stands_alone(namespace, class_name) and len(path) > len(("callbacks", 0, class_name)):
+    if keras_effects.only_in_list(namespace, class_name) and len(path) > len(("callbacks", 0, class_name)):
         hint = "list it under callbacks"
         yield Problem("is not allowed as an argument", path=path, received=class_name, hint=hint)
         return

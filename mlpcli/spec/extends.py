@@ -1,8 +1,8 @@
-"""`extends: base.yaml`: a spec on top of another one, each value with the place in the file it comes from.
+"""`extends: base.yaml`: a spec that inherits from another; each value keeps its place in its own file.
 
-Mappings merge, lists and everything else replace. A part of another class replaces the one below it
-(`optimizer: {Adam: ...}` over `{SGD: ...}`), since two classes in one mapping would mean nothing. `name`
-is not inherited: two specs should not share a folder of runs because one was written on top of the other.
+Mappings merge; lists and everything else replace. A component of another class replaces the inherited one
+(`optimizer: {Adam: ...}` over `{SGD: ...}`), since two classes in one mapping are meaningless. `name` is not
+inherited: a spec and its base should not share a folder of runs.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from mlpcli.errors import KeyPath, Problem, SpecError, nearest
 from mlpcli.spec.locations import at_home, with_files
+from mlpcli.spec.values import Mapping, Value
 from mlpcli.spec.yaml_reader import MAX_VALUES, Mark, SpecText, read_text
 
 EXTENDS = "extends"
 
 MOST_BASES = 20
-"""So many specs may stand on top of each other."""
+"""The longest chain of specs that extend each other."""
 
 
 def read_spec_text(spec_path: Path) -> SpecText:
-    """The text of a spec, with what it extends already in it; `extends` itself is taken out.
+    """Read a spec with what it extends merged in, and `extends` itself removed.
 
     Raises:
         SpecError: one of the files cannot be read, or the files extend each other in a circle.
@@ -32,7 +32,7 @@ def read_spec_text(spec_path: Path) -> SpecText:
 
 
 def _read(spec_path: Path, above: tuple[Path, ...]) -> SpecText:
-    """`above` are the specs that led here, the first one first."""
+    """Read a spec; `above` are the specs that extend it, the outermost first."""
     text = read_text(spec_path)
     if not isinstance(text.data, dict):
         hint = "write keys such as dataset:, layers:, loss:"
@@ -68,18 +68,18 @@ def _base_path(text: SpecText, spec_path: Path, chain: tuple[Path, ...]) -> Path
     if base_path.resolve() in known:
         circle = [path.name for path in chain[known.index(base_path.resolve()) :]]
         rule = f"the specs extend each other in a circle: {' > '.join([*circle, base_path.name])}"
-        raise SpecError(Problem(rule, place, (EXTENDS,), given, "one of them must stand by itself"))
+        raise SpecError(Problem(rule, place, (EXTENDS,), given, "one of them must not extend another"))
     return base_path
 
 
 def _way(start: Path, end: Path) -> str:
-    """The path from one folder to another, empty when they are the same."""
+    """Return the relative path from one folder to another, empty if they are the same."""
     way = os.path.relpath(end.resolve(), start.resolve())
     return "" if way == "." else way
 
 
 def _lay_over(base: SpecText, over: SpecText, *, prefix: str) -> SpecText:
-    """The values of `base` with those of `over` put into them; `prefix` leads to the folder of `base`."""
+    """Merge the values of `over` into those of `base`; `prefix` is the path to the folder of `base`."""
     below = {key: _moved(value, key, prefix) for key, value in base.data.items() if key != "name"}
     own = {key: value for key, value in over.data.items() if key != EXTENDS}
     replaced: set[KeyPath] = {("name",)}
@@ -102,9 +102,9 @@ def _lay_over(base: SpecText, over: SpecText, *, prefix: str) -> SpecText:
     )
 
 
-def _merge(below: Any, over: Any, path: KeyPath, replaced: set[KeyPath]) -> Any:
-    """`over` on top of `below`; notes the paths at which something of `below` is lost."""
-    if not _goes_into(below, over):
+def _merge(below: Value, over: Value, path: KeyPath, replaced: set[KeyPath]) -> Value:
+    """Merge `over` into `below`; note the paths at which a value of `below` is replaced."""
+    if not isinstance(below, dict) or not isinstance(over, dict) or not _may_merge(below, over):
         replaced.add(path)
         return over
     merged = dict(below)
@@ -113,32 +113,30 @@ def _merge(below: Any, over: Any, path: KeyPath, replaced: set[KeyPath]) -> Any:
     return merged
 
 
-def _goes_into(below: Any, over: Any) -> bool:
-    if not isinstance(below, dict) or not isinstance(over, dict):
-        return False
+def _may_merge(below: Mapping, over: Mapping) -> bool:
     if "hp" in below or "hp" in over:  # a hyperparameter is one value
         return False
     return _class_of(below) == _class_of(over)
 
 
-def _class_of(value: dict[str, Any]) -> str | None:
-    """The class that a part names, or None for a mapping that is not a part."""
+def _class_of(value: Mapping) -> str | None:
+    """Return the class that a component names, or None for any other mapping."""
     classes = [key for key in value if key[:1].isupper()]
     return classes[0] if len(value) == 1 and classes else None
 
 
-def _moved(value: Any, key: str, prefix: str) -> Any:
-    """What stands at a key of a spec, its files found from the folder of the spec that inherits it."""
+def _moved(value: Value, key: str, prefix: str) -> Value:
+    """Return the value of an inherited key, with its files relative to the inheriting spec's folder."""
     if not prefix:
         return value
     if key == "plugins" and isinstance(value, list):
-        return [_moved_file(item, prefix) for item in value]
+        return [_moved_path(item, prefix) if isinstance(item, str) else item for item in value]
     if key == "dataset" and isinstance(value, dict):
-        return with_files(value, lambda file: _moved_file(file, prefix), choices=True)
+        return with_files(value, lambda file: _moved_path(file, prefix), choices=True)
     return value
 
 
-def _moved_file(file: Any, prefix: str) -> Any:
-    if not isinstance(file, str) or file.startswith(("${", "~")):
+def _moved_path(file: str, prefix: str) -> str:
+    if file.startswith(("${", "~")):
         return file
     return os.path.normpath(Path(prefix) / file)

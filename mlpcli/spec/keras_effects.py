@@ -1,9 +1,9 @@
-"""What a Keras class's own code may do, read off its source: a spec runs no code and opens no files.
+"""Refuse Keras classes whose own code could run code or open files, judged by their source.
 
-Every name that a class's methods use is followed to where it comes from: through its bases, the functions
-of their modules and the other Keras classes that they make. Names that compute are in `HARMLESS`; a class
-that uses any other (`tensorflow.saved_model.load`, `jax`, `open`) is refused, unless `GUARDS` says what keeps
-it harmless in a spec. What a later Keras adds is therefore refused until somebody has read it.
+Every name that a class's methods use is resolved: through its bases, the functions of their modules and the
+other Keras classes that they create. Names that only compute are in `HARMLESS`. A class that uses any other
+name (`tensorflow.saved_model.load`, `jax`, `open`) is refused, unless `GUARDS` says what makes it safe in a
+spec. Additions of a later Keras are therefore refused until somebody has reviewed them.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from mlpcli.spec.keras_signatures import Definition
 from mlpcli.spec.keras_source import syntax_tree, top_level
 
 MODULES = "keras.src.utils.module_utils."
-"""Where Keras imports other packages from: `from keras.src.utils.module_utils import tensorflow as tf`."""
+"""The module through which Keras imports other packages: `from ...module_utils import tensorflow as tf`."""
 
 HARMLESS = (
-    # Python's modules that compute
+    # modules of Python that only compute
     *("collections", "copy", "functools", "inspect", "itertools", "json", "logging", "math", "operator"),
     *("random", "re", "string", "sys.exc_info", "sys.version_info", "time", "types", "typing", "warnings"),
     *(
@@ -31,14 +31,14 @@ HARMLESS = (
         "scipy.signal.get_window",
         "torch.Tensor",
         "torch.from_numpy",
-    ),  # torch: under Keras's PyTorch backend alone
+    ),  # torch: only under Keras's PyTorch backend
     # Keras's own arithmetic
     *("keras.KerasTensor", "keras.backend", "keras.ops", "keras.src.api_export", "keras.src.backend"),
     *("keras.src.activations", "keras.src.callbacks", "keras.src.constraints", "keras.src.dtype_policies"),
     *("keras.src.initializers", "keras.src.layers", "keras.src.losses", "keras.src.metrics", "keras.src.ops"),
     *("keras.src.optimizers", "keras.src.quantizers", "keras.src.random", "keras.src.regularizers"),
     *("keras.src.tree", "keras.src.trainers.compile_utils", "keras.src.trainers.data_adapters"),
-    # of saved layers: those that the class made itself, since no argument in a spec can be a saved layer
+    # loads only layers that the class itself saved, since no argument in a spec can be a saved layer
     "keras.src.saving.serialization_lib",
     *(
         f"keras.src.utils.{name}"
@@ -87,7 +87,7 @@ HARMLESS = (
         )
     ),
 )
-"""Modules and names whose use does nothing but compute."""
+"""Modules and names that only compute."""
 
 HARMFUL = (
     *(
@@ -112,28 +112,29 @@ HARMFUL = (
     "keras.src.saving.serialization_lib.enable_unsafe_deserialization",
     *("keras.src.layers.serialize", "keras.src.layers.deserialize", "random.seed"),
 )
-"""What is excepted from the modules in `HARMLESS`, from Python's built-in functions and from NumPy."""
+"""Exceptions in the modules of `HARMLESS`, in Python's built-in functions and in NumPy."""
 
 ROOTS = ("Layer", "Operation", "Loss", "Metric", "BaseOptimizer", "Optimizer", "Callback", "KerasSaveable")
-"""The classes that every other stands on; what they do, every network does."""
+"""The root classes, which every network uses."""
 
 NEVER_CALLED = (
     *("get_config", "from_config", "get_build_config", "build_from_config"),
     *("save_assets", "load_assets", "save_own_variables", "load_own_variables", "load_vocabulary"),
 )
-"""Methods that Keras calls when it saves a model or reads a saved one: `mlpcli` reads weights alone, and
-saves into the run folder."""
+"""Methods that Keras calls to save a model or to read a saved one. mlpcli reads only weights, and saves only
+into the run folder."""
 
 
 @dataclass(frozen=True)
 class Guard:
-    """What keeps classes harmless although they use some names that are not.
+    """A rule that makes classes safe although they use some harmful names.
 
     Attributes:
-        uses: the names.
+        uses: the harmful names.
         namespace: the kind of class.
-        classes: which classes; empty for any class with the argument `lists`.
-        lists: an argument that may be a list and not a text, because a text is the path of a file.
+        classes: the classes; empty for every class with the argument `lists`.
+        lists: an argument that must be a list, because a text would be the path of a file.
+        hint: what to write instead of a path.
     """
 
     uses: tuple[str, ...]
@@ -143,7 +144,7 @@ class Guard:
     hint: str = field(default="", compare=False)
 
     def holds_for(self, namespace: str, class_name: str) -> bool:
-        """Whether a class is guarded by this."""
+        """Return whether this rule applies to a class."""
         if namespace != self.namespace:
             return False
         if self.classes:
@@ -163,7 +164,7 @@ GUARDS = (
         lists="vocabulary",
         hint="write the words as a list: a spec reads no file into a layer",
     ),
-    # They write where `make_callbacks` says: inside the run folder.
+    # They write only inside the run folder: see `make_callbacks`.
     Guard(
         (
             *("keras.src.utils.file_utils", "os.path", "os.listdir", "csv", "tensorflow", "tensorboard"),
@@ -172,7 +173,7 @@ GUARDS = (
         "callbacks",
         FILE_CALLBACKS,
     ),
-    # It sends the epochs' figures where the spec says, and docs/security.md says that it does.
+    # It sends each epoch's logs to the address in the spec, as docs/security.md states.
     Guard(("requests",), "callbacks", ("RemoteMonitor",)),
 )
 
@@ -180,16 +181,16 @@ TAKES_FUNCTIONS = {
     ("layers", "Lambda"): "use Activation, Rescaling or another named layer",
     ("callbacks", "LambdaCallback"): "write a callback class in a plug-in",
 }
-"""Classes that do nothing without a Python function, and what to use instead."""
+"""Classes that need a Python function, and what to use instead."""
 
 MAPPINGS = (("callbacks", "RemoteMonitor", "headers"), ("callbacks", "TensorBoard", "embeddings_metadata"))
-"""Arguments of Keras's classes that are plain mappings. Any other mapping would be a saved object, which
-Keras would build: `{class_name: ..., module: ..., config: ...}`."""
+"""Arguments of Keras classes that are plain mappings. Keras would build an object from any other mapping:
+`{class_name: ..., module: ..., config: ...}`."""
 
 
 @cache
 def refusal(namespace: str, class_name: str) -> str:
-    """Why no spec may use a class of Keras, and what to use instead; an empty text where one may."""
+    """Return why a spec may not use a Keras class, and what to use instead; an empty text if it may."""
     if instead := TAKES_FUNCTIONS.get((namespace, class_name)):
         return f"a spec runs no code: {instead}"
     if class_name not in keras_signatures.keras_class_names(namespace):
@@ -202,24 +203,24 @@ def refusal(namespace: str, class_name: str) -> str:
 
 
 def unguarded(namespace: str, class_name: str) -> frozenset[str]:
-    """What a class of Keras uses that neither `HARMLESS` nor a guard allows."""
+    """Return the names a Keras class uses that neither `HARMLESS` nor a guard allows."""
     guarded = [name for guard in GUARDS if guard.holds_for(namespace, class_name) for name in guard.uses]
     return frozenset(name for name in _used(namespace, class_name) if not _is_under(name, guarded))
 
 
 def list_hint(namespace: str, class_name: str, argument: str) -> str:
-    """What to write for an argument that may be a list alone, since a text would be the path of a file."""
+    """Return the hint for an argument that must be a list, because a text would be the path of a file."""
     found = (guard for guard in GUARDS if guard.lists == argument and guard.holds_for(namespace, class_name))
     return next((guard.hint for guard in found), "")
 
 
 def takes_mapping(namespace: str, class_name: str, argument: str) -> bool:
-    """Whether an argument of a class of Keras's or of ours may be a mapping that is no component."""
+    """Return whether an argument of a class may be a mapping that is not a component."""
     return (namespace, class_name, argument) in MAPPINGS
 
 
-def stands_alone(namespace: str, class_name: str) -> bool:
-    """Whether a class may stand in the list of callbacks alone, where its guard is, not in an argument."""
+def only_in_list(namespace: str, class_name: str) -> bool:
+    """Return whether a class is allowed only in the list of callbacks, which its guard covers."""
     return any(class_name in guard.classes and namespace == guard.namespace for guard in GUARDS)
 
 
@@ -234,7 +235,7 @@ def _is_harmless(name: str) -> bool:
 
 
 def _used(namespace: str, class_name: str) -> frozenset[str]:
-    """The names that a class uses, its bases and what it makes included, and that do more than compute."""
+    """Return the names that do more than compute, used by a class, its bases and the classes it creates."""
     found: set[str] = set()
     waiting = [_steps(keras_signatures.lineage(namespace, class_name))]
     seen: set[tuple[str, str]] = set()
@@ -253,7 +254,7 @@ def _used(namespace: str, class_name: str) -> frozenset[str]:
 
 
 def _steps(definitions: Iterator[Definition]) -> Iterator[Definition]:
-    """A class and its bases, as far as those that every class stands on."""
+    """Yield a class and its bases up to the root classes."""
     for definition in definitions:
         if definition.node.name in ROOTS:
             return
@@ -261,7 +262,7 @@ def _steps(definitions: Iterator[Definition]) -> Iterator[Definition]:
 
 
 def _class_of(name: str) -> Definition | None:
-    """The layer, initializer or the like that a name stands for, which the class makes."""
+    """Return the definition of the Keras class that a name refers to, if any."""
     module, _, last = name.rpartition(".")
     steps = name.split(".")
     if steps[:2] != ["keras", "src"] or steps[2] not in keras_signatures.NAMESPACES or not last[:1].isupper():
@@ -271,7 +272,7 @@ def _class_of(name: str) -> Definition | None:
 
 @cache
 def _names_in(module: str, class_name: str) -> frozenset[str]:
-    """The full names of what a class's methods use, those of the functions of its module included."""
+    """Return the full names used in a class's methods and in the functions of its module that they call."""
     top = _definitions(module)
     imports = dict(_imports(module))
     found: set[str] = set()
@@ -302,7 +303,7 @@ def _names_in(module: str, class_name: str) -> frozenset[str]:
 
 
 def _attribute_steps(node: ast.AST) -> list[str]:
-    """`tf.io.gfile` as its three names; nothing for what is no chain of names."""
+    """Return `tf.io.gfile` as its three names; an empty list for any other expression."""
     steps: list[str] = []
     while isinstance(node, ast.Attribute):
         steps.append(node.attr)
@@ -318,7 +319,7 @@ def _definitions(module: str) -> dict[str, ast.stmt]:
 
 @cache
 def _imports(module: str) -> dict[str, str]:
-    """The names that a module imports outside its functions, and what each stands for."""
+    """Return the names that a module imports outside its functions, each with its full name."""
     found: dict[str, str] = {}
     for node in top_level(syntax_tree(module)):
         if isinstance(node, ast.Import | ast.ImportFrom):

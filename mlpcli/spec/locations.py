@@ -1,6 +1,6 @@
-"""Which values of a spec name files, and what such a file is called from another folder.
+"""The values of a spec that name files, and the paths of these files from another folder.
 
-What the data are is what counts, not where they lie: specs are compared without these values.
+Specs are compared without these values: the same data may be in another folder.
 """
 
 from __future__ import annotations
@@ -8,21 +8,22 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+
+from mlpcli.spec.values import Mapping, Value
 
 FILE_KEYS = ("path", "test", "validation", "target")
-"""Keys of a dataset whose value may be a file: a target only beside arrays, see `names_file`."""
+"""Keys of a dataset whose value may be a file; a target only beside arrays, see `names_file`."""
 
 VARIABLE = re.compile(r"\$\{([^}]*)\}")
 WILDCARDS = frozenset("*?[")
 
 
-def names_file(key: str, dataset: Mapping[str, Any]) -> bool:
-    """Whether the text at a key of a dataset is a file; a target is one only where the data is an .npy file.
+def names_file(key: str, dataset: Mapping) -> bool:
+    """Return whether the text at a key of a dataset is a file.
 
-    A column of a table may well be called `label.npy`.
+    A target is a file only if the data is an .npy file: a column of a table may be called `label.npy`.
     """
     if key != "target":
         return key in FILE_KEYS
@@ -31,19 +32,20 @@ def names_file(key: str, dataset: Mapping[str, Any]) -> bool:
     return named and (arrays or dataset.get("path") is None)
 
 
-def files_of(dataset: Mapping[str, Any]) -> Iterator[str]:
-    """Every file that a dataset names, those that a search chooses from among them."""
+def files_of(dataset: Mapping) -> Iterator[str]:
+    """Yield every file that a dataset names, including those that a search chooses from."""
     for key in FILE_KEYS:
         if names_file(key, dataset):
             yield from _texts(dataset.get(key))
 
 
-def with_files(
-    dataset: Mapping[str, Any], change: Callable[[str], str], *, choices: bool = False
-) -> dict[str, Any]:
-    """A dataset with each of its files named otherwise.
+def with_files(dataset: Mapping, change: Callable[[str], str], *, choices: bool = False) -> Mapping:
+    """Return a copy of a dataset section with the path of each file changed.
 
-    choices: also those that a search chooses from.
+    Args:
+        dataset: the section.
+        change: returns the new path of a file.
+        choices: change also the files that a search chooses from.
     """
     changed = dict(dataset)
     for key in FILE_KEYS:
@@ -53,10 +55,10 @@ def with_files(
 
 
 def absolute(path: str, folder: Path) -> str:
-    """A file of a spec as it is found from anywhere; `folder` is what relative paths start from.
+    """Return the absolute path of a file of a spec; `folder` is what relative paths start from.
 
-    The file keeps its own name, since that says of which kind it is: a link is not followed to the file that
-    it stands for. `${NAME}` stays as written.
+    The file keeps its own name, which shows its format: the file itself is not resolved if it is a link.
+    `${NAME}` stays as written.
     """
     home = at_home(path)
     if VARIABLE.search(path):
@@ -69,7 +71,7 @@ def absolute(path: str, folder: Path) -> str:
 
 
 def at_home(path: str) -> str:
-    """A path with `~` taken for the user's folder; as it is where nobody has such a folder."""
+    """Expand `~` in a path; return it unchanged if there is no such home folder."""
     try:
         return str(Path(path).expanduser()) if path.startswith("~") else path
     except RuntimeError:
@@ -77,7 +79,7 @@ def at_home(path: str) -> str:
 
 
 def _literal(folder: Path, path: str) -> str:
-    """A folder to be put before a path, whose wildcards are none of the folder's."""
+    """Return a folder as a prefix of a path, escaped if the path has wildcards."""
     return glob.escape(str(folder)) if WILDCARDS & set(path) else str(folder)
 
 
@@ -85,18 +87,19 @@ def _value_of(name: re.Match[str]) -> str:
     return os.environ.get(name[1], "/")
 
 
-def _texts(value: Any) -> list[str]:
-    """A text, or the texts among the values of a choice."""
-    if isinstance(value, Mapping) and isinstance(value.get("values"), list):
-        return [item for item in value["values"] if isinstance(item, str)]
+def _texts(value: Value) -> list[str]:
+    """Return a text, or the texts among the values of a choice."""
+    if isinstance(value, dict) and isinstance(values := value.get("values"), list):
+        return [item for item in values if isinstance(item, str)]
     return [value] if isinstance(value, str) else []
 
 
-def _changed(value: Any, change: Callable[[str], str], *, choices: bool) -> Any:
+def _changed(value: Value, change: Callable[[str], str], *, choices: bool) -> Value:
     if isinstance(value, str):
         return change(value)
-    if choices and _texts(value) and isinstance(value, Mapping):
-        made = {"values": [change(item) if isinstance(item, str) else item for item in value["values"]]}
-        default = value.get("default")
-        return {**value, **made, **({"default": change(default)} if isinstance(default, str) else {})}
+    if choices and isinstance(value, dict) and isinstance(values := value.get("values"), list):
+        changed: Mapping = {"values": [change(item) if isinstance(item, str) else item for item in values]}
+        if isinstance(default := value.get("default"), str):
+            changed["default"] = change(default)
+        return {**value, **changed} if _texts(value) else value
     return value

@@ -1,4 +1,4 @@
-"""Plug-in files: Python beside a spec whose Keras subclasses and functions it may name; read, never run."""
+"""Plug-in files: Python beside a spec whose Keras subclasses and functions it may name. Parsed, never run."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePath
-from typing import Any
 
 from mlpcli.errors import KeyPath, Place, Problem
 from mlpcli.files import read_ordinary
 from mlpcli.spec import keras_signatures
 from mlpcli.spec.keras_signatures import ANY, PythonFile, Signature
+from mlpcli.spec.values import Value
 
 MAX_BYTES = 1_000_000
 PLUGINS_FOLDER = "plugins"
-"""Where a run keeps its copies."""
+"""The folder of a run with copies of its plug-ins."""
 
 CALLED_WITH: dict[str, tuple[str, ...]] = {
     "losses": ("y_true", "y_pred"),
@@ -26,12 +26,19 @@ CALLED_WITH: dict[str, tuple[str, ...]] = {
     "regularizers": ("weights",),
     "constraints": ("weights",),
 }
-"""Kinds of parts that may be plain functions, and what Keras calls such a function with."""
+"""Kinds of components that may be plain functions, and the arguments Keras calls such a function with."""
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """One plug-in file as it was read. `name` is how the spec writes it, relative to the spec's folder."""
+    """One plug-in file.
+
+    Attributes:
+        name: its path as the spec writes it, relative to the spec's folder.
+        file: its path.
+        text: its source.
+        definitions: its classes and functions.
+    """
 
     name: str
     file: Path
@@ -40,32 +47,32 @@ class Plugin:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the file's bytes, as hexadecimal digits."""
+        """The sha256 of the file's bytes, as hexadecimal digits."""
         return hashlib.sha256(self.text.encode("utf-8")).hexdigest()
 
     @property
     def base_name(self) -> str:
-        """`my_parts.py`: its name in a run's plugins folder."""
+        """Its name in a run's plugins folder: `my_layers.py`."""
         return self.file.name
 
     def class_names(self, namespace: str) -> tuple[str, ...]:
-        """Classes that may stand where a part of this kind is wanted."""
+        """Return the classes that may be a component of this kind."""
         kinds = (namespace, ANY)
         return tuple(name for name in self.definitions.classes if self.definitions.kind(name) in kinds)
 
     def function_names(self, namespace: str) -> tuple[str, ...]:
-        """Functions that may stand where a part of this kind is wanted; one with a leading _ may not."""
+        """Return the functions that may be a component of this kind, without those with a leading _."""
         if namespace not in CALLED_WITH:
             return ()
         return tuple(name for name in self.definitions.functions if not name.startswith("_"))
 
     def call_problem(self, function: str, namespace: str) -> str:
-        """Why Keras cannot call a function as a part of this kind; an empty text when it can."""
+        """Return why Keras cannot call a function as a component of this kind; an empty text if it can."""
         node = self.definitions.functions[function].args
         positional = [argument.arg for argument in (*node.posonlyargs, *node.args)]
         required = len(positional) - len(node.defaults)
         wanted = CALLED_WITH[namespace]
-        fewest = 1 if namespace == "initializers" else len(wanted)  # dtype may be left out by name
+        fewest = 1 if namespace == "initializers" else len(wanted)  # the second, dtype, is optional
         keyword_only = [
             argument.arg
             for argument, default in zip(node.kwonlyargs, node.kw_defaults, strict=True)
@@ -78,18 +85,27 @@ class Plugin:
         return f"is called with ({', '.join(wanted)}), and {function} of {self.name} takes ({takes})"
 
     def place(self, node: ast.stmt) -> Place:
-        """Where a class or function stands in the file."""
+        """Return the place of a class or function in the file."""
         lines = self.text.splitlines()
         return Place(str(self.file), node.lineno, node.col_offset + 1, lines[node.lineno - 1])
 
 
-def read_plugins(value: Any, folder: Path) -> tuple[tuple[Plugin, ...], list[Problem]]:
-    """The plug-in files that a spec in `folder` lists, and every problem with them."""
+def read_plugins(value: Value, folder: Path) -> tuple[tuple[Plugin, ...], list[Problem]]:
+    """Read the plug-in files that a spec lists.
+
+    Args:
+        value: the spec's `plugins`.
+        folder: the spec's folder.
+
+    Returns:
+        The plug-ins that can be read, and every problem with the others.
+    """
     plugins: list[Plugin] = []
     problems: list[Problem] = []
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        return (), []  # the schema has a word on that
-    for index, item in enumerate(value):
+    names = [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+    if not isinstance(value, list) or len(names) < len(value):
+        return (), []  # the schema reports it
+    for index, item in enumerate(names):
         path: KeyPath = ("plugins", index)
         try:
             found = _read_plugin(item, folder, path)
@@ -98,7 +114,7 @@ def read_plugins(value: Any, folder: Path) -> tuple[tuple[Plugin, ...], list[Pro
         if isinstance(found, Problem):
             problems.append(found)
         elif any(other.base_name == found.base_name for other in plugins):
-            rule = "must have a file name of its own"
+            rule = "must have a different file name"
             problems.append(Problem(rule, path=path, received=item, hint="rename one of the two files"))
         else:
             plugins.append(found)
@@ -109,7 +125,7 @@ def read_plugins(value: Any, folder: Path) -> tuple[tuple[Plugin, ...], list[Pro
 
 def _read_plugin(name: str, folder: Path, path: KeyPath) -> Plugin | Problem:
     steps = PurePath(name)
-    hint = "give its path from the spec's folder, such as my_parts.py"
+    hint = "write its path from the spec's folder, such as my_layers.py"
     if steps.is_absolute() or ".." in steps.parts or "\0" in name or steps.suffix != ".py":
         rule = "must be a Python file in the spec's own folder or below it"
         return Problem(rule, path=path, received=name, hint=hint)
@@ -142,20 +158,20 @@ def _parse(name: str, file: Path, path: KeyPath) -> Plugin | Problem:
     except SyntaxError as error:
         place = Place(str(file), error.lineno or 1, error.offset or 1, (error.text or "").rstrip("\n"))
         return Problem(f"is not Python: {error.msg}", place)
-    except (ValueError, RecursionError, MemoryError) as error:  # a null byte; brackets nested without end
+    except (ValueError, RecursionError, MemoryError) as error:  # a null byte; brackets nested too deep
         return Problem(f"cannot be parsed as Python ({error})", path=path, received=name)
 
 
 def _clashes(plugin: Plugin, others: list[Plugin]) -> list[Problem]:
-    """A problem for each part whose name another part has."""
+    """Return a problem for each class or function whose name is already taken."""
     problems = []
-    parts: dict[str, ast.stmt] = {**plugin.definitions.functions, **plugin.definitions.classes}
-    for name, node in parts.items():
+    nodes: dict[str, ast.stmt] = {**plugin.definitions.functions, **plugin.definitions.classes}
+    for name, node in nodes.items():
         if name.startswith("_"):
             continue
         owner = _owner(name, plugin, others)
         if owner:
-            hint = "give it another name, or a leading _ to keep it to this file"
+            hint = "rename it, or add a leading _ to use it only in this file"
             problems.append(Problem(f"{owner} has this name already", plugin.place(node), (), name, hint))
     return problems
 
@@ -165,7 +181,7 @@ def _owner(name: str, plugin: Plugin, others: list[Plugin]) -> str:
         if name in other.definitions.classes or name in other.definitions.functions:
             return f"plug-in {other.name}"
     if name in plugin.definitions.classes and plugin.definitions.kind(name) is None:
-        return ""  # no part at all
+        return ""  # not a component
     namespaces = keras_signatures.NAMESPACES
     if any(name in keras_signatures.own_class_names(space) for space in namespaces):
         return "mlpcli"
@@ -181,29 +197,31 @@ def _owner(name: str, plugin: Plugin, others: list[Plugin]) -> str:
 
 @dataclass(frozen=True)
 class Catalog:
-    """Every name that one spec may use: Keras's, mlpcli's own, and those of its plug-ins.
+    """Every name that one spec may use: Keras's, mlpcli's, and those of its plug-ins.
 
-    complete: False where a plug-in could not be read, so that an unknown name may be one of its own.
+    Attributes:
+        plugins: the plug-ins.
+        complete: False if a plug-in could not be read, so that an unknown name may be in it.
     """
 
     plugins: tuple[Plugin, ...] = ()
     complete: bool = True
 
     def class_names(self, namespace: str) -> tuple[str, ...]:
-        """The classes of one kind, `layers` for example; of `models`, those of plug-ins alone."""
+        """Return the classes of one kind, such as `layers`; of `models`, only those of plug-ins."""
         keras = () if namespace == "models" else keras_signatures.class_names(namespace)
         return (*keras, *(name for plugin in self.plugins for name in plugin.class_names(namespace)))
 
     def short_names(self, namespace: str) -> tuple[str, ...]:
-        """The texts that stand for a part without arguments: `mse`, `relu`, a plug-in's function."""
+        """Return the short names of one kind of component: `mse`, `relu`, a plug-in's function."""
         functions = (name for plugin in self.plugins for name in plugin.function_names(namespace))
         return (*keras_signatures.short_names(namespace), *functions)
 
     def signature(self, namespace: str, class_name: str) -> Signature:
-        """The arguments of a class.
+        """Return the arguments of a class.
 
         Raises:
-            KeyError: there is no such class.
+            KeyError: the class does not exist.
         """
         plugin = self.plugin_of(class_name)
         return (
@@ -213,7 +231,7 @@ class Catalog:
         )
 
     def namespace_of(self, class_name: str) -> str | None:
-        """The kind of a class, or None when there is no such class, or its kind cannot be told."""
+        """Return the kind of a class, or None if it is unknown."""
         if plugin := self.plugin_of(class_name):
             kind = plugin.definitions.kind(class_name)
             return kind if kind in keras_signatures.NAMESPACES else None
@@ -221,11 +239,11 @@ class Catalog:
         return next((space for space in spaces if class_name in keras_signatures.class_names(space)), None)
 
     def plugin_of(self, name: str) -> Plugin | None:
-        """The plug-in that has a class of this name."""
+        """Return the plug-in that has a class of this name."""
         return next((plugin for plugin in self.plugins if name in plugin.definitions.classes), None)
 
     def call_problem(self, name: str, namespace: str) -> str:
-        """Why a plug-in's function cannot be a part of this kind; an empty text for every other name."""
+        """Return why a plug-in's function cannot be a component of this kind; empty for other names."""
         for plugin in self.plugins:
             if name in plugin.function_names(namespace):
                 return plugin.call_problem(name, namespace)
@@ -233,4 +251,4 @@ class Catalog:
 
 
 KERAS = Catalog()
-"""What a spec without plug-ins may use."""
+"""The names that a spec without plug-ins may use."""
