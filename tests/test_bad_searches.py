@@ -60,7 +60,7 @@ WRONG = {
     ),
     "the same twice": (
         "optimizer: {hp: choice, values: [SGD, Adam, SGD]}",
-        "SPEC:4:45 optimizer.values[2]: stands twice in this choice, received 'SGD'",
+        "SPEC:4:45 optimizer.values[2]: is duplicated in this choice, received 'SGD'",
     ),
     "default of a choice": (
         "optimizer: {hp: choice, values: [SGD, Adam], default: Adm}",
@@ -80,8 +80,8 @@ WRONG = {
     ),
     "one name for two": (
         "fit: {epochs: {hp: int, min: 1, max: 2, name: n}, batch_size: {hp: int, min: 1, max: 9, name: n}}",
-        "SPEC:4:63 fit.batch_size: one name is one hyperparameter, and fit.epochs (SPEC:4:15) has this name too, "
-        "received 'n'; max 9 here, 2 there: make them equal, or give one another name",
+        "SPEC:4:63 fit.batch_size: two different hyperparameters have this name, also fit.epochs (SPEC:4:15), "
+        "received 'n'; max 9 here, 2 there: make them equal, or rename one",
     ),
     "algorithm": (
         "tuner: {algorithm: RandomSerch}",

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mlpcli.runs.folder import find_run
-from mlpcli.spec import keras_effects, keras_signatures
+from mlpcli.spec import keras_effects, keras_signatures, keras_source
 from mlpcli.spec.component_rules import forbidden
 from mlpcli.spec.json_schema import spec_schema
 from tests.conftest import ROOT, TINY, Result
@@ -130,7 +130,7 @@ def test_what_a_class_may_do_is_read_off_its_source(tmp_path: Path, monkeypatch:
     names = ("Opens", "Imports", "Reads", "Removes", "Inherits", "Makes", "Adds")
     imports = (f"from keras.src.layers.unheard_of import {name} as {name}" for name in names)
     (tmp_path / "unheard_of.py").write_text("\n".join(imports))
-    monkeypatch.setattr(keras_signatures, "_root", lambda: tmp_path)
+    monkeypatch.setattr(keras_source, "_root", lambda: tmp_path)
     found = {name: set(keras_effects.unguarded("unheard_of", name)) for name in names}
     assert found == {
         "Opens": {"builtins.open"},
@@ -310,7 +310,7 @@ def test_a_vocabulary_is_no_file(
             "{LambdaCallback: {on_epoch_end: print}}",
             "a spec runs no code: write a callback class in a plug-in",
         ),
-        ("{LearningRateScheduler: {schedule: print}}", "must be a class of a plug-in"),
+        ("{LearningRateScheduler: {schedule: print}}", "must be a plug-in class"),
         (
             "{EarlyStopping: {baseline: {CSVLogger: {filename: OUT}}}}",
             "CSVLogger: is not allowed as an argument",

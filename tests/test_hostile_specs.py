@@ -75,7 +75,7 @@ REFUSED: list[tuple[str, str, str]] = [
     ("copies of layers", HEAD + lines("  - {Dense: {units: 3}, repeat: 1000}", 11), "layers[10]: brings the network to more than 10,000 layers"),
     ("copies searched", HEAD + "  - {Dense: {units: {hp: int, min: 1, max: 3}}, repeat: {hp: int, min: 0, max: 1000000000}}\n", "must be a number of copies, 0 to 1000, received 1000000000"),
     ("values of a choice", BASE + "seed: {hp: choice, values: [" + ", ".join(map(str, range(501))) + "]}\n", "seed.values: has 501 values, a choice takes at most 500"),
-    ("hyperparameters", HEAD + lines("  - Dense: {units: {hp: int, min: 1, max: 9}}", 501), "is one more than the 500 hyperparameters that a spec may have"),
+    ("hyperparameters", HEAD + lines("  - Dense: {units: {hp: int, min: 1, max: 9}}", 501), "exceeds the 500 hyperparameters that a spec may have"),
     ("alternatives", HEAD + lines("  - Dense: {units: {hp: int, min: 1, max: 9}}", 400), "801 alternatives of hyperparameters in a spec of 2,405 values are too many to check; the product of the two may be 200,000"),
     ("zeros", BASE + "seed: 0" + "1" * 9000 + "\n", "seed: is too large a number"),
     ("digits", BASE + "seed: " + "1" * 9000 + "\n", "seed: is too large a number"),

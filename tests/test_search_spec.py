@@ -10,6 +10,7 @@ import pytest
 from mlpcli.spec.hyperparameters import find_space
 from mlpcli.spec.load import LoadedSpec, load_spec, with_values
 from mlpcli.spec.tuner_arguments import ALGORITHMS, INSTEAD, arguments
+from mlpcli.spec.values import Scalar
 from tests.conftest import ROOT, Result
 
 SEARCHED = """\
@@ -57,7 +58,12 @@ def test_without_a_search_the_defaults_stand(load: Callable[..., LoadedSpec]) ->
 def test_values_are_put_where_they_belong_and_those_of_other_branches_do_not_count(
     load: Callable[..., LoadedSpec],
 ) -> None:
-    values = {"units": 12, "optimizer": "Adam", "lr": 0.003, "optimizer.Adam.amsgrad": True}
+    values: dict[str, Scalar] = {
+        "units": 12,
+        "optimizer": "Adam",
+        "lr": 0.003,
+        "optimizer.Adam.amsgrad": True,
+    }
     made = with_values(load(SEARCHED), values)
     assert made.spec.layers[0].arguments["units"] == 12
     assert made.spec.optimizer.class_name == "Adam"

@@ -9,7 +9,7 @@ from typing import TypeGuard
 
 from mlpcli.spec import keras_effects
 from mlpcli.spec.plugins import KERAS, Catalog
-from mlpcli.spec.values import Mapping, Value
+from mlpcli.spec.values import Value, ValueMap
 
 SINGULAR = {
     "layers": "layer",
@@ -65,7 +65,7 @@ CALLED: Rule = (
     lambda v: isinstance(v, dict),
 )
 
-RULE_SCHEMAS: dict[str, Mapping] = {
+RULE_SCHEMAS: dict[str, ValueMap] = {
     POSITIVE_WHOLE[0]: {"type": "integer", "exclusiveMinimum": 0},
     WHOLE[0]: {"type": "integer", "minimum": 0},
     POSITIVE[0]: {"type": "number", "exclusiveMinimum": 0},

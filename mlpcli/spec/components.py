@@ -25,10 +25,10 @@ from mlpcli.spec.component_rules import (
 )
 from mlpcli.spec.layer_graph import OWN_LAYER_KEYS, is_by_output
 from mlpcli.spec.plugins import KERAS, Catalog
-from mlpcli.spec.values import Mapping, Value
+from mlpcli.spec.values import Value, ValueMap
 
 
-def check_components(data: Mapping, catalog: Catalog = KERAS) -> list[Problem]:
+def check_components(data: ValueMap, catalog: Catalog = KERAS) -> list[Problem]:
     """Return every problem with the components in a spec's plain values."""
     found: list[Problem] = []
     if isinstance(inputs := data.get("inputs"), dict):
@@ -285,7 +285,9 @@ def _check_against_default(value: Value, default: object, path: KeyPath) -> Iter
         yield Problem("must be a finite number", path=path, received=value)
 
 
-def _check_nested(value: str | Mapping, path: KeyPath, namespace: str, catalog: Catalog) -> Iterator[Problem]:
+def _check_nested(
+    value: str | ValueMap, path: KeyPath, namespace: str, catalog: Catalog
+) -> Iterator[Problem]:
     if namespace == "optimizers.schedules" and isinstance(value, str):
         hint = "write a number, or a schedule such as {ExponentialDecay: {...}}"
         yield Problem("must be a positive number or a schedule", path=path, received=value, hint=hint)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mlpcli.errors import KeyPath, Problem, SpecError, nearest
 from mlpcli.spec.locations import at_home, with_files
-from mlpcli.spec.values import Mapping, Value
+from mlpcli.spec.values import Value, ValueMap
 from mlpcli.spec.yaml_reader import MAX_VALUES, Mark, SpecText, read_text
 
 EXTENDS = "extends"
@@ -113,13 +113,13 @@ def _merge(below: Value, over: Value, path: KeyPath, replaced: set[KeyPath]) -> 
     return merged
 
 
-def _may_merge(below: Mapping, over: Mapping) -> bool:
+def _may_merge(below: ValueMap, over: ValueMap) -> bool:
     if "hp" in below or "hp" in over:  # a hyperparameter is one value
         return False
     return _class_of(below) == _class_of(over)
 
 
-def _class_of(value: Mapping) -> str | None:
+def _class_of(value: ValueMap) -> str | None:
     """Return the class that a component names, or None for any other mapping."""
     classes = [key for key in value if key[:1].isupper()]
     return classes[0] if len(value) == 1 and classes else None

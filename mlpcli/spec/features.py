@@ -1,4 +1,4 @@
-"""What `dataset.features` may say of a column: its kind, and what becomes of its values."""
+"""The `dataset.features` section: the kind of each column and how its values are prepared."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 KINDS = ("numeric", "categorical", "boolean", "date", "ignore")
-SCALINGS = ("standardize", "minmax", "robust", "log", "none")
 DATE_PARTS = ("elapsed", "year", "month", "day", "weekday", "hour")
 DATE_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%Y%m%d")
 
@@ -18,17 +17,18 @@ KEYS_OF_KIND: dict[str, tuple[str, ...]] = {
     "categorical": ("missing", "encoding", "width", "min_count", "unseen"),
     "ignore": (),
 }
-"""Which keys go with which kind."""
+"""The keys of each kind of column."""
 
 Scaling = Literal["standardize", "minmax", "robust", "log", "none"]
 SCALING_RULE = "one of standardize, minmax, robust, log, none"
 
 
 class FeatureSpec(BaseModel):
-    """One column. What is left out is inferred from the data; `resolved.yaml` states all of it.
+    """One column. Keys that are left out are inferred from the data; `resolved.yaml` states all of them.
 
-    missing: for numbers, booleans and dates `mean`, `median`, a number, `indicator` (the mean, and a column
-        of its own that tells), or `error`; for categories `bucket`, `error`, or the text of a category.
+    Attributes:
+        missing: for numbers, booleans and dates `mean`, `median`, a number, `indicator` (the mean, and an
+            extra column of 0 and 1), or `error`; for categories `bucket`, `error`, or the text of a category.
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
@@ -67,7 +67,7 @@ class FeatureSpec(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _from_yaml(cls, value: Any) -> Any:
+    def _from_yaml(cls, value: object) -> object:
         if isinstance(value, str):
             return {"kind": value}
         if isinstance(value, dict) and value.get("unseen", "") is None:  # YAML reads null as nothing
@@ -75,5 +75,5 @@ class FeatureSpec(BaseModel):
         return value
 
     def given(self) -> dict[str, Any]:
-        """What the spec says of the column, as plain values."""
+        """Return the keys that the spec gives, as plain values."""
         return self.model_dump(exclude_none=True)

@@ -1,13 +1,13 @@
-"""Hyperparameters in a spec: finding them in its plain values, and putting values in their place.
+"""Find the hyperparameters in a spec's plain values.
 
-A mapping with the key `hp` stands for a value that may be searched:
+A mapping with the key `hp` is a hyperparameter, a value that may be searched:
 
     {hp: int, min: 16, max: 256, step: 16, sampling: log, default: 32, name: units}
     {hp: float, min: 1e-4, max: 1e-2, sampling: log}
     {hp: choice, values: [SGD, {Adam: {learning_rate: {hp: float, min: 1e-4, max: 1e-2}}}]}
     {hp: boolean}
 
-The values are put in by `spec/substitution.py`.
+`spec/substitution.py` replaces them by values.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypeGuard
 
 from mlpcli.errors import ABSENT, Hint, KeyPath, Problem, show_path, show_value, suggest
 from mlpcli.spec.layer_graph import MOST_COPIES
@@ -32,12 +32,12 @@ from mlpcli.spec.search_space import (
     Option,
     Parameter,
     Space,
-    Value,
     derived_name,
     merge_conditions,
     same,
     show_label,
 )
+from mlpcli.spec.values import Scalar, Value, ValueMap, children
 from mlpcli.spec.yaml_reader import SpecText
 
 KEYS = {
@@ -47,55 +47,52 @@ KEYS = {
     BOOLEAN: ("hp", "name", "default"),
 }
 MOST_PLACES = 500
-"""So many hyperparameters, counted at each place where they stand, may be in one spec."""
+"""The most places of hyperparameters in one spec."""
 
 MOST_VALUES = 500
-"""Of one choice."""
+"""The most values of one choice."""
 
 SAMPLINGS = ("linear", "log", "reverse_log")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\[\]-]{0,99}")
 FIXED_KEYS = ("name", "tuner", "plugins", "extends")
-"""Keys of a spec that a search cannot change: they say what the search is."""
+"""Keys of a spec that a search cannot change: they define the search."""
 COLUMN_KEYS = (("dataset", "features"), ("dataset", "target"))
 """Mappings by column name, in which a column may be called hp."""
 
 
 def find_space(text: SpecText) -> tuple[Space, list[Problem]]:
-    """Every hyperparameter of a spec, and what is wrong with them, paths into `text`."""
+    """Find every hyperparameter of a spec, and the problems with them (paths into `text`)."""
     finder = _Finder(text)
     finder.visit(text.data, (), ())
     return finder.finish(), finder.problems
 
 
-def is_hyperparameter(value: Any, path: KeyPath) -> bool:
-    """Whether a mapping stands for a value to be searched."""
+def is_hyperparameter(value: Value, path: KeyPath) -> TypeGuard[ValueMap]:
+    """Return whether a value is a hyperparameter: a mapping with the key `hp`."""
     if not isinstance(value, dict) or not isinstance(value.get("hp"), str):
         return False
     return path not in COLUMN_KEYS or value["hp"] in KINDS
 
 
-def unread_places(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
-    """Where hyperparameters stand in plain values, nested ones left out."""
+def unread_places(value: Value, path: KeyPath = ()) -> Iterator[KeyPath]:
+    """Yield the places of hyperparameters in plain values, without nested ones."""
     if is_hyperparameter(value, path):
         yield path
         return
-    items: Any = (
-        value if isinstance(value, dict) else dict(enumerate(value)) if isinstance(value, list) else {}
-    )
-    for key, item in items.items():
+    for key, item in children(value):
         yield from unread_places(item, (*path, key))
 
 
 @dataclass
 class _Found:
-    """A hyperparameter as it stands at one place."""
+    """A hyperparameter at one place, and the conditions under which it is active there."""
 
     parameter: Parameter
     conditions: Conjunction
 
 
 class _Finder:
-    """Walks a spec's values from the top, noting each hyperparameter and the conditions on the way."""
+    """Walk a spec's values from the top; record each hyperparameter and the conditions on the way."""
 
     def __init__(self, text: SpecText) -> None:
         self.text = text
@@ -104,10 +101,10 @@ class _Finder:
         self.found: dict[str, list[_Found]] = {}
         self.nodes: dict[KeyPath, str] = {}
         self.by_mark: dict[tuple[str, tuple[int, int]], str] = {}
-        self.broken: set[tuple[str, tuple[int, int]]] = set()  # told once, however many aliases there are
+        self.broken: set[tuple[str, tuple[int, int]]] = set()  # reported once for all aliases
 
-    def visit(self, value: Any, path: KeyPath, conditions: Conjunction) -> None:
-        """Look at a value and everything inside it."""
+    def visit(self, value: Value, path: KeyPath, conditions: Conjunction) -> None:
+        """Record the hyperparameters of a value and of everything inside it."""
         if is_hyperparameter(value, path):
             self._add(value, path, conditions)
         elif isinstance(value, dict):
@@ -123,7 +120,7 @@ class _Finder:
                 self.visit(item, (*path, index), conditions)
 
     def _while_repeated(self, path: KeyPath) -> Conjunction:
-        """What a layer's own hyperparameters depend on: that there is at least one copy of it."""
+        """Return the condition that a repeated layer has at least one copy."""
         name = self.nodes.get(path)
         if name is None:
             return ()
@@ -132,7 +129,7 @@ class _Finder:
             return ()
         return (Condition(name, tuple(range(1, min(int(repeat.maximum or 0), MOST_COPIES) + 1))),)
 
-    def _add(self, node: dict[str, Any], path: KeyPath, conditions: Conjunction) -> None:
+    def _add(self, node: ValueMap, path: KeyPath, conditions: Conjunction) -> None:
         if path[0] in FIXED_KEYS:
             self.problems.append(Problem(f"{path[0]} cannot be searched", path=path, received=node))
             return
@@ -142,7 +139,7 @@ class _Finder:
         self.places += 1
         if self.places > MOST_PLACES:
             if self.places == MOST_PLACES + 1:
-                rule = f"is one more than the {MOST_PLACES} hyperparameters that a spec may have"
+                rule = f"exceeds the {MOST_PLACES} hyperparameters that a spec may have"
                 self.problems.append(Problem(rule, path=path))
             return
         reader = _Reader(node, path)
@@ -159,8 +156,8 @@ class _Finder:
             inside = (*conditions, Condition(parameter.name, (option.label,)))
             self.visit(option.content, (*path, "values", index), inside)
 
-    def _name(self, node: dict[str, Any], path: KeyPath) -> str:
-        """The name given; of an alias, that of its anchor; else the path."""
+    def _name(self, node: ValueMap, path: KeyPath) -> str:
+        """Return the given name; for an alias, its anchor's; otherwise a name derived from the path."""
         if isinstance(name := node.get("name"), str):
             return name
         mark = self._mark(path)
@@ -174,7 +171,7 @@ class _Finder:
         return (mark.file, mark.value) if mark else None
 
     def finish(self) -> Space:
-        """One parameter for each name, with the conditions of all its places together."""
+        """Return the space: one parameter for each name, with the conditions of all its places merged."""
         parameters = []
         labels = {name: places[0].parameter.labels for name, places in self.found.items()}
         for places in self.found.values():
@@ -193,23 +190,23 @@ class _Finder:
             return
         (path,) = other.places
         where = self.text.place(first.places[0])
-        told = "; ".join(
+        listed = "; ".join(
             f"{key} {show_value(new.get(key))} here, {show_value(old[key])} there" for key in apart
         )
-        hint = f"{told}: make them equal, or give one another name"
-        rule = f"one name is one hyperparameter, and {show_path(first.places[0])} ({where}) has this name too"
+        hint = f"{listed}: make them equal, or rename one"
+        rule = f"two different hyperparameters have this name, also {show_path(first.places[0])} ({where})"
         self.problems.append(Problem(rule, path=path, received=first.name, hint=hint))
 
 
 class _Reader:
-    """Reads one hyperparameter's mapping."""
+    """Reader of one hyperparameter's mapping."""
 
-    def __init__(self, node: dict[str, Any], path: KeyPath) -> None:
+    def __init__(self, node: ValueMap, path: KeyPath) -> None:
         self.node, self.path = node, path
         self.problems: list[Problem] = []
 
     def read(self, name: str) -> Parameter | None:
-        """The parameter, or None with the problems noted."""
+        """Return the parameter, or None after recording the problems."""
         kind = self.node["hp"]
         if kind not in KINDS:
             hint = suggest(kind, KINDS, f"there are {', '.join(KINDS)}")
@@ -236,46 +233,46 @@ class _Reader:
             parameter = self._choice(name) if kind == CHOICE else self._boolean(name)
         return None if self.problems else parameter
 
-    def _number(self, name: str, kind: str) -> Parameter:
+    def _number(self, name: str, kind: str) -> Parameter | None:
         wanted = "a whole number" if kind == INT else "a finite number"
         for key in ("min", "max"):
             if key not in self.node:
                 hint = f"write {{hp: {kind}, min: ..., max: ...}}"
                 self.problems.append(Problem(f"needs {key!r}", path=self.path, hint=hint))
+        given: dict[str, float] = {}
         for key in ("min", "max", "step", "default"):
-            if key in self.node and not _is_number(self.node[key], whole=kind == INT):
+            value = self.node.get(key)
+            if _is_number(value, whole=kind == INT):
+                given[key] = int(value) if kind == INT else float(value)
+            elif key in self.node:
                 self._add(f"must be {wanted}", key)
         sampling = self.node.get("sampling", "linear")
-        if sampling not in SAMPLINGS:
+        if not isinstance(sampling, str) or sampling not in SAMPLINGS:
             self._add("must be linear, log or reverse_log", "sampling", hint=suggest(sampling, SAMPLINGS))
-        if not self.problems:
-            self._bounds(sampling)
-        number = int if kind == INT else float
-        values = {
-            key: number(self.node[key]) if key in self.node and not self.problems else None
-            for key in ("min", "max", "step", "default")
-        }
-        default = values["min"] if values["default"] is None else values["default"]
+            return None
+        if self.problems:
+            return None
+        self._bounds(given, sampling)
         return Parameter(
             name,
             kind,
-            default,
+            given.get("default", given["min"]),
             (self.path,),
-            minimum=values["min"],
-            maximum=values["max"],
-            step=values["step"],
+            minimum=given["min"],
+            maximum=given["max"],
+            step=given.get("step"),
             sampling=sampling,
         )
 
-    def _bounds(self, sampling: str) -> None:
-        low, high = self.node["min"], self.node["max"]
+    def _bounds(self, given: dict[str, float], sampling: str) -> None:
+        low, high = given["min"], given["max"]
         if low > high:
             self._add(f"must be at least min, which is {low:g}", "max")
-        elif not low <= self.node.get("default", low) <= high:
+        elif not low <= given.get("default", low) <= high:
             self._add(f"must lie from min to max, from {low:g} to {high:g}", "default")
         if sampling != "linear" and low <= 0:
             self._add(f"must be above 0 where the sampling is {sampling}", "min")
-        step = self.node.get("step")
+        step = given.get("step")
         if step is not None and (step <= 0 or (sampling != "linear" and step <= 1)):
             rule = "must be above 0" if sampling == "linear" else "is a factor here and must be above 1"
             self._add(rule, "step")
@@ -295,10 +292,12 @@ class _Reader:
         for index, value in enumerate(values):
             if any(type(value) is type(other) and value == other for other in values[:index]):
                 self.problems.append(
-                    Problem("stands twice in this choice", path=(*self.path, "values", index), received=value)
+                    Problem(
+                        "is duplicated in this choice", path=(*self.path, "values", index), received=value
+                    )
                 )
         options = tuple(Option(label, value) for label, value in zip(_labels(values), values, strict=True))
-        default = options[0].label
+        default: Scalar = options[0].label
         if "default" in self.node:
             wanted = self.node["default"]
             default = label_of(wanted, options)
@@ -311,23 +310,23 @@ class _Reader:
         default = self.node.get("default", False)
         if not isinstance(default, bool):
             self._add("must be true or false", "default")
-        return Parameter(name, BOOLEAN, default, (self.path,))
+        return Parameter(name, BOOLEAN, default is True, (self.path,))
 
     def _add(self, rule: str, key: str, *, hint: Hint = "") -> None:
         self.problems.append(Problem(rule, path=(*self.path, key), received=self.node[key], hint=hint))
 
 
-def _is_number(value: Any, *, whole: bool) -> bool:
+def _is_number(value: Value, *, whole: bool) -> TypeGuard[int | float]:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return isinstance(value, int) if whole else math.isfinite(value)
 
 
-def _labels(values: list[Any]) -> list[Value]:
-    """A label for each option: a scalar is its own, a part has its class's name, else its YAML text."""
+def _labels(values: list[Value]) -> list[Scalar]:
+    """Return a label for each option: a scalar itself, a component's class name, otherwise its YAML text."""
     short = [_short_label(value) for value in values]
     counts = Counter(str(label) for label in short)
-    labels: list[Value] = []
+    labels: list[Scalar] = []
     for index, (label, value) in enumerate(zip(short, values, strict=True)):
         if counts[str(label)] > 1:
             label = f"{index + 1}: {show_value(value, 40)}"
@@ -335,7 +334,7 @@ def _labels(values: list[Any]) -> list[Value]:
     return labels
 
 
-def _short_label(value: Any) -> Value:
+def _short_label(value: Value) -> Scalar:
     if isinstance(value, dict):
         classes = [key for key in value if key[:1].isupper()]
         return classes[0] if len(classes) == 1 else show_value(value, 40)
@@ -344,8 +343,8 @@ def _short_label(value: Any) -> Value:
     return "null" if value is None else value
 
 
-def label_of(wanted: Any, options: tuple[Option, ...]) -> Value:
-    """The label of the option that a text, number or whole value means, or None."""
+def label_of(wanted: Value, options: tuple[Option, ...]) -> Scalar:
+    """Return the label of the option that a label or a whole value names, or None."""
     for option in options:
         if same(option.label, wanted) or (type(option.content) is type(wanted) and option.content == wanted):
             return option.label

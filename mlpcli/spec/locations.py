@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from mlpcli.spec.values import Mapping, Value
+from mlpcli.spec.values import Value, ValueMap
 
 FILE_KEYS = ("path", "test", "validation", "target")
 """Keys of a dataset whose value may be a file; a target only beside arrays, see `names_file`."""
@@ -20,7 +20,7 @@ VARIABLE = re.compile(r"\$\{([^}]*)\}")
 WILDCARDS = frozenset("*?[")
 
 
-def names_file(key: str, dataset: Mapping) -> bool:
+def names_file(key: str, dataset: ValueMap) -> bool:
     """Return whether the text at a key of a dataset is a file.
 
     A target is a file only if the data is an .npy file: a column of a table may be called `label.npy`.
@@ -32,14 +32,14 @@ def names_file(key: str, dataset: Mapping) -> bool:
     return named and (arrays or dataset.get("path") is None)
 
 
-def files_of(dataset: Mapping) -> Iterator[str]:
+def files_of(dataset: ValueMap) -> Iterator[str]:
     """Yield every file that a dataset names, including those that a search chooses from."""
     for key in FILE_KEYS:
         if names_file(key, dataset):
             yield from _texts(dataset.get(key))
 
 
-def with_files(dataset: Mapping, change: Callable[[str], str], *, choices: bool = False) -> Mapping:
+def with_files(dataset: ValueMap, change: Callable[[str], str], *, choices: bool = False) -> ValueMap:
     """Return a copy of a dataset section with the path of each file changed.
 
     Args:
@@ -98,7 +98,7 @@ def _changed(value: Value, change: Callable[[str], str], *, choices: bool) -> Va
     if isinstance(value, str):
         return change(value)
     if choices and isinstance(value, dict) and isinstance(values := value.get("values"), list):
-        changed: Mapping = {"values": [change(item) if isinstance(item, str) else item for item in values]}
+        changed: ValueMap = {"values": [change(item) if isinstance(item, str) else item for item in values]}
         if isinstance(default := value.get("default"), str):
             changed["default"] = change(default)
         return {**value, **changed} if _texts(value) else value

@@ -1,8 +1,7 @@
-"""The spec as strict, frozen models: what may stand in the YAML file, and nothing else.
+"""The spec as strict, frozen models of the YAML file.
 
-Keras's own names and arguments are checked in `spec/components.py`; these models hold the top level and the
-keys that are ours. A field's description completes the sentence "must be ...", and is shown as the rule
-when a value does not fit.
+Keras's names and arguments are checked in `spec/components.py`; these models hold our own keys. A field's
+description completes the sentence "must be ...", and is shown as the rule when a value does not fit.
 """
 
 from __future__ import annotations
@@ -16,12 +15,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from mlpcli.spec.features import SCALING_RULE as FEATURE_SCALING_RULE
 from mlpcli.spec.features import FeatureSpec, Scaling
 from mlpcli.spec.layer_graph import MOST_COPIES, ONLY_OUTPUT, OWN_LAYER_KEYS, Graph, output_keys, read_graph
+from mlpcli.spec.values import Value
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 
 class Section(BaseModel):
-    """Base of every model of the spec: strict types, no unknown keys, no change once it is made."""
+    """Base of every model of the spec: strict types, no unknown keys, immutable."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", populate_by_name=True)
 
@@ -41,7 +41,7 @@ SPLIT_RULE = "a fraction between 0 and 1, a number of rows, {last: N}, a file, o
 
 
 class DatasetSpec(Section):
-    """Where the rows come from and how they are split.
+    """The source of the rows and their splits.
 
     A split that is left out and one that is null differ: see `model_fields_set`.
     """
@@ -89,20 +89,20 @@ class DatasetSpec(Section):
     )
 
 
-class ByOutput(dict[str, Any]):
-    """A mapping of outputs to parts, which may look like a part with its arguments."""
+class ByOutput(dict[str, Value]):
+    """A mapping of outputs to components, which may look like a component with its arguments."""
 
 
 class ComponentSpec(Section):
     """A Keras object by class name, with its arguments: `Adam`, or `{Adam: {learning_rate: 0.01}}`."""
 
     class_name: str
-    arguments: dict[str, Any] = {}
-    off: bool = False  # `TensorBoard: false`: what would be there without being asked for is left out
+    arguments: dict[str, Any] = {}  # checked against Keras's signatures, see spec/components.py
+    off: bool = False  # `TensorBoard: false`: a default callback is left out
 
     @model_validator(mode="before")
     @classmethod
-    def _from_yaml(cls, value: Any) -> Any:
+    def _from_yaml(cls, value: object) -> object:
         if isinstance(value, str):
             return {"class_name": value}
         if isinstance(value, dict) and not isinstance(value, ByOutput) and "class_name" not in value:
@@ -218,7 +218,7 @@ LossWeight = Annotated[float, Field(ge=0)]
 OutputMetrics = Annotated[
     list[ComponentSpec], BeforeValidator(lambda value: value if isinstance(value, list) else [value])
 ]
-"""The metrics of one output; one may stand without a list."""
+"""The metrics of one output; a single one needs no list."""
 
 
 class StartFromSpec(Section):
@@ -277,7 +277,7 @@ class Spec(Section):
 
     @cached_property
     def graph(self) -> Graph:
-        """The graph of its layers. The layers of a model class are unknown before it is built."""
+        """The graph of its layers. A model class has no known layers before it is built."""
         layers = [
             {each.class_name: each.arguments, "name": each.name, "from": each.sources, "repeat": each.repeat}
             for each in self.layers
@@ -297,8 +297,8 @@ class Spec(Section):
         assert graph is not None, problems
         return graph
 
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Return a copy with some values replaced; it computes a graph of its own."""
+    def model_copy(self, *, update: Mapping[str, object] | None = None, deep: bool = False) -> Self:
+        """Return a copy with some values replaced, without the cached graph."""
         copied = super().model_copy(update=update, deep=deep)
         copied.__dict__.pop("graph", None)
         return copied

@@ -1,29 +1,26 @@
-"""Hyperparameters as values: what may be searched, between which bounds, and under which conditions."""
+"""The search space: hyperparameters with their bounds, options and conditions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from mlpcli.errors import KeyPath, show_path, show_value
+from mlpcli.spec.values import Scalar, Value
 
 INT, FLOAT, CHOICE, BOOLEAN = "int", "float", "choice", "boolean"
 KINDS = (INT, FLOAT, CHOICE, BOOLEAN)
 
-Value = Any
-"""A value of a parameter: a number, a truth value, or of a choice the label of an option."""
-
-Values = Mapping[str, Value]
-"""A value for parameters by name."""
+Values = Mapping[str, Scalar]
+"""Values of parameters by name: a number, true or false, or the label of a choice's option."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """Something holds only while another parameter has one of some values."""
+    """The condition that another parameter, the parent, has one of some values."""
 
     parent: str
-    values: tuple[Value, ...]
+    values: tuple[Scalar, ...]
 
 
 Conjunction = tuple[Condition, ...]
@@ -31,24 +28,32 @@ Conjunction = tuple[Condition, ...]
 
 @dataclass(frozen=True)
 class Option:
-    """One alternative of a choice: its label, and the plain value that it stands for."""
+    """One option of a choice: its label and its plain value."""
 
-    label: Value
-    content: Any
+    label: Scalar
+    content: Value
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One hyperparameter, at one place of a spec or at several.
+    """One hyperparameter, at one or more places of a spec.
 
-    minimum, maximum, step: of an int or float; step is a factor where the sampling is logarithmic.
-    options: of a choice; the labels of a boolean are true and false.
-    conditions: all must hold for the parameter to count; empty when it always does.
+    Attributes:
+        name: its name in the search.
+        kind: int, float, choice or boolean.
+        default: its value when nothing is searched.
+        places: its paths in the spec.
+        minimum: the least int or float.
+        maximum: the greatest int or float.
+        step: between values; a factor if the sampling is logarithmic.
+        sampling: linear, log or reverse_log.
+        options: those of a choice.
+        conditions: the parameter is active only if all of them hold.
     """
 
     name: str
     kind: str
-    default: Value
+    default: Scalar
     places: tuple[KeyPath, ...]
     minimum: float | None = None
     maximum: float | None = None
@@ -58,14 +63,14 @@ class Parameter:
     conditions: Conjunction = ()
 
     @property
-    def labels(self) -> tuple[Value, ...]:
-        """The values that it can have, where they can be listed."""
+    def labels(self) -> tuple[Scalar, ...]:
+        """Its possible values, if they are a finite list; otherwise empty."""
         if self.kind == BOOLEAN:
             return (False, True)
         return tuple(option.label for option in self.options)
 
-    def holds(self, value: Value) -> bool:
-        """Whether a value is one of those that it can have, up to rounding."""
+    def holds(self, value: Scalar) -> bool:
+        """Return whether a value is a possible one, up to rounding."""
         if self.labels:
             return any(same(label, value) for label in self.labels)
         if isinstance(value, bool) or not isinstance(value, int if self.kind == INT else int | float):
@@ -76,9 +81,9 @@ class Parameter:
         slack = 1e-6 * max(abs(low), abs(high))
         return bool(low - slack <= value <= high + slack)
 
-    def definition(self) -> dict[str, Any]:
-        """What makes two parameters the same, as plain JSON values."""
-        document: dict[str, Any] = {"kind": self.kind, "default": self.default}
+    def definition(self) -> dict[str, object]:
+        """Return what defines the parameter, as plain JSON values: equal for equal parameters."""
+        document: dict[str, object] = {"kind": self.kind, "default": self.default}
         if self.kind in (INT, FLOAT):
             document |= {"min": self.minimum, "max": self.maximum}
             document |= {"step": self.step, "sampling": self.sampling}
@@ -87,7 +92,7 @@ class Parameter:
         return document
 
     def range_text(self) -> str:
-        """`int 16 to 256`, `float 1e-4 to 1e-2, log`, `one of SGD, Adam`."""
+        """Describe the possible values: `int 16 to 256`, `float 1e-4 to 1e-2, log`, `one of SGD, Adam`."""
         if self.kind == BOOLEAN:
             return "true or false"
         if self.kind == CHOICE:
@@ -101,7 +106,9 @@ class Parameter:
 class Space:
     """All hyperparameters of a spec, each after those that it depends on.
 
-    nodes: the name of the parameter that stands at each path of the spec's plain values.
+    Attributes:
+        parameters: the hyperparameters.
+        nodes: the name of the parameter at each path of the spec.
     """
 
     parameters: tuple[Parameter, ...] = ()
@@ -122,20 +129,20 @@ class Space:
         return tuple(parameter.name for parameter in self.parameters)
 
     @property
-    def defaults(self) -> dict[str, Value]:
+    def defaults(self) -> dict[str, Scalar]:
         """Every parameter's default."""
         return {parameter.name: parameter.default for parameter in self.parameters}
 
-    def to_json(self) -> dict[str, Any]:
-        """The space as plain JSON values: the definition and conditions of each parameter by name."""
+    def to_json(self) -> dict[str, object]:
+        """Return the definition and conditions of each parameter by name, as plain JSON values."""
         return {
             parameter.name: parameter.definition()
             | {"conditions": [[c.parent, list(c.values)] for c in parameter.conditions]}
             for parameter in self.parameters
         }
 
-    def variants(self) -> Iterator[dict[str, Value]]:
-        """The defaults; then each bound and each alternative of every parameter, the others at defaults."""
+    def variants(self) -> Iterator[dict[str, Scalar]]:
+        """Yield the defaults; then each bound or option of every parameter, the others at their defaults."""
         yield self.defaults
         for parameter in self.parameters:
             bounds = (parameter.minimum, parameter.maximum)
@@ -145,12 +152,12 @@ class Space:
 
     @property
     def alternatives(self) -> int:
-        """How many variants there are, about: each bound and each alternative of every parameter."""
+        """About how many variants there are: the bounds and options of every parameter."""
         return 1 + sum(len(parameter.labels) or 2 for parameter in self.parameters)
 
-    def _enabling(self, parameter: Parameter) -> dict[str, Value]:
-        """Values of other parameters under which this one counts."""
-        values: dict[str, Value] = {}
+    def _enabling(self, parameter: Parameter) -> dict[str, Scalar]:
+        """Return values of other parameters with which this one is active."""
+        values: dict[str, Scalar] = {}
         for condition in parameter.conditions:
             default = self[condition.parent].default
             if not any(same(default, value) for value in condition.values):
@@ -159,21 +166,23 @@ class Space:
 
 
 def show_label(value: Value) -> str:
-    """A parameter's value for people: `0.001`, `64`, `Adam`, `true`."""
+    """Format a parameter's value for people: `0.001`, `64`, `Adam`, `true`."""
     if isinstance(value, float):
         return f"{value:.4g}"
     return value if isinstance(value, str) else show_value(value)
 
 
 def same(first: Value, second: Value) -> bool:
-    """Whether two labels are the same: true is not 1, but 1.0 is."""
+    """Return whether two values are the same: true is not 1, but 1.0 is."""
     return isinstance(first, bool) == isinstance(second, bool) and bool(first == second)
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What `Space.to_json` says differently of two spaces, one line each; empty when they are equal."""
-    lines = [f"{name}: is new" for name in new if name not in old]
-    lines += [f"{name}: is gone" for name in old if name not in new]
+def differences(
+    old: Mapping[str, Mapping[str, object]], new: Mapping[str, Mapping[str, object]]
+) -> list[str]:
+    """Return the differences of two spaces as `Space.to_json` writes them, one line each."""
+    lines = [f"{name}: was added" for name in new if name not in old]
+    lines += [f"{name}: was removed" for name in old if name not in new]
     for name in old:
         for key in old[name] if name in new else ():
             before, after = old[name][key], new[name].get(key)
@@ -182,11 +191,14 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def merge_conditions(places: list[Conjunction], labels: Mapping[str, tuple[Value, ...]]) -> Conjunction:
-    """Conditions that hold whenever one of several conjunctions does.
+def merge_conditions(places: list[Conjunction], labels: Mapping[str, tuple[Scalar, ...]]) -> Conjunction:
+    """Return conditions that hold whenever one of several conjunctions holds.
 
-    labels: all values of each choice, so that "SGD or Adam" falls away where there is nothing else.
-    A parameter that stands in unrelated branches keeps what they have in common.
+    A parameter in unrelated branches keeps the conditions that the branches share.
+
+    Args:
+        places: the conjunction of each place of a parameter.
+        labels: all values of each choice. "SGD or Adam" is no condition if there are no other options.
     """
     merged = list(dict.fromkeys(places))
     while (pair := _pair_that_differs_once(merged)) is not None:
@@ -209,7 +221,9 @@ def _pair_that_differs_once(conjunctions: list[Conjunction]) -> tuple[int, int] 
     return None
 
 
-def _either(first: Condition, second: Condition, labels: Mapping[str, tuple[Value, ...]]) -> Condition | None:
+def _either(
+    first: Condition, second: Condition, labels: Mapping[str, tuple[Scalar, ...]]
+) -> Condition | None:
     if first == second:
         return first
     values = first.values + tuple(v for v in second.values if not any(same(v, w) for w in first.values))
@@ -218,7 +232,12 @@ def _either(first: Condition, second: Condition, labels: Mapping[str, tuple[Valu
 
 
 def derived_name(path: KeyPath, ambiguous: bool) -> str:
-    """A parameter's name from its path; the way through a choice is left out unless two ways are alike."""
+    """Return a parameter's name, derived from its path.
+
+    Args:
+        path: its place in the spec.
+        ambiguous: another parameter has the same name, so keep the steps through choices.
+    """
     steps: list[str | int] = []
     for index, step in enumerate(path):
         if step == "values" and index + 1 < len(path) and isinstance(path[index + 1], int):

@@ -1,37 +1,47 @@
-"""Values in the place of hyperparameters: what a search tries, the defaults, and `--set` by name.
+"""Replace hyperparameters by values: a search's, the defaults, or those of `--set NAME=value`.
 
-They are put in before anything else looks at the spec: nothing below knows about searching.
+This happens before anything else reads the spec, so other modules know nothing about searching.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from mlpcli.errors import ABSENT, KeyPath, Place, Problem, SpecError
+from mlpcli.errors import KeyPath, Place, Problem, SpecError
 from mlpcli.spec.hyperparameters import find_space, is_hyperparameter, label_of
 from mlpcli.spec.overrides import STEP, apply_overrides
 from mlpcli.spec.schema import Spec
-from mlpcli.spec.search_space import CHOICE, Space, Value, Values, same, show_label
+from mlpcli.spec.search_space import CHOICE, Space, same, show_label
+from mlpcli.spec.values import Value, ValueMap
 from mlpcli.spec.yaml_reader import Mark, SpecText, parse_value
 
 
 @dataclass
 class Substituted:
-    """A spec with values in the place of hyperparameters; `used` are those that count, by name."""
+    """A spec with its hyperparameters replaced by values.
+
+    Attributes:
+        text: the spec.
+        used: the values of the active hyperparameters, by name.
+    """
 
     text: SpecText
     used: dict[str, Value] = field(default_factory=dict)
 
 
 def substitute(
-    text: SpecText, space: Space, values: Values, *, flags: Mapping[str, str] | None = None
+    text: SpecText, space: Space, values: Mapping[str, Value], *, flags: Mapping[str, str] | None = None
 ) -> Substituted:
-    """The spec with each hyperparameter that `values` names replaced; marks and flags move along.
+    """Replace each hyperparameter that `values` names; move marks and flags along.
 
-    A problem found in the result is placed at the hyperparameter, or inside the option chosen.
-    flags: of values that came from the command line, by name.
+    A problem in the result is located at the hyperparameter, or inside the chosen option.
+
+    Args:
+        text: the spec.
+        space: its hyperparameters.
+        values: the values by name.
+        flags: the flag of each value from the command line, by name.
     """
     maker = _Substituter(text, space, values, flags or {})
     data = maker.make(text.data, (), ())
@@ -40,14 +50,16 @@ def substitute(
 
 
 class _Substituter:
-    def __init__(self, text: SpecText, space: Space, values: Values, given: Mapping[str, str]) -> None:
+    def __init__(
+        self, text: SpecText, space: Space, values: Mapping[str, Value], given: Mapping[str, str]
+    ) -> None:
         self.text, self.space, self.values, self.given = text, space, values, given
         self.marks: dict[KeyPath, Mark] = {}
         self.flags: dict[KeyPath, str] = {}
         self.used: set[str] = set()
 
-    def make(self, value: Any, path: KeyPath, out: KeyPath, key: tuple[int, int] | None = None) -> Any:
-        """What becomes of the value at `path`, which will stand at `out`."""
+    def make(self, value: Value, path: KeyPath, out: KeyPath, key: tuple[int, int] | None = None) -> Value:
+        """Return the value at `path` with its hyperparameters replaced; `out` is its new path."""
         self._copy_mark(path, out, key)
         name = self.space.nodes.get(path)
         if name is not None and name in self.values:
@@ -60,9 +72,9 @@ class _Substituter:
             return [self.make(item, (*path, index), (*out, index)) for index, item in enumerate(value)]
         return value
 
-    def _put(self, name: str, path: KeyPath, out: KeyPath) -> Any:
+    def _put(self, name: str, path: KeyPath, out: KeyPath) -> Value:
         self.used.add(name)
-        for inside, flag in self.text.flags.items():  # --set 'lr.max=1' is about what is put here
+        for inside, flag in self.text.flags.items():  # --set 'lr.max=1' concerns this value
             if inside[: len(path)] == path:
                 self.flags[out] = flag
         parameter, value = self.space[name], self.values[name]
@@ -75,12 +87,12 @@ class _Substituter:
         content = parameter.options[index].content
         return self.make(content, (*path, "values", index), out, mark.key if mark else None)
 
-    def _is_repeated_never(self, value: dict[str, Any], path: KeyPath) -> bool:
+    def _is_repeated_never(self, value: ValueMap, path: KeyPath) -> bool:
         name = self.space.nodes.get((*path, "repeat"))
         return name is not None and self.values.get(name) == 0 and path[:1] == ("layers",)
 
-    def _quietly(self, value: Any, path: KeyPath, out: KeyPath) -> Any:
-        """As `make`, for a layer of which there is no copy: its hyperparameters do not count."""
+    def _quietly(self, value: Value, path: KeyPath, out: KeyPath) -> Value:
+        """Do as `make`, for a layer that is repeated 0 times: its hyperparameters are not active."""
         used = set(self.used)
         made = self.make(value, path, out)
         self.used = used
@@ -94,45 +106,47 @@ class _Substituter:
 
 
 def apply_settings(text: SpecText, settings: Iterable[str]) -> SpecText:
-    """The spec with each `--set` put in: a path, or a hyperparameter's name, which fixes its value.
+    """Apply each `--set`: a path, or a hyperparameter's name, which fixes its value.
 
-    A choice set to the label of one of its options becomes that option, with what is to be searched in it.
+    A choice set to the label of one of its options becomes that option, whose hyperparameters stay.
     """
     space, problems = find_space(text)
     fixed: dict[str, Value] = {}
     flags: dict[str, str] = {}
     paths = []
     for setting in settings:
-        name, value = _by_name(setting, Space() if problems else space)
-        if value is ABSENT:
+        found = _by_name(setting, Space() if problems else space)
+        if found is None:
             paths.append(setting)
-            continue
-        if isinstance(value, Problem):
-            text = replace(text, problems=(*text.problems, value))
-            continue
-        fixed[name], flags[name] = value, f"--set {setting}"
+        elif isinstance(found, Problem):
+            text = replace(text, problems=(*text.problems, found))
+        else:
+            name, value = found
+            fixed[name], flags[name] = value, f"--set {setting}"
     if fixed:
         text = substitute(text, space, fixed, flags=flags).text
     return apply_overrides(text, paths) if paths else text
 
 
-def _by_name(setting: str, space: Space) -> tuple[str, Value]:
-    """The hyperparameter's name and the value it is set to; ABSENT when the setting is an ordinary path."""
+def _by_name(setting: str, space: Space) -> tuple[str, Value] | Problem | None:
+    """Return the hyperparameter that a setting names and its value; None if the setting is a path."""
     name, _, shown = setting.partition("=")
     parameter = next((parameter for parameter in space if parameter.name == name), None)
+    if parameter is None:
+        return None
     flag = f"--set {setting}"
     try:
-        value = parse_value(shown, flag) if parameter else ABSENT
+        value = parse_value(shown, flag)
     except SpecError:
-        return name, ABSENT  # told when the setting is read as a path
-    if parameter is None or value is ABSENT or is_hyperparameter(value, ()):
-        return name, ABSENT
+        return None  # reported when the setting is read as a path
+    if is_hyperparameter(value, ()):
+        return None
     if parameter.kind != CHOICE:
         return name, value
     label = label_of(value, parameter.options)
     if label is not None:
         return name, label
     if STEP.match(name)[0] in Spec.model_fields:  # type: ignore[index]
-        return name, ABSENT  # a path, at which the value replaces all that stands there
+        return None  # a path, whose value replaces everything there
     known = ", ".join(show_label(known) for known in parameter.labels)
-    return name, Problem("is not one of the values", Place(flag=flag), (name,), value, f"there are {known}")
+    return Problem("is not one of the values", Place(flag=flag), (name,), value, f"there are {known}")

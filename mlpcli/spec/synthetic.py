@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlpcli.errors import Problem
-from mlpcli.spec.values import Mapping
+from mlpcli.spec.values import ValueMap
 
 CLOUDS = ("xor", "circles", "moons", "gaussians", "spirals")
 """Points in the plane, two classes each. They take `rows`, `noise` and `seed`."""
@@ -17,7 +17,7 @@ KEYS = ("rows", "noise", "seed")
 DEFAULT_ROWS, DEFAULT_NOISE = 500, 0.1
 
 
-def synthetic_problems(dataset: Mapping) -> Iterator[Problem]:
+def synthetic_problems(dataset: ValueMap) -> Iterator[Problem]:
     """Yield a problem for each key of synthetic datasets beside another dataset."""
     name = dataset.get("name")
     if name in CLOUDS:
