@@ -446,7 +446,7 @@ WRONG_SETTINGS: dict[str, list[str]] = {
         "--set layers[0].Dense.units=-1 layers[0].Dense.units: must be a positive integer, received -1",
     ],
     "layers[4].Dense.units=1": [
-        "--set layers[4].Dense.units=1: the path leads nowhere: there is no [4] in a list of 1; at [4].Dense.units",
+        "--set layers[4].Dense.units=1: the path does not exist: there is no [4] in a list of 1; at [4].Dense.units",
     ],
     "layers[0].Dense.activaton=relu": [
         "--set layers[0].Dense.activaton=relu layers[0].Dense.activaton: Dense has no such argument, received 'activaton'; did you mean 'activation'?",
@@ -455,10 +455,10 @@ WRONG_SETTINGS: dict[str, list[str]] = {
         "--set fit.epochs: must be path=value; for example --set fit.epochs=5",
     ],
     "=3": [
-        "--set =3: '' is not a path; begin with a key of the spec",
+        "--set =3: '' is not a path; start with a key of the spec",
     ],
     "fit.epochs+=3": [
-        "--set fit.epochs+=3: the path leads nowhere: '+=' adds to a list, not to 5; at fit.epochs",
+        "--set fit.epochs+=3: the path does not exist: '+=' adds to a list, not to 5; at fit.epochs",
     ],
     "metrics+=acuracy": [
         "--set metrics+=acuracy metrics[1]: unknown metric, received 'acuracy'; did you mean 'accuracy'?",

@@ -197,7 +197,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "which of two inputs": (
         "inputs: {one: {columns: [age]}, two: {columns: [bmi]}}\nlayers:\n  - Dense: {units: 4}\n  - {Concatenate: {}, from: [one, two]}\n  - Dense: {units: 1}\n",
         [
-            "4:5 layers[0]: must say which input it reads, there are several; add from: one, or another of one, two"
+            "4:5 layers[0]: must name the input that it reads, there are several; add from: one, or another of one, two"
         ],
     ),
     "an output without a loss": (

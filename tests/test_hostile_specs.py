@@ -102,7 +102,7 @@ def test_a_spec_without_measure_is_refused(
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("layers[" + "9" * 6000 + "]=1", "the path leads nowhere"),
+        ("layers[" + "9" * 6000 + "]=1", "the path does not exist"),
         (".".join("a" * 2000) + "=1", "a path has at most 50 steps"),
         ("seed=" + "1" * 9000, "is too large a number"),
         ("seed=" + "[" * 9000, "is nested deeper than 50 levels"),

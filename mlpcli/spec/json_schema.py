@@ -1,8 +1,8 @@
-"""The spec as a JSON Schema (draft 2020-12), so that an editor completes it and underlines mistakes.
+"""The spec as a JSON Schema (draft 2020-12), so that an editor completes it and underlines errors.
 
-Made from the same pydantic models as the checks, and from the same reading of Keras's signatures: nothing
-is listed a second time. A schema sees less than `check` does: it accepts every valid spec, and rejects
-what can be told from a value and its key alone.
+It is generated from the same pydantic models and Keras signatures as the checks, so nothing is listed twice.
+A schema checks less than `check` does: it accepts every valid spec, and rejects what a value and its key
+alone show to be wrong.
 """
 
 from __future__ import annotations
@@ -36,29 +36,30 @@ NAMESPACE_OF_KEY = {
     "metrics": "metrics",
     "callbacks": "callbacks",
 }
-"""Which kind of part stands under each key of a spec."""
+"""The kind of component under each key of a spec."""
 
 COMPONENTS = ("ComponentSpec", "LayerSpec")
-"""Models that are written as a class with its arguments, which pydantic does not know."""
+"""Models written as a class with its arguments, which pydantic cannot describe."""
 
 NEVER_SEARCHED = ("name", "tuner", "plugins", EXTENDS)
 
 COLUMN_KEYS = ("target", "features", "weights", "columns")
-"""Keys whose texts are names of columns."""
+"""Keys whose values are column names."""
 
 NEVER_SEARCHED_SECTIONS = ("TunerSpec", "ObjectiveSpec")
 
 
 def spec_schema(*, columns: Sequence[str] = (), datasets: Sequence[str] = ()) -> Schema:
-    """The JSON Schema of a spec.
+    """Return the JSON Schema of a spec.
 
-    columns: names that `target`, `features` and the like may take; any text where there are none.
-    datasets: names of the built-in datasets; any text where there are none.
+    Args:
+        columns: the names that `target`, `features` and similar keys may take; empty for any text.
+        datasets: the names of the built-in datasets; empty for any text.
     """
     made = Spec.model_json_schema()
-    definitions = {key: _section(key, part) for key, part in made["$defs"].items() if key not in COMPONENTS}
+    definitions = {key: _section(key, item) for key, item in made["$defs"].items() if key not in COMPONENTS}
     top = {key: _property(value, key) for key, value in made["properties"].items()}
-    top[EXTENDS] = {"type": "string", "description": "the path of another spec, which this one stands on"}
+    top[EXTENDS] = {"type": "string", "description": "the path of another spec, which this one extends"}
     if datasets:
         _narrow(definitions["DatasetSpec"]["properties"]["name"], datasets)
     if columns:
@@ -76,7 +77,7 @@ def spec_schema(*, columns: Sequence[str] = (), datasets: Sequence[str] = ()) ->
         "properties": top | {key: {"anyOf": [top[key], {}]} for key in NAMESPACE_OF_KEY},  # for completion
         "additionalProperties": False,
         "allOf": [
-            # what is missing may be inherited
+            # missing keys may be inherited
             {
                 "if": {"not": {"required": [EXTENDS]}},
                 "then": {"required": required, "properties": {"dataset": _ONE_SOURCE}},
@@ -85,7 +86,7 @@ def spec_schema(*, columns: Sequence[str] = (), datasets: Sequence[str] = ()) ->
                 "if": {"not": {"anyOf": [{"required": [EXTENDS]}, {"required": ["model"]}]}},
                 "then": {"required": ["layers"]},
             },
-            # parts may come from a plug-in, of which a schema knows nothing
+            # components may come from a plug-in, which a schema does not know
             {
                 "if": {"not": {"required": ["plugins"]}},
                 "then": {"properties": {key: top[key] for key in NAMESPACE_OF_KEY}},
@@ -100,14 +101,14 @@ _TWO_SOURCES: Schema = {
     "required": ["name", "path"],
 }
 _ONE_SOURCE: Schema = {"anyOf": [{"required": ["name"]}, {"required": ["path"]}], "not": _TWO_SOURCES}
-"""A dataset has a name or a path, and not both."""
+"""A dataset has a name or a path, not both."""
 
 
 # ---------------------------------------------------------------- pydantic's half
 
 
 def _section(name: str, section: Schema) -> Schema:
-    """A model's schema with every value open to be a hyperparameter, where it can be one."""
+    """Return a model's schema in which every value that can be searched may be a hyperparameter."""
     top = NEVER_SEARCHED[0] if name in NEVER_SEARCHED_SECTIONS else ""
     properties = {key: _property(value, top) for key, value in section.get("properties", {}).items()}
     return {key: value for key, value in section.items() if key not in ("title", "description")} | {
@@ -116,7 +117,7 @@ def _section(name: str, section: Schema) -> Schema:
 
 
 def _property(value: Schema, top: str = "") -> Schema:
-    """The schema of one key under `top`: parts by their kind, and a hyperparameter in its place."""
+    """Return the schema of one key under `top`: components by their kind, or a hyperparameter."""
     namespace = NAMESPACE_OF_KEY.get(top, "")
     plain = _mapped(value, lambda node: _reference(node, namespace))
     plain = {name: item for name, item in plain.items() if name not in ("title", "default")}
@@ -134,29 +135,29 @@ def _reference(node: Schema, namespace: str) -> Schema:
 
 
 def _mapped(node: Any, change: Callable[[Schema], Schema]) -> Any:
-    """A copy of a schema with each mapping in it changed, the innermost first."""
+    """Return a copy of a schema with each mapping in it changed, the innermost first."""
     if isinstance(node, dict):
         return change({key: _mapped(item, change) for key, item in node.items()})
     return [_mapped(item, change) for item in node] if isinstance(node, list) else node
 
 
 def _narrow(node: Schema, names: Sequence[str]) -> None:
-    """Let the texts in a property be some names alone."""
+    """Restrict the texts in a property to some names."""
 
-    def narrowed(part: Schema) -> Schema:
-        return {"enum": list(names)} if part.get("type") == "string" else part
+    def narrowed(inner: Schema) -> Schema:
+        return {"enum": list(names)} if inner.get("type") == "string" else inner
 
     node["else"] = _mapped(node["else"], narrowed)
 
 
 def _or_searched(schema: Schema) -> Schema:
-    """The schema, or a hyperparameter; not by `anyOf`, whose complaints do not say what is wrong."""
+    """Allow a hyperparameter instead; not by `anyOf`, whose error messages do not say what is wrong."""
     searched = {"type": "object", "required": ["hp"]}
     return {"if": searched, "then": {"$ref": "#/$defs/hyperparameter"}, "else": schema}
 
 
 def _hyperparameter() -> Schema:
-    """`{hp: int, min: 1, max: 9}` and its like; bounds may not be left out, nor the values of a choice."""
+    """Return the schema of a hyperparameter: `{hp: int, min: 1, max: 9}`; bounds and values are required."""
     types: Schema = {
         "name": {"type": "string"},
         "min": {"type": "number"},
@@ -179,14 +180,14 @@ def _hyperparameter() -> Schema:
 
 
 def _component_definitions() -> Schema:
-    """For each kind of part, `layers`, `losses` and so on: a word, or a class with its arguments."""
+    """Return a definition for each kind of component: a short name, or a class with its arguments."""
     definitions: Schema = {}
     for namespace in (*keras_signatures.NAMESPACES, "activations"):
         classes = _classes(namespace)
         for name in classes:
             definitions[f"{namespace}.{name}"] = _arguments(namespace, name)
         definitions[namespace] = _component(namespace, classes)
-    definitions["models"] = {"type": ["string", "object"]}  # of a plug-in, which is not read here
+    definitions["models"] = {"type": ["string", "object"]}  # in a plug-in, which is not read here
     return definitions
 
 
@@ -245,8 +246,8 @@ def _arguments(namespace: str, class_name: str) -> Schema:
     }
 
 
-def _argument(namespace: str, name: str, default: Any) -> Schema:
-    """What an argument takes, by the rules of `parts.py`."""
+def _argument(namespace: str, name: str, default: object) -> Schema:
+    """Return the schema of an argument, by the rules of `component_rules.py`."""
     kind = kind_of_argument(name)
     rule = VALUE_RULES.get(namespace, {}).get(name)
     schema: Schema = {}

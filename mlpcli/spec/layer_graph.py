@@ -1,7 +1,7 @@
-"""The layers of a spec as a graph: who reads whom, in an order in which everyone comes after what it reads.
+"""The layers of a spec as a graph, sorted so that every layer comes after its inputs.
 
-A layer reads the layer above it unless `from` says otherwise; `repeat` makes copies one after the other.
-Problems are collected, never raised, so that they come with all others.
+A layer reads the layer above it unless `from` says otherwise; `repeat` creates copies in a chain. Problems
+are collected, never raised, so that they are reported with all others.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from mlpcli.spec import keras_signatures
 from mlpcli.spec.keras_source import snake_case
 
 MOST_COPIES = 1000
-"""Of one layer, by `repeat`: a bound on what a slip of the keyboard can build."""
+"""The most copies of one layer by `repeat`, so that a typing error cannot build a huge network."""
 
 OWN_LAYER_KEYS = ("name", "from", "repeat")
-"""The keys beside a layer's class that are ours, not Keras's."""
+"""The keys beside a layer's class that are mlpcli's, not Keras's."""
 
 ONLY_INPUT = "input"
-"""The name of an input that the spec does not name."""
+"""The name of the input if the spec names none."""
 
 MOST_LAYERS = 10_000
 """Of a whole network, copies counted."""
@@ -30,17 +30,18 @@ MOST_LAYERS = 10_000
 CIRCLE_SHOWN = 12
 
 ONLY_OUTPUT = "output"
-"""The name of the output of a model class that has only one."""
+"""The name of the only output of a model class."""
 
 
 @dataclass(frozen=True)
 class Node:
     """One layer of the network.
 
-    name: its own, or Keras's way of naming: `dense`, `dense_1`; copies are `name_1`, `name_2`, ...
-    index: its position in the spec's list.
-    sources: the layers and inputs that it reads.
-    many: they were written as a list.
+    Attributes:
+        name: its given name, or one as Keras gives: `dense`, `dense_1`; copies are `name_1`, `name_2`, ...
+        index: its position in the spec's list.
+        sources: the layers and inputs that it reads.
+        many: the sources are written as a list.
     """
 
     name: str
@@ -51,9 +52,13 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """The network: its inputs, its layers in an order fit for building, and the layers that are outputs.
+    """The network.
 
-    named: the outputs have names, in the data, the loss or the metrics; otherwise there is only one.
+    Attributes:
+        inputs: the names of its inputs, empty if the spec names none.
+        nodes: its layers, each after those that it reads.
+        outputs: the names of the output layers.
+        named: the data, the loss or the metrics name the outputs; otherwise there is only one.
     """
 
     inputs: tuple[str, ...]
@@ -64,7 +69,7 @@ class Graph:
 
 @dataclass(frozen=True)
 class _Entry:
-    """One item of the spec's list, with the names of its copies (none, when repeated 0 times)."""
+    """One item of the spec's list, with the names of its copies (none if it is repeated 0 times)."""
 
     index: int
     names: tuple[str, ...]
@@ -74,9 +79,9 @@ class _Entry:
 
 
 def read_graph(data: Mapping[str, Any]) -> tuple[Graph | None, list[Problem]]:
-    """The graph of a spec's plain values, or None and what is wrong with it.
+    """Return the graph of a spec's plain values, or None and its problems.
 
-    Values that are not of the right type are left to the schema to complain about.
+    The schema, not this function, reports values of a wrong type.
     """
     layers = data.get("layers")
     if not isinstance(layers, list) or not layers:
@@ -87,7 +92,7 @@ def read_graph(data: Mapping[str, Any]) -> tuple[Graph | None, list[Problem]]:
 
 
 def output_keys(data: Mapping[str, Any]) -> dict[str, KeyPath]:
-    """The names of outputs that a spec uses, each with the place of its first use."""
+    """Return the output names that a spec uses, each with the place of its first use."""
     target = data["dataset"].get("target") if isinstance(data.get("dataset"), Mapping) else None
     found: dict[str, KeyPath] = {}
     for path, value in (
@@ -102,9 +107,9 @@ def output_keys(data: Mapping[str, Any]) -> dict[str, KeyPath]:
 
 
 def is_by_output(loss: Any, data: Mapping[str, Any]) -> bool:
-    """Whether a loss is a mapping of outputs to losses, rather than one loss with its arguments.
+    """Return whether a loss is a mapping of outputs to losses, not one loss with its arguments.
 
-    A part is one class with a mapping of arguments, and classes begin with a capital letter.
+    A component is one class with a mapping of arguments, and classes begin with a capital letter.
     """
     if not isinstance(loss, Mapping):
         return False
@@ -122,7 +127,7 @@ def is_by_output(loss: Any, data: Mapping[str, Any]) -> bool:
 
 
 class _Reader:
-    """Reads the list of layers once for their names and once for what they read."""
+    """Read the list of layers, first for their names, then for their sources."""
 
     def __init__(self, data: Mapping[str, Any], layers: Sequence[Any], inputs: tuple[str, ...]) -> None:
         self.data, self.layers, self.inputs = data, layers, inputs or (ONLY_INPUT,)
@@ -138,8 +143,8 @@ class _Reader:
                 self.aliases[entry.own] = entry.names[-1:]
 
     def read(self) -> tuple[Graph | None, list[Problem]]:
-        """The graph, or None, and the problems."""
-        if self.problems:  # a name that stands for two layers says nothing of who reads whom
+        """Return the graph, or None, and the problems."""
+        if self.problems:  # with a name used twice, the sources are ambiguous
             return None, self.problems
         many: dict[str, bool] = {}
         above: tuple[str, ...] | None = None
@@ -162,7 +167,7 @@ class _Reader:
         return Graph(self.inputs if self.declared else (), nodes, outputs, bool(keys)), []
 
     def _entries(self) -> list[_Entry]:
-        """Every item of the list that names a class, with the names of its layers."""
+        """Return every item of the list that names a class, with the names of its layers."""
         found = []
         taken: dict[str, str] = {name: f"input {name!r}" for name in self.inputs if self.declared}
         given = [_own_name(layer) for layer in self.layers]
@@ -193,7 +198,7 @@ class _Reader:
         if entry.sources is None:
             if above is None and len(self.inputs) > 1:
                 hint = f"add from: {self.inputs[0]}, or another of {listing(self.inputs)}"
-                rule = "must say which input it reads, there are several"
+                rule = "must name the input that it reads, there are several"
                 self.problems.append(Problem(rule, path=("layers", entry.index), hint=hint))
             return above if above is not None else self.inputs[:1]
         found: list[str] = []
@@ -204,11 +209,11 @@ class _Reader:
                 near = suggest(source, self._known(), lambda: f"there are {listing(self._known())}")
                 self.problems.append(Problem(rule, path=where, received=source, hint=near))
             elif not self.aliases[source]:
-                rule = "stands for a layer further down that is repeated 0 times"
+                rule = "is the name of a layer further down that is repeated 0 times"
                 self.problems.append(Problem(rule, path=where, received=source))
             found += self.aliases.get(source, ())
         if len(found) > 1 and not entry.names:
-            rule = "a layer that is repeated 0 times can stand for one layer only, not for several"
+            rule = "a layer that is repeated 0 times can read only one layer"
             self.problems.append(Problem(rule, path=path, received=list(entry.sources)))
         return tuple(found)
 
@@ -216,7 +221,7 @@ class _Reader:
         return chain(self.inputs, self.places)
 
     def _order(self) -> list[str]:
-        """Every layer after those that it reads; the spec's own order where that will do."""
+        """Return every layer after those that it reads, in the spec's order where possible."""
         position = {name: place for place, name in enumerate(self.sources)}
         readers: dict[str, list[str]] = {}
         for name, sources in self.sources.items():
@@ -224,7 +229,7 @@ class _Reader:
                 readers.setdefault(source, []).append(name)
         left = {name: len(set(sources) - set(self.inputs)) for name, sources in self.sources.items()}
         ready = [name for name, count in left.items() if not count]
-        rounds = dict.fromkeys(self.sources, 0)  # of going through the list, in which a layer's turn comes
+        rounds = dict.fromkeys(self.sources, 0)  # the pass through the list in which a layer can be built
         done = set(self.inputs)
         while ready:
             source = ready.pop()
@@ -235,12 +240,12 @@ class _Reader:
                 if not left[name]:
                     ready.append(name)
         if waiting := [name for name in self.sources if name not in done]:
-            self._tell_circle(waiting, done)
+            self._report_circle(waiting, done)
         order = (name for name in self.sources if name in done)
         return sorted(order, key=lambda name: (rounds[name], position[name]))
 
-    def _tell_circle(self, waiting: Sequence[str], done: set[str]) -> None:
-        """Follow the layers that wait for each other until one comes again."""
+    def _report_circle(self, waiting: Sequence[str], done: set[str]) -> None:
+        """Follow the layers that read each other until one repeats."""
         trail: dict[str, None] = {}
         name = waiting[0]
         while name not in trail:
@@ -256,7 +261,7 @@ class _Reader:
         self.problems.append(Problem(rule, path=path, hint="let one of them read a layer outside the circle"))
 
     def _outputs(self, keys: Mapping[str, KeyPath], last: tuple[str, ...]) -> tuple[str, ...]:
-        """The layers that are outputs: those that the spec names as such, else the last one."""
+        """Return the output layers: those that the spec names as outputs, otherwise the last one."""
         if not keys:
             return last
         found: list[str] = []
@@ -274,7 +279,7 @@ class _Reader:
         return f"the layers are {listing(self.places)}; give the output layer this name"
 
     def _without_loss(self, keys: Mapping[str, KeyPath]) -> Iterator[Problem]:
-        """Outputs that a mapping of losses, or of targets, leaves out."""
+        """Yield a problem for each output without a loss or without a target."""
         dataset = self.data.get("dataset")
         target = dataset.get("target") if isinstance(dataset, Mapping) else None
         loss = self.data.get("loss")
@@ -286,7 +291,7 @@ class _Reader:
                 yield Problem("has no target", path=path, received=name, hint=hint)
 
     def _unread(self, outputs: tuple[str, ...], named: bool) -> Iterator[Problem]:
-        """Layers and inputs that lead nowhere."""
+        """Yield a problem for each layer and input that nothing reads."""
         read = {source for sources in self.sources.values() for source in sources} | {*outputs}
         for name, index in self.places.items():
             if name not in read:
@@ -337,7 +342,7 @@ def _from(layer: Any) -> tuple[tuple[str, ...] | None, bool]:
 def _names(
     own: str | None, class_name: str, copies: int, reserved: set[str | None], count: dict[str, int]
 ) -> tuple[str, ...]:
-    """The names of a layer's copies; Keras's own way where the spec gives none."""
+    """Return the names of a layer's copies, as Keras names them if the spec gives no name."""
     if own is not None:
         return (own,) if copies == 1 else tuple(f"{own}_{place + 1}" for place in range(copies))
     stem = snake_case(class_name)

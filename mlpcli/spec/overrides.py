@@ -1,6 +1,6 @@
 """`--set a.b[2].c=value`: changes to a spec from the command line, checked like the file itself.
 
-`=` replaces what stands at the path, a list as a whole; `[N]` one past a list's end, or `+=`, adds to it.
+`=` replaces the value at the path, also a whole list; `[N]` one past a list's end, or `+=`, adds to the list.
 """
 
 from __future__ import annotations
@@ -9,19 +9,18 @@ import copy
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from mlpcli.errors import KeyPath, Place, Problem, SpecError, show_path, show_value
+from mlpcli.spec.values import Value, children
 from mlpcli.spec.yaml_reader import MAX_DEPTH, SpecText, parse_value
 
 STEP = re.compile(r"(?:^|\.)([A-Za-z_][A-Za-z0-9_-]*)|\[(\d+)\]")
 
 
 def apply_overrides(spec_text: SpecText, settings: Sequence[str]) -> SpecText:
-    """The spec with each `path=value` put in, later ones over earlier ones.
+    """Return the spec with each `path=value` applied, in order.
 
-    Raises:
-        SpecError: a setting has no '=', its path leads nowhere, or its value is not YAML.
+    A setting without '=', with a wrong path or with a value that is not YAML becomes a problem of the spec.
     """
     data = copy.deepcopy(spec_text.data)
     flags = dict(spec_text.flags)
@@ -44,8 +43,8 @@ def apply_overrides(spec_text: SpecText, settings: Sequence[str]) -> SpecText:
     return replace(spec_text, data=data, flags=flags, marks=marks, problems=(*kept, *problems))
 
 
-def _split(setting: str, flag: str) -> tuple[KeyPath, Any, bool]:
-    """The path, the value, and whether it is to be added to a list."""
+def _split(setting: str, flag: str) -> tuple[KeyPath, Value, bool]:
+    """Return the path, the value, and whether to add it to a list."""
     text, equals, value = setting.partition("=")
     adds = text.endswith("+")
     text = text.removesuffix("+")
@@ -60,20 +59,20 @@ def _split(setting: str, flag: str) -> tuple[KeyPath, Any, bool]:
         if step is None:
             hint = "write keys with dots and list positions in brackets: layers[0].Dense.units"
             raise SpecError(Problem(f"{text!r} is not a path", Place(flag=flag), hint=hint))
-        path.append(step[1] if step[1] is not None else int(step[2][:10]))  # more digits lead nowhere
+        path.append(step[1] if step[1] is not None else int(step[2][:10]))  # no list is that long
         if len(path) > MAX_DEPTH:
             rule = f"a path has at most {MAX_DEPTH} steps"
             raise SpecError(Problem(rule, Place(flag=flag)))
         position = step.end()
     if not path or isinstance(path[0], int):
         raise SpecError(
-            Problem(f"{text!r} is not a path", Place(flag=flag), hint="begin with a key of the spec")
+            Problem(f"{text!r} is not a path", Place(flag=flag), hint="start with a key of the spec")
         )
     return tuple(path), parse_value(value, flag), adds
 
 
-def _added(data: Any, path: KeyPath, value: Any, flag: str) -> tuple[KeyPath, Any]:
-    """Where and what to put so that `value` ends the list at `path`; of a list, each of its items."""
+def _added(data: Value, path: KeyPath, value: Value, flag: str) -> tuple[KeyPath, Value]:
+    """Return the path and value that append `value`, or each item of a list, to the list at `path`."""
     old = _value_at(data, path)
     if old is None:
         return path, value if isinstance(value, list) else [value]
@@ -84,16 +83,15 @@ def _added(data: Any, path: KeyPath, value: Any, flag: str) -> tuple[KeyPath, An
     return (*path, len(old)), value
 
 
-def _value_at(data: Any, path: KeyPath) -> Any:
-    """What stands at `path`, or None."""
+def _value_at(data: Value, path: KeyPath) -> Value:
+    """Return the value at `path`, or None."""
     for step in path:
-        items: Any = dict(enumerate(data)) if isinstance(data, list) else data
-        data = items.get(step) if isinstance(items, dict) else None
+        data = dict(children(data)).get(step)
     return data
 
 
-def _put(data: Any, path: KeyPath, value: Any, flag: str) -> Any:
-    """`data` with `value` at `path`; mappings on the way are made where nothing stands."""
+def _put(data: Value, path: KeyPath, value: Value, flag: str) -> Value:
+    """Return `data` with `value` at `path`; missing mappings on the way are created."""
     if not path:
         return value
     step, rest = path[0], path[1:]
@@ -106,14 +104,14 @@ def _put(data: Any, path: KeyPath, value: Any, flag: str) -> Any:
         return [*data[:step], _put(old, rest, value, flag), *data[step + 1 :]]
     if data is None:
         data = {}
-    if isinstance(data, str) and data == step:  # "Flatten", or "Adam", about to get arguments
+    if isinstance(data, str) and data == step:  # "Flatten", or "Adam", which now gets arguments
         data = {step: None}
     if not isinstance(data, dict):
-        raise _leads_nowhere(path, f"{step!r} needs a mapping where {data!r} stands", flag)
+        raise _leads_nowhere(path, f"{step!r} needs a mapping, not {data!r}", flag)
     return {**data, step: _put(data.get(step), rest, value, flag)}
 
 
 def _leads_nowhere(path: KeyPath, why: str, flag: str) -> SpecError:
     return SpecError(
-        Problem(f"the path leads nowhere: {why}", Place(flag=flag), hint=f"at {show_path(path)}")
+        Problem(f"the path does not exist: {why}", Place(flag=flag), hint=f"at {show_path(path)}")
     )

@@ -1,4 +1,8 @@
-"""A number put into a spec's text where it belongs, every other character as it was."""
+"""Write a learning rate into the text of a spec.
+
+This stays our own code: ruamel.yaml's round trip re-indents flow mappings and re-wraps long lines, while this
+changes one number and leaves every other byte.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,14 @@ import copy
 import re
 import shutil
 from pathlib import Path
-from typing import Any
 
 from mlpcli.errors import KeyPath, Place, Problem, SpecError, show_path
 from mlpcli.files import read_ordinary, write_with
+from mlpcli.spec.component_rules import is_number
 from mlpcli.spec.keras_signatures import class_names
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.search_space import CHOICE, same
+from mlpcli.spec.values import Value, ValueMap
 from mlpcli.spec.yaml_reader import MAX_BYTES, SpecText, parse_text, read_text
 
 LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
@@ -22,12 +27,17 @@ RATE = "learning_rate"
 
 
 def write_rate(spec_path: Path, loaded: LoadedSpec, rate: float) -> Place:
-    """Put a learning rate into the spec's file; returns where it stands now.
+    """Write a learning rate into a spec's file. Return its place.
 
-    A rate that is searched gets a new default; one that is a schedule, a new initial rate.
+    A rate that is searched gets a new default; a schedule gets a new initial rate.
+
+    Args:
+        spec_path: the file.
+        loaded: the spec that was loaded from it.
+        rate: the learning rate.
 
     Raises:
-        SpecError: it cannot be done without touching anything else; the file is as it was.
+        SpecError: it is impossible without other changes; the file is unchanged.
     """
     before = read_ordinary(spec_path, MAX_BYTES).decode("utf-8")
     body = before.removeprefix("\ufeff")
@@ -48,7 +58,7 @@ def write_rate(spec_path: Path, loaded: LoadedSpec, rate: float) -> Place:
 
 
 def yaml_number(value: float) -> str:
-    """A number as every YAML reader takes it for one: `0.002`, `2.0e-05`."""
+    """Format a number so that every YAML reader reads a number: `0.002`, `2.0e-05`."""
     text = f"{value:.6g}"
     mantissa, e, exponent = text.partition("e")
     return f"{mantissa if '.' in mantissa else mantissa + '.0'}e{exponent}" if e else text
@@ -62,7 +72,7 @@ class _Edit:
         self.starts = [0, *(match.end() for match in LINE_END.finditer(body))]
 
     def make(self, loaded: LoadedSpec) -> tuple[KeyPath, str]:
-        """The path of the new value, and the changed text."""
+        """Return the path of the new value, and the changed text."""
         name = loaded.spec.optimizer.class_name
         path: KeyPath = ("optimizer",)
         if "optimizer" not in self.text.data:
@@ -85,11 +95,13 @@ class _Edit:
             return (*path, RATE), self._insert(path, RATE, empty=not arguments)
         raise _cannot("the optimizer has no mapping of arguments to add to", self.number)
 
-    def _into_choice(self, path: KeyPath, value: dict[str, Any], loaded: LoadedSpec) -> tuple[KeyPath, Any]:
-        """The option of a choice of optimizers that the rate was found for."""
+    def _into_choice(self, path: KeyPath, value: ValueMap, loaded: LoadedSpec) -> tuple[KeyPath, Value]:
+        """Return the option of a choice of optimizers for which the rate was found."""
         parameter = next((p for p in loaded.space if path in p.places and p.kind == CHOICE), None)
         if parameter is None:  # fixed with --set, which does not say which option it was
-            options = [(i, v) for i, v in enumerate(value.get("values", [])) if _is_of(v, loaded)]
+            values = value.get("values")
+            found = values if isinstance(values, list) else []
+            options = [(i, v) for i, v in enumerate(found) if _is_of(v, loaded)]
         else:
             label = loaded.values[parameter.name]
             options = [(i, o.content) for i, o in enumerate(parameter.options) if same(o.label, label)]
@@ -98,13 +110,14 @@ class _Edit:
         index, content = options[0]
         return (*path, "values", index), content
 
-    def _change(self, path: KeyPath, value: Any) -> tuple[KeyPath, str]:
-        """Another number in the place of a rate, of its default, or of its first value."""
+    def _change(self, path: KeyPath, value: Value) -> tuple[KeyPath, str]:
+        """Replace a rate, its default, or the initial rate of a schedule."""
         if not isinstance(value, dict):
             return path, self._replace(path, self.number)
         if "hp" in value:
             low, high = value.get("min"), value.get("max")
-            if low is None or high is None or not low <= float(self.number) <= high:
+            inside = is_number(low) and is_number(high) and low <= float(self.number) <= high
+            if not inside:
                 raise _cannot(
                     f"it is not among the values that are searched at {show_path(path)}", self.number
                 )
@@ -121,7 +134,7 @@ class _Edit:
         raise _cannot(f"{show_path(path)} is a schedule without an initial_learning_rate", self.number)
 
     def _offset(self, path: KeyPath) -> int:
-        """Where the value at a path begins, past its anchor."""
+        """Return the offset of the value at a path, after its anchor."""
         mark = self.text.marks[path]
         start = self.starts[mark.value[0] - 1] + mark.value[1] - 1
         anchor = ANCHOR.match(self.body, start)
@@ -135,7 +148,7 @@ class _Edit:
         return self.body[:start] + new + self.body[old.end() :]
 
     def _insert(self, path: KeyPath, key: str, *, empty: bool) -> str:
-        """A new key before the first of a mapping, in one line or on a line of its own."""
+        """Insert a new key before the first of a mapping, inside braces or on a separate line."""
         start = self._offset(path)
         if self.body[start : start + 1] == "{":
             comma = "" if empty else ", "
@@ -146,21 +159,22 @@ class _Edit:
         return self.body[:start] + line + indent + self.body[start:]
 
 
-def _is_of(option: Any, loaded: LoadedSpec) -> bool:
+def _is_of(option: Value, loaded: LoadedSpec) -> bool:
     name = next(iter(option)) if isinstance(option, dict) and option else option
     return bool(name == loaded.spec.optimizer.class_name)
 
 
-def _expected(data: Any, path: KeyPath, loaded: LoadedSpec, rate: float) -> Any:
-    """The values that the changed text must have, aliases of the changed value included."""
+def _expected(data: ValueMap, path: KeyPath, loaded: LoadedSpec, rate: float) -> Value:
+    """Return the values that the changed text must have."""
     made = copy.deepcopy(data)
     value = float(yaml_number(rate))
     if "optimizer" not in made:
-        return made | {"optimizer": {loaded.spec.optimizer.class_name: {RATE: value}}}
+        added: ValueMap = {"optimizer": {loaded.spec.optimizer.class_name: {RATE: value}}}
+        return made | added
     return _put(made, path, value)
 
 
-def _put(data: Any, path: KeyPath, value: float) -> Any:
+def _put(data: Value, path: KeyPath, value: float) -> Value:
     if not path:
         return value
     step, rest = path[0], path[1:]
@@ -168,6 +182,7 @@ def _put(data: Any, path: KeyPath, value: float) -> Any:
         return [_put(item, rest, value) if index == step else item for index, item in enumerate(data)]
     if isinstance(data, str):
         return {str(step): _put({}, rest, value)}
+    assert isinstance(data, dict)
     return {**data, str(step): _put(data.get(str(step), {}), rest, value)}
 
 
