@@ -19,7 +19,7 @@ from mlpcli.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from mlpcli.inference.predict import Wish
+    from mlpcli.inference.predict import PredictOptions
     from mlpcli.runs.folder import Run
     from mlpcli.runs.results import Summary
 
@@ -83,13 +83,13 @@ def predict(
     unknown = _policy(on_unknown)
     found = find_named(run, runs_dir, trusted=trust_plugins)
     from mlpcli.inference import writers
-    from mlpcli.inference.predict import Wish
+    from mlpcli.inference.predict import PredictOptions
 
     writers.check_output(target, force=force)
     writers.check_output(rejects, force=force, option="--rejects")
     with report.PredictionReport() as progress:
-        wish = Wish(tuple(keep or ()), unknown, rejects, progress.rows)
-        summary, rows = _predict(found, data, target, wish, collect=json)
+        options = PredictOptions(tuple(keep or ()), unknown, rejects, progress.rows)
+        summary, rows = _predict(found, data, target, options, collect=json)
     for warning in summary.warnings:
         console.show_line(warning, stderr=True, style="yellow")
     if json:
@@ -112,7 +112,7 @@ def _refuse_outputs(target: Path | None, rejects: Path | None) -> None:
 
 
 def _predict(
-    run: Run, data: str, target: Path | None, wish: Wish, *, collect: bool
+    run: Run, data: str, target: Path | None, options: PredictOptions, *, collect: bool
 ) -> tuple[Summary, list[dict[str, object]] | None]:
     """Predict into a file, on stdout, or into memory.
 
@@ -120,7 +120,7 @@ def _predict(
         run: the run whose model predicts.
         data: a file, a pattern, or `-` for CSV on standard input.
         target: the file to write; None for stdout or memory.
-        wish: columns to keep, the policy for unknown values, the file of rejects, the progress.
+        options: columns to keep, the policy for unknown values, the file of rejects, the progress.
         collect: without a target, return the rows instead of writing CSV on stdout.
 
     Returns:
@@ -131,12 +131,12 @@ def _predict(
 
     source = sys.stdin.buffer if data == "-" else Path(data)
     if target is not None:
-        with writers.writing(target) as sink:
-            return predict_run(run, source, sink, wish=wish), None
+        with writers.writing(target) as writer:
+            return predict_run(run, source, writer, options=options), None
     if collect:
-        memory = writers.MemorySink()
-        return predict_run(run, source, memory, wish=wish), memory.rows
-    return predict_run(run, source, writers.sink_of_text(sys.stdout.buffer, "csv"), wish=wish), None
+        memory = writers.MemoryWriter()
+        return predict_run(run, source, memory, options=options), memory.rows
+    return predict_run(run, source, writers.text_writer(sys.stdout.buffer, "csv"), options=options), None
 
 
 def _policy(text: str | None) -> Policy | None:

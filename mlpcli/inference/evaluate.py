@@ -1,19 +1,18 @@
-"""How good a run's model is on rows with known targets."""
+"""Measure a run's model on rows with known targets."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mlpcli import runs
-from mlpcli.data.dataset import Split
+from mlpcli.data.dataset import Output, Split
 from mlpcli.data.load import read_rows
 from mlpcli.data.targets import class_indices
-from mlpcli.data.types import Array
+from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import Problem, RunError, UsageError
-from mlpcli.keras_import import import_keras
+from mlpcli.keras_import import keras  # first: TensorFlow, imported by others, is not quiet
 from mlpcli.model.model import output_loss
 from mlpcli.model.outputs import final_outputs, predicted_classes, predicted_labels
 from mlpcli.model.run_spec import own_spec
@@ -21,8 +20,6 @@ from mlpcli.model.trained_model import TrainedModel, load_trained
 from mlpcli.runs.folder import Run
 from mlpcli.runs.results import ClassScore, Evaluation, OutputScores
 from mlpcli.spec.load import located
-
-keras = import_keras()  # before anything that imports TensorFlow in its own, noisy way
 from mlpcli.checks.log_names import loss_first  # noqa: E402
 from mlpcli.training import compiled  # noqa: E402
 from mlpcli.training.find_data import find_data, moved_note  # noqa: E402
@@ -31,19 +28,25 @@ BATCH_ROWS = 4096
 
 
 def evaluate_run(run: Run, *, split: str = "test", data: Path | None = None) -> Evaluation:
-    """Metrics of a run on one of its own splits, or on a file of rows with their targets.
+    """Compute the metrics of a run on one of its own splits, or on a file of rows with their targets.
+
+    Args:
+        run: the run whose model is evaluated.
+        split: train, validation or test; ignored where `data` is given.
+        data: a file of rows with their targets.
 
     Raises:
-        RunError: the run has no such split, or no model.
-        DataError: the file does not fit the run's columns.
+        UsageError: The run has no such split.
+        RunError: The run has no model.
+        DataError: The file does not fit the run's columns.
     """
     trained = load_trained(run)
     contract = trained.contract
     if data is not None:
         rows = read_rows(data, contract, target=True)
-        weights: Any = rows.weights
-        if weights is not None and contract.output.name:
-            weights = dict.fromkeys((each.name for each in contract.outputs), weights)
+        weights: Arrays | None = rows.weights
+        if rows.weights is not None and contract.output.name:
+            weights = dict.fromkeys((each.name for each in contract.outputs), rows.weights)
         found = Split(rows.x, rows.y, np.arange(len(rows)), weights)
         warnings: tuple[str, ...] = ()
         source = str(data)
@@ -56,7 +59,7 @@ def evaluate_run(run: Run, *, split: str = "test", data: Path | None = None) -> 
 
 
 def _scores(trained: TrainedModel, split: Split) -> tuple[OutputScores, ...]:
-    """The scores of every output that holds classes or labels."""
+    """Return the scores of every output that holds classes or labels."""
     outputs = [each for each in trained.contract.outputs if each.kind != "numbers"]
     if not outputs:
         return ()
@@ -64,7 +67,7 @@ def _scores(trained: TrainedModel, split: Split) -> tuple[OutputScores, ...]:
     found = []
     for each in outputs:
         names = each.classes or ()
-        y, values = (split.y[each.name], predicted[each.name]) if each.name else (split.y, predicted)
+        y, values = values_of(split.y, each), values_of(predicted, each)
         check_numbers(trained, values)
         if each.kind == "labels":
             scores = class_scores(y.astype(np.int64), predicted_labels(values), names)
@@ -91,27 +94,40 @@ def _own_split(trained: TrainedModel, split: str) -> tuple[Split, tuple[str, ...
     return found, (*([moved] if moved else []), *([warning] if changed else []))
 
 
-def predict_outputs(trained: TrainedModel, x: Any) -> Any:
-    """Predictions, (rows, outputs) float32, a dict of such where outputs have names.
+def predict_outputs(trained: TrainedModel, x: Arrays) -> Arrays:
+    """Predict rows.
 
-    Probabilities where the target is a class, values in the target's own units where it is a number.
+    Args:
+        trained: the model.
+        x: (rows, *shape) inputs; by name where inputs have names.
+
+    Returns:
+        (rows, outputs) float32, by name where outputs have names: probabilities where the target is a class,
+        values in the target's own units where it is a number.
     """
     outputs = compiled.predict(trained.model, x, batch_size=BATCH_ROWS)
     found = final_outputs(trained.spec, trained.contract, outputs)
-    return keras.tree.map_structure(
+    arrays: Arrays = keras.tree.map_structure(
         lambda part: np.asarray(keras.ops.convert_to_numpy(part), np.float32), found
     )
+    return arrays
+
+
+def values_of(outputs: Arrays, output: Output) -> Array:
+    """Return the values of one output, (rows, ...)."""
+    return outputs[output.name] if isinstance(outputs, dict) else outputs
 
 
 def check_numbers(trained: TrainedModel, outputs: Array, empty: Array | None = None) -> None:
-    """Refuse outputs that are no numbers: as a class they would look like the first.
+    """Refuse outputs that are NaN: the most likely class of such a row would be the first.
 
     Args:
+        trained: the model that predicted.
         outputs: (rows, ...) float32.
-        empty: (rows,) bool, rows whose outputs do not count.
+        empty: (rows,) bool, rows whose outputs do not count; None for none.
 
     Raises:
-        RunError: there are such.
+        RunError: An output is NaN.
     """
     bad = np.isnan(outputs).reshape(len(outputs), -1).any(axis=1)
     if empty is not None:
@@ -123,9 +139,12 @@ def check_numbers(trained: TrainedModel, outputs: Array, empty: Array | None = N
 
 
 def class_scores(truth: Array, predicted: Array, names: tuple[str, ...]) -> tuple[ClassScore, ...]:
-    """Precision, recall and F1 of each class or label, by scikit-learn.
+    """Compute precision, recall and F1 of each class or label, by scikit-learn.
 
-    truth, predicted: (rows,) class indices, or (rows, labels) of 0 and 1.
+    Args:
+        truth: (rows,) class indices, or (rows, labels) of 0 and 1.
+        predicted: the same of the predictions.
+        names: the name of each class or label.
     """
     from sklearn.metrics import precision_recall_fscore_support
 
@@ -138,7 +157,16 @@ def class_scores(truth: Array, predicted: Array, names: tuple[str, ...]) -> tupl
 
 
 def confusion(truth: Array, predicted: Array, classes: int) -> Array:
-    """Counts, (classes, classes) int64: true classes down, predicted classes across."""
+    """Count the rows of each pair of true and predicted class.
+
+    Args:
+        truth: (rows,) int class indices.
+        predicted: (rows,) int class indices.
+        classes: how many classes there are.
+
+    Returns:
+        (classes, classes) int64: true classes down, predicted classes across.
+    """
     counts = np.zeros((classes, classes), dtype=np.int64)
     np.add.at(counts, (truth, predicted), 1)
     return counts

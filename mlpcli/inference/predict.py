@@ -1,4 +1,4 @@
-"""Predictions for new rows: read, computed and written a chunk at a time."""
+"""Predict new rows: read, compute and write them a chunk at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
@@ -21,8 +21,8 @@ from mlpcli.data.stream import Chunk, ReadOptions, open_rows, regroup
 from mlpcli.data.types import Array
 from mlpcli.errors import Problem
 from mlpcli.files import replacing
-from mlpcli.inference.evaluate import BATCH_ROWS, check_numbers, predict_outputs
-from mlpcli.inference.writers import MemorySink, Sink
+from mlpcli.inference.evaluate import BATCH_ROWS, check_numbers, predict_outputs, values_of
+from mlpcli.inference.writers import PredictionWriter
 from mlpcli.model.default_losses import gives_scores
 from mlpcli.model.model import output_loss
 from mlpcli.model.outputs import predicted_classes, predicted_labels
@@ -31,21 +31,26 @@ from mlpcli.runs.folder import Run
 from mlpcli.runs.results import Summary
 from mlpcli.spec.schema import ComponentSpec
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 UNIT_ROWS = 8 * BATCH_ROWS
-"""Rows that go through the model at once are a multiple of its batches: see `regroup`."""
+"""Rows that go through the model at once, a multiple of its batches: see `regroup`."""
 
 AHEAD = 2
-"""Chunks that are read while another is computed."""
+"""Chunks that are read ahead of the computation."""
 
 
 @dataclass(frozen=True)
-class Wish:
-    """How rows are to be predicted.
+class PredictOptions:
+    """How rows are predicted.
 
-    keep: columns to pass through. unknown: what an unseen category or a value out of range does to its row:
-    `error`, `bucket` (let through) or `null` (no prediction); None leaves it to the spec. rejects: a file for
-    rows that cannot be read, which otherwise end the prediction. progress: told the rows so far and the
-    seconds.
+    Attributes:
+        keep: columns to pass through.
+        unknown: what an unseen category or a value out of range does to its row: `error`, `bucket` (let
+            through) or `null` (no prediction); None uses the spec's policy.
+        rejects: file for rows that cannot be read; without one such a row ends the prediction.
+        progress: called after each chunk with the number of rows so far and the seconds.
     """
 
     keep: tuple[str, ...] = ()
@@ -54,31 +59,44 @@ class Wish:
     progress: Callable[[int, float], None] = field(default=lambda rows, seconds: None)
 
 
-def predict_run(run: Run, data: Path | IO[bytes], sink: Sink, *, wish: Wish = Wish()) -> Summary:
-    """Predict every row of a file, or of a stream of CSV, into a sink; memory holds a few chunks.
+def predict_run(
+    run: Run,
+    data: Path | IO[bytes],
+    writer: PredictionWriter,
+    *,
+    options: PredictOptions = PredictOptions(),  # noqa: B008 (frozen)
+) -> Summary:
+    """Predict every row of a file, or of a stream of CSV; memory holds only a few chunks.
+
+    Args:
+        run: the run whose model predicts.
+        data: a file, a pattern of files, or a stream of CSV.
+        writer: receives the predicted rows in order; the caller closes it.
+        options: columns to keep, the policy for unknown values, the file of rejects, the progress.
 
     Raises:
-        RunError: the run has no model.
-        DataError: the file does not fit the run's columns, or a row cannot be read.
-        UsageError: a column to keep is not in the file.
+        RunError: The run has no model.
+        DataError: The file does not fit the run's columns, or a row cannot be read.
+        UsageError: A column to keep is not in the file.
     """
     trained = load_trained(run)
     began = time.monotonic()
     counts = RowCounts()
-    options = ReadOptions(trained.contract, wish.keep, wish.unknown, wish.rejects is not None, counts)
+    reading = ReadOptions(trained.contract, options.keep, options.unknown, options.rejects is not None, counts)
     names: tuple[str, ...] = ()
     with contextlib.ExitStack() as stack:
-        rejects = stack.enter_context(_rejecting(wish.rejects, data.name if isinstance(data, Path) else "-"))
-        chunks = stack.enter_context(open_rows(data, options))
+        file = data.name if isinstance(data, Path) else "-"
+        write_rejects = stack.enter_context(_rejects_file(options.rejects, file))
+        chunks = stack.enter_context(open_rows(data, reading))
         for chunk in stack.enter_context(_read_ahead(regroup(chunks, UNIT_ROWS))):
-            rejects(chunk.rejected)
+            write_rejects(chunk.rejected)
             counts.rejected += len(chunk.rejected)
             columns, outputs = predict_chunk(trained, chunk)
             names = tuple(columns)
-            sink.write(columns, outputs)
+            writer.write(columns, outputs)
             counts.rows += len(chunk)
             counts.empty += 0 if chunk.empty is None else int(chunk.empty.sum())
-            wish.progress(counts.rows, time.monotonic() - began)
+            options.progress(counts.rows, time.monotonic() - began)
     return Summary(
         rows=counts.rows,
         columns=names,
@@ -92,16 +110,9 @@ def predict_run(run: Run, data: Path | IO[bytes], sink: Sink, *, wish: Wish = Wi
     )
 
 
-def predict_rows(run: Run, data: Path, *, wish: Wish = Wish()) -> list[dict[str, Any]]:
-    """The predictions of every row of a file as dicts, all in memory; raises as `predict_run`."""
-    sink = MemorySink()
-    predict_run(run, data, sink, wish=wish)
-    return sink.rows
-
-
 @contextlib.contextmanager
 def _read_ahead(chunks: Iterable[Chunk]) -> Iterator[Iterator[Chunk]]:
-    """The same chunks, read by a thread of their own while the one before is computed."""
+    """Read the chunks in a thread, ahead of the computation."""
     waiting: queue.Queue[Chunk | BaseException | None] = queue.Queue(AHEAD)
     stopped = threading.Event()
 
@@ -118,10 +129,10 @@ def _read_ahead(chunks: Iterable[Chunk]) -> Iterator[Iterator[Chunk]]:
                 if stopped.is_set():
                     return
             put(None)
-        except BaseException as error:  # it is raised where the chunks are taken
+        except BaseException as error:  # raised again in the computing thread
             put(error)
 
-    def taken() -> Iterator[Chunk]:
+    def received() -> Iterator[Chunk]:
         while (item := waiting.get()) is not None:
             if isinstance(item, BaseException):
                 raise item
@@ -130,17 +141,19 @@ def _read_ahead(chunks: Iterable[Chunk]) -> Iterator[Iterator[Chunk]]:
     thread = threading.Thread(target=read, name="reader", daemon=True)
     thread.start()
     try:
-        yield taken()
+        yield received()
     finally:
         stopped.set()
         thread.join()
 
 
 @contextlib.contextmanager
-def _rejecting(target: Path | None, file: str) -> Iterator[Callable[[list[RowError]], None]]:
-    """What writes rejected rows as `file,row,column,reason`; rows count from 1 in each file.
+def _rejects_file(target: Path | None, file: str) -> Iterator[Callable[[list[RowError]], None]]:
+    """Open the file of rejected rows; yield a function that adds rows as `file,row,column,reason`.
 
-    file: the name of the only one.
+    Args:
+        target: the file to write; None ignores the rows.
+        file: the name of the only data file, where a row error names none. Rows count from 1 in each file.
     """
     if target is None:
         yield lambda row_errors: None
@@ -158,29 +171,30 @@ def _rejecting(target: Path | None, file: str) -> Iterator[Callable[[list[RowErr
         yield write
 
 
-def predict_chunk(trained: TrainedModel, chunk: Chunk) -> tuple[dict[str, Any], Array]:
-    """Predicted rows as PyArrow columns by name, and the plain outputs, (rows, outputs) float32.
+def predict_chunk(trained: TrainedModel, chunk: Chunk) -> tuple[dict[str, pa.Array], Array]:
+    """Predict some rows.
 
-    The columns are those that were kept, then the label or value, then a probability for each class.
+    Returns:
+        Columns by name: those that were kept, then the label or value, then a probability for each class.
+        The plain outputs, (rows, outputs) float32.
     """
     found = predict_outputs(trained, trained.contract.take_inputs(chunk.x))
-    columns: dict[str, Any] = {}
+    columns: dict[str, Array | pa.Array] = {}
     for each in trained.contract.outputs:
-        values = found[each.name] if each.name else found
+        values = values_of(found, each)
         check_numbers(trained, values, chunk.empty)
         columns |= _columns(each, values, output_loss(trained.spec, each.name))
-    outputs = (
-        np.concatenate([_flat(part) for part in found.values()], axis=1) if isinstance(found, dict) else found
-    )
-    made = {name: _arrow(values, chunk.empty) for name, values in columns.items()}
+    parts = list(found.values()) if isinstance(found, dict) else [found]
+    outputs = np.concatenate([_flat(part) for part in parts], axis=1) if parts[1:] else _flat(parts[0])
+    predicted = {name: _arrow(values, chunk.empty) for name, values in columns.items()}
     if chunk.empty is not None:
-        outputs = np.where(chunk.empty[:, None], np.float32(np.nan), _flat(outputs))
+        outputs = np.where(chunk.empty[:, None], np.float32(np.nan), outputs)
     kept = {(f"{name}_input" if name in columns else name): value for name, value in chunk.kept.items()}
-    return kept | made, _flat(outputs)
+    return kept | predicted, outputs
 
 
-def _arrow(values: Any, empty: Array | None) -> Any:
-    """A column as PyArrow has it, without its values where `empty` is true."""
+def _arrow(values: Array | pa.Array, empty: Array | None) -> pa.Array:
+    """Return a column as a PyArrow array, null where `empty` is true."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -189,32 +203,32 @@ def _arrow(values: Any, empty: Array | None) -> Any:
 
 
 def _flat(values: Array) -> Array:
+    """Return values as (rows, values per row)."""
     return values.reshape(len(values), -1)
 
 
-def _names(names: Sequence[str], index: Array) -> Any:
-    """A name a row."""
+def _names(names: Sequence[str], index: Array) -> pa.Array:
+    """Return each row's name, given its index, (rows,) int."""
     import pyarrow as pa
 
-    return pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int32)), pa.array(list(names))).cast(
-        "string"
-    )
+    indices = pa.array(index.astype(np.int32))
+    return pa.DictionaryArray.from_arrays(indices, pa.array(list(names))).cast("string")
 
 
-def _columns(output: Output, values: Array, loss: ComponentSpec) -> dict[str, Any]:
-    """The columns of one output: `predicted_price`, `probability_rose`.
+def _columns(output: Output, values: Array, loss: ComponentSpec) -> dict[str, Array | pa.Array]:
+    """Return the columns of one output: `predicted_price`, `probability_rose`.
 
-    An output with a name of its own, one of several, has that in its columns' names.
+    The columns of a named output, one of several, include its name.
     """
     if output.kind == "labels":
         return _label_columns(output, values)
     return _class_columns(output, values, loss) if output.classes else _value_columns(output, values)
 
 
-def _class_columns(output: Output, values: Array, loss: ComponentSpec) -> dict[str, Any]:
+def _class_columns(output: Output, values: Array, loss: ComponentSpec) -> dict[str, Array | pa.Array]:
     assert output.classes is not None
     label = f"predicted_{output.name or output.target[0]}"
-    columns: dict[str, Any] = {label: _names(output.classes, predicted_classes(values, loss))}
+    columns: dict[str, Array | pa.Array] = {label: _names(output.classes, predicted_classes(values, loss))}
     stem = f"{output.name}_" if output.name else ""
     if gives_scores(loss) and values.shape[1] == 1:
         return columns | {f"{stem}score": values[:, 0]}
@@ -223,8 +237,8 @@ def _class_columns(output: Output, values: Array, loss: ComponentSpec) -> dict[s
     return columns | {f"{stem}probability_{name}": values[:, i] for i, name in enumerate(output.classes)}
 
 
-def _label_columns(output: Output, values: Array) -> dict[str, Any]:
-    """A separated target's labels together in one cell; 0 or 1 a label where each had a column."""
+def _label_columns(output: Output, values: Array) -> dict[str, Array | pa.Array]:
+    """Return the labels joined in one cell for a separated target, else a column of 0 or 1 for each label."""
     assert output.classes is not None
     stem = f"{output.name}_" if output.name else ""
     chosen = predicted_labels(values)
@@ -238,7 +252,7 @@ def _label_columns(output: Output, values: Array) -> dict[str, Any]:
     return {f"predicted_{output.name or output.target[0]}": _names(joined, index.reshape(-1))} | probability
 
 
-def _value_columns(output: Output, values: Array) -> dict[str, Any]:
+def _value_columns(output: Output, values: Array) -> dict[str, Array | pa.Array]:
     names, values = output.target, _flat(values)
     if output.name:
         names = (output.name,) if len(names) == 1 else tuple(f"{output.name}_{name}" for name in names)

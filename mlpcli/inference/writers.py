@@ -1,12 +1,13 @@
-"""Where predictions go, a chunk at a time: CSV, TSV, JSON lines, Parquet, npy, or memory."""
+"""Write predictions chunk by chunk: CSV, TSV, JSON lines, Parquet, npy, or a list in memory."""
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
@@ -16,27 +17,35 @@ from mlpcli.data.types import Array
 from mlpcli.errors import Problem, UsageError
 from mlpcli.files import replacing
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
 FORMATS = {".csv": "csv", ".tsv": "tsv", ".parquet": "parquet", ".jsonl": "jsonl", ".npy": "npy"}
 
 
-class Sink(Protocol):
-    """Takes predicted rows.
+class PredictionWriter(abc.ABC):
+    """Writes predicted rows, some at a time."""
 
-    columns: PyArrow arrays by name, the same names each time. outputs: (rows, outputs) float32.
-    """
+    @abc.abstractmethod
+    def write(self, columns: Mapping[str, pa.Array], outputs: Array) -> None:
+        """Write some rows.
 
-    def write(self, columns: Mapping[str, Any], outputs: Array) -> None:
-        """Take some rows."""
+        Args:
+            columns: PyArrow arrays by name, (rows,) each; the same names in every call.
+            outputs: the plain outputs of the network, (rows, outputs) float32.
+        """
 
+    @abc.abstractmethod
     def close(self) -> None:
-        """All rows were taken."""
+        """Finish the file after the last rows."""
 
 
 def format_of(output: Path) -> str:
-    """The format that an output file's ending asks for.
+    """Return the format that belongs to the suffix of an output file.
 
     Raises:
-        UsageError: no format has this ending.
+        UsageError: No format has this suffix.
     """
     if output.suffix not in FORMATS:
         rule = f"-o {output}: the ending must be one of {', '.join(FORMATS)}"
@@ -45,10 +54,15 @@ def format_of(output: Path) -> str:
 
 
 def check_output(output: Path | None, *, force: bool, option: str = "-o") -> None:
-    """Refuse, before any work, an output of no known format or one that stands there already.
+    """Refuse, before any work, an output file of unknown format or one that exists already.
+
+    Args:
+        output: the file to write; None for no file.
+        force: an existing file may be replaced.
+        option: the option that names the file; only `-o` decides on the format.
 
     Raises:
-        UsageError: either of these.
+        UsageError: The file cannot be written.
     """
     if output is None:
         return
@@ -62,58 +76,64 @@ def check_output(output: Path | None, *, force: bool, option: str = "-o") -> Non
 
 
 @contextlib.contextmanager
-def writing(output: Path) -> Iterator[Sink]:
-    """A sink whose file appears whole when the context ends well, or not at all."""
+def writing(output: Path) -> Iterator[PredictionWriter]:
+    """Open a writer; its file appears complete when the context ends without an error, or not at all."""
     kind = format_of(output)
     with replacing(output) as path:
         if kind == "parquet":
-            sink: Sink = ParquetSink(path)
-            yield sink
-            sink.close()
+            parquet = ParquetWriter(path)
+            yield parquet
+            parquet.close()
             return
         with path.open("wb") as file:
-            sink = NpySink(file) if kind == "npy" else sink_of_text(file, kind)
-            yield sink
-            sink.close()
+            writer = NpyWriter(file) if kind == "npy" else text_writer(file, kind)
+            yield writer
+            writer.close()
 
 
-def sink_of_text(file: IO[bytes], kind: str) -> Sink:
-    """A sink of CSV, TSV or JSON lines."""
-    return LinesSink(file) if kind == "jsonl" else TextSink(file, "\t" if kind == "tsv" else ",")
+def text_writer(file: IO[bytes], kind: str) -> PredictionWriter:
+    """Build a writer of CSV, TSV or JSON lines: `csv`, `tsv` or `jsonl`."""
+    return JsonLinesWriter(file) if kind == "jsonl" else DelimitedWriter(file, "\t" if kind == "tsv" else ",")
 
 
-class TextSink:
-    """CSV or TSV, quoted as by Python's csv module; numbers in the shortest form that reads back equal."""
+class DelimitedWriter(PredictionWriter):
+    """Writes CSV or TSV, quoted as by Python's csv module; numbers in the shortest form that reads back equal.
+
+    Not `pyarrow.csv.CSVWriter`: it quotes every text cell or none, refuses nested values, and writes an empty
+    cell of a single column as an empty line, which is no row when it is read.
+    """
 
     def __init__(self, file: IO[bytes], delimiter: str) -> None:
         self.file, self.delimiter = file, delimiter
-        self.begun = False
+        self._has_header = False
 
-    def write(self, columns: Mapping[str, Any], outputs: Array) -> None:
+    def write(self, columns: Mapping[str, pa.Array], outputs: Array) -> None:
         """Write some rows, below the header if they are the first."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        if not self.begun:
+        if not self._has_header:
             header = self._cells(pa.array(list(columns)))
             self.file.write(self.delimiter.join(header.to_pylist()).encode() + b"\n")
-            self.begun = True
+            self._has_header = True
         cells = [self._cells(column) for column in columns.values()]
         if len(cells) == 1:  # an empty line would be no row
             cells = [pc.if_else(pc.equal(cells[0], ""), '""', cells[0])]
         if not cells or not len(cells[0]):
             return
-        end, between, nothing = (pa.scalar(text, pa.large_string()) for text in ("\n", self.delimiter, ""))
-        last = pc.binary_join_element_wise(cells[-1], end, nothing)
-        lines = pc.binary_join_element_wise(*cells[:-1], last, between) if cells[1:] else last
+        line_end, delimiter, nothing = (
+            pa.scalar(text, pa.large_string()) for text in ("\n", self.delimiter, "")
+        )
+        last = pc.binary_join_element_wise(cells[-1], line_end, nothing)
+        lines = pc.binary_join_element_wise(*cells[:-1], last, delimiter) if cells[1:] else last
         if isinstance(lines, pa.ChunkedArray):
             lines = lines.combine_chunks()
         _, ends, content = lines.buffers()
         offsets = np.frombuffer(ends, np.int64)[lines.offset : lines.offset + len(lines) + 1]
         self.file.write(memoryview(content)[offsets[0] : offsets[-1]])
 
-    def _cells(self, column: Any) -> Any:
-        """A column as the texts of its cells, quoted where they hold a delimiter, a quote or a line break."""
+    def _cells(self, column: pa.Array) -> pa.Array:
+        """Return a column as text, quoted where a cell holds a delimiter, a quote or a line break."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -131,60 +151,60 @@ class TextSink:
         return texts
 
     def close(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: every chunk is written at once."""
 
 
-class LinesSink:
-    """A JSON object a row."""
+class JsonLinesWriter(PredictionWriter):
+    """Writes one JSON object per row."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file = file
 
-    def write(self, columns: Mapping[str, Any], outputs: Array) -> None:
+    def write(self, columns: Mapping[str, pa.Array], outputs: Array) -> None:
         """Write some rows."""
         for row in plain_rows(columns):
             self.file.write(json.dumps(row, ensure_ascii=False, default=str).encode() + b"\n")
 
     def close(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: every chunk is written at once."""
 
 
-class ParquetSink:
-    """A Parquet file; its types are those of the first rows."""
+class ParquetWriter(PredictionWriter):
+    """Writes a Parquet file with the column types of the first rows."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.writer: Any = None
+        self._writer: pq.ParquetWriter | None = None
 
-    def write(self, columns: Mapping[str, Any], outputs: Array) -> None:
+    def write(self, columns: Mapping[str, pa.Array], outputs: Array) -> None:
         """Write some rows as a row group."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         table = pa.table(dict(columns))
-        if self.writer is None:
-            self.writer = pq.ParquetWriter(arrow_source(self.path, "wb"), table.schema)
-        self.writer.write_table(table.cast(self.writer.schema))
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(arrow_source(self.path, "wb"), table.schema)
+        self._writer.write_table(table.cast(self._writer.schema))
 
     def close(self) -> None:
         """Write the footer."""
-        if self.writer is not None:
-            self.writer.close()
+        if self._writer is not None:
+            self._writer.close()
 
 
 HEADER_BYTES = 128
-"""What an .npy header of two dimensions takes up, whatever their size, by NumPy's padding."""
+"""Size of an .npy header of two dimensions, whatever they are, by NumPy's padding."""
 
 
-class NpySink:
-    """The outputs alone, (rows, outputs) float32; the header, which tells the rows, is written last."""
+class NpyWriter(PredictionWriter):
+    """Writes the outputs alone, (rows, outputs) float32; the header holds the row count and comes last."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file = file
         self.rows, self.width = 0, 0
         file.write(b"\0" * HEADER_BYTES)
 
-    def write(self, columns: Mapping[str, Any], outputs: Array) -> None:
+    def write(self, columns: Mapping[str, pa.Array], outputs: Array) -> None:
         """Write some rows."""
         self.rows, self.width = self.rows + len(outputs), outputs.shape[1]
         self.file.write(np.ascontiguousarray(outputs, np.float32).data)
@@ -197,28 +217,28 @@ class NpySink:
         assert self.file.tell() == HEADER_BYTES
 
 
-class MemorySink:
-    """Keeps all rows as plain Python values."""
+class MemoryWriter(PredictionWriter):
+    """Keeps all rows in memory as plain Python values."""
 
     def __init__(self) -> None:
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[dict[str, object]] = []
 
-    def write(self, columns: Mapping[str, Any], outputs: Array) -> None:
+    def write(self, columns: Mapping[str, pa.Array], outputs: Array) -> None:
         """Keep some rows."""
         self.rows += plain_rows(columns)
 
     def close(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: the rows are complete."""
 
 
-def plain_rows(columns: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Rows as dicts of Python values."""
-    values = [_plain(column) for column in columns.values()]
+def plain_rows(columns: Mapping[str, pa.Array]) -> Iterator[dict[str, object]]:
+    """Return rows as dicts of Python values."""
+    values = [_plain_values(column) for column in columns.values()]
     return (dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True))
 
 
-def _plain(column: Any) -> list[Any]:
-    """Python values; a float32 keeps its own shortest digits rather than those of its float64 twin."""
+def _plain_values(column: pa.Array) -> list[object]:
+    """Return Python values; a float32 keeps its own shortest digits rather than those of its float64 twin."""
     import pyarrow as pa
 
     if pa.types.is_float32(column.type):
