@@ -23,8 +23,8 @@ from mlpcli.cli.options import (
 
 if TYPE_CHECKING:
     from mlpcli.runs.results import SearchOutcome
+    from mlpcli.runs.watcher import SearchWatcher
     from mlpcli.spec.load import LoadedSpec
-    from mlpcli.tuning.search_watcher import SearchWatcher
 
 
 class Role(enum.StrEnum):

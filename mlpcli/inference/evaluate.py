@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from mlpcli import runs
+from mlpcli.checks.log_names import loss_first
 from mlpcli.data.dataset import Output, Split
 from mlpcli.data.load import read_rows
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import Problem, RunError, UsageError
-from mlpcli.keras_import import keras  # first: TensorFlow, imported by others, is not quiet
+from mlpcli.keras_import import keras
 from mlpcli.model.model import output_loss
 from mlpcli.model.outputs import final_outputs, predicted_classes, predicted_labels
 from mlpcli.model.run_spec import own_spec
@@ -20,9 +21,8 @@ from mlpcli.model.trained_model import TrainedModel, load_trained
 from mlpcli.runs.folder import Run
 from mlpcli.runs.results import ClassScore, Evaluation, OutputScores
 from mlpcli.spec.load import located
-from mlpcli.checks.log_names import loss_first  # noqa: E402
-from mlpcli.training import compiled  # noqa: E402
-from mlpcli.training.find_data import find_data, moved_note  # noqa: E402
+from mlpcli.training import compiled
+from mlpcli.training.find_data import find_data, moved_note
 
 BATCH_ROWS = 4096
 

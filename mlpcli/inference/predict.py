@@ -64,7 +64,7 @@ def predict_run(
     data: Path | IO[bytes],
     writer: PredictionWriter,
     *,
-    options: PredictOptions = PredictOptions(),  # noqa: B008 (frozen)
+    options: PredictOptions = PredictOptions(),
 ) -> Summary:
     """Predict every row of a file, or of a stream of CSV; memory holds only a few chunks.
 
@@ -82,7 +82,9 @@ def predict_run(
     trained = load_trained(run)
     began = time.monotonic()
     counts = RowCounts()
-    reading = ReadOptions(trained.contract, options.keep, options.unknown, options.rejects is not None, counts)
+    reading = ReadOptions(
+        trained.contract, options.keep, options.unknown, options.rejects is not None, counts
+    )
     names: tuple[str, ...] = ()
     with contextlib.ExitStack() as stack:
         file = data.name if isinstance(data, Path) else "-"

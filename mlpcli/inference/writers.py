@@ -97,7 +97,7 @@ def text_writer(file: IO[bytes], kind: str) -> PredictionWriter:
 
 
 class DelimitedWriter(PredictionWriter):
-    """Writes CSV or TSV, quoted as by Python's csv module; numbers in the shortest form that reads back equal.
+    """Writes CSV or TSV, quoted as by Python's csv module; numbers as short as they read back equal.
 
     Not `pyarrow.csv.CSVWriter`: it quotes every text cell or none, refuses nested values, and writes an empty
     cell of a single column as an empty line, which is no row when it is read.

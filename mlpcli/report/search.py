@@ -17,6 +17,7 @@ from mlpcli.report.console import fits, fitting_table, format_duration, format_n
 from mlpcli.report.screen import Screen, console, cut, table
 from mlpcli.runs.results import SearchOutcome
 from mlpcli.runs.search_folder import BEST, COMPLETED, RUNNING, Search, Trial
+from mlpcli.runs.watcher import SearchWatcher
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.search_space import show_label
 
@@ -24,7 +25,7 @@ ROWS = 14
 """Rows of the live table; the best trial is always among them."""
 
 
-class SearchReport:
+class SearchReport(SearchWatcher):
     """Shows the progress of a search. A context."""
 
     def __init__(self, *, stderr: bool = False) -> None:
@@ -88,11 +89,11 @@ class SearchReport:
         self.started[trial.number] = time.monotonic()
         self._refresh()
 
-    def trial_epoch(self, number_: int, epoch: int, epochs: int, logs: Mapping[str, float]) -> None:
+    def trial_epoch(self, number: int, epoch: int, epochs: int, logs: Mapping[str, float]) -> None:
         """Show that an epoch of a trial is done; trial 0 is the training of the best."""
         name = self.search.objective.name if self.search else ""
         value = f"  {name} {format_number(logs[name])}" if name in logs else ""
-        self.progress[number_] = f"epoch {epoch} of {epochs}{value}"
+        self.progress[number] = f"epoch {epoch} of {epochs}{value}"
         self._refresh()
 
     def trial_ends(self, trial: Trial) -> None:
@@ -180,8 +181,8 @@ class SearchReport:
         return "   ".join(part for part in parts if part)
 
 
-class WorkerReport:
-    """Shows what a worker does, one line per trial. A context."""
+class WorkerReport(SearchWatcher):
+    """Shows what a worker does, one line per trial; the rest is shown by the chief. A context."""
 
     def __init__(self, *, stderr: bool = False) -> None:
         self.console = console(stderr=stderr)
@@ -192,23 +193,14 @@ class WorkerReport:
     def __exit__(self, *error: object) -> None:
         """Do nothing: there is nothing to remove."""
 
-    def stage(self, text: str) -> None:
-        """Show nothing."""
-
     def note(self, text: str) -> None:
         """Print one line."""
         self.console.print(Text(text, style="yellow"))
-
-    def begin(self, search: Search, loaded: LoadedSpec, planned: int | None) -> None:
-        """Show nothing: the chief does."""
 
     def trial_begins(self, trial: Trial) -> None:
         """Show that a trial starts."""
         values = _values(trial)
         self.console.print(Text(f"trial {trial.number}  {values}"))
-
-    def trial_epoch(self, number_: int, epoch: int, epochs: int, logs: Mapping[str, float]) -> None:
-        """Show nothing: the chief does."""
 
     def trial_ends(self, trial: Trial) -> None:
         """Show a trial's result."""
@@ -216,9 +208,6 @@ class WorkerReport:
             f"score {format_number(trial.score)}" if trial.score is not None else f"failed: {trial.reason}"
         )
         self.console.print(Text(f"trial {trial.number}  {score}  ({format_duration(trial.seconds)})"))
-
-    def promotes(self, trial: Trial, seed: int | None) -> None:
-        """Show nothing: the chief does."""
 
 
 def _values(trial: Trial) -> str:

@@ -1,11 +1,16 @@
-"""The watcher of a training: the command line shows progress, a program may ignore it."""
+"""Watchers of a training and of a search: the command line shows progress, a program may ignore it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlpcli.runs.results import Plan
+from mlpcli.runs.search_folder import Search, Trial
+
+if TYPE_CHECKING:
+    from mlpcli.spec.load import LoadedSpec
 
 
 class Watcher:
@@ -40,3 +45,41 @@ class Watcher:
 
     def note(self, text: str) -> None:
         """Receive one line that the user should know."""
+
+
+class SearchWatcher:
+    """Receives what happens during a search, and ignores it; a subclass overrides what it needs."""
+
+    def stage(self, text: str) -> None:
+        """Receive what is being done while no trial runs."""
+
+    def note(self, text: str) -> None:
+        """Receive one line that the user should know."""
+
+    def begin(self, search: Search, loaded: LoadedSpec, planned: int | None) -> None:
+        """Receive the search: the checks have passed and its folder exists.
+
+        Args:
+            search: the search, with its earlier trials if it is resumed.
+            loaded: its spec.
+            planned: how many trials there will be; None where that is not known.
+        """
+
+    def trial_begins(self, trial: Trial) -> None:
+        """Receive a trial that starts or restarts."""
+
+    def trial_epoch(self, number: int, epoch: int, epochs: int, logs: Mapping[str, float]) -> None:
+        """Receive the logs of an epoch of a trial.
+
+        Args:
+            number: the trial, from 1; 0 for the training of the best after the trials.
+            epoch: the epoch, from 1.
+            epochs: the number of epochs of the trial.
+            logs: the loss and the metrics, those of the validation rows included.
+        """
+
+    def trial_ends(self, trial: Trial) -> None:
+        """Receive a trial with its result."""
+
+    def promotes(self, trial: Trial, seed: int | None) -> None:
+        """Receive one of the best trials, which is trained again with a seed, or, at None, to be kept."""

@@ -50,7 +50,7 @@ from mlpcli.tuning.trial_states import Ledger
 from mlpcli.tuning.trials import Result
 
 if TYPE_CHECKING:
-    from mlpcli.tuning.search_watcher import SearchWatcher
+    from mlpcli.runs.watcher import SearchWatcher
 
 LOOPBACK = "127.0.0.1"
 LEASE_SECONDS = 20.0

@@ -18,6 +18,7 @@ from mlpcli.model.transfer import pinned_start
 from mlpcli.runs.record_models import damaged
 from mlpcli.runs.results import SearchOutcome
 from mlpcli.runs.search_folder import SEARCH, SEARCHED, Search, load_search
+from mlpcli.runs.watcher import SearchWatcher
 from mlpcli.spec import tuner_arguments as tuners
 from mlpcli.spec.hyperparameters import is_hyperparameter
 from mlpcli.spec.load import Kept, LoadedSpec, load_spec, with_data
@@ -30,7 +31,6 @@ from mlpcli.training.disk_space import check_run_writable
 from mlpcli.training.find_data import find_data
 from mlpcli.training.identity import changes
 from mlpcli.tuning.search import ALONE, Hands, Sitting, tuner_arguments, write_searched
-from mlpcli.tuning.search_watcher import SearchWatcher
 
 BEGIN_ANEW = "begin anew beside it with --fresh"
 SEARCHED_MARK = "\0searched"

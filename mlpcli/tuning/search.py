@@ -20,7 +20,7 @@ from mlpcli.model.transfer import find_start
 from mlpcli.runs.folder import Run
 from mlpcli.runs.results import SearchOutcome
 from mlpcli.runs.search_folder import SEARCH, SEARCHED, Objective, Search
-from mlpcli.runs.watcher import Watcher
+from mlpcli.runs.watcher import SearchWatcher, Watcher
 from mlpcli.spec import tuner_arguments as tuners
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.resolve import dump, portable
@@ -32,7 +32,6 @@ from mlpcli.training.run_record import begin_record, now
 from mlpcli.tuning import promotion
 from mlpcli.tuning.importance import importance
 from mlpcli.tuning.oracle import Answer, Oracle
-from mlpcli.tuning.search_watcher import SearchWatcher
 from mlpcli.tuning.trial_states import Ledger, TooManyFailures
 from mlpcli.tuning.trials import TrialRunner
 

@@ -20,6 +20,7 @@ from mlpcli.model.plugins import run_plugins
 from mlpcli.printable import printable
 from mlpcli.runs.folder import open_run
 from mlpcli.runs.search_folder import SEARCH, Trial, load_search
+from mlpcli.runs.watcher import SearchWatcher
 from mlpcli.spec.search_space import Space
 from mlpcli.training.find_data import find_data
 from mlpcli.tuning import channel
@@ -41,7 +42,6 @@ from mlpcli.tuning.messages import (
 )
 from mlpcli.tuning.protocol import CHIEF, PARENT, split_address, worker_name
 from mlpcli.tuning.resume_search import open_spec
-from mlpcli.tuning.search_watcher import SearchWatcher
 from mlpcli.tuning.trials import TrialRunner
 
 BEAT_SECONDS = 2.0

@@ -19,7 +19,7 @@ from mlpcli.tuning.protocol import PARENT
 from mlpcli.tuning.trial_states import MOST_LOSSES, Ledger
 
 if TYPE_CHECKING:
-    from mlpcli.tuning.search_watcher import SearchWatcher
+    from mlpcli.runs.watcher import SearchWatcher
 
 LOGS = "workers"  # the folder of what workers write on stderr
 MOST_DEATHS = MOST_LOSSES + 2
