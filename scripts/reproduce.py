@@ -1,11 +1,11 @@
-"""Train the specs of configs/chapter and print the chapter's figures beside ours, as a Markdown table.
+"""Train the specs of configs/chapter and print the chapter's results beside ours, as a Markdown table.
 
     scripts/reproduce [--quick] [--only ITEM]... [--runs-dir DIR]
 
-Every figure is read from a run that `mlpcli` trained, by the command line's own `--json`. A figure is met
-within the tolerance that stands beside it. Fashion MNIST comes from KERAS_HOME or a download, California
-housing and MNIST from MLPCLI_TEST_DATA or a download; an item whose data cannot be had is left out, and
-said. `--quick` trains few epochs on small data only, and compares nothing.
+Every result is read from a run that `mlpcli` trained, by the command line's own `--json`, and must be within
+the tolerance given beside it. Fashion MNIST comes from KERAS_HOME or a download, California housing and MNIST
+from MLPCLI_TEST_DATA or a download; an item whose data is not available is left out with a message. `--quick`
+trains few epochs on small data only, and compares nothing.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ ROOT = Path(__file__).resolve().parent.parent
 CHAPTER = ROOT / "configs" / "chapter"
 QUICK_EPOCHS = 2
 LARGE = ("fashion_mnist", "mnist", "california_housing")
-"""Datasets that a quick run leaves alone."""
+"""Datasets that a quick run does not use."""
 
 
 class Failure(Exception):
-    """A command that did not end well, with what it said."""
+    """A command that failed, with its message."""
 
 
 @dataclass
 class Workshop:
-    """Runs commands, remembers which specs are trained, and reads what they left behind."""
+    """Runs commands, remembers which specs are trained, and reads their results."""
 
     runs_dir: Path
     quick: bool = False
     trained: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def command(self, *arguments: object) -> dict[str, Any]:
-        """A command's JSON document; the command runs in this process."""
+        """Run a command in this process; return its JSON document."""
         from mlpcli.cli import main
 
         out, err = io.StringIO(), io.StringIO()
@@ -55,7 +55,7 @@ class Workshop:
         return document
 
     def train(self, name: str, *more: str) -> dict[str, Any]:
-        """The outcome of a spec of configs/chapter, trained once."""
+        """Train a spec of configs/chapter, once; return the outcome."""
         if name not in self.trained:
             quick = ["--set", f"fit.epochs={QUICK_EPOCHS}"] if self.quick else []
             self.trained[name] = self.command("train", CHAPTER / f"{name}.yaml", *quick, *more)
@@ -131,7 +131,7 @@ def gates(shop: Workshop) -> tuple[str, bool]:
     """How many of the truth tables are learned in full."""
     names = ("logic_and", "logic_or", "logic_not", "logic_xor")
     learned = [name for name in names if shop.metric(name, "train", "binary_accuracy") == 1.0]
-    return f"learned in full: {', '.join(learned) or 'none'}", len(learned) == len(names)
+    return f"all rows learned: {', '.join(learned) or 'none'}", len(learned) == len(names)
 
 
 def rival(shop: Workshop) -> tuple[str, bool]:
@@ -169,18 +169,18 @@ def parameters(shop: Workshop) -> tuple[str, bool]:
     run = json.loads((shop.folder("fashion_named") / "run.json").read_text(encoding="utf-8"))
     picture = (shop.folder("fashion_named") / "plots" / "model.png").exists()
     count = run["model"]["parameters"]
-    return f"{count:,} parameters, {'a picture' if picture else 'no picture'}", count == 266_610 and picture
+    return f"{count:,} parameters, {'a diagram' if picture else 'no diagram'}", count == 266_610 and picture
 
 
 def mixed_up(shop: Workshop) -> tuple[str, bool]:
-    """Sparse and one-hot mixed up: a message, and no training."""
+    """Check that a wrong loss for one-hot labels is reported, without training."""
     value = shop.metric("one_hot", "test", "accuracy")
     try:
         shop.command("check", CHAPTER / "one_hot.yaml", "--set", "loss=sparse_categorical_crossentropy")
     except Failure as failure:
-        told = "use categorical_crossentropy" in str(failure)
-        return f"test accuracy {value:.3f}; the wrong loss is told before training", told
-    return "the wrong loss was not told", False
+        reported = "use categorical_crossentropy" in str(failure)
+        return f"test accuracy {value:.3f}; the wrong loss is reported before training", reported
+    return "the wrong loss was not reported", False
 
 
 def continued(shop: Workshop) -> tuple[str, bool]:
@@ -248,7 +248,7 @@ def stopped(shop: Workshop) -> tuple[str, bool]:
 
 
 def own_callback(shop: Workshop) -> tuple[str, bool]:
-    """The run ends, and its JSON document is whole although the callback prints."""
+    """Check that the run ends with a valid JSON document although the callback prints."""
     return f"{shop.train('own_callback')['epochs']} epochs", True
 
 
@@ -273,13 +273,13 @@ def reuse(shop: Workshop) -> tuple[str, bool]:
 ITEMS = (
     Item("1", "Perceptron", "perceptron", "(2, 0.5) True, (3, 1) False; converges", perceptron),
     Item("2", "AND, OR, NOT, XOR", "logic_xor", "4 of 4", gates),
-    Item("3", "Regression, the rival library", "housing_rival", "validation RMSE 0.505", rival),
+    Item("3", "Regression with scikit-learn", "housing_rival", "validation RMSE 0.505", rival),
     Item("4", "Regression output choices", "output_tanh", "works", output_choices),
     Item("5", "Multivariate regression", "two_targets", "works", at_most("two_targets", "test", RMSE, 0.3)),
     Item("6", "Classification output choices", "multilabel", "works", classifications),
     Item("7", "Iris with an MLP", "iris", "test accuracy 1.0", at_least("iris", "test", "accuracy", 1.0)),
     Item("8", "Fashion MNIST", "fashion_mnist", "validation 0.8894, test 0.8864; within 0.01", fashion),
-    Item("9", "Summary, weights, picture", "fashion_named", "266,610 parameters", parameters),
+    Item("9", "Summary, weights, diagram", "fashion_named", "266,610 parameters", parameters),
     Item("10", "Loss and labels", "one_hot", "a clear message", mixed_up),
     Item("11", "Weights", "weights", "works", at_least("weights", "test", "accuracy", 0.7)),
     Item(
@@ -289,7 +289,7 @@ ITEMS = (
         "works",
         at_least("validation_file", "test", "accuracy", 0.9),
     ),
-    Item("14", "Train on", "fashion_mnist", "validation accuracy about 0.898; within 0.01", continued),
+    Item("14", "Continue training", "fashion_mnist", "validation accuracy about 0.898; within 0.01", continued),
     Item("15", "Evaluate, predict", "fashion_mnist", "Ankle boot, Pullover, Trouser", first_images),
     Item(
         "16",
@@ -321,8 +321,8 @@ ITEMS = (
     ),
     Item("20", "Subclassed model", "subclassed", "as item 19", two_outputs("subclassed")),
     Item("21", "Save, restore", "early_stopping", "identical predictions after a reload", reloaded),
-    Item("22", "Checkpoints, early stopping", "early_stopping", "stops, restores the best", stopped),
-    Item("23", "One's own callback", "own_callback", "prints the ratio each epoch", own_callback),
+    Item("22", "Checkpoints, early stopping", "early_stopping", "stops, restores the best epoch", stopped),
+    Item("23", "Custom callback", "own_callback", "prints the ratio each epoch", own_callback),
     Item(
         "34",
         "Large batches, warm-up",
@@ -330,13 +330,13 @@ ITEMS = (
         "works",
         at_least("large_batch", "validation", "accuracy", 0.87),
     ),
-    Item("36", "Playground", "playground_circles", "pictures of the boundary", playground),
+    Item("36", "Playground", "playground_circles", "plots of the decision boundary", playground),
     Item("37", "Reuse of layers", "reuse", "works", reuse),
 )
 
 
 def rows_of(items: Sequence[Item], shop: Workshop) -> list[tuple[str, ...]]:
-    """A row of the table for each item, its runs made as they are needed."""
+    """Yield a row of the table for each item; train its runs when they are needed."""
     found = []
     for item in items:
         print(f"item {item.number}: {item.title}", file=sys.stderr, flush=True)
@@ -364,7 +364,7 @@ def is_small(item: Item) -> bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table; 1 when a figure is not met."""
+    """Print the table; return 1 if a result is not within its tolerance."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
