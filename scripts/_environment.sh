@@ -30,7 +30,7 @@ make_environment() {
         }
     fi
     "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$@" --editable ".$extras" >&2 || {
-        echo "the installation failed; pip's message is above. Mend that and run the command again" >&2
+        echo "the installation failed; pip's message is above. Fix the cause and run the command again" >&2
         return 1
     }
     # A first call, and any where Python may not write bytecode, starts a tenth of a second sooner.

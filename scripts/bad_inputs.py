@@ -1,4 +1,4 @@
-"""Bad inputs, each given to the program, and what it says.
+"""Run the program with bad inputs, and print its messages as a page of the docs.
 
 python scripts/bad_inputs.py > docs/bad_inputs.md
 """
@@ -38,7 +38,7 @@ CHECK = ("check", "spec.yaml", "--no-advice")
 
 @dataclass(frozen=True)
 class Case:
-    """A bad input: what it is, the files to write over the good ones, and the command it is given to."""
+    """A bad input: its description, the files to write over the good ones, and the command to run."""
 
     title: str
     spec: str = GOOD
@@ -158,7 +158,7 @@ def _record(**changes: object) -> None:
 
 
 def _plugin() -> None:
-    """A run that somebody else trained with a plug-in."""
+    """Create a run that somebody else trained with a plug-in."""
     from mlpcli.files import sha256_of
 
     theirs = Path("runs/theirs/2026-01-01_00-00-00")
@@ -176,8 +176,8 @@ def _plugin() -> None:
         file.write("plugins: [plugins/parts.py]\n")
 
 
-def told(case: Case) -> tuple[int, list[str]]:
-    """The exit status and the lines on stderr of a case, without source lines and carets."""
+def run_case(case: Case) -> tuple[int, list[str]]:
+    """Return the exit status and the lines on stderr of a case, without source lines and carets."""
     from mlpcli.cli import main
 
     Path("spec.yaml").write_text(case.spec)
@@ -194,7 +194,7 @@ def told(case: Case) -> tuple[int, list[str]]:
 
 @contextlib.contextmanager
 def workplace() -> Iterator[None]:
-    """A folder of its own with a finished run named small."""
+    """Create a folder with a finished run named small, and work in it."""
     from mlpcli.cli import main
 
     here, state = Path.cwd(), os.environ.get("XDG_STATE_HOME")
@@ -216,7 +216,7 @@ def workplace() -> Iterator[None]:
 
 
 def page() -> str:
-    """The page of the docs."""
+    """Return the page of the docs."""
     count = sum(map(len, GROUPS.values()))
     text = f"# {count} bad inputs\n\n"
     text += (
@@ -230,7 +230,7 @@ def page() -> str:
             for case in cases:
                 shutil.rmtree("runs")
                 shutil.copytree("kept", "runs")
-                status, lines = told(case)
+                status, lines = run_case(case)
                 message = lines[0].replace("|", "\\|") if lines else "nothing"
                 exits = "" if status == 2 else f" (exit status {status})"
                 shown = " ".join(word if " " not in word else f"'{word}'" for word in case.command)

@@ -1,4 +1,4 @@
-"""Time predictions from CSV to CSV: `mlpcli predict` beside pandas.read_csv and model.predict.
+"""Time predictions from CSV to CSV: `mlpcli predict` compared with pandas.read_csv and model.predict.
 
     python scripts/bench_predict.py [--pandas PYTHON] [--folder DIR] [--only PART]
 
@@ -82,7 +82,7 @@ print(json.dumps({"start": started}))
 
 @dataclass(frozen=True)
 class Part:
-    """A table to predict. `times`: its million rows are written so often."""
+    """A table to predict. `times`: how often its million rows are written."""
 
     name: str
     spec: str
@@ -104,7 +104,7 @@ PARTS = (
 
 @dataclass(frozen=True)
 class Measured:
-    """One process: seconds in all and before the first row, of processors, and peak memory in MB."""
+    """One process: total seconds, seconds before the first row, processor seconds, peak memory in MB."""
 
     seconds: float
     start: float
@@ -148,7 +148,7 @@ def write_table(path: Path, rows: int, kind: str, *, seed: int, target: bool, ti
 
 
 def prepare(part: Part, folder: Path) -> tuple[Path, Path]:
-    """The run and the table of a part, made unless they are there."""
+    """Create the run and the table of a task, unless they exist."""
     data = folder / f"{part.name}.csv"
     if not data.exists():
         write_table(data, MILLION, part.spec, seed=1, target=False, times=part.times)
@@ -165,40 +165,40 @@ def prepare(part: Part, folder: Path) -> tuple[Path, Path]:
 
 
 def measure(command: list[str]) -> tuple[float, float, float, str]:
-    """Run a process: its seconds, those of processors, its peak memory in MB, and what it wrote."""
+    """Run a process; return its seconds, processor seconds, peak memory in MB, and output."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as told:
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         began = time.perf_counter()
-        process = subprocess.Popen(command, stdout=out, stderr=told, env=environment)
+        process = subprocess.Popen(command, stdout=out, stderr=errors, env=environment)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
-        told.seek(0)
+        errors.seek(0)
         if process.returncode:
-            raise SystemExit(f"{' '.join(command[:4])} failed:\n{told.read().decode()[-2000:]}")
+            raise SystemExit(f"{' '.join(command[:4])} failed:\n{errors.read().decode()[-2000:]}")
         return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, out.read().decode()
 
 
 def run_mlpcli(run: Path, data: Path, output: Path) -> Measured:
     """`mlpcli predict`."""
     command = [sys.executable, "-m", "mlpcli", "predict", str(run), str(data)]
-    seconds, cpu, peak, told = measure([*command, "-o", str(output), "--force", "--json"])
-    return Measured(seconds, seconds - json.loads(told)["seconds"], cpu, peak)
+    seconds, cpu, peak, text = measure([*command, "-o", str(output), "--force", "--json"])
+    return Measured(seconds, seconds - json.loads(text)["seconds"], cpu, peak)
 
 
 def run_pandas(python: str, run: Path, data: Path, output: Path, batch: int) -> Measured:
-    """What a person writes with pandas and Keras."""
+    """Predict with a script in pandas and Keras."""
     command = [python, "-c", PANDAS, str(run), str(data), str(output), str(batch)]
-    seconds, cpu, peak, told = measure(command)
-    return Measured(seconds, json.loads(told.splitlines()[-1])["start"], cpu, peak)
+    seconds, cpu, peak, text = measure(command)
+    return Measured(seconds, json.loads(text.splitlines()[-1])["start"], cpu, peak)
 
 
 LARGE, DEFAULT = 8192, 32
 
 
 def contend(part: Part, folder: Path, python: str, *, whole: bool) -> Iterator[tuple[str, Measured]]:
-    """Every contender on one part, with its name."""
+    """Yield every contender on one task, with its name."""
     run, data = prepare(part, folder)
     wanted = folder / "mlpcli.csv"
     yield "mlpcli predict", run_mlpcli(run, data, wanted)
@@ -220,14 +220,14 @@ def contend(part: Part, folder: Path, python: str, *, whole: bool) -> Iterator[t
 
 
 def check_agreement(wanted: Path, found: Path) -> None:
-    """Hold the first predictions of two files against each other."""
+    """Compare the first predictions of two files."""
     ours, theirs = (np.loadtxt(path, skiprows=1, max_rows=10_000, ndmin=1) for path in (wanted, found))
     if not np.allclose(ours, theirs, rtol=1e-3, atol=1e-3 * float(np.std(ours))):
         raise SystemExit(f"the predictions differ by up to {np.abs(ours - theirs).max():g}")
 
 
 def main() -> None:
-    """Print a table for each part."""
+    """Print a table for each task."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -235,7 +235,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, metavar="DIR")
     parser.add_argument("--only", choices=[part.name for part in PARTS], action="append", metavar="PART")
     parser.add_argument("--whole", action="store_true", help="10 million rows in batches of 32 too")
-    parser.add_argument("--prepare", action="store_true", help="make the tables and the runs, time nothing")
+    parser.add_argument("--prepare", action="store_true", help="create the tables and the runs, time nothing")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.folder or Path(temporary)
@@ -250,7 +250,7 @@ def main() -> None:
 
 
 def show(part: Part, contenders: Iterator[tuple[str, Measured]]) -> None:
-    """Print one part's table, a line as soon as it is there."""
+    """Print one task's table, each line as soon as it is measured."""
     heads = f"{'seconds':>8} {'start':>6} {'cpu':>7} {'rows/s':>11} {'peak MB':>8} {'ratio':>6} {'whole':>6}"
     print(f"\n{part.title}\n  {'':37} {heads}")
     ours: Measured | None = None

@@ -1,4 +1,4 @@
-"""Time whole processes of small trainings beside the bare `import tensorflow`, and say where the seconds go.
+"""Time whole processes of small trainings and the bare `import tensorflow`, and show where the time goes.
 
     python scripts/bench_startup.py [--times 5]
 
@@ -38,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--times", type=int, default=5, help="rounds that count")
+    parser.add_argument("--times", type=int, default=5, help="number of measured rounds")
     times = parser.parse_args().times
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_STATE_HOME"] = folder  # what is trained here is not remembered in the user's home

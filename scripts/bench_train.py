@@ -1,4 +1,4 @@
-"""Time training epochs: mlpcli's compiled loop beside Keras, scikit-learn, PyTorch, JAX and NumPy.
+"""Time training epochs: mlpcli's compiled loop, Keras, scikit-learn, PyTorch, JAX and NumPy.
 
     KERAS_HOME=... MLPCLI_TEST_DATA=... python scripts/bench_train.py [--quick]
 
@@ -173,7 +173,7 @@ def run_numpy(task: Task, x: np.ndarray, y: np.ndarray) -> Iterator[float]:
 
 
 def run_torch(task: Task, x: np.ndarray, y: np.ndarray) -> Iterator[float]:
-    """Train an ordinary PyTorch loop."""
+    """Train with a plain PyTorch loop."""
     import torch
 
     torch.manual_seed(0)
@@ -253,7 +253,7 @@ CONTENDERS: dict[str, tuple[str, Callable[..., Iterator[float]]]] = {
 
 
 def save_data(folder: Path) -> set[str]:
-    """Write the tables as .npy files for the contenders; return the names of those there are."""
+    """Write the tables as .npy files for the contenders; return the names of those available."""
     found = set()
     images = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "datasets/fashion-mnist"
     if images.is_dir():
@@ -298,15 +298,15 @@ def compare(task: Task, names: list[str], folder: Path) -> None:
     for name in names:
         seconds[name] = time_contender(name, task, folder)
         print(f"  {name:22} {seconds[name]:9.4f} s", file=sys.stderr, flush=True)
-    print(f"\n{task.name}, batch {task.batch}\n  {'':22} {'s/epoch':>9} {'x mlpcli':>9} {'x floor':>9}")
+    print(f"\n{task.name}, batch {task.batch}\n  {'':22} {'s/epoch':>9} {'x mlpcli':>9} {'x bound':>9}")
     for name, value in seconds.items():
         print(f"  {name:22} {value:9.4f} {value / seconds['mlpcli']:9.2f} {value / seconds['numpy']:9.2f}")
     sys.stdout.flush()
 
 
 def growth(title: str, tasks: list[tuple[str, Task]], folder: Path) -> None:
-    """Print how mlpcli's time grows beside the floor's."""
-    print(f"\n{title}\n  {'':10} {'mlpcli':>9} {'x first':>9} {'numpy':>9} {'x floor':>9}")
+    """Print how the times of mlpcli and of the lower bound grow."""
+    print(f"\n{title}\n  {'':10} {'mlpcli':>9} {'x first':>9} {'numpy':>9} {'x bound':>9}")
     first = 0.0
     for label, task in tasks:
         ours, floor = time_contender("mlpcli", task, folder), time_contender("numpy", task, folder)
@@ -315,7 +315,7 @@ def growth(title: str, tasks: list[tuple[str, Task]], folder: Path) -> None:
 
 
 def main() -> None:
-    """Time one contender, where a parent process asks for it; otherwise all of them."""
+    """Time one contender if a parent process asks for it; otherwise all of them."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,4 +1,4 @@
-"""Time the chapter's random search: `mlpcli tune` beside the same search by hand with stock `model.fit`.
+"""Time the chapter's random search: `mlpcli tune` compared with a script that uses Keras's `model.fit`.
 
     KERAS_HOME=... python scripts/bench_tune.py [--trials 5] [--epochs 10] [--workers 1]
     python scripts/bench_tune.py --only mlpcli --results tune.json     # one side after the other
@@ -6,9 +6,9 @@
 
 Both run in fresh processes, one after the other, and are timed from start to end, imports and data included.
 `mlpcli tune` searches configs/chapter/fashion_random_search.yaml (0 to 8 hidden layers, 16 to 256 units,
-learning rate 1e-4 to 1e-2, SGD or Adam), without training the best again, which a script by hand would not
-do either. The script by hand then builds the very models of those trials with Keras and calls `fit`; it is
-spared the choosing. KERAS_HOME holds Fashion MNIST. Run it on a quiet machine.
+learning rate 1e-4 to 1e-2, SGD or Adam), without training the best again, which the script does not
+do either. The script then builds the models of the same trials with Keras and calls `fit`; it does not choose
+the hyperparameters. KERAS_HOME holds Fashion MNIST. Run it on a quiet machine.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ BEGAN = time.monotonic()
 
 
 def search_by_hand(results_path: Path) -> None:
-    """Train the model of each trial that has no score by hand, and write it and its seconds down."""
+    """Train the model of each trial that has no score yet with Keras; record the score and the seconds."""
     results = json.loads(results_path.read_text())
     import keras
 
@@ -55,7 +55,7 @@ def search_by_hand(results_path: Path) -> None:
 
 
 def timed(command: list[str]) -> tuple[float, str]:
-    """Run a command; returns its seconds and what it wrote on stdout."""
+    """Run a command; return its seconds and its stdout."""
     began = time.monotonic()
     env = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=env)
@@ -63,7 +63,7 @@ def timed(command: list[str]) -> tuple[float, str]:
 
 
 def time_ours(chosen: argparse.Namespace) -> dict[str, Any]:
-    """Run the search with `mlpcli tune`; its trials, how many epochs they had, and its seconds."""
+    """Run the search with `mlpcli tune`; return its trials, their number of epochs, and its seconds."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "mlpcli", "tune", str(SPEC), "--runs-dir", folder, "--json"]
         command += ["--trials", str(chosen.trials), "--workers", str(chosen.workers)]
@@ -76,7 +76,7 @@ def show(results: dict[str, Any]) -> None:
     """Print both sides as a Markdown table."""
     by_hand = results.get("by_hand", {"start": 0.0, "trials": []})
     theirs = by_hand["trials"] + [{}] * (len(results["trials"]) - len(by_hand["trials"]))
-    print("| trial | mlpcli | seconds | by hand | seconds |\n|---|---|---|---|---|")
+    print("| trial | mlpcli | seconds | script | seconds |\n|---|---|---|---|---|")
     for ours, other in zip(results["trials"], theirs, strict=True):
         shown = ", ".join(
             f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
@@ -85,11 +85,11 @@ def show(results: dict[str, Any]) -> None:
         print(f"| {shown} | {ours['score']:.4f} | {ours['seconds']:.1f} | {_shown(other)} |")
     best, seconds = max(trial["score"] for trial in results["trials"]), results["seconds"]
     if not all(theirs):
-        print(f"| best, and all of it | {best:.4f} | {seconds:.1f} | | |", flush=True)
+        print(f"| best score, total time | {best:.4f} | {seconds:.1f} | | |", flush=True)
         return
     other_best = max(trial["score"] for trial in theirs)
     other_seconds = by_hand["start"] + sum(trial["seconds"] for trial in theirs)
-    print(f"| best, and all of it | {best:.4f} | {seconds:.1f} | {other_best:.4f} | {other_seconds:.1f} |")
+    print(f"| best score, total time | {best:.4f} | {seconds:.1f} | {other_best:.4f} | {other_seconds:.1f} |")
     print(f"\nmlpcli takes {seconds / other_seconds:.2f} of the time", flush=True)
 
 
@@ -104,9 +104,9 @@ def main() -> None:
     )
     parser.add_argument("--trials", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--workers", type=int, default=1, help="of mlpcli; the script by hand has one")
+    parser.add_argument("--workers", type=int, default=1, help="of mlpcli; the script has one")
     parser.add_argument("--only", choices=["mlpcli", "by-hand"], help="time one side, with --results")
-    parser.add_argument("--results", type=Path, help="a JSON file that carries the trials between the sides")
+    parser.add_argument("--results", type=Path, help="a JSON file with the trials, shared by both sides")
     parser.add_argument("--by-hand-into", type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.by_hand_into:

@@ -1,4 +1,4 @@
-"""Run an mlpcli command and kill it, or let it fail, at its N-th write; without N, count its writes.
+"""Run an mlpcli command and kill it, or make a write fail, at its N-th write; without N, count its writes.
 
     python scripts/kill_at_write.py [--at N] [--error ENOSPC [--lasting]] [--list] FOLDER COMMAND...
     python scripts/kill_at_write.py --at 40 runs train spec.yaml --runs-dir runs
@@ -72,7 +72,7 @@ class Writes:
         return int.from_bytes(self._shared[:8], "little")
 
     def happens(self, kind: str, path: str, tear: Callable[[], object] = lambda: None) -> None:
-        """Take note of a write that is about to be made; `tear` makes half of it."""
+        """Record a write that is about to be made; `tear` makes half of it."""
         number = self.count + 1
         self._shared[:8] = number.to_bytes(8, "little")
         if self._log is not None:
@@ -93,7 +93,7 @@ class Writes:
         return kind in REFUSED.get(str(self.error), (kind,))
 
     def is_inside(self, path: object, dir_fd: int | None = None) -> str | None:
-        """The whole path of something below the folder; None when it lies elsewhere."""
+        """Return the absolute path of something below the folder; None if it is elsewhere."""
         if isinstance(path, int):
             return self._inside(_path_of(path))
         text = os.fsdecode(path)  # type: ignore[arg-type]
@@ -255,7 +255,7 @@ _write, _open = os.write, os.open
 
 
 def _path_of(handle: int) -> str:
-    """Where an open file lies; an empty text where the system does not say."""
+    """Return the path of an open file; an empty text where the system does not report it."""
     try:
         return str(Path(f"/proc/self/fd/{handle}").readlink())
     except OSError:

@@ -1,10 +1,10 @@
-"""Say where a training step's time goes inside the compiled loop: microseconds of each part of the program.
+"""Show where the time of a training step is spent in the compiled loop: microseconds per operation.
 
     KERAS_HOME=... python scripts/profile_train.py [--batch 32]
 
-Fashion MNIST, 784-300-100-10 with SGD, 500 steps. The parts run on as many threads as there are cores, side
-by side where they may, so that together they take longer than a step does. Being watched costs some
-microseconds a part.
+Fashion MNIST, 784-300-100-10 with SGD, 500 steps. The operations run on as many threads as there are cores,
+in parallel where possible, so their sum is more than the time of a step. Profiling adds some
+microseconds per operation.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ STEPS = 500
 
 
 def train(batch: int, data: Path, logs: Path) -> float:
-    """Train three epochs, the last one watched; returns the microseconds of a step of the second."""
+    """Train three epochs, the last one profiled; return the microseconds per step of the second."""
     import bench_train as bench
     import keras
     import tensorflow as tf
@@ -61,7 +61,7 @@ def train(batch: int, data: Path, logs: Path) -> float:
 
 
 def parts(logs: Path) -> Counter[str]:
-    """Microseconds of every part of the program, over all steps, on all threads."""
+    """Return the microseconds of every operation, over all steps, on all threads."""
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
     space = xplane_pb2.XSpace()
@@ -90,7 +90,7 @@ def instructions(dump: Path) -> dict[str, str]:
 
 
 def main() -> None:
-    """Print the parts that take longest."""
+    """Print the operations that take longest."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -108,7 +108,7 @@ def main() -> None:
             raise SystemExit("no data: set KERAS_HOME")
         step = train(batch, data, logs)
         found, made = parts(logs), instructions(dump)
-    print(f"a step, not watched: {step:.0f} us\n")
+    print(f"a step, not profiled: {step:.0f} us\n")
     known = Counter({name: spent / STEPS for name, spent in found.items() if name in made})
     for name, spent in known.most_common(16):
         print(f"  {spent:7.1f} us  {name:28} {made[name]}")

@@ -289,7 +289,9 @@ ITEMS = (
         "works",
         at_least("validation_file", "test", "accuracy", 0.9),
     ),
-    Item("14", "Continue training", "fashion_mnist", "validation accuracy about 0.898; within 0.01", continued),
+    Item(
+        "14", "Continue training", "fashion_mnist", "validation accuracy about 0.898; within 0.01", continued
+    ),
     Item("15", "Evaluate, predict", "fashion_mnist", "Ankle boot, Pullover, Trouser", first_images),
     Item(
         "16",

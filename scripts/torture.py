@@ -1,20 +1,21 @@
-"""Kill trainings at random moments and feed the program bad inputs; print how it bore up.
+"""Kill trainings at random moments and feed the program bad inputs; print how it handled them.
 
     scripts/torture [--kills 100] [--inputs 10000] [--seed 1]
     scripts/torture --kills 0 --inputs 0 --writes all [--every 1] [--kinds "a table,a plug-in"]
 
 Writes: a run of each kind is killed at every one of its writes (`kills`), a resumption at every one of its
 own (`twice`), or every write fails (`ENOSPC`, `EIO`, `EACCES`; with `+` to the end, as on a full disk);
-resumed, all files and numbers are held against a run left alone. `copies` kills nothing: it copies the run
-folder before every write that finds it changed, which is what a kill there would leave, and resumes the
-copies; that takes a tenth of the time. `--every 10` tries every tenth write.
+all files and numbers are then compared with an uninterrupted run. `copies` kills nothing: it copies
+the run folder before every write that finds it changed, which is what a kill there would leave, and resumes
+the copies; that takes a tenth of the time. `--every 10` tries every tenth write.
 
 Kills: each run is a process of its own, killed with SIGKILL at a random moment between its start and its
-end, and resumed in another; history, metrics and every number of the checkpoint are held against a run left
-alone. The processes are forked from one that has imported TensorFlow, which saves five seconds each.
+end, and resumed in another; history, metrics and every number of the checkpoint are compared with an
+uninterrupted run. The processes are forked from one that has imported TensorFlow, which saves five seconds
+each.
 
 Inputs: random bytes, mutated specs, mutated tables and mutated checkpoints and models, through the command
-line. Borne well is an exit status of 0 or 2, no traceback, and no file left half-written.
+line. An input is handled if the exit status is 0 or 2, without a traceback or a half-written file.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ LOG = "log.csv"
 
 
 def start(*arguments: str) -> int:
-    """Run the program in a forked process; returns its number."""
+    """Run the program in a forked process; return its process id."""
     child = os.fork()
     if child:
         return child
@@ -73,12 +74,12 @@ def start(*arguments: str) -> int:
 
 
 def wait(child: int) -> int:
-    """The exit status of a forked process; negative for the signal that ended it."""
+    """Return the exit status of a forked process; negative for the signal that ended it."""
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def differences(one: Path, other: Path) -> list[str]:
-    """What differs between two finished runs."""
+    """Return what differs between two finished runs."""
     from mlpcli.training.checkpoint_file import read_checkpoint
 
     found = [
@@ -98,14 +99,14 @@ def differences(one: Path, other: Path) -> list[str]:
 
 
 def torture_kills(count: int, chance: random.Random) -> bool:
-    """Kill and resume `count` runs; returns whether all ended as the one left alone."""
+    """Kill and resume `count` runs; return whether all ended as the uninterrupted one."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         spec = folder / "tiny.yaml"
         spec.write_text(SPEC)
         began = time.monotonic()
         if status := wait(start("train", str(spec), "--runs-dir", str(folder / "alone"))):
-            raise SystemExit(f"the run left alone ended with status {status}")
+            raise SystemExit(f"the uninterrupted run ended with status {status}")
         whole = time.monotonic() - began
         alone = find_run("tiny", folder / "alone").folder
         equal, stages = 0, Counter[str]()
@@ -114,14 +115,14 @@ def torture_kills(count: int, chance: random.Random) -> bool:
             stages[_kill_once(spec, runs_dir, chance.uniform(0.1, 1.0) * whole)] += 1
             equal += _resume(spec, runs_dir, alone)
         print(f"| runs killed with SIGKILL and resumed | {count} |")
-        print(f"| of them equal to the run left alone in history, metrics and every number | {equal} |")
-        told = ", ".join(f"{stage} {found}" for stage, found in sorted(stages.items()))
-        print(f"| killed when they were | {told} |", flush=True)
+        print(f"| of them equal to the uninterrupted run in history, metrics and every number | {equal} |")
+        shown = ", ".join(f"{stage} {found}" for stage, found in sorted(stages.items()))
+        print(f"| killed while | {shown} |", flush=True)
         return equal == count
 
 
 def _kill_once(spec: Path, runs_dir: Path, seconds: float) -> str:
-    """Start a run, kill it after some seconds, and say how far it had come."""
+    """Start a run, kill it after some seconds, and return how far it had come."""
     child = start("train", str(spec), "--runs-dir", str(runs_dir))
     time.sleep(seconds)
     with contextlib.suppress(ProcessLookupError):
@@ -159,7 +160,7 @@ PIECES += ["[" * 60, "999999999999"]
 
 
 def mutated(text: str, chance: random.Random) -> str:
-    """A text with a few pieces put in, taken out or put over others."""
+    """Return a text with a few pieces inserted, deleted or replaced."""
     for _ in range(chance.randint(1, 4)):
         begin = chance.randrange(len(text) + 1)
         end = min(len(text), begin + chance.choice([0, 0, 1, 3, 12]))
@@ -168,7 +169,7 @@ def mutated(text: str, chance: random.Random) -> str:
 
 
 def mutated_bytes(raw: bytes, chance: random.Random) -> bytes:
-    """Bytes with one flipped, or cut off, or with others put in."""
+    """Return bytes with one flipped, with some cut off, or with others inserted."""
     place = chance.randrange(len(raw))
     kind = chance.randrange(3)
     if kind == 0:
@@ -187,7 +188,7 @@ ROWS = "a,b,y\n" + "".join(f"{n % 7},{n % 3 / 2},{n % 5}\n" for n in range(20))
 
 
 def bad_inputs(folder: Path, chance: random.Random, run: Path) -> Iterator[tuple[str, list[str]]]:
-    """Kinds of bad input without end, each with the command that is given it; files lie in `folder`."""
+    """Yield bad inputs endlessly, each with its kind and its command; the files are in `folder`."""
     state, model, record = (
         (run / name).read_bytes() for name in ("checkpoints/state.ckpt", "model.keras", "run.json")
     )
@@ -222,7 +223,7 @@ def bad_inputs(folder: Path, chance: random.Random, run: Path) -> Iterator[tuple
 
 
 def torture_inputs(count: int, chance: random.Random) -> bool:
-    """Give the program `count` bad inputs; returns whether it bore all of them."""
+    """Give the program `count` bad inputs; return whether it handled all of them."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "spec.yaml").write_text(SMALL)
@@ -241,8 +242,8 @@ def torture_inputs(count: int, chance: random.Random) -> bool:
                 _keep(folder, command, text)
             left += len(list(folder.rglob("*.part")))
         print(f"| bad inputs | {count} ({', '.join(f'{k} {n}' for k, n in sorted(kinds.items()))}) |")
-        print(f"| exit status 2, and told why | {statuses[2]} |")
-        print(f"| exit status 0: the change did no harm | {statuses[0]} |")
+        print(f"| exit status 2, with a message | {statuses[2]} |")
+        print(f"| exit status 0: the change was harmless | {statuses[0]} |")
         print(f"| tracebacks, or another exit status | {tracebacks} |")
         print(f"| files left half-written | {left} |", flush=True)
         return not tracebacks and not left
@@ -256,8 +257,8 @@ def _quietly(command: list[str]) -> tuple[int, str]:
 
 
 def _keep(folder: Path, command: list[str], text: str) -> None:
-    """Show what was not borne, with the input that did it."""
-    print(f"not borne: {command}: {text[-500:]}", file=sys.stderr)
+    """Show what was not handled, with the input that caused it."""
+    print(f"not handled: {command}: {text[-500:]}", file=sys.stderr)
     for path in (folder / "spec.yaml", folder / "rows.csv", folder / "again.csv"):
         if path.exists():
             print(f"{path.name}: {path.read_bytes()[:600]!r}", file=sys.stderr)
@@ -273,13 +274,13 @@ if __name__ == "__main__":
     parser.add_argument("--kinds", default="", help="of runs; default: all")
     wanted = parser.parse_args()
     import_keras()
-    borne = []
+    handled = []
     if wanted.writes:
         from scripts import torture_writes
 
-        borne += torture_writes.torture(wanted.writes, wanted.kinds, wanted.every)
+        handled += torture_writes.torture(wanted.writes, wanted.kinds, wanted.every)
     print("| what | |\n|---|---|", flush=True)
-    borne += [torture_kills(wanted.kills, random.Random(wanted.seed))] if wanted.kills else []
-    borne += [torture_inputs(wanted.inputs, random.Random(wanted.seed))] if wanted.inputs else []
+    handled += [torture_kills(wanted.kills, random.Random(wanted.seed))] if wanted.kills else []
+    handled += [torture_inputs(wanted.inputs, random.Random(wanted.seed))] if wanted.inputs else []
     sys.stdout.flush()
-    os._exit(0 if all(borne) else 1)
+    os._exit(0 if all(handled) else 1)

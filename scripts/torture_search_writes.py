@@ -1,4 +1,4 @@
-"""Kill a search at its writes, resume it, and compare it with the search left alone.
+"""Kill a search at its writes, resume it, and compare it with the uninterrupted search.
 
 `python scripts/torture_tune.py --writes` runs it. What a kill leaves is seen in copies of the runs folder,
 made before each write at which it differs from the last copy; every command is forked from this process,
@@ -37,11 +37,11 @@ SEARCHES = {
     "Hyperband": SMALL + "tuner: {algorithm: Hyperband, objective: val_accuracy, max_epochs: 2, factor: 2}\n",
 }
 CLOSE = 1e-6
-"""Scores of the same trial may differ by so much."""
+"""Largest allowed difference between scores of the same trial."""
 
 
 def kill_search_everywhere(name: str, stride: int = 1) -> Tally:
-    """Resume a kind of search from what a kill before each of its writes would leave, or before some."""
+    """Resume a kind of search from the state before each of its writes, or before some of them."""
     tally = Tally()
     with tempfile.TemporaryDirectory() as folder:
         spec, runs_dir = Path(folder) / "it.yaml", Path(folder) / "alone"
@@ -50,7 +50,7 @@ def kill_search_everywhere(name: str, stride: int = 1) -> Tally:
         moments = Moments(runs_dir, Path(folder) / "copies")
         ended = forked(["tune", spec, "--runs-dir", runs_dir], Writes(runs_dir, before=moments.take))
         if ended.status:
-            raise SystemExit(f"the search left alone ended with {ended}")
+            raise SystemExit(f"the uninterrupted search ended with {ended}")
         tally.writes = ended.count
         alone = next(runs_dir.glob("it/*"))
         copies = sorted((int(path.name), path) for path in (Path(folder) / "copies").iterdir())
@@ -62,7 +62,7 @@ def kill_search_everywhere(name: str, stride: int = 1) -> Tally:
 
 
 def judge(runs_dir: Path, alone: Path, status: int, text: str) -> tuple[str, list[str]]:
-    """How a search that was resumed ended, and what is wrong with it."""
+    """Return how a resumed search ended, and what is wrong with it."""
     folder = next(runs_dir.glob("it/*"), None)
     if folder is None or status == 2:
         begun = folder is not None and (folder / SEARCH).exists() and (folder / "run.json").exists()
@@ -74,7 +74,7 @@ def judge(runs_dir: Path, alone: Path, status: int, text: str) -> tuple[str, lis
 
 
 def search_differences(folder: Path, alone: Path) -> list[str]:
-    """What a search has other than the one left alone."""
+    """Return what differs between a search and the uninterrupted one."""
     found = [f"{path.relative_to(folder)} is left" for path in folder.rglob("*.part")]
     one, other = outcome(load_search(folder)), outcome(load_search(alone))
     found += [f"another {key}" for key, wanted in other.items() if largest_gap(wanted, one[key]) > CLOSE]
@@ -87,7 +87,7 @@ def _files(folder: Path) -> set[str]:
 
 
 def main(stride: int) -> None:
-    """Try every kind of search; exit with 1 where something was wrong."""
+    """Try every kind of search; exit with 1 if something was wrong."""
     warm()
     print("| search | writes | moments tried | outcomes |\n|---|---|---|---|")
     wrong = False

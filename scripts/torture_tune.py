@@ -1,9 +1,9 @@
-"""Kill a search again and again, resume it, and hold it against the same search left alone; print a table.
+"""Kill a search repeatedly, resume it, and compare it with an uninterrupted search; print a table.
 
     KERAS_HOME=... python scripts/torture_tune.py [--kills 5] [--trials 5] [--epochs 2] [--seed 1]
     ... [--spec configs/chapter/fashion_bayesian.yaml] [--set tuner.max_epochs=4]
     ... --workers 2      # kills fall on the command or on one of its workers
-    ... --roles 2        # a chief and workers started by hand; whoever is killed is started again
+    ... --roles 2        # a chief and workers started separately; a killed process is started again
     ... --writes [--stride 10]  # instead: small searches, killed at every write, or at every tenth
 
 Every process is a fresh one, killed with SIGKILL at a random moment: one time in five from its start on, else
@@ -37,7 +37,7 @@ ROOT = Path(__file__).parent.parent
 EARLY = 0.2
 """Of the kills: those that may fall before a process has read what there is."""
 PATIENCE_SECONDS = 1800
-"""For a search to end once nobody is killed any more: longer means that somebody waits for ever."""
+"""For a search to end after the last kill: longer means that a process waits forever."""
 
 
 def command(*arguments: object) -> list[str]:
@@ -64,7 +64,7 @@ def changed(runs_dir: Path) -> float:
 
 
 def where(search: Search | None) -> str:
-    """What a search was doing."""
+    """Return what a search was doing."""
     if search is None:
         return "starting"
     if search.finished:
@@ -108,7 +108,7 @@ class Alone:
         return "a worker"
 
     def ended(self) -> bool:
-        """Whether the search is over; a command that fails ends everything."""
+        """Return whether the search is over; a command that fails ends the program."""
         assert self.process is not None
         if self.process.poll() not in (None, 0):
             raise SystemExit(
@@ -118,7 +118,7 @@ class Alone:
 
 
 class Roles:
-    """A chief and workers, each started by hand, that share an address and a folder; any may be killed."""
+    """A chief and workers, each started separately, that share an address and a folder; any may be killed."""
 
     def __init__(self, begin: list[Any], runs_dir: Path, log: Path, workers: int) -> None:
         self.begin, self.runs_dir, self.log = begin, runs_dir, log
@@ -148,7 +148,7 @@ class Roles:
         return "a worker" if place else "the chief"
 
     def ended(self) -> bool:
-        """Whether all have ended; one that fails ends everything."""
+        """Return whether all have ended; one that fails ends the program."""
         statuses = [process.poll() for process in self.processes if process is not None]
         if any(status not in (None, 0) for status in statuses):
             raise SystemExit(f"processes ended with {statuses}: {self.log.read_text()}")
@@ -172,12 +172,12 @@ def run_and_kill(hands: Alone | Roles, kills: int, seconds: float, chance: rando
     last = time.monotonic() + PATIENCE_SECONDS
     while not hands.ended():
         if time.monotonic() > last:
-            raise SystemExit(f"waited {PATIENCE_SECONDS} seconds in vain: {hands.log.read_text()}")
+            raise SystemExit(f"not finished after {PATIENCE_SECONDS} seconds: {hands.log.read_text()}")
         time.sleep(0.2)
 
 
 def outcome(search: Search) -> dict[str, Any]:
-    """What two searches must agree in."""
+    """Return what must be equal in two searches."""
     metrics, best = search.folder / "metrics.json", search.folder / "best.yaml"
     text = best.read_text() if best.exists() else ""
     return {
@@ -204,7 +204,7 @@ def largest_gap(one: Any, other: Any) -> float:
 
 
 def main() -> None:
-    """Run one search alone and one that is killed, and compare them."""
+    """Run one search without interruption and one that is killed, and compare them."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

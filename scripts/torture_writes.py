@@ -1,4 +1,4 @@
-"""Kill runs at every one of their writes, or let each write fail; resume; compare with a run left alone.
+"""Kill runs at every one of their writes, or let each write fail; resume; compare with an uninterrupted run.
 
 `scripts/torture --writes` runs it and says how. Every command is forked from this process, which has imported
 TensorFlow and has used nothing of it.
@@ -137,7 +137,7 @@ class Place:
         runs_dir.mkdir()
         ended = self.train(runs_dir)
         if ended.status:
-            raise SystemExit(f"the run left alone ended with {ended}")
+            raise SystemExit(f"the uninterrupted run ended with {ended}")
         return find_run("it", runs_dir).folder, ended.count
 
     def train(self, runs_dir: Path, *arguments: str, **faults: Any) -> Ended:
@@ -158,7 +158,7 @@ def kill_everywhere(name: str, numbers: Sequence[int] | None = None) -> Tally:
             ended = place.train(runs_dir, at=at)
             if ended.killed:
                 tally.judge(at, *_go_on(place, runs_dir, alone))
-            else:  # a run left alone may make a write more or less: TensorBoard goes by the clock
+            else:  # an uninterrupted run may make a write more or less: TensorBoard goes by the clock
                 tally.judge(at, "not killed: it had ended", differences(_only(runs_dir), alone))
             shutil.rmtree(runs_dir)
     return tally
@@ -206,7 +206,7 @@ def copy_everywhere(name: str) -> Tally:
         moments = Moments(runs_dir, copies)
         ended = place.train(runs_dir, before=moments.take)
         if ended.status:
-            raise SystemExit(f"the run left alone ended with {ended}")
+            raise SystemExit(f"the uninterrupted run ended with {ended}")
         tally.writes, alone = ended.count, find_run("it", runs_dir).folder
         for at, copy in sorted((int(path.name), path) for path in copies.iterdir()):
             tally.judge(at, *_go_on(place, copy, alone))
@@ -298,7 +298,7 @@ def _only(runs_dir: Path) -> Path:
 
 
 def differences(one: Path, alone: Path) -> list[str]:
-    """What a run has other than the one left alone, times and places apart."""
+    """What a run has other than the uninterrupted one, times and places apart."""
     found = [f"{path} is left" for path in one.rglob("*.part")]
     files, wanted = (dict(_files(folder)) for folder in (one, alone))
     found += [f"no {name}" for name in wanted.keys() - files.keys()]
@@ -395,11 +395,11 @@ def torture(ways: str, kinds: str, every: int) -> list[bool]:
     """Try kinds of runs in several ways, each at every so many writes; prints a table."""
     warm()
     print("| what | writes | tried | what came of it |\n|---|---|---|---|", flush=True)
-    borne = []
+    handled = []
     for kind in kinds.split(",") if kinds else SPECS:
         for way in (ALL if ways == "all" else ways).split(","):
-            borne.append(show(f"{kind}: {way}", _try(kind, way, every)))
-    return borne
+            handled.append(show(f"{kind}: {way}", _try(kind, way, every)))
+    return handled
 
 
 def _try(kind: str, way: str, every: int) -> Tally:

@@ -16,7 +16,7 @@ class WideAndDeep(keras.Model):
         self.aux_output = keras.layers.Dense(1)
 
     def call(self, inputs):
-        """Two arrays, wide and deep, to the main output and the auxiliary one."""
+        """Return the main output and the auxiliary output for two arrays, wide and deep."""
         input_wide, input_deep = inputs
         hidden2 = self.hidden2(self.hidden1(self.norm_deep(input_deep)))
         joined = keras.ops.concatenate([self.norm_wide(input_wide), hidden2], axis=-1)
