@@ -119,7 +119,7 @@ TABLES = [
 RUNS = [
     Case("a run that is not there", command=("evaluate", "smal")),
     Case("a column missing in new rows", rows="a,c\n1,2\n", command=("predict", "small", "rows.csv")),
-    Case("an output that is there already", rows="a,b\n1,2\n",
+    Case("an output that exists already", rows="a,b\n1,2\n",
          command=("predict", "small", "rows.csv", "-o", "rows.csv")),
     Case("weights with a flipped bit", command=("evaluate", "small"), before=lambda: _flip("model.keras")),
     Case("a checkpoint cut off", command=("train", "--continue", "small"),

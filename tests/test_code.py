@@ -331,7 +331,9 @@ def test_the_script_runs_by_itself_and_without_mlpcli(mlpcli: Callable[..., Resu
     assert "'accuracy': " in done.stdout.splitlines()[-1]
     assert (tmp_path / "tiny.keras").exists()
     again = mlpcli("code", spec, "-o", script)
-    assert again == Result(2, "", f"{script} is there already; give another name, or --force to replace it\n")
+    assert again == Result(
+        2, "", f"{script} exists already; choose another name, or add --force to replace it\n"
+    )
 
 
 def test_what_a_script_cannot_hold_is_told(mlpcli: Callable[..., Result], folder: Path) -> None:

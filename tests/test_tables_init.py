@@ -94,7 +94,7 @@ def test_init_writes_a_spec_that_check_passes(
     again = mlpcli("init", data, "--target", target, "-o", spec)
     assert (again.status, again.err) == (
         2,
-        f"-o {spec}: the file is there already; add --force to replace it, or name another with -o\n",
+        f"-o {spec}: the file exists already; add --force to replace it, or choose another with -o\n",
     )
 
 

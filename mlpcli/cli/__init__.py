@@ -1,7 +1,7 @@
 """The command line: each command loads, calls one function, reports, and exits.
 
-Importing this package imports nothing else of the program: that takes a third of a second, in which Ctrl-C
-must end the process as quietly as later. `run` first sees to the stopping signals.
+Importing this package imports nothing else of the program: that takes a third of a second, and Ctrl-C in it
+must end the process as quietly as later. Therefore `run` first installs handlers for the stopping signals.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run() -> None:
-    """The installed program: it ends the process, with status 130 whenever it is asked to stop."""
+    """Run the installed program, and end the process; with status 130 when it is asked to stop."""
     try:
         _answer_signals()
         from mlpcli.cli import program
@@ -39,10 +39,10 @@ def run() -> None:
 
 
 def _answer_signals() -> None:
-    """Until `signals.handling_signals` takes over, and after it, a stopping signal ends the process at once.
+    """End the process at once on a stopping signal, before and after `signals.handling_signals`.
 
-    Nothing is being written then. An exception would come up inside an import, where it may turn into another
-    or be dropped.
+    Nothing is being written then. An exception would be raised inside an import, where it might be replaced
+    by another or dropped.
     """
     import signal
 
@@ -59,7 +59,7 @@ def _answer_signals() -> None:
 
 
 def __getattr__(name: str) -> object:
-    """The Typer app, for those who look at its commands."""
+    """Return the Typer app, for tools that inspect its commands."""
     if name == "app":
         from mlpcli.cli import program
 

@@ -21,18 +21,19 @@ from mlpcli.cli.options import (
 def check(
     spec: SpecArgument,
     settings: SetOption = None,
-    time: Annotated[bool, typer.Option("--time", help="Measure the seconds of an epoch.")] = False,
+    time: Annotated[bool, typer.Option("--time", help="Measure the seconds per epoch.")] = False,
     advice: AdviceOption = True,
     resolved: Annotated[
-        bool, typer.Option("--resolved", help="Print the spec with every default, ready to run, and no more.")
+        bool,
+        typer.Option("--resolved", help="Print only the spec with every default filled in, ready to run."),
     ] = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Everything that can be known before training: mistakes with their lines, or the plan."""
+    """Check a spec before training: show its errors with their lines, or the plan."""
     from mlpcli.errors import MlpcliError
-    from mlpcli.report import check as report_plan
+    from mlpcli.report import check as report
     from mlpcli.report import console
     from mlpcli.spec.load import load_spec
 
@@ -43,13 +44,13 @@ def check(
         found = forecast(loaded, timed=time)
     except MlpcliError as error:
         if json:
-            console.show_json(report_plan.problems_json(error, str(spec)))
+            console.show_json(report.problems_json(error, str(spec)))
         raise
     if not advice:
         found = replace(found, advice=())
     if resolved:
         console.show_text(found.resolved)
     elif json:
-        console.show_json(report_plan.forecast_json(found, loaded))
+        console.show_json(report.forecast_json(found, loaded))
     else:
-        report_plan.show_forecast(found, loaded)
+        report.show_forecast(found, loaded)

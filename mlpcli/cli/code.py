@@ -25,12 +25,12 @@ def code(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Where to write. Default: stdout.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the output file if it is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")] = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """The same data, network and training as a standalone Keras script."""
+    """Write the spec's data, network and training as a standalone Keras script."""
     from mlpcli.errors import UsageError
     from mlpcli.files import write_text
     from mlpcli.report import console
@@ -42,7 +42,7 @@ def code(
     from mlpcli.codegen.script import script_of
 
     if output is not None and output.exists() and not force:
-        raise UsageError(f"{output} is there already; give another name, or --force to replace it")
+        raise UsageError(f"{output} exists already; choose another name, or add --force to replace it")
     script = script_of(loaded)
     if output is not None:
         write_text(output, script)

@@ -15,7 +15,7 @@ def compare(
         list[str], typer.Argument(metavar="RUN...", help="Names, name/timestamp, or run folders.")
     ],
     trials: Annotated[
-        bool, typer.Option("--trials", help="Put the trials of a search side by side, the best first.")
+        bool, typer.Option("--trials", help="Compare the trials of a search, the best first.")
     ] = False,
     output: Annotated[
         Path | None,
@@ -25,13 +25,13 @@ def compare(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Put runs side by side: what differs in their specs, what they reached, and their curves."""
+    """Compare runs: the differences of their specs, their metrics, and their curves."""
     from mlpcli.report import runs
     from mlpcli.report.console import show_json, show_line
     from mlpcli.runs.comparison import choose, side_by_side
 
     picture = output or runs_dir / "compare.png"
-    refuse_output(picture, "-o", "name another picture with -o")
+    refuse_output(picture, "-o", "choose another file with -o")
     found = choose(names, runs_dir, trials=trials)
     for run in found:
         runs.show_left_out(run.left_out)

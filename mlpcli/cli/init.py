@@ -19,14 +19,14 @@ def init(
     output: Annotated[
         str | None,
         typer.Option(
-            "-o", "--output", metavar="FILE", help="Where to write; - for stdout. Default: by DATA's name."
+            "-o", "--output", metavar="FILE", help="Where to write; - for stdout. Default: named after DATA."
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Write a first spec for a table: its columns, a network that fits the target, and splits."""
+    """Write a first spec for a table: its columns, a network for the target, and splits."""
     from mlpcli.data.inspect.propose_spec import propose_spec
     from mlpcli.data.inspect.survey import survey_table
     from mlpcli.errors import Problem, UsageError
@@ -38,13 +38,13 @@ def init(
     if output != "-":
         refuse_output(path, "-o", "write - for standard output")
     if output != "-" and path.exists() and not force:
-        rule = f"-o {path}: the file is there already"
-        raise UsageError(Problem(rule, hint="add --force to replace it, or name another with -o"))
+        rule = f"-o {path}: the file exists already"
+        raise UsageError(Problem(rule, hint="add --force to replace it, or choose another with -o"))
     if not path.parent.is_dir():
         raise UsageError(Problem(f"-o {path}: there is no folder {path.parent}"))
     survey = survey_table(data, target)
-    seen = data if data.startswith(("/", "${")) else _seen_from(path.parent, Path(data))
-    text = propose_spec(survey, name=name, path=seen, command=f"mlpcli train {path}")
+    location = data if data.startswith(("/", "${")) else _relative_path(path.parent, Path(data))
+    text = propose_spec(survey, name=name, path=location, command=f"mlpcli train {path}")
     if output != "-":
         write_text(path, text)
     if json:
@@ -52,17 +52,17 @@ def init(
     elif output == "-":
         console.show_text(text)
     else:
-        console.show_line(f"{path} is written, for {survey.table.rows:,} rows of {data}")
+        console.show_line(f"{path} written, for {survey.table.rows:,} rows of {data}")
         console.show_line(f"next mlpcli check {path}")
         console.show_line(f"     mlpcli train {path}")
 
 
-def _seen_from(folder: Path, data: Path) -> str:
-    """The way to a data file from the folder of the spec; a link on either way leads where it leads."""
+def _relative_path(folder: Path, data: Path) -> str:
+    """Return the path of a data file relative to the folder of the spec, with links resolved."""
     return os.path.relpath(data.parent.resolve() / data.name, folder.resolve())
 
 
 def experiment_name(data: str) -> str:
-    """A name for an experiment by its data file: `Houses 2024.csv.gz` gives `Houses_2024`."""
+    """Return a name for an experiment from its data file: `Houses_2024` for `Houses 2024.csv.gz`."""
     stem = re.sub(r"(\.(csv|tsv|parquet))?(\.gz)?$", "", Path(data).name, flags=re.IGNORECASE)
     return re.sub(r"[^A-Za-z0-9._-]+", "_", stem).strip("._-")[:64] or "experiment"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mlpcli.report.table import Column
 
 TableArgument = Annotated[
-    str, typer.Argument(metavar="DATA", help="A CSV, TSV or Parquet file, or a pattern for several.")
+    str, typer.Argument(metavar="DATA", help="A CSV, TSV or Parquet file, or a quoted pattern for several.")
 ]
 
 

@@ -24,9 +24,11 @@ def lr_find(
     settings: SetOption = None,
     low: Annotated[float, typer.Option("--min", help="The first learning rate.")] = 1e-5,
     high: Annotated[float, typer.Option("--max", help="The last learning rate.")] = 10.0,
-    steps: Annotated[int, typer.Option(metavar="N", help="Steps from the first to the last.")] = 500,
+    steps: Annotated[
+        int, typer.Option(metavar="N", help="Number of steps from the first to the last rate.")
+    ] = 500,
     write: Annotated[
-        bool, typer.Option("--write", help="Put the suggestion into SPEC, its comments untouched.")
+        bool, typer.Option("--write", help="Write the suggestion into SPEC; its comments stay.")
     ] = False,
     output: Annotated[
         Path | None,
@@ -38,16 +40,16 @@ def lr_find(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Raise the learning rate step by step, and suggest one from where the loss turns."""
-    from mlpcli.report import lr_find as report_rates
+    """Run a learning-rate range test, and suggest a learning rate."""
+    from mlpcli.report import lr_find as report
     from mlpcli.spec.load import load_spec
 
     loaded = replace(load_spec(spec, settings=settings or ()), runs_dir=runs_dir)
     picture = output or runs_dir / loaded.spec.name / "lr_find.png"
-    refuse_output(picture, "-o", "name another picture with -o")
+    refuse_output(picture, "-o", "choose another file with -o")
     if write:
         refuse_output(spec.resolve(), "--write", "leave --write out")
-    with report_rates.RateReport(steps, stderr=json) as watcher:
+    with report.RateReport(steps, stderr=json) as watcher:
         from mlpcli.training.lr_finder import draw_rate_test, find_rate
 
         test = find_rate(
@@ -59,4 +61,4 @@ def lr_find(
         from mlpcli.spec.write_learning_rate import write_rate
 
         place = write_rate(spec, loaded, test.suggestion)
-    report_rates.show_rate_test(test, picture, place, json=json)
+    report.show_rate_test(test, picture, place, json=json)

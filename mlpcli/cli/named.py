@@ -1,4 +1,4 @@
-"""The run that a command names."""
+"""The run that is named on the command line."""
 
 from __future__ import annotations
 

@@ -19,9 +19,7 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Override a field: --set fit.epochs=5. Repeatable."),
 ]
-RunsDirOption = Annotated[
-    Path, typer.Option("--runs-dir", metavar="DIR", help="The folder that holds the runs.")
-]
+RunsDirOption = Annotated[Path, typer.Option("--runs-dir", metavar="DIR", help="The folder of the runs.")]
 AdviceOption = Annotated[
     bool, typer.Option("--advice/--no-advice", help="Show best-practice advice on the spec.")
 ]

@@ -1,4 +1,4 @@
-"""The `mlpcli` program: the list of commands, and the one place where errors end."""
+"""The `mlpcli` program: the list of commands, and the handling of all errors."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _show("interrupted")
         return EXIT_INTERRUPTED
-    except SystemExit as error:  # Typer's way out when the reader of a pipe has gone
+    except SystemExit as error:  # raised by Typer when the reader of a pipe has gone
         return error.code if isinstance(error.code, int) else EXIT_FAILED
     except BrokenPipeError:  # the reader has gone: not our error, and nothing to write to
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -104,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _interrupted(error: BaseException) -> str:
-    """What to say when an interruption came out of a library as another error, or an error came after it."""
+    """Return the message for an interruption that a library turned into another error."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, KeyboardInterrupt):
         cause = cause.__cause__ or cause.__context__
@@ -114,11 +114,11 @@ def _interrupted(error: BaseException) -> str:
 
 
 def run() -> int:
-    """`main` for the installed program, which leaves at once: the caller ends the process with the status.
+    """Run `main` for the installed program; return the status with which the caller ends the process at once.
 
-    Python's own way out would answer no more signals. Once TensorFlow is loaded it costs a second to take
-    apart what the system frees anyway, and HDF5 may crash in it after a full disk. Every file of ours is
-    closed and flushed by then.
+    Python's own exit would handle no more signals. Once TensorFlow is loaded, it takes a second to free what
+    the system frees anyway, and HDF5 may crash in it after a full disk. All our files are closed and flushed
+    by then.
     """
     _settle_streams()
     status = main()
@@ -129,7 +129,7 @@ def run() -> int:
 
 
 def _settle_streams() -> None:
-    """Streams that were closed lead nowhere; what a stream's encoding lacks is written as an escape."""
+    """Open closed streams on the null device; let streams escape what their encoding lacks."""
     for name, descriptor in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
         stream = getattr(sys, name)
         if stream is None:  # closed by `>&-`: take its number, or the next file that is opened gets it
@@ -143,7 +143,7 @@ def _settle_streams() -> None:
 
 
 def _end(error: Exception, *, debug: bool) -> int:
-    """Show an error and return the exit status that goes with it."""
+    """Show an error and return its exit status."""
     if debug:
         import traceback
 
@@ -170,14 +170,14 @@ def _end(error: Exception, *, debug: bool) -> int:
         return EXIT_FAILED
     hint = "" if debug else "; run again with --debug to see where"
     reason = " ".join(re.sub("\x1b\\[[0-9;]*m", "", str(error)).split())  # Keras colours its messages
-    _show(f"mlpcli failed in a way it did not expect: {type(error).__name__}: {reason}{hint}")
+    _show(f"internal error: {type(error).__name__}: {reason}{hint}")
     return EXIT_FAILED
 
 
 def _show(text: str) -> None:
-    """Some lines on stderr, whatever was put into them by what the user gave or a library said."""
+    """Show some lines on stderr, with escapes for what a terminal would execute."""
     from mlpcli.printable import printable
 
-    with contextlib.suppress(OSError):  # the terminal may be gone; the exit status still tells
+    with contextlib.suppress(OSError):  # the terminal may be gone; the exit status is still right
         for line in text.split("\n"):
             print(printable(line), file=sys.stderr)

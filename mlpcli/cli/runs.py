@@ -11,23 +11,21 @@ from mlpcli.cli.options import RUNS_DIR, DebugOption, JsonOption, RunsDirOption
 
 def runs(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="Of an experiment; all of them without it.")
+        str | None, typer.Argument(metavar="NAME", help="Only the runs of this experiment.")
     ] = None,
-    trials: Annotated[
-        bool, typer.Option("--trials", help="Also the trials that searches are made of.")
-    ] = False,
+    trials: Annotated[bool, typer.Option("--trials", help="Also list the trials inside searches.")] = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """List the runs there are, with what they reached."""
-    from mlpcli.report import runs as report_runs
+    """List the runs with their status and metrics."""
+    from mlpcli.report import runs as report
     from mlpcli.report.console import show_json
     from mlpcli.runs.folder import list_runs
 
     listing = list_runs(runs_dir, name, within=trials)
     if json:
-        show_json([report_runs.run_json(run) for run in listing.runs])
+        show_json([report.run_json(run) for run in listing.runs])
     else:
-        report_runs.show_runs(listing, runs_dir)
-    report_runs.show_left_out(listing.damaged)
+        report.show_runs(listing, runs_dir)
+    report.show_left_out(listing.damaged)

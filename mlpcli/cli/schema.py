@@ -12,12 +12,12 @@ from mlpcli.cli.options import DebugOption
 
 def schema(
     data: Annotated[
-        Path | None, typer.Option(help="A table, whose column names the schema then offers and demands.")
+        Path | None, typer.Option(help="A table, whose column names the schema offers and requires.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="The schema is JSON in any case.")] = True,
+    json: Annotated[bool, typer.Option("--json", help="No effect: the schema is always JSON.")] = True,
     debug: DebugOption = False,
 ) -> None:
-    """A JSON Schema of specs on stdout: editors complete and underline by it."""
+    """Write a JSON Schema of specs to stdout: editors use it to complete and check specs."""
     from mlpcli.data.inspect.completions import column_names, dataset_names
     from mlpcli.report import console
     from mlpcli.spec.json_schema import spec_schema

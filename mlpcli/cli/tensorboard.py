@@ -15,8 +15,8 @@ def tensorboard(
     run: Annotated[
         str | None, typer.Argument(metavar="RUN", help="Only this run, experiment or search.")
     ] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any free one.")] = 6006,
-    host: Annotated[str, typer.Option(help="127.0.0.1 unless others are to see it.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any free port.")] = 6006,
+    host: Annotated[str, typer.Option(help="127.0.0.1 unless other machines should reach it.")] = "127.0.0.1",
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -30,7 +30,7 @@ def tensorboard(
     if json:
         console.show_json({"url": f"http://{host}:{port}/", "logdir": str(folder)})
     else:
-        console.show_line(f"TensorBoard on {folder}: http://{host}:{port}/ (Ctrl-C ends it)")
+        console.show_line(f"TensorBoard on {folder}: http://{host}:{port}/ (stop it with Ctrl-C)")
     sys.stdout.flush()
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(folder)]
     command += ["--host", host, "--port", str(port)]

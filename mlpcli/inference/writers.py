@@ -69,7 +69,7 @@ def check_output(output: Path | None, *, force: bool, option: str = "-o") -> Non
     if option == "-o":
         format_of(output)
     if output.exists() and not force:
-        rule = f"{option} {output}: the file is there already"
+        rule = f"{option} {output}: the file exists already"
         raise UsageError(Problem(rule, hint="add --force to replace it"))
     if not output.parent.is_dir():
         raise UsageError(Problem(f"{option} {output}: there is no folder {output.parent}"))

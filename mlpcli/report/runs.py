@@ -1,29 +1,26 @@
-"""Lists of runs, and runs side by side, as tables and JSON."""
+"""Lists and comparisons of runs, as tables and JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
 from mlpcli.errors import Problem, show_value
 from mlpcli.report.console import format_duration, format_number, show_line
 from mlpcli.report.screen import console, table
+from mlpcli.runs.comparison import Comparison
 from mlpcli.runs.folder import RUNNING, Listing, Run
 from mlpcli.runs.lock import is_locked
-
-if TYPE_CHECKING:
-    from mlpcli.runs.comparison import Comparison
-
 
 MOST_DAMAGED = 5
 """Damaged runs that are reported one by one."""
 
 
 def show_left_out(damaged: Sequence[Problem]) -> None:
-    """A line on stderr for each damaged run that a list, or a choice among runs of a name, leaves out."""
+    """Show on stderr each damaged run that a list, or a choice among runs of a name, leaves out."""
     for problem in damaged[:MOST_DAMAGED]:
         show_line(f"left out: {problem.headline()}", stderr=True, style="yellow")
     if (rest := len(damaged) - MOST_DAMAGED) > 0:
@@ -31,51 +28,81 @@ def show_left_out(damaged: Sequence[Problem]) -> None:
 
 
 def show_runs(listing: Listing, runs_dir: Path) -> None:
-    """A line a run: what it is, how it ended, how long it took and what it reached."""
+    """Show one line per run: its kind, status, epochs, time and metrics."""
     out, found = console(), listing.runs
     if not found and listing.damaged:
         return
     if not found:
         out.print(Text(f"there are no runs under {runs_dir}; train one: mlpcli train SPEC"))
         return
-    rows = []
-    for run in found:
-        document = run_json(run)
-        best = document["best"] or {}
-        reached = f"{best['monitor']} {format_number(best['value'])}" if best.get("value") is not None else ""
-        test = "  ".join(f"{name} {format_number(value)}" for name, value in document["test"].items())
-        seconds = format_duration(document["seconds"]) if document["seconds"] is not None else ""
-        epochs = "" if document["epochs"] is None else str(document["epochs"])
-        rows.append((run.label, document["kind"], document["status"], epochs, seconds, reached, test))
-    made = table(
+    rows = [_row(run) for run in found]
+    shown = table(
         ("run", "kind", "status", "epochs", "time", "best", "test"), rows, names=(1, 2, 5, 6), longest=100
     )
     for index in (1, 2, 5, 6):
-        made.columns[index].justify = "left"
-    out.print(made)
+        shown.columns[index].justify = "left"
+    out.print(shown)
 
 
-def run_json(run: Run) -> dict[str, Any]:
-    """One run for scripts."""
+def _row(run: Run) -> tuple[str, ...]:
+    """Return a run's line of the list."""
+    record, best, seconds = run.record, _best(run), _seconds(run)
+    reached = f"{best.monitor} {format_number(best.value)}" if best and best.value is not None else ""
+    test = "  ".join(
+        f"{name} {format_number(value)}" for name, value in record.metrics.get("test", {}).items()
+    )
+    time = "" if seconds is None else format_duration(seconds)
+    epochs = "" if record.epochs is None else str(record.epochs)
+    return (run.label, record.kind, _status(run), epochs, time, reached, test)
+
+
+@dataclass(frozen=True)
+class _Best:
+    """The best value of a run, and the epoch or the trial that reached it."""
+
+    monitor: str
+    value: float | None
+    where: tuple[str, int | None]
+
+    def to_json(self) -> dict[str, object]:
+        """Return it for scripts."""
+        name, number = self.where
+        return {"monitor": self.monitor, "value": self.value, name: number}
+
+
+def _best(run: Run) -> _Best | None:
+    """Return the best value: of a search's best trial, of a trial's objective, or of the monitored metric."""
     record = run.record
-    status = "killed" if run.status == RUNNING and not is_locked(run.folder) else run.status
-    best: dict[str, Any] | None = None
-    if record.best is not None:
-        best = {"monitor": record.best.monitor, "value": record.best.value, "epoch": record.best.epoch}
-    if (reached := record.objective) is not None:
-        best = {"monitor": reached.name, "value": reached.score, "epoch": reached.epoch}
     if record.search is not None and (first := record.search.best) is not None:
-        best = {"monitor": record.search.objective, "value": first.score, "trial": first.trial}
-    seconds = record.search.seconds if record.search is not None else None
+        return _Best(record.search.objective, first.score, ("trial", first.trial))
+    if (reached := record.objective) is not None:
+        return _Best(reached.name, reached.score, ("epoch", reached.epoch))
+    if record.best is not None:
+        return _Best(record.best.monitor, record.best.value, ("epoch", record.best.epoch))
+    return None
+
+
+def _status(run: Run) -> str:
+    return "killed" if run.status == RUNNING and not is_locked(run.folder) else run.status
+
+
+def _seconds(run: Run) -> float | None:
+    search = run.record.search
+    return (search.seconds if search is not None else None) or run.record.timings.get("total")
+
+
+def run_json(run: Run) -> dict[str, object]:
+    """Return one run for scripts."""
+    record, best = run.record, _best(run)
     return {
         "run": run.label,
         "folder": str(run.folder),
         "kind": record.kind,
-        "status": status,
+        "status": _status(run),
         "started": record.started,
         "epochs": record.epochs,
-        "seconds": seconds or record.timings.get("total"),
-        "best": best,
+        "seconds": _seconds(run),
+        "best": None if best is None else best.to_json(),
         "hyperparameters": record.hyperparameters,
         "test": record.metrics.get("test", {}),
         **({"error": record.error} if record.error is not None else {}),
@@ -83,7 +110,7 @@ def run_json(run: Run) -> dict[str, Any]:
 
 
 def show_comparison(comparison: Comparison) -> None:
-    """A column a run: facts, the settings that differ, and metrics; the best of each is marked."""
+    """Show one column per run: facts, the settings that differ, and metrics."""
     out = console()
     rows = [
         (name, *("" if value is None else _fact(name, value) for value in row))
@@ -98,18 +125,18 @@ def show_comparison(comparison: Comparison) -> None:
     out.print(table(("", *comparison.short), rows, names=range(len(comparison.short) + 1)))
 
 
-def _setting(value: Any) -> str:
+def _setting(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else show_value(value, 30).strip("'")
 
 
-def _fact(name: str, value: Any) -> str:
-    if name == "seconds":
+def _fact(name: str, value: object) -> str:
+    if name == "seconds" and isinstance(value, int | float):
         return format_duration(value)
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def comparison_json(comparison: Comparison, picture: Path | None) -> dict[str, Any]:
-    """A comparison for scripts: a list a row, in the order of `runs`."""
+def comparison_json(comparison: Comparison, picture: Path | None) -> dict[str, object]:
+    """Return a comparison for scripts; each list is in the order of `runs`."""
     return {
         "runs": list(comparison.labels),
         "facts": comparison.facts,
