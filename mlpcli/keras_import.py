@@ -1,4 +1,4 @@
-"""The one way to import TensorFlow and Keras: quietly, and without what they would import on the side.
+"""The one place that imports TensorFlow and Keras: quietly, and without the packages they would pull in.
 
 `from mlpcli.keras_import import keras` (or `tf`) imports it where the line is run: at the top of a module
 that is itself imported only when Keras is needed, else inside the function. For annotations alone, the same
@@ -16,7 +16,7 @@ import threading
 from collections.abc import Iterator
 from importlib.abc import MetaPathFinder
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlpcli.signals import raise_if_interrupted
 
@@ -27,22 +27,22 @@ if TYPE_CHECKING:
 __all__ = ["import_keras", "keras", "quiet_stderr", "tf"]
 
 SIDE_IMPORTS = ("sklearn", "pandas", "matplotlib", "scipy.signal")
-"""Packages that Keras imports if they are there, for wrappers that we never use; they cost 2 s."""
+"""Packages that Keras imports if they are installed, for wrappers that we never use; they cost 2 s."""
 
 
 class _Absent(MetaPathFinder):
-    """Makes packages that nobody has imported yet look as if they were not installed, to one thread."""
+    """Makes packages that are not imported yet look as if they were not installed, in one thread."""
 
     def __init__(self) -> None:
         self.thread = threading.get_ident()
 
-    def find_spec(self, fullname: str, path: Any = None, target: ModuleType | None = None) -> None:
+    def find_spec(self, fullname: str, path: object = None, target: ModuleType | None = None) -> None:
         if fullname in SIDE_IMPORTS and threading.get_ident() == self.thread:
             raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
 
 
-def import_keras() -> Any:
-    """The `keras` module on its TensorFlow backend, with TensorFlow's log noise held back."""
+def import_keras() -> ModuleType:
+    """Import `keras` on its TensorFlow backend, with TensorFlow's log messages suppressed, and return it."""
     if "keras" in sys.modules:
         return sys.modules["keras"]
     os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -51,20 +51,20 @@ def import_keras() -> Any:
     sys.meta_path.insert(0, absent)
     try:
         with quiet_stderr():
-            import keras
-            import tensorflow  # noqa: F401 (first, so that its C++ start-up is what is timed and hushed)
+            import keras  # noqa: F401
+            import tensorflow  # noqa: F401 (first, so that its C++ start-up is what is timed and suppressed)
     finally:
         sys.meta_path.remove(absent)
     raise_if_interrupted()  # somewhere in these imports an exception may have been dropped
-    gc.freeze()  # modules stay: each collection, one for every model, would search them for 0.3 s in vain
-    return keras
+    gc.freeze()  # modules stay: each collection, one for every model, would scan them for 0.3 s for nothing
+    return sys.modules["keras"]
 
 
 def __getattr__(name: str) -> ModuleType:
-    """`keras` and `tf`, imported when they are asked for.
+    """Return `keras` or `tf`, imported on first use.
 
     Raises:
-        AttributeError: this module has nothing of that name.
+        AttributeError: this module has no such name.
     """
     if name not in ("keras", "tf"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -74,13 +74,13 @@ def __getattr__(name: str) -> ModuleType:
 
 @contextlib.contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Hold back what C++ writes to file descriptor 2; show it after all when an exception comes.
+    """Hold back what C++ code writes to file descriptor 2; show it if an exception is raised.
 
     TensorFlow's start-up messages ignore TF_CPP_MIN_LOG_LEVEL because its logger is not set up yet.
     """
     try:
         sys.stderr.flush()
-        kept = os.dup(2)
+        saved = os.dup(2)
     except (OSError, ValueError, AttributeError):  # no usable stderr
         yield
         return
@@ -89,10 +89,10 @@ def quiet_stderr() -> Iterator[None]:
         try:
             yield
         except Exception:
-            os.dup2(kept, 2)
+            os.dup2(saved, 2)
             held.seek(0)
             os.write(2, held.read())
             raise
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(saved, 2)
+            os.close(saved)

@@ -1,4 +1,4 @@
-"""Every name of Keras, TensorFlow and Keras Tuner that is not public and that we cannot do without.
+"""Every non-public name of Keras, TensorFlow and Keras Tuner that we need.
 
 Each is wrapped in a function that says what it is for. `tests/test_keras_internals.py` fails with that
 sentence when a new version no longer has it; nothing else in the package names one of them.
@@ -23,10 +23,10 @@ CALLBACK_STATE: dict[str, tuple[str, ...]] = {
     "TensorBoard": ("_global_train_batch", "_global_test_batch", "_previous_epoch_iterations"),
     "SwapEMAWeights": ("_ema_weights_in_model",),
 }
-"""The attributes of Keras's own callbacks that change as epochs go by; the others keep nothing."""
+"""The attributes of Keras's callbacks that change from epoch to epoch; other callbacks keep no state."""
 
 CALLBACK_LINKS = ("params", "_model", "model")
-"""Attributes that `set_model` and `set_params` give to every callback."""
+"""Attributes that `set_model` and `set_params` set on every callback."""
 
 
 class Node(Protocol):
@@ -37,12 +37,12 @@ class Node(Protocol):
 
 
 class Compiled(Protocol):
-    """The losses, or the metrics, that `compile` was given, as one object."""
+    """The losses, or the metrics, that were passed to `compile`, as one object."""
 
     built: bool
 
     def build(self, y_true: object, y_pred: object) -> None:
-        """Make the variables for targets and outputs of these shapes."""
+        """Create the variables for targets and outputs of these shapes."""
 
 
 class TunerOracle(Protocol):
@@ -56,53 +56,53 @@ class TunerOracle(Protocol):
 
 
 def all_layers(model: keras.Model, *, include_self: bool = True) -> list[keras.layers.Layer]:
-    """Every layer of a model at any depth; `model.layers` stops at the first."""
+    """Return every layer of a model at any depth; `model.layers` stops at the first level."""
     return list(model._flatten_layers(include_self=include_self))
 
 
 def graph_nodes(model: keras.Model) -> Iterator[Node]:
-    """The calls of layers that a functional model is made of."""
+    """Yield the calls of layers that a functional model consists of."""
     for nodes in model._nodes_by_depth.values():
         yield from nodes
 
 
 def producer(tensor: keras.KerasTensor) -> keras.Operation:
-    """The layer or operation whose output a tensor is."""
+    """Return the layer or operation whose output a tensor is."""
     return tensor._keras_history.operation
 
 
 def build_shapes(layer: keras.layers.Layer) -> dict[str, tuple[int | None, ...]]:
-    """The input shapes that a layer was built with, by the names that its `build` gives them."""
+    """Return the input shapes that a layer was built with, by the names of its `build` arguments."""
     return dict(getattr(layer, "_build_shapes_dict", None) or {})
 
 
-# ---------------------------------------------------------------- what `compile` made
+# ---------------------------------------------------------------- what `compile` created
 
 
 def compiled_parts(model: keras.Model) -> tuple[Compiled | None, Compiled | None, object]:
-    """The compiled loss, the compiled metrics and the tracker of the loss; each may be None."""
+    """Return the compiled loss, the compiled metrics and the tracker of the loss; each may be None."""
     return model._compile_loss, model._compile_metrics, model._loss_tracker
 
 
 def holds_metrics(metric: keras.metrics.Metric) -> bool:
-    """Whether a metric of `model.metrics` stands for all metrics that `compile` was given."""
+    """Return whether a metric of `model.metrics` contains all metrics that were passed to `compile`."""
     return hasattr(metric, "_flat_metrics")
 
 
-def wrapped_function(part: object) -> Callable[..., object] | None:
-    """The function that a loss or metric was made from, where it was made from one."""
-    found: Callable[..., object] | None = getattr(part, "_fn", None) or getattr(part, "fn", None)
+def wrapped_function(component: object) -> Callable[..., object] | None:
+    """Return the function that a loss or metric wraps, where it wraps one."""
+    found: Callable[..., object] | None = getattr(component, "_fn", None) or getattr(component, "fn", None)
     return found
 
 
 def begins_at(model: keras.Model) -> int | None:
-    """The epoch that a callback has asked `fit` to begin at (`BackupAndRestore` does)."""
-    begins: int | None = model._initial_epoch
-    return begins
+    """Return the epoch at which a callback asked `fit` to begin (`BackupAndRestore` does)."""
+    epoch: int | None = model._initial_epoch
+    return epoch
 
 
 def distribution(model: keras.Model) -> str | None:
-    """The name of the `tf.distribute` strategy that a model was made under."""
+    """Return the name of the `tf.distribute` strategy under which a model was created."""
     strategy = model._distribute_strategy
     return None if strategy is None else type(strategy).__name__
 
@@ -111,24 +111,31 @@ def distribution(model: keras.Model) -> str | None:
 
 
 def is_default(hook: Callable[..., object]) -> bool:
-    """Whether a callback's batch hook is the one that does nothing."""
+    """Return whether a callback's batch hook is the one that does nothing."""
     return bool(getattr(hook, "_is_default", False))
 
 
 def batches_unsaved(callback: keras.callbacks.Callback) -> int:
-    """Batches since a `ModelCheckpoint` or `BackupAndRestore` with a `save_freq` saved."""
+    """Return the batches since a `ModelCheckpoint` or `BackupAndRestore` with a `save_freq` saved."""
     return int(getattr(callback, "_batches_seen_since_last_saving", 0))
 
 
 def profiled_batches(callback: keras.callbacks.TensorBoard) -> tuple[int, int]:
-    """The first and the last batch that a `TensorBoard` profiles, from 1; (0, 0) for none."""
+    """Return the first and the last batch that a `TensorBoard` profiles, from 1; (0, 0) for none."""
     return int(getattr(callback, "_start_batch", 0)), int(getattr(callback, "_stop_batch", 0))
 
 
 def checkpoint_path(
     callback: keras.callbacks.ModelCheckpoint, epoch: int, batch: int | None, logs: dict[str, float]
 ) -> Path | None:
-    """Where a `ModelCheckpoint` would save now; None where it would not."""
+    """Return where a `ModelCheckpoint` would save now, or None where it would not.
+
+    Args:
+        callback: the callback.
+        epoch: from 0.
+        batch: the batch, or None at the end of an epoch.
+        logs: the values logged so far.
+    """
     path = callback._get_file_path(epoch, batch, logs)
     return Path(path) if callback._should_save_model(epoch, batch, logs, path) else None
 
@@ -137,7 +144,7 @@ def checkpoint_path(
 
 
 def random_kernels() -> ModuleType:
-    """The module whose functions every public way to draw stateless random numbers ends in."""
+    """Return the module in which every public function for stateless random numbers ends."""
     from tensorflow.python.ops import gen_stateless_random_ops_v2
 
     module: ModuleType = gen_stateless_random_ops_v2
@@ -148,7 +155,7 @@ def random_kernels() -> ModuleType:
 
 
 def keep_quiet(oracle: TunerOracle) -> None:
-    """Let an oracle print nothing and write no files: we keep a search's state ourselves."""
+    """Make an oracle print nothing and write no files: we store a search's state ourselves."""
     oracle._display.verbose = 0  # type: ignore[attr-defined]
     oracle.save = lambda: None
     oracle._save_trial = lambda trial: None  # type: ignore[attr-defined]
@@ -157,7 +164,10 @@ def keep_quiet(oracle: TunerOracle) -> None:
 def seed_proposal(oracle: TunerOracle, seed: int, state: np.random.RandomState | None) -> None:
     """Make the next proposal a function of a seed.
 
-    state: what `BayesianOptimization` draws from; None for the other algorithms.
+    Args:
+        oracle: the oracle.
+        seed: the seed.
+        state: what `BayesianOptimization` draws from; None for the other algorithms.
     """
     oracle._seed_state = seed  # type: ignore[attr-defined]
     if state is not None:
@@ -165,18 +175,22 @@ def seed_proposal(oracle: TunerOracle, seed: int, state: np.random.RandomState |
 
 
 def hyperband_trials(oracle: TunerOracle) -> int:
-    """The trials of one iteration of Hyperband: the sum over its brackets and their rounds."""
-    made = oracle
+    """Return the trials of one iteration of Hyperband: the sum over its brackets and their rounds."""
     sizes = (
-        made._get_size(bracket, number)  # type: ignore[attr-defined]
-        for bracket in range(made._get_num_brackets())  # type: ignore[attr-defined]
-        for number in range(made._get_num_rounds(bracket))  # type: ignore[attr-defined]
+        oracle._get_size(bracket, number)  # type: ignore[attr-defined]
+        for bracket in range(oracle._get_num_brackets())  # type: ignore[attr-defined]
+        for number in range(oracle._get_num_rounds(bracket))  # type: ignore[attr-defined]
     )
     return int(sum(sizes))
 
 
 def parent_condition(name: str, values: list[str | int | float | bool]) -> object:
-    """Keras Tuner's condition that a hyperparameter exists only while another has one of these values."""
+    """Return Keras Tuner's condition that a parameter is active only while another has one of these values.
+
+    Args:
+        name: the other hyperparameter.
+        values: its values.
+    """
     from keras_tuner.src.engine.conditions import Parent
 
     return Parent(name, values)

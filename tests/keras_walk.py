@@ -235,7 +235,7 @@ def walk(folder: Path) -> dict[str, Any]:
 
 def _walk_class(namespace: str, name: str, bait: str) -> str:
     """Make and build a class as it should be, then with a path for each argument; why it cannot be built."""
-    from mlpcli.model.components import make_class
+    from mlpcli.model.components import make_instance
     from mlpcli.spec import keras_signatures
 
     given = sample(namespace, name)
@@ -245,7 +245,7 @@ def _walk_class(namespace: str, name: str, bait: str) -> str:
             tried = given | {argument: value}
             if accepted(namespace, name, tried):
                 with contextlib.suppress(Exception):
-                    made = make_class(namespace, name, tried, ())
+                    made = make_instance(namespace, name, tried, ())
                     _learn(made)
                     list(build(namespace, made))[way]()
     return error
@@ -262,14 +262,14 @@ def _learn(made: Any) -> None:
 
 def _first_way(namespace: str, name: str, given: dict[str, Any]) -> tuple[int, str]:
     """Which way of building a class goes well, and an empty text; else 0, and what the first one said."""
-    from mlpcli.model.components import make_class
+    from mlpcli.model.components import make_instance
 
     if not accepted(namespace, name, given):
         return 0, "no spec may say this"
     first = ""
     for way in range(len(list(build(namespace, None)))):
         try:
-            made = make_class(namespace, name, given, ())
+            made = make_instance(namespace, name, given, ())
             list(build(namespace, made))[way]()
         except Exception as error:
             first = first or f"{type(error).__name__}: {error}"

@@ -42,7 +42,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "no softmax": (
         IRIS + "layers:\n  - Dense: {units: 3}\n" + SPARSE,
         [
-            "spec.yaml:3:5 layers[0]: this loss takes probabilities, which this output is not, received 'linear'; use activation: softmax, or from_logits: true in the loss",
+            "spec.yaml:3:5 layers[0]: this loss takes probabilities, which this output does not give, received 'linear'; use activation: softmax, or from_logits: true in the loss",
         ],
     ),
     "softmax and from_logits": (
@@ -66,7 +66,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "image without Flatten": (
         "dataset: {name: digits}\nlayers:\n  - Dense: {units: 10, activation: softmax}\n" + SPARSE,
         [
-            "spec.yaml:3:5 layers[0]: reads rows of shape (8, 8), so that the output of a row must be a list of numbers, not of shape (8, 10); put Flatten before this Dense",
+            "spec.yaml:3:5 layers[0]: reads rows of shape (8, 8), so the output of a row must be a list of numbers, not of shape (8, 10); put Flatten before this Dense",
         ],
     ),
     "shapes that do not meet": (
@@ -216,7 +216,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "metric of several numbers": (
         "dataset: {path: onehot.npz}\n" + SOFTMAX + "loss: categorical_crossentropy\nmetrics: [F1Score]\n",
         [
-            "spec.yaml:5:11 metrics[0]: must be one number an epoch, not one for each class, received 'f1_score'; give it average: macro, or leave it out: evaluate shows each class by itself",
+            "spec.yaml:5:11 metrics[0]: must be one number per epoch, not one per class, received 'f1_score'; give it average: macro, or leave it out: evaluate shows each class by itself",
         ],
     ),
     "callback refused": (

@@ -155,12 +155,12 @@ ADVICE: dict[str, tuple[list[str], str, str]] = {
     "unscaled": (
         ["layers[0]=Flatten"],
         "layers[0]",
-        "the inputs are not scaled: they reach the first weights at about 12",
+        "the inputs are not scaled: their root mean square is about 12",
     ),
     "too small": (
         ["layers[0].Rescaling.scale=1e-4"],
         "layers[0]",
-        "the inputs are not scaled: they deviate by 0.0006",
+        "the inputs are not scaled: their standard deviation is at most 0.0006",
     ),
     "sigmoids": (
         [f"layers[{i}]={{Dense: {{units: 16, activation: sigmoid}}}}" for i in (2, 3, 4)]
@@ -168,11 +168,11 @@ ADVICE: dict[str, tuple[list[str], str, str]] = {
         "layers[2].Dense.activation",
         "3 hidden layers have a sigmoid",
     ),
-    "waist": (["layers[2].Dense.units=4"], "layers[2].Dense.units", "4 units stand before a layer of 32"),
-    "waist before the output": (
+    "bottleneck": (["layers[2].Dense.units=4"], "layers[2].Dense.units", "4 units come before a layer of 32"),
+    "bottleneck before the output": (
         ["layers[3].Dense.units=5"],
         "layers[3].Dense.units",
-        "5 units stand before a layer of 10",
+        "5 units come before a layer of 10",
     ),
     "size": (
         ["layers[2].Dense.units=400", "callbacks=[]"],
@@ -193,12 +193,12 @@ ADVICE: dict[str, tuple[list[str], str, str]] = {
     "mode": (
         ["callbacks[0].EarlyStopping.monitor=val_accuracy", "callbacks[0].EarlyStopping.mode=min"],
         "callbacks[0].EarlyStopping.mode",
-        "EarlyStopping takes less of val_accuracy for better",
+        "EarlyStopping treats lower val_accuracy as better",
     ),
     "not restored": (
         ["callbacks[0].EarlyStopping.restore_best_weights=false"],
         "callbacks[0].EarlyStopping",
-        "EarlyStopping leaves the model as it was when it stopped",
+        "EarlyStopping keeps the weights of the last epoch",
     ),
 }
 
@@ -256,7 +256,7 @@ def test_advice_is_shown_with_its_place_and_can_be_left_out(
     assert result.status == 0
     assert (
         f"advice  {spec}:12:39 callbacks[0].EarlyStopping.patience: EarlyStopping waits 9 epochs in a run of 5; "
-        "lower patience or raise fit.epochs\n        because as it stands it can never act\n"
+        "lower patience or raise fit.epochs\n        because it can never take effect\n"
     ) in result.out
     assert "advice  " not in mlpcli("check", spec, "--no-advice").out
 
@@ -267,7 +267,7 @@ def test_train_notes_advice_briefly(
     spec = spec_file(TINY.replace("epochs: 5", "epochs: 1").replace("batch_size: 16", "batch_size: 48"))
     line = (
         f"advice: {spec}:11:30 fit.batch_size: batches of 48 rows start at the full learning rate; "
-        "use 32, or warm the learning rate up, and choose the rate anew for this batch size\n"
+        "use 32, or add a warm-up, and tune the learning rate again for this batch size\n"
     )
     assert line in mlpcli("train", spec, "--runs-dir", tmp_path / "runs").out
     assert "advice: " not in mlpcli("train", spec, "--runs-dir", tmp_path / "runs", "--no-advice").out

@@ -119,7 +119,8 @@ def test_the_summary_tells_shapes_parameters_and_what_is_read(wide_and_deep: Any
 def test_the_plane_is_coloured_by_what_the_model_takes_it_for(tmp_path: Path) -> None:
     from matplotlib.image import imread
 
-    from mlpcli.plots.model_diagram import CLASS_COLOURS, draw_decision_boundary
+    from mlpcli.plots.decision_boundary import draw_decision_boundary
+    from mlpcli.plots.style import CLASS_COLORS
 
     x = np.array([[-1, -1], [1, 1], [-1, 1], [1, -1]], np.float32)
 
@@ -137,7 +138,7 @@ def test_the_plane_is_coloured_by_what_the_model_takes_it_for(tmp_path: Path) ->
     image = imread(tmp_path / "plane.png")[..., :3]
     height, width, _ = image.shape
     left, right = image[height // 2, int(0.25 * width)], image[height // 2, int(0.8 * width)]
-    for colour, name in ((left, CLASS_COLOURS[0]), (right, CLASS_COLOURS[1])):
+    for colour, name in ((left, CLASS_COLORS[0]), (right, CLASS_COLORS[1])):
         pure = np.array([int(name[start : start + 2], 16) / 255 for start in (1, 3, 5)])
         np.testing.assert_allclose(colour, 0.5 + 0.5 * pure, atol=0.02)
 

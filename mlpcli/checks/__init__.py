@@ -1,1 +1,1 @@
-"""What model and data show together before the training starts: rules of losses and metrics, and advice."""
+"""What model and data together show before training starts: rules of losses and metrics, and advice."""

@@ -1,28 +1,30 @@
-"""Rules of thumb about a spec that is right but may not do well: advice, never an error.
+"""Best-practice advice on a spec that is valid but may train poorly; advice is never an error.
 
-Each piece of advice says what was seen, what to do instead, and why. Most are those of the textbook chapter
-that the configs follow (its section on hyperparameters).
+Each piece says what was seen, what to do instead, and why. Most rules come from the textbook chapter that the
+configs follow (its section on hyperparameters).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mlpcli.checks.log_names import more_is_better
 from mlpcli.data.dataset import Contract, Dataset
-from mlpcli.data.types import Array
+from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import KeyPath
-from mlpcli.keras_import import import_keras
 from mlpcli.runs.results import Advice
 from mlpcli.spec.schema import ComponentSpec, LayerSpec, Spec
+
+if TYPE_CHECKING:
+    from mlpcli.keras_import import keras
 
 PROBE_ROWS = 2000
 LARGE_INPUT = 10.0
 SMALL_INPUT = 0.1
-"""Root mean square and deviation of an input feature beyond which weights of Keras's usual size do badly."""
+"""Root mean square and standard deviation of an input feature beyond which initial weights do not suit it."""
 
 USUAL_BATCH = 32
 DEEP = 3
@@ -30,14 +32,14 @@ FAR_MORE = 20
 SKEWED = 10
 
 
-def advise(spec: Spec, dataset: Dataset, model: Any) -> list[Advice]:
-    """Every rule of thumb that the spec goes against, in the order of a spec's keys."""
+def advise(spec: Spec, dataset: Dataset, model: keras.Model) -> list[Advice]:
+    """Return the advice on a spec, in the order of a spec's keys."""
     return [
         *_inputs(dataset, model),
         *_classes(spec, dataset),
         *_exclusive(dataset),
         *_sigmoids(spec),
-        *_waists(spec),
+        *_bottlenecks(spec),
         *_size(spec, dataset, model),
         *_learning_rate(spec),
         *_batch_size(spec),
@@ -48,23 +50,23 @@ def advise(spec: Spec, dataset: Dataset, model: Any) -> list[Advice]:
 # ---------------------------------------------------------------- data
 
 
-def _inputs(dataset: Dataset, model: Any) -> Iterator[Advice]:
-    """What the first weights see, on some training rows."""
+def _inputs(dataset: Dataset, model: keras.Model) -> Iterator[Advice]:
+    """Check the scale of what the first weights receive, on some training rows."""
     for values in _first_inputs(model, dataset):
         features = values.reshape(len(values), -1)
         size = float(np.sqrt(np.square(features).mean(axis=0)).max())
         spread = float(features.std(axis=0).max())
-        reason = "weights start out for inputs of about 1: with others the steps are too large or too small"
+        reason = "initial weights suit inputs of about 1: with others the steps are too large or too small"
         if size > LARGE_INPUT:
             yield Advice(
-                f"the inputs are not scaled: they reach the first weights at about {size:.3g}",
+                f"the inputs are not scaled: their root mean square is about {size:.3g}",
                 _scaling(dataset),
                 reason,
                 ("layers", 0),
             )
         elif 0 < spread < SMALL_INPUT:
             yield Advice(
-                f"the inputs are not scaled: they deviate by {spread:.2g} at most",
+                f"the inputs are not scaled: their standard deviation is at most {spread:.2g}",
                 "put Normalization first",
                 reason,
                 ("layers", 0),
@@ -76,9 +78,10 @@ def _scaling(dataset: Dataset) -> str:
     return f"put Rescaling: {{scale: {1 / 255:.6f}}} first" if image else "put Normalization first"
 
 
-def _first_inputs(model: Any, dataset: Dataset) -> Iterator[Array]:
-    """The values that come into each layer that is the first with a kernel on its way from the input."""
-    keras = import_keras()
+def _first_inputs(model: keras.Model, dataset: Dataset) -> Iterator[Array]:
+    """Yield the values that reach each layer that is the first with a kernel on its way from the input."""
+    from mlpcli.keras_import import keras
+
     if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
         return
     untouched = {id(tensor) for tensor in model.inputs}
@@ -86,7 +89,7 @@ def _first_inputs(model: Any, dataset: Dataset) -> Iterator[Array]:
     for layer in model.layers:
         try:
             tensors = keras.tree.flatten(layer.input)
-        except (AttributeError, ValueError):  # a layer in several places has no one input
+        except (AttributeError, ValueError):  # a layer that is called several times has no single input
             continue
         if not all(id(tensor) in untouched for tensor in tensors):
             continue
@@ -96,32 +99,32 @@ def _first_inputs(model: Any, dataset: Dataset) -> Iterator[Array]:
             yield np.asarray(keras.Model(model.inputs, tensors[0])(rows, training=False), np.float64)
 
 
-def _head(x: Any, names: list[str]) -> list[Array]:
-    """Some rows of each input, in the order of `names`."""
+def _head(x: Arrays, names: list[str]) -> list[Array]:
+    """Return some rows of each input, in the order of `names`."""
     arrays = [x[name] for name in names] if isinstance(x, dict) else [x]
     return [array[:PROBE_ROWS].astype(np.float32) for array in arrays]
 
 
 def _classes(spec: Spec, dataset: Dataset) -> Iterator[Advice]:
-    """A target whose classes are far from equally many."""
+    """Advise on a target with skewed classes."""
     for name, counts in class_counts(dataset.contract, dataset.train.y).items():
         most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
         if counts[most] < SKEWED * counts[least] or spec.fit.class_weight is not None:
             continue
         what = f"the classes of {name}" if name else "the classes"
         seen = f"{what} are skewed: {counts[most]:,} rows of {most}, {counts[least]:,} of {least}"
-        mend = "set fit.class_weight: balanced, and judge by precision and recall of each class"
-        yield Advice(seen, mend, "always guessing the largest class looks accurate", ("dataset",))
+        fix = "set fit.class_weight: balanced, and judge by precision and recall of each class"
+        yield Advice(seen, fix, "always predicting the majority class looks accurate", ("dataset",))
 
 
 def _exclusive(dataset: Dataset) -> Iterator[Advice]:
-    """Labels of which every row has exactly one, as classes that exclude each other."""
+    """Advise on labels of which every row has exactly one, as if they were mutually exclusive classes."""
     for each in dataset.contract.outputs:
         y = dataset.train.y[each.name] if each.name else dataset.train.y
         if each.kind == "labels" and y.shape[1] > 2 and bool((y.sum(axis=1) == 1).all()):
             yield Advice(
                 f"every row has exactly one of {y.shape[1]} labels",
-                "if they exclude each other, use softmax with categorical_crossentropy",
+                "if they are mutually exclusive, use softmax with categorical_crossentropy",
                 "sigmoids may give a row several labels or none",
                 ("loss", each.name) if each.name else ("loss",),
             )
@@ -131,7 +134,7 @@ def _exclusive(dataset: Dataset) -> Iterator[Advice]:
 
 
 def _sigmoids(spec: Spec) -> Iterator[Advice]:
-    """Sigmoids in a deep stack."""
+    """Advise on sigmoids in a deep stack."""
     found: list[KeyPath] = []
     for index, layer in enumerate(spec.layers[:-1]):
         if layer.class_name in ("Dense", "Activation") and layer.arguments.get("activation") == "sigmoid":
@@ -140,39 +143,39 @@ def _sigmoids(spec: Spec) -> Iterator[Advice]:
         yield Advice(
             f"{len(found)} hidden layers have a sigmoid",
             "use relu, gelu or swish in hidden layers, sigmoid in the output alone",
-            "a sigmoid's slope is at most a quarter, so that gradients vanish on their way down a deep stack",
+            "a sigmoid's slope is at most 1/4, so that gradients vanish in a deep network",
             found[0],
         )
 
 
-def _waists(spec: Spec) -> Iterator[Advice]:
-    """A hidden layer much narrower than both of its neighbours."""
+def _bottlenecks(spec: Spec) -> Iterator[Advice]:
+    """Advise on a hidden layer much narrower than both of its neighbours."""
     if any(layer.sources for layer in spec.layers):
-        return  # in a graph the neighbours in the list are not the neighbours in the network
+        return  # in a graph, neighbours in the list are not neighbours in the network
     dense = [(i, layer) for i, layer in enumerate(spec.layers) if layer.class_name == "Dense"]
     widths = [layer.arguments["units"] for _, layer in dense]
     for place in range(len(dense) - 1):
         before, width, after = widths[max(0, place - 1)], widths[place], widths[place + 1]
         if (place == 0 or 2 * width <= before) and 2 * width <= after and after > 2:
             yield Advice(
-                f"{width} units stand before a layer of {after}",
+                f"{width} units come before a layer of {after}",
                 "give all hidden layers the same width, or make them narrower towards the output",
-                "what a narrow layer loses, no later layer can bring back",
+                "later layers cannot recover what a narrow layer loses",
                 ("layers", dense[place][0], "Dense", "units"),
             )
 
 
-def _size(spec: Spec, dataset: Dataset, model: Any) -> Iterator[Advice]:
-    """Far more parameters than rows, with nothing against overfitting."""
+def _size(spec: Spec, dataset: Dataset, model: keras.Model) -> Iterator[Advice]:
+    """Advise on far more parameters than rows, without any regularization."""
     parameters = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
     rows = len(dataset.train)
-    guarded = any(part.class_name == "EarlyStopping" for part in spec.callbacks)
+    guarded = any(component.class_name == "EarlyStopping" for component in spec.callbacks)
     guarded |= any("Dropout" in layer.class_name or _regularized(layer) for layer in spec.layers)
     if parameters > FAR_MORE * rows and not guarded:
         yield Advice(
             f"{parameters:,} parameters are trained on {rows:,} rows",
             "use fewer units, or EarlyStopping, Dropout or an L2 kernel_regularizer",
-            "a network much larger than its data learns the rows by heart",
+            "a network much larger than its data memorizes the rows",
             ("layers",),
         )
 
@@ -185,7 +188,7 @@ def _regularized(layer: LayerSpec) -> bool:
 
 
 def _learning_rate(spec: Spec) -> Iterator[Advice]:
-    """SGD at the rate it comes with."""
+    """Advise on SGD at its default learning rate."""
     if spec.optimizer.class_name.lower() == "sgd" and "learning_rate" not in spec.optimizer.arguments:
         yield Advice(
             "SGD runs at its default learning rate, 0.01",
@@ -196,13 +199,13 @@ def _learning_rate(spec: Spec) -> Iterator[Advice]:
 
 
 def _batch_size(spec: Spec) -> Iterator[Advice]:
-    """Batches above the usual size without a warm-up of the learning rate."""
+    """Advise on batches above the usual size without a warm-up of the learning rate."""
     size = spec.fit.batch_size
     if size > USUAL_BATCH and not _warms_up(spec.optimizer):
         yield Advice(
             f"batches of {size} rows start at the full learning rate",
-            "use 32, or warm the learning rate up, and choose the rate anew for this batch size",
-            "large batches can be unstable at first and may end up worse on new rows",
+            "use 32, or add a warm-up, and tune the learning rate again for this batch size",
+            "large batches can be unstable at first and may be worse on new rows",
             ("fit", "batch_size"),
         )
 
@@ -215,46 +218,46 @@ def _warms_up(optimizer: ComponentSpec) -> bool:
 
 
 def _patience(spec: Spec) -> Iterator[Advice]:
-    """Early stopping that never comes, or that keeps a model past its best."""
-    for index, part in enumerate(spec.callbacks):
-        path: KeyPath = ("callbacks", index, part.class_name)
-        yield from _mode(part, path)
-        patience = part.arguments.get("patience", DEFAULT_PATIENCE.get(part.class_name))
+    """Advise on early stopping that never happens, or that keeps a model past its best."""
+    for index, component in enumerate(spec.callbacks):
+        path: KeyPath = ("callbacks", index, component.class_name)
+        yield from _mode(component, path)
+        patience = component.arguments.get("patience", DEFAULT_PATIENCE.get(component.class_name))
         if isinstance(patience, int) and patience >= spec.fit.epochs:
             yield Advice(
-                f"{part.class_name} waits {patience} epochs in a run of {spec.fit.epochs}",
+                f"{component.class_name} waits {patience} epochs in a run of {spec.fit.epochs}",
                 "lower patience or raise fit.epochs",
-                "as it stands it can never act",
-                (*path, "patience") if "patience" in part.arguments else path,
+                "it can never take effect",
+                (*path, "patience") if "patience" in component.arguments else path,
             )
-        elif part.class_name == "EarlyStopping" and not part.arguments.get("restore_best_weights"):
+        elif component.class_name == "EarlyStopping" and not component.arguments.get("restore_best_weights"):
             past = max(1, patience) if isinstance(patience, int) else 1
             yield Advice(
-                "EarlyStopping leaves the model as it was when it stopped",
+                "EarlyStopping keeps the weights of the last epoch",
                 "add restore_best_weights: true",
-                f"by then it is {epochs(past)} past its best",
+                f"by then the model is {epochs(past)} past its best",
                 path,
             )
 
 
 def epochs(count: int) -> str:
-    """`1 epoch`, `3 epochs`."""
+    """Return `1 epoch` or `3 epochs`."""
     return "1 epoch" if count == 1 else f"{count} epochs"
 
 
-def _mode(part: ComponentSpec, path: KeyPath) -> Iterator[Advice]:
-    """A callback that takes the worst value of a metric for its best."""
-    monitor, mode = part.arguments.get("monitor"), part.arguments.get("mode", "auto")
+def _mode(component: ComponentSpec, path: KeyPath) -> Iterator[Advice]:
+    """Advise on a callback that treats the worst value of a metric as its best."""
+    monitor, mode = component.arguments.get("monitor"), component.arguments.get("mode", "auto")
     if not isinstance(monitor, str) or mode == "auto":
         return
     if not (monitor.endswith("loss") or more_is_better(monitor)):
-        return  # which way a metric is better is not told by its name
+        return  # the name does not say which direction is better
     usual = "max" if more_is_better(monitor) else "min"
     if mode != usual:
         yield Advice(
-            f"{part.class_name} takes {'less' if mode == 'min' else 'more'} of {monitor} for better",
+            f"{component.class_name} treats {'lower' if mode == 'min' else 'higher'} {monitor} as better",
             f"write mode: {usual}, or leave it out",
-            "as it stands it waits for, or keeps, the worst epoch",
+            "it waits for, or keeps, the worst epoch",
             (*path, "mode"),
         )
 
@@ -264,16 +267,21 @@ DEFAULT_PATIENCE = {"EarlyStopping": 0, "ReduceLROnPlateau": 10}
 
 
 def copies(layer: LayerSpec) -> int:
-    """How many layers of the model a layer of the spec stands for."""
+    """Return how many layers of the model a layer of the spec becomes."""
     return layer.repeat
 
 
-def class_counts(contract: Contract, y: Any) -> dict[str, dict[str, int]]:
-    """Rows of each class, by output (its name, empty for the only one); outputs of numbers are left out."""
+def class_counts(contract: Contract, y: Arrays) -> dict[str, dict[str, int]]:
+    """Return the number of rows of each class, by output; outputs of numbers and labels are left out.
+
+    Args:
+        contract: the outputs; the only one may have an empty name.
+        y: the targets of a split.
+    """
     found = {}
     for each in contract.outputs:
         if each.kind in ("classes", "one_hot") and each.classes is not None:
-            labels = y[each.name] if each.name else y
+            labels = y[each.name] if isinstance(y, dict) else y
             one_hot = each.kind == "one_hot"
             counts = labels.sum(axis=0) if one_hot else np.bincount(labels, minlength=len(each.classes))
             found[each.name] = {name: int(count) for name, count in zip(each.classes, counts, strict=True)}

@@ -45,7 +45,7 @@ SHARED_FOLDERS = frozenset({runs.CHECKPOINTS, runs.TENSORBOARD})
 """Folders of a run that callbacks may write in."""
 
 NUMBER_FORM = re.compile(r"0?[0-9]{0,3}(\.[0-9]{1,3})?[defgEFG%]?")
-"""How a number may be written in a file's name."""
+"""The number formats that a file name may use."""
 
 
 def check_inside(name: str, path: KeyPath, *, example: str) -> None:
@@ -87,12 +87,16 @@ def check_output_file(name: str, path: KeyPath, *, example: str, folder: bool = 
 
 
 def check_placeholders(name: str, path: KeyPath) -> None:
-    """Let Keras fill in numbers alone.
+    """Check that a file name has no placeholders but numbers for Keras to fill in.
 
     `{epoch.__doc__[127]}` is a dot and `{epoch:c}` a slash in epoch 47: a way out of a folder.
 
+    Args:
+        name: the file name.
+        path: its place in the spec.
+
     Raises:
-        SpecError: a placeholder is more than the name of a number and how to write it.
+        SpecError: a placeholder is more than the name of a number and its format.
     """
     if not _has_numbers_alone(name):
         hint = "write {epoch:02d}, {val_loss:.3f} and the like, and {{ for a brace"
@@ -111,12 +115,18 @@ def _has_numbers_alone(name: str) -> bool:
     )
 
 
-def missing_numbers(part: ComponentSpec, path: KeyPath, known: list[str]) -> Iterator[Problem]:
-    """A checkpoint's name with a number that is not there when it is written, or that has another type."""
-    name = str(part.arguments.get("filepath", ""))
+def missing_numbers(component: ComponentSpec, path: KeyPath, known: list[str]) -> Iterator[Problem]:
+    """Yield problems of a checkpoint's name: an unknown number, or a wrong format.
+
+    Args:
+        component: the callback.
+        path: the place of its `filepath`.
+        known: names of the numbers that an epoch logs.
+    """
+    name = str(component.arguments.get("filepath", ""))
     if not _has_numbers_alone(name):  # `check_placeholders` has a word on that
         return
-    by_batch = part.arguments.get("save_freq", "epoch") != "epoch"
+    by_batch = component.arguments.get("save_freq", "epoch") != "epoch"
     there = [log for log in known if not (by_batch and log.startswith("val_"))]
     counts = {"epoch": 1, "batch": 1} if by_batch else {"epoch": 1}
     try:

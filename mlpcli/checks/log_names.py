@@ -1,20 +1,23 @@
-"""The names under which an epoch's figures are logged, and which way each is better."""
+"""The names under which an epoch's metrics are logged, and the direction in which each is better."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mlpcli.keras_internals import holds_metrics
 
+if TYPE_CHECKING:
+    from mlpcli.keras_import import keras
+
 
 def more_is_better(name: str) -> bool:
-    """Whether a metric of this name is better the greater it is."""
+    """Return whether a metric of this name is better the greater it is."""
     words = ("acc", "auc", "precision", "recall", "f1", "fbeta", "r2", "iou", "similarity", "at_")
     return any(word in name for word in words)
 
 
 def loss_first(values: dict[str, float]) -> dict[str, float]:
-    """The same values with the loss before the metrics, training before validation."""
+    """Return the same values with the loss before the metrics, training before validation."""
     return dict(sorted(values.items(), key=_loss_first))
 
 
@@ -23,8 +26,8 @@ def _loss_first(item: tuple[str, float]) -> tuple[bool, bool, bool]:
     return item[0] != name, name != "loss", not name.endswith("loss")
 
 
-def log_names(model: Any, *, validation: bool) -> list[str]:
-    """The names that an epoch's logs will hold, once the metrics are built."""
+def log_names(model: keras.Model, *, validation: bool) -> list[str]:
+    """Return the names that an epoch's logs will have, once the metrics are built."""
     names = [metric.name for metric in model.metrics]
     flat: list[str] = []
     for metric in model.metrics:
@@ -33,8 +36,8 @@ def log_names(model: Any, *, validation: bool) -> list[str]:
     return names + [f"val_{name}" for name in names] if validation else names
 
 
-def _names_of(metric: Any) -> list[str]:
-    """A CompileMetrics stands for the metrics inside it."""
+def _names_of(metric: keras.metrics.Metric) -> list[str]:
+    """Return the names of a metric; a CompileMetrics holds several."""
     if holds_metrics(metric):
         result = metric.result()
         return list(result) if isinstance(result, dict) else [metric.name]

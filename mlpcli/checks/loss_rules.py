@@ -1,6 +1,6 @@
-"""What Keras's losses, and the metrics that are losses, take, and what is wrong where they are given else.
+"""What Keras's losses, and the metrics that are losses, accept, and the problems where they are misused.
 
-A rule stands here when breaking it cannot be meant. What may be meant is `advice.py`'s.
+A rule belongs here when breaking it is always a mistake. What may be intended belongs in `advice.py`.
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ UNIT = (0.0, 1.0)
 
 @dataclass(frozen=True)
 class Takes:
-    """What a loss takes.
+    """What a loss accepts.
 
-    labels: class indices (sparse), a vector over the classes (dense), 0 or 1 for every unit (binary), or
-        numbers.
-    probabilities: outputs must lie between 0 and 1, unless `from_logits` says otherwise.
-    scores: outputs lie on both sides of 0, the sign telling the class.
-    target, output: bounds of the numbers that it makes sense for.
+    Attributes:
+        labels: class indices (sparse), a vector over the classes (dense), 0 or 1 for every unit (binary), or
+            numbers.
+        probabilities: outputs must lie between 0 and 1, unless `from_logits` says otherwise.
+        scores: outputs lie on both sides of 0, and the sign gives the class.
+        target: bounds of the targets for which it is defined.
+        output: bounds of the outputs for which it is defined.
     """
 
     labels: Literal["sparse", "dense", "binary", "numbers"]
@@ -67,7 +69,7 @@ LOSSES: dict[str, Takes] = {
     "huber": _NUMBERS,
     "logcosh": _NUMBERS,
 }
-"""By `canonical` name. Losses that are not here (a plug-in's, `ctc`, `circle`) are tried on a batch alone."""
+"""By `canonical` name. Losses that are not here (a plug-in's, `ctc`, `circle`) are only tried on a batch."""
 
 MATCHED = {
     "sparsecategoricalcrossentropy": "categorical_crossentropy",
@@ -78,7 +80,7 @@ MATCHED = {
 
 
 def loss_problems(view: OutputView) -> Iterator[Problem]:
-    """What is wrong between an output's loss, its units, its activation and its target."""
+    """Yield what is wrong between an output's loss, its units, its activation and its target."""
     takes = LOSSES.get(canonical(view.loss, "losses"))
     if view.output.kind == "numbers":
         yield from _number_problems(view, takes)
@@ -88,17 +90,17 @@ def loss_problems(view: OutputView) -> Iterator[Problem]:
     yield from _activation_problems(view, view.loss, view.loss_path, takes)
 
 
-def metric_loss_problems(view: OutputView, part: ComponentSpec, path: KeyPath) -> Iterator[Problem]:
-    """The same for a metric that is a loss."""
-    takes = LOSSES.get(canonical(part, "metrics"))
+def metric_loss_problems(view: OutputView, component: ComponentSpec, path: KeyPath) -> Iterator[Problem]:
+    """Yield the same for a metric that is a loss."""
+    takes = LOSSES.get(canonical(component, "metrics"))
     if takes is None:
         return
     if view.output.kind == "numbers":
-        yield from _domain_problems(view, part, path, takes)
+        yield from _domain_problems(view, component, path, takes)
     else:
-        yield from _label_problems(view, part, path, takes)
+        yield from _label_problems(view, component, path, takes)
     if not takes.scores:
-        yield from _probability_problems(view, part, path, takes)
+        yield from _probability_problems(view, component, path, takes)
 
 
 # ---------------------------------------------------------------- numbers
@@ -109,7 +111,7 @@ def _number_problems(view: OutputView, takes: Takes | None) -> Iterator[Problem]
     wanted = math.prod(view.output.width) if view.output.width else 1
     wide = _target_width(view)
     if takes is not None and takes.labels == "sparse":
-        rule = f"this loss takes one class index a row, the target has {wide} numbers a row"
+        rule = f"this loss takes one class index per row, the target has {wide} numbers per row"
         hint = f"use {MATCHED[canonical(view.loss, 'losses')]}"
         yield Problem(rule, path=view.loss_path, received=view.loss.class_name, hint=hint)
         return
@@ -129,7 +131,7 @@ def _target_width(view: OutputView) -> int:
 
 
 def _target_range_problems(view: OutputView) -> Iterator[Problem]:
-    """Targets that the output's activation cannot give."""
+    """Yield targets that the output's activation cannot reach."""
     values = view.output_range
     takes = LOSSES.get(canonical(view.loss, "losses"))
     if takes is None or values is None or takes.scores or view.loss.arguments.get("from_logits"):
@@ -140,7 +142,7 @@ def _target_range_problems(view: OutputView) -> Iterator[Problem]:
     scaled = view.output.scale is not None
     if not values.holds(low, high):
         what = "the scaled target" if scaled else "the target"
-        rule = f"{what} goes from {low:.4g} to {high:.4g}, {values.name} gives {bounds_text(values)} alone"
+        rule = f"{what} ranges from {low:.4g} to {high:.4g}, {values.name} only gives {bounds_text(values)}"
         yield Problem(rule, path=values.path, hint=_target_range_hint(view, values, scaled))
     elif values.sums_to_one and view.units > 1:
         sums = [np.asarray(each, np.float64).sum(axis=-1) for each in view.targets]
@@ -158,7 +160,7 @@ def _target_range_hint(view: OutputView, values: OutputRange, scaled: bool) -> s
 
 
 def bounds_text(values: OutputRange) -> str:
-    """`values from 0 to 1`, `values of at least 0`."""
+    """Return a range as text: `values from 0 to 1`, `values of at least 0`."""
     if math.isfinite(values.low) and math.isfinite(values.high):
         return f"values from {values.low:.3g} to {values.high:.3g}"
     if math.isfinite(values.low):
@@ -166,24 +168,26 @@ def bounds_text(values: OutputRange) -> str:
     return f"values of at most {values.high:.3g}"
 
 
-def _domain_problems(view: OutputView, part: ComponentSpec, path: KeyPath, takes: Takes) -> Iterator[Problem]:
-    """Numbers that a loss, or a metric, which sees them in their own units, makes no sense for."""
-    name, kind, received = canonical(part, _namespace(path)), _kind(path), part.class_name
+def _domain_problems(
+    view: OutputView, component: ComponentSpec, path: KeyPath, takes: Takes
+) -> Iterator[Problem]:
+    """Yield numbers for which a loss, or a metric, which sees them in their own units, is not defined."""
+    name, kind, received = canonical(component, _namespace(path)), _kind(path), component.class_name
     low, high = view.span if path[0] != "metrics" else view.own_span
     if takes.target is not None and (low < takes.target[0] or high > takes.target[1] + 1e-6):
         wanted = "from 0 to 1" if takes.target == UNIT else "of at least 0"
-        rule = f"this {kind} takes targets {wanted}, this target goes from {low:.4g} to {high:.4g}"
+        rule = f"this {kind} takes targets {wanted}, this target ranges from {low:.4g} to {high:.4g}"
         hint = "use mse or mae" if path[0] != "metrics" else "use RootMeanSquaredError or mae"
         yield Problem(rule, path=path, received=received, hint=hint)
     elif name == "meanabsolutepercentageerror" and view.has_zero(own_units=path[0] == "metrics"):
         rule = f"this {kind} divides by the target, which is 0 in some rows"
         yield Problem(rule, path=path, received=received, hint="use mae, or msle for targets of at least 0")
     elif name == "cosinesimilarity" and view.units == 1:
-        rule = f"this {kind} compares directions, and one number has none but its sign"
+        rule = f"this {kind} compares directions, and a single number has only a sign"
         yield Problem(rule, path=path, received=received, hint="use mse or mae")
     values = view.output_range
     if takes.output is not None and values is not None and values.low < takes.output[0]:
-        rule = f"this {kind} takes outputs of at least 0, {values.name} gives others too"
+        rule = f"this {kind} takes outputs of at least 0, {values.name} also gives negative ones"
         if kind == "metric":
             yield Problem(
                 rule, path=path, received=received, hint="use activation: softplus, or leave it out"
@@ -196,12 +200,14 @@ def _domain_problems(view: OutputView, part: ComponentSpec, path: KeyPath, takes
 # ---------------------------------------------------------------- classes and labels
 
 
-def _label_problems(view: OutputView, part: ComponentSpec, path: KeyPath, takes: Takes) -> Iterator[Problem]:
-    """Class indices, one-hot vectors and labels against what the loss takes."""
-    kind, name, what = view.output.kind, part.class_name, _kind(path)
-    instead = MATCHED.get(canonical(part, _namespace(path)))
+def _label_problems(
+    view: OutputView, component: ComponentSpec, path: KeyPath, takes: Takes
+) -> Iterator[Problem]:
+    """Compare class indices, one-hot vectors and labels with what the loss accepts."""
+    kind, name, what = view.output.kind, component.class_name, _kind(path)
+    instead = MATCHED.get(canonical(component, _namespace(path)))
     if kind == "labels" and takes.labels in ("sparse", "dense"):
-        rule = f"a row may have several labels, this {what} takes one class a row"
+        rule = f"a row may have several labels, this {what} takes one class per row"
         hint = "use binary_crossentropy and sigmoid"
         yield Problem(rule, path=path, received=name, hint=hint)
     elif kind == "one_hot" and takes.labels == "sparse":
@@ -214,7 +220,7 @@ def _label_problems(view: OutputView, part: ComponentSpec, path: KeyPath, takes:
 
 
 def _unit_problems(view: OutputView, takes: Takes) -> Iterator[Problem]:
-    """How many units an output of classes or labels must have."""
+    """Check how many units an output of classes or labels has."""
     units, classes, kind = view.units, view.classes, view.output.kind
     one_hot = kind != "classes"
     if one_hot or takes.labels in ("sparse", "dense"):
@@ -231,13 +237,13 @@ def _unit_problems(view: OutputView, takes: Takes) -> Iterator[Problem]:
     elif units != 1:
         hint = "one sigmoid unit, or sparse_categorical_crossentropy with a softmax unit for each class"
         if takes.scores:
-            hint = "one unit without activation, whose sign tells the class"
+            hint = "one unit without activation, whose sign gives the class"
         rule = "the output must have 1 unit for this loss"
         yield Problem(rule, path=view.units_path, received=units, hint=hint)
 
 
 def count_units(count: int) -> str:
-    """`1 unit`, `3 units`."""
+    """Return `1 unit` or `3 units`."""
     return "1 unit" if count == 1 else f"{count} units"
 
 
@@ -245,9 +251,9 @@ def count_units(count: int) -> str:
 
 
 def _activation_problems(
-    view: OutputView, part: ComponentSpec, path: KeyPath, takes: Takes | None
+    view: OutputView, component: ComponentSpec, path: KeyPath, takes: Takes | None
 ) -> Iterator[Problem]:
-    """The output's activation against its loss."""
+    """Compare the output's activation with its loss."""
     values = view.output_range
     if values is None:
         return
@@ -262,21 +268,21 @@ def _activation_problems(
         return
     if takes is None:
         return
-    yield from _probability_problems(view, part, path, takes)
+    yield from _probability_problems(view, component, path, takes)
     if takes.probabilities and view.units > 1:
         yield from _exclusion_problems(view, values, takes)
     if takes.scores and view.units == 1 and not values.steps and (values.low >= 0 or values.high <= 0):
-        rule = f"this loss tells the classes by the sign, {values.name} gives {bounds_text(values)} alone"
+        rule = f"this loss separates the classes by sign, {values.name} only gives {bounds_text(values)}"
         hint = "leave the activation out, or use tanh"
         yield Problem(rule, path=values.path, received=values.name, hint=hint)
 
 
 def _exclusion_problems(view: OutputView, values: OutputRange, takes: Takes) -> Iterator[Problem]:
-    """Classes that exclude each other against labels that do not."""
+    """Compare mutually exclusive classes with independent labels."""
     kind = view.output.kind
     if kind in ("classes", "one_hot") and takes.labels in ("sparse", "dense"):
         if values.is_probability and not values.sums_to_one:
-            rule = f"the classes exclude each other, {values.name} gives each a probability of its own"
+            rule = f"the classes are mutually exclusive, {values.name} gives each an independent probability"
             yield Problem(rule, path=values.path, received=values.name, hint="use softmax")
     elif kind == "labels" and values.sums_to_one and not view.has_one_each:
         rule = f"a row may have several labels, the values of a {values.name} add up to 1"
@@ -284,34 +290,34 @@ def _exclusion_problems(view: OutputView, values: OutputRange, takes: Takes) -> 
 
 
 def _probability_problems(
-    view: OutputView, part: ComponentSpec, path: KeyPath, takes: Takes
+    view: OutputView, component: ComponentSpec, path: KeyPath, takes: Takes
 ) -> Iterator[Problem]:
-    """Probabilities where logits are said to come, and the other way round."""
+    """Yield probabilities where logits are expected, and the reverse."""
     values = view.output_range
     if values is None or not takes.probabilities:
         return
-    name = canonical(part, _namespace(path))
-    if part.arguments.get("from_logits"):
+    name = canonical(component, _namespace(path))
+    if component.arguments.get("from_logits"):
         written = path[0] in ("loss", "metrics")  # and not chosen
-        place: KeyPath = (*path, part.class_name, "from_logits") if written else path
+        place: KeyPath = (*path, component.class_name, "from_logits") if written else path
         if values.is_probability:
             hint = "remove from_logits, or the activation"
             rule = f"from_logits does not go with a {values.name} output"
             yield Problem(rule, path=place, received=True, hint=hint)
         elif view.units == 1 and (values.low >= 0 or values.high <= 0):
-            rule = f"logits tell the classes by the sign, {values.name} gives {bounds_text(values)} alone"
+            rule = f"logits separate the classes by sign, {values.name} only gives {bounds_text(values)}"
             yield Problem(rule, path=values.path, received=values.name, hint="leave the activation out")
     elif not values.is_probability and path[0] != "metrics":
         wanted = "sigmoid" if takes.labels == "binary" else "softmax"
         hint = f"use activation: {wanted}" + (", or from_logits: true in the loss" * (name in WITH_LOGITS))
-        rule = "this loss takes probabilities, which this output is not"
+        rule = "this loss takes probabilities, which this output does not give"
         yield Problem(rule, path=values.path, received=values.name, hint=hint)
     elif not values.is_probability:
         hint = "leave it out"
         if name in WITH_LOGITS:
             hint = f"write {{{WITH_LOGITS[name]}: {{from_logits: true}}}}"
-        rule = "this metric takes probabilities, which this output is not"
-        yield Problem(rule, path=path, received=part.class_name, hint=hint)
+        rule = "this metric takes probabilities, which this output does not give"
+        yield Problem(rule, path=path, received=component.class_name, hint=hint)
 
 
 WITH_LOGITS = {

@@ -1,4 +1,4 @@
-"""Metrics that do not fit their output: they would fail in the first epoch, or give a meaningless figure."""
+"""Metrics that do not fit their output: they would fail in the first epoch, or give a meaningless number."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mlpcli.errors import KeyPath, Problem
 from mlpcli.spec.schema import ComponentSpec
 
 ACCURACY = {"accuracy"}
-"""Keras takes this word for binary, sparse or categorical accuracy as the shapes are."""
+"""Keras reads this word as binary, sparse or categorical accuracy, depending on the shapes."""
 
 LARGEST = {"categoricalaccuracy": "dense", "topkcategoricalaccuracy": "dense"}
 LARGEST |= {"sparsecategoricalaccuracy": "sparse", "sparsetopkcategoricalaccuracy": "sparse"}
@@ -44,35 +44,35 @@ SPARSE_OF = {
 
 
 def metric_problems(view: OutputView) -> Iterator[Problem]:
-    """What is wrong between an output's metrics, its target and its activation."""
-    for path, part in view.metrics:
-        name = canonical(part, "metrics")
+    """Yield what is wrong between an output's metrics, its target and its activation."""
+    for path, component in view.metrics:
+        name = canonical(component, "metrics")
         if not name:
             continue
-        if part.class_name == "Accuracy" and not (view.output_range is not None and view.output_range.steps):
-            rule = "Accuracy counts outputs that equal the target to the last digit"
+        if component.class_name == "Accuracy" and not (view.has_steps):
+            rule = "Accuracy counts outputs that equal the target exactly"
             hint = "use accuracy" if view.output.kind != "numbers" else "use RootMeanSquaredError or mae"
-            yield Problem(rule, path=path, received=part.class_name, hint=hint)
+            yield Problem(rule, path=path, received=component.class_name, hint=hint)
             continue
-        found = list(_by_kind(view, path, part, name))
-        yield from found or metric_loss_problems(view, part, path)
+        found = list(_by_kind(view, path, component, name))
+        yield from found or metric_loss_problems(view, component, path)
 
 
-def _by_kind(view: OutputView, path: KeyPath, part: ComponentSpec, name: str) -> Iterator[Problem]:
+def _by_kind(view: OutputView, path: KeyPath, component: ComponentSpec, name: str) -> Iterator[Problem]:
     kind = view.output.kind
     if kind == "numbers":
-        yield from _of_numbers(view, path, part, name)
+        yield from _of_numbers(view, path, component, name)
     elif kind == "classes" and view.units > 1:
-        yield from _of_classes(view, path, part, name)
+        yield from _of_classes(view, path, component, name)
     elif kind == "classes":
-        yield from _of_two_classes(view, path, part, name)
+        yield from _of_two_classes(view, path, component, name)
     elif kind == "one_hot":
-        yield from _of_one_hot(view, path, part, name)
+        yield from _of_one_hot(view, path, component, name)
     else:
-        yield from _of_labels(view, path, part, name)
+        yield from _of_labels(view, path, component, name)
 
 
-def _of_numbers(view: OutputView, path: KeyPath, part: ComponentSpec, name: str) -> Iterator[Problem]:
+def _of_numbers(view: OutputView, path: KeyPath, component: ComponentSpec, name: str) -> Iterator[Problem]:
     takes = LOSSES.get(canonical(view.loss, "losses"))
     about_classes = takes is None or takes.labels != "numbers"  # rows of probabilities are numbers too
     if name in OF_CLASSES and not about_classes and not view.is_binary:
@@ -80,13 +80,13 @@ def _of_numbers(view: OutputView, path: KeyPath, part: ComponentSpec, name: str)
         yield Problem(
             "this metric counts classes, the target is numbers",
             path=path,
-            received=part.class_name,
+            received=component.class_name,
             hint=hint,
         )
 
 
-def _of_classes(view: OutputView, path: KeyPath, part: ComponentSpec, name: str) -> Iterator[Problem]:
-    """Class indices against several units."""
+def _of_classes(view: OutputView, path: KeyPath, component: ComponentSpec, name: str) -> Iterator[Problem]:
+    """Check a metric of class indices and several units."""
     rule = hint = ""
     if name in OF_NUMBERS:
         rule, hint = "this metric measures numbers, the target is classes", "use accuracy"
@@ -97,77 +97,81 @@ def _of_classes(view: OutputView, path: KeyPath, part: ComponentSpec, name: str)
         rule = "this metric takes 0 or 1 for every unit, the labels are class indices"
         hint = "use accuracy; evaluate shows precision, recall and F1 of each class"
     elif name == "sparsetopkcategoricalaccuracy":
-        yield from _too_many(view, path, part)
+        yield from _too_many(view, path, component)
     if rule:
-        yield Problem(rule, path=path, received=part.class_name, hint=hint)
+        yield Problem(rule, path=path, received=component.class_name, hint=hint)
 
 
-def _too_many(view: OutputView, path: KeyPath, part: ComponentSpec) -> Iterator[Problem]:
-    k = part.arguments.get("k", 5)
+def _too_many(view: OutputView, path: KeyPath, component: ComponentSpec) -> Iterator[Problem]:
+    k = component.arguments.get("k", 5)
     if isinstance(k, int) and k >= view.classes:
-        at = (*path, part.class_name, "k") if "k" in part.arguments else path
-        rule = f"the right class is always among the {k} likeliest of {view.classes}"
+        at = (*path, component.class_name, "k") if "k" in component.arguments else path
+        rule = f"the right class is always among the {k} most likely of {view.classes}"
         yield Problem(rule, path=at, received=k, hint=f"use a k below {view.classes}")
 
 
-def _of_two_classes(view: OutputView, path: KeyPath, part: ComponentSpec, name: str) -> Iterator[Problem]:
-    """0 or 1 against one unit."""
+def _of_two_classes(
+    view: OutputView, path: KeyPath, component: ComponentSpec, name: str
+) -> Iterator[Problem]:
+    """Check a metric of 0 or 1 and one unit."""
     if name in LARGEST:
         rule = "this metric looks for the largest of several units, this output has one"
-        yield Problem(rule, path=path, received=part.class_name, hint="use binary_accuracy")
+        yield Problem(rule, path=path, received=component.class_name, hint="use binary_accuracy")
     elif name in _losses_of("sparse") | _losses_of("dense"):
         rule = "this metric takes a unit for each class, this output has one"
-        yield Problem(rule, path=path, received=part.class_name, hint="use binary_crossentropy")
+        yield Problem(rule, path=path, received=component.class_name, hint="use binary_crossentropy")
     elif name in SCORED:
         rule = "this metric takes a column for every unit, the labels are class indices"
         hint = "use Precision and Recall; evaluate shows F1 of each class"
-        yield Problem(rule, path=path, received=part.class_name, hint=hint)
+        yield Problem(rule, path=path, received=component.class_name, hint=hint)
     else:
-        yield from _threshold(view, path, part, name)
+        yield from _threshold(view, path, component, name)
 
 
-def _of_one_hot(view: OutputView, path: KeyPath, part: ComponentSpec, name: str) -> Iterator[Problem]:
+def _of_one_hot(view: OutputView, path: KeyPath, component: ComponentSpec, name: str) -> Iterator[Problem]:
     if LARGEST.get(name) == "sparse":
         rule = "the labels are one-hot vectors, this metric takes class indices"
-        yield Problem(rule, path=path, received=part.class_name, hint=f"use {SPARSE_OF[name]}")
+        yield Problem(rule, path=path, received=component.class_name, hint=f"use {SPARSE_OF[name]}")
     elif name == "topkcategoricalaccuracy":
-        yield from _too_many(view, path, part)
+        yield from _too_many(view, path, component)
 
 
-def _of_labels(view: OutputView, path: KeyPath, part: ComponentSpec, name: str) -> Iterator[Problem]:
-    """Any number of labels a row, a unit each."""
+def _of_labels(view: OutputView, path: KeyPath, component: ComponentSpec, name: str) -> Iterator[Problem]:
+    """Check a metric of any number of labels per row, one unit each."""
     if LARGEST.get(name) == "sparse" or (name in ACCURACY | set(LARGEST) and not view.has_one_each):
-        rule = "a row may have several labels, this metric takes one class a row"
-        yield Problem(rule, path=path, received=part.class_name, hint="use binary_accuracy")
+        rule = "a row may have several labels, this metric takes one class per row"
+        yield Problem(rule, path=path, received=component.class_name, hint="use binary_accuracy")
     else:
-        yield from _threshold(view, path, part, name)
+        yield from _threshold(view, path, component, name)
 
 
-def _threshold(view: OutputView, path: KeyPath, part: ComponentSpec, name: str) -> Iterator[Problem]:
-    """Metrics of probabilities where the outputs are none: where a yes begins at 0, not above one half."""
+def _threshold(view: OutputView, path: KeyPath, component: ComponentSpec, name: str) -> Iterator[Problem]:
+    """Check metrics of probabilities where the outputs are scores or logits, with the threshold 0."""
     takes = LOSSES.get(canonical(view.loss, "losses"))
     scores = takes is not None and takes.scores
     logits = bool(view.loss.arguments.get("from_logits"))
-    steps = view.output_range is not None and view.output_range.steps
+    steps = view.has_steps
     if not (scores or logits) or steps:
         return
     what = "scores" if scores else "logits"
     argument = "threshold" if name in ACCURACY | {"binaryaccuracy", "binaryiou"} else "thresholds"
-    if name in ACCURACY | THRESHOLDED and part.arguments.get(argument) is None:
-        class_name = "BinaryAccuracy" if name in ACCURACY else _class_name(part)
-        rule = f"this metric takes an output above 0.5 for a yes, these are {what}, whose middle is 0"
+    if name in ACCURACY | THRESHOLDED and component.arguments.get(argument) is None:
+        class_name = "BinaryAccuracy" if name in ACCURACY else _class_name(component)
+        rule = f"this metric counts an output above 0.5 as positive, these are {what}, whose threshold is 0"
         hint = f"write {{{class_name}: {{{argument}: 0.0}}}}"
-        yield Problem(rule, path=path, received=part.class_name, hint=hint)
+        yield Problem(rule, path=path, received=component.class_name, hint=hint)
     elif name in OF_NUMBERS:
         rule = f"this metric measures numbers, these are {what}"
-        yield Problem(rule, path=path, received=part.class_name, hint="leave it out, or use a sigmoid output")
-    elif name in RANKED and not part.arguments.get("from_logits"):
+        yield Problem(
+            rule, path=path, received=component.class_name, hint="leave it out, or use a sigmoid output"
+        )
+    elif name in RANKED and not component.arguments.get("from_logits"):
         rule = f"this metric takes probabilities, these are {what}"
         hint = "write {AUC: {from_logits: true}}" if name == "auc" and logits else "use a sigmoid output"
-        yield Problem(rule, path=path, received=part.class_name, hint=hint)
+        yield Problem(rule, path=path, received=component.class_name, hint=hint)
 
 
-def _class_name(part: ComponentSpec) -> str:
-    """The class that a short name stands for: `BinaryAccuracy` for `binary_accuracy`."""
-    name = part.class_name
+def _class_name(component: ComponentSpec) -> str:
+    """Return the class of a short name: `BinaryAccuracy` for `binary_accuracy`."""
+    name = component.class_name
     return name if name[:1].isupper() else "".join(word.title() for word in name.split("_"))

@@ -1,4 +1,4 @@
-"""Mistakes that only the built model and the data together show, found before the first step."""
+"""Check the built model against the data before the first step, with a few rows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -16,9 +15,9 @@ from mlpcli.checks.loss_rules import loss_problems
 from mlpcli.checks.metric_rules import metric_problems
 from mlpcli.checks.outputs import OutputView, output_views
 from mlpcli.data.dataset import Dataset
-from mlpcli.data.types import Arrays
+from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import KeyPath, Problem, SpecError, listing, nearest
-from mlpcli.keras_import import import_keras
+from mlpcli.keras_import import keras
 from mlpcli.model.components import make_component, plain_reason
 from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.spec.keras_source import snake_case
@@ -27,21 +26,27 @@ from mlpcli.spec.schema import Spec
 
 PROBE_ROWS = 8
 SEEN_ROWS, SEEN_VALUES = 2000, 20_000_000
-"""Rows that go through the model alone, and the most values of all its layers that they may make."""
+"""Rows that go through the model without loss, and the most values of its layers that they may produce."""
 
 
-def check_model(model: Any, loaded: LoadedSpec, dataset: Dataset, plugins: Plugins = NONE) -> None:
-    """Hold outputs against targets, the loss against both, and what callbacks monitor against the metrics.
+def check_model(model: keras.Model, loaded: LoadedSpec, dataset: Dataset, plugins: Plugins = NONE) -> None:
+    """Check outputs against targets, the loss against both, and what callbacks monitor against the metrics.
+
+    Args:
+        model: built and compiled.
+        loaded: the spec, with its losses and metrics filled in.
+        dataset: the data.
+        plugins: the spec's plug-ins.
 
     Raises:
         SpecError: with every problem found.
     """
-    built = _Built(model, loaded, dataset, plugins)
-    problems = [found for view in built.views() for found in _output_problems(view, built)]
+    checked = _Checked(model, loaded, dataset, plugins)
+    problems = [found for view in checked.views() for found in _output_problems(view, checked)]
     with warnings.catch_warnings():
-        if problems:  # Keras may warn of what is told already
+        if problems:  # Keras may warn of what is reported already
             warnings.simplefilter("ignore")
-        tried = _probe(built)
+        tried = _probe(checked)
     if not tried or not problems:
         problems += tried or _callback_problems(
             loaded.spec, log_names(model, validation=dataset.validation is not None)
@@ -50,35 +55,35 @@ def check_model(model: Any, loaded: LoadedSpec, dataset: Dataset, plugins: Plugi
         raise SpecError(*problems)
 
 
-def _output_problems(view: OutputView, built: _Built) -> Iterator[Problem]:
-    """What is wrong with one output: its shape first, since nothing else can be said of a wrong one."""
+def _output_problems(view: OutputView, checked: _Checked) -> Iterator[Problem]:
+    """Yield what is wrong with one output: its shape first, since a wrong shape hides everything else."""
     if len(view.shape) != 1 and len(view.output.width) <= 1:
-        yield _shape_problem(view, built)
+        yield _shape_problem(view, checked)
         return
     yield from loss_problems(view)
     yield from metric_problems(view)
 
 
-def _shape_problem(view: OutputView, built: _Built) -> Problem:
-    """An output of more than one axis, told at the first Dense that reads an image."""
+def _shape_problem(view: OutputView, checked: _Checked) -> Problem:
+    """Report an output of more than one axis, at the first Dense that reads an image."""
     rule = f"the output of a row must be a list of numbers, not of shape {view.shape}"
-    for node in built.spec.graph.nodes:
-        part = built.spec.layers[node.index]
-        if part.class_name != "Dense":
+    for node in checked.spec.graph.nodes:
+        component = checked.spec.layers[node.index]
+        if component.class_name != "Dense":
             continue
-        shape = tuple(import_keras().tree.flatten(built.model.get_layer(node.name).input)[0].shape[1:])
+        shape = tuple(keras.tree.flatten(checked.model.get_layer(node.name).input)[0].shape[1:])
         if len(shape) > 1:
             hint = "put Flatten before this Dense"
-            rule = f"reads rows of shape {shape}, so that {rule}"
+            rule = f"reads rows of shape {shape}, so {rule}"
             return Problem(rule, path=("layers", node.index), hint=hint)
     return Problem(rule, path=view.path, hint="end with Flatten and a Dense layer")
 
 
 @dataclass(frozen=True)
-class _Built:
-    """What is checked: the model, its spec and its data."""
+class _Checked:
+    """The model being checked, its spec and its data."""
 
-    model: Any
+    model: keras.Model
     loaded: LoadedSpec
     dataset: Dataset
     plugins: Plugins = NONE
@@ -89,102 +94,105 @@ class _Built:
         return self.loaded.spec
 
     def views(self) -> Iterator[OutputView]:
-        """Its outputs."""
+        """Yield its outputs."""
         return output_views(self.model, self.loaded, self.dataset)
 
 
-def _probe(built: _Built) -> list[Problem]:
-    """Send a few rows through the model, the loss and the metrics, then forget that they were there."""
-    model, train = built.model, built.dataset.train
+def _probe(checked: _Checked) -> list[Problem]:
+    """Send a few rows through the model, the loss and the metrics, then reset the metrics."""
+    model, train = checked.model, checked.dataset.train
     x, y = first_rows(train.x, PROBE_ROWS), first_rows(train.y, PROBE_ROWS)
-    inside: KeyPath = ("layers",) if built.spec.model is None else ("model",)
+    inside: KeyPath = ("layers",) if checked.spec.model is None else ("model",)
     outputs = loss = None
     computed = False
-    results: dict[str, Any] = {}
+    results: dict[str, Array] = {}
     try:
         outputs = model(x, training=False)
         model(first_rows(train.x, _rows_that_fit(model)), training=False)  # a value may be odd further down
         computed = True
         loss = model.compute_loss(x, y, outputs)
         results = model.compute_metrics(x, y, outputs)
-    except Exception as error:  # whatever Keras or TensorFlow has against it
+    except Exception as error:  # whatever Keras or TensorFlow objects to
         reason = plain_reason(error)
         if not computed:
             return [Problem(f"the model cannot compute a batch: {reason}", path=inside)]
-        return _blame(built, y, outputs, "losses" if loss is None else "metrics", reason)
+        return _blame(checked, y, outputs, "losses" if loss is None else "metrics", reason)
     finally:
         model.reset_metrics()
     if not np.all(np.isfinite(loss.numpy())):
         hint = "look at the output's activation and at the target's range"
         return [Problem("the loss of the first rows is not a finite number", path=("loss",), hint=hint)]
-    return [_not_one_number(name, built) for name, value in results.items() if np.ndim(value) > 0]
+    return [_not_one_number(name, checked) for name, value in results.items() if np.ndim(value) > 0]
 
 
-def _rows_that_fit(model: Any) -> int:
-    """As many rows as advice looks at, or fewer where the outputs of the layers would take much memory."""
-    keras = import_keras()
+def _rows_that_fit(model: keras.Model) -> int:
+    """Return as many rows as advice looks at, or fewer where the layers' outputs would take much memory."""
     tensors = [tensor for layer in model.layers for tensor in keras.tree.flatten(layer.output)]
     row = sum(math.prod(size or 1 for size in tensor.shape[1:]) for tensor in tensors)
     return max(PROBE_ROWS, min(SEEN_ROWS, SEEN_VALUES // max(1, row)))
 
 
-def _blame(built: _Built, y: Arrays, outputs: Any, namespace: str, reason: str) -> list[Problem]:
-    """Which of the losses, or of the metrics, cannot be computed: the first that fails by itself."""
+def _blame(
+    checked: _Checked, y: Arrays, outputs: Arrays | None, namespace: str, reason: str
+) -> list[Problem]:
+    """Find the loss, or the metric, that cannot be computed: the first that fails by itself."""
     what = "this loss" if namespace == "losses" else "this metric"
-    module = getattr(import_keras(), namespace)
-    for view in built.views():
+    module = getattr(keras, namespace)
+    for view in checked.views():
         name = view.output.name
-        parts = ((view.loss_path, view.loss),) if namespace == "losses" else view.metrics
-        for path, part in parts:
+        components = ((view.loss_path, view.loss),) if namespace == "losses" else view.metrics
+        for path, component in components:
             try:
-                made = make_component(part, namespace, path, built.plugins)
-                module.get(made)(y[name] if name else y, outputs[name] if name else outputs)
+                created = make_component(component, namespace, path, checked.plugins)
+                module.get(created)(
+                    y[name] if name else y, outputs[name] if isinstance(outputs, dict) else outputs
+                )
             except Exception as error:
                 rule = f"{what} cannot be computed from this output and target: {plain_reason(error)}"
-                return [Problem(rule, path=path, received=part.class_name)]
+                return [Problem(rule, path=path, received=component.class_name)]
     key = "loss" if namespace == "losses" else "metrics"
     rule = f"{what if key == 'loss' else 'these metrics'} cannot be computed from this output and target"
     return [Problem(f"{rule}: {reason}", path=(key,))]
 
 
 def first_rows(arrays: Arrays, count: int) -> Arrays:
-    """The first rows of an array, or of each of several."""
+    """Return the first rows of an array, or of each of several."""
     if isinstance(arrays, dict):
         return {name: array[:count] for name, array in arrays.items()}
     return arrays[:count]
 
 
-def _not_one_number(name: str, built: _Built) -> Problem:
-    """A metric with a value for each class; `name` is Keras's, with the output's before it."""
+def _not_one_number(name: str, checked: _Checked) -> Problem:
+    """Report a metric with a value for each class; `name` is Keras's, with the output's before it."""
     hint = "give it average: macro, or leave it out: evaluate shows each class by itself"
     place: KeyPath = ("metrics",)
-    for view in built.views():
-        for path, part in view.metrics:
-            own = part.arguments.get("name", snake_case(part.class_name))
+    for view in checked.views():
+        for path, component in view.metrics:
+            own = component.arguments.get("name", snake_case(component.class_name))
             if name in (own, f"{view.output.name}_{own}"):
                 place = path
-    rule = "must be one number an epoch, not one for each class"
+    rule = "must be one number per epoch, not one per class"
     return Problem(rule, path=place, received=name, hint=hint)
 
 
 def _callback_problems(spec: Spec, known: list[str]) -> Iterator[Problem]:
-    """Callbacks that look at a value which no epoch has, or set what they cannot."""
+    """Yield callbacks that monitor a value that no epoch has, or set what they cannot set."""
     rate = spec.optimizer.arguments.get("learning_rate")
-    for index, part in enumerate(spec.callbacks):
-        default = {"EarlyStopping": "val_loss", "ReduceLROnPlateau": "val_loss"}.get(part.class_name)
-        if part.class_name == "ModelCheckpoint" and part.arguments.get("save_best_only"):
+    for index, component in enumerate(spec.callbacks):
+        default = {"EarlyStopping": "val_loss", "ReduceLROnPlateau": "val_loss"}.get(component.class_name)
+        if component.class_name == "ModelCheckpoint" and component.arguments.get("save_best_only"):
             default = "val_loss"
-        path: KeyPath = ("callbacks", index, part.class_name)
-        if part.class_name == "ReduceLROnPlateau" and isinstance(rate, dict):
+        path: KeyPath = ("callbacks", index, component.class_name)
+        if component.class_name == "ReduceLROnPlateau" and isinstance(rate, dict):
             rule = "cannot lower a learning rate that a schedule sets"
             hint = "write a number as the learning rate, or remove this callback"
-            yield Problem(rule, path=path, received=part.class_name, hint=hint)
-        if part.class_name == "ModelCheckpoint":
-            yield from missing_numbers(part, (*path, "filepath"), known)
-        monitor = part.arguments.get("monitor", default)
+            yield Problem(rule, path=path, received=component.class_name, hint=hint)
+        if component.class_name == "ModelCheckpoint":
+            yield from missing_numbers(component, (*path, "filepath"), known)
+        monitor = component.arguments.get("monitor", default)
         if monitor is None or monitor in known or monitor == "learning_rate":
             continue
-        if "monitor" in part.arguments:
+        if "monitor" in component.arguments:
             path = (*path, "monitor")
         meant = nearest(monitor, known)
         hint = f"{meant} there are {listing(known)}".strip()

@@ -1,4 +1,4 @@
-"""Each output of a built model beside its target, its layer, its loss and its metrics, for the checks."""
+"""Each output of a built model with its target, its layer, its loss and its metrics, for the checks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,15 +20,24 @@ from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.plugins import KERAS
 from mlpcli.spec.schema import ComponentSpec
 
+if TYPE_CHECKING:
+    from mlpcli.keras_import import keras
+
 
 @dataclass(frozen=True)
 class OutputView:
     """One output as the checks see it.
 
-    output: its target. path: of its layer in the spec. units_path: of its number of units.
-    loss, loss_path; metrics: its loss and metrics, with their places.
-    shape: of one row of the output. output_range: what its values may be, None where it cannot be told.
-    targets: y of every split, the training rows first, as the loss sees it.
+    Attributes:
+        output: its target.
+        path: the place of its layer in the spec.
+        units_path: the place of its number of units.
+        loss: its loss.
+        loss_path: the place of its loss.
+        metrics: its metrics, each with its place.
+        shape: of one row of the output.
+        output_range: the values it can take, None where they are unknown.
+        targets: y of every split, the training rows first, as the loss sees it.
     """
 
     output: Output
@@ -42,19 +51,25 @@ class OutputView:
     targets: tuple[Array, ...]
 
     @property
+    def has_steps(self) -> bool:
+        """Whether the output has only a few distinct values, as with `heaviside`."""
+        return self.output_range is not None and self.output_range.steps
+
+    @property
     def units(self) -> int:
-        """Values of one row."""
+        """Values per row."""
         return math.prod(self.shape)
 
     @property
     def classes(self) -> int:
-        """How many classes or labels the target has."""
+        """The number of classes or labels of the target."""
         return len(self.output.classes or ())
 
     @cached_property
     def span(self) -> tuple[float, float]:
-        """The least and the greatest target, as the loss sees them; where they are scaled, of the training
-        rows, by which they were, alone.
+        """The least and the greatest target, as the loss sees them.
+
+        Where targets are scaled, only the training rows count, since the scale was computed from them.
         """
         return _span(self.targets[:1] if self.output.scale is not None else self.targets)
 
@@ -65,17 +80,17 @@ class OutputView:
 
     @cached_property
     def is_binary(self) -> bool:
-        """Whether the target, in its own units, is 0 or 1 throughout."""
+        """Whether every target, in its own units, is 0 or 1."""
         return all(bool(np.isin(self.output.restore(each), (0, 1)).all()) for each in self.targets)
 
     def has_zero(self, *, own_units: bool) -> bool:
-        """Whether a target is 0, or so near that it makes no difference to a float32."""
+        """Return whether a target is 0, or too close to 0 for float32 to tell."""
         seen = (self.output.restore(each) for each in self.targets) if own_units else self.targets
         return any(bool((np.abs(each) < 1e-7).any()) for each in seen)
 
     @cached_property
     def has_one_each(self) -> bool:
-        """Whether every row of a target of several columns has a single 1."""
+        """Whether every row of a target with several columns has exactly one 1."""
         return all(bool((each.sum(axis=-1) == 1).all()) for each in self.targets)
 
 
@@ -83,8 +98,8 @@ def _span(arrays: tuple[Array, ...]) -> tuple[float, float]:
     return min(float(each.min()) for each in arrays), max(float(each.max()) for each in arrays)
 
 
-def output_views(model: Any, loaded: LoadedSpec, dataset: Dataset) -> Iterator[OutputView]:
-    """Every output of the model; the place of a loss that was chosen is that of the output's units."""
+def output_views(model: keras.Model, loaded: LoadedSpec, dataset: Dataset) -> Iterator[OutputView]:
+    """Yield every output of the model; a loss that was chosen has the place of the output's units."""
     spec = loaded.spec
     graph = spec.graph
     places = {node.name: node.index for node in graph.nodes}
@@ -122,12 +137,12 @@ ALIASES = {
 }
 
 
-def canonical(part: ComponentSpec, namespace: str) -> str:
-    """One spelling for the names of a loss or metric of Keras's or ours, empty for a plug-in's.
+def canonical(component: ComponentSpec, namespace: str) -> str:
+    """Return one spelling for the names of a loss or metric of Keras or ours, empty for a plug-in's.
 
     `mse`, `MSE`, `mean_squared_error` and `MeanSquaredError` are all `meansquarederror`.
     """
-    name = part.class_name
+    name = component.class_name
     if name not in KERAS.class_names(namespace) and name not in KERAS.short_names(namespace):
         return ""
     folded = fold(name)

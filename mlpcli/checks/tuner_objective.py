@@ -1,4 +1,4 @@
-"""What a search goes by, and what it trains in the end, held against the metrics and splits there are."""
+"""A search's objective and its last training, checked against the metrics and splits that exist."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ from mlpcli.spec.schema import TunerSpec
 
 
 def find_objective(tuner: TunerSpec, known: list[str]) -> Objective:
-    """The objective and its direction, held against the metrics that are logged.
+    """Return the objective and its direction.
+
+    Args:
+        tuner: the spec's section.
+        known: names of the metrics that are logged.
 
     Raises:
-        SpecError: no metric has this name, or which way is better cannot be told.
+        SpecError: no metric has this name, or its direction is unknown.
     """
     given = tuner.objective
     name = given if isinstance(given, str) else given.name if given else None
@@ -46,15 +50,15 @@ def find_objective(tuner: TunerSpec, known: list[str]) -> Objective:
         return Objective(name, "min")
     hint = f"write objective: {{name: {name}, direction: max}}, or min"
     raise SpecError(
-        Problem("which way is better cannot be told by this name", path=path, received=name, hint=hint)
+        Problem("cannot infer the direction (min or max) from this name", path=path, received=name, hint=hint)
     )
 
 
 def check_refit(tuner: TunerSpec, dataset: Dataset) -> None:
-    """Hold `refit: full` against the validation split, whose rows it trains on.
+    """Check that `refit: full`, which also trains on the validation rows, can do so.
 
     Raises:
-        SpecError: these come from a file of their own.
+        SpecError: these rows come from a separate file.
     """
     validation = dataset.split_amounts.get("validation")
     if tuner.refit == "full" and isinstance(validation, str):

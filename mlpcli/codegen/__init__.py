@@ -1,1 +1,1 @@
-"""From a spec to a standalone Keras script."""
+"""A spec as a standalone Keras script."""

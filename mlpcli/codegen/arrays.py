@@ -32,9 +32,14 @@ def load(path, target):
 def array_code(
     code: DataCode, spec: Spec, contract: Contract, path: Path, written: Callable[[str], str]
 ) -> None:
-    """Lines that define x and y, and x_test and y_test where the file has them.
+    """Add lines that define x and y, and x_test and y_test where the file has them.
 
-    path: the file that the spec names. written: a path of the spec as the script spells it.
+    Args:
+        code: what the lines are added to.
+        spec: the spec.
+        contract: what the rows look like.
+        path: the file that the spec names.
+        written: returns a path of the spec as the script writes it.
     """
     assert spec.dataset.path is not None
     own_test = path.suffix.lower() == ".npz" and _has_splits(path)

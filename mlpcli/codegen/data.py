@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from mlpcli.codegen.arrays import array_code
 from mlpcli.codegen.extract import read_pieces
@@ -25,7 +24,12 @@ SCIKIT_LEARN = {"iris", "wine", "breast_cancer", "diabetes", "digits"}
 
 
 def data_code(spec: Spec, dataset: Dataset, folder: Path) -> DataCode:
-    """Lines that define `x_train, y_train`, the same for the other splits, and `w_train` where rows weigh.
+    """Return lines that define `x_train, y_train`, the same of other splits, and `w_train` for row weights.
+
+    Args:
+        spec: the spec.
+        dataset: its data, for what only the data knows, such as classes and scales.
+        folder: where relative paths of the spec start.
 
     Raises:
         UsageError: the data is read in a way that a short script cannot show.
@@ -58,18 +62,18 @@ def _read(code: DataCode, spec: Spec, dataset: Dataset, folder: Path) -> None:
     elif name is not None:
         code.functions += read_pieces(
             Path(__file__).parents[1] / "data" / "sources" / "synthetic.py",
-            [MADE_BY[name]],
+            [GENERATORS[name]],
             given=("np", "Any", "Array"),
         )
-        code.lines += _made(name, section.rows, section.noise, section.seed)
+        code.lines += _synthetic(name, section.rows, section.noise, section.seed)
     else:
         _file(code, spec, dataset.contract, folder)
         return
     _fit_builtin(code, spec, dataset.contract)
 
 
-MADE_BY = {"xor": "_xor", "circles": "_circles", "moons": "_moons", "gaussians": "_gaussians"}
-MADE_BY |= {"spirals": "_spirals"}
+GENERATORS = {"xor": "_xor", "circles": "_circles", "moons": "_moons", "gaussians": "_gaussians"}
+GENERATORS |= {"spirals": "_spirals"}
 
 
 def _scikit_learn(code: DataCode, loader: str, field_name: str) -> None:
@@ -87,13 +91,13 @@ def _truth_table(section: DatasetSpec) -> list[str]:
     ]
 
 
-def _made(name: str, rows: int | None, noise: float | None, seed: int | None) -> list[str]:
-    made = f"x, y = {MADE_BY[name]}({rows}, {noise}, {seed})"
-    return [made, 'x, y = x.astype("float32"), y.astype("int64")']
+def _synthetic(name: str, rows: int | None, noise: float | None, seed: int | None) -> list[str]:
+    generated = f"x, y = {GENERATORS[name]}({rows}, {noise}, {seed})"
+    return [generated, 'x, y = x.astype("float32"), y.astype("int64")']
 
 
 def _fit_builtin(code: DataCode, spec: Spec, contract: Contract) -> None:
-    """The features that the spec picks, and a y for each output."""
+    """Add lines that pick the spec's features, and define a y for each output."""
     if spec.dataset.features is not None:
         names = text_list(list(contract.features))
         code.lines.append(f"x = x[:, [list(data.feature_names).index(name) for name in {names}]]")
@@ -144,10 +148,10 @@ def _table_function(code: DataCode, path: Path) -> Iterator[str]:
 
 
 def _scale_inputs(contract: Contract) -> Iterator[str]:
-    """The scaling of a table of numbers, as it was learnt from the training rows.
+    """Yield the scaling of a table of numbers, as learned from the training rows.
 
     Raises:
-        UsageError: the table has columns that are no plain numbers.
+        UsageError: the table has columns that are not plain numbers.
     """
     if contract.preprocessor is None:
         return
@@ -193,7 +197,7 @@ def _load_function(contract: Contract) -> Iterator[str]:
 
 
 def _target(output: Output) -> Iterator[str]:
-    """Lines before, then the expression of an output's y over `table`."""
+    """Yield lines that prepare an output's y, then the expression for it over `table`."""
     first = f"table[{text(output.target[0])}]"
     if output.kind == "numbers" or len(output.target) > 1 or output.classes is None:
         if len(output.target) == 1:
@@ -220,7 +224,7 @@ def _target(output: Output) -> Iterator[str]:
 
 
 def _split(code: DataCode, spec: Spec, dataset: Dataset, folder: Path) -> None:
-    """The rows of each split, by position; the training rows are those that are left."""
+    """Add the rows of each split, by position; the training rows are the remaining ones."""
     contract = dataset.contract
     amounts = {name: dataset.split_amounts.get(name) for name in ("test", "validation")}
     drawn = {name: amount for name, amount in amounts.items() if isinstance(amount, int | float | Last)}
@@ -244,12 +248,12 @@ def _split(code: DataCode, spec: Spec, dataset: Dataset, folder: Path) -> None:
 
 
 def _targets(split: str, contract: Contract) -> str:
-    """`x_train, y_train`, and `w_train` where a column weighs the rows."""
+    """Return `x_train, y_train`, and `w_train` where a column holds row weights."""
     return f"x_{split}, y_{split}" + (f", w_{split}" if contract.weights else "")
 
 
 def _assignment(split: str, rows: str, contract: Contract) -> str:
-    """A split's arrays from those of all rows."""
+    """Return the line that takes a split's arrays from those of all rows."""
     taken = f"[{rows}]" if rows else ""
     y = f"y{taken}"
     if contract.output.name and rows:
@@ -258,7 +262,7 @@ def _assignment(split: str, rows: str, contract: Contract) -> str:
     return f"{_targets(split, contract)} = x{taken}, {y}{weights}"
 
 
-def _rows_of_split(code: DataCode, name: str, amount: Any, contract: Contract) -> str:
+def _rows_of_split(code: DataCode, name: str, amount: int | float | Last, contract: Contract) -> str:
     if isinstance(amount, Last):
         return f"rows, {name}_rows = rows[: -{amount.last}], rows[-{amount.last} :]"
     code.imports.add("from sklearn.model_selection import train_test_split")

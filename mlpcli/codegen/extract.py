@@ -1,4 +1,4 @@
-"""Definitions of ours, copied from our own source into a standalone script with all that they use."""
+"""Copy definitions from our own source into a standalone script, with everything that they use."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from pathlib import Path
 
 
 def read_pieces(file: Path, names: Iterable[str], *, given: Iterable[str]) -> list[str]:
-    """The source of some top-level definitions of a file, and of those they use, in the file's order.
+    """Return the source of top-level definitions of a file, and of those they use, in the file's order.
 
-    given: names that the script has already.
+    Args:
+        file: a Python file of this package.
+        names: the definitions.
+        given: names that the script has already.
     """
     source = file.read_text(encoding="utf-8")
     definitions = _definitions(ast.parse(source))
@@ -42,7 +45,7 @@ def _line(node: ast.stmt) -> int:
 
 
 def _text(source: str, node: ast.stmt) -> str:
-    """The lines of a definition, decorators included, without the marks of our type checker."""
+    """Return the lines of a definition, with its decorators, without comments for our type checker."""
     lines = source.splitlines()
     decorators = getattr(node, "decorator_list", [])
     first = min([node.lineno, *(item.lineno for item in decorators)])

@@ -1,4 +1,4 @@
-"""Names of layers and outputs as parts of a script's variables: they may be any text, even Python."""
+"""Names of layers and outputs as parts of a script's variables; a name may be any text, even Python."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from mlpcli.errors import Problem, UsageError
 
 
 def name_part(name: str) -> str:
-    """A name with `_` for all that may not stand in an identifier of Python; see `check_names`."""
+    """Return a name with `_` for every character that an identifier cannot have; see `check_names`."""
     return re.sub("[^A-Za-z0-9_]", "_", name)
 
 
 def check_names(names: Iterable[str]) -> None:
-    """Refuse names that differ only in characters that no identifier has.
+    """Check that no two names differ only in characters that an identifier cannot have.
 
     Raises:
-        UsageError: there are two such.
+        UsageError: two names do.
     """
     taken: dict[str, str] = {}
     for name in names:

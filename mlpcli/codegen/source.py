@@ -1,4 +1,4 @@
-"""Pieces of source text that every part of a script is written with."""
+"""Python source text: what all parts of a script are written with."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mlpcli.printable import quoted
 
 @dataclass
 class DataCode:
-    """Lines of the script, and what they import."""
+    """Lines of the script that provide the data, and what they need."""
 
     imports: set[str] = field(default_factory=set)
     functions: list[str] = field(default_factory=list)  # blocks that come before the lines
@@ -20,15 +20,15 @@ class DataCode:
 
 
 def cannot_write(what: str, hint: str = "") -> UsageError:
-    """What a script of this kind does not hold (yet)."""
+    """Return the error for what a script cannot contain."""
     return UsageError(Problem(f"a script cannot be written for {what}", hint=hint or "use mlpcli train"))
 
 
 def text(value: str) -> str:
-    """A text as Python source, in double quotes."""
+    """Return a text as Python source, in double quotes."""
     return quoted(value)
 
 
 def text_list(values: tuple[str, ...] | list[str]) -> str:
-    """A list of texts as Python source."""
+    """Return a list of texts as Python source."""
     return "[" + ", ".join(text(value) for value in values) + "]"

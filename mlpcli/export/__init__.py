@@ -1,1 +1,1 @@
-"""SavedModels, each verified against the network that it was made from."""
+"""SavedModels, each verified against the network it was exported from."""

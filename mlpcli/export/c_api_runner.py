@@ -1,15 +1,15 @@
-"""A SavedModel loaded and run where there is nothing but TensorFlow's C library: no Keras, no mlpcli.
+"""Load and run a SavedModel with nothing but TensorFlow's C library: no Keras, no mlpcli.
 
-This file is run as a program by an interpreter of its own, without site packages. It loads the model as
-TensorFlow Serving does, by the loader in the library that TensorFlow's wheel brings, which starts in half a
-second where `import tensorflow` takes five. It must therefore import nothing but the standard library.
+This file is run as a program by a separate interpreter without site packages. It loads the model as
+TensorFlow Serving does, with the loader in the library of TensorFlow's wheel, which starts in half a second
+where `import tensorflow` takes five. It may therefore import nothing but the standard library.
 
-Standard input holds one JSON document, as `export/verify.py` writes it:
+Standard input holds one JSON document, written by `export/verify.py`:
 
     {"library": PATH, "saved_model": FOLDER, "outputs": {NAME: TENSOR},
      "inputs": [{"tensor": TENSOR, "texts": [...]} or {"tensor": TENSOR, "numbers": [...]}]}
 
-and standard output gets one: {"outputs": {NAME: {"shape": [...], "values": [...]}}}, or {"error": TEXT}.
+and standard output receives one: {"outputs": {NAME: {"shape": [...], "values": [...]}}}, or {"error": TEXT}.
 """
 
 from __future__ import annotations
@@ -18,10 +18,34 @@ import ctypes
 import json
 import os
 import sys
-from typing import Any
+from typing import TypedDict
 
 FLOAT, STRING = 1, 7  # of TensorFlow's data types
 STRING_BYTES = 24  # sizeof(TF_TString)
+
+
+class Column(TypedDict, total=False):
+    """A vector for one input tensor of the model: `texts` or `numbers`."""
+
+    tensor: str
+    texts: list[str]
+    numbers: list[float]
+
+
+class Job(TypedDict):
+    """The document on standard input; `outputs` are tensors by the name under which they are returned."""
+
+    library: str
+    saved_model: str
+    outputs: dict[str, str]
+    inputs: list[Column]
+
+
+class Values(TypedDict):
+    """A tensor's shape, and its values in row-major order."""
+
+    shape: list[int]
+    values: list[float] | list[str]
 
 
 class _Output(ctypes.Structure):
@@ -31,7 +55,7 @@ class _Output(ctypes.Structure):
 
 
 class _Failure(Exception):
-    """What TensorFlow says is wrong."""
+    """TensorFlow reported an error; the message is TensorFlow's."""
 
 
 class _Library:
@@ -59,12 +83,12 @@ class _Library:
         self.graph = ctypes.c_void_p(self.c.TF_NewGraph())
 
     def check(self) -> None:
-        """Raise what the last call says is wrong."""
+        """Raise the error that the last call reported, if any."""
         if self.c.TF_GetCode(self.status):
             raise _Failure(self.c.TF_Message(self.status).decode("utf-8", "replace"))
 
-    def load(self, folder: str) -> Any:
-        """A session of the model that is tagged to be served."""
+    def load(self, folder: str) -> ctypes.c_void_p:
+        """Return a session of the model that is tagged for serving."""
         tags = (ctypes.c_char_p * 1)(b"serve")
         options = ctypes.c_void_p(self.c.TF_NewSessionOptions())
         session = self.c.TF_LoadSessionFromSavedModel(
@@ -73,44 +97,46 @@ class _Library:
         self.check()
         return ctypes.c_void_p(session)
 
-    def place(self, tensor: str) -> _Output:
-        """The tensor of a name such as `serving_default_city:0`."""
+    def find(self, tensor: str) -> _Output:
+        """Return the tensor of a name such as `serving_default_city:0`."""
         name, _, index = tensor.rpartition(":")
         operation = self.c.TF_GraphOperationByName(self.graph, name.encode())
         if operation is None:
             raise _Failure(f"its graph has no tensor {tensor}")
         return _Output(operation, int(index))
 
-    def run(self, session: Any, inputs: list[dict[str, Any]], outputs: list[str]) -> list[Any]:
-        """The tensors that `outputs` names, for the inputs."""
-        taken = (_Output * len(inputs))(*(self.place(each["tensor"]) for each in inputs))
+    def run(
+        self, session: ctypes.c_void_p, inputs: list[Column], outputs: list[str]
+    ) -> list[ctypes.c_void_p]:
+        """Return the tensors named by `outputs`, computed from the inputs."""
+        taken = (_Output * len(inputs))(*(self.find(each["tensor"]) for each in inputs))
         fed = (ctypes.c_void_p * len(inputs))(*(self.tensor(each) for each in inputs))
-        wanted = (_Output * len(outputs))(*map(self.place, outputs))
+        wanted = (_Output * len(outputs))(*map(self.find, outputs))
         found = (ctypes.c_void_p * len(outputs))()
         arguments = (taken, fed, len(inputs), wanted, found, len(outputs))
         self.c.TF_SessionRun(session, None, *arguments, None, 0, None, self.status)
         self.check()
         return [ctypes.c_void_p(each) for each in found]
 
-    def tensor(self, column: dict[str, Any]) -> int | None:
-        """A vector of texts or numbers as a tensor."""
+    def tensor(self, column: Column) -> int | None:
+        """Create a tensor of a vector of texts or numbers; returns its address."""
         texts = [text.encode() for text in column.get("texts", ())]
         numbers = column.get("numbers", ())
         rows = len(texts) or len(numbers)
         kind, size = (STRING, STRING_BYTES) if texts else (FLOAT, 4)
         shape = (ctypes.c_int64 * 1)(rows)
-        made = self.c.TF_AllocateTensor(kind, shape, 1, ctypes.c_size_t(rows * size))
-        start = self.c.TF_TensorData(ctypes.c_void_p(made))
+        allocated = self.c.TF_AllocateTensor(kind, shape, 1, ctypes.c_size_t(rows * size))
+        start = self.c.TF_TensorData(ctypes.c_void_p(allocated))
         if not texts:
             ctypes.memmove(start, (ctypes.c_float * rows)(*numbers), rows * size)
         for place, text in enumerate(texts):
             cell = ctypes.c_void_p(start + place * size)
             self.c.TF_StringInit(cell)
             self.c.TF_StringCopy(cell, text, ctypes.c_size_t(len(text)))
-        return int(made)
+        return int(allocated)
 
-    def read(self, tensor: Any) -> dict[str, Any]:
-        """A tensor's shape and its values, one after the other."""
+    def read(self, tensor: ctypes.c_void_p) -> Values:
+        """Return a tensor's shape and its values."""
         shape = [self.c.TF_Dim(tensor, axis) for axis in range(self.c.TF_NumDims(tensor))]
         count = 1
         for size in shape:
@@ -124,14 +150,14 @@ class _Library:
             raise _Failure(f"it gives values of type {kind}, neither float32 nor text")
         return {"shape": shape, "values": list((ctypes.c_float * count).from_address(start))}
 
-    def text(self, cell: Any) -> str:
-        """A text inside a tensor."""
+    def text(self, cell: ctypes.c_void_p) -> str:
+        """Return a text inside a tensor."""
         start = self.c.TF_StringGetDataPointer(cell)
         return ctypes.string_at(start, self.c.TF_StringGetSize(cell)).decode("utf-8", "replace")
 
 
-def answer(job: dict[str, Any]) -> dict[str, Any]:
-    """What a SavedModel gives for the rows of a job."""
+def answer(job: Job) -> dict[str, dict[str, Values]] | dict[str, str]:
+    """Return what a SavedModel computes for the rows of a job, or the error."""
     library = _Library(job["library"])
     try:
         session = library.load(job["saved_model"])
@@ -142,5 +168,5 @@ def answer(job: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    os.nice(10)  # the training that waits for it has better things to do meanwhile
+    os.nice(10)  # let the training process have the processor
     json.dump(answer(json.load(sys.stdin)), sys.stdout)

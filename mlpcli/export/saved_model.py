@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from mlpcli.data.dataset import Contract, Output
 from mlpcli.files import replacing
-from mlpcli.keras_import import import_keras, quiet_stderr
+from mlpcli.keras_import import keras, quiet_stderr, tf
 from mlpcli.model.default_losses import gives_scores
 from mlpcli.model.model import output_loss
 from mlpcli.model.outputs import final_outputs
 from mlpcli.model.preprocessing import build_preprocessing
 from mlpcli.spec.schema import ComponentSpec, Spec
 
+Tensors = dict[str, "tf.Tensor"]
+"""Tensors by the name of their column, input or output."""
 
-def take_inputs(contract: Contract, rows: Any) -> Any:
-    """Tensor rows, (rows, *shape), as the network takes them: as they are, or a dict by input."""
-    import tensorflow as tf
 
+def take_inputs(contract: Contract, rows: tf.Tensor) -> tf.Tensor | Tensors:
+    """Return rows, (rows, *shape), in the structure the network takes: unchanged, or a dict by input."""
     if not contract.inputs:
         return rows
     return {
@@ -27,18 +28,22 @@ def take_inputs(contract: Contract, rows: Any) -> Any:
     }
 
 
-def export_saved_model(model: Any, spec: Spec, contract: Contract, target: Path) -> None:
-    """Write `saved_model/`: `serve(rows)` takes (rows, *shape) in the data's own dtype, or as float32.
+def export_saved_model(model: keras.Model, spec: Spec, contract: Contract, target: Path) -> None:
+    """Write a model as a SavedModel; tensors are float32 unless said otherwise.
 
-    It returns what `predict` returns: probabilities for classes, values for numbers; float32, a dict by
-    output where there are several. Named inputs are cut from the whole rows inside. For a table `serve` takes
-    the raw columns instead: see `serve_columns`.
+    Its function `serve(rows)` takes (rows, *shape) in the data's own dtype; with uint8 data `serve_float32`
+    takes them as float32. For a table `serve` takes the raw columns instead: see `serve_columns`. It returns
+    what `predict` returns: probabilities for classes, values for numbers, a dict by output where there are
+    several. Named inputs are cut from the whole rows inside.
+
+    Args:
+        model: the network, whose targets may be scaled.
+        spec: the run's spec.
+        contract: what the rows look like.
+        target: the folder.
     """
-    import tensorflow as tf
 
-    keras = import_keras()
-
-    def serve(rows: Any) -> Any:
+    def serve(rows: tf.Tensor) -> tf.Tensor | Tensors:
         inputs = take_inputs(contract, tf.cast(rows, tf.float32))
         return final_outputs(spec, contract, model(inputs, training=False))
 
@@ -59,16 +64,24 @@ def export_saved_model(model: Any, spec: Spec, contract: Contract, target: Path)
         archive.write_out(str(path), verbose=False)
 
 
-def serve_columns(model: Any, spec: Spec, contract: Contract) -> tuple[Any, list[Any], Any]:
-    """What a table's SavedModel serves, its signature, and the preprocessing inside.
+def serve_columns(
+    model: keras.Model, spec: Spec, contract: Contract
+) -> tuple[Callable[[Tensors], Tensors], list[dict[str, tf.TensorSpec]], keras.Model]:
+    """Build what a table's SavedModel serves.
 
-    It takes a dict of the raw columns, (rows,) each, by their served names: strings, where the empty one is a
-    gap, or float32, where NaN is. It gives a dict: for classes `label` (string) and `probabilities`, (rows,
+    The function takes a dict of the raw columns, (rows,) each, by their served names: strings, where "" is a
+    gap, or float32, where NaN is. It returns a dict: for classes `label` (string) and `probabilities`, (rows,
     classes); for numbers `value`, (rows, targets), in the target's own units. With several outputs the names
     begin with the output's: `main_value`.
-    """
-    import tensorflow as tf
 
+    Args:
+        model: the network.
+        spec: the run's spec.
+        contract: what the rows look like, with a preprocessor.
+
+    Returns:
+        The function, its signature, and the preprocessing model inside.
+    """
     preprocessor = contract.preprocessor
     assert preprocessor is not None
     preprocessing = build_preprocessing(preprocessor, {each.name: each.columns for each in contract.inputs})
@@ -78,12 +91,12 @@ def serve_columns(model: Any, spec: Spec, contract: Contract) -> tuple[Any, list
         for name, each in encoders.items()
     }
 
-    def serve(columns: Any) -> Any:
+    def serve(columns: Tensors) -> Tensors:
         raw = [
             tf.strings.strip(columns[name]) if each.text else columns[name] for name, each in encoders.items()
         ]
         outputs = final_outputs(spec, contract, model(preprocessing(raw), training=False))
-        named: dict[str, Any] = {}
+        named: Tensors = {}
         for each in contract.outputs:
             values = outputs[each.name] if each.name else outputs
             stem = f"{each.name}_" if each.name else ""
@@ -95,10 +108,14 @@ def serve_columns(model: Any, spec: Spec, contract: Contract) -> tuple[Any, list
     return serve, [signature], preprocessing
 
 
-def served_output(output: Output, values: Any, loss: ComponentSpec) -> dict[str, Any]:
-    """One output's tensors by name, as `predict` has them in columns."""
-    import tensorflow as tf
+def served_output(output: Output, values: tf.Tensor, loss: ComponentSpec) -> Tensors:
+    """Return one output's tensors by name, as `predict` writes them in columns.
 
+    Args:
+        output: what the output predicts.
+        values: (rows, units), as `final_outputs` returns them.
+        loss: the output's loss.
+    """
     if output.kind == "labels":
         return {"probabilities": values}
     if output.classes is None:

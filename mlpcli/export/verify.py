@@ -1,4 +1,4 @@
-"""An exported SavedModel held against the network it was made of, on real rows, in a clean process."""
+"""Verify an exported SavedModel against its network, on real rows, in a clean process."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, NoReturn
 
 import numpy as np
 
 from mlpcli.data.dataset import Contract, Output
 from mlpcli.data.features.verification_sample import Sample
-from mlpcli.data.types import Array
+from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import Problem, TrainingError
 from mlpcli.export import c_api_runner
 from mlpcli.model.default_losses import gives_scores
@@ -26,31 +26,34 @@ from mlpcli.model.model import output_loss
 from mlpcli.spec.schema import Spec
 
 SECONDS = 600.0
-"""Longer than this no answer is waited for."""
+"""The longest wait for an answer, in seconds."""
 
 TOLERANCE = 1e-3
 MIXED_TOLERANCE = 5e-2
-"""Differences that are let pass, as a share of what the values range over: float32 adds up in another order
+"""Accepted differences, as a share of the range of the values: float32 sums are computed in another order
 there, and half precision has three digits."""
 
 
 class SavedModelError(TrainingError):
-    """The exported SavedModel does not give what the network gives, or cannot be loaded."""
+    """The exported SavedModel does not compute what the network computes, or cannot be loaded."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A SavedModel that gives what the network gives: on how many rows, and how far off at most.
+    """The result of a successful verification.
 
-    difference: the largest, as a share of what the values of an output range over.
+    Attributes:
+        rows: how many rows were compared.
+        difference: the largest difference, as a share of the range of an output's values.
+        seconds: how long it took.
     """
 
     rows: int
     difference: float
     seconds: float
 
-    def to_json(self) -> dict[str, Any]:
-        """As `run.json` has it."""
+    def to_json(self) -> dict[str, object]:
+        """Return the verdict as `run.json` records it."""
         return {
             "verified": "in a clean process",
             "rows": self.rows,
@@ -61,18 +64,21 @@ class Verdict:
 
 @dataclass
 class Verification:
-    """A clean process on its way; see `verifying`."""
+    """A clean process that is running a SavedModel; see `verifying`."""
 
     process: subprocess.Popen[bytes]
     answers: IO[bytes]
-    told: IO[bytes]
+    messages: IO[bytes]
     sample: Sample
     began: float
 
-    def finish(self, spec: Spec, contract: Contract, outputs: Any) -> Verdict:
-        """Wait for what the SavedModel gives, and hold it against the network's outputs.
+    def finish(self, spec: Spec, contract: Contract, outputs: Arrays) -> Verdict:
+        """Wait for the SavedModel's outputs and compare them with the network's.
 
-        outputs: for the sample's x, as `final_outputs` hands them out.
+        Args:
+            spec: the run's spec.
+            contract: the run's contract.
+            outputs: of the network for the sample's x, as `final_outputs` returns them.
 
         Raises:
             SavedModelError: they differ, or the SavedModel could not be loaded.
@@ -97,8 +103,9 @@ class Verification:
         except subprocess.TimeoutExpired:
             refuse(f"it gave no answer in {SECONDS:g} seconds")
         if status != 0:
-            self.told.seek(0)
-            lines = self.told.read().decode("utf-8", "replace").strip().splitlines() or [f"status {status}"]
+            self.messages.seek(0)
+            text = self.messages.read().decode("utf-8", "replace").strip()
+            lines = text.splitlines() or [f"status {status}"]
             refuse(f"the process ended with {lines[-1]}")
         self.answers.seek(0)
         document = json.load(self.answers)
@@ -115,13 +122,18 @@ class Verification:
 def verifying(saved_model: Path, contract: Contract, sample: Sample) -> Iterator[Verification]:
     """Start a clean process that loads a SavedModel and runs a sample's raw rows through it.
 
-    It goes on by itself while the context is open, and is ended with it.
+    The process runs in the background while the context is open, and is killed at its end.
+
+    Args:
+        saved_model: the exported folder.
+        contract: the run's contract, with a preprocessor.
+        sample: raw rows of the data.
     """
     began = time.monotonic()
     with (
         tempfile.TemporaryFile() as job,
         tempfile.TemporaryFile() as answers,
-        tempfile.TemporaryFile() as told,
+        tempfile.TemporaryFile() as messages,
     ):
         job.write(json.dumps(describe_job(saved_model, contract, sample)).encode())
         job.seek(0)
@@ -130,30 +142,32 @@ def verifying(saved_model: Path, contract: Contract, sample: Sample) -> Iterator
             [sys.executable, "-I", "-S", c_api_runner.__file__],
             stdin=job,
             stdout=answers,
-            stderr=told,
+            stderr=messages,
             env=environment,
         )
         try:
-            yield Verification(process, answers, told, sample, began)
+            yield Verification(process, answers, messages, sample, began)
         finally:
             if process.poll() is None:
                 process.kill()
                 process.wait()
 
 
-def describe_job(saved_model: Path, contract: Contract, sample: Sample) -> dict[str, Any]:
-    """What `clean_process` is told."""
+def describe_job(saved_model: Path, contract: Contract, sample: Sample) -> c_api_runner.Job:
+    """Return the document that `c_api_runner` reads."""
     from tensorflow.core.protobuf import saved_model_pb2
 
     assert contract.preprocessor is not None
     document = saved_model_pb2.SavedModel.FromString((saved_model / "saved_model.pb").read_bytes())
     signature = document.meta_graphs[0].signature_def["serving_default"]
-    inputs: list[dict[str, Any]] = []
+    inputs: list[c_api_runner.Column] = []
     for column, name in contract.preprocessor.served.items():
         cells = sample.columns[column]
-        kind = "texts" if isinstance(cells, list) else "numbers"
-        values = cells if isinstance(cells, list) else [float(cell) for cell in cells]
-        inputs.append({"tensor": signature.inputs[name].name, kind: values})
+        tensor = signature.inputs[name].name
+        if isinstance(cells, list):
+            inputs.append({"tensor": tensor, "texts": cells})
+        else:
+            inputs.append({"tensor": tensor, "numbers": [float(cell) for cell in cells]})
     return {
         "library": str(find_library()),
         "saved_model": str(saved_model.resolve()),
@@ -163,7 +177,7 @@ def describe_job(saved_model: Path, contract: Contract, sample: Sample) -> dict[
 
 
 def find_library() -> Path:
-    """TensorFlow's C library, which lies in its package."""
+    """Return the path of TensorFlow's C library in its package."""
     import tensorflow as tf
 
     folder = Path(tf.__file__).parent
@@ -171,7 +185,7 @@ def find_library() -> Path:
 
 
 def expected(output: Output, values: Array, spec: Spec) -> tuple[str, Array]:
-    """The name under which a SavedModel serves an output's numbers, and the numbers, (rows, ...)."""
+    """Return the name under which a SavedModel serves an output's numbers, and the numbers, (rows, ...)."""
     if output.classes is None:
         return "value", values.reshape(len(values), -1)
     if output.kind == "labels" or values.shape[-1] > 1:
@@ -182,31 +196,45 @@ def expected(output: Output, values: Array, spec: Spec) -> tuple[str, Array]:
 
 
 def compare(name: str, wanted: Array, found: Array, limit: float, sample: Sample) -> float:
-    """How far apart two answers, (rows, ...), are at most, as a share of what each column ranges over.
+    """Return the largest difference of two answers, as a share of the range of each column.
+
+    Args:
+        name: of the output.
+        wanted: (rows, ...), from the network.
+        found: (rows, ...), from the SavedModel.
+        limit: the largest share that is accepted.
+        sample: the rows, for the message.
 
     Raises:
-        SavedModelError: further than `limit`, or they have other shapes.
+        SavedModelError: they differ by more than `limit`, or have different shapes.
     """
     if wanted.shape != found.shape:
         refuse(f"{name} has the shape {found.shape} there, {wanted.shape} here")
     wide = wanted.astype(np.float64)
     known = np.where(np.isfinite(wide), wide, 0.0)
     span = np.ones(wide.shape[1:]) if name.endswith("probabilities") else np.ptp(known, axis=0)
-    noise = 1e-5 * np.abs(known).max(axis=0)  # of values far from zero that hardly differ
+    noise = 1e-5 * np.abs(known).max(axis=0)  # rounding of values far from zero that hardly differ
     apart = np.where(np.isnan(wide) & np.isnan(found), 0.0, np.abs(wide - found))
     wrong = ~(apart <= limit * span + noise)
     if wrong.any():
         place = tuple(int(index) for index in np.argwhere(wrong)[0])
         rows = int(wrong.reshape(len(wrong), -1).any(axis=1).sum())
         where = f"{sample.label} row {int(sample.positions[place[0]]) + 1}"
-        told = f"for {where} its {name} is {found[place]:.6g}, the network gives {wanted[place]:.6g}"
-        refuse(f"{told}; {rows} of {len(sample)} rows differ")
+        difference = f"for {where} its {name} is {found[place]:.6g}, the network gives {wanted[place]:.6g}"
+        refuse(f"{difference}; {rows} of {len(sample)} rows differ")
     shares = apart / np.where(span > 0, span, np.inf)
     return float(shares.max(initial=0.0))
 
 
 def compare_labels(output: Output, wanted: Array, labels: Array, limit: float, sample: Sample) -> None:
-    """Hold the names of classes against the numbers they come from, where these are clear.
+    """Compare the SavedModel's class names with the network's numbers, where these are not close to a tie.
+
+    Args:
+        output: with the names of the classes.
+        wanted: (rows, units), from the network.
+        labels: (rows,), from the SavedModel.
+        limit: numbers closer than this are a tie.
+        sample: the rows, for the message.
 
     Raises:
         SavedModelError: a name is another class's.
@@ -224,8 +252,8 @@ def compare_labels(output: Output, wanted: Array, labels: Array, limit: float, s
         refuse(f"for {where} its label is {str(labels[row])!r}, the network's {str(classes[index[row]])!r}")
 
 
-HINT = "do not serve it; the rest of the run is whole, evaluate and predict take its folder"
-PYTHON_HINT = "a layer calls Python or NumPy, which stay behind: write it with keras.ops"
+HINT = "do not deploy it; the other files are intact, evaluate and predict work with the run's folder"
+PYTHON_HINT = "a layer calls Python or NumPy, which a SavedModel cannot contain: write it with keras.ops"
 
 
 def refuse(reason: str, hint: str = HINT) -> NoReturn:

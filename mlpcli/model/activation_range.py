@@ -1,29 +1,32 @@
-"""Between which values an output lies, found by measuring its activation rather than by a list of names."""
+"""The range of an output's values, found by measuring its activation rather than from a list of names."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mlpcli.data.types import Array
 from mlpcli.errors import KeyPath
-from mlpcli.keras_import import import_keras
 from mlpcli.spec.layer_graph import Graph, Node
 from mlpcli.spec.schema import Spec
 
+if TYPE_CHECKING:
+    from mlpcli.keras_import import keras
+
 HUGE = 50.0
-"""A value beyond this is taken for no bound at all: the greatest that Keras's activations have is 6."""
+"""A value beyond this counts as unbounded: the largest bound of Keras's activations is 6."""
 
 ACTIVATED = ("Dense", "EinsumDense", "Activation")
 FUNCTIONS = ("ReLU", "LeakyReLU", "ELU", "Softmax")
-"""Layers that end with an activation, convolutions beside them, and layers that are one."""
+"""Layers that end with an activation (convolutions do too), and layers that are one."""
 
 PASSING = ("Flatten", "Reshape", "Permute", "Identity", "RepeatVector", "ActivityRegularization")
-"""Layers whose outputs are the values that they read, and all kinds of dropout beside them."""
+"""Layers that output the values they receive; so does every kind of dropout."""
 
 NORMALIZING = ("BatchNormalization", "LayerNormalization", "GroupNormalization", "Normalization")
 """Layers whose outputs may be any number."""
@@ -31,13 +34,15 @@ NORMALIZING = ("BatchNormalization", "LayerNormalization", "GroupNormalization",
 
 @dataclass(frozen=True)
 class OutputRange:
-    """The values that an output may have.
+    """The values that an output can take.
 
-    low, high: its bounds, infinite where there is none.
-    name: what sets them, an activation or a layer's class.
-    path: of what sets them in the spec.
-    sums_to_one: the values of a row are probabilities of classes that exclude each other.
-    steps: there are only a few values, as of `heaviside`.
+    Attributes:
+        low: the lower bound, -inf where there is none.
+        high: the upper bound, inf where there is none.
+        name: what sets the bounds: an activation or a layer's class.
+        path: the place in the spec of what sets them.
+        sums_to_one: the values of a row are probabilities of mutually exclusive classes.
+        steps: there are only a few distinct values, as with `heaviside`.
     """
 
     low: float
@@ -53,28 +58,31 @@ class OutputRange:
         return self.low >= 0.0 and self.high <= 1.0
 
     def holds(self, low: float, high: float) -> bool:
-        """Whether the values from `low` to `high` are among these, up to rounding."""
+        """Return whether the interval from `low` to `high` lies within this range, up to rounding."""
         slack = 1e-4 * max(1.0, abs(low), abs(high))
         return self.low - slack <= low and high <= self.high + slack
 
 
 def passes_values(class_name: str) -> bool:
-    """Whether the outputs of a layer are the values that it reads, a training's noise aside."""
+    """Return whether a layer outputs the values it receives, apart from noise during training."""
     return class_name in PASSING or "Dropout" in class_name
 
 
-def find_output_range(model: Any, spec: Spec, graph: Graph, name: str) -> OutputRange | None:
-    """What the values of a layer may be, or None where it cannot be told."""
+def find_output_range(model: keras.Model, spec: Spec, graph: Graph, name: str) -> OutputRange | None:
+    """Return the range of a layer's values, or None where it is unknown."""
     nodes = {node.name: node for node in graph.nodes}
     return _layer_range(model, spec, nodes, nodes.get(name))
 
 
-def _layer_range(model: Any, spec: Spec, nodes: dict[str, Node], node: Node | None) -> OutputRange | None:
+def _layer_range(
+    model: keras.Model, spec: Spec, nodes: dict[str, Node], node: Node | None
+) -> OutputRange | None:
     if node is None:
         return None
-    keras = import_keras()
-    layer, part = model.get_layer(node.name), spec.layers[node.index]
-    kind = part.class_name
+    from mlpcli.keras_import import keras
+
+    layer, component = model.get_layer(node.name), spec.layers[node.index]
+    kind = component.class_name
     path: KeyPath = ("layers", node.index)
     if not type(layer).__module__.startswith("keras."):
         return None  # a plug-in's, which may do anything with its activation
@@ -82,13 +90,13 @@ def _layer_range(model: Any, spec: Spec, nodes: dict[str, Node], node: Node | No
         owner = type(layer.activation) if isinstance(layer.activation, keras.Layer) else layer.activation
         if owner.__module__.split(".")[0] not in ("keras", "mlpcli"):
             return None
-        at = (*path, kind, "activation") if "activation" in part.arguments else path
+        at = (*path, kind, "activation") if "activation" in component.arguments else path
         try:
-            return measured(layer.activation, at)
-        except TypeError:  # `threshold` needs more than values: the layer fails, and a batch tells of it
+            return measure_range(layer.activation, at)
+        except TypeError:  # `threshold` needs more than values: the trial batch reports it
             return None
     if kind in FUNCTIONS:
-        return replace(measured(layer, path), name=kind)
+        return replace(measure_range(layer, path), name=kind)
     if kind in NORMALIZING:
         return OutputRange(-math.inf, math.inf, kind, path)
     below = nodes.get(node.sources[0]) if len(node.sources) == 1 else None
@@ -107,9 +115,10 @@ def _rescaled(below: OutputRange, scale: float, offset: float, path: KeyPath) ->
     return OutputRange(ends[0], ends[1], f"{below.name} with Rescaling", path, steps=below.steps)
 
 
-def measured(function: Any, path: KeyPath) -> OutputRange:
-    """The output range of an activation, from its values over a wide grid."""
-    keras = import_keras()
+def measure_range(function: Callable[[keras.KerasTensor], keras.KerasTensor], path: KeyPath) -> OutputRange:
+    """Return the range of an activation, measured on a wide grid of inputs."""
+    from mlpcli.keras_import import keras
+
     tensor = keras.ops.convert_to_tensor(_grid())
     values = keras.ops.convert_to_numpy(keras.ops.cast(function(tensor), "float32"))
     found = values[~np.isnan(values)]
@@ -127,13 +136,13 @@ def measured(function: Any, path: KeyPath) -> OutputRange:
 
 
 def _whole(value: float) -> float:
-    """A bound without what rounding has put to it."""
+    """Return a bound without its rounding error."""
     return float(round(value)) if math.isfinite(value) and abs(value - round(value)) < 2e-3 else value
 
 
 @cache
 def _grid() -> Array:
-    """Pairs, (rows, 2): every value with its opposite, with itself, and with one much larger."""
+    """Return input pairs, (rows, 2) float32: each value with its opposite, itself, and a much larger one."""
     near = np.linspace(-6.0, 6.0, 241)
     far = np.geomspace(6.5, 1e3, 40)
     line = np.concatenate([-far, near, far]).astype(np.float32)
@@ -142,15 +151,15 @@ def _grid() -> Array:
 
 
 def units_path(spec: Spec, graph: Graph, name: str) -> KeyPath:
-    """The place of the number of units of an output: an argument of the layer that sets it, or that layer."""
+    """Return the place of an output's number of units: the argument that sets it, or else the layer."""
     nodes = {node.name: node for node in graph.nodes}
     node: Node | None = nodes[name]
     last: KeyPath = ("layers", nodes[name].index)
     while node is not None:
-        part = spec.layers[node.index]
-        if "units" in part.arguments:
-            return ("layers", node.index, part.class_name, "units")
-        kind = part.class_name
+        component = spec.layers[node.index]
+        if "units" in component.arguments:
+            return ("layers", node.index, component.class_name, "units")
+        kind = component.class_name
         passes = passes_values(kind) or kind in (*FUNCTIONS, *NORMALIZING, "Activation", "Rescaling", "PReLU")
         if not passes or kind in ("Flatten", "Reshape", "RepeatVector"):
             return last

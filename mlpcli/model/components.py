@@ -1,37 +1,46 @@
-"""Keras objects from the parts of a spec; what Keras has against one becomes a problem at its place."""
+"""Keras objects from the components of a spec; Keras's objections become problems with a place."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from mlpcli.errors import KeyPath, Problem, SpecError
-from mlpcli.keras_import import import_keras
+from mlpcli.keras_import import keras
 from mlpcli.model import custom_objects
 from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.spec import keras_signatures
 from mlpcli.spec.component_rules import forbidden, namespace_of_argument
 from mlpcli.spec.schema import ComponentSpec
+from mlpcli.spec.values import Value
 
 
-def make_component(part: ComponentSpec, namespace: str, path: KeyPath, plugins: Plugins = NONE) -> Any:
-    """A Keras object from its part of the spec; a short name such as `mse` stays the text it is.
+def make_component(
+    component: ComponentSpec, namespace: str, path: KeyPath, plugins: Plugins = NONE
+) -> object:
+    """Create the Keras object that a component of the spec describes.
 
-    A plug-in's function is given as it is.
+    Args:
+        component: a class with arguments, or a short name.
+        namespace: where Keras has it: `losses`, `metrics`, `optimizers`, `callbacks`, `layers`.
+        path: its place in the spec.
+        plugins: the spec's plug-ins.
+
+    Returns:
+        The object. A plug-in's function is returned itself, a short name of Keras such as `mse` as text.
 
     Raises:
-        SpecError: Keras refuses an argument.
+        SpecError: Keras rejects an argument.
     """
-    name = part.class_name
+    name = component.class_name
     if name in plugins.catalog.class_names(namespace):
-        return make_class(namespace, name, part.arguments, (*path, name), plugins)
+        return make_instance(namespace, name, component.arguments, (*path, name), plugins)
     return _short(name, namespace, plugins)
 
 
-def _short(name: str, namespace: str, plugins: Plugins) -> Any:
-    """What Keras takes for a short name: a plug-in's function, a part of ours, or the name itself."""
+def _short(name: str, namespace: str, plugins: Plugins) -> object:
+    """Return what a short name stands for in Keras: a plug-in's function, a custom object, or the name."""
     if name in plugins.objects:
         return plugins.objects[name]
     if namespace == "losses" and name in custom_objects.LOSSES:
@@ -41,15 +50,22 @@ def _short(name: str, namespace: str, plugins: Plugins) -> Any:
     return name.lower() if namespace == "optimizers" else name
 
 
-def make_class(
-    namespace: str, class_name: str, arguments: dict[str, Any], path: KeyPath, plugins: Plugins = NONE
-) -> Any:
-    """An instance of a class of `keras.<namespace>`, of ours or of a plug-in.
+def make_instance(
+    namespace: str, class_name: str, arguments: dict[str, Value], path: KeyPath, plugins: Plugins = NONE
+) -> object:
+    """Create an instance of a class of `keras.<namespace>`, of a custom object or of a plug-in's class.
+
+    Args:
+        namespace: the module below `keras`.
+        class_name: the class.
+        arguments: its arguments as the spec has them; nested components are created first.
+        path: the place of the class in the spec.
+        plugins: the spec's plug-ins.
 
     Raises:
-        SpecError: the class refuses an argument.
+        SpecError: the class rejects an argument.
     """
-    if hint := forbidden(namespace, class_name):  # told by the spec's checks already: nothing gets past both
+    if hint := forbidden(namespace, class_name):  # the spec's checks found it already: nothing gets past both
         raise SpecError(Problem("is not allowed in a spec", path=path, received=class_name, hint=hint))
     cls = _find_class(namespace, class_name, plugins)
     values = {name: _argument(name, value, (*path, name), plugins) for name, value in arguments.items()}
@@ -57,23 +73,23 @@ def make_class(
         return _instance(cls, values)
 
 
-def _instance(cls: Any, values: dict[str, Any]) -> Any:
-    keras = import_keras()
+def _instance(cls: object, values: dict[str, object]) -> object:
+    assert callable(cls)
     if not (isinstance(cls, type) and issubclass(cls, keras.Model)):
         return cls(**values)
-    # Keras 3.15's Model.__new__ drops the arguments on their way to what notes them for get_config, so that
-    # a class without a get_config of its own would be saved with the defaults. Layer's own does not.
-    made = keras.layers.Layer.__new__(cls, **values)
-    cls.__init__(made, **values)  # type: ignore[misc]
-    return made
+    # Keras 3.15's Model.__new__ does not pass the arguments on to the code that records them for get_config,
+    # so that a class without its own get_config would be saved with the defaults. Layer.__new__ does.
+    instance = keras.layers.Layer.__new__(cls, **values)
+    cls.__init__(instance, **values)  # type: ignore[misc]
+    return instance
 
 
-def _find_class(namespace: str, class_name: str, plugins: Plugins) -> Any:
+def _find_class(namespace: str, class_name: str, plugins: Plugins) -> object:
     if class_name in plugins.objects:
         return plugins.objects[class_name]
     if class_name in keras_signatures.own_class_names(namespace):
         return getattr(custom_objects, class_name)
-    module = import_keras()
+    module = keras
     for step in namespace.split("."):
         module = getattr(module, step)
     return getattr(module, class_name)
@@ -84,16 +100,17 @@ def _owner(class_name: str, namespace: str, plugins: Plugins) -> str:
     return plugin.name if plugin else "Keras"
 
 
-def _argument(name: str, value: Any, path: KeyPath, plugins: Plugins) -> Any:
+def _argument(name: str, value: Value, path: KeyPath, plugins: Plugins) -> object:
     namespace = namespace_of_argument(name, value, plugins.catalog)
     if isinstance(value, dict) and namespace:
-        ((class_name, arguments),) = value.items()
-        return make_class(namespace, class_name, arguments or {}, (*path, class_name), plugins)
+        ((class_name, given),) = value.items()
+        arguments = given if isinstance(given, dict) else {}
+        return make_instance(namespace, class_name, arguments, (*path, class_name), plugins)
     if isinstance(value, str) and namespace:
         if value in plugins.catalog.class_names(namespace) and (
             namespace == "layers" or plugins.catalog.plugin_of(value)
         ):
-            return make_class(namespace, value, {}, path, plugins)
+            return make_instance(namespace, value, {}, path, plugins)
         found = _short(value, namespace, plugins)
         return value if isinstance(found, str) else found
     if isinstance(value, list):
@@ -103,19 +120,25 @@ def _argument(name: str, value: Any, path: KeyPath, plugins: Plugins) -> Any:
 
 @contextmanager
 def refusals(path: KeyPath, rule: str, hint: str = "") -> Iterator[None]:
-    """Turn any objection of Keras's into a problem at `path`."""
+    """Turn any exception raised inside into a SpecError at `path`.
+
+    Args:
+        path: the place of the problem.
+        rule: what went wrong; the exception's own message is appended.
+        hint: what to do about it.
+    """
     try:
         yield
     except SpecError:
         raise
-    except MemoryError as error:  # of `memory.py`: a sentence of its own
+    except MemoryError as error:  # raised in `memory.py`, with a message
         raise SpecError(Problem(str(error) or "takes more memory than there is", path=path)) from error
     except Exception as error:  # Keras raises ValueError, TypeError and its backend's own kinds
         raise SpecError(Problem(f"{rule}: {plain_reason(error)}", path=path, hint=hint)) from error
 
 
 def plain_reason(error: BaseException) -> str:
-    """The sentence of a Keras or TensorFlow error that says what is wrong, on one line."""
+    """Return the sentence of a Keras or TensorFlow error that explains it, on one line."""
     text = str(error)
     text = re.sub(r"Exception encountered when calling .*?\n\n", "", text, flags=re.S)
     text = re.sub(r"\x1b\[[0-9;]*m", "", text)

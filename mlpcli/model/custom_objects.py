@@ -1,116 +1,135 @@
-"""Keras parts that Keras itself has not: threshold activations, the perceptron loss, a warm-up.
+"""Keras components that Keras itself lacks: threshold activations, the perceptron loss, a warm-up.
 
 `spec/keras_signatures.py` reads this file, without running it, for the names and arguments that a spec may
-use: every class with a Keras base, and every plain function without a leading underscore, an activation.
+use: every class with a Keras base, and every public function as an activation. `codegen/` copies its source
+into scripts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from mlpcli.keras_import import import_keras
+from mlpcli.keras_import import keras
 
-keras = import_keras()
 ops = keras.ops
 _registered = keras.saving.register_keras_serializable(package="mlpcli")
 
 
 @_registered  # type: ignore[untyped-decorator]
-def heaviside(x: Any) -> Any:
-    """1 where x is at least 0, else 0; the gradient passes through as if it were the identity.
+def heaviside(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Return 1 where x is at least 0, else 0; the gradient passes through as if this were the identity.
 
-    A step has no slope of its own to learn from; with this one, gradient descent on one threshold unit and
-    the loss `perceptron` is Rosenblatt's rule. x: any shape, floating point.
+    A step has no slope to learn from; with this gradient, gradient descent on one threshold unit with the
+    loss `perceptron` is Rosenblatt's rule.
+
+    Args:
+        x: any shape, floating point.
     """
     return _passing_gradients(lambda x: ops.cast(x >= 0, x.dtype))(x)
 
 
 @_registered  # type: ignore[untyped-decorator]
-def sign(x: Any) -> Any:
-    """-1 where x is negative, 0 where it is 0, 1 where it is positive; gradients pass as in `heaviside`."""
+def sign(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Return -1 where x is negative, 0 where it is 0, 1 where it is positive; gradients as in `heaviside`.
+
+    Args:
+        x: any shape, floating point.
+    """
     return _passing_gradients(ops.sign)(x)
 
 
-def _passing_gradients(function: Any) -> Any:
-    """`function`, with the gradient of the identity."""
+def _passing_gradients(
+    function: Callable[[keras.KerasTensor], keras.KerasTensor],
+) -> Callable[[keras.KerasTensor], keras.KerasTensor]:
+    """Return `function` with the gradient of the identity."""
 
-    def forward(x: Any) -> Any:
-        def backward(*args: Any, upstream: Any = None) -> Any:
+    def forward(x: keras.KerasTensor) -> tuple[keras.KerasTensor, Callable[..., keras.KerasTensor]]:
+        def backward(
+            *args: keras.KerasTensor, upstream: keras.KerasTensor | None = None
+        ) -> keras.KerasTensor:
             return args[0] if upstream is None else upstream
 
         return function(x), backward
 
-    return ops.custom_gradient(forward)
+    wrapped: Callable[[keras.KerasTensor], keras.KerasTensor] = ops.custom_gradient(forward)
+    return wrapped
 
 
 @_registered
-class Perceptron(keras.losses.Loss):  # type: ignore[misc, name-defined]
+class Perceptron(keras.losses.Loss):  # type: ignore[misc]
     """1 for a row on the wrong side, else 0, with the gradient of Rosenblatt's perceptron rule.
 
-    A row's output counts as positive above 0, and its label too: labels may be 0 and 1 or -1 and 1, outputs
+    An output counts as positive above 0, and so does a label: labels may be 0 and 1 or -1 and 1, outputs
     those of `heaviside`, of `sign`, or a plain sum. The gradient towards the output is -1 for a positive row
-    that was taken for negative, 1 for the reverse, and 0 for the rest: SGD with learning rate r and batch
-    size 1 adds r * (y - predicted) * x to the weights, y and predicted being 0 or 1.
+    that was classified as negative, 1 for the reverse, and 0 for the rest: SGD with learning rate r and batch
+    size 1 adds r * (y - predicted) * x to the weights, where y and predicted are 0 or 1.
     Rosenblatt, "The perceptron", Psychological Review 65 (1958).
     """
 
     def __init__(self, reduction: str = "sum_over_batch_size", name: str = "perceptron") -> None:
         super().__init__(reduction=reduction, name=name)
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Mistakes, (rows,), of labels, (rows,) or (rows, 1), and outputs, (rows, 1)."""
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        """Return the mistakes, (rows,), for labels, (rows,) or (rows, 1), and outputs, (rows, 1)."""
         y_pred = ops.convert_to_tensor(y_pred)
         labels = ops.cast(ops.convert_to_tensor(y_true) > 0, y_pred.dtype)
         labels = ops.reshape(labels, ops.shape(y_pred))  # (rows,) and (rows, 1) would spread to all pairs
 
         @ops.custom_gradient  # type: ignore[untyped-decorator]
-        def mistakes(outputs: Any) -> Any:
+        def mistakes(
+            outputs: keras.KerasTensor,
+        ) -> tuple[keras.KerasTensor, Callable[..., keras.KerasTensor]]:
             missed = labels - ops.cast(outputs > 0, outputs.dtype)
 
-            def backward(*args: Any, upstream: Any = None) -> Any:
+            def backward(
+                *args: keras.KerasTensor, upstream: keras.KerasTensor | None = None
+            ) -> keras.KerasTensor:
                 return -missed * (args[0] if upstream is None else upstream)
 
             return ops.abs(missed), backward
 
         return ops.mean(mistakes(y_pred), axis=-1)
 
-    def get_config(self) -> dict[str, Any]:
-        """What makes this loss again."""
+    def get_config(self) -> dict[str, object]:
+        """Return the arguments of this loss."""
         return {"reduction": self.reduction, "name": self.name}
 
 
 @_registered
-class Warmup(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc, name-defined]
-    """A learning rate that rises in a straight line for `steps` steps, then follows another schedule.
+class Warmup(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """A learning rate that rises linearly for `steps` steps, then follows another schedule.
 
     Args:
         steps: how many steps the rise takes.
-        to: a number, or the schedule that begins where the rise ends, counting its steps from there.
+        to: a number, or the schedule that begins where the rise ends and counts its steps from there.
         start: the rate at step 0.
     """
 
-    def __init__(self, steps: int, to: Any, start: float = 0.0) -> None:
+    def __init__(
+        self, steps: int, to: float | keras.optimizers.schedules.LearningRateSchedule, start: float = 0.0
+    ) -> None:
         self.steps, self.to, self.start = steps, to, start
 
-    def __call__(self, step: Any) -> Any:
-        """The rate, a float32 scalar, at a step that counts from 0."""
+    def __call__(self, step: keras.KerasTensor) -> keras.KerasTensor:
+        """Return the rate, a float32 scalar, at a step that counts from 0."""
         step = ops.cast(step, "float32")
         top = ops.cast(self._after(ops.zeros_like(step)), "float32")
         rising = self.start + (top - self.start) * step / self.steps
         after = ops.cast(self._after(ops.maximum(step - self.steps, 0.0)), "float32")
         return ops.where(step < self.steps, rising, after)
 
-    def _after(self, step: Any) -> Any:
+    def _after(self, step: keras.KerasTensor) -> keras.KerasTensor | float:
         return self.to(step) if callable(self.to) else self.to
 
-    def get_config(self) -> dict[str, Any]:
-        """What makes this schedule again."""
+    def get_config(self) -> dict[str, object]:
+        """Return the arguments of this schedule."""
         to = keras.saving.serialize_keras_object(self.to) if callable(self.to) else self.to
         return {"steps": self.steps, "to": to, "start": self.start}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Warmup:
-        """The schedule that `get_config` described."""
+        """Create the schedule that `get_config` described."""
         to = config["to"]
         return cls(
             **config | {"to": keras.saving.deserialize_keras_object(to) if isinstance(to, dict) else to}

@@ -1,10 +1,10 @@
-"""What a spec's losses want of the data, and the losses and metrics of a spec that leaves them out."""
+"""What a spec's losses expect of the data, and the losses and metrics of a spec that leaves them out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from mlpcli.data.dataset import Contract, Output
 from mlpcli.data.load import Request
@@ -14,17 +14,19 @@ from mlpcli.spec.layer_graph import ONLY_INPUT, Graph
 from mlpcli.spec.plugins import KERAS, Catalog
 from mlpcli.spec.schema import ComponentSpec, LayerSpec, Spec
 
+T = TypeVar("T")
+
 SYMMETRIC = ("tanh", "hard_tanh", "softsign", "sign", "soft_shrink")
 """Activations whose values lie on both sides of 0, between -1 and 1."""
 
 
 def fold(name: str) -> str:
-    """A class or short name in one spelling: `SparseCategoricalCrossentropy` has no underscores."""
+    """Return a class or short name in one spelling: `SparseCategoricalCrossentropy` has no underscores."""
     return name.lower().replace("_", "")
 
 
 def wanted_by(loss: ComponentSpec, catalog: Catalog = KERAS) -> TargetKind | None:
-    """What a loss takes, or None when it can be anything."""
+    """Return the kind of targets that a loss takes, or None when it can be any."""
     if catalog.plugins and loss.class_name not in (
         *KERAS.class_names("losses"),
         *KERAS.short_names("losses"),
@@ -39,12 +41,12 @@ def wanted_by(loss: ComponentSpec, catalog: Catalog = KERAS) -> TargetKind | Non
 
 
 def gives_scores(loss: ComponentSpec) -> bool:
-    """Whether a class loss takes outputs that are no probabilities: above 0 for the second class."""
+    """Return whether a class loss takes outputs that are not probabilities: above 0 for the second class."""
     return any(word in loss.class_name.lower() for word in ("hinge", "perceptron"))
 
 
 def data_request(spec: Spec, catalog: Catalog = KERAS) -> Request:
-    """What the network of a spec wants of the data."""
+    """Return what the network of a spec needs from the data."""
     layers = output_layers(spec)
     losses = {name: spec.loss.get(name) if isinstance(spec.loss, dict) else spec.loss for name in layers}
     wanted = {
@@ -61,7 +63,7 @@ SCALERS = ("Normalization", "BatchNormalization", "Rescaling")
 
 
 def scales_inputs(spec: Spec) -> bool:
-    """Whether one of these layers reads an input of the network directly; a class of one's own sees to it."""
+    """Return whether a scaling layer reads an input of the network directly; true for any model class."""
     if spec.model is not None:
         return True
     graph = spec.graph
@@ -72,9 +74,9 @@ def scales_inputs(spec: Spec) -> bool:
 
 
 def output_layers(spec: Spec) -> dict[str, LayerSpec | None]:
-    """The layer that makes each output's values, by the output's name: not a Dropout or Flatten behind it.
+    """Return the layer that computes each output's values, by output: not a Dropout or Flatten behind it.
 
-    The name is empty where there is only one without a name.
+    The name is empty for a single output without a name.
     """
     graph = spec.graph
     layers = {name: _making_layer(spec, graph, name) for name in graph.outputs}
@@ -90,7 +92,7 @@ def _making_layer(spec: Spec, graph: Graph, name: str) -> LayerSpec | None:
 
 
 def output_units(spec: Spec) -> dict[str, int | None]:
-    """The number of units of each output, by its name, where an argument of a layer says it."""
+    """Return the number of units of each output, by its name, where an argument of a layer gives it."""
     graph = spec.graph
     found: dict[str, int | None] = {}
     for name in graph.outputs:
@@ -102,7 +104,7 @@ def output_units(spec: Spec) -> dict[str, int | None]:
 
 
 def activation_of(layer: LayerSpec | None) -> str | None:
-    """The name of a layer's activation: `linear` where there is none, None where it cannot be told."""
+    """Return the name of a layer's activation: `linear` where there is none, None where it is unknown."""
     if layer is None:
         return None
     if layer.class_name in ("Softmax", "ReLU", "LeakyReLU"):
@@ -126,14 +128,14 @@ def _wanted_by_layer(layer: LayerSpec | None, spec: Spec) -> TargetKind | None:
 
 @dataclass(frozen=True)
 class DefaultLoss:
-    """The loss and metrics of one output, and why where they were chosen."""
+    """The loss and the metrics that one output gets where the spec names none."""
 
     loss: ComponentSpec
     metrics: list[ComponentSpec]
 
 
 def complete_spec(spec: Spec, contract: Contract) -> tuple[Spec, list[str]]:
-    """The spec with a loss and metrics, chosen where it has none, and a line on each choice."""
+    """Return the spec with its loss and metrics filled in, and a line on each choice."""
     if spec.loss is not None and spec.metrics is not None:
         return spec, []
     layers = output_layers(spec)
@@ -147,38 +149,44 @@ def complete_spec(spec: Spec, contract: Contract) -> tuple[Spec, list[str]]:
         for each in contract.outputs
     }
     notes = []
-    update: dict[str, Any] = {}
+    update: dict[str, object] = {}
     if spec.loss is None:
         update["loss"] = _single({name: each.loss for name, each in chosen.items()})
-        notes.append(f"loss: {_told(chosen, contract, lambda each: [each.loss])}")
+        notes.append(f"loss: {_explain(chosen, contract, lambda each: [each.loss])}")
     if spec.metrics is None:
         update["metrics"] = _single({name: each.metrics for name, each in chosen.items()})
-        notes.append(f"metrics: {_told(chosen, contract, lambda each: each.metrics)}")
+        notes.append(f"metrics: {_explain(chosen, contract, lambda each: each.metrics)}")
     return spec.model_copy(update=update), notes
 
 
-def _single(values: Mapping[str, Any]) -> Any:
-    return values[""] if "" in values else dict(values)
+def _single(values: dict[str, T]) -> T | dict[str, T]:
+    """Return the only value, of an output without a name; several as they are."""
+    only = values.get("")
+    return values if only is None else only
 
 
-def _told(chosen: Mapping[str, DefaultLoss], contract: Contract, parts: Any) -> str:
-    """`mse, chosen for a target of numbers`."""
+def _explain(
+    chosen: Mapping[str, DefaultLoss],
+    contract: Contract,
+    components: Callable[[DefaultLoss], list[ComponentSpec]],
+) -> str:
+    """Return the choices as text: `mse, chosen for a target of numbers`."""
     texts = []
     for each in contract.outputs:
-        names = ", ".join(_part_text(part) for part in parts(chosen[each.name]))
+        names = ", ".join(_component_text(component) for component in components(chosen[each.name]))
         where = f" ({each.name})" if each.name else ""
         texts.append(f"{names}{where}, chosen for {target_text(each)}")
     return "; ".join(texts)
 
 
-def _part_text(part: ComponentSpec) -> str:
-    if not part.arguments:
-        return part.class_name
-    return part.class_name + "(" + ", ".join(f"{k}: {v}" for k, v in part.arguments.items()) + ")"
+def _component_text(component: ComponentSpec) -> str:
+    if not component.arguments:
+        return component.class_name
+    return component.class_name + "(" + ", ".join(f"{k}: {v}" for k, v in component.arguments.items()) + ")"
 
 
 def target_text(output: Output) -> str:
-    """A target's kind in words."""
+    """Return the kind of a target in words."""
     count = len(output.classes or ())
     words = {
         "numbers": "a target of numbers",
@@ -192,21 +200,25 @@ def target_text(output: Output) -> str:
 def _default_loss(
     output: Output, layer: LayerSpec | None, units: int | None, given: ComponentSpec | None
 ) -> DefaultLoss:
-    """Cross-entropy for classes and labels, from logits where the output has no activation; else MSE.
+    """Choose cross-entropy for classes and labels, from logits where the output has no activation, else MSE.
 
-    given: the loss, where the spec has one, so that only the metrics are to be chosen.
+    Args:
+        output: what the data holds.
+        layer: the layer that computes the output.
+        units: the output's number of units, where known.
+        given: the loss, where the spec has one and only the metrics are chosen.
     """
     activation = activation_of(layer)
     if output.kind == "numbers":
-        return DefaultLoss(_part("mse"), [_part("RootMeanSquaredError"), _part("mae")])
+        return DefaultLoss(_component("mse"), [_component("RootMeanSquaredError"), _component("mae")])
     if activation in ("heaviside", "sign"):
-        return DefaultLoss(_part("perceptron"), [_part("binary_accuracy")])
+        return DefaultLoss(_component("perceptron"), [_component("binary_accuracy")])
     binary = output.kind == "labels" or (output.kind == "classes" and units == 1)
     class_name = "BinaryCrossentropy" if binary else "CategoricalCrossentropy"
     if output.kind == "classes" and not binary:
         class_name = "SparseCategoricalCrossentropy"
     logits = activation == "linear"
-    metrics = [_part("binary_accuracy" if output.kind == "labels" else "accuracy")]
+    metrics = [_component("binary_accuracy" if output.kind == "labels" else "accuracy")]
     if given is not None:
         logits = gives_scores(given) or bool(given.arguments.get("from_logits"))
     if binary and logits:  # Keras's own take what is above one half for a yes, these have 0 there
@@ -219,8 +231,8 @@ def _default_loss(
         "CategoricalCrossentropy": "categorical_crossentropy",
         "SparseCategoricalCrossentropy": "sparse_categorical_crossentropy",
     }
-    return DefaultLoss(_part(short[class_name]), metrics)
+    return DefaultLoss(_component(short[class_name]), metrics)
 
 
-def _part(name: str) -> ComponentSpec:
+def _component(name: str) -> ComponentSpec:
     return ComponentSpec(class_name=name)

@@ -1,4 +1,4 @@
-"""Spec to Keras model: classes are looked up in Keras itself, and Keras's objections get their place."""
+"""Spec to compiled Keras model: classes are looked up in Keras, and its objections get their place."""
 
 from __future__ import annotations
 
@@ -6,37 +6,47 @@ import inspect
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 
 from mlpcli.data.dataset import Contract, Dataset
 from mlpcli.data.types import Arrays
 from mlpcli.errors import KeyPath, Problem, SpecError
-from mlpcli.keras_import import import_keras
-from mlpcli.model.components import make_class, make_component, refusals
+from mlpcli.keras_import import keras
+from mlpcli.model.components import make_component, make_instance, refusals
 from mlpcli.model.memory import bounded_weights, check_batch
 from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.model.subclassed import build_class, needs_adapting
 from mlpcli.model.target_scaling import in_own_units
 from mlpcli.spec.layer_graph import ONLY_INPUT, Graph, Node
 from mlpcli.spec.schema import ComponentSpec, Spec
+from mlpcli.spec.values import Value
 
 ADAPT_ROWS = 100_000
-"""Rows at a time through the layers below one that is adapted."""
+"""Rows per call of the layers below one that is adapted."""
+
+Tensors = dict[str, "keras.KerasTensor"]
+"""Symbolic tensors by the name of their input or output."""
 
 
-def build_model(spec: Spec, dataset: Dataset, plugins: Plugins = NONE) -> Any:
-    """The compiled `keras.Model` of a spec over the rows of `dataset` (float32 inside).
+def build_model(spec: Spec, dataset: Dataset, plugins: Plugins = NONE) -> keras.Model:
+    """Build the compiled model of a spec.
 
-    It takes one array, or a dict of them where the spec names its inputs, and gives one array, or a dict
-    where the outputs have names. Layers with an `adapt` method (Normalization, Discretization) learn from
-    the training rows alone.
+    Layers with an `adapt` method (Normalization, Discretization) learn from the training rows alone.
+
+    Args:
+        spec: with its loss and metrics filled in.
+        dataset: the data; float32 inside the model.
+        plugins: the spec's plug-ins.
+
+    Returns:
+        A model from one array, or a dict of them where the spec names its inputs, to one array, or a dict
+        where the outputs have names.
 
     Raises:
-        SpecError: Keras refuses a layer, an argument's value, or a shape; every refused part is told.
+        SpecError: Keras rejects a layer, an argument's value, or a shape; every rejected component is
+            reported.
     """
-    keras = import_keras()
     keras.utils.clear_session()
     with precision(spec.fit.precision):
         keras.utils.set_random_seed(spec.seed)
@@ -53,12 +63,20 @@ def build_network(
     rows: Arrays | None = None,
     plugins: Plugins = NONE,
     *,
-    learned: Mapping[str, Mapping[str, Any]] | None = None,
-) -> Any:
-    """The network of a spec, not compiled; layers learn from `rows`, or where there are none are left blank.
+    learned: Mapping[str, Mapping[str, object]] | None = None,
+) -> keras.Model:
+    """Build the network of a spec, without compiling it.
 
-    rows: training rows, as `Split.x` has them.
-    learned: by layer, attributes that it once learned beside its weights.
+    Args:
+        spec: the spec.
+        contract: what the rows look like.
+        rows: training rows that layers with an `adapt` method learn from, as `Split.x` has them; None leaves
+            those layers untrained.
+        plugins: the spec's plug-ins.
+        learned: by layer, attributes that it once learned beside its weights.
+
+    Raises:
+        SpecError: Keras rejects a layer, an argument's value, or a shape.
     """
     graph = spec.graph
     inputs = _inputs(contract, graph)
@@ -66,7 +84,7 @@ def build_network(
         found = build_class(spec.model, inputs, graph, rows, plugins)
         return _network(spec, inputs, found, graph)
     layers = _make_layers(spec, graph, plugins)
-    tensors = {name: _front(tensor, contract, name) for name, tensor in inputs.items()}
+    tensors = {name: _embed_categories(tensor, contract, name) for name, tensor in inputs.items()}
     for node, layer in zip(graph.nodes, layers, strict=True):
         path: KeyPath = ("layers", node.index)
         below = [tensors[source] for source in node.sources]
@@ -81,45 +99,43 @@ def build_network(
     return _network(spec, inputs, {name: tensors[name] for name in graph.outputs}, graph)
 
 
-def _network(spec: Spec, inputs: dict[str, Any], outputs: dict[str, Any], graph: Graph) -> Any:
-    return import_keras().Model(
+def _network(spec: Spec, inputs: Tensors, outputs: Tensors, graph: Graph) -> keras.Model:
+    return keras.Model(
         inputs if graph.inputs else inputs[ONLY_INPUT],
         outputs if graph.named else outputs[graph.outputs[0]],
         name=_identifier(spec.name),
     )
 
 
-def _inputs(contract: Contract, graph: Graph) -> dict[str, Any]:
-    keras = import_keras()
+def _inputs(contract: Contract, graph: Graph) -> Tensors:
     if not graph.inputs:
         return {ONLY_INPUT: keras.Input(contract.shape, name=ONLY_INPUT)}
     return {each.name: keras.Input(each.shape, name=each.name) for each in contract.inputs}
 
 
-def _front(tensor: Any, contract: Contract, name: str) -> Any:
-    """An input with the numbers of categories that have an embedding replaced by their trained vectors."""
+def _embed_categories(tensor: keras.KerasTensor, contract: Contract, name: str) -> keras.KerasTensor:
+    """Replace the numbers of categories that have an embedding by their trained vectors."""
     embeddings = contract.preprocessor.embeddings if contract.preprocessor else {}
     taken = {each.name: each.columns for each in contract.inputs}.get(name)
     places = list(range(contract.shape[0]) if taken is None else taken) if embeddings else []
     if not embeddings.keys() & {*places}:
         return tensor
     assert contract.preprocessor is not None
-    keras = import_keras()
     owners = {span.start: column for column, span in contract.preprocessor.spans.items()}
     plain = [index for index, place in enumerate(places) if place not in embeddings]
-    parts = [keras.ops.take(tensor, np.array(plain), axis=1)] if plain else []
+    pieces = [keras.ops.take(tensor, np.array(plain), axis=1)] if plain else []
     for index, place in enumerate(places):
         if place in embeddings:
             slots, width = embeddings[place]
             stem = contract.preprocessor.served[owners[place]]
             layer = keras.layers.Embedding(slots, width, name=f"{name}_{stem}_embedding")
             # As whole numbers: mixed precision would round them.
-            parts.append(layer(keras.ops.cast(tensor[:, index], "int32")))
-    return parts[0] if len(parts) == 1 else keras.layers.Concatenate(name=f"{name}_with_embeddings")(parts)
+            pieces.append(layer(keras.ops.cast(tensor[:, index], "int32")))
+    return pieces[0] if len(pieces) == 1 else keras.layers.Concatenate(name=f"{name}_with_embeddings")(pieces)
 
 
-def _call(layer: Any, below: list[Any], node: Node) -> Any:
-    """A layer on what it reads: a list as a list where it takes `inputs`, or else argument by argument."""
+def _call(layer: keras.layers.Layer, below: list[keras.KerasTensor], node: Node) -> keras.KerasTensor:
+    """Call a layer on what it reads: one list where it takes `inputs`, else one argument each."""
     if not node.many:
         return layer(below[0])
     first = next(iter(inspect.signature(layer.call).parameters), "inputs")
@@ -131,8 +147,7 @@ def _call(layer: Any, below: list[Any], node: Node) -> Any:
 
 @contextmanager
 def precision(policy: str) -> Iterator[None]:
-    """Layers made inside have this dtype policy."""
-    keras = import_keras()
+    """Give layers created inside this dtype policy."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
@@ -141,32 +156,39 @@ def precision(policy: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def compile_model(model: Any, spec: Spec, contract: Contract, plugins: Plugins = NONE) -> None:
-    """Give the model its losses, optimizer and metrics; metrics are in the targets' own units.
+def compile_model(model: keras.Model, spec: Spec, contract: Contract, plugins: Plugins = NONE) -> None:
+    """Compile the model with its losses, optimizer and metrics; metrics are in the targets' own units.
+
+    Args:
+        model: the network.
+        spec: with its loss and metrics filled in.
+        contract: the outputs.
+        plugins: the spec's plug-ins.
 
     Raises:
-        SpecError: Keras refuses one of them.
+        SpecError: Keras rejects one of them.
     """
     problems: list[Problem] = []
 
-    def made(part: ComponentSpec, namespace: str, path: KeyPath) -> Any:
+    def make(component: ComponentSpec, namespace: str, path: KeyPath) -> object:
         try:
-            return make_component(part, namespace, path, plugins)
+            return make_component(component, namespace, path, plugins)
         except SpecError as error:
             problems.extend(error.problems)
             return None
 
     assert spec.loss is not None
     assert spec.metrics is not None
-    losses: Any = (
-        {name: made(part, "losses", ("loss", name)) for name, part in spec.loss.items()}
+    losses: object = (
+        {name: make(component, "losses", ("loss", name)) for name, component in spec.loss.items()}
         if isinstance(spec.loss, dict)
-        else made(spec.loss, "losses", ("loss",))
+        else make(spec.loss, "losses", ("loss",))
     )
-    optimizer = made(spec.optimizer, "optimizers", ("optimizer",))
+    optimizer = make(spec.optimizer, "optimizers", ("optimizer",))
     metrics = {
         each.name: [
-            in_own_units(made(part, "metrics", path), each) for path, part in output_metrics(spec, each.name)
+            in_own_units(make(component, "metrics", path), each)
+            for path, component in output_metrics(spec, each.name)
         ]
         for each in contract.outputs
     }
@@ -184,34 +206,36 @@ def compile_model(model: Any, spec: Spec, contract: Contract, plugins: Plugins =
 
 
 def output_metrics(spec: Spec, output: str) -> Iterator[tuple[KeyPath, ComponentSpec]]:
-    """The metrics of an output, each with its place; without a mapping every output has the same."""
+    """Yield the metrics of an output, each with its place; without a mapping every output has the same."""
     if isinstance(spec.metrics, dict):
-        for index, part in enumerate(spec.metrics.get(output, ())):
-            yield ("metrics", output, index), part
+        for index, component in enumerate(spec.metrics.get(output, ())):
+            yield ("metrics", output, index), component
     else:
-        for index, part in enumerate(spec.metrics or ()):
-            yield ("metrics", index), part
+        for index, component in enumerate(spec.metrics or ()):
+            yield ("metrics", index), component
 
 
 def output_loss(spec: Spec, output: str) -> ComponentSpec:
-    """The loss of an output; without a mapping every output has the same."""
+    """Return the loss of an output; without a mapping every output has the same."""
     assert spec.loss is not None
     return spec.loss[output] if isinstance(spec.loss, dict) else spec.loss
 
 
-def _make_layers(spec: Spec, graph: Graph, plugins: Plugins) -> list[Any]:
-    """The layer of every node; all that Keras refuses come in one error."""
+def _make_layers(spec: Spec, graph: Graph, plugins: Plugins) -> list[keras.layers.Layer]:
+    """Create the layer of every node; all that Keras rejects is reported in one error."""
     problems: list[Problem] = []
     layers = []
     for node in graph.nodes:
-        part = spec.layers[node.index]
-        own: dict[str, Any] = {"name": node.name}
+        component = spec.layers[node.index]
+        own: dict[str, Value] = {"name": node.name}
         if node.name in graph.outputs and spec.fit.precision != "float32":
             # Losses and probabilities need the digits.
-            own["dtype"] = part.arguments.get("dtype", "float32")
-        path: KeyPath = ("layers", node.index, part.class_name)
+            own["dtype"] = component.arguments.get("dtype", "float32")
+        path: KeyPath = ("layers", node.index, component.class_name)
         try:
-            layers.append(make_class("layers", part.class_name, part.arguments | own, path, plugins))
+            layers.append(
+                make_instance("layers", component.class_name, component.arguments | own, path, plugins)
+            )
         except SpecError as error:
             problems += (each for each in error.problems if each not in problems)
     if problems:
@@ -219,13 +243,17 @@ def _make_layers(spec: Spec, graph: Graph, plugins: Plugins) -> list[Any]:
     return layers
 
 
-def _adapt(layer: Any, inputs: dict[str, Any], below: Any, rows: Arrays) -> None:
+def _adapt(
+    layer: keras.layers.Layer,
+    inputs: Tensors,
+    below: keras.KerasTensor | list[keras.KerasTensor],
+    rows: Arrays,
+) -> None:
     """Let a layer learn from the training rows as they look after the layers below it."""
     for name, tensor in inputs.items():
         if below is tensor:
             layer.adapt(rows[name] if isinstance(rows, dict) else rows)
             return
-    keras = import_keras()
     named = isinstance(rows, dict)
     lower = keras.Model(inputs if named else inputs[ONLY_INPUT], below)
     count = len(next(iter(rows.values())) if isinstance(rows, dict) else rows)
@@ -237,14 +265,14 @@ def _adapt(layer: Any, inputs: dict[str, Any], below: Any, rows: Arrays) -> None
     layer.adapt(np.concatenate(pieces))
 
 
-def _shape(tensor: Any) -> str:
+def _shape(tensor: keras.KerasTensor) -> str:
     shape = getattr(tensor, "shape", None)
     if shape is None:
         return "several tensors"
     return "(" + ", ".join("rows" if size is None else str(size) for size in shape) + ")"
 
 
-def _shape_hint(tensor: Any) -> str:
+def _shape_hint(tensor: keras.KerasTensor) -> str:
     rank = len(getattr(tensor, "shape", ()) or ())
     return "put Flatten before it" if rank > 2 else ""
 

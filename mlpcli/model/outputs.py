@@ -1,49 +1,55 @@
-"""From a network's outputs to what is handed out: probabilities, values in their own units, classes."""
+"""From a network's outputs to results: probabilities, values in the target's own units, classes."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 
 from mlpcli.data.dataset import Contract
-from mlpcli.data.types import Array
-from mlpcli.keras_import import import_keras
+from mlpcli.data.types import Array, Arrays
+from mlpcli.keras_import import keras, tf
 from mlpcli.model.default_losses import gives_scores
 from mlpcli.model.model import output_loss
 from mlpcli.spec.schema import ComponentSpec, Spec
 
 
 def predicted_labels(outputs: Array) -> Array:
-    """Which labels a row has, (rows, labels) int64 of 0 and 1: those of a probability of one half or more."""
+    """Return labels, (rows, labels) int64: 1 where the probability is at least 0.5, else 0."""
     return np.asarray(outputs >= 0.5, dtype=np.int64)
 
 
 def predicted_classes(outputs: Array, loss: ComponentSpec) -> Array:
-    """Class indices, (rows,) int64: the most likely of several, or a single unit against its middle.
+    """Return class indices, (rows,) int64: the most likely class, or a single unit held to its threshold.
 
-    The middle is one half for a probability; for the score of a hinge loss or of a perceptron it is 0.
+    Args:
+        outputs: (rows, units), as `final_outputs` returns them.
+        loss: the output's loss. The threshold is 0.5 for a probability, 0 for the score of a hinge loss or of
+            a perceptron.
     """
     if outputs.shape[-1] == 1:
-        if loss.class_name.lower() == "perceptron":  # a step that gives 0 is on the first class's side
+        if loss.class_name.lower() == "perceptron":  # a step that returns 0 means the first class
             return (outputs[:, 0] > 0).astype(np.int64)
         middle = 0.0 if gives_scores(loss) else 0.5
         return (outputs[:, 0] >= middle).astype(np.int64)
     return np.asarray(outputs.argmax(axis=-1), dtype=np.int64)
 
 
-def to_probabilities(loss: ComponentSpec, outputs: Any) -> Any:
-    """The model's outputs as probabilities where the loss was computed from logits; else unchanged."""
+def to_probabilities(loss: ComponentSpec, outputs: tf.Tensor | Array) -> tf.Tensor | Array:
+    """Return the outputs as probabilities where the loss was computed from logits; else unchanged."""
     if not loss.arguments.get("from_logits", False):
         return outputs
-    keras = import_keras()
     return keras.ops.sigmoid(outputs) if "Binary" in loss.class_name else keras.ops.softmax(outputs)
 
 
-def final_outputs(spec: Spec, contract: Contract, outputs: Any) -> Any:
-    """What is handed out for the network's outputs: probabilities for classes, values in their own units.
+def final_outputs(spec: Spec, contract: Contract, outputs: tf.Tensor | Arrays) -> tf.Tensor | Arrays:
+    """Return results for a network's outputs: probabilities for classes, values in the target's own units.
 
-    outputs: (rows, ...), or a dict of them by output; the same comes back.
+    Args:
+        spec: with its losses filled in.
+        contract: the outputs.
+        outputs: (rows, ...), or a dict of them by output.
+
+    Returns:
+        The results, in the same structure.
     """
     found = {}
     for each in contract.outputs:

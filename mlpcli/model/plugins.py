@@ -10,7 +10,6 @@ import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from mlpcli import runs
 from mlpcli.errors import Place, Problem, RunError, SpecError
@@ -21,14 +20,14 @@ from mlpcli.runs.folder import Run
 from mlpcli.spec.plugins import KERAS, MAX_BYTES, Catalog, Plugin
 
 SHOWN_LINES = 6
-"""Of a plug-in's traceback."""
+"""Lines of a plug-in's traceback that are shown."""
 
 
 @dataclass(frozen=True)
 class Plugins:
     """The classes and functions of a spec's plug-ins by name, with the catalog that checked them."""
 
-    objects: Mapping[str, Any] = field(default_factory=dict)
+    objects: Mapping[str, object] = field(default_factory=dict)
     catalog: Catalog = KERAS
 
 
@@ -36,9 +35,9 @@ NONE = Plugins()
 
 
 def import_plugins(catalog: Catalog) -> Plugins:
-    """Run a catalog's plug-in files and take their parts; the text that was checked is the text that runs.
+    """Run a catalog's plug-in files and collect their definitions; what was checked is what runs.
 
-    Each file is a module of its own, by its content: a run's copy and a later version do not mix.
+    Each file becomes a module named after its content, so that a run's copy and a later version do not mix.
 
     Raises:
         SpecError: a file fails to import; the problem ends with the last lines of its own traceback.
@@ -46,7 +45,7 @@ def import_plugins(catalog: Catalog) -> Plugins:
     if not catalog.plugins:
         return NONE
     import_keras()
-    objects: dict[str, Any] = {}
+    objects: dict[str, object] = {}
     problems: list[Problem] = []
     for plugin in catalog.plugins:
         try:
@@ -85,7 +84,7 @@ def _import(plugin: Plugin) -> types.ModuleType:
 
 
 def _failure(plugin: Plugin, error: BaseException) -> Problem:
-    """Why a plug-in cannot be imported, at the line of it that failed."""
+    """Describe why a plug-in cannot be imported, at the line that failed."""
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(plugin.file)]
     line = (own[-1].lineno or 1) if own else 1
     if own:
@@ -97,37 +96,47 @@ def _failure(plugin: Plugin, error: BaseException) -> Problem:
     return Problem(f"the plug-in cannot be imported: {' | '.join(last)}", place)
 
 
-def _register(part: Any, plugin: Plugin) -> None:
-    """Let Keras find a part again when it reads a saved model; an author's own registration stays as it is.
+def _register(found: object, plugin: Plugin) -> None:
+    """Register a class or function, so that Keras finds it when it reads a saved model.
 
-    Done at every use, since another version of the file may have been registered in between.
+    An author's own registration is kept. This is done at every use, since another version of the file may
+    have been registered in between.
     """
-    keras = import_keras()
-    registered = keras.saving.get_registered_name(part)
+    from mlpcli.keras_import import keras
+
+    registered = keras.saving.get_registered_name(found)
     package, _, name = registered.rpartition(">")
-    if isinstance(part, type) and not hasattr(part, "get_config"):
-        return  # a callback, or no part at all: never saved
-    keras.saving.register_keras_serializable(package or plugin.file.stem, name)(part)
+    if isinstance(found, type) and not hasattr(found, "get_config"):
+        return  # a callback, or no component at all: never saved
+    keras.saving.register_keras_serializable(package or plugin.file.stem, name)(found)
 
 
 def copy_plugins(catalog: Catalog, run_dir: Path) -> list[dict[str, str]]:
-    """Copy the plug-in files into a run; returns what `run.json` says of each: file, source, sha256."""
-    said = []
+    """Copy the plug-in files into a run.
+
+    Args:
+        catalog: of the spec.
+        run_dir: the run's folder.
+
+    Returns:
+        What `run.json` records of each: file, source, sha256.
+    """
+    entries = []
     for plugin in catalog.plugins:
         inside = f"{runs.PLUGINS}/{plugin.base_name}"
         with replacing(run_dir / inside) as path:
             path.write_bytes(plugin.text.encode("utf-8"))
         trust.remember(plugin.sha256)
-        said.append({"file": inside, "source": str(plugin.file.resolve()), "sha256": plugin.sha256})
-    return said
+        entries.append({"file": inside, "source": str(plugin.file.resolve()), "sha256": plugin.sha256})
+    return entries
 
 
 def run_plugins(run: Run, catalog: Catalog) -> Plugins:
-    """The plug-ins of a run, from its own copies.
+    """Import the plug-ins of a run from its own copies.
 
     Raises:
-        RunError: a copy is not what `run.json` says the run was trained with, or nobody has trained with it
-            here and the user has not said that it may run.
+        RunError: a copy differs from what `run.json` says the run was trained with, or it was never used on
+            this machine and the user has not allowed it to run.
     """
     recorded = {entry.file: entry.sha256 for entry in run.record.plugins}
     problems = []
@@ -145,7 +154,7 @@ def run_plugins(run: Run, catalog: Catalog) -> Plugins:
 
 
 def changed_plugins(run: Run) -> tuple[str, ...]:
-    """A line for each plug-in whose original is there but no longer what the run was trained with."""
+    """Return a line for each plug-in whose original exists but has changed since the run was trained."""
     lines = []
     for entry in run.record.plugins:
         source = Path(entry.source)

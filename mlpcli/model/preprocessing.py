@@ -1,13 +1,13 @@
-"""A preprocessor as a Keras model of stock layers and operations, and joined to the core it feeds.
+"""A preprocessor as a Keras model of stock layers and operations, and joined to the core that it feeds.
 
-What stands here does with tensors what `data/features/encoders.py` does with arrays.
-`keras.models.load_model` reads the result without mlpcli.
+It does with tensors what `data/features/encoders.py` does with arrays. `keras.models.load_model` reads the
+result without mlpcli.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,39 +23,39 @@ from mlpcli.data.features.encoders import (
     NumericEncoder,
 )
 from mlpcli.data.features.preprocessor import Preprocessor
-from mlpcli.keras_import import import_keras
+from mlpcli.data.types import Array
+from mlpcli.keras_import import keras
+
+ops = keras.ops
 
 
-def raw_inputs(preprocessor: Preprocessor, names: Sequence[str]) -> list[Any]:
-    """A symbolic input a raw column, (rows,): float32 with NaN, or string with the empty one, for a gap."""
-    keras = import_keras()
+def raw_inputs(preprocessor: Preprocessor, names: Sequence[str]) -> list[keras.KerasTensor]:
+    """Return a symbolic input, (rows,), per raw column: float32 with NaN, or string with "", for a gap."""
     return [
         keras.Input((), dtype="string" if encoder.text else "float32", name=name)
         for encoder, name in zip(preprocessor.encoders, names, strict=True)
     ]
 
 
-def build_matrix(preprocessor: Preprocessor, inputs: Mapping[str, Any]) -> Any:
-    """The symbolic (rows, width) float32 matrix of some raw inputs."""
-    keras = import_keras()
-    ops = keras.ops
+def build_matrix(preprocessor: Preprocessor, inputs: Mapping[str, keras.KerasTensor]) -> keras.KerasTensor:
+    """Return the symbolic (rows, width) float32 matrix of some raw inputs."""
     numeric = [encoder for encoder in preprocessor.encoders if isinstance(encoder, NumericEncoder)]
-    parts: list[Any] = []
-    owners: list[int] = []  # of each column that `parts` hold, its place in the matrix
+    parts: list[keras.KerasTensor] = []
+    owners: list[int] = []  # of each column in `parts`, its position in the matrix
     spans = preprocessor.spans
     if numeric:
         raw = ops.stack([inputs[encoder.name] for encoder in numeric], axis=1)
         for number in preprocessor.dialect.missing_numbers:  # those that mean that a cell is missing
             raw = ops.where(ops.equal(raw, np.float32(number)), np.float32(np.nan), raw)
-        parts.append(_numeric(ops, numeric, raw))
+        parts.append(_numeric(numeric, raw))
         owners += [spans[encoder.name].start for encoder in numeric]
-        told = [place for place, encoder in enumerate(numeric) if encoder.indicator]
-        if told:
-            parts.append(ops.take(ops.cast(ops.isnan(raw), "float32"), np.array(told), axis=1))
-            owners += [spans[numeric[place].name].start + 1 for place in told]
+        marked = [place for place, encoder in enumerate(numeric) if encoder.indicator]
+        if marked:
+            parts.append(ops.take(ops.cast(ops.isnan(raw), "float32"), np.array(marked), axis=1))
+            owners += [spans[numeric[place].name].start + 1 for place in marked]
     for encoder in preprocessor.encoders:
         if not isinstance(encoder, NumericEncoder):
-            parts.append(_encode(keras, encoder, inputs[encoder.name], preprocessor))
+            parts.append(_encode(encoder, inputs[encoder.name], preprocessor))
             owners += list(spans[encoder.name])
     matrix = parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=1)
     if owners != list(range(len(owners))):
@@ -63,10 +63,10 @@ def build_matrix(preprocessor: Preprocessor, inputs: Mapping[str, Any]) -> Any:
     return matrix
 
 
-def _numeric(ops: Any, encoders: list[NumericEncoder], raw: Any) -> Any:
-    """Numbers side by side, (rows, encoders): filled, then logarithms, then scaled."""
+def _numeric(encoders: list[NumericEncoder], raw: keras.KerasTensor) -> keras.KerasTensor:
+    """Return numbers side by side, (rows, encoders): filled, then logarithms taken, then scaled."""
 
-    def each(name: str) -> Any:
+    def each(name: str) -> Array:
         return np.array([getattr(encoder, name) for encoder in encoders], np.float32)
 
     values = ops.where(ops.isnan(raw), each("fill"), raw)
@@ -79,18 +79,20 @@ def _numeric(ops: Any, encoders: list[NumericEncoder], raw: Any) -> Any:
     return values
 
 
-def _encode(keras: Any, encoder: Encoder, raw: Any, preprocessor: Preprocessor) -> Any:
+def _encode(encoder: Encoder, raw: keras.KerasTensor, preprocessor: Preprocessor) -> keras.KerasTensor:
     missing = preprocessor.dialect.missing_spellings
     if isinstance(encoder, CategoryEncoder):
-        return _category(keras, encoder, raw, missing)
+        return _category(encoder, raw, missing)
     if isinstance(encoder, BooleanEncoder):
-        return _boolean(keras, encoder, raw)
+        return _boolean(encoder, raw)
     assert isinstance(encoder, DateEncoder)
-    return _date(keras, encoder, raw)
+    return _date(encoder, raw)
 
 
-def _category(keras: Any, encoder: CategoryEncoder, raw: Any, missing: tuple[str, ...]) -> Any:
-    """A look-up of the text, then the row of a constant table that its index names."""
+def _category(
+    encoder: CategoryEncoder, raw: keras.KerasTensor, missing: tuple[str, ...]
+) -> keras.KerasTensor:
+    """Look the text up, then take the row of a constant table at its index."""
     spelled = [text for text in missing if text not in encoder.values]
     vocabulary = [*encoder.values, *spelled]
     slots = [encoder.slot("\0"), *map(encoder.slot, encoder.values), *(encoder.slot(None) for _ in spelled)]
@@ -104,8 +106,7 @@ def _category(keras: Any, encoder: CategoryEncoder, raw: Any, missing: tuple[str
     return keras.ops.take(table, index, axis=0)
 
 
-def _boolean(keras: Any, encoder: BooleanEncoder, raw: Any) -> Any:
-    ops = keras.ops
+def _boolean(encoder: BooleanEncoder, raw: keras.KerasTensor) -> keras.KerasTensor:
     fill = np.float32(encoder.fill)
     if not encoder.text:
         known = ops.logical_or(ops.equal(raw, 0.0), ops.equal(raw, 1.0))
@@ -116,9 +117,8 @@ def _boolean(keras: Any, encoder: BooleanEncoder, raw: Any) -> Any:
     return ops.take(np.array(rows, np.float32)[:, : encoder.width], index, axis=0)
 
 
-def _date(keras: Any, encoder: DateEncoder, raw: Any) -> Any:
-    """Digits by their places, then days by the arithmetic of `civil_days`."""
-    ops = keras.ops
+def _date(encoder: DateEncoder, raw: keras.KerasTensor) -> keras.KerasTensor:
+    """Read digits by their positions, then compute days with the arithmetic of `civil_days`."""
     layout = LAYOUTS[encoder.format]
     cut = keras.layers.TextVectorization(
         standardize=None,
@@ -129,12 +129,12 @@ def _date(keras: Any, encoder: DateEncoder, raw: Any) -> Any:
     )
     digits = ops.subtract(ops.cast(cut(raw), "int32"), 2)  # 0 is padding, 1 any other character
 
-    def number(place: int, count: int) -> Any:
+    def number(place: int, count: int) -> keras.KerasTensor:
         weights = np.zeros(LENGTH, np.int32)
         weights[place : place + count] = 10 ** np.arange(count - 1, -1, -1)
         return ops.sum(ops.multiply(digits, weights), axis=1)
 
-    def are_digits(place: int, count: int) -> Any:
+    def are_digits(place: int, count: int) -> keras.KerasTensor:
         return ops.all(ops.greater_equal(digits[:, place : place + count], 0), axis=1)
 
     year, month, day = number(layout.year, 4), number(layout.month, 2), number(layout.day, 2)
@@ -147,15 +147,17 @@ def _date(keras: Any, encoder: DateEncoder, raw: Any) -> Any:
     seconds = 0
     for place, unit in zip(layout.time, (3600, 60, 1), strict=True):
         seconds = seconds + ops.where(are_digits(place, 2), number(place, 2) * unit, 0)
-    days = _civil_days(ops, year, month, day)
-    parts = _date_parts(ops, encoder, days, seconds, year, month, day)
+    days = _civil_days(year, month, day)
+    parts = _date_parts(encoder, _Date(days, seconds, year, month, day))
     columns = [ops.where(valid, ops.cast(part, "float32"), 0.0) for part in parts]
     if encoder.indicator:
         columns.append(ops.cast(ops.logical_not(valid), "float32"))
     return ops.stack(columns, axis=1)
 
 
-def _civil_days(ops: Any, year: Any, month: Any, day: Any) -> Any:
+def _civil_days(
+    year: keras.KerasTensor, month: keras.KerasTensor, day: keras.KerasTensor
+) -> keras.KerasTensor:
     shifted = ops.subtract(year, ops.cast(ops.less_equal(month, 2), "int32"))
     era = shifted // 400
     of_era = shifted - era * 400
@@ -163,39 +165,49 @@ def _civil_days(ops: Any, year: Any, month: Any, day: Any) -> Any:
     return era * 146097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719468
 
 
-def _date_parts(
-    ops: Any, encoder: DateEncoder, days: Any, seconds: Any, year: Any, month: Any, day: Any
-) -> list[Any]:
-    def real(value: Any) -> Any:
+class _Date(NamedTuple):
+    """Integer tensors of a column of dates, (rows,) each: days since 1970, and the seconds of the day."""
+
+    days: keras.KerasTensor
+    seconds: keras.KerasTensor
+    year: keras.KerasTensor
+    month: keras.KerasTensor
+    day: keras.KerasTensor
+
+
+def _date_parts(encoder: DateEncoder, date: _Date) -> list[keras.KerasTensor]:
+    """Return the columns of a date, (rows,) each, in the encoder's order."""
+
+    def real(value: keras.KerasTensor) -> keras.KerasTensor:
         return ops.cast(value, "float32")
 
     positions = {
-        "month": lambda: real(month - 1),
-        "day": lambda: real(day - 1),
-        "weekday": lambda: real(ops.mod(days + 3, 7)),
-        "hour": lambda: real(seconds) / 3600.0,
+        "month": lambda: real(date.month - 1),
+        "day": lambda: real(date.day - 1),
+        "weekday": lambda: real(ops.mod(date.days + 3, 7)),
+        "hour": lambda: real(date.seconds) / 3600.0,
     }
-    found: list[Any] = []
+    found: list[keras.KerasTensor] = []
     for part in encoder.parts:
         if part == "elapsed":
-            elapsed = real(days - encoder.reference) + real(seconds) / 86400.0
+            elapsed = real(date.days - encoder.reference) + real(date.seconds) / 86400.0
             found.append((elapsed - encoder.elapsed[0]) / encoder.elapsed[1])
         elif part == "year":
-            found.append((real(year) - encoder.years[0]) / encoder.years[1])
+            found.append((real(date.year) - encoder.years[0]) / encoder.years[1])
         else:
             turn = positions[part]() * float(2 * np.pi / PERIODS[part])
             found += [ops.sin(turn), ops.cos(turn)]
     return found
 
 
-def build_preprocessing(preprocessor: Preprocessor, take: Mapping[str, Sequence[int] | None]) -> Any:
-    """The Keras model of a preprocessor: raw columns in their order to what the core takes.
+def build_preprocessing(preprocessor: Preprocessor, take: Mapping[str, Sequence[int] | None]) -> keras.Model:
+    """Build the Keras model of a preprocessor: raw columns in their order to the inputs of the core.
 
     Args:
+        preprocessor: learned from the training rows.
         take: for each named input of the core the columns of the matrix that it takes (None for all); empty
             when the core has one input, which takes the whole matrix.
     """
-    keras = import_keras()
     inputs = raw_inputs(preprocessor, [f"column_{place}" for place in range(len(preprocessor.encoders))])
     matrix = build_matrix(preprocessor, dict(zip(preprocessor.names, inputs, strict=True)))
     outputs = {
@@ -207,9 +219,10 @@ def build_preprocessing(preprocessor: Preprocessor, take: Mapping[str, Sequence[
     return keras.Model(inputs, outputs or matrix, name=free)
 
 
-def join(preprocessor: Preprocessor, core: Any, take: Mapping[str, Sequence[int] | None]) -> Any:
-    """A model from raw columns, a dict by their served names, to the core's outputs; see `core_of`."""
-    keras = import_keras()
+def join(
+    preprocessor: Preprocessor, core: keras.Model, take: Mapping[str, Sequence[int] | None]
+) -> keras.Model:
+    """Return a model from raw columns, a dict by their served names, to the core's outputs; see `core_of`."""
     served = list(preprocessor.served.values())
     inputs = raw_inputs(preprocessor, served)
     if core.name in served:  # names of layers are unique, and the column's is the one that people use
@@ -218,16 +231,15 @@ def join(preprocessor: Preprocessor, core: Any, take: Mapping[str, Sequence[int]
     return keras.Model(dict(zip(served, inputs, strict=True)), core(fed))
 
 
-def with_raw_columns(core: Any, contract: Contract) -> Any:
-    """A network as the model of a table's raw columns; itself where the data was not a table's."""
+def with_raw_columns(core: keras.Model, contract: Contract) -> keras.Model:
+    """Return a network as a model of a table's raw columns; unchanged where the data was not a table's."""
     if contract.preprocessor is None:
         return core
     return join(contract.preprocessor, core, {each.name: each.columns for each in contract.inputs})
 
 
-def core_of(model: Any) -> Any:
-    """The trained part of a joined model, which is its last layer; any other model is its own core."""
-    keras = import_keras()
+def core_of(model: keras.Model) -> keras.Model:
+    """Return the trained core of a joined model, its last layer; any other model is its own core."""
     nested = [layer for layer in model.layers if isinstance(layer, keras.Model)]
     is_joined = len(nested) == 2 and nested[0].name.startswith("preprocessing")
     return nested[1] if is_joined else model

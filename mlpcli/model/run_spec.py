@@ -15,13 +15,17 @@ from mlpcli.spec.locations import FILE_KEYS, VARIABLE, absolute, with_files
 
 
 def own_spec(run: Run, settings: Sequence[str] = ()) -> LoadedSpec:
-    """The spec that a run was trained with, with every default in it and the values of `--set` put over it.
+    """Return the spec that a run was trained with, defaults filled in and the values of `--set` applied.
 
-    Its data may have been moved since, with the run or without: see `find_data`. A relative file in
-    `settings` that is not in the run's folder starts from the current folder.
+    Its data may have been moved since, with or without the run: see `find_data`.
+
+    Args:
+        run: the run.
+        settings: values of `--set`. A relative file among them that is not in the run's folder is looked up
+            in the current folder.
 
     Raises:
-        RunError: the run has none.
+        RunError: the run has no spec.
         SpecError: it cannot be read, or a setting does not fit.
     """
     loaded = load_spec(run.require(runs.RESOLVED), settings=settings)
@@ -36,7 +40,7 @@ def own_spec(run: Run, settings: Sequence[str] = ()) -> LoadedSpec:
 
 
 def runs_dir_of(run: Run) -> Path:
-    """The folder of all runs that a run lies in."""
+    """Return the runs folder that a run lies in."""
     folder = run.folder.absolute()
     inside = folder.parent.name in WITHIN_SEARCH and (folder.parent.parent / SEARCH).is_file()
     above = folder.parents
@@ -44,7 +48,7 @@ def runs_dir_of(run: Run) -> Path:
 
 
 def _from_here(loaded: LoadedSpec) -> LoadedSpec:
-    """The spec with relative files that the command line names found from the current folder."""
+    """Return the spec with relative files named on the command line resolved from the current folder."""
     data = loaded.source.data
     given = {key for key in FILE_KEYS if ("dataset", key) in loaded.text.flags}
     if not given or not isinstance(data.get("dataset"), dict):

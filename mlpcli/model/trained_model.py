@@ -1,7 +1,7 @@
-"""A run's network, built anew from its own spec, with the weights whose checksum is in `run.json`.
+"""A run's network, rebuilt from the run's own spec, with the weights whose checksum is in `run.json`.
 
-What a `.keras` file says of layers and their settings is not followed: a stranger may have written it. Only
-the weights are taken from it, and what a layer learned from the data beside them.
+The layers and settings in a `.keras` file are not used: a stranger may have written it. Only the weights are
+taken from it, and what a layer learned from the data beside them.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from mlpcli.data.contract_form import read_contract
 from mlpcli.data.dataset import Contract
 from mlpcli.errors import Problem, RunError, SpecError
 from mlpcli.files import sha256_of
+from mlpcli.keras_import import keras
 from mlpcli.model.model import build_network, compile_model, precision
 from mlpcli.model.plugins import Plugins, changed_plugins, run_plugins
 from mlpcli.model.preprocessing import with_raw_columns
@@ -53,8 +54,14 @@ def run_contract(run: Run) -> Contract:
         raise RunError(Problem(rule, hint=TRAIN_AGAIN)) from None
 
 
-def load_network(run: Run, spec: Spec, contract: Contract, plugins: Plugins) -> Any:
-    """The trained network of a run, not compiled; scaled targets as they were while training.
+def load_network(run: Run, spec: Spec, contract: Contract, plugins: Plugins) -> keras.Model:
+    """Load the trained network of a run, not compiled; scaled targets as they were during training.
+
+    Args:
+        run: the run.
+        spec: the run's own spec.
+        contract: the run's contract.
+        plugins: the run's plug-ins.
 
     Raises:
         RunError: the run has no model, the file is not the one that was saved, or it does not fit the spec.
@@ -79,7 +86,7 @@ def load_network(run: Run, spec: Spec, contract: Contract, plugins: Plugins) -> 
     return network
 
 
-def check_finite(network: Any, path: Path) -> None:
+def check_finite(network: keras.Model, path: Path) -> None:
     """Refuse weights that are no numbers: what they predict would look like the first class.
 
     Raises:
@@ -93,10 +100,10 @@ def check_finite(network: Any, path: Path) -> None:
 
 
 def check_digest(run: Run, name: str) -> None:
-    """Hold a file of a run against the sha256 that `run.json` has of it.
+    """Check a file of a run against its sha256 in `run.json`.
 
     Raises:
-        RunError: there is none, or it is another.
+        RunError: there is none, or it differs.
     """
     wanted = run.record.sha256.get(name)
     if wanted is None:
@@ -108,7 +115,7 @@ def check_digest(run: Run, name: str) -> None:
 
 
 def _learned(path: Path) -> dict[str, dict[str, list[float]]]:
-    """By layer, the numbers that it learned beside its weights; no other setting is read."""
+    """Return, by layer, the numbers that it learned beside its weights; no other setting is read."""
     with zipfile.ZipFile(path) as archive:
         if archive.getinfo("config.json").file_size > MAX_CONFIG_BYTES:
             raise ValueError("config.json is too large")
@@ -122,14 +129,14 @@ def _learned(path: Path) -> dict[str, dict[str, list[float]]]:
 
 
 def _settings(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The settings of every layer, those of a network inside another among them."""
+    """Yield the settings of every layer, including those of a network inside another."""
     for layer in config.get("layers", ()):
         settings = layer.get("config", {})
         yield settings
         yield from _settings(settings)
 
 
-def _is_numbers(value: Any) -> bool:
+def _is_numbers(value: object) -> bool:
     return isinstance(value, list) and all(type(item) in (int, float) for item in value)
 
 
@@ -138,14 +145,14 @@ class TrainedModel:
     """A run opened for use: its model, its spec, and what its rows look like."""
 
     run: Run
-    model: Any
+    model: keras.Model
     spec: Spec
     contract: Contract
     warnings: tuple[str, ...] = ()
 
 
 def load_trained(run: Run) -> TrainedModel:
-    """The model of a run, built from the run's own spec and weights; see `loading`.
+    """Load the model of a run, built from the run's own spec and weights; see `load_network`.
 
     Raises:
         RunError: the run has no model, or it is not what was saved.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mlpcli.data.moves import moves_to
 from mlpcli.errors import KeyPath, MlpcliError, Problem, SpecError, listing, nearest
@@ -14,11 +14,18 @@ from mlpcli.runs.folder import MODEL, RECORD, find_run, open_run
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.schema import StartFromSpec
 
+if TYPE_CHECKING:
+    from mlpcli.keras_import import keras
+
+Layers = dict[str, "keras.layers.Layer"]
+
 
 def find_start(loaded: LoadedSpec, *, trusted: bool = False) -> LoadedSpec:
-    """The spec with the run that it starts from named by its folder, so that it means one run for ever.
+    """Return the spec with the run that it starts from given by its folder, so that it always means one run.
 
-    trusted: the run may have plug-ins that this user has not run before.
+    Args:
+        loaded: the spec.
+        trusted: the run may have plug-ins that this user has not run before.
 
     Raises:
         SpecError: there is no such run.
@@ -44,7 +51,7 @@ def _with_start(loaded: LoadedSpec, folder: Path) -> LoadedSpec:
 
 
 def _where_it_lies(loaded: LoadedSpec, folder: Path) -> Path:
-    """The folder of the run that a run's own spec starts from, also when both were moved."""
+    """Return the folder of the run that a run's own spec starts from, also when both were moved."""
     kept = loaded.kept
     if kept is None or (folder / RECORD).is_file():
         return folder
@@ -57,9 +64,12 @@ def _where_it_lies(loaded: LoadedSpec, folder: Path) -> Path:
 
 
 def pinned_start(loaded: LoadedSpec, own: LoadedSpec) -> LoadedSpec:
-    """A spec that starts from a run by name, with the run that it meant when a run of it began.
+    """Return a spec that starts from a run by name with the run that the name meant when a run of it began.
 
-    own: that run's own spec, which names a folder. A run of the same name that was trained since is another.
+    Args:
+        loaded: the spec.
+        own: that run's own spec, which names a folder. A run of the same name that was trained since is
+            another.
     """
     start, then = loaded.spec.start_from, own.spec.start_from
     if start is None or then is None:
@@ -70,10 +80,15 @@ def pinned_start(loaded: LoadedSpec, own: LoadedSpec) -> LoadedSpec:
     return _with_start(loaded, folder) if is_name or Path(start.run).resolve() == folder else loaded
 
 
-def reuse_layers(model: Any, start: StartFromSpec) -> tuple[str, ...]:
-    """Put a run's weights into the layers of the model that have the same names; tells which.
+def reuse_layers(model: keras.Model, start: StartFromSpec) -> tuple[str, ...]:
+    """Copy a run's weights into the layers of the model that have the same names.
 
-    start: names the run by its folder: see `find_start`.
+    Args:
+        model: the new network.
+        start: names the run by its folder: see `find_start`.
+
+    Returns:
+        The names of the layers that received weights.
 
     Raises:
         SpecError: a layer is in only one of the two, or its weights have other shapes.
@@ -95,9 +110,7 @@ def reuse_layers(model: Any, start: StartFromSpec) -> tuple[str, ...]:
     return tuple(wanted)
 
 
-def _problems(
-    wanted: list[str], own: dict[str, Any], trained: dict[str, Any], start: StartFromSpec
-) -> Iterator[Problem]:
+def _problems(wanted: list[str], own: Layers, trained: Layers, start: StartFromSpec) -> Iterator[Problem]:
     path: KeyPath = ("start_from", "layers")
     if not wanted:
         hint = f"its layers are {listing(trained)}, this network's {listing(own)}"
@@ -112,7 +125,9 @@ def _problems(
             yield from _misfits(name, own[name], trained[name], where)
 
 
-def _misfits(name: str, layer: Any, other: Any, path: KeyPath) -> Iterator[Problem]:
+def _misfits(
+    name: str, layer: keras.layers.Layer, other: keras.layers.Layer, path: KeyPath
+) -> Iterator[Problem]:
     here, there = (_shapes(each) for each in (layer, other))
     if here != there:
         rule = f"layer {name!r} has weights of shapes {here}, the run's has {there}"
@@ -120,5 +135,5 @@ def _misfits(name: str, layer: Any, other: Any, path: KeyPath) -> Iterator[Probl
         yield Problem(rule, path=path, received=name, hint=hint)
 
 
-def _shapes(layer: Any) -> str:
+def _shapes(layer: keras.layers.Layer) -> str:
     return ", ".join(" x ".join(map(str, weight.shape)) or "1" for weight in layer.weights) or "none"

@@ -1,1 +1,1 @@
-"""Figures: learning curves, model diagrams, runs side by side."""
+"""Figures: learning curves, model diagram, decision boundary, runs side by side; one style for all."""

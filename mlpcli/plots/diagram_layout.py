@@ -1,25 +1,40 @@
-"""A model as a graph of boxes: what stands in each, which feeds which, and where each lies on a page."""
+"""A model as a graph of boxes: what each box says, which feeds which, and where each lies on a page."""
 
 from __future__ import annotations
 
 import itertools
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mlpcli.keras_internals import graph_nodes, producer
 from mlpcli.printable import printable
 
+if TYPE_CHECKING:
+    from mlpcli.keras_import import keras
+
+StandIn = tuple[tuple[int, int], int]
+"""An edge that is longer than one rank, and a rank that it passes."""
+
+Item = int | StandIn
+"""What lies in a rank: the index of a box, or a stand-in for a passing edge."""
+
 SWEEPS = 4
-"""Passes down and up that put boxes near those they are joined to; more change nothing on small graphs."""
+"""Passes down and up that move boxes close to their neighbours; more change nothing on small graphs."""
 
 
 @dataclass
 class Box:
-    """One layer. `shape` is that of one row's output; `inside` are the layers of a model
-    within the model: name, class, parameters.
+    """One layer.
 
-    rank: rows of boxes above it; place: its column, in columns from the middle. Set by `lay_out`.
+    Attributes:
+        name: the layer's.
+        kind: its class, with its activation.
+        shape: of one row's output.
+        parameters: how many it has.
+        inside: of a model within the model, its layers: name, class, parameters.
+        rank: the rows of boxes above it. Set by `lay_out`.
+        place: its column, in columns from the middle. Set by `lay_out`.
     """
 
     name: str
@@ -33,9 +48,12 @@ class Box:
 
 @dataclass
 class Graph:
-    """Boxes in the order of computation, and pairs of positions: the first feeds the second.
+    """Boxes and the edges between them.
 
-    bends: of each pair of boxes more than one rank apart, the columns at which it passes the ranks between.
+    Attributes:
+        boxes: in the order of computation.
+        edges: pairs of positions in `boxes`: the first feeds the second.
+        bends: for each edge that spans more than one rank, the columns at which it passes the ranks between.
     """
 
     boxes: list[Box]
@@ -44,12 +62,12 @@ class Graph:
 
     @property
     def ranks(self) -> int:
-        """Rows of boxes."""
+        """The number of rows of boxes."""
         return 1 + max((box.rank for box in self.boxes), default=0)
 
 
-def read_graph(model: Any) -> Graph:
-    """The layers of a functional model and how they are joined."""
+def read_graph(model: keras.Model) -> Graph:
+    """Return the layers of a functional model and how they are connected, laid out."""
     operations = list(model.operations)
     known = {id(operation): index for index, operation in enumerate(operations)}
     edges = []
@@ -63,7 +81,7 @@ def read_graph(model: Any) -> Graph:
     return graph
 
 
-def _box(operation: Any) -> Box:
+def _box(operation: keras.Operation) -> Box:
     kind = type(operation).__name__
     activation = getattr(getattr(operation, "activation", None), "__name__", "linear")
     if kind == "InputLayer":
@@ -80,8 +98,8 @@ def _box(operation: Any) -> Box:
     return Box(operation.name, kind, show_shapes(operation.output), parameters, inside)
 
 
-def show_shapes(tensors: Any) -> str:
-    """The shape of one row of a tensor, or of each of several: `28 x 28`, `1, 1`."""
+def show_shapes(tensors: keras.KerasTensor | list[keras.KerasTensor] | dict[str, keras.KerasTensor]) -> str:
+    """Return the shape of one row of a tensor, or of each of several: `28 x 28`, `1, 1`."""
     if isinstance(tensors, dict):
         tensors = list(tensors.values())
     if isinstance(tensors, list | tuple):
@@ -90,10 +108,10 @@ def show_shapes(tensors: Any) -> str:
 
 
 def lay_out(graph: Graph) -> None:
-    """Give every box its rank and place: layers below what they read, few crossings, joined boxes close.
+    """Set the rank and place of every box: layers below what they read, few crossings, neighbours close.
 
     Sugiyama, Tagawa and Toda, "Methods for visual understanding of hierarchical system structures" (1981):
-    ranks by the longest way from an input, a stand-in on every rank that a long edge passes, then the order
+    ranks by the longest path from an input, a stand-in on every rank that a long edge passes, then the order
     in each rank by the mean place of the neighbours, down and up.
     """
     above: dict[int, list[int]] = {index: [] for index in range(len(graph.boxes))}
@@ -101,8 +119,8 @@ def lay_out(graph: Graph) -> None:
         above[second].append(first)
     for index, box in enumerate(graph.boxes):  # in the order of computation: what it reads comes before
         box.rank = max((graph.boxes[other].rank + 1 for other in above[index]), default=0)
-    rows: list[list[Any]] = [[] for _ in range(graph.ranks)]
-    neighbours: dict[Any, list[Any]] = {}
+    rows: list[list[Item]] = [[] for _ in range(graph.ranks)]
+    neighbours: dict[Item, list[Item]] = {}
     for index, box in enumerate(graph.boxes):
         rows[box.rank].append(index)
     for edge in graph.edges:
@@ -118,17 +136,17 @@ def lay_out(graph: Graph) -> None:
         graph.bends[edge] = [places[edge, rank] for rank in between]
 
 
-def _chain(graph: Graph, edge: tuple[int, int], rows: list[list[Any]]) -> list[Any]:
-    """The boxes of an edge with a stand-in, (edge, rank), for every rank between, put into the rows."""
-    between: list[Any] = []
+def _chain(graph: Graph, edge: tuple[int, int], rows: list[list[Item]]) -> list[Item]:
+    """Return the boxes of an edge with a stand-in for every rank between, which is added to the rows."""
+    between: list[Item] = []
     for rank in range(graph.boxes[edge[0]].rank + 1, graph.boxes[edge[1]].rank):
         between.append((edge, rank))
         rows[rank].append((edge, rank))
     return [edge[0], *between, edge[1]]
 
 
-def _place(rows: list[list[Any]], neighbours: dict[Any, list[Any]]) -> dict[Any, float]:
-    places: dict[Any, float] = {}
+def _place(rows: list[list[Item]], neighbours: dict[Item, list[Item]]) -> dict[Item, float]:
+    places: dict[Item, float] = {}
     rank_of = {item: rank for rank, row in enumerate(rows) for item in row}
     for row in rows:
         places |= {item: index - (len(row) - 1) / 2 for index, item in enumerate(row)}
@@ -151,8 +169,8 @@ def _mean(values: list[float], default: float) -> float:
     return math.fsum(values) / len(values) if values else default
 
 
-def summary_text(model: Any) -> str:
-    """The layers as a table: name, class, shape of one row's output, parameters, and what each reads."""
+def summary_text(model: keras.Model) -> str:
+    """Return the layers as a table: name, class, shape of a row's output, parameters, and what each reads."""
     graph = read_graph(model)
     reads: dict[int, list[str]] = {}
     for first, second in graph.edges:

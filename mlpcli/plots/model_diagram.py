@@ -1,9 +1,14 @@
-"""Pictures of a model, drawn by matplotlib alone: its graph, and where it draws the line between classes."""
+"""The diagram of a model: its layers as boxes, connected as in the network.
+
+Keras's `plot_model` needs pydot and Graphviz, a system package that pip cannot install.
+Ours needs matplotlib alone, and stays readable where the model grows: its size follows the graph.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,25 +17,46 @@ from mlpcli.data.dataset import Dataset
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array
 from mlpcli.files import write_text
+from mlpcli.plots.decision_boundary import draw_decision_boundary
 from mlpcli.plots.diagram_layout import Box, Graph, read_graph, summary_text
+from mlpcli.plots.style import (
+    BOX_DETAIL,
+    BOX_EDGE,
+    BOX_FILL,
+    BOX_INK,
+    INPUT_FILL,
+    LABEL_FONT,
+    PICTURE_DPI,
+    QUICK_PNG,
+    SMALL_FONT,
+    TITLE_FONT,
+)
 from mlpcli.plots.text import plot_label, save_figure
 
-INK, EDGE, FILL, INPUT_FILL = "#333333", "#8899aa", "#eef3f8", "#fbf1e3"
-LINE = 0.2  # inches
-BOX_WIDTH, GAP_ACROSS, GAP_DOWN = 2.5, 0.35, 0.32  # inches
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from mlpcli.keras_import import keras
+
+LINE = 0.2
+BOX_WIDTH, GAP_ACROSS, GAP_DOWN = 2.5, 0.35, 0.32
+"""Height of a line of text, width of a box and the gaps between boxes, in inches."""
+
 MOST_PIXELS = 6000
-QUICK = {"compress_level": 1}
-"""Of PNG: a small job should not wait for its pictures."""
-
-GRID = 200  # points along each side of the plane
-MOST_POINTS = 1500  # shown of each split; more only hide the plane
-CLASS_COLOURS = ("#3366aa", "#dd7733", "#339966", "#aa3377", "#888833", "#7755bb", "#bb5544", "#449999")
+"""Of each side of the diagram."""
 
 
-def picture_model(model: Any, dataset: Dataset, predict: Any, run_dir: Path, *, title: str) -> None:
-    """Write a model's summary and picture into a run, and the plane of its classes where that can be drawn.
+def picture_model(
+    model: keras.Model, dataset: Dataset, predict: Callable[[Array], Array], run_dir: Path, *, title: str
+) -> None:
+    """Write a model's summary and diagram into a run, and its decision boundary where that can be drawn.
 
-    predict: (rows, ...) to the outputs that `predict` gives.
+    Args:
+        model: the network.
+        dataset: the data.
+        predict: maps rows, (rows, ...), to the outputs that `predict` returns.
+        run_dir: the run's folder.
+        title: of the figures.
     """
     write_text(run_dir / runs.SUMMARY, summary_text(model))
     draw_model(model, run_dir / runs.MODEL_PICTURE, title=title)
@@ -50,8 +76,14 @@ def picture_model(model: Any, dataset: Dataset, predict: Any, run_dir: Path, *, 
     )
 
 
-def draw_model(model: Any, target: Path, *, title: str) -> None:
-    """The graph of a functional model: each layer with its class, its output's shape and its parameters."""
+def draw_model(model: keras.Model, target: Path, *, title: str) -> None:
+    """Draw the graph of a functional model: each layer with its class, its output's shape and its parameters.
+
+    Args:
+        model: the model.
+        target: the PNG file.
+        title: of the figure.
+    """
     from matplotlib.figure import Figure
 
     graph = read_graph(model)
@@ -64,31 +96,33 @@ def draw_model(model: Any, target: Path, *, title: str) -> None:
     left, right = min(places) - 0.5, max(places) + 0.5
     width = (right - left) * (BOX_WIDTH + GAP_ACROSS) + 0.2
     height = tops[-1] + heights[-1] + 0.55
-    dpi = min(100.0, MOST_PIXELS / max(width, height))
+    dpi = min(PICTURE_DPI, MOST_PIXELS / max(width, height))
     figure = Figure(figsize=(width, height), dpi=dpi)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, width), ylim=(height, 0))
     axes.axis("off")
-    axes.text(width / 2, 0.24, plot_label(title), ha="center", va="center", fontsize=10, color=INK)
+    axes.text(
+        width / 2, 0.24, plot_label(title), ha="center", va="center", fontsize=TITLE_FONT, color=BOX_INK
+    )
     page = _Page(graph, left, [top + 0.45 for top in tops], heights)
     page.draw_edges(axes)
     for box in graph.boxes:
         page.draw_box(axes, box)
-    save_figure(figure, target, pil_kwargs=QUICK)
+    save_figure(figure, target, pil_kwargs=QUICK_PNG)
 
 
 class _Page:
-    """Boxes and edges in inches from the upper left."""
+    """Boxes and edges in inches from the upper left corner."""
 
     def __init__(self, graph: Graph, left: float, tops: list[float], heights: list[float]) -> None:
         self.graph, self.left, self.tops, self.heights = graph, left, tops, heights
 
     def across(self, place: float) -> float:
-        """The middle of a column."""
+        """Return the middle of a column."""
         return (place - self.left) * (BOX_WIDTH + GAP_ACROSS) + 0.1
 
-    def draw_box(self, axes: Any, box: Box) -> None:
-        """A rounded box: the name and the class, then shape and parameters, then the layers inside."""
+    def draw_box(self, axes: Axes, box: Box) -> None:
+        """Draw a rounded box: the name and the class, then shape and parameters, then the layers inside."""
         from matplotlib.patches import FancyBboxPatch
 
         middle, top = self.across(box.place), self.tops[box.rank]
@@ -98,27 +132,37 @@ class _Page:
             BOX_WIDTH - 0.08,
             height - 0.08,
             boxstyle="round,pad=0.04",
-            facecolor=INPUT_FILL if box.kind == "input" else FILL,
-            edgecolor=EDGE,
+            facecolor=INPUT_FILL if box.kind == "input" else BOX_FILL,
+            edgecolor=BOX_EDGE,
             linewidth=0.9,
         )
         axes.add_patch(patch)
         parameters = f"   {box.parameters:,} parameters" if box.parameters else ""
         inside = [f"{name}  {kind}  {count:,}" for name, kind, count in box.inside]
         first, *rest = [f"{_short(box.name)}   {_short(box.kind)}", f"{box.shape}{parameters}", *inside]
-        axes.text(middle, top + 0.75 * LINE, first, ha="center", va="center", fontsize=8.5, color=INK)
+        axes.text(
+            middle,
+            top + 0.75 * LINE,
+            first,
+            ha="center",
+            va="center",
+            fontsize=LABEL_FONT + 0.5,
+            color=BOX_INK,
+        )
         for number, line in enumerate(rest):
             y = top + (1.7 + number) * LINE
-            axes.text(middle, y, _short(line, 46), ha="center", va="center", fontsize=7.5, color="#667788")
+            axes.text(
+                middle, y, _short(line, 46), ha="center", va="center", fontsize=SMALL_FONT, color=BOX_DETAIL
+            )
 
-    def draw_edges(self, axes: Any) -> None:
-        """A line from the foot of each box to the head of those it feeds, past the ranks between."""
+    def draw_edges(self, axes: Axes) -> None:
+        """Draw a line from the bottom of each box to the top of those it feeds, past the ranks between."""
         from matplotlib.collections import LineCollection, PolyCollection
 
         lines = [self._way(edge) for edge in self.graph.edges]
-        axes.add_collection(LineCollection(lines, colors=EDGE, linewidths=1.1, zorder=0))
+        axes.add_collection(LineCollection(lines, colors=BOX_EDGE, linewidths=1.1, zorder=0))
         heads = [_arrow_head(line[-2], line[-1]) for line in lines]
-        axes.add_collection(PolyCollection(heads, facecolors=EDGE, linewidths=0, zorder=3))
+        axes.add_collection(PolyCollection(heads, facecolors=BOX_EDGE, linewidths=0, zorder=3))
 
     def _way(self, edge: tuple[int, int]) -> list[tuple[float, float]]:
         first, second = (self.graph.boxes[index] for index in edge)
@@ -133,7 +177,7 @@ class _Page:
 
 
 def _arrow_head(before: tuple[float, float], tip: tuple[float, float]) -> list[tuple[float, float]]:
-    """A triangle at the end of a stretch, pointing along it."""
+    """Return a triangle at the end of a line, pointing along it."""
     way = np.array(tip) - np.array(before)
     way = way / max(float(np.hypot(*way)), 1e-9)
     foot = np.array(tip) - 0.1 * way
@@ -143,79 +187,3 @@ def _arrow_head(before: tuple[float, float], tip: tuple[float, float]) -> list[t
 
 def _short(text: str, limit: int = 26) -> str:
     return plot_label(text, limit)
-
-
-def draw_decision_boundary(
-    predict: Any,
-    splits: dict[str, tuple[Array, Array]],
-    target: Path,
-    *,
-    title: str,
-    features: tuple[str, ...],
-    classes: tuple[str, ...],
-) -> None:
-    """The plane of two features, coloured by what the model takes each point for, with the rows on it.
-
-    predict: (points, 2) float32 to (points, 2 or more) probabilities, or (points, 1) of the second class.
-    splits: by name, x of (rows, 2) and class indices of (rows,).
-    """
-    from matplotlib.figure import Figure
-
-    everything = np.concatenate([x for x, _ in splits.values()])
-    low, high = everything.min(axis=0), everything.max(axis=0)
-    margin = np.maximum(0.08 * (high - low), 1e-6)
-    low, high = low - margin, high + margin
-    sides = [np.linspace(low[axis], high[axis], GRID, dtype=np.float32) for axis in (0, 1)]
-    points = np.stack(np.meshgrid(*sides), axis=-1).reshape(-1, 2)
-    plane = _colours(np.asarray(predict(points))).reshape(GRID, GRID, 3)
-    figure = Figure(figsize=(5.4, 4.8), dpi=100)
-    axes = figure.add_axes((0.13, 0.11, 0.84, 0.8))
-    extent = (low[0], high[0], low[1], high[1])
-    axes.imshow(plane, extent=extent, origin="lower", aspect="auto", interpolation="nearest")
-    for number, (x, y) in enumerate(splits.values()):
-        _draw_rows(axes, x[:MOST_POINTS], y[:MOST_POINTS], classes if number == 0 else (), "o^s"[number % 3])
-    axes.set(
-        xlabel=plot_label(features[0]),
-        ylabel=plot_label(features[1]),
-        title=plot_label(title),
-        xlim=extent[:2],
-        ylim=extent[2:],
-    )
-    axes.legend(
-        frameon=True, framealpha=0.8, fontsize=8, loc="best" if len(everything) < 300 else "upper right"
-    )
-    save_figure(figure, target, pil_kwargs=QUICK)
-
-
-def _draw_rows(axes: Any, x: Array, y: Array, labels: tuple[str, ...], marker: str) -> None:
-    """Rows of one split, each class in its colour; `labels` names the classes in the legend."""
-    for index in range(int(y.max()) + 1):
-        rows = x[y == index]
-        axes.plot(
-            rows[:, 0],
-            rows[:, 1],
-            marker,
-            color=CLASS_COLOURS[index % len(CLASS_COLOURS)],
-            markeredgecolor="white",
-            markeredgewidth=0.4,
-            markersize=4.5,
-            label=plot_label(labels[index], 40) if labels else None,
-        )
-
-
-def _colours(outputs: Array) -> Array:
-    """(points, 3) colours: each class's own, paler where the model is less sure of it."""
-    if outputs.shape[1] == 1:
-        second = np.clip(outputs, 0.0, 1.0)
-        outputs = np.concatenate([1.0 - second, second], axis=1)
-    palette = np.array([_rgb(CLASS_COLOURS[index % len(CLASS_COLOURS)]) for index in range(outputs.shape[1])])
-    chosen = outputs.argmax(axis=1)
-    even = 1.0 / outputs.shape[1]
-    sure = np.clip((outputs.max(axis=1) - even) / (1.0 - even), 0.0, 1.0)
-    strength = (0.12 + 0.38 * sure)[:, None]
-    painted: Array = 1.0 - strength * (1.0 - palette[chosen])
-    return painted
-
-
-def _rgb(colour: str) -> tuple[float, float, float]:
-    return tuple(int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5))  # type: ignore[return-value]

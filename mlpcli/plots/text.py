@@ -1,6 +1,6 @@
-"""Names in figures: shown as they are spelled, and every figure written by one function.
+r"""Names in figures, shown exactly as spelled; every figure is written by one function.
 
-matplotlib takes what lies between two `$` for mathematics (`$x$` is set in italics, `$\\frac` fails), leaves
+matplotlib reads what lies between two `$` as mathematics (`$x$` is set in italics, `$\frac` fails), leaves
 labels that begin with `_` out of its legends, and warns of each character that its fonts lack.
 """
 
@@ -8,27 +8,32 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mlpcli.files import write_with
 from mlpcli.printable import printable, shortened
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 LONGEST_LABEL = 60
 
 
 def plot_label(text: str, limit: int = LONGEST_LABEL) -> str:
-    """A name from outside as a label, a tick or a title of a figure."""
+    """Return a name from outside as a label, a tick or a title of a figure."""
     label = shortened(text, limit)
     return f" {label}" if label.startswith("_") else label
 
 
-def save_figure(figure: Any, target: Path, **settings: Any) -> None:
-    """Write a figure as PNG, whole or not at all, no text of it taken for mathematics.
+def save_figure(figure: Figure, target: Path, pil_kwargs: dict[str, int] | None = None) -> None:
+    """Write a figure as PNG, completely or not at all, with none of its text read as mathematics.
 
     Args:
         figure: of matplotlib; its texts become printable.
         target: the file.
-        settings: of `savefig`.
+        pil_kwargs: settings of PNG.
     """
     from matplotlib.text import Text
 
@@ -39,11 +44,11 @@ def save_figure(figure: Any, target: Path, **settings: Any) -> None:
             text.set_text("\n".join(map(printable, text.get_text().split("\n"))))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a character that the font lacks is drawn as a box
-        write_with(target, lambda path: figure.savefig(path, **settings))
+        write_with(target, lambda path: figure.savefig(path, pil_kwargs=pil_kwargs))
 
 
-def _powers(axes: Any) -> list[Any]:
-    """Labels of ticks that are powers of ten, which matplotlib itself spells as mathematics."""
+def _powers(axes: Axes) -> list[Text]:
+    """Return labels of ticks that are powers of ten, which matplotlib itself writes as mathematics."""
     from matplotlib.ticker import LogFormatter
 
     scales = (axes.xaxis, axes.yaxis)

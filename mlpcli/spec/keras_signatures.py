@@ -87,7 +87,7 @@ class PythonFile:
         if not isinstance(node, ast.Name):
             return ""
         name = ".".join([self.imports.get(node.id, node.id), *reversed(steps)])
-        return re.sub(r"^tensorflow\.(python\.)?keras", "keras", name)
+        return re.sub(r"^(tensorflow\.(python\.)?|mlpcli\.keras_import\.)keras", "keras", name)
 
     def signature(self, class_name: str) -> Signature:
         """Return the arguments of one of the file's classes, including those of its bases."""

@@ -17,6 +17,7 @@ from mlpcli import signals
 from mlpcli.data.types import Array
 from mlpcli.errors import Problem, TrainingError, UsageError
 from mlpcli.keras_import import import_keras
+from mlpcli.plots.style import BEST, INK, POINT, new_figure, style_panel
 from mlpcli.plots.text import plot_label, save_figure
 from mlpcli.runs.results import RateTest
 from mlpcli.spec.load import LoadedSpec, located
@@ -29,7 +30,6 @@ MEMORY = 0.9  # of the running mean that says so
 FEWEST_STEPS = 20
 BELOW = 10.0
 """The suggestion is this many times below the rate at which the loss is lowest."""
-POINT, BEST_COLOR, INK = "#3366aa", "#dd7733", "#444444"
 
 
 def find_rate(
@@ -170,19 +170,16 @@ def _current(loaded: LoadedSpec) -> float | None:
 
 def draw_rate_test(test: RateTest, target: Path, *, title: str) -> None:
     """Loss against rate, with the turning point and the suggestion."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.2, 4.2), dpi=110, layout="constrained")
+    figure = new_figure(7.2, 4.2)
     axes = figure.add_subplot()
     axes.plot(test.rates, test.losses, color=POINT, alpha=0.25, linewidth=0.8, label="loss of a step")
     axes.plot(test.rates, test.smoothed, color=POINT, linewidth=1.8, label="smoothed")
     axes.axvline(test.turning, color=INK, linestyle=":", linewidth=1.2, label=f"lowest at {test.turning:.2g}")
-    axes.axvline(test.suggestion, color=BEST_COLOR, linewidth=1.6, label=f"suggestion {test.suggestion:.2g}")
+    axes.axvline(test.suggestion, color=BEST, linewidth=1.6, label=f"suggestion {test.suggestion:.2g}")
     low, high = float(test.smoothed.min()), float(max(test.smoothed[0], np.median(test.losses)))
     room = high - low or 1.0
     axes.set(xscale="log", xlabel="learning rate", ylabel="loss", title=plot_label(title))
     axes.set_ylim(low - 0.15 * room, high + 0.6 * room)
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+    style_panel(axes)
     axes.legend(frameon=False)
     save_figure(figure, target)

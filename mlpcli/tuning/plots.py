@@ -1,25 +1,43 @@
-"""The pictures of a search: scores over trials, each parameter, all of them together, and what mattered."""
+"""The figures of a search: scores over trials, each parameter, all of them together, and their importance."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mlpcli import runs
+from mlpcli.plots.style import (
+    BEST,
+    FAINT,
+    INK,
+    LABEL_FONT,
+    LINE_WIDTH,
+    MARKER_SIZE,
+    POINT,
+    RED,
+    SCORE_MAP,
+    new_figure,
+    panel_grid,
+    style_panel,
+    whole_numbers,
+)
 from mlpcli.plots.text import plot_label, save_figure
 from mlpcli.runs.search_folder import FAILED, Search, Trial
 from mlpcli.spec.search_space import BOOLEAN, CHOICE, Parameter, Space, show_label
 from mlpcli.tuning.importance import position
 
-POINT, BEST_COLOR, INK, FAINT = "#3366aa", "#dd7733", "#444444", "#bbbbbb"
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
+
 SCORES, PARAMETERS = f"{runs.PLOTS}/scores.png", f"{runs.PLOTS}/parameters.png"
 PARALLEL, IMPORTANCE = f"{runs.PLOTS}/parallel.png", f"{runs.PLOTS}/importance.png"
-COLORS = "viridis"  # but for its last tenth, a yellow that paper swallows
 MOST_LABELS = 8
 
 
 def draw_search(search: Search, space: Space, importance: dict[str, float]) -> None:
-    """Draw all four into `plots/`; `importance` may be empty, and then has no picture."""
+    """Draw all four into `plots/`; an empty `importance` has no figure."""
     draw_scores(search, search.folder / SCORES)
     draw_parameters(search, space, search.folder / PARAMETERS)
     draw_parallel(search, space, search.folder / PARALLEL)
@@ -28,40 +46,35 @@ def draw_search(search: Search, space: Space, importance: dict[str, float]) -> N
 
 
 def draw_scores(search: Search, target: Path) -> None:
-    """The score of each trial in its turn, and the best so far."""
+    """Draw the score of each trial in order, and the best so far."""
     figure, axes = _figure(7.2, 4.0)
     done = [trial for trial in search.trials if trial.score is not None]
-    numbers, scores = [trial.number for trial in done], [trial.score for trial in done]
+    numbers, scores = [trial.number for trial in done], [trial.score or 0.0 for trial in done]
     best: list[float] = []
     for trial in done:
         score = trial.score or 0.0
         best.append(score if not best or search.objective.better(score, best[-1]) else best[-1])
-    axes.step(numbers, best, where="post", color=BEST_COLOR, linewidth=1.4, label="best so far")
+    axes.step(numbers, best, where="post", color=BEST, linewidth=LINE_WIDTH, label="best so far")
     axes.plot(numbers, scores, "o", color=POINT, markersize=5, label="trial")
     _mark_failed(axes, search)
     axes.set(xlabel="trial", ylabel=plot_label(search.objective.name), title=_title(search))
-    _whole_numbers(axes.xaxis)
+    whole_numbers(axes.xaxis)
     axes.margins(x=0.04, y=0.08)
     axes.legend(frameon=False)
     save_figure(figure, target)
 
 
-def _mark_failed(axes: Any, search: Search) -> None:
+def _mark_failed(axes: Axes, search: Search) -> None:
     failed = [trial.number for trial in search.trials if trial.status == FAILED]
     if failed:
         low, _ = axes.get_ylim()
-        axes.plot(
-            failed, [low] * len(failed), "x", color="#bb2222", markersize=6, label="failed", clip_on=False
-        )
+        axes.plot(failed, [low] * len(failed), "x", color=RED, markersize=6, label="failed", clip_on=False)
 
 
 def draw_parameters(search: Search, space: Space, target: Path) -> None:
-    """Score against value, a panel for each parameter; trials in which it did not count are left out."""
-    from matplotlib.figure import Figure
-
-    columns = min(3, len(space))
-    rows = -(-len(space) // columns)
-    figure = Figure(figsize=(3.6 * columns + 0.6, 3.0 * rows + 0.5), dpi=110, layout="constrained")
+    """Draw score against value, a panel for each parameter; trials in which it was inactive are left out."""
+    rows, columns = panel_grid(len(space), 3)
+    figure = new_figure(3.6 * columns + 0.6, 3.0 * rows + 0.5)
     trials = search.best_first()
     for index, parameter in enumerate(space):
         axes = figure.add_subplot(rows, columns, index + 1)
@@ -71,7 +84,7 @@ def draw_parameters(search: Search, space: Space, target: Path) -> None:
         scores = [trial.score or 0.0 for trial in counted]
         axes.plot(places, scores, "o", color=POINT, markersize=4.5, alpha=0.8)
         if counted and counted[0] is trials[0]:
-            axes.plot(places[:1], scores[:1], "o", color=BEST_COLOR, markersize=7)
+            axes.plot(places[:1], scores[:1], "o", color=BEST, markersize=7)
         axes.set_xlabel(_shortened(parameter.name))
         if index % columns == 0:
             axes.set_ylabel(plot_label(search.objective.name))
@@ -82,15 +95,14 @@ def draw_parameters(search: Search, space: Space, target: Path) -> None:
 
 
 def draw_parallel(search: Search, space: Space, target: Path) -> None:
-    """A line for each trial over an axis for each parameter and the score, coloured by score."""
+    """Draw a line for each trial over an axis for each parameter and the score, coloured by score."""
     from matplotlib import colormaps
     from matplotlib.colors import Normalize
-    from matplotlib.figure import Figure
 
     trials = search.best_first()[::-1]  # the best on top
     scores = [trial.score or 0.0 for trial in trials]
     names = [*(_shortened(name, 16) for name in space.names), plot_label(search.objective.name, 16)]
-    figure = Figure(figsize=(max(6.0, 1.6 * len(names) + 1.5), 4.4), dpi=110, layout="constrained")
+    figure = new_figure(max(6.0, 1.6 * len(names) + 1.5), 4.4)
     axes = figure.add_subplot()
     low, high = min(scores), max(scores)
     scale = Normalize(low, high if high > low else low + 1e-9)
@@ -103,11 +115,11 @@ def draw_parallel(search: Search, space: Space, target: Path) -> None:
         axes.plot(
             x,
             y,
-            color=colormaps[COLORS](0.9 * scale(score)),
+            color=colormaps[SCORE_MAP](0.9 * scale(score)),
             linewidth=wide,
             alpha=0.9,
             marker="o",
-            markersize=3,
+            markersize=MARKER_SIZE,
         )
     for index, parameter in enumerate(space):
         _draw_axis(axes, index, _ticks(parameter))
@@ -122,7 +134,7 @@ def draw_parallel(search: Search, space: Space, target: Path) -> None:
 
 
 def _height(parameter: Parameter, trial: Trial) -> float | None:
-    """Where a trial's value lies on its axis, from 0 to 1; None where it does not count."""
+    """Return where a trial's value lies on its axis, from 0 to 1; None where the parameter was inactive."""
     if parameter.name not in trial.values:
         return None
     low, high = _ends(parameter)
@@ -136,7 +148,7 @@ def _ends(parameter: Parameter) -> tuple[float, float]:
 
 
 def _ticks(parameter: Parameter) -> list[tuple[float, str]]:
-    """Heights and texts on an axis of the parallel picture."""
+    """Return heights and texts on an axis of the parallel figure."""
     if parameter.kind in (CHOICE, BOOLEAN):
         last = max(len(parameter.labels) - 1, 1)
         texts = [_shortened(show_label(label), 12) for label in parameter.labels]
@@ -144,15 +156,15 @@ def _ticks(parameter: Parameter) -> list[tuple[float, str]]:
     return [(0.0, f"{parameter.minimum:g}"), (1.0, f"{parameter.maximum:g}")]
 
 
-def _draw_axis(axes: Any, x: int, ticks: list[tuple[float, str]]) -> None:
+def _draw_axis(axes: Axes, x: int, ticks: list[tuple[float, str]]) -> None:
     axes.axvline(x, ymin=0.05, ymax=0.95, color=FAINT, linewidth=1, zorder=0)
     for height, text in ticks:
         box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.8}
-        axes.text(x + 0.05, height, text, fontsize=8, color=INK, va="center", bbox=box, zorder=5)
+        axes.text(x + 0.05, height, text, fontsize=LABEL_FONT, color=INK, va="center", bbox=box, zorder=5)
 
 
 def draw_importance(importance: dict[str, float], target: Path, *, title: str) -> None:
-    """A bar for each parameter, the greatest on top."""
+    """Draw a bar for each parameter, the most important on top."""
     figure, axes = _figure(6.4, 0.42 * len(importance) + 1.4)
     names = [_shortened(name) for name in importance][::-1]
     shares = list(importance.values())[::-1]
@@ -164,29 +176,20 @@ def draw_importance(importance: dict[str, float], target: Path, *, title: str) -
     save_figure(figure, target)
 
 
-def _figure(width: float, height: float) -> tuple[Any, Any]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), dpi=110, layout="constrained")
+def _figure(width: float, height: float) -> tuple[Figure, Axes]:
+    figure = new_figure(width, height)
     axes = figure.add_subplot()
     _style(axes)
     return figure, axes
 
 
-def _style(axes: Any) -> None:
-    axes.grid(alpha=0.3)
+def _style(axes: Axes) -> None:
+    style_panel(axes)
     axes.ticklabel_format(useOffset=False)
-    axes.spines[["top", "right"]].set_visible(False)
 
 
-def _whole_numbers(axis: Any) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    axis.set_major_locator(MaxNLocator(integer=True))
-
-
-def _label_axis(axis: Any, parameter: Parameter) -> None:
-    """Labels of options, powers of ten, or whole numbers, as the parameter has them."""
+def _label_axis(axis: Axis, parameter: Parameter) -> None:
+    """Label an axis with options, powers of ten or whole numbers, depending on the parameter."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     if parameter.kind in (CHOICE, BOOLEAN):
@@ -200,7 +203,7 @@ def _label_axis(axis: Any, parameter: Parameter) -> None:
         axis.set_major_locator(MaxNLocator(5, integer=True))
 
 
-def _margins(axes: Any, parameter: Parameter) -> None:
+def _margins(axes: Axes, parameter: Parameter) -> None:
     low, high = _ends(parameter)
     room = 0.5 if parameter.kind in (CHOICE, BOOLEAN) else 0.06 * (high - low or 1.0)
     axes.set_xlim(low - room, high + room)

@@ -1,0 +1,87 @@
+"""Keras components as the Python source that creates them."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlpcli.codegen.extract import read_pieces
+from mlpcli.codegen.source import text
+from mlpcli.data.dataset import Contract
+from mlpcli.spec import keras_signatures
+from mlpcli.spec.component_rules import namespace_of_argument
+from mlpcli.spec.keras_source import snake_case
+from mlpcli.spec.schema import ComponentSpec, Spec
+from mlpcli.spec.values import Value
+
+WIDTH = 100
+"""Columns of a line of the script."""
+
+CUSTOM_OBJECTS = Path(__file__).parents[1] / "model" / "custom_objects.py"
+
+
+class KerasCalls:
+    """Writes Keras components as Python, and remembers which custom objects it used."""
+
+    def __init__(self, spec: Spec, contract: Contract) -> None:
+        self.spec, self.contract = spec, contract
+        self.used: set[str] = set()
+
+    def custom_objects(self) -> list[str]:
+        """Return the source of the custom objects that were used."""
+        return read_pieces(CUSTOM_OBJECTS, sorted(self.used), given=("keras", "np", "Callable", "Any"))
+
+    def component(self, component: ComponentSpec, namespace: str) -> str:
+        """Return a loss, metric, optimizer or callback as source; short names stay texts."""
+        name = component.class_name
+        if name in keras_signatures.class_names(namespace):
+            return self.call(namespace, name, component.arguments)
+        return self.short(name, namespace)
+
+    def short(self, name: str, namespace: str) -> str:
+        """Return a short name, or the custom object that it stands for."""
+        if name not in keras_signatures.own_short_names(namespace):
+            return text(name.lower() if namespace == "optimizers" else name)
+        if namespace == "losses":
+            owners = keras_signatures.own_class_names("losses")
+            name = next(each for each in owners if snake_case(each) == name)
+            self.used.add(name)
+            return f"{name}()"
+        self.used.add(name)
+        return name
+
+    def call(self, namespace: str, class_name: str, arguments: Mapping[str, Value]) -> str:
+        """Return a call such as `keras.layers.Dense(units=10, activation="relu")`."""
+        owner = f"keras.{namespace}."
+        if class_name in keras_signatures.own_class_names(namespace):
+            self.used.add(class_name)
+            owner = ""
+        given = [f"{name}={self.value(name, value)}" for name, value in arguments.items()]
+        return call(f"{owner}{class_name}", given)
+
+    def value(self, name: str, value: Value) -> str:
+        """Return an argument's value as Python source."""
+        namespace = namespace_of_argument(name, value)
+        if isinstance(value, dict) and namespace:
+            ((class_name, given),) = value.items()
+            arguments = given if isinstance(given, dict) else {}
+            return self.call(namespace, class_name, arguments)
+        if isinstance(value, str):
+            if namespace == "layers":
+                return self.call("layers", value, {})
+            return self.short(value, namespace) if namespace else text(value)
+        if isinstance(value, list):
+            return "[" + ", ".join(self.value(name, item) for item in value) + "]"
+        if isinstance(value, dict):
+            return "{" + ", ".join(f"{key!r}: {self.value('', item)}" for key, item in value.items()) + "}"
+        return f'float("{value}")' if value in (float("inf"), float("-inf")) else repr(value)
+
+
+def call(function: str, arguments: list[str]) -> str:
+    """Return a call on one line, or with one argument per line where it is too long."""
+    one_line = f"{function}({', '.join(arguments)})"
+    if len(one_line) <= WIDTH and "\n" not in one_line:
+        return one_line
+    inside = "".join(textwrap.indent(f"{argument},\n", "    ") for argument in arguments)
+    return f"{function}(\n{inside})"

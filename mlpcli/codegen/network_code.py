@@ -1,0 +1,146 @@
+"""The part of a standalone script that builds the network."""
+
+from __future__ import annotations
+
+import keyword
+import textwrap
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from mlpcli import runs
+from mlpcli.codegen.keras_calls import KerasCalls, call
+from mlpcli.codegen.names import name_part
+from mlpcli.codegen.source import text, text_list
+from mlpcli.spec import keras_signatures
+from mlpcli.spec.layer_graph import ONLY_INPUT, Graph, Node
+from mlpcli.spec.schema import LayerSpec, Spec
+from mlpcli.spec.values import Value
+
+STATISTICS = ("mean", "vocabulary", "bin_boundaries")
+"""Arguments that replace what a layer would learn from data."""
+
+
+def network_code(calls: KerasCalls, graph: Graph) -> Iterator[str]:
+    """Yield the lines that build the network as `model`."""
+    spec = calls.spec
+    if spec.fit.precision != "float32":
+        yield f"keras.config.set_dtype_policy({text(spec.fit.precision)})"
+    yield "keras.utils.set_random_seed(SEED)"
+    own_names = spec.start_from is not None  # by which weights are taken over
+    if _is_stack(graph) and not any(_adapts(spec.layers[node.index]) for node in graph.nodes[1:]):
+        yield from _sequential(calls, graph, named=own_names)
+    else:
+        yield from _functional(calls, graph, named=own_names)
+    if spec.start_from is not None:
+        yield from _reused(spec)
+    yield "model.summary()"
+
+
+def _reused(spec: Spec) -> Iterator[str]:
+    """Yield lines that copy weights of a trained model into layers of the same names."""
+    start = spec.start_from
+    assert start is not None
+    model_file = Path(start.run) / runs.MODEL
+    yield f"trained = keras.saving.load_model({text(str(model_file))}, compile=False)"
+    if start.layers is None:
+        names = "[layer.name for layer in model.layers if layer.weights]"
+        yield f"for name in {names}:"
+        yield "    if name not in [layer.name for layer in trained.layers]:"
+        yield "        continue"
+    else:
+        yield f"for name in {text_list(list(start.layers))}:"
+    yield "    model.get_layer(name).set_weights(trained.get_layer(name).get_weights())"
+    if start.freeze:
+        yield "    model.get_layer(name).trainable = False"
+
+
+def _is_stack(graph: Graph) -> bool:
+    above = (ONLY_INPUT, *(node.name for node in graph.nodes))
+    chained = all(node.sources == (above[place],) for place, node in enumerate(graph.nodes))
+    return chained and not graph.inputs and not graph.named
+
+
+def _adapts(layer: LayerSpec) -> bool:
+    """Return whether a layer learns from the data before training."""
+    learns = keras_signatures.has_method("layers", layer.class_name, "adapt")
+    return learns and all(layer.arguments.get(name) is None for name in STATISTICS)
+
+
+def _layer(calls: KerasCalls, node: Node, graph: Graph, *, named: bool) -> str:
+    layer = calls.spec.layers[node.index]
+    own: dict[str, Value] = {"name": node.name} if named or layer.name else {}
+    if node.name in graph.outputs and calls.spec.fit.precision != "float32":
+        own["dtype"] = layer.arguments.get("dtype", "float32")
+    return calls.call("layers", layer.class_name, layer.arguments | own)
+
+
+def _sequential(calls: KerasCalls, graph: Graph, *, named: bool) -> Iterator[str]:
+    layers = [f"keras.Input({_shape(calls.contract.shape)})"]
+    for node in graph.nodes:
+        code = _layer(calls, node, graph, named=named)
+        if _adapts(calls.spec.layers[node.index]):
+            variable = identifier(node.name)
+            yield f"{variable} = {code}"
+            yield f"{variable}.adapt(x_train)"
+            code = variable
+        layers.append(code)
+    yield call("model = keras.Sequential", ["[\n" + textwrap.indent(",\n".join(layers), "    ") + ",\n]"])
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return f"({shape[0]},)" if len(shape) == 1 else str(shape)
+
+
+def _functional(calls: KerasCalls, graph: Graph, *, named: bool) -> Iterator[str]:
+    inputs = {each.name: each.shape for each in calls.contract.inputs} or {ONLY_INPUT: calls.contract.shape}
+    for name, shape in inputs.items():
+        yield f"{identifier(name)} = keras.Input({_shape(shape)}, name={text(name)})"
+    taken = _by_name(tuple(inputs)) if graph.inputs else identifier(ONLY_INPUT)
+    named = named or graph.named or bool(graph.inputs)
+    for node in graph.nodes:
+        code = _layer(calls, node, graph, named=named)
+        variable = identifier(node.name)
+        below = _below(node, calls.spec.layers[node.index])
+        if _adapts(calls.spec.layers[node.index]):
+            yield f"{variable}_layer = {code}"
+            yield f"{variable}_layer.adapt({_rows_below(node, inputs, taken, bool(graph.inputs))})"
+            code = f"{variable}_layer"
+        yield f"{variable} = {code}({below})"
+    outputs = _by_name(graph.outputs) if graph.named else identifier(graph.outputs[0])
+    yield call("model = keras.Model", [f"inputs={taken}", f"outputs={outputs}"])
+
+
+def _below(node: Node, layer: LayerSpec) -> str:
+    """Return what a layer is called with: one tensor, or a list of those that it merges."""
+    names = [identifier(source) for source in node.sources]
+    if not node.many:
+        return names[0]
+    if keras_signatures.call_argument("layers", layer.class_name) not in ("inputs", "args"):
+        return ", ".join(names)
+    merges = len(names) > 1 or "Merge" in keras_signatures.base_names("layers", layer.class_name)
+    return f"[{', '.join(names)}]" if merges else names[0]
+
+
+def _rows_below(node: Node, inputs: Collection[str], taken: str, named: bool) -> str:
+    """Return the training rows as they reach a layer."""
+    source = node.sources[0]
+    if source in inputs:
+        return f"x_train[{text(source)}]" if named else "x_train"
+    below = _below(node, LayerSpec(class_name="Flatten")) if len(node.sources) == 1 else ""
+    return f"np.asarray(keras.Model({taken}, {below})(x_train, training=False))"
+
+
+def _by_name(names: tuple[str, ...]) -> str:
+    return "{" + ", ".join(f"{text(name)}: {identifier(name)}" for name in names) + "}"
+
+
+RESERVED = {"keras", "np", "os", "csv", "model", "history", "data", "rows", "batches", "callbacks", "input"}
+RESERVED |= {"x", "y", "w", "scale", "offset", "counts", "class_weight", "load", "read_table"}
+
+
+def identifier(name: str) -> str:
+    """Return a layer's name as a variable of the script."""
+    made = name_part(name)
+    made = f"_{made}" if made[:1].isdigit() else made
+    taken = keyword.iskeyword(made) or made in RESERVED or made.startswith(("x_", "y_", "w_"))
+    return f"{made}_" if taken else made

@@ -1,0 +1,148 @@
+"""The part of a standalone script that compiles, trains, evaluates and saves."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
+
+from mlpcli.checks.log_names import more_is_better
+from mlpcli.codegen.keras_calls import KerasCalls, call
+from mlpcli.codegen.source import DataCode, text
+from mlpcli.spec.schema import ComponentSpec, Spec
+
+T = TypeVar("T")
+
+FILES = {"CSVLogger": ("filename", "log.csv"), "TensorBoard": ("log_dir", "tensorboard")}
+"""Callbacks that write files, each with its argument and a place beside the script, if the spec has none."""
+
+BEST = "best.weights.h5"
+
+
+def training_code(calls: KerasCalls, data: DataCode) -> Iterator[str]:
+    """Yield the lines that compile and fit the model."""
+    spec = calls.spec
+    compiled = [
+        f"loss={_losses(calls)}",
+        f"optimizer={calls.component(spec.optimizer, 'optimizers')}",
+        f"metrics={_metrics(calls)}",
+    ]
+    if spec.loss_weights:
+        compiled.append(f"loss_weights={spec.loss_weights}")
+    yield call("model.compile", compiled)
+    callbacks = [code for component in spec.callbacks if (code := _callback(calls, component))]
+    rows = ", w_train" if data.weighted else ""
+    arguments = ["x_train", "y_train", *(["sample_weight=w_train"] if rows else []), "batch_size=BATCH_SIZE"]
+    if spec.fit.shuffle:
+        yield f"batches = Batches((x_train, y_train{rows}))"
+        callbacks.append("keras.callbacks.LambdaCallback(on_epoch_begin=batches.reorder)")
+        arguments = ["batches"]
+    arguments += ["epochs=EPOCHS", "shuffle=False"]
+    if "validation" in data.splits:
+        weights = ", w_validation" if data.weighted else ""
+        arguments.append(f"validation_data=(x_validation, y_validation{weights})")
+        arguments.append("validation_batch_size=BATCH_SIZE")
+    if callbacks:
+        listed = textwrap.indent(",\n".join(callbacks), "    ")
+        arguments.append(f"callbacks=[\n{listed},\n]")
+    yield call("history = model.fit", arguments)
+    if any(_is_best(component) for component in spec.callbacks):
+        yield f"model.load_weights({text(BEST)})"
+
+
+def _losses(calls: KerasCalls) -> str:
+    loss, outputs = calls.spec.loss, calls.contract.outputs
+    assert loss is not None
+    if not outputs[0].name:
+        assert isinstance(loss, ComponentSpec)
+        return calls.component(loss, "losses")
+    by_output = {each.name: loss[each.name] if isinstance(loss, dict) else loss for each in outputs}
+    return _mapping(by_output, lambda component: calls.component(component, "losses"))
+
+
+def _metrics(calls: KerasCalls) -> str:
+    metrics, outputs = calls.spec.metrics or [], calls.contract.outputs
+
+    def listed(components: list[ComponentSpec]) -> str:
+        return "[" + ", ".join(calls.component(component, "metrics") for component in components) + "]"
+
+    if not outputs[0].name:
+        assert isinstance(metrics, list)
+        return listed(metrics)
+    each_has = {
+        each.name: metrics.get(each.name, []) if isinstance(metrics, dict) else metrics for each in outputs
+    }
+    return _mapping(each_has, listed)
+
+
+def _mapping(values: Mapping[str, T], write: Callable[[T], str]) -> str:
+    return "{" + ", ".join(f"{text(name)}: {write(value)}" for name, value in values.items()) + "}"
+
+
+def _is_best(component: ComponentSpec) -> bool:
+    return component.class_name == "ModelCheckpoint" and bool(component.arguments.get("save_best_only"))
+
+
+def _callback(calls: KerasCalls, component: ComponentSpec) -> str:
+    """Return a callback, or an empty text for one that only writes files of a run folder."""
+    arguments = dict(component.arguments)
+    if (
+        component.off
+        or component.class_name == "BackupAndRestore"
+        or (
+            component.class_name == "ModelCheckpoint"
+            and not _is_best(component)
+            and "filepath" not in arguments
+        )
+    ):
+        return ""
+    if _is_best(component):
+        arguments |= {"filepath": BEST, "save_weights_only": True}
+        monitor = str(arguments.get("monitor", "val_loss"))
+        if arguments.get("mode", "auto") == "auto":  # Keras infers it from built metrics alone
+            arguments["mode"] = "max" if more_is_better(monitor) else "min"
+    elif component.class_name in FILES:
+        argument, default = FILES[component.class_name]
+        arguments.setdefault(argument, default)
+    return calls.call("callbacks", component.class_name, arguments)
+
+
+BATCHES = '''\
+def epoch_order(epoch, rows):
+    """The order of rows in an epoch, from SEED and the epoch alone, as mlpcli has it."""
+    entropy = np.random.SeedSequence((SEED, epoch))
+    return np.random.Generator(np.random.Philox(entropy)).permutation(rows)
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches of (x, y) or (x, y, weights) in the order of the epoch."""
+
+    def __init__(self, arrays):
+        super().__init__()
+        self.arrays, self.rows = arrays, len(keras.tree.flatten(arrays)[0])
+        self.reorder(0)
+
+    def reorder(self, epoch, logs=None):
+        self.order = epoch_order(epoch, self.rows)
+
+    def __len__(self):
+        return -(-self.rows // BATCH_SIZE)
+
+    def __getitem__(self, index):
+        rows = self.order[index * BATCH_SIZE : (index + 1) * BATCH_SIZE]
+        return keras.tree.map_structure(lambda array: array[rows], self.arrays)'''
+
+
+def batches_code(spec: Spec) -> list[str]:
+    """Return the class that feeds the rows in mlpcli's order, where they are shuffled."""
+    return [BATCHES] if spec.fit.shuffle else []
+
+
+def results_code(spec: Spec, data: DataCode) -> Iterator[str]:
+    """Yield the lines that evaluate and save the model."""
+    if "test" in data.splits:
+        weights = ", sample_weight=w_test" if data.weighted else ""
+        yield f"print(model.evaluate(x_test, y_test{weights}, return_dict=True, verbose=0))"
+    if spec.dataset.target_scaling is not None:
+        yield "# Metrics above are of the scaled target; predictions * scale + offset are in its own units."
+    yield f"model.save({text(spec.name + '.keras')})"
