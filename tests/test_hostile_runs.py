@@ -175,7 +175,10 @@ def test_a_lock_with_another_name_elsewhere_is_not_written(copied: Path, tmp_pat
     [
         (b"epoch,loss\n1,\xff\n", "history.csv is damaged: it is not UTF-8 (byte 14)"),
         (b"epoch,loss\n1,[/]\n", "history.csv:2 is damaged: could not convert string to float: '[/]'"),
-        (b"epoch,loss\n1,0.5,7\n", "history.csv:2 is damaged: another number of cells"),
+        (
+            b"epoch,loss\n1,0.5,7\n",
+            "history.csv:2 is damaged: the number of cells is not that",
+        ),
         (b"loss\n0.5\n", "history.csv:2 is damaged: no number in the column epoch"),
     ],
 )
@@ -455,7 +458,7 @@ def test_a_run_that_was_killed_before_it_began_is_reported_as_that(
     folder.mkdir(parents=True)
     (folder / "spec.yaml").write_text("name: k\n")
     message = (
-        f"{folder} is no run yet: it was stopped before its training began (it holds no run.json); "
+        f"{folder} is not a run yet: it was stopped before its training started (it has no run.json); "
         "start it again: mlpcli train SPEC, or mlpcli tune SPEC\n"
     )
     for command in (
@@ -471,7 +474,7 @@ def test_a_run_that_was_killed_before_it_began_is_reported_as_that(
     assert result.err == f"there is no run 'kk' under {tmp_path / 'runs'}; did you mean 'k'?\n"
     (tmp_path / "runs" / "empty").mkdir()
     result = mlpcli("evaluate", "empty", "--runs-dir", tmp_path / "runs")
-    assert result.err == f"{tmp_path / 'runs/empty'} holds no runs; there are k\n"
+    assert result.err == f"{tmp_path / 'runs/empty'} contains no runs; there are k\n"
 
 
 def test_a_repository_beside_a_spec_runs_no_program(tmp_path: Path) -> None:

@@ -55,7 +55,11 @@ def test_weights_that_were_changed_are_refused(copied: Path, mlpcli: Callable[..
     ("old", "new", "rule"),
     [
         ('"kind"', '"kin`"', " is damaged: data.contract.kind is missing; put the original back, or"),
-        ('"data"', '"date"', " says nothing of the run's data (it is completed); choose a finished run, or"),
+        (
+            '"data"',
+            '"date"',
+            " has no entry for the run's data (the run is completed); choose a finished",
+        ),
         ('"sha256": {', '"sha256": 3, "x": {', " is damaged: sha256 must be an object, received 3; put the"),
     ],
 )

@@ -293,7 +293,7 @@ def test_an_unfinished_search_of_the_same_spec_is_in_the_way_until_it_is_said_wh
     interrupted_at(0)
     refused = mlpcli("tune", spec, "--runs-dir", tmp_path)
     assert refused.status == 2
-    assert f"search {search.label} of this spec is not finished: 1 trial is done, 1 begun" in refused.err
+    assert f"search {search.label} of this spec is not finished: 1 trial done, 1 started" in refused.err
     assert mlpcli("tune", "--resume", search.label, "--runs-dir", tmp_path).status == 0
     assert [trial.status for trial in _search(tmp_path).trials] == ["completed", "completed"]
     interrupted_at(1)

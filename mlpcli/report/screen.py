@@ -12,14 +12,14 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Collection, Iterable, Sequence
-from typing import IO, Any
+from typing import IO
 
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType
+from rich.console import Console, ConsoleOptions, JustifyMethod, OverflowMethod, RenderableType
 from rich.progress import Task, TextColumn
 from rich.segment import Segment
 from rich.status import Status
-from rich.style import Style
+from rich.style import Style, StyleType
 from rich.table import Table
 from rich.text import Span, Text
 
@@ -52,9 +52,9 @@ class Screen(Console):
         text: str,
         *,
         style: str | Style = "",
-        justify: Any = None,
-        overflow: Any = None,
-        **markup_and_highlighting: Any,
+        justify: JustifyMethod | None = None,
+        overflow: OverflowMethod | None = None,
+        **markup_and_highlighting: object,
     ) -> Text:
         """Return the text unchanged, whatever markup is asked for."""
         return Text(self._shown(text), style=style, justify=justify, overflow=overflow)
@@ -70,10 +70,24 @@ class Screen(Console):
                 lines = segment.text.split("\n")
                 yield Segment("\n".join(map(self._shown, lines)), segment.style)
 
-    def status(self, status: RenderableType, **settings: Any) -> Status:
-        """Return a spinner beside some words."""
-        spinner = "dots" if self.encoding.startswith("utf") else "line"
-        return _Spinner(status, console=self, **({"spinner": spinner} | settings))
+    def status(
+        self,
+        status: RenderableType,
+        *,
+        spinner: str = "",
+        spinner_style: StyleType = "status.spinner",
+        speed: float = 1.0,
+        refresh_per_second: float = 12.5,
+    ) -> Status:
+        """Return a spinner beside some words; by default one that the stream's encoding has."""
+        return _Spinner(
+            _as_text(status),
+            console=self,
+            spinner=spinner or ("dots" if self.encoding.startswith("utf") else "line"),
+            spinner_style=spinner_style,
+            speed=speed,
+            refresh_per_second=refresh_per_second,
+        )
 
     def _shown(self, text: str) -> str:
         return self._encodable(printable(text))
@@ -99,12 +113,17 @@ class Screen(Console):
 class _Spinner(Status):
     """Rich's spinner, which parses every str as markup, with plain text."""
 
-    def __init__(self, status: RenderableType, **settings: Any) -> None:
-        super().__init__(_as_text(status), **settings)
-
-    def update(self, status: RenderableType | None = None, **settings: Any) -> None:
-        """Change the words beside it."""
-        super().update(None if status is None else _as_text(status), **settings)
+    def update(
+        self,
+        status: RenderableType | None = None,
+        *,
+        spinner: str | None = None,
+        spinner_style: StyleType | None = None,
+        speed: float | None = None,
+    ) -> None:
+        """Change the words beside it, or the spinner."""
+        shown = None if status is None else _as_text(status)
+        super().update(shown, spinner=spinner, spinner_style=spinner_style, speed=speed)
 
 
 class WordsColumn(TextColumn):

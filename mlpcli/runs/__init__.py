@@ -1,6 +1,6 @@
-"""Run and search folders: what is in them, their list, their comparison.
+"""Run and search folders: their files, lists and comparisons.
 
-`from mlpcli import runs` gives what `folder`, `guard` and `lock` hold: file names, create, open, hold.
+`from mlpcli import runs` gives file names and functions of `folder`, `guard` and `lock`.
 """
 
 from mlpcli.runs.folder import (

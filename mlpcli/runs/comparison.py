@@ -1,11 +1,10 @@
-"""Runs side by side: the settings in which they differ, and what they reached."""
+"""Comparison of runs: the settings in which they differ, and their metrics."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mlpcli import runs
 from mlpcli.errors import ABSENT, Problem, RunError, UsageError, show_path
@@ -15,26 +14,31 @@ from mlpcli.runs.search_folder import SEARCH, load_search
 from mlpcli.spec.yaml_reader import read_text
 
 MOST_TRIALS = 10
-"""Trials of a search that are put side by side."""
+"""The most trials of a search that are compared."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A row for each thing told of the runs; a value is None where a run does not have it."""
+    """Rows of a comparison, with a value per run; None where a run does not have it."""
 
     labels: tuple[str, ...]
-    short: tuple[str, ...]  # the labels without what they share
-    facts: dict[str, list[Any]]  # status, epochs, seconds, parameters
-    settings: dict[str, list[Any]]  # those of the resolved specs that differ, by path
+    short: tuple[str, ...]  # the labels without their common prefix
+    facts: dict[str, list[object]]  # status, epochs, seconds, parameters
+    settings: dict[str, list[object]]  # those of the resolved specs that differ, by path
     metrics: dict[str, list[float | None]]  # "validation accuracy" and the like
 
 
 def choose(names: Sequence[str], runs_dir: Path, *, trials: bool) -> list[Run]:
-    """The runs that are named; with `trials`, the best trials of each search instead of it.
+    """Find the runs to compare.
+
+    Args:
+        names: names, `name/timestamp`, or run folders.
+        runs_dir: the folder of the runs.
+        trials: take the best trials of each named search instead of the search.
 
     Raises:
-        RunError: a run is not there, or is no search.
-        UsageError: there are not two to compare.
+        RunError: a run does not exist, or is not a search.
+        UsageError: there are fewer than two to compare.
     """
     found: list[Run] = []
     for name in names:
@@ -54,7 +58,7 @@ def _trials(run: Run) -> list[Run]:
 
 
 def side_by_side(found: Sequence[Run]) -> Comparison:
-    """The comparison of some runs, from their own files alone."""
+    """Compare some runs by their own files."""
     metrics = [_metrics(run) for run in found]
     names = list(dict.fromkeys(name for each in metrics for name in each))
     resolved = [_settings(run) for run in found]
@@ -87,14 +91,14 @@ def _metrics(run: Run) -> dict[str, float]:
     }
 
 
-def _settings(run: Run) -> dict[str, Any]:
-    """Every plain value of the resolved spec by its path."""
+def _settings(run: Run) -> dict[str, object]:
+    """Return every plain value of the resolved spec by its path."""
     path = run / runs.RESOLVED
     return dict(_leaves(read_text(path).data, ())) if path.is_file() else {}
 
 
-def _leaves(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict) and (name := _class_of(value)):  # of two classes, equal arguments meet
+def _leaves(value: object, path: tuple[str | int, ...]) -> Iterator[tuple[str, object]]:
+    if isinstance(value, dict) and (name := _class_of(value)):  # equal arguments of two classes are compared
         yield show_path(path), name
         inside = value[name] if isinstance(value[name], dict) else {}
         own = {key: item for key, item in value.items() if key != name}
@@ -110,21 +114,21 @@ def _leaves(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str, Any]
         yield show_path(path), value
 
 
-def _class_of(value: dict[str, Any]) -> str | None:
-    """The class that a part names beside our own keys, or None for any other mapping."""
+def _class_of(value: dict[str, object]) -> str | None:
+    """Return the class that a component names, or None for any other mapping."""
     classes = [key for key in value if key[:1].isupper()]
     rest = set(value) - set(classes)
     return classes[0] if len(classes) == 1 and rest <= {"name", "from", "repeat"} else None
 
 
-def _differs(row: list[Any]) -> bool:
-    """Whether a setting tells runs apart; one that some runs cannot have must differ among the others."""
+def _differs(row: list[object]) -> bool:
+    """Return whether a setting differs between the runs that can have it."""
     there = [value for value in row if value is not ABSENT]
     return any(value != there[0] for value in there)
 
 
 def _shortened(labels: list[str]) -> tuple[str, ...]:
-    """Labels without the leading parts that they all share."""
+    """Return the labels without their common prefix."""
     parts = [label.split("/") for label in labels]
     shared = 0
     while all(len(each) > shared + 1 and each[shared] == parts[0][shared] for each in parts):

@@ -1,4 +1,4 @@
-"""Run folders: their names, their files, how one is made, found and described."""
+"""Run folders: their names and files; create, find, list and describe them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from mlpcli.errors import Problem, RunError, TrainingError, nearest
 from mlpcli.files import (
@@ -59,11 +58,13 @@ TIMESTAMP = "%Y-%m-%d_%H-%M-%S"
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder and what its `run.json` says.
+    """A run folder and its `run.json`.
 
     Attributes:
-        trusted: Its plug-ins may run, wherever they come from.
-        left_out: Damaged runs of the same name, which were not considered when this one was chosen.
+        folder: the run folder.
+        record: its `run.json`.
+        trusted: whether its plug-ins may run even if they are not known on this machine.
+        left_out: damaged runs of the same name, which were not considered when this one was chosen.
     """
 
     folder: Path
@@ -73,7 +74,7 @@ class Run:
 
     @property
     def label(self) -> str:
-        """`name/timestamp`, as every command takes it; of a search's trial, `name/timestamp/trials/0001`."""
+        """`name/timestamp`, as every command accepts it; for a trial, `name/timestamp/trials/0001`."""
         parts = self.folder.absolute().parts
         return "/".join(parts[-4:] if parts[-2] in WITHIN_SEARCH else parts[-2:])
 
@@ -83,7 +84,7 @@ class Run:
         return self.record.status
 
     def describe(self) -> str:
-        """How the run stands: "is running", "was killed", "is completed"."""
+        """Return the status in words: "is running", "was killed", "is completed"."""
         if self.status == RUNNING and not is_locked(self.folder):
             return "was killed"
         return f"is {self.status}" if self.status in (RUNNING, COMPLETED) else f"was {self.status}"
@@ -92,7 +93,7 @@ class Run:
         return self.folder / name
 
     def require(self, name: str) -> Path:
-        """The path of a file of the run.
+        """Return the path of a file of the run.
 
         Raises:
             RunError: the run has no such file.
@@ -106,17 +107,17 @@ class Run:
 
 @dataclass(frozen=True)
 class Listing:
-    """Runs that were found, oldest first, and what is wrong with those that cannot be read."""
+    """Runs that were found, oldest first, and a problem for each that cannot be read."""
 
     runs: tuple[Run, ...]
     damaged: tuple[Problem, ...] = ()
 
 
 def create_run(runs_dir: Path, name: str) -> Path:
-    """A new, empty folder `runs_dir/name/<now>`; waits for the next second when one stands there.
+    """Create an empty folder `runs_dir/name/<now>`; wait for the next second if it exists.
 
     Raises:
-        RunError: the folder cannot be made, or a link would lead it elsewhere.
+        RunError: the folder cannot be created, or a link would lead it elsewhere.
     """
     while True:
         folder = runs_dir / name / datetime.datetime.now().strftime(TIMESTAMP)
@@ -130,11 +131,11 @@ def create_run(runs_dir: Path, name: str) -> Path:
             time.sleep(0.05)
         except OSError as error:
             hint = "choose another folder with --runs-dir"
-            raise RunError(Problem(f"cannot make {folder} ({error.strerror})", hint=hint)) from None
+            raise RunError(Problem(f"cannot create {folder} ({error.strerror})", hint=hint)) from None
 
 
 def resume_command(folder: Path) -> str:
-    """What to type to go on with the run in a folder."""
+    """Return the command that resumes the run in a folder."""
     name, runs_dir = f"{folder.parent.name}/{folder.name}", folder.parent.parent
     verb = "tune" if (folder / SEARCH).is_file() else "train"
     if not STAMPED.fullmatch(folder.name):
@@ -143,16 +144,16 @@ def resume_command(folder: Path) -> str:
     return f"mlpcli {verb} --resume {name}{where}"
 
 
-def write_record(folder: Path, record: dict[str, Any]) -> None:
-    """Write `run.json`, whole or not at all."""
+def write_record(folder: Path, record: dict[str, object]) -> None:
+    """Write `run.json` atomically."""
     write_json(folder / RECORD, record)
 
 
-def write_last_record(folder: Path, record: dict[str, Any]) -> None:
-    """Write `run.json` by all means: over the old one where the disk is full or takes no new files.
+def write_last_record(folder: Path, record: dict[str, object]) -> None:
+    """Write `run.json`; where the disk is full or no file can be created, overwrite the old one.
 
     Raises:
-        OSError: not even that can be done.
+        OSError: that is not possible either.
     """
     make_room(folder)
     try:
@@ -162,13 +163,13 @@ def write_last_record(folder: Path, record: dict[str, Any]) -> None:
     except OSError:
         try:
             overwrite(folder / RECORD, json.dumps(record, default=str) + "\n")
-        except OSError:  # it is longer than the old one: what matters most
+        except OSError:  # it is longer than the old one: write the status only
             old = open_run(folder).record
             overwrite(folder / RECORD, json.dumps(old.to_json() | {"status": record["status"]}))
 
 
 def tidy(folder: Path) -> None:
-    """Delete what a process that was killed may have left in a finished run, unless someone is using it."""
+    """Delete the temporary files of killed processes in a finished run, unless it is locked."""
     with contextlib.suppress(OSError, RunError, TrainingError):
         if not any(folder.rglob(f".*{SCRATCH}")):
             return
@@ -178,7 +179,7 @@ def tidy(folder: Path) -> None:
 
 
 def discard(folder: Path) -> None:
-    """Delete a run folder in which no run has begun: all that it holds is written before `run.json`."""
+    """Delete a run folder in which no run has started: all its files are written before `run.json`."""
     with contextlib.suppress(OSError):
         if {path.name for path in folder.iterdir()} - {SPEC, RESOLVED, PLUGINS, LOCK}:
             return
@@ -191,54 +192,57 @@ def discard(folder: Path) -> None:
 
 @contextlib.contextmanager
 def new_run(runs_dir: Path, name: str) -> Iterator[Path]:
-    """A new run folder, as `create_run` makes it, which is deleted again when no run begins in it.
+    """Create a run folder with `create_run`, and delete it again if no run starts in it.
 
     Raises:
-        RunError: the folder cannot be made.
+        RunError: the folder cannot be created.
     """
     folder = create_run(runs_dir, name)
-    made = folder.stat()
+    created = folder.stat()
     try:
         yield folder
     except BaseException:
         with contextlib.suppress(OSError):
-            if os.path.samestat(made, folder.lstat()):
+            if os.path.samestat(created, folder.lstat()):
                 discard(folder)
         raise
 
 
 def open_run(folder: Path) -> Run:
-    """The run in a folder.
+    """Open the run in a folder.
 
     Raises:
-        RunError: there is no readable `run.json`, or something in it is not as we write it.
+        RunError: there is no readable `run.json`, or it does not fit its model.
     """
     try:
         return Run(folder, read_record(folder / RECORD, RunRecord))
     except FileNotFoundError:
-        raise RunError(Problem(f"{folder} is not a run folder (it holds no {RECORD})")) from None
+        raise RunError(Problem(f"{folder} is not a run folder (it has no {RECORD})")) from None
 
 
 def data_facts(run: Run) -> DataFacts:
-    """What a run's record says of its data.
+    """Return the data of a run's record.
 
     Raises:
-        RunError: it says nothing; the run failed before it had read them.
+        RunError: it has none; the run failed before it had read its data.
     """
     if run.record.data is None:
-        rule = f"{run / RECORD} says nothing of the run's data (it {run.describe()})"
+        rule = f"{run / RECORD} has no entry for the run's data (the run {run.describe()})"
         raise RunError(Problem(rule, hint="choose a finished run, or train again"))
     return run.record.data
 
 
 def find_run(text: str, runs_dir: Path, *, unfinished: bool = False, trusted: bool = False) -> Run:
-    """The run that `text` names: a run folder, `name/timestamp`, or a name (its newest finished run).
+    """Find a run by its folder, by `name/timestamp`, or by its name (the newest finished run).
 
-    unfinished: a name stands for its newest run, finished or not.
-    trusted: the user has said that the run's plug-ins may run.
+    Args:
+        text: what the user typed.
+        runs_dir: the folder of the runs.
+        unfinished: a name means its newest run, finished or not.
+        trusted: the user allows the run's plug-ins to run.
 
     Raises:
-        RunError: nothing of that name, or no finished run among them; the message lists what there is.
+        RunError: there is no such run, or no finished one; the message lists the runs that exist.
     """
     for folder in (Path(text), runs_dir / text):
         if os.path.lexists(folder / RECORD):
@@ -258,15 +262,18 @@ def find_run(text: str, runs_dir: Path, *, unfinished: bool = False, trusted: bo
 
 
 def list_runs(runs_dir: Path, name: str | None = None, *, within: bool = False) -> Listing:
-    """Every run under a folder, or those of one experiment, oldest first; and the damaged ones.
+    """List the runs under a folder, or those of one experiment, oldest first; and the damaged ones.
 
-    within: also the runs that a search is made of, after it.
+    Args:
+        runs_dir: the folder of the runs.
+        name: of an experiment; None for all.
+        within: also list the runs inside searches, after each search.
 
     Raises:
         RunError: there is no such experiment.
     """
     if name is not None and not _is_folder(runs_dir / name):
-        hint = _what_there_is(name, runs_dir)
+        hint = _existing_runs(name, runs_dir)
         raise RunError(Problem(f"there is no experiment {name!r} under {runs_dir}", hint=hint))
     names = [name] if name else sorted(child.name for child in _folders(runs_dir))
     folders = []
@@ -290,10 +297,10 @@ def _read_all(folders: list[Path]) -> Listing:
 
 
 def find_logs(name: str | None, runs_dir: Path) -> Path:
-    """The folder below which TensorBoard finds the logs of a run, an experiment, or of all.
+    """Return the folder in which TensorBoard finds the logs of a run, an experiment, or of all.
 
     Raises:
-        RunError: there is nothing of that name.
+        RunError: there is no run or experiment of that name.
     """
     if name is None:
         if not runs_dir.is_dir():
@@ -304,7 +311,7 @@ def find_logs(name: str | None, runs_dir: Path) -> Path:
 
 
 def _is_folder(path: Path) -> bool:
-    """Whether there is such a folder; a name that the system cannot have names none."""
+    """Return whether there is such a folder; False for names that the system does not allow."""
     try:
         return path.is_dir()
     except (OSError, ValueError):
@@ -312,7 +319,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def _folders(place: Path) -> list[Path]:
-    """The folders in a folder, by name; none where it cannot be read."""
+    """Return the folders in a folder, sorted by name; none if it cannot be read."""
     try:
         return sorted(child for child in place.iterdir() if child.is_dir())
     except (OSError, ValueError):
@@ -320,28 +327,29 @@ def _folders(place: Path) -> list[Path]:
 
 
 def _runs_in(folder: Path) -> Listing:
-    """The runs of one experiment."""
+    """List the runs of one experiment."""
     stamped = [child for child in _folders(folder) if STAMPED.match(child.name)]
     return _read_all([child for child in stamped if os.path.lexists(child / RECORD)])
 
 
 def _not_found(text: str, runs_dir: Path) -> RunError:
-    """Why a name leads to no run: there is nothing, or what is there was stopped before it began."""
-    begun = [runs_dir / text, Path(text)]
-    begun = [folder for folder in begun if _is_folder(folder) and STAMPED.fullmatch(folder.name)]
-    begun += [child for child in reversed(_folders(runs_dir / text)) if STAMPED.fullmatch(child.name)]
-    if begun:
-        held = is_locked(begun[0])
-        how = "has only just been started" if held else "was stopped before its training began"
-        hint = "wait for it" if held else "start it again: mlpcli train SPEC, or mlpcli tune SPEC"
-        return RunError(Problem(f"{begun[0]} is no run yet: it {how} (it holds no {RECORD})", hint=hint))
+    """Return the error for a name without a run: nothing has it, or its run was stopped before it started."""
+    started = [runs_dir / text, Path(text)]
+    started = [folder for folder in started if _is_folder(folder) and STAMPED.fullmatch(folder.name)]
+    started += [child for child in reversed(_folders(runs_dir / text)) if STAMPED.fullmatch(child.name)]
+    if started:
+        in_use = is_locked(started[0])
+        how = "has just been started" if in_use else "was stopped before its training started"
+        hint = "wait for it" if in_use else "start it again: mlpcli train SPEC, or mlpcli tune SPEC"
+        return RunError(Problem(f"{started[0]} is not a run yet: it {how} (it has no {RECORD})", hint=hint))
     rule = f"there is no run {text!r} under {runs_dir}"
     if _is_folder(runs_dir / text):
-        rule = f"{runs_dir / text} holds no runs"
-    return RunError(Problem(rule, hint=_what_there_is(text, runs_dir)))
+        rule = f"{runs_dir / text} contains no runs"
+    return RunError(Problem(rule, hint=_existing_runs(text, runs_dir)))
 
 
-def _what_there_is(text: str, runs_dir: Path) -> str:
+def _existing_runs(text: str, runs_dir: Path) -> str:
+    """Return the most similar name, or the names that exist, as a hint."""
     name, _, stamp = text.partition("/")
     if stamp and _is_folder(runs_dir / name):
         labels = [run.label for run in _runs_in(runs_dir / name).runs]

@@ -1,4 +1,4 @@
-"""What keeps the files of a run or a search inside it: asked before anything there is written or deleted."""
+"""Checks that a path is inside its run or search, before anything is written or deleted."""
 
 from __future__ import annotations
 
@@ -16,25 +16,29 @@ STAMPED = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d")
 
 
 def check_inside(folder: Path) -> None:
-    """Refuse to write in a run folder that is a link, or from which a link leads elsewhere.
+    """Refuse to write in a run folder that is a link or contains one.
 
-    It may come from a stranger. Links above the runs folder are the user's own.
+    It may come from somebody else. Links above the runs folder are the user's own.
 
     Raises:
-        RunError: there is a link on the way to it, or in it.
+        RunError: the path to the folder has a link in it, or the folder contains one.
     """
     check_way(folder, _runs_dir_of(folder))
     for path in folder.rglob("*"):
         if path.is_symlink():
-            hint = "a run's files are its own; take the link away"
+            hint = "a run must not contain links; remove it"
             raise RunError(Problem(f"{path} is a link, and might lead outside the run", hint=hint))
 
 
 def empty_folder(folder: Path, owner: Path) -> None:
-    """Make an empty folder for a run inside a search; what a killed process has left there is deleted.
+    """Create an empty folder for a run inside a search; what a killed process has left there is deleted.
+
+    Args:
+        folder: the folder to create.
+        owner: the folder of the search.
 
     Raises:
-        RunError: it does not lie in the search, or a link is on the way; nothing is deleted.
+        RunError: the folder is not inside the search, or its path has a link in it; nothing is deleted.
     """
     remove_inside(folder, owner)
     folder.mkdir(parents=True)
@@ -44,11 +48,11 @@ def remove_inside(path: Path, owner: Path) -> None:
     """Delete a file or folder of a run or search.
 
     Args:
-        path: What to delete, if it is there.
-        owner: The folder of the run or search that it must lie in.
+        path: the file or folder to delete, if it exists.
+        owner: the folder of the run or search that it must be in.
 
     Raises:
-        RunError: it does not lie there, or a link is on the way; nothing is deleted.
+        RunError: it is not inside, or its path has a link in it; nothing is deleted.
     """
     check_way(owner, _runs_dir_of(owner))
     check_way(path, owner)
@@ -56,20 +60,24 @@ def remove_inside(path: Path, owner: Path) -> None:
 
 
 def check_way(path: Path, root: Path) -> None:
-    """Refuse a path out of a folder, or through a link in it.
+    """Refuse a path that leads out of a folder, or through a link in it.
+
+    Args:
+        path: the path to check.
+        root: the folder that it must be in.
 
     Raises:
-        RunError: it is one.
+        RunError: it does.
     """
     try:
         check_below(path, root)
     except UnsafePathError as error:
-        hint = "nothing is written or deleted there; name the real folder, or take the link away"
+        hint = "nothing is written or deleted there; name the real folder, or remove the link"
         raise RunError(Problem(f"{path}: {error.strerror}", hint=hint)) from None
 
 
 def _runs_dir_of(folder: Path) -> Path:
-    """The runs folder that a run, or a run of a search, lies in; of a renamed one, the folder around it."""
+    """Return the runs folder of a run, or of a run inside a search; of a renamed one, its parent."""
     place = folder.absolute()
     if place.parent.name in WITHIN_SEARCH:
         place = place.parent.parent

@@ -1,4 +1,4 @@
-"""A run or search held for one process alone."""
+"""The lock of a run or search, which one process holds at a time."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from mlpcli.files import Displaced, held_at, holding
 
 LOCK = "lock"
 
-
 RESERVE = 2**16
-"""Bytes that a folder's lock sets aside while it is held: enough for a `run.json` on a full disk."""
+"""Bytes that a lock file reserves while it is held: enough for a `run.json` on a full disk."""
 
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder for this process alone: a run, or a search.
+    """Lock the folder of a run or a search for this process.
 
-    The lock is the system's, on an open file, so a process that dies, however it dies, lets go of it.
-    On a file system without locks, and on Windows, nothing is held.
+    The lock is the system's, on an open file, so it is released when the process ends, even if it is killed.
+    On a file system without locks, and on Windows, nothing is locked.
 
-    The lock's file has some room in it that `make_room` gives back, for a last word when the disk is full.
+    The lock file reserves some bytes that `make_room` frees, to write `run.json` when the disk is full.
 
     Raises:
-        RunError: another process holds it, or what is there is not an ordinary file.
-        TrainingError: it cannot be held; or it, or a part of it, was moved, deleted or replaced meanwhile.
+        RunError: another process holds the lock, or its file is not an ordinary file.
+        TrainingError: it cannot be locked; or the folder, or a file in it, was moved, deleted or replaced
+            meanwhile.
     """
     handle = _open_lock(folder)
     try:
         if not _take(handle) and not _take_soon(handle):
             holder = os.read(handle, 100).decode("utf-8", errors="replace").strip() or "another process"
-            hint = "wait until it has ended, or stop it"
+            hint = "wait until it ends, or stop it"
             raise RunError(Problem(f"{folder} is in use by {holder}", hint=hint))
         if _is_own(handle):
-            with contextlib.suppress(OSError):  # it is held all the same
+            with contextlib.suppress(OSError):  # the lock holds without them
                 os.ftruncate(handle, 0)
                 os.write(handle, f"process {os.getpid()}\n".encode())
                 os.write(handle, b" " * RESERVE)
@@ -48,55 +48,55 @@ def locked(folder: Path) -> Iterator[None]:
             yield
         _shrink(handle)
     except Displaced as error:
-        hint = "if it was moved, go on in its new place, with --resume and the folder"
+        hint = "if it was moved, resume it in its new place, with --resume and the folder"
         raise TrainingError(Problem(f"{error.strerror}; nothing was written elsewhere", hint=hint)) from error
     finally:
         os.close(handle)
 
 
 def _open_lock(folder: Path) -> int:
-    """Open a folder's lock for writing; never wait for a pipe, never follow a link.
+    """Open a folder's lock file for writing; never wait for a pipe, never follow a link.
 
     Raises:
-        RunError: what is there is not an ordinary file.
+        RunError: it is not an ordinary file.
         TrainingError: it cannot be written.
     """
     path = folder / LOCK
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
         rule = f"{path} cannot be used as a lock: it is not an ordinary file"
-        raise RunError(Problem(rule, hint="remove it; it holds nothing of the run"))
+        raise RunError(Problem(rule, hint="remove it; it contains no data of the run"))
     try:
         return os.open(path, flags, 0o644)
     except OSError as error:
-        hint = "make room, or see that the folder is writable"
+        hint = "free some disk space, or make the folder writable"
         raise TrainingError(Problem(f"{path} cannot be written ({error.strerror})", hint=hint)) from None
 
 
 def _is_own(lock: int) -> bool:
-    """Whether a lock's file has no other name, under which it may be a file of somebody else."""
+    """Return whether a lock file has only one name; with another, it may be a file of somebody else."""
     return os.fstat(lock).st_nlink <= 1
 
 
 def make_room(folder: Path) -> None:
-    """Give the system back the room that the lock of a held folder has set aside."""
+    """Free the bytes that the lock of a folder reserves."""
     for held in held_at(folder / LOCK):
         _shrink(held.lock)
 
 
 def _shrink(lock: int) -> None:
-    """Cut what is set aside off a lock's file; who holds it stays."""
+    """Truncate a lock file to the name of its holder."""
     with contextlib.suppress(OSError):
         if _is_own(lock):
             os.ftruncate(lock, min(os.fstat(lock).st_size, 64))
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a living process holds the folder."""
+    """Return whether a running process holds the lock of a folder."""
     path = folder / LOCK
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
-        if not stat.S_ISREG(path.lstat().st_mode):  # a pipe would wait; nothing of ours is locked so
+        if not stat.S_ISREG(path.lstat().st_mode):  # a pipe would block; we lock only files
             return False
         handle = os.open(path, flags)
     except OSError:
@@ -108,7 +108,7 @@ def is_locked(folder: Path) -> bool:
 
 
 def _take_soon(handle: int) -> bool:
-    """Try again for a moment: somebody may only have looked whether the folder is held."""
+    """Try again for a moment: another process may only have checked whether the folder is locked."""
     for _ in range(4):
         time.sleep(0.05)
         if _take(handle):
@@ -117,7 +117,7 @@ def _take_soon(handle: int) -> bool:
 
 
 def _take(handle: int) -> bool:
-    """Lock an open file unless another process has; True where there is nothing to lock with."""
+    """Lock an open file unless another process has; return True where the system has no locks."""
     if os.name != "posix":
         return True
     import fcntl

@@ -1,7 +1,7 @@
-"""What the records of a run folder may hold: each is parsed once, where it is read, into one of these models.
+"""Models of the JSON records of a run folder, which are validated when they are read.
 
-A record may come from a stranger or from a disk that went bad. What does not fit is a damaged run, and the
-error names the file and the field. Keys that are not known are kept: a later version may have written them.
+A record may come from somebody else or from a faulty disk. A record that does not fit its model is a damaged
+run, and the error names the file and the field. Unknown keys are kept: a later version may have written them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mlpcli.errors import ABSENT, KeyPath, Problem, RunError, show_path
 from mlpcli.files import read_ordinary
 
 MAX_BYTES = 64 * 2**20
-"""The most that a record may hold; ours hold kilobytes, or megabytes where a column has many categories."""
+"""The maximum size of a record; ours have kilobytes, or megabytes where a column has many categories."""
 
 TRAIN_AGAIN = "put the original back, or train again"
 
@@ -26,18 +26,18 @@ Seconds = Annotated[float, Field(ge=0, lt=1e12)]
 PathText = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 Plain = bool | int | float | str | None
 """The value of a hyperparameter."""
-Figures = dict[str, dict[str, float]]
+Metrics = dict[str, dict[str, float]]
 """Metrics by split and name."""
 
 
 class Record(BaseModel):
-    """Base of every model here: no value is taken for another kind of value, unknown keys are kept."""
+    """Base of every model here: values are not converted, unknown keys are kept."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="allow", protected_namespaces=())
 
 
 class DataFacts(Record):
-    """The data of a run; the contract has a parser of its own."""
+    """The data of a run; the contract is parsed separately, by `data/`."""
 
     fingerprint: str
     source: str = ""
@@ -62,7 +62,7 @@ class Best(Record):
 
 
 class Score(Record):
-    """What a trial reached of its search's objective."""
+    """A trial's score on its search's objective."""
 
     name: str
     score: float | None = None
@@ -77,7 +77,7 @@ class BestTrial(Record):
 
 
 class SearchSummary(Record):
-    """What `run.json` says of a search."""
+    """The summary of a search in `run.json`."""
 
     objective: str
     direction: str = ""
@@ -89,7 +89,7 @@ class SearchSummary(Record):
 
 
 class PluginFile(Record):
-    """A run's copy of a plug-in; `source` is where it came from."""
+    """A run's copy of a plug-in; `source` is the path of the original."""
 
     file: Annotated[str, Field(pattern=r"^plugins/[^/\\]+\.py$")]
     sha256: str
@@ -105,7 +105,7 @@ class Origin(Record):
 
 
 class Start(Record):
-    """The run whose layers another began with, and the sha256 of its model."""
+    """The run whose layers another started with, and the sha256 of its model."""
 
     run: str = ""
     folder: str = ""
@@ -113,7 +113,7 @@ class Start(Record):
 
 
 class Host(Record):
-    """The machine that a run was trained on."""
+    """The machine on which a run was trained."""
 
     name: str | None = None
     system: str | None = None
@@ -122,7 +122,7 @@ class Host(Record):
 
 
 class Resumption(Record):
-    """One time that a run was resumed."""
+    """One resumption of a run."""
 
     at: str = ""
     after_epoch: Count = 0
@@ -152,7 +152,7 @@ class RunRecord(Record):
     objective: Score | None = None
     search: SearchSummary | None = None
     timings: dict[str, Seconds] = Field(default_factory=dict)
-    metrics: Figures = Field(default_factory=dict)
+    metrics: Metrics = Field(default_factory=dict)
     sha256: dict[str, str] = Field(default_factory=dict)
     plugins: list[PluginFile] = Field(default_factory=list)
     parent: Origin | None = None
@@ -163,27 +163,27 @@ class RunRecord(Record):
     error: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The record as it was read: plain values, unknown keys among them, no defaults."""
+        """Return the record as it was read: plain values, with unknown keys, without defaults."""
         return self.model_dump(exclude_unset=True)
 
 
 class MetricsRecord(Record):
-    """`metrics.json`: metrics by split, and what is reached without a network."""
+    """`metrics.json`: metrics by split, and those of the baselines."""
 
     train: dict[str, float] = Field(default_factory=dict)
     validation: dict[str, float] = Field(default_factory=dict)
     test: dict[str, float] = Field(default_factory=dict)
     baseline: dict[str, str | float] = Field(default_factory=dict)
 
-    def by_split(self) -> Figures:
-        """Every figure by split and name; those of the baseline come last."""
+    def by_split(self) -> Metrics:
+        """Return every metric by split and name; those of the baselines come last."""
         named = {name: getattr(self, name) for name in ("train", "validation", "test")}
         plain = {name: value for name, value in self.baseline.items() if isinstance(value, float)}
         return named | {"baseline": plain}
 
 
 class Identity(Record):
-    """What a checkpoint must agree with to be resumed from."""
+    """What must be unchanged for a checkpoint to be resumed."""
 
     spec: str
     data: str
@@ -200,12 +200,12 @@ def read_record(path: Path, model: type[_Model]) -> _Model:
     """Parse a JSON file of a run folder.
 
     Args:
-        path: The file.
-        model: The class that its document must fit.
+        path: the file.
+        model: the class that its document must fit.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        RunError: It cannot be read, is not JSON, or does not fit; the problem names the field.
+        FileNotFoundError: there is no such file.
+        RunError: it cannot be read, is not JSON, or does not fit; the problem names the field.
     """
     try:
         content = read_ordinary(path, MAX_BYTES)
@@ -220,26 +220,28 @@ def read_record(path: Path, model: type[_Model]) -> _Model:
 
 
 def damaged(path: Path, error: ValidationError, within: KeyPath = ()) -> RunError:
-    """What is wrong with a record: the file, the field, the rule, and what is there.
+    """Return the error for a damaged record: the file, the field, the rule, and the value received.
 
     Args:
-        within: Where in the file the document stands that the error is about.
+        path: the file.
+        error: the first of its errors is reported.
+        within: the path inside the file of the document that the error is about.
     """
     item = error.errors(include_url=False)[0]
     steps = (*within, *(step if isinstance(step, int) else str(step) for step in item["loc"]))
     rule = item["msg"].replace("Input should be", "must be").replace("Field required", "is missing")
     rule = rule.replace("Value error, ", "")
-    received: Any = ABSENT if item["type"] in ("missing", "json_invalid", "value_error") else item["input"]
+    received: object = ABSENT if item["type"] in ("missing", "json_invalid", "value_error") else item["input"]
     where = f"{show_path(steps)} " if steps else ""
     return RunError(Problem(f"{path} is damaged: {where}{rule}", received=received, hint=TRAIN_AGAIN))
 
 
 def read_history(path: Path) -> list[dict[str, float]]:
-    """Read a run's `history.csv`: a mapping from name to value for each epoch, without the empty cells.
+    """Read a run's `history.csv`: a dict from name to value for each epoch, without the empty cells.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        RunError: It is not UTF-8, or not a table of numbers; the problem names the line.
+        FileNotFoundError: there is no such file.
+        RunError: it is not UTF-8, or not a table of numbers; the problem names the line.
     """
     try:
         content = read_ordinary(path, MAX_BYTES)
@@ -247,7 +249,7 @@ def read_history(path: Path) -> list[dict[str, float]]:
         found = []
         for row in lines:
             if None in row or None in row.values():
-                raise ValueError("another number of cells than the first line has")
+                raise ValueError("the number of cells is not that of the first line")
             found.append({name: float(cell) for name, cell in row.items() if cell})
             if "epoch" not in found[-1]:
                 raise ValueError("no number in the column epoch")

@@ -1,8 +1,8 @@
-"""Searches on disk: what `search.json` says.
+"""Search folders and their `search.json`.
 
-A search is a run folder with `search.json`, `trials/0001/` and so on, each a run folder too, and in the end
-`best.yaml` and the promoted run's own files. `search.json` is written whole after every event, so that what
-it says is true however the search ended; everything else about a search can be made again from it.
+A search is a run folder with `search.json`, `trials/0001/` and so on, each of them a run folder too, and at
+the end `best.yaml` and the promoted run's own files. `search.json` is written atomically after every event,
+so it is correct however the search ends; everything else about a search can be recomputed from it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from mlpcli.runs.folder import SEARCH as SEARCH
 from mlpcli.runs.lock import is_locked
 from mlpcli.runs.record_models import Count, PathText, Plain, Record, Seconds, read_record
 
-SEARCHED = "search.yaml"  # the spec with every override in it, and its hyperparameters still to be chosen
+SEARCHED = "search.yaml"  # the spec with the overrides applied, before hyperparameters are chosen
 BEST = "best.yaml"
 TRIALS = "trials"
 PROMOTED = "promoted"
@@ -41,17 +41,17 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 @dataclass(frozen=True)
 class Objective:
-    """What a search makes as good as it can."""
+    """What a search optimizes."""
 
     name: str
     direction: Literal["min", "max"]
 
     def better(self, score: float, than: float | None) -> bool:
-        """Whether a score is better than another; anything is better than None."""
+        """Return whether a score is better than another; anything is better than None."""
         return than is None or (score > than if self.direction == "max" else score < than)
 
     def best_first(self, trials: list[Trial]) -> list[Trial]:
-        """Completed trials, the best first; of equals the earlier one."""
+        """Return the completed trials, the best first; of equal ones the earlier."""
         done = [trial for trial in trials if trial.status == COMPLETED and trial.score is not None]
         sign = -1 if self.direction == "max" else 1
         return sorted(done, key=lambda trial: (sign * (trial.score or 0.0), trial.number))
@@ -59,11 +59,11 @@ class Objective:
 
 @dataclass
 class Trial:
-    """One trial: what was proposed, what of it counts, and what came of it.
+    """One trial: the proposed values, the active ones, and the result.
 
-    proposed: values of hyperparameters by name, as the algorithm chose them; those of branches not taken may
-        be among them. values: those that count.
-    epochs, initial_epoch, source: of Hyperband, how far to train, from which epoch, on from which trial.
+    proposed: values of hyperparameters by name, as the algorithm chose them; it may include those inside
+        options that were not chosen. values: the active ones.
+    epochs, initial_epoch, source: for Hyperband, the last epoch, the epoch and the trial to continue from.
     """
 
     number: Number
@@ -85,10 +85,10 @@ class Trial:
     worker: str = ""
 
     def __post_init__(self) -> None:
-        """Name the folder; refuse one that is not the trial's own.
+        """Set the folder; refuse one that is not the trial's own.
 
         Raises:
-            ValueError: A folder is not one that our naming gives to the trial, or to the one it goes on from.
+            ValueError: the folder is not named after the trial, or that of its source not after the source.
         """
         self.folder = self.folder or f"{TRIALS}/{self.number:04d}"
         check_trial_folder(self.folder, self.number)
@@ -100,7 +100,7 @@ def check_trial_folder(folder: str, number: int) -> None:
     """Refuse a trial's folder that is not named after its number: `trials/0003`, or `trials/0003-2`.
 
     Raises:
-        ValueError: It is named otherwise, and might lead anywhere.
+        ValueError: it has another name, and might lead anywhere.
     """
     if not re.fullmatch(rf"{TRIALS}/{number:04d}(-[1-9][0-9]{{0,8}})?", folder):
         raise ValueError(f"the folder of trial {number} must be {TRIALS}/{number:04d}, not {folder[:60]!r}")
@@ -121,20 +121,20 @@ class Promotion:
         """Refuse a folder that is neither the trial's nor named after trial and seed.
 
         Raises:
-            ValueError: It is another.
+            ValueError: it is another.
         """
         if self.folder != promotion_folder(self.trial, self.seed):
             check_trial_folder(self.folder, self.trial)
 
 
 def promotion_folder(trial: int, seed: int) -> str:
-    """Where in a search a trial is trained again with a seed."""
+    """Return the folder in a search in which a trial is trained again with a seed."""
     return f"{PROMOTED}/{trial:04d}-seed-{seed}"
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How one of the best did over several seeds: the mean and standard deviation of its scores."""
+    """The scores of one of the best trials over several seeds, with their mean and standard deviation."""
 
     trial: int
     scores: tuple[float, ...]
@@ -152,10 +152,10 @@ class Standing:
 
 @dataclass
 class Search:
-    """A search's whole state; `save` after every change.
+    """The complete state of a search; `save` it after every change.
 
-    events: ("start" or "end", number of the trial), in their order: replaying them makes the algorithm's
-        state again.
+    events: ("start" or "end", number of the trial), in order: the algorithm's state is restored by replaying
+        them.
     winner: number of the trial that was promoted.
     """
 
@@ -166,36 +166,36 @@ class Search:
     objective: Objective
     seed: int
     space: dict[str, Any]
-    spec: str  # path of the spec, which relative paths start from
+    spec: str  # path of the spec, to which paths are relative
     data: str = ""  # fingerprint of the data
     trials: list[Trial] = field(default_factory=list)
     events: list[tuple[str, int]] = field(default_factory=list)
     promotions: list[Promotion] = field(default_factory=list)
     winner: int | None = None
-    finished: bool = False  # nothing is left to do, unless more trials are asked for
-    seconds: float = 0.0  # spent on it, over all sittings
+    finished: bool = False  # nothing is left to do, unless more trials are requested
+    seconds: float = 0.0  # of all sessions
 
     @property
     def label(self) -> str:
-        """`name/timestamp`, as every command takes it."""
+        """`name/timestamp`, as every command accepts it."""
         return f"{self.folder.parent.name}/{self.folder.name}"
 
     def progress(self) -> str:
-        """How far it has come: "3 trials are done, 1 was begun"."""
+        """Return the progress in words: "3 trials done, 1 started"."""
         done = len(self.trials) - len(self.unfinished())
-        begun = f", {len(self.unfinished())} begun" if self.unfinished() else ""
-        return f"{done} {'trial is' if done == 1 else 'trials are'} done{begun}"
+        started = f", {len(self.unfinished())} started" if self.unfinished() else ""
+        return f"{done} {'trial' if done == 1 else 'trials'} done{started}"
 
     def trial(self, number: int) -> Trial:
-        """The trial of a number, counted from 1."""
+        """Return the trial with a number, counted from 1."""
         return self.trials[number - 1]
 
     def best_first(self) -> list[Trial]:
-        """Completed trials, the best first."""
+        """Return the completed trials, the best first."""
         return self.objective.best_first(self.trials)
 
     def standings(self) -> list[Standing]:
-        """The promoted trials, the best mean first; those of which a training failed come last."""
+        """Return the promoted trials, the best mean first; those with a failed training come last."""
         found = []
         for number in dict.fromkeys(promotion.trial for promotion in self.promotions):
             scores = [p.score for p in self.promotions if p.trial == number and p.score is not None]
@@ -206,21 +206,11 @@ class Search:
         return sorted(found, key=lambda s: (len(s.scores) < most, sign * s.mean, s.trial))
 
     def unfinished(self) -> list[Trial]:
-        """Trials that were started and have no end."""
+        """Return the trials that were started but have not ended."""
         return [trial for trial in self.trials if trial.status == RUNNING]
 
-    def failures_in_a_row(self) -> list[Trial]:
-        """The failed trials among those that ended last, without one that went well between them."""
-        ended = [self.trial(number) for event, number in self.events if event == "end"]
-        row: list[Trial] = []
-        for trial in reversed(ended):
-            if trial.status != FAILED:
-                break
-            row.append(trial)
-        return row[::-1]
-
     def save(self) -> None:
-        """Write `search.json`, whole or not at all."""
+        """Write `search.json` atomically."""
         document = {"version": VERSION} | {
             key: value for key, value in asdict(self).items() if key != "folder"
         }
@@ -228,7 +218,7 @@ class Search:
 
 
 def load_search(folder: Path) -> Search:
-    """The search in a folder.
+    """Load the search in a folder.
 
     Raises:
         RunError: there is none, or it cannot be read.
@@ -239,10 +229,10 @@ def load_search(folder: Path) -> Search:
         if version == VERSION:
             found = read_record(path, SearchRecord)
     except FileNotFoundError:
-        rule = f"{folder} is not a search (it holds no {SEARCH})"
-        raise RunError(Problem(rule, hint="begin one with mlpcli tune SPEC")) from None
+        rule = f"{folder} is not a search (it has no {SEARCH})"
+        raise RunError(Problem(rule, hint="start one with mlpcli tune SPEC")) from None
     if version != VERSION:
-        raise RunError(Problem(f"{path} was written by another version of mlpcli", hint="begin a new search"))
+        raise RunError(Problem(f"{path} was written by another version of mlpcli", hint="start a new search"))
     if contradiction := next(_contradictions(found), ""):
         hint = "the file was changed or is damaged: put the original back, or start a new search with --fresh"
         raise RunError(Problem(f"{path} is damaged: {contradiction}", hint=hint))
@@ -266,12 +256,12 @@ class ParameterRecord(Record):
     max: int | float = 0
     step: int | float | None = None
     sampling: str | None = None
-    values: list[Any] = Field(default_factory=list)
+    values: list[object] = Field(default_factory=list)
     conditions: list[tuple[str, list[Plain]]] = Field(default_factory=list)
 
 
 class SearchRecord(Record):
-    """`search.json`; what the fields mean is said at `Search`."""
+    """`search.json`; the fields are those of `Search`."""
 
     name: str
     algorithm: Literal["RandomSearch", "GridSearch", "Hyperband", "BayesianOptimization"]
@@ -290,9 +280,9 @@ class SearchRecord(Record):
 
 
 def _contradictions(found: SearchRecord) -> Iterator[str]:
-    """What in a search's record cannot be true at once."""
+    """Yield the contradictions in a search's record."""
     count = len(found.trials)
-    begun: set[int] = set()
+    started: set[int] = set()
     ended: set[int] = set()
     for place, trial in enumerate(found.trials):
         if trial.number != place + 1:
@@ -300,10 +290,10 @@ def _contradictions(found: SearchRecord) -> Iterator[str]:
         if trial.source is not None and trial.source >= trial.number:
             yield f"trials[{place}].source must be an earlier trial, received {trial.source}"
         if trial.status == COMPLETED and trial.score is None:
-            yield f"trials[{place}].score is missing of a completed trial"
+            yield f"trials[{place}].score is missing, but the trial is completed"
     for place, (event, number) in enumerate(found.events):
-        known = ended if event == "end" else begun
-        if number > count or number in known or (event == "end" and number not in begun):
+        known = ended if event == "end" else started
+        if number > count or number in known or (event == "end" and number not in started):
             yield f"events[{place}] does not fit the trials: {event} of trial {number}"
         known.add(number)
     for place, trial in enumerate(found.trials):
@@ -317,25 +307,25 @@ def _contradictions(found: SearchRecord) -> Iterator[str]:
 
 
 def find_search(text: str, runs_dir: Path) -> Run:
-    """The search that `text` names: a folder, `name/timestamp`, or a name (its newest, finished or not).
+    """Find a search by its folder, by `name/timestamp`, or by its name (the newest, finished or not).
 
     Raises:
-        RunError: there is none of that name; what was found in its place is told.
+        RunError: there is no such search.
     """
     found = find_run(text, runs_dir, unfinished=True)
     if (found.folder / SEARCH).is_file() or not (runs_dir / text).is_dir():
-        return found  # or a plain run, which `load_search` will say
+        return found  # or a run that is not a search, which `load_search` reports
     searches = [run for run in list_runs(runs_dir, text).runs if (run.folder / SEARCH).is_file()]
     return searches[-1] if searches else found
 
 
-def unfinished_search(runs_dir: Path, name: str, space: dict[str, Any]) -> Search | None:
-    """The newest search of an experiment, if it has the same space and was not brought to its end."""
+def unfinished_search(runs_dir: Path, name: str, space: dict[str, object]) -> Search | None:
+    """Return the newest search of an experiment, if it has the same space and is not finished."""
     folder = runs_dir / name
     found = sorted(folder.glob(f"*/{SEARCH}")) if folder.is_dir() else []
-    found = [path for path in found if (path.parent / RECORD).is_file()]  # killed before it had begun
+    found = [path for path in found if (path.parent / RECORD).is_file()]  # killed before it had started
     if not found:
         return None
     search = load_search(found[-1].parent)
-    whole = json.loads(json.dumps(space))  # lists for tuples, as in the file
-    return None if search.finished or search.space != whole or is_locked(search.folder) else search
+    as_stored = json.loads(json.dumps(space))  # lists for tuples
+    return None if search.finished or search.space != as_stored or is_locked(search.folder) else search

@@ -1,7 +1,7 @@
-"""Which plug-in files this user has trained with on this machine: known by their contents, not by their name.
+"""The plug-ins that this user has trained with on this machine, by the sha256 of their contents.
 
-A run folder from elsewhere brings its plug-ins along. Their code runs only when the same code has been
-trained with here before, or when the user says so with --trust-plugins.
+A run folder from somebody else contains its plug-ins. Their code runs only if the same code has been trained
+with on this machine before, or with --trust-plugins.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ from pathlib import Path
 from mlpcli.files import write_text
 
 FOLDER = "XDG_STATE_HOME"
-"""Environment variable: where programs keep what they remember; by default `~/.local/state`."""
+"""Environment variable: the folder for the state of programs; by default `~/.local/state`."""
 
 
 def known_file() -> Path:
-    """The file that holds the sha256 of every known plug-in, one a line."""
+    """Return the file with the sha256 of every known plug-in, one per line."""
     folder = os.environ.get(FOLDER)
     base = Path(folder) if folder else Path.home() / ".local" / "state"
     return base / "mlpcli" / "known_plugins"
 
 
 def is_known(sha256: str) -> bool:
-    """Whether a plug-in of these contents has been trained with here."""
+    """Return whether a plug-in with this checksum has been trained with on this machine."""
     try:
         return sha256 in known_file().read_text(encoding="utf-8").split()
-    except OSError:  # none was ever remembered, or the file is not ours to read
+    except OSError:  # nothing was remembered, or the file is not readable
         return False
 
 
 def remember(sha256: str) -> None:
-    """Know a plug-in from now on; where nothing can be kept, --trust-plugins stays needed."""
+    """Remember a plug-in; if that is not possible, --trust-plugins is still needed for it."""
     if is_known(sha256):
         return
     try:
