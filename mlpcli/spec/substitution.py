@@ -6,7 +6,7 @@ This happens before anything else reads the spec, so other modules know nothing 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from mlpcli.errors import KeyPath, Place, Problem, SpecError
 from mlpcli.spec.hyperparameters import find_space, is_hyperparameter, label_of
@@ -23,11 +23,11 @@ class Substituted:
 
     Attributes:
         text: the spec.
-        used: the values of the active hyperparameters, by name.
+        used: the names of the active hyperparameters.
     """
 
     text: SpecText
-    used: dict[str, Value] = field(default_factory=dict)
+    used: tuple[str, ...] = ()
 
 
 def substitute(
@@ -46,7 +46,7 @@ def substitute(
     maker = _Substituter(text, space, values, flags or {})
     data = maker.make(text.data, (), ())
     made = replace(text, data=data, marks=maker.marks, flags=maker.flags)
-    return Substituted(made, {name: values[name] for name in space.names if name in maker.used})
+    return Substituted(made, tuple(name for name in space.names if name in maker.used))
 
 
 class _Substituter:

@@ -1,0 +1,174 @@
+"""Check a spec's plain values: against the models of the schema, and against Keras's signatures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from mlpcli.errors import KeyPath, Problem, suggest
+from mlpcli.spec.components import check_components
+from mlpcli.spec.extends import EXTENDS
+from mlpcli.spec.layer_graph import is_by_output, read_graph
+from mlpcli.spec.plugins import Catalog
+from mlpcli.spec.schema import ByOutput, Spec
+from mlpcli.spec.synthetic import synthetic_problems
+from mlpcli.spec.tuner_arguments import check_tuner
+from mlpcli.spec.values import Value, ValueMap
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+LISTS = ("layers", "metrics", "callbacks")
+"""Keys with a list of components, whose problems are reported for each item."""
+
+
+def validate(data: ValueMap, catalog: Catalog) -> tuple[Spec | None, list[Problem]]:
+    """Check a spec's plain values.
+
+    Args:
+        data: the values of the whole spec.
+        catalog: the names that the spec may use.
+
+    Returns:
+        The spec, or None, and every problem found.
+    """
+    components = check_components(data, catalog)
+    _, graph = read_graph(data)
+    problems = [*check_tuner(data.get("tuner")), *components, *graph]
+    spec = None
+    try:
+        loss = data.get("loss")
+        tagged = (
+            {**data, "loss": ByOutput(loss)} if isinstance(loss, dict) and is_by_output(loss, data) else data
+        )
+        spec = Spec.model_validate(tagged)
+    except ValidationError as error:
+        covered = {
+            problem.path[:2] if problem.path[0] in LISTS else problem.path[:1] for problem in components
+        }
+        for problem in _from_pydantic(error, data):
+            if not covered.intersection(beginnings(problem.path)):
+                problems.append(problem)
+    problems += _across(data)
+    return spec, problems
+
+
+def _across(data: ValueMap) -> Iterator[Problem]:
+    """Check the rules between keys."""
+    dataset = data.get("dataset")
+    if isinstance(dataset, dict):
+        given = [key for key in ("name", "path") if dataset.get(key) is not None]
+        if not given:
+            hint = "write name: digits, or path: my.csv"
+            yield Problem("needs a name (of a built-in) or a path (of a file)", path=("dataset",), hint=hint)
+        if len(given) == 2:
+            yield Problem("cannot have both a name and a path", path=("dataset", "path"), hint="keep one")
+        yield from synthetic_problems(dataset)
+    if data.get("model") is not None and data.get("layers") is not None:
+        hint = "keep one: layers, or the class of a plug-in"
+        yield Problem("a spec has layers or a model, not both", path=("model",), hint=hint)
+    if "model" not in data and "layers" not in data:
+        yield Problem("is required", path=("layers",), hint=_field_hint(("layers",)))
+
+
+def _from_pydantic(error: ValidationError, data: ValueMap) -> Iterator[Problem]:
+    """Convert pydantic's errors to problems; of a union's errors, keep those about the deepest value."""
+    found: dict[KeyPath, Problem] = {}
+    for item in error.errors(include_url=False):
+        path, value = _follow(item["loc"], data)
+        last = item["loc"][-1]
+        if item["type"] == "missing" and path[-1:] != (last,):
+            path = (*path, last)
+        if path not in found:
+            found[path] = _problem(item, path, value)
+    above = {beginning for path in found for beginning in beginnings(path) if beginning != path}
+    for path, problem in found.items():
+        if path not in above:
+            yield problem
+
+
+def beginnings(path: KeyPath) -> Iterator[KeyPath]:
+    """Yield a path and the paths of all that contains it: `()`, `("fit",)`, `("fit", "epochs")`."""
+    return (path[:end] for end in range(len(path) + 1))
+
+
+def _problem(item: ErrorDetails, path: KeyPath, value: Value) -> Problem:
+    if item["type"] == "missing":
+        return Problem("is required", path=path, hint=_field_hint(path))
+    if item["type"] == "extra_forbidden":
+        known = _known_keys(path[:-1])
+        hint = suggest(path[-1], known, f"the keys here are {', '.join(known)}")
+        return Problem("unknown key", path=path, received=path[-1], hint=hint)
+    return Problem(_rule(path, item), path=path, received=value)
+
+
+def _follow(loc: tuple[int | str, ...], data: Value) -> tuple[KeyPath, Value]:
+    """Return the path in the data of pydantic's location, which also names union members, and its value."""
+    path: list[str | int] = []
+    value = data
+    for step in loc:
+        if isinstance(value, list) and isinstance(step, int) and step < len(value):  # noqa: SIM114
+            value = value[step]
+        elif isinstance(value, dict) and isinstance(step, str) and step in value:
+            value = value[step]
+        else:
+            continue
+        path.append(step)
+    return tuple(path), value
+
+
+def _field(path: KeyPath) -> FieldInfo | None:
+    """Return the schema's field at a path, as far as models go; free keys of a mapping are skipped."""
+    annotation: object = Spec
+    field = None
+    passed = False
+    for step in path:
+        if isinstance(step, int):
+            continue
+        model = _model_in(annotation)
+        if model is None:
+            return field
+        if step not in model.model_fields:
+            if passed or field is None or not _is_mapping(field.annotation):
+                return field
+            passed = True
+            continue
+        field = model.model_fields[step]
+        annotation = field.annotation
+        passed = False
+    return field
+
+
+def _is_mapping(annotation: object) -> bool:
+    """Return whether a type is, or may be, a mapping of free names to models."""
+    if get_origin(annotation) is dict:
+        return True
+    return any(_is_mapping(each) for each in get_args(annotation))
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for each in get_args(annotation) if (found := _model_in(each))), None)
+
+
+def _known_keys(path: KeyPath) -> list[str]:
+    field = _field(path)
+    model = Spec if not path else _model_in(field.annotation) if field else None
+    inherit = () if path else (EXTENDS,)
+    return [*(model.model_fields if model else ()), *inherit]
+
+
+def _rule(path: KeyPath, item: ErrorDetails) -> str:
+    field = _field(path)
+    if field is not None and field.description:
+        return f"must be {field.description}"
+    return str(item["msg"]).lower()
+
+
+def _field_hint(path: KeyPath) -> str:
+    field = _field(path)
+    return field.description or "" if field else ""
