@@ -210,7 +210,7 @@ def build(namespace: str, made: Any) -> Iterator[Any]:
 
 def walk(folder: Path) -> dict[str, Any]:
     """Every class of every kind; see the module."""
-    import mlpcli.spec.components  # noqa: F401  # before the watch: dataclasses run text as they are defined
+    import mlpcli.spec.schema  # noqa: F401  # before the watch: pydantic runs text as it is imported
     from mlpcli.spec import keras_signatures
     from mlpcli.spec.component_rules import forbidden
 

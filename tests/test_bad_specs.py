@@ -157,13 +157,13 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "colon in a value": (
         "dataset: name: iris\n",
         [
-            "SPEC:1:14: is not YAML: mapping values are not allowed here; put quotes around a text that holds ': ', or mend the indentation",
+            "SPEC:1:14: is not YAML: mapping values are not allowed here; put quotes around a text that contains ': ', or fix the indentation",
         ],
     ),
     "bracket not closed": (
         "dataset: {name: iris\n" + LAYERS,
         [
-            "SPEC:2:7: is not YAML: expected ',' or '}', but got ':'; the flow mapping that is still open begins on line 1",
+            "SPEC:2:7: is not YAML: expected ',' or '}', but got ':'; the flow mapping that is not closed starts on line 1",
         ],
     ),
     "self-holding anchor": (
@@ -181,7 +181,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "billion laughs": (
         "a: &a [x, x, x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a]\nc: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b]\nd: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c, *c]\ne: [*d, *d, *d, *d, *d, *d, *d, *d, *d, *d]\n",
         [
-            "SPEC:1:32: expands to more than 20,000 values; anchors and aliases multiply: write fewer",
+            "SPEC:1:32: expands to more than 20,000 values; aliases repeat what they refer to: use fewer",
         ],
     ),
     "tag": (
@@ -193,13 +193,13 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "twice the same key": (
         GOOD + "fit: {epochs: 3, epochs: 4}\n",
         [
-            "SPEC:4:18 fit.epochs: the key stands twice in one mapping (first on line 4), received 'epochs'; keep one",
+            "SPEC:4:18 fit.epochs: the key is duplicated in this mapping (first on line 4), received 'epochs'; keep one",
         ],
     ),
     "no for a text": (
         "dataset: {name: no}\n" + LAYERS + LOSS,
         [
-            "SPEC:1:17 dataset.name: some YAML readers take this for a boolean, received no; write false, or 'no' in quotes for a text",
+            "SPEC:1:17 dataset.name: some YAML readers read this as a boolean, received no; write false, or 'no' in quotes for a text",
         ],
     ),
     "octal": (
@@ -464,7 +464,7 @@ WRONG_SETTINGS: dict[str, list[str]] = {
         "--set metrics+=acuracy metrics[1]: unknown metric, received 'acuracy'; did you mean 'accuracy'?",
     ],
     "extends=base.yaml": [
-        "--set extends=base.yaml extends: must stand in the file, not on the command line, received 'base.yaml'",
+        "--set extends=base.yaml extends: must be written in the file, not on the command line, received 'base.yaml'",
     ],
     "optimizer=Adm": [
         "--set optimizer=Adm optimizer: unknown optimizer, received 'Adm'; did you mean 'Adam'?",
@@ -476,7 +476,7 @@ WRONG_SETTINGS: dict[str, list[str]] = {
         "--set dataset.validation={last: 0} dataset.validation.last: must be a positive number of rows, received 0",
     ],
     "name=no": [
-        "--set name=no: some YAML readers take this for a boolean, received no; write false, or 'no' in quotes for a text",
+        "--set name=no: some YAML readers read this as a boolean, received no; write false, or 'no' in quotes for a text",
     ],
     "layers[0]=Flaten": [
         "--set layers[0]=Flaten layers[0]: unknown layer, received 'Flaten'; did you mean 'Flatten'?",

@@ -89,7 +89,7 @@ def test_errors_point_into_the_file_they_come_from(mlpcli: Callable[..., Result]
         f"{spec}:2:15 fit.epochs: must be a positive number of epochs, received 0",
         "     2 | fit: {epochs: 0}",
         "                       ^",
-        f"{base}:3:17 dataset.name: some YAML readers take this for a boolean, received no; "
+        f"{base}:3:17 dataset.name: some YAML readers read this as a boolean, received no; "
         "write false, or 'no' in quotes for a text",
         "     3 | dataset: {name: no, validation: {last: 20}}",
         "                         ^",
@@ -168,7 +168,7 @@ def test_set_goes_over_what_is_inherited(tmp_path: Path) -> None:
     assert loaded.spec.layers[0].arguments == {"units": 5}
     assert isinstance(loaded.spec.metrics, list)
     assert [metric.class_name for metric in loaded.spec.metrics] == ["accuracy", "AUC"]
-    with pytest.raises(SpecError, match="extends: must stand in the file, not on the command line"):
+    with pytest.raises(SpecError, match="extends: must be written in the file, not on the command line"):
         load_spec(spec, settings=["extends=base.yaml"])
 
 

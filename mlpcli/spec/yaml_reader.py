@@ -1,13 +1,13 @@
-"""YAML text to plain values that remember their place, with YAML's surprises turned into problems.
+"""Read YAML text to plain values with their places, and report YAML's pitfalls as problems.
 
-PyYAML reads the tokens; the values are made here, so that `1e-4` is a number, `no` is never silently
-false, a key is never overwritten by its twin, and nothing expands without bound.
+PyYAML parses the events; this module builds the values, so that `1e-4` is a number, `no` is never silently
+false, a duplicate key is an error, and expansion has a bound.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import yaml
 
 from mlpcli.errors import KeyPath, Place, Problem, SpecError, nearest
 from mlpcli.files import read_ordinary
+from mlpcli.spec.values import Value, ValueMap
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 50
@@ -37,9 +38,12 @@ DOUBTFUL_BOOL = re.compile(r"yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF")
 
 @dataclass(frozen=True)
 class Mark:
-    """Where a value, and the key before it, begin (line and column from 1).
+    """The place of a value and of its key.
 
-    `file` is the spec that it was inherited from; empty for the spec's own values.
+    Attributes:
+        value: line and column of the value, from 1.
+        key: line and column of its key.
+        file: the spec from which it was inherited; empty for the spec's own values.
     """
 
     value: tuple[int, int]
@@ -49,25 +53,35 @@ class Mark:
 
 @dataclass(frozen=True)
 class SpecText:
-    """A spec as plain values, with the place of each and the problems that did not stop the reading."""
+    """A spec as plain values, with their places and the problems found while reading.
+
+    Attributes:
+        file: the name of the file.
+        data: the values.
+        marks: the place of each value by its path.
+        lines: the lines of the file.
+        flags: the `--set` flag of each value that comes from the command line.
+        problems: the problems found.
+        bases: the lines of each file that it inherits from.
+    """
 
     file: str
     data: Any
     marks: dict[KeyPath, Mark]
     lines: tuple[str, ...] = ()
-    flags: dict[KeyPath, str] = field(default_factory=dict)  # paths that --set has put there
+    flags: dict[KeyPath, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
-    bases: dict[str, tuple[str, ...]] = field(default_factory=dict)  # lines of the files it inherits from
+    bases: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def place(self, path: KeyPath, *, key: bool = False) -> Place:
-        """The place of the value at `path` (or of its key), or of the nearest value that holds it."""
+        """Return the place of the value at `path` (or of its key), or of the nearest one that contains it."""
         if not path:
             return self._at(1, 1)
         for end in range(len(path), -1, -1):
             if flag := self.flags.get(path[:end]):
                 return Place(flag=flag)
         for put, flag in self.flags.items():
-            if put[: len(path)] == path:  # a value inside this one came from the command line
+            if put[: len(path)] == path:  # a value inside it comes from the command line
                 return Place(flag=flag)
         for end in range(len(path), -1, -1):
             if mark := self.marks.get(path[:end]):
@@ -83,7 +97,7 @@ class SpecText:
 
 
 def read_text(spec_path: Path) -> SpecText:
-    """Read a spec's file.
+    """Read the file of a spec.
 
     Raises:
         SpecError: the file is missing, too large, not UTF-8, empty, or not YAML.
@@ -112,18 +126,16 @@ def most_values(file: str) -> int:
 
 
 def _unreadable(error: OSError | ValueError, file: str) -> Problem:
-    """Why a spec's file cannot be read: too large, no ordinary file, or what the system says."""
+    """Return why a spec's file cannot be read: too large, not an ordinary file, or the system's error."""
     why = getattr(error, "strerror", None) or str(error)
     if not why.startswith("is "):
         return Problem(f"cannot be read ({why})", Place(flag=file))
-    hint = (
-        "a spec is a page of text: was a data file given?" if "larger" in why else "save the spec in a file"
-    )
+    hint = "a spec is a page of text: is this a data file?" if "larger" in why else "save the spec in a file"
     return Problem(why, Place(flag=file), hint=hint)
 
 
 def parse_text(text: str, file: str) -> SpecText:
-    """Parse YAML text of a bounded length; `file` is the name that problems give.
+    """Parse YAML text of a bounded length; `file` is the name in messages.
 
     Raises:
         SpecError: not YAML, too deep, too large once aliases are expanded, or not a mapping.
@@ -139,8 +151,8 @@ def parse_text(text: str, file: str) -> SpecText:
     return SpecText(file, data, builder.marks, lines, problems=tuple(builder.problems))
 
 
-def parse_value(text: str, flag: str) -> Any:
-    """The value of a `--set` flag, read by the rules of a spec.
+def parse_value(text: str, flag: str) -> Value:
+    """Parse the value of a `--set` flag by the rules of a spec.
 
     Raises:
         SpecError: the text is not YAML; the problem names the flag.
@@ -157,7 +169,8 @@ def parse_value(text: str, flag: str) -> Any:
     if spec_text.problems:
         found = (Problem(p.rule, place, p.path, p.received, p.hint) for p in spec_text.problems)
         raise SpecError(*found)
-    return spec_text.data
+    value: Value = spec_text.data
+    return value
 
 
 def _decode(raw: bytes, file: str) -> str:
@@ -184,12 +197,12 @@ def _neighbour(spec_path: Path) -> str:
     return nearest(spec_path.name, (item.name for item in spec_path.parent.glob("*.y*ml")))
 
 
-# ---------------------------------------------------------------- tokens to nodes
+# ---------------------------------------------------------------- events to nodes
 
 
 @dataclass
 class _Node:
-    kind: str  # scalar, list or mapping
+    kind: str  # scalar, list, mapping
     at: tuple[int, int]
     value: str = ""
     plain: bool = False  # a scalar without quotes
@@ -198,7 +211,7 @@ class _Node:
 
 
 def _compose(text: str, file: str, lines: tuple[str, ...]) -> _Node | None:
-    """Events to nodes without recursion, so that depth is a number and not the interpreter's limit."""
+    """Build nodes from events without recursion: the limit of depth is ours, not the interpreter's."""
     root: _Node | None = None
     stack: list[_Node] = []
     anchors: dict[str, _Node] = {}
@@ -210,6 +223,7 @@ def _compose(text: str, file: str, lines: tuple[str, ...]) -> _Node | None:
         return SpecError(Problem(rule, Place(file, *at, source), hint=hint))
 
     for event in _events(text, fail):
+        assert event.start_mark is not None
         at = (event.start_mark.line + 1, event.start_mark.column + 1)
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
@@ -221,7 +235,7 @@ def _compose(text: str, file: str, lines: tuple[str, ...]) -> _Node | None:
             if anchors[event.anchor] in stack:
                 raise fail(f"anchor '&{event.anchor}' holds itself", at)
             stack[-1].items.append(anchors[event.anchor])
-        elif isinstance(event, yaml.NodeEvent):
+        elif isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent):
             node = _node(event, at)
             count += 1
             if count > 2 * most:  # keys are nodes too
@@ -241,13 +255,13 @@ def _compose(text: str, file: str, lines: tuple[str, ...]) -> _Node | None:
     return root
 
 
-def _node(event: Any, at: tuple[int, int]) -> _Node:
+def _node(event: yaml.ScalarEvent | yaml.CollectionStartEvent, at: tuple[int, int]) -> _Node:
     if isinstance(event, yaml.ScalarEvent):
         return _Node("scalar", at, event.value, plain=event.style is None, tag=event.tag)
     return _Node("list" if isinstance(event, yaml.SequenceStartEvent) else "mapping", at, tag=event.tag)
 
 
-def _events(text: str, fail: Any) -> Iterator[Any]:
+def _events(text: str, fail: Callable[..., SpecError]) -> Iterator[yaml.Event]:
     try:
         yield from yaml.parse(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
@@ -267,10 +281,10 @@ def _syntax(error: yaml.MarkedYAMLError) -> tuple[str, tuple[int, int], str]:
         return "a tab cannot indent YAML", at, "use spaces"
     hint = ""
     if "mapping values are not allowed" in problem:
-        hint = "put quotes around a text that holds ': ', or mend the indentation"
+        hint = "put quotes around a text that contains ': ', or fix the indentation"
     elif error.context_mark is not None and error.context_mark.line + 1 != at[0]:
         what = (error.context or "while parsing what").removeprefix("while parsing a ")
-        hint = f"the {what} that is still open begins on line {error.context_mark.line + 1}"
+        hint = f"the {what} that is not closed starts on line {error.context_mark.line + 1}"
     return f"is not YAML: {problem}", at, hint
 
 
@@ -282,7 +296,7 @@ def _first_line(error: Exception) -> str:
 
 
 class _Builder:
-    """Turns nodes into plain values, noting the place of each and every problem on the way."""
+    """Build plain values from nodes; record the place of each value and every problem."""
 
     def __init__(self, file: str, lines: tuple[str, ...]) -> None:
         self.file, self.lines = file, lines
@@ -290,10 +304,10 @@ class _Builder:
         self.problems: list[Problem] = []
         self.count, self.most = 0, most_values(file)
 
-    def build(self, node: _Node, path: KeyPath, key: tuple[int, int] | None = None) -> Any:
+    def build(self, node: _Node, path: KeyPath, key: tuple[int, int] | None = None) -> Value:
         self.count += 1
         if self.count > self.most:
-            hint = "anchors and aliases multiply: write fewer"
+            hint = "aliases repeat what they refer to: use fewer"
             rule = f"expands to more than {self.most:,} values"
             raise SpecError(self._problem(rule, node.at, (), hint=hint))
         self.marks[path] = Mark(node.at, key)
@@ -306,21 +320,21 @@ class _Builder:
             return [self.build(item, (*path, index)) for index, item in enumerate(node.items)]
         return self._mapping(node, path)
 
-    def _mapping(self, node: _Node, path: KeyPath) -> dict[str, Any]:
-        values: dict[str, Any] = {}
+    def _mapping(self, node: _Node, path: KeyPath) -> ValueMap:
+        values: ValueMap = {}
         first: dict[str, int] = {}
         merged: list[_Node] = []
         for key, value in zip(node.items[::2], node.items[1::2], strict=True):
             if key.kind != "scalar":
-                self._add("a key must be a text", key.at, path, hint="did an opening bracket go astray?")
+                self._add("a key must be a text", key.at, path, hint="is there a stray opening bracket?")
             elif key.plain and key.value == "<<":
                 merged.append(value)
             elif key.value in first:
-                rule = f"the key stands twice in one mapping (first on line {first[key.value]})"
+                rule = f"the key is duplicated in this mapping (first on line {first[key.value]})"
                 self._add(rule, key.at, (*path, key.value), key.value, "keep one")
             else:
                 if key.plain and DOUBTFUL_BOOL.fullmatch(key.value):
-                    rule = "YAML may read this key as a boolean"
+                    rule = "some YAML readers read this key as a boolean"
                     self._add(
                         rule, key.at, (*path, key.value), _Bare(key.value), f"write '{key.value}' in quotes"
                     )
@@ -330,7 +344,7 @@ class _Builder:
             self._merge(value, values, path)
         return values
 
-    def _merge(self, node: _Node, values: dict[str, Any], path: KeyPath) -> None:
+    def _merge(self, node: _Node, values: ValueMap, path: KeyPath) -> None:
         sources = node.items if node.kind == "list" else [node]
         for source in sources:
             if source.kind != "mapping":
@@ -340,7 +354,7 @@ class _Builder:
                 if key.kind == "scalar" and key.value not in values:
                     values[key.value] = self.build(value, (*path, key.value), key.at)
 
-    def _scalar(self, node: _Node, path: KeyPath) -> Any:
+    def _scalar(self, node: _Node, path: KeyPath) -> Value:
         text = node.value
         if not node.plain:
             return text
@@ -351,7 +365,7 @@ class _Builder:
         if DOUBTFUL_BOOL.fullmatch(text):
             meant = "true" if text.lower() in ("yes", "on") else "false"
             hint = f"write {meant}, or '{text}' in quotes for a text"
-            self._add("some YAML readers take this for a boolean", node.at, path, _Bare(node.value), hint)
+            self._add("some YAML readers read this as a boolean", node.at, path, _Bare(node.value), hint)
             return text
         if LEADING_ZERO.fullmatch(text):
             number = self._integer(text, node, path)
@@ -367,18 +381,18 @@ class _Builder:
         return text
 
     def _integer(self, text: str, node: _Node, path: KeyPath) -> int:
-        if len(text) > 30:  # Python itself refuses thousands of digits, with a message of its own
+        if len(text) > 30:  # Python refuses thousands of digits, with a different message
             self._add("is too large a number", node.at, path)
             return 0
         return int(text)
 
     def _add(
-        self, rule: str, at: tuple[int, int], path: KeyPath, received: Any = None, hint: str = ""
+        self, rule: str, at: tuple[int, int], path: KeyPath, received: object = None, hint: str = ""
     ) -> None:
         self.problems.append(self._problem(rule, at, path, received, hint))
 
     def _problem(
-        self, rule: str, at: tuple[int, int], path: KeyPath, received: Any = None, hint: str = ""
+        self, rule: str, at: tuple[int, int], path: KeyPath, received: object = None, hint: str = ""
     ) -> Problem:
         source = self.lines[at[0] - 1] if at[0] <= len(self.lines) else ""
         place = Place(self.file, *at, source)
@@ -390,7 +404,7 @@ class _Builder:
 
 
 class _Bare(str):
-    """A text shown as it stood in the file, without quotes."""
+    """A text shown as in the file, without quotes."""
 
     def __repr__(self) -> str:
         return str(self)
