@@ -78,7 +78,7 @@ def check_output_file(name: str, path: KeyPath, *, example: str, folder: bool = 
         SpecError: the path leads elsewhere, or to a file that mlpcli writes.
     """
     check_inside(name, path, example=example)
-    steps = PurePath(name.casefold()).parts  # some file systems do not tell RUN.JSON from run.json
+    steps = PurePath(name.casefold()).parts  # on some file systems RUN.JSON and run.json are the same file
     leading = {"/".join(steps[:end]) for end in range(1, len(steps) + 1)}
     taken = sorted(leading & OWN_FILES) or sorted({"/".join(steps)} & SHARED_FOLDERS if not folder else ())
     if taken:
@@ -89,7 +89,7 @@ def check_output_file(name: str, path: KeyPath, *, example: str, folder: bool = 
 def check_placeholders(name: str, path: KeyPath) -> None:
     """Check that a file name has no placeholders but numbers for Keras to fill in.
 
-    `{epoch.__doc__[127]}` is a dot and `{epoch:c}` a slash in epoch 47: a way out of a folder.
+    `{epoch.__doc__[127]}` is a dot and `{epoch:c}` a slash in epoch 47, which could lead out of the folder.
 
     Args:
         name: the file name.
@@ -100,7 +100,7 @@ def check_placeholders(name: str, path: KeyPath) -> None:
     """
     if not _has_numbers_alone(name):
         hint = "write {epoch:02d}, {val_loss:.3f} and the like, and {{ for a brace"
-        rule = "may have the numbers of an epoch alone as placeholders"
+        rule = "can have only the numbers of an epoch as placeholders"
         raise SpecError(Problem(rule, path=path, received=name, hint=hint))
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
 
 from mlpcli.errors import KeyPath, Problem, listing, suggest
 from mlpcli.spec import keras_signatures
@@ -25,7 +24,7 @@ ONLY_INPUT = "input"
 """The name of the input if the spec names none."""
 
 MOST_LAYERS = 10_000
-"""Of a whole network, copies counted."""
+"""The most layers of a network, including copies."""
 
 CIRCLE_SHOWN = 12
 
@@ -78,7 +77,7 @@ class _Entry:
     own: str | None
 
 
-def read_graph(data: Mapping[str, Any]) -> tuple[Graph | None, list[Problem]]:
+def read_graph(data: Mapping[str, object]) -> tuple[Graph | None, list[Problem]]:
     """Return the graph of a spec's plain values, or None and its problems.
 
     The schema, not this function, reports values of a wrong type.
@@ -91,9 +90,9 @@ def read_graph(data: Mapping[str, Any]) -> tuple[Graph | None, list[Problem]]:
     return _Reader(data, layers, inputs).read()
 
 
-def output_keys(data: Mapping[str, Any]) -> dict[str, KeyPath]:
+def output_keys(data: Mapping[str, object]) -> dict[str, KeyPath]:
     """Return the output names that a spec uses, each with the place of its first use."""
-    target = data["dataset"].get("target") if isinstance(data.get("dataset"), Mapping) else None
+    target = _target(data)
     found: dict[str, KeyPath] = {}
     for path, value in (
         (("dataset", "target"), target),
@@ -106,7 +105,7 @@ def output_keys(data: Mapping[str, Any]) -> dict[str, KeyPath]:
     return found
 
 
-def is_by_output(loss: Any, data: Mapping[str, Any]) -> bool:
+def is_by_output(loss: object, data: Mapping[str, object]) -> bool:
     """Return whether a loss is a mapping of outputs to losses, not one loss with its arguments.
 
     A component is one class with a mapping of arguments, and classes begin with a capital letter.
@@ -116,7 +115,7 @@ def is_by_output(loss: Any, data: Mapping[str, Any]) -> bool:
     if len(loss) != 1:
         return bool(loss)
     ((name, value),) = loss.items()
-    target = data["dataset"].get("target") if isinstance(data.get("dataset"), Mapping) else None
+    target = _target(data)
     layers = data.get("layers")
     listed = layers if isinstance(layers, list) else ()
     names = [layer.get("name") for layer in listed if isinstance(layer, Mapping)]
@@ -126,10 +125,15 @@ def is_by_output(loss: Any, data: Mapping[str, Any]) -> bool:
     return not is_class or not isinstance(value, Mapping | None)
 
 
+def _target(data: Mapping[str, object]) -> object:
+    dataset = data.get("dataset")
+    return dataset.get("target") if isinstance(dataset, Mapping) else None
+
+
 class _Reader:
     """Read the list of layers, first for their names, then for their sources."""
 
-    def __init__(self, data: Mapping[str, Any], layers: Sequence[Any], inputs: tuple[str, ...]) -> None:
+    def __init__(self, data: Mapping[str, object], layers: Sequence[object], inputs: tuple[str, ...]) -> None:
         self.data, self.layers, self.inputs = data, layers, inputs or (ONLY_INPUT,)
         self.declared = bool(inputs)
         self.problems: list[Problem] = []
@@ -280,8 +284,7 @@ class _Reader:
 
     def _without_loss(self, keys: Mapping[str, KeyPath]) -> Iterator[Problem]:
         """Yield a problem for each output without a loss or without a target."""
-        dataset = self.data.get("dataset")
-        target = dataset.get("target") if isinstance(dataset, Mapping) else None
+        target = _target(self.data)
         loss = self.data.get("loss")
         for name, path in keys.items():
             if isinstance(loss, Mapping) and is_by_output(loss, self.data) and name not in loss:
@@ -304,7 +307,7 @@ class _Reader:
                 yield Problem("no layer reads this input", path=("inputs", name), received=name, hint=hint)
 
 
-def _class_of(layer: Any) -> str | None:
+def _class_of(layer: object) -> str | None:
     if isinstance(layer, str):
         return layer
     if not isinstance(layer, Mapping):
@@ -313,7 +316,7 @@ def _class_of(layer: Any) -> str | None:
     return classes[0] if len(classes) == 1 else None
 
 
-def _own_name(layer: Any) -> str | None:
+def _own_name(layer: object) -> str | None:
     if not isinstance(layer, Mapping):
         return None
     arguments = next((v for k, v in layer.items() if k not in OWN_LAYER_KEYS and isinstance(v, Mapping)), {})
@@ -321,7 +324,7 @@ def _own_name(layer: Any) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def _copies(layer: Any) -> int:
+def _copies(layer: object) -> int:
     repeat = layer.get("repeat", 1) if isinstance(layer, Mapping) else 1
     return (
         repeat
@@ -330,7 +333,7 @@ def _copies(layer: Any) -> int:
     )
 
 
-def _from(layer: Any) -> tuple[tuple[str, ...] | None, bool]:
+def _from(layer: object) -> tuple[tuple[str, ...] | None, bool]:
     sources = layer.get("from") if isinstance(layer, Mapping) else None
     if isinstance(sources, str):
         return (sources,), False

@@ -12,7 +12,8 @@ from dataclasses import replace
 
 from mlpcli.errors import KeyPath, Place, Problem, SpecError, show_path, show_value
 from mlpcli.spec.values import Value, children
-from mlpcli.spec.yaml_reader import MAX_DEPTH, SpecText, parse_value
+from mlpcli.spec.yaml_nodes import MAX_DEPTH
+from mlpcli.spec.yaml_reader import SpecText, parse_value
 
 STEP = re.compile(r"(?:^|\.)([A-Za-z_][A-Za-z0-9_-]*)|\[(\d+)\]")
 

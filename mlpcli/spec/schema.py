@@ -54,7 +54,7 @@ class DatasetSpec(Section):
     ] = None
     label_separator: Annotated[
         str | None,
-        Field(min_length=1, description="a text that stands between the labels of one cell, such as ';'"),
+        Field(min_length=1, description="a text that separates the labels of one cell, such as ';'"),
     ] = None
     target_scaling: Annotated[
         str | None,
@@ -76,7 +76,7 @@ class DatasetSpec(Section):
         Field(description="a list of texts and numbers that mean that a cell is empty"),
     ] = None
     decimal: Annotated[
-        str | None, Field(pattern="^[.,]$", description="'.' or ',', the sign between whole and fraction")
+        str | None, Field(pattern="^[.,]$", description="'.' or ',', the decimal separator")
     ] = None
     test: Annotated[SplitSpec | None, Field(description=SPLIT_RULE)] = None
     validation: Annotated[SplitSpec | None, Field(description=SPLIT_RULE)] = None
@@ -183,9 +183,9 @@ WHOLE_ABOVE_0 = "a whole number above 0"
 
 
 class TunerSpec(Section):
-    """How to search: a Keras Tuner class with its own arguments, and what becomes of the best.
+    """The search: a Keras Tuner class with its arguments, and the promotion of the best trials.
 
-    Arguments that are None were not given: the class has its own defaults.
+    Arguments that are None are not given: the class has defaults.
     """
 
     algorithm: Annotated[

@@ -7,19 +7,16 @@ false, a duplicate key is an error, and expansion has a bound.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from mlpcli.errors import KeyPath, Place, Problem, SpecError, nearest
 from mlpcli.files import read_ordinary
 from mlpcli.spec.values import Value, ValueMap
+from mlpcli.spec.yaml_nodes import Node, compose
 
 MAX_BYTES = 1_000_000
-MAX_DEPTH = 50
 MAX_VALUES = 20_000  # after aliases are expanded; the largest spec in configs/ has a few hundred
 
 RESOLVED = "resolved.yaml"
@@ -142,7 +139,7 @@ def parse_text(text: str, file: str) -> SpecText:
     """
     text = text.removeprefix("\ufeff")
     lines = tuple(re.split("\r\n|[\r\n\x85\u2028\u2029]", text))  # where PyYAML counts a line
-    root = _compose(text, file, lines)
+    root = compose(text, file, lines, most=most_values(file))
     if root is None or (root.kind == "scalar" and root.plain and root.value == ""):
         hint = "write at least dataset, layers, loss and optimizer"
         raise SpecError(Problem("the spec is empty", Place(file, 1, 1), hint=hint))
@@ -197,104 +194,6 @@ def _neighbour(spec_path: Path) -> str:
     return nearest(spec_path.name, (item.name for item in spec_path.parent.glob("*.y*ml")))
 
 
-# ---------------------------------------------------------------- events to nodes
-
-
-@dataclass
-class _Node:
-    kind: str  # scalar, list, mapping
-    at: tuple[int, int]
-    value: str = ""
-    plain: bool = False  # a scalar without quotes
-    tag: str | None = None
-    items: list[_Node] = field(default_factory=list)  # of a mapping: key, value, key, value
-
-
-def _compose(text: str, file: str, lines: tuple[str, ...]) -> _Node | None:
-    """Build nodes from events without recursion: the limit of depth is ours, not the interpreter's."""
-    root: _Node | None = None
-    stack: list[_Node] = []
-    anchors: dict[str, _Node] = {}
-    documents = count = 0
-    most = most_values(file)
-
-    def fail(rule: str, at: tuple[int, int], hint: str = "") -> SpecError:
-        source = lines[at[0] - 1] if at[0] <= len(lines) else ""
-        return SpecError(Problem(rule, Place(file, *at, source), hint=hint))
-
-    for event in _events(text, fail):
-        assert event.start_mark is not None
-        at = (event.start_mark.line + 1, event.start_mark.column + 1)
-        if isinstance(event, yaml.DocumentStartEvent):
-            documents += 1
-            if documents > 1:
-                raise fail("holds more than one YAML document", at, "keep one spec to a file")
-        elif isinstance(event, yaml.AliasEvent):
-            if event.anchor not in anchors:
-                raise fail(f"alias '*{event.anchor}' has no anchor above it", at)
-            if anchors[event.anchor] in stack:
-                raise fail(f"anchor '&{event.anchor}' holds itself", at)
-            stack[-1].items.append(anchors[event.anchor])
-        elif isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent):
-            node = _node(event, at)
-            count += 1
-            if count > 2 * most:  # keys are nodes too
-                raise fail(f"holds more than {most:,} values", at, "a spec is a page of text")
-            if event.anchor:
-                anchors[event.anchor] = node
-            if stack:
-                stack[-1].items.append(node)
-            else:
-                root = node
-            if node.kind != "scalar":
-                stack.append(node)
-                if len(stack) > MAX_DEPTH:
-                    raise fail(f"is nested deeper than {MAX_DEPTH} levels", at)
-        elif isinstance(event, yaml.CollectionEndEvent):
-            stack.pop()
-    return root
-
-
-def _node(event: yaml.ScalarEvent | yaml.CollectionStartEvent, at: tuple[int, int]) -> _Node:
-    if isinstance(event, yaml.ScalarEvent):
-        return _Node("scalar", at, event.value, plain=event.style is None, tag=event.tag)
-    return _Node("list" if isinstance(event, yaml.SequenceStartEvent) else "mapping", at, tag=event.tag)
-
-
-def _events(text: str, fail: Callable[..., SpecError]) -> Iterator[yaml.Event]:
-    try:
-        yield from yaml.parse(text, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        raise fail(*_syntax(error)) from None
-    except yaml.YAMLError as error:  # a character that YAML does not allow
-        position = getattr(error, "position", 0)
-        line = text.count("\n", 0, position) + 1
-        column = position - (text.rfind("\n", 0, position) + 1) + 1
-        raise fail(f"is not YAML: {_first_line(error)}", (line, column), "remove the character") from None
-
-
-def _syntax(error: yaml.MarkedYAMLError) -> tuple[str, tuple[int, int], str]:
-    mark = error.problem_mark or error.context_mark
-    at = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    problem = error.problem or "cannot be read"
-    if "'\\t'" in problem:
-        return "a tab cannot indent YAML", at, "use spaces"
-    hint = ""
-    if "mapping values are not allowed" in problem:
-        hint = "put quotes around a text that contains ': ', or fix the indentation"
-    elif error.context_mark is not None and error.context_mark.line + 1 != at[0]:
-        what = (error.context or "while parsing what").removeprefix("while parsing a ")
-        hint = f"the {what} that is not closed starts on line {error.context_mark.line + 1}"
-    return f"is not YAML: {problem}", at, hint
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
-
-
-# ---------------------------------------------------------------- nodes to values
-
-
 class _Builder:
     """Build plain values from nodes; record the place of each value and every problem."""
 
@@ -304,7 +203,7 @@ class _Builder:
         self.problems: list[Problem] = []
         self.count, self.most = 0, most_values(file)
 
-    def build(self, node: _Node, path: KeyPath, key: tuple[int, int] | None = None) -> Value:
+    def build(self, node: Node, path: KeyPath, key: tuple[int, int] | None = None) -> Value:
         self.count += 1
         if self.count > self.most:
             hint = "aliases repeat what they refer to: use fewer"
@@ -320,10 +219,10 @@ class _Builder:
             return [self.build(item, (*path, index)) for index, item in enumerate(node.items)]
         return self._mapping(node, path)
 
-    def _mapping(self, node: _Node, path: KeyPath) -> ValueMap:
+    def _mapping(self, node: Node, path: KeyPath) -> ValueMap:
         values: ValueMap = {}
         first: dict[str, int] = {}
-        merged: list[_Node] = []
+        merged: list[Node] = []
         for key, value in zip(node.items[::2], node.items[1::2], strict=True):
             if key.kind != "scalar":
                 self._add("a key must be a text", key.at, path, hint="is there a stray opening bracket?")
@@ -344,7 +243,7 @@ class _Builder:
             self._merge(value, values, path)
         return values
 
-    def _merge(self, node: _Node, values: ValueMap, path: KeyPath) -> None:
+    def _merge(self, node: Node, values: ValueMap, path: KeyPath) -> None:
         sources = node.items if node.kind == "list" else [node]
         for source in sources:
             if source.kind != "mapping":
@@ -354,7 +253,7 @@ class _Builder:
                 if key.kind == "scalar" and key.value not in values:
                     values[key.value] = self.build(value, (*path, key.value), key.at)
 
-    def _scalar(self, node: _Node, path: KeyPath) -> Value:
+    def _scalar(self, node: Node, path: KeyPath) -> Value:
         text = node.value
         if not node.plain:
             return text
@@ -380,7 +279,7 @@ class _Builder:
             return float("nan") if special[3] else float(f"{special[1]}inf")
         return text
 
-    def _integer(self, text: str, node: _Node, path: KeyPath) -> int:
+    def _integer(self, text: str, node: Node, path: KeyPath) -> int:
         if len(text) > 30:  # Python refuses thousands of digits, with a different message
             self._add("is too large a number", node.at, path)
             return 0
