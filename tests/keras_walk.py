@@ -210,7 +210,8 @@ def build(namespace: str, made: Any) -> Iterator[Any]:
 
 def walk(folder: Path) -> dict[str, Any]:
     """Every class of every kind; see the module."""
-    import mlpcli.spec.schema  # noqa: F401  # before the watch: pydantic runs text as it is imported
+    import mlpcli.runs  # noqa: F401  # before the watch: pydantic evaluates the annotations of our models
+    import mlpcli.spec.schema  # noqa: F401
     from mlpcli.spec import keras_signatures
     from mlpcli.spec.component_rules import forbidden
 
