@@ -210,7 +210,7 @@ def build(namespace: str, made: Any) -> Iterator[Any]:
 
 def walk(folder: Path) -> dict[str, Any]:
     """Every class of every kind; see the module."""
-    import mlpcli.runs  # noqa: F401  # before the watch: pydantic evaluates the annotations of our models
+    import mlpcli.runs  # before the watch: pydantic evaluates the annotations of our models
     import mlpcli.spec.schema  # noqa: F401
     from mlpcli.spec import keras_signatures
     from mlpcli.spec.component_rules import forbidden
