@@ -67,36 +67,34 @@ SPECS = [
     ),
     Case("a tab as indentation", "dataset:\n\tname: iris\n"),
     Case("a bracket that is not closed", _swap("target: y}", "target: y")),
-    Case("a key twice", GOOD + "loss: mae\n"),
-    Case("`no` for a text", _swap("name: small", "name: no")),
-    Case("brackets 5,000 deep", "a: " + "[" * 5000),
+    Case("a duplicate key", GOOD + "loss: mae\n"),
+    Case("`no` as a string", _swap("name: small", "name: no")),
+    Case("5,000 nested brackets", "a: " + "[" * 5000),
     Case("aliases that multiply", _bomb()),
     Case("a tag that would run code", "seed: !!python/object/apply:os.system [ls]\n" + GOOD),
     Case("a misspelt key", _swap("fit:", "fti:")),
     Case("a misspelt layer", _swap("{Dense: {units: 1}}", "{Dnse: {units: 1}}")),
     Case("a misspelt argument", _swap("{units: 1}", "{unit: 1}")),
     Case("`units: true`", _swap("units: 4", "units: true")),
-    Case(
-        "dropout of everything", _swap("{Dense: {units: 1}}", "{Dropout: {rate: 1.0}}, {Dense: {units: 1}}")
-    ),
+    Case("a dropout rate of 1", _swap("{Dense: {units: 1}}", "{Dropout: {rate: 1.0}}, {Dense: {units: 1}}")),
     Case("a negative learning rate", GOOD + "optimizer: {SGD: {learning_rate: -0.1}}\n"),
-    Case("batches of 0", _swap("batch_size: 8", "batch_size: 0")),
+    Case("a batch size of 0", _swap("batch_size: 8", "batch_size: 0")),
     Case("code in a layer", _swap("{Dense: {units: 1}}", "{Lambda: {function: 'lambda x: x'}}")),
     Case("a name that leaves the runs folder", _swap("name: small", "name: ../../elsewhere")),
     Case("a log outside the run", GOOD + "callbacks: [{CSVLogger: {filename: ../../log.csv}}]\n"),
     Case("a plug-in outside the spec's folder", GOOD + "plugins: [../parts.py]\n"),
-    Case("an override that leads nowhere", command=(*CHECK, "--set", "layers[7].Dense.units=3")),
+    Case("an override of a path that does not exist", command=(*CHECK, "--set", "layers[7].Dense.units=3")),
 ]
 MODELS = [
     Case("more classes than units", _swap("units: 3", "units: 2", IRIS)),
     Case("softmax on one unit", _swap("units: 3", "units: 1", IRIS)),
     Case("a loss for one-hot labels on indices", _swap("sparse_cat", "cat", IRIS)),
-    Case("a loss on numbers that are no probabilities", _swap(", activation: softmax", "", IRIS)),
+    Case("a loss for probabilities on other numbers", _swap(", activation: softmax", "", IRIS)),
     Case("an image without Flatten", _swap("iris", "digits", IRIS).replace("units: 3", "units: 10")),
-    Case("a monitor that no metric produces", GOOD + "callbacks: [{EarlyStopping: {monitor: val_acc}}]\n"),
+    Case("a monitor that is not logged", GOOD + "callbacks: [{EarlyStopping: {monitor: val_acc}}]\n"),
     Case("early stopping without validation data", GOOD.replace("target: y}", "target: y, validation: null}")
          + "callbacks: [{EarlyStopping: {monitor: val_loss}}]\n"),
-    Case("a learning rate that explodes", IRIS.replace("sparse_categorical_crossentropy", "mse")
+    Case("a learning rate that is far too high", IRIS.replace("sparse_categorical_crossentropy", "mse")
          .replace("softmax", "linear").replace("units: 3", "units: 1").replace("iris", "diabetes")
          + "name: wild\noptimizer: {SGD: {learning_rate: 1.0e+20}}\n", command=("train", "spec.yaml")),
 ]  # fmt: skip
@@ -104,29 +102,29 @@ TABLES = [
     Case("no such file", _swap("rows.csv", "row.csv")),
     Case("an empty table", rows=""),
     Case("a header without rows", rows="a,b,y\n"),
-    Case("a target that is not there", _swap("target: y", "target: z")),
-    Case("rows of other lengths", rows=ROWS + "1,2\n1,2,3,4\n"),
+    Case("a target column that does not exist", _swap("target: y", "target: z")),
+    Case("a row with too few cells", rows=ROWS + "1,2\n1,2,3,4\n"),
     Case("infinity", rows=ROWS + "1,inf,0\n"),
     Case("a number that float32 cannot hold", rows=ROWS + "1,1e39,0\n"),
     Case("a target that is missing", rows=ROWS + "1,2,\n"),
     Case("UTF-16", rows=ROWS.encode("utf-16")),
     Case("a quote that is never closed", rows=ROWS + '1,"2,0\n' + ROWS),
-    Case("the same name over two columns", rows="a,a,y\n1,2,3\n"),
+    Case("two columns with the same name", rows="a,a,y\n1,2,3\n"),
     Case("a pickle", _swap("rows.csv", "rows.pkl"), before=lambda: _write("rows.pkl", b"\x80\x04N.")),
     Case("Python objects in an npz file", _swap("path: rows.csv, target: y", "path: rows.npz"),
          before=lambda: np.savez("rows.npz", x=np.array([[{}]], dtype=object), y=np.ones(1))),
 ]  # fmt: skip
 RUNS = [
-    Case("a run that is not there", command=("evaluate", "smal")),
+    Case("a run that does not exist", command=("evaluate", "smal")),
     Case("a column missing in new rows", rows="a,c\n1,2\n", command=("predict", "small", "rows.csv")),
     Case("an output that exists already", rows="a,b\n1,2\n",
          command=("predict", "small", "rows.csv", "-o", "rows.csv")),
     Case("weights with a flipped bit", command=("evaluate", "small"), before=lambda: _flip("model.keras")),
-    Case("a checkpoint cut off", command=("train", "--continue", "small"),
+    Case("a truncated checkpoint", command=("train", "--continue", "small"),
          before=lambda: _cut("checkpoints/state.ckpt")),
     Case("resuming with another spec", command=("train", "--resume", "small", "--set", "fit.epochs=9"),
          before=lambda: _record(status="interrupted")),
-    Case("a stranger's run with a plug-in", command=("evaluate", "theirs"), before=lambda: _plugin()),
+    Case("somebody else's run with a plug-in", command=("evaluate", "theirs"), before=lambda: _plugin()),
 ]  # fmt: skip
 GROUPS = {"Specs": SPECS, "Networks": MODELS, "Tables and arrays": TABLES, "Runs": RUNS}
 
@@ -218,12 +216,12 @@ def workplace() -> Iterator[None]:
 def page() -> str:
     """Return the page of the docs."""
     count = sum(map(len, GROUPS.values()))
-    text = f"# {count} bad inputs\n\n"
-    text += (
-        "Each is given to the program by `scripts/bad_inputs.py`, which writes this page; a test holds the\n"
+    text = (
+        f"# {count} bad inputs and their messages\n\n"
+        "`scripts/bad_inputs.py` runs the program with each of these inputs and writes this page; a test\n"
+        "compares the page with the program's messages. Of several lines the first is shown. The exit\n"
+        "status is 2 unless another is given.\n"
     )
-    text += "page against what the program says. Of several lines the first is shown. The exit status is 2\n"
-    text += "unless another is named.\n"
     with workplace():
         for group, cases in GROUPS.items():
             text += f"\n## {group}\n\n| input | command | message |\n|---|---|---|\n"
