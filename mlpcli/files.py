@@ -29,7 +29,7 @@ SCRATCH = ".part"
 
 
 class UnsafePathError(OSError):
-    """A path leads, or might lead, out of the folder that it must lie in."""
+    """A path leads, or might lead, out of the folder that it must be in."""
 
 
 def open_ordinary(path: Path) -> BinaryIO:
@@ -199,19 +199,23 @@ def held_at(path: Path) -> list[HeldFolder]:
 
 
 def check_below(path: Path, root: Path) -> None:
-    """Refuse a path that does not lie below `root`, or that a link below `root` may lead elsewhere.
+    """Check that a path is below `root` and that no link on the way may lead elsewhere.
 
-    The folder `root` itself, and what leads to it, may be reached through links: the user has named it.
+    `root` itself may be reached through links: the user has named it.
+
+    Args:
+        path: the path.
+        root: the folder.
 
     Raises:
-        UnsafePathError: It is `root` itself, lies outside, has a `..` in it, or a link is on the way.
+        UnsafePathError: the path is `root` itself, is outside, contains `..`, or has a link on the way.
     """
     try:
         steps = path.absolute().relative_to(root.absolute()).parts
     except ValueError:
         steps = ()
     if not steps or ".." in steps:
-        raise UnsafePathError(errno.EPERM, f"it does not lie below {root}", str(path))
+        raise UnsafePathError(errno.EPERM, f"it is not below {root}", str(path))
     place = root
     for step in steps:
         place = place / step
@@ -220,17 +224,17 @@ def check_below(path: Path, root: Path) -> None:
 
 
 def remove_below(path: Path, root: Path) -> None:
-    """Delete a file, or a folder with all that is in it, if it is there: the one way in which we delete.
+    """Delete a file, or a folder with its contents, if it exists. All deletions go through this function.
 
-    Links inside a folder are deleted themselves; what they lead to is not touched.
+    Links inside a folder are deleted, not followed.
 
     Args:
-        path: What to delete.
-        root: A folder that it must lie below; see `check_below`.
+        path: the file or folder.
+        root: a folder that contains it; see `check_below`.
 
     Raises:
-        UnsafePathError: The path leads out of `root`, or is `root`; nothing is deleted.
-        OSError: It cannot be deleted.
+        UnsafePathError: the path leads out of `root`, or is `root`; nothing is deleted.
+        OSError: it cannot be deleted.
     """
     check_below(path, root)
     with contextlib.suppress(FileNotFoundError):

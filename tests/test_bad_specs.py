@@ -145,7 +145,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "two documents": (
         DATA + "---\n" + LAYERS,
         [
-            "SPEC:2:1: holds more than one YAML document; keep one spec to a file",
+            "SPEC:2:1: contains more than one YAML document; write one spec in each file",
         ],
     ),
     "tab": (
@@ -169,7 +169,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "self-holding anchor": (
         DATA + "layers: &a [*a]\n" + LOSS,
         [
-            "SPEC:2:13: anchor '&a' holds itself",
+            "SPEC:2:13: anchor '&a' contains itself",
         ],
     ),
     "alias without anchor": (

@@ -292,5 +292,5 @@ def test_the_resolved_spec_of_a_wide_table_reads_back(tmp_path: Path) -> None:
     features = load_spec(resolved).spec.dataset.features
     assert features is not None
     assert len(features) == 6000
-    with pytest.raises(SpecError, match="holds more than 20,000 values"):
+    with pytest.raises(SpecError, match="contains more than 20,000 values"):
         load_spec(typed)

@@ -1,4 +1,4 @@
-"""A spec whose loss and metrics are filled in; `training/prepare.py` makes it once the data are known."""
+"""A spec with its loss and metrics filled in. `training/prepare.py` creates it when the data are known."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from mlpcli.spec.schema import Spec
 class CompletedSpec(LoadedSpec):
     """A loaded spec that has a loss and metrics: its own, or those that fit its data.
 
-    notes: a line on each choice that was made for it.
+    Attributes:
+        notes: a line on each loss and metric that was chosen for it.
     """
 
     notes: tuple[str, ...] = ()

@@ -90,7 +90,7 @@ def _lay_over(base: SpecText, over: SpecText, *, prefix: str) -> SpecText:
         if path and not any(path[:end] in replaced for end in range(len(path) + 1))
     }
     if len(kept) + len(over.marks) > 2 * MAX_VALUES:
-        rule = f"holds more than {2 * MAX_VALUES:,} values with what it extends"
+        rule = f"contains more than {2 * MAX_VALUES:,} values with what it extends"
         raise SpecError(Problem(rule, over.place((EXTENDS,)), (EXTENDS,), over.data[EXTENDS]))
     problems = [p for p in base.problems if p.path in kept or not p.path]
     return replace(

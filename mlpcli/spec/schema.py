@@ -73,7 +73,7 @@ class DatasetSpec(Section):
     scaling: Annotated[Scaling | None, Field(description=f"{FEATURE_SCALING_RULE}, for all numbers")] = None
     missing: Annotated[
         list[str | int | float] | None,
-        Field(description="a list of texts and numbers that mean that a cell is empty"),
+        Field(description="a list of texts and numbers that mark a cell as empty"),
     ] = None
     decimal: Annotated[
         str | None, Field(pattern="^[.,]$", description="'.' or ',', the decimal separator")
@@ -141,14 +141,14 @@ ClassWeight = Annotated[float, Field(ge=0)]
 
 
 class CheckpointSpec(Section):
-    """When the checkpoint is written: whichever of the two comes first."""
+    """The save interval of the checkpoint, in epochs or minutes, whichever comes first."""
 
     every: Annotated[int | None, Field(gt=0, description="a positive number of epochs")] = None
     minutes: Annotated[float | None, Field(gt=0, description="a positive number of minutes")] = None
 
 
 class FitSpec(Section):
-    """How to go through the rows."""
+    """The training loop: epochs, batches, engine, precision."""
 
     epochs: Annotated[int, Field(gt=0, description="a positive number of epochs")] = 10
     batch_size: Annotated[int, Field(gt=0, description="a positive number of rows")] = 32
@@ -173,7 +173,7 @@ class FitSpec(Section):
 
 
 class ObjectiveSpec(Section):
-    """What a search makes as good as it can: a logged metric, and which way is better."""
+    """The objective of a search: a logged metric and its direction."""
 
     name: Annotated[str, Field(description="the name of a metric, such as val_accuracy")]
     direction: Annotated[Literal["min", "max"], Field(description="min or max")]
@@ -222,7 +222,7 @@ OutputMetrics = Annotated[
 
 
 class StartFromSpec(Section):
-    """Layers of a finished run whose weights this network starts with."""
+    """The layers of a finished run whose weights initialize this network."""
 
     run: Annotated[str, Field(description="a run: a name, name/timestamp, or a folder")]
     layers: Annotated[

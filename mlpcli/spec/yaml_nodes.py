@@ -64,18 +64,18 @@ def compose(text: str, file: str, lines: tuple[str, ...], *, most: int) -> Node 
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents > 1:
-                raise fail("holds more than one YAML document", at, "keep one spec to a file")
+                raise fail("contains more than one YAML document", at, "write one spec in each file")
         elif isinstance(event, yaml.AliasEvent):
             if event.anchor not in anchors:
                 raise fail(f"alias '*{event.anchor}' has no anchor above it", at)
             if anchors[event.anchor] in stack:
-                raise fail(f"anchor '&{event.anchor}' holds itself", at)
+                raise fail(f"anchor '&{event.anchor}' contains itself", at)
             stack[-1].items.append(anchors[event.anchor])
         elif isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent):
             node = _node(event, at)
             count += 1
             if count > 2 * most:  # keys are nodes too
-                raise fail(f"holds more than {most:,} values", at, "a spec is a page of text")
+                raise fail(f"contains more than {most:,} values", at, "a spec is a page of text")
             if event.anchor:
                 anchors[event.anchor] = node
             if stack:

@@ -281,7 +281,7 @@ class _Builder:
 
     def _integer(self, text: str, node: Node, path: KeyPath) -> int:
         if len(text) > 30:  # Python refuses thousands of digits, with a different message
-            self._add("is too large a number", node.at, path)
+            self._add("is too large", node.at, path)
             return 0
         return int(text)
 
