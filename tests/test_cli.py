@@ -60,8 +60,8 @@ def test_an_interrupted_training_keeps_what_it_has(tmp_path: Path) -> None:
     assert process.returncode == 130
     (run_dir,) = (runs_dir / "tiny").iterdir()
     assert json.loads((run_dir / "run.json").read_text())["status"] == "interrupted"
-    assert "interrupted: saving what there is after epoch " in out
-    assert f"go on with: mlpcli train --resume tiny/{run_dir.name} --runs-dir {runs_dir}" in out
+    assert "interrupted: saving the state after epoch " in out
+    assert f"resume with: mlpcli train --resume tiny/{run_dir.name} --runs-dir {runs_dir}" in out
     assert "Traceback" not in err
     for name in (
         "history.csv",

@@ -222,7 +222,7 @@ def _assert_same_training(spec: Path, settings: list[str], code: Callable[[Path,
 
     settings = [*settings, "fit.engine=keras"]
     prepared = prepare(load_spec(spec, settings=settings))
-    ours, trained = prepared.model, prepared.loaded.spec
+    ours, trained = prepared.model, prepared.completed.spec
     monitor, more = best_monitor(trained, validation=True)
     best = keras.callbacks.ModelCheckpoint(
         "ours.weights.h5",

@@ -202,13 +202,13 @@ def test_a_class_with_one_input_trains_from_its_resolved_spec_too(
 def test_layers_inside_learn_from_what_reaches_them(tmp_path: Path) -> None:
     from mlpcli.spec.load import load_spec
     from mlpcli.training.find_data import load_data
-    from mlpcli.training.prepare import build_checked
+    from mlpcli.training.prepare import build_checked, complete
 
     (tmp_path / "classifier.py").write_text(CLASSIFIER, encoding="utf-8")
     (tmp_path / "iris.yaml").write_text(IRIS, encoding="utf-8")
     loaded = load_spec(tmp_path / "iris.yaml")
     dataset = load_data(loaded)
-    model = build_checked(loaded, dataset)
+    model = build_checked(complete(loaded, dataset), dataset)
     (inner,) = [layer for layer in model.layers if type(layer).__name__ == "Classifier"]
     np.testing.assert_allclose(np.ravel(inner.norm.mean), dataset.train.x.mean(axis=0), rtol=1e-5)
     np.testing.assert_allclose(np.ravel(inner.again.mean), 0, atol=1e-5)

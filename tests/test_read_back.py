@@ -57,13 +57,13 @@ def killed(spec: Path, runs_dir: Path) -> Path:
 
 def resume(run: Run, spec: Path | None = None, settings: Sequence[str] = ()) -> Quiet:
     """Go on with a run to its end, as `train [SPEC] --resume RUN --set ...`, without what takes long."""
+    from mlpcli.training.job import TrainOptions
     from mlpcli.training.resume import resume_run
-    from mlpcli.training.session import Extent
 
     watcher = Quiet()
     loaded = load_spec(spec) if spec else own_spec(run, settings) if settings else None
-    quick = Extent(saved_model=False, figures=False, baseline=False)
-    assert resume_run(run, loaded, watcher=watcher, extent=quick).epochs == 4
+    quick = TrainOptions(saved_model=False, figures=False, baseline=False)
+    assert resume_run(run, loaded, watcher=watcher, options=quick).epochs == 4
     assert not [note for note in watcher.notes if "not bit for bit" in note]
     return watcher
 

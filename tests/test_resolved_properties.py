@@ -296,7 +296,7 @@ def inputs(draw: st.DrawFn, chosen: Any, rest: dict[str, str], layers: list[Any]
 
 def load_whole(loaded: LoadedSpec) -> tuple[LoadedSpec, Any, str]:
     found, dataset = find_data(loaded)
-    completed, _ = complete(found, dataset)
+    completed = complete(found, dataset)
     return completed, dataset, resolve_spec(completed, dataset.split_amounts, dataset.features)
 
 

@@ -77,8 +77,9 @@ def _weights(path: Path) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("engine", ["compiled", "keras"])
 def test_a_run_killed_after_any_epoch_ends_as_the_one_left_alone(engine: str, tmp_path: Path) -> None:
+    from mlpcli.training.job import TrainOptions
     from mlpcli.training.resume import resume_run
-    from mlpcli.training.session import Extent, train
+    from mlpcli.training.session import train
 
     spec = tmp_path / "all.yaml"
     spec.write_text(EVERYTHING.replace("fit: {", f"fit: {{engine: {engine}, "))
@@ -87,8 +88,8 @@ def test_a_run_killed_after_any_epoch_ends_as_the_one_left_alone(engine: str, tm
     moments = sorted((tmp_path / "killed" / "all").iterdir())
     for killed in moments if engine == "compiled" else moments[1::3]:
         assert open_run(killed).describe() == "was killed"
-        quick = Extent(saved_model=False, figures=False)
-        outcome = resume_run(open_run(killed), watcher=Quiet(), extent=quick)
+        quick = TrainOptions(saved_model=False, figures=False)
+        outcome = resume_run(open_run(killed), watcher=Quiet(), options=quick)
         assert (outcome.epochs, outcome.best, outcome.best_epoch) == (
             alone.epochs,
             alone.best,
@@ -164,9 +165,9 @@ def test_a_changed_spec_is_refused_with_the_difference_and_taken_with_force(
     options = ["--resume", "tiny", "--set", "fit.epochs=4", "--set", "optimizer.Adam.learning_rate=0.01"]
     result = mlpcli("train", *options, "--runs-dir", runs_dir)
     assert result.status == 2
-    hint = "put it back, begin a new run, or add --force to go on all the same"
+    hint = "put it back, start a new run, or add --force to proceed anyway"
     assert result.err.splitlines() == [
-        f"run tiny/{interrupted.name} was begun with something else; {hint}",
+        f"run tiny/{interrupted.name} was started with something else; {hint}",
         "optimizer.Adam.learning_rate has changed: 0.02 then, 0.01 now",
         "fit.epochs has changed: 5 then, 4 now",
         "3 problems found",
@@ -252,7 +253,7 @@ def test_continue_wants_a_finished_run(interrupted: Path, mlpcli: Callable[..., 
     result = mlpcli("train", "--continue", run, "--runs-dir", interrupted.parent.parent)
     assert result.status == 2
     assert result.err == (
-        f"run {run} was interrupted: only a finished run goes on; "
+        f"run {run} was interrupted: only a finished run can be continued; "
         f"finish it with mlpcli train --resume {run} --runs-dir {interrupted.parent.parent}\n"
     )
 

@@ -98,7 +98,7 @@ def test_a_signal_right_after_a_resume_keeps_what_there_was(when: str, interrupt
     watcher = StoppedAtOnce(when)
     with pytest.raises(KeyboardInterrupt):
         resume_run(open_run(interrupted), watcher=watcher)
-    assert "interrupted: saving what there is after epoch 3" in watcher.notes
+    assert "interrupted: saving the state after epoch 3" in watcher.notes
     record = open_run(interrupted).record.to_json()
     assert (record["status"], record["error"], record["epochs"]) == ("interrupted", "SIGTERM", 3)
     assert read_checkpoint(interrupted / runs.STATE)["epoch"] == before["epoch"]
@@ -255,10 +255,10 @@ def test_what_cannot_be_written_leaves_a_failed_run_and_its_last_saved_epoch_is_
     state = run / runs.STATE
     saved = read_checkpoint(state)["epoch"] if state.exists() else 0
     assert saved == epoch
-    whole = f"what was saved up to epoch {saved} is whole" if saved else "no epoch was saved"
+    whole = f"the checkpoint of epoch {saved} is intact" if saved else "no epoch was saved"
     code = getattr(errno, str(fault["error"]))
     assert re.match(rf"a file could not be written: {re.escape(os.strerror(code))}.*; {whole}; ", result.err)
-    assert f"go on with: mlpcli train --resume {run.label}" in result.err
+    assert f"resume with: mlpcli train --resume {run.label}" in result.err
     assert run.status == "failed"
     assert not list(run.folder.rglob("*.part")) or fault["error"] == "EACCES"
 
@@ -286,7 +286,7 @@ def test_a_signal_before_a_run_has_begun_leaves_nothing(tmp_path: Path) -> None:
     with Writes(runs_dir, before=stop), pytest.raises(KeyboardInterrupt):
         train(load_spec(spec), runs_dir=runs_dir, watcher=watcher)
     assert list(runs_dir.rglob("*")) == [runs_dir / "tiny"]
-    assert not any("go on with" in note for note in watcher.notes)
+    assert not any("resume with" in note for note in watcher.notes)
 
 
 def test_a_signal_after_the_last_write_leaves_the_run_complete(tmp_path: Path) -> None:

@@ -53,8 +53,8 @@ def test_a_signal_is_an_orderly_stop(number: signal.Signals, tmp_path: Path) -> 
     run = find_run("tiny", runs_dir, unfinished=True)
     record, state = run.record.to_json(), read_checkpoint(run / "checkpoints/state.ckpt")
     assert (record["status"], record["error"]) == ("interrupted", number.name)
-    assert answered == f"interrupted: saving what there is after epoch {state['epoch']}\n"
-    assert out == f"go on with: mlpcli train --resume {run.label} --runs-dir {runs_dir}\n"
+    assert answered == f"interrupted: saving the state after epoch {state['epoch']}\n"
+    assert out == f"resume with: mlpcli train --resume {run.label} --runs-dir {runs_dir}\n"
     assert len((run / "history.csv").read_text().splitlines()) == state["epoch"] + 1
 
 
@@ -180,8 +180,8 @@ def test_a_disk_that_is_too_small_is_told_and_gone_on_from(
     run = find_run("tiny", runs_dir, unfinished=True)
     assert run.status == "failed"
     assert re.fullmatch(
-        r"a file could not be written: .*File too large.*; what was saved up to epoch \d+ is whole; "
-        rf"make room and go on with: mlpcli train --resume {run.label} --runs-dir {runs_dir}\n",
+        r"a file could not be written: .*File too large.*; the checkpoint of epoch \d+ is intact; "
+        rf"make room and resume with: mlpcli train --resume {run.label} --runs-dir {runs_dir}\n",
         err,
     )
     assert mlpcli("train", "--resume", "tiny", "--runs-dir", runs_dir).status == 0

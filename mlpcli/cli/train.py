@@ -143,16 +143,14 @@ def _continue(options: TrainOptions, name: str, watcher: Watcher) -> Outcome:
     from mlpcli.cli.named import find_named
 
     run = find_named(name, options.runs_dir, trusted=options.trusted)
-    from mlpcli.training.resume import continue_run
+    from mlpcli.training.resume import Continuation, continue_run
 
     return continue_run(
         run,
         runs_dir=options.runs_dir,
         watcher=watcher,
-        epochs=options.epochs,
-        settings=list(options.settings),
         command=sys.argv,
-        force=options.force,
+        how=Continuation(options.epochs, options.settings, options.force),
     )
 
 

@@ -40,8 +40,8 @@ def script_of(loaded: LoadedSpec) -> str:
     """
     with located(loaded):
         dataset = load_data(loaded)
-        loaded, _ = complete(loaded, dataset)
-    return write_script(loaded, dataset)
+        completed = complete(loaded, dataset)
+    return write_script(completed, dataset)
 
 
 def write_script(loaded: LoadedSpec, dataset: Dataset) -> str:

@@ -1,37 +1,39 @@
-"""What a callback knows after some epochs, taken out of it and put back.
+"""The state of a callback after some epochs: save it, and restore it.
 
-A callback of a plug-in may have the pair of methods `get_state()`, which returns a mapping of plain values
-(texts, numbers, arrays, lists and mappings of them), and `set_state(state)`, which takes it back, called
-after `on_train_begin`. Of one without them, every attribute that is such a value is kept.
+A plug-in's callback may have two methods: `get_state()` returns a mapping of plain values (texts, numbers,
+arrays, lists and mappings of them), and `set_state(state)` restores it, called after `on_train_begin`.
+Without them, every attribute that is such a value is saved.
 """
 
 from __future__ import annotations
 
 import copy
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
 from mlpcli.errors import Problem, RunError
 from mlpcli.files import flush, open_ordinary, replacing
-from mlpcli.keras_import import import_keras
+from mlpcli.keras_import import keras
 from mlpcli.keras_internals import CALLBACK_LINKS, CALLBACK_STATE
 from mlpcli.training.checkpoint_file import is_plain
 from mlpcli.training.training_state import CallbackState
 
-keras = import_keras()
+Callback: TypeAlias = keras.callbacks.Callback
+State: TypeAlias = dict[str, object]
 
 PLACES = (
     *("filepath", "filename", "log_dir", "_log_write_dir", "_train_dir", "_val_dir"),
     *("backup_dir", "_weights_path", "_training_metadata_path", "root", "path"),
 )
-"""Attributes by which Keras's callbacks know where they write or send: the spec alone says that."""
+"""Attributes with the places that Keras's callbacks write or send to: only the spec decides these."""
 
 
-def callback_state(callback: Any) -> dict[str, Any]:
-    """What a callback must be given back, as a checkpoint can hold it."""
+def callback_state(callback: Callback) -> State:
+    """Return the state of a callback, as a checkpoint can hold it."""
     if hasattr(callback, "get_state"):
         return {"own": callback.get_state()}
     if isinstance(callback, keras.callbacks.CSVLogger):
@@ -42,12 +44,16 @@ def callback_state(callback: Any) -> dict[str, Any]:
     return {"attributes": attributes}
 
 
-def prepare_callback(callback: Any, state: dict[str, Any]) -> None:
-    """What must be so before `on_train_begin`: a log goes on behind its last row that counts.
+def prepare_callback(callback: Callback, state: State) -> None:
+    """Prepare a callback before `on_train_begin`: cut a log after its last row that counts.
+
+    Args:
+        callback: The callback.
+        state: Its state in the checkpoint.
 
     Raises:
-        RunError: the checkpoint does not say how long the log was, or the log does not hold the rows that
-            were written before.
+        RunError: The checkpoint does not say how long the log was, or the log lacks rows that were written
+            before.
     """
     if isinstance(callback, keras.callbacks.CSVLogger) and "bytes" in state:
         path, count = Path(callback.filename), state["bytes"]
@@ -66,14 +72,18 @@ def prepare_callback(callback: Any, state: dict[str, Any]) -> None:
         callback.append = True
 
 
-def restore_callback(callback: Any, state: dict[str, Any]) -> None:
-    """Give a callback back what it knew, after its own `on_train_begin` has cleared it.
+def restore_callback(callback: Callback, state: State) -> None:
+    """Restore the state of a callback, after its own `on_train_begin` has reset it.
 
-    Of Keras's callbacks only what changes as epochs go by is taken, and only from values of its kind: a
-    checkpoint that a stranger wrote must not say where a callback writes its files.
+    Of Keras's callbacks only attributes that change from epoch to epoch are restored, and only from values
+    of their type: a checkpoint from a stranger must not decide where a callback writes its files.
+
+    Args:
+        callback: The callback.
+        state: Its state in the checkpoint.
 
     Raises:
-        RunError: the checkpoint holds a value that the callback cannot have had.
+        RunError: The checkpoint holds a value that the callback cannot have had.
     """
     if "own" in state and hasattr(callback, "set_state"):
         callback.set_state(state["own"])
@@ -90,12 +100,12 @@ def restore_callback(callback: Any, state: dict[str, Any]) -> None:
             setattr(callback, name, value)
 
 
-def _fits(callback: Any, name: str, value: Any) -> bool:
-    """Whether a value can be that of an attribute of Keras's, judged by what it is at the start."""
+def _fits(callback: Callback, name: str, value: object) -> bool:
+    """Return whether a value suits an attribute of Keras's, judged by the attribute's first value."""
     if name == "best_weights":
         if value is None:
             return True
-        kinds = np.ndarray | np.generic  # the latter of a variable of one number
+        kinds = np.ndarray | np.generic  # the latter for a variable of one number
         if not isinstance(value, list) or not all(isinstance(item, kinds) for item in value):
             return False
         return [item.shape for item in value] == [tuple(weight.shape) for weight in callback.model.weights]
@@ -107,22 +117,29 @@ def _fits(callback: Any, name: str, value: Any) -> bool:
     return value is None or isinstance(value, int | float | np.generic)
 
 
-def _damaged(callback: Any, name: str, value: object) -> RunError:
+def _damaged(callback: Callback, name: str, value: object) -> RunError:
     rule = f"the checkpoint's state of {type(callback).__name__} is damaged: {name}"
     return RunError(Problem(rule, received=value, hint="start a new run"))
 
 
-def settle_callbacks(callbacks: list[Any]) -> None:
-    """Push to the disk what a checkpoint that is about to be written relies on."""
+def flush_logs(callbacks: Sequence[Callback]) -> None:
+    """Push the logs to the disk, before a checkpoint that depends on them is written."""
     for callback in callbacks:
         if isinstance(callback, keras.callbacks.CSVLogger):
             flush(Path(callback.filename))
 
 
-def matched_states(callbacks: list[Any], kept: list[CallbackState]) -> list[tuple[Any, dict[str, Any]]]:
-    """Callbacks with their states, by class and by place among those of their class."""
-    waiting: dict[str, list[dict[str, Any]]] = {}
-    for item in kept:
+def matched_states(
+    callbacks: Sequence[Callback], saved: Sequence[CallbackState]
+) -> list[tuple[Callback, State]]:
+    """Return callbacks with their states, matched by class and by position among those of a class.
+
+    Args:
+        callbacks: The callbacks of the training.
+        saved: The states in the checkpoint.
+    """
+    waiting: dict[str, list[State]] = {}
+    for item in saved:
         waiting.setdefault(item.class_name, []).append(item.state)
     pairs = []
     for callback in callbacks:
@@ -131,17 +148,18 @@ def matched_states(callbacks: list[Any], kept: list[CallbackState]) -> list[tupl
     return pairs
 
 
-def _keras_names(callback: Any) -> list[str]:
+def _keras_names(callback: Callback) -> list[str]:
+    """Return the attributes that Keras's classes change from epoch to epoch."""
     classes = [kind.__name__ for kind in type(callback).__mro__]
     return [name for kind in classes for name in CALLBACK_STATE.get(kind, ())]
 
 
-def _is_keras(callback: Any) -> bool:
+def _is_keras(callback: Callback) -> bool:
     return type(callback).__module__.split(".")[0] in ("keras", "mlpcli")
 
 
-def _plain_attributes(callback: Any) -> dict[str, Any]:
-    """A copy of what a plug-in's callback holds itself, without what Keras's classes put there."""
+def _plain_attributes(callback: Callback) -> State:
+    """Return copies of the attributes of a plug-in's callback, without those of Keras's classes."""
     stock = {"monitor_op", "min_delta", *CALLBACK_LINKS} if _keras_names(callback) else set(CALLBACK_LINKS)
     return {
         name: copy.deepcopy(value)

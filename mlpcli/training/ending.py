@@ -1,4 +1,4 @@
-"""How a training ends: what must be in its folder when it is complete, and what is said when it failed."""
+"""The end of a training: the files of a complete run, and the message when one could not be written."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def check_complete(run_dir: Path, promised: list[str]) -> None:
-    """Make sure that every file that a complete run has is there, as a file of its own.
+    """Check that every file of a complete run is there, and is no link.
+
+    Args:
+        run_dir: The run folder.
+        promised: The files, relative to it.
 
     Raises:
-        Displaced: one is not: it was deleted, moved or replaced while the run was trained.
+        Displaced: A file was deleted, moved or replaced while the run was trained.
     """
     check_folder(run_dir)
     for name in promised:
@@ -29,17 +33,17 @@ def check_complete(run_dir: Path, promised: list[str]) -> None:
 
 
 def check_folder(run_dir: Path) -> None:
-    """Make sure that a run's folder, and all that was written in it, is where it was.
+    """Check that a run's folder, and all that was written in it, was not moved.
 
     Raises:
-        Displaced: it is not.
+        Displaced: It was moved, deleted or replaced.
     """
     for held in held_at(run_dir / runs.RECORD):
         held.check_all()
 
 
 def displaced(run_dir: Path) -> Displaced | None:
-    """What has become of a run's folder, if something has."""
+    """Return how a run's folder was moved or deleted; None where it is in place."""
     try:
         check_folder(run_dir)
     except Displaced as error:
@@ -48,16 +52,20 @@ def displaced(run_dir: Path) -> Displaced | None:
 
 
 def failure(error: BaseException, run_dir: Path, *, saved: int, recorded: bool = True) -> TrainingError:
-    """What to say of a file that could not be written.
+    """Return the error for a file that could not be written.
 
-    saved: the epochs that the checkpoint on the disk has behind it. recorded: `run.json` says that it failed.
+    Args:
+        error: The cause.
+        run_dir: The run folder.
+        saved: The epochs in the checkpoint on the disk.
+        recorded: `run.json` says that the run failed.
     """
-    whole = f"what was saved up to epoch {saved} is whole" if saved else "no epoch was saved"
+    whole = f"the checkpoint of epoch {saved} is intact" if saved else "no epoch was saved"
     rule = f"a file could not be written: {write_failure(error)}; {whole}"
     if not recorded:
-        rule += f"; not even {runs.RECORD} could be written, it still calls the run running"
+        rule += f"; not even {runs.RECORD} could be written, which still says that the run is running"
     full = not isinstance(error, OSError) or error.errno in NO_ROOM
-    first = "make room" if full else "put that right"
-    begun = (run_dir / runs.RECORD).exists()
-    next_step = f"go on with: {runs.resume_command(run_dir)}" if begun else "train again"
+    first = "make room" if full else "fix that"
+    started = (run_dir / runs.RECORD).exists()
+    next_step = f"resume with: {runs.resume_command(run_dir)}" if started else "train again"
     return TrainingError(Problem(rule, hint=f"{first} and {next_step}"))

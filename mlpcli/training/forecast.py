@@ -1,48 +1,53 @@
-"""What a training would do, known before it is done: for `check`."""
+"""What a training would do, for `check`: plan, memory, files, and seconds per epoch."""
 
 from __future__ import annotations
 
 import math
 import time
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mlpcli import runs
 from mlpcli.checks.advice import advise, class_counts
 from mlpcli.checks.log_names import log_names
 from mlpcli.checks.tuner_objective import check_refit, find_objective
 from mlpcli.data.dataset import Dataset, Split
+from mlpcli.data.types import Arrays
 from mlpcli.errors import KeyPath
-from mlpcli.keras_import import import_keras
 from mlpcli.runs.results import Forecast, Memory, Plan
 from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.resolve import resolve_spec
 from mlpcli.spec.schema import Spec, TunerSpec
 from mlpcli.training.plan import describe
-from mlpcli.training.prepare import Prepared, check_callbacks, default_notes, prepare
+from mlpcli.training.prepare import Prepared, default_notes, prepare
+
+if TYPE_CHECKING:
+    from mlpcli.keras_import import keras
 
 TIMED_EPOCHS = 4
 TIMED_STEPS = 500
-"""Of a measurement: epochs, the first of which compiles, and the most steps of each."""
+"""Of a measurement: its epochs, the first of which compiles, and the largest number of steps of each."""
 
 
 def forecast(loaded: LoadedSpec, *, timed: bool = False) -> Forecast:
-    """Everything that `train` would check, and what it would then do; nothing is written.
+    """Check everything that `train` would check, and return what it would do; write nothing.
 
-    timed: measure a few epochs, on at most TIMED_STEPS steps of the training rows.
+    Args:
+        loaded: The spec.
+        timed: Measure a few epochs, on at most `TIMED_STEPS` steps of the training rows.
 
     Raises:
-        SpecError, DataError: the spec and the data, or the model, do not go together.
+        SpecError: Data and model do not fit together.
+        DataError: The data cannot be read.
     """
-    with located(loaded):
-        prepared = prepare(loaded)
-        check_callbacks(loaded)
-        if loaded.spec.tuner is not None:
+    prepared = prepare(loaded)
+    if loaded.spec.tuner is not None:
+        with located(loaded):
             _check_search(loaded.spec.tuner, prepared)
-    loaded, dataset, model = prepared.loaded, prepared.dataset, prepared.model
-    spec = loaded.spec
-    plan = describe(loaded, dataset, model)
+    completed, dataset, model = prepared.completed, prepared.dataset, prepared.model
+    spec = completed.spec
+    plan = describe(completed, dataset, model)
     return Forecast(
         plan,
         spec.fit.epochs,
@@ -51,44 +56,47 @@ def forecast(loaded: LoadedSpec, *, timed: bool = False) -> Forecast:
         _memory(model, spec, dataset),
         run_files(spec),
         tuple(advise(spec, dataset, model)),
-        resolve_spec(loaded, dataset.split_amounts, dataset.features),
+        resolve_spec(completed, dataset.split_amounts, dataset.features),
         (*prepared.notes, *default_notes(loaded)),
         seconds_per_epoch(spec, dataset, model) if timed else None,
     )
 
 
 def _check_search(tuner: TunerSpec, prepared: Prepared) -> None:
-    """What `tune` would check before its first trial."""
+    """Check what `tune` would check before its first trial."""
     dataset = prepared.dataset
     find_objective(tuner, log_names(prepared.model, validation=dataset.validation is not None))
     check_refit(tuner, dataset)
 
 
 def layer_paths(plan: Plan, spec: Spec) -> tuple[KeyPath, ...]:
-    """The path in the spec of each layer of the plan."""
+    """Return the path in the spec of each layer of the plan."""
     if spec.model is not None:
         return tuple(("model",) for _ in plan.layers)
     places = {node.name: node.index for node in spec.graph.nodes}
     return tuple(("layers", places[layer.name]) for layer in plan.layers)
 
 
-def _memory(model: Any, spec: Spec, dataset: Dataset) -> Memory:
+def _memory(model: keras.Model, spec: Spec, dataset: Dataset) -> Memory:
+    """Return the memory that a training takes."""
+    from mlpcli.keras_import import keras
+
     splits = dataset.splits().values()
     data = sum(_bytes(split.x) + _bytes(split.y) for split in splits)
     model.optimizer.build(model.trainable_variables)
     held = [*model.weights, *model.optimizer.variables]
     state = sum(math.prod(variable.shape) * 4 for variable in held)
-    outputs = [tensor for layer in model.layers for tensor in import_keras().tree.flatten(layer.output)]
+    outputs = [tensor for layer in model.layers for tensor in keras.tree.flatten(layer.output)]
     sizes = [math.prod(size or 1 for size in tensor.shape[1:]) for tensor in outputs]
     return Memory(data, state, sum(sizes) * 4 * min(spec.fit.batch_size, len(dataset.train)))
 
 
-def _bytes(arrays: Any) -> int:
-    return sum(int(array.nbytes) for array in import_keras().tree.flatten(arrays))
+def _bytes(arrays: Arrays) -> int:
+    return sum(array.nbytes for array in (arrays.values() if isinstance(arrays, dict) else [arrays]))
 
 
 def run_files(spec: Spec) -> tuple[str, ...]:
-    """What a finished run of the spec holds; folders end with a slash."""
+    """Return the files of a finished run of the spec; folders end with a slash."""
     files = [runs.SPEC, runs.RESOLVED, runs.RECORD, runs.HISTORY, runs.METRICS, runs.SUMMARY, runs.MODEL]
     off = {part.class_name for part in spec.callbacks if part.off}
     folders = [runs.SAVED_MODEL, runs.CHECKPOINTS]
@@ -98,11 +106,17 @@ def run_files(spec: Spec) -> tuple[str, ...]:
     return (*files, *(f"{folder}/" for folder in folders), runs.LOCK)
 
 
-def seconds_per_epoch(spec: Spec, dataset: Dataset, model: Any) -> float:
-    """Seconds of an epoch on the engine that the spec asks for; trains the model, which is then of no use."""
+def seconds_per_epoch(spec: Spec, dataset: Dataset, model: keras.Model) -> float:
+    """Measure the seconds of an epoch on the spec's engine; the model is trained by it and of no further use.
+
+    Args:
+        spec: The spec.
+        dataset: Its data.
+        model: Its model.
+    """
+    from mlpcli.keras_import import keras
     from mlpcli.training.fit import fit_model
 
-    keras = import_keras()
     rows = min(len(dataset.train), TIMED_STEPS * spec.fit.batch_size)
     share = rows / len(dataset.train)
     some = replace(
@@ -120,21 +134,22 @@ def seconds_per_epoch(spec: Spec, dataset: Dataset, model: Any) -> float:
 
 
 def _first(split: Split, rows: int) -> Split:
-    take = import_keras().tree.map_structure
+    from mlpcli.keras_import import keras
+
     cut = (split.x, split.y) if split.weights is None else (split.x, split.y, split.weights)
-    x, y, *weights = take(lambda array: array[:rows], cut)
+    x, y, *weights = keras.tree.map_structure(lambda array: array[:rows], cut)
     return Split(x, y, split.rows[:rows], *weights)
 
 
 class _EpochClock:
-    """Seconds of each epoch."""
+    """Measures the seconds of each epoch."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
-        self._began = 0.0
+        self._start = 0.0
 
-    def begin(self, epoch: int, logs: Any = None) -> None:
-        self._began = time.perf_counter()
+    def begin(self, epoch: int, logs: object = None) -> None:
+        self._start = time.perf_counter()
 
-    def end(self, epoch: int, logs: Any = None) -> None:
-        self.seconds.append(time.perf_counter() - self._began)
+    def end(self, epoch: int, logs: object = None) -> None:
+        self.seconds.append(time.perf_counter() - self._start)

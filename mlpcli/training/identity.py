@@ -1,8 +1,8 @@
-"""What a training must agree with to be gone on from: its spec, data and plug-ins; and how two differ.
+"""What a training must agree with to be resumed: its spec, data and plug-ins; and how two of them differ.
 
-Both specs are completed by the same function before they are compared, and what only says where something
-lies or how it is called is left out. The data are the same when their fingerprints are: the same rows in the
-same splits, as the same numbers, whichever words of the spec led there.
+Both specs are completed by the same function before they are compared. Paths and names are left out. The
+data are the same when their fingerprints are: the same rows in the same splits, as the same numbers,
+whichever words of the spec led there.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import platform
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from mlpcli.data.dataset import Dataset
 from mlpcli.errors import ABSENT, KeyPath, Problem, SpecError, show_path, show_value
+from mlpcli.runs.record_models import Identity
+from mlpcli.spec import values
 from mlpcli.spec.load import load_text
 from mlpcli.spec.locations import FILE_KEYS, names_file
 from mlpcli.spec.plugins import Catalog
@@ -22,35 +23,46 @@ from mlpcli.spec.resolve import dump, resolved_document
 from mlpcli.spec.yaml_reader import parse_text
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "pyarrow", "pydantic")
+"""Packages that results depend on."""
+
+NOT_TRAINING = ("name", "dataset", "inputs", "plugins")
+"""Keys that are compared by other means: the data by its fingerprint, plug-ins by their checksums."""
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of the packages that results depend on."""
+    """Return the versions of Python and of the packages that results depend on."""
     return {"python": platform.python_version()} | {package: version(package) for package in PACKAGES}
 
 
-def identity(resolved: str, dataset: Dataset, catalog: Catalog, start: str | None = None) -> dict[str, Any]:
-    """What a checkpoint remembers of the run it belongs to.
+def identity(resolved: str, dataset: Dataset, catalog: Catalog, start: str | None = None) -> Identity:
+    """Return what a checkpoint remembers of the run that it belongs to.
 
-    resolved: the text of `resolved.yaml`. start: sha256 of the model that the network started from.
+    Args:
+        resolved: The text of `resolved.yaml`.
+        dataset: The run's data.
+        catalog: Its plug-ins.
+        start: sha256 of the model that the network started from.
     """
-    return {
-        "spec": resolved,
-        "data": dataset.fingerprint,
-        "rows": {name: len(split) for name, split in dataset.splits().items()},
-        "plugins": {plugin.base_name: plugin.sha256 for plugin in catalog.plugins},
-        "start_from": start,
-        "versions": versions(),
-    }
+    return Identity(
+        spec=resolved,
+        data=dataset.fingerprint,
+        rows={name: len(split) for name, split in dataset.splits().items()},
+        plugins={plugin.base_name: plugin.sha256 for plugin in catalog.plugins},
+        start_from=start,
+        versions=versions(),
+    )
 
 
-def differences(then: dict[str, Any], now: dict[str, Any], folder: Path) -> list[Problem]:
-    """What has changed between two identities, one problem each; versions are not held against anybody.
+def differences(then: Identity, now: Identity, folder: Path) -> list[Problem]:
+    """Return what differs between two identities, one problem each; versions do not count.
 
-    folder: of the run, which holds the plug-ins that its spec names.
+    Args:
+        then: What the run was started with.
+        now: What is there now.
+        folder: The run's, which holds the plug-ins that its spec names.
     """
-    same_data = then["data"] == now["data"]
-    old, new = _comparable(then["spec"], now["spec"], folder)
+    same_data = then.data == now.data
+    old, new = _comparable(then.spec, now.spec, folder)
     sections = [_training(each) for each in (old, new)]
     if not same_data:
         sections = [each | _data(whole) for each, whole in zip(sections, (old, new), strict=True)]
@@ -59,63 +71,62 @@ def differences(then: dict[str, Any], now: dict[str, Any], folder: Path) -> list
         for path, before, after in changes(*sections)
     ]
     if not same_data:
-        rows = [
-            f"{name}: {then['rows'].get(name, 0):,} rows then, {now['rows'].get(name, 0):,} now"
-            for name in {**then["rows"], **now["rows"]}
-            if then["rows"].get(name) != now["rows"].get(name)
-        ]
-        found.append(Problem(f"the data has changed ({'; '.join(rows) or 'as many rows, other values'})"))
-    starts = then.get("start_from"), now.get("start_from")
-    if None not in starts and starts[0] != starts[1]:
-        found.append(Problem("the run that start_from names has changed: its model is another"))
-    for name in sorted({**then["plugins"], **now["plugins"]}):
-        if then["plugins"].get(name) != now["plugins"].get(name):
-            found.append(Problem(f"the plug-in {name} has changed"))
+        rows = "; ".join(
+            f"{name}: {then.rows.get(name, 0):,} rows then, {now.rows.get(name, 0):,} now"
+            for name in _changed_keys(then.rows, now.rows)
+        )
+        found.append(Problem(f"the data has changed ({rows or 'as many rows, other values'})"))
+    if None not in (then.start_from, now.start_from) and then.start_from != now.start_from:
+        found.append(Problem("the run that start_from names has changed: it has another model"))
+    for name in sorted(_changed_keys(then.plugins, now.plugins)):
+        found.append(Problem(f"the plug-in {name} has changed"))
     return found
 
 
-def version_changes(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """`keras 3.15.1 then, 3.15.2 now` for every package that differs."""
+def version_changes(then: Identity, now: Identity) -> list[str]:
+    """Return `keras 3.15.1 then, 3.15.2 now` for every package whose version differs."""
     return [
-        f"{name} {then.get(name, 'absent')} then, {now.get(name, 'absent')} now"
-        for name in {**then, **now}
-        if then.get(name) != now.get(name)
+        f"{name} {then.versions.get(name, 'absent')} then, {now.versions.get(name, 'absent')} now"
+        for name in _changed_keys(then.versions, now.versions)
     ]
 
 
-def _comparable(then: str, now: str, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Two resolved specs as plain values, both completed by the installed versions if they can be."""
+def _changed_keys(then: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
+    """Return the keys whose values differ, or that only one of the two has."""
+    return [name for name in {**then, **now} if then.get(name) != now.get(name)]
+
+
+def _comparable(then: str, now: str, folder: Path) -> tuple[values.Mapping, values.Mapping]:
+    """Return two resolved specs as plain values, both completed by the installed versions if possible."""
     texts = then, now
     try:
         loaded = [load_text(text, folder / "resolved.yaml") for text in texts]
     except SpecError:  # one that another version wrote
-        old, new = (parse_text(text, "resolved.yaml").data for text in texts)
+        old, new = (_parse(text) for text in texts)
         return old, new
-    whole = [_written(resolved_document(each, {})) for each in loaded]
-    sections = [parse_text(text, "resolved.yaml").data.get("dataset", {}) for text in texts]
+    whole = [_parse(dump(resolved_document(each, {}))) for each in loaded]
+    sections = [_parse(text).get("dataset", {}) for text in texts]
     old, new = (each | {"dataset": section} for each, section in zip(whole, sections, strict=True))
     return old, new
 
 
-def _written(document: dict[str, Any]) -> Any:
-    return parse_text(dump(document), "resolved.yaml").data
+def _parse(text: str) -> values.Mapping:
+    parsed: values.Mapping = parse_text(text, "resolved.yaml").data
+    return parsed
 
 
-NOT_TRAINING = ("name", "dataset", "inputs", "plugins")
-"""What is compared by other means: the data by its fingerprint, which inputs are in, plug-ins by theirs."""
-
-
-def _training(document: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a spec a training depends on, beside its data."""
+def _training(document: values.Mapping) -> values.Mapping:
+    """Return those entries of a spec that a training depends on, without its data."""
     kept = {key: value for key, value in document.items() if key not in NOT_TRAINING}
     if isinstance(start := kept.get("start_from"), dict):
         kept["start_from"] = {key: value for key, value in start.items() if key != "run"}
     return kept
 
 
-def _data(document: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a spec may be why its data differs: not where files lie, nor columns that are not used."""
-    section = dict(document.get("dataset") or {})
+def _data(document: values.Mapping) -> values.Mapping:
+    """Return those entries that may explain why the data differs: no paths, no columns that are not used."""
+    given = document.get("dataset")
+    section = dict(given) if isinstance(given, dict) else {}
     for key in FILE_KEYS:
         if isinstance(section.get(key), str) and names_file(key, section):
             section[key] = "a file"
@@ -124,21 +135,21 @@ def _data(document: Mapping[str, Any]) -> dict[str, Any]:
     return {"dataset": section, "inputs": document.get("inputs", {})}
 
 
-def changes(old: Any, new: Any) -> list[tuple[KeyPath, Any, Any]]:
-    """The paths at which plain values differ, with both values."""
+def changes(old: object, new: object) -> list[tuple[KeyPath, object, object]]:
+    """Return the paths at which plain values differ, with both values."""
     return list(_changes(old, new, ()))
 
 
-def _changes(old: Any, new: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any, Any]]:
+def _changes(old: object, new: object, path: KeyPath) -> Iterator[tuple[KeyPath, object, object]]:
     if isinstance(old, dict) and isinstance(new, dict):
         for key in {**old, **new}:
             yield from _changes(old.get(key, ABSENT), new.get(key, ABSENT), (*path, key))
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for index, (before, after) in enumerate(zip(old, new, strict=True)):
             yield from _changes(before, after, (*path, index))
-    elif old != new and not (old != old and new != new):  # a NaN is like another
+    elif old != new and not (old != old and new != new):  # a NaN equals another NaN here
         yield path, old, new
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return "nothing" if value is ABSENT else show_value(value)

@@ -3,84 +3,120 @@
 from __future__ import annotations
 
 import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mlpcli.data.dataset import Dataset
 from mlpcli.keras_import import import_keras
-from mlpcli.spec.load import LoadedSpec
+from mlpcli.runs.watcher import Watcher
+from mlpcli.spec.completed import CompletedSpec
+from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.search_space import show_label
 from mlpcli.training.find_data import find_data, moved_note
+from mlpcli.training.job import WHOLE_RUN, Clock, TrainingJob, TrainOptions
 
-
-def default_notes(loaded: LoadedSpec) -> tuple[str, ...]:
-    """A line on the hyperparameters that have their defaults, where the spec has any."""
-    if not loaded.values:
-        return ()
-    shown = ", ".join(f"{name} {show_label(value)}" for name, value in loaded.values.items())
-    return (f"hyperparameters at their defaults: {shown}; mlpcli tune searches them",)
+if TYPE_CHECKING:
+    from mlpcli.keras_import import keras
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A spec with its losses and metrics filled in, its data, its compiled model, and what to tell of it."""
+    """A completed spec with its data and its compiled model, checked and ready to train.
 
-    loaded: LoadedSpec
+    Attributes:
+        completed: The spec, with its loss and metrics.
+        dataset: Its data.
+        model: Its compiled model.
+        clock: Has measured the preparation.
+        notes: Lines on columns that are left out, and on losses and metrics that were chosen.
+        moved: A line on data that was found elsewhere than where the spec says; else empty.
+    """
+
+    completed: CompletedSpec
     dataset: Dataset
-    model: Any
+    model: keras.Model
+    clock: Clock
     notes: tuple[str, ...] = ()
-    moved: tuple[str, ...] = ()  # a line on data that does not lie where the spec says
+    moved: tuple[str, ...] = ()
+
+    def job(
+        self,
+        run_dir: Path,
+        watcher: Watcher,
+        command: Sequence[str] = (),
+        options: TrainOptions = WHOLE_RUN,
+    ) -> TrainingJob:
+        """Return the job that trains this in a run folder."""
+        return TrainingJob(
+            self.completed, self.dataset, self.model, run_dir, watcher, self.clock, command, options
+        )
 
 
-def prepare(
-    loaded: LoadedSpec, clock: Clock | None = None, stage: Callable[[str], None] = lambda text: None
-) -> Prepared:
-    """The data and the compiled model of a spec, checked against each other; nothing is written.
+def prepare(loaded: LoadedSpec, watcher: Watcher | None = None) -> Prepared:
+    """Load the data of a spec, build its model, and check them against each other; write nothing.
+
+    Args:
+        loaded: The spec.
+        watcher: Receives the stages.
 
     Raises:
-        SpecError, DataError: they do not go together. Places are not filled in: see `located`.
+        SpecError: Data and model do not fit together, or Keras refuses a component.
+        DataError: The data cannot be read.
     """
-    clock = clock or Clock()
-    stage("reading the data")
-    found, dataset = find_data(loaded)
-    moved = moved_note(loaded, found)
-    completed, notes = complete(found, dataset)
-    clock.lap("data")
-    stage("starting TensorFlow")
-    import_keras()
-    clock.lap("import")
-    stage("building the model")
-    model = build_checked(completed, dataset)
-    clock.lap("build")
+    watcher, clock = watcher or Watcher(), Clock()
+    with located(loaded):
+        watcher.stage("reading the data")
+        found, dataset = find_data(loaded)
+        moved = moved_note(loaded, found)
+        completed = complete(found, dataset)
+        clock.lap("data")
+        watcher.stage("starting TensorFlow")
+        import_keras()
+        clock.lap("import")
+        watcher.stage("building the model")
+        model = build_checked(completed, dataset)
+        clock.lap("build")
+        check_callbacks(loaded)
     left = [f"column {name!r} is left out: {why}" for name, why in dataset.excluded.items()]
-    return Prepared(completed, dataset, model, (*left, *notes), (moved,) if moved else ())
+    notes = (*left, *completed.notes)
+    return Prepared(completed, dataset, model, clock, notes, (moved,) if moved else ())
 
 
-def complete(loaded: LoadedSpec, dataset: Dataset) -> tuple[LoadedSpec, list[str]]:
-    """The spec with a loss and metrics, chosen by the data where it has none, and a line on each choice."""
+def complete(loaded: LoadedSpec, dataset: Dataset) -> CompletedSpec:
+    """Return the spec with a loss and metrics, chosen by the data where it has none.
+
+    Args:
+        loaded: The spec.
+        dataset: Its data.
+
+    Raises:
+        SpecError: The run that it starts from does not exist.
+    """
     from mlpcli.model.default_losses import complete_spec
     from mlpcli.model.transfer import find_start
 
-    loaded = find_start(loaded)
-    spec, notes = complete_spec(loaded.spec, dataset.contract)
-    return replace(loaded, spec=spec), notes
+    found = find_start(loaded)
+    spec, notes = complete_spec(found.spec, dataset.contract)
+    return CompletedSpec.of(found, spec, notes)
 
 
-def build_checked(loaded: LoadedSpec, dataset: Dataset) -> Any:
-    """The compiled model of a spec, held against its data.
+def build_checked(completed: CompletedSpec, dataset: Dataset) -> keras.Model:
+    """Return the compiled model of a spec, checked against its data.
+
+    Args:
+        completed: The spec, with its loss and metrics.
+        dataset: Its data.
 
     Raises:
-        SpecError: Keras refuses a part, or model and data do not go together.
+        SpecError: Keras refuses a component, or model and data do not fit together.
     """
     from mlpcli.checks.model import check_model
     from mlpcli.model.model import build_model
     from mlpcli.model.plugins import import_plugins
 
-    completed, _ = complete(loaded, dataset)
-    plugins = import_plugins(loaded.catalog)
+    plugins = import_plugins(completed.catalog)
     model = build_model(completed.spec, dataset, plugins)
     if completed.spec.start_from is not None:
         from mlpcli.model.transfer import reuse_layers
@@ -90,28 +126,22 @@ def build_checked(loaded: LoadedSpec, dataset: Dataset) -> Any:
     return model
 
 
-class Clock:
-    """Seconds by stage."""
-
-    def __init__(self) -> None:
-        self.began = self._last = time.monotonic()
-        self.seconds: dict[str, float] = {}
-
-    def lap(self, stage: str) -> None:
-        """Count the time since the last lap to a stage."""
-        now = time.monotonic()
-        self.seconds[stage] = round(self.seconds.get(stage, 0.0) + now - self._last, 3)
-        self._last = now
-
-    def total(self) -> float:
-        """Seconds since the clock was made."""
-        return round(time.monotonic() - self.began, 3)
-
-
 def check_callbacks(loaded: LoadedSpec) -> None:
-    """Make every callback once for its complaints, before a run folder exists."""
+    """Create every callback once, so that a wrong argument is found before a run folder exists.
+
+    Raises:
+        SpecError: Keras refuses an argument, or a file would lie outside the run folder.
+    """
     from mlpcli.model.plugins import import_plugins
     from mlpcli.training.callbacks import make_callbacks
 
-    with tempfile.TemporaryDirectory() as nowhere:
-        make_callbacks(loaded.spec, Path(nowhere), import_plugins(loaded.catalog))
+    with tempfile.TemporaryDirectory() as unused:
+        make_callbacks(loaded.spec, Path(unused), import_plugins(loaded.catalog))
+
+
+def default_notes(loaded: LoadedSpec) -> tuple[str, ...]:
+    """Return a line on the hyperparameters that have their defaults, where the spec has any."""
+    if not loaded.values:
+        return ()
+    shown = ", ".join(f"{name} {show_label(value)}" for name, value in loaded.values.items())
+    return (f"hyperparameters at their defaults: {shown}; mlpcli tune searches them",)

@@ -1,4 +1,4 @@
-"""A finished run trained again, and held against what it was: the same, near enough, or what drifted."""
+"""Train a finished run again and compare: equal, within tolerance, or drifted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import platform
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import mlpcli
 from mlpcli import runs
@@ -17,15 +16,15 @@ from mlpcli.runs.folder import Run
 from mlpcli.runs.record_models import read_history
 from mlpcli.runs.results import ComparedFact, ComparedMetric, Outcome, Reproduction
 from mlpcli.runs.watcher import Watcher
-from mlpcli.spec.load import located
 from mlpcli.training.disk_space import check_place, check_room
 from mlpcli.training.identity import versions
-from mlpcli.training.prepare import Clock, check_callbacks, prepare
-from mlpcli.training.run_record import commit_of
-from mlpcli.training.session import Extent, train_into
+from mlpcli.training.job import TrainOptions
+from mlpcli.training.prepare import Prepared, prepare
+from mlpcli.training.run_record import commit_of, origin
+from mlpcli.training.session import train_into
 
 TOLERANCE = 0.01
-"""How far a figure may be off, absolutely or as a share of itself, and still count as the same result."""
+"""How much a metric may differ, absolutely or as a share of itself, and still count as the same result."""
 
 
 def reproduce_run(
@@ -39,65 +38,62 @@ def reproduce_run(
 ) -> Reproduction:
     """Train a finished run again, into a new folder under `runs_dir`, and compare.
 
+    Args:
+        run: The run.
+        runs_dir: The runs folder of the new run.
+        watcher: Receives the progress.
+        tolerance: See `TOLERANCE`.
+        command: The command line, for `run.json`.
+        force: Train although the data has changed.
+
     Raises:
-        RunError: the run is not finished; or its data has changed, without `force`.
-        TrainingError, KeyboardInterrupt: as `train_into`.
+        RunError: The run is not finished; or its data has changed, without `force`.
+        TrainingError: See `train_into`.
+        KeyboardInterrupt: See `train_into`.
     """
     if run.status != runs.COMPLETED:
-        hint = f"finish it with {runs.resume_command(run.folder)}"
-        raise RunError(
-            Problem(f"run {run.label} {run.describe()}: there is no result to compare with", hint=hint)
-        )
+        rule = f"run {run.label} {run.describe()}: there is no result to compare with"
+        raise RunError(Problem(rule, hint=f"finish it with {runs.resume_command(run.folder)}"))
     loaded = own_spec(run)
     check_place(runs_dir, loaded.spec.name)
     run_plugins(run, loaded.catalog)
-    clock = Clock()
-    with located(loaded):
-        prepared = prepare(loaded, clock, watcher.stage)
-        check_callbacks(loaded)
+    prepared = prepare(loaded, watcher)
     _check_data(run, prepared.dataset.fingerprint, force=force)
-    then = read_history(run.require(runs.HISTORY))
-    facts = changed_facts(run)
+    then, facts = read_history(run.require(runs.HISTORY)), changed_facts(run)
+    _note_changes(run, prepared, facts, watcher)
+    check_room(runs_dir, prepared.model, loaded.spec.name)
+    options = TrainOptions(record={"reproduces": origin(run)})
+    with runs.new_run(runs_dir, loaded.spec.name) as run_dir:
+        outcome = train_into(prepared.job(run_dir, watcher, command, options))
+    epoch = first_difference(then, read_history(run_dir / runs.HISTORY))
+    return Reproduction(run, outcome, facts, _compared_metrics(run, outcome), epoch, tolerance)
+
+
+def _note_changes(run: Run, prepared: Prepared, facts: Sequence[ComparedFact], watcher: Watcher) -> None:
+    """Note what may make the result another."""
     if (parent := run.record.parent) is not None:
-        watcher.note(f"run {run.label} continued {parent.run}; here all is trained in one go")
+        watcher.note(f"run {run.label} continued {parent.run}; here everything is trained in one session")
     for note in prepared.moved:
         watcher.note(note)
     for fact in facts:
-        watcher.note(f"not as it was: {fact.name}: {fact.then} then, {fact.now} now")
-    check_room(runs_dir, prepared.model, loaded.spec.name)
-    extent = Extent(record={"reproduces": {"run": run.label, "folder": str(run.folder.resolve())}})
-    with runs.new_run(runs_dir, loaded.spec.name) as run_dir:
-        outcome = train_into(
-            run_dir,
-            prepared.loaded,
-            prepared.dataset,
-            prepared.model,
-            watcher=watcher,
-            clock=clock,
-            command=command,
-            extent=extent,
-        )
-    epoch = first_difference(then, read_history(run_dir / runs.HISTORY))
-    return Reproduction(run, outcome, facts, _figures(run, outcome), epoch, tolerance)
+        watcher.note(f"changed: {fact.name}: {fact.then} then, {fact.now} now")
 
 
 def _check_data(run: Run, fingerprint: str, *, force: bool) -> None:
     if fingerprint != runs.data_facts(run).fingerprint and not force:
-        rule = (
-            f"the data of run {run.label} has changed since it was trained, so its figures cannot come again"
-        )
-        raise RunError(Problem(rule, hint="put the data back, or add --force to compare all the same"))
+        rule = f"the data of run {run.label} has changed, so its metrics cannot be reproduced"
+        raise RunError(Problem(rule, hint="put the data back, or add --force to compare anyway"))
 
 
 def changed_facts(run: Run) -> tuple[ComparedFact, ...]:
-    """Versions, commit and machine that are not those of the run."""
+    """Return the versions, the commit and the machine that differ from those of the run."""
     record = run.record
-    then: dict[str, Any] = dict(record.versions)
-    now: dict[str, Any] = {"mlpcli": mlpcli.__version__, **versions()}
+    then: dict[str, object] = dict(record.versions)
+    now: dict[str, object] = {"mlpcli": mlpcli.__version__, **versions()}
     host = record.host
     then |= {"machine": host.machine, "system": host.system, "cores": host.cores}
     now |= {"machine": platform.machine(), "system": platform.platform(), "cores": os.cpu_count()}
-    if record.spec and host.name == platform.node():  # elsewhere the folder is another's, or not there
+    if record.spec and host.name == platform.node():  # on another machine the folder is another or none
         then["commit"], now["commit"] = record.commit, commit_of(Path(record.spec).parent)
     return tuple(
         ComparedFact(name, str(then.get(name, "unknown")), str(value))
@@ -107,14 +103,14 @@ def changed_facts(run: Run) -> tuple[ComparedFact, ...]:
 
 
 def first_difference(one: list[dict[str, float]], other: list[dict[str, float]]) -> int | None:
-    """The first epoch, from 1, in which two histories differ in any digit; None where they are the same."""
+    """Return the first epoch, from 1, in which two histories differ in any digit; None where none does."""
     for place in range(max(len(one), len(other))):
         if place >= min(len(one), len(other)) or repr(one[place]) != repr(other[place]):
             return place + 1
     return None
 
 
-def _figures(run: Run, outcome: Outcome) -> tuple[ComparedMetric, ...]:
+def _compared_metrics(run: Run, outcome: Outcome) -> tuple[ComparedMetric, ...]:
     then = run.record.metrics
     return tuple(
         ComparedMetric(split, metric, value, outcome.metrics[split][metric])

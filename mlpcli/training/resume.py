@@ -1,12 +1,11 @@
-"""Going on with a run: to what it would have been, or, when it is finished, beyond."""
+"""Resume a run that was interrupted, or continue a finished one for more epochs."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from mlpcli import runs
 from mlpcli.errors import Problem, RunError, UsageError
@@ -15,19 +14,19 @@ from mlpcli.model.plugins import run_plugins
 from mlpcli.model.run_spec import own_spec
 from mlpcli.model.transfer import pinned_start
 from mlpcli.runs.folder import Run
+from mlpcli.runs.record_models import Identity
 from mlpcli.runs.results import Outcome
 from mlpcli.runs.watcher import Watcher
-from mlpcli.spec.load import LoadedSpec, located
+from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.resolve import resolve_spec
 from mlpcli.spec.yaml_reader import MAX_BYTES as MAX_SPEC_BYTES
 from mlpcli.training.disk_space import check_place, check_room, check_run_writable
 from mlpcli.training.identity import differences, identity, version_changes
-from mlpcli.training.prepare import Clock, Prepared, check_callbacks, prepare
-from mlpcli.training.run_record import now, start_of
-from mlpcli.training.session import Extent, train_held, train_into
+from mlpcli.training.job import WHOLE_RUN, TrainOptions
+from mlpcli.training.prepare import Prepared, prepare
+from mlpcli.training.run_record import now, origin, start_sha256
+from mlpcli.training.session import train_into, train_locked
 from mlpcli.training.training_state import TrainingState, read_state
-
-WHOLE = Extent()
 
 
 def resume_run(
@@ -37,19 +36,25 @@ def resume_run(
     watcher: Watcher,
     command: Sequence[str] = (),
     force: bool = False,
-    extent: Extent = WHOLE,
+    options: TrainOptions = WHOLE_RUN,
 ) -> Outcome:
     """Finish a run that was interrupted or killed, in its own folder.
 
-    On the same machine and versions the result is that of the run left alone, bit for bit.
+    On the same machine and versions the result is bit for bit that of the uninterrupted run.
 
-    loaded: a spec to hold against the run's; None for the run's own.
-    force: go on although spec, data or plug-ins have changed, or the run has diverged.
+    Args:
+        run: The run.
+        loaded: A spec to compare with the run's; None for the run's own.
+        watcher: Receives the progress.
+        command: The command line, for `run.json`.
+        force: Resume although spec, data or plug-ins have changed, or the run has diverged.
+        options: How much of the run is written.
 
     Raises:
-        RunError: the run is finished, is being trained by another process, has changed or diverged, or its
+        RunError: The run is finished, is being trained by another process, has changed or diverged, or its
             checkpoint is damaged.
-        TrainingError, KeyboardInterrupt: as `train_into`.
+        TrainingError: See `train_into`.
+        KeyboardInterrupt: See `train_into`.
     """
     runs.check_inside(run.folder)
     check_run_writable(run.folder)
@@ -58,35 +63,46 @@ def resume_run(
         _check_unfinished(run, force=force)
         sweep(run.folder)
         state = _state(run)
-        clock = Clock()
-        own = own_spec(run)
-        spec = own if loaded is None else _as_begun(loaded, own)
-        is_own = spec.folder == run.folder.resolve()
-        if is_own:
-            run_plugins(run, spec.catalog)  # a look at their checksums, before anything else imports them
-        with located(spec):
-            prepared = prepare(spec, clock, watcher.stage)
-            dataset, model = prepared.dataset, prepared.model
-            check_callbacks(spec)
+        spec, kept = _spec_to_resume(run, loaded)
+        if spec.folder == run.folder.resolve():
+            run_plugins(run, spec.catalog)  # checks their checksums, before anything else imports them
+        prepared = prepare(spec, watcher)
         _check_same(run, _identity_then(run, state), _identity_now(prepared), watcher, force=force)
-        check_room(run.folder, model)
+        check_room(run.folder, prepared.model)
         epoch = 0 if state is None else state.epoch
         for note in prepared.moved:
             watcher.note(note)
         watcher.note(f"resuming {run.label} after epoch {epoch}")
-        record = {**_resumed(run, epoch, command), **extent.record}
-        kept = (runs.SPEC, runs.RESOLVED) if loaded is None else (runs.SPEC,) if is_own else ()
-        extent = replace(extent, state=state, kept_specs=kept, record=record)
-        return train_held(
-            run.folder,
-            prepared.loaded,
-            dataset,
-            model,
-            watcher=watcher,
-            clock=clock,
-            command=command,
-            extent=extent,
-        )
+        record = {**_resumed_record(run, epoch, command), **options.record}
+        options = replace(options, state=state, kept_specs=kept, record=record)
+        return train_locked(prepared.job(run.folder, watcher, command, options))
+
+
+def _spec_to_resume(run: Run, loaded: LoadedSpec | None) -> tuple[LoadedSpec, tuple[str, ...]]:
+    """Return the spec to train, and the spec files that its run folder keeps."""
+    own = own_spec(run)
+    if loaded is None:
+        return own, (runs.SPEC, runs.RESOLVED)
+    spec = _as_started(loaded, own)
+    return spec, (runs.SPEC,) if spec.folder == run.folder.resolve() else ()
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """How a finished run is continued.
+
+    Attributes:
+        epochs: How many more; None for the `fit.epochs` of `settings`, or else as many again.
+        settings: Changes to the spec, such as `fit.batch_size=64`.
+        force: Continue although the data has changed.
+    """
+
+    epochs: int | None = None
+    settings: Sequence[str] = ()
+    force: bool = False
+
+
+AS_LONG_AGAIN = Continuation()
 
 
 def continue_run(
@@ -94,66 +110,62 @@ def continue_run(
     *,
     runs_dir: Path,
     watcher: Watcher,
-    epochs: int | None = None,
-    settings: Sequence[str] = (),
     command: Sequence[str] = (),
-    force: bool = False,
+    how: Continuation = AS_LONG_AGAIN,
 ) -> Outcome:
     """Train a finished run for more epochs, in a new folder that holds the joined history.
 
-    Weights and optimizer go on from the end of the last epoch, which is not the best one that early stopping
-    may have put into the model. The callbacks begin afresh, as in a second `fit`.
+    Weights and optimizer continue from the end of the last epoch, not from the best one, which early
+    stopping may have restored. The callbacks start anew, as in a second `fit`.
 
-    epochs: how many more; None for what `settings` say of fit.epochs, or else as many again.
+    Args:
+        run: The run.
+        runs_dir: The runs folder of the new run.
+        watcher: Receives the progress.
+        command: The command line, for `run.json`.
+        how: What changes.
 
     Raises:
-        RunError: the run is not finished, or its data has changed.
-        UsageError: there are no more epochs than the run has already.
+        RunError: The run is not finished, or its data has changed.
+        UsageError: The run already has as many epochs as asked for.
     """
-    if run.status != runs.COMPLETED:
-        hint = f"finish it with {runs.resume_command(run.folder)}"
-        raise RunError(Problem(f"run {run.label} {run.describe()}: only a finished run goes on", hint=hint))
-    runs.check_inside(run.folder)
-    check_place(runs_dir)
-    state = _state(run)
-    if state is None:
-        raise RunError(Problem(f"run {run.label} has no {runs.STATE} to go on from", hint="train again"))
-    own = own_spec(run)
-    total = state.epoch + (own.spec.fit.epochs if epochs is None else epochs)
-    loaded = own_spec(run, [f"fit.epochs={total}", *settings])
-    if loaded.spec.fit.epochs <= state.epoch:
-        rule = f"run {run.label} has {state.epoch} epochs already, fit.epochs must be more than that"
-        raise UsageError(Problem(rule, received=loaded.spec.fit.epochs))
+    state, loaded = _state_to_continue(run, runs_dir, how)
     run_plugins(run, loaded.catalog)
-    clock = Clock()
-    with located(loaded):
-        prepared = prepare(loaded, clock, watcher.stage)
-        dataset, model = prepared.dataset, prepared.model
-        check_callbacks(loaded)
-    kept = state.identity
-    changed = _identity_now(prepared) | {"spec": kept["spec"]}  # the spec may change: see --set
-    _check_same(run, kept, changed, watcher, force=force)
-    check_room(runs_dir, model, loaded.spec.name)
-    record = {"parent": {"run": run.label, "folder": str(run.folder.resolve()), "epoch": state.epoch}}
-    extent = Extent(state=state.model_copy(update={"callbacks": [], "stopped": False}), record=record)
+    prepared = prepare(loaded, watcher)
+    now_is = _identity_now(prepared).model_copy(update={"spec": state.identity.spec})  # --set may change it
+    _check_same(run, state.identity, now_is, watcher, force=how.force)
+    check_room(runs_dir, prepared.model, loaded.spec.name)
+    start = state.model_copy(update={"callbacks": [], "stopped": False})
+    options = TrainOptions(state=start, record={"parent": origin(run) | {"epoch": state.epoch}})
     with runs.new_run(runs_dir, loaded.spec.name) as run_dir:
         for note in prepared.moved:
             watcher.note(note)
         watcher.note(f"continuing {run.label} after epoch {state.epoch}")
-        return train_into(
-            run_dir,
-            prepared.loaded,
-            dataset,
-            model,
-            watcher=watcher,
-            clock=clock,
-            command=command,
-            extent=extent,
-        )
+        return train_into(prepared.job(run_dir, watcher, command, options))
+
+
+def _state_to_continue(run: Run, runs_dir: Path, how: Continuation) -> tuple[TrainingState, LoadedSpec]:
+    """Return the last state of a finished run, and its spec with more epochs."""
+    if run.status != runs.COMPLETED:
+        hint = f"finish it with {runs.resume_command(run.folder)}"
+        rule = f"run {run.label} {run.describe()}: only a finished run can be continued"
+        raise RunError(Problem(rule, hint=hint))
+    runs.check_inside(run.folder)
+    check_place(runs_dir)
+    state = _state(run)
+    if state is None:
+        raise RunError(Problem(f"run {run.label} has no {runs.STATE} to continue from", hint="train again"))
+    own = own_spec(run)
+    total = state.epoch + (own.spec.fit.epochs if how.epochs is None else how.epochs)
+    loaded = own_spec(run, [f"fit.epochs={total}", *how.settings])
+    if loaded.spec.fit.epochs <= state.epoch:
+        rule = f"run {run.label} already has {state.epoch} epochs, fit.epochs must be greater"
+        raise UsageError(Problem(rule, received=loaded.spec.fit.epochs))
+    return state, loaded
 
 
 def _state(run: Run) -> TrainingState | None:
-    """The state of a run's checkpoint; None when it was stopped before its first."""
+    """Return the state of a run's checkpoint; None when it was stopped before its first."""
     path = run / runs.STATE
     return read_state(path) if os.path.lexists(path) else None
 
@@ -162,57 +174,58 @@ def _check_unfinished(run: Run, *, force: bool) -> None:
     if run.status == runs.COMPLETED:
         raise RunError(Problem(f"run {run.label} is finished", hint="train it further with --continue"))
     if run.status == runs.DIVERGED and not force:
-        hint = "change the spec and train anew, or give a changed SPEC or --set, and --force"
+        hint = "change the spec and start a new run, or give a changed SPEC or --set, and --force"
         raise RunError(Problem(f"run {run.label} has diverged and would diverge again", hint=hint))
 
 
-def _check_same(
-    run: Run, then: dict[str, Any], now_is: dict[str, Any], watcher: Watcher, *, force: bool
-) -> None:
+def _check_same(run: Run, then: Identity, now_is: Identity, watcher: Watcher, *, force: bool) -> None:
+    """Refuse to train with another spec, other data or plug-ins; note other versions.
+
+    Raises:
+        RunError: Something has changed, without `force`.
+    """
     changed = differences(then, now_is, run.folder)
     if changed and not force:
-        hint = "put it back, begin a new run, or add --force to go on all the same"
-        first = Problem(f"run {run.label} was begun with something else", hint=hint)
+        hint = "put it back, start a new run, or add --force to proceed anyway"
+        first = Problem(f"run {run.label} was started with something else", hint=hint)
         raise RunError(first, *changed)
-    notes = [problem.rule for problem in changed] + version_changes(then["versions"], now_is["versions"])
-    for note in notes:
-        watcher.note(f"not bit for bit what the run left alone would be: {note}")
+    for note in [problem.rule for problem in changed] + version_changes(then, now_is):
+        watcher.note(f"not bit for bit the result of the uninterrupted run: {note}")
 
 
-def _identity_then(run: Run, state: TrainingState | None) -> dict[str, Any]:
-    """What the run was begun with; from its other files when there is no checkpoint yet."""
+def _identity_then(run: Run, state: TrainingState | None) -> Identity:
+    """Return what the run was started with; from its other files when there is no checkpoint yet."""
     if state is not None:
         return state.identity
     record, data = run.record, runs.data_facts(run)
-    return {
-        "spec": read_ordinary(run.require(runs.RESOLVED), MAX_SPEC_BYTES).decode("utf-8"),
-        "data": data.fingerprint,
-        "rows": data.rows,
-        "plugins": {Path(entry.file).name: entry.sha256 for entry in record.plugins},
-        "start_from": record.start_from.sha256 if record.start_from is not None else None,
-        "versions": {name: text for name, text in record.versions.items() if name != "mlpcli"},
-    }
+    return Identity(
+        spec=read_ordinary(run.require(runs.RESOLVED), MAX_SPEC_BYTES).decode("utf-8"),
+        data=data.fingerprint,
+        rows=data.rows,
+        plugins={Path(entry.file).name: entry.sha256 for entry in record.plugins},
+        start_from=record.start_from.sha256 if record.start_from is not None else None,
+        versions={name: text for name, text in record.versions.items() if name != "mlpcli"},
+    )
 
 
-def _identity_now(prepared: Prepared) -> dict[str, Any]:
-    """What the run would be with the spec and the data that are there now."""
-    loaded, dataset = prepared.loaded, prepared.dataset
-    resolved = resolve_spec(loaded, dataset.split_amounts, dataset.features)
-    start = start_of(loaded)
-    return identity(resolved, dataset, loaded.catalog, start["sha256"] if start else None)
+def _identity_now(prepared: Prepared) -> Identity:
+    """Return what the run would be with the spec and the data that are there now."""
+    completed, dataset = prepared.completed, prepared.dataset
+    resolved = resolve_spec(completed, dataset.split_amounts, dataset.features)
+    return identity(resolved, dataset, completed.catalog, start_sha256(completed))
 
 
-def _as_begun(loaded: LoadedSpec, own: LoadedSpec) -> LoadedSpec:
-    """A spec that is given to go on with, as it was when the run began: its name, and the run it starts from.
+def _as_started(loaded: LoadedSpec, own: LoadedSpec) -> LoadedSpec:
+    """Return a given spec with the name, and the run to start from, that it had when the run started.
 
-    A spec without a name has that of its file, which may have been renamed.
+    A spec without a name is named after its file, which may have been renamed.
     """
     named = replace(loaded, spec=loaded.spec.model_copy(update={"name": own.spec.name}))
     return pinned_start(named, own)
 
 
-def _resumed(run: Run, epoch: int, command: Sequence[str]) -> dict[str, Any]:
-    """The run's record with a line about this going on, and without how it had ended."""
+def _resumed_record(run: Run, epoch: int, command: Sequence[str]) -> dict[str, object]:
+    """Return the run's record with an entry about this resumption, and without how the run had ended."""
     ended = ("status", "error", "ended", "metrics", "timings", "engine")
     kept = {name: value for name, value in run.record.to_json().items() if name not in ended}
     entry = {"at": now(), "after_epoch": epoch, "was": run.status, "command": list(command)}

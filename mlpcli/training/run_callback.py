@@ -1,4 +1,4 @@
-"""The callback that keeps a run's files: it remembers every epoch, and writes when it is time to."""
+"""The callback that keeps a run's files: it remembers the state after every epoch and saves it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import io
 import math
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,32 +19,36 @@ from mlpcli.checks.log_names import loss_first
 from mlpcli.data.types import Array
 from mlpcli.errors import Problem, RunError
 from mlpcli.files import write_text, write_with
-from mlpcli.keras_import import import_keras
+from mlpcli.keras_import import keras
+from mlpcli.runs.record_models import Identity
 from mlpcli.spec.schema import CheckpointSpec
 from mlpcli.training.callback_state import (
     callback_state,
+    flush_logs,
     matched_states,
     prepare_callback,
     restore_callback,
-    settle_callbacks,
 )
 from mlpcli.training.checkpoint_file import write_checkpoint
 from mlpcli.training.divergence import DivergenceGuard, learning_rate
 from mlpcli.training.training_state import TrainingState
 from mlpcli.training.variables import START_AGAIN, assign, check_fits, restore_variables
 
-keras = import_keras()
-
 SHARE = 0.02
-"""The most that writing may cost of the time in between."""
+"""The largest share of the training's time that saving may take."""
 
 
 @dataclass
-class Rhythm:
-    """Says when it is time to write again.
+class SaveInterval:
+    """Decides when to save again.
 
-    Without `epochs` and `seconds`: after `pause` seconds at the earliest, and later when writing takes
-    long, so that it never costs more than `SHARE` of the training. With them, as they say.
+    Without `epochs` and `seconds`: after `pause` seconds, or later where saving takes so long that it would
+    cost more than `SHARE` of the training's time.
+
+    Attributes:
+        pause: The shortest interval in seconds.
+        epochs: Save after so many epochs.
+        seconds: Save after so many seconds.
     """
 
     pause: float
@@ -52,53 +56,68 @@ class Rhythm:
     seconds: float | None = None
 
     def __post_init__(self) -> None:
-        self.written = time.monotonic()
-        self.cost, self.since = 0.0, 0
+        self._saved_at = time.monotonic()
+        self._cost, self._epochs_since = 0.0, 0
 
     def is_due(self) -> bool:
-        """Ask once an epoch."""
-        self.since += 1
-        passed = time.monotonic() - self.written
+        """Count an epoch; return whether to save now."""
+        self._epochs_since += 1
+        passed = time.monotonic() - self._saved_at
         if self.epochs is None and self.seconds is None:
-            return passed >= max(self.pause, self.cost / SHARE)
-        by_epochs = self.epochs is not None and self.since >= self.epochs
+            return passed >= max(self.pause, self._cost / SHARE)
+        by_epochs = self.epochs is not None and self._epochs_since >= self.epochs
         return by_epochs or (self.seconds is not None and passed >= self.seconds)
 
-    def wrote(self, began: float) -> None:
-        """Note that a writing that began at a time of `time.monotonic` has ended now."""
-        self.written = time.monotonic()
-        self.cost, self.since = self.written - began, 0
+    def saved(self, since: float) -> None:
+        """Note that something was saved just now.
+
+        Args:
+            since: When saving started, by `time.monotonic`.
+        """
+        self._saved_at = time.monotonic()
+        self._cost, self._epochs_since = self._saved_at - since, 0
 
 
-def state_rhythm(wanted: CheckpointSpec | None) -> Rhythm:
-    """How often the checkpoint is written: as a spec's `fit.checkpoint` says, or by our own measure."""
-    if wanted is None or (wanted.every is None and wanted.minutes is None):
-        return Rhythm(1.0)
-    return Rhythm(1.0, wanted.every, None if wanted.minutes is None else 60 * wanted.minutes)
+def save_interval(given: CheckpointSpec | None) -> SaveInterval:
+    """Return the interval of the checkpoint: that of the spec's `fit.checkpoint`, or our own."""
+    if given is None or (given.every is None and given.minutes is None):
+        return SaveInterval(1.0)
+    return SaveInterval(1.0, given.every, None if given.minutes is None else 60 * given.minutes)
 
 
 @dataclass(frozen=True)
 class Snapshot:
     """A training at the end of an epoch.
 
-    model, optimizer: the values of every variable, by path in the variables' order.
+    Attributes:
+        epoch: The epochs that are done.
+        stopped: A callback has stopped the training.
+        model: The values of every variable of the model, by path in the variables' order.
+        optimizer: Those of the optimizer, likewise.
+        callbacks: The class and the state of each callback.
+        generators: The states of the random generators.
     """
 
     epoch: int
-    stopped: bool  # a callback has ended the training
+    stopped: bool
     model: dict[str, Array]
     optimizer: dict[str, Array]
-    callbacks: list[dict[str, Any]]
-    generators: dict[str, Any]
+    callbacks: list[dict[str, object]]
+    generators: dict[str, object]
 
 
-class KeepRun(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
-    """Keeps history.csv, the checkpoint for going on, and the last and the best model; stops divergence.
+class RunCallback(keras.callbacks.Callback):  # type: ignore[misc]
+    """Keeps history.csv, the checkpoint, and the last and the best model; stops a training that diverges.
 
-    It must be the last of the callbacks: it takes what the others know.
+    It must be the last of the callbacks: it saves the state of the others.
 
-    identity: what a checkpoint must agree with to be gone on from; see `resume`.
-    models: the last and the best model are kept for Keras to load.
+    Attributes:
+        history: A row of numbers per epoch.
+        best: The best value of the monitor so far.
+        best_epoch: Its epoch, from 1.
+        best_values: The model's values after it, in the variables' order.
+        snapshot: The state after the last whole epoch, in this process or before it.
+        saved: The epochs in the checkpoint on the disk.
     """
 
     def __init__(
@@ -108,38 +127,49 @@ class KeepRun(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
         monitor: str,
         more_is_better: bool,
         on_epoch: Callable[[int, dict[str, float], float], None],
-        identity: dict[str, Any],
-        rhythm: Rhythm | None = None,
+        identity: Identity,
+        save_interval: SaveInterval | None = None,
         models: bool = True,
     ) -> None:
+        """Create the callback of one training.
+
+        Args:
+            run_dir: The run folder.
+            monitor: The metric that decides which epoch is best.
+            more_is_better: Whether a larger value of it is better.
+            on_epoch: Called after each epoch with its number from 1, its logs and its seconds.
+            identity: What a checkpoint must agree with to be resumed from.
+            save_interval: How often the checkpoint is written.
+            models: Keep the last and the best model, for Keras to load.
+        """
         super().__init__()
         self.run_dir, self.monitor, self.more_is_better = run_dir, monitor, more_is_better
         self.on_epoch, self.identity = on_epoch, identity
         self.models = models
-        self.others: Sequence[Any] = ()
-        self.resumed: TrainingState | None = None  # a checkpoint's state, to be put back
+        self.others: Sequence[keras.callbacks.Callback] = ()
+        self.resumed: TrainingState | None = None
         self.history: list[dict[str, float]] = []
         self.best: float | None = None
         self.best_epoch: int | None = None
         self.best_values: list[Array] | None = None
-        self.snapshot: Snapshot | None = None  # of the last whole epoch, in this process or before it
-        self.saved = 0  # epochs that the checkpoint on the disk has behind it
-        self._state_rhythm = rhythm or Rhythm(1.0)
-        self._model_rhythm = Rhythm(30.0)
-        self._began = time.monotonic()
+        self.snapshot: Snapshot | None = None
+        self.saved = 0
+        self._state_interval = save_interval or SaveInterval(1.0)
+        self._model_interval = SaveInterval(30.0)
+        self._epoch_start = time.monotonic()
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Begin to watch the numbers; put a checkpoint back, now that the others have cleared themselves."""
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Start to check the numbers; restore a checkpoint, after the other callbacks were reset."""
         self.guard = DivergenceGuard(self.model)
         if self.resumed is not None:
             restore_training(self, self.resumed)
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Start the epoch's clock."""
-        self._began = time.monotonic()
+        self._epoch_start = time.monotonic()
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Add the epoch to the history, remember its state, and write what is due."""
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Add the epoch to the history, remember the state after it, and write what is due."""
         values = loss_first({name: float(value) for name, value in (logs or {}).items()})
         values.setdefault("learning_rate", learning_rate(self.model))
         del self.history[epoch:]
@@ -149,27 +179,29 @@ class KeepRun(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
         self.guard.check_weights(epoch + 1, snapshot.model)
         self._note_best(snapshot, values)
         self.snapshot = snapshot
-        self.on_epoch(epoch + 1, values, time.monotonic() - self._began)
+        self.on_epoch(epoch + 1, values, time.monotonic() - self._epoch_start)
         last = snapshot.stopped or epoch + 1 == self.params["epochs"]
-        if self._state_rhythm.is_due() or last:
+        if self._state_interval.is_due() or last:
             self.write_state()
-        if self._model_rhythm.is_due() and not last:
+        if self._model_interval.is_due() and not last:
             self.write_models()
         signals.raise_if_interrupted()
 
     def resume(self, state: TrainingState, *, saved: bool) -> None:
-        """Go on from a checkpoint: what it holds counts as the last whole epoch until there is another.
+        """Resume from a checkpoint, whose state counts as the last whole epoch until there is another.
 
         The history on the disk is made to agree with it; the model changes when the training begins.
 
-        saved: the checkpoint is this run's own, on the disk; one that a new run begins with is written there.
+        Args:
+            state: The checkpoint's.
+            saved: The checkpoint is this run's own, on the disk; otherwise it is written there.
 
         Raises:
-            RunError: the variables of the checkpoint are not those of the model.
+            RunError: The variables of the checkpoint are not those of the model.
         """
         check_fits(self.model, state)
         self.resumed = state
-        take_up_history(self, state)
+        restore_history(self, state)
         self.snapshot = Snapshot(
             state.epoch,
             state.stopped,
@@ -184,11 +216,11 @@ class KeepRun(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
         else:
             self.write_state()
 
-    def take_callbacks(self, others: Sequence[Any]) -> None:
-        """Know the other callbacks, and prepare them when there is a checkpoint to go on from."""
+    def take_callbacks(self, others: Sequence[keras.callbacks.Callback]) -> None:
+        """Take the other callbacks, and prepare them where the training resumes from a checkpoint."""
         self.others = others
         if self.resumed is not None:
-            for callback, kept in matched_states(list(others), self.resumed.callbacks):
+            for callback, kept in matched_states(others, self.resumed.callbacks):
                 prepare_callback(callback, kept)
 
     def write_state(self) -> None:
@@ -196,45 +228,56 @@ class KeepRun(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
         if self.snapshot is None:
             return
         began = time.monotonic()
-        settle_callbacks(list(self.others))
+        flush_logs(self.others)
         write_checkpoint(self.run_dir / runs.STATE, self.state())
         self.saved = self.snapshot.epoch
         self.write_history()
-        self._state_rhythm.wrote(began)
+        self._state_interval.saved(began)
+
+    def write_unsaved_state(self) -> None:
+        """Write the checkpoint of the last whole epoch, unless the disk has it."""
+        if self.snapshot is not None and self.snapshot.epoch > self.saved:
+            self.write_state()
 
     def write_history(self) -> None:
         """Write the history up to the last whole epoch."""
         if self.snapshot is not None:
             write_text(self.run_dir / runs.HISTORY, history_csv(self.history[: self.snapshot.epoch]))
 
+    def write_epochs(self, count: int | None = None) -> None:
+        """Write the history of the first epochs; of all, also one that diverged, where no count is given."""
+        if rows := self.history[:count]:
+            write_text(self.run_dir / runs.HISTORY, history_csv(rows))
+
     def write_models(self) -> None:
-        """Write the models of the last whole epoch and of the best one, for Keras to load."""
+        """Write the models of the last whole epoch and of the best one, which Keras can load."""
         if self.snapshot is None or not self.models:
             return
         began = time.monotonic()
-        with _Holding(self.model, list(self.snapshot.model.values())):
+        with _with_values(self.model, list(self.snapshot.model.values())):
             write_with(self.run_dir / runs.LAST_CHECKPOINT, self.model.save)
             if self.best_values is not None:
                 assign(self.model, self.best_values)
                 write_with(self.run_dir / runs.BEST_CHECKPOINT, self.model.save)
-        self._model_rhythm.wrote(began)
+        self._model_interval.saved(began)
+
+    def write_last_models(self) -> None:
+        """Restore the last whole epoch, and write the models."""
+        if self.snapshot is not None:
+            assign(self.model, list(self.snapshot.model.values()))
+        self.write_models()
 
     def restore_best(self) -> None:
-        """Put the best epoch's variables into the model."""
+        """Assign the best epoch's values to the model."""
         if self.best_values is not None:
             assign(self.model, self.best_values)
 
-    def restore_last(self) -> None:
-        """Put the variables of the last whole epoch into the model."""
-        if self.snapshot is not None:
-            assign(self.model, list(self.snapshot.model.values()))
-
-    def state(self) -> dict[str, Any]:
-        """What `checkpoints.write_checkpoint` is given."""
+    def state(self) -> dict[str, object]:
+        """Return the state of the last whole epoch, as `write_checkpoint` takes it."""
         snapshot = self.snapshot
         assert snapshot is not None
         return {
-            "identity": self.identity,
+            "identity": self.identity.model_dump(),
             "epoch": snapshot.epoch,
             "stopped": snapshot.stopped,
             "history": self.history[: snapshot.epoch],
@@ -251,7 +294,9 @@ class KeepRun(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
         }
 
     def _take(self, epoch: int) -> Snapshot:
-        callbacks = [{"class": type(each).__name__, "state": callback_state(each)} for each in self.others]
+        callbacks: list[dict[str, object]] = [
+            {"class": type(each).__name__, "state": callback_state(each)} for each in self.others
+        ]
         return Snapshot(
             epoch,
             bool(self.model.stop_training),
@@ -270,22 +315,19 @@ class KeepRun(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
             self.best_values = list(snapshot.model.values())
 
 
-class _Holding:
-    """The model with other values for a while."""
-
-    def __init__(self, model: Any, values: list[Array]) -> None:
-        self.model, self.values = model, values
-
-    def __enter__(self) -> None:
-        self.kept = list(copies(self.model.variables).values())
-        assign(self.model, self.values)
-
-    def __exit__(self, *error: object) -> None:
-        assign(self.model, self.kept)
+@contextmanager
+def _with_values(model: keras.Model, values: list[Array]) -> Iterator[None]:
+    """Give a model other values inside a `with`."""
+    kept = list(copies(model.variables).values())
+    assign(model, values)
+    try:
+        yield
+    finally:
+        assign(model, kept)
 
 
-def copies(variables: Sequence[Any]) -> dict[str, Array]:
-    """The values of variables by path; a path that stands twice is told apart by its place."""
+def copies(variables: Sequence[keras.Variable]) -> dict[str, Array]:
+    """Return copies of the variables' values by path; a duplicate path gets its position."""
     found: dict[str, Array] = {}
     for place, variable in enumerate(variables):
         name = variable.path if variable.path not in found else f"{variable.path}#{place}"
@@ -293,14 +335,14 @@ def copies(variables: Sequence[Any]) -> dict[str, Array]:
     return found
 
 
-def generator_states() -> dict[str, Any]:
-    """The states of Python's and NumPy's own random generators, which plug-ins may draw from."""
+def generator_states() -> dict[str, object]:
+    """Return the states of Python's and NumPy's random generators, which plug-ins may use."""
     name, keys, *rest = np.random.get_state()
     return {"python": random.getstate(), "numpy": (str(name), np.asarray(keys), *rest)}
 
 
 def history_csv(rows: list[dict[str, float]]) -> str:
-    """The history as CSV: a row an epoch, every digit kept, `epoch` first and from 1."""
+    """Return the history as CSV: a row per epoch with all digits; `epoch` comes first and counts from 1."""
     names = list(dict.fromkeys(name for row in rows for name in row if name != "learning_rate"))
     names += ["learning_rate"] if rows else []
     text = io.StringIO()
@@ -310,27 +352,31 @@ def history_csv(rows: list[dict[str, float]]) -> str:
     return text.getvalue()
 
 
-def take_up_history(keeper: KeepRun, state: TrainingState) -> None:
-    """The epochs so far and the best of them."""
-    keeper.history = [dict(row) for row in state.history]
+def restore_history(callback: RunCallback, state: TrainingState) -> None:
+    """Restore the epochs so far and the best of them."""
+    callback.history = [dict(row) for row in state.history]
     best = state.best
-    if best.monitor == keeper.monitor:
-        keeper.best, keeper.best_epoch, keeper.best_values = best.value, best.epoch, best.values
+    if best.monitor == callback.monitor:
+        callback.best, callback.best_epoch, callback.best_values = best.value, best.epoch, best.values
 
 
-def restore_training(keeper: KeepRun, state: TrainingState) -> None:
-    """Everything else, once the training has begun and the other callbacks have cleared themselves.
+def restore_training(callback: RunCallback, state: TrainingState) -> None:
+    """Restore everything else, once the training has begun and the other callbacks have reset themselves.
+
+    Args:
+        callback: The run's.
+        state: The checkpoint's.
 
     Raises:
-        RunError: the variables of the checkpoint are not those of the model, or a callback or a random
+        RunError: The variables of the checkpoint are not those of the model, or a callback or a random
             generator does not take what it holds.
     """
-    model = keeper.model
+    model = callback.model
     check_fits(model, state)
     restore_variables(model.variables, state.model, "model")
     restore_variables(model.optimizer.variables, state.optimizer, "optimizer")
-    for callback, kept in matched_states(list(keeper.others), state.callbacks):
-        restore_callback(callback, kept)
+    for other, kept in matched_states(callback.others, state.callbacks):
+        restore_callback(other, kept)
     try:
         random.setstate(state.generators.python)
         np.random.set_state(state.generators.numpy)

@@ -1,4 +1,4 @@
-"""What `run.json` says of a run as it begins: where it comes from, what it is made of, and where it runs."""
+"""What `run.json` says about a run at its start: its origin, its data and model, and its machine."""
 
 from __future__ import annotations
 
@@ -9,37 +9,50 @@ import platform
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import mlpcli
 from mlpcli import runs
 from mlpcli.data.dataset import Dataset
-from mlpcli.spec.load import LoadedSpec
+from mlpcli.runs.folder import Run
+from mlpcli.spec.completed import CompletedSpec
 from mlpcli.training.identity import versions
 
+if TYPE_CHECKING:
+    from mlpcli.keras_import import keras
 
-def begin_record(loaded: LoadedSpec, dataset: Dataset, model: Any, command: Sequence[str]) -> dict[str, Any]:
-    """What `run.json` says of a run that is about to start."""
+
+def begin_record(
+    completed: CompletedSpec, dataset: Dataset, model: keras.Model, command: Sequence[str]
+) -> dict[str, object]:
+    """Return `run.json` of a run that is about to start.
+
+    Args:
+        completed: The spec.
+        dataset: Its data.
+        model: Its model.
+        command: The command line.
+    """
     rows = {name: len(split) for name, split in dataset.splits().items()}
-    data: dict[str, Any] = {
+    data: dict[str, object] = {
         "source": dataset.source,
         "fingerprint": dataset.fingerprint,
         "rows": rows,
         "contract": dataset.contract.to_json(),
     }
-    if dataset.seed != loaded.spec.seed:  # of a search's best, trained with further seeds on the same splits
+    if dataset.seed != completed.spec.seed:  # a search's best, trained with further seeds on the same splits
         data["seed"] = dataset.seed
-    start = start_of(loaded)
+    start = _start_of(completed)
     return {
         "status": runs.RUNNING,
-        "name": loaded.spec.name,
-        "seed": loaded.spec.seed,
+        "name": completed.spec.name,
+        "seed": completed.spec.seed,
         "started": now(),
-        "spec": str(loaded.file.resolve()),
+        "spec": str(completed.file.resolve()),
         "command": list(command),
-        **({"hyperparameters": loaded.values} if loaded.values else {}),
+        **({"hyperparameters": completed.values} if completed.values else {}),
         "versions": {"mlpcli": mlpcli.__version__, **versions()},
-        "commit": commit_of(loaded.folder),
+        "commit": commit_of(completed.folder),
         "host": {
             "name": platform.node(),
             "system": platform.platform(),
@@ -52,21 +65,41 @@ def begin_record(loaded: LoadedSpec, dataset: Dataset, model: Any, command: Sequ
     }
 
 
-def start_of(loaded: LoadedSpec) -> dict[str, Any] | None:
-    """The run that a completed spec starts from: its label, its folder, and the sha256 of its model."""
-    if loaded.spec.start_from is None:
+def start_sha256(completed: CompletedSpec) -> str | None:
+    """Return the sha256 of the model that a spec starts from; None where it starts from none."""
+    start = _start_of(completed)
+    return start["sha256"] if start is not None else None
+
+
+def _start_of(completed: CompletedSpec) -> dict[str, str | None] | None:
+    """Return the run that a spec starts from: its label, its folder, and the sha256 of its model."""
+    if completed.spec.start_from is None:
         return None
-    run = runs.open_run(Path(loaded.spec.start_from.run))
+    run = runs.open_run(Path(completed.spec.start_from.run))
     return {"run": run.label, "folder": str(run.folder), "sha256": run.record.sha256.get(runs.MODEL)}
 
 
+def origin(run: Run) -> dict[str, object]:
+    """Return what `run.json` says about the run that another is made from."""
+    return {"run": run.label, "folder": str(run.folder.resolve())}
+
+
+def plugin_files(record: Mapping[str, object]) -> list[str]:
+    """Return the copies of plug-ins that `run.json` lists, relative to the run folder."""
+    entries = record.get("plugins")
+    return [str(entry["file"]) for entry in entries] if isinstance(entries, list) else []
+
+
 def now() -> str:
-    """The time as `run.json` has it, to the second and with its zone."""
+    """Return the time as `run.json` has it, to the second and with its zone."""
     return datetime.datetime.now().astimezone().isoformat(timespec="seconds")
 
 
 def commit_of(folder: Path) -> str | None:
-    """The commit of the repository that holds the spec, with `+changes` when its files differ from it."""
+    """Return the commit of the repository around a folder, with `+changes` when its files differ from it.
+
+    None where there is no repository, or no Git.
+    """
     try:
         commit = _git(folder, "rev-parse", "HEAD")
         status = ("status", "--porcelain", "-uno", "--ignore-submodules=all")
@@ -76,10 +109,10 @@ def commit_of(folder: Path) -> str | None:
 
 
 def _no_programs(folder: Path) -> dict[str, str]:
-    """Settings under which `git status` runs no program that the settings of a repository name.
+    """Return settings under which `git status` runs no program that a repository's settings name.
 
     The folder may come from a stranger, with a `.git` in it: `core.fsmonitor` and the filters of files are
-    commands. Filters of the user's own settings, such as that of Git LFS, stay.
+    commands. Filters in the user's own settings, such as Git LFS's, stay.
     """
     settings = {"core.fsmonitor": "false", "core.hooksPath": os.devnull}
     with contextlib.suppress(subprocess.CalledProcessError):  # there are no filters
@@ -92,10 +125,12 @@ def _no_programs(folder: Path) -> dict[str, str]:
 
 
 def _git(folder: Path, *arguments: str, settings: Mapping[str, str] = {}) -> str:
-    """What Git prints; it fetches nothing and writes nothing.
+    """Return what Git prints; it fetches nothing and writes nothing.
 
     Args:
-        settings: Instead of those in its files; as variables, since a name may have a `=` in it.
+        folder: Where Git runs.
+        arguments: The command and its options.
+        settings: Override those in Git's files; passed as variables, since a name may contain a `=`.
     """
     given = {"GIT_OPTIONAL_LOCKS": "0", "GIT_ALLOW_PROTOCOL": "none", "GIT_CONFIG_COUNT": str(len(settings))}
     for place, (name, value) in enumerate(settings.items()):

@@ -1,12 +1,12 @@
-"""What a run's checkpoint must hold for a training to go on from it: parsed once, where it is read."""
+"""What a checkpoint must hold for a training to resume from it: parsed once, where it is read."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, InstanceOf, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError
 
 from mlpcli.data.types import Array
 from mlpcli.runs.record_models import Count, Identity, damaged
@@ -15,12 +15,12 @@ from mlpcli.training.checkpoint_file import read_checkpoint
 Values = Annotated[Array, InstanceOf()]
 
 
-class _Part(BaseModel):
+class _State(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="allow", populate_by_name=True)
 
 
-class BestState(_Part):
-    """The best epoch so far, with the model's values after it."""
+class BestState(_State):
+    """The best epoch so far, and the values of the model's variables after it."""
 
     monitor: str
     value: float | None
@@ -28,42 +28,44 @@ class BestState(_Part):
     values: list[Values] | None
 
 
-class CallbackState(_Part):
-    """What one callback knew."""
+class CallbackState(_State):
+    """The state of one callback."""
 
     class_name: Annotated[str, Field(alias="class")]
-    state: dict[str, Any]
+    state: dict[str, object]
 
-    def to_json(self) -> dict[str, Any]:
-        """What `KeepRun` takes from a callback."""
+    def to_json(self) -> dict[str, object]:
+        """Return the state as `RunCallback` takes it from a callback."""
         return {"class": self.class_name, "state": self.state}
 
 
-class GeneratorStates(_Part):
-    """The states of Python's and NumPy's random generators, as their own functions give them."""
+class GeneratorStates(_State):
+    """The states of Python's and NumPy's random generators, as their own functions return them."""
 
     python: tuple[int, tuple[int, ...], float | None]
     numpy: tuple[str, Values, int, int, float]
 
-    def to_json(self) -> dict[str, Any]:
-        """What `generator_states` takes from them."""
+    def to_json(self) -> dict[str, object]:
+        """Return the states as `generator_states` does."""
         return {"python": self.python, "numpy": self.numpy}
 
 
-def _as_identity(value: dict[str, Any]) -> dict[str, Any]:
-    Identity.model_validate(value)
-    return value
-
-
-class TrainingState(_Part):
-    """A training at the end of an epoch; `KeepRun.state` writes it.
+class TrainingState(_State):
+    """A training at the end of an epoch, as `RunCallback.state` returns it.
 
     Attributes:
-        identity: See `identity`; its fields are those of `Identity`.
-        model, optimizer: The values of every variable, by path in the variables' order.
+        identity: What the training must agree with.
+        epoch: The epochs that are done.
+        stopped: A callback had stopped the training.
+        history: A row of numbers per epoch.
+        best: The best epoch so far.
+        model: The values of every variable of the model, by path in the variables' order.
+        optimizer: Those of the optimizer, likewise.
+        callbacks: The states of the spec's callbacks, in their order.
+        generators: The states of the random generators.
     """
 
-    identity: Annotated[dict[str, Any], AfterValidator(_as_identity)]
+    identity: Identity
     epoch: Count
     stopped: bool
     history: list[dict[str, int | float]]
@@ -74,10 +76,10 @@ class TrainingState(_Part):
     generators: GeneratorStates
 
     def model_post_init(self, context: object) -> None:
-        """Refuse what cannot be the end of an epoch.
+        """Refuse a state that cannot be the end of an epoch.
 
         Raises:
-            ValueError: The history is not one of rows, or a weight is not a finite number.
+            ValueError: The history does not fit the epochs, or a weight is not a finite number.
         """
         if any("epoch" not in row for row in self.history) or len(self.history) > self.epoch:
             raise ValueError(f"the history does not fit {self.epoch} epochs")
@@ -90,7 +92,7 @@ def read_state(path: Path) -> TrainingState:
     """Read the checkpoint of a run.
 
     Raises:
-        RunError: As `read_checkpoint`; or what it holds is not the state of a training.
+        RunError: As `read_checkpoint`; or it does not hold the state of a training.
     """
     try:
         return TrainingState.model_validate(read_checkpoint(path))

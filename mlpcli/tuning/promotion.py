@@ -21,8 +21,9 @@ from mlpcli.spec.resolve import dump, inline, portable
 from mlpcli.spec.schema import TunerSpec
 from mlpcli.spec.search_space import show_label
 from mlpcli.spec.yaml_reader import parse_text
+from mlpcli.training.job import TRIAL, TrainingJob, TrainOptions
 from mlpcli.training.prepare import build_checked, check_callbacks, complete
-from mlpcli.training.session import Extent, train_held
+from mlpcli.training.session import train_locked
 from mlpcli.tuning.trials import OnEpoch, TrialRunner
 
 FULL = "full"
@@ -67,14 +68,9 @@ def _repeat(
     name = promotion_folder(trial.number, seed)
     folder = search.folder / name
     runs.empty_folder(folder, search.folder)
-    extent = Extent(
-        saved_model=False,
-        baseline=False,
-        figures=False,
-        splits=("train", "validation"),
-        record={"kind": "promoted", "trial": trial.number, "hyperparameters": trial.values},
-    )
-    result = runner.train(folder, trial.proposed, extent, on_epoch, epochs=full_epochs(search), seed=seed)
+    record = {"kind": "promoted", "trial": trial.number, "hyperparameters": trial.values}
+    options = replace(TRIAL, record=record)
+    result = runner.train(folder, trial.proposed, options, on_epoch, epochs=full_epochs(search), seed=seed)
     score = result.score if result.status == COMPLETED else None
     return Promotion(trial.number, seed, score, result.best_epoch, name, result.reason)
 
@@ -235,14 +231,22 @@ def train_winner(
     best = replace(best, raw=loaded.raw, file=loaded.file)
     with located(best):
         dataset = runner.dataset(best)
-        best, _ = complete(best, dataset)
-        model = build_checked(best, dataset)
-        check_callbacks(best)
+        completed = complete(best, dataset)
+        model = build_checked(completed, dataset)
+        check_callbacks(completed)
     for left in (runs.CHECKPOINTS, runs.TENSORBOARD):
         runs.remove_inside(search.folder / left, search.folder)  # of a process that was killed
     record = {"kind": "search", "hyperparameters": winner.values, "search": summary(search)}
-    extent = Extent(record=record)
-    return train_held(search.folder, best, dataset, model, watcher=watcher, command=command, extent=extent)
+    job = TrainingJob(
+        completed,
+        dataset,
+        model,
+        search.folder,
+        watcher,
+        command=command,
+        options=TrainOptions(record=record),
+    )
+    return train_locked(job)
 
 
 def summary(search: Search) -> dict[str, Any]:

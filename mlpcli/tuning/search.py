@@ -153,16 +153,16 @@ class Sitting:
         with located(loaded):
             runner = TrialRunner(loaded, Path(), Objective("loss", "min"))
             dataset = dataset or runner.dataset(loaded)
-            completed, notes = complete(loaded, dataset)
+            completed = complete(loaded, dataset)
             watcher.stage("building the model")
             model = build_checked(completed, dataset)
             check_callbacks(completed)
             objective = find_objective(tuner, log_names(model, validation=dataset.validation is not None))
             check_refit(tuner, dataset)
-        for note in notes:
+        for note in completed.notes:
             watcher.note(note)
         check_room(place, model, name)
-        record = begin_record(loaded, dataset, model, command) | {"kind": "search"}
+        record = begin_record(completed, dataset, model, command) | {"kind": "search"}
         return cls(loaded, tuner, objective, dataset, record, watcher, command)
 
     def run(self, search: Search, hands: Hands) -> SearchOutcome:

@@ -20,9 +20,10 @@ from mlpcli.runs.search_folder import COMPLETED, FAILED, Objective, Trial
 from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.load import LoadedSpec, located, with_values
 from mlpcli.training.find_data import load_data
+from mlpcli.training.job import TRIAL, TrainingJob, TrainOptions
 from mlpcli.training.prepare import build_checked, complete
 from mlpcli.training.run_record import now
-from mlpcli.training.session import Extent, train_into
+from mlpcli.training.session import train_into
 from mlpcli.training.training_state import TrainingState, read_state
 from mlpcli.tuning.hparams import write_hparams
 
@@ -58,21 +59,15 @@ class TrialRunner:
         """
         folder = self.search_dir / trial.folder
         runs.empty_folder(folder, self.search_dir)
-        extent = Extent(
-            saved_model=False,
-            baseline=False,
-            figures=False,
-            splits=("train", "validation"),
-            state=self._state_of(trial),
-            record={"kind": "trial", "trial": trial.number, "hyperparameters": trial.values},
-        )
-        return self.train(folder, trial.proposed, extent, on_epoch, epochs=trial.epochs)
+        record = {"kind": "trial", "trial": trial.number, "hyperparameters": trial.values}
+        options = replace(TRIAL, state=self._state_of(trial), record=record)
+        return self.train(folder, trial.proposed, options, on_epoch, epochs=trial.epochs)
 
     def train(
         self,
         folder: Path,
         values: dict[str, Any],
-        extent: Extent,
+        options: TrainOptions,
         on_epoch: OnEpoch,
         *,
         epochs: int | None = None,
@@ -84,16 +79,17 @@ class TrialRunner:
         try:
             loaded = with_values(self.loaded, values)
             dataset = self.dataset(loaded)
-            loaded, _ = complete(changed(loaded, epochs=epochs, seed=seed), dataset)
-            write_hparams(folder, loaded.values)
-            with located(loaded):
-                model = build_checked(loaded, dataset)
-            train_into(folder, loaded, dataset, model, watcher=_EpochWatcher(on_epoch), extent=extent)
+            completed = complete(changed(loaded, epochs=epochs, seed=seed), dataset)
+            write_hparams(folder, completed.values)
+            with located(completed):
+                model = build_checked(completed, dataset)
+            watcher = _EpochWatcher(on_epoch)
+            train_into(TrainingJob(completed, dataset, model, folder, watcher, options=options))
         except Exception as error:  # its own affair: the search goes on with the next
             reason = reason_of(error)
             if not (folder / runs.RECORD).exists():
                 document = {"status": runs.FAILED, "name": self.loaded.spec.name, "error": reason}
-                runs.write_record(folder, {**document, **extent.record, "started": now(), "ended": now()})
+                runs.write_record(folder, {**document, **options.record, "started": now(), "ended": now()})
             return Result(FAILED, seconds=time.monotonic() - began, reason=reason)
         result = self._judge(folder, time.monotonic() - began)
         record = runs.open_run(folder).record.to_json()

@@ -1,0 +1,126 @@
+"""The files that a training leaves at its end: models, metrics, baseline and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from mlpcli import runs
+from mlpcli.checks.log_names import loss_first
+from mlpcli.data.dataset import Split
+from mlpcli.data.types import Arrays
+from mlpcli.export.saved_model import export_saved_model
+from mlpcli.export.verify import verifying
+from mlpcli.files import sha256_of, write_json, write_with
+from mlpcli.model.model import output_loss
+from mlpcli.model.outputs import final_outputs
+from mlpcli.model.preprocessing import with_raw_columns
+from mlpcli.model.target_scaling import restore_outputs
+from mlpcli.training import compiled
+from mlpcli.training.baseline import compare, judged_output, measure_baseline, score_network
+from mlpcli.training.job import TrainingJob
+
+EVALUATION_ROWS = 4096
+"""Rows of a batch of the evaluation."""
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """Writes the files of one training's end.
+
+    Attributes:
+        job: The training.
+        record: `run.json`, to which checksums and the verification are added.
+    """
+
+    job: TrainingJob
+    record: dict[str, object]
+
+    @contextmanager
+    def exported(self) -> Iterator[Callable[[], None]]:
+        """Write the model and the SavedModel, and verify the latter in a clean process meanwhile.
+
+        Yields:
+            What waits for the verification and compares its outputs with the network's. Only a table's
+            SavedModel holds more than the network, so for other data it does nothing.
+        """
+        job, contract = self.job, self.job.dataset.contract
+        job.watcher.stage("saving the model")
+        complete_model = with_raw_columns(restore_outputs(job.model, contract), contract)
+        write_with(job.run_dir / runs.MODEL, complete_model.save)
+        self.record["sha256"] = {runs.MODEL: sha256_of(job.run_dir / runs.MODEL)}
+        job.clock.lap("model")
+        if job.options.saved_model:
+            export_saved_model(job.model, job.completed.spec, contract, job.run_dir / runs.SAVED_MODEL)
+            job.clock.lap("saved_model")
+        sample = job.dataset.sample
+        if not job.options.saved_model or sample is None:
+            yield lambda: None
+            return
+        with verifying(job.run_dir / runs.SAVED_MODEL, contract, sample) as verification:
+
+            def check() -> None:
+                job.watcher.stage("checking the SavedModel")
+                outputs = self.predict(contract.take_inputs(sample.x))
+                verdict = verification.finish(job.completed.spec, contract, outputs)
+                self.record["saved_model"] = verdict.to_json()
+                job.clock.lap("verification")
+
+            yield check
+
+    def predict(self, rows: Arrays) -> Arrays:
+        """Return the outputs that a user sees, for rows as the network takes them."""
+        spec, contract = self.job.completed.spec, self.job.dataset.contract
+        outputs: Arrays = final_outputs(spec, contract, compiled.predict(self.job.model, rows))
+        return outputs
+
+    def measure(self) -> dict[str, dict[str, float]]:
+        """Measure the splits and write `metrics.json`; return the metrics by split and name."""
+        splits = self.job.dataset.splits().items()
+        metrics = {name: self._evaluate(split) for name, split in splits if name in self.job.options.splits}
+        write_json(self.job.run_dir / runs.METRICS, metrics)
+        return metrics
+
+    def _evaluate(self, split: Split) -> dict[str, float]:
+        rows = compiled.Arrays(split.x, split.y, split.weights)
+        return loss_first(compiled.evaluate(self.job.model, rows, batch_size=EVALUATION_ROWS))
+
+    def compare_with_baseline(self, metrics: Mapping[str, dict[str, float]]) -> dict[str, object] | None:
+        """Add the scores of models without a network to `metrics.json`; note when one is as good.
+
+        Args:
+            metrics: The metrics by split and name, which the file holds already.
+
+        Returns:
+            The scores, see `measure_baseline`, with the network's under `network`; None where none apply.
+        """
+        dataset, spec = self.job.dataset, self.job.completed.spec
+        if not self.job.options.baseline:
+            return None
+        baseline = measure_baseline(dataset, seed=spec.seed)
+        held_out, output = dataset.test or dataset.validation, judged_output(dataset)
+        if baseline is None or held_out is None or output is None:
+            return None
+        loss = output_loss(spec, output.name)
+        baseline["network"] = score_network(output, held_out, self.predict(held_out.x), loss)
+        write_json(self.job.run_dir / runs.METRICS, {**metrics, "baseline": baseline})
+        if note := compare(baseline):
+            self.job.watcher.note(note)
+        return dict(baseline)
+
+    def draw_curves(self, history: list[dict[str, float]], best_epoch: int | None) -> None:
+        """Draw the learning curves of the epochs so far."""
+        from mlpcli.plots.learning_curves import draw_learning_curves
+
+        if history and self.job.options.figures:
+            target, title = self.job.run_dir / runs.LEARNING_CURVES, self.job.completed.spec.name
+            draw_learning_curves(history, target, title=title, best_epoch=best_epoch)
+
+    def draw_model(self) -> None:
+        """Draw the model; where there are two features, also its outputs over the plane."""
+        from mlpcli.plots.model_diagram import picture_model
+
+        job = self.job
+        if job.options.figures:
+            picture_model(job.model, job.dataset, self.predict, job.run_dir, title=job.completed.spec.name)

@@ -1,0 +1,92 @@
+"""A training job: everything that a training is given, passed as one object."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlpcli.data.dataset import Dataset
+from mlpcli.runs.watcher import Watcher
+from mlpcli.spec.completed import CompletedSpec
+from mlpcli.training.training_state import TrainingState
+
+if TYPE_CHECKING:
+    from mlpcli.keras_import import keras
+
+
+class Clock:
+    """Measures the seconds that each stage takes."""
+
+    def __init__(self) -> None:
+        self.started = self._last = time.monotonic()
+        self.seconds: dict[str, float] = {}
+
+    def lap(self, stage: str) -> None:
+        """Add the time since the last lap to a stage."""
+        now = time.monotonic()
+        self.seconds[stage] = round(self.seconds.get(stage, 0.0) + now - self._last, 3)
+        self._last = now
+
+    def total(self) -> float:
+        """Return the seconds since the clock was created."""
+        return round(time.monotonic() - self.started, 3)
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """How much of a run a training writes, and where it starts.
+
+    Attributes:
+        saved_model: Export the SavedModel and verify it.
+        figures: Draw the learning curves and the model.
+        baseline: Compare the network with models that need none.
+        splits: The splits that are measured at the end.
+        advice: Show best-practice advice.
+        record: Further entries of `run.json`.
+        state: The state of a checkpoint to resume from.
+        kept_specs: Those of the two spec files that the run folder already holds.
+    """
+
+    saved_model: bool = True
+    figures: bool = True
+    baseline: bool = True
+    splits: tuple[str, ...] = ("train", "validation", "test")
+    advice: bool = False
+    record: Mapping[str, object] = field(default_factory=dict)
+    state: TrainingState | None = None
+    kept_specs: tuple[str, ...] = ()
+
+
+WHOLE_RUN = TrainOptions()
+"""The options of a run with everything that a run has."""
+
+TRIAL = TrainOptions(saved_model=False, figures=False, baseline=False, splits=("train", "validation"))
+"""The options of a search's trial, which leaves out what only the final run needs."""
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """What a training is given.
+
+    Attributes:
+        completed: The spec, with its loss and metrics.
+        dataset: The data of the spec.
+        model: The compiled model, checked against the data.
+        run_dir: The run folder, which exists.
+        watcher: Receives the progress.
+        clock: Has measured what was done before the training.
+        command: The command line, for `run.json`.
+        options: How much of a run is written.
+    """
+
+    completed: CompletedSpec
+    dataset: Dataset
+    model: keras.Model
+    run_dir: Path
+    watcher: Watcher = field(default_factory=Watcher)
+    clock: Clock = field(default_factory=Clock)
+    command: Sequence[str] = ()
+    options: TrainOptions = WHOLE_RUN
