@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
+
 from mlpcli import runs
 from mlpcli.checks.log_names import loss_first
 from mlpcli.data.dataset import Split
-from mlpcli.data.types import Arrays
+from mlpcli.data.types import Array, Arrays
 from mlpcli.export.saved_model import export_saved_model
 from mlpcli.export.verify import verifying
 from mlpcli.files import sha256_of, write_json, write_with
@@ -121,6 +123,9 @@ class Artifacts:
         """Draw the model; where there are two features, also its outputs over the plane."""
         from mlpcli.plots.model_diagram import picture_model
 
+        def predict(rows: Array) -> Array:  # of one input and one output, where it is called
+            return np.asarray(self.predict(rows))
+
         job = self.job
         if job.options.figures:
-            picture_model(job.model, job.dataset, self.predict, job.run_dir, title=job.completed.spec.name)
+            picture_model(job.model, job.dataset, predict, job.run_dir, title=job.completed.spec.name)

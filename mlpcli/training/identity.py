@@ -15,11 +15,11 @@ from pathlib import Path
 from mlpcli.data.dataset import Dataset
 from mlpcli.errors import ABSENT, KeyPath, Problem, SpecError, show_path, show_value
 from mlpcli.runs.record_models import Identity
-from mlpcli.spec import values
 from mlpcli.spec.load import load_text
 from mlpcli.spec.locations import FILE_KEYS, names_file
 from mlpcli.spec.plugins import Catalog
 from mlpcli.spec.resolve import dump, resolved_document
+from mlpcli.spec.values import ValueMap
 from mlpcli.spec.yaml_reader import parse_text
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "pyarrow", "pydantic")
@@ -96,7 +96,7 @@ def _changed_keys(then: Mapping[str, object], now: Mapping[str, object]) -> list
     return [name for name in {**then, **now} if then.get(name) != now.get(name)]
 
 
-def _comparable(then: str, now: str, folder: Path) -> tuple[values.Mapping, values.Mapping]:
+def _comparable(then: str, now: str, folder: Path) -> tuple[ValueMap, ValueMap]:
     """Return two resolved specs as plain values, both completed by the installed versions if possible."""
     texts = then, now
     try:
@@ -110,12 +110,12 @@ def _comparable(then: str, now: str, folder: Path) -> tuple[values.Mapping, valu
     return old, new
 
 
-def _parse(text: str) -> values.Mapping:
-    parsed: values.Mapping = parse_text(text, "resolved.yaml").data
+def _parse(text: str) -> ValueMap:
+    parsed: ValueMap = parse_text(text, "resolved.yaml").data
     return parsed
 
 
-def _training(document: values.Mapping) -> values.Mapping:
+def _training(document: ValueMap) -> ValueMap:
     """Return those entries of a spec that a training depends on, without its data."""
     kept = {key: value for key, value in document.items() if key not in NOT_TRAINING}
     if isinstance(start := kept.get("start_from"), dict):
@@ -123,7 +123,7 @@ def _training(document: values.Mapping) -> values.Mapping:
     return kept
 
 
-def _data(document: values.Mapping) -> values.Mapping:
+def _data(document: ValueMap) -> ValueMap:
     """Return those entries that may explain why the data differs: no paths, no columns that are not used."""
     given = document.get("dataset")
     section = dict(given) if isinstance(given, dict) else {}
