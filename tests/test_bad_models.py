@@ -192,7 +192,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
         "dataset: {name: fashion_mnist, test: 0.2}\nlayers: [Flatten, Dense: {units: 10, activation: softmax}]\n"
         + SPARSE,
         [
-            "spec.yaml:1:38 dataset.test: this dataset brings its own test split; remove it, or write test: null to go without",
+            "spec.yaml:1:38 dataset.test: this dataset has its own test split; remove it, or write test: null to go without",
         ],
     ),
     "too many rows": (

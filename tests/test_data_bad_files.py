@@ -26,7 +26,7 @@ HEADER = "a,b,y\n"
 ROWS = "".join(f"{row},{row * 2},{row % 2}\n" for row in range(10))
 FILL = "fill it, or remove the row"
 SAVE_AS = "save the rows as .csv, .tsv, .parquet, .npz, .npy"
-DAMAGED = "the file is damaged or only part of it"
+DAMAGED = "the file is damaged or incomplete"
 
 
 def write(path: Path, content: Content) -> None:
@@ -133,9 +133,9 @@ SPECS: list[tuple[str, Content, dict[str, Any], str]] = [
     ("good.csv", GOOD, {"test": 10}, "dataset.test: takes 10 of 10 rows and leaves none to train on; write test: null to go without"),
     ("good.csv", GOOD, {"test": 0.5, "validation": Last(last=5)}, "dataset.validation: takes 5 of 5 rows and leaves none to train on; write validation: null to go without"),
     ("good.csv", GOOD, {"test": "godo.csv"}, "dataset.test: there is no such file, received 'godo.csv'; did you mean 'good.csv'?"),
-    ("good.npz", {"x": np.ones((4, 2)), "y": np.ones(4)}, {"target": "y"}, "dataset.target: an .npz file brings its own target, y, received 'y'; remove it"),
+    ("good.npz", {"x": np.ones((4, 2)), "y": np.ones(4)}, {"target": "y"}, "dataset.target: an .npz file contains its own target, y, received 'y'; remove it"),
     ("good.npz", {"x": np.ones((4, 2)), "y": np.ones(4)}, {"features": ["a"]}, "dataset.features: is for tables, arrays have no column names"),
-    ("own.npz", {"x_train": np.ones((4, 2)), "y_train": np.ones(4), "x_test": np.ones((1, 2)), "y_test": np.ones(1)}, {"test": 0.2}, "dataset.test: this dataset brings its own test split; remove it, or write test: null to go without"),
+    ("own.npz", {"x_train": np.ones((4, 2)), "y_train": np.ones(4), "x_test": np.ones((1, 2)), "y_test": np.ones(1)}, {"test": 0.2}, "dataset.test: this dataset has its own test split; remove it, or write test: null to go without"),
     ("x.npy", np.ones((4, 2)), {}, "dataset.target: must be the .npy file of the target, since path is an .npy file"),
     ("model.pkl", "x", {}, f"dataset.path: a .pkl file can run code when it is opened and is never read, received 'model.pkl'; {SAVE_AS}"),
     ("model.h5", "x", {}, f"dataset.path: .h5 files are not read, received 'model.h5'; {SAVE_AS}"),
@@ -156,12 +156,12 @@ def test_spec_that_does_not_fit_the_file_is_refused_with_this_message(
     assert str(error) == message
 
 
-RARE = "join rare classes, add rows, or write {last: N}"
+RARE = "merge rare classes, add rows, or write {last: N}"
 STRATA: list[tuple[str, dict[str, Any], str]] = [
     (GOOD + "1,2,7\n", {}, f"dataset.test: each class needs 2 rows to be split by class, of 11 rows class '7' has 1; {RARE}"),
     (GOOD + "1,2,7\n1,2,7\n", {"test": 6}, f"dataset.validation: each class needs 2 rows to be split by class, of 6 rows class '7' has 1; {RARE}"),
     (GOOD, {"test": 1}, "dataset.test: splits 10 rows into 9 and 1, too few for 2 classes; take another share, or write {last: N}"),
-    (HEADER + "".join(f"{row % 7},{row % 3},{row}\n" for row in range(30)), {}, f"dataset.test: each class needs 2 rows to be split by class, of 30 rows class '0' has 1, '1' has 1, '2' has 1, '3' has 1, '4' has 1 and 25 more; 30 different labels look like numbers: use a loss such as mse; or {RARE}"),
+    (HEADER + "".join(f"{row % 7},{row % 3},{row}\n" for row in range(30)), {}, f"dataset.test: each class needs 2 rows to be split by class, of 30 rows class '0' has 1, '1' has 1, '2' has 1, '3' has 1, '4' has 1 and 25 more; 30 distinct labels look like numbers: use a loss such as mse; or {RARE}"),
 ]  # fmt: skip
 
 

@@ -239,7 +239,7 @@ def test_a_file_that_a_broken_download_left_is_never_data(
     with pytest.raises(DataError) as caught:
         load(name="fashion_mnist")
     assert str(caught.value) == (
-        f"{broken}: cannot be read, the file is damaged or only part of it; delete it; it is downloaded again"
+        f"{broken}: cannot be read, the file is damaged or incomplete; delete it; it is downloaded again"
     )
     broken.write_bytes(gzip.compress(labels))
     with pytest.raises(DataError, match="could not be downloaded; put train-labels"):

@@ -118,9 +118,9 @@ def test_unknown_labels_are_named_with_the_known_ones(tmp_path: Path) -> None:
     )
     path = csv(tmp_path, "width,length,species\n1,2,rose\n1,2,rosa\n1,2,0\n")
     assert refusal(path, FLOWERS) == (
-        "new.csv row 2 (line 3), column 'species': must be a class that the model knows, received 'rosa'; "
+        "new.csv row 2 (line 3), column 'species': must be a class of the model, received 'rosa'; "
         "the classes are rose, tulip\n"
-        "new.csv row 3 (line 4), column 'species': must be a class that the model knows, received '0'; "
+        "new.csv row 3 (line 4), column 'species': must be a class of the model, received '0'; "
         "the classes are rose, tulip"
     )
 

@@ -24,7 +24,7 @@ dataset: {{path: {name}{target}, test: null, validation: null}}
 layers: [Dense: {{units: 1}}]
 loss: mse
 """
-DAMAGED = "the file is damaged or only part of it"
+DAMAGED = "the file is damaged or incomplete"
 
 
 def npy(array: Any) -> bytes:

@@ -173,8 +173,8 @@ CSV_FILES: list[tuple[str, bytes, int, str]] = [
     ("bom.csv", b"\xef\xbb\xbf", 2, "bom.csv: holds no header and no rows"),
     ("quote.csv", b'"', 2, "quote.csv"),
     ("quotes.csv", b'a,b\n"1"2"3,4\n5,6\n', 0, ""),
-    ("cut.csv.gz", gzip.compress(b"a,b\n1,2\n" * 50)[:-9], 2, "cut.csv.gz: cannot be unpacked as gzip; the file is damaged or only part of it"),
-    ("junk.csv.gz", b"junk", 2, "junk.csv.gz: cannot be unpacked as gzip; the file is damaged or only part of it"),
+    ("cut.csv.gz", gzip.compress(b"a,b\n1,2\n" * 50)[:-9], 2, "cut.csv.gz: cannot be unpacked as gzip; the file is damaged or incomplete"),
+    ("junk.csv.gz", b"junk", 2, "junk.csv.gz: cannot be unpacked as gzip; the file is damaged or incomplete"),
 ]  # fmt: skip
 
 

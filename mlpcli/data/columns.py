@@ -1,4 +1,4 @@
-"""Named inputs: which of a row's values each takes, by column name, position or range."""
+"""Named inputs: the values of a row that each takes, by column name, position or range."""
 
 from __future__ import annotations
 
@@ -19,34 +19,41 @@ def select_inputs(
     shape: tuple[int, ...],
     preprocessor: Preprocessor | None = None,
 ) -> tuple[Input, ...]:
-    """The inputs of the network over rows of `shape`, whose values are named by `features` where they are.
+    """Return the named inputs of the network.
 
-    A raw column that a `preprocessor` makes several values of brings all of these.
+    Args:
+        inputs: their specs by name.
+        features: names of a row's values; empty if they have none.
+        shape: of a row.
+        preprocessor: that encodes a raw column as one or more values; an input takes all of them.
+
+    Returns:
+        The inputs.
 
     Raises:
-        SpecError: a column that is not there, or columns of rows that have none.
+        SpecError: a column does not exist, or rows have no columns.
     """
     problems: list[Problem] = []
-    made = []
+    found = []
     values = len(features) if preprocessor else shape[0] if shape else 0
     for name, spec in inputs.items():
         path: KeyPath = ("inputs", name, "columns")
         if spec.columns is None:
-            made.append(Input(name, None, shape))
+            found.append(Input(name, None, shape))
         elif len(shape) != 1:
             rows = " x ".join(map(str, shape))
-            hint = "leave columns out to take the whole row"
+            hint = "remove columns to take the whole row"
             problems.append(Problem(f"is for flat rows, one row here holds {rows}", path=path, hint=hint))
         else:
-            found = list(_positions(spec.columns, features, values, path))
-            problems += (each for each in found if isinstance(each, Problem))
-            places = tuple(each for each in found if not isinstance(each, Problem))
+            positions = list(_positions(spec.columns, features, values, path))
+            problems += (each for each in positions if isinstance(each, Problem))
+            places = tuple(each for each in positions if not isinstance(each, Problem))
             if preprocessor is not None:
                 places = preprocessor.positions([features[place] for place in places])
-            made.append(Input(name, places, (len(places),)))
+            found.append(Input(name, places, (len(places),)))
     if problems:
         raise SpecError(*problems)
-    return tuple(made)
+    return tuple(found)
 
 
 def _positions(
@@ -79,7 +86,7 @@ def _position(column: str | int, features: Sequence[str], count: int, path: KeyP
 
 
 def _range(text: str, features: Sequence[str], count: int, path: KeyPath) -> Iterator[int | Problem]:
-    """Python's own meaning of `first:past_last`; a single column by its name."""
+    """Yield the positions of `first:past_last`, with Python's meaning; or of a single column by its name."""
     match = RANGE.fullmatch(text)
     if match is None:
         yield _position(text, features, count, path)

@@ -1,4 +1,4 @@
-"""The contract of a run read back from its record: parsed once, strictly; a stranger may have written it."""
+"""Read the contract of a run from its record: strictly, since the record may come from elsewhere."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ENCODERS: TypeAdapter[Encoder] = TypeAdapter(
 
 
 class PreprocessorForm(BaseModel):
-    """What `Preprocessor.to_json` writes."""
+    """The JSON that `Preprocessor.to_json` writes."""
 
     model_config = Kept
 
@@ -42,7 +42,7 @@ class PreprocessorForm(BaseModel):
 
 
 class ContractForm(BaseModel):
-    """What `Contract.to_json` writes."""
+    """The JSON that `Contract.to_json` writes."""
 
     model_config = Kept
 
@@ -57,11 +57,11 @@ class ContractForm(BaseModel):
 
 
 def read_contract(document: dict[str, Any]) -> Contract:
-    """Read what `Contract.to_json` wrote.
+    """Read the JSON that `Contract.to_json` wrote.
 
     Raises:
-        ValueError: Something in it is of another kind than we write, or contradicts another part.
-            (Pydantic's ValidationError, which names the field, is one.)
+        ValueError: a field has another type, or contradicts another field; pydantic's ValidationError, which
+            names the field, is one.
     """
     form = ContractForm.model_validate_json(json.dumps(document))
     fields = {name: getattr(form, name) for name in ContractForm.model_fields if name != "preprocessor"}
@@ -83,7 +83,7 @@ def _preprocessor(form: PreprocessorForm | None) -> Preprocessor | None:
 def _contradictions(contract: Contract) -> Iterator[str]:
     names = [output.name for output in contract.outputs]
     if len(set(names)) < len(names) or (len(names) > 1 and not all(names)):
-        yield "outputs: several need a name each"
+        yield "outputs: each of several needs its own name"
     width = math.prod(contract.shape)
     for output in contract.outputs:
         yield from _output_contradictions(output)
@@ -92,15 +92,15 @@ def _contradictions(contract: Contract) -> Iterator[str]:
             yield f"inputs: {each.name!r} takes columns that rows do not have"
         if min(each.shape, default=0) < 0:
             yield f"inputs: {each.name!r} has a negative size"
-    made = contract.preprocessor
+    preprocessor = contract.preprocessor
     if contract.kind == "table" and len(contract.shape) != 1:
         yield "shape: rows of a table have one dimension"
-    if made is not None:
-        if made.names != contract.features or len(set(made.names)) < len(made.names):
+    if preprocessor is not None:
+        if preprocessor.names != contract.features or len(set(preprocessor.names)) < len(preprocessor.names):
             yield "preprocessor: its columns are not the features"
-        if contract.shape != (made.width,):
-            yield f"shape: the preprocessor makes {made.width} columns"
-        for encoder in made.encoders:
+        if contract.shape != (preprocessor.width,):
+            yield f"shape: the preprocessor makes {preprocessor.width} columns"
+        for encoder in preprocessor.encoders:
             yield from _encoder_contradictions(encoder)
 
 

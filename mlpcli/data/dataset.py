@@ -1,4 +1,4 @@
-"""What a loaded dataset is: three splits in memory and the contract that a run must remember."""
+"""A loaded dataset: three splits in memory, and the contract that a run keeps."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ from mlpcli.data.types import Array, Arrays
 if TYPE_CHECKING:
     from mlpcli.data.features.preprocessor import Preprocessor
     from mlpcli.data.features.verification_sample import Sample
+    from mlpcli.data.splits import SplitAmounts
 
 
 @dataclass(frozen=True)
 class Split:
-    """Rows that belong together.
+    """Rows that are used together: for training, validation or testing.
 
-    x: (rows, *shape), float32, or uint8 where the source holds uint8 (images stay small in memory);
-        with named inputs a dict of such, by input.
-    y: (rows,) int64 class indices, or (rows,) / (rows, targets) float32 values, or (rows, classes) one-hot
-        or label rows; with several outputs a dict of such, by output.
-    rows: (rows,) int64, each row's position in the source, from 0.
-    weights: (rows,) float32, how much a row counts in the loss; a dict by output where they differ; None
-        where all count alike.
+    Attributes:
+        x: (rows, *shape), float32, or uint8 if the source holds uint8 (images stay small in memory); with
+            named inputs a dict of such arrays, by input.
+        y: (rows,) int64 class indices, or (rows,) or (rows, targets) float32 values, or (rows, classes)
+            one-hot or label rows; with several outputs a dict of such arrays, by output.
+        rows: (rows,) int64, each row's position in the source, from 0.
+        weights: (rows,) float32, the weight of each row in the loss; a dict by output if they differ; None
+            if all rows count equally.
     """
 
     x: Any
@@ -41,8 +43,10 @@ class Split:
 class Input:
     """A named input of the network.
 
-    columns: positions of its values in a flat row, in its order; None for the whole row.
-    shape: of one row of it.
+    Attributes:
+        name: of the input.
+        columns: positions of its values in a flat row, in its order; None for the whole row.
+        shape: of one row of the input.
     """
 
     name: str
@@ -50,20 +54,22 @@ class Input:
     shape: tuple[int, ...]
 
     def take(self, x: Array) -> Array:
-        """This input's part of rows: (rows, *shape of the source) to (rows, *shape)."""
+        """Return this input's part of rows: (rows, *shape of the source) to (rows, *shape)."""
         return x if self.columns is None else np.ascontiguousarray(x[:, list(self.columns)])
 
 
 @dataclass(frozen=True)
 class Output:
-    """What one output of the network is held against.
+    """The target of one output of the network.
 
-    target: names of the target columns; ("target",) where the source names none.
-    kind: numbers; classes (one index a row); one_hot (one column a class); labels (0 or 1 a label).
-    classes: the name of each class index or label; None for numbers.
-    name: of the output; empty where there is only one, which needs no name.
-    separator: what stands between the labels of one cell, where they came so.
-    scale, offset: output * scale + offset is a number in the target's own units; None where it is already.
+    Attributes:
+        target: names of the target columns; ("target",) if the source names none.
+        kind: numbers; classes (one index per row); one_hot (one column per class); labels (0 or 1 per label).
+        classes: the name of each class index or label; None for numbers.
+        name: of the output; empty for a single output, which needs no name.
+        separator: the text between the labels of one cell; None if a cell holds one.
+        scale: output * scale + offset is in the target's own units; None if the output is already.
+        offset: see `scale`.
     """
 
     target: tuple[str, ...]
@@ -82,7 +88,7 @@ class Output:
         return (len(self.target),) if self.kind == "numbers" and len(self.target) > 1 else ()
 
     def restore(self, values: Array) -> Array:
-        """Outputs, (rows, ...), in the target's own units."""
+        """Return outputs, (rows, ...), in the target's own units."""
         if self.scale is None:
             return values
         scale, offset = (np.asarray(part, np.float32) for part in (self.scale, self.offset))
@@ -91,16 +97,27 @@ class Output:
 
 @dataclass(frozen=True)
 class Contract:
-    """What must be known to read further rows for the same model; kept in `run.json`."""
+    """What is needed to read more rows for the same model; kept in `run.json`.
+
+    Attributes:
+        kind: of the source.
+        features: column names in the model's order; empty for arrays.
+        shape: of one row.
+        dtype: of x: `float32` or `uint8`.
+        outputs: the target of each output.
+        inputs: the named inputs; empty for a single input without a name, which takes the whole row.
+        weights: the column of row weights.
+        preprocessor: encodes a table's raw columns; None for arrays and built-in datasets.
+    """
 
     kind: Literal["table", "array"]
-    features: tuple[str, ...]  # column names in the model's order; empty for arrays
-    shape: tuple[int, ...]  # of one row
-    dtype: str  # of x: "float32" or "uint8"
+    features: tuple[str, ...]
+    shape: tuple[int, ...]
+    dtype: str
     outputs: tuple[Output, ...]
-    inputs: tuple[Input, ...] = ()  # empty for one input without a name, which takes the whole row
-    weights: str | None = None  # the column of row weights
-    preprocessor: Preprocessor | None = None  # makes a row of a table's raw columns
+    inputs: tuple[Input, ...] = ()
+    weights: str | None = None
+    preprocessor: Preprocessor | None = None
 
     @property
     def output(self) -> Output:
@@ -113,38 +130,51 @@ class Contract:
         return tuple(dict.fromkeys(name for output in self.outputs for name in output.target))
 
     def take_inputs(self, x: Array) -> Arrays:
-        """Rows, (rows, *shape), as the network takes them: as they are, or by input."""
+        """Return rows, (rows, *shape), as the network takes them: unchanged, or by input."""
         return {each.name: each.take(x) for each in self.inputs} if self.inputs else x
 
     def by_output(self, values: Mapping[str, Array]) -> Arrays:
-        """Arrays by output as the network takes them: the only one by itself."""
+        """Return arrays by output as the network takes them: a dict, or the array of the single output."""
         return dict(values) if self.outputs[0].name else values[""]
 
-    def to_json(self) -> dict[str, Any]:
-        """The contract as plain JSON values."""
+    def to_json(self) -> dict[str, object]:
+        """Return the contract as plain JSON values."""
         bare = asdict(replace(self, preprocessor=None))
         return bare | {"preprocessor": self.preprocessor.to_json() if self.preprocessor else None}
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset split for training; `fingerprint` is a sha256 over every split's x, y and the contract."""
+    """A dataset split for training.
+
+    Attributes:
+        train: the training rows.
+        validation: the validation rows, or None.
+        test: the test rows, or None.
+        contract: of the rows.
+        fingerprint: a sha256 over x, y and weights of every split, and the contract.
+        source: `digits (built in)`, or the path of the file.
+        split_amounts: the amounts of `test` and `validation` in the spec or by default; without the
+            source's own test split.
+        features: how each column of a table is used, for `resolved.yaml`.
+        excluded: the columns that are not used, each with the reason.
+        sample: rows of a table as the file holds them, to verify the exported model with.
+        seed: of the splits.
+    """
 
     train: Split
     validation: Split | None
     test: Split | None
     contract: Contract
     fingerprint: str
-    source: str  # "digits (built in)" or the file's path
-    split_amounts: dict[
-        str, Any
-    ]  # what the spec, or its defaults, asked for as test and validation; not the own test split
-    features: dict[str, Any] | None = None  # of a table, each column's kind and treatment, for resolved.yaml
-    excluded: dict[str, str] = field(default_factory=dict)  # columns left out, each with the reason
-    sample: Sample | None = None  # rows of a table as they stand in the file
-    seed: int | None = None  # of the splits
+    source: str
+    split_amounts: SplitAmounts
+    features: dict[str, object] | None = None
+    excluded: dict[str, str] = field(default_factory=dict)
+    sample: Sample | None = None
+    seed: int | None = None
 
     def splits(self) -> dict[str, Split]:
-        """The splits there are, by name, in the order train, validation, test."""
+        """Return the splits that exist, by name, in the order train, validation, test."""
         named = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: split for name, split in named.items() if split is not None}

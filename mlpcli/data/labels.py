@@ -1,21 +1,22 @@
-"""A target of labels, as a file has them."""
+"""A target of labels, before they become class indices."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from mlpcli.data.types import Array
 
 
 @dataclass(frozen=True)
 class Labels:
-    """A target of labels, as they were written.
+    """A target of labels, as they are written.
 
-    values: the different labels, in no order; codes: (rows,) int64, the position of each row's label.
+    Attributes:
+        values: the distinct labels, in no particular order.
+        codes: (rows,) int64, the position of each row's label in `values`.
     """
 
-    values: list[Any]
+    values: list[object]
     codes: Array
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""What the rest of mlpcli calls: a dataset by its spec, and new rows for a finished model."""
+"""Load the dataset of a spec: read, split, encode."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from mlpcli.data.sources.open import open_source, read_split
 from mlpcli.data.sources.synthetic import complete_synthetic
 from mlpcli.data.sources.table_source import dialect_of
 from mlpcli.data.sources.types import Source, SourceRows
-from mlpcli.data.splits import Amount, split_rows, test_amount, validation_amount
+from mlpcli.data.splits import Amount, SplitAmounts, split_rows, test_amount, validation_amount
 from mlpcli.data.targets import class_indices, code_target, encode, unseen_classes
 from mlpcli.data.types import Array, TargetKind
 from mlpcli.data.weights import ClassWeights, row_weights
@@ -34,16 +33,17 @@ __all__ = ["Request", "Rows", "fingerprint", "load_dataset", "read_rows"]
 
 @dataclass(frozen=True)
 class Request:
-    """What the network wants of the data, beside what the `dataset` section says.
+    """What a network requires of the data, besides the `dataset` section.
 
-    wanted: what the loss of each output takes, by the output's name; the name is empty where there is only
-        one. None decides from the target: text and booleans are classes.
-    symmetric: outputs that range from -1 to 1, to which a target scaled by `minmax` is fitted.
-    inputs: the spec's named inputs.
-    scales_inputs: whether the network does, so that a table's numbers are passed as they are.
-    class_weight: of the spec's `fit`.
-    guessed: outputs without a loss, whose `wanted` is what their activation is mostly used for.
-    only_named: `features`, where it is a mapping, names every column that is used.
+    Attributes:
+        target_kinds: what the loss of each output takes, by the output's name; the name of a single output is
+            empty. None to decide by the target: text and booleans are classes.
+        symmetric: outputs with values from -1 to 1, for which `minmax` scales the target to that range.
+        inputs: the spec's named inputs.
+        scales_inputs: whether the network scales its inputs, so that a table's numbers need no scaling here.
+        class_weight: from the spec's `fit`.
+        inferred: outputs without a loss, whose kind is what their activation is mostly used for.
+        only_named: whether `features`, if it is a mapping, names every column that is used.
     """
 
     target_kinds: Mapping[str, TargetKind | None]
@@ -56,15 +56,20 @@ class Request:
 
 
 def load_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path) -> Dataset:
-    """Load and split the data that a spec points at.
+    """Load and split the dataset of a spec.
 
     Args:
+        spec: the `dataset` section.
+        request: what the network requires.
         seed: of the random splits.
-        folder: what relative paths in the spec are relative to.
+        folder: relative to which paths in the spec are read.
+
+    Returns:
+        The dataset.
 
     Raises:
-        SpecError: the spec names what is not there, or a split that cannot be made.
-        DataError: the data cannot be used; every fault found is told, up to a bound.
+        SpecError: the spec names something that does not exist, or a split is impossible.
+        DataError: the data cannot be used; with the errors found, up to a bound.
     """
     spec = complete_synthetic(spec, seed=seed)
     source = open_source(
@@ -77,7 +82,7 @@ def load_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path
     test_rows = test_amount(spec, own=source.test is not None)
     own_test = source.test is not None and "test" not in spec.model_fields_set
     splitter = _Splitter(source, _code(source, spec, request), seed, folder, spec)
-    split_amounts: dict[str, Any] = {} if own_test else {"test": test_rows}
+    split_amounts: SplitAmounts = {} if own_test else {"test": test_rows}
     if own_test and source.test is not None:
         splitter.add("test", source.test)
     elif test_rows is not None:
@@ -89,7 +94,7 @@ def load_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path
 
 
 def _code(source: Source, spec: DatasetSpec, request: Request) -> dict[str, tuple[Array, Output]]:
-    """Each output's y over the main rows, and the output it sets, by name."""
+    """Return each output's y over the main rows, and the output, by name."""
     return {
         name: code_target(
             source.for_output(name),
@@ -104,17 +109,17 @@ def _code(source: Source, spec: DatasetSpec, request: Request) -> dict[str, tupl
 
 @dataclass(frozen=True)
 class _Rows:
-    """Rows of one split before they are cut to inputs and scaled: y by output."""
+    """Rows of one split before they are divided among the inputs and scaled; y by output."""
 
     x: Array
     y: dict[str, Array]
     rows: Array
     weights: Array | None
-    part: SourceRows
+    source_rows: SourceRows
 
 
 class _Splitter:
-    """Takes splits off the main rows one after the other, and in the end holds their classes together."""
+    """Takes splits off the main rows one after the other, and compares their classes in the end."""
 
     def __init__(
         self,
@@ -128,21 +133,21 @@ class _Splitter:
         self.dialect = dialect_of(spec)
         self.y = {name: y for name, (y, _) in coded.items()}
         self.outputs = tuple(output for _, output in coded.values())
-        self.rows = np.arange(len(source.main.x))  # of the main part, those that no split has taken
-        self.made: dict[str, _Rows] = {}
+        self.rows = np.arange(len(source.main.x))  # of the main rows, those that no split has taken
+        self.taken: dict[str, _Rows] = {}
 
-    def add(self, split: str, part: SourceRows) -> None:
-        """A split whose rows are a part of their own."""
+    def add(self, split: str, rows: SourceRows) -> None:
+        """Add a split that has rows of its own."""
         y = {
-            output.name: encode(part.for_output(output.name), output, split=split) for output in self.outputs
+            output.name: encode(rows.for_output(output.name), output, split=split) for output in self.outputs
         }
-        self.made[split] = _Rows(part.x, y, np.arange(len(part.x)), part.weights, part)
+        self.taken[split] = _Rows(rows.x, y, np.arange(len(rows.x)), rows.weights, rows)
 
     def split(self, split: str, amount: Amount | str) -> None:
-        """A split of some of the remaining rows, or of a file."""
+        """Add a split of some of the remaining rows, or of a file."""
         if isinstance(amount, str):
             labels = {output.name: output.classes is not None for output in self.outputs}
-            part = read_split(
+            rows = read_split(
                 amount,
                 split,
                 self.source,
@@ -151,7 +156,7 @@ class _Splitter:
                 weights=self.weights,
                 dialect=self.dialect,
             )
-            self.add(split, part)
+            self.add(split, rows)
             return
         named = next((each for each in self.outputs if each.kind in ("classes", "one_hot")), None)
         labels_of = class_indices(self.y[named.name])[self.rows] if named else None
@@ -159,24 +164,28 @@ class _Splitter:
         self.rows, taken = split_rows(
             self.rows, amount, split=split, seed=self.seed, labels=labels_of, names=names
         )
-        self.made[split] = self._pick(taken)
+        self.taken[split] = self._pick(taken)
 
     def finish(self) -> dict[str, _Rows]:
-        """All splits by name, the training rows first."""
+        """Return all splits by name, the training rows first.
+
+        Raises:
+            DataError: a split holds a class that no training row has.
+        """
         train = self._pick(self.rows)
         problems: list[Problem] = []
-        for name, made in self.made.items():
+        for name, taken in self.taken.items():
             for output in self.outputs:
-                y, part = made.y[output.name], made.part.for_output(output.name)
-                problems += unseen_classes(train.y[output.name], part, name, y, made.rows, output)
+                y, rows = taken.y[output.name], taken.source_rows.for_output(output.name)
+                problems += unseen_classes(train.y[output.name], rows, name, y, taken.rows, output)
         if problems:
             raise DataError(*problems)
-        return {"train": train} | self.made
+        return {"train": train} | self.taken
 
     def _pick(self, rows: Array) -> _Rows:
-        """Rows of the main part; neighbours in their order are a view, which keeps images in memory once."""
+        """Return some of the main rows; consecutive rows as a view, so that images are in memory once."""
         main = self.source.main
-        window: Any = rows
+        window: Array | slice = rows
         if rows[-1] - rows[0] + 1 == len(rows) and (len(rows) == 1 or bool((np.diff(rows) == 1).all())):
             window = slice(int(rows[0]), int(rows[-1]) + 1)
         y = {name: values[window] for name, values in self.y.items()}
@@ -185,10 +194,14 @@ class _Splitter:
 
 
 def _dataset(
-    source: Source, splitter: _Splitter, spec: DatasetSpec, request: Request, split_amounts: dict[str, Any]
+    source: Source,
+    splitter: _Splitter,
+    spec: DatasetSpec,
+    request: Request,
+    split_amounts: SplitAmounts,
 ) -> Dataset:
-    made, preprocessor = _preprocess(source, splitter.finish())
-    train = made["train"]
+    rows_of, preprocessor = _preprocess(source, splitter.finish())
+    train = rows_of["train"]
     table = source.main.table
     sample = None
     if preprocessor is not None and table is not None:
@@ -210,7 +223,7 @@ def _dataset(
         preprocessor=preprocessor,
     )
     scales = request.class_weight
-    splits = {name: _split(rows, train, contract, scales) for name, rows in made.items()}
+    splits = {name: _split(rows, train, contract, scales) for name, rows in rows_of.items()}
     test, validation = splits.get("test"), splits.get("validation")
     return Dataset(
         splits["train"],
@@ -227,39 +240,39 @@ def _dataset(
     )
 
 
-def _preprocess(source: Source, made: dict[str, _Rows]) -> tuple[dict[str, _Rows], Preprocessor | None]:
-    """Splits of a table with their x, by a preprocessor that has seen the training rows alone.
+def _preprocess(source: Source, rows_of: dict[str, _Rows]) -> tuple[dict[str, _Rows], Preprocessor | None]:
+    """Encode the splits of a table by a preprocessor that is fitted on the training rows only.
 
     Raises:
         DataError: a cell that cannot be used.
     """
     if source.chosen is None or source.main.table is None:
-        return made, None
+        return rows_of, None
     table = source.main.table
-    rows = made["train"].rows
+    rows = rows_of["train"].rows
     preprocessor = fit_preprocessor(table.columns, source.chosen.used, rows, table.dialect)
-    whole: dict[int, Array] = {}  # by part, since splits share one
-    for each in made.values():
-        if id(each.part) not in whole and each.part.table is not None:
-            raw = each.part.table
+    whole: dict[int, Array] = {}  # by the rows' source, which splits share
+    for each in rows_of.values():
+        if id(each.source_rows) not in whole and each.source_rows.table is not None:
+            raw = each.source_rows.table
             found = preprocessor.transform(raw.columns)
             rejected = apply_policy(preprocessor, found.found, "bucket").rejected
             raise_cell_errors(preprocessor, rejected, raw.columns, range(raw.rows), raw.origin)
-            whole[id(each.part)] = found.x
+            whole[id(each.source_rows)] = found.x
     return {
-        name: replace(each, x=whole[id(each.part)][each.rows]) for name, each in made.items()
+        name: replace(each, x=whole[id(each.source_rows)][each.rows]) for name, each in rows_of.items()
     }, preprocessor
 
 
 def _split(rows: _Rows, train: _Rows, contract: Contract, class_weight: ClassWeights) -> Split:
-    """A split as the network takes it."""
+    """Return a split as the network takes it."""
     weights = row_weights(rows.y, train.y, rows.weights, contract.outputs, class_weight)
     y = {each.name: scale_target(rows.y[each.name], each) for each in contract.outputs}
     return Split(contract.take_inputs(rows.x), contract.by_output(y), rows.rows, weights)
 
 
 def fingerprint(contract: Contract, splits: Mapping[str, Split]) -> str:
-    """A sha256 over the contract and every split's x, y and weights, as hexadecimal digits."""
+    """Return a sha256 over the contract and every split's x, y and weights, as hexadecimal digits."""
     digest = hashlib.sha256(json.dumps(contract.to_json(), sort_keys=True).encode())
     for name, split in sorted(splits.items()):
         for part in (split.x, split.y, split.weights):

@@ -1,4 +1,4 @@
-"""Files that are not where they were: where they may lie after folders were moved or copied."""
+"""Find files again after their folders were moved or copied."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from mlpcli.spec.locations import VARIABLE
 
 @dataclass(frozen=True)
 class Move:
-    """What lay under one folder lies under another."""
+    """A folder whose files are now in another folder."""
 
     old: Path
     new: Path
 
     def apply(self, path: str) -> str:
-        """The path after the move; as it is where it lay elsewhere, or was not moved along."""
+        """Return the path after the move; unchanged if it was elsewhere, or is not in the new folder."""
         if VARIABLE.search(path) or not Path(path).is_relative_to(self.old):
             return path
         found = self.new / Path(path).relative_to(self.old)
@@ -26,11 +26,19 @@ class Move:
 
 
 def moves_to(paths: Sequence[str], near: Path) -> Iterator[Move]:
-    """Moves that would bring some absolute paths to files in or above a folder, the likeliest first."""
+    """Yield moves that lead from absolute paths to files in or above a folder, the most likely first.
+
+    Args:
+        paths: absolute paths of files.
+        near: the folder.
+
+    Yields:
+        The moves.
+    """
     seen = set()
     for path in paths:
         parts = Path(path).parts
-        for length in range(len(parts) - 1, 0, -1):  # a longer piece of the path is likelier
+        for length in range(len(parts) - 1, 0, -1):  # the longer the common end of the paths, the more likely
             old, piece = Path(*parts[:-length]), Path(*parts[-length:])
             for folder in (near, *near.parents):
                 move = Move(old, folder)

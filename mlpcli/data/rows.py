@@ -72,18 +72,18 @@ def read_rows(
     if found := file_problem(path):
         raise DataError(Problem(f"{label}: {found[0]}", hint=found[1]))
     read = _read_table if is_table(path) else _read_arrays
-    part = read(path, label, contract, target, extra_columns)
+    source_rows = read(path, label, contract, target, extra_columns)
     y = None
-    if part.target is not None or part.output_targets:
+    if source_rows.target is not None or source_rows.output_targets:
         y = contract.by_output(
             {
-                each.name: scale_target(encode(part.for_output(each.name), each), each)
+                each.name: scale_target(encode(source_rows.for_output(each.name), each), each)
                 for each in contract.outputs
             }
         )
     prepared = is_table(path) and contract.preprocessor is not None
-    x = part.x if prepared else as_model_rows(part.x, contract, part.origin)
-    return Rows(x, contract.take_inputs(x), y, part.others, part.weights, len(x))
+    x = source_rows.x if prepared else as_model_rows(source_rows.x, contract, source_rows.origin)
+    return Rows(x, contract.take_inputs(x), y, source_rows.others, source_rows.weights, len(x))
 
 
 def as_model_rows(x: Array, contract: Contract, origin: Origin) -> Array:
@@ -195,12 +195,14 @@ def _read_arrays(
         hint = "give an .npz file with x and y, or a table with the target's column"
         file.origin.refuse("an .npy file holds no target", hint=hint)
     y = names[1] if len(names) > 1 and target is not False else None
-    part = array_rows(file, names[0], y, classes=any(each.classes is not None for each in contract.outputs))
+    source_rows = array_rows(
+        file, names[0], y, classes=any(each.classes is not None for each in contract.outputs)
+    )
     if y is None or not contract.output.name:
-        return weighted(part, file, contract.weights)
-    source = Source(part, None, "array", (), _array_targets(contract), label)
+        return weighted(source_rows, file, contract.weights)
+    source = Source(source_rows, None, "array", (), _array_targets(contract), label)
     targets = {each.name: each.target for each in contract.outputs}
-    return weighted(cut_targets(part, replace(source, targets=targets)), file, contract.weights)
+    return weighted(cut_targets(source_rows, replace(source, targets=targets)), file, contract.weights)
 
 
 def _array_targets(contract: Contract) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Targets of numbers brought to a range that the network reaches, and how to come back from it."""
+"""Scale numeric targets to a range that the network reaches, and back."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from mlpcli.data.dataset import Output
 from mlpcli.data.types import Array
 from mlpcli.errors import Problem, SpecError
 
-MINMAX, STANDARDIZE = "minmax", "standardize"
-
 
 def learn_scaling(output: Output, y: Array, scaling: str, symmetric: bool) -> Output:
-    """The output with the scale and offset of each target column, learnt from the training rows.
+    """Return the output with the scale and offset of each target column, learned from the training rows.
 
     Args:
+        output: the target that is scaled.
         y: (rows,) or (rows, targets) float32, in the target's own units.
-        scaling: `minmax` brings the rows to 0..1, or -1..1 where `symmetric`; `standardize` to mean 0 and
+        scaling: `minmax` scales the rows to 0..1, or to -1..1 if `symmetric`; `standardize` to mean 0 and
             standard deviation 1.
+        symmetric: whether the output's values are from -1 to 1.
+
+    Returns:
+        The output with scale and offset.
 
     Raises:
         SpecError: the target is a class.
@@ -28,17 +31,17 @@ def learn_scaling(output: Output, y: Array, scaling: str, symmetric: bool) -> Ou
         rule = "is for a target of numbers, this one holds classes"
         raise SpecError(Problem(rule, path=("dataset", "target_scaling"), received=scaling, hint="remove it"))
     columns = np.asarray(y, np.float64).reshape(len(y), -1)
-    if scaling == STANDARDIZE:
+    if scaling == "standardize":
         scale, offset = columns.std(axis=0), columns.mean(axis=0)
     else:
         low, high = columns.min(axis=0), columns.max(axis=0)
         scale, offset = ((high - low) / 2, (high + low) / 2) if symmetric else (high - low, low)
-    scale = np.where(scale > 0, scale, 1.0)  # a constant target stays where it is
+    scale = np.where(scale > 0, scale, 1.0)  # a constant target is not scaled
     return replace(output, scale=tuple(map(float, scale)), offset=tuple(map(float, offset)))
 
 
 def scale_target(y: Array, output: Output) -> Array:
-    """y in the target's own units as the network learns it, float32; unchanged without scaling."""
+    """Return a target in its own units as the network learns it, float32; unchanged without scaling."""
     if output.scale is None or output.offset is None:
         return y
     scaled = (y - np.asarray(output.offset)) / np.asarray(output.scale)

@@ -1,4 +1,4 @@
-"""Rows to train, validation and test split: scikit-learn's `train_test_split`, the last rows, or none."""
+"""Split rows for training, validation and testing: by scikit-learn's `train_test_split`, or the last rows."""
 
 from __future__ import annotations
 
@@ -14,29 +14,38 @@ TEST_FRACTION = 0.2
 VALIDATION_FRACTION = 0.2
 LARGE_ROWS = 50_000
 LARGE_VALIDATION_FRACTION = 0.1
-"""With this many training rows, a tenth of them tells as much as a fifth of fewer."""
+"""From this many training rows on, a tenth of them is enough for validation."""
 
 Amount = float | int | Last
+"""A fraction or a number of rows, or the last rows."""
+
+SplitAmounts = dict[str, Amount | str | None]
+"""The amount of `test` and `validation`, or the path of a file; None for no such split."""
 
 
 def test_amount(spec: DatasetSpec, *, own: bool) -> Amount | str | None:
-    """What to take for the test split; None for none, or when the source brings its `own`.
+    """Return the amount of the test split; None for no split, or if the source has its own.
+
+    Args:
+        spec: the `dataset` section.
+        own: whether the source has its own test split.
+
+    Returns:
+        The amount, or the path of a file.
 
     Raises:
-        SpecError: a test split is asked for that the source brings already.
+        SpecError: the spec defines a test split, but the source has its own.
     """
     if "test" not in spec.model_fields_set:
         return None if own else TEST_FRACTION
     if own and spec.test is not None:
         hint = "remove it, or write test: null to go without"
-        raise SpecError(
-            Problem("this dataset brings its own test split", path=("dataset", "test"), hint=hint)
-        )
+        raise SpecError(Problem("this dataset has its own test split", path=("dataset", "test"), hint=hint))
     return spec.test
 
 
 def validation_amount(spec: DatasetSpec, rows: int) -> Amount | str | None:
-    """What to take of `rows` training rows for the validation split; None for none."""
+    """Return the amount of the validation split, of `rows` training rows; None for no split."""
     if "validation" not in spec.model_fields_set:
         return LARGE_VALIDATION_FRACTION if rows >= LARGE_ROWS else VALIDATION_FRACTION
     return spec.validation
@@ -45,17 +54,24 @@ def validation_amount(spec: DatasetSpec, rows: int) -> Amount | str | None:
 def split_rows(
     rows: Array, amount: Amount, *, split: str, seed: int, labels: Array | None, names: tuple[str, ...] = ()
 ) -> tuple[Array, Array]:
-    """Split row positions in two: those that stay, and those that `amount` takes.
+    """Split row positions in two.
 
-    A fraction or a number gives the rows of `train_test_split(x, y, test_size=amount, random_state=seed,
-    stratify=y)`, without `stratify` when `labels` is None; `{last: N}` the last N in their order.
+    A fraction or a number takes the rows of `train_test_split(x, y, test_size=amount, random_state=seed,
+    stratify=y)`, without `stratify` if `labels` is None; `{last: N}` takes the last N in their order.
 
     Args:
         rows: (rows,) int64, positions in the source.
-        labels: (rows,) class indices of these rows, named by `names`.
+        amount: of the rows to take.
+        split: the name of the split that takes them.
+        seed: of the random choice.
+        labels: (rows,) class indices of these rows; None to ignore classes.
+        names: of the classes.
+
+    Returns:
+        The positions that stay, and those that are taken.
 
     Raises:
-        SpecError: too few rows, in all or of one class.
+        SpecError: there are too few rows, in all or of one class.
     """
     taken = _count(amount, len(rows))
     if not 0 < taken < len(rows):
@@ -79,7 +95,7 @@ def _count(amount: Amount, rows: int) -> int:
 
 
 def _check_classes(labels: Array, taken: int, split: str, names: tuple[str, ...]) -> None:
-    """What scikit-learn needs to give each side its share of every class."""
+    """Check that there are enough rows of every class for both sides."""
     path = ("dataset", split)
     counts = np.bincount(labels, minlength=len(names))
     rare = [f"{name!r} has {count}" for name, count in zip(names, counts, strict=True) if count == 1]
@@ -88,9 +104,9 @@ def _check_classes(labels: Array, taken: int, split: str, names: tuple[str, ...]
         rule = (
             f"each class needs 2 rows to be split by class, of {len(labels):,} rows class {listing(rare, 5)}"
         )
-        hint = "join rare classes, add rows, or write {last: N}"
+        hint = "merge rare classes, add rows, or write {last: N}"
         if present == len(labels) or present > max(10, len(labels) // 5):
-            hint = f"{present:,} different labels look like numbers: use a loss such as mse; or {hint}"
+            hint = f"{present:,} distinct labels look like numbers: use a loss such as mse; or {hint}"
         raise SpecError(Problem(rule, path=path, hint=hint))
     if min(taken, len(labels) - taken) < present:
         sizes = f"{len(labels) - taken:,} and {taken:,}"

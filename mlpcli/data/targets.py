@@ -1,4 +1,8 @@
-"""Targets: labels to class indices and back, one-hot rows, plain numbers."""
+"""Encode targets: labels as class indices, one-hot or label rows; numbers stay numbers.
+
+scikit-learn's `LabelEncoder` would not do: `1`, `1.0` and `"1"` are one class here, and a message names the
+rows of every label that cannot be used.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -31,18 +35,22 @@ def code_target(
     separator: str | None = None,
     inferred: bool = False,
 ) -> tuple[Array, Output]:
-    """The main part's y, and the output that it sets.
+    """Encode the target of the main rows for one output.
 
     Args:
-        source: with the target of this output: see `Source.of`.
-        target_kind: what the loss takes; None to decide from the target: text and booleans are classes.
-        name: of the output, empty where there is only one.
-        separator: what stands between the labels of one cell, None for a label a cell.
-        guessed: `target_kind` is what the output's activation is mostly used for; numbers may stay numbers.
+        source: with the target of this output: see `Source.for_output`.
+        target_kind: what the loss takes; None to decide by the target: text and booleans are classes.
+        name: of the output; empty for a single output.
+        separator: between the labels of one cell; None for one label per cell.
+        inferred: whether `target_kind` is only what the output's activation is mostly used for; then numbers
+            may stay numbers.
+
+    Returns:
+        y, and the output that it defines.
 
     Raises:
-        DataError: labels that are missing or fractional, or all the same.
-        SpecError: the loss does not go with this target.
+        DataError: labels are missing or fractional, or all the same.
+        SpecError: the loss does not fit the target.
     """
     target = source.main.target
     assert target is not None
@@ -59,37 +67,61 @@ def code_target(
         loose: Loose | None = "numbers" if target_kind is None else "fractions" if inferred else None
         y, classes = _learn_labels(source.main, target, loose, path)
         return y, Output(columns, "numbers" if classes is None else "classes", classes, name)
-    if inferred and (target.ndim == 1 or not _is_of_labels(target)):
-        return target, Output(columns, name=name)
-    if target_kind in ("classes", "labels") and target.ndim == 1:
+    return _code_numbers(source, target, target_kind, Output(columns, name=name), path, inferred=inferred)
+
+
+def _code_numbers(
+    source: Source,
+    target: Array,
+    target_kind: TargetKind | None,
+    output: Output,
+    path: KeyPath,
+    *,
+    inferred: bool,
+) -> tuple[Array, Output]:
+    """Return a target of numbers as numbers, or as one-hot or label rows if the loss takes these.
+
+    Raises:
+        DataError: a row is none of classes.
+        SpecError: the loss is for classes, the target is not.
+    """
+    if target_kind == "numbers" or (inferred and (target.ndim == 1 or not _is_of_labels(target))):
+        return target, output
+    if target.ndim == 2:
+        return _columns_of_labels(source, target, target_kind, output, path)
+    if target_kind is not None:
         rule = f"is for classes, the target of {source.label} is a number"
         raise SpecError(Problem(rule, path=path, hint="use mse"))
-    if target_kind != "numbers" and target.ndim == 2:
-        return _columns_of_labels(source, target, target_kind, Output(columns, name=name), path)
-    return target, Output(columns, name=name)
+    return target, output
 
 
 def _learn_labels(
-    part: SourceRows, target: Labels, loose: Loose | None, path: KeyPath
+    source_rows: SourceRows, target: Labels, loose: Loose | None, path: KeyPath
 ) -> tuple[Array, tuple[str, ...] | None]:
-    """Class indices and the classes, or numbers and None where labels may be that.
+    """Return class indices and the classes; or numbers and None.
 
-    loose: whether labels that are all numbers stay numbers: always, where some are fractions, or never.
-    path: of the loss, whose mistake it is where most rows hold fractions.
+    Args:
+        source_rows: the rows.
+        target: their labels.
+        loose: whether labels that are all numbers stay numbers: always, if some are fractions, or never.
+        path: of the loss in the spec, which is wrong if most labels are fractions.
+
+    Returns:
+        y and the classes.
     """
-    _refuse_missing(part, target)
+    _refuse_missing(source_rows, target)
     keys = label_keys(target.values)
     numeric = keys is None or all(_number(value) is not None for value in target.values)
     if numeric and (loose == "numbers" or (loose == "fractions" and keys is None)):
         values = np.array([_number(value) for value in target.values], dtype=np.float64)
         return values.astype(np.float32)[target.codes], None
     if keys is None:
-        _refuse_fractions(part, target, path)
+        _refuse_fractions(source_rows, target, path)
     assert keys is not None
     whole = all(_INTEGER.fullmatch(key) for key in keys)
     classes = tuple(sorted(set(keys), key=int if whole else None))
     if len(classes) == 1:
-        where = f"{part.origin.label}, {part.target_label}"
+        where = f"{source_rows.origin.label}, {source_rows.target_label}"
         hint = "a classifier needs rows of each class"
         raise DataError(
             Problem(f"{where}: must hold at least two classes, every row is {classes[0]!r}", hint=hint)
@@ -98,25 +130,25 @@ def _learn_labels(
     return np.array([index[key] for key in keys])[target.codes], classes
 
 
-def _learn_separated(part: SourceRows, target: Labels, output: Output) -> tuple[Array, Output]:
-    """Cells such as `red;round` as one column a label, 0 or 1; an empty cell has no label."""
+def _learn_separated(source_rows: SourceRows, target: Labels, output: Output) -> tuple[Array, Output]:
+    """Encode cells such as `red;round` as one column per label, 0 or 1; an empty cell has no label."""
     assert output.separator is not None
     names = sorted({label for value in target.values for label in split_labels(value, output.separator)})
     if not names:
-        where = f"{part.origin.label}, {part.target_label}"
+        where = f"{source_rows.origin.label}, {source_rows.target_label}"
         raise DataError(Problem(f"{where}: must hold at least one label, every cell is empty"))
     output = replace(output, classes=tuple(names))
-    return _encode_separated(part, target, output, ""), output
+    return _encode_separated(source_rows, target, output, ""), output
 
 
-def split_labels(value: Any, separator: str) -> list[str]:
-    """The labels of one cell, stripped; none of an empty one."""
+def split_labels(value: object, separator: str) -> list[str]:
+    """Return the labels of one cell, stripped; none for an empty cell."""
     if _is_missing(value):
         return []
     return [label.strip() for label in _text(value).split(separator) if label.strip()]
 
 
-def _encode_separated(part: SourceRows, target: Labels, output: Output, split: str) -> Array:
+def _encode_separated(source_rows: SourceRows, target: Labels, output: Output, split: str) -> Array:
     assert output.separator is not None
     index = {name: place for place, name in enumerate(output.classes or ())}
     rows = np.zeros((len(target.values), len(index)), np.float32)
@@ -128,14 +160,15 @@ def _encode_separated(part: SourceRows, target: Labels, output: Output, split: s
             else:
                 unknown.setdefault(code, label)
     if unknown:
-        told = f"must hold labels that {'the training rows' if split else 'the model'} know"
-        told += "" if split else "s"
-        _refuse_codes(part, target, set(unknown), told, f"the labels are {listing(index)}")
+        rule = (
+            "must hold labels that occur in the training rows" if split else "must hold labels of the model"
+        )
+        _refuse_codes(source_rows, target, set(unknown), rule, f"the labels are {listing(index)}")
     return rows[target.codes]
 
 
-def label_keys(values: Sequence[Any]) -> list[str] | None:
-    """Each label's class name: booleans, whole numbers, or text; None when all are numbers, some fractional.
+def label_keys(values: Sequence[object]) -> list[str] | None:
+    """Return each label's class name: a boolean, a whole number, or text; None for fractional numbers.
 
     `1`, `1.0` and `"1"` are one class, `true` and `True` too; `01` and `1` are not.
     """
@@ -150,21 +183,21 @@ def label_keys(values: Sequence[Any]) -> list[str] | None:
     return None if any(key is None for key in whole) else [key for key in whole if key is not None]
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     return str(value).strip()
 
 
-def _number(value: Any) -> float | None:
-    """A label's value, when it is a finite number or the text of one."""
+def _number(value: object) -> float | None:
+    """Return a label's value if it is a finite number or the text of one."""
     if isinstance(value, bool | np.bool_):
         return None
     number = PLAIN.number(_text(value))
     return number if math.isfinite(number) else None
 
 
-def _whole(value: Any) -> str | None:
+def _whole(value: object) -> str | None:
     text = _text(value)
     if _INTEGER.fullmatch(text):
         return "0" if text == "-0" else text
@@ -172,49 +205,50 @@ def _whole(value: Any) -> str | None:
     return str(int(number)) if number is not None and number.is_integer() else None
 
 
-def _is_missing(value: Any) -> bool:
+def _is_missing(value: object) -> bool:
     return value is None or _text(value) in MISSING_LABELS
 
 
-def _refuse_missing(part: SourceRows, target: Labels) -> None:
+def _refuse_missing(source_rows: SourceRows, target: Labels) -> None:
     missing = {code for code, value in enumerate(target.values) if _is_missing(value)}
     hint = "remove the rows without a label"
-    _refuse_codes(part, target, missing, "must be a label", hint)
+    _refuse_codes(source_rows, target, missing, "must be a label", hint)
 
 
-def _refuse_fractions(part: SourceRows, target: Labels, path: KeyPath) -> None:
-    """Raise for labels that are fractions: a few are mistakes of the data, most of them one of the loss."""
+def _refuse_fractions(source_rows: SourceRows, target: Labels, path: KeyPath) -> None:
+    """Raise for labels that are fractions: if most are, the loss is wrong; otherwise the data."""
     values = np.array([_number(value) for value in target.values], dtype=np.float64)
     fractional = {int(code) for code in np.flatnonzero(values != np.floor(values))}
     if 2 * np.isin(target.codes, list(fractional)).sum() > len(target.codes):
         first = next(code for code in target.codes.tolist() if code in fractional)
-        told = show_value(_plain(target.values[first]))
-        rule = f"is for classes, {part.target_label} of {part.origin.label} holds numbers such as {told}"
+        shown = show_value(_plain(target.values[first]))
+        where = f"{source_rows.target_label} of {source_rows.origin.label}"
+        rule = f"is for classes, {where} holds numbers such as {shown}"
         raise SpecError(Problem(rule, path=path, hint="for numbers use a loss such as mse"))
     hint = "for numbers use a loss such as mse"
-    _refuse_codes(part, target, fractional, "must be a whole number or a text to be a class", hint)
+    _refuse_codes(source_rows, target, fractional, "must be a whole number or a text to be a class", hint)
 
 
-def _refuse_codes(part: SourceRows, target: Labels, codes: set[int], rule: str, hint: str) -> None:
+def _refuse_codes(source_rows: SourceRows, target: Labels, codes: set[int], rule: str, hint: str) -> None:
     """Raise a DataError that names the rows whose label is one of some codes."""
     rows = np.flatnonzero(np.isin(target.codes, list(codes)))
     row_errors = []
     for row in rows[:MAX_SHOWN].tolist():
         value = _plain(target.values[target.codes[row]])
         empty = value is None or _text(value) == ""
-        told = f"{rule}, the cell is empty" if empty else rule
-        row_errors.append(RowError(row, part.target_label, told, ABSENT if empty else value, hint))
-    raise_row_errors(part.origin, row_errors, len(rows))
+        broken = f"{rule}, the cell is empty" if empty else rule
+        row_errors.append(RowError(row, source_rows.target_label, broken, ABSENT if empty else value, hint))
+    raise_row_errors(source_rows.origin, row_errors, len(rows))
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     return value.item() if isinstance(value, np.generic) else value
 
 
 def _columns_of_labels(
     source: Source, target: Array, target_kind: TargetKind | None, output: Output, path: KeyPath
 ) -> tuple[Array, Output]:
-    """Rows with a single 1 are one-hot classes; other rows of 0s and 1s are several labels at once."""
+    """Return rows with a single 1 as one-hot classes, other rows of 0s and 1s as several labels."""
     names = source.target if source.kind == "table" else tuple(map(str, range(target.shape[1])))
     if is_one_hot(target) and target_kind != "labels":
         columns = source.target if source.kind == "table" else ("target",)  # one, for all its columns
@@ -224,9 +258,9 @@ def _columns_of_labels(
         outside = np.flatnonzero(((target < 0) & (target != -1) | (target > 1)).any(axis=1))
         hint = "for numbers use a loss such as mse"
         if 2 * len(outside) > len(target):
-            told = show_value([round(float(value), 4) for value in target[outside[0]]])
+            shown = show_value([round(float(value), 4) for value in target[outside[0]]])
             where = f"{source.main.target_label} of {source.main.origin.label}"
-            rule = f"is for classes, {where} holds rows such as {told}"
+            rule = f"is for classes, {where} holds rows such as {shown}"
             raise SpecError(Problem(rule, path=path, hint=hint))
         rule = "must be from 0 to 1 in every column of a target of classes"
         row_errors = [
@@ -240,44 +274,50 @@ def _columns_of_labels(
 
 
 def _is_of_labels(target: Array) -> bool:
-    """Whether every number of a target is 0 or 1."""
+    """Return whether every number of a target is 0 or 1."""
     return bool(((target == 0) | (target == 1)).all())
 
 
 def is_one_hot(target: Array) -> bool:
-    """Whether every row of (rows, classes) numbers is a single 1 among 0s."""
+    """Return whether every row of (rows, classes) numbers is a single 1 among 0s."""
     return bool(_is_of_labels(target) and (target.sum(axis=1) == 1).all())
 
 
-def encode(part: SourceRows, output: Output, *, split: str = "") -> Array:
-    """The y of further rows, coded as the training rows were, before any scaling.
+def encode(source_rows: SourceRows, output: Output, *, split: str = "") -> Array:
+    """Encode the target of more rows like that of the training rows, without scaling.
 
     Args:
-        part: with the target of this output: see `Part.of`.
-        split: the split that the rows are for, when they are for one; a message tells it.
+        source_rows: with the target of this output: see `SourceRows.for_output`.
+        output: of the training rows.
+        split: the split of the rows, for messages; empty for rows of no split.
+
+    Returns:
+        y, (rows, ...).
 
     Raises:
-        DataError: a label that the output does not know, or a target of another shape.
+        DataError: a label is none of the output's, or the target has another shape.
     """
-    target = part.target
+    target = source_rows.target
     assert target is not None
     if isinstance(target, Labels):
         if output.separator is not None:
-            return _encode_separated(part, target, output, split)
+            return _encode_separated(source_rows, target, output, split)
         assert output.classes is not None
-        y = _encode_labels(part, target, output.classes, split)
+        y = _encode_labels(source_rows, target, output.classes, split)
         return np.eye(len(output.classes), dtype=np.float32)[y] if output.kind == "one_hot" else y
     if target.shape[1:] == output.width == ():
         return target.astype(np.float32 if output.classes is None else np.int64)
     if target.shape[1:] != output.width:
         expected, received = _shape(output.width), _shape(target.shape[1:])
-        part.origin.refuse(f"{part.target_label} must have the shape {expected}, received {received}")
-    single = ((target == 0) | (target == 1)).all(axis=1) & (target.sum(axis=1) == 1)
-    if output.kind == "one_hot" and not single.all():
+        source_rows.origin.refuse(
+            f"{source_rows.target_label} must have the shape {expected}, received {received}"
+        )
+    if output.kind == "one_hot" and not is_one_hot(target):
+        single = ((target == 0) | (target == 1)).all(axis=1) & (target.sum(axis=1) == 1)
         row = int(np.flatnonzero(~single)[0])
         raise_row_errors(
-            part.origin,
-            [RowError(row, part.target_label, "must be a single 1 among 0s", target[row].tolist())],
+            source_rows.origin,
+            [RowError(row, source_rows.target_label, "must be a single 1 among 0s", target[row].tolist())],
             1,
         )
     return target
@@ -287,8 +327,8 @@ def _shape(row: tuple[int, ...]) -> str:
     return "(" + ", ".join(("rows", *map(str, row))) + ")"
 
 
-def _encode_labels(part: SourceRows, target: Labels, classes: tuple[str, ...], split: str) -> Array:
-    _refuse_missing(part, target)
+def _encode_labels(source_rows: SourceRows, target: Labels, classes: tuple[str, ...], split: str) -> Array:
+    _refuse_missing(source_rows, target)
     index = {name: place for place, name in enumerate(classes)}
     codes = [_find(value, index) for value in target.values]
     if None in codes:
@@ -298,23 +338,23 @@ def _encode_labels(part: SourceRows, target: Labels, classes: tuple[str, ...], s
         unknown = {code for code, found in enumerate(codes) if found is None}
         if split:
             raise DataError(
-                *_only_in(part, split, {code: target.codes == code for code in unknown}, target.values)
+                *_only_in(source_rows, split, {code: target.codes == code for code in unknown}, target.values)
             )
         hint = f"the classes are {listing(classes)}"
-        _refuse_codes(part, target, unknown, "must be a class that the model knows", hint)
+        _refuse_codes(source_rows, target, unknown, "must be a class of the model", hint)
     return np.array(codes, dtype=np.int64)[target.codes]
 
 
-def _find(value: Any, index: Mapping[str, int]) -> int | None:
-    """The class of a label as it is written, or as a whole number or boolean in its plain spelling."""
+def _find(value: object, index: Mapping[str, int]) -> int | None:
+    """Return the class of a label as it is written, or in the plain spelling of a number or boolean."""
     for key in (_text(value), _whole(value), _BOOLEANS.get(_text(value).lower())):
         if key is not None and key in index:
             return index[key]
     return None
 
 
-def _as_indices(values: Sequence[Any], classes: tuple[str, ...]) -> list[int] | None:
-    """Labels that are class indices 0, 1, 2, where the classes themselves have names."""
+def _as_indices(values: Sequence[object], classes: tuple[str, ...]) -> list[int] | None:
+    """Return labels that are class indices 0, 1, 2; None if they are not, or classes are numbers."""
     if any(_number(name) is not None for name in classes):
         return None
     whole = [_whole(value) for value in values]
@@ -322,22 +362,35 @@ def _as_indices(values: Sequence[Any], classes: tuple[str, ...]) -> list[int] | 
     return found if len(found) == len(values) and all(0 <= item < len(classes) for item in found) else None
 
 
-def _only_in(part: SourceRows, split: str, rows: Mapping[int, Array], names: Sequence[Any]) -> list[Problem]:
-    """One problem for each class (a code with its rows) that no training row has."""
+def _only_in(
+    source_rows: SourceRows, split: str, rows: Mapping[int, Array], names: Sequence[object]
+) -> list[Problem]:
+    """Return a problem for each class (a code and a mask of its rows) that no training row has."""
     rule = f"is only in the {split} split, no training row has it"
     row_errors = [
-        RowError(int(np.flatnonzero(mask)[0]), part.target_label, f"class {_text(names[code])!r} {rule}")
+        RowError(
+            int(np.flatnonzero(mask)[0]), source_rows.target_label, f"class {_text(names[code])!r} {rule}"
+        )
         for code, mask in rows.items()
     ]
-    return part.origin.problems(row_errors)
+    return source_rows.origin.problems(row_errors)
 
 
 def unseen_classes(
-    train: Array, part: SourceRows, split: str, y: Array, rows: Array, output: Output
+    train: Array, source_rows: SourceRows, split: str, y: Array, rows: Array, output: Output
 ) -> list[Problem]:
-    """A problem for each class that a split holds and the training rows do not.
+    """Find classes of a split that no training row has.
 
-    train, y: class indices or one-hot rows; rows: the position of each row of `y` in `part`.
+    Args:
+        train: class indices or one-hot rows of the training rows.
+        source_rows: the source of the split's rows.
+        split: its name.
+        y: class indices or one-hot rows of the split.
+        rows: the position of each row of `y` in `source_rows`.
+        output: of both.
+
+    Returns:
+        A problem for each such class.
     """
     if output.kind not in ("classes", "one_hot"):
         return []
@@ -349,7 +402,7 @@ def unseen_classes(
     for code in unseen:
         found[code] = np.zeros(int(rows.max()) + 1, dtype=bool)
         found[code][rows[labels == code]] = True
-    return _only_in(part, split, found, output.classes)
+    return _only_in(source_rows, split, found, output.classes)
 
 
 def class_indices(y: Array) -> Array:

@@ -1,15 +1,14 @@
-"""How much each row counts: a column of weights, weights of classes, or both multiplied."""
+"""Weights of rows: a column of weights, weights of classes, or their product."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from mlpcli.data.dataset import Output
 from mlpcli.data.targets import class_indices
-from mlpcli.data.types import Array
+from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import Problem, SpecError, listing, nearest
 
 ClassWeights = str | Mapping[str, float] | None
@@ -22,26 +21,30 @@ def row_weights(
     given: Array | None,
     outputs: Sequence[Output],
     class_weight: ClassWeights,
-) -> Any:
-    """The weights of a split's rows: (rows,) float32, a dict by output of such, or None.
+) -> Arrays | None:
+    """Return the weights of a split's rows.
 
     Args:
         y: class indices, one-hot or label rows of the split, by output.
-        train: likewise of the training rows, which `balanced` counts.
+        train: the same for the training rows, which `balanced` counts.
         given: (rows,) float32, the column of row weights.
-        class_weight: `balanced`, which is rows / (classes * rows of the class) as scikit-learn has it, or
-            a weight for each class, 1 for those left out.
+        outputs: of the network.
+        class_weight: `balanced`, which is rows / (classes * rows of the class) as in scikit-learn; or a
+            weight for each class, 1 for those not named.
+
+    Returns:
+        (rows,) float32, a dict of such arrays by output, or None.
 
     Raises:
-        SpecError: there are no classes to weigh, or none of a name that is given.
+        SpecError: no output has classes, or none has a class of a given name.
     """
     if class_weight is None:
         return given if given is None or not outputs[0].name else {each.name: given for each in outputs}
-    weighed = [each for each in outputs if each.kind in ("classes", "one_hot")]
-    _check(class_weight, weighed)
+    weighted = [each for each in outputs if each.kind in ("classes", "one_hot")]
+    _check_class_weight(class_weight, weighted)
     found = {
-        each.name: _class_weights(each, train[each.name], class_weight)[class_indices(y[each.name])]
-        for each in weighed
+        each.name: _weights_of_classes(each, train[each.name], class_weight)[class_indices(y[each.name])]
+        for each in weighted
     }
     rows = len(next(iter(y.values())))
     weights = {
@@ -53,8 +56,8 @@ def row_weights(
     return weights if outputs[0].name else weights[""]
 
 
-def _class_weights(output: Output, train: Array, class_weight: str | Mapping[str, float]) -> Array:
-    """(classes,) float64."""
+def _weights_of_classes(output: Output, train: Array, class_weight: str | Mapping[str, float]) -> Array:
+    """Return (classes,) float64 weights; scikit-learn's function fails for a class without rows."""
     names = output.classes or ()
     if not isinstance(class_weight, str):
         return np.array([class_weight.get(name, 1.0) for name in names])
@@ -62,8 +65,8 @@ def _class_weights(output: Output, train: Array, class_weight: str | Mapping[str
     return np.asarray(counts.sum() / (len(names) * np.maximum(counts, 1)))
 
 
-def _check(class_weight: str | Mapping[str, float], weighed: Sequence[Output]) -> None:
-    if not weighed:
+def _check_class_weight(class_weight: str | Mapping[str, float], weighted: Sequence[Output]) -> None:
+    if not weighted:
         rule = "is for a target of classes, this one holds none"
         raise SpecError(Problem(rule, path=PATH, received=class_weight, hint="remove it"))
     if isinstance(class_weight, str):
@@ -71,7 +74,7 @@ def _check(class_weight: str | Mapping[str, float], weighed: Sequence[Output]) -
             rule = "must be 'balanced', or a mapping of class names to numbers"
             raise SpecError(Problem(rule, path=PATH, received=class_weight))
         return
-    names = [name for each in weighed for name in each.classes or ()]
+    names = [name for each in weighted for name in each.classes or ()]
     unknown = [name for name in class_weight if name not in names]
     if unknown:
         raise SpecError(

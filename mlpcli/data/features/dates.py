@@ -1,4 +1,8 @@
-"""Dates in text, read by the places of their digits: the same arithmetic in NumPy here and in Keras there."""
+"""Parse dates by the positions of their digits: in NumPy here, by the same arithmetic in the saved model.
+
+Neither `datetime.strptime` nor `pyarrow.compute.strptime` would do: the exported model has no such function,
+and both must agree in every digit.
+"""
 
 from __future__ import annotations
 
@@ -11,22 +15,30 @@ import numpy as np
 from mlpcli.data.types import Array
 
 LENGTH = 19
-"""Characters of a cell that are looked at: a date, a blank or T, hours, minutes, seconds."""
+"""Characters of a cell that are read: a date, a blank or T, hours, minutes, seconds."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the digits of a date stand: places of the first digit of year, month, day, hour, minute."""
+    """The positions of the digits of a date.
+
+    Attributes:
+        format: such as `%Y-%m-%d`.
+        year: position of its first digit.
+        month: position of its first digit.
+        day: position of its first digit.
+        size: characters of the date without a time.
+    """
 
     format: str
     year: int
     month: int
     day: int
-    size: int  # characters of the date alone
+    size: int
 
     @property
     def time(self) -> tuple[int, int, int]:
-        """Places of hour, minute and second, each of two digits."""
+        """The positions of hour, minute and second, each of two digits."""
         return self.size + 1, self.size + 4, self.size + 7
 
 
@@ -47,7 +59,7 @@ _TIME = r"([ T]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?\s*(Z|[+-]\d{2}:?\d{2})?)?"
 
 
 def _pattern(name: str) -> re.Pattern[str]:
-    """What a date in a format looks like."""
+    """Return the pattern of a date in a format."""
     digits = re.escape(name).replace("%Y", r"\d{4}")
     return re.compile(re.sub("%[md]", r"\\d{2}", digits) + _TIME, re.ASCII)
 
@@ -57,9 +69,15 @@ _PATTERNS = {name: _pattern(name) for name in LAYOUTS}
 
 @dataclass(frozen=True)
 class ParsedDates:
-    """Dates as numbers; where `valid` is false the others mean nothing. All (rows,).
+    """Dates as numbers, all (rows,) int64 except `valid`; meaningless where that is false.
 
-    days: int64, since 1970-01-01; seconds: int64, of the day; year, month, day: int64.
+    Attributes:
+        valid: (rows,) bool, whether a text is a date.
+        days: since 1970-01-01.
+        seconds: since midnight.
+        year: of the date.
+        month: from 1.
+        day: of the month, from 1.
     """
 
     valid: Array
@@ -71,9 +89,14 @@ class ParsedDates:
 
 
 def find_format(counts: Mapping[str, int], share: float = 1.0) -> str | None:
-    """The format that texts are written in, or None; `%m/%d/%Y` where it could be either.
+    """Return the format of texts, or None; `%m/%d/%Y` if it could also be `%d/%m/%Y`.
 
-    counts: rows by text. share: of the rows that must be written so.
+    Args:
+        counts: rows by text.
+        share: of the rows that must have the format.
+
+    Returns:
+        One of `LAYOUTS`, or None.
     """
     texts, least = list(counts), share * sum(counts.values())
     weights = np.array(list(counts.values()))
@@ -89,12 +112,12 @@ def find_format(counts: Mapping[str, int], share: float = 1.0) -> str | None:
 
 
 def has_time(texts: list[str], name: str) -> bool:
-    """Whether any of the texts holds a time of day besides midnight."""
+    """Return whether any text has a time of day besides midnight."""
     return bool((parse_dates(texts, name).seconds > 0).any())
 
 
 def parse_dates(texts: list[str], name: str) -> ParsedDates:
-    """Dates in a format; what is not one, by its digits or as a month of 13, is not valid."""
+    """Parse dates in a format; a text with other characters, or a month of 13, is not valid."""
     layout = LAYOUTS[name]
     joined = np.array([text.encode("ascii", "replace")[:LENGTH] for text in texts] or [b""], f"S{LENGTH}")
     table = joined.view(np.uint8).reshape(-1, LENGTH)[: len(texts)].astype(np.int64) - ord("0")
@@ -114,7 +137,7 @@ def parse_dates(texts: list[str], name: str) -> ParsedDates:
 
 
 def _number(table: Array, place: int, count: int) -> Array:
-    """Digits that stand side by side as a number."""
+    """Return adjacent digits as a number."""
     value = np.zeros(len(table), np.int64)
     for digit in range(place, place + count):
         value = value * 10 + table[:, digit]
@@ -122,7 +145,7 @@ def _number(table: Array, place: int, count: int) -> Array:
 
 
 def civil_days(year: Array, month: Array, day: Array) -> Array:
-    """Days since 1970-01-01 of the Gregorian calendar.
+    """Return days since 1970-01-01 of the Gregorian calendar.
 
     By H. Hinnant's `days_from_civil`, for years from 1 on (https://howardhinnant.github.io/date_algorithms.html).
     """

@@ -64,10 +64,10 @@ def choose_features(
     Raises:
         SpecError: the spec of a column contradicts its content; one problem for each such column.
     """
-    named = list(wanted or ())
+    named = dict.fromkeys(wanted or ())
     mapping = wanted if isinstance(wanted, Mapping) else {}
     listed = wanted is not None and not isinstance(wanted, Mapping)
-    order = named if listed else [*named, *(name for name in columns if name not in named)]
+    order = named if listed else named | dict.fromkeys(columns)
     used: dict[str, FeatureSpec] = {}
     excluded: dict[str, str] = {}
     problems: list[Problem] = []
@@ -78,19 +78,17 @@ def choose_features(
         path: KeyPath = ("dataset", "features", place if listed else name)
         profile = profile_column(name, columns[name])
         why = "" if given.kind else _reason_to_exclude(profile, named=name in named)
-        if why and name in named:
+        if not why:
+            used[name] = _complete(given, profile, scaling)
+            problems += _spec_problems(given, used[name], path)
+        elif name in named:
             problems.append(_unusable(path, why))
-        elif why:
-            excluded[name] = why
         else:
-            chosen = _complete(given, profile, scaling)
-            problems += _spec_problems(given, chosen, path)
-            used[name] = chosen
+            excluded[name] = why
     if problems:
         raise SpecError(*problems)
-    return Features(
-        used, excluded, tuple(name for name in columns if name not in used and name not in excluded)
-    )
+    ignored = tuple(name for name in columns if name not in used and name not in excluded)
+    return Features(used, excluded, ignored)
 
 
 def _unusable(path: KeyPath, why: str) -> Problem:

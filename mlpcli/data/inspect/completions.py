@@ -1,4 +1,4 @@
-"""Names that an editor can offer: the columns of a table, the built-in datasets."""
+"""Names for an editor to complete: the columns of a table, the built-in datasets."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from mlpcli.errors import DataError, Problem
 
 
 def dataset_names() -> tuple[str, ...]:
-    """What `dataset.name` may be."""
+    """Return the names that `dataset.name` may have."""
     return tuple(BUILTIN)
 
 
 def column_names(path: Path) -> tuple[str, ...]:
-    """The columns of a table, in the order of the file.
+    """Return the columns of a table, in the order of the file.
 
     Raises:
         DataError: there is no such file, it is not a table, or its header cannot be read.

@@ -1,4 +1,4 @@
-"""A first spec for a table: what `mlpcli init` writes."""
+"""Propose a first spec for a table, which `mlpcli init` writes."""
 
 from __future__ import annotations
 
@@ -18,26 +18,32 @@ RESERVED = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null
 
 MAX_COMMENT = 200
 MAX_KEY = 1000
-"""YAML takes no key of more than 1024 characters without a sign before it."""
+"""YAML allows no key of more than 1024 characters without a `?` before it."""
 
 MAX_CLASS_COUNT = 1000
 MIN_ROWS = 20
 FEW_ROWS = 2000
-"""Below, the network is small, and held back more."""
+"""With fewer rows, the network is smaller and more regularized."""
 
 MAX_SPELLINGS = 10
 MIN_CLASS_ROWS = 4
-"""So that each split has some of it."""
+"""So that each split can have a row of the class."""
 
 
 def propose_spec(survey: Survey, *, name: str, path: str, command: str) -> str:
-    """A commented spec for a surveyed table, as YAML text.
+    """Return a commented spec for a surveyed table, as YAML text.
 
     Args:
-        name: of the experiment. path: of the table, as seen from the spec's folder. command: that trains it.
+        survey: of the table, with a target.
+        name: of the experiment.
+        path: of the table, relative to the spec's folder.
+        command: that trains the spec.
+
+    Returns:
+        The text of the spec.
 
     Raises:
-        DataError: the target, or what is beside it, cannot be learned from.
+        DataError: a model cannot be trained on the target, or on the other columns.
     """
     assert survey.target is not None
     profile = survey.profiles[survey.target]
@@ -53,9 +59,9 @@ def propose_spec(survey: Survey, *, name: str, path: str, command: str) -> str:
             *(["  decimal: ','"] if survey.table.dialect.decimal == "," else []),
             *_gaps(survey),
             *_target(survey, profile),
-            "  test: 0.2                   # split off first, measured once at the end",
-            "  validation: 0.2             # of the rest; says when to stop",
-            "  features:                   # kind and treatment; what is not said of a column is inferred",
+            "  test: 0.2                   # split off first, evaluated once at the end",
+            "  validation: 0.2             # of the rest; decides when to stop",
+            "  features:                   # kind and encoding; what is left out is inferred",
             *_features(survey),
             *_network(survey, profile),
             "",
@@ -64,12 +70,12 @@ def propose_spec(survey: Survey, *, name: str, path: str, command: str) -> str:
 
 
 def scalar(text: str) -> str:
-    """A text as a YAML scalar."""
+    """Return a text as a YAML scalar."""
     return text if PLAIN_NAME.fullmatch(text) and text.lower() not in RESERVED else quoted(text)
 
 
 def _comment(text: str) -> str:
-    """A text that stays on its line."""
+    """Return a text on a single line."""
     return shortened(" ".join(text.split()), MAX_COMMENT)
 
 
@@ -77,7 +83,7 @@ def _check(survey: Survey, profile: Profile) -> None:
     where = f"{survey.path}, target {profile.name!r}"
     problems = []
     if all(_unreadable(survey, name) for name in survey.features.used):
-        problems.append(Problem(f"{survey.path}: there is no column to learn from beside the target"))
+        problems.append(Problem(f"{survey.path}: there is no usable column besides the target"))
     if survey.table.rows < MIN_ROWS:
         problems.append(Problem(f"{survey.path}: must have {MIN_ROWS} rows or more", received=profile.rows))
     if profile.missing:
@@ -122,10 +128,10 @@ def _target(survey: Survey, profile: Profile) -> Iterator[str]:
 
 
 def _gaps(survey: Survey) -> Iterator[str]:
-    """Spellings of a gap: the words, few and without a digit, among the numbers or dates of a column."""
+    """Yield the spellings of a missing value: few words without a digit, in columns of numbers or dates."""
     words = [word for name in survey.features.used for word in invalid_cells(survey, name)]
     if words := [word for word in dict.fromkeys(words) if not _has_digit(word)][:MAX_SPELLINGS]:
-        yield f"  missing: [{', '.join(map(scalar, words))}]  # no numbers or dates, where these are expected"
+        yield f"  missing: [{', '.join(map(scalar, words))}]  # not numbers or dates, in columns of these"
 
 
 def _has_digit(text: str) -> bool:
@@ -133,7 +139,7 @@ def _has_digit(text: str) -> bool:
 
 
 def _unreadable(survey: Survey, name: str) -> list[str]:
-    """Cells that no list of gaps takes care of."""
+    """Return cells that are neither valid nor a spelling of a missing value."""
     cells = invalid_cells(survey, name)
     return cells if len(cells) > MAX_SPELLINGS else list(filter(_has_digit, cells))
 
@@ -141,7 +147,7 @@ def _unreadable(survey: Survey, name: str) -> list[str]:
 def _features(survey: Survey) -> Iterator[str]:
     for name, spec in survey.features.used.items():
         if cells := _unreadable(survey, name):
-            what = f"cells that are no {survey.profiles[name].content}, such as {listing(cells, 3)}"
+            what = f"cells that are not {survey.profiles[name].content}, such as {listing(cells, 3)}"
             yield f"    {_key(name)}: ignore  # {_comment(what)}"
             continue
         yield f"    {_key(name)}: {{{_settings(spec)}}}{_note(survey.profiles[name])}"
@@ -150,7 +156,7 @@ def _features(survey: Survey) -> Iterator[str]:
 
 
 def _key(name: str) -> str:
-    """A column's name as the key of a mapping; a long one has to be announced in YAML."""
+    """Return a column's name as the key of a YAML mapping."""
     key = scalar(name)
     return key if len(key) < MAX_KEY else f"? {key}\n    "
 
@@ -166,13 +172,13 @@ def _settings(spec: FeatureSpec) -> str:
 
 
 def _note(profile: Profile) -> str:
-    parts = [f"{profile.distinct:,} different"] if profile.numbers is None else []
+    parts = [f"{profile.distinct:,} distinct"] if profile.numbers is None else []
     parts += [f"{profile.missing:,} missing"] if profile.missing else []
     return f"  # {', '.join(parts)}" if parts else ""
 
 
 def _network(survey: Survey, profile: Profile) -> Iterator[str]:
-    """Layers that fit the number of rows, and what goes with the target."""
+    """Yield layers for the number of rows; loss and metrics for the target; and how to train."""
     few = survey.table.rows < FEW_ROWS
     widths, strength = ((32, 16), "1e-3") if few else ((128, 64, 32), "1e-4")
     yield "inputs:"
@@ -182,7 +188,7 @@ def _network(survey: Survey, profile: Profile) -> Iterator[str]:
         settings = f"units: {width}, activation: relu, kernel_initializer: he_normal"
         reads = ", from: row" if place == 0 else ", name: last" if place == len(widths) - 1 else ""
         yield f"  - {{Dense: {{{settings}, kernel_regularizer: {{L2: {{l2: {strength}}}}}}}{reads}}}"
-    yield "  - {Concatenate: {}, from: [row, last]}   # the row too: what is linear need not be learned above"
+    yield "  - {Concatenate: {}, from: [row, last]}   # the row again, for what is linear in it"
     counts = class_counts(profile) if survey.has_classes else {}
     if len(counts) == 2:
         yield "  - Dense: {units: 1, activation: sigmoid}   # the probability of the second class"
@@ -199,7 +205,7 @@ def _network(survey: Survey, profile: Profile) -> Iterator[str]:
     yield f"optimizer: {{Adam: {{learning_rate: {0.003 if few else 0.001}}}}}"
     yield f"fit: {{epochs: {200 if few else 100}, batch_size: {16 if few else 32}}}"
     if counts and min(counts.values()) < RARE_SHARE * survey.table.rows:
-        yield "# rare classes count as much as common ones with fit: {class_weight: balanced}"
+        yield "# to weight rare classes as much as frequent ones: fit: {class_weight: balanced}"
     yield "callbacks:"
     yield "  - ReduceLROnPlateau: {factor: 0.3, patience: 5}   # smaller steps once it stalls"
     yield "  - EarlyStopping: {patience: 15, restore_best_weights: true}"

@@ -1,4 +1,7 @@
-"""NumPy files, never pickles: what a header claims is held against the file before anything is allocated."""
+"""Read NumPy files, never pickles; a header is checked against the file before memory is allocated.
+
+`numpy.load` would not do: it allocates what a header claims, and its messages advise to allow pickles.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ SPLIT_KEYS = ("x_train", "y_train", "x_test", "y_test")
 
 @dataclass(frozen=True)
 class ArrayFile:
-    """Some arrays of one file, by the name of their array."""
+    """Some arrays of one file, by name."""
 
     origin: Origin
     arrays: dict[str, Array]
@@ -34,12 +37,19 @@ class ArrayFile:
 def read_npz(
     path: Path, label: str, wanted: Sequence[Sequence[str]], *, also: str | None = None
 ) -> ArrayFile:
-    """The arrays of the first of the `wanted` sets of names that the file holds in full.
+    """Read arrays of an .npz file.
 
-    also: one more array that is read when it is there.
+    Args:
+        path: of the file.
+        label: its name in messages.
+        wanted: sets of names; the first set that the file holds completely is read.
+        also: the name of one more array, which is read if it exists.
+
+    Returns:
+        The arrays, in the order of their names.
 
     Raises:
-        DataError: the file is damaged, holds other names, Python objects, or more than memory can take.
+        DataError: the file is damaged, holds other names, Python objects, or more than memory can hold.
     """
     origin = Origin(label)
     if path.stat().st_size == 0:
@@ -56,14 +66,22 @@ def read_npz(
         check_memory(sum(entry.file_size for entry in entries), origin, packed=stored)
         arrays = {}
         for name, entry in zip(names, entries, strict=True):
-            # zipfile stops at the size that the directory tells and compares the checksum
+            # zipfile stops at the size in the directory and compares the checksum
             with archive.open(entry) as stream:
                 arrays[name] = _read_array(stream, entry.file_size, origin, f"array {name!r}")
     return ArrayFile(origin, arrays)
 
 
 def read_npy(path: Path, label: str, name: str = "x") -> ArrayFile:
-    """The one array of an .npy file, under a name for messages.
+    """Read the array of an .npy file.
+
+    Args:
+        path: of the file.
+        label: its name in messages.
+        name: of the array.
+
+    Returns:
+        The array under its name.
 
     Raises:
         DataError: the file is damaged, or holds Python objects.
@@ -78,7 +96,14 @@ def read_npy(path: Path, label: str, name: str = "x") -> ArrayFile:
 
 @contextmanager
 def open_npy(path: Path, label: str) -> Iterator[tuple[Array, Origin]]:
-    """An .npy file of rows that stays on the disk: its values are read when they are looked at.
+    """Open an .npy file of rows that stays on disk: its values are read when they are used.
+
+    Args:
+        path: of the file.
+        label: its name in messages.
+
+    Yields:
+        The array and its origin.
 
     Raises:
         DataError: the file is damaged, holds Python objects, or no rows.
@@ -98,7 +123,7 @@ def open_npy(path: Path, label: str) -> Iterator[tuple[Array, Origin]]:
 
 @contextmanager
 def _damage(origin: Origin, kind: str) -> Iterator[None]:
-    """NumPy's own words are never passed on: some of them advise to unpickle."""
+    """Turn errors of NumPy into a DataError without their messages, some of which advise to unpickle."""
     try:
         yield
     except MlpcliError:
@@ -106,15 +131,15 @@ def _damage(origin: Origin, kind: str) -> Iterator[None]:
     except MemoryError:
         origin.refuse("does not fit into memory")
     except Exception:  # zipfile, its decompressors and NumPy's header reader fail in a dozen ways
-        origin.refuse(f"cannot be read as {kind}", hint="the file is damaged or only part of it")
+        origin.refuse(f"cannot be read as {kind}", hint="the file is damaged or incomplete")
 
 
 def _read_header(
     stream: IO[bytes], size: int, origin: Origin, what: str
 ) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """What an array's header says: shape, whether its first dimension is the nearest, type."""
+    """Return the shape of an array, whether it is in Fortran order, and its dtype."""
     version = np.lib.format.read_magic(stream)
-    readers: dict[Any, Any] = {
+    readers = {
         (1, 0): np.lib.format.read_array_header_1_0,
         (2, 0): np.lib.format.read_array_header_2_0,
     }
@@ -141,17 +166,27 @@ def _read_array(stream: IO[bytes], size: int, origin: Origin, what: str) -> Arra
     check_memory(math.prod(shape) * dtype.itemsize, origin)
     values = np.frombuffer(stream.read(math.prod(shape) * dtype.itemsize), dtype=dtype)
     if len(values) != math.prod(shape):
-        origin.refuse(f"{what} ends early", hint="the file is damaged or only part of it")
+        origin.refuse(f"{what} ends early", hint="the file is damaged or incomplete")
     return values.reshape(shape[::-1]).transpose() if fortran else values.reshape(shape)
 
 
 def array_rows(
     file: ArrayFile, x: str, y: str | None, *, classes: bool | None, target: ArrayFile | None = None
 ) -> SourceRows:
-    """Arrays as rows and their target; `target` is the file of y when it is another one.
+    """Return arrays as rows and their target.
+
+    Args:
+        file: that holds x.
+        x: the name of the array of rows.
+        y: the name of the array of the target; None for rows without a target.
+        classes: whether the target is read as labels; None to decide by its type.
+        target: the file that holds y, if it is another.
+
+    Returns:
+        The rows.
 
     Raises:
-        DataError: the arrays do not fit together, or hold what is not a number.
+        DataError: the arrays do not fit together, or hold something else than numbers.
     """
     given = (target or file).arrays.get(y) if y is not None else None
     values = as_rows(file.arrays[x], file.origin, f"array {x!r}")
@@ -168,10 +203,19 @@ def array_rows(
 
 
 def as_weights(values: Array, rows: int, origin: Origin, what: str) -> Array:
-    """Row weights, (rows,) float32.
+    """Return row weights, (rows,) float32.
+
+    Args:
+        values: the array.
+        rows: the number of rows.
+        origin: of the array.
+        what: its name in messages.
+
+    Returns:
+        The weights.
 
     Raises:
-        DataError: not one number of at least 0 a row.
+        DataError: the array does not hold one number of at least 0 per row.
     """
     if values.dtype.kind not in "biuf" or values.shape not in ((rows,), (rows, 1)):
         shape = f"({', '.join(map(str, values.shape))})"
@@ -187,10 +231,19 @@ def as_weights(values: Array, rows: int, origin: Origin, what: str) -> Array:
 
 
 def as_rows(x: Array, origin: Origin, what: str, *, first: int = 0) -> Array:
-    """x as (rows, *shape): uint8 as it is, anything else as float32; `first` is the place of its first row.
+    """Return an array as rows: uint8 unchanged, anything else as float32.
+
+    Args:
+        x: (rows, *shape).
+        origin: of the array.
+        what: its name in messages.
+        first: the position of its first row in the file.
+
+    Returns:
+        (rows, *shape), contiguous.
 
     Raises:
-        DataError: no rows, a single dimension, text, or a value that float32 cannot hold.
+        DataError: it has no rows, a single dimension, text, or a value that float32 cannot hold.
     """
     if x.dtype.kind not in "biuf":
         origin.refuse(f"{what} must hold numbers, it is of type {x.dtype}")
@@ -205,7 +258,16 @@ def as_rows(x: Array, origin: Origin, what: str, *, first: int = 0) -> Array:
 
 
 def as_float32(values: Array, origin: Origin, what: str, *, first: int = 0) -> Array:
-    """Numbers as a contiguous float32 array.
+    """Return numbers as a contiguous float32 array.
+
+    Args:
+        values: of any shape.
+        origin: of the array.
+        what: its name in messages.
+        first: the position of its first row in the file.
+
+    Returns:
+        The same shape.
 
     Raises:
         DataError: some are not finite, or too large for float32.
@@ -227,13 +289,19 @@ def as_float32(values: Array, origin: Origin, what: str, *, first: int = 0) -> A
 
 
 def as_target(y: Array, origin: Origin, what: str, *, classes: bool | None) -> Target:
-    """y as labels or as numbers; a second dimension of 1 is dropped.
+    """Return an array as a target of labels or numbers; a second dimension of 1 is dropped.
 
     Args:
-        classes: True for labels, False for numbers, None to let text and booleans be labels.
+        y: (rows,) or (rows, targets).
+        origin: of the array.
+        what: its name in messages.
+        classes: True for labels, False for numbers, None for labels if it holds text or booleans.
+
+    Returns:
+        The target.
 
     Raises:
-        DataError: neither labels nor numbers, or more than two dimensions.
+        DataError: it holds neither labels nor numbers, or has more than two dimensions.
     """
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]

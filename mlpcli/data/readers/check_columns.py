@@ -1,25 +1,36 @@
-"""Columns as PyArrow decodes them from a Parquet file, which may hold what nothing can convert.
+"""Check columns of a Parquet file, whose values may contradict their types.
 
-A file says of itself that its texts are UTF-8, its codes are within their dictionary, its time zone exists.
-Here that is held against the values, once, where they come in; what reads the columns later can rely on it.
+A file claims that its texts are UTF-8, its codes are within their dictionary, and its time zone exists. The
+values are checked once, when they are read, so that later code can rely on them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mlpcli.data.readers.row_errors import Origin, RowError
+from mlpcli.data.types import ArrowColumn
 from mlpcli.errors import DataError
 
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-def checked_column(name: str, column: Any, origin: Origin, *, first: int = 0) -> Any:
-    """Return a column of values that can be converted, extension types as what they are stored as.
 
-    first: the place in the file of the column's first row.
+def checked_column(name: str, column: ArrowColumn, origin: Origin, *, first: int = 0) -> pa.ChunkedArray:
+    """Check that a column's values can be converted.
+
+    Args:
+        name: of the column.
+        column: as PyArrow decodes it.
+        origin: of the column.
+        first: the position in the file of the column's first row.
+
+    Returns:
+        The column; an extension type is replaced by the type of its storage.
 
     Raises:
-        DataError: a value breaks what its type promises; file, row and column are named.
+        DataError: a value contradicts its type; with file, row and column.
     """
     import pyarrow as pa
 
@@ -35,8 +46,8 @@ def checked_column(name: str, column: Any, origin: Origin, *, first: int = 0) ->
     return column
 
 
-def _stored(column: Any) -> Any:
-    """A column without the extension type around its values."""
+def _stored(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column without the extension type around its values."""
     import pyarrow as pa
 
     while isinstance(column.type, pa.BaseExtensionType):
@@ -45,8 +56,8 @@ def _stored(column: Any) -> Any:
     return column
 
 
-def _convert(column: Any) -> None:
-    """Do with a column what is done with it later; raises what PyArrow raises."""
+def _convert(column: pa.ChunkedArray) -> None:
+    """Convert a column as later code does; raise what PyArrow raises."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -62,8 +73,8 @@ def _convert(column: Any) -> None:
         pc.cast(column, pa.float64(), safe=False)
 
 
-def _first_bad(column: Any) -> int:
-    """The first row that cannot be converted, by halving; 0 where none is to blame by itself."""
+def _first_bad(column: pa.ChunkedArray) -> int:
+    """Return the first row that cannot be converted, by bisection; 0 if no single row is the cause."""
     low, high = 0, len(column)
     while high - low > 1:
         middle = (low + high) // 2
@@ -84,7 +95,7 @@ def _fails(call: Callable[[], None]) -> bool:
     return False
 
 
-def _rule(kind: Any, error: Exception) -> str:
+def _rule(kind: pa.DataType, error: Exception) -> str:
     import pyarrow as pa
 
     if pa.types.is_timestamp(kind) and kind.tz is not None and "timezone" in str(error):

@@ -1,4 +1,7 @@
-"""Text tables (CSV, TSV): the header, the look of the file, and exactly where a bad row stands."""
+"""Text tables (CSV, TSV): the header, checks of the whole file, and the line of every bad row.
+
+Python's `csv` module finds lines and cells for messages, since PyArrow, which reads the rows, knows neither.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +29,11 @@ _PIECE = 1 << 20
 
 MAX_COLUMNS = 50_000
 MAX_LINE_BYTES = 32 << 20
-"""Bytes of one line, and of one cell: a file of a single line is held in memory several times over."""
+"""Of one line and of one cell: a file of a single line is in memory several times at once."""
 
 MAX_BLANK_LINES = 10_000
-"""So many blank lines may come before the header, and between it and the first row."""
+"""The number of blank lines that may precede the header, and the first row."""
+
 _STARTS = {
     b"\x1f\x8b": "gzip data",
     b"PK\x03\x04": "a zip or spreadsheet file",
@@ -43,11 +47,13 @@ _STARTS = {
 
 @dataclass(frozen=True)
 class Header:
-    """How a text table begins.
+    """The header of a text table.
 
-    names: one name a column, stripped; a column without a name is called `(column 3)`.
-    lines: physical lines that the header takes up, blank lines before it included.
-    quoted: whether the file holds quotes, so that a cell may hold a line break.
+    Attributes:
+        names: of the columns, stripped; a column without a name is called `(column 3)`.
+        delimiter: between cells.
+        lines: the physical lines of the header, with blank lines before it.
+        quoted: whether the file contains quotes, so that a cell may contain a line break.
     """
 
     names: tuple[str, ...]
@@ -57,20 +63,20 @@ class Header:
 
     @property
     def unnamed(self) -> tuple[str, ...]:
-        """The columns that the file gives no name."""
+        """The columns to which the file gives no name."""
         return tuple(name for place, name in enumerate(self.names, 1) if name == f"(column {place})")
 
 
 @dataclass(frozen=True)
 class TextRow:
-    """A row as it stands in the file: its first physical line, from 1, and its cells."""
+    """A row of the file: its first physical line, from 1, and its cells."""
 
     line: int
     cells: list[str]
 
 
 class TextOrigin(Origin):
-    """A text table, which can say on which line a row stands and what its cells hold."""
+    """A text table, which knows the line and the cells of a row."""
 
     def __init__(self, label: str, path: Path, header: Header) -> None:
         super().__init__(label)
@@ -79,11 +85,11 @@ class TextOrigin(Origin):
         self._known: dict[int, TextRow] = {}
 
     def lines(self, rows: Iterable[int]) -> dict[int, int]:
-        """The physical line on which each row begins."""
+        """Return the physical line on which each row begins."""
         return {row: record.line for row, record in self.text_rows(rows).items()}
 
     def text_rows(self, rows: Iterable[int]) -> dict[int, TextRow]:
-        """Some rows as they stand in the file, found by reading it once up to the last of them."""
+        """Return some rows as the file has them; it is read once up to the last of them."""
         wanted = set(rows)
         missing = wanted - self._known.keys()
         if missing:
@@ -97,7 +103,7 @@ class TextOrigin(Origin):
 
 
 def open_bytes(path: Path) -> IO[bytes]:
-    """A file's bytes, unpacked where its name ends in .gz."""
+    """Open a file's bytes, unpacked if its name ends in .gz."""
     if path.suffix.lower() == ".gz":
         open_ordinary(path).close()
         return cast(IO[bytes], gzip.open(path, "rb"))
@@ -109,7 +115,7 @@ def _open_text(path: Path) -> IO[str]:
 
 
 def read_text_rows(path: Path, header: Header) -> Iterator[TextRow]:
-    """The rows below the header one by one, by Python's csv module; blank lines are no rows."""
+    """Yield the rows below the header, by Python's csv module; blank lines are not rows."""
     with _open_text(path) as file:
         reader = csv.reader(file, delimiter=header.delimiter)
         before = 0
@@ -120,13 +126,20 @@ def read_text_rows(path: Path, header: Header) -> Iterator[TextRow]:
 
 
 def read_header(path: Path, label: str) -> Header:
-    """Read the header and look the whole file over for what no text table holds.
+    """Read the header, and check the whole file for content that no text table has.
+
+    Args:
+        path: of the file.
+        label: its name in messages.
+
+    Returns:
+        The header.
 
     Raises:
         DataError: the file is empty, binary, not UTF-8, or has no usable header or no rows.
     """
     origin = Origin(label)
-    quoted = _look_over(path, origin)
+    quoted = _check_content(path, origin)
     csv.field_size_limit(MAX_LINE_BYTES)
     try:
         return find_header(lambda: _open_text(path), origin, quoted=quoted, tabs=ending_of(path) == ".tsv")
@@ -137,21 +150,21 @@ def read_header(path: Path, label: str) -> Header:
     raise AssertionError
 
 
-def _look_over(path: Path, origin: Origin) -> bool:
-    """Whether the file holds quotes; refuses an empty or a binary one."""
+def _check_content(path: Path, origin: Origin) -> bool:
+    """Return whether the file contains quotes; refuse an empty or binary one."""
     if path.stat().st_size == 0:
         origin.refuse("is empty (0 bytes)")
     try:
         with open_bytes(path) as file:
-            return _look_at(file, origin, packed=path.suffix.lower() == ".gz", stored=path.stat().st_size)
+            return _check_bytes(file, origin, packed=path.suffix.lower() == ".gz", stored=path.stat().st_size)
     except (gzip.BadGzipFile, EOFError, zlib.error):
-        origin.refuse("cannot be unpacked as gzip", hint="the file is damaged or only part of it")
+        origin.refuse("cannot be unpacked as gzip", hint="the file is damaged or incomplete")
 
 
 LONG_LINE = f"has a line, or a quote that is never closed, of more than {MAX_LINE_BYTES >> 20} MiB"
 
 
-def _look_at(file: IO[bytes], origin: Origin, *, packed: bool, stored: int) -> bool:
+def _check_bytes(file: IO[bytes], origin: Origin, *, packed: bool, stored: int) -> bool:
     quoted, size, line, run = False, 0, 1, 0
     while piece := file.read(_PIECE):
         if size == 0:
@@ -175,7 +188,7 @@ def _look_at(file: IO[bytes], origin: Origin, *, packed: bool, stored: int) -> b
 
 
 def refuse_start(piece: bytes, origin: Origin) -> None:
-    """Raise a DataError when a file begins as one of another kind does."""
+    """Raise a DataError if a file begins like one of another format."""
     for start, kind in _STARTS.items():
         if piece[: len(start)] == start:
             hint = "save it as UTF-8" if "UTF-16" in kind else "is its ending right?"
@@ -183,11 +196,21 @@ def refuse_start(piece: bytes, origin: Origin) -> None:
 
 
 def find_header(opened: Callable[[], IO[str]], origin: Origin, *, quoted: bool, tabs: bool) -> Header:
-    """The header of a text that can be opened again and again, each time from its start.
+    """Return the header of a text.
+
+    Args:
+        opened: opens the text at its start, as often as it is called.
+        origin: of the text.
+        quoted: whether it contains quotes.
+        tabs: whether cells are separated by tabs; otherwise the delimiter is detected.
+
+    Returns:
+        The header.
 
     Raises:
         DataError: there is no usable header, or no row below it.
-        UnicodeDecodeError, csv.Error: what stands at the start cannot be read.
+        UnicodeDecodeError: the text is not UTF-8.
+        csv.Error: the first lines cannot be read.
     """
     delimiter = "\t" if tabs else _sniff(opened)
     with opened() as file:
@@ -212,9 +235,10 @@ def find_header(opened: Callable[[], IO[str]], origin: Origin, *, quoted: bool, 
 
 
 def _sniff(opened: Callable[[], IO[str]]) -> str:
-    """The delimiter that cuts the header and the first row into equally many cells, and into most of them.
+    """Return the delimiter that divides header and first row into equally many cells, and the most.
 
-    Equally many, since `1,5;2` below `a;b` holds a comma, and a name may hold a semicolon.
+    Equally many, since `1,5;2` below `a;b` contains a comma, and a name may contain a semicolon.
+    `csv.Sniffer` would not do: it raises an error for a table of one column.
     """
 
     def cells(delimiter: str) -> tuple[bool, int]:
@@ -248,9 +272,9 @@ def _header_errors(names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 
 
 def _looks_like_data(names: tuple[str, ...]) -> bool:
-    """Whether the first row is a row of data: numbers alone, or decimal ones beside one label.
+    """Return whether the first row is data: only numbers, or decimal numbers and one label.
 
-    Not so 0, 1, 2, ..., which pandas gives to columns without names.
+    0, 1, 2, ... are names, which pandas gives to columns without one.
     """
     if len(names) > 1 and list(names) == [str(place) for place in range(len(names))]:
         return False
@@ -260,7 +284,7 @@ def _looks_like_data(names: tuple[str, ...]) -> bool:
 
 
 def refuse_encoding(path: Path, origin: Origin) -> None:
-    """Raise a DataError that names the first byte that is not UTF-8; return when there is none."""
+    """Raise a DataError that names the first byte that is not UTF-8; return if there is none."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     line = 1
     with open_bytes(path) as file:
@@ -270,7 +294,7 @@ def refuse_encoding(path: Path, origin: Origin) -> None:
             try:
                 decoder.decode(piece, final=not piece)
             except UnicodeDecodeError as error:
-                start = error.start - pending  # negative when the bad character began in the last piece
+                start = error.start - pending  # negative if the bad character began in the last piece
                 line += piece[: max(0, start)].count(b"\n")
                 byte = error.object[error.start]
                 origin.refuse(
@@ -282,7 +306,7 @@ def refuse_encoding(path: Path, origin: Origin) -> None:
 
 
 def refuse_rows(origin: TextOrigin) -> None:
-    """Raise a DataError for rows with too many or too few cells; return when there are none."""
+    """Raise a DataError for rows with too many or too few cells; return if there are none."""
     expected = len(origin.header.names)
     row_errors: list[RowError] = []
     total = 0
@@ -297,11 +321,11 @@ def refuse_rows(origin: TextOrigin) -> None:
 
 
 def refuse_open_quote(origin: TextOrigin) -> None:
-    """Raise a DataError when a quote is never closed, so that a cell swallows all the rows below it."""
+    """Raise a DataError if a quote is never closed, so that one cell contains all rows below it."""
     rows, line = 0, origin.header.lines + 1
     for record in read_text_rows(origin.path, origin.header):
         rows, line = rows + 1, record.line
-    try:  # such a quote is in the last row, the only one that is read strictly
+    try:  # such a quote is in the last row, the only one that is parsed strictly
         with _open_text(origin.path) as file:
             for _ in csv.reader(islice(file, line - 1, None), delimiter=origin.header.delimiter, strict=True):
                 pass

@@ -1,13 +1,17 @@
-"""Text tables read block by block: whole rows cut off the bytes as they come, then parsed by PyArrow."""
+"""Read text tables in blocks of whole rows, which PyArrow parses.
+
+PyArrow's own `open_csv` would not do: it fixes the types after its first block, and names neither the row nor
+the line of a cell that it cannot convert.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
@@ -15,34 +19,48 @@ from mlpcli.data.readers.delimited import MAX_LINE_BYTES, Header, find_header, r
 from mlpcli.data.readers.parse_cells import Dialect
 from mlpcli.data.readers.row_errors import Origin, RowError, first_line
 from mlpcli.data.readers.tables import FALSE, TRUE
-from mlpcli.data.types import Array
+from mlpcli.data.types import Array, ArrowColumn
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyarrow.csv import InvalidRow
+
+Handler: TypeAlias = "Callable[[InvalidRow], Literal['skip']]"
 
 BLOCK_BYTES = 8 << 20
 MAX_BLOCK_BYTES = 2 * MAX_LINE_BYTES
-_PARSED_AT_ONCE = 1 << 20  # bytes that one thread of PyArrow's takes
+_THREAD_BYTES = 1 << 20  # that one thread of PyArrow parses at a time
 
 
 @dataclass(frozen=True)
 class Block:
     """Some rows of a table.
 
-    columns: PyArrow columns by name. positions: (rows,) int64, of each row in the table, from 0; rows that
-    were cut badly are not among them. ragged: these rows, with the number of their cells as fault.
+    Attributes:
+        columns: by name.
+        positions: (rows,) int64, the position of each row in the table, from 0.
+        ragged: errors of rows with too many or too few cells, which are not in `columns`.
     """
 
-    columns: dict[str, Any]
+    columns: dict[str, ArrowColumn]
     positions: Array
     ragged: list[RowError] = field(default_factory=list)
 
 
 class BlockReader:
-    """A text table's rows, a block at a time; memory holds one block."""
+    """Reads a text table a block at a time; memory holds one block."""
 
     def __init__(self, file: IO[bytes], origin: Origin, dialect: Dialect, *, tabs: bool = False) -> None:
         """Read the first block and find the header in it.
 
+        Args:
+            file: the bytes of the table.
+            origin: of the table.
+            dialect: how its cells are written.
+            tabs: whether cells are separated by tabs; otherwise the delimiter is detected.
+
         Raises:
-            DataError: it holds no header, or is no text.
+            DataError: the block has no header, or is not text.
         """
         self.file, self.origin, self.dialect = file, origin, dialect
         self.rest = file.read(BLOCK_BYTES)
@@ -62,7 +80,7 @@ class BlockReader:
             self.origin.refuse(f"the header cannot be read ({error})")
 
     def _header_bytes(self) -> int:
-        """How many bytes the header takes up, a mark at the start of the file included."""
+        """Return the bytes of the header, with a byte order mark at the start of the file."""
         place = 0
         for _ in range(self.header.lines):
             ends = [end for end in (self.rest.find(b"\n", place), self.rest.find(b"\r", place)) if end >= 0]
@@ -74,10 +92,18 @@ class BlockReader:
     def blocks(
         self, columns: Sequence[str], *, text: Collection[str], numbers: Collection[str]
     ) -> Iterator[Block]:
-        """All rows, with some of their columns; `text` columns are kept as they are written.
+        """Yield all rows, with some of their columns.
+
+        Args:
+            columns: to read.
+            text: columns that are kept as they are written.
+            numbers: columns that are read as numbers, unless a cell is not one.
+
+        Yields:
+            The rows in their order.
 
         Raises:
-            DataError: the rest is no UTF-8 text, or a row is longer than memory holds.
+            DataError: the table is not UTF-8 text, or a row is too long.
         """
         position = 0
         for content in self._contents():
@@ -86,7 +112,7 @@ class BlockReader:
             yield block
 
     def _contents(self) -> Iterator[bytes]:
-        """Bytes that end with the end of a row."""
+        """Yield bytes that end with the end of a row."""
         size, at_end = BLOCK_BYTES, False
         while self.rest or not at_end:
             if not at_end and len(self.rest) < size:
@@ -125,19 +151,19 @@ class BlockReader:
             table = self._read(content, columns, kinds, None)
         except pa.ArrowInvalid:
             return self._parse_with_errors(content, columns, text, first)
-        return self._block(table, columns, first + np.arange(table.num_rows), [])
+        return Block(_columns(table, columns), first + np.arange(table.num_rows))
 
     def _parse_with_errors(
         self, content: bytes, columns: Sequence[str], text: Collection[str], first: int
     ) -> Block:
-        """A block that holds cells which are no numbers, or rows with too many or too few cells."""
+        """Parse a block with cells that are not numbers, or rows with too many or too few cells."""
         import pyarrow as pa
 
-        self._refuse_encoding(content)  # here, since PyArrow hands rows over as text, and bytes as they are
+        self._refuse_encoding(content)  # PyArrow passes rows to the handler as text, without a check
         expected = len(self.header.names)
         ragged: list[tuple[int, int]] = []
 
-        def skip(row: Any) -> str:
+        def skip(row: InvalidRow) -> Literal["skip"]:
             ragged.append((int(row.number), int(row.actual_columns)))
             return "skip"
 
@@ -151,12 +177,11 @@ class BlockReader:
         row_errors = [
             RowError(first + number - 1, "", f"must have {expected} cells", count) for number, count in ragged
         ]
-        return self._block(table, columns, positions, row_errors)
+        return Block(_columns(table, columns), positions, row_errors)
 
-    def _block(self, table: Any, columns: Sequence[str], positions: Array, ragged: list[RowError]) -> Block:
-        return Block({name: table.column(name) for name in columns}, positions, ragged)
-
-    def _read(self, content: bytes, columns: Sequence[str], kinds: dict[str, Any], skip: Any) -> Any:
+    def _read(
+        self, content: bytes, columns: Sequence[str], types: dict[str, pa.DataType], skip: Handler | None
+    ) -> pa.Table:
         import pyarrow as pa
         from pyarrow import csv as reader
 
@@ -164,8 +189,8 @@ class BlockReader:
             pa.BufferReader(content),
             read_options=reader.ReadOptions(
                 column_names=list(self.header.names),
-                block_size=_PARSED_AT_ONCE if skip is None and b'"' not in content else len(content) + 1,
-                use_threads=skip is None,  # rows have numbers in one thread alone
+                block_size=_THREAD_BYTES if skip is None and b'"' not in content else len(content) + 1,
+                use_threads=skip is None,  # PyArrow numbers the rows only in a single thread
             ),
             parse_options=reader.ParseOptions(
                 delimiter=self.header.delimiter,
@@ -174,7 +199,7 @@ class BlockReader:
             ),
             convert_options=reader.ConvertOptions(
                 include_columns=list(columns),
-                column_types=kinds,
+                column_types=types,
                 null_values=list(self.dialect.missing_spellings),
                 strings_can_be_null=False,
                 true_values=list(TRUE),
@@ -191,10 +216,21 @@ class BlockReader:
             self.origin.refuse(f"must be UTF-8 text, it holds byte 0x{byte:02x}", hint="save it as UTF-8")
 
 
-def last_row_end(content: bytes, delimiter: str) -> int:
-    """How many bytes the rows take up that are whole; 0 when there is none.
+def _columns(table: pa.Table, names: Sequence[str]) -> dict[str, ArrowColumn]:
+    return {name: table.column(name) for name in names}
 
-    A quote opens only at the start of a cell, so that `5" pipe` is a plain text.
+
+def last_row_end(content: bytes, delimiter: str) -> int:
+    """Return the number of bytes up to the end of the last whole row; 0 if there is none.
+
+    A quote opens only at the start of a cell, so `5" pipe` is plain text.
+
+    Args:
+        content: bytes that begin with a row.
+        delimiter: between cells.
+
+    Returns:
+        The position after the row's line break.
     """
     end = content.rfind(b"\n")
     if end < 0 or b'"' not in content:

@@ -1,26 +1,29 @@
-"""The files that a spec or a command names: found, of a known kind, readable."""
+"""Find the data files that a spec or a command names, and check that they can be read."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mlpcli.errors import DataError, KeyPath, Problem, SpecError, nearest
 from mlpcli.files import open_ordinary, special_kind
 from mlpcli.spec.locations import VARIABLE, WILDCARDS, at_home
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 TABLES = (".csv", ".tsv", ".parquet")
 ARRAYS = (".npz", ".npy")
 PICKLES = (".pkl", ".pickle", ".joblib", ".pt", ".pth")
 PACKED = (".zip", ".bz2", ".xz", ".zst")
 PACKABLE = (".csv", ".tsv")
-"""What may be packed with gzip: `rows.csv.gz`."""
+"""Extensions of files that may be packed with gzip: `rows.csv.gz`."""
 KNOWN = ", ".join((*TABLES, *ARRAYS))
 
 
-def arrow_source(path: Path, mode: str = "rb") -> Any:
-    """What PyArrow opens for a path: itself, or an open file where the name is not UTF-8."""
+def arrow_source(path: Path, mode: str = "rb") -> Path | pa.OSFile:
+    """Return what PyArrow can open: the path, or an open file if its name is not UTF-8."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -31,22 +34,30 @@ def arrow_source(path: Path, mode: str = "rb") -> Any:
 
 
 def ending_of(path: Path) -> str:
-    """The ending that says what a file is, in lower case: `.csv` for `Rows.CSV.gz`."""
+    """Return the extension that shows a file's format, in lower case: `.csv` for `Rows.CSV.gz`."""
     suffix = path.suffix.lower()
     inner = Path(path.stem).suffix.lower()
     return inner if suffix == ".gz" and inner in PACKABLE else suffix
 
 
 def is_table(path: Path) -> bool:
-    """Whether a file's name says that it holds a table."""
+    """Return whether a file's extension is that of a table."""
     return ending_of(path) in TABLES
 
 
 def find_files(text: str, folder: Path, key: KeyPath) -> list[Path]:
-    """The files that a spec names: one, or with `*`, `?` or `[...]` all that fit, ordered by name.
+    """Return the files that a spec names: one, or with `*`, `?` or `[...]` all that match, sorted by name.
+
+    Args:
+        text: the path or pattern in the spec.
+        folder: relative to which it is read.
+        key: its path in the spec, for messages.
+
+    Returns:
+        At least one file.
 
     Raises:
-        SpecError: as `find_file`; or no file fits.
+        SpecError: as `find_file`; or no file matches.
     """
     if not set(text) & WILDCARDS:
         return [find_file(text, folder, key)]
@@ -60,7 +71,7 @@ def find_files(text: str, folder: Path, key: KeyPath) -> list[Path]:
         rule = f"cannot be looked for ({getattr(error, 'strerror', None) or error})"
         raise SpecError(Problem(rule, path=key, received=text)) from None
     if not found:
-        raise SpecError(Problem("no file fits this pattern", path=key, received=text))
+        raise SpecError(Problem("no file matches this pattern", path=key, received=text))
     for path in found:
         if problem := file_problem(path):
             raise SpecError(Problem(f"{path.name}: {problem[0]}", path=key, received=text, hint=problem[1]))
@@ -68,7 +79,7 @@ def find_files(text: str, folder: Path, key: KeyPath) -> list[Path]:
 
 
 def exists(path: Path) -> bool:
-    """Whether a file is there, or for a pattern any that fits."""
+    """Return whether a file exists; for a pattern, whether any file matches."""
     try:
         if path.exists() or not set(str(path)) & WILDCARDS:
             return path.exists()
@@ -78,10 +89,10 @@ def exists(path: Path) -> bool:
 
 
 def named_files(text: str) -> list[Path]:
-    """The files that a command's argument names: one, or all that fit a pattern, ordered by name.
+    """Return the files that a command's argument names: one, or all that match a pattern, sorted by name.
 
     Raises:
-        DataError: there is no such file, or no file fits, or one is of no known kind.
+        DataError: there is no such file, no file matches, or one is of an unknown format.
     """
     try:
         return find_files(text, Path(), ())
@@ -91,10 +102,18 @@ def named_files(text: str) -> list[Path]:
 
 
 def find_file(text: str, folder: Path, key: KeyPath) -> Path:
-    """The file that a spec names, relative to `folder`, with `${NAME}` and `~` filled in.
+    """Return the file that a spec names, with `${NAME}` and `~` expanded.
+
+    Args:
+        text: the path in the spec.
+        folder: relative to which it is read.
+        key: its path in the spec, for messages.
+
+    Returns:
+        The path of a readable file.
 
     Raises:
-        SpecError: a variable is not set, or the file is not there, not readable, or of no known kind.
+        SpecError: a variable is not set; the file does not exist, is not readable, or of an unknown format.
     """
     path = folder / _expanded(text, key)
     if found := file_problem(path):
@@ -103,7 +122,7 @@ def find_file(text: str, folder: Path, key: KeyPath) -> Path:
 
 
 def _expanded(text: str, key: KeyPath) -> str:
-    """A path with `${NAME}` taken from the environment, and `~` for the user's folder."""
+    """Return a path with `${NAME}` from the environment, and `~` for the user's home folder."""
     unset = [name for name in VARIABLE.findall(text) if name not in os.environ]
     if unset:
         hint = "set it before the command, or write the folder out"
@@ -117,7 +136,7 @@ def _expanded(text: str, key: KeyPath) -> str:
 
 
 def file_problem(path: Path) -> tuple[str, str] | None:
-    """Why a file cannot be a data file, as a rule and a hint, or None when nothing speaks against it."""
+    """Return why a file cannot be a data file, as a rule and a hint; or None if it can."""
     try:
         return _missing(path) or _wrong_kind(path) or _unreadable(path)
     except (OSError, ValueError) as error:  # a NUL in the name, a name too long, a folder without access

@@ -38,7 +38,7 @@ def read_npz_source(spec: DatasetSpec, path: Path, *, classes: bool | None) -> S
     if spec.target is not None and not isinstance(spec.target, dict):
         raise SpecError(
             Problem(
-                "an .npz file brings its own target, y",
+                "an .npz file contains its own target, y",
                 path=("dataset", "target"),
                 received=spec.target,
                 hint="remove it",
@@ -47,8 +47,8 @@ def read_npz_source(spec: DatasetSpec, path: Path, *, classes: bool | None) -> S
     weights = spec.weights
     file = read_npz(path, spec.path, [SPLIT_KEYS, KEYS], also=weights)
     if "x" in file.arrays:
-        part = weighted(array_rows(file, "x", "y", classes=classes), file, weights)
-        return _array_source(part, None, spec)
+        source_rows = weighted(array_rows(file, "x", "y", classes=classes), file, weights)
+        return _array_source(source_rows, None, spec)
     main = weighted(array_rows(file, "x_train", "y_train", classes=classes), file, weights)
     test = array_rows(file, "x_test", "y_test", classes=classes)
     return _array_source(main, replace(test, x=fit_shape(test.x, main.x.shape[1:], test.origin)), spec)
@@ -98,11 +98,11 @@ def _array_source(main: SourceRows, test: SourceRows | None, spec: DatasetSpec) 
     return Source(main, test, "array", (), names, spec.path)
 
 
-def weighted(part: SourceRows, file: ArrayFile, name: str | None) -> SourceRows:
+def weighted(source_rows: SourceRows, file: ArrayFile, name: str | None) -> SourceRows:
     """Add an array of the file as row weights, if the file has one of this name.
 
     Args:
-        part: the rows.
+        source_rows: the rows.
         file: the arrays of their file.
         name: of the array of weights; None for none.
 
@@ -113,8 +113,10 @@ def weighted(part: SourceRows, file: ArrayFile, name: str | None) -> SourceRows:
         DataError: the array does not hold one weight of at least 0 a row.
     """
     if name is None or name not in file.arrays:
-        return part
-    return replace(part, weights=as_weights(file.arrays[name], len(part.x), file.origin, f"array {name!r}"))
+        return source_rows
+    return replace(
+        source_rows, weights=as_weights(file.arrays[name], len(source_rows.x), file.origin, f"array {name!r}")
+    )
 
 
 def fit_shape(x: Array, shape: tuple[int, ...], origin: Origin) -> Array:
@@ -175,16 +177,16 @@ def with_outputs(spec: DatasetSpec, source: Source, outputs: Iterable[str]) -> S
     return replace(source, main=cut_targets(source.main, source), test=test)
 
 
-def cut_targets(part: SourceRows, source: Source) -> SourceRows:
+def cut_targets(source_rows: SourceRows, source: Source) -> SourceRows:
     """Return rows of arrays with the target columns of each output; unchanged with a single output."""
     if not source.targets:
-        return part
+        return source_rows
     output_targets: dict[str, tuple[Target, str]] = {}
     for output, names in source.targets.items():
-        target = part.target
+        target = source_rows.target
         assert target is not None
         if not isinstance(target, Labels) and target.ndim == 2 and names != source.target:
             places = [source.target.index(name) for name in names]
             target = target[:, places[0]].copy() if len(places) == 1 else target[:, places]
-        output_targets[output] = (target, part.target_label)
-    return replace(part, target=None, output_targets=output_targets)
+        output_targets[output] = (target, source_rows.target_label)
+    return replace(source_rows, target=None, output_targets=output_targets)

@@ -1,4 +1,4 @@
-"""Datasets known by name: scikit-learn's small ones, Keras's images, California housing."""
+"""Open datasets by name: scikit-learn's small ones, Keras's images, California housing."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ FASHION_CLASSES = (
 )
 HOUSING_TARGET = "MedHouseVal"
 DOWNLOAD_SECONDS = 30.0
-"""How long a download may stand still; Keras itself would wait for ever."""
+"""How long a download may stall; Keras itself would wait forever."""
 
 
 def open_builtin(name: str) -> Source:
-    """A built-in dataset by its name.
+    """Open a built-in dataset by its name.
 
     Raises:
-        SpecError: there is none of this name.
+        SpecError: there is no such dataset.
         DataError: it is not on this machine and cannot be downloaded, or its copy is damaged.
     """
     if name not in BUILTIN:
@@ -59,7 +59,7 @@ def open_builtin(name: str) -> Source:
 
 
 def _bunch_source(name: str) -> Source:
-    """scikit-learn's table of this name, as it is installed with scikit-learn."""
+    """Return scikit-learn's table of this name, which is installed with scikit-learn."""
     from sklearn import datasets
 
     bunch: Any = getattr(datasets, f"load_{name}")()
@@ -67,30 +67,30 @@ def _bunch_source(name: str) -> Source:
     labels = bunch.get("target_names")
     classes = None if labels is None else tuple(str(label) for label in labels)
     target = bunch.target if classes is not None else bunch.target.astype(np.float32)
-    part = SourceRows(np.asarray(bunch.data, np.float32), target, Origin(name), "column 'target'")
-    return Source(part, None, "table", names, ("target",), f"{name} (built in)", classes)
+    source_rows = SourceRows(np.asarray(bunch.data, np.float32), target, Origin(name), "column 'target'")
+    return Source(source_rows, None, "table", names, ("target",), f"{name} (built in)", classes)
 
 
 def _digits(name: str) -> Source:
     from sklearn import datasets
 
     bunch: Any = datasets.load_digits()
-    part = SourceRows(np.asarray(bunch.images, np.float32), bunch.target, Origin(name), "the target")
+    source_rows = SourceRows(np.asarray(bunch.images, np.float32), bunch.target, Origin(name), "the target")
     classes = tuple(str(label) for label in bunch.target_names)
-    return Source(part, None, "array", (), ("target",), f"{name} (built in)", classes)
+    return Source(source_rows, None, "array", (), ("target",), f"{name} (built in)", classes)
 
 
 def _fashion_mnist(name: str) -> Source:
     folder = _keras_home() / "datasets" / "fashion-mnist"
     files = {folder / file: shape for file, shape in _IDX_FILES.items()}
-    # a broken file is told before any download
+    # a broken file is reported before any download
     cached = [_read_idx(file, shape) for file, shape in files.items() if file.exists()]
     if len(cached) == len(files):
         y_train, x_train, y_test, x_test = cached
     else:
-        way_out = f"put {', '.join(_IDX_FILES)} into {folder}"
+        hint = f"put {', '.join(_IDX_FILES)} into {folder}"
         (x_train, y_train), (x_test, y_test) = _download(
-            name, f"{way_out}, or set KERAS_HOME to a folder that holds datasets/fashion-mnist"
+            name, f"{hint}, or set KERAS_HOME to a folder that holds datasets/fashion-mnist"
         )
     return _image_source(name, (x_train, y_train), (x_test, y_test), FASHION_CLASSES)
 
@@ -113,13 +113,15 @@ def _mnist(name: str) -> Source:
 def _image_source(
     name: str, train: tuple[Array, Array], test: tuple[Array, Array], classes: tuple[str, ...]
 ) -> Source:
-    def part(x: Array, y: Array) -> SourceRows:
+    def checked_rows(x: Array, y: Array) -> SourceRows:
         checked = array_rows(ArrayFile(Origin(name), {"x": x, "y": y}), "x", "y", classes=True)
         if len(y) == 0 or y.ndim != 1 or not 0 <= y.min() <= y.max() < len(classes):
             Origin(name).refuse(f"labels must be from 0 to {len(classes) - 1}")
         return SourceRows(checked.x, y, Origin(name), "the target")
 
-    return Source(part(*train), part(*test), "array", (), ("target",), f"{name} (built in)", classes)
+    return Source(
+        checked_rows(*train), checked_rows(*test), "array", (), ("target",), f"{name} (built in)", classes
+    )
 
 
 _IDX_FILES = {
@@ -128,13 +130,13 @@ _IDX_FILES = {
     "t10k-labels-idx1-ubyte.gz": (10000,),
     "t10k-images-idx3-ubyte.gz": (10000, 28, 28),
 }
-"""Fashion MNIST's files, in the order in which Keras reads them, each with the shape that it must hold."""
+"""Fashion MNIST's files, in the order in which Keras reads them, and the shape of each."""
 
 
 def _read_idx(path: Path, shape: tuple[int, ...]) -> Array:
-    """A packed IDX file of bytes: 0, 0, 8 for uint8, the number of dimensions, their sizes, the values.
+    """Read a gzipped IDX file: 0, 0, 8 for uint8, the number of dimensions, their sizes, the values.
 
-    Keras reads these files too, but takes one that a broken download left behind for the whole.
+    Keras reads these files too, but does not notice that a download was interrupted.
     """
     start = bytes((0, 0, 8, len(shape))) + np.array(shape, ">u4").tobytes()
     try:
@@ -149,24 +151,28 @@ def _read_idx(path: Path, shape: tuple[int, ...]) -> Array:
 
 
 def _refuse_idx(path: Path, error: Exception | None) -> NoReturn:
-    rule = f"{path}: cannot be read, the file is damaged or only part of it"
+    rule = f"{path}: cannot be read, the file is damaged or incomplete"
     raise DataError(Problem(rule, hint="delete it; it is downloaded again")) from error
 
 
-def _download(name: str, way_out: str) -> Any:
-    """What `keras.datasets` gives for a name, after downloading it into KERAS_HOME."""
-    from mlpcli.keras_import import import_keras
+def _download(name: str, hint: str) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    """Return the arrays of `keras.datasets`, downloaded into KERAS_HOME if they are not there.
 
-    keras = import_keras()
-    patience = socket.getdefaulttimeout()
+    Raises:
+        DataError: they cannot be downloaded; `hint` says what to do.
+    """
+    from mlpcli.keras_import import keras
+
+    timeout = socket.getdefaulttimeout()
     socket.setdefaulttimeout(DOWNLOAD_SECONDS)
     try:
         with contextlib.redirect_stdout(sys.stderr):  # stdout is for results
-            return getattr(keras.datasets, name).load_data()
+            train, test = getattr(keras.datasets, name).load_data()
+            return train, test
     except Exception as error:  # whatever urllib, the disk or a broken archive raise
-        raise DataError(Problem(f"{name}: {_reason(error)}", hint=way_out)) from error
+        raise DataError(Problem(f"{name}: {_reason(error)}", hint=hint)) from error
     finally:
-        socket.setdefaulttimeout(patience)
+        socket.setdefaulttimeout(timeout)
 
 
 def _california_housing(name: str) -> Source:
@@ -200,7 +206,7 @@ def _housing_features(file: TableFile) -> tuple[str, ...]:
 
 
 def _reason(error: Exception) -> str:
-    """Why a dataset could not be had, in a few words."""
+    """Return why a dataset could not be loaded, in a few words."""
     text = " ".join(str(error).split())
     if isinstance(error, OSError) or "URL fetch failure" in text:
         return "is not on this machine and could not be downloaded"
@@ -208,14 +214,14 @@ def _reason(error: Exception) -> str:
 
 
 def _test_data(name: str) -> Path | None:
-    """A file of the folder that MLPCLI_TEST_DATA names, when both are there."""
+    """Return a file of the folder that MLPCLI_TEST_DATA names, if both exist."""
     folder = os.environ.get(TEST_DATA)
     path = Path(folder) / name if folder else None
     return path if path is not None and path.exists() else None
 
 
 def _keras_home() -> Path:
-    """Where Keras keeps what it downloads, by Keras's own rule."""
+    """Return the folder of Keras's downloads, by Keras's own rule."""
     return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras").expanduser()
 
 
@@ -229,4 +235,4 @@ BUILTIN: dict[str, Callable[[str], Source]] = {
     "mnist": _mnist,
     "california_housing": _california_housing,
 }
-"""Built-in datasets by name, each with what opens it."""
+"""The function that opens each built-in dataset, by name."""

@@ -61,7 +61,6 @@ def open_source(
         )
     assert spec.path is not None
     paths = find_files(spec.path, folder, ("dataset", "path"))
-    path = paths[0]
     if all(map(is_table, paths)):
         return open_table_source(
             spec, paths, target_kinds, scales_inputs=scales_inputs, only_named=only_named
@@ -69,6 +68,18 @@ def open_source(
     if len(paths) > 1:
         rule = "several files must all be tables"
         raise SpecError(Problem(rule, path=("dataset", "path"), received=spec.path))
+    return _open_arrays(spec, paths[0], target_kinds, folder)
+
+
+def _open_arrays(
+    spec: DatasetSpec, path: Path, target_kinds: Mapping[str, TargetKind | None], folder: Path
+) -> Source:
+    """Read an .npz or .npy file.
+
+    Raises:
+        SpecError: the spec has keys that are for tables.
+        DataError: the file cannot be used.
+    """
     problems = [
         Problem("is for tables, arrays have no column names", path=("dataset", key))
         for key in ("features", "scaling", "missing", "decimal")
@@ -119,20 +130,15 @@ def read_split(
         DataError: it does not have the source's columns or shape, or cannot be used.
     """
     path, *more = find_files(text, folder, ("dataset", split))
-    if not is_table(path):
-        if path.suffix.lower() == ".npy":
-            hint = "give an .npz file with x and y"
-            raise SpecError(
-                Problem("an .npy file holds no target", path=("dataset", split), received=text, hint=hint)
-            )
-        arrays = read_npz(path, text, [KEYS], also=weights)
-        part = weighted(array_rows(arrays, "x", "y", classes=any(labels.values())), arrays, weights)
-        return cut_targets(replace(part, x=fit_shape(part.x, source.main.x.shape[1:], part.origin)), source)
-    if source.kind == "array":
+    npy = path.suffix.lower() == ".npy"
+    if npy or (is_table(path) and source.kind == "array"):
+        rule = "an .npy file holds no target" if npy else "must be arrays, as the dataset is"
         hint = "give an .npz file with x and y"
-        raise SpecError(
-            Problem("must be arrays, as the dataset is", path=("dataset", split), received=text, hint=hint)
-        )
+        raise SpecError(Problem(rule, path=("dataset", split), received=text, hint=hint))
+    if not is_table(path):
+        arrays = read_npz(path, text, [KEYS], also=weights)
+        rows = weighted(array_rows(arrays, "x", "y", classes=any(labels.values())), arrays, weights)
+        return cut_targets(replace(rows, x=fit_shape(rows.x, source.main.x.shape[1:], rows.origin)), source)
     file = open_tables([path, *more], text, dialect)
     targets = source.targets or {"": source.target}
     single = {output: labels[output] and len(targets[output]) == 1 for output in targets}

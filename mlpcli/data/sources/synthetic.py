@@ -1,4 +1,4 @@
-"""Made datasets: two classes of points in the plane, as in TensorFlow Playground, and truth tables."""
+"""Synthetic datasets: two classes of points in the plane, as in TensorFlow Playground, and truth tables."""
 
 from __future__ import annotations
 
@@ -16,15 +16,20 @@ from mlpcli.spec.synthetic import CLOUDS, DEFAULT_NOISE, DEFAULT_ROWS, LOGIC
 SYNTHETIC = (*CLOUDS, *LOGIC)
 
 GAP = 0.06
-"""Of xor: how far from both axes a point lies before the noise, Playground's 0.3 in a square of 5."""
+"""Of xor: the least distance of a point from both axes before the noise; 0.3 of 5, as in Playground."""
 TURNS = 1.75
-"""Of spirals: Playground's."""
+"""Of spirals: the turns of each arm, as in Playground."""
 
 
 def complete_synthetic(spec: DatasetSpec, *, seed: int) -> DatasetSpec:
-    """The section with what a made dataset is made of, and no splits of a truth table but those asked for.
+    """Fill in the defaults of a synthetic dataset; a truth table has no splits by default.
 
-    seed: of the points where the section gives none.
+    Args:
+        spec: the `dataset` section.
+        seed: of the points, if the section has none.
+
+    Returns:
+        The completed section; that of another dataset unchanged.
     """
     if spec.name in LOGIC:
         given = spec.model_fields_set
@@ -52,9 +57,9 @@ def synthetic_source(spec: DatasetSpec) -> Source:
 
 
 def _source(name: str, x: Any, y: Any, classes: tuple[str, ...]) -> Source:
-    part = SourceRows(np.asarray(x, np.float32), np.asarray(y, np.int64), Origin(name), "the target")
-    features = tuple(f"x{index + 1}" for index in range(part.x.shape[1]))
-    return Source(part, None, "table", features, ("target",), f"{name} (synthetic)", classes)
+    source_rows = SourceRows(np.asarray(x, np.float32), np.asarray(y, np.int64), Origin(name), "the target")
+    features = tuple(f"x{index + 1}" for index in range(source_rows.x.shape[1]))
+    return Source(source_rows, None, "table", features, ("target",), f"{name} (synthetic)", classes)
 
 
 def _truth_table(name: str) -> Source:
@@ -114,4 +119,4 @@ _CLOUDS: dict[str, tuple[Callable[[int, float, int], Any], tuple[str, str]]] = {
     "gaussians": (_gaussians, ("lower left", "upper right")),
     "spirals": (_spirals, ("first arm", "second arm")),
 }
-"""What makes each cloud from rows, noise and seed, and its classes."""
+"""The function that creates each cloud from rows, noise and seed, and the classes."""

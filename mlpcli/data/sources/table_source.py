@@ -59,16 +59,8 @@ def open_table_source(
     if not chosen.used or unnamed:
         raise SpecError(no_features(file, tuple(chosen.used)))
     only = targets.get("", ())
-    return Source(
-        rows,
-        None,
-        "table",
-        tuple(chosen.used),
-        only,
-        spec.path,
-        targets={} if only else targets,
-        chosen=chosen,
-    )
+    several = {} if only else targets
+    return Source(rows, None, "table", tuple(chosen.used), only, spec.path, targets=several, chosen=chosen)
 
 
 def _used_columns(

@@ -1,4 +1,4 @@
-"""What a source gives before its labels are coded and its rows are split."""
+"""Rows of a source, before labels are encoded and rows are split."""
 
 from __future__ import annotations
 
@@ -20,19 +20,30 @@ Target = Labels | Array
 
 @dataclass(frozen=True)
 class SourceRows:
-    """Rows of one file or one array pair. x: (rows, *shape), float32 or uint8."""
+    """Rows of one file or one pair of arrays.
+
+    Attributes:
+        x: (rows, *shape), float32 or uint8; without columns if `table` is still to be encoded.
+        target: of a single output; None if there is no target, or there are several outputs.
+        origin: names rows in messages.
+        target_label: the target's name in messages: `column 'species'`, `array 'y'`.
+        others: columns that are not features, each (rows,).
+        output_targets: target and label by output, if there are several outputs.
+        weights: (rows,) float32.
+        table: the raw features, if they are still to be encoded.
+    """
 
     x: Array
-    target: Target | None  # of the only output; None where there is none, or where there are several
+    target: Target | None
     origin: Origin
-    target_label: str  # how a message names the target: "column 'species'", "array 'y'"
-    others: dict[str, Array] = field(default_factory=dict)  # columns that are not features
-    output_targets: dict[str, tuple[Target, str]] = field(default_factory=dict)  # target and what, by output
-    weights: Array | None = None  # (rows,) float32
-    table: Table | None = None  # the raw features, where x is still to be made of them
+    target_label: str
+    others: dict[str, Array] = field(default_factory=dict)
+    output_targets: dict[str, tuple[Target, str]] = field(default_factory=dict)
+    weights: Array | None = None
+    table: Table | None = None
 
     def for_output(self, output: str) -> SourceRows:
-        """The same rows with the target of one of several outputs."""
+        """Return the same rows with the target of one of several outputs."""
         if not output:
             return self
         target, label = self.output_targets[output]
@@ -41,11 +52,18 @@ class SourceRows:
 
 @dataclass(frozen=True)
 class Source:
-    """Everything that a `dataset` section points at, but for its split files.
+    """Everything that a `dataset` section names except its split files.
 
-    targets: the target columns of each output, by its name; the name is empty where there is only one.
-    classes: the names of built-in classes, whose target is then class indices already; None otherwise.
-    test: the source's own test split.
+    Attributes:
+        main: the rows.
+        test: the source's own test split, or None.
+        kind: whether columns have names.
+        features: names of the columns; empty for arrays.
+        target: names of the target columns.
+        label: the source's name in messages.
+        classes: names of the classes of a built-in dataset, whose target is class indices; None otherwise.
+        targets: the target columns of each output by its name, if there are several outputs.
+        chosen: how the columns of a table are used, if they are still to be encoded.
     """
 
     main: SourceRows
@@ -56,15 +74,15 @@ class Source:
     label: str
     classes: tuple[str, ...] | None = None
     targets: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    chosen: Features | None = None  # the columns of a table, whose values are still raw
+    chosen: Features | None = None
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """The names of the outputs; one empty name where there is only one output."""
+        """The names of the outputs; one empty name for a single output."""
         return tuple(self.targets) or ("",)
 
     def for_output(self, output: str) -> Source:
-        """The same source with the target of one of several outputs."""
+        """Return the same source with the target of one of several outputs."""
         if not output:
             return self
         return replace(self, main=self.main.for_output(output), target=self.targets[output])
