@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from mlpcli.data.types import Array, Arrays
+from mlpcli.spec.values import ValueMap
 
 if TYPE_CHECKING:
     from mlpcli.data.features.preprocessor import Preprocessor
@@ -169,7 +170,7 @@ class Dataset:
     fingerprint: str
     source: str
     split_amounts: SplitAmounts
-    features: dict[str, object] | None = None
+    features: ValueMap | None = None
     excluded: dict[str, str] = field(default_factory=dict)
     sample: Sample | None = None
     seed: int | None = None

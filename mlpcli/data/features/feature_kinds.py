@@ -9,6 +9,7 @@ from mlpcli.data.features.profiles import Profile, profile_column
 from mlpcli.data.readers.parse_cells import ParsedColumn
 from mlpcli.errors import KeyPath, Problem, SpecError, show_value
 from mlpcli.spec.features import KEYS_OF_KIND, FeatureSpec
+from mlpcli.spec.values import Value
 
 MAX_ONE_HOT = 30
 """Up to this many categories are one-hot encoded; more use an embedding."""
@@ -38,9 +39,9 @@ class Features:
     excluded: dict[str, str]
     ignored: tuple[str, ...] = ()
 
-    def resolved(self) -> dict[str, object]:
+    def resolved(self) -> dict[str, Value]:
         """Return `dataset.features` for `resolved.yaml`, which selects the same columns again."""
-        stated: dict[str, object] = {name: spec.given() for name, spec in self.used.items()}
+        stated: dict[str, Value] = {name: spec.given() for name, spec in self.used.items()}
         return stated | dict.fromkeys((*self.excluded, *self.ignored), "ignore")
 
 
