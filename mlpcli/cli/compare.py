@@ -19,7 +19,9 @@ def compare(
     ] = False,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="PNG", help="Default: compare.png in the runs folder."),
+        typer.Option(
+            "-o", "--output", metavar="PNG", help="The plot. Default: compare.png in the runs folder."
+        ),
     ] = None,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = False,

@@ -33,7 +33,7 @@ def lr_find(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", metavar="PNG", help="Default: lr_find.png in the experiment's folder."
+            "-o", "--output", metavar="PNG", help="The plot. Default: lr_find.png in the experiment's folder."
         ),
     ] = None,
     runs_dir: RunsDirOption = RUNS_DIR,

@@ -15,8 +15,10 @@ def tensorboard(
     run: Annotated[
         str | None, typer.Argument(metavar="RUN", help="Only this run, experiment or search.")
     ] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any free port.")] = 6006,
-    host: Annotated[str, typer.Option(help="127.0.0.1 unless other machines should reach it.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for any free one.")] = 6006,
+    host: Annotated[
+        str, typer.Option(help="The address; 127.0.0.1 unless other machines should reach it.")
+    ] = "127.0.0.1",
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = False,
     debug: DebugOption = False,
