@@ -1,7 +1,7 @@
 """The one place that imports TensorFlow and Keras: quietly, and without the packages they would pull in.
 
 `from mlpcli.keras_import import keras` (or `tf`) imports it where the line is run: at the top of a module
-that is itself imported only when Keras is needed, else inside the function. For annotations alone, the same
+that is itself imported only when Keras is needed, else inside the function. For annotations only, the same
 line goes under `if TYPE_CHECKING`.
 """
 

@@ -142,7 +142,7 @@ def _sigmoids(spec: Spec) -> Iterator[Advice]:
     if len(found) >= DEEP:
         yield Advice(
             f"{len(found)} hidden layers have a sigmoid",
-            "use relu, gelu or swish in hidden layers, sigmoid in the output alone",
+            "use relu, gelu or swish in hidden layers, sigmoid only in the output",
             "a sigmoid's slope is at most 1/4, so that gradients vanish in a deep network",
             found[0],
         )

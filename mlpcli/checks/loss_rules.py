@@ -135,9 +135,9 @@ def _target_range_problems(view: OutputView) -> Iterator[Problem]:
     values = view.output_range
     takes = LOSSES.get(canonical(view.loss, "losses"))
     if takes is None or values is None or takes.scores or view.loss.arguments.get("from_logits"):
-        return  # a loss of one's own may read targets in its own way
+        return  # a custom loss may read targets in its own way
     if values.sums_to_one and view.units == 1:
-        return  # told by itself
+        return  # reported on its own
     low, high = view.span
     scaled = view.output.scale is not None
     if not values.holds(low, high):

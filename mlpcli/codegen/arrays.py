@@ -52,7 +52,7 @@ def array_code(
         arguments = written(spec.dataset.path)
     code.functions.append("\n".join([head, *_body(contract)]))
     weights = ", w" if contract.weights else ""
-    # The weights of the file are those of the training rows; where it brings a test split, that has none.
+    # The weights of the file are those of the training rows; a test split in the file has none.
     if not own_test:
         code.lines.append(f"x, y{weights} = load({arguments})")
         return

@@ -140,7 +140,7 @@ RESERVED |= {"x", "y", "w", "scale", "offset", "counts", "class_weight", "load",
 
 def identifier(name: str) -> str:
     """Return a layer's name as a variable of the script."""
-    made = name_part(name)
-    made = f"_{made}" if made[:1].isdigit() else made
-    taken = keyword.iskeyword(made) or made in RESERVED or made.startswith(("x_", "y_", "w_"))
-    return f"{made}_" if taken else made
+    variable = name_part(name)
+    variable = f"_{variable}" if variable[:1].isdigit() else variable
+    taken = keyword.iskeyword(variable) or variable in RESERVED or variable.startswith(("x_", "y_", "w_"))
+    return f"{variable}_" if taken else variable

@@ -82,7 +82,7 @@ def write_script(loaded: LoadedSpec, dataset: Dataset) -> str:
 def _head(loaded: LoadedSpec) -> str:
     file = text(loaded.file.name)[1:-1]  # a file may be named `"""` and then some Python
     lines = [
-        f'"""{loaded.spec.name}: what `mlpcli train {file}` does, in Keras alone.',
+        f'"""{loaded.spec.name}: what `mlpcli train {file}` does, with Keras only.',
         "",
         f"Written by mlpcli {mlpcli.__version__}; with fit.engine: keras it reaches the same weights.",
         '"""',

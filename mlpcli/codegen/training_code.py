@@ -99,7 +99,7 @@ def _callback(calls: KerasCalls, component: ComponentSpec) -> str:
     if _is_best(component):
         arguments |= {"filepath": BEST, "save_weights_only": True}
         monitor = str(arguments.get("monitor", "val_loss"))
-        if arguments.get("mode", "auto") == "auto":  # Keras infers it from built metrics alone
+        if arguments.get("mode", "auto") == "auto":  # Keras infers it from built metrics
             arguments["mode"] = "max" if more_is_better(monitor) else "min"
     elif component.class_name in FILES:
         argument, default = FILES[component.class_name]
@@ -109,7 +109,7 @@ def _callback(calls: KerasCalls, component: ComponentSpec) -> str:
 
 BATCHES = '''\
 def epoch_order(epoch, rows):
-    """The order of rows in an epoch, from SEED and the epoch alone, as mlpcli has it."""
+    """The order of rows in an epoch, computed from SEED and the epoch, as in mlpcli."""
     entropy = np.random.SeedSequence((SEED, epoch))
     return np.random.Generator(np.random.Philox(entropy)).permutation(rows)
 

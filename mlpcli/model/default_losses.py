@@ -160,7 +160,7 @@ def complete_spec(spec: Spec, contract: Contract) -> tuple[Spec, list[str]]:
 
 
 def _single(values: dict[str, T]) -> T | dict[str, T]:
-    """Return the only value, of an output without a name; several as they are."""
+    """Return the only value, of an output without a name; a dict of several unchanged."""
     only = values.get("")
     return values if only is None else only
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
@@ -32,7 +32,7 @@ Tensors = dict[str, "keras.KerasTensor"]
 def build_model(spec: Spec, dataset: Dataset, plugins: Plugins = NONE) -> keras.Model:
     """Build the compiled model of a spec.
 
-    Layers with an `adapt` method (Normalization, Discretization) learn from the training rows alone.
+    Layers with an `adapt` method (Normalization, Discretization) learn from the training rows only.
 
     Args:
         spec: with its loss and metrics filled in.
@@ -177,13 +177,7 @@ def compile_model(model: keras.Model, spec: Spec, contract: Contract, plugins: P
             problems.extend(error.problems)
             return None
 
-    assert spec.loss is not None
-    assert spec.metrics is not None
-    losses: object = (
-        {name: make(component, "losses", ("loss", name)) for name, component in spec.loss.items()}
-        if isinstance(spec.loss, dict)
-        else make(spec.loss, "losses", ("loss",))
-    )
+    losses = _make_losses(spec, contract, make)
     optimizer = make(spec.optimizer, "optimizers", ("optimizer",))
     metrics = {
         each.name: [
@@ -194,15 +188,23 @@ def compile_model(model: keras.Model, spec: Spec, contract: Contract, plugins: P
     }
     if problems:
         raise SpecError(*problems)
-    several = bool(contract.output.name)
-    if several and not isinstance(losses, dict):
-        losses = {each.name: losses for each in contract.outputs}
     model.compile(
         loss=losses,
         optimizer=optimizer,
-        metrics=metrics if several else metrics[""],
+        metrics=metrics if contract.output.name else metrics[""],
         loss_weights=spec.loss_weights,
     )
+
+
+def _make_losses(
+    spec: Spec, contract: Contract, make: Callable[[ComponentSpec, str, KeyPath], object]
+) -> object:
+    """Create the only loss, or one for each output by name."""
+    assert spec.loss is not None
+    if isinstance(spec.loss, dict):
+        return {name: make(component, "losses", ("loss", name)) for name, component in spec.loss.items()}
+    loss = make(spec.loss, "losses", ("loss",))
+    return {each.name: loss for each in contract.outputs} if contract.output.name else loss
 
 
 def output_metrics(spec: Spec, output: str) -> Iterator[tuple[KeyPath, ComponentSpec]]:

@@ -18,7 +18,7 @@ def predicted_labels(outputs: Array) -> Array:
 
 
 def predicted_classes(outputs: Array, loss: ComponentSpec) -> Array:
-    """Return class indices, (rows,) int64: the most likely class, or a single unit held to its threshold.
+    """Return class indices, (rows,) int64: the most likely class, or a single unit against its threshold.
 
     Args:
         outputs: (rows, units), as `final_outputs` returns them.

@@ -89,7 +89,7 @@ def output_shape(layer: keras.layers.Layer) -> tuple[int | None, ...]:
     shapes = build_shapes(layer)
     try:
         found = layer.compute_output_shape(*shapes.values())
-    except Exception:  # a layer of one's own need not have this method
+    except Exception:  # a custom layer need not have this method
         return ()
     return tuple(found) if all(isinstance(size, int | None) for size in found) else ()
 

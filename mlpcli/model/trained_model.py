@@ -39,10 +39,10 @@ MAX_CONFIG_BYTES = 20 * 2**20
 
 
 def run_contract(run: Run) -> Contract:
-    """What the rows of a run's data look like.
+    """Return the contract of a run: what its rows look like.
 
     Raises:
-        RunError: its record does not say, or what it says is damaged.
+        RunError: the run's record has none, or it is damaged.
     """
     document = runs.data_facts(run).contract
     try:
@@ -80,23 +80,27 @@ def load_network(run: Run, spec: Spec, contract: Contract, plugins: Plugins) -> 
         check_finite(network, path)
     except (SpecError, RunError):
         raise
-    except Exception as error:  # HDF5 and Keras refuse in many ways
+    except Exception as error:  # HDF5 and Keras raise many kinds
         rule = f"{path} does not fit the run's spec ({type(error).__name__})"
         raise RunError(Problem(rule, hint="train again; the file is from another version")) from error
     return network
 
 
 def check_finite(network: keras.Model, path: Path) -> None:
-    """Refuse weights that are no numbers: what they predict would look like the first class.
+    """Check that all weights are finite; with others every prediction would look like the first class.
+
+    Args:
+        network: the network.
+        path: its file, for the message.
 
     Raises:
-        RunError: there are such.
+        RunError: a weight is not finite.
     """
     for weight in network.weights:
         values = weight.numpy()
         if values.dtype.kind in "fV" and not np.isfinite(values).all():
-            rule = f"{path}: the weight {weight.path} is not a finite number throughout"
-            raise RunError(Problem(rule, hint="train again; no training of ours ends so"))
+            rule = f"{path}: the weight {weight.path} has values that are not finite"
+            raise RunError(Problem(rule, hint="train again; mlpcli never saves such weights"))
 
 
 def check_digest(run: Run, name: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlpcli import runs
 from mlpcli.plots.style import (
@@ -20,6 +21,9 @@ from mlpcli.plots.style import (
 from mlpcli.plots.text import plot_label, save_figure
 from mlpcli.runs.folder import Run
 from mlpcli.runs.record_models import read_history
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 NOT_DRAWN = ("epoch", "learning_rate")
 
@@ -37,8 +41,6 @@ def draw_comparison(found: Sequence[Run], labels: Sequence[str], target: Path) -
     Returns:
         False where the runs have no metric in common; nothing is written then.
     """
-    from matplotlib import colormaps
-
     labels = [plot_label(label) for label in labels]
     histories = [_history(run / runs.HISTORY) for run in found]
     names = _common(histories)
@@ -46,22 +48,9 @@ def draw_comparison(found: Sequence[Run], labels: Sequence[str], target: Path) -
         return False
     rows, columns = panel_grid(len(names), 2)
     figure = new_figure(5.2 * columns + 0.6, 3.6 * rows + 0.8)
-    colors = colormaps["tab10" if len(found) <= 10 else "tab20"].colors  # type: ignore[attr-defined]
     for index, name in enumerate(names):
         axes = figure.add_subplot(rows, columns, index + 1)
-        for number, (label, history) in enumerate(zip(labels, histories, strict=True)):
-            axes.plot(
-                history["epoch"],
-                history[name],
-                color=colors[number % len(colors)],
-                linewidth=LINE_WIDTH,
-                marker=marker(len(history["epoch"])),
-                markersize=MARKER_SIZE,
-                label=label,
-            )
-        axes.set(title=plot_label(name), xlabel="epoch")
-        whole_numbers(axes.xaxis)
-        style_panel(axes)
+        _draw_metric(axes, name, labels, histories)
     handles, _ = figure.axes[0].get_legend_handles_labels()
     figure.legend(
         handles,
@@ -73,6 +62,28 @@ def draw_comparison(found: Sequence[Run], labels: Sequence[str], target: Path) -
     )
     save_figure(figure, target)
     return True
+
+
+def _draw_metric(
+    axes: Axes, name: str, labels: Sequence[str], histories: Sequence[dict[str, list[float]]]
+) -> None:
+    """Draw one metric of all runs into a panel."""
+    from matplotlib import colormaps
+
+    colors = colormaps["tab10" if len(labels) <= 10 else "tab20"].colors  # type: ignore[attr-defined]
+    for number, (label, history) in enumerate(zip(labels, histories, strict=True)):
+        axes.plot(
+            history["epoch"],
+            history[name],
+            color=colors[number % len(colors)],
+            linewidth=LINE_WIDTH,
+            marker=marker(len(history["epoch"])),
+            markersize=MARKER_SIZE,
+            label=label,
+        )
+    axes.set(title=plot_label(name), xlabel="epoch")
+    whole_numbers(axes.xaxis)
+    style_panel(axes)
 
 
 def _history(path: Path) -> dict[str, list[float]]:

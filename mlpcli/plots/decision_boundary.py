@@ -44,10 +44,7 @@ def draw_decision_boundary(
     """
     from matplotlib.figure import Figure
 
-    everything = np.concatenate([x for x, _ in splits.values()])
-    low, high = everything.min(axis=0), everything.max(axis=0)
-    margin = np.maximum(0.08 * (high - low), 1e-6)
-    low, high = low - margin, high + margin
+    low, high = _limits([x for x, _ in splits.values()])
     sides = [np.linspace(low[axis], high[axis], GRID, dtype=np.float32) for axis in (0, 1)]
     points = np.stack(np.meshgrid(*sides), axis=-1).reshape(-1, 2)
     plane = _colors(np.asarray(predict(points))).reshape(GRID, GRID, 3)
@@ -68,9 +65,17 @@ def draw_decision_boundary(
         frameon=True,
         framealpha=0.8,
         fontsize=LABEL_FONT,
-        loc="best" if len(everything) < 300 else "upper right",
+        loc="best" if sum(len(x) for x, _ in splits.values()) < 300 else "upper right",
     )
     save_figure(figure, target, pil_kwargs=QUICK_PNG)
+
+
+def _limits(arrays: list[Array]) -> tuple[Array, Array]:
+    """Return the lower and the upper end of each axis, (2,) each: all rows, with a margin."""
+    low = np.min([x.min(axis=0) for x in arrays], axis=0)
+    high = np.max([x.max(axis=0) for x in arrays], axis=0)
+    margin = np.maximum(0.08 * (high - low), 1e-6)
+    return low - margin, high + margin
 
 
 def _draw_rows(axes: Axes, x: Array, y: Array, labels: tuple[str, ...], marker: str) -> None:

@@ -1,7 +1,7 @@
 """The diagram of a model: its layers as boxes, connected as in the network.
 
 Keras's `plot_model` needs pydot and Graphviz, a system package that pip cannot install.
-Ours needs matplotlib alone, and stays readable where the model grows: its size follows the graph.
+This diagram needs only matplotlib, shows mlpcli's own details of a layer, and grows with the graph.
 """
 
 from __future__ import annotations

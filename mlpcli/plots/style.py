@@ -60,7 +60,7 @@ def style_panel(axes: Axes) -> None:
 
 
 def whole_numbers(axis: Axis) -> None:
-    """Put ticks at whole numbers alone."""
+    """Put ticks at whole numbers only."""
     from matplotlib.ticker import MaxNLocator
 
     axis.set_major_locator(MaxNLocator(integer=True))

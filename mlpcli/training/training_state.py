@@ -85,7 +85,7 @@ class TrainingState(_State):
             raise ValueError(f"the history does not fit {self.epoch} epochs")
         for name, values in self.model.items():
             if values.dtype.kind in "fV" and not np.isfinite(values).all():
-                raise ValueError(f"the weight {name} is not a finite number throughout")
+                raise ValueError(f"the weight {name} has values that are not finite")
 
 
 def read_state(path: Path) -> TrainingState:
