@@ -163,7 +163,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "a batch that memory does not hold": (
         IRIS + "layers:\n  - RepeatVector: {n: 100000000000}\n  - GlobalMaxPooling1D\n" + SPARSE,
         [
-            "spec.yaml:3:5 layers[0]: the outputs of a batch of 32 rows take 51.2 TB of memory; there are N GB: make the layer or fit.batch_size smaller",
+            "spec.yaml:3:5 layers[0]: the outputs of a batch of 32 rows take 51.2 TB of memory; the machine has N GB: make the layer or fit.batch_size smaller",
         ],
     ),
     "a category further down the rows": (
@@ -242,6 +242,6 @@ def test_wrong_model_is_told_with_its_place(
     np.savez("onehot.npz", x=np.ones((30, 4)), y=np.eye(3)[np.arange(30) % 3])
     result = mlpcli("train", "spec.yaml")
     assert (result.status, result.out) == (2, "")
-    told = [re.sub(r"(holds|there are) [0-9,.]+ ", r"\1 N ", line) for line in headlines(result.err)]
+    told = [re.sub(r"(holds|machine has) [0-9,.]+ ", r"\1 N ", line) for line in headlines(result.err)]
     assert told == [line.replace("FOLDER", str(tmp_path)) for line in expected]
     assert not Path("runs").exists()

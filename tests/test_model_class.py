@@ -228,7 +228,7 @@ def _without_norms(text: str) -> str:
         ),
         (
             lambda t: t + "\n    def train_step(self, data):\n        return {}\n",
-            "Classifier has train_step of its own, which would never be called",
+            "Classifier defines train_step, which would never be called",
         ),
         (lambda t: t.replace("keras.Model", "keras.layers.Layer"), "Classifier of classifier.py is a layer"),
         (

@@ -65,7 +65,7 @@ def test_layers_that_do_not_fit_are_told(
         in done.err
     )
     assert (
-        f"{place}41 start_from.layers[1]: is no layer of this network, received 'haed'; did you mean 'head'?"
+        f"{place}41 start_from.layers[1]: is not a layer of this network, received 'haed'; did you mean 'head'?"
         in done.err
     )
 

@@ -324,7 +324,7 @@ def test_a_saved_model_that_gives_other_values_fails_the_run_and_loses_nothing(
     runs_dir = tmp_path / "runs"
     result = mlpcli("train", rents / "rents.yaml", "--runs-dir", runs_dir, "--set", "fit.epochs=2")
     assert result.status == 1
-    told = "the SavedModel, loaded in a clean process, is not what was trained: for rents.csv row 1 its value"
+    told = "the SavedModel, loaded in a clean process, does not match the trained network: for rents.csv row 1 its value"
     assert re.search(
         re.escape(told) + r" is [\d.]+, the network gives [\d.]+; 3\d\d of 3\d\d rows differ", result.err
     )

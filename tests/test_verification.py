@@ -22,7 +22,7 @@ def test_rounding_passes_and_a_narrow_column_is_not_lost_beside_a_wide_one() -> 
         compare("value", wanted, found, TOLERANCE, SAMPLE)
     with pytest.raises(SavedModelError, match="rows differ"):
         compare("value", wanted, np.nan_to_num(wanted), TOLERANCE, SAMPLE)
-    with pytest.raises(SavedModelError, match=r"value has the shape \(3, 2\) there, \(4, 2\) here"):
+    with pytest.raises(SavedModelError, match=r"value has the shape \(3, 2\), the network gives \(4, 2\)"):
         compare("value", wanted, wanted[:3], TOLERANCE, SAMPLE)
 
 

@@ -101,7 +101,7 @@ class Verification:
         try:
             status = self.process.wait(SECONDS)
         except subprocess.TimeoutExpired:
-            refuse(f"it gave no answer in {SECONDS:g} seconds")
+            refuse(f"it did not answer within {SECONDS:g} seconds")
         if status != 0:
             self.messages.seek(0)
             text = self.messages.read().decode("utf-8", "replace").strip()
@@ -111,7 +111,7 @@ class Verification:
         document = json.load(self.answers)
         if "error" in document:
             hint = PYTHON_HINT if "PyFunc" in document["error"] else HINT
-            refuse(f"it cannot be run there: {document['error'].splitlines()[0]}", hint)
+            refuse(f"it cannot run: {document['error'].splitlines()[0]}", hint)
         return {
             name: np.array(each["values"]).reshape(each["shape"])
             for name, each in document["outputs"].items()
@@ -209,7 +209,7 @@ def compare(name: str, wanted: Array, found: Array, limit: float, sample: Sample
         SavedModelError: they differ by more than `limit`, or have different shapes.
     """
     if wanted.shape != found.shape:
-        refuse(f"{name} has the shape {found.shape} there, {wanted.shape} here")
+        refuse(f"{name} has the shape {found.shape}, the network gives {wanted.shape}")
     wide = wanted.astype(np.float64)
     known = np.where(np.isfinite(wide), wide, 0.0)
     span = np.ones(wide.shape[1:]) if name.endswith("probabilities") else np.ptp(known, axis=0)
@@ -258,5 +258,5 @@ PYTHON_HINT = "a layer calls Python or NumPy, which a SavedModel cannot contain:
 
 def refuse(reason: str, hint: str = HINT) -> NoReturn:
     """Raise a SavedModelError."""
-    rule = f"the SavedModel, loaded in a clean process, is not what was trained: {reason}"
+    rule = f"the SavedModel, loaded in a clean process, does not match the trained network: {reason}"
     raise SavedModelError(Problem(rule, hint=hint))

@@ -132,7 +132,7 @@ def refusals(path: KeyPath, rule: str, hint: str = "") -> Iterator[None]:
     except SpecError:
         raise
     except MemoryError as error:  # raised in `memory.py`, with a message
-        raise SpecError(Problem(str(error) or "takes more memory than there is", path=path)) from error
+        raise SpecError(Problem(str(error) or "needs more memory than the machine has", path=path)) from error
     except Exception as error:  # Keras raises ValueError, TypeError and its backend's own kinds
         raise SpecError(Problem(f"{rule}: {plain_reason(error)}", path=path, hint=hint)) from error
 

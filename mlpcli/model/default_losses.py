@@ -192,7 +192,7 @@ def target_text(output: Output) -> str:
         "numbers": "a target of numbers",
         "classes": f"a target of {count} classes",
         "one_hot": f"one-hot rows of {count} classes",
-        "labels": f"a target of {count} labels, any number of them a row",
+        "labels": f"a target of {count} labels, any number of them per row",
     }
     return words[output.kind]
 

@@ -73,7 +73,7 @@ def check_batch(model: keras.Model, graph: Graph, rows: int) -> None:
         needed = rows * FLOAT_BYTES * values
         if needed > available:
             rule = f"the outputs of a batch of {rows:,} rows take {format_bytes(needed)} of memory"
-            hint = f"there are {format_bytes(available)}: make the layer or fit.batch_size smaller"
+            hint = f"the machine has {format_bytes(available)}: make the layer or fit.batch_size smaller"
             raise SpecError(Problem(rule, path=("layers", node.index), hint=hint))
 
 

@@ -100,7 +100,7 @@ def _check_stock(model: object, component: ComponentSpec) -> None:
         raise SpecError(Problem(rule, path=PATH, received=component.class_name))
     own = [name for name in OWN_LOOP if getattr(type(model), name) is not getattr(keras.Model, name)]
     if own and not isinstance(model, keras.Sequential):
-        rule = f"{component.class_name} has {listing(own)} of its own, which would never be called"
+        rule = f"{component.class_name} defines {listing(own)}, which would never be called"
         hint = "leave the training to the spec: loss, metrics, optimizer, callbacks"
         raise SpecError(Problem(rule, path=PATH, hint=hint))
 

@@ -120,7 +120,7 @@ def _problems(wanted: list[str], own: Layers, trained: Layers, start: StartFromS
         for layers, owner in ((own, "this network"), (trained, "the run's network")):
             if name not in layers:
                 hint = nearest(name, layers) or f"its layers are {listing(layers)}"
-                yield Problem(f"is no layer of {owner}", path=where, received=name, hint=hint)
+                yield Problem(f"is not a layer of {owner}", path=where, received=name, hint=hint)
         if name in own and name in trained:
             yield from _misfits(name, own[name], trained[name], where)
 
