@@ -324,9 +324,9 @@ def test_a_saved_model_that_gives_other_values_fails_the_run_and_loses_nothing(
     runs_dir = tmp_path / "runs"
     result = mlpcli("train", rents / "rents.yaml", "--runs-dir", runs_dir, "--set", "fit.epochs=2")
     assert result.status == 1
-    told = "the SavedModel, loaded in a clean process, does not match the trained network: for rents.csv row 1 its value"
+    difference = "does not match the trained network: for rents.csv row 1 its value"
     assert re.search(
-        re.escape(told) + r" is [\d.]+, the network gives [\d.]+; 3\d\d of 3\d\d rows differ", result.err
+        re.escape(difference) + r" is [\d.]+, the network gives [\d.]+; 3\d\d of 3\d\d rows differ", result.err
     )
     (run_dir,) = (runs_dir / "rents").iterdir()
     record = json.loads((run_dir / "run.json").read_text())
