@@ -324,14 +324,15 @@ def test_a_saved_model_that_gives_other_values_fails_the_run_and_loses_nothing(
     runs_dir = tmp_path / "runs"
     result = mlpcli("train", rents / "rents.yaml", "--runs-dir", runs_dir, "--set", "fit.epochs=2")
     assert result.status == 1
-    difference = "does not match the trained network: for rents.csv row 1 its value"
-    assert re.search(
-        re.escape(difference) + r" is [\d.]+, the network gives [\d.]+; 3\d\d of 3\d\d rows differ", result.err
+    opening = "the SavedModel, loaded in a clean process, does not match the trained network: "
+    difference = (
+        r"for rents\.csv row 1 its value is [\d.]+, the network gives [\d.]+; 3\d\d of 3\d\d rows differ"
     )
+    assert re.search(re.escape(opening) + difference, result.err)
     (run_dir,) = (runs_dir / "rents").iterdir()
     record = json.loads((run_dir / "run.json").read_text())
     assert record["status"] == "failed"
-    assert record["error"].startswith(told)
+    assert record["error"].startswith(opening)
     assert json.loads((run_dir / "metrics.json").read_text())["test"] == record["metrics"]["test"]
     evaluated = json.loads(mlpcli("evaluate", run_dir, "--json").out)
     assert evaluated["metrics"] == record["metrics"]["test"]
