@@ -22,14 +22,14 @@ from hypothesis import strategies as st
 from mlpcli.runs.search_folder import Trial
 from mlpcli.tuning import channel, worker
 from mlpcli.tuning import chief as chief_module
-from mlpcli.tuning.channel import Stranger, ask, reply
+from mlpcli.tuning.channel import UntrustedPeer, ask, reply
 from mlpcli.tuning.chief import Chief
 from mlpcli.tuning.messages import (
     Assignment,
     BadMessage,
-    Beat,
     Claim,
     Done,
+    Heartbeat,
     TrialResult,
     Wait,
     Work,
@@ -71,7 +71,7 @@ class _Listener:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError, Stranger):
+        with connection, contextlib.suppress(OSError, UntrustedPeer):
             self.behave(connection)
 
     def hear(self, connection: socket.socket) -> bytes:
@@ -115,7 +115,7 @@ def _contact(folder: Path, address: str, **changes: object) -> None:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits of a minute last a second."""
-    monkeypatch.setattr(worker, "STRANGER_SECONDS", 0.2)
+    monkeypatch.setattr(worker, "UNTRUSTED_SECONDS", 0.2)
     monkeypatch.setattr(worker, "LOST_SECONDS", 0.6)
     monkeypatch.setattr(worker, "PATIENCE_SECONDS", 0.2)
     monkeypatch.setattr(worker, "RETRY_SECONDS", 0.1)
@@ -152,11 +152,11 @@ def _says(text: bytes) -> Callable[[_Listener, socket.socket], None]:
 IMPOSTORS: dict[str, tuple[Callable[[_Listener, socket.socket], object], str]] = {
     "HTTP with an old answer": (_says(_http(ANSWERS_OLD[1])), "it answers in HTTP"),
     "endless 100 Continue": (_says(b"HTTP/1.1 100 Continue\r\n\r\n" * 9999), "it answers in HTTP"),
-    "garbage": (_says(bytes(range(256)) * 9), "does not talk as a search's chief and workers do"),
-    "no end of line": (_says(b"m" * 100_000), "its line has no end"),
+    "garbage": (_says(bytes(range(256)) * 9), "does not follow the protocol of chief"),
+    "no end of line": (_says(b"m" * 100_000), "it sends a line that is too long"),
     "a made-up proof": (_says(f"mlpcli 2 hello {'0' * 32} {'0' * 64}\n".encode()), "does not know the key"),
-    "another version": (_says(b"mlpcli 3 hello x y\n"), "it talks another protocol"),
-    "half a hello": (_says(b"mlpcli 2 hello\n"), "does not keep to the protocol"),
+    "another version": (_says(b"mlpcli 3 hello x y\n"), "it has another version of the protocol"),
+    "half a hello": (_says(b"mlpcli 2 hello\n"), "does not follow the protocol"),
     "silence": (lambda listener, connection: time.sleep(5), "has not answered for"),
     "a byte now and then": (_drip, "has not answered for"),
     "hanging up": (lambda listener, connection: None, "has not answered for"),
@@ -246,7 +246,7 @@ def _relay(chief: Chief, record: list[tuple[bytes, bytes]]) -> Callable[[_Listen
     """Pass one exchange on to the chief, and keep what both sides said, turn by turn."""
 
     def behave(_: _Listener, connection: socket.socket) -> None:
-        address = split_address(read_contact(chief.ledger.search.folder).address)
+        address = split_address(read_contact(chief.states.search.folder).address)
         with socket.create_connection(address) as there:
             for _turn in range(2):
                 asked = connection.recv(65536)
@@ -263,7 +263,7 @@ def test_a_recorded_exchange_counts_once_for_either_side(
     listen: Callable[..., _Listener],
 ) -> None:
     chief = open_chief()
-    contact = read_contact(chief.ledger.search.folder)
+    contact = read_contact(chief.states.search.folder)
     record: list[tuple[bytes, bytes]] = []
     relay = listen(_relay(chief, record))
     claim = Claim(worker="a").encoded()
@@ -273,14 +273,14 @@ def test_a_recorded_exchange_counts_once_for_either_side(
             again.sendall(asked)
             said = again.recv(65536)
         assert said == b""
-    assert len(chief.ledger.search.trials) == 1
+    assert len(chief.states.search.trials) == 1
 
     def repeat(_: _Listener, connection: socket.socket) -> None:  # the chief's words once more
         for _asked, said in record:
             connection.recv(65536)
             connection.sendall(said)
 
-    with pytest.raises(Stranger, match="does not know the key"):
+    with pytest.raises(UntrustedPeer, match="does not know the key"):
         ask(split_address(listen(repeat).address), contact.key, "claim", claim)
 
 
@@ -289,7 +289,7 @@ def test_an_answer_that_was_altered_on_its_way_is_refused(
     listen: Callable[..., _Listener],
 ) -> None:
     chief = open_chief()
-    contact = read_contact(chief.ledger.search.folder)
+    contact = read_contact(chief.states.search.folder)
 
     def alter(_: _Listener, connection: socket.socket) -> None:
         with socket.create_connection(split_address(contact.address)) as there:
@@ -298,17 +298,17 @@ def test_an_answer_that_was_altered_on_its_way_is_refused(
             there.sendall(connection.recv(65536))
             connection.sendall(there.recv(65536).replace(b'"number":1', b'"number":2'))
 
-    with pytest.raises(Stranger, match="does not know the key"):
+    with pytest.raises(UntrustedPeer, match="does not know the key"):
         ask(split_address(listen(alter).address), contact.key, "claim", Claim(worker="a").encoded())
 
 
 def test_a_worker_with_the_wrong_key_is_not_answered(open_chief: Callable[..., Chief]) -> None:  # noqa: F811
     chief = open_chief()
-    folder = chief.ledger.search.folder
+    folder = chief.states.search.folder
     assert (folder / CHIEF).stat().st_mode & 0o077 == 0
     address = split_address(read_contact(folder).address)
-    before = chief.heard
-    with pytest.raises(Stranger, match="does not know the key"):
+    before = chief.last_request
+    with pytest.raises(UntrustedPeer, match="does not know the key"):
         ask(address, KEY, "claim", Claim(worker="a").encoded())
     with socket.create_connection(address) as connection:  # one that does not look at the chief's proof
         connection.sendall(b"mlpcli 2 hello " + b"0" * 32 + b"\n")
@@ -316,8 +316,8 @@ def test_a_worker_with_the_wrong_key_is_not_answered(open_chief: Callable[..., C
         body = Claim(worker="a").encoded()
         connection.sendall(b"mlpcli 2 claim %d %s\n" % (len(body), b"0" * 64) + body)
         assert connection.recv(65536) == b""
-    assert chief.ledger.search.trials == []
-    assert chief.heard == before  # strangers do not keep a chief waiting
+    assert chief.states.search.trials == []
+    assert chief.last_request == before  # untrusted peers do not keep a chief waiting
 
 
 @pytest.mark.parametrize(
@@ -329,7 +329,7 @@ def test_a_chief_reads_no_more_than_a_request_may_hold(
 ) -> None:
     chief = open_chief()
     with socket.create_connection(
-        split_address(read_contact(chief.ledger.search.folder).address)
+        split_address(read_contact(chief.states.search.folder).address)
     ) as connection:
         connection.settimeout(5)
         connection.sendall(b"mlpcli 2 hello " + b"0" * 32 + b"\n")
@@ -337,7 +337,7 @@ def test_a_chief_reads_no_more_than_a_request_may_hold(
         with contextlib.suppress(ConnectionError):
             connection.sendall(head)
             assert connection.recv(65536) == b""
-    assert Client(chief.ledger.search.folder, "a").claim()["trial"]["number"] == 1
+    assert Client(chief.states.search.folder, "a").claim()["trial"]["number"] == 1
 
 
 def test_clients_that_dawdle_are_dropped_and_hold_up_no_worker(
@@ -346,14 +346,14 @@ def test_clients_that_dawdle_are_dropped_and_hold_up_no_worker(
 ) -> None:
     monkeypatch.setattr(channel, "REQUEST_SECONDS", 1.0)
     chief = open_chief()
-    folder = chief.ledger.search.folder
+    folder = chief.states.search.folder
     address = split_address(read_contact(folder).address)
     with contextlib.ExitStack() as stack:
         idle = [stack.enter_context(socket.create_connection(address)) for _ in range(100)]
         began = time.monotonic()
         assert Client(folder, "a").claim()["trial"]["number"] == 1
         assert time.monotonic() - began < 1
-        assert threading.active_count() < chief_module.MOST_UNKNOWN + 30
+        assert threading.active_count() < chief_module.MOST_UNPROVED + 30
         last = idle[-1]
         last.settimeout(5)
         with contextlib.suppress(ConnectionError):  # each byte in time, the request never
@@ -368,7 +368,7 @@ def test_a_worker_of_the_old_protocol_hears_why(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     chief = open_chief()
-    document = json.loads((chief.ledger.search.folder / CHIEF).read_text())
+    document = json.loads((chief.states.search.folder / CHIEF).read_text())
     connection = http.client.HTTPConnection(document["address"], timeout=10)
     headers = {"Authorization": f"Bearer {document['secret']}"}  # as it was done
     for _ in range(2):
@@ -385,7 +385,7 @@ def test_a_worker_of_the_old_protocol_hears_why(
         said += capsys.readouterr().err
         time.sleep(0.05)
     time.sleep(0.2)
-    assert (said + capsys.readouterr().err).count("a worker of another version of mlpcli?") == 1  # once
+    assert (said + capsys.readouterr().err).count("another version of the protocol") == 1  # once
 
 
 @pytest.mark.usefixtures("impatient")
@@ -398,11 +398,11 @@ def test_a_worker_whose_chief_was_killed_stops_in_its_trial(
     listener = listen(lambda *_: None)
     listener.close()
     _contact(unfinished, listener.address)
-    line = worker._Line(listener.address, unfinished, WorkerReport(stderr=True))
-    heart = worker._Heart(line, 1)
-    heart.start()
-    heart.join(timeout=10)
-    assert heart.lost
+    chief = worker._ChiefConnection(listener.address, unfinished, WorkerReport(stderr=True))
+    heartbeat = worker._Heartbeat(chief, 1)
+    heartbeat.start()
+    heartbeat.join(timeout=10)
+    assert heartbeat.lost
 
 
 ANYTHING = st.recursive(
@@ -458,14 +458,14 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Chief:
     """A chief with more trials than the requests of a property test can end."""
     from mlpcli.report.search import WorkerReport
     from mlpcli.spec.load import load_spec
-    from tests.test_oracle import _ledger, _new
+    from tests.test_oracle import _new, _states
     from tests.test_search_spec import SEARCHED
 
     folder = tmp_path_factory.mktemp("served")
     (folder / "spec.yaml").write_text(SEARCHED)
     spec = load_spec(folder / "spec.yaml")
     search = _new(folder / "search", "RandomSearch", spec, max_trials=10_000)
-    return Chief(_ledger(search, spec, most_failures=10**6), WorkerReport(stderr=True), adopt=True)
+    return Chief(_states(search, spec, most_failures=10**6), WorkerReport(stderr=True), adopt=True)
 
 
 @settings(max_examples=300)
@@ -491,7 +491,7 @@ def test_whatever_an_answer_holds_a_worker_goes_where_it_belongs_or_refuses(data
     "request_",
     [
         Claim(worker="a"),
-        Beat(worker="a", trial=1, epoch=1, epochs=2, logs={"loss": float("nan")}),
+        Heartbeat(worker="a", trial=1, epoch=1, epochs=2, logs={"loss": float("nan")}),
         Done(worker="a", trial=1, result=TrialResult(**GOOD)),
     ],
 )

@@ -1,4 +1,4 @@
-"""Keras Tuner's algorithms under our ledger: killed at any event and taken up, they propose the same."""
+"""Keras Tuner's algorithms propose the same after a search was killed at any event and resumed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from mlpcli.errors import RunError
 from mlpcli.runs.search_folder import COMPLETED, FAILED, Objective, Search, Trial, load_search
 from mlpcli.spec.load import LoadedSpec, load_spec
-from mlpcli.tuning.oracle import Answer, Oracle
-from mlpcli.tuning.trial_states import MOST_STARTS, Ledger, TooManyFailures
+from mlpcli.tuning.oracle import NoTrial, Oracle
+from mlpcli.tuning.trial_states import MOST_STARTS, TooManyFailures, TrialStates
 from mlpcli.tuning.trials import Result
 from tests.test_search_spec import SEARCHED
 
@@ -47,10 +47,10 @@ def _new(folder: Path, algorithm: str, loaded: LoadedSpec, seed: int = 42, **arg
     return Search(folder, "x", algorithm, given, OBJECTIVE, seed, loaded.space.to_json(), "x.yaml")
 
 
-def _ledger(search: Search, loaded: LoadedSpec, **settings: int) -> Ledger:
+def _states(search: Search, loaded: LoadedSpec, **settings: int) -> TrialStates:
     oracle = Oracle(search.algorithm, search.arguments, loaded.space, OBJECTIVE, search.seed)
     oracle.replay(search)
-    return Ledger(search, oracle, loaded, **({"retries": 0, "most_failures": 3} | settings))
+    return TrialStates(search, oracle, loaded, **({"retries": 0, "most_failures": 3} | settings))
 
 
 class _Killed(Exception):
@@ -59,12 +59,12 @@ class _Killed(Exception):
 
 def _go(search: Search, loaded: LoadedSpec, *, kill_after: int | None = None) -> Search:
     """Run trials to the end, or until so many events are on the disk."""
-    ledger = _ledger(search, loaded)
+    states = _states(search, loaded)
     search.save()
-    while isinstance(trial := ledger.next("me"), Trial):
+    while isinstance(trial := states.next("me"), Trial):
         if kill_after is not None and len(search.events) >= kill_after:
             raise _Killed
-        ledger.finish(trial.number, _score(trial))
+        states.finish(trial.number, _score(trial))
         if kill_after is not None and len(search.events) >= kill_after:
             raise _Killed
     return search
@@ -126,9 +126,9 @@ def test_a_grid_goes_through_every_combination_once(spec_file: Callable[[str], P
     text = "dataset: {name: iris}\nlayers: [{Dense: {UNITS}}]\nloss: mse\n".replace("UNITS", SPACE)
     loaded = load_spec(spec_file(text + "fit: {batch_size: {hp: choice, values: [8, 16]}}\n"))
     search = _new(tmp_path, "GridSearch", loaded, max_trials=100)
-    ledger = _ledger(search, loaded)
-    while isinstance(trial := ledger.next(), Trial):
-        ledger.finish(trial.number, Result(COMPLETED, 0.5, 1, 1))
+    states = _states(search, loaded)
+    while isinstance(trial := states.next(), Trial):
+        states.finish(trial.number, Result(COMPLETED, 0.5, 1, 1))
     found = [(t.proposed["units"], t.proposed["fit.batch_size"]) for t in search.trials]
     assert sorted(found) == [(units, size) for units in (4, 8, 12, 16) for size in (8, 16)]
 
@@ -148,19 +148,19 @@ def test_a_search_that_was_recorded_otherwise_is_not_taken_up(loaded: LoadedSpec
     search = _go(_new(tmp_path, "GridSearch", loaded), loaded)
     search.trials[2].proposed["units"] = 7
     with pytest.raises(RunError, match="does not propose trial 3 as it was recorded"):
-        _ledger(search, loaded)
+        _states(search, loaded)
 
 
 def test_failed_trials_in_a_row_stop_the_search_and_one_that_goes_well_begins_the_count_anew(
     loaded: LoadedSpec, tmp_path: Path
 ) -> None:
     search = _new(tmp_path, "RandomSearch", loaded, max_trials=20)
-    ledger = _ledger(search, loaded)
+    states = _states(search, loaded)
 
     def end(result: Result) -> None:
-        trial = ledger.next()
+        trial = states.next()
         assert isinstance(trial, Trial)
-        ledger.finish(trial.number, result)
+        states.finish(trial.number, result)
 
     bad, good = Result(FAILED, reason="out of memory"), Result(COMPLETED, 0.5, 1, 1)
     for result in (bad, bad, good, bad, bad):
@@ -174,14 +174,14 @@ def test_a_trial_that_kills_its_process_again_and_again_is_given_up(
     loaded: LoadedSpec, tmp_path: Path
 ) -> None:
     search = _new(tmp_path, "RandomSearch", loaded)
-    _ledger(search, loaded).next("me")
+    _states(search, loaded).next("me")
     for _ in range(MOST_STARTS - 1):
-        trial = _ledger(load_search(tmp_path), loaded).next("me")
+        trial = _states(load_search(tmp_path), loaded).next("me")
         assert isinstance(trial, Trial)
         assert trial.number == 1
     search = load_search(tmp_path)
     assert search.trial(1).starts == MOST_STARTS
-    following = _ledger(search, loaded).next("me")
+    following = _states(search, loaded).next("me")
     assert isinstance(following, Trial)
     assert following.number == 2
     assert search.trial(1).status == FAILED
@@ -189,23 +189,23 @@ def test_a_trial_that_kills_its_process_again_and_again_is_given_up(
 
 
 def test_a_trial_that_several_workers_die_of_is_given_up(loaded: LoadedSpec, tmp_path: Path) -> None:
-    ledger = _ledger(_new(tmp_path, "RandomSearch", loaded), loaded)
+    states = _states(_new(tmp_path, "RandomSearch", loaded), loaded)
     for worker in "abc":
-        trial = ledger.next(worker)
+        trial = states.next(worker)
         assert isinstance(trial, Trial)
         assert trial.number == 1
-        ledger.give_back(trial)
-    following = ledger.next("d")
+        states.give_back(trial)
+    following = states.next("d")
     assert isinstance(following, Trial)
-    assert (following.number, ledger.search.trial(1).status) == (2, FAILED)
+    assert (following.number, states.search.trial(1).status) == (2, FAILED)
 
 
 def test_a_failed_trial_is_tried_again_where_that_is_asked_for(loaded: LoadedSpec, tmp_path: Path) -> None:
     search = _new(tmp_path, "RandomSearch", loaded, max_trials=1)
-    ledger = _ledger(search, loaded, retries=1)
+    states = _states(search, loaded, retries=1)
     for reason in ("first", "second"):
-        trial = ledger.next()
+        trial = states.next()
         assert isinstance(trial, Trial)
-        ledger.finish(trial.number, Result(FAILED, reason=reason))
+        states.finish(trial.number, Result(FAILED, reason=reason))
     assert (search.trial(1).starts, search.trial(1).reason) == (2, "second")
-    assert ledger.next() is Answer.DONE
+    assert states.next() is NoTrial.DONE

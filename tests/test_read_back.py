@@ -239,20 +239,20 @@ tuner: {max_trials: 2, promote: 0}
 def test_a_search_that_chooses_from_files_moves_along(
     tmp_path: Path, mlpcli: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mlpcli.tuning.trial_states import Ledger
+    from mlpcli.tuning.trial_states import TrialStates
 
     folder = tmp_path / "one"
     write_rows(folder / "data" / "rows.csv")
     write_rows(folder / "data" / "o, ther.csv", seed=2)
     (folder / "search.yaml").write_text(SEARCH)
-    finish = Ledger.finish
+    finish = TrialStates.finish
 
-    def stop(self: Ledger, number: int, result: object) -> None:
+    def stop(self: TrialStates, number: int, result: object) -> None:
         finish(self, number, result)  # type: ignore[arg-type]
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Ledger, "finish", stop)
+        patch.setattr(TrialStates, "finish", stop)
         assert mlpcli("tune", folder / "search.yaml", "--runs-dir", folder / "runs").status == 130
     other = Path(shutil.move(folder, tmp_path / "two"))
     twin = Path(shutil.copytree(other, tmp_path / "three"))

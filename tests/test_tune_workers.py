@@ -27,7 +27,7 @@ from mlpcli.tuning.trials import Result
 from mlpcli.tuning.worker import read_contact
 from tests.conftest import SMALL_SEARCH as SPEC
 from tests.conftest import Result as Ended
-from tests.test_oracle import _ledger, _new
+from tests.test_oracle import _new, _states
 from tests.test_search_spec import SEARCHED
 from tests.test_tune import _search, fragile_spec
 
@@ -66,7 +66,7 @@ def open_chief(loaded: LoadedSpec, tmp_path: Path) -> Iterator[Callable[..., Chi
     def start(trials: int = 4, *, search: Search | None = None, adopt: bool = True) -> Chief:
         search = search or _new(tmp_path / "search", "RandomSearch", loaded, max_trials=trials)
         search.save()
-        chief = Chief(_ledger(search, loaded), WorkerReport(stderr=True), adopt=adopt)
+        chief = Chief(_states(search, loaded), WorkerReport(stderr=True), adopt=adopt)
         context = serving(chief, "127.0.0.1:0")
         context.__enter__()
         contexts.append(context)
@@ -81,7 +81,7 @@ def test_each_trial_goes_to_one_worker_and_the_search_ends_when_all_are_done(
     open_chief: Callable[..., Chief],
 ) -> None:
     chief = open_chief()
-    folder = chief.ledger.search.folder
+    folder = chief.states.search.folder
     workers = [Client(folder, "a"), Client(folder, "b")]
     numbers = []
     for turn in range(4):
@@ -98,19 +98,19 @@ def test_an_idle_worker_waits_while_another_may_still_lose_its_trial(
     open_chief: Callable[..., Chief],
 ) -> None:
     chief = open_chief(1)
-    first, second = (Client(chief.ledger.search.folder, name) for name in "ab")
+    first, second = (Client(chief.states.search.folder, name) for name in "ab")
     assert "trial" in first.claim()
     assert "wait" in second.claim()
     first.done(1)
     assert second.claim() == {"stop": True}
 
 
-def test_a_worker_that_is_not_heard_of_loses_its_trial_to_another(
+def test_a_worker_without_heartbeats_loses_its_trial_to_another(
     open_chief: Callable[..., Chief], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chief_module, "LEASE_SECONDS", 0.3)
     chief = open_chief(1)
-    lost, other = (Client(chief.ledger.search.folder, name) for name in ("lost", "other"))
+    lost, other = (Client(chief.states.search.folder, name) for name in ("lost", "other"))
     first = lost.claim()["trial"]
     beats = []
     for _ in range(3):
@@ -125,15 +125,15 @@ def test_a_worker_that_is_not_heard_of_loses_its_trial_to_another(
     assert again["copy_number"] != first["copy_number"]  # the lost one may still write in its own folder
     assert lost.send("beat", trial=1) == {"go_on": False}
     lost.done(1, score=0.9)  # too late
-    assert chief.ledger.search.trial(1).score is None
+    assert chief.states.search.trial(1).score is None
     other.done(1, score=0.4)
-    assert chief.ledger.search.trial(1).score == 0.4
-    assert [event for event, _ in chief.ledger.search.events] == ["start", "end"]
+    assert chief.states.search.trial(1).score == 0.4
+    assert [event for event, _ in chief.states.search.events] == ["start", "end"]
 
 
 def test_a_chief_that_was_killed_lets_its_workers_go_on(open_chief: Callable[..., Chief]) -> None:
     chief = open_chief(2)
-    folder = chief.ledger.search.folder
+    folder = chief.states.search.folder
     old = Client(folder, "a")
     assert old.claim()["trial"]["number"] == 1
     again = open_chief(search=load_search(folder))  # nothing of the first one's memory
@@ -141,15 +141,15 @@ def test_a_chief_that_was_killed_lets_its_workers_go_on(open_chief: Callable[...
     assert worker.send("beat", trial=1) == {"go_on": True}
     worker.done(1, score=0.7)
     assert worker.claim()["trial"]["number"] == 2
-    assert again.ledger.search.trial(1).score == 0.7
-    assert again.ledger.search.trial(1).starts == 1
+    assert again.states.search.trial(1).score == 0.7
+    assert again.states.search.trial(1).starts == 1
 
 
 def test_a_failing_trial_does_not_stop_the_others_and_too_many_stop_all(
     open_chief: Callable[..., Chief],
 ) -> None:
     chief = open_chief(9)
-    worker = Client(chief.ledger.search.folder, "a")
+    worker = Client(chief.states.search.folder, "a")
     for _ in range(3):
         number = worker.claim()["trial"]["number"]
         worker.done(number, status=FAILED, score=None, reason="out of memory")
@@ -162,12 +162,12 @@ def test_a_chief_without_workers_gives_up(
     open_chief: Callable[..., Chief], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chief_module, "IDLE_SECONDS", 0.2)
-    with pytest.raises(TrainingError, match="no worker has been heard of for"):
+    with pytest.raises(TrainingError, match="no contact with any worker for"):
         wait_for_workers(open_chief())
 
 
 @pytest.mark.parametrize("address", ["4100", "host:", "host:99999", ":80"])
-def test_what_is_no_address_is_told(address: str) -> None:
+def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(UsageError, match="--address is not an address"):
         split_address(address)
 

@@ -1,7 +1,7 @@
-"""One request and its answer between a worker and the chief of its search, over a connection of its own.
+"""One request and its answer between a worker and the chief of its search; each request opens a connection.
 
-Both know a key, which lies in the search's folder and never travels. Each first proves to the other that
-it has it:
+Both know a key, which is in the search's folder and is never sent. Each first proves to the other that it
+has the key:
 
     worker   mlpcli 2 hello NONCE
     chief    mlpcli 2 hello NONCE MAC
@@ -9,10 +9,10 @@ it has it:
     chief    mlpcli 2 answer LENGTH MAC    and LENGTH bytes
 
 A MAC is an HMAC-SHA256 over the kind of message, both nonces, the verb and the bytes. Both nonces are new for
-each connection, so that nothing recorded counts a second time, in either direction. Who does not know the key
-gets a nonce out of either side and nothing else. What is sent is not secret: trials, values and scores.
+each connection, so a recorded message is never accepted again, in either direction. A peer that does not know
+the key receives a nonce from either side and nothing else. The content is not secret: trials, values, scores.
 
-Every wait has an end that the other side cannot put off, and every length a limit.
+Every wait has a deadline that the other side cannot extend, and every length has a limit.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ import time
 from collections.abc import Callable
 
 PROTOCOL = 2
-"""Number of this protocol; 1 was JSON over HTTP with the secret in a header."""
+"""Version of this protocol; 1 was JSON over HTTP with the secret in a header."""
 MOST_BYTES = 1_000_000  # of a request, and of an answer
 MOST_LINE = 512
 CONNECT_SECONDS = 10.0
 REQUEST_SECONDS = 10.0
-"""For a worker to send its whole request, and to take its answer."""
+"""Limit for a worker to send its whole request, and again to read its answer."""
 ANSWER_SECONDS = 60.0
-"""For the whole of an exchange, seen from the worker: a chief may take a while to choose a trial."""
+"""Limit for the whole exchange on the worker's side: a chief may need a while to choose a trial."""
 DRAIN_SECONDS = 1.0
 NONCE_BYTES = 16
 OLD_REQUESTS = (b"POST ", b"GET ", b"HEAD ", b"PUT ")
@@ -43,76 +43,76 @@ UPGRADE = (
 )
 
 
-class Stranger(Exception):
-    """The other side does not know the key, or does not talk as we do."""
+class UntrustedPeer(Exception):
+    """The other side does not know the key, or does not follow the protocol."""
 
 
-class OtherProtocol(Stranger):
-    """The other side is, as it seems, another version of mlpcli."""
+class ProtocolMismatch(UntrustedPeer):
+    """The other side appears to be another version of mlpcli."""
 
 
 class Stream:
-    """A connection whose use must be over by a moment in time, however slowly the other side sends."""
+    """A connection with a deadline, which holds however slowly the other side sends."""
 
     def __init__(self, connection: socket.socket, seconds: float) -> None:
-        self._connection, self._last = connection, time.monotonic() + seconds
-        self._read = b""
+        self._connection, self._deadline = connection, time.monotonic() + seconds
+        self._buffer = b""
 
     def line(self) -> bytes:
-        """The next line, without its end.
+        """Return the next line, without its line break.
 
         Raises:
-            OSError: it did not come in time, or the connection ended.
-            Stranger: it is too long.
+            OSError: The line did not arrive in time, or the connection ended.
+            UntrustedPeer: The line is too long.
         """
-        while b"\n" not in self._read[:MOST_LINE]:
-            if len(self._read) >= MOST_LINE:
-                raise Stranger("its line has no end")
+        while b"\n" not in self._buffer[:MOST_LINE]:
+            if len(self._buffer) >= MOST_LINE:
+                raise UntrustedPeer("it sends a line that is too long")
             self._receive()
-        line, _, self._read = self._read.partition(b"\n")
+        line, _, self._buffer = self._buffer.partition(b"\n")
         return line.removesuffix(b"\r")
 
     def exactly(self, count: int) -> bytes:
-        """The next `count` bytes.
+        """Return the next `count` bytes.
 
         Raises:
-            OSError: they did not come in time, or the connection ended.
+            OSError: They did not arrive in time, or the connection ended.
         """
-        while len(self._read) < count:
+        while len(self._buffer) < count:
             self._receive()
-        found, self._read = self._read[:count], self._read[count:]
+        found, self._buffer = self._buffer[:count], self._buffer[count:]
         return found
 
     def send(self, content: bytes) -> None:
-        """Send all of it.
+        """Send all bytes.
 
         Raises:
-            OSError: it was not taken in time.
+            OSError: The other side did not accept them in time.
         """
         self._connection.settimeout(self._left())
         self._connection.sendall(content)
 
     def close_after_answer(self) -> None:
-        """Let the other side read what was sent: a connection closed over unread bytes may lose it."""
+        """Let the other side read the answer: closing with unread bytes can discard what was sent."""
         self.extend(DRAIN_SECONDS)
         self._connection.shutdown(socket.SHUT_WR)
         with contextlib.suppress(OSError):
-            while len(self._read) < MOST_BYTES:
+            while len(self._buffer) < MOST_BYTES:
                 self._receive()
 
     def extend(self, seconds: float) -> None:
-        """Give the rest so many seconds from now."""
-        self._last = time.monotonic() + seconds
+        """Set the deadline to so many seconds from now."""
+        self._deadline = time.monotonic() + seconds
 
     def _receive(self) -> None:
         self._connection.settimeout(self._left())
         more = self._connection.recv(65536)
         if not more:
             raise ConnectionError("the connection was closed")
-        self._read += more
+        self._buffer += more
 
     def _left(self) -> float:
-        left = self._last - time.monotonic()
+        left = self._deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError("timed out")
         return left
@@ -121,9 +121,15 @@ class Stream:
 def ask(address: tuple[str, int], key: str, verb: str, body: bytes) -> bytes:
     """Send a request to the chief and return the body of its answer.
 
+    Args:
+        address: host and port of the chief.
+        key: the key of the search.
+        verb: the kind of request.
+        body: the request.
+
     Raises:
-        OSError: nobody listens there, or the connection ended or took too long.
-        Stranger: what listens there is not a chief that knows the key.
+        OSError: Nothing listens there, or the connection ended or took too long.
+        UntrustedPeer: What listens there is not a chief that knows the key.
     """
     assert len(body) <= MOST_BYTES
     with socket.create_connection(address, timeout=CONNECT_SECONDS) as connection:
@@ -143,18 +149,23 @@ def ask(address: tuple[str, int], key: str, verb: str, body: bytes) -> bytes:
 
 
 def reply(connection: socket.socket, key: str, answer: Callable[[str, bytes], bytes]) -> None:
-    """Read one request from a connection and send what `answer(verb, body)` returns.
+    """Read one request from a connection and send the answer.
+
+    Args:
+        connection: a new connection of a worker.
+        key: the key of the search.
+        answer: returns the answer to a verb and a body.
 
     Raises:
-        OSError: the connection ended or took too long.
-        Stranger: the other side does not know the key; `answer` was not called.
+        OSError: The connection ended or took too long.
+        UntrustedPeer: The other side does not know the key; `answer` was not called.
     """
     stream = Stream(connection, REQUEST_SECONDS)
     hello = stream.line()
     if hello.startswith(OLD_REQUESTS):
         stream.send(UPGRADE.encode())
         stream.close_after_answer()
-        raise OtherProtocol("it asks in HTTP")
+        raise ProtocolMismatch("it sends HTTP")
     (theirs,) = _words(hello, "hello", 1)
     _check_nonce(theirs)
     ours = secrets.token_hex(NONCE_BYTES)
@@ -162,9 +173,9 @@ def reply(connection: socket.socket, key: str, answer: Callable[[str, bytes], by
     verb, length, mac = _words(stream.line(), "", 3)
     body = stream.exactly(_length(length))
     _check(mac, _mac(key, "request", theirs, ours, verb, body))
-    said = answer(verb, body)
+    sent = answer(verb, body)
     stream.extend(REQUEST_SECONDS)
-    stream.send(_head("answer", str(len(said)), _mac(key, "answer", theirs, ours, verb, said)) + said)
+    stream.send(_head("answer", str(len(sent)), _mac(key, "answer", theirs, ours, verb, sent)) + sent)
 
 
 def _head(*words: str) -> bytes:
@@ -172,38 +183,38 @@ def _head(*words: str) -> bytes:
 
 
 def _words(line: bytes, kind: str, count: int) -> list[str]:
-    """The words of a line after its kind; with an empty kind all `count` that there are."""
+    """Return the `count` words of a line that follow its kind, or, if the kind is empty, all."""
     if line.startswith(OLD_ANSWERS):
-        raise OtherProtocol("it answers in HTTP")
+        raise ProtocolMismatch("it answers in HTTP")
     words = line.decode("ascii", errors="replace").split(" ")
     if words[0] != "mlpcli" or len(words) < 3:
-        raise Stranger("it does not talk as a search's chief and workers do")
+        raise UntrustedPeer("it does not follow the protocol of chief and workers")
     if words[1] != str(PROTOCOL):
-        raise OtherProtocol("it talks another protocol")
+        raise ProtocolMismatch("it has another version of the protocol")
     found = words[2:] if not kind else words[3:] if words[2] == kind else []
     if len(found) != count:
-        raise Stranger("it does not keep to the protocol")
+        raise UntrustedPeer("it does not follow the protocol")
     return found
 
 
 def _check_nonce(text: str) -> None:
     if len(text) != 2 * NONCE_BYTES or not set(text) <= set("0123456789abcdef"):
-        raise Stranger("it does not keep to the protocol")
+        raise UntrustedPeer("it does not follow the protocol")
 
 
 def _length(text: str) -> int:
-    """The length of a body; refused before anything of it is read."""
+    """Return the length of a body, checked before the body is read."""
     if not (text.isascii() and text.isdigit() and len(text) <= 8 and int(text) <= MOST_BYTES):
-        raise Stranger(f"it sends more than {MOST_BYTES:,} bytes")
+        raise UntrustedPeer(f"it sends more than {MOST_BYTES:,} bytes")
     return int(text)
 
 
 def _mac(key: str, kind: str, worker: str, chief: str, verb: str = "", body: bytes = b"") -> str:
-    """The keyed hash of a message; no text before the body holds a line's end, so none reads as another."""
+    """Return the keyed hash of a message; the texts before the body have no line breaks, so it is unique."""
     text = "\n".join((f"mlpcli {PROTOCOL}", kind, worker, chief, verb, ""))
     return hmac.new(key.encode(), text.encode() + body, hashlib.sha256).hexdigest()
 
 
 def _check(given: str, wanted: str) -> None:
     if not hmac.compare_digest(given.encode(), wanted.encode()):
-        raise Stranger("it does not know the key")
+        raise UntrustedPeer("it does not know the key")

@@ -1,25 +1,28 @@
-"""A trial's values for TensorBoard's HPARAMS tab."""
+"""Write a trial's values for TensorBoard's HPARAMS tab."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from mlpcli import runs
-from mlpcli.keras_import import import_keras
 from mlpcli.printable import printable
+from mlpcli.spec.search_space import Values
 
 
-def write_hparams(run_dir: Path, values: dict[str, Any]) -> None:
-    """Note the hyperparameters of a run beside its TensorBoard logs.
+def write_hparams(run_dir: Path, values: Values) -> None:
+    """Write the hyperparameters of a run beside its TensorBoard logs.
 
-    TensorBoard joins them with the scalars of `train` and `validation` below the same folder.
+    TensorBoard joins them with the scalars of `train` and `validation` in the same folder.
+
+    Args:
+        run_dir: the run's folder.
+        values: the values of its hyperparameters; without any, nothing is written.
     """
     if not values:
         return
-    import_keras()
-    import tensorflow as tf
     from tensorboard.plugins.hparams import summary_v2
+
+    from mlpcli.keras_import import tf  # before TensorBoard's plug-in, which would import it noisily
 
     writer = tf.summary.create_file_writer(str(run_dir / runs.TENSORBOARD))
     plain = {

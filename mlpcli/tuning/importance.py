@@ -1,25 +1,33 @@
-"""How much each hyperparameter mattered to the scores of a search."""
+"""Hyperparameter importance: how much each explains of the scores of a search."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
+from mlpcli.data.types import Array
 from mlpcli.runs.search_folder import Search
 from mlpcli.spec.search_space import BOOLEAN, CHOICE, Parameter, Space, same
+from mlpcli.spec.values import Scalar
 
 FEWEST = 5
-"""Completed trials below which nothing can be said."""
+"""The least number of completed trials."""
 TREES = 200
 
 
 def importance(search: Search, space: Space) -> dict[str, float]:
-    """Shares of the scores' variation by parameter, adding up to 1, the greatest first; {} with few trials.
+    """Return each parameter's share of the scores' variation, the greatest first; {} with few trials.
 
-    A forest of regression trees is fitted to the trials, and each parameter gets the part of the variance
-    that the splits on it take away (scikit-learn's `feature_importances_`; Breiman, 2001).
+    A forest of regression trees is fitted to the trials. A parameter's importance is the part of the variance
+    that splits on it remove (scikit-learn's `feature_importances_`; Breiman, 2001).
+
+    Args:
+        search: the search.
+        space: its parameters.
+
+    Returns:
+        Importances by parameter, which add up to 1.
     """
     trials = search.best_first()
     scores = np.array([trial.score for trial in trials], dtype=np.float64)
@@ -41,14 +49,16 @@ def importance(search: Search, space: Space) -> dict[str, float]:
     return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
 
-def position(parameter: Parameter, value: Any) -> float:
-    """Where a value lies on its parameter's axis: a number (its logarithm where so sampled), or an index."""
+def position(parameter: Parameter, value: Scalar) -> float:
+    """Return a value's position on its parameter's axis: its number or logarithm, or its index."""
     if parameter.kind in (CHOICE, BOOLEAN):
         return float(next(i for i, label in enumerate(parameter.labels) if same(label, value)))
+    assert isinstance(value, int | float)
     return math.log10(value) if parameter.sampling == "log" else float(value)
 
 
-def _columns(parameter: Parameter, values: list[Any]) -> list[np.ndarray[Any, Any]]:
+def _columns(parameter: Parameter, values: list[Scalar]) -> list[Array]:
+    """Return a parameter's columns for the forest, (trials,) float64: one, or one for each option."""
     places = np.array([position(parameter, value) for value in values])
     if parameter.kind != CHOICE:
         return [places]

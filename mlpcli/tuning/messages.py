@@ -1,7 +1,7 @@
-"""What a search's chief and its workers say to each other, field by field, and how much of it is believed.
+"""The messages between a search's chief and its workers, field by field, with the limits of each.
 
-Who knows the key may still be broken, or of another version: whatever comes is held against these models, and
-no message holds a path. The folder of a trial is computed from its number on either side.
+A peer that knows the key may still be broken or of another version, so every message is validated by these
+models, and none contains a path: both sides compute the folder of a trial from its number.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ Figures = Annotated[dict[Name, float], Field(max_length=MOST_NAMES)]
 
 
 class BadMessage(ValueError):
-    """A message has a field too many, too few, or of another kind; says which."""
+    """A message has an unknown, missing or wrong field; the text names it."""
 
 
 class Message(BaseModel):
-    """One message: strict, and with no field that is not known."""
+    """Base of the messages: strict types, no unknown fields."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, ser_json_inf_nan="constants")
 
     def encoded(self) -> bytes:
-        """The message as JSON."""
+        """Return the message as JSON."""
         return self.model_dump_json().encode()
 
 
 class Contact(BaseModel):
-    """`chief.json`: where the chief of a search listens, and the key that its messages are signed with."""
+    """`chief.json`: where the chief of a search listens, and the key that signs its messages."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 
@@ -55,13 +55,13 @@ class Contact(BaseModel):
 
 
 class Claim(Message):
-    """A worker asks for a trial."""
+    """Request of a trial."""
 
     worker: WorkerName
 
 
-class Beat(Claim):
-    """A worker still runs a trial; with the newest epoch's figures, once there are any."""
+class Heartbeat(Claim):
+    """Report that a trial is still running; with the newest epoch after the first."""
 
     trial: Count
     epoch: Count | None = None
@@ -76,7 +76,7 @@ class Beat(Claim):
 
 
 class TrialResult(Message):
-    """What came of a trial."""
+    """The result of a trial, as it is sent."""
 
     status: Literal["completed", "failed"]
     score: FiniteFloat | None = None
@@ -93,12 +93,12 @@ class TrialResult(Message):
         return self
 
     def result(self) -> Result:
-        """The result as the search keeps it."""
+        """Return the result as the search keeps it."""
         return Result(**self.model_dump() | {"reason": printable(self.reason)})
 
 
 class Done(Claim):
-    """A worker has come to the end of a trial."""
+    """Report that a trial has ended."""
 
     trial: Count
     result: TrialResult
@@ -107,7 +107,16 @@ class Done(Claim):
 class Assignment(Message):
     """A trial for a worker.
 
-    copy_number: which of the trial's folders is meant; there is one for each worker that has begun it.
+    Attributes:
+        number: the trial, from 1.
+        starts: how many workers have started it.
+        copy_number: the folder of the trial, from 1; each worker that starts it has another.
+        proposed: every hyperparameter's value.
+        values: those of them that are active.
+        epochs: how far to train; None for the spec's epochs.
+        initial_epoch: how many of them another trial has trained already.
+        source: that trial; None for none.
+        source_copy: the folder of that trial.
     """
 
     number: Count
@@ -125,12 +134,12 @@ class Assignment(Message):
         if self.copy_number > self.starts:
             raise ValueError("a trial has no more folders than starts")
         if self.source is not None and self.source >= self.number:
-            raise ValueError("a trial goes on from an earlier one")
+            raise ValueError("a trial continues an earlier one")
         return self
 
     @classmethod
     def of(cls, trial: Trial) -> Assignment:
-        """The message about a trial of the search."""
+        """Build the message of a trial."""
         return cls(
             number=trial.number,
             starts=trial.starts,
@@ -144,7 +153,7 @@ class Assignment(Message):
         )
 
     def trial(self, worker: str) -> Trial:
-        """The trial, with its folders computed here."""
+        """Return the trial, with its folders computed on this side."""
         return Trial(
             self.number,
             dict(self.proposed),
@@ -160,57 +169,57 @@ class Assignment(Message):
 
 
 class Stop(Message):
-    """To a claim: the search is over."""
+    """Answer to a claim: the search is over."""
 
     stop: Literal[True] = True
 
 
 class Wait(Message):
-    """To a claim: ask again after so many seconds."""
+    """Answer to a claim: ask again after so many seconds."""
 
     wait: Annotated[FiniteFloat, Field(ge=0, le=MOST_WAIT_SECONDS)]
 
 
 class Work(Message):
-    """To a claim: run this."""
+    """Answer to a claim: run this trial."""
 
     trial: Assignment
 
 
-class GoOn(Message):
-    """To a beat: whether the trial is still this worker's."""
+class HeartbeatAnswer(Message):
+    """Answer to a heartbeat: whether this worker still has the trial."""
 
     go_on: bool
 
 
-class Taken(Message):
-    """To a result: whether it counts; not where another worker has the trial by now."""
+class ResultAnswer(Message):
+    """Answer to a result: whether it is accepted; it is not if another worker has the trial by now."""
 
     taken: bool
 
 
 class Refusal(Message):
-    """To anything: it could not be understood."""
+    """Answer to any invalid request, with the reason."""
 
     refused: Annotated[str, Field(max_length=MOST_REASON)]
 
 
-REQUESTS: dict[str, type[Claim]] = {"claim": Claim, "beat": Beat, "done": Done}
+REQUESTS: dict[str, type[Claim]] = {"claim": Claim, "beat": Heartbeat, "done": Done}
 
 _ANSWERS: dict[str, TypeAdapter[Message]] = {
     "claim": TypeAdapter(Stop | Wait | Work | Refusal),
-    "beat": TypeAdapter(GoOn | Refusal),
-    "done": TypeAdapter(Taken | Refusal),
+    "beat": TypeAdapter(HeartbeatAnswer | Refusal),
+    "done": TypeAdapter(ResultAnswer | Refusal),
 }
 
 Read = TypeVar("Read", bound=BaseModel)
 
 
 def read_request(verb: str, body: bytes) -> Claim:
-    """The request that a body holds.
+    """Parse a request.
 
     Raises:
-        BadMessage: it holds none of that verb.
+        BadMessage: The verb is unknown, or the body is not its request.
     """
     if (model := REQUESTS.get(verb)) is None:
         raise BadMessage(f"there is no request {printable(verb[:40])!r}")
@@ -218,10 +227,10 @@ def read_request(verb: str, body: bytes) -> Claim:
 
 
 def read_answer(verb: str, body: bytes) -> Message:
-    """The answer to a request.
+    """Parse the answer to a request with this verb.
 
     Raises:
-        BadMessage: it is none.
+        BadMessage: The body is not such an answer.
     """
     try:
         return _ANSWERS[verb].validate_json(body)
@@ -230,10 +239,10 @@ def read_answer(verb: str, body: bytes) -> Message:
 
 
 def read(model: type[Read], body: bytes) -> Read:
-    """A model from JSON.
+    """Parse JSON into a model.
 
     Raises:
-        BadMessage: it does not fit.
+        BadMessage: The JSON does not fit the model.
     """
     try:
         return model.model_validate_json(body)
@@ -248,20 +257,20 @@ def _bad(error: ValidationError) -> BadMessage:
 
 
 def result_message(result: Result) -> TrialResult:
-    """The message about a result, cut to what a message may hold."""
+    """Build the message of a result, its reason cut to the limit of a message."""
     return TrialResult(**asdict(result) | {"reason": result.reason[:MOST_REASON]})
 
 
 def trial_folder(number: int, copy: int) -> str:
-    """Where a trial is run, under the search's folder: one place for each worker that has begun it."""
+    """Return a trial's folder in the search's; each worker that starts the trial has another copy."""
     return f"{TRIALS}/{number:04d}" + (f"-{copy}" if copy > 1 else "")
 
 
 def copy_number(folder: str, number: int) -> int:
-    """Which of a trial's folders this is, counted from 1.
+    """Return which of a trial's folders this is, from 1.
 
     Raises:
-        BadMessage: it is none of them.
+        BadMessage: It is none of them.
     """
     found = re.fullmatch(r"-([1-9]\d{0,8})", folder.removeprefix(trial_folder(number, 1)))
     copy = int(found[1]) if found else 1

@@ -1,9 +1,8 @@
-"""Keras Tuner's algorithms as plain functions of what has happened so far.
+"""Keras Tuner's algorithms as plain functions of a search's events so far.
 
-Keras Tuner's oracles propose values and learn from scores. Theirs are the algorithms; files, processes,
-failures and resuming are ours, because theirs can hang, mix up trials and lose them. An oracle is never
-saved: its state is made again by replaying a search's events, and what it proposes next depends on those
-events and the seed alone.
+Keras Tuner's oracles propose values and learn from scores. We use its algorithms; files, processes, failures
+and resuming are ours, because Keras Tuner's can hang, mix up trials and lose them. An oracle is never saved:
+replaying a search's events restores its state, and the next proposal depends only on them and the seed.
 """
 
 from __future__ import annotations
@@ -13,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,24 +22,36 @@ from mlpcli.keras_import import import_keras, quiet_stderr
 from mlpcli.keras_internals import hyperband_trials, keep_quiet, parent_condition, seed_proposal
 from mlpcli.runs.search_folder import COMPLETED, Objective, Search, Trial
 from mlpcli.spec.search_space import BOOLEAN, CHOICE, FLOAT, INT, Parameter, Space, same
+from mlpcli.spec.values import Scalar
+
+if TYPE_CHECKING:
+    import keras_tuner
+    from keras_tuner.engine.hyperparameters import HyperParameter
 
 SEED_STRIDE = 100_000
-"""Keras Tuner draws each value with the next whole number as its seed; trials must not share any."""
+"""Keras Tuner draws each value with the next integer as its seed; two trials must not share any."""
 NEVER = 10**9
 
 
-class Answer(Enum):
-    """What an oracle says instead of proposing a trial."""
+class NoTrial(Enum):
+    """Why an oracle proposes no trial."""
 
-    WAIT = "wait for a running trial to end"
-    DONE = "there is nothing left to try"
+    WAIT = "it waits for a running trial to end"
+    DONE = "nothing is left to try"
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """Values to try; for Hyperband also how far to train, and on from which trial."""
+    """Values to try.
 
-    values: dict[str, Any]
+    Attributes:
+        values: by parameter.
+        epochs: for Hyperband, how far to train.
+        initial_epoch: for Hyperband, how many epochs `source` has trained already.
+        source: for Hyperband, the trial to continue.
+    """
+
+    values: dict[str, Scalar]
     epochs: int | None = None
     initial_epoch: int = 0
     source: int | None = None
@@ -49,12 +61,21 @@ class Oracle:
     """One of Keras Tuner's algorithms over a space."""
 
     def __init__(
-        self, algorithm: str, arguments: Mapping[str, Any], space: Space, objective: Objective, seed: int
+        self, algorithm: str, arguments: Mapping[str, object], space: Space, objective: Objective, seed: int
     ) -> None:
+        """Build the oracle.
+
+        Args:
+            algorithm: the name of a tuner class of Keras Tuner.
+            arguments: those of that class.
+            space: what is searched.
+            objective: the metric to optimize.
+            seed: of every proposal.
+        """
         self.algorithm, self.space, self.seed = algorithm, space, seed
         self._ids: dict[int, str] = {}
         with _keras_tuner() as tuner:
-            made = getattr(tuner.oracles, f"{algorithm}Oracle")(
+            oracle = getattr(tuner.oracles, f"{algorithm}Oracle")(
                 objective=tuner.Objective(objective.name, objective.direction),
                 hyperparameters=_hyperparameters(tuner, space),
                 tune_new_entries=False,
@@ -62,12 +83,12 @@ class Oracle:
                 max_consecutive_failed_trials=NEVER,  # its way to stop is an exception under a lock
                 **arguments,
             )
-        keep_quiet(made)
-        self._oracle = made
-        self._own_populate = made.populate_space
+        keep_quiet(oracle)
+        self._oracle = oracle
+        self._own_populate = oracle.populate_space
 
-    def propose(self) -> Proposal | Answer:
-        """The next trial to run; `start` it before the next call."""
+    def propose(self) -> Proposal | NoTrial:
+        """Return the next trial, which counts as started, or why there is none."""
         number = len(self._ids) + 1
         bayesian = self.algorithm == "BayesianOptimization"
         state = np.random.RandomState((self.seed + number) % 2**32) if bayesian else None
@@ -75,14 +96,14 @@ class Oracle:
         with _keras_tuner():
             trial = self._oracle.create_trial(f"trial {number}")
         if trial.status == "STOPPED":
-            return Answer.DONE
+            return NoTrial.DONE
         if trial.status != "RUNNING":
-            return Answer.WAIT
+            return NoTrial.WAIT
         self._ids[number] = trial.trial_id
         return self._proposal(trial.hyperparameters.values)
 
     def end(self, number: int, score: float | None) -> None:
-        """Tell how a trial went; None when it failed."""
+        """Report the score of a trial; None if it failed."""
         trial_id = self._ids[number]
         with _keras_tuner() as tuner:
             if score is not None:
@@ -93,10 +114,10 @@ class Oracle:
             self._oracle.end_trial(ended)
 
     def replay(self, search: Search) -> None:
-        """Bring a new oracle to where a search stands.
+        """Restore the state that belongs to a search.
 
         Raises:
-            RunError: it does not propose what it proposed then.
+            RunError: The oracle does not propose the trials of the search.
         """
         for event, number in search.events:
             trial = search.trial(number)
@@ -109,15 +130,15 @@ class Oracle:
                 self._propose_again(trial)
 
     def planned(self) -> int | None:
-        """How many trials there will be, or None where that cannot be known."""
+        """Return how many trials there will be, or None if that is not known."""
         oracle = self._oracle
         if self.algorithm != "Hyperband":
             return int(oracle.max_trials) if oracle.max_trials else None
         return hyperband_trials(oracle) * int(oracle.hyperband_iterations)
 
     def _start_again(self, trial: Trial) -> None:
-        """Start a trial with the values it had, without the cost of choosing them."""
-        proposed = self.space.defaults | trial.proposed  # parameters may have come since
+        """Start a trial with its recorded values, without the cost of choosing them."""
+        proposed = self.space.defaults | trial.proposed  # the space may have new parameters
         values = {parameter.name: _to_tuner(parameter, proposed[parameter.name]) for parameter in self.space}
         self._oracle.populate_space = lambda trial_id: {"status": "RUNNING", "values": values}
         try:
@@ -126,27 +147,29 @@ class Oracle:
             self._oracle.populate_space = self._own_populate
 
     def _propose_again(self, trial: Trial) -> None:
+        """Start a trial and compare the proposal with the recorded one."""
         proposal = self.propose()
         recorded = Proposal(trial.proposed, trial.epochs, trial.initial_epoch, trial.source)
         if proposal != recorded:
             rule = f"{self.algorithm} does not propose trial {trial.number} as it was recorded"
-            hint = "was Keras Tuner updated, or search.json edited? begin anew with --fresh"
+            hint = "was Keras Tuner updated, or search.json edited? start a new search with --fresh"
             raise RunError(Problem(rule, hint=hint))
 
-    def _proposal(self, values: Mapping[str, Any]) -> Proposal:
-        source = values.get("tuner/trial_id")
+    def _proposal(self, values: Mapping[str, str | float]) -> Proposal:
+        """Return a proposal from Keras Tuner's values, which include Hyperband's arguments."""
+        source, epochs = values.get("tuner/trial_id"), values.get("tuner/epochs")
         numbers = {trial_id: number for number, trial_id in self._ids.items()}
         return Proposal(
             {p.name: _from_tuner(p, values[p.name]) for p in self.space if p.name in values},
-            values.get("tuner/epochs"),
-            values.get("tuner/initial_epoch", 0),
-            numbers[source] if source is not None else None,
+            None if epochs is None else int(epochs),
+            int(values.get("tuner/initial_epoch", 0)),
+            None if source is None else numbers[str(source)],
         )
 
 
 @contextmanager
-def _keras_tuner() -> Iterator[Any]:
-    """Keras Tuner, imported quietly, with its deprecated calls and its optimizer's remarks held back."""
+def _keras_tuner() -> Iterator[ModuleType]:
+    """Import Keras Tuner quietly; ignore its deprecated calls and its optimizer's warnings inside."""
     import_keras()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -156,21 +179,21 @@ def _keras_tuner() -> Iterator[Any]:
         yield keras_tuner
 
 
-def _hyperparameters(tuner: Any, space: Space) -> Any:
-    """The space as Keras Tuner writes it; options of a choice are their index, as text."""
+def _hyperparameters(tuner: ModuleType, space: Space) -> keras_tuner.HyperParameters:
+    """Return the space as Keras Tuner's; each option of a choice is its index, as text."""
     kinds = tuner.engine.hyperparameters
-    made = tuner.HyperParameters()
+    found = tuner.HyperParameters()
     for parameter in space:
         conditions = []
         for condition in parameter.conditions:
             parent = space[condition.parent]
             values = [_to_tuner(parent, value) for value in condition.values]
             conditions.append(parent_condition(parent.name, values))
-        made.merge([_hyperparameter(kinds, parameter, conditions)])
-    return made
+        found.merge([_hyperparameter(kinds, parameter, conditions)])
+    return found
 
 
-def _hyperparameter(kinds: Any, parameter: Parameter, conditions: list[Any]) -> Any:
+def _hyperparameter(kinds: ModuleType, parameter: Parameter, conditions: list[object]) -> HyperParameter:
     if parameter.kind == BOOLEAN:
         return kinds.Boolean(parameter.name, default=parameter.default, conditions=conditions)
     if parameter.kind == CHOICE:
@@ -188,17 +211,21 @@ def _hyperparameter(kinds: Any, parameter: Parameter, conditions: list[Any]) -> 
     )
 
 
-def _index(parameter: Parameter, label: Any) -> str:
+def _index(parameter: Parameter, label: Scalar) -> str:
     return str(next(i for i, option in enumerate(parameter.options) if same(option.label, label)))
 
 
-def _to_tuner(parameter: Parameter, value: Any) -> Any:
-    return _index(parameter, value) if parameter.kind == CHOICE else value
+def _to_tuner(parameter: Parameter, value: Scalar) -> str | float:
+    if parameter.kind == CHOICE:
+        return _index(parameter, value)
+    assert value is not None
+    return value
 
 
-def _from_tuner(parameter: Parameter, value: Any) -> Any:
+def _from_tuner(parameter: Parameter, value: str | float) -> Scalar:
     if parameter.kind == CHOICE:
         return parameter.options[int(value)].label
+    assert not isinstance(value, str)
     if parameter.kind == INT:
         return round(value)
     return bool(value) if parameter.kind == BOOLEAN else float(value)

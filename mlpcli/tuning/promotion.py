@@ -37,10 +37,10 @@ def repeat_best(
     on_begin: Callable[[Trial, int], None],
     on_epoch: OnEpoch,
 ) -> None:
-    """Train the best trials with several seeds each; what was done in an earlier sitting is not done again.
+    """Train the best trials with several seeds each; what was done in an earlier session is not done again.
 
     The first seed is the search's own: a trial that went the whole way has that training behind it. What an
-    earlier sitting found of trials that are no longer among the best does not count.
+    earlier session found of trials that are no longer among the best does not count.
     """
     first = runner.loaded.spec.seed
     seeds = [seed % 2**32 for seed in range(first, first + tuner.seeds)]

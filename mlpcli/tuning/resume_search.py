@@ -30,9 +30,9 @@ from mlpcli.spec.yaml_reader import MAX_BYTES, parse_text
 from mlpcli.training.disk_space import check_run_writable
 from mlpcli.training.find_data import find_data
 from mlpcli.training.identity import changes
-from mlpcli.tuning.search import ALONE, Hands, Sitting, tuner_arguments, write_searched
+from mlpcli.tuning.search import ALONE, Hands, SearchSession, tuner_arguments, write_searched
 
-BEGIN_ANEW = "begin anew beside it with --fresh"
+FRESH_HINT = "begin anew beside it with --fresh"
 SEARCHED_MARK = "\0searched"
 """Stands for a hyperparameter where two specs are compared outside their spaces."""
 EXTENDABLE = ("RandomSearch", "BayesianOptimization")
@@ -72,24 +72,24 @@ def resume_search(
             run_plugins(run, own.catalog)  # a look at their checksums, before anything else imports them
         there, dataset = find_data(own) if loaded is None else (own, None)
         spec = there if loaded is None else _as_begun(loaded, own)
-        sitting = Sitting.prepare(spec, watcher, command, folder, dataset=dataset)
-        sitting.record["plugins"] = [plugin.model_dump() for plugin in run.record.plugins]
-        _check_same(search, own, spec, sitting.dataset.fingerprint, extend_space=extend_space)
-        arguments = tuner_arguments(sitting.tuner, spec, trials)
+        session = SearchSession.prepare(spec, watcher, command, folder, dataset=dataset)
+        session.record["plugins"] = [plugin.model_dump() for plugin in run.record.plugins]
+        _check_same(search, own, spec, session.dataset.fingerprint, extend_space=extend_space)
+        arguments = tuner_arguments(session.tuner, spec, trials)
         if trials is None and loaded is None:
-            arguments = search.arguments  # --trials of an earlier sitting counts
+            arguments = search.arguments  # --trials of an earlier session counts
         if arguments != search.arguments:
             search.arguments, search.finished = arguments, False
             search.winner = None  # another may be the best in the end
         if spec.space.to_json() != own.space.to_json():
             search.space, search.finished = spec.space.to_json(), False
             write_searched(folder, spec)
-            sitting.record["plugins"] = copy_plugins(spec.catalog, folder)
+            session.record["plugins"] = copy_plugins(spec.catalog, folder)
         if _files(spec) != _files(own):
             search.spec = str(spec.file.resolve())
             write_searched(folder, spec)
         search.save()
-        return sitting.run(search, hands)
+        return session.run(search, hands)
 
 
 def _as_begun(loaded: LoadedSpec, own: LoadedSpec) -> LoadedSpec:
@@ -113,11 +113,11 @@ def open_spec(search: Search) -> LoadedSpec:
     """
     copy, given = search.folder / SEARCHED, search.folder / runs.SPEC
     if not copy.is_file() or not given.is_file():
-        raise RunError(Problem(f"search {search.label} has no {SEARCHED}", hint=BEGIN_ANEW))
+        raise RunError(Problem(f"search {search.label} has no {SEARCHED}", hint=FRESH_HINT))
     try:
         raw = read_ordinary_text(given, MAX_BYTES)
     except (OSError, UnicodeDecodeError) as error:
-        raise RunError(Problem(f"{given} cannot be read ({error})", hint=BEGIN_ANEW)) from None
+        raise RunError(Problem(f"{given} cannot be read ({error})", hint=FRESH_HINT)) from None
     kept = Kept(search.folder.resolve(), search.data or None, columns=False)
     runs_dir = search.folder.parent.parent
     return replace(load_spec(copy), file=Path(search.spec), raw=raw, runs_dir=runs_dir, kept=kept)
@@ -145,18 +145,18 @@ def check_recorded(search: Search, space: Space) -> None:
 
 
 def _damaged(path: Path, what: str) -> RunError:
-    return RunError(Problem(f"{path} is damaged: {what}", hint=f"put the original back, or {BEGIN_ANEW}"))
+    return RunError(Problem(f"{path} is damaged: {what}", hint=f"put the original back, or {FRESH_HINT}"))
 
 
 def _check_same(search: Search, own: LoadedSpec, spec: LoadedSpec, data: str, *, extend_space: bool) -> None:
     """Refuse what would make the scores of old and new trials differ in kind."""
     name = f"search {search.label}"
     if data != search.data:
-        raise RunError(Problem(f"{name} was begun with other data", hint=BEGIN_ANEW))
+        raise RunError(Problem(f"{name} was begun with other data", hint=FRESH_HINT))
     if search.objective != _objective(spec, search):
-        raise RunError(Problem(f"{name} has another objective: {search.objective.name}", hint=BEGIN_ANEW))
+        raise RunError(Problem(f"{name} has another objective: {search.objective.name}", hint=FRESH_HINT))
     if (tuner := spec.spec.tuner) is not None and tuner.algorithm != search.algorithm:
-        raise RunError(Problem(f"{name} is a {search.algorithm}, not a {tuner.algorithm}", hint=BEGIN_ANEW))
+        raise RunError(Problem(f"{name} is a {search.algorithm}, not a {tuner.algorithm}", hint=FRESH_HINT))
     found = changes(_outside_space(own), _outside_space(spec))
     if extend_space:  # a value that is searched from now on: the trials so far had its default
         found = [(p, old, new) for p, old, new in found if new != SEARCHED_MARK or _default(spec, p) != old]
@@ -165,17 +165,17 @@ def _check_same(search: Search, own: LoadedSpec, spec: LoadedSpec, data: str, *,
     altered = [file for file, sha256 in then.items() if now.get(file, sha256) != sha256]
     told += [Problem(f"the plug-in {file} has changed") for file in altered]
     if told:
-        hint = BEGIN_ANEW
+        hint = FRESH_HINT
         if any(new == SEARCHED_MARK for _, _, new in found):
             flag = "" if extend_space else " and add --extend-space"
-            hint = f"give what is searched now the value that it had as its default{flag}, or {BEGIN_ANEW}"
+            hint = f"give what is searched now the value that it had as its default{flag}, or {FRESH_HINT}"
         raise RunError(*told, Problem(f"{name} was begun with another spec", hint=hint))
     before, after = json.loads(json.dumps(search.space)), json.loads(json.dumps(spec.space.to_json()))
     lines = differences(before, after)
     if not lines:
         return
     if not extend_space:
-        hint = f"take it with --extend-space, or {BEGIN_ANEW}"
+        hint = f"take it with --extend-space, or {FRESH_HINT}"
         raise RunError(*map(Problem, lines), Problem(f"{name} was begun with another space", hint=hint))
     _check_extension(search, before, after)
 
@@ -197,7 +197,7 @@ def _check_extension(search: Search, before: dict[str, Any], after: dict[str, An
     """
     if search.algorithm not in EXTENDABLE:
         rule = f"{search.algorithm} goes through its space in an order of its own and cannot be extended"
-        raise UsageError(Problem(rule, hint=BEGIN_ANEW))
+        raise UsageError(Problem(rule, hint=FRESH_HINT))
     problems = []
     for name, old in before.items():
         new = after.get(name)
@@ -211,7 +211,7 @@ def _check_extension(search: Search, before: dict[str, Any], after: dict[str, An
             problems.append(Problem(f"{name} cannot depend on other choices than before"))
     if problems:
         rule = "a space can only be extended: trials were made in all of the old one"
-        raise UsageError(*problems, Problem(rule, hint=BEGIN_ANEW))
+        raise UsageError(*problems, Problem(rule, hint=FRESH_HINT))
 
 
 def _outside_space(loaded: LoadedSpec) -> Any:

@@ -31,8 +31,8 @@ from mlpcli.training.prepare import build_checked, check_callbacks, complete
 from mlpcli.training.run_record import begin_record, now
 from mlpcli.tuning import promotion
 from mlpcli.tuning.importance import importance
-from mlpcli.tuning.oracle import Answer, Oracle
-from mlpcli.tuning.trial_states import Ledger, TooManyFailures
+from mlpcli.tuning.oracle import NoTrial, Oracle
+from mlpcli.tuning.trial_states import TooManyFailures, TrialStates
 from mlpcli.tuning.trials import TrialRunner
 
 LOCAL = "this process"
@@ -69,25 +69,25 @@ def begin_search(
     """
     check_place(runs_dir, loaded.spec.name)
     arguments = tuner_arguments(loaded.spec.tuner or TunerSpec(), loaded, trials)
-    sitting = Sitting.prepare(loaded, watcher, command, runs_dir, loaded.spec.name)
-    tuner = sitting.tuner
+    session = SearchSession.prepare(loaded, watcher, command, runs_dir, loaded.spec.name)
+    tuner = session.tuner
     search = Search(
         folder=runs.create_run(runs_dir, loaded.spec.name),
         name=loaded.spec.name,
         algorithm=tuner.algorithm,
         arguments=arguments,
-        objective=sitting.objective,
+        objective=session.objective,
         seed=loaded.spec.seed if tuner.seed is None else tuner.seed,
         space=loaded.space.to_json(),
         spec=str(loaded.file.resolve()),
-        data=sitting.dataset.fingerprint,
+        data=session.dataset.fingerprint,
     )
     with runs.locked(search.folder):
         write_text(search.folder / runs.SPEC, loaded.raw)
         write_searched(search.folder, loaded)
-        sitting.record["plugins"] = copy_plugins(loaded.catalog, search.folder)
+        session.record["plugins"] = copy_plugins(loaded.catalog, search.folder)
         search.save()
-        return sitting.run(search, hands)
+        return session.run(search, hands)
 
 
 def write_searched(folder: Path, loaded: LoadedSpec) -> None:
@@ -114,7 +114,7 @@ def tuner_arguments(tuner: TunerSpec, loaded: LoadedSpec, trials: int | None = N
 
 
 @dataclass
-class Sitting:
+class SearchSession:
     """One process's time with a search, from the checks to the end or an interruption."""
 
     loaded: LoadedSpec
@@ -134,7 +134,7 @@ class Sitting:
         place: Path,
         name: str = "",
         dataset: Dataset | None = None,
-    ) -> Sitting:
+    ) -> SearchSession:
         """Load the data and build the model with every hyperparameter at its default; nothing is written.
 
         place, name: where there must be room, as `check_room` takes them.
@@ -176,7 +176,7 @@ class Sitting:
             self._save_record(search, runs.RUNNING)
             oracle = make_oracle(search, self.loaded)
             self.watcher.begin(search, self.loaded, oracle.planned())
-            ledger = Ledger(
+            states = TrialStates(
                 search,
                 oracle,
                 self.loaded,
@@ -184,7 +184,7 @@ class Sitting:
                 most_failures=self.tuner.max_consecutive_failed_trials,
             )
             try:
-                self._try_all(ledger, runner, hands)
+                self._try_all(states, runner, hands)
             finally:
                 search.seconds = before + time.monotonic() - began
                 search.save()
@@ -202,21 +202,21 @@ class Sitting:
         metrics = run.record.metrics if run is not None else {}
         return SearchOutcome(search, run, metrics, importance(search, self.loaded.space), search.seconds)
 
-    def _try_all(self, ledger: Ledger, runner: TrialRunner, hands: Hands) -> None:
+    def _try_all(self, states: TrialStates, runner: TrialRunner, hands: Hands) -> None:
         """Run trials until there are no more: here, in processes of ours, or in those that come."""
         if hands.address is not None:
             from mlpcli.tuning.chief import Chief, serving, wait_for_workers
 
-            chief = Chief(ledger, self.watcher, adopt=True)
+            chief = Chief(states, self.watcher, adopt=True)
             with serving(chief, hands.address) as address:
                 self.watcher.note(f"waiting for workers at {address}")
                 wait_for_workers(chief)
         elif hands.workers > 1:
             from mlpcli.tuning.workers import run_workers
 
-            run_workers(ledger, workers=hands.workers, watcher=self.watcher)
+            run_workers(states, workers=hands.workers, watcher=self.watcher)
         else:
-            run_trials(ledger, runner, self.watcher)
+            run_trials(states, runner, self.watcher)
 
     def _promote(self, search: Search, runner: TrialRunner) -> tuple[Run | None, dict[str, dict[str, float]]]:
         if not self.tuner.promote or not search.best_first():
@@ -290,9 +290,9 @@ def make_oracle(search: Search, loaded: LoadedSpec) -> Oracle:
     return oracle
 
 
-def run_trials(ledger: Ledger, runner: TrialRunner, watcher: SearchWatcher) -> None:
+def run_trials(states: TrialStates, runner: TrialRunner, watcher: SearchWatcher) -> None:
     """Run trials in this process until the algorithm has no more."""
-    while not isinstance(trial := ledger.next(LOCAL), Answer):
+    while not isinstance(trial := states.next(LOCAL), NoTrial):
         number = trial.number
         watcher.trial_begins(trial)
 
@@ -301,7 +301,7 @@ def run_trials(ledger: Ledger, runner: TrialRunner, watcher: SearchWatcher) -> N
 
         result = runner.run(trial, show)
         try:
-            ledger.finish(number, result)
+            states.finish(number, result)
         finally:
             watcher.trial_ends(trial)
 

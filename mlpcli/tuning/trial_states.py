@@ -1,4 +1,4 @@
-"""Which trial is next, and what became of those before: the one place where a search's state changes."""
+"""The states of a search's trials: this module alone starts trials and records their results."""
 
 from __future__ import annotations
 
@@ -8,57 +8,70 @@ from mlpcli.errors import Problem, SpecError, TrainingError
 from mlpcli.runs.record_models import Plain
 from mlpcli.runs.search_folder import COMPLETED, FAILED, RUNNING, TRIALS, Search, Trial
 from mlpcli.spec.load import LoadedSpec, with_values
-from mlpcli.tuning.oracle import Answer, Oracle
+from mlpcli.tuning.oracle import NoTrial, Oracle
 from mlpcli.tuning.trials import Result
 
 MOST_LOSSES = 3
-"""How often one sitting may lose a trial with its worker: its process is killed because of it."""
+"""How often a trial may lose its worker in one session; then the trial is taken for the cause."""
 MOST_STARTS = 6
-"""How often a trial may be begun over all sittings, some of which were killed for other reasons."""
+"""How often a trial may be started over all sessions, some of which were killed for other reasons."""
 
 
 class TooManyFailures(TrainingError):
     """Several trials in a row have failed."""
 
 
-class Ledger:
-    """Hands out trials, takes back results, and saves the search after each."""
+class TrialStates:
+    """Starts trials, records their results, and saves the search after each."""
 
     def __init__(
         self, search: Search, oracle: Oracle, loaded: LoadedSpec, *, retries: int, most_failures: int
     ) -> None:
+        """Start with the trials that a search has so far.
+
+        Args:
+            search: the search; its running trials are restarted.
+            oracle: proposes trials; in the state that belongs to the search.
+            loaded: the search's spec.
+            retries: how often a failed trial is started again.
+            most_failures: the search ends after so many failed trials in a row.
+        """
         self.search, self.oracle, self.loaded = search, oracle, loaded
         self.retries, self.most_failures = retries, most_failures
-        self.failures: list[Trial] = []  # in a row, in this sitting
-        self.losses: Counter[int] = Counter()  # by trial, in this sitting
-        self.waiting = search.unfinished()  # begun by a process that is gone
+        self.failures: list[Trial] = []  # in a row, in this session
+        self.losses: Counter[int] = Counter()  # by trial, in this session
+        self.waiting = search.unfinished()  # started by a process that has ended
 
-    def next(self, worker: str = "") -> Trial | Answer:
-        """The next trial to run, which is now running; or that there is none yet, or none any more."""
+    def next(self, worker: str = "") -> Trial | NoTrial:
+        """Start the next trial.
+
+        Args:
+            worker: the worker that runs it.
+
+        Returns:
+            The trial, now running, or the reason why there is none.
+        """
         while self.waiting:
             trial = self.waiting.pop(0)
             lost = self.losses[trial.number]
             if lost >= MOST_LOSSES or trial.starts >= MOST_STARTS + self.retries:
-                reason = (
-                    f"begun {trial.starts} times and never ended: is its process killed, for want of memory?"
-                )
+                reason = f"started {trial.starts} times, never ended: was its process killed, out of memory?"
                 self.finish(trial.number, Result(FAILED, reason=reason))
                 continue
             trial.starts += 1
-            if trial.worker != worker:  # who had it before may still be writing
+            if trial.worker != worker:  # the worker before may still write
                 trial.folder = f"{TRIALS}/{trial.number:04d}-{trial.starts}"
             trial.worker = worker
             self.search.save()
             return trial
         proposal = self.oracle.propose()
-        if isinstance(proposal, Answer):
+        if isinstance(proposal, NoTrial):
             return proposal
         number = len(self.search.trials) + 1
-        counted = self._counted(proposal.values)
         trial = Trial(
             number,
             proposal.values,
-            counted,
+            self._active(proposal.values),
             proposal.epochs,
             proposal.initial_epoch,
             proposal.source,
@@ -71,19 +84,23 @@ class Ledger:
         return trial
 
     def give_back(self, trial: Trial) -> None:
-        """A trial whose worker is gone; another will begin it again."""
+        """Take back a trial whose worker has ended; it is restarted."""
         self.losses[trial.number] += 1
         self.waiting.append(trial)
 
     def finish(self, number: int, result: Result) -> None:
-        """Take the result of a trial.
+        """Record the result of a trial.
+
+        Args:
+            number: the trial, from 1.
+            result: its result.
 
         Raises:
-            TooManyFailures: it is the last of too many in a row; the search is saved.
+            TooManyFailures: Too many trials in a row failed; the search is saved.
         """
         trial = self.search.trial(number)
         if trial.status != RUNNING:
-            return  # told twice
+            return  # reported twice
         if result.status == FAILED and trial.starts <= self.retries:
             self.waiting.append(trial)
             return
@@ -97,8 +114,8 @@ class Ledger:
         if len(self.failures) >= self.most_failures:
             raise _too_many(self.failures)
 
-    def _counted(self, values: dict[str, Plain]) -> dict[str, Plain]:
-        """The values that count; all of them where the spec cannot have them, which its run will say."""
+    def _active(self, values: dict[str, Plain]) -> dict[str, Plain]:
+        """Return the values of active hyperparameters; all values if they are invalid: the run will fail."""
         try:
             return dict(with_values(self.loaded, values).values)
         except SpecError:
@@ -108,6 +125,6 @@ class Ledger:
 def _too_many(failures: list[Trial]) -> TooManyFailures:
     reasons = list(dict.fromkeys(trial.reason for trial in failures))
     rule = f"{len(failures)} trials in a row failed, and the search has stopped"
-    hint = "narrow the ranges of the hyperparameters, or mend what is told above"
-    told = [Problem(f"trial {t.number}: {t.reason}") for t in failures if t.reason in reasons]
-    return TooManyFailures(*told, Problem(rule, hint=hint))
+    hint = "narrow the ranges of the hyperparameters, or fix the errors above"
+    problems = [Problem(f"trial {t.number}: {t.reason}") for t in failures if t.reason in reasons]
+    return TooManyFailures(*problems, Problem(rule, hint=hint))

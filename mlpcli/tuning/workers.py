@@ -1,4 +1,4 @@
-"""Workers on this machine: started, shared the cores, watched, and started again."""
+"""Local workers: start them with a share of the cores, watch them, and replace those that end."""
 
 from __future__ import annotations
 
@@ -14,39 +14,45 @@ from typing import TYPE_CHECKING
 
 from mlpcli import signals
 from mlpcli.errors import Problem, TrainingError
-from mlpcli.tuning.chief import LOOPBACK, Chief, say_goodbye, serving
+from mlpcli.tuning.chief import LOOPBACK, Chief, serving, wait_for_goodbye
 from mlpcli.tuning.protocol import PARENT
-from mlpcli.tuning.trial_states import MOST_LOSSES, Ledger
+from mlpcli.tuning.trial_states import MOST_LOSSES, TrialStates
 
 if TYPE_CHECKING:
     from mlpcli.runs.watcher import SearchWatcher
 
-LOGS = "workers"  # the folder of what workers write on stderr
+LOGS = "workers"
+"""Folder, in the search's, of what workers write on stderr."""
 MOST_DEATHS = MOST_LOSSES + 2
-"""Workers that may end one after the other and no trial between; more than one trial can be to blame for."""
+"""Limit of workers that end in a row while no trial does; more than one trial can cause."""
 KILL_SECONDS = 5.0
 
 
-def run_workers(ledger: Ledger, *, workers: int, watcher: SearchWatcher) -> None:
-    """Run a search's trials in processes of their own until there are no more.
+def run_workers(states: TrialStates, *, workers: int, watcher: SearchWatcher) -> None:
+    """Run a search's trials in local worker processes until there are no more.
+
+    Args:
+        states: the search's trials.
+        workers: how many processes run at a time.
+        watcher: receives trials, epochs and notes.
 
     Raises:
-        TrainingError: the workers cannot live, or too many trials failed.
+        TrainingError: The workers end too early, or too many trials failed.
     """
-    chief = Chief(ledger, watcher, adopt=False)
-    with serving(chief, f"{LOOPBACK}:0") as address, _crew(ledger, address, workers) as crew:
+    chief = Chief(states, watcher, adopt=False)
+    with serving(chief, f"{LOOPBACK}:0") as address, _worker_pool(states, address, workers) as pool:
         while not chief.over:
             signals.raise_if_interrupted()
             chief.expire()
-            crew.replace_dead(chief)
+            pool.replace_dead(chief)
             time.sleep(0.1)
-        say_goodbye(chief)
+        wait_for_goodbye(chief)
         if chief.failure is not None:
             raise chief.failure
 
 
 @dataclass
-class _Crew:
+class _WorkerPool:
     """The worker processes of one search."""
 
     folder: Path
@@ -54,7 +60,7 @@ class _Crew:
     threads: int
     processes: list[subprocess.Popen[bytes]]
     deaths: int = 0
-    ended: int = 0  # trials that had ended when a worker last died
+    ended: int = 0  # trials that had ended when the last worker ended
 
     def start(self) -> None:
         """Start one more worker."""
@@ -69,29 +75,29 @@ class _Crew:
                 stdout=subprocess.DEVNULL,
                 stderr=log,
                 env=os.environ | threads | {PARENT: str(os.getpid())},
-                start_new_session=True,  # Ctrl-C is for the chief, who tells them
+                start_new_session=True,  # Ctrl-C is for the chief, which ends them
             )
         self.processes.append(process)
 
     def replace_dead(self, chief: Chief) -> None:
-        """Free the trials of workers that are gone, and start others.
+        """Free the trials of workers that have ended, and start others.
 
         Raises:
-            TrainingError: they all die.
+            TrainingError: Too many ended in a row.
         """
         for process in [p for p in self.processes if p.poll() is not None]:
             self.processes.remove(process)
             chief.drop_process(process.pid)
             if chief.over:
                 return
-            ended = sum(event == "end" for event, _ in chief.ledger.search.events)
+            ended = sum(event == "end" for event, _ in chief.states.search.events)
             self.deaths = self.deaths + 1 if ended == self.ended else 1
             self.ended = ended
             if self.deaths >= MOST_DEATHS:
                 text = (self.folder / LOGS / "log.txt").read_text(encoding="utf-8", errors="replace")
-                last = [line for line in text.splitlines() if line.strip()][-5:]
-                rule = f"{self.deaths} workers ended one after the other (exit status {process.returncode})"
-                raise TrainingError(*map(Problem, last), Problem(rule, hint="run it with fewer --workers"))
+                tail = [line for line in text.splitlines() if line.strip()][-5:]
+                rule = f"{self.deaths} workers in a row ended (exit status {process.returncode})"
+                raise TrainingError(*map(Problem, tail), Problem(rule, hint="run it with fewer --workers"))
             self.start()
 
 
@@ -99,23 +105,23 @@ THREAD_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM
 
 
 @contextmanager
-def _crew(ledger: Ledger, address: str, workers: int) -> Iterator[_Crew]:
-    """Workers that end when the context does."""
-    (ledger.search.folder / LOGS).mkdir(exist_ok=True)
+def _worker_pool(states: TrialStates, address: str, workers: int) -> Iterator[_WorkerPool]:
+    """Start workers; end them when the context ends."""
+    (states.search.folder / LOGS).mkdir(exist_ok=True)
     threads = max(1, (os.cpu_count() or 1) // workers)
-    crew = _Crew(ledger.search.folder, address, threads, [])
+    pool = _WorkerPool(states.search.folder, address, threads, [])
     try:
         for _ in range(workers):
-            crew.start()
-        yield crew
+            pool.start()
+        yield pool
     finally:
-        for process in crew.processes:
+        for process in pool.processes:
             if process.poll() is None:
                 process.terminate()
-        last = time.monotonic() + KILL_SECONDS
-        for process in crew.processes:
+        deadline = time.monotonic() + KILL_SECONDS
+        for process in pool.processes:
             try:
-                process.wait(timeout=max(0.1, last - time.monotonic()))
+                process.wait(timeout=max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
