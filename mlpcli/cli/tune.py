@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mlpcli.runs.results import SearchOutcome
     from mlpcli.runs.watcher import SearchWatcher
     from mlpcli.spec.load import LoadedSpec
+    from mlpcli.tuning.search import SearchOptions
 
 
 class Role(enum.StrEnum):
@@ -142,16 +143,9 @@ def _begin(options: TuneOptions, watcher: SearchWatcher) -> SearchOutcome:
         rule = f"search {left.label} of this spec is not finished: {left.progress()}"
         hint = f"continue it with --resume {left.label}, or start a new one with --fresh"
         raise UsageError(Problem(rule, hint=hint))
-    from mlpcli.tuning.search import Hands, begin_search
+    from mlpcli.tuning.begin_search import begin_search
 
-    return begin_search(
-        loaded,
-        runs_dir=options.runs_dir,
-        watcher=watcher,
-        trials=options.trials,
-        hands=Hands(options.workers, options.address),
-        command=sys.argv,
-    )
+    return begin_search(loaded, runs_dir=options.runs_dir, watcher=watcher, options=_search_options(options))
 
 
 def _resume(options: TuneOptions, watcher: SearchWatcher) -> SearchOutcome:
@@ -164,16 +158,20 @@ def _resume(options: TuneOptions, watcher: SearchWatcher) -> SearchOutcome:
     show_left_out(found.left_out)
     loaded = _load(options)
     from mlpcli.tuning.resume_search import resume_search
-    from mlpcli.tuning.search import Hands
 
-    return resume_search(
-        found.folder,
-        loaded,
-        watcher=watcher,
+    return resume_search(found.folder, loaded, watcher=watcher, options=_search_options(options))
+
+
+def _search_options(options: TuneOptions) -> SearchOptions:
+    """Return those of the options that a search takes."""
+    from mlpcli.tuning.search import SearchOptions
+
+    return SearchOptions(
         trials=options.trials,
+        workers=options.workers,
+        address=options.address,
         extend_space=options.extend_space,
         trusted=options.trusted,
-        hands=Hands(options.workers, options.address),
         command=sys.argv,
     )
 

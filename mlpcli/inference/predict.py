@@ -99,16 +99,22 @@ def predict_run(
             counts.rows += len(chunk)
             counts.empty += 0 if chunk.empty is None else int(chunk.empty.sum())
             options.progress(counts.rows, time.monotonic() - began)
+    return _summary(counts, names, time.monotonic() - began, trained.warnings)
+
+
+def _summary(
+    counts: RowCounts, columns: tuple[str, ...], seconds: float, warnings: tuple[str, ...]
+) -> Summary:
     return Summary(
         rows=counts.rows,
-        columns=names,
-        seconds=time.monotonic() - began,
+        columns=columns,
+        seconds=seconds,
         rejected=counts.rejected,
         empty=counts.empty,
         missing=counts.missing,
         unseen=counts.unseen,
         outside=counts.outside,
-        warnings=trained.warnings,
+        warnings=warnings,
     )
 
 

@@ -1,4 +1,4 @@
-"""The best of a search trained again: with several seeds to choose, and once more to keep."""
+"""Promote the best trial: train the best again with several seeds, then the winner as the final run."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import re
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from mlpcli import runs
-from mlpcli.errors import Problem, TrainingError
+from mlpcli.errors import KeyPath, Problem, TrainingError
 from mlpcli.files import write_text
 from mlpcli.model.transfer import find_start
 from mlpcli.printable import shortened
@@ -20,6 +19,7 @@ from mlpcli.spec.load import LoadedSpec, load_spec, located, with_values
 from mlpcli.spec.resolve import dump, inline, portable
 from mlpcli.spec.schema import TunerSpec
 from mlpcli.spec.search_space import show_label
+from mlpcli.spec.values import Value, ValueMap
 from mlpcli.spec.yaml_reader import parse_text
 from mlpcli.training.job import TRIAL, TrainingJob, TrainOptions
 from mlpcli.training.prepare import build_checked, check_callbacks, complete
@@ -37,10 +37,17 @@ def repeat_best(
     on_begin: Callable[[Trial, int], None],
     on_epoch: OnEpoch,
 ) -> None:
-    """Train the best trials with several seeds each; what was done in an earlier session is not done again.
+    """Train the best trials with several seeds each, except trainings of an earlier session.
 
-    The first seed is the search's own: a trial that went the whole way has that training behind it. What an
-    earlier session found of trials that are no longer among the best does not count.
+    The first seed is the search's own: a trial that ran all epochs has been trained with it already. Results
+    of an earlier session for trials that are no longer among the best are dropped.
+
+    Args:
+        search: the search, saved after each training.
+        tuner: the `tuner` section: how many trials, how many seeds.
+        runner: trains them.
+        on_begin: called before each training with the trial and the seed.
+        on_epoch: called after each epoch.
     """
     first = runner.loaded.spec.seed
     seeds = [seed % 2**32 for seed in range(first, first + tuner.seeds)]
@@ -62,6 +69,7 @@ def _repeat(
     on_begin: Callable[[Trial, int], None],
     on_epoch: OnEpoch,
 ) -> Promotion:
+    """Train a trial with a seed, or return its own training if that had the seed and all epochs."""
     if seed == runner.loaded.spec.seed and trial.epochs is None:
         return Promotion(trial.number, seed, trial.score, trial.best_epoch, trial.folder)
     on_begin(trial, seed)
@@ -76,66 +84,84 @@ def _repeat(
 
 
 def full_epochs(search: Search) -> int | None:
-    """How far Hyperband trains its best; None where every trial goes the spec's whole way."""
+    """Return how many epochs Hyperband trains its best; None if every trial trains the spec's epochs."""
     epochs = search.arguments.get("max_epochs")
     return int(epochs) if epochs else None
 
 
 def choose_winner(search: Search) -> Trial:
-    """The trial with the best mean over its seeds.
+    """Return the trial with the best mean score over its seeds.
 
     Raises:
-        TrainingError: none of the best could be trained again.
+        TrainingError: None of the best trials could be trained again.
     """
     found = search.standings()
     if not found:
-        reasons = (
-            "; ".join(dict.fromkeys(p.reason for p in search.promotions if p.reason)) or "no trial ended well"
-        )
-        raise TrainingError(Problem(f"there is no best trial to train again: {reasons}"))
+        reasons = dict.fromkeys(p.reason for p in search.promotions if p.reason)
+        text = "; ".join(reasons) or "no trial was completed"
+        raise TrainingError(Problem(f"there is no best trial to train again: {text}"))
     return search.trial(found[0].trial)
 
 
 def write_best(search: Search, loaded: LoadedSpec, winner: Trial, *, refit: str) -> LoadedSpec:
-    """Write `best.yaml`, a spec that trains the winner, and read it back."""
-    made = with_values(loaded, winner.proposed)
+    """Write `best.yaml`, a spec that trains the winner, and load it.
+
+    Args:
+        search: the search.
+        loaded: its spec.
+        winner: the best trial.
+        refit: `full` to train on training and validation rows together.
+    """
+    chosen = with_values(loaded, winner.proposed)
     epochs = full_epochs(search)
-    document = {key: value for key, value in made.text.data.items() if key != "tuner"}
-    document = {"name": made.spec.name, "seed": made.spec.seed} | document
-    document = portable(document, made.folder)
-    if (start := find_start(made).spec.start_from) is not None:
-        document["start_from"] = dict(document["start_from"]) | {"run": start.run}
+    given = {key: value for key, value in chosen.text.data.items() if key != "tuner"}
+    given = {"name": chosen.spec.name, "seed": chosen.spec.seed} | given
+    document: ValueMap = portable(given, chosen.folder)
+    if (start := find_start(chosen).spec.start_from) is not None:
+        document = _with_entry(document, "start_from", "run", start.run)
     if refit == FULL:
         document, epochs = _on_all_rows(document), _best_epoch(search, winner)
     if epochs is not None:
-        document["fit"] = dict(document.get("fit") or {}) | {"epochs": epochs}
-    values = _commented(document, made, winner)
+        document = _with_entry(document, "fit", "epochs", epochs)
+    values = _commented(document, chosen, winner)
     if parse_text(values, BEST).data != parse_text(dump(document), BEST).data:
-        values = dump(document)  # a long text goes over several lines, and a comment would be of it
+        values = dump(document)  # a text over several lines would include the comment
     write_text(search.folder / BEST, _head(search, winner, refit) + values)
     return load_spec(search.folder / BEST)
 
 
-def _on_all_rows(document: dict[str, Any]) -> dict[str, Any]:
-    """The spec without a validation split, and without what needs one."""
-    kept = [part for part in document.get("callbacks") or [] if not _needs_validation(part)]
-    document = document | {"dataset": document["dataset"] | {"validation": None}}
+def _with_entry(document: ValueMap, section: str, key: str, value: Value) -> ValueMap:
+    """Return the document with one entry of a section set."""
+    entries = document.get(section) or {}
+    assert isinstance(entries, dict)
+    return document | {section: entries | {key: value}}
+
+
+def _on_all_rows(document: ValueMap) -> ValueMap:
+    """Return the spec without a validation split and without callbacks that need one."""
+    callbacks = document.get("callbacks") or []
+    assert isinstance(callbacks, list)
+    kept: list[Value] = [callback for callback in callbacks if not _needs_validation(callback)]
+    document = _with_entry(document, "dataset", "validation", None)
     return document | ({"callbacks": kept} if "callbacks" in document else {})
 
 
-def _needs_validation(part: Any) -> bool:
-    name, arguments = next(iter(part.items())) if isinstance(part, dict) else (part, None)
+def _needs_validation(callback: Value) -> bool:
+    """Return whether a callback of a spec monitors a metric of the validation split."""
+    name, arguments = next(iter(callback.items())) if isinstance(callback, dict) else (callback, None)
+    monitor = arguments.get("monitor", "val_loss") if isinstance(arguments, dict) else "val_loss"
     monitors = name in ("EarlyStopping", "ReduceLROnPlateau", "ModelCheckpoint")
-    return monitors and str((arguments or {}).get("monitor", "val_loss")).startswith("val_")
+    return monitors and str(monitor).startswith("val_")
 
 
 def _best_epoch(search: Search, winner: Trial) -> int:
-    """How many epochs are best without a validation split to say so: the median over the seeds."""
+    """Return the best number of epochs for a training without validation: the median over the seeds."""
     epochs = [p.best_epoch for p in search.promotions if p.trial == winner.number and p.best_epoch]
     return int(statistics.median_low(epochs))
 
 
 def _head(search: Search, winner: Trial, refit: str) -> str:
+    """Return the comment at the top of `best.yaml`."""
     label = f"{search.folder.parent.name}/{search.folder.name}"
     objective = search.objective.name
     lines = [
@@ -149,17 +175,15 @@ def _head(search: Search, winner: Trial, refit: str) -> str:
             f"Over {seeds} seeds: mean {standing.mean:.6g}, standard deviation {standing.deviation:.2g}."
         )
     if refit == FULL:
-        lines.append(
-            "It trains on the training and validation rows together, for as many epochs as were best."
-        )
+        lines.append("It trains on the training and validation rows together, for the best number of epochs.")
     lines += [f"  {name} = {show_label(value)}" for name, value in winner.values.items()]
     lines.append(f"  mlpcli train {search.folder / BEST}")
     return "".join(f"# {shortened(line, LONGEST_COMMENT)}\n" for line in lines)
 
 
-def _commented(document: dict[str, Any], loaded: LoadedSpec, winner: Trial) -> str:
-    """The document as YAML, with what was searched behind each value that was found."""
-    marks: dict[str, tuple[Any, str]] = {}
+def _commented(document: ValueMap, loaded: LoadedSpec, winner: Trial) -> str:
+    """Return the document as YAML, with a comment on the searched range behind each value of the winner."""
+    marks: dict[str, tuple[Value, str]] = {}
     lines = []
     for line in dump(_mark(document, _places(loaded, winner), marks), flow=None).splitlines():
         found = [key for key in marks if re.search(rf"\b{key}\b", line)]
@@ -170,18 +194,17 @@ def _commented(document: dict[str, Any], loaded: LoadedSpec, winner: Trial) -> s
     return "\n".join(lines) + "\n"
 
 
-def _places(loaded: LoadedSpec, winner: Trial) -> dict[tuple[str | int, ...], str]:
-    """Where in the spec each value that was found stands, and the parameter's name."""
-    chosen = loaded.space
-    found: dict[tuple[str | int, ...], str] = {}
-    for path, name in chosen.nodes.items():
+def _places(loaded: LoadedSpec, winner: Trial) -> dict[KeyPath, str]:
+    """Return the name of the parameter at each path of a winner's value in the new spec."""
+    found: dict[KeyPath, str] = {}
+    for path, name in loaded.space.nodes.items():
         if name in winner.values:
-            found.setdefault(_after_choices(path, loaded), name)  # the outer choice of two in one place
+            found.setdefault(_after_choices(path, loaded), name)  # of two choices at one path the outer
     return found
 
 
-def _after_choices(path: Sequence[str | int], loaded: LoadedSpec) -> tuple[str | int, ...]:
-    """The path once choices on the way are made: `values` and the option's position fall away."""
+def _after_choices(path: KeyPath, loaded: LoadedSpec) -> KeyPath:
+    """Return a path in the spec without its choices: without `values` and the option's position."""
     kept: list[str | int] = []
     index = 0
     while index < len(path):
@@ -194,14 +217,18 @@ def _after_choices(path: Sequence[str | int], loaded: LoadedSpec) -> tuple[str |
 
 
 def _mark(
-    value: Any,
-    places: dict[tuple[str | int, ...], str],
-    marks: dict[str, tuple[Any, str]],
-    path: tuple[str | int, ...] = (),
-) -> Any:
-    """The document with a word in the place of each value found; of a mapping, of its first key."""
+    value: Value, places: dict[KeyPath, str], marks: dict[str, tuple[Value, str]], path: KeyPath = ()
+) -> Value:
+    """Replace each value of the winner by a unique word; in a mapping, its first key.
+
+    Args:
+        value: the document, or a part of it.
+        places: the name of the parameter at each path.
+        marks: receives, by word, the replaced value and the parameter's name.
+        path: of `value` in the document.
+    """
     if path in places and not isinstance(value, list):
-        key = f"searched{len(marks)}value"  # no such word begins another
+        key = f"searched{len(marks)}value"  # no such word is the start of another
         if not isinstance(value, dict):
             marks[key] = (value, places[path])
             return key
@@ -209,6 +236,7 @@ def _mark(
         if isinstance(first, str):
             marks[key] = (first, places[path])
             rest = _mark(value, {p: n for p, n in places.items() if p != path}, marks, path)
+            assert isinstance(rest, dict)
             return {key if name == first else name: item for name, item in rest.items()}
     if isinstance(value, dict):
         return {key: _mark(item, places, marks, (*path, key)) for key, item in value.items()}
@@ -227,7 +255,17 @@ def train_winner(
     watcher: Watcher,
     command: Sequence[str],
 ) -> Outcome:
-    """Train the winner into the search's own folder, with everything a run has, and measure it on test."""
+    """Train the winner as a complete run in the search's folder, and measure it on every split.
+
+    Args:
+        search: the search.
+        loaded: its spec.
+        best: the spec of the winner.
+        runner: has the data.
+        winner: the trial.
+        watcher: receives the progress.
+        command: the command line, for `run.json`.
+    """
     best = replace(best, raw=loaded.raw, file=loaded.file)
     with located(best):
         dataset = runner.dataset(best)
@@ -235,7 +273,7 @@ def train_winner(
         model = build_checked(completed, dataset)
         check_callbacks(completed)
     for left in (runs.CHECKPOINTS, runs.TENSORBOARD):
-        runs.remove_inside(search.folder / left, search.folder)  # of a process that was killed
+        runs.remove_inside(search.folder / left, search.folder)  # from a process that was killed
     record = {"kind": "search", "hyperparameters": winner.values, "search": summary(search)}
     job = TrainingJob(
         completed,
@@ -249,8 +287,8 @@ def train_winner(
     return train_locked(job)
 
 
-def summary(search: Search) -> dict[str, Any]:
-    """What `run.json` says of a search."""
+def summary(search: Search) -> dict[str, object]:
+    """Return the entry of `run.json` about a search."""
     best = next(iter(search.best_first()), None)
     return {
         "algorithm": search.algorithm,

@@ -1,4 +1,4 @@
-"""From a spec with hyperparameters to a finished search: begin or take up, try, promote."""
+"""One session of a search, new or resumed: run the trials, promote the best, finish."""
 
 from __future__ import annotations
 
@@ -7,26 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mlpcli import runs
 from mlpcli.checks.log_names import log_names
 from mlpcli.checks.tuner_objective import check_refit, find_objective
 from mlpcli.data.dataset import Dataset
 from mlpcli.errors import MlpcliError, Problem, RunError, SpecError
-from mlpcli.files import write_text
-from mlpcli.model.plugins import copy_plugins
-from mlpcli.model.transfer import find_start
 from mlpcli.runs.folder import Run
 from mlpcli.runs.results import SearchOutcome
-from mlpcli.runs.search_folder import SEARCH, SEARCHED, Objective, Search
+from mlpcli.runs.search_folder import SEARCH, Objective, Search
 from mlpcli.runs.watcher import SearchWatcher, Watcher
-from mlpcli.spec import tuner_arguments as tuners
 from mlpcli.spec.load import LoadedSpec, located
-from mlpcli.spec.resolve import dump, portable
 from mlpcli.spec.schema import TunerSpec
-from mlpcli.spec.tuner_arguments import OWN_KEYS
-from mlpcli.training.disk_space import check_place, check_room
+from mlpcli.training.disk_space import check_room
 from mlpcli.training.prepare import build_checked, check_callbacks, complete
 from mlpcli.training.run_record import begin_record, now
 from mlpcli.tuning import promotion
@@ -36,113 +29,76 @@ from mlpcli.tuning.trial_states import TooManyFailures, TrialStates
 from mlpcli.tuning.trials import TrialRunner
 
 LOCAL = "this process"
+"""The worker of trials that run without worker processes."""
 
 
 @dataclass(frozen=True)
-class Hands:
-    """Who runs the trials: this process, several on this machine, or whoever asks at an address."""
+class SearchOptions:
+    """How a search is run.
 
+    Attributes:
+        trials: total number of trials, instead of the tuner's max_trials.
+        workers: processes on this machine that run trials at the same time.
+        address: `HOST:PORT` where a chief listens for workers that others start; None to run the trials here.
+        extend_space: a resumed search accepts wider ranges and new hyperparameters.
+        trusted: the plug-ins of a resumed search may run, wherever they come from.
+        command: the command line, for `run.json`.
+    """
+
+    trials: int | None = None
     workers: int = 1
     address: str | None = None
-
-
-ALONE = Hands()
-
-
-def begin_search(
-    loaded: LoadedSpec,
-    *,
-    runs_dir: Path,
-    watcher: SearchWatcher,
-    trials: int | None = None,
-    hands: Hands = ALONE,
-    command: Sequence[str] = (),
-) -> SearchOutcome:
-    """Search the hyperparameters of a spec, in a new folder.
-
-    trials: instead of the tuner's max_trials.
-
-    Raises:
-        SpecError, DataError: there is nothing to search, or the spec cannot be trained with its defaults.
-        TooManyFailures: several trials in a row failed; the search can be taken up again.
-        KeyboardInterrupt: passed on; the search can be taken up again.
-    """
-    check_place(runs_dir, loaded.spec.name)
-    arguments = tuner_arguments(loaded.spec.tuner or TunerSpec(), loaded, trials)
-    session = SearchSession.prepare(loaded, watcher, command, runs_dir, loaded.spec.name)
-    tuner = session.tuner
-    search = Search(
-        folder=runs.create_run(runs_dir, loaded.spec.name),
-        name=loaded.spec.name,
-        algorithm=tuner.algorithm,
-        arguments=arguments,
-        objective=session.objective,
-        seed=loaded.spec.seed if tuner.seed is None else tuner.seed,
-        space=loaded.space.to_json(),
-        spec=str(loaded.file.resolve()),
-        data=session.dataset.fingerprint,
-    )
-    with runs.locked(search.folder):
-        write_text(search.folder / runs.SPEC, loaded.raw)
-        write_searched(search.folder, loaded)
-        session.record["plugins"] = copy_plugins(loaded.catalog, search.folder)
-        search.save()
-        return session.run(search, hands)
-
-
-def write_searched(folder: Path, loaded: LoadedSpec) -> None:
-    """Write what is searched into the search's folder; the run that it starts from means one for ever."""
-    document = {"name": loaded.spec.name} | loaded.source.data
-    start, given = find_start(loaded).spec.start_from, document.get("start_from")
-    if start is not None and isinstance(given, dict) and isinstance(given.get("run"), str):
-        document["start_from"] = given | {"run": start.run}
-    write_text(folder / SEARCHED, dump(portable(document, loaded.folder), flow=None))
-
-
-def tuner_arguments(tuner: TunerSpec, loaded: LoadedSpec, trials: int | None = None) -> dict[str, Any]:
-    """The arguments that Keras Tuner's class gets."""
-    ours = ("objective", "seed", "max_retries_per_trial", "max_consecutive_failed_trials", *OWN_KEYS)
-    names = [name for name in tuners.arguments(tuner.algorithm) if name not in ours]
-    given = {name: value for name in names if (value := getattr(tuner, name)) is not None}
-    if tuner.algorithm == "Hyperband":
-        given.setdefault("max_epochs", loaded.spec.fit.epochs)
-        if trials is not None:
-            rule = "Hyperband decides on the number of its trials itself"
-            hint = "set tuner.max_epochs, tuner.factor or tuner.hyperband_iterations"
-            raise SpecError(Problem(rule, hint=hint))
-    return given | ({"max_trials": trials} if trials is not None else {})
+    extend_space: bool = False
+    trusted: bool = False
+    command: Sequence[str] = ()
 
 
 @dataclass
 class SearchSession:
-    """One process's time with a search, from the checks to the end or an interruption."""
+    """One process's work on a search, from the checks to the end or an interruption.
+
+    Attributes:
+        loaded: the spec.
+        tuner: its `tuner` section.
+        objective: the metric to optimize.
+        dataset: the data of the spec.
+        record: the entries of `run.json` that do not change.
+        watcher: receives the progress.
+        options: how the search is run.
+    """
 
     loaded: LoadedSpec
     tuner: TunerSpec
     objective: Objective
     dataset: Dataset
-    record: dict[str, Any]
+    record: dict[str, object]
     watcher: SearchWatcher
-    command: Sequence[str]
+    options: SearchOptions
 
     @classmethod
     def prepare(
         cls,
         loaded: LoadedSpec,
         watcher: SearchWatcher,
-        command: Sequence[str],
+        options: SearchOptions,
         place: Path,
         name: str = "",
         dataset: Dataset | None = None,
     ) -> SearchSession:
-        """Load the data and build the model with every hyperparameter at its default; nothing is written.
+        """Load the data and build the model with every hyperparameter at its default; write nothing.
 
-        place, name: where there must be room, as `check_room` takes them.
-        dataset: of the spec, where it has been loaded already.
+        Args:
+            loaded: the spec.
+            watcher: receives the progress.
+            options: how the search is run.
+            place: the runs folder, or the search's, which needs space on the disk.
+            name: the experiment, if `place` is the runs folder.
+            dataset: the data of the spec, if it has been loaded already.
 
         Raises:
-            SpecError, DataError: there is nothing to search, or the spec cannot be trained.
-            TrainingError: the disk has no room for a run.
+            SpecError: There is nothing to search, or the spec cannot be trained.
+            DataError: The data cannot be read.
+            TrainingError: The disk has too little space for a run.
         """
         if not loaded.space:
             rule = "there is nothing to search: no value of the spec is a hyperparameter"
@@ -162,13 +118,13 @@ class SearchSession:
         for note in completed.notes:
             watcher.note(note)
         check_room(place, model, name)
-        record = begin_record(completed, dataset, model, command) | {"kind": "search"}
-        return cls(loaded, tuner, objective, dataset, record, watcher, command)
+        record = begin_record(completed, dataset, model, options.command) | {"kind": "search"}
+        return cls(loaded, tuner, objective, dataset, record, watcher, options)
 
-    def run(self, search: Search, hands: Hands) -> SearchOutcome:
-        """Try what is left to try, promote the best, and finish; the folder is held meanwhile."""
+    def run(self, search: Search) -> SearchOutcome:
+        """Run the remaining trials, promote the best, and finish; the caller holds the folder's lock."""
         if search.finished:
-            return self._as_it_ended(search)
+            return self._finished(search)
         began, before = time.monotonic(), search.seconds
         runner = TrialRunner(self.loaded, search.folder, search.objective)
         runner.adopt(self.loaded, self.dataset)
@@ -184,45 +140,46 @@ class SearchSession:
                 most_failures=self.tuner.max_consecutive_failed_trials,
             )
             try:
-                self._try_all(states, runner, hands)
+                self._run_trials(states, runner)
             finally:
                 search.seconds = before + time.monotonic() - began
                 search.save()
             run, metrics = self._promote(search, runner)
             search.seconds, search.finished = before + time.monotonic() - began, True
             search.save()
-            found = importance(search, self.loaded.space)
-            self._draw(search, found)
-            return SearchOutcome(search, run, metrics, found, search.seconds)
+            importances = importance(search, self.loaded.space)
+            self._draw(search, importances)
+            return SearchOutcome(search, run, metrics, importances, search.seconds)
 
-    def _as_it_ended(self, search: Search) -> SearchOutcome:
-        """What a finished search came to, from its files; nothing is trained or written."""
+    def _finished(self, search: Search) -> SearchOutcome:
+        """Return the outcome of a finished search from its files."""
         self.watcher.note("the search is finished: nothing to do; --trials N tries more")
         run = runs.open_run(search.folder) if search.winner is not None else None
         metrics = run.record.metrics if run is not None else {}
         return SearchOutcome(search, run, metrics, importance(search, self.loaded.space), search.seconds)
 
-    def _try_all(self, states: TrialStates, runner: TrialRunner, hands: Hands) -> None:
-        """Run trials until there are no more: here, in processes of ours, or in those that come."""
-        if hands.address is not None:
+    def _run_trials(self, states: TrialStates, runner: TrialRunner) -> None:
+        """Run trials until there are no more: in this process, in local workers, or in those that connect."""
+        if self.options.address is not None:
             from mlpcli.tuning.chief import Chief, serving, wait_for_workers
 
             chief = Chief(states, self.watcher, adopt=True)
-            with serving(chief, hands.address) as address:
+            with serving(chief, self.options.address) as address:
                 self.watcher.note(f"waiting for workers at {address}")
                 wait_for_workers(chief)
-        elif hands.workers > 1:
+        elif self.options.workers > 1:
             from mlpcli.tuning.workers import run_workers
 
-            run_workers(states, workers=hands.workers, watcher=self.watcher)
+            run_workers(states, workers=self.options.workers, watcher=self.watcher)
         else:
             run_trials(states, runner, self.watcher)
 
     def _promote(self, search: Search, runner: TrialRunner) -> tuple[Run | None, dict[str, dict[str, float]]]:
+        """Train the best trials again and the winner into the search's folder; return its run and metrics."""
         if not self.tuner.promote or not search.best_first():
             self._save_record(search, runs.COMPLETED)
             return None, {}
-        promotion.repeat_best(search, self.tuner, runner, self.watcher.promotes, self._epoch_of_none)
+        promotion.repeat_best(search, self.tuner, runner, self.watcher.promotes, self._promotion_epoch)
         winner = promotion.choose_winner(search)
         search.winner = winner.number
         search.save()
@@ -235,18 +192,18 @@ class SearchSession:
             runner,
             winner=winner,
             watcher=_FinalTraining(self.watcher),
-            command=self.command,
+            command=self.options.command,
         )
         return outcome.run, outcome.metrics
 
-    def _epoch_of_none(self, epoch: int, epochs: int, logs: dict[str, float]) -> None:
+    def _promotion_epoch(self, epoch: int, epochs: int, logs: dict[str, float]) -> None:
         self.watcher.trial_epoch(0, epoch, epochs, logs)
 
-    def _draw(self, search: Search, found: dict[str, float]) -> None:
+    def _draw(self, search: Search, importances: dict[str, float]) -> None:
         from mlpcli.tuning.plots import draw_search
 
         if search.best_first():
-            draw_search(search, self.loaded.space, found)
+            draw_search(search, self.loaded.space, importances)
 
     def _save_record(self, search: Search, status: str, error: str = "") -> None:
         record = self.record | {"status": status, "search": promotion.summary(search)}
@@ -256,7 +213,7 @@ class SearchSession:
 
     @contextmanager
     def _recording(self, search: Search) -> Iterator[None]:
-        """See to it that `run.json` says how a search ended, however it ends."""
+        """Record in `run.json` how a search ends."""
         try:
             yield
         except KeyboardInterrupt:
@@ -273,17 +230,17 @@ class SearchSession:
 
 
 def make_oracle(search: Search, loaded: LoadedSpec) -> Oracle:
-    """The algorithm of a search, standing where the search stands.
+    """Build the oracle of a search, in the state that belongs to its trials.
 
     Raises:
-        RunError: the trials that were recorded cannot be those of the algorithm.
+        RunError: The recorded trials cannot be those of the algorithm.
     """
     oracle = Oracle(search.algorithm, search.arguments, loaded.space, search.objective, search.seed)
     try:
         oracle.replay(search)
     except MlpcliError:
         raise
-    except Exception as error:  # Keras Tuner refuses in many ways
+    except Exception as error:  # Keras Tuner raises many kinds
         rule = f"{search.folder / SEARCH} is damaged: its trials do not fit its space"
         hint = "put the original back, or start a new search with --fresh"
         raise RunError(Problem(f"{rule} ({type(error).__name__}: {error})", hint=hint)) from error
@@ -291,7 +248,7 @@ def make_oracle(search: Search, loaded: LoadedSpec) -> Oracle:
 
 
 def run_trials(states: TrialStates, runner: TrialRunner, watcher: SearchWatcher) -> None:
-    """Run trials in this process until the algorithm has no more."""
+    """Run trials in this process until the oracle proposes no more."""
     while not isinstance(trial := states.next(LOCAL), NoTrial):
         number = trial.number
         watcher.trial_begins(trial)

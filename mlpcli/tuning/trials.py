@@ -1,4 +1,4 @@
-"""One trial: values into the spec, and a training in a run folder of its own."""
+"""Run one trial: put its values into the spec and train it in a run folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from mlpcli import runs
 from mlpcli.data.dataset import Dataset
@@ -19,6 +19,7 @@ from mlpcli.runs import record_models
 from mlpcli.runs.search_folder import COMPLETED, FAILED, Objective, Trial
 from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.load import LoadedSpec, located, with_values
+from mlpcli.spec.search_space import Values
 from mlpcli.training.find_data import load_data
 from mlpcli.training.job import TRIAL, TrainingJob, TrainOptions
 from mlpcli.training.prepare import build_checked, complete
@@ -33,7 +34,17 @@ OnEpoch = Callable[[int, int, dict[str, float]], None]
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a trial; `metrics` are the logs of its best epoch."""
+    """The result of a trial.
+
+    Attributes:
+        status: completed or failed.
+        score: the objective in the best epoch; None if it failed.
+        best_epoch: from 1; None if it failed.
+        trained: how many epochs were trained.
+        seconds: how long it took.
+        metrics: the logs of the best epoch.
+        reason: why it failed.
+    """
 
     status: Literal["completed", "failed"]
     score: float | None = None
@@ -45,17 +56,21 @@ class Result:
 
 
 class TrialRunner:
-    """Runs trials of one search, one after the other; data is loaded once and shared."""
+    """Runs trials of one search, one after the other; the data is loaded once and shared."""
 
     def __init__(self, loaded: LoadedSpec, search_dir: Path, objective: Objective) -> None:
         self.loaded, self.search_dir, self.objective = loaded, search_dir, objective
-        self._datasets: dict[str, Dataset] = {}  # one, by what it depends on
+        self._datasets: dict[str, Dataset] = {}  # at most one, by what it depends on
 
     def run(self, trial: Trial, on_epoch: OnEpoch = lambda epoch, epochs, logs: None) -> Result:
-        """Train a trial, with whatever is wrong with it as its result.
+        """Train a trial; an error becomes its result.
+
+        Args:
+            trial: the trial.
+            on_epoch: called after each epoch.
 
         Raises:
-            KeyboardInterrupt: passed on.
+            KeyboardInterrupt: The search was interrupted.
         """
         folder = self.search_dir / trial.folder
         runs.empty_folder(folder, self.search_dir)
@@ -66,16 +81,25 @@ class TrialRunner:
     def train(
         self,
         folder: Path,
-        values: dict[str, Any],
+        values: Values,
         options: TrainOptions,
         on_epoch: OnEpoch,
         *,
         epochs: int | None = None,
         seed: int | None = None,
     ) -> Result:
-        """Train the spec with some values in a folder that is there; `seed` leaves the splits as they are."""
+        """Train the spec with some values; an error becomes the result.
+
+        Args:
+            folder: an existing run folder.
+            values: the values of hyperparameters; the others have their defaults.
+            options: how much of a run is written.
+            on_epoch: called after each epoch.
+            epochs: how far to train; None for the spec's epochs.
+            seed: of the training; the splits keep the spec's seed.
+        """
         began = time.monotonic()
-        gc.collect()  # the last model, before there is another
+        gc.collect()  # frees the last model before the next is built
         try:
             loaded = with_values(self.loaded, values)
             dataset = self.dataset(loaded)
@@ -85,7 +109,7 @@ class TrialRunner:
                 model = build_checked(completed, dataset)
             watcher = _EpochWatcher(on_epoch)
             train_into(TrainingJob(completed, dataset, model, folder, watcher, options=options))
-        except Exception as error:  # its own affair: the search goes on with the next
+        except Exception as error:  # the search continues with the next trial
             reason = reason_of(error)
             if not (folder / runs.RECORD).exists():
                 document = {"status": runs.FAILED, "name": self.loaded.spec.name, "error": reason}
@@ -98,26 +122,26 @@ class TrialRunner:
         return result
 
     def adopt(self, loaded: LoadedSpec, dataset: Dataset) -> None:
-        """Take over the data of a spec that was loaded already."""
+        """Keep the data of a spec, loaded already, for the trials."""
         self._datasets[_data_key(loaded)] = dataset
 
     def dataset(self, loaded: LoadedSpec) -> Dataset:
-        """The data that a spec asks for, loaded anew only when that differs from the last time."""
+        """Return the data of a spec, loaded again only if it differs from the last."""
         key = _data_key(loaded)
         if key not in self._datasets:
-            self._datasets.clear()  # before there are two in memory
+            self._datasets.clear()  # never two in memory
             with located(loaded):
                 self._datasets[key] = load_data(loaded)
         return self._datasets[key]
 
     def _state_of(self, trial: Trial) -> TrainingState | None:
-        """Where an earlier trial stood in the end, for one that goes on from it."""
+        """Return the final state of the earlier trial that a trial continues; None if it continues none."""
         if trial.source is None:
             return None
         return read_state(self.search_dir / trial.source_folder / runs.STATE)
 
     def _judge(self, folder: Path, seconds: float) -> Result:
-        """The best epoch by the objective."""
+        """Return the result of a completed training: its best epoch by the objective."""
         history = read_history(folder)
         name = self.objective.name
         if not history or name not in history[0]:
@@ -131,14 +155,14 @@ class TrialRunner:
 
 
 def _data_key(loaded: LoadedSpec) -> str:
-    """What of a spec its data depends on: the arguments of `load_dataset`."""
+    """Return a text that is equal for specs with the same data: the arguments of `load_dataset`."""
     spec = loaded.spec
-    given = sorted(spec.dataset.model_fields_set)  # a split that is left out is not one that is null
+    given = sorted(spec.dataset.model_fields_set)  # a split that is not given differs from null
     return repr((spec.dataset, given, data_request(spec, loaded.catalog), spec.seed))
 
 
 def changed(loaded: LoadedSpec, *, epochs: int | None = None, seed: int | None = None) -> LoadedSpec:
-    """The same spec with another number of epochs or another seed."""
+    """Return the spec with another number of epochs or another seed."""
     spec = loaded.spec
     if epochs is not None:
         spec = spec.model_copy(update={"fit": spec.fit.model_copy(update={"epochs": epochs})})
@@ -148,13 +172,13 @@ def changed(loaded: LoadedSpec, *, epochs: int | None = None, seed: int | None =
 
 
 def read_history(folder: Path) -> list[dict[str, float]]:
-    """The rows of a run's `history.csv` in which all numbers are finite."""
+    """Return the rows of a run's `history.csv` in which all numbers are finite."""
     rows = record_models.read_history(folder / runs.HISTORY)
     return [row for row in rows if all(math.isfinite(value) for value in row.values())]
 
 
 def reason_of(error: Exception) -> str:
-    """Why a trial failed, in one line."""
+    """Return in one line why a trial failed."""
     if isinstance(error, MlpcliError):
         first = error.problems[0].headline()
         rest = len(error.problems) - 1

@@ -19,7 +19,7 @@ from mlpcli.errors import Problem, TrainingError
 from mlpcli.model.plugins import run_plugins
 from mlpcli.printable import printable
 from mlpcli.runs.folder import open_run
-from mlpcli.runs.search_folder import SEARCH, Trial, load_search
+from mlpcli.runs.search_folder import SEARCH, Search, Trial, load_search
 from mlpcli.runs.watcher import SearchWatcher
 from mlpcli.spec.search_space import Space
 from mlpcli.training.find_data import find_data
@@ -85,11 +85,7 @@ def work(
     _end_with_parent()
     search = load_search(chief.folder)
     watcher.stage("starting TensorFlow")
-    loaded = open_spec(search)
-    run_plugins(replace(open_run(chief.folder), trusted=trusted), loaded.catalog)
-    loaded, dataset = find_data(loaded)
-    runner = TrialRunner(loaded, chief.folder, search.objective)
-    runner.adopt(loaded, dataset)
+    runner = _open_runner(search, trusted=trusted)
     done = 0
     while True:
         signals.raise_if_interrupted()
@@ -98,11 +94,21 @@ def work(
             time.sleep(answer.wait)
         elif isinstance(answer, Work):
             trial = answer.trial.trial(chief.worker)
-            check_values(trial, loaded.space)
+            check_values(trial, runner.loaded.space)
             watcher.trial_begins(trial)
             done += _run(trial, runner, chief, watcher)
         else:
             return done
+
+
+def _open_runner(search: Search, *, trusted: bool) -> TrialRunner:
+    """Load the spec, the plug-ins and the data of a search, and return what runs its trials."""
+    loaded = open_spec(search)
+    run_plugins(replace(open_run(search.folder), trusted=trusted), loaded.catalog)
+    loaded, dataset = find_data(loaded)
+    runner = TrialRunner(loaded, search.folder, search.objective)
+    runner.adopt(loaded, dataset)
+    return runner
 
 
 def check_values(trial: Trial, space: Space) -> None:
