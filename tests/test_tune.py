@@ -177,7 +177,7 @@ def test_a_changed_space_is_refused_with_the_difference_or_taken_when_it_is_wide
     text = wider.read_text().replace("batch_size: 32", more)
     refused = mlpcli("tune", spec_file(text, "more.yaml"), *again, "--extend-space")
     assert (refused.status, "fit.batch_size was 32, is searched" in refused.err) == (2, True)
-    assert "give what is searched now the value that it had as its default" in refused.err
+    assert "give each new hyperparameter its old value as its default" in refused.err
     wider = spec_file(text.replace("[16, 32]", "[16, 32], default: 32"), "wider.yaml")
     assert mlpcli("tune", wider, *again, "--extend-space").status == 0
     after = _search(own)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -189,6 +191,39 @@ def test_workers_of_one_command_finish_a_search_though_one_is_killed(
     assert [trial.proposed for trial in search.trials] == [trial.proposed for trial in alone.trials]
     scores = [trial.score for trial in alone.trials]
     assert [trial.score for trial in search.trials] == pytest.approx(scores)
+
+
+def test_sigterm_ends_a_chief_and_its_workers_with_one_line_on_how_to_resume(
+    spec_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    runs_dir = tmp_path / "runs"
+    spec = spec_file(SPEC.replace("epochs: 2", "epochs: 1000000"))
+    command = [sys.executable, "-m", "mlpcli", "tune", str(spec), "--workers", "2"]
+    command += ["--runs-dir", str(runs_dir)]
+    chief = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 120
+        while len(list(runs_dir.glob("*/*/trials/*/history.csv"))) < 2:  # both are in their epochs
+            assert chief.poll() is None, chief.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        chief.send_signal(signal.SIGTERM)
+        out, err = chief.communicate(timeout=30)
+    finally:
+        chief.kill()
+        chief.wait()
+    assert (chief.returncode, err) == (130, "interrupted\n")
+    search = _search(runs_dir)
+    resume = f"interrupted; go on with: mlpcli tune --resume {search.label} --runs-dir {runs_dir}"
+    assert [line for line in out.splitlines() if "interrupted" in line] == [resume]
+    assert [trial.status for trial in search.trials] == ["running"] * 2
+    workers = {int(trial.worker.rpartition("-")[2]) for trial in search.trials}
+    assert len(workers) == 2
+    for process in workers:
+        with pytest.raises(ProcessLookupError):
+            os.kill(process, 0)
+    assert not (search.folder / CHIEF).exists()
+    assert json.loads((search.folder / "run.json").read_text())["status"] == "interrupted"
 
 
 def test_a_chief_and_a_worker_that_share_an_address_and_a_folder(
