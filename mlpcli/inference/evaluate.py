@@ -108,7 +108,7 @@ def predict_outputs(trained: TrainedModel, x: Arrays) -> Arrays:
     outputs = compiled.predict(trained.model, x, batch_size=BATCH_ROWS)
     found = final_outputs(trained.spec, trained.contract, outputs)
     arrays: Arrays = keras.tree.map_structure(
-        lambda part: np.asarray(keras.ops.convert_to_numpy(part), np.float32), found
+        lambda output: np.asarray(keras.ops.convert_to_numpy(output), np.float32), found
     )
     return arrays
 

@@ -192,8 +192,10 @@ def predict_chunk(trained: TrainedModel, chunk: Chunk) -> tuple[dict[str, pa.Arr
         values = values_of(found, each)
         check_numbers(trained, values, chunk.empty)
         columns |= _columns(each, values, output_loss(trained.spec, each.name))
-    parts = list(found.values()) if isinstance(found, dict) else [found]
-    outputs = np.concatenate([_flat(part) for part in parts], axis=1) if parts[1:] else _flat(parts[0])
+    if isinstance(found, dict):
+        outputs = np.concatenate([_flat(values) for values in found.values()], axis=1)
+    else:
+        outputs = _flat(found)
     predicted = {name: _arrow(values, chunk.empty) for name, values in columns.items()}
     if chunk.empty is not None:
         outputs = np.where(chunk.empty[:, None], np.float32(np.nan), outputs)

@@ -193,7 +193,7 @@ class ParquetWriter(PredictionWriter):
 
 
 HEADER_BYTES = 128
-"""Size of an .npy header of two dimensions, whatever they are, by NumPy's padding."""
+"""Size of an .npy header of any two dimensions: NumPy pads it."""
 
 
 class NpyWriter(PredictionWriter):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlpcli import runs
+from mlpcli.keras_import import tf
 from mlpcli.printable import printable
 from mlpcli.spec.search_space import Values
 
@@ -21,8 +22,6 @@ def write_hparams(run_dir: Path, values: Values) -> None:
     if not values:
         return
     from tensorboard.plugins.hparams import summary_v2
-
-    from mlpcli.keras_import import tf  # before TensorBoard's plug-in, which would import it noisily
 
     writer = tf.summary.create_file_writer(str(run_dir / runs.TENSORBOARD))
     plain = {

@@ -222,7 +222,7 @@ def _mark(
     """Replace each value of the winner by a unique word; in a mapping, its first key.
 
     Args:
-        value: the document, or a part of it.
+        value: the document, or a value in it.
         places: the name of the parameter at each path.
         marks: receives, by word, the replaced value and the parameter's name.
         path: of `value` in the document.

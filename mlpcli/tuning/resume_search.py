@@ -24,7 +24,7 @@ from mlpcli.spec.locations import absolute, files_of, with_files
 from mlpcli.spec.resolve import dump, portable
 from mlpcli.spec.schema import TunerSpec
 from mlpcli.spec.search_space import Space, differences
-from mlpcli.spec.values import Value
+from mlpcli.spec.values import Value, children
 from mlpcli.spec.yaml_reader import MAX_BYTES, parse_text
 from mlpcli.training.disk_space import check_run_writable
 from mlpcli.training.find_data import find_data
@@ -83,7 +83,7 @@ def resume_search(
 
 
 def _update(search: Search, session: SearchSession, own: LoadedSpec, arguments: dict[str, object]) -> None:
-    """Write what a session changes into the search and its folder: arguments, space, place of the data.
+    """Write what a session changes into the search and its folder: arguments, space, paths of the data.
 
     Args:
         search: the search; not saved here.
@@ -282,8 +282,7 @@ def _default(spec: LoadedSpec, path: KeyPath) -> Value:
     """Return the value at a path of the spec if every hyperparameter has its default."""
     value: Value = spec.text.data
     for step in path:
-        assert isinstance(value, dict | list)
-        value = value[step]  # type: ignore[index]
+        value = dict(children(value))[step]
     return value
 
 

@@ -103,14 +103,14 @@ class TrialRunner:
         try:
             loaded = with_values(self.loaded, values)
             dataset = self.dataset(loaded)
-            completed = complete(changed(loaded, epochs=epochs, seed=seed), dataset)
+            completed = complete(_with(loaded, epochs=epochs, seed=seed), dataset)
             write_hparams(folder, completed.values)
             with located(completed):
                 model = build_checked(completed, dataset)
             watcher = _EpochWatcher(on_epoch)
             train_into(TrainingJob(completed, dataset, model, folder, watcher, options=options))
         except Exception as error:  # the search continues with the next trial
-            reason = reason_of(error)
+            reason = _reason(error)
             if not (folder / runs.RECORD).exists():
                 document = {"status": runs.FAILED, "name": self.loaded.spec.name, "error": reason}
                 runs.write_record(folder, {**document, **options.record, "started": now(), "ended": now()})
@@ -142,7 +142,7 @@ class TrialRunner:
 
     def _judge(self, folder: Path, seconds: float) -> Result:
         """Return the result of a completed training: its best epoch by the objective."""
-        history = read_history(folder)
+        history = _finite_history(folder)
         name = self.objective.name
         if not history or name not in history[0]:
             known = ", ".join(key for key in (history[0] if history else {}) if key != "epoch")
@@ -161,7 +161,7 @@ def _data_key(loaded: LoadedSpec) -> str:
     return repr((spec.dataset, given, data_request(spec, loaded.catalog), spec.seed))
 
 
-def changed(loaded: LoadedSpec, *, epochs: int | None = None, seed: int | None = None) -> LoadedSpec:
+def _with(loaded: LoadedSpec, *, epochs: int | None = None, seed: int | None = None) -> LoadedSpec:
     """Return the spec with another number of epochs or another seed."""
     spec = loaded.spec
     if epochs is not None:
@@ -171,13 +171,13 @@ def changed(loaded: LoadedSpec, *, epochs: int | None = None, seed: int | None =
     return replace(loaded, spec=spec)
 
 
-def read_history(folder: Path) -> list[dict[str, float]]:
+def _finite_history(folder: Path) -> list[dict[str, float]]:
     """Return the rows of a run's `history.csv` in which all numbers are finite."""
     rows = record_models.read_history(folder / runs.HISTORY)
     return [row for row in rows if all(math.isfinite(value) for value in row.values())]
 
 
-def reason_of(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """Return in one line why a trial failed."""
     if isinstance(error, MlpcliError):
         first = error.problems[0].headline()

@@ -322,7 +322,7 @@ def _no_chief(address: str, where: Path, other: Path | None) -> TrainingError:
 
 
 def _end_with_parent() -> None:
-    """End this process when the process that started it has ended, for whatever reason."""
+    """End this process when the process that started it has ended, even if it was killed."""
     parent = int(os.environ.get(PARENT, "0"))
     if not parent:
         return
