@@ -75,9 +75,9 @@ class _Listener:
             self.behave(connection)
 
     def hear(self, connection: socket.socket) -> bytes:
-        heard = connection.recv(65536)
-        self.received += heard
-        return heard
+        received = connection.recv(65536)
+        self.received += received
+        return received
 
     def close(self) -> None:
         self._server.close()
@@ -154,7 +154,7 @@ IMPOSTORS: dict[str, tuple[Callable[[_Listener, socket.socket], object], str]] =
     "endless 100 Continue": (_says(b"HTTP/1.1 100 Continue\r\n\r\n" * 9999), "it answers in HTTP"),
     "garbage": (_says(bytes(range(256)) * 9), "does not follow the protocol of chief"),
     "no end of line": (_says(b"m" * 100_000), "it sends a line that is too long"),
-    "a made-up proof": (_says(f"mlpcli 2 hello {'0' * 32} {'0' * 64}\n".encode()), "does not know the key"),
+    "a false proof": (_says(f"mlpcli 2 hello {'0' * 32} {'0' * 64}\n".encode()), "does not know the key"),
     "another version": (_says(b"mlpcli 3 hello x y\n"), "it has another version of the protocol"),
     "half a hello": (_says(b"mlpcli 2 hello\n"), "does not follow the protocol"),
     "silence": (lambda listener, connection: time.sleep(5), "has not answered for"),

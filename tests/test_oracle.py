@@ -33,7 +33,7 @@ def loaded(spec_file: Callable[[str], Path]) -> LoadedSpec:
 
 
 def _score(trial: Trial) -> Result:
-    """A made-up score that depends on the values alone."""
+    """An invented score that depends on the values alone."""
     units, rate = trial.proposed["units"], trial.proposed.get("lr", 0.0)
     assert isinstance(units, int)
     assert isinstance(rate, float)

@@ -33,7 +33,7 @@ def _scores(search: Search) -> list[tuple[dict[str, Any], float | None]]:
 
 @pytest.fixture
 def own(searched: Path, tmp_path: Path) -> Path:
-    """A copy of the finished search for a test that goes on with it."""
+    """A copy of the finished search for a test that resumes it."""
     shutil.copytree(searched, tmp_path / "own")
     return tmp_path / "own"
 
@@ -225,7 +225,7 @@ def test_too_many_failures_stop_the_search_with_advice_and_it_can_be_taken_up(
 
 @pytest.fixture
 def interrupted_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Let Ctrl-C come when a trial of a number begins, or, for 0, never again."""
+    """Return a function that simulates Ctrl-C when the trial of a number starts; 0 for never."""
     run = TrialRunner.run
 
     def choose(number: int) -> None:
@@ -322,13 +322,13 @@ WRONG_USE = {
 
 
 @pytest.mark.parametrize("case", WRONG_USE)
-def test_wrong_use_is_told_and_nothing_is_written(
+def test_wrong_use_is_refused_and_nothing_is_written(
     case: str, mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    arguments, told = WRONG_USE[case]
+    arguments, message = WRONG_USE[case]
     result = mlpcli("tune", spec_file(SPEC), *arguments, "--runs-dir", tmp_path / "runs")
     assert result.status == 2
-    assert told in result.err
+    assert message in result.err
     assert not (tmp_path / "runs").exists()
 
 
