@@ -289,7 +289,7 @@ def test_an_unfinished_search_of_the_same_spec_is_in_the_way_until_it_is_said_wh
     result = mlpcli("tune", spec, "--runs-dir", tmp_path)
     assert result.status == 130
     search = _search(tmp_path)
-    assert f"go on with: mlpcli tune --resume {search.label}" in result.out
+    assert f"resume with: mlpcli tune --resume {search.label}" in result.out
     interrupted_at(0)
     refused = mlpcli("tune", spec, "--runs-dir", tmp_path)
     assert refused.status == 2

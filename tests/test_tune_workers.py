@@ -214,7 +214,7 @@ def test_sigterm_ends_a_chief_and_its_workers_with_one_line_on_how_to_resume(
         chief.wait()
     assert (chief.returncode, err) == (130, "interrupted\n")
     search = _search(runs_dir)
-    resume = f"interrupted; go on with: mlpcli tune --resume {search.label} --runs-dir {runs_dir}"
+    resume = f"interrupted; resume with: mlpcli tune --resume {search.label} --runs-dir {runs_dir}"
     assert [line for line in out.splitlines() if "interrupted" in line] == [resume]
     assert [trial.status for trial in search.trials] == ["running"] * 2
     workers = {int(trial.worker.rpartition("-")[2]) for trial in search.trials}

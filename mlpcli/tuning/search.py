@@ -218,7 +218,7 @@ class SearchSession:
             yield
         except KeyboardInterrupt:
             self._save_record(search, runs.INTERRUPTED, "interrupted")
-            self.watcher.note(f"interrupted; go on with: {runs.resume_command(search.folder)}")
+            self.watcher.note(f"interrupted; resume with: {runs.resume_command(search.folder)}")
             raise
         except TooManyFailures as error:
             self._save_record(search, runs.FAILED, str(error))
