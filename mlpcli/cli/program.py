@@ -31,9 +31,9 @@ from mlpcli.cli.tune import tune
 from mlpcli.errors import MlpcliError
 
 REFUSALS = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room")
-REFUSALS |= dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "see that it may be written")
-REFUSALS |= {errno.EIO: "see to the disk"}
-"""What the system may refuse when a file is written, and what to do about it."""
+REFUSALS |= dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "make it writable")
+REFUSALS |= {errno.EIO: "check the disk"}
+"""Errors of the system when a file is written, and what to do about them."""
 
 EXIT_DONE, EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -120,7 +120,7 @@ def run() -> int:
     the system frees anyway, and HDF5 may crash in it after a full disk. All our files are closed and flushed
     by then.
     """
-    _settle_streams()
+    _prepare_streams()
     status = main()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):  # the reader of a pipe may have gone
@@ -128,7 +128,7 @@ def run() -> int:
     return status
 
 
-def _settle_streams() -> None:
+def _prepare_streams() -> None:
     """Open closed streams on the null device; let streams escape what their encoding lacks."""
     for name, descriptor in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
         stream = getattr(sys, name)
