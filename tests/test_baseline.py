@@ -1,4 +1,4 @@
-"""A training is held against what needs no network."""
+"""A training is compared with models that need no network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mlpcli.runs.folder import find_run
 from tests.conftest import TINY, Result
 
 
-def test_classes_are_held_against_the_commonest_and_a_linear_model(tiny_run: Path) -> None:
+def test_classes_are_compared_with_the_majority_and_a_linear_model(tiny_run: Path) -> None:
     baseline = json.loads((find_run("tiny", tiny_run) / "metrics.json").read_text())["baseline"]
     _, y = load_iris(return_X_y=True)
     test = train_test_split(y, test_size=0.2, random_state=7, stratify=y)[1]
@@ -26,7 +26,7 @@ def test_classes_are_held_against_the_commonest_and_a_linear_model(tiny_run: Pat
     assert baseline["network"] == pytest.approx(metrics["test"]["accuracy"])
 
 
-def test_a_network_that_is_no_better_is_told(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
+def test_a_network_that_is_no_better_is_reported(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     x = draw.normal(size=(200, 2))
     rows = [f"{a},{b},{300 + 200 * a - 100 * b}" for a, b in x]
@@ -70,6 +70,6 @@ def test_a_linear_model_is_there_for_wide_rows_too() -> None:
         found = measure_baseline(Dataset(train, None, test, contract, "", "", {}), seed=0)
         assert found is not None
         if output.classes:
-            assert found["linear"] > found["majority"] + 0.2
+            assert found.scores["linear"] > found.scores["majority"] + 0.2
         else:
-            assert found["linear"] < 0.5 * found["mean"]
+            assert found.scores["linear"] < 0.5 * found.scores["mean"]

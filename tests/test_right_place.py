@@ -116,7 +116,7 @@ def test_a_run_or_search_on_a_read_only_disk_is_not_gone_on_with(
         assert (
             result.err.endswith(
                 f"{small_disk} is on a read-only file system; "
-                "make it writable, or copy the folder to where you may write\n"
+                "make it writable, or copy the folder to a place that is\n"
             )
             or "is on a read-only file system" in result.err
         )

@@ -95,7 +95,7 @@ class Artifacts:
             metrics: The metrics by split and name, which the file holds already.
 
         Returns:
-            The scores, see `measure_baseline`, with the network's under `network`; None where none apply.
+            The scores as `metrics.json` has them; None where no such model applies.
         """
         dataset, spec = self.job.dataset, self.job.completed.spec
         if not self.job.options.baseline:
@@ -105,11 +105,12 @@ class Artifacts:
         if baseline is None or held_out is None or output is None:
             return None
         loss = output_loss(spec, output.name)
-        baseline["network"] = score_network(output, held_out, self.predict(held_out.x), loss)
-        write_json(self.job.run_dir / runs.METRICS, {**metrics, "baseline": baseline})
-        if note := compare(baseline):
+        network = score_network(output, held_out, self.predict(held_out.x), loss)
+        document = baseline.to_json(network)
+        write_json(self.job.run_dir / runs.METRICS, {**metrics, "baseline": document})
+        if note := compare(baseline, network):
             self.job.watcher.note(note)
-        return dict(baseline)
+        return document
 
     def draw_curves(self, history: list[dict[str, float]], best_epoch: int | None) -> None:
         """Draw the learning curves of the epochs so far."""

@@ -1,37 +1,63 @@
-"""What needs no network: the commonest class or the mean, and a linear model, on the same splits."""
+"""Baselines without a network on the same splits: majority class or mean, and a linear model."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from mlpcli.data.dataset import Dataset, Output, Split
 from mlpcli.data.targets import class_indices
-from mlpcli.data.types import Array
+from mlpcli.data.types import Array, Arrays
 from mlpcli.spec.schema import ComponentSpec
 
 MOST_CELLS = 200_000
-"""Cells of the training rows that the linear model sees: enough for a line, and few enough for 0.2 s."""
+"""The most cells of training rows for the linear model: enough to fit it, and few enough for 0.2 s."""
 
 MANY_FEATURES = 256
-"""Above, the linear model is one of least squares, also for classes, which takes no steps."""
+"""With more, the linear model is least squares, also for classes, because that needs no iterations."""
 
 MOST_FEATURES = 4096
 MOST_WORK = 3_000_000_000
-"""Rows times features squared of such a model: 5,000 rows of 28 x 28 images, half a second."""
+"""Rows times squared features of such a model: 5,000 rows of 28 x 28 images, half a second."""
 
 MOST_CLASSES = 20
 STEPS = 30
 
 
-def measure_baseline(dataset: Dataset, *, seed: int) -> dict[str, Any] | None:
-    """Scores of the simplest models on the test rows, or on the validation rows where there are no others.
+@dataclass(frozen=True)
+class Baseline:
+    """Scores of models without a network.
 
-    Returns `{"split", "metric", "majority" or "mean", "linear"}`: accuracy for classes, the root
-    of the mean squared error in the target's own units for numbers. `linear` is absent where rows have too
-    many values or classes for a quick answer. Of several outputs the first is measured, and named under
-    `output`. None where all outputs are of labels, and without such rows.
+    Attributes:
+        split: The rows that were measured: `test` or `validation`.
+        metric: `accuracy` for classes; `root_mean_squared_error`, in the target's own units, for numbers.
+        scores: By model: `majority` or `mean`; `linear` unless rows have too many values or classes for a
+            quick answer.
+        output: The output that was measured; empty where there is only one.
+    """
+
+    split: str
+    metric: str
+    scores: dict[str, float]
+    output: str = ""
+
+    def to_json(self, network: float) -> dict[str, object]:
+        """Return the entry of `metrics.json`, with the network's score."""
+        named = {"output": self.output} if self.output else {}
+        return {"split": self.split, **named, "metric": self.metric, **self.scores, "network": network}
+
+
+def measure_baseline(dataset: Dataset, *, seed: int) -> Baseline | None:
+    """Measure the simplest models on the test rows, or on the validation rows where there are no others.
+
+    Args:
+        dataset: The data.
+        seed: Of the choice of training rows, where there are many.
+
+    Returns:
+        The scores, for the first output of numbers or classes; None where all outputs are labels, or there
+        are no such rows.
     """
     output = judged_output(dataset)
     held = dataset.test or dataset.validation
@@ -48,29 +74,33 @@ def measure_baseline(dataset: Dataset, *, seed: int) -> dict[str, Any] | None:
         rows = _some_rows(x, seed)
         found["linear"] = _linear(x[rows], known[rows], given, truth, output)
     metric = "root_mean_squared_error" if output.kind == "numbers" else "accuracy"
-    named = {"output": output.name} if output.name else {}
-    return {"split": split, **named, "metric": metric, **found}
+    return Baseline(split, metric, found, output.name)
 
 
 def judged_output(dataset: Dataset) -> Output | None:
-    """The first output that is of numbers or classes."""
+    """Return the first output of numbers or classes; None where there is none."""
     return next((each for each in dataset.contract.outputs if each.kind != "labels"), None)
 
 
-def score_network(output: Output, split: Split, outputs: Any, loss: ComponentSpec) -> float:
-    """What a network reaches on a split by the measure of `measure_baseline`.
+def score_network(output: Output, split: Split, outputs: Arrays, loss: ComponentSpec) -> float:
+    """Return a network's score on a split, by the metric of `measure_baseline`.
 
-    outputs: of the rows of the split, as `final_outputs` hands them out.
+    Args:
+        output: The output that is measured.
+        split: The rows.
+        outputs: The network's outputs for these rows, as `final_outputs` returns them.
+        loss: Of the output.
     """
     from mlpcli.model.outputs import predicted_classes
 
-    values = np.asarray(outputs[output.name] if output.name else outputs, np.float64)
+    own = outputs[output.name] if isinstance(outputs, dict) else outputs
+    values = np.asarray(own, np.float64)
     truth = _targets(split, output)
     return _score(truth, values if output.kind == "numbers" else predicted_classes(values, loss), output)
 
 
 def _targets(split: Split, output: Output) -> Array:
-    """Class indices, (rows,), or values in their own units, (rows, targets)."""
+    """Return class indices, (rows,), or values in their own units, (rows, targets)."""
     y = split.y[output.name] if output.name else split.y
     if output.kind == "numbers":
         return output.restore(np.asarray(y)).reshape(len(split), -1).astype(np.float64)
@@ -78,7 +108,7 @@ def _targets(split: Split, output: Output) -> Array:
 
 
 def _features(split: Split) -> Array | None:
-    """(rows, features), or None for what has too many of them."""
+    """Return the rows as (rows, features); None where there are too many features."""
     parts = list(split.x.values()) if isinstance(split.x, dict) else [split.x]
     if sum(int(np.prod(part.shape[1:])) for part in parts) > MOST_FEATURES:
         return None
@@ -88,6 +118,7 @@ def _features(split: Split) -> Array | None:
 
 
 def _some_rows(x: Array, seed: int) -> Array:
+    """Return the positions of the rows that the linear model is fitted on."""
     width = x.shape[1]
     most = max(100, MOST_CELLS // width if width <= MANY_FEATURES else MOST_WORK // width**2)
     if len(x) <= most:
@@ -101,16 +132,17 @@ def _rmse(truth: Array, predicted: Array) -> float:
 
 
 def _score(truth: Array, predicted: Array, output: Output) -> float:
-    """The root of the mean squared error of numbers, the share of classes that are right."""
+    """Return the root of the mean squared error of numbers, or the accuracy of classes."""
     if output.kind == "numbers":
         return _rmse(truth, predicted.reshape(truth.shape))
     return float((predicted == truth).mean())
 
 
 def _linear(x: Array, y: Array, given: Array, truth: Array, output: Output) -> float:
-    """Least squares for numbers; for classes logistic regression, stopped after some steps.
+    """Return the score of a linear model: least squares for numbers, logistic regression for classes.
 
-    With many features least squares for both, a little held back, since there may be more of them than rows.
+    The latter stops after some iterations. With many features it is ridge regression for both, because there
+    may be more features than rows.
     """
     import warnings
 
@@ -128,25 +160,29 @@ def _linear(x: Array, y: Array, given: Array, truth: Array, output: Output) -> f
     if output.kind == "numbers":
         return _score(truth, LinearRegression().fit(x, y).predict(given), output)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a bound on the time is what is wanted
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the bound on its time is intended
         model = LogisticRegression(max_iter=STEPS).fit(x, y)
     return _score(truth, model.predict(given), output)
 
 
-def compare(baseline: dict[str, Any]) -> str | None:
-    """A line for the user where the network is not better than the best baseline; None where it is.
+def compare(baseline: Baseline, network: float) -> str | None:
+    """Return a line for the user where the network is no better than the best baseline; else None.
 
-    baseline: as `measure_baseline` gives it, with what the network reached under `network`.
+    Args:
+        baseline: The scores of models without a network.
+        network: The network's.
     """
-    value = baseline["network"]
-    names = [name for name in ("majority", "mean", "linear") if name in baseline]
-    more = baseline["metric"] == "accuracy"
-    best = (max if more else min)(names, key=lambda name: baseline[name])
-    if value > baseline[best] if more else value < baseline[best]:
+    scores, more_is_better = baseline.scores, baseline.metric == "accuracy"
+    best = (max if more_is_better else min)(scores, key=lambda name: scores[name])
+    if network > scores[best] if more_is_better else network < scores[best]:
         return None
-    words = {"majority": "always naming the commonest class", "mean": "the mean", "linear": "a linear model"}
-    what = f"{baseline['output']} " if "output" in baseline else ""
+    words = {
+        "majority": "always predicting the majority class",
+        "mean": "the mean",
+        "linear": "a linear model",
+    }
+    what = f"{baseline.output} " if baseline.output else ""
     return (
-        f"the network is no better than {words[best]} on the {baseline['split']} rows: "
-        f"{what}{baseline['metric']} {value:.4g} against {baseline[best]:.4g}"
+        f"the network is no better than {words[best]} on the {baseline.split} rows: "
+        f"{what}{baseline.metric} {network:.4g} against {scores[best]:.4g}"
     )

@@ -1,8 +1,11 @@
-"""The checkpoint: everything a training needs to go on, in one file of our own that is whole or refused.
+"""The checkpoint: everything that a training needs to resume, in one file, read whole or not at all.
 
 Layout: `MAGIC`, the length of the head (8 bytes, little-endian), the head (JSON), the arrays one after the
-other, and the sha256 of all that. The head is the state as a tree in which an array is its number. No part
-of a file can run code when it is read: there are texts, numbers and arrays of numbers, nothing else.
+other, and the sha256 of all that. The head is the state as a tree in which an array is its number. Reading a
+file runs no code: it holds texts, numbers and arrays of numbers, nothing else.
+
+It stays ours: safetensors holds only tensors, so the rest of the state would need a second file, and two
+files cannot be replaced at once.
 """
 
 from __future__ import annotations
@@ -10,8 +13,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 
@@ -23,15 +27,19 @@ MAGIC = b"mlpcli checkpoint 1\n"
 DIGEST_BYTES = 32
 PLAIN = (bool, int, float, str, type(None))
 
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
-def write_checkpoint(target: Path, state: dict[str, Any]) -> None:
-    """Write a state, whole or not at all.
 
-    state: mappings with text keys, lists, tuples, plain values, NumPy arrays and scalars of numbers.
+def write_checkpoint(target: Path, state: Mapping[str, object]) -> None:
+    """Write a state, completely or not at all.
+
+    Args:
+        target: The file.
+        state: Mappings with text keys, lists, tuples, plain values, NumPy arrays and scalars of numbers.
 
     Raises:
-        OSError: the disk is full, or the folder cannot be written.
-        TypeError: the state holds something else.
+        OSError: The disk is full, or the folder cannot be written.
+        TypeError: The state holds something else.
     """
     arrays: list[Array] = []
     tree = _pack(state, arrays, {})
@@ -46,10 +54,10 @@ def write_checkpoint(target: Path, state: dict[str, Any]) -> None:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a state back, every value and array bit for bit.
+    """Read a state, bit for bit as it was written.
 
     Raises:
-        RunError: there is no such file, or it is damaged, cut off, or of another version.
+        RunError: There is no such file, or it is damaged, truncated, or of another version.
     """
     try:
         with open_ordinary(path) as file:
@@ -68,7 +76,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _damaged(path: Path) -> RunError:
-    hint = "begin the training again; a checkpoint is never used in part"
+    hint = "start a new run; a damaged checkpoint is never used"
     return RunError(Problem(f"{path} is damaged: its contents do not match their checksum", hint=hint))
 
 
@@ -88,8 +96,8 @@ def _decode(body: memoryview) -> dict[str, Any]:
     return state
 
 
-def _dtype(name: str) -> np.dtype[Any]:
-    """A type of numbers by name; bfloat16 and its like are those that TensorFlow uses."""
+def _dtype(name: str) -> np.dtype[np.generic]:
+    """Return a type of numbers by its name; bfloat16 and similar types are those that TensorFlow uses."""
     try:
         dtype = np.dtype(name)
     except TypeError:
@@ -97,7 +105,7 @@ def _dtype(name: str) -> np.dtype[Any]:
 
         dtype = np.dtype(getattr(ml_dtypes, name))
     if dtype.hasobject:
-        raise TypeError("Python objects are not read")
+        raise TypeError("arrays of Python objects are refused")
     return dtype
 
 
@@ -106,8 +114,8 @@ def _bytes(array: Array) -> bytes | memoryview:
     return flat.data if flat.size else b""
 
 
-def _pack(value: Any, arrays: list[Array], known: dict[int, int]) -> Any:
-    """The tree as JSON values; an array that stands in it twice is written once."""
+def _pack(value: object, arrays: list[Array], known: dict[int, int]) -> Json:
+    """Return the tree as JSON values; collect its arrays, a duplicate one once."""
     if isinstance(value, np.ndarray):
         if value.dtype.hasobject or value.dtype.kind in "USMm":
             raise TypeError(f"a checkpoint holds arrays of numbers, not of {value.dtype}")
@@ -119,7 +127,7 @@ def _pack(value: Any, arrays: list[Array], known: dict[int, int]) -> Any:
         arrays.append(np.asarray(value))
         return {"$scalar": len(arrays) - 1}
     if type(value) in PLAIN:
-        return value
+        return cast(Json, value)
     if isinstance(value, tuple):
         return {"$tuple": [_pack(item, arrays, known) for item in value]}
     if isinstance(value, list):
@@ -129,13 +137,14 @@ def _pack(value: Any, arrays: list[Array], known: dict[int, int]) -> Any:
     raise TypeError(f"a checkpoint cannot hold a {type(value).__name__}")
 
 
-def _key(key: Any) -> str | int:
-    if type(key) not in (str, int):
-        raise TypeError(f"a key of a checkpoint must be a text or an integer, not a {type(key).__name__}")
-    return key  # type: ignore[no-any-return]
+def _key(key: object) -> str | int:
+    if isinstance(key, str | int) and type(key) in (str, int):
+        return key
+    raise TypeError(f"a key of a checkpoint must be a text or an integer, not a {type(key).__name__}")
 
 
 def _unpack(value: Any, arrays: list[Array]) -> Any:
+    """Return the tree with its arrays, from JSON values."""
     if isinstance(value, list):
         return [_unpack(item, arrays) for item in value]
     if not isinstance(value, dict):
@@ -150,8 +159,8 @@ def _unpack(value: Any, arrays: list[Array]) -> Any:
     return {key: _unpack(item, arrays) for key, item in content}
 
 
-def is_plain(value: Any) -> bool:
-    """Whether a checkpoint can hold a value."""
+def is_plain(value: object) -> bool:
+    """Return whether a checkpoint can hold a value."""
     try:
         _pack(value, [], {})
     except (TypeError, RecursionError):

@@ -1,18 +1,21 @@
-"""Room on the disk: asked about before a training, and told about when it runs out all the same."""
+"""Space on the disk: checked before a training, and the cause when a file could not be written."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mlpcli.errors import Problem, RunError, TrainingError
 from mlpcli.files import why_not_writable
 from mlpcli.machine import format_bytes
 
+if TYPE_CHECKING:
+    from mlpcli.keras_import import keras
+
 STATE_COPIES = 10
-"""A run's files in sizes of its model: weights, two moments, the best epoch and that of early stopping,
-twice over while the checkpoint is replaced; then three models with their optimizers."""
+"""The size of a run's files as a multiple of its model: weights, two moments, the best epoch and that of
+early stopping, all twice while the checkpoint is replaced; then three models with their optimizers."""
 
 SMALL_FILES = 8 * 2**20
 """Bytes of everything else: figures, logs, records, a SavedModel's graph."""
@@ -21,46 +24,50 @@ FULL = ("No space left", "Disk quota exceeded", "File too large", "Read-only fil
 
 
 def check_place(runs_dir: Path, name: str = "") -> None:
-    """Refuse, before anything is loaded, a runs folder that cannot be written; nothing is made.
+    """Check, before anything is loaded, that a runs folder can be written; create nothing.
 
-    name: of the experiment, whose folder in the runs folder must be writable.
+    Args:
+        runs_dir: The runs folder.
+        name: Of the experiment, whose folder in the runs folder must be writable.
 
     Raises:
-        RunError: it cannot be a folder, is not writable, or has a name that TensorFlow cannot write.
+        RunError: It cannot be a folder, is not writable, or has a path that TensorFlow cannot use.
     """
-    why = why_not_writable(runs_dir / name) or _why_not_spelled(runs_dir)
+    why = why_not_writable(runs_dir / name) or _why_not_utf8(runs_dir)
     if why:
         hint = "choose another folder with --runs-dir"
         raise RunError(Problem(f"{runs_dir} cannot be the runs folder: {why}", hint=hint))
 
 
-def _why_not_spelled(folder: Path) -> str:
+def _why_not_utf8(folder: Path) -> str:
     try:
         str(folder).encode()
     except UnicodeEncodeError:
-        return "TensorFlow writes only where the path is UTF-8"
+        return "TensorFlow needs a path in UTF-8"
     return ""
 
 
 def check_run_writable(folder: Path) -> None:
-    """Refuse to go on with a run or search whose folder cannot be written.
+    """Check that the folder of a run or search, which is to be resumed, can be written.
 
     Raises:
-        RunError: it cannot.
+        RunError: It cannot.
     """
     if why := why_not_writable(folder):
-        hint = "make it writable, or copy the folder to where you may write"
-        raise RunError(Problem(f"{folder} cannot be gone on with: {why}", hint=hint))
+        hint = "make it writable, or copy the folder to a place that is"
+        raise RunError(Problem(f"{folder} cannot be resumed: {why}", hint=hint))
 
 
-def check_room(runs_dir: Path, model: Any, name: str = "") -> None:
-    """Refuse to train what the disk has no room for.
+def check_room(runs_dir: Path, model: keras.Model, name: str = "") -> None:
+    """Check that the disk has space for the files of a run.
 
-    runs_dir: the runs folder, or the folder of a run that goes on.
-    name: of the experiment, whose folder may be on another disk.
+    Args:
+        runs_dir: The runs folder, or the folder of a run that is resumed.
+        model: The compiled model.
+        name: Of the experiment, whose folder may be on another disk.
 
     Raises:
-        TrainingError: there is less room than the run's files will take.
+        TrainingError: The run's files need more space.
     """
     place = (runs_dir / name).absolute()
     while not place.exists():
@@ -74,9 +81,9 @@ def check_room(runs_dir: Path, model: Any, name: str = "") -> None:
 
 
 def write_failure(error: BaseException) -> str | None:
-    """Why a file could not be written, in a few words; None when this error is about something else.
+    """Return why a file could not be written, in a few words; None when an error has another cause.
 
-    TensorFlow and HDF5 have errors of their own for a full disk, whose texts hold the system's words.
+    TensorFlow and HDF5 have errors of their own for a full disk, whose texts contain the system's message.
     """
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror} ({error.filename})" if error.filename else error.strerror

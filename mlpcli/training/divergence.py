@@ -1,7 +1,7 @@
-"""A training whose numbers are no longer numbers is stopped at once, also where its loss hides it.
+"""Stop a training at once when a loss, a metric or a weight is no longer finite.
 
 One NaN in a row can leave the loss finite and yet turn all weights of a feature into NaN, so the weights
-are looked at too.
+are checked too.
 """
 
 from __future__ import annotations
@@ -9,15 +9,18 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mlpcli.data.types import Array
 from mlpcli.errors import Problem, TrainingError
 
-LOOK_SECONDS = 1.0
-"""How often the weights are looked at within an epoch; the logs are looked at whenever there are any."""
+if TYPE_CHECKING:
+    from mlpcli.keras_import import keras
+
+CHECK_SECONDS = 1.0
+"""How often the weights are checked within an epoch; logs are checked whenever they arrive."""
 
 
 class Diverged(TrainingError):
@@ -25,28 +28,52 @@ class Diverged(TrainingError):
 
 
 class DivergenceGuard:
-    """Looks at logs and weights, and raises `Diverged` with the epoch, the learning rate and what to do."""
+    """Checks logs and weights; raises `Diverged` with the epoch, the learning rate and what to do."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: keras.Model) -> None:
         self.model = model
-        self._looked = time.monotonic()
+        self._checked = time.monotonic()
 
-    def within_epoch(self, epoch: int, logs: Mapping[str, Any]) -> None:
-        """Look between the steps of an epoch, counted from 1."""
+    def within_epoch(self, epoch: int, logs: Mapping[str, float]) -> None:
+        """Check between the steps of an epoch.
+
+        Args:
+            epoch: Its number, from 1.
+            logs: The loss and the metrics so far.
+
+        Raises:
+            Diverged: A number is not finite.
+        """
         self.check_logs(epoch, logs)
-        if time.monotonic() - self._looked >= LOOK_SECONDS:
+        if time.monotonic() - self._checked >= CHECK_SECONDS:
             weights = {weight.path: weight.numpy() for weight in self.model.trainable_variables}
             self.check_weights(epoch, weights)
-            self._looked = time.monotonic()
+            self._checked = time.monotonic()
 
-    def check_logs(self, epoch: int, logs: Mapping[str, Any]) -> None:
-        """Look at the loss and the metrics."""
+    def check_logs(self, epoch: int, logs: Mapping[str, float]) -> None:
+        """Check the loss and the metrics.
+
+        Args:
+            epoch: The epoch, from 1.
+            logs: The loss and the metrics.
+
+        Raises:
+            Diverged: A number is not finite.
+        """
         bad = [name for name, value in logs.items() if not math.isfinite(value)]
         if bad:
             self._raise(epoch, f"{', '.join(bad)} {'is' if len(bad) == 1 else 'are'} not finite")
 
     def check_weights(self, epoch: int, weights: Mapping[str, Array]) -> None:
-        """Look at the weights, by their paths."""
+        """Check the weights.
+
+        Args:
+            epoch: The epoch, from 1.
+            weights: Their values by path.
+
+        Raises:
+            Diverged: A number is not finite.
+        """
         bad = [path for path, values in weights.items() if not _is_finite(values)]
         if bad:
             rest = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
@@ -58,13 +85,13 @@ class DivergenceGuard:
         raise Diverged(Problem(f"the training diverged in epoch {epoch}: {what}", hint=hint))
 
 
-def learning_rate(model: Any) -> float:
-    """The rate of the optimizer's next step."""
+def learning_rate(model: keras.Model) -> float:
+    """Return the learning rate of the optimizer's next step."""
     return float(model.optimizer.learning_rate.numpy())
 
 
 def _is_finite(values: Array) -> bool:
-    """A sum is quick and finite unless a value is not, or it runs over itself: then look closely."""
+    """Return whether all values are finite: where their sum is not, it may only overflow, so check each."""
     if values.dtype.kind in "iub":
         return True
     with np.errstate(all="ignore"):

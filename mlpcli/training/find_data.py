@@ -1,8 +1,8 @@
-"""The data of a spec; of a run's own spec also where it lies by now, when folders were moved or copied.
+"""The data of a spec; for a run's own spec also where it is now, after folders were moved or copied.
 
-A run's spec holds the whole paths of its files. When a file is not there, or holds other rows than those
-that the run was trained on, it is looked for near the run's folder: `/old/study/data/rows.csv` as
-`data/rows.csv` in the folder, or in one above it. What is found counts when its fingerprint is the run's.
+A run's spec holds the absolute paths of its files. When a file is missing, or holds other rows than those
+that the run was trained on, it is searched near the run's folder: `/old/study/data/rows.csv` as
+`data/rows.csv` in the folder, or in one above it. A file is used when its fingerprint is the run's.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.load import load_dataset
@@ -18,25 +17,28 @@ from mlpcli.data.moves import Move, moves_to
 from mlpcli.errors import DataError, SpecError
 from mlpcli.spec.load import LoadedSpec, with_data
 from mlpcli.spec.locations import VARIABLE, absolute, files_of, with_files
+from mlpcli.spec.values import ValueMap
 
 MOST_PLACES = 8
-"""So many places are looked at, at most: each means that a file is read."""
+"""The most places that are searched: each costs the reading of a file."""
 
 
 def load_data(loaded: LoadedSpec) -> Dataset:
-    """The data of a spec, split and labelled as its loss needs it; see `find_data`.
+    """Return the data of a spec, split and labelled as its loss needs it; see `find_data`.
 
     Raises:
-        SpecError, DataError: see `load_dataset`.
+        SpecError: See `load_dataset`.
+        DataError: See `load_dataset`.
     """
     return find_data(loaded)[1]
 
 
 def find_data(loaded: LoadedSpec) -> tuple[LoadedSpec, Dataset]:
-    """The data of a spec, and the spec with its files where they were found.
+    """Return the spec with its files where they were found, and its data.
 
     Raises:
-        SpecError, DataError: see `load_dataset`; of the place that the spec names, when none will do.
+        SpecError: See `load_dataset`; about the path in the spec, when no other place has the data.
+        DataError: Likewise.
     """
     kept = loaded.kept
     if kept is None:
@@ -59,7 +61,12 @@ def find_data(loaded: LoadedSpec) -> tuple[LoadedSpec, Dataset]:
 
 
 def moved_note(before: LoadedSpec, after: LoadedSpec) -> str | None:
-    """A line on files that were not where the spec says; None where all were."""
+    """Return a line on files that were not where the spec says; None where all were.
+
+    Args:
+        before: The spec as it was written.
+        after: The spec with its files where they were found.
+    """
     old, new = (each.spec.dataset.model_dump() for each in (before, after))
     pairs = zip(files_of(old), files_of(new), strict=True)
     there = [found for written, found in pairs if written != found]
@@ -79,7 +86,7 @@ def _load(loaded: LoadedSpec) -> Dataset:
 
 
 def _moved(loaded: LoadedSpec, near: Path) -> Iterator[LoadedSpec]:
-    """The spec with its files where they may have been moved to."""
+    """Yield the spec with its files in the places that they may have been moved to."""
     section = loaded.source.data["dataset"]
     named = [absolute(file, loaded.folder) for file in files_of(section)]
     paths = [path for path in named if not VARIABLE.search(path)]
@@ -92,13 +99,13 @@ def _moved(loaded: LoadedSpec, near: Path) -> Iterator[LoadedSpec]:
 
 
 def _after(loaded: LoadedSpec, move: Move) -> LoadedSpec | None:
-    """The spec after a move, or None where the move leaves its files where they were."""
-    data: dict[str, Any] = loaded.source.data
-    section = with_files(data["dataset"], lambda path: move.apply(absolute(path, loaded.folder)))
+    """Return the spec after a move; None where the move does not change its files."""
+    given: ValueMap = loaded.source.data["dataset"]
+    section = with_files(given, lambda path: move.apply(absolute(path, loaded.folder)))
     file = Path(move.apply(str(loaded.file.absolute())))
-    if section == data["dataset"] and file == loaded.file:
+    if section == given and file == loaded.file:
         return None
     try:
-        return with_data(loaded, data | {"dataset": section}, file=file)
+        return with_data(loaded, loaded.source.data | {"dataset": section}, file=file)
     except SpecError:
         return None

@@ -1,34 +1,46 @@
-"""Which engine runs the epochs: the compiled loop, or Keras's own `fit` where XLA cannot go."""
+"""Run the epochs on an engine: the compiled loop, or Keras's own `fit` where XLA cannot run the model."""
 
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import numpy as np
 
 from mlpcli import signals
+from mlpcli.checks.log_names import loss_first
 from mlpcli.data.dataset import Dataset, Split
-from mlpcli.keras_import import import_keras
+from mlpcli.keras_import import keras  # before `compiled`, which imports TensorFlow without hiding its log
+from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.schema import Spec
-
-keras = import_keras()  # before anything that imports TensorFlow in its own, noisy way
-from mlpcli.checks.log_names import loss_first  # noqa: E402
-from mlpcli.training import compiled  # noqa: E402
-from mlpcli.training.divergence import DivergenceGuard  # noqa: E402
+from mlpcli.training import compiled
+from mlpcli.training.compiled.arrays import Structure
+from mlpcli.training.compiled.programs import Logs
+from mlpcli.training.divergence import DivergenceGuard
 
 
 def fit_model(
-    model: Any,
+    model: keras.Model,
     spec: Spec,
     dataset: Dataset,
-    callbacks: list[Any],
-    watcher: Any,
+    callbacks: list[keras.callbacks.Callback],
+    watcher: Watcher,
     *,
     initial_epoch: int = 0,
-) -> dict[str, Any]:
-    """Train the model in place from `initial_epoch` on; returns what `run.json` says of the engine."""
-    began = time.monotonic()
+) -> dict[str, str | int]:
+    """Train the model in place, on the engine that the spec asks for if possible.
+
+    Args:
+        model: The compiled model.
+        spec: The spec.
+        dataset: Its data.
+        callbacks: Called as in `model.fit`.
+        watcher: Receives the progress.
+        initial_epoch: Epochs that are already done.
+
+    Returns:
+        What `run.json` says about the engine.
+    """
+    start = time.monotonic()
     reason = "the spec asks for it" if spec.fit.engine == "keras" else ""
     if not reason:
         try:
@@ -39,8 +51,8 @@ def fit_model(
     if reason:
         _fit_keras(model, spec, dataset, callbacks, watcher, initial_epoch)
     epochs = len(model.history.epoch)
-    seconds = time.monotonic() - began
-    report = {
+    seconds = time.monotonic() - start
+    report: dict[str, str | int] = {
         "name": "keras" if reason else "compiled",
         "rows_per_second": round(epochs * len(dataset.train) / seconds),
     }
@@ -48,12 +60,17 @@ def fit_model(
 
 
 def _fit_compiled(
-    model: Any, spec: Spec, dataset: Dataset, callbacks: list[Any], watcher: Any, initial_epoch: int
+    model: keras.Model,
+    spec: Spec,
+    dataset: Dataset,
+    callbacks: list[keras.callbacks.Callback],
+    watcher: Watcher,
+    initial_epoch: int,
 ) -> None:
     epochs = spec.fit.epochs
     counter, guard = _Counter(), DivergenceGuard(model)
 
-    def show(done: int, total: int, logs: dict[str, Any]) -> None:
+    def show(done: int, total: int, logs: Logs) -> None:
         values = loss_first({name: float(value) for name, value in logs.items()})
         signals.raise_if_interrupted()
         guard.within_epoch(counter.epoch, values)
@@ -77,17 +94,17 @@ def _arrays(split: Split) -> compiled.Arrays:
     return compiled.Arrays(split.x, split.y, split.weights)
 
 
-class _Counter(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
-    """Knows which epoch it is, from 1."""
+class _Counter(keras.callbacks.Callback):  # type: ignore[misc]
+    """Holds the number of the epoch, from 1."""
 
     epoch = 1
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self.epoch = epoch + 1
 
 
-class _Batches(keras.utils.PyDataset):  # type: ignore[misc, name-defined]
-    """The batches of an epoch, in the order that the compiled loop takes them too."""
+class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """The batches of an epoch, in the same order as in the compiled loop."""
 
     def __init__(self, split: Split, spec: Spec) -> None:
         super().__init__()
@@ -103,36 +120,36 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc, name-defined]
     def __len__(self) -> int:
         return -(-len(self.split) // self.spec.fit.batch_size)
 
-    def __getitem__(self, index: int) -> tuple[Any, ...]:
+    def __getitem__(self, index: int) -> Structure:
         size = self.spec.fit.batch_size
         chosen = self.order[index * size : (index + 1) * size]
-        parts = _arrays(self.split).structure()
-        taken: tuple[Any, ...] = keras.tree.map_structure(lambda array: array[chosen], parts)
+        arrays = _arrays(self.split).structure()
+        taken: Structure = keras.tree.map_structure(lambda array: array[chosen], arrays)
         return taken
 
 
-class _Epochs(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
-    """Orders stock `fit`'s batches by epoch, and tells the watcher of its steps, ten times a second at most.
+class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]
+    """Orders the batches of Keras's `fit` by epoch, and reports its steps, at most ten times a second.
 
-    `fit` calls a dataset's own `on_epoch_end` once before the first epoch too, so it cannot count them.
+    `fit` calls a dataset's own `on_epoch_end` also once before the first epoch, so it cannot count them.
     """
 
-    def __init__(self, watcher: Any, epochs: int, batches: _Batches) -> None:
+    def __init__(self, watcher: Watcher, epochs: int, batches: _Batches) -> None:
         super().__init__()
         self.watcher, self.epochs, self.batches = watcher, epochs, batches
         self.steps = len(batches)
-        self.epoch, self.told = 1, 0.0
+        self.epoch, self.reported = 1, 0.0
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self.guard = DivergenceGuard(self.model)
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self.epoch = epoch + 1
         self.batches.reorder(epoch)
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if time.monotonic() - self.told > 0.1:
-            self.told = time.monotonic()
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        if time.monotonic() - self.reported > 0.1:
+            self.reported = time.monotonic()
             values = loss_first({name: float(value) for name, value in (logs or {}).items()})
             signals.raise_if_interrupted()
             self.guard.within_epoch(self.epoch, values)
@@ -140,7 +157,12 @@ class _Epochs(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
 
 
 def _fit_keras(
-    model: Any, spec: Spec, dataset: Dataset, callbacks: list[Any], watcher: Any, initial_epoch: int
+    model: keras.Model,
+    spec: Spec,
+    dataset: Dataset,
+    callbacks: list[keras.callbacks.Callback],
+    watcher: Watcher,
+    initial_epoch: int,
 ) -> None:
     batches = _Batches(dataset.train, spec)
     validation = dataset.validation

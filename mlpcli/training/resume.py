@@ -64,18 +64,26 @@ def resume_run(
         sweep(run.folder)
         state = _state(run)
         spec, kept = _spec_to_resume(run, loaded)
-        if spec.folder == run.folder.resolve():
-            run_plugins(run, spec.catalog)  # checks their checksums, before anything else imports them
-        prepared = prepare(spec, watcher)
-        _check_same(run, _identity_then(run, state), _identity_now(prepared), watcher, force=force)
-        check_room(run.folder, prepared.model)
+        prepared = _prepare_to_resume(run, spec, state, watcher, force=force)
         epoch = 0 if state is None else state.epoch
-        for note in prepared.moved:
-            watcher.note(note)
         watcher.note(f"resuming {run.label} after epoch {epoch}")
         record = {**_resumed_record(run, epoch, command), **options.record}
         options = replace(options, state=state, kept_specs=kept, record=record)
         return train_locked(prepared.job(run.folder, watcher, command, options))
+
+
+def _prepare_to_resume(
+    run: Run, spec: LoadedSpec, state: TrainingState | None, watcher: Watcher, *, force: bool
+) -> Prepared:
+    """Prepare a spec, and check that it is the one that the run was started with."""
+    if spec.folder == run.folder.resolve():
+        run_plugins(run, spec.catalog)  # checks their checksums, before anything else imports them
+    prepared = prepare(spec, watcher)
+    _check_same(run, _identity_then(run, state), _identity_now(prepared), watcher, force=force)
+    check_room(run.folder, prepared.model)
+    for note in prepared.moved:
+        watcher.note(note)
+    return prepared
 
 
 def _spec_to_resume(run: Run, loaded: LoadedSpec | None) -> tuple[LoadedSpec, tuple[str, ...]]:

@@ -1,24 +1,29 @@
-"""A checkpoint's state put back into a model, its optimizer, the callbacks and the random generators."""
+"""The variables of a model and its optimizer: check, restore and assign their values."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlpcli.data.types import Array
 from mlpcli.errors import Problem, RunError
 
 if TYPE_CHECKING:
+    from mlpcli.keras_import import keras
     from mlpcli.training.training_state import TrainingState
 
 START_AGAIN = "start a new run"
 
 
-def check_fits(model: Any, state: TrainingState) -> None:
-    """Make sure that a checkpoint's variables are those of a model and its optimizer; nothing is changed.
+def check_fits(model: keras.Model, state: TrainingState) -> None:
+    """Check that a checkpoint's variables are those of a model and its optimizer; change nothing.
+
+    Args:
+        model: The compiled model.
+        state: The checkpoint's.
 
     Raises:
-        RunError: they are not.
+        RunError: They are not.
     """
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
@@ -30,36 +35,51 @@ def check_fits(model: Any, state: TrainingState) -> None:
         raise RunError(Problem("the checkpoint's best epoch does not fit the model", hint=START_AGAIN))
 
 
-def restore_variables(variables: Sequence[Any], kept: dict[str, Array], of: str) -> None:
-    """Give variables their values, in their order; names and shapes must be the same.
+def restore_variables(variables: Sequence[keras.Variable], saved: dict[str, Array], of: str) -> None:
+    """Assign saved values to variables, in their order.
+
+    Args:
+        variables: The variables.
+        saved: Values by path.
+        of: What the variables belong to, for the message.
 
     Raises:
-        RunError: they are not.
+        RunError: Names or shapes differ.
     """
-    check_variables(variables, kept, of)
-    for variable, value in zip(variables, kept.values(), strict=True):
+    check_variables(variables, saved, of)
+    for variable, value in zip(variables, saved.values(), strict=True):
         variable.assign(value)
 
 
-def check_variables(variables: Sequence[Any], kept: dict[str, Array], of: str) -> None:
-    """Make sure that variables have the names and shapes of kept values, in their order.
+def check_variables(variables: Sequence[keras.Variable], saved: dict[str, Array], of: str) -> None:
+    """Check that variables have the names and shapes of saved values, in their order.
+
+    Args:
+        variables: The variables.
+        saved: Values by path.
+        of: What the variables belong to, for the message.
 
     Raises:
-        RunError: they have not.
+        RunError: Names or shapes differ.
     """
     found = [(_bare(variable.path), tuple(variable.shape)) for variable in variables]
-    wanted = [(_bare(path.split("#")[0]), value.shape) for path, value in kept.items()]
+    wanted = [(_bare(path.split("#")[0]), value.shape) for path, value in saved.items()]
     if found != wanted:
         rule = f"the checkpoint's {of} is not the one of the spec: it has {len(wanted)} variables of other "
         raise RunError(Problem(rule + "names or shapes", hint=START_AGAIN))
 
 
 def _bare(path: str) -> str:
-    """The last name of a path: the first names count models of a process, and differ between two."""
+    """Return the last name of a path: the first ones number the models of a process."""
     return path.rsplit("/", 1)[-1]
 
 
-def assign(model: Any, values: Sequence[Array]) -> None:
-    """Give every variable of a model its value."""
+def assign(model: keras.Model, values: Sequence[Array]) -> None:
+    """Assign values to all variables of a model.
+
+    Args:
+        model: The model.
+        values: In the variables' order.
+    """
     for variable, value in zip(model.variables, values, strict=True):
         variable.assign(value)

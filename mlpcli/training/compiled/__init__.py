@@ -1,4 +1,4 @@
-"""The compiled loop: Keras models trained by one XLA program an epoch, with `model.fit`'s numbers.
+"""The compiled loop: Keras models trained by one XLA program per epoch, with the numbers of `model.fit`.
 
 `fit`, `evaluate` and `predict` take an ordinary compiled `keras.Model` and rows in memory.
 """

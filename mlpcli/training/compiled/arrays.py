@@ -1,46 +1,55 @@
-"""Rows in memory, their order in an epoch, and their way into tensors without needless copies."""
+"""Rows in memory, their order in an epoch, and their conversion to tensors without needless copies."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-# XLA and Eigen may load whole cache lines: memory lent to TensorFlow starts on one.
+# XLA and Eigen may load whole cache lines: memory that TensorFlow uses in place starts on one.
 ALIGNMENT = 64
+
+Structure: TypeAlias = "np.ndarray | Mapping[str, Structure] | Sequence[Structure]"
+"""Arrays as `model.fit` takes them: one, or a dict, list or tuple of them."""
 
 
 @dataclass(frozen=True)
 class Arrays:
     """Rows in memory, as `model.fit` takes them.
 
-    x: (rows, ...) array, or a dict, list or tuple of them for several inputs.
-    y: likewise for the outputs; None where the model needs no target.
-    sample_weight: (rows,) array, or a structure of them like `y`; None for equal weights.
+    Attributes:
+        x: (rows, ...) array, or a dict, list or tuple of them for several inputs.
+        y: Likewise for the outputs; None where the model needs no target.
+        sample_weight: (rows,) array, or a structure of them like `y`; None for equal weights.
     """
 
-    x: Any
+    x: Any  # Structure; mypy would ask each reader of an array whether it is one
     y: Any = None
     sample_weight: Any = None
 
     @property
     def rows(self) -> int:
-        """Number of rows; ValueError where the arrays disagree."""
+        """The number of rows.
+
+        Raises:
+            ValueError: The arrays have different numbers of rows.
+        """
         counts = {len(leaf) for leaf in self.leaves()}
         if len(counts) != 1:
             raise ValueError(f"all arrays must have the same number of rows, received {sorted(counts)}")
         return counts.pop()
 
-    def structure(self) -> Any:
-        """What `train_step` is given: x, (x, y) or (x, y, sample_weight)."""
-        return keras.utils.pack_x_y_sample_weight(self.x, self.y, self.sample_weight)
+    def structure(self) -> Structure:
+        """Return what `train_step` takes: x, (x, y) or (x, y, sample_weight)."""
+        packed: Structure = keras.utils.pack_x_y_sample_weight(self.x, self.y, self.sample_weight)
+        return packed
 
     def leaves(self) -> list[np.ndarray]:
-        """The arrays in the order of `keras.tree.flatten`."""
+        """Return the arrays in the order of `keras.tree.flatten`."""
         return list(keras.tree.flatten(self.structure()))
 
 
@@ -51,7 +60,7 @@ def epoch_order(seed: int, epoch: int, rows: int) -> np.ndarray:
 
 
 def tensor_dtype(array: np.ndarray) -> np.dtype:
-    """The dtype an array has inside TensorFlow: floats become Keras's floatx, as in `fit`."""
+    """Return the dtype of an array inside TensorFlow: floats become Keras's floatx, as in `fit`."""
     if np.issubdtype(array.dtype, np.floating):
         return np.dtype(str(keras.config.floatx()))
     dtype: np.dtype = array.dtype
@@ -59,12 +68,12 @@ def tensor_dtype(array: np.ndarray) -> np.dtype:
 
 
 def row_bytes(leaves: Sequence[np.ndarray]) -> int:
-    """Bytes of one row over all arrays, as tensors."""
+    """Return the bytes of one row over all arrays, as tensors."""
     return sum(int(np.prod(leaf.shape[1:], dtype=np.int64)) * tensor_dtype(leaf).itemsize for leaf in leaves)
 
 
 def aligned_empty(shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
-    """An uninitialised array that starts on a cache line, so that TensorFlow can use it in place."""
+    """Return an uninitialised array that starts on a cache line, so that TensorFlow can use it in place."""
     size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
     raw = np.empty(size + ALIGNMENT, dtype=np.uint8)
     start = -raw.ctypes.data % ALIGNMENT
@@ -74,8 +83,13 @@ def aligned_empty(shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
 def take_rows(array: np.ndarray, rows: np.ndarray | slice, capacity: int | None = None) -> np.ndarray:
     """Copy some rows into new aligned memory of their tensor dtype.
 
-    rows: (n,) int, or a slice of consecutive rows.
-    capacity: rows to make room for, at least n; those beyond n are zero.
+    Args:
+        array: (rows, ...).
+        rows: (n,) int, or a slice of consecutive rows.
+        capacity: The length of the result, at least n; rows beyond n are zero.
+
+    Returns:
+        (capacity or n, ...).
     """
     count = len(range(*rows.indices(len(array)))) if isinstance(rows, slice) else len(rows)
     out = aligned_empty((capacity or count, *array.shape[1:]), tensor_dtype(array))
@@ -91,7 +105,7 @@ def take_rows(array: np.ndarray, rows: np.ndarray | slice, capacity: int | None 
 
 
 def as_tensor(array: np.ndarray) -> tf.Tensor:
-    """Lend an array to TensorFlow, without a copy where the machine and the memory allow it."""
+    """Return an array as a tensor, without a copy where the machine and the memory allow it."""
     dtype = tensor_dtype(array)
     if dtype.kind not in "fiu" or tf.config.list_physical_devices("GPU"):
         return tf.constant(array, dtype=dtype)

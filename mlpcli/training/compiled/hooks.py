@@ -1,4 +1,4 @@
-"""What the callbacks want of batches: how far a chunk may run before one must be called."""
+"""The batch hooks of callbacks: how many steps a chunk may run before one must be called."""
 
 from __future__ import annotations
 
@@ -15,23 +15,30 @@ _TEST_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
 
 
 def listens(callback: keras.callbacks.Callback, hooks: Iterable[str] = _TRAIN_HOOKS) -> bool:
-    """Whether a callback has a batch hook of its own."""
+    """Return whether a callback overrides a batch hook.
+
+    Args:
+        callback: The callback.
+        hooks: The names of the hooks.
+    """
     return any(not is_default(getattr(callback, hook)) for hook in hooks)
 
 
 def listens_to_tests(callback: keras.callbacks.Callback) -> bool:
-    """Whether a callback needs to hear of every validation batch."""
+    """Return whether a callback must be called at every validation batch."""
     if isinstance(callback, keras.callbacks.TensorBoard) and _keeps_hooks(callback, _TEST_HOOKS):
         return bool(callback.update_freq != "epoch")
     return listens(callback, _TEST_HOOKS) and not isinstance(callback, keras.callbacks.ProgbarLogger)
 
 
 def steps_allowed(callback: keras.callbacks.Callback, seen: int) -> int:
-    """Steps that may run before this callback must be called.
+    """Return the steps that may run before a callback must be called.
 
-    seen: training steps since the start of `fit`.
+    An unknown callback with a batch hook is called at every step.
 
-    A callback that nothing is known about and that has a batch hook is called at every step.
+    Args:
+        callback: The callback.
+        seen: Training steps since the start of `fit`.
     """
     if not listens(callback):
         return UNLIMITED
@@ -44,11 +51,12 @@ def steps_allowed(callback: keras.callbacks.Callback, seen: int) -> int:
         if callback.save_freq == "epoch":
             return UNLIMITED
         return max(1, int(callback.save_freq) - batches_unsaved(callback))
-    # A loss that is NaN once stays so to the end of the epoch: TerminateOnNaN sees it a chunk later.
+    # A loss that is NaN once stays NaN to the end of the epoch: TerminateOnNaN sees it a chunk later.
     return UNLIMITED if isinstance(callback, kinds.ProgbarLogger | kinds.TerminateOnNaN) else 1
 
 
 def _tensorboard_allows(callback: keras.callbacks.TensorBoard, seen: int) -> int:
+    """Return the steps to TensorBoard's next write, or to the start or end of its profile."""
     limit = UNLIMITED
     if callback.update_freq != "epoch":
         limit = callback.update_freq - seen % callback.update_freq
@@ -62,6 +70,6 @@ def _tensorboard_allows(callback: keras.callbacks.TensorBoard, seen: int) -> int
 
 
 def _keeps_hooks(callback: keras.callbacks.Callback, hooks: Iterable[str]) -> bool:
-    """Whether the batch hooks are those of Keras's own class, not of a subclass or set by hand."""
+    """Return whether the batch hooks are those of Keras's own class, not overridden or replaced."""
     own = [getattr(getattr(callback, hook), "__func__", None) for hook in hooks]
     return all(function is not None and function.__module__.startswith("keras.") for function in own)

@@ -1,13 +1,14 @@
-"""`evaluate` and `predict`: one traced graph a model, run over large batches.
+"""`evaluate` and `predict`: one traced graph per model, run over large batches.
 
-The graph takes any number of rows, so one trace serves every split of the data. It is not handed
-to XLA: at thousands of rows a step nothing is left of the cost of dispatch, and compiling would
-take longer than the evaluation itself.
+The graph takes any number of rows, so one trace serves every split of the data. XLA does not compile it:
+with thousands of rows per step the cost of dispatch is negligible, and compiling would take longer than
+the evaluation itself.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TypeAlias
 from weakref import WeakKeyDictionary, ref
 
 import keras
@@ -15,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from mlpcli.keras_internals import all_layers, compiled_parts, wrapped_function
-from mlpcli.training.compiled.arrays import Arrays, as_tensor, row_bytes, take_rows
+from mlpcli.training.compiled.arrays import Arrays, Structure, as_tensor, row_bytes, take_rows
 from mlpcli.training.compiled.programs import (
     CannotCompile,
     EpochProgram,
@@ -30,30 +31,39 @@ from mlpcli.training.compiled.programs import (
 
 MOST_ROWS = 4096
 BATCH_BYTES = 64 * 2**20
-WORTH_A_LOOP = 2000  # batches, above which compiling a loop over them takes less than it saves
-BATCH_PRODUCTS = 8e9  # multiplications a batch: about 0.3 s on two cores, so that Ctrl-C is answered
+WORTH_A_LOOP = 2000  # batches, above which compiling a loop over them takes less time than it saves
+BATCH_PRODUCTS = 8e9  # multiplications per batch: about 0.3 s on two cores, so that Ctrl-C is answered
 
-_Traced = dict[tuple[Any, ...], tuple[tuple[object, ...], Any]]
-_traced: WeakKeyDictionary[keras.Model, _Traced] = WeakKeyDictionary()
+Traced: TypeAlias = Callable[[list[tf.Tensor]], "tf.Tensor | Logs"]
+_Graphs: TypeAlias = dict[tuple[object, ...], tuple[tuple[object, ...], Traced]]
+_graphs: WeakKeyDictionary[keras.Model, _Graphs] = WeakKeyDictionary()
 
 
 def evaluate(model: keras.Model, data: Arrays, *, batch_size: int = 32) -> dict[str, float]:
-    """Return the loss and metrics on some rows, as `model.evaluate(return_dict=True)` does."""
+    """Return the loss and metrics on some rows, as `model.evaluate(return_dict=True)` does.
+
+    Args:
+        model: The compiled model.
+        data: The rows.
+        batch_size: Rows of a batch, where the results depend on it.
+    """
     return Evaluator(model, data, batch_size=batch_size).run(keras.callbacks.CallbackList([], model=model))
 
 
-def predict(model: keras.Model, x: Any, *, batch_size: int | None = None) -> Any:
+def predict(model: keras.Model, x: Structure, *, batch_size: int | None = None) -> Structure:
     """Return the model's outputs for some rows, (rows, ...), in the structure of its outputs.
 
-    x: (rows, ...) array, or a dict, list or tuple of them.
-    batch_size: rows at a time; by default as many as time and memory suggest.
+    Args:
+        model: The model.
+        x: (rows, ...) array, or a dict, list or tuple of them.
+        batch_size: Rows at a time; by default as many as time and memory suggest.
     """
     leaves = keras.tree.flatten(x)
     rows = Arrays(x).rows
     at_once = batch_size or rows_at_once(model, leaves)
     function = _trace(model, "predict_step", (x,))
     outputs: list[np.ndarray] = []
-    structure: Any = None
+    structure: tf.Tensor = None
     for first in range(0, max(rows, 1), at_once):
         span = slice(first, min(first + at_once, rows))
         structure = function([as_tensor(take_rows(leaf, span)) for leaf in leaves])
@@ -62,11 +72,12 @@ def predict(model: keras.Model, x: Any, *, batch_size: int | None = None) -> Any
             outputs = [np.empty((rows, *part.shape[1:]), part.dtype) for part in parts]
         for output, part in zip(outputs, parts, strict=True):
             output[span] = part
-    return keras.tree.pack_sequence_as(structure, outputs)
+    packed: Structure = keras.tree.pack_sequence_as(structure, outputs)
+    return packed
 
 
 class Evaluator:
-    """Evaluates one set of rows again and again, as validation does."""
+    """Evaluates the same rows repeatedly, as validation does."""
 
     def __init__(
         self,
@@ -79,9 +90,13 @@ class Evaluator:
     ) -> None:
         """Choose the batches and trace what runs them.
 
-        each_batch: call the callbacks' hooks at every batch of `batch_size`. Otherwise larger
-            batches are used where the results do not depend on their size.
-        times: how often `run` will be called; many small batches are worth an XLA loop.
+        Args:
+            model: The compiled model.
+            data: The rows.
+            batch_size: Rows of a batch, where the results depend on it.
+            each_batch: Call the callbacks' hooks at every batch of `batch_size`. Otherwise larger
+                batches are used where the results do not depend on their size.
+            times: How often `run` will be called; many small batches are worth an XLA loop.
         """
         self.model, self.data, self.each_batch = model, data, each_batch
         larger = not each_batch and batches_do_not_matter(model)
@@ -90,12 +105,12 @@ class Evaluator:
         self.kept: dict[int, list[tf.Tensor]] = {}
         self.keep = row_bytes(data.leaves()) * data.rows <= BATCH_BYTES
         self.loop: EpochProgram | None = None
-        self.function: Any = None
+        self.function: Traced | None = None
         if self.keep and not (larger or each_batch) and len(self.firsts) * times > WORTH_A_LOOP:
             self._compile_loop()
 
-    def run(self, events: keras.callbacks.CallbackList) -> dict[str, Any]:
-        """Return plain logs, having told the callbacks of the test as `model.evaluate` does."""
+    def run(self, events: keras.callbacks.CallbackList) -> Logs:
+        """Return plain logs; call the callbacks as `model.evaluate` does."""
         self.model.stop_evaluating = False
         events.on_test_begin()
         self.model.reset_metrics()
@@ -127,7 +142,7 @@ class Evaluator:
             loop = trace_epoch(self.model, structure, 0, batch_size=self.at_once, step="test_step")
             compile_epoch(loop, self.whole, tf.zeros([0], tf.int32))
         except CannotCompile:
-            return  # the graph that `_trace` makes does as well, only slower
+            return  # the graph of `_trace` gives the same, only slower
         self.loop = loop
 
     def _batch(self, first: int) -> list[tf.Tensor]:
@@ -140,9 +155,9 @@ class Evaluator:
         return batch
 
 
-def plain_logs(logs: Logs) -> dict[str, Any]:
-    """Logs as Keras gives them to callbacks: sorted, flat, numbers where they are single numbers."""
-    plain: dict[str, Any] = {}
+def plain_logs(logs: Logs) -> Logs:
+    """Return logs as Keras passes them to callbacks: sorted, flat, single numbers as Python floats."""
+    plain: Logs = {}
     for name, value in sorted(logs.items()):
         if isinstance(value, dict):
             plain |= plain_logs(value)
@@ -153,7 +168,7 @@ def plain_logs(logs: Logs) -> dict[str, Any]:
 
 
 def rows_at_once(model: keras.Model, leaves: list[np.ndarray]) -> int:
-    """Rows of a batch that keep its activations and its time small."""
+    """Return a number of rows for which a batch's activations and time stay small."""
     outputs = [getattr(layer, "output", None) for layer in all_layers(model, include_self=False)]
     tensors = [tensor for tensor in keras.tree.flatten(outputs) if tensor is not None]
     values = sum(float(np.prod([size or 1 for size in tensor.shape[1:]])) for tensor in tensors)
@@ -163,10 +178,10 @@ def rows_at_once(model: keras.Model, leaves: list[np.ndarray]) -> int:
 
 
 def batches_do_not_matter(model: keras.Model) -> bool:
-    """Whether evaluation gives the same numbers however the rows are cut into batches.
+    """Return whether evaluation gives the same numbers for any batch size.
 
-    True where all parts are Keras's own and average over rows. A function of the user's own may
-    average over batches, and Keras averages the losses of single outputs over batches.
+    True where loss and metrics are Keras's own and average over rows. A user's own function may average over
+    batches, and Keras averages the losses of single outputs over batches.
     """
     if not is_stock(model, "test_step", "compute_loss", "compute_metrics"):
         return False
@@ -182,34 +197,34 @@ def batches_do_not_matter(model: keras.Model) -> bool:
     )
 
 
-def _averages_rows(loss: Any) -> bool:
+def _averages_rows(loss: object) -> bool:
     if isinstance(loss, str):
         return True
     return _is_keras(loss) and getattr(loss, "reduction", "sum_over_batch_size") == "sum_over_batch_size"
 
 
-def _is_keras(part: Any) -> bool:
+def _is_keras(part: object) -> bool:
     function = wrapped_function(part)
     modules = [getattr(part, "__module__", None) or "", getattr(function, "__module__", None) or "keras."]
     return all(str(module).startswith("keras.") for module in modules)
 
 
-def _trace(model: keras.Model, step: str, structure: Any) -> Any:
-    """The traced step of a model for any number of rows, kept while the model and its losses live."""
+def _trace(model: keras.Model, step: str, structure: Structure) -> Traced:
+    """Return a model's traced step for any number of rows, cached as long as both live."""
     shape, signature = skeleton(structure), any_rows(structure)
     key = (step, repr(shape), tuple(signature))
-    # `compile` makes new parts: a graph of the old ones must not be used again.
+    # `compile` creates a new loss and new metrics: a graph of the old ones must not be used again.
     parts = compiled_parts(model)
-    kept = _traced.setdefault(model, {})
+    kept = _graphs.setdefault(model, {})
     if key in kept and all(a is b for a, b in zip(kept[key][0], parts, strict=True)):
         return kept[key][1]
-    owner = ref(model)  # a strong reference would keep the model alive for ever
+    owner = ref(model)  # a strong reference would never free the model
 
-    def run(leaves: list[tf.Tensor]) -> Any:
+    def run(leaves: list[tf.Tensor]) -> tf.Tensor | Logs:
         alive = owner()
         result = getattr(alive, step)(keras.tree.pack_sequence_as(shape, leaves))
         return result if step == "predict_step" else fit_logs(alive, result)
 
-    function = tf.function(run, autograph=False).get_concrete_function(signature)
+    function: Traced = tf.function(run, autograph=False).get_concrete_function(signature)
     kept[key] = (parts, function)
     return function

@@ -1,4 +1,4 @@
-"""`fit`: epochs of compiled chunks, with Keras's callbacks around them as `model.fit` has them."""
+"""`fit`: epochs of compiled chunks, with Keras's callbacks called as in `model.fit`."""
 
 from __future__ import annotations
 
@@ -46,40 +46,50 @@ def fit(
     chunk_bytes: int = CHUNK_BYTES,
     on_progress: Progress | None = None,
 ) -> keras.callbacks.History:
-    """Train as `model.fit` does, an epoch being one XLA program run in chunks.
+    """Train as `model.fit` does; an epoch is one XLA program, which is run in chunks.
 
-    shuffle: order the rows of each epoch by `epoch_order(seed, epoch, rows)`.
-    chunk_bytes: data up to this size stays resident; larger data is fed in pieces, gathered by a
-        thread, that together take no more than this.
-    on_progress: called between chunks with the steps done in this epoch, the steps of an epoch
-        and the logs so far.
+    Args:
+        model: The compiled model.
+        train: The training rows.
+        epochs: The epoch to stop after, counted from the first of all.
+        batch_size: Rows of a step.
+        shuffle: Order the rows of each epoch by `epoch_order(seed, epoch, rows)`.
+        seed: Of that order.
+        validation: The rows to evaluate after each epoch.
+        callbacks: Called as in `model.fit`.
+        initial_epoch: Epochs that are already done.
+        chunk_bytes: Data up to this size stays resident; larger data is fed in pieces, gathered by a
+            thread, that together take no more than this.
+        on_progress: Called between chunks with the steps done in this epoch, the steps of an epoch
+            and the logs so far.
 
-    Raises CannotCompile before any variable of the model has changed its value.
+    Returns:
+        The model's history.
+
+    Raises:
+        CannotCompile: XLA cannot run the model; no variable has changed its value.
     """
     feed = _plan(model, train, batch_size=batch_size, shuffle=shuffle, chunk_bytes=chunk_bytes)
     events = keras.callbacks.CallbackList(
         list(callbacks), add_history=True, model=model, verbose=0, epochs=epochs, steps=feed.steps
     )
-    evaluator = None
+    run = _Run(model, feed, events, on_progress)
     if validation is not None:
-        each_batch = any(hooks.listens_to_tests(callback) for callback in events.callbacks)
-        evaluator = Evaluator(
-            model, validation, batch_size=batch_size, each_batch=each_batch, times=epochs - initial_epoch
+        run.evaluator = Evaluator(
+            model,
+            validation,
+            batch_size=batch_size,
+            each_batch=any(hooks.listens_to_tests(callback) for callback in events.callbacks),
+            times=epochs - initial_epoch,
         )
     model.stop_training = False
     events.on_train_begin()
     initial_epoch = begins_at(model) or initial_epoch
-    run = _Run(model, feed, events, on_progress, seen=initial_epoch * feed.steps)
+    run.seen = initial_epoch * feed.steps
     logs: Logs = {}
     for epoch in range(initial_epoch, epochs):
-        model.reset_metrics()
-        events.on_epoch_begin(epoch)
         order = epoch_order(seed, epoch, train.rows) if shuffle else None
-        logs = _run_epoch(run, order)
-        if evaluator is not None:
-            results = evaluator.run(events)
-            logs |= {f"val_{name}": value for name, value in results.items()}
-        events.on_epoch_end(epoch, logs)
+        logs = _train_epoch(run, epoch, order)
         if model.stop_training:
             break
     if isinstance(model.optimizer, keras.optimizers.Optimizer) and epochs > 0:
@@ -88,9 +98,21 @@ def fit(
     return model.history
 
 
+def _train_epoch(run: _Run, epoch: int, order: np.ndarray | None) -> Logs:
+    """Run one epoch and its validation between the calls that callbacks expect; return the logs."""
+    run.model.reset_metrics()
+    run.events.on_epoch_begin(epoch)
+    logs = _run_epoch(run, order)
+    if run.evaluator is not None:
+        results = run.evaluator.run(run.events)
+        logs |= {f"val_{name}": value for name, value in results.items()}
+    run.events.on_epoch_end(epoch, logs)
+    return logs
+
+
 @dataclass(frozen=True)
 class _Feed:
-    """The training rows, and the programs that step over them."""
+    """The training rows, and the programs that train on them."""
 
     data: Arrays
     batch_size: int
@@ -104,12 +126,13 @@ class _Feed:
 
 @dataclass
 class _Run:
-    """What a chunk needs to know, and how fast the last ones were."""
+    """What the chunks of a training share, and how fast the last ones were."""
 
     model: keras.Model
     feed: _Feed
     events: keras.callbacks.CallbackList
     on_progress: Progress | None
+    evaluator: Evaluator | None = None  # of the validation rows
     seen: int = 0  # training steps since the first epoch
     pace: int = 4  # steps of the next chunk, by the clock
     listeners: list[keras.callbacks.Callback] = field(default_factory=list)
@@ -119,12 +142,16 @@ class _Run:
 
 
 def _plan(model: keras.Model, train: Arrays, *, batch_size: int, shuffle: bool, chunk_bytes: int) -> _Feed:
-    """Trace and compile everything an epoch needs; CannotCompile where that fails."""
+    """Trace and compile everything an epoch needs.
+
+    Raises:
+        CannotCompile: That fails.
+    """
     leaves = train.leaves()
     check_can_compile(model, leaves)
     rows = train.rows
     if not rows or batch_size < 1:
-        raise ValueError(f"there must be rows and a positive batch size, received {rows} and {batch_size}")
+        raise ValueError(f"rows and batch_size must be positive, received {rows} and {batch_size}")
     full_steps = rows // batch_size
     piece_steps, resident, full = full_steps, None, None
     if full_steps and row_bytes(leaves) * rows > chunk_bytes:
@@ -151,7 +178,9 @@ def _plan_pieces(model: keras.Model, train: Arrays, *, batch_size: int, rows: in
 def _run_epoch(run: _Run, order: np.ndarray | None) -> Logs:
     """Run one epoch, or up to the batch at which a callback stopped it; return its logs.
 
-    order: (rows,) int, or None for the order in which the rows lie.
+    Args:
+        run: The training.
+        order: (rows,) int, or None for the order of the data.
     """
     feed, logs = run.feed, {}
     for leaves, places, first, steps in _pieces(feed, order):
@@ -172,7 +201,7 @@ def _run_epoch(run: _Run, order: np.ndarray | None) -> Logs:
 
 
 def _pieces(feed: _Feed, order: np.ndarray | None) -> Iterator[tuple[list[tf.Tensor], tf.Tensor, int, int]]:
-    """The data of an epoch: tensors, order of rows in them, first step, number of steps."""
+    """Yield the data of an epoch: tensors, order of rows in them, first step, number of steps."""
     if not feed.full_steps:
         return
     if feed.resident is not None:
@@ -199,6 +228,7 @@ def _gather_piece(feed: _Feed, order: np.ndarray | None, first: int) -> list[np.
 
 
 def _chunk_steps(run: _Run, left: int) -> int:
+    """Return the steps of the next chunk, when `left` steps are left."""
     allowed = min((hooks.steps_allowed(each, run.seen) for each in run.listeners), default=left)
     # A remainder under a quarter of a chunk is not worth a chunk of its own.
     paced = left if left <= run.pace * 1.25 else run.pace
@@ -209,7 +239,7 @@ def _run_chunk(run: _Run, leaves: list[tf.Tensor], places: tf.Tensor, start: int
     """Run the steps start <= step < stop of these rows, and set the pace by how long it took."""
     assert run.feed.full is not None
     began = time.perf_counter()
-    # Making numbers of the logs waits for the program where a device runs it on its own.
+    # Converting the logs to numbers waits for the program where a device runs it asynchronously.
     logs = plain_logs(run.feed.full(leaves, places, tf.constant(start), tf.constant(stop)))
     rate = (stop - start) / max(time.perf_counter() - began, 1e-6)
     run.pace = max(1, min(int(rate * CHUNK_SECONDS), 8 * run.pace))
@@ -217,13 +247,13 @@ def _run_chunk(run: _Run, leaves: list[tf.Tensor], places: tf.Tensor, start: int
 
 
 def _report(run: _Run, first: int, last: int, chunk: Callable[[], Logs]) -> Logs:
-    """Run the chunk of steps first <= step < last between the calls that its callbacks expect."""
+    """Run the chunk of steps first <= step < last, and call its callbacks around it."""
     if run.listeners:
         run.events.on_train_batch_begin(first)
     logs = plain_logs(chunk())
     if run.listeners:
         counted = any(hooks.steps_allowed(each, run.seen) < hooks.UNLIMITED for each in run.listeners)
-        # Callbacks that count batches hear of each one; the logs are those of the last.
+        # Callbacks that count batches are called for each one; the logs are those of the last.
         for step in range(first, last - 1) if counted else ():
             run.events.on_train_batch_end(step, logs)
             run.events.on_train_batch_begin(step + 1)

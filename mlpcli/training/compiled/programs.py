@@ -1,21 +1,26 @@
-"""The programs: a model's own train step, looped over gathered batches inside one XLA computation."""
+"""The compiled programs: a model's own train step in a loop over batches, inside one XLA computation."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from mlpcli.keras_internals import compiled_parts, distribution
-from mlpcli.training.compiled.arrays import tensor_dtype
+from mlpcli.training.compiled.arrays import Structure, tensor_dtype
 from mlpcli.training.compiled.randomness import same_numbers_as_fit
 
-Logs = dict[str, Any]
-Step = Callable[[Any], Logs]
+Logs: TypeAlias = dict[str, tf.Tensor]
+"""Loss and metrics by name: tensors, or numbers once they were computed."""
+
+Skeleton: TypeAlias = "int | Mapping[str, Skeleton] | Sequence[Skeleton]"
+"""A structure of arrays with a 0 for each."""
+
+Step = Callable[[Structure], Logs]
 # (leaves, order, start, stop) -> logs: run the steps start <= step < stop.
 EpochProgram = Callable[[list[tf.Tensor], tf.Tensor, tf.Tensor, tf.Tensor], Logs]
 # (leaves) -> logs: one step on these rows.
@@ -23,9 +28,10 @@ StepProgram = Callable[[list[tf.Tensor]], Logs]
 
 
 class CannotCompile(Exception):
-    """The model cannot train in a compiled loop; nothing of it was changed.
+    """The model cannot train in a compiled loop; it was not changed.
 
-    reason: one plain line that says what and why.
+    Attributes:
+        reason: One plain line with the cause.
     """
 
     def __init__(self, reason: str) -> None:
@@ -34,11 +40,19 @@ class CannotCompile(Exception):
 
 
 def check_can_compile(model: keras.Model, leaves: Sequence[np.ndarray]) -> None:
-    """Raise CannotCompile for what is known to fail before anything is traced."""
+    """Check for what is known to fail, before anything is traced.
+
+    Args:
+        model: The compiled model.
+        leaves: Its data.
+
+    Raises:
+        CannotCompile: The model or the data cannot be compiled.
+    """
     if model.run_eagerly or tf.config.functions_run_eagerly():
         raise CannotCompile("run_eagerly asks for Python steps, which cannot be compiled")
     if strategy := distribution(model):
-        raise CannotCompile(f"the model was made under a distribution strategy ({strategy})")
+        raise CannotCompile(f"the model was created under a distribution strategy ({strategy})")
     for leaf in leaves:
         if not isinstance(leaf, np.ndarray):
             raise CannotCompile(f"every input must be an array, received {type(leaf).__name__}")
@@ -47,15 +61,21 @@ def check_can_compile(model: keras.Model, leaves: Sequence[np.ndarray]) -> None:
 
 
 def trace_epoch(
-    model: keras.Model, structure: Any, order_rows: int, *, batch_size: int, step: str = "train_step"
+    model: keras.Model, structure: Structure, order_rows: int, *, batch_size: int, step: str = "train_step"
 ) -> EpochProgram:
     """Trace the program that loops a step of the model over full batches.
 
-    structure: arrays as `train_step` takes them, (rows, ...) each; only shapes and dtypes count.
-    order_rows: length of the `order` argument, rows in int32; 0 for data that lies in order.
-
     The number of steps is an argument of the program, so one compilation serves any chunk.
-    Raises CannotCompile; the values of the model's variables are then as before.
+
+    Args:
+        model: The compiled model.
+        structure: Arrays as `train_step` takes them, (rows, ...) each; only shapes and dtypes count.
+        order_rows: Length of the `order` argument, rows in int32; 0 for data that is in order.
+        batch_size: Rows of a step.
+        step: The model's method.
+
+    Raises:
+        CannotCompile: That fails; the model's variables have the same values as before.
     """
     leaves = keras.tree.flatten(structure)
     signature = [tf.TensorSpec(leaf.shape, tensor_dtype(leaf)) for leaf in leaves]
@@ -73,10 +93,10 @@ def trace_epoch(
         raise CannotCompile(_reason(error)) from error
 
 
-def _build_parts(model: keras.Model, structure: Any) -> None:
-    """Make the variables of losses, metrics and optimizer now, as the first trace would.
+def _build_parts(model: keras.Model, structure: Structure) -> None:
+    """Create the variables of losses, metrics and optimizer now, as the first trace would.
 
-    A trace that makes variables is thrown away by TensorFlow and done again.
+    TensorFlow discards a trace that creates variables, and repeats it.
     """
     if not (model.built and getattr(model, "outputs", None) and is_stock(model, "train_step")):
         return
@@ -95,7 +115,16 @@ def _build_parts(model: keras.Model, structure: Any) -> None:
 
 
 def compile_epoch(program: EpochProgram, leaves: list[tf.Tensor], order: tf.Tensor) -> None:
-    """Compile by running no step at all, which leaves every variable as it was."""
+    """Compile by running zero steps, which changes no variable.
+
+    Args:
+        program: The traced program.
+        leaves: Its data.
+        order: The order of rows.
+
+    Raises:
+        CannotCompile: XLA refuses the program.
+    """
     nothing = tf.constant(0)
     try:
         program(leaves, order, nothing, nothing)
@@ -103,11 +132,17 @@ def compile_epoch(program: EpochProgram, leaves: list[tf.Tensor], order: tf.Tens
         raise CannotCompile(_reason(error)) from error
 
 
-def trace_step(model: keras.Model, structure: Any) -> StepProgram:
+def trace_step(model: keras.Model, structure: Structure) -> StepProgram:
     """Trace one training step on any number of rows, for the short last batch.
 
-    It stays outside XLA: compiling a second copy of the step takes longer than a thousand
-    epochs gain by it.
+    It stays outside XLA: compiling a second copy of the step costs more than a thousand epochs gain.
+
+    Args:
+        model: The compiled model.
+        structure: Arrays as `train_step` takes them; only shapes and dtypes count.
+
+    Raises:
+        CannotCompile: That fails.
     """
     shape = skeleton(structure)
 
@@ -123,33 +158,50 @@ def trace_step(model: keras.Model, structure: Any) -> StepProgram:
 
 
 def is_stock(model: keras.Model, *methods: str) -> bool:
-    """Whether a model's class leaves these methods as Keras wrote them."""
+    """Return whether a model's class does not override these methods of Keras's.
+
+    Args:
+        model: The model.
+        methods: Their names.
+    """
     return all(getattr(type(model), name) is getattr(keras.Model, name) for name in methods)
 
 
-def skeleton(structure: Any) -> Any:
-    """The structure without its arrays, for closures that must not keep them."""
-    return keras.tree.map_structure(lambda _: 0, structure)
+def skeleton(structure: Structure) -> Skeleton:
+    """Return the structure without its arrays, for closures that must not keep them alive."""
+    shape: Skeleton = keras.tree.map_structure(lambda _: 0, structure)
+    return shape
 
 
-def any_rows(structure: Any) -> list[tf.TensorSpec]:
-    """Specs of a structure's arrays with any number of rows."""
+def any_rows(structure: Structure) -> list[tf.TensorSpec]:
+    """Return the specs of a structure's arrays for any number of rows."""
     leaves = keras.tree.flatten(structure)
     return [tf.TensorSpec([None, *leaf.shape[1:]], tensor_dtype(leaf)) for leaf in leaves]
 
 
 def _epoch_function(
-    model: keras.Model, run: Step, shape: Any, batch_size: int, carried: Logs | None, gather: bool
-) -> Any:
+    model: keras.Model, run: Step, shape: Skeleton, batch_size: int, carried: Logs | None, gather: bool
+) -> tf.types.experimental.PolymorphicFunction:
+    """Return the loop as a `tf.function`.
+
+    Args:
+        model: The compiled model.
+        run: The step.
+        shape: The structure that the step takes.
+        batch_size: Rows of a step.
+        carried: Specs of the step's logs; None where the model's metrics are the logs.
+        gather: Take the rows in the order of an argument.
+    """
+
     def take(leaves: list[tf.Tensor], order: tf.Tensor, step: tf.Tensor) -> list[tf.Tensor]:
-        first = step * batch_size  # past the end, XLA takes the last rows there are
+        first = step * batch_size  # past the end, XLA takes the last rows
         if not gather:
             return [_rows(leaf, first, batch_size) for leaf in leaves]
         rows = tf.slice(order, [first], [batch_size])
         return [tf.gather(leaf, rows) for leaf in leaves]
 
     def take_first(leaves: list[tf.Tensor], order: tf.Tensor, step: tf.Tensor) -> list[tf.Tensor]:
-        # Out of a loop, XLA would compile a slice anew for each place that it begins at.
+        # Outside a loop, XLA would compile a slice again for each position that it begins at.
         rows = step * batch_size + tf.range(batch_size)
         return [tf.gather(leaf, tf.gather(order, rows) if gather else rows) for leaf in leaves]
 
@@ -157,7 +209,7 @@ def _epoch_function(
         def body(
             step: tf.Tensor, taken: list[tf.Tensor], logs: Logs
         ) -> tuple[tf.Tensor, list[tf.Tensor], Logs]:
-            # The next batch waits for nothing that this step computes: a core that is idle fetches it.
+            # The next batch depends on nothing in this step: an idle core fetches it meanwhile.
             coming = take(leaves, order, step + 1)
             new = run(keras.tree.pack_sequence_as(shape, [_of_any_length(part) for part in taken]))
             return step + 1, coming, ({} if carried is None else new)
@@ -177,15 +229,15 @@ def _rows(leaf: tf.Tensor, first: tf.Tensor, count: int) -> tf.Tensor:
 
 
 def _of_any_length(batch: tf.Tensor) -> tf.Tensor:
-    """The batch with its number of rows unknown to Python, as it is inside `fit`.
+    """Return the batch with a number of rows that Python does not know, as inside `fit`.
 
-    Keras acts on a known number: it then weights the mean of an output's loss by it.
+    Keras would use a known number: it would weight the mean of an output's loss by it.
     """
     return tf.raw_ops.PlaceholderWithDefault(input=batch, shape=[None, *batch.shape[1:]])
 
 
-def _carried_logs(model: keras.Model, run: Step, structure: Any) -> Logs | None:
-    """Specs of the logs a step of the user's own returns; None where the metrics are the logs.
+def _carried_logs(model: keras.Model, run: Step, structure: Structure) -> Logs | None:
+    """Return the specs of the logs of a user's own step; None where the model's metrics are the logs.
 
     As in `fit`, the metrics are preferred where they have the same names.
     """
@@ -198,13 +250,18 @@ def _carried_logs(model: keras.Model, run: Step, structure: Any) -> Logs | None:
 
 
 def fit_logs(model: keras.Model, logs: Logs) -> Logs:
-    """The metrics where a step's logs have their names, else the logs, as `fit` chooses."""
+    """Return the metrics where a step's logs have their names, else the logs, as `fit` does.
+
+    Args:
+        model: The compiled model.
+        logs: The step's logs.
+    """
     metrics: Logs = model.get_metrics_result()
     return metrics if set(metrics) == set(logs) else logs
 
 
 def _reason(error: BaseException) -> str:
-    """One plain line out of an error of TensorFlow's, which may run to pages."""
+    """Return one plain line for an error of TensorFlow's, whose text may be pages long."""
     text = str(error)
     missing = re.search(r"on XLA_\w+: (\w+) \((?:.*?node \{*(?:node )?([\w/.-]+))?", text, re.DOTALL)
     if missing:

@@ -1,8 +1,8 @@
-"""Random numbers inside XLA that equal those outside it.
+"""Random numbers inside XLA that equal those outside XLA.
 
-XLA draws the same Philox bits for a seed as TensorFlow's own kernels but makes floats of the high
-bits, where the kernels take the low ones: dropout would keep other units than in `model.fit`. While
-a program is traced, uniform and normal numbers are therefore made from the bits by the
+XLA draws the same Philox bits for a seed as TensorFlow's own kernels, but computes floats from the high
+bits, where the kernels use the low ones: dropout would keep other units than in `model.fit`. While
+a program is traced, uniform and normal numbers are therefore computed from the bits by the
 kernels' formulas (tensorflow/core/lib/random/random_distributions.h).
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import tensorflow as tf
 
@@ -35,21 +34,31 @@ def same_numbers_as_fit() -> Iterator[None]:
     stock_uniform, stock_normal = getattr(kernels, _UNIFORM), getattr(kernels, _NORMAL)
 
     def uniform(
-        shape: Any, key: Any, counter: Any, alg: Any, dtype: Any = tf.float32, name: Any = None
-    ) -> Any:
+        shape: tf.Tensor,
+        key: tf.Tensor,
+        counter: tf.Tensor,
+        alg: tf.Tensor,
+        dtype: tf.DType = tf.float32,
+        name: str | None = None,
+    ) -> tf.Tensor:
         if tf.as_dtype(dtype) not in _LAYOUTS:
             return stock_uniform(shape, key, counter, alg, dtype=dtype, name=name)
         return _unit_floats(_bits(shape, key, counter, alg), tf.as_dtype(dtype))
 
     def normal(
-        shape: Any, key: Any, counter: Any, alg: Any, dtype: Any = tf.float32, name: Any = None
-    ) -> Any:
+        shape: tf.Tensor,
+        key: tf.Tensor,
+        counter: tf.Tensor,
+        alg: tf.Tensor,
+        dtype: tf.DType = tf.float32,
+        name: str | None = None,
+    ) -> tf.Tensor:
         if tf.as_dtype(dtype) not in _LAYOUTS:
             return stock_normal(shape, key, counter, alg, dtype=dtype, name=name)
         return tf.cast(_normal_floats(shape, key, counter, alg), dtype)
 
-    # There is no other way in: Keras's layers reach these through several public functions. Whatever
-    # another thread traces meanwhile gets the same numbers.
+    # There is no public way: Keras's layers reach these through several public functions. What another
+    # thread traces meanwhile gets the same numbers.
     setattr(kernels, _UNIFORM, uniform)
     setattr(kernels, _NORMAL, normal)
     try:
@@ -59,21 +68,21 @@ def same_numbers_as_fit() -> Iterator[None]:
         setattr(kernels, _NORMAL, stock_normal)
 
 
-def _bits(shape: Any, key: Any, counter: Any, alg: Any) -> tf.Tensor:
+def _bits(shape: tf.Tensor, key: tf.Tensor, counter: tf.Tensor, alg: tf.Tensor) -> tf.Tensor:
     draw = kernels.stateless_random_uniform_full_int_v2
     return draw(shape, key, counter, alg, dtype=tf.uint32)
 
 
 def _unit_floats(bits: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """Floats in [0, 1) whose mantissas are the low bits (Uint32ToFloat and its 16-bit kin)."""
+    """Return floats in [0, 1) whose mantissas are the low bits (Uint32ToFloat, and for 16 bits alike)."""
     mantissa, one, word = _LAYOUTS[dtype]
     low = tf.bitwise.bitwise_and(bits, tf.constant(2**mantissa - 1, tf.uint32))
     joined = tf.bitwise.bitwise_or(tf.cast(low, word), tf.constant(one, word))
     return tf.bitcast(joined, dtype) - tf.constant(1, dtype)
 
 
-def _normal_floats(shape: Any, key: Any, counter: Any, alg: Any) -> tf.Tensor:
-    """Standard normal floats by pairs (BoxMullerFloat)."""
+def _normal_floats(shape: tf.Tensor, key: tf.Tensor, counter: tf.Tensor, alg: tf.Tensor) -> tf.Tensor:
+    """Return standard normal floats, computed in pairs (BoxMullerFloat)."""
     shape = tf.convert_to_tensor(shape, tf.int32)
     count = tf.reduce_prod(shape)
     bits = _bits([(count + 1) // 2 * 2], key, counter, alg)

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from mlpcli.training.compiled.arrays import Arrays, as_tensor, epoch_order
+from mlpcli.training.compiled.arrays import Arrays, Structure, as_tensor, epoch_order
 from mlpcli.training.compiled.programs import CannotCompile, check_can_compile, skeleton
 from mlpcli.training.compiled.randomness import same_numbers_as_fit
 
 CHUNK_STEPS = 25
 
+# (leaves, order, start, stop) -> losses of the steps start <= step < stop, padded to CHUNK_STEPS.
+LossProgram: TypeAlias = Callable[[list[tf.Tensor], tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
+
 
 def step_losses(
     model: keras.Model, train: Arrays, *, batch_size: int, steps: int, seed: int
 ) -> Iterator[np.ndarray]:
-    """Train for some steps; yields the losses of the next few steps, (n,) float64, as they are done.
+    """Train for some steps; yield the losses of the next few steps, (n,) float64, as they are done.
 
-    batch_size: at most the number of rows. Epochs follow each other, each in its own order, without their
-    short last batches. The steps run as one XLA program, or as a graph where XLA cannot go.
+    Each epoch has its order of rows; the short last batches are left out. The steps run as one XLA program,
+    or as a graph where XLA cannot run the model.
 
-    Raises CannotCompile where the model has no loss of its own to tell.
+    Args:
+        model: The compiled model.
+        train: The training rows.
+        batch_size: Rows of a step, at most those of `train`.
+        steps: The number of steps.
+        seed: Of the orders of rows.
+
+    Raises:
+        CannotCompile: The model's own `train_step` returns no loss.
     """
     rows = train.rows
     order = tf.constant(_order(seed, rows, batch_size, steps).astype("int32"))
@@ -37,14 +48,15 @@ def step_losses(
 
 
 def _order(seed: int, rows: int, batch_size: int, steps: int) -> np.ndarray:
-    """Rows of all steps one after the other, (steps * batch_size,) int."""
+    """Return the rows of all steps in their order, (steps * batch_size,) int."""
     whole = rows // batch_size * batch_size
     epochs = -(-steps * batch_size // whole)
     orders = [epoch_order(seed, epoch, rows)[:whole] for epoch in range(epochs)]
     return np.concatenate(orders)[: steps * batch_size]
 
 
-def _program(model: keras.Model, structure: Any, batch_size: int) -> Any:
+def _program(model: keras.Model, structure: Structure, batch_size: int) -> LossProgram:
+    """Return the program, compiled by XLA where that is possible."""
     try:
         check_can_compile(model, keras.tree.flatten(structure))
         program = _trace(model, structure, batch_size, compiled=True)
@@ -56,15 +68,15 @@ def _program(model: keras.Model, structure: Any, batch_size: int) -> Any:
         return program
 
 
-def _run_nothing(program: Any, structure: Any) -> None:
-    """Trace and compile by running no step."""
+def _run_nothing(program: LossProgram, structure: Structure) -> None:
+    """Trace and compile by running zero steps."""
     leaves = [as_tensor(leaf) for leaf in keras.tree.flatten(structure)]
     nothing = tf.constant(0)
     with same_numbers_as_fit():
         program(leaves, tf.zeros([0], tf.int32), nothing, nothing)
 
 
-def _trace(model: keras.Model, structure: Any, batch_size: int, *, compiled: bool) -> Any:
+def _trace(model: keras.Model, structure: Structure, batch_size: int, *, compiled: bool) -> LossProgram:
     shape = skeleton(structure)
 
     def run(leaves: list[tf.Tensor], order: tf.Tensor, start: tf.Tensor, stop: tf.Tensor) -> tf.Tensor:
@@ -74,7 +86,7 @@ def _trace(model: keras.Model, structure: Any, batch_size: int, *, compiled: boo
             model.reset_metrics()  # the logs are then those of this step alone
             logs = model.train_step(batch)
             if "loss" not in logs:
-                raise CannotCompile("the model's train_step tells no loss")
+                raise CannotCompile("the model's train_step returns no loss")
             loss = tf.reshape(tf.cast(logs["loss"], tf.float32), [1])
             return step + 1, tf.tensor_scatter_nd_update(losses, [[step - start]], loss)
 
@@ -89,4 +101,5 @@ def _trace(model: keras.Model, structure: Any, batch_size: int, *, compiled: boo
         for leaf in keras.tree.flatten(structure)
     ]
     signature = [leaves, tf.TensorSpec([None], tf.int32), number, number]
-    return tf.function(run, input_signature=signature, jit_compile=compiled, autograph=False)
+    program: LossProgram = tf.function(run, input_signature=signature, jit_compile=compiled, autograph=False)
+    return program
