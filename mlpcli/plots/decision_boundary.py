@@ -45,9 +45,7 @@ def draw_decision_boundary(
     from matplotlib.figure import Figure
 
     low, high = _limits([x for x, _ in splits.values()])
-    sides = [np.linspace(low[axis], high[axis], GRID, dtype=np.float32) for axis in (0, 1)]
-    points = np.stack(np.meshgrid(*sides), axis=-1).reshape(-1, 2)
-    plane = _colors(np.asarray(predict(points))).reshape(GRID, GRID, 3)
+    plane = _colors(np.asarray(predict(_grid_points(low, high)))).reshape(GRID, GRID, 3)
     figure = Figure(figsize=(5.4, 4.8), dpi=PICTURE_DPI)
     axes = figure.add_axes((0.13, 0.11, 0.84, 0.8))
     extent = (low[0], high[0], low[1], high[1])
@@ -76,6 +74,12 @@ def _limits(arrays: list[Array]) -> tuple[Array, Array]:
     high = np.max([x.max(axis=0) for x in arrays], axis=0)
     margin = np.maximum(0.08 * (high - low), 1e-6)
     return low - margin, high + margin
+
+
+def _grid_points(low: Array, high: Array) -> Array:
+    """Return the points of the plane, (GRID * GRID, 2) float32, row by row."""
+    sides = [np.linspace(low[axis], high[axis], GRID, dtype=np.float32) for axis in (0, 1)]
+    return np.stack(np.meshgrid(*sides), axis=-1).reshape(-1, 2)
 
 
 def _draw_rows(axes: Axes, x: Array, y: Array, labels: tuple[str, ...], marker: str) -> None:
