@@ -204,7 +204,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "unset variable": (
         "dataset: {path: '${NOWHERE_AT_ALL}/t.csv', target: kind}\n" + SOFTMAX + SPARSE,
         [
-            "spec.yaml:1:17 dataset.path: environment variable NOWHERE_AT_ALL is not set, received '${NOWHERE_AT_ALL}/t.csv'; set it before the command, or write the folder out",
+            "spec.yaml:1:17 dataset.path: environment variable NOWHERE_AT_ALL is not set, received '${NOWHERE_AT_ALL}/t.csv'; set it before the command, or write the full path",
         ],
     ),
     "metric that cannot": (

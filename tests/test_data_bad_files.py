@@ -67,13 +67,13 @@ TEXT_FILES: list[tuple[str, Content, str]] = [
     ("latin_header.csv", b"gr\xf6sse,y\n1,2\n", "latin_header.csv: must be UTF-8 text, line 1 holds byte 0xf6; save it as UTF-8"),
     ("utf16.csv", "a,y\n1,2\n".encode("utf-16"), "utf16.csv: must be UTF-8 text, this is UTF-16 text; save it as UTF-8"),
     ("binary.csv", b"a,y\n1,2\n\x00\x01,4\n", "binary.csv: must be text, line 3 holds a NUL byte; save it as UTF-8 text"),
-    ("packed.csv", gzip.compress(b"a,y\n1,2\n"), "packed.csv: must be UTF-8 text, this is gzip data; is its ending right?"),
-    ("sheet.csv", b"PK\x03\x04rest", "sheet.csv: must be UTF-8 text, this is a zip or spreadsheet file; is its ending right?"),
+    ("packed.csv", gzip.compress(b"a,y\n1,2\n"), "packed.csv: must be UTF-8 text, this is gzip data; is its extension right?"),
+    ("sheet.csv", b"PK\x03\x04rest", "sheet.csv: must be UTF-8 text, this is a zip or spreadsheet file; is its extension right?"),
     ("no_names.csv", "1,2.5,0\n" + ROWS, "no_names.csv: the first row must name the columns, it holds numbers (1, 2.5, 0); add a line of names above the rows"),
     ("flowers.csv", "5.1,3.5,1.4,setosa\n4.9,3.0,1.4,setosa\n", "flowers.csv: the first row must name the columns, it holds numbers (5.1, 3.5, 1.4, setosa); add a line of names above the rows"),
     ("pipes.csv", "a|y\n1|2\n", "pipes.csv: columns must be separated by commas, semicolons, tabs; the header is 'a|y'"),
     ("open_quote.csv", HEADER + '1,2,0\n1,"2,0\n' + ROWS, "open_quote.csv row 2 (line 3): has a quote that is never closed"),
-    ("junk.parquet", b"not parquet at all", "junk.parquet: cannot be read as Parquet; the file is damaged, or not what its ending says"),
+    ("junk.parquet", b"not parquet at all", "junk.parquet: cannot be read as Parquet; the file is damaged, or its extension is wrong"),
     ("hole.npz", {"x": np.array([[1, 2], [3, np.nan]]), "y": np.zeros(2)}, "hole.npz row 2, array 'x' at [1]: must be a finite number, received nan"),
     ("huge.npz", {"x": np.array([[1, 2], [3, 1e300]]), "y": np.zeros(2)}, "huge.npz row 2, array 'x' at [1]: must fit in float32, up to 3.4e38, received 1e+300"),
     ("target.npz", {"x": np.ones((2, 3)), "y": np.array([1, np.inf])}, "target.npz row 2, array 'y': must be a finite number, received inf"),
@@ -140,9 +140,9 @@ SPECS: list[tuple[str, Content, dict[str, Any], str]] = [
     ("model.pkl", "x", {}, f"dataset.path: a .pkl file can run code when it is opened and is never read, received 'model.pkl'; {SAVE_AS}"),
     ("model.h5", "x", {}, f"dataset.path: .h5 files are not read, received 'model.h5'; {SAVE_AS}"),
     ("rows.csv.zip", "x", {}, "dataset.path: packed files are not supported yet, received 'rows.csv.zip'; unpack it first"),
-    ("rows.gz", "x", {}, "dataset.path: only .csv.gz and .tsv.gz files are unpacked, received 'rows.gz'; name it so if it is one, or unpack it first"),
+    ("rows.gz", "x", {}, "dataset.path: only .csv.gz and .tsv.gz files are unpacked, received 'rows.gz'; rename it if it is one, or unpack it first"),
     ("rows.xlsx", "x", {}, "dataset.path: spreadsheets are not read, received 'rows.xlsx'; save the sheet as CSV"),
-    ("rows.txt", "x", {}, "dataset.path: the ending must be one of .csv, .tsv, .parquet, .npz, .npy, received 'rows.txt'"),
+    ("rows.txt", "x", {}, "dataset.path: the extension must be one of .csv, .tsv, .parquet, .npz, .npy, received 'rows.txt'"),
 ]  # fmt: skip
 
 
@@ -160,7 +160,7 @@ RARE = "merge rare classes, add rows, or write {last: N}"
 STRATA: list[tuple[str, dict[str, Any], str]] = [
     (GOOD + "1,2,7\n", {}, f"dataset.test: each class needs 2 rows to be split by class, of 11 rows class '7' has 1; {RARE}"),
     (GOOD + "1,2,7\n1,2,7\n", {"test": 6}, f"dataset.validation: each class needs 2 rows to be split by class, of 6 rows class '7' has 1; {RARE}"),
-    (GOOD, {"test": 1}, "dataset.test: splits 10 rows into 9 and 1, too few for 2 classes; take another share, or write {last: N}"),
+    (GOOD, {"test": 1}, "dataset.test: splits 10 rows into 9 and 1, too few for 2 classes; take another fraction, or write {last: N}"),
     (HEADER + "".join(f"{row % 7},{row % 3},{row}\n" for row in range(30)), {}, f"dataset.test: each class needs 2 rows to be split by class, of 30 rows class '0' has 1, '1' has 1, '2' has 1, '3' has 1, '4' has 1 and 25 more; 30 distinct labels look like numbers: use a loss such as mse; or {RARE}"),
 ]  # fmt: skip
 
@@ -242,7 +242,7 @@ def test_a_file_without_read_permission_is_refused(tmp_path: Path, monkeypatch: 
 def test_unset_environment_variables_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ROWS_A", raising=False)
     monkeypatch.delenv("ROWS_B", raising=False)
-    received = "received '${ROWS_A}/${ROWS_B}.csv'; set it before the command, or write the folder out"
+    received = "received '${ROWS_A}/${ROWS_B}.csv'; set it before the command, or write the full path"
     assert str(refusal(tmp_path, "${ROWS_A}/${ROWS_B}.csv")) == (
         f"dataset.path: environment variable ROWS_A is not set, {received}\n"
         f"dataset.path: environment variable ROWS_B is not set, {received}"

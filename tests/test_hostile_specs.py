@@ -85,7 +85,7 @@ REFUSED: list[tuple[str, str, str]] = [
     ("plug-in's name", BASE + "plugins: [" + "k" * 5000 + ".py]\n", "plugins[0]: cannot be read (File name too long)"),
     ("base's name", "extends: " + "k" * 5000 + "\n", "extends: cannot be read (File name too long)"),
     ("table's name", BASE.replace("name: iris", "target: y, path: " + "k" * 5000 + ".csv"), "dataset.path: cannot be read (File name too long)"),
-    ("pattern", BASE.replace("name: iris", "target: y, path: '" + "k" * 5000 + "*.csv'"), "dataset.path: cannot be looked for (File name too long)"),
+    ("pattern", BASE.replace("name: iris", "target: y, path: '" + "k" * 5000 + "*.csv'"), "dataset.path: cannot be searched for (File name too long)"),
 ]  # fmt: skip
 
 

@@ -203,7 +203,7 @@ def test_a_small_file_that_unpacks_to_nothing_but_repetition_is_refused(
     monkeypatch.setattr(row_errors, "MAX_REPEATED_BYTES", 1 << 20)
     with gzip.open("bomb.csv.gz", "wb") as file:
         file.write(b"a,b\n" + b"1,2\n" * 1_000_000)
-    message = "bomb.csv.gz: unpacks to more than 1 MiB and 200 times its own size; if it is right, save it unpacked, as np.savez does"
+    message = "bomb.csv.gz: unpacks to more than 1 MiB and 200 times its own size; if the data are correct, save them unpacked, as np.savez does"
     result = mlpcli("inspect", "bomb.csv.gz")
     assert (result.status, result.err.strip()) == (2, message)
 

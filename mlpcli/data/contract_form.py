@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -38,7 +38,7 @@ class PreprocessorForm(BaseModel):
     version: Literal[1] = 1
     decimal: Literal[".", ","]
     missing: tuple[str, ...]
-    columns: Annotated[tuple[dict[str, Any], ...], Field(min_length=1)]
+    columns: Annotated[tuple[dict[str, object], ...], Field(min_length=1)]
 
 
 class ContractForm(BaseModel):
@@ -56,7 +56,7 @@ class ContractForm(BaseModel):
     preprocessor: PreprocessorForm | None = None
 
 
-def read_contract(document: dict[str, Any]) -> Contract:
+def read_contract(document: dict[str, object]) -> Contract:
     """Read the JSON that `Contract.to_json` wrote.
 
     Raises:
@@ -99,7 +99,7 @@ def _contradictions(contract: Contract) -> Iterator[str]:
         if preprocessor.names != contract.features or len(set(preprocessor.names)) < len(preprocessor.names):
             yield "preprocessor: its columns are not the features"
         if contract.shape != (preprocessor.width,):
-            yield f"shape: the preprocessor makes {preprocessor.width} columns"
+            yield f"shape: the preprocessor returns {preprocessor.width} columns"
         for encoder in preprocessor.encoders:
             yield from _encoder_contradictions(encoder)
 

@@ -13,8 +13,9 @@ import numpy as np
 from mlpcli.data.columns import select_inputs
 from mlpcli.data.dataset import Contract, Dataset, Output, Split
 from mlpcli.data.features.preprocessor import Preprocessor, fit_preprocessor
-from mlpcli.data.features.unknown_values import apply_policy, raise_cell_errors
+from mlpcli.data.features.unknown_values import apply_policy, cell_errors
 from mlpcli.data.features.verification_sample import take_sample
+from mlpcli.data.readers.row_errors import raise_row_errors
 from mlpcli.data.rows import Rows, read_rows
 from mlpcli.data.scaling import learn_scaling, scale_target
 from mlpcli.data.sources.open import open_source, read_split
@@ -257,7 +258,8 @@ def _preprocess(source: Source, rows_of: dict[str, _Rows]) -> tuple[dict[str, _R
             raw = each.source_rows.table
             found = preprocessor.transform(raw.columns)
             rejected = apply_policy(preprocessor, found.found, "bucket").rejected
-            raise_cell_errors(preprocessor, rejected, raw.columns, range(raw.rows), raw.origin)
+            row_errors = cell_errors(preprocessor, rejected, raw.columns, range(raw.rows), raw.origin)
+            raise_row_errors(raw.origin, row_errors, len(rejected))
             whole[id(each.source_rows)] = found.x
     return {
         name: replace(each, x=whole[id(each.source_rows)][each.rows]) for name, each in rows_of.items()

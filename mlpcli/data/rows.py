@@ -139,9 +139,9 @@ def _read_table(
     if preprocessor is None:
         x, row_errors, total = numeric_matrix(table, features)
     else:
-        made = preprocessor.transform(table.columns)
-        rejected = apply_policy(preprocessor, made.found, None).rejected
-        x, total = made.x, len(rejected)
+        encoded = preprocessor.transform(table.columns)
+        rejected = apply_policy(preprocessor, encoded.found, None).rejected
+        x, total = encoded.x, len(rejected)
         row_errors = cell_errors(preprocessor, rejected, table.columns, range(table.rows), table.origin)
     output_targets, more, more_total = table_targets(table, columns)
     row_weights, wrong, wrong_total = table_weights(table, weights)

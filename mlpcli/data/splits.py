@@ -111,4 +111,4 @@ def _check_classes(labels: Array, taken: int, split: str, names: tuple[str, ...]
     if min(taken, len(labels) - taken) < present:
         sizes = f"{len(labels) - taken:,} and {taken:,}"
         rule = f"splits {len(labels):,} rows into {sizes}, too few for {present} classes"
-        raise SpecError(Problem(rule, path=path, hint="take another share, or write {last: N}"))
+        raise SpecError(Problem(rule, path=path, hint="take another fraction, or write {last: N}"))

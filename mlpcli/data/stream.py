@@ -232,9 +232,9 @@ def _chunk(block: Block, preprocessor: Preprocessor, origin: Origin, options: Re
             raise_row_errors(origin, block.ragged[:MAX_SHOWN], len(block.ragged))
         return Chunk(np.empty((0, *options.contract.shape), np.float32), kept, rejected=block.ragged)
     columns = preprocessor.columns(block.columns)
-    made = preprocessor.transform(columns)
-    result = apply_policy(preprocessor, made.found, options.unknown)
-    x = made.x.reshape(-1, *options.contract.shape)
+    encoded = preprocessor.transform(columns)
+    result = apply_policy(preprocessor, encoded.found, options.unknown)
+    x = encoded.x.reshape(-1, *options.contract.shape)
     empty = None
     if len(result.nulled):
         empty = np.zeros(len(x), bool)
@@ -243,11 +243,11 @@ def _chunk(block: Block, preprocessor: Preprocessor, origin: Origin, options: Re
         cells = cell_errors(preprocessor, result.rejected, columns, block.positions, origin)
         raise_row_errors(origin, [*block.ragged, *cells], len(block.ragged) + len(result.rejected))
     if not result.rejected:
-        options.counts.add(made.found)
+        options.counts.add(encoded.found)
         return Chunk(x, kept, empty, block.ragged)
     row_errors = _row_errors(block, preprocessor, columns, result.rejected)
     stay = np.setdiff1d(np.arange(len(x)), [row for row, _ in result.rejected])
-    options.counts.add(made.found, np.isin(np.arange(len(x)), stay))
+    options.counts.add(encoded.found, np.isin(np.arange(len(x)), stay))
     kept = {name: column.take(stay) for name, column in kept.items()}
     chunk = Chunk(x[stay], kept, None if empty is None else empty[stay])
     return replace(chunk, rejected=sorted([*block.ragged, *row_errors], key=lambda row_error: row_error.row))

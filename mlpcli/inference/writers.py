@@ -48,7 +48,7 @@ def format_of(output: Path) -> str:
         UsageError: No format has this suffix.
     """
     if output.suffix not in FORMATS:
-        rule = f"-o {output}: the ending must be one of {', '.join(FORMATS)}"
+        rule = f"-o {output}: the extension must be one of {', '.join(FORMATS)}"
         raise UsageError(Problem(rule, received=output.suffix))
     return FORMATS[output.suffix]
 

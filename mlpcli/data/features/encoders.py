@@ -8,7 +8,7 @@ and a run stores plain JSON, never a pickle.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -340,7 +340,7 @@ def encoder_to_json(encoder: Encoder) -> dict[str, object]:
     }
 
 
-def without_limits(document: dict[str, Any]) -> dict[str, Any]:
+def without_limits(document: dict[str, object]) -> dict[str, object]:
     """Return what `encoder_to_json` wrote without infinite limits, which are the defaults."""
     return {key: value for key, value in document.items() if value is not None}
 

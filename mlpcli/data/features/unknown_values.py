@@ -14,7 +14,7 @@ from mlpcli.data.features.encoders import CategoryEncoder, DateEncoder, Encoded,
 from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.data.readers.delimited import TextOrigin
 from mlpcli.data.readers.parse_cells import Dialect, ParsedColumn
-from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError, raise_row_errors
+from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError
 from mlpcli.data.readers.table_values import cell_error, written_cell
 from mlpcli.data.types import Array
 from mlpcli.errors import listing
@@ -121,29 +121,6 @@ def describe_cell_error(encoder: Encoder, row: int, value: object, dialect: Dial
     if isinstance(encoder, CategoryEncoder):
         hint = f"the categories are {listing(encoder.values)}"
     return RowError(row, location, "must be a value that occurs in the training rows", value, hint)
-
-
-def raise_cell_errors(
-    preprocessor: Preprocessor,
-    rejected: Iterable[tuple[int, str]],
-    columns: Mapping[str, ParsedColumn],
-    positions: Array | Sequence[int],
-    origin: Origin,
-) -> None:
-    """Raise a DataError if any cell is rejected.
-
-    Args:
-        preprocessor: that encoded the rows.
-        rejected: (row, column) of the cells.
-        columns: the raw columns by name.
-        positions: of their rows in the table.
-        origin: of the table.
-
-    Raises:
-        DataError: with the first of the cells.
-    """
-    rejected = list(rejected)
-    raise_row_errors(origin, cell_errors(preprocessor, rejected, columns, positions, origin), len(rejected))
 
 
 def cell_errors(

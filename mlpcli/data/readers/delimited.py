@@ -191,7 +191,7 @@ def refuse_start(piece: bytes, origin: Origin) -> None:
     """Raise a DataError if a file begins like one of another format."""
     for start, kind in _STARTS.items():
         if piece[: len(start)] == start:
-            hint = "save it as UTF-8" if "UTF-16" in kind else "is its ending right?"
+            hint = "save it as UTF-8" if "UTF-16" in kind else "is its extension right?"
             origin.refuse(f"must be UTF-8 text, this is {kind}", hint=hint)
 
 

@@ -68,7 +68,7 @@ def find_files(text: str, folder: Path, key: KeyPath) -> list[Path]:
             return [find_file(text, folder, key)]
         found = sorted(Path(start or folder).glob(pattern.removeprefix(start)))
     except (OSError, ValueError, NotImplementedError, RecursionError) as error:
-        rule = f"cannot be looked for ({getattr(error, 'strerror', None) or error})"
+        rule = f"cannot be searched for ({getattr(error, 'strerror', None) or error})"
         raise SpecError(Problem(rule, path=key, received=text)) from None
     if not found:
         raise SpecError(Problem("no file matches this pattern", path=key, received=text))
@@ -125,7 +125,7 @@ def _expanded(text: str, key: KeyPath) -> str:
     """Return a path with `${NAME}` from the environment, and `~` for the user's home folder."""
     unset = [name for name in VARIABLE.findall(text) if name not in os.environ]
     if unset:
-        hint = "set it before the command, or write the folder out"
+        hint = "set it before the command, or write the full path"
         raise SpecError(
             *(
                 Problem(f"environment variable {name} is not set", path=key, received=text, hint=hint)
@@ -162,7 +162,7 @@ def _wrong_kind(path: Path) -> tuple[str, str] | None:
     if suffix in (*TABLES, *ARRAYS):
         return None
     if suffix == ".gz":
-        return "only .csv.gz and .tsv.gz files are unpacked", "name it so if it is one, or unpack it first"
+        return "only .csv.gz and .tsv.gz files are unpacked", "rename it if it is one, or unpack it first"
     if suffix in PICKLES:
         return (
             f"a {suffix} file can run code when it is opened and is never read",
@@ -174,7 +174,7 @@ def _wrong_kind(path: Path) -> tuple[str, str] | None:
         return "packed files are not supported yet", "unpack it first"
     if suffix in (".xls", ".xlsx", ".ods"):
         return "spreadsheets are not read", "save the sheet as CSV"
-    return f"the ending must be one of {KNOWN}", ""
+    return f"the extension must be one of {KNOWN}", ""
 
 
 def _unreadable(path: Path) -> tuple[str, str] | None:

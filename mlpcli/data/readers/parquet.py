@@ -37,7 +37,10 @@ def parquet_names(path: Path, origin: Origin) -> tuple[str, ...]:
             groups = range(file.metadata.num_row_groups)
             unpacked = sum(file.metadata.row_group(group).total_byte_size for group in groups)
     except (OSError, ValueError, MemoryError):
-        origin.refuse("cannot be read as Parquet", hint="the file is damaged, or not what its ending says")
+        origin.refuse(
+            "cannot be read as Parquet",
+            hint="the file is damaged, or its extension is wrong",
+        )
     if not names:
         origin.refuse("holds no columns")
     if len(names) > MAX_COLUMNS:

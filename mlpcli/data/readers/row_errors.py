@@ -121,21 +121,24 @@ MAX_PACKING_RATIO = 200
 
 
 def check_memory(size: int, origin: Origin, *, packed: int = 0) -> None:
-    """Refuse what cannot be held: rows stay in memory, so no honest file unpacks to more than there is.
+    """Refuse data that do not fit into memory, where all rows are kept.
 
-    A ratio alone would not do as a limit: deflate packs an honest array of zeros a thousandfold. But what is
-    large, and nothing but repetition, was made to fill the memory.
+    A ratio alone would not do as a limit: deflate packs an honest array of zeros a thousandfold. But large
+    data that are nothing but repetition were created to fill the memory.
 
-    packed: the bytes that the file itself takes up, where it is packed.
+    Args:
+        size: of the unpacked data, in bytes.
+        origin: of the data.
+        packed: the size of the packed file, in bytes; 0 if it is not packed.
 
     Raises:
-        DataError: `size` bytes are more than the machine's memory.
+        DataError: `size` exceeds the machine's memory, or is far more than the packed file.
     """
     if packed and size > MAX_REPEATED_BYTES and size > MAX_PACKING_RATIO * packed:
         rule = (
             f"unpacks to more than {MAX_REPEATED_BYTES >> 20} MiB and {MAX_PACKING_RATIO} times its own size"
         )
-        origin.refuse(rule, hint="if it is right, save it unpacked, as np.savez does")
+        origin.refuse(rule, hint="if the data are correct, save them unpacked, as np.savez does")
     memory = memory_bytes()
     if memory is not None and size > memory:
         sizes = f"{format_bytes(size)}, more than this machine's memory of {format_bytes(memory)}"

@@ -1,1 +1,1 @@
-"""Where rows come from: files, built-in datasets, synthetic data."""
+"""Sources of rows: files, built-in datasets, synthetic data."""

@@ -161,12 +161,12 @@ def _named(spec: DatasetSpec, source: Source, outputs: Iterable[str]) -> Source:
     if spec.features is not None and source.kind == "array":
         problems.append(Problem("is for tables, images have no columns", path=("dataset", "features")))
     elif isinstance(spec.features, dict):
-        rule = "must be a list of columns, a built-in dataset is passed as it is"
+        rule = "must be a list of columns, a built-in dataset is used unchanged"
         problems.append(Problem(rule, path=("dataset", "features")))
     elif spec.features is not None:
         problems += feature_problems(spec.features, source.features, source.target)
     problems += [
-        Problem("is for files, a built-in dataset is passed as it is", path=("dataset", key))
+        Problem("is for files, a built-in dataset is used unchanged", path=("dataset", key))
         for key in ("scaling", "missing", "decimal")
         if getattr(spec, key) is not None
     ]

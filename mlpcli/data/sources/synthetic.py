@@ -63,7 +63,7 @@ def _source(name: str, x: Any, y: Any, classes: tuple[str, ...]) -> Source:
 
 
 def _truth_table(name: str) -> Source:
-    """Every combination of 0 and 1, once."""
+    """Return every combination of 0 and 1, once."""
     if name == "logic_not":
         return _source(name, [[0], [1]], [1, 0], ("false", "true"))
     x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
@@ -73,7 +73,7 @@ def _truth_table(name: str) -> Source:
 
 
 def _xor(rows: int, noise: float, seed: int) -> tuple[Array, Array]:
-    """Points of the square from -1 to 1; the class tells whether their coordinates differ in sign."""
+    """Return points of the square from -1 to 1; the class is whether their coordinates differ in sign."""
     numbers = np.random.default_rng(seed)
     x = numbers.uniform(-1.0 + GAP, 1.0 - GAP, size=(rows, 2))
     x += np.where(x > 0, GAP, -GAP)
@@ -82,7 +82,7 @@ def _xor(rows: int, noise: float, seed: int) -> tuple[Array, Array]:
 
 
 def _circles(rows: int, noise: float, seed: int) -> Any:
-    """Two rings, of radius 1 and 0.5."""
+    """Return points of two rings, of radius 1 and 0.5."""
     from sklearn.datasets import make_circles
 
     return make_circles(n_samples=rows, noise=noise, factor=0.5, random_state=seed)
@@ -95,7 +95,7 @@ def _moons(rows: int, noise: float, seed: int) -> Any:
 
 
 def _gaussians(rows: int, noise: float, seed: int) -> Any:
-    """Two clouds around (-1, -1) and (1, 1), of deviation 0.3 plus the noise."""
+    """Return two clouds around (-1, -1) and (1, 1), of standard deviation 0.3 plus the noise."""
     from sklearn.datasets import make_blobs
 
     centers = [(-1.0, -1.0), (1.0, 1.0)]
@@ -103,7 +103,7 @@ def _gaussians(rows: int, noise: float, seed: int) -> Any:
 
 
 def _spirals(rows: int, noise: float, seed: int) -> tuple[Array, Array]:
-    """Two arms that wind around each other, from the middle to a radius of 1."""
+    """Return points of two arms that wind around each other, from the center to a radius of 1."""
     numbers = np.random.default_rng(seed)
     y = np.arange(rows) % 2
     along = (np.arange(rows) // 2) / max(1, rows // 2)
