@@ -22,7 +22,7 @@ from mlpcli.data.sources.types import Source, SourceRows
 from mlpcli.data.types import Array, TargetKind
 from mlpcli.errors import ABSENT, DataError, KeyPath, Problem, SpecError, listing, show_value
 
-Loose = Literal["numbers", "fractions"]
+KeepNumbers = Literal["numbers", "fractions"]
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _BOOLEANS = {"true": "true", "false": "false"}
 
@@ -64,8 +64,10 @@ def code_target(
     if isinstance(target, Labels):
         if separator is not None:
             return _learn_separated(source.main, target, Output(columns, "labels", (), name, separator))
-        loose: Loose | None = "numbers" if target_kind is None else "fractions" if inferred else None
-        y, classes = _learn_labels(source.main, target, loose, path)
+        keep_numbers: KeepNumbers | None = (
+            "numbers" if target_kind is None else "fractions" if inferred else None
+        )
+        y, classes = _learn_labels(source.main, target, keep_numbers, path)
         return y, Output(columns, "numbers" if classes is None else "classes", classes, name)
     return _code_numbers(source, target, target_kind, Output(columns, name=name), path, inferred=inferred)
 
@@ -96,14 +98,14 @@ def _code_numbers(
 
 
 def _learn_labels(
-    source_rows: SourceRows, target: Labels, loose: Loose | None, path: KeyPath
+    source_rows: SourceRows, target: Labels, keep_numbers: KeepNumbers | None, path: KeyPath
 ) -> tuple[Array, tuple[str, ...] | None]:
     """Return class indices and the classes; or numbers and None.
 
     Args:
         source_rows: the rows.
         target: their labels.
-        loose: whether labels that are all numbers stay numbers: always, if some are fractions, or never.
+        keep_numbers: when labels that are all numbers stay numbers: always, if some are fractions, or never.
         path: of the loss in the spec, which is wrong if most labels are fractions.
 
     Returns:
@@ -112,7 +114,7 @@ def _learn_labels(
     _refuse_missing(source_rows, target)
     keys = label_keys(target.values)
     numeric = keys is None or all(_number(value) is not None for value in target.values)
-    if numeric and (loose == "numbers" or (loose == "fractions" and keys is None)):
+    if numeric and (keep_numbers == "numbers" or (keep_numbers == "fractions" and keys is None)):
         values = np.array([_number(value) for value in target.values], dtype=np.float64)
         return values.astype(np.float32)[target.codes], None
     if keys is None:

@@ -39,7 +39,7 @@ def numeric_matrix(
         total += 1 if numbers.none else len(bad)
         table.columns[name].release()
     found = sorted(found, key=lambda each: each[0])[:MAX_SHOWN]
-    values = cells(table, [(row, name) for row, name, _ in found])
+    values = read_cells(table, [(row, name) for row, name, _ in found])
     row_errors = [
         cell_error(row, name, value, table.dialect, skip if none and table.rows > 1 else None)
         for (row, name, none), value in zip(found, values, strict=True)
@@ -47,7 +47,7 @@ def numeric_matrix(
     return matrix, row_errors, total
 
 
-def cells(table: Table, places: Iterable[tuple[int, str]]) -> list[object]:
+def read_cells(table: Table, places: Iterable[tuple[int, str]]) -> list[object]:
     """Return the content of some cells, (row, column): the text in a text table, otherwise the value."""
     found = []
     for row, name in places:

@@ -10,7 +10,13 @@ import numpy as np
 from mlpcli.data.features.encoders import invalid_dates
 from mlpcli.data.features.feature_kinds import Features
 from mlpcli.data.readers.row_errors import MAX_SHOWN, RowError, raise_row_errors
-from mlpcli.data.readers.table_values import cell_error, cells, labels, numeric_matrix, refuse_other_labels
+from mlpcli.data.readers.table_values import (
+    cell_error,
+    labels,
+    numeric_matrix,
+    read_cells,
+    refuse_other_labels,
+)
 from mlpcli.data.readers.tables import Table, TableFile, read_table
 from mlpcli.data.sources.types import SourceRows, Target
 from mlpcli.data.types import Array
@@ -110,7 +116,7 @@ def feature_errors(table: Table, chosen: Features) -> tuple[list[RowError], int]
         found += [(int(row), name) for row in bad[:MAX_SHOWN]]
     found = sorted(found)[:MAX_SHOWN]
     row_errors = []
-    for (row, name), value in zip(found, cells(table, found), strict=True):
+    for (row, name), value in zip(found, read_cells(table, found), strict=True):
         written = chosen.used[name].format
         if chosen.used[name].kind == "date":
             row_errors.append(RowError(row, f"column {name!r}", f"must be a date written {written}", value))
