@@ -60,19 +60,19 @@ def measure_baseline(dataset: Dataset, *, seed: int) -> Baseline | None:
         are no such rows.
     """
     output = judged_output(dataset)
-    held = dataset.test or dataset.validation
-    if output is None or held is None:
+    held_out = dataset.test or dataset.validation
+    if output is None or held_out is None:
         return None
-    truth, known = _targets(held, output), _targets(dataset.train, output)
+    truth, train_y = _targets(held_out, output), _targets(dataset.train, output)
     split = "test" if dataset.test is not None else "validation"
     if output.kind == "numbers":
-        found = {"mean": _rmse(truth, known.mean(axis=0))}
+        found = {"mean": _rmse(truth, train_y.mean(axis=0))}
     else:
-        found = {"majority": float((truth == np.bincount(known).argmax()).mean())}
-    x, given = _features(dataset.train), _features(held)
-    if x is not None and given is not None and len(output.classes or ()) <= MOST_CLASSES:
+        found = {"majority": float((truth == np.bincount(train_y).argmax()).mean())}
+    x, held_x = _features(dataset.train), _features(held_out)
+    if x is not None and held_x is not None and len(output.classes or ()) <= MOST_CLASSES:
         rows = _some_rows(x, seed)
-        found["linear"] = _linear(x[rows], known[rows], given, truth, output)
+        found["linear"] = _linear(x[rows], train_y[rows], held_x, truth, output)
     metric = "root_mean_squared_error" if output.kind == "numbers" else "accuracy"
     return Baseline(split, metric, found, output.name)
 
@@ -109,10 +109,10 @@ def _targets(split: Split, output: Output) -> Array:
 
 def _features(split: Split) -> Array | None:
     """Return the rows as (rows, features); None where there are too many features."""
-    parts = list(split.x.values()) if isinstance(split.x, dict) else [split.x]
-    if sum(int(np.prod(part.shape[1:])) for part in parts) > MOST_FEATURES:
+    arrays = list(split.x.values()) if isinstance(split.x, dict) else [split.x]
+    if sum(int(np.prod(array.shape[1:])) for array in arrays) > MOST_FEATURES:
         return None
-    flat = [part.reshape(len(split), -1) for part in parts]
+    flat = [array.reshape(len(split), -1) for array in arrays]
     joined: Array = np.concatenate(flat, axis=1)
     return joined
 
@@ -138,7 +138,7 @@ def _score(truth: Array, predicted: Array, output: Output) -> float:
     return float((predicted == truth).mean())
 
 
-def _linear(x: Array, y: Array, given: Array, truth: Array, output: Output) -> float:
+def _linear(x: Array, y: Array, held_x: Array, truth: Array, output: Output) -> float:
     """Return the score of a linear model: least squares for numbers, logistic regression for classes.
 
     The latter stops after some iterations. With many features it is ridge regression for both, because there
@@ -150,19 +150,19 @@ def _linear(x: Array, y: Array, given: Array, truth: Array, output: Output) -> f
     from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeClassifier
 
     many = x.shape[1] > MANY_FEATURES
-    x, given = (part.astype(np.float32 if many else np.float64) for part in (x, given))
+    x, held_x = (array.astype(np.float32 if many else np.float64) for array in (x, held_x))
     center, scale = x.mean(axis=0), x.std(axis=0)
     scale[scale == 0] = 1
-    x, given = (x - center) / scale, (given - center) / scale
+    x, held_x = (x - center) / scale, (held_x - center) / scale
     if many:
         kind = Ridge if output.kind == "numbers" else RidgeClassifier
-        return _score(truth, kind(alpha=10.0, solver="cholesky").fit(x, y).predict(given), output)
+        return _score(truth, kind(alpha=10.0, solver="cholesky").fit(x, y).predict(held_x), output)
     if output.kind == "numbers":
-        return _score(truth, LinearRegression().fit(x, y).predict(given), output)
+        return _score(truth, LinearRegression().fit(x, y).predict(held_x), output)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the bound on its time is intended
         model = LogisticRegression(max_iter=STEPS).fit(x, y)
-    return _score(truth, model.predict(given), output)
+    return _score(truth, model.predict(held_x), output)
 
 
 def compare(baseline: Baseline, network: float) -> str | None:

@@ -47,17 +47,19 @@ def make_callbacks(spec: Spec, run_dir: Path, plugins: Plugins = NONE) -> list[C
         SpecError: Keras refuses an argument, or a file would lie outside the run folder.
     """
     problems: list[Problem] = []
-    made = []
+    created = []
     for index, component in enumerate(spec.callbacks):
         try:
-            made.append(_make_callback(component, index, run_dir, plugins))
+            created.append(_make_callback(component, index, run_dir, plugins))
         except SpecError as error:
             problems += error.problems
     if problems:
         raise SpecError(*problems)
     if not any(component.class_name == "TensorBoard" for component in spec.callbacks):
-        made.append(keras.callbacks.TensorBoard(log_dir=str(run_dir / runs.TENSORBOARD), write_graph=False))
-    return [callback for callback in made if callback is not None]
+        created.append(
+            keras.callbacks.TensorBoard(log_dir=str(run_dir / runs.TENSORBOARD), write_graph=False)
+        )
+    return [callback for callback in created if callback is not None]
 
 
 def _make_callback(component: ComponentSpec, index: int, run_dir: Path, plugins: Plugins) -> Callback | None:
@@ -83,12 +85,12 @@ def _make_callback(component: ComponentSpec, index: int, run_dir: Path, plugins:
         check_placeholders(str(given), ("callbacks", index, "ModelCheckpoint", argument))
         folder = folder.replace("{", "{{").replace("}", "}}")  # Keras fills in {epoch} with str.format
     arguments = component.arguments | {argument: f"{folder}/{inside}"}
-    made = make_component(
+    created = make_component(
         component.model_copy(update={"arguments": arguments}), "callbacks", ("callbacks", index)
     )
     if component.class_name == "ModelCheckpoint":
-        made.__class__ = ModelCheckpoint  # created and checked as Keras's; only the writing differs
-    return made
+        created.__class__ = ModelCheckpoint  # created and checked as Keras's; only the writing differs
+    return created
 
 
 def _check_metadata(names: object, path: KeyPath) -> None:

@@ -84,8 +84,8 @@ def _memory(model: keras.Model, spec: Spec, dataset: Dataset) -> Memory:
     splits = dataset.splits().values()
     data = sum(_bytes(split.x) + _bytes(split.y) for split in splits)
     model.optimizer.build(model.trainable_variables)
-    held = [*model.weights, *model.optimizer.variables]
-    state = sum(math.prod(variable.shape) * 4 for variable in held)
+    variables = [*model.weights, *model.optimizer.variables]
+    state = sum(math.prod(variable.shape) * 4 for variable in variables)
     outputs = [tensor for layer in model.layers for tensor in keras.tree.flatten(layer.output)]
     sizes = [math.prod(size or 1 for size in tensor.shape[1:]) for tensor in outputs]
     return Memory(data, state, sum(sizes) * 4 * min(spec.fit.batch_size, len(dataset.train)))
@@ -98,7 +98,7 @@ def _bytes(arrays: Arrays) -> int:
 def run_files(spec: Spec) -> tuple[str, ...]:
     """Return the files of a finished run of the spec; folders end with a slash."""
     files = [runs.SPEC, runs.RESOLVED, runs.RECORD, runs.HISTORY, runs.METRICS, runs.SUMMARY, runs.MODEL]
-    off = {part.class_name for part in spec.callbacks if part.off}
+    off = {each.class_name for each in spec.callbacks if each.off}
     folders = [runs.SAVED_MODEL, runs.CHECKPOINTS]
     folders += [runs.TENSORBOARD] if "TensorBoard" not in off else []
     folders += [runs.PLOTS]

@@ -124,7 +124,7 @@ def continue_run(
     """Train a finished run for more epochs, in a new folder that holds the joined history.
 
     Weights and optimizer continue from the end of the last epoch, not from the best one, which early
-    stopping may have restored. The callbacks start anew, as in a second `fit`.
+    stopping may have restored. The callbacks start in their first state, as in a second `fit`.
 
     Args:
         run: The run.

@@ -190,7 +190,7 @@ class RunCallback(keras.callbacks.Callback):  # type: ignore[misc]
     def resume(self, state: TrainingState, *, saved: bool) -> None:
         """Resume from a checkpoint, whose state counts as the last whole epoch until there is another.
 
-        The history on the disk is made to agree with it; the model changes when the training begins.
+        The history on the disk then agrees with it; the model changes only when the training begins.
 
         Args:
             state: The checkpoint's.
@@ -227,12 +227,12 @@ class RunCallback(keras.callbacks.Callback):  # type: ignore[misc]
         """Write the checkpoint and the history of the last whole epoch, each whole or not at all."""
         if self.snapshot is None:
             return
-        began = time.monotonic()
+        start = time.monotonic()
         flush_logs(self.others)
         write_checkpoint(self.run_dir / runs.STATE, self.state())
         self.saved = self.snapshot.epoch
         self.write_history()
-        self._state_interval.saved(began)
+        self._state_interval.saved(start)
 
     def write_unsaved_state(self) -> None:
         """Write the checkpoint of the last whole epoch, unless the disk has it."""
@@ -245,7 +245,7 @@ class RunCallback(keras.callbacks.Callback):  # type: ignore[misc]
             write_text(self.run_dir / runs.HISTORY, history_csv(self.history[: self.snapshot.epoch]))
 
     def write_epochs(self, count: int | None = None) -> None:
-        """Write the history of the first epochs; of all, also one that diverged, where no count is given."""
+        """Write the history of the first `count` epochs, or of all, even one that diverged."""
         if rows := self.history[:count]:
             write_text(self.run_dir / runs.HISTORY, history_csv(rows))
 
@@ -253,13 +253,13 @@ class RunCallback(keras.callbacks.Callback):  # type: ignore[misc]
         """Write the models of the last whole epoch and of the best one, which Keras can load."""
         if self.snapshot is None or not self.models:
             return
-        began = time.monotonic()
+        start = time.monotonic()
         with _with_values(self.model, list(self.snapshot.model.values())):
             write_with(self.run_dir / runs.LAST_CHECKPOINT, self.model.save)
             if self.best_values is not None:
                 assign(self.model, self.best_values)
                 write_with(self.run_dir / runs.BEST_CHECKPOINT, self.model.save)
-        self._model_interval.saved(began)
+        self._model_interval.saved(start)
 
     def write_last_models(self) -> None:
         """Restore the last whole epoch, and write the models."""

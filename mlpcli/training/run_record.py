@@ -80,7 +80,7 @@ def _start_of(completed: CompletedSpec) -> dict[str, str | None] | None:
 
 
 def origin(run: Run) -> dict[str, object]:
-    """Return what `run.json` says about the run that another is made from."""
+    """Return what `run.json` says about the run that another continues or reproduces."""
     return {"run": run.label, "folder": str(run.folder.resolve())}
 
 
@@ -132,15 +132,19 @@ def _git(folder: Path, *arguments: str, settings: Mapping[str, str] = {}) -> str
         arguments: The command and its options.
         settings: Override those in Git's files; passed as variables, since a name may contain a `=`.
     """
-    given = {"GIT_OPTIONAL_LOCKS": "0", "GIT_ALLOW_PROTOCOL": "none", "GIT_CONFIG_COUNT": str(len(settings))}
+    variables = {
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_ALLOW_PROTOCOL": "none",
+        "GIT_CONFIG_COUNT": str(len(settings)),
+    }
     for place, (name, value) in enumerate(settings.items()):
-        given |= {f"GIT_CONFIG_KEY_{place}": name, f"GIT_CONFIG_VALUE_{place}": value}
+        variables |= {f"GIT_CONFIG_KEY_{place}": name, f"GIT_CONFIG_VALUE_{place}": value}
     done = subprocess.run(
         ["git", "-C", str(folder), *arguments],
         capture_output=True,
         text=True,
         timeout=5,
         check=True,
-        env=os.environ | given,
+        env=os.environ | variables,
     )
     return done.stdout.strip()

@@ -96,14 +96,14 @@ class _Session:
         job: What the training is given.
         record: `run.json`, as far as it is known.
         callback: Keeps the run's files; None before `begin` has created it.
-        begun: `run.json` has been written.
+        started: `run.json` has been written.
         ended: `run.json` says that the run is complete.
     """
 
     job: TrainingJob
     record: dict[str, object]
     callback: RunCallback | None = None
-    begun: bool = False
+    started: bool = False
     ended: bool = False
 
     def begin(self) -> RunCallback:
@@ -114,7 +114,7 @@ class _Session:
         if job.options.state is not None:  # written before `run.json`: a folder without that is deleted
             callback.resume(job.options.state, saved=(job.run_dir / runs.STATE).exists())
         self.save_record()
-        self.begun = True
+        self.started = True
         job.watcher.plan(describe(job.completed, job.dataset, job.model), job.run_dir)
         job.clock.lap("begin")
         return callback
@@ -272,7 +272,7 @@ class _Session:
     def stop(self, status: str, reason: str) -> list[tuple[str, str]]:
         """Save the state of a training that did not reach its end, the most important files first.
 
-        A training that had not begun writes nothing: without `run.json`, its folder will be deleted.
+        A training that had not started writes nothing: without `run.json`, its folder will be deleted.
 
         Args:
             status: The run's new status.
@@ -281,7 +281,7 @@ class _Session:
         Returns:
             What could not be written, and why.
         """
-        if not self.begun and not (self.job.run_dir / runs.RECORD).exists():
+        if not self.started and not (self.job.run_dir / runs.RECORD).exists():
             return []
         self.record |= {"status": status, "error": reason}
         failures = []
@@ -333,7 +333,7 @@ def _recording(session: _Session) -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, SystemExit) as error:  # Rich leaves by the latter when nobody reads
-        if session.begun and not session.ended:
+        if session.started and not session.ended:
             _save_interrupted(session, str(error) or "interrupted")
         raise
     except Diverged as error:

@@ -67,11 +67,11 @@ def predict(model: keras.Model, x: Structure, *, batch_size: int | None = None) 
     for first in range(0, max(rows, 1), at_once):
         span = slice(first, min(first + at_once, rows))
         structure = function([as_tensor(take_rows(leaf, span)) for leaf in leaves])
-        parts = [part.numpy() for part in keras.tree.flatten(structure)]
+        arrays = [tensor.numpy() for tensor in keras.tree.flatten(structure)]
         if not outputs:
-            outputs = [np.empty((rows, *part.shape[1:]), part.dtype) for part in parts]
-        for output, part in zip(outputs, parts, strict=True):
-            output[span] = part
+            outputs = [np.empty((rows, *array.shape[1:]), array.dtype) for array in arrays]
+        for output, array in zip(outputs, arrays, strict=True):
+            output[span] = array
     packed: Structure = keras.tree.pack_sequence_as(structure, outputs)
     return packed
 
@@ -102,11 +102,11 @@ class Evaluator:
         larger = not each_batch and batches_do_not_matter(model)
         self.at_once = rows_at_once(model, data.leaves()) if larger else batch_size
         self.firsts = range(0, data.rows, self.at_once)
-        self.kept: dict[int, list[tf.Tensor]] = {}
-        self.keep = row_bytes(data.leaves()) * data.rows <= BATCH_BYTES
+        self.batches: dict[int, list[tf.Tensor]] = {}
+        self.keeps_batches = row_bytes(data.leaves()) * data.rows <= BATCH_BYTES
         self.loop: EpochProgram | None = None
         self.function: Traced | None = None
-        if self.keep and not (larger or each_batch) and len(self.firsts) * times > WORTH_A_LOOP:
+        if self.keeps_batches and not (larger or each_batch) and len(self.firsts) * times > WORTH_A_LOOP:
             self._compile_loop()
 
     def run(self, events: keras.callbacks.CallbackList) -> Logs:
@@ -146,12 +146,12 @@ class Evaluator:
         self.loop = loop
 
     def _batch(self, first: int) -> list[tf.Tensor]:
-        if first in self.kept:
-            return self.kept[first]
+        if first in self.batches:
+            return self.batches[first]
         span = slice(first, min(first + self.at_once, self.data.rows))
         batch = [as_tensor(take_rows(leaf, span)) for leaf in self.data.leaves()]
-        if self.keep:
-            self.kept[first] = batch
+        if self.keeps_batches:
+            self.batches[first] = batch
         return batch
 
 
@@ -188,7 +188,7 @@ def batches_do_not_matter(model: keras.Model) -> bool:
     losses = [loss for loss in keras.tree.flatten(model.loss) if loss is not None]
     if len(losses) > 1:
         return False
-    metrics = [part for metric in model.metrics for part in getattr(metric, "metrics", None) or [metric]]
+    metrics = [each for metric in model.metrics for each in getattr(metric, "metrics", None) or [metric]]
     extra = any(getattr(layer, "activity_regularizer", None) for layer in all_layers(model))
     return (
         not extra
@@ -203,9 +203,12 @@ def _averages_rows(loss: object) -> bool:
     return _is_keras(loss) and getattr(loss, "reduction", "sum_over_batch_size") == "sum_over_batch_size"
 
 
-def _is_keras(part: object) -> bool:
-    function = wrapped_function(part)
-    modules = [getattr(part, "__module__", None) or "", getattr(function, "__module__", None) or "keras."]
+def _is_keras(component: object) -> bool:
+    function = wrapped_function(component)
+    modules = [
+        getattr(component, "__module__", None) or "",
+        getattr(function, "__module__", None) or "keras.",
+    ]
     return all(str(module).startswith("keras.") for module in modules)
 
 
@@ -214,10 +217,10 @@ def _trace(model: keras.Model, step: str, structure: Structure) -> Traced:
     shape, signature = skeleton(structure), any_rows(structure)
     key = (step, repr(shape), tuple(signature))
     # `compile` creates a new loss and new metrics: a graph of the old ones must not be used again.
-    parts = compiled_parts(model)
-    kept = _graphs.setdefault(model, {})
-    if key in kept and all(a is b for a, b in zip(kept[key][0], parts, strict=True)):
-        return kept[key][1]
+    components = compiled_parts(model)
+    graphs = _graphs.setdefault(model, {})
+    if key in graphs and all(a is b for a, b in zip(graphs[key][0], components, strict=True)):
+        return graphs[key][1]
     owner = ref(model)  # a strong reference would never free the model
 
     def run(leaves: list[tf.Tensor]) -> tf.Tensor | Logs:
@@ -226,5 +229,5 @@ def _trace(model: keras.Model, step: str, structure: Structure) -> Traced:
         return result if step == "predict_step" else fit_logs(alive, result)
 
     function: Traced = tf.function(run, autograph=False).get_concrete_function(signature)
-    kept[key] = (parts, function)
+    graphs[key] = (components, function)
     return function

@@ -51,7 +51,7 @@ def fit(
     Args:
         model: The compiled model.
         train: The training rows.
-        epochs: The epoch to stop after, counted from the first of all.
+        epochs: The epoch to stop after, counted from 1.
         batch_size: Rows of a step.
         shuffle: Order the rows of each epoch by `epoch_order(seed, epoch, rows)`.
         seed: Of that order.
@@ -73,29 +73,37 @@ def fit(
     events = keras.callbacks.CallbackList(
         list(callbacks), add_history=True, model=model, verbose=0, epochs=epochs, steps=feed.steps
     )
-    run = _Run(model, feed, events, on_progress)
+    evaluator = None
     if validation is not None:
-        run.evaluator = Evaluator(
-            model,
-            validation,
-            batch_size=batch_size,
-            each_batch=any(hooks.listens_to_tests(callback) for callback in events.callbacks),
-            times=epochs - initial_epoch,
-        )
+        each_batch = any(hooks.listens_to_tests(callback) for callback in events.callbacks)
+        times = epochs - initial_epoch
+        evaluator = Evaluator(model, validation, batch_size=batch_size, each_batch=each_batch, times=times)
     model.stop_training = False
     events.on_train_begin()
     initial_epoch = begins_at(model) or initial_epoch
-    run.seen = initial_epoch * feed.steps
+    run = _Run(model, feed, events, on_progress, evaluator, seen=initial_epoch * feed.steps)
+    _train_epochs(run, range(initial_epoch, epochs), seed if shuffle else None)
+    return model.history
+
+
+def _train_epochs(run: _Run, epochs: range, seed: int | None) -> None:
+    """Run epochs until a callback stops them.
+
+    Args:
+        run: The training.
+        epochs: Their numbers, from 0.
+        seed: Of the orders of rows; None for the order of the data.
+    """
+    model = run.model
     logs: Logs = {}
-    for epoch in range(initial_epoch, epochs):
-        order = epoch_order(seed, epoch, train.rows) if shuffle else None
+    for epoch in epochs:
+        order = epoch_order(seed, epoch, run.feed.data.rows) if seed is not None else None
         logs = _train_epoch(run, epoch, order)
         if model.stop_training:
             break
-    if isinstance(model.optimizer, keras.optimizers.Optimizer) and epochs > 0:
+    if isinstance(model.optimizer, keras.optimizers.Optimizer) and epochs.stop > 0:
         model.optimizer.finalize_variable_values(model.trainable_weights)
-    events.on_train_end(logs)
-    return model.history
+    run.events.on_train_end(logs)
 
 
 def _train_epoch(run: _Run, epoch: int, order: np.ndarray | None) -> Logs:
@@ -238,10 +246,10 @@ def _chunk_steps(run: _Run, left: int) -> int:
 def _run_chunk(run: _Run, leaves: list[tf.Tensor], places: tf.Tensor, start: int, stop: int) -> Logs:
     """Run the steps start <= step < stop of these rows, and set the pace by how long it took."""
     assert run.feed.full is not None
-    began = time.perf_counter()
+    start_time = time.perf_counter()
     # Converting the logs to numbers waits for the program where a device runs it asynchronously.
     logs = plain_logs(run.feed.full(leaves, places, tf.constant(start), tf.constant(stop)))
-    rate = (stop - start) / max(time.perf_counter() - began, 1e-6)
+    rate = (stop - start) / max(time.perf_counter() - start_time, 1e-6)
     run.pace = max(1, min(int(rate * CHUNK_SECONDS), 8 * run.pace))
     return logs
 

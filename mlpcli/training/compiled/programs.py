@@ -83,7 +83,7 @@ def trace_epoch(
     number = tf.TensorSpec([], tf.int32)
     run = getattr(model, step)
     try:
-        _build_parts(model, structure)
+        _build_variables(model, structure)
         carried = None if is_stock(model, step, "compute_metrics") else _carried_logs(model, run, structure)
         program = _epoch_function(model, run, skeleton(structure), batch_size, carried, order_rows > 0)
         with same_numbers_as_fit():
@@ -93,7 +93,7 @@ def trace_epoch(
         raise CannotCompile(_reason(error)) from error
 
 
-def _build_parts(model: keras.Model, structure: Structure) -> None:
+def _build_variables(model: keras.Model, structure: Structure) -> None:
     """Create the variables of losses, metrics and optimizer now, as the first trace would.
 
     TensorFlow discards a trace that creates variables, and repeats it.
@@ -107,9 +107,9 @@ def _build_parts(model: keras.Model, structure: Structure) -> None:
     x, y, _ = keras.utils.unpack_x_y_sample_weight(keras.tree.map_structure(symbol, structure))
     outputs = model.compute_output_spec(x)
     loss, metrics, _ = compiled_parts(model)
-    for part in (metrics, loss):
-        if part is not None and not part.built:
-            part.build(y, outputs)
+    for component in (metrics, loss):
+        if component is not None and not component.built:
+            component.build(y, outputs)
     if model.optimizer is not None and not model.optimizer.built:
         model.optimizer.build(model.trainable_weights)
 
@@ -211,7 +211,7 @@ def _epoch_function(
         ) -> tuple[tf.Tensor, list[tf.Tensor], Logs]:
             # The next batch depends on nothing in this step: an idle core fetches it meanwhile.
             coming = take(leaves, order, step + 1)
-            new = run(keras.tree.pack_sequence_as(shape, [_of_any_length(part) for part in taken]))
+            new = run(keras.tree.pack_sequence_as(shape, [_of_any_length(batch) for batch in taken]))
             return step + 1, coming, ({} if carried is None else new)
 
         zeros = {} if carried is None else {k: tf.zeros(s.shape, s.dtype) for k, s in carried.items()}
