@@ -231,7 +231,7 @@ SHOWN_ELSEWHERE = {
 }
 RICH = {"Table", "Column", "Text", "Group", "Live", "Measurement", "BarColumn", "Progress", "TaskID"}
 RICH |= {"TimeElapsedColumn", "TimeRemainingColumn", "Status"}  # the last for its type
-PRINTS = {("cli/main.py", "print"), ("tuning/worker.py", "print")}  # of the worker, a sentence of its own
+PRINTS = {("cli/program.py", "print"), ("tuning/worker.py", "print")}  # of the worker, a sentence of its own
 
 
 def _shows(tree: ast.AST) -> Iterator[str]:

@@ -242,7 +242,7 @@ def test_reading_a_spec_runs_nothing_of_its_plug_ins(tmp_path: Path) -> None:
         (
             "plugins: [my_parts.py]",
             "plugins: [my_parts.py, my_parts.py]",
-            "plugins[1]: must have a file name of its",
+            "plugins[1]: must have a different file name",
         ),
     ],
 )
