@@ -1,8 +1,9 @@
-"""Imports point one way: each package imports only what stands below it."""
+"""The order of the package: imports point one way, names do not mislead, files and functions are short."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,7 +49,9 @@ MODULES = {_module(file): file for file in sorted(PACKAGE.rglob("*.py"))}
 def _imports(module: str) -> Iterator[str]:
     """The package's modules that a module imports, also inside functions and for types alone."""
     for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "mlpcli":
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in MODULES.keys() - {"mlpcli"})
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "mlpcli":
             for alias in node.names:
                 whole = f"{node.module}.{alias.name}"
                 yield whole if whole in MODULES else str(node.module)
@@ -87,3 +90,69 @@ EDGES = {module: set(_imports(module)) - {module} for module in MODULES}
 
 def test_no_two_files_import_each_other() -> None:
     assert {module for module in MODULES if module in _reachable(module)} == set()
+
+
+def test_the_table_of_packages_is_the_one_in_the_docs() -> None:
+    table = (PACKAGE.parent / "docs" / "design.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)/`", table, re.M)
+    assert set(rows) == {name for name in ALLOWED if (PACKAGE / name).is_dir()}
+
+
+COUNTERPARTS = {"components", "features", "load", "plugins", "synthetic"}
+"""What a spec says of these, in `spec/`, and what is made of it, in the package that makes it."""
+
+
+def test_no_two_modules_have_names_that_mislead() -> None:
+    """A name is used once, but for a command and what it calls and shows, and for a spec's counterparts."""
+    commands = {file.stem for file in (PACKAGE / "cli").glob("*.py")}
+    found: dict[str, list[str]] = {}
+    for module in MODULES:
+        *_, name = module.split(".")
+        if not name.startswith("__"):
+            found.setdefault(name.rstrip("s"), []).append(module)
+    misleading = {
+        stem: modules
+        for stem, modules in found.items()
+        if len(modules) > 1
+        and not {module.split(".")[-1] for module in modules} <= COUNTERPARTS
+        and not any(stem == command.rstrip("s") for command in commands)
+    }
+    assert misleading == {}
+
+
+FUNCTION_LINES, FILE_LINES, ANYS = 45, 400, 5
+
+
+def _functions(module: str) -> Iterator[tuple[str, int]]:
+    """The functions of a module and their lines without the docstring."""
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0]
+            documented = ast.get_docstring(node) is not None
+            docstring = (first.end_lineno or 0) - first.lineno + 1 if documented else 0
+            yield f"{module}.{node.name}", (node.end_lineno or 0) - node.lineno + 1 - docstring
+
+
+def test_functions_and_files_are_short() -> None:
+    long = {name: lines for module in MODULES for name, lines in _functions(module) if lines > FUNCTION_LINES}
+    assert long == {}
+    sizes = {module: len(file.read_text(encoding="utf-8").splitlines()) for module, file in MODULES.items()}
+    assert {module: lines for module, lines in sizes.items() if lines >= FILE_LINES} == {}
+
+
+def _annotations(tree: ast.Module) -> Iterator[ast.expr]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg | ast.AnnAssign) and node.annotation is not None:
+            yield node.annotation
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns is not None:
+            yield node.returns
+
+
+def test_types_are_said() -> None:
+    lines = anys = 0
+    for file in MODULES.values():
+        text = file.read_text(encoding="utf-8")
+        lines += len(text.splitlines())
+        for annotation in _annotations(ast.parse(text)):
+            anys += sum(isinstance(node, ast.Name) and node.id == "Any" for node in ast.walk(annotation))
+    assert anys < ANYS * lines / 1000

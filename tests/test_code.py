@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlpcli.data.sources.types import SourceRows
+from mlpcli.data.sources.source_rows import SourceRows
 from mlpcli.spec.load import load_spec
 from tests.conftest import ROOT, TINY, Result
 from tests.test_docs import CONFIGS

@@ -19,7 +19,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from mlpcli.training.compiled import Arrays, CannotCompile, epoch_order, evaluate, fit, inference, predict
+from mlpcli.training.compiled import Arrays, CannotCompile, epoch_order, evaluate, fit, forward, predict
 from mlpcli.training.compiled import loop as compiled_loop
 
 # Keras 3.15 itself converts tensors in a way that NumPy 2 warns of.
@@ -319,8 +319,8 @@ def test_evaluate_and_predict_equal_those_of_keras(case: Callable[[], tuple[kera
 def test_many_small_batches_are_evaluated_in_an_xla_loop_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     model, data = wide_and_deep_with_two_outputs()
     expected = model.evaluate(data.x, data.y, batch_size=BATCH, verbose=0, return_dict=True)
-    monkeypatch.setattr(inference, "WORTH_A_LOOP", 0)
-    evaluator = inference.Evaluator(model, data, batch_size=BATCH)
+    monkeypatch.setattr(forward, "WORTH_A_LOOP", 0)
+    evaluator = forward.Evaluator(model, data, batch_size=BATCH)
     assert evaluator.loop is not None
     events = keras.callbacks.CallbackList([], model=model)
     assert evaluator.run(events) == pytest.approx(expected, abs=1e-5)

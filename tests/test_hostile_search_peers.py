@@ -392,7 +392,7 @@ def test_a_worker_of_the_old_protocol_hears_why(
 def test_a_worker_whose_chief_was_killed_stops_in_its_trial(
     listen: Callable[..., _Listener], unfinished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mlpcli.report.search import WorkerReport
+    from mlpcli.report.tune import WorkerReport
 
     monkeypatch.setattr(worker, "BEAT_SECONDS", 0.1)
     listener = listen(lambda *_: None)
@@ -456,7 +456,7 @@ def test_whatever_a_request_holds_a_chief_answers_and_lives(data: st.DataObject,
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Chief:
     """A chief with more trials than the requests of a property test can end."""
-    from mlpcli.report.search import WorkerReport
+    from mlpcli.report.tune import WorkerReport
     from mlpcli.spec.load import load_spec
     from tests.test_oracle import _new, _states
     from tests.test_search_spec import SEARCHED

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from mlpcli.errors import TrainingError, UsageError
-from mlpcli.report.search import WorkerReport
+from mlpcli.report.tune import WorkerReport
 from mlpcli.runs.search_folder import COMPLETED, FAILED, Search, load_search
 from mlpcli.spec.load import LoadedSpec, load_spec
 from mlpcli.tuning import chief as chief_module

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from mlpcli.checks.outputs import OutputView, canonical
+from mlpcli.checks.output_views import OutputView, canonical
 from mlpcli.errors import KeyPath, Problem
 from mlpcli.model.activation_range import OutputRange
 from mlpcli.spec.schema import ComponentSpec

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlpcli.checks.loss_rules import LOSSES, metric_loss_problems
-from mlpcli.checks.outputs import OutputView, canonical
+from mlpcli.checks.output_views import OutputView, canonical
 from mlpcli.errors import KeyPath, Problem
 from mlpcli.spec.schema import ComponentSpec
 

@@ -10,7 +10,7 @@ from mlpcli.cli.options import DebugOption, JsonOption
 
 if TYPE_CHECKING:
     from mlpcli.data.inspect.survey import Survey
-    from mlpcli.report.table import Column
+    from mlpcli.report.inspect import Column
 
 TableArgument = Annotated[
     str, typer.Argument(metavar="DATA", help="A CSV, TSV or Parquet file, or a quoted pattern for several.")
@@ -28,22 +28,23 @@ def inspect(
 ) -> None:
     """Show the columns of a table with kind, missing cells, values and range, and warnings."""
     from mlpcli.data.inspect.survey import find_warnings, survey_table
-    from mlpcli.report import console, table
+    from mlpcli.report import console
+    from mlpcli.report import inspect as report
 
     survey = survey_table(data, target)
     warnings = find_warnings(survey, test)
     if json:
         console.show_json(
-            table.survey_json(survey.path, survey.table.rows, target, _columns(survey), warnings)
+            report.survey_json(survey.path, survey.table.rows, target, _columns(survey), warnings)
         )
     else:
-        table.show_survey(survey.path, survey.table.rows, _columns(survey), warnings)
+        report.show_survey(survey.path, survey.table.rows, _columns(survey), warnings)
 
 
 def _columns(survey: Survey) -> dict[str, Column]:
     """Return what is shown of each column."""
     from mlpcli.data.inspect.survey import histogram, value_range
-    from mlpcli.report.table import Column
+    from mlpcli.report.inspect import Column
 
     return {
         name: Column(

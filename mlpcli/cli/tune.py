@@ -95,7 +95,7 @@ def tune(
     debug: DebugOption = False,
 ) -> None:
     """Search hyperparameters, then train the best into a run."""
-    from mlpcli.report import search
+    from mlpcli.report import tune as report
     from mlpcli.report.console import show_json
 
     options = TuneOptions(
@@ -113,16 +113,16 @@ def tune(
     )
     _check_usage(options)
     if role is Role.worker:
-        with search.WorkerReport(stderr=json) as watcher:
+        with report.WorkerReport(stderr=json) as watcher:
             done = _work(options, watcher)
-        search.show_worker(done, json=json)
+        report.show_worker(done, json=json)
         return
-    with search.SearchReport(stderr=json) as progress:
+    with report.SearchReport(stderr=json) as progress:
         outcome = _resume(options, progress) if resume is not None else _begin(options, progress)
     if json:
-        show_json(search.search_json(outcome))
+        show_json(report.search_json(outcome))
     else:
-        search.show_search(outcome)
+        report.show_search(outcome)
 
 
 def _begin(options: TuneOptions, watcher: SearchWatcher) -> SearchOutcome:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mlpcli.codegen.extract import read_pieces
-from mlpcli.codegen.source import text
+from mlpcli.codegen.source_text import text
 from mlpcli.data.dataset import Contract
 from mlpcli.spec import keras_signatures
 from mlpcli.spec.component_rules import namespace_of_argument

@@ -10,7 +10,7 @@ from pathlib import Path
 from mlpcli import runs
 from mlpcli.codegen.keras_calls import KerasCalls, call
 from mlpcli.codegen.names import name_part
-from mlpcli.codegen.source import text, text_list
+from mlpcli.codegen.source_text import text, text_list
 from mlpcli.spec import keras_signatures
 from mlpcli.spec.layer_graph import ONLY_INPUT, Graph, Node
 from mlpcli.spec.schema import LayerSpec, Spec

@@ -11,11 +11,11 @@ import re
 from collections.abc import Iterator
 
 import mlpcli
-from mlpcli.codegen.data import data_code
 from mlpcli.codegen.keras_calls import KerasCalls
 from mlpcli.codegen.names import check_names
 from mlpcli.codegen.network_code import network_code
-from mlpcli.codegen.source import DataCode, cannot_write, text
+from mlpcli.codegen.read_data import data_code
+from mlpcli.codegen.source_text import DataCode, cannot_write, text
 from mlpcli.codegen.training_code import batches_code, results_code, training_code
 from mlpcli.data.dataset import Dataset
 from mlpcli.spec.load import LoadedSpec, located

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from mlpcli.checks.log_names import more_is_better
 from mlpcli.codegen.keras_calls import KerasCalls, call
-from mlpcli.codegen.source import DataCode, text
+from mlpcli.codegen.source_text import DataCode, text
 from mlpcli.spec.schema import ComponentSpec, Spec
 
 T = TypeVar("T")

@@ -19,9 +19,9 @@ from mlpcli.data.readers.row_errors import raise_row_errors
 from mlpcli.data.rows import Rows, read_rows
 from mlpcli.data.scaling import learn_scaling, scale_target
 from mlpcli.data.sources.open import open_source, read_split
+from mlpcli.data.sources.source_rows import Source, SourceRows
 from mlpcli.data.sources.synthetic import complete_synthetic
 from mlpcli.data.sources.table_source import dialect_of
-from mlpcli.data.sources.types import Source, SourceRows
 from mlpcli.data.splits import Amount, SplitAmounts, split_rows, test_amount, validation_amount
 from mlpcli.data.targets import class_indices, code_target, encode, unseen_classes
 from mlpcli.data.types import Array, TargetKind

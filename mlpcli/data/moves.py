@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlpcli.data.readers.files import exists
+from mlpcli.data.readers.find_files import exists
 from mlpcli.spec.locations import VARIABLE
 
 

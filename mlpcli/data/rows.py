@@ -13,15 +13,15 @@ import numpy as np
 from mlpcli.data.dataset import Contract
 from mlpcli.data.features.unknown_values import apply_policy, cell_errors
 from mlpcli.data.readers.arrays import KEYS, SPLIT_KEYS, array_rows, read_npy, read_npz
-from mlpcli.data.readers.files import file_problem, is_table
+from mlpcli.data.readers.find_files import file_problem, is_table
 from mlpcli.data.readers.parse_cells import PLAIN
 from mlpcli.data.readers.row_errors import Origin, raise_row_errors
 from mlpcli.data.readers.table_values import numeric_matrix, plain_column
 from mlpcli.data.readers.tables import TableFile, check_columns, open_table, read_table
 from mlpcli.data.scaling import scale_target
 from mlpcli.data.sources.array_source import cut_targets, fit_shape, weighted
+from mlpcli.data.sources.source_rows import Source, SourceRows
 from mlpcli.data.sources.table_rows import Columns, table_targets, table_weights
-from mlpcli.data.sources.types import Source, SourceRows
 from mlpcli.data.targets import encode
 from mlpcli.data.types import Array
 from mlpcli.errors import DataError, Problem, listing

@@ -24,7 +24,7 @@ from mlpcli.data.readers.arrays import as_rows, open_npy
 from mlpcli.data.readers.check_columns import checked_column
 from mlpcli.data.readers.delimited import TextOrigin, open_bytes
 from mlpcli.data.readers.delimited_stream import Block, BlockReader
-from mlpcli.data.readers.files import arrow_source, ending_of, is_table, named_files
+from mlpcli.data.readers.find_files import arrow_source, ending_of, is_table, named_files
 from mlpcli.data.readers.parse_cells import PLAIN, Dialect, ParsedColumn
 from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError, raise_row_errors
 from mlpcli.data.readers.tables import check_columns, open_table

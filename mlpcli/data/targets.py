@@ -6,8 +6,6 @@ rows of every label that cannot be used.
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
@@ -15,16 +13,22 @@ from typing import Literal
 import numpy as np
 
 from mlpcli.data.dataset import Output
+from mlpcli.data.label_keys import (
+    BOOLEANS,
+    INTEGER,
+    is_missing,
+    label_keys,
+    label_number,
+    label_text,
+    whole_label,
+)
 from mlpcli.data.labels import Labels
-from mlpcli.data.readers.parse_cells import MISSING_LABELS, PLAIN
 from mlpcli.data.readers.row_errors import MAX_SHOWN, RowError, raise_row_errors
-from mlpcli.data.sources.types import Source, SourceRows
+from mlpcli.data.sources.source_rows import Source, SourceRows
 from mlpcli.data.types import Array, TargetKind
 from mlpcli.errors import ABSENT, DataError, KeyPath, Problem, SpecError, listing, show_value
 
 KeepNumbers = Literal["numbers", "fractions"]
-_INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
-_BOOLEANS = {"true": "true", "false": "false"}
 
 
 def code_target(
@@ -113,14 +117,14 @@ def _learn_labels(
     """
     _refuse_missing(source_rows, target)
     keys = label_keys(target.values)
-    numeric = keys is None or all(_number(value) is not None for value in target.values)
+    numeric = keys is None or all(label_number(value) is not None for value in target.values)
     if numeric and (keep_numbers == "numbers" or (keep_numbers == "fractions" and keys is None)):
-        values = np.array([_number(value) for value in target.values], dtype=np.float64)
+        values = np.array([label_number(value) for value in target.values], dtype=np.float64)
         return values.astype(np.float32)[target.codes], None
     if keys is None:
         _refuse_fractions(source_rows, target, path)
     assert keys is not None
-    whole = all(_INTEGER.fullmatch(key) for key in keys)
+    whole = all(INTEGER.fullmatch(key) for key in keys)
     classes = tuple(sorted(set(keys), key=int if whole else None))
     if len(classes) == 1:
         where = f"{source_rows.origin.label}, {source_rows.target_label}"
@@ -145,9 +149,9 @@ def _learn_separated(source_rows: SourceRows, target: Labels, output: Output) ->
 
 def split_labels(value: object, separator: str) -> list[str]:
     """Return the labels of one cell, stripped; none for an empty cell."""
-    if _is_missing(value):
+    if is_missing(value):
         return []
-    return [label.strip() for label in _text(value).split(separator) if label.strip()]
+    return [label.strip() for label in label_text(value).split(separator) if label.strip()]
 
 
 def _encode_separated(source_rows: SourceRows, target: Labels, output: Output, split: str) -> Array:
@@ -169,57 +173,15 @@ def _encode_separated(source_rows: SourceRows, target: Labels, output: Output, s
     return rows[target.codes]
 
 
-def label_keys(values: Sequence[object]) -> list[str] | None:
-    """Return each label's class name: a boolean, a whole number, or text; None for fractional numbers.
-
-    `1`, `1.0` and `"1"` are one class, `true` and `True` too; `01` and `1` are not.
-    """
-    texts = [_text(value) for value in values]
-    if all(text.lower() in _BOOLEANS for text in texts):
-        return [text.lower() for text in texts]
-    padded = any(re.fullmatch(r"-?0[0-9]+", text) for text in texts)
-    numbers = [_number(value) for value in values]
-    if padded or any(number is None for number in numbers):
-        return texts
-    whole = [_whole(value) for value in values]
-    return None if any(key is None for key in whole) else [key for key in whole if key is not None]
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", "replace")
-    return str(value).strip()
-
-
-def _number(value: object) -> float | None:
-    """Return a label's value if it is a finite number or the text of one."""
-    if isinstance(value, bool | np.bool_):
-        return None
-    number = PLAIN.number(_text(value))
-    return number if math.isfinite(number) else None
-
-
-def _whole(value: object) -> str | None:
-    text = _text(value)
-    if _INTEGER.fullmatch(text):
-        return "0" if text == "-0" else text
-    number = _number(value)
-    return str(int(number)) if number is not None and number.is_integer() else None
-
-
-def _is_missing(value: object) -> bool:
-    return value is None or _text(value) in MISSING_LABELS
-
-
 def _refuse_missing(source_rows: SourceRows, target: Labels) -> None:
-    missing = {code for code, value in enumerate(target.values) if _is_missing(value)}
+    missing = {code for code, value in enumerate(target.values) if is_missing(value)}
     hint = "remove the rows without a label"
     _refuse_codes(source_rows, target, missing, "must be a label", hint)
 
 
 def _refuse_fractions(source_rows: SourceRows, target: Labels, path: KeyPath) -> None:
     """Raise for labels that are fractions: if most are, the loss is wrong; otherwise the data."""
-    values = np.array([_number(value) for value in target.values], dtype=np.float64)
+    values = np.array([label_number(value) for value in target.values], dtype=np.float64)
     fractional = {int(code) for code in np.flatnonzero(values != np.floor(values))}
     if 2 * np.isin(target.codes, list(fractional)).sum() > len(target.codes):
         first = next(code for code in target.codes.tolist() if code in fractional)
@@ -237,7 +199,7 @@ def _refuse_codes(source_rows: SourceRows, target: Labels, codes: set[int], rule
     row_errors = []
     for row in rows[:MAX_SHOWN].tolist():
         value = _plain(target.values[target.codes[row]])
-        empty = value is None or _text(value) == ""
+        empty = value is None or label_text(value) == ""
         broken = f"{rule}, the cell is empty" if empty else rule
         row_errors.append(RowError(row, source_rows.target_label, broken, ABSENT if empty else value, hint))
     raise_row_errors(source_rows.origin, row_errors, len(rows))
@@ -349,7 +311,7 @@ def _encode_labels(source_rows: SourceRows, target: Labels, classes: tuple[str, 
 
 def _find(value: object, index: Mapping[str, int]) -> int | None:
     """Return the class of a label as it is written, or in the plain spelling of a number or boolean."""
-    for key in (_text(value), _whole(value), _BOOLEANS.get(_text(value).lower())):
+    for key in (label_text(value), whole_label(value), BOOLEANS.get(label_text(value).lower())):
         if key is not None and key in index:
             return index[key]
     return None
@@ -357,9 +319,9 @@ def _find(value: object, index: Mapping[str, int]) -> int | None:
 
 def _as_indices(values: Sequence[object], classes: tuple[str, ...]) -> list[int] | None:
     """Return labels that are class indices 0, 1, 2; None if they are not, or classes are numbers."""
-    if any(_number(name) is not None for name in classes):
+    if any(label_number(name) is not None for name in classes):
         return None
-    whole = [_whole(value) for value in values]
+    whole = [whole_label(value) for value in values]
     found = [int(key) for key in whole if key is not None]
     return found if len(found) == len(values) and all(0 <= item < len(classes) for item in found) else None
 
@@ -371,7 +333,9 @@ def _only_in(
     rule = f"is only in the {split} split, no training row has it"
     row_errors = [
         RowError(
-            int(np.flatnonzero(mask)[0]), source_rows.target_label, f"class {_text(names[code])!r} {rule}"
+            int(np.flatnonzero(mask)[0]),
+            source_rows.target_label,
+            f"class {label_text(names[code])!r} {rule}",
         )
         for code, mask in rows.items()
     ]

@@ -8,8 +8,8 @@ from pathlib import Path
 from mlpcli.data.dataset import Contract, Output
 from mlpcli.files import replacing
 from mlpcli.keras_import import keras, quiet_stderr, tf
+from mlpcli.model.build import output_loss
 from mlpcli.model.default_losses import gives_scores
-from mlpcli.model.model import output_loss
 from mlpcli.model.outputs import final_outputs
 from mlpcli.model.preprocessing import build_preprocessing
 from mlpcli.spec.schema import ComponentSpec, Spec

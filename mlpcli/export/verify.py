@@ -21,8 +21,8 @@ from mlpcli.data.features.verification_sample import Sample
 from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import Problem, TrainingError
 from mlpcli.export import c_api_runner
+from mlpcli.model.build import output_loss
 from mlpcli.model.default_losses import gives_scores
-from mlpcli.model.model import output_loss
 from mlpcli.spec.schema import Spec
 
 SECONDS = 600.0

@@ -14,7 +14,7 @@ from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import Problem, RunError, UsageError
 from mlpcli.keras_import import keras
-from mlpcli.model.model import output_loss
+from mlpcli.model.build import output_loss
 from mlpcli.model.outputs import final_outputs, predicted_classes, predicted_labels
 from mlpcli.model.run_spec import own_spec
 from mlpcli.model.trained_model import TrainedModel, load_trained

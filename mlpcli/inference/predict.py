@@ -23,8 +23,8 @@ from mlpcli.errors import Problem
 from mlpcli.files import replacing
 from mlpcli.inference.evaluate import BATCH_ROWS, check_numbers, predict_outputs, values_of
 from mlpcli.inference.writers import PredictionWriter
+from mlpcli.model.build import output_loss
 from mlpcli.model.default_losses import gives_scores
-from mlpcli.model.model import output_loss
 from mlpcli.model.outputs import predicted_classes, predicted_labels
 from mlpcli.model.trained_model import TrainedModel, load_trained
 from mlpcli.runs.folder import Run

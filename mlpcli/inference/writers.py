@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from mlpcli.data.readers.files import arrow_source
+from mlpcli.data.readers.find_files import arrow_source
 from mlpcli.data.readers.parse_cells import python_values
 from mlpcli.data.types import Array
 from mlpcli.errors import Problem, UsageError

@@ -7,8 +7,8 @@ import numpy as np
 from mlpcli.data.dataset import Contract
 from mlpcli.data.types import Array, Arrays
 from mlpcli.keras_import import keras, tf
+from mlpcli.model.build import output_loss
 from mlpcli.model.default_losses import gives_scores
-from mlpcli.model.model import output_loss
 from mlpcli.spec.schema import ComponentSpec, Spec
 
 

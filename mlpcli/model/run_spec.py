@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlpcli import runs
-from mlpcli.data.readers.files import exists
+from mlpcli.data.readers.find_files import exists
 from mlpcli.runs.folder import SEARCH, Run
 from mlpcli.runs.guard import WITHIN_SEARCH
 from mlpcli.spec.load import Kept, LoadedSpec, load_spec, with_data

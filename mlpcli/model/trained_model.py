@@ -23,7 +23,7 @@ from mlpcli.data.dataset import Contract
 from mlpcli.errors import Problem, RunError, SpecError
 from mlpcli.files import sha256_of
 from mlpcli.keras_import import keras
-from mlpcli.model.model import build_network, compile_model, precision
+from mlpcli.model.build import build_network, compile_model, precision
 from mlpcli.model.plugins import Plugins, changed_plugins, run_plugins
 from mlpcli.model.preprocessing import with_raw_columns
 from mlpcli.model.run_spec import own_spec

@@ -15,7 +15,7 @@ from mlpcli.data.types import Array, Arrays
 from mlpcli.export.saved_model import export_saved_model
 from mlpcli.export.verify import verifying
 from mlpcli.files import sha256_of, write_json, write_with
-from mlpcli.model.model import output_loss
+from mlpcli.model.build import output_loss
 from mlpcli.model.outputs import final_outputs
 from mlpcli.model.preprocessing import with_raw_columns
 from mlpcli.model.target_scaling import restore_outputs

@@ -13,8 +13,8 @@ from mlpcli.keras_import import keras  # before `compiled`, which imports Tensor
 from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.schema import Spec
 from mlpcli.training import compiled
-from mlpcli.training.compiled.arrays import Structure
-from mlpcli.training.compiled.programs import Logs
+from mlpcli.training.compiled.row_arrays import Structure
+from mlpcli.training.compiled.xla_programs import Logs
 from mlpcli.training.divergence import DivergenceGuard
 
 

@@ -112,8 +112,8 @@ def build_checked(completed: CompletedSpec, dataset: Dataset) -> keras.Model:
     Raises:
         SpecError: Keras refuses a component, or model and data do not fit together.
     """
-    from mlpcli.checks.model import check_model
-    from mlpcli.model.model import build_model
+    from mlpcli.checks.built_model import check_model
+    from mlpcli.model.build import build_model
     from mlpcli.model.plugins import import_plugins
 
     plugins = import_plugins(completed.catalog)

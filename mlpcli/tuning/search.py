@@ -168,7 +168,7 @@ class SearchSession:
                 self.watcher.note(f"waiting for workers at {address}")
                 wait_for_workers(chief)
         elif self.options.workers > 1:
-            from mlpcli.tuning.workers import run_workers
+            from mlpcli.tuning.local_workers import run_workers
 
             run_workers(states, workers=self.options.workers, watcher=self.watcher)
         else:
@@ -200,7 +200,7 @@ class SearchSession:
         self.watcher.trial_epoch(0, epoch, epochs, logs)
 
     def _draw(self, search: Search, importances: dict[str, float]) -> None:
-        from mlpcli.tuning.plots import draw_search
+        from mlpcli.tuning.figures import draw_search
 
         if search.best_first():
             draw_search(search, self.loaded.space, importances)

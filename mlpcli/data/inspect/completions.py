@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlpcli.data.readers.files import ARRAYS, file_problem
+from mlpcli.data.readers.find_files import ARRAYS, file_problem
 from mlpcli.data.readers.tables import open_table
 from mlpcli.data.sources.builtin import BUILTIN
 from mlpcli.errors import DataError, Problem

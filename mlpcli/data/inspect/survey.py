@@ -11,7 +11,7 @@ from mlpcli.data.features.dates import parse_dates
 from mlpcli.data.features.encoders import invalid_dates
 from mlpcli.data.features.feature_kinds import Features, choose_features
 from mlpcli.data.features.profiles import Profile, profile_column
-from mlpcli.data.readers.files import is_table, named_files
+from mlpcli.data.readers.find_files import is_table, named_files
 from mlpcli.data.readers.parse_cells import PLAIN, Dialect
 from mlpcli.data.readers.tables import Table, open_tables, read_table
 from mlpcli.data.types import Array

@@ -17,7 +17,7 @@ import numpy as np
 
 from mlpcli.data.labels import Labels
 from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError, check_memory, raise_row_errors
-from mlpcli.data.sources.types import SourceRows, Target
+from mlpcli.data.sources.source_rows import SourceRows, Target
 from mlpcli.data.types import Array
 from mlpcli.errors import MlpcliError, listing
 from mlpcli.files import open_ordinary

@@ -18,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, cast
 
-from mlpcli.data.readers.files import ending_of
+from mlpcli.data.readers.find_files import ending_of
 from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError, check_memory
 from mlpcli.errors import DataError, Problem, listing
 from mlpcli.files import open_ordinary

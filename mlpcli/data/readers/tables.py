@@ -16,7 +16,7 @@ from mlpcli.data.readers.delimited import (
     refuse_open_quote,
     refuse_rows,
 )
-from mlpcli.data.readers.files import arrow_source, ending_of
+from mlpcli.data.readers.find_files import arrow_source, ending_of
 from mlpcli.data.readers.parquet import parquet_names, read_parquet
 from mlpcli.data.readers.parse_cells import PLAIN, Dialect, ParsedColumn, is_text, plain_type
 from mlpcli.data.readers.row_errors import ManyOrigin, Origin, first_line

@@ -10,10 +10,10 @@ import numpy as np
 
 from mlpcli.data.labels import Labels
 from mlpcli.data.readers.arrays import KEYS, SPLIT_KEYS, ArrayFile, array_rows, as_weights, read_npy, read_npz
-from mlpcli.data.readers.files import find_file
+from mlpcli.data.readers.find_files import find_file
 from mlpcli.data.readers.row_errors import Origin
+from mlpcli.data.sources.source_rows import Source, SourceRows, Target
 from mlpcli.data.sources.table_source import target_columns
-from mlpcli.data.sources.types import Source, SourceRows, Target
 from mlpcli.data.types import Array
 from mlpcli.errors import ABSENT, Problem, SpecError, listing, nearest
 from mlpcli.spec.schema import DatasetSpec

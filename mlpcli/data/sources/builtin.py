@@ -19,8 +19,8 @@ from mlpcli.data.readers.arrays import SPLIT_KEYS, ArrayFile, array_rows, read_n
 from mlpcli.data.readers.row_errors import Origin, raise_row_errors
 from mlpcli.data.readers.table_values import numeric_matrix
 from mlpcli.data.readers.tables import TableFile, open_table, read_table
+from mlpcli.data.sources.source_rows import Source, SourceRows
 from mlpcli.data.sources.synthetic import SYNTHETIC
-from mlpcli.data.sources.types import Source, SourceRows
 from mlpcli.data.types import Array
 from mlpcli.errors import DataError, Problem, SpecError, listing, nearest
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mlpcli.data.readers.arrays import KEYS, array_rows, read_npz
-from mlpcli.data.readers.files import find_files, is_table
+from mlpcli.data.readers.find_files import find_files, is_table
 from mlpcli.data.readers.parse_cells import PLAIN, Dialect
 from mlpcli.data.readers.tables import check_columns, open_tables
 from mlpcli.data.sources.array_source import (
@@ -22,10 +22,10 @@ from mlpcli.data.sources.array_source import (
 )
 from mlpcli.data.sources.builtin import open_builtin
 from mlpcli.data.sources.column_problems import feature_problems
+from mlpcli.data.sources.source_rows import Source, SourceRows
 from mlpcli.data.sources.synthetic import SYNTHETIC, synthetic_source
 from mlpcli.data.sources.table_rows import Columns, table_rows
 from mlpcli.data.sources.table_source import open_table_source
-from mlpcli.data.sources.types import Source, SourceRows
 from mlpcli.data.types import TargetKind
 from mlpcli.errors import Problem, SpecError
 from mlpcli.spec.schema import DatasetSpec

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlpcli.data.readers.row_errors import Origin
-from mlpcli.data.sources.types import Source, SourceRows
+from mlpcli.data.sources.source_rows import Source, SourceRows
 from mlpcli.data.types import Array
 from mlpcli.spec.schema import DatasetSpec
 from mlpcli.spec.synthetic import CLOUDS, DEFAULT_NOISE, DEFAULT_ROWS, LOGIC

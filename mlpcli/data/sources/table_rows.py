@@ -18,7 +18,7 @@ from mlpcli.data.readers.table_values import (
     refuse_other_labels,
 )
 from mlpcli.data.readers.tables import Table, TableFile, read_table
-from mlpcli.data.sources.types import SourceRows, Target
+from mlpcli.data.sources.source_rows import SourceRows, Target
 from mlpcli.data.types import Array
 
 Targets = dict[str, tuple[str, ...]]

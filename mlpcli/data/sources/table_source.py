@@ -15,8 +15,8 @@ from mlpcli.data.sources.column_problems import (
     target_problems,
     weight_problems,
 )
+from mlpcli.data.sources.source_rows import Source, SourceRows
 from mlpcli.data.sources.table_rows import Columns, Targets, rows_of_table
-from mlpcli.data.sources.types import Source, SourceRows
 from mlpcli.data.types import TargetKind
 from mlpcli.errors import DataError, Problem, SpecError, show_value
 from mlpcli.spec.schema import DatasetSpec

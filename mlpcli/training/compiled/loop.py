@@ -14,9 +14,9 @@ import tensorflow as tf
 
 from mlpcli.keras_internals import begins_at
 from mlpcli.training.compiled import hooks
-from mlpcli.training.compiled.arrays import Arrays, as_tensor, epoch_order, row_bytes, take_rows
-from mlpcli.training.compiled.inference import Evaluator, plain_logs
-from mlpcli.training.compiled.programs import (
+from mlpcli.training.compiled.forward import Evaluator, plain_logs
+from mlpcli.training.compiled.row_arrays import Arrays, as_tensor, epoch_order, row_bytes, take_rows
+from mlpcli.training.compiled.xla_programs import (
     EpochProgram,
     Logs,
     StepProgram,

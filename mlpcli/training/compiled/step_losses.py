@@ -9,9 +9,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mlpcli.training.compiled.arrays import Arrays, Structure, as_tensor, epoch_order
-from mlpcli.training.compiled.programs import CannotCompile, check_can_compile, skeleton
 from mlpcli.training.compiled.randomness import same_numbers_as_fit
+from mlpcli.training.compiled.row_arrays import Arrays, Structure, as_tensor, epoch_order
+from mlpcli.training.compiled.xla_programs import CannotCompile, check_can_compile, skeleton
 
 CHUNK_STEPS = 25
 

@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from mlpcli.keras_internals import compiled_parts, distribution
-from mlpcli.training.compiled.arrays import Structure, tensor_dtype
 from mlpcli.training.compiled.randomness import same_numbers_as_fit
+from mlpcli.training.compiled.row_arrays import Structure, tensor_dtype
 
 Logs: TypeAlias = dict[str, tf.Tensor]
 """Loss and metrics by name: tensors, or numbers once they were computed."""

@@ -16,8 +16,8 @@ import numpy as np
 import tensorflow as tf
 
 from mlpcli.keras_internals import all_layers, compiled_parts, wrapped_function
-from mlpcli.training.compiled.arrays import Arrays, Structure, as_tensor, row_bytes, take_rows
-from mlpcli.training.compiled.programs import (
+from mlpcli.training.compiled.row_arrays import Arrays, Structure, as_tensor, row_bytes, take_rows
+from mlpcli.training.compiled.xla_programs import (
     CannotCompile,
     EpochProgram,
     Logs,

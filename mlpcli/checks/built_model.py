@@ -13,7 +13,7 @@ from mlpcli.checks.file_names import missing_numbers
 from mlpcli.checks.log_names import log_names
 from mlpcli.checks.loss_rules import loss_problems
 from mlpcli.checks.metric_rules import metric_problems
-from mlpcli.checks.outputs import OutputView, output_views
+from mlpcli.checks.output_views import OutputView, output_views
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import KeyPath, Problem, SpecError, listing, nearest

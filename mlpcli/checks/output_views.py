@@ -14,8 +14,8 @@ from mlpcli.data.dataset import Dataset, Output
 from mlpcli.data.types import Array
 from mlpcli.errors import KeyPath
 from mlpcli.model.activation_range import OutputRange, find_output_range, units_path
+from mlpcli.model.build import output_loss, output_metrics
 from mlpcli.model.default_losses import fold
-from mlpcli.model.model import output_loss, output_metrics
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.plugins import KERAS
 from mlpcli.spec.schema import ComponentSpec

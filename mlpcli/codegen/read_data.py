@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlpcli.codegen.arrays import array_code
 from mlpcli.codegen.extract import read_pieces
 from mlpcli.codegen.names import name_part
-from mlpcli.codegen.source import DataCode, cannot_write, text, text_list
+from mlpcli.codegen.read_arrays import array_code
+from mlpcli.codegen.source_text import DataCode, cannot_write, text, text_list
 from mlpcli.data.dataset import Contract, Dataset, Output
 from mlpcli.data.features.encoders import NumericEncoder
 from mlpcli.data.labels import Labels
 from mlpcli.data.readers.delimited import read_header
-from mlpcli.data.readers.files import TABLES, find_file
+from mlpcli.data.readers.find_files import TABLES, find_file
 from mlpcli.data.sources.synthetic import complete_synthetic, synthetic_source
 from mlpcli.spec.locations import absolute
 from mlpcli.spec.schema import DatasetSpec, Last, Spec

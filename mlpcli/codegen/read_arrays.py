@@ -15,7 +15,7 @@ from mlpcli.printable import quoted
 from mlpcli.spec.schema import Spec
 
 if TYPE_CHECKING:
-    from mlpcli.codegen.source import DataCode
+    from mlpcli.codegen.source_text import DataCode
 
 LOAD = '''\
 def load(path, x="x", y="y"):

@@ -1,0 +1,59 @@
+"""Labels as they are compared: numbers, booleans and texts that mean the same class."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from mlpcli.data.readers.parse_cells import MISSING_LABELS, PLAIN
+
+INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
+BOOLEANS = {"true": "true", "false": "false"}
+
+
+def label_keys(values: Sequence[object]) -> list[str] | None:
+    """Return each label's class name: a boolean, a whole number, or text; None for fractional numbers.
+
+    `1`, `1.0` and `"1"` are one class, `true` and `True` too; `01` and `1` are not.
+    """
+    texts = [label_text(value) for value in values]
+    if all(text.lower() in BOOLEANS for text in texts):
+        return [text.lower() for text in texts]
+    padded = any(re.fullmatch(r"-?0[0-9]+", text) for text in texts)
+    numbers = [label_number(value) for value in values]
+    if padded or any(number is None for number in numbers):
+        return texts
+    whole = [whole_label(value) for value in values]
+    return None if any(key is None for key in whole) else [key for key in whole if key is not None]
+
+
+def label_text(value: object) -> str:
+    """Return a label as text, without blanks around it."""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    return str(value).strip()
+
+
+def label_number(value: object) -> float | None:
+    """Return a label's value if it is a finite number or the text of one."""
+    if isinstance(value, bool | np.bool_):
+        return None
+    number = PLAIN.number(label_text(value))
+    return number if math.isfinite(number) else None
+
+
+def whole_label(value: object) -> str | None:
+    """Return a whole number's digits, `1` for `1.0` too; None for any other label."""
+    text = label_text(value)
+    if INTEGER.fullmatch(text):
+        return "0" if text == "-0" else text
+    number = label_number(value)
+    return str(int(number)) if number is not None and number.is_integer() else None
+
+
+def is_missing(value: object) -> bool:
+    """Return whether a label is a gap."""
+    return value is None or label_text(value) in MISSING_LABELS
