@@ -37,12 +37,6 @@ class Node:
 def compose(text: str, file: str, lines: tuple[str, ...], *, most: int) -> Node | None:
     """Build nodes from events without recursion: the limit of depth is ours, not the interpreter's.
 
-    Args:
-        text: YAML text.
-        file: its name in messages.
-        lines: its lines.
-        most: the most values that it may hold.
-
     Returns:
         The node of the document, or None if the text is empty.
 
@@ -54,10 +48,7 @@ def compose(text: str, file: str, lines: tuple[str, ...], *, most: int) -> Node 
     anchors: dict[str, Node] = {}
     documents = count = 0
 
-    def fail(rule: str, at: tuple[int, int], hint: str = "") -> SpecError:
-        source = lines[at[0] - 1] if at[0] <= len(lines) else ""
-        return SpecError(Problem(rule, Place(file, *at, source), hint=hint))
-
+    fail = _failure(file, lines)
     for event in _events(text, fail):
         assert event.start_mark is not None
         at = (event.start_mark.line + 1, event.start_mark.column + 1)
@@ -66,11 +57,10 @@ def compose(text: str, file: str, lines: tuple[str, ...], *, most: int) -> Node 
             if documents > 1:
                 raise fail("contains more than one YAML document", at, "write one spec in each file")
         elif isinstance(event, yaml.AliasEvent):
-            if event.anchor not in anchors:
-                raise fail(f"alias '*{event.anchor}' has no anchor above it", at)
-            if anchors[event.anchor] in stack:
-                raise fail(f"anchor '&{event.anchor}' contains itself", at)
-            stack[-1].items.append(anchors[event.anchor])
+            name = event.anchor or ""
+            if why := _alias_problem(name, anchors, stack):
+                raise fail(why, at)
+            stack[-1].items.append(anchors[name])
         elif isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent):
             node = _node(event, at)
             count += 1
@@ -89,6 +79,23 @@ def compose(text: str, file: str, lines: tuple[str, ...], *, most: int) -> Node 
         elif isinstance(event, yaml.CollectionEndEvent):
             stack.pop()
     return root
+
+
+def _failure(file: str, lines: tuple[str, ...]) -> Callable[..., SpecError]:
+    """Return a function that builds an error from a rule, line and column, and a hint."""
+
+    def fail(rule: str, at: tuple[int, int], hint: str = "") -> SpecError:
+        source = lines[at[0] - 1] if at[0] <= len(lines) else ""
+        return SpecError(Problem(rule, Place(file, *at, source), hint=hint))
+
+    return fail
+
+
+def _alias_problem(anchor: str, anchors: dict[str, Node], stack: list[Node]) -> str:
+    """Return why an alias is not valid; an empty text if it is."""
+    if anchor not in anchors:
+        return f"alias '*{anchor}' has no anchor above it"
+    return f"anchor '&{anchor}' contains itself" if anchors[anchor] in stack else ""
 
 
 def _node(event: yaml.ScalarEvent | yaml.CollectionStartEvent, at: tuple[int, int]) -> Node:
