@@ -14,7 +14,7 @@ INK, FAINT = "#444444", "#bbbbbb"
 """Text and thin lines; axes that should stay in the background."""
 
 TRAINING, VALIDATION = BLUE, ORANGE
-POINT, BEST, FAILED = BLUE, ORANGE, RED
+POINT, BEST = BLUE, ORANGE
 
 CLASS_COLORS = (BLUE, ORANGE, "#339966", "#aa3377", "#888833", "#7755bb", "#bb5544", "#449999")
 """One for each class, in order; more classes begin again with the first."""
