@@ -46,7 +46,7 @@ def fit(
     chunk_bytes: int = CHUNK_BYTES,
     on_progress: Progress | None = None,
 ) -> keras.callbacks.History:
-    """Train as `model.fit` does; an epoch is one XLA program, which is run in chunks.
+    """Train as `model.fit` does, and return the history; an epoch is one XLA program, run in chunks.
 
     Args:
         model: The compiled model.
@@ -58,13 +58,8 @@ def fit(
         validation: The rows to evaluate after each epoch.
         callbacks: Called as in `model.fit`.
         initial_epoch: Epochs that are already done.
-        chunk_bytes: Data up to this size stays resident; larger data is fed in pieces, gathered by a
-            thread, that together take no more than this.
-        on_progress: Called between chunks with the steps done in this epoch, the steps of an epoch
-            and the logs so far.
-
-    Returns:
-        The model's history.
+        chunk_bytes: Larger data is fed in pieces, gathered by a thread, that together take no more.
+        on_progress: Called between chunks with the steps done, the steps of an epoch and the logs so far.
 
     Raises:
         CannotCompile: XLA cannot run the model; no variable has changed its value.
@@ -75,15 +70,21 @@ def fit(
     )
     evaluator = None
     if validation is not None:
-        each_batch = any(hooks.listens_to_tests(callback) for callback in events.callbacks)
-        times = epochs - initial_epoch
-        evaluator = Evaluator(model, validation, batch_size=batch_size, each_batch=each_batch, times=times)
+        evaluator = _evaluator(model, validation, events, batch_size, times=epochs - initial_epoch)
     model.stop_training = False
     events.on_train_begin()
     initial_epoch = begins_at(model) or initial_epoch
     run = _Run(model, feed, events, on_progress, evaluator, seen=initial_epoch * feed.steps)
     _train_epochs(run, range(initial_epoch, epochs), seed if shuffle else None)
     return model.history
+
+
+def _evaluator(
+    model: keras.Model, rows: Arrays, events: keras.callbacks.CallbackList, batch_size: int, *, times: int
+) -> Evaluator:
+    """Return what evaluates the validation rows after each epoch."""
+    each_batch = any(hooks.listens_to_tests(callback) for callback in events.callbacks)
+    return Evaluator(model, rows, batch_size=batch_size, each_batch=each_batch, times=times)
 
 
 def _train_epochs(run: _Run, epochs: range, seed: int | None) -> None:
