@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mlpcli.spec.load import load_spec
 from tests.conftest import Result
 
 
@@ -163,3 +164,17 @@ def test_what_init_writes_learns_what_is_linear(mlpcli: Callable[..., Result], t
     metrics = json.loads(result.out)["metrics"]["test"]
     baseline = json.loads(result.out)["baseline"]
     assert metrics["root_mean_squared_error"] < 1.1 * baseline["linear"] < 0.5 * baseline["mean"]
+
+
+def test_a_wide_table_gets_a_spec_that_can_be_read(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
+    columns = 6000
+    rows = "".join(
+        ",".join(str((n * k) % 7 + k / 8) for n in range(columns)) + f",{k / 3}\n" for k in range(40)
+    )
+    header = ",".join(f"c{n}" for n in range(columns))
+    (tmp_path / "wide.csv").write_text(f"{header},y\n{rows}", encoding="utf-8")
+    made = mlpcli("init", tmp_path / "wide.csv", "--target", "y", "-o", tmp_path / "wide.yaml")
+    assert made.status == 0, made.err
+    text = (tmp_path / "wide.yaml").read_text(encoding="utf-8")
+    assert len(text.splitlines()) < 60
+    assert load_spec(tmp_path / "wide.yaml").spec.dataset.features is None

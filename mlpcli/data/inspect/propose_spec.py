@@ -26,6 +26,9 @@ FEW_ROWS = 2000
 """With fewer rows, the network is smaller and more regularized."""
 
 MAX_SPELLINGS = 10
+MOST_LISTED = 1000
+"""Columns that a proposed spec lists one by one; a spec is a page of text, and bounded."""
+
 MIN_CLASS_ROWS = 4
 """So that each split can have a row of the class."""
 
@@ -61,7 +64,6 @@ def propose_spec(survey: Survey, *, name: str, path: str, command: str) -> str:
             *_target(survey, profile),
             "  test: 0.2                   # split off first, evaluated once at the end",
             "  validation: 0.2             # of the rest; decides when to stop",
-            "  features:                   # kind and encoding; what is left out is inferred",
             *_features(survey),
             *_network(survey, profile),
             "",
@@ -145,14 +147,23 @@ def _unreadable(survey: Survey, name: str) -> list[str]:
 
 
 def _features(survey: Survey) -> Iterator[str]:
-    for name, spec in survey.features.used.items():
+    """Yield a line for each column; where there are many, for those alone that differ from the inferred."""
+    used, excluded = survey.features.used, survey.features.excluded
+    wide = len(used) + len(excluded) > MOST_LISTED
+    lines = []
+    for name, spec in used.items():
         if cells := _unreadable(survey, name):
             what = f"cells that are not {survey.profiles[name].content}, such as {listing(cells, 3)}"
-            yield f"    {_key(name)}: ignore  # {_comment(what)}"
-            continue
-        yield f"    {_key(name)}: {{{_settings(spec)}}}{_note(survey.profiles[name])}"
-    for name, why in survey.features.excluded.items():
-        yield f"    {_key(name)}: ignore  # {_comment(why)}"
+            lines.append(f"    {_key(name)}: ignore  # {_comment(what)}")
+        elif not wide:
+            lines.append(f"    {_key(name)}: {{{_settings(spec)}}}{_note(survey.profiles[name])}")
+    if wide:
+        yield f"  # {len(used):,} columns, whose kind and encoding are inferred: see mlpcli check --resolved"
+    else:
+        lines += [f"    {_key(name)}: ignore  # {_comment(why)}" for name, why in excluded.items()]
+    if lines:
+        yield "  features:                   # kind and encoding; what is left out is inferred"
+        yield from lines
 
 
 def _key(name: str) -> str:
