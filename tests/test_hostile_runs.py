@@ -303,6 +303,31 @@ def test_weights_that_are_no_numbers_predict_no_class(
         assert " has values that are not finite" in result.err
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "rule"),
+    [
+        (("outputs", 0, "classes"), ["a", "b"], "it names 2 classes, the network has 3"),
+        (("outputs", 0, "name"), "x", "its outputs are not those of the network"),
+        (("outputs", 0, "kind"), "numbers", "outputs: classes do not fit the kind numbers"),
+        (("outputs",), [], "data.contract.outputs "),
+        (("shape",), [9], "does not"),
+        (("shape",), [-1], "data.contract.shape[0] must be greater than or equal to 0, received -1"),
+        (("dtype",), "object", "data.contract.dtype must be 'float32' or 'uint8', received 'object'"),
+        (("inputs",), [{"name": "a", "columns": [7], "shape": [1]}], "takes columns that rows do not have"),
+    ],
+    ids=str,
+)
+def test_a_contract_that_does_not_fit_predicts_nothing(
+    path: tuple[str | int, ...], value: object, rule: str, copied: Path, mlpcli: Callable[..., Result]
+) -> None:
+    document = json.loads((copied / "run.json").read_text())
+    _set_in(document["data"]["contract"], path, value)
+    (copied / "run.json").write_text(json.dumps(document))
+    result = mlpcli("evaluate", copied)
+    assert result.status == 2
+    assert rule in result.err
+
+
 FORGED = [
     {"folder": "../../../victim"},
     {"folder": "trials/../../../../victim"},

@@ -19,6 +19,7 @@ from mlpcli.model.outputs import final_outputs, predicted_classes, predicted_lab
 from mlpcli.model.run_spec import own_spec
 from mlpcli.model.trained_model import TrainedModel, load_trained
 from mlpcli.runs.folder import Run
+from mlpcli.runs.record_models import TRAIN_AGAIN
 from mlpcli.runs.results import ClassScore, Evaluation, OutputScores
 from mlpcli.spec.load import located
 from mlpcli.training import compiled
@@ -68,7 +69,7 @@ def _scores(trained: TrainedModel, split: Split) -> tuple[OutputScores, ...]:
     for each in outputs:
         names = each.classes or ()
         y, values = values_of(split.y, each), values_of(predicted, each)
-        check_numbers(trained, values)
+        check_outputs(trained, each, values)
         if each.kind == "labels":
             scores = class_scores(y.astype(np.int64), predicted_labels(values), names)
             found.append(OutputScores(each.name, scores, None))
@@ -118,18 +119,22 @@ def values_of(outputs: Arrays, output: Output) -> Array:
     return outputs[output.name] if isinstance(outputs, dict) else outputs
 
 
-def check_numbers(trained: TrainedModel, outputs: Array, empty: Array | None = None) -> None:
-    """Refuse outputs that are NaN: the most likely class of such a row would be the first.
+def check_outputs(trained: TrainedModel, output: Output, values: Array, empty: Array | None = None) -> None:
+    """Refuse outputs that are no numbers, which as a class would look like the first, or of other classes.
 
     Args:
         trained: the model that predicted.
-        outputs: (rows, ...) float32.
+        values: What the network gives for one output, (rows, ...) float32.
         empty: (rows,) bool, rows whose outputs do not count; None for none.
 
     Raises:
         RunError: An output is NaN.
     """
-    bad = np.isnan(outputs).reshape(len(outputs), -1).any(axis=1)
+    count, width = len(output.classes or ()), values.shape[-1]
+    if output.classes is not None and width != count and (width, count) not in ((1, 1), (1, 2)):
+        rule = f"{trained.run / runs.RECORD} is damaged: it names {count} classes, the network has {width}"
+        raise RunError(Problem(rule, hint=TRAIN_AGAIN))
+    bad = np.isnan(values).reshape(len(values), -1).any(axis=1)
     if empty is not None:
         bad &= ~empty
     if bad.any():

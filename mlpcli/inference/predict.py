@@ -21,7 +21,7 @@ from mlpcli.data.stream import Chunk, ReadOptions, open_rows, regroup
 from mlpcli.data.types import Array
 from mlpcli.errors import Problem
 from mlpcli.files import replacing
-from mlpcli.inference.evaluate import BATCH_ROWS, check_numbers, predict_outputs, values_of
+from mlpcli.inference.evaluate import BATCH_ROWS, check_outputs, predict_outputs, values_of
 from mlpcli.inference.writers import PredictionWriter
 from mlpcli.model.build import output_loss
 from mlpcli.model.default_losses import gives_scores
@@ -190,7 +190,7 @@ def predict_chunk(trained: TrainedModel, chunk: Chunk) -> tuple[dict[str, pa.Arr
     columns: dict[str, Array | pa.Array] = {}
     for each in trained.contract.outputs:
         values = values_of(found, each)
-        check_numbers(trained, values, chunk.empty)
+        check_outputs(trained, each, values, chunk.empty)
         columns |= _columns(each, values, output_loss(trained.spec, each.name))
     if isinstance(found, dict):
         outputs = np.concatenate([_flat(values) for values in found.values()], axis=1)

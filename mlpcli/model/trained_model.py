@@ -83,7 +83,28 @@ def load_network(run: Run, spec: Spec, contract: Contract, plugins: Plugins) -> 
     except Exception as error:  # HDF5 and Keras raise many kinds
         rule = f"{path} does not fit the run's spec ({type(error).__name__})"
         raise RunError(Problem(rule, hint="train again; the file is from another version")) from error
+    check_contract(network, run, contract)
     return network
+
+
+def check_contract(network: Any, run: Run, contract: Contract) -> None:
+    """Hold the contract against the network: whether it takes such rows, and gives such outputs.
+
+    Raises:
+        RunError: they do not go together; somebody has changed the record.
+    """
+    try:
+        row = np.zeros((1, *contract.shape), contract.dtype)
+        found = network(contract.take_inputs(row), training=False)
+    except Exception as error:  # TensorFlow and Keras refuse in many ways
+        what = f"the network does not take its rows ({type(error).__name__})"
+    else:
+        names = set(found) if isinstance(found, dict) else {""}
+        if names == {output.name for output in contract.outputs}:
+            return
+        what = "its outputs are not those of the network"
+    rule = f"{run / runs.RECORD} is damaged: data.contract: {what}"
+    raise RunError(Problem(rule, hint=TRAIN_AGAIN))
 
 
 def check_finite(network: keras.Model, path: Path) -> None:
