@@ -124,6 +124,7 @@ def check_outputs(trained: TrainedModel, output: Output, values: Array, empty: A
 
     Args:
         trained: the model that predicted.
+        output: what the run's contract says of the output.
         values: What the network gives for one output, (rows, ...) float32.
         empty: (rows,) bool, rows whose outputs do not count; None for none.
 
