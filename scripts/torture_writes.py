@@ -326,7 +326,7 @@ def _equal(name: str, one: Path, other: Path) -> bool:
         for state in states:  # TensorBoard counts chunks of steps, which go by the clock
             state["callbacks"] = [kept for kept in state["callbacks"] if kept["class"] != "TensorBoard"]
         try:
-            np.testing.assert_equal(*states)
+            np.testing.assert_equal(states[0], states[1])
         except AssertionError:
             return False
         return True
