@@ -220,7 +220,7 @@ def check_below(path: Path, root: Path) -> None:
     for step in steps:
         place = place / step
         if place.is_symlink():
-            raise UnsafePathError(errno.EPERM, f"{place} is a link, and might lead elsewhere", str(path))
+            raise UnsafePathError(errno.EPERM, f"{place} is a link, and may point elsewhere", str(path))
 
 
 def remove_below(path: Path, root: Path) -> None:
@@ -246,7 +246,7 @@ def remove_below(path: Path, root: Path) -> None:
 
 @contextlib.contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `target`; on success it becomes `target`, on failure it is removed.
+    """Yield a temporary path next to `target`; on success it becomes `target`, on failure it is removed.
 
     The caller creates a file or a folder at the yielded path. It has the target's suffix, for writers that
     choose a format by it. An existing target folder is replaced as well.
@@ -322,7 +322,7 @@ def why_not_writable(folder: Path) -> str:
     while not os.path.lexists(place) and place != place.parent:
         place = place.parent
     if not place.is_dir():
-        return f"{place} is a link that leads nowhere" if place.is_symlink() else f"{place} is a file"
+        return f"{place} is a broken link" if place.is_symlink() else f"{place} is a file"
     if hasattr(os, "statvfs") and os.statvfs(place).f_flag & os.ST_RDONLY:
         return f"{place} is on a read-only file system"
     return "" if os.access(place, os.W_OK | os.X_OK) else f"{place} is not writable"

@@ -74,7 +74,7 @@ def __getattr__(name: str) -> ModuleType:
 
 @contextlib.contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Hold back what C++ code writes to file descriptor 2; show it if an exception is raised.
+    """Buffer what C++ code writes to file descriptor 2; show it if an exception is raised.
 
     TensorFlow's start-up messages ignore TF_CPP_MIN_LOG_LEVEL because its logger is not set up yet.
     """

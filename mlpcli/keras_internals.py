@@ -46,7 +46,7 @@ class Compiled(Protocol):
 
 
 class TunerOracle(Protocol):
-    """What we use of Keras Tuner's oracles beside their public methods."""
+    """What we use of Keras Tuner's oracles in addition to their public methods."""
 
     populate_space: Callable[[str], Mapping[str, object]]
     save: Callable[[], None]

@@ -219,7 +219,7 @@ def page() -> str:
     text = (
         f"# {count} bad inputs and their messages\n\n"
         "`scripts/bad_inputs.py` runs the program with each of these inputs and writes this page; a test\n"
-        "compares the page with the program's messages. Of several lines the first is shown. The exit\n"
+        "compares the page with the program's messages. Only the first line of a message is shown. The exit\n"
         "status is 2 unless another is given.\n"
     )
     with workplace():

@@ -131,7 +131,7 @@ def _kill_once(spec: Path, runs_dir: Path, seconds: float) -> str:
         return "finished"
     folders = list((runs_dir / "tiny").iterdir()) if (runs_dir / "tiny").is_dir() else []
     if not folders or not (folders[0] / "run.json").exists():
-        return "not yet begun"
+        return "not yet started"
     if not (folders[0] / "checkpoints" / "state.ckpt").exists():
         return "before the first epoch's end"
     epochs = len((folders[0] / "history.csv").read_text().splitlines()) - 1

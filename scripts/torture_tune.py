@@ -2,14 +2,14 @@
 
     KERAS_HOME=... python scripts/torture_tune.py [--kills 5] [--trials 5] [--epochs 2] [--seed 1]
     ... [--spec configs/chapter/fashion_bayesian.yaml] [--set tuner.max_epochs=4]
-    ... --workers 2      # kills fall on the command or on one of its workers
+    ... --workers 2      # a kill hits the command or one of its workers
     ... --roles 2        # a chief and workers started separately; a killed process is started again
     ... --writes [--stride 10]  # instead: small searches, killed at every write, or at every tenth
 
-Every process is a fresh one, killed with SIGKILL at a random moment: one time in five from its start on, else
-from when it has begun to change the search, and within the time that the whole search takes alone, over the
-number of kills. What is held against each other is each trial with its
-values, epochs, score and metrics, the trials trained again, the winner, its spec and its metrics.
+Every process is new, and is killed with SIGKILL at a random moment. The delay is at most the time of the
+uninterrupted search divided by the number of kills. One time in five it counts from the start of the process,
+otherwise from the first change of the search. Compared are the values, epochs, score and metrics of each
+trial, the trials trained again, the winner, its spec and its metrics.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from mlpcli.runs.search_folder import Search, load_search
 
 ROOT = Path(__file__).parent.parent
 EARLY = 0.2
-"""Of the kills: those that may fall before a process has read what there is."""
+"""Share of the kills that may hit a process before it has read the search."""
 PATIENCE_SECONDS = 1800
-"""For a search to end after the last kill: longer means that a process waits forever."""
+"""Limit for a search to end after the last kill; beyond it, a process waits forever."""
 
 
 def command(*arguments: object) -> list[str]:
@@ -68,7 +68,7 @@ def where(search: Search | None) -> str:
     if search is None:
         return "starting"
     if search.finished:
-        return "drawing, or done"
+        return "drawing, or finished"
     if search.promotions or search.winner is not None:
         return "training the best again"
     return "running a trial" if search.unfinished() else "between trials"
@@ -88,19 +88,19 @@ class Alone:
         self.process: subprocess.Popen[bytes] | None = None
 
     def live(self) -> None:
-        """Start what does not run."""
+        """Start the command if it is not running."""
         if self.process is not None and self.process.poll() is None:
             return
         search = found(self.runs_dir)
         what = self.begin if search is None else ["--resume", search.folder]
-        hands = ["--workers", self.workers] if self.workers > 1 else []
-        self.process = start(command(*what, *hands, "--runs-dir", self.runs_dir), self.log)
+        workers = ["--workers", self.workers] if self.workers > 1 else []
+        self.process = start(command(*what, *workers, "--runs-dir", self.runs_dir), self.log)
 
     def kill(self, chance: random.Random) -> str:
         """Kill one process; returns which."""
         assert self.process is not None
-        crew = workers_of(self.process) if self.workers > 1 else []
-        chosen = chance.choice([self.process.pid, *crew])
+        workers = workers_of(self.process) if self.workers > 1 else []
+        chosen = chance.choice([self.process.pid, *workers])
         os.kill(chosen, signal.SIGKILL)
         if chosen == self.process.pid:
             self.process.wait()
@@ -128,7 +128,7 @@ class Roles:
             self.address = f"127.0.0.1:{probe.getsockname()[1]}"
 
     def live(self) -> None:
-        """Start the chief and the workers that do not run."""
+        """Start the chief and the workers that are not running."""
         for place, process in enumerate(self.processes):
             if process is not None and process.poll() is None:
                 continue
@@ -155,24 +155,26 @@ class Roles:
         return all(status == 0 for status in statuses)
 
 
-def run_and_kill(hands: Alone | Roles, kills: int, seconds: float, chance: random.Random) -> Iterator[str]:
-    """Run a search to its end, killing so many times; yields what each kill fell upon."""
+def run_and_kill(
+    processes: Alone | Roles, kills: int, seconds: float, chance: random.Random
+) -> Iterator[str]:
+    """Run a search to its end, killing so many times; yields what each kill hit."""
     for _ in range(kills):
-        before = changed(hands.runs_dir)
-        hands.live()
+        before = changed(processes.runs_dir)
+        processes.live()
         early = chance.random() < EARLY
-        while not early and changed(hands.runs_dir) == before and not hands.ended():
+        while not early and changed(processes.runs_dir) == before and not processes.ended():
             time.sleep(0.2)
         time.sleep(chance.uniform(0.0, seconds))
-        if hands.ended():
+        if processes.ended():
             return
-        stage = where(found(hands.runs_dir))
-        yield f"{hands.kill(chance)} while {stage}"
-    hands.live()
+        stage = where(found(processes.runs_dir))
+        yield f"{processes.kill(chance)} while {stage}"
+    processes.live()
     last = time.monotonic() + PATIENCE_SECONDS
-    while not hands.ended():
+    while not processes.ended():
         if time.monotonic() > last:
-            raise SystemExit(f"not finished after {PATIENCE_SECONDS} seconds: {hands.log.read_text()}")
+            raise SystemExit(f"not finished after {PATIENCE_SECONDS} seconds: {processes.log.read_text()}")
         time.sleep(0.2)
 
 
@@ -234,22 +236,22 @@ def main() -> None:
             pass
         seconds = chosen.seconds or (time.monotonic() - began) / max(1, chosen.kills)
         kind = Roles if chosen.roles else Alone
-        hands = kind(begin, folder / "killed", folder / "killed.log", chosen.roles or chosen.workers)
-        upon = Counter(run_and_kill(hands, chosen.kills, seconds, chance))
+        processes = kind(begin, folder / "killed", folder / "killed.log", chosen.roles or chosen.workers)
+        hits = Counter(run_and_kill(processes, chosen.kills, seconds, chance))
         whole, killed = found(folder / "alone"), found(folder / "killed")
         assert whole is not None
         assert killed is not None
-        report(whole, killed, upon)
+        report(whole, killed, hits)
 
 
-def report(whole: Search, killed: Search, upon: Counter[str]) -> None:
+def report(whole: Search, killed: Search, hits: Counter[str]) -> None:
     """Print what was done and how the two agree; exit with 1 where they do not."""
     one, other = outcome(whole), outcome(killed)
     starts = [trial.starts for trial in killed.trials]
     print(f"| {killed.name}, {killed.algorithm} | {len(killed.trials)} trials |\n|---|---|")
-    for what, times in sorted(upon.items()):
+    for what, times in sorted(hits.items()):
         print(f"| SIGKILL to {what} | {times} |")
-    print(f"| trials begun again | {sum(start - 1 for start in starts)} |")
+    print(f"| restarted trials | {sum(start - 1 for start in starts)} |")
     bad = False
     for key, wanted in one.items():
         gap = largest_gap(wanted, other[key])

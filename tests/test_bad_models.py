@@ -42,13 +42,13 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "no softmax": (
         IRIS + "layers:\n  - Dense: {units: 3}\n" + SPARSE,
         [
-            "spec.yaml:3:5 layers[0]: this loss takes probabilities, which this output does not give, received 'linear'; use activation: softmax, or from_logits: true in the loss",
+            "spec.yaml:3:5 layers[0]: this loss takes probabilities, which this output does not produce, received 'linear'; use activation: softmax, or from_logits: true in the loss",
         ],
     ),
     "softmax and from_logits": (
         IRIS + SOFTMAX + "loss: {SparseCategoricalCrossentropy: {from_logits: true}}\n",
         [
-            "spec.yaml:4:53 loss.SparseCategoricalCrossentropy.from_logits: from_logits does not go with a softmax output, received true; remove from_logits, or the activation",
+            "spec.yaml:4:53 loss.SparseCategoricalCrossentropy.from_logits: from_logits cannot be combined with a softmax output, received true; remove from_logits, or the activation",
         ],
     ),
     "softmax on one unit": (
@@ -80,15 +80,15 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "a value that Keras refuses": (
         IRIS + "layers:\n  - Dense: {units: 3, activation: softmax, dtype: flot32}\n" + SPARSE,
         [
-            "spec.yaml:3:12 layers[0].Dense: Keras refuses this Dense: Cannot convert 'flot32' to a mixed precision DTypePolicy. Valid policies include 'mixed_float16', 'mixed_bfloat16', and the name of any float dtype such as 'float32'",
+            "spec.yaml:3:12 layers[0].Dense: Keras rejects this Dense: Cannot convert 'flot32' to a mixed precision DTypePolicy. Valid policies include 'mixed_float16', 'mixed_bfloat16', and the name of any float dtype such as 'float32'",
         ],
     ),
     "two values that Keras refuses": (
         "dataset: {name: digits}\nlayers:\n  - Reshape: {target_shape: [3, 3]}\n  - MaxPooling1D: {pool_size: 0}\n  - Conv1D: {filters: 2, kernel_size: 0}\n"
         + SPARSE,
         [
-            "spec.yaml:4:19 layers[1].MaxPooling1D: Keras refuses this MaxPooling1D: The `pool_size` argument must be a tuple of 1 integers. Received pool_size=0, including values {0} that do not satisfy `value > 0`",
-            "spec.yaml:5:13 layers[2].Conv1D: Keras refuses this Conv1D: The `kernel_size` argument must be a tuple of 1 integers. Received kernel_size=0, including values {0} that do not satisfy `value > 0`",
+            "spec.yaml:4:19 layers[1].MaxPooling1D: Keras rejects this MaxPooling1D: The `pool_size` argument must be a tuple of 1 integers. Received pool_size=0, including values {0} that do not satisfy `value > 0`",
+            "spec.yaml:5:13 layers[2].Conv1D: Keras rejects this Conv1D: The `kernel_size` argument must be a tuple of 1 integers. Received kernel_size=0, including values {0} that do not satisfy `value > 0`",
         ],
     ),
     "regression units": (
@@ -100,7 +100,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "monitor": (
         IRIS + SOFTMAX + SPARSE + "callbacks:\n  - EarlyStopping: {monitor: val_acc}\nmetrics: [accuracy]\n",
         [
-            "spec.yaml:6:30 callbacks[0].EarlyStopping.monitor: no metric has this name, received 'val_acc'; did you mean 'val_accuracy'? there are loss, accuracy, val_loss, val_accuracy",
+            "spec.yaml:6:30 callbacks[0].EarlyStopping.monitor: no metric has this name, received 'val_acc'; did you mean 'val_accuracy'? available: loss, accuracy, val_loss, val_accuracy",
         ],
     ),
     "monitor without validation": (
@@ -133,7 +133,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "labels for a loss of numbers": (
         "dataset: {path: t.csv, target: kind}\nlayers:\n  - Dense: {units: 1}\nloss: mse\n",
         [
-            "spec.yaml:4:7 loss: is for numbers, column 'kind' of t.csv holds texts such as 'x'; for classes use a loss such as sparse_categorical_crossentropy",
+            "spec.yaml:4:7 loss: is for numbers, column 'kind' of t.csv contains text such as 'x'; for classes use a loss such as sparse_categorical_crossentropy",
         ],
     ),
     "missing column": (
@@ -157,7 +157,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "more parameters than memory holds": (
         IRIS + "layers:\n  - Dense: {units: 100000000000000}\n" + SPARSE,
         [
-            "spec.yaml:3:5 layers[0]: the network would have 400,000,000,000,000 parameters; memory holds N with their gradients",
+            "spec.yaml:3:5 layers[0]: the network would have 400,000,000,000,000 parameters; at most N fit in memory with their gradients",
         ],
     ),
     "a batch that memory does not hold": (
@@ -222,7 +222,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "callback refused": (
         IRIS + SOFTMAX + SPARSE + "callbacks:\n  - ReduceLROnPlateau: {factor: 2.0}\n",
         [
-            "spec.yaml:6:24 callbacks[0].ReduceLROnPlateau: Keras refuses this ReduceLROnPlateau: ReduceLROnPlateau does not support a factor >= 1.0. Received factor=2.0",
+            "spec.yaml:6:24 callbacks[0].ReduceLROnPlateau: Keras rejects this ReduceLROnPlateau: ReduceLROnPlateau does not support a factor >= 1.0. Received factor=2.0",
         ],
     ),
 }

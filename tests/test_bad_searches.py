@@ -44,7 +44,7 @@ WRONG = {
     ),
     "default outside": (
         "fit: {epochs: {hp: int, min: 1, max: 2, default: 3}}",
-        "SPEC:4:50 fit.epochs.default: must lie from min to max, from 1 to 2, received 3",
+        "SPEC:4:50 fit.epochs.default: must be between min and max, 1 and 2, received 3",
     ),
     "log from zero": (
         "optimizer: {SGD: {learning_rate: {hp: float, min: 0, max: 1, sampling: log}}}",
@@ -64,7 +64,7 @@ WRONG = {
     ),
     "default of a choice": (
         "optimizer: {hp: choice, values: [SGD, Adam], default: Adm}",
-        "SPEC:4:55 optimizer.default: must be one of the values, received 'Adm'; there are SGD, Adam",
+        "SPEC:4:55 optimizer.default: must be one of the values, received 'Adm'; available: SGD, Adam",
     ),
     "the name": (
         "name: {hp: choice, values: [a, b]}",
@@ -94,8 +94,8 @@ WRONG = {
     ),
     "an argument of Keras Tuner that is ours to give": (
         "tuner: {overwrite: true}",
-        "SPEC:4:9 tuner.overwrite: RandomSearch has no such argument, received 'overwrite'; a search begins beside the "
-        "old ones: mlpcli tune SPEC --fresh",
+        "SPEC:4:9 tuner.overwrite: RandomSearch has no such argument, received 'overwrite'; each search has "
+        "its own folder: start a new one with mlpcli tune SPEC --fresh",
     ),
     "objective": (
         "tuner: {objective: {name: val_accuracy, direction: up}}",

@@ -157,7 +157,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "colon in a value": (
         "dataset: name: iris\n",
         [
-            "SPEC:1:14: is not YAML: mapping values are not allowed here; put quotes around a text that contains ': ', or fix the indentation",
+            "SPEC:1:14: is not YAML: mapping values are not allowed here; put quotes around a string that contains ': ', or fix the indentation",
         ],
     ),
     "bracket not closed": (
@@ -199,13 +199,13 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "no for a text": (
         "dataset: {name: no}\n" + LAYERS + LOSS,
         [
-            "SPEC:1:17 dataset.name: some YAML readers read this as a boolean, received no; write false, or 'no' in quotes for a text",
+            "SPEC:1:17 dataset.name: some YAML readers read this as a boolean, received no; write false, or 'no' in quotes for a string",
         ],
     ),
     "octal": (
         GOOD + "seed: 010\n",
         [
-            "SPEC:4:7 seed: a number must not begin with 0, received 010; write 10, or '010' in quotes for a text",
+            "SPEC:4:7 seed: a number must not begin with 0, received 010; write 10, or '010' in quotes for a string",
         ],
     ),
     "unknown top key": (
@@ -284,7 +284,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "argument beside the class": (
         DATA + "layers:\n  - {Dense: {units: 3}, activation: relu}\n" + LOSS,
         [
-            "SPEC:3:25 layers[0].activation: unknown key beside Dense, received 'activation'; arguments go inside: {Dense: {activation: ...}}",
+            "SPEC:3:25 layers[0].activation: unknown key next to Dense, received 'activation'; arguments go inside: {Dense: {activation: ...}}",
         ],
     ),
     "two classes in a layer": (
@@ -476,7 +476,7 @@ WRONG_SETTINGS: dict[str, list[str]] = {
         "--set dataset.validation={last: 0} dataset.validation.last: must be a positive number of rows, received 0",
     ],
     "name=no": [
-        "--set name=no: some YAML readers read this as a boolean, received no; write false, or 'no' in quotes for a text",
+        "--set name=no: some YAML readers read this as a boolean, received no; write false, or 'no' in quotes for a string",
     ],
     "layers[0]=Flaten": [
         "--set layers[0]=Flaten layers[0]: unknown layer, received 'Flaten'; did you mean 'Flatten'?",

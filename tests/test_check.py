@@ -102,7 +102,7 @@ def test_the_objective_of_a_search_is_held_against_the_metrics(check_json: Check
         "problems"
     ]
     assert problem["path"] == "tuner.objective"
-    assert problem["hint"] == "did you mean 'val_accuracy'? there are loss, accuracy, val_loss, val_accuracy"
+    assert problem["hint"] == "did you mean 'val_accuracy'? available: loss, accuracy, val_loss, val_accuracy"
 
 
 def test_time_is_measured_on_the_engine_that_would_run(check_json: CheckJson) -> None:

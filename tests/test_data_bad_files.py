@@ -101,14 +101,14 @@ def test_bad_file_is_refused_with_this_message(
 
 
 LABEL_FILES: list[tuple[str, Content, dict[str, Any], str]] = [
-    ("fraction.csv", HEADER + ROWS + "1,2,0.5\n", {}, "fraction.csv row 11 (line 12), column 'y': must be a whole number or a text to be a class, received '0.5'; for numbers use a loss such as mse"),
+    ("fraction.csv", HEADER + ROWS + "1,2,0.5\n", {}, "fraction.csv row 11 (line 12), column 'y': must be a whole number or a string to be a class, received '0.5'; for numbers use a loss such as mse"),
     ("unlabelled.csv", HEADER + ROWS + "1,2,\n1,2,NA\n", {}, "unlabelled.csv row 11 (line 12), column 'y': must be a label, the cell is empty; remove the rows without a label\nunlabelled.csv row 12 (line 13), column 'y': must be a label, received 'NA'; remove the rows without a label"),
     ("swallowed.csv", HEADER + ROWS + '1,2,"0\n1,2,1\n1,2,0\n', {}, "swallowed.csv row 11 (line 12): has a quote that is never closed"),
     ("single.csv", HEADER + "1,2,cat\n" * 5, {}, "single.csv, column 'y': must hold at least two classes, every row is 'cat'; a classifier needs rows of each class"),
     ("tail.csv", HEADER + ROWS + "1,2,7\n", {"test": Last(last=1)}, "tail.csv row 11 (line 12), column 'y': class '7' is only in the test split, no training row has it"),
     ("tail.csv", HEADER + ROWS + "1,2,7\n", {"test": None, "validation": Last(last=1)}, "tail.csv row 11 (line 12), column 'y': class '7' is only in the validation split, no training row has it"),
     ("unseen.npz", {"x_train": np.ones((8, 2)), "y_train": np.arange(8) % 2, "x_test": np.ones((3, 2)), "y_test": np.array([0, 1, 2])}, {}, "unseen.npz row 3, array 'y_test': class '2' is only in the test split, no training row has it"),
-    ("half.npz", {"x": np.ones((2, 2)), "y": np.array([1, 0.5])}, {}, "half.npz row 2, array 'y': must be a whole number or a text to be a class, received 0.5; for numbers use a loss such as mse"),
+    ("half.npz", {"x": np.ones((2, 2)), "y": np.array([1, 0.5])}, {}, "half.npz row 2, array 'y': must be a whole number or a string to be a class, received 0.5; for numbers use a loss such as mse"),
     ("many.npz", {"x": np.ones((2, 2)), "y": np.array([[1, 0], [0, 3]])}, {}, "many.npz row 2, array 'y': must be from 0 to 1 in every column of a target of classes, received [0.0, 3.0]; for numbers use a loss such as mse"),
 ]  # fmt: skip
 
@@ -139,8 +139,8 @@ SPECS: list[tuple[str, Content, dict[str, Any], str]] = [
     ("x.npy", np.ones((4, 2)), {}, "dataset.target: must be the .npy file of the target, since path is an .npy file"),
     ("model.pkl", "x", {}, f"dataset.path: a .pkl file can run code when it is opened and is never read, received 'model.pkl'; {SAVE_AS}"),
     ("model.h5", "x", {}, f"dataset.path: .h5 files are not read, received 'model.h5'; {SAVE_AS}"),
-    ("rows.csv.zip", "x", {}, "dataset.path: packed files are not supported yet, received 'rows.csv.zip'; unpack it first"),
-    ("rows.gz", "x", {}, "dataset.path: only .csv.gz and .tsv.gz files are unpacked, received 'rows.gz'; rename it if it is one, or unpack it first"),
+    ("rows.csv.zip", "x", {}, "dataset.path: this kind of compression is not supported, received 'rows.csv.zip'; decompress it first"),
+    ("rows.gz", "x", {}, "dataset.path: only .csv.gz and .tsv.gz files are decompressed, received 'rows.gz'; rename it if it is one, or decompress it first"),
     ("rows.xlsx", "x", {}, "dataset.path: spreadsheets are not read, received 'rows.xlsx'; save the sheet as CSV"),
     ("rows.txt", "x", {}, "dataset.path: the extension must be one of .csv, .tsv, .parquet, .npz, .npy, received 'rows.txt'"),
 ]  # fmt: skip
@@ -195,7 +195,7 @@ def test_faults_of_features_and_target_come_together_in_the_order_of_the_rows(tm
 def test_a_text_target_under_a_loss_for_numbers_is_told_which_losses_take_it(tmp_path: Path) -> None:
     write(tmp_path / "pets.csv", HEADER + "1,2,cat\n3,4,dog\n")
     assert str(refusal(tmp_path, "pets.csv")) == (
-        "loss: is for numbers, column 'y' of pets.csv holds texts such as 'cat'; "
+        "loss: is for numbers, column 'y' of pets.csv contains text such as 'cat'; "
         "for classes use a loss such as sparse_categorical_crossentropy"
     )
 
@@ -308,7 +308,7 @@ def test_an_npz_that_unpacks_beyond_memory_is_refused_before_it_is_unpacked(
     np.savez_compressed(tmp_path / "bomb.npz", x=np.zeros((1 << 20, 3), np.float32), y=np.zeros(1 << 20))
     assert (tmp_path / "bomb.npz").stat().st_size < 100_000
     monkeypatch.setattr(row_errors, "memory_bytes", lambda: 1 << 20)
-    message = "bomb.npz: unpacks to 21.0 MB, more than this machine's memory of 1.0 MB"
+    message = "bomb.npz: decompresses to 21.0 MB, more than this machine's memory of 1.0 MB"
     assert str(refusal(tmp_path, "bomb.npz")) == message
 
 

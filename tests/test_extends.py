@@ -90,7 +90,7 @@ def test_errors_point_into_the_file_they_come_from(mlpcli: Callable[..., Result]
         "     2 | fit: {epochs: 0}",
         "                       ^",
         f"{base}:3:17 dataset.name: some YAML readers read this as a boolean, received no; "
-        "write false, or 'no' in quotes for a text",
+        "write false, or 'no' in quotes for a string",
         "     3 | dataset: {name: no, validation: {last: 20}}",
         "                         ^",
         f"{base}:5:13 layers[0].Dense.unit: Dense has no such argument, received 'unit'; "

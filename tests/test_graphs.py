@@ -175,7 +175,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "one of several sources is missing": (
         "layers:\n  - {Dense: {units: 4}, name: a}\n  - {Add: {}, from: [a, bee]}\n  - Dense: {units: 1}\n",
         [
-            "4:25 layers[1].from[1]: no layer or input has this name, received 'bee'; there are input, a, add, dense"
+            "4:25 layers[1].from[1]: no layer or input has this name, received 'bee'; available: input, a, add, dense"
         ],
     ),
     "a layer that nothing reads": (

@@ -115,7 +115,7 @@ def encrypted(content: bytes) -> bytes:
 
 GOOD = [("x.npy", npy(X)), ("y.npy", npy(np.arange(12.0)))]
 ZEROS = [("x.npy", npy(np.zeros((400_000, 2)))), ("y.npy", npy(np.zeros(400_000)))]
-BOMB = "unpacks to more than 1 MiB and 200 times its own size; if the data are correct, save them unpacked, as np.savez does"
+BOMB = "decompresses to more than 1 MiB and 200 times its own size; if the data are correct, save them uncompressed, as np.savez does"
 NAMES = "must hold the arrays x_train, y_train, x_test, y_test, or x, y; it holds"
 
 ARCHIVES: list[tuple[str, bytes, str]] = [

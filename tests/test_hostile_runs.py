@@ -448,10 +448,10 @@ def test_a_run_behind_a_link_is_not_written_into(
     before = _everything(elsewhere)
     result = mlpcli("train", "--resume", copied, "--runs-dir", copied.parent.parent)
     assert result.status == 2
-    assert "is a link, and might lead" in result.err
+    assert "is a link, and may point" in result.err
     assert _everything(elsewhere) == before
     if where == "experiment":
-        with pytest.raises(RunError, match="is a link, and might lead elsewhere"):
+        with pytest.raises(RunError, match="is a link, and may point elsewhere"):
             runs.create_run(copied.parent.parent, "tiny")
 
 
@@ -499,7 +499,7 @@ def test_a_run_that_was_killed_before_it_began_is_reported_as_that(
     assert result.err == f"there is no run 'kk' under {tmp_path / 'runs'}; did you mean 'k'?\n"
     (tmp_path / "runs" / "empty").mkdir()
     result = mlpcli("evaluate", "empty", "--runs-dir", tmp_path / "runs")
-    assert result.err == f"{tmp_path / 'runs/empty'} contains no runs; there are k\n"
+    assert result.err == f"{tmp_path / 'runs/empty'} contains no runs; available: k\n"
 
 
 def test_a_repository_beside_a_spec_runs_no_program(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_thousands_of_mistakes_are_counted_and_fifty_of_them_are_shown(
 
 
 REFUSED: list[tuple[str, str, str]] = [
-    ("flow list", "layers: [" + "Dense, " * 50_000 + "]\n", "contains more than 20,000 values; a spec is a page of text"),
+    ("flow list", "layers: [" + "Dense, " * 50_000 + "]\n", "contains more than 20,000 values; a spec is a short text file"),
     ("copies of a layer", HEAD + "  - {Dense: {units: 3}, repeat: 1000000000}\n", "must be a number of copies, 0 to 1000, received 1000000000"),
     ("copies of layers", HEAD + lines("  - {Dense: {units: 3}, repeat: 1000}", 11), "layers[10]: brings the network to more than 10,000 layers"),
     ("copies searched", HEAD + "  - {Dense: {units: {hp: int, min: 1, max: 3}}, repeat: {hp: int, min: 0, max: 1000000000}}\n", "must be a number of copies, 0 to 1000, received 1000000000"),

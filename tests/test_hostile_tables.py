@@ -173,8 +173,8 @@ CSV_FILES: list[tuple[str, bytes, int, str]] = [
     ("bom.csv", b"\xef\xbb\xbf", 2, "bom.csv: holds no header and no rows"),
     ("quote.csv", b'"', 2, "quote.csv"),
     ("quotes.csv", b'a,b\n"1"2"3,4\n5,6\n', 0, ""),
-    ("cut.csv.gz", gzip.compress(b"a,b\n1,2\n" * 50)[:-9], 2, "cut.csv.gz: cannot be unpacked as gzip; the file is damaged or incomplete"),
-    ("junk.csv.gz", b"junk", 2, "junk.csv.gz: cannot be unpacked as gzip; the file is damaged or incomplete"),
+    ("cut.csv.gz", gzip.compress(b"a,b\n1,2\n" * 50)[:-9], 2, "cut.csv.gz: cannot be decompressed as gzip; the file is damaged or incomplete"),
+    ("junk.csv.gz", b"junk", 2, "junk.csv.gz: cannot be decompressed as gzip; the file is damaged or incomplete"),
 ]  # fmt: skip
 
 
@@ -203,7 +203,7 @@ def test_a_small_file_that_unpacks_to_nothing_but_repetition_is_refused(
     monkeypatch.setattr(row_errors, "MAX_REPEATED_BYTES", 1 << 20)
     with gzip.open("bomb.csv.gz", "wb") as file:
         file.write(b"a,b\n" + b"1,2\n" * 1_000_000)
-    message = "bomb.csv.gz: unpacks to more than 1 MiB and 200 times its own size; if the data are correct, save them unpacked, as np.savez does"
+    message = "bomb.csv.gz: decompresses to more than 1 MiB and 200 times its own size; if the data are correct, save them uncompressed, as np.savez does"
     result = mlpcli("inspect", "bomb.csv.gz")
     assert (result.status, result.err.strip()) == (2, message)
 
@@ -217,5 +217,5 @@ def test_a_text_that_is_stored_once_and_stands_in_every_row_is_measured_before_i
     pq.write_table(pa.table({"x": coded, "y": range(rows)}), "t.parquet")  # 3 GB of text in 150 kB
     monkeypatch.setattr(row_errors, "memory_bytes", lambda: 2**30)
     result = mlpcli("inspect", "t.parquet")
-    message = "t.parquet: unpacks to 3.0 GB, more than this machine's memory of 1.1 GB"
+    message = "t.parquet: decompresses to 3.0 GB, more than this machine's memory of 1.1 GB"
     assert (result.status, result.err.strip()) == (2, message)

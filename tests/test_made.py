@@ -137,7 +137,10 @@ def test_predictions_of_a_cloud_take_its_columns_by_name(
         ),
         ("{name: logic_and, noise: 0.1}", "dataset.noise: logic_and is a truth table, received 'noise'"),
         ("{name: xor, rows: 3}", "dataset.rows: must be a number of rows from 10 up, received 3"),
-        ("{name: xor, noise: -0.1}", "dataset.noise: must be a number from 0 to 10, the noise's deviation"),
+        (
+            "{name: xor, noise: -0.1}",
+            "dataset.noise: must be a number from 0 to 10, the standard deviation of the noise",
+        ),
     ],
 )
 def test_keys_of_made_datasets_are_checked(

@@ -218,7 +218,7 @@ def test_runs_are_found_by_name_by_timestamp_and_by_folder(
     ("name", "message"),
     [
         ("tinny", "there is no run 'tinny' under {runs}; did you mean 'tiny'?"),
-        ("zzz", "there is no run 'zzz' under {runs}; there are tiny"),
+        ("zzz", "there is no run 'zzz' under {runs}; available: tiny"),
     ],
 )
 def test_a_run_that_is_not_there_names_those_that_are(

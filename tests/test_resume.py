@@ -165,9 +165,9 @@ def test_a_changed_spec_is_refused_with_the_difference_and_taken_with_force(
     options = ["--resume", "tiny", "--set", "fit.epochs=4", "--set", "optimizer.Adam.learning_rate=0.01"]
     result = mlpcli("train", *options, "--runs-dir", runs_dir)
     assert result.status == 2
-    hint = "put it back, start a new run, or add --force to proceed anyway"
+    hint = "restore them, start a new run, or add --force to continue anyway"
     assert result.err.splitlines() == [
-        f"run tiny/{interrupted.name} was started with something else; {hint}",
+        f"run tiny/{interrupted.name} was started with other settings, data or plug-ins; {hint}",
         "optimizer.Adam.learning_rate has changed: 0.02 then, 0.01 now",
         "fit.epochs has changed: 5 then, 4 now",
         "3 problems found",
@@ -225,7 +225,7 @@ def test_a_link_in_a_run_is_refused(interrupted: Path, tmp_path: Path, mlpcli: C
     (interrupted / "plots").symlink_to(tmp_path / "elsewhere")
     result = mlpcli("train", "--resume", "tiny", "--runs-dir", interrupted.parent.parent)
     assert result.status == 2
-    assert f"{interrupted / 'plots'} is a link, and might lead outside the run" in result.err
+    assert f"{interrupted / 'plots'} is a link, and may point outside the run" in result.err
 
 
 def test_continue_trains_on_in_a_new_folder(
@@ -261,8 +261,8 @@ def test_continue_wants_a_finished_run(interrupted: Path, mlpcli: Callable[..., 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--resume", "a", "--continue", "b"], "--resume and --continue do not go together; keep one"),
-        (["a.yaml", "--continue", "b"], "--continue takes the run's own spec; leave SPEC out, or use --set"),
+        (["--resume", "a", "--continue", "b"], "--resume and --continue cannot be combined; keep one"),
+        (["a.yaml", "--continue", "b"], "--continue uses the run's own spec; leave SPEC out, or use --set"),
         (["a.yaml", "--epochs", "3"], "--epochs is for --continue; use --set fit.epochs=N"),
     ],
 )

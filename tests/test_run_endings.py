@@ -175,7 +175,7 @@ TAKEN: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 MOMENTS: list[tuple[str, object]] = [(what, 2) for what in TAKEN]
-MOMENTS += [("moved", "saving the model"), ("checkpoints a link", "measuring every split")]
+MOMENTS += [("moved", "saving the model"), ("checkpoints a link", "evaluating every split")]
 
 
 @pytest.mark.parametrize(("what", "at"), MOMENTS)
@@ -319,7 +319,7 @@ IRIS_ROWS = "".join(f"{5 + n % 7 / 10},{3 + n % 5 / 10},{1 + n % 11 / 10},{n % 3
 IRIS_COLUMNS = ("sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)")
 
 
-@pytest.mark.parametrize("stage", ["saving the model", "measuring every split"])
+@pytest.mark.parametrize("stage", ["saving the model", "evaluating every split"])
 def test_a_run_stopped_while_it_saves_its_result_is_finished_by_resuming(
     stage: str, tiny_run: Path, mlpcli: Callable[..., Result], tmp_path: Path
 ) -> None:
@@ -382,7 +382,7 @@ def test_an_output_is_whole_or_as_it_was_whatever_is_cut_or_fails(
             if result.status:
                 assert result.status == 1
                 assert result.err.startswith("No space left on device (")
-                assert result.err.endswith("nothing was left half-written; make room and try again\n")
+                assert result.err.endswith("no incomplete file was left; free disk space and try again\n")
         target.unlink()
 
 

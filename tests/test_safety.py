@@ -54,13 +54,17 @@ def test_weights_that_were_changed_are_refused(copied: Path, mlpcli: Callable[..
 @pytest.mark.parametrize(
     ("old", "new", "rule"),
     [
-        ('"kind"', '"kin`"', " is damaged: data.contract.kind is missing; put the original back, or"),
+        ('"kind"', '"kin`"', " is damaged: data.contract.kind is missing; restore the original, or"),
         (
             '"data"',
             '"date"',
             " has no entry for the run's data (the run is completed); choose a finished",
         ),
-        ('"sha256": {', '"sha256": 3, "x": {', " is damaged: sha256 must be an object, received 3; put the"),
+        (
+            '"sha256": {',
+            '"sha256": 3, "x": {',
+            " is damaged: sha256 must be an object, received 3; restore the",
+        ),
     ],
 )
 def test_a_record_that_was_changed_is_refused(

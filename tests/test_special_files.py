@@ -58,7 +58,7 @@ def test_only_ordinary_files_are_opened_and_no_more_is_read_than_is_asked_for(pi
     [
         ("pipe", f"pipe: is a pipe, not an ordinary file{SPEC_HINT}"),
         ("/dev/zero", f"/dev/zero: is a device, not an ordinary file{SPEC_HINT}"),
-        ("large.yaml", "large.yaml: is larger than 1,000,000 bytes; a spec is a page of text: is this a data file?"),
+        ("large.yaml", "large.yaml: is larger than 1,000,000 bytes; a spec is a short text file: is this a data file?"),
         (".", ".: is a folder, not a spec"),
     ],
 )  # fmt: skip

@@ -181,7 +181,7 @@ def test_a_disk_that_is_too_small_is_told_and_gone_on_from(
     assert run.status == "failed"
     assert re.fullmatch(
         r"a file could not be written: .*File too large.*; the checkpoint of epoch \d+ is intact; "
-        rf"make room and resume with: mlpcli train --resume {run.label} --runs-dir {runs_dir}\n",
+        rf"free disk space and resume with: mlpcli train --resume {run.label} --runs-dir {runs_dir}\n",
         err,
     )
     assert mlpcli("train", "--resume", "tiny", "--runs-dir", runs_dir).status == 0
@@ -209,7 +209,7 @@ def test_a_disk_without_room_is_refused_before_anything_is_written(
     assert result.status == 1
     assert re.fullmatch(
         rf"{small_disk}/runs has 1.0 MB free, a run of this model needs about 8.4 MB; "
-        r"make room, or choose another folder with --runs-dir\n",
+        r"free disk space, or choose another folder with --runs-dir\n",
         result.err,
     )
     assert list(small_disk.iterdir()) == []

@@ -115,7 +115,7 @@ def test_init_refuses_a_target_that_cannot_be_learned(mlpcli: Callable[..., Resu
         ("pricee", "--target: must be a column of the table, received 'pricee'; did you mean 'price'?"),
         ("size", "27 cells are missing"),
         ("land", "is the same in every row"),
-        ("id", "holds texts too varied to be classes"),
+        ("id", "holds text with too many distinct values for classes"),
     ]:
         result = mlpcli("init", data, "--target", target, "-o", spec)
         assert result.status == 2
@@ -139,7 +139,7 @@ def test_cells_that_are_no_numbers_are_gaps_or_leave_their_column_out(
     assert document["columns"]["day"]["kind"] == "date"
     assert document["columns"]["day"]["range"][0].startswith("2020-01-")
     assert sum(document["columns"]["day"]["histogram"]) == 117
-    refused = "and training refuses them; list spellings of a missing value under dataset.missing"
+    refused = "and training rejects them; list spellings of a missing value under dataset.missing"
     assert f"column 'day': 3 cells are not dates (unknown), {refused}" in document["warnings"]
     assert f"column 'weight': 6 cells are not numbers (3 kg), {refused}" in document["warnings"]
     assert mlpcli("init", data, "--target", "y", "-o", spec).status == 0

@@ -167,7 +167,7 @@ def test_a_changed_space_is_refused_with_the_difference_or_taken_when_it_is_wide
     result = mlpcli("tune", wider, *again)
     assert (result.status, result.out) == (2, "")
     assert "units: max was 16, is 32\n" in result.err
-    assert "accept it with --extend-space, or start a new search beside it with --fresh" in result.err
+    assert "accept it with --extend-space, or start a new search with --fresh" in result.err
     narrower = spec_file(SPEC.replace("max: 16", "max: 8"), "narrower.yaml")
     assert "units must not become narrower" in mlpcli("tune", narrower, *again, "--extend-space").err
     other = mlpcli("tune", spec_file(SPEC.replace("epochs: 2", "epochs: 3"), "other.yaml"), *again)
@@ -316,8 +316,8 @@ WRONG_USE = {
         ("--set", "tuner={algorithm: Hyperband}", "--trials", "5"),
         "Hyperband decides on the number of its trials itself",
     ),
-    "resume and fresh": (("--resume", "x", "--fresh"), "--resume and --fresh do not go together"),
-    "role without address": (("--role", "chief"), "--role and --address go together"),
+    "resume and fresh": (("--resume", "x", "--fresh"), "--resume and --fresh cannot be combined"),
+    "role without address": (("--role", "chief"), "--role and --address must be given together"),
 }
 
 

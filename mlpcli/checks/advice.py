@@ -113,7 +113,7 @@ def _classes(spec: Spec, dataset: Dataset) -> Iterator[Advice]:
             continue
         what = f"the classes of {name}" if name else "the classes"
         seen = f"{what} are skewed: {counts[most]:,} rows of {most}, {counts[least]:,} of {least}"
-        fix = "set fit.class_weight: balanced, and judge by precision and recall of each class"
+        fix = "set fit.class_weight: balanced, and look at precision and recall of each class"
         yield Advice(seen, fix, "always predicting the majority class looks accurate", ("dataset",))
 
 

@@ -195,7 +195,7 @@ def _callback_problems(spec: Spec, known: list[str]) -> Iterator[Problem]:
         if "monitor" in component.arguments:
             path = (*path, "monitor")
         meant = nearest(monitor, known)
-        hint = f"{meant} there are {listing(known)}".strip()
+        hint = f"{meant} available: {listing(known)}".strip()
         if monitor.startswith("val_") and not any(name.startswith("val_") for name in known):
             hint = "there is no validation split: set dataset.validation, or monitor: loss"
         yield Problem("no metric has this name", path=path, received=monitor, hint=hint)

@@ -133,6 +133,6 @@ def missing_numbers(component: ComponentSpec, path: KeyPath, known: list[str]) -
         name.format(**dict.fromkeys([*there, "learning_rate"], 1.0) | counts)
     except KeyError as error:
         rule = f"no number is called {error.args[0]!r} when this file is written"
-        yield Problem(rule, path=path, received=name, hint=f"there are {listing([*counts, *there])}")
+        yield Problem(rule, path=path, received=name, hint=f"available: {listing([*counts, *there])}")
     except ValueError as error:
         yield Problem(str(error), path=path, received=name, hint="write {epoch:02d} and {val_loss:.3f}")

@@ -142,7 +142,9 @@ def _target_range_problems(view: OutputView) -> Iterator[Problem]:
     scaled = view.output.scale is not None
     if not values.holds(low, high):
         what = "the scaled target" if scaled else "the target"
-        rule = f"{what} ranges from {low:.4g} to {high:.4g}, {values.name} only gives {bounds_text(values)}"
+        rule = (
+            f"{what} ranges from {low:.4g} to {high:.4g}, {values.name} only produces {bounds_text(values)}"
+        )
         yield Problem(rule, path=values.path, hint=_target_range_hint(view, values, scaled))
     elif values.sums_to_one and view.units > 1:
         sums = [np.asarray(each, np.float64).sum(axis=-1) for each in view.targets]
@@ -187,7 +189,7 @@ def _domain_problems(
         yield Problem(rule, path=path, received=received, hint="use mse or mae")
     values = view.output_range
     if takes.output is not None and values is not None and values.low < takes.output[0]:
-        rule = f"this {kind} takes outputs of at least 0, {values.name} also gives negative ones"
+        rule = f"this {kind} takes outputs of at least 0, {values.name} also produces negative ones"
         if kind == "metric":
             yield Problem(
                 rule, path=path, received=received, hint="use activation: softplus, or leave it out"
@@ -272,7 +274,7 @@ def _activation_problems(
     if takes.probabilities and view.units > 1:
         yield from _exclusion_problems(view, values, takes)
     if takes.scores and view.units == 1 and not values.steps and (values.low >= 0 or values.high <= 0):
-        rule = f"this loss separates the classes by sign, {values.name} only gives {bounds_text(values)}"
+        rule = f"this loss separates the classes by sign, {values.name} only produces {bounds_text(values)}"
         hint = "leave the activation out, or use tanh"
         yield Problem(rule, path=values.path, received=values.name, hint=hint)
 
@@ -302,21 +304,21 @@ def _probability_problems(
         place: KeyPath = (*path, component.class_name, "from_logits") if written else path
         if values.is_probability:
             hint = "remove from_logits, or the activation"
-            rule = f"from_logits does not go with a {values.name} output"
+            rule = f"from_logits cannot be combined with a {values.name} output"
             yield Problem(rule, path=place, received=True, hint=hint)
         elif view.units == 1 and (values.low >= 0 or values.high <= 0):
-            rule = f"logits separate the classes by sign, {values.name} only gives {bounds_text(values)}"
+            rule = f"logits separate the classes by sign, {values.name} only produces {bounds_text(values)}"
             yield Problem(rule, path=values.path, received=values.name, hint="leave the activation out")
     elif not values.is_probability and path[0] != "metrics":
         wanted = "sigmoid" if takes.labels == "binary" else "softmax"
         hint = f"use activation: {wanted}" + (", or from_logits: true in the loss" * (name in WITH_LOGITS))
-        rule = "this loss takes probabilities, which this output does not give"
+        rule = "this loss takes probabilities, which this output does not produce"
         yield Problem(rule, path=values.path, received=values.name, hint=hint)
     elif not values.is_probability:
         hint = "leave it out"
         if name in WITH_LOGITS:
             hint = f"write {{{WITH_LOGITS[name]}: {{from_logits: true}}}}"
-        rule = "this metric takes probabilities, which this output does not give"
+        rule = "this metric takes probabilities, which this output does not produce"
         yield Problem(rule, path=path, received=component.class_name, hint=hint)
 
 

@@ -106,7 +106,7 @@ def _too_many(view: OutputView, path: KeyPath, component: ComponentSpec) -> Iter
     k = component.arguments.get("k", 5)
     if isinstance(k, int) and k >= view.classes:
         at = (*path, component.class_name, "k") if "k" in component.arguments else path
-        rule = f"the right class is always among the {k} most likely of {view.classes}"
+        rule = f"the correct class is always among the {k} most likely of {view.classes}"
         yield Problem(rule, path=at, received=k, hint=f"use a k below {view.classes}")
 
 

@@ -25,7 +25,7 @@ def find_objective(tuner: TunerSpec, known: list[str]) -> Objective:
         return Objective("val_loss" if "val_loss" in known else "loss", "min")
     path = ("tuner", "objective") if isinstance(given, str) else ("tuner", "objective", "name")
     if name not in known:
-        hint = f"{nearest(name, known)} there are {listing(known)}".strip()
+        hint = f"{nearest(name, known)} available: {listing(known)}".strip()
         if name.startswith("val_") and not any(other.startswith("val_") for other in known):
             hint = "there is no validation split: set dataset.validation"
         raise SpecError(Problem("no metric has this name", path=path, received=name, hint=hint))

@@ -39,7 +39,7 @@ def run() -> None:
 
 
 def _answer_signals() -> None:
-    """End the process at once on a stopping signal, before and after `signals.handling_signals`.
+    """End the process immediately on a stopping signal, before and after `signals.handling_signals`.
 
     Nothing is being written then. An exception would be raised inside an import, where it might be replaced
     by another or dropped.

@@ -28,7 +28,7 @@ def lr_find(
         int, typer.Option(metavar="N", help="Number of steps from the first to the last rate.")
     ] = 500,
     write: Annotated[
-        bool, typer.Option("--write", help="Write the suggestion into SPEC; its comments stay.")
+        bool, typer.Option("--write", help="Write the suggestion into SPEC; comments are kept.")
     ] = False,
     output: Annotated[
         Path | None,

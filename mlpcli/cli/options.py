@@ -19,13 +19,13 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Override a field: --set fit.epochs=5. Repeatable."),
 ]
-RunsDirOption = Annotated[Path, typer.Option("--runs-dir", metavar="DIR", help="The folder of the runs.")]
+RunsDirOption = Annotated[Path, typer.Option("--runs-dir", metavar="DIR", help="The runs folder.")]
 AdviceOption = Annotated[
     bool, typer.Option("--advice/--no-advice", help="Show best-practice advice on the spec.")
 ]
 TrustOption = Annotated[
     bool,
-    typer.Option("--trust-plugins", help="Run the plug-ins of a run that was not trained here."),
+    typer.Option("--trust-plugins", help="Run the plug-ins of a run from another machine or user."),
 ]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="One JSON document on stdout, everything else on stderr.")

@@ -49,8 +49,8 @@ OnUnknownOption = Annotated[
     str | None,
     typer.Option(
         metavar="error|bucket|null",
-        help="A category never seen in training, or a value out of its range: reject the row, "
-        "accept it, or leave its prediction empty. Default: as the spec says, or bucket.",
+        help="A category never seen in training, or a value outside the range of the training rows: "
+        "reject the row, accept it, or leave its prediction empty. Default: as the spec says, or bucket.",
     ),
 ]
 RejectsOption = Annotated[

@@ -30,7 +30,7 @@ from mlpcli.cli.train import train
 from mlpcli.cli.tune import tune
 from mlpcli.errors import MlpcliError
 
-REFUSALS = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room")
+REFUSALS = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free disk space")
 REFUSALS |= dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "make it writable")
 REFUSALS |= {errno.EIO: "check the disk"}
 """Errors of the system when a file is written, and what to do about them."""
@@ -129,7 +129,7 @@ def run() -> int:
 
 
 def _prepare_streams() -> None:
-    """Open closed streams on the null device; let streams escape what their encoding lacks."""
+    """Open closed streams on the null device; escape characters that a stream cannot encode."""
     for name, descriptor in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
         stream = getattr(sys, name)
         if stream is None:  # closed by `>&-`: take its number, or the next file that is opened gets it
@@ -164,9 +164,7 @@ def _end(error: Exception, *, debug: bool) -> int:
         return EXIT_INPUT
     if isinstance(error, OSError) and error.errno in REFUSALS:
         where = f" ({error.filename})" if error.filename else ""
-        _show(
-            f"{error.strerror}{where}: nothing was left half-written; {REFUSALS[error.errno]} and try again"
-        )
+        _show(f"{error.strerror}{where}: no incomplete file was left; {REFUSALS[error.errno]} and try again")
         return EXIT_FAILED
     hint = "" if debug else "; run again with --debug to see where"
     reason = " ".join(re.sub("\x1b\\[[0-9;]*m", "", str(error)).split())  # Keras colours its messages

@@ -13,9 +13,9 @@ from mlpcli.cli.options import RUNS_DIR, DebugOption, JsonOption, RunArgument, R
 def reproduce(
     run: RunArgument,
     tolerance: Annotated[
-        float, typer.Option(min=0, help="How much a metric may differ, absolutely or relative to itself.")
+        float, typer.Option(min=0, help="How much a metric may differ, absolute or relative.")
     ] = 0.01,
-    force: Annotated[bool, typer.Option("--force", help="Proceed although the data has changed.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Continue even if the data has changed.")] = False,
     trust_plugins: TrustOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = False,

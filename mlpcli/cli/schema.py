@@ -12,7 +12,8 @@ from mlpcli.cli.options import DebugOption
 
 def schema(
     data: Annotated[
-        Path | None, typer.Option(help="A table, whose column names the schema offers and requires.")
+        Path | None,
+        typer.Option(help="A table; the schema then lists its column names and accepts no others."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="No effect: the schema is always JSON.")] = True,
     debug: DebugOption = False,

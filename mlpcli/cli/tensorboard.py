@@ -17,7 +17,7 @@ def tensorboard(
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for any free one.")] = 6006,
     host: Annotated[
-        str, typer.Option(help="The address; 127.0.0.1 unless other machines should reach it.")
+        str, typer.Option(help="The address; 127.0.0.1 unless other machines connect.")
     ] = "127.0.0.1",
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = False,

@@ -38,13 +38,13 @@ EpochsOption = Annotated[
 ]
 ForceOption = Annotated[
     bool,
-    typer.Option("--force", help="With --resume and --continue: proceed although something has changed."),
+    typer.Option("--force", help="With --resume and --continue: continue even if something has changed."),
 ]
 
 
 @dataclass(frozen=True)
-class TrainOptions:
-    """The options of one `mlpcli train`, as they were typed."""
+class TrainFlags:
+    """The options of one `mlpcli train`, as given on the command line."""
 
     spec: Path | None
     settings: Sequence[str]
@@ -76,7 +76,7 @@ def train(
     from mlpcli.report.console import show_json
     from mlpcli.runs.folder import COMPLETED, tidy
 
-    options = TrainOptions(
+    options = TrainFlags(
         spec, settings or [], resume, further, epochs, force, trust_plugins, runs_dir, advice
     )
     _check_usage(options)
@@ -96,8 +96,8 @@ def train(
         report.show_outcome(outcome, runs_dir)
 
 
-def _run(options: TrainOptions, watcher: Watcher) -> Outcome:
-    """Start, resume or continue, whichever the options ask for."""
+def _run(options: TrainFlags, watcher: Watcher) -> Outcome:
+    """Start, resume or continue, as the options say."""
     if options.resume is not None:
         return _resume(options, options.resume, watcher)
     if options.further is not None:
@@ -106,7 +106,7 @@ def _run(options: TrainOptions, watcher: Watcher) -> Outcome:
     return _begin(options, options.spec, watcher)
 
 
-def _begin(options: TrainOptions, spec: Path, watcher: Watcher) -> Outcome:
+def _begin(options: TrainFlags, spec: Path, watcher: Watcher) -> Outcome:
     """Train a spec from its first epoch."""
     from mlpcli.spec.load import load_spec, located
 
@@ -121,7 +121,7 @@ def _begin(options: TrainOptions, spec: Path, watcher: Watcher) -> Outcome:
     )
 
 
-def _resume(options: TrainOptions, name: str, watcher: Watcher) -> Outcome:
+def _resume(options: TrainFlags, name: str, watcher: Watcher) -> Outcome:
     """Finish a run that was interrupted or killed, in its own folder."""
     from mlpcli.runs.folder import find_run
     from mlpcli.spec.load import load_spec
@@ -138,7 +138,7 @@ def _resume(options: TrainOptions, name: str, watcher: Watcher) -> Outcome:
     return resume_run(run, loaded, watcher=watcher, command=sys.argv, force=options.force)
 
 
-def _continue(options: TrainOptions, name: str, watcher: Watcher) -> Outcome:
+def _continue(options: TrainFlags, name: str, watcher: Watcher) -> Outcome:
     """Train a finished run for more epochs, in a new folder."""
     from mlpcli.cli.named import find_named
 
@@ -154,7 +154,7 @@ def _continue(options: TrainOptions, name: str, watcher: Watcher) -> Outcome:
     )
 
 
-def _check_usage(options: TrainOptions) -> None:
+def _check_usage(options: TrainFlags) -> None:
     """Refuse options that do not go together.
 
     Raises:
@@ -163,9 +163,9 @@ def _check_usage(options: TrainOptions) -> None:
     from mlpcli.errors import Problem, UsageError
 
     if options.resume is not None and options.further is not None:
-        raise UsageError(Problem("--resume and --continue do not go together", hint="keep one"))
+        raise UsageError(Problem("--resume and --continue cannot be combined", hint="keep one"))
     if options.further is not None and options.spec is not None:
-        raise UsageError(Problem("--continue takes the run's own spec", hint="leave SPEC out, or use --set"))
+        raise UsageError(Problem("--continue uses the run's own spec", hint="leave SPEC out, or use --set"))
     if options.epochs is not None and options.further is None:
         raise UsageError(Problem("--epochs is for --continue", hint="use --set fit.epochs=N"))
     if options.spec is None and options.resume is None and options.further is None:

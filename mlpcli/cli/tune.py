@@ -47,24 +47,28 @@ ExtendSpaceOption = Annotated[
     typer.Option("--extend-space", help="With --resume: accept wider ranges and new hyperparameters."),
 ]
 FreshOption = Annotated[
-    bool, typer.Option("--fresh", help="Start a new search although one of the same spec is unfinished.")
+    bool, typer.Option("--fresh", help="Start a new search even if one of the same spec is unfinished.")
 ]
 WorkersOption = Annotated[
-    int, typer.Option(metavar="N", min=1, help="Processes that run trials at the same time.")
+    int, typer.Option(metavar="N", min=1, help="Number of processes that run trials in parallel.")
 ]
 RoleOption = Annotated[
     Role | None,
-    typer.Option(help="Run the trials in processes that you start yourself: one chief, any workers."),
+    typer.Option(
+        help="Run the trials in processes that you start yourself: one chief and any number of workers."
+    ),
 ]
 AddressOption = Annotated[
     str | None,
-    typer.Option(metavar="HOST:PORT", help="Where the chief listens; 127.0.0.1 unless others must reach it."),
+    typer.Option(
+        metavar="HOST:PORT", help="Where the chief listens; 127.0.0.1 unless other machines connect."
+    ),
 ]
 
 
 @dataclass(frozen=True)
 class TuneOptions:
-    """The options of one `mlpcli tune`, as they were typed."""
+    """The options of one `mlpcli tune`, as given on the command line."""
 
     spec: Path | None
     settings: Sequence[str]
@@ -226,7 +230,7 @@ def _check_usage(options: TuneOptions) -> None:
     spec, resume = options.spec, options.resume
     if (options.role is None) != (options.address is None):
         hint = "write both: --role chief --address 127.0.0.1:4100"
-        raise UsageError(Problem("--role and --address go together", hint=hint))
+        raise UsageError(Problem("--role and --address must be given together", hint=hint))
     if options.role is not None and options.workers > 1:
         hint = "start each worker yourself, or leave --role out"
         raise UsageError(Problem("--workers starts processes of this command; --role does not", hint=hint))
@@ -238,7 +242,7 @@ def _check_usage(options: TuneOptions) -> None:
     if spec is None and resume is None:
         raise UsageError(Problem("Missing argument 'SPEC'; see mlpcli tune --help"))
     if resume is not None and options.fresh:
-        raise UsageError(Problem("--resume and --fresh do not go together", hint="keep one"))
+        raise UsageError(Problem("--resume and --fresh cannot be combined", hint="keep one"))
     if options.extend_space and (resume is None or spec is None):
         hint = "mlpcli tune SPEC --resume SEARCH --extend-space"
         raise UsageError(

@@ -24,5 +24,5 @@ def check_names(names: Iterable[str]) -> None:
         other = taken.setdefault(name_part(name), name)
         if other != name:
             hint = "rename one of them"
-            rule = f"a script cannot be written for the names {other!r} and {name!r}, the same in Python"
+            rule = f"a script cannot be written: the names {other!r} and {name!r} are the same in Python"
             raise UsageError(Problem(rule, hint=hint))

@@ -161,12 +161,12 @@ def _scale_inputs(contract: Contract) -> Iterator[str]:
     ]
     if len(plain) < len(encoders):
         raise cannot_write(
-            "columns of text, dates or gaps", "its preprocessing is inside the run's model.keras"
+            "columns with text, dates or missing cells", "its preprocessing is inside the run's model.keras"
         )
     if any(each.offset != 0.0 or each.scale != 1.0 for each in plain):
         offsets = ", ".join(repr(each.offset) for each in plain)
         scales = ", ".join(repr(each.scale) for each in plain)
-        yield "    # mean and deviation of the training rows"
+        yield "    # offset and scale from the training rows"
         yield f'    offset = np.array([{offsets}], dtype="float32")'
         yield f'    scale = np.array([{scales}], dtype="float32")'
         yield "    x = (x - offset) / scale"

@@ -84,7 +84,7 @@ def _head(loaded: LoadedSpec) -> str:
     lines = [
         f'"""{loaded.spec.name}: what `mlpcli train {file}` does, with Keras only.',
         "",
-        f"Written by mlpcli {mlpcli.__version__}; with fit.engine: keras it reaches the same weights.",
+        f"Written by mlpcli {mlpcli.__version__}; mlpcli with fit.engine: keras reaches the same weights.",
         '"""',
     ]
     return "\n".join(lines)

@@ -14,7 +14,7 @@ from mlpcli.spec.schema import ComponentSpec, Spec
 T = TypeVar("T")
 
 FILES = {"CSVLogger": ("filename", "log.csv"), "TensorBoard": ("log_dir", "tensorboard")}
-"""Callbacks that write files, each with its argument and a place beside the script, if the spec has none."""
+"""Callbacks that write files, each with its argument and a place next to the script, if the spec has none."""
 
 BEST = "best.weights.h5"
 
@@ -144,5 +144,5 @@ def results_code(spec: Spec, data: DataCode) -> Iterator[str]:
         weights = ", sample_weight=w_test" if data.weighted else ""
         yield f"print(model.evaluate(x_test, y_test{weights}, return_dict=True, verbose=0))"
     if spec.dataset.target_scaling is not None:
-        yield "# Metrics above are of the scaled target; predictions * scale + offset are in its own units."
+        yield "# Metrics above are of the scaled target; predictions * scale + offset are in original units."
     yield f"model.save({text(spec.name + '.keras')})"

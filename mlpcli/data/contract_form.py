@@ -112,7 +112,7 @@ def _output_contradictions(output: Output) -> Iterator[str]:
     scales = (output.scale, output.offset)
     if output.scale is None or output.offset is None:
         if scales != (None, None):
-            yield "outputs: scale and offset go together"
+            yield "outputs: scale and offset must be given together"
     elif len(output.scale) != len(output.offset) or len(output.scale) not in (1, len(output.target)):
         yield "outputs: there must be a scale and an offset for each target"
     elif not all(map(math.isfinite, (*output.scale, *output.offset))) or 0 in output.scale:

@@ -55,5 +55,5 @@ def whole_label(value: object) -> str | None:
 
 
 def is_missing(value: object) -> bool:
-    """Return whether a label is a gap."""
+    """Return whether a label is missing."""
     return value is None or label_text(value) in MISSING_LABELS

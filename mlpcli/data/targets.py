@@ -190,7 +190,7 @@ def _refuse_fractions(source_rows: SourceRows, target: Labels, path: KeyPath) ->
         rule = f"is for classes, {where} holds numbers such as {shown}"
         raise SpecError(Problem(rule, path=path, hint="for numbers use a loss such as mse"))
     hint = "for numbers use a loss such as mse"
-    _refuse_codes(source_rows, target, fractional, "must be a whole number or a text to be a class", hint)
+    _refuse_codes(source_rows, target, fractional, "must be a whole number or a string to be a class", hint)
 
 
 def _refuse_codes(source_rows: SourceRows, target: Labels, codes: set[int], rule: str, hint: str) -> None:

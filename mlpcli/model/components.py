@@ -69,7 +69,7 @@ def make_instance(
         raise SpecError(Problem("is not allowed in a spec", path=path, received=class_name, hint=hint))
     cls = _find_class(namespace, class_name, plugins)
     values = {name: _argument(name, value, (*path, name), plugins) for name, value in arguments.items()}
-    with refusals(path, f"{_owner(class_name, namespace, plugins)} refuses this {class_name}"):
+    with refusals(path, f"{_owner(class_name, namespace, plugins)} rejects this {class_name}"):
         return _instance(cls, values)
 
 

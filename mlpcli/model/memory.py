@@ -42,7 +42,7 @@ def bounded_weights() -> Iterator[None]:
         if created > limit:
             raise MemoryError(
                 f"the network would have {created:,} parameters; "
-                f"memory holds {limit:,.0f} with their gradients"
+                f"at most {limit:,.0f} fit in memory with their gradients"
             )
         return add_weight(self, shape, *args, **kwargs)
 

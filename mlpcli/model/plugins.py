@@ -144,7 +144,7 @@ def run_plugins(run: Run, catalog: Catalog) -> Plugins:
         inside = f"{runs.PLUGINS}/{plugin.base_name}"
         if recorded.get(inside) != plugin.sha256:
             rule = f"run {run.label}: {inside} is not the file that the run was trained with"
-            problems.append(Problem(rule, hint="put the original back, or train again"))
+            problems.append(Problem(rule, hint="restore the original, or train again"))
         elif not run.trusted and not trust.is_known(plugin.sha256):
             rule = f"run {run.label} comes from elsewhere, and {inside} would run code"
             problems.append(Problem(rule, hint="read the file, then add --trust-plugins"))

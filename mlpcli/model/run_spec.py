@@ -1,4 +1,4 @@
-"""A run's own spec, `resolved.yaml`, with what the run's folder knows beside it."""
+"""A run's own spec, `resolved.yaml`, completed by other files of the run folder."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def load_network(run: Run, spec: Spec, contract: Contract, plugins: Plugins) -> 
 
 
 def check_contract(network: Any, run: Run, contract: Contract) -> None:
-    """Hold the contract against the network: whether it takes such rows, and gives such outputs.
+    """Check the contract against the network: whether it takes such rows, and gives such outputs.
 
     Raises:
         RunError: they do not go together; somebody has changed the record.
@@ -140,7 +140,7 @@ def check_digest(run: Run, name: str) -> None:
 
 
 def _learned(path: Path) -> dict[str, dict[str, list[float]]]:
-    """Return, by layer, the numbers that it learned beside its weights; no other setting is read."""
+    """Return, by layer, the numbers that it learned in addition to its weights; no other setting is read."""
     with zipfile.ZipFile(path) as archive:
         if archive.getinfo("config.json").file_size > MAX_CONFIG_BYTES:
             raise ValueError("config.json is too large")

@@ -58,7 +58,7 @@ def show_rate_test(test: RateTest, picture: Path, place: Place | None, *, json: 
     out.print(Text(f"it was lowest ({format_number(float(test.smoothed.min()))}) at {test.turning:.2g}"))
     now = "" if test.current is None else f" (the spec has {test.current:g})"
     out.print(Text(f"suggested learning rate  {test.suggestion:g}{now}", style="bold"))
-    out.print(Text(f"picture  {picture}"))
+    out.print(Text(f"plot     {picture}"))
     if place is not None:
         out.print(Text(f"written  {place}"))
     else:

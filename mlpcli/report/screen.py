@@ -29,7 +29,7 @@ PLAIN_WIDTH = 200
 """Width in columns of output that goes into a pipe, where nothing should wrap."""
 
 LONGEST_NAME = 40
-"""Width in columns of a name in a table; with four numbers beside it, the table fits a terminal of 80."""
+"""Width in columns of a name in a table; with four numbers next to it, the table fits a terminal of 80."""
 
 
 class Screen(Console):
@@ -79,7 +79,7 @@ class Screen(Console):
         speed: float = 1.0,
         refresh_per_second: float = 12.5,
     ) -> Status:
-        """Return a spinner beside some words; by default one that the stream's encoding has."""
+        """Return a spinner next to some words; by default one that the stream's encoding has."""
         return _Spinner(
             _as_text(status),
             console=self,
@@ -121,7 +121,7 @@ class _Spinner(Status):
         spinner_style: StyleType | None = None,
         speed: float | None = None,
     ) -> None:
-        """Change the words beside it, or the spinner."""
+        """Change the words next to it, or the spinner."""
         shown = None if status is None else _as_text(status)
         super().update(shown, spinner=spinner, spinner_style=spinner_style, speed=speed)
 

@@ -170,7 +170,7 @@ def show_finished(run: Run, *, json: bool) -> None:
         show_json(document | {"metrics": run.record.metrics})
         return
     show_line(f"run {run.label} is finished, after {epochs} epochs: nothing to do")
-    show_line(f"train it further with: mlpcli train --continue {run.label} --epochs N")
+    show_line(f"train it for more epochs with: mlpcli train --continue {run.label} --epochs N")
 
 
 def outcome_json(outcome: Outcome) -> dict[str, object]:

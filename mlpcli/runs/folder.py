@@ -127,7 +127,9 @@ def create_run(runs_dir: Path, name: str) -> Path:
             return folder
         except FileExistsError:
             if not folder.is_dir():
-                raise RunError(Problem(f"{folder} is in the way of a run folder")) from None
+                raise RunError(
+                    Problem(f"cannot create the run folder {folder}: a file has this name")
+                ) from None
             time.sleep(0.05)
         except OSError as error:
             hint = "choose another folder with --runs-dir"
@@ -357,4 +359,4 @@ def _existing_runs(text: str, runs_dir: Path) -> str:
     names = [child.name for child in _folders(runs_dir) if child.name != text]
     if not names:
         return "train one first: mlpcli train SPEC"
-    return nearest(text, names) or f"there are {', '.join(names[:8])}"
+    return nearest(text, names) or f"available: {', '.join(names[:8])}"

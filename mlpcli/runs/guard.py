@@ -27,7 +27,7 @@ def check_inside(folder: Path) -> None:
     for path in folder.rglob("*"):
         if path.is_symlink():
             hint = "a run must not contain links; remove it"
-            raise RunError(Problem(f"{path} is a link, and might lead outside the run", hint=hint))
+            raise RunError(Problem(f"{path} is a link, and may point outside the run", hint=hint))
 
 
 def empty_folder(folder: Path, owner: Path) -> None:

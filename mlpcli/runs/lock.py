@@ -48,7 +48,7 @@ def locked(folder: Path) -> Iterator[None]:
             yield
         _shrink(handle)
     except Displaced as error:
-        hint = "if it was moved, resume it in its new place, with --resume and the folder"
+        hint = "if it was moved, resume it from its new folder, with --resume FOLDER"
         raise TrainingError(Problem(f"{error.strerror}; nothing was written elsewhere", hint=hint)) from error
     finally:
         os.close(handle)

@@ -19,7 +19,7 @@ from mlpcli.files import read_ordinary
 MAX_BYTES = 64 * 2**20
 """The maximum size of a record; ours have kilobytes, or megabytes where a column has many categories."""
 
-TRAIN_AGAIN = "put the original back, or train again"
+TRAIN_AGAIN = "restore the original, or train again"
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Seconds = Annotated[float, Field(ge=0, lt=1e12)]

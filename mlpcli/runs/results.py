@@ -81,7 +81,7 @@ class Advice:
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes that a training takes beside TensorFlow's own.
+    """Bytes that a training takes in addition to TensorFlow's own.
 
     data: every split's rows and targets; state: weights and what the optimizer keeps for each;
     batch: the outputs of every layer for one batch.
@@ -158,7 +158,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Summary:
-    """How a prediction went.
+    """The counts of a prediction.
 
     columns: the names of what was written.
     rejected: rows that could not be read; empty: predictions that were left empty.
@@ -222,7 +222,7 @@ class ComparedMetric:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """A run beside the one that trained it again.
+    """A run next to the one that trained it again.
 
     facts: what has changed, and may be why metrics differ.
     epoch: the first whose row of the history differs, from 1; None where all are the same to the last digit.

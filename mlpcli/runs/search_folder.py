@@ -234,7 +234,7 @@ def load_search(folder: Path) -> Search:
     if version != VERSION:
         raise RunError(Problem(f"{path} was written by another version of mlpcli", hint="start a new search"))
     if contradiction := next(_contradictions(found), ""):
-        hint = "the file was changed or is damaged: put the original back, or start a new search with --fresh"
+        hint = "the file was changed or is damaged: restore the original, or start a new search with --fresh"
         raise RunError(Problem(f"{path} is damaged: {contradiction}", hint=hint))
     fields = {name: getattr(found, name) for name in SearchRecord.model_fields}
     fields["space"] = {

@@ -34,7 +34,7 @@ def check_components(data: ValueMap, catalog: Catalog = KERAS) -> list[Problem]:
     if isinstance(inputs := data.get("inputs"), dict):
         for name in inputs:
             if not name or "/" in name or not _is_utf8(name):
-                found.append(Problem("an input's name must be a text without '/'", path=("inputs", name)))
+                found.append(Problem("an input's name must be a string without '/'", path=("inputs", name)))
     if isinstance(layers := data.get("layers"), list):
         for index, layer in enumerate(layers):
             found += _check_layer(layer, ("layers", index), catalog)
@@ -122,12 +122,12 @@ def _check_component(component: Value, path: KeyPath, namespace: str, catalog: C
 
 
 def _stray_key(key: str, class_name: str, path: KeyPath, namespace: str, catalog: Catalog) -> Problem:
-    """Report a key beside a component's class: a misspelt `name`, or an argument one level too high."""
+    """Report a key next to a component's class: a misspelt `name`, or an argument one level too high."""
     hint: Hint = nearest(key, OWN_LAYER_KEYS) if namespace == "layers" else ""
     known = catalog.class_names(namespace)
     if (class_name in known and key in catalog.signature(namespace, class_name).names) or not hint:
         hint = f"arguments go inside: {{{class_name}: {{{key}: ...}}}}"
-    return Problem(f"unknown key beside {class_name}", path=path, received=key, hint=hint)
+    return Problem(f"unknown key next to {class_name}", path=path, received=key, hint=hint)
 
 
 def _check_word(word: str, path: KeyPath, namespace: str, catalog: Catalog) -> Iterator[Problem]:
@@ -170,7 +170,7 @@ def _elsewhere(word: str, namespace: str, catalog: Catalog) -> str:
         return f"{word} is a {SINGULAR[other]}"
     if namespace == "models":
         models = catalog.class_names("models")
-        return f"there are {listing(models)}" if models else "list its file under plugins"
+        return f"available: {listing(models)}" if models else "list its file under plugins"
     return f"see keras.io/api for the names of {namespace}"
 
 

@@ -28,7 +28,7 @@ class FeatureSpec(BaseModel):
 
     Attributes:
         missing: for numbers, booleans and dates `mean`, `median`, a number, `indicator` (the mean, and an
-            extra column of 0 and 1), or `error`; for categories `bucket`, `error`, or the text of a category.
+            extra column of 0 and 1), or `error`; for categories `bucket`, `error`, or the name of a category.
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
@@ -41,7 +41,7 @@ class FeatureSpec(BaseModel):
     missing: Annotated[
         str | float | None,
         Field(
-            description="mean, median, a number, indicator or error; for a category bucket, error or a text"
+            description="mean, median, a number, indicator or error; for a category bucket, error or a string"
         ),
     ] = None
     encoding: Annotated[Literal["one_hot", "embedding"] | None, Field(description="one_hot or embedding")] = (

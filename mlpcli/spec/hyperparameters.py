@@ -209,7 +209,7 @@ class _Reader:
         """Return the parameter, or None after recording the problems."""
         kind = self.node["hp"]
         if kind not in KINDS:
-            hint = suggest(kind, KINDS, f"there are {', '.join(KINDS)}")
+            hint = suggest(kind, KINDS, f"available: {', '.join(KINDS)}")
             self._add("unknown kind of hyperparameter", "hp", hint=hint)
             return None
         for key in self.node:
@@ -269,7 +269,7 @@ class _Reader:
         if low > high:
             self._add(f"must be at least min, which is {low:g}", "max")
         elif not low <= given.get("default", low) <= high:
-            self._add(f"must lie from min to max, from {low:g} to {high:g}", "default")
+            self._add(f"must be between min and max, {low:g} and {high:g}", "default")
         if sampling != "linear" and low <= 0:
             self._add(f"must be above 0 where the sampling is {sampling}", "min")
         step = given.get("step")
@@ -303,7 +303,7 @@ class _Reader:
             default = label_of(wanted, options)
             if default is None:
                 shown = ", ".join(show_label(option.label) for option in options)
-                self._add("must be one of the values", "default", hint=f"there are {shown}")
+                self._add("must be one of the values", "default", hint=f"available: {shown}")
         return Parameter(name, CHOICE, default, (self.path,), options=options)
 
     def _boolean(self, name: str) -> Parameter:

@@ -162,7 +162,7 @@ GUARDS = (
         ),
         "layers",
         lists="vocabulary",
-        hint="write the words as a list: a spec reads no file into a layer",
+        hint="write the words as a list: a spec cannot load a file into a layer",
     ),
     # They write only inside the run folder: see `make_callbacks`.
     Guard(

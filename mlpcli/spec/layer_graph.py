@@ -18,7 +18,7 @@ MOST_COPIES = 1000
 """The most copies of one layer by `repeat`, so that a typing error cannot build a huge network."""
 
 OWN_LAYER_KEYS = ("name", "from", "repeat")
-"""The keys beside a layer's class that are mlpcli's, not Keras's."""
+"""The keys next to a layer's class that are mlpcli's, not Keras's."""
 
 ONLY_INPUT = "input"
 """The name of the input if the spec names none."""
@@ -210,7 +210,7 @@ class _Reader:
             where = (*path, place) if entry.many else path
             if source not in self.aliases:
                 rule = "no layer or input has this name"
-                near = suggest(source, self._known(), lambda: f"there are {listing(self._known())}")
+                near = suggest(source, self._known(), lambda: f"available: {listing(self._known())}")
                 self.problems.append(Problem(rule, path=where, received=source, hint=near))
             elif not self.aliases[source]:
                 rule = "is the name of a layer further down that is repeated 0 times"

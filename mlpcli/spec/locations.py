@@ -14,7 +14,7 @@ from pathlib import Path
 from mlpcli.spec.values import Value, ValueMap
 
 FILE_KEYS = ("path", "test", "validation", "target")
-"""Keys of a dataset whose value may be a file; a target only beside arrays, see `names_file`."""
+"""Keys of a dataset whose value may be a file; a target only next to arrays, see `names_file`."""
 
 VARIABLE = re.compile(r"\$\{([^}]*)\}")
 WILDCARDS = frozenset("*?[")

@@ -1,4 +1,4 @@
-"""Plug-in files: Python beside a spec whose Keras subclasses and functions it may name. Parsed, never run."""
+"""Plug-in files: Python whose Keras subclasses and functions a spec may name. Parsed, never run."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def _read_plugin(name: str, folder: Path, path: KeyPath) -> Plugin | Problem:
         return Problem(f"there is no such file in {folder}", path=path, received=name, hint=hint)
     if not file.resolve().is_relative_to(folder.resolve()):
         rule = "is a link to a file outside the spec's own folder"
-        return Problem(rule, path=path, received=name, hint="copy the file beside the spec")
+        return Problem(rule, path=path, received=name, hint="copy the file into the spec's folder")
     return _parse(name, file, path)
 
 

@@ -36,7 +36,9 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(gt=0)]
 SplitSpec = Last | Count | Fraction | str
 ColumnNames = str | Annotated[list[str], Field(min_length=1)]
-SCALING_RULE = "'minmax' (to 0..1, or -1..1 for a tanh output) or 'standardize' (mean 0, deviation 1)"
+SCALING_RULE = (
+    "'minmax' (to 0..1, or -1..1 for a tanh output) or 'standardize' (mean 0, standard deviation 1)"
+)
 SPLIT_RULE = "a fraction between 0 and 1, a number of rows, {last: N}, a file, or null for none"
 
 
@@ -54,7 +56,7 @@ class DatasetSpec(Section):
     ] = None
     label_separator: Annotated[
         str | None,
-        Field(min_length=1, description="a text that separates the labels of one cell, such as ';'"),
+        Field(min_length=1, description="a string that separates the labels of one cell, such as ';'"),
     ] = None
     target_scaling: Annotated[
         str | None,
@@ -73,7 +75,7 @@ class DatasetSpec(Section):
     scaling: Annotated[Scaling | None, Field(description=f"{FEATURE_SCALING_RULE}, for all numbers")] = None
     missing: Annotated[
         list[str | int | float] | None,
-        Field(description="a list of texts and numbers that mark a cell as empty"),
+        Field(description="a list of strings and numbers that mark a missing cell"),
     ] = None
     decimal: Annotated[
         str | None, Field(pattern="^[.,]$", description="'.' or ',', the decimal separator")
@@ -82,7 +84,8 @@ class DatasetSpec(Section):
     validation: Annotated[SplitSpec | None, Field(description=SPLIT_RULE)] = None
     rows: Annotated[int | None, Field(ge=10, le=10_000_000, description="a number of rows from 10 up")] = None
     noise: Annotated[
-        float | None, Field(ge=0, le=10, description="a number from 0 to 10, the noise's deviation")
+        float | None,
+        Field(ge=0, le=10, description="a number from 0 to 10, the standard deviation of the noise"),
     ] = None
     seed: Annotated[int | None, Field(ge=0, lt=2**32, description="a whole number from 0 to 4294967295")] = (
         None
@@ -118,7 +121,7 @@ class ComponentSpec(Section):
 class LayerSpec(ComponentSpec):
     """One layer of the graph; `from` names what it reads, by default the layer above."""
 
-    name: Annotated[str | None, Field(description="a text")] = None
+    name: Annotated[str | None, Field(description="a string")] = None
     sources: Annotated[
         str | Annotated[list[str], Field(min_length=1)] | None,
         Field(alias="from", description="the name of a layer or input, or a list of them"),
@@ -273,7 +276,7 @@ class Spec(Section):
     fit: Annotated[FitSpec, Field(description="a mapping of epochs, batch_size, ...")] = FitSpec()
     callbacks: Annotated[list[ComponentSpec], Field(description="a list of Keras callbacks")] = []
     tuner: Annotated[TunerSpec | None, Field(description="a mapping of algorithm, objective, ...")] = None
-    plugins: Annotated[list[str], Field(description="a list of Python files beside the spec")] = []
+    plugins: Annotated[list[str], Field(description="a list of Python files in the spec's folder")] = []
 
     @cached_property
     def graph(self) -> Graph:

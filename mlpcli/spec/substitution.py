@@ -149,4 +149,4 @@ def _by_name(setting: str, space: Space) -> tuple[str, Value] | Problem | None:
     if STEP.match(name)[0] in Spec.model_fields:  # type: ignore[index]
         return None  # a path, whose value replaces everything there
     known = ", ".join(show_label(known) for known in parameter.labels)
-    return Problem("is not one of the values", Place(flag=flag), (name,), value, f"there are {known}")
+    return Problem("is not one of the values", Place(flag=flag), (name,), value, f"available: {known}")

@@ -18,7 +18,7 @@ DEFAULT_ROWS, DEFAULT_NOISE = 500, 0.1
 
 
 def synthetic_problems(dataset: ValueMap) -> Iterator[Problem]:
-    """Yield a problem for each key of synthetic datasets beside another dataset."""
+    """Yield a problem for each key of synthetic datasets next to another dataset."""
     name = dataset.get("name")
     if name in CLOUDS:
         return

@@ -18,14 +18,14 @@ OWN_KEYS = ("algorithm", "promote", "seeds", "refit")
 
 INSTEAD = {
     "hyperparameters": "write hyperparameters in the spec itself: {hp: int, min: 1, max: 8}",
-    "tune_new_entries": "what is searched is what the spec says",
-    "allow_new_entries": "what is searched is what the spec says",
-    "hypermodel": "the model is the spec's",
+    "tune_new_entries": "the spec defines what is searched",
+    "allow_new_entries": "the spec defines what is searched",
+    "hypermodel": "the spec defines the model",
     "executions_per_trial": "the best trials are trained again with several seeds: seeds: 3",
-    "overwrite": "a search begins beside the old ones: mlpcli tune SPEC --fresh",
+    "overwrite": "each search has its own folder: start a new one with mlpcli tune SPEC --fresh",
     "directory": "the folder is given with --runs-dir",
     "project_name": "the folder has the spec's name",
-    "epochs": "the epochs of a trial are the spec's: fit.epochs",
+    "epochs": "the spec defines the epochs of a trial: fit.epochs",
     "direction": "write objective: {name: val_accuracy, direction: max}",
 }
 """Arguments of Keras Tuner that a spec cannot give, and what to use instead."""
@@ -56,7 +56,7 @@ def check_tuner(tuner: Value) -> Iterator[Problem]:
         return
     algorithm = tuner.get("algorithm", "RandomSearch")
     if algorithm not in ALGORITHMS:
-        hint = nearest(algorithm, ALGORITHMS) or f"there are {', '.join(ALGORITHMS)}"
+        hint = nearest(algorithm, ALGORITHMS) or f"available: {', '.join(ALGORITHMS)}"
         path = ("tuner", "algorithm")
         yield Problem("unknown search algorithm", path=path, received=algorithm, hint=hint)
         return

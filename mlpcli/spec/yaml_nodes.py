@@ -65,7 +65,7 @@ def compose(text: str, file: str, lines: tuple[str, ...], *, most: int) -> Node 
             node = _node(event, at)
             count += 1
             if count > 2 * most:  # keys are nodes too
-                raise fail(f"contains more than {most:,} values", at, "a spec is a page of text")
+                raise fail(f"contains more than {most:,} values", at, "a spec is a short text file")
             if event.anchor:
                 anchors[event.anchor] = node
             if stack:
@@ -124,7 +124,7 @@ def _syntax(error: yaml.MarkedYAMLError) -> tuple[str, tuple[int, int], str]:
         return "a tab cannot indent YAML", at, "use spaces"
     hint = ""
     if "mapping values are not allowed" in problem:
-        hint = "put quotes around a text that contains ': ', or fix the indentation"
+        hint = "put quotes around a string that contains ': ', or fix the indentation"
     elif error.context_mark is not None and error.context_mark.line + 1 != at[0]:
         what = (error.context or "while parsing what").removeprefix("while parsing a ")
         hint = f"the {what} that is not closed starts on line {error.context_mark.line + 1}"

@@ -127,7 +127,9 @@ def _unreadable(error: OSError | ValueError, file: str) -> Problem:
     why = getattr(error, "strerror", None) or str(error)
     if not why.startswith("is "):
         return Problem(f"cannot be read ({why})", Place(flag=file))
-    hint = "a spec is a page of text: is this a data file?" if "larger" in why else "save the spec in a file"
+    hint = (
+        "a spec is a short text file: is this a data file?" if "larger" in why else "save the spec in a file"
+    )
     return Problem(why, Place(flag=file), hint=hint)
 
 
@@ -225,7 +227,7 @@ class _Builder:
         merged: list[Node] = []
         for key, value in zip(node.items[::2], node.items[1::2], strict=True):
             if key.kind != "scalar":
-                self._add("a key must be a text", key.at, path, hint="is there a stray opening bracket?")
+                self._add("a key must be a string", key.at, path, hint="is there a stray opening bracket?")
             elif key.plain and key.value == "<<":
                 merged.append(value)
             elif key.value in first:
@@ -263,12 +265,12 @@ class _Builder:
             return text.lower() == "true"
         if DOUBTFUL_BOOL.fullmatch(text):
             meant = "true" if text.lower() in ("yes", "on") else "false"
-            hint = f"write {meant}, or '{text}' in quotes for a text"
+            hint = f"write {meant}, or '{text}' in quotes for a string"
             self._add("some YAML readers read this as a boolean", node.at, path, _Bare(node.value), hint)
             return text
         if LEADING_ZERO.fullmatch(text):
             number = self._integer(text, node, path)
-            hint = f"write {number}, or '{text}' in quotes for a text"
+            hint = f"write {number}, or '{text}' in quotes for a string"
             self._add("a number must not begin with 0", node.at, path, _Bare(node.value), hint)
             return number
         if INT.fullmatch(text):

@@ -66,7 +66,7 @@ def prepare_callback(callback: Callback, state: State) -> None:
             kept = b""
         if len(kept) < count:
             rule = f"{path} does not hold the rows that were logged before the run was stopped"
-            raise RunError(Problem(rule, hint="put the file back, or start a new run"))
+            raise RunError(Problem(rule, hint="restore the file, or start a new run"))
         with replacing(path) as written:
             written.write_bytes(kept)
         callback.append = True

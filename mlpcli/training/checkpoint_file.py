@@ -1,4 +1,4 @@
-"""The checkpoint: everything that a training needs to resume, in one file, read whole or not at all.
+"""The checkpoint: everything that a training needs to resume, in one file, read completely or not at all.
 
 Layout: `MAGIC`, the length of the head (8 bytes, little-endian), the head (JSON), the arrays one after the
 other, and the sha256 of all that. The head is the state as a tree in which an array is its number. Reading a
@@ -105,7 +105,7 @@ def _dtype(name: str) -> np.dtype[np.generic]:
 
         dtype = np.dtype(getattr(ml_dtypes, name))
     if dtype.hasobject:
-        raise TypeError("arrays of Python objects are refused")
+        raise TypeError("arrays of Python objects are not allowed")
     return dtype
 
 
@@ -140,7 +140,7 @@ def _pack(value: object, arrays: list[Array], known: dict[int, int]) -> Json:
 def _key(key: object) -> str | int:
     if isinstance(key, str | int) and type(key) in (str, int):
         return key
-    raise TypeError(f"a key of a checkpoint must be a text or an integer, not a {type(key).__name__}")
+    raise TypeError(f"a key of a checkpoint must be a string or an integer, not a {type(key).__name__}")
 
 
 def _unpack(value: Any, arrays: list[Array]) -> Any:

@@ -76,7 +76,7 @@ def check_room(runs_dir: Path, model: keras.Model, name: str = "") -> None:
     free = shutil.disk_usage(place).free
     if free < needed:
         sizes = f"has {format_bytes(free)} free, a run of this model needs about {format_bytes(needed)}"
-        hint = "make room, or choose another folder with --runs-dir"
+        hint = "free disk space, or choose another folder with --runs-dir"
         raise TrainingError(Problem(f"{runs_dir} {sizes}", hint=hint))
 
 

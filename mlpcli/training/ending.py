@@ -65,7 +65,7 @@ def failure(error: BaseException, run_dir: Path, *, saved: int, recorded: bool =
     if not recorded:
         rule += f"; not even {runs.RECORD} could be written, which still says that the run is running"
     full = not isinstance(error, OSError) or error.errno in NO_ROOM
-    first = "make room" if full else "fix that"
+    first = "free disk space" if full else "fix the cause"
     started = (run_dir / runs.RECORD).exists()
     next_step = f"resume with: {runs.resume_command(run_dir)}" if started else "train again"
     return TrainingError(Problem(rule, hint=f"{first} and {next_step}"))

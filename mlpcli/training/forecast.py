@@ -1,4 +1,4 @@
-"""What a training would do, for `check`: plan, memory, files, and seconds per epoch."""
+"""The plan of a training, for `check`: plan, memory, files, and seconds per epoch."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def find_rate(
     losses = _losses(model, dataset.train, loaded, rates, progress)
     if len(losses) < FEWEST_STEPS:
         hint = "lower --min, or check the data and the loss"
-        raise TrainingError(Problem("the loss explodes at once", received=low, hint=hint))
+        raise TrainingError(Problem("the loss diverges in the first steps", received=low, hint=hint))
     return _evaluate(rates, losses, _current(loaded), steps)
 
 
@@ -130,7 +130,7 @@ def _losses(
 
 
 class _ExplosionDetector:
-    """Decides from one loss after the other whether the loss explodes."""
+    """Decides after each loss whether the loss explodes."""
 
     def __init__(self) -> None:
         self.mean, self.weight, self.lowest, self.count = 0.0, 0.0, math.inf, 0

@@ -70,7 +70,7 @@ def reproduce_run(
 
 
 def _note_changes(run: Run, prepared: Prepared, facts: Sequence[ComparedFact], watcher: Watcher) -> None:
-    """Note what may make the result another."""
+    """Note what may change the result."""
     if (parent := run.record.parent) is not None:
         watcher.note(f"run {run.label} continued {parent.run}; here everything is trained in one session")
     for note in prepared.moved:
@@ -82,7 +82,7 @@ def _note_changes(run: Run, prepared: Prepared, facts: Sequence[ComparedFact], w
 def _check_data(run: Run, fingerprint: str, *, force: bool) -> None:
     if fingerprint != runs.data_facts(run).fingerprint and not force:
         rule = f"the data of run {run.label} has changed, so its metrics cannot be reproduced"
-        raise RunError(Problem(rule, hint="put the data back, or add --force to compare anyway"))
+        raise RunError(Problem(rule, hint="restore the data, or add --force to compare anyway"))
 
 
 def changed_facts(run: Run) -> tuple[ComparedFact, ...]:

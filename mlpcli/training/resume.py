@@ -180,7 +180,9 @@ def _state(run: Run) -> TrainingState | None:
 
 def _check_unfinished(run: Run, *, force: bool) -> None:
     if run.status == runs.COMPLETED:
-        raise RunError(Problem(f"run {run.label} is finished", hint="train it further with --continue"))
+        raise RunError(
+            Problem(f"run {run.label} is finished", hint="train it for more epochs with --continue")
+        )
     if run.status == runs.DIVERGED and not force:
         hint = "change the spec and start a new run, or give a changed SPEC or --set, and --force"
         raise RunError(Problem(f"run {run.label} has diverged and would diverge again", hint=hint))
@@ -194,11 +196,11 @@ def _check_same(run: Run, then: Identity, now_is: Identity, watcher: Watcher, *,
     """
     changed = differences(then, now_is, run.folder)
     if changed and not force:
-        hint = "put it back, start a new run, or add --force to proceed anyway"
-        first = Problem(f"run {run.label} was started with something else", hint=hint)
+        hint = "restore them, start a new run, or add --force to continue anyway"
+        first = Problem(f"run {run.label} was started with other settings, data or plug-ins", hint=hint)
         raise RunError(first, *changed)
     for note in [problem.rule for problem in changed] + version_changes(then, now_is):
-        watcher.note(f"not bit for bit the result of the uninterrupted run: {note}")
+        watcher.note(f"the result may differ from that of an uninterrupted run: {note}")
 
 
 def _identity_then(run: Run, state: TrainingState | None) -> Identity:

@@ -116,7 +116,7 @@ class RunCallback(keras.callbacks.Callback):  # type: ignore[misc]
         best: The best value of the monitor so far.
         best_epoch: Its epoch, from 1.
         best_values: The model's values after it, in the variables' order.
-        snapshot: The state after the last whole epoch, in this process or before it.
+        snapshot: The state after the last complete epoch, in this process or before it.
         saved: The epochs in the checkpoint on the disk.
     """
 
@@ -188,7 +188,7 @@ class RunCallback(keras.callbacks.Callback):  # type: ignore[misc]
         signals.raise_if_interrupted()
 
     def resume(self, state: TrainingState, *, saved: bool) -> None:
-        """Resume from a checkpoint, whose state counts as the last whole epoch until there is another.
+        """Resume from a checkpoint, whose state counts as the last complete epoch until there is another.
 
         The history on the disk then agrees with it; the model changes only when the training begins.
 
@@ -224,7 +224,7 @@ class RunCallback(keras.callbacks.Callback):  # type: ignore[misc]
                 prepare_callback(callback, kept)
 
     def write_state(self) -> None:
-        """Write the checkpoint and the history of the last whole epoch, each whole or not at all."""
+        """Write the checkpoint and the history of the last complete epoch, each atomically."""
         if self.snapshot is None:
             return
         start = time.monotonic()
@@ -235,12 +235,12 @@ class RunCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self._state_interval.saved(start)
 
     def write_unsaved_state(self) -> None:
-        """Write the checkpoint of the last whole epoch, unless the disk has it."""
+        """Write the checkpoint of the last complete epoch, unless the disk has it."""
         if self.snapshot is not None and self.snapshot.epoch > self.saved:
             self.write_state()
 
     def write_history(self) -> None:
-        """Write the history up to the last whole epoch."""
+        """Write the history up to the last complete epoch."""
         if self.snapshot is not None:
             write_text(self.run_dir / runs.HISTORY, history_csv(self.history[: self.snapshot.epoch]))
 
@@ -250,7 +250,7 @@ class RunCallback(keras.callbacks.Callback):  # type: ignore[misc]
             write_text(self.run_dir / runs.HISTORY, history_csv(rows))
 
     def write_models(self) -> None:
-        """Write the models of the last whole epoch and of the best one, which Keras can load."""
+        """Write the models of the last complete epoch and of the best one, which Keras can load."""
         if self.snapshot is None or not self.models:
             return
         start = time.monotonic()
@@ -262,7 +262,7 @@ class RunCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self._model_interval.saved(start)
 
     def write_last_models(self) -> None:
-        """Restore the last whole epoch, and write the models."""
+        """Restore the last complete epoch, and write the models."""
         if self.snapshot is not None:
             assign(self.model, list(self.snapshot.model.values()))
         self.write_models()
@@ -273,7 +273,7 @@ class RunCallback(keras.callbacks.Callback):  # type: ignore[misc]
             assign(self.model, self.best_values)
 
     def state(self) -> dict[str, object]:
-        """Return the state of the last whole epoch, as `write_checkpoint` takes it."""
+        """Return the state of the last complete epoch, as `write_checkpoint` takes it."""
         snapshot = self.snapshot
         assert snapshot is not None
         return {

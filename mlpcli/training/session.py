@@ -199,14 +199,14 @@ class _Session:
         return self.job.completed.spec.fit.epochs if state.stopped else state.epoch
 
     def finish(self, callback: RunCallback) -> Outcome:
-        """Write the model, the SavedModel, the metrics and the figures; at last, that the run is complete.
+        """Write the model, the SavedModel, the metrics and the figures; finally, that the run is complete.
 
         Raises:
             Displaced: A file that a complete run has was moved or deleted.
         """
         job, artifacts = self.job, self._artifacts()
         with artifacts.exported() as check:
-            job.watcher.stage("measuring every split")
+            job.watcher.stage("evaluating every split")
             metrics = artifacts.measure()
             self.record["metrics"] = metrics
             job.clock.lap("metrics")

@@ -11,7 +11,7 @@ from mlpcli.spec.search_space import Values
 
 
 def write_hparams(run_dir: Path, values: Values) -> None:
-    """Write the hyperparameters of a run beside its TensorBoard logs.
+    """Write the hyperparameters of a run next to its TensorBoard logs.
 
     TensorBoard joins them with the scalars of `train` and `validation` in the same folder.
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mlpcli.runs.watcher import SearchWatcher
 
 LOGS = "workers"
-"""Folder, in the search's, of what workers write on stderr."""
+"""Folder in the search folder with the stderr of the workers."""
 MOST_DEATHS = MOST_LOSSES + 2
 """Limit of workers that end in a row while no trial does; more than one trial can cause."""
 KILL_SECONDS = 5.0

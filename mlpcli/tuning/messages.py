@@ -71,7 +71,7 @@ class Heartbeat(Claim):
     @model_validator(mode="after")
     def _goes_together(self) -> Self:
         if (self.epoch is None) != (self.epochs is None):
-            raise ValueError("epoch and epochs go together")
+            raise ValueError("epoch and epochs must be given together")
         return self
 
 

@@ -1,4 +1,4 @@
-"""What a chief and its workers agree on before they talk: names, addresses and the contact file."""
+"""What a chief and its workers agree on before they communicate: names, addresses and the contact file."""
 
 from __future__ import annotations
 

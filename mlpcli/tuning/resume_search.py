@@ -32,7 +32,7 @@ from mlpcli.training.identity import changes
 from mlpcli.tuning.begin_search import tuner_arguments, write_searched
 from mlpcli.tuning.search import SearchOptions, SearchSession
 
-FRESH_HINT = "start a new search beside it with --fresh"
+FRESH_HINT = "start a new search with --fresh"
 SEARCHED_MARK = "\0searched"
 """Replaces a hyperparameter where two specs are compared outside their spaces."""
 EXTENDABLE = ("RandomSearch", "BayesianOptimization")
@@ -161,7 +161,7 @@ def check_recorded(search: Search, space: Space) -> None:
 
 
 def _damaged(path: Path, what: str) -> RunError:
-    return RunError(Problem(f"{path} is damaged: {what}", hint=f"put the original back, or {FRESH_HINT}"))
+    return RunError(Problem(f"{path} is damaged: {what}", hint=f"restore the original, or {FRESH_HINT}"))
 
 
 def _check_same(search: Search, own: LoadedSpec, spec: LoadedSpec, data: str, *, extend_space: bool) -> None:

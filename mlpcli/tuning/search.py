@@ -153,7 +153,7 @@ class SearchSession:
 
     def _finished(self, search: Search) -> SearchOutcome:
         """Return the outcome of a finished search from its files."""
-        self.watcher.note("the search is finished: nothing to do; --trials N tries more")
+        self.watcher.note("the search is finished: nothing to do; --trials N runs more")
         run = runs.open_run(search.folder) if search.winner is not None else None
         metrics = run.record.metrics if run is not None else {}
         return SearchOutcome(search, run, metrics, importance(search, self.loaded.space), search.seconds)
@@ -242,7 +242,7 @@ def make_oracle(search: Search, loaded: LoadedSpec) -> Oracle:
         raise
     except Exception as error:  # Keras Tuner raises many kinds
         rule = f"{search.folder / SEARCH} is damaged: its trials do not fit its space"
-        hint = "put the original back, or start a new search with --fresh"
+        hint = "restore the original, or start a new search with --fresh"
         raise RunError(Problem(f"{rule} ({type(error).__name__}: {error})", hint=hint)) from error
     return oracle
 

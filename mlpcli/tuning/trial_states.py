@@ -12,7 +12,7 @@ from mlpcli.tuning.oracle import NoTrial, Oracle
 from mlpcli.tuning.trials import Result
 
 MOST_LOSSES = 3
-"""How often a trial may lose its worker in one session; then the trial is taken for the cause."""
+"""How often a trial may lose its worker in one session; then the trial is assumed to be the cause."""
 MOST_STARTS = 6
 """How often a trial may be started over all sessions, some of which were killed for other reasons."""
 
@@ -55,7 +55,7 @@ class TrialStates:
             trial = self.waiting.pop(0)
             lost = self.losses[trial.number]
             if lost >= MOST_LOSSES or trial.starts >= MOST_STARTS + self.retries:
-                reason = f"started {trial.starts} times, never ended: was its process killed, out of memory?"
+                reason = f"started {trial.starts} times, never ended: it may have run out of memory"
                 self.finish(trial.number, Result(FAILED, reason=reason))
                 continue
             trial.starts += 1

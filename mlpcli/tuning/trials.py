@@ -146,7 +146,7 @@ class TrialRunner:
         name = self.objective.name
         if not history or name not in history[0]:
             known = ", ".join(key for key in (history[0] if history else {}) if key != "epoch")
-            return Result(FAILED, seconds=seconds, reason=f"no metric is called {name}: there are {known}")
+            return Result(FAILED, seconds=seconds, reason=f"no metric is called {name}; available: {known}")
         sign = -1 if self.objective.direction == "max" else 1
         best = min(history, key=lambda row: sign * row[name])
         metrics = {key: value for key, value in best.items() if key not in ("epoch", "learning_rate")}

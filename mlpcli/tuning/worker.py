@@ -245,13 +245,13 @@ class _ChiefConnection:
     def _answer(self, verb: str, request: Message) -> Message:
         answer = self.send(verb, request)
         if isinstance(answer, Refusal):
-            rule = f"the chief at {self._place} refused a request of this worker ({answer.refused})"
+            rule = f"the chief at {self._place} rejected a request of this worker ({answer.refused})"
             raise TrainingError(Problem(printable(rule), hint=OTHER_VERSION))
         return answer
 
     def _untrusted(self, error: Exception) -> TrainingError:
         """Return the error about a peer that is not the chief; it received nothing of the search."""
-        what = f"what listens at {self._place} is not the chief of {self.folder}: {error}"
+        what = f"the program at {self._place} is not the chief of {self.folder}: {error}"
         if isinstance(error, channel.ProtocolMismatch | BadMessage):
             return TrainingError(Problem(what, hint=OTHER_VERSION))
         return TrainingError(

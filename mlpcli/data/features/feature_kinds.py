@@ -106,7 +106,8 @@ def _reason_to_exclude(profile: Profile, *, named: bool) -> str:
     if profile.content == "texts" and not _is_category(profile):
         if profile.identifier and not named:
             return f"like an identifier, {len(profile.counts):,} distinct values in {profile.rows:,} rows"
-        return f"text too varied for a category ({len(profile.counts):,} distinct in {profile.rows:,} rows)"
+        distinct = f"{len(profile.counts):,} distinct in {profile.rows:,} rows"
+        return f"text with too many distinct values for a category ({distinct})"
     if named:
         return ""
     if profile.constant:
@@ -167,11 +168,11 @@ def _spec_problems(given: FeatureSpec, chosen: FeatureSpec, path: KeyPath) -> It
             kinds = " or ".join(kind for kind, keys in KEYS_OF_KIND.items() if key in keys)
             hint = f"{key} is for {kinds} columns; a {chosen.kind} column takes {', '.join(known)}"
             yield Problem(
-                "does not go with this kind of column", path=(*path, key), received=value, hint=hint
+                "cannot be used with this kind of column", path=(*path, key), received=value, hint=hint
             )
     missing = chosen.missing
     if "missing" in known and not _fits(chosen, missing):
-        choices = {"categorical": "bucket, error, or the text of a category"}.get(
+        choices = {"categorical": "bucket, error, or the name of a category"}.get(
             chosen.kind,
             "mean, indicator or error"
             if chosen.kind == "date"

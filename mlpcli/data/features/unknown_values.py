@@ -108,7 +108,7 @@ def describe_cell_error(encoder: Encoder, row: int, value: object, dialect: Dial
     if isinstance(encoder, NumericEncoder):
         number = dialect.number(text) if isinstance(text, str) else text
         if not empty and isinstance(number, int | float) and abs(number) < 3.4e38:
-            rule = f"must lie between {encoder.lowest:g} and {encoder.highest:g}, as the training rows do"
+            rule = f"must be between {encoder.lowest:g} and {encoder.highest:g}, as in the training rows"
             return RowError(row, location, rule, value, "--on-unknown bucket lets it through")
         return cell_error(row, encoder.name, value, dialect)
     if empty:

@@ -27,7 +27,7 @@ FEW_ROWS = 2000
 
 MAX_SPELLINGS = 10
 MOST_LISTED = 1000
-"""Columns that a proposed spec lists one by one; a spec is a page of text, and bounded."""
+"""Columns that a proposed spec lists one by one; a spec is a short text file."""
 
 MIN_CLASS_ROWS = 4
 """So that each split can have a row of the class."""
@@ -95,7 +95,7 @@ def _check(survey: Survey, profile: Profile) -> None:
     if profile.content not in ("nothing", "others") and profile.distinct < 2:
         problems.append(Problem(f"{where}: is the same in every row"))
     elif profile.content in ("nothing", "others"):
-        problems.append(Problem(f"{where}: must hold numbers, texts or booleans"))
+        problems.append(Problem(f"{where}: must hold numbers, text or booleans"))
     elif survey.has_classes:
         problems += _class_problems(where, profile)
     if problems:
@@ -105,7 +105,7 @@ def _check(survey: Survey, profile: Profile) -> None:
 def _class_problems(where: str, profile: Profile) -> Iterator[Problem]:
     counts = class_counts(profile)
     if profile.content == "dates" or len(counts) > min(MAX_CLASS_COUNT, profile.rows // MIN_CLASS_ROWS):
-        what = "dates" if profile.content == "dates" else "texts too varied to be classes"
+        what = "dates" if profile.content == "dates" else "text with too many distinct values for classes"
         hint = "give a column of numbers, or of few classes"
         yield Problem(f"{where}: holds {what}", received=next(iter(counts)), hint=hint)
         return
@@ -126,14 +126,14 @@ def _target(survey: Survey, profile: Profile) -> Iterator[str]:
     yield f"  target: {scalar(profile.name)}  # a number, {low:g} to {high:g}"
     mean, deviation = float(np.mean(profile.numbers)), float(np.std(profile.numbers))
     if abs(mean) > 3 or not 0.3 < deviation < 3:
-        yield "  target_scaling: standardize # for training; predictions come in the target's own units"
+        yield "  target_scaling: standardize # for training; predictions are in the original units"
 
 
 def _gaps(survey: Survey) -> Iterator[str]:
     """Yield the spellings of a missing value: few words without a digit, in columns of numbers or dates."""
     words = [word for name in survey.features.used for word in invalid_cells(survey, name)]
     if words := [word for word in dict.fromkeys(words) if not _has_digit(word)][:MAX_SPELLINGS]:
-        yield f"  missing: [{', '.join(map(scalar, words))}]  # not numbers or dates, in columns of these"
+        yield f"  missing: [{', '.join(map(scalar, words))}]  # found in columns of numbers or dates"
 
 
 def _has_digit(text: str) -> bool:
@@ -199,14 +199,14 @@ def _network(survey: Survey, profile: Profile) -> Iterator[str]:
         settings = f"units: {width}, activation: relu, kernel_initializer: he_normal"
         reads = ", from: row" if place == 0 else ", name: last" if place == len(widths) - 1 else ""
         yield f"  - {{Dense: {{{settings}, kernel_regularizer: {{L2: {{l2: {strength}}}}}}}{reads}}}"
-    yield "  - {Concatenate: {}, from: [row, last]}   # the row again, for what is linear in it"
+    yield "  - {Concatenate: {}, from: [row, last]}   # the features again: a skip connection"
     counts = class_counts(profile) if survey.has_classes else {}
     if len(counts) == 2:
         yield "  - Dense: {units: 1, activation: sigmoid}   # the probability of the second class"
         yield "loss: binary_crossentropy"
         yield "metrics: [accuracy, AUC]"
     elif counts:
-        yield f"  - Dense: {{units: {len(counts)}, activation: softmax}}   # a probability a class"
+        yield f"  - Dense: {{units: {len(counts)}, activation: softmax}}   # one probability per class"
         yield "loss: sparse_categorical_crossentropy"
         yield "metrics: [accuracy]"
     else:
@@ -218,5 +218,5 @@ def _network(survey: Survey, profile: Profile) -> Iterator[str]:
     if counts and min(counts.values()) < RARE_SHARE * survey.table.rows:
         yield "# to weight rare classes as much as frequent ones: fit: {class_weight: balanced}"
     yield "callbacks:"
-    yield "  - ReduceLROnPlateau: {factor: 0.3, patience: 5}   # smaller steps once it stalls"
+    yield "  - ReduceLROnPlateau: {factor: 0.3, patience: 5}   # a lower learning rate when the loss stalls"
     yield "  - EarlyStopping: {patience: 15, restore_best_weights: true}"

@@ -210,12 +210,12 @@ def _column_warnings(survey: Survey) -> Iterator[str]:
             shown = listing(invalid_cells(survey, name), 5)
             yield (
                 f"column {name!r}: {profile.invalid:,} cells are not {profile.content} ({shown}), and "
-                "training refuses them; list spellings of a missing value under dataset.missing"
+                "training rejects them; list spellings of a missing value under dataset.missing"
             )
         if name == survey.target and profile.distinct == 1 and not profile.missing:
             yield f"target {name!r} is the same in every row"
         if name == survey.target and profile.missing:
-            yield f"target {name!r}: {profile.missing:,} rows have none, and training refuses them"
+            yield f"target {name!r}: {profile.missing:,} rows have none, and training rejects them"
         elif profile.rows > profile.missing > 0.5 * profile.rows:
             yield f"column {name!r}: {profile.missing / profile.rows:.0%} of its cells are missing"
 

@@ -158,7 +158,7 @@ def _check_content(path: Path, origin: Origin) -> bool:
         with open_bytes(path) as file:
             return _check_bytes(file, origin, packed=path.suffix.lower() == ".gz", stored=path.stat().st_size)
     except (gzip.BadGzipFile, EOFError, zlib.error):
-        origin.refuse("cannot be unpacked as gzip", hint="the file is damaged or incomplete")
+        origin.refuse("cannot be decompressed as gzip", hint="the file is damaged or incomplete")
 
 
 LONG_LINE = f"has a line, or a quote that is never closed, of more than {MAX_LINE_BYTES >> 20} MiB"
@@ -183,7 +183,7 @@ def _check_bytes(file: IO[bytes], origin: Origin, *, packed: bool, stored: int) 
         if packed:
             check_memory(size, origin, packed=stored)
     if size == 0:
-        origin.refuse("is empty (0 bytes once unpacked)")
+        origin.refuse("is empty (0 bytes when decompressed)")
     return quoted
 
 

@@ -162,7 +162,10 @@ def _wrong_kind(path: Path) -> tuple[str, str] | None:
     if suffix in (*TABLES, *ARRAYS):
         return None
     if suffix == ".gz":
-        return "only .csv.gz and .tsv.gz files are unpacked", "rename it if it is one, or unpack it first"
+        return (
+            "only .csv.gz and .tsv.gz files are decompressed",
+            "rename it if it is one, or decompress it first",
+        )
     if suffix in PICKLES:
         return (
             f"a {suffix} file can run code when it is opened and is never read",
@@ -171,7 +174,7 @@ def _wrong_kind(path: Path) -> tuple[str, str] | None:
     if suffix in (".h5", ".hdf5"):
         return f"{suffix} files are not read", f"save the rows as {KNOWN}"
     if suffix in PACKED:
-        return "packed files are not supported yet", "unpack it first"
+        return "this kind of compression is not supported", "decompress it first"
     if suffix in (".xls", ".xlsx", ".ods"):
         return "spreadsheets are not read", "save the sheet as CSV"
     return f"the extension must be one of {KNOWN}", ""

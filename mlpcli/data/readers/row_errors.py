@@ -135,14 +135,13 @@ def check_memory(size: int, origin: Origin, *, packed: int = 0) -> None:
         DataError: `size` exceeds the machine's memory, or is far more than the packed file.
     """
     if packed and size > MAX_REPEATED_BYTES and size > MAX_PACKING_RATIO * packed:
-        rule = (
-            f"unpacks to more than {MAX_REPEATED_BYTES >> 20} MiB and {MAX_PACKING_RATIO} times its own size"
-        )
-        origin.refuse(rule, hint="if the data are correct, save them unpacked, as np.savez does")
+        most = f"{MAX_REPEATED_BYTES >> 20} MiB"
+        rule = f"decompresses to more than {most} and {MAX_PACKING_RATIO} times its own size"
+        origin.refuse(rule, hint="if the data are correct, save them uncompressed, as np.savez does")
     memory = memory_bytes()
     if memory is not None and size > memory:
         sizes = f"{format_bytes(size)}, more than this machine's memory of {format_bytes(memory)}"
-        origin.refuse(f"unpacks to {sizes}")
+        origin.refuse(f"decompresses to {sizes}")
 
 
 def raise_row_errors(origin: Origin, row_errors: Sequence[RowError], total: int) -> None:

@@ -164,7 +164,7 @@ def with_outputs(spec: DatasetSpec, source: Source, outputs: Iterable[str]) -> S
             f"must be a target of {spec.name or spec.path}",
             path=("dataset", "target", output),
             received=name,
-            hint=nearest(name, source.target) or f"there is {listing(source.target)}",
+            hint=nearest(name, source.target) or f"available: {listing(source.target)}",
         )
         for output, names in targets.items()
         for name in names

@@ -145,6 +145,6 @@ def _refuse_text_targets(table: Table, columns: Columns, label: str) -> None:
             )
             if value is None:
                 continue
-            rule = f"is for numbers, column {name!r} of {label} holds texts such as {show_value(value)}"
+            rule = f"is for numbers, column {name!r} of {label} contains text such as {show_value(value)}"
             hint = "for classes use a loss such as sparse_categorical_crossentropy"
             raise SpecError(Problem(rule, path=("loss", output) if output else ("loss",), hint=hint))
