@@ -20,6 +20,17 @@ GOOD = DATA + LAYERS + LOSS
 
 # name: (spec, expected lines without carets; SPEC stands for the file)
 WRONG: dict[str, tuple[str, list[str]]] = {
+    "lists as long as a number says": (
+        DATA
+        + "layers: [{IntegerLookup: {vocabulary: [1], num_oov_indices: 300000000}}, {Dense: {units: 3, activation: softmax}}]\n"
+        + LOSS
+        + "metrics: [{AUC: {num_thresholds: 1000000000}}, {MeanIoU: {num_classes: 1000000}}]\n",
+        [
+            "SPEC:2:61 layers[0].IntegerLookup.num_oov_indices: must be an integer from 0 to 10,000, received 300000000",
+            "SPEC:4:34 metrics[0].AUC.num_thresholds: must be an integer from 2 to 10,000, received 1000000000",
+            "SPEC:4:72 metrics[1].MeanIoU.num_classes: must be an integer from 0 to 10,000, received 1000000",
+        ],
+    ),
     "a list of activations": (
         DATA + "layers: [{Dense: {units: 3, activation: [relu, softmax]}}]\n" + LOSS,
         [

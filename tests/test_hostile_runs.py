@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -20,7 +21,7 @@ from mlpcli.files import UnsafePathError, open_ordinary, remove_below, sha256_of
 from mlpcli.runs.folder import find_run
 from mlpcli.runs.record_models import read_history
 from mlpcli.runs.search_folder import load_search
-from mlpcli.training.checkpoint_file import read_checkpoint, write_checkpoint
+from mlpcli.training.checkpoint_file import DIGEST_BYTES, MAGIC, read_checkpoint, write_checkpoint
 from tests.conftest import Result
 
 STAMP = "2026-01-01_00-00-00"
@@ -213,6 +214,9 @@ def _set_in(tree: Any, path: tuple[str | int, ...], value: Any) -> Any:
         (("best", "values"), [1], "best.values[0] must be an instance of ndarray, received 1"),
         (("model",), [], "model must be a valid dictionary, received []"),
         (("history", 0), {}, "the history does not fit 5 epochs"),
+        (("history", 4, "loss\x1b[31m"), 1.0, "the history does not fit 5 epochs"),
+        (("history", 4, "loss"), 10**400, "the history has a number that is too large"),
+        (("epoch",), 2**62, f"the history does not fit {2**62} epochs"),
         (("generators", "numpy"), 5, "generators.numpy must be a valid tuple, received 5"),
         (("callbacks",), [{"class": "EarlyStopping", "state": 5}], "callbacks[0].state must be a valid dict"),
     ],
@@ -303,6 +307,34 @@ def test_weights_that_are_no_numbers_predict_no_class(
         assert " has values that are not finite" in result.err
 
 
+@pytest.mark.parametrize("dtype", ["<M8[ns]", "<U4", "S4", "V4"])
+def test_a_checkpoint_holds_numbers_alone(dtype: str, copied: Path, mlpcli: Callable[..., Result]) -> None:
+    """The arrays of a well-formed file are said to be dates, texts or raw bytes of the same length."""
+    state_file = copied / "checkpoints/state.ckpt"
+    raw = state_file.read_bytes()[len(MAGIC) : -DIGEST_BYTES]
+    length = int.from_bytes(raw[:8], "little")
+    head = json.loads(raw[8 : 8 + length])
+    for kind in head["arrays"]:
+        kind["dtype"] = dtype if kind["dtype"] == "float32" else kind["dtype"]
+    written = json.dumps(head).encode()
+    body = MAGIC + len(written).to_bytes(8, "little") + written + raw[8 + length :]
+    state_file.write_bytes(body + hashlib.sha256(body).digest())
+    result = mlpcli("train", "--continue", copied, "--epochs", 1, "--runs-dir", copied.parent.parent)
+    assert result.status == 2
+    assert str(state_file) in result.err
+
+
+def test_weights_of_another_type_are_not_restored(copied: Path, mlpcli: Callable[..., Result]) -> None:
+    state_file = copied / "checkpoints/state.ckpt"
+    state = read_checkpoint(state_file)
+    name = next(name for name, value in state["model"].items() if value.dtype == np.float32)
+    state["model"][name] = state["model"][name].view(np.int32)
+    write_checkpoint(state_file, state)
+    result = mlpcli("train", "--continue", copied, "--epochs", 1, "--runs-dir", copied.parent.parent)
+    assert result.status == 2
+    assert "variables of other names, shapes or types" in result.err
+
+
 @pytest.mark.parametrize(
     ("path", "value", "rule"),
     [
@@ -311,6 +343,7 @@ def test_weights_that_are_no_numbers_predict_no_class(
         (("outputs", 0, "kind"), "numbers", "outputs: classes do not fit the kind numbers"),
         (("outputs",), [], "data.contract.outputs "),
         (("shape",), [9], "does not"),
+        (("shape",), [700_000_000], "model.keras holds"),
         (("shape",), [-1], "data.contract.shape[0] must be greater than or equal to 0, received -1"),
         (("dtype",), "object", "data.contract.dtype must be 'float32' or 'uint8', received 'object'"),
         (("inputs",), [{"name": "a", "columns": [7], "shape": [1]}], "takes columns that rows do not have"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlpcli.errors import Problem, SpecError
@@ -23,15 +24,19 @@ FLOAT_BYTES = 4
 
 
 @contextmanager
-def bounded_weights() -> Iterator[None]:
+def bounded_weights(saved: Path | None = None) -> Iterator[None]:
     """Raise MemoryError before a layer creates weights that, with their gradients, do not fit in memory.
 
     Keras can neither report a layer's number of weights nor call us before it creates them.
+
+    Args:
+        saved: The file that the weights are read from, which cannot hold more weights than bytes.
     """
     from mlpcli.keras_import import keras
 
     layer_class = keras.layers.Layer
     add_weight, limit = layer_class.add_weight, _available() / (2 * FLOAT_BYTES)
+    held = math.inf if saved is None else saved.stat().st_size
     created = 0
 
     def bounded(
@@ -39,6 +44,8 @@ def bounded_weights() -> Iterator[None]:
     ) -> keras.Variable:
         nonlocal created
         created += math.prod(size or 1 for size in shape or ())
+        if created > held:
+            raise MemoryError(f"the network would have more parameters than {saved} holds")
         if created > limit:
             raise MemoryError(
                 f"the network would have {created:,} parameters; "

@@ -24,6 +24,7 @@ from mlpcli.errors import Problem, RunError, SpecError
 from mlpcli.files import sha256_of
 from mlpcli.keras_import import keras
 from mlpcli.model.build import build_network, compile_model, precision
+from mlpcli.model.memory import bounded_weights
 from mlpcli.model.plugins import Plugins, changed_plugins, run_plugins
 from mlpcli.model.preprocessing import with_raw_columns
 from mlpcli.model.run_spec import own_spec
@@ -69,7 +70,7 @@ def load_network(run: Run, spec: Spec, contract: Contract, plugins: Plugins) -> 
     path = run.require(runs.MODEL)
     check_digest(run, runs.MODEL)
     try:
-        with precision(spec.fit.precision):
+        with precision(spec.fit.precision), bounded_weights(path):
             network = build_network(spec, contract, None, plugins, learned=_learned(path))
             whole = with_raw_columns(restore_outputs(network, contract), contract)
             with warnings.catch_warnings():

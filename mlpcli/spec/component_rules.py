@@ -65,12 +65,25 @@ CALLED: Rule = (
     lambda v: isinstance(v, dict),
 )
 
+MAX_STEPS = 10_000
+"""Keras makes a Python list, or a square matrix, as long as these arguments say."""
+THRESHOLDS: Rule = (
+    f"must be an integer from 2 to {MAX_STEPS:,}",
+    lambda v: _is_whole(v) and 2 <= v <= MAX_STEPS,
+)
+BOUNDED_WHOLE: Rule = (
+    f"must be an integer from 0 to {MAX_STEPS:,}",
+    lambda v: _is_whole(v) and 0 <= v <= MAX_STEPS,
+)
+
 RULE_SCHEMAS: dict[str, ValueMap] = {
     POSITIVE_WHOLE[0]: {"type": "integer", "exclusiveMinimum": 0},
     WHOLE[0]: {"type": "integer", "minimum": 0},
     POSITIVE[0]: {"type": "number", "exclusiveMinimum": 0},
     NOT_NEGATIVE[0]: {"type": "number", "minimum": 0},
     BELOW_ONE[0]: {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+    THRESHOLDS[0]: {"type": "integer", "minimum": 2, "maximum": MAX_STEPS},
+    BOUNDED_WHOLE[0]: {"type": "integer", "minimum": 0, "maximum": MAX_STEPS},
     MODE[0]: {"enum": ["auto", "min", "max"]},
     CALLED[0]: {"type": "object"},
 }
@@ -82,7 +95,9 @@ VALUE_RULES: dict[str, dict[str, Rule]] = {
         "filters": POSITIVE_WHOLE,
         "rate": BELOW_ONE,
         "input_dim": POSITIVE_WHOLE,
+        "num_oov_indices": BOUNDED_WHOLE,
     },
+    "metrics": {"num_thresholds": THRESHOLDS, "num_classes": BOUNDED_WHOLE},
     "optimizers": {
         "learning_rate": POSITIVE,
         "momentum": BELOW_ONE,

@@ -104,8 +104,8 @@ def _dtype(name: str) -> np.dtype[np.generic]:
         import ml_dtypes
 
         dtype = np.dtype(getattr(ml_dtypes, name))
-    if dtype.hasobject:
-        raise TypeError("arrays of Python objects are not allowed")
+    if dtype.kind not in "biufc" and (dtype.kind != "V" or dtype.type is np.void):
+        raise TypeError(f"arrays of {dtype} are not allowed")
     return dtype
 
 

@@ -14,6 +14,9 @@ from mlpcli.training.checkpoint_file import read_checkpoint
 
 Values = Annotated[Array, InstanceOf()]
 
+MAX_INTEGER = 2**53
+"""Integers of a history are epochs and counts; a larger one cannot be a float."""
+
 
 class _State(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="allow", populate_by_name=True)
@@ -81,8 +84,13 @@ class TrainingState(_State):
         Raises:
             ValueError: The history does not fit the epochs, or a weight is not a finite number.
         """
-        if any("epoch" not in row for row in self.history) or len(self.history) > self.epoch:
+        rows = self.history
+        if any(row.keys() != rows[0].keys() or abs(row.get("epoch", -1)) > self.epoch for row in rows):
             raise ValueError(f"the history does not fit {self.epoch} epochs")
+        if len(rows) > self.epoch or (rows and rows[-1].get("epoch") != self.epoch):
+            raise ValueError(f"the history does not fit {self.epoch} epochs")
+        if any(isinstance(value, int) and abs(value) > MAX_INTEGER for row in rows for value in row.values()):
+            raise ValueError("the history has a number that is too large")
         for name, values in self.model.items():
             if values.dtype.kind in "fV" and not np.isfinite(values).all():
                 raise ValueError(f"the weight {name} has values that are not finite")

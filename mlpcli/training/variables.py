@@ -44,7 +44,7 @@ def restore_variables(variables: Sequence[keras.Variable], saved: dict[str, Arra
         of: What the variables belong to, for the message.
 
     Raises:
-        RunError: Names or shapes differ.
+        RunError: Names, shapes or types differ.
     """
     check_variables(variables, saved, of)
     for variable, value in zip(variables, saved.values(), strict=True):
@@ -52,7 +52,7 @@ def restore_variables(variables: Sequence[keras.Variable], saved: dict[str, Arra
 
 
 def check_variables(variables: Sequence[keras.Variable], saved: dict[str, Array], of: str) -> None:
-    """Check that variables have the names and shapes of saved values, in their order.
+    """Check that variables have the names, shapes and types of saved values, in their order.
 
     Args:
         variables: The variables.
@@ -60,13 +60,13 @@ def check_variables(variables: Sequence[keras.Variable], saved: dict[str, Array]
         of: What the variables belong to, for the message.
 
     Raises:
-        RunError: Names or shapes differ.
+        RunError: Names, shapes or types differ.
     """
-    found = [(_bare(variable.path), tuple(variable.shape)) for variable in variables]
-    wanted = [(_bare(path.split("#")[0]), value.shape) for path, value in saved.items()]
+    found = [(_bare(each.path), tuple(each.shape), str(each.dtype)) for each in variables]
+    wanted = [(_bare(path.split("#")[0]), value.shape, str(value.dtype)) for path, value in saved.items()]
     if found != wanted:
         rule = f"the checkpoint's {of} is not the one of the spec: it has {len(wanted)} variables of other "
-        raise RunError(Problem(rule + "names or shapes", hint=START_AGAIN))
+        raise RunError(Problem(rule + "names, shapes or types", hint=START_AGAIN))
 
 
 def _bare(path: str) -> str:
