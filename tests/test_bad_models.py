@@ -242,6 +242,8 @@ def test_wrong_model_is_told_with_its_place(
     np.savez("onehot.npz", x=np.ones((30, 4)), y=np.eye(3)[np.arange(30) % 3])
     result = mlpcli("train", "spec.yaml")
     assert (result.status, result.out) == (2, "")
-    told = [re.sub(r"(holds|machine has) [0-9,.]+ ", r"\1 N ", line) for line in headlines(result.err)]
+    told = [
+        re.sub(r"(holds|machine has|at most) [0-9,.]+ ", r"\1 N ", line) for line in headlines(result.err)
+    ]
     assert told == [line.replace("FOLDER", str(tmp_path)) for line in expected]
     assert not Path("runs").exists()

@@ -20,7 +20,7 @@ from mlpcli.spec.load import load_spec
 from tests.conftest import ROOT, TINY, Result
 from tests.test_docs import CONFIGS
 
-pytestmark = pytest.mark.filterwarnings("ignore:The structure of `inputs` doesn't match")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:The structure of `inputs` doesn't match")]
 
 TABLE = "a;b;n;kind;tags;w;price\n" + "".join(
     f"{i % 7}.25;{i * 13 % 11};{i};{('red', 'green', 'blue')[i // 2 % 3]};"

@@ -23,7 +23,10 @@ from mlpcli.training.compiled import Arrays, CannotCompile, epoch_order, evaluat
 from mlpcli.training.compiled import loop as compiled_loop
 
 # Keras 3.15 itself converts tensors in a way that NumPy 2 warns of.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
 
 SEED, BATCH, ROWS = 7, 8, 29  # three full batches and one of five rows
 

@@ -15,6 +15,8 @@ import pytest
 from mlpcli.runs.folder import find_run
 from tests.conftest import Result
 
+pytestmark = pytest.mark.slow
+
 PERCEPTRON = """\
 name: perceptron
 seed: 3

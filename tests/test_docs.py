@@ -16,6 +16,8 @@ import yaml
 from mlpcli.spec.load import load_spec
 from tests.conftest import ROOT, Result
 
+pytestmark = pytest.mark.slow
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 

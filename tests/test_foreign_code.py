@@ -18,6 +18,8 @@ from mlpcli.spec.component_rules import forbidden
 from mlpcli.spec.json_schema import spec_schema
 from tests.conftest import ROOT, TINY, Result
 
+pytestmark = pytest.mark.slow
+
 REFUSED = {
     "layers": {"FlaxLayer", "InputLayer", "JaxLayer", "Lambda", "TFSMLayer", "TorchModuleWrapper"},
     "callbacks": {"CallbackList", "LambdaCallback", "OrbaxCheckpoint"},

@@ -28,6 +28,8 @@ from mlpcli.spec.resolve import dump
 from mlpcli.spec.yaml_reader import parse_text
 from tests.conftest import ROOT, Result
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = [
     "[/]",
     "[red]hot[/red]",

@@ -25,6 +25,8 @@ from mlpcli.training.training_state import read_state
 from tests.conftest import Result
 from tests.mutations import at, paths
 
+pytestmark = pytest.mark.slow
+
 VALUES: list[Any] = [
     *(None, True, False, 0, 5, -1, 1.5, 10**30, -(10**30), float("nan"), float("inf")),
     *("", "x", "[/]", "\ud800", "\x1b[31m", "\0", "../../../victim", "/", ".", "..", "trials", "{"),

@@ -19,6 +19,8 @@ from mlpcli.spec.yaml_reader import parse_text
 from tests.conftest import Result
 from tests.test_resume import Quiet, Stopping
 
+pytestmark = pytest.mark.slow
+
 OLD = Path(__file__).parent / "old_runs"
 """Runs made before specs were compared by what they mean: `listed` is finished, with features in a list,
 `inferred` was killed after two of four epochs."""

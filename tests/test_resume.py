@@ -17,6 +17,8 @@ from mlpcli.spec.load import load_spec
 from mlpcli.training.checkpoint_file import read_checkpoint
 from tests.conftest import TINY, Result
 
+pytestmark = pytest.mark.slow
+
 EVERYTHING = """\
 name: all
 seed: 3

@@ -13,6 +13,8 @@ from mlpcli.runs.folder import find_run
 from tests.conftest import SMALL_SEARCH, TINY, Result
 from tests.test_stops import small_disk  # noqa: F401 (a fixture)
 
+pytestmark = pytest.mark.slow
+
 COMMANDS: dict[str, tuple[str, ...]] = {
     "train": ("train", "SPEC"),
     "reproduce": ("reproduce", "tiny"),

@@ -25,6 +25,8 @@ from scripts.torture_writes import CALLBACKS, IRIS, Moments, differences
 from tests.conftest import TINY, Result
 from tests.test_resume import Quiet, Stopping
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("engine", ["compiled", "keras"])
 def test_a_run_killed_at_a_write_near_its_end_is_finished_by_resuming(

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from scripts.kill_at_write import Writes
 from scripts.torture_search_writes import SEARCHES, judge
 from scripts.torture_writes import Moments
 from tests.conftest import Result
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_search_killed_at_a_write_goes_on_as_if_it_had_not_been(

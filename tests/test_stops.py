@@ -19,6 +19,8 @@ from mlpcli.runs.folder import find_run
 from mlpcli.training.checkpoint_file import read_checkpoint
 from tests.conftest import TINY, Result
 
+pytestmark = pytest.mark.slow
+
 LONG = TINY.replace("epochs: 5", "epochs: 1000000")
 
 

@@ -20,6 +20,8 @@ from mlpcli.cli import main
 from mlpcli.runs.folder import find_run
 from tests.conftest import Result
 
+pytestmark = pytest.mark.slow
+
 CITIES = ("Aachen", "Bonn", "Köln, links", "Ulm")
 
 

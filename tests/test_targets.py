@@ -16,6 +16,8 @@ from mlpcli.runs.folder import find_run
 from mlpcli.spec.load import load_spec
 from tests.conftest import Result
 
+pytestmark = pytest.mark.slow
+
 ROWS = 160
 
 

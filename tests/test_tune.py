@@ -22,6 +22,8 @@ from mlpcli.tuning.trials import TrialRunner
 from tests.conftest import SMALL_SEARCH as SPEC
 from tests.conftest import Result
 
+pytestmark = pytest.mark.slow
+
 
 def _search(runs_dir: Path, name: str = "small") -> Search:
     return load_search(find_search(name, runs_dir).folder)

@@ -33,6 +33,8 @@ from tests.test_oracle import _new, _states
 from tests.test_search_spec import SEARCHED
 from tests.test_tune import _search, fragile_spec
 
+pytestmark = pytest.mark.slow
+
 GOOD = asdict(Result(COMPLETED, 0.5, 1, 2))
 
 
@@ -259,8 +261,9 @@ def test_a_worker_without_a_chief_gives_up(
     from mlpcli.tuning import worker
 
     monkeypatch.setattr(worker, "PATIENCE_SECONDS", 0.2)
+    before = threading.active_count()  # other tests' threads among them
     address = ("--role", "worker", "--address", "127.0.0.1:9")
     result = mlpcli("tune", spec_file(SPEC), *address, "--runs-dir", tmp_path)
     assert result.status == 1
     assert "no search under" in result.err
-    assert threading.active_count() < 20
+    assert threading.active_count() <= before + 1
