@@ -85,9 +85,9 @@ class TrainingState(_State):
             ValueError: The history does not fit the epochs, or a weight is not a finite number.
         """
         rows = self.history
-        if any(row.keys() != rows[0].keys() or abs(row.get("epoch", -1)) > self.epoch for row in rows):
-            raise ValueError(f"the history does not fit {self.epoch} epochs")
-        if len(rows) > self.epoch or (rows and rows[-1].get("epoch") != self.epoch):
+        last = rows[-1].get("epoch") if rows else self.epoch
+        same = all(row.keys() == rows[0].keys() and abs(row.get("epoch", -1)) <= self.epoch for row in rows)
+        if not same or last != self.epoch or len(rows) > self.epoch:
             raise ValueError(f"the history does not fit {self.epoch} epochs")
         if any(isinstance(value, int) and abs(value) > MAX_INTEGER for row in rows for value in row.values()):
             raise ValueError("the history has a number that is too large")
