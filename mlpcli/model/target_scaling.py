@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from mlpcli.data.dataset import Contract, Output
-from mlpcli.keras_import import keras
+from mlpcli.keras_import import keras, tf
 
 
 @keras.saving.register_keras_serializable(package="mlpcli")
 class InOwnUnits(keras.metrics.Metric):  # type: ignore[misc]
-    """A metric on scaled values that measures them in the target's own units.
+    """A metric on scaled values that measures them in the target's own units, in float64.
 
     Args:
         metric: a Keras metric.
@@ -37,8 +37,9 @@ class InOwnUnits(keras.metrics.Metric):  # type: ignore[misc]
         return self.metric.update_state(self._restore(y_true), self._restore(y_pred), sample_weight)
 
     def _restore(self, values: keras.KerasTensor) -> keras.KerasTensor:
-        values = keras.ops.cast(values, "float32")
-        return values * keras.ops.convert_to_tensor(self.scale) + keras.ops.convert_to_tensor(self.offset)
+        scale, offset = (keras.ops.convert_to_tensor(each, "float64") for each in (self.scale, self.offset))
+        values = keras.ops.cast(values, "float64") * scale + offset
+        return values if self.dtype == "float64" else keras.ops.cast(values, "float32")
 
     def result(self) -> keras.KerasTensor:
         """Return the result of the inner metric."""
@@ -67,8 +68,30 @@ def in_own_units(metric: object, output: Output) -> object:
     name = metric if isinstance(metric, str) else getattr(metric, "__name__", None)
     metric = keras.metrics.get(metric)
     if not isinstance(metric, keras.metrics.Metric):  # a function, of Keras's or of a plug-in
-        metric = keras.metrics.MeanMetricWrapper(metric, name=name)
+        keras_own = metric.__module__.startswith("keras.")
+        metric = keras.metrics.MeanMetricWrapper(metric, name=name, dtype="float64" if keras_own else None)
+    elif type(metric).__module__.startswith("keras."):
+        metric = _in_float64(metric, len(output.target))
     return InOwnUnits(metric, list(output.scale), list(output.offset))
+
+
+def _in_float64(metric: keras.metrics.Metric, targets: int) -> keras.metrics.Metric:
+    """Return one of Keras's metrics with float64 inside: two unix seconds differ in digits beyond float32's.
+
+    One that Keras can only compute in float32 stays as it is, and so does a plug-in's, which may expect that.
+    """
+    before = keras.config.floatx()
+    keras.config.set_floatx("float64")  # some metrics create variables of this dtype, whatever their own is
+    try:
+        wide = type(metric).from_config(metric.get_config() | {"dtype": "float64"})
+        row = keras.ops.zeros((1, targets), "float64")
+        wide.update_state(row, row)  # R2Score creates its variables when it is first used
+        wide.reset_state()
+    except (TypeError, ValueError, tf.errors.OpError):
+        return metric
+    finally:
+        keras.config.set_floatx(before)
+    return wide
 
 
 def restore_outputs(model: keras.Model, contract: Contract) -> keras.Model:
