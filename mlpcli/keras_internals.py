@@ -151,6 +151,13 @@ def random_kernels() -> ModuleType:
     return module
 
 
+def write_fingerprint(saved_model: Path) -> None:
+    """Write the fingerprint.pb of a SavedModel again, after its saved_model.pb was changed."""
+    from tensorflow.python.saved_model import fingerprinting_utils
+
+    fingerprinting_utils.write_fingerprint(str(saved_model))
+
+
 # ---------------------------------------------------------------- Keras Tuner
 
 

@@ -152,3 +152,18 @@ def test_a_hyperparameter_can_depend_on_another() -> None:
         space.merge([tuner.engine.hyperparameters.Float("rate", 0.0, 1.0, conditions=[condition])])
         assert space.get("kind") == "0"
         assert not space.is_active(space.space[-1])
+
+
+def test_a_changed_saved_model_gets_its_own_fingerprint(tmp_path: Path) -> None:
+    from mlpcli.keras_import import tf
+
+    module = tf.Module()
+    module.f = tf.function(lambda x: 2 * x, input_signature=[tf.TensorSpec((None,))])
+    tf.saved_model.save(module, str(tmp_path))
+    fingerprint = (tmp_path / "fingerprint.pb").read_bytes()
+    (tmp_path / "fingerprint.pb").write_bytes(b"")
+    internals.write_fingerprint(tmp_path)
+    written = tf.saved_model.experimental.read_fingerprint(str(tmp_path))
+    (tmp_path / "fingerprint.pb").write_bytes(fingerprint)
+    before = tf.saved_model.experimental.read_fingerprint(str(tmp_path))
+    assert written.saved_model_checksum == before.saved_model_checksum

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mlpcli.data.dataset import Contract, Output
+from mlpcli.export.signature_names import rename_inputs, traced_names
 from mlpcli.files import replacing
 from mlpcli.keras_import import keras, quiet_stderr, tf
 from mlpcli.model.build import output_loss
@@ -62,6 +63,8 @@ def export_saved_model(model: keras.Model, spec: Spec, contract: Contract, targe
             archive.add_endpoint("serve_float32", serve, input_signature=[floats])
     with replacing(target) as path, quiet_stderr():
         archive.write_out(str(path), verbose=False)
+        if contract.preprocessor is not None:
+            rename_inputs(path, contract.preprocessor.served)
 
 
 def serve_columns(
@@ -86,8 +89,9 @@ def serve_columns(
     assert preprocessor is not None
     preprocessing = build_preprocessing(preprocessor, {each.name: each.columns for each in contract.inputs})
     encoders = {preprocessor.served[each.name]: each for each in preprocessor.encoders}
+    traced = traced_names(preprocessor.served)
     signature = {
-        name: tf.TensorSpec((None,), tf.string if each.text else tf.float32, name=name)
+        name: tf.TensorSpec((None,), tf.string if each.text else tf.float32, name=traced[each.name])
         for name, each in encoders.items()
     }
 

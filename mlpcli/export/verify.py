@@ -21,6 +21,7 @@ from mlpcli.data.features.verification_sample import Sample
 from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import Problem, TrainingError
 from mlpcli.export import c_api_runner
+from mlpcli.export.signature_names import signature_names
 from mlpcli.model.build import output_loss
 from mlpcli.model.default_losses import gives_scores
 from mlpcli.spec.schema import Spec
@@ -161,7 +162,7 @@ def describe_job(saved_model: Path, contract: Contract, sample: Sample) -> c_api
     document = saved_model_pb2.SavedModel.FromString((saved_model / "saved_model.pb").read_bytes())
     signature = document.meta_graphs[0].signature_def["serving_default"]
     inputs: list[c_api_runner.Column] = []
-    for column, name in contract.preprocessor.served.items():
+    for column, name in signature_names(contract.preprocessor.served).items():
         cells = sample.columns[column]
         tensor = signature.inputs[name].name
         if isinstance(cells, list):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -54,13 +55,18 @@ class Preprocessor:
 
     @cached_property
     def served(self) -> dict[str, str]:
-        """The name of each raw column in the exported model's signature: letters, digits and _."""
+        """The name of each raw column as an argument in Python and an input of Keras: letters, digits and _.
+
+        A Python keyword gets a _ too, and so does `self`, which is already an argument of every method.
+        """
         names: dict[str, str] = {}
+        taken = {*keyword.kwlist, "self"}
         for column in self.names:
             bare = re.sub(r"[^A-Za-z0-9_]", "_", column)
             bare = bare if re.match(r"[A-Za-z]", bare) else f"column_{bare}"
-            while bare in names.values():
+            while bare in taken:
                 bare += "_"
+            taken.add(bare)
             names[column] = bare
         return names
 
