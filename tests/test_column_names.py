@@ -109,7 +109,8 @@ def _check_saved(runs_dir: Path, wanted: list[float], columns: dict[str, tuple[s
     np.testing.assert_allclose(function(**by_python_name)["value"][:, 0], wanted, rtol=1e-4, atol=1e-5)
     model = keras.models.load_model(run / "model.keras")
     np.testing.assert_allclose(model(by_python_name)[:, 0], wanted, rtol=1e-4, atol=1e-5)
-    with tf.Graph().as_default(), tf.compat.v1.Session() as session:  # the signature as TensorFlow Serving has it
+    # The signature as TensorFlow Serving reads it:
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         graph = tf.compat.v1.saved_model.load(session, ["serve"], str(run / "saved_model"))
         signature = graph.signature_def["serving_default"]
         assert set(signature.inputs) == set(by_column)

@@ -1,9 +1,9 @@
 """Give the inputs of an exported SavedModel the names of a table's columns.
 
-TensorFlow traces a signature as a Python function of one argument per input, and takes `City` and `city` for one
-argument, and `lambda` for none. So an input is traced under a name of ours, and named in the written file, where
-names are only text: with the column's own name for TensorFlow Serving and the C library, and with a name that
-Python allows (`Preprocessor.served`) for the function that `tf.saved_model.load` makes, which takes both.
+TensorFlow traces a signature as a Python function of one argument per input, and takes `City` and `city` for
+one argument, and `lambda` for none. So an input is traced under a name of ours, and named in the written file,
+where names are only text: with the column's own name for TensorFlow Serving and the C library, and with a name
+that Python allows (`Preprocessor.served`) for the function that `tf.saved_model.load` makes, which takes both.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from mlpcli.keras_internals import write_fingerprint
 
-if TYPE_CHECKING:
-    from google.protobuf.message import Message
+
+class Message(Protocol):
+    """A protobuf message, whose package has no types."""
+
+    def CopyFrom(self, other: object) -> None: ...  # noqa: N802
 
 
 def traced_names(served: Mapping[str, str]) -> dict[str, str]:
