@@ -1,4 +1,4 @@
-"""Split rows for training, validation and testing: by scikit-learn's `train_test_split`, or the last rows."""
+"""Split rows for training, validation and testing: as `train_test_split` does, or the last rows."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from mlpcli.data.random_split import random_split
 from mlpcli.data.types import Array
 from mlpcli.errors import Problem, SpecError, listing
 from mlpcli.spec.schema import DatasetSpec, Last
@@ -82,10 +83,7 @@ def split_rows(
         return rows[:-taken], rows[-taken:]
     if labels is not None:
         _check_classes(labels, taken, split, names)
-    from sklearn.model_selection import train_test_split
-
-    stay, take = train_test_split(rows, test_size=amount, random_state=seed, stratify=labels)
-    return stay, take
+    return random_split(rows, taken, seed=seed, labels=labels)
 
 
 def _count(amount: Amount, rows: int) -> int:

@@ -19,6 +19,7 @@ from mlpcli.data.readers.arrays import SPLIT_KEYS, ArrayFile, array_rows, read_n
 from mlpcli.data.readers.row_errors import Origin, raise_row_errors
 from mlpcli.data.readers.table_values import numeric_matrix
 from mlpcli.data.readers.tables import TableFile, open_table, read_table
+from mlpcli.data.sources.scikit_files import bundled
 from mlpcli.data.sources.source_rows import Source, SourceRows
 from mlpcli.data.sources.synthetic import SYNTHETIC
 from mlpcli.data.types import Array
@@ -58,26 +59,18 @@ def open_builtin(name: str) -> Source:
     return BUILTIN[name](name)
 
 
-def _bunch_source(name: str) -> Source:
-    """Return scikit-learn's table of this name, which is installed with scikit-learn."""
-    from sklearn import datasets
-
-    bunch: Any = getattr(datasets, f"load_{name}")()
-    names = tuple(str(feature) for feature in bunch.feature_names)
-    labels = bunch.get("target_names")
-    classes = None if labels is None else tuple(str(label) for label in labels)
-    target = bunch.target if classes is not None else bunch.target.astype(np.float32)
-    source_rows = SourceRows(np.asarray(bunch.data, np.float32), target, Origin(name), "column 'target'")
-    return Source(source_rows, None, "table", names, ("target",), f"{name} (built in)", classes)
+def _table_source(name: str) -> Source:
+    found = bundled(name)
+    target = found.target if found.classes is not None else found.target.astype(np.float32)
+    source_rows = SourceRows(np.asarray(found.values, np.float32), target, Origin(name), "column 'target'")
+    label = f"{name} (built in)"
+    return Source(source_rows, None, "table", found.features, ("target",), label, found.classes)
 
 
 def _digits(name: str) -> Source:
-    from sklearn import datasets
-
-    bunch: Any = datasets.load_digits()
-    source_rows = SourceRows(np.asarray(bunch.images, np.float32), bunch.target, Origin(name), "the target")
-    classes = tuple(str(label) for label in bunch.target_names)
-    return Source(source_rows, None, "array", (), ("target",), f"{name} (built in)", classes)
+    found = bundled(name)
+    source_rows = SourceRows(np.asarray(found.values, np.float32), found.target, Origin(name), "the target")
+    return Source(source_rows, None, "array", (), ("target",), f"{name} (built in)", found.classes)
 
 
 def _fashion_mnist(name: str) -> Source:
@@ -227,10 +220,10 @@ def _keras_home() -> Path:
 
 BUILTIN: dict[str, Callable[[str], Source]] = {
     "digits": _digits,
-    "iris": _bunch_source,
-    "wine": _bunch_source,
-    "breast_cancer": _bunch_source,
-    "diabetes": _bunch_source,
+    "iris": _table_source,
+    "wine": _table_source,
+    "breast_cancer": _table_source,
+    "diabetes": _table_source,
     "fashion_mnist": _fashion_mnist,
     "mnist": _mnist,
     "california_housing": _california_housing,

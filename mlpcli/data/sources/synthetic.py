@@ -81,25 +81,53 @@ def _xor(rows: int, noise: float, seed: int) -> tuple[Array, Array]:
     return x + numbers.normal(scale=noise, size=x.shape), y
 
 
-def _circles(rows: int, noise: float, seed: int) -> Any:
-    """Return points of two rings, of radius 1 and 0.5."""
-    from sklearn.datasets import make_circles
+def _circles(rows: int, noise: float, seed: int) -> tuple[Array, Array]:
+    """Return points of two rings, of radius 1 and 0.5: scikit-learn's `make_circles`."""
+    outer, inner = (
+        np.linspace(0, 2 * np.pi, count, endpoint=False) for count in (rows // 2, rows - rows // 2)
+    )
+    return _mix(
+        np.concatenate([np.cos(outer), np.cos(inner) * 0.5]),
+        np.concatenate([np.sin(outer), np.sin(inner) * 0.5]),
+        noise,
+        seed,
+    )
 
-    return make_circles(n_samples=rows, noise=noise, factor=0.5, random_state=seed)
+
+def _moons(rows: int, noise: float, seed: int) -> tuple[Array, Array]:
+    """Return points of two half rings: scikit-learn's `make_moons`."""
+    upper, lower = (np.linspace(0, np.pi, count) for count in (rows // 2, rows - rows // 2))
+    return _mix(
+        np.concatenate([np.cos(upper), 1 - np.cos(lower)]),
+        np.concatenate([np.sin(upper), 1 - np.sin(lower) - 0.5]),
+        noise,
+        seed,
+    )
 
 
-def _moons(rows: int, noise: float, seed: int) -> Any:
-    from sklearn.datasets import make_moons
+def _mix(across: Array, up: Array, noise: float, seed: int) -> tuple[Array, Array]:
+    """Return points, the first half of the first class, in a random order and with noise."""
+    numbers = np.random.RandomState(seed)
+    order = np.arange(len(across))
+    numbers.shuffle(order)
+    x = np.stack([across, up], axis=1)[order]
+    return x + numbers.normal(scale=noise, size=x.shape), (order >= len(across) // 2).astype(int)
 
-    return make_moons(n_samples=rows, noise=noise, random_state=seed)
 
-
-def _gaussians(rows: int, noise: float, seed: int) -> Any:
-    """Return two clouds around (-1, -1) and (1, 1), of standard deviation 0.3 plus the noise."""
-    from sklearn.datasets import make_blobs
-
-    centers = [(-1.0, -1.0), (1.0, 1.0)]
-    return make_blobs(n_samples=rows, centers=centers, cluster_std=0.3 + noise, random_state=seed)
+def _gaussians(rows: int, noise: float, seed: int) -> tuple[Array, Array]:
+    """Return two clouds around (-1, -1) and (1, 1), of deviation 0.3 plus the noise: `make_blobs`."""
+    numbers = np.random.RandomState(seed)
+    counts = (rows - rows // 2, rows // 2)
+    centers = ((-1.0, -1.0), (1.0, 1.0))
+    x = np.concatenate(
+        [
+            numbers.normal(loc=center, scale=0.3 + noise, size=(count, 2))
+            for center, count in zip(centers, counts, strict=True)
+        ]
+    )
+    order = np.arange(rows)
+    numbers.shuffle(order)
+    return x[order], (order >= counts[0]).astype(int)
 
 
 def _spirals(rows: int, noise: float, seed: int) -> tuple[Array, Array]:
@@ -112,7 +140,7 @@ def _spirals(rows: int, noise: float, seed: int) -> tuple[Array, Array]:
     return x + numbers.normal(scale=noise / 2, size=x.shape), y
 
 
-_CLOUDS: dict[str, tuple[Callable[[int, float, int], Any], tuple[str, str]]] = {
+_CLOUDS: dict[str, tuple[Callable[[int, float, int], tuple[Array, Array]], tuple[str, str]]] = {
     "xor": (_xor, ("same signs", "different signs")),
     "circles": (_circles, ("outer", "inner")),
     "moons": (_moons, ("upper", "lower")),
