@@ -85,6 +85,33 @@ SPECS = [
     Case("a plug-in outside the spec's folder", GOOD + "plugins: [../layers.py]\n"),
     Case("an override of a path that does not exist", command=(*CHECK, "--set", "layers[7].Dense.units=3")),
 ]
+LAYER = "{Dense: {units: 4, activation: relu}}"
+NEWCOMERS = [
+    Case("a quotient", _swap(LAYER, "{Rescaling: {scale: 1/255}}")),
+    Case("`lr`", GOOD + "optimizer: {Adam: {lr: 0.01}}\n"),
+    Case("Keras's old `decay`", GOOD + "optimizer: {SGD: {learning_rate: 0.1, decay: 0.001}}\n"),
+    Case("epochs at the top", _swap("fit: {epochs: 2, batch_size: 8}", "epochs: 2")),
+    Case("`validation_split`", _swap("fit: {", "fit: {validation_split: 0.2, ")),
+    Case("`verbose`", _swap("fit: {", "fit: {verbose: 1, ")),
+    Case("a percentage", _swap("target: y}", "target: y, test: 20%}")),
+    Case("a list of widths", _swap("units: 4", "units: [16, 32]")),
+    Case("a call", _swap(f"[{LAYER}, {{Dense: {{units: 1}}}}]", "\n  - Dense(16, relu)\n  - Dense(1)")),
+    Case("a call among brackets", _swap(LAYER, "Dense(16, relu)")),
+    Case("a number as arguments", _swap(LAYER, "Dense: 16")),
+    Case("an argument beside the class",
+         _swap(f"[{LAYER}, {{Dense: {{units: 1}}}}]", "\n  - Dense:\n    units: 1")),
+    Case("a class under `type`", _swap(LAYER, "{type: Dense, units: 4}")),
+    Case("an activation's call", _swap("activation: relu", "activation: ReLU()")),
+    Case("an optimizer's call", GOOD + "optimizer: adam(0.01)\n"),
+    Case("a metric without a list", GOOD + "metrics: mae\n"),
+    Case("`crossentropy`", _swap("loss: mse", "loss: crossentropy")),
+    Case("layers as a mapping", _swap(f"[{LAYER}, {{Dense: {{units: 1}}}}]", "{Dense: {units: 1}}")),
+    Case("a missing dash",
+         _swap(f"[{LAYER}, {{Dense: {{units: 1}}}}]", "\n  - Flatten\n  Dense: {units: 1}")),
+    Case("a path of Windows in double quotes", _swap("rows.csv", '"C:\\data\\rows.csv"')),
+    Case("a star without quotes", _swap("rows.csv", "*.csv")),
+    Case("another word for a kind", _swap("target: y}", "target: y, features: {a: number, b: number}}")),
+]  # fmt: skip
 MODELS = [
     Case("more classes than units", _swap("units: 3", "units: 2", IRIS)),
     Case("softmax on one unit", _swap("units: 3", "units: 1", IRIS)),
@@ -126,7 +153,13 @@ RUNS = [
          before=lambda: _record(status="interrupted")),
     Case("somebody else's run with a plug-in", command=("evaluate", "theirs"), before=lambda: _plugin()),
 ]  # fmt: skip
-GROUPS = {"Specs": SPECS, "Networks": MODELS, "Tables and arrays": TABLES, "Runs": RUNS}
+GROUPS = {
+    "Specs": SPECS,
+    "What newcomers write": NEWCOMERS,
+    "Networks": MODELS,
+    "Tables and arrays": TABLES,
+    "Runs": RUNS,
+}
 
 
 def _write(name: str, content: bytes) -> None:

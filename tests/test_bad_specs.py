@@ -162,19 +162,19 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "tab": (
         "dataset:\n\tname: iris\n",
         [
-            "SPEC:2:1: a tab cannot indent YAML; use spaces",
+            'SPEC:2:1: a tab cannot indent YAML; use spaces: write "  name: iris"',
         ],
     ),
     "colon in a value": (
         "dataset: name: iris\n",
         [
-            "SPEC:1:14: is not YAML: mapping values are not allowed here; put quotes around a string that contains ': ', or fix the indentation",
+            "SPEC:1:14: a mapping on the line of its key needs brackets; write dataset: {name: iris}",
         ],
     ),
     "bracket not closed": (
         "dataset: {name: iris\n" + LAYERS,
         [
-            "SPEC:2:7: is not YAML: expected ',' or '}', but got ':'; the flow mapping that is not closed starts on line 1",
+            "SPEC:1:10: this { is never closed; write dataset: {name: iris}",
         ],
     ),
     "self-holding anchor": (
@@ -295,7 +295,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "argument beside the class": (
         DATA + "layers:\n  - {Dense: {units: 3}, activation: relu}\n" + LOSS,
         [
-            "SPEC:3:25 layers[0].activation: unknown key next to Dense, received 'activation'; arguments go inside: {Dense: {activation: ...}}",
+            "SPEC:3:5 layers[0]: the arguments of Dense are beside it, not inside it, received {Dense: {units: 3}, activation: 'relu'}; write Dense: {units: 3, activation: relu}",
         ],
     ),
     "two classes in a layer": (
@@ -325,7 +325,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "a text for a flag": (
         DATA + "layers:\n  - Dense: {units: 3, use_bias: 'no'}\n" + LOSS,
         [
-            "SPEC:3:33 layers[0].Dense.use_bias: must be true or false, received 'no'",
+            "SPEC:3:33 layers[0].Dense.use_bias: must be true or false, received 'no'; write false",
         ],
     ),
     "misspelt activation": (
@@ -451,7 +451,7 @@ WRONG_SETTINGS: dict[str, list[str]] = {
         "--set fit.epochs=0 fit.epochs: must be a positive number of epochs, received 0",
     ],
     "fit.epoch=3": [
-        "--set fit.epoch=3 fit.epoch: unknown key, received 'epoch'; did you mean 'epochs'?",
+        "--set fit.epoch=3 fit.epoch: unknown key, received 'epoch'; write epochs: 3",
     ],
     "layers[0].Dense.units=-1": [
         "--set layers[0].Dense.units=-1 layers[0].Dense.units: must be a positive integer, received -1",
@@ -481,7 +481,7 @@ WRONG_SETTINGS: dict[str, list[str]] = {
         "--set optimizer=Adm optimizer: unknown optimizer, received 'Adm'; did you mean 'Adam'?",
     ],
     "fit.epochs=[1": [
-        "--set fit.epochs=[1: is not YAML: expected ',' or ']', but got '<stream end>'",
+        "--set fit.epochs=[1: this [ is never closed; write [1]",
     ],
     "dataset.validation={last: 0}": [
         "--set dataset.validation={last: 0} dataset.validation.last: must be a positive number of rows, received 0",

@@ -38,6 +38,9 @@ SUFFIXES = {
 }
 """Endings of argument names, and the kind of component that such an argument takes: `kernel_initializer`."""
 
+PLAIN_KINDS = ("initializers", "regularizers", "constraints", "activations")
+"""Kinds of components that are no numbers, as a learning rate may be."""
+
 Rule = tuple[str, Callable[[Value], bool]]
 
 

@@ -11,11 +11,22 @@ from collections.abc import Iterator
 
 from mlpcli.errors import ABSENT, Hint, KeyPath, Problem, listing, nearest, suggest
 from mlpcli.spec import keras_effects
+from mlpcli.spec.argument_forms import (
+    MEANT,
+    flag_hint,
+    is_number_text,
+    means,
+    unknown_argument,
+    value_hint,
+    widths_problem,
+)
+from mlpcli.spec.component_forms import a_kind, class_meant, form_problem, split_calls
 from mlpcli.spec.component_rules import (
     ALWAYS_THERE,
     FILLED_IN,
     FORBIDDEN_LAYERS,
     LAYER_NAME,
+    PLAIN_KINDS,
     SINGULAR,
     VALUE_RULES,
     forbidden,
@@ -24,6 +35,8 @@ from mlpcli.spec.component_rules import (
     kind_of_argument,
 )
 from mlpcli.spec.layer_graph import OWN_LAYER_KEYS, is_by_output
+from mlpcli.spec.number_texts import number_hint
+from mlpcli.spec.other_names import AMBIGUOUS, folded
 from mlpcli.spec.plugins import KERAS, Catalog
 from mlpcli.spec.values import Value, ValueMap
 
@@ -36,7 +49,7 @@ def check_components(data: ValueMap, catalog: Catalog = KERAS) -> list[Problem]:
             if not name or "/" in name or not _is_utf8(name):
                 found.append(Problem("an input's name must be a string without '/'", path=("inputs", name)))
     if isinstance(layers := data.get("layers"), list):
-        for index, layer in enumerate(layers):
+        for index, layer in _items(layers):
             found += _check_layer(layer, ("layers", index), catalog)
     if data.get("model") is not None:
         found += _check_component(data["model"], ("model",), "models", catalog)
@@ -68,9 +81,18 @@ def _by_output(value: Value, path: KeyPath, several: bool) -> list[tuple[KeyPath
     return [(path, value)]
 
 
+def _items(items: list[Value]) -> Iterator[tuple[int, Value]]:
+    """Yield the items of a list with their positions; a call that commas have cut in pieces as one."""
+    calls = split_calls(items)
+    inside = {index for start, (_, count) in calls.items() for index in range(start + 1, start + count)}
+    for index, item in enumerate(items):
+        if index not in inside:
+            yield index, calls[index][0] if index in calls else item
+
+
 def _check_list(items: Value, path: KeyPath, namespace: str, catalog: Catalog) -> Iterator[Problem]:
     if isinstance(items, list):
-        for index, item in enumerate(items):
+        for index, item in _items(items):
             yield from _check_component(item, (*path, index), namespace, catalog)
     elif items is not None and len(path) > 1:  # one output may have a single component without a list
         yield from _check_component(items, path, namespace, catalog)
@@ -83,19 +105,32 @@ def _check_layer(layer: Value, path: KeyPath, catalog: Catalog) -> Iterator[Prob
     if "name" in layer and not (isinstance(layer["name"], str) and LAYER_NAME.fullmatch(layer["name"])):
         rule = "must be letters A to Z, digits, '.', '_' or '-', the first a letter or digit"
         yield Problem(rule, path=(*path, "name"), received=layer["name"])
-    own = {key for key in layer if key in OWN_LAYER_KEYS}
-    rest = {key: value for key, value in layer.items() if key not in own}
-    yield from _check_component(rest, path, "layers", catalog)
+    yield from _check_component(layer, path, "layers", catalog)
 
 
 def _check_component(component: Value, path: KeyPath, namespace: str, catalog: Catalog) -> Iterator[Problem]:
+    """Yield the problems of a component; of one in another form, only its correction."""
+
+    def problems(component: Value) -> Iterator[Problem]:
+        if isinstance(component, dict) and path[:-1] == ("layers",):
+            component = {key: value for key, value in component.items() if key not in OWN_LAYER_KEYS}
+        return _component_problems(component, path, namespace, catalog)
+
+    found = list(problems(component))
+    form = form_problem(component, path, namespace, catalog, problems) if found else None
+    yield from found if form is None else [form]
+
+
+def _component_problems(
+    component: Value, path: KeyPath, namespace: str, catalog: Catalog
+) -> Iterator[Problem]:
     kind = SINGULAR[namespace]
     if isinstance(component, str):
         yield from _check_word(component, path, namespace, catalog)
         return
     if not isinstance(component, dict):
-        hint = f"write a {kind}'s name, or {{Name: {{argument: value}}}}"
-        yield Problem(f"must be a {kind}", path=path, received=component, hint=hint)
+        hint = f"write {a_kind(namespace)}'s name, or {{Name: {{argument: value}}}}"
+        yield Problem(f"must be {a_kind(namespace)}", path=path, received=component, hint=hint)
         return
     classes = [key for key in component if key[:1].isupper()]
     if len(component) > 1 and len(classes) == 1:
@@ -112,7 +147,7 @@ def _check_component(component: Value, path: KeyPath, namespace: str, catalog: C
     known = catalog.class_names(namespace)
     if name not in known:
         if has_short_names(namespace) and name in catalog.short_names(namespace):
-            rule = f"is a short name of a {kind}, which takes no arguments"
+            rule = f"is a short name of {a_kind(namespace)}, which takes no arguments"
             near = suggest(name, known, f"write the class, or {name!r} alone")
             yield Problem(rule, path=(*path, name), received=name, hint=near)
         else:
@@ -154,6 +189,10 @@ def _unknown(word: str, path: KeyPath, namespace: str, catalog: Catalog) -> Iter
     def hint() -> str:
         known = list(catalog.class_names(namespace)) if namespace != "activations" else []
         short = catalog.short_names(namespace) if has_short_names(namespace) else ()
+        if sentence := AMBIGUOUS.get(namespace, {}).get(folded(word)):
+            return sentence
+        if meant := class_meant(word, namespace, catalog):
+            return f"write {meant}"
         return nearest(word, [*known, *short]) or _elsewhere(word, namespace, catalog)
 
     yield Problem(f"unknown {kind}", path=path, received=word, hint=hint)
@@ -198,17 +237,19 @@ def _check_arguments(
     signature = catalog.signature(namespace, class_name)
     arguments = arguments or {}
     unknown = [name for name in arguments if name not in signature.names]
-    for name in signature.required:
-        meant = any(nearest(word, [name]) for word in unknown[:MEANT])  # reported below as a misspelling
-        if name not in arguments and not meant and (namespace, name) not in FILLED_IN:
+    missing = [n for n in signature.required if n not in arguments and (namespace, n) not in FILLED_IN]
+    for name in missing:  # unless it is reported below as a misspelling
+        if not any(means(word, name, missing, unknown) for word in unknown[:MEANT]):
             hint = f"write {{{class_name}: {{{name}: ...}}}}"
             yield Problem(f"{class_name} needs the argument {name!r}", path=path, received=ABSENT, hint=hint)
     for name, value in arguments.items():
         where = (*path, name)
-        if name in signature.names:
+        if namespace == "layers" and (widths := widths_problem(class_name, arguments, where)):
+            yield widths
+        elif name in signature.names:
             yield from _check_value(value, signature.defaults[name], where, namespace, catalog)
         elif not signature.takes_any:
-            yield _unknown_argument(class_name, name, where, signature.names)
+            yield unknown_argument(class_name, arguments, where, signature.names, missing)
             continue
         if not kind_of_argument(name) or name not in signature.names:
             own = bool(catalog.plugin_of(class_name))
@@ -216,17 +257,6 @@ def _check_arguments(
             yield from _check_inner_components(value, where, catalog, mappings=plain)
         if isinstance(value, str) and (hint := keras_effects.list_hint(namespace, class_name, name)):
             yield Problem("must be a list, not the path of a file", path=where, received=value, hint=hint)
-
-
-MEANT = 20
-"""The most unknown arguments of one class that are compared with the missing one."""
-
-
-def _unknown_argument(class_name: str, name: str, path: KeyPath, known: tuple[str, ...]) -> Problem:
-    hint = suggest(name, known, f"it takes {listing(known)}")
-    if name in ("input_shape", "input_dim", "batch_input_shape"):
-        hint = "the input's shape comes from the data: leave it out"
-    return Problem(f"{class_name} has no such argument", path=path, received=name, hint=hint)
 
 
 def _check_value(
@@ -237,13 +267,16 @@ def _check_value(
     if kind and isinstance(value, str | dict):
         yield from _check_nested(value, path, kind, catalog)
         return
+    if kind in PLAIN_KINDS and isinstance(value, bool | int | float):
+        yield from _check_component(value, path, kind, catalog)
+        return
     if kind and isinstance(value, list):
         hint = "write a name, or {Name: {argument: value}}"
         yield Problem(f"must be one {SINGULAR[kind]}, not a list", path=path, received=value, hint=hint)
         return
     if rule := VALUE_RULES.get(namespace, {}).get(name):
         if value is not None and not rule[1](value):
-            yield Problem(rule[0], path=path, received=value)
+            yield Problem(rule[0], path=path, received=value, hint=value_hint(value, rule))
         return
     yield from _check_against_default(value, default, path)
 
@@ -278,9 +311,9 @@ def _check_against_default(value: Value, default: object, path: KeyPath) -> Iter
     flag_for_number = isinstance(value, bool) and is_number(default) and path[-1] != "verbose"
     text_for_number = isinstance(value, str) and isinstance(default, float)
     if isinstance(default, bool) and not isinstance(value, bool):
-        yield Problem("must be true or false", path=path, received=value)
-    elif flag_for_number or text_for_number:
-        yield Problem("must be a number", path=path, received=value)
+        yield Problem("must be true or false", path=path, received=value, hint=flag_hint(value))
+    elif flag_for_number or text_for_number or is_number_text(value, default, str(path[-1])):
+        yield Problem("must be a number", path=path, received=value, hint=number_hint(value))
     elif isinstance(value, float) and not math.isfinite(value):
         yield Problem("must be a finite number", path=path, received=value)
 
@@ -289,7 +322,7 @@ def _check_nested(
     value: str | ValueMap, path: KeyPath, namespace: str, catalog: Catalog
 ) -> Iterator[Problem]:
     if namespace == "optimizers.schedules" and isinstance(value, str):
-        hint = "write a number, or a schedule such as {ExponentialDecay: {...}}"
+        hint = number_hint(value) or "write a number, or a schedule such as {ExponentialDecay: {...}}"
         yield Problem("must be a positive number or a schedule", path=path, received=value, hint=hint)
     elif namespace == "activations" and isinstance(value, dict):
         yield from _check_component(value, path, "layers", catalog)  # LeakyReLU is a layer

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from mlpcli.errors import KeyPath, Problem, suggest
+from mlpcli.errors import KeyPath, Problem, listing, nearest, suggest
+from mlpcli.spec.component_forms import split_calls
 from mlpcli.spec.components import check_components
 from mlpcli.spec.extends import EXTENDS
+from mlpcli.spec.key_forms import (
+    dataset_problems,
+    key_hint,
+    key_place,
+    names_data,
+    section_problem,
+    value_problem_hint,
+)
 from mlpcli.spec.layer_graph import is_by_output, read_graph
 from mlpcli.spec.plugins import Catalog
 from mlpcli.spec.schema import ByOutput, Spec
@@ -46,14 +56,46 @@ def validate(data: ValueMap, catalog: Catalog) -> tuple[Spec | None, list[Proble
         )
         spec = Spec.model_validate(tagged)
     except ValidationError as error:
-        covered = {
-            problem.path[:2] if problem.path[0] in LISTS else problem.path[:1] for problem in components
-        }
-        for problem in _from_pydantic(error, data):
-            if not covered.intersection(beginnings(problem.path)):
-                problems.append(problem)
+        covered = {_covered(problem.path, data) for problem in components}
+        found = list(_from_pydantic(error, data, catalog))
+        found = [p for p in found if not covered.intersection(beginnings(p.path))]
+        problems += _gathered(_without_doubles(found))
     problems += _across(data)
     return spec, problems
+
+
+def _covered(path: KeyPath, data: ValueMap) -> KeyPath:
+    """Return what a component's problem says all about: its item in a list, or the whole key."""
+    items = data.get(str(path[0]))
+    return path[:2] if path[0] in LISTS and not (isinstance(items, list) and split_calls(items)) else path[:1]
+
+
+def _without_doubles(problems: list[Problem]) -> list[Problem]:
+    """Leave out that a key is required where another key is meant to be it: `data` for `dataset`."""
+    meant = {key_place(str(p.path[-1]))[:1] for p in problems if p.rule == UNKNOWN and len(p.path) == 1}
+    meant |= {
+        (found,)
+        for p in problems
+        if p.rule == UNKNOWN and len(p.path) == 1
+        for found in ("dataset", "layers")
+        if nearest(p.path[-1], [found])
+    }
+    return [p for p in problems if not (p.rule == REQUIRED and p.path in meant)]
+
+
+def _gathered(problems: list[Problem]) -> Iterator[Problem]:
+    """Yield the problems; of those of several columns that are alike, the first, with the others' names."""
+    alike: dict[tuple[object, ...], list[Problem]] = {}
+    for problem in problems:
+        columns = problem.path[:2] == ("dataset", "features") and len(problem.path) > 2
+        rest = problem.path[3:] if columns else problem.path
+        alike.setdefault((columns, problem.rule, str(problem.received), rest), []).append(problem)
+    for first, *others in alike.values():
+        if others:
+            also = f"also for the columns {listing([p.path[2] for p in others], 8)}"
+            advice = first.advice()
+            first = replace(first, hint=f"{advice}; {also}" if advice else also)
+        yield first
 
 
 def _across(data: ValueMap) -> Iterator[Problem]:
@@ -61,12 +103,13 @@ def _across(data: ValueMap) -> Iterator[Problem]:
     dataset = data.get("dataset")
     if isinstance(dataset, dict):
         given = [key for key in ("name", "path") if dataset.get(key) is not None]
-        if not given:
+        if not given and not names_data(dataset):
             hint = "write name: digits, or path: my.csv"
             yield Problem("needs a name (of a built-in) or a path (of a file)", path=("dataset",), hint=hint)
         if len(given) == 2:
             yield Problem("cannot have both a name and a path", path=("dataset", "path"), hint="keep one")
         yield from synthetic_problems(dataset)
+        yield from dataset_problems(dataset)
     if data.get("model") is not None and data.get("layers") is not None:
         hint = "keep one: layers, or the class of a plug-in"
         yield Problem("a spec has layers or a model, not both", path=("model",), hint=hint)
@@ -74,7 +117,10 @@ def _across(data: ValueMap) -> Iterator[Problem]:
         yield Problem("is required", path=("layers",), hint=_field_hint(("layers",)))
 
 
-def _from_pydantic(error: ValidationError, data: ValueMap) -> Iterator[Problem]:
+UNKNOWN, REQUIRED = "unknown key", "is required"
+
+
+def _from_pydantic(error: ValidationError, data: ValueMap, catalog: Catalog) -> Iterator[Problem]:
     """Convert pydantic's errors to problems; of a union's errors, keep those about the deepest value."""
     found: dict[KeyPath, Problem] = {}
     for item in error.errors(include_url=False):
@@ -83,7 +129,7 @@ def _from_pydantic(error: ValidationError, data: ValueMap) -> Iterator[Problem]:
         if item["type"] == "missing" and path[-1:] != (last,):
             path = (*path, last)
         if path not in found:
-            found[path] = _problem(item, path, value)
+            found[path] = _problem(item, path, value, data, catalog)
     above = {beginning for path in found for beginning in beginnings(path) if beginning != path}
     for path, problem in found.items():
         if path not in above:
@@ -95,14 +141,18 @@ def beginnings(path: KeyPath) -> Iterator[KeyPath]:
     return (path[:end] for end in range(len(path) + 1))
 
 
-def _problem(item: ErrorDetails, path: KeyPath, value: Value) -> Problem:
+def _problem(item: ErrorDetails, path: KeyPath, value: Value, data: ValueMap, catalog: Catalog) -> Problem:
     if item["type"] == "missing":
-        return Problem("is required", path=path, hint=_field_hint(path))
+        return Problem(REQUIRED, path=path, hint=_field_hint(path))
     if item["type"] == "extra_forbidden":
         known = _known_keys(path[:-1])
-        hint = suggest(path[-1], known, f"the keys here are {', '.join(known)}")
-        return Problem("unknown key", path=path, received=path[-1], hint=hint)
-    return Problem(_rule(path, item), path=path, received=value)
+        near = suggest(path[-1], known, f"the keys here are {', '.join(known)}")
+        hint = key_hint(path, value, data, catalog) or near
+        return Problem(UNKNOWN, path=path, received=path[-1], hint=hint)
+    if problem := section_problem(path, value, catalog):
+        return problem
+    rule = _rule(path, item)
+    return Problem(rule, path=path, received=value, hint=value_problem_hint(path, value, rule))
 
 
 def _follow(loc: tuple[int | str, ...], data: Value) -> tuple[KeyPath, Value]:

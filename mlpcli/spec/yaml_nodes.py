@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import yaml
 
 from mlpcli.errors import Place, Problem, SpecError
+from mlpcli.spec.yaml_mistakes import find_mistake
 
 MAX_DEPTH = 50
 """The deepest nesting of lists and mappings."""
@@ -49,7 +50,7 @@ def compose(text: str, file: str, lines: tuple[str, ...], *, most: int) -> Node 
     documents = count = 0
 
     fail = _failure(file, lines)
-    for event in _events(text, fail):
+    for event in _events(text, lines, fail):
         assert event.start_mark is not None
         at = (event.start_mark.line + 1, event.start_mark.column + 1)
         if isinstance(event, yaml.DocumentStartEvent):
@@ -104,31 +105,17 @@ def _node(event: yaml.ScalarEvent | yaml.CollectionStartEvent, at: tuple[int, in
     return Node("list" if isinstance(event, yaml.SequenceStartEvent) else "mapping", at, tag=event.tag)
 
 
-def _events(text: str, fail: Callable[..., SpecError]) -> Iterator[yaml.Event]:
+def _events(text: str, lines: tuple[str, ...], fail: Callable[..., SpecError]) -> Iterator[yaml.Event]:
     try:
         yield from yaml.parse(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
-        raise fail(*_syntax(error)) from None
+        mistake = find_mistake(error, lines)
+        raise fail(mistake.rule, mistake.at, mistake.hint) from None
     except yaml.YAMLError as error:  # a character that YAML does not allow
         position = getattr(error, "position", 0)
         line = text.count("\n", 0, position) + 1
         column = position - (text.rfind("\n", 0, position) + 1) + 1
         raise fail(f"is not YAML: {_first_line(error)}", (line, column), "remove the character") from None
-
-
-def _syntax(error: yaml.MarkedYAMLError) -> tuple[str, tuple[int, int], str]:
-    mark = error.problem_mark or error.context_mark
-    at = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    problem = error.problem or "cannot be read"
-    if "'\\t'" in problem:
-        return "a tab cannot indent YAML", at, "use spaces"
-    hint = ""
-    if "mapping values are not allowed" in problem:
-        hint = "put quotes around a string that contains ': ', or fix the indentation"
-    elif error.context_mark is not None and error.context_mark.line + 1 != at[0]:
-        what = (error.context or "while parsing what").removeprefix("while parsing a ")
-        hint = f"the {what} that is not closed starts on line {error.context_mark.line + 1}"
-    return f"is not YAML: {problem}", at, hint
 
 
 def _first_line(error: Exception) -> str:

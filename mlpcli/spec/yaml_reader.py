@@ -30,6 +30,9 @@ INT = re.compile(r"[-+]?[0-9]+")
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 SPECIAL_FLOAT = re.compile(r"([-+]?)\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 LEADING_ZERO = re.compile(r"[-+]?0[0-9]+")
+PATH_OF_WINDOWS = re.compile(r'"(?:[A-Za-z]:|\.{0,2}|[\w -]+)\\[^"]*\.\w{1,8}"')
+"""A path in double quotes, where YAML makes a line end of `\n` and a tab of `\t`."""
+LISTS: tuple[KeyPath, ...] = (("layers",), ("callbacks",), ("metrics",))
 DOUBTFUL_BOOL = re.compile(r"yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF")
 
 
@@ -232,7 +235,8 @@ class _Builder:
                 merged.append(value)
             elif key.value in first:
                 rule = f"the key is duplicated in this mapping (first on line {first[key.value]})"
-                self._add(rule, key.at, (*path, key.value), key.value, "keep one")
+                hint = f"{path[0]} is a list: begin each item with '- '" if path in LISTS else "keep one"
+                self._add(rule, key.at, (*path, key.value), key.value, hint)
             else:
                 if key.plain and DOUBTFUL_BOOL.fullmatch(key.value):
                     rule = "some YAML readers read this key as a boolean"
@@ -258,6 +262,10 @@ class _Builder:
     def _scalar(self, node: Node, path: KeyPath) -> Value:
         text = node.value
         if not node.plain:
+            if not text.isprintable() and (match := PATH_OF_WINDOWS.match(self._source(node.at))):
+                written = "'" + match[0][1:-1] + "'"
+                rule = "in double quotes a backslash begins an escape"
+                self._add(rule, node.at, path, _Bare(match[0]), f"write {written}")
             return text
         if NULL.fullmatch(text):
             return None
@@ -280,6 +288,10 @@ class _Builder:
         if special := SPECIAL_FLOAT.fullmatch(text):
             return float("nan") if special[3] else float(f"{special[1]}inf")
         return text
+
+    def _source(self, at: tuple[int, int]) -> str:
+        """Return the rest of the line at a place."""
+        return self.lines[at[0] - 1][at[1] - 1 :] if at[0] <= len(self.lines) else ""
 
     def _integer(self, text: str, node: Node, path: KeyPath) -> int:
         if len(text) > 30:  # Python refuses thousands of digits, with a different message

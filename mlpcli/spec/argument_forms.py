@@ -1,0 +1,131 @@
+"""Arguments and values in another form than Keras's: what to write instead."""
+
+from __future__ import annotations
+
+from mlpcli.errors import Hint, KeyPath, Problem, listing, nearest, suggest
+from mlpcli.spec.component_forms import FROM_DATA, argument_meant
+from mlpcli.spec.component_rules import (
+    BELOW_ONE,
+    BOUNDED_WHOLE,
+    POSITIVE_WHOLE,
+    THRESHOLDS,
+    WHOLE,
+    Rule,
+    is_number,
+)
+from mlpcli.spec.number_texts import is_calculation, number_hint, number_meant
+from mlpcli.spec.values import Value, ValueMap
+from mlpcli.spec.yaml_line import entry_line, item_line
+
+MEANT = 20
+"""The most unknown arguments of one class that are compared with the missing one."""
+
+WHOLE_RULES = (POSITIVE_WHOLE, WHOLE, THRESHOLDS, BOUNDED_WHOLE)
+
+TEXT_ENDINGS = (
+    *("name", "token", "value", "dir", "path", "dtype"),
+    *("separator", "vocabulary", "format", "encoding"),
+)
+"""Endings of arguments that take any text, also one that looks like a number."""
+
+TRUE = ("true", "yes", "on", "y", "t", "1")
+FALSE = ("false", "no", "off", "n", "f", "0")
+
+MOST_WIDTHS = 8
+
+FEWEST_PERCENT = 5
+"""A rate of 50 is read as 50%, one of 2 is not."""
+
+
+def means(word: str, name: str, missing: list[str], unknown: list[str]) -> bool:
+    """Return whether an unknown argument stands for a missing one.
+
+    Args:
+        word: the unknown argument.
+        name: the missing one.
+        missing: all that are missing.
+        unknown: all that are unknown.
+    """
+    alone = len(missing) == len(unknown) == 1
+    return alone or bool(nearest(word, [name])) or argument_meant(word, [name]) == name
+
+
+def unknown_argument(
+    class_name: str, arguments: ValueMap, path: KeyPath, known: tuple[str, ...], missing: list[str]
+) -> Problem:
+    """Return the problem with an argument that a class does not have.
+
+    Args:
+        class_name: the class.
+        arguments: all its arguments.
+        path: the place of this one.
+        known: the arguments that the class has.
+        missing: those that it needs and does not get.
+    """
+    name = str(path[-1])
+    value = arguments[name]
+    alone = sum(each not in known for each in arguments) == 1
+    if name in FROM_DATA:
+        hint: Hint = "the input's shape comes from the data: leave it out"
+    elif name == "decay" and "learning_rate" in known:
+        rate = arguments.get("learning_rate", 0.01)
+        schedule: Value = {"initial_learning_rate": rate, "decay_steps": 1, "decay_rate": value}
+        hint = f"write a schedule: {entry_line('learning_rate', {'InverseTimeDecay': schedule})}"
+    elif value is None and _without_space(name, known):
+        hint = f"a space must follow the colon: write {_without_space(name, known)}"
+    elif meant := argument_meant(name, known):
+        hint = f"write {entry_line(meant, value)}"
+    elif alone and len(missing) == 1 and not nearest(name, missing):
+        hint = f"write {entry_line(missing[0], value)}"
+    else:
+        hint = suggest(name, known, f"it takes {listing(known)}")
+    return Problem(f"{class_name} has no such argument", path=path, received=name, hint=hint)
+
+
+def _without_space(name: str, known: tuple[str, ...]) -> str:
+    """Return `units: 8` for `units:8`, which YAML reads as one word; an empty text for other names."""
+    word, colon, value = name.partition(":")
+    meant = argument_meant(word, known)
+    return f"{meant}: {value}" if colon and meant else ""
+
+
+def value_hint(value: Value, rule: Rule) -> str:
+    """Return what to write instead of a value that breaks a rule; an empty text if that is not known."""
+    hint = number_hint(value, whole=rule in WHOLE_RULES)
+    number = number_meant(value) if isinstance(value, str) else value
+    if hint and is_number(number) and not rule[1](int(number) if rule in WHOLE_RULES else number):
+        hint = ""
+    if (
+        rule is BELOW_ONE
+        and is_number(number)
+        and FEWEST_PERCENT <= number <= 100
+        and not hint.startswith("YAML")
+    ):
+        return f"for {number:g}% write {number / 100:g}"
+    return hint
+
+
+def flag_hint(value: Value) -> str:
+    """Return what to write instead of a value that should be true or false."""
+    text = str(value).strip().lower()
+    return "write true" if text in TRUE else "write false" if text in FALSE else ""
+
+
+def is_number_text(value: Value, default: object, name: str) -> bool:
+    """Return whether an argument is a text such as `1/255` that can only stand for a number."""
+    if not isinstance(value, str) or isinstance(default, str) or name.endswith(TEXT_ENDINGS):
+        return False
+    return is_calculation(value) or (is_number(default) and number_meant(value) is not None)
+
+
+def widths_problem(class_name: str, arguments: ValueMap, path: KeyPath) -> Problem | None:
+    """Return the problem with several widths for one layer, `units: [16, 32]`; None for anything else."""
+    name = str(path[-1])
+    widths = arguments[name]
+    if name not in ("units", "filters") or not isinstance(widths, list) or len(widths) < 2:
+        return None
+    if len(widths) > MOST_WIDTHS or not all(type(width) is int and width > 0 for width in widths):
+        return None
+    layers: list[Value] = [{class_name: {**arguments, name: width}} for width in widths]
+    hint = "write a layer for each: " + ", then ".join(map(item_line, layers))
+    return Problem("a layer has one width", path=path, received=widths, hint=hint)
