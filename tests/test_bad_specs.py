@@ -114,7 +114,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "engine": (
         "dataset: {name: iris}\nlayers: [{Dense: {units: 3, activation: softmax}}]\nloss: sparse_categorical_crossentropy\nfit: {engine: fast}\n",
         [
-            "SPEC:4:15 fit.engine: must be 'compiled' or 'keras' (stock model.fit), received 'fast'",
+            "SPEC:4:15 fit.engine: must be 'auto', 'compiled' (XLA), 'graph' (no XLA) or 'keras' (stock model.fit), received 'fast'",
         ],
     ),
     "rows of a table": (

@@ -67,6 +67,10 @@ class TrainingReport(Watcher):
         if self.console.is_terminal:
             self._start_bar()
 
+    def engine(self, name: str, reason: str) -> None:
+        """Show the engine, and why it is that one."""
+        self.console.print(Text(f"engine   {name}: {reason}"))
+
     def _start_bar(self) -> None:
         self.progress = Progress(
             WordsColumn("epoch {task.fields[epoch]}"),

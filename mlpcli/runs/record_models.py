@@ -121,6 +121,18 @@ class Host(Record):
     cores: Count | None = None
 
 
+EngineName = Literal["compiled", "graph", "keras"]
+"""What runs the epochs: one XLA program, one graph of TensorFlow's kernels, or Keras's `model.fit`."""
+
+
+class Engine(Record):
+    """The engine that trained a run, and why that one."""
+
+    name: EngineName
+    reason: str = ""
+    rows_per_second: Count | None = None
+
+
 class Resumption(Record):
     """One resumption of a run."""
 
@@ -147,6 +159,7 @@ class RunRecord(Record):
     host: Host = Field(default_factory=Host)
     data: DataFacts | None = None
     model: ModelFacts = Field(default_factory=ModelFacts)
+    engine: Engine | None = None
     epochs: Count | None = None
     best: Best | None = None
     objective: Score | None = None

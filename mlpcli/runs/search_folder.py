@@ -157,6 +157,7 @@ class Search:
     events: ("start" or "end", number of the trial), in order: the algorithm's state is restored by replaying
         them.
     winner: number of the trial that was promoted.
+    engine: what trains the trials where the spec leaves it to us; earlier versions had `compiled` alone.
     """
 
     folder: Path
@@ -174,6 +175,7 @@ class Search:
     winner: int | None = None
     finished: bool = False  # nothing is left to do, unless more trials are requested
     seconds: float = 0.0  # of all sessions
+    engine: Literal["auto", "compiled"] = "compiled"
 
     @property
     def label(self) -> str:
@@ -277,6 +279,7 @@ class SearchRecord(Record):
     winner: Number | None = None
     finished: bool = False
     seconds: Seconds = 0.0
+    engine: Literal["auto", "compiled"] = "compiled"
 
 
 def _contradictions(found: SearchRecord) -> Iterator[str]:

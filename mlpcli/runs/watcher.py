@@ -22,6 +22,14 @@ class Watcher:
     def plan(self, plan: Plan, run_dir: Path) -> None:
         """Receive the plan: the checks have passed and the run folder exists."""
 
+    def engine(self, name: str, reason: str) -> None:
+        """Receive the engine that trains, before the first epoch.
+
+        Args:
+            name: compiled, graph or keras.
+            reason: why it is that one.
+        """
+
     def step(self, epoch: int, epochs: int, done: int, total: int, logs: Mapping[str, float]) -> None:
         """Receive the logs after some steps of an epoch.
 

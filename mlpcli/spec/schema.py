@@ -150,6 +150,10 @@ class CheckpointSpec(Section):
     minutes: Annotated[float | None, Field(gt=0, description="a positive number of minutes")] = None
 
 
+AUTO = "auto"
+"""The engine that is chosen by the layers."""
+
+
 class FitSpec(Section):
     """The training loop: epochs, batches, engine, precision."""
 
@@ -164,8 +168,12 @@ class FitSpec(Section):
         Field(description="'balanced', or a mapping of class names to positive numbers"),
     ] = None
     engine: Annotated[
-        str, Field(pattern="^(compiled|keras)$", description="'compiled' or 'keras' (stock model.fit)")
-    ] = "compiled"
+        str,
+        Field(
+            pattern="^(auto|compiled|graph|keras)$",
+            description="'auto', 'compiled' (XLA), 'graph' (no XLA) or 'keras' (stock model.fit)",
+        ),
+    ] = AUTO
     precision: Annotated[
         str,
         Field(

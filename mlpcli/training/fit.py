@@ -1,8 +1,10 @@
-"""Run the epochs on an engine: the compiled loop, or Keras's own `fit` where XLA cannot run the model."""
+"""Run the epochs on an engine: one program of XLA's, one graph, or Keras's own `fit` where neither can."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,12 +12,14 @@ from mlpcli import signals
 from mlpcli.checks.log_names import loss_first
 from mlpcli.data.dataset import Dataset, Split
 from mlpcli.keras_import import keras  # before `compiled`, which imports TensorFlow without hiding its log
+from mlpcli.runs.record_models import EngineName
 from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.schema import Spec
 from mlpcli.training import compiled
 from mlpcli.training.compiled.row_arrays import Structure
 from mlpcli.training.compiled.xla_programs import Logs
 from mlpcli.training.divergence import DivergenceGuard
+from mlpcli.training.engine import GRAPH, KERAS, Choice, choose_engine
 
 
 def fit_model(
@@ -26,6 +30,8 @@ def fit_model(
     watcher: Watcher,
     *,
     initial_epoch: int = 0,
+    recorded: EngineName | None = None,
+    on_engine: Callable[[dict[str, str | int]], None] = lambda record: None,
 ) -> dict[str, str | int]:
     """Train the model in place, on the engine that the spec asks for if possible.
 
@@ -36,57 +42,89 @@ def fit_model(
         callbacks: Called as in `model.fit`.
         watcher: Receives the progress.
         initial_epoch: Epochs that are already done.
+        recorded: The engine of the run that is resumed or repeated; a spec that names one overrides it.
+        on_engine: Receives what `run.json` says about the engine, before the first epoch.
 
     Returns:
-        What `run.json` says about the engine.
+        What `run.json` says about the engine at the end.
     """
     start = time.monotonic()
-    reason = "the spec asks for it" if spec.fit.engine == "keras" else ""
-    if not reason:
+    choice = choose_engine(model, spec.fit.engine, recorded)
+    while True:
+        begins = _Begins(choice, watcher, on_engine)
+        job = _Job(model, spec, dataset, [begins, *callbacks], watcher, initial_epoch)
         try:
-            _fit_compiled(model, spec, dataset, callbacks, watcher, initial_epoch)
+            if choice.name == KERAS:
+                _fit_keras(job)
+            else:
+                _fit_loop(job, _loop(choice))
+            break
         except compiled.CannotCompile as error:
-            reason = str(error)
-            watcher.note(f"training with stock model.fit: {reason}")
-    if reason:
-        _fit_keras(model, spec, dataset, callbacks, watcher, initial_epoch)
+            choice = choice.instead(str(error))
     epochs = len(model.history.epoch)
     seconds = time.monotonic() - start
-    report: dict[str, str | int] = {
-        "name": "keras" if reason else "compiled",
-        "rows_per_second": round(epochs * len(dataset.train) / seconds),
-    }
-    return report | ({"reason": reason} if reason else {})
+    return choice.record() | {"rows_per_second": round(epochs * len(dataset.train) / seconds)}
 
 
-def _fit_compiled(
-    model: keras.Model,
-    spec: Spec,
-    dataset: Dataset,
-    callbacks: list[keras.callbacks.Callback],
-    watcher: Watcher,
-    initial_epoch: int,
-) -> None:
-    epochs = spec.fit.epochs
-    counter, guard = _Counter(), DivergenceGuard(model)
+@dataclass(frozen=True)
+class _Job:
+    """What an engine is given."""
+
+    model: keras.Model
+    spec: Spec
+    dataset: Dataset
+    callbacks: list[keras.callbacks.Callback]
+    watcher: Watcher
+    initial_epoch: int
+
+
+class _Begins(keras.callbacks.Callback):  # type: ignore[misc]
+    """Reports the engine once it is known that it can run the model, before the first epoch."""
+
+    def __init__(
+        self, choice: Choice, watcher: Watcher, on_engine: Callable[[dict[str, str | int]], None]
+    ) -> None:
+        super().__init__()
+        self.choice, self.watcher, self.on_engine = choice, watcher, on_engine
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self.watcher.engine(self.choice.name, self.choice.reason)
+        self.on_engine(self.choice.record())
+
+
+def _loop(choice: Choice) -> compiled.Loop:
+    if choice.name == GRAPH:
+        return compiled.GRAPH
+    return compiled.QUICK_XLA if choice.strict else compiled.XLA
+
+
+def _fit_loop(job: _Job, loop: compiled.Loop) -> None:
+    """Train in a loop over steps that is one program.
+
+    Raises:
+        CannotCompile: It cannot run the model, which has not changed.
+    """
+    spec, dataset, epochs = job.spec, job.dataset, job.spec.fit.epochs
+    counter, guard = _Counter(), DivergenceGuard(job.model)
 
     def show(done: int, total: int, logs: Logs) -> None:
         values = loss_first({name: float(value) for name, value in logs.items()})
         signals.raise_if_interrupted()
         guard.within_epoch(counter.epoch, values)
-        watcher.step(counter.epoch, epochs, done, total, values)
+        job.watcher.step(counter.epoch, epochs, done, total, values)
 
     compiled.fit(
-        model,
+        job.model,
         _arrays(dataset.train),
         validation=_arrays(dataset.validation) if dataset.validation is not None else None,
         epochs=epochs,
-        initial_epoch=initial_epoch,
+        initial_epoch=job.initial_epoch,
         batch_size=spec.fit.batch_size,
         shuffle=spec.fit.shuffle,
         seed=spec.seed,
-        callbacks=[counter, *callbacks],
+        callbacks=[counter, *job.callbacks],
         on_progress=show,
+        loop=loop,
     )
 
 
@@ -156,23 +194,17 @@ class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]
             self.watcher.step(self.epoch, self.epochs, batch + 1, self.steps, values)
 
 
-def _fit_keras(
-    model: keras.Model,
-    spec: Spec,
-    dataset: Dataset,
-    callbacks: list[keras.callbacks.Callback],
-    watcher: Watcher,
-    initial_epoch: int,
-) -> None:
-    batches = _Batches(dataset.train, spec)
-    validation = dataset.validation
-    model.fit(
+def _fit_keras(job: _Job) -> None:
+    """Train by Keras's own `fit`."""
+    spec, validation = job.spec, job.dataset.validation
+    batches = _Batches(job.dataset.train, spec)
+    job.model.fit(
         batches,
         epochs=spec.fit.epochs,
-        initial_epoch=initial_epoch,
+        initial_epoch=job.initial_epoch,
         shuffle=False,
         validation_data=_arrays(validation).structure() if validation is not None else None,
         validation_batch_size=spec.fit.batch_size,
-        callbacks=[_Epochs(watcher, spec.fit.epochs, batches), *callbacks],
+        callbacks=[_Epochs(job.watcher, spec.fit.epochs, batches), *job.callbacks],
         verbose=0,
     )

@@ -19,6 +19,7 @@ from mlpcli.spec.load import load_text
 from mlpcli.spec.locations import FILE_KEYS, names_file
 from mlpcli.spec.plugins import Catalog
 from mlpcli.spec.resolve import dump, resolved_document
+from mlpcli.spec.schema import AUTO
 from mlpcli.spec.values import ValueMap
 from mlpcli.spec.yaml_reader import parse_text
 
@@ -63,7 +64,7 @@ def differences(then: Identity, now: Identity, folder: Path) -> list[Problem]:
     """
     same_data = then.data == now.data
     old, new = _comparable(then.spec, now.spec, folder)
-    sections = [_training(each) for each in (old, new)]
+    sections = [_training(each) for each in _same_engine(old, new)]
     if not same_data:
         sections = [each | _data(whole) for each, whole in zip(sections, (old, new), strict=True)]
     found = [
@@ -107,6 +108,17 @@ def _comparable(then: str, now: str, folder: Path) -> tuple[ValueMap, ValueMap]:
     whole = [_parse(dump(resolved_document(each, {}))) for each in loaded]
     sections = [_parse(text).get("dataset", {}) for text in texts]
     old, new = (each | {"dataset": section} for each, section in zip(whole, sections, strict=True))
+    return old, new
+
+
+def _same_engine(old: ValueMap, new: ValueMap) -> tuple[ValueMap, ValueMap]:
+    """Return two specs with the old one's engine in both where the new one leaves the choice to us.
+
+    A run is resumed with its recorded engine; `compiled` was the default of earlier versions.
+    """
+    before, after = old.get("fit"), new.get("fit")
+    if isinstance(before, dict) and isinstance(after, dict) and after.get("engine", AUTO) == AUTO:
+        return old, new | {"fit": after | {"engine": before.get("engine", AUTO)}}
     return old, new
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlpcli.data.dataset import Dataset
+from mlpcli.runs.record_models import EngineName
 from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.completed import CompletedSpec
 from mlpcli.training.training_state import TrainingState
@@ -48,6 +49,7 @@ class TrainOptions:
         record: Further entries of `run.json`.
         state: The state of a checkpoint to resume from.
         kept_specs: Those of the two spec files that the run folder already holds.
+        engine: The engine of the run that is resumed or repeated; None to choose one.
     """
 
     saved_model: bool = True
@@ -58,6 +60,7 @@ class TrainOptions:
     record: Mapping[str, object] = field(default_factory=dict)
     state: TrainingState | None = None
     kept_specs: tuple[str, ...] = ()
+    engine: EngineName | None = None
 
 
 WHOLE_RUN = TrainOptions()

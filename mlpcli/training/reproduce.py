@@ -17,6 +17,7 @@ from mlpcli.runs.record_models import read_history
 from mlpcli.runs.results import ComparedFact, ComparedMetric, Outcome, Reproduction
 from mlpcli.runs.watcher import Watcher
 from mlpcli.training.disk_space import check_place, check_room
+from mlpcli.training.engine import recorded_engine
 from mlpcli.training.identity import versions
 from mlpcli.training.job import TrainOptions
 from mlpcli.training.prepare import Prepared, prepare
@@ -62,7 +63,7 @@ def reproduce_run(
     then, facts = read_history(run.require(runs.HISTORY)), changed_facts(run)
     _note_changes(run, prepared, facts, watcher)
     check_room(runs_dir, prepared.model, loaded.spec.name)
-    options = TrainOptions(record={"reproduces": origin(run)})
+    options = TrainOptions(record={"reproduces": origin(run)}, engine=recorded_engine(run))
     with runs.new_run(runs_dir, loaded.spec.name) as run_dir:
         outcome = train_into(prepared.job(run_dir, watcher, command, options))
     epoch = first_difference(then, read_history(run_dir / runs.HISTORY))

@@ -21,6 +21,7 @@ from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.resolve import resolve_spec
 from mlpcli.spec.yaml_reader import MAX_BYTES as MAX_SPEC_BYTES
 from mlpcli.training.disk_space import check_place, check_room, check_run_writable
+from mlpcli.training.engine import recorded_engine
 from mlpcli.training.identity import differences, identity, version_changes
 from mlpcli.training.job import WHOLE_RUN, TrainOptions
 from mlpcli.training.prepare import Prepared, prepare
@@ -64,22 +65,24 @@ def resume_run(
         sweep(run.folder)
         state = _state(run)
         spec, kept = _spec_to_resume(run, loaded)
-        prepared = _prepare_to_resume(run, spec, state, watcher, force=force)
+        then = _identity_then(run, state)
+        prepared = _prepare_to_resume(run, spec, then, watcher, force=force)
         epoch = 0 if state is None else state.epoch
         watcher.note(f"resuming {run.label} after epoch {epoch}")
         record = {**_resumed_record(run, epoch, command), **options.record}
-        options = replace(options, state=state, kept_specs=kept, record=record)
+        engine = recorded_engine(run, then)
+        options = replace(options, state=state, kept_specs=kept, record=record, engine=engine)
         return train_locked(prepared.job(run.folder, watcher, command, options))
 
 
 def _prepare_to_resume(
-    run: Run, spec: LoadedSpec, state: TrainingState | None, watcher: Watcher, *, force: bool
+    run: Run, spec: LoadedSpec, then: Identity, watcher: Watcher, *, force: bool
 ) -> Prepared:
     """Prepare a spec, and check that it is the one that the run was started with."""
     if spec.folder == run.folder.resolve():
         run_plugins(run, spec.catalog)  # checks their checksums, before anything else imports them
     prepared = prepare(spec, watcher)
-    _check_same(run, _identity_then(run, state), _identity_now(prepared), watcher, force=force)
+    _check_same(run, then, _identity_now(prepared), watcher, force=force)
     check_room(run.folder, prepared.model)
     for note in prepared.moved:
         watcher.note(note)
@@ -144,7 +147,8 @@ def continue_run(
     _check_same(run, state.identity, now_is, watcher, force=how.force)
     check_room(runs_dir, prepared.model, loaded.spec.name)
     start = state.model_copy(update={"callbacks": [], "stopped": False})
-    options = TrainOptions(state=start, record={"parent": origin(run) | {"epoch": state.epoch}})
+    parent = {"parent": origin(run) | {"epoch": state.epoch}}
+    options = TrainOptions(state=start, record=parent, engine=recorded_engine(run))
     with runs.new_run(runs_dir, loaded.spec.name) as run_dir:
         for note in prepared.moved:
             watcher.note(note)

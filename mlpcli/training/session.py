@@ -181,6 +181,8 @@ class _Session:
                 [first, *others, callback],
                 job.watcher,
                 initial_epoch=self._epochs_done(),
+                recorded=job.options.engine,
+                on_engine=self._on_engine,
             )
         except BaseException:
             close_logs(others)
@@ -190,6 +192,11 @@ class _Session:
         job.clock.lap("fit")
         callback.write_models()
         job.clock.lap("checkpoints")
+
+    def _on_engine(self, engine: dict[str, str | int]) -> None:
+        """Record the engine before the first epoch, so that whatever resumes the run takes the same."""
+        self.record["engine"] = engine
+        self.save_record()
 
     def _epochs_done(self) -> int:
         """Return the epochs that need no training: all, when a callback had stopped the training."""

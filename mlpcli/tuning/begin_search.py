@@ -56,6 +56,7 @@ def begin_search(
         space=loaded.space.to_json(),
         spec=str(loaded.file.resolve()),
         data=session.dataset.fingerprint,
+        engine="auto",
     )
     with runs.locked(search.folder):
         write_text(search.folder / runs.SPEC, loaded.raw)

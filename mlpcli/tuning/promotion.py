@@ -77,7 +77,7 @@ def _repeat(
     folder = search.folder / name
     runs.empty_folder(folder, search.folder)
     record = {"kind": "promoted", "trial": trial.number, "hyperparameters": trial.values}
-    options = replace(TRIAL, record=record)
+    options = replace(TRIAL, record=record, engine=runner.engine_of(trial.folder))
     result = runner.train(folder, trial.proposed, options, on_epoch, epochs=full_epochs(search), seed=seed)
     score = result.score if result.status == COMPLETED else None
     return Promotion(trial.number, seed, score, result.best_epoch, name, result.reason)
@@ -282,7 +282,7 @@ def train_winner(
         search.folder,
         watcher,
         command=command,
-        options=TrainOptions(record=record),
+        options=TrainOptions(record=record, engine=runner.engine_of(winner.folder)),
     )
     return train_locked(job)
 

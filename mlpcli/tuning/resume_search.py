@@ -22,7 +22,7 @@ from mlpcli.spec.hyperparameters import is_hyperparameter
 from mlpcli.spec.load import Kept, LoadedSpec, load_spec, with_data
 from mlpcli.spec.locations import absolute, files_of, with_files
 from mlpcli.spec.resolve import dump, portable
-from mlpcli.spec.schema import TunerSpec
+from mlpcli.spec.schema import AUTO, TunerSpec
 from mlpcli.spec.search_space import Space, differences
 from mlpcli.spec.values import Value, children
 from mlpcli.spec.yaml_reader import MAX_BYTES, parse_text
@@ -70,7 +70,7 @@ def resume_search(
             run_plugins(run, own.catalog)  # checks their checksums, before anything else imports them
             spec, dataset = find_data(own)
         else:
-            spec, dataset = _as_started(loaded, own), None
+            spec, dataset = _with_engine(_as_started(loaded, own), search), None
         session = SearchSession.prepare(spec, watcher, options, folder, dataset=dataset)
         session.record["plugins"] = [plugin.model_dump() for plugin in run.record.plugins]
         _check_same(search, own, spec, session.dataset.fingerprint, extend_space=options.extend_space)
@@ -132,7 +132,16 @@ def open_spec(search: Search) -> LoadedSpec:
         raise RunError(Problem(f"{given} cannot be read ({error})", hint=FRESH_HINT)) from None
     kept = Kept(search.folder.resolve(), search.data or None, columns=False)
     runs_dir = search.folder.parent.parent
-    return replace(load_spec(copy), file=Path(search.spec), raw=raw, runs_dir=runs_dir, kept=kept)
+    found = replace(load_spec(copy), file=Path(search.spec), raw=raw, runs_dir=runs_dir, kept=kept)
+    return _with_engine(found, search)
+
+
+def _with_engine(loaded: LoadedSpec, search: Search) -> LoadedSpec:
+    """Return the spec of a search with the engine of its trials, where it leaves that to us."""
+    fit = loaded.source.data.get("fit") or {}
+    if search.engine == AUTO or not isinstance(fit, dict) or fit.get("engine", AUTO) != AUTO:
+        return loaded
+    return with_data(loaded, loaded.source.data | {"fit": {**fit, "engine": search.engine}})
 
 
 def check_recorded(search: Search, space: Space) -> None:

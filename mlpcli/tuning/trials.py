@@ -16,10 +16,12 @@ from mlpcli.errors import MlpcliError
 from mlpcli.model.components import plain_reason
 from mlpcli.model.default_losses import data_request
 from mlpcli.runs import record_models
+from mlpcli.runs.record_models import EngineName
 from mlpcli.runs.search_folder import COMPLETED, FAILED, Objective, Trial
 from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.load import LoadedSpec, located, with_values
 from mlpcli.spec.search_space import Values
+from mlpcli.training.engine import recorded_engine
 from mlpcli.training.find_data import load_data
 from mlpcli.training.job import TRIAL, TrainingJob, TrainOptions
 from mlpcli.training.prepare import build_checked, complete
@@ -75,7 +77,8 @@ class TrialRunner:
         folder = self.search_dir / trial.folder
         runs.empty_folder(folder, self.search_dir)
         record = {"kind": "trial", "trial": trial.number, "hyperparameters": trial.values}
-        options = replace(TRIAL, state=self._state_of(trial), record=record)
+        engine = self.engine_of(trial.source_folder) if trial.source is not None else None
+        options = replace(TRIAL, state=self._state_of(trial), record=record, engine=engine)
         return self.train(folder, trial.proposed, options, on_epoch, epochs=trial.epochs)
 
     def train(
@@ -139,6 +142,11 @@ class TrialRunner:
         if trial.source is None:
             return None
         return read_state(self.search_dir / trial.source_folder / runs.STATE)
+
+    def engine_of(self, folder: str) -> EngineName | None:
+        """Return the engine that trained an earlier trial; None where it was not recorded."""
+        path = self.search_dir / folder
+        return recorded_engine(runs.open_run(path)) if (path / runs.RECORD).is_file() else None
 
     def _judge(self, folder: Path, seconds: float) -> Result:
         """Return the result of a completed training: its best epoch by the objective."""

@@ -1,11 +1,26 @@
-"""The compiled loop: Keras models trained by one XLA program per epoch, with the numbers of `model.fit`.
+"""The compiled loops: Keras models trained by one program per epoch, with the numbers of `model.fit`.
+
+The program is XLA's, or a graph of TensorFlow's own kernels.
 
 `fit`, `evaluate` and `predict` take an ordinary compiled `keras.Model` and rows in memory.
 """
 
 from mlpcli.training.compiled.forward import evaluate, predict
-from mlpcli.training.compiled.loop import fit
+from mlpcli.training.compiled.graph_loop import why_graph
+from mlpcli.training.compiled.loop import GRAPH, QUICK_XLA, XLA, Loop, fit
 from mlpcli.training.compiled.row_arrays import Arrays, epoch_order
 from mlpcli.training.compiled.xla_programs import CannotCompile
 
-__all__ = ["Arrays", "CannotCompile", "epoch_order", "evaluate", "fit", "predict"]
+__all__ = [
+    "GRAPH",
+    "QUICK_XLA",
+    "XLA",
+    "Arrays",
+    "CannotCompile",
+    "Loop",
+    "epoch_order",
+    "evaluate",
+    "fit",
+    "predict",
+    "why_graph",
+]

@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from mlpcli.keras_internals import all_layers, compiled_parts, wrapped_function
+from mlpcli.training.compiled.graph_loop import why_graph
 from mlpcli.training.compiled.row_arrays import Arrays, Structure, as_tensor, row_bytes, take_rows
 from mlpcli.training.compiled.xla_programs import (
     CannotCompile,
@@ -87,6 +88,7 @@ class Evaluator:
         batch_size: int,
         each_batch: bool = False,
         times: int = 1,
+        xla: bool | None = None,
     ) -> None:
         """Choose the batches and trace what runs them.
 
@@ -96,7 +98,8 @@ class Evaluator:
             batch_size: Rows of a batch, where the results depend on it.
             each_batch: Call the callbacks' hooks at every batch of `batch_size`. Otherwise larger
                 batches are used where the results do not depend on their size.
-            times: How often `run` will be called; many small batches are worth an XLA loop.
+            times: How often `run` will be called; many small batches are worth a loop.
+            xla: Compile that loop by XLA; by default where no layer is slow in it.
         """
         self.model, self.data, self.each_batch = model, data, each_batch
         larger = not each_batch and batches_do_not_matter(model)
@@ -104,6 +107,7 @@ class Evaluator:
         self.firsts = range(0, data.rows, self.at_once)
         self.batches: dict[int, list[tf.Tensor]] = {}
         self.keeps_batches = row_bytes(data.leaves()) * data.rows <= BATCH_BYTES
+        self.xla = why_graph(model) is None if xla is None else xla
         self.loop: EpochProgram | None = None
         self.function: Traced | None = None
         if self.keeps_batches and not (larger or each_batch) and len(self.firsts) * times > WORTH_A_LOOP:
@@ -139,8 +143,10 @@ class Evaluator:
         self.whole = [as_tensor(leaf) for leaf in self.data.leaves()]
         structure = self.data.structure()
         try:
-            loop = trace_epoch(self.model, structure, 0, batch_size=self.at_once, step="test_step")
-            compile_epoch(loop, self.whole, tf.zeros([0], tf.int32))
+            size, xla = self.at_once, self.xla
+            loop = trace_epoch(self.model, structure, 0, batch_size=size, step="test_step", xla=xla)
+            if xla:
+                compile_epoch(loop, self.whole, tf.zeros([0], tf.int32))
         except CannotCompile:
             return  # the graph of `_trace` gives the same, only slower
         self.loop = loop

@@ -1,4 +1,4 @@
-"""`fit`: epochs of compiled chunks, with Keras's callbacks called as in `model.fit`."""
+"""`fit`: epochs of chunks, each one program, with Keras's callbacks called as in `model.fit`."""
 
 from __future__ import annotations
 
@@ -15,8 +15,17 @@ import tensorflow as tf
 from mlpcli.keras_internals import begins_at
 from mlpcli.training.compiled import hooks
 from mlpcli.training.compiled.forward import Evaluator, plain_logs
-from mlpcli.training.compiled.row_arrays import Arrays, as_tensor, epoch_order, row_bytes, take_rows
+from mlpcli.training.compiled.graph_loop import slow_operation, try_step
+from mlpcli.training.compiled.row_arrays import (
+    Arrays,
+    Structure,
+    as_tensor,
+    epoch_order,
+    row_bytes,
+    take_rows,
+)
 from mlpcli.training.compiled.xla_programs import (
+    CannotCompile,
     EpochProgram,
     Logs,
     StepProgram,
@@ -32,6 +41,22 @@ CHUNK_BYTES = 256 * 2**20
 CHUNK_SECONDS = 0.3
 
 
+@dataclass(frozen=True)
+class Loop:
+    """What runs the loop over steps.
+
+    Attributes:
+        xla: XLA; otherwise TensorFlow's own kernels, as a graph.
+        willing: XLA also runs what it runs slower than TensorFlow; otherwise `CannotCompile` says so.
+    """
+
+    xla: bool = True
+    willing: bool = True
+
+
+XLA, QUICK_XLA, GRAPH = Loop(), Loop(willing=False), Loop(xla=False)
+
+
 def fit(
     model: keras.Model,
     train: Arrays,
@@ -45,8 +70,9 @@ def fit(
     initial_epoch: int = 0,
     chunk_bytes: int = CHUNK_BYTES,
     on_progress: Progress | None = None,
+    loop: Loop = XLA,
 ) -> keras.callbacks.History:
-    """Train as `model.fit` does, and return the history; an epoch is one XLA program, run in chunks.
+    """Train as `model.fit` does, and return the history; an epoch is one program, run in chunks.
 
     Args:
         model: The compiled model.
@@ -60,17 +86,18 @@ def fit(
         initial_epoch: Epochs that are already done.
         chunk_bytes: Larger data is fed in pieces, gathered by a thread, that together take no more.
         on_progress: Called between chunks with the steps done, the steps of an epoch and the logs so far.
+        loop: What runs the program.
 
     Raises:
-        CannotCompile: XLA cannot run the model; no variable has changed its value.
+        CannotCompile: This loop cannot run the model; no variable has changed its value.
     """
-    feed = _plan(model, train, batch_size=batch_size, shuffle=shuffle, chunk_bytes=chunk_bytes)
+    feed = _plan(model, train, batch_size=batch_size, shuffle=shuffle, chunk_bytes=chunk_bytes, loop=loop)
     events = keras.callbacks.CallbackList(
         list(callbacks), add_history=True, model=model, verbose=0, epochs=epochs, steps=feed.steps
     )
     evaluator = None
     if validation is not None:
-        evaluator = _evaluator(model, validation, events, batch_size, times=epochs - initial_epoch)
+        evaluator = _evaluator(model, validation, events, batch_size, epochs - initial_epoch, xla=loop.xla)
     model.stop_training = False
     events.on_train_begin()
     initial_epoch = begins_at(model) or initial_epoch
@@ -80,11 +107,17 @@ def fit(
 
 
 def _evaluator(
-    model: keras.Model, rows: Arrays, events: keras.callbacks.CallbackList, batch_size: int, *, times: int
+    model: keras.Model,
+    rows: Arrays,
+    events: keras.callbacks.CallbackList,
+    batch_size: int,
+    times: int,
+    *,
+    xla: bool,
 ) -> Evaluator:
     """Return what evaluates the validation rows after each epoch."""
     each_batch = any(hooks.listens_to_tests(callback) for callback in events.callbacks)
-    return Evaluator(model, rows, batch_size=batch_size, each_batch=each_batch, times=times)
+    return Evaluator(model, rows, batch_size=batch_size, each_batch=each_batch, times=times, xla=xla)
 
 
 def _train_epochs(run: _Run, epochs: range, seed: int | None) -> None:
@@ -150,14 +183,16 @@ class _Run:
         self.listeners = [each for each in self.events.callbacks if hooks.listens(each)]
 
 
-def _plan(model: keras.Model, train: Arrays, *, batch_size: int, shuffle: bool, chunk_bytes: int) -> _Feed:
+def _plan(
+    model: keras.Model, train: Arrays, *, batch_size: int, shuffle: bool, chunk_bytes: int, loop: Loop
+) -> _Feed:
     """Trace and compile everything an epoch needs.
 
     Raises:
         CannotCompile: That fails.
     """
     leaves = train.leaves()
-    check_can_compile(model, leaves)
+    check_can_compile(model, leaves, xla=loop.xla)
     rows = train.rows
     if not rows or batch_size < 1:
         raise ValueError(f"rows and batch_size must be positive, received {rows} and {batch_size}")
@@ -166,22 +201,45 @@ def _plan(model: keras.Model, train: Arrays, *, batch_size: int, shuffle: bool, 
     if full_steps and row_bytes(leaves) * rows > chunk_bytes:
         # One piece is in use while the next is gathered, and the allocator may keep a third.
         piece_steps = max(1, min(full_steps, chunk_bytes // 3 // (row_bytes(leaves) * batch_size)))
-        full = _plan_pieces(model, train, batch_size=batch_size, rows=piece_steps * batch_size)
+        full = _plan_pieces(model, train, loop, batch_size=batch_size, rows=piece_steps * batch_size)
     elif full_steps:
         resident = [as_tensor(leaf) for leaf in leaves]
-        full = trace_epoch(model, train.structure(), rows if shuffle else 0, batch_size=batch_size)
-        compile_epoch(full, resident, tf.zeros([rows if shuffle else 0], tf.int32))
+        full = _plan_program(model, train.structure(), resident, loop, batch_size, rows if shuffle else 0)
     short = trace_step(model, train.structure()) if rows % batch_size else None
     steps = full_steps + bool(rows % batch_size)
     return _Feed(train, batch_size, steps, full_steps, piece_steps, resident, full, short)
 
 
-def _plan_pieces(model: keras.Model, train: Arrays, *, batch_size: int, rows: int) -> EpochProgram:
+def _plan_pieces(
+    model: keras.Model, train: Arrays, loop: Loop, *, batch_size: int, rows: int
+) -> EpochProgram:
     sample = keras.tree.map_structure(lambda leaf: leaf[:rows], train.structure())
-    full = trace_epoch(model, sample, 0, batch_size=batch_size)
     leaves = [tf.zeros(leaf.shape, as_tensor(leaf[:1]).dtype) for leaf in keras.tree.flatten(sample)]
-    compile_epoch(full, leaves, tf.zeros([0], tf.int32))
-    return full
+    return _plan_program(model, sample, leaves, loop, batch_size, 0)
+
+
+def _plan_program(
+    model: keras.Model,
+    structure: Structure,
+    leaves: list[tf.Tensor],
+    loop: Loop,
+    batch_size: int,
+    order_rows: int,
+) -> EpochProgram:
+    """Trace the loop over full batches, and compile it or try a step of it.
+
+    Raises:
+        CannotCompile: That fails; or XLA would be slow, and is not `willing`.
+    """
+    program = trace_epoch(model, structure, order_rows, batch_size=batch_size, xla=loop.xla)
+    if not loop.willing and (slow := slow_operation(program)) is not None:
+        raise CannotCompile(f"XLA is slow at {slow}")
+    order = tf.range(order_rows)
+    if loop.xla:
+        compile_epoch(program, leaves, order)
+    else:
+        try_step(model, program, leaves, order)
+    return program
 
 
 def _run_epoch(run: _Run, order: np.ndarray | None) -> Logs:

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mlpcli.training.compiled.graph_loop import why_graph
 from mlpcli.training.compiled.randomness import same_numbers_as_fit
 from mlpcli.training.compiled.row_arrays import Arrays, Structure, as_tensor, epoch_order
 from mlpcli.training.compiled.xla_programs import CannotCompile, check_can_compile, skeleton
@@ -56,8 +57,10 @@ def _order(seed: int, rows: int, batch_size: int, steps: int) -> np.ndarray:
 
 
 def _program(model: keras.Model, structure: Structure, batch_size: int) -> LossProgram:
-    """Return the program, compiled by XLA where that is possible."""
+    """Return the program, compiled by XLA where that is possible and no layer is slow in it."""
     try:
+        if (why := why_graph(model)) is not None:
+            raise CannotCompile(why)
         check_can_compile(model, keras.tree.flatten(structure))
         program = _trace(model, structure, batch_size, compiled=True)
         _run_nothing(program, structure)

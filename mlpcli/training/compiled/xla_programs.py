@@ -1,10 +1,15 @@
-"""The compiled programs: a model's own train step in a loop over batches, inside one XLA computation."""
+"""The compiled programs: a model's own train step in a loop over batches, compiled by XLA or as a graph.
+
+The graph loop is the same loop without XLA: each operation is TensorFlow's own kernel. It runs what XLA
+cannot, and what TensorFlow's kernels (oneDNN's convolutions) do faster.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from contextlib import nullcontext
+from typing import Protocol, TypeAlias
 
 import keras
 import numpy as np
@@ -22,13 +27,30 @@ Skeleton: TypeAlias = "int | Mapping[str, Skeleton] | Sequence[Skeleton]"
 
 Step = Callable[[Structure], Logs]
 # (leaves, order, start, stop) -> logs: run the steps start <= step < stop.
-EpochProgram = Callable[[list[tf.Tensor], tf.Tensor, tf.Tensor, tf.Tensor], Logs]
+EpochLoop = Callable[[list[tf.Tensor], tf.Tensor, tf.Tensor, tf.Tensor], Logs]
 # (leaves) -> logs: one step on these rows.
 StepProgram = Callable[[list[tf.Tensor]], Logs]
 
 
+class EpochProgram(Protocol):
+    """A traced `EpochLoop`.
+
+    Attributes:
+        graph: Its operations.
+        variables: Those that it uses.
+    """
+
+    graph: tf.Graph
+    variables: Sequence[tf.Variable]
+
+    def __call__(
+        self, leaves: list[tf.Tensor], order: tf.Tensor, start: tf.Tensor, stop: tf.Tensor, /
+    ) -> Logs:
+        """Run the steps start <= step < stop."""
+
+
 class CannotCompile(Exception):
-    """The model cannot train in a compiled loop; it was not changed.
+    """The model cannot train in this kind of loop; it was not changed.
 
     Attributes:
         reason: One plain line with the cause.
@@ -39,12 +61,13 @@ class CannotCompile(Exception):
         self.reason = reason
 
 
-def check_can_compile(model: keras.Model, leaves: Sequence[np.ndarray]) -> None:
+def check_can_compile(model: keras.Model, leaves: Sequence[np.ndarray], *, xla: bool = True) -> None:
     """Check for what is known to fail, before anything is traced.
 
     Args:
         model: The compiled model.
         leaves: Its data.
+        xla: By XLA; otherwise as a graph.
 
     Raises:
         CannotCompile: The model or the data cannot be compiled.
@@ -57,11 +80,17 @@ def check_can_compile(model: keras.Model, leaves: Sequence[np.ndarray]) -> None:
         if not isinstance(leaf, np.ndarray):
             raise CannotCompile(f"every input must be an array, received {type(leaf).__name__}")
         if leaf.dtype.kind not in "fiub":
-            raise CannotCompile(f"XLA has no {leaf.dtype} values")
+            raise CannotCompile(f"{'XLA' if xla else 'the graph loop'} has no {leaf.dtype} values")
 
 
 def trace_epoch(
-    model: keras.Model, structure: Structure, order_rows: int, *, batch_size: int, step: str = "train_step"
+    model: keras.Model,
+    structure: Structure,
+    order_rows: int,
+    *,
+    batch_size: int,
+    step: str = "train_step",
+    xla: bool = True,
 ) -> EpochProgram:
     """Trace the program that loops a step of the model over full batches.
 
@@ -73,6 +102,7 @@ def trace_epoch(
         order_rows: Length of the `order` argument, rows in int32; 0 for data that is in order.
         batch_size: Rows of a step.
         step: The model's method.
+        xla: Compile it by XLA; otherwise it is a graph.
 
     Raises:
         CannotCompile: That fails; the model's variables have the same values as before.
@@ -85,12 +115,13 @@ def trace_epoch(
     try:
         _build_variables(model, structure)
         carried = None if is_stock(model, step, "compute_metrics") else _carried_logs(model, run, structure)
-        program = _epoch_function(model, run, skeleton(structure), batch_size, carried, order_rows > 0)
-        with same_numbers_as_fit():
+        epoch = _epoch_loop(model, run, skeleton(structure), batch_size, carried, order_rows > 0)
+        program = tf.function(epoch, jit_compile=xla or None, autograph=False)
+        with same_numbers_as_fit() if xla else nullcontext():
             traced: EpochProgram = program.get_concrete_function(signature, order, number, number)
             return traced
     except Exception as error:
-        raise CannotCompile(_reason(error)) from error
+        raise CannotCompile(plain_reason(error)) from error
 
 
 def _build_variables(model: keras.Model, structure: Structure) -> None:
@@ -115,7 +146,7 @@ def _build_variables(model: keras.Model, structure: Structure) -> None:
 
 
 def compile_epoch(program: EpochProgram, leaves: list[tf.Tensor], order: tf.Tensor) -> None:
-    """Compile by running zero steps, which changes no variable.
+    """Compile by XLA, by running zero steps, which changes no variable.
 
     Args:
         program: The traced program.
@@ -129,7 +160,7 @@ def compile_epoch(program: EpochProgram, leaves: list[tf.Tensor], order: tf.Tens
     try:
         program(leaves, order, nothing, nothing)
     except tf.errors.OpError as error:
-        raise CannotCompile(_reason(error)) from error
+        raise CannotCompile(plain_reason(error)) from error
 
 
 def trace_step(model: keras.Model, structure: Structure) -> StepProgram:
@@ -154,7 +185,7 @@ def trace_step(model: keras.Model, structure: Structure) -> StepProgram:
         traced: StepProgram = function.get_concrete_function(any_rows(structure))
         return traced
     except Exception as error:
-        raise CannotCompile(_reason(error)) from error
+        raise CannotCompile(plain_reason(error)) from error
 
 
 def is_stock(model: keras.Model, *methods: str) -> bool:
@@ -179,10 +210,10 @@ def any_rows(structure: Structure) -> list[tf.TensorSpec]:
     return [tf.TensorSpec([None, *leaf.shape[1:]], tensor_dtype(leaf)) for leaf in leaves]
 
 
-def _epoch_function(
+def _epoch_loop(
     model: keras.Model, run: Step, shape: Skeleton, batch_size: int, carried: Logs | None, gather: bool
-) -> tf.types.experimental.PolymorphicFunction:
-    """Return the loop as a `tf.function`.
+) -> EpochLoop:
+    """Return the loop as a function to trace.
 
     Args:
         model: The compiled model.
@@ -194,7 +225,8 @@ def _epoch_function(
     """
 
     def take(leaves: list[tf.Tensor], order: tf.Tensor, step: tf.Tensor) -> list[tf.Tensor]:
-        first = step * batch_size  # past the end, XLA takes the last rows
+        rows = (order if gather else leaves[0]).shape[0]
+        first = tf.minimum(step * batch_size, rows - batch_size)  # after the last step, any rows will do
         if not gather:
             return [_rows(leaf, first, batch_size) for leaf in leaves]
         rows = tf.slice(order, [first], [batch_size])
@@ -220,7 +252,7 @@ def _epoch_function(
         result: Logs = model.get_metrics_result() if carried is None else logs
         return result
 
-    return tf.function(epoch, jit_compile=True, autograph=False)
+    return epoch
 
 
 def _rows(leaf: tf.Tensor, first: tf.Tensor, count: int) -> tf.Tensor:
@@ -260,8 +292,12 @@ def fit_logs(model: keras.Model, logs: Logs) -> Logs:
     return metrics if set(metrics) == set(logs) else logs
 
 
-def _reason(error: BaseException) -> str:
-    """Return one plain line for an error of TensorFlow's, whose text may be pages long."""
+def plain_reason(error: BaseException) -> str:
+    """Return one plain line for an error of TensorFlow's, whose text may be pages long.
+
+    Args:
+        error: The error.
+    """
     text = str(error)
     missing = re.search(r"on XLA_\w+: (\w+) \((?:.*?node \{*(?:node )?([\w/.-]+))?", text, re.DOTALL)
     if missing:
