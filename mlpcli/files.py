@@ -302,6 +302,12 @@ def write_text(target: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
 
 
+def write_bytes(target: Path, content: bytes) -> None:
+    """Write bytes, atomically."""
+    with replacing(target) as path:
+        path.write_bytes(content)
+
+
 def write_json(target: Path, document: object) -> None:
     """Write a JSON document (two spaces of indent, keys in their order), atomically."""
     write_text(target, json_text(document) + "\n")

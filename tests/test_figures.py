@@ -86,6 +86,7 @@ def test_an_edge_crosses_no_other_where_it_need_not() -> None:
 def test_the_picture_grows_with_the_model(wide_and_deep: Any, tmp_path: Path) -> None:
     from matplotlib.image import imread
 
+    from mlpcli.plots.diagram_layout import read_graph
     from mlpcli.plots.model_diagram import draw_model
 
     keras = _keras()
@@ -93,8 +94,9 @@ def test_the_picture_grows_with_the_model(wide_and_deep: Any, tmp_path: Path) ->
     output = inputs
     for _ in range(60):
         output = keras.layers.Dense(3, activation="relu")(output)
-    draw_model(keras.Model(inputs, output), tmp_path / "deep.png", title="deep")
-    draw_model(wide_and_deep, tmp_path / "wide.png", title="wide")
+    deep_model = keras.Model(inputs, output)
+    (tmp_path / "deep.png").write_bytes(draw_model(read_graph(deep_model), title="deep"))
+    (tmp_path / "wide.png").write_bytes(draw_model(read_graph(wide_and_deep), title="wide"))
     deep, wide = imread(tmp_path / "deep.png"), imread(tmp_path / "wide.png")
     assert wide.shape[1] > 1.7 * deep.shape[1]
     assert 4 * wide.shape[0] < deep.shape[0] <= 6001
@@ -119,7 +121,7 @@ def test_the_summary_tells_shapes_parameters_and_what_is_read(wide_and_deep: Any
 def test_the_plane_is_coloured_by_what_the_model_takes_it_for(tmp_path: Path) -> None:
     from matplotlib.image import imread
 
-    from mlpcli.plots.decision_boundary import draw_decision_boundary
+    from mlpcli.plots.decision_boundary import draw_decision_boundary, predict_plane
     from mlpcli.plots.style import CLASS_COLORS
 
     x = np.array([[-1, -1], [1, 1], [-1, 1], [1, -1]], np.float32)
@@ -127,14 +129,12 @@ def test_the_plane_is_coloured_by_what_the_model_takes_it_for(tmp_path: Path) ->
     def right_is_second(points: Any) -> Any:
         return (points[:, :1] > 0).astype(np.float32)
 
-    draw_decision_boundary(
-        right_is_second,
-        {"train": (x, np.array([0, 1, 0, 1]))},
-        tmp_path / "plane.png",
-        title="plane",
-        features=("a", "b"),
-        classes=("left", "right"),
+    splits = {"train": (x, np.array([0, 1, 0, 1]))}
+    plane = predict_plane(right_is_second, splits)
+    png = draw_decision_boundary(
+        plane, splits, title="plane", features=("a", "b"), classes=("left", "right")
     )
+    (tmp_path / "plane.png").write_bytes(png)
     image = imread(tmp_path / "plane.png")[..., :3]
     height, width, _ = image.shape
     left, right = image[height // 2, int(0.25 * width)], image[height // 2, int(0.8 * width)]

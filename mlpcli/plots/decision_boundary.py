@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mlpcli.data.types import Array
 from mlpcli.plots.style import CLASS_COLORS, LABEL_FONT, PICTURE_DPI, QUICK_PNG
-from mlpcli.plots.text import plot_label, save_figure
+from mlpcli.plots.text import figure_png, plot_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,34 +22,61 @@ MOST_POINTS = 1500
 """Rows shown of each split; more only hide the plane."""
 
 
+@dataclass(frozen=True)
+class Plane:
+    """A grid of points, and what the model says of each.
+
+    Attributes:
+        low: the lower end of each axis, (2,).
+        high: the upper end, (2,).
+        outputs: at each point, row by row: probabilities, (points, 2 or more), or those of the second
+            class, (points, 1).
+    """
+
+    low: Array
+    high: Array
+    outputs: Array
+
+
+def predict_plane(predict: Callable[[Array], Array], splits: dict[str, tuple[Array, Array]]) -> Plane:
+    """Return the outputs of a model over the plane that holds all rows.
+
+    Args:
+        predict: maps points, (points, 2) float32, to outputs as `Plane` has them.
+        splits: by name, x of (rows, 2) and class indices of (rows,).
+    """
+    low, high = _limits([x for x, _ in splits.values()])
+    return Plane(low, high, np.asarray(predict(_grid_points(low, high))))
+
+
 def draw_decision_boundary(
-    predict: Callable[[Array], Array],
+    plane: Plane,
     splits: dict[str, tuple[Array, Array]],
-    target: Path,
     *,
     title: str,
     features: tuple[str, ...],
     classes: tuple[str, ...],
-) -> None:
+) -> bytes:
     """Draw the plane of two features, coloured by the predicted class of each point, with the rows on it.
 
     Args:
-        predict: maps points, (points, 2) float32, to probabilities, (points, 2 or more), or to those of the
-            second class, (points, 1).
+        plane: the outputs over the plane.
         splits: by name, x of (rows, 2) and class indices of (rows,).
-        target: the PNG file.
         title: of the figure.
         features: names of the two axes.
         classes: names of the classes.
+
+    Returns:
+        A PNG file.
     """
     from matplotlib.figure import Figure
 
-    low, high = _limits([x for x, _ in splits.values()])
-    plane = _colors(np.asarray(predict(_grid_points(low, high)))).reshape(GRID, GRID, 3)
+    low, high = plane.low, plane.high
+    colors = _colors(plane.outputs).reshape(GRID, GRID, 3)
     figure = Figure(figsize=(5.4, 4.8), dpi=PICTURE_DPI)
     axes = figure.add_axes((0.13, 0.11, 0.84, 0.8))
     extent = (low[0], high[0], low[1], high[1])
-    axes.imshow(plane, extent=extent, origin="lower", aspect="auto", interpolation="nearest")
+    axes.imshow(colors, extent=extent, origin="lower", aspect="auto", interpolation="nearest")
     for number, (x, y) in enumerate(splits.values()):
         _draw_rows(axes, x[:MOST_POINTS], y[:MOST_POINTS], classes if number == 0 else (), "o^s"[number % 3])
     axes.set(
@@ -65,7 +92,7 @@ def draw_decision_boundary(
         fontsize=LABEL_FONT,
         loc="best" if sum(len(x) for x, _ in splits.values()) < 300 else "upper right",
     )
-    save_figure(figure, target, pil_kwargs=QUICK_PNG)
+    return figure_png(figure, QUICK_PNG)
 
 
 def _limits(arrays: list[Array]) -> tuple[Array, Array]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlpcli.plots.style import (
@@ -18,22 +17,19 @@ from mlpcli.plots.style import (
     style_panel,
     whole_numbers,
 )
-from mlpcli.plots.text import plot_label, save_figure
+from mlpcli.plots.text import figure_png, plot_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def draw_learning_curves(
-    history: list[dict[str, float]], target: Path, *, title: str, best_epoch: int | None
-) -> None:
-    """Draw loss and metrics by epoch, one panel each, training and validation together.
+def draw_learning_curves(history: list[dict[str, float]], *, title: str, best_epoch: int | None) -> bytes:
+    """Draw loss and metrics by epoch, one panel each, training and validation together, as a PNG file.
 
     Training values are running means over their epoch, so their curve is drawn half an epoch to the left.
 
     Args:
         history: the logs of each epoch, with `epoch`.
-        target: the PNG file.
         title: of the figure.
         best_epoch: marked with a line, where there is one.
     """
@@ -57,7 +53,7 @@ def draw_learning_curves(
         style_panel(axes)
         axes.legend(frameon=False)
     figure.suptitle(plot_label(title))
-    save_figure(figure, target)
+    return figure_png(figure)
 
 
 def _draw_curve(

@@ -6,19 +6,11 @@ This diagram needs only matplotlib, shows mlpcli's own details of a layer, and g
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlpcli import runs
-from mlpcli.data.dataset import Dataset
-from mlpcli.data.targets import class_indices
-from mlpcli.data.types import Array
-from mlpcli.files import write_text
-from mlpcli.plots.decision_boundary import draw_decision_boundary
-from mlpcli.plots.diagram_layout import Box, Graph, read_graph, summary_text
+from mlpcli.plots.diagram_layout import Box, Graph
 from mlpcli.plots.style import (
     BOX_DETAIL,
     BOX_EDGE,
@@ -31,12 +23,10 @@ from mlpcli.plots.style import (
     SMALL_FONT,
     TITLE_FONT,
 )
-from mlpcli.plots.text import plot_label, save_figure
+from mlpcli.plots.text import figure_png, plot_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from mlpcli.keras_import import keras
 
 LINE = 0.2
 BOX_WIDTH, GAP_ACROSS, GAP_DOWN = 2.5, 0.35, 0.32
@@ -46,47 +36,18 @@ MOST_PIXELS = 6000
 """Of each side of the diagram."""
 
 
-def picture_model(
-    model: keras.Model, dataset: Dataset, predict: Callable[[Array], Array], run_dir: Path, *, title: str
-) -> None:
-    """Write a model's summary and diagram into a run, and its decision boundary where that can be drawn.
-
-    Args:
-        model: the network.
-        dataset: the data.
-        predict: maps rows, (rows, ...), to the outputs that `predict` returns.
-        run_dir: the run's folder.
-        title: of the figures.
-    """
-    write_text(run_dir / runs.SUMMARY, summary_text(model))
-    draw_model(model, run_dir / runs.MODEL_PICTURE, title=title)
-    contract = dataset.contract
-    classes = contract.output.classes
-    one = len(contract.outputs) == 1 and contract.output.kind in ("classes", "one_hot")
-    if classes is None or not one or contract.inputs or contract.shape != (2,):
-        return
-    splits = {name: (split.x, class_indices(split.y)) for name, split in dataset.splits().items()}
-    draw_decision_boundary(
-        predict,
-        splits,
-        run_dir / runs.DECISION_BOUNDARY,
-        title=title,
-        features=contract.features or ("x1", "x2"),
-        classes=classes,
-    )
-
-
-def draw_model(model: keras.Model, target: Path, *, title: str) -> None:
+def draw_model(graph: Graph, *, title: str) -> bytes:
     """Draw the graph of a functional model: each layer with its class, its output's shape and its parameters.
 
     Args:
-        model: the model.
-        target: the PNG file.
+        graph: of the model, from `read_graph`.
         title: of the figure.
+
+    Returns:
+        A PNG file.
     """
     from matplotlib.figure import Figure
 
-    graph = read_graph(model)
     heights = [0.0] * graph.ranks
     for box in graph.boxes:
         heights[box.rank] = max(heights[box.rank], LINE * (2.4 + len(box.inside)))
@@ -108,7 +69,7 @@ def draw_model(model: keras.Model, target: Path, *, title: str) -> None:
     page.draw_edges(axes)
     for box in graph.boxes:
         page.draw_box(axes, box)
-    save_figure(figure, target, pil_kwargs=QUICK_PNG)
+    return figure_png(figure, QUICK_PNG)
 
 
 class _Page:

@@ -6,11 +6,12 @@ labels that begin with `_` out of its legends, and warns of each character that 
 
 from __future__ import annotations
 
+import io
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlpcli.files import write_with
+from mlpcli.files import write_bytes
 from mlpcli.printable import printable, shortened
 
 if TYPE_CHECKING:
@@ -27,12 +28,21 @@ def plot_label(text: str, limit: int = LONGEST_LABEL) -> str:
     return f" {label}" if label.startswith("_") else label
 
 
-def save_figure(figure: Figure, target: Path, pil_kwargs: dict[str, int] | None = None) -> None:
-    """Write a figure as PNG, completely or not at all, with none of its text read as mathematics.
+def save_figure(figure: Figure, target: Path) -> None:
+    """Write a figure as PNG, completely or not at all; see `figure_png`.
 
     Args:
         figure: of matplotlib; its texts become printable.
         target: the file.
+    """
+    write_bytes(target, figure_png(figure))
+
+
+def figure_png(figure: Figure, pil_kwargs: dict[str, int] | None = None) -> bytes:
+    """Return a figure as a PNG file, with none of its text read as mathematics.
+
+    Args:
+        figure: of matplotlib; its texts become printable.
         pil_kwargs: settings of PNG.
     """
     from matplotlib.text import Text
@@ -44,7 +54,9 @@ def save_figure(figure: Figure, target: Path, pil_kwargs: dict[str, int] | None 
             text.set_text("\n".join(map(printable, text.get_text().split("\n"))))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a character that the font lacks is drawn as a box
-        write_with(target, lambda path: figure.savefig(path, pil_kwargs=pil_kwargs))
+        content = io.BytesIO()
+        figure.savefig(content, format="png", pil_kwargs=pil_kwargs)
+    return content.getvalue()
 
 
 def _powers(axes: Axes) -> list[Text]:

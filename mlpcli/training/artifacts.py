@@ -22,6 +22,7 @@ from mlpcli.model.target_scaling import restore_outputs
 from mlpcli.training import compiled
 from mlpcli.training.baseline import compare, judged_output, measure_baseline, score_network
 from mlpcli.training.job import TrainingJob
+from mlpcli.training.run_figures import Write, begin_boundary, begin_curves, begin_diagram
 
 EVALUATION_ROWS = 4096
 """Rows of a batch of the evaluation."""
@@ -114,19 +115,40 @@ class Artifacts:
 
     def draw_curves(self, history: list[dict[str, float]], best_epoch: int | None) -> None:
         """Draw the learning curves of the epochs so far."""
-        from mlpcli.plots.learning_curves import draw_learning_curves
+        self.begin_curves(history, best_epoch)()
 
-        if history and self.job.options.figures:
-            target, title = self.job.run_dir / runs.LEARNING_CURVES, self.job.completed.spec.name
-            draw_learning_curves(history, target, title=title, best_epoch=best_epoch)
+    def begin_figures(self, history: list[dict[str, float]], best_epoch: int | None) -> Write:
+        """Begin to draw the learning curves, the model, and where there are two features the plane.
 
-    def draw_model(self) -> None:
-        """Draw the model; where there are two features, also its outputs over the plane."""
-        from mlpcli.plots.model_diagram import picture_model
+        Args:
+            history: A row for each epoch.
+            best_epoch: The best of them.
+
+        Returns:
+            What waits for the figures and writes them.
+        """
 
         def predict(rows: Array) -> Array:  # of one input and one output, where it is called
             return np.asarray(self.predict(rows))
 
-        job = self.job
-        if job.options.figures:
-            picture_model(job.model, job.dataset, predict, job.run_dir, title=job.completed.spec.name)
+        job, title = self.job, self.job.completed.spec.name
+        if not job.options.figures:
+            return lambda: None
+        writes = [
+            self.begin_curves(history, best_epoch),
+            begin_diagram(job.model, job.run_dir, title=title),
+            begin_boundary(job.dataset, predict, job.run_dir, title=title),
+        ]
+
+        def write_all() -> None:
+            for write in writes:
+                write()
+
+        return write_all
+
+    def begin_curves(self, history: list[dict[str, float]], best_epoch: int | None) -> Write:
+        """Begin to draw the learning curves; return what writes them."""
+        if not self.job.options.figures:
+            return lambda: None
+        title = self.job.completed.spec.name
+        return begin_curves(history, self.job.run_dir, title=title, best_epoch=best_epoch)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -10,6 +12,7 @@ from mlpcli.data.dataset import Dataset, Output, Split
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
 from mlpcli.spec.schema import ComponentSpec
+from mlpcli.training.side_process import begin, has_side_process
 
 MOST_CELLS = 200_000
 """The most cells of training rows for the linear model: enough to fit it, and few enough for 0.2 s."""
@@ -48,6 +51,23 @@ class Baseline:
         return {"split": self.split, **named, "metric": self.metric, **self.scores, "network": network}
 
 
+def begin_baseline(dataset: Dataset, *, seed: int) -> Callable[[], Baseline | None]:
+    """Begin to measure the simplest models, in the side process where there is one.
+
+    Args:
+        dataset: The data.
+        seed: Of the choice of training rows, where there are many.
+
+    Returns:
+        What waits for the scores; see `measure_baseline`.
+    """
+    task = _linear_task(dataset, seed) if has_side_process() else None
+    if task is None:
+        return partial(measure_baseline, dataset, seed=seed)
+    linear = begin(_linear, *task)
+    return lambda: _with_linear(dataset, linear)
+
+
 def measure_baseline(dataset: Dataset, *, seed: int) -> Baseline | None:
     """Measure the simplest models on the test rows, or on the validation rows where there are no others.
 
@@ -59,6 +79,12 @@ def measure_baseline(dataset: Dataset, *, seed: int) -> Baseline | None:
         The scores, for the first output of numbers or classes; None where all outputs are labels, or there
         are no such rows.
     """
+    task = _linear_task(dataset, seed)
+    return _with_linear(dataset, None if task is None else partial(_linear, *task))
+
+
+def _with_linear(dataset: Dataset, linear: Callable[[], float] | None) -> Baseline | None:
+    """Return the scores, with that of the linear model where there is one."""
     output = judged_output(dataset)
     held_out = dataset.test or dataset.validation
     if output is None or held_out is None:
@@ -69,12 +95,23 @@ def measure_baseline(dataset: Dataset, *, seed: int) -> Baseline | None:
         found = {"mean": _rmse(truth, train_y.mean(axis=0))}
     else:
         found = {"majority": float((truth == np.bincount(train_y).argmax()).mean())}
-    x, held_x = _features(dataset.train), _features(held_out)
-    if x is not None and held_x is not None and len(output.classes or ()) <= MOST_CLASSES:
-        rows = _some_rows(x, seed)
-        found["linear"] = _linear(x[rows], train_y[rows], held_x, truth, output)
+    if linear is not None:
+        found["linear"] = linear()
     metric = "root_mean_squared_error" if output.kind == "numbers" else "accuracy"
     return Baseline(split, metric, found, output.name)
+
+
+def _linear_task(dataset: Dataset, seed: int) -> tuple[Array, Array, Array, Array, Output] | None:
+    """Return the arguments of `_linear`; None where rows have too many values or classes."""
+    output = judged_output(dataset)
+    held_out = dataset.test or dataset.validation
+    if output is None or held_out is None or len(output.classes or ()) > MOST_CLASSES:
+        return None
+    x, held_x = _features(dataset.train), _features(held_out)
+    if x is None or held_x is None:
+        return None
+    rows = _some_rows(x, seed)
+    return x[rows], _targets(dataset.train, output)[rows], held_x, _targets(held_out, output), output
 
 
 def judged_output(dataset: Dataset) -> Output | None:

@@ -212,6 +212,7 @@ class _Session:
             Displaced: A file that a complete run has was moved or deleted.
         """
         job, artifacts = self.job, self._artifacts()
+        write_figures = artifacts.begin_figures(callback.history, callback.best_epoch)
         with artifacts.exported() as check:
             job.watcher.stage("evaluating every split")
             metrics = artifacts.measure()
@@ -219,8 +220,7 @@ class _Session:
             job.clock.lap("metrics")
             baseline = artifacts.compare_with_baseline(metrics)
             job.clock.lap("baseline")
-            artifacts.draw_curves(callback.history, callback.best_epoch)
-            artifacts.draw_model()
+            write_figures()
             job.clock.lap("figures")
             check()
         check_complete(job.run_dir, self._promised(callback))
