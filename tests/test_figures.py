@@ -131,9 +131,7 @@ def test_the_plane_is_coloured_by_what_the_model_takes_it_for(tmp_path: Path) ->
 
     splits = {"train": (x, np.array([0, 1, 0, 1]))}
     plane = predict_plane(right_is_second, splits)
-    png = draw_decision_boundary(
-        plane, splits, title="plane", features=("a", "b"), classes=("left", "right")
-    )
+    png = draw_decision_boundary(plane, splits, title="plane", features=("a", "b"), classes=("left", "right"))
     (tmp_path / "plane.png").write_bytes(png)
     image = imread(tmp_path / "plane.png")[..., :3]
     height, width, _ = image.shape

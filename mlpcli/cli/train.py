@@ -113,12 +113,14 @@ def _begin(options: TrainFlags, spec: Path, watcher: Watcher) -> Outcome:
     loaded = load_spec(spec, settings=options.settings)
     from mlpcli.model.transfer import find_start
     from mlpcli.training.session import train as train_spec
+    from mlpcli.training.side_process import side_process
 
     with located(loaded):
         loaded = find_start(replace(loaded, runs_dir=options.runs_dir), trusted=options.trusted)
-    return train_spec(
-        loaded, runs_dir=options.runs_dir, watcher=watcher, command=sys.argv, advice=options.advice
-    )
+    with side_process():
+        return train_spec(
+            loaded, runs_dir=options.runs_dir, watcher=watcher, command=sys.argv, advice=options.advice
+        )
 
 
 def _resume(options: TrainFlags, name: str, watcher: Watcher) -> Outcome:
@@ -132,10 +134,12 @@ def _resume(options: TrainFlags, name: str, watcher: Watcher) -> Outcome:
         loaded = replace(load_spec(options.spec, settings=options.settings), runs_dir=options.runs_dir)
     from mlpcli.model.run_spec import own_spec
     from mlpcli.training.resume import resume_run
+    from mlpcli.training.side_process import side_process
 
     if loaded is None and options.settings:
         loaded = own_spec(run, options.settings)
-    return resume_run(run, loaded, watcher=watcher, command=sys.argv, force=options.force)
+    with side_process():
+        return resume_run(run, loaded, watcher=watcher, command=sys.argv, force=options.force)
 
 
 def _continue(options: TrainFlags, name: str, watcher: Watcher) -> Outcome:
@@ -144,14 +148,11 @@ def _continue(options: TrainFlags, name: str, watcher: Watcher) -> Outcome:
 
     run = find_named(name, options.runs_dir, trusted=options.trusted)
     from mlpcli.training.resume import Continuation, continue_run
+    from mlpcli.training.side_process import side_process
 
-    return continue_run(
-        run,
-        runs_dir=options.runs_dir,
-        watcher=watcher,
-        command=sys.argv,
-        how=Continuation(options.epochs, options.settings, options.force),
-    )
+    how = Continuation(options.epochs, options.settings, options.force)
+    with side_process():
+        return continue_run(run, runs_dir=options.runs_dir, watcher=watcher, command=sys.argv, how=how)
 
 
 def _check_usage(options: TrainFlags) -> None:

@@ -20,7 +20,7 @@ from mlpcli.model.outputs import final_outputs
 from mlpcli.model.preprocessing import with_raw_columns
 from mlpcli.model.target_scaling import restore_outputs
 from mlpcli.training import compiled
-from mlpcli.training.baseline import compare, judged_output, measure_baseline, score_network
+from mlpcli.training.baseline import Baseline, compare, judged_output, score_network
 from mlpcli.training.job import TrainingJob
 from mlpcli.training.run_figures import Write, begin_boundary, begin_curves, begin_diagram
 
@@ -89,19 +89,20 @@ class Artifacts:
         rows = compiled.Arrays(split.x, split.y, split.weights)
         return loss_first(compiled.evaluate(self.job.model, rows, batch_size=EVALUATION_ROWS))
 
-    def compare_with_baseline(self, metrics: Mapping[str, dict[str, float]]) -> dict[str, object] | None:
+    def compare_with_baseline(
+        self, metrics: Mapping[str, dict[str, float]], measured: Callable[[], Baseline | None]
+    ) -> dict[str, object] | None:
         """Add the scores of models without a network to `metrics.json`; note when one is as good.
 
         Args:
             metrics: The metrics by split and name, which the file holds already.
+            measured: Waits for these scores; see `begin_baseline`.
 
         Returns:
             The scores as `metrics.json` has them; None where no such model applies.
         """
         dataset, spec = self.job.dataset, self.job.completed.spec
-        if not self.job.options.baseline:
-            return None
-        baseline = measure_baseline(dataset, seed=spec.seed)
+        baseline = measured()
         held_out, output = dataset.test or dataset.validation, judged_output(dataset)
         if baseline is None or held_out is None or output is None:
             return None

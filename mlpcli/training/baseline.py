@@ -12,7 +12,7 @@ from mlpcli.data.dataset import Dataset, Output, Split
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
 from mlpcli.spec.schema import ComponentSpec
-from mlpcli.training.side_process import begin, has_side_process
+from mlpcli.training.side_process import MOST_BYTES, begin, has_side_process
 
 MOST_CELLS = 200_000
 """The most cells of training rows for the linear model: enough to fit it, and few enough for 0.2 s."""
@@ -62,7 +62,7 @@ def begin_baseline(dataset: Dataset, *, seed: int) -> Callable[[], Baseline | No
         What waits for the scores; see `measure_baseline`.
     """
     task = _linear_task(dataset, seed) if has_side_process() else None
-    if task is None:
+    if task is None or sum(array.nbytes for array in task[:-1]) > MOST_BYTES:
         return partial(measure_baseline, dataset, seed=seed)
     linear = begin(_linear, *task)
     return lambda: _with_linear(dataset, linear)

@@ -27,6 +27,7 @@ from mlpcli.training.run_record import begin_record, now, plugin_files, start_sh
 
 if TYPE_CHECKING:
     from mlpcli.training.artifacts import Artifacts
+    from mlpcli.training.baseline import Baseline
     from mlpcli.training.run_callback import RunCallback
 
 
@@ -84,8 +85,9 @@ def train_locked(job: TrainingJob) -> Outcome:
         callback = session.begin()
         if job.options.advice:
             session.advise()
+        measured = session.begin_baseline()
         session.fit(callback)
-        return session.finish(callback)
+        return session.finish(callback, measured)
 
 
 @dataclass
@@ -205,8 +207,20 @@ class _Session:
             return 0
         return self.job.completed.spec.fit.epochs if state.stopped else state.epoch
 
-    def finish(self, callback: RunCallback) -> Outcome:
+    def begin_baseline(self) -> Callable[[], Baseline | None]:
+        """Begin to measure the models without a network, if they are wanted; return what waits for them."""
+        from mlpcli.training.baseline import begin_baseline
+
+        if not self.job.options.baseline:
+            return lambda: None
+        return begin_baseline(self.job.dataset, seed=self.job.completed.spec.seed)
+
+    def finish(self, callback: RunCallback, measured: Callable[[], Baseline | None]) -> Outcome:
         """Write the model, the SavedModel, the metrics and the figures; finally, that the run is complete.
+
+        Args:
+            callback: Has kept the run's files.
+            measured: Waits for the scores of models without a network.
 
         Raises:
             Displaced: A file that a complete run has was moved or deleted.
@@ -218,7 +232,7 @@ class _Session:
             metrics = artifacts.measure()
             self.record["metrics"] = metrics
             job.clock.lap("metrics")
-            baseline = artifacts.compare_with_baseline(metrics)
+            baseline = artifacts.compare_with_baseline(metrics, measured)
             job.clock.lap("baseline")
             write_figures()
             job.clock.lap("figures")

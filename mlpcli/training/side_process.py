@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import importlib
 import json
 import os
 import pickle
@@ -22,10 +23,12 @@ from typing import BinaryIO, ParamSpec, TypeVar, cast
 P = ParamSpec("P")
 T = TypeVar("T", float, bytes)
 
-MOST_BYTES = 64 * 2**20
-"""Of a function's arguments; with more, copying them costs more than the other core saves."""
+MOST_BYTES = 16 * 2**20
+"""Of a function's arguments; with more, copies of them are not worth their memory."""
 
-START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from mlpcli.training import side_process as s"
+START = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from mlpcli.training import side_process as s"
+)
 _current: SideProcess | None = None
 
 
@@ -82,13 +85,10 @@ class SideProcess:
 
 @contextlib.contextmanager
 def side_process() -> Iterator[None]:
-    """Have `begin` use a process of its own in this context, where that saves time.
-
-    It does while TensorFlow is still to be imported, on a machine with a second core.
-    """
+    """Have `begin` use a process of its own in this context, where that saves time."""
     global _current
     found = None
-    if "keras" not in sys.modules and _cores() > 1 and sys.executable:
+    if saves_time():
         with contextlib.suppress(OSError):  # no room for another process
             found = SideProcess()
     _current = found
@@ -105,10 +105,10 @@ def has_side_process() -> bool:
     return _current is not None
 
 
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def saves_time() -> bool:
+    """Return whether a side process does: there is a second core, and TensorFlow is still to be imported."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores > 1 and "keras" not in sys.modules and bool(sys.executable)
 
 
 def begin(function: Callable[P, T], /, *args: P.args, **settings: P.kwargs) -> Callable[[], T]:
@@ -151,9 +151,8 @@ def serve() -> None:
 
 def _import_slow_packages() -> None:
     """Import what most functions need, before they are asked for."""
-    import matplotlib.backends.backend_agg
-    import matplotlib.figure
-    import sklearn.linear_model  # noqa: F401
+    for name in ("sklearn.linear_model", "matplotlib.figure", "matplotlib.backends.backend_agg"):
+        importlib.import_module(name)
 
 
 def _next_job(jobs: BinaryIO) -> bytes:
