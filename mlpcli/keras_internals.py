@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,6 +89,28 @@ def holds_metrics(metric: keras.metrics.Metric) -> bool:
     return hasattr(metric, "_flat_metrics")
 
 
+def compiled_metrics(model: keras.Model) -> list[tuple[str, list[keras.metrics.Metric]]]:
+    """Return the metrics that were passed to `compile`, once they are built, by output.
+
+    The output's name is what Keras writes before the metrics' names: empty where there is one output.
+    """
+    compiled = model._compile_metrics
+    if compiled is None or not compiled.built:
+        return []
+    return [(each.output_name or "", list(each.metrics)) for each in compiled._flat_metrics if each]
+
+
+def metric_direction(metric: object) -> Literal["up", "down"] | None:
+    """Return whether a metric is better the greater ("up") or the smaller it is, where Keras knows it."""
+    found: Literal["up", "down"] | None = getattr(metric, "_direction", None)
+    return found
+
+
+def set_metric_direction(metric: keras.metrics.Metric, direction: Literal["up", "down"]) -> None:
+    """Tell Keras whether a metric is better the greater or the smaller it is."""
+    metric._direction = direction
+
+
 def wrapped_function(component: object) -> Callable[..., object] | None:
     """Return the function that a loss or metric wraps, where it wraps one."""
     found: Callable[..., object] | None = getattr(component, "_fn", None) or getattr(component, "fn", None)
@@ -123,6 +145,32 @@ def batches_unsaved(callback: keras.callbacks.Callback) -> int:
 def profiled_batches(callback: keras.callbacks.TensorBoard) -> tuple[int, int]:
     """Return the first and the last batch that a `TensorBoard` profiles, from 1; (0, 0) for none."""
     return int(getattr(callback, "_start_batch", 0)), int(getattr(callback, "_stop_batch", 0))
+
+
+def set_mode(callback: keras.callbacks.Callback, mode: str) -> None:
+    """Tell a callback that monitors a value which direction is better.
+
+    Keras settles it at the end of the first epoch, too late for one that saves between the batches.
+
+    Args:
+        callback: such as `EarlyStopping`.
+        mode: `min` or `max`.
+    """
+    callback.mode = mode
+    callback._set_monitor_op()
+
+
+class SkipsNan:
+    """Mixed into a callback of Keras's that monitors a value: NaN is never better than another value.
+
+    Keras's own take the first value as the best so far even if it is NaN, which nothing can surpass.
+    """
+
+    def _is_improvement(self, monitor_value: float, reference_value: float | None) -> bool:
+        improved: bool = monitor_value == monitor_value and super()._is_improvement(  # type: ignore[misc]
+            monitor_value, reference_value
+        )
+        return bool(improved)
 
 
 def checkpoint_path(

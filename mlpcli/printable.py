@@ -9,6 +9,7 @@ represents the bytes of a file name that is not UTF-8.
 from __future__ import annotations
 
 import json
+import math
 import re
 import unicodedata
 
@@ -110,11 +111,25 @@ def json_text(document: object, *, indent: int | None = 2, ascii_only: bool = Fa
     JSON itself defines these escapes, so a reader gets the same values.
 
     Args:
-        document: values that `json.dumps` accepts; other objects are written as their `str`.
+        document: values that `json.dumps` accepts; other objects are written as their `str`, numbers that
+            JSON does not have (NaN and the infinities) as null.
         indent: spaces per level, None for one line.
         ascii_only: escape every character outside ASCII.
     """
-    text = json.dumps(document, indent=indent, ensure_ascii=ascii_only, default=str)
+    try:
+        text = json.dumps(document, indent=indent, ensure_ascii=ascii_only, default=str, allow_nan=False)
+    except ValueError:  # one number is not finite, as a metric may be
+        finite = _without_nan(document)
+        text = json.dumps(finite, indent=indent, ensure_ascii=ascii_only, default=str)
     if text.replace("\n", "").isprintable():
         return text
     return "".join(char if char == "\n" or _is_seen(char) else json.dumps(char)[1:-1] for char in text)
+
+
+def _without_nan(value: object) -> object:
+    """Return a document with null instead of numbers that are not finite."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    return [_without_nan(item) for item in value] if isinstance(value, list | tuple) else value

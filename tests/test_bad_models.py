@@ -208,15 +208,19 @@ WRONG: dict[str, tuple[str, list[str]]] = {
         ],
     ),
     "metric that cannot": (
-        IRIS + SOFTMAX + SPARSE + "metrics: [{IoU: {num_classes: 3, target_class_ids: [0]}}]\n",
+        "dataset: {path: onehot.npz}\n"
+        + SOFTMAX
+        + "loss: categorical_crossentropy\nmetrics: [accuracy, {AUC: {multi_label: true, num_labels: 5}}]\n",
         [
-            "spec.yaml:5:11 metrics[0]: this metric cannot be computed from this output and target: Incompatible shapes: [8] vs. [24], received 'IoU'",
+            "spec.yaml:5:21 metrics[1]: this metric cannot be computed from this output and target: Incompatible shapes: [200,5] vs. [200,3], received 'AUC'",
         ],
     ),
-    "metric of several numbers": (
-        "dataset: {path: onehot.npz}\n" + SOFTMAX + "loss: categorical_crossentropy\nmetrics: [F1Score]\n",
+    "metric with another's name": (
+        "dataset: {path: onehot.npz}\n"
+        + SOFTMAX
+        + "loss: categorical_crossentropy\nmetrics: [F1Score, {Precision: {name: f1_score_1}}]\n",
         [
-            "spec.yaml:5:11 metrics[0]: must be one number per epoch, not one per class, received 'f1_score'; give it average: macro, or leave it out: evaluate shows each class by itself",
+            "spec.yaml:5:20 metrics[1]: another metric is logged as f1_score_1 too, received 'Precision'; give it a name: {Precision: {name: other}}",
         ],
     ),
     "callback refused": (

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from mlpcli.checks.file_names import missing_numbers
-from mlpcli.checks.log_names import log_names
+from mlpcli.checks.log_names import Mode, directions, metric_names
 from mlpcli.checks.loss_rules import loss_problems
 from mlpcli.checks.metric_rules import metric_problems
-from mlpcli.checks.output_views import OutputView, output_views
+from mlpcli.checks.output_views import OutputView, canonical, output_views
 from mlpcli.data.dataset import Dataset
-from mlpcli.data.types import Array, Arrays
+from mlpcli.data.types import Arrays
 from mlpcli.errors import KeyPath, Problem, SpecError, listing, nearest
-from mlpcli.keras_import import keras
+from mlpcli.keras_import import keras, tf
+from mlpcli.keras_internals import compiled_metrics
 from mlpcli.model.components import make_component, plain_reason
 from mlpcli.model.plugins import NONE, Plugins
-from mlpcli.spec.keras_source import snake_case
 from mlpcli.spec.load import LoadedSpec
-from mlpcli.spec.schema import Spec
+from mlpcli.spec.schema import ComponentSpec, Spec
 
 PROBE_ROWS = 8
 SEEN_ROWS, SEEN_VALUES = 2000, 20_000_000
@@ -49,7 +49,7 @@ def check_model(model: keras.Model, loaded: LoadedSpec, dataset: Dataset, plugin
         tried = _probe(checked)
     if not tried or not problems:
         problems += tried or _callback_problems(
-            loaded.spec, log_names(model, validation=dataset.validation is not None)
+            loaded.spec, directions(model, validation=dataset.validation is not None)
         )
     if problems:
         raise SpecError(*problems)
@@ -105,24 +105,25 @@ def _probe(checked: _Checked) -> list[Problem]:
     inside: KeyPath = ("layers",) if checked.spec.model is None else ("model",)
     outputs = loss = None
     computed = False
-    results: dict[str, Array] = {}
     try:
         outputs = model(x, training=False)
         model(first_rows(train.x, _rows_that_fit(model)), training=False)  # a value may be odd further down
         computed = True
         loss = model.compute_loss(x, y, outputs)
-        results = model.compute_metrics(x, y, outputs)
+        model.compute_metrics(x, y, outputs)
     except Exception as error:  # whatever Keras or TensorFlow objects to
         reason = plain_reason(error)
         if not computed:
             return [Problem(f"the model cannot compute a batch: {reason}", path=inside)]
-        return _blame(checked, y, outputs, "losses" if loss is None else "metrics", reason)
+        if loss is None or outputs is None:
+            return _blame_loss(checked, y, outputs, reason)
+        return _blame_metric(checked, y, outputs, reason)
     finally:
         model.reset_metrics()
     if not np.all(np.isfinite(loss.numpy())):
         hint = "look at the output's activation and at the target's range"
         return [Problem("the loss of the first rows is not a finite number", path=("loss",), hint=hint)]
-    return [_not_one_number(name, checked) for name, value in results.items() if np.ndim(value) > 0]
+    return [*_not_in_a_graph(checked, y, outputs), *_odd_results(checked), *_equal_names(checked)]
 
 
 def _rows_that_fit(model: keras.Model) -> int:
@@ -132,27 +133,47 @@ def _rows_that_fit(model: keras.Model) -> int:
     return max(PROBE_ROWS, min(SEEN_ROWS, SEEN_VALUES // max(1, row)))
 
 
-def _blame(
-    checked: _Checked, y: Arrays, outputs: Arrays | None, namespace: str, reason: str
-) -> list[Problem]:
-    """Find the loss, or the metric, that cannot be computed: the first that fails by itself."""
-    what = "this loss" if namespace == "losses" else "this metric"
-    module = getattr(keras, namespace)
+def _blame_metric(checked: _Checked, y: Arrays, outputs: Arrays, reason: str) -> list[Problem]:
+    """Return the metrics that cannot be computed, each at its own place."""
+    problems = []
+    for path, component, output, metric in _compiled(checked):
+        truth = y[output] if isinstance(y, dict) else y
+        found = outputs[output] if isinstance(outputs, dict) else outputs
+        try:
+            metric.update_state(truth, found)
+            metric.result()
+        except Exception as error:
+            rule = f"this metric cannot be computed from this output and target: {plain_reason(error)}"
+            problems.append(Problem(rule, path=path, received=component.class_name))
+    if problems:
+        return problems
+    rule = f"these metrics cannot be computed from this output and target: {reason}"
+    return [Problem(rule, path=("metrics",))]
+
+
+def _compiled(checked: _Checked) -> Iterator[tuple[KeyPath, ComponentSpec, str, keras.metrics.Metric]]:
+    """Yield the metrics in the order of the spec: place, component, name of the output, metric."""
+    views = {view.output.name: view for view in checked.views()}
+    for output, metrics in compiled_metrics(checked.model):
+        view = views[output] if output in views else next(iter(views.values()))  # Keras names no only output
+        for (path, component), metric in zip(view.metrics, metrics, strict=True):
+            yield path, component, view.output.name, metric
+
+
+def _blame_loss(checked: _Checked, y: Arrays, outputs: Arrays | None, reason: str) -> list[Problem]:
+    """Find the loss that cannot be computed: the first that fails by itself."""
+    rule = "this loss cannot be computed from this output and target"
     for view in checked.views():
-        name = view.output.name
-        components = ((view.loss_path, view.loss),) if namespace == "losses" else view.metrics
-        for path, component in components:
-            try:
-                created = make_component(component, namespace, path, checked.plugins)
-                module.get(created)(
-                    y[name] if name else y, outputs[name] if isinstance(outputs, dict) else outputs
-                )
-            except Exception as error:
-                rule = f"{what} cannot be computed from this output and target: {plain_reason(error)}"
-                return [Problem(rule, path=path, received=component.class_name)]
-    key = "loss" if namespace == "losses" else "metrics"
-    rule = f"{what if key == 'loss' else 'these metrics'} cannot be computed from this output and target"
-    return [Problem(f"{rule}: {reason}", path=(key,))]
+        name, component = view.output.name, view.loss
+        try:
+            created = make_component(component, "losses", view.loss_path, checked.plugins)
+            keras.losses.get(created)(
+                y[name] if name else y, outputs[name] if isinstance(outputs, dict) else outputs
+            )
+        except Exception as error:
+            text = f"{rule}: {plain_reason(error)}"
+            return [Problem(text, path=view.loss_path, received=component.class_name)]
+    return [Problem(f"{rule}: {reason}", path=("loss",))]
 
 
 def first_rows(arrays: Arrays, count: int) -> Arrays:
@@ -162,21 +183,46 @@ def first_rows(arrays: Arrays, count: int) -> Arrays:
     return arrays[:count]
 
 
-def _not_one_number(name: str, checked: _Checked) -> Problem:
-    """Report a metric with a value for each class; `name` is Keras's, with the output's before it."""
-    hint = "give it average: macro, or leave it out: evaluate shows each class by itself"
-    place: KeyPath = ("metrics",)
-    for view in checked.views():
-        for path, component in view.metrics:
-            own = component.arguments.get("name", snake_case(component.class_name))
-            if name in (own, f"{view.output.name}_{own}"):
-                place = path
-    rule = "must be one number per epoch, not one per class"
-    return Problem(rule, path=place, received=name, hint=hint)
+def _not_in_a_graph(checked: _Checked, y: Arrays, outputs: Arrays) -> Iterator[Problem]:
+    """Yield metrics of a plug-in that cannot be traced: a training runs as a graph."""
+    for path, component, output, metric in _compiled(checked):
+        if canonical(component, "metrics"):
+            continue  # Keras's own can
+        batch = [each[output] if isinstance(each, dict) else each for each in (y, outputs)]
+        try:
+            tf.function(metric.update_state, autograph=False)(*map(tf.convert_to_tensor, batch))
+        except Exception as error:
+            rule = f"this metric works only outside TensorFlow's graphs: {plain_reason(error)}"
+            hint = "write it with keras.ops alone"
+            yield Problem(rule, path=path, received=component.class_name, hint=hint)
+    checked.model.reset_metrics()
 
 
-def _callback_problems(spec: Spec, known: list[str]) -> Iterator[Problem]:
+def _odd_results(checked: _Checked) -> Iterator[Problem]:
+    """Yield metrics of a plug-in whose results cannot be logged: how many values they have is not fixed."""
+    for path, component, _, metric in _compiled(checked):
+        result = metric.result()
+        values = keras.tree.flatten(result) if isinstance(result, dict) else [result]
+        if any(np.ndim(value) > 0 for value in values):
+            rule = "must return a number, several in one array, or a mapping of numbers"
+            yield Problem(rule, path=path, received=component.class_name)
+
+
+def _equal_names(checked: _Checked) -> Iterator[Problem]:
+    """Yield metrics whose values would be logged under the name of another's."""
+    compiled = list(_compiled(checked))
+    taken: set[str] = set()
+    for (path, component, _, _), (_, _, names) in zip(compiled, metric_names(checked.model), strict=True):
+        if twice := sorted(taken & set(names)):
+            rule = f"another metric is logged as {twice[0]} too"
+            hint = f"give it a name: {{{component.class_name}: {{name: other}}}}"
+            yield Problem(rule, path=path, received=component.class_name, hint=hint)
+        taken |= set(names)
+
+
+def _callback_problems(spec: Spec, modes: Mapping[str, Mode | None]) -> Iterator[Problem]:
     """Yield callbacks that monitor a value that no epoch has, or set what they cannot set."""
+    known = list(modes)
     rate = spec.optimizer.arguments.get("learning_rate")
     for index, component in enumerate(spec.callbacks):
         default = {"EarlyStopping": "val_loss", "ReduceLROnPlateau": "val_loss"}.get(component.class_name)
@@ -190,7 +236,10 @@ def _callback_problems(spec: Spec, known: list[str]) -> Iterator[Problem]:
         if component.class_name == "ModelCheckpoint":
             yield from missing_numbers(component, (*path, "filepath"), known)
         monitor = component.arguments.get("monitor", default)
-        if monitor is None or monitor in known or monitor == "learning_rate":
+        if monitor is None:
+            continue
+        if monitor in known or monitor == "learning_rate":
+            yield from _direction_problems(component, path, monitor, modes.get(monitor))
             continue
         if "monitor" in component.arguments:
             path = (*path, "monitor")
@@ -199,3 +248,19 @@ def _callback_problems(spec: Spec, known: list[str]) -> Iterator[Problem]:
         if monitor.startswith("val_") and not any(name.startswith("val_") for name in known):
             hint = "there is no validation split: set dataset.validation, or monitor: loss"
         yield Problem("no metric has this name", path=path, received=monitor, hint=hint)
+
+
+def _direction_problems(
+    component: ComponentSpec, path: KeyPath, monitor: str, mode: Mode | None
+) -> Iterator[Problem]:
+    """Yield a callback that cannot know whether small or large values of what it monitors are better."""
+    given = component.arguments.get("mode", "auto")
+    if component.class_name in MONITORS and mode is None and given not in ("min", "max"):
+        place = (*path, "monitor") if "monitor" in component.arguments else path
+        rule = "nothing says whether this value is better small or large"
+        hint = "write mode: min, or mode: max"
+        yield Problem(rule, path=place, received=monitor, hint=hint)
+
+
+MONITORS = ("EarlyStopping", "ReduceLROnPlateau", "ModelCheckpoint")
+"""Keras's callbacks that look for the best value of something."""

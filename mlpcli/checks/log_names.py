@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Literal
 
-from mlpcli.keras_internals import holds_metrics
+from mlpcli.keras_internals import compiled_metrics, holds_metrics, metric_direction
 
 if TYPE_CHECKING:
     from mlpcli.keras_import import keras
 
+Mode = Literal["min", "max"]
+
+MORE_IS_BETTER = (
+    *("acc", "auc", "precision", "recall", "sensitivity", "specificity", "true_", "correlation"),
+    *("f1", "fbeta", "f_beta", "r2", "iou", "io_u", "similarity"),
+)
+"""Words in the names of metrics that are better the greater they are."""
+
 
 def more_is_better(name: str) -> bool:
-    """Return whether a metric of this name is better the greater it is."""
-    words = ("acc", "auc", "precision", "recall", "f1", "fbeta", "r2", "iou", "similarity", "at_")
-    return any(word in name for word in words)
+    """Return whether a metric of this name is better the greater it is, where only its name is known."""
+    return any(word in name for word in MORE_IS_BETTER)
 
 
 def loss_first(values: dict[str, float]) -> dict[str, float]:
@@ -28,17 +37,62 @@ def _loss_first(item: tuple[str, float]) -> tuple[bool, bool, bool]:
 
 def log_names(model: keras.Model, *, validation: bool) -> list[str]:
     """Return the names that an epoch's logs will have, once the metrics are built."""
-    names = [metric.name for metric in model.metrics]
-    flat: list[str] = []
+    names: list[str] = []
     for metric in model.metrics:
-        flat += _names_of(metric)
-    names = flat or names
+        if holds_metrics(metric) and not compiled_metrics(model):
+            continue  # there are none
+        result = metric.result() if holds_metrics(metric) else None
+        names += _flat_names(result) if isinstance(result, dict) else [metric.name]
     return names + [f"val_{name}" for name in names] if validation else names
 
 
-def _names_of(metric: keras.metrics.Metric) -> list[str]:
-    """Return the names of a metric; a CompileMetrics holds several."""
-    if holds_metrics(metric):
-        result = metric.result()
-        return list(result) if isinstance(result, dict) else [metric.name]
-    return [metric.name]
+def _flat_names(result: Mapping[str, object]) -> Iterator[str]:
+    """Yield the names of a metric's values, of which some may hold several."""
+    for name, value in result.items():
+        if isinstance(value, dict):
+            yield from _flat_names(value)
+        else:
+            yield name
+
+
+def metric_names(model: keras.Model) -> list[tuple[str, keras.metrics.Metric, list[str]]]:
+    """Return every metric that was passed to `compile`, once they are built.
+
+    Returns:
+        For each its output (empty where there is one), the metric, and the names of its values in the logs.
+    """
+    taken: Counter[str] = Counter()
+    found = []
+    for output, metrics in compiled_metrics(model):
+        for metric in metrics:
+            full = f"{output}_{metric.name}" if output else metric.name
+            name = f"{full}_{taken[full]}" if full in taken else full
+            taken[full] += 1
+            result = metric.result()
+            found.append((output, metric, [*_flat_names(result)] if isinstance(result, dict) else [name]))
+    return found
+
+
+def loss_names(model: keras.Model) -> set[str]:
+    """Return the names in an epoch's logs that are losses: the loss, and that of each of several outputs."""
+    compiled = {name for _, _, names in metric_names(model) for name in names}
+    others = {name for name in log_names(model, validation=False) if name.endswith("loss")}
+    return {"loss"} | (others - compiled)
+
+
+def directions(model: keras.Model, *, validation: bool) -> dict[str, Mode | None]:
+    """Return for every name that an epoch's logs will have whether it is better small or large.
+
+    Args:
+        model: compiled, its metrics built.
+        validation: there are validation rows.
+
+    Returns:
+        By name; None where nobody has said it, as for a plug-in's metric.
+    """
+    modes: dict[str, Mode | None] = dict.fromkeys(log_names(model, validation=False))
+    for _, metric, names in metric_names(model):
+        known: dict[str | None, Mode] = {"up": "max", "down": "min"}
+        modes |= dict.fromkeys(names, known.get(metric_direction(metric)))
+    modes |= dict.fromkeys(loss_names(model), "min")
+    return modes | ({f"val_{name}": mode for name, mode in modes.items()} if validation else {})

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlpcli.checks.loss_rules import LOSSES, metric_loss_problems
+from mlpcli.checks.iou_rules import IOU, iou_problems
+from mlpcli.checks.loss_rules import LOSSES, count_units, metric_loss_problems
 from mlpcli.checks.output_views import OutputView, canonical
 from mlpcli.errors import KeyPath, Problem
 from mlpcli.spec.schema import ComponentSpec
@@ -24,9 +25,12 @@ SCORED = {"f1score", "fbetascore"}
 PER_UNIT = THRESHOLDED | RANKED | SCORED
 """Metrics of a 0 or 1 for every unit: at a threshold, over all thresholds, by class."""
 
+BASES = {"metric", "mean", "sum", "meanmetricwrapper"}
+"""Classes that other metrics are made of."""
+
 OF_NUMBERS = {"rootmeansquarederror", "r2score", "pearsoncorrelation", "concordancecorrelation"}
 OF_NUMBERS |= {name for name, takes in LOSSES.items() if takes.labels == "numbers"}
-OF_CLASSES = ACCURACY | set(LARGEST) | PER_UNIT
+OF_CLASSES = ACCURACY | set(LARGEST) | PER_UNIT | set(IOU)
 OF_CLASSES |= {name for name, takes in LOSSES.items() if takes.labels != "numbers"}
 
 
@@ -54,13 +58,38 @@ def metric_problems(view: OutputView) -> Iterator[Problem]:
             hint = "use accuracy" if view.output.kind != "numbers" else "use RootMeanSquaredError or mae"
             yield Problem(rule, path=path, received=component.class_name, hint=hint)
             continue
-        found = list(_by_kind(view, path, component, name))
+        found = list(_by_argument(view, path, component, name)) or list(_by_kind(view, path, component, name))
         yield from found or metric_loss_problems(view, component, path)
+
+
+def _by_argument(view: OutputView, path: KeyPath, component: ComponentSpec, name: str) -> Iterator[Problem]:
+    """Check what a metric needs whatever the target is: its class, and arguments about the output's units."""
+    given, received = component.arguments, component.class_name
+    inside: KeyPath = (*path, component.class_name)
+    if name in BASES:
+        rule = "other metrics are made of this class, it measures nothing by itself"
+        yield Problem(rule, path=path, received=received, hint="leave it out, or name one of those")
+    elif name == "r2score" and given.get("num_regressors"):
+        rule = "Keras cannot compute the adjusted R2 score in a training"
+        hint = "leave num_regressors out"
+        yield Problem(rule, path=(*inside, "num_regressors"), received=given["num_regressors"], hint=hint)
+    class_id, top = given.get("class_id"), given.get("top_k")
+    if isinstance(class_id, int) and not 0 <= class_id < view.units:
+        rule = f"the output has {count_units(view.units)}, counted from 0"
+        yield Problem(rule, path=(*inside, "class_id"), received=class_id)
+    if name in THRESHOLDED and isinstance(top, int) and top >= view.units:
+        rule = f"all units are among the {top} largest of {view.units}: each would count as positive"
+        hint = f"use a top_k below {view.units}" if view.units > 1 else "leave it out"
+        yield Problem(rule, path=(*inside, "top_k"), received=top, hint=hint)
 
 
 def _by_kind(view: OutputView, path: KeyPath, component: ComponentSpec, name: str) -> Iterator[Problem]:
     kind = view.output.kind
-    if kind == "numbers":
+    if name in IOU and (kind != "numbers" or view.is_binary):
+        yield from iou_problems(view, path, component, name)
+    elif kind != "numbers" and name in ("meanabsolutepercentageerror", "cosinesimilarity"):
+        yield from _of_labels_as_numbers(view, path, component, name)
+    elif kind == "numbers":
         yield from _of_numbers(view, path, component, name)
     elif kind == "classes" and view.units > 1:
         yield from _of_classes(view, path, component, name)
@@ -85,6 +114,23 @@ def _of_numbers(view: OutputView, path: KeyPath, component: ComponentSpec, name:
         )
 
 
+def _of_labels_as_numbers(
+    view: OutputView, path: KeyPath, component: ComponentSpec, name: str
+) -> Iterator[Problem]:
+    """Check metrics of numbers that have no meaning for labels of 0 and 1."""
+    received = component.class_name
+    if view.output.kind == "classes" and view.units > 1:
+        yield from _of_classes(view, path, component, name)
+    elif name == "meanabsolutepercentageerror":
+        rule = "this metric divides by the target, which is 0 in some rows"
+        yield Problem(rule, path=path, received=received, hint="use mae")
+    elif view.units == 1:
+        rule = "this metric compares directions, and a single number has only a sign"
+        yield Problem(rule, path=path, received=received, hint="use accuracy or mae")
+    elif view.output.kind == "labels":
+        yield from _of_labels(view, path, component, name)
+
+
 def _of_classes(view: OutputView, path: KeyPath, component: ComponentSpec, name: str) -> Iterator[Problem]:
     """Check a metric of class indices and several units."""
     rule = hint = ""
@@ -93,7 +139,7 @@ def _of_classes(view: OutputView, path: KeyPath, component: ComponentSpec, name:
     elif LARGEST.get(name) == "dense":
         rule = "the labels are class indices, this metric takes one-hot vectors"
         hint = f"use {SPARSE_OF[name]}"
-    elif name in PER_UNIT | _losses_of("binary"):
+    elif name in (PER_UNIT - SCORED) | _losses_of("binary"):
         rule = "this metric takes 0 or 1 for every unit, the labels are class indices"
         hint = "use accuracy; evaluate shows precision, recall and F1 of each class"
     elif name == "sparsetopkcategoricalaccuracy":
@@ -120,10 +166,6 @@ def _of_two_classes(
     elif name in _losses_of("sparse") | _losses_of("dense"):
         rule = "this metric takes a unit for each class, this output has one"
         yield Problem(rule, path=path, received=component.class_name, hint="use binary_crossentropy")
-    elif name in SCORED:
-        rule = "this metric takes a column for every unit, the labels are class indices"
-        hint = "use Precision and Recall; evaluate shows F1 of each class"
-        yield Problem(rule, path=path, received=component.class_name, hint=hint)
     else:
         yield from _threshold(view, path, component, name)
 
@@ -134,6 +176,11 @@ def _of_one_hot(view: OutputView, path: KeyPath, component: ComponentSpec, name:
         yield Problem(rule, path=path, received=component.class_name, hint=f"use {SPARSE_OF[name]}")
     elif name == "topkcategoricalaccuracy":
         yield from _too_many(view, path, component)
+    elif view.loss.arguments.get("from_logits") and not component.arguments.get("from_logits"):
+        cut = component.arguments.get("threshold") is not None
+        if name in THRESHOLDED | RANKED or (name in SCORED and cut):
+            rule = "this metric takes probabilities, these are logits"
+            yield Problem(rule, path=path, received=component.class_name, hint="use a softmax output")
 
 
 def _of_labels(view: OutputView, path: KeyPath, component: ComponentSpec, name: str) -> Iterator[Problem]:
@@ -141,6 +188,10 @@ def _of_labels(view: OutputView, path: KeyPath, component: ComponentSpec, name: 
     if LARGEST.get(name) == "sparse" or (name in ACCURACY | set(LARGEST) and not view.has_one_each):
         rule = "a row may have several labels, this metric takes one class per row"
         yield Problem(rule, path=path, received=component.class_name, hint="use binary_accuracy")
+    elif name in SCORED and component.arguments.get("threshold") is None and not view.has_one_each:
+        rule = "a row may have several labels, without a threshold this metric takes one a row"
+        hint = f"write {{{_class_name(component)}: {{threshold: 0.5}}}}"
+        yield Problem(rule, path=path, received=component.class_name, hint=hint)
     else:
         yield from _threshold(view, path, component, name)
 
@@ -165,7 +216,7 @@ def _threshold(view: OutputView, path: KeyPath, component: ComponentSpec, name: 
         yield Problem(
             rule, path=path, received=component.class_name, hint="leave it out, or use a sigmoid output"
         )
-    elif name in RANKED and not component.arguments.get("from_logits"):
+    elif name in RANKED | SCORED and not component.arguments.get("from_logits"):
         rule = f"this metric takes probabilities, these are {what}"
         hint = "write {AUC: {from_logits: true}}" if name == "auc" and logits else "use a sigmoid output"
         yield Problem(rule, path=path, received=component.class_name, hint=hint)

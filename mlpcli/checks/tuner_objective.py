@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from mlpcli.checks.log_names import more_is_better
+from collections.abc import Mapping
+
+from mlpcli.checks.log_names import Mode, more_is_better
 from mlpcli.data.dataset import Dataset
 from mlpcli.errors import Problem, SpecError, listing, nearest
 from mlpcli.runs.search_folder import Objective
 from mlpcli.spec.schema import TunerSpec
 
 
-def find_objective(tuner: TunerSpec, known: list[str]) -> Objective:
+def find_objective(tuner: TunerSpec, modes: Mapping[str, Mode | None]) -> Objective:
     """Return the objective and its direction.
 
     Args:
         tuner: the spec's section.
-        known: names of the metrics that are logged.
+        modes: the metrics that are logged, as `directions` returns them.
 
     Raises:
         SpecError: no metric has this name, or its direction is unknown.
     """
-    given = tuner.objective
+    given, known = tuner.objective, list(modes)
     name = given if isinstance(given, str) else given.name if given else None
     if name is None:
         return Objective("val_loss" if "val_loss" in known else "loss", "min")
@@ -31,7 +33,9 @@ def find_objective(tuner: TunerSpec, known: list[str]) -> Objective:
         raise SpecError(Problem("no metric has this name", path=path, received=name, hint=hint))
     if not isinstance(given, str) and given is not None:
         return Objective(name, given.direction)
-    if more_is_better(name):
+    if mode := modes[name]:
+        return Objective(name, mode)
+    if more_is_better(name):  # of a plug-in's metric only the name may say it
         return Objective(name, "max")
     words = (
         "loss",

@@ -320,7 +320,7 @@ def _weigh(code: DataCode, spec: Spec, dataset: Dataset) -> None:
         code.lines.append(f"counts = np.bincount({indices('train')}, minlength={count})")
         code.lines.append(f"class_weight = counts.sum() / ({count} * np.maximum(counts, 1))")
     else:
-        weights = [given.get(name, 1.0) for name in output.classes or ()]
+        weights = [given.get(name, 1.0) for name in output.classes or ()]  # numbers: there is one output
         code.lines.append(f"class_weight = np.array({weights})")
     for name in code.splits:
         times = f" * w_{name}" if contract.weights else ""

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from mlpcli.data.dataset import Output
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
-from mlpcli.errors import Problem, SpecError, listing, nearest
+from mlpcli.errors import KeyPath, Problem, SpecError, listing, nearest
 
-ClassWeights = str | Mapping[str, float] | None
-PATH = ("fit", "class_weight")
+OfClasses = str | Mapping[str, float]
+"""`balanced`, or a weight for each class by name."""
+ClassWeights = str | Mapping[str, float | str | Mapping[str, float]] | None
+PATH: KeyPath = ("fit", "class_weight")
+
+BALANCED = "balanced"
+FORM = "must be 'balanced', or a mapping of class names to numbers"
 
 
 def row_weights(
@@ -30,21 +36,21 @@ def row_weights(
         given: (rows,) float32, the column of row weights.
         outputs: of the network.
         class_weight: `balanced`, which is rows / (classes * rows of the class) as in scikit-learn; or a
-            weight for each class, 1 for those not named.
+            weight for each class, 1 for those not named; or one of these by output.
 
     Returns:
         (rows,) float32, a dict of such arrays by output, or None.
 
     Raises:
-        SpecError: no output has classes, or none has a class of a given name.
+        SpecError: no output has classes, or there is no output or class of a given name.
     """
     if class_weight is None:
         return given if given is None or not outputs[0].name else {each.name: given for each in outputs}
-    weighted = [each for each in outputs if each.kind in ("classes", "one_hot")]
-    _check_class_weight(class_weight, weighted)
+    wanted = _by_output(class_weight, outputs)
     found = {
-        each.name: _weights_of_classes(each, train[each.name], class_weight)[class_indices(y[each.name])]
-        for each in weighted
+        each.name: _weights_of_classes(each, train[each.name], wanted[each.name])[class_indices(y[each.name])]
+        for each in outputs
+        if each.name in wanted
     }
     rows = len(next(iter(y.values())))
     weights = {
@@ -56,7 +62,7 @@ def row_weights(
     return weights if outputs[0].name else weights[""]
 
 
-def _weights_of_classes(output: Output, train: Array, class_weight: str | Mapping[str, float]) -> Array:
+def _weights_of_classes(output: Output, train: Array, class_weight: OfClasses) -> Array:
     """Return (classes,) float64 weights; scikit-learn's function fails for a class without rows."""
     names = output.classes or ()
     if not isinstance(class_weight, str):
@@ -65,26 +71,53 @@ def _weights_of_classes(output: Output, train: Array, class_weight: str | Mappin
     return np.asarray(counts.sum() / (len(names) * np.maximum(counts, 1)))
 
 
-def _check_class_weight(class_weight: str | Mapping[str, float], weighted: Sequence[Output]) -> None:
+def _by_output(given: str | Mapping[str, Any], outputs: Sequence[Output]) -> dict[str, OfClasses]:
+    """Return the weights of classes by output, of those that have any."""
+    weighted = {each.name: each for each in outputs if each.kind in ("classes", "one_hot")}
     if not weighted:
         rule = "is for a target of classes, this one holds none"
-        raise SpecError(Problem(rule, path=PATH, received=class_weight, hint="remove it"))
-    if isinstance(class_weight, str):
-        if class_weight != "balanced":
-            rule = "must be 'balanced', or a mapping of class names to numbers"
-            raise SpecError(Problem(rule, path=PATH, received=class_weight))
-        return
-    names = [name for each in weighted for name in each.classes or ()]
-    unknown = [name for name in class_weight if name not in names]
-    if unknown:
-        raise SpecError(
-            *(
-                Problem(
-                    "there is no such class",
-                    path=(*PATH, name),
-                    received=name,
-                    hint=nearest(name, names) or f"the classes are {listing(names)}",
-                )
-                for name in unknown
-            )
-        )
+        raise SpecError(Problem(rule, path=PATH, received=given, hint="remove it"))
+    if isinstance(given, str):
+        if given != BALANCED:
+            raise SpecError(Problem(FORM, path=PATH, received=given))
+        return dict.fromkeys(weighted, given)
+    names = [each.name for each in outputs if each.name]
+    of_classes = all(isinstance(value, int | float) for value in given.values()) and not {*given} & {*names}
+    if of_classes or not names:
+        classes = [name for each in weighted.values() for name in each.classes or ()]
+        problems = [*_class_problems(given, classes, PATH)]
+        found: dict[str, OfClasses] = dict.fromkeys(weighted, given)
+    else:
+        problems = [found for name in given for found in _output_problems(name, given[name], names, weighted)]
+        found = dict(given)
+    if problems:
+        raise SpecError(*problems)
+    return found
+
+
+def _output_problems(
+    name: str, value: object, names: Sequence[str], weighted: Mapping[str, Output]
+) -> Iterator[Problem]:
+    """Yield what is wrong with the weights of an output."""
+    path: KeyPath = (*PATH, name)
+    if name not in names:
+        hint = nearest(name, names) or f"the outputs are {listing(names)}"
+        yield Problem("there is no such output", path=path, received=name, hint=hint)
+    elif name not in weighted:
+        rule = "is for a target of classes, that of this output holds none"
+        yield Problem(rule, path=path, received=value, hint="remove it")
+    elif isinstance(value, Mapping):
+        yield from _class_problems(value, weighted[name].classes or (), path)
+    elif value != BALANCED:
+        yield Problem(FORM, path=path, received=value, hint="with several outputs, the keys are outputs")
+
+
+def _class_problems(given: Mapping[str, object], classes: Sequence[str], path: KeyPath) -> Iterator[Problem]:
+    """Yield weights of classes that do not exist, and those that are not numbers."""
+    for name, value in given.items():
+        if not isinstance(value, int | float):
+            hint = "with one output, the keys are classes; for all of them write class_weight: balanced"
+            yield Problem("must be a number", path=(*path, name), received=value, hint=hint)
+        elif name not in classes:
+            hint = nearest(name, classes) or f"the classes are {listing(classes)}"
+            yield Problem("there is no such class", path=(*path, name), received=name, hint=hint)

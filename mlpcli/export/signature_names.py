@@ -19,7 +19,7 @@ from mlpcli.keras_internals import write_fingerprint
 class Message(Protocol):
     """A protobuf message, whose package has no types."""
 
-    def CopyFrom(self, other: object) -> None: ...  # noqa: N802
+    def CopyFrom(self, other: object) -> None: ...
 
 
 def traced_names(served: Mapping[str, str]) -> dict[str, str]:

@@ -15,9 +15,9 @@ from mlpcli.errors import KeyPath, Problem, SpecError
 from mlpcli.keras_import import keras
 from mlpcli.model.components import make_component, make_instance, refusals
 from mlpcli.model.memory import bounded_weights, check_batch
+from mlpcli.model.metrics import fit_metrics
 from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.model.subclassed import build_class, needs_adapting
-from mlpcli.model.target_scaling import in_own_units
 from mlpcli.spec.layer_graph import ONLY_INPUT, Graph, Node
 from mlpcli.spec.schema import ComponentSpec, Spec
 from mlpcli.spec.values import Value
@@ -179,11 +179,14 @@ def compile_model(model: keras.Model, spec: Spec, contract: Contract, plugins: P
 
     losses = _make_losses(spec, contract, make)
     optimizer = make(spec.optimizer, "optimizers", ("optimizer",))
+    alone = len(contract.outputs) == 1
     metrics = {
-        each.name: [
-            in_own_units(make(component, "metrics", path), each)
-            for path, component in output_metrics(spec, each.name)
-        ]
+        each.name: fit_metrics(
+            [make(component, "metrics", path) for path, component in output_metrics(spec, each.name)],
+            each,
+            (model.output[each.name] if each.name else model.output).shape[1:],
+            alone=alone,
+        )
         for each in contract.outputs
     }
     if problems:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from mlpcli.errors import ABSENT, KeyPath, Problem, RunError, show_path
 from mlpcli.files import read_ordinary
@@ -26,7 +27,15 @@ Seconds = Annotated[float, Field(ge=0, lt=1e12)]
 PathText = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 Plain = bool | int | float | str | None
 """The value of a hyperparameter."""
-Metrics = dict[str, dict[str, float]]
+
+
+def _number_or_nan(value: object) -> object:
+    return math.nan if value is None else value
+
+
+Measured = Annotated[float, BeforeValidator(_number_or_nan)]
+"""A metric; JSON has no NaN, so that one is null there."""
+Metrics = dict[str, dict[str, Measured]]
 """Metrics by split and name."""
 
 
@@ -183,9 +192,9 @@ class RunRecord(Record):
 class MetricsRecord(Record):
     """`metrics.json`: metrics by split, and those of the baselines."""
 
-    train: dict[str, float] = Field(default_factory=dict)
-    validation: dict[str, float] = Field(default_factory=dict)
-    test: dict[str, float] = Field(default_factory=dict)
+    train: dict[str, Measured] = Field(default_factory=dict)
+    validation: dict[str, Measured] = Field(default_factory=dict)
+    test: dict[str, Measured] = Field(default_factory=dict)
     baseline: dict[str, str | float] = Field(default_factory=dict)
 
     def by_split(self) -> Metrics:

@@ -216,8 +216,8 @@ class ComparedMetric:
 
     @property
     def difference(self) -> float:
-        """Now minus then."""
-        return self.now - self.then
+        """Now minus then; 0 where neither is a number."""
+        return 0.0 if math.isnan(self.then) and math.isnan(self.now) else self.now - self.then
 
 
 @dataclass(frozen=True)
@@ -238,14 +238,15 @@ class Reproduction:
     @property
     def verdict(self) -> str:
         """`equal`, `within tolerance` or `drifted`."""
-        if self.epoch is None and all(figure.then == figure.now for figure in self.figures):
+        if self.epoch is None and all(figure.difference == 0 for figure in self.figures):
             return EQUAL
         return DRIFTED if self.drifted() else WITHIN
 
     def drifted(self) -> tuple[ComparedMetric, ...]:
         """Return the metrics that differ by more than the tolerance."""
         near = [
-            math.isclose(f.then, f.now, rel_tol=self.tolerance, abs_tol=self.tolerance) for f in self.figures
+            f.difference == 0 or math.isclose(f.then, f.now, rel_tol=self.tolerance, abs_tol=self.tolerance)
+            for f in self.figures
         ]
         return tuple(figure for figure, is_near in zip(self.figures, near, strict=True) if not is_near)
 

@@ -22,7 +22,7 @@ from mlpcli.files import write_json
 from mlpcli.runs.folder import RECORD, Run, find_run, list_runs
 from mlpcli.runs.folder import SEARCH as SEARCH
 from mlpcli.runs.lock import is_locked
-from mlpcli.runs.record_models import Count, PathText, Plain, Record, Seconds, read_record
+from mlpcli.runs.record_models import Count, Measured, PathText, Plain, Record, Seconds, read_record
 
 SEARCHED = "search.yaml"  # the spec with the overrides applied, before hyperparameters are chosen
 BEST = "best.yaml"
@@ -80,7 +80,7 @@ class Trial:
     best_epoch: Count | None = None
     trained: Count = 0  # epochs that were run
     seconds: Seconds = 0.0
-    metrics: dict[str, float] = field(default_factory=dict)  # logged in the best epoch
+    metrics: dict[str, Measured] = field(default_factory=dict)  # logged in the best epoch
     reason: str = ""  # why it failed
     worker: str = ""
 

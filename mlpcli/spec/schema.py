@@ -164,8 +164,11 @@ class FitSpec(Section):
         CheckpointSpec | None, Field(description="a mapping of every (epochs) and minutes")
     ] = None
     class_weight: Annotated[
-        str | dict[str, ClassWeight] | None,
-        Field(description="'balanced', or a mapping of class names to positive numbers"),
+        str | dict[str, ClassWeight | str | dict[str, ClassWeight]] | None,
+        Field(
+            description="'balanced', or a mapping of class names to positive numbers; "
+            "with several outputs, a mapping of outputs to these"
+        ),
     ] = None
     engine: Annotated[
         str,

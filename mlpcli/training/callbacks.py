@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from mlpcli import runs
 from mlpcli.checks.file_names import check_inside, check_output_file, check_placeholders
-from mlpcli.checks.log_names import more_is_better
+from mlpcli.checks.log_names import Mode, more_is_better
+from mlpcli.data.types import Array
 from mlpcli.errors import KeyPath, Problem, SpecError
 from mlpcli.files import held_at, write_with
 from mlpcli.keras_import import keras
-from mlpcli.keras_internals import checkpoint_path
+from mlpcli.keras_internals import SkipsNan, checkpoint_path, set_mode
 from mlpcli.model.components import make_component
 from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.spec.schema import ComponentSpec, Spec
@@ -35,13 +36,16 @@ OURS = ("BackupAndRestore",)
 """Callbacks that are left out, because `run_callback.RunCallback` does exactly their work."""
 
 
-def make_callbacks(spec: Spec, run_dir: Path, plugins: Plugins = NONE) -> list[Callback]:
+def make_callbacks(
+    spec: Spec, run_dir: Path, plugins: Plugins = NONE, modes: Mapping[str, Mode | None] | None = None
+) -> list[Callback]:
     """Create the spec's callbacks, which write inside `run_dir`, and TensorBoard if the spec omits it.
 
     Args:
         spec: The spec.
         run_dir: The run folder.
         plugins: Of the spec.
+        modes: The metrics that are logged, as `directions` returns them; None where they are not known yet.
 
     Raises:
         SpecError: Keras refuses an argument, or a file would lie outside the run folder.
@@ -59,7 +63,24 @@ def make_callbacks(spec: Spec, run_dir: Path, plugins: Plugins = NONE) -> list[C
         created.append(
             keras.callbacks.TensorBoard(log_dir=str(run_dir / runs.TENSORBOARD), write_graph=False)
         )
-    return [callback for callback in created if callback is not None]
+    found = [callback for callback in created if callback is not None]
+    for callback in found:
+        _settle_direction(callback, modes or {})
+    return found
+
+
+def _settle_direction(callback: Callback, modes: Mapping[str, Mode | None]) -> None:
+    """Let a callback that monitors a value know its direction, and take NaN for no improvement.
+
+    Keras infers the direction only of metrics of a single output under their own names.
+    """
+    if type(callback) in MONITORS:
+        callback.__class__ = MONITORS[type(callback)]  # created and checked as Keras's
+    monitors = isinstance(callback, tuple(MONITORS))
+    if monitors:
+        mode = modes.get(callback.monitor) if callback.mode == "auto" else callback.mode
+        if mode is not None:
+            set_mode(callback, mode)
 
 
 def _make_callback(component: ComponentSpec, index: int, run_dir: Path, plugins: Plugins) -> Callback | None:
@@ -85,12 +106,9 @@ def _make_callback(component: ComponentSpec, index: int, run_dir: Path, plugins:
         check_placeholders(str(given), ("callbacks", index, "ModelCheckpoint", argument))
         folder = folder.replace("{", "{{").replace("}", "}}")  # Keras fills in {epoch} with str.format
     arguments = component.arguments | {argument: f"{folder}/{inside}"}
-    created = make_component(
+    return make_component(
         component.model_copy(update={"arguments": arguments}), "callbacks", ("callbacks", index)
     )
-    if component.class_name == "ModelCheckpoint":
-        created.__class__ = ModelCheckpoint  # created and checked as Keras's; only the writing differs
-    return created
 
 
 def _check_metadata(names: object, path: KeyPath) -> None:
@@ -100,13 +118,39 @@ def _check_metadata(names: object, path: KeyPath) -> None:
             check_inside(str(name), (*path, "embeddings_metadata"), example="labels.tsv")
 
 
-class ModelCheckpoint(keras.callbacks.ModelCheckpoint):  # type: ignore[misc]
-    """Keras's own, whose files appear complete or not at all."""
+class EarlyStopping(SkipsNan, keras.callbacks.EarlyStopping):  # type: ignore[misc]
+    """Keras's own, for which NaN is never the best value."""
+
+    best_weights: list[Array] | None
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Keep no weights of an epoch without a value, which Keras's own does of the first."""
+        kept = self.best_weights
+        value = (logs or {}).get(self.monitor)
+        super().on_epoch_end(epoch, logs)
+        if value is not None and value != value:
+            self.best_weights = kept
+
+
+class ReduceLROnPlateau(SkipsNan, keras.callbacks.ReduceLROnPlateau):  # type: ignore[misc]
+    """Keras's own, for which NaN is never the best value."""
+
+
+class ModelCheckpoint(SkipsNan, keras.callbacks.ModelCheckpoint):  # type: ignore[misc]
+    """Keras's own, for which NaN is never the best value, and whose files appear complete or not at all."""
 
     def _save_model(self, epoch: int, batch: int | None, logs: dict[str, float]) -> None:
         path = checkpoint_path(self, epoch, batch, logs)
         if path is not None:
             write_with(path, self.model.save_weights if self.save_weights_only else self.model.save)
+
+
+MONITORS: dict[Any, Any] = {
+    keras.callbacks.EarlyStopping: EarlyStopping,
+    keras.callbacks.ReduceLROnPlateau: ReduceLROnPlateau,
+    keras.callbacks.ModelCheckpoint: ModelCheckpoint,
+}
+"""Keras's callbacks that monitor a value, and ours of each."""
 
 
 def log_files(spec: Spec) -> list[str]:
@@ -172,16 +216,21 @@ def keeps_best(spec: Spec) -> bool:
     )
 
 
-def best_monitor(spec: Spec, *, validation: bool) -> tuple[str, bool]:
+def best_monitor(
+    spec: Spec, modes: Mapping[str, Mode | None] | None = None, *, validation: bool
+) -> tuple[str, bool]:
     """Return the metric that decides which epoch is best, and whether a larger value is better.
 
     Args:
         spec: The spec.
+        modes: The metrics that are logged, as `directions` returns them; of others the name decides.
         validation: There are validation rows.
     """
     for component in spec.callbacks:
         if component.class_name in ("ModelCheckpoint", "EarlyStopping") and "monitor" in component.arguments:
             monitor = str(component.arguments["monitor"])
             mode = component.arguments.get("mode", "auto")
-            return monitor, mode == "max" or (mode == "auto" and more_is_better(monitor))
+            if mode == "auto":
+                mode = (modes or {}).get(monitor) or ("max" if more_is_better(monitor) else "min")
+            return monitor, mode == "max"
     return ("val_loss" if validation else "loss"), False

@@ -1,7 +1,7 @@
-"""Stop a training at once when a loss, a metric or a weight is no longer finite.
+"""Stop a training at once when a loss or a weight is no longer finite.
 
 One NaN in a row can leave the loss finite and yet turn all weights of a feature into NaN, so the weights
-are checked too.
+are checked too. A metric may be NaN in a training that is well: the correlation with a constant, for example.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mlpcli.checks.log_names import metric_names
 from mlpcli.data.types import Array
 from mlpcli.errors import Problem, TrainingError
 
@@ -24,7 +25,7 @@ CHECK_SECONDS = 1.0
 
 
 class Diverged(TrainingError):
-    """A loss, a metric or a weight is no longer a finite number."""
+    """A loss or a weight is no longer a finite number."""
 
 
 class DivergenceGuard:
@@ -32,6 +33,7 @@ class DivergenceGuard:
 
     def __init__(self, model: keras.Model) -> None:
         self.model = model
+        self._metrics = {name for _, _, names in metric_names(model) for name in names}
         self._checked = time.monotonic()
 
     def within_epoch(self, epoch: int, logs: Mapping[str, float]) -> None:
@@ -42,7 +44,7 @@ class DivergenceGuard:
             logs: The loss and the metrics so far.
 
         Raises:
-            Diverged: A number is not finite.
+            Diverged: A loss or a weight is not finite.
         """
         self.check_logs(epoch, logs)
         if time.monotonic() - self._checked >= CHECK_SECONDS:
@@ -51,18 +53,22 @@ class DivergenceGuard:
             self._checked = time.monotonic()
 
     def check_logs(self, epoch: int, logs: Mapping[str, float]) -> None:
-        """Check the loss and the metrics.
+        """Check the losses.
 
         Args:
             epoch: The epoch, from 1.
             logs: The loss and the metrics.
 
         Raises:
-            Diverged: A number is not finite.
+            Diverged: A loss is not finite.
         """
         bad = [name for name, value in logs.items() if not math.isfinite(value)]
-        if bad:
+        if any(map(self._is_loss, bad)):
             self._raise(epoch, f"{', '.join(bad)} {'is' if len(bad) == 1 else 'are'} not finite")
+
+    def _is_loss(self, name: str) -> bool:
+        bare = name.removeprefix("val_")
+        return bare.endswith("loss") and bare not in self._metrics
 
     def check_weights(self, epoch: int, weights: Mapping[str, Array]) -> None:
         """Check the weights.

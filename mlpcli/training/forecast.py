@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mlpcli import runs
 from mlpcli.checks.advice import advise, class_counts
-from mlpcli.checks.log_names import log_names
+from mlpcli.checks.log_names import directions
 from mlpcli.checks.tuner_objective import check_refit, find_objective
 from mlpcli.data.dataset import Dataset, Split
 from mlpcli.data.types import Arrays
@@ -65,7 +65,7 @@ def forecast(loaded: LoadedSpec, *, timed: bool = False) -> Forecast:
 def _check_search(tuner: TunerSpec, prepared: Prepared) -> None:
     """Check what `tune` would check before its first trial."""
     dataset = prepared.dataset
-    find_objective(tuner, log_names(prepared.model, validation=dataset.validation is not None))
+    find_objective(tuner, directions(prepared.model, validation=dataset.validation is not None))
     check_refit(tuner, dataset)
 
 

@@ -137,11 +137,14 @@ class _Session:
 
     def _make_callback(self, resolved: str) -> RunCallback:
         """Return the callback that keeps the run's files."""
+        from mlpcli.checks.log_names import directions
         from mlpcli.training.callbacks import best_monitor, keeps_models
         from mlpcli.training.run_callback import RunCallback, save_interval
 
         job, spec = self.job, self.job.completed.spec
-        monitor, more_is_better = best_monitor(spec, validation=job.dataset.validation is not None)
+        validation = job.dataset.validation is not None
+        modes = directions(job.model, validation=validation)
+        monitor, more_is_better = best_monitor(spec, modes, validation=validation)
         callback = RunCallback(
             job.run_dir,
             monitor=monitor,
@@ -167,12 +170,14 @@ class _Session:
 
     def fit(self, callback: RunCallback) -> None:
         """Run the epochs, and write the checkpoints' models."""
+        from mlpcli.checks.log_names import directions
         from mlpcli.model.plugins import import_plugins
         from mlpcli.training.callbacks import CheckFolder, close_logs, keeps_best, log_files, make_callbacks
         from mlpcli.training.fit import fit_model
 
         job, spec = self.job, self.job.completed.spec
-        others = make_callbacks(spec, job.run_dir, import_plugins(job.completed.catalog))
+        modes = directions(job.model, validation=job.dataset.validation is not None)
+        others = make_callbacks(spec, job.run_dir, import_plugins(job.completed.catalog), modes)
         callback.take_callbacks(others)
         first = CheckFolder(job.run_dir, log_files(spec))
         try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlpcli import runs
-from mlpcli.checks.log_names import log_names
+from mlpcli.checks.log_names import directions
 from mlpcli.checks.tuner_objective import check_refit, find_objective
 from mlpcli.data.dataset import Dataset
 from mlpcli.errors import MlpcliError, Problem, RunError, SpecError
@@ -113,7 +113,7 @@ class SearchSession:
             watcher.stage("building the model")
             model = build_checked(completed, dataset)
             check_callbacks(completed)
-            objective = find_objective(tuner, log_names(model, validation=dataset.validation is not None))
+            objective = find_objective(tuner, directions(model, validation=dataset.validation is not None))
             check_refit(tuner, dataset)
         for note in completed.notes:
             watcher.note(note)

@@ -150,13 +150,16 @@ class TrialRunner:
 
     def _judge(self, folder: Path, seconds: float) -> Result:
         """Return the result of a completed training: its best epoch by the objective."""
-        history = _finite_history(folder)
         name = self.objective.name
-        if not history or name not in history[0]:
+        history = record_models.read_history(folder / runs.HISTORY)
+        measured = [row for row in history if math.isfinite(row.get(name, math.nan))]
+        if not measured and any(name in row for row in history):
+            return Result(FAILED, seconds=seconds, reason=f"{name} is not a number in any epoch")
+        if not measured:
             known = ", ".join(key for key in (history[0] if history else {}) if key != "epoch")
             return Result(FAILED, seconds=seconds, reason=f"no metric is called {name}; available: {known}")
         sign = -1 if self.objective.direction == "max" else 1
-        best = min(history, key=lambda row: sign * row[name])
+        best = min(measured, key=lambda row: sign * row[name])
         metrics = {key: value for key, value in best.items() if key not in ("epoch", "learning_rate")}
         epoch = int(best["epoch"])
         return Result(COMPLETED, best[name], epoch, len(history), round(seconds, 3), metrics)
@@ -177,12 +180,6 @@ def _with(loaded: LoadedSpec, *, epochs: int | None = None, seed: int | None = N
     if seed is not None:
         spec = spec.model_copy(update={"seed": seed})
     return replace(loaded, spec=spec)
-
-
-def _finite_history(folder: Path) -> list[dict[str, float]]:
-    """Return the rows of a run's `history.csv` in which all numbers are finite."""
-    rows = record_models.read_history(folder / runs.HISTORY)
-    return [row for row in rows if all(math.isfinite(value) for value in row.values())]
 
 
 def _reason(error: Exception) -> str:

@@ -16,6 +16,8 @@ import numpy as np
 import tensorflow as tf
 
 from mlpcli.keras_internals import all_layers, compiled_parts, wrapped_function
+from mlpcli.model.correlations import RowCorrelation
+from mlpcli.model.metric_wrappers import MetricWrapper
 from mlpcli.training.compiled.graph_loop import why_graph
 from mlpcli.training.compiled.row_arrays import Arrays, Structure, as_tensor, row_bytes, take_rows
 from mlpcli.training.compiled.xla_programs import (
@@ -210,6 +212,10 @@ def _averages_rows(loss: object) -> bool:
 
 
 def _is_keras(component: object) -> bool:
+    while isinstance(component, MetricWrapper):
+        component = component.metric
+    if isinstance(component, RowCorrelation):
+        return True  # of all rows
     function = wrapped_function(component)
     modules = [
         getattr(component, "__module__", None) or "",

@@ -246,7 +246,7 @@ def _epoch_loop(
             new = run(keras.tree.pack_sequence_as(shape, [_of_any_length(batch) for batch in taken]))
             return step + 1, coming, ({} if carried is None else new)
 
-        zeros = {} if carried is None else {k: tf.zeros(s.shape, s.dtype) for k, s in carried.items()}
+        zeros = keras.tree.map_structure(lambda spec: tf.zeros(spec.shape, spec.dtype), carried or {})
         begin = (start, take_first(leaves, order, start), zeros)
         _, _, logs = tf.while_loop(lambda step, taken, logs: step < stop, body, begin)
         result: Logs = model.get_metrics_result() if carried is None else logs

@@ -1,0 +1,125 @@
+"""The metrics of an output: Keras's own, made to fit its target, and each value under a name of its own."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+
+from mlpcli.data.dataset import Output
+from mlpcli.keras_import import keras
+from mlpcli.keras_internals import metric_direction, set_metric_direction
+from mlpcli.model.correlations import KINDS, RowCorrelation
+from mlpcli.model.metric_wrappers import LabelRows, NamedValues, label_names
+from mlpcli.model.target_scaling import InOwnUnits, in_float64
+
+COUNTED_AT_THRESHOLDS = (
+    keras.metrics.TruePositives,
+    keras.metrics.TrueNegatives,
+    keras.metrics.FalsePositives,
+    keras.metrics.FalseNegatives,
+)
+AT_THRESHOLDS = (*COUNTED_AT_THRESHOLDS, keras.metrics.Precision, keras.metrics.Recall)
+"""Metrics with a value for each of their thresholds."""
+
+PROBABLE_THRESHOLD = 0.5
+"""Of an F score on one unit: Keras's default, the unit with the largest output, would always be that one."""
+
+
+def fit_metrics(
+    made: Iterable[object], output: Output, shape: tuple[int | None, ...], *, alone: bool
+) -> list[object]:
+    """Return the metrics of an output as `compile` takes them; what fits already is unchanged.
+
+    Targets that were scaled are measured in their own units, labels come as the metric takes them, and values
+    of a class or threshold have a name each.
+
+    Args:
+        made: metrics, short names and functions, as `make_component` returns them.
+        output: the output.
+        shape: of one row of the output.
+        alone: the model has no other output, so that Keras writes no output's name before the metrics'.
+    """
+    units = math.prod(size or 1 for size in shape)
+    taken: Counter[str] = Counter()
+    found = []
+    for each in made:
+        if each is None:  # Keras refused it, which is reported
+            continue
+        logged = logged_name(each)
+        full = logged if alone else f"{output.name}_{logged}"
+        prefix = full if full not in taken else f"{full}_{taken[full]}"
+        taken[full] += 1
+        found.append(_fit(each, output, units, prefix))
+    return found
+
+
+def logged_name(made: object) -> str:
+    """Return the name under which Keras logs a metric, a short name or a function."""
+    if isinstance(made, str):
+        return made
+    return str(getattr(made, "name", None) or getattr(made, "__name__", type(made).__name__))
+
+
+def _fit(made: object, output: Output, units: int, prefix: str) -> object:
+    metric = as_metric(made, units)
+    informed = _know_direction(metric)
+    fitted = _of_rows(metric, output, units)
+    if output.scale is not None and output.offset is not None:
+        wide = in_float64(fitted, len(output.target))
+        fitted = InOwnUnits(wide, list(output.scale), list(output.offset))
+    if has_many_values(metric):
+        fitted = NamedValues(fitted, prefix, label_names(_labels(metric, output)))
+    return fitted if informed or fitted is not metric else made
+
+
+def as_metric(made: object, units: int) -> keras.metrics.Metric:
+    """Return a metric, a short name or a function as a metric, named as Keras logs it."""
+    name = logged_name(made)
+    if name.lower() in ("accuracy", "acc") and isinstance(made, str):
+        return keras.metrics.BinaryAccuracy(name) if units == 1 else keras.metrics.CategoricalAccuracy(name)
+    metric = keras.metrics.get(made)
+    if not isinstance(metric, keras.metrics.Metric):
+        return keras.metrics.MeanMetricWrapper(metric, name=name)
+    metric.name = name
+    return metric
+
+
+def _of_rows(metric: keras.metrics.Metric, output: Output, units: int) -> keras.metrics.Metric:
+    """Return a metric that takes the labels, and the single values, that the output has."""
+    kind = KINDS.get(type(metric).__name__) if type(metric).__module__.startswith("keras.") else None
+    if kind is not None and (units == 1 or metric.axis in (0, [0], (0,))):
+        return RowCorrelation(kind, units, metric.name, metric.dtype)
+    is_score = isinstance(metric, keras.metrics.FBetaScore)
+    if is_score and units == 1 and metric.threshold is None:
+        metric.threshold = PROBABLE_THRESHOLD
+    by_column = is_score or isinstance(metric, keras.metrics.BinaryCrossentropy)
+    if by_column and units == 1 and output.width == ():
+        return LabelRows(metric, 1)
+    return LabelRows(metric, units) if is_score and output.kind == "classes" else metric
+
+
+def has_many_values(metric: keras.metrics.Metric) -> bool:
+    """Return whether the result of a metric may be more than one number; a plug-in's class may return any."""
+    if isinstance(metric, AT_THRESHOLDS):
+        return len(metric.thresholds) > 1
+    if isinstance(metric, keras.metrics.FBetaScore):
+        return metric.average is None
+    if isinstance(metric, keras.metrics.R2Score):
+        return metric.class_aggregation is None
+    return not type(metric).__module__.startswith(("keras.", "mlpcli."))
+
+
+def _labels(metric: keras.metrics.Metric, output: Output) -> list[object]:
+    if isinstance(metric, AT_THRESHOLDS):
+        return list(metric.thresholds)
+    return list(output.classes or output.target)
+
+
+def _know_direction(metric: keras.metrics.Metric) -> bool:
+    """Tell Keras the direction of a count, which it does not know; return whether that was needed."""
+    if not isinstance(metric, COUNTED_AT_THRESHOLDS) or metric_direction(metric) is not None:
+        return False
+    wrong = isinstance(metric, keras.metrics.FalsePositives | keras.metrics.FalseNegatives)
+    set_metric_direction(metric, "down" if wrong else "up")
+    return True
