@@ -247,11 +247,13 @@ def _twins(case: Callable[[], tuple[keras.Model, Arrays]]) -> tuple[keras.Model,
     return made[0][0], made[1][0], made[0][1]
 
 
-def _assert_same_training(case: Callable[[], tuple[keras.Model, Arrays]], atol: float = 1e-5) -> None:
+def _assert_same_training(
+    case: Callable[[], tuple[keras.Model, Arrays]], atol: float = 1e-5, **settings: Any
+) -> None:
     ours, stock, data = _twins(case)
     validation = _head(data, 11)
     keras.utils.set_random_seed(12)
-    history = _fit(ours, data, validation)
+    history = _fit(ours, data, validation, **settings)
     keras.utils.set_random_seed(12)
     expected = _stock_fit(stock, data, validation)
     assert list(history.history) == list(expected.history)

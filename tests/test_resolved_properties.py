@@ -187,7 +187,7 @@ FITS = {
     "epochs": st.just(2),
     "batch_size": st.just(8),
     "shuffle": st.booleans(),
-    "engine": st.sampled_from(["compiled", "keras"]),
+    "engine": st.sampled_from(["auto", "compiled", "graph", "keras"]),
     "precision": st.sampled_from(["float32", "mixed_bfloat16"]),
     "checkpoint": st.sampled_from([{"every": 2}, {"minutes": 0.5}, {"every": 1, "minutes": 2}, {}]),
 }

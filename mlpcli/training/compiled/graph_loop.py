@@ -49,7 +49,7 @@ def slow_operation(program: EpochProgram) -> str | None:
     for function in graph.library.function:
         for node in function.node_def:
             if SLOW_OPERATION.match(node.op):
-                return f"{node.op} in {node.name}"
+                return f"{node.op} in {node.name.removeprefix('while/')}"
     return None
 
 

@@ -16,6 +16,7 @@ from mlpcli.keras_internals import begins_at
 from mlpcli.training.compiled import hooks
 from mlpcli.training.compiled.forward import Evaluator, plain_logs
 from mlpcli.training.compiled.graph_loop import slow_operation, try_step
+from mlpcli.training.compiled.randomness import same_python_draws
 from mlpcli.training.compiled.row_arrays import (
     Arrays,
     Structure,
@@ -91,7 +92,8 @@ def fit(
     Raises:
         CannotCompile: This loop cannot run the model; no variable has changed its value.
     """
-    feed = _plan(model, train, batch_size=batch_size, shuffle=shuffle, chunk_bytes=chunk_bytes, loop=loop)
+    settings = _Settings(loop, batch_size, shuffle, seed)
+    feed = _plan(model, train, settings, chunk_bytes=chunk_bytes)
     events = keras.callbacks.CallbackList(
         list(callbacks), add_history=True, model=model, verbose=0, epochs=epochs, steps=feed.steps
     )
@@ -183,16 +185,24 @@ class _Run:
         self.listeners = [each for each in self.events.callbacks if hooks.listens(each)]
 
 
-def _plan(
-    model: keras.Model, train: Arrays, *, batch_size: int, shuffle: bool, chunk_bytes: int, loop: Loop
-) -> _Feed:
+@dataclass(frozen=True)
+class _Settings:
+    """What the programs of a training depend on, beside model and rows."""
+
+    loop: Loop
+    batch_size: int
+    shuffle: bool
+    seed: int
+
+
+def _plan(model: keras.Model, train: Arrays, settings: _Settings, *, chunk_bytes: int) -> _Feed:
     """Trace and compile everything an epoch needs.
 
     Raises:
         CannotCompile: That fails.
     """
-    leaves = train.leaves()
-    check_can_compile(model, leaves, xla=loop.xla)
+    leaves, batch_size, shuffle = train.leaves(), settings.batch_size, settings.shuffle
+    check_can_compile(model, leaves, xla=settings.loop.xla)
     rows = train.rows
     if not rows or batch_size < 1:
         raise ValueError(f"rows and batch_size must be positive, received {rows} and {batch_size}")
@@ -201,29 +211,29 @@ def _plan(
     if full_steps and row_bytes(leaves) * rows > chunk_bytes:
         # One piece is in use while the next is gathered, and the allocator may keep a third.
         piece_steps = max(1, min(full_steps, chunk_bytes // 3 // (row_bytes(leaves) * batch_size)))
-        full = _plan_pieces(model, train, loop, batch_size=batch_size, rows=piece_steps * batch_size)
+        full = _plan_pieces(model, train, settings, rows=piece_steps * batch_size)
     elif full_steps:
         resident = [as_tensor(leaf) for leaf in leaves]
-        full = _plan_program(model, train.structure(), resident, loop, batch_size, rows if shuffle else 0)
-    short = trace_step(model, train.structure()) if rows % batch_size else None
+        full = _plan_program(model, train.structure(), resident, settings, rows if shuffle else 0)
+    short = None
+    if rows % batch_size:
+        with same_python_draws(settings.seed):
+            short = trace_step(model, train.structure())
     steps = full_steps + bool(rows % batch_size)
     return _Feed(train, batch_size, steps, full_steps, piece_steps, resident, full, short)
 
 
-def _plan_pieces(
-    model: keras.Model, train: Arrays, loop: Loop, *, batch_size: int, rows: int
-) -> EpochProgram:
+def _plan_pieces(model: keras.Model, train: Arrays, settings: _Settings, *, rows: int) -> EpochProgram:
     sample = keras.tree.map_structure(lambda leaf: leaf[:rows], train.structure())
     leaves = [tf.zeros(leaf.shape, as_tensor(leaf[:1]).dtype) for leaf in keras.tree.flatten(sample)]
-    return _plan_program(model, sample, leaves, loop, batch_size, 0)
+    return _plan_program(model, sample, leaves, settings, 0)
 
 
 def _plan_program(
     model: keras.Model,
     structure: Structure,
     leaves: list[tf.Tensor],
-    loop: Loop,
-    batch_size: int,
+    settings: _Settings,
     order_rows: int,
 ) -> EpochProgram:
     """Trace the loop over full batches, and compile it or try a step of it.
@@ -231,10 +241,11 @@ def _plan_program(
     Raises:
         CannotCompile: That fails; or XLA would be slow, and is not `willing`.
     """
-    program = trace_epoch(model, structure, order_rows, batch_size=batch_size, xla=loop.xla)
+    loop, order = settings.loop, tf.range(order_rows)
+    with same_python_draws(settings.seed):
+        program = trace_epoch(model, structure, order_rows, batch_size=settings.batch_size, xla=loop.xla)
     if not loop.willing and (slow := slow_operation(program)) is not None:
         raise CannotCompile(f"XLA is slow at {slow}")
-    order = tf.range(order_rows)
     if loop.xla:
         compile_epoch(program, leaves, order)
     else:

@@ -1,4 +1,4 @@
-"""Random numbers inside XLA that equal those outside XLA.
+"""Random numbers inside XLA that equal those outside XLA, and Python's own while a program is traced.
 
 XLA draws the same Philox bits for a seed as TensorFlow's own kernels, but computes floats from the high
 bits, where the kernels use the low ones: dropout would keep other units than in `model.fit`. While
@@ -9,6 +9,7 @@ kernels' formulas (tensorflow/core/lib/random/random_distributions.h).
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -66,6 +67,24 @@ def same_numbers_as_fit() -> Iterator[None]:
     finally:
         setattr(kernels, _UNIFORM, stock_uniform)
         setattr(kernels, _NORMAL, stock_normal)
+
+
+@contextmanager
+def same_python_draws(seed: int) -> Iterator[None]:
+    """Trace with Python's generator in a state that depends on a seed alone.
+
+    `AugMix` chooses its operations by it, once a trace: the traces for full and for short batches, and those
+    of a resumed training, are to choose the same.
+
+    Args:
+        seed: The seed.
+    """
+    before = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(before)
 
 
 def _bits(shape: tf.Tensor, key: tf.Tensor, counter: tf.Tensor, alg: tf.Tensor) -> tf.Tensor:
