@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mlpcli.data.dataset import Contract, Output
 from mlpcli.data.load import load_dataset, read_rows
-from mlpcli.data.readers.delimited import NUMBER
+from mlpcli.data.readers.dialect import NUMBER
 from mlpcli.errors import MlpcliError
 from mlpcli.spec.schema import DatasetSpec
 from tests.conftest import wanting

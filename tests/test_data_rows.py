@@ -251,11 +251,11 @@ def test_bytes_that_are_no_text_are_refused_wherever_they_stand(where: bytes) ->
     import io
 
     from mlpcli.data.readers.delimited_stream import BlockReader
-    from mlpcli.data.readers.parse_cells import Dialect
+    from mlpcli.data.readers.dialect import Dialect
     from mlpcli.data.readers.row_errors import Origin
     from mlpcli.errors import DataError
 
-    content = b"a,b\n1,2\n" + where + b"3,4\n"
+    content = "a,b\né,2\n".encode() + where + b"3,4\n"
     reader = BlockReader(io.BytesIO(content), Origin("rows.csv"), Dialect())
     with pytest.raises(DataError, match=r"rows.csv: must be UTF-8 text, it holds byte 0x"):
         list(reader.blocks(["a", "b"], text=(), numbers=["a", "b"]))

@@ -10,7 +10,8 @@ import pytest
 
 from mlpcli.data.features.preprocessor import Preprocessor, fit_preprocessor
 from mlpcli.data.features.verification_sample import served_values
-from mlpcli.data.readers.parse_cells import Dialect, ParsedColumn
+from mlpcli.data.readers.dialect import Dialect
+from mlpcli.data.readers.parse_cells import ParsedColumn
 from mlpcli.data.types import Array
 from mlpcli.spec.features import FeatureSpec
 

@@ -297,7 +297,7 @@ def inputs(draw: st.DrawFn, chosen: Any, rest: dict[str, str], layers: list[Any]
 def load_whole(loaded: LoadedSpec) -> tuple[LoadedSpec, Any, str]:
     found, dataset = find_data(loaded)
     completed = complete(found, dataset)
-    return completed, dataset, resolve_spec(completed, dataset.split_amounts, dataset.features)
+    return completed, dataset, resolve_spec(completed, dataset.settled, dataset.features)
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])

@@ -12,7 +12,9 @@ from mlpcli.codegen.source_text import DataCode, cannot_write, text, text_list
 from mlpcli.data.dataset import Contract, Dataset, Output
 from mlpcli.data.features.encoders import NumericEncoder
 from mlpcli.data.labels import Labels
+from mlpcli.data.readers.charset import UTF_8
 from mlpcli.data.readers.delimited import read_header
+from mlpcli.data.readers.dialect import PLAIN, Dialect
 from mlpcli.data.readers.find_files import TABLES, find_file
 from mlpcli.data.sources.synthetic import complete_synthetic, synthetic_source
 from mlpcli.spec.locations import absolute
@@ -120,7 +122,10 @@ def _file(code: DataCode, spec: Spec, contract: Contract, folder: Path) -> None:
         return
     if not table:
         raise cannot_write(f"data in a {path.suffix} file")
-    code.functions.append("\n".join(_table_function(code, path)))
+    dialect = contract.preprocessor.dialect if contract.preprocessor else PLAIN
+    if dialect.notations or dialect.notation != PLAIN.notation:
+        raise cannot_write("numbers that are not written as 1234.5")
+    code.functions.append("\n".join(_table_function(code, path, dialect)))
     code.functions.append("\n".join(_load_function(contract)))
     weights = ", w" if contract.weights else ""
     code.lines.append(f"x, y{weights} = load({_path(spec.dataset.path, folder)})")
@@ -131,7 +136,7 @@ def _path(path: str, folder: Path) -> str:
     return f"os.path.expandvars({found})" if "${" in path else found
 
 
-def _table_function(code: DataCode, path: Path) -> Iterator[str]:
+def _table_function(code: DataCode, path: Path, dialect: Dialect) -> Iterator[str]:
     code.imports.add("import os")
     yield "def read_table(path):"
     yield '    """The columns of a table by name, each an array."""'
@@ -141,9 +146,15 @@ def _table_function(code: DataCode, path: Path) -> Iterator[str]:
         yield "    return {name: np.array(cells) for name, cells in columns.items()}"
         return
     code.imports.add("import csv")
-    delimiter = read_header(path, str(path)).delimiter
-    yield '    with open(path, encoding="utf-8-sig", newline="") as file:'
-    yield f"        rows = list(csv.DictReader(file, delimiter={text(delimiter)}))"
+    header = read_header(path, str(path), dialect)
+    if header.lines > 1 and header.notes:
+        raise cannot_write("a table with lines above its header")
+    if header.charset.startswith(("utf-16", "utf-32")):
+        raise cannot_write(f"a table in {header.charset}")
+    encoding = "utf-8-sig" if header.charset == UTF_8 else header.charset
+    names = "" if header.lines else f", fieldnames={text_list(list(header.names))}"
+    yield f'    with open(path, encoding="{encoding}", newline="") as file:'
+    yield f"        rows = list(csv.DictReader(file, delimiter={text(header.delimiter)}{names}))"
     yield "    return {name.strip(): np.array([row[name] for row in rows]) for name in rows[0]}"
 
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
 from mlpcli.data.dataset import Contract, Input, Output
 from mlpcli.data.features.dates import LAYOUTS
@@ -20,14 +20,26 @@ from mlpcli.data.features.encoders import (
     without_limits,
 )
 from mlpcli.data.features.preprocessor import Preprocessor
-from mlpcli.data.readers.parse_cells import Dialect
-from mlpcli.spec.features import DATE_PARTS
+from mlpcli.data.readers.dialect import Dialect, Notation
+from mlpcli.spec.features import DATE_PARTS, THOUSANDS_PATTERN
+from mlpcli.spec.schema import check_charset
 
 Size = Annotated[int, Field(ge=0, lt=2**31)]
+Thousands = Annotated[str, Field(pattern=THOUSANDS_PATTERN)]
 Kept = ConfigDict(strict=True, frozen=True, extra="allow")
 ENCODERS: TypeAdapter[Encoder] = TypeAdapter(
     Annotated[NumericEncoder | BooleanEncoder | DateEncoder | CategoryEncoder, Field(discriminator="kind")]
 )
+
+
+class NotationForm(BaseModel):
+    """How a column writes its numbers, as `dialect_to_json` writes it."""
+
+    model_config = Kept
+
+    decimal: Literal[".", ","]
+    thousands: Thousands
+    unit: str
 
 
 class PreprocessorForm(BaseModel):
@@ -38,6 +50,12 @@ class PreprocessorForm(BaseModel):
     version: Literal[1] = 1
     decimal: Literal[".", ","]
     missing: tuple[str, ...]
+    thousands: Thousands = ""
+    charset: Annotated[str, AfterValidator(lambda name: name and check_charset(name))] = ""
+    header: bool | None = None
+    width: Size = 0
+    values: dict[str, tuple[str, ...]] = {}
+    notations: dict[str, NotationForm] = {}
     columns: Annotated[tuple[dict[str, object], ...], Field(min_length=1)]
 
 
@@ -77,7 +95,19 @@ def _preprocessor(form: PreprocessorForm | None) -> Preprocessor | None:
     encoders = (
         ENCODERS.validate_json(json.dumps(without_limits(each)), strict=True) for each in form.columns
     )
-    return Preprocessor(tuple(encoders), Dialect(form.decimal, form.missing))
+    dialect = Dialect(
+        form.decimal,
+        form.missing,
+        form.thousands,
+        charset=form.charset,
+        header=form.header,
+        width=form.width,
+        values=form.values,
+        notations={
+            name: Notation(each.decimal, each.thousands, each.unit) for name, each in form.notations.items()
+        },
+    )
+    return Preprocessor(tuple(encoders), dialect)
 
 
 def _contradictions(contract: Contract) -> Iterator[str]:

@@ -161,6 +161,7 @@ class Dataset:
         excluded: the columns that are not used, each with the reason.
         sample: rows of a table as the file holds them, to verify the exported model with.
         seed: of the splits.
+        notes: what a person should know of how the rows were read.
     """
 
     train: Split
@@ -174,6 +175,16 @@ class Dataset:
     excluded: dict[str, str] = field(default_factory=dict)
     sample: Sample | None = None
     seed: int | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def settled(self) -> dict[str, object]:
+        """Keys of the `dataset` section that the data settled, for `resolved.yaml`: splits, decimal sign."""
+        keys: dict[str, object] = dict(self.split_amounts)
+        preprocessor = self.contract.preprocessor
+        if preprocessor and (preprocessor.dialect.decimal != "." or preprocessor.dialect.notations):
+            keys["decimal"] = preprocessor.dialect.decimal
+        return keys
 
     def splits(self) -> dict[str, Split]:
         """Return the splits that exist, by name, in the order train, validation, test."""

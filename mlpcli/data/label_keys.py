@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from mlpcli.data.readers.parse_cells import MISSING_LABELS, PLAIN
+from mlpcli.data.readers.dialect import LABEL_GAPS, PLAIN
 
 INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 BOOLEANS = {"true": "true", "false": "false"}
@@ -54,6 +54,11 @@ def whole_label(value: object) -> str | None:
     return str(int(number)) if number is not None and number.is_integer() else None
 
 
-def is_missing(value: object) -> bool:
-    """Return whether a label is missing."""
-    return value is None or label_text(value) in MISSING_LABELS
+def is_missing(value: object, gaps: Collection[str] = LABEL_GAPS) -> bool:
+    """Return whether a label is missing.
+
+    Args:
+        value: the label.
+        gaps: spellings of a missing label.
+    """
+    return value is None or label_text(value) in gaps

@@ -131,7 +131,8 @@ class _Splitter:
         spec: DatasetSpec,
     ) -> None:
         self.source, self.seed, self.folder, self.weights = source, seed, folder, spec.weights
-        self.dialect = dialect_of(spec)
+        table = source.main.table
+        self.dialect = dialect_of(spec) if table is None else table.dialect
         self.y = {name: y for name, (y, _) in coded.items()}
         self.outputs = tuple(output for _, output in coded.values())
         self.rows = np.arange(len(source.main.x))  # of the main rows, those that no split has taken
@@ -225,11 +226,10 @@ def _dataset(
     )
     scales = request.class_weight
     splits = {name: _split(rows, train, contract, scales) for name, rows in rows_of.items()}
-    test, validation = splits.get("test"), splits.get("validation")
     return Dataset(
         splits["train"],
-        validation,
-        test,
+        splits.get("validation"),
+        splits.get("test"),
         contract,
         fingerprint(contract, splits),
         source.label,
@@ -238,6 +238,7 @@ def _dataset(
         excluded=source.chosen.excluded if source.chosen else {},
         sample=sample,
         seed=splitter.seed,
+        notes=source.notes,
     )
 
 

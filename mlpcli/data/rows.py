@@ -13,8 +13,8 @@ import numpy as np
 from mlpcli.data.dataset import Contract
 from mlpcli.data.features.unknown_values import apply_policy, cell_errors
 from mlpcli.data.readers.arrays import KEYS, SPLIT_KEYS, array_rows, read_npy, read_npz
+from mlpcli.data.readers.dialect import PLAIN
 from mlpcli.data.readers.find_files import file_problem, is_table
-from mlpcli.data.readers.parse_cells import PLAIN
 from mlpcli.data.readers.row_errors import Origin, raise_row_errors
 from mlpcli.data.readers.table_values import numeric_matrix, plain_column
 from mlpcli.data.readers.tables import TableFile, check_columns, open_table, read_table
@@ -132,9 +132,10 @@ def _read_table(
     weights = contract.weights if contract.weights in file.names and wants_target else None
     columns = Columns(features, targets, labels, weights)
     check_columns(file.names, columns.all, file.origin)
+    check_width(file.names, contract, file.origin)
     others = [name for name in file.names if name not in features]
     numeric = {*columns.all} - {*columns.text}
-    spelled = preprocessor.texts if preprocessor else ()
+    spelled = (*preprocessor.texts, *preprocessor.dialect.notations) if preprocessor else ()
     table = read_table(file, file.names, text=[*spelled, *(name for name in others if name not in numeric)])
     if preprocessor is None:
         x, row_errors, total = numeric_matrix(table, features)
@@ -153,6 +154,23 @@ def _read_table(
 
 def _wants_target(file: TableFile, contract: Contract, target: bool | None) -> bool:
     return all(name in file.names for name in contract.target) if target is None else target
+
+
+def check_width(names: Sequence[str], contract: Contract, origin: Origin) -> None:
+    """Check the number of columns of a table for a model of a table without a header.
+
+    Columns are then found by position; only the targets may be left out, where they are the last columns.
+
+    Raises:
+        DataError: there are more, or fewer.
+    """
+    width = contract.preprocessor.dialect.width if contract.preprocessor else 0
+    if not width or names[0] != "column_1":  # a file that names its columns
+        return
+    absent = {f"column_{place}" for place in range(len(names) + 1, width + 1)}
+    if len(names) > width or not absent <= set(contract.target):
+        hint = "the table has no line of names, so that its columns are found by their places"
+        origin.refuse(f"must have {width} columns, as the model's own table", received=len(names), hint=hint)
 
 
 def features_by_position(

@@ -24,11 +24,12 @@ from mlpcli.data.readers.arrays import as_rows, open_npy
 from mlpcli.data.readers.check_columns import checked_column
 from mlpcli.data.readers.delimited import TextOrigin, open_bytes
 from mlpcli.data.readers.delimited_stream import Block, BlockReader
+from mlpcli.data.readers.dialect import PLAIN, Dialect
 from mlpcli.data.readers.find_files import arrow_source, ending_of, is_table, named_files
-from mlpcli.data.readers.parse_cells import PLAIN, Dialect, ParsedColumn
+from mlpcli.data.readers.parse_cells import ParsedColumn
 from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError, raise_row_errors
 from mlpcli.data.readers.tables import check_columns, open_table
-from mlpcli.data.rows import as_model_rows, features_by_position, read_rows
+from mlpcli.data.rows import as_model_rows, check_width, features_by_position, read_rows
 from mlpcli.data.types import Array, ArrowColumn
 from mlpcli.errors import Problem, UsageError, listing, nearest
 
@@ -147,11 +148,13 @@ def _dialect(options: ReadOptions) -> Dialect:
 def _text_chunks(reader: BlockReader, origin: Origin, options: ReadOptions) -> Iterator[Chunk]:
     options = replace(options, keep=_kept(reader.header.names, options.keep, origin.label))
     preprocessor = _preprocessor(reader.header.names, origin, options)
-    text = {*preprocessor.texts, *options.keep}
+    check_width(reader.header.names, options.contract, origin)
+    text = {*preprocessor.texts, *preprocessor.dialect.notations, *options.keep}
     columns = list(dict.fromkeys((*preprocessor.names, *options.keep)))
     numbers = [name for name in preprocessor.names if name not in text]
     for block in reader.blocks(columns, text=text, numbers=numbers):
         yield _chunk(block, preprocessor, origin, options)
+    options.counts.notes += filter(None, (*reader.header.notes, reader.note))
 
 
 def _parquet_chunks(source: Path, options: ReadOptions) -> Iterator[Chunk]:
@@ -269,7 +272,7 @@ def _row_errors(
             encoders[name],
             int(block.positions[row]),
             columns[name].value(row),
-            preprocessor.dialect,
+            preprocessor.dialect.of(name),
         )
         for row, name in first.items()
     ]

@@ -116,6 +116,8 @@ def _learn_labels(
         y and the classes.
     """
     _refuse_missing(source_rows, target)
+    if keep_numbers == "numbers" and target.numbers is not None and np.isfinite(target.numbers).all():
+        return target.numbers.astype(np.float32)[target.codes], None
     keys = label_keys(target.values)
     numeric = keys is None or all(label_number(value) is not None for value in target.values)
     if numeric and (keep_numbers == "numbers" or (keep_numbers == "fractions" and keys is None)):
@@ -139,7 +141,7 @@ def _learn_labels(
 def _learn_separated(source_rows: SourceRows, target: Labels, output: Output) -> tuple[Array, Output]:
     """Encode cells such as `red;round` as one column per label, 0 or 1; an empty cell has no label."""
     assert output.separator is not None
-    names = sorted({label for value in target.values for label in split_labels(value, output.separator)})
+    names = sorted({label for value in target.values for label in split_labels(value, output.separator, target.gaps)})
     if not names:
         where = f"{source_rows.origin.label}, {source_rows.target_label}"
         raise DataError(Problem(f"{where}: must hold at least one label, every cell is empty"))
@@ -147,9 +149,9 @@ def _learn_separated(source_rows: SourceRows, target: Labels, output: Output) ->
     return _encode_separated(source_rows, target, output, ""), output
 
 
-def split_labels(value: object, separator: str) -> list[str]:
-    """Return the labels of one cell, stripped; none for an empty cell."""
-    if is_missing(value):
+def split_labels(value: object, separator: str, gaps: frozenset[str]) -> list[str]:
+    """Return the labels of one cell, stripped; none for a missing one."""
+    if is_missing(value, gaps):
         return []
     return [label.strip() for label in label_text(value).split(separator) if label.strip()]
 
@@ -160,7 +162,7 @@ def _encode_separated(source_rows: SourceRows, target: Labels, output: Output, s
     rows = np.zeros((len(target.values), len(index)), np.float32)
     unknown: dict[int, str] = {}
     for code, value in enumerate(target.values):
-        for label in split_labels(value, output.separator):
+        for label in split_labels(value, output.separator, target.gaps):
             if label in index:
                 rows[code, index[label]] = 1
             else:
@@ -174,7 +176,7 @@ def _encode_separated(source_rows: SourceRows, target: Labels, output: Output, s
 
 
 def _refuse_missing(source_rows: SourceRows, target: Labels) -> None:
-    missing = {code for code, value in enumerate(target.values) if is_missing(value)}
+    missing = {code for code, value in enumerate(target.values) if is_missing(value, target.gaps)}
     hint = "remove the rows without a label"
     _refuse_codes(source_rows, target, missing, "must be a label", hint)
 

@@ -99,7 +99,7 @@ def predict_run(
             counts.rows += len(chunk)
             counts.empty += 0 if chunk.empty is None else int(chunk.empty.sum())
             options.progress(counts.rows, time.monotonic() - began)
-    return _summary(counts, names, time.monotonic() - began, trained.warnings)
+    return _summary(counts, names, time.monotonic() - began, (*trained.warnings, *counts.notes))
 
 
 def _summary(

@@ -80,7 +80,7 @@ def _numeric(encoders: list[NumericEncoder], raw: keras.KerasTensor) -> keras.Ke
 
 
 def _encode(encoder: Encoder, raw: keras.KerasTensor, preprocessor: Preprocessor) -> keras.KerasTensor:
-    missing = preprocessor.dialect.missing_spellings
+    missing = preprocessor.dialect.of(encoder.name).missing_texts
     if isinstance(encoder, CategoryEncoder):
         return _category(encoder, raw, missing)
     if isinstance(encoder, BooleanEncoder):

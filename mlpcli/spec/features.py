@@ -11,7 +11,7 @@ DATE_PARTS = ("elapsed", "year", "month", "day", "weekday", "hour")
 DATE_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%Y%m%d")
 
 KEYS_OF_KIND: dict[str, tuple[str, ...]] = {
-    "numeric": ("scaling", "missing"),
+    "numeric": ("scaling", "missing", "decimal", "thousands", "unit"),
     "boolean": ("missing",),
     "date": ("missing", "parts", "format"),
     "categorical": ("missing", "encoding", "width", "min_count", "unseen"),
@@ -21,6 +21,10 @@ KEYS_OF_KIND: dict[str, tuple[str, ...]] = {
 
 Scaling = Literal["standardize", "minmax", "robust", "log", "none"]
 SCALING_RULE = "one of standardize, minmax, robust, log, none"
+
+
+THOUSANDS_PATTERN = "^[,. ']?$"
+THOUSANDS_RULE = "',', '.', ' ' or an apostrophe, the separator of thousands, or '' for none"
 
 
 class FeatureSpec(BaseModel):
@@ -63,6 +67,14 @@ class FeatureSpec(BaseModel):
     format: Annotated[
         Literal["%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%Y%m%d"] | None,
         Field(description=f"one of {', '.join(DATE_FORMATS)}"),
+    ] = None
+
+    decimal: Annotated[Literal[".", ","] | None, Field(description="'.' or ',', the decimal separator")] = (
+        None
+    )
+    thousands: Annotated[str | None, Field(pattern=THOUSANDS_PATTERN, description=THOUSANDS_RULE)] = None
+    unit: Annotated[
+        str | None, Field(max_length=16, description="what stands beside each number, such as '%' or kg")
     ] = None
 
     @model_validator(mode="before")

@@ -34,7 +34,8 @@ def resolved_document(
 
     Args:
         loaded: the completed spec.
-        division: how the `test` and `validation` splits were made, without a test split that the dataset has.
+        division: how the `test` and `validation` splits were made, without a test split that the dataset has;
+            and other keys of the dataset that its data settled.
         features: for a table, how each column is prepared.
     """
     spec, catalog = loaded.spec, loaded.catalog

@@ -6,18 +6,35 @@ description completes the sentence "must be ...", and is shown as the rule when 
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from mlpcli.spec.features import SCALING_RULE as FEATURE_SCALING_RULE
-from mlpcli.spec.features import FeatureSpec, Scaling
+from mlpcli.spec.features import THOUSANDS_PATTERN, THOUSANDS_RULE, FeatureSpec, Scaling
 from mlpcli.spec.layer_graph import MOST_COPIES, ONLY_OUTPUT, OWN_LAYER_KEYS, Graph, output_keys, read_graph
 from mlpcli.spec.values import Value
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
+
+def check_charset(name: str) -> str:
+    """Return a name if it is that of a character set of text; raise a ValueError otherwise."""
+    try:
+        found = codecs.lookup(name)
+        text = codecs.getincrementaldecoder(name)().decode(b"", final=True)
+    except (LookupError, ValueError, TypeError) as error:
+        raise ValueError(name) from error
+    if not isinstance(text, str) or found.name in NO_CHARSETS:
+        raise ValueError(name)
+    return name
+
+
+NO_CHARSETS = ("idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "utf-7")
+"""Codecs of Python that are no character sets of files."""
 
 
 class Section(BaseModel):
@@ -79,6 +96,22 @@ class DatasetSpec(Section):
     ] = None
     decimal: Annotated[
         str | None, Field(pattern="^[.,]$", description="'.' or ',', the decimal separator")
+    ] = None
+    thousands: Annotated[str | None, Field(pattern=THOUSANDS_PATTERN, description=THOUSANDS_RULE)] = None
+    charset: Annotated[
+        str | None,
+        AfterValidator(check_charset),
+        Field(description="a character set, such as utf-8, latin-1, windows-1252 or utf-16"),
+    ] = None
+    header: Annotated[
+        bool | None, Field(description="true or false: whether the first row names the columns")
+    ] = None
+    not_missing: Annotated[
+        list[str] | dict[str, list[str]] | None,
+        Field(
+            description="a list of strings that are values of texts, such as [NA, None], or a mapping of "
+            "columns to such lists"
+        ),
     ] = None
     test: Annotated[SplitSpec | None, Field(description=SPLIT_RULE)] = None
     validation: Annotated[SplitSpec | None, Field(description=SPLIT_RULE)] = None

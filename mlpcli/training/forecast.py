@@ -56,7 +56,7 @@ def forecast(loaded: LoadedSpec, *, timed: bool = False) -> Forecast:
         _memory(model, spec, dataset),
         run_files(spec),
         tuple(advise(spec, dataset, model)),
-        resolve_spec(completed, dataset.split_amounts, dataset.features),
+        resolve_spec(completed, dataset.settled, dataset.features),
         (*prepared.notes, *default_notes(loaded)),
         seconds_per_epoch(spec, dataset, model) if timed else None,
     )

@@ -30,7 +30,8 @@ class Prepared:
         dataset: Its data.
         model: Its compiled model.
         clock: Has measured the preparation.
-        notes: Lines on columns that are left out, and on losses and metrics that were chosen.
+        notes: Lines on how the data is read, on columns that are left out, and on losses and metrics that
+            were chosen.
         moved: A line on data that was found elsewhere than where the spec says; else empty.
     """
 
@@ -80,7 +81,7 @@ def prepare(loaded: LoadedSpec, watcher: Watcher | None = None) -> Prepared:
         clock.lap("build")
         check_callbacks(loaded)
     left = [f"column {name!r} is left out: {why}" for name, why in dataset.excluded.items()]
-    notes = (*left, *completed.notes)
+    notes = (*dataset.notes, *left, *completed.notes)
     return Prepared(completed, dataset, model, clock, notes, (moved,) if moved else ())
 
 

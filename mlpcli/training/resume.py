@@ -225,7 +225,7 @@ def _identity_then(run: Run, state: TrainingState | None) -> Identity:
 def _identity_now(prepared: Prepared) -> Identity:
     """Return what the run would be with the spec and the data that are there now."""
     completed, dataset = prepared.completed, prepared.dataset
-    resolved = resolve_spec(completed, dataset.split_amounts, dataset.features)
+    resolved = resolve_spec(completed, dataset.settled, dataset.features)
     return identity(resolved, dataset, completed.catalog, start_sha256(completed))
 
 

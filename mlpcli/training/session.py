@@ -129,7 +129,7 @@ class _Session:
         if runs.SPEC not in job.options.kept_specs:
             write_text(job.run_dir / runs.SPEC, job.completed.raw)
         if runs.RESOLVED not in job.options.kept_specs:
-            resolved = resolve_spec(job.completed, job.dataset.split_amounts, job.dataset.features)
+            resolved = resolve_spec(job.completed, job.dataset.settled, job.dataset.features)
             write_text(job.run_dir / runs.RESOLVED, resolved)
             if job.completed.catalog.plugins:
                 self.record["plugins"] = copy_plugins(job.completed.catalog, job.run_dir)

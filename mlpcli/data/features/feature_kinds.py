@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlpcli.data.features.profiles import Profile, profile_column
-from mlpcli.data.readers.parse_cells import ParsedColumn
+from mlpcli.data.readers.dialect import Notation
+from mlpcli.data.readers.notations import holds_codes, text_counts
+from mlpcli.data.readers.parse_cells import ParsedColumn, is_text, plain_type
 from mlpcli.errors import KeyPath, Problem, SpecError, show_value
 from mlpcli.spec.features import KEYS_OF_KIND, FeatureSpec
 from mlpcli.spec.values import Value
@@ -50,6 +52,7 @@ def choose_features(
     wanted: Sequence[str] | Mapping[str, FeatureSpec] | None,
     *,
     scaling: str,
+    decimal: str = ".",
 ) -> Features:
     """Decide how each column is used.
 
@@ -58,6 +61,7 @@ def choose_features(
         wanted: `dataset.features`: listed columns are used whatever they hold; a mapping describes some
             columns, and the others are inferred.
         scaling: of numbers, unless their spec names one.
+        decimal: the decimal sign that the spec names for the table; the spec of a column states another.
 
     Returns:
         The columns that are used, excluded and ignored.
@@ -80,7 +84,7 @@ def choose_features(
         profile = profile_column(name, columns[name])
         why = "" if given.kind else _reason_to_exclude(profile, named=name in named)
         if not why:
-            used[name] = _complete(given, profile, scaling)
+            used[name] = _complete(given, profile, scaling, columns[name].dialect.notation, decimal)
             problems += _spec_problems(given, used[name], path)
         elif name in named:
             problems.append(_unusable(path, why))
@@ -136,12 +140,40 @@ _KIND_OF = {
 }
 
 
-def _complete(given: FeatureSpec, profile: Profile, scaling: str) -> FeatureSpec:
+def code_notes(
+    columns: Mapping[str, ParsedColumn], chosen: Features, declared: Collection[str]
+) -> Iterator[str]:
+    """Yield a note for each column of codes that is used as text.
+
+    Args:
+        columns: by name.
+        chosen: how they are used.
+        declared: the columns whose use the spec states.
+    """
+    for name, spec in chosen.used.items():
+        column = columns[name]
+        if spec.kind != "categorical" or name in declared:
+            continue
+        counts = text_counts(column)
+        if is_text(plain_type(column.arrow).type) and holds_codes(counts):
+            shown = next(text for text in counts if text.startswith("0"))
+            yield (
+                f"column {name!r} holds codes such as {shown!r}, kept as text; "
+                f"for numbers set features: {{{name}: numeric}}"
+            )
+
+
+def _complete(
+    given: FeatureSpec, profile: Profile, scaling: str, notation: Notation, decimal: str
+) -> FeatureSpec:
     """Return the column's spec, completed from the data and the defaults."""
     kind = given.kind or _KIND_OF[profile.content]
     filled: dict[str, object] = {"kind": kind}
     if kind == "numeric":
         filled |= {"scaling": scaling}
+        filled |= {"decimal": notation.decimal} if notation.decimal != decimal else {}
+        filled |= {"thousands": notation.thousands} if notation.thousands else {}
+        filled |= {"unit": notation.unit} if notation.unit else {}
     if kind in ("numeric", "boolean", "date"):
         filled |= {"missing": "indicator" if profile.missing else "mean"}
     if kind == "date":
@@ -179,6 +211,9 @@ def _spec_problems(given: FeatureSpec, chosen: FeatureSpec, path: KeyPath) -> It
             else "mean, median, a number, indicator or error",
         )
         yield Problem(f"must be {choices}", path=(*path, "missing"), received=missing)
+    if given.thousands and given.thousands == given.decimal:
+        rule = "must differ from the decimal separator"
+        yield Problem(rule, path=(*path, "thousands"), received=given.thousands)
     if given.width is not None and chosen.encoding != "embedding":
         hint = "add encoding: embedding"
         yield Problem("is for embeddings", path=(*path, "width"), received=given.width, hint=hint)

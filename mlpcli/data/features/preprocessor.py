@@ -21,7 +21,8 @@ from mlpcli.data.features.encoders import (
     parse_booleans,
     parse_date_column,
 )
-from mlpcli.data.readers.parse_cells import PLAIN, Dialect, ParsedColumn, Texts
+from mlpcli.data.readers.dialect import PLAIN, Dialect, dialect_to_json
+from mlpcli.data.readers.parse_cells import ParsedColumn, Texts
 from mlpcli.data.types import Array, ArrowColumn
 from mlpcli.spec.features import FeatureSpec
 
@@ -114,7 +115,7 @@ class Preprocessor:
 
     def columns(self, arrow: Mapping[str, ArrowColumn]) -> dict[str, ParsedColumn]:
         """Return the raw columns among some PyArrow columns, ready to be parsed."""
-        return {name: ParsedColumn(arrow[name], self.dialect) for name in self.names}
+        return {name: ParsedColumn(arrow[name], self.dialect.of(name)) for name in self.names}
 
     def transform(self, columns: Mapping[str, ParsedColumn]) -> Transformed:
         """Encode rows and release the parsed cells; unreadable cells are left to the caller."""
@@ -133,8 +134,7 @@ class Preprocessor:
         """Return the preprocessor as plain JSON values."""
         return {
             "version": VERSION,
-            "decimal": self.dialect.decimal,
-            "missing": list(self.dialect.missing),
+            **dialect_to_json(self.dialect),
             "columns": [encoder_to_json(encoder) for encoder in self.encoders],
         }
 

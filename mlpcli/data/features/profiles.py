@@ -12,12 +12,10 @@ import numpy as np
 
 from mlpcli.data.features.dates import find_format, has_time
 from mlpcli.data.features.encoders import BOOLEANS, invalid_dates
-from mlpcli.data.readers.delimited import NUMBER
-from mlpcli.data.readers.parse_cells import Dialect, ParsedColumn, Texts, is_text, plain_type
+from mlpcli.data.readers.dialect import NUMBER, Dialect
+from mlpcli.data.readers.notations import MIN_SHARE, holds_codes
+from mlpcli.data.readers.parse_cells import ParsedColumn, Texts, is_text, plain_type
 from mlpcli.data.types import Array
-
-MIN_SHARE = 0.9
-"""A column with at least this share of numbers, or of dates, is one; its other cells are invalid."""
 
 MIN_ROWS_TO_JUDGE = 10
 """With fewer rows, no column is called constant or an identifier."""
@@ -155,7 +153,7 @@ def _profile_text(name: str, column: ParsedColumn) -> Profile:
     if all(text.lower() in BOOLEANS for text in counts) and not all(map(NUMBER.fullmatch, counts)):
         return Profile(name, "booleans", rows, missing, counts=counts)
     numeric = sum(count for text, count in counts.items() if _resembles_number(text, column.dialect))
-    if numeric >= MIN_SHARE * (rows - missing):
+    if numeric >= MIN_SHARE * (rows - missing) and not holds_codes(counts):
         numbers = column.numbers
         return Profile(name, "numbers", rows, missing, len(numbers.unreadable), numbers=numbers.values)
     sample = dict(list(counts.items())[:DATE_SAMPLE])

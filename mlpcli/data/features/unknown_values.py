@@ -13,7 +13,8 @@ from mlpcli.data.features.dates import parse_dates
 from mlpcli.data.features.encoders import CategoryEncoder, DateEncoder, Encoded, Encoder, NumericEncoder
 from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.data.readers.delimited import TextOrigin
-from mlpcli.data.readers.parse_cells import Dialect, ParsedColumn
+from mlpcli.data.readers.dialect import Dialect
+from mlpcli.data.readers.parse_cells import ParsedColumn
 from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError
 from mlpcli.data.readers.table_values import cell_error, written_cell
 from mlpcli.data.types import Array
@@ -34,6 +35,7 @@ class RowCounts:
         missing: missing cells, by column.
         unseen: cells with a category that no training row has, by column.
         outside: cells with a value outside the range of the training rows, by column.
+        notes: what a person should know of how the files were read.
     """
 
     rows: int = 0
@@ -42,6 +44,7 @@ class RowCounts:
     missing: Counter[str] = field(default_factory=Counter)
     unseen: Counter[str] = field(default_factory=Counter)
     outside: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
 
     def add(self, found: Mapping[str, Encoded], used: Array | None = None) -> None:
         """Count the cells of some rows.
@@ -149,6 +152,6 @@ def cell_errors(
         text = written_cell(where, inside, name) if isinstance(where, TextOrigin) else None
         value = columns[name].value(row) if text is None else text
         row_errors.append(
-            describe_cell_error(encoders[name], int(positions[row]), value, preprocessor.dialect)
+            describe_cell_error(encoders[name], int(positions[row]), value, preprocessor.dialect.of(name))
         )
     return row_errors

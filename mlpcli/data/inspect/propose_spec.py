@@ -60,6 +60,7 @@ def propose_spec(survey: Survey, *, name: str, path: str, command: str) -> str:
             "dataset:",
             f"  path: {scalar(path)}",
             *(["  decimal: ','"] if survey.table.dialect.decimal == "," else []),
+            *(["  header: false"] if survey.table.dialect.header is False else []),
             *_gaps(survey),
             *_target(survey, profile),
             "  test: 0.2                   # split off first, evaluated once at the end",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mlpcli.data.features.dates import parse_dates
 from mlpcli.data.features.encoders import invalid_dates
-from mlpcli.data.features.feature_kinds import Features, choose_features
+from mlpcli.data.features.feature_kinds import Features, choose_features, code_notes
 from mlpcli.data.features.profiles import Profile, profile_column
+from mlpcli.data.readers.dialect import Dialect
 from mlpcli.data.readers.find_files import is_table, named_files
-from mlpcli.data.readers.parse_cells import PLAIN, Dialect
+from mlpcli.data.readers.header import NoHeaderError
+from mlpcli.data.readers.notations import read_numbers
+from mlpcli.data.readers.parse_cells import ParsedColumn
 from mlpcli.data.readers.tables import Table, open_tables, read_table
 from mlpcli.data.types import Array
 from mlpcli.errors import DataError, Problem, UsageError, listing, nearest
@@ -75,9 +78,13 @@ def survey_table(path: str, target: str | None = None) -> Survey:
     if target is not None and target not in table.columns:
         hint = nearest(target, list(table.columns)) or f"the columns are {listing(list(table.columns))}"
         raise UsageError(Problem("--target: must be a column of the table", received=target, hint=hint))
+    if target is not None:  # None is a class, and no number
+        label = ParsedColumn(table.columns[target].arrow, table.dialect.of(target, labels=True))
+        table = replace(table, columns=table.columns | {target: label})
     profiles = _profiles(table)
     others = {name: column for name, column in table.columns.items() if name != target}
-    features = choose_features(others, None, scaling="standardize")
+    features = choose_features(others, None, scaling="standardize", decimal=table.dialect.decimal)
+    table = replace(table, notes=(*table.notes, *code_notes(others, features, ())))
     return Survey(path, table, profiles, features, target)
 
 
@@ -86,7 +93,7 @@ def read_whole(path: str, dialect: Dialect | None = None) -> Table:
 
     Args:
         path: of the file, or a pattern.
-        dialect: how its cells are written; None for the decimal sign with which more cells are numbers.
+        dialect: how its cells are written; None to find out.
 
     Returns:
         The table.
@@ -98,21 +105,21 @@ def read_whole(path: str, dialect: Dialect | None = None) -> Table:
     if not all(map(is_table, paths)):
         hint = "give a CSV, TSV or Parquet file"
         raise DataError(Problem(f"{path}: the columns of an array have no names", hint=hint))
-    file = open_tables(paths, path, dialect or PLAIN)
-    table = read_table(file, file.names)
-    if dialect is None and (invalid := _invalid_cells(table)):
-        comma = read_table(open_tables(paths, path, Dialect(",")), file.names)
-        return comma if _invalid_cells(comma) < invalid else table
-    return table
+    if dialect is not None:
+        file = open_tables(paths, path, dialect)
+        return read_table(file, file.names)
+    try:
+        file, notes = open_tables(paths, path), []
+    except NoHeaderError:
+        file = open_tables(paths, path, Dialect(header=False))
+        called = f"column_1 to column_{len(file.names)}"
+        notes = [f"{path}: has no line of names, its columns are called {called}"]
+    table, found = read_numbers(file, file.names)
+    return replace(table, notes=(*notes, *file.notes, *found.values()))
 
 
 def _profiles(table: Table) -> dict[str, Profile]:
     return {name: profile_column(name, column) for name, column in table.columns.items()}
-
-
-def _invalid_cells(table: Table) -> int:
-    """Return the number of cells that do not fit the kind of their column."""
-    return sum(profile.invalid for profile in _profiles(table).values())
 
 
 def holds_classes(profile: Profile) -> bool:
@@ -193,7 +200,8 @@ def find_warnings(survey: Survey, test: str | None = None) -> list[str]:
     Returns:
         A sentence for each finding.
     """
-    found = [f"column {name!r} would be left out: {why}" for name, why in survey.features.excluded.items()]
+    found = list(survey.table.notes)
+    found += [f"column {name!r} would be left out: {why}" for name, why in survey.features.excluded.items()]
     found += _column_warnings(survey)
     found += _duplicates(survey)
     if survey.target is not None:

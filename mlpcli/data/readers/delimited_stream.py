@@ -15,8 +15,10 @@ from typing import IO, TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from mlpcli.data.readers.delimited import MAX_LINE_BYTES, Header, find_header, refuse_start
-from mlpcli.data.readers.parse_cells import Dialect
+from mlpcli.data.readers.charset import Utf8Reader, charset_note
+from mlpcli.data.readers.delimited import MAX_LINE_BYTES
+from mlpcli.data.readers.dialect import Dialect
+from mlpcli.data.readers.header import Header, find_header
 from mlpcli.data.readers.row_errors import Origin, RowError, first_line
 from mlpcli.data.readers.tables import FALSE, TRUE
 from mlpcli.data.types import Array, ArrowColumn
@@ -62,25 +64,40 @@ class BlockReader:
         Raises:
             DataError: the block has no header, or is not text.
         """
-        self.file, self.origin, self.dialect = file, origin, dialect
-        self.rest = file.read(BLOCK_BYTES)
+        self.origin, self.dialect = origin, dialect
+        self.file = Utf8Reader(file, origin, dialect.charset, certain=False)
+        self.rest, whole = b"", False
+        while len(self.rest) < BLOCK_BYTES and not whole:
+            read = self.file.read(BLOCK_BYTES - len(self.rest))
+            self.rest, whole = self.rest + read, not read
         if not self.rest:
             origin.refuse("is empty (0 bytes)")
-        refuse_start(self.rest, origin)
-        self.header = self._find_header(tabs)
+        self.header = self._find_header(tabs, whole)
         self.rest = self.rest[self._header_bytes() :]
 
-    def _opened(self) -> IO[str]:
-        return io.TextIOWrapper(io.BytesIO(self.rest), encoding="utf-8-sig", newline="", errors="replace")
+    @property
+    def note(self) -> str:
+        """What a person should know of the character set, as far as the text has been read."""
+        return charset_note(self.origin.label, self.file)
 
-    def _find_header(self, tabs: bool) -> Header:
+    def _opened(self) -> IO[str]:
+        return io.TextIOWrapper(io.BytesIO(self.rest), encoding="utf-8", newline="", errors="replace")
+
+    def _find_header(self, tabs: bool, whole: bool) -> Header:
         try:
-            return find_header(self._opened, self.origin, quoted=b'"' in self.rest, tabs=tabs)
+            return find_header(
+                self._opened,
+                self.origin,
+                quoted=b'"' in self.rest,
+                tabs=tabs,
+                header=self.dialect.header,
+                whole=whole,
+            )
         except csv.Error as error:
             self.origin.refuse(f"the header cannot be read ({error})")
 
     def _header_bytes(self) -> int:
-        """Return the bytes of the header, with a byte order mark at the start of the file."""
+        """Return the bytes of the header, and of what is above it."""
         place = 0
         for _ in range(self.header.lines):
             ends = [end for end in (self.rest.find(b"\n", place), self.rest.find(b"\r", place)) if end >= 0]

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlpcli.data.readers.check_columns import checked_column
-from mlpcli.data.readers.delimited import MAX_COLUMNS
 from mlpcli.data.readers.find_files import arrow_source
+from mlpcli.data.readers.header import MAX_COLUMNS
 from mlpcli.data.readers.row_errors import Origin, check_memory, first_line
 
 if TYPE_CHECKING:

@@ -4,57 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlpcli.data.readers.delimited import NUMBER
+from mlpcli.data.readers.dialect import PLAIN, Dialect
 from mlpcli.data.types import Array, ArrowColumn
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "null", "NULL", "None", "?", "-")
-"""Spellings of a cell without a value."""
-
-MISSING_LABELS = tuple(text for text in MISSING if text not in ("None", "?", "-"))
-"""The spellings among them that are unlikely to be the name of a class."""
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """How a table writes its values.
-
-    Attributes:
-        decimal: the decimal sign of its numbers, `.` or `,`.
-        missing: spellings of a missing cell besides the usual ones, as listed in the spec.
-    """
-
-    decimal: str = "."
-    missing: tuple[str, ...] = ()
-
-    @cached_property
-    def missing_spellings(self) -> tuple[str, ...]:
-        """Every spelling of a missing cell."""
-        return tuple(dict.fromkeys((*MISSING, *self.missing)))
-
-    @cached_property
-    def missing_numbers(self) -> tuple[float, ...]:
-        """Numbers that mark a cell as missing."""
-        found = (self.number(text) for text in self.missing)
-        return tuple(number for number in found if not np.isnan(number))
-
-    def number(self, text: str) -> float:
-        """Return the number that a cell holds: NaN if it holds none, infinity if it is too large."""
-        bare = text.strip()
-        if self.decimal != ".":
-            bare = "" if "." in bare else bare.replace(self.decimal, ".", 1)
-        infinite = bare.lstrip("+-").lower() in ("inf", "infinity")
-        return float(bare) if NUMBER.fullmatch(bare) or infinite else np.nan
-
-
-PLAIN = Dialect()
 
 
 @dataclass(frozen=True)
@@ -167,7 +125,8 @@ class ParsedColumn:
         """Return the numbers among texts, NaN for the others, and a mask of the missing cells."""
         texts = self.texts
         distinct = [np.nan if text is None else self.dialect.number(text) for text in texts.values]
-        return np.array(distinct, np.float64)[texts.codes], texts.mask((None,))
+        gaps = {None, *self.dialect.missing_spellings}
+        return np.array(distinct, np.float64)[texts.codes], texts.mask(gaps)
 
 
 def _parse_texts(column: ArrowColumn, dialect: Dialect) -> Texts:
@@ -179,7 +138,7 @@ def _parse_texts(column: ArrowColumn, dialect: Dialect) -> Texts:
     if not is_text(column.type):
         return Texts(*_spell(column))
     coded = column.dictionary_encode(null_encoding="encode")
-    spellings = frozenset(dialect.missing_spellings)
+    spellings = frozenset(dialect.missing_texts)
     values = [_strip(text, spellings) for text in coded.dictionary.to_pylist()]
     return Texts(*_merge(values, coded.indices.to_numpy(zero_copy_only=False)))
 

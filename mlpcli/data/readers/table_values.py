@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from mlpcli.data.labels import Labels
-from mlpcli.data.readers.delimited import NUMBER, TextOrigin
-from mlpcli.data.readers.parse_cells import Dialect, plain_type, python_values
+from mlpcli.data.readers.delimited import TextOrigin
+from mlpcli.data.readers.dialect import NUMBER, PLAIN, Dialect
+from mlpcli.data.readers.parse_cells import ParsedColumn, plain_type, python_values
 from mlpcli.data.readers.row_errors import MAX_SHOWN, RowError
 from mlpcli.data.readers.tables import Table
 from mlpcli.data.types import Array, ArrowColumn
@@ -41,7 +42,7 @@ def numeric_matrix(
     found = sorted(found, key=lambda each: each[0])[:MAX_SHOWN]
     values = read_cells(table, [(row, name) for row, name, _ in found])
     row_errors = [
-        cell_error(row, name, value, table.dialect, skip if none and table.rows > 1 else None)
+        cell_error(row, name, value, table.columns[name].dialect, skip if none and table.rows > 1 else None)
         for (row, name, none), value in zip(found, values, strict=True)
     ]
     return matrix, row_errors, total
@@ -113,11 +114,19 @@ def refuse_other_labels(table: Table, name: str) -> None:
         table.origin.refuse(f"column {name!r} must hold labels, it is of type {kind}")
 
 
-def labels(column: ArrowColumn) -> Labels:
+def labels(column: ParsedColumn) -> Labels:
     """Return a column as labels; a missing one is None."""
-    coded = plain_type(column).combine_chunks().dictionary_encode(null_encoding="encode")
+    coded = plain_type(column.arrow).combine_chunks().dictionary_encode(null_encoding="encode")
+    values = python_values(coded.dictionary)
+    dialect = column.dialect.of("", labels=True)
+    numbers = None
+    if dialect.notation != PLAIN.notation:
+        numbers = np.array([dialect.number(str(value)) for value in values], np.float64)
     return Labels(
-        python_values(coded.dictionary), coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+        values,
+        coded.indices.to_numpy(zero_copy_only=False).astype(np.int64),
+        frozenset(dialect.missing_texts),
+        numbers,
     )
 
 

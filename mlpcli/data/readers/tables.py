@@ -7,18 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlpcli.data.readers.charset import UTF_8
 from mlpcli.data.readers.delimited import (
-    Header,
     TextOrigin,
-    open_bytes,
+    open_utf8,
     read_header,
     refuse_encoding,
     refuse_open_quote,
     refuse_rows,
 )
+from mlpcli.data.readers.dialect import PLAIN, Dialect
 from mlpcli.data.readers.find_files import arrow_source, ending_of
+from mlpcli.data.readers.header import Header
 from mlpcli.data.readers.parquet import parquet_names, read_parquet
-from mlpcli.data.readers.parse_cells import PLAIN, Dialect, ParsedColumn, is_text, plain_type
+from mlpcli.data.readers.parse_cells import ParsedColumn, is_text, plain_type
 from mlpcli.data.readers.row_errors import ManyOrigin, Origin, first_line
 from mlpcli.data.types import ArrowColumn
 
@@ -41,6 +43,7 @@ class TableFile:
         unnamed: columns to which the file gives no name.
         dialect: how the cells are written.
         more: the files of a table of several, the first included; empty for a single file.
+        notes: what a person should know of how the file is read.
     """
 
     path: Path
@@ -49,6 +52,7 @@ class TableFile:
     unnamed: tuple[str, ...] = ()
     dialect: Dialect = PLAIN
     more: tuple[TableFile, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,12 +64,14 @@ class Table:
         columns: by name.
         rows: the number of rows.
         dialect: how the cells are written.
+        notes: what a person should know of how the table was read.
     """
 
     origin: Origin
     columns: dict[str, ParsedColumn]
     rows: int
     dialect: Dialect = PLAIN
+    notes: tuple[str, ...] = ()
 
 
 def open_table(path: Path, label: str, dialect: Dialect = PLAIN) -> TableFile:
@@ -85,8 +91,9 @@ def open_table(path: Path, label: str, dialect: Dialect = PLAIN) -> TableFile:
     if ending_of(path) == ".parquet":
         origin = Origin(label)
         return TableFile(path, origin, parquet_names(path, origin), dialect=dialect)
-    header = read_header(path, label)
-    return TableFile(path, TextOrigin(label, path, header), header.names, header.unnamed, dialect)
+    header = read_header(path, label, dialect)
+    origin = TextOrigin(label, path, header)
+    return TableFile(path, origin, header.names, header.unnamed, dialect, notes=header.notes)
 
 
 def open_tables(paths: Sequence[Path], label: str, dialect: Dialect = PLAIN) -> TableFile:
@@ -110,7 +117,9 @@ def open_tables(paths: Sequence[Path], label: str, dialect: Dialect = PLAIN) -> 
         missing = [name for name in first.names if name not in file.names]
         if missing:
             file.origin.refuse_columns(missing, file.names)
-    return replace(first, origin=Origin(label), more=(replace(first), *more))
+    files = (replace(first), *more)
+    notes = tuple(note for file in files for note in file.notes)
+    return replace(first, origin=Origin(label), more=files, notes=notes)
 
 
 def check_columns(names: Sequence[str], wanted: Sequence[str], origin: Origin) -> None:
@@ -130,13 +139,16 @@ def check_columns(names: Sequence[str], wanted: Sequence[str], origin: Origin) -
         origin.refuse_columns(missing, names)
 
 
-def read_table(file: TableFile, columns: Sequence[str], *, text: Collection[str] = ()) -> Table:
+def read_table(
+    file: TableFile, columns: Sequence[str], *, text: Collection[str] = (), codes: bool = False
+) -> Table:
     """Read some columns of a table.
 
     Args:
         file: the opened table.
         columns: names of the columns to read.
         text: columns that are kept as they are written; the types of the others are inferred.
+        codes: whether whole numbers, some with a zero before other digits, are kept as they are written too.
 
     Returns:
         The columns, whose cells are not parsed yet.
@@ -145,22 +157,25 @@ def read_table(file: TableFile, columns: Sequence[str], *, text: Collection[str]
         DataError: rows have too many or too few cells, the file is not UTF-8, or has no rows.
     """
     if file.more:
-        return _read_many(file, columns, text)
+        return _read_many(file, columns, text, codes)
     if isinstance(file.origin, TextOrigin):
         data = _read_text(file.origin, columns, text, file.dialect)
+        padded = _padded(file.origin, data, text, file.dialect) if codes else ()
+        if padded:
+            data = _read_text(file.origin, columns, {*text, *padded}, file.dialect)
     else:
         data = read_parquet(file.path, columns, file.origin)
     if data.num_rows == 0:
         file.origin.refuse("has a header but no rows")
-    parsed = {name: ParsedColumn(data.column(name), file.dialect) for name in columns}
+    parsed = {name: ParsedColumn(data.column(name), file.dialect.of(name)) for name in columns}
     return Table(file.origin, parsed, data.num_rows, file.dialect)
 
 
-def _read_many(file: TableFile, columns: Sequence[str], text: Collection[str]) -> Table:
+def _read_many(file: TableFile, columns: Sequence[str], text: Collection[str], codes: bool) -> Table:
     """Read the rows of several files; a column that is text in one of them is text in all."""
     import pyarrow as pa
 
-    tables = [read_table(each, columns, text=text) for each in file.more]
+    tables = [read_table(each, columns, text=text, codes=codes) for each in file.more]
     mixed = {
         name for name in columns if len({is_text(table.columns[name].arrow.type) for table in tables}) > 1
     }
@@ -173,7 +188,7 @@ def _read_many(file: TableFile, columns: Sequence[str], text: Collection[str]) -
             joined[name] = _join([table.columns[name].arrow for table in tables])
         except pa.ArrowException as error:
             origin.refuse(f"column {name!r} has types that do not fit together ({first_line(error)})")
-    parsed = {name: ParsedColumn(column, file.dialect) for name, column in joined.items()}
+    parsed = {name: ParsedColumn(column, file.dialect.of(name)) for name, column in joined.items()}
     return Table(origin, parsed, sum(table.rows for table in tables), file.dialect)
 
 
@@ -200,17 +215,34 @@ def _read_text(
         _refuse_text(origin)
         if "block" not in str(error):
             origin.refuse(f"cannot be read as a table ({first_line(error)})")
-        with open_bytes(origin.path) as file:
-            size = min(_MAX_BLOCK, file.seek(0, 2) + 1)
+        size = min(_MAX_BLOCK, _size(origin) + 1)
         data = _parse(origin.path, origin.header, columns, text, dialect, size)
     temporal = [field.name for field in data.schema if pa.types.is_temporal(field.type)]
     if temporal:  # kept as text: PyArrow would convert a time with a zone, and drop the precision of a cell
         return _read_text(origin, columns, {*text, *temporal}, dialect)
     if any(pa.types.is_binary(field.type) for field in data.schema):
         refuse_encoding(origin.path, origin)
-    if origin.header.quoted and _odd_quotes(origin.path):
+    if origin.header.quoted and _odd_quotes(origin):
         refuse_open_quote(origin)
     return data
+
+
+def _padded(origin: TextOrigin, data: pa.Table, text: Collection[str], dialect: Dialect) -> tuple[str, ...]:
+    """Return the columns of whole numbers in which some have a zero before another digit."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    whole = [field.name for field in data.schema if pa.types.is_integer(field.type)]
+    if not whole:
+        return ()
+    written = _read_text(origin, whole, whole, dialect)
+
+    def holds_padded(column: ArrowColumn) -> bool:
+        trimmed = pc.utf8_trim_whitespace(column)
+        zeros = pc.and_(pc.starts_with(trimmed, "0"), pc.greater(pc.binary_length(trimmed), 1))
+        return bool(pc.any(zeros).as_py())
+
+    return tuple(name for name in whole if name not in text and holds_padded(written.column(name)))
 
 
 def _parse(
@@ -219,9 +251,10 @@ def _parse(
     import pyarrow as pa
     from pyarrow import csv
 
-    with open_bytes(path) as packed:
+    plain = path.suffix.lower() != ".gz" and header.charset == UTF_8
+    with open_utf8(path, header.charset) as recoded:
         return csv.read_csv(
-            packed if path.suffix.lower() == ".gz" else arrow_source(path),
+            arrow_source(path) if plain else recoded,
             read_options=csv.ReadOptions(
                 column_names=list(header.names), skip_rows=header.lines, block_size=block
             ),
@@ -239,16 +272,20 @@ def _parse(
 
 
 def _refuse_text(origin: TextOrigin) -> None:
-    refuse_encoding(origin.path, origin)
+    if origin.header.charset == UTF_8:
+        refuse_encoding(origin.path, origin)
     if origin.header.quoted:
         refuse_open_quote(origin)
     refuse_rows(origin)
 
 
-def _odd_quotes(path: Path) -> bool:
+def _odd_quotes(origin: TextOrigin) -> bool:
     """Return whether the number of quotes is odd, as when one is never closed."""
-    count = 0
-    with open_bytes(path) as file:
-        while piece := file.read(_BLOCK):
-            count += piece.count(b'"')
-    return count % 2 == 1
+    with open_utf8(origin.path, origin.header.charset) as file:
+        return sum(piece.count(b'"') for piece in iter(lambda: file.read(_BLOCK), b"")) % 2 == 1
+
+
+def _size(origin: TextOrigin) -> int:
+    """Return the size of a text in bytes of UTF-8."""
+    with open_utf8(origin.path, origin.header.charset) as file:
+        return sum(map(len, iter(lambda: file.read(_BLOCK), b"")))

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from mlpcli.data.readers.arrays import KEYS, array_rows, read_npz
+from mlpcli.data.readers.dialect import PLAIN, Dialect
 from mlpcli.data.readers.find_files import find_files, is_table
-from mlpcli.data.readers.parse_cells import PLAIN, Dialect
 from mlpcli.data.readers.tables import check_columns, open_tables
 from mlpcli.data.sources.array_source import (
     cut_targets,
@@ -29,6 +29,9 @@ from mlpcli.data.sources.table_source import open_table_source
 from mlpcli.data.types import TargetKind
 from mlpcli.errors import Problem, SpecError
 from mlpcli.spec.schema import DatasetSpec
+
+TABLE_KEYS = ("features", "scaling", "missing", "not_missing", "decimal", "thousands", "charset", "header")
+"""Keys of a dataset that only a table can have."""
 
 
 def open_source(
@@ -82,7 +85,7 @@ def _open_arrays(
     """
     problems = [
         Problem("is for tables, arrays have no column names", path=("dataset", key))
-        for key in ("features", "scaling", "missing", "decimal")
+        for key in TABLE_KEYS
         if getattr(spec, key) is not None
     ]
     if problems:
@@ -167,7 +170,7 @@ def _named(spec: DatasetSpec, source: Source, outputs: Iterable[str]) -> Source:
         problems += feature_problems(spec.features, source.features, source.target)
     problems += [
         Problem("is for files, a built-in dataset is used unchanged", path=("dataset", key))
-        for key in ("scaling", "missing", "decimal")
+        for key in TABLE_KEYS[1:]
         if getattr(spec, key) is not None
     ]
     if problems:

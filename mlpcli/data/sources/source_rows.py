@@ -64,6 +64,7 @@ class Source:
         classes: names of the classes of a built-in dataset, whose target is class indices; None otherwise.
         targets: the target columns of each output by its name, if there are several outputs.
         chosen: how the columns of a table are used, if they are still to be encoded.
+        notes: what a person should know of how the rows are read.
     """
 
     main: SourceRows
@@ -75,6 +76,7 @@ class Source:
     classes: tuple[str, ...] | None = None
     targets: dict[str, tuple[str, ...]] = field(default_factory=dict)
     chosen: Features | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def outputs(self) -> tuple[str, ...]:

@@ -69,6 +69,7 @@ def table_rows(file: TableFile, columns: Columns, chosen: Features | None) -> So
         DataError: with every cell that cannot be used, or another error of the file.
     """
     spelled = [name for name, each in chosen.used.items() if each.kind != "numeric"] if chosen else []
+    spelled += file.dialect.notations
     return rows_of_table(read_table(file, columns.all, text=[*columns.text, *spelled]), columns, chosen)
 
 
@@ -121,7 +122,7 @@ def feature_errors(table: Table, chosen: Features) -> tuple[list[RowError], int]
         if chosen.used[name].kind == "date":
             row_errors.append(RowError(row, f"column {name!r}", f"must be a date written {written}", value))
         else:
-            row_errors.append(cell_error(row, name, value, table.dialect))
+            row_errors.append(cell_error(row, name, value, table.columns[name].dialect))
     return row_errors, total
 
 
@@ -141,7 +142,7 @@ def table_targets(
         what = f"column {names[0]!r}"
         if columns.labels[output]:
             refuse_other_labels(table, names[0])
-            found[output] = (labels(table.columns[names[0]].arrow), what)
+            found[output] = (labels(table.columns[names[0]]), what)
             continue
         values, more, count = numeric_matrix(table, names, skip=skip)
         found[output] = (values[:, 0].copy() if len(names) == 1 else values, what)

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mlpcli.data.features.feature_kinds import Features, choose_features
-from mlpcli.data.readers.parse_cells import Dialect, python_values, spell_number
-from mlpcli.data.readers.tables import Table, TableFile, open_tables, read_table
+from mlpcli.data.features.feature_kinds import Features, choose_features, code_notes
+from mlpcli.data.readers.dialect import Dialect
+from mlpcli.data.readers.notations import Stated, read_numbers, with_dialect
+from mlpcli.data.readers.parse_cells import python_values, spell_number
+from mlpcli.data.readers.tables import Table, TableFile, open_tables
 from mlpcli.data.sources.column_problems import (
     feature_problems,
     no_features,
@@ -48,10 +50,12 @@ def open_table_source(
     """
     assert spec.path is not None
     file = open_tables(paths, spec.path, dialect_of(spec))
+    if spec.header is False:
+        file = with_dialect(file, replace(file.dialect, width=len(file.names)))
     targets = target_columns(spec, target_kinds)
     columns = _used_columns(spec, file, targets, target_kinds, only_named=only_named)
     scaling = spec.scaling or ("none" if scales_inputs else "standardize")
-    rows, chosen = _first_rows(file, columns, spec, scaling)
+    rows, chosen, notes = _first_rows(file, columns, spec, scaling)
     read = {*columns.all}
     unread = (name for name in file.names if name not in read)  # `resolved.yaml` lists them as ignored
     chosen = replace(chosen, ignored=(*chosen.ignored, *unread))
@@ -60,7 +64,17 @@ def open_table_source(
         raise SpecError(no_features(file, tuple(chosen.used)))
     only = targets.get("", ())
     several = {} if only else targets
-    return Source(rows, None, "table", tuple(chosen.used), only, spec.path, targets=several, chosen=chosen)
+    return Source(
+        rows,
+        None,
+        "table",
+        tuple(chosen.used),
+        only,
+        spec.path,
+        targets=several,
+        chosen=chosen,
+        notes=(*file.notes, *notes),
+    )
 
 
 def _used_columns(
@@ -101,9 +115,28 @@ def _used_columns(
 
 
 def dialect_of(spec: DatasetSpec) -> Dialect:
-    """Return how the tables of a spec write their values."""
+    """Return how the tables of a spec write their values.
+
+    Raises:
+        SpecError: the separator of thousands is the decimal separator.
+    """
     missing = tuple(spell_number(each) if not isinstance(each, str) else each for each in spec.missing or ())
-    return Dialect(spec.decimal or ".", tuple(text for text in missing if text is not None))
+    thousands = spec.thousands or ""
+    decimal = spec.decimal or ("," if thousands == "." else ".")
+    if thousands == decimal:
+        rule = "must differ from the decimal separator"
+        raise SpecError(Problem(rule, path=("dataset", "thousands"), received=thousands))
+    values = spec.not_missing or {}
+    return Dialect(
+        decimal,
+        tuple(text for text in missing if text is not None),
+        thousands,
+        charset=spec.charset or "",
+        header=spec.header,
+        values={name: tuple(texts) for name, texts in values.items()}
+        if isinstance(values, dict)
+        else {"": tuple(values)},
+    )
 
 
 def target_columns(spec: DatasetSpec, outputs: Iterable[str]) -> Targets:
@@ -119,16 +152,30 @@ def target_columns(spec: DatasetSpec, outputs: Iterable[str]) -> Targets:
 
 def _first_rows(
     file: TableFile, columns: Columns, spec: DatasetSpec, scaling: str
-) -> tuple[SourceRows, Features]:
-    """Read the rows of a table, and decide how each of its columns is used."""
+) -> tuple[SourceRows, Features, tuple[str, ...]]:
+    """Read the rows of a table, decide how each of its columns is used, and tell what is not obvious."""
     wanted = spec.features
     declared = wanted if isinstance(wanted, dict) else {}
-    spelled = [name for name, each in declared.items() if each.kind in ("categorical", "date")]
-    table = read_table(file, columns.all, text=[*columns.text, *spelled])
+    table, notes = read_numbers(
+        file,
+        columns.all,
+        text=[name for name, each in declared.items() if each.kind in ("categorical", "date", "boolean")],
+        labels=columns.text,
+        stated={
+            name: Stated(each.decimal, each.thousands, each.unit)
+            for name, each in declared.items()
+            if each.kind == "numeric" or each.decimal or each.thousands or each.unit
+        },
+        declared=spec.decimal is not None or spec.thousands is not None,
+    )
     raw = {name: table.columns[name] for name in columns.features}
-    chosen = choose_features(raw, wanted, scaling=scaling)
+    chosen = choose_features(raw, wanted, scaling=scaling, decimal=file.dialect.decimal)
+    numbers = {name for name, each in chosen.used.items() if each.kind == "numeric"}
+    numbers |= {name for names in columns.targets.values() for name in names if name not in columns.text}
+    told = tuple(note for name, note in notes.items() if not name or name in numbers - {*declared})
     try:
-        return rows_of_table(table, columns, chosen), chosen
+        rows = rows_of_table(table, columns, chosen)
+        return rows, chosen, (*told, *code_notes(raw, chosen, declared))
     except DataError:
         _refuse_text_targets(table, columns, file.origin.label)
         raise
