@@ -1,6 +1,7 @@
 """Time training epochs: mlpcli's compiled loop, Keras, scikit-learn, PyTorch, JAX and NumPy.
 
     KERAS_HOME=... MLPCLI_TEST_DATA=... python scripts/bench_train.py [--quick]
+    python scripts/bench_train.py --layers [--only NAME ...]     see bench_layers.py
 
 Every contender runs in turn, each in a fresh process, on the same rows and the same network. A
 figure is the median of five epochs after the first, in seconds. `numpy` multiplies the matrices
@@ -321,10 +322,19 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="three epochs, batch 32, no growth tables")
     parser.add_argument("--only", action="append", metavar="NAME", help="run this contender; repeatable")
+    parser.add_argument("--layers", action="store_true", help="a dozen kinds of layers against model.fit")
+    parser.add_argument("--epochs", type=int, default=7, help="with --layers: epochs of each, one dropped")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--task", help=argparse.SUPPRESS)
     parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.layers:
+        from mlpcli.keras_import import import_keras
+        from scripts import bench_layers
+
+        import_keras()
+        bench_layers.run(args.only or [], args.epochs)
+        return
     if args.one:
         task = Task(**json.loads(args.task))
         task = replace(task, widths=tuple(task.widths))
