@@ -158,11 +158,9 @@ def test_spec_that_does_not_fit_the_file_is_refused_with_this_message(
     assert str(error) == message
 
 
-RARE = "merge rare classes, add rows, or write {last: N}"
+RARE = "pool rare classes with target_min_count, add rows, or write {last: N}"
 STRATA: list[tuple[str, dict[str, Any], str]] = [
-    (GOOD + "1,2,7\n", {}, f"dataset.test: each class needs 2 rows to be split by class, of 11 rows class '7' has 1; {RARE}"),
-    (GOOD + "1,2,7\n1,2,7\n", {"test": 6}, f"dataset.validation: each class needs 2 rows to be split by class, of 6 rows class '7' has 1; {RARE}"),
-    (GOOD, {"test": 1}, "dataset.test: splits 10 rows into 9 and 1, too few for 2 classes; take another fraction, or write {last: N}"),
+    (GOOD, {"test": 9}, f"dataset.test: splits 10 rows into 1 and 9, too few to train on each of 2 classes; take another fraction, {RARE}"),
     (HEADER + "".join(f"{row % 7},{row % 3},{row}\n" for row in range(30)), {}, f"dataset.test: each class needs 2 rows to be split by class, of 30 rows class '0' has 1, '1' has 1, '2' has 1, '3' has 1, '4' has 1 and 25 more; 30 distinct labels look like numbers: use a loss such as mse; or {RARE}"),
 ]  # fmt: skip
 

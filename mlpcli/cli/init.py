@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlpcli.cli.inspect import TableArgument
+from mlpcli.cli.inspect import TableArgument, TaskOption
 from mlpcli.cli.options import DebugOption, JsonOption, refuse_output
+from mlpcli.errors import Problem, UsageError
+from mlpcli.files import write_text
+
+if TYPE_CHECKING:
+    from mlpcli.report.init import Proposal
 
 
 def init(
@@ -22,39 +28,66 @@ def init(
             "-o", "--output", metavar="FILE", help="Where to write; - for stdout. Default: named after DATA."
         ),
     ] = None,
+    task: TaskOption = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Write a first spec for a table: its columns, a network for the target, and splits."""
-    from mlpcli.data.inspect.propose_spec import propose_spec
-    from mlpcli.data.inspect.survey import survey_table
-    from mlpcli.errors import Problem, UsageError
-    from mlpcli.files import write_text
-    from mlpcli.report import console
+    """Write a first spec for a table: its columns, a network for the target, and splits.
 
-    name = experiment_name(data)
-    path = Path(f"{name}.yaml" if output in (None, "-") else str(output))
+    Example: mlpcli init wages.csv --target years_of_schooling --task regression
+    """
+    from mlpcli.report import console
+    from mlpcli.report import init as report
+
+    path = Path(f"{experiment_name(data)}.yaml" if output in (None, "-") else str(output))
     if output != "-":
-        refuse_output(path, "-o", "write - for standard output")
-    if output != "-" and path.exists() and not force:
-        rule = f"-o {path}: the file exists already"
-        raise UsageError(Problem(rule, hint="add --force to replace it, or choose another with -o"))
+        _check_output(path, force=force)
     if not path.parent.is_dir():
         raise UsageError(Problem(f"-o {path}: there is no folder {path.parent}"))
-    survey = survey_table(data, target)
     location = data if data.startswith(("/", "${")) else _relative_path(path.parent, Path(data))
-    text = propose_spec(survey, name=name, path=location, command=f"mlpcli train {path}")
-    if output != "-":
-        write_text(path, text)
-    if json:
-        console.show_json({"file": None if output == "-" else str(path), "target": target, "spec": text})
-    elif output == "-":
-        console.show_text(text)
+    proposal = _propose(data, target, task, location, path)
+    if output == "-":
+        proposal = replace(proposal, file=None)
     else:
-        console.show_line(f"{path} written, for {survey.table.rows:,} rows of {data}")
-        console.show_line(f"next mlpcli check {path}")
-        console.show_line(f"     mlpcli train {path}")
+        write_text(path, proposal.spec)
+    if json:
+        console.show_json(report.proposal_json(proposal))
+    elif output == "-":
+        console.show_text(proposal.spec)
+    else:
+        report.show_proposal(proposal, data)
+
+
+def _check_output(path: Path, *, force: bool) -> None:
+    refuse_output(path, "-o", "write - for standard output")
+    if path.exists() and not force:
+        rule = f"-o {path}: the file exists already"
+        raise UsageError(Problem(rule, hint="add --force to replace it, or choose another with -o"))
+
+
+def _propose(data: str, target: str, task: str | None, location: str, path: Path) -> Proposal:
+    """Return the spec for a table, whose path in it is `location`, to be written to `path`."""
+    from mlpcli.data.inspect.check_proposal import check_proposal
+    from mlpcli.data.inspect.propose_spec import find_risks, propose_spec
+    from mlpcli.data.inspect.survey import survey_table
+    from mlpcli.report.init import Proposal
+
+    survey = survey_table(data, target, task)
+    assert survey.task is not None
+    text = propose_spec(survey, name=experiment_name(data), path=location, command=f"mlpcli train {path}")
+    check_proposal(text, path, survey)
+    left_out = survey.rows_without_target
+    return Proposal(
+        file=str(path),
+        target=target,
+        task=survey.task.kind,
+        why=survey.task.why,
+        rows=survey.table.rows - left_out,
+        rows_without_target=left_out,
+        warnings=find_risks(survey),
+        spec=text,
+    )
 
 
 def _relative_path(folder: Path, data: Path) -> str:

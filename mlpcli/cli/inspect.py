@@ -16,29 +16,48 @@ TableArgument = Annotated[
     str, typer.Argument(metavar="DATA", help="A CSV, TSV or Parquet file, or a quoted pattern for several.")
 ]
 
+TaskOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TASK",
+        help="classification or regression, where the guess by the target's values is wrong.",
+    ),
+]
+
 
 def inspect(
     data: TableArgument,
     target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column to predict.")] = None,
+    task: TaskOption = None,
     test: Annotated[
         str | None, typer.Option(metavar="FILE", help="Report the rows that this file and DATA share.")
     ] = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Show the columns of a table with kind, missing cells, values and range, and warnings."""
+    """Show the columns of a table with kind, missing cells, values and range, and warnings.
+
+    Example: mlpcli inspect wages.csv --target children --task regression
+    """
     from mlpcli.data.inspect.survey import find_warnings, survey_table
     from mlpcli.report import console
     from mlpcli.report import inspect as report
 
-    survey = survey_table(data, target)
+    survey = survey_table(data, target, task)
     warnings = find_warnings(survey, test)
     if json:
         console.show_json(
-            report.survey_json(survey.path, survey.table.rows, target, _columns(survey), warnings)
+            report.survey_json(
+                survey.path, survey.table.rows, target, _columns(survey), warnings, _task(survey)
+            )
         )
     else:
-        report.show_survey(survey.path, survey.table.rows, _columns(survey), warnings)
+        report.show_survey(survey.path, survey.table.rows, _columns(survey), warnings, _task(survey))
+
+
+def _task(survey: Survey) -> tuple[str, str] | None:
+    """Return the task that `init` would propose, and why."""
+    return (survey.task.kind, survey.task.why) if survey.task else None
 
 
 def _columns(survey: Survey) -> dict[str, Column]:

@@ -36,6 +36,12 @@ def data_code(spec: Spec, dataset: Dataset, folder: Path) -> DataCode:
     Raises:
         UsageError: the data is read in a way that a short script cannot show.
     """
+    if dataset.left_out:
+        raise cannot_write("a table with rows without a target, which dataset.missing_target drops")
+    if any(output.pooled for output in dataset.contract.outputs):
+        raise cannot_write("classes that dataset.target_min_count pools")
+    if dataset.sparse:
+        raise cannot_write("classes too rare for stratified splits")
     code = DataCode()
     _read(code, spec, dataset, folder)
     _split(code, spec, dataset, folder)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
-from mlpcli.data.dataset import Contract, Input, Output
+from mlpcli.data.dataset import OTHER, Contract, Input, Output
 from mlpcli.data.features.dates import LAYOUTS
 from mlpcli.data.features.encoders import (
     BooleanEncoder,
@@ -139,6 +139,8 @@ def _output_contradictions(output: Output) -> Iterator[str]:
         yield "outputs: an output has no target"
     if (output.kind == "numbers") != (output.classes is None) or output.classes == ():
         yield f"outputs: classes do not fit the kind {output.kind}"
+    if output.pooled and OTHER not in (output.classes or ()):
+        yield f"outputs: pooled labels need a class {OTHER}"
     scales = (output.scale, output.offset)
     if output.scale is None or output.offset is None:
         if scales != (None, None):

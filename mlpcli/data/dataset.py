@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from mlpcli.data.features.verification_sample import Sample
     from mlpcli.data.splits import SplitAmounts
 
+OTHER = "other"
+"""The class of all labels that are pooled."""
+
 
 @dataclass(frozen=True)
 class Split:
@@ -71,6 +74,7 @@ class Output:
         separator: the text between the labels of one cell; None if a cell holds one.
         scale: output * scale + offset is in the target's own units; None if the output is already.
         offset: see `scale`.
+        pooled: the labels that are too rare to be a class, and are all `other`.
     """
 
     target: tuple[str, ...]
@@ -80,6 +84,7 @@ class Output:
     separator: str | None = None
     scale: tuple[float, ...] | None = None
     offset: tuple[float, ...] | None = None
+    pooled: tuple[str, ...] = ()
 
     @property
     def width(self) -> tuple[int, ...]:
@@ -141,6 +146,9 @@ class Contract:
     def to_json(self) -> dict[str, object]:
         """Return the contract as plain JSON values."""
         bare = asdict(replace(self, preprocessor=None))
+        for output in bare["outputs"]:
+            if not output["pooled"]:  # as contracts were written before there was this field
+                del output["pooled"]
         return bare | {"preprocessor": self.preprocessor.to_json() if self.preprocessor else None}
 
 
@@ -161,7 +169,9 @@ class Dataset:
         excluded: the columns that are not used, each with the reason.
         sample: rows of a table as the file holds them, to verify the exported model with.
         seed: of the splits.
-        notes: what a person should know of how the rows were read.
+        notes: what a person should know of how the rows were read, and of what was done to rows and classes.
+        left_out: how many more rows the files have, without a target.
+        sparse: whether classes were too rare for stratified splits.
     """
 
     train: Split
@@ -176,6 +186,8 @@ class Dataset:
     sample: Sample | None = None
     seed: int | None = None
     notes: tuple[str, ...] = ()
+    left_out: int = 0
+    sparse: bool = False
 
     @property
     def settled(self) -> dict[str, object]:

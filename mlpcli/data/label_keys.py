@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from mlpcli.data.readers.dialect import LABEL_GAPS, PLAIN
+from mlpcli.data.readers.dialect import LABEL_GAPS, MISSING, PLAIN
+from mlpcli.data.types import Array
 
 INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 BOOLEANS = {"true": "true", "false": "false"}
@@ -62,3 +64,37 @@ def is_missing(value: object, gaps: Collection[str] = LABEL_GAPS) -> bool:
         gaps: spellings of a missing label.
     """
     return value is None or label_text(value) in gaps
+
+
+def missing_labels(values: Sequence[object], gaps: Collection[str] = LABEL_GAPS) -> set[int]:
+    """Return the positions of missing labels among distinct ones; among numbers, of `?` and `None` too.
+
+    Args:
+        values: distinct labels.
+        gaps: spellings of a missing label.
+    """
+    missing = {place for place, value in enumerate(values) if is_missing(value, gaps)}
+    spelled = {place for place, value in enumerate(values) if label_text(value) in MISSING} - missing
+    others = (value for place, value in enumerate(values) if place not in missing | spelled)
+    numbers = [label_number(value) is not None for value in others]
+    return missing | spelled if numbers and all(numbers) else missing
+
+
+def sort_classes(keys: Sequence[str]) -> list[str]:
+    """Return class names, each once, in the order of their indices: whole numbers by value, else by text."""
+    whole = all(INTEGER.fullmatch(key) for key in keys)
+    return sorted(set(keys), key=int if whole else None)
+
+
+def rare_labels(keys: Sequence[str], codes: Array, min_count: int) -> tuple[str, ...]:
+    """Return the labels of too few rows.
+
+    Args:
+        keys: the key of each distinct label.
+        codes: (rows,), the position of each row's label in `keys`.
+        min_count: the fewest rows that are enough.
+    """
+    rows: Counter[str] = Counter()
+    for key, count in zip(keys, np.bincount(codes, minlength=len(keys)).tolist(), strict=True):
+        rows[key] += count
+    return tuple(key for key in sort_classes(keys) if rows[key] < min_count)

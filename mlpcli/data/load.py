@@ -11,22 +11,23 @@ from pathlib import Path
 import numpy as np
 
 from mlpcli.data.columns import select_inputs
-from mlpcli.data.dataset import Contract, Dataset, Output, Split
+from mlpcli.data.dataset import OTHER, Contract, Dataset, Output, Split
 from mlpcli.data.features.preprocessor import Preprocessor, fit_preprocessor
 from mlpcli.data.features.unknown_values import apply_policy, cell_errors
-from mlpcli.data.features.verification_sample import take_sample
+from mlpcli.data.features.verification_sample import Sample, take_sample
 from mlpcli.data.readers.row_errors import raise_row_errors
 from mlpcli.data.rows import Rows, read_rows
 from mlpcli.data.scaling import learn_scaling, scale_target
+from mlpcli.data.sources.kept_rows import KeptOrigin
 from mlpcli.data.sources.open import open_source, read_split
 from mlpcli.data.sources.source_rows import Source, SourceRows
 from mlpcli.data.sources.synthetic import complete_synthetic
 from mlpcli.data.sources.table_source import dialect_of
-from mlpcli.data.splits import Amount, SplitAmounts, split_rows, test_amount, validation_amount
+from mlpcli.data.splits import Amount, SplitAmounts, is_sparse, split_rows, test_amount, validation_amount
 from mlpcli.data.targets import class_indices, code_target, encode, unseen_classes
 from mlpcli.data.types import Array, TargetKind
 from mlpcli.data.weights import ClassWeights, row_weights
-from mlpcli.errors import DataError, Problem
+from mlpcli.errors import DataError, Problem, SpecError, listing
 from mlpcli.spec.schema import DatasetSpec, InputSpec
 
 __all__ = ["Request", "Rows", "fingerprint", "load_dataset", "read_rows"]
@@ -96,16 +97,21 @@ def load_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path
 
 def _code(source: Source, spec: DatasetSpec, request: Request) -> dict[str, tuple[Array, Output]]:
     """Return each output's y over the main rows, and the output, by name."""
-    return {
+    coded = {
         name: code_target(
             source.for_output(name),
             target_kind=request.target_kinds.get(name),
             name=name,
             separator=spec.label_separator,
             inferred=name in request.inferred,
+            min_count=spec.target_min_count,
         )
         for name in source.outputs
     }
+    if spec.target_min_count is not None and all(each.kind != "classes" for _, each in coded.values()):
+        rule, path = "is for a target of classes", ("dataset", "target_min_count")
+        raise SpecError(Problem(rule, path=path, received=spec.target_min_count, hint="remove it"))
+    return coded
 
 
 @dataclass(frozen=True)
@@ -130,9 +136,10 @@ class _Splitter:
         folder: Path,
         spec: DatasetSpec,
     ) -> None:
-        self.source, self.seed, self.folder, self.weights = source, seed, folder, spec.weights
+        self.source, self.seed, self.folder, self.spec = source, seed, folder, spec
         table = source.main.table
         self.dialect = dialect_of(spec) if table is None else table.dialect
+        self.sparse = False  # whether classes were too rare for a stratified split
         self.y = {name: y for name, (y, _) in coded.items()}
         self.outputs = tuple(output for _, output in coded.values())
         self.rows = np.arange(len(source.main.x))  # of the main rows, those that no split has taken
@@ -148,6 +155,7 @@ class _Splitter:
     def split(self, split: str, amount: Amount | str) -> None:
         """Add a split of some of the remaining rows, or of a file."""
         if isinstance(amount, str):
+            drops = self.spec.drops_missing_targets
             labels = {output.name: output.classes is not None for output in self.outputs}
             rows = read_split(
                 amount,
@@ -155,14 +163,16 @@ class _Splitter:
                 self.source,
                 labels=labels,
                 folder=self.folder,
-                weights=self.weights,
+                weights=self.spec.weights,
                 dialect=self.dialect,
+                droppable=[each.name for each in self.outputs if drops and each.separator is None],
             )
             self.add(split, rows)
             return
         named = next((each for each in self.outputs if each.kind in ("classes", "one_hot")), None)
         labels_of = class_indices(self.y[named.name])[self.rows] if named else None
         names = (named.classes if named else None) or ()
+        self.sparse |= is_sparse(amount, labels_of)
         self.rows, taken = split_rows(
             self.rows, amount, split=split, seed=self.seed, labels=labels_of, names=names
         )
@@ -204,10 +214,6 @@ def _dataset(
 ) -> Dataset:
     rows_of, preprocessor = _preprocess(source, splitter.finish())
     train = rows_of["train"]
-    table = source.main.table
-    sample = None
-    if preprocessor is not None and table is not None:
-        sample = take_sample(preprocessor, table.columns, table.rows, source.label)
     outputs = splitter.outputs
     if spec.target_scaling is not None:
         outputs = tuple(
@@ -224,6 +230,7 @@ def _dataset(
         weights=spec.weights,
         preprocessor=preprocessor,
     )
+    notes, left_out = _notes(rows_of, outputs, spec, sparse=splitter.sparse)
     scales = request.class_weight
     splits = {name: _split(rows, train, contract, scales) for name, rows in rows_of.items()}
     return Dataset(
@@ -236,10 +243,51 @@ def _dataset(
         split_amounts,
         features=source.chosen.resolved() if source.chosen else None,
         excluded=source.chosen.excluded if source.chosen else {},
-        sample=sample,
+        sample=_take_sample(source, preprocessor),
         seed=splitter.seed,
-        notes=source.notes,
+        notes=(*source.notes, *notes),
+        left_out=left_out,
+        sparse=splitter.sparse,
     )
+
+
+def _take_sample(source: Source, preprocessor: Preprocessor | None) -> Sample | None:
+    """Return rows of a table as the file holds them, to verify the exported model with."""
+    table = source.main.table
+    if preprocessor is None or table is None:
+        return None
+    sample = take_sample(preprocessor, table.columns, table.rows, source.label)
+    if isinstance(table.origin, KeptOrigin):
+        return replace(sample, positions=table.origin.kept[sample.positions])
+    return sample
+
+
+def left_out_note(left_out: int, rows: int, label: str) -> str:
+    """Return the sentence about rows without a target."""
+    return f"{left_out:,} of {left_out + rows:,} rows of {label} have no target and are left out"
+
+
+def _notes(
+    rows_of: Mapping[str, _Rows], outputs: tuple[Output, ...], spec: DatasetSpec, *, sparse: bool
+) -> tuple[tuple[str, ...], int]:
+    """Return what was done to rows and classes, a sentence each, and the number of rows without a target."""
+    sources = {id(each.source_rows): each.source_rows for each in rows_of.values()}.values()
+    notes = [
+        left_out_note(each.left_out, len(each.x), each.origin.label) for each in sources if each.left_out
+    ]
+    for output in outputs:
+        if output.pooled:
+            few = f"{len(output.pooled):,} classes of fewer than {spec.target_min_count} rows"
+            notes.append(f"{few} are the class {OTHER!r}: {listing(output.pooled, 5)}")
+    first = next((each for each in outputs if each.kind in ("classes", "one_hot")), None)
+    if sparse and first is not None:
+        present = [set(class_indices(each.y[first.name]).tolist()) for each in rows_of.values()]
+        rare = [
+            name for place, name in enumerate(first.classes or ()) if not all(place in s for s in present)
+        ]
+        if rare:
+            notes.append(f"classes with too few rows to be in every split: {listing(rare, 5)}")
+    return tuple(notes), sum(each.left_out for each in sources)
 
 
 def _preprocess(source: Source, rows_of: dict[str, _Rows]) -> tuple[dict[str, _Rows], Preprocessor | None]:

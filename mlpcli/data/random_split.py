@@ -61,3 +61,35 @@ def _share(counts: Array, drawn: int, generator: np.random.RandomState) -> Array
         missing -= added
     shares: Array = found.astype(int)
     return shares
+
+
+def can_stratify(labels: Array, taken: int) -> bool:
+    """Return whether each class has two rows, and each side of a split room for every class."""
+    counts = np.unique(labels, return_counts=True)[1]
+    return bool(counts.min() >= 2) and min(taken, len(labels) - taken) >= len(counts)
+
+
+def sparse_split(rows: Array, taken: int, *, seed: int, labels: Array) -> tuple[Array, Array]:
+    """Split rows whose classes are too rare for `random_split`: of each class, a row stays.
+
+    The others are taken evenly: ordered by class, every so many-th is taken, so that a class gives its
+    share to within one row.
+
+    Args:
+        rows: (rows,), what is split.
+        taken: how many rows are taken; at most the rows less the classes.
+        seed: of the random choice, from 0 to 2**32 - 1.
+        labels: (rows,) class indices.
+
+    Returns:
+        The rows that stay, and those that are taken.
+    """
+    generator = np.random.RandomState(seed)
+    shuffled = generator.permutation(len(rows))
+    _, first = np.unique(labels[shuffled], return_index=True)
+    free = np.delete(shuffled, first)
+    free = free[np.argsort(labels[free], kind="stable")]
+    picked = np.floor((generator.uniform() + np.arange(taken)) * len(free) / taken).astype(np.int64)
+    take = free[picked]
+    stay = np.setdiff1d(np.arange(len(rows)), take)
+    return rows[generator.permutation(stay)], rows[generator.permutation(take)]

@@ -38,6 +38,7 @@ class Rows:
         others: the file's columns that are not features, each (rows,), with the target as it is written.
         weights: (rows,) float32, or None if the file holds none.
         count: the number of rows.
+        left_out: how many more rows the file has, without a target.
     """
 
     flat: Array
@@ -46,13 +47,19 @@ class Rows:
     others: dict[str, Array]
     weights: Array | None
     count: int
+    left_out: int = 0
 
     def __len__(self) -> int:
         return self.count
 
 
 def read_rows(
-    path: Path, contract: Contract, *, target: bool | None, extra_columns: Sequence[str] = ()
+    path: Path,
+    contract: Contract,
+    *,
+    target: bool | None,
+    extra_columns: Sequence[str] = (),
+    drop: bool = False,
 ) -> Rows:
     """Read new rows for a trained model; columns are found by name, in any order.
 
@@ -61,6 +68,7 @@ def read_rows(
         contract: of the model.
         target: True if the target is required, None to read it if it is there, False to ignore it.
         extra_columns: columns that are no features; with a model of arrays, nothing else shows which are.
+        drop: leave out the rows of a table without a target, instead of refusing them.
 
     Returns:
         The rows.
@@ -71,8 +79,10 @@ def read_rows(
     label = str(path)
     if found := file_problem(path):
         raise DataError(Problem(f"{label}: {found[0]}", hint=found[1]))
-    read = _read_table if is_table(path) else _read_arrays
-    source_rows = read(path, label, contract, target, extra_columns)
+    if is_table(path):
+        source_rows = _read_table(path, label, contract, target, extra_columns, drop=drop)
+    else:
+        source_rows = _read_arrays(path, label, contract, target, extra_columns)
     y = None
     if source_rows.target is not None or source_rows.output_targets:
         y = contract.by_output(
@@ -83,7 +93,9 @@ def read_rows(
         )
     prepared = is_table(path) and contract.preprocessor is not None
     x = source_rows.x if prepared else as_model_rows(source_rows.x, contract, source_rows.origin)
-    return Rows(x, contract.take_inputs(x), y, source_rows.others, source_rows.weights, len(x))
+    return Rows(
+        x, contract.take_inputs(x), y, source_rows.others, source_rows.weights, len(x), source_rows.left_out
+    )
 
 
 def as_model_rows(x: Array, contract: Contract, origin: Origin) -> Array:
@@ -119,7 +131,13 @@ def _in_dtype(x: Array, contract: Contract) -> Array:
 
 
 def _read_table(
-    path: Path, label: str, contract: Contract, target: bool | None, extra_columns: Sequence[str]
+    path: Path,
+    label: str,
+    contract: Contract,
+    target: bool | None,
+    extra_columns: Sequence[str],
+    *,
+    drop: bool,
 ) -> SourceRows:
     preprocessor = contract.preprocessor
     file = open_table(path, label, preprocessor.dialect if preprocessor else PLAIN)
@@ -130,13 +148,15 @@ def _read_table(
     targets = {each.name: each.target for each in contract.outputs} if wants_target else {}
     labels = {each.name: len(each.target) == 1 and each.classes is not None for each in contract.outputs}
     weights = contract.weights if contract.weights in file.names and wants_target else None
-    columns = Columns(features, targets, labels, weights)
+    droppable = [each.name for each in contract.outputs if drop and each.separator is None]
+    columns = Columns(features, targets, labels, weights, droppable)
     check_columns(file.names, columns.all, file.origin)
     check_width(file.names, contract, file.origin)
     others = [name for name in file.names if name not in features]
     numeric = {*columns.all} - {*columns.text}
     spelled = (*preprocessor.texts, *preprocessor.dialect.notations) if preprocessor else ()
-    table = read_table(file, file.names, text=[*spelled, *(name for name in others if name not in numeric)])
+    text = [*spelled, *(name for name in others if name not in numeric)]
+    table = columns.kept(read_table(file, file.names, text=text))
     if preprocessor is None:
         x, row_errors, total = numeric_matrix(table, features)
     else:
@@ -146,10 +166,12 @@ def _read_table(
         row_errors = cell_errors(preprocessor, rejected, table.columns, range(table.rows), table.origin)
     output_targets, more, more_total = table_targets(table, columns)
     row_weights, wrong, wrong_total = table_weights(table, weights)
-    raise_row_errors(file.origin, [*row_errors, *more, *wrong], total + more_total + wrong_total)
+    raise_row_errors(table.origin, [*row_errors, *more, *wrong], total + more_total + wrong_total)
     kept = {name: plain_column(table.columns[name].arrow) for name in others}
     y, target_label = output_targets.pop("", (None, ""))
-    return SourceRows(x, y, file.origin, target_label, kept, output_targets, row_weights)
+    return SourceRows(
+        x, y, table.origin, target_label, kept, output_targets, row_weights, left_out=table.left_out
+    )
 
 
 def _wants_target(file: TableFile, contract: Contract, target: bool | None) -> bool:

@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from mlpcli.data.random_split import random_split
+from mlpcli.data.label_keys import label_number
+from mlpcli.data.random_split import can_stratify, random_split, sparse_split
 from mlpcli.data.types import Array
 from mlpcli.errors import Problem, SpecError, listing
 from mlpcli.spec.schema import DatasetSpec, Last
@@ -16,6 +17,8 @@ VALIDATION_FRACTION = 0.2
 LARGE_ROWS = 50_000
 LARGE_VALIDATION_FRACTION = 0.1
 """From this many training rows on, a tenth of them is enough for validation."""
+
+FEWER_CLASSES = "pool rare classes with target_min_count, add rows, or write {last: N}"
 
 Amount = float | int | Last
 """A fraction or a number of rows, or the last rows."""
@@ -58,7 +61,8 @@ def split_rows(
     """Split row positions in two.
 
     A fraction or a number takes the rows of `train_test_split(x, y, test_size=amount, random_state=seed,
-    stratify=y)`, without `stratify` if `labels` is None; `{last: N}` takes the last N in their order.
+    stratify=y)`, without `stratify` if `labels` is None; `{last: N}` takes the last N in their order. Where
+    classes are too rare for `stratify`, a row of each stays.
 
     Args:
         rows: (rows,) int64, positions in the source.
@@ -81,9 +85,17 @@ def split_rows(
         raise SpecError(Problem(rule, path=("dataset", split), hint=hint))
     if isinstance(amount, Last):
         return rows[:-taken], rows[-taken:]
-    if labels is not None:
-        _check_classes(labels, taken, split, names)
-    return random_split(rows, taken, seed=seed, labels=labels)
+    if labels is None or can_stratify(labels, taken):
+        return random_split(rows, taken, seed=seed, labels=labels)
+    _check_classes(labels, taken, split, names)
+    return sparse_split(rows, taken, seed=seed, labels=labels)
+
+
+def is_sparse(amount: Amount, labels: Array | None) -> bool:
+    """Return whether classes are too rare for each to be on both sides of a split in its share."""
+    if labels is None or isinstance(amount, Last):
+        return False
+    return not can_stratify(labels, _count(amount, len(labels)))
 
 
 def _count(amount: Amount, rows: int) -> int:
@@ -93,20 +105,18 @@ def _count(amount: Amount, rows: int) -> int:
 
 
 def _check_classes(labels: Array, taken: int, split: str, names: tuple[str, ...]) -> None:
-    """Check that there are enough rows of every class for both sides."""
+    """Check that the classes look like classes, and that a row of each can stay."""
     path = ("dataset", split)
     counts = np.bincount(labels, minlength=len(names))
-    rare = [f"{name!r} has {count}" for name, count in zip(names, counts, strict=True) if count == 1]
-    present = int((counts > 0).sum())
-    if rare:
-        rule = (
-            f"each class needs 2 rows to be split by class, of {len(labels):,} rows class {listing(rare, 5)}"
-        )
-        hint = "merge rare classes, add rows, or write {last: N}"
-        if present == len(labels) or present > max(10, len(labels) // 5):
-            hint = f"{present:,} distinct labels look like numbers: use a loss such as mse; or {hint}"
+    present, rows = int((counts > 0).sum()), len(labels)
+    numeric = all(label_number(name) is not None for name in names)
+    if numeric and (counts == 1).any() and (present == rows or present > max(10, rows // 5)):
+        rare = [f"{name!r} has {count}" for name, count in zip(names, counts, strict=True) if count == 1]
+        rule = f"each class needs 2 rows to be split by class, of {rows:,} rows class {listing(rare, 5)}"
+        hint = f"{present:,} distinct labels look like numbers: use a loss such as mse; or {FEWER_CLASSES}"
         raise SpecError(Problem(rule, path=path, hint=hint))
-    if min(taken, len(labels) - taken) < present:
-        sizes = f"{len(labels) - taken:,} and {taken:,}"
-        rule = f"splits {len(labels):,} rows into {sizes}, too few for {present} classes"
-        raise SpecError(Problem(rule, path=path, hint="take another fraction, or write {last: N}"))
+    if taken > rows - present:
+        sizes = f"{rows - taken:,} and {taken:,}"
+        rule = f"splits {rows:,} rows into {sizes}, too few to train on each of {present} classes"
+        hint = f"take another fraction, {FEWER_CLASSES}"
+        raise SpecError(Problem(rule, path=path, hint=hint))

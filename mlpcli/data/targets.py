@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-from mlpcli.data.dataset import Output
+from mlpcli.data.dataset import OTHER, Output
 from mlpcli.data.label_keys import (
     BOOLEANS,
-    INTEGER,
     is_missing,
     label_keys,
     label_number,
     label_text,
+    rare_labels,
+    sort_classes,
     whole_label,
 )
 from mlpcli.data.labels import Labels
@@ -38,6 +39,7 @@ def code_target(
     name: str = "",
     separator: str | None = None,
     inferred: bool = False,
+    min_count: int | None = None,
 ) -> tuple[Array, Output]:
     """Encode the target of the main rows for one output.
 
@@ -48,6 +50,7 @@ def code_target(
         separator: between the labels of one cell; None for one label per cell.
         inferred: whether `target_kind` is only what the output's activation is mostly used for; then numbers
             may stay numbers.
+        min_count: labels of fewer rows become the class `other`; None for none.
 
     Returns:
         y, and the output that it defines.
@@ -71,8 +74,9 @@ def code_target(
         keep_numbers: KeepNumbers | None = (
             "numbers" if target_kind is None else "fractions" if inferred else None
         )
-        y, classes = _learn_labels(source.main, target, keep_numbers, path)
-        return y, Output(columns, "numbers" if classes is None else "classes", classes, name)
+        learned = _learn_labels(source.main, target, keep_numbers, path, min_count)
+        kind: Literal["numbers", "classes"] = "numbers" if learned.classes is None else "classes"
+        return learned.y, Output(columns, kind, learned.classes, name, pooled=learned.pooled)
     return _code_numbers(source, target, target_kind, Output(columns, name=name), path, inferred=inferred)
 
 
@@ -101,33 +105,44 @@ def _code_numbers(
     return target, output
 
 
+class _Learned(NamedTuple):
+    """Class indices, the classes, and the labels pooled in `other`; or numbers, None and none."""
+
+    y: Array
+    classes: tuple[str, ...] | None
+    pooled: tuple[str, ...] = ()
+
+
 def _learn_labels(
-    source_rows: SourceRows, target: Labels, keep_numbers: KeepNumbers | None, path: KeyPath
-) -> tuple[Array, tuple[str, ...] | None]:
-    """Return class indices and the classes; or numbers and None.
+    source_rows: SourceRows,
+    target: Labels,
+    keep_numbers: KeepNumbers | None,
+    path: KeyPath,
+    min_count: int | None,
+) -> _Learned:
+    """Learn the classes of labels.
 
     Args:
         source_rows: the rows.
         target: their labels.
         keep_numbers: when labels that are all numbers stay numbers: always, if some are fractions, or never.
         path: of the loss in the spec, which is wrong if most labels are fractions.
-
-    Returns:
-        y and the classes.
+        min_count: labels of fewer rows are pooled.
     """
     _refuse_missing(source_rows, target)
     if keep_numbers == "numbers" and target.numbers is not None and np.isfinite(target.numbers).all():
-        return target.numbers.astype(np.float32)[target.codes], None
+        return _Learned(target.numbers.astype(np.float32)[target.codes], None)
     keys = label_keys(target.values)
     numeric = keys is None or all(label_number(value) is not None for value in target.values)
     if numeric and (keep_numbers == "numbers" or (keep_numbers == "fractions" and keys is None)):
         values = np.array([label_number(value) for value in target.values], dtype=np.float64)
-        return values.astype(np.float32)[target.codes], None
+        return _Learned(values.astype(np.float32)[target.codes], None)
     if keys is None:
         _refuse_fractions(source_rows, target, path)
     assert keys is not None
-    whole = all(INTEGER.fullmatch(key) for key in keys)
-    classes = tuple(sorted(set(keys), key=int if whole else None))
+    pooled = rare_labels(keys, target.codes, min_count) if min_count else ()
+    keys = [OTHER if key in pooled else key for key in keys]
+    classes = tuple(sort_classes(keys))
     if len(classes) == 1:
         where = f"{source_rows.origin.label}, {source_rows.target_label}"
         hint = "a classifier needs rows of each class"
@@ -135,13 +150,15 @@ def _learn_labels(
             Problem(f"{where}: must hold at least two classes, every row is {classes[0]!r}", hint=hint)
         )
     index = {name: place for place, name in enumerate(classes)}
-    return np.array([index[key] for key in keys])[target.codes], classes
+    return _Learned(np.array([index[key] for key in keys])[target.codes], classes, pooled)
 
 
 def _learn_separated(source_rows: SourceRows, target: Labels, output: Output) -> tuple[Array, Output]:
     """Encode cells such as `red;round` as one column per label, 0 or 1; an empty cell has no label."""
     assert output.separator is not None
-    names = sorted({label for value in target.values for label in split_labels(value, output.separator, target.gaps)})
+    names = sorted(
+        {label for value in target.values for label in split_labels(value, output.separator, target.gaps)}
+    )
     if not names:
         where = f"{source_rows.origin.label}, {source_rows.target_label}"
         raise DataError(Problem(f"{where}: must hold at least one label, every cell is empty"))
@@ -269,7 +286,7 @@ def encode(source_rows: SourceRows, output: Output, *, split: str = "") -> Array
         if output.separator is not None:
             return _encode_separated(source_rows, target, output, split)
         assert output.classes is not None
-        y = _encode_labels(source_rows, target, output.classes, split)
+        y = _encode_labels(source_rows, target, output, split)
         return np.eye(len(output.classes), dtype=np.float32)[y] if output.kind == "one_hot" else y
     if target.shape[1:] == output.width == ():
         return target.astype(np.float32 if output.classes is None else np.int64)
@@ -293,9 +310,11 @@ def _shape(row: tuple[int, ...]) -> str:
     return "(" + ", ".join(("rows", *map(str, row))) + ")"
 
 
-def _encode_labels(source_rows: SourceRows, target: Labels, classes: tuple[str, ...], split: str) -> Array:
+def _encode_labels(source_rows: SourceRows, target: Labels, output: Output, split: str) -> Array:
     _refuse_missing(source_rows, target)
+    classes = output.classes or ()
     index = {name: place for place, name in enumerate(classes)}
+    index |= {name: index[OTHER] for name in output.pooled if name not in index}
     codes = [_find(value, index) for value in target.values]
     if None in codes:
         indices = _as_indices(target.values, classes)

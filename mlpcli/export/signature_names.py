@@ -1,9 +1,10 @@
 """Give the inputs of an exported SavedModel the names of a table's columns.
 
-TensorFlow traces a signature as a Python function of one argument per input, and takes `City` and `city` for
-one argument, and `lambda` for none. So an input is traced under a name of ours, and named in the written file,
-where names are only text: with the column's own name for TensorFlow Serving and the C library, and with a name
-that Python allows (`Preprocessor.served`) for the function that `tf.saved_model.load` makes, which takes both.
+TensorFlow traces a signature as a Python function of one argument per input, and takes `City` and `city`
+for one argument, and `lambda` for none. So an input is traced under a name of ours, and named in the written
+file, where names are only text: with the column's own name for TensorFlow Serving and the C library, and with
+a name that Python allows (`Preprocessor.served`) for the function that `tf.saved_model.load` makes, which
+takes both.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from mlpcli.keras_internals import write_fingerprint
 class Message(Protocol):
     """A protobuf message, whose package has no types."""
 
-    def CopyFrom(self, other: object) -> None: ...
+    def CopyFrom(self, other: object) -> None:
+        """Become a copy of another message."""
 
 
 def traced_names(served: Mapping[str, str]) -> dict[str, str]:

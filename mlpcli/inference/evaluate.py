@@ -9,7 +9,7 @@ import numpy as np
 from mlpcli import runs
 from mlpcli.checks.log_names import loss_first
 from mlpcli.data.dataset import Output, Split
-from mlpcli.data.load import read_rows
+from mlpcli.data.load import left_out_note, read_rows
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import Problem, RunError, UsageError
@@ -44,19 +44,24 @@ def evaluate_run(run: Run, *, split: str = "test", data: Path | None = None) -> 
     trained = load_trained(run)
     contract = trained.contract
     if data is not None:
-        rows = read_rows(data, contract, target=True)
+        drop = trained.spec.dataset.drops_missing_targets
+        rows = read_rows(data, contract, target=True, drop=drop)
         weights: Arrays | None = rows.weights
         if rows.weights is not None and contract.output.name:
             weights = dict.fromkeys((each.name for each in contract.outputs), rows.weights)
         found = Split(rows.x, rows.y, np.arange(len(rows)), weights)
         warnings: tuple[str, ...] = ()
+        if left_out := rows.left_out:
+            warnings = (left_out_note(left_out, len(rows), str(data)),)
         source = str(data)
     else:
         found, warnings = _own_split(trained, split)
-        source = split
+        left_out, source = 0, split
     arrays = compiled.Arrays(found.x, found.y, found.weights)
     metrics = loss_first(compiled.evaluate(trained.model, arrays, batch_size=BATCH_ROWS))
-    return Evaluation(source, len(found), metrics, _scores(trained, found), (*trained.warnings, *warnings))
+    return Evaluation(
+        source, len(found), metrics, _scores(trained, found), (*trained.warnings, *warnings), left_out
+    )
 
 
 def _scores(trained: TrainedModel, split: Split) -> tuple[OutputScores, ...]:

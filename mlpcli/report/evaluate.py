@@ -42,6 +42,8 @@ def evaluation_json(label: str, folder: Path, evaluation: Evaluation) -> dict[st
         "rows": evaluation.rows,
         "metrics": evaluation.metrics,
     }
+    if evaluation.rows_without_target:
+        document["rows_without_target"] = evaluation.rows_without_target
     found = {scores.name: _scores_json(scores) for scores in evaluation.scores}
     return document | found[""] if "" in found else document | ({"outputs": found} if found else {})
 

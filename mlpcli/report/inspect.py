@@ -32,8 +32,14 @@ class Column:
     values: Mapping[str, int] | None
 
 
-def show_survey(path: str, rows: int, columns: Mapping[str, Column], warnings: Sequence[str]) -> None:
-    """Show one line per column, then the warnings."""
+def show_survey(
+    path: str,
+    rows: int,
+    columns: Mapping[str, Column],
+    warnings: Sequence[str],
+    task: tuple[str, str] | None,
+) -> None:
+    """Show one line per column, then the task and why it is proposed, then the warnings."""
     out = console()
     show_line(f"{path}: {rows:,} rows, {len(columns)} columns")
     lines = [
@@ -51,6 +57,8 @@ def show_survey(path: str, rows: int, columns: Mapping[str, Column], warnings: S
     for place in (1, 4, 5):
         shown.columns[place].justify = "left"
     out.print(shown)
+    if task:
+        show_line(f"task {task[0]}: {task[1]}")
     for warning in warnings:
         show_line(warning, style="yellow")
 
@@ -76,13 +84,19 @@ def _range_text(column: Column) -> str:
 
 
 def survey_json(
-    path: str, rows: int, target: str | None, columns: Mapping[str, Column], warnings: Sequence[str]
+    path: str,
+    rows: int,
+    target: str | None,
+    columns: Mapping[str, Column],
+    warnings: Sequence[str],
+    task: tuple[str, str] | None,
 ) -> dict[str, object]:
-    """Return a table's columns and warnings for scripts."""
+    """Return a table's columns, the proposed task and warnings for scripts."""
     return {
         "data": path,
         "rows": rows,
         "target": target,
+        **({"task": task[0], "why": task[1]} if task else {}),
         "columns": {name: _column_json(column) for name, column in columns.items()},
         "warnings": list(warnings),
     }

@@ -147,13 +147,17 @@ class OutputScores:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Metrics of one run on one set of rows, and scores for each output that holds classes."""
+    """Metrics of one run on one set of rows, and scores for each output that holds classes.
+
+    rows_without_target: how many rows of a file were left out.
+    """
 
     source: str
     rows: int
     metrics: dict[str, float]
     scores: tuple[OutputScores, ...] = ()
     warnings: tuple[str, ...] = ()
+    rows_without_target: int = 0
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,14 @@ class DatasetSpec(Section):
         str | None,
         Field(pattern="^(minmax|standardize)$", description=SCALING_RULE),
     ] = None
+    missing_target: Annotated[
+        str | None,
+        Field(pattern="^(drop|error)$", description="'drop' (leave out rows without a target) or 'error'"),
+    ] = None
+    target_min_count: Annotated[
+        int | None,
+        Field(ge=2, description="a number of rows from 2 up; classes with fewer become one, 'other'"),
+    ] = None
     weights: Annotated[str | None, Field(description="the name of the column of row weights")] = None
     features: Annotated[
         Annotated[list[str], Field(min_length=1)]
@@ -123,6 +131,11 @@ class DatasetSpec(Section):
     seed: Annotated[int | None, Field(ge=0, lt=2**32, description="a whole number from 0 to 4294967295")] = (
         None
     )
+
+    @property
+    def drops_missing_targets(self) -> bool:
+        """Whether the rows of a table without a target are left out."""
+        return self.missing_target == "drop"
 
 
 class ByOutput(dict[str, Value]):

@@ -40,6 +40,8 @@ def begin_record(
         "rows": rows,
         "contract": dataset.contract.to_json(),
     }
+    if dataset.left_out:
+        data["rows_without_target"] = dataset.left_out
     if dataset.seed != completed.spec.seed:  # a search's best, trained with further seeds on the same splits
         data["seed"] = dataset.seed
     start = _start_of(completed)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from mlpcli.data.features.profiles import Profile
-from mlpcli.data.inspect.survey import RARE_SHARE, Survey, class_counts, invalid_cells
+from mlpcli.data.inspect.survey import RARE_SHARE, Survey, invalid_cells
 from mlpcli.errors import DataError, Problem, listing
 from mlpcli.printable import quoted, shortened
 from mlpcli.spec.features import FeatureSpec
@@ -21,7 +21,12 @@ MAX_KEY = 1000
 """YAML allows no key of more than 1024 characters without a `?` before it."""
 
 MAX_CLASS_COUNT = 1000
-MIN_ROWS = 20
+MIN_ROWS = 5
+"""Fewer rows cannot be split in three."""
+
+SMALL_ROWS = 50
+"""With fewer rows, what is measured on the test rows is mostly chance."""
+
 FEW_ROWS = 2000
 """With fewer rows, the network is smaller and more regularized."""
 
@@ -31,6 +36,9 @@ MOST_LISTED = 1000
 
 MIN_CLASS_ROWS = 4
 """So that each split can have a row of the class."""
+
+ROWS_PER_CLASS = 3
+"""Text with fewer rows than this for a distinct value is no target of classes."""
 
 
 def propose_spec(survey: Survey, *, name: str, path: str, command: str) -> str:
@@ -49,11 +57,13 @@ def propose_spec(survey: Survey, *, name: str, path: str, command: str) -> str:
         DataError: a model cannot be trained on the target, or on the other columns.
     """
     assert survey.target is not None
+    assert survey.task is not None
     profile = survey.profiles[survey.target]
     _check(survey, profile)
     return "\n".join(
         [
             f"# {_comment(survey.path)}: {survey.table.rows:,} rows. Train with: {_comment(command)}",
+            *(f"# Only {rows} rows: what the test rows show is mostly chance." for rows in _few(survey)),
             "# Any field can be overridden: --set fit.epochs=50",
             f"name: {scalar(name)}",
             "seed: 42",
@@ -63,10 +73,10 @@ def propose_spec(survey: Survey, *, name: str, path: str, command: str) -> str:
             *(["  header: false"] if survey.table.dialect.header is False else []),
             *_gaps(survey),
             *_target(survey, profile),
-            "  test: 0.2                   # split off first, evaluated once at the end",
+            "  test: 0.2                   # split off first, not trained on; measured after each training",
             "  validation: 0.2             # of the rest; decides when to stop",
             *_features(survey),
-            *_network(survey, profile),
+            *_network(survey),
             "",
         ]
     )
@@ -82,52 +92,98 @@ def _comment(text: str) -> str:
     return shortened(" ".join(text.split()), MAX_COMMENT)
 
 
+def _few(survey: Survey) -> list[int]:
+    """Return the number of rows if it is small."""
+    rows = survey.table.rows - survey.rows_without_target
+    return [rows] if rows < SMALL_ROWS else []
+
+
+def find_risks(survey: Survey) -> list[str]:
+    """Return what makes a proposed spec worth less than it looks: a sentence each."""
+    risks = [f"only {rows} rows: what the test rows show is mostly chance" for rows in _few(survey)]
+    if survey.target and survey.profiles[survey.target].identifier:
+        risks.append(f"the target {survey.target!r} looks like an identifier, which nothing can predict")
+    if rare := rare_classes(survey):
+        shown = listing([f"{name!r} ({count})" for name, count in rare.items()], 5)
+        pooled = f"target_min_count: {MIN_CLASS_ROWS} in the spec makes them one class, 'other'"
+        risks.append(f"classes of fewer than {MIN_CLASS_ROWS} rows are not in every split: {shown}; {pooled}")
+    return risks
+
+
+def rare_classes(survey: Survey) -> dict[str, int]:
+    """Return the classes that have too few rows to be in every split, with their rows."""
+    return {name: count for name, count in survey.class_counts.items() if count < MIN_CLASS_ROWS}
+
+
 def _check(survey: Survey, profile: Profile) -> None:
     where = f"{survey.path}, target {profile.name!r}"
     problems = []
+    rows = survey.table.rows - survey.rows_without_target
     if all(_unreadable(survey, name) for name in survey.features.used):
         problems.append(Problem(f"{survey.path}: there is no usable column besides the target"))
-    if survey.table.rows < MIN_ROWS:
-        problems.append(Problem(f"{survey.path}: must have {MIN_ROWS} rows or more", received=profile.rows))
-    if profile.missing:
-        problems.append(Problem(f"{where}: {profile.missing:,} cells are missing", hint="remove these rows"))
+    if profile.content != "nothing" and rows < MIN_ROWS:
+        which = " with a target" if survey.rows_without_target else ""
+        rule = f"{survey.path}: must have {MIN_ROWS} rows or more{which}"
+        problems.append(Problem(rule, received=rows))
     if profile.invalid:
         problems.append(Problem(f"{where}: {profile.invalid:,} cells are not numbers", hint="fix them"))
-    if profile.content not in ("nothing", "others") and profile.distinct < 2:
-        problems.append(Problem(f"{where}: is the same in every row"))
-    elif profile.content in ("nothing", "others"):
+    distinct = len(survey.class_counts) if survey.has_classes else profile.distinct
+    if profile.content == "nothing":
+        problems.append(Problem(f"{where}: is missing in every row", hint="choose another --target"))
+    elif profile.content == "others":
         problems.append(Problem(f"{where}: must hold numbers, text or booleans"))
+    elif distinct < 2:
+        which = " that has it" if survey.rows_without_target else ""
+        problems.append(Problem(f"{where}: is the same in every row{which}", hint="choose another --target"))
     elif survey.has_classes:
-        problems += _class_problems(where, profile)
+        problems += _class_problems(where, survey, profile)
     if problems:
         raise DataError(*problems)
 
 
-def _class_problems(where: str, profile: Profile) -> Iterator[Problem]:
-    counts = class_counts(profile)
-    if profile.content == "dates" or len(counts) > min(MAX_CLASS_COUNT, profile.rows // MIN_CLASS_ROWS):
-        what = "dates" if profile.content == "dates" else "text with too many distinct values for classes"
-        hint = "give a column of numbers, or of few classes"
-        yield Problem(f"{where}: holds {what}", received=next(iter(counts)), hint=hint)
+def _class_problems(where: str, survey: Survey, profile: Profile) -> Iterator[Problem]:
+    counts = survey.class_counts
+    rows = sum(counts.values())
+    if profile.content != "dates" and len(counts) <= max(2, min(MAX_CLASS_COUNT, rows // ROWS_PER_CLASS)):
         return
-    for label, count in counts.items():
-        if count < MIN_CLASS_ROWS:
-            hint = "remove these rows, or merge the class with another"
-            yield Problem(
-                f"{where}: class {label!r} must have {MIN_CLASS_ROWS} rows", received=count, hint=hint
-            )
+    what = "dates" if profile.content == "dates" else "too many distinct values for classes"
+    if profile.content == "texts":
+        what = f"text with {what}"
+    hint = "give a column of numbers, or of few classes"
+    if profile.numbers is not None:
+        hint = "write --task regression"
+    yield Problem(
+        f"{where}: holds {what}, {len(counts):,} in {rows:,} rows", received=next(iter(counts)), hint=hint
+    )
 
 
 def _target(survey: Survey, profile: Profile) -> Iterator[str]:
+    assert survey.task is not None
+    other = "regression" if survey.has_classes else "classification"
+    switch = f"; mlpcli init --task {other} if that is wrong" if profile.numbers is not None else ""
+    why = _comment(f"{survey.task.kind}: {survey.task.why}{switch}")
     if survey.has_classes:
-        yield f"  target: {scalar(profile.name)}  # {len(class_counts(profile))} classes"
+        yield f"  target: {scalar(profile.name)}  # {len(survey.class_counts)} classes"
+        yield f"  # {why}"
+        if rare := rare_classes(survey):
+            names = listing([f"{name!r} ({count})" for name, count in rare.items()], 3)
+            yield f"  # too few rows to be in every split: {_comment(names)}"
+            yield f"  # target_min_count: {MIN_CLASS_ROWS}       # would make them one class, 'other'"
+        yield from _left_out(survey)
         return
     assert profile.numbers is not None
-    low, high = float(profile.numbers.min()), float(profile.numbers.max())
-    yield f"  target: {scalar(profile.name)}  # a number, {low:g} to {high:g}"
-    mean, deviation = float(np.mean(profile.numbers)), float(np.std(profile.numbers))
+    known = profile.numbers[~np.isnan(profile.numbers)].astype(np.float64)
+    yield f"  target: {scalar(profile.name)}  # a number, {known.min():g} to {known.max():g}"
+    yield f"  # {why}"
+    yield from _left_out(survey)
+    mean, deviation = float(np.mean(known)), float(np.std(known))
     if abs(mean) > 3 or not 0.3 < deviation < 3:
         yield "  target_scaling: standardize # for training; predictions are in the original units"
+
+
+def _left_out(survey: Survey) -> Iterator[str]:
+    if missing := survey.rows_without_target:
+        yield f"  missing_target: drop        # {missing:,} rows without a target are left out"
 
 
 def _gaps(survey: Survey) -> Iterator[str]:
@@ -189,7 +245,7 @@ def _note(profile: Profile) -> str:
     return f"  # {', '.join(parts)}" if parts else ""
 
 
-def _network(survey: Survey, profile: Profile) -> Iterator[str]:
+def _network(survey: Survey) -> Iterator[str]:
     """Yield layers for the number of rows; loss and metrics for the target; and how to train."""
     few = survey.table.rows < FEW_ROWS
     widths, strength = ((32, 16), "1e-3") if few else ((128, 64, 32), "1e-4")
@@ -201,7 +257,7 @@ def _network(survey: Survey, profile: Profile) -> Iterator[str]:
         reads = ", from: row" if place == 0 else ", name: last" if place == len(widths) - 1 else ""
         yield f"  - {{Dense: {{{settings}, kernel_regularizer: {{L2: {{l2: {strength}}}}}}}{reads}}}"
     yield "  - {Concatenate: {}, from: [row, last]}   # the features again: a skip connection"
-    counts = class_counts(profile) if survey.has_classes else {}
+    counts = survey.class_counts
     if len(counts) == 2:
         yield "  - Dense: {units: 1, activation: sigmoid}   # the probability of the second class"
         yield "loss: binary_crossentropy"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -11,19 +12,24 @@ from mlpcli.data.features.dates import parse_dates
 from mlpcli.data.features.encoders import invalid_dates
 from mlpcli.data.features.feature_kinds import Features, choose_features, code_notes
 from mlpcli.data.features.profiles import Profile, profile_column
+from mlpcli.data.inspect.target_task import Task, check_task, choose_task
+from mlpcli.data.label_keys import label_keys, missing_labels, sort_classes
+from mlpcli.data.labels import Labels
 from mlpcli.data.readers.dialect import Dialect
 from mlpcli.data.readers.find_files import is_table, named_files
 from mlpcli.data.readers.header import NoHeaderError
 from mlpcli.data.readers.notations import read_numbers
-from mlpcli.data.readers.parse_cells import ParsedColumn
+from mlpcli.data.readers.parse_cells import ParsedColumn, is_text
+from mlpcli.data.readers.table_values import is_label_type, labels
 from mlpcli.data.readers.tables import Table, open_tables, read_table
 from mlpcli.data.types import Array
 from mlpcli.errors import DataError, Problem, UsageError, listing, nearest
 
 MAX_CLASSES = 20
-"""A target of at most this many whole numbers holds classes, if each occurs in ten rows or more."""
+"""A column of more distinct values than this, and than the target has, is not compared with the target."""
 
 LEAK_CORRELATION = 0.99999
+LEFT_OUT = "training rejects them unless dataset.missing_target is drop, as init writes"
 RARE_SHARE, COMMON_SHARE = 0.05, 0.9
 """A class with a share of the rows below or above these makes the classes imbalanced."""
 
@@ -40,6 +46,8 @@ class Survey:
         profiles: of every column.
         features: how each column but the target would be used.
         target: the target column, or None.
+        task: what to predict; None without a target.
+        labels: the target as it is read for classes; None for a target of numbers.
     """
 
     path: str
@@ -47,11 +55,36 @@ class Survey:
     profiles: dict[str, Profile]
     features: Features
     target: str | None
+    task: Task | None = None
+    labels: Labels | None = None
 
     @property
     def has_classes(self) -> bool:
         """Whether the target holds classes."""
-        return self.target is not None and holds_classes(self.profiles[self.target])
+        return self.task is not None and self.task.kind == "classification"
+
+    @cached_property
+    def class_counts(self) -> dict[str, int]:
+        """The rows of each class, in the order of the classes; empty where the target holds none."""
+        if self.labels is None:
+            return {}
+        missing = missing_labels(self.labels.values, self.labels.gaps)
+        codes = [code for code in range(len(self.labels.values)) if code not in missing]
+        keys = label_keys([self.labels.values[code] for code in codes]) or []
+        rows = np.bincount(self.labels.codes, minlength=len(self.labels.values))
+        counts: dict[str, int] = dict.fromkeys(sort_classes(keys), 0)
+        for code, key in zip(codes, keys, strict=False):
+            counts[key] += int(rows[code])
+        return counts
+
+    @property
+    def rows_without_target(self) -> int:
+        """The number of rows in which the target is missing."""
+        if self.target is None:
+            return 0
+        if self.labels is not None:
+            return self.table.rows - sum(self.class_counts.values())
+        return self.profiles[self.target].missing
 
     def kind(self, name: str) -> str:
         """Return the kind of a column: `numeric`, `categorical` and so on; `target`; or `ignore`."""
@@ -60,20 +93,24 @@ class Survey:
         return self.features.used[name].kind or "" if name in self.features.used else "ignore"
 
 
-def survey_table(path: str, target: str | None = None) -> Survey:
+def survey_table(path: str, target: str | None = None, task: str | None = None) -> Survey:
     """Read a table, or several files as one, and profile every column; a decimal comma is detected.
 
     Args:
         path: of the file, or a pattern.
         target: the target column, if it is known.
+        task: `classification` or `regression`; None to decide by the target's values.
 
     Returns:
         The survey.
 
     Raises:
         DataError: there is no such table, or it cannot be read.
-        UsageError: it has no column `target`.
+        UsageError: it has no column `target`, or its values do not allow the task.
     """
+    wanted = check_task(task)
+    if wanted and target is None:
+        raise UsageError(Problem("--task: is for a target", received=task, hint="add --target COLUMN"))
     table = read_whole(path)
     if target is not None and target not in table.columns:
         hint = nearest(target, list(table.columns)) or f"the columns are {listing(list(table.columns))}"
@@ -85,7 +122,22 @@ def survey_table(path: str, target: str | None = None) -> Survey:
     others = {name: column for name, column in table.columns.items() if name != target}
     features = choose_features(others, None, scaling="standardize", decimal=table.dialect.decimal)
     table = replace(table, notes=(*table.notes, *code_notes(others, features, ())))
-    return Survey(path, table, profiles, features, target)
+    if target is None:
+        return Survey(path, table, profiles, features, None)
+    chosen = choose_task(profiles[target], wanted)
+    coded = _read_labels(path, table, target) if chosen.kind == "classification" else None
+    return Survey(path, table, profiles, features, target, chosen, coded)
+
+
+def _read_labels(path: str, table: Table, target: str) -> Labels | None:
+    """Return the target as training reads it: `01` is text; None for values that cannot be classes."""
+    column = table.columns[target]
+    if not is_label_type(column.arrow):
+        return None
+    if not is_text(column.arrow.type):
+        file = open_tables(named_files(path), path, table.dialect)
+        column = read_table(file, [target], text=[target]).columns[target]
+    return labels(column)
 
 
 def read_whole(path: str, dialect: Dialect | None = None) -> Table:
@@ -120,25 +172,6 @@ def read_whole(path: str, dialect: Dialect | None = None) -> Table:
 
 def _profiles(table: Table) -> dict[str, Profile]:
     return {name: profile_column(name, column) for name, column in table.columns.items()}
-
-
-def holds_classes(profile: Profile) -> bool:
-    """Return whether a target holds classes: texts, booleans, or few distinct whole numbers."""
-    if profile.numbers is None:
-        return True
-    known = profile.numbers[~np.isnan(profile.numbers)]
-    distinct = profile.distinct
-    few = distinct == 2 or (distinct <= MAX_CLASSES and distinct * 10 <= len(known))
-    return few and bool((known == np.floor(known)).all())
-
-
-def class_counts(profile: Profile) -> dict[str, int]:
-    """Return the rows by class of a target for which `holds_classes` is true."""
-    if profile.numbers is None:
-        return dict(profile.counts)
-    known = profile.numbers[~np.isnan(profile.numbers)]
-    values, counts = np.unique(known, return_counts=True)
-    return {str(int(value)): int(count) for value, count in zip(values, counts, strict=True)}
 
 
 def histogram(profile: Profile) -> list[int]:
@@ -222,8 +255,8 @@ def _column_warnings(survey: Survey) -> Iterator[str]:
             )
         if name == survey.target and profile.distinct == 1 and not profile.missing:
             yield f"target {name!r} is the same in every row"
-        if name == survey.target and profile.missing:
-            yield f"target {name!r}: {profile.missing:,} rows have none, and training rejects them"
+        if name == survey.target and survey.rows_without_target:
+            yield f"target {name!r}: {survey.rows_without_target:,} rows have none, and {LEFT_OUT}"
         elif profile.rows > profile.missing > 0.5 * profile.rows:
             yield f"column {name!r}: {profile.missing / profile.rows:.0%} of its cells are missing"
 
@@ -299,7 +332,7 @@ def _determines(survey: Survey, name: str, aim: Profile) -> bool:
 
 
 def _imbalance(survey: Survey, target: str) -> Iterator[str]:
-    counts = class_counts(survey.profiles[target]) if survey.has_classes else {}
+    counts = survey.class_counts
     if not 2 <= len(counts) <= 100:
         return
     total = sum(counts.values())

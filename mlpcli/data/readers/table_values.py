@@ -106,12 +106,18 @@ def refuse_other_labels(table: Table, name: str) -> None:
     Raises:
         DataError: the column has such a type.
     """
+    arrow = table.columns[name].arrow
+    if not is_label_type(arrow):
+        table.origin.refuse(f"column {name!r} must hold labels, it is of type {plain_type(arrow).type}")
+
+
+def is_label_type(column: ArrowColumn) -> bool:
+    """Return whether a column's values can be classes: they are no lists, records or bytes."""
     import pyarrow as pa
 
-    kind = plain_type(table.columns[name].arrow).type
+    kind = plain_type(column).type
     others = (pa.types.is_nested, pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
-    if any(test(kind) for test in others):
-        table.origin.refuse(f"column {name!r} must hold labels, it is of type {kind}")
+    return not any(test(kind) for test in others)
 
 
 def labels(column: ParsedColumn) -> Labels:

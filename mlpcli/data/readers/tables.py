@@ -65,6 +65,7 @@ class Table:
         rows: the number of rows.
         dialect: how the cells are written.
         notes: what a person should know of how the table was read.
+        left_out: how many more rows the file has, without a target.
     """
 
     origin: Origin
@@ -72,6 +73,7 @@ class Table:
     rows: int
     dialect: Dialect = PLAIN
     notes: tuple[str, ...] = ()
+    left_out: int = 0
 
 
 def open_table(path: Path, label: str, dialect: Dialect = PLAIN) -> TableFile:

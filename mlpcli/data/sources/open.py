@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +30,17 @@ from mlpcli.data.types import TargetKind
 from mlpcli.errors import Problem, SpecError
 from mlpcli.spec.schema import DatasetSpec
 
-TABLE_KEYS = ("features", "scaling", "missing", "not_missing", "decimal", "thousands", "charset", "header")
+TABLE_KEYS = (
+    "features",
+    "scaling",
+    "missing",
+    "not_missing",
+    "decimal",
+    "thousands",
+    "charset",
+    "header",
+    "missing_target",
+)
 """Keys of a dataset that only a table can have."""
 
 
@@ -113,6 +123,7 @@ def read_split(
     folder: Path,
     weights: str | None = None,
     dialect: Dialect = PLAIN,
+    droppable: Collection[str] = (),
 ) -> SourceRows:
     """Read the file of a split, which has the columns or the shape of the source.
 
@@ -124,6 +135,7 @@ def read_split(
         folder: relative to which the path is read.
         weights: the column or array of row weights.
         dialect: how the cells of a table are written.
+        droppable: the outputs without whose target a row of a table is left out.
 
     Returns:
         The rows of the split.
@@ -145,7 +157,7 @@ def read_split(
     file = open_tables([path, *more], text, dialect)
     targets = source.targets or {"": source.target}
     single = {output: labels[output] and len(targets[output]) == 1 for output in targets}
-    columns = Columns(source.features, targets, single, weights)
+    columns = Columns(source.features, targets, single, weights, droppable)
     check_columns(file.names, columns.all, file.origin)
     return table_rows(file, columns, source.chosen)
 
@@ -170,7 +182,7 @@ def _named(spec: DatasetSpec, source: Source, outputs: Iterable[str]) -> Source:
         problems += feature_problems(spec.features, source.features, source.target)
     problems += [
         Problem("is for files, a built-in dataset is used unchanged", path=("dataset", key))
-        for key in TABLE_KEYS[1:]
+        for key in (*TABLE_KEYS[1:], "target_min_count")
         if getattr(spec, key) is not None
     ]
     if problems:

@@ -31,6 +31,7 @@ class SourceRows:
         output_targets: target and label by output, if there are several outputs.
         weights: (rows,) float32.
         table: the raw features, if they are still to be encoded.
+        left_out: how many more rows the source has, without a target.
     """
 
     x: Array
@@ -41,6 +42,7 @@ class SourceRows:
     output_targets: dict[str, tuple[Target, str]] = field(default_factory=dict)
     weights: Array | None = None
     table: Table | None = None
+    left_out: int = 0
 
     def for_output(self, output: str) -> SourceRows:
         """Return the same rows with the target of one of several outputs."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +18,7 @@ from mlpcli.data.readers.table_values import (
     refuse_other_labels,
 )
 from mlpcli.data.readers.tables import Table, TableFile, read_table
+from mlpcli.data.sources.kept_rows import drop_missing
 from mlpcli.data.sources.source_rows import SourceRows, Target
 from mlpcli.data.types import Array
 
@@ -34,12 +35,24 @@ class Columns:
         targets: the target columns of each output.
         labels: whether the target of an output is read as labels, not as numbers, by the output's name.
         weights: the column of row weights.
+        droppable: the outputs without whose target a row is left out; without that of another it is refused.
     """
 
     features: tuple[str, ...]
     targets: Targets
     labels: Mapping[str, bool] = field(default_factory=dict)
     weights: str | None = None
+    droppable: Collection[str] = ()
+
+    def kept(self, table: Table) -> Table:
+        """Return a table that was read without the rows that are left out."""
+        targets = {
+            name: self.labels[output]
+            for output, names in self.targets.items()
+            for name in names
+            if output in self.droppable
+        }
+        return drop_missing(table, targets) if targets else table
 
     @property
     def text(self) -> tuple[str, ...]:
@@ -70,7 +83,8 @@ def table_rows(file: TableFile, columns: Columns, chosen: Features | None) -> So
     """
     spelled = [name for name, each in chosen.used.items() if each.kind != "numeric"] if chosen else []
     spelled += file.dialect.notations
-    return rows_of_table(read_table(file, columns.all, text=[*columns.text, *spelled]), columns, chosen)
+    table = columns.kept(read_table(file, columns.all, text=[*columns.text, *spelled]))
+    return rows_of_table(table, columns, chosen)
 
 
 def rows_of_table(table: Table, columns: Columns, chosen: Features | None) -> SourceRows:
@@ -94,7 +108,14 @@ def rows_of_table(table: Table, columns: Columns, chosen: Features | None) -> So
     target, what = output_targets.pop("", (None, ""))
     x = np.empty((table.rows, 0), np.float32)
     return SourceRows(
-        x, target, table.origin, what, output_targets=output_targets, weights=weights, table=table
+        x,
+        target,
+        table.origin,
+        what,
+        output_targets=output_targets,
+        weights=weights,
+        table=table,
+        left_out=table.left_out,
     )
 
 

@@ -111,7 +111,11 @@ def _used_columns(
     labels = {
         output: len(names) == 1 and target_kinds.get(output) != "numbers" for output, names in targets.items()
     }
-    return Columns(features, targets, labels, spec.weights)
+    separated = spec.label_separator is not None
+    droppable = [
+        output for output in targets if spec.drops_missing_targets and not (separated and labels[output])
+    ]
+    return Columns(features, targets, labels, spec.weights, droppable)
 
 
 def dialect_of(spec: DatasetSpec) -> Dialect:
@@ -168,6 +172,7 @@ def _first_rows(
         },
         declared=spec.decimal is not None or spec.thousands is not None,
     )
+    table = columns.kept(table)
     raw = {name: table.columns[name] for name in columns.features}
     chosen = choose_features(raw, wanted, scaling=scaling, decimal=file.dialect.decimal)
     numbers = {name for name, each in chosen.used.items() if each.kind == "numeric"}
