@@ -21,6 +21,7 @@ settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.load_profile("fixed")
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["MLPCLI_CACHE"] = "off"  # of compiled programs: the user's own is left alone
 
 # A shell starts what it runs in the background deaf to Ctrl-C, and what the tests start would be too.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:

@@ -75,6 +75,7 @@ def prepare(loaded: LoadedSpec, watcher: Watcher | None = None) -> Prepared:
         clock.lap("data")
         watcher.stage("starting TensorFlow")
         import_keras()
+        _open_program_cache()
         clock.lap("import")
         watcher.stage("building the model")
         model = build_checked(completed, dataset)
@@ -83,6 +84,12 @@ def prepare(loaded: LoadedSpec, watcher: Watcher | None = None) -> Prepared:
     left = [f"column {name!r} is left out: {why}" for name, why in dataset.excluded.items()]
     notes = (*dataset.notes, *left, *completed.notes)
     return Prepared(completed, dataset, model, clock, notes, (moved,) if moved else ())
+
+
+def _open_program_cache() -> None:
+    from mlpcli.training.compiled.program_cache import open_cache
+
+    open_cache()
 
 
 def complete(loaded: LoadedSpec, dataset: Dataset) -> CompletedSpec:

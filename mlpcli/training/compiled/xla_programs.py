@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from mlpcli.keras_internals import compiled_parts, distribution
+from mlpcli.training.compiled.program_cache import compile_with_cache
 from mlpcli.training.compiled.randomness import same_numbers_as_fit
 from mlpcli.training.compiled.row_arrays import Structure, tensor_dtype
 
@@ -146,7 +147,7 @@ def _build_variables(model: keras.Model, structure: Structure) -> None:
 
 
 def compile_epoch(program: EpochProgram, leaves: list[tf.Tensor], order: tf.Tensor) -> None:
-    """Compile by XLA, by running zero steps, which changes no variable.
+    """Compile by XLA or take from the cache, by running zero steps, which changes no variable.
 
     Args:
         program: The traced program.
@@ -158,7 +159,7 @@ def compile_epoch(program: EpochProgram, leaves: list[tf.Tensor], order: tf.Tens
     """
     nothing = tf.constant(0)
     try:
-        program(leaves, order, nothing, nothing)
+        compile_with_cache(lambda: program(leaves, order, nothing, nothing))
     except tf.errors.OpError as error:
         raise CannotCompile(plain_reason(error)) from error
 
