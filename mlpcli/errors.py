@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -180,16 +180,39 @@ def _columns(text: str) -> int:
     return len(text) + wide - sum(map(bool, map(unicodedata.combining, text)))
 
 
-def nearest(word: object, known: Iterable[object]) -> str:
+CLOSE = 0.6
+"""How alike two words are when one may be a misspelling of the other: `difflib`'s ratio."""
+CLOSE_COLUMNS = 0.75
+"""The same for names of columns, which people choose and which are often a little alike."""
+
+
+def nearest_column(word: object, columns: Sequence[object], *, shown: bool = True) -> str:
+    """Return which column is meant by a name that no column has, and which columns there are.
+
+    Args:
+        word: the name.
+        columns: the names of the columns.
+        shown: list the columns also where one of them is probably meant, if they are few.
+    """
+    there = f"the columns are {listing(columns)}"
+    near = nearest(word, columns, cutoff=CLOSE_COLUMNS)
+    return f"{near} {there}" if near and shown and len(columns) <= FEW_COLUMNS else near or there
+
+
+FEW_COLUMNS = 12
+"""That many columns are listed even where one of them is probably meant."""
+
+
+def nearest(word: object, known: Iterable[object], *, cutoff: float = CLOSE) -> str:
     """Return `did you mean 'x'?` for the closest known name, or an empty text when nothing is close."""
     if len(str(word)) > LONGEST_WORD:
         return ""
     names = [name for name in map(str, islice(known, NAMES_COMPARED)) if len(name) <= LONGEST_WORD]
     folded = {name.lower().replace("_", ""): name for name in reversed(names)}
-    close = difflib.get_close_matches(str(word), names, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(str(word), names, n=1, cutoff=cutoff)
     if not close:
         key = str(word).lower().replace("_", "")
-        close = [folded[match] for match in difflib.get_close_matches(key, folded, n=1, cutoff=0.6)]
+        close = [folded[match] for match in difflib.get_close_matches(key, folded, n=1, cutoff=cutoff)]
     return f"did you mean {close[0]!r}?" if close else ""
 
 

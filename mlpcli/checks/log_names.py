@@ -7,23 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from mlpcli.keras_internals import compiled_metrics, holds_metrics, metric_direction
+from mlpcli.runs.scores import more_is_better as more_is_better
 
 if TYPE_CHECKING:
     from mlpcli.keras_import import keras
 
 Mode = Literal["min", "max"]
-
-MORE_IS_BETTER = (
-    *("acc", "auc", "precision", "recall", "sensitivity", "specificity", "true_", "correlation"),
-    *("f1", "fbeta", "f_beta", "r2", "iou", "io_u", "similarity"),
-)
-"""Words in the names of metrics that are better the greater they are."""
-
-
-def more_is_better(name: str) -> bool:
-    """Return whether a metric of this name is better the greater it is, where only its name is known."""
-    return any(word in name for word in MORE_IS_BETTER)
-
 
 def loss_first(values: dict[str, float]) -> dict[str, float]:
     """Return the same values with the loss before the metrics, training before validation."""

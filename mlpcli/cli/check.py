@@ -32,13 +32,13 @@ def check(
     debug: DebugOption = False,
 ) -> None:
     """Check a spec before training: show its errors with their lines, or the plan."""
+    from mlpcli.cli.spec_file import read_spec
     from mlpcli.errors import MlpcliError
     from mlpcli.report import check as report
     from mlpcli.report import console
-    from mlpcli.spec.load import load_spec
 
     try:
-        loaded = replace(load_spec(spec, settings=settings or ()), runs_dir=runs_dir)
+        loaded = replace(read_spec(spec, settings), runs_dir=runs_dir)
         from mlpcli.training.forecast import forecast
 
         found = forecast(loaded, timed=time)

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlpcli.cli.options import RUNS_DIR, DebugOption, JsonOption, RunArgument, RunsDirOption, TrustOption
+from mlpcli.cli.options import (
+    RUNS_DIR,
+    BestOption,
+    DebugOption,
+    JsonOption,
+    RunArgument,
+    RunsDirOption,
+    TrustOption,
+)
+
+if TYPE_CHECKING:
+    from mlpcli.runs.folder import Run
 
 
 def evaluate(
@@ -18,6 +29,7 @@ def evaluate(
     data: Annotated[
         Path | None, typer.Option(help="A file of rows with their targets, instead of a split.")
     ] = None,
+    best: BestOption = False,
     trust_plugins: TrustOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = False,
@@ -28,7 +40,8 @@ def evaluate(
     from mlpcli.report import console
     from mlpcli.report import evaluate as report
 
-    found = find_named(run, runs_dir, trusted=trust_plugins)
+    found = find_named(run, runs_dir, trusted=trust_plugins, best=best)
+    _check_first(found, split, data)
     from mlpcli.inference.evaluate import evaluate_run
 
     evaluation = evaluate_run(found, split=split, data=data)
@@ -38,3 +51,27 @@ def evaluate(
         console.show_json(report.evaluation_json(found.label, found.folder, evaluation))
     else:
         report.show_evaluation(found.label, evaluation)
+
+
+def _check_first(run: Run, split: str, data: Path | None) -> None:
+    """Check what needs no TensorFlow: that the run has a model and the split, or the file its columns.
+
+    Raises:
+        RunError: the run has no model.
+        UsageError: it has no such split.
+        DataError: the file is missing, or lacks a column.
+    """
+    from mlpcli import runs
+    from mlpcli.data.first_look import check_new_rows
+    from mlpcli.errors import Problem, UsageError
+    from mlpcli.model.run_contract import run_contract
+
+    run.require(runs.MODEL)
+    contract = run_contract(run)
+    if data is not None:
+        check_new_rows(str(data), contract, target=True)
+        return
+    splits = runs.data_facts(run).rows
+    if splits and split not in splits:
+        hint = f"it has {', '.join(splits)}; or give --data FILE"
+        raise UsageError(Problem(f"run {run.label} has no {split} split", hint=hint))

@@ -41,10 +41,10 @@ def lr_find(
     debug: DebugOption = False,
 ) -> None:
     """Run a learning-rate range test, and suggest a learning rate."""
+    from mlpcli.cli.spec_file import read_spec
     from mlpcli.report import lr_find as report
-    from mlpcli.spec.load import load_spec
 
-    loaded = replace(load_spec(spec, settings=settings or ()), runs_dir=runs_dir)
+    loaded = replace(read_spec(spec, settings), runs_dir=runs_dir)
     picture = output or runs_dir / loaded.spec.name / "lr_find.png"
     refuse_output(picture, "-o", "choose another file with -o")
     if write:

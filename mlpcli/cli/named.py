@@ -2,19 +2,74 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mlpcli.runs.folder import Run, find_run
+from mlpcli.runs.folder import Run, find_run, finished_runs
+
+if TYPE_CHECKING:
+    from mlpcli.runs.scores import RunScore
 
 
-def find_named(text: str, runs_dir: Path, *, unfinished: bool = False, trusted: bool = False) -> Run:
+def find_named(
+    text: str, runs_dir: Path, *, unfinished: bool = False, trusted: bool = False, best: bool = False
+) -> Run:
     """Find a run as `find_run` does, and report the damaged runs of its name that were left out.
 
+    Where an older run of the name has a better score, a line says so; with `best`, that one is returned.
+
     Raises:
-        RunError: As `find_run`.
+        RunError: As `find_run`; or there is nothing to choose by.
     """
     from mlpcli.report.runs import show_left_out
 
     found = find_run(text, runs_dir, unfinished=unfinished, trusted=trusted)
     show_left_out(found.left_out)
+    if unfinished:
+        return found
+    several = finished_runs(text, runs_dir)
+    if best:
+        return replace(_best_named(text, several).run, trusted=trusted, left_out=found.left_out)
+    _show_better(several)
     return found
+
+
+def say_which(text: str, runs_dir: Path) -> None:
+    """Show, after a training, that its name means this newest run, where an older one is better."""
+    _show_better(finished_runs(text, runs_dir))
+
+
+def _best_named(text: str, several: tuple[Run, ...]) -> RunScore:
+    """Return the best of the runs of a name, and show which it is.
+
+    Raises:
+        UsageError: the text names one run, or no run has a score.
+    """
+    from mlpcli.errors import Problem, UsageError
+    from mlpcli.report.console import format_number, show_line
+    from mlpcli.runs.scores import best_of, comparable
+
+    if not several:
+        rule = f"--best chooses among the runs of a name, {text} is one run"
+        raise UsageError(Problem(rule, hint="leave --best out, or give the name alone"))
+    best = best_of(several)
+    if best is None:
+        rule = f"no run of {text} has a score on validation rows to choose by"
+        raise UsageError(Problem(rule, hint="leave --best out, or name one run"))
+    of = len(comparable(several))
+    others = len(several) - of
+    left = f"; {others} with another monitor left out" if others else ""
+    line = f"best of {of}: {best.run.label}, {best.monitor} {format_number(best.value)}{left}"
+    show_line(line, stderr=True)
+    return best
+
+
+def _show_better(several: tuple[Run, ...]) -> None:
+    """Show that a name means its newest run, where an older one is better."""
+    from mlpcli.report.console import show_line
+    from mlpcli.report.runs import better_text
+    from mlpcli.runs.scores import better_than_newest
+
+    if (found := better_than_newest(several)) is not None:
+        show_line(better_text(*found, option="--best"), stderr=True, style="yellow")

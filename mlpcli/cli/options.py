@@ -30,9 +30,30 @@ TrustOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", help="One JSON document on stdout, everything else on stderr.")
 ]
+BestOption = Annotated[
+    bool,
+    typer.Option("--best", help="Of a name's runs, the best on validation rows, not the newest."),
+]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 RUNS_DIR = Path("runs")
+
+
+def refuse_existing(path: Path | None, option: str, *, force: bool) -> None:
+    """Refuse an output file that exists, or whose folder does not, before any work begins.
+
+    Raises:
+        UsageError: it exists and may not be replaced, or there is no such folder.
+    """
+    from mlpcli.errors import Problem, UsageError
+
+    if path is None:
+        return
+    if path.exists() and not force:
+        rule = f"{option} {path}: the file exists already"
+        raise UsageError(Problem(rule, hint="add --force to replace it"))
+    if not path.parent.is_dir():
+        raise UsageError(Problem(f"{option} {path}: there is no folder {path.parent}"))
 
 
 def refuse_output(path: Path, option: str, hint: str = "") -> None:

@@ -10,11 +10,13 @@ import typer
 
 from mlpcli.cli.options import (
     RUNS_DIR,
+    BestOption,
     DebugOption,
     JsonOption,
     RunArgument,
     RunsDirOption,
     TrustOption,
+    refuse_existing,
     refuse_output,
 )
 
@@ -68,6 +70,7 @@ def predict(
     on_unknown: OnUnknownOption = None,
     rejects: RejectsOption = None,
     force: ForceOption = False,
+    best: BestOption = False,
     trust_plugins: TrustOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = False,
@@ -81,12 +84,12 @@ def predict(
     target = Path(output) if output not in (None, "-") else None
     _refuse_outputs(target, rejects)
     unknown = _policy(on_unknown)
-    found = find_named(run, runs_dir, trusted=trust_plugins)
-    from mlpcli.inference import writers
+    refuse_existing(target, "-o", force=force)
+    refuse_existing(rejects, "--rejects", force=force)
+    found = find_named(run, runs_dir, trusted=trust_plugins, best=best)
+    _check_first(found, data, target, tuple(keep or ()))
     from mlpcli.inference.predict import PredictOptions
 
-    writers.check_output(target, force=force)
-    writers.check_output(rejects, force=force, option="--rejects")
     with report.PredictionReport() as progress:
         options = PredictOptions(tuple(keep or ()), unknown, rejects, progress.rows)
         summary, rows = _predict(found, data, target, options, collect=json)
@@ -96,7 +99,28 @@ def predict(
         document = report.summary_json(summary, found.label, None if target is None else str(target))
         console.show_json(document if rows is None else document | {"predictions": rows})
     else:
-        report.show_prediction(summary, target, rejects)
+        report.show_prediction(summary, target, rejects, found.label)
+
+
+def _check_first(run: Run, data: str, target: Path | None, keep: tuple[str, ...]) -> None:
+    """Check what needs no TensorFlow: the format to write, the run's files, the rows' files and columns.
+
+    Raises:
+        UsageError: no format has this extension, or a column to keep is missing.
+        RunError: the run has no model.
+        DataError: a file is missing, or lacks a column.
+    """
+    from mlpcli import runs
+    from mlpcli.data.first_look import check_new_rows
+    from mlpcli.inference.formats import format_of
+    from mlpcli.model.run_contract import run_contract
+
+    if target is not None:
+        format_of(target)
+    run.require(runs.MODEL)
+    contract = run_contract(run)
+    if data != "-":
+        check_new_rows(data, contract, keep=keep)
 
 
 def _refuse_outputs(target: Path | None, rejects: Path | None) -> None:

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from mlpcli.cli.options import RUNS_DIR, DebugOption, JsonOption, RunArgument, RunsDirOption, TrustOption
+from mlpcli.cli.options import (
+    RUNS_DIR,
+    BestOption,
+    DebugOption,
+    JsonOption,
+    RunArgument,
+    RunsDirOption,
+    TrustOption,
+)
 
 
 def reproduce(
@@ -16,6 +24,7 @@ def reproduce(
         float, typer.Option(min=0, help="How much a metric may differ, absolute or relative.")
     ] = 0.01,
     force: Annotated[bool, typer.Option("--force", help="Continue even if the data has changed.")] = False,
+    best: BestOption = False,
     trust_plugins: TrustOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = False,
@@ -28,7 +37,7 @@ def reproduce(
     from mlpcli.report.train import TrainingReport
     from mlpcli.runs.results import DRIFTED
 
-    found = find_named(run, runs_dir, trusted=trust_plugins)
+    found = find_named(run, runs_dir, trusted=trust_plugins, best=best)
     from mlpcli.training.reproduce import reproduce_run
 
     with TrainingReport(stderr=json) as watcher:

@@ -36,6 +36,7 @@ ContinueOption = Annotated[
 EpochsOption = Annotated[
     int | None, typer.Option(metavar="N", min=1, help="With --continue: how many more epochs.")
 ]
+BestParentOption = Annotated[bool, typer.Option("--best", help="With --continue: the name's best run.")]
 ForceOption = Annotated[
     bool,
     typer.Option("--force", help="With --resume and --continue: continue even if something has changed."),
@@ -52,6 +53,7 @@ class TrainFlags:
     further: str | None  # --continue
     epochs: int | None
     force: bool
+    best: bool
     trusted: bool
     runs_dir: Path
     advice: bool
@@ -64,6 +66,7 @@ def train(
     further: ContinueOption = None,
     epochs: EpochsOption = None,
     force: ForceOption = False,
+    best: BestParentOption = False,
     trust_plugins: TrustOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     advice: AdviceOption = True,
@@ -71,13 +74,13 @@ def train(
     debug: DebugOption = False,
 ) -> None:
     """Train a spec into a new run folder, or continue a run."""
-    from mlpcli.cli.named import find_named
+    from mlpcli.cli.named import find_named, say_which
     from mlpcli.report import train as report
     from mlpcli.report.console import show_json
     from mlpcli.runs.folder import COMPLETED, tidy
 
     options = TrainFlags(
-        spec, settings or [], resume, further, epochs, force, trust_plugins, runs_dir, advice
+        spec, settings or [], resume, further, epochs, force, best, trust_plugins, runs_dir, advice
     )
     _check_usage(options)
     if resume is not None:
@@ -94,6 +97,7 @@ def train(
         show_json(report.outcome_json(outcome))
     else:
         report.show_outcome(outcome, runs_dir)
+        say_which(outcome.run.folder.parent.name, runs_dir)
 
 
 def _run(options: TrainFlags, watcher: Watcher) -> Outcome:
@@ -108,9 +112,10 @@ def _run(options: TrainFlags, watcher: Watcher) -> Outcome:
 
 def _begin(options: TrainFlags, spec: Path, watcher: Watcher) -> Outcome:
     """Train a spec from its first epoch."""
-    from mlpcli.spec.load import load_spec, located
+    from mlpcli.cli.spec_file import read_spec
+    from mlpcli.spec.load import located
 
-    loaded = load_spec(spec, settings=options.settings)
+    loaded = read_spec(spec, options.settings)
     from mlpcli.model.transfer import find_start
     from mlpcli.training.session import train as train_spec
     from mlpcli.training.side_process import side_process
@@ -146,7 +151,7 @@ def _continue(options: TrainFlags, name: str, watcher: Watcher) -> Outcome:
     """Train a finished run for more epochs, in a new folder."""
     from mlpcli.cli.named import find_named
 
-    run = find_named(name, options.runs_dir, trusted=options.trusted)
+    run = find_named(name, options.runs_dir, trusted=options.trusted, best=options.best)
     from mlpcli.training.resume import Continuation, continue_run
     from mlpcli.training.side_process import side_process
 
@@ -167,6 +172,8 @@ def _check_usage(options: TrainFlags) -> None:
         raise UsageError(Problem("--resume and --continue cannot be combined", hint="keep one"))
     if options.further is not None and options.spec is not None:
         raise UsageError(Problem("--continue uses the run's own spec", hint="leave SPEC out, or use --set"))
+    if options.best and options.further is None:
+        raise UsageError(Problem("--best is for --continue", hint="mlpcli train --continue NAME --best"))
     if options.epochs is not None and options.further is None:
         raise UsageError(Problem("--epochs is for --continue", hint="use --set fit.epochs=N"))
     if options.spec is None and options.resume is None and options.further is None:

@@ -212,11 +212,11 @@ def _work(options: TuneOptions, watcher: SearchWatcher) -> int:
 
 def _load(options: TuneOptions) -> LoadedSpec | None:
     """Return the spec with the --set values applied, or None without a SPEC."""
-    from mlpcli.spec.load import load_spec
+    from mlpcli.cli.spec_file import read_spec
 
     if options.spec is None:
         return None
-    return replace(load_spec(options.spec, settings=options.settings), runs_dir=options.runs_dir)
+    return replace(read_spec(options.spec, options.settings), runs_dir=options.runs_dir)
 
 
 def _check_usage(options: TuneOptions) -> None:

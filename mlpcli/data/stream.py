@@ -31,7 +31,7 @@ from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError, raise_ro
 from mlpcli.data.readers.tables import check_columns, open_table
 from mlpcli.data.rows import as_model_rows, check_width, features_by_position, read_rows
 from mlpcli.data.types import Array, ArrowColumn
-from mlpcli.errors import Problem, UsageError, listing, nearest
+from mlpcli.errors import Problem, UsageError, nearest_column
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -136,7 +136,7 @@ def _open_file(source: Path, options: ReadOptions) -> Iterator[Iterator[Chunk]]:
     elif ending == ".npy":
         yield _npy_chunks(source, options)
     else:
-        _kept((), options.keep, str(source))
+        kept_columns((), options.keep, str(source))
         yield iter([Chunk(read_rows(source, options.contract, target=False).flat, {})])
 
 
@@ -146,7 +146,7 @@ def _dialect(options: ReadOptions) -> Dialect:
 
 
 def _text_chunks(reader: BlockReader, origin: Origin, options: ReadOptions) -> Iterator[Chunk]:
-    options = replace(options, keep=_kept(reader.header.names, options.keep, origin.label))
+    options = replace(options, keep=kept_columns(reader.header.names, options.keep, origin.label))
     preprocessor = _preprocessor(reader.header.names, origin, options)
     check_width(reader.header.names, options.contract, origin)
     text = {*preprocessor.texts, *preprocessor.dialect.notations, *options.keep}
@@ -161,7 +161,7 @@ def _parquet_chunks(source: Path, options: ReadOptions) -> Iterator[Chunk]:
     import pyarrow.parquet as pq
 
     file = open_table(source, str(source))
-    options = replace(options, keep=_kept(file.names, options.keep, file.origin.label))
+    options = replace(options, keep=kept_columns(file.names, options.keep, file.origin.label))
     preprocessor = _preprocessor(file.names, file.origin, options)
     columns = list(dict.fromkeys((*preprocessor.names, *options.keep)))
     first = 0
@@ -185,7 +185,7 @@ def _parquet_chunks(source: Path, options: ReadOptions) -> Iterator[Chunk]:
 
 def _npy_chunks(source: Path, options: ReadOptions) -> Iterator[Chunk]:
     """Yield rows of an array that stays on disk except for the current chunk."""
-    _kept((), options.keep, str(source))
+    kept_columns((), options.keep, str(source))
     with open_npy(source, str(source)) as (array, origin):
         for start in range(0, len(array), BATCH_ROWS):
             piece = as_rows(array[start : start + BATCH_ROWS], origin, "array 'x'", first=start)
@@ -205,7 +205,7 @@ def _preprocessor(names: Sequence[str], origin: Origin, options: ReadOptions) ->
     return Preprocessor(tuple(NumericEncoder(name, 0.0, required=True) for name in features))
 
 
-def _kept(names: Sequence[str], keep: Sequence[str], label: str) -> tuple[str, ...]:
+def kept_columns(names: Sequence[str], keep: Sequence[str], label: str) -> tuple[str, ...]:
     """Return the columns to keep; `a,b` names two columns unless one has that name.
 
     Raises:
@@ -219,7 +219,7 @@ def _kept(names: Sequence[str], keep: Sequence[str], label: str) -> tuple[str, .
         problems = (
             Problem(
                 f"--keep: {Path(label).name} has no column {name!r}",
-                hint=nearest(name, names) or f"it has {listing(names) or 'no names'}",
+                hint=nearest_column(name, names) if names else "it has no names",
             )
             for name in missing
         )

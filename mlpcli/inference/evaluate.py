@@ -140,7 +140,7 @@ def check_outputs(trained: TrainedModel, output: Output, values: Array, empty: A
     if output.classes is not None and width != count and (width, count) not in ((1, 1), (1, 2)):
         rule = f"{trained.run / runs.RECORD} is damaged: it names {count} classes, the network has {width}"
         raise RunError(Problem(rule, hint=TRAIN_AGAIN))
-    bad = np.isnan(values).reshape(len(values), -1).any(axis=1)
+    bad = np.isnan(values).any(axis=tuple(range(1, values.ndim)))
     if empty is not None:
         bad &= ~empty
     if bad.any():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import math
 import queue
 import threading
 import time
@@ -111,9 +112,9 @@ def _summary(
         seconds=seconds,
         rejected=counts.rejected,
         empty=counts.empty,
-        missing=counts.missing,
-        unseen=counts.unseen,
-        outside=counts.outside,
+        missing=+counts.missing,
+        unseen=+counts.unseen,
+        outside=+counts.outside,
         warnings=warnings,
     )
 
@@ -214,7 +215,7 @@ def _arrow(values: Array | pa.Array, empty: Array | None) -> pa.Array:
 
 def _flat(values: Array) -> Array:
     """Return values as (rows, values per row)."""
-    return values.reshape(len(values), -1)
+    return values.reshape(len(values), math.prod(values.shape[1:]))
 
 
 def _names(names: Sequence[str], index: Array) -> pa.Array:

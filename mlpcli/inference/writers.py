@@ -14,14 +14,12 @@ import numpy as np
 from mlpcli.data.readers.find_files import arrow_source
 from mlpcli.data.readers.parse_cells import python_values
 from mlpcli.data.types import Array
-from mlpcli.errors import Problem, UsageError
 from mlpcli.files import replacing
+from mlpcli.inference.formats import format_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
-
-FORMATS = {".csv": "csv", ".tsv": "tsv", ".parquet": "parquet", ".jsonl": "jsonl", ".npy": "npy"}
 
 
 class PredictionWriter(abc.ABC):
@@ -39,40 +37,6 @@ class PredictionWriter(abc.ABC):
     @abc.abstractmethod
     def close(self) -> None:
         """Finish the file after the last rows."""
-
-
-def format_of(output: Path) -> str:
-    """Return the format that belongs to the suffix of an output file.
-
-    Raises:
-        UsageError: No format has this suffix.
-    """
-    if output.suffix not in FORMATS:
-        rule = f"-o {output}: the extension must be one of {', '.join(FORMATS)}"
-        raise UsageError(Problem(rule, received=output.suffix))
-    return FORMATS[output.suffix]
-
-
-def check_output(output: Path | None, *, force: bool, option: str = "-o") -> None:
-    """Refuse, before any work, an output file of unknown format or one that exists already.
-
-    Args:
-        output: the file to write; None for no file.
-        force: an existing file may be replaced.
-        option: the option that names the file; only `-o` decides on the format.
-
-    Raises:
-        UsageError: The file cannot be written.
-    """
-    if output is None:
-        return
-    if option == "-o":
-        format_of(output)
-    if output.exists() and not force:
-        rule = f"{option} {output}: the file exists already"
-        raise UsageError(Problem(rule, hint="add --force to replace it"))
-    if not output.parent.is_dir():
-        raise UsageError(Problem(f"{option} {output}: there is no folder {output.parent}"))
 
 
 @contextlib.contextmanager

@@ -15,10 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
 from mlpcli import runs
-from mlpcli.data.contract_form import read_contract
 from mlpcli.data.dataset import Contract
 from mlpcli.errors import Problem, RunError, SpecError
 from mlpcli.files import sha256_of
@@ -27,32 +25,17 @@ from mlpcli.model.build import build_network, compile_model, precision
 from mlpcli.model.memory import bounded_weights
 from mlpcli.model.plugins import Plugins, changed_plugins, run_plugins
 from mlpcli.model.preprocessing import with_raw_columns
+from mlpcli.model.run_contract import run_contract
 from mlpcli.model.run_spec import own_spec
 from mlpcli.model.target_scaling import restore_outputs
 from mlpcli.runs.folder import Run
-from mlpcli.runs.record_models import TRAIN_AGAIN, damaged
+from mlpcli.runs.record_models import TRAIN_AGAIN
 from mlpcli.spec.schema import Spec
 
 LEARNED = ("bin_boundaries",)
 """Arguments of layers that are learned from the data and are not among the weights: lists of numbers."""
 
 MAX_CONFIG_BYTES = 20 * 2**20
-
-
-def run_contract(run: Run) -> Contract:
-    """Return the contract of a run: what its rows look like.
-
-    Raises:
-        RunError: the run's record has none, or it is damaged.
-    """
-    document = runs.data_facts(run).contract
-    try:
-        return read_contract(document)
-    except ValidationError as error:
-        raise damaged(run / runs.RECORD, error, ("data", "contract")) from None
-    except ValueError as error:
-        rule = f"{run / runs.RECORD} is damaged: data.contract: {error}"
-        raise RunError(Problem(rule, hint=TRAIN_AGAIN)) from None
 
 
 def load_network(run: Run, spec: Spec, contract: Contract, plugins: Plugins) -> keras.Model:

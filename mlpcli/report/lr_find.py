@@ -53,8 +53,7 @@ def show_rate_test(test: RateTest, picture: Path, place: Place | None, *, json: 
     out = console()
     for warning in test.warnings:
         show_line(warning, stderr=True, style="yellow")
-    end = "diverged after" if test.exploded else "was measured for all"
-    out.print(Text(f"the loss {end} {len(test.rates)} steps, up to a rate of {test.rates[-1]:.3g}"))
+    out.print(Text(_ending(test)))
     out.print(Text(f"it was lowest ({format_number(float(test.smoothed.min()))}) at {test.turning:.2g}"))
     now = "" if test.current is None else f" (the spec has {test.current:g})"
     out.print(Text(f"suggested learning rate  {test.suggestion:g}{now}", style="bold"))
@@ -65,6 +64,16 @@ def show_rate_test(test: RateTest, picture: Path, place: Place | None, *, json: 
         out.print(Text("next     add --write to put it into the spec"))
 
 
+def _ending(test: RateTest) -> str:
+    """Return how a range test ended: after all its steps, by a loss that rose, or by no finite one."""
+    steps, rate = len(test.rates), f"{test.rates[-1]:.3g}"
+    if test.diverged:
+        return f"the loss diverged (no finite number) after {steps} steps, above a rate of {rate}"
+    if test.exploded:
+        return f"the loss rose far above its lowest after {steps} steps, at a rate of {rate}: the test ended"
+    return f"the loss was measured for all {steps} steps, up to a rate of {rate}"
+
+
 def rate_test_json(test: RateTest, picture: Path, place: Place | None) -> dict[str, object]:
     """Return a range test for scripts; a loss that is not finite is null."""
     return {
@@ -72,6 +81,7 @@ def rate_test_json(test: RateTest, picture: Path, place: Place | None) -> dict[s
         "turning_point": test.turning,
         "current": test.current,
         "exploded": test.exploded,
+        "diverged": test.diverged,
         "picture": str(picture),
         "written": str(place) if place is not None else None,
         "warnings": list(test.warnings),

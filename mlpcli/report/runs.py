@@ -14,6 +14,7 @@ from mlpcli.report.screen import console, table
 from mlpcli.runs.comparison import Comparison
 from mlpcli.runs.folder import RUNNING, Listing, Run
 from mlpcli.runs.lock import is_locked
+from mlpcli.runs.scores import RunScore
 
 MOST_DAMAGED = 5
 """Damaged runs that are reported one by one."""
@@ -25,6 +26,21 @@ def show_left_out(damaged: Sequence[Problem]) -> None:
         show_line(f"left out: {problem.headline()}", stderr=True, style="yellow")
     if (rest := len(damaged) - MOST_DAMAGED) > 0:
         show_line(f"left out: {rest} more damaged runs", stderr=True, style="yellow")
+
+
+def better_text(best: RunScore, newest: RunScore, *, option: str) -> str:
+    """Return a line that says that an older run is better than the newest.
+
+    Args:
+        best: the older run.
+        newest: the newest run.
+        option: what takes the older one.
+    """
+    values = f"{format_number(best.value)} against {format_number(newest.value)}"
+    return (
+        f"{newest.run.label} is the newest run; an older one has a better {best.monitor} ({values}): "
+        f"{best.run.label}; {option} takes it"
+    )
 
 
 def show_runs(listing: Listing, runs_dir: Path) -> None:

@@ -145,9 +145,7 @@ def show_outcome(outcome: Outcome, runs_dir: Path) -> None:
     out.print(fitting_table(out, ("split", *names), rows))
     if outcome.baseline is not None:
         out.print(Text(_baseline_text(outcome.baseline)))
-    best = ""
-    if outcome.best is not None:
-        best = f", best {outcome.monitor} {format_number(outcome.best)} in epoch {outcome.best_epoch}"
+    best = "" if outcome.best is None else f", {_best_text(outcome)}"
     out.print()
     out.print(Text(f"{outcome.epochs} epochs in {format_duration(outcome.seconds)}{best}"))
     out.print(Text(f"run  {outcome.run.folder}"))
@@ -155,6 +153,16 @@ def show_outcome(outcome: Outcome, runs_dir: Path) -> None:
     name = outcome.run.folder.parent.name
     out.print(Text(f"next mlpcli evaluate {name}{where}"))
     out.print(Text(f"     mlpcli predict {name} DATA -o predictions.csv{where}"))
+
+
+def _best_text(outcome: Outcome) -> str:
+    """Return which epoch was best; of a run that continues another, whether it was one of the other's."""
+    assert outcome.best is not None
+    text = f"best {outcome.monitor} {format_number(outcome.best)} in epoch {outcome.best_epoch}"
+    parent = outcome.run.record.parent
+    if parent is None or parent.epoch is None or (outcome.best_epoch or 0) > parent.epoch:
+        return text
+    return f"none of the new ones better than epoch {outcome.best_epoch} of {parent.run}: {text}"
 
 
 def _baseline_text(baseline: Mapping[str, object]) -> str:

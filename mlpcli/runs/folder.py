@@ -234,6 +234,17 @@ def data_facts(run: Run) -> DataFacts:
     return run.record.data
 
 
+def finished_runs(text: str, runs_dir: Path) -> tuple[Run, ...]:
+    """Return the finished runs of an experiment, the oldest first; none if the text names one run."""
+    if any(os.path.lexists(folder / RECORD) for folder in (Path(text), runs_dir / text)):
+        return ()
+    for folder in (runs_dir / text, Path(text)):
+        finished = tuple(run for run in _runs_in(folder).runs if run.status == COMPLETED)
+        if finished:
+            return finished
+    return ()
+
+
 def find_run(text: str, runs_dir: Path, *, unfinished: bool = False, trusted: bool = False) -> Run:
     """Find a run by its folder, by `name/timestamp`, or by its name (the newest finished run).
 

@@ -68,6 +68,7 @@ class Best(Record):
     monitor: str
     value: float | None = None
     epoch: Count | None = None
+    direction: Literal["min", "max"] | None = None
 
 
 class Score(Record):

@@ -187,7 +187,9 @@ class RateTest:
 
     rates, losses, smoothed: (steps,) float64, a value a step.
     turning: the rate at which the smoothed loss is lowest; suggestion: the rate to train with.
+    exploded: whether the test ended before the highest rate, since the loss rose far above its lowest.
     current: the spec's own rate, None where it is a schedule.
+    diverged: whether it ended with a loss that is no finite number.
     """
 
     rates: NDArray[np.float64]
@@ -197,6 +199,7 @@ class RateTest:
     suggestion: float
     exploded: bool
     current: float | None
+    diverged: bool = False
     warnings: tuple[str, ...] = ()
 
 

@@ -136,7 +136,7 @@ def _load(source: SpecText, file: Path, raw: str, *, catalog: Catalog | None = N
         loaded = loaded or made
         problems += others
     if problems or loaded is None:
-        raise SpecError(*_in_order(problems, source.file))
+        raise SpecError(*in_order(problems, source.file))
     return loaded
 
 
@@ -164,7 +164,7 @@ def with_values(loaded: LoadedSpec, values: Values) -> LoadedSpec:
         loaded.source, loaded.space, values, loaded.file, loaded.raw, loaded.catalog
     )
     if made is None:
-        raise SpecError(*_in_order(problems, loaded.source.file))
+        raise SpecError(*in_order(problems, loaded.source.file))
     return replace(made, runs_dir=loaded.runs_dir, kept=loaded.kept)
 
 
@@ -198,7 +198,7 @@ def located(loaded: LoadedSpec) -> Iterator[None]:
     except MlpcliError as error:
         problems = [locate(problem, loaded.text) for problem in error.problems]
         if isinstance(error, SpecError):
-            problems = _in_order(problems, loaded.text.file)
+            problems = in_order(problems, loaded.text.file)
         error.problems = tuple(problems)
         raise
 
@@ -207,7 +207,7 @@ def _is_about_key(problem: Problem) -> bool:
     return bool(problem.path) and problem.received == problem.path[-1]
 
 
-def _in_order(problems: list[Problem], file: str) -> list[Problem]:
+def in_order(problems: list[Problem], file: str) -> list[Problem]:
     """Sort problems by place, those of `file` first; keep one for each place, and at most MAX_SHOWN."""
     found: dict[tuple[object, ...], Problem] = {}
     for problem in problems:

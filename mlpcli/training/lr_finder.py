@@ -74,11 +74,11 @@ def find_rate(
         model = build_checked(complete(rising, dataset), dataset)
     stage("compiling")
     rates = low * (high / low) ** (np.arange(steps) / (steps - 1))
-    losses = _losses(model, dataset.train, loaded, rates, progress)
+    losses, diverged = _losses(model, dataset.train, loaded, rates, progress)
     if len(losses) < FEWEST_STEPS:
         hint = "lower --min, or check the data and the loss"
         raise TrainingError(Problem("the loss diverges in the first steps", received=low, hint=hint))
-    return _evaluate(rates, losses, _current(loaded), steps)
+    return replace(_evaluate(rates, losses, _current(loaded), steps), diverged=diverged)
 
 
 def _with_rising_rate(loaded: LoadedSpec, low: float, high: float, steps: int) -> LoadedSpec:
@@ -102,8 +102,8 @@ def _losses(
     loaded: LoadedSpec,
     rates: Array,
     progress: Callable[[int, float, float], None],
-) -> Array:
-    """Return the losses until the loss explodes; restore all variables of model and optimizer."""
+) -> tuple[Array, bool]:
+    """Return the losses until they explode, and whether by one not finite; restore all variables."""
     from mlpcli.training import compiled
     from mlpcli.training.compiled.step_losses import step_losses
 
@@ -120,10 +120,10 @@ def _losses(
             signals.raise_if_interrupted()
             for loss in chunk:
                 if detector.explodes(float(loss)):
-                    return np.array(losses)
+                    return np.array(losses), not math.isfinite(loss)
                 losses.append(float(loss))
             progress(len(losses), float(rates[len(losses) - 1]), losses[-1])
-        return np.array(losses)
+        return np.array(losses), False
     finally:
         for variable, value in zip(variables, kept, strict=True):
             variable.assign(value)
@@ -161,7 +161,14 @@ def _evaluate(rates: Array, losses: Array, current: float | None, steps: int) ->
         warnings.append("the loss hardly fell before it rose: try a lower --min, or check the data")
     suggestion = float(f"{turning / BELOW:.1e}")
     return RateTest(
-        rates[: len(losses)], losses, smoothed, turning, suggestion, exploded, current, tuple(warnings)
+        rates[: len(losses)],
+        losses,
+        smoothed,
+        turning,
+        suggestion,
+        exploded,
+        current,
+        warnings=tuple(warnings),
     )
 
 

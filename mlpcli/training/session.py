@@ -287,6 +287,7 @@ class _Session:
                 "monitor": self.callback.monitor,
                 "value": self.callback.best,
                 "epoch": self.callback.best_epoch,
+                "direction": "max" if self.callback.more_is_better else "min",
             }
             self.record |= {"epochs": len(self.callback.history), "best": best}
         self.record["timings"] = self.job.clock.seconds | {"total": self.job.clock.total()}

@@ -23,7 +23,7 @@ from mlpcli.data.readers.parse_cells import ParsedColumn, is_text
 from mlpcli.data.readers.table_values import is_label_type, labels
 from mlpcli.data.readers.tables import Table, open_tables, read_table
 from mlpcli.data.types import Array
-from mlpcli.errors import DataError, Problem, UsageError, listing, nearest
+from mlpcli.errors import DataError, Problem, UsageError, listing, nearest_column
 
 MAX_CLASSES = 20
 """A column of more distinct values than this, and than the target has, is not compared with the target."""
@@ -113,7 +113,7 @@ def survey_table(path: str, target: str | None = None, task: str | None = None) 
         raise UsageError(Problem("--task: is for a target", received=task, hint="add --target COLUMN"))
     table = read_whole(path)
     if target is not None and target not in table.columns:
-        hint = nearest(target, list(table.columns)) or f"the columns are {listing(list(table.columns))}"
+        hint = nearest_column(target, list(table.columns))
         raise UsageError(Problem("--target: must be a column of the table", received=target, hint=hint))
     if target is not None:  # None is a class, and no number
         label = ParsedColumn(table.columns[target].arrow, table.dialect.of(target, labels=True))

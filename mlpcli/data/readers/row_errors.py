@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from mlpcli.errors import ABSENT, DataError, Problem, listing, nearest
+from mlpcli.errors import ABSENT, DataError, Problem, nearest_column
 from mlpcli.machine import format_bytes, memory_bytes
 
 MAX_SHOWN = 10
@@ -88,7 +88,7 @@ class Origin:
         problems = [
             Problem(
                 f"{self.label}: column {name!r} is missing",
-                hint=nearest(name, names) or f"the columns are {listing(names)}",
+                hint=nearest_column(name, names, shown=len(missing) == 1),
             )
             for name in missing[:MAX_SHOWN]
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from mlpcli.data.readers.tables import TableFile
-from mlpcli.errors import KeyPath, Problem, listing, nearest, suggest
+from mlpcli.errors import KeyPath, Problem, listing, nearest_column
 from mlpcli.spec.features import FeatureSpec
 from mlpcli.spec.schema import DatasetSpec
 
@@ -24,7 +24,7 @@ def target_problems(spec: DatasetSpec, file: TableFile) -> Iterator[Problem]:
         for place, name in enumerate(names):
             where = (*here, place) if isinstance(columns, list) else here
             if name not in known:
-                hint = suggest(name, file.names, lambda: f"the columns are {listing(file.names)}")
+                hint = nearest_column(name, file.names)
                 yield Problem(
                     f"must be a column of {file.origin.label}", path=where, received=name, hint=hint
                 )
@@ -39,7 +39,7 @@ def weight_problems(spec: DatasetSpec, file: TableFile, target: tuple[str, ...])
     if spec.weights is None:
         return
     if spec.weights not in file.names:
-        hint = nearest(spec.weights, file.names) or f"the columns are {listing(file.names)}"
+        hint = nearest_column(spec.weights, file.names)
         rule = f"must be a column of {file.origin.label}"
         yield Problem(rule, path=path, received=spec.weights, hint=hint)
     elif spec.weights in target:
@@ -61,7 +61,7 @@ def feature_problems(
         elif name == weights:
             yield Problem("is the weight of the rows and cannot be a feature too", path=path, received=name)
         elif name not in known:
-            hint = suggest(name, names, lambda: f"the columns are {listing(names)}")
+            hint = nearest_column(name, names)
             yield Problem("must be a column of the table", path=path, received=name, hint=hint)
         elif name in seen:
             yield Problem("is listed twice", path=path, received=name)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mlpcli.data.features.declared_kinds import kind_problems
 from mlpcli.data.features.feature_kinds import Features, choose_features, code_notes
 from mlpcli.data.readers.dialect import Dialect
 from mlpcli.data.readers.notations import Stated, read_numbers, with_dialect
@@ -183,6 +184,8 @@ def _first_rows(
         return rows, chosen, (*told, *code_notes(raw, chosen, declared))
     except DataError:
         _refuse_text_targets(table, columns, file.origin.label)
+        if wrong := list(kind_problems(table, declared, chosen.used)):
+            raise SpecError(*wrong) from None
         raise
 
 

@@ -1,0 +1,89 @@
+"""What files alone show, before TensorFlow is imported: that they are there, and have the columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from mlpcli.data.dataset import Contract
+from mlpcli.data.readers.find_files import find_files, is_table, named_files
+from mlpcli.data.readers.tables import check_columns, open_table, open_tables
+from mlpcli.data.sources.column_problems import feature_problems, target_problems, weight_problems
+from mlpcli.data.sources.table_source import dialect_of, target_columns
+from mlpcli.data.stream import kept_columns
+from mlpcli.errors import DataError, MlpcliError, Problem
+from mlpcli.spec.schema import DatasetSpec
+
+
+def check_new_rows(
+    text: str, contract: Contract, *, keep: tuple[str, ...] = (), target: bool = False
+) -> None:
+    """Check the files of new rows: that they are there, and have the columns of a model.
+
+    Args:
+        text: a file, or a pattern for several.
+        contract: of the model.
+        keep: columns to pass through.
+        target: whether the targets are needed too.
+
+    Raises:
+        DataError: a file is missing, of an unknown format, or without a column.
+        UsageError: a column to keep is not there.
+    """
+    for path in named_files(text):
+        if not is_table(path):
+            continue
+        file = open_table(path, str(path))
+        if target:
+            check_target(file.names, contract, str(path))
+        kept_columns(file.names, keep, file.origin.label)
+        if contract.preprocessor is not None:
+            check_columns(file.names, contract.preprocessor.names, file.origin)
+        elif contract.kind == "table":
+            check_columns(file.names, contract.features, file.origin)
+
+
+def check_target(names: tuple[str, ...], contract: Contract, label: str) -> None:
+    """Check that a table has the targets of a model.
+
+    Args:
+        names: of the table's columns.
+        contract: of the model.
+        label: the table's name.
+
+    Raises:
+        DataError: it has none of them.
+    """
+    if contract.target and not set(contract.target) & set(names):
+        what = ", ".join(repr(name) for name in contract.target)
+        rule = f"{label}: has no target (column {what}), with which predictions are compared"
+        raise DataError(Problem(rule, hint=f"for rows without it use: mlpcli predict RUN {label}"))
+
+
+def dataset_problems(section: object, folder: Path) -> Iterator[Problem]:
+    """Yield what is wrong with the files of a `dataset` section: missing files, missing columns.
+
+    Args:
+        section: the plain values; what is wrong with these is not reported.
+        folder: from which paths start.
+    """
+    try:
+        spec = DatasetSpec.model_validate(section)
+    except ValidationError:
+        return
+    if spec.path is None or spec.name is not None:
+        return
+    try:
+        paths = find_files(spec.path, folder, ("dataset", "path"))
+        if not all(map(is_table, paths)):
+            return
+        file = open_tables(paths, spec.path, dialect_of(spec))
+    except MlpcliError as error:
+        yield from error.problems
+        return
+    taken = tuple(name for names in target_columns(spec, ("",)).values() for name in names)
+    yield from target_problems(spec, file)
+    yield from weight_problems(spec, file, taken)
+    yield from feature_problems(spec.features, file.names, taken, spec.weights)
