@@ -73,10 +73,18 @@ def _shape_problem(view: OutputView, checked: _Checked) -> Problem:
             continue
         shape = tuple(keras.tree.flatten(checked.model.get_layer(node.name).input)[0].shape[1:])
         if len(shape) > 1:
-            hint = "put Flatten before this Dense"
+            hint = f"{_sequence_hint(checked.spec, node.index)}put Flatten before this Dense"
             rule = f"reads rows of shape {shape}, so {rule}"
             return Problem(rule, path=("layers", node.index), hint=hint)
     return Problem(rule, path=view.path, hint="end with Flatten and a Dense layer")
+
+
+def _sequence_hint(spec: Spec, index: int) -> str:
+    """Return what to remove where the layer above is recurrent and gives an output for every step."""
+    above = spec.layers[index - 1] if index else None
+    if above is None or above.arguments.get("return_sequences") is not True:
+        return ""
+    return f"remove return_sequences from the {above.class_name} above, or "
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,10 @@ def compare(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", metavar="PNG", help="The plot. Default: compare.png in the runs folder."
+            "-o",
+            "--output",
+            metavar="PNG",
+            help="The plot. Default: in the runs folder, named after the runs.",
         ),
     ] = None,
     runs_dir: RunsDirOption = RUNS_DIR,
@@ -30,11 +33,11 @@ def compare(
     """Compare runs: the differences of their specs, their metrics, and their curves."""
     from mlpcli.report import runs
     from mlpcli.report.console import show_json, show_line
-    from mlpcli.runs.comparison import choose, side_by_side
+    from mlpcli.runs.comparison import choose, default_picture, side_by_side
 
-    picture = output or runs_dir / "compare.png"
-    refuse_output(picture, "-o", "choose another file with -o")
     found = choose(names, runs_dir, trials=trials)
+    picture = output or default_picture(found, runs_dir)
+    refuse_output(picture, "-o", "choose another file with -o")
     for run in found:
         runs.show_left_out(run.left_out)
     table = side_by_side(found)

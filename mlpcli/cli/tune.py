@@ -126,7 +126,7 @@ def tune(
     if json:
         show_json(report.search_json(outcome))
     else:
-        report.show_search(outcome)
+        report.show_search(outcome, progress.seconds())
 
 
 def _begin(options: TuneOptions, watcher: SearchWatcher) -> SearchOutcome:
@@ -147,6 +147,7 @@ def _begin(options: TuneOptions, watcher: SearchWatcher) -> SearchOutcome:
         rule = f"search {left.label} of this spec is not finished: {left.progress()}"
         hint = f"continue it with --resume {left.label}, or start a new one with --fresh"
         raise UsageError(Problem(rule, hint=hint))
+    watcher.stage("starting TensorFlow")
     from mlpcli.tuning.begin_search import begin_search
 
     return begin_search(loaded, runs_dir=options.runs_dir, watcher=watcher, options=_search_options(options))
@@ -161,6 +162,7 @@ def _resume(options: TuneOptions, watcher: SearchWatcher) -> SearchOutcome:
     found = find_search(options.resume, options.runs_dir)
     show_left_out(found.left_out)
     loaded = _load(options)
+    watcher.stage("starting TensorFlow")
     from mlpcli.tuning.resume_search import resume_search
 
     return resume_search(found.folder, loaded, watcher=watcher, options=_search_options(options))
@@ -198,6 +200,7 @@ def _work(options: TuneOptions, watcher: SearchWatcher) -> int:
         name = loaded.spec.name
         for plugin in loaded.catalog.plugins:  # the chief's copies may run if they are these
             trust.remember(plugin.sha256)
+    watcher.stage("starting TensorFlow")
     from mlpcli.tuning.worker import work
 
     return work(

@@ -7,16 +7,9 @@ import math
 import numpy as np
 
 from mlpcli.data.label_keys import label_number
-    present, rows = int((counts > 0).sum()), len(labels)
-    numeric = all(label_number(name) is not None for name in names)
-    if numeric and (counts == 1).any() and (present == rows or present > max(10, rows // 5)):
-        raise SpecError(_numbers_for_classes(present, rows))
-    if taken > rows - present:
-        sizes = f"{rows - taken:,} and {taken:,}"
-        rule = f"splits {rows:,} rows into {sizes}, too few to train on each of {present} classes"
-        hint = f"take another fraction, {FEWER_CLASSES}"
+from mlpcli.data.random_split import can_stratify, random_split, sparse_split
 from mlpcli.data.types import Array
-from mlpcli.errors import Problem, SpecError, listing
+from mlpcli.errors import Problem, SpecError
 from mlpcli.spec.schema import DatasetSpec, Last
 
 TEST_FRACTION = 0.2
@@ -122,27 +115,12 @@ def _check_classes(labels: Array, taken: int, split: str, names: tuple[str, ...]
     """Check that the classes look like classes, and that a row of each can stay."""
     path = ("dataset", split)
     counts = np.bincount(labels, minlength=len(names))
-<<<<<<< HEAD
     present, rows = int((counts > 0).sum()), len(labels)
     numeric = all(label_number(name) is not None for name in names)
     if numeric and (counts == 1).any() and (present == rows or present > max(10, rows // 5)):
-        rare = [f"{name!r} has {count}" for name, count in zip(names, counts, strict=True) if count == 1]
-        rule = f"each class needs 2 rows to be split by class, of {rows:,} rows class {listing(rare, 5)}"
-        hint = f"{present:,} distinct labels look like numbers: use a loss such as mse; or {FEWER_CLASSES}"
-        raise SpecError(Problem(rule, path=path, hint=hint))
+        raise SpecError(_numbers_for_classes(present, rows))
     if taken > rows - present:
         sizes = f"{rows - taken:,} and {taken:,}"
         rule = f"splits {rows:,} rows into {sizes}, too few to train on each of {present} classes"
         hint = f"take another fraction, {FEWER_CLASSES}"
-=======
-    rare = [f"{name!r} has {count}" for name, count in zip(names, counts, strict=True) if count == 1]
-    present = int((counts > 0).sum())
-    if rare:
-        rule = (
-            f"each class needs 2 rows to be split by class, of {len(labels):,} rows class {listing(rare, 5)}"
-        )
-        hint = "merge rare classes, add rows, or write {last: N}"
-        if present == len(labels) or present > max(10, len(labels) // 5):
-            raise SpecError(_many_labels(names, present, len(labels)))
->>>>>>> f600239 (The best run of a name; what is cheap is checked first; data errors come with the spec's; words of lr-find)
         raise SpecError(Problem(rule, path=path, hint=hint))

@@ -17,6 +17,7 @@ from mlpcli.model.components import make_component, make_instance, refusals
 from mlpcli.model.memory import bounded_weights, check_batch
 from mlpcli.model.metrics import fit_metrics
 from mlpcli.model.plugins import NONE, Plugins
+from mlpcli.model.shape_advice import shape_hint
 from mlpcli.model.subclassed import build_class, needs_adapting
 from mlpcli.spec.layer_graph import ONLY_INPUT, Graph, Node
 from mlpcli.spec.schema import ComponentSpec, Spec
@@ -94,7 +95,8 @@ def build_network(
             with refusals(path, "cannot learn from the training rows"):
                 _adapt(layer, inputs, below if node.many else below[0], rows)
         shapes = ", ".join(map(_shape, below))
-        with refusals(path, f"does not fit what comes before it, of shape {shapes}", _shape_hint(below[0])):
+        hint = _shape_hint(layer, below[0], spec, node)
+        with refusals(path, f"does not fit what comes before it, of shape {shapes}", hint):
             tensors[node.name] = _call(layer, below, node)
     return _network(spec, inputs, {name: tensors[name] for name in graph.outputs}, graph)
 
@@ -277,9 +279,10 @@ def _shape(tensor: keras.KerasTensor) -> str:
     return "(" + ", ".join("rows" if size is None else str(size) for size in shape) + ")"
 
 
-def _shape_hint(tensor: keras.KerasTensor) -> str:
-    rank = len(getattr(tensor, "shape", ()) or ())
-    return "put Flatten before it" if rank > 2 else ""
+def _shape_hint(layer: keras.layers.Layer, tensor: keras.KerasTensor, spec: Spec, node: Node) -> str:
+    shape = tuple(getattr(tensor, "shape", ()) or ())[1:]
+    before = spec.layers[node.index - 1].class_name if node.index else ""
+    return shape_hint(layer, shape, before)
 
 
 def _identifier(name: str) -> str:

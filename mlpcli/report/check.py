@@ -89,7 +89,8 @@ def _time(forecast: Forecast) -> str:
     seconds = forecast.seconds_per_epoch
     if seconds is None:
         return ""
-    return f", {format_duration(seconds)} each: at most {format_duration(seconds * forecast.epochs)} in all"
+    most = format_duration(seconds * forecast.epochs)
+    return f", {format_duration(seconds)} each: at most {most} of training, without the start and the export"
 
 
 def _memory(forecast: Forecast) -> str:

@@ -59,7 +59,7 @@ def fitting_table(out: Screen, columns: Sequence[str], rows: Sequence[Sequence[s
 
 def fits(out: Screen, shown: Table) -> bool:
     """Return whether a table can be shown without cutting anything off."""
-    return Measurement.get(out, out.options.update(width=10_000), shown).maximum <= out.width
+    return Measurement.get(out, out.options.update(width=10_000), shown).maximum <= out.room
 
 
 def format_number(value: float) -> str:

@@ -6,8 +6,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
+from rich.table import Table
+
+from mlpcli.printable import printable
 from mlpcli.report.console import show_line
-from mlpcli.report.screen import console, cut, table
+from mlpcli.report.narrow import whole_table
+from mlpcli.report.screen import Screen, console, cut, table
 
 BARS, ASCII_BARS = "▁▂▃▄▅▆▇█", ".:-=+*%#"
 TEXT_WIDTH = 28
@@ -53,14 +58,33 @@ def show_survey(
         )
         for name, column in columns.items()
     ]
-    shown = table(("column", "kind", "missing", "distinct", "histogram", "range"), lines, names=(0, 5))
-    for place in (1, 4, 5):
-        shown.columns[place].justify = "left"
-    out.print(shown)
+    out.print(_columns_table(out, lines))
     if task:
         show_line(f"task {task[0]}: {task[1]}")
     for warning in warnings:
         show_line(warning, style="yellow")
+
+
+HEADER = ("column", "kind", "missing", "distinct", "histogram", "range")
+FEWER = ((0, 1, 2, 3, 4, 5), (0, 1, 2, 3, 5), (0, 1, 2, 3), (0, 1, 2), (0, 1))
+"""The columns that are shown where there is less and less room: names and kinds stay whole."""
+
+
+def _columns_table(out: Screen, lines: Sequence[Sequence[str]]) -> Table:
+    """Return the table of the columns, with as much of each as there is room for."""
+    longest = max((cell_len(printable(line[0])) for line in lines), default=0)
+    for widest in (longest, NAME_ROOM):
+        for chosen in FEWER[: len(FEWER) if widest < longest else 3]:
+            cells = [[line[index] for index in chosen] for line in lines]
+            left = [place for place, index in enumerate(chosen) if index in (1, 4, 5)]
+            shown = whole_table(out, [HEADER[index] for index in chosen], cells, left=left)
+            if shown is not None and (shown.columns[0].max_width or 0) >= min(widest, longest):
+                return shown
+    return table(HEADER, lines, names=(0, 5))
+
+
+NAME_ROOM = 24
+"""Columns that a column's name has at least before it wraps."""
 
 
 def _bars(counts: Sequence[int]) -> str:

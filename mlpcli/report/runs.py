@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
+from rich.table import Table
 from rich.text import Text
 
 from mlpcli.errors import Problem, show_value
-from mlpcli.report.console import format_duration, format_number, show_line
-from mlpcli.report.screen import console, table
+from mlpcli.report.console import fits, format_duration, format_number, show_line
+from mlpcli.report.narrow import whole_table, wrapped
+from mlpcli.report.screen import Screen, console, table
 from mlpcli.runs.comparison import Comparison
 from mlpcli.runs.folder import RUNNING, Listing, Run
 from mlpcli.runs.lock import is_locked
@@ -48,16 +51,55 @@ def show_runs(listing: Listing, runs_dir: Path) -> None:
     out, found = console(), listing.runs
     if not found and listing.damaged:
         return
-    if not found:
+    if not found and not listing.unstarted:
         out.print(Text(f"there are no runs under {runs_dir}; train one: mlpcli train SPEC"))
         return
     rows = [_row(run) for run in found]
-    shown = table(
-        ("run", "kind", "status", "epochs", "time", "best", "test"), rows, names=(1, 2, 5, 6), longest=100
-    )
-    for index in (1, 2, 5, 6):
-        shown.columns[index].justify = "left"
-    out.print(shown)
+    rows += [(_label(folder), "", state, "", "", "", "") for folder, state in listing.unstarted]
+    rows.sort(key=lambda row: row[0])
+    _show_rows(out, rows)
+
+
+def _label(folder: Path) -> str:
+    return "/".join(folder.absolute().parts[-2:])
+
+
+COLUMNS = ("run", "kind", "status", "epochs", "time", "best", "test")
+FEWER = ((0, 1, 2, 3, 4, 5, 6), (0, 1, 2, 3, 4, 5), (0, 2, 3, 5), (0, 2, 5))
+"""The columns of `runs` where there is less and less room: names, status and the best value stay whole."""
+
+
+def _show_rows(out: Screen, rows: Sequence[Sequence[str]]) -> None:
+    """Show the runs in one table; where their names leave no room, in one for each experiment."""
+    for chosen in FEWER:
+        columns = [COLUMNS[index] for index in chosen]
+        cells = [[row[index] for index in chosen] for row in rows]
+        shown = table(columns, cells, names=(), longest=100)
+        _left(shown, chosen)
+        if fits(out, shown):
+            out.print(shown)
+            _show_dropped(out, chosen)
+            return
+    for name, group in groupby(rows, key=lambda row: row[0].partition("/")[0]):
+        out.print(Text(name, style="bold", overflow="fold"))
+        for row in group:
+            best = [row[5]] if row[5] else []
+            line = [row[0].partition("/")[2], row[2], *best]
+            out.print(Text("\n".join(f"  {each}" for each in wrapped(line, out.room - 2, indent="  "))))
+    _show_dropped(out, (0, 2, 5))
+
+
+def _left(shown: Table, chosen: Sequence[int]) -> None:
+    for place, index in enumerate(chosen):
+        if index in (1, 2, 5, 6):
+            shown.columns[place].justify = "left"
+
+
+def _show_dropped(out: Screen, chosen: Sequence[int]) -> None:
+    """Say on stderr which columns were left out."""
+    dropped = [COLUMNS[index] for index in FEWER[0] if index not in chosen]
+    if dropped:
+        show_line(f"without {', '.join(dropped)} for want of room: see --json", stderr=True)
 
 
 def _row(run: Run) -> tuple[str, ...]:
@@ -133,12 +175,37 @@ def show_comparison(comparison: Comparison) -> None:
         for name, row in comparison.facts.items()
     ]
     rows += [
-        (path, *("" if value is None else _setting(value) for value in row))
+        (path, *("-" if value is None else _setting(value) for value in row))
         for path, row in comparison.settings.items()
     ]
     for name, row in comparison.metrics.items():
         rows.append((name, *("" if value is None else format_number(value) for value in row)))
-    out.print(table(("", *comparison.short), rows, names=range(len(comparison.short) + 1)))
+    _show_side_by_side(out, comparison, rows)
+
+
+def _show_side_by_side(out: Screen, comparison: Comparison, rows: list[tuple[str, ...]]) -> None:
+    """Show a column for each run; where labels leave no room, letters for them, and several tables."""
+    shown = whole_table(out, ("", *comparison.short), rows)
+    if shown is not None:
+        out.print(shown)
+        return
+    names = [
+        chr(ord("A") + index) if index < 26 else str(index + 1) for index in range(len(comparison.labels))
+    ]
+    for name, label in zip(names, comparison.labels, strict=True):
+        out.print(Text(f"{name}  {label}", overflow="fold"))
+    first = 0
+    while first < len(names):
+        last, block = len(names), None
+        while last > first:
+            cells = [(row[0], *row[1 + first : 1 + last]) for row in rows]
+            block = whole_table(out, ("", *names[first:last]), cells)
+            if block is not None or last == first + 1:
+                break
+            last -= 1
+        out.print()
+        out.print(block if block is not None else table(("", *names[first:last]), cells, names=(0, 1)))
+        first = last
 
 
 def _setting(value: object) -> str:

@@ -28,6 +28,9 @@ from mlpcli.printable import pieces, printable
 PLAIN_WIDTH = 200
 """Width in columns of output that goes into a pipe, where nothing should wrap."""
 
+PIPE_ROOM = 80
+"""Columns that tables and progress lines take in a pipe; only messages are longer."""
+
 LONGEST_NAME = 40
 """Width in columns of a name in a table; with four numbers next to it, the table fits a terminal of 80."""
 
@@ -46,6 +49,11 @@ class Screen(Console):
             emoji=False,
             soft_wrap=not terminal,
         )
+
+    @property
+    def room(self) -> int:
+        """The columns that a table may take."""
+        return self.width if self.is_terminal else min(self.width, PIPE_ROOM)
 
     def render_str(
         self,

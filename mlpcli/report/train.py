@@ -14,10 +14,16 @@ from rich.status import Status
 from rich.text import Text
 
 from mlpcli.report.console import fitting_table, format_duration, format_number, show_json, show_line
+from mlpcli.report.narrow import as_many, wrapped
 from mlpcli.report.screen import LONGEST_NAME, WordsColumn, console, cut, table
 from mlpcli.runs.folder import Run
 from mlpcli.runs.results import Outcome, Plan
 from mlpcli.runs.watcher import Watcher
+
+WIDE = 100
+"""Columns of a terminal with room for a long bar."""
+BESIDE = 30
+"""Columns that a bar's words and times take."""
 
 
 class TrainingReport(Watcher):
@@ -74,7 +80,7 @@ class TrainingReport(Watcher):
     def _start_bar(self) -> None:
         self.progress = Progress(
             WordsColumn("epoch {task.fields[epoch]}"),
-            BarColumn(bar_width=28),
+            BarColumn(bar_width=self._bar_width()),
             WordsColumn("{task.fields[logs]}"),
             TimeElapsedColumn(),
             WordsColumn("left"),
@@ -89,19 +95,28 @@ class TrainingReport(Watcher):
         """Move the bar within an epoch."""
         if self.progress is not None and self.task is not None:
             completed = (epoch - 1 + done / total) / epochs
-            self.progress.update(self.task, completed=completed, epoch=f"{epoch}/{epochs}", logs=_logs(logs))
+            self._move(completed, f"{epoch}/{epochs}", logs)
 
     def epoch(self, epoch: int, epochs: int, logs: Mapping[str, float], seconds: float) -> None:
         """Move the bar, and print a line for the epoch."""
-        line = f"epoch {epoch:>{len(str(epochs))}}/{epochs}  {_logs(logs)}  {format_duration(seconds)}"
+        head, tail = f"epoch {epoch:>{len(str(epochs))}}/{epochs}", format_duration(seconds)
+        line = _epoch_line(head, logs, tail, self.console.room)
         if self.progress is not None and self.task is not None:
-            self.progress.update(
-                self.task, completed=epoch / epochs, epoch=f"{epoch}/{epochs}", logs=_logs(logs)
-            )
+            self._move(epoch / epochs, f"{epoch}/{epochs}", logs)
             if self._worth_a_line(epoch, epochs):
                 self.progress.console.print(Text(line))
         else:
             self.console.print(Text(line))
+
+    def _move(self, completed: float, epoch: str, logs: Mapping[str, float]) -> None:
+        """Move the bar; beside it stand as many of the logs as fit."""
+        assert self.progress is not None
+        assert self.task is not None
+        shown = _logs(logs, self.console.room - self._bar_width() - BESIDE - len(epoch))
+        self.progress.update(self.task, completed=completed, epoch=epoch, logs=shown)
+
+    def _bar_width(self) -> int:
+        return 28 if self.console.room >= WIDE else 10
 
     _last_line = 0.0
 
@@ -126,12 +141,21 @@ def _shape(shape: Sequence[int | None]) -> str:
     return " x ".join(str(size) for size in shape[1:]) or "1"
 
 
-def _logs(logs: Mapping[str, float]) -> str:
-    return "  ".join(
-        f"{cut(name, LONGEST_NAME)} {format_number(value)}"
-        for name, value in logs.items()
-        if name != "learning_rate"
-    )
+def _epoch_line(head: str, logs: Mapping[str, float], tail: str, room: int) -> str:
+    """Return an epoch's line: with its time if all of its logs fit then, or if they do not fit without."""
+    every = _logs(logs, 10**6)
+    with_time = f"{head}  {every}  {tail}"
+    if len(with_time) > room >= len(head) + 2 + len(every):
+        return f"{head}  {every}"
+    return f"{head}  {_logs(logs, room - len(head) - len(tail) - 4)}  {tail}"
+
+
+def _logs(logs: Mapping[str, float], room: int) -> str:
+    """Return as many of an epoch's logs as fit, the losses first; `history.csv` has all of them."""
+    names = [name for name in logs if name != "learning_rate"]
+    pairs = [f"{cut(name, LONGEST_NAME)} {format_number(logs[name])}" for name in names]
+    first = [index for name in ("loss", "val_loss") for index, each in enumerate(names) if each == name]
+    return as_many(pairs, room, first=first)
 
 
 def show_outcome(outcome: Outcome, runs_dir: Path) -> None:
@@ -147,7 +171,13 @@ def show_outcome(outcome: Outcome, runs_dir: Path) -> None:
         out.print(Text(_baseline_text(outcome.baseline)))
     best = "" if outcome.best is None else f", {_best_text(outcome)}"
     out.print()
-    out.print(Text(f"{outcome.epochs} epochs in {format_duration(outcome.seconds)}{best}"))
+    trained = outcome.parts.get("training", outcome.seconds)
+    count = "1 epoch" if outcome.epochs == 1 else f"{outcome.epochs} epochs"
+    out.print(Text(f"{count} in {format_duration(trained)}{best}"))
+    if outcome.parts:
+        parts = [f"{name} {format_duration(seconds)}" for name, seconds in outcome.parts.items()]
+        lines = wrapped(parts, out.room, indent="     ")
+        out.print(Text("\n".join([f"all  {format_duration(outcome.seconds)}: {lines[0]}", *lines[1:]])))
     out.print(Text(f"run  {outcome.run.folder}"))
     where = "" if str(runs_dir) == "runs" else f" --runs-dir {runs_dir}"
     name = outcome.run.folder.parent.name
@@ -193,6 +223,7 @@ def outcome_json(outcome: Outcome) -> dict[str, object]:
         "status": outcome.run.status,
         "epochs": outcome.epochs,
         "seconds": outcome.seconds,
+        "parts": outcome.parts,
         "best": {"monitor": outcome.monitor, "value": outcome.best, "epoch": outcome.best_epoch},
         "metrics": outcome.metrics,
         "baseline": outcome.baseline,

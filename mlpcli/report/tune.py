@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlpcli.report.console import fits, fitting_table, format_duration, format_number, show_json, show_line
+from mlpcli.report.narrow import wrapped
 from mlpcli.report.screen import Screen, console, cut, table
 from mlpcli.runs.results import SearchOutcome
 from mlpcli.runs.search_folder import BEST, COMPLETED, RUNNING, Search, Trial
@@ -35,6 +36,7 @@ class SearchReport(SearchWatcher):
         self.progress: dict[int, str] = {}  # of running trials by number
         self.started: dict[int, float] = {}
         self.line = ""  # under the table: what the search is doing
+        self.created = time.monotonic()
         self._live: Live | None = None
         self._status: Status | None = None
 
@@ -51,14 +53,20 @@ class SearchReport(SearchWatcher):
             self._live = None
 
     def stage(self, text: str) -> None:
-        """Show in a few words what is done, on a terminal only."""
+        """Show in a few words what is done; in a pipe, only before the first trial."""
         self._quiet()
+        if self.search is None and text and not self.console.is_terminal:
+            self.console.print(Text(text))
         self.line = text
         if self._live is not None:
             self._refresh()
         elif self.console.is_terminal and text:
             self._status = self.console.status(text)
             self._status.start()
+
+    def seconds(self) -> float:
+        """Return the seconds since the command began."""
+        return time.monotonic() - self.created
 
     def note(self, text: str) -> None:
         """Print one line above the table."""
@@ -222,8 +230,13 @@ def _outcome(search: Search, trial: Trial) -> str:
     return f"{search.objective.name} {format_number(trial.score)}  ({how})  {values}"
 
 
-def show_search(outcome: SearchOutcome) -> None:
-    """Show the best three trials, the metrics, hyperparameter importance, and what to type next."""
+def show_search(outcome: SearchOutcome, total: float) -> None:
+    """Show the best three trials, the metrics, hyperparameter importance, and what to type next.
+
+    Args:
+        outcome: the search's.
+        total: the seconds of this command.
+    """
     out = console()
     search = outcome.search
     out.print()
@@ -241,7 +254,9 @@ def show_search(outcome: SearchOutcome) -> None:
     failed = sum(trial.status != COMPLETED for trial in search.trials)
     lost = f", {failed} of them failed" if failed else ""
     out.print()
-    out.print(Text(f"{len(search.trials)} trials in {format_duration(outcome.seconds)}{lost}"))
+    out.print(Text(f"{_counted(len(search.trials), 'trial')}{lost}"))
+    for line in _time_lines(out, outcome, total):
+        out.print(Text(line))
     out.print(Text(f"run  {search.folder}"))
     runs_dir = search.folder.parent.parent
     where = "" if runs_dir == Path("runs") else f" --runs-dir {shlex.quote(str(runs_dir))}"
@@ -249,10 +264,48 @@ def show_search(outcome: SearchOutcome) -> None:
     if outcome.run is not None:
         following.append(f"evaluate {search.folder.parent.name}{where}")
         following.append(f"train {search.folder / BEST}")
-    if search.algorithm != "Hyperband":
+    exhausted = len(search.trials) < _as_number(search.arguments.get("max_trials"))
+    if search.algorithm != "Hyperband" and not exhausted:
         following.append(f"tune --resume {search.label} --trials {2 * len(search.trials)}{where}")
     for word, line in zip(("next", "    ", "    "), following, strict=False):
         out.print(Text(f"{word} mlpcli {line}"))
+
+
+def _as_number(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _counted(count: int, what: str) -> str:
+    return f"1 {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def _time_lines(out: Screen, outcome: SearchOutcome, total: float) -> list[str]:
+    """Return where the time of this command went, and that of earlier sessions of the search."""
+    rest = max(0.0, total - sum(outcome.parts.values()))
+    parts = {**outcome.parts, "starting and drawing": rest}
+    pairs = [f"{name} {format_duration(seconds)}" for name, seconds in parts.items()]
+    first, *more = wrapped(pairs, out.room - 14, indent="     ")
+    lines = [f"time {format_duration(total)}: {first}", *more] if outcome.parts else []
+    before = outcome.seconds - sum(outcome.parts.values())
+    return [*lines, f"     and {format_duration(before)} in earlier sessions"] if before > 1 else lines
+
+
+def _why_kept(search: Search) -> str:
+    """Return why the promoted trial is the one that is kept, best in the search or not."""
+    best = next(iter(search.best_first()), None)
+    standings = search.standings()
+    if best is None or search.winner is None or not standings:
+        return ""
+    kept = standings[0]
+    runs = _counted(len(kept.scores), "training")
+    if best.number == search.winner:
+        return f"trial {best.number} is kept: it was best in the search, and is best over {runs}"
+    other = next((each for each in standings if each.trial == best.number), None)
+    against = "" if other is None else f", against {format_number(other.mean)} of trial {best.number}"
+    return (
+        f"trial {search.winner} is kept: its mean over {runs} is {format_number(kept.mean)}{against}, "
+        "which was best in the search with one seed"
+    )
 
 
 def show_worker(trials: int, *, json: bool) -> None:
@@ -295,6 +348,8 @@ def _show_promotions(out: Screen, search: Search) -> None:
     if rows:
         out.print()
         out.print(table(("promoted trial", "mean", "deviation", "by seed"), rows))
+        if why := _why_kept(search):
+            out.print(Text(why))
 
 
 def _standings_json(search: Search) -> list[dict[str, object]]:

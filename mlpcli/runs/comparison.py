@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,7 @@ from mlpcli.errors import ABSENT, Problem, RunError, UsageError, show_path
 from mlpcli.runs.folder import Run, find_run, open_run
 from mlpcli.runs.record_models import MetricsRecord, read_record
 from mlpcli.runs.search_folder import SEARCH, load_search
+from mlpcli.spec.plugins import KERAS
 from mlpcli.spec.yaml_reader import read_text
 
 MOST_TRIALS = 10
@@ -62,9 +65,9 @@ def side_by_side(found: Sequence[Run]) -> Comparison:
     metrics = [_metrics(run) for run in found]
     names = list(dict.fromkeys(name for each in metrics for name in each))
     resolved = [_settings(run) for run in found]
-    paths = list(dict.fromkeys(path for each in resolved for path in each))
-    values = {path: [each.get(path, ABSENT) for each in resolved] for path in paths}
-    differing = {path: row for path, row in values.items() if _differs(row)}
+    paths = _in_order([path for each in resolved for path in each])
+    values = {path: [each[path].value if path in each else ABSENT for each in resolved] for path in paths}
+    differing = {path: row for path, row in values.items() if _differs(path, row, resolved)}
     return Comparison(
         tuple(run.label for run in found),
         _shortened([run.label for run in found]),
@@ -91,19 +94,30 @@ def _metrics(run: Run) -> dict[str, float]:
     }
 
 
-def _settings(run: Run) -> dict[str, object]:
+def _settings(run: Run) -> dict[str, _Setting]:
     """Return every plain value of the resolved spec by its path."""
     path = run / runs.RESOLVED
     return dict(_leaves(read_text(path).data, ())) if path.is_file() else {}
 
 
-def _leaves(value: object, path: tuple[str | int, ...]) -> Iterator[tuple[str, object]]:
+@dataclass(frozen=True)
+class _Setting:
+    """A plain value of a resolved spec; `default` says that Keras's class has it by itself."""
+
+    value: object
+    default: bool = False
+
+
+def _leaves(
+    value: object, path: tuple[str | int, ...], default: object = ABSENT
+) -> Iterator[tuple[str, _Setting]]:
     if isinstance(value, dict) and (name := _class_of(value)):  # equal arguments of two classes are compared
-        yield show_path(path), name
+        yield show_path(path), _Setting(name)
         inside = value[name] if isinstance(value[name], dict) else {}
         own = {key: item for key, item in value.items() if key != name}
+        defaults = _defaults(name)
         for key, item in (inside | own).items():
-            yield from _leaves(item, (*path, key))
+            yield from _leaves(item, (*path, key), defaults.get(key, ABSENT))
     elif isinstance(value, dict) and value:
         for key, item in value.items():
             yield from _leaves(item, (*path, key))
@@ -111,7 +125,13 @@ def _leaves(value: object, path: tuple[str | int, ...]) -> Iterator[tuple[str, o
         for index, item in enumerate(value):
             yield from _leaves(item, (*path, index))
     else:
-        yield show_path(path), value
+        yield show_path(path), _Setting(value, default is not ABSENT and value == default)
+
+
+def _defaults(class_name: str) -> dict[str, object]:
+    """Return the defaults of the arguments of Keras's or mlpcli's class; none for a class of a plug-in."""
+    namespace = KERAS.namespace_of(class_name)
+    return {} if namespace is None else KERAS.signature(namespace, class_name).defaults
 
 
 def _class_of(value: dict[str, object]) -> str | None:
@@ -121,10 +141,34 @@ def _class_of(value: dict[str, object]) -> str | None:
     return classes[0] if len(classes) == 1 and rest <= {"name", "from", "repeat"} else None
 
 
-def _differs(row: list[object]) -> bool:
-    """Return whether a setting differs between the runs that can have it."""
+def _differs(path: str, row: list[object], resolved: Sequence[dict[str, _Setting]]) -> bool:
+    """Return whether a setting differs between the runs, or only some have it and it is no default."""
     there = [value for value in row if value is not ABSENT]
-    return any(value != there[0] for value in there)
+    if any(value != there[0] for value in there):
+        return True
+    return len(there) < len(row) and any(not each[path].default for each in resolved if path in each)
+
+
+def _in_order(paths: Sequence[str]) -> list[str]:
+    """Return the paths of several specs in the order of a spec: by key, and layers by their number."""
+    keys = list(dict.fromkeys(re.split(r"[.\[]", path)[0] for path in paths))
+    places = {path: place for place, path in reversed(list(enumerate(paths)))}
+
+    def order(path: str) -> tuple[int, list[int], int]:
+        return (
+            keys.index(re.split(r"[.\[]", path)[0]),
+            [int(n) for n in re.findall(r"\[(\d+)\]", path)],
+            places[path],
+        )
+
+    return sorted(places, key=order)
+
+
+def default_picture(found: Sequence[Run], runs_dir: Path) -> Path:
+    """Return the file for the figure of a comparison: of the same runs the same, of others another."""
+    names = "-".join(dict.fromkeys(run.label.partition("/")[0] for run in found))[:60]
+    digest = hashlib.sha256("\n".join(run.label for run in found).encode()).hexdigest()[:8]
+    return runs_dir / f"compare-{names}-{digest}.png"
 
 
 def _shortened(labels: list[str]) -> tuple[str, ...]:

@@ -107,10 +107,17 @@ class Run:
 
 @dataclass(frozen=True)
 class Listing:
-    """Runs that were found, oldest first, and a problem for each that cannot be read."""
+    """Runs that were found, oldest first, and a problem for each that cannot be read.
+
+    Attributes:
+        runs: the runs.
+        damaged: a problem for each that cannot be read.
+        unstarted: folders of runs that have no record yet, and their state: `starting` or `not started`.
+    """
 
     runs: tuple[Run, ...]
     damaged: tuple[Problem, ...] = ()
+    unstarted: tuple[tuple[Path, str], ...] = ()
 
 
 def create_run(runs_dir: Path, name: str) -> Path:
@@ -295,7 +302,13 @@ def list_runs(runs_dir: Path, name: str | None = None, *, within: bool = False) 
             inner = sorted(folder.glob(f"*/*/{RECORD}")) if within else []
             members = [path.parent for path in inner if path.parts[-3] in WITHIN_SEARCH]
             folders += [folder, *members]
-    return _read_all(folders)
+    unstarted = tuple(
+        (folder, "starting" if is_locked(folder) else "not started")
+        for each in names
+        for folder in _folders(runs_dir / each)
+        if STAMPED.fullmatch(folder.name) and not os.path.lexists(folder / RECORD)
+    )
+    return replace(_read_all(folders), unstarted=unstarted)
 
 
 def _read_all(folders: list[Path]) -> Listing:

@@ -60,6 +60,7 @@ class Outcome:
     best: float | None
     best_epoch: int | None
     baseline: dict[str, object] | None = None  # see `measure_baseline`
+    parts: dict[str, float] = field(default_factory=dict)  # of `seconds`, by what they were spent on
 
 
 @dataclass(frozen=True)
@@ -260,10 +261,14 @@ class Reproduction:
 
 @dataclass(frozen=True)
 class SearchOutcome:
-    """A finished search; `run` is the promoted one, or None where nothing was to be promoted."""
+    """A finished search; `run` is the promoted one, or None where nothing was to be promoted.
+
+    `seconds` are those of all sessions, `parts` those of this one by what they were spent on.
+    """
 
     search: Search
     run: Run | None
     metrics: dict[str, dict[str, float]]
     importance: Mapping[str, float]
     seconds: float
+    parts: Mapping[str, float] = field(default_factory=dict)

@@ -255,6 +255,7 @@ class _Session:
             best=callback.best,
             best_epoch=callback.best_epoch,
             baseline=baseline,
+            parts=job.clock.parts(),
         )
 
     def _artifacts(self) -> Artifacts:

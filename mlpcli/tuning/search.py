@@ -110,7 +110,7 @@ class SearchSession:
             runner = TrialRunner(loaded, Path(), Objective("loss", "min"))
             dataset = dataset or runner.dataset(loaded)
             completed = complete(loaded, dataset)
-            watcher.stage("building the model")
+            watcher.stage("building the model with the default of every hyperparameter")
             model = build_checked(completed, dataset)
             check_callbacks(completed)
             objective = find_objective(tuner, directions(model, validation=dataset.validation is not None))
@@ -144,12 +144,24 @@ class SearchSession:
             finally:
                 search.seconds = before + time.monotonic() - began
                 search.save()
+            parts = {"trials": time.monotonic() - began}
+            self._note_exhausted(search, oracle.planned())
             run, metrics = self._promote(search, runner)
+            parts["training the best again"] = time.monotonic() - began - parts["trials"]
             search.seconds, search.finished = before + time.monotonic() - began, True
             search.save()
             importances = importance(search, self.loaded.space)
             self._draw(search, importances)
-            return SearchOutcome(search, run, metrics, importances, search.seconds)
+            return SearchOutcome(search, run, metrics, importances, search.seconds, parts)
+
+    def _note_exhausted(self, search: Search, planned: int | None) -> None:
+        """Note that there were fewer combinations of values than trials."""
+        done = len(search.trials)
+        if planned is not None and done < planned and search.algorithm != "Hyperband":
+            self.watcher.note(
+                f"the search space is exhausted: after {done} of {planned} trials there is no further "
+                "combination of values"
+            )
 
     def _finished(self, search: Search) -> SearchOutcome:
         """Return the outcome of a finished search from its files."""

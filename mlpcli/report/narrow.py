@@ -1,0 +1,93 @@
+"""Tables that keep what matters whole where there is little room: fewer columns, or several tables.
+
+A pipe has 80 columns, as most terminals have. Names wrap, or move to a line of their own; nothing is cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from rich.cells import cell_len
+from rich.table import Table
+from rich.text import Text
+
+from mlpcli.printable import printable
+from mlpcli.report.screen import Screen, table
+
+NARROWEST = 12
+"""Columns that a text which wraps has at least."""
+
+
+def whole_table(
+    out: Screen, columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: Sequence[int] = ()
+) -> Table | None:
+    """Return a table whose first column wraps if it must; None where the others leave it no room.
+
+    Args:
+        out: the console.
+        columns: the header.
+        rows: one text per cell.
+        left: positions of further columns that are aligned left.
+    """
+    widths = [
+        max([cell_len(name), *(cell_len(printable(row[index])) for row in rows)]) + 2
+        for index, name in enumerate(columns)
+    ]
+    room = out.room - sum(widths[1:])
+    if room < min(NARROWEST, widths[0]):
+        return None
+    shown = table(columns, [], names=())
+    for index in left:
+        shown.columns[index].justify = "left"
+    first = shown.columns[0]
+    first.no_wrap, first.overflow, first.max_width = False, "fold", max(1, min(room, widths[0]) - 2)
+    for row in rows:
+        shown.add_row(*(Text(printable(cell), overflow="fold") for cell in row))
+    return shown
+
+
+def first_that_fits(variants: Sequence[Callable[[], Table | None]]) -> Table | None:
+    """Return the first of some tables, the richest first, that fits; None if none does."""
+    return next((shown for variant in variants if (shown := variant()) is not None), None)
+
+
+def wrapped(pairs: Sequence[str], room: int, *, indent: str) -> list[str]:
+    """Return short texts in lines of at most `room` columns, each a whole; later lines are indented.
+
+    Args:
+        pairs: the texts, such as `loss 0.25`.
+        room: columns of a line.
+        indent: before the lines after the first.
+    """
+    lines: list[str] = []
+    for pair in pairs:
+        if lines and cell_len(lines[-1]) + 2 + cell_len(pair) <= room:
+            lines[-1] += f"  {pair}"
+        else:
+            lines.append((indent if lines else "") + pair)
+    return lines
+
+
+def _more(rest: int) -> str:
+    return f"  +{rest} more" if rest else ""
+
+
+def as_many(pairs: Sequence[str], room: int, *, first: Sequence[int] = ()) -> str:
+    """Return as many short texts as one line holds, in their order, and how many are left out.
+
+    Args:
+        pairs: the texts, such as `loss 0.25`.
+        room: columns of the line.
+        first: positions of the most important ones, which are taken first.
+    """
+    order = [*first, *(index for index in range(len(pairs)) if index not in first)]
+    taken: list[int] = []
+    for index in order:
+        chosen = sorted([*taken, index])
+        rest = len(pairs) - len(chosen)
+        line = "  ".join(pairs[each] for each in chosen) + _more(rest)
+        if taken and cell_len(line) > room:
+            break
+        taken.append(index)
+    rest = len(pairs) - len(taken)
+    return "  ".join(pairs[index] for index in sorted(taken)) + _more(rest)
