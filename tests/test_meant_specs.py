@@ -184,6 +184,53 @@ REPLACED: dict[str, tuple[str, str, str, str]] = {
     ),
 }
 
+REPLACED |= {
+    "a call in a flow mapping": (
+        "learning_rate: 0.01",
+        "learning_rate: ExponentialDecay(0.1, 100, 0.9)",
+        "7:35 optimizer.Adam.learning_rate",
+        "learning_rate: {ExponentialDecay: {initial_learning_rate: 0.1, decay_steps: 100, decay_rate: 0.9}}",
+    ),
+    "a tuple in a flow mapping": (
+        DENSE,
+        "Conv2D: {filters: 8, kernel_size: (3, 3)}",
+        "4:39 layers[1].Conv2D.kernel_size",
+        "kernel_size: [3, 3]",
+    ),
+    "3x3": (
+        DENSE,
+        "Conv2D: {filters: 8, kernel_size: 3x3}",
+        "4:39 layers[1].Conv2D.kernel_size",
+        "kernel_size: [3, 3]",
+    ),
+    "a shape as arguments": (DENSE, "Reshape: [2, 2]", "4:5 layers[1]", "Reshape: {target_shape: [2, 2]}"),
+    "no space after a key": (
+        "loss: sparse_categorical_crossentropy",
+        "loss:mse",
+        "6:1",
+        "loss: mse",
+    ),
+    "no comma": ("{batch_size: 16}", "{epochs: 3 batch_size: 16}", "9:27", "a comma before batch_size"),
+    "assignments": (
+        "{batch_size: 16}",
+        "epochs=3, batch_size=16",
+        "9:6 fit",
+        "fit: {epochs: 3, batch_size: 16}",
+    ),
+    "another word for a scaling": (
+        "name: iris",
+        "path: a.csv, target: y, scaling: StandardScaler",
+        "1:44 dataset.scaling",
+        "standardize",
+    ),
+    "columns in one text": (
+        "name: iris",
+        "path: a.csv, target: y, features: 'a, b'",
+        "1:45 dataset.features",
+        "features: [a, b]",
+    ),
+}
+
 # name: (lines after the good spec, place, what is to be done)
 ADDED: dict[str, tuple[str, str, str]] = {
     "epochs": ("epochs: 5", "10:1 epochs", "write it inside fit: epochs: 5"),

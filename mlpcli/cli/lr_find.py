@@ -43,7 +43,9 @@ def lr_find(
     """Run a learning-rate range test, and suggest a learning rate."""
     from mlpcli.cli.spec_file import read_spec
     from mlpcli.report import lr_find as report
+    from mlpcli.training.rate_bounds import check_bounds
 
+    check_bounds(low, high, steps)
     loaded = replace(read_spec(spec, settings), runs_dir=runs_dir)
     picture = output or runs_dir / loaded.spec.name / "lr_find.png"
     refuse_output(picture, "-o", "choose another file with -o")

@@ -13,35 +13,50 @@ if TYPE_CHECKING:
 
 
 def read_spec(spec: Path, settings: Sequence[str] | None = None) -> LoadedSpec:
-    """Load a spec; of a wrong one, report what is wrong with its data files too.
+    """Load a spec, and look for the files and columns of its data, before TensorFlow is imported.
 
     Raises:
-        SpecError: as `load_spec`, with the problems that the data's files and columns show.
+        SpecError: as `load_spec`, and with what the data's files and columns show, in one error.
     """
     from mlpcli.errors import SpecError
     from mlpcli.spec.load import in_order, load_spec, locate
 
+    loaded: LoadedSpec | None = None
+    problems: list[Problem] = []
     try:
-        return load_spec(spec, settings=settings or ())
+        loaded = load_spec(spec, settings=settings or ())
+        text = loaded.text
     except SpecError as error:
-        found = _data_problems(spec, settings or ())
-        if found is None:
+        problems = list(error.problems)
+        read = _text_of(spec, settings or ())
+        if read is None:
             raise
-        text, problems = found
-        known = {problem.path for problem in error.problems}
-        more = [locate(problem, text) for problem in problems if problem.path not in known]
-        raise SpecError(*in_order([*error.problems, *more], text.file)) from None
+        text = read
+    known = {problem.path for problem in problems}
+    found = _data_problems(text, spec.resolve().parent)
+    problems += [locate(problem, text) for problem in found if problem.path not in known or not problem.path]
+    if loaded is None or problems:
+        raise SpecError(*in_order(problems, text.file))
+    return loaded
 
 
-def _data_problems(spec: Path, settings: Sequence[str]) -> tuple[SpecText, list[Problem]] | None:
-    """Return the text of a spec, and what its data files show; None if the text itself cannot be read."""
-    from mlpcli.data.first_look import dataset_problems
+def _text_of(spec: Path, settings: Sequence[str]) -> SpecText | None:
+    """Return the values and places of a wrong spec; None if its text cannot be read."""
     from mlpcli.errors import SpecError
     from mlpcli.spec.extends import read_spec_text
     from mlpcli.spec.substitution import apply_settings
 
     try:
-        text = apply_settings(read_spec_text(spec), settings)
+        return apply_settings(read_spec_text(spec), settings)
     except SpecError:
         return None
-    return text, list(dataset_problems(text.data.get("dataset"), spec.resolve().parent))
+
+
+def _data_problems(text: SpecText, folder: Path) -> list[Problem]:
+    """Return what the files of the spec's data show; nothing for data without files."""
+    section = text.data.get("dataset")
+    if not isinstance(section, dict) or not isinstance(section.get("path"), str):
+        return []
+    from mlpcli.data.first_look import dataset_problems
+
+    return list(dataset_problems(section, folder))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from mlpcli.errors import Hint, KeyPath, Problem, listing, nearest, suggest
 from mlpcli.spec.component_forms import FROM_DATA, argument_meant
 from mlpcli.spec.component_rules import (
@@ -64,6 +66,8 @@ def unknown_argument(
     """
     name = str(path[-1])
     value = arguments[name]
+    if isinstance(value, str) and (number := number_meant(value)) is not None:
+        value = number
     alone = sum(each not in known for each in arguments) == 1
     if name in FROM_DATA:
         hint: Hint = "the input's shape comes from the data: leave it out"
@@ -80,6 +84,31 @@ def unknown_argument(
     else:
         hint = suggest(name, known, f"it takes {listing(known)}")
     return Problem(f"{class_name} has no such argument", path=path, received=name, hint=hint)
+
+
+def joined_calls(arguments: ValueMap) -> ValueMap:
+    """Return arguments with the values whole that commas have cut: `{size: (3, 3)}` has two keys for YAML."""
+    found: ValueMap = {}
+    last = ""
+    for name, value in arguments.items():
+        before = found.get(last)
+        if value is None and isinstance(before, str) and before.count("(") > before.count(")"):
+            found[last] = f"{before}, {name}"
+        else:
+            found[name], last = value, name
+    return found
+
+
+TUPLE = re.compile(r"\((\s*-?[0-9.]+\s*,?)+\)|[0-9]+(\s*[x*]\s*[0-9]+)+")
+
+
+def tuple_problem(value: Value, path: KeyPath) -> Problem | None:
+    """Return the problem with sizes that are written as Python or as `3x3`; None for any other value."""
+    if not isinstance(value, str) or not TUPLE.fullmatch(value.strip()):
+        return None
+    numbers: list[Value] = [number_meant(each) for each in re.findall(r"-?[0-9.]+", value)]
+    hint = f"write {entry_line(str(path[-1]), numbers)}"
+    return Problem("must be a list of numbers, in brackets", path=path, received=value, hint=hint)
 
 
 def _without_space(name: str, known: tuple[str, ...]) -> str:

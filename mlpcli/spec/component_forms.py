@@ -34,6 +34,8 @@ CLASS_KEYS = (
 """Keys under which other libraries name the class of a component."""
 INSIDE_KEYS = ("config", "args", "kwargs", "arguments", "params", "parameters", "options")
 """Keys under which other libraries keep its arguments."""
+ONE_LIST = ("shape", "dims", "size", "padding", "cropping")
+"""Endings of a first argument that takes a list by itself: `Reshape: [7, 7]`."""
 FROM_DATA = ("input_shape", "input_dim", "batch_input_shape", "batch_shape")
 """Arguments of older versions of Keras that the data give."""
 
@@ -257,7 +259,8 @@ def _with_class(key: str, rest: ValueMap, own: ValueMap, namespace: str, catalog
             positional, arguments = [_scalar(k) for k in inside], {}
             rule = f"the arguments of {name} need names"
     elif inside is not None and inside is not False:
-        positional = list(inside) if isinstance(inside, list) else [inside]
+        several = isinstance(inside, list) and not (names and names[0].endswith(ONE_LIST))
+        positional = list(inside) if several and isinstance(inside, list) else [inside]
         rule = f"the arguments of {name} must be a mapping"
     if beside:
         rule = f"the arguments of {name} are beside it, not inside it"

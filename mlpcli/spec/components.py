@@ -15,7 +15,9 @@ from mlpcli.spec.argument_forms import (
     MEANT,
     flag_hint,
     is_number_text,
+    joined_calls,
     means,
+    tuple_problem,
     unknown_argument,
     value_hint,
     widths_problem,
@@ -38,6 +40,7 @@ from mlpcli.spec.layer_graph import OWN_LAYER_KEYS, is_by_output
 from mlpcli.spec.number_texts import number_hint
 from mlpcli.spec.other_names import AMBIGUOUS, folded
 from mlpcli.spec.plugins import KERAS, Catalog
+from mlpcli.spec.python_calls import read_call
 from mlpcli.spec.values import Value, ValueMap
 
 
@@ -193,6 +196,11 @@ def _unknown(word: str, path: KeyPath, namespace: str, catalog: Catalog) -> Iter
             return sentence
         if meant := class_meant(word, namespace, catalog):
             return f"write {meant}"
+        if (call := read_call(word)) and (meant := class_meant(call.name, namespace, catalog)):
+            return f"write {meant}: {{argument: value}}"
+        parts = word.split()
+        if len(parts) > 1 and all(part in known for part in parts):
+            return f"a comma, or a line, is missing between {parts[0]} and {parts[1]}"
         return nearest(word, [*known, *short]) or _elsewhere(word, namespace, catalog)
 
     yield Problem(f"unknown {kind}", path=path, received=word, hint=hint)
@@ -235,7 +243,7 @@ def _check_arguments(
         )
         return
     signature = catalog.signature(namespace, class_name)
-    arguments = arguments or {}
+    arguments = joined_calls(arguments or {})
     unknown = [name for name in arguments if name not in signature.names]
     missing = [n for n in signature.required if n not in arguments and (namespace, n) not in FILLED_IN]
     for name in missing:  # unless it is reported below as a misspelling
@@ -264,6 +272,9 @@ def _check_value(
 ) -> Iterator[Problem]:
     name = str(path[-1])
     kind = kind_of_argument(name)
+    if not isinstance(default, str) and (problem := tuple_problem(value, path)):
+        yield problem
+        return
     if kind and isinstance(value, str | dict):
         yield from _check_nested(value, path, kind, catalog)
         return
@@ -321,7 +332,7 @@ def _check_against_default(value: Value, default: object, path: KeyPath) -> Iter
 def _check_nested(
     value: str | ValueMap, path: KeyPath, namespace: str, catalog: Catalog
 ) -> Iterator[Problem]:
-    if namespace == "optimizers.schedules" and isinstance(value, str):
+    if namespace == "optimizers.schedules" and isinstance(value, str) and not read_call(value):
         hint = number_hint(value) or "write a number, or a schedule such as {ExponentialDecay: {...}}"
         yield Problem("must be a positive number or a schedule", path=path, received=value, hint=hint)
     elif namespace == "activations" and isinstance(value, dict):

@@ -21,6 +21,7 @@ from typing import TypeGuard
 
 from mlpcli.errors import ABSENT, Hint, KeyPath, Problem, show_path, show_value, suggest
 from mlpcli.spec.layer_graph import MOST_COPIES
+from mlpcli.spec.number_texts import number_hint
 from mlpcli.spec.search_space import (
     BOOLEAN,
     CHOICE,
@@ -245,7 +246,7 @@ class _Reader:
             if _is_number(value, whole=kind == INT):
                 given[key] = int(value) if kind == INT else float(value)
             elif key in self.node:
-                self._add(f"must be {wanted}", key)
+                self._add(f"must be {wanted}", key, hint=number_hint(value, whole=kind == INT))
         sampling = self.node.get("sampling", "linear")
         if not isinstance(sampling, str) or sampling not in SAMPLINGS:
             self._add("must be linear, log or reverse_log", "sampling", hint=suggest(sampling, SAMPLINGS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from pydantic import BaseModel
@@ -9,12 +10,13 @@ from pydantic import BaseModel
 from mlpcli.errors import Hint, KeyPath, Problem
 from mlpcli.spec.argument_forms import flag_hint
 from mlpcli.spec.component_forms import class_meant
+from mlpcli.spec.features import KINDS
 from mlpcli.spec.number_texts import number_hint, number_meant
-from mlpcli.spec.other_names import COLUMN_KINDS, FIT_OF_KERAS, KEYS, folded
+from mlpcli.spec.other_names import COLUMN_KINDS, FIT_OF_KERAS, KEYS, SCALINGS, folded
 from mlpcli.spec.plugins import Catalog
 from mlpcli.spec.schema import DatasetSpec, FitSpec, Spec, TunerSpec
 from mlpcli.spec.values import Value, ValueMap
-from mlpcli.spec.yaml_line import entry_line, item_line
+from mlpcli.spec.yaml_line import entry_line, item_line, yaml_line
 
 SECTIONS: dict[str, type[BaseModel]] = {"fit": FitSpec, "dataset": DatasetSpec, "tuner": TunerSpec}
 """The sections of a spec that have keys of their own, in the order in which a key is looked up."""
@@ -53,6 +55,8 @@ def key_hint(path: KeyPath, value: Value, data: ValueMap, catalog: Catalog) -> H
     if ":" in key and value is None:
         word, _, rest = key.partition(":")
         return f"a space must follow the colon: write {word}: {rest}"
+    if match := re.match(r"(\w+)\s*([{\[].*)", key):
+        return f"a key needs a colon: write {match[1]}: {match[2]} ..."
     if "=" in key and value is None:
         word, _, rest = key.partition("=")
         return f"write {word.strip()}: {rest.strip()}"
@@ -128,6 +132,10 @@ def section_problem(path: KeyPath, value: Value, catalog: Catalog) -> Problem | 
     if path == ("fit",) and isinstance(value, int) and not isinstance(value, bool):
         rule = "must be a mapping of epochs, batch_size, ..."
         return Problem(rule, path=path, received=value, hint=f"write fit: {{epochs: {value}}}")
+    if len(path) == 1 and isinstance(value, str) and "=" in value and path[0] in SECTIONS:
+        pairs = (part.partition("=") for part in value.split(","))
+        hint = f"write {path[0]}: {{{', '.join(f'{k.strip()}: {v.strip()}' for k, _, v in pairs)}}}"
+        return Problem("must be a mapping", path=path, received=value, hint=hint)
     if len(path) == 1 and isinstance(value, str) and ":" in value and path[0] in SECTIONS:
         word, _, rest = value.partition(":")
         hint = f"a space must follow the colon: write {word}: {rest}"
@@ -158,9 +166,19 @@ def value_problem_hint(path: KeyPath, value: Value, rule: str) -> str:
     """Return what to write instead of a value of our own keys that has the wrong type; empty if unknown."""
     if rule.endswith("true or false"):
         return flag_hint(value)
+    if path == ("name",) and isinstance(value, str | int) and "/" not in str(value):
+        meant = re.sub(r"[^A-Za-z0-9._-]+", "_", str(value)).strip("._-")[:64]
+        return f"write name: {yaml_line(meant)}" if meant else ""
+    if path == ("dataset", "features") and isinstance(value, str) and value != "all":
+        columns: list[Value] = [name.strip() for name in value.split(",")]
+        return f"write {entry_line('features', columns)}"
+    if path[:2] == ("dataset", "features") and isinstance(value, dict):
+        return "a list holds only names: write features: {column: kind, ...}"
     if "numeric, categorical" in rule and isinstance(value, str):
-        kind = COLUMN_KINDS.get(folded(value)) or COLUMN_KINDS.get(value.lower())
-        return f"write {kind}" if kind else ""
+        kind = COLUMN_KINDS.get(folded(value)) or COLUMN_KINDS.get(value.lower(), "")
+        return f"write {kind or value.lower()}" if kind or value.lower() in KINDS else ""
+    if "standardize, minmax" in rule and isinstance(value, str):
+        return f"write {SCALINGS[folded(value)]}" if folded(value) in SCALINGS else ""
     whole = "fraction" not in rule and any(word in rule for word in WHOLE)
     number = number_meant(value) if isinstance(value, str) else value
     if isinstance(number, int | float) and number <= 0:

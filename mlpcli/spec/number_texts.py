@@ -24,7 +24,7 @@ def number_meant(text: str) -> int | float | None:
     Args:
         text: a scalar of a spec: `1/255` is 0.00392157, `20%` is 0.2, `0,5` is 0.5, `'16'` is 16.
     """
-    text = text.strip().rstrip(";").strip()
+    text = text.strip().rstrip(",;").strip()
     if len(text) > LONGEST:
         return None
     try:

@@ -214,6 +214,16 @@ COLUMN_KINDS: dict[str, str] = {
 """By another word for a column's kind, the kind."""
 
 
+SCALINGS: dict[str, str] = {
+    **dict.fromkeys(("standard", "standardscaler", "zscore", "normalize", "standardscaling"), "standardize"),
+    **dict.fromkeys(("minmaxscaler", "range", "01"), "minmax"),
+    **dict.fromkeys(("robustscaler", "quantile"), "robust"),
+    **dict.fromkeys(("log1p", "logarithm"), "log"),
+    **dict.fromkeys(("no", "off", "false", "null"), "none"),
+}
+"""By another word for a scaling, the scaling."""
+
+
 def folded(word: str) -> str:
     """Return a word without case and without what separates its parts."""
     return word.lower().translate(str.maketrans("", "", " _-."))

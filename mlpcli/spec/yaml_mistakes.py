@@ -129,7 +129,8 @@ def _bracket(problem: str, context: str, noticed: At, began: At, text: _Text) ->
     """Find a bracket that is never closed, a comma that is missing, or a bracket too many."""
     if "expected ',' or" in problem:
         if noticed[0] == began[0] and "<stream end>" not in problem:
-            word = _bare(text.from_(noticed)).split(":")[0]
+            words = text.line(noticed[0])[: noticed[1] - 1].split()
+            word = _bare(text.from_(noticed)).partition(":")[0].strip() or (words[-1] if words else "")
             return Mistake("a comma is missing", noticed, f"write a comma before {word}" if word else "")
         end = max(began[0], text.above(noticed[0]))
         passage = [text.from_(began), *(text.line(each) for each in range(began[0] + 1, end + 1))]
@@ -180,7 +181,7 @@ def _colon(problem: str, context: str, noticed: At, began: At, text: _Text) -> M
 
 def _with_colon(word: str) -> str:
     """Return `name: iris` for `name iris` and `name = iris`, `name:` for `name`."""
-    match = re.match(r"(-\s+)?([\w.]+)\s*=?\s*(.*)", word)
+    match = re.match(r"(-\s+)?([\w.]+)\s*[=:]?\s*(.*)", word)
     return f"{match[1] or ''}{match[2]}: {match[3]}".rstrip() if match else f"{word}:"
 
 

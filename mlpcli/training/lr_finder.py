@@ -16,13 +16,14 @@ import numpy as np
 from mlpcli import signals
 from mlpcli.data.dataset import Split
 from mlpcli.data.types import Array
-from mlpcli.errors import Problem, TrainingError, UsageError
+from mlpcli.errors import Problem, TrainingError
 from mlpcli.plots.style import BEST, INK, POINT, new_figure, style_panel
 from mlpcli.plots.text import plot_label, save_figure
 from mlpcli.runs.results import RateTest
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.training.find_data import load_data
 from mlpcli.training.prepare import build_checked, complete
+from mlpcli.training.rate_bounds import FEWEST_STEPS, check_bounds
 
 if TYPE_CHECKING:
     from mlpcli.keras_import import keras
@@ -32,7 +33,6 @@ EXPLODED = 4.0
 MOMENTUM = 0.9
 """Of the running mean of the loss that decides when to stop."""
 
-FEWEST_STEPS = 20
 BELOW = 10.0
 """The suggestion is the rate at which the loss is lowest, divided by this."""
 
@@ -62,10 +62,7 @@ def find_rate(
         DataError: The data cannot be read.
         TrainingError: The loss is not finite from the start.
     """
-    if not 0 < low < high or not math.isfinite(high):
-        raise UsageError(Problem("--min must be above 0 and below --max", received=[low, high]))
-    if steps < FEWEST_STEPS:
-        raise UsageError(Problem(f"--steps must be at least {FEWEST_STEPS}", received=steps))
+    check_bounds(low, high, steps)
     stage("reading the data")
     rising = _with_rising_rate(loaded, low, high, steps)
     with located(loaded):
