@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 Mode = Literal["min", "max"]
 
+
 def loss_first(values: dict[str, float]) -> dict[str, float]:
     """Return the same values with the loss before the metrics, training before validation."""
     return dict(sorted(values.items(), key=_loss_first))
