@@ -118,6 +118,12 @@ MODELS = [
     Case("a loss for one-hot labels on indices", _swap("sparse_cat", "cat", IRIS)),
     Case("a loss for probabilities on other numbers", _swap(", activation: softmax", "", IRIS)),
     Case("an image without Flatten", _swap("iris", "digits", IRIS).replace("units: 3", "units: 10")),
+    Case("an image without channels",
+         _swap("layers: [", "layers: [{Conv2D: {filters: 2, kernel_size: 3}}, Flatten, ", IRIS)
+         .replace("iris", "digits").replace("units: 3", "units: 10")),
+    Case("a recurrent layer on rows", _swap("layers: [", "layers: [{LSTM: {units: 4}}, ", IRIS)),
+    Case("a loss for classes, a target of numbers", GOOD.replace("mse", "sparse_categorical_crossentropy"),
+         rows="a,b,y\n" + "".join(f"{n % 7},{n % 3},{n}\n" for n in range(30))),
     Case("a monitor that is not logged", GOOD + "callbacks: [{EarlyStopping: {monitor: val_acc}}]\n"),
     Case("early stopping without validation data", GOOD.replace("target: y}", "target: y, validation: null}")
          + "callbacks: [{EarlyStopping: {monitor: val_loss}}]\n"),
@@ -130,6 +136,9 @@ TABLES = [
     Case("an empty table", rows=""),
     Case("a header without rows", rows="a,b,y\n"),
     Case("a target column that does not exist", _swap("target: y", "target: z")),
+    Case("a kind that no cell has", _swap("target: y}", "target: y, features: {a: numeric, b: numeric}}"),
+         rows=ROWS.replace("a,b,y\n", "a,b,y\n").replace(",0.5,", ",low,").replace(",1.0,", ",high,")
+         .replace(",0.0,", ",none,")),
     Case("a row with too few cells", rows=ROWS + "1,2\n1,2,3,4\n"),
     Case("infinity", rows=ROWS + "1,inf,0\n"),
     Case("a number that float32 cannot hold", rows=ROWS + "1,1e39,0\n"),
@@ -144,6 +153,8 @@ TABLES = [
 RUNS = [
     Case("a run that does not exist", command=("evaluate", "smal")),
     Case("a column missing in new rows", rows="a,c\n1,2\n", command=("predict", "small", "rows.csv")),
+    Case("a file to evaluate without its target", rows="a,b\n1,2\n",
+         command=("evaluate", "small", "--data", "rows.csv")),
     Case("an output that exists already", rows="a,b\n1,2\n",
          command=("predict", "small", "rows.csv", "-o", "rows.csv")),
     Case("weights with a flipped bit", command=("evaluate", "small"), before=lambda: _flip("model.keras")),

@@ -74,7 +74,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
         + "layers:\n  - Conv2D: {filters: 3, kernel_size: 3}\n  - Dense: {units: 3, activation: softmax}\n"
         + SPARSE,
         [
-            "spec.yaml:3:5 layers[0]: does not fit what comes before it, of shape (rows, 4): Input 0 with name 'None' of layer 'conv2d' is incompatible with the layer: expected min_ndim=4, found ndim=2. Full shape received: (None, 4)",
+            "spec.yaml:3:5 layers[0]: does not fit what comes before it, of shape (rows, 4): Input 0 with name 'None' of layer 'conv2d' is incompatible with the layer: expected min_ndim=4, found ndim=2. Full shape received: (None, 4); a row of 4 values is no image: use Dense",
         ],
     ),
     "a value that Keras refuses": (
@@ -139,7 +139,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "missing column": (
         "dataset: {path: t.csv, target: knd}\nlayers:\n  - Dense: {units: 1}\nloss: mse\n",
         [
-            "spec.yaml:1:32 dataset.target: must be a column of t.csv, received 'knd'; did you mean 'kind'?",
+            "spec.yaml:1:32 dataset.target: must be a column of t.csv, received 'knd'; did you mean 'kind'? the columns are a, kind, half, late",
         ],
     ),
     "fractions for a loss of classes": (

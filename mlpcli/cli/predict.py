@@ -99,7 +99,7 @@ def predict(
         document = report.summary_json(summary, found.label, None if target is None else str(target))
         console.show_json(document if rows is None else document | {"predictions": rows})
     else:
-        report.show_prediction(summary, target, rejects, found.label)
+        report.show_prediction(summary, target, rejects)
 
 
 def _check_first(run: Run, data: str, target: Path | None, keep: tuple[str, ...]) -> None:

@@ -36,12 +36,12 @@ class PredictionReport:
         self.status.update(f"{rows:,} rows, {rows / max(seconds, 1e-6):,.0f} per second")
 
 
-def show_prediction(summary: Summary, target: Path | None, rejects: Path | None, label: str) -> None:
-    """Show how many rows were written where, what was unusual in them, and whose model predicted."""
+def show_prediction(summary: Summary, target: Path | None, rejects: Path | None) -> None:
+    """Show how many rows were written where, and what was unusual in them."""
     unusual = _unusual(summary, rejects)
     written = _counted(summary.rows, "prediction", "predictions")
     if target is not None:
-        show_line("; ".join([f"{written} of {label} written to {target}", *unusual]))
+        show_line("; ".join([f"{written} written to {target}", *unusual]))
     elif unusual:
         show_line("; ".join([written, *unusual]), stderr=True)
 
