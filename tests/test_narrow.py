@@ -45,7 +45,7 @@ def test_runs_keeps_names_status_and_best_value_whole(runs_dir: Path, mlpcli: Ca
     assert result.out.count("completed") == 4
     assert result.out.count("val_mean_absolute_percentage_error ") == 4
     assert "2026-01-03_00-00-00  not started" in result.out
-    assert "without kind, epochs, time, test for want of room" in result.err
+    assert "left out, since too wide: kind, epochs, time, test" in result.err
     short = mlpcli("runs", "tiny", "--runs-dir", runs_dir)
     _fits(short.out)
     assert "tiny/2026-01-01_00-00-00" in short.out

@@ -85,7 +85,8 @@ def _show_rows(out: Screen, rows: Sequence[Sequence[str]]) -> None:
         for row in group:
             best = [row[5]] if row[5] else []
             line = [row[0].partition("/")[2], row[2], *best]
-            out.print(Text("\n".join(f"  {each}" for each in wrapped(line, out.room - 2, indent="  "))))
+            for each in wrapped(line, out.room - 2, indent="  "):
+                out.print(Text(f"  {each}"))
     _show_dropped(out, (0, 2, 5))
 
 
@@ -99,7 +100,7 @@ def _show_dropped(out: Screen, chosen: Sequence[int]) -> None:
     """Say on stderr which columns were left out."""
     dropped = [COLUMNS[index] for index in FEWER[0] if index not in chosen]
     if dropped:
-        show_line(f"without {', '.join(dropped)} for want of room: see --json", stderr=True)
+        show_line(f"left out, since too wide: {', '.join(dropped)}; --json has everything", stderr=True)
 
 
 def _row(run: Run) -> tuple[str, ...]:

@@ -172,17 +172,28 @@ def show_outcome(outcome: Outcome, runs_dir: Path) -> None:
     best = "" if outcome.best is None else f", {_best_text(outcome)}"
     out.print()
     trained = outcome.parts.get("training", outcome.seconds)
-    count = "1 epoch" if outcome.epochs == 1 else f"{outcome.epochs} epochs"
-    out.print(Text(f"{count} in {format_duration(trained)}{best}"))
+    out.print(Text(f"{_epoch_count(outcome)} in {format_duration(trained)}{best}"))
     if outcome.parts:
         parts = [f"{name} {format_duration(seconds)}" for name, seconds in outcome.parts.items()]
-        lines = wrapped(parts, out.room, indent="     ")
-        out.print(Text("\n".join([f"all  {format_duration(outcome.seconds)}: {lines[0]}", *lines[1:]])))
+        lines = wrapped(parts, out.room - 14, indent="     ")
+        out.print(Text(f"all  {format_duration(outcome.seconds)}: {lines[0]}"))
+        for line in lines[1:]:
+            out.print(Text(line))
     out.print(Text(f"run  {outcome.run.folder}"))
     where = "" if str(runs_dir) == "runs" else f" --runs-dir {runs_dir}"
     name = outcome.run.folder.parent.name
     out.print(Text(f"next mlpcli evaluate {name}{where}"))
     out.print(Text(f"     mlpcli predict {name} DATA -o predictions.csv{where}"))
+
+
+def _epoch_count(outcome: Outcome) -> str:
+    """Return `5 epochs`; of a run that was resumed or continues another, `2 of 14 epochs`."""
+    record = outcome.run.record
+    before = record.parent.epoch or 0 if record.parent is not None else 0
+    if record.resumed:
+        before = record.resumed[-1].after_epoch
+    every = "1 epoch" if outcome.epochs == 1 else f"{outcome.epochs} epochs"
+    return f"{outcome.epochs - before} of {every}" if 0 < before <= outcome.epochs else every
 
 
 def _best_text(outcome: Outcome) -> str:
