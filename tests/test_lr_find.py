@@ -165,3 +165,33 @@ def test_bounds_that_do_not_fit_are_told(
 ) -> None:
     result = mlpcli("lr-find", spec_file(TINY), *flags)
     assert (result.status, told in result.err) == (2, True)
+
+
+def test_callbacks_do_not_matter(
+    mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    callbacks = "callbacks: [ReduceLROnPlateau: {monitor: val_none}, EarlyStopping: {monitor: none}]\n"
+    options = ("--steps", 20, "--max", 0.01, "--runs-dir", tmp_path)
+    result = mlpcli("lr-find", spec_file(TINY + callbacks), *options)
+    assert result.status == 0
+    assert "the loss was measured for all 20 steps, up to a rate of 0.01" in result.out
+
+
+@pytest.mark.parametrize(
+    ("exploded", "diverged", "words"),
+    [
+        (False, False, "the loss was measured for all 3 steps, up to a rate of 0.1"),
+        (True, False, "the loss rose far above its lowest after 3 steps, at a rate of 0.1: the test ended"),
+        (True, True, "the loss diverged (no finite number) after 3 steps, above a rate of 0.1"),
+    ],
+)
+def test_a_loss_that_only_rises_has_not_diverged(
+    exploded: bool, diverged: bool, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from mlpcli.report.lr_find import show_rate_test
+    from mlpcli.runs.results import RateTest
+
+    rates, losses = np.array([0.001, 0.01, 0.1]), np.array([1.0, 0.5, 4.0])
+    test = RateTest(rates, losses, losses, 0.01, 0.001, exploded, 0.01, diverged)
+    show_rate_test(test, Path("p.png"), None, json=False)
+    assert capsys.readouterr().out.splitlines()[0] == words
