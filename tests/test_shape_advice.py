@@ -9,7 +9,7 @@ import pytest
 from mlpcli.keras_import import keras
 from mlpcli.model.shape_advice import shape_hint
 
-CONV = {"filters": 2, "kernel_size": 3}
+CONV: dict[str, object] = {"filters": 2, "kernel_size": 3}
 
 # class, arguments, shape of a row, class above, advice
 ADVICE: list[tuple[str, dict[str, object], tuple[int, ...], str, str]] = [

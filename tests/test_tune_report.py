@@ -13,6 +13,12 @@ from mlpcli.runs.search_folder import COMPLETED, Objective, Promotion, Search, T
 from tests.conftest import SMALL_SEARCH, Result
 
 
+KEPT = (
+    "trial 2 is kept: its mean over 2 trainings is 0.8000, against 0.7000 of trial 1, "
+    "which was best in the search with one seed"
+)
+
+
 def _search(scores: list[float], promoted: dict[int, list[float]], winner: int) -> Search:
     trials = [
         Trial(n, {"units": n}, {"units": n}, status=COMPLETED, score=score, best_epoch=1, trained=1)
@@ -40,8 +46,7 @@ def _search(scores: list[float], promoted: dict[int, list[float]], winner: int) 
         (
             {1: [0.9, 0.5], 2: [0.8, 0.8]},
             2,
-            "trial 2 is kept: its mean over 2 trainings is 0.8000, against 0.7000 of trial 1, "
-            "which was best in the search with one seed",
+            KEPT,
         ),
     ],
 )
