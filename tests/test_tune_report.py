@@ -12,7 +12,6 @@ from mlpcli.runs.results import SearchOutcome
 from mlpcli.runs.search_folder import COMPLETED, Objective, Promotion, Search, Trial, promotion_folder
 from tests.conftest import SMALL_SEARCH, Result
 
-
 KEPT = (
     "trial 2 is kept: its mean over 2 trainings is 0.8000, against 0.7000 of trial 1, "
     "which was best in the search with one seed"
