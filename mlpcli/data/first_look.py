@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mlpcli.data.dataset import Contract
+from mlpcli.data.readers.dialect import PLAIN
 from mlpcli.data.readers.find_files import find_files, is_table, named_files
 from mlpcli.data.readers.tables import check_columns, open_table, open_tables
 from mlpcli.data.sources.column_problems import feature_problems, target_problems, weight_problems
@@ -35,7 +36,8 @@ def check_new_rows(
     for path in named_files(text):
         if not is_table(path):
             continue
-        file = open_table(path, str(path))
+        dialect = PLAIN if contract.preprocessor is None else contract.preprocessor.dialect
+        file = open_table(path, str(path), dialect)
         if target:
             check_target(file.names, contract, str(path))
         kept_columns(file.names, keep, file.origin.label)
