@@ -142,11 +142,11 @@ def _shape(shape: Sequence[int | None]) -> str:
 
 
 def _epoch_line(head: str, logs: Mapping[str, float], tail: str, room: int) -> str:
-    """Return an epoch's line: with its time if all of its logs fit then, or if they do not fit without."""
+    """Return an epoch's line; where it is too long, without its time, or closer, or with fewer logs."""
     every = _logs(logs, 10**6)
-    with_time = f"{head}  {every}  {tail}"
-    if len(with_time) > room >= len(head) + 2 + len(every):
-        return f"{head}  {every}"
+    for line in (f"{head}  {every}  {tail}", f"{head}  {every}", f"{head}  {every.replace('  ', ' ')}"):
+        if len(line) <= room:
+            return line
     return f"{head}  {_logs(logs, room - len(head) - len(tail) - 4)}  {tail}"
 
 
