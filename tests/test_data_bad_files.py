@@ -104,7 +104,7 @@ def test_bad_file_is_refused_with_this_message(
 
 LABEL_FILES: list[tuple[str, Content, dict[str, Any], str]] = [
     ("fraction.csv", HEADER + ROWS + "1,2,0.5\n", {}, "fraction.csv row 11 (line 12), column 'y': must be a whole number or a string to be a class, received '0.5'; for numbers use a loss such as mse"),
-    ("unlabelled.csv", HEADER + ROWS + "1,2,\n1,2,NA\n", {}, "unlabelled.csv row 11 (line 12), column 'y': must be a label, the cell is empty; remove the rows without a label\nunlabelled.csv row 12 (line 13), column 'y': must be a label, received 'NA'; remove the rows without a label"),
+    ("unlabelled.csv", HEADER + ROWS + "1,2,\n1,2,NA\n", {}, "unlabelled.csv row 11 (line 12), column 'y': must be a label, the cell is empty; remove the rows without a label; if 'NA' is a class, set dataset: {not_missing: ['NA']}\nunlabelled.csv row 12 (line 13), column 'y': must be a label, received 'NA'; remove the rows without a label; if 'NA' is a class, set dataset: {not_missing: ['NA']}"),
     ("swallowed.csv", HEADER + ROWS + '1,2,"0\n1,2,1\n1,2,0\n', {}, "swallowed.csv row 11 (line 12): has a quote that is never closed"),
     ("single.csv", HEADER + "1,2,cat\n" * 5, {}, "single.csv, column 'y': must hold at least two classes, every row is 'cat'; a classifier needs rows of each class"),
     ("tail.csv", HEADER + ROWS + "1,2,7\n", {"test": Last(last=1)}, "tail.csv row 11 (line 12), column 'y': class '7' is only in the test split, no training row has it"),

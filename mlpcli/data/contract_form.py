@@ -100,6 +100,7 @@ def _preprocessor(form: PreprocessorForm | None) -> Preprocessor | None:
         form.missing,
         form.thousands,
         charset=form.charset,
+        certain=False,
         header=form.header,
         width=form.width,
         values=form.values,

@@ -98,3 +98,10 @@ def rare_labels(keys: Sequence[str], codes: Array, min_count: int) -> tuple[str,
     for key, count in zip(keys, np.bincount(codes, minlength=len(keys)).tolist(), strict=True):
         rows[key] += count
     return tuple(key for key in sort_classes(keys) if rows[key] < min_count)
+
+
+def missing_label_hint(texts: Sequence[str]) -> str:
+    """Return what to do about rows whose labels are missing, given how these are spelled."""
+    named = next((text for text in texts if text in LABEL_GAPS - {""}), "")
+    more = f"; if {named!r} is a class, set dataset: {{not_missing: [{named!r}]}}" if named else ""
+    return f"remove the rows without a label{more}"

@@ -19,6 +19,7 @@ from mlpcli.data.label_keys import (
     label_keys,
     label_number,
     label_text,
+    missing_label_hint,
     rare_labels,
     sort_classes,
     whole_label,
@@ -194,7 +195,7 @@ def _encode_separated(source_rows: SourceRows, target: Labels, output: Output, s
 
 def _refuse_missing(source_rows: SourceRows, target: Labels) -> None:
     missing = {code for code, value in enumerate(target.values) if is_missing(value, target.gaps)}
-    hint = "remove the rows without a label"
+    hint = missing_label_hint([label_text(target.values[code]) for code in missing])
     _refuse_codes(source_rows, target, missing, "must be a label", hint)
 
 

@@ -151,7 +151,7 @@ class BooleanEncoder:
 
 def parse_booleans(column: ParsedColumn) -> tuple[Array, Array]:
     """Return a column as 1, 0 and NaN, (rows,) float32, and the positions of rows with another value."""
-    cells = column.texts
+    cells = column.texts_without_gaps
     known = {None: np.nan} | {text: float(value) for text, value in BOOLEAN_SPELLINGS.items()}
     distinct = np.array([known.get(value, np.inf) for value in cells.values] or [np.nan], np.float32)
     values = distinct[cells.codes] if len(cells.codes) else distinct[:0]
@@ -239,7 +239,7 @@ def cyclic_position(part: str, dates: ParsedDates) -> Array:
 
 def parse_date_column(column: ParsedColumn, name: str) -> tuple[Texts, ParsedDates]:
     """Return a column's texts, and the dates of its distinct texts in the format `name`."""
-    cells = column.texts
+    cells = column.texts_without_gaps
     return cells, parse_dates([value or "" for value in cells.values] or [""], name)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlpcli.data.features.profiles import Profile, profile_column
 from mlpcli.data.readers.dialect import Notation
-from mlpcli.data.readers.notations import holds_codes, text_counts
-from mlpcli.data.readers.parse_cells import ParsedColumn, is_text, plain_type
+from mlpcli.data.readers.parse_cells import ParsedColumn
 from mlpcli.errors import KeyPath, Problem, SpecError, show_value
 from mlpcli.spec.features import KEYS_OF_KIND, FeatureSpec
 from mlpcli.spec.values import Value
@@ -138,29 +137,6 @@ _KIND_OF = {
     "nothing": "numeric",
     "others": "categorical",
 }
-
-
-def code_notes(
-    columns: Mapping[str, ParsedColumn], chosen: Features, declared: Collection[str]
-) -> Iterator[str]:
-    """Yield a note for each column of codes that is used as text.
-
-    Args:
-        columns: by name.
-        chosen: how they are used.
-        declared: the columns whose use the spec states.
-    """
-    for name, spec in chosen.used.items():
-        column = columns[name]
-        if spec.kind != "categorical" or name in declared:
-            continue
-        counts = text_counts(column)
-        if is_text(plain_type(column.arrow).type) and holds_codes(counts):
-            shown = next(text for text in counts if text.startswith("0"))
-            yield (
-                f"column {name!r} holds codes such as {shown!r}, kept as text; "
-                f"for numbers set features: {{{name}: numeric}}"
-            )
 
 
 def _complete(

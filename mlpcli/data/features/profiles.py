@@ -152,17 +152,21 @@ def _profile_text(name: str, column: ParsedColumn) -> Profile:
         return Profile(name, "nothing", rows, missing)
     if all(text.lower() in BOOLEANS for text in counts) and not all(map(NUMBER.fullmatch, counts)):
         return Profile(name, "booleans", rows, missing, counts=counts)
-    numeric = sum(count for text, count in counts.items() if _resembles_number(text, column.dialect))
-    if numeric >= MIN_SHARE * (rows - missing) and not holds_codes(counts):
+    known, gaps = counts, missing
+    if column.dialect.values:  # what may be a value of texts is none of numbers and dates
+        known = {
+            text: count for text, count in counts.items() if text not in column.dialect.missing_spellings
+        }
+        gaps = rows - sum(known.values())
+    numeric = sum(count for text, count in known.items() if _resembles_number(text, column.dialect))
+    if known and numeric >= MIN_SHARE * (rows - gaps) and not holds_codes(known):
         numbers = column.numbers
-        return Profile(name, "numbers", rows, missing, len(numbers.unreadable), numbers=numbers.values)
-    sample = dict(list(counts.items())[:DATE_SAMPLE])
+        return Profile(name, "numbers", rows, gaps, len(numbers.unreadable), numbers=numbers.values)
+    sample = dict(list(known.items())[:DATE_SAMPLE])
     if found := find_format(sample, MIN_SHARE):
         with_time = has_time(list(sample), found)
         invalid = len(invalid_dates(column, found))
-        return Profile(
-            name, "dates", rows, missing, invalid, format=found, with_time=with_time, counts=counts
-        )
+        return Profile(name, "dates", rows, gaps, invalid, format=found, with_time=with_time, counts=known)
     return Profile(name, "texts", rows, missing, counts=counts)
 
 

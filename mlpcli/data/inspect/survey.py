@@ -8,9 +8,10 @@ from functools import cached_property
 
 import numpy as np
 
+from mlpcli.data.features.column_notes import text_notes
 from mlpcli.data.features.dates import parse_dates
 from mlpcli.data.features.encoders import invalid_dates
-from mlpcli.data.features.feature_kinds import Features, choose_features, code_notes
+from mlpcli.data.features.feature_kinds import Features, choose_features
 from mlpcli.data.features.profiles import Profile, profile_column
 from mlpcli.data.inspect.target_task import Task, check_task, choose_task
 from mlpcli.data.label_keys import label_keys, missing_labels, sort_classes
@@ -121,10 +122,11 @@ def survey_table(path: str, target: str | None = None, task: str | None = None) 
     profiles = _profiles(table)
     others = {name: column for name, column in table.columns.items() if name != target}
     features = choose_features(others, None, scaling="standardize", decimal=table.dialect.decimal)
-    table = replace(table, notes=(*table.notes, *code_notes(others, features, ())))
-    if target is None:
+    chosen = None if target is None else choose_task(profiles[target], wanted)
+    labels = (target,) if target and chosen and chosen.kind == "classification" else ()
+    table = replace(table, notes=(*table.notes, *text_notes(table.columns, features, labels=labels)))
+    if target is None or chosen is None:
         return Survey(path, table, profiles, features, None)
-    chosen = choose_task(profiles[target], wanted)
     coded = _read_labels(path, table, target) if chosen.kind == "classification" else None
     return Survey(path, table, profiles, features, target, chosen, coded)
 

@@ -185,7 +185,7 @@ def _wide(head: bytes) -> str:
     low, name = (0, "utf-16-le") if nuls[1] > nuls[0] else (1, "utf-16-be")
     pairs = zip(head[low::2], head[1 - low :: 2], strict=False)
     letters = bytes(letter for letter, nul in pairs if nul == 0)
-    readable = all(0x20 <= letter < 0x7F or letter in b"\t\n\r" for letter in letters)
+    readable = all(0x20 <= letter < 0x7F or letter >= 0xA0 or letter in b"\t\n\r" for letter in letters)
     return name if readable and any(end in letters for end in b"\n\r") else ""
 
 

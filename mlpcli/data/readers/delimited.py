@@ -112,7 +112,7 @@ def read_header(path: Path, label: str, dialect: Dialect = PLAIN) -> Header:
         DataError: the file is empty, binary, of an unknown character set, or has no usable header or no rows.
     """
     origin = Origin(label)
-    content = _check_content(path, origin, dialect.charset)
+    content = _check_content(path, origin, dialect)
     csv.field_size_limit(MAX_LINE_BYTES)
     try:
         header = find_header(
@@ -139,19 +139,19 @@ class _Content:
     notes: tuple[str, ...]
 
 
-def _check_content(path: Path, origin: Origin, charset: str) -> _Content:
+def _check_content(path: Path, origin: Origin, dialect: Dialect) -> _Content:
     """Return what a file holds; refuse an empty or binary one."""
     if path.stat().st_size == 0:
         origin.refuse("is empty (0 bytes)")
     try:
         with open_bytes(path) as file:
-            reader = Utf8Reader(file, origin, charset)
+            reader = Utf8Reader(file, origin, dialect.charset, certain=dialect.certain)
             packed = path.suffix.lower() == ".gz"
             quoted = _check_bytes(reader, origin, packed=packed, stored=path.stat().st_size)
     except (gzip.BadGzipFile, EOFError, zlib.error):
         origin.refuse("cannot be decompressed as gzip", hint="the file is damaged or incomplete")
     note = charset_note(origin.label, reader)
-    return _Content(quoted, reader.charset, (note,) if note and not charset else ())
+    return _Content(quoted, reader.charset, (note,) if note and not dialect.charset else ())
 
 
 LONG_LINE = f"has a line, or a quote that is never closed, of more than {MAX_LINE_BYTES >> 20} MiB"

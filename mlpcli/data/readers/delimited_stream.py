@@ -65,7 +65,7 @@ class BlockReader:
             DataError: the block has no header, or is not text.
         """
         self.origin, self.dialect = origin, dialect
-        self.file = Utf8Reader(file, origin, dialect.charset, certain=False)
+        self.file = Utf8Reader(file, origin, dialect.charset, certain=dialect.certain)
         self.rest, whole = b"", False
         while len(self.rest) < BLOCK_BYTES and not whole:
             read = self.file.read(BLOCK_BYTES - len(self.rest))

@@ -150,6 +150,7 @@ class Dialect:
         thousands: the separator of thousands; empty for none.
         unit: of a column, what stands before or after each number.
         charset: the character set of the file; empty to detect it.
+        certain: whether a declared character set holds also for a file that is UTF-8: not for new rows.
         header: whether the first row names the columns; None to detect it.
         width: of a table without a header, the number of its columns.
         values: by column, spellings that are values of texts though they usually mean a missing cell; those
@@ -162,6 +163,7 @@ class Dialect:
     thousands: str = ""
     unit: str = ""
     charset: str = ""
+    certain: bool = field(default=True, compare=False)
     header: bool | None = None
     width: int = 0
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -81,6 +81,16 @@ class ParsedColumn:
             self._texts = _parse_texts(self.arrow, self.dialect)
         return self._texts
 
+    @property
+    def texts_without_gaps(self) -> Texts:
+        """The cells as texts, where no spelling of a missing cell is a value: for dates and booleans."""
+        if not self.dialect.values:
+            return self.texts
+        gaps = frozenset(self.dialect.missing_spellings)
+        return Texts(
+            *_merge([None if text in gaps else text for text in self.texts.values], self.texts.codes)
+        )
+
     def value(self, row: int) -> object:
         """Return one cell as a Python value."""
         return python_values(self.arrow[row : row + 1])[0]

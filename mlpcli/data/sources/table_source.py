@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mlpcli.data.features.column_notes import text_notes
 from mlpcli.data.features.declared_kinds import kind_problems
-from mlpcli.data.features.feature_kinds import Features, choose_features, code_notes
+from mlpcli.data.features.feature_kinds import Features, choose_features
 from mlpcli.data.readers.dialect import Dialect
 from mlpcli.data.readers.notations import Stated, read_numbers, with_dialect
 from mlpcli.data.readers.parse_cells import python_values, spell_number
@@ -164,7 +165,7 @@ def _first_rows(
     table, notes = read_numbers(
         file,
         columns.all,
-        text=[name for name, each in declared.items() if each.kind in ("categorical", "date", "boolean")],
+        text=[name for name, each in declared.items() if each.kind in ("categorical", "date")],
         labels=columns.text,
         stated={
             name: Stated(each.decimal, each.thousands, each.unit)
@@ -181,7 +182,8 @@ def _first_rows(
     told = tuple(note for name, note in notes.items() if not name or name in numbers - {*declared})
     try:
         rows = rows_of_table(table, columns, chosen)
-        return rows, chosen, (*told, *code_notes(raw, chosen, declared))
+        texts = text_notes(table.columns, chosen, declared=declared, labels=columns.text)
+        return rows, chosen, (*told, *texts)
     except DataError:
         _refuse_text_targets(table, columns, file.origin.label)
         if wrong := list(kind_problems(table, declared, chosen.used)):

@@ -1,0 +1,70 @@
+"""What a person should know of how columns of text are read: codes, and texts that count as missing cells."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+from mlpcli.data.features.feature_kinds import Features
+from mlpcli.data.readers.notations import holds_codes, text_counts
+from mlpcli.data.readers.parse_cells import ParsedColumn, is_text, plain_type
+from mlpcli.printable import quoted
+
+MAX_NAMED = 3
+"""Columns with such texts that are named; the others are counted."""
+
+
+def text_notes(
+    columns: Mapping[str, ParsedColumn],
+    chosen: Features,
+    *,
+    declared: Collection[str] = (),
+    labels: Collection[str] = (),
+) -> Iterator[str]:
+    """Yield notes on columns of codes, and on texts that are read as missing cells.
+
+    Args:
+        columns: by name.
+        chosen: how the features are used.
+        declared: the columns whose use the spec states.
+        labels: the columns of labels.
+    """
+    texts = {
+        name: columns[name]
+        for name, spec in chosen.used.items()
+        if spec.kind == "categorical" and is_text(plain_type(columns[name].arrow).type)
+    }
+    for name in (name for name in texts if name not in declared):
+        counts = text_counts(texts[name])
+        if holds_codes(counts):
+            shown = next(text for text in counts if text.startswith("0"))
+            way = f"for numbers set features: {{{name}: numeric}}"
+            yield f"column {name!r} holds codes such as {shown!r}, kept as text; {way}"
+    targets = {name: columns[name] for name in labels if is_text(plain_type(columns[name].arrow).type)}
+    yield from _gap_notes(texts | targets, labels)
+
+
+def _gap_notes(columns: Mapping[str, ParsedColumn], labels: Collection[str]) -> Iterator[str]:
+    found = {name: _spelled_gaps(column, labels=name in labels) for name, column in columns.items()}
+    named = {name: gaps for name, gaps in found.items() if gaps}
+    if not named:
+        return
+    shown = [
+        f"{name!r} ({', '.join(f'{text!r} in {rows:,} rows' for text, rows in gaps.items())})"
+        for name, gaps in list(named.items())[:MAX_NAMED]
+    ]
+    more = f" and {len(named) - MAX_NAMED} more columns" if len(named) > MAX_NAMED else ""
+    words = list(dict.fromkeys(text for gaps in named.values() for text in gaps))
+    way = f"dataset: {{not_missing: [{', '.join(map(quoted, words))}]}}"
+    yield f"text that is read as missing cells: {', '.join(shown)}{more}; if it is a value, set {way}"
+
+
+def _spelled_gaps(column: ParsedColumn, *, labels: bool) -> dict[str, int]:
+    """Return the rows of each text that means a missing cell, without those that the spec lists."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    dialect = column.dialect.of("", labels=labels)
+    words = [text for text in dialect.missing_texts if text and text not in dialect.missing]
+    cells = plain_type(column.arrow)
+    held = pc.filter(cells, pc.is_in(cells, value_set=pa.array(words, cells.type)))
+    return {each["values"]: each["counts"] for each in pc.value_counts(held).to_pylist()}
