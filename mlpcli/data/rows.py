@@ -187,8 +187,8 @@ def check_width(names: Sequence[str], contract: Contract, origin: Origin) -> Non
         DataError: there are more, or fewer.
     """
     width = contract.preprocessor.dialect.width if contract.preprocessor else 0
-    if not width or names[0] != "column_1":  # a file that names its columns
-        return
+    if not width or list(names) != [f"column_{place}" for place in range(1, len(names) + 1)]:
+        return  # the file names its columns
     absent = {f"column_{place}" for place in range(len(names) + 1, width + 1)}
     if len(names) > width or not absent <= set(contract.target):
         hint = "the table has no line of names, so that its columns are found by their places"

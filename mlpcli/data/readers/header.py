@@ -30,6 +30,8 @@ MAX_SAMPLE_CELLS = 40_000
 MIN_TITLED = 3
 """A line of one cell above rows of at least this many cells is a title."""
 
+_BARE = re.compile(r"column_\d+")  # what the columns of a table without a header are called
+
 _SEPARATOR = re.compile(r'"?sep=([,;\t])"?', re.IGNORECASE)  # Excel's first line
 
 
@@ -127,7 +129,7 @@ def find_header(
     below = below if whole or len(below) >= SAMPLE_ROWS else below[:-1]
     notes = _notes(lead, origin)
     bare = tuple(f"column_{place}" for place in range(1, len(first) + 1))
-    if header is False and tuple(cell.strip() for cell in first) != bare:
+    if header is False and not all(_BARE.fullmatch(cell.strip()) for cell in first):
         return Header(bare, delimiter, lead.before[lead.skipped], quoted, notes=notes)
     names = _all_names([cell.strip() for cell in first], below)
     if header is None and _looks_like_data(names[: len(first)], below):
