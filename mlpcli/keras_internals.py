@@ -6,7 +6,8 @@ sentence when a new version no longer has it; nothing else in the package names 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -69,6 +70,21 @@ def graph_nodes(model: keras.Model) -> Iterator[Node]:
 def producer(tensor: keras.KerasTensor) -> keras.Operation:
     """Return the layer or operation whose output a tensor is."""
     return tensor._keras_history.operation
+
+
+@contextmanager
+def keeping_producers(tensors: Sequence[keras.KerasTensor]) -> Iterator[None]:
+    """Restore which layers tensors come from: a layer that returns its input itself would overwrite it.
+
+    Args:
+        tensors: what the layer is called on.
+    """
+    before = [tensor._keras_history for tensor in tensors]
+    try:
+        yield
+    finally:
+        for tensor, history in zip(tensors, before, strict=True):
+            tensor._keras_history = history
 
 
 def build_shapes(layer: keras.layers.Layer) -> dict[str, tuple[int | None, ...]]:

@@ -135,8 +135,13 @@ class Watch:
 def accepted(namespace: str, class_name: str, arguments: dict[str, Any]) -> bool:
     """Whether a spec may say this, as far as can be told before anything is made."""
     from mlpcli.spec.components import check_components
+    from mlpcli.spec.keras_roles import is_cell, is_map
 
-    part = {class_name: arguments}
+    part: dict[str, Any] = {class_name: arguments}
+    if namespace == "layers" and is_cell(class_name):
+        part = {"RNN": {"cell": part}}
+    if is_map(namespace, class_name):
+        part = {"MultiOptimizer": {"optimizer_map": part}}
     top: dict[str, dict[str, Any]] = {
         "layers": {"layers": [part]},
         "losses": {"loss": part},

@@ -226,7 +226,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "callback refused": (
         IRIS + SOFTMAX + SPARSE + "callbacks:\n  - ReduceLROnPlateau: {factor: 2.0}\n",
         [
-            "spec.yaml:6:24 callbacks[0].ReduceLROnPlateau: Keras rejects this ReduceLROnPlateau: ReduceLROnPlateau does not support a factor >= 1.0. Received factor=2.0",
+            "spec.yaml:6:33 callbacks[0].ReduceLROnPlateau.factor: must be a number between 0 and 1, received 2.0",
         ],
     ),
 }

@@ -119,7 +119,7 @@ def test_a_value_from_the_command_line_is_told_by_its_flag(load: Callable[..., L
     found = _problems(load, SEARCHED, "lr=-1", "fit.batch_size=0", "units=0")
     assert sorted(found) == [
         "--set fit.batch_size=0 fit.batch_size: must be a positive number of rows, received 0",
-        "--set lr=-1 optimizer.Adam.learning_rate: must be a positive number, received -1",
-        "--set lr=-1 optimizer.SGD.learning_rate: must be a positive number, received -1",
+        "--set lr=-1 optimizer.Adam.learning_rate: must be a number of at least 0, received -1",
+        "--set lr=-1 optimizer.SGD.learning_rate: must be a number of at least 0, received -1",
         "--set units=0 layers[0].Dense.units: must be a positive integer, received 0",
     ]

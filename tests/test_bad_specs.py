@@ -397,7 +397,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "negative learning rate": (
         GOOD + "optimizer: {SGD: {learning_rate: -0.1}}\n",
         [
-            "SPEC:4:34 optimizer.SGD.learning_rate: must be a positive number, received -0.1",
+            "SPEC:4:34 optimizer.SGD.learning_rate: must be a number of at least 0, received -0.1",
         ],
     ),
     "learning rate as text": (

@@ -21,15 +21,19 @@ from tests.conftest import ROOT, TINY, Result
 pytestmark = pytest.mark.slow
 
 REFUSED = {
-    "layers": {"FlaxLayer", "InputLayer", "JaxLayer", "Lambda", "TFSMLayer", "TorchModuleWrapper"},
+    "layers": {
+        *("FlaxLayer", "InputLayer", "InputSpec", "JaxLayer", "Lambda", "TFSMLayer", "TorchModuleWrapper"),
+        "Wrapper",
+    },
+    "losses": {"Loss"},
+    "metrics": {"MeanMetricWrapper", "Metric"},
+    "optimizers.schedules": {"LearningRateSchedule"},
+    "initializers": {"Initializer"},
     "callbacks": {"CallbackList", "LambdaCallback", "OrbaxCheckpoint"},
 }
 """What Keras 3.15 exports and a spec may not name; this list only shows what reading its source finds."""
 
-ABSTRACT = {
-    *("layers.InputSpec", "layers.Wrapper", "losses.Loss", "metrics.Metric", "metrics.MeanMetricWrapper"),
-    *("optimizers.schedules.LearningRateSchedule", "initializers.Initializer", "callbacks.ProgbarLogger"),
-}
+ABSTRACT = {"callbacks.ProgbarLogger"}
 """Classes that nothing can be built from as they are."""
 
 FOREIGN = "TFSMLayer: {filepath: SAVED, call_endpoint: serve}"

@@ -111,7 +111,7 @@ def test_every_way_to_write_a_part_is_accepted(change: dict[str, Any]) -> None:
         {"dataset": {"name": "irs"}},
         {"dataset": {"name": "iris", "path": "t.csv"}},
         {"fit": {"batch_size": {"hp": "float32"}}},
-        {"optimizer": {"SGD": {"learning_rate": 0}}},
+        {"optimizer": {"SGD": {"learning_rate": -1}}},
         {"optimizer": {"SGD": {"nesterov": "yes"}}},
     ],
 )

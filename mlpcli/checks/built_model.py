@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlpcli.checks.file_names import missing_numbers
+from mlpcli.checks.id_rules import id_problems
 from mlpcli.checks.log_names import Mode, directions, metric_names
 from mlpcli.checks.loss_rules import loss_problems
 from mlpcli.checks.metric_rules import metric_problems
@@ -19,7 +20,7 @@ from mlpcli.data.types import Arrays
 from mlpcli.errors import KeyPath, Problem, SpecError, listing, nearest
 from mlpcli.keras_import import keras, tf
 from mlpcli.keras_internals import compiled_metrics
-from mlpcli.model.components import make_component, plain_reason
+from mlpcli.model.components import make_component, plain_reason, refusals
 from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.schema import ComponentSpec, Spec
@@ -42,6 +43,9 @@ def check_model(model: keras.Model, loaded: LoadedSpec, dataset: Dataset, plugin
         SpecError: with every problem found.
     """
     checked = _Checked(model, loaded, dataset, plugins)
+    _build_optimizer(checked)
+    if ids := id_problems(model, loaded.spec, dataset):
+        raise SpecError(*ids)
     problems = [found for view in checked.views() for found in _output_problems(view, checked)]
     with warnings.catch_warnings():
         if problems:  # Keras may warn of what is reported already
@@ -53,6 +57,13 @@ def check_model(model: keras.Model, loaded: LoadedSpec, dataset: Dataset, plugin
         )
     if problems:
         raise SpecError(*problems)
+
+
+def _build_optimizer(checked: _Checked) -> None:
+    """Create the optimizer's variables, which is when it looks at the weights that it is to change."""
+    component = checked.spec.optimizer
+    with refusals(("optimizer", component.class_name), f"Keras rejects this {component.class_name}"):
+        checked.model.optimizer.build(checked.model.trainable_variables)
 
 
 def _output_problems(view: OutputView, checked: _Checked) -> Iterator[Problem]:
@@ -228,19 +239,40 @@ def _equal_names(checked: _Checked) -> Iterator[Problem]:
         taken |= set(names)
 
 
+def _settings(arguments: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """Yield the arguments of an optimizer, and those of the optimizers inside it."""
+    for name, value in arguments.items():
+        yield name, value
+        if isinstance(value, Mapping) and name != "learning_rate":
+            yield from _settings(value)
+
+
+RATE_CALLBACKS = {"ReduceLROnPlateau": "lower", "LearningRateScheduler": "set"}
+"""Callbacks that change the learning rate, and what they do to it."""
+
+
+def _optimizer_problems(component: ComponentSpec, spec: Spec, path: KeyPath) -> Iterator[Problem]:
+    """Yield a callback that needs another optimizer: with a plain learning rate, or with averaged weights."""
+    settings = list(_settings(spec.optimizer.arguments))
+    name = component.class_name
+    if name in RATE_CALLBACKS and any(isinstance(v, Mapping) for n, v in settings if n == "learning_rate"):
+        rule = f"cannot {RATE_CALLBACKS[name]} a learning rate that a schedule sets"
+        hint = "write a number as the learning rate, or remove this callback"
+        yield Problem(rule, path=path, received=name, hint=hint)
+    if name == "SwapEMAWeights" and ("use_ema", True) not in settings:
+        rule = "needs the average of the weights, which this optimizer does not keep"
+        yield Problem(rule, path=path, received=name, hint="give the optimizer use_ema: true")
+
+
 def _callback_problems(spec: Spec, modes: Mapping[str, Mode | None]) -> Iterator[Problem]:
     """Yield callbacks that monitor a value that no epoch has, or set what they cannot set."""
     known = list(modes)
-    rate = spec.optimizer.arguments.get("learning_rate")
     for index, component in enumerate(spec.callbacks):
         default = {"EarlyStopping": "val_loss", "ReduceLROnPlateau": "val_loss"}.get(component.class_name)
         if component.class_name == "ModelCheckpoint" and component.arguments.get("save_best_only"):
             default = "val_loss"
         path: KeyPath = ("callbacks", index, component.class_name)
-        if component.class_name == "ReduceLROnPlateau" and isinstance(rate, dict):
-            rule = "cannot lower a learning rate that a schedule sets"
-            hint = "write a number as the learning rate, or remove this callback"
-            yield Problem(rule, path=path, received=component.class_name, hint=hint)
+        yield from _optimizer_problems(component, spec, path)
         if component.class_name == "ModelCheckpoint":
             yield from missing_numbers(component, (*path, "filepath"), known)
         monitor = component.arguments.get("monitor", default)

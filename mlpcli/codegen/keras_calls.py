@@ -10,7 +10,8 @@ from mlpcli.codegen.extract import read_pieces
 from mlpcli.codegen.source_text import text
 from mlpcli.data.dataset import Contract
 from mlpcli.spec import keras_signatures
-from mlpcli.spec.component_rules import namespace_of_argument
+from mlpcli.spec.argument_types import as_keras_takes
+from mlpcli.spec.component_rules import components_within, namespace_of_argument
 from mlpcli.spec.keras_source import snake_case
 from mlpcli.spec.schema import ComponentSpec, Spec
 from mlpcli.spec.values import Value
@@ -57,8 +58,34 @@ class KerasCalls:
         if class_name in keras_signatures.own_class_names(namespace):
             self.used.add(class_name)
             owner = ""
-        given = [f"{name}={self.value(name, value)}" for name, value in arguments.items()]
+        given = [
+            f"{name}={self.argument(namespace, class_name, name, value)}" for name, value in arguments.items()
+        ]
         return call(f"{owner}{class_name}", given)
+
+    def argument(self, namespace: str, class_name: str, name: str, value: Value) -> str:
+        """Return an argument of a class as Python source, with its components as calls."""
+        several = components_within(namespace, class_name, name, value)
+        if several is not None:
+            written = [self.nested(kind, item) for _, item, kind in several]
+            if isinstance(value, dict):
+                keyed = (f"{text(key)}: {item}" for key, item in zip(value, written, strict=True))
+                return "{" + ", ".join(keyed) + "}"
+            return "[" + ", ".join(written) + "]"
+        taken = as_keras_takes(namespace, class_name, name, value)
+        if isinstance(taken, tuple):
+            return "(" + "".join(f"{self.value(name, item)}, " for item in taken).rstrip(" ") + ")"
+        return self.value(name, taken if isinstance(taken, float) else value)
+
+    def nested(self, namespace: str, component: Value) -> str:
+        """Return a component inside another as source; an optimizer's name as the optimizer."""
+        if isinstance(component, dict):
+            ((class_name, given),) = component.items()
+            return self.call(namespace, class_name, given if isinstance(given, dict) else {})
+        if component in keras_signatures.class_names(namespace):
+            return self.call(namespace, str(component), {})
+        short = self.short(str(component), namespace)
+        return f"keras.optimizers.get({short})" if namespace == "optimizers" else short
 
     def value(self, name: str, value: Value) -> str:
         """Return an argument's value as Python source."""
@@ -68,8 +95,8 @@ class KerasCalls:
             arguments = given if isinstance(given, dict) else {}
             return self.call(namespace, class_name, arguments)
         if isinstance(value, str):
-            if namespace == "layers":
-                return self.call("layers", value, {})
+            if namespace in ("layers", "optimizers"):
+                return self.nested(namespace, value)
             return self.short(value, namespace) if namespace else text(value)
         if isinstance(value, list):
             return "[" + ", ".join(self.value(name, item) for item in value) + "]"

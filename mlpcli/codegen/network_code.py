@@ -12,6 +12,7 @@ from mlpcli.codegen.keras_calls import KerasCalls, call
 from mlpcli.codegen.names import name_part
 from mlpcli.codegen.source_text import text, text_list
 from mlpcli.spec import keras_signatures
+from mlpcli.spec.keras_roles import returns_input
 from mlpcli.spec.layer_graph import ONLY_INPUT, Graph, Node
 from mlpcli.spec.schema import LayerSpec, Spec
 from mlpcli.spec.values import Value
@@ -71,11 +72,14 @@ def _layer(calls: KerasCalls, node: Node, graph: Graph, *, named: bool) -> str:
     own: dict[str, Value] = {"name": node.name} if named or layer.name else {}
     if node.name in graph.outputs and calls.spec.fit.precision != "float32":
         own["dtype"] = layer.arguments.get("dtype", "float32")
-    return calls.call("layers", layer.class_name, layer.arguments | own)
+    code = calls.call("layers", layer.class_name, layer.arguments | own)
+    if returns_input(layer.class_name):  # and would be left out of a network: see `model/call_layer.py`
+        return call("keras.layers.Pipeline", [f"[{code}]"])
+    return code
 
 
 def _sequential(calls: KerasCalls, graph: Graph, *, named: bool) -> Iterator[str]:
-    layers = [f"keras.Input({_shape(calls.contract.shape)})"]
+    layers = [f"keras.Input({_shape(calls.contract.shape)}{_dtype(calls)})"]
     for node in graph.nodes:
         code = _layer(calls, node, graph, named=named)
         if _adapts(calls.spec.layers[node.index]):
@@ -87,6 +91,10 @@ def _sequential(calls: KerasCalls, graph: Graph, *, named: bool) -> Iterator[str
     yield call("model = keras.Sequential", ["[\n" + textwrap.indent(",\n".join(layers), "    ") + ",\n]"])
 
 
+def _dtype(calls: KerasCalls) -> str:
+    return ', dtype="int64"' if calls.contract.dtype == "int64" else ""
+
+
 def _shape(shape: tuple[int, ...]) -> str:
     return f"({shape[0]},)" if len(shape) == 1 else str(shape)
 
@@ -94,7 +102,7 @@ def _shape(shape: tuple[int, ...]) -> str:
 def _functional(calls: KerasCalls, graph: Graph, *, named: bool) -> Iterator[str]:
     inputs = {each.name: each.shape for each in calls.contract.inputs} or {ONLY_INPUT: calls.contract.shape}
     for name, shape in inputs.items():
-        yield f"{identifier(name)} = keras.Input({_shape(shape)}, name={text(name)})"
+        yield f"{identifier(name)} = keras.Input({_shape(shape)}, name={text(name)}{_dtype(calls)})"
     taken = _by_name(tuple(inputs)) if graph.inputs else identifier(ONLY_INPUT)
     named = named or graph.named or bool(graph.inputs)
     for node in graph.nodes:

@@ -69,8 +69,13 @@ def _has_splits(path: Path) -> bool:
 
 
 def _body(contract: Contract) -> Iterator[str]:
-    yield "    if x.dtype != np.uint8:"
-    yield '        x = np.ascontiguousarray(x, "float32")'
+    yield "    if x.ndim == 1:"
+    yield "        x = x[:, None]"
+    if contract.dtype == "int64":
+        yield '    x = np.ascontiguousarray(x, "int64")'
+    else:
+        yield "    if x.dtype != np.uint8:"
+        yield '        x = np.ascontiguousarray(x, "float32")'
     yield "    if y.ndim == 2 and y.shape[1] == 1:"
     yield "        y = y[:, 0]"
     for each in contract.outputs:

@@ -67,7 +67,7 @@ class ContractForm(BaseModel):
     kind: Literal["table", "array"]
     features: tuple[str, ...]
     shape: tuple[Size, ...]
-    dtype: Literal["float32", "uint8"]
+    dtype: Literal["float32", "uint8", "int64"]
     outputs: Annotated[tuple[Output, ...], Field(min_length=1)]
     inputs: tuple[Input, ...] = ()
     weights: str | None = None

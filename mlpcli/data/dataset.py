@@ -25,8 +25,8 @@ class Split:
     """Rows that are used together: for training, validation or testing.
 
     Attributes:
-        x: (rows, *shape), float32, or uint8 if the source holds uint8 (images stay small in memory); with
-            named inputs a dict of such arrays, by input.
+        x: (rows, *shape), float32; uint8 if the source holds uint8 (images stay small in memory), int64 if
+            the network reads ids; with named inputs a dict of such arrays, by input.
         y: (rows,) int64 class indices, or (rows,) or (rows, targets) float32 values, or (rows, classes)
             one-hot or label rows; with several outputs a dict of such arrays, by output.
         rows: (rows,) int64, each row's position in the source, from 0.
@@ -109,7 +109,7 @@ class Contract:
         kind: of the source.
         features: column names in the model's order; empty for arrays.
         shape: of one row.
-        dtype: of x: `float32` or `uint8`.
+        dtype: of x: `float32`, `uint8`, or `int64` where the network reads ids.
         outputs: the target of each output.
         inputs: the named inputs; empty for a single input without a name, which takes the whole row.
         weights: the column of row weights.

@@ -18,6 +18,7 @@ from mlpcli.data.features.verification_sample import Sample, take_sample
 from mlpcli.data.readers.row_errors import raise_row_errors
 from mlpcli.data.rows import Rows, read_rows
 from mlpcli.data.scaling import learn_scaling, scale_target
+from mlpcli.data.sources.array_source import in_dtype
 from mlpcli.data.sources.kept_rows import KeptOrigin
 from mlpcli.data.sources.open import open_source, read_split
 from mlpcli.data.sources.source_rows import Source, SourceRows
@@ -45,6 +46,7 @@ class Request:
         scales_inputs: whether the network scales its inputs, so that a table's numbers need no scaling here.
         class_weight: from the spec's `fit`.
         inferred: outputs without a loss, whose kind is what their activation is mostly used for.
+        reads_ids: whether only layers that take whole numbers read the inputs, so that integers stay exact.
         only_named: whether `features`, if it is a mapping, names every column that is used.
     """
 
@@ -55,6 +57,7 @@ class Request:
     class_weight: ClassWeights = None
     inferred: frozenset[str] = frozenset()
     only_named: bool = False
+    reads_ids: bool = False
 
 
 def load_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path) -> Dataset:
@@ -205,6 +208,20 @@ class _Splitter:
         return _Rows(main.x[window], y, rows, weights, main)
 
 
+def _in_one_dtype(rows_of: dict[str, _Rows], request: Request) -> dict[str, _Rows]:
+    """Return the splits with integers as floats, other than uint8, or exact where the network reads ids."""
+    main = rows_of["train"].x.dtype
+    ids = request.reads_ids and main.kind in "iu" and main != np.uint8
+
+    def changed(rows: _Rows) -> _Rows:
+        if ids:
+            return replace(rows, x=in_dtype(rows.x, "int64", rows.source_rows.origin))
+        plain = rows.x.dtype.kind not in "iu" or rows.x.dtype == np.uint8
+        return rows if plain else replace(rows, x=rows.x.astype(np.float32))
+
+    return {name: changed(rows) for name, rows in rows_of.items()}
+
+
 def _dataset(
     source: Source,
     splitter: _Splitter,
@@ -212,7 +229,7 @@ def _dataset(
     request: Request,
     split_amounts: SplitAmounts,
 ) -> Dataset:
-    rows_of, preprocessor = _preprocess(source, splitter.finish())
+    rows_of, preprocessor = _preprocess(source, _in_one_dtype(splitter.finish(), request))
     train = rows_of["train"]
     outputs = splitter.outputs
     if spec.target_scaling is not None:

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mlpcli.data.dataset import Contract
 from mlpcli.data.features.unknown_values import apply_policy, cell_errors
 from mlpcli.data.readers.arrays import KEYS, SPLIT_KEYS, array_rows, read_npy, read_npz
@@ -19,7 +17,7 @@ from mlpcli.data.readers.row_errors import Origin, raise_row_errors
 from mlpcli.data.readers.table_values import numeric_matrix, plain_column
 from mlpcli.data.readers.tables import TableFile, check_columns, open_table, read_table
 from mlpcli.data.scaling import scale_target
-from mlpcli.data.sources.array_source import cut_targets, fit_shape, weighted
+from mlpcli.data.sources.array_source import cut_targets, fit_shape, in_dtype, weighted
 from mlpcli.data.sources.source_rows import Source, SourceRows
 from mlpcli.data.sources.table_rows import Columns, table_targets, table_weights
 from mlpcli.data.targets import encode
@@ -114,7 +112,7 @@ def as_model_rows(x: Array, contract: Contract, origin: Origin) -> Array:
     """
     preprocessor = contract.preprocessor
     if preprocessor is None or x.shape[1:] == contract.shape != (len(contract.features),):
-        return _in_dtype(fit_shape(x, contract.shape, origin), contract)
+        return in_dtype(fit_shape(x, contract.shape, origin), contract.dtype, origin)
     if preprocessor.texts:
         hint = f"give a table with the columns {listing(contract.features)}"
         origin.refuse("an array holds no columns of text, which this model takes", hint=hint)
@@ -123,11 +121,6 @@ def as_model_rows(x: Array, contract: Contract, origin: Origin) -> Array:
     x = fit_shape(x, (len(contract.features),), origin)
     columns = {name: pa.array(x[:, place]) for place, name in enumerate(contract.features)}
     return preprocessor.transform(preprocessor.columns(columns)).x
-
-
-def _in_dtype(x: Array, contract: Contract) -> Array:
-    """Return uint8 rows as floats for a model of floats; every model takes floats."""
-    return x if str(x.dtype) == contract.dtype else x.astype(np.float32)
 
 
 def _read_table(

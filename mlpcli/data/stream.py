@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,6 +30,7 @@ from mlpcli.data.readers.parse_cells import ParsedColumn
 from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError, raise_row_errors
 from mlpcli.data.readers.tables import check_columns, open_table
 from mlpcli.data.rows import as_model_rows, check_width, features_by_position, read_rows
+from mlpcli.data.sources.array_source import in_dtype
 from mlpcli.data.types import Array, ArrowColumn
 from mlpcli.errors import Problem, UsageError, nearest_column
 
@@ -77,6 +78,7 @@ class ReadOptions:
         unknown: the policy for unknown values; None for each column's own.
         reject: whether a row that cannot be used is returned as rejected, instead of raising a DataError.
         counts: to which the rows are added.
+        find_errors: returns an error for each row, (rows, *shape), that the network cannot take.
     """
 
     contract: Contract
@@ -84,6 +86,7 @@ class ReadOptions:
     unknown: Policy | None = None
     reject: bool = False
     counts: RowCounts = field(default_factory=RowCounts)
+    find_errors: Callable[[Array], list[RowError]] | None = None
 
 
 @contextmanager
@@ -137,7 +140,8 @@ def _open_file(source: Path, options: ReadOptions) -> Iterator[Iterator[Chunk]]:
         yield _npy_chunks(source, options)
     else:
         kept_columns((), options.keep, str(source))
-        yield iter([Chunk(read_rows(source, options.contract, target=False).flat, {})])
+        x = read_rows(source, options.contract, target=False).flat
+        yield iter([_screened(Chunk(x, {}), np.arange(len(x)), Origin(str(source)), options)])
 
 
 def _dialect(options: ReadOptions) -> Dialect:
@@ -189,7 +193,8 @@ def _npy_chunks(source: Path, options: ReadOptions) -> Iterator[Chunk]:
     with open_npy(source, str(source)) as (array, origin):
         for start in range(0, len(array), BATCH_ROWS):
             piece = as_rows(array[start : start + BATCH_ROWS], origin, "array 'x'", first=start)
-            yield Chunk(as_model_rows(piece, options.contract, origin), {})
+            chunk = Chunk(as_model_rows(piece, options.contract, origin), {})
+            yield _screened(chunk, start + np.arange(len(piece)), origin, options)
 
 
 def _preprocessor(names: Sequence[str], origin: Origin, options: ReadOptions) -> Preprocessor:
@@ -238,6 +243,8 @@ def _chunk(block: Block, preprocessor: Preprocessor, origin: Origin, options: Re
     encoded = preprocessor.transform(columns)
     result = apply_policy(preprocessor, encoded.found, options.unknown)
     x = encoded.x.reshape(-1, *options.contract.shape)
+    if options.contract.dtype == "int64":
+        x = in_dtype(x, options.contract.dtype, origin)
     empty = None
     if len(result.nulled):
         empty = np.zeros(len(x), bool)
@@ -247,13 +254,36 @@ def _chunk(block: Block, preprocessor: Preprocessor, origin: Origin, options: Re
         raise_row_errors(origin, [*block.ragged, *cells], len(block.ragged) + len(result.rejected))
     if not result.rejected:
         options.counts.add(encoded.found)
-        return Chunk(x, kept, empty, block.ragged)
+        return _screened(Chunk(x, kept, empty, block.ragged), block.positions, origin, options)
     row_errors = _row_errors(block, preprocessor, columns, result.rejected)
     stay = np.setdiff1d(np.arange(len(x)), [row for row, _ in result.rejected])
     options.counts.add(encoded.found, np.isin(np.arange(len(x)), stay))
     kept = {name: column.take(stay) for name, column in kept.items()}
     chunk = Chunk(x[stay], kept, None if empty is None else empty[stay])
-    return replace(chunk, rejected=sorted([*block.ragged, *row_errors], key=lambda row_error: row_error.row))
+    chunk = replace(chunk, rejected=[*block.ragged, *row_errors])
+    chunk = _screened(chunk, block.positions[stay], origin, options)
+    return replace(chunk, rejected=sorted(chunk.rejected, key=lambda row_error: row_error.row))
+
+
+def _screened(chunk: Chunk, positions: Array, origin: Origin, options: ReadOptions) -> Chunk:
+    """Return a chunk without the rows that the network cannot take; raise a DataError, or reject them.
+
+    Args:
+        chunk: the rows.
+        positions: of each of them in its file.
+        origin: of the file.
+        options: how the rows are read.
+    """
+    found = options.find_errors(chunk.x) if options.find_errors is not None and len(chunk) else []
+    if not found:
+        return chunk
+    row_errors = [replace(each, row=int(positions[each.row])) for each in found]
+    if not options.reject:
+        raise_row_errors(origin, row_errors[:MAX_SHOWN], len(row_errors))
+    stay = np.setdiff1d(np.arange(len(chunk)), [each.row for each in found])
+    kept = {name: column.take(stay) for name, column in chunk.kept.items()}
+    empty = None if chunk.empty is None else chunk.empty[stay]
+    return Chunk(chunk.x[stay], kept, empty, [*chunk.rejected, *row_errors])
 
 
 def _row_errors(

@@ -45,7 +45,8 @@ def export_saved_model(model: keras.Model, spec: Spec, contract: Contract, targe
     """
 
     def serve(rows: tf.Tensor) -> tf.Tensor | Tensors:
-        inputs = take_inputs(contract, tf.cast(rows, tf.float32))
+        values = rows if contract.dtype == "int64" else tf.cast(rows, tf.float32)
+        inputs = take_inputs(contract, values)
         return final_outputs(spec, contract, model(inputs, training=False))
 
     # A model's variables must be reachable from the archive; tracking the model does that.
@@ -58,7 +59,7 @@ def export_saved_model(model: keras.Model, spec: Spec, contract: Contract, targe
     else:
         rows = tf.TensorSpec((None, *contract.shape), contract.dtype, name="rows")
         archive.add_endpoint("serve", serve, input_signature=[rows])
-        if contract.dtype != "float32":
+        if contract.dtype == "uint8":
             floats = tf.TensorSpec((None, *contract.shape), "float32", name="rows")
             archive.add_endpoint("serve_float32", serve, input_signature=[floats])
     with replacing(target) as path, quiet_stderr():

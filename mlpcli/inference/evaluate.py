@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,13 @@ from mlpcli import runs
 from mlpcli.checks.log_names import loss_first
 from mlpcli.data.dataset import Output, Split
 from mlpcli.data.load import left_out_note, read_rows
+from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, raise_row_errors
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import Problem, RunError, UsageError
 from mlpcli.keras_import import keras
 from mlpcli.model.build import output_loss
+from mlpcli.model.id_layers import id_layers, row_errors
 from mlpcli.model.outputs import final_outputs, predicted_classes, predicted_labels
 from mlpcli.model.run_spec import own_spec
 from mlpcli.model.trained_model import TrainedModel, load_trained
@@ -57,11 +60,23 @@ def evaluate_run(run: Run, *, split: str = "test", data: Path | None = None) -> 
     else:
         found, warnings = _own_split(trained, split)
         left_out, source = 0, split
+    _check_ids(trained, found, source)
     arrays = compiled.Arrays(found.x, found.y, found.weights)
     metrics = loss_first(compiled.evaluate(trained.model, arrays, batch_size=BATCH_ROWS))
     return Evaluation(
         source, len(found), metrics, _scores(trained, found), (*trained.warnings, *warnings), left_out
     )
+
+
+def _check_ids(trained: TrainedModel, split: Split, source: str) -> None:
+    """Check that every id is one of the network's.
+
+    Raises:
+        DataError: some are not; with their rows.
+    """
+    errors = row_errors(id_layers(trained.model, trained.spec), split.x, trained.contract)
+    found = [replace(each, row=int(split.rows[each.row])) for each in errors]
+    raise_row_errors(Origin(source), found[:MAX_SHOWN], len(found))
 
 
 def _scores(trained: TrainedModel, split: Split) -> tuple[OutputScores, ...]:

@@ -26,6 +26,7 @@ from mlpcli.inference.evaluate import BATCH_ROWS, check_outputs, predict_outputs
 from mlpcli.inference.writers import PredictionWriter
 from mlpcli.model.build import output_loss
 from mlpcli.model.default_losses import gives_scores
+from mlpcli.model.id_layers import id_layers, row_errors
 from mlpcli.model.outputs import predicted_classes, predicted_labels
 from mlpcli.model.trained_model import TrainedModel, load_trained
 from mlpcli.runs.folder import Run
@@ -84,7 +85,12 @@ def predict_run(
     began = time.monotonic()
     counts = RowCounts()
     reading = ReadOptions(
-        trained.contract, options.keep, options.unknown, options.rejects is not None, counts
+        trained.contract,
+        options.keep,
+        options.unknown,
+        options.rejects is not None,
+        counts,
+        _id_errors(trained),
     )
     names: tuple[str, ...] = ()
     with contextlib.ExitStack() as stack:
@@ -101,6 +107,13 @@ def predict_run(
             counts.empty += 0 if chunk.empty is None else int(chunk.empty.sum())
             options.progress(counts.rows, time.monotonic() - began)
     return _summary(counts, names, time.monotonic() - began, (*trained.warnings, *counts.notes))
+
+
+def _id_errors(trained: TrainedModel) -> Callable[[Array], list[RowError]] | None:
+    """Return a function that finds rows with ids that no layer has; None for a network without ids."""
+    layers = id_layers(trained.model, trained.spec)
+    contract = trained.contract
+    return (lambda x: row_errors(layers, contract.take_inputs(x), contract)) if layers else None
 
 
 def _summary(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,13 +12,14 @@ from mlpcli.data.dataset import Contract, Dataset
 from mlpcli.data.types import Arrays
 from mlpcli.errors import KeyPath, Problem, SpecError
 from mlpcli.keras_import import keras
+from mlpcli.model.call_layer import call_layer
 from mlpcli.model.components import make_component, make_instance, refusals
 from mlpcli.model.memory import bounded_weights, check_batch
 from mlpcli.model.metrics import fit_metrics
 from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.model.shape_advice import shape_hint
 from mlpcli.model.subclassed import build_class, needs_adapting
-from mlpcli.spec.layer_graph import ONLY_INPUT, Graph, Node
+from mlpcli.spec.layer_graph import ONLY_INPUT, Graph
 from mlpcli.spec.schema import ComponentSpec, Spec
 from mlpcli.spec.values import Value
 
@@ -97,7 +97,7 @@ def build_network(
         shapes = ", ".join(map(_shape, below))
         hint = _shape_hint(layer, below[0], spec, node)
         with refusals(path, f"does not fit what comes before it, of shape {shapes}", hint):
-            tensors[node.name] = _call(layer, below, node)
+            tensors[node.name] = call_layer(layer, below, node)
     return _network(spec, inputs, {name: tensors[name] for name in graph.outputs}, graph)
 
 
@@ -110,9 +110,10 @@ def _network(spec: Spec, inputs: Tensors, outputs: Tensors, graph: Graph) -> ker
 
 
 def _inputs(contract: Contract, graph: Graph) -> Tensors:
+    dtype = contract.dtype if contract.dtype == "int64" else None
     if not graph.inputs:
-        return {ONLY_INPUT: keras.Input(contract.shape, name=ONLY_INPUT)}
-    return {each.name: keras.Input(each.shape, name=each.name) for each in contract.inputs}
+        return {ONLY_INPUT: keras.Input(contract.shape, name=ONLY_INPUT, dtype=dtype)}
+    return {each.name: keras.Input(each.shape, name=each.name, dtype=dtype) for each in contract.inputs}
 
 
 def _embed_categories(tensor: keras.KerasTensor, contract: Contract, name: str) -> keras.KerasTensor:
@@ -134,17 +135,6 @@ def _embed_categories(tensor: keras.KerasTensor, contract: Contract, name: str) 
             # As whole numbers: mixed precision would round them.
             pieces.append(layer(keras.ops.cast(tensor[:, index], "int32")))
     return pieces[0] if len(pieces) == 1 else keras.layers.Concatenate(name=f"{name}_with_embeddings")(pieces)
-
-
-def _call(layer: keras.layers.Layer, below: list[keras.KerasTensor], node: Node) -> keras.KerasTensor:
-    """Call a layer on what it reads: one list where it takes `inputs`, else one argument each."""
-    if not node.many:
-        return layer(below[0])
-    first = next(iter(inspect.signature(layer.call).parameters), "inputs")
-    merges = len(below) > 1 or "Merge" in {base.__name__ for base in type(layer).__mro__}
-    if first in ("inputs", "args"):
-        return layer(below if merges else below[0])
-    return layer(*below)
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from mlpcli.keras_import import keras
 from mlpcli.model import custom_objects
 from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.spec import keras_signatures
-from mlpcli.spec.component_rules import forbidden, namespace_of_argument
+from mlpcli.spec.argument_types import as_keras_takes
+from mlpcli.spec.component_rules import components_within, forbidden, namespace_of_argument
 from mlpcli.spec.schema import ComponentSpec
 from mlpcli.spec.values import Value
 
@@ -68,7 +69,8 @@ def make_instance(
     if hint := forbidden(namespace, class_name):  # the spec's checks found it already: nothing gets past both
         raise SpecError(Problem("is not allowed in a spec", path=path, received=class_name, hint=hint))
     cls = _find_class(namespace, class_name, plugins)
-    values = {name: _argument(name, value, (*path, name), plugins) for name, value in arguments.items()}
+    owner = (namespace, class_name)
+    values = {name: _given(owner, name, value, (*path, name), plugins) for name, value in arguments.items()}
     with refusals(path, f"{_owner(class_name, namespace, plugins)} rejects this {class_name}"):
         return _instance(cls, values)
 
@@ -100,6 +102,29 @@ def _owner(class_name: str, namespace: str, plugins: Plugins) -> str:
     return plugin.name if plugin else "Keras"
 
 
+def _given(owner: tuple[str, str], name: str, value: Value, path: KeyPath, plugins: Plugins) -> object:
+    """Return an argument of a class, given as `(namespace, class name)`, with its components created."""
+    if plugins.catalog.plugin_of(owner[1]):
+        return _argument(name, value, path, plugins)
+    several = components_within(*owner, name, value)
+    if several is None:
+        return as_keras_takes(*owner, name, _argument(name, value, path, plugins))
+    created = [_nested(item, kind, (*path, step), plugins) for step, item, kind in several]
+    return dict(zip(value, created, strict=True)) if isinstance(value, dict) else created
+
+
+def _nested(component: Value, namespace: str, path: KeyPath, plugins: Plugins) -> object:
+    """Create one component of a list or mapping of them."""
+    if isinstance(component, dict):
+        ((class_name, given),) = component.items()
+        arguments = given if isinstance(given, dict) else {}
+        return make_instance(namespace, class_name, arguments, (*path, class_name), plugins)
+    name = str(component)
+    if name in plugins.catalog.class_names(namespace):
+        return make_instance(namespace, name, {}, path, plugins)
+    return keras.optimizers.get(name) if namespace == "optimizers" else name
+
+
 def _argument(name: str, value: Value, path: KeyPath, plugins: Plugins) -> object:
     namespace = namespace_of_argument(name, value, plugins.catalog)
     if isinstance(value, dict) and namespace:
@@ -108,9 +133,11 @@ def _argument(name: str, value: Value, path: KeyPath, plugins: Plugins) -> objec
         return make_instance(namespace, class_name, arguments, (*path, class_name), plugins)
     if isinstance(value, str) and namespace:
         if value in plugins.catalog.class_names(namespace) and (
-            namespace == "layers" or plugins.catalog.plugin_of(value)
+            namespace in ("layers", "optimizers") or plugins.catalog.plugin_of(value)
         ):
             return make_instance(namespace, value, {}, path, plugins)
+        if namespace == "optimizers":
+            return keras.optimizers.get(value)
         found = _short(value, namespace, plugins)
         return value if isinstance(found, str) else found
     if isinstance(value, list):

@@ -10,6 +10,7 @@ from mlpcli.data.dataset import Contract, Output
 from mlpcli.data.load import Request
 from mlpcli.data.types import TargetKind
 from mlpcli.model.activation_range import passes_values, units_path
+from mlpcli.model.id_names import reads_ids
 from mlpcli.spec.layer_graph import ONLY_INPUT, Graph
 from mlpcli.spec.plugins import KERAS, Catalog
 from mlpcli.spec.schema import ComponentSpec, LayerSpec, Spec
@@ -55,7 +56,15 @@ def data_request(spec: Spec, catalog: Catalog = KERAS) -> Request:
     }
     symmetric = frozenset(name for name, layer in layers.items() if activation_of(layer) in SYMMETRIC)
     guessed = frozenset(name for name, loss in losses.items() if loss is None)
-    return Request(wanted, symmetric, spec.inputs, scales_inputs(spec), spec.fit.class_weight, guessed)
+    return Request(
+        wanted,
+        symmetric,
+        spec.inputs,
+        scales_inputs(spec),
+        spec.fit.class_weight,
+        guessed,
+        reads_ids=reads_ids(spec),
+    )
 
 
 SCALERS = ("Normalization", "BatchNormalization", "Rescaling")

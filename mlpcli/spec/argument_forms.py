@@ -6,7 +6,7 @@ import re
 
 from mlpcli.errors import Hint, KeyPath, Problem, listing, nearest, suggest
 from mlpcli.spec.component_forms import FROM_DATA, argument_meant
-from mlpcli.spec.component_rules import (
+from mlpcli.spec.number_rules import (
     BELOW_ONE,
     BOUNDED_WHOLE,
     POSITIVE_WHOLE,

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable
-from typing import TypeGuard
 
 from mlpcli.spec import keras_effects
+from mlpcli.spec.argument_types import ITEMS, kind_of_values, takes_list
+from mlpcli.spec.callback_rules import CALLBACK_RULES, CALLBACK_SCHEMAS, CALLED, MODE
+from mlpcli.spec.keras_roles import role_problem
+from mlpcli.spec.number_rules import (
+    BELOW_ONE,
+    BOUNDED_WHOLE,
+    MAX_STEPS,
+    NOT_NEGATIVE,
+    POSITIVE,
+    POSITIVE_WHOLE,
+    THRESHOLDS,
+    WHOLE,
+    Rule,
+)
 from mlpcli.spec.plugins import KERAS, Catalog
 from mlpcli.spec.values import Value, ValueMap
 
@@ -30,7 +41,7 @@ SUFFIXES = {
     "regularizer": "regularizers",
     "constraint": "constraints",
     "activation": "activations",
-    "inner_optimizer": "optimizers",
+    "optimizer": "optimizers",
     "learning_rate": "optimizers.schedules",
     "to": "optimizers.schedules",
     "layer": "layers",
@@ -41,44 +52,6 @@ SUFFIXES = {
 PLAIN_KINDS = ("initializers", "regularizers", "constraints", "activations")
 """Kinds of components that are no numbers, as a learning rate may be."""
 
-Rule = tuple[str, Callable[[Value], bool]]
-
-
-def is_number(value: object) -> TypeGuard[int | float]:
-    """Return whether a value is a finite number; true and false are not numbers."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_whole(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-POSITIVE_WHOLE: Rule = ("must be a positive integer", lambda v: _is_whole(v) and v > 0)
-WHOLE: Rule = ("must be an integer of at least 0", lambda v: _is_whole(v) and v >= 0)
-POSITIVE: Rule = ("must be a positive number", lambda v: is_number(v) and v > 0)
-NOT_NEGATIVE: Rule = ("must be a number of at least 0", lambda v: is_number(v) and v >= 0)
-BELOW_ONE: Rule = (
-    "must be a number from 0 up to but not including 1",
-    lambda v: is_number(v) and 0 <= v < 1,
-)
-
-MODE: Rule = ("must be auto, min or max", lambda v: v in ("auto", "min", "max"))
-CALLED: Rule = (
-    "must be a plug-in class that is called with the epoch and returns the learning rate",
-    lambda v: isinstance(v, dict),
-)
-
-MAX_STEPS = 10_000
-"""Keras makes a Python list, or a square matrix, as long as these arguments say."""
-THRESHOLDS: Rule = (
-    f"must be an integer from 2 to {MAX_STEPS:,}",
-    lambda v: _is_whole(v) and 2 <= v <= MAX_STEPS,
-)
-BOUNDED_WHOLE: Rule = (
-    f"must be an integer from 0 to {MAX_STEPS:,}",
-    lambda v: _is_whole(v) and 0 <= v <= MAX_STEPS,
-)
-
 RULE_SCHEMAS: dict[str, ValueMap] = {
     POSITIVE_WHOLE[0]: {"type": "integer", "exclusiveMinimum": 0},
     WHOLE[0]: {"type": "integer", "minimum": 0},
@@ -87,8 +60,7 @@ RULE_SCHEMAS: dict[str, ValueMap] = {
     BELOW_ONE[0]: {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
     THRESHOLDS[0]: {"type": "integer", "minimum": 2, "maximum": MAX_STEPS},
     BOUNDED_WHOLE[0]: {"type": "integer", "minimum": 0, "maximum": MAX_STEPS},
-    MODE[0]: {"enum": ["auto", "min", "max"]},
-    CALLED[0]: {"type": "object"},
+    **CALLBACK_SCHEMAS,
 }
 """The same rules in JSON Schema, for `mlpcli schema`."""
 
@@ -102,7 +74,7 @@ VALUE_RULES: dict[str, dict[str, Rule]] = {
     },
     "metrics": {"num_thresholds": THRESHOLDS, "num_classes": BOUNDED_WHOLE},
     "optimizers": {
-        "learning_rate": POSITIVE,
+        "learning_rate": NOT_NEGATIVE,
         "momentum": BELOW_ONE,
         "beta_1": BELOW_ONE,
         "beta_2": BELOW_ONE,
@@ -120,11 +92,24 @@ VALUE_RULES: dict[str, dict[str, Rule]] = {
         "start": NOT_NEGATIVE,
         "to": POSITIVE,
     },
-    "callbacks": {"patience": WHOLE, "min_lr": NOT_NEGATIVE, "mode": MODE, "schedule": CALLED},
+    "callbacks": {"patience": WHOLE, "min_lr": NOT_NEGATIVE, "mode": MODE, "schedule": CALLED},  # of plug-ins
     "losses": {"label_smoothing": BELOW_ONE},
     "regularizers": {"l1": NOT_NEGATIVE, "l2": NOT_NEGATIVE},
 }
 """Rules for values that Keras accepts without an error, or rejects only later (units: true, rate: 1.0)."""
+
+
+def value_rule(namespace: str, argument: str, *, keras: bool) -> Rule | None:
+    """Return the rule for an argument's value, or None.
+
+    Args:
+        namespace: of the class.
+        argument: its name.
+        keras: whether the class is Keras's or ours, and not a plug-in's.
+    """
+    rules = CALLBACK_RULES if keras and namespace == "callbacks" else VALUE_RULES.get(namespace, {})
+    return rules.get(argument)
+
 
 LAYER_NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9._>-]*")
 """Names that TensorFlow accepts in its graphs. A layer with any other name fails during training."""
@@ -142,7 +127,7 @@ def forbidden(namespace: str, class_name: str) -> str:
     """Return why a spec may not use a class, or what to use instead; an empty text if it may."""
     if namespace == "layers" and class_name in FORBIDDEN_LAYERS:
         return FORBIDDEN_LAYERS[class_name]
-    return keras_effects.refusal(namespace, class_name)
+    return keras_effects.refusal(namespace, class_name) or role_problem(namespace, class_name)
 
 
 FILLED_IN = {("callbacks", "filepath"), ("callbacks", "filename"), ("callbacks", "backup_dir")}
@@ -159,6 +144,30 @@ def kind_of_argument(name: str) -> str | None:
     for suffix, namespace in SUFFIXES.items():
         if name == suffix or name.endswith(f"_{suffix}"):
             return namespace
+    return None
+
+
+def components_within(
+    namespace: str, class_name: str, argument: str, value: Value
+) -> list[tuple[str | int, Value, str]] | None:
+    """Return the components in a list or mapping of them; None where an argument is not of this form.
+
+    Args:
+        namespace: of the class.
+        class_name: a class of Keras or of ours.
+        argument: its name: the `cells` of a StackedRNNCells, the `optimizer_map` of an OptimizerMap.
+        value: as the spec has it.
+
+    Returns:
+        Each component with its key or position and its kind.
+    """
+    if isinstance(value, list):
+        kind = ITEMS.get(argument)
+        if kind is None and takes_list(namespace, class_name, argument):
+            kind = kind_of_argument(argument)
+        return None if kind is None else [(index, item, kind) for index, item in enumerate(value)]
+    if isinstance(value, dict) and (kind := kind_of_values(namespace, class_name, argument)):
+        return [(key, item, kind) for key, item in value.items()]
     return None
 
 

@@ -22,6 +22,8 @@ from mlpcli.spec.argument_forms import (
     value_hint,
     widths_problem,
 )
+from mlpcli.spec.argument_types import ITEMS, takes_mapping
+from mlpcli.spec.callback_rules import PATH
 from mlpcli.spec.component_forms import a_kind, class_meant, form_problem, split_calls
 from mlpcli.spec.component_rules import (
     ALWAYS_THERE,
@@ -30,13 +32,15 @@ from mlpcli.spec.component_rules import (
     LAYER_NAME,
     PLAIN_KINDS,
     SINGULAR,
-    VALUE_RULES,
+    components_within,
     forbidden,
     has_short_names,
-    is_number,
     kind_of_argument,
+    value_rule,
 )
+from mlpcli.spec.keras_roles import is_cell, is_map
 from mlpcli.spec.layer_graph import OWN_LAYER_KEYS, is_by_output
+from mlpcli.spec.number_rules import Rule, is_number
 from mlpcli.spec.number_texts import number_hint
 from mlpcli.spec.other_names import AMBIGUOUS, folded
 from mlpcli.spec.plugins import KERAS, Catalog
@@ -102,6 +106,7 @@ def _check_list(items: Value, path: KeyPath, namespace: str, catalog: Catalog) -
 
 
 def _check_layer(layer: Value, path: KeyPath, catalog: Catalog) -> Iterator[Problem]:
+    layer = {layer: None} if isinstance(layer, str) and is_cell(layer) else layer
     if not isinstance(layer, dict):
         yield from _check_component(layer, path, "layers", catalog)
         return
@@ -109,6 +114,11 @@ def _check_layer(layer: Value, path: KeyPath, catalog: Catalog) -> Iterator[Prob
         rule = "must be letters A to Z, digits, '.', '_' or '-', the first a letter or digit"
         yield Problem(rule, path=(*path, "name"), received=layer["name"])
     yield from _check_component(layer, path, "layers", catalog)
+    for name in layer:
+        if is_cell(name):
+            rule = "is a recurrent cell, which an RNN calls"
+            hint = f"write {{RNN: {{cell: {{{name}: ...}}}}}}"
+            yield Problem(rule, path=(*path, name), received=name, hint=hint)
 
 
 def _check_component(component: Value, path: KeyPath, namespace: str, catalog: Catalog) -> Iterator[Problem]:
@@ -242,6 +252,11 @@ def _check_arguments(
             f"the arguments of {class_name} must be a mapping", path=path, received=arguments, hint=hint
         )
         return
+    if is_map(namespace, class_name) and path[-2:-1] != ("optimizer_map",):
+        rule = "assigns optimizers to weights, and is none itself"
+        hint = f"write {{MultiOptimizer: {{optimizer_map: {{{class_name}: {{...}}}}}}}}"
+        yield Problem(rule, path=path, received=class_name, hint=hint)
+        return
     signature = catalog.signature(namespace, class_name)
     arguments = joined_calls(arguments or {})
     unknown = [name for name in arguments if name not in signature.names]
@@ -250,28 +265,43 @@ def _check_arguments(
         if not any(means(word, name, missing, unknown) for word in unknown[:MEANT]):
             hint = f"write {{{class_name}: {{{name}: ...}}}}"
             yield Problem(f"{class_name} needs the argument {name!r}", path=path, received=ABSENT, hint=hint)
-    for name, value in arguments.items():
-        where = (*path, name)
-        if namespace == "layers" and (widths := widths_problem(class_name, arguments, where)):
+    for name in arguments:
+        if namespace == "layers" and (widths := widths_problem(class_name, arguments, (*path, name))):
             yield widths
-        elif name in signature.names:
-            yield from _check_value(value, signature.defaults[name], where, namespace, catalog)
-        elif not signature.takes_any:
-            yield unknown_argument(class_name, arguments, where, signature.names, missing)
-            continue
-        if not kind_of_argument(name) or name not in signature.names:
-            own = bool(catalog.plugin_of(class_name))
-            plain = own or keras_effects.takes_mapping(namespace, class_name, name)
-            yield from _check_inner_components(value, where, catalog, mappings=plain)
-        if isinstance(value, str) and (hint := keras_effects.list_hint(namespace, class_name, name)):
-            yield Problem("must be a list, not the path of a file", path=where, received=value, hint=hint)
+        elif name in signature.names or signature.takes_any:
+            yield from _check_argument(class_name, arguments[name], (*path, name), namespace, catalog)
+        else:
+            yield unknown_argument(class_name, arguments, (*path, name), signature.names, missing)
+
+
+def _check_argument(
+    class_name: str, value: Value, where: KeyPath, namespace: str, catalog: Catalog
+) -> Iterator[Problem]:
+    """Check the value of an argument that a class has, or passes on."""
+    signature, name = catalog.signature(namespace, class_name), str(where[-1])
+    own = bool(catalog.plugin_of(class_name))
+    if not own and (several := components_within(namespace, class_name, name, value)) is not None:
+        for step, item, kind in several:
+            yield from _check_component(item, (*where, step), kind, catalog)
+        return
+    if not own and name in ITEMS:
+        hint = "write [Name, {Name: {argument: value}}]"
+        yield Problem(f"must be a list of {ITEMS[name]}", path=where, received=value, hint=hint)
+        return
+    if name in signature.names:
+        rule = value_rule(namespace, name, keras=not own)
+        yield from _check_value(value, signature.defaults[name], where, rule, catalog)
+    if not kind_of_argument(name) or name not in signature.names:
+        plain = own or takes_mapping(namespace, class_name, name)
+        yield from _check_inner_components(value, where, catalog, mappings=plain)
+    if isinstance(value, str) and (hint := keras_effects.list_hint(namespace, class_name, name)):
+        yield Problem("must be a list, not the path of a file", path=where, received=value, hint=hint)
 
 
 def _check_value(
-    value: Value, default: object, path: KeyPath, namespace: str, catalog: Catalog
+    value: Value, default: object, path: KeyPath, rule: Rule | None, catalog: Catalog
 ) -> Iterator[Problem]:
-    name = str(path[-1])
-    kind = kind_of_argument(name)
+    kind = kind_of_argument(str(path[-1]))
     if not isinstance(default, str) and (problem := tuple_problem(value, path)):
         yield problem
         return
@@ -285,8 +315,9 @@ def _check_value(
         hint = "write a name, or {Name: {argument: value}}"
         yield Problem(f"must be one {SINGULAR[kind]}, not a list", path=path, received=value, hint=hint)
         return
-    if rule := VALUE_RULES.get(namespace, {}).get(name):
-        if value is not None and not rule[1](value):
+    if rule is not None:
+        may_be_null = default is None or path[0] != "callbacks" or rule is PATH
+        if not (value is None and may_be_null) and not rule[1](value):
             yield Problem(rule[0], path=path, received=value, hint=value_hint(value, rule))
         return
     yield from _check_against_default(value, default, path)
@@ -309,8 +340,12 @@ def _check_inner_components(
         for index, item in enumerate(value):
             yield from _check_inner_components(item, (*path, index), catalog, mappings=mappings)
     elif isinstance(value, dict):
-        if len(value) == 1 and (namespace := catalog.namespace_of(next(iter(value)))):
+        maps = path[-1] != "optimizer_map" or is_map("optimizers", next(iter(value), ""))
+        if maps and len(value) == 1 and (namespace := catalog.namespace_of(next(iter(value)))):
             yield from _check_component(value, path, namespace, catalog)
+        elif path[-1] == "optimizer_map":
+            hint = "write {OptimizerMap: {default_optimizer: ..., optimizer_map: {'dense/.*': ...}}}"
+            yield Problem("must be an OptimizerMap", path=path, received=value, hint=hint)
         elif not mappings:
             rule = "cannot be a mapping, other than a component"
             hint = "a component is written {Name: {argument: value}}"

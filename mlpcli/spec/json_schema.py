@@ -7,19 +7,21 @@ alone show to be wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from mlpcli.spec import keras_effects, keras_signatures
+from mlpcli.spec.argument_types import ITEMS
 from mlpcli.spec.component_rules import (
     ALWAYS_THERE,
     FILLED_IN,
     RULE_SCHEMAS,
     SINGULAR,
-    VALUE_RULES,
+    components_within,
     forbidden,
     has_short_names,
     kind_of_argument,
+    value_rule,
 )
 from mlpcli.spec.extends import EXTENDS
 from mlpcli.spec.hyperparameters import KEYS, SAMPLINGS
@@ -234,6 +236,8 @@ def _arguments(namespace: str, class_name: str) -> Schema:
     required = _required(namespace, class_name)
     properties = {name: _argument(namespace, name, default) for name, default in signature.defaults.items()}
     for name in properties:
+        for schema in _several(namespace, class_name, name):
+            properties[name] = schema
         if keras_effects.list_hint(namespace, class_name, name):
             properties[name] = _or_searched({"type": ["array", "null"]})
     off = ["boolean"] if namespace == "callbacks" and class_name in ALWAYS_THERE else []
@@ -246,10 +250,20 @@ def _arguments(namespace: str, class_name: str) -> Schema:
     }
 
 
+def _several(namespace: str, class_name: str, name: str) -> Iterator[Schema]:
+    """Yield the schema of an argument that is a list or mapping of components, or may be one."""
+    if lists := components_within(namespace, class_name, name, [None]):
+        items = {"type": "array", "items": _or_searched({"$ref": f"#/$defs/{lists[0][2]}"})}
+        one = [] if name in ITEMS else [{"$ref": f"#/$defs/{lists[0][2]}"}]
+        yield _or_searched({"anyOf": [items, *one]} if one else items)
+    if values := components_within(namespace, class_name, name, {"": None}):
+        yield {"type": ["object", "null"], "additionalProperties": {"$ref": f"#/$defs/{values[0][2]}"}}
+
+
 def _argument(namespace: str, name: str, default: object) -> Schema:
     """Return the schema of an argument, by the rules of `component_rules.py`."""
     kind = kind_of_argument(name)
-    rule = VALUE_RULES.get(namespace, {}).get(name)
+    rule = value_rule(namespace, name, keras=True)
     schema: Schema = {}
     if rule is not None:
         schema = {"anyOf": [RULE_SCHEMAS[rule[0]], {"type": "null"}]}

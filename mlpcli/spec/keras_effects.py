@@ -180,12 +180,9 @@ GUARDS = (
 TAKES_FUNCTIONS = {
     ("layers", "Lambda"): "use Activation, Rescaling or another named layer",
     ("callbacks", "LambdaCallback"): "write a callback class in a plug-in",
+    ("metrics", "MeanMetricWrapper"): "name the metric or loss itself, or write a function in a plug-in",
 }
 """Classes that need a Python function, and what to use instead."""
-
-MAPPINGS = (("callbacks", "RemoteMonitor", "headers"), ("callbacks", "TensorBoard", "embeddings_metadata"))
-"""Arguments of Keras classes that are plain mappings. Keras would build an object from any other mapping:
-`{class_name: ..., module: ..., config: ...}`."""
 
 
 @cache
@@ -212,11 +209,6 @@ def list_hint(namespace: str, class_name: str, argument: str) -> str:
     """Return the hint for an argument that must be a list, because a text would be the path of a file."""
     found = (guard for guard in GUARDS if guard.lists == argument and guard.holds_for(namespace, class_name))
     return next((guard.hint for guard in found), "")
-
-
-def takes_mapping(namespace: str, class_name: str, argument: str) -> bool:
-    """Return whether an argument of a class may be a mapping that is not a component."""
-    return (namespace, class_name, argument) in MAPPINGS
 
 
 def only_in_list(namespace: str, class_name: str) -> bool:

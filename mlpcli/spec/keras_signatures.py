@@ -186,14 +186,14 @@ def signature(namespace: str, class_name: str) -> Signature:
     return _signature(definition)
 
 
-def has_method(namespace: str, class_name: str, method: str) -> bool:
+def has_method(namespace: str, class_name: str, name: str) -> bool:
     """Return whether a class or one of its bases defines a method."""
-    return any(_method(each, method) for each in lineage(namespace, class_name))
+    return any(method(each, name) for each in lineage(namespace, class_name))
 
 
 def call_argument(namespace: str, class_name: str) -> str:
     """Return the name of the first argument of a class's `call`."""
-    found = (node for each in lineage(namespace, class_name) if (node := _method(each, "call")))
+    found = (node for each in lineage(namespace, class_name) if (node := method(each, "call")))
     names = [argument.arg for argument in next(found).args.args[1:]]
     return names[0] if names else "args"
 
@@ -217,7 +217,8 @@ def lineage_of(found: Definition | None) -> Iterator[Definition]:
         found = _base(found)
 
 
-def _method(definition: Definition, name: str) -> ast.FunctionDef | None:
+def method(definition: Definition, name: str) -> ast.FunctionDef | None:
+    """Return a method that a class statement itself defines, or None."""
     methods = (node for node in definition.node.body if isinstance(node, ast.FunctionDef))
     return next((node for node in methods if node.name == name), None)
 
@@ -268,11 +269,31 @@ def _signature(definition: Definition) -> Signature:
             required.append(argument.arg)
     takes_any = bool(arguments.kwarg) and _has_unknown_base(definition)
     if arguments.kwarg and base:
+        passed = _passed_on(init, arguments.kwarg.arg)
         inherited = _signature(base)
         given = _given_to_super(init)
-        defaults |= {k: v for k, v in inherited.defaults.items() if k not in defaults and k not in given}
+        new = {k: v for k, v in inherited.defaults.items() if k not in defaults and k not in given}
+        defaults |= {k: v for k, v in new.items() if passed is None or k in passed}
         takes_any = takes_any or inherited.takes_any
     return Signature(defaults, tuple(required), takes_any)
+
+
+def _passed_on(init: ast.FunctionDef, name: str) -> set[str] | None:
+    """Return the names that `__init__` takes from its `**kwargs`, or None where it passes all of them on.
+
+    `IndexLookup` takes `dtype` and `trainable` and refuses the others.
+    """
+    taken = set()
+    for node in ast.walk(init):
+        if not isinstance(node, ast.Call):
+            continue
+        words = (word.value for word in node.keywords if word.arg is None)
+        if any(isinstance(word, ast.Name) and word.id == name for word in words):
+            return None
+        of = node.func.value if isinstance(node.func, ast.Attribute) and node.func.attr == "pop" else None
+        if isinstance(of, ast.Name) and of.id == name and isinstance(node.args[0], ast.Constant):
+            taken.add(str(node.args[0].value))
+    return taken
 
 
 def _has_unknown_base(definition: Definition) -> bool:

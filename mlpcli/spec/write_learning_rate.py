@@ -13,9 +13,9 @@ from pathlib import Path
 
 from mlpcli.errors import KeyPath, Place, Problem, SpecError, show_path
 from mlpcli.files import read_ordinary, write_with
-from mlpcli.spec.component_rules import is_number
 from mlpcli.spec.keras_signatures import class_names
 from mlpcli.spec.load import LoadedSpec
+from mlpcli.spec.number_rules import is_number
 from mlpcli.spec.search_space import CHOICE, same
 from mlpcli.spec.values import Value, ValueMap
 from mlpcli.spec.yaml_reader import MAX_BYTES, SpecText, parse_text, read_text

@@ -92,8 +92,13 @@ class DivergenceGuard:
 
 
 def learning_rate(model: keras.Model) -> float:
-    """Return the learning rate of the optimizer's next step."""
-    return float(model.optimizer.learning_rate.numpy())
+    """Return the learning rate of the optimizer's next step, of a MultiOptimizer that of its default."""
+    from mlpcli.keras_import import keras
+
+    optimizer = model.optimizer
+    if isinstance(optimizer, keras.optimizers.MultiOptimizer):
+        optimizer = optimizer.optimizers[-1]
+    return float(optimizer.learning_rate.numpy())
 
 
 def _is_finite(values: Array) -> bool:

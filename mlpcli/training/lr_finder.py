@@ -16,7 +16,7 @@ import numpy as np
 from mlpcli import signals
 from mlpcli.data.dataset import Split
 from mlpcli.data.types import Array
-from mlpcli.errors import Problem, TrainingError
+from mlpcli.errors import Problem, SpecError, TrainingError
 from mlpcli.plots.style import BEST, INK, POINT, new_figure, style_panel
 from mlpcli.plots.text import plot_label, save_figure
 from mlpcli.runs.results import RateTest
@@ -86,6 +86,10 @@ def _with_rising_rate(loaded: LoadedSpec, low: float, high: float, steps: int) -
         (n for n in loaded.catalog.class_names("optimizers") if n.lower() == optimizer.class_name.lower()),
         optimizer.class_name,
     )
+    if "learning_rate" not in loaded.catalog.signature("optimizers", name).names:
+        rule = "has no learning rate of its own, which lr-find would set"
+        hint = "try the optimizers inside it one at a time, with --set optimizer=NAME"
+        raise SpecError(Problem(rule, path=("optimizer", name), received=name, hint=hint))
     arguments = optimizer.arguments | {"learning_rate": {"ExponentialDecay": decay}}
     changed = optimizer.model_copy(update={"class_name": name, "arguments": arguments})
     # Callbacks are not called here, and may need a rate that they can set.

@@ -25,11 +25,12 @@ def describe(completed: CompletedSpec, dataset: Dataset, model: keras.Model) -> 
     if spec.model is not None:
         layers = tuple(_inner_rows(model, spec.model.class_name))
     else:
+        classes = {node.name: spec.layers[node.index].class_name for node in spec.graph.nodes}
         order = {node.name: place for place, node in enumerate(spec.graph.nodes)}
         shown = [layer for layer in model.layers if layer.name in order]
         shown.sort(key=lambda layer: order[layer.name])
         layers = tuple(
-            LayerRow(layer.name, type(layer).__name__, tuple(layer.output.shape), int(layer.count_params()))
+            LayerRow(layer.name, classes[layer.name], tuple(layer.output.shape), int(layer.count_params()))
             for layer in shown
         )
     return Plan(

@@ -231,10 +231,10 @@ def as_weights(values: Array, rows: int, origin: Origin, what: str) -> Array:
 
 
 def as_rows(x: Array, origin: Origin, what: str, *, first: int = 0) -> Array:
-    """Return an array as rows: uint8 unchanged, anything else as float32.
+    """Return an array as rows: integers unchanged, anything else as float32.
 
     Args:
-        x: (rows, *shape).
+        x: (rows, *shape); a row of (rows,) is one number.
         origin: of the array.
         what: its name in messages.
         first: the position of its first row in the file.
@@ -243,18 +243,45 @@ def as_rows(x: Array, origin: Origin, what: str, *, first: int = 0) -> Array:
         (rows, *shape), contiguous.
 
     Raises:
-        DataError: it has no rows, a single dimension, text, or a value that float32 cannot hold.
+        DataError: it has no rows, no dimension, text, or a value that float32 cannot hold.
     """
     if x.dtype.kind not in "biuf":
         origin.refuse(f"{what} must hold numbers, it is of type {x.dtype}")
-    if x.ndim < 2:
-        shape = f"({', '.join(map(str, x.shape))})"
-        origin.refuse(f"{what} must have the shape (rows, features) or more, received {shape}")
+    if x.ndim == 0:
+        origin.refuse(f"{what} must have the shape (rows,), (rows, features) or more, received ()")
+    x = x[:, None] if x.ndim == 1 else x
     if x.size == 0:
         origin.refuse(f"{what} has no rows" if len(x) == 0 else f"{what} has rows without values")
-    if x.dtype == np.uint8:
+    if x.dtype.kind in "iu":
         return np.ascontiguousarray(x)
     return as_float32(x, origin, what, first=first)
+
+
+def as_whole(values: Array, origin: Origin, what: str, *, first: int = 0) -> Array:
+    """Return numbers as int64, for a network of ids; none is rounded.
+
+    Args:
+        values: (rows, ...), integers or floats.
+        origin: of the array.
+        what: its name in messages.
+        first: the position of its first row in the file.
+
+    Raises:
+        DataError: some have a fraction, or do not fit.
+    """
+    if values.dtype.kind == "f":
+        good = (np.floor(values) == values) & (np.abs(values) < 2.0**63)
+    else:
+        good = values <= np.iinfo(np.int64).max
+    if not good.all():
+        bad = np.argwhere(~good)
+        row_errors = []
+        for place in bad[:MAX_SHOWN].tolist():
+            where = f"{what} at {place[1:]}" if len(place) > 1 else what
+            rule = "must be a whole number below 2^63, an id"
+            row_errors.append(RowError(first + place[0], where, rule, values[tuple(place)].item()))
+        raise_row_errors(origin, row_errors, len(bad))
+    return np.ascontiguousarray(values, dtype=np.int64)
 
 
 def as_float32(values: Array, origin: Origin, what: str, *, first: int = 0) -> Array:

@@ -9,7 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from mlpcli.data.labels import Labels
-from mlpcli.data.readers.arrays import KEYS, SPLIT_KEYS, ArrayFile, array_rows, as_weights, read_npy, read_npz
+from mlpcli.data.readers.arrays import (
+    KEYS,
+    SPLIT_KEYS,
+    ArrayFile,
+    array_rows,
+    as_weights,
+    as_whole,
+    read_npy,
+    read_npz,
+)
 from mlpcli.data.readers.find_files import find_file
 from mlpcli.data.readers.row_errors import Origin
 from mlpcli.data.sources.source_rows import Source, SourceRows, Target
@@ -139,6 +148,22 @@ def fit_shape(x: Array, shape: tuple[int, ...], origin: Origin) -> Array:
         return x.reshape(-1, *shape)
     expected, received = (", ".join(("rows", *map(str, sizes))) for sizes in (shape, x.shape[1:]))
     return origin.refuse(f"x must have the shape ({expected}), received ({received})")
+
+
+def in_dtype(x: Array, dtype: str, origin: Origin) -> Array:
+    """Return rows in the dtype of a network's data; uint8 rows as floats for a network of floats.
+
+    Args:
+        x: (rows, ...).
+        dtype: `float32`, `uint8`, or `int64` for a network that reads ids.
+        origin: of the rows.
+
+    Raises:
+        DataError: the network reads ids, and a number has a fraction.
+    """
+    if dtype == "int64":
+        return as_whole(x, origin, "array 'x'")
+    return x if str(x.dtype) == dtype else x.astype(np.float32)
 
 
 def with_outputs(spec: DatasetSpec, source: Source, outputs: Iterable[str]) -> Source:
