@@ -170,7 +170,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
         "dataset: {path: t.csv, target: a, features: {late: {kind: numeric, scaling: none}}, test: null, validation: null}\n"
         "layers: [CategoryEncoding: {num_tokens: 3}, Dense: {units: 1}]\nloss: mse\n",
         [
-            "spec.yaml:2:9 layers: the model cannot compute a batch: Input 'in' must be non-negative! Negative input value found: -1",
+            "spec.yaml:2:41 layers[0].CategoryEncoding.num_tokens: takes ids from 0 to 2, row 1 of t.csv has -1.59326, received 3; map the numbers to ids first, with Hashing, IntegerLookup or Discretization",
         ],
     ),
     "an activation that needs more": (

@@ -247,7 +247,7 @@ def test_an_id_that_no_layer_has_is_a_row_to_name(
         np.savez("ids.npz", x=ids, y=np.linspace(0, 1, 40))
         result = mlpcli("check", "ids.yaml")
         assert result.status == 2
-        assert result.err.startswith("ids.yaml:4:29 layers[0].Embedding.input_dim: takes ids from 0 to 8")
+        assert result.err.startswith("ids.yaml:4:28 layers[0].Embedding.input_dim: takes ids from 0 to 8")
         assert message in result.err
 
 

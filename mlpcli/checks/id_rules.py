@@ -43,12 +43,12 @@ def _problem(layer: IdLayer, spec: Spec, split: Split, rows: list[int], source: 
     values = np.concatenate([np.ravel(layer.values(split.x, row)) for row in rows[:1000]])
     good = (values >= 0) & (values < layer.count) & (np.floor(values) == values)
     first = values[~good][0].item()
-    first = int(first) if float(first).is_integer() else first
+    shown = f"{int(first):,}" if float(first).is_integer() else f"{first:.6g}"
     hint = "map the numbers to ids first, with Hashing, IntegerLookup or Discretization"
     if not (values < 0).any() and bool((np.floor(values) == values).all()):
         hint = f"set {layer.argument} above the largest id"
     row = int(split.rows[rows[0]]) + 1
-    rule = f"takes ids from 0 to {layer.count - 1:,}, row {row:,} of {source} has {first:,}"
+    rule = f"takes ids from 0 to {layer.count - 1:,}, row {row:,} of {source} has {shown}"
     if layer.argument in component.arguments:
         return Problem(rule, path=(*path, layer.argument), received=layer.count, hint=hint)
     return Problem(rule, path=path, hint=hint)
