@@ -19,7 +19,7 @@ from mlpcli.model.metrics import fit_metrics
 from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.model.shape_advice import shape_hint
 from mlpcli.model.subclassed import build_class, needs_adapting
-from mlpcli.spec.layer_graph import ONLY_INPUT, Graph
+from mlpcli.spec.layer_graph import ONLY_INPUT, Graph, Node
 from mlpcli.spec.schema import ComponentSpec, Spec
 from mlpcli.spec.values import Value
 
