@@ -19,7 +19,16 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from mlpcli.training.compiled import Arrays, CannotCompile, epoch_order, evaluate, fit, forward, predict
+from mlpcli.training.compiled import (
+    Arrays,
+    CannotCompile,
+    epoch_order,
+    evaluate,
+    fit,
+    forward,
+    predict,
+    randomness,
+)
 from mlpcli.training.compiled import loop as compiled_loop
 
 # Keras 3.15 itself converts tensors in a way that NumPy 2 warns of.
@@ -278,6 +287,25 @@ def test_every_optimizer_trains_as_in_model_fit(name: str) -> None:
 def test_mixed_precision_trains_as_in_model_fit_within_its_rounding() -> None:
     keras.config.set_dtype_policy("mixed_bfloat16")
     _assert_same_training(batch_norm_and_dropout, atol=2e-2)
+
+
+@pytest.mark.parametrize("count", [1, 7, 33])
+@pytest.mark.parametrize("first", [(0, 5), (2**32 - 1, 7), (2**64 - 2, 5), (2**64 - 1, 2**64 - 1)])
+def test_random_numbers_are_those_of_tensorflow_s_kernels_at_any_counter(
+    first: tuple[int, int], count: int
+) -> None:
+    draws = randomness.kernels
+    given = tf.constant([2**63 + 12345], tf.uint64), tf.constant(first, tf.uint64), 1
+
+    def draw() -> tuple[Any, Any]:
+        uniform = draws.stateless_random_uniform_v2([count, 1], *given, dtype=tf.float32)
+        return uniform, draws.stateless_random_normal_v2([count], *given, dtype=tf.float32)
+
+    with randomness.same_numbers_as_fit():
+        ours = tf.function(draw, jit_compile=True).get_concrete_function()()
+    uniform, normal = draw()
+    np.testing.assert_array_equal(ours[0], uniform)
+    np.testing.assert_allclose(ours[1], normal, atol=5e-6)
 
 
 def test_order_of_rows_depends_on_seed_and_epoch_alone() -> None:
