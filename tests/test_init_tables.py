@@ -66,7 +66,8 @@ def test_whole_numbers_are_classes_or_counts(counts: dict[int, int], kind: str) 
 def test_the_task_can_be_stated(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
     data = write_table(tmp_path / "t.csv", [place % 3 for place in range(90)])
     guessed = json.loads(mlpcli("inspect", data, "--target", "y", "--json").out)
-    assert (guessed["task"], guessed["why"]) == ("classification", "whole numbers of 3 distinct values")
+    why = "whole numbers of 3 distinct values (--task regression if that is wrong)"
+    assert (guessed["task"], guessed["why"]) == ("classification", why)
     assert "task classification: whole numbers of 3" in mlpcli("inspect", data, "--target", "y").out
     stated = ("--target", "y", "--task", "regression")
     assert json.loads(mlpcli("inspect", data, *stated, "--json").out)["task"] == "regression"

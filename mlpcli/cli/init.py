@@ -33,10 +33,7 @@ def init(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Write a first spec for a table: its columns, a network for the target, and splits.
-
-    Example: mlpcli init wages.csv --target years_of_schooling --task regression
-    """
+    """Write a first spec for a table: its columns, a network for the target, and splits."""
     from mlpcli.report import console
     from mlpcli.report import init as report
 
@@ -82,7 +79,7 @@ def _propose(data: str, target: str, task: str | None, location: str, path: Path
         file=str(path),
         target=target,
         task=survey.task.kind,
-        why=survey.task.why,
+        why=survey.task.reason,
         rows=survey.table.rows - left_out,
         rows_without_target=left_out,
         warnings=find_risks(survey),

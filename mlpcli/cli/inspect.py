@@ -35,10 +35,7 @@ def inspect(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Show the columns of a table with kind, missing cells, values and range, and warnings.
-
-    Example: mlpcli inspect wages.csv --target children --task regression
-    """
+    """Show the columns of a table with kind, missing cells, values and range, and warnings."""
     from mlpcli.data.inspect.survey import find_warnings, survey_table
     from mlpcli.report import console
     from mlpcli.report import inspect as report
@@ -57,7 +54,7 @@ def inspect(
 
 def _task(survey: Survey) -> tuple[str, str] | None:
     """Return the task that `init` would propose, and why."""
-    return (survey.task.kind, survey.task.why) if survey.task else None
+    return (survey.task.kind, survey.task.reason) if survey.task else None
 
 
 def _columns(survey: Survey) -> dict[str, Column]:

@@ -46,8 +46,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(epilog="Example: mlpcli inspect houses.csv --target price")(inspect)
-app.command(epilog="Example: mlpcli init houses.csv --target price")(init)
+app.command(epilog="Example: mlpcli inspect houses.csv --target rooms --task regression")(inspect)
+app.command(epilog="Example: mlpcli init houses.csv --target rooms --task regression")(init)
 app.command(epilog="Example: mlpcli train configs/digits.yaml --set fit.epochs=5")(train)
 app.command(epilog="Example: mlpcli tune configs/chapter/fashion_random_search.yaml --workers 2")(tune)
 app.command("lr-find", epilog="Example: mlpcli lr-find configs/digits.yaml --write")(lr_find)

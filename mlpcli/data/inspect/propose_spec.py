@@ -159,9 +159,7 @@ def _class_problems(where: str, survey: Survey, profile: Profile) -> Iterator[Pr
 
 def _target(survey: Survey, profile: Profile) -> Iterator[str]:
     assert survey.task is not None
-    other = "regression" if survey.has_classes else "classification"
-    switch = f"; mlpcli init --task {other} if that is wrong" if profile.numbers is not None else ""
-    why = _comment(f"{survey.task.kind}: {survey.task.why}{switch}")
+    why = _comment(f"{survey.task.kind}: {survey.task.reason}")
     if survey.has_classes:
         yield f"  target: {scalar(profile.name)}  # {len(survey.class_counts)} classes"
         yield f"  # {why}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -17,6 +17,9 @@ TaskKind = Literal["classification", "regression"]
 
 MAX_CODES = 20
 """Whole numbers with more distinct values than this are numbers, not the codes of classes."""
+
+MAX_EITHER = 100
+"""Nobody takes more distinct numbers than this for classes."""
 
 ROWS_PER_CODE = 10
 """As are whole numbers with fewer rows than this for a distinct value."""
@@ -39,10 +42,17 @@ class Task:
     Attributes:
         kind: of the task.
         why: it was chosen: a phrase about the target's values.
+        other: the task that the values allow too.
     """
 
     kind: TaskKind
     why: str
+    other: TaskKind | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why the task was chosen, and how to choose the other."""
+        return f"{self.why} (--task {self.other} if that is wrong)" if self.other else self.why
 
 
 def check_task(wanted: str | None) -> TaskKind | None:
@@ -74,8 +84,11 @@ def choose_task(profile: Profile, wanted: TaskKind | None) -> Task:
         UsageError: the target's values do not allow what is wanted.
     """
     guess = _guess(profile)
-    if wanted is None or wanted == guess.kind:
+    if wanted == guess.kind:
         return guess
+    if wanted is None:
+        other: TaskKind = "regression" if guess.kind == "classification" else "classification"
+        return replace(guess, other=other) if _may_be_either(profile) else guess
     where = f"--task: the target {profile.name!r}"
     if wanted == "regression" and profile.numbers is None:
         rule = f"{where} holds no numbers to predict by regression ({guess.why})"
@@ -119,6 +132,11 @@ def _guess(profile: Profile) -> Task:
     if codes > MANY_CODES or peaked:
         return Task("regression", f"{shares}, as counts and years are")
     return Task("classification", shares)
+
+
+def _may_be_either(profile: Profile) -> bool:
+    """Return whether a target holds whole numbers, few enough to be classes."""
+    return profile.numbers is not None and _fraction(profile) is None and profile.distinct <= MAX_EITHER
 
 
 def _fraction(profile: Profile) -> float | None:
