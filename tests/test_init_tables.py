@@ -159,6 +159,24 @@ def labels(rows: int) -> list[str]:
     return ["odd" if place in (11, 22, 33) else "lone" if place == 44 else v for place, v in enumerate(found)]
 
 
+@pytest.mark.parametrize(
+    ("target", "classes", "left_out"),
+    [
+        ([0, 1, 2, "?"], 3, 15),
+        ([0, 1, 2, "None"], 3, 15),
+        (["Gas", "Oil", "None", "?"], 4, 0),
+        (["NA", "u", "v"], 2, 20),
+    ],
+)  # fmt: skip
+def test_a_spelling_of_nothing_is_a_class_only_among_words(
+    mlpcli: Callable[..., Result], tmp_path: Path, target: list[object], classes: int, left_out: int
+) -> None:
+    data = write_table(tmp_path / "t.csv", [target[place % len(target)] for place in range(60)])
+    made = json.loads(mlpcli("init", data, "--target", "y", "-o", "-", "--json").out)
+    assert made["rows_without_target"] == left_out
+    assert max(2, yaml.safe_load(made["spec"])["layers"][-1]["Dense"]["units"]) == classes
+
+
 @pytest.mark.slow
 def test_rows_without_a_target_are_left_out_and_rare_classes_kept(
     mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
