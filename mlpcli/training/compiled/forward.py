@@ -115,6 +115,11 @@ class Evaluator:
         if self.keeps_batches and not (larger or each_batch) and len(self.firsts) * times > WORTH_A_LOOP:
             self._compile_loop()
 
+    def trace(self) -> None:
+        """Trace now what `run` would trace: `_trace` keeps it."""
+        if self.loop is None or self.data.rows % self.at_once:
+            _trace(self.model, "test_step", self.data.structure())
+
     def run(self, events: keras.callbacks.CallbackList) -> Logs:
         """Return plain logs; call the callbacks as `model.evaluate` does."""
         self.model.stop_evaluating = False

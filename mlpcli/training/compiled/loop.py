@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -93,13 +93,16 @@ def fit(
         CannotCompile: This loop cannot run the model; no variable has changed its value.
     """
     settings = _Settings(loop, batch_size, shuffle, seed)
-    feed = _plan(model, train, settings, chunk_bytes=chunk_bytes)
+    evaluator = None
+    with ThreadPoolExecutor(1, "mlpcli-compile") as thread:
+        feed, compiling = _plan(model, train, settings, thread, chunk_bytes=chunk_bytes)
+        if validation is not None:
+            times = epochs - initial_epoch
+            evaluator = _evaluator(model, validation, callbacks, batch_size, times, xla=loop.xla)
+        compiling.result()
     events = keras.callbacks.CallbackList(
         list(callbacks), add_history=True, model=model, verbose=0, epochs=epochs, steps=feed.steps
     )
-    evaluator = None
-    if validation is not None:
-        evaluator = _evaluator(model, validation, events, batch_size, epochs - initial_epoch, xla=loop.xla)
     model.stop_training = False
     events.on_train_begin()
     initial_epoch = begins_at(model) or initial_epoch
@@ -111,15 +114,17 @@ def fit(
 def _evaluator(
     model: keras.Model,
     rows: Arrays,
-    events: keras.callbacks.CallbackList,
+    callbacks: Sequence[keras.callbacks.Callback],
     batch_size: int,
     times: int,
     *,
     xla: bool,
 ) -> Evaluator:
-    """Return what evaluates the validation rows after each epoch."""
-    each_batch = any(hooks.listens_to_tests(callback) for callback in events.callbacks)
-    return Evaluator(model, rows, batch_size=batch_size, each_batch=each_batch, times=times, xla=xla)
+    """Return what evaluates the validation rows after each epoch, traced."""
+    each_batch = any(hooks.listens_to_tests(callback) for callback in callbacks)
+    found = Evaluator(model, rows, batch_size=batch_size, each_batch=each_batch, times=times, xla=xla)
+    found.trace()
+    return found
 
 
 def _train_epochs(run: _Run, epochs: range, seed: int | None) -> None:
@@ -195,11 +200,18 @@ class _Settings:
     seed: int
 
 
-def _plan(model: keras.Model, train: Arrays, settings: _Settings, *, chunk_bytes: int) -> _Feed:
-    """Trace and compile everything an epoch needs.
+def _plan(
+    model: keras.Model, train: Arrays, settings: _Settings, thread: ThreadPoolExecutor, *, chunk_bytes: int
+) -> tuple[_Feed, Future[None]]:
+    """Trace everything an epoch needs, and begin to compile the loop over full batches in a thread.
+
+    The compiler needs no Python: meanwhile this thread traces the other programs.
+
+    Returns:
+        The programs, and what waits for the compiler and raises `CannotCompile` where it fails.
 
     Raises:
-        CannotCompile: That fails.
+        CannotCompile: Tracing fails.
     """
     leaves, batch_size, shuffle = train.leaves(), settings.batch_size, settings.shuffle
     check_can_compile(model, leaves, xla=settings.loop.xla)
@@ -208,25 +220,31 @@ def _plan(model: keras.Model, train: Arrays, settings: _Settings, *, chunk_bytes
         raise ValueError(f"rows and batch_size must be positive, received {rows} and {batch_size}")
     full_steps = rows // batch_size
     piece_steps, resident, full = full_steps, None, None
+    compiling: Future[None] = Future()
     if full_steps and row_bytes(leaves) * rows > chunk_bytes:
         # One piece is in use while the next is gathered, and the allocator may keep a third.
         piece_steps = max(1, min(full_steps, chunk_bytes // 3 // (row_bytes(leaves) * batch_size)))
-        full = _plan_pieces(model, train, settings, rows=piece_steps * batch_size)
+        full, compiling = _plan_pieces(model, train, settings, thread, rows=piece_steps * batch_size)
     elif full_steps:
         resident = [as_tensor(leaf) for leaf in leaves]
-        full = _plan_program(model, train.structure(), resident, settings, rows if shuffle else 0)
+        order_rows = rows if shuffle else 0
+        full, compiling = _plan_program(model, train.structure(), resident, settings, thread, order_rows)
+    else:
+        compiling.set_result(None)
     short = None
     if rows % batch_size:
         with same_python_draws(settings.seed):
             short = trace_step(model, train.structure())
     steps = full_steps + bool(rows % batch_size)
-    return _Feed(train, batch_size, steps, full_steps, piece_steps, resident, full, short)
+    return _Feed(train, batch_size, steps, full_steps, piece_steps, resident, full, short), compiling
 
 
-def _plan_pieces(model: keras.Model, train: Arrays, settings: _Settings, *, rows: int) -> EpochProgram:
+def _plan_pieces(
+    model: keras.Model, train: Arrays, settings: _Settings, thread: ThreadPoolExecutor, *, rows: int
+) -> tuple[EpochProgram, Future[None]]:
     sample = keras.tree.map_structure(lambda leaf: leaf[:rows], train.structure())
     leaves = [tf.zeros(leaf.shape, as_tensor(leaf[:1]).dtype) for leaf in keras.tree.flatten(sample)]
-    return _plan_program(model, sample, leaves, settings, 0)
+    return _plan_program(model, sample, leaves, settings, thread, 0)
 
 
 def _plan_program(
@@ -234,9 +252,10 @@ def _plan_program(
     structure: Structure,
     leaves: list[tf.Tensor],
     settings: _Settings,
+    thread: ThreadPoolExecutor,
     order_rows: int,
-) -> EpochProgram:
-    """Trace the loop over full batches, and compile it or try a step of it.
+) -> tuple[EpochProgram, Future[None]]:
+    """Trace the loop over full batches, and begin to compile it or try a step of it.
 
     Raises:
         CannotCompile: That fails; or XLA would be slow, and is not `willing`.
@@ -247,10 +266,11 @@ def _plan_program(
     if not loop.willing and (slow := slow_operation(program)) is not None:
         raise CannotCompile(f"XLA is slow at {slow}")
     if loop.xla:
-        compile_epoch(program, leaves, order)
-    else:
-        try_step(model, program, leaves, order)
-    return program
+        return program, thread.submit(compile_epoch, program, leaves, order)
+    try_step(model, program, leaves, order)
+    done: Future[None] = Future()
+    done.set_result(None)
+    return program, done
 
 
 def _run_epoch(run: _Run, order: np.ndarray | None) -> Logs:
