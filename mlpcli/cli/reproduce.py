@@ -39,8 +39,9 @@ def reproduce(
 
     found = find_named(run, runs_dir, trusted=trust_plugins, best=best)
     from mlpcli.training.reproduce import reproduce_run
+    from mlpcli.training.side_process import side_process
 
-    with TrainingReport(stderr=json) as watcher:
+    with TrainingReport(stderr=json) as watcher, side_process():
         result = reproduce_run(
             found, runs_dir=runs_dir, watcher=watcher, tolerance=tolerance, command=sys.argv, force=force
         )
