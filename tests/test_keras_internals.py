@@ -167,3 +167,31 @@ def test_a_changed_saved_model_gets_its_own_fingerprint(tmp_path: Path) -> None:
     (tmp_path / "fingerprint.pb").write_bytes(fingerprint)
     before = tf.saved_model.experimental.read_fingerprint(str(tmp_path))
     assert written.saved_model_checksum == before.saved_model_checksum
+
+
+def test_compiled_metrics_have_directions_that_callbacks_take(model: keras.Model) -> None:
+    ((output, (mae,)),) = internals.compiled_metrics(model)
+    assert (output, mae.name, internals.metric_direction(mae)) == ("", "mae", "down")
+    counts = keras.metrics.FalsePositives()
+    assert internals.metric_direction(counts) is None
+    internals.set_metric_direction(counts, "down")
+    assert internals.metric_direction(counts) == "down"
+    early = keras.callbacks.EarlyStopping(monitor="mae", min_delta=0.5)
+    early.set_model(model)
+    early.on_train_begin()
+    internals.set_mode(early, "max")
+    for epoch, value in enumerate((1.0, 2.0, 2.1)):
+        early.on_epoch_end(epoch, {"mae": value})
+    assert (early.best, early.wait) == (2.0, 1)
+
+
+def test_nan_is_never_an_improvement(model: keras.Model) -> None:
+    class Early(internals.SkipsNan, keras.callbacks.EarlyStopping):  # type: ignore[misc]
+        pass
+
+    early = Early(monitor="mae", mode="min")
+    early.set_model(model)
+    early.on_train_begin()
+    for epoch, value in enumerate((float("nan"), 2.0, float("nan"), 1.0)):
+        early.on_epoch_end(epoch, {"mae": value})
+        assert early.best == (None, 2.0, 2.0, 1.0)[epoch]

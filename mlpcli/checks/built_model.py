@@ -51,10 +51,9 @@ def check_model(model: keras.Model, loaded: LoadedSpec, dataset: Dataset, plugin
         if problems:  # Keras may warn of what is reported already
             warnings.simplefilter("ignore")
         tried = _probe(checked)
+        modes = {} if tried else directions(model, validation=dataset.validation is not None)
     if not tried or not problems:
-        problems += tried or _callback_problems(
-            loaded.spec, directions(model, validation=dataset.validation is not None)
-        )
+        problems += tried or _callback_problems(loaded.spec, modes)
     if problems:
         raise SpecError(*problems)
 

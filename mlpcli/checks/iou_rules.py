@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from mlpcli.checks.output_views import OutputView
 from mlpcli.errors import KeyPath, Problem
+from mlpcli.model.default_losses import gives_scores
 from mlpcli.spec.schema import ComponentSpec
 from mlpcli.spec.values import Value
 
@@ -23,7 +24,7 @@ def iou_problems(view: OutputView, path: KeyPath, component: ComponentSpec, name
         rule = "this metric takes the class with the largest output, here every unit stands for itself"
         if name not in ONE_HOT:
             rule = "this metric reads an output as the number of a class: probabilities below 1 are class 0"
-        yield Problem(rule, path=path, received=received, hint=_binary_hint(component))
+        yield Problem(rule, path=path, received=received, hint=_binary_hint(view, component))
         return
     sparse = view.output.kind == "classes"
     wrong = _reads_wrongly(component, name, sparse)
@@ -57,9 +58,10 @@ def _hint(view: OutputView, component: ComponentSpec, name: str, sparse: bool) -
     return f"write {{OneHot{IOU[name]}: {{num_classes: {view.classes}{chosen}}}}}"
 
 
-def _binary_hint(component: ComponentSpec) -> str:
+def _binary_hint(view: OutputView, component: ComponentSpec) -> str:
     ids: Value = component.arguments.get("target_class_ids", [0, 1])
-    return f"write {{BinaryIoU: {{target_class_ids: {ids}, threshold: 0.5}}}}"
+    logits = gives_scores(view.loss) or bool(view.loss.arguments.get("from_logits"))
+    return f"write {{BinaryIoU: {{target_class_ids: {ids}, threshold: {0.0 if logits else 0.5}}}}}"
 
 
 def _class_problems(view: OutputView, path: KeyPath, component: ComponentSpec) -> Iterator[Problem]:

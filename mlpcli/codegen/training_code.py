@@ -8,7 +8,10 @@ from typing import TypeVar
 
 from mlpcli.checks.log_names import more_is_better
 from mlpcli.codegen.keras_calls import KerasCalls, call
-from mlpcli.codegen.source_text import DataCode, text
+from mlpcli.codegen.source_text import DataCode, cannot_write, text
+from mlpcli.data.dataset import Output
+from mlpcli.model.default_losses import fold
+from mlpcli.spec.keras_source import snake_case
 from mlpcli.spec.schema import ComponentSpec, Spec
 
 T = TypeVar("T")
@@ -62,6 +65,9 @@ def _losses(calls: KerasCalls) -> str:
 
 def _metrics(calls: KerasCalls) -> str:
     metrics, outputs = calls.spec.metrics or [], calls.contract.outputs
+    for each in outputs:
+        for component in _metrics_of(calls.spec, each):
+            _check_fit(component, each)
 
     def listed(components: list[ComponentSpec]) -> str:
         return "[" + ", ".join(calls.component(component, "metrics") for component in components) + "]"
@@ -96,15 +102,59 @@ def _callback(calls: KerasCalls, component: ComponentSpec) -> str:
         )
     ):
         return ""
+    if component.class_name in MONITORS and arguments.get("mode", "auto") == "auto":
+        monitor = str(arguments.get("monitor", "val_loss"))
+        if _is_best(component) or not monitor.endswith("loss") or calls.contract.output.name:
+            arguments["mode"] = _mode(calls, monitor)  # Keras does not know it of every metric
     if _is_best(component):
         arguments |= {"filepath": BEST, "save_weights_only": True}
-        monitor = str(arguments.get("monitor", "val_loss"))
-        if arguments.get("mode", "auto") == "auto":  # Keras infers it from built metrics
-            arguments["mode"] = "max" if more_is_better(monitor) else "min"
     elif component.class_name in FILES:
         argument, default = FILES[component.class_name]
         arguments.setdefault(argument, default)
     return calls.call("callbacks", component.class_name, arguments)
+
+
+def _mode(calls: KerasCalls, monitor: str) -> str:
+    """Return whether the monitored value is better large or small, by the class of its metric."""
+    bare = monitor.removeprefix("val_")
+    for output in calls.contract.outputs:
+        for metric in _metrics_of(calls.spec, output):
+            own = str(metric.arguments.get("name") or snake_case(metric.class_name))
+            name = f"{output.name}_{own}" if len(calls.contract.outputs) > 1 else own
+            if bare.startswith(f"{name}_") and _is_ours(metric):
+                raise cannot_write("a callback that monitors one of several values of a metric")
+            if bare == name:
+                return "max" if more_is_better(snake_case(metric.class_name)) else "min"
+    return "max" if more_is_better(monitor) else "min"
+
+
+def _metrics_of(spec: Spec, output: Output) -> list[ComponentSpec]:
+    metrics = spec.metrics or []
+    return metrics.get(output.name, []) if isinstance(metrics, dict) else metrics
+
+
+def _is_ours(metric: ComponentSpec) -> bool:
+    """Return whether a metric has several values, which Keras logs as one array and mlpcli by name."""
+    given = metric.arguments
+    if fold(metric.class_name) in SCORES:
+        return given.get("average") is None
+    thresholds = given.get("thresholds")
+    return (isinstance(thresholds, list) and len(thresholds) > 1) or "class_aggregation" in given
+
+
+def _check_fit(metric: ComponentSpec, output: Output) -> None:
+    """Refuse a metric that mlpcli computes in its own way, since Keras's would be another number."""
+    name = fold(metric.class_name)
+    scores = name in SCORES and output.kind == "classes"
+    if scores or (name in OF_COLUMNS and output.width == ()):
+        raise cannot_write(f"{metric.class_name} for this target", "leave it out: Keras takes one-hot rows")
+
+
+SCORES = ("f1score", "fbetascore")
+OF_COLUMNS = ("pearsoncorrelation", "concordancecorrelation", "binarycrossentropy", "hinge", "squaredhinge")
+"""Metrics that do not take one label a row: see `model/metrics.py`."""
+
+MONITORS = ("EarlyStopping", "ReduceLROnPlateau", "ModelCheckpoint")
 
 
 BATCHES = '''\

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -171,13 +172,13 @@ def compile_model(model: keras.Model, spec: Spec, contract: Contract, plugins: P
 
     losses = _make_losses(spec, contract, make)
     optimizer = make(spec.optimizer, "optimizers", ("optimizer",))
-    alone = len(contract.outputs) == 1
+    counts: Counter[str] | None = Counter() if len(contract.outputs) > 1 else None
     metrics = {
         each.name: fit_metrics(
-            [make(component, "metrics", path) for path, component in output_metrics(spec, each.name)],
+            [(one, make(one, "metrics", path)) for path, one in output_metrics(spec, each.name)],
             each,
             (model.output[each.name] if each.name else model.output).shape[1:],
-            alone=alone,
+            counts,
         )
         for each in contract.outputs
     }

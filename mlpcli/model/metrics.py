@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable
 
@@ -12,6 +14,7 @@ from mlpcli.keras_internals import metric_direction, set_metric_direction
 from mlpcli.model.correlations import KINDS, RowCorrelation
 from mlpcli.model.metric_wrappers import LabelRows, NamedValues, label_names
 from mlpcli.model.target_scaling import InOwnUnits, in_float64
+from mlpcli.spec.schema import ComponentSpec
 
 COUNTED_AT_THRESHOLDS = (
     keras.metrics.TruePositives,
@@ -22,12 +25,18 @@ COUNTED_AT_THRESHOLDS = (
 AT_THRESHOLDS = (*COUNTED_AT_THRESHOLDS, keras.metrics.Precision, keras.metrics.Recall)
 """Metrics with a value for each of their thresholds."""
 
+BY_COLUMN = (keras.metrics.BinaryCrossentropy, keras.metrics.Hinge, keras.metrics.SquaredHinge)
+"""Metrics that would compare every label with every output where labels are not a column."""
+
 PROBABLE_THRESHOLD = 0.5
 """Of an F score on one unit: Keras's default, the unit with the largest output, would always be that one."""
 
 
 def fit_metrics(
-    made: Iterable[object], output: Output, shape: tuple[int | None, ...], *, alone: bool
+    made: Iterable[tuple[ComponentSpec, object]],
+    output: Output,
+    shape: tuple[int | None, ...],
+    counts: Counter[str] | None,
 ) -> list[object]:
     """Return the metrics of an output as `compile` takes them; what fits already is unchanged.
 
@@ -35,23 +44,37 @@ def fit_metrics(
     of a class or threshold have a name each.
 
     Args:
-        made: metrics, short names and functions, as `make_component` returns them.
+        made: metrics, short names and functions, as `make_component` returns them for components.
         output: the output.
         shape: of one row of the output.
-        alone: the model has no other output, so that Keras writes no output's name before the metrics'.
+        counts: how many metrics of each name the outputs before have; None where there is one output.
     """
+    alone = counts is None
+    counts = Counter() if counts is None else counts
     units = math.prod(size or 1 for size in shape)
     taken: Counter[str] = Counter()
     found = []
-    for each in made:
+    for component, each in made:
         if each is None:  # Keras refused it, which is reported
             continue
+        _number(each, component, counts)
         logged = logged_name(each)
         full = logged if alone else f"{output.name}_{logged}"
         prefix = full if full not in taken else f"{full}_{taken[full]}"
         taken[full] += 1
         found.append(_fit(each, output, units, prefix))
     return found
+
+
+def _number(made: object, component: ComponentSpec, counts: Counter[str]) -> None:
+    """Name a metric without a name as Keras does in a fresh process, whatever this one has created before."""
+    if not isinstance(made, keras.metrics.Metric) or component.arguments.get("name") is not None:
+        return
+    base = re.sub(r"_\d+$", "", made.name)
+    default = inspect.signature(type(made).__init__).parameters.get("name")
+    if default is not None and default.default is None:
+        made.name = f"{base}_{counts[base]}" if base in counts else base
+        counts[base] += 1
 
 
 def logged_name(made: object) -> str:
@@ -93,7 +116,7 @@ def _of_rows(metric: keras.metrics.Metric, output: Output, units: int) -> keras.
     is_score = isinstance(metric, keras.metrics.FBetaScore)
     if is_score and units == 1 and metric.threshold is None:
         metric.threshold = PROBABLE_THRESHOLD
-    by_column = is_score or isinstance(metric, keras.metrics.BinaryCrossentropy)
+    by_column = is_score or isinstance(metric, BY_COLUMN)
     if by_column and units == 1 and output.width == ():
         return LabelRows(metric, 1)
     return LabelRows(metric, units) if is_score and output.kind == "classes" else metric
