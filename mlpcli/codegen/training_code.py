@@ -151,7 +151,10 @@ def _check_fit(metric: ComponentSpec, output: Output) -> None:
 
 
 SCORES = ("f1score", "fbetascore")
-OF_COLUMNS = ("pearsoncorrelation", "concordancecorrelation", "binarycrossentropy", "hinge", "squaredhinge")
+OF_COLUMNS = (
+    *("pearsoncorrelation", "concordancecorrelation"),
+    *("binarycrossentropy", "hinge", "squaredhinge", "poisson"),
+)
 """Metrics that do not take one label a row: see `model/metrics.py`."""
 
 MONITORS = ("EarlyStopping", "ReduceLROnPlateau", "ModelCheckpoint")

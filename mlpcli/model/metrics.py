@@ -25,7 +25,12 @@ COUNTED_AT_THRESHOLDS = (
 AT_THRESHOLDS = (*COUNTED_AT_THRESHOLDS, keras.metrics.Precision, keras.metrics.Recall)
 """Metrics with a value for each of their thresholds."""
 
-BY_COLUMN = (keras.metrics.BinaryCrossentropy, keras.metrics.Hinge, keras.metrics.SquaredHinge)
+BY_COLUMN = (
+    keras.metrics.BinaryCrossentropy,
+    keras.metrics.Hinge,
+    keras.metrics.Poisson,
+    keras.metrics.SquaredHinge,
+)
 """Metrics that would compare every label with every output where labels are not a column."""
 
 PROBABLE_THRESHOLD = 0.5
@@ -87,10 +92,12 @@ def logged_name(made: object) -> str:
 def _fit(made: object, output: Output, units: int, prefix: str) -> object:
     metric = as_metric(made, units)
     informed = _know_direction(metric)
-    fitted = _of_rows(metric, output, units)
+    inner = _over_rows(metric, units)
     if output.scale is not None and output.offset is not None:
-        wide = in_float64(fitted, len(output.target))
-        fitted = InOwnUnits(wide, list(output.scale), list(output.offset))
+        inner = in_float64(inner, len(output.target))
+    fitted = _by_column(inner, output, units)
+    if output.scale is not None and output.offset is not None:
+        fitted = InOwnUnits(fitted, list(output.scale), list(output.offset))
     if has_many_values(metric):
         fitted = NamedValues(fitted, prefix, label_names(_labels(metric, output)))
     return fitted if informed or fitted is not metric else made
@@ -108,16 +115,20 @@ def as_metric(made: object, units: int) -> keras.metrics.Metric:
     return metric
 
 
-def _of_rows(metric: keras.metrics.Metric, output: Output, units: int) -> keras.metrics.Metric:
-    """Return a metric that takes the labels, and the single values, that the output has."""
+def _over_rows(metric: keras.metrics.Metric, units: int) -> keras.metrics.Metric:
+    """Return a correlation over the rows where one of the values in a row would say nothing."""
     kind = KINDS.get(type(metric).__name__) if type(metric).__module__.startswith("keras.") else None
     if kind is not None and (units == 1 or metric.axis in (0, [0], (0,))):
         return RowCorrelation(kind, units, metric.name, metric.dtype)
+    return metric
+
+
+def _by_column(metric: keras.metrics.Metric, output: Output, units: int) -> keras.metrics.Metric:
+    """Return a metric that takes the labels of the output: one a row, where Keras's takes one a unit."""
     is_score = isinstance(metric, keras.metrics.FBetaScore)
     if is_score and units == 1 and metric.threshold is None:
         metric.threshold = PROBABLE_THRESHOLD
-    by_column = is_score or isinstance(metric, BY_COLUMN)
-    if by_column and units == 1 and output.width == ():
+    if (is_score or isinstance(metric, BY_COLUMN)) and units == 1 and output.width == ():
         return LabelRows(metric, 1)
     return LabelRows(metric, units) if is_score and output.kind == "classes" else metric
 
