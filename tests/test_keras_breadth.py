@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import runpy
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,8 @@ import numpy as np
 import pytest
 
 from mlpcli.spec.components import check_components
-from tests.conftest import Result
+from tests.conftest import ROOT, Result
+from tests.keras_walk import accepted, sample
 
 SGD = {"SGD": {"learning_rate": 0.5}}
 GRU, LSTM = {"GRUCell": {"units": 3}}, {"LSTMCell": {"units": 2}}
@@ -272,3 +276,65 @@ def test_ids_beyond_float32_stay_what_they_are(
     np.save("new.npy", np.array([0.5]))
     result = mlpcli("predict", "ids", "new.npy", "-o", "q.csv")
     assert "row 1, array 'x' at [0]: must be a whole number below 2^63, an id, received 0.5" in result.err
+
+
+def _as_keras(value: Any) -> Any:
+    """An argument with its components built by Keras alone."""
+    from mlpcli.keras_import import keras
+
+    if isinstance(value, list):
+        return [_as_keras(each) for each in value]
+    if isinstance(value, dict) and len(value) == 1 and next(iter(value))[:1].isupper():
+        ((name, arguments),) = value.items()
+        modules = (keras.layers, keras.optimizers, keras.optimizers.schedules)
+        cls = next(getattr(module, name) for module in modules if hasattr(module, name))
+        return cls(**{key: _as_keras(item) for key, item in arguments.items()})
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """A configuration without what differs from object to object: names and seeds."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items() if key not in ("name", "seed")}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value if isinstance(value, bool | int | float | str | None) else repr(type(value))
+
+
+def _state(made: Any) -> Any:
+    """The configuration of an object; of one without, its public attributes."""
+    try:
+        return _plain(made.get_config())
+    except (AttributeError, NotImplementedError):
+        return _plain({name: each for name, each in vars(made).items() if not name.startswith("_")})
+
+
+def test_every_class_that_a_spec_can_say_is_built_as_keras_builds_it() -> None:
+    """And the page of docs counts them, and says why not of each that a spec cannot say."""
+    from mlpcli.keras_import import import_keras
+
+    import_keras()
+    from mlpcli.keras_import import keras
+    from mlpcli.model.components import make_instance
+
+    script = runpy.run_path(str(ROOT / "scripts" / "keras_breadth.py"))
+    page = (ROOT / "docs" / "keras.md").read_text(encoding="utf-8")
+    assert script["page"]() == page
+    built = 0
+    for module, names in script["public_classes"]().items():
+        namespace = module.removeprefix("keras.")
+        for name in names:
+            if script["refusal"](module, name):
+                continue
+            given = sample(namespace, name)
+            assert accepted(namespace, name, given), name
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                ours = make_instance(namespace, name, given, ())
+                place = functools.reduce(getattr, namespace.split("."), keras)
+                theirs = getattr(place, name)(**{key: _as_keras(value) for key, value in given.items()})
+            assert type(ours) is type(theirs)
+            assert _state(ours) == _state(theirs), name
+            built += 1
+    assert f"{built} are components that a spec can say" in page
+    assert built >= 263
