@@ -72,22 +72,23 @@ def _more(rest: int) -> str:
     return f"  +{rest} more" if rest else ""
 
 
-def as_many(pairs: Sequence[str], room: int, *, first: Sequence[int] = ()) -> str:
-    """Return as many short texts as one line holds, in their order, and how many are left out.
+def as_many(pairs: Sequence[str], room: int, *, first: Sequence[int] = (), counted: bool = True) -> str:
+    """Return as many short texts as one line holds, in their order.
 
     Args:
         pairs: the texts, such as `loss 0.25`.
         room: columns of the line.
         first: positions of the most important ones, which are taken first.
+        counted: say how many are left out.
     """
     order = [*first, *(index for index in range(len(pairs)) if index not in first)]
     taken: list[int] = []
     for index in order:
         chosen = sorted([*taken, index])
         rest = len(pairs) - len(chosen)
-        line = "  ".join(pairs[each] for each in chosen) + _more(rest)
+        line = "  ".join(pairs[each] for each in chosen) + _more(rest if counted else 0)
         if taken and cell_len(line) > room:
             break
         taken.append(index)
     rest = len(pairs) - len(taken)
-    return "  ".join(pairs[index] for index in sorted(taken)) + _more(rest)
+    return "  ".join(pairs[index] for index in sorted(taken)) + _more(rest if counted else 0)

@@ -112,7 +112,7 @@ class TrainingReport(Watcher):
         """Move the bar; beside it stand as many of the logs as fit."""
         assert self.progress is not None
         assert self.task is not None
-        shown = _logs(logs, self.console.room - self._bar_width() - BESIDE - len(epoch))
+        shown = _logs(logs, self.console.room - self._bar_width() - BESIDE - len(epoch), counted=False)
         self.progress.update(self.task, completed=completed, epoch=epoch, logs=shown)
 
     def _bar_width(self) -> int:
@@ -150,12 +150,12 @@ def _epoch_line(head: str, logs: Mapping[str, float], tail: str, room: int) -> s
     return f"{head}  {_logs(logs, room - len(head) - len(tail) - 4)}  {tail}"
 
 
-def _logs(logs: Mapping[str, float], room: int) -> str:
+def _logs(logs: Mapping[str, float], room: int, *, counted: bool = True) -> str:
     """Return as many of an epoch's logs as fit, the losses first; `history.csv` has all of them."""
     names = [name for name in logs if name != "learning_rate"]
     pairs = [f"{cut(name, LONGEST_NAME)} {format_number(logs[name])}" for name in names]
     first = [index for name in ("loss", "val_loss") for index, each in enumerate(names) if each == name]
-    return as_many(pairs, room, first=first)
+    return as_many(pairs, room, first=first, counted=counted)
 
 
 def show_outcome(outcome: Outcome, runs_dir: Path) -> None:
