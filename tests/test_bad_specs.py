@@ -447,6 +447,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
 
 # a --set on a good spec: expected lines
 WRONG_SETTINGS: dict[str, list[str]] = {
+    "epochs=5": ["--set epochs=5 epochs: unknown key, received 'epochs'; write --set fit.epochs=5"],
     "fit.epochs=0": [
         "--set fit.epochs=0 fit.epochs: must be a positive number of epochs, received 0",
     ],

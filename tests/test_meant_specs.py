@@ -185,6 +185,12 @@ REPLACED: dict[str, tuple[str, str, str, str]] = {
 }
 
 REPLACED |= {
+    "a loss's argument beside it": (
+        "sparse_categorical_crossentropy",
+        "{SparseCategoricalCrossentropy: , from_logits: true}",
+        "6:7 loss",
+        "loss: {SparseCategoricalCrossentropy: {from_logits: true}}",
+    ),
     "a call in a flow mapping": (
         "learning_rate: 0.01",
         "learning_rate: ExponentialDecay(0.1, 100, 0.9)",

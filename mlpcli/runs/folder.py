@@ -369,6 +369,9 @@ def _not_found(text: str, runs_dir: Path) -> RunError:
         hint = "wait for it" if in_use else "start it again: mlpcli train SPEC, or mlpcli tune SPEC"
         return RunError(Problem(f"{started[0]} is not a run yet: it {how} (it has no {RECORD})", hint=hint))
     rule = f"there is no run {text!r} under {runs_dir}"
+    if Path(text).suffix in (".yaml", ".yml"):
+        hint = f"give the name of a run, not of its spec: {Path(text).stem}"
+        return RunError(Problem(rule, hint=hint))
     if _is_folder(runs_dir / text):
         rule = f"{runs_dir / text} contains no runs"
     return RunError(Problem(rule, hint=_existing_runs(text, runs_dir)))

@@ -61,6 +61,9 @@ def check_components(data: ValueMap, catalog: Catalog = KERAS) -> list[Problem]:
     if data.get("model") is not None:
         found += _check_component(data["model"], ("model",), "models", catalog)
     loss = data.get("loss")
+    if (problem := _loss_problem(loss, catalog)) is not None:
+        found.append(problem)
+        loss = None
     for path, component in _by_output(loss, ("loss",), is_by_output(loss, data)):
         if component is not None or path != ("loss",):
             found += _check_component(component, path, "losses", catalog)
@@ -71,6 +74,16 @@ def check_components(data: ValueMap, catalog: Catalog = KERAS) -> list[Problem]:
         found += _check_list(items, path, "metrics", catalog)
     found += _check_list(data.get("callbacks"), ("callbacks",), "callbacks", catalog)
     return found
+
+
+def _loss_problem(loss: Value, catalog: Catalog) -> Problem | None:
+    """Return the problem with a loss whose arguments are beside it, which looks like one for each output."""
+    if not isinstance(loss, dict) or len(loss) < 2 or not {*loss} & {*catalog.class_names("losses")}:
+        return None
+    path: KeyPath = ("loss",)
+    return form_problem(
+        loss, path, "losses", catalog, lambda meant: _component_problems(meant, path, "losses", catalog)
+    )
 
 
 def _is_utf8(text: str) -> bool:

@@ -40,6 +40,14 @@ def key_place(key: str, inside: str = "") -> KeyPath:
     return KEYS.get(key, KEYS.get(key.lower(), ()))
 
 
+def setting_hint(flag: str, key: str) -> str:
+    """Return the flag that was meant: `--set fit.epochs=5` for `--set epochs=5`; empty if that is not known."""
+    place = key_place(key)
+    if len(place) != 2 or place[0] not in SECTIONS:
+        return ""
+    return f"write {flag.replace(f'--set {key}', '--set ' + '.'.join(map(str, place)), 1)}"
+
+
 def key_hint(path: KeyPath, value: Value, data: ValueMap, catalog: Catalog) -> Hint:
     """Return what to write instead of an unknown key of the spec or of a section; empty if that is not known.
 

@@ -11,11 +11,12 @@ from mlpcli.errors import MlpcliError, Problem, SpecError
 from mlpcli.files import read_ordinary_text
 from mlpcli.spec.extends import EXTENDS, read_spec_text
 from mlpcli.spec.hyperparameters import find_space, unread_places
+from mlpcli.spec.key_forms import setting_hint
 from mlpcli.spec.plugins import KERAS, Catalog, read_plugins
 from mlpcli.spec.schema import Spec
 from mlpcli.spec.search_space import Space, Values
 from mlpcli.spec.substitution import apply_settings, substitute
-from mlpcli.spec.validate import beginnings, validate
+from mlpcli.spec.validate import UNKNOWN, beginnings, validate
 from mlpcli.spec.values import Scalar, ValueMap
 from mlpcli.spec.yaml_reader import SpecText, most_bytes, parse_text
 
@@ -187,7 +188,10 @@ def locate(problem: Problem, text: SpecText) -> Problem:
     """Return the problem with its place in the spec, found by its path."""
     if problem.place is not None or not problem.path:
         return problem
-    return replace(problem, place=text.place(problem.path, key=_is_about_key(problem)))
+    place = text.place(problem.path, key=_is_about_key(problem))
+    if place.flag and problem.rule == UNKNOWN and len(problem.path) == 1:
+        problem = replace(problem, hint=setting_hint(place.flag, str(problem.path[0])) or problem.hint)
+    return replace(problem, place=place)
 
 
 @contextlib.contextmanager

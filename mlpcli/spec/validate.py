@@ -47,6 +47,8 @@ def validate(data: ValueMap, catalog: Catalog) -> tuple[Spec | None, list[Proble
     """
     components = check_components(data, catalog)
     _, graph = read_graph(data)
+    if any(problem.path == ("loss",) for problem in components):  # it may only look like one for each output
+        graph = [problem for problem in graph if problem.path[:1] != ("loss",)]
     problems = [*check_tuner(data.get("tuner")), *components, *graph]
     spec = None
     try:
