@@ -189,3 +189,13 @@ def test_a_loss_for_classes_is_blamed_for_a_target_of_numbers(
         "a.yaml:3:7 loss: is for classes, the target has 40 distinct labels in 40 rows; "
         "they are numbers: use a loss such as mse"
     ) in result.err
+
+
+def test_a_spec_for_a_run_and_a_table_for_a_spec_are_told_apart(
+    mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    result = mlpcli("evaluate", "tiny.yaml", "--runs-dir", tmp_path)
+    assert result.err.endswith("; give the name of a run, not of its spec: tiny\n")
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    result = mlpcli("train", tmp_path / "t.csv")
+    assert "write a spec for this table with mlpcli init t.csv --target COLUMN" in result.err

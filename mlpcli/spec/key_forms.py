@@ -41,7 +41,7 @@ def key_place(key: str, inside: str = "") -> KeyPath:
 
 
 def setting_hint(flag: str, key: str) -> str:
-    """Return the flag that was meant: `--set fit.epochs=5` for `--set epochs=5`; empty if that is not known."""
+    """Return the flag that was meant: `--set fit.epochs=5` for `--set epochs=5`; empty if it is not known."""
     place = key_place(key)
     if len(place) != 2 or place[0] not in SECTIONS:
         return ""
