@@ -105,6 +105,13 @@ def test_what_cannot_be_a_target_is_said_once(
     assert not (tmp_path / "t.yaml").exists()
 
 
+def test_what_is_different_in_each_row_is_not_said_to_leak(
+    mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    data = write_table(tmp_path / "t.csv", [f"{7 * place % 100:05}" for place in range(100)])
+    assert json.loads(mlpcli("inspect", data, "--target", "y", "--json").out)["warnings"] == []
+
+
 # ---------------------------------------------------------------- any table
 
 

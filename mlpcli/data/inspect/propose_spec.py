@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from mlpcli.data.features.profiles import Profile
-from mlpcli.data.inspect.survey import RARE_SHARE, Survey, invalid_cells
+from mlpcli.data.inspect.survey import Survey, are_imbalanced, invalid_cells
 from mlpcli.errors import DataError, Problem, listing
 from mlpcli.printable import quoted, shortened
 from mlpcli.spec.features import FeatureSpec
@@ -270,7 +270,7 @@ def _network(survey: Survey) -> Iterator[str]:
         yield "metrics: [RootMeanSquaredError, MeanAbsoluteError]"
     yield f"optimizer: {{Adam: {{learning_rate: {0.003 if few else 0.001}}}}}"
     yield f"fit: {{epochs: {200 if few else 100}, batch_size: {16 if few else 32}}}"
-    if counts and min(counts.values()) < RARE_SHARE * survey.table.rows:
+    if counts and are_imbalanced(counts):
         yield "# to weight rare classes as much as frequent ones: fit: {class_weight: balanced}"
     yield "callbacks:"
     yield "  - ReduceLROnPlateau: {factor: 0.3, patience: 5}   # a lower learning rate when the loss stalls"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -31,8 +31,9 @@ MAX_CLASSES = 20
 
 LEAK_CORRELATION = 0.99999
 LEFT_OUT = "training rejects them unless dataset.missing_target is drop, as init writes"
-RARE_SHARE, COMMON_SHARE = 0.05, 0.9
-"""A class with a share of the rows below or above these makes the classes imbalanced."""
+RARE_SHARE, COMMON_SHARE, UNEVEN = 0.05, 0.9, 2
+"""A class with more than the second share of the rows makes classes imbalanced; so does one below the first,
+unless the most frequent class has at most twice its rows: then there are only many classes."""
 
 BINS = 10
 
@@ -327,7 +328,7 @@ def _determines(survey: Survey, name: str, aim: Profile) -> bool:
         if len(a) > 2 and a.std() > 0 and b.std() > 0:
             return bool(abs(np.corrcoef(a, b)[0, 1]) > LEAK_CORRELATION)
         return False
-    if profile.distinct > max(MAX_CLASSES, aim.distinct):
+    if profile.distinct > max(MAX_CLASSES, aim.distinct) or 2 * aim.distinct > aim.rows:
         return False
     pairs = set(zip(_codes(survey, name).tolist(), _codes(survey, aim.name).tolist(), strict=True))
     return len(pairs) == profile.distinct == aim.distinct
@@ -339,9 +340,15 @@ def _imbalance(survey: Survey, target: str) -> Iterator[str]:
         return
     total = sum(counts.values())
     most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
-    if counts[most] > COMMON_SHARE * total or counts[least] < RARE_SHARE * total:
+    if are_imbalanced(counts):
         shares = f"{most!r} has {counts[most] / total:.1%} of the rows, {least!r} {counts[least] / total:.1%}"
         yield f"classes of {target!r} are imbalanced: {shares}; try fit: {{class_weight: balanced}}"
+
+
+def are_imbalanced(counts: Mapping[str, int]) -> bool:
+    """Return whether a class is very frequent, or one is rare and others are not."""
+    total, most, least = sum(counts.values()), max(counts.values()), min(counts.values())
+    return most > COMMON_SHARE * total or (least < RARE_SHARE * total and most > UNEVEN * least)
 
 
 def _shared(survey: Survey, test: str) -> Iterator[str]:

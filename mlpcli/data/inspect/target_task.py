@@ -112,14 +112,14 @@ def _guess(profile: Profile) -> Task:
         if profile.content == "booleans":
             return Task("classification", "yes or no")
         what = {"texts": "text", "dates": "dates"}.get(profile.content, "no numbers")
-        return Task("classification", f"{what} of {profile.distinct:,} distinct values")
+        return Task("classification", f"{what} of {_distinct(profile.distinct)}")
     counts = number_counts(profile)
     codes, rows = len(counts), sum(counts.values())
     if _fraction(profile) is not None:
         return Task("regression", "numbers with fractions")
     if codes == 2:
         return Task("classification", "whole numbers of 2 distinct values")
-    what = f"whole numbers of {codes:,} distinct values"
+    what = f"whole numbers of {_distinct(codes)}"
     if codes > MAX_CODES or codes * ROWS_PER_CODE > rows:
         return Task("regression", f"{what} in {rows:,} rows")
     if codes <= FEW_CODES:
@@ -132,6 +132,10 @@ def _guess(profile: Profile) -> Task:
     if codes > MANY_CODES or peaked:
         return Task("regression", f"{shares}, as counts and years are")
     return Task("classification", shares)
+
+
+def _distinct(count: int) -> str:
+    return f"{count:,} distinct value{'s' if count != 1 else ''}"
 
 
 def _may_be_either(profile: Profile) -> bool:
