@@ -106,6 +106,25 @@ def test_the_whole_table_decides_what_a_column_does_not_tell(tmp_path: Path) -> 
     assert (table.dialect.decimal, table.columns["a"].numbers.values[0]) == (".", 1.5)
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_decimal_commas_do_not_divide_cells(tmp_path: Path, delimiter: str) -> None:
+    columns = {"column_1": ["1.234,56", "2,5"], "b": ["123,563", "4,125"], "c": ["3,6%", "4,5%"]}
+    table, _ = read(write(tmp_path / "rows.csv", columns, delimiter))
+    assert list(table.columns) == ["column_1", "b", "c"]
+    lines = (tmp_path / "rows.csv").read_text(encoding="utf-8").splitlines()
+    (tmp_path / "bare.csv").write_text("\n".join(lines[1:]), encoding="utf-8")
+    table, _ = read(tmp_path / "bare.csv", Dialect(header=False))
+    assert table.columns["column_1"].numbers.values.tolist() == pytest.approx([1234.56, 2.5])
+    assert table.columns["column_3"].numbers.values.tolist() == pytest.approx([3.6, 4.5])
+
+
+def test_a_column_that_is_not_used_leaves_no_trace_in_the_run(tmp_path: Path) -> None:
+    columns = {"a": ["$1,5", "$2,5", "$3,5"] * 10, "b": ["1", "2", "4"] * 10, "y": ["0", "1", "0"] * 10}
+    found = load(write(tmp_path / "rows.csv", columns), features={"a": {"kind": "ignore"}}).contract
+    assert found.preprocessor is not None
+    assert found.preprocessor.dialect.notations == {}
+
+
 @pytest.mark.parametrize(
     ("cells", "codes"),
     [

@@ -205,7 +205,7 @@ def _titles(rows: list[list[str]]) -> int:
 
 
 def _sniff(opened: Callable[[], IO[str]]) -> str:
-    """Return the delimiter that divides header and first row into equally many cells, and the most.
+    """Return the delimiter that divides header and rows into equally many cells, most of them numbers.
 
     Equally many, since `1,5;2` below `a;b` contains a comma, and a name may contain a semicolon.
     `csv.Sniffer` would not do: it raises an error for a table of one column.
@@ -215,12 +215,16 @@ def _sniff(opened: Callable[[], IO[str]]) -> str:
     if named := _SEPARATOR.fullmatch(first.strip("\r\n ")):
         return named[1]
 
-    def cells(delimiter: str) -> tuple[bool, bool, int]:
+    def fit(delimiter: str) -> tuple[bool, bool, bool, float, int]:
         lead = _read_lead(opened, delimiter, most=20)
-        sizes = [len(row) for row in lead.body[:2]] or [0]
-        return sizes[0] == sizes[-1] > 1, not lead.skipped, sizes[0]
+        sizes = [len(row) for row in lead.body] or [0]
+        agree = sizes[0] > 1 and sizes.count(sizes[0]) >= 0.9 * len(sizes)
+        cells = [cell for row in lead.body[1:] for cell in row[:50]]
+        divided = [cell for cell in cells if "\t" in cell.strip() or split_number(cell) is None]
+        numbers = 1 - len(divided) / max(1, len(cells))
+        return sizes[0] == sizes[:2][-1] > 1, not lead.skipped, agree, numbers if agree else 0.0, sizes[0]
 
-    return max(_DELIMITERS, key=cells)
+    return max(reversed(_DELIMITERS), key=fit)  # numbers hold commas, seldom semicolons, never tabs
 
 
 def _all_names(first: list[str], below: list[list[str]]) -> tuple[str, ...]:

@@ -177,6 +177,7 @@ def _first_rows(
     table = columns.kept(table)
     raw = {name: table.columns[name] for name in columns.features}
     chosen = choose_features(raw, wanted, scaling=scaling, decimal=file.dialect.decimal)
+    table = _with_notations_of(table, {*columns.all} - {*columns.features} | {*chosen.used})
     numbers = {name for name, each in chosen.used.items() if each.kind == "numeric"}
     numbers |= {name for names in columns.targets.values() for name in names if name not in columns.text}
     told = tuple(note for name, note in notes.items() if not name or name in numbers - {*declared})
@@ -189,6 +190,12 @@ def _first_rows(
         if wrong := list(kind_problems(table, declared, chosen.used)):
             raise SpecError(*wrong) from None
         raise
+
+
+def _with_notations_of(table: Table, used: set[str]) -> Table:
+    """Return a table whose dialect has the notations of some columns only, which a run records."""
+    kept = {name: each for name, each in table.dialect.notations.items() if name in used}
+    return replace(table, dialect=replace(table.dialect, notations=kept))
 
 
 def _refuse_text_targets(table: Table, columns: Columns, label: str) -> None:
