@@ -45,6 +45,8 @@ def networks() -> dict[str, Network]:
         "batch normalization": Network(
             (64,), lambda kl: [relu(kl, 128), kl.BatchNormalization(), relu(kl, 64), kl.BatchNormalization()]
         ),
+        "dropout": Network((784,), lambda kl: [kl.Dropout(0.2), relu(kl, 300), kl.Dropout(0.5)]),
+        "Gaussian noise": Network((784,), lambda kl: [kl.GaussianNoise(0.1), relu(kl, 300)]),
         "embedding": Network(
             (20,), lambda kl: [kl.Embedding(1000, 32), kl.GlobalAveragePooling1D(), relu(kl, 32)], words=1000
         ),

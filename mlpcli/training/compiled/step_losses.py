@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import TypeAlias
 
 import keras
@@ -63,19 +64,19 @@ def _program(model: keras.Model, structure: Structure, batch_size: int) -> LossP
             raise CannotCompile(why)
         check_can_compile(model, keras.tree.flatten(structure))
         program = _trace(model, structure, batch_size, compiled=True)
-        _run_nothing(program, structure)
+        _run_nothing(program, structure, compiled=True)
         return program
     except (CannotCompile, tf.errors.OpError, TypeError, ValueError, NotImplementedError):
         program = _trace(model, structure, batch_size, compiled=False)
-        _run_nothing(program, structure)
+        _run_nothing(program, structure, compiled=False)
         return program
 
 
-def _run_nothing(program: LossProgram, structure: Structure) -> None:
+def _run_nothing(program: LossProgram, structure: Structure, *, compiled: bool) -> None:
     """Trace and compile by running zero steps."""
     leaves = [as_tensor(leaf) for leaf in keras.tree.flatten(structure)]
     nothing = tf.constant(0)
-    with same_numbers_as_fit():
+    with same_numbers_as_fit() if compiled else nullcontext():
         program(leaves, tf.zeros([0], tf.int32), nothing, nothing)
 
 
