@@ -357,6 +357,23 @@ def test_new_rows_are_read_as_those_of_training(odd: Path, mlpcli: Callable[...,
     assert "must have 6 columns, as the model's own table, received 7" in predicted("more.csv").err
 
 
+def test_init_says_how_it_read_a_table(tmp_path: Path, mlpcli: Callable[..., Result]) -> None:
+    from mlpcli.spec.load import load_spec
+
+    write_odd(tmp_path / "bare.csv", charset="latin-1")
+    spec = tmp_path / "bare.yaml"
+    made = mlpcli("init", tmp_path / "bare.csv", "--target", "column_6", "-o", spec)
+    assert made.status == 0, made.err
+    dataset = load_spec(spec).spec.dataset
+    assert dataset.header is False
+    assert isinstance(dataset.features, dict)
+    assert (dataset.features["column_1"].thousands, dataset.features["column_3"].unit) == (",", "%")
+    assert dataset.features["column_4"].kind == "categorical"
+    shown = made.out + spec.read_text(encoding="utf-8")
+    for note in ("has no line of names", "read as windows-1252", "holds codes such as", "is read as -"):
+        assert shown.count(note) == 2, note
+
+
 def test_a_run_records_how_its_table_is_written(odd: Path) -> None:
     from mlpcli.spec.load import load_spec
     from mlpcli.training.find_data import load_data

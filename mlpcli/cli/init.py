@@ -82,6 +82,7 @@ def _propose(data: str, target: str, task: str | None, location: str, path: Path
         why=survey.task.reason,
         rows=survey.table.rows - left_out,
         rows_without_target=left_out,
+        notes=survey.table.notes,
         warnings=find_risks(survey),
         spec=text,
     )

@@ -15,6 +15,7 @@ class Proposal:
     file: where it was written, or None.
     task, why: classification or regression, and what speaks for it.
     rows, rows_without_target: how many rows are used, and how many more are left out.
+    notes: how the table is read, where that is not obvious.
     warnings: what makes the spec worth less than it looks.
     """
 
@@ -24,6 +25,7 @@ class Proposal:
     why: str
     rows: int
     rows_without_target: int
+    notes: Sequence[str]
     warnings: Sequence[str]
     spec: str
 
@@ -34,6 +36,8 @@ def show_proposal(proposal: Proposal, data: str) -> None:
     if proposal.rows_without_target:
         show_line(f"{proposal.rows_without_target:,} rows without a target are left out")
     show_line(f"task {proposal.task}: {proposal.why}")
+    for note in proposal.notes:
+        show_line(f"note: {note}")
     for warning in proposal.warnings:
         show_line(f"warning: {warning}", style="yellow")
     show_line(f"next mlpcli check {proposal.file}")

@@ -16,7 +16,7 @@ from mlpcli.spec.features import FeatureSpec
 PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 RESERVED = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf", "none"])
 
-MAX_COMMENT = 200
+MAX_COMMENT, MAX_NOTES = 200, 50
 MAX_KEY = 1000
 """YAML allows no key of more than 1024 characters without a `?` before it."""
 
@@ -69,6 +69,7 @@ def propose_spec(survey: Survey, *, name: str, path: str, command: str) -> str:
             "seed: 42",
             "dataset:",
             f"  path: {scalar(path)}",
+            *(f"  # {_comment(note)}" for note in survey.table.notes[:MAX_NOTES]),
             *(["  decimal: ','"] if survey.table.dialect.decimal == "," else []),
             *(["  header: false"] if survey.table.dialect.header is False else []),
             *_gaps(survey),
