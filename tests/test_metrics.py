@@ -336,6 +336,9 @@ def test_metrics_of_a_scaled_target_train_reload_and_are_monitored(
         MONITORED.format(engine=engine, monitor="val_r2_score_z"),
         dataset=", target_scaling: standardize",
     )
+    from mlpcli.training.run_callback import RunCallback, restore_history
+    from mlpcli.training.training_state import read_state
+
     ready = prepared(text)
     run = trained(ready, tmp_path).run
     history = list(csv.DictReader((run / "history.csv").read_text().splitlines()))
@@ -354,6 +357,14 @@ def test_metrics_of_a_scaled_target_train_reload_and_are_monitored(
     if max(values) == values[-1]:
         for name in names:
             assert again[name] == pytest.approx(measured[name], rel=1e-4), name
+    state = read_state(run / "checkpoints/state.ckpt")
+    before = [{re.sub("mae$", "mean_absolute_error", key): row[key] for key in row} for row in state.history]
+    resumed = RunCallback(
+        tmp_path, monitor="val_mae", more_is_better=False, on_epoch=print, identity=state.identity
+    )
+    resumed.set_model(ready.model)
+    restore_history(resumed, state.model_copy(update={"history": before}))  # as version 0.1 named it
+    assert resumed.history == state.history
     told = json.loads(mlpcli("evaluate", "s", "--split", "validation", "--json", "--runs-dir", tmp_path).out)
     assert told["metrics"] == pytest.approx(measured, rel=1e-4)
 

@@ -86,3 +86,26 @@ def directions(model: keras.Model, *, validation: bool) -> dict[str, Mode | None
         modes |= dict.fromkeys(names, known.get(metric_direction(metric)))
     modes |= dict.fromkeys(loss_names(model), "min")
     return modes | ({f"val_{name}": mode for name, mode in modes.items()} if validation else {})
+
+
+def earlier_names(model: keras.Model) -> dict[str, str]:
+    """Return the names under which version 0.1 logged the metrics of scaled targets, each with today's.
+
+    Those that the spec had by a short name were logged as their class: `mae` as `mean_absolute_error`.
+    """
+    from mlpcli.keras_import import keras
+    from mlpcli.model.target_scaling import InOwnUnits
+
+    found: dict[str, str] = {}
+    current = log_names(model, validation=False)
+    for output, metric, names in metric_names(model):
+        if not isinstance(metric, InOwnUnits):
+            continue
+        try:
+            known = str(getattr(keras.metrics.get(metric.name), "name", metric.name))
+        except ValueError:  # no short name of Keras's
+            continue
+        earlier = f"{output}_{known}" if output else known
+        if earlier not in current:
+            found |= {earlier: names[0], f"val_{earlier}": f"val_{names[0]}"}
+    return found

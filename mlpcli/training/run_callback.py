@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from mlpcli import runs, signals
-from mlpcli.checks.log_names import loss_first
+from mlpcli.checks.log_names import earlier_names, loss_first
 from mlpcli.data.types import Array
 from mlpcli.errors import Problem, RunError
 from mlpcli.files import write_text, write_with
@@ -354,9 +354,10 @@ def history_csv(rows: list[dict[str, float]]) -> str:
 
 def restore_history(callback: RunCallback, state: TrainingState) -> None:
     """Restore the epochs so far and the best of them."""
-    callback.history = [dict(row) for row in state.history]
+    names = earlier_names(callback.model)
+    callback.history = [{names.get(name, name): row[name] for name in row} for row in state.history]
     best = state.best
-    if best.monitor == callback.monitor:
+    if names.get(best.monitor, best.monitor) == callback.monitor:
         callback.best, callback.best_epoch, callback.best_values = best.value, best.epoch, best.values
 
 
