@@ -184,6 +184,18 @@ def meaning(output: str, name: str, y: np.ndarray, outputs: Any) -> Any:
     return np.asarray(metric.result())
 
 
+def test_names_do_not_depend_on_what_the_process_has_created_before() -> None:
+    names = []
+    for _ in range(2):
+        ready = prepared(
+            spec_of({"sigmoid": ["Precision", "FalseNegatives", "Precision"], "onehot": ["Precision"]})
+        )
+        names.append([name for name in directions(ready.model, validation=False) if "loss" not in name])
+    assert names[0] == names[1]
+    numbered = ["precision", "false_negatives", "precision_1"]
+    assert {*names[0]} == {*(f"sigmoid_{name}" for name in numbered), "onehot_precision_2"}
+
+
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_metrics_have_the_values_that_their_documentation_means(output: str, every: Prepared) -> None:
     train = every.dataset.train

@@ -147,7 +147,9 @@ def _check_fit(metric: ComponentSpec, output: Output) -> None:
     name = fold(metric.class_name)
     scores = name in SCORES and output.kind == "classes"
     if scores or (name in OF_COLUMNS and output.width == ()):
-        raise cannot_write(f"{metric.class_name} for this target", "leave it out: Keras takes one-hot rows")
+        raise cannot_write(
+            f"{metric.class_name} for this target", "leave it out: Keras computes another number"
+        )
 
 
 SCORES = ("f1score", "fbetascore")

@@ -14,6 +14,7 @@ from mlpcli.keras_internals import metric_direction, set_metric_direction
 from mlpcli.model.correlations import KINDS, RowCorrelation
 from mlpcli.model.metric_wrappers import LabelRows, NamedValues, label_names
 from mlpcli.model.target_scaling import InOwnUnits, in_float64
+from mlpcli.spec.keras_source import snake_case
 from mlpcli.spec.schema import ComponentSpec
 
 COUNTED_AT_THRESHOLDS = (
@@ -56,7 +57,7 @@ def fit_metrics(
     """
     alone = counts is None
     counts = Counter() if counts is None else counts
-    units = math.prod(size or 1 for size in shape)
+    units = math.prod(size or 1 for size in shape) if len(shape) == 1 else 0
     taken: Counter[str] = Counter()
     found = []
     for component, each in made:
@@ -75,9 +76,9 @@ def _number(made: object, component: ComponentSpec, counts: Counter[str]) -> Non
     """Name a metric without a name as Keras does in a fresh process, whatever this one has created before."""
     if not isinstance(made, keras.metrics.Metric) or component.arguments.get("name") is not None:
         return
-    base = re.sub(r"_\d+$", "", made.name)
+    base = snake_case(type(made).__name__)
     default = inspect.signature(type(made).__init__).parameters.get("name")
-    if default is not None and default.default is None:
+    if default is not None and default.default is None and re.fullmatch(rf"{base}(_\d+)?", made.name):
         made.name = f"{base}_{counts[base]}" if base in counts else base
         counts[base] += 1
 
@@ -118,7 +119,7 @@ def as_metric(made: object, units: int) -> keras.metrics.Metric:
 def _over_rows(metric: keras.metrics.Metric, units: int) -> keras.metrics.Metric:
     """Return a correlation over the rows where one of the values in a row would say nothing."""
     kind = KINDS.get(type(metric).__name__) if type(metric).__module__.startswith("keras.") else None
-    if kind is not None and (units == 1 or metric.axis in (0, [0], (0,))):
+    if kind is not None and units and (units == 1 or metric.axis in (0, [0], (0,))):
         return RowCorrelation(kind, units, metric.name, metric.dtype)
     return metric
 
@@ -130,7 +131,7 @@ def _by_column(metric: keras.metrics.Metric, output: Output, units: int) -> kera
         metric.threshold = PROBABLE_THRESHOLD
     if (is_score or isinstance(metric, BY_COLUMN)) and units == 1 and output.width == ():
         return LabelRows(metric, 1)
-    return LabelRows(metric, units) if is_score and output.kind == "classes" else metric
+    return LabelRows(metric, units) if is_score and units and output.kind == "classes" else metric
 
 
 def has_many_values(metric: keras.metrics.Metric) -> bool:
