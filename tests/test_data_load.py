@@ -141,7 +141,7 @@ def test_fashion_mnist_stays_uint8_and_its_last_images_validate() -> None:
     assert found.train.x.base is not None
     assert np.shares_memory(found.train.x.base, found.validation.x.base)
     assert found.contract == Contract(
-        "array", (), (28, 28), "uint8", (Output(("target",), "classes", FASHION_CLASSES),)
+        "array", (), (28, 28), "uint8", (Output(("target",), "classes", FASHION_CLASSES),), numbers="float64"
     )
     assert [FASHION_CLASSES[label] for label in found.test.y[:3]] == ["Ankle boot", "Pullover", "Trouser"]
     assert found.validation.rows[0] == 55000
@@ -324,7 +324,7 @@ def test_npz_with_its_own_test_split(tmp_path: Path) -> None:
     assert found.test.y.tolist() == [0, 1, 1, 0, 1, 1]
     assert found.test.rows.tolist() == list(range(6))
     assert found.contract == Contract(
-        "array", (), (3, 2), "uint8", (Output(("target",), "classes", ("a", "b")),)
+        "array", (), (3, 2), "uint8", (Output(("target",), "classes", ("a", "b")),), numbers="float64"
     )
     assert list(load(tmp_path, path="own.npz", test=None).splits()) == ["train", "validation"]
 

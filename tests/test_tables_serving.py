@@ -189,7 +189,7 @@ def test_model_keras_is_plain_keras_and_agrees(
         model = keras.models.load_model(sys.argv[1])
         names = {"size__m2_": "size (m2)", "city": "city", "lift": "lift", "built": "built"}
         tensors = {k: tf.constant([r[v] for r in rows]) for k, v in names.items()}
-        tensors["size__m2_"] = tf.constant([float(r["size (m2)"] or "nan") for r in rows], tf.float32)
+        tensors["size__m2_"] = tf.constant([float(r["size (m2)"] or "nan") for r in rows], tf.float64)
         np.save(sys.argv[3], model(tensors).numpy())
         assert not [m for m in sys.modules if m.startswith("mlpcli")]
         """

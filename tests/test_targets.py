@@ -131,7 +131,7 @@ fit: {{epochs: 60, batch_size: 16}}
     )
     assert told["metrics"]["root_mean_squared_error"] == pytest.approx(rmse, rel=1e-4)
     served = tf.saved_model.load(str(run / "saved_model"))
-    columns = {name: tf.constant(table[name], tf.float32) for name in "ab"}
+    columns = {name: tf.constant(table[name], tf.float64) for name in "ab"}
     np.testing.assert_allclose(served.serve(columns)["value"].numpy()[:, 0], ours, rtol=1e-5)
     import keras
 

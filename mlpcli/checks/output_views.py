@@ -81,7 +81,8 @@ class OutputView:
     @cached_property
     def is_binary(self) -> bool:
         """Whether every target, in its own units, is 0 or 1."""
-        return all(bool(np.isin(self.output.restore(each), (0, 1)).all()) for each in self.targets)
+        own = (np.asarray(self.output.restore(each), np.float32) for each in self.targets)
+        return all(bool(np.isin(each, (0, 1)).all()) for each in own)
 
     def has_zero(self, *, own_units: bool) -> bool:
         """Return whether a target is 0, or too close to 0 for float32 to tell."""

@@ -94,7 +94,8 @@ def _body(contract: Contract) -> Iterator[str]:
 def _target(output: Output) -> Iterator[str]:
     variable = f"y_{name_part(output.name)}" if output.name else "y"
     if output.kind != "classes":
-        yield f'    {variable} = y.astype("float32")'
+        number = "float32" if output.scale is None else "float64"
+        yield f'    {variable} = y.astype("{number}")'
         return
     names = output.classes or ()
     yield f"    classes = [{', '.join(map(quoted, names))}]"

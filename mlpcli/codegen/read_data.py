@@ -110,7 +110,7 @@ def _fit_builtin(code: DataCode, spec: Spec, contract: Contract) -> None:
         names = text_list(list(contract.features))
         code.lines.append(f"x = x[:, [list(data.feature_names).index(name) for name in {names}]]")
     first = contract.output
-    if first.kind == "numbers":
+    if first.kind == "numbers" and first.scale is None:
         code.lines.append('y = y.astype("float32")')
     if first.name:
         code.lines.append("y = {" + ", ".join(f"{text(each.name)}: y" for each in contract.outputs) + "}")
@@ -184,8 +184,8 @@ def _scale_inputs(contract: Contract) -> Iterator[str]:
         offsets = ", ".join(repr(each.offset) for each in plain)
         scales = ", ".join(repr(each.scale) for each in plain)
         yield "    # offset and scale from the training rows"
-        yield f'    offset = np.array([{offsets}], dtype="float32")'
-        yield f'    scale = np.array([{scales}], dtype="float32")'
+        yield f"    offset = np.array([{offsets}])"
+        yield f"    scale = np.array([{scales}])"
         yield "    x = (x - offset) / scale"
 
 
@@ -199,8 +199,9 @@ def _load_function(contract: Contract) -> Iterator[str]:
     )
     yield "    table = read_table(path)"
     yield f"    features = {text_list(list(contract.features))}"
-    yield '    x = np.column_stack([table[name].astype("float64") for name in features]).astype("float32")'
+    yield '    x = np.column_stack([table[name].astype("float64") for name in features])'
     yield from _scale_inputs(contract)
+    yield '    x = x.astype("float32")'
     targets = [(each.name, list(_target(each))) for each in contract.outputs]
     for name, lines in targets:
         for line in lines[:-1]:
@@ -216,12 +217,13 @@ def _load_function(contract: Contract) -> Iterator[str]:
 def _target(output: Output) -> Iterator[str]:
     """Yield lines that prepare an output's y, then the expression for it over `table`."""
     first = f"table[{text(output.target[0])}]"
+    narrow = '.astype("float32")' if output.scale is None else ""  # else once it is scaled
     if output.kind == "numbers" or len(output.target) > 1 or output.classes is None:
         if len(output.target) == 1:
-            yield f'{first}.astype("float64").astype("float32")'
+            yield f'{first}.astype("float64"){narrow}'
         else:
             columns = f'[table[name].astype("float64") for name in {text_list(list(output.target))}]'
-            yield f'np.column_stack({columns}).astype("float32")'
+            yield f"np.column_stack({columns}){narrow}"
         return
     yield f"classes = {text_list(output.classes)}"
     if output.separator is not None:

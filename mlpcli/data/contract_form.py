@@ -21,6 +21,7 @@ from mlpcli.data.features.encoders import (
 )
 from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.data.readers.dialect import Dialect, Notation
+from mlpcli.data.types import NumberType
 from mlpcli.spec.features import DATE_PARTS, THOUSANDS_PATTERN
 from mlpcli.spec.schema import check_charset
 
@@ -47,7 +48,7 @@ class PreprocessorForm(BaseModel):
 
     model_config = Kept
 
-    version: Literal[1] = 1
+    version: Literal[1, 2] = 1
     decimal: Literal[".", ","]
     missing: tuple[str, ...]
     thousands: Thousands = ""
@@ -72,6 +73,7 @@ class ContractForm(BaseModel):
     inputs: tuple[Input, ...] = ()
     weights: str | None = None
     preprocessor: PreprocessorForm | None = None
+    numbers: NumberType = "float32"
 
 
 def read_contract(document: dict[str, object]) -> Contract:
@@ -107,6 +109,7 @@ def _preprocessor(form: PreprocessorForm | None) -> Preprocessor | None:
         notations={
             name: Notation(each.decimal, each.thousands, each.unit) for name, each in form.notations.items()
         },
+        numbers="float32" if form.version == 1 else "float64",
     )
     return Preprocessor(tuple(encoders), dialect)
 
@@ -131,6 +134,8 @@ def _contradictions(contract: Contract) -> Iterator[str]:
             yield "preprocessor: its columns are not the features"
         if contract.shape != (preprocessor.width,):
             yield f"shape: the preprocessor returns {preprocessor.width} columns"
+        if preprocessor.dialect.numbers != contract.numbers:
+            yield f"numbers: the preprocessor keeps {preprocessor.dialect.numbers}"
         for encoder in preprocessor.encoders:
             yield from _encoder_contradictions(encoder)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from mlpcli.data.types import Array, Arrays
+from mlpcli.data.types import Array, Arrays, NumberType
 from mlpcli.spec.values import ValueMap
 
 if TYPE_CHECKING:
@@ -94,11 +94,11 @@ class Output:
         return (len(self.target),) if self.kind == "numbers" and len(self.target) > 1 else ()
 
     def restore(self, values: Array) -> Array:
-        """Return outputs, (rows, ...), in the target's own units."""
+        """Return outputs, (rows, ...), in the target's own units: float64 where the target was scaled."""
         if self.scale is None:
             return values
-        scale, offset = (np.asarray(part, np.float32) for part in (self.scale, self.offset))
-        return np.asarray(values * scale + offset, np.float32)
+        scaled = np.asarray(values, np.float64)
+        return np.asarray(scaled * np.asarray(self.scale) + np.asarray(self.offset))
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,7 @@ class Contract:
         inputs: the named inputs; empty for a single input without a name, which takes the whole row.
         weights: the column of row weights.
         preprocessor: encodes a table's raw columns; None for arrays and built-in datasets.
+        numbers: how numbers are kept until they are scaled, and values in a target's own units.
     """
 
     kind: Literal["table", "array"]
@@ -124,6 +125,7 @@ class Contract:
     inputs: tuple[Input, ...] = ()
     weights: str | None = None
     preprocessor: Preprocessor | None = None
+    numbers: NumberType = "float32"
 
     @property
     def output(self) -> Output:
@@ -149,6 +151,8 @@ class Contract:
         for output in bare["outputs"]:
             if not output["pooled"]:  # as contracts were written before there was this field
                 del output["pooled"]
+        if self.numbers == "float32":  # as version 0.1 wrote it, so that its fingerprints are still the same
+            del bare["numbers"]
         return bare | {"preprocessor": self.preprocessor.to_json() if self.preprocessor else None}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,10 +14,12 @@ from mlpcli.data.columns import select_inputs
 from mlpcli.data.dataset import OTHER, Contract, Dataset, Output, Split
 from mlpcli.data.features.preprocessor import Preprocessor, fit_preprocessor
 from mlpcli.data.features.unknown_values import apply_policy, cell_errors
+from mlpcli.data.features.value_notes import lost_digit_notes
 from mlpcli.data.features.verification_sample import Sample, take_sample
+from mlpcli.data.lost_digits import lost_digits, some_rows
 from mlpcli.data.readers.row_errors import raise_row_errors
 from mlpcli.data.rows import Rows, read_rows
-from mlpcli.data.scaling import learn_scaling, scale_target
+from mlpcli.data.scaling import in_precision, learn_scaling, scale_target
 from mlpcli.data.sources.array_source import in_dtype
 from mlpcli.data.sources.kept_rows import KeptOrigin
 from mlpcli.data.sources.open import open_source, read_split
@@ -26,7 +28,7 @@ from mlpcli.data.sources.synthetic import complete_synthetic
 from mlpcli.data.sources.table_source import dialect_of
 from mlpcli.data.splits import Amount, SplitAmounts, is_sparse, split_rows, test_amount, validation_amount
 from mlpcli.data.targets import class_indices, code_target, encode, unseen_classes
-from mlpcli.data.types import Array, TargetKind
+from mlpcli.data.types import Array, NumberType, TargetKind
 from mlpcli.data.weights import ClassWeights, row_weights
 from mlpcli.errors import DataError, Problem, SpecError, listing
 from mlpcli.spec.schema import DatasetSpec, InputSpec
@@ -48,6 +50,7 @@ class Request:
         inferred: outputs without a loss, whose kind is what their activation is mostly used for.
         reads_ids: whether only layers that take whole numbers read the inputs, so that integers stay exact.
         only_named: whether `features`, if it is a mapping, names every column that is used.
+        numbers: how numbers are kept until they are scaled.
     """
 
     target_kinds: Mapping[str, TargetKind | None]
@@ -58,6 +61,7 @@ class Request:
     inferred: frozenset[str] = frozenset()
     only_named: bool = False
     reads_ids: bool = False
+    numbers: NumberType = "float64"
 
 
 def load_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path) -> Dataset:
@@ -83,10 +87,11 @@ def load_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path
         folder=folder,
         scales_inputs=request.scales_inputs,
         only_named=request.only_named,
+        numbers=request.numbers,
     )
     test_rows = test_amount(spec, own=source.test is not None)
     own_test = source.test is not None and "test" not in spec.model_fields_set
-    splitter = _Splitter(source, _code(source, spec, request), seed, folder, spec)
+    splitter = _Splitter(source, _code(source, spec, request), seed, folder, spec, request.numbers)
     split_amounts: SplitAmounts = {} if own_test else {"test": test_rows}
     if own_test and source.test is not None:
         splitter.add("test", source.test)
@@ -138,12 +143,14 @@ class _Splitter:
         seed: int,
         folder: Path,
         spec: DatasetSpec,
+        numbers: NumberType,
     ) -> None:
         self.source, self.seed, self.folder, self.spec = source, seed, folder, spec
+        self.numbers = numbers
         table = source.main.table
-        self.dialect = dialect_of(spec) if table is None else table.dialect
+        self.dialect = dialect_of(spec, numbers) if table is None else table.dialect
         self.sparse = False  # whether classes were too rare for a stratified split
-        self.y = {name: y for name, (y, _) in coded.items()}
+        self.y = {name: in_precision(y, output, numbers) for name, (y, output) in coded.items()}
         self.outputs = tuple(output for _, output in coded.values())
         self.rows = np.arange(len(source.main.x))  # of the main rows, those that no split has taken
         self.taken: dict[str, _Rows] = {}
@@ -151,7 +158,8 @@ class _Splitter:
     def add(self, split: str, rows: SourceRows) -> None:
         """Add a split that has rows of its own."""
         y = {
-            output.name: encode(rows.for_output(output.name), output, split=split) for output in self.outputs
+            each.name: in_precision(encode(rows.for_output(each.name), each, split=split), each, self.numbers)
+            for each in self.outputs
         }
         self.taken[split] = _Rows(rows.x, y, np.arange(len(rows.x)), rows.weights, rows)
 
@@ -246,6 +254,7 @@ def _dataset(
         inputs=select_inputs(request.inputs or {}, source.features, train.x.shape[1:], preprocessor),
         weights=spec.weights,
         preprocessor=preprocessor,
+        numbers=request.numbers,
     )
     notes, left_out = _notes(rows_of, outputs, spec, sparse=splitter.sparse)
     scales = request.class_weight
@@ -262,7 +271,7 @@ def _dataset(
         excluded=source.chosen.excluded if source.chosen else {},
         sample=_take_sample(source, preprocessor),
         seed=splitter.seed,
-        notes=(*source.notes, *notes),
+        notes=(*source.notes, *notes, *_value_notes(source, train, preprocessor, outputs, request)),
         left_out=left_out,
         sparse=splitter.sparse,
     )
@@ -330,6 +339,37 @@ def _preprocess(source: Source, rows_of: dict[str, _Rows]) -> tuple[dict[str, _R
     return {
         name: replace(each, x=whole[id(each.source_rows)][each.rows]) for name, each in rows_of.items()
     }, preprocessor
+
+
+def _value_notes(
+    source: Source,
+    train: _Rows,
+    preprocessor: Preprocessor | None,
+    outputs: Sequence[Output],
+    request: Request,
+) -> Iterator[str]:
+    """Yield what to know of the values: unclear dates, and digits that the network does not see."""
+    yield from () if request.reads_ids else source.main.notes
+    yield from source.chosen.notes if source.chosen else ()
+    table = source.main.table
+    if preprocessor is not None and table is not None and request.numbers == "float64":
+        yield from lost_digit_notes(preprocessor, table.columns, train.rows)
+    yield from _target_notes(train, outputs)
+
+
+def _target_notes(train: _Rows, outputs: Sequence[Output]) -> Iterator[str]:
+    """Yield a line for each target of numbers that the float32 of the network cannot tell apart."""
+    for output in outputs:
+        y = train.y[output.name]
+        if output.kind != "numbers" or y.dtype != np.float64:
+            continue
+        some = y[some_rows(np.arange(len(y)), len(output.target))]
+        columns = (each.reshape(len(some), -1).T for each in (some, scale_target(some, output)))
+        for place, (values, taken) in enumerate(zip(*columns, strict=True)):
+            if lost := lost_digits(values, taken):
+                name = output.target[place if len(output.target) > 1 else 0]
+                hint = "scale it in float64 before: dataset: {target_scaling: standardize}"
+                yield f"target {name!r}: {lost}; {'predict a part of it' if output.scale else hint}"
 
 
 def _split(rows: _Rows, train: _Rows, contract: Contract, class_weight: ClassWeights) -> Split:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from mlpcli.data.dataset import Output
-from mlpcli.data.types import Array
+from mlpcli.data.types import Array, NumberType
 from mlpcli.errors import Problem, SpecError
 
 
@@ -16,7 +16,7 @@ def learn_scaling(output: Output, y: Array, scaling: str, symmetric: bool) -> Ou
 
     Args:
         output: the target that is scaled.
-        y: (rows,) or (rows, targets) float32, in the target's own units.
+        y: (rows,) or (rows, targets), in the target's own units.
         scaling: `minmax` scales the rows to 0..1, or to -1..1 if `symmetric`; `standardize` to mean 0 and
             standard deviation 1.
         symmetric: whether the output's values are from -1 to 1.
@@ -40,9 +40,16 @@ def learn_scaling(output: Output, y: Array, scaling: str, symmetric: bool) -> Ou
     return replace(output, scale=tuple(map(float, scale)), offset=tuple(map(float, offset)))
 
 
+def in_precision(y: Array, output: Output, numbers: NumberType) -> Array:
+    """Return a target as a run keeps it until it is scaled: as it was read, or rounded to float32."""
+    return y.astype(np.float32) if numbers == "float32" and output.kind == "numbers" else y
+
+
 def scale_target(y: Array, output: Output) -> Array:
-    """Return a target in its own units as the network learns it, float32; unchanged without scaling."""
-    if output.scale is None or output.offset is None:
+    """Return a target in its own units as the network learns it: class indices, or scaled float32."""
+    if output.kind == "classes":
         return y
+    if output.scale is None or output.offset is None:
+        return np.asarray(y, np.float32)
     scaled = (y - np.asarray(output.offset)) / np.asarray(output.scale)
     return np.asarray(scaled, np.float32).reshape(y.shape)

@@ -192,7 +192,8 @@ def _npy_chunks(source: Path, options: ReadOptions) -> Iterator[Chunk]:
     kept_columns((), options.keep, str(source))
     with open_npy(source, str(source)) as (array, origin):
         for start in range(0, len(array), BATCH_ROWS):
-            piece = as_rows(array[start : start + BATCH_ROWS], origin, "array 'x'", first=start)
+            wide = options.contract.preprocessor is not None
+            piece = as_rows(array[start : start + BATCH_ROWS], origin, "array 'x'", first=start, wide=wide)
             chunk = Chunk(as_model_rows(piece, options.contract, origin), {})
             yield _screened(chunk, start + np.arange(len(piece)), origin, options)
 

@@ -67,7 +67,7 @@ def code_target(
     if source.classes is not None:
         assert not isinstance(target, Labels)
         if target_kind == "numbers":
-            return target.astype(np.float32), Output(columns, name=name)
+            return target, Output(columns, name=name)
         return target.astype(np.int64), Output(columns, "classes", source.classes, name)
     if isinstance(target, Labels):
         if separator is not None:
@@ -137,7 +137,7 @@ def _learn_labels(
     numeric = keys is None or all(label_number(value) is not None for value in target.values)
     if numeric and (keep_numbers == "numbers" or (keep_numbers == "fractions" and keys is None)):
         values = np.array([label_number(value) for value in target.values], dtype=np.float64)
-        return _Learned(values.astype(np.float32)[target.codes], None)
+        return _Learned(values[target.codes], None)
     if keys is None:
         _refuse_fractions(source_rows, target, path)
     assert keys is not None
@@ -290,7 +290,7 @@ def encode(source_rows: SourceRows, output: Output, *, split: str = "") -> Array
         y = _encode_labels(source_rows, target, output, split)
         return np.eye(len(output.classes), dtype=np.float32)[y] if output.kind == "one_hot" else y
     if target.shape[1:] == output.width == ():
-        return target.astype(np.float32 if output.classes is None else np.int64)
+        return target if output.classes is None else target.astype(np.int64)
     if target.shape[1:] != output.width:
         expected, received = _shape(output.width), _shape(target.shape[1:])
         source_rows.origin.refuse(

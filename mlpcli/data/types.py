@@ -16,5 +16,8 @@ Arrays = Array | dict[str, Array]
 
 ArrowColumn: TypeAlias = "pa.Array | pa.ChunkedArray"
 
+NumberType = Literal["float32", "float64"]
+"""How numbers are kept until they are scaled: float64, or float32 in runs of mlpcli 0.1."""
+
 TargetKind = Literal["numbers", "classes", "labels"]
 """The target that a loss takes: numbers, one class a row, or any number of labels a row."""

@@ -7,7 +7,7 @@ where `import tensorflow` takes five. It may therefore import nothing but the st
 Standard input holds one JSON document, written by `export/verify.py`:
 
     {"library": PATH, "saved_model": FOLDER, "outputs": {NAME: TENSOR},
-     "inputs": [{"tensor": TENSOR, "texts": [...]} or {"tensor": TENSOR, "numbers": [...]}]}
+     "inputs": [{"tensor": TENSOR, "texts": [...]} or {"tensor": TENSOR, "numbers": [...], "wide": BOOL}]}
 
 and standard output receives one: {"outputs": {NAME: {"shape": [...], "values": [...]}}}, or {"error": TEXT}.
 """
@@ -20,16 +20,17 @@ import os
 import sys
 from typing import TypedDict
 
-FLOAT, STRING = 1, 7  # of TensorFlow's data types
+FLOAT, DOUBLE, STRING = 1, 2, 7  # of TensorFlow's data types
 STRING_BYTES = 24  # sizeof(TF_TString)
 
 
 class Column(TypedDict, total=False):
-    """A vector for one input tensor of the model: `texts` or `numbers`."""
+    """A vector for one input tensor of the model: `texts` or `numbers`, these as float64 if they are wide."""
 
     tensor: str
     texts: list[str]
     numbers: list[float]
+    wide: bool
 
 
 class Job(TypedDict):
@@ -123,12 +124,14 @@ class _Library:
         texts = [text.encode() for text in column.get("texts", ())]
         numbers = column.get("numbers", ())
         rows = len(texts) or len(numbers)
-        kind, size = (STRING, STRING_BYTES) if texts else (FLOAT, 4)
+        wide = column.get("wide", False)
+        kind, size = (STRING, STRING_BYTES) if texts else (DOUBLE, 8) if wide else (FLOAT, 4)
         shape = (ctypes.c_int64 * 1)(rows)
         allocated = self.c.TF_AllocateTensor(kind, shape, 1, ctypes.c_size_t(rows * size))
         start = self.c.TF_TensorData(ctypes.c_void_p(allocated))
         if not texts:
-            ctypes.memmove(start, (ctypes.c_float * rows)(*numbers), rows * size)
+            number = ctypes.c_double if wide else ctypes.c_float
+            ctypes.memmove(start, (number * rows)(*numbers), rows * size)
         for place, text in enumerate(texts):
             cell = ctypes.c_void_p(start + place * size)
             self.c.TF_StringInit(cell)
@@ -146,9 +149,10 @@ class _Library:
         if kind == STRING:
             cells = (ctypes.c_void_p(start + place * STRING_BYTES) for place in range(count))
             return {"shape": shape, "values": [self.text(cell) for cell in cells]}
-        if kind != FLOAT:
-            raise _Failure(f"it gives values of type {kind}, neither float32 nor text")
-        return {"shape": shape, "values": list((ctypes.c_float * count).from_address(start))}
+        if kind not in (FLOAT, DOUBLE):
+            raise _Failure(f"it gives values of type {kind}, neither float32, float64 nor text")
+        number = ctypes.c_float if kind == FLOAT else ctypes.c_double
+        return {"shape": shape, "values": list((number * count).from_address(start))}
 
     def text(self, cell: ctypes.c_void_p) -> str:
         """Return a text inside a tensor."""

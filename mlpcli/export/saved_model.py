@@ -30,7 +30,7 @@ def take_inputs(contract: Contract, rows: tf.Tensor) -> tf.Tensor | Tensors:
 
 
 def export_saved_model(model: keras.Model, spec: Spec, contract: Contract, target: Path) -> None:
-    """Write a model as a SavedModel; tensors are float32 unless said otherwise.
+    """Write a model as a SavedModel: float32 unless said otherwise, values of a scaled target float64.
 
     Its function `serve(rows)` takes (rows, *shape) in the data's own dtype; with uint8 data `serve_float32`
     takes them as float32. For a table `serve` takes the raw columns instead: see `serve_columns`. It returns
@@ -74,9 +74,9 @@ def serve_columns(
     """Build what a table's SavedModel serves.
 
     The function takes a dict of the raw columns, (rows,) each, by their served names: strings, where "" is a
-    gap, or float32, where NaN is. It returns a dict: for classes `label` (string) and `probabilities`, (rows,
-    classes); for numbers `value`, (rows, targets), in the target's own units. With several outputs the names
-    begin with the output's: `main_value`.
+    gap, or float64 (float32 in a run of version 0.1), where NaN is. It returns a dict: for classes `label`
+    (string) and `probabilities`, (rows, classes); for numbers `value`, (rows, targets), in the target's own
+    units. With several outputs the names begin with the output's: `main_value`.
 
     Args:
         model: the network.
@@ -92,7 +92,11 @@ def serve_columns(
     encoders = {preprocessor.served[each.name]: each for each in preprocessor.encoders}
     traced = traced_names(preprocessor.served)
     signature = {
-        name: tf.TensorSpec((None,), tf.string if each.text else tf.float32, name=traced[each.name])
+        name: tf.TensorSpec(
+            (None,),
+            tf.string if each.text else preprocessor.dialect.numbers,
+            name=traced[each.name],
+        )
         for name, each in encoders.items()
     }
 

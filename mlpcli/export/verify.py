@@ -88,7 +88,8 @@ class Verification:
         half = spec.fit.precision != "float32"
         largest = 0.0
         for each in contract.outputs:
-            values = np.asarray(outputs[each.name] if each.name else outputs, np.float32)
+            values = np.asarray(outputs[each.name] if each.name else outputs)
+            values = values if values.dtype == np.float64 else values.astype(np.float32)
             stem = f"{each.name}_" if each.name else ""
             name, wanted = expected(each, values, spec)
             found = served.get(stem + name, np.empty(0, np.float32))
@@ -168,7 +169,8 @@ def describe_job(saved_model: Path, contract: Contract, sample: Sample) -> c_api
         if isinstance(cells, list):
             inputs.append({"tensor": tensor, "texts": cells})
         else:
-            inputs.append({"tensor": tensor, "numbers": [float(cell) for cell in cells]})
+            numbers = [float(cell) for cell in cells]
+            inputs.append({"tensor": tensor, "numbers": numbers, "wide": contract.numbers == "float64"})
     return {
         "library": str(find_library()),
         "saved_model": str(saved_model.resolve()),
@@ -214,7 +216,8 @@ def compare(name: str, wanted: Array, found: Array, limit: float, sample: Sample
     wide = wanted.astype(np.float64)
     known = np.where(np.isfinite(wide), wide, 0.0)
     span = np.ones(wide.shape[1:]) if name.endswith("probabilities") else np.ptp(known, axis=0)
-    noise = 1e-5 * np.abs(known).max(axis=0)  # rounding of values far from zero that hardly differ
+    rounding = 1e-14 if wanted.dtype == np.float64 else 1e-5
+    noise = rounding * np.abs(known).max(axis=0)  # of values far from zero that hardly differ
     apart = np.where(np.isnan(wide) & np.isnan(found), 0.0, np.abs(wide - found))
     wrong = ~(apart <= limit * span + noise)
     if wrong.any():

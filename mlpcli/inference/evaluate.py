@@ -123,15 +123,19 @@ def predict_outputs(trained: TrainedModel, x: Arrays) -> Arrays:
         x: (rows, *shape) inputs; by name where inputs have names.
 
     Returns:
-        (rows, outputs) float32, by name where outputs have names: probabilities where the target is a class,
-        values in the target's own units where it is a number.
+        (rows, outputs), by name where outputs have names: probabilities where the target is a class, values
+        in the target's own units where it is a number. Float32; float64 where the target was scaled.
     """
     outputs = compiled.predict(trained.model, x, batch_size=BATCH_ROWS)
     found = final_outputs(trained.spec, trained.contract, outputs)
-    arrays: Arrays = keras.tree.map_structure(
-        lambda output: np.asarray(keras.ops.convert_to_numpy(output), np.float32), found
-    )
+    arrays: Arrays = keras.tree.map_structure(_plain, found)
     return arrays
+
+
+def _plain(output: object) -> Array:
+    """Return an output as a NumPy array: float64 unchanged, anything else as float32."""
+    values = keras.ops.convert_to_numpy(output)
+    return np.asarray(values, np.float64 if values.dtype == np.float64 else np.float32)
 
 
 def values_of(outputs: Arrays, output: Output) -> Array:
@@ -145,7 +149,7 @@ def check_outputs(trained: TrainedModel, output: Output, values: Array, empty: A
     Args:
         trained: the model that predicted.
         output: what the run's contract says of the output.
-        values: What the network gives for one output, (rows, ...) float32.
+        values: What the network gives for one output, (rows, ...).
         empty: (rows,) bool, rows whose outputs do not count; None for none.
 
     Raises:

@@ -198,23 +198,41 @@ def predict_chunk(trained: TrainedModel, chunk: Chunk) -> tuple[dict[str, pa.Arr
 
     Returns:
         Columns by name: those that were kept, then the label or value, then a probability for each class.
-        The plain outputs, (rows, outputs) float32.
+        The plain outputs, (rows, outputs): float32, or float64 where a target was scaled.
     """
     found = predict_outputs(trained, trained.contract.take_inputs(chunk.x))
     columns: dict[str, Array | pa.Array] = {}
+    plain: list[Array] = []
     for each in trained.contract.outputs:
-        values = values_of(found, each)
+        values = _without_idle_digits(values_of(found, each), each)
+        plain.append(_flat(values))
         check_outputs(trained, each, values, chunk.empty)
         columns |= _columns(each, values, output_loss(trained.spec, each.name))
-    if isinstance(found, dict):
-        outputs = np.concatenate([_flat(values) for values in found.values()], axis=1)
-    else:
-        outputs = _flat(found)
+    outputs = np.concatenate(plain, axis=1)
     predicted = {name: _arrow(values, chunk.empty) for name, values in columns.items()}
     if chunk.empty is not None:
-        outputs = np.where(chunk.empty[:, None], np.float32(np.nan), outputs)
+        outputs = np.where(chunk.empty[:, None], outputs.dtype.type(np.nan), outputs)
     kept = {(f"{name}_input" if name in columns else name): value for name, value in chunk.kept.items()}
     return kept | predicted, outputs
+
+
+RESOLUTION = 1e-9
+"""Of a scaled target's standard deviation or range: more than the network's float32 resolves."""
+
+
+def _without_idle_digits(values: Array, output: Output) -> Array:
+    """Return values of a scaled target without the digits that float64 has and the network does not.
+
+    So 2.0631423 is written, and not 2.063142299652099; 1700000123.047 keeps all of its digits.
+    """
+    if values.dtype != np.float64 or output.scale is None:
+        return values
+    columns = _flat(values).copy()
+    for place, scale in enumerate(np.broadcast_to(output.scale, columns.shape[1]).tolist()):
+        decimals = -math.floor(math.log10(RESOLUTION * abs(scale)))
+        if abs(decimals) < 200:  # else the power of ten itself would overflow
+            columns[:, place] = np.round(columns[:, place], decimals)
+    return columns.reshape(values.shape)
 
 
 def _arrow(values: Array | pa.Array, empty: Array | None) -> pa.Array:

@@ -31,7 +31,7 @@ class PredictionWriter(abc.ABC):
 
         Args:
             columns: PyArrow arrays by name, (rows,) each; the same names in every call.
-            outputs: the plain outputs of the network, (rows, outputs) float32.
+            outputs: the plain outputs of the network, (rows, outputs); float64 where a target was scaled.
         """
 
     @abc.abstractmethod
@@ -161,22 +161,23 @@ HEADER_BYTES = 128
 
 
 class NpyWriter(PredictionWriter):
-    """Writes the outputs alone, (rows, outputs) float32; the header holds the row count and comes last."""
+    """Writes the outputs alone, (rows, outputs); the header holds type and row count, and comes last."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file = file
-        self.rows, self.width = 0, 0
+        self.rows, self.width, self.type = 0, 0, "<f4"
         file.write(b"\0" * HEADER_BYTES)
 
     def write(self, columns: Mapping[str, pa.Array], outputs: Array) -> None:
         """Write some rows."""
         self.rows, self.width = self.rows + len(outputs), outputs.shape[1]
-        self.file.write(np.ascontiguousarray(outputs, np.float32).data)
+        self.type = "<f8" if outputs.dtype == np.float64 else "<f4"
+        self.file.write(np.ascontiguousarray(outputs, self.type).data)
 
     def close(self) -> None:
         """Write the header."""
         self.file.seek(0)
-        header = {"descr": "<f4", "fortran_order": False, "shape": (self.rows, self.width)}
+        header = {"descr": self.type, "fortran_order": False, "shape": (self.rows, self.width)}
         np.lib.format.write_array_header_1_0(self.file, header)
         assert self.file.tell() == HEADER_BYTES
 

@@ -179,6 +179,7 @@ def compile_model(model: keras.Model, spec: Spec, contract: Contract, plugins: P
             each,
             (model.output[each.name] if each.name else model.output).shape[1:],
             counts,
+            contract.numbers,
         )
         for each in contract.outputs
     }

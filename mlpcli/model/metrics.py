@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from mlpcli.data.dataset import Output
+from mlpcli.data.types import NumberType
 from mlpcli.keras_import import keras
 from mlpcli.keras_internals import metric_direction, set_metric_direction
 from mlpcli.model.correlations import KINDS, RowCorrelation
@@ -34,6 +35,13 @@ BY_COLUMN = (
 )
 """Metrics that would compare every label with every output where labels are not a column."""
 
+SHIFT_FREE = (
+    keras.metrics.R2Score,
+    keras.metrics.PearsonCorrelation,
+    keras.metrics.ConcordanceCorrelation,
+)
+"""Metrics of differences from the mean: near 0 their sums of squares keep their digits."""
+
 PROBABLE_THRESHOLD = 0.5
 """Of an F score on one unit: Keras's default, the unit with the largest output, would always be that one."""
 
@@ -43,6 +51,7 @@ def fit_metrics(
     output: Output,
     shape: tuple[int | None, ...],
     counts: Counter[str] | None,
+    numbers: NumberType = "float64",
 ) -> list[object]:
     """Return the metrics of an output as `compile` takes them; what fits already is unchanged.
 
@@ -54,6 +63,7 @@ def fit_metrics(
         output: the output.
         shape: of one row of the output.
         counts: how many metrics of each name the outputs before have; None where there is one output.
+        numbers: the precision of a scaled target's metrics; float32 in a run of version 0.1.
     """
     alone = counts is None
     counts = Counter() if counts is None else counts
@@ -68,7 +78,7 @@ def fit_metrics(
         full = logged if alone else f"{output.name}_{logged}"
         prefix = full if full not in taken else f"{full}_{taken[full]}"
         taken[full] += 1
-        found.append(_fit(each, output, units, prefix))
+        found.append(_fit(each, output, units, prefix, numbers))
     return found
 
 
@@ -90,15 +100,18 @@ def logged_name(made: object) -> str:
     return str(getattr(made, "name", None) or getattr(made, "__name__", type(made).__name__))
 
 
-def _fit(made: object, output: Output, units: int, prefix: str) -> object:
+def _fit(made: object, output: Output, units: int, prefix: str, numbers: NumberType) -> object:
     metric = as_metric(made, units)
     informed = _know_direction(metric)
     inner = _over_rows(metric, units)
     if output.scale is not None and output.offset is not None:
-        inner = in_float64(inner, len(output.target))
+        inner = in_float64(inner, len(output.target)) if numbers == "float64" else inner
     fitted = _by_column(inner, output, units)
     if output.scale is not None and output.offset is not None:
-        fitted = InOwnUnits(fitted, list(output.scale), list(output.offset))
+        offset = list(output.offset)
+        if numbers == "float64" and isinstance(metric, SHIFT_FREE):
+            offset = [0.0] * len(offset)
+        fitted = InOwnUnits(fitted, list(output.scale), offset)
     if has_many_values(metric):
         fitted = NamedValues(fitted, prefix, label_names(_labels(metric, output)))
     return fitted if informed or fitted is not metric else made

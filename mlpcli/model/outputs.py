@@ -56,6 +56,8 @@ def final_outputs(spec: Spec, contract: Contract, outputs: tf.Tensor | Arrays) -
         values = outputs[each.name] if each.name else outputs
         values = to_probabilities(output_loss(spec, each.name), values)
         if each.scale is not None and each.offset is not None:
-            values = values * np.asarray(each.scale, np.float32) + np.asarray(each.offset, np.float32)
+            scale, offset = (np.asarray(part, contract.numbers) for part in (each.scale, each.offset))
+            wide = isinstance(values, np.ndarray) or contract.numbers == "float32"
+            values = (values if wide else keras.ops.cast(values, contract.numbers)) * scale + offset
         found[each.name] = values
     return found if contract.output.name else found[""]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mlpcli.data.dataset import Contract
-from mlpcli.data.features.dates import LAYOUTS, LENGTH
+from mlpcli.data.features.dates import LAYOUTS, OLD_LENGTH
 from mlpcli.data.features.encoders import (
     BOOLEAN_SPELLINGS,
     PERIODS,
@@ -22,6 +22,7 @@ from mlpcli.data.features.encoders import (
     Encoder,
     NumericEncoder,
 )
+from mlpcli.data.features.instants import CHARACTERS, LENGTH, date_of, days_of, read_instants
 from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.data.types import Array
 from mlpcli.keras_import import keras
@@ -30,9 +31,9 @@ ops = keras.ops
 
 
 def raw_inputs(preprocessor: Preprocessor, names: Sequence[str]) -> list[keras.KerasTensor]:
-    """Return a symbolic input, (rows,), per raw column: float32 with NaN, or string with "", for a gap."""
+    """Return a symbolic input, (rows,), per raw column: numbers with NaN, or string with "", for a gap."""
     return [
-        keras.Input((), dtype="string" if encoder.text else "float32", name=name)
+        keras.Input((), dtype="string" if encoder.text else preprocessor.dialect.numbers, name=name)
         for encoder, name in zip(preprocessor.encoders, names, strict=True)
     ]
 
@@ -46,7 +47,8 @@ def build_matrix(preprocessor: Preprocessor, inputs: Mapping[str, keras.KerasTen
     if numeric:
         raw = ops.stack([inputs[encoder.name] for encoder in numeric], axis=1)
         for number in preprocessor.dialect.missing_numbers:  # those that mean that a cell is missing
-            raw = ops.where(ops.equal(raw, np.float32(number)), np.float32(np.nan), raw)
+            kept = np.dtype(preprocessor.dialect.numbers).type
+            raw = ops.where(ops.equal(raw, kept(number)), kept(np.nan), raw)
         parts.append(_numeric(numeric, raw))
         owners += [spans[encoder.name].start for encoder in numeric]
         marked = [place for place, encoder in enumerate(numeric) if encoder.indicator]
@@ -67,7 +69,7 @@ def _numeric(encoders: list[NumericEncoder], raw: keras.KerasTensor) -> keras.Ke
     """Return numbers side by side, (rows, encoders): filled, then logarithms taken, then scaled."""
 
     def each(name: str) -> Array:
-        return np.array([getattr(encoder, name) for encoder in encoders], np.float32)
+        return np.array([getattr(encoder, name) for encoder in encoders], raw.dtype)
 
     values = ops.where(ops.isnan(raw), each("fill"), raw)
     logged = np.array([encoder.log for encoder in encoders])
@@ -76,7 +78,7 @@ def _numeric(encoders: list[NumericEncoder], raw: keras.KerasTensor) -> keras.Ke
     offset, scale = each("offset"), each("scale")
     if offset.any() or (scale != 1).any():
         values = ops.divide(ops.subtract(values, offset), scale)
-    return values
+    return ops.cast(values, "float32")
 
 
 def _encode(encoder: Encoder, raw: keras.KerasTensor, preprocessor: Preprocessor) -> keras.KerasTensor:
@@ -86,7 +88,8 @@ def _encode(encoder: Encoder, raw: keras.KerasTensor, preprocessor: Preprocessor
     if isinstance(encoder, BooleanEncoder):
         return _boolean(encoder, raw)
     assert isinstance(encoder, DateEncoder)
-    return _date(encoder, raw)
+    dated = _date_of_version_0_1 if preprocessor.dialect.numbers == "float32" else _date
+    return dated(encoder, raw)
 
 
 def _category(
@@ -110,27 +113,59 @@ def _boolean(encoder: BooleanEncoder, raw: keras.KerasTensor) -> keras.KerasTens
     fill = np.float32(encoder.fill)
     if not encoder.text:
         known = ops.logical_or(ops.equal(raw, 0.0), ops.equal(raw, 1.0))
-        columns = [ops.where(known, raw, fill), ops.cast(ops.logical_not(known), "float32")]
+        columns = [
+            ops.where(known, ops.cast(raw, "float32"), fill),
+            ops.cast(ops.logical_not(known), "float32"),
+        ]
         return ops.stack(columns[: encoder.width], axis=1)
     index = keras.layers.StringLookup(vocabulary=list(BOOLEAN_SPELLINGS), num_oov_indices=1)(raw)
     rows = [[encoder.fill, 1.0], *([float(value), 0.0] for value in BOOLEAN_SPELLINGS.values())]
     return ops.take(np.array(rows, np.float32)[:, : encoder.width], index, axis=0)
 
 
-def _date(encoder: DateEncoder, raw: keras.KerasTensor) -> keras.KerasTensor:
-    """Read digits by their positions, then compute days with the arithmetic of `civil_days`."""
-    layout = LAYOUTS[encoder.format]
+def _characters(raw: keras.KerasTensor, known: str, length: int) -> keras.KerasTensor:
+    """Return the characters of texts, (rows, length) int32: 0 is none, 1 any that is not among the known."""
     cut = keras.layers.TextVectorization(
         standardize=None,
         split="character",
         output_mode="int",
-        vocabulary=list("0123456789"),
-        output_sequence_length=LENGTH,
+        vocabulary=list(known),
+        output_sequence_length=length,
     )
-    digits = ops.subtract(ops.cast(cut(raw), "int32"), 2)  # 0 is padding, 1 any other character
+    return ops.cast(cut(raw), "int32")
+
+
+class _Date(NamedTuple):
+    """Tensors of a column of dates, (rows,) each: whole days since 1970, and seconds since midnight."""
+
+    valid: keras.KerasTensor
+    days: keras.KerasTensor
+    seconds: keras.KerasTensor
+    year: keras.KerasTensor
+    month: keras.KerasTensor
+    day: keras.KerasTensor
+
+
+def _date(encoder: DateEncoder, raw: keras.KerasTensor) -> keras.KerasTensor:
+    """Read instants by the arithmetic that NumPy shares; the parts are float64 until they are scaled."""
+
+    def real(values: keras.KerasTensor) -> keras.KerasTensor:
+        return ops.cast(values, "float64")
+
+    found = read_instants(ops, _characters(raw, CHARACTERS, LENGTH), LAYOUTS[encoder.format], real)
+    seconds = real(found.seconds) + found.fraction
+    return _date_columns(
+        encoder, _Date(found.valid, found.days, seconds, *date_of(ops, found.days)), "float64"
+    )
+
+
+def _date_of_version_0_1(encoder: DateEncoder, raw: keras.KerasTensor) -> keras.KerasTensor:
+    """Read digits by their positions, as version 0.1 did; zones and fractions do not count."""
+    layout = LAYOUTS[encoder.format]
+    digits = ops.subtract(_characters(raw, "0123456789", OLD_LENGTH), 2)
 
     def number(place: int, count: int) -> keras.KerasTensor:
-        weights = np.zeros(LENGTH, np.int32)
+        weights = np.zeros(OLD_LENGTH, np.int32)
         weights[place : place + count] = 10 ** np.arange(count - 1, -1, -1)
         return ops.sum(ops.multiply(digits, weights), axis=1)
 
@@ -147,39 +182,24 @@ def _date(encoder: DateEncoder, raw: keras.KerasTensor) -> keras.KerasTensor:
     seconds = 0
     for place, unit in zip(layout.time, (3600, 60, 1), strict=True):
         seconds = seconds + ops.where(are_digits(place, 2), number(place, 2) * unit, 0)
-    days = _civil_days(year, month, day)
-    parts = _date_parts(encoder, _Date(days, seconds, year, month, day))
-    columns = [ops.where(valid, ops.cast(part, "float32"), 0.0) for part in parts]
+    date = _Date(valid, days_of(ops, year, month, day), seconds, year, month, day)
+    return _date_columns(encoder, date, "float32")
+
+
+def _date_columns(encoder: DateEncoder, date: _Date, numbers: str) -> keras.KerasTensor:
+    """Return the columns of a date, (rows, width) float32, computed in `numbers`."""
+    parts = _date_parts(encoder, date, numbers)
+    columns = [ops.where(date.valid, ops.cast(part, "float32"), 0.0) for part in parts]
     if encoder.indicator:
-        columns.append(ops.cast(ops.logical_not(valid), "float32"))
+        columns.append(ops.cast(ops.logical_not(date.valid), "float32"))
     return ops.stack(columns, axis=1)
 
 
-def _civil_days(
-    year: keras.KerasTensor, month: keras.KerasTensor, day: keras.KerasTensor
-) -> keras.KerasTensor:
-    shifted = ops.subtract(year, ops.cast(ops.less_equal(month, 2), "int32"))
-    era = shifted // 400
-    of_era = shifted - era * 400
-    of_year = (153 * ops.mod(month + 9, 12) + 2) // 5 + day - 1
-    return era * 146097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719468
-
-
-class _Date(NamedTuple):
-    """Integer tensors of a column of dates, (rows,) each: days since 1970, and the seconds of the day."""
-
-    days: keras.KerasTensor
-    seconds: keras.KerasTensor
-    year: keras.KerasTensor
-    month: keras.KerasTensor
-    day: keras.KerasTensor
-
-
-def _date_parts(encoder: DateEncoder, date: _Date) -> list[keras.KerasTensor]:
+def _date_parts(encoder: DateEncoder, date: _Date, numbers: str) -> list[keras.KerasTensor]:
     """Return the columns of a date, (rows,) each, in the encoder's order."""
 
     def real(value: keras.KerasTensor) -> keras.KerasTensor:
-        return ops.cast(value, "float32")
+        return ops.cast(value, numbers)
 
     positions = {
         "month": lambda: real(date.month - 1),

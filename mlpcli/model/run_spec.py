@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mlpcli import runs
 from mlpcli.data.readers.find_files import exists
+from mlpcli.data.types import NumberType
 from mlpcli.runs.folder import SEARCH, Run
 from mlpcli.runs.guard import WITHIN_SEARCH
 from mlpcli.spec.load import Kept, LoadedSpec, load_spec, with_data
@@ -36,7 +37,9 @@ def own_spec(run: Run, settings: Sequence[str] = ()) -> LoadedSpec:
         data.seed if data is not None else None,
         start=start.sha256 if start is not None else None,
     )
-    return _from_here(replace(loaded, kept=kept, runs_dir=runs_dir_of(run)))
+    wide = data is not None and data.contract.get("numbers") == "float64"
+    numbers: NumberType = "float64" if wide else "float32"  # version 0.1 did not write it
+    return _from_here(replace(loaded, kept=kept, runs_dir=runs_dir_of(run), numbers=numbers))
 
 
 def runs_dir_of(run: Run) -> Path:

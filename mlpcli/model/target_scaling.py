@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 
+import numpy as np
+
 from mlpcli.data.dataset import Contract
 from mlpcli.keras_import import keras, tf
 from mlpcli.keras_internals import wrapped_function
@@ -41,9 +43,9 @@ class InOwnUnits(MetricWrapper):
         return self.metric.update_state(self._restore(y_true), self._restore(y_pred), sample_weight)
 
     def _restore(self, values: keras.KerasTensor) -> keras.KerasTensor:
-        scale, offset = (keras.ops.convert_to_tensor(each, "float64") for each in (self.scale, self.offset))
-        values = keras.ops.cast(values, "float64") * scale + offset
-        return values if self.dtype == "float64" else keras.ops.cast(values, "float32")
+        numbers = "float64" if self.dtype == "float64" else "float32"
+        scale, offset = (keras.ops.convert_to_tensor(each, numbers) for each in (self.scale, self.offset))
+        return keras.ops.cast(values, numbers) * scale + offset
 
     def get_config(self) -> dict[str, object]:
         """Return the configuration."""
@@ -88,7 +90,10 @@ def restore_outputs(model: keras.Model, contract: Contract) -> keras.Model:
         tensor = model.output[each.name] if each.name else model.output
         if each.scale is not None:
             name = f"{each.name or 'output'}_in_own_units"
-            layer = keras.layers.Rescaling(list(each.scale), list(each.offset or ()), name=name)
-            tensor = layer(tensor)
+            if contract.numbers == "float32":
+                tensor = keras.layers.Rescaling(list(each.scale), list(each.offset or ()), name=name)(tensor)
+            else:  # that layer would round scale and offset to float32
+                scaled = keras.ops.multiply(keras.ops.cast(tensor, "float64"), np.array(each.scale))
+                tensor = keras.ops.add(scaled, np.array(each.offset))
         found[each.name] = tensor
     return keras.Model(model.input, found if contract.output.name else found[""], name=model.name)

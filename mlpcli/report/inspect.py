@@ -103,8 +103,15 @@ def _range_text(column: Column) -> str:
         )
     if column.range is None:
         return ""
-    low, high = (end if isinstance(end, str) else f"{end:g}" for end in column.range)
+    low, high = (end if isinstance(end, str) else _number_text(end) for end in column.range)
+    if low == high and column.range[0] != column.range[1]:  # they differ in later digits
+        low, high = map(str, column.range)
     return f"{low} to {high}"
+
+
+def _number_text(number: float) -> str:
+    """Return a number of few digits; a whole number, such as a time in seconds, with all of them."""
+    return str(int(number)) if 1e6 <= abs(number) < 1e16 and number % 1 == 0 else f"{number + 0.0:g}"
 
 
 def survey_json(

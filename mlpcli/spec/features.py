@@ -8,7 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 KINDS = ("numeric", "categorical", "boolean", "date", "ignore")
 DATE_PARTS = ("elapsed", "year", "month", "day", "weekday", "hour")
-DATE_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%Y%m%d")
+DATE_FORMATS = (
+    "%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y%m%d"
+)  # fmt: skip
 
 KEYS_OF_KIND: dict[str, tuple[str, ...]] = {
     "numeric": ("scaling", "missing", "decimal", "thousands", "unit"),
@@ -65,7 +67,8 @@ class FeatureSpec(BaseModel):
         Field(min_length=1, description=f"a list of {', '.join(DATE_PARTS)}"),
     ] = None
     format: Annotated[
-        Literal["%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%Y%m%d"] | None,
+        Literal["%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y%m%d"]
+        | None,
         Field(description=f"one of {', '.join(DATE_FORMATS)}"),
     ] = None
 

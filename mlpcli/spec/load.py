@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from mlpcli.errors import MlpcliError, Problem, SpecError
 from mlpcli.files import read_ordinary_text
@@ -58,6 +59,7 @@ class LoadedSpec:
         catalog: the names that it may use: Keras's, mlpcli's, its plug-ins'.
         runs_dir: the folder of the runs that it names.
         kept: of a run's own spec, the record of its data.
+        numbers: how a run keeps numbers until they are scaled, float64 or float32; empty where unknown.
     """
 
     spec: Spec
@@ -70,6 +72,7 @@ class LoadedSpec:
     catalog: Catalog = KERAS
     runs_dir: Path = Path("runs")
     kept: Kept | None = None
+    numbers: Literal["float32", "float64", ""] = ""
 
     @property
     def folder(self) -> Path:
@@ -114,7 +117,7 @@ def with_data(loaded: LoadedSpec, data: ValueMap, *, file: Path | None = None) -
     """
     source = replace(loaded.source, data=data)
     made = _load(source, file or loaded.file, loaded.raw, catalog=loaded.catalog)
-    return replace(made, runs_dir=loaded.runs_dir, kept=loaded.kept)
+    return replace(made, runs_dir=loaded.runs_dir, kept=loaded.kept, numbers=loaded.numbers)
 
 
 def _load(source: SpecText, file: Path, raw: str, *, catalog: Catalog | None = None) -> LoadedSpec:
@@ -166,7 +169,7 @@ def with_values(loaded: LoadedSpec, values: Values) -> LoadedSpec:
     )
     if made is None:
         raise SpecError(*in_order(problems, loaded.source.file))
-    return replace(made, runs_dir=loaded.runs_dir, kept=loaded.kept)
+    return replace(made, runs_dir=loaded.runs_dir, kept=loaded.kept, numbers=loaded.numbers)
 
 
 def _with_values(

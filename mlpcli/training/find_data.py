@@ -45,15 +45,17 @@ def find_data(loaded: LoadedSpec) -> tuple[LoadedSpec, Dataset]:
         return loaded, _load(loaded)
     first: SpecError | DataError | None = None
     usable: LoadedSpec | None = None
-    for candidate in (loaded, *_moved(loaded, kept.folder)):
-        try:
-            dataset = _load(candidate)
-        except (SpecError, DataError) as error:
-            first = first or error
-            continue
-        if kept.fingerprint in (None, dataset.fingerprint):
-            return candidate, dataset
-        usable = usable or candidate
+    for place in (loaded, *_moved(loaded, kept.folder)):
+        # A search does not record how it keeps numbers: one of version 0.1 is recognized by its fingerprint.
+        for candidate in (place,) if loaded.numbers else (place, replace(place, numbers="float32")):
+            try:
+                dataset = _load(candidate)
+            except (SpecError, DataError) as error:
+                first = first or error
+                break
+            if kept.fingerprint in (None, dataset.fingerprint):
+                return candidate, dataset
+            usable = usable or candidate
     if usable is None:
         assert first is not None
         raise first
@@ -77,7 +79,7 @@ def _load(loaded: LoadedSpec) -> Dataset:
     from mlpcli.model.default_losses import data_request
 
     spec, kept = loaded.spec, loaded.kept
-    request = data_request(spec, loaded.catalog)
+    request = replace(data_request(spec, loaded.catalog), numbers=loaded.numbers or "float64")
     seed = spec.seed
     if kept is not None:
         request = replace(request, only_named=kept.columns)

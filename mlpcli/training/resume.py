@@ -230,11 +230,12 @@ def _identity_now(prepared: Prepared) -> Identity:
 
 
 def _as_started(loaded: LoadedSpec, own: LoadedSpec) -> LoadedSpec:
-    """Return a given spec with the name, and the run to start from, that it had when the run started.
+    """Return a given spec with name, precision and the run to start from that it had when the run started.
 
     A spec without a name is named after its file, which may have been renamed.
     """
-    named = replace(loaded, spec=loaded.spec.model_copy(update={"name": own.spec.name}))
+    spec = loaded.spec.model_copy(update={"name": own.spec.name})
+    named = replace(loaded, spec=spec, numbers=own.numbers)
     return pinned_start(named, own)
 
 

@@ -70,7 +70,8 @@ def resume_search(
             run_plugins(run, own.catalog)  # checks their checksums, before anything else imports them
             spec, dataset = find_data(own)
         else:
-            spec, dataset = _with_engine(_as_started(loaded, own), search), None
+            spec = _with_engine(_as_started(loaded, own), search)
+            spec, dataset = replace(spec, kept=own.kept), None
         session = SearchSession.prepare(spec, watcher, options, folder, dataset=dataset)
         session.record["plugins"] = [plugin.model_dump() for plugin in run.record.plugins]
         _check_same(search, own, spec, session.dataset.fingerprint, extend_space=options.extend_space)

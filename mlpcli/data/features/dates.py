@@ -1,86 +1,63 @@
-"""Parse dates by the positions of their digits: in NumPy here, by the same arithmetic in the saved model.
+"""Parse dates in NumPy; `instants.py` has the arithmetic, which the saved model shares.
 
-Neither `datetime.strptime` nor `pyarrow.compute.strptime` would do: the exported model has no such function,
-and both must agree in every digit.
+`parse_dates` also reads them as version 0.1 did, for its runs: by the positions of their digits, without zone
+and fraction of a second.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from mlpcli.data.types import Array
+from mlpcli.data.features.instants import CHARACTERS, LENGTH, Layout, date_of, days_of, read_instants
+from mlpcli.data.types import Array, NumberType
 
-LENGTH = 19
-"""Characters of a cell that are read: a date, a blank or T, hours, minutes, seconds."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The positions of the digits of a date.
-
-    Attributes:
-        format: such as `%Y-%m-%d`.
-        year: position of its first digit.
-        month: position of its first digit.
-        day: position of its first digit.
-        size: characters of the date without a time.
-    """
-
-    format: str
-    year: int
-    month: int
-    day: int
-    size: int
-
-    @property
-    def time(self) -> tuple[int, int, int]:
-        """The positions of hour, minute and second, each of two digits."""
-        return self.size + 1, self.size + 4, self.size + 7
-
+OLD_LENGTH = 19
+"""Characters that version 0.1 read: a date, a blank or T, hours, minutes, seconds."""
 
 LAYOUTS = {
     layout.format: layout
     for layout in (
+        Layout("%m/%d/%Y", 6, 0, 3, 10),
+        Layout("%d/%m/%Y", 6, 3, 0, 10),
         Layout("%Y-%m-%d", 0, 5, 8, 10),
         Layout("%Y/%m/%d", 0, 5, 8, 10),
         Layout("%d.%m.%Y", 6, 3, 0, 10),
-        Layout("%d/%m/%Y", 6, 3, 0, 10),
-        Layout("%m/%d/%Y", 6, 0, 3, 10),
         Layout("%d-%m-%Y", 6, 3, 0, 10),
+        Layout("%m-%d-%Y", 6, 0, 3, 10),
         Layout("%Y%m%d", 0, 4, 6, 8),
     )
 }
+"""By format, in the order in which they are tried."""
 
-_TIME = r"([ T]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?\s*(Z|[+-]\d{2}:?\d{2})?)?"
+DECLARED = ("%Y%m%d",)
+"""Formats that are used only where the spec says so: such texts are numbers otherwise."""
 
+TWINS = {"%m/%d/%Y": "%d/%m/%Y", "%d/%m/%Y": "%m/%d/%Y", "%d-%m-%Y": "%m-%d-%Y", "%m-%d-%Y": "%d-%m-%Y"}
+"""Formats that differ only in the order of day and month."""
 
-def _pattern(name: str) -> re.Pattern[str]:
-    """Return the pattern of a date in a format."""
-    digits = re.escape(name).replace("%Y", r"\d{4}")
-    return re.compile(re.sub("%[md]", r"\\d{2}", digits) + _TIME, re.ASCII)
-
-
-_PATTERNS = {name: _pattern(name) for name in LAYOUTS}
+_NUMBERS = np.ones(256, np.int32)
+_NUMBERS[[0, *CHARACTERS.encode()]] = [0, *range(2, 2 + len(CHARACTERS))]
 
 
 @dataclass(frozen=True)
 class ParsedDates:
-    """Dates as numbers, all (rows,) int64 except `valid`; meaningless where that is false.
+    """Dates as numbers, in UTC, all (rows,); meaningless where `valid` is false.
 
     Attributes:
-        valid: (rows,) bool, whether a text is a date.
-        days: since 1970-01-01.
-        seconds: since midnight.
+        valid: bool, whether a text is a date.
+        zoned: bool, whether it names its zone; one without counts as UTC.
+        days: since 1970-01-01, whole.
+        seconds: since midnight, float64.
         year: of the date.
         month: from 1.
         day: of the month, from 1.
     """
 
     valid: Array
+    zoned: Array
     days: Array
     seconds: Array
     year: Array
@@ -89,7 +66,7 @@ class ParsedDates:
 
 
 def find_format(counts: Mapping[str, int], share: float = 1.0) -> str | None:
-    """Return the format of texts, or None; `%m/%d/%Y` if it could also be `%d/%m/%Y`.
+    """Return the format of texts, or None; of formats that fit equally many rows, the first of `LAYOUTS`.
 
     Args:
         counts: rows by text.
@@ -98,29 +75,62 @@ def find_format(counts: Mapping[str, int], share: float = 1.0) -> str | None:
     Returns:
         One of `LAYOUTS`, or None.
     """
-    texts, least = list(counts), share * sum(counts.values())
-    weights = np.array(list(counts.values()))
-    best: tuple[int, str] | None = None
-    for name in ("%m/%d/%Y", *(each for each in LAYOUTS if each not in ("%m/%d/%Y", "%Y%m%d"))):
-        written = np.array([_PATTERNS[name].fullmatch(text) is not None for text in texts], bool)
-        if not texts or weights[written].sum() < least:
-            continue
-        rows = int(weights[written & parse_dates(texts, name).valid].sum())
-        if rows >= least and (best is None or rows > best[0]):
-            best = rows, name
-    return best[1] if best else None
+    rows = {name: rows_in_format(counts, name) for name in LAYOUTS if name not in DECLARED}
+    best = max(rows, key=rows.__getitem__)
+    return best if rows[best] and rows[best] >= share * sum(counts.values()) else None
+
+
+def rows_in_format(counts: Mapping[str, int], name: str) -> int:
+    """Return how many rows hold a date in a format, given the rows by text."""
+    if not counts:
+        return 0
+    return int(np.array(list(counts.values()))[parse_dates(list(counts), name).valid].sum())
 
 
 def has_time(texts: list[str], name: str) -> bool:
     """Return whether any text has a time of day besides midnight."""
-    return bool((parse_dates(texts, name).seconds > 0).any())
+    dates = parse_dates(texts, name)
+    return bool((dates.seconds[dates.valid] > 0).any())
 
 
-def parse_dates(texts: list[str], name: str) -> ParsedDates:
-    """Parse dates in a format; a text with other characters, or a month of 13, is not valid."""
+def parse_dates(texts: Sequence[str], name: str, numbers: NumberType = "float64") -> ParsedDates:
+    """Parse dates in a format.
+
+    Args:
+        texts: without blanks around them.
+        name: of the format.
+        numbers: float32 for a run of version 0.1, which read digits by their positions and nothing else.
+
+    Returns:
+        The dates.
+    """
     layout = LAYOUTS[name]
-    joined = np.array([text.encode("ascii", "replace")[:LENGTH] for text in texts] or [b""], f"S{LENGTH}")
-    table = joined.view(np.uint8).reshape(-1, LENGTH)[: len(texts)].astype(np.int64) - ord("0")
+    if numbers == "float32":
+        return _parse_as_version_0_1(texts, layout)
+    table = _bytes(texts, LENGTH)
+    longest = max(map(len, texts), default=0)
+    ids = _NUMBERS[table[:, : min(LENGTH, max(longest, layout.size + 10) + 1)]]
+    clock = ids[:, layout.size + 6 :]
+    found = read_instants(
+        np,
+        ids,
+        layout,
+        lambda values: values.astype(np.float64),
+        timed=longest > layout.size,
+        zoned=bool(((clock > 11) & (clock != 2 + CHARACTERS.index(":")) | (clock == 1)).any()),
+    )
+    year, month, day = date_of(np, found.days)
+    return ParsedDates(found.valid, found.zoned, found.days, found.seconds + found.fraction, year, month, day)
+
+
+def _bytes(texts: Sequence[str], length: int) -> Array:
+    """Return the first characters of texts, (rows, length) uint8; 0 after the end, `?` beyond ASCII."""
+    cut = [text.encode("ascii", "replace")[:length] for text in texts] or [b""]
+    return np.array(cut, f"S{length}").view(np.uint8).reshape(-1, length)[: len(texts)]
+
+
+def _parse_as_version_0_1(texts: Sequence[str], layout: Layout) -> ParsedDates:
+    table = _bytes(texts, OLD_LENGTH).astype(np.int64) - ord("0")
     digits = (table >= 0) & (table <= 9)
     year = _number(table, layout.year, 4)
     month, day = _number(table, layout.month, 2), _number(table, layout.day, 2)
@@ -133,7 +143,8 @@ def parse_dates(texts: list[str], name: str) -> ParsedDates:
     for place, unit in zip(layout.time, (3600, 60, 1), strict=True):
         with_time = digits[:, place : place + 2].all(axis=1)
         seconds += np.where(with_time, _number(table, place, 2) * unit, 0)
-    return ParsedDates(valid, civil_days(year, month, day), seconds, year, month, day)
+    zoned = np.zeros(len(texts), bool)
+    return ParsedDates(valid, zoned, days_of(np, year, month, day), seconds, year, month, day)
 
 
 def _number(table: Array, place: int, count: int) -> Array:
@@ -142,15 +153,3 @@ def _number(table: Array, place: int, count: int) -> Array:
     for digit in range(place, place + count):
         value = value * 10 + table[:, digit]
     return value
-
-
-def civil_days(year: Array, month: Array, day: Array) -> Array:
-    """Return days since 1970-01-01 of the Gregorian calendar.
-
-    By H. Hinnant's `days_from_civil`, for years from 1 on (https://howardhinnant.github.io/date_algorithms.html).
-    """
-    shifted = year - (month <= 2)
-    era = shifted // 400
-    of_era = shifted - era * 400
-    of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
-    return np.asarray(era * 146097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719468)

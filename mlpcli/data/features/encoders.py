@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from mlpcli.data.features.dates import ParsedDates, parse_dates
-from mlpcli.data.readers.parse_cells import ParsedColumn, Texts
+from mlpcli.data.readers.parse_cells import TOO_LARGE, ParsedColumn, Texts
 from mlpcli.data.types import Array
 
 NO_ROWS = np.empty(0, np.int64)
@@ -54,6 +54,8 @@ class Encoded:
 class NumericEncoder:
     """Fill missing values, take the log, then (value - offset) / scale; optionally mark missing cells.
 
+    All of it in float64, and then rounded to float32; in a run of version 0.1 in float32 from the start.
+
     Attributes:
         name: of the raw column.
         fill: the value of a missing cell.
@@ -86,6 +88,7 @@ class NumericEncoder:
     def encode(self, column: ParsedColumn) -> Encoded:
         """Encode the cells of some rows."""
         values, unreadable = column.numbers.values, column.numbers.unreadable
+        values = values.astype(column.dialect.numbers, copy=False)
         # NaN propagates into both: one pass shows whether cells are missing, and whether all are in range
         lowest, highest = (values.min(), values.max()) if len(values) else (0.0, 0.0)
         missing = outside = NO_ROWS
@@ -93,12 +96,16 @@ class NumericEncoder:
         if np.isnan(lowest):
             gaps = np.isnan(values)
             missing = np.setdiff1d(np.flatnonzero(gaps), unreadable, assume_unique=True)
-            values = np.where(gaps, np.float32(self.fill), values)
+            values = np.where(gaps, values.dtype.type(self.fill), values)
             lowest, highest = values.min(), values.max()
         if lowest < self.lowest or highest > self.highest:
             beyond = (values < self.lowest) | (values > self.highest)
             outside = np.flatnonzero(beyond if gaps is None else beyond & ~gaps)
-        scaled = self._scaled(values)
+        if np.abs(self.scaled(np.array([lowest, highest], np.float64))).max() >= TOO_LARGE:
+            far = np.abs(self.scaled(values.astype(np.float64))) >= TOO_LARGE
+            unreadable = np.union1d(unreadable, np.flatnonzero(far))
+            values = np.where(far, values.dtype.type(self.fill), values)
+        scaled = np.asarray(self.scaled(values), np.float32)
         if self.indicator:
             marks = np.zeros(len(values), np.float32) if gaps is None else gaps.astype(np.float32)
             matrix = np.stack([scaled, marks], axis=1)
@@ -106,12 +113,15 @@ class NumericEncoder:
             matrix = scaled[:, None]
         return Encoded(matrix, missing, _with_missing(unreadable, missing, self.required), outside=outside)
 
-    def _scaled(self, values: Array) -> Array:
+    def scaled(self, values: Array) -> Array:
+        """Return numbers as the network takes them, but in their own precision; see the class."""
+        kept = values.dtype.type
         if self.log:
             values = np.sign(values) * np.log1p(np.abs(values))
         if self.offset or self.scale != 1:
-            values = (values - np.float32(self.offset)) / np.float32(self.scale)
-        return np.asarray(values, np.float32)
+            values = values - kept(self.offset)
+            values /= kept(self.scale)
+        return values
 
 
 @dataclass(frozen=True)
@@ -161,7 +171,7 @@ def parse_booleans(column: ParsedColumn) -> tuple[Array, Array]:
 
 @dataclass(frozen=True)
 class DateEncoder:
-    """Parts of a date: elapsed days and the year scaled, the others as sine and cosine.
+    """Parts of a date in UTC: elapsed days and the year scaled, the others as sine and cosine.
 
     Attributes:
         name: of the raw column.
@@ -240,7 +250,8 @@ def cyclic_position(part: str, dates: ParsedDates) -> Array:
 def parse_date_column(column: ParsedColumn, name: str) -> tuple[Texts, ParsedDates]:
     """Return a column's texts, and the dates of its distinct texts in the format `name`."""
     cells = column.texts_without_gaps
-    return cells, parse_dates([value or "" for value in cells.values] or [""], name)
+    texts = [value or "" for value in cells.values] or [""]
+    return cells, parse_dates(texts, name, column.dialect.numbers)
 
 
 def invalid_dates(column: ParsedColumn, name: str) -> Array:

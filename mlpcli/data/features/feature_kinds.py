@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlpcli.data.features.profiles import Profile, profile_column
+from mlpcli.data.features.value_notes import date_notes
 from mlpcli.data.readers.dialect import Notation
 from mlpcli.data.readers.parse_cells import ParsedColumn
 from mlpcli.errors import KeyPath, Problem, SpecError, show_value
@@ -34,11 +35,13 @@ class Features:
         used: the columns that the model takes, in its order, each with every key of its kind filled in.
         excluded: the columns that it does not take, each with the reason; the spec did not ignore them.
         ignored: the columns that the spec ignores.
+        notes: what to know of the columns that are used: a format that was guessed, zones that are missing.
     """
 
     used: dict[str, FeatureSpec]
     excluded: dict[str, str]
     ignored: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def resolved(self) -> dict[str, Value]:
         """Return `dataset.features` for `resolved.yaml`, which selects the same columns again."""
@@ -75,6 +78,7 @@ def choose_features(
     used: dict[str, FeatureSpec] = {}
     excluded: dict[str, str] = {}
     problems: list[Problem] = []
+    notes: list[str] = []
     for place, name in enumerate(order):
         given = mapping.get(name, FeatureSpec())
         if given.kind == "ignore":
@@ -85,6 +89,8 @@ def choose_features(
         if not why:
             used[name] = _complete(given, profile, scaling, columns[name].dialect.notation, decimal)
             problems += _spec_problems(given, used[name], path)
+            if used[name].kind == "date":
+                notes += date_notes(profile, columns[name], used[name].format or "", guessed=not given.format)
         elif name in named:
             problems.append(_unusable(path, why))
         else:
@@ -92,7 +98,7 @@ def choose_features(
     if problems:
         raise SpecError(*problems)
     ignored = tuple(name for name in columns if name not in used and name not in excluded)
-    return Features(used, excluded, ignored)
+    return Features(used, excluded, ignored, tuple(notes))
 
 
 def _unusable(path: KeyPath, why: str) -> Problem:
@@ -103,7 +109,8 @@ def _unusable(path: KeyPath, why: str) -> Problem:
 def _reason_to_exclude(profile: Profile, *, named: bool) -> str:
     """Return why a column is no feature, or an empty text; some reasons do not apply to `named` columns."""
     if profile.content == "nothing":
-        return "empty in every row"
+        unusable = "of infinite numbers, numbers beyond 3.4e38, or dates beyond the year 9999"
+        return unusable if profile.invalid else "empty in every row"
     if profile.content == "others":
         return "neither numbers, text nor dates"
     if profile.content == "texts" and not _is_category(profile):
@@ -114,8 +121,11 @@ def _reason_to_exclude(profile: Profile, *, named: bool) -> str:
     if named:
         return ""
     if profile.constant:
-        value = next(iter(profile.counts), None) if profile.numbers is None else profile.numbers[0].item()
-        return f"the same in every row ({show_value(value)})"
+        if profile.numbers is None:
+            return f"the same in every row ({show_value(next(iter(profile.counts), None))})"
+        value = profile.known[0]
+        whole = profile.exact is not None and value % 1 == 0
+        return f"the same in every row ({show_value(int(value) if whole else float(value))})"
     if profile.identifier:
         return "like an identifier, distinct in every row"
     return ""

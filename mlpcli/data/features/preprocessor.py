@@ -23,10 +23,10 @@ from mlpcli.data.features.encoders import (
 )
 from mlpcli.data.readers.dialect import PLAIN, Dialect, dialect_to_json
 from mlpcli.data.readers.parse_cells import ParsedColumn, Texts
-from mlpcli.data.types import Array, ArrowColumn
+from mlpcli.data.types import Array, ArrowColumn, NumberType
 from mlpcli.spec.features import FeatureSpec
 
-VERSION = 1
+VERSIONS: dict[NumberType, int] = {"float32": 1, "float64": 2}
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,12 @@ class Transformed:
 
 @dataclass(frozen=True)
 class Preprocessor:
-    """The encoders of a table's columns, in the model's order, and the dialect of their cells."""
+    """The encoders of a table's columns, and the dialect of their cells.
+
+    Attributes:
+        encoders: in the model's order.
+        dialect: how their cells are read.
+    """
 
     encoders: tuple[Encoder, ...]
     dialect: Dialect = PLAIN
@@ -133,7 +138,7 @@ class Preprocessor:
     def to_json(self) -> dict[str, object]:
         """Return the preprocessor as plain JSON values."""
         return {
-            "version": VERSION,
+            "version": VERSIONS[self.dialect.numbers],
             **dialect_to_json(self.dialect),
             "columns": [encoder_to_json(encoder) for encoder in self.encoders],
         }
@@ -148,7 +153,7 @@ def fit_preprocessor(
         columns: the raw columns by name.
         features: the columns to use, in the model's order, each with every key of its kind filled in.
         rows: (training rows,) int64, positions; no other row is used.
-        dialect: how the cells are written.
+        dialect: how the cells are read.
 
     Returns:
         The preprocessor, which never changes afterwards.
@@ -160,7 +165,7 @@ def fit_preprocessor(
 
 def _fit(name: str, spec: FeatureSpec, column: ParsedColumn, rows: Array) -> Encoder:
     if spec.kind == "numeric":
-        return _fit_numeric(name, spec, column.numbers.values[rows])
+        return _fit_numeric(name, spec, column.numbers.values[rows], column.dialect.numbers)
     if spec.kind == "boolean":
         return _fit_boolean(name, spec, parse_booleans(column)[0][rows], text=_holds_words(column.arrow))
     if spec.kind == "date":
@@ -176,24 +181,25 @@ def _holds_words(column: ArrowColumn) -> bool:
     return not (pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
-def _fit_numeric(name: str, spec: FeatureSpec, values: Array) -> NumericEncoder:
-    known = values[~np.isnan(values)].astype(np.float64)
+def _fit_numeric(name: str, spec: FeatureSpec, values: Array, numbers: NumberType) -> NumericEncoder:
+    kept = np.dtype(numbers).type
+    known = values[~np.isnan(values)].astype(kept).astype(np.float64)
     if not len(known):
         known = np.zeros(1)
     fill = _fill(spec, known)
     log = spec.scaling == "log"
     shaped = np.sign(known) * np.log1p(np.abs(known)) if log else known
-    offset, scale = _scaling(spec.scaling or "none", shaped)
+    offset, scale = _scaling(spec.scaling or "none", shaped, numbers)
     return NumericEncoder(
         name,
-        fill=float(np.float32(fill)),
-        offset=float(np.float32(offset)),
-        scale=float(np.float32(scale)),
+        fill=float(kept(fill)),
+        offset=float(kept(offset)),
+        scale=float(kept(scale)),
         log=log,
         indicator=spec.missing == "indicator",
         required=spec.missing == "error",
-        lowest=float(np.float32(known.min())),
-        highest=float(np.float32(known.max())),
+        lowest=float(kept(known.min())),
+        highest=float(kept(known.max())),
     )
 
 
@@ -204,10 +210,16 @@ def _fill(spec: FeatureSpec, known: Array) -> float:
     return float(central(known))
 
 
-def _scaling(scaling: str, known: Array) -> tuple[float, float]:
+TINY = 1e-300
+"""Numbers closer together than this are beyond the normal numbers of float64, and count as the same."""
+
+
+def _scaling(scaling: str, known: Array, numbers: NumberType) -> tuple[float, float]:
     """Return the offset and the scale of a column; the scale of a constant column is 1."""
     if scaling == "none":
         return 0.0, 1.0
+    if numbers == "float64" and known.max() - known.min() < TINY:
+        return float(known.min()), 1.0
     if scaling == "minmax":
         offset, scale = known.min(), known.max() - known.min()
     elif scaling == "robust":
@@ -215,6 +227,8 @@ def _scaling(scaling: str, known: Array) -> tuple[float, float]:
         scale = high - low or known.std()
     else:
         offset, scale = known.mean(), known.std()
+    if numbers == "float64":
+        return float(offset), float(scale) if scale >= TINY else float(known.max() - known.min())
     flat = scale <= 1e-7 * abs(offset) or scale < 1e-30
     return float(offset), 1.0 if flat else float(scale)
 
@@ -238,6 +252,7 @@ def _fit_boolean(name: str, spec: FeatureSpec, values: Array, *, text: bool) -> 
 
 def _fit_date(name: str, spec: FeatureSpec, column: ParsedColumn, rows: Array) -> DateEncoder:
     assert spec.format is not None
+    numbers = column.dialect.numbers
     cells, dates = parse_date_column(column, spec.format)
     codes = cells.codes[rows]
     codes = codes[dates.valid[codes]]
@@ -251,8 +266,8 @@ def _fit_date(name: str, spec: FeatureSpec, column: ParsedColumn, rows: Array) -
         spec.format,
         tuple(spec.parts or ("elapsed",)),
         reference,
-        elapsed=_scaling("standardize", elapsed),
-        years=_scaling("standardize", years),
+        elapsed=_scaling("standardize", elapsed, numbers),
+        years=_scaling("standardize", years, numbers),
         indicator=spec.missing == "indicator",
         required=spec.missing == "error",
         lowest=reference,

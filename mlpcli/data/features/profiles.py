@@ -10,8 +10,9 @@ from typing import Literal
 
 import numpy as np
 
-from mlpcli.data.features.dates import find_format, has_time
+from mlpcli.data.features.dates import TWINS, find_format, has_time, rows_in_format
 from mlpcli.data.features.encoders import BOOLEANS, invalid_dates
+from mlpcli.data.features.exact_numbers import exact_numbers
 from mlpcli.data.readers.dialect import NUMBER, Dialect
 from mlpcli.data.readers.notations import MIN_SHARE, holds_codes
 from mlpcli.data.readers.parse_cells import ParsedColumn, Texts, is_text, plain_type
@@ -37,11 +38,14 @@ class Profile:
         content: the kind of its values.
         rows: the number of rows.
         missing: the number of cells without a value.
-        invalid: in a column of numbers or dates, the number of other cells.
+        invalid: in a column of numbers or dates, the number of other cells, such as infinite ones.
         format: of dates.
+        twin: another format that fits as many rows, with day and month exchanged; None where they can be told
+            apart.
         with_time: whether dates have a time of day besides midnight.
         counts: rows by value, the most frequent first; for texts, booleans and dates.
-        numbers: (rows,) float32, NaN where there is none; for numbers.
+        numbers: (rows,) float64, NaN where there is none; for numbers.
+        exact: the same numbers without the missing ones, where float64 would round some of them.
     """
 
     name: str
@@ -50,9 +54,11 @@ class Profile:
     missing: int
     invalid: int = 0
     format: str | None = None
+    twin: str | None = None
     with_time: bool = False
     counts: Mapping[str, int] = field(default_factory=dict)
     numbers: Array | None = None
+    exact: Array | None = None
 
     @property
     def present(self) -> int:
@@ -63,8 +69,14 @@ class Profile:
     def distinct(self) -> int:
         """The number of distinct values."""
         if self.numbers is not None:
-            return len(np.unique(self.numbers[~np.isnan(self.numbers)]))
+            return len(np.unique(self.known))
         return len(self.counts)
+
+    @property
+    def known(self) -> Array:
+        """The numbers without the missing ones, (present,): whole ones beyond 2^53 as exact objects."""
+        assert self.numbers is not None
+        return self.numbers[~np.isnan(self.numbers)] if self.exact is None else self.exact
 
     @property
     def constant(self) -> bool:
@@ -72,7 +84,7 @@ class Profile:
         if self.missing or self.rows < MIN_ROWS_TO_JUDGE:
             return False
         if self.numbers is not None:
-            return bool(self.numbers.min() == self.numbers.max())
+            return len(self.known) > 0 and bool(self.known.min() == self.known.max())
         return len(self.counts) == 1
 
     @property
@@ -86,7 +98,7 @@ class Profile:
             return distinct and not worded and max(map(len, self.counts)) <= 64
         if self.numbers is None or not self._has_id_name():
             return False
-        whole = bool((self.numbers == np.floor(self.numbers)).all())
+        whole = bool((self.numbers % 1 == 0).all())
         return whole and (self._counts_rows() or self.distinct == self.rows)
 
     def _has_id_name(self) -> bool:
@@ -96,8 +108,7 @@ class Profile:
         )
 
     def _counts_rows(self) -> bool:
-        assert self.numbers is not None
-        return bool((np.diff(self.numbers) == 1).all())
+        return bool((np.diff(self.known) == 1).all())
 
     @property
     def length(self) -> float:
@@ -124,7 +135,12 @@ def profile_column(name: str, column: ParsedColumn) -> Profile:
         if pa.types.is_boolean(kind):
             return Profile(name, "booleans", rows, missing, counts=counts)
         with_time = has_time(list(counts)[:DATE_SAMPLE], "%Y-%m-%d")
-        return Profile(name, "dates", rows, missing, format="%Y-%m-%d", with_time=with_time, counts=counts)
+        invalid = len(invalid_dates(column, "%Y-%m-%d"))  # such as years beyond 9999
+        if invalid == rows - missing:
+            return Profile(name, "nothing", rows, missing, invalid)
+        return Profile(
+            name, "dates", rows, missing, invalid, format="%Y-%m-%d", with_time=with_time, counts=counts
+        )
     return Profile(name, "others", rows, arrow.null_count)
 
 
@@ -132,8 +148,9 @@ def _profile_numbers(name: str, column: ParsedColumn) -> Profile:
     values, invalid = column.numbers.values, len(column.numbers.unreadable)
     missing = int(np.isnan(values).sum()) - invalid
     if missing + invalid == len(values):
-        return Profile(name, "nothing", len(values), missing)
-    return Profile(name, "numbers", len(values), missing, invalid, numbers=values)
+        return Profile(name, "nothing", len(values), missing, invalid)
+    exact = exact_numbers(column)
+    return Profile(name, "numbers", len(values), missing, invalid, numbers=values, exact=exact)
 
 
 def _counts(cells: Texts) -> dict[str, int]:
@@ -160,14 +177,35 @@ def _profile_text(name: str, column: ParsedColumn) -> Profile:
         gaps = rows - sum(known.values())
     numeric = sum(count for text, count in known.items() if _resembles_number(text, column.dialect))
     if known and numeric >= MIN_SHARE * (rows - gaps) and not holds_codes(known):
-        numbers = column.numbers
-        return Profile(name, "numbers", rows, gaps, len(numbers.unreadable), numbers=numbers.values)
+        values, invalid = column.numbers.values, len(column.numbers.unreadable)
+        if gaps + invalid == rows:
+            return Profile(name, "nothing", rows, gaps, invalid)
+        exact = exact_numbers(column)
+        return Profile(name, "numbers", rows, gaps, invalid, numbers=values, exact=exact)
     sample = dict(list(known.items())[:DATE_SAMPLE])
     if found := find_format(sample, MIN_SHARE):
-        with_time = has_time(list(sample), found)
-        invalid = len(invalid_dates(column, found))
-        return Profile(name, "dates", rows, gaps, invalid, format=found, with_time=with_time, counts=known)
+        found, twin = _of_twins(known, found)
+        return Profile(
+            name,
+            "dates",
+            rows,
+            gaps,
+            len(invalid_dates(column, found)),
+            format=found,
+            twin=twin,
+            with_time=has_time(list(sample), found),
+            counts=known,
+        )
     return Profile(name, "texts", rows, missing, counts=counts)
+
+
+def _of_twins(counts: Mapping[str, int], found: str) -> tuple[str, str | None]:
+    """Return the format of a column after a sample of it, and a twin that fits as many of all rows."""
+    twin = TWINS.get(found)
+    if twin is None:
+        return found, None
+    rows, others = rows_in_format(counts, found), rows_in_format(counts, twin)
+    return (found if rows >= others else twin), (twin if rows == others else None)
 
 
 def _resembles_number(text: str, dialect: Dialect) -> bool:

@@ -14,7 +14,7 @@ from mlpcli.data.features.encoders import CategoryEncoder, DateEncoder, Encoded,
 from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.data.readers.delimited import TextOrigin
 from mlpcli.data.readers.dialect import Dialect
-from mlpcli.data.readers.parse_cells import ParsedColumn
+from mlpcli.data.readers.parse_cells import TOO_LARGE, ParsedColumn
 from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError
 from mlpcli.data.readers.table_values import cell_error, written_cell
 from mlpcli.data.types import Array
@@ -110,14 +110,18 @@ def describe_cell_error(encoder: Encoder, row: int, value: object, dialect: Dial
     empty = text is None or text in dialect.missing_spellings or text != text
     if isinstance(encoder, NumericEncoder):
         number = dialect.number(text) if isinstance(text, str) else text
-        if not empty and isinstance(number, int | float) and abs(number) < 3.4e38:
-            rule = f"must be between {encoder.lowest:g} and {encoder.highest:g}, as in the training rows"
+        if not empty and isinstance(number, int | float) and abs(number) < TOO_LARGE:
+            limits = f"{encoder.lowest:g} and {encoder.highest:g}"
+            if abs(encoder.scaled(np.array([number], np.float64))[0]) >= TOO_LARGE:
+                rule = f"is too far from the training rows, which are between {limits}"
+                return RowError(row, location, rule, value)
+            rule = f"must be between {limits}, as in the training rows"
             return RowError(row, location, rule, value, "--on-unknown bucket lets it through")
         return cell_error(row, encoder.name, value, dialect)
     if empty:
         return RowError(row, location, "must not be empty", hint="fill it, or remove the row")
     if isinstance(encoder, DateEncoder):
-        valid = bool(parse_dates([str(text)], encoder.format).valid[0])
+        valid = bool(parse_dates([str(text)], encoder.format, dialect.numbers).valid[0])
         rule = "must be within the dates of the training rows" if valid else "must be a date"
         return RowError(row, location, f"{rule}, written {encoder.format}", value)
     hint = "true or false, yes or no, 1 or 0"

@@ -28,7 +28,7 @@ class Sample:
     """Rows as the served model takes them, and encoded.
 
     Attributes:
-        columns: the cells of each raw column: a list of texts, in which a missing one is empty, or float32,
+        columns: the cells of each raw column: a list of texts, in which a missing one is empty, or float64,
             in which it is NaN.
         x: (rows, width) float32, the encoded rows.
         positions: (rows,) int64, each row's position in its file, from 0.
@@ -87,9 +87,12 @@ def served_values(encoder: Encoder, column: ParsedColumn) -> list[str] | Array:
 
 
 def _informative_rows(encoder: Encoder, column: ParsedColumn) -> Array:
-    """Return rows that show what else a column holds: a missing cell, and each of its first values."""
+    """Return rows that show what else a column holds: a missing cell, extremes, each of its first values."""
     if isinstance(encoder, NumericEncoder):
-        return np.flatnonzero(np.isnan(column.numbers.values))[:1]
+        values = column.numbers.values
+        gaps = np.flatnonzero(np.isnan(values))
+        ends = [] if len(gaps) == len(values) else [np.nanargmin(values), np.nanargmax(values)]
+        return np.array([*gaps[:1], *ends], np.int64)
     cells = column.texts
     seen, first = np.unique(cells.codes, return_index=True)
     gaps = np.array([cells.values[code] is None for code in seen], dtype=bool)

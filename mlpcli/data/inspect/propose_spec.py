@@ -241,6 +241,8 @@ def _settings(spec: FeatureSpec) -> str:
 def _note(profile: Profile) -> str:
     parts = [f"{profile.distinct:,} distinct"] if profile.numbers is None else []
     parts += [f"{profile.missing:,} missing"] if profile.missing else []
+    if profile.twin is not None:
+        parts.append(f"day and month cannot be told apart: it may be {profile.twin}")
     return f"  # {', '.join(parts)}" if parts else ""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import cached_property
 
 import numpy as np
@@ -12,7 +13,9 @@ from mlpcli.data.features.column_notes import text_notes
 from mlpcli.data.features.dates import parse_dates
 from mlpcli.data.features.encoders import invalid_dates
 from mlpcli.data.features.feature_kinds import Features, choose_features
+from mlpcli.data.features.preprocessor import fit_preprocessor
 from mlpcli.data.features.profiles import Profile, profile_column
+from mlpcli.data.features.value_notes import lost_digit_notes
 from mlpcli.data.inspect.target_task import Task, check_task, choose_task
 from mlpcli.data.label_keys import label_keys, missing_labels, sort_classes
 from mlpcli.data.labels import Labels
@@ -184,26 +187,33 @@ def histogram(profile: Profile) -> list[int]:
         return binned(days, counts) if len(days) else []
     if profile.numbers is None:
         return list(profile.counts.values())[:BINS]
-    known = profile.numbers[~np.isnan(profile.numbers)].astype(np.float64)
+    known = profile.known
     if not len(known):
         return []
+    if profile.exact is not None:  # whole numbers whose differences float64 would round
+        known = known.astype(object)
+        known = (known - known.min()).astype(np.float64)
     return binned(known)
 
 
 def binned(values: Array, weights: Array | None = None) -> list[int]:
-    """Return the values, or their weights, in each of ten bins; in one bin if they are too close together.
+    """Return the values, or their weights, in each of ten bins; in one bin if they are all the same.
+
+    `np.histogram` would not do: it fails where the bins are narrower than the digits of float64.
 
     Args:
-        values: (values,).
+        values: (values,) float64, finite.
         weights: (values,), or None to count each value once.
 
     Returns:
         Ten counts, or one.
     """
-    try:
-        return [int(count) for count in np.histogram(values, BINS, weights=weights)[0]]
-    except ValueError:
+    low, high = float(values.min()), float(values.max())
+    if low == high:
         return [int(len(values) if weights is None else weights.sum())]
+    shares = (values / 2 - low / 2) / (high / 2 - low / 2)  # halves, whose difference cannot overflow
+    places = np.minimum((shares * BINS).astype(np.int64), BINS - 1)
+    return [int(count) for count in np.bincount(places, weights, BINS)]
 
 
 def dates_of(profile: Profile) -> tuple[list[str], Array, Array]:
@@ -223,7 +233,8 @@ def value_range(profile: Profile) -> tuple[str, str] | tuple[float, float] | Non
         return (texts[0], texts[-1]) if texts else None
     if profile.numbers is None or profile.present == profile.invalid:
         return None
-    return float(np.nanmin(profile.numbers)), float(np.nanmax(profile.numbers))
+    low, high = profile.known.min(), profile.known.max()
+    return (float(low), float(high)) if profile.exact is None else (int(low), int(high))
 
 
 def find_warnings(survey: Survey, test: str | None = None) -> list[str]:
@@ -238,6 +249,8 @@ def find_warnings(survey: Survey, test: str | None = None) -> list[str]:
     """
     found = list(survey.table.notes)
     found += [f"column {name!r} would be left out: {why}" for name, why in survey.features.excluded.items()]
+    found += survey.features.notes
+    found += _lost_digits(survey)
     found += _column_warnings(survey)
     found += _duplicates(survey)
     if survey.target is not None:
@@ -248,9 +261,23 @@ def find_warnings(survey: Survey, test: str | None = None) -> list[str]:
     return found
 
 
+def _lost_digits(survey: Survey) -> Iterator[str]:
+    """Yield a line for each column of numbers that stay indistinct even once they are scaled."""
+    numeric = {name: spec for name, spec in survey.features.used.items() if spec.kind == "numeric"}
+    columns = survey.table.columns
+    rows = np.arange(survey.table.rows)
+    yield from lost_digit_notes(fit_preprocessor(columns, numeric, rows, survey.table.dialect), columns, rows)
+    target = survey.profiles.get(survey.target or "")
+    if target is not None and target.exact is not None and not survey.has_classes:
+        rounded = len(np.unique(target.exact.astype(np.float64)))
+        if rounded < target.distinct:
+            counts = f"{target.distinct:,} distinct numbers beyond 2^53 become {rounded:,} in float64"
+            yield f"target {target.name!r}: {counts}; subtract what they have in common"
+
+
 def _column_warnings(survey: Survey) -> Iterator[str]:
     for name, profile in survey.profiles.items():
-        if profile.invalid:
+        if profile.invalid and profile.content != "nothing":
             shown = listing(invalid_cells(survey, name), 5)
             yield (
                 f"column {name!r}: {profile.invalid:,} cells are not {profile.content} ({shown}), and "
@@ -276,7 +303,12 @@ def invalid_cells(survey: Survey, name: str) -> list[str]:
         else column.numbers.unreadable
     )
     cells = (column.value(int(row)) for row in bad)
-    return list(dict.fromkeys(cell.strip() if isinstance(cell, str) else f"{cell:g}" for cell in cells))
+    return list(dict.fromkeys(map(_shown, cells)))
+
+
+def _shown(cell: object) -> str:
+    """Return a cell as it is written; a number in few digits."""
+    return f"{cell:g}" if isinstance(cell, int | float | Decimal) else str(cell).strip()
 
 
 def _duplicates(survey: Survey) -> Iterator[str]:
@@ -287,8 +319,9 @@ def _duplicates(survey: Survey) -> Iterator[str]:
         yield f"{again:,} of {len(rows):,} rows are duplicates of others, and {where}"
     keys: dict[bytes, str] = {}
     for name in survey.features.used:
-        column = survey.profiles[name].numbers
-        key = (column if column is not None else _codes(survey, name)).tobytes()
+        profile = survey.profiles[name]
+        plain = profile.numbers if profile.exact is None else None
+        key = (plain if plain is not None else _codes(survey, name)).tobytes()
         same = key in keys and _values(survey, name) == _values(survey, keys[key])
         if same and survey.profiles[name].distinct > 1:
             yield f"column {name!r} is a duplicate of {keys[key]!r}"
@@ -297,15 +330,22 @@ def _duplicates(survey: Survey) -> Iterator[str]:
 
 def _codes(survey: Survey, name: str) -> Array:
     """Return (rows,) integers, one number for each distinct value."""
-    numbers = survey.profiles[name].numbers
-    if numbers is not None:
-        return np.unique(numbers, return_inverse=True)[1].astype(np.int64)
-    return survey.table.columns[name].texts.codes
+    profile = survey.profiles[name]
+    if profile.numbers is None:
+        return survey.table.columns[name].texts.codes
+    if profile.exact is None:
+        return np.unique(profile.numbers, return_inverse=True)[1].astype(np.int64)
+    codes = np.full(profile.rows, -1)
+    codes[~np.isnan(profile.numbers)] = np.unique(profile.exact, return_inverse=True)[1]
+    return codes
 
 
 def _values(survey: Survey, name: str) -> list[str | None]:
-    """Return the distinct texts in the order of `_codes`; none for numbers, whose order is enough."""
-    if survey.profiles[name].numbers is not None:
+    """Return the distinct texts, or exact numbers, in the order of `_codes`; none for other numbers."""
+    profile = survey.profiles[name]
+    if profile.exact is not None:
+        return [str(int(value)) for value in np.unique(profile.exact)]
+    if profile.numbers is not None:
         return []
     return survey.table.columns[name].texts.values
 

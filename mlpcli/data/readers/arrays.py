@@ -16,6 +16,7 @@ from typing import IO, Any
 import numpy as np
 
 from mlpcli.data.labels import Labels
+from mlpcli.data.lost_digits import MOST_CELLS, lost_digits, some_rows
 from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError, check_memory, raise_row_errors
 from mlpcli.data.sources.source_rows import SourceRows, Target
 from mlpcli.data.types import Array
@@ -171,7 +172,13 @@ def _read_array(stream: IO[bytes], size: int, origin: Origin, what: str) -> Arra
 
 
 def array_rows(
-    file: ArrayFile, x: str, y: str | None, *, classes: bool | None, target: ArrayFile | None = None
+    file: ArrayFile,
+    x: str,
+    y: str | None,
+    *,
+    classes: bool | None,
+    target: ArrayFile | None = None,
+    wide: bool = False,
 ) -> SourceRows:
     """Return arrays as rows and their target.
 
@@ -181,6 +188,7 @@ def array_rows(
         y: the name of the array of the target; None for rows without a target.
         classes: whether the target is read as labels; None to decide by its type.
         target: the file that holds y, if it is another.
+        wide: whether the rows are float64, to be scaled.
 
     Returns:
         The rows.
@@ -189,17 +197,31 @@ def array_rows(
         DataError: the arrays do not fit together, or hold something else than numbers.
     """
     given = (target or file).arrays.get(y) if y is not None else None
-    values = as_rows(file.arrays[x], file.origin, f"array {x!r}")
+    values = as_rows(file.arrays[x], file.origin, f"array {x!r}", wide=wide)
+    notes = () if wide else tuple(_lost_in_float32(file.arrays[x], values, f"array {x!r}"))
     if given is None:
-        return SourceRows(values, None, file.origin, "")
+        return SourceRows(values, None, file.origin, "", notes=notes)
     origin = (target or file).origin
     if given.ndim == 0 or len(given) != len(values):
         count = len(given) if given.ndim else "no"
         there = "" if target is None else f" of {file.origin.label}"
         origin.refuse(f"array {y!r} has {count} rows, array {x!r}{there} has {len(values)}")
-    return SourceRows(
-        values, as_target(given, origin, f"array {y!r}", classes=classes), origin, f"array {y!r}"
-    )
+    coded = as_target(given, origin, f"array {y!r}", classes=classes)
+    return SourceRows(values, coded, origin, f"array {y!r}", notes=notes)
+
+
+def _lost_in_float32(given: Array, values: Array, what: str) -> Iterator[str]:
+    """Yield a line for the columns of an array that float32 cannot tell apart."""
+    if given.ndim != 2 or given.dtype.itemsize < 4 or given.dtype == np.float32:
+        return
+    some = some_rows(np.arange(len(given)), given.shape[1])[: max(1, MOST_CELLS // given.shape[1])]
+    found = {place: lost_digits(given[some, place], values[some, place]) for place in range(given.shape[1])}
+    lost = {place: text for place, text in found.items() if text}
+    if lost:
+        place, text = next(iter(lost.items()))
+        others = f"; so do {len(lost) - 1:,} other columns" if len(lost) > 1 else ""
+        hint = "subtract what they have in common, or give a table, whose columns are scaled in float64"
+        yield f"{what} column {place}: {text}{others}; {hint}"
 
 
 def as_weights(values: Array, rows: int, origin: Origin, what: str) -> Array:
@@ -230,14 +252,15 @@ def as_weights(values: Array, rows: int, origin: Origin, what: str) -> Array:
     return weights
 
 
-def as_rows(x: Array, origin: Origin, what: str, *, first: int = 0) -> Array:
-    """Return an array as rows: integers unchanged, anything else as float32.
+def as_rows(x: Array, origin: Origin, what: str, *, first: int = 0, wide: bool = False) -> Array:
+    """Return an array as rows: integers unchanged, anything else as float32, or as float64.
 
     Args:
         x: (rows, *shape); a row of (rows,) is one number.
         origin: of the array.
         what: its name in messages.
         first: the position of its first row in the file.
+        wide: whether the rows are float64, to be scaled; what float32 cannot hold is refused all the same.
 
     Returns:
         (rows, *shape), contiguous.
@@ -254,7 +277,8 @@ def as_rows(x: Array, origin: Origin, what: str, *, first: int = 0) -> Array:
         origin.refuse(f"{what} has no rows" if len(x) == 0 else f"{what} has rows without values")
     if x.dtype.kind in "iu":
         return np.ascontiguousarray(x)
-    return as_float32(x, origin, what, first=first)
+    narrow = as_float32(x, origin, what, first=first)
+    return np.ascontiguousarray(x, np.float64) if wide else narrow
 
 
 def as_whole(values: Array, origin: Origin, what: str, *, first: int = 0) -> Array:
@@ -340,4 +364,5 @@ def as_target(y: Array, origin: Origin, what: str, *, classes: bool | None) -> T
         return Labels(values.tolist(), codes.astype(np.int64))
     if y.dtype.kind not in "biuf":
         origin.refuse(f"{what} must hold numbers for this loss, it is of type {y.dtype}")
-    return as_float32(y, origin, what)
+    as_float32(y, origin, what)  # refuses what the network could not learn
+    return np.ascontiguousarray(y, np.float64)

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from mlpcli.data.types import NumberType
+
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "null", "NULL", "None", "?", "-")
@@ -156,6 +158,7 @@ class Dialect:
         values: by column, spellings that are values of texts though they usually mean a missing cell; those
             of every column are under an empty name.
         notations: by column, how it writes its numbers, where that is not as above.
+        numbers: how numbers are kept until they are scaled, and dates are read; see `NumberType`.
     """
 
     decimal: str = "."
@@ -168,6 +171,7 @@ class Dialect:
     width: int = 0
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notations: Mapping[str, Notation] = field(default_factory=dict)
+    numbers: NumberType = "float64"
 
     def of(self, name: str, *, labels: bool = False) -> Dialect:
         """Return the dialect of one column; in a column of labels, `None`, `?` and `-` are values."""

@@ -14,13 +14,16 @@ from mlpcli.data.types import Array, ArrowColumn
 if TYPE_CHECKING:
     import pyarrow as pa
 
+TOO_LARGE = 3.4028235677973366e38
+"""The smallest number, of either sign, that float32 cannot hold."""
+
 
 @dataclass(frozen=True)
 class Numbers:
     """A column as numbers.
 
     Attributes:
-        values: (rows,) float32, NaN where a cell is missing or unreadable.
+        values: (rows,) float64, NaN where a cell is missing or unreadable.
         unreadable: positions of the rows, int64, whose cell is neither missing nor a usable number.
         none: whether no cell holds a number, not even one that is too large.
     """
@@ -121,15 +124,12 @@ class ParsedColumn:
             missing = np.zeros(len(column), bool) if column.null_count < len(column) else None
         if self.dialect.missing_numbers and missing is None:
             wide = np.where(np.isin(wide, self.dialect.missing_numbers), np.nan, wide)
-        with np.errstate(over="ignore", invalid="ignore"):
-            values = wide.astype(np.float32)
-        finite = np.isfinite(values)
-        if finite.all():
-            return Numbers(values, np.empty(0, np.int64))
+        if not len(wide) or -TOO_LARGE < wide.min() <= wide.max() < TOO_LARGE:  # false where a cell is NaN
+            return Numbers(wide, np.empty(0, np.int64))
+        usable = np.abs(wide) < TOO_LARGE
         absent = np.isnan(wide) if missing is None else missing
-        unreadable = np.flatnonzero(~finite & ~absent)
-        values[~finite] = np.nan
-        return Numbers(values, unreadable, none=bool(np.isnan(wide).all()))
+        unreadable = np.flatnonzero(~usable & ~absent)
+        return Numbers(np.where(usable, wide, np.nan), unreadable, none=bool(np.isnan(wide).all()))
 
     def _numbers_of_texts(self) -> tuple[Array, Array]:
         """Return the numbers among texts, NaN for the others, and a mask of the missing cells."""

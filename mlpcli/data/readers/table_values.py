@@ -27,9 +27,9 @@ def numeric_matrix(
         skip: what a message suggests for a column without any number.
 
     Returns:
-        (rows, names) float32; the first errors among the cells; and how many errors there are.
+        (rows, names) float64; the first errors among the cells; and how many errors there are.
     """
-    matrix = np.empty((table.rows, len(names)), np.float32)
+    matrix = np.empty((table.rows, len(names)))
     found: list[tuple[int, str, bool]] = []
     total = 0
     for place, name in enumerate(names):

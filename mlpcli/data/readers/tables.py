@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from mlpcli.data.readers.charset import UTF_8
 from mlpcli.data.readers.delimited import (
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TRUE, FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
+PLAIN_DIGITS = re.compile(r"[+-]?\d+([.,]\d*)?", re.ASCII)
 _BLOCK = 4 << 20  # bytes that one thread parses at a time; a table with a longer row is parsed again
 _MAX_BLOCK = (1 << 31) - 1
 
@@ -220,7 +225,8 @@ def _read_text(
         size = min(_MAX_BLOCK, _size(origin) + 1)
         data = _parse(origin.path, origin.header, columns, text, dialect, size)
     temporal = [field.name for field in data.schema if pa.types.is_temporal(field.type)]
-    if temporal:  # kept as text: PyArrow would convert a time with a zone, and drop the precision of a cell
+    temporal += _rounded(data, origin)
+    if temporal:  # kept as text: PyArrow would convert a time with a zone, and drop the digits of a cell
         return _read_text(origin, columns, {*text, *temporal}, dialect)
     if any(pa.types.is_binary(field.type) for field in data.schema):
         refuse_encoding(origin.path, origin)
@@ -245,6 +251,24 @@ def _padded(origin: TextOrigin, data: pa.Table, text: Collection[str], dialect: 
         return bool(pc.any(zeros).as_py())
 
     return tuple(name for name in whole if name not in text and holds_padded(written.column(name)))
+
+
+def _rounded(data: pa.Table, origin: TextOrigin) -> list[str]:
+    """Return the columns with plain numbers beyond 2^53, where PyArrow has read rounded float64."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found = []
+    for field in data.schema:
+        ends = pc.min_max(data.column(field.name)).as_py() if pa.types.is_floating(field.type) else {}
+        if any(end is not None and 2.0**53 <= abs(end) < math.inf for end in ends.values()):
+            values = data.column(field.name).to_numpy()
+            row = int(np.flatnonzero(np.abs(np.nan_to_num(values)) >= 2.0**53)[0])
+            record = origin.text_rows({row}).get(row)
+            place = origin.header.names.index(field.name)
+            if record is not None and PLAIN_DIGITS.fullmatch(record.cells[place].strip()):
+                found.append(field.name)
+    return found
 
 
 def _parse(

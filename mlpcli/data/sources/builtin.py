@@ -61,7 +61,7 @@ def open_builtin(name: str) -> Source:
 
 def _table_source(name: str) -> Source:
     found = bundled(name)
-    target = found.target if found.classes is not None else found.target.astype(np.float32)
+    target = found.target if found.classes is not None else found.target.astype(np.float64)
     source_rows = SourceRows(np.asarray(found.values, np.float32), target, Origin(name), "column 'target'")
     label = f"{name} (built in)"
     return Source(source_rows, None, "table", found.features, ("target",), label, found.classes)
@@ -187,7 +187,7 @@ def _california_housing(name: str) -> Source:
     except Exception as error:  # no network, or a damaged copy in scikit-learn's own cache
         hint = f"set {TEST_DATA} to a folder with california_housing.csv, whose target is {HOUSING_TARGET}"
         raise DataError(Problem(f"{name}: {_reason(error)}", hint=hint)) from error
-    x, y = bunch.data.astype(np.float32), bunch.target.astype(np.float32)
+    x, y = bunch.data.astype(np.float32), bunch.target.astype(np.float64)
     names = tuple(bunch.feature_names)
     return Source(SourceRows(x, y, Origin(name), ""), None, "table", names, (HOUSING_TARGET,), label)
 

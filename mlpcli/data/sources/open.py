@@ -25,8 +25,8 @@ from mlpcli.data.sources.column_problems import feature_problems
 from mlpcli.data.sources.source_rows import Source, SourceRows
 from mlpcli.data.sources.synthetic import SYNTHETIC, synthetic_source
 from mlpcli.data.sources.table_rows import Columns, table_rows
-from mlpcli.data.sources.table_source import open_table_source
-from mlpcli.data.types import TargetKind
+from mlpcli.data.sources.table_source import dialect_of, open_table_source
+from mlpcli.data.types import NumberType, TargetKind
 from mlpcli.errors import Problem, SpecError
 from mlpcli.spec.schema import DatasetSpec
 
@@ -51,6 +51,7 @@ def open_source(
     folder: Path,
     scales_inputs: bool = True,
     only_named: bool = False,
+    numbers: NumberType = "float64",
 ) -> Source:
     """Read everything that a `dataset` section names except its split files.
 
@@ -60,6 +61,7 @@ def open_source(
         folder: relative to which paths are read.
         scales_inputs: whether the network scales its inputs, so that a table's numbers need no scaling here.
         only_named: whether a mapping of features names every column that is used.
+        numbers: how the numbers of a table are kept until they are scaled.
 
     Returns:
         The source: its rows, and its own test split if it has one.
@@ -75,8 +77,9 @@ def open_source(
     assert spec.path is not None
     paths = find_files(spec.path, folder, ("dataset", "path"))
     if all(map(is_table, paths)):
+        dialect = dialect_of(spec, numbers)
         return open_table_source(
-            spec, paths, target_kinds, scales_inputs=scales_inputs, only_named=only_named
+            spec, paths, target_kinds, dialect, scales_inputs=scales_inputs, only_named=only_named
         )
     if len(paths) > 1:
         rule = "several files must all be tables"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 Target = Labels | Array
-"""Labels, or float32 numbers of shape (rows,) or (rows, targets)."""
+"""Labels, or float64 numbers of shape (rows,) or (rows, targets)."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class SourceRows:
         weights: (rows,) float32.
         table: the raw features, if they are still to be encoded.
         left_out: how many more rows the source has, without a target.
+        notes: what to know of the values, such as digits that are lost.
     """
 
     x: Array
@@ -43,6 +44,7 @@ class SourceRows:
     weights: Array | None = None
     table: Table | None = None
     left_out: int = 0
+    notes: tuple[str, ...] = ()
 
     def for_output(self, output: str) -> SourceRows:
         """Return the same rows with the target of one of several outputs."""

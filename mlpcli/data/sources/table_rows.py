@@ -185,4 +185,4 @@ def table_weights(table: Table, name: str | None) -> tuple[Array | None, list[Ro
     row_errors += [
         RowError(int(row), f"column {name!r}", rule, float(values[row, 0])) for row in negative[:MAX_SHOWN]
     ]
-    return values[:, 0].copy(), row_errors, total + len(negative)
+    return values[:, 0].astype(np.float32), row_errors, total + len(negative)

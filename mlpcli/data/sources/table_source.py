@@ -21,7 +21,7 @@ from mlpcli.data.sources.column_problems import (
 )
 from mlpcli.data.sources.source_rows import Source, SourceRows
 from mlpcli.data.sources.table_rows import Columns, Targets, rows_of_table
-from mlpcli.data.types import TargetKind
+from mlpcli.data.types import NumberType, TargetKind
 from mlpcli.errors import DataError, Problem, SpecError, show_value
 from mlpcli.spec.schema import DatasetSpec
 
@@ -30,6 +30,7 @@ def open_table_source(
     spec: DatasetSpec,
     paths: Sequence[Path],
     target_kinds: Mapping[str, TargetKind | None],
+    dialect: Dialect,
     *,
     scales_inputs: bool,
     only_named: bool,
@@ -40,6 +41,7 @@ def open_table_source(
         spec: the `dataset` section.
         paths: of the files.
         target_kinds: what the loss of each output takes, by the output's name.
+        dialect: how the cells are read.
         scales_inputs: whether the network scales its inputs, so that numbers need no scaling here.
         only_named: whether a mapping of features names every column that is used.
 
@@ -51,7 +53,7 @@ def open_table_source(
         DataError: the table cannot be used.
     """
     assert spec.path is not None
-    file = open_tables(paths, spec.path, dialect_of(spec))
+    file = open_tables(paths, spec.path, dialect)
     if spec.header is False:
         file = with_dialect(file, replace(file.dialect, width=len(file.names)))
     targets = target_columns(spec, target_kinds)
@@ -120,8 +122,8 @@ def _used_columns(
     return Columns(features, targets, labels, spec.weights, droppable)
 
 
-def dialect_of(spec: DatasetSpec) -> Dialect:
-    """Return how the tables of a spec write their values.
+def dialect_of(spec: DatasetSpec, numbers: NumberType = "float64") -> Dialect:
+    """Return how the tables of a spec write their values, and how numbers are kept until they are scaled.
 
     Raises:
         SpecError: the separator of thousands is the decimal separator.
@@ -142,6 +144,7 @@ def dialect_of(spec: DatasetSpec) -> Dialect:
         values={name: tuple(texts) for name, texts in values.items()}
         if isinstance(values, dict)
         else {"": tuple(values)},
+        numbers=numbers,
     )
 
 
