@@ -102,6 +102,7 @@ def _few(survey: Survey) -> list[int]:
 def find_risks(survey: Survey) -> list[str]:
     """Return what makes a proposed spec worth less than it looks: a sentence each."""
     risks = [f"only {rows} rows: what the test rows show is mostly chance" for rows in _few(survey)]
+    risks += survey.features.notes
     if survey.target and survey.profiles[survey.target].identifier:
         risks.append(f"the target {survey.target!r} looks like an identifier, which nothing can predict")
     if rare := rare_classes(survey):

@@ -103,7 +103,7 @@ def choose_task(profile: Profile, wanted: TaskKind | None) -> Task:
 def number_counts(profile: Profile) -> Mapping[float, int]:
     """Return the rows of each distinct number of a target, in the order of the numbers."""
     assert profile.numbers is not None
-    values, counts = np.unique(profile.numbers[~np.isnan(profile.numbers)], return_counts=True)
+    values, counts = np.unique(profile.known, return_counts=True)
     return dict(zip(values.tolist(), counts.tolist(), strict=True))
 
 
