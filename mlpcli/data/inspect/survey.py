@@ -16,6 +16,7 @@ from mlpcli.data.features.feature_kinds import Features, choose_features
 from mlpcli.data.features.preprocessor import fit_preprocessor
 from mlpcli.data.features.profiles import Profile, profile_column
 from mlpcli.data.features.value_notes import lost_digit_notes
+from mlpcli.data.inspect.bins import BINS, binned
 from mlpcli.data.inspect.target_task import Task, check_task, choose_task
 from mlpcli.data.label_keys import label_keys, missing_labels, sort_classes
 from mlpcli.data.labels import Labels
@@ -37,8 +38,6 @@ LEFT_OUT = "training rejects them unless dataset.missing_target is drop, as init
 RARE_SHARE, COMMON_SHARE, UNEVEN = 0.05, 0.9, 2
 """A class with more than the second share of the rows makes classes imbalanced; so does one below the first,
 unless the most frequent class has at most twice its rows: then there are only many classes."""
-
-BINS = 10
 
 
 @dataclass(frozen=True)
@@ -194,26 +193,6 @@ def histogram(profile: Profile) -> list[int]:
         known = known.astype(object)
         known = (known - known.min()).astype(np.float64)
     return binned(known)
-
-
-def binned(values: Array, weights: Array | None = None) -> list[int]:
-    """Return the values, or their weights, in each of ten bins; in one bin if they are all the same.
-
-    `np.histogram` would not do: it fails where the bins are narrower than the digits of float64.
-
-    Args:
-        values: (values,) float64, finite.
-        weights: (values,), or None to count each value once.
-
-    Returns:
-        Ten counts, or one.
-    """
-    low, high = float(values.min()), float(values.max())
-    if low == high:
-        return [int(len(values) if weights is None else weights.sum())]
-    shares = (values / 2 - low / 2) / (high / 2 - low / 2)  # halves, whose difference cannot overflow
-    places = np.minimum((shares * BINS).astype(np.int64), BINS - 1)
-    return [int(count) for count in np.bincount(places, weights, BINS)]
 
 
 def dates_of(profile: Profile) -> tuple[list[str], Array, Array]:
