@@ -19,7 +19,7 @@ def read_spec(spec: Path, settings: Sequence[str] | None = None) -> LoadedSpec:
         SpecError: as `load_spec`, and with what the data's files and columns show, in one error.
     """
     from mlpcli.errors import SpecError
-    from mlpcli.spec.load import in_order, load_spec, locate
+    from mlpcli.spec.load import MAX_SHOWN, in_order, load_spec, locate
 
     loaded: LoadedSpec | None = None
     problems: list[Problem] = []
@@ -29,7 +29,7 @@ def read_spec(spec: Path, settings: Sequence[str] | None = None) -> LoadedSpec:
     except SpecError as error:
         problems = list(error.problems)
         read = _text_of(spec, settings or ())
-        if read is None:
+        if read is None or len(problems) > MAX_SHOWN:
             raise
         text = read
     known = {problem.path for problem in problems}

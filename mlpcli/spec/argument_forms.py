@@ -53,7 +53,13 @@ def means(word: str, name: str, missing: list[str], unknown: list[str]) -> bool:
 
 
 def unknown_argument(
-    class_name: str, arguments: ValueMap, path: KeyPath, known: tuple[str, ...], missing: list[str]
+    class_name: str,
+    arguments: ValueMap,
+    path: KeyPath,
+    known: tuple[str, ...],
+    missing: list[str],
+    *,
+    alone: bool,
 ) -> Problem:
     """Return the problem with an argument that a class does not have.
 
@@ -63,12 +69,12 @@ def unknown_argument(
         path: the place of this one.
         known: the arguments that the class has.
         missing: those that it needs and does not get.
+        alone: whether this is the only unknown one.
     """
     name = str(path[-1])
     value = arguments[name]
     if isinstance(value, str) and (number := number_meant(value)) is not None:
         value = number
-    alone = sum(each not in known for each in arguments) == 1
     if name in FROM_DATA:
         hint: Hint = "the input's shape comes from the data: leave it out"
     elif name == "decay" and "learning_rate" in known:

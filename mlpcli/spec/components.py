@@ -284,7 +284,9 @@ def _check_arguments(
         elif name in signature.names or signature.takes_any:
             yield from _check_argument(class_name, arguments[name], (*path, name), namespace, catalog)
         else:
-            yield unknown_argument(class_name, arguments, (*path, name), signature.names, missing)
+            yield unknown_argument(
+                class_name, arguments, (*path, name), signature.names, missing, alone=len(unknown) == 1
+            )
 
 
 def _check_argument(

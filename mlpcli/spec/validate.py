@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from mlpcli.errors import KeyPath, Problem, listing, nearest, suggest
+from mlpcli.spec.argument_forms import MEANT
 from mlpcli.spec.component_forms import split_calls
 from mlpcli.spec.components import check_components
 from mlpcli.spec.extends import EXTENDS
@@ -74,14 +75,9 @@ def _covered(path: KeyPath, data: ValueMap) -> KeyPath:
 
 def _without_doubles(problems: list[Problem]) -> list[Problem]:
     """Leave out that a key is required where another key is meant to be it: `data` for `dataset`."""
-    meant = {key_place(str(p.path[-1]))[:1] for p in problems if p.rule == UNKNOWN and len(p.path) == 1}
-    meant |= {
-        (found,)
-        for p in problems
-        if p.rule == UNKNOWN and len(p.path) == 1
-        for found in ("dataset", "layers")
-        if nearest(p.path[-1], [found])
-    }
+    unknown = [str(p.path[0]) for p in problems if p.rule == UNKNOWN and len(p.path) == 1][:MEANT]
+    meant = {key_place(key)[:1] for key in unknown}
+    meant |= {(name,) for name in ("dataset", "layers") if any(nearest(key, [name]) for key in unknown)}
     return [p for p in problems if not (p.rule == REQUIRED and p.path in meant)]
 
 
