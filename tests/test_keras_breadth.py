@@ -338,3 +338,51 @@ def test_every_class_that_a_spec_can_say_is_built_as_keras_builds_it() -> None:
             built += 1
     assert f"{built} are components that a spec can say" in page
     assert built >= 263
+
+
+LARGE = """\
+name: large
+dataset: {name: iris}
+layers:
+  - Dense: {units: 6000, kernel_initializer: orthogonal}
+  - Dense: {units: 6000, kernel_initializer: {OrthogonalInitializer: {}}}
+  - Dense: {units: 3, activation: softmax}
+loss: sparse_categorical_crossentropy
+"""
+
+
+def test_check_neither_fills_large_weights_nor_creates_their_optimizer(
+    tmp_path: Path, mlpcli: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlpcli.keras_import import import_keras
+
+    import_keras()
+    from mlpcli.keras_import import keras
+    from mlpcli.model import memory
+
+    monkeypatch.chdir(tmp_path)
+    Path("large.yaml").write_text(LARGE.replace("OrthogonalInitializer", "Orthogonal"))
+    decomposed: list[Any] = []
+    original = keras.initializers.Orthogonal.__call__
+
+    def call(self: Any, shape: Any, dtype: Any = None) -> Any:
+        decomposed.append(shape)
+        return original(self, shape, dtype)
+
+    monkeypatch.setattr(keras.initializers.Orthogonal, "__call__", call)
+    monkeypatch.setattr(keras.optimizers.Adam, "build", lambda self, variables: None)
+    monkeypatch.setattr(memory, "optimizer_arrays", lambda optimizer: 2)
+    result = mlpcli("check", "large.yaml")
+    assert result.status == 0
+    assert decomposed == [(4, 6000)]
+    assert "36,054,003 parameters" in result.out
+    monkeypatch.setattr(memory, "memory_bytes", lambda: 100_000_000)
+    result = mlpcli("check", "large.yaml")
+    assert result.status == 2
+    assert result.err.startswith(
+        "large.yaml:5:5 layers[1]: the network would have 36,030,000 parameters; at most"
+    )
+    Path("large.yaml").write_text(LARGE.replace("6000", "900000", 1).replace("6000", "3"))
+    result = mlpcli("check", "large.yaml")
+    wanted = "large.yaml:4:5 layers[0]: the outputs of a batch of 32 rows take 115 MB of memory"
+    assert result.err.startswith(wanted)

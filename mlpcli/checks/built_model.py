@@ -21,11 +21,12 @@ from mlpcli.errors import KeyPath, Problem, SpecError, listing, nearest
 from mlpcli.keras_import import keras, tf
 from mlpcli.keras_internals import compiled_metrics
 from mlpcli.model.components import make_component, plain_reason, refusals
+from mlpcli.model.memory import is_unfilled
 from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.schema import ComponentSpec, Spec
 
-PROBE_ROWS = 8
+PROBE_ROWS, FEWEST_ROWS = 8, 2
 SEEN_ROWS, SEEN_VALUES = 2000, 20_000_000
 """Rows that go through the model without loss, and the most values of its layers that they may produce."""
 
@@ -61,6 +62,8 @@ def check_model(model: keras.Model, loaded: LoadedSpec, dataset: Dataset, plugin
 def _build_optimizer(checked: _Checked) -> None:
     """Create the optimizer's variables, which is when it looks at the weights that it is to change."""
     component = checked.spec.optimizer
+    if is_unfilled(checked.model.count_params()):
+        return
     with refusals(("optimizer", component.class_name), f"Keras rejects this {component.class_name}"):
         checked.model.optimizer.build(checked.model.trainable_variables)
 
@@ -119,7 +122,8 @@ class _Checked:
 def _probe(checked: _Checked) -> list[Problem]:
     """Send a few rows through the model, the loss and the metrics, then reset the metrics."""
     model, train = checked.model, checked.dataset.train
-    x, y = first_rows(train.x, PROBE_ROWS), first_rows(train.y, PROBE_ROWS)
+    count = FEWEST_ROWS if is_unfilled(model.count_params()) else PROBE_ROWS
+    x, y = first_rows(train.x, count), first_rows(train.y, count)
     inside: KeyPath = ("layers",) if checked.spec.model is None else ("model",)
     outputs = loss = None
     computed = False
@@ -148,7 +152,7 @@ def _rows_that_fit(model: keras.Model) -> int:
     """Return as many rows as advice looks at, or fewer where the layers' outputs would take much memory."""
     tensors = [tensor for layer in model.layers for tensor in keras.tree.flatten(layer.output)]
     row = sum(math.prod(size or 1 for size in tensor.shape[1:]) for tensor in tensors)
-    return max(PROBE_ROWS, min(SEEN_ROWS, SEEN_VALUES // max(1, row)))
+    return max(FEWEST_ROWS, min(SEEN_ROWS, SEEN_VALUES // max(1, row)))
 
 
 def _blame_metric(checked: _Checked, y: Arrays, outputs: Arrays, reason: str) -> list[Problem]:

@@ -15,7 +15,7 @@ from mlpcli.errors import KeyPath, Problem, SpecError
 from mlpcli.keras_import import keras
 from mlpcli.model.call_layer import call_layer
 from mlpcli.model.components import make_component, make_instance, refusals
-from mlpcli.model.memory import bounded_weights, check_batch
+from mlpcli.model.memory import bounded_weights, check_batch, check_outputs, optimizer_arrays
 from mlpcli.model.metrics import fit_metrics
 from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.model.shape_advice import shape_hint
@@ -49,14 +49,24 @@ def build_model(spec: Spec, dataset: Dataset, plugins: Plugins = NONE) -> keras.
         SpecError: Keras rejects a layer, an argument's value, or a shape; every rejected component is
             reported.
     """
+    kept = _kept_arrays(spec, plugins)
     keras.utils.clear_session()
     with precision(spec.fit.precision):
         keras.utils.set_random_seed(spec.seed)
-        with bounded_weights():
+        with bounded_weights(kept=kept):
             model = build_network(spec, dataset.contract, dataset.train.x, plugins)
         check_batch(model, spec.graph, min(spec.fit.batch_size, len(dataset.train)))
         compile_model(model, spec, dataset.contract, plugins)
         return model
+
+
+def _kept_arrays(spec: Spec, plugins: Plugins) -> int:
+    """Return how many arrays the optimizer keeps for each weight; 0 where it cannot be told yet."""
+    try:
+        made = make_component(spec.optimizer, "optimizers", ("optimizer",), plugins)
+        return optimizer_arrays(keras.optimizers.get(made))
+    except Exception:  # whatever is wrong with it is reported where it is compiled
+        return 0
 
 
 def build_network(
@@ -95,6 +105,7 @@ def build_network(
         if needs_adapting(layer) and rows is not None:
             with refusals(path, "cannot learn from the training rows"):
                 _adapt(layer, inputs, below if node.many else below[0], rows)
+        check_outputs(layer, below, spec.fit.batch_size if rows is not None else 1, path)
         shapes = ", ".join(map(_shape, below))
         hint = _shape_hint(layer, below[0], spec, node)
         with refusals(path, f"does not fit what comes before it, of shape {shapes}", hint):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from dataclasses import replace
@@ -14,6 +15,7 @@ from mlpcli.checks.tuner_objective import check_refit, find_objective
 from mlpcli.data.dataset import Dataset, Split
 from mlpcli.data.types import Arrays
 from mlpcli.errors import KeyPath
+from mlpcli.model.memory import optimizer_arrays, unfilled_weights
 from mlpcli.runs.results import Forecast, Memory, Plan
 from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.load import LoadedSpec, located
@@ -41,7 +43,8 @@ def forecast(loaded: LoadedSpec, *, timed: bool = False) -> Forecast:
         SpecError: Data and model do not fit together.
         DataError: The data cannot be read.
     """
-    prepared = prepare(loaded)
+    with contextlib.nullcontext() if timed else unfilled_weights():
+        prepared = prepare(loaded)
     if loaded.spec.tuner is not None:
         with located(loaded):
             _check_search(loaded.spec.tuner, prepared)
@@ -83,8 +86,9 @@ def _memory(model: keras.Model, spec: Spec, dataset: Dataset) -> Memory:
 
     splits = dataset.splits().values()
     data = sum(_bytes(split.x) + _bytes(split.y) for split in splits)
-    model.optimizer.build(model.trainable_variables)
-    variables = [*model.weights, *model.optimizer.variables]
+    variables = list(model.weights)
+    kept = 0 if model.optimizer.built else optimizer_arrays(model.optimizer)
+    variables += model.optimizer.variables if model.optimizer.built else model.trainable_variables * kept
     state = sum(math.prod(variable.shape) * 4 for variable in variables)
     outputs = [tensor for layer in model.layers for tensor in keras.tree.flatten(layer.output)]
     sizes = [math.prod(size or 1 for size in tensor.shape[1:]) for tensor in outputs]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,7 @@ def describe(completed: CompletedSpec, dataset: Dataset, model: keras.Model) -> 
         classes=dataset.contract.output.classes,
         layers=layers,
         parameters=int(model.count_params()),
-        trainable=sum(int(weight.numpy().size) for weight in model.trainable_weights),
+        trainable=sum(math.prod(weight.shape) for weight in model.trainable_weights),
         steps=-(-len(dataset.train) // spec.fit.batch_size),
     )
 
