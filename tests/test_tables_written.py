@@ -357,6 +357,32 @@ def test_new_rows_are_read_as_those_of_training(odd: Path, mlpcli: Callable[...,
     assert "must have 6 columns, as the model's own table, received 7" in predicted("more.csv").err
 
 
+def test_rejected_rows_are_written_with_their_cells(odd: Path, mlpcli: Callable[..., Result]) -> None:
+    write_odd(odd / "good.csv")
+    lines = (odd / "good.csv").read_text(encoding="utf-8").splitlines()
+    lines[0] = "1,2"
+    lines[5] = '"1,23",0.5,7%,02139,"two\nlines",$5'
+    lines[9] = '"1,234",0.5,7,00501,x,$5'
+    (odd / "bad.csv").write_text("\n".join(lines), encoding="utf-8")
+    rejects = odd / "rejects.csv"
+    found = mlpcli("predict", "odd", odd / "bad.csv", "--rejects", rejects, "--runs-dir", odd / "runs")
+    assert (found.status, len(found.out.splitlines())) == (0, 118)
+    with rejects.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    told = [(row["row"], row["column"], [row[name] for name in NAMES]) for row in rows]
+    assert told == [
+        ("1", "", ["1", "2", "", "", "", ""]),
+        ("6", "column_1", ["1,23", "0.5", "7%", "02139", "two\nlines", "$5"]),
+        ("10", "column_3", ["1,234", "0.5", "7", "00501", "x", "$5"]),
+    ]
+    assert "must have 6 cells" in rows[0]["reason"]
+    good = mlpcli(
+        "predict", "odd", odd / "good.csv", "--rejects", rejects, "--force", "--runs-dir", odd / "runs"
+    )
+    assert good.status == 0
+    assert rejects.read_text(encoding="utf-8") == "file,row,column,reason\n"
+
+
 def test_init_says_how_it_read_a_table(tmp_path: Path, mlpcli: Callable[..., Result]) -> None:
     from mlpcli.spec.load import load_spec
 

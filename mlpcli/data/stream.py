@@ -23,7 +23,7 @@ from mlpcli.data.features.unknown_values import (
 from mlpcli.data.readers.arrays import as_rows, open_npy
 from mlpcli.data.readers.check_columns import checked_column
 from mlpcli.data.readers.delimited import TextOrigin, open_bytes
-from mlpcli.data.readers.delimited_stream import Block, BlockReader
+from mlpcli.data.readers.delimited_stream import Block, BlockReader, with_cells
 from mlpcli.data.readers.dialect import PLAIN, Dialect
 from mlpcli.data.readers.find_files import arrow_source, ending_of, is_table, named_files
 from mlpcli.data.readers.parse_cells import ParsedColumn
@@ -157,7 +157,8 @@ def _text_chunks(reader: BlockReader, origin: Origin, options: ReadOptions) -> I
     columns = list(dict.fromkeys((*preprocessor.names, *options.keep)))
     numbers = [name for name in preprocessor.names if name not in text]
     for block in reader.blocks(columns, text=text, numbers=numbers):
-        yield _chunk(block, preprocessor, origin, options)
+        chunk = _chunk(block, preprocessor, origin, options)
+        yield replace(chunk, rejected=with_cells(chunk.rejected, block, reader.header))
     options.counts.notes += filter(None, (*reader.header.notes, reader.note))
 
 

@@ -173,6 +173,8 @@ def _read_ahead(chunks: Iterable[Chunk]) -> Iterator[Iterator[Chunk]]:
 def _rejects_file(target: Path | None, file: str) -> Iterator[Callable[[list[RowError]], None]]:
     """Open the file of rejected rows; yield a function that adds rows as `file,row,column,reason`.
 
+    The cells of a text table's row follow, under the names of its columns in the first file with such a row.
+
     Args:
         target: the file to write; None ignores the rows.
         file: the name of the only data file, where a row error names none. Rows count from 1 in each file.
@@ -182,15 +184,22 @@ def _rejects_file(target: Path | None, file: str) -> Iterator[Callable[[list[Row
         return
     with replacing(target) as path, path.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(["file", "row", "column", "reason"])
+        own = ["file", "row", "column", "reason"]
+        names: list[str] = []
 
         def write(row_errors: list[RowError]) -> None:
+            if row_errors and handle.tell() == 0:
+                names.extend(row_errors[0].cells)
+                writer.writerow([*own, *(f"{name}_input" if name in own else name for name in names)])
             for row_error in row_errors:
                 column = row_error.location.removeprefix("column ").strip("'")
                 reason = Problem(row_error.rule, received=row_error.received, hint=row_error.hint).headline()
-                writer.writerow([row_error.file or file, row_error.row + 1, column, reason])
+                cells = (row_error.cells.get(name, "") for name in names)
+                writer.writerow([row_error.file or file, row_error.row + 1, column, reason, *cells])
 
         yield write
+        if handle.tell() == 0:
+            writer.writerow(own)
 
 
 def predict_chunk(trained: TrainedModel, chunk: Chunk) -> tuple[dict[str, pa.Array], Array]:

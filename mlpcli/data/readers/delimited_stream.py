@@ -10,7 +10,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO, TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -42,11 +42,13 @@ class Block:
         columns: by name.
         positions: (rows,) int64, the position of each row in the table, from 0.
         ragged: errors of rows with too many or too few cells, which are not in `columns`.
+        content: the rows as the file has them, in UTF-8.
     """
 
     columns: dict[str, ArrowColumn]
     positions: Array
     ragged: list[RowError] = field(default_factory=list)
+    content: bytes = b""
 
 
 class BlockReader:
@@ -126,7 +128,7 @@ class BlockReader:
         for content in self._contents():
             block = self._parse(content, columns, text, numbers, position)
             position += len(block.positions) + len(block.ragged)
-            yield block
+            yield replace(block, content=content)
 
     def _contents(self) -> Iterator[bytes]:
         """Yield bytes that end with the end of a row."""
@@ -231,6 +233,22 @@ class BlockReader:
         except UnicodeDecodeError as error:
             byte = content[error.start]
             self.origin.refuse(f"must be UTF-8 text, it holds byte 0x{byte:02x}", hint="save it as UTF-8")
+
+
+def with_cells(row_errors: Sequence[RowError], block: Block, header: Header) -> list[RowError]:
+    """Return errors of rows of a block with the cells of these rows; surplus cells stay with the last."""
+    if not row_errors:
+        return []
+    first = min(int(place) for place in (*block.positions[:1], *(each.row for each in block.ragged)))
+    text = io.StringIO(block.content.decode("utf-8", "replace"), newline="")
+    rows = [cells for cells in csv.reader(text, delimiter=header.delimiter) if cells]
+    last = len(header.names) - 1
+    found = []
+    for each in row_errors:
+        cells = rows[each.row - first]
+        cells = [*cells[:last], header.delimiter.join(cells[last:]), *[""] * last]
+        found.append(replace(each, cells=dict(zip(header.names, cells, strict=False))))
+    return found
 
 
 def _columns(table: pa.Table, names: Sequence[str]) -> dict[str, ArrowColumn]:

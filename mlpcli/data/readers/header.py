@@ -128,7 +128,8 @@ def find_header(
         origin.refuse(rule, hint="save wide rows of numbers as .npy or .npz")
     below = below if whole or len(below) >= SAMPLE_ROWS else below[:-1]
     notes = _notes(lead, origin)
-    bare = tuple(f"column_{place}" for place in range(1, len(first) + 1))
+    width = Counter(len(row) for row in [first, *below]).most_common(1)[0][0]
+    bare = tuple(f"column_{place}" for place in range(1, width + 1))
     if header is False and not all(_BARE.fullmatch(cell.strip()) for cell in first):
         return Header(bare, delimiter, lead.before[lead.skipped], quoted, notes=notes)
     names = _all_names([cell.strip() for cell in first], below)

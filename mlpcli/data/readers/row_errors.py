@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 from mlpcli.errors import ABSENT, DataError, Problem, nearest_column
@@ -24,6 +24,7 @@ class RowError:
         received: what was found instead.
         hint: what to do.
         file: of several files, the one that holds the row.
+        cells: of the row by column, as they are written; empty if they are not kept.
     """
 
     row: int
@@ -32,6 +33,7 @@ class RowError:
     received: object = ABSENT
     hint: str = ""
     file: str = ""
+    cells: Mapping[str, str] = field(default_factory=dict)
 
 
 class Origin:
