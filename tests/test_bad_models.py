@@ -127,7 +127,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "a loss that needs what is not there": (
         IRIS + SOFTMAX + "loss: ctc\n",
         [
-            "spec.yaml:4:7 loss: this loss cannot be computed from this output and target: Targets `y_true` are expected to be a tensor of shape `(batch_size, max_length)` in integer format. Received: y_true.shape=(8,), received 'ctc'",
+            "spec.yaml:4:7 loss: this loss is for sequences of labels without their times, which a dataset section cannot say yet, received 'ctc'; use a loss whose targets are numbers, classes or labels",
         ],
     ),
     "labels for a loss of numbers": (
@@ -157,7 +157,13 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "more parameters than memory holds": (
         IRIS + "layers:\n  - Dense: {units: 100000000000000}\n" + SPARSE,
         [
-            "spec.yaml:3:5 layers[0]: the network would have 400,000,000,000,000 parameters; at most N fit in memory with their gradients",
+            "spec.yaml:3:5 layers[0]: the outputs of a batch of 32 rows take 12,800 TB of memory; the machine has N GB: make the layer or fit.batch_size smaller",
+        ],
+    ),
+    "a loss of embeddings": (
+        IRIS + "layers: [Dense: {units: 8}, UnitNormalization: {}]\nloss: Circle\n",
+        [
+            "spec.yaml:3:7 loss: this loss is for embeddings that are near each other within a class, which a dataset section cannot say yet, received 'Circle'; use a loss whose targets are numbers, classes or labels",
         ],
     ),
     "a batch that memory does not hold": (

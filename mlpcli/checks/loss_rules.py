@@ -79,9 +79,22 @@ MATCHED = {
 """What to use instead where the labels are of the other kind."""
 
 
+WITHOUT_TARGET = {
+    "circle": "embeddings that are near each other within a class",
+    "ctc": "sequences of labels without their times",
+}
+"""Losses whose targets and results are neither numbers, classes nor labels of a row."""
+
+
 def loss_problems(view: OutputView) -> Iterator[Problem]:
     """Yield what is wrong between an output's loss, its units, its activation and its target."""
-    takes = LOSSES.get(canonical(view.loss, "losses"))
+    name = canonical(view.loss, "losses")
+    if what := WITHOUT_TARGET.get(name):
+        rule = f"this loss is for {what}, which a dataset section cannot say yet"
+        hint = "use a loss whose targets are numbers, classes or labels"
+        yield Problem(rule, path=view.loss_path, received=view.loss.class_name, hint=hint)
+        return
+    takes = LOSSES.get(name)
     if view.output.kind == "numbers":
         yield from _number_problems(view, takes)
     elif takes is not None:
