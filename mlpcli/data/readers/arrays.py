@@ -219,7 +219,7 @@ def _lost_in_float32(given: Array, values: Array, what: str) -> Iterator[str]:
     lost = {place: text for place, text in found.items() if text}
     if lost:
         place, text = next(iter(lost.items()))
-        others = f"; so do {len(lost) - 1:,} other columns" if len(lost) > 1 else ""
+        others = f" (the first of {len(lost):,} such columns)" if len(lost) > 1 else ""
         hint = "subtract what they have in common, or give a table, whose columns are scaled in float64"
         yield f"{what} column {place}: {text}{others}; {hint}"
 
