@@ -279,12 +279,15 @@ def _signature(definition: Definition) -> Signature:
 
 
 def _passed_on(init: ast.FunctionDef, name: str) -> set[str] | None:
-    """Return the names that `__init__` takes from its `**kwargs`, or None where it passes all of them on.
+    """Return the names that `__init__` takes from its `**kwargs`, or None where it takes any.
 
     `IndexLookup` takes `dtype` and `trainable` and refuses the others.
     """
     taken = set()
+    refuses = False
     for node in ast.walk(init):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == name:
+            refuses |= any(isinstance(each, ast.Raise) for each in node.body)
         if not isinstance(node, ast.Call):
             continue
         words = (word.value for word in node.keywords if word.arg is None)
@@ -293,7 +296,7 @@ def _passed_on(init: ast.FunctionDef, name: str) -> set[str] | None:
         of = node.func.value if isinstance(node.func, ast.Attribute) and node.func.attr == "pop" else None
         if isinstance(of, ast.Name) and of.id == name and isinstance(node.args[0], ast.Constant):
             taken.add(str(node.args[0].value))
-    return taken
+    return taken if refuses else None
 
 
 def _has_unknown_base(definition: Definition) -> bool:
