@@ -81,12 +81,11 @@ dataset:
   path: rows.csv
   features: [a, b]
   test: 0.2
-  targets: {size: {column: y}, kind: {column: c, kind: classes}}
+  target: {size: y, kind: c}
 layers:
-  - Dense: {units: 4, activation: relu, name: trunk}
-  - Dense: {units: 1, name: size, inputs: trunk}
-  - Dense: {units: 3, activation: softmax, name: kind, inputs: trunk}
-outputs: [size, kind]
+  - {Dense: {units: 4, activation: relu}, name: trunk}
+  - {Dense: {units: 1}, name: size, from: trunk}
+  - {Dense: {units: 3, activation: softmax}, name: kind, from: trunk}
 loss: {size: mse, kind: sparse_categorical_crossentropy}
 fit: {epochs: 2, batch_size: 32, checkpoint: {every: 1}}
 """
@@ -286,7 +285,7 @@ def _after_failure(
         wrong.append(f"run.json says {status}: {ended.text[-300:]}")
     state = folders[0] / "checkpoints" / "state.ckpt"
     saved = read_checkpoint(state)["epoch"] if state.exists() else 0
-    named = f"up to epoch {saved} is whole" if saved else "no epoch was saved"
+    named = f"the checkpoint of epoch {saved} is intact" if saved else "no epoch was saved"
     if named not in ended.text:
         wrong.append(f"epoch {saved} is saved: {ended.text[-300:]}")
     outcome, more = _go_on(place, runs_dir, alone)
