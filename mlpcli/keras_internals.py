@@ -127,6 +127,12 @@ def set_metric_direction(metric: keras.metrics.Metric, direction: Literal["up", 
     metric._direction = direction
 
 
+def mask_of(tensor: keras.KerasTensor) -> keras.KerasTensor | None:
+    """Return which steps of an output count, (rows, *steps) bool; None where no layer masks any."""
+    found: keras.KerasTensor | None = getattr(tensor, "_keras_mask", None)
+    return found
+
+
 def wrapped_function(component: object) -> Callable[..., object] | None:
     """Return the function that a loss or metric wraps, where it wraps one."""
     found: Callable[..., object] | None = getattr(component, "_fn", None) or getattr(component, "fn", None)

@@ -54,6 +54,14 @@ def test_the_function_of_a_metric_is_found() -> None:
     assert internals.wrapped_function(wrapped) is keras.losses.mean_squared_error
 
 
+def test_the_mask_of_an_output_is_found() -> None:
+    x = np.array([[[1.0], [0.0]]], np.float32)
+    mask = internals.mask_of(keras.layers.Masking()(x))
+    assert mask is not None
+    assert keras.ops.convert_to_numpy(mask).tolist() == [[True, False]]
+    assert internals.mask_of(keras.layers.Dense(1)(x)) is None
+
+
 def test_backup_and_restore_says_where_to_begin(model: keras.Model, tmp_path: Path) -> None:
     assert not internals.begins_at(model)
     backup = keras.callbacks.BackupAndRestore(tmp_path / "backup", delete_checkpoint=False)

@@ -13,6 +13,7 @@ import numpy as np
 
 from mlpcli.checks.log_names import more_is_better
 from mlpcli.data.dataset import Contract, Dataset
+from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import KeyPath
 from mlpcli.runs.results import Advice
@@ -121,9 +122,9 @@ def _exclusive(dataset: Dataset) -> Iterator[Advice]:
     """Advise on labels of which every row has exactly one, as if they were mutually exclusive classes."""
     for each in dataset.contract.outputs:
         y = dataset.train.y[each.name] if each.name else dataset.train.y
-        if each.kind == "labels" and y.shape[1] > 2 and bool((y.sum(axis=1) == 1).all()):
+        if each.kind == "labels" and y.shape[-1] > 2 and bool((y.sum(axis=-1) == 1).all()):
             yield Advice(
-                f"every row has exactly one of {y.shape[1]} labels",
+                f"every row has exactly one of {y.shape[-1]} labels",
                 "if they are mutually exclusive, use softmax with categorical_crossentropy",
                 "sigmoids may give a row several labels or none",
                 ("loss", each.name) if each.name else ("loss",),
@@ -272,7 +273,7 @@ def copies(layer: LayerSpec) -> int:
 
 
 def class_counts(contract: Contract, y: Arrays) -> dict[str, dict[str, int]]:
-    """Return the number of rows of each class, by output; outputs of numbers and labels are left out.
+    """Return the number of rows, or of steps, of each class, by output; numbers and labels are left out.
 
     Args:
         contract: the outputs; the only one may have an empty name.
@@ -283,6 +284,8 @@ def class_counts(contract: Contract, y: Arrays) -> dict[str, dict[str, int]]:
         if each.kind in ("classes", "one_hot") and each.classes is not None:
             labels = y[each.name] if isinstance(y, dict) else y
             one_hot = each.kind == "one_hot"
+            if each.steps:
+                labels, one_hot = class_indices(labels).reshape(-1), False
             counts = labels.sum(axis=0) if one_hot else np.bincount(labels, minlength=len(each.classes))
             found[each.name] = {name: int(count) for name, count in zip(each.classes, counts, strict=True)}
     return found

@@ -70,11 +70,25 @@ def _build_optimizer(checked: _Checked) -> None:
 
 def _output_problems(view: OutputView, checked: _Checked) -> Iterator[Problem]:
     """Yield what is wrong with one output: its shape first, since a wrong shape hides everything else."""
-    if len(view.shape) != 1 and len(view.output.width) <= 1:
+    if view.output.steps and view.shape[:-1] != view.output.steps:
+        yield _steps_problem(view)
+        return
+    if len(view.shape) != 1 and len(view.output.width) <= 1 and not view.output.steps:
         yield _shape_problem(view, checked)
         return
     yield from loss_problems(view)
     yield from metric_problems(view)
+
+
+def _steps_problem(view: OutputView) -> Problem:
+    """Report an output whose steps are not those of its target."""
+    target = ", ".join(("rows", *map(str, view.output.steps), "values"))
+    given = ", ".join(("rows", *map(str, view.shape[:-1]), "values"))
+    rule = f"each step of the target, ({target}), must have an output, received ({given})"
+    hint = "set return_sequences: true in the last recurrent layer, and put no Flatten behind it"
+    if len(view.shape) > 1:
+        hint = "the layers must keep the number of steps, as with padding: same"
+    return Problem(rule, path=view.path, hint=hint)
 
 
 def _shape_problem(view: OutputView, checked: _Checked) -> Problem:

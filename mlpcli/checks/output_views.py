@@ -57,8 +57,8 @@ class OutputView:
 
     @property
     def units(self) -> int:
-        """Values per row."""
-        return math.prod(self.shape)
+        """Values per row, or per step where each step has a target."""
+        return self.shape[-1] if self.output.steps else math.prod(self.shape)
 
     @property
     def classes(self) -> int:

@@ -76,8 +76,9 @@ def _body(contract: Contract) -> Iterator[str]:
     else:
         yield "    if x.dtype != np.uint8:"
         yield '        x = np.ascontiguousarray(x, "float32")'
-    yield "    if y.ndim == 2 and y.shape[1] == 1:"
-    yield "        y = y[:, 0]"
+    if not contract.output.steps:
+        yield "    if y.ndim == 2 and y.shape[1] == 1:"
+        yield "        y = y[:, 0]"
     for each in contract.outputs:
         yield from _target(each)
     if contract.output.name:
@@ -95,7 +96,7 @@ def _target(output: Output) -> Iterator[str]:
     variable = f"y_{name_part(output.name)}" if output.name else "y"
     if output.kind != "classes":
         number = "float32" if output.scale is None else "float64"
-        yield f'    {variable} = y.astype("{number}")'
+        yield f'    {variable} = y.astype("{number}"){_reshape(output, -1)}'
         return
     names = output.classes or ()
     yield f"    classes = [{', '.join(map(quoted, names))}]"
@@ -104,4 +105,10 @@ def _target(output: Output) -> Iterator[str]:
         spelled = "str(int(label))"
     elif set(names) <= {"true", "false"}:
         spelled += ".lower()"
-    yield f"    {variable} = np.array([classes.index({spelled}) for label in y])"
+    labels = "y.reshape(-1)" if output.steps else "y"
+    yield f"    {variable} = np.array([classes.index({spelled}) for label in {labels}]){_reshape(output, 1)}"
+
+
+def _reshape(output: Output, values: int) -> str:
+    """Return the call that gives a target (rows, *steps, values); nothing without steps."""
+    return f".reshape(len(y), {', '.join(map(str, output.steps))}, {values})" if output.steps else ""

@@ -17,6 +17,7 @@ from mlpcli.data.readers.delimited import read_header
 from mlpcli.data.readers.dialect import PLAIN, Dialect
 from mlpcli.data.readers.find_files import TABLES, find_file
 from mlpcli.data.sources.synthetic import complete_synthetic, synthetic_source
+from mlpcli.data.targets import stratified_by
 from mlpcli.spec.locations import absolute
 from mlpcli.spec.schema import DatasetSpec, Last, Spec
 from mlpcli.spec.synthetic import LOGIC
@@ -285,7 +286,7 @@ def _rows_of_split(code: DataCode, name: str, amount: int | float | Last, contra
     if isinstance(amount, Last):
         return f"rows, {name}_rows = rows[: -{amount.last}], rows[-{amount.last} :]"
     code.imports.add("from sklearn.model_selection import train_test_split")
-    named = next((each for each in contract.outputs if each.kind in ("classes", "one_hot")), None)
+    named = stratified_by(contract.outputs)
     stratify = ""
     if named is not None:
         y = f"y[{text(named.name)}]" if named.name else "y"
@@ -321,6 +322,8 @@ def _scale(code: DataCode, spec: Spec, dataset: Dataset) -> None:
 def _weigh(code: DataCode, spec: Spec, dataset: Dataset) -> None:
     contract, output = dataset.contract, dataset.contract.output
     code.weighted = dataset.train.weights is not None
+    if code.weighted and any(each.steps for each in contract.outputs):
+        raise cannot_write("weights of rows whose steps have targets of their own")
     if spec.fit.class_weight is None:
         if contract.weights and output.name:
             for name in code.splits:

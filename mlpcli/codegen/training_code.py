@@ -146,7 +146,8 @@ def _check_fit(metric: ComponentSpec, output: Output) -> None:
     """Refuse a metric that mlpcli computes in its own way, since Keras's would be another number."""
     name = fold(metric.class_name)
     scores = name in SCORES and output.kind == "classes"
-    if scores or (name in OF_COLUMNS and output.width == ()):
+    of_steps = bool(output.steps) and name in (*SCORES, "r2score")  # Keras's take one row a row
+    if scores or of_steps or (name in OF_COLUMNS and output.width == ()):
         raise cannot_write(
             f"{metric.class_name} for this target", "leave it out: Keras computes another number"
         )

@@ -147,6 +147,8 @@ def _output_contradictions(output: Output) -> Iterator[str]:
         yield f"outputs: classes do not fit the kind {output.kind}"
     if output.pooled and OTHER not in (output.classes or ()):
         yield f"outputs: pooled labels need a class {OTHER}"
+    if min(output.steps, default=1) < 1:
+        yield "outputs: steps must be at least 1"
     scales = (output.scale, output.offset)
     if output.scale is None or output.offset is None:
         if scales != (None, None):

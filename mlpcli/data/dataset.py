@@ -28,10 +28,11 @@ class Split:
         x: (rows, *shape), float32; uint8 if the source holds uint8 (images stay small in memory), int64 if
             the network reads ids; with named inputs a dict of such arrays, by input.
         y: (rows,) int64 class indices, or (rows,) or (rows, targets) float32 values, or (rows, classes)
-            one-hot or label rows; with several outputs a dict of such arrays, by output.
+            one-hot or label rows; (rows, *steps, values) of any of these where each step has a target; with
+            several outputs a dict of such arrays, by output.
         rows: (rows,) int64, each row's position in the source, from 0.
-        weights: (rows,) float32, the weight of each row in the loss; a dict by output if they differ; None
-            if all rows count equally.
+        weights: (rows,) float32, the weight of each row in the loss, or (rows, *steps), of each step; a dict
+            by output if they differ; None if all rows count equally.
     """
 
     x: Any
@@ -75,6 +76,7 @@ class Output:
         scale: output * scale + offset is in the target's own units; None if the output is already.
         offset: see `scale`.
         pooled: the labels that are too rare to be a class, and are all `other`.
+        steps: the axes between the row and its values, where each step of a sequence has a target of its own.
     """
 
     target: tuple[str, ...]
@@ -85,10 +87,11 @@ class Output:
     scale: tuple[float, ...] | None = None
     offset: tuple[float, ...] | None = None
     pooled: tuple[str, ...] = ()
+    steps: tuple[int, ...] = ()
 
     @property
     def width(self) -> tuple[int, ...]:
-        """The shape of one row's target."""
+        """The shape of one row's target, or of the target of each of its steps."""
         if self.kind in ("one_hot", "labels"):
             return (len(self.classes or ()),)
         return (len(self.target),) if self.kind == "numbers" and len(self.target) > 1 else ()
@@ -151,6 +154,8 @@ class Contract:
         for output in bare["outputs"]:
             if not output["pooled"]:  # as contracts were written before there was this field
                 del output["pooled"]
+            if not output["steps"]:
+                del output["steps"]
         if self.numbers == "float32":  # as version 0.1 wrote it, so that its fingerprints are still the same
             del bare["numbers"]
         return bare | {"preprocessor": self.preprocessor.to_json() if self.preprocessor else None}

@@ -27,8 +27,10 @@ from mlpcli.data.sources.source_rows import Source, SourceRows
 from mlpcli.data.sources.synthetic import complete_synthetic
 from mlpcli.data.sources.table_source import dialect_of
 from mlpcli.data.splits import Amount, SplitAmounts, is_sparse, split_rows, test_amount, validation_amount
-from mlpcli.data.targets import class_indices, code_target, encode, unseen_classes
-from mlpcli.data.types import Array, NumberType, TargetKind
+from mlpcli.data.step_targets import encode_rows, in_steps, source_by_step
+from mlpcli.data.targets import class_indices, code_target, stratified_by
+from mlpcli.data.types import Array, NumberType, PerStep, TargetKind
+from mlpcli.data.unseen_classes import unseen_classes
 from mlpcli.data.weights import ClassWeights, row_weights
 from mlpcli.errors import DataError, Problem, SpecError, listing
 from mlpcli.spec.schema import DatasetSpec, InputSpec
@@ -51,6 +53,7 @@ class Request:
         reads_ids: whether only layers that take whole numbers read the inputs, so that integers stay exact.
         only_named: whether `features`, if it is a mapping, names every column that is used.
         numbers: how numbers are kept until they are scaled.
+        per_step: whether the columns of an array's target are the steps of a sequence.
     """
 
     target_kinds: Mapping[str, TargetKind | None]
@@ -62,6 +65,7 @@ class Request:
     only_named: bool = False
     reads_ids: bool = False
     numbers: NumberType = "float64"
+    per_step: PerStep = lambda axes: False
 
 
 def load_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path) -> Dataset:
@@ -88,6 +92,7 @@ def load_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path
         scales_inputs=request.scales_inputs,
         only_named=request.only_named,
         numbers=request.numbers,
+        per_step=request.per_step,
     )
     test_rows = test_amount(spec, own=source.test is not None)
     own_test = source.test is not None and "test" not in spec.model_fields_set
@@ -106,13 +111,16 @@ def load_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path
 def _code(source: Source, spec: DatasetSpec, request: Request) -> dict[str, tuple[Array, Output]]:
     """Return each output's y over the main rows, and the output, by name."""
     coded = {
-        name: code_target(
-            source.for_output(name),
-            target_kind=request.target_kinds.get(name),
-            name=name,
-            separator=spec.label_separator,
-            inferred=name in request.inferred,
-            min_count=spec.target_min_count,
+        name: in_steps(
+            *code_target(
+                source_by_step(source.for_output(name)),
+                target_kind=request.target_kinds.get(name),
+                name=name,
+                separator=spec.label_separator,
+                inferred=name in request.inferred,
+                min_count=spec.target_min_count,
+            ),
+            source.main.steps,
         )
         for name in source.outputs
     }
@@ -157,10 +165,7 @@ class _Splitter:
 
     def add(self, split: str, rows: SourceRows) -> None:
         """Add a split that has rows of its own."""
-        y = {
-            each.name: in_precision(encode(rows.for_output(each.name), each, split=split), each, self.numbers)
-            for each in self.outputs
-        }
+        y = {each.name: encode_rows(rows, each, self.numbers, split=split) for each in self.outputs}
         self.taken[split] = _Rows(rows.x, y, np.arange(len(rows.x)), rows.weights, rows)
 
     def split(self, split: str, amount: Amount | str) -> None:
@@ -180,7 +185,7 @@ class _Splitter:
             )
             self.add(split, rows)
             return
-        named = next((each for each in self.outputs if each.kind in ("classes", "one_hot")), None)
+        named = stratified_by(self.outputs)
         labels_of = class_indices(self.y[named.name])[self.rows] if named else None
         names = (named.classes if named else None) or ()
         self.sparse |= is_sparse(amount, labels_of)
@@ -305,7 +310,7 @@ def _notes(
         if output.pooled:
             few = f"{len(output.pooled):,} classes of fewer than {spec.target_min_count} rows"
             notes.append(f"{few} are the class {OTHER!r}: {listing(output.pooled, 5)}")
-    first = next((each for each in outputs if each.kind in ("classes", "one_hot")), None)
+    first = stratified_by(outputs)
     if sparse and first is not None:
         present = [set(class_indices(each.y[first.name]).tolist()) for each in rows_of.values()]
         rare = [
@@ -363,11 +368,12 @@ def _target_notes(train: _Rows, outputs: Sequence[Output]) -> Iterator[str]:
         y = train.y[output.name]
         if output.kind != "numbers" or y.dtype != np.float64:
             continue
-        some = y[some_rows(np.arange(len(y)), len(output.target))]
-        columns = (each.reshape(len(some), -1).T for each in (some, scale_target(some, output)))
+        some = y[some_rows(np.arange(len(y)), y[0].size)]
+        width = len(output.target)
+        columns = (each.reshape(-1, width).T for each in (some, scale_target(some, output)))
         for place, (values, taken) in enumerate(zip(*columns, strict=True)):
             if lost := lost_digits(values, taken):
-                name = output.target[place if len(output.target) > 1 else 0]
+                name = output.target[place]
                 hint = "scale it in float64 before: dataset: {target_scaling: standardize}"
                 yield f"target {name!r}: {lost}; {'predict a part of it' if output.scale else hint}"
 

@@ -16,11 +16,11 @@ from mlpcli.data.readers.find_files import file_problem, is_table
 from mlpcli.data.readers.row_errors import Origin, raise_row_errors
 from mlpcli.data.readers.table_values import numeric_matrix, plain_column
 from mlpcli.data.readers.tables import TableFile, check_columns, open_table, read_table
-from mlpcli.data.scaling import in_precision, scale_target
+from mlpcli.data.scaling import scale_target
 from mlpcli.data.sources.array_source import cut_targets, fit_shape, in_dtype, weighted
 from mlpcli.data.sources.source_rows import Source, SourceRows
 from mlpcli.data.sources.table_rows import Columns, table_targets, table_weights
-from mlpcli.data.targets import encode
+from mlpcli.data.step_targets import encode_rows
 from mlpcli.data.types import Array
 from mlpcli.errors import DataError, Problem, listing
 
@@ -85,10 +85,7 @@ def read_rows(
     if source_rows.target is not None or source_rows.output_targets:
         y = contract.by_output(
             {
-                each.name: scale_target(
-                    in_precision(encode(source_rows.for_output(each.name), each), each, contract.numbers),
-                    each,
-                )
+                each.name: scale_target(encode_rows(source_rows, each, contract.numbers), each)
                 for each in contract.outputs
             }
         )
@@ -237,6 +234,7 @@ def _read_arrays(
         y,
         classes=any(each.classes is not None for each in contract.outputs),
         wide=contract.preprocessor is not None,
+        per_step=lambda axes: any(each.steps for each in contract.outputs),
     )
     if y is None or not contract.output.name:
         return weighted(source_rows, file, contract.weights)

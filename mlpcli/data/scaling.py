@@ -16,7 +16,7 @@ def learn_scaling(output: Output, y: Array, scaling: str, symmetric: bool) -> Ou
 
     Args:
         output: the target that is scaled.
-        y: (rows,) or (rows, targets), in the target's own units.
+        y: (rows,), (rows, targets) or (rows, *steps, targets), in the target's own units.
         scaling: `minmax` scales the rows to 0..1, or to -1..1 if `symmetric`; `standardize` to mean 0 and
             standard deviation 1.
         symmetric: whether the output's values are from -1 to 1.
@@ -30,7 +30,7 @@ def learn_scaling(output: Output, y: Array, scaling: str, symmetric: bool) -> Ou
     if output.kind != "numbers":
         rule = "is for a target of numbers, this one holds classes"
         raise SpecError(Problem(rule, path=("dataset", "target_scaling"), received=scaling, hint="remove it"))
-    columns = np.asarray(y, np.float64).reshape(len(y), -1)
+    columns = np.asarray(y, np.float64).reshape(-1, y.shape[-1] if y.ndim > 1 else 1)
     if scaling == "standardize":
         scale, offset = columns.std(axis=0), columns.mean(axis=0)
     else:

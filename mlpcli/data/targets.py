@@ -324,7 +324,7 @@ def _encode_labels(source_rows: SourceRows, target: Labels, output: Output, spli
         unknown = {code for code, found in enumerate(codes) if found is None}
         if split:
             raise DataError(
-                *_only_in(source_rows, split, {code: target.codes == code for code in unknown}, target.values)
+                *only_in(source_rows, split, {code: target.codes == code for code in unknown}, target.values)
             )
         hint = f"the classes are {listing(classes)}"
         _refuse_codes(source_rows, target, unknown, "must be a class of the model", hint)
@@ -348,7 +348,7 @@ def _as_indices(values: Sequence[object], classes: tuple[str, ...]) -> list[int]
     return found if len(found) == len(values) and all(0 <= item < len(classes) for item in found) else None
 
 
-def _only_in(
+def only_in(
     source_rows: SourceRows, split: str, rows: Mapping[int, Array], names: Sequence[object]
 ) -> list[Problem]:
     """Return a problem for each class (a code and a mask of its rows) that no training row has."""
@@ -364,35 +364,18 @@ def _only_in(
     return source_rows.origin.problems(row_errors)
 
 
-def unseen_classes(
-    train: Array, source_rows: SourceRows, split: str, y: Array, rows: Array, output: Output
-) -> list[Problem]:
-    """Find classes of a split that no training row has.
-
-    Args:
-        train: class indices or one-hot rows of the training rows.
-        source_rows: the source of the split's rows.
-        split: its name.
-        y: class indices or one-hot rows of the split.
-        rows: the position of each row of `y` in `source_rows`.
-        output: of both.
-
-    Returns:
-        A problem for each such class.
-    """
-    if output.kind not in ("classes", "one_hot"):
-        return []
-    assert output.classes is not None
-    known = np.bincount(class_indices(train), minlength=len(output.classes)) > 0
-    labels = class_indices(y)
-    unseen = [int(code) for code in np.unique(labels) if not known[code]]
-    found: dict[int, Array] = {}
-    for code in unseen:
-        found[code] = np.zeros(int(rows.max()) + 1, dtype=bool)
-        found[code][rows[labels == code]] = True
-    return _only_in(source_rows, split, found, output.classes)
-
-
 def class_indices(y: Array) -> Array:
-    """Return class indices, (rows,) int64, of class indices, (rows,), or one-hot rows, (rows, classes)."""
-    return np.asarray(y.argmax(axis=1) if y.ndim == 2 else y, dtype=np.int64)
+    """Return class indices, (rows,) int64, of class indices, (rows,), or one-hot rows, (rows, classes).
+
+    Where each step of a row has a class, (rows, *steps), of (rows, *steps, 1) or (rows, *steps, classes).
+    """
+    if y.ndim > 2 and y.shape[-1] == 1:
+        y = y[..., 0]
+    elif y.ndim > 1:
+        y = y.argmax(axis=-1)
+    return np.asarray(y, dtype=np.int64)
+
+
+def stratified_by(outputs: Sequence[Output]) -> Output | None:
+    """Return the first output with one class a row, by which splits are stratified; None without one."""
+    return next((each for each in outputs if each.kind in ("classes", "one_hot") and not each.steps), None)

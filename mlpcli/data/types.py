@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from numpy.typing import NDArray
@@ -18,6 +19,9 @@ ArrowColumn: TypeAlias = "pa.Array | pa.ChunkedArray"
 
 NumberType = Literal["float32", "float64"]
 """How numbers are kept until they are scaled: float64, or float32 in runs of mlpcli 0.1."""
+
+PerStep = Callable[[int], bool]
+"""Whether the outputs have a value for each step of a row, given the axes of x, with that of the rows."""
 
 TargetKind = Literal["numbers", "classes", "labels"]
 """The target that a loss takes: numbers, one class a row, or any number of labels a row."""

@@ -45,7 +45,7 @@ def row_weights(
         SpecError: no output has classes, or there is no output or class of a given name.
     """
     if class_weight is None:
-        return given if given is None or not outputs[0].name else {each.name: given for each in outputs}
+        return weights_of_rows(given, outputs)
     wanted = _by_output(class_weight, outputs)
     found = {
         each.name: _weights_of_classes(each, train[each.name], wanted[each.name])[class_indices(y[each.name])]
@@ -53,13 +53,31 @@ def row_weights(
         if each.name in wanted
     }
     rows = len(next(iter(y.values())))
+    plain = np.ones(rows, np.float32) if given is None else given
     weights = {
-        each.name: np.asarray(
-            found.get(each.name, np.ones(rows)) * (1.0 if given is None else given), np.float32
-        )
+        each.name: np.asarray(found.get(each.name, 1.0) * _of_steps(plain, each), np.float32)
         for each in outputs
     }
     return weights if outputs[0].name else weights[""]
+
+
+def weights_of_rows(given: Array | None, outputs: Sequence[Output]) -> Arrays | None:
+    """Return row weights, (rows,) float32, as the network takes them: by output, and for each of its steps.
+
+    Keras would multiply the weights of rows with the wrong axis of the losses of steps.
+    """
+    if given is None:
+        return None
+    weights = {each.name: _of_steps(given, each) for each in outputs}
+    return weights if outputs[0].name else weights[""]
+
+
+def _of_steps(weights: Array, output: Output) -> Array:
+    """Return (rows,) weights as (rows, *steps), each step with that of its row."""
+    if not output.steps:
+        return weights
+    column = weights.reshape(-1, *(1 for _ in output.steps))
+    return np.ascontiguousarray(np.broadcast_to(column, (len(weights), *output.steps)))
 
 
 def _weights_of_classes(output: Output, train: Array, class_weight: OfClasses) -> Array:
@@ -67,7 +85,7 @@ def _weights_of_classes(output: Output, train: Array, class_weight: OfClasses) -
     names = output.classes or ()
     if not isinstance(class_weight, str):
         return np.array([class_weight.get(name, 1.0) for name in names])
-    counts = np.bincount(class_indices(train), minlength=len(names))
+    counts = np.bincount(class_indices(train).reshape(-1), minlength=len(names))
     return np.asarray(counts.sum() / (len(names) * np.maximum(counts, 1)))
 
 

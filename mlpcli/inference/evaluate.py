@@ -14,6 +14,7 @@ from mlpcli.data.load import left_out_note, read_rows
 from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, raise_row_errors
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
+from mlpcli.data.weights import weights_of_rows
 from mlpcli.errors import Problem, RunError, UsageError
 from mlpcli.keras_import import keras
 from mlpcli.model.build import output_loss
@@ -49,9 +50,7 @@ def evaluate_run(run: Run, *, split: str = "test", data: Path | None = None) -> 
     if data is not None:
         drop = trained.spec.dataset.drops_missing_targets
         rows = read_rows(data, contract, target=True, drop=drop)
-        weights: Arrays | None = rows.weights
-        if rows.weights is not None and contract.output.name:
-            weights = dict.fromkeys((each.name for each in contract.outputs), rows.weights)
+        weights = weights_of_rows(rows.weights, contract.outputs)
         found = Split(rows.x, rows.y, np.arange(len(rows)), weights)
         warnings: tuple[str, ...] = ()
         if left_out := rows.left_out:
@@ -91,11 +90,12 @@ def _scores(trained: TrainedModel, split: Split) -> tuple[OutputScores, ...]:
         y, values = values_of(split.y, each), values_of(predicted, each)
         check_outputs(trained, each, values)
         if each.kind == "labels":
+            y, values = (array.reshape(-1, array.shape[-1]) for array in (y, values))  # steps count as rows
             scores = class_scores(y.astype(np.int64), predicted_labels(values), names)
             found.append(OutputScores(each.name, scores, None))
             continue
-        truth = class_indices(y)
-        classes = predicted_classes(values, output_loss(trained.spec, each.name))
+        truth = class_indices(y).reshape(-1)
+        classes = predicted_classes(values, output_loss(trained.spec, each.name)).reshape(-1)
         scores = class_scores(truth, classes, names)
         found.append(OutputScores(each.name, scores, confusion(truth, classes, len(names))))
     return tuple(found)

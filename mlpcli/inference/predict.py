@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -207,7 +207,8 @@ def predict_chunk(trained: TrainedModel, chunk: Chunk) -> tuple[dict[str, pa.Arr
 
     Returns:
         Columns by name: those that were kept, then the label or value, then a probability for each class.
-        The plain outputs, (rows, outputs): float32, or float64 where a target was scaled.
+        The plain outputs, (rows, outputs), or (rows, *steps, outputs) of a single output: float32, or float64
+        where a target was scaled.
     """
     found = predict_outputs(trained, trained.contract.take_inputs(chunk.x))
     columns: dict[str, Array | pa.Array] = {}
@@ -217,10 +218,11 @@ def predict_chunk(trained: TrainedModel, chunk: Chunk) -> tuple[dict[str, pa.Arr
         plain.append(_flat(values))
         check_outputs(trained, each, values, chunk.empty)
         columns |= _columns(each, values, output_loss(trained.spec, each.name))
-    outputs = np.concatenate(plain, axis=1)
+    outputs = values if len(plain) == 1 and each.steps else np.concatenate(plain, axis=1)
     predicted = {name: _arrow(values, chunk.empty) for name, values in columns.items()}
     if chunk.empty is not None:
-        outputs = np.where(chunk.empty[:, None], outputs.dtype.type(np.nan), outputs)
+        empty = chunk.empty.reshape(-1, *(1,) * (outputs.ndim - 1))
+        outputs = np.where(empty, outputs.dtype.type(np.nan), outputs)
     kept = {(f"{name}_input" if name in columns else name): value for name, value in chunk.kept.items()}
     return kept | predicted, outputs
 
@@ -236,7 +238,7 @@ def _without_idle_digits(values: Array, output: Output) -> Array:
     """
     if values.dtype != np.float64 or output.scale is None:
         return values
-    columns = _flat(values).copy()
+    columns = values.reshape(-1, values.shape[-1]).copy()
     for place, scale in enumerate(np.broadcast_to(output.scale, columns.shape[1]).tolist()):
         decimals = -math.floor(math.log10(RESOLUTION * abs(scale)))
         if abs(decimals) < 200:  # else the power of ten itself would overflow
@@ -269,8 +271,15 @@ def _names(names: Sequence[str], index: Array) -> pa.Array:
 def _columns(output: Output, values: Array, loss: ComponentSpec) -> dict[str, Array | pa.Array]:
     """Return the columns of one output: `predicted_price`, `probability_rose`.
 
-    The columns of a named output, one of several, include its name.
+    The columns of a named output, one of several, include its name; those of a step its place:
+    `predicted_price_0` for the first, `probability_rose_0`.
     """
+    if output.steps:
+        found: dict[str, Array | pa.Array] = {}
+        for step in np.ndindex(*output.steps):
+            of_step = _columns(replace(output, steps=()), values[:, *step], loss)
+            found |= {"_".join((name, *map(str, step))): column for name, column in of_step.items()}
+        return found
     if output.kind == "labels":
         return _label_columns(output, values)
     return _class_columns(output, values, loss) if output.classes else _value_columns(output, values)

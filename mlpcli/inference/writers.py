@@ -31,7 +31,8 @@ class PredictionWriter(abc.ABC):
 
         Args:
             columns: PyArrow arrays by name, (rows,) each; the same names in every call.
-            outputs: the plain outputs of the network, (rows, outputs); float64 where a target was scaled.
+            outputs: the plain outputs of the network, (rows, outputs), or (rows, *steps, outputs) of a single
+                output for each step; float64 where a target was scaled.
         """
 
     @abc.abstractmethod
@@ -157,27 +158,31 @@ class ParquetWriter(PredictionWriter):
 
 
 HEADER_BYTES = 128
-"""Size of an .npy header of any two dimensions: NumPy pads it."""
+"""Size of an .npy header of a few dimensions: NumPy pads it."""
 
 
 class NpyWriter(PredictionWriter):
-    """Writes the outputs alone, (rows, outputs); the header holds type and row count, and comes last."""
+    """Writes the outputs alone, (rows, outputs) or (rows, *steps, outputs).
+
+    The header holds the type and the number of rows, and comes last.
+    """
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file = file
-        self.rows, self.width, self.type = 0, 0, "<f4"
+        self.rows, self.type = 0, "<f4"
+        self.shape: tuple[int, ...] = (0,)
         file.write(b"\0" * HEADER_BYTES)
 
     def write(self, columns: Mapping[str, pa.Array], outputs: Array) -> None:
         """Write some rows."""
-        self.rows, self.width = self.rows + len(outputs), outputs.shape[1]
+        self.rows, self.shape = self.rows + len(outputs), outputs.shape[1:]
         self.type = "<f8" if outputs.dtype == np.float64 else "<f4"
         self.file.write(np.ascontiguousarray(outputs, self.type).data)
 
     def close(self) -> None:
         """Write the header."""
         self.file.seek(0)
-        header = {"descr": self.type, "fortran_order": False, "shape": (self.rows, self.width)}
+        header = {"descr": self.type, "fortran_order": False, "shape": (self.rows, *self.shape)}
         np.lib.format.write_array_header_1_0(self.file, header)
         assert self.file.tell() == HEADER_BYTES
 

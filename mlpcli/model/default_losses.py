@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from mlpcli.data.dataset import Contract, Output
@@ -11,6 +12,7 @@ from mlpcli.data.load import Request
 from mlpcli.data.types import TargetKind
 from mlpcli.model.activation_range import passes_values, units_path
 from mlpcli.model.id_names import reads_ids
+from mlpcli.model.output_steps import gives_steps
 from mlpcli.spec.layer_graph import ONLY_INPUT, Graph
 from mlpcli.spec.plugins import KERAS, Catalog
 from mlpcli.spec.schema import ComponentSpec, LayerSpec, Spec
@@ -64,6 +66,7 @@ def data_request(spec: Spec, catalog: Catalog = KERAS) -> Request:
         spec.fit.class_weight,
         guessed,
         reads_ids=reads_ids(spec),
+        per_step=partial(gives_steps, spec),
     )
 
 
@@ -203,7 +206,8 @@ def target_text(output: Output) -> str:
         "one_hot": f"one-hot rows of {count} classes",
         "labels": f"a target of {count} labels, any number of them per row",
     }
-    return words[output.kind]
+    each = f", one for each of {' x '.join(map(str, output.steps))} steps" if output.steps else ""
+    return words[output.kind] + each
 
 
 def _default_loss(

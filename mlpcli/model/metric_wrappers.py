@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from mlpcli.keras_import import keras
-from mlpcli.keras_internals import metric_direction, set_metric_direction
+from mlpcli.keras_internals import mask_of, metric_direction, set_metric_direction
 
 W = TypeVar("W", bound="MetricWrapper")
 
@@ -91,6 +91,32 @@ class LabelRows(MetricWrapper):
     def get_config(self) -> dict[str, object]:
         """Return the configuration."""
         return super().get_config() | {"units": self.units}
+
+
+@keras.saving.register_keras_serializable(package="mlpcli")
+class StepRows(MetricWrapper):
+    """A metric that takes each step of a row as a row of its own; steps that a layer masks do not count.
+
+    Args:
+        metric: a Keras metric.
+        name: as in `MetricWrapper`.
+    """
+
+    def update_state(
+        self,
+        y_true: keras.KerasTensor,
+        y_pred: keras.KerasTensor,
+        sample_weight: keras.KerasTensor | None = None,
+    ) -> object:
+        """Accumulate targets and outputs, (rows, *steps, values) each, and weights, (rows, *steps)."""
+        mask = mask_of(y_pred)
+        if mask is not None:
+            counted = keras.ops.cast(mask, "float32")
+            sample_weight = counted if sample_weight is None else counted * sample_weight
+        truth = keras.ops.reshape(y_true, (-1, y_true.shape[-1]))
+        found = keras.ops.reshape(y_pred, (-1, y_pred.shape[-1]))
+        weights = None if sample_weight is None else keras.ops.reshape(sample_weight, (-1,))
+        return self.metric.update_state(truth, found, weights)
 
 
 @keras.saving.register_keras_serializable(package="mlpcli")

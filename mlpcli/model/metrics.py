@@ -13,7 +13,7 @@ from mlpcli.data.types import NumberType
 from mlpcli.keras_import import keras
 from mlpcli.keras_internals import metric_direction, set_metric_direction
 from mlpcli.model.correlations import KINDS, RowCorrelation
-from mlpcli.model.metric_wrappers import LabelRows, NamedValues, label_names
+from mlpcli.model.metric_wrappers import LabelRows, NamedValues, StepRows, label_names
 from mlpcli.model.target_scaling import InOwnUnits, in_float64
 from mlpcli.spec.keras_source import snake_case
 from mlpcli.spec.schema import ComponentSpec
@@ -67,7 +67,7 @@ def fit_metrics(
     """
     alone = counts is None
     counts = Counter() if counts is None else counts
-    units = math.prod(size or 1 for size in shape) if len(shape) == 1 else 0
+    units = math.prod(size or 1 for size in shape[-1:]) if len(shape) == 1 + len(output.steps) else 0
     taken: Counter[str] = Counter()
     found = []
     for component, each in made:
@@ -101,7 +101,7 @@ def logged_name(made: object) -> str:
 
 
 def _fit(made: object, output: Output, units: int, prefix: str, numbers: NumberType) -> object:
-    metric = as_metric(made, units)
+    metric = as_metric(made, units, sparse=bool(output.steps) and output.kind == "classes")
     informed = _know_direction(metric)
     inner = _over_rows(metric, units)
     if output.scale is not None and output.offset is not None:
@@ -112,15 +112,31 @@ def _fit(made: object, output: Output, units: int, prefix: str, numbers: NumberT
         if numbers == "float64" and isinstance(metric, SHIFT_FREE):
             offset = [0.0] * len(offset)
         fitted = InOwnUnits(fitted, list(output.scale), offset)
+    if output.steps and _is_stock(made):
+        fitted = StepRows(fitted)
     if has_many_values(metric):
         fitted = NamedValues(fitted, prefix, label_names(_labels(metric, output)))
     return fitted if informed or fitted is not metric else made
 
 
-def as_metric(made: object, units: int) -> keras.metrics.Metric:
-    """Return a metric, a short name or a function as a metric, named as Keras logs it."""
+def _is_stock(made: object) -> bool:
+    """Return whether a metric is Keras's or ours; one of a plug-in may want whole rows of steps."""
+    module = getattr(made, "__module__", "") or type(made).__module__
+    return isinstance(made, str) or module.startswith(("keras.", "mlpcli."))
+
+
+def as_metric(made: object, units: int, *, sparse: bool = False) -> keras.metrics.Metric:
+    """Return a metric, a short name or a function as a metric, named as Keras logs it.
+
+    Args:
+        made: the metric.
+        units: of the output.
+        sparse: whether `accuracy` of several units takes class indices rather than one-hot vectors.
+    """
     name = logged_name(made)
     if name.lower() in ("accuracy", "acc") and isinstance(made, str):
+        if sparse and units > 1:
+            return keras.metrics.SparseCategoricalAccuracy(name)
         return keras.metrics.BinaryAccuracy(name) if units == 1 else keras.metrics.CategoricalAccuracy(name)
     metric = keras.metrics.get(made)
     if not isinstance(metric, keras.metrics.Metric):

@@ -18,18 +18,21 @@ def predicted_labels(outputs: Array) -> Array:
 
 
 def predicted_classes(outputs: Array, loss: ComponentSpec) -> Array:
-    """Return class indices, (rows,) int64: the most likely class, or a single unit against its threshold.
+    """Return class indices, int64: the most likely class, or a single unit against its threshold.
 
     Args:
-        outputs: (rows, units), as `final_outputs` returns them.
+        outputs: (rows, units) or (rows, *steps, units), as `final_outputs` returns them.
         loss: the output's loss. The threshold is 0.5 for a probability, 0 for the score of a hinge loss or of
             a perceptron.
+
+    Returns:
+        (rows,), or (rows, *steps).
     """
     if outputs.shape[-1] == 1:
         if loss.class_name.lower() == "perceptron":  # a step that returns 0 means the first class
-            return (outputs[:, 0] > 0).astype(np.int64)
+            return (outputs[..., 0] > 0).astype(np.int64)
         middle = 0.0 if gives_scores(loss) else 0.5
-        return (outputs[:, 0] >= middle).astype(np.int64)
+        return (outputs[..., 0] >= middle).astype(np.int64)
     return np.asarray(outputs.argmax(axis=-1), dtype=np.int64)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -94,7 +95,7 @@ def _with_linear(dataset: Dataset, linear: Callable[[], float] | None) -> Baseli
     if output.kind == "numbers":
         found = {"mean": _rmse(truth, train_y.mean(axis=0))}
     else:
-        found = {"majority": float((truth == np.bincount(train_y).argmax()).mean())}
+        found = {"majority": float((truth == np.bincount(train_y.reshape(-1)).argmax()).mean())}
     if linear is not None:
         found["linear"] = linear()
     metric = "root_mean_squared_error" if output.kind == "numbers" else "accuracy"
@@ -107,6 +108,8 @@ def _linear_task(dataset: Dataset, seed: int) -> tuple[Array, Array, Array, Arra
     held_out = dataset.test or dataset.validation
     if output is None or held_out is None or len(output.classes or ()) > MOST_CLASSES:
         return None
+    if output.steps and (output.kind != "numbers" or math.prod(output.steps) > MANY_FEATURES):
+        return None  # as many linear models as steps
     x, held_x = _features(dataset.train), _features(held_out)
     if x is None or held_x is None:
         return None
@@ -137,7 +140,7 @@ def score_network(output: Output, split: Split, outputs: Arrays, loss: Component
 
 
 def _targets(split: Split, output: Output) -> Array:
-    """Return class indices, (rows,), or values in their own units, (rows, targets)."""
+    """Return class indices, (rows, ...), or values in their own units, (rows, targets), of all steps."""
     y = split.y[output.name] if output.name else split.y
     if output.kind == "numbers":
         return output.restore(np.asarray(y)).reshape(len(split), -1).astype(np.float64)

@@ -17,9 +17,16 @@ import numpy as np
 
 from mlpcli.data.labels import Labels
 from mlpcli.data.lost_digits import MOST_CELLS, lost_digits, some_rows
-from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError, check_memory, raise_row_errors
+from mlpcli.data.readers.row_errors import (
+    MAX_SHOWN,
+    Origin,
+    RowError,
+    StepOrigin,
+    check_memory,
+    raise_row_errors,
+)
 from mlpcli.data.sources.source_rows import SourceRows, Target
-from mlpcli.data.types import Array
+from mlpcli.data.types import Array, PerStep
 from mlpcli.errors import MlpcliError, listing
 from mlpcli.files import open_ordinary
 
@@ -179,6 +186,7 @@ def array_rows(
     classes: bool | None,
     target: ArrayFile | None = None,
     wide: bool = False,
+    per_step: PerStep = lambda axes: False,
 ) -> SourceRows:
     """Return arrays as rows and their target.
 
@@ -189,9 +197,10 @@ def array_rows(
         classes: whether the target is read as labels; None to decide by its type.
         target: the file that holds y, if it is another.
         wide: whether the rows are float64, to be scaled.
+        per_step: whether the columns of a target of (rows, columns) are steps.
 
     Returns:
-        The rows.
+        The rows. A target of (rows, steps, values) or more axes has a value for each step.
 
     Raises:
         DataError: the arrays do not fit together, or hold something else than numbers.
@@ -206,8 +215,14 @@ def array_rows(
         count = len(given) if given.ndim else "no"
         there = "" if target is None else f" of {file.origin.label}"
         origin.refuse(f"array {y!r} has {count} rows, array {x!r}{there} has {len(values)}")
+    steps = given.shape[1:-1]
+    if given.ndim == 2 and given.size and per_step(values.ndim):
+        steps = given.shape[1:]
+    if steps and given.size:
+        given = given.reshape(len(given) * math.prod(steps), -1)
+        origin = StepOrigin(origin, steps)
     coded = as_target(given, origin, f"array {y!r}", classes=classes)
-    return SourceRows(values, coded, origin, f"array {y!r}", notes=notes)
+    return SourceRows(values, coded, (target or file).origin, f"array {y!r}", notes=notes, steps=steps)
 
 
 def _lost_in_float32(given: Array, values: Array, what: str) -> Iterator[str]:
@@ -358,7 +373,8 @@ def as_target(y: Array, origin: Origin, what: str, *, classes: bool | None) -> T
         y = y[:, 0]
     if y.ndim > 2 or y.size == 0:
         shape = f"({', '.join(map(str, y.shape))})"
-        origin.refuse(f"{what} must have the shape (rows,) or (rows, targets), received {shape}")
+        wanted = "(rows,), (rows, targets) or (rows, steps, targets)"
+        origin.refuse(f"{what} must have the shape {wanted}, received {shape}")
     if y.ndim == 1 and (classes or (classes is None and y.dtype.kind in "bSU")):
         values, codes = np.unique(y, return_inverse=True)
         return Labels(values.tolist(), codes.astype(np.int64))

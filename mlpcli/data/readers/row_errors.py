@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from mlpcli.errors import ABSENT, DataError, Problem, nearest_column
@@ -116,6 +117,33 @@ class ManyOrigin(Origin):
                 return origin, row
             row -= rows
         raise IndexError(row)
+
+
+class StepOrigin(Origin):
+    """Rows with several steps each, where every step is counted as a row of its own."""
+
+    def __init__(self, whole: Origin, steps: tuple[int, ...]) -> None:
+        """Keep the origin of the rows, and how many steps each has, by axis."""
+        super().__init__(whole.label)
+        self.whole, self.steps = whole, steps
+
+    def problems(self, row_errors: Sequence[RowError], *, total: int | None = None) -> list[Problem]:
+        """Return the problems with the row of each step, and the place of the step in it."""
+        total = len(row_errors) if total is None else total
+        shown = sorted(row_errors, key=lambda row_error: row_error.row)[:MAX_SHOWN]
+        return self.whole.problems([self._of_row(each) for each in shown], total=total)
+
+    def _of_row(self, row_error: RowError) -> RowError:
+        row, rest = divmod(row_error.row, math.prod(self.steps))
+        places = [str(place) for place in self._places(rest)]
+        name, _, value = row_error.location.partition(" at [")
+        inside = [*places, value.removesuffix("]")] if value else places
+        return replace(row_error, row=row, location=f"{name} at [{', '.join(inside)}]")
+
+    def _places(self, rest: int) -> Iterator[int]:
+        for axis in range(len(self.steps)):
+            place, rest = divmod(rest, math.prod(self.steps[axis + 1 :]))
+            yield place
 
 
 MAX_REPEATED_BYTES = 256 << 20

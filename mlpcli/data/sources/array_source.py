@@ -23,18 +23,19 @@ from mlpcli.data.readers.find_files import find_file
 from mlpcli.data.readers.row_errors import Origin
 from mlpcli.data.sources.source_rows import Source, SourceRows, Target
 from mlpcli.data.sources.table_source import target_columns
-from mlpcli.data.types import Array
+from mlpcli.data.types import Array, PerStep
 from mlpcli.errors import ABSENT, Problem, SpecError, listing, nearest
 from mlpcli.spec.schema import DatasetSpec
 
 
-def read_npz_source(spec: DatasetSpec, path: Path, *, classes: bool | None) -> Source:
+def read_npz_source(spec: DatasetSpec, path: Path, *, classes: bool | None, per_step: PerStep) -> Source:
     """Read an .npz file: x and y, or both for training and test.
 
     Args:
         spec: the `dataset` section.
         path: of the file.
         classes: whether the target is read as labels; None to decide by its type.
+        per_step: see `array_rows`.
 
     Returns:
         The source.
@@ -56,14 +57,16 @@ def read_npz_source(spec: DatasetSpec, path: Path, *, classes: bool | None) -> S
     weights = spec.weights
     file = read_npz(path, spec.path, [SPLIT_KEYS, KEYS], also=weights)
     if "x" in file.arrays:
-        source_rows = weighted(array_rows(file, "x", "y", classes=classes), file, weights)
+        source_rows = weighted(array_rows(file, "x", "y", classes=classes, per_step=per_step), file, weights)
         return _array_source(source_rows, None, spec)
-    main = weighted(array_rows(file, "x_train", "y_train", classes=classes), file, weights)
-    test = array_rows(file, "x_test", "y_test", classes=classes)
+    main = weighted(array_rows(file, "x_train", "y_train", classes=classes, per_step=per_step), file, weights)
+    test = array_rows(file, "x_test", "y_test", classes=classes, per_step=per_step)
     return _array_source(main, replace(test, x=fit_shape(test.x, main.x.shape[1:], test.origin)), spec)
 
 
-def read_npy_source(spec: DatasetSpec, path: Path, *, classes: bool | None, folder: Path) -> Source:
+def read_npy_source(
+    spec: DatasetSpec, path: Path, *, classes: bool | None, folder: Path, per_step: PerStep
+) -> Source:
     """Read an .npy file of rows, whose target is an .npy file of its own.
 
     Args:
@@ -71,6 +74,7 @@ def read_npy_source(spec: DatasetSpec, path: Path, *, classes: bool | None, fold
         path: of the file.
         classes: whether the target is read as labels; None to decide by its type.
         folder: relative to which the target's path is read.
+        per_step: see `array_rows`.
 
     Returns:
         The source.
@@ -85,9 +89,8 @@ def read_npy_source(spec: DatasetSpec, path: Path, *, classes: bool | None, fold
         rule = "must be the .npy file of the target, since path is an .npy file"
         raise SpecError(Problem(rule, path=key, received=ABSENT if spec.target is None else spec.target))
     target = read_npy(find_file(spec.target, folder, key), spec.target, "y")
-    return _array_source(
-        array_rows(read_npy(path, spec.path), "x", "y", classes=classes, target=target), None, spec
-    )
+    rows = array_rows(read_npy(path, spec.path), "x", "y", classes=classes, target=target, per_step=per_step)
+    return _array_source(rows, None, spec)
 
 
 def _array_source(main: SourceRows, test: SourceRows | None, spec: DatasetSpec) -> Source:

@@ -26,7 +26,7 @@ from mlpcli.data.sources.source_rows import Source, SourceRows
 from mlpcli.data.sources.synthetic import SYNTHETIC, synthetic_source
 from mlpcli.data.sources.table_rows import Columns, table_rows
 from mlpcli.data.sources.table_source import dialect_of, open_table_source
-from mlpcli.data.types import NumberType, TargetKind
+from mlpcli.data.types import NumberType, PerStep, TargetKind
 from mlpcli.errors import Problem, SpecError
 from mlpcli.spec.schema import DatasetSpec
 
@@ -52,6 +52,7 @@ def open_source(
     scales_inputs: bool = True,
     only_named: bool = False,
     numbers: NumberType = "float64",
+    per_step: PerStep = lambda axes: False,
 ) -> Source:
     """Read everything that a `dataset` section names except its split files.
 
@@ -62,6 +63,7 @@ def open_source(
         scales_inputs: whether the network scales its inputs, so that a table's numbers need no scaling here.
         only_named: whether a mapping of features names every column that is used.
         numbers: how the numbers of a table are kept until they are scaled.
+        per_step: see `array_rows`.
 
     Returns:
         The source: its rows, and its own test split if it has one.
@@ -84,11 +86,15 @@ def open_source(
     if len(paths) > 1:
         rule = "several files must all be tables"
         raise SpecError(Problem(rule, path=("dataset", "path"), received=spec.path))
-    return _open_arrays(spec, paths[0], target_kinds, folder)
+    return _open_arrays(spec, paths[0], target_kinds, folder, per_step)
 
 
 def _open_arrays(
-    spec: DatasetSpec, path: Path, target_kinds: Mapping[str, TargetKind | None], folder: Path
+    spec: DatasetSpec,
+    path: Path,
+    target_kinds: Mapping[str, TargetKind | None],
+    folder: Path,
+    per_step: PerStep,
 ) -> Source:
     """Read an .npz or .npy file.
 
@@ -105,8 +111,10 @@ def _open_arrays(
         raise SpecError(*problems)
     classes = _any_classes(target_kinds)
     if path.suffix.lower() == ".npz":
-        return with_outputs(spec, read_npz_source(spec, path, classes=classes), target_kinds)
-    return with_outputs(spec, read_npy_source(spec, path, classes=classes, folder=folder), target_kinds)
+        source = read_npz_source(spec, path, classes=classes, per_step=per_step)
+    else:
+        source = read_npy_source(spec, path, classes=classes, folder=folder, per_step=per_step)
+    return with_outputs(spec, source, target_kinds)
 
 
 def _any_classes(target_kinds: Mapping[str, TargetKind | None]) -> bool | None:
@@ -155,7 +163,9 @@ def read_split(
         raise SpecError(Problem(rule, path=("dataset", split), received=text, hint=hint))
     if not is_table(path):
         arrays = read_npz(path, text, [KEYS], also=weights)
-        rows = weighted(array_rows(arrays, "x", "y", classes=any(labels.values())), arrays, weights)
+        sequences = bool(source.main.steps)
+        found = array_rows(arrays, "x", "y", classes=any(labels.values()), per_step=lambda axes: sequences)
+        rows = weighted(found, arrays, weights)
         return cut_targets(replace(rows, x=fit_shape(rows.x, source.main.x.shape[1:], rows.origin)), source)
     file = open_tables([path, *more], text, dialect)
     targets = source.targets or {"": source.target}

@@ -33,6 +33,7 @@ class SourceRows:
         table: the raw features, if they are still to be encoded.
         left_out: how many more rows the source has, without a target.
         notes: what to know of the values, such as digits that are lost.
+        steps: the axes between a row and its values in the target, whose first axis is then rows * steps.
     """
 
     x: Array
@@ -45,6 +46,7 @@ class SourceRows:
     table: Table | None = None
     left_out: int = 0
     notes: tuple[str, ...] = ()
+    steps: tuple[int, ...] = ()
 
     def for_output(self, output: str) -> SourceRows:
         """Return the same rows with the target of one of several outputs."""
