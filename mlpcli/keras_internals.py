@@ -21,7 +21,7 @@ CALLBACK_STATE: dict[str, tuple[str, ...]] = {
     "EarlyStopping": ("wait", "stopped_epoch", "best", "best_weights", "best_epoch"),
     "ReduceLROnPlateau": ("wait", "cooldown_counter", "best"),
     "ModelCheckpoint": ("best", "_batches_seen_since_last_saving", "_last_batch_seen"),
-    "TensorBoard": ("_global_train_batch", "_global_test_batch", "_previous_epoch_iterations"),
+    "TensorBoard": ("_global_train_batch", "_global_test_batch"),
     "SwapEMAWeights": ("_ema_weights_in_model",),
 }
 """The attributes of Keras's callbacks that change from epoch to epoch; other callbacks keep no state."""
@@ -195,19 +195,23 @@ class SkipsNan:
         return bool(improved)
 
 
-def checkpoint_path(
-    callback: keras.callbacks.ModelCheckpoint, epoch: int, batch: int | None, logs: dict[str, float]
-) -> Path | None:
-    """Return where a `ModelCheckpoint` would save now, or None where it would not.
+def saves_now(
+    callback: keras.callbacks.ModelCheckpoint,
+    epoch: int,
+    batch: int | None,
+    logs: dict[str, float],
+    path: Path,
+) -> bool:
+    """Return whether a `ModelCheckpoint` would save now.
 
     Args:
         callback: the callback.
         epoch: from 0.
         batch: the batch, or None at the end of an epoch.
         logs: the values logged so far.
+        path: where it would save.
     """
-    path = callback._get_file_path(epoch, batch, logs)
-    return Path(path) if callback._should_save_model(epoch, batch, logs, path) else None
+    return bool(callback._should_save_model(epoch, batch, logs, str(path)))
 
 
 # ---------------------------------------------------------------- TensorFlow

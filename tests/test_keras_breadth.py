@@ -143,6 +143,30 @@ def test_a_wrong_nested_component_is_told(case: str) -> None:
     assert found.headline() == wanted
 
 
+INNER = {
+    "TimeDistributed: {layer: Normalization}": "5:30 layers[0].TimeDistributed.layer: Normalization inside",
+    "Pipeline: {layers: [{Rescaling: {scale: 2}}, {Normalization: {axis: -1}}]}": (
+        "5:51 layers[0].Pipeline.layers[1].Normalization: Normalization inside Pipeline"
+    ),
+    "TimeDistributed: {layer: {Normalization: {mean: 1.0, variance: 2.0}}}": "",
+}
+
+
+@pytest.mark.parametrize("layer", INNER)
+def test_a_layer_that_would_learn_nothing_is_told(
+    layer: str, mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    rows = np.arange(120, dtype=np.float32).reshape(20, 3, 2)
+    np.savez(tmp_path / "a.npz", x=rows, y=rows[:, 0, 0])
+    spec = tmp_path / "s.yaml"
+    head = "name: inner\ndataset: {path: a.npz, test: null, validation: null}\nloss: mse\nlayers:\n"
+    spec.write_text(f"{head}  - {layer}\n  - Flatten\n  - Dense: {{units: 1}}\n")
+    result = mlpcli("check", spec)
+    assert result.status == (2 if INNER[layer] else 0)
+    assert INNER[layer] in result.err
+    assert not INNER[layer] or "write it as a layer of its own, above: - Normalization" in result.err
+
+
 CALLBACKS: dict[str, str] = {
     "ModelCheckpoint: {save_freq: batch}": "save_freq: must be epoch, or a positive number of batches",
     "ModelCheckpoint: {save_freq: 0}": "save_freq: must be epoch, or a positive number of batches",

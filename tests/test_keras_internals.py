@@ -85,7 +85,7 @@ def test_default_hooks_are_known_from_ones_own() -> None:
     assert not internals.is_default(Own().on_train_batch_end)
 
 
-def test_checkpoints_count_batches_and_say_where_they_save(model: keras.Model, tmp_path: Path) -> None:
+def test_checkpoints_count_batches_and_say_when_they_save(model: keras.Model, tmp_path: Path) -> None:
     often = keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras", save_freq=10)
     often.set_model(model)
     often.on_train_batch_end(0)
@@ -94,8 +94,9 @@ def test_checkpoints_count_batches_and_say_where_they_save(model: keras.Model, t
     best = keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras", save_best_only=True, monitor="loss")
     best.set_model(model)
     best.on_epoch_end(0, {"loss": 2.0})
-    assert internals.checkpoint_path(best, 1, None, {"loss": 3.0}) is None
-    assert internals.checkpoint_path(best, 1, None, {"loss": 1.0}) == tmp_path / "2.keras"
+    path = tmp_path / "2.keras"
+    assert not internals.saves_now(best, 1, None, {"loss": 3.0}, path)
+    assert internals.saves_now(best, 1, None, {"loss": 1.0}, path)
 
 
 def test_tensorboard_says_which_batches_it_profiles(tmp_path: Path) -> None:

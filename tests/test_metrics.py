@@ -265,6 +265,7 @@ def test_every_value_can_be_monitored_in_its_direction(every: Prepared, tmp_path
         ("onehot", "{OneHotMeanIoU: {num_classes: 2}}", "2:41 metrics[0].OneHotMeanIoU.num_classes: the target"),
         ("onehot", "{Precision: {class_id: 3}}", "2:34 metrics[0].Precision.class_id: the"),
         ("onehot", "{Recall: {top_k: 3}}", "2:28 metrics[0].Recall.top_k: all units are"),
+        ("sigmoid", "{Recall: {thresholds: []}}", "2:33 metrics[0].Recall.thresholds: needs a threshold"),
         ("sigmoid", "{Precision: {top_k: 1}}", "2:31 metrics[0].Precision.top_k: all units are among the 1"),
         ("labels", "F1Score", "2:11 metrics[0]: a row may have several labels"),
         ("softmax", "{OneHotIoU: {num_classes: 3, target_class_ids: [1]}}", "2:11 metrics[0]: the labels are class"),
@@ -381,6 +382,82 @@ def test_metrics_of_a_scaled_target_train_reload_and_are_monitored(
     assert resumed.history == state.history
     told = json.loads(mlpcli("evaluate", "s", "--split", "validation", "--json", "--runs-dir", tmp_path).out)
     assert told["metrics"] == pytest.approx(measured, rel=1e-4)
+
+
+TWO_OPTIMIZERS = """\
+optimizer:
+  MultiOptimizer:
+    optimizer_map: {OptimizerMap: {default_optimizer: SGD, optimizer_map: {'dense/.*': Adam}}}
+"""
+
+CALLBACKS_AT_WORK = """\
+fit: {epochs: 2, batch_size: 16, checkpoint: {every: 1}}
+callbacks:
+  - ModelCheckpoint: {filepath: 'kept/{epoch}-{val_precision_0.3:.1f}.keras'}
+  - TensorBoard: {write_steps_per_second: true, update_freq: 2, histogram_freq: 1, write_images: true}
+  - LearningRateScheduler: {schedule: {InverseTimeDecay: {initial_learning_rate: 0.1, decay_steps: 1, decay_rate: 1}}}
+"""
+
+
+def test_callbacks_that_check_accepts_train(tmp_path: Path) -> None:
+    """A threshold in a file's name; a schedule by epoch; everything that TensorBoard can log."""
+    metrics = "[{Precision: {thresholds: [0.3, 0.7]}}]"
+    ready = prepared(alone("sigmoid", metrics, CALLBACKS_AT_WORK))
+    folder = trained(ready, tmp_path).run.folder
+    history = list(csv.DictReader((folder / "history.csv").read_text().splitlines()))
+    values = [float(row["val_precision_0.3"]) for row in history]
+    kept = {f"{epoch}-{value:.1f}.keras" for epoch, value in enumerate(values, 1)}
+    assert {file.name for file in (folder / "kept").iterdir()} == kept
+    assert [float(row["learning_rate"]) for row in history] == pytest.approx([0.1, 0.05])
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (
+            "callbacks: [{ModelCheckpoint: {filepath: a.keras, save_freq: 2, save_best_only: true}}]\n",
+            "ModelCheckpoint: no epoch has ended when save_freq counts batches: there is no such number yet",
+        ),
+        (
+            "callbacks: [{ModelCheckpoint: {filepath: '{val_mae.real}.keras'}}]\n",
+            "ModelCheckpoint.filepath: no number is called 'val_mae.real' when this file is written",
+        ),
+        (
+            f"callbacks: [ReduceLROnPlateau]\n{TWO_OPTIMIZERS}",
+            "ReduceLROnPlateau: cannot lower the learning rate of a MultiOptimizer, which has several",
+        ),
+    ],
+)
+def test_callbacks_that_could_not_work_are_refused(more: str, told: str) -> None:
+    (headline,) = problems(alone("one", "[mae]", more))
+    assert f"callbacks[0].{told}" in headline
+
+
+def test_the_learning_rate_of_optimizers_in_optimizers_is_that_of_the_default() -> None:
+    from mlpcli.training.divergence import learning_rate
+
+    kinds = import_keras().optimizers
+    inner = kinds.MultiOptimizer(kinds.OptimizerMap(kinds.SGD(0.25), {"dense/.*": kinds.Adam(0.5)}))
+    for optimizer in (inner, kinds.LossScaleOptimizer(inner), kinds.LossScaleOptimizer(kinds.SGD(0.25))):
+        model = import_keras().Sequential()
+        model.compile(optimizer=optimizer)
+        assert learning_rate(model) == 0.25
+
+
+def test_a_scaled_target_beside_classes_is_scaled_alone() -> None:
+    text = (
+        "dataset: {path: t.csv, features: [a, b], target: {n: x, c: kind}, target_scaling: minmax}\n"
+        "layers:\n  - {Dense: {units: 1}, name: n, from: input}\n"
+        "  - {Dense: {units: 3, activation: softmax}, name: c, from: input}\n"
+    )
+    ready = prepared(text)  # the losses, too, are chosen by the targets
+    numbers, classes = ready.dataset.contract.outputs
+    train = ready.dataset.train.y
+    assert isinstance(train, dict)
+    assert (train["n"].min(), train["n"].max(), numbers.scale is None) == (0, 1, False)
+    assert (classes.kind, classes.scale, train["c"].dtype.kind) == ("classes", None, "i")
+    (headline,) = problems(alone("softmax", "[]", dataset=", target_scaling: minmax"))
+    assert "dataset.target_scaling: is for a target of numbers, this one holds classes" in headline
 
 
 def test_nan_of_a_metric_is_shown_and_never_the_best(mlpcli: Callable[..., Result], tmp_path: Path) -> None:

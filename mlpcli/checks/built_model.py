@@ -276,6 +276,10 @@ def _optimizer_problems(component: ComponentSpec, spec: Spec, path: KeyPath) -> 
         rule = f"cannot {RATE_CALLBACKS[name]} a learning rate that a schedule sets"
         hint = "write a number as the learning rate, or remove this callback"
         yield Problem(rule, path=path, received=name, hint=hint)
+    if name in RATE_CALLBACKS and "MultiOptimizer" in (spec.optimizer.class_name, *(n for n, _ in settings)):
+        rule = f"cannot {RATE_CALLBACKS[name]} the learning rate of a MultiOptimizer, which has several"
+        hint = "give its optimizers schedules as learning rates, or use one optimizer"
+        yield Problem(rule, path=path, received=name, hint=hint)
     if name == "SwapEMAWeights" and ("use_ema", True) not in settings:
         rule = "needs the average of the weights, which this optimizer does not keep"
         yield Problem(rule, path=path, received=name, hint="give the optimizer use_ema: true")
@@ -295,6 +299,12 @@ def _callback_problems(spec: Spec, modes: Mapping[str, Mode | None]) -> Iterator
         monitor = component.arguments.get("monitor", default)
         if monitor is None:
             continue
+        if not _saves_by_epoch(component) and monitor.startswith("val_"):
+            place: KeyPath = (*path, "monitor") if "monitor" in component.arguments else path
+            rule = "no epoch has ended when save_freq counts batches: there is no such number yet"
+            hint = f"leave save_freq out, or write monitor: {monitor.removeprefix('val_')}"
+            yield Problem(rule, path=place, received=monitor, hint=hint)
+            continue
         if monitor in known or monitor == "learning_rate":
             yield from _direction_problems(component, path, monitor, modes.get(monitor))
             continue
@@ -305,6 +315,12 @@ def _callback_problems(spec: Spec, modes: Mapping[str, Mode | None]) -> Iterator
         if monitor.startswith("val_") and not any(name.startswith("val_") for name in known):
             hint = "there is no validation split: set dataset.validation, or monitor: loss"
         yield Problem("no metric has this name", path=path, received=monitor, hint=hint)
+
+
+def _saves_by_epoch(component: ComponentSpec) -> bool:
+    if component.class_name != "ModelCheckpoint" or not component.arguments.get("save_best_only"):
+        return True
+    return bool(component.arguments.get("save_freq", "epoch") == "epoch")
 
 
 def _direction_problems(

@@ -6,7 +6,7 @@ The placeholders in a checkpoint's name are an epoch's numbers, so that they lea
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from string import Formatter
 
@@ -86,10 +86,29 @@ def check_output_file(name: str, path: KeyPath, *, example: str, folder: bool = 
         raise SpecError(Problem(rule, path=path, received=name, hint=f"write a name such as {example}"))
 
 
+class _Numbers(Formatter):
+    """Fills in numbers by their whole names, such as `precision_0.3`: no dot leads to an attribute."""
+
+    def get_field(self, field_name: str, args: Sequence[object], kwargs: Mapping[str, object]) -> object:
+        """Return the number of a placeholder, and its name."""
+        return kwargs[field_name], field_name
+
+
+def fill_in(name: str, numbers: Mapping[str, float]) -> str:
+    """Return a file name with its placeholders replaced by an epoch's numbers.
+
+    Raises:
+        KeyError: There is no number of a name.
+        ValueError: A format is not one of numbers.
+    """
+    return _Numbers().vformat(name, (), numbers)
+
+
 def check_placeholders(name: str, path: KeyPath) -> None:
     """Check that a file name has no placeholders but numbers for Keras to fill in.
 
-    `{epoch.__doc__[127]}` is a dot and `{epoch:c}` a slash in epoch 47, which could lead out of the folder.
+    `{epoch:c}` is a slash in epoch 47, which could lead out of the folder. `{epoch.real}` is the name of a
+    number that no epoch has.
 
     Args:
         name: the file name.
@@ -110,7 +129,7 @@ def _has_numbers_alone(name: str) -> bool:
     except ValueError:  # a brace that is not closed
         return False
     return all(
-        log and not set(log) & set(".[") and not conversion and NUMBER_FORM.fullmatch(form or "")
+        log and "[" not in log and "__" not in log and not conversion and NUMBER_FORM.fullmatch(form or "")
         for _, log, form, conversion in fields
     )
 
@@ -130,7 +149,7 @@ def missing_numbers(component: ComponentSpec, path: KeyPath, known: list[str]) -
     there = [log for log in known if not (by_batch and log.startswith("val_"))]
     counts = {"epoch": 1, "batch": 1} if by_batch else {"epoch": 1}
     try:
-        name.format(**dict.fromkeys([*there, "learning_rate"], 1.0) | counts)
+        fill_in(name, dict.fromkeys([*there, "learning_rate"], 1.0) | counts)
     except KeyError as error:
         rule = f"no number is called {error.args[0]!r} when this file is written"
         yield Problem(rule, path=path, received=name, hint=f"available: {listing([*counts, *there])}")

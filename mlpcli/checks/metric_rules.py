@@ -73,6 +73,9 @@ def _by_argument(view: OutputView, path: KeyPath, component: ComponentSpec, name
         rule = "Keras cannot compute the adjusted R2 score in a training"
         hint = "leave num_regressors out"
         yield Problem(rule, path=(*inside, "num_regressors"), received=given["num_regressors"], hint=hint)
+    elif given.get("thresholds") == []:
+        hint = "write a number from 0 to 1, or leave it out"
+        yield Problem("needs a threshold at least", path=(*inside, "thresholds"), received=[], hint=hint)
     class_id, top = given.get("class_id"), given.get("top_k")
     if isinstance(class_id, int) and not 0 <= class_id < view.units:
         rule = f"the output has {count_units(view.units)}, counted from 0"

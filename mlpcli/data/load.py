@@ -19,7 +19,7 @@ from mlpcli.data.features.verification_sample import Sample, take_sample
 from mlpcli.data.lost_digits import lost_digits, some_rows
 from mlpcli.data.readers.row_errors import raise_row_errors
 from mlpcli.data.rows import Rows, read_rows
-from mlpcli.data.scaling import in_precision, learn_scaling, scale_target
+from mlpcli.data.scaling import in_precision, scale_outputs, scale_target
 from mlpcli.data.sources.array_source import in_dtype
 from mlpcli.data.sources.kept_rows import KeptOrigin
 from mlpcli.data.sources.open import open_source, read_split
@@ -246,10 +246,7 @@ def _dataset(
     train = rows_of["train"]
     outputs = splitter.outputs
     if spec.target_scaling is not None:
-        outputs = tuple(
-            learn_scaling(each, train.y[each.name], spec.target_scaling, each.name in request.symmetric)
-            for each in outputs
-        )
+        outputs = scale_outputs(outputs, train.y, spec.target_scaling, request.symmetric)
     contract = Contract(
         kind=source.kind,
         features=source.features,

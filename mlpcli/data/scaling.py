@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,33 @@ from mlpcli.data.types import Array, NumberType
 from mlpcli.errors import Problem, SpecError
 
 
-def learn_scaling(output: Output, y: Array, scaling: str, symmetric: bool) -> Output:
+def scale_outputs(
+    outputs: tuple[Output, ...], targets: Mapping[str, Array], scaling: str, symmetric: Collection[str]
+) -> tuple[Output, ...]:
+    """Return the outputs, those whose targets are numbers with scale and offset; classes stay as they are.
+
+    Args:
+        outputs: all of them.
+        targets: of the training rows, by output, in their own units.
+        scaling: `minmax` or `standardize`.
+        symmetric: the outputs whose values are from -1 to 1.
+
+    Raises:
+        SpecError: no target is a number.
+    """
+    if all(output.kind != "numbers" for output in outputs):
+        holds = "this one holds classes" if len(outputs) == 1 else "these hold classes"
+        rule, path = f"is for a target of numbers, {holds}", ("dataset", "target_scaling")
+        raise SpecError(Problem(rule, path=path, received=scaling, hint="remove it"))
+    return tuple(
+        _learn_scaling(each, targets[each.name], scaling, each.name in symmetric)
+        if each.kind == "numbers"
+        else each
+        for each in outputs
+    )
+
+
+def _learn_scaling(output: Output, y: Array, scaling: str, symmetric: bool) -> Output:
     """Return the output with the scale and offset of each target column, learned from the training rows.
 
     Args:
@@ -23,13 +50,7 @@ def learn_scaling(output: Output, y: Array, scaling: str, symmetric: bool) -> Ou
 
     Returns:
         The output with scale and offset.
-
-    Raises:
-        SpecError: the target is a class.
     """
-    if output.kind != "numbers":
-        rule = "is for a target of numbers, this one holds classes"
-        raise SpecError(Problem(rule, path=("dataset", "target_scaling"), received=scaling, hint="remove it"))
     columns = np.asarray(y, np.float64).reshape(-1, y.shape[-1] if y.ndim > 1 else 1)
     if scaling == "standardize":
         scale, offset = columns.std(axis=0), columns.mean(axis=0)

@@ -17,6 +17,7 @@ from mlpcli.model.call_layer import call_layer
 from mlpcli.model.components import make_component, make_instance, refusals
 from mlpcli.model.memory import bounded_weights, check_batch, check_outputs, optimizer_arrays
 from mlpcli.model.metrics import fit_metrics
+from mlpcli.model.nested_layers import check_inner_layers
 from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.model.shape_advice import shape_hint
 from mlpcli.model.subclassed import build_class, needs_adapting
@@ -105,6 +106,8 @@ def build_network(
         if needs_adapting(layer) and rows is not None:
             with refusals(path, "cannot learn from the training rows"):
                 _adapt(layer, inputs, below if node.many else below[0], rows)
+        if rows is not None:
+            check_inner_layers(layer, spec.layers[node.index], path)
         check_outputs(layer, below, spec.fit.batch_size if rows is not None else 1, path)
         shapes = ", ".join(map(_shape, below))
         hint = _shape_hint(layer, below[0], spec, node)

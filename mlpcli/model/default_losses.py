@@ -128,8 +128,9 @@ def activation_of(layer: LayerSpec | None) -> str | None:
 def _wanted_by_layer(layer: LayerSpec | None, spec: Spec) -> TargetKind | None:
     if spec.dataset.label_separator is not None:
         return "labels"
-    if spec.dataset.target_scaling is not None:
-        return "numbers"
+    certain = activation_of(layer) in ("softmax", "heaviside")
+    if spec.dataset.target_scaling is not None and not (certain and isinstance(spec.dataset.target, dict)):
+        return "numbers"  # with several outputs, those of classes stay as they are
     by_activation: dict[str | None, TargetKind] = {
         "softmax": "classes",
         "heaviside": "classes",

@@ -29,7 +29,7 @@ def _is_profile(value: Value) -> bool:
 
 MODE: Rule = ("must be auto, min or max", lambda v: v in ("auto", "min", "max"))
 CALLED: Rule = (
-    "must be a plug-in class that is called with the epoch and returns the learning rate",
+    "must be a plug-in class that is called with the epoch and returns the learning rate, or a schedule",
     lambda v: isinstance(v, dict),
 )
 NAME: Rule = ("must be the name of a metric", _is_text)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any, TypeAlias
 
 from mlpcli import runs
-from mlpcli.checks.file_names import check_inside, check_output_file, check_placeholders
+from mlpcli.checks.file_names import check_inside, check_output_file, check_placeholders, fill_in
 from mlpcli.checks.log_names import Mode, more_is_better
 from mlpcli.data.types import Array
 from mlpcli.errors import KeyPath, Problem, SpecError
 from mlpcli.files import held_at, write_with
 from mlpcli.keras_import import keras
-from mlpcli.keras_internals import SkipsNan, checkpoint_path, set_mode
+from mlpcli.keras_internals import SkipsNan, saves_now, set_mode
 from mlpcli.model.components import make_component
 from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.spec.schema import ComponentSpec, Spec
@@ -88,7 +88,10 @@ def _make_callback(component: ComponentSpec, index: int, run_dir: Path, plugins:
         return None
     argument, default = FILES.get(component.class_name, ("", ""))
     if not argument:
-        return make_component(component, "callbacks", ("callbacks", index), plugins)
+        made = make_component(component, "callbacks", ("callbacks", index), plugins)
+        if isinstance(made, keras.callbacks.LearningRateScheduler):
+            made.schedule = _as_float(made.schedule)
+        return made
     given = component.arguments.get(argument)
     if given is None and component.class_name == "ModelCheckpoint":
         return None  # RunCallback keeps checkpoints/best.keras and last.keras
@@ -109,6 +112,15 @@ def _make_callback(component: ComponentSpec, index: int, run_dir: Path, plugins:
     return make_component(
         component.model_copy(update={"arguments": arguments}), "callbacks", ("callbacks", index)
     )
+
+
+def _as_float(schedule: Callable[..., Any]) -> Callable[..., float]:
+    """Return a schedule with its rate as the float that Keras asks for: Keras's own return tensors."""
+
+    def rate(*arguments: object) -> float:
+        return float(schedule(*arguments))
+
+    return rate
 
 
 def _check_metadata(names: object, path: KeyPath) -> None:
@@ -140,8 +152,9 @@ class ModelCheckpoint(SkipsNan, keras.callbacks.ModelCheckpoint):  # type: ignor
     """Keras's own, for which NaN is never the best value, and whose files appear complete or not at all."""
 
     def _save_model(self, epoch: int, batch: int | None, logs: dict[str, float]) -> None:
-        path = checkpoint_path(self, epoch, batch, logs)
-        if path is not None:
+        count = {} if batch is None or "batch" in logs else {"batch": batch + 1}
+        path = Path(fill_in(self.filepath, logs | {"epoch": epoch + 1} | count))
+        if saves_now(self, epoch, batch, logs, path):
             write_with(path, self.model.save_weights if self.save_weights_only else self.model.save)
 
 

@@ -96,6 +96,8 @@ def learning_rate(model: keras.Model) -> float:
     from mlpcli.keras_import import keras
 
     optimizer = model.optimizer
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        optimizer = optimizer.inner_optimizer
     if isinstance(optimizer, keras.optimizers.MultiOptimizer):
         optimizer = optimizer.optimizers[-1]
     return float(optimizer.learning_rate.numpy())
