@@ -55,7 +55,7 @@ TEXT_FILES: list[tuple[str, Content, str]] = [
     ("inf.csv", HEADER + ROWS + "1,-inf,0\n", "inf.csv row 11 (line 12), column 'b': must be a finite number, received '-inf'"),
     ("large.csv", HEADER + ROWS + "1,1e39,0\n", "large.csv row 11 (line 12), column 'b': must fit in float32, up to 3.4e38, received '1e39'"),
     ("larger.csv", HEADER + ROWS + "1,1e400,0\n", "larger.csv row 11 (line 12), column 'b': must fit in float32, up to 3.4e38, received '1e400'"),
-    ("target.csv", HEADER + ROWS + "1,2,\n", f"target.csv row 11 (line 12), column 'y': must be a number, the cell is empty; {FILL}"),
+    ("target.csv", HEADER + ROWS + "1,2,\n", f"target.csv row 11 (line 12), column 'y': must be a number, the cell is empty; {FILL}, or set dataset: {{missing_target: drop}}"),
     ("tab.tsv", "a\ty\n1.5\t2\n1,5\t0\n", "tab.tsv row 2 (line 3), column 'a': must be a number, received '1,5'; write a decimal point, or set dataset: {decimal: ','}"),
     ("empty.csv", "", "empty.csv: is empty (0 bytes)"),
     ("lines.csv", "\n \n\n", "lines.csv: holds no header and no rows"),
@@ -104,7 +104,7 @@ def test_bad_file_is_refused_with_this_message(
 
 LABEL_FILES: list[tuple[str, Content, dict[str, Any], str]] = [
     ("fraction.csv", HEADER + ROWS + "1,2,0.5\n", {}, "fraction.csv row 11 (line 12), column 'y': must be a whole number or a string to be a class, received '0.5'; for numbers use a loss such as mse"),
-    ("unlabelled.csv", HEADER + ROWS + "1,2,\n1,2,NA\n", {}, "unlabelled.csv row 11 (line 12), column 'y': must be a label, the cell is empty; remove the rows without a label; if 'NA' is a class, set dataset: {not_missing: ['NA']}\nunlabelled.csv row 12 (line 13), column 'y': must be a label, received 'NA'; remove the rows without a label; if 'NA' is a class, set dataset: {not_missing: ['NA']}"),
+    ("unlabelled.csv", HEADER + ROWS + "1,2,\n1,2,NA\n", {}, "unlabelled.csv row 11 (line 12), column 'y': must be a label, the cell is empty; remove the rows without a label, or set dataset: {missing_target: drop}; if 'NA' is a class, set dataset: {not_missing: ['NA']}\nunlabelled.csv row 12 (line 13), column 'y': must be a label, received 'NA'; remove the rows without a label, or set dataset: {missing_target: drop}; if 'NA' is a class, set dataset: {not_missing: ['NA']}"),
     ("swallowed.csv", HEADER + ROWS + '1,2,"0\n1,2,1\n1,2,0\n', {}, "swallowed.csv row 11 (line 12): has a quote that is never closed"),
     ("single.csv", HEADER + "1,2,cat\n" * 5, {}, "single.csv, column 'y': must hold at least two classes, every row is 'cat'; a classifier needs rows of each class"),
     ("tail.csv", HEADER + ROWS + "1,2,7\n", {"test": Last(last=1)}, "tail.csv row 11 (line 12), column 'y': class '7' is only in the test split, no training row has it"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -91,8 +92,10 @@ def test_a_date_is_the_instant_that_python_reads(
 
 WRONG = [
     "2023-02-29", "1900-02-29", "2024-04-31", "2024-00-10", "2024-13-01", "0000-01-01", "2024-05-31x",
-    "2024x05x31", "24-05-31", "2024-5-31", "2024-05-31 24:00", "2024-05-31 08:60", "2024-05-31 08:00:61",
-    "2024-05-31 8:00", "2024-05-31 08:00:00.", "2024-05-31 08:00 PM", "2024-05-31T08:00+24:00",
+    "2024x05x31", "24-05-31", "2024-5", "2024-5-", "2024--5-31", "2024-5-311", "2024-005-31", "2024-0-31",
+    "2024-05-31 24:00", "2024-05-31 08:60", "2024-05-31 08:00:61", "2024-05-31 8", "2024-05-31 8:5",
+    "2024-05-31 08:00:00.", "2024-05-31T08:00+24:00", "2024-05-31 13:00 PM", "2024-05-31 0:30 AM",
+    "2024-05-31 PM", "2024-05-31 08:00 PMZ", "2024-05-31 08:00 M", "PM", "M",
     "2024-05-31T08:00+09:60", "2024-05-31Z", "2024-05-31 08:00 +", "2024-05-31T08:00++09:00", "2024-05-31 ",
     "2024-05-31T08:00:00.123456789012345678901234567890", "", "é024-05-31", "soon",
 ]  # fmt: skip
@@ -102,6 +105,35 @@ RIGHT = [
     "2024-05-31T08:00Z", "2024-05-31 03:00-05:00", "2024-05-31T17:00+0900", "2024-05-31T17:00:00 +09",
     "2024-12-31 23:30:15,5-01:00", "2024-05-31T08:00:00.000000001 UTC", "2024-01-01T00:30+05:45",
 ]  # fmt: skip
+
+SHORT = {
+    "2024-5-31": "2024-05-31",
+    "2024-12-1": "2024-12-01",
+    "2024-5-1 8:05": "2024-05-01 08:05",
+    "2024-5-1T8:05:30.25+2:00": None,
+    "2024-5-1T8:05:30.25+02:00": "2024-05-01T06:05:30.25",
+    "2024-5-10 1:05:30 PM": "2024-05-10 13:05:30",
+    "2024-05-31 12:05 AM": "2024-05-31 00:05",
+    "2024-5-31 12:05pm": "2024-05-31 12:05",
+    "2024-5-31 11:59:59.5 am": "2024-05-31 11:59:59.5",
+}
+"""Dates with parts of one digit or a clock of twelve hours, and the same in full; None for none."""
+
+
+@pytest.mark.parametrize("format", [each for each in FORMATS if "%Y%m" not in each])
+def test_month_day_and_hour_may_have_one_digit_and_hours_go_to_twelve(format: str) -> None:
+    def written(text: str) -> str:
+        date, gap, clock = re.fullmatch(r"([\d-]+)(.?)(.*)", text).groups()  # type: ignore[union-attr]
+        parts = dict(zip("Ymd", date.split("-"), strict=True))
+        return re.sub("%(.)", lambda found: parts[found[1]], format) + gap + clock
+
+    for short, full in SHORT.items():
+        found = parse_dates([written(short)], format)
+        assert bool(found.valid[0]) == (full is not None), short
+        if full is not None:
+            same = parse_dates([written(full)], format)
+            assert (found.days[0], found.seconds[0]) == (same.days[0], same.seconds[0]), short
+    assert find_format({written("2024-5-31"): 1, written("2024-12-1 8:05 PM"): 2}) == format
 
 
 def test_what_is_no_date_is_invalid_and_nothing_else() -> None:
@@ -125,6 +157,8 @@ def test_the_exported_model_reads_dates_as_numpy_does(format: str) -> None:
         )
 
     cells = [written(text) for text in (*RIGHT, *WRONG)]
+    cells += [f"{written(full[:10])}{full[10:].replace(' 0', ' ')}" for full in SHORT.values() if full]
+    cells += [*SHORT] if format == "%Y-%m-%d" else [written(text[:9]) for text in SHORT]
     parts = ["elapsed", "year", "month", "day", "weekday", "hour"]
     spec = FeatureSpec.model_validate(
         {"kind": "date", "format": format, "parts": parts, "missing": "indicator"}

@@ -64,6 +64,23 @@ def test_inspect_tells_of_rows_and_classes(mlpcli: Callable[..., Result], tmp_pa
     assert any(line.startswith("classes of 'sort' are imbalanced: 'common' has 99.5%") for line in warnings)
 
 
+def test_columns_that_count_the_rows_or_are_constant_are_left_out(
+    mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    data = tmp_path / "r.csv"
+    copies = [f"c{place}" for place in range(15)]
+    names = ["rownames", "obs", "serial", "year", *copies, "y"]
+    rows = [[place, place + 1, place * 7, 2016, *[place % 5] * 15, place % 3] for place in range(30)]
+    data.write_text("\n".join(",".join(map(str, row)) for row in [names, *rows]) + "\n")
+    document = json.loads(mlpcli("inspect", data, "--target", "y", "--json").out)
+    kinds = [document["columns"][name]["kind"] for name in names[:5]]
+    assert kinds == ["ignore", "ignore", "numeric", "ignore", "numeric"]  # 0, 7, 14, ... counts no rows
+    assert "column 'year' would be left out: the same in every row (2016)" in document["warnings"]
+    copied = [line for line in document["warnings"] if "duplicate" in line]
+    assert copied[0] == "column 'c1' is a duplicate of 'c0'"
+    assert copied[10:] == ["4 more columns are duplicates of others"]
+
+
 @pytest.mark.parametrize(
     ("target", "units", "activation", "loss", "scaled"),
     [

@@ -45,6 +45,7 @@ NUMBERS: list[tuple[list[str], list[float]]] = [
     (["8,281,339", "1,000", "5"], [8281339, 1000, 5]),
     (["12,34,567", "1,000", "5"], [1234567, 1000, 5]),
     (["$6,548.50", "$3", "12", "-$4", "($5.25)"], [6548.5, 3, 12, -4, -5.25]),
+    (["$(1,234.50)", "$5.00", "-$3"], [-1234.5, 5, -3]),
     (["€ 1.234,56", "3,00 €", "-12,5 €"], [1234.56, 3, -12.5]),
     (["1.234,56", "3,5", "12"], [1234.56, 3.5, 12]),
     (["1.234.567", "1.000", "12"], [1234567, 1000, 12]),
@@ -70,6 +71,12 @@ def test_numbers_are_read_as_people_write_them(
     np.testing.assert_allclose(table.columns["n"].numbers.values, np.array(numbers, np.float32))
     assert not len(table.columns["n"].numbers.unreadable)
     assert notes, "what is read in a way of its own is told"
+
+
+def test_a_note_shows_an_invisible_blank_as_an_escape(tmp_path: Path) -> None:
+    _, notes = read(write(tmp_path / "n.csv", {"n": ["1\u202f234,5", "2"], "c": ["1'234", "2'345"]}))
+    assert "column 'n' holds numbers: '1\\u202f234,5' is read as 1234.5" in notes["n"]
+    assert """column 'c' holds numbers: "1'234" is read as 1234""" in notes["c"]
 
 
 TEXTS = [

@@ -15,6 +15,9 @@ from mlpcli.data.types import Array
 INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 BOOLEANS = {"true": "true", "false": "false"}
 
+DROP_HINT = ", or set dataset: {missing_target: drop}"
+"""What else to do about the rows of a table without a target, in a message."""
+
 
 def label_keys(values: Sequence[object]) -> list[str] | None:
     """Return each label's class name: a boolean, a whole number, or text; None for fractional numbers.
@@ -100,8 +103,13 @@ def rare_labels(keys: Sequence[str], codes: Array, min_count: int) -> tuple[str,
     return tuple(key for key in sort_classes(keys) if rows[key] < min_count)
 
 
-def missing_label_hint(texts: Sequence[str]) -> str:
-    """Return what to do about rows whose labels are missing, given how these are spelled."""
+def missing_label_hint(texts: Sequence[str], *, droppable: bool) -> str:
+    """Return what to do about rows whose labels are missing.
+
+    Args:
+        texts: how these labels are spelled.
+        droppable: whether the spec can have the rows left out.
+    """
     named = next((text for text in texts if text in LABEL_GAPS - {""}), "")
     more = f"; if {named!r} is a class, set dataset: {{not_missing: [{named!r}]}}" if named else ""
-    return f"remove the rows without a label{more}"
+    return f"remove the rows without a label{DROP_HINT if droppable else ''}{more}"

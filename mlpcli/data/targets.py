@@ -130,7 +130,7 @@ def _learn_labels(
         path: of the loss in the spec, which is wrong if most labels are fractions.
         min_count: labels of fewer rows are pooled.
     """
-    _refuse_missing(source_rows, target)
+    _refuse_missing(source_rows, target, droppable=source_rows.table is not None)
     if keep_numbers == "numbers" and target.numbers is not None and np.isfinite(target.numbers).all():
         return _Learned(target.numbers.astype(np.float32)[target.codes], None)
     keys = label_keys(target.values)
@@ -193,9 +193,10 @@ def _encode_separated(source_rows: SourceRows, target: Labels, output: Output, s
     return rows[target.codes]
 
 
-def _refuse_missing(source_rows: SourceRows, target: Labels) -> None:
+def _refuse_missing(source_rows: SourceRows, target: Labels, *, droppable: bool) -> None:
+    """Raise for missing labels; `droppable` says that the spec can have their rows left out."""
     missing = {code for code, value in enumerate(target.values) if is_missing(value, target.gaps)}
-    hint = missing_label_hint([label_text(target.values[code]) for code in missing])
+    hint = missing_label_hint([label_text(target.values[code]) for code in missing], droppable=droppable)
     _refuse_codes(source_rows, target, missing, "must be a label", hint)
 
 
@@ -312,7 +313,7 @@ def _shape(row: tuple[int, ...]) -> str:
 
 
 def _encode_labels(source_rows: SourceRows, target: Labels, output: Output, split: str) -> Array:
-    _refuse_missing(source_rows, target)
+    _refuse_missing(source_rows, target, droppable=bool(split) and source_rows.table is not None)
     classes = output.classes or ()
     index = {name: place for place, name in enumerate(classes)}
     index |= {name: index[OTHER] for name in output.pooled if name not in index}

@@ -22,7 +22,15 @@ from mlpcli.data.features.encoders import (
     Encoder,
     NumericEncoder,
 )
-from mlpcli.data.features.instants import CHARACTERS, LENGTH, date_of, days_of, read_instants
+from mlpcli.data.features.instants import (
+    CHARACTERS,
+    LENGTH,
+    date_of,
+    days_of,
+    read_instants,
+    with_zeros,
+    without_halves,
+)
 from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.data.types import Array
 from mlpcli.keras_import import keras
@@ -152,7 +160,10 @@ def _date(encoder: DateEncoder, raw: keras.KerasTensor) -> keras.KerasTensor:
     def real(values: keras.KerasTensor) -> keras.KerasTensor:
         return ops.cast(values, "float64")
 
-    found = read_instants(ops, _characters(raw, CHARACTERS, LENGTH), LAYOUTS[encoder.format], real)
+    layout = LAYOUTS[encoder.format]
+    ids, *halves = without_halves(ops, _characters(raw, CHARACTERS, LENGTH))
+    ids = with_zeros(ops, ids, layout)
+    found = read_instants(ops, ids, layout, real, halves=(halves[0], halves[1]))
     seconds = real(found.seconds) + found.fraction
     return _date_columns(
         encoder, _Date(found.valid, found.days, seconds, *date_of(ops, found.days)), "float64"

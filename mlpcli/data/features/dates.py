@@ -11,7 +11,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlpcli.data.features.instants import CHARACTERS, LENGTH, Layout, date_of, days_of, read_instants
+from mlpcli.data.features.instants import (
+    CHARACTERS,
+    GROWTH,
+    LENGTH,
+    Layout,
+    date_of,
+    days_of,
+    lacks_zero,
+    read_instants,
+    with_zeros,
+    without_halves,
+)
 from mlpcli.data.types import Array, NumberType
 
 OLD_LENGTH = 19
@@ -40,6 +51,7 @@ TWINS = {"%m/%d/%Y": "%d/%m/%Y", "%d/%m/%Y": "%m/%d/%Y", "%d-%m-%Y": "%m-%d-%Y",
 
 _NUMBERS = np.ones(256, np.int32)
 _NUMBERS[[0, *CHARACTERS.encode()]] = [0, *range(2, 2 + len(CHARACTERS))]
+_LETTER_M = [2 + CHARACTERS.index(letter) for letter in "Mm"]
 
 
 @dataclass(frozen=True)
@@ -108,16 +120,23 @@ def parse_dates(texts: Sequence[str], name: str, numbers: NumberType = "float64"
     if numbers == "float32":
         return _parse_as_version_0_1(texts, layout)
     table = _bytes(texts, LENGTH)
-    longest = max(map(len, texts), default=0)
+    longest = max(map(len, texts), default=0) + GROWTH
     ids = _NUMBERS[table[:, : min(LENGTH, max(longest, layout.size + 10) + 1)]]
+    halves: tuple[Array, Array] | None = None
+    if np.isin(ids, _LETTER_M).any():
+        ids, *found_halves = without_halves(np, ids)
+        halves = found_halves[0], found_halves[1]
+    if any(lacks_zero(np, ids, place).any() for place in layout.padded):
+        ids = with_zeros(np, ids, layout)
     clock = ids[:, layout.size + 6 :]
     found = read_instants(
         np,
         ids,
         layout,
         lambda values: values.astype(np.float64),
-        timed=longest > layout.size,
+        timed=halves is not None or bool((ids[:, layout.size :] > 0).any()),
         zoned=bool(((clock > 11) & (clock != 2 + CHARACTERS.index(":")) | (clock == 1)).any()),
+        halves=halves,
     )
     year, month, day = date_of(np, found.days)
     return ParsedDates(found.valid, found.zoned, found.days, found.seconds + found.fraction, year, month, day)

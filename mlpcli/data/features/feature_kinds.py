@@ -24,6 +24,9 @@ MAX_CATEGORY_LENGTH = 50
 
 MAX_EMBEDDING_WIDTH = 50
 
+MAX_PLAIN = 1e15
+"""Whole numbers below this are shown without a decimal point."""
+
 NUMBER_FILLS = ("mean", "median", "indicator", "error")
 
 
@@ -124,7 +127,7 @@ def _reason_to_exclude(profile: Profile, *, named: bool) -> str:
         if profile.numbers is None:
             return f"the same in every row ({show_value(next(iter(profile.counts), None))})"
         value = profile.known[0]
-        whole = profile.exact is not None and value % 1 == 0
+        whole = value % 1 == 0 and (profile.exact is not None or abs(value) < MAX_PLAIN)
         return f"the same in every row ({show_value(int(value) if whole else float(value))})"
     if profile.identifier:
         return "like an identifier, distinct in every row"

@@ -16,7 +16,7 @@ import numpy as np
 
 from mlpcli.data.types import Array
 
-CHARACTERS = "0123456789-/.,:+ TZUCGM"
+CHARACTERS = "0123456789-/.,:+ TZUCGMAPamp"
 """The characters of a date: each is the number 2 + its position here, any other is 1, and 0 is none."""
 
 LENGTH = 44
@@ -25,6 +25,9 @@ LENGTH = 44
 DAY = 86_400
 TAIL = 6
 """Characters of the longest zone, such as `+05:30`."""
+
+GROWTH = 3
+"""Zeros that a cell may lack: those of month, day and hour."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,12 @@ class Layout:
     def time(self) -> tuple[int, int, int]:
         """The positions of hour, minute and second, each of two digits."""
         return self.size + 1, self.size + 4, self.size + 7
+
+    @property
+    def padded(self) -> tuple[int, ...]:
+        """Where month, day and hour begin, in their order; without a separator only the hour may be short."""
+        parts = sorted((self.month, self.day)) if self.size == 10 else []
+        return (*parts, self.size + 1)
 
     @property
     def separators(self) -> dict[int, str]:
@@ -107,6 +116,42 @@ class _Cells:
         return reduce(self.ops.logical_and, tests)
 
 
+def with_zeros(ops: ModuleType, ids: Array, layout: Layout) -> Array:
+    """Return cells with two digits for each month, day and hour: `05/01/2024 08:30` for `5/1/2024 8:30`.
+
+    Args:
+        ops: `numpy` or `keras.ops`.
+        ids: (rows, characters) int32; of a cell that grows, the last character is cut off.
+        layout: where the digits of the date are.
+
+    Returns:
+        (rows, characters) int32.
+    """
+    zero = np.int32(2 + CHARACTERS.index("0"))
+    for place in layout.padded:
+        longer = ops.concatenate([ids[:, :place], ids[:, :1] * 0 + zero, ids[:, place:-1]], axis=1)
+        ids = ops.where(lacks_zero(ops, ids, place)[:, None], longer, ids)
+    return ids
+
+
+def lacks_zero(ops: ModuleType, ids: Array, place: int) -> Array:
+    """Return (rows,) bool, whether a cell has one digit at a position, and then something else."""
+    cells = _Cells(ops, ids[:, place : place + 2])
+    return ops.logical_and(cells.is_digit[:, 0], ops.logical_not(cells.is_digit[:, 1]))
+
+
+def without_halves(ops: ModuleType, ids: Array) -> tuple[Array, Array, Array]:
+    """Return cells without `AM` or `PM` at their end, and (rows,) bool each: had they one, and was it `PM`."""
+    length = ops.sum(ops.where(ids > 0, 1, 0), axis=1)
+    places = ops.expand_dims(length, 1) + np.arange(-3, 0, dtype=np.int32)
+    last = _Cells(ops, ops.take_along_axis(ids, ops.clip(places, 0, ids.shape[1] - 1), axis=1))
+    second = last.holds(1, "Pp")
+    halved = last.both(last.holds(2, "Mm"), ops.logical_or(second, last.holds(1, "Aa")), length > 3)
+    size = ops.where(halved, ops.where(last.holds(0, " "), 3, 2), 0)
+    kept = ops.expand_dims(length - size, 1) > np.arange(ids.shape[1], dtype=np.int32)
+    return ops.where(kept, ids, 0), halved, second
+
+
 def read_instants(
     ops: ModuleType,
     ids: Array,
@@ -115,6 +160,7 @@ def read_instants(
     *,
     timed: bool = True,
     zoned: bool = True,
+    halves: tuple[Array, Array] | None = None,
 ) -> Instants:
     """Read dates, with or without a time, a fraction of a second and a zone: `2024-05-31T08:00:00.25+02:00`.
 
@@ -126,6 +172,8 @@ def read_instants(
         real: casts to float64.
         timed: whether any cell may have a time; False saves work.
         zoned: whether any cell may have a fraction of a second or a zone.
+        halves: (rows,) bool each, whether hours go from 1 to 12, and whether they are those after noon; None
+            if all go from 0 to 23.
 
     Returns:
         The instants.
@@ -139,7 +187,7 @@ def read_instants(
         whole = ops.equal(length, layout.size)
         return Instants(ops.logical_and(valid, whole), nothing, days, days * 0, real(days * 0))
     with_time = length > layout.size
-    time_valid, end, seconds = _read_clock(cells, layout)
+    time_valid, end, seconds = _read_clock(cells, layout, halves)
     fraction, with_zone = real(days * 0), nothing
     if zoned:
         fraction_valid, end, fraction = _read_fraction(cells, layout, end, real)
@@ -150,8 +198,11 @@ def read_instants(
         time_valid = ops.logical_and(time_valid, ops.equal(length, end))
     total = ops.where(with_time, seconds, 0)
     shift = total // DAY
+    without = ops.logical_not(with_time)
+    if halves is not None:
+        without = ops.logical_and(without, ops.logical_not(halves[0]))
     return Instants(
-        valid=ops.logical_and(valid, ops.logical_or(ops.logical_not(with_time), time_valid)),
+        valid=ops.logical_and(valid, ops.logical_or(without, time_valid)),
         zoned=ops.logical_and(with_time, with_zone),
         days=days + shift,
         seconds=total - shift * DAY,
@@ -186,7 +237,9 @@ def _read_date(cells: _Cells, layout: Layout) -> tuple[Array, Array]:
     return valid, days_of(ops, year, month, day)
 
 
-def _read_clock(cells: _Cells, layout: Layout) -> tuple[Array, Array, Array]:
+def _read_clock(
+    cells: _Cells, layout: Layout, halves: tuple[Array, Array] | None
+) -> tuple[Array, Array, Array]:
     """Return whether hour, minute and second are valid, where they end, and the seconds since midnight."""
     ops, start = cells.ops, layout.size
     hour, minute, second = (cells.number(place, 2) for place in layout.time)
@@ -201,6 +254,11 @@ def _read_clock(cells: _Cells, layout: Layout) -> tuple[Array, Array, Array]:
         minute <= 59,
         ops.logical_or(ops.logical_not(with_seconds), second_valid),
     )
+    if halves is not None:
+        halved, after_noon = halves
+        within = ops.logical_and(hour >= 1, hour <= 12)
+        valid = ops.logical_and(valid, ops.logical_or(ops.logical_not(halved), within))
+        hour = ops.where(halved, hour % 12 + ops.where(after_noon, 12, 0), hour)
     end = ops.where(with_seconds, start + 9, start + 6)
     return valid, end, hour * 3600 + minute * 60 + ops.where(with_seconds, second, 0)
 

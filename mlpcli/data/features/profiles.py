@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -27,6 +27,8 @@ DATE_SAMPLE = 1000
 Content = Literal["nothing", "numbers", "booleans", "dates", "texts", "others"]
 
 _ID_WORDS = frozenset(["id", "ids", "uuid", "guid", "index", "idx", "key", "row", "rowid", "unnamed"])
+_COUNTERS = frozenset(["rownames", "rowname", "rownum", "rownumber", "obs", "serial"])
+"""Names of columns that only name the rows if they count them, 1, 2, 3, ..."""
 
 
 @dataclass(frozen=True)
@@ -96,14 +98,14 @@ class Profile:
             worded = sum(" " in text for text in self.counts) > 0.5 * len(self.counts)
             distinct = len(self.counts) >= 0.95 * self.rows
             return distinct and not worded and max(map(len, self.counts)) <= 64
-        if self.numbers is None or not self._has_id_name():
+        if self.numbers is None or not self._has_name(_ID_WORDS | _COUNTERS):
             return False
         whole = bool((self.numbers % 1 == 0).all())
-        return whole and (self._counts_rows() or self.distinct == self.rows)
+        return whole and (self._counts_rows() or (self._has_name(_ID_WORDS) and self.distinct == self.rows))
 
-    def _has_id_name(self) -> bool:
+    def _has_name(self, known: Collection[str]) -> bool:
         words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", self.name)
-        return any(word.lower() in _ID_WORDS for word in words[:1] + words[-1:]) or self.name.startswith(
+        return any(word.lower() in known for word in words[:1] + words[-1:]) or self.name.startswith(
             "(column "
         )
 

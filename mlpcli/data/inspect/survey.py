@@ -33,6 +33,9 @@ from mlpcli.errors import DataError, Problem, UsageError, listing, nearest_colum
 MAX_CLASSES = 20
 """A column of more distinct values than this, and than the target has, is not compared with the target."""
 
+MAX_DUPLICATES = 10
+"""Columns that are the same as others are named up to this number, and then counted."""
+
 LEAK_CORRELATION = 0.99999
 LEFT_OUT = "training rejects them unless dataset.missing_target is drop, as init writes"
 RARE_SHARE, COMMON_SHARE, UNEVEN = 0.05, 0.9, 2
@@ -296,6 +299,7 @@ def _duplicates(survey: Survey) -> Iterator[str]:
     if again:
         where = "may be in different splits than these"
         yield f"{again:,} of {len(rows):,} rows are duplicates of others, and {where}"
+    found: list[str] = []
     keys: dict[bytes, str] = {}
     for name in survey.features.used:
         profile = survey.profiles[name]
@@ -303,8 +307,11 @@ def _duplicates(survey: Survey) -> Iterator[str]:
         key = (plain if plain is not None else _codes(survey, name)).tobytes()
         same = key in keys and _values(survey, name) == _values(survey, keys[key])
         if same and survey.profiles[name].distinct > 1:
-            yield f"column {name!r} is a duplicate of {keys[key]!r}"
+            found.append(f"column {name!r} is a duplicate of {keys[key]!r}")
         keys.setdefault(key, name)
+    yield from found[:MAX_DUPLICATES]
+    if more := len(found[MAX_DUPLICATES:]):
+        yield f"{more:,} more columns are duplicates of others"
 
 
 def _codes(survey: Survey, name: str) -> Array:

@@ -106,7 +106,7 @@ class NumberCell:
 
 _CELL = re.compile(
     rf"(?P<open>\(?)\s*(?P<sign>[+\-{MINUS}]?)\s*(?P<before>{CURRENCY.pattern})?\s*"
-    rf"(?P<sign2>[+\-{MINUS}]?)\s*(?P<digits>[\d.,](?:[\d.,'\u2019\s]*[\d.,])?(?:[eE][+-]?\d+)?|"
+    rf"(?P<open2>\(?)\s*(?P<sign2>[+\-{MINUS}]?)\s*(?P<digits>[\d.,](?:[\d.,'\u2019\s]*[\d.,])?(?:[eE][+-]?\d+)?|"
     r"(?:[iI][nN][fF](?:[iI][nN][iI][tT][yY])?))"
     rf"(?P<gap>\s*)(?P<after>(?:{CURRENCY.pattern}|{UNIT.pattern}))?\s*(?P<close>\)?)(?P<last>-?)"
 )
@@ -121,8 +121,9 @@ def split_number(text: str) -> NumberCell | None:
     if match is None:
         return None
     signs = [sign for sign in (match["sign"], match["sign2"], match["last"]) if sign]
-    bracketed = bool(match["open"])
-    if len(signs) + bracketed > 1 or bracketed != bool(match["close"]):
+    opened = len(match["open"] + match["open2"])
+    bracketed = opened > 0
+    if len(signs) + opened > 1 or bracketed != bool(match["close"]):
         return None
     before, after = match["before"] or "", match["after"] or ""
     if (before and after and before != after) or not _is_unit(after, match["gap"]):

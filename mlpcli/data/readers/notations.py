@@ -109,8 +109,7 @@ def read_numbers(
             declared=True,
         )
         example = next(each.example for each in found.values() if each.shows == "," or each.other)
-        cell = shortened(example, 30)
-        note = f"the decimal sign is a comma ({cell!r}); if not, set dataset: {{decimal: '.'}}"
+        note = f"the decimal sign is a comma ({_quoted(example)}); if not, set dataset: {{decimal: '.'}}"
         note = f"{file.origin.label}: {note}"
         return again, {"": note, **notes}
     settled = {name: _settle(each, file.dialect.decimal) for name, each in found.items()}
@@ -296,11 +295,16 @@ def _settle(judgement: Judgement, decimal: str) -> Judgement:
     return replace(judgement, notation=chosen, other=both[1] if chosen == both[0] else both[0])
 
 
+def _quoted(cell: str) -> str:
+    """Return a cell in quotes, its invisible characters as escapes: the blank in it may be a narrow one."""
+    sign = '"' if "'" in cell else "'"
+    return f"{sign}{shortened(cell, 30)}{sign}"
+
+
 def _note(name: str, judgement: Judgement) -> str:
     notation, other = judgement.notation, judgement.other
-    cell = shortened(judgement.example, 30)
     number = spell_number(notation.number(judgement.example))
-    note = f"column {name!r} holds numbers: {cell!r} is read as {number}"
+    note = f"column {name!r} holds numbers: {_quoted(judgement.example)} is read as {number}"
     if other is not None:
         number = spell_number(other.number(judgement.example))
         note += f"; for {number} set features: {{{name}: {{kind: numeric, decimal: {other.decimal!r}}}}}"

@@ -17,7 +17,7 @@ from mlpcli.errors import ABSENT
 
 
 def numeric_matrix(
-    table: Table, names: Sequence[str], *, skip: str = ""
+    table: Table, names: Sequence[str], *, skip: str = "", gaps: str = ""
 ) -> tuple[Array, list[RowError], int]:
     """Return columns as a matrix of numbers; their parsed cells are released.
 
@@ -25,6 +25,7 @@ def numeric_matrix(
         table: that holds the columns.
         names: of the columns.
         skip: what a message suggests for a column without any number.
+        gaps: what else a message suggests for rows with a missing cell.
 
     Returns:
         (rows, names) float64; the first errors among the cells; and how many errors there are.
@@ -42,7 +43,14 @@ def numeric_matrix(
     found = sorted(found, key=lambda each: each[0])[:MAX_SHOWN]
     values = read_cells(table, [(row, name) for row, name, _ in found])
     row_errors = [
-        cell_error(row, name, value, table.columns[name].dialect, skip if none and table.rows > 1 else None)
+        cell_error(
+            row,
+            name,
+            value,
+            table.columns[name].dialect,
+            skip if none and table.rows > 1 else None,
+            gaps=gaps,
+        )
         for (row, name, none), value in zip(found, values, strict=True)
     ]
     return matrix, row_errors, total
@@ -65,7 +73,9 @@ def written_cell(origin: TextOrigin, row: int, name: str) -> str | None:
     return record.cells[place] if record is not None and place < len(record.cells) else None
 
 
-def cell_error(row: int, name: str, value: object, dialect: Dialect, skip: str | None = None) -> RowError:
+def cell_error(
+    row: int, name: str, value: object, dialect: Dialect, skip: str | None = None, *, gaps: str = ""
+) -> RowError:
     """Return why a cell is no usable number.
 
     Args:
@@ -74,6 +84,7 @@ def cell_error(row: int, name: str, value: object, dialect: Dialect, skip: str |
         value: of the cell.
         dialect: how cells are written.
         skip: what to do instead, if no cell of the column is a number; otherwise None.
+        gaps: what else to do about rows with a missing cell.
 
     Returns:
         The error.
@@ -83,7 +94,7 @@ def cell_error(row: int, name: str, value: object, dialect: Dialect, skip: str |
     rule, hint = "must be a number", ""
     if text is None or text in dialect.missing_spellings or text != text:
         rule = "must be a number, the cell is empty" if text in (None, "") else rule
-        hint = "fill it, or remove the row"
+        hint = f"fill it, or remove the row{gaps}"
     elif not isinstance(text, str) and not isinstance(text, int | float):
         rule = f"must be a number, this is a {type(value).__name__}"
     elif not isinstance(text, str) or np.isinf(number) or not np.isnan(number):

@@ -9,6 +9,7 @@ import numpy as np
 
 from mlpcli.data.features.encoders import invalid_dates
 from mlpcli.data.features.feature_kinds import Features
+from mlpcli.data.label_keys import DROP_HINT
 from mlpcli.data.readers.row_errors import MAX_SHOWN, RowError, raise_row_errors
 from mlpcli.data.readers.table_values import (
     cell_error,
@@ -102,7 +103,7 @@ def rows_of_table(table: Table, columns: Columns, chosen: Features | None) -> So
         DataError: with every cell of features, targets and weights that cannot be used.
     """
     row_errors, total = feature_errors(table, chosen) if chosen else ([], 0)
-    output_targets, more, more_total = table_targets(table, columns)
+    output_targets, more, more_total = table_targets(table, columns, gaps=DROP_HINT)
     weights, wrong, wrong_total = table_weights(table, columns.weights)
     raise_row_errors(table.origin, [*row_errors, *more, *wrong], total + more_total + wrong_total)
     target, what = output_targets.pop("", (None, ""))
@@ -148,9 +149,14 @@ def feature_errors(table: Table, chosen: Features) -> tuple[list[RowError], int]
 
 
 def table_targets(
-    table: Table, columns: Columns
+    table: Table, columns: Columns, *, gaps: str = ""
 ) -> tuple[dict[str, tuple[Target, str]], list[RowError], int]:
     """Read the target of each output: labels, (rows,) numbers, or (rows, targets) numbers.
+
+    Args:
+        table: that was read.
+        columns: that are used.
+        gaps: what else a message suggests for rows without a target.
 
     Returns:
         Each target with its name in messages, by output; the first errors of all; and how many there are.
@@ -165,7 +171,7 @@ def table_targets(
             refuse_other_labels(table, names[0])
             found[output] = (labels(table.columns[names[0]]), what)
             continue
-        values, more, count = numeric_matrix(table, names, skip=skip)
+        values, more, count = numeric_matrix(table, names, skip=skip, gaps=gaps)
         found[output] = (values[:, 0].copy() if len(names) == 1 else values, what)
         row_errors, total = [*row_errors, *more], total + count
     return found, row_errors, total
