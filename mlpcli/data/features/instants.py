@@ -141,7 +141,7 @@ def lacks_zero(ops: ModuleType, ids: Array, place: int) -> Array:
 
 
 def without_halves(ops: ModuleType, ids: Array) -> tuple[Array, Array, Array]:
-    """Return cells without `AM` or `PM` at their end, and (rows,) bool each: had they one, and was it `PM`."""
+    """Return cells without `AM` or `PM` at their end; whether they had one, and whether it was `PM`."""
     length = ops.sum(ops.where(ids > 0, 1, 0), axis=1)
     places = ops.expand_dims(length, 1) + np.arange(-3, 0, dtype=np.int32)
     last = _Cells(ops, ops.take_along_axis(ids, ops.clip(places, 0, ids.shape[1] - 1), axis=1))

@@ -151,16 +151,17 @@ class Utf8Reader(io.BufferedIOBase):
         except UnicodeDecodeError:
             self._decided = True
         runs = _HIGH.findall(piece)
-        if len(_MULTIBYTE.findall(piece)) > 0.05 * len(runs) and not self._declared:
-            return True  # UTF-8 with errors
+        foreign = _is_foreign(piece, runs)
+        valid = sum(map(len, _MULTIBYTE.findall(piece))) / sum(map(len, runs))
+        if valid > (0.8 if foreign else 0.05) and not self._declared:
+            return True  # UTF-8 with errors; some pairs of bytes of Chinese text look like UTF-8, too
         self.charset = self._declared or WESTERN
         first = _HIGH.search(piece)
         assert first is not None
         start = piece.rfind(b"\n", 0, first.start()) + 1
         line = self._line + piece[:start].count(b"\n")
         if not self._declared:
-            long = sum(len(run) >= _LONG_RUN for run in runs)
-            if _NOT_WESTERN.search(piece) or long > 0.1 * len(runs):
+            if foreign:
                 shown = " ".join(f"0x{byte:02x}" for byte in first[0][:4])
                 rule = f"is text of a character set that cannot be told, line {line} holds {shown}"
                 self._origin.refuse(rule, hint=_DECLARE)
@@ -170,6 +171,12 @@ class Utf8Reader(io.BufferedIOBase):
             self.example = f"{shown!r} in line {line}"
         self._decoder = self._new_decoder()
         return True
+
+
+def _is_foreign(piece: bytes, runs: list[bytes]) -> bool:
+    """Return whether a text is not of Western Europe, by its runs of bytes that are not ASCII."""
+    long = sum(len(run) >= _LONG_RUN for run in runs)
+    return bool(_NOT_WESTERN.search(piece)) or long > 0.1 * len(runs)
 
 
 def _plain_name(charset: str) -> str:
