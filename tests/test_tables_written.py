@@ -192,7 +192,7 @@ def test_a_character_set_that_cannot_be_told_is_asked_for(tmp_path: Path) -> Non
     assert (found.features, found.output.classes) == (("город",), ("да", "нет"))
     with pytest.raises(DataError, match=r"must be ascii text, line 1 holds byte 0xe3"):
         load(tmp_path / "old.csv", charset="ascii")
-    for charset, towns in (("gb18030", "北京 上海 广州 重庆"), ("shift_jis", "東京 大阪 京都"), ("euc-kr", "서울 부산")):
+    for charset, towns in (("gb18030", "北京 上海"), ("shift_jis", "東京 大阪"), ("euc-kr", "서울 부산")):
         rows = write(tmp_path / "far.csv", {"town": towns.split() * 5, "y": ["1"] * 5 * len(towns.split())})
         (tmp_path / "far.csv").write_bytes(rows.read_text(encoding="utf-8").encode(charset))
         with pytest.raises(DataError, match="character set that cannot be told, line 2"):

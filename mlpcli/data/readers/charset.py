@@ -153,7 +153,7 @@ class Utf8Reader(io.BufferedIOBase):
         runs = _HIGH.findall(piece)
         foreign = _is_foreign(piece, runs)
         valid = sum(map(len, _MULTIBYTE.findall(piece))) / sum(map(len, runs))
-        if valid > (0.8 if foreign else 0.05) and not self._declared:
+        if valid > (0.6 if foreign else 0.05) and not self._declared:
             return True  # UTF-8 with errors; some pairs of bytes of Chinese text look like UTF-8, too
         self.charset = self._declared or WESTERN
         first = _HIGH.search(piece)
