@@ -217,6 +217,22 @@ def test_check_reports_what_float32_cannot_hold(table: Path, mlpcli: Cli) -> Non
     assert "distinct numbers" not in mlpcli("check", table / "scaled.yaml").out
 
 
+@pytest.mark.parametrize("loss", ["mse", "sparse_categorical_crossentropy"])
+def test_check_and_inspect_report_a_target_that_float64_cannot_hold(
+    tmp_path: Path, mlpcli: Cli, loss: str
+) -> None:
+    rows = [f"{place % 5},{10**18 + 4 * (place % 50)}" for place in range(200)]
+    (tmp_path / "t.csv").write_text("x,y\n" + "\n".join(rows) + "\n")
+    units = "1" if loss == "mse" else "50, activation: softmax"
+    layers = f"layers: [{{Dense: {{units: {units}}}}}]"
+    (tmp_path / "s.yaml").write_text(f"dataset: {{path: t.csv, target: y}}\n{layers}\nloss: {loss}\n")
+    told = "target 'y': 50 distinct numbers beyond 2^53 become 3 in float64"
+    assert (told in " ".join(mlpcli("check", tmp_path / "s.yaml").out.split())) == (loss == "mse")
+    task = "regression" if loss == "mse" else "classification"
+    warnings = " ".join(find_warnings(survey_table(str(tmp_path / "t.csv"), "y", task)))
+    assert (told in warnings) == (loss == "mse")
+
+
 @pytest.fixture(scope="module")
 def times(table: Path) -> Path:
     """The run of the table, from its folder."""

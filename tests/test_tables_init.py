@@ -70,8 +70,9 @@ def test_columns_that_count_the_rows_or_are_constant_are_left_out(
     data = tmp_path / "r.csv"
     copies = [f"c{place}" for place in range(15)]
     names = ["rownames", "obs", "serial", "year", *copies, "y"]
-    rows = [[place, place + 1, place * 7, 2016, *[place % 5] * 15, place % 3] for place in range(30)]
-    data.write_text("\n".join(",".join(map(str, row)) for row in [names, *rows]) + "\n")
+    numbers = ([place, place + 1, place * 7, 2016, *[place % 5] * 15, place % 3] for place in range(30))
+    rows = [",".join(names), *(",".join(map(str, row)) for row in numbers)]
+    data.write_text("\n".join(rows) + "\n")
     document = json.loads(mlpcli("inspect", data, "--target", "y", "--json").out)
     kinds = [document["columns"][name]["kind"] for name in names[:5]]
     assert kinds == ["ignore", "ignore", "numeric", "ignore", "numeric"]  # 0, 7, 14, ... counts no rows
@@ -79,6 +80,28 @@ def test_columns_that_count_the_rows_or_are_constant_are_left_out(
     copied = [line for line in document["warnings"] if "duplicate" in line]
     assert copied[0] == "column 'c1' is a duplicate of 'c0'"
     assert copied[10:] == ["4 more columns are duplicates of others"]
+
+
+def test_without_a_usable_column_it_is_said_why(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
+    data = tmp_path / "t.csv"
+    data.write_text("who,size,y\n" + "".join(f"p{n},{n if n % 20 else '5?'},{n % 7}.5\n" for n in range(60)))
+    result = mlpcli("init", data, "--target", "y", "-o", tmp_path / "s.yaml")
+    assert result.status == 2
+    assert result.err.strip() == (
+        f"{data}: there is no usable column besides the target; 'who' is left out: like an identifier, 60 "
+        "distinct values in 60 rows; 'size' is left out: cells that are not numbers, such as 5?"
+    )
+
+
+def test_errors_of_a_spreadsheet_are_missing_cells(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
+    data = tmp_path / "t.csv"
+    cells = [("#DIV/0!", "#REF!", "#N/A")[n // 30] if n % 30 == 0 else str(n % 13) for n in range(90)]
+    data.write_text("x,y\n" + "".join(f"{cell},{n % 7}.5\n" for n, cell in enumerate(cells)))
+    result = mlpcli("init", data, "--target", "y", "-o", "-")
+    assert (result.status, result.err) == (0, "")
+    dataset = yaml.safe_load(result.out)["dataset"]
+    assert dataset["missing"] == ["#DIV/0!", "#REF!"]
+    assert dataset["features"]["x"]["kind"] == "numeric"
 
 
 @pytest.mark.parametrize(

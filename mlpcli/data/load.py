@@ -355,7 +355,8 @@ def _value_notes(
     yield from source.chosen.notes if source.chosen else ()
     table = source.main.table
     if preprocessor is not None and table is not None and request.numbers == "float64":
-        yield from lost_digit_notes(preprocessor, table.columns, train.rows)
+        targets = (name for each in outputs if each.kind == "numbers" for name in each.target)
+        yield from lost_digit_notes(preprocessor, table.columns, train.rows, targets)
     yield from _target_notes(train, outputs)
 
 

@@ -137,7 +137,8 @@ def with_zeros(ops: ModuleType, ids: Array, layout: Layout) -> Array:
 def lacks_zero(ops: ModuleType, ids: Array, place: int) -> Array:
     """Return (rows,) bool, whether a cell has one digit at a position, and then something else."""
     cells = _Cells(ops, ids[:, place : place + 2])
-    return ops.logical_and(cells.is_digit[:, 0], ops.logical_not(cells.is_digit[:, 1]))
+    found: Array = ops.logical_and(cells.is_digit[:, 0], ops.logical_not(cells.is_digit[:, 1]))
+    return found
 
 
 def without_halves(ops: ModuleType, ids: Array) -> tuple[Array, Array, Array]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -54,7 +54,10 @@ def date_notes(profile: Profile, column: ParsedColumn, written: str, *, guessed:
 
 
 def lost_digit_notes(
-    preprocessor: Preprocessor, columns: Mapping[str, ParsedColumn], rows: Array
+    preprocessor: Preprocessor,
+    columns: Mapping[str, ParsedColumn],
+    rows: Array,
+    targets: Iterable[str] = (),
 ) -> Iterator[str]:
     """Yield a line for each column of numbers that the float32 of the network cannot tell apart.
 
@@ -62,6 +65,7 @@ def lost_digit_notes(
         preprocessor: fitted on the rows.
         columns: the raw columns by name.
         rows: (training rows,) int64, positions.
+        targets: the columns of targets that are numbers; float64 is what these lose digits to.
     """
     coded = [each for each in preprocessor.encoders if isinstance(each, NumericEncoder | DateEncoder)]
     some = some_rows(rows, len(coded))
@@ -74,6 +78,15 @@ def lost_digit_notes(
         if lost is not None:
             sampled = f" (of {len(some):,} rows)" if len(some) < len(rows) else ""
             yield f"column {encoder.name!r}: {lost}{sampled}; {_advice(encoder)}"
+    for name in targets:
+        exact = exact_numbers(columns[name])
+        distinct, rounded = 0, 0
+        if exact is not None:
+            distinct, rounded = len(np.unique(exact)), len(np.unique(exact.astype(np.float64)))
+        if rounded < distinct:
+            counts = f"{distinct:,} distinct numbers beyond 2^53 become {rounded:,} in float64"
+            yield f"target {name!r}: {counts}; subtract what they have in common"
+        columns[name].release()
 
 
 def _lost_numbers(encoder: NumericEncoder, column: ParsedColumn) -> str | None:

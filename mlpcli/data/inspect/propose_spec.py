@@ -30,7 +30,7 @@ SMALL_ROWS = 50
 FEW_ROWS = 2000
 """With fewer rows, the network is smaller and more regularized."""
 
-MAX_SPELLINGS = 10
+MAX_SPELLINGS, MAX_REASONS = 10, 3
 MOST_LISTED = 1000
 """Columns that a proposed spec lists one by one; a spec is a short text file."""
 
@@ -122,7 +122,8 @@ def _check(survey: Survey, profile: Profile) -> None:
     problems = []
     rows = survey.table.rows - survey.rows_without_target
     if all(_unreadable(survey, name) for name in survey.features.used):
-        problems.append(Problem(f"{survey.path}: there is no usable column besides the target"))
+        rule = f"{survey.path}: there is no usable column besides the target"
+        problems.append(Problem(rule, hint=_why_unusable(survey)))
     if profile.content != "nothing" and rows < MIN_ROWS:
         which = " with a target" if survey.rows_without_target else ""
         rule = f"{survey.path}: must have {MIN_ROWS} rows or more{which}"
@@ -189,18 +190,33 @@ def _left_out(survey: Survey) -> Iterator[str]:
 def _gaps(survey: Survey) -> Iterator[str]:
     """Yield the spellings of a missing value: few words without a digit, in columns of numbers or dates."""
     words = [word for name in survey.features.used for word in invalid_cells(survey, name)]
-    if words := [word for word in dict.fromkeys(words) if not _has_digit(word)][:MAX_SPELLINGS]:
+    if words := [word for word in dict.fromkeys(words) if not _is_a_value(word)][:MAX_SPELLINGS]:
         yield f"  missing: [{', '.join(map(scalar, words))}]  # found in columns of numbers or dates"
 
 
-def _has_digit(text: str) -> bool:
-    return any(letter.isdigit() for letter in text)
+def _is_a_value(text: str) -> bool:
+    """Return whether an unusual cell holds something: a digit, and none of a spreadsheet's errors."""
+    return any(letter.isdigit() for letter in text) and not text.startswith("#")
 
 
 def _unreadable(survey: Survey, name: str) -> list[str]:
     """Return cells that are neither valid nor a spelling of a missing value."""
     cells = invalid_cells(survey, name)
-    return cells if len(cells) > MAX_SPELLINGS else list(filter(_has_digit, cells))
+    return cells if len(cells) > MAX_SPELLINGS else list(filter(_is_a_value, cells))
+
+
+def _what_is_wrong(survey: Survey, name: str) -> str:
+    """Return why a column that looks usable is not, an empty text if it is."""
+    cells = _unreadable(survey, name)
+    return f"cells that are not {survey.profiles[name].content}, such as {listing(cells, 3)}" if cells else ""
+
+
+def _why_unusable(survey: Survey) -> str:
+    """Return why none of the columns is usable; of many, of the first ones."""
+    reasons = {name: _what_is_wrong(survey, name) for name in survey.features.used}
+    shown = [f"{name!r} is left out: {why}" for name, why in (survey.features.excluded | reasons).items()]
+    more = f"; and {len(shown) - MAX_REASONS} more" if len(shown) > MAX_REASONS else ""
+    return "; ".join(shown[:MAX_REASONS]) + more if shown else "it is the only column"
 
 
 def _features(survey: Survey) -> Iterator[str]:
@@ -209,8 +225,7 @@ def _features(survey: Survey) -> Iterator[str]:
     wide = len(used) + len(excluded) > MOST_LISTED
     lines = []
     for name, spec in used.items():
-        if cells := _unreadable(survey, name):
-            what = f"cells that are not {survey.profiles[name].content}, such as {listing(cells, 3)}"
+        if what := _what_is_wrong(survey, name):
             lines.append(f"    {_key(name)}: ignore  # {_comment(what)}")
         elif not wide:
             lines.append(f"    {_key(name)}: {{{_settings(spec)}}}{_note(survey.profiles[name])}")

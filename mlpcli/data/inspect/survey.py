@@ -248,13 +248,10 @@ def _lost_digits(survey: Survey) -> Iterator[str]:
     numeric = {name: spec for name, spec in survey.features.used.items() if spec.kind == "numeric"}
     columns = survey.table.columns
     rows = np.arange(survey.table.rows)
-    yield from lost_digit_notes(fit_preprocessor(columns, numeric, rows, survey.table.dialect), columns, rows)
+    fitted = fit_preprocessor(columns, numeric, rows, survey.table.dialect)
     target = survey.profiles.get(survey.target or "")
-    if target is not None and target.exact is not None and not survey.has_classes:
-        rounded = len(np.unique(target.exact.astype(np.float64)))
-        if rounded < target.distinct:
-            counts = f"{target.distinct:,} distinct numbers beyond 2^53 become {rounded:,} in float64"
-            yield f"target {target.name!r}: {counts}; subtract what they have in common"
+    exact = target is not None and target.exact is not None and not survey.has_classes
+    yield from lost_digit_notes(fitted, columns, rows, [survey.target] if exact and survey.target else ())
 
 
 def _column_warnings(survey: Survey) -> Iterator[str]:
