@@ -139,7 +139,7 @@ NOTES = """
 `Equalization` returns its input's own symbol, by which Keras leaves it out of a network; mlpcli wraps it in a
 `Pipeline` of the same name. The text layers `StringLookup` and `TextVectorization` have no place in a network
 whose inputs are numbers: text columns of a table are [encoded before it](tables.md). The losses `Circle` (of
-embeddings) and `CTC` (of sequences) can be written, but `check` refuses them: a dataset section has no target for them.
+embeddings) and `CTC` (of sequences of labels) have targets of their own: see [spec.md](spec.md#embeddings).
 
 ## Ids
 

@@ -127,7 +127,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "a loss that needs what is not there": (
         IRIS + SOFTMAX + "loss: ctc\n",
         [
-            "spec.yaml:4:7 loss: this loss is for sequences of labels without their times, which a dataset section cannot say yet, received 'ctc'; use a loss whose targets are numbers, classes or labels",
+            "iris: column 'target' must have the shape (rows, labels), with several labels; CTC takes labels, whole numbers from 1 on, and 0s behind the last one of a row",
         ],
     ),
     "labels for a loss of numbers": (
@@ -160,10 +160,16 @@ WRONG: dict[str, tuple[str, list[str]]] = {
             "spec.yaml:3:5 layers[0]: the outputs of a batch of 32 rows take 12,800 TB of memory; the machine has N GB: make the layer or fit.batch_size smaller",
         ],
     ),
-    "a loss of embeddings": (
-        IRIS + "layers: [Dense: {units: 8}, UnitNormalization: {}]\nloss: Circle\n",
+    "embeddings of any length": (
+        IRIS + "layers: [Dense: {units: 8}]\nloss: Circle\n",
         [
-            "spec.yaml:3:7 loss: this loss is for embeddings that are near each other within a class, which a dataset section cannot say yet, received 'Circle'; use a loss whose targets are numbers, classes or labels",
+            "spec.yaml:2:10 layers[0]: this loss takes embeddings of length 1, those of this output are longer or shorter; end with UnitNormalization",
+        ],
+    ),
+    "a metric of embeddings": (
+        IRIS + "layers: [Dense: {units: 8}, UnitNormalization: {}]\nloss: circle\nmetrics: [accuracy]\n",
+        [
+            "spec.yaml:4:11 metrics[0]: this metric compares outputs with targets, the outputs of this loss are embeddings, received 'accuracy'; leave it out: the loss and val_loss are logged",
         ],
     ),
     "a batch that memory does not hold": (

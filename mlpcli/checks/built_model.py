@@ -14,6 +14,7 @@ from mlpcli.checks.id_rules import id_problems
 from mlpcli.checks.log_names import Mode, directions, metric_names
 from mlpcli.checks.loss_rules import loss_problems
 from mlpcli.checks.metric_rules import metric_problems
+from mlpcli.checks.other_losses import length_problems
 from mlpcli.checks.output_views import OutputView, canonical, output_views
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.types import Arrays
@@ -73,7 +74,8 @@ def _output_problems(view: OutputView, checked: _Checked) -> Iterator[Problem]:
     if view.output.steps and view.shape[:-1] != view.output.steps:
         yield _steps_problem(view)
         return
-    if len(view.shape) != 1 and len(view.output.width) <= 1 and not view.output.steps:
+    free = view.output.steps or view.output.kind == "sequences"
+    if len(view.shape) != 1 and len(view.output.width) <= 1 and not free:
         yield _shape_problem(view, checked)
         return
     yield from loss_problems(view)
@@ -159,6 +161,10 @@ def _probe(checked: _Checked) -> list[Problem]:
     if not np.all(np.isfinite(loss.numpy())):
         hint = "look at the output's activation and at the target's range"
         return [Problem("the loss of the first rows is not a finite number", path=("loss",), hint=hint)]
+    for view in checked.views():
+        found = outputs[view.output.name] if isinstance(outputs, dict) else outputs
+        if problems := list(length_problems(view, keras.ops.convert_to_numpy(found))):
+            return problems
     return [*_not_in_a_graph(checked, y, outputs), *_odd_results(checked), *_equal_names(checked)]
 
 

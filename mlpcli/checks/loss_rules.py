@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from mlpcli.checks.other_losses import embedding_problems, sequence_problems
 from mlpcli.checks.output_views import OutputView, canonical
 from mlpcli.errors import KeyPath, Problem
 from mlpcli.model.activation_range import OutputRange
@@ -69,7 +70,7 @@ LOSSES: dict[str, Takes] = {
     "huber": _NUMBERS,
     "logcosh": _NUMBERS,
 }
-"""By `canonical` name. Losses that are not here (a plug-in's, `ctc`, `circle`) are only tried on a batch."""
+"""By `canonical` name. Others are only tried on a batch; `ctc` and `circle` are in `other_losses`."""
 
 MATCHED = {
     "sparsecategoricalcrossentropy": "categorical_crossentropy",
@@ -79,20 +80,11 @@ MATCHED = {
 """What to use instead where the labels are of the other kind."""
 
 
-WITHOUT_TARGET = {
-    "circle": "embeddings that are near each other within a class",
-    "ctc": "sequences of labels without their times",
-}
-"""Losses whose targets and results are neither numbers, classes nor labels of a row."""
-
-
 def loss_problems(view: OutputView) -> Iterator[Problem]:
     """Yield what is wrong between an output's loss, its units, its activation and its target."""
     name = canonical(view.loss, "losses")
-    if what := WITHOUT_TARGET.get(name):
-        rule = f"this loss is for {what}, which a dataset section cannot say yet"
-        hint = "use a loss whose targets are numbers, classes or labels"
-        yield Problem(rule, path=view.loss_path, received=view.loss.class_name, hint=hint)
+    if view.output.kind in ("groups", "sequences"):
+        yield from embedding_problems(view) if view.output.kind == "groups" else sequence_problems(view)
         return
     takes = LOSSES.get(name)
     if view.output.kind == "numbers":

@@ -28,6 +28,12 @@ PER_UNIT = THRESHOLDED | RANKED | SCORED
 BASES = {"metric", "mean", "sum", "meanmetricwrapper"}
 """Classes that other metrics are made of."""
 
+OF_NO_METRIC = {
+    "groups": "this metric compares outputs with targets, the outputs of this loss are embeddings",
+    "sequences": "this metric compares each output with a target, the labels of this loss have no steps",
+}
+"""The kinds of targets that no metric of Keras measures, each with the reason."""
+
 OF_NUMBERS = {"rootmeansquarederror", "r2score", "pearsoncorrelation", "concordancecorrelation"}
 OF_NUMBERS |= {name for name, takes in LOSSES.items() if takes.labels == "numbers"}
 OF_CLASSES = ACCURACY | set(LARGEST) | PER_UNIT | set(IOU)
@@ -52,6 +58,10 @@ def metric_problems(view: OutputView) -> Iterator[Problem]:
     for path, component in view.metrics:
         name = canonical(component, "metrics")
         if not name:
+            continue
+        if unfit := OF_NO_METRIC.get(view.output.kind):
+            hint = "leave it out: the loss and val_loss are logged"
+            yield Problem(unfit, path=path, received=component.class_name, hint=hint)
             continue
         if component.class_name == "Accuracy" and not (view.has_steps):
             rule = "Accuracy counts outputs that equal the target exactly"

@@ -94,7 +94,10 @@ def _body(contract: Contract) -> Iterator[str]:
 
 def _target(output: Output) -> Iterator[str]:
     variable = f"y_{name_part(output.name)}" if output.name else "y"
-    if output.kind != "classes":
+    if output.kind == "sequences":
+        yield f'    {variable} = y.astype("int64")'
+        return
+    if output.kind not in ("classes", "groups"):
         number = "float32" if output.scale is None else "float64"
         yield f'    {variable} = y.astype("{number}"){_reshape(output, -1)}'
         return

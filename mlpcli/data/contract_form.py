@@ -143,7 +143,7 @@ def _contradictions(contract: Contract) -> Iterator[str]:
 def _output_contradictions(output: Output) -> Iterator[str]:
     if not output.target:
         yield "outputs: an output has no target"
-    if (output.kind == "numbers") != (output.classes is None) or output.classes == ():
+    if (output.kind in ("numbers", "sequences")) != (output.classes is None) or output.classes == ():
         yield f"outputs: classes do not fit the kind {output.kind}"
     if output.pooled and OTHER not in (output.classes or ()):
         yield f"outputs: pooled labels need a class {OTHER}"

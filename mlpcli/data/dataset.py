@@ -69,7 +69,8 @@ class Output:
 
     Attributes:
         target: names of the target columns; ("target",) if the source names none.
-        kind: numbers; classes (one index per row); one_hot (one column per class); labels (0 or 1 per label).
+        kind: numbers; classes (one index per row); one_hot (one column per class); labels (0 or 1 per label);
+            groups (one index per row, outputs are embeddings); sequences (labels in their order, then 0s).
         classes: the name of each class index or label; None for numbers.
         name: of the output; empty for a single output, which needs no name.
         separator: the text between the labels of one cell; None if a cell holds one.
@@ -80,7 +81,7 @@ class Output:
     """
 
     target: tuple[str, ...]
-    kind: Literal["numbers", "classes", "one_hot", "labels"] = "numbers"
+    kind: Literal["numbers", "classes", "one_hot", "labels", "groups", "sequences"] = "numbers"
     classes: tuple[str, ...] | None = None
     name: str = ""
     separator: str | None = None
@@ -94,7 +95,13 @@ class Output:
         """The shape of one row's target, or of the target of each of its steps."""
         if self.kind in ("one_hot", "labels"):
             return (len(self.classes or ()),)
-        return (len(self.target),) if self.kind == "numbers" and len(self.target) > 1 else ()
+        several = self.kind in ("numbers", "sequences") and len(self.target) > 1
+        return (len(self.target),) if several else ()
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether the outputs are classes or labels, which can be right or wrong."""
+        return self.kind in ("classes", "one_hot", "labels")
 
     def restore(self, values: Array) -> Array:
         """Return outputs, (rows, ...), in the target's own units: float64 where the target was scaled."""

@@ -124,7 +124,9 @@ def _code(source: Source, spec: DatasetSpec, request: Request) -> dict[str, tupl
         )
         for name in source.outputs
     }
-    if spec.target_min_count is not None and all(each.kind != "classes" for _, each in coded.values()):
+    if spec.target_min_count is not None and all(
+        each.kind not in ("classes", "groups") for _, each in coded.values()
+    ):
         rule, path = "is for a target of classes", ("dataset", "target_min_count")
         raise SpecError(Problem(rule, path=path, received=spec.target_min_count, hint="remove it"))
     return coded

@@ -67,8 +67,8 @@ def in_precision(y: Array, output: Output, numbers: NumberType) -> Array:
 
 
 def scale_target(y: Array, output: Output) -> Array:
-    """Return a target in its own units as the network learns it: class indices, or scaled float32."""
-    if output.kind == "classes":
+    """Return a target in its own units as the network learns it: class indices, labels, or scaled float32."""
+    if output.kind in ("classes", "groups", "sequences"):
         return y
     if output.scale is None or output.offset is None:
         return np.asarray(y, np.float32)

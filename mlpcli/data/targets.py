@@ -26,9 +26,13 @@ from mlpcli.data.label_keys import (
 )
 from mlpcli.data.labels import Labels
 from mlpcli.data.readers.row_errors import MAX_SHOWN, RowError, raise_row_errors
+from mlpcli.data.sequences import as_sequences
 from mlpcli.data.sources.source_rows import Source, SourceRows
 from mlpcli.data.types import Array, TargetKind
 from mlpcli.errors import ABSENT, DataError, KeyPath, Problem, SpecError, listing, show_value
+
+CLASSED = ("classes", "one_hot", "groups")
+"""The kinds of targets with one class a row."""
 
 KeepNumbers = Literal["numbers", "fractions"]
 
@@ -64,6 +68,14 @@ def code_target(
     assert target is not None
     columns = source.target
     path: KeyPath = ("loss", name) if name else ("loss",)
+    if target_kind == "sequences":
+        return as_sequences(source.main), Output(columns, "sequences", name=name)
+    if target_kind == "groups":
+        y, output = code_target(source, target_kind="classes", name=name, min_count=min_count)
+        if output.kind != "classes":
+            rule = f"takes one class per row, the target of {source.label} has several columns"
+            raise SpecError(Problem(rule, path=path))
+        return y, replace(output, kind="groups")
     if source.classes is not None:
         assert not isinstance(target, Labels)
         if target_kind == "numbers":
@@ -297,6 +309,8 @@ def encode(source_rows: SourceRows, output: Output, *, split: str = "") -> Array
         source_rows.origin.refuse(
             f"{source_rows.target_label} must have the shape {expected}, received {received}"
         )
+    if output.kind == "sequences":
+        return as_sequences(source_rows)
     if output.kind == "one_hot" and not is_one_hot(target):
         single = ((target == 0) | (target == 1)).all(axis=1) & (target.sum(axis=1) == 1)
         row = int(np.flatnonzero(~single)[0])
@@ -379,4 +393,4 @@ def class_indices(y: Array) -> Array:
 
 def stratified_by(outputs: Sequence[Output]) -> Output | None:
     """Return the first output with one class a row, by which splits are stratified; None without one."""
-    return next((each for each in outputs if each.kind in ("classes", "one_hot") and not each.steps), None)
+    return next((each for each in outputs if each.kind in CLASSED and not each.steps), None)

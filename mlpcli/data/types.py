@@ -23,5 +23,8 @@ NumberType = Literal["float32", "float64"]
 PerStep = Callable[[int], bool]
 """Whether the outputs have a value for each step of a row, given the axes of x, with that of the rows."""
 
-TargetKind = Literal["numbers", "classes", "labels"]
-"""The target that a loss takes: numbers, one class a row, or any number of labels a row."""
+TargetKind = Literal["numbers", "classes", "labels", "groups", "sequences"]
+"""The target that a loss takes: numbers, one class a row, or any number of labels a row.
+
+Also the class of a row by which embeddings are near each other or apart (groups), and a sequence of labels.
+"""

@@ -127,6 +127,8 @@ def served_output(output: Output, values: tf.Tensor, loss: ComponentSpec) -> Ten
     """
     if output.kind == "labels":
         return {"probabilities": values}
+    if output.kind == "groups":
+        return {"embedding": values}
     if output.classes is None:
         return {"value": tf.reshape(values, (tf.shape(values)[0], -1))}
     scores = gives_scores(loss) and values.shape[-1] == 1

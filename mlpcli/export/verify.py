@@ -189,6 +189,8 @@ def find_library() -> Path:
 
 def expected(output: Output, values: Array, spec: Spec) -> tuple[str, Array]:
     """Return the name under which a SavedModel serves an output's numbers, and the numbers, (rows, ...)."""
+    if output.kind == "groups":
+        return "embedding", values
     if output.classes is None:
         return "value", values.reshape(len(values), -1)
     if output.kind == "labels" or values.shape[-1] > 1:

@@ -19,7 +19,7 @@ from mlpcli.errors import Problem, RunError, UsageError
 from mlpcli.keras_import import keras
 from mlpcli.model.build import output_loss
 from mlpcli.model.id_layers import id_layers, row_errors
-from mlpcli.model.outputs import final_outputs, predicted_classes, predicted_labels
+from mlpcli.model.outputs import evaluated_rows, final_outputs, predicted_classes, predicted_labels
 from mlpcli.model.run_spec import own_spec
 from mlpcli.model.trained_model import TrainedModel, load_trained
 from mlpcli.runs.folder import Run
@@ -61,7 +61,9 @@ def evaluate_run(run: Run, *, split: str = "test", data: Path | None = None) -> 
         left_out, source = 0, split
     _check_ids(trained, found, source)
     arrays = compiled.Arrays(found.x, found.y, found.weights)
-    metrics = loss_first(compiled.evaluate(trained.model, arrays, batch_size=BATCH_ROWS))
+    metrics = loss_first(
+        compiled.evaluate(trained.model, arrays, batch_size=evaluated_rows(trained.spec, contract))
+    )
     return Evaluation(
         source, len(found), metrics, _scores(trained, found), (*trained.warnings, *warnings), left_out
     )
@@ -80,7 +82,7 @@ def _check_ids(trained: TrainedModel, split: Split, source: str) -> None:
 
 def _scores(trained: TrainedModel, split: Split) -> tuple[OutputScores, ...]:
     """Return the scores of every output that holds classes or labels."""
-    outputs = [each for each in trained.contract.outputs if each.kind != "numbers"]
+    outputs = [each for each in trained.contract.outputs if each.is_scored]
     if not outputs:
         return ()
     predicted = predict_outputs(trained, split.x)
@@ -156,7 +158,7 @@ def check_outputs(trained: TrainedModel, output: Output, values: Array, empty: A
         RunError: An output is NaN.
     """
     count, width = len(output.classes or ()), values.shape[-1]
-    if output.classes is not None and width != count and (width, count) not in ((1, 1), (1, 2)):
+    if output.is_scored and width != count and (width, count) not in ((1, 1), (1, 2)):
         rule = f"{trained.run / runs.RECORD} is damaged: it names {count} classes, the network has {width}"
         raise RunError(Problem(rule, hint=TRAIN_AGAIN))
     bad = np.isnan(values).any(axis=tuple(range(1, values.ndim)))

@@ -18,6 +18,7 @@ import numpy as np
 from mlpcli.data.dataset import Output
 from mlpcli.data.features.unknown_values import Policy, RowCounts
 from mlpcli.data.readers.row_errors import RowError
+from mlpcli.data.sequences import decode
 from mlpcli.data.stream import Chunk, ReadOptions, open_rows, regroup
 from mlpcli.data.types import Array
 from mlpcli.errors import Problem
@@ -218,7 +219,8 @@ def predict_chunk(trained: TrainedModel, chunk: Chunk) -> tuple[dict[str, pa.Arr
         plain.append(_flat(values))
         check_outputs(trained, each, values, chunk.empty)
         columns |= _columns(each, values, output_loss(trained.spec, each.name))
-    outputs = values if len(plain) == 1 and each.steps else np.concatenate(plain, axis=1)
+    shaped = each.steps or each.kind == "sequences"
+    outputs = values if len(plain) == 1 and shaped else np.concatenate(plain, axis=1)
     predicted = {name: _arrow(values, chunk.empty) for name, values in columns.items()}
     if chunk.empty is not None:
         empty = chunk.empty.reshape(-1, *(1,) * (outputs.ndim - 1))
@@ -280,6 +282,8 @@ def _columns(output: Output, values: Array, loss: ComponentSpec) -> dict[str, Ar
             of_step = _columns(replace(output, steps=()), values[:, *step], loss)
             found |= {"_".join((name, *map(str, step))): column for name, column in of_step.items()}
         return found
+    if output.kind in ("groups", "sequences"):
+        return _plain_columns(output, values)
     if output.kind == "labels":
         return _label_columns(output, values)
     return _class_columns(output, values, loss) if output.classes else _value_columns(output, values)
@@ -310,6 +314,19 @@ def _label_columns(output: Output, values: Array) -> dict[str, Array | pa.Array]
     sets, index = np.unique(chosen, axis=0, return_inverse=True)
     joined = [output.separator.join(names[row == 1]) for row in sets]
     return {f"predicted_{output.name or output.target[0]}": _names(joined, index.reshape(-1))} | probability
+
+
+def _plain_columns(output: Output, values: Array) -> dict[str, Array | pa.Array]:
+    """Return the numbers of an embedding; or the labels of a sequence, then the numbers of each step."""
+    stem = f"{output.name}_" if output.name else ""
+    if output.kind == "groups":
+        return {f"{stem}embedding_{index}": values[:, index] for index in range(values.shape[1])}
+    import pyarrow as pa
+
+    found: dict[str, Array | pa.Array] = {f"{stem}predicted_labels": pa.array(decode(values), pa.string())}
+    return found | {
+        f"{stem}logit_{unit}_{step}": values[:, step, unit] for step, unit in np.ndindex(*values.shape[1:])
+    }
 
 
 def _value_columns(output: Output, values: Array) -> dict[str, Array | pa.Array]:

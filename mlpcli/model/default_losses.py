@@ -40,7 +40,9 @@ def wanted_by(loss: ComponentSpec, catalog: Catalog = KERAS) -> TargetKind | Non
         return "labels"
     if name in ("dice", "tversky", "perceptron") or "crossentropy" in name or "hinge" in name:
         return "classes"
-    return None if name in ("kld", "kldivergence", "circle", "ctc") else "numbers"
+    others: dict[str, TargetKind | None] = {"kld": None, "kldivergence": None}
+    others |= {"circle": "groups", "ctc": "sequences"}
+    return others.get(name, "numbers")
 
 
 def gives_scores(loss: ComponentSpec) -> bool:
@@ -66,7 +68,7 @@ def data_request(spec: Spec, catalog: Catalog = KERAS) -> Request:
         spec.fit.class_weight,
         guessed,
         reads_ids=reads_ids(spec),
-        per_step=partial(gives_steps, spec),
+        per_step=(lambda axes: False) if "sequences" in wanted.values() else partial(gives_steps, spec),
     )
 
 
@@ -168,7 +170,8 @@ def complete_spec(spec: Spec, contract: Contract) -> tuple[Spec, list[str]]:
         notes.append(f"loss: {_explain(chosen, contract, lambda each: [each.loss])}")
     if spec.metrics is None:
         update["metrics"] = _single({name: each.metrics for name, each in chosen.items()})
-        notes.append(f"metrics: {_explain(chosen, contract, lambda each: each.metrics)}")
+        if told := _explain(chosen, contract, lambda each: each.metrics):
+            notes.append(f"metrics: {told}")
     return spec.model_copy(update=update), notes
 
 
@@ -186,6 +189,8 @@ def _explain(
     """Return the choices as text: `mse, chosen for a target of numbers`."""
     texts = []
     for each in contract.outputs:
+        if not components(chosen[each.name]):
+            continue
         names = ", ".join(_component_text(component) for component in components(chosen[each.name]))
         where = f" ({each.name})" if each.name else ""
         texts.append(f"{names}{where}, chosen for {target_text(each)}")
@@ -205,6 +210,8 @@ def target_text(output: Output) -> str:
         "numbers": "a target of numbers",
         "classes": f"a target of {count} classes",
         "one_hot": f"one-hot rows of {count} classes",
+        "groups": f"embeddings of {count} classes",
+        "sequences": "a target of sequences of labels",
         "labels": f"a target of {count} labels, any number of them per row",
     }
     each = f", one for each of {' x '.join(map(str, output.steps))} steps" if output.steps else ""
@@ -223,6 +230,9 @@ def _default_loss(
         given: the loss, where the spec has one and only the metrics are chosen.
     """
     activation = activation_of(layer)
+    if output.kind in ("groups", "sequences"):
+        assert given is not None  # which is why the target is of this kind
+        return DefaultLoss(given, [])
     if output.kind == "numbers":
         return DefaultLoss(_component("mse"), [_component("RootMeanSquaredError"), _component("mae")])
     if activation in ("heaviside", "sign"):

@@ -11,6 +11,15 @@ from mlpcli.model.build import output_loss
 from mlpcli.model.default_losses import gives_scores
 from mlpcli.spec.schema import ComponentSpec, Spec
 
+EVALUATED_ROWS = 4096
+"""Rows of a batch of an evaluation."""
+
+
+def evaluated_rows(spec: Spec, contract: Contract) -> int:
+    """Return how many rows are evaluated at once: a batch of the training where a loss compares its rows."""
+    compares = any(each.kind == "groups" for each in contract.outputs)
+    return spec.fit.batch_size if compares else EVALUATED_ROWS
+
 
 def predicted_labels(outputs: Array) -> Array:
     """Return labels, (rows, labels) int64: 1 where the probability is at least 0.5, else 0."""

@@ -16,16 +16,13 @@ from mlpcli.export.saved_model import export_saved_model
 from mlpcli.export.verify import verifying
 from mlpcli.files import sha256_of, write_json, write_with
 from mlpcli.model.build import output_loss
-from mlpcli.model.outputs import final_outputs
+from mlpcli.model.outputs import evaluated_rows, final_outputs
 from mlpcli.model.preprocessing import with_raw_columns
 from mlpcli.model.target_scaling import restore_outputs
 from mlpcli.training import compiled
 from mlpcli.training.baseline import Baseline, compare, judged_output, score_network
 from mlpcli.training.job import TrainingJob
 from mlpcli.training.run_figures import Write, begin_boundary, begin_curves, begin_diagram
-
-EVALUATION_ROWS = 4096
-"""Rows of a batch of the evaluation."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +84,8 @@ class Artifacts:
 
     def _evaluate(self, split: Split) -> dict[str, float]:
         rows = compiled.Arrays(split.x, split.y, split.weights)
-        return loss_first(compiled.evaluate(self.job.model, rows, batch_size=EVALUATION_ROWS))
+        at_once = evaluated_rows(self.job.completed.spec, self.job.dataset.contract)
+        return loss_first(compiled.evaluate(self.job.model, rows, batch_size=at_once))
 
     def compare_with_baseline(
         self, metrics: Mapping[str, dict[str, float]], measured: Callable[[], Baseline | None]

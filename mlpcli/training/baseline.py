@@ -25,6 +25,9 @@ MOST_FEATURES = 4096
 MOST_WORK = 3_000_000_000
 """Rows times squared features of such a model: 5,000 rows of 28 x 28 images, half a second."""
 
+JUDGED = ("numbers", "classes", "one_hot")
+"""The kinds of targets that there are baselines for."""
+
 MOST_CLASSES = 20
 STEPS = 30
 
@@ -119,7 +122,7 @@ def _linear_task(dataset: Dataset, seed: int) -> tuple[Array, Array, Array, Arra
 
 def judged_output(dataset: Dataset) -> Output | None:
     """Return the first output of numbers or classes; None where there is none."""
-    return next((each for each in dataset.contract.outputs if each.kind != "labels"), None)
+    return next((each for each in dataset.contract.outputs if each.kind in JUDGED), None)
 
 
 def score_network(output: Output, split: Split, outputs: Arrays, loss: ComponentSpec) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mlpcli import runs
 from mlpcli.data.dataset import Dataset
-from mlpcli.data.targets import class_indices, stratified_by
+from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array
 from mlpcli.files import write_bytes, write_text
 from mlpcli.plots.decision_boundary import draw_decision_boundary, predict_plane
@@ -71,8 +71,8 @@ def begin_boundary(
     """
     contract = dataset.contract
     classes = contract.output.classes
-    one = len(contract.outputs) == 1 and stratified_by(contract.outputs) is not None
-    if classes is None or not one or contract.inputs or contract.shape != (2,):
+    one = len(contract.outputs) == 1 and contract.output.is_scored and contract.output.kind != "labels"
+    if classes is None or not one or contract.output.steps or contract.inputs or contract.shape != (2,):
         return lambda: None
     splits = {name: (split.x, class_indices(split.y)) for name, split in dataset.splits().items()}
     drawn = begin(
