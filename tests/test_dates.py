@@ -72,10 +72,10 @@ def test_a_date_is_the_instant_that_python_reads(
     )
     layout = LAYOUTS[format]
     digits = {
-        layout.year: f"{date.year:04d}",
+        layout.year: f"{date.year:04d}"[-layout.digits :],
         layout.month: f"{date.month:02d}",
-        layout.day: f"{date.day:02d}",
     }
+    digits |= {} if layout.day is None else {layout.day: f"{date.day:02d}"}
     digits |= layout.separators
     text = "".join(digits[place] for place in sorted(digits))
     text += f"{gap}{date:{clock}}{zone}" if gap else ""
@@ -125,12 +125,13 @@ def test_month_day_and_hour_may_have_one_digit_and_hours_go_to_twelve(format: st
     def written(text: str) -> str:
         date, gap, clock = re.fullmatch(r"([\d-]+)(.?)(.*)", text).groups()  # type: ignore[union-attr]
         parts = dict(zip("Ymd", date.split("-"), strict=True))
+        parts["y"] = parts["Y"][2:]
         return re.sub("%(.)", lambda found: parts[found[1]], format) + gap + clock
 
     for short, full in SHORT.items():
         found = parse_dates([written(short)], format)
         assert bool(found.valid[0]) == (full is not None), short
-        if full is not None:
+        if full is not None and "d" in format:
             same = parse_dates([written(full)], format)
             assert (found.days[0], found.seconds[0]) == (same.days[0], same.seconds[0]), short
     assert find_format({written("2024-5-31"): 1, written("2024-12-1 8:05 PM"): 2}) == format
@@ -143,7 +144,7 @@ def test_what_is_no_date_is_invalid_and_nothing_else() -> None:
     assert set(zip(found.days.tolist(), found.seconds.tolist(), strict=True)) == {(19874, 28800.0)}
 
 
-@pytest.mark.parametrize("format", ["%Y-%m-%d", "%d.%m.%Y", "%Y%m%d"])
+@pytest.mark.parametrize("format", ["%Y-%m-%d", "%d.%m.%Y", "%Y%m%d", "%m/%d/%y", "%Y-%m"])
 def test_the_exported_model_reads_dates_as_numpy_does(format: str) -> None:
     from mlpcli.keras_import import import_keras
 
@@ -152,9 +153,8 @@ def test_the_exported_model_reads_dates_as_numpy_does(format: str) -> None:
 
     def written(text: str) -> str:
         year, month, day, rest = text[:4], text[5:7], text[8:10], text[10:]
-        return {"%Y-%m-%d": text, "%d.%m.%Y": f"{day}.{month}.{year}{rest}"}.get(
-            format, f"{year}{month}{day}{rest}"
-        )
+        spelled = {"%Y": year, "%y": year[2:], "%m": month, "%d": day}
+        return re.sub("%.", lambda found: spelled[found[0]], format) + rest
 
     cells = [written(text) for text in (*RIGHT, *WRONG)]
     cells += [f"{written(full[:10])}{full[10:].replace(' 0', ' ')}" for full in SHORT.values() if full]
@@ -182,24 +182,40 @@ def test_a_second_within_a_year_is_kept() -> None:
     np.testing.assert_allclose(np.diff(x[:, 0]), np.diff(x[:, 0]).mean(), rtol=1e-3)
 
 
+def test_months_and_years_of_two_digits_are_dates_and_their_century_is_said() -> None:
+    months = [f"{1960 + place // 12}-{1 + place % 12:02d}" for place in range(100)]
+    days = [f"{1 + place % 12}/{1 + place % 28}/{(60 + place) % 100:02d}" for place in range(100)]
+    columns = {"month": ParsedColumn(pa.array(months)), "day": ParsedColumn(pa.array(days))}
+    found = choose_features(columns, None, scaling="standardize")
+    assert {name: spec.format for name, spec in found.used.items()} == {"month": "%Y-%m", "day": "%m/%d/%y"}
+    (note,) = found.notes
+    assert note == (
+        "column 'day': its years have two digits, it is read as %m/%d/%y: 69 to 99 are 1969 to 1999, 00 to "
+        "68 are 2000 to 2068"
+    )
+    assert parse_dates(["12/31/68", "1/1/69"], "%m/%d/%y").year.tolist() == [2068, 1969]
+
+
 def test_every_format_can_be_declared() -> None:
     assert set(DATE_FORMATS) == set(LAYOUTS)
 
 
 @pytest.mark.parametrize(("format", "twin"), TWINS.items())
 def test_day_and_month_are_told_apart_by_one_row_or_it_is_said(format: str, twin: str) -> None:
-    unclear = [f"{day:02d}{format[2]}{1 + day % 12:02d}{format[2]}2024" for day in range(1, 13)]
+    year = "2024" if "Y" in format else "24"
+    unclear = [f"{day:02d}{format[2]}{1 + day % 12:02d}{format[2]}{year}" for day in range(1, 13)]
     clear = datetime(2024, 3, 31).strftime(format)
     columns = {"when": ParsedColumn(pa.array([*unclear, clear]))}
     found = choose_features(columns, None, scaling="standardize")
     assert found.used["when"].format == format
-    assert not found.notes
+    assert not any("told apart" in note for note in found.notes)
     columns = {"when": ParsedColumn(pa.array(unclear))}
     found = choose_features(columns, None, scaling="standardize")
     guess = found.used["when"].format
     assert guess in (format, twin)
     other = twin if guess == format else format
-    (note,) = found.notes
+    note, *century = found.notes
+    assert len(century) == ("y" in format)
     assert note.startswith(f"column 'when': day and month cannot be told apart, it is read as {guess};")
     assert f"{{kind: date, format: '{other}'}}" in note
     declared = {"when": FeatureSpec.model_validate({"kind": "date", "format": other})}

@@ -183,6 +183,7 @@ def _date_of_version_0_1(encoder: DateEncoder, raw: keras.KerasTensor) -> keras.
     def are_digits(place: int, count: int) -> keras.KerasTensor:
         return ops.all(ops.greater_equal(digits[:, place : place + count], 0), axis=1)
 
+    assert layout.day is not None
     year, month, day = number(layout.year, 4), number(layout.month, 2), number(layout.day, 2)
     valid = ops.logical_and(
         are_digits(layout.year, 4), ops.logical_and(are_digits(layout.month, 2), are_digits(layout.day, 2))

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 KINDS = ("numeric", "categorical", "boolean", "date", "ignore")
 DATE_PARTS = ("elapsed", "year", "month", "day", "weekday", "hour")
 DATE_FORMATS = (
-    "%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y%m%d"
+    "%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y%m%d",
+    "%Y-%m", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y",
 )  # fmt: skip
 
 KEYS_OF_KIND: dict[str, tuple[str, ...]] = {
@@ -67,7 +68,20 @@ class FeatureSpec(BaseModel):
         Field(min_length=1, description=f"a list of {', '.join(DATE_PARTS)}"),
     ] = None
     format: Annotated[
-        Literal["%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y%m%d"]
+        Literal[
+            "%Y-%m-%d",
+            "%Y/%m/%d",
+            "%d.%m.%Y",
+            "%d/%m/%Y",
+            "%m/%d/%Y",
+            "%d-%m-%Y",
+            "%m-%d-%Y",
+            "%Y%m%d",
+            "%Y-%m",
+            "%d.%m.%y",
+            "%d/%m/%y",
+            "%m/%d/%y",
+        ]
         | None,
         Field(description=f"one of {', '.join(DATE_FORMATS)}"),
     ] = None

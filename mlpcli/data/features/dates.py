@@ -38,6 +38,10 @@ LAYOUTS = {
         Layout("%d.%m.%Y", 6, 3, 0, 10),
         Layout("%d-%m-%Y", 6, 3, 0, 10),
         Layout("%m-%d-%Y", 6, 0, 3, 10),
+        Layout("%Y-%m", 0, 5, None, 7),
+        Layout("%m/%d/%y", 6, 0, 3, 8, 2),
+        Layout("%d/%m/%y", 6, 3, 0, 8, 2),
+        Layout("%d.%m.%y", 6, 3, 0, 8, 2),
         Layout("%Y%m%d", 0, 4, 6, 8),
     )
 }
@@ -46,7 +50,8 @@ LAYOUTS = {
 DECLARED = ("%Y%m%d",)
 """Formats that are used only where the spec says so: such texts are numbers otherwise."""
 
-TWINS = {"%m/%d/%Y": "%d/%m/%Y", "%d/%m/%Y": "%m/%d/%Y", "%d-%m-%Y": "%m-%d-%Y", "%m-%d-%Y": "%d-%m-%Y"}
+_TWINS = {"%m/%d/%Y": "%d/%m/%Y", "%d-%m-%Y": "%m-%d-%Y", "%m/%d/%y": "%d/%m/%y"}
+TWINS = _TWINS | {second: first for first, second in _TWINS.items()}
 """Formats that differ only in the order of day and month."""
 
 _NUMBERS = np.ones(256, np.int32)
@@ -152,6 +157,7 @@ def _parse_as_version_0_1(texts: Sequence[str], layout: Layout) -> ParsedDates:
     table = _bytes(texts, OLD_LENGTH).astype(np.int64) - ord("0")
     digits = (table >= 0) & (table <= 9)
     year = _number(table, layout.year, 4)
+    assert layout.day is not None
     month, day = _number(table, layout.month, 2), _number(table, layout.day, 2)
     places = [*range(layout.year, layout.year + 4)]
     places += [layout.month, layout.month + 1, layout.day, layout.day + 1]

@@ -26,6 +26,9 @@ DAY = 86_400
 TAIL = 6
 """Characters of the longest zone, such as `+05:30`."""
 
+LAST_CENTURY = 69
+"""Years of two digits from this one on are of the twentieth century."""
+
 GROWTH = 3
 """Zeros that a cell may lack: those of month, day and hour."""
 
@@ -38,15 +41,27 @@ class Layout:
         format: such as `%Y-%m-%d`.
         year: position of its first digit.
         month: position of its first digit.
-        day: position of its first digit.
+        day: position of its first digit; None where the date is the first of a month.
         size: characters of the date without a time.
+        digits: of the year; with two, 69 to 99 are 1969 to 1999, and 00 to 68 are 2000 to 2068, as in Python.
     """
 
     format: str
     year: int
     month: int
-    day: int
+    day: int | None
     size: int
+    digits: int = 4
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """Where month and day begin, in their order."""
+        return tuple(sorted(place for place in (self.month, self.day) if place is not None))
+
+    @property
+    def sign(self) -> str:
+        """The character between year, month and day; empty for none."""
+        return next((letter for letter in self.format if letter in "-/."), "")
 
     @property
     def time(self) -> tuple[int, int, int]:
@@ -56,16 +71,14 @@ class Layout:
     @property
     def padded(self) -> tuple[int, ...]:
         """Where month, day and hour begin, in their order; without a separator only the hour may be short."""
-        parts = sorted((self.month, self.day)) if self.size == 10 else []
-        return (*parts, self.size + 1)
+        return (*(self.parts if self.sign else ()), self.size + 1)
 
     @property
     def separators(self) -> dict[int, str]:
         """The characters between year, month and day, by position."""
-        digits = {self.year + place for place in range(4)}
-        digits |= {start + place for start in (self.month, self.day) for place in range(2)}
-        sign = next((letter for letter in self.format if letter in "-/."), "")
-        return dict.fromkeys(sorted(set(range(self.size)) - digits), sign)
+        digits = {self.year + place for place in range(self.digits)}
+        digits |= {start + place for start in self.parts for place in range(2)}
+        return dict.fromkeys(sorted(set(range(self.size)) - digits), self.sign)
 
 
 @dataclass(frozen=True)
@@ -217,19 +230,18 @@ MONTHS = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31, 0], np.int
 def _read_date(cells: _Cells, layout: Layout) -> tuple[Array, Array]:
     """Return whether the cells begin with dates of the calendar, and their days since 1970."""
     ops = cells.ops
-    year, month, day = (
-        cells.number(layout.year, 4),
-        cells.number(layout.month, 2),
-        cells.number(layout.day, 2),
-    )
+    year, month = cells.number(layout.year, layout.digits), cells.number(layout.month, 2)
+    day = month * 0 + 1 if layout.day is None else cells.number(layout.day, 2)
+    if layout.digits == 2:
+        year = year + ops.where(year >= LAST_CENTURY, 1900, 2000)
     by_four, by_hundred = ops.equal(year % 4, 0), ops.equal(year % 100, 0)
     by_four_hundred = ops.equal(year % 400, 0)
     leap = ops.logical_and(by_four, ops.logical_or(ops.logical_not(by_hundred), by_four_hundred))
     most = ops.take(MONTHS, ops.clip(month, 0, 13), axis=0)
     most = ops.where(ops.logical_and(leap, ops.equal(month, 2)), 29, most)
     valid = cells.both(
-        *(cells.are_digits(place, 4 if place == layout.year else 2) for place in (layout.year, layout.month)),
-        cells.are_digits(layout.day, 2),
+        cells.are_digits(layout.year, layout.digits),
+        *(cells.are_digits(place, 2) for place in layout.parts),
         *(cells.holds(place, sign) for place, sign in layout.separators.items()),
         year >= 1,
         day >= 1,

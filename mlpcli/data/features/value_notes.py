@@ -36,6 +36,9 @@ def date_notes(profile: Profile, column: ParsedColumn, written: str, *, guessed:
             f"column {profile.name!r}: day and month cannot be told apart, it is read as {written}; "
             f"if the other comes first, declare it under dataset.features: {declared}"
         )
+    if guessed and "%y" in written:
+        rule = f"its years have two digits, it is read as {written}"
+        yield f"column {profile.name!r}: {rule}: 69 to 99 are 1969 to 1999, 00 to 68 are 2000 to 2068"
     if column.dialect.numbers == "float32":
         return
     cells, dates = parse_date_column(column, written)

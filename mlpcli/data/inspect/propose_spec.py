@@ -129,7 +129,9 @@ def _check(survey: Survey, profile: Profile) -> None:
         rule = f"{survey.path}: must have {MIN_ROWS} rows or more{which}"
         problems.append(Problem(rule, received=rows))
     if profile.invalid:
-        problems.append(Problem(f"{where}: {profile.invalid:,} cells are not numbers", hint="fix them"))
+        shown = listing(invalid_cells(survey, profile.name), 5)
+        rule = f"{where}: {profile.invalid:,} cells are not {profile.content} ({shown})"
+        problems.append(Problem(rule, hint="correct them, or empty them: rows without a target are left out"))
     distinct = len(survey.class_counts) if survey.has_classes else profile.distinct
     if profile.content == "nothing":
         problems.append(Problem(f"{where}: is missing in every row", hint="choose another --target"))
