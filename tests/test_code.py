@@ -73,7 +73,11 @@ SPECS: dict[str, str] = {
     "Dense: {units: 5, activation: relu, kernel_regularizer: {L2: {l2: 0.01}}}, "
     "Dense: {units: 3}]\nloss: {SparseCategoricalCrossentropy: {from_logits: true}}\n"
     "optimizer: {Nadam: {clipnorm: 1.0}}\n",
-    "mixed precision": "dataset: {name: iris}\nfit: {precision: mixed_bfloat16}\n" + SOFTMAX,
+    "mixed precision": "dataset: {name: iris}\nfit: {precision: mixed_bfloat16}\n" + SOFTMAX
+    + "callbacks: [LearningRateScheduler: {schedule: {CosineDecay: {initial_learning_rate: 0.1, decay_steps: 5}}}]\n",
+    "two optimizers": "dataset: {name: iris}\nlayers: [Dense: {units: 5}, Dense: {units: 3, activation: softmax}]\n"
+    "loss: sparse_categorical_crossentropy\noptimizer: {MultiOptimizer: {optimizer_map: {OptimizerMap: {"
+    "default_optimizer: SGD, optimizer_map: {'dense/.*': {Adam: {learning_rate: 0.1}}}}}}}\n",
     "labels": "dataset: {path: t.csv, target: tags, label_separator: ',', features: [a, b]}\n"
     "layers: [Dense: {units: 3, activation: sigmoid}]\nloss: binary_crossentropy\n",
 }  # fmt: skip
@@ -345,3 +349,17 @@ def test_what_a_script_cannot_hold_is_told(mlpcli: Callable[..., Result], folder
     assert result.err == (
         "a script cannot be written for plug-ins; they are Python already: import them into a script of your own\n"
     )
+
+
+def test_a_script_cannot_name_a_file_after_one_of_several_values(
+    mlpcli: Callable[..., Result], folder: Path
+) -> None:
+    spec = folder / "spec.yaml"
+    spec.write_text(
+        "dataset: {name: xor}\nlayers: [Dense: {units: 1, activation: sigmoid}]\n"
+        "metrics: [Precision: {thresholds: [0.3, 0.7]}]\n"
+        "callbacks: [ModelCheckpoint: {filepath: '{epoch}-{val_precision_0.3:.1f}.keras'}]\n"
+    )
+    result = mlpcli("code", spec)
+    assert (result.status, result.out) == (2, "")
+    assert "one of several values of a metric" in result.err

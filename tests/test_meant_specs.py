@@ -8,6 +8,7 @@ import pytest
 
 from mlpcli.errors import SpecError
 from mlpcli.spec.load import load_text
+from mlpcli.spec.other_names import CROSSENTROPY
 
 GOOD = """\
 dataset: {name: iris}
@@ -237,6 +238,122 @@ REPLACED |= {
     ),
 }
 
+REPLACED |= {
+    "metrics by name": ("[accuracy]", "{accuracy: true}", "8:10 metrics", "metrics: [accuracy]"),
+    "one metric by name": (
+        "[accuracy]",
+        "{AUC: {curve: PR}}",
+        "8:10 metrics",
+        "metrics: [AUC: {curve: PR}]",
+    ),
+    "no arguments of a short name": ("[accuracy]", "[accuracy: {}]", "8:11 metrics[0]", "accuracy"),
+    "a loss's name": (
+        "sparse_categorical_crossentropy",
+        "{type: mse}",
+        "6:7 loss",
+        "loss: mse",
+    ),
+    "a loss of PyTorch": (
+        "sparse_categorical_crossentropy",
+        "nn.CrossEntropyLoss()",
+        "6:7 loss",
+        CROSSENTROPY.removeprefix("write "),
+    ),
+    "an optimizer and its arguments in a list": (
+        "{Adam: {learning_rate: 0.01}}",
+        "[Adam, {learning_rate: 0.1}]",
+        "7:12 optimizer",
+        "optimizer: {Adam: {learning_rate: 0.1}}",
+    ),
+    "betas": (
+        "learning_rate: 0.01",
+        "betas: [0.8, 0.9]",
+        "7:20 optimizer.Adam.betas",
+        "beta_1: 0.8, beta_2: 0.9",
+    ),
+    "arguments as a call has them": (
+        DENSE,
+        "Dense: units=8, activation=relu",
+        "4:5 layers[1]",
+        "Dense: {units: 8, activation: relu}",
+    ),
+    "a list with a name in it": (
+        DENSE,
+        "LSTM: [8, return_sequences=True]",
+        "4:5 layers[1]",
+        "LSTM: {units: 8, return_sequences: true}",
+    ),
+    "a tuple as arguments": (
+        DENSE,
+        "MaxPool2D: (2, 2)",
+        "4:5 layers[1]",
+        "MaxPool2D: {pool_size: [2, 2]}",
+    ),
+    "a call as arguments": (
+        DENSE,
+        "Bidirectional: LSTM(8)",
+        "4:5 layers[1]",
+        "Bidirectional: {layer: {LSTM: {units: 8}}}",
+    ),
+    "a layer in a layer": (
+        DENSE,
+        "TimeDistributed: {Dense: {units: 3}}",
+        "4:23 layers[1].TimeDistributed.Dense",
+        "layer: {Dense: {units: 3}}",
+    ),
+    "true": (DENSE, "Flatten: true", "4:5 layers[1]", "Flatten"),
+    "an activation with arguments": (
+        "relu}",
+        "LeakyReLU(0.1)}",
+        "4:35 layers[1].Dense.activation",
+        "activation: {LeakyReLU: {negative_slope: 0.1}}",
+    ),
+    "a value that is not enough": (
+        DENSE,
+        "Conv2D: 32",
+        "4:13 layers[1].Conv2D",
+        "{Conv2D: {filters: ..., kernel_size: ...}}",
+    ),
+    "a number as a name": (DENSE, "Dense: {8: relu}", "4:13 layers[1].Dense.8", "units: 8"),
+    "half precision": ("fit: {", "fit: {precision: fp16, ", "9:18 fit.precision", "mixed_float16"),
+    "a scaling of the target": (
+        "name: iris",
+        "path: a.csv, target: y, target_scaling: true",
+        "1:51 dataset.target_scaling",
+        "standardize",
+    ),
+    "a column's type": (
+        "name: iris",
+        "path: a.csv, target: y, features: {a: {type: category}}",
+        "1:50 dataset.features.a.type",
+        "kind: categorical",
+    ),
+    "an encoding of a column": (
+        "name: iris",
+        "path: a.csv, target: y, features: {a: {kind: categorical, encoding: onehot}}",
+        "1:79 dataset.features.a.encoding",
+        "one_hot",
+    ),
+    "an encoding of a file": (
+        "name: iris",
+        "path: a.csv, target: y, encoding: latin-1",
+        "1:35 dataset.encoding",
+        "charset: latin-1",
+    ),
+    "Lightning's epochs": (
+        "fit: {batch_size: 16}",
+        "max_epochs: 7",
+        "9:1 max_epochs",
+        "fit: {epochs: 7}",
+    ),
+    "Lightning's trainer": ("fit: {", "trainer: {", "9:1 trainer", "fit: {batch_size: 16}"),
+}
+
+SCHEDULED = (
+    "write it as the learning rate: optimizer: "
+    "{Adam: {learning_rate: {CosineDecay: {initial_learning_rate: 0.01, decay_steps: 1000}}}}"
+)
+
 # name: (lines after the good spec, place, what is to be done)
 ADDED: dict[str, tuple[str, str, str]] = {
     "epochs": ("epochs: 5", "10:1 epochs", "write it inside fit: epochs: 5"),
@@ -270,6 +387,31 @@ ADDED: dict[str, tuple[str, str, str]] = {
         "callbacks: [EarlyStopping: 5]",
         "10:13 callbacks[0]",
         "write EarlyStopping: {patience: 5}",
+    ),
+    "a scheduler": (
+        "lr_scheduler: StepLR",
+        "10:1 lr_scheduler",
+        SCHEDULED,
+    ),
+    "folds": (
+        "k_fold: 5",
+        "10:1 k_fold",
+        "there is no cross-validation: write dataset: {validation: 0.2}",
+    ),
+    "a split": (
+        "split: [0.6, 0.2, 0.2]",
+        "10:1 split",
+        "write it inside dataset: test: 0.2, validation: 0.2; the other rows are for training",
+    ),
+    "the rest of a split": (
+        "train: 0.8",
+        "10:1 train",
+        "leave it out: the rows that test and validation leave are for training",
+    ),
+    "dropped columns": (
+        "drop: [id]",
+        "10:1 drop",
+        "write it inside dataset: features: {COLUMN: ignore}",
     ),
     "verbose": (
         "verbose: 1",
@@ -323,6 +465,12 @@ SYNTAX: dict[str, tuple[str, str, str, str]] = {
         "'C:\\new\\table.csv'",
     ),
     "a tab": ("dataset:\n\tname: iris", "2:1", "a tab cannot indent YAML", '"  name: iris"'),
+    "a comma of Python": (
+        "fit:\n  epochs: 10\n  precision: 'float32',",
+        "3:23",
+        "no comma ends a line outside brackets",
+        "\"  precision: 'float32'\"",
+    ),
     "a bracket": (
         "dataset: {name: iris\nlayers:\n",
         "1:10",
@@ -398,11 +546,18 @@ def test_a_value_in_another_form_is_corrected(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["a call", "a call of tuples", "a number as arguments", "arguments beside the class"]
+    "name",
+    [
+        *("a call", "a call of tuples", "a number as arguments", "arguments beside the class"),
+        *("arguments as a call has them", "a list with a name in it", "a tuple as arguments"),
+        *("a call as arguments", "true", "metrics by name", "a loss's name"),
+    ],
 )
 def test_a_correction_is_a_spec(name: str) -> None:
     right, _, _, written = REPLACED[name]
-    load_text(GOOD.replace(right, written, 1), Path("s.yaml"))
+    key = written.partition(":")[0]
+    line = next((line for line in GOOD.splitlines() if line.startswith(f"{key}:")), right)
+    load_text(GOOD.replace(line, written, 1), Path("s.yaml"))
 
 
 @pytest.mark.parametrize("name", ADDED)

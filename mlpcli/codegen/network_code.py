@@ -28,13 +28,23 @@ def network_code(calls: KerasCalls, graph: Graph) -> Iterator[str]:
         yield f"keras.config.set_dtype_policy({text(spec.fit.precision)})"
     yield "keras.utils.set_random_seed(SEED)"
     own_names = spec.start_from is not None  # by which weights are taken over
-    if _is_stack(graph) and not any(_adapts(spec.layers[node.index]) for node in graph.nodes[1:]):
+    by_path = "MultiOptimizer" in (spec.optimizer.class_name, *_classes(spec.optimizer.arguments))
+    learning = any(_adapts(spec.layers[node.index]) for node in graph.nodes[1:])
+    if _is_stack(graph) and not learning and not by_path:  # a Sequential's name begins its weights' paths
         yield from _sequential(calls, graph, named=own_names)
     else:
         yield from _functional(calls, graph, named=own_names)
     if spec.start_from is not None:
         yield from _reused(spec)
     yield "model.summary()"
+
+
+def _classes(value: Value) -> Iterator[str]:
+    """Yield the keys of a mapping and of those inside it, classes among them."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from _classes(inner)
 
 
 def _reused(spec: Spec) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
+from string import Formatter
 from typing import TypeVar
 
 from mlpcli.checks.log_names import more_is_better
@@ -106,8 +107,17 @@ def _callback(calls: KerasCalls, component: ComponentSpec) -> str:
         monitor = str(arguments.get("monitor", "val_loss"))
         if _is_best(component) or not monitor.endswith("loss") or calls.contract.output.name:
             arguments["mode"] = _mode(calls, monitor)  # Keras does not know it of every metric
+    if component.class_name == "LearningRateScheduler":  # which takes no tensor as a rate
+        schedule = calls.argument("callbacks", component.class_name, "schedule", arguments["schedule"])
+        rest = [f"{name}={value!r}" for name, value in arguments.items() if name != "schedule"]
+        return call(
+            f"keras.callbacks.{component.class_name}", [f"lambda epoch: float({schedule}(epoch))", *rest]
+        )
     if _is_best(component):
         arguments |= {"filepath": BEST, "save_weights_only": True}
+    elif component.class_name == "ModelCheckpoint":
+        for _, field, _, _ in Formatter().parse(str(arguments["filepath"])):
+            _mode(calls, field or "")  # refuses one of several values, which Keras logs in one array
     elif component.class_name in FILES:
         argument, default = FILES[component.class_name]
         arguments.setdefault(argument, default)

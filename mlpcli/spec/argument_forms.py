@@ -6,6 +6,7 @@ import re
 
 from mlpcli.errors import Hint, KeyPath, Problem, listing, nearest, suggest
 from mlpcli.spec.component_forms import FROM_DATA, argument_meant
+from mlpcli.spec.component_rules import kind_of_argument
 from mlpcli.spec.number_rules import (
     BELOW_ONE,
     BOUNDED_WHOLE,
@@ -83,10 +84,15 @@ def unknown_argument(
         hint = f"write a schedule: {entry_line('learning_rate', {'InverseTimeDecay': schedule})}"
     elif value is None and _without_space(name, known):
         hint = f"a space must follow the colon: write {_without_space(name, known)}"
-    elif meant := argument_meant(name, known):
+    elif (meant := argument_meant(name, known)) and name != "betas":
         hint = f"write {entry_line(meant, value)}"
+    elif name == "betas" and isinstance(value, list) and len(value) == 2 and "beta_2" in known:
+        hint = f"write {entry_line('beta_1', value[0])}, {entry_line('beta_2', value[1])}"
     elif alone and len(missing) == 1 and not nearest(name, missing):
-        hint = f"write {entry_line(missing[0], value)}"
+        inner = kind_of_argument(missing[0]) is not None and name[:1].isupper()
+        hint = f"write {entry_line(missing[0], {name: value} if inner else value)}"
+        if (number := number_meant(name)) is not None:
+            hint = f"write {entry_line(missing[0], number)}"
     else:
         hint = suggest(name, known, f"it takes {listing(known)}")
     return Problem(f"{class_name} has no such argument", path=path, received=name, hint=hint)

@@ -15,7 +15,7 @@ from mlpcli.spec.layer_graph import OWN_LAYER_KEYS
 from mlpcli.spec.number_texts import number_meant
 from mlpcli.spec.other_names import ARGUMENTS, CLASSES, folded
 from mlpcli.spec.plugins import Catalog
-from mlpcli.spec.python_calls import Call, read_call
+from mlpcli.spec.python_calls import Call, read_arguments, read_call
 from mlpcli.spec.values import Value, ValueMap
 from mlpcli.spec.yaml_line import entry_line, item_line
 
@@ -105,6 +105,8 @@ def _form(value: Value, namespace: str, catalog: Catalog) -> Form | None:
     if isinstance(value, list):
         if len(value) == 1 and isinstance(value[0], str | dict):
             return Form(f"must be one {SINGULAR[namespace]}, not a list", value[0])
+        if len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], dict):
+            return Form(f"must be one {SINGULAR[namespace]}, not a list", {value[0]: value[1]})
         return None
     if isinstance(value, dict):
         return _from_mapping(value, namespace, catalog)
@@ -119,6 +121,8 @@ def _from_call(call: Call, namespace: str, catalog: Catalog) -> Value | None:
     """Return the component that a call creates; None where it is none of this kind."""
     name = class_meant(call.name, namespace, catalog)
     bare = not call.positional and not call.named
+    if namespace == "activations" and not bare:
+        return _from_call(call, "layers", catalog)  # an activation with arguments is a layer
     if not name:
         return None
     if bare:
@@ -224,7 +228,7 @@ def _named_under_a_key(value: ValueMap, own: ValueMap, namespace: str, catalog: 
         inside = next((arguments.pop(k) for k in INSIDE_KEYS if isinstance(arguments.get(k), dict)), None)
         merged: dict[str, Value | Call] = {**arguments, **(inside if isinstance(inside, dict) else {})}
         merged = {k: v for k, v in merged.items() if k not in FROM_DATA}
-        found = _component(name, (), merged, namespace, catalog)
+        found = _component(name, (), merged, namespace, catalog) if merged else name
         kept = {k: v for k, v in own.items() if k != key}
         rule = f"names its class under {key!r}: {a_kind(namespace)} begins with its class"
         return None if found is None else Form(rule, _beside(found, kept))
@@ -248,9 +252,11 @@ def _with_class(key: str, rest: ValueMap, own: ValueMap, namespace: str, catalog
     inside, beside = rest[key], {k: v for k, v in rest.items() if k != key}
     if any(not argument_meant(k, names) for k in beside):
         return None
-    rule, positional, arguments = "", [], {}
+    rule = ""
+    positional: list[Value | Call] = []
+    arguments: dict[str, Value | Call] = {}
     if isinstance(inside, dict):
-        arguments = dict(inside)
+        arguments = {**inside}
         if (
             inside
             and all(v is None for v in inside.values())
@@ -259,8 +265,7 @@ def _with_class(key: str, rest: ValueMap, own: ValueMap, namespace: str, catalog
             positional, arguments = [_scalar(k) for k in inside], {}
             rule = f"the arguments of {name} need names"
     elif inside is not None and inside is not False:
-        several = isinstance(inside, list) and not (names and names[0].endswith(ONE_LIST))
-        positional = list(inside) if several and isinstance(inside, list) else [inside]
+        positional, arguments = _without_names(inside, one_list=bool(names) and names[0].endswith(ONE_LIST))
         rule = f"the arguments of {name} must be a mapping"
     if beside:
         rule = f"the arguments of {name} are beside it, not inside it"
@@ -274,8 +279,40 @@ def _with_class(key: str, rest: ValueMap, own: ValueMap, namespace: str, catalog
     if not rule:
         return None
     named: dict[str, Value | Call] = {**arguments, **beside}
+    if has_short_names(namespace) and key in catalog.short_names(namespace) and namespace == "metrics":
+        if not positional and not named:
+            return Form(rule, key)  # accuracy is another metric than Accuracy
+        if folded(key) in AS_SHAPED:
+            return None
     found = _component(name, positional, named, namespace, catalog)
     return None if found is None else Form(rule, _beside(found, own))
+
+
+AS_SHAPED = ("accuracy", "acc", "crossentropy", "ce")
+"""Short names that mean another class by the shape of the output."""
+
+
+def _without_names(inside: Value, *, one_list: bool) -> tuple[list[Value | Call], dict[str, Value | Call]]:
+    """Return the arguments, without names and with, that a value in place of a mapping means.
+
+    Args:
+        inside: `16`, `[16, relu]`, `[32, return_sequences=True]`, `units=8, activation=relu`, `LSTM(32)`;
+            true is no argument.
+        one_list: the first argument takes a list by itself.
+    """
+    if inside is True:
+        return [], {}
+    if isinstance(inside, str) and (call := read_arguments(inside)):
+        return list(call.positional), dict(call.named)
+    if not isinstance(inside, list) or one_list:
+        return [inside], {}
+    positional: list[Value | Call] = []
+    named: dict[str, Value | Call] = {}
+    for item in inside:
+        call = read_arguments(item) if isinstance(item, str) and "=" in item else None
+        positional += [item] if call is None else call.positional
+        named |= dict(call.named) if call else {}
+    return positional, named
 
 
 def _beside(component: Value, own: ValueMap) -> Value:

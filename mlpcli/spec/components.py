@@ -24,7 +24,7 @@ from mlpcli.spec.argument_forms import (
 )
 from mlpcli.spec.argument_types import ITEMS, takes_mapping
 from mlpcli.spec.callback_rules import PATH
-from mlpcli.spec.component_forms import a_kind, class_meant, form_problem, split_calls
+from mlpcli.spec.component_forms import CLASS_KEYS, a_kind, class_meant, form_problem, split_calls
 from mlpcli.spec.component_rules import (
     ALWAYS_THERE,
     FILLED_IN,
@@ -39,7 +39,7 @@ from mlpcli.spec.component_rules import (
     value_rule,
 )
 from mlpcli.spec.keras_roles import is_cell, is_map
-from mlpcli.spec.layer_graph import OWN_LAYER_KEYS, is_by_output
+from mlpcli.spec.layer_graph import OWN_LAYER_KEYS, is_by_output, layer_names
 from mlpcli.spec.number_rules import Rule, is_number
 from mlpcli.spec.number_texts import number_hint
 from mlpcli.spec.other_names import AMBIGUOUS, folded
@@ -61,7 +61,7 @@ def check_components(data: ValueMap, catalog: Catalog = KERAS) -> list[Problem]:
     if data.get("model") is not None:
         found += _check_component(data["model"], ("model",), "models", catalog)
     loss = data.get("loss")
-    if (problem := _loss_problem(loss, catalog)) is not None:
+    if (problem := _loss_problem(loss, layer_names(data), catalog)) is not None:
         found.append(problem)
         loss = None
     for path, component in _by_output(loss, ("loss",), is_by_output(loss, data)):
@@ -76,9 +76,12 @@ def check_components(data: ValueMap, catalog: Catalog = KERAS) -> list[Problem]:
     return found
 
 
-def _loss_problem(loss: Value, catalog: Catalog) -> Problem | None:
-    """Return the problem with a loss whose arguments are beside it, which looks like one for each output."""
-    if not isinstance(loss, dict) or len(loss) < 2 or not {*loss} & {*catalog.class_names("losses")}:
+def _loss_problem(loss: Value, layers: set[str], catalog: Catalog) -> Problem | None:
+    """Return the problem with a loss in another form, which looks like one for each output."""
+    if not isinstance(loss, dict):
+        return None
+    beside = len(loss) > 1 and {*loss} & {*catalog.class_names("losses")}
+    if not beside and not ({*loss} & {*CLASS_KEYS} and not {*loss} & layers):
         return None
     path: KeyPath = ("loss",)
     return form_problem(
@@ -140,7 +143,8 @@ def _check_component(component: Value, path: KeyPath, namespace: str, catalog: C
     def problems(component: Value) -> Iterator[Problem]:
         if isinstance(component, dict) and path[:-1] == ("layers",):
             component = {key: value for key, value in component.items() if key not in OWN_LAYER_KEYS}
-        return _component_problems(component, path, namespace, catalog)
+        layer = namespace == "activations" and isinstance(component, dict)  # LeakyReLU is one
+        return _component_problems(component, path, "layers" if layer else namespace, catalog)
 
     found = list(problems(component))
     form = form_problem(component, path, namespace, catalog, problems) if found else None
@@ -219,7 +223,10 @@ def _unknown(word: str, path: KeyPath, namespace: str, catalog: Catalog) -> Iter
             return sentence
         if meant := class_meant(word, namespace, catalog):
             return f"write {meant}"
-        if (call := read_call(word)) and (meant := class_meant(call.name, namespace, catalog)):
+        call = read_call(word)
+        if call and (sentence := AMBIGUOUS.get(namespace, {}).get(folded(call.name))):
+            return sentence
+        if call and (meant := class_meant(call.name, namespace, catalog)):
             return f"write {meant}: {{argument: value}}"
         parts = word.split()
         if len(parts) > 1 and all(part in known for part in parts):
@@ -260,7 +267,9 @@ def _check_arguments(
             yield Problem(f"{class_name} cannot be turned off", path=path, received=False, hint=hint)
         return
     if arguments is not None and not isinstance(arguments, dict):
-        hint = f"write {{{class_name}: {{argument: value}}}}"
+        names = catalog.signature(namespace, class_name)
+        inside = ", ".join(f"{name}: ..." for name in names.required or names.names[:1])
+        hint = f"write {{{class_name}: {{{inside}}}}}" if inside else f"write {class_name}"
         yield Problem(
             f"the arguments of {class_name} must be a mapping", path=path, received=arguments, hint=hint
         )
@@ -385,7 +394,5 @@ def _check_nested(
     if namespace == "optimizers.schedules" and isinstance(value, str) and not read_call(value):
         hint = number_hint(value) or "write a number, or a schedule such as {ExponentialDecay: {...}}"
         yield Problem("must be a positive number or a schedule", path=path, received=value, hint=hint)
-    elif namespace == "activations" and isinstance(value, dict):
-        yield from _check_component(value, path, "layers", catalog)  # LeakyReLU is a layer
     else:
         yield from _check_component(value, path, namespace, catalog)

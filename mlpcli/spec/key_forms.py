@@ -12,7 +12,15 @@ from mlpcli.spec.argument_forms import flag_hint
 from mlpcli.spec.component_forms import class_meant
 from mlpcli.spec.features import KINDS
 from mlpcli.spec.number_texts import number_hint, number_meant
-from mlpcli.spec.other_names import COLUMN_KINDS, FIT_OF_KERAS, KEYS, SCALINGS, folded
+from mlpcli.spec.other_names import (
+    COLUMN_KEYS,
+    COLUMN_KINDS,
+    FIT_OF_KERAS,
+    KEYS,
+    PRECISIONS,
+    SCALINGS,
+    folded,
+)
 from mlpcli.spec.plugins import Catalog
 from mlpcli.spec.schema import DatasetSpec, FitSpec, Spec, TunerSpec
 from mlpcli.spec.values import Value, ValueMap
@@ -58,6 +66,14 @@ def key_hint(path: KeyPath, value: Value, data: ValueMap, catalog: Catalog) -> H
         catalog: the names that the spec may use.
     """
     key, inside = str(path[-1]), str(path[-2]) if len(path) > 1 else ""
+    if len(path) == 4 and path[:2] == ("dataset", "features") and key in COLUMN_KEYS:
+        return f"write {entry_line(COLUMN_KEYS[key], COLUMN_KINDS.get(str(value), value))}"
+    if key == "encoding" and inside in ("", "dataset"):
+        return f"write {'' if inside else 'it inside dataset: '}{entry_line('charset', value)}"
+    if key in ("train", "train_split") and number_of(value) is not None:
+        return FIT_OF_KERAS["train_size"]
+    if key == "max_epochs" and not inside and "tuner" not in data:
+        return _moved(("fit", "epochs"), inside, value, data, catalog)
     if len(path) > 2 or (inside and inside not in SECTIONS):
         return ""
     if ":" in key and value is None:
@@ -75,8 +91,22 @@ def key_hint(path: KeyPath, value: Value, data: ValueMap, catalog: Catalog) -> H
         return FIT_OF_KERAS[key]
     if not place:
         return ""
-    if isinstance(value, str) and (number := number_meant(value)) is not None:
-        value = number
+    return _moved(place, inside, value, data, catalog)
+
+
+def number_of(value: Value) -> int | float | None:
+    """Return the number that a value is or stands for, or None."""
+    if isinstance(value, bool):
+        return None
+    return (
+        number_meant(value) if isinstance(value, str) else value if isinstance(value, int | float) else None
+    )
+
+
+def _moved(place: KeyPath, inside: str, value: Value, data: ValueMap, catalog: Catalog) -> str:
+    """Return what to write where a key belongs."""
+    number = number_of(value)
+    value = value if number is None else number
     section = data.get(str(place[0]))
     if len(place) == 2 and isinstance(section, dict) and place[0] in SECTIONS:
         line, name = entry_line(str(place[1]), value), str(place[1])
@@ -185,6 +215,15 @@ def value_problem_hint(path: KeyPath, value: Value, rule: str) -> str:
     if "numeric, categorical" in rule and isinstance(value, str):
         kind = COLUMN_KINDS.get(folded(value)) or COLUMN_KINDS.get(value.lower(), "")
         return f"write {kind or value.lower()}" if kind or value.lower() in KINDS else ""
+    if path == ("fit", "precision") and folded(str(value)) in PRECISIONS:
+        return f"write {PRECISIONS[folded(str(value))]}"
+    if rule == "must be one_hot or embedding" and folded(str(value)) in ("onehot", "dummy", "dummies"):
+        return "write one_hot"
+    if path == ("dataset", "target_scaling"):
+        meant = "standardize" if value is True else SCALINGS.get(folded(str(value)), "")
+        return f"write {meant}" if meant in ("standardize", "minmax") else ""
+    if "standardize, minmax" in rule and value is True:
+        return "write standardize"
     if "standardize, minmax" in rule and isinstance(value, str):
         return f"write {SCALINGS[folded(value)]}" if folded(value) in SCALINGS else ""
     whole = "fraction" not in rule and any(word in rule for word in WHOLE)

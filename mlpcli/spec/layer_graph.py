@@ -105,6 +105,13 @@ def output_keys(data: Mapping[str, object]) -> dict[str, KeyPath]:
     return found
 
 
+def layer_names(data: Mapping[str, object]) -> set[str]:
+    """Return the names that a spec gives to its layers."""
+    layers = data.get("layers")
+    listed = layers if isinstance(layers, list) else ()
+    return {str(layer["name"]) for layer in listed if isinstance(layer, Mapping) and "name" in layer}
+
+
 def is_by_output(loss: object, data: Mapping[str, object]) -> bool:
     """Return whether a loss is a mapping of outputs to losses, not one loss with its arguments.
 
@@ -116,10 +123,7 @@ def is_by_output(loss: object, data: Mapping[str, object]) -> bool:
         return bool(loss)
     ((name, value),) = loss.items()
     target = _target(data)
-    layers = data.get("layers")
-    listed = layers if isinstance(layers, list) else ()
-    names = [layer.get("name") for layer in listed if isinstance(layer, Mapping)]
-    if name in names or (isinstance(target, Mapping) and name in target):
+    if name in layer_names(data) or (isinstance(target, Mapping) and name in target):
         return True
     is_class = str(name)[:1].isupper() or name in keras_signatures.short_names("losses")
     return not is_class or not isinstance(value, Mapping | None)

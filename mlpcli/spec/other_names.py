@@ -147,6 +147,42 @@ FIT_OF_KERAS: dict[str, str] = {
     "input_dim": "leave it out: the input's shape comes from the data",
     "batch_input_shape": "leave it out: the input's shape comes from the data",
     "version": "leave it out: a spec has none",
+    **dict.fromkeys(
+        ("gpus", "devices", "accelerator", "num_gpus", "strategy"),
+        "leave it out: TensorFlow uses what it finds",
+    ),
+    **dict.fromkeys(("n_jobs", "num_workers"), "leave it out: TensorFlow uses every processor"),
+    **dict.fromkeys(
+        ("logger", "loggers"), "leave it out: every run logs to TensorBoard, see mlpcli tensorboard"
+    ),
+    **dict.fromkeys(
+        ("save_best", "save_best_only", "save_model", "checkpoint_dir"),
+        "leave it out: every run keeps checkpoints/best.keras and model.keras",
+    ),
+    **dict.fromkeys(
+        ("k_fold", "kfold", "n_splits", "folds", "cv", "cross_validation"),
+        "there is no cross-validation: write dataset: {validation: 0.2}",
+    ),
+    **dict.fromkeys(
+        ("stratify", "stratified"), "leave it out: the splits of a target of classes are stratified"
+    ),
+    **dict.fromkeys(
+        ("lr_scheduler", "scheduler", "lr_schedule", "learning_rate_schedule", "lr_decay"),
+        "write it as the learning rate: optimizer: {Adam: {learning_rate: {CosineDecay: "
+        "{initial_learning_rate: 0.01, decay_steps: 1000}}}}",
+    ),
+    **dict.fromkeys(
+        ("split", "splits", "split_ratio", "train_test_split"),
+        "write it inside dataset: test: 0.2, validation: 0.2; the other rows are for training",
+    ),
+    **dict.fromkeys(("sep", "delimiter", "separator"), "leave it out: it is found out from the file"),
+    **dict.fromkeys(
+        ("drop", "drop_columns", "ignore", "exclude", "index_col", "id_column"),
+        "write it inside dataset: features: {COLUMN: ignore}",
+    ),
+    "input_features": "write the columns inside dataset: features: [a, b]",
+    "output_features": "write the column inside dataset: target: y",
+    "preprocessing": "write it inside dataset: scaling, missing, test, validation",
     "hidden_layers": "write a Dense for each: layers: [Dense: {units: 16, activation: relu}, ...]",
     "hidden_layer_sizes": "write a Dense for each: layers: [Dense: {units: 16, activation: relu}, ...]",
     "activation": "write it in a layer: layers: [Dense: {units: 16, activation: relu}, ...]",
@@ -181,12 +217,13 @@ KEYS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("input_columns", "columns", "feature_columns", "X"), ("dataset", "features")),
     **dict.fromkeys(("normalize", "normalization", "standardize", "scale"), ("dataset", "scaling")),
     **dict.fromkeys(("na_values", "missing_values", "nan_values"), ("dataset", "missing")),
+    **dict.fromkeys(("file_encoding", "character_set"), ("dataset", "charset")),
     **dict.fromkeys(("sample_weights", "row_weights", "weight_column"), ("dataset", "weights")),
     **dict.fromkeys(("data", "data_set", "datasource"), ("dataset",)),
     **dict.fromkeys(("network", "architecture", "layer"), ("layers",)),
     **dict.fromkeys(("optim", "opt", "solver"), ("optimizer",)),
     **dict.fromkeys(("loss_function", "criterion", "losses", "objective"), ("loss",)),
-    **dict.fromkeys(("training", "train_options", "hyperparameters"), ("fit",)),
+    **dict.fromkeys(("training", "trainer", "train_options", "hyperparameters"), ("fit",)),
     **dict.fromkeys(("experiment", "title", "run_name"), ("name",)),
     **dict.fromkeys(("search", "tuning"), ("tuner",)),
     **dict.fromkeys(("lr", "learning_rate", "eta", "learning_rate_init"), ("optimizer", "learning_rate")),
@@ -222,6 +259,24 @@ SCALINGS: dict[str, str] = {
     **dict.fromkeys(("no", "off", "false", "null"), "none"),
 }
 """By another word for a scaling, the scaling."""
+
+
+COLUMN_KEYS: dict[str, str] = {
+    **dict.fromkeys(("type", "dtype"), "kind"),
+    **dict.fromkeys(("scale", "normalization", "normalize", "scaler"), "scaling"),
+    **dict.fromkeys(("impute", "imputer", "fill", "fillna", "missing_value_strategy"), "missing"),
+    **dict.fromkeys(("encoder", "encode"), "encoding"),
+    **dict.fromkeys(("dim", "embedding_size", "embedding_dim"), "width"),
+    **dict.fromkeys(("date_format", "datetime_format"), "format"),
+}
+"""By another word for a key of a column, the key."""
+
+PRECISIONS: dict[str, str] = {
+    **dict.fromkeys(("16", "fp16", "float16", "half", "mixed", "16mixed"), "mixed_float16"),
+    **dict.fromkeys(("bf16", "bfloat16", "bf16mixed"), "mixed_bfloat16"),
+    **dict.fromkeys(("32", "fp32", "float", "full", "single"), "float32"),
+}
+"""By another word for a precision, the precision."""
 
 
 def folded(word: str) -> str:

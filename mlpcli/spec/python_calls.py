@@ -41,6 +41,21 @@ def read_call(text: str) -> Call | None:
         return None
 
 
+def read_arguments(text: str) -> Call | None:
+    """Return what a text says between the brackets of a call, with an empty name, or None.
+
+    Args:
+        text: `32, relu`, `units=8, activation=relu`, `(2, 2)`, `LSTM(32)`; a plain word is none.
+    """
+    if not any(mark in text for mark in "(=,"):
+        return None
+    try:
+        call = read_call(f"f({text.strip().rstrip(',')})")
+    except ValueError:
+        return None
+    return None if call is None else Call("", call.positional, call.named)
+
+
 def _call(node: ast.expr) -> Call:
     if isinstance(node, ast.Call):
         named = tuple((each.arg, _value(each.value)) for each in node.keywords if each.arg is not None)

@@ -50,6 +50,10 @@ def validate(data: ValueMap, catalog: Catalog) -> tuple[Spec | None, list[Proble
     _, graph = read_graph(data)
     if any(problem.path == ("loss",) for problem in components):  # it may only look like one for each output
         graph = [problem for problem in graph if problem.path[:1] != ("loss",)]
+    if (listed := _metrics_by_name(data, graph, catalog)) is not None:
+        components = [problem for problem in components if problem.path[:1] != ("metrics",)]
+        graph = [problem for problem in graph if problem.path[:1] != ("metrics",)]
+        components.append(listed)
     problems = [*check_tuner(data.get("tuner")), *components, *graph]
     spec = None
     try:
@@ -65,6 +69,15 @@ def validate(data: ValueMap, catalog: Catalog) -> tuple[Spec | None, list[Proble
         problems += _gathered(_without_doubles(found))
     problems += _across(data)
     return spec, problems
+
+
+def _metrics_by_name(data: ValueMap, graph: list[Problem], catalog: Catalog) -> Problem | None:
+    """Return the problem with a mapping of metrics, `{accuracy: true}`, whose keys are no outputs."""
+    metrics = data.get("metrics")
+    unknown = {problem.path[-1] for problem in graph if problem.path[:-1] == ("metrics",)}
+    if not isinstance(metrics, dict) or unknown != {*metrics}:
+        return None
+    return section_problem(("metrics",), metrics, catalog)
 
 
 def _covered(path: KeyPath, data: ValueMap) -> KeyPath:

@@ -138,6 +138,10 @@ def _bracket(problem: str, context: str, noticed: At, began: At, text: _Text) ->
         what = text.from_(began)[:1] or "{"
         fixed = f"{text.line(end).rstrip()}{closing}" if closing else ""
         return Mistake(f"this {what} is never closed", began, f"write {_shown(fixed)}" if fixed else "")
+    if "but found ','" in problem:
+        line = text.line(noticed[0])
+        fixed = line[: noticed[1] - 1] + line[noticed[1] :]
+        return Mistake("no comma ends a line outside brackets", noticed, f"write {_shown(fixed)}")
     if match := re.search(r"but found '([}\]])'", problem):
         return Mistake(f"this {match[1]} closes nothing", noticed, "remove it, or open it before")
     return None
