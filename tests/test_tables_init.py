@@ -93,6 +93,28 @@ def test_without_a_usable_column_it_is_said_why(mlpcli: Callable[..., Result], t
     )
 
 
+@pytest.mark.parametrize("target", ["y", "kind"])
+def test_signs_among_numbers_are_missing_cells_however_many_they_are(
+    mlpcli: Callable[..., Result], tmp_path: Path, target: str
+) -> None:
+    data = tmp_path / "t.csv"
+    rows = [
+        f"{'..' if n % 3 else n},{'--' if n % 2 else f'{1 + n % 12}/2/2024'},{'*' if n % 4 else '**'},"
+        f"{'..' if n % 5 == 0 else n * 1.5},{'..' if n % 5 == 0 else 'ab'[n % 2]}"
+        for n in range(90)
+    ]
+    data.write_text("x,at,stars,y,kind\n" + "\n".join(rows) + "\n")
+    result = mlpcli("init", data, "--target", target, "-o", tmp_path / "s.yaml", "--json")
+    assert (result.status, result.err) == (0, "")
+    document = json.loads(result.out)
+    assert document["notes"][0] == f"{data}: '..' and '--' among numbers or dates are read as missing cells"
+    assert document["rows_without_target"] == 18
+    dataset = yaml.safe_load(document["spec"])["dataset"]
+    assert dataset["missing"] == ["..", "--"]
+    kinds = [dataset["features"][name]["kind"] for name in ("x", "at", "stars")]
+    assert kinds == ["numeric", "date", "categorical"]
+
+
 def test_errors_of_a_spreadsheet_are_missing_cells(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
     data = tmp_path / "t.csv"
     cells = [("#DIV/0!", "#REF!", "#N/A")[n // 30] if n % 30 == 0 else str(n % 13) for n in range(90)]

@@ -77,6 +77,8 @@ def test_a_note_shows_an_invisible_blank_as_an_escape(tmp_path: Path) -> None:
     _, notes = read(write(tmp_path / "n.csv", {"n": ["1\u202f234,5", "2"], "c": ["1'234", "2'345"]}))
     assert "column 'n' holds numbers: '1\\u202f234,5' is read as 1234.5" in notes["n"]
     assert """column 'c' holds numbers: "1'234" is read as 1234""" in notes["c"]
+    _, notes = read(write(tmp_path / "n.csv", {"n": ["2 Min", *map(str, range(20)), "(5)"]}))
+    assert notes == {"n": "column 'n' holds numbers: '(5)' is read as -5"}
 
 
 TEXTS = [
@@ -200,6 +202,8 @@ def test_a_character_set_that_cannot_be_told_is_asked_for(tmp_path: Path) -> Non
 
 
 HEADERS: list[tuple[str, bool]] = [
+    ("10 Min Std Dev,Time,10 Min Sampled Avg\n2.73,2001-06-11,22.3\n1.98,2001-06-12,23\n", True),
+    ("3 kg,x,12\n4 kg,y,13\n5 kg,z,11\n6 kg,x,11\n", False),
     ("39, State-gov, 77516, 13\n50, Private, 83311, 13\n38, Private, 215646, 9\n", False),
     ("p,x,s\ne,x,s\np,b,y\ne,b,s\np,x,y\n", False),
     ("5.1,3.5,setosa\n4.9,3.0,setosa\n", False),

@@ -192,6 +192,7 @@ def _left_out(survey: Survey) -> Iterator[str]:
 def _gaps(survey: Survey) -> Iterator[str]:
     """Yield the spellings of a missing value: few words without a digit, in columns of numbers or dates."""
     words = [word for name in survey.features.used for word in invalid_cells(survey, name)]
+    words = [*survey.table.dialect.missing, *words]
     if words := [word for word in dict.fromkeys(words) if not _is_a_value(word)][:MAX_SPELLINGS]:
         yield f"  missing: [{', '.join(map(scalar, words))}]  # found in columns of numbers or dates"
 

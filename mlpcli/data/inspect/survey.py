@@ -17,13 +17,14 @@ from mlpcli.data.features.preprocessor import fit_preprocessor
 from mlpcli.data.features.profiles import Profile, profile_column
 from mlpcli.data.features.value_notes import lost_digit_notes
 from mlpcli.data.inspect.bins import BINS, binned
+from mlpcli.data.inspect.fillers import filler_note, find_fillers
 from mlpcli.data.inspect.target_task import Task, check_task, choose_task
 from mlpcli.data.label_keys import label_keys, missing_labels, sort_classes
 from mlpcli.data.labels import Labels
 from mlpcli.data.readers.dialect import Dialect
 from mlpcli.data.readers.find_files import is_table, named_files
 from mlpcli.data.readers.header import NoHeaderError
-from mlpcli.data.readers.notations import read_numbers
+from mlpcli.data.readers.notations import read_numbers, with_dialect
 from mlpcli.data.readers.parse_cells import ParsedColumn, is_text
 from mlpcli.data.readers.table_values import is_label_type, labels
 from mlpcli.data.readers.tables import Table, open_tables, read_table
@@ -175,6 +176,10 @@ def read_whole(path: str, dialect: Dialect | None = None) -> Table:
         called = f"column_1 to column_{len(file.names)}"
         notes = [f"{path}: has no line of names, its columns are called {called}"]
     table, found = read_numbers(file, file.names)
+    if fillers := find_fillers(table):
+        dialect = replace(file.dialect, missing=fillers)
+        table, found = read_numbers(with_dialect(file, dialect), file.names)
+        notes.append(filler_note(path, fillers))
     return replace(table, notes=(*notes, *file.notes, *found.values()))
 
 

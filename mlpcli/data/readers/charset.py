@@ -167,7 +167,7 @@ class Utf8Reader(io.BufferedIOBase):
                 self._origin.refuse(rule, hint=_DECLARE)
             word = re.search(rb"[\w' \x80-\xff-]*[\x80-\xff][\w' \x80-\xff-]*", piece)
             assert word is not None
-            shown = shortened(word[0].decode(self.charset).strip(), 30)
+            shown = shortened(word[0].decode(self.charset).strip(" "), 30)
             self.example = f"{shown!r} in line {line}"
         self._decoder = self._new_decoder()
         return True

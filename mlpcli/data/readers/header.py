@@ -279,9 +279,11 @@ def _same_kinds(names: Sequence[str], rows: list[list[str]]) -> bool:
         if name in MISSING:
             continue
         cells = [cell for row in rows if (cell := row[place].strip(SPACES)) not in MISSING]
-        if cells and sum(split_number(cell) is not None for cell in cells) >= 0.9 * len(cells):
-            if split_number(name) is None:
-                return False
+        numbers = [number for number in map(split_number, cells) if number is not None]
+        if cells and len(numbers) >= 0.9 * len(cells):
+            named = split_number(name)
+            if named is None or named.unit not in {"", *(number.unit for number in numbers)}:
+                return False  # a name such as `10 Min Average` only looks like a number with a unit
             alike.append(name)
         elif cells:
             texts += 1

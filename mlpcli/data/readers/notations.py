@@ -198,6 +198,9 @@ def _judge(column: ParsedColumn, stated: Stated | None, dialect: Dialect, declar
     judged = [cell for cell, _ in shapes if _fits(cell, best[0])]
     numbers = [[_value(cell, notation) for cell in judged] for notation in best]
     other = next((each for each, made in zip(best, numbers, strict=True) if made != numbers[0]), None)
+    if example and np.isnan(best[0].number(example)):
+        fitting = (text for text in counts if not np.isnan(best[0].number(text)))
+        example = next((text for text in fitting if not _is_plain(text, dialect.decimal)), "")
     if not example and best[0] == dialect.notation:
         return None
     return Judgement(best[0], other, "" if other else _shown(judged, best[0]), example)
