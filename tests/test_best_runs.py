@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.conftest import Result
 
@@ -123,6 +125,31 @@ def test_what_is_cheap_is_checked_before_the_model_is_loaded(
     result = mlpcli(*command, "--runs-dir", tiny_run)
     assert (result.status, result.out) == (2, "")
     assert result.err.startswith(message)
+
+
+@pytest.mark.parametrize(
+    "command", [("reproduce", "tiny"), ("evaluate", "tiny"), ("train", "--continue", "tiny", "--epochs", "1")]
+)
+def test_data_that_is_gone_is_told_before_tensorflow_is_imported(
+    command: tuple[str, ...],
+    three_runs: Path,
+    mlpcli: Callable[..., Result],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from mlpcli.cli.named import check_data
+    from mlpcli.runs.folder import find_run
+
+    folder = three_runs / "tiny" / "2026-01-03_00-00-00"
+    resolved = yaml.safe_load((folder / "resolved.yaml").read_text())
+    resolved["dataset"] = {"path": "/gone/study/rows.csv", "target": "y"}
+    (folder / "resolved.yaml").write_text(yaml.safe_dump(resolved))
+    for module in ("training.reproduce", "training.resume", "inference.evaluate"):
+        monkeypatch.setitem(sys.modules, f"mlpcli.{module}", None)  # it is not imported
+    result = mlpcli(*command, "--runs-dir", three_runs)
+    assert (result.status, result.out) == (2, "")
+    assert "dataset.path: there is no such file, received '/gone/study/rows.csv'" in result.err
+    (three_runs / "rows.csv").write_text("y\n")
+    check_data(find_run("tiny", three_runs))  # near the run: it is read there
 
 
 @pytest.mark.parametrize("output", [None, "out.csv", "out.parquet", "out.npy", "out.jsonl"])

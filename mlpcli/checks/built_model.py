@@ -13,12 +13,13 @@ from mlpcli.checks.file_names import missing_numbers
 from mlpcli.checks.id_rules import id_problems
 from mlpcli.checks.log_names import Mode, directions, metric_names
 from mlpcli.checks.loss_rules import loss_problems
+from mlpcli.checks.meant_names import meant_name
 from mlpcli.checks.metric_rules import metric_problems
 from mlpcli.checks.other_losses import length_problems
 from mlpcli.checks.output_views import OutputView, canonical, output_views
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.types import Arrays
-from mlpcli.errors import KeyPath, Problem, SpecError, listing, nearest
+from mlpcli.errors import KeyPath, Problem, SpecError, listing
 from mlpcli.keras_import import keras, tf
 from mlpcli.keras_internals import compiled_metrics
 from mlpcli.model.components import make_component, plain_reason, refusals
@@ -316,8 +317,7 @@ def _callback_problems(spec: Spec, modes: Mapping[str, Mode | None]) -> Iterator
             continue
         if "monitor" in component.arguments:
             path = (*path, "monitor")
-        meant = nearest(monitor, known)
-        hint = f"{meant} available: {listing(known)}".strip()
+        hint = f"{meant_name(monitor, known)} available: {listing(known)}".strip()
         if monitor.startswith("val_") and not any(name.startswith("val_") for name in known):
             hint = "there is no validation split: set dataset.validation, or monitor: loss"
         yield Problem("no metric has this name", path=path, received=monitor, hint=hint)

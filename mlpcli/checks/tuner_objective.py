@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mlpcli.checks.log_names import Mode, more_is_better
+from mlpcli.checks.meant_names import meant_name
 from mlpcli.data.dataset import Dataset
-from mlpcli.errors import Problem, SpecError, listing, nearest
+from mlpcli.errors import Problem, SpecError, listing
 from mlpcli.runs.search_folder import Objective
 from mlpcli.spec.schema import TunerSpec
 
@@ -27,7 +28,7 @@ def find_objective(tuner: TunerSpec, modes: Mapping[str, Mode | None]) -> Object
         return Objective("val_loss" if "val_loss" in known else "loss", "min")
     path = ("tuner", "objective") if isinstance(given, str) else ("tuner", "objective", "name")
     if name not in known:
-        hint = f"{nearest(name, known)} available: {listing(known)}".strip()
+        hint = f"{meant_name(name, known)} available: {listing(known)}".strip()
         if name.startswith("val_") and not any(other.startswith("val_") for other in known):
             hint = "there is no validation split: set dataset.validation"
         raise SpecError(Problem("no metric has this name", path=path, received=name, hint=hint))

@@ -60,8 +60,10 @@ def _check_first(run: Run, split: str, data: Path | None) -> None:
         RunError: the run has no model.
         UsageError: it has no such split.
         DataError: the file is missing, or lacks a column.
+        SpecError: the file of the split is missing.
     """
     from mlpcli import runs
+    from mlpcli.cli.named import check_data
     from mlpcli.data.first_look import check_new_rows
     from mlpcli.errors import Problem, UsageError
     from mlpcli.model.run_contract import run_contract
@@ -75,3 +77,4 @@ def _check_first(run: Run, split: str, data: Path | None) -> None:
     if splits and split not in splits:
         hint = f"it has {', '.join(splits)}; or give --data FILE"
         raise UsageError(Problem(f"run {run.label} has no {split} split", hint=hint))
+    check_data(run)

@@ -35,6 +35,34 @@ def find_named(
     return found
 
 
+def check_data(run: Run) -> None:
+    """Check, before TensorFlow is imported, that the file that a run was trained on is there, or near the run.
+
+    Whether it still holds the same rows is found out when it is read.
+
+    Raises:
+        SpecError: There is none.
+    """
+    from mlpcli import runs
+    from mlpcli.data.moves import moves_to
+    from mlpcli.data.readers.find_files import find_files
+    from mlpcli.errors import SpecError
+    from mlpcli.spec.load import locate
+    from mlpcli.spec.locations import VARIABLE, absolute
+    from mlpcli.spec.yaml_reader import read_text
+
+    text, folder = read_text(run.require(runs.RESOLVED)), run.folder.resolve()
+    section = text.data.get("dataset")
+    path = section.get("path") if isinstance(section, dict) else None
+    if not isinstance(path, str) or VARIABLE.search(path):
+        return
+    try:
+        find_files(path, folder, ("dataset", "path"))
+    except SpecError as error:
+        if next(moves_to([absolute(path, folder)], folder), None) is None:
+            raise SpecError(*(locate(problem, text) for problem in error.problems)) from None
+
+
 def say_which(text: str, runs_dir: Path) -> None:
     """Show, after a training, that its name means this newest run, where an older one is better."""
     _show_better(finished_runs(text, runs_dir))

@@ -31,13 +31,14 @@ def reproduce(
     debug: DebugOption = False,
 ) -> None:
     """Train a finished run again, and compare the results."""
-    from mlpcli.cli.named import find_named
+    from mlpcli.cli.named import check_data, find_named
     from mlpcli.report import reproduce as report
     from mlpcli.report.console import show_json
     from mlpcli.report.train import TrainingReport
     from mlpcli.runs.results import DRIFTED
 
     found = find_named(run, runs_dir, trusted=trust_plugins, best=best)
+    check_data(found)
     from mlpcli.training.reproduce import reproduce_run
     from mlpcli.training.side_process import side_process
 

@@ -130,11 +130,14 @@ def _begin(options: TrainFlags, spec: Path, watcher: Watcher) -> Outcome:
 
 def _resume(options: TrainFlags, name: str, watcher: Watcher) -> Outcome:
     """Finish a run that was interrupted or killed, in its own folder."""
+    from mlpcli.cli.named import check_data
     from mlpcli.runs.folder import find_run
     from mlpcli.spec.load import load_spec
 
     run = find_run(name, options.runs_dir, unfinished=True, trusted=options.trusted)
     loaded = None
+    if options.spec is None and not options.settings:
+        check_data(run)
     if options.spec is not None:
         loaded = replace(load_spec(options.spec, settings=options.settings), runs_dir=options.runs_dir)
     from mlpcli.model.run_spec import own_spec
@@ -149,9 +152,11 @@ def _resume(options: TrainFlags, name: str, watcher: Watcher) -> Outcome:
 
 def _continue(options: TrainFlags, name: str, watcher: Watcher) -> Outcome:
     """Train a finished run for more epochs, in a new folder."""
-    from mlpcli.cli.named import find_named
+    from mlpcli.cli.named import check_data, find_named
 
     run = find_named(name, options.runs_dir, trusted=options.trusted, best=options.best)
+    if not options.settings:
+        check_data(run)
     from mlpcli.training.resume import Continuation, continue_run
     from mlpcli.training.side_process import side_process
 

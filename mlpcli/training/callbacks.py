@@ -89,7 +89,8 @@ def _make_callback(component: ComponentSpec, index: int, run_dir: Path, plugins:
     argument, default = FILES.get(component.class_name, ("", ""))
     if not argument:
         made = make_component(component, "callbacks", ("callbacks", index), plugins)
-        if isinstance(made, keras.callbacks.LearningRateScheduler):
+        scheduled = component.class_name == "LearningRateScheduler"
+        if scheduled and isinstance(made, keras.callbacks.LearningRateScheduler):
             made.schedule = _as_float(made.schedule)
         return made
     given = component.arguments.get(argument)

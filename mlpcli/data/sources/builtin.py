@@ -178,7 +178,7 @@ def _california_housing(name: str) -> Source:
             read_table(file, [*features, HOUSING_TARGET]), [*features, HOUSING_TARGET]
         )
         raise_row_errors(file.origin, row_errors, total)
-        x, y = np.ascontiguousarray(matrix[:, :-1]), matrix[:, -1].copy()
+        x, y = np.ascontiguousarray(matrix[:, :-1], np.float32), matrix[:, -1].copy()
         return Source(SourceRows(x, y, file.origin, ""), None, "table", features, (HOUSING_TARGET,), label)
     from sklearn import datasets
 
