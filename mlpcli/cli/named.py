@@ -36,7 +36,7 @@ def find_named(
 
 
 def check_data(run: Run) -> None:
-    """Check, before TensorFlow is imported, that the file that a run was trained on is there, or near the run.
+    """Check, before TensorFlow is imported, that the file of a run's data is there, or near the run.
 
     Whether it still holds the same rows is found out when it is read.
 
