@@ -121,6 +121,25 @@ DATA: dict[str, tuple[str, str]] = {
         "layers: [{Dense: {units: 3, activation: softmax}, name: c}, {Dense: {units: 1}, name: n, from: c}]\n"
         "loss: {c: sparse_categorical_crossentropy, n: mse}\n",
     ),
+    "arrays of steps": ("{path: steps.npz}", SOFTMAX),
+    "columns of steps for two outputs": (
+        "{path: columns.npz, target: {p: target_1, q: [target_0, target_2]}}",
+        "layers: [{Dense: {units: 1}, name: p}, {Dense: {units: 2}, name: q, from: input}]\n"
+        "loss: {p: mse, q: mae}\n",
+    ),
+    "columns of an array for two outputs": (
+        "{path: flat.npz, target: {p: target_1, q: [target_0, target_2]}}",
+        "layers: [{Dense: {units: 1}, name: p}, {Dense: {units: 2}, name: q, from: input}]\n"
+        "loss: {p: mse, q: mae}\n",
+    ),
+    "arrays of sequences of labels": (
+        "{path: labels.npz}",
+        "layers: [Dense: {units: 4}]\nloss: CTC\n",
+    ),
+    "classes of embeddings": (
+        "{path: text.npz}",
+        "layers: [Dense: {units: 4}, UnitNormalization: {}]\nloss: Circle\n",
+    ),
     "a path with a variable": ("{path: '${HERE}/t.csv', target: kind, features: [a, b]}", SOFTMAX),
 }  # fmt: skip
 
@@ -151,6 +170,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     }
     np.savez(tmp_path / "split.npz", **splits, w=1 + place % 2)
     np.savez(tmp_path / "onehot.npz", x=x, y=np.eye(3)[place % 3])
+    sequences = np.stack([x, x + 1, x * 2, x - 1], axis=1)
+    letters = np.array(["b", "a", "c"])[sequences.sum(axis=-1).astype(int) % 3]
+    np.savez(tmp_path / "steps.npz", x=sequences, y=letters)
+    np.savez(tmp_path / "columns.npz", x=sequences, y=sequences)
+    np.savez(tmp_path / "flat.npz", x=x, y=x)
+    np.savez(tmp_path / "labels.npz", x=sequences, y=np.stack([1 + place % 3, place % 2], axis=1))
     np.save(tmp_path / "x.npy", x)
     np.save(tmp_path / "y.npy", x.sum(axis=1))
     monkeypatch.chdir(tmp_path)

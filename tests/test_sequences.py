@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,30 @@ def test_without_a_value_for_each_step_columns_are_targets_of_a_row(tmp_path: Pa
     np.savez(tmp_path / "rows.npz", x=X, y=X.sum(axis=-1))
     dataset = load(tmp_path, "dataset: {path: rows.npz}\nlayers: [Flatten, {Dense: {units: 4}}]\n")
     assert (dataset.contract.output.steps, dataset.train.y.shape[1:]) == ((), (STEPS,))
+
+
+def test_the_steps_of_an_earlier_run_stay_targets_of_its_rows(tmp_path: Path) -> None:
+    from mlpcli.spec.load import Kept
+    from mlpcli.training.find_data import load_data
+
+    np.savez(tmp_path / "rows.npz", x=X, y=X.sum(axis=-1))
+    load(tmp_path, "dataset: {path: rows.npz}\nlayers: [{Dense: {units: 1}}]\n")
+    loaded = load_spec(tmp_path / "spec.yaml")
+    for steps, shape in ((False, (STEPS,)), (True, (STEPS, 1)), (None, (STEPS, 1))):
+        kept = replace(loaded, kept=Kept(tmp_path, steps=steps))
+        assert load_data(kept).train.y.shape[1:] == shape
+
+
+def test_trials_with_other_layers_share_their_data(tmp_path: Path) -> None:
+    from mlpcli.model.default_losses import data_request
+
+    texts = ("{Dense: {units: 4}}, {Dense: {units: 1}}", "{Conv1D: {filters: 1, kernel_size: 1}}")
+    requests = []
+    for layers in texts:
+        (tmp_path / "spec.yaml").write_text(f"dataset: {{path: rows.npz}}\nlayers: [{layers}]\n")
+        requests.append(data_request(load_spec(tmp_path / "spec.yaml").spec))
+    assert requests[0] == requests[1]
+    assert repr(requests[0]) == repr(requests[1])
 
 
 def test_classes_of_steps_train_and_are_predicted(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
@@ -175,6 +200,11 @@ WRONG = {
         LARGEST,
         "{Dense: {units: 2, activation: softmax}}",
         "the output must have 3 units, one for each class",
+    ),
+    "a loss of rows": (
+        LARGEST,
+        SOFTMAX + "]\nloss: {CategoricalGeneralizedCrossEntropy: {q: 0.5}}\nmetrics: [",
+        "Keras computes this loss from one class per row, not from one per step",
     ),
     "a metric": (
         LARGEST,

@@ -90,7 +90,8 @@ def _steps_problem(view: OutputView) -> Problem:
     rule = f"each step of the target, ({target}), must have an output, received ({given})"
     hint = "set return_sequences: true in the last recurrent layer, and put no Flatten behind it"
     if len(view.shape) > 1:
-        hint = "the layers must keep the number of steps, as with padding: same"
+        keep = "the layers must keep the number of steps, as with padding: same"
+        hint = f"{keep}; for targets of a whole row, put Flatten before the last Dense"
     return Problem(rule, path=view.path, hint=hint)
 
 

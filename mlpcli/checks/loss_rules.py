@@ -80,11 +80,20 @@ MATCHED = {
 """What to use instead where the labels are of the other kind."""
 
 
+OF_ROWS = {"categoricalgeneralizedcrossentropy": "sparse_categorical_crossentropy"}
+"""Losses that would pair the classes of steps with the wrong outputs, each with one that does not."""
+
+
 def loss_problems(view: OutputView) -> Iterator[Problem]:
     """Yield what is wrong between an output's loss, its units, its activation and its target."""
     name = canonical(view.loss, "losses")
     if view.output.kind in ("groups", "sequences"):
         yield from embedding_problems(view) if view.output.kind == "groups" else sequence_problems(view)
+        return
+    if view.output.steps and name in OF_ROWS:
+        rule = "Keras computes this loss from one class per row, not from one per step"
+        hint = f"use {OF_ROWS[name]}"
+        yield Problem(rule, path=view.loss_path, received=view.loss.class_name, hint=hint)
         return
     takes = LOSSES.get(name)
     if view.output.kind == "numbers":

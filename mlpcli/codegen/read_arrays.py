@@ -99,7 +99,7 @@ def _target(output: Output) -> Iterator[str]:
         return
     if output.kind not in ("classes", "groups"):
         number = "float32" if output.scale is None else "float64"
-        yield f'    {variable} = y.astype("{number}"){_reshape(output, -1)}'
+        yield f'    {variable} = {_cut(output)}.astype("{number}"){_reshape(output, -1)}'
         return
     names = output.classes or ()
     yield f"    classes = [{', '.join(map(quoted, names))}]"
@@ -110,6 +110,16 @@ def _target(output: Output) -> Iterator[str]:
         spelled += ".lower()"
     labels = "y.reshape(-1)" if output.steps else "y"
     yield f"    {variable} = np.array([classes.index({spelled}) for label in {labels}]){_reshape(output, 1)}"
+
+
+def _cut(output: Output) -> str:
+    """Return the expression for the target columns of one of several outputs."""
+    places = [name.removeprefix("target_") for name in output.target]
+    if not output.name or not all(place.isdigit() for place in places):
+        return "y"
+    if len(places) == 1 and not output.steps:
+        return f"y[:, {places[0]}]"
+    return f"y[..., [{', '.join(places)}]]"
 
 
 def _reshape(output: Output, values: int) -> str:

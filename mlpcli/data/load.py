@@ -53,7 +53,7 @@ class Request:
         reads_ids: whether only layers that take whole numbers read the inputs, so that integers stay exact.
         only_named: whether `features`, if it is a mapping, names every column that is used.
         numbers: how numbers are kept until they are scaled.
-        per_step: whether the columns of an array's target are the steps of a sequence.
+        per_step: for which axes of x the columns of an array's target are the steps of a sequence.
     """
 
     target_kinds: Mapping[str, TargetKind | None]
@@ -65,7 +65,7 @@ class Request:
     only_named: bool = False
     reads_ids: bool = False
     numbers: NumberType = "float64"
-    per_step: PerStep = lambda axes: False
+    per_step: PerStep = ()
 
 
 def load_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path) -> Dataset:

@@ -21,7 +21,7 @@ from mlpcli.data.sources.array_source import cut_targets, fit_shape, in_dtype, w
 from mlpcli.data.sources.source_rows import Source, SourceRows
 from mlpcli.data.sources.table_rows import Columns, table_targets, table_weights
 from mlpcli.data.step_targets import encode_rows
-from mlpcli.data.types import Array
+from mlpcli.data.types import ALWAYS, Array
 from mlpcli.errors import DataError, Problem, listing
 
 
@@ -234,7 +234,7 @@ def _read_arrays(
         y,
         classes=any(each.classes is not None for each in contract.outputs),
         wide=contract.preprocessor is not None,
-        per_step=lambda axes: any(each.steps for each in contract.outputs),
+        per_step=ALWAYS if any(each.steps for each in contract.outputs) else (),
     )
     if y is None or not contract.output.name:
         return weighted(source_rows, file, contract.weights)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from numpy.typing import NDArray
@@ -20,8 +20,10 @@ ArrowColumn: TypeAlias = "pa.Array | pa.ChunkedArray"
 NumberType = Literal["float32", "float64"]
 """How numbers are kept until they are scaled: float64, or float32 in runs of mlpcli 0.1."""
 
-PerStep = Callable[[int], bool]
-"""Whether the outputs have a value for each step of a row, given the axes of x, with that of the rows."""
+PerStep = Collection[int]
+"""The numbers of axes of x, with that of the rows, for which outputs have a value for each step of a row."""
+
+ALWAYS: PerStep = range(100)
 
 TargetKind = Literal["numbers", "classes", "labels", "groups", "sequences"]
 """The target that a loss takes: numbers, one class a row, or any number of labels a row.

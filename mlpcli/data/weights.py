@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlpcli.data.dataset import Output
-from mlpcli.data.targets import class_indices
+from mlpcli.data.targets import CLASSED, class_indices
 from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import KeyPath, Problem, SpecError, listing, nearest
 
@@ -91,7 +91,7 @@ def _weights_of_classes(output: Output, train: Array, class_weight: OfClasses) -
 
 def _by_output(given: str | Mapping[str, Any], outputs: Sequence[Output]) -> dict[str, OfClasses]:
     """Return the weights of classes by output, of those that have any."""
-    weighted = {each.name: each for each in outputs if each.kind in ("classes", "one_hot")}
+    weighted = {each.name: each for each in outputs if each.kind in CLASSED}
     if not weighted:
         rule = "is for a target of classes, this one holds none"
         raise SpecError(Problem(rule, path=PATH, received=given, hint="remove it"))

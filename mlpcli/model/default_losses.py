@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import TypeVar
 
 from mlpcli.data.dataset import Contract, Output
@@ -12,7 +11,7 @@ from mlpcli.data.load import Request
 from mlpcli.data.types import TargetKind
 from mlpcli.model.activation_range import passes_values, units_path
 from mlpcli.model.id_names import reads_ids
-from mlpcli.model.output_steps import gives_steps
+from mlpcli.model.output_steps import axes_with_steps
 from mlpcli.spec.layer_graph import ONLY_INPUT, Graph
 from mlpcli.spec.plugins import KERAS, Catalog
 from mlpcli.spec.schema import ComponentSpec, LayerSpec, Spec
@@ -68,7 +67,7 @@ def data_request(spec: Spec, catalog: Catalog = KERAS) -> Request:
         spec.fit.class_weight,
         guessed,
         reads_ids=reads_ids(spec),
-        per_step=(lambda axes: False) if "sequences" in wanted.values() else partial(gives_steps, spec),
+        per_step=() if "sequences" in wanted.values() else axes_with_steps(spec),
     )
 
 

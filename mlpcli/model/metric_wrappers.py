@@ -111,9 +111,11 @@ class StepRows(MetricWrapper):
         """Accumulate targets and outputs, (rows, *steps, values) each, and weights, (rows, *steps)."""
         mask = mask_of(y_pred)
         if mask is not None:
-            counted = keras.ops.cast(mask, "float32")
+            whole = "int" in str(self.metric.dtype)  # IoU counts, and Keras warns of fractions
+            counted = keras.ops.cast(mask, "int32" if whole else "float32")
             sample_weight = counted if sample_weight is None else counted * sample_weight
-        truth = keras.ops.reshape(y_true, (-1, y_true.shape[-1]))
+        sparse = y_true.shape[-1] == 1 and y_pred.shape[-1] > 1
+        truth = keras.ops.reshape(y_true, (-1,) if sparse else (-1, y_true.shape[-1]))
         found = keras.ops.reshape(y_pred, (-1, y_pred.shape[-1]))
         weights = None if sample_weight is None else keras.ops.reshape(sample_weight, (-1,))
         return self.metric.update_state(truth, found, weights)

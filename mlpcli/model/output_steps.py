@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from mlpcli.spec.schema import Spec
+from mlpcli.spec.layer_graph import Graph
+from mlpcli.spec.schema import LayerSpec, Spec
 from mlpcli.spec.values import Value
 
 RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN")
@@ -14,19 +15,25 @@ FLAT = ("Flatten", "CategoryEncoding", "Hashing", "HashedCrossing")
 """Layers after which a row is a list of numbers."""
 
 
-def gives_steps(spec: Spec, axes: int) -> bool:
-    """Return whether every output has a value for each step of a row.
+MOST_AXES = 6
+"""The most axes of rows that are looked at, with that of the rows themselves: more than any layer takes."""
+
+
+def axes_with_steps(spec: Spec) -> tuple[int, ...]:
+    """Return the numbers of axes of the rows for which every output has a value for each step of a row.
 
     Args:
         spec: the spec; the outputs of a model class are unknown, and count as values of a row.
-        axes: the number of axes of the rows, with that of the rows themselves.
     """
-    graph = spec.graph
     if spec.model is not None:
-        return False
+        return ()
+    return tuple(axes for axes in range(2, MOST_AXES + 1) if _gives_steps(spec.graph, spec.layers, axes))
+
+
+def _gives_steps(graph: Graph, layers: Sequence[LayerSpec], axes: int) -> bool:
     found = dict.fromkeys(graph.inputs, axes)
     for node in graph.nodes:
-        layer = spec.layers[node.index]
+        layer = layers[node.index]
         found[node.name] = _axes(layer.class_name, layer.arguments, found.get(node.sources[0], axes))
     return all(found[name] == 3 for name in graph.outputs)
 

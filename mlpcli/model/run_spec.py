@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,10 +36,17 @@ def own_spec(run: Run, settings: Sequence[str] = ()) -> LoadedSpec:
         data.fingerprint if data is not None else None,
         data.seed if data is not None else None,
         start=start.sha256 if start is not None else None,
+        steps=_has_steps(data.contract) if data is not None else None,
     )
     wide = data is not None and data.contract.get("numbers") == "float64"
     numbers: NumberType = "float64" if wide else "float32"  # version 0.1 did not write it
     return _from_here(replace(loaded, kept=kept, runs_dir=runs_dir_of(run), numbers=numbers))
+
+
+def _has_steps(contract: Mapping[str, object]) -> bool:
+    """Return whether a run's contract, which may be damaged, has outputs with a target for each step."""
+    outputs = contract.get("outputs")
+    return isinstance(outputs, list) and any(isinstance(each, dict) and each.get("steps") for each in outputs)
 
 
 def runs_dir_of(run: Run) -> Path:

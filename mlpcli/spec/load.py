@@ -35,6 +35,7 @@ class Kept:
         seed: that of its splits, if it is not the spec's.
         columns: the spec lists every column that is used, so a later column of the table is ignored.
         start: sha256 of the model of the run that `start_from` names.
+        steps: whether each step of a row has a target; None where nothing was recorded.
     """
 
     folder: Path
@@ -42,6 +43,7 @@ class Kept:
     seed: int | None = None
     columns: bool = True
     start: str | None = None
+    steps: bool | None = None
 
 
 @dataclass(frozen=True)

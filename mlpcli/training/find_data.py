@@ -83,6 +83,8 @@ def _load(loaded: LoadedSpec) -> Dataset:
     seed = spec.seed
     if kept is not None:
         request = replace(request, only_named=kept.columns)
+        if kept.steps is False:  # also where an earlier version took the steps for targets of the row
+            request = replace(request, per_step=())
         seed = spec.seed if kept.seed is None else kept.seed
     return load_dataset(spec.dataset, request, seed=seed, folder=loaded.folder)
 

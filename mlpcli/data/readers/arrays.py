@@ -186,7 +186,7 @@ def array_rows(
     classes: bool | None,
     target: ArrayFile | None = None,
     wide: bool = False,
-    per_step: PerStep = lambda axes: False,
+    per_step: PerStep = (),
 ) -> SourceRows:
     """Return arrays as rows and their target.
 
@@ -197,7 +197,7 @@ def array_rows(
         classes: whether the target is read as labels; None to decide by its type.
         target: the file that holds y, if it is another.
         wide: whether the rows are float64, to be scaled.
-        per_step: whether the columns of a target of (rows, columns) are steps.
+        per_step: for which axes of x the columns of a target of (rows, columns) are steps.
 
     Returns:
         The rows. A target of (rows, steps, values) or more axes has a value for each step.
@@ -216,7 +216,7 @@ def array_rows(
         there = "" if target is None else f" of {file.origin.label}"
         origin.refuse(f"array {y!r} has {count} rows, array {x!r}{there} has {len(values)}")
     steps = given.shape[1:-1]
-    if given.ndim == 2 and given.size and per_step(values.ndim):
+    if given.ndim == 2 and given.size and values.ndim in per_step:
         steps = given.shape[1:]
     if steps and given.size:
         given = given.reshape(len(given) * math.prod(steps), -1)

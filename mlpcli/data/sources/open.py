@@ -26,7 +26,7 @@ from mlpcli.data.sources.source_rows import Source, SourceRows
 from mlpcli.data.sources.synthetic import SYNTHETIC, synthetic_source
 from mlpcli.data.sources.table_rows import Columns, table_rows
 from mlpcli.data.sources.table_source import dialect_of, open_table_source
-from mlpcli.data.types import NumberType, PerStep, TargetKind
+from mlpcli.data.types import ALWAYS, NumberType, PerStep, TargetKind
 from mlpcli.errors import Problem, SpecError
 from mlpcli.spec.schema import DatasetSpec
 
@@ -52,7 +52,7 @@ def open_source(
     scales_inputs: bool = True,
     only_named: bool = False,
     numbers: NumberType = "float64",
-    per_step: PerStep = lambda axes: False,
+    per_step: PerStep = (),
 ) -> Source:
     """Read everything that a `dataset` section names except its split files.
 
@@ -163,8 +163,8 @@ def read_split(
         raise SpecError(Problem(rule, path=("dataset", split), received=text, hint=hint))
     if not is_table(path):
         arrays = read_npz(path, text, [KEYS], also=weights)
-        sequences = bool(source.main.steps)
-        found = array_rows(arrays, "x", "y", classes=any(labels.values()), per_step=lambda axes: sequences)
+        per_step = ALWAYS if source.main.steps else ()
+        found = array_rows(arrays, "x", "y", classes=any(labels.values()), per_step=per_step)
         rows = weighted(found, arrays, weights)
         return cut_targets(replace(rows, x=fit_shape(rows.x, source.main.x.shape[1:], rows.origin)), source)
     file = open_tables([path, *more], text, dialect)
