@@ -127,7 +127,7 @@ def _reason_to_exclude(profile: Profile, *, named: bool) -> str:
         if profile.numbers is None:
             return f"the same in every row ({show_value(next(iter(profile.counts), None))})"
         value = profile.known[0]
-        whole = value % 1 == 0 and (profile.exact is not None or abs(value) < MAX_PLAIN)
+        whole = int(value) == value and (profile.exact is not None or abs(value) < MAX_PLAIN)
         return f"the same in every row ({show_value(int(value) if whole else float(value))})"
     if profile.identifier:
         return "like an identifier, distinct in every row"
