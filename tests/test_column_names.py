@@ -99,7 +99,7 @@ def _check_saved(runs_dir: Path, wanted: list[float], columns: dict[str, tuple[s
     by_column = {
         each.name: tf.constant(columns[each.name])
         if each.text
-        else tf.constant([float(cell) for cell in columns[each.name]], tf.float32)
+        else tf.constant([float(cell) for cell in columns[each.name]], tf.float64)
         for each in preprocessor.encoders
     }
     by_python_name = {preprocessor.served[name]: values for name, values in by_column.items()}

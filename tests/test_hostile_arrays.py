@@ -67,7 +67,7 @@ ARRAYS: list[tuple[str, bytes, str]] = [
     ("texts", npy(np.array([["a", "b"]] * 12)), "array 'x' must hold numbers, it is of type <U1"),
     ("no rows", npy(np.ones((0, 3))), "array 'x' has no rows"),
     ("no values", npy(np.ones((3, 0))), "array 'x' has rows without values"),
-    ("scalar", npy(np.float32(1)), "array 'x' must have the shape (rows, features) or more, received ()"),
+    ("scalar", npy(np.float32(1)), "array 'x' must have the shape (rows,), (rows, features) or more, received ()"),
     ("empty", b"", "is empty (0 bytes)"),
     ("cut", npy(X)[:-1], "array 'x' claims 96 bytes, the file holds 95; the file is damaged"),
     ("not one", b"not NumPy", f"cannot be read as npy; {DAMAGED}"),

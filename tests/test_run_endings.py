@@ -239,7 +239,7 @@ FORBIDDEN = {"error": "EACCES", "lasting": True}
         ("state.ckpt", "write", 10, 3, FORBIDDEN),
         ("last.keras", "open", 1, 5, FULL),
         ("saved_model.pb", "replace", 1, 5, {"error": "EIO"}),
-        ("run.json", "replace", 2, 5, FORBIDDEN),
+        ("run.json", "replace", 3, 5, FORBIDDEN),
     ],
 )
 def test_what_cannot_be_written_leaves_a_failed_run_and_its_last_saved_epoch_is_named(

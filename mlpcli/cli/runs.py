@@ -24,8 +24,8 @@ def runs(
     from mlpcli.runs.folder import list_runs
 
     listing = list_runs(runs_dir, name, within=trials)
+    report.show_left_out(listing.damaged)
     if json:
         show_json([report.run_json(run) for run in listing.runs])
     else:
         report.show_runs(listing, runs_dir)
-    report.show_left_out(listing.damaged)

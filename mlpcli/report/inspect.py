@@ -6,13 +6,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rich.cells import cell_len
 from rich.table import Table
 
 from mlpcli.printable import printable
 from mlpcli.report.console import show_line
 from mlpcli.report.narrow import whole_table
-from mlpcli.report.screen import Screen, console, cut, table
+from mlpcli.report.screen import Screen, console, cut, table, width_of
 
 BARS, ASCII_BARS = "▁▂▃▄▅▆▇█", ".:-=+*%#"
 TEXT_WIDTH = 28
@@ -72,7 +71,7 @@ FEWER = ((0, 1, 2, 3, 4, 5), (0, 1, 2, 3, 5), (0, 1, 2, 3), (0, 1, 2), (0, 1))
 
 def _columns_table(out: Screen, lines: Sequence[Sequence[str]]) -> Table:
     """Return the table of the columns, with as much of each as there is room for."""
-    longest = max((cell_len(printable(line[0])) for line in lines), default=0)
+    longest = max((width_of(printable(line[0])) for line in lines), default=0)
     for widest in (longest, NAME_ROOM):
         for chosen in FEWER[: len(FEWER) if widest < longest else 3]:
             cells = [[line[index] for index in chosen] for line in lines]

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
 from mlpcli.printable import printable
-from mlpcli.report.screen import Screen, table
+from mlpcli.report.screen import Screen, table, width_of
 
 NARROWEST = 12
 """Columns that a text which wraps has at least."""
@@ -30,7 +29,7 @@ def whole_table(
         left: positions of further columns that are aligned left.
     """
     widths = [
-        max([cell_len(name), *(cell_len(printable(row[index])) for row in rows)]) + 2
+        max([width_of(name), *(width_of(printable(row[index])) for row in rows)]) + 2
         for index, name in enumerate(columns)
     ]
     room = out.room - sum(widths[1:])
@@ -61,7 +60,7 @@ def wrapped(pairs: Sequence[str], room: int, *, indent: str) -> list[str]:
     """
     lines: list[str] = []
     for pair in pairs:
-        if lines and cell_len(lines[-1]) + 2 + cell_len(pair) <= room:
+        if lines and width_of(lines[-1]) + 2 + width_of(pair) <= room:
             lines[-1] += f"  {pair}"
         else:
             lines.append((indent if lines else "") + pair)
@@ -87,7 +86,7 @@ def as_many(pairs: Sequence[str], room: int, *, first: Sequence[int] = (), count
         chosen = sorted([*taken, index])
         rest = len(pairs) - len(chosen)
         line = "  ".join(pairs[each] for each in chosen) + _more(rest if counted else 0)
-        if taken and cell_len(line) > room:
+        if taken and width_of(line) > room:
             break
         taken.append(index)
     rest = len(pairs) - len(taken)

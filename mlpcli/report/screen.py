@@ -185,6 +185,11 @@ def _name(text: str, longest: int) -> Text:
     return Text(cut(text, longest), no_wrap=True, overflow="ellipsis")
 
 
+def width_of(text: str) -> int:
+    """Return the columns of the screen that a text takes."""
+    return cell_len(text)
+
+
 def cut(text: str, width: int) -> str:
     """Return a text from outside in at most `width` columns of a terminal, with an ellipsis for the rest."""
     shown = printable(text[: 4 * width])

@@ -207,7 +207,8 @@ def _component(namespace: str, classes: list[str]) -> Schema:
             "anyOf": [{"enum": sorted(keras_signatures.short_names(namespace))}, {"$ref": "#/$defs/layers"}],
         }
     if has_short_names(namespace):
-        words |= set(keras_signatures.short_names(namespace)) - set(classes)
+        short = set(keras_signatures.short_names(namespace)) - set(classes)
+        words |= {name for name in short if not forbidden(namespace, name)}
     mapping: Schema = {
         "type": "object",
         "properties": {name: {"$ref": f"#/$defs/{namespace}.{name}"} for name in classes},
