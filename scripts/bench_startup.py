@@ -60,7 +60,11 @@ class Checkout:
         began = time.perf_counter()
         with tempfile.TemporaryFile() as errors:
             process = subprocess.Popen(
-                [sys.executable, *arguments], stdout=subprocess.DEVNULL, stderr=errors, env=environment
+                [sys.executable, *arguments],
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                env=environment,
+                cwd=self.root,  # Python's -m finds the package of the current folder first
             )
             _, status, usage = os.wait4(process.pid, 0)
             seconds = time.perf_counter() - began
