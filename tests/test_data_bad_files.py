@@ -81,7 +81,6 @@ TEXT_FILES: list[tuple[str, Content, str]] = [
     ("target.npz", {"x": np.ones((2, 3)), "y": np.array([1, np.inf])}, "target.npz row 2, array 'y': must be a finite number, received inf"),
     ("keys.npz", {"images": np.zeros(3), "labels": np.zeros(3)}, "keys.npz: must hold the arrays x_train, y_train, x_test, y_test, or x, y; it holds images, labels"),
     ("length.npz", {"x": np.ones((5, 2)), "y": np.ones(4)}, "length.npz: array 'y' has 4 rows, array 'x' has 5"),
-    ("deep.npz", {"x": np.ones((5, 2)), "y": np.ones((5, 1, 1))}, "deep.npz: array 'y' must have the shape (rows,) or (rows, targets), received (5, 1, 1)"),
     ("words.npz", {"x": np.array([["a"], ["b"]]), "y": np.ones(2)}, "words.npz: array 'x' must hold numbers, it is of type <U1"),
     ("none.npz", {"x": np.ones((0, 3)), "y": np.ones(0)}, "none.npz: array 'x' has no rows"),
     ("object.npz", {"x": np.array([[1, {}]], dtype=object), "y": np.ones(1)}, "object.npz: array 'x' holds Python objects, which can run code and are never read; save numbers"),
