@@ -95,7 +95,9 @@ def test_predict_evaluate_and_the_saved_model_follow_a_graph(
     assert right > 160
 
     served = tf.saved_model.load(str(find_run("wide", wide_run) / "saved_model"))
-    outputs = served.serve({name: tf.constant([float(row[name]) for row in truth], tf.float64) for name in "abcd"})
+    outputs = served.serve(
+        {name: tf.constant([float(row[name]) for row in truth], tf.float64) for name in "abcd"}
+    )
     assert set(outputs) == {"price_value", "cheap_label", "cheap_probabilities"}
     ours = np.array([float(row["predicted_price"]) for row in rows])
     np.testing.assert_allclose(outputs["price_value"].numpy()[:, 0], ours, atol=1e-5)

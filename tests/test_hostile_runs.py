@@ -345,7 +345,11 @@ def test_weights_of_another_type_are_not_restored(copied: Path, mlpcli: Callable
         (("shape",), [9], "does not"),
         (("shape",), [700_000_000], "model.keras holds"),
         (("shape",), [-1], "data.contract.shape[0] must be greater than or equal to 0, received -1"),
-        (("dtype",), "object", "data.contract.dtype must be 'float32', 'uint8' or 'int64', received 'object'"),
+        (
+            ("dtype",),
+            "object",
+            "data.contract.dtype must be 'float32', 'uint8' or 'int64', received 'object'",
+        ),
         (("inputs",), [{"name": "a", "columns": [7], "shape": [1]}], "takes columns that rows do not have"),
     ],
     ids=str,
