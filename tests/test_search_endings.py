@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mlpcli.runs.search_folder import SEARCH, load_search
 from scripts.kill_at_write import Writes
 from scripts.torture_search_writes import SEARCHES, judge
 from scripts.torture_writes import Moments
@@ -28,6 +29,7 @@ def test_a_search_killed_at_a_write_goes_on_as_if_it_had_not_been(
     alone = next(runs_dir.glob("it/*"))
     numbers = sorted(moments.found)
     chosen = [numbers[0], numbers[len(numbers) // 4], numbers[2 * len(numbers) // 3]]
+    chosen.append(next(number for number in numbers if _lacks_its_figures(moments.found[number])))
     outcomes = []
     for number in chosen:
         copy = moments.found[number]
@@ -35,4 +37,11 @@ def test_a_search_killed_at_a_write_goes_on_as_if_it_had_not_been(
         outcome, wrong = judge(copy, alone, result.status, result.out + result.err)
         assert wrong == [], number
         outcomes.append(outcome)
-    assert outcomes == ["before there was a search", "resumed", "resumed"]
+    assert outcomes == ["before there was a search", "resumed", "resumed", "had ended"]
+
+
+def _lacks_its_figures(runs_dir: Path) -> bool:
+    """Whether a search is finished but for its figures."""
+    for file in runs_dir.glob(f"it/*/{SEARCH}"):
+        return load_search(file.parent).finished and not (file.parent / "plots" / "scores.png").exists()
+    return False

@@ -36,6 +36,12 @@ PARALLEL, IMPORTANCE = f"{runs.PLOTS}/parallel.png", f"{runs.PLOTS}/importance.p
 MOST_LABELS = 8
 
 
+def all_drawn(search: Search, importance: dict[str, float]) -> bool:
+    """Return whether a search's folder has every figure; a kill at the very end may leave some out."""
+    names = (SCORES, PARAMETERS, PARALLEL, *([IMPORTANCE] if importance else []))
+    return all((search.folder / name).is_file() for name in names)
+
+
 def draw_search(search: Search, space: Space, importance: dict[str, float]) -> None:
     """Draw all four into `plots/`; an empty `importance` has no figure."""
     draw_scores(search, search.folder / SCORES)

@@ -164,11 +164,16 @@ class SearchSession:
             )
 
     def _finished(self, search: Search) -> SearchOutcome:
-        """Return the outcome of a finished search from its files."""
+        """Return the outcome of a finished search from its files; draw its figures if one is missing."""
+        from mlpcli.tuning.figures import all_drawn
+
         self.watcher.note("the search is finished: nothing to do; --trials N runs more")
         run = runs.open_run(search.folder) if search.winner is not None else None
         metrics = run.record.metrics if run is not None else {}
-        return SearchOutcome(search, run, metrics, importance(search, self.loaded.space), search.seconds)
+        importances = importance(search, self.loaded.space)
+        if not all_drawn(search, importances):
+            self._draw(search, importances)
+        return SearchOutcome(search, run, metrics, importances, search.seconds)
 
     def _run_trials(self, states: TrialStates, runner: TrialRunner) -> None:
         """Run trials until there are no more: in this process, in local workers, or in those that connect."""
