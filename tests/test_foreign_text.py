@@ -231,18 +231,7 @@ SHOWN_ELSEWHERE = {
     "Status",
     "rprint",
 }
-RICH = {
-    "cell_len",
-    "Table",
-    "Column",
-    "Text",
-    "Group",
-    "Live",
-    "Measurement",
-    "BarColumn",
-    "Progress",
-    "TaskID",
-}
+RICH = {"Table", "Column", "Text", "Group", "Live", "Measurement", "BarColumn", "Progress", "TaskID"}
 RICH |= {"TimeElapsedColumn", "TimeRemainingColumn", "Status"}  # the last for its type
 PRINTS = {("cli/program.py", "print"), ("tuning/worker.py", "print")}  # of the worker, a sentence of its own
 

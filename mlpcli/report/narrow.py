@@ -5,7 +5,7 @@ A pipe has 80 columns, as most terminals have. Names wrap, or move to a line of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from rich.table import Table
 from rich.text import Text
@@ -43,11 +43,6 @@ def whole_table(
     for row in rows:
         shown.add_row(*(Text(printable(cell), overflow="fold") for cell in row))
     return shown
-
-
-def first_that_fits(variants: Sequence[Callable[[], Table | None]]) -> Table | None:
-    """Return the first of some tables, the richest first, that fits; None if none does."""
-    return next((shown for variant in variants if (shown := variant()) is not None), None)
 
 
 def wrapped(pairs: Sequence[str], room: int, *, indent: str) -> list[str]:

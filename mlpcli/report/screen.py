@@ -193,6 +193,6 @@ def width_of(text: str) -> int:
 def cut(text: str, width: int) -> str:
     """Return a text from outside in at most `width` columns of a terminal, with an ellipsis for the rest."""
     shown = printable(text[: 4 * width])
-    if cell_len(shown) <= width and len(text) <= 4 * width:
+    if width_of(shown) <= width and len(text) <= 4 * width:
         return shown
     return set_cell_size(shown, width - 3).rstrip() + "..."

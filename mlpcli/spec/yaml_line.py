@@ -10,9 +10,6 @@ from mlpcli.spec.yaml_reader import BOOL, DOUBTFUL_BOOL, NULL
 BARE = re.compile(r"[A-Za-z_./][A-Za-z0-9_./ -]*(?<! )")
 """Texts that need no quotes, within brackets too."""
 
-LONGEST_LINE = 400
-"""Characters of a correction; a longer one helps nobody."""
-
 
 def yaml_line(value: Value) -> str:
     """Return a value as YAML in one line: `{Dense: {units: 16, activation: relu}}`."""
