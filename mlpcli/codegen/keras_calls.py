@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
-from pathlib import Path
 
 from mlpcli.codegen.extract import read_pieces
 from mlpcli.codegen.source_text import text
@@ -19,8 +18,6 @@ from mlpcli.spec.values import Value
 WIDTH = 100
 """Columns of a line of the script."""
 
-CUSTOM_OBJECTS = Path(__file__).parents[1] / "model" / "custom_objects.py"
-
 
 class KerasCalls:
     """Writes Keras components as Python, and remembers which custom objects it used."""
@@ -31,7 +28,11 @@ class KerasCalls:
 
     def custom_objects(self) -> list[str]:
         """Return the source of the custom objects that were used."""
-        return read_pieces(CUSTOM_OBJECTS, sorted(self.used), given=("keras", "np", "Callable", "Any"))
+        pieces: dict[str, None] = {}  # in their order; each file has an alias of `keras.ops`
+        for file in keras_signatures.custom_object_files():
+            found = read_pieces(file, sorted(self.used), given=("keras", "np", "Callable", "Any"))
+            pieces |= dict.fromkeys(found)
+        return list(pieces)
 
     def component(self, component: ComponentSpec, namespace: str) -> str:
         """Return a loss, metric, optimizer or callback as source; short names stay texts."""

@@ -1,8 +1,8 @@
 """Keras components that Keras itself lacks: threshold activations, the perceptron loss, a warm-up.
 
-`spec/keras_signatures.py` reads this file, without running it, for the names and arguments that a spec may
-use: every class with a Keras base, and every public function as an activation. `codegen/` copies its source
-into scripts.
+`spec/keras_signatures.py` reads this file, and those in this folder that it imports from, without running
+them, for the names and arguments that a spec may use: every class with a Keras base, and every public
+function as an activation. `codegen/` copies their source into scripts.
 """
 
 from __future__ import annotations

@@ -141,9 +141,9 @@ def keras_class_names(namespace: str) -> tuple[str, ...]:
 
 @cache
 def own_class_names(namespace: str) -> tuple[str, ...]:
-    """Return the classes of this kind in `model/custom_objects.py`."""
+    """Return the classes of this kind among our custom objects; names with `_` are not for specs."""
     own = custom_objects()
-    return tuple(name for name in own.classes if own.kind(name) == namespace)
+    return tuple(name for name in own.classes if own.kind(name) == namespace and not name.startswith("_"))
 
 
 def own_short_names(namespace: str) -> tuple[str, ...]:
@@ -155,9 +155,22 @@ def own_short_names(namespace: str) -> tuple[str, ...]:
 
 @cache
 def custom_objects() -> PythonFile:
-    """Parse our module of custom objects."""
-    file = Path(__file__).parents[1] / "model" / "custom_objects.py"
-    return read_python(file.read_text(encoding="utf-8"))
+    """Parse our modules of custom objects, as one: names are unique among them."""
+    files = [read_python(file.read_text(encoding="utf-8")) for file in custom_object_files()]
+    classes = {name: node for file in files for name, node in file.classes.items()}
+    functions = {name: node for file in files for name, node in file.functions.items()}
+    return PythonFile(classes, functions, {k: v for file in files for k, v in file.imports.items()})
+
+
+@cache
+def custom_object_files() -> tuple[Path, ...]:
+    """Return `model/custom_objects.py` and the modules beside it whose objects it imports."""
+    main = Path(__file__).parents[1] / "model" / "custom_objects.py"
+    found = [main]
+    for node in ast.parse(main.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mlpcli.model."):
+            found.append(main.parent.joinpath(*str(node.module).split(".")[2:]).with_suffix(".py"))
+    return tuple(found)
 
 
 @cache
