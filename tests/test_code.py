@@ -73,6 +73,11 @@ SPECS: dict[str, str] = {
     "Dense: {units: 5, activation: relu, kernel_regularizer: {L2: {l2: 0.01}}}, "
     "Dense: {units: 3}]\nloss: {SparseCategoricalCrossentropy: {from_logits: true}}\n"
     "optimizer: {Nadam: {clipnorm: 1.0}}\n",
+    "embeddings of numbers": "dataset: {path: t.csv, target: price, features: [a, b, n, kind]}\n"
+    "inputs: {numbers: {columns: [a, b, n]}, rest: {columns: [kind]}}\nlayers:\n"
+    "- {PiecewiseLinearEmbedding: {bins: 5, width: 3, activation: relu}, name: embedded, from: numbers}\n"
+    "- {Concatenate: {}, from: [embedded, rest]}\n- Dense: {units: 4, activation: sign}\n"
+    "- Dense: {units: 1}\nloss: mse\n",
     "mixed precision": "dataset: {name: iris}\nfit: {precision: mixed_bfloat16}\n" + SOFTMAX
     + "callbacks: [LearningRateScheduler: {schedule: {CosineDecay: {initial_learning_rate: 0.1, decay_steps: 5}}}]\n",
     "two optimizers": "dataset: {name: iris}\nlayers: [Dense: {units: 5}, Dense: {units: 3, activation: softmax}]\n"

@@ -99,7 +99,9 @@ def _find_class(namespace: str, class_name: str, plugins: Plugins) -> object:
 
 def _owner(class_name: str, namespace: str, plugins: Plugins) -> str:
     plugin = plugins.catalog.plugin_of(class_name)
-    return plugin.name if plugin else "Keras"
+    if plugin:
+        return plugin.name
+    return "mlpcli" if class_name in keras_signatures.own_class_names(namespace) else "Keras"
 
 
 def _given(owner: tuple[str, str], name: str, value: Value, path: KeyPath, plugins: Plugins) -> object:

@@ -1,4 +1,4 @@
-"""Keras components that Keras itself lacks: threshold activations, the perceptron loss, a warm-up.
+"""Keras components that Keras itself lacks: activations, a loss, a warm-up, embeddings of numbers.
 
 `spec/keras_signatures.py` reads this file, and those in this folder that it imports from, without running
 them, for the names and arguments that a spec may use: every class with a Keras base, and every public
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mlpcli.keras_import import keras
+from mlpcli.model.numeric_embeddings import PiecewiseLinearEmbedding as PiecewiseLinearEmbedding
 
 ops = keras.ops
 _registered = keras.saving.register_keras_serializable(package="mlpcli")

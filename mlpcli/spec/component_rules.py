@@ -99,14 +99,26 @@ VALUE_RULES: dict[str, dict[str, Rule]] = {
 """Rules for values that Keras accepts without an error, or rejects only later (units: true, rate: 1.0)."""
 
 
-def value_rule(namespace: str, argument: str, *, keras: bool) -> Rule | None:
+OWN_RULES: dict[str, dict[str, Rule]] = {
+    "PiecewiseLinearEmbedding": {"bins": THRESHOLDS, "width": POSITIVE_WHOLE},
+}
+"""Rules for arguments of our own classes, by class."""
+
+TELLS_NULL: frozenset[str | int] = frozenset({"callbacks", *OWN_RULES})
+"""The section and the classes whose arguments may be null only where that is the default."""
+
+
+def value_rule(namespace: str, class_name: str, argument: str, *, keras: bool) -> Rule | None:
     """Return the rule for an argument's value, or None.
 
     Args:
         namespace: of the class.
+        class_name: the class.
         argument: its name.
         keras: whether the class is Keras's or ours, and not a plug-in's.
     """
+    if keras and argument in OWN_RULES.get(class_name, {}):
+        return OWN_RULES[class_name][argument]
     rules = CALLBACK_RULES if keras and namespace == "callbacks" else VALUE_RULES.get(namespace, {})
     return rules.get(argument)
 

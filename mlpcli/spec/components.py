@@ -32,6 +32,7 @@ from mlpcli.spec.component_rules import (
     LAYER_NAME,
     PLAIN_KINDS,
     SINGULAR,
+    TELLS_NULL,
     components_within,
     forbidden,
     has_short_names,
@@ -313,7 +314,7 @@ def _check_argument(
         yield Problem(f"must be a list of {ITEMS[name]}", path=where, received=value, hint=hint)
         return
     if name in signature.names:
-        rule = value_rule(namespace, name, keras=not own)
+        rule = value_rule(namespace, class_name, name, keras=not own)
         yield from _check_value(value, signature.defaults[name], where, rule, catalog)
     if not kind_of_argument(name) or name not in signature.names:
         plain = own or takes_mapping(namespace, class_name, name)
@@ -340,7 +341,7 @@ def _check_value(
         yield Problem(f"must be one {SINGULAR[kind]}, not a list", path=path, received=value, hint=hint)
         return
     if rule is not None:
-        may_be_null = default is None or path[0] != "callbacks" or rule is PATH
+        may_be_null = default is None or not {path[0], path[-2]} & TELLS_NULL or rule is PATH
         if not (value is None and may_be_null) and not rule[1](value):
             yield Problem(rule[0], path=path, received=value, hint=value_hint(value, rule))
         return

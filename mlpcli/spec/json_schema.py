@@ -235,7 +235,9 @@ def _required(namespace: str, class_name: str) -> list[str]:
 def _arguments(namespace: str, class_name: str) -> Schema:
     signature = keras_signatures.signature(namespace, class_name)
     required = _required(namespace, class_name)
-    properties = {name: _argument(namespace, name, default) for name, default in signature.defaults.items()}
+    properties = {
+        name: _argument(namespace, class_name, name, default) for name, default in signature.defaults.items()
+    }
     for name in properties:
         for schema in _several(namespace, class_name, name):
             properties[name] = schema
@@ -261,10 +263,10 @@ def _several(namespace: str, class_name: str, name: str) -> Iterator[Schema]:
         yield {"type": ["object", "null"], "additionalProperties": {"$ref": f"#/$defs/{values[0][2]}"}}
 
 
-def _argument(namespace: str, name: str, default: object) -> Schema:
+def _argument(namespace: str, class_name: str, name: str, default: object) -> Schema:
     """Return the schema of an argument, by the rules of `component_rules.py`."""
     kind = kind_of_argument(name)
-    rule = value_rule(namespace, name, keras=True)
+    rule = value_rule(namespace, class_name, name, keras=True)
     schema: Schema = {}
     if rule is not None:
         schema = {"anyOf": [RULE_SCHEMAS[rule[0]], {"type": "null"}]}

@@ -52,6 +52,8 @@ CLASSES: dict[str, dict[str, str]] = {
         **dict.fromkeys(("normalize", "standardize", "standardscaler", "standardization"), "Normalization"),
         **dict.fromkeys(("drop",), "Dropout"),
         **dict.fromkeys(("scale", "rescale"), "Rescaling"),
+        **dict.fromkeys(("ple", "piecewiselinear", "piecewiselinearembeddings"), "PiecewiseLinearEmbedding"),
+        **dict.fromkeys(("piecewiselinearencoding",), "PiecewiseLinearEmbedding"),
     },
     "losses": {
         **dict.fromkeys(("rmse", "rootmeansquarederror", "l2", "l2loss", "squarederror", "sse"), "mse"),
