@@ -133,6 +133,26 @@ def mask_of(tensor: keras.KerasTensor) -> keras.KerasTensor | None:
     return found
 
 
+def with_logits(
+    changed: keras.KerasTensor,
+    outputs: keras.KerasTensor,
+    change: Callable[[keras.KerasTensor], keras.KerasTensor],
+) -> keras.KerasTensor:
+    """Return changed outputs that remember what their softmax or sigmoid was computed from, as Keras's do.
+
+    A cross-entropy of Keras's is computed from these logits, which have more digits.
+
+    Args:
+        changed: the outputs after the change.
+        outputs: before it.
+        change: what it does to the logits.
+    """
+    logits = getattr(outputs, "_keras_logits", None)
+    if logits is not None:
+        changed._keras_logits = change(logits)
+    return changed
+
+
 def wrapped_function(component: object) -> Callable[..., object] | None:
     """Return the function that a loss or metric wraps, where it wraps one."""
     found: Callable[..., object] | None = getattr(component, "_fn", None) or getattr(component, "fn", None)

@@ -54,6 +54,10 @@ metrics: {output: [RootMeanSquaredError], aux: [mae]}
 # name: spec; each is trained and its script run
 SPECS: dict[str, str] = {
     "wide and deep": WIDE_AND_DEEP,
+    "members": "dataset: {path: t.csv, target: kind, features: [a, b, n], weights: w}\n"
+    "layers: [Members: {count: 3, initializer: RandomSigns}, Dense: {units: 4, activation: relu},\n"
+    "  MemberDense: {units: 4, share: factors}, MemberDense: {units: 3, activation: softmax}, MemberMean]\n"
+    "loss: sparse_categorical_crossentropy\n",
     "weighed classes": "dataset: {path: t.csv, target: kind, features: [a, b, n], weights: w}\n"
     "layers: [Normalization, Dropout: {rate: 0.2}, Dense: {units: 3, activation: softmax}]\n"
     "loss: sparse_categorical_crossentropy\nfit: {class_weight: balanced}\n",

@@ -25,11 +25,13 @@ seed: 3
 dataset: {name: iris}
 layers:
   - Normalization
+  - Members: {count: 2}
   - Dense: {units: 8, activation: relu}
   - BatchNormalization
   - Dropout: {rate: 0.3}
   - GaussianNoise: {stddev: 0.1}
-  - Dense: {units: 3, activation: softmax}
+  - MemberDense: {units: 3, activation: softmax}
+  - MemberMean
 loss: sparse_categorical_crossentropy
 optimizer: {Adam: {learning_rate: 0.3, use_ema: true}}
 metrics: [accuracy]

@@ -14,6 +14,7 @@ from mlpcli.checks.id_rules import id_problems
 from mlpcli.checks.log_names import Mode, directions, metric_names
 from mlpcli.checks.loss_rules import loss_problems
 from mlpcli.checks.meant_names import meant_name
+from mlpcli.checks.member_losses import member_trial_problems
 from mlpcli.checks.metric_rules import metric_problems
 from mlpcli.checks.other_losses import length_problems
 from mlpcli.checks.output_views import OutputView, canonical, output_views
@@ -167,7 +168,18 @@ def _probe(checked: _Checked) -> list[Problem]:
         found = outputs[view.output.name] if isinstance(outputs, dict) else outputs
         if problems := list(length_problems(view, keras.ops.convert_to_numpy(found))):
             return problems
+        if view.of_members and (problems := list(_member_problems(view, checked, x, y))):
+            return problems
     return [*_not_in_a_graph(checked, y, outputs), *_odd_results(checked), *_equal_names(checked)]
+
+
+def _member_problems(view: OutputView, checked: _Checked, x: Arrays, y: Arrays) -> Iterator[Problem]:
+    """Yield what is wrong with a loss that is computed of each member in training."""
+    name = view.output.name
+    layer = checked.model.get_layer(name or checked.spec.graph.outputs[0])
+    members = keras.Model(checked.model.input, layer.input)(x, training=False)
+    made = make_component(view.loss, "losses", view.loss_path, checked.plugins)
+    yield from member_trial_problems(view, made, members, y[name] if isinstance(y, dict) else y)
 
 
 def _rows_that_fit(model: keras.Model) -> int:

@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from mlpcli.checks.member_losses import member_loss_problems
 from mlpcli.checks.other_losses import embedding_problems, sequence_problems
 from mlpcli.checks.output_views import OutputView, canonical
 from mlpcli.errors import KeyPath, Problem
@@ -87,6 +88,12 @@ OF_ROWS = {"categoricalgeneralizedcrossentropy": "sparse_categorical_crossentrop
 def loss_problems(view: OutputView) -> Iterator[Problem]:
     """Yield what is wrong between an output's loss, its units, its activation and its target."""
     name = canonical(view.loss, "losses")
+    takes = LOSSES.get(name)
+    if view.of_members:
+        of_each = [*member_loss_problems(view, probabilities=takes is not None and takes.probabilities)]
+        yield from of_each
+        if of_each:
+            return
     if view.output.kind in ("groups", "sequences"):
         yield from embedding_problems(view) if view.output.kind == "groups" else sequence_problems(view)
         return
@@ -95,7 +102,6 @@ def loss_problems(view: OutputView) -> Iterator[Problem]:
         hint = f"use {OF_ROWS[name]}"
         yield Problem(rule, path=view.loss_path, received=view.loss.class_name, hint=hint)
         return
-    takes = LOSSES.get(name)
     if view.output.kind == "numbers":
         yield from _number_problems(view, takes)
     elif takes is not None:

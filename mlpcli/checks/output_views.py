@@ -17,6 +17,7 @@ from mlpcli.model.activation_range import OutputRange, find_output_range, units_
 from mlpcli.model.build import output_loss, output_metrics
 from mlpcli.model.default_losses import fold
 from mlpcli.spec.load import LoadedSpec
+from mlpcli.spec.member_axis import member_outputs
 from mlpcli.spec.plugins import KERAS
 from mlpcli.spec.schema import ComponentSpec
 
@@ -38,6 +39,7 @@ class OutputView:
         shape: of one row of the output.
         output_range: the values it can take, None where they are unknown.
         targets: y of every split, the training rows first, as the loss sees it.
+        of_members: it is the mean of the predictions of members.
     """
 
     output: Output
@@ -49,6 +51,7 @@ class OutputView:
     shape: tuple[int, ...]
     output_range: OutputRange | None
     targets: tuple[Array, ...]
+    of_members: bool = False
 
     @property
     def has_steps(self) -> bool:
@@ -104,6 +107,7 @@ def output_views(model: keras.Model, loaded: LoadedSpec, dataset: Dataset) -> It
     spec = loaded.spec
     graph = spec.graph
     places = {node.name: node.index for node in graph.nodes}
+    means = member_outputs(spec)
     for output in dataset.contract.outputs:
         name = output.name or graph.outputs[0]
         tensor = model.output[output.name] if output.name else model.output
@@ -123,6 +127,7 @@ def output_views(model: keras.Model, loaded: LoadedSpec, dataset: Dataset) -> It
             targets=tuple(
                 split.y[output.name] if output.name else split.y for split in dataset.splits().values()
             ),
+            of_members=name in means,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
+from pathlib import Path
 
 from mlpcli.codegen.extract import read_pieces
 from mlpcli.codegen.source_text import text
@@ -18,6 +19,10 @@ from mlpcli.spec.values import Value
 WIDTH = 100
 """Columns of a line of the script."""
 
+PACKAGE = Path(__file__).parents[1]
+MEMBER_FILES = (PACKAGE / "keras_internals.py", PACKAGE / "model" / "member_loss.py")
+"""The files of the loss of members, which no spec names."""
+
 
 class KerasCalls:
     """Writes Keras components as Python, and remembers which custom objects it used."""
@@ -29,7 +34,7 @@ class KerasCalls:
     def custom_objects(self) -> list[str]:
         """Return the source of the custom objects that were used."""
         pieces: dict[str, None] = {}  # in their order; each file has an alias of `keras.ops`
-        for file in keras_signatures.custom_object_files():
+        for file in (*keras_signatures.custom_object_files(), *MEMBER_FILES):
             found = read_pieces(file, sorted(self.used), given=("keras", "np", "Callable", "Any"))
             pieces |= dict.fromkeys(found)
         return list(pieces)
@@ -41,8 +46,18 @@ class KerasCalls:
             return self.call(namespace, name, component.arguments)
         return self.short(name, namespace)
 
+    def loss(self, component: ComponentSpec, *, of_members: bool) -> str:
+        """Return a loss as source; in training, that of each member."""
+        written = self.component(component, "losses")
+        if not of_members:
+            return written
+        self.used |= {"MemberLoss", "with_logits"}
+        return call("MemberLoss", [written])
+
     def short(self, name: str, namespace: str) -> str:
         """Return a short name, or the custom object that it stands for."""
+        if name in keras_signatures.own_class_names(namespace):
+            return self.call(namespace, name, {})
         if name not in keras_signatures.own_short_names(namespace):
             return text(name.lower() if namespace == "optimizers" else name)
         if namespace == "losses":

@@ -14,6 +14,7 @@ from mlpcli.codegen.source_text import text, text_list
 from mlpcli.spec import keras_signatures
 from mlpcli.spec.keras_roles import returns_input
 from mlpcli.spec.layer_graph import ONLY_INPUT, Graph, Node
+from mlpcli.spec.member_axis import output_nodes
 from mlpcli.spec.schema import LayerSpec, Spec
 from mlpcli.spec.values import Value
 
@@ -80,7 +81,7 @@ def _adapts(layer: LayerSpec) -> bool:
 def _layer(calls: KerasCalls, node: Node, graph: Graph, *, named: bool) -> str:
     layer = calls.spec.layers[node.index]
     own: dict[str, Value] = {"name": node.name} if named or layer.name else {}
-    if node.name in graph.outputs and calls.spec.fit.precision != "float32":
+    if node.name in output_nodes(calls.spec) and calls.spec.fit.precision != "float32":
         own["dtype"] = layer.arguments.get("dtype", "float32")
     code = calls.call("layers", layer.class_name, layer.arguments | own)
     if returns_input(layer.class_name):  # and would be left out of a network: see `model/call_layer.py`

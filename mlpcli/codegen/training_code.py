@@ -13,6 +13,7 @@ from mlpcli.codegen.source_text import DataCode, cannot_write, text
 from mlpcli.data.dataset import Output
 from mlpcli.model.default_losses import fold
 from mlpcli.spec.keras_source import snake_case
+from mlpcli.spec.member_axis import member_outputs
 from mlpcli.spec.schema import ComponentSpec, Spec
 
 T = TypeVar("T")
@@ -57,11 +58,13 @@ def training_code(calls: KerasCalls, data: DataCode) -> Iterator[str]:
 def _losses(calls: KerasCalls) -> str:
     loss, outputs = calls.spec.loss, calls.contract.outputs
     assert loss is not None
+    means = member_outputs(calls.spec)
     if not outputs[0].name:
         assert isinstance(loss, ComponentSpec)
-        return calls.component(loss, "losses")
+        return calls.loss(loss, of_members=bool(means))
     by_output = {each.name: loss[each.name] if isinstance(loss, dict) else loss for each in outputs}
-    return _mapping(by_output, lambda component: calls.component(component, "losses"))
+    written = {name: calls.loss(each, of_members=name in means) for name, each in by_output.items()}
+    return _mapping(written, str)
 
 
 def _metrics(calls: KerasCalls) -> str:

@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 HUGE = 50.0
 """A value beyond this counts as unbounded: the largest bound of Keras's activations is 6."""
 
-ACTIVATED = ("Dense", "EinsumDense", "Activation")
+ACTIVATED = ("Dense", "EinsumDense", "Activation", "MemberDense")
 FUNCTIONS = ("ReLU", "LeakyReLU", "ELU", "Softmax")
 """Layers that end with an activation (convolutions do too), and layers that are one."""
 
-PASSING = ("Flatten", "Reshape", "Permute", "Identity", "RepeatVector", "ActivityRegularization")
-"""Layers that output the values they receive; so does every kind of dropout."""
+PASSING = (
+    *("Flatten", "Reshape", "Permute", "Identity", "RepeatVector", "ActivityRegularization"),
+    "MemberMean",
+)
+"""Layers that output the values they receive, or means of them; so does every kind of dropout."""
 
 NORMALIZING = ("BatchNormalization", "LayerNormalization", "GroupNormalization", "Normalization")
 """Layers whose outputs may be any number."""
@@ -84,7 +87,7 @@ def _layer_range(
     layer, component = model.get_layer(node.name), spec.layers[node.index]
     kind = component.class_name
     path: KeyPath = ("layers", node.index)
-    if not type(layer).__module__.startswith("keras."):
+    if not type(layer).__module__.startswith(("keras.", "mlpcli.")):
         return None  # a plug-in's, which may do anything with its activation
     if kind in ACTIVATED or "Conv" in kind:
         owner = type(layer.activation) if isinstance(layer.activation, keras.Layer) else layer.activation

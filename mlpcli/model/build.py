@@ -15,6 +15,7 @@ from mlpcli.errors import KeyPath, Problem, SpecError
 from mlpcli.keras_import import keras
 from mlpcli.model.call_layer import call_layer
 from mlpcli.model.components import make_component, make_instance, refusals
+from mlpcli.model.member_loss import MemberLoss
 from mlpcli.model.memory import bounded_weights, check_batch, check_outputs, optimizer_arrays
 from mlpcli.model.metrics import fit_metrics
 from mlpcli.model.nested_layers import check_inner_layers
@@ -22,6 +23,7 @@ from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.model.shape_advice import shape_hint
 from mlpcli.model.subclassed import build_class, needs_adapting
 from mlpcli.spec.layer_graph import ONLY_INPUT, Graph, Node
+from mlpcli.spec.member_axis import member_outputs, output_nodes
 from mlpcli.spec.schema import ComponentSpec, Spec
 from mlpcli.spec.values import Value
 
@@ -200,7 +202,7 @@ def compile_model(model: keras.Model, spec: Spec, contract: Contract, plugins: P
     if problems:
         raise SpecError(*problems)
     model.compile(
-        loss=losses,
+        loss=_of_members(spec, losses),
         optimizer=optimizer,
         metrics=metrics if contract.output.name else metrics[""],
         loss_weights=spec.loss_weights,
@@ -216,6 +218,16 @@ def _make_losses(
         return {name: make(component, "losses", ("loss", name)) for name, component in spec.loss.items()}
     loss = make(spec.loss, "losses", ("loss",))
     return {each.name: loss for each in contract.outputs} if contract.output.name else loss
+
+
+def _of_members(spec: Spec, losses: object) -> object:
+    """Return the losses as they are of outputs that are means of members: in training, of each member."""
+    means = member_outputs(spec)
+    if not means:
+        return losses
+    if not isinstance(losses, dict):
+        return MemberLoss(losses)
+    return {name: MemberLoss(loss) if name in means else loss for name, loss in losses.items()}
 
 
 def output_metrics(spec: Spec, output: str) -> Iterator[tuple[KeyPath, ComponentSpec]]:
@@ -238,10 +250,11 @@ def _make_layers(spec: Spec, graph: Graph, plugins: Plugins) -> list[keras.layer
     """Create the layer of every node; all that Keras rejects is reported in one error."""
     problems: list[Problem] = []
     layers = []
+    outputs = output_nodes(spec)
     for node in graph.nodes:
         component = spec.layers[node.index]
         own: dict[str, Value] = {"name": node.name}
-        if node.name in graph.outputs and spec.fit.precision != "float32":
+        if node.name in outputs and spec.fit.precision != "float32":
             # Losses and probabilities need the digits.
             own["dtype"] = component.arguments.get("dtype", "float32")
         path: KeyPath = ("layers", node.index, component.class_name)

@@ -135,7 +135,9 @@ def _argument(name: str, value: Value, path: KeyPath, plugins: Plugins) -> objec
         return make_instance(namespace, class_name, arguments, (*path, class_name), plugins)
     if isinstance(value, str) and namespace:
         if value in plugins.catalog.class_names(namespace) and (
-            namespace in ("layers", "optimizers") or plugins.catalog.plugin_of(value)
+            namespace in ("layers", "optimizers")
+            or plugins.catalog.plugin_of(value)
+            or value in keras_signatures.own_class_names(namespace)
         ):
             return make_instance(namespace, value, {}, path, plugins)
         if namespace == "optimizers":

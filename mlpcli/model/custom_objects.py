@@ -1,4 +1,4 @@
-"""Keras components that Keras itself lacks: activations, a loss, a warm-up, embeddings of numbers.
+"""Keras components that Keras itself lacks: activations, a loss, a warm-up, embeddings of numbers, members.
 
 `spec/keras_signatures.py` reads this file, and those in this folder that it imports from, without running
 them, for the names and arguments that a spec may use: every class with a Keras base, and every public
@@ -10,7 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import mlpcli.model.member_loss  # noqa: F401  # registered, so that Keras finds it in a saved model
 from mlpcli.keras_import import keras
+from mlpcli.model.member_layers import MemberDense as MemberDense
+from mlpcli.model.member_layers import MemberMean as MemberMean
+from mlpcli.model.member_layers import Members as Members
+from mlpcli.model.member_layers import RandomSigns as RandomSigns
 from mlpcli.model.numeric_embeddings import PiecewiseLinearEmbedding as PiecewiseLinearEmbedding
 
 ops = keras.ops

@@ -52,7 +52,10 @@ SUFFIXES = {
 PLAIN_KINDS = ("initializers", "regularizers", "constraints", "activations")
 """Kinds of components that are no numbers, as a learning rate may be."""
 
+SHARED: Rule = ("must be none or factors", lambda v: v in ("none", "factors"))
+
 RULE_SCHEMAS: dict[str, ValueMap] = {
+    SHARED[0]: {"enum": ["none", "factors"]},
     POSITIVE_WHOLE[0]: {"type": "integer", "exclusiveMinimum": 0},
     WHOLE[0]: {"type": "integer", "minimum": 0},
     POSITIVE[0]: {"type": "number", "exclusiveMinimum": 0},
@@ -100,6 +103,8 @@ VALUE_RULES: dict[str, dict[str, Rule]] = {
 
 
 OWN_RULES: dict[str, dict[str, Rule]] = {
+    "MemberDense": {"share": SHARED},
+    "Members": {"count": POSITIVE_WHOLE},
     "PiecewiseLinearEmbedding": {"bins": THRESHOLDS, "width": POSITIVE_WHOLE},
 }
 """Rules for arguments of our own classes, by class."""

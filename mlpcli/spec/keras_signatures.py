@@ -170,7 +170,7 @@ def custom_object_files() -> tuple[Path, ...]:
     for node in ast.parse(main.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mlpcli.model."):
             found.append(main.parent.joinpath(*str(node.module).split(".")[2:]).with_suffix(".py"))
-    return tuple(found)
+    return tuple(dict.fromkeys(found))
 
 
 @cache

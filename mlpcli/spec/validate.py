@@ -23,6 +23,7 @@ from mlpcli.spec.key_forms import (
     value_problem_hint,
 )
 from mlpcli.spec.layer_graph import is_by_output, read_graph
+from mlpcli.spec.member_axis import member_problems
 from mlpcli.spec.plugins import Catalog
 from mlpcli.spec.schema import ByOutput, Spec
 from mlpcli.spec.synthetic import synthetic_problems
@@ -68,6 +69,8 @@ def validate(data: ValueMap, catalog: Catalog) -> tuple[Spec | None, list[Proble
         found = [p for p in found if not covered.intersection(beginnings(p.path))]
         problems += _gathered(_without_doubles(found))
     problems += _across(data)
+    if spec is not None and not problems:
+        problems += member_problems(spec)
     return spec, problems
 
 

@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from mlpcli.keras_internals import all_layers, compiled_parts, wrapped_function
 from mlpcli.model.correlations import RowCorrelation
+from mlpcli.model.member_loss import MemberLoss
 from mlpcli.model.metric_wrappers import MetricWrapper
 from mlpcli.training.compiled.graph_loop import why_graph
 from mlpcli.training.compiled.row_arrays import Arrays, Structure, as_tensor, row_bytes, take_rows
@@ -199,6 +200,7 @@ def batches_do_not_matter(model: keras.Model) -> bool:
     if not is_stock(model, "test_step", "compute_loss", "compute_metrics"):
         return False
     losses = [loss for loss in keras.tree.flatten(model.loss) if loss is not None]
+    losses = [loss.loss if isinstance(loss, MemberLoss) else loss for loss in losses]
     if len(losses) > 1:
         return False
     metrics = [each for metric in model.metrics for each in getattr(metric, "metrics", None) or [metric]]
