@@ -34,9 +34,9 @@ class KerasCalls:
     def custom_objects(self) -> list[str]:
         """Return the source of the custom objects that were used."""
         pieces: dict[str, None] = {}  # in their order; each file has an alias of `keras.ops`
+        given = ("keras", "np", "math", "Callable", "Any")
         for file in (*keras_signatures.custom_object_files(), *MEMBER_FILES):
-            found = read_pieces(file, sorted(self.used), given=("keras", "np", "Callable", "Any"))
-            pieces |= dict.fromkeys(found)
+            pieces |= dict.fromkeys(read_pieces(file, sorted(self.used), given=given))
         return list(pieces)
 
     def component(self, component: ComponentSpec, namespace: str) -> str:

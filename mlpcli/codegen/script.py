@@ -18,15 +18,20 @@ from mlpcli.codegen.read_data import data_code
 from mlpcli.codegen.source_text import DataCode, cannot_write, text
 from mlpcli.codegen.training_code import batches_code, results_code, training_code
 from mlpcli.data.dataset import Dataset
+from mlpcli.model.schedule_steps import with_steps
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.schema import Spec
 from mlpcli.training.find_data import load_data
 from mlpcli.training.prepare import complete
 
-ANNOTATIONS = {"Callable": "from collections.abc import Callable", "Any": "from typing import Any"}
-"""Names in the annotations of copied functions, each with its import."""
+COPIED = {
+    "math": "import math",
+    "Callable": "from collections.abc import Callable",
+    "Any": "from typing import Any",
+}
+"""Names in copied functions and in their annotations, each with its import."""
 
-STANDARD = ("import csv", "import os", *ANNOTATIONS.values())
+STANDARD = ("import csv", "import math", "import os", COPIED["Callable"], COPIED["Any"])
 """Imports from the standard library, in order."""
 
 
@@ -54,7 +59,7 @@ def write_script(loaded: LoadedSpec, dataset: Dataset) -> str:
     Raises:
         UsageError: the spec has what a script cannot contain (plug-ins).
     """
-    spec = loaded.spec
+    spec = with_steps(loaded.spec, len(dataset.train), loaded.catalog)
     if spec.plugins:
         raise cannot_write("plug-ins", "they are Python already: import them into a script of your own")
     calls = KerasCalls(spec, dataset.contract)
@@ -65,7 +70,7 @@ def write_script(loaded: LoadedSpec, dataset: Dataset) -> str:
     training = [*training_code(calls, data)]
     custom_objects = calls.custom_objects()
     copied = "\n".join([*data.functions, *custom_objects])
-    data.imports |= {line for name, line in ANNOTATIONS.items() if re.search(rf"\b{name}\b", copied)}
+    data.imports |= {line for name, line in COPIED.items() if re.search(rf"\b{name}\b", copied)}
     blocks = [
         _head(loaded),
         _imports(data),

@@ -20,6 +20,7 @@ from mlpcli.model.memory import bounded_weights, check_batch, check_outputs, opt
 from mlpcli.model.metrics import fit_metrics
 from mlpcli.model.nested_layers import check_inner_layers
 from mlpcli.model.plugins import NONE, Plugins
+from mlpcli.model.schedule_steps import with_steps
 from mlpcli.model.shape_advice import shape_hint
 from mlpcli.model.subclassed import build_class, needs_adapting
 from mlpcli.spec.layer_graph import ONLY_INPUT, Graph, Node
@@ -52,6 +53,7 @@ def build_model(spec: Spec, dataset: Dataset, plugins: Plugins = NONE) -> keras.
         SpecError: Keras rejects a layer, an argument's value, or a shape; every rejected component is
             reported.
     """
+    spec = with_steps(spec, len(dataset.train), plugins.catalog)
     kept = _kept_arrays(spec, plugins)
     keras.utils.clear_session()
     with precision(spec.fit.precision):
@@ -170,7 +172,7 @@ def compile_model(model: keras.Model, spec: Spec, contract: Contract, plugins: P
 
     Args:
         model: the network.
-        spec: with its loss and metrics filled in.
+        spec: with its loss and metrics filled in, and lengths of schedules in steps.
         contract: the outputs.
         plugins: the spec's plug-ins.
 

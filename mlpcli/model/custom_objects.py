@@ -1,4 +1,4 @@
-"""Keras components that Keras itself lacks: activations, a loss, a warm-up, embeddings of numbers, members.
+"""Keras components that Keras itself lacks: activations, losses, schedules, embeddings of numbers, members.
 
 `spec/keras_signatures.py` reads this file, and those in this folder that it imports from, without running
 them, for the names and arguments that a spec may use: every class with a Keras base, and every public
@@ -7,6 +7,7 @@ function as an activation. `codegen/` copies their source into scripts.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -140,6 +141,57 @@ class Warmup(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[m
         return cls(
             **config | {"to": keras.saving.deserialize_keras_object(to) if isinstance(to, dict) else to}
         )
+
+
+@_registered
+class FlatCosine(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """A value that stays for a part of the training, then falls to 0 along half a cosine.
+
+    Args:
+        initial: the value at the beginning.
+        training_steps: the step at which it is 0; later it stays 0.
+        flat: the part of these steps for which it stays, 0 for a cosine from the first step on.
+    """
+
+    def __init__(self, initial: float, training_steps: int, flat: float = 0.5) -> None:
+        self.initial, self.training_steps, self.flat = initial, training_steps, flat
+
+    def __call__(self, step: keras.KerasTensor) -> keras.KerasTensor:
+        """Return the value, a float32 scalar, at a step that counts from 0."""
+        done = ops.cast(step, "float32") / self.training_steps
+        falling = ops.clip((done - self.flat) / (1.0 - self.flat), 0.0, 1.0)
+        return 0.5 * self.initial * (1.0 + ops.cos(math.pi * falling))
+
+    def get_config(self) -> dict[str, object]:
+        """Return the arguments of this schedule."""
+        return {"initial": self.initial, "training_steps": self.training_steps, "flat": self.flat}
+
+
+@_registered
+class CosineCycles(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """Cycles from 0 up to a peak and back, each twice as long as the one before.
+
+    At the share t of the training it is peak / 2 * (1 - cos(2 pi log2(1 + (2^cycles - 1) t))): with 4 cycles
+    the `coslog4` of Holzmueller, Grinsztajn, Steinwart, "Better by Default" (2024).
+
+    Args:
+        peak: the highest value, in the middle of each cycle.
+        training_steps: the step at which the last cycle ends; later the value stays 0.
+        cycles: how many.
+    """
+
+    def __init__(self, peak: float, training_steps: int, cycles: int = 4) -> None:
+        self.peak, self.training_steps, self.cycles = peak, training_steps, cycles
+
+    def __call__(self, step: keras.KerasTensor) -> keras.KerasTensor:
+        """Return the value, a float32 scalar, at a step that counts from 0."""
+        done = ops.clip(ops.cast(step, "float32") / self.training_steps, 0.0, 1.0)
+        turns = ops.log(1.0 + (2.0**self.cycles - 1.0) * done) / math.log(2.0)
+        return 0.5 * self.peak * (1.0 - ops.cos(2.0 * math.pi * turns))
+
+    def get_config(self) -> dict[str, object]:
+        """Return the arguments of this schedule."""
+        return {"peak": self.peak, "training_steps": self.training_steps, "cycles": self.cycles}
 
 
 LOSSES = {"perceptron": Perceptron}

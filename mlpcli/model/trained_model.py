@@ -27,6 +27,7 @@ from mlpcli.model.plugins import Plugins, changed_plugins, run_plugins
 from mlpcli.model.preprocessing import with_raw_columns
 from mlpcli.model.run_contract import run_contract
 from mlpcli.model.run_spec import own_spec
+from mlpcli.model.schedule_steps import with_steps
 from mlpcli.model.target_scaling import restore_outputs
 from mlpcli.runs.folder import Run
 from mlpcli.runs.record_models import TRAIN_AGAIN
@@ -171,5 +172,6 @@ def load_trained(run: Run) -> TrainedModel:
     contract = run_contract(run)
     plugins = run_plugins(run, loaded.catalog)
     model = load_network(run, loaded.spec, contract, plugins)
-    compile_model(model, loaded.spec, contract, plugins)
+    # Nothing is trained: how long the schedule of the learning rate is does not matter.
+    compile_model(model, with_steps(loaded.spec, 1, loaded.catalog), contract, plugins)
     return TrainedModel(run, model, loaded.spec, contract, changed_plugins(run))

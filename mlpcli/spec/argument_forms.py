@@ -17,6 +17,7 @@ from mlpcli.spec.number_rules import (
     is_number,
 )
 from mlpcli.spec.number_texts import is_calculation, number_hint, number_meant
+from mlpcli.spec.schedule_lengths import LENGTH_RULES, length_hint
 from mlpcli.spec.values import Value, ValueMap
 from mlpcli.spec.yaml_line import entry_line, item_line
 
@@ -132,6 +133,8 @@ def _without_space(name: str, known: tuple[str, ...]) -> str:
 
 def value_hint(value: Value, rule: Rule) -> str:
     """Return what to write instead of a value that breaks a rule; an empty text if that is not known."""
+    if rule in LENGTH_RULES:
+        return length_hint(value)
     hint = number_hint(value, whole=rule in WHOLE_RULES)
     number = number_meant(value) if isinstance(value, str) else value
     if hint and is_number(number) and not rule[1](int(number) if rule in WHOLE_RULES else number):

@@ -11,6 +11,7 @@ import re
 from functools import cache
 
 from mlpcli.spec import keras_signatures
+from mlpcli.spec.schedule_lengths import is_length
 
 ITEMS = {"layers": "layers", "cells": "layers"}
 """Arguments that are lists of components, and the kind of these: `StackedRNNCells: {cells: [...]}`."""
@@ -55,10 +56,13 @@ def kind_of_values(namespace: str, class_name: str, argument: str) -> str | None
 
 @cache
 def takes_mapping(namespace: str, class_name: str, argument: str) -> bool:
-    """Return whether Keras documents an argument as a plain mapping: the headers of a RemoteMonitor.
+    """Return whether an argument may be a plain mapping: the headers of a RemoteMonitor, a length.
 
-    Keras would build an object from the mapping of another argument: `{class_name: ..., config: ...}`.
+    Keras's documentation says so of the former. Keras would build an object from the mapping of another
+    argument: `{class_name: ..., config: ...}`.
     """
+    if is_length(namespace, argument):
+        return True
     entry = re.compile(rf"^\s*{re.escape(argument)}: Dictionary\b", re.MULTILINE)
     documents = (ast.get_docstring(each.node) for each in keras_signatures.lineage(namespace, class_name))
     return any(entry.search(document) for document in documents if document)

@@ -20,6 +20,15 @@ from mlpcli.spec.number_rules import (
     Rule,
 )
 from mlpcli.spec.plugins import KERAS, Catalog
+from mlpcli.spec.schedule_lengths import (
+    BOUNDARIES,
+    CYCLES,
+    LENGTH_SCHEMAS,
+    STEPS,
+    STEPS_OR_NONE,
+    WHOLE_BY_DEFAULT,
+    WHOLE_STEPS,
+)
 from mlpcli.spec.values import Value, ValueMap
 
 SINGULAR = {
@@ -64,6 +73,7 @@ RULE_SCHEMAS: dict[str, ValueMap] = {
     THRESHOLDS[0]: {"type": "integer", "minimum": 2, "maximum": MAX_STEPS},
     BOUNDED_WHOLE[0]: {"type": "integer", "minimum": 0, "maximum": MAX_STEPS},
     **CALLBACK_SCHEMAS,
+    **LENGTH_SCHEMAS,
 }
 """The same rules in JSON Schema, for `mlpcli schema`."""
 
@@ -86,12 +96,21 @@ VALUE_RULES: dict[str, dict[str, Rule]] = {
         "clipvalue": POSITIVE,
         "global_clipnorm": POSITIVE,
         "weight_decay": NOT_NEGATIVE,
+        "warmup_steps": STEPS_OR_NONE,
     },
     "optimizers.schedules": {
         "initial_learning_rate": NOT_NEGATIVE,
-        "decay_steps": POSITIVE,
+        "decay_steps": STEPS,
+        "first_decay_steps": STEPS,
+        "warmup_steps": STEPS_OR_NONE,
+        "boundaries": BOUNDARIES,
+        WHOLE_BY_DEFAULT: STEPS,
         "decay_rate": POSITIVE,
-        "steps": POSITIVE_WHOLE,
+        "steps": WHOLE_STEPS,
+        "initial": NOT_NEGATIVE,
+        "peak": NOT_NEGATIVE,
+        "cycles": CYCLES,
+        "flat": BELOW_ONE,
         "start": NOT_NEGATIVE,
         "to": POSITIVE,
     },
@@ -147,8 +166,11 @@ def forbidden(namespace: str, class_name: str) -> str:
     return keras_effects.refusal(namespace, class_name) or role_problem(namespace, class_name)
 
 
-FILLED_IN = {("callbacks", "filepath"), ("callbacks", "filename"), ("callbacks", "backup_dir")}
-"""Arguments that Keras requires and that mlpcli fills in with a path in the run folder."""
+FILLED_IN = {
+    *(("callbacks", "filepath"), ("callbacks", "filename"), ("callbacks", "backup_dir")),
+    ("optimizers.schedules", WHOLE_BY_DEFAULT),
+}
+"""Required arguments that mlpcli fills in: with a path in the run folder, and with the whole training."""
 
 
 def has_short_names(namespace: str) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mlpcli.errors import KeyPath, Problem, SpecError, nearest
 from mlpcli.spec.locations import at_home, with_files
+from mlpcli.spec.schedule_lengths import UNITS
 from mlpcli.spec.values import Value, ValueMap
 from mlpcli.spec.yaml_reader import MAX_VALUES, Mark, SpecText, read_text
 
@@ -120,6 +121,8 @@ def _merge(below: Value, over: Value, path: KeyPath, replaced: set[KeyPath]) -> 
 
 def _may_merge(below: ValueMap, over: ValueMap) -> bool:
     if "hp" in below or "hp" in over:  # a hyperparameter is one value
+        return False
+    if {*below, *over} == {*UNITS}:  # so is a length: {epochs: 5} over {share: 0.5}
         return False
     return _class_of(below) == _class_of(over)
 

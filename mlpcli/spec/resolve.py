@@ -10,10 +10,12 @@ import yaml
 
 from mlpcli.printable import quoted
 from mlpcli.spec.component_rules import namespace_of_argument
+from mlpcli.spec.keras_signatures import Signature
 from mlpcli.spec.layer_graph import OWN_LAYER_KEYS
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.locations import absolute, with_files
 from mlpcli.spec.plugins import PLUGINS_FOLDER, Catalog
+from mlpcli.spec.schedule_lengths import WHOLE_BY_DEFAULT, WHOLE_TRAINING
 from mlpcli.spec.schema import ComponentSpec, DatasetSpec, Last, LayerSpec
 from mlpcli.spec.synthetic import CLOUDS, DEFAULT_NOISE, DEFAULT_ROWS
 from mlpcli.spec.values import Value, ValueMap
@@ -122,7 +124,12 @@ def _arguments(class_name: str, given: ValueMap, namespace: str, catalog: Catalo
         for name, value in signature.defaults.items()
         if name not in given and isinstance(value, bool | int | float | str) and name not in OWN_LAYER_KEYS
     }
-    return {name: _argument(name, value, catalog) for name, value in given.items()} | plain
+    filled: ValueMap = {WHOLE_BY_DEFAULT: dict(WHOLE_TRAINING)} if _whole_is_missing(signature, given) else {}
+    return {name: _argument(name, value, catalog) for name, value in given.items()} | filled | plain
+
+
+def _whole_is_missing(signature: Signature, given: ValueMap) -> bool:
+    return WHOLE_BY_DEFAULT in signature.required and WHOLE_BY_DEFAULT not in given
 
 
 def _argument(name: str, value: Value, catalog: Catalog) -> Value:

@@ -17,6 +17,7 @@ from mlpcli.keras_import import keras
 from mlpcli.keras_internals import SkipsNan, saves_now, set_mode
 from mlpcli.model.components import make_component
 from mlpcli.model.plugins import NONE, Plugins
+from mlpcli.model.schedule_steps import with_steps
 from mlpcli.spec.schema import ComponentSpec, Spec
 from mlpcli.training.ending import check_folder
 
@@ -52,6 +53,7 @@ def make_callbacks(
     """
     problems: list[Problem] = []
     created = []
+    spec = with_steps(spec, spec.fit.batch_size, plugins.catalog)  # of the optimizer, which is not used here
     for index, component in enumerate(spec.callbacks):
         try:
             created.append(_make_callback(component, index, run_dir, plugins))

@@ -15,6 +15,7 @@ from mlpcli.data.dataset import Dataset
 from mlpcli.errors import MlpcliError
 from mlpcli.model.components import plain_reason
 from mlpcli.model.default_losses import data_request
+from mlpcli.model.schedule_steps import for_epochs
 from mlpcli.runs import record_models
 from mlpcli.runs.record_models import EngineName
 from mlpcli.runs.search_folder import COMPLETED, FAILED, Objective, Trial
@@ -173,10 +174,11 @@ def _data_key(loaded: LoadedSpec) -> str:
 
 
 def _with(loaded: LoadedSpec, *, epochs: int | None = None, seed: int | None = None) -> LoadedSpec:
-    """Return the spec with another number of epochs or another seed."""
+    """Return the spec with fewer epochs of the whole training, or with another seed."""
     spec = loaded.spec
     if epochs is not None:
-        spec = spec.model_copy(update={"fit": spec.fit.model_copy(update={"epochs": epochs})})
+        whole = (spec.tuner.max_epochs if spec.tuner else None) or spec.fit.epochs
+        spec = for_epochs(spec, epochs, whole, loaded.catalog)
     if seed is not None:
         spec = spec.model_copy(update={"seed": seed})
     return replace(loaded, spec=spec)
