@@ -6,6 +6,7 @@ sentence when a new version no longer has it; nothing else in the package names 
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -232,6 +233,82 @@ def saves_now(
         path: where it would save.
     """
     return bool(callback._should_save_model(epoch, batch, logs, str(path)))
+
+
+# ---------------------------------------------------------------- optimizers
+
+
+def matches(path: str, pattern: str) -> bool:
+    """Return whether a variable's path, `dense_1/kernel`, matches a pattern such as `*/kernel`."""
+    return fnmatch.fnmatchcase(path, pattern)
+
+
+class VariableFactors:
+    """Mixed into an optimizer of Keras's: factors on the learning rate and the decay of single variables.
+
+    A variable's learning rate is the optimizer's times its factor, and its weight decay likewise, so that a
+    step takes `rate * rate_factor * decay * decay_factor` of its value away. Of several patterns that match
+    a variable's path the last decides; a variable that none matches has a factor of 1, and one with a rate
+    of 0 stays as it is.
+    """
+
+    def __init__(
+        self,
+        *args: object,
+        learning_rate_factors: dict[str, float] | None = None,
+        weight_decay_factors: dict[str, float] | None = None,
+        **arguments: object,
+    ) -> None:
+        super().__init__(*args, **arguments)
+        self.set_factors(learning_rate_factors or {}, weight_decay_factors or {})
+
+    def set_factors(self, rates: dict[str, float], decays: dict[str, float]) -> None:
+        """Set the factors on rate and decay, by pattern; before the optimizer is built."""
+        self._rate_patterns, self._decay_patterns = tuple(rates.items()), tuple(decays.items())
+
+    def build(self, variables: list[keras.Variable]) -> None:
+        """Find the factors of each variable."""
+        super().build(variables)  # type: ignore[misc]
+        self._rate_factors = tuple(self._factor(each, self._rate_patterns) for each in variables)
+        self._decay_factors = tuple(self._factor(each, self._decay_patterns) for each in variables)
+
+    def _factor(self, variable: keras.Variable, patterns: tuple[tuple[str, float], ...]) -> float:
+        found = [factor for pattern, factor in patterns if matches(variable.path, pattern)]
+        return found[-1] if found else 1.0
+
+    def update_step(
+        self, gradient: keras.KerasTensor, variable: keras.Variable, learning_rate: keras.KerasTensor
+    ) -> None:
+        """Update a variable with its own rate."""
+        factor = self._rate_factors[self._get_variable_index(variable)]  # type: ignore[attr-defined]
+        if factor != 0:
+            rate = learning_rate if factor == 1 else learning_rate * factor
+            super().update_step(gradient, variable, rate)  # type: ignore[misc]
+
+    def _apply_weight_decay(self, variables: list[keras.Variable]) -> None:
+        """Let Keras decay the variables, those with equal factors together."""
+        groups: dict[float, list[keras.Variable]] = {}
+        for variable in variables:
+            place = self._get_variable_index(variable)  # type: ignore[attr-defined]
+            factor = self._rate_factors[place] * self._decay_factors[place]
+            groups.setdefault(factor, []).append(variable)
+        names = [name for name in ("weight_decay", "adam_weight_decay") if getattr(self, name, None)]
+        whole = {name: getattr(self, name) for name in names}
+        for factor, group in groups.items():
+            for name in names if factor else ():
+                setattr(self, name, whole[name] * factor)
+            if factor:
+                super()._apply_weight_decay(group)  # type: ignore[misc]
+        for name in names:
+            setattr(self, name, whole[name])
+
+    def get_config(self) -> dict[str, object]:
+        """Return the arguments of this optimizer."""
+        factors = {
+            "learning_rate_factors": dict(self._rate_patterns),
+            "weight_decay_factors": dict(self._decay_patterns),
+        }
+        return {**super().get_config(), **factors}  # type: ignore[misc]
 
 
 # ---------------------------------------------------------------- TensorFlow

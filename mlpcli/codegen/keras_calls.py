@@ -20,8 +20,8 @@ WIDTH = 100
 """Columns of a line of the script."""
 
 PACKAGE = Path(__file__).parents[1]
-MEMBER_FILES = (PACKAGE / "keras_internals.py", PACKAGE / "model" / "member_loss.py")
-"""The files of the loss of members, which no spec names."""
+MORE_FILES = (PACKAGE / "keras_internals.py", PACKAGE / "model" / "member_loss.py")
+"""The files of what no spec names: the loss of members, factors on single variables."""
 
 
 class KerasCalls:
@@ -30,13 +30,18 @@ class KerasCalls:
     def __init__(self, spec: Spec, contract: Contract) -> None:
         self.spec, self.contract = spec, contract
         self.used: set[str] = set()
+        self.factored = ""  # the class of an optimizer with factors
 
     def custom_objects(self) -> list[str]:
         """Return the source of the custom objects that were used."""
         pieces: dict[str, None] = {}  # in their order; each file has an alias of `keras.ops`
-        given = ("keras", "np", "math", "Callable", "Any")
-        for file in (*keras_signatures.custom_object_files(), *MEMBER_FILES):
+        given = ("keras", "np", "math", "fnmatch", "Callable", "Any")
+        for file in (*keras_signatures.custom_object_files(), *MORE_FILES):
             pieces |= dict.fromkeys(read_pieces(file, sorted(self.used), given=given))
+        if self.factored:
+            base = f"keras.optimizers.{self.spec.optimizer.class_name}"
+            head = f"class {self.factored}(VariableFactors, {base}):"
+            pieces[f'{head}\n    """Keras\'s own, with factors on single variables."""'] = None
         return list(pieces)
 
     def component(self, component: ComponentSpec, namespace: str) -> str:
@@ -53,6 +58,16 @@ class KerasCalls:
             return written
         self.used |= {"MemberLoss", "with_logits"}
         return call("MemberLoss", [written])
+
+    def optimizer(self) -> str:
+        """Return the spec's optimizer as source; of a class of its own where variables have factors."""
+        optimizer = self.spec.optimizer
+        if not optimizer.factors:
+            return self.component(optimizer, "optimizers")
+        self.factored = f"{optimizer.class_name}WithFactors"
+        self.used.add("VariableFactors")
+        given = self.arguments("optimizers", optimizer.class_name, optimizer.arguments)
+        return call(self.factored, [*given, *(f"{key}={each!r}" for key, each in optimizer.factors.items())])
 
     def short(self, name: str, namespace: str) -> str:
         """Return a short name, or the custom object that it stands for."""
@@ -74,10 +89,13 @@ class KerasCalls:
         if class_name in keras_signatures.own_class_names(namespace):
             self.used.add(class_name)
             owner = ""
-        given = [
+        return call(f"{owner}{class_name}", self.arguments(namespace, class_name, arguments))
+
+    def arguments(self, namespace: str, class_name: str, arguments: Mapping[str, Value]) -> list[str]:
+        """Return the arguments of a call: `["units=10", "activation='relu'"]`."""
+        return [
             f"{name}={self.argument(namespace, class_name, name, value)}" for name, value in arguments.items()
         ]
-        return call(f"{owner}{class_name}", given)
 
     def argument(self, namespace: str, class_name: str, name: str, value: Value) -> str:
         """Return an argument of a class as Python source, with its components as calls."""

@@ -30,6 +30,7 @@ def network_code(calls: KerasCalls, graph: Graph) -> Iterator[str]:
     yield "keras.utils.set_random_seed(SEED)"
     own_names = spec.start_from is not None  # by which weights are taken over
     by_path = "MultiOptimizer" in (spec.optimizer.class_name, *_classes(spec.optimizer.arguments))
+    by_path = by_path or bool(spec.optimizer.factors)
     learning = any(_adapts(spec.layers[node.index]) for node in graph.nodes[1:])
     if _is_stack(graph) and not learning and not by_path:  # a Sequential's name begins its weights' paths
         yield from _sequential(calls, graph, named=own_names)

@@ -25,13 +25,14 @@ from mlpcli.training.find_data import load_data
 from mlpcli.training.prepare import complete
 
 COPIED = {
+    "fnmatch": "import fnmatch",
     "math": "import math",
     "Callable": "from collections.abc import Callable",
     "Any": "from typing import Any",
 }
 """Names in copied functions and in their annotations, each with its import."""
 
-STANDARD = ("import csv", "import math", "import os", COPIED["Callable"], COPIED["Any"])
+STANDARD = ("import csv", "import fnmatch", "import math", "import os", COPIED["Callable"], COPIED["Any"])
 """Imports from the standard library, in order."""
 
 

@@ -29,7 +29,7 @@ def training_code(calls: KerasCalls, data: DataCode) -> Iterator[str]:
     spec = calls.spec
     compiled = [
         f"loss={_losses(calls)}",
-        f"optimizer={calls.component(spec.optimizer, 'optimizers')}",
+        f"optimizer={calls.optimizer()}",
         f"metrics={_metrics(calls)}",
     ]
     if spec.loss_weights:

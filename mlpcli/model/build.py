@@ -23,6 +23,7 @@ from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.model.schedule_steps import with_steps
 from mlpcli.model.shape_advice import shape_hint
 from mlpcli.model.subclassed import build_class, needs_adapting
+from mlpcli.model.variable_factors import give_factors, unmatched
 from mlpcli.spec.layer_graph import ONLY_INPUT, Graph, Node
 from mlpcli.spec.member_axis import member_outputs, output_nodes
 from mlpcli.spec.schema import ComponentSpec, Spec
@@ -190,6 +191,10 @@ def compile_model(model: keras.Model, spec: Spec, contract: Contract, plugins: P
 
     losses = _make_losses(spec, contract, make)
     optimizer = make(spec.optimizer, "optimizers", ("optimizer",))
+    if spec.optimizer.factors and isinstance(optimizer, keras.optimizers.Optimizer):
+        factors = (spec.optimizer.learning_rate_factors, spec.optimizer.weight_decay_factors)
+        problems += unmatched(model.trainable_variables, *factors)
+        give_factors(optimizer, *factors)
     counts: Counter[str] | None = Counter() if len(contract.outputs) > 1 else None
     metrics = {
         each.name: fit_metrics(

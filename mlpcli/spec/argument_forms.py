@@ -17,6 +17,7 @@ from mlpcli.spec.number_rules import (
     is_number,
 )
 from mlpcli.spec.number_texts import is_calculation, number_hint, number_meant
+from mlpcli.spec.optimizer_keys import OWN_OPTIMIZER_KEYS
 from mlpcli.spec.schedule_lengths import LENGTH_RULES, length_hint
 from mlpcli.spec.values import Value, ValueMap
 from mlpcli.spec.yaml_line import entry_line, item_line
@@ -83,6 +84,8 @@ def unknown_argument(
         rate = arguments.get("learning_rate", 0.01)
         schedule: Value = {"initial_learning_rate": rate, "decay_steps": 1, "decay_rate": value}
         hint = f"write a schedule: {entry_line('learning_rate', {'InverseTimeDecay': schedule})}"
+    elif name in OWN_OPTIMIZER_KEYS and "learning_rate" in known:
+        hint = f"write it beside the class: {entry_line('optimizer', {class_name: {}, name: value})}"
     elif value is None and _without_space(name, known):
         hint = f"a space must follow the colon: write {_without_space(name, known)}"
     elif (meant := argument_meant(name, known)) and name != "betas":

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from mlpcli.errors import KeyPath, Problem
 from mlpcli.spec.component_rules import SINGULAR, has_short_names, kind_of_argument
-from mlpcli.spec.layer_graph import OWN_LAYER_KEYS
 from mlpcli.spec.number_texts import number_meant
+from mlpcli.spec.optimizer_keys import own_keys
 from mlpcli.spec.other_names import ARGUMENTS, CLASSES, folded
 from mlpcli.spec.plugins import Catalog
 from mlpcli.spec.python_calls import Call, read_arguments, read_call
@@ -196,7 +196,7 @@ def a_kind(namespace: str) -> str:
 
 
 def _from_mapping(value: ValueMap, namespace: str, catalog: Catalog) -> Form | None:
-    own = {key: item for key, item in value.items() if key in OWN_LAYER_KEYS} if namespace == "layers" else {}
+    own = {key: item for key, item in value.items() if key in own_keys(namespace)}
     rest = {key: item for key, item in value.items() if key not in own}
     classes = [key for key in rest if key[:1].isupper()]
     if len(classes) == 1:

@@ -40,9 +40,10 @@ from mlpcli.spec.component_rules import (
     value_rule,
 )
 from mlpcli.spec.keras_roles import is_cell, is_map
-from mlpcli.spec.layer_graph import OWN_LAYER_KEYS, is_by_output, layer_names
+from mlpcli.spec.layer_graph import is_by_output, layer_names
 from mlpcli.spec.number_rules import Rule, is_number
 from mlpcli.spec.number_texts import number_hint
+from mlpcli.spec.optimizer_keys import factor_problems, own_keys
 from mlpcli.spec.other_names import AMBIGUOUS, folded
 from mlpcli.spec.plugins import KERAS, Catalog
 from mlpcli.spec.python_calls import read_call
@@ -74,7 +75,7 @@ def check_components(data: ValueMap, catalog: Catalog = KERAS) -> list[Problem]:
     for path, items in _by_output(metrics, ("metrics",), isinstance(metrics, dict)):
         found += _check_list(items, path, "metrics", catalog)
     found += _check_list(data.get("callbacks"), ("callbacks",), "callbacks", catalog)
-    return found
+    return [*found, *factor_problems(data.get("optimizer"), catalog)]
 
 
 def _loss_problem(loss: Value, layers: set[str], catalog: Catalog) -> Problem | None:
@@ -142,8 +143,9 @@ def _check_component(component: Value, path: KeyPath, namespace: str, catalog: C
     """Yield the problems of a component; of one in another form, only its correction."""
 
     def problems(component: Value) -> Iterator[Problem]:
-        if isinstance(component, dict) and path[:-1] == ("layers",):
-            component = {key: value for key, value in component.items() if key not in OWN_LAYER_KEYS}
+        if isinstance(component, dict):
+            own = own_keys(namespace if len(path) <= 2 else "")
+            component = {key: value for key, value in component.items() if key not in own}
         layer = namespace == "activations" and isinstance(component, dict)  # LeakyReLU is one
         return _component_problems(component, path, "layers" if layer else namespace, catalog)
 
@@ -189,7 +191,7 @@ def _component_problems(
 
 def _stray_key(key: str, class_name: str, path: KeyPath, namespace: str, catalog: Catalog) -> Problem:
     """Report a key next to a component's class: a misspelt `name`, or an argument one level too high."""
-    hint: Hint = nearest(key, OWN_LAYER_KEYS) if namespace == "layers" else ""
+    hint: Hint = nearest(key, own_keys(namespace)) if own_keys(namespace) else ""
     known = catalog.class_names(namespace)
     if (class_name in known and key in catalog.signature(namespace, class_name).names) or not hint:
         hint = f"arguments go inside: {{{class_name}: {{{key}: ...}}}}"
@@ -210,7 +212,6 @@ def _check_word(word: str, path: KeyPath, namespace: str, catalog: Catalog) -> I
 
 
 def _unknown(word: str, path: KeyPath, namespace: str, catalog: Catalog) -> Iterator[Problem]:
-    kind = SINGULAR[namespace]
     if namespace == "layers" and word in FORBIDDEN_LAYERS:
         yield Problem("is not allowed in a spec", path=path, received=word, hint=FORBIDDEN_LAYERS[word])
         return
@@ -234,7 +235,7 @@ def _unknown(word: str, path: KeyPath, namespace: str, catalog: Catalog) -> Iter
             return f"a comma, or a line, is missing between {parts[0]} and {parts[1]}"
         return nearest(word, [*known, *short]) or _elsewhere(word, namespace, catalog)
 
-    yield Problem(f"unknown {kind}", path=path, received=word, hint=hint)
+    yield Problem(f"unknown {SINGULAR[namespace]}", path=path, received=word, hint=hint)
 
 
 def _elsewhere(word: str, namespace: str, catalog: Catalog) -> str:

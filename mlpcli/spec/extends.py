@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mlpcli.errors import KeyPath, Problem, SpecError, nearest
 from mlpcli.spec.locations import at_home, with_files
+from mlpcli.spec.optimizer_keys import OWN_OPTIMIZER_KEYS
 from mlpcli.spec.schedule_lengths import UNITS
 from mlpcli.spec.values import Value, ValueMap
 from mlpcli.spec.yaml_reader import MAX_VALUES, Mark, SpecText, read_text
@@ -124,13 +125,13 @@ def _may_merge(below: ValueMap, over: ValueMap) -> bool:
         return False
     if {*below, *over} == {*UNITS}:  # so is a length: {epochs: 5} over {share: 0.5}
         return False
-    return _class_of(below) == _class_of(over)
+    return _class_of(below) == _class_of(over) or over.keys() <= {*OWN_OPTIMIZER_KEYS}
 
 
 def _class_of(value: ValueMap) -> str | None:
     """Return the class that a component names, or None for any other mapping."""
-    classes = [key for key in value if key[:1].isupper()]
-    return classes[0] if len(value) == 1 and classes else None
+    keys = [key for key in value if key not in OWN_OPTIMIZER_KEYS]
+    return keys[0] if len(keys) == 1 and keys[0][:1].isupper() else None
 
 
 def _moved(value: Value, key: str, prefix: str) -> Value:

@@ -25,8 +25,8 @@ from mlpcli.spec.component_rules import (
 )
 from mlpcli.spec.extends import EXTENDS
 from mlpcli.spec.hyperparameters import KEYS, SAMPLINGS
-from mlpcli.spec.layer_graph import OWN_LAYER_KEYS
-from mlpcli.spec.schema import LayerSpec, Spec
+from mlpcli.spec.optimizer_keys import OWN_OPTIMIZER_KEYS, own_keys
+from mlpcli.spec.schema import ComponentSpec, LayerSpec, OptimizerSpec, Spec
 
 Schema = dict[str, Any]
 
@@ -40,7 +40,7 @@ NAMESPACE_OF_KEY = {
 }
 """The kind of component under each key of a spec."""
 
-COMPONENTS = ("ComponentSpec", "LayerSpec")
+COMPONENTS = ("ComponentSpec", "LayerSpec", "OptimizerSpec")
 """Models written as a class with its arguments, which pydantic cannot describe."""
 
 NEVER_SEARCHED = ("name", "tuner", "plugins", EXTENDS)
@@ -131,7 +131,7 @@ def _property(value: Schema, top: str = "") -> Schema:
 
 def _reference(node: Schema, namespace: str) -> Schema:
     reference = node.get("$ref", "")
-    if reference.endswith(("/ComponentSpec", "/LayerSpec")):
+    if reference.endswith(tuple(f"/{name}" for name in COMPONENTS)):
         return _or_searched({"$ref": f"#/$defs/{namespace}"})
     return node
 
@@ -214,9 +214,13 @@ def _component(namespace: str, classes: list[str]) -> Schema:
         "properties": {name: {"$ref": f"#/$defs/{namespace}.{name}"} for name in classes},
         "additionalProperties": False,
     }
-    if namespace == "layers":
-        own = LayerSpec.model_json_schema()["properties"]
-        mapping["properties"] |= {key: _property(own[key]) for key in OWN_LAYER_KEYS if key in own}
+    if namespace in ("layers", "optimizers"):
+        model: type[ComponentSpec] = LayerSpec if namespace == "layers" else OptimizerSpec
+        own = model.model_json_schema()["properties"]
+        mapping["properties"] |= {key: _property(own[key]) for key in own_keys(namespace) if key in own}
+        for key in OWN_OPTIMIZER_KEYS if namespace == "optimizers" else ():
+            factor = {"type": "number", "minimum": 0}
+            mapping["properties"][key] = {"type": "object", "additionalProperties": _or_searched(factor)}
         mapping["oneOf"] = [{"required": [name]} for name in classes]
     else:
         mapping |= {"minProperties": 1, "maxProperties": 1}

@@ -58,7 +58,9 @@ def resolved_document(
     document["loss"] = _by_output(spec.loss, lambda loss: _flat(_component(loss, "losses", catalog)))
     if spec.loss_weights is not None:
         document["loss_weights"] = dict(spec.loss_weights)
-    document["optimizer"] = _flat(_component(spec.optimizer, "optimizers", catalog))
+    optimizer = _component(spec.optimizer, "optimizers", catalog)
+    factors = spec.optimizer.factors
+    document["optimizer"] = {**optimizer, **factors} if factors else _flat(optimizer)
     document["metrics"] = _by_output(
         spec.metrics, lambda metrics: [_flat(_component(metric, "metrics", catalog)) for metric in metrics]
     )

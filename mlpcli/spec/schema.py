@@ -9,13 +9,14 @@ from __future__ import annotations
 import codecs
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from mlpcli.spec.features import SCALING_RULE as FEATURE_SCALING_RULE
 from mlpcli.spec.features import THOUSANDS_PATTERN, THOUSANDS_RULE, FeatureSpec, Scaling
 from mlpcli.spec.layer_graph import MOST_COPIES, ONLY_OUTPUT, OWN_LAYER_KEYS, Graph, output_keys, read_graph
+from mlpcli.spec.optimizer_keys import DECAY_FACTORS, OWN_OPTIMIZER_KEYS, RATE_FACTORS
 from mlpcli.spec.values import Value
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -145,6 +146,8 @@ class ByOutput(dict[str, Value]):
 class ComponentSpec(Section):
     """A Keras object by class name, with its arguments: `Adam`, or `{Adam: {learning_rate: 0.01}}`."""
 
+    own_keys: ClassVar[tuple[str, ...]] = OWN_LAYER_KEYS
+
     class_name: str
     arguments: dict[str, Any] = {}  # checked against Keras's signatures, see spec/components.py
     off: bool = False  # `TensorBoard: false`: a default callback is left out
@@ -155,8 +158,8 @@ class ComponentSpec(Section):
         if isinstance(value, str):
             return {"class_name": value}
         if isinstance(value, dict) and not isinstance(value, ByOutput) and "class_name" not in value:
-            own = {key: item for key, item in value.items() if key in OWN_LAYER_KEYS}
-            classes = {key: item for key, item in value.items() if key not in OWN_LAYER_KEYS}
+            own = {key: item for key, item in value.items() if key in cls.own_keys}
+            classes = {key: item for key, item in value.items() if key not in cls.own_keys}
             if len(classes) == 1:
                 ((name, arguments),) = classes.items()
                 off = {"off": True} if arguments is False else {}
@@ -175,6 +178,25 @@ class LayerSpec(ComponentSpec):
     repeat: Annotated[
         int, Field(ge=0, le=MOST_COPIES, description=f"a number of copies, 0 to {MOST_COPIES}")
     ] = 1
+
+
+Factors = dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]]
+FACTORS_RULE = "a mapping of patterns of variables, such as '*/bias', to numbers of at least 0"
+
+
+class OptimizerSpec(ComponentSpec):
+    """The optimizer, with factors on the learning rate and the weight decay of single variables."""
+
+    own_keys: ClassVar[tuple[str, ...]] = OWN_OPTIMIZER_KEYS
+
+    learning_rate_factors: Annotated[Factors, Field(description=FACTORS_RULE)] = {}
+    weight_decay_factors: Annotated[Factors, Field(description=FACTORS_RULE)] = {}
+
+    @property
+    def factors(self) -> dict[str, Factors]:
+        """The factors that are given, by their key."""
+        found = {RATE_FACTORS: self.learning_rate_factors, DECAY_FACTORS: self.weight_decay_factors}
+        return {key: each for key, each in found.items() if each}
 
 
 class InputSpec(Section):
@@ -321,8 +343,8 @@ class Spec(Section):
         dict[str, LossWeight] | None, Field(description="a mapping of outputs to numbers of at least 0")
     ] = None
     optimizer: Annotated[
-        ComponentSpec, Field(description="a Keras optimizer, by name or as {Class: {argument: value}}")
-    ] = ComponentSpec(class_name="Adam")
+        OptimizerSpec, Field(description="a Keras optimizer, by name or as {Class: {argument: value}}")
+    ] = OptimizerSpec(class_name="Adam")
     metrics: Annotated[
         list[ComponentSpec] | dict[str, OutputMetrics] | None,
         Field(description="a list of Keras metrics, or one for each output"),
