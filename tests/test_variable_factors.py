@@ -59,9 +59,9 @@ def test_factors_are_inherited_and_resolved(tmp_path: Path) -> None:
     ]:
         (tmp_path / "own.yaml").write_text(f"extends: base.yaml\noptimizer: {own}\n")
         assert load_spec(tmp_path / "own.yaml").spec.optimizer.learning_rate_factors == rates
-    setting = "optimizer.learning_rate_factors.*/bias=0.7"
+    setting = "optimizer.learning_rate_factors={'*/bias': 0.7}"
     changed = load_spec(tmp_path / "base.yaml", settings=[setting]).spec.optimizer
-    assert changed.learning_rate_factors == {"*": 2.0, "*/bias": 0.7}
+    assert changed.learning_rate_factors == {"*/bias": 0.7}
     assert "learning_rate_factors" in dump({"optimizer": {"AdamW": {}, **changed.factors}})
 
 
@@ -74,7 +74,7 @@ def test_a_pattern_without_a_variable_is_told_with_the_variables(
     )
     assert result.status == 2
     first, second = (line for line in result.err.splitlines() if "matches no variable" in line)
-    assert ":4:64 optimizer.learning_rate_factors.dens/*: matches no variable" in first
+    assert ":4:63 optimizer.learning_rate_factors.dens/*: matches no variable" in first
     assert "the variables are dense/kernel, dense/bias, dense_1/kernel, dense_1/bias" in first
     assert "*/gamma" in second
 
@@ -108,19 +108,18 @@ def _trained(optimizer: Any, *, rates: dict[str, float], decays: dict[str, float
 def test_a_factor_is_another_rate_for_a_variable_of_every_optimizer() -> None:
     keras = _keras()
     names = ["SGD", "RMSprop", "Adam", "AdamW", "Adadelta", "Adagrad", "Adamax", "Adafactor", "Nadam", "Ftrl"]
+    start = _trained(keras.optimizers.SGD(0.0), rates={}, decays={})
     for name in [*names, "Lion", "Lamb", "Muon", "ScheduleFreeAdamW"]:
         made = getattr(keras.optimizers, name)
         given = {"learning_rate": 0.5, "weight_decay": 0.25}
-        plain = _trained(made(**given), rates={}, decays={})
         slow = _trained(made(**given | {"learning_rate": 0.125}), rates={}, decays={})
         bare = _trained(made(**given | {"weight_decay": 0.0}), rates={}, decays={})
         found = _trained(made(**given), rates={"*": 0.25, "two/*": 0, "one/bias": 1}, decays={"*/bias": 0})
         np.testing.assert_array_equal(found[0], slow[0], err_msg=name)
-        np.testing.assert_array_equal(found[1], bare[1], err_msg=name)
-        assert not np.array_equal(plain[0], slow[0]), name
-        start = _trained(made(**given), rates={"*": 0}, decays={})
+        if name != "Muon":  # which has a second decay, of biases
+            np.testing.assert_array_equal(found[1], bare[1], err_msg=name)
         np.testing.assert_array_equal(found[2], start[2], err_msg=name)
-        assert not np.array_equal(plain[2], start[2]), name
+        assert all(not np.array_equal(slow[place], start[place]) for place in range(3)), name
 
 
 @pytest.mark.slow
