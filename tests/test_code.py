@@ -76,17 +76,13 @@ SPECS: dict[str, str] = {
     "layers: [Rescaling: {scale: 0.1}, Normalization, "
     "Dense: {units: 5, activation: relu, kernel_regularizer: {L2: {l2: 0.01}}}, "
     "Dense: {units: 3}]\nloss: {SparseCategoricalCrossentropy: {from_logits: true}}\n"
-<<<<<<< HEAD
-    "optimizer: {Nadam: {clipnorm: 1.0}}\n",
+    "optimizer: {Nadam: {clipnorm: 1.0, learning_rate: {FlatCosine: {initial: 0.01}}, weight_decay: 0.1}, "
+    "learning_rate_factors: {'*/bias': 0.1}, weight_decay_factors: {'dense/*': 0}}\n",
     "embeddings of numbers": "dataset: {path: t.csv, target: price, features: [a, b, n, kind]}\n"
     "inputs: {numbers: {columns: [a, b, n]}, rest: {columns: [kind]}}\nlayers:\n"
     "- {PiecewiseLinearEmbedding: {bins: 5, width: 3, activation: relu}, name: embedded, from: numbers}\n"
     "- {Concatenate: {}, from: [embedded, rest]}\n- Dense: {units: 4, activation: sign}\n"
     "- Dense: {units: 1}\nloss: mse\n",
-=======
-    "optimizer: {Nadam: {clipnorm: 1.0, learning_rate: {FlatCosine: {initial: 0.01}}, weight_decay: 0.1}, "
-    "learning_rate_factors: {'*/bias': 0.1}, weight_decay_factors: {'dense/*': 0}}\n",
->>>>>>> 81bbbab (Single variables may have factors on their learning rate and weight decay, in every optimizer of Keras)
     "mixed precision": "dataset: {name: iris}\nfit: {precision: mixed_bfloat16}\n" + SOFTMAX
     + "callbacks: [LearningRateScheduler: {schedule: {CosineDecay: {initial_learning_rate: 0.1, decay_steps: {share: 0.5}}}}]\n",
     "two optimizers": "dataset: {name: iris}\nlayers: [Dense: {units: 5}, Dense: {units: 3, activation: softmax}]\n"
