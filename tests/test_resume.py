@@ -35,7 +35,7 @@ layers:
 loss: sparse_categorical_crossentropy
 optimizer:
   Adam: {learning_rate: 0.3, use_ema: true, weight_decay: 0.01}
-  learning_rate_factors: {'*/bias': 0.5, 'dense_1/*': 0.8}
+  learning_rate_factors: {'*/bias': 0.5, 'member_dense/*': 0.8}
   weight_decay_factors: {'*/bias': 0, '*/gamma': 0, '*/beta': 0}
 metrics: [accuracy]
 fit: {epochs: 40, batch_size: 16, checkpoint: {every: 1}}

@@ -47,7 +47,7 @@ from mlpcli.spec.optimizer_keys import factor_problems, own_keys
 from mlpcli.spec.other_names import AMBIGUOUS, folded
 from mlpcli.spec.plugins import KERAS, Catalog
 from mlpcli.spec.python_calls import read_call
-from mlpcli.spec.values import Value, ValueMap
+from mlpcli.spec.values import Value, ValueMap, is_utf8
 
 
 def check_components(data: ValueMap, catalog: Catalog = KERAS) -> list[Problem]:
@@ -55,7 +55,7 @@ def check_components(data: ValueMap, catalog: Catalog = KERAS) -> list[Problem]:
     found: list[Problem] = []
     if isinstance(inputs := data.get("inputs"), dict):
         for name in inputs:
-            if not name or "/" in name or not _is_utf8(name):
+            if not name or "/" in name or not is_utf8(name):
                 found.append(Problem("an input's name must be a string without '/'", path=("inputs", name)))
     if isinstance(layers := data.get("layers"), list):
         for index, layer in _items(layers):
@@ -89,15 +89,6 @@ def _loss_problem(loss: Value, layers: set[str], catalog: Catalog) -> Problem | 
     return form_problem(
         loss, path, "losses", catalog, lambda meant: _component_problems(meant, path, "losses", catalog)
     )
-
-
-def _is_utf8(text: str) -> bool:
-    r"""Return whether a text can be encoded: YAML can write a lone surrogate, `"\udcff"`."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _by_output(value: Value, path: KeyPath, several: bool) -> list[tuple[KeyPath, Value]]:

@@ -20,3 +20,12 @@ def children(value: Value) -> Iterator[tuple[str | int, Value]]:
         yield from value.items()
     elif isinstance(value, list):
         yield from enumerate(value)
+
+
+def is_utf8(text: str) -> bool:
+    r"""Return whether a text can be encoded: YAML can write a lone surrogate, `"\udcff"`."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
