@@ -42,7 +42,7 @@ def both(preprocessor: Preprocessor, cells: list[Any]) -> np.ndarray:
     found = preprocessor.transform(preprocessor.columns({encoder.name: column})).x
     raw = served_values(encoder, ParsedColumn(column, Dialect() if encoder.text else preprocessor.dialect))
     if not encoder.text and column.type != pa.string():
-        raw = np.array([np.nan if cell is None else cell for cell in cells], np.float32)
+        raw = np.array([np.nan if cell is None else cell for cell in cells], preprocessor.dialect.numbers)
     model = build_preprocessing(preprocessor, {})
     bare = [text.strip() for text in raw] if isinstance(raw, list) else raw
     served = model([keras.ops.convert_to_tensor(bare)])
@@ -59,18 +59,29 @@ def scaled(scaling: str, values: Array, known: Array) -> Array:
     if scaling == "robust":
         low, middle, high = np.percentile(known, [25, 50, 75])
         return np.asarray((values - middle) / (high - low))
+    if scaling == "quantile":
+        training = np.append(known, [np.nan] * (len(TRAINING) - len(known)))
+        return np.asarray(sklearn_quantiles(training, len(training)).transform(values[:, None])[:, 0])
     if scaling == "log":
         values, known = (np.sign(part) * np.log1p(np.abs(part)) for part in (values, known))
         return np.asarray((values - known.mean()) / known.std())
     return values
 
 
-@pytest.mark.parametrize("scaling", ["standardize", "minmax", "robust", "log", "none"])
+def sklearn_quantiles(known: Array, count: int) -> Any:
+    """scikit-learn's transformer, fitted on the known values."""
+    from sklearn.preprocessing import QuantileTransformer
+
+    made = QuantileTransformer(n_quantiles=count, output_distribution="normal", subsample=None)
+    return made.fit(known[:, None])
+
+
+@pytest.mark.parametrize("scaling", ["standardize", "minmax", "robust", "quantile", "log", "none"])
 @pytest.mark.parametrize("missing", ["mean", "median", 2.5, "indicator"])
 def test_numbers_are_filled_and_scaled_by_the_training_rows(scaling: str, missing: Any) -> None:
     preprocessor = fit("a", NUMBERS, kind="numeric", scaling=scaling, missing=missing)
     matrix = both(preprocessor, NUMBERS)
-    centre = np.median if scaling in ("robust", "log") else np.mean
+    centre = np.median if scaling in ("robust", "quantile", "log") else np.mean
     fill = {"mean": centre(KNOWN), "median": np.median(KNOWN), "indicator": centre(KNOWN)}.get(
         missing, missing
     )

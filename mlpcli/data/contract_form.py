@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
 from mlpcli.data.dataset import OTHER, Contract, Input, Output
@@ -20,6 +21,7 @@ from mlpcli.data.features.encoders import (
     without_limits,
 )
 from mlpcli.data.features.preprocessor import Preprocessor
+from mlpcli.data.quantiles import Quantiles
 from mlpcli.data.readers.dialect import Dialect, Notation
 from mlpcli.data.types import NumberType
 from mlpcli.spec.features import DATE_PARTS, THOUSANDS_PATTERN
@@ -138,6 +140,9 @@ def _contradictions(contract: Contract) -> Iterator[str]:
             yield f"numbers: the preprocessor keeps {preprocessor.dialect.numbers}"
         for encoder in preprocessor.encoders:
             yield from _encoder_contradictions(encoder)
+        numeric = (each for each in preprocessor.encoders if isinstance(each, NumericEncoder))
+        if len({len(each.quantiles.values) for each in numeric if each.quantiles is not None}) > 1:
+            yield "preprocessor: its columns must have equally many quantiles"
 
 
 def _output_contradictions(output: Output) -> Iterator[str]:
@@ -161,13 +166,16 @@ def _output_contradictions(output: Output) -> Iterator[str]:
 
 def _encoder_contradictions(encoder: Encoder) -> Iterator[str]:
     where = f"preprocessor: column {encoder.name!r}"
+    quantiles: tuple[Quantiles | None, ...] = ()
     if isinstance(encoder, NumericEncoder):
+        quantiles = (encoder.quantiles,)
         numbers = [encoder.fill, encoder.offset, encoder.scale]
         scales = [encoder.scale]
     elif isinstance(encoder, BooleanEncoder):
         numbers, scales = [encoder.fill], []
     elif isinstance(encoder, DateEncoder):
         numbers = [*encoder.elapsed, *encoder.years]
+        quantiles = (encoder.elapsed_quantiles, encoder.year_quantiles)
         scales = [encoder.elapsed[1], encoder.years[1]]
         if encoder.format not in LAYOUTS:
             yield f"{where} has an unknown format"
@@ -179,3 +187,13 @@ def _encoder_contradictions(encoder: Encoder) -> Iterator[str]:
             yield f"{where} has an embedding of a negative width"
     if not all(map(math.isfinite, numbers)) or 0 in scales:
         yield f"{where} must have finite numbers, and a scale that is not 0"
+    for each in quantiles:
+        if each is not None and not is_rising(each):
+            yield f"{where} must have two quantiles or more, that do not fall"
+
+
+def is_rising(quantiles: Quantiles) -> bool:
+    """Return whether quantiles are two finite numbers or more, none below the one before it."""
+    table = quantiles.table
+    rising = len(table) > 1 and bool(np.isfinite(table).all()) and bool((np.diff(table) >= 0).all())
+    return rising and 0 <= quantiles.margin < 0.5

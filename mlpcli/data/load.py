@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +14,7 @@ from mlpcli.data.features.preprocessor import Preprocessor, fit_preprocessor
 from mlpcli.data.features.unknown_values import apply_policy, cell_errors
 from mlpcli.data.features.value_notes import lost_digit_notes
 from mlpcli.data.features.verification_sample import Sample, take_sample
+from mlpcli.data.fingerprint import fingerprint
 from mlpcli.data.lost_digits import lost_digits, some_rows
 from mlpcli.data.readers.row_errors import raise_row_errors
 from mlpcli.data.rows import Rows, read_rows
@@ -54,6 +53,7 @@ class Request:
         only_named: whether `features`, if it is a mapping, names every column that is used.
         numbers: how numbers are kept until they are scaled.
         per_step: for which axes of x the columns of an array's target are the steps of a sequence.
+        earlier_robust: whether `scaling: robust` is that of earlier versions, whose runs need it.
     """
 
     target_kinds: Mapping[str, TargetKind | None]
@@ -66,6 +66,7 @@ class Request:
     reads_ids: bool = False
     numbers: NumberType = "float64"
     per_step: PerStep = ()
+    earlier_robust: bool = False
 
 
 def load_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path) -> Dataset:
@@ -244,7 +245,7 @@ def _dataset(
     request: Request,
     split_amounts: SplitAmounts,
 ) -> Dataset:
-    rows_of, preprocessor = _preprocess(source, _in_one_dtype(splitter.finish(), request))
+    rows_of, preprocessor = _preprocess(source, _in_one_dtype(splitter.finish(), request), request)
     train = rows_of["train"]
     outputs = splitter.outputs
     if spec.target_scaling is not None:
@@ -320,7 +321,9 @@ def _notes(
     return tuple(notes), sum(each.left_out for each in sources)
 
 
-def _preprocess(source: Source, rows_of: dict[str, _Rows]) -> tuple[dict[str, _Rows], Preprocessor | None]:
+def _preprocess(
+    source: Source, rows_of: dict[str, _Rows], request: Request
+) -> tuple[dict[str, _Rows], Preprocessor | None]:
     """Encode the splits of a table by a preprocessor that is fitted on the training rows only.
 
     Raises:
@@ -330,7 +333,9 @@ def _preprocess(source: Source, rows_of: dict[str, _Rows]) -> tuple[dict[str, _R
         return rows_of, None
     table = source.main.table
     rows = rows_of["train"].rows
-    preprocessor = fit_preprocessor(table.columns, source.chosen.used, rows, table.dialect)
+    preprocessor = fit_preprocessor(
+        table.columns, source.chosen.used, rows, table.dialect, earlier_robust=request.earlier_robust
+    )
     whole: dict[int, Array] = {}  # by the rows' source, which splits share
     for each in rows_of.values():
         if id(each.source_rows) not in whole and each.source_rows.table is not None:
@@ -383,15 +388,3 @@ def _split(rows: _Rows, train: _Rows, contract: Contract, class_weight: ClassWei
     weights = row_weights(rows.y, train.y, rows.weights, contract.outputs, class_weight)
     y = {each.name: scale_target(rows.y[each.name], each) for each in contract.outputs}
     return Split(contract.take_inputs(rows.x), contract.by_output(y), rows.rows, weights)
-
-
-def fingerprint(contract: Contract, splits: Mapping[str, Split]) -> str:
-    """Return a sha256 over the contract and every split's x, y and weights, as hexadecimal digits."""
-    digest = hashlib.sha256(json.dumps(contract.to_json(), sort_keys=True).encode())
-    for name, split in sorted(splits.items()):
-        for part in (split.x, split.y, split.weights):
-            for key, array in part.items() if isinstance(part, dict) else [("", part)]:
-                if array is not None:
-                    digest.update(f"{name} {key} {array.dtype.str} {array.shape}".encode())
-                    digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()

@@ -32,8 +32,10 @@ from mlpcli.data.features.instants import (
     without_halves,
 )
 from mlpcli.data.features.preprocessor import Preprocessor
+from mlpcli.data.quantiles import Quantiles, smooth_clip
 from mlpcli.data.types import Array
 from mlpcli.keras_import import keras
+from mlpcli.model.quantiles import to_normal
 
 ops = keras.ops
 
@@ -86,7 +88,26 @@ def _numeric(encoders: list[NumericEncoder], raw: keras.KerasTensor) -> keras.Ke
     offset, scale = each("offset"), each("scale")
     if offset.any() or (scale != 1).any():
         values = ops.divide(ops.subtract(values, offset), scale)
+    values = _by_quantiles(values, [encoder.quantiles for encoder in encoders])
+    clipped = np.array([encoder.clip is not None for encoder in encoders])
+    if clipped.any():
+        smooth = smooth_clip(ops, values)
+        values = smooth if clipped.all() else ops.where(clipped, smooth, values)
     return ops.cast(values, "float32")
+
+
+def _by_quantiles(values: keras.KerasTensor, quantiles: Sequence[Quantiles | None]) -> keras.KerasTensor:
+    """Return numbers, (rows, columns), those of columns with quantiles as those of a normal distribution."""
+    curved = [place for place, each in enumerate(quantiles) if each is not None]
+    if not curved:
+        return values
+    others = [place for place, each in enumerate(quantiles) if each is None]
+    picked = ops.take(values, np.array(curved), axis=1) if others else values
+    found = to_normal(ops.cast(picked, "float64"), [each for each in quantiles if each is not None])
+    if not others:
+        return found
+    rest = ops.cast(ops.take(values, np.array(others), axis=1), "float64")
+    return ops.take(ops.concatenate([rest, found], axis=1), np.argsort([*others, *curved]), axis=1)
 
 
 def _encode(encoder: Encoder, raw: keras.KerasTensor, preprocessor: Preprocessor) -> keras.KerasTensor:
@@ -219,13 +240,21 @@ def _date_parts(encoder: DateEncoder, date: _Date, numbers: str) -> list[keras.K
         "weekday": lambda: real(ops.mod(date.days + 3, 7)),
         "hour": lambda: real(date.seconds) / 3600.0,
     }
+
+    def shaped(values: keras.KerasTensor, quantiles: Quantiles | None) -> keras.KerasTensor:
+        if quantiles is not None:
+            values = to_normal(ops.expand_dims(ops.cast(values, "float64"), 1), [quantiles])[:, 0]
+        return smooth_clip(ops, values) if encoder.clip else values
+
     found: list[keras.KerasTensor] = []
     for part in encoder.parts:
         if part == "elapsed":
             elapsed = real(date.days - encoder.reference) + real(date.seconds) / 86400.0
-            found.append((elapsed - encoder.elapsed[0]) / encoder.elapsed[1])
+            scaled = (elapsed - encoder.elapsed[0]) / encoder.elapsed[1]
+            found.append(shaped(scaled, encoder.elapsed_quantiles))
         elif part == "year":
-            found.append((real(date.year) - encoder.years[0]) / encoder.years[1])
+            scaled = (real(date.year) - encoder.years[0]) / encoder.years[1]
+            found.append(shaped(scaled, encoder.year_quantiles))
         else:
             turn = positions[part]() * float(2 * np.pi / PERIODS[part])
             found += [ops.sin(turn), ops.cos(turn)]

@@ -14,16 +14,21 @@ DATE_FORMATS = (
 )  # fmt: skip
 
 KEYS_OF_KIND: dict[str, tuple[str, ...]] = {
-    "numeric": ("scaling", "missing", "decimal", "thousands", "unit"),
+    "numeric": ("scaling", "clip", "missing", "decimal", "thousands", "unit"),
     "boolean": ("missing",),
-    "date": ("missing", "parts", "format"),
+    "date": ("scaling", "clip", "missing", "parts", "format"),
     "categorical": ("missing", "encoding", "width", "min_count", "unseen"),
     "ignore": (),
 }
 """The keys of each kind of column."""
 
-Scaling = Literal["standardize", "minmax", "robust", "log", "none"]
-SCALING_RULE = "one of standardize, minmax, robust, log, none"
+Scaling = Literal["standardize", "minmax", "robust", "quantile", "log", "none"]
+SCALING_RULE = "one of standardize, minmax, robust, quantile, log, none"
+DATE_SCALINGS = ("standardize", "minmax", "robust", "quantile")
+"""The scalings of the elapsed days and the year of a date."""
+
+Clip = Literal["smooth", "none"]
+CLIP_RULE = "smooth (to between -3 and 3, after scaling) or none"
 
 
 THOUSANDS_PATTERN = "^[,. ']?$"
@@ -45,6 +50,7 @@ class FeatureSpec(BaseModel):
         Field(description=f"one of {', '.join(KINDS)}"),
     ] = None
     scaling: Annotated[Scaling | None, Field(description=SCALING_RULE)] = None
+    clip: Annotated[Clip | None, Field(description=CLIP_RULE)] = None
     missing: Annotated[
         str | float | None,
         Field(

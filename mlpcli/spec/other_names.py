@@ -256,7 +256,10 @@ COLUMN_KINDS: dict[str, str] = {
 SCALINGS: dict[str, str] = {
     **dict.fromkeys(("standard", "standardscaler", "zscore", "normalize", "standardscaling"), "standardize"),
     **dict.fromkeys(("minmaxscaler", "range", "01"), "minmax"),
-    **dict.fromkeys(("robustscaler", "quantile"), "robust"),
+    **dict.fromkeys(("robustscaler",), "robust"),
+    **dict.fromkeys(
+        ("quantiles", "quantiletransformer", "quantilenormal", "rankgauss", "normal", "gauss"), "quantile"
+    ),
     **dict.fromkeys(("log1p", "logarithm"), "log"),
     **dict.fromkeys(("no", "off", "false", "null"), "none"),
 }

@@ -43,7 +43,7 @@ def resolved_document(
     spec, catalog = loaded.spec, loaded.catalog
     dataset = _dataset(spec.dataset, loaded.folder, division)
     if features is not None:
-        for stated in ("features", "scaling"):
+        for stated in ("features", "scaling", "clip"):
             dataset.pop(stated, None)
         dataset["features"] = features
     document: dict[str, Any] = {"name": spec.name, "seed": spec.seed, "dataset": dataset}

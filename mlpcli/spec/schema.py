@@ -13,8 +13,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from mlpcli.spec.features import CLIP_RULE, THOUSANDS_PATTERN, THOUSANDS_RULE, Clip, FeatureSpec, Scaling
 from mlpcli.spec.features import SCALING_RULE as FEATURE_SCALING_RULE
-from mlpcli.spec.features import THOUSANDS_PATTERN, THOUSANDS_RULE, FeatureSpec, Scaling
 from mlpcli.spec.layer_graph import MOST_COPIES, ONLY_OUTPUT, OWN_LAYER_KEYS, Graph, output_keys, read_graph
 from mlpcli.spec.optimizer_keys import DECAY_FACTORS, OWN_OPTIMIZER_KEYS, RATE_FACTORS
 from mlpcli.spec.values import Value
@@ -99,6 +99,7 @@ class DatasetSpec(Section):
         ),
     ] = None
     scaling: Annotated[Scaling | None, Field(description=f"{FEATURE_SCALING_RULE}, for all numbers")] = None
+    clip: Annotated[Clip | None, Field(description=f"{CLIP_RULE}, for all numbers and dates")] = None
     missing: Annotated[
         list[str | int | float] | None,
         Field(description="a list of strings and numbers that mark a missing cell"),

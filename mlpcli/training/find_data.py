@@ -46,10 +46,9 @@ def find_data(loaded: LoadedSpec) -> tuple[LoadedSpec, Dataset]:
     first: SpecError | DataError | None = None
     usable: LoadedSpec | None = None
     for place in (loaded, *_moved(loaded, kept.folder)):
-        # A search does not record how it keeps numbers: one of version 0.1 is recognized by its fingerprint.
-        for candidate in (place,) if loaded.numbers else (place, replace(place, numbers="float32")):
+        for candidate, earlier_robust in _readings(place):
             try:
-                dataset = _load(candidate)
+                dataset = _load(candidate, earlier_robust=earlier_robust)
             except (SpecError, DataError) as error:
                 first = first or error
                 break
@@ -60,6 +59,20 @@ def find_data(loaded: LoadedSpec) -> tuple[LoadedSpec, Dataset]:
         assert first is not None
         raise first
     return usable, _load(usable)
+
+
+def _readings(loaded: LoadedSpec) -> Iterator[tuple[LoadedSpec, bool]]:
+    """Yield the ways in which this and earlier versions read the data of a spec.
+
+    A run does not record all of them: the right one is recognized by the run's fingerprint. Each is a spec,
+    and whether `scaling: robust` is that of earlier versions.
+    """
+    yield loaded, False
+    if not loaded.numbers:  # a search does not record how it keeps numbers; one of version 0.1 in float32
+        yield replace(loaded, numbers="float32"), False
+    features = loaded.spec.dataset.features
+    if isinstance(features, dict) and any(each.scaling == "robust" for each in features.values()):
+        yield loaded, True
 
 
 def moved_note(before: LoadedSpec, after: LoadedSpec) -> str | None:
@@ -75,11 +88,15 @@ def moved_note(before: LoadedSpec, after: LoadedSpec) -> str | None:
     return f"the data was moved: it is read from {', '.join(there)}" if there else None
 
 
-def _load(loaded: LoadedSpec) -> Dataset:
+def _load(loaded: LoadedSpec, *, earlier_robust: bool = False) -> Dataset:
     from mlpcli.model.default_losses import data_request
 
     spec, kept = loaded.spec, loaded.kept
-    request = replace(data_request(spec, loaded.catalog), numbers=loaded.numbers or "float64")
+    request = replace(
+        data_request(spec, loaded.catalog),
+        numbers=loaded.numbers or "float64",
+        earlier_robust=earlier_robust,
+    )
     seed = spec.seed
     if kept is not None:
         request = replace(request, only_named=kept.columns)

@@ -13,6 +13,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from mlpcli.data.features.dates import ParsedDates, parse_dates
+from mlpcli.data.quantiles import Quantiles, smooth_clip
 from mlpcli.data.readers.parse_cells import TOO_LARGE, ParsedColumn, Texts
 from mlpcli.data.types import Array
 
@@ -66,6 +67,8 @@ class NumericEncoder:
         required: whether a missing cell is an error.
         lowest: the smallest value of the training rows.
         highest: the largest value of the training rows.
+        quantiles: by which values become those of a normal distribution, instead of offset and scale.
+        clip: `smooth` keeps the scaled values between -3 and 3.
     """
 
     name: str
@@ -77,6 +80,8 @@ class NumericEncoder:
     required: bool = False
     lowest: float = float("-inf")
     highest: float = float("inf")
+    quantiles: Quantiles | None = None
+    clip: Literal["smooth"] | None = None
     kind: Literal["numeric"] = "numeric"
     text: ClassVar[bool] = False
 
@@ -84,6 +89,12 @@ class NumericEncoder:
     def width(self) -> int:
         """The number of columns of the matrix."""
         return 1 + self.indicator
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the values are neither scaled nor changed otherwise."""
+        linear = self.quantiles is None and not self.log and self.clip is None
+        return linear and (self.offset, self.scale) == (0, 1)
 
     def encode(self, column: ParsedColumn) -> Encoded:
         """Encode the cells of some rows."""
@@ -121,7 +132,14 @@ class NumericEncoder:
         if self.offset or self.scale != 1:
             values = values - kept(self.offset)
             values /= kept(self.scale)
-        return values
+        return _shaped(values, self.quantiles, self.clip)
+
+
+def _shaped(values: Array, quantiles: Quantiles | None, clip: str | None) -> Array:
+    """Return numbers after the steps that follow offset and scale: to a normal distribution, clipped."""
+    if quantiles is not None:
+        values = quantiles.to_normal(values)
+    return np.asarray(smooth_clip(np, values)) if clip else values
 
 
 @dataclass(frozen=True)
@@ -184,6 +202,9 @@ class DateEncoder:
         required: whether a missing cell is an error.
         lowest: the first day of the training rows, in days since 1970-01-01.
         highest: the last day of the training rows.
+        elapsed_quantiles: as for numbers, instead of `elapsed`.
+        year_quantiles: instead of `years`.
+        clip: `smooth` keeps elapsed days and years between -3 and 3.
     """
 
     name: str
@@ -196,6 +217,9 @@ class DateEncoder:
     required: bool = False
     lowest: int = 0
     highest: int = 0
+    elapsed_quantiles: Quantiles | None = None
+    year_quantiles: Quantiles | None = None
+    clip: Literal["smooth"] | None = None
     kind: Literal["date"] = "date"
     text: ClassVar[bool] = True
 
@@ -223,9 +247,11 @@ class DateEncoder:
         for part in self.parts:
             if part == "elapsed":
                 days = dates.days - self.reference + dates.seconds / 86400
-                found.append((days - self.elapsed[0]) / self.elapsed[1])
+                scaled = (days - self.elapsed[0]) / self.elapsed[1]
+                found.append(_shaped(scaled, self.elapsed_quantiles, self.clip))
             elif part == "year":
-                found.append((dates.year - self.years[0]) / self.years[1])
+                scaled = (dates.year - self.years[0]) / self.years[1]
+                found.append(_shaped(scaled, self.year_quantiles, self.clip))
             else:
                 turn = 2 * np.pi * cyclic_position(part, dates)
                 found += [np.sin(turn), np.cos(turn)]
@@ -343,11 +369,16 @@ class CategoryEncoder:
 Encoder = NumericEncoder | BooleanEncoder | DateEncoder | CategoryEncoder
 
 
+OPTIONAL = ("quantiles", "elapsed_quantiles", "year_quantiles", "clip")
+"""Attributes that runs only have where they are used: others are written as before there were these."""
+
+
 def encoder_to_json(encoder: Encoder) -> dict[str, object]:
     """Return an encoder as plain JSON values; an infinite limit is null."""
     return {
         key: None if isinstance(value, float) and not np.isfinite(value) else value
         for key, value in asdict(encoder).items()
+        if value is not None or key not in OPTIONAL
     }
 
 

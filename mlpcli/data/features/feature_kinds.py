@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mlpcli.data.features.profiles import Profile, profile_column
 from mlpcli.data.features.value_notes import date_notes
 from mlpcli.data.readers.dialect import Notation
 from mlpcli.data.readers.parse_cells import ParsedColumn
 from mlpcli.errors import KeyPath, Problem, SpecError, show_value
-from mlpcli.spec.features import KEYS_OF_KIND, FeatureSpec
+from mlpcli.spec.features import DATE_SCALINGS, KEYS_OF_KIND, FeatureSpec
 from mlpcli.spec.values import Value
 
 MAX_ONE_HOT = 30
@@ -57,6 +58,7 @@ def choose_features(
     wanted: Sequence[str] | Mapping[str, FeatureSpec] | None,
     *,
     scaling: str,
+    clip: str = "none",
     decimal: str = ".",
 ) -> Features:
     """Decide how each column is used.
@@ -65,7 +67,8 @@ def choose_features(
         columns: the columns by name in the file's order, without the targets.
         wanted: `dataset.features`: listed columns are used whatever they hold; a mapping describes some
             columns, and the others are inferred.
-        scaling: of numbers, unless their spec names one.
+        scaling: of numbers, unless their spec names one; of dates too where it is `quantile`.
+        clip: of numbers and dates, unless their spec names one.
         decimal: the decimal sign that the spec names for the table; the spec of a column states another.
 
     Returns:
@@ -82,6 +85,7 @@ def choose_features(
     excluded: dict[str, str] = {}
     problems: list[Problem] = []
     notes: list[str] = []
+    defaults = _Defaults(scaling, clip, decimal)
     for place, name in enumerate(order):
         given = mapping.get(name, FeatureSpec())
         if given.kind == "ignore":
@@ -90,7 +94,7 @@ def choose_features(
         profile = profile_column(name, columns[name])
         why = "" if given.kind else _reason_to_exclude(profile, named=name in named)
         if not why:
-            used[name] = _complete(given, profile, scaling, columns[name].dialect.notation, decimal)
+            used[name] = _complete(given, profile, columns[name].dialect.notation, defaults)
             problems += _spec_problems(given, used[name], path)
             if used[name].kind == "date":
                 notes += date_notes(profile, columns[name], used[name].format or "", guessed=not given.format)
@@ -152,20 +156,29 @@ _KIND_OF = {
 }
 
 
-def _complete(
-    given: FeatureSpec, profile: Profile, scaling: str, notation: Notation, decimal: str
-) -> FeatureSpec:
+class _Defaults(NamedTuple):
+    """What holds for the columns of a table unless their own spec says otherwise."""
+
+    scaling: str
+    clip: str
+    decimal: str
+
+
+def _complete(given: FeatureSpec, profile: Profile, notation: Notation, defaults: _Defaults) -> FeatureSpec:
     """Return the column's spec, completed from the data and the defaults."""
     kind = given.kind or _KIND_OF[profile.content]
     filled: dict[str, object] = {"kind": kind}
     if kind == "numeric":
-        filled |= {"scaling": scaling}
-        filled |= {"decimal": notation.decimal} if notation.decimal != decimal else {}
+        filled |= {"scaling": defaults.scaling}
+        filled |= {"decimal": notation.decimal} if notation.decimal != defaults.decimal else {}
         filled |= {"thousands": notation.thousands} if notation.thousands else {}
         filled |= {"unit": notation.unit} if notation.unit else {}
     if kind in ("numeric", "boolean", "date"):
         filled |= {"missing": "indicator" if profile.missing else "mean"}
+    if kind in ("numeric", "date"):
+        filled |= {"clip": defaults.clip} if defaults.clip != "none" else {}
     if kind == "date":
+        filled |= {"scaling": "quantile"} if defaults.scaling == "quantile" else {}
         filled |= {"format": profile.format or "%Y-%m-%d"}
         filled |= {"parts": ["elapsed", "month", "weekday", *(["hour"] if profile.with_time else [])]}
     if kind == "categorical":
@@ -200,6 +213,9 @@ def _spec_problems(given: FeatureSpec, chosen: FeatureSpec, path: KeyPath) -> It
             else "mean, median, a number, indicator or error",
         )
         yield Problem(f"must be {choices}", path=(*path, "missing"), received=missing)
+    if given.scaling and chosen.kind == "date" and given.scaling not in DATE_SCALINGS:
+        rule = f"must be one of {', '.join(DATE_SCALINGS)} for a date"
+        yield Problem(rule, path=(*path, "scaling"), received=given.scaling)
     if given.thousands and given.thousands == given.decimal:
         rule = "must differ from the decimal separator"
         yield Problem(rule, path=(*path, "thousands"), received=given.thousands)

@@ -21,6 +21,8 @@ from mlpcli.data.features.encoders import (
     parse_booleans,
     parse_date_column,
 )
+from mlpcli.data.features.fit_scaling import ScalingRules, fill_value
+from mlpcli.data.quantiles import quantile_count
 from mlpcli.data.readers.dialect import PLAIN, Dialect, dialect_to_json
 from mlpcli.data.readers.parse_cells import ParsedColumn, Texts
 from mlpcli.data.types import Array, ArrowColumn, NumberType
@@ -95,8 +97,7 @@ class Preprocessor:
     def plain(self) -> bool:
         """Whether the matrix holds the raw numbers unchanged, apart from filled missing cells."""
         return all(
-            isinstance(encoder, NumericEncoder)
-            and (encoder.offset, encoder.scale, encoder.log, encoder.indicator) == (0, 1, False, False)
+            isinstance(encoder, NumericEncoder) and encoder.is_plain and not encoder.indicator
             for encoder in self.encoders
         )
 
@@ -145,7 +146,12 @@ class Preprocessor:
 
 
 def fit_preprocessor(
-    columns: Mapping[str, ParsedColumn], features: Mapping[str, FeatureSpec], rows: Array, dialect: Dialect
+    columns: Mapping[str, ParsedColumn],
+    features: Mapping[str, FeatureSpec],
+    rows: Array,
+    dialect: Dialect,
+    *,
+    earlier_robust: bool = False,
 ) -> Preprocessor:
     """Fit an encoder for each column on some of the rows.
 
@@ -154,22 +160,27 @@ def fit_preprocessor(
         features: the columns to use, in the model's order, each with every key of its kind filled in.
         rows: (training rows,) int64, positions; no other row is used.
         dialect: how the cells are read.
+        earlier_robust: as in `ScalingRules`.
 
     Returns:
         The preprocessor, which never changes afterwards.
     """
+    by_quantiles = sum(spec.scaling == "quantile" for spec in features.values())
+    rules = ScalingRules(
+        dialect.numbers, quantile_count(len(rows), by_quantiles), earlier_robust=earlier_robust
+    )
     return Preprocessor(
-        tuple(_fit(name, spec, columns[name], rows) for name, spec in features.items()), dialect
+        tuple(_fit(name, spec, columns[name], rows, rules) for name, spec in features.items()), dialect
     )
 
 
-def _fit(name: str, spec: FeatureSpec, column: ParsedColumn, rows: Array) -> Encoder:
+def _fit(name: str, spec: FeatureSpec, column: ParsedColumn, rows: Array, rules: ScalingRules) -> Encoder:
     if spec.kind == "numeric":
-        return _fit_numeric(name, spec, column.numbers.values[rows], column.dialect.numbers)
+        return _fit_numeric(name, spec, column.numbers.values[rows], rules)
     if spec.kind == "boolean":
         return _fit_boolean(name, spec, parse_booleans(column)[0][rows], text=_holds_words(column.arrow))
     if spec.kind == "date":
-        return _fit_date(name, spec, column, rows)
+        return _fit_date(name, spec, column, rows, rules)
     return _fit_category(name, spec, Texts(column.texts.values, column.texts.codes[rows]))
 
 
@@ -181,56 +192,27 @@ def _holds_words(column: ArrowColumn) -> bool:
     return not (pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
-def _fit_numeric(name: str, spec: FeatureSpec, values: Array, numbers: NumberType) -> NumericEncoder:
-    kept = np.dtype(numbers).type
+def _fit_numeric(name: str, spec: FeatureSpec, values: Array, rules: ScalingRules) -> NumericEncoder:
+    kept = np.dtype(rules.numbers).type
     known = values[~np.isnan(values)].astype(kept).astype(np.float64)
     if not len(known):
         known = np.zeros(1)
-    fill = _fill(spec, known)
     log = spec.scaling == "log"
     shaped = np.sign(known) * np.log1p(np.abs(known)) if log else known
-    offset, scale = _scaling(spec.scaling or "none", shaped, numbers)
+    fitted = rules.fit(spec.scaling or "none", shaped)
     return NumericEncoder(
         name,
-        fill=float(kept(fill)),
-        offset=float(kept(offset)),
-        scale=float(kept(scale)),
+        fill=float(kept(fill_value(spec, known))),
+        offset=float(kept(fitted.offset)),
+        scale=float(kept(fitted.scale)),
         log=log,
         indicator=spec.missing == "indicator",
         required=spec.missing == "error",
         lowest=float(kept(known.min())),
         highest=float(kept(known.max())),
+        quantiles=fitted.quantiles,
+        clip="smooth" if spec.clip == "smooth" else None,
     )
-
-
-def _fill(spec: FeatureSpec, known: Array) -> float:
-    if isinstance(spec.missing, int | float):
-        return float(spec.missing)
-    central = np.median if spec.missing == "median" or spec.scaling in ("robust", "log") else np.mean
-    return float(central(known))
-
-
-TINY = 1e-300
-"""Numbers closer together than this are beyond the normal numbers of float64, and count as the same."""
-
-
-def _scaling(scaling: str, known: Array, numbers: NumberType) -> tuple[float, float]:
-    """Return the offset and the scale of a column; the scale of a constant column is 1."""
-    if scaling == "none":
-        return 0.0, 1.0
-    if numbers == "float64" and known.max() - known.min() < TINY:
-        return float(known.min()), 1.0
-    if scaling == "minmax":
-        offset, scale = known.min(), known.max() - known.min()
-    elif scaling == "robust":
-        low, offset, high = np.percentile(known, [25, 50, 75])
-        scale = high - low or known.std()
-    else:
-        offset, scale = known.mean(), known.std()
-    if numbers == "float64":
-        return float(offset), float(scale) if scale >= TINY else float(known.max() - known.min())
-    flat = scale <= 1e-7 * abs(offset) or scale < 1e-30
-    return float(offset), 1.0 if flat else float(scale)
 
 
 def _fit_boolean(name: str, spec: FeatureSpec, values: Array, *, text: bool) -> BooleanEncoder:
@@ -250,9 +232,10 @@ def _fit_boolean(name: str, spec: FeatureSpec, values: Array, *, text: bool) -> 
     )
 
 
-def _fit_date(name: str, spec: FeatureSpec, column: ParsedColumn, rows: Array) -> DateEncoder:
+def _fit_date(
+    name: str, spec: FeatureSpec, column: ParsedColumn, rows: Array, rules: ScalingRules
+) -> DateEncoder:
     assert spec.format is not None
-    numbers = column.dialect.numbers
     cells, dates = parse_date_column(column, spec.format)
     codes = cells.codes[rows]
     codes = codes[dates.valid[codes]]
@@ -260,18 +243,23 @@ def _fit_date(name: str, spec: FeatureSpec, column: ParsedColumn, rows: Array) -
     if not len(codes):
         days, years = np.zeros(1, np.int64), np.full(1, 1970)
     reference = int(days.min())
-    elapsed = days - reference + (dates.seconds[codes] / 86400 if len(codes) else 0.0)
+    scaling = spec.scaling or "standardize"
+    elapsed = rules.fit(scaling, days - reference + (dates.seconds[codes] / 86400 if len(codes) else 0.0))
+    year = rules.fit(scaling, years)
     return DateEncoder(
         name,
         spec.format,
         tuple(spec.parts or ("elapsed",)),
         reference,
-        elapsed=_scaling("standardize", elapsed, numbers),
-        years=_scaling("standardize", years, numbers),
+        elapsed=(elapsed.offset, elapsed.scale),
+        years=(year.offset, year.scale),
         indicator=spec.missing == "indicator",
         required=spec.missing == "error",
         lowest=reference,
         highest=int(days.max()),
+        elapsed_quantiles=elapsed.quantiles,
+        year_quantiles=year.quantiles,
+        clip="smooth" if spec.clip == "smooth" else None,
     )
 
 

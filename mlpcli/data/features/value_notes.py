@@ -112,7 +112,7 @@ def _lost_dates(encoder: DateEncoder, column: ParsedColumn) -> str | None:
 def _advice(encoder: NumericEncoder | DateEncoder) -> str:
     if isinstance(encoder, DateEncoder):
         return "add parts that differ, such as hour, or give what matters as a number, such as seconds"
-    if not encoder.log and (encoder.offset, encoder.scale) == (0, 1):
+    if encoder.is_plain:
         return (
             f"scale it in float64 before, under dataset.features: {quoted(encoder.name)}: "
             "{scaling: standardize}; a Normalization layer comes too late"

@@ -33,6 +33,7 @@ from mlpcli.spec.schema import DatasetSpec
 TABLE_KEYS = (
     "features",
     "scaling",
+    "clip",
     "missing",
     "not_missing",
     "decimal",

@@ -179,7 +179,9 @@ def _first_rows(
     )
     table = columns.kept(table)
     raw = {name: table.columns[name] for name in columns.features}
-    chosen = choose_features(raw, wanted, scaling=scaling, decimal=file.dialect.decimal)
+    chosen = choose_features(
+        raw, wanted, scaling=scaling, clip=spec.clip or "none", decimal=file.dialect.decimal
+    )
     table = _with_notations_of(table, {*columns.all} - {*columns.features} | {*chosen.used})
     numbers = {name for name, each in chosen.used.items() if each.kind == "numeric"}
     numbers |= {name for names in columns.targets.values() for name in names if name not in columns.text}

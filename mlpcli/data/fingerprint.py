@@ -1,0 +1,23 @@
+"""The fingerprint of a dataset: equal ones mean equal rows in equal splits, as equal numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+import numpy as np
+
+from mlpcli.data.dataset import Contract, Split
+
+
+def fingerprint(contract: Contract, splits: Mapping[str, Split]) -> str:
+    """Return a sha256 over the contract and every split's x, y and weights, as hexadecimal digits."""
+    digest = hashlib.sha256(json.dumps(contract.to_json(), sort_keys=True).encode())
+    for name, split in sorted(splits.items()):
+        for part in (split.x, split.y, split.weights):
+            for key, array in part.items() if isinstance(part, dict) else [("", part)]:
+                if array is not None:
+                    digest.update(f"{name} {key} {array.dtype.str} {array.shape}".encode())
+                    digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
