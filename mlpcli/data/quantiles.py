@@ -2,7 +2,8 @@
 
 The same as scikit-learn's `QuantileTransformer(output_distribution="normal")`, but for a value that is
 repeated at an end of the range: it maps to the middle of its quantiles, as any other repeated value does,
-where scikit-learn maps it to -5.2 or 5.2. `model/quantiles.py` does with tensors what this does with arrays.
+where scikit-learn maps it to -5.2 or 5.2. `model/normal_values.py` does with tensors what this does with
+arrays.
 """
 
 from __future__ import annotations

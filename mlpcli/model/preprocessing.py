@@ -35,7 +35,7 @@ from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.data.quantiles import Quantiles, smooth_clip
 from mlpcli.data.types import Array
 from mlpcli.keras_import import keras
-from mlpcli.model.quantiles import to_normal
+from mlpcli.model.normal_values import to_normal
 
 ops = keras.ops
 
