@@ -60,7 +60,7 @@ SPECS: dict[str, str] = {
     "loss: sparse_categorical_crossentropy\n",
     "weighed classes": "dataset: {path: t.csv, target: kind, features: [a, b, n], weights: w}\n"
     "layers: [Normalization, Dropout: {rate: 0.2}, Dense: {units: 3, activation: softmax}]\n"
-    "loss: sparse_categorical_crossentropy\nfit: {class_weight: balanced}\n",
+    "loss: {SparseCategoricalCrossentropy: {label_smoothing: 0.1, axis: -1}}\nfit: {class_weight: balanced}\n",
     "a scaled target": "dataset: {path: t.csv, target: price, features: [a, b], target_scaling: minmax}\n"
     "layers: [Dense: {units: 4, activation: tanh}, Dense: {units: 1, activation: sigmoid}]\nloss: mse\n",
     "the perceptron": "dataset: {name: gaussians, rows: 80}\n"

@@ -12,6 +12,7 @@ from mlpcli.data.dataset import Contract
 from mlpcli.spec import keras_signatures
 from mlpcli.spec.argument_types import as_keras_takes
 from mlpcli.spec.component_rules import components_within, namespace_of_argument
+from mlpcli.spec.extended_classes import class_in_place
 from mlpcli.spec.keras_source import snake_case
 from mlpcli.spec.schema import ComponentSpec, Spec
 from mlpcli.spec.values import Value
@@ -86,10 +87,11 @@ class KerasCalls:
     def call(self, namespace: str, class_name: str, arguments: Mapping[str, Value]) -> str:
         """Return a call such as `keras.layers.Dense(units=10, activation="relu")`."""
         owner = f"keras.{namespace}."
-        if class_name in keras_signatures.own_class_names(namespace):
-            self.used.add(class_name)
+        in_place, given = class_in_place(namespace, class_name, arguments)
+        if in_place in keras_signatures.own_class_names(namespace) or in_place.startswith("_"):
+            self.used.add(in_place)
             owner = ""
-        return call(f"{owner}{class_name}", self.arguments(namespace, class_name, arguments))
+        return call(f"{owner}{in_place}", self.arguments(namespace, class_name, given))
 
     def arguments(self, namespace: str, class_name: str, arguments: Mapping[str, Value]) -> list[str]:
         """Return the arguments of a call: `["units=10", "activation='relu'"]`."""

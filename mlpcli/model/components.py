@@ -13,6 +13,7 @@ from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.spec import keras_signatures
 from mlpcli.spec.argument_types import as_keras_takes
 from mlpcli.spec.component_rules import components_within, forbidden, namespace_of_argument
+from mlpcli.spec.extended_classes import class_in_place
 from mlpcli.spec.schema import ComponentSpec
 from mlpcli.spec.values import Value
 
@@ -68,8 +69,9 @@ def make_instance(
     """
     if hint := forbidden(namespace, class_name):  # the spec's checks found it already: nothing gets past both
         raise SpecError(Problem("is not allowed in a spec", path=path, received=class_name, hint=hint))
-    cls = _find_class(namespace, class_name, plugins)
     owner = (namespace, class_name)
+    in_place, arguments = class_in_place(namespace, class_name, arguments)
+    cls = _find_class(namespace, in_place, plugins)
     values = {name: _given(owner, name, value, (*path, name), plugins) for name, value in arguments.items()}
     with refusals(path, f"{_owner(class_name, namespace, plugins)} rejects this {class_name}"):
         return _instance(cls, values)
@@ -89,7 +91,7 @@ def _instance(cls: object, values: dict[str, object]) -> object:
 def _find_class(namespace: str, class_name: str, plugins: Plugins) -> object:
     if class_name in plugins.objects:
         return plugins.objects[class_name]
-    if class_name in keras_signatures.own_class_names(namespace):
+    if class_name in keras_signatures.own_class_names(namespace) or class_name.startswith("_"):
         return getattr(custom_objects, class_name)
     module = keras
     for step in namespace.split("."):

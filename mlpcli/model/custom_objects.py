@@ -103,6 +103,49 @@ class Perceptron(keras.losses.Loss):  # type: ignore[misc]
         return {"reduction": self.reduction, "name": self.name}
 
 
+@keras.saving.register_keras_serializable(package="mlpcli", name="SmoothedSparseCategoricalCrossentropy")
+class _SmoothedSparseCategoricalCrossentropy(keras.losses.Loss):  # type: ignore[misc]
+    """The crossentropy of class indices with smoothed labels, as Keras's `CategoricalCrossentropy` has them.
+
+    A label is 1 - label_smoothing + label_smoothing / classes for its class, label_smoothing / classes for
+    each other.
+    """
+
+    def __init__(
+        self,
+        label_smoothing: float,
+        from_logits: bool = False,
+        reduction: str = "sum_over_batch_size",
+        axis: int = -1,
+        name: str = "sparse_categorical_crossentropy",
+        dtype: str | None = None,
+    ) -> None:
+        super().__init__(reduction=reduction, name=name, dtype=dtype)
+        self.label_smoothing, self.from_logits, self.axis = label_smoothing, from_logits, axis
+
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        """Return the losses, (rows, *steps).
+
+        Args:
+            y_true: class indices, (rows, *steps) or (rows, *steps, 1).
+            y_pred: a value for each class, (rows, *steps, classes).
+        """
+        if len(y_true.shape) == len(y_pred.shape):
+            y_true = ops.squeeze(y_true, axis=self.axis)
+        classes = y_pred.shape[self.axis]
+        labels = ops.one_hot(ops.cast(y_true, "int32"), classes, axis=self.axis, dtype=y_pred.dtype)
+        # Keras counts the classes along the last axis.
+        smooth = labels * (1.0 - self.label_smoothing) + self.label_smoothing / classes
+        return keras.losses.categorical_crossentropy(
+            smooth, y_pred, from_logits=self.from_logits, axis=self.axis
+        )
+
+    def get_config(self) -> dict[str, object]:
+        """Return the arguments of this loss."""
+        given = {"label_smoothing": self.label_smoothing, "from_logits": self.from_logits, "axis": self.axis}
+        return {**super().get_config(), **given}
+
+
 @_registered
 class Warmup(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
     """A learning rate that rises linearly for `steps` steps, then follows another schedule.

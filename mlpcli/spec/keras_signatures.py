@@ -11,10 +11,11 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from mlpcli.spec.extended_classes import added_defaults
 from mlpcli.spec.keras_source import exports, registered_names, snake_case, syntax_tree
 
 NAMESPACES = (
@@ -196,7 +197,8 @@ def signature(namespace: str, class_name: str) -> Signature:
     definition = find_class(*exports(f"keras.{namespace}")[class_name])
     if definition is None:
         raise KeyError(class_name)
-    return _signature(definition)
+    found = _signature(definition)
+    return replace(found, defaults=found.defaults | added_defaults(namespace, class_name))
 
 
 def has_method(namespace: str, class_name: str, name: str) -> bool:

@@ -10,6 +10,7 @@ import yaml
 
 from mlpcli.printable import quoted
 from mlpcli.spec.component_rules import namespace_of_argument
+from mlpcli.spec.extended_classes import added_defaults
 from mlpcli.spec.keras_signatures import Signature
 from mlpcli.spec.layer_graph import OWN_LAYER_KEYS
 from mlpcli.spec.load import LoadedSpec
@@ -121,10 +122,13 @@ def _component(component: ComponentSpec, namespace: str, catalog: Catalog) -> Va
 def _arguments(class_name: str, given: ValueMap, namespace: str, catalog: Catalog) -> ValueMap:
     """Return the given arguments, then Keras's defaults if they are plain constants."""
     signature = catalog.signature(namespace, class_name)
+    added = added_defaults(namespace, class_name)  # earlier versions do not know them
     plain = {
         name: value
         for name, value in signature.defaults.items()
-        if name not in given and isinstance(value, bool | int | float | str) and name not in OWN_LAYER_KEYS
+        if name not in (*given, *added)
+        and isinstance(value, bool | int | float | str)
+        and name not in OWN_LAYER_KEYS
     }
     filled: ValueMap = {WHOLE_BY_DEFAULT: dict(WHOLE_TRAINING)} if _whole_is_missing(signature, given) else {}
     return {name: _argument(name, value, catalog) for name, value in given.items()} | filled | plain

@@ -1,0 +1,59 @@
+"""Classes of Keras with an argument that Keras's own class lacks: a class of ours takes its place.
+
+The argument is Keras's for a neighbouring class. Where it is left out, the class is Keras's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mlpcli.spec.values import Value, ValueMap
+
+
+@dataclass(frozen=True)
+class Extension:
+    """One more argument of a class of Keras.
+
+    Attributes:
+        argument: its name.
+        default: the value with which the class is Keras's own.
+        own_class: what takes the class's place where the argument has another value.
+        excludes: an argument of Keras's that our class does not have.
+    """
+
+    argument: str
+    default: float
+    own_class: str
+    excludes: str
+
+
+EXTENSIONS = {
+    ("losses", "SparseCategoricalCrossentropy"): Extension(
+        "label_smoothing", 0.0, "_SmoothedSparseCategoricalCrossentropy", "ignore_class"
+    ),
+}
+"""By kind and name of the class."""
+
+
+def added_defaults(namespace: str, class_name: str) -> dict[str, float]:
+    """Return the arguments, with their defaults, that a class of Keras has in a spec beside its own."""
+    found = EXTENSIONS.get((namespace, class_name))
+    return {} if found is None else {found.argument: found.default}
+
+
+def class_in_place(namespace: str, class_name: str, arguments: Mapping[str, Value]) -> tuple[str, ValueMap]:
+    """Return the class that a component is an instance of, and its arguments.
+
+    Args:
+        namespace: of the class.
+        class_name: as the spec has it.
+        arguments: as the spec has them.
+    """
+    found = EXTENSIONS.get((namespace, class_name))
+    if found is None or found.argument not in arguments:
+        return class_name, dict(arguments)
+    if arguments[found.argument] in (None, found.default):
+        return class_name, {name: value for name, value in arguments.items() if name != found.argument}
+    left_out = (found.excludes,) if arguments.get(found.excludes) is None else ()
+    return found.own_class, {name: value for name, value in arguments.items() if name not in left_out}
