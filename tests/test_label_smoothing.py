@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from mlpcli.errors import SpecError
+from mlpcli.spec.load import load_text
 from mlpcli.spec.schema import ComponentSpec
-from tests.conftest import Result
 
 BASE = """\
 dataset: {name: iris, test: null, validation: 30}
@@ -33,7 +33,7 @@ def test_the_loss_is_keras_own_of_one_hot_vectors(shape: tuple[int, ...], from_l
     outputs = numbers.normal(size=(*steps, 5)).astype("float32")
     if not from_logits:
         outputs = np.exp(outputs) / np.exp(outputs).sum(-1, keepdims=True)
-    weights = numbers.uniform(size=steps[:1]).astype("float32")
+    weights = numbers.uniform(size=steps).astype("float32")
     of_keras = keras.losses.CategoricalCrossentropy(from_logits=from_logits, label_smoothing=0.2)
     one_hot = np.eye(5, dtype="float32")[labels.reshape(steps)]
     assert float(made(labels, outputs)) == pytest.approx(float(of_keras(one_hot, outputs)), rel=1e-6)
@@ -63,13 +63,16 @@ def test_resolved_and_script_have_our_class_only_where_labels_are_smoothed() -> 
     assert class_in_place("losses", "BinaryCrossentropy", {"label_smoothing": 0.1})[0] == "BinaryCrossentropy"
 
 
-@pytest.mark.slow
-def test_smoothing_beside_an_ignored_class_is_told(
-    mlpcli: Callable[..., Result], spec_file: Callable[[str], Path]
-) -> None:
-    loss = "{SparseCategoricalCrossentropy: {label_smoothing: 0.1, ignore_class: 2}}"
-    result = mlpcli("check", spec_file(f"{BASE}loss: {loss}\n"))
-    assert result.status == 2
-    assert ":4:76 loss.SparseCategoricalCrossentropy.ignore_class: cannot be combined with" in result.err
-    wrong = spec_file(f"{BASE}loss: {loss.replace('0.1, ignore_class: 2', '1')}\n")
-    assert "must be a number from 0 up to but not including 1" in mlpcli("check", wrong).err
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("label_smoothing: 0.1, ignore_class: 2", "ignore_class: cannot be combined with label_smoothing"),
+        ("label_smoothing: 1", "label_smoothing: must be a number from 0 up to but not including 1"),
+        ("smoothing: 0.1", "write label_smoothing: 0.1"),
+    ],
+)
+def test_wrong_smoothing_is_told(arguments: str, told: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        load_text(f"{BASE}loss: {{SparseCategoricalCrossentropy: {{{arguments}}}}}\n", Path("spec.yaml"))
+    assert told in str(caught.value)
+    assert caught.value.problems[0].place is not None

@@ -17,7 +17,6 @@ from mlpcli.checks.other_losses import embedding_problems, sequence_problems
 from mlpcli.checks.output_views import OutputView, canonical
 from mlpcli.errors import KeyPath, Problem
 from mlpcli.model.activation_range import OutputRange
-from mlpcli.spec.extended_classes import EXTENSIONS
 from mlpcli.spec.schema import ComponentSpec
 
 POSITIVE = (0.0, math.inf)
@@ -103,24 +102,12 @@ def loss_problems(view: OutputView) -> Iterator[Problem]:
         hint = f"use {OF_ROWS[name]}"
         yield Problem(rule, path=view.loss_path, received=view.loss.class_name, hint=hint)
         return
-    yield from _exclusive_arguments(view)
     if view.output.kind == "numbers":
         yield from _number_problems(view, takes)
     elif takes is not None:
         yield from _label_problems(view, view.loss, view.loss_path, takes)
         yield from _unit_problems(view, takes)
     yield from _activation_problems(view, view.loss, view.loss_path, takes)
-
-
-def _exclusive_arguments(view: OutputView) -> Iterator[Problem]:
-    """Yield an argument that a class of Keras has only in a spec, beside one that it then cannot have."""
-    name, given = view.loss.class_name, view.loss.arguments
-    found = EXTENSIONS.get(("losses", name))
-    if found is None or not given.get(found.argument) or given.get(found.excludes) is None:
-        return
-    rule = f"cannot be combined with {found.argument}"
-    path = (*view.loss_path, name, found.excludes)
-    yield Problem(rule, path=path, received=given[found.excludes], hint="remove one of the two")
 
 
 def metric_loss_problems(view: OutputView, component: ComponentSpec, path: KeyPath) -> Iterator[Problem]:

@@ -39,6 +39,7 @@ from mlpcli.spec.component_rules import (
     kind_of_argument,
     value_rule,
 )
+from mlpcli.spec.extended_classes import exclusions
 from mlpcli.spec.keras_roles import is_cell, is_map
 from mlpcli.spec.layer_graph import is_by_output, layer_names
 from mlpcli.spec.number_rules import Rule, is_number
@@ -289,6 +290,7 @@ def _check_arguments(
             yield unknown_argument(
                 class_name, arguments, (*path, name), signature.names, missing, alone=len(unknown) == 1
             )
+    yield from exclusions(namespace, class_name, arguments, path)
 
 
 def _check_argument(

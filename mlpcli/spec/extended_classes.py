@@ -5,9 +5,10 @@ The argument is Keras's for a neighbouring class. Where it is left out, the clas
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from mlpcli.errors import KeyPath, Problem
 from mlpcli.spec.values import Value, ValueMap
 
 
@@ -57,3 +58,23 @@ def class_in_place(namespace: str, class_name: str, arguments: Mapping[str, Valu
         return class_name, {name: value for name, value in arguments.items() if name != found.argument}
     left_out = (found.excludes,) if arguments.get(found.excludes) is None else ()
     return found.own_class, {name: value for name, value in arguments.items() if name not in left_out}
+
+
+def exclusions(
+    namespace: str, class_name: str, arguments: Mapping[str, Value], path: KeyPath
+) -> Iterator[Problem]:
+    """Yield an argument of Keras's that a class cannot have beside the one that is added.
+
+    Args:
+        namespace: of the class.
+        class_name: as the spec has it.
+        arguments: as the spec has them.
+        path: the place of the class.
+    """
+    found = EXTENSIONS.get((namespace, class_name))
+    if found is None or arguments.get(found.argument) in (None, found.default):
+        return
+    if (other := arguments.get(found.excludes)) is not None:
+        rule = f"cannot be combined with {found.argument}"
+        hint = "remove one of the two"
+        yield Problem(rule, path=(*path, found.excludes), received=other, hint=hint)
