@@ -179,6 +179,7 @@ def _component_problems(
             yield from _unknown(name, (*path, name), namespace, catalog)
         return
     yield from _check_arguments(name, arguments, (*path, name), namespace, catalog)
+    yield from exclusions(namespace, name, arguments, (*path, name))
 
 
 def _stray_key(key: str, class_name: str, path: KeyPath, namespace: str, catalog: Catalog) -> Problem:
@@ -290,7 +291,6 @@ def _check_arguments(
             yield unknown_argument(
                 class_name, arguments, (*path, name), signature.names, missing, alone=len(unknown) == 1
             )
-    yield from exclusions(namespace, class_name, arguments, path)
 
 
 def _check_argument(

@@ -60,9 +60,7 @@ def class_in_place(namespace: str, class_name: str, arguments: Mapping[str, Valu
     return found.own_class, {name: value for name, value in arguments.items() if name not in left_out}
 
 
-def exclusions(
-    namespace: str, class_name: str, arguments: Mapping[str, Value], path: KeyPath
-) -> Iterator[Problem]:
+def exclusions(namespace: str, class_name: str, arguments: Value, path: KeyPath) -> Iterator[Problem]:
     """Yield an argument of Keras's that a class cannot have beside the one that is added.
 
     Args:
@@ -72,7 +70,9 @@ def exclusions(
         path: the place of the class.
     """
     found = EXTENSIONS.get((namespace, class_name))
-    if found is None or arguments.get(found.argument) in (None, found.default):
+    if found is None or not isinstance(arguments, dict):
+        return
+    if arguments.get(found.argument) in (None, found.default):
         return
     if (other := arguments.get(found.excludes)) is not None:
         rule = f"cannot be combined with {found.argument}"
