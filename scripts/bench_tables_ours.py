@@ -49,8 +49,11 @@ class Ours:
             trained = _mlpcli(folder, threads, "train", "spec.yaml", *settings)
             _mlpcli(folder, threads, "predict", trained["folder"], "test.csv", "-o", "predictions.csv")
             clock.seconds = sum(trained["parts"][part] for part in TIMED)
-            details = {key: trained[key] for key in ("epochs", "parts", "best") if key in trained}
-            clock.details |= {**details, "spec": (folder / "spec.yaml").read_text(encoding="utf-8")}
+            details: dict[str, object] = {
+                key: trained[key] for key in ("epochs", "parts", "best") if key in trained
+            }
+            details["spec"] = (folder / "spec.yaml").read_text(encoding="utf-8")
+            clock.details |= details
             return read_predictions(folder / "predictions.csv", fold)
 
 
