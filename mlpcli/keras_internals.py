@@ -244,7 +244,9 @@ def matches(path: str, pattern: str) -> bool:
 
 
 class VariableFactors:
-    """Mixed into an optimizer of Keras's: factors on the learning rate and the decay of single variables.
+    """Mixed into an optimizer of Keras's: factors on the rate and the decay of single variables.
+
+    Its weight decay may be a schedule, which then follows the same steps as that of the rate.
 
     A variable's learning rate is the optimizer's times its factor, and its weight decay likewise, so that a
     step takes `rate * rate_factor * decay * decay_factor` of its value away. Of several patterns that match
@@ -294,9 +296,11 @@ class VariableFactors:
             groups.setdefault(factor, []).append(variable)
         names = [name for name in ("weight_decay", "adam_weight_decay") if getattr(self, name, None)]
         whole = {name: getattr(self, name) for name in names}
+        step = self._iterations  # type: ignore[attr-defined]
+        now = {name: decay(step) if callable(decay) else decay for name, decay in whole.items()}
         for factor, group in groups.items():
             for name in names if factor else ():
-                setattr(self, name, whole[name] * factor)
+                setattr(self, name, now[name] if factor == 1 else now[name] * factor)
             if factor:
                 super()._apply_weight_decay(group)  # type: ignore[misc]
         for name in names:

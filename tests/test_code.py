@@ -76,7 +76,8 @@ SPECS: dict[str, str] = {
     "layers: [Rescaling: {scale: 0.1}, Normalization, "
     "Dense: {units: 5, activation: relu, kernel_regularizer: {L2: {l2: 0.01}}}, "
     "Dense: {units: 3}]\nloss: {SparseCategoricalCrossentropy: {from_logits: true}}\n"
-    "optimizer: {Nadam: {clipnorm: 1.0, learning_rate: {FlatCosine: {initial: 0.01}}, weight_decay: 0.1}, "
+    "optimizer: {Nadam: {clipnorm: 1.0, learning_rate: {FlatCosine: {initial: 0.01}}, "
+    "weight_decay: {FlatCosine: {initial: 0.1}}}, "
     "learning_rate_factors: {'*/bias': 0.1}, weight_decay_factors: {'dense/*': 0}}\n",
     "embeddings of numbers": "dataset: {path: t.csv, target: price, features: [a, b, n, kind]}\n"
     "inputs: {numbers: {columns: [a, b, n]}, rest: {columns: [kind]}}\nlayers:\n"

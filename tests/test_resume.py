@@ -34,7 +34,7 @@ layers:
   - MemberMean
 loss: sparse_categorical_crossentropy
 optimizer:
-  Adam: {learning_rate: 0.3, use_ema: true, weight_decay: 0.01}
+  Adam: {learning_rate: 0.3, use_ema: true, weight_decay: {FlatCosine: {initial: 0.01}}}
   learning_rate_factors: {'*/bias': 0.5, 'member_dense/*': 0.8}
   weight_decay_factors: {'*/bias': 0, '*/gamma': 0, '*/beta': 0}
 metrics: [accuracy]

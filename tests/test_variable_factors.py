@@ -151,3 +151,25 @@ def test_an_optimizer_with_factors_is_loaded_again() -> None:
     assert again.get_config() == optimizer.get_config()
     assert isinstance(again, keras.optimizers.AdamW)
     assert again.get_config()["learning_rate_factors"] == {"*/bias": 0.5}
+
+
+@pytest.mark.slow
+def test_a_weight_decay_follows_a_schedule() -> None:
+    from mlpcli.model.components import make_component
+    from mlpcli.model.schedule_steps import with_steps
+
+    text = (
+        "{SGD: {learning_rate: 0.5, weight_decay: {FlatCosine: {initial: 0.5, training_steps: 2, flat: 0}}}}"
+    )
+    loaded = load_text(f"{BASE}fit: {{}}\noptimizer: {text}\n", Path("spec.yaml"))
+    sgd: Any = make_component(with_steps(loaded.spec, 100).optimizer, "optimizers", ("optimizer",))
+    keras = _keras()
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(sgd))
+    numbers = np.random.default_rng(3)
+    value = numbers.normal(size=(3, 2))
+    numbers.normal(size=2), numbers.normal(size=(2, 2))
+    for decay in (0.5, 0.25):  # half a cosine: 0.5 at step 0, 0.25 at step 1
+        value = value * (1 - 0.5 * decay) - 0.5 * numbers.normal(size=(3, 2))
+        numbers.normal(size=2), numbers.normal(size=(2, 2))
+    for optimizer in (sgd, again):
+        np.testing.assert_allclose(_trained(optimizer, rates={}, decays={})[0], value, atol=1e-6)

@@ -14,6 +14,7 @@ from mlpcli.spec.argument_types import as_keras_takes
 from mlpcli.spec.component_rules import components_within, namespace_of_argument
 from mlpcli.spec.extended_classes import class_in_place
 from mlpcli.spec.keras_source import snake_case
+from mlpcli.spec.optimizer_keys import DECAYS
 from mlpcli.spec.schema import ComponentSpec, Spec
 from mlpcli.spec.values import Value
 
@@ -31,7 +32,7 @@ class KerasCalls:
     def __init__(self, spec: Spec, contract: Contract) -> None:
         self.spec, self.contract = spec, contract
         self.used: set[str] = set()
-        self.factored = ""  # the class of an optimizer with factors
+        self.factored: set[str] = set()  # classes of optimizers with factors, or with a schedule of the decay
 
     def custom_objects(self) -> list[str]:
         """Return the source of the custom objects that were used."""
@@ -39,9 +40,8 @@ class KerasCalls:
         given = ("keras", "np", "math", "fnmatch", "Callable", "Any")
         for file in (*keras_signatures.custom_object_files(), *MORE_FILES):
             pieces |= dict.fromkeys(read_pieces(file, sorted(self.used), given=given))
-        if self.factored:
-            base = f"keras.optimizers.{self.spec.optimizer.class_name}"
-            head = f"class {self.factored}(VariableFactors, {base}):"
+        for name in sorted(self.factored):
+            head = f"class {name}WithFactors(VariableFactors, keras.optimizers.{name}):"
             pieces[f'{head}\n    """Keras\'s own, with factors on single variables."""'] = None
         return list(pieces)
 
@@ -63,12 +63,16 @@ class KerasCalls:
     def optimizer(self) -> str:
         """Return the spec's optimizer as source; of a class of its own where variables have factors."""
         optimizer = self.spec.optimizer
-        if not optimizer.factors:
+        factors = [f"{key}={each!r}" for key, each in optimizer.factors.items()]
+        if not factors:
             return self.component(optimizer, "optimizers")
-        self.factored = f"{optimizer.class_name}WithFactors"
-        self.used.add("VariableFactors")
         given = self.arguments("optimizers", optimizer.class_name, optimizer.arguments)
-        return call(self.factored, [*given, *(f"{key}={each!r}" for key, each in optimizer.factors.items())])
+        return call(self._with_factors(optimizer.class_name), [*given, *factors])
+
+    def _with_factors(self, class_name: str) -> str:
+        self.used.add("VariableFactors")
+        self.factored.add(class_name)
+        return f"{class_name}WithFactors"
 
     def short(self, name: str, namespace: str) -> str:
         """Return a short name, or the custom object that it stands for."""
@@ -91,6 +95,8 @@ class KerasCalls:
         if in_place in keras_signatures.own_class_names(namespace) or in_place.startswith("_"):
             self.used.add(in_place)
             owner = ""
+        elif namespace == "optimizers" and any(isinstance(arguments.get(name), dict) for name in DECAYS):
+            owner, in_place = "", self._with_factors(class_name)
         return call(f"{owner}{in_place}", self.arguments(namespace, class_name, given))
 
     def arguments(self, namespace: str, class_name: str, arguments: Mapping[str, Value]) -> list[str]:

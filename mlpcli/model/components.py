@@ -10,10 +10,12 @@ from mlpcli.errors import KeyPath, Problem, SpecError
 from mlpcli.keras_import import keras
 from mlpcli.model import custom_objects
 from mlpcli.model.plugins import NONE, Plugins
+from mlpcli.model.variable_factors import give_factors
 from mlpcli.spec import keras_signatures
 from mlpcli.spec.argument_types import as_keras_takes
 from mlpcli.spec.component_rules import components_within, forbidden, namespace_of_argument
 from mlpcli.spec.extended_classes import class_in_place
+from mlpcli.spec.optimizer_keys import DECAYS
 from mlpcli.spec.schema import ComponentSpec
 from mlpcli.spec.values import Value
 
@@ -74,7 +76,10 @@ def make_instance(
     cls = _find_class(namespace, in_place, plugins)
     values = {name: _given(owner, name, value, (*path, name), plugins) for name, value in arguments.items()}
     with refusals(path, f"{_owner(class_name, namespace, plugins)} rejects this {class_name}"):
-        return _instance(cls, values)
+        made = _instance(cls, values)
+        if namespace == "optimizers" and any(callable(values.get(name)) for name in DECAYS):
+            give_factors(made, {}, {})
+        return made
 
 
 def _instance(cls: object, values: dict[str, object]) -> object:

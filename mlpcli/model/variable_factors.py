@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from mlpcli.errors import KeyPath, Problem, listing
 from mlpcli.keras_import import keras
 from mlpcli.keras_internals import VariableFactors, matches
-from mlpcli.spec.optimizer_keys import DECAY_FACTORS, RATE_FACTORS
+from mlpcli.spec.optimizer_keys import DECAY_FACTORS, DECAYS, RATE_FACTORS
 
 SHOWN = 12
 """The most paths of variables in a message."""
@@ -20,8 +21,19 @@ _made: dict[type, type] = {}
 def with_factors(optimizer_class: type) -> type:
     """Return an optimizer's class with factors, registered, so that Keras loads a model that has it."""
     if optimizer_class not in _made:
-        name = f"{optimizer_class.__name__}WithFactors"
-        made = type(name, (VariableFactors, optimizer_class), {"__module__": __name__})
+
+        def from_config(cls: type, config: dict[str, Any], custom_objects: object = None) -> object:
+            of_decay = {
+                name: keras.saving.deserialize_keras_object(config[name], custom_objects)
+                for name in DECAYS
+                if isinstance(config.get(name), dict)
+            }
+            return super(made, cls).from_config({**config, **of_decay}, custom_objects)
+
+        content = {"__module__": __name__, "from_config": classmethod(from_config)}
+        made: Any = type(
+            f"{optimizer_class.__name__}WithFactors", (VariableFactors, optimizer_class), content
+        )
         _made[optimizer_class] = keras.saving.register_keras_serializable(package="mlpcli")(made)
     return _made[optimizer_class]
 
@@ -40,8 +52,12 @@ _register_all()
 def give_factors(
     optimizer: keras.optimizers.Optimizer, rates: dict[str, float], decays: dict[str, float]
 ) -> None:
-    """Give an optimizer that is not built yet factors by patterns of the variables' paths."""
-    optimizer.__class__ = with_factors(type(optimizer))
+    """Give an optimizer that is not built yet factors by patterns of the variables' paths.
+
+    Its weight decay may then be a schedule, as it may without any factors.
+    """
+    if not isinstance(optimizer, VariableFactors):
+        optimizer.__class__ = with_factors(type(optimizer))
     optimizer.set_factors(rates, decays)
 
 

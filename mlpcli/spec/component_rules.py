@@ -52,6 +52,7 @@ SUFFIXES = {
     "activation": "activations",
     "optimizer": "optimizers",
     "learning_rate": "optimizers.schedules",
+    "weight_decay": "optimizers.schedules",
     "to": "optimizers.schedules",
     "layer": "layers",
     "cell": "layers",
