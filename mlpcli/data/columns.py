@@ -1,4 +1,4 @@
-"""Named inputs: the values of a row that each takes, by column name, position or range."""
+"""Named inputs: the values of a row that each takes, by column name, position, range, or kind of column."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from mlpcli.data.dataset import Input
+from mlpcli.data.features.encoders import CategoryEncoder
 from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.errors import KeyPath, Problem, SpecError, listing, nearest
-from mlpcli.spec.schema import InputSpec
+from mlpcli.spec.features import INPUT_KINDS, InputKind, InputSpec
 
 RANGE = re.compile(r"\s*(-?\d+)?\s*:\s*(-?\d+)?\s*")
 
@@ -35,16 +36,24 @@ def select_inputs(
     """
     problems: list[Problem] = []
     found = []
+    apart = any("missing" in (each.kinds or ()) for each in inputs.values())
+    kinds = kinds_of_values(shape, preprocessor, apart=apart)
     values = len(features) if preprocessor else shape[0] if shape else 0
     for name, spec in inputs.items():
-        path: KeyPath = ("inputs", name, "columns")
-        if spec.columns is None:
+        key = "columns" if spec.kinds is None else "kinds"
+        path: KeyPath = ("inputs", name, key)
+        if spec.columns is None and spec.kinds is None:
             found.append(Input(name, None, shape))
         elif len(shape) != 1:
             rows = " x ".join(map(str, shape))
-            hint = "remove columns to take the whole row"
+            hint = f"remove {key} to take the whole row"
             problems.append(Problem(f"is for flat rows, one row here holds {rows}", path=path, hint=hint))
+        elif spec.kinds is not None:
+            places = tuple(place for place, kind in enumerate(kinds) if kind in spec.kinds)
+            problems += [] if places else [_no_such_kind(spec.kinds, kinds, path)]
+            found.append(Input(name, places, (len(places),)))
         else:
+            assert spec.columns is not None
             positions = list(_positions(spec.columns, features, values, path))
             problems += (each for each in positions if isinstance(each, Problem))
             places = tuple(each for each in positions if not isinstance(each, Problem))
@@ -54,6 +63,34 @@ def select_inputs(
     if problems:
         raise SpecError(*problems)
     return tuple(found)
+
+
+def kinds_of_values(
+    shape: tuple[int, ...], preprocessor: Preprocessor | None, *, apart: bool
+) -> tuple[InputKind, ...]:
+    """Return the kind of column of each value of a row; rows of an array are numbers.
+
+    Args:
+        shape: of a row.
+        preprocessor: that makes the values of a table's columns.
+        apart: whether the values that mark missing cells are of the kind `missing`, not of their column's.
+    """
+    if preprocessor is None:
+        number: InputKind = "numeric"
+        return (number,) * (shape[0] if len(shape) == 1 else 0)
+    found: list[InputKind] = []
+    for encoder in preprocessor.encoders:
+        marks = 1 if apart and not isinstance(encoder, CategoryEncoder) and encoder.indicator else 0
+        found += [encoder.kind] * (encoder.width - marks)
+        found += ["missing"] * marks
+    return tuple(found)
+
+
+def _no_such_kind(wanted: Sequence[InputKind], kinds: Sequence[InputKind], path: KeyPath) -> Problem:
+    """Return the problem with kinds that no column has."""
+    counts = ", ".join(f"{kind} ({kinds.count(kind)})" for kind in INPUT_KINDS if kind in kinds)
+    hint = f"its values by kind: {counts}; name one of these, or remove the input and what reads it"
+    return Problem("the data has no column of these kinds", path=path, received=[*wanted], hint=hint)
 
 
 def _positions(

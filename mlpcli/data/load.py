@@ -32,7 +32,8 @@ from mlpcli.data.types import Array, NumberType, PerStep, TargetKind
 from mlpcli.data.unseen_classes import unseen_classes
 from mlpcli.data.weights import ClassWeights, row_weights
 from mlpcli.errors import DataError, Problem, SpecError, listing
-from mlpcli.spec.schema import DatasetSpec, InputSpec
+from mlpcli.spec.features import InputSpec
+from mlpcli.spec.schema import DatasetSpec
 
 __all__ = ["Request", "Rows", "fingerprint", "load_dataset", "read_rows"]
 

@@ -1,4 +1,4 @@
-"""The `dataset.features` section: the kind of each column and how its values are prepared."""
+"""The `dataset.features` section: the kind of each column and how its values are prepared; `inputs`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 KINDS = ("numeric", "categorical", "boolean", "date", "ignore")
+InputKind = Literal["numeric", "date", "categorical", "boolean", "missing"]
+INPUT_KINDS = ("numeric", "date", "categorical", "boolean", "missing")
+"""The kinds of columns by which an input is chosen; `missing` is the 0 and 1 of `missing: indicator`."""
+
+INPUT_KINDS_RULE = f"a list of {', '.join(INPUT_KINDS)}"
 DATE_PARTS = ("elapsed", "year", "month", "day", "weekday", "hour")
 DATE_FORMATS = (
     "%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y%m%d",
@@ -112,3 +117,17 @@ class FeatureSpec(BaseModel):
     def given(self) -> dict[str, Any]:
         """Return the keys that the spec gives, as plain values."""
         return self.model_dump(exclude_none=True)
+
+
+class InputSpec(BaseModel):
+    """One input of the network: some columns of every row, by name or by kind; all where none are named."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    columns: Annotated[
+        str | Annotated[list[str | int], Field(min_length=1)] | None,
+        Field(description="a list of column names or positions, or a range such as '0:5'"),
+    ] = None
+    kinds: Annotated[
+        Annotated[list[InputKind], Field(min_length=1)] | None, Field(description=INPUT_KINDS_RULE)
+    ] = None

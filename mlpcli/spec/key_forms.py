@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from mlpcli.errors import Hint, KeyPath, Problem
 from mlpcli.spec.argument_forms import flag_hint
 from mlpcli.spec.component_forms import class_meant
-from mlpcli.spec.features import KINDS
+from mlpcli.spec.features import INPUT_KINDS, INPUT_KINDS_RULE, KINDS
 from mlpcli.spec.number_texts import number_hint, number_meant
 from mlpcli.spec.other_names import (
     COLUMN_KEYS,
@@ -215,6 +215,8 @@ def value_problem_hint(path: KeyPath, value: Value, rule: str) -> str:
     if "numeric, categorical" in rule and isinstance(value, str):
         kind = COLUMN_KINDS.get(folded(value)) or COLUMN_KINDS.get(value.lower(), "")
         return f"write {kind or value.lower()}" if kind or value.lower() in KINDS else ""
+    if INPUT_KINDS_RULE in rule:
+        return _kinds_hint(value, whole=path[-1] == "kinds")
     if path == ("fit", "precision") and folded(str(value)) in PRECISIONS:
         return f"write {PRECISIONS[folded(str(value))]}"
     if rule == "must be one_hot or embedding" and folded(str(value)) in ("onehot", "dummy", "dummies"):
@@ -231,6 +233,15 @@ def value_problem_hint(path: KeyPath, value: Value, rule: str) -> str:
     if isinstance(number, int | float) and number <= 0:
         return ""
     return number_hint(value, whole=whole)
+
+
+def _kinds_hint(value: Value, *, whole: bool) -> str:
+    """Return the kinds of an input that were meant, or one of them; empty if that is not known."""
+    words = value if isinstance(value, list) else [value]
+    meant: list[Value] = [COLUMN_KINDS.get(folded(str(word)), folded(str(word))) for word in words]
+    if not meant or not {*meant} <= {*INPUT_KINDS}:
+        return ""
+    return f"write {entry_line('kinds', meant) if whole else meant[0]}"
 
 
 WHOLE = ("epochs", "rows", "whole number", "copies")
@@ -256,6 +267,22 @@ def dataset_problems(dataset: ValueMap) -> Iterator[Problem]:
     if isinstance(name, str) and ("/" in name or "\\" in name or name.endswith(FILE_ENDINGS)):
         rule = "is the name of a built-in dataset, not a file"
         yield Problem(rule, path=("dataset", "name"), received=name, hint=f"write {entry_line('path', name)}")
+
+
+def input_problems(inputs: ValueMap) -> Iterator[Problem]:
+    """Yield inputs that are chosen in two ways, or that name a kind twice."""
+    for name, each in inputs.items():
+        if not isinstance(each, dict):
+            continue
+        if each.get("kinds") is not None and each.get("columns") is not None:
+            rule = "an input takes columns by name, or all columns of some kinds, not both"
+            hint = "keep one: the columns, or the kinds"
+            yield Problem(rule, path=("inputs", name, "kinds"), received=each["kinds"], hint=hint)
+        kinds = each.get("kinds")
+        listed = kinds if isinstance(kinds, list) else []
+        for place, kind in enumerate(listed):
+            if kind in listed[:place]:
+                yield Problem("is listed twice", path=("inputs", name, "kinds", place), received=kind)
 
 
 FILE_ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".npz", ".npy", ".gz", ".zip", ".xlsx", ".json", ".data")

@@ -13,7 +13,15 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from mlpcli.spec.features import CLIP_RULE, THOUSANDS_PATTERN, THOUSANDS_RULE, Clip, FeatureSpec, Scaling
+from mlpcli.spec.features import (
+    CLIP_RULE,
+    THOUSANDS_PATTERN,
+    THOUSANDS_RULE,
+    Clip,
+    FeatureSpec,
+    InputSpec,
+    Scaling,
+)
 from mlpcli.spec.features import SCALING_RULE as FEATURE_SCALING_RULE
 from mlpcli.spec.layer_graph import MOST_COPIES, ONLY_OUTPUT, OWN_LAYER_KEYS, Graph, output_keys, read_graph
 from mlpcli.spec.optimizer_keys import DECAY_FACTORS, OWN_OPTIMIZER_KEYS, RATE_FACTORS
@@ -200,15 +208,6 @@ class OptimizerSpec(ComponentSpec):
         return {key: each for key, each in found.items() if each}
 
 
-class InputSpec(Section):
-    """One input of the network: some columns of every row; all of them where none are named."""
-
-    columns: Annotated[
-        str | Annotated[list[str | int], Field(min_length=1)] | None,
-        Field(description="a list of column names or positions, or a range such as '0:5'"),
-    ] = None
-
-
 ClassWeight = Annotated[float, Field(ge=0)]
 
 
@@ -327,7 +326,8 @@ class Spec(Section):
     seed: Annotated[int, Field(ge=0, lt=2**32, description="a whole number from 0 to 4294967295")] = 42
     dataset: Annotated[DatasetSpec, Field(description="a mapping with a name or a path")]
     inputs: Annotated[
-        dict[str, InputSpec], Field(description="a mapping of input names to {columns: [...]}")
+        dict[str, InputSpec],
+        Field(description="a mapping of input names to {columns: [...]} or {kinds: [...]}"),
     ] = {}
     layers: Annotated[
         list[LayerSpec], Field(min_length=1, description="a list such as [Flatten, Dense: {units: 10}]")

@@ -16,6 +16,7 @@ from mlpcli.spec.components import check_components
 from mlpcli.spec.extends import EXTENDS
 from mlpcli.spec.key_forms import (
     dataset_problems,
+    input_problems,
     key_hint,
     key_place,
     names_data,
@@ -124,6 +125,8 @@ def _across(data: ValueMap) -> Iterator[Problem]:
             yield Problem("cannot have both a name and a path", path=("dataset", "path"), hint="keep one")
         yield from synthetic_problems(dataset)
         yield from dataset_problems(dataset)
+    inputs = data.get("inputs")
+    yield from input_problems(inputs) if isinstance(inputs, dict) else ()
     if data.get("model") is not None and data.get("layers") is not None:
         hint = "keep one: layers, or the class of a plug-in"
         yield Problem("a spec has layers or a model, not both", path=("model",), hint=hint)
