@@ -114,6 +114,10 @@ def test_factors_are_those_of_batch_ensemble_and_kernels_begin_as_a_dense_layer_
 
     x = np.random.default_rng(1).normal(size=(5, 6)).astype("float32")
     begin = Members(3, initializer=RandomSigns(seed=2))
+    pairs = Members(3, width=2)
+    pairs.build((None, 6))
+    assert (np.array(pairs.factors)[:, ::2] == np.array(pairs.factors)[:, 1::2]).all()
+    assert len(np.unique(np.array(pairs.factors))) == 9
     shared = MemberDense(4, share="factors", factors_initializer="random_normal", bias_initializer="ones")
     found = np.asarray(shared(begin(x)))
     kernel, r, s, bias = (np.array(each) for each in shared.get_weights())
@@ -172,9 +176,33 @@ def test_a_run_of_members_is_judged_saved_and_served_by_their_mean(
     predicted = mlpcli("predict", "members", "t.csv")
     assert predicted.status == 0, predicted.err
     table = np.genfromtxt(predicted.out.splitlines(), delimiter=",", names=True, dtype=None, encoding=None)
-    np.testing.assert_allclose(table["probability_a"], np.asarray(found["kind"])[:, 0], rtol=1e-4)
+    np.testing.assert_allclose(table["kind_probability_a"], np.asarray(found["kind"])[:, 0], rtol=1e-4)
     again = mlpcli("evaluate", "members", "--json")
     assert json.loads(again.out)["metrics"]["loss"] == pytest.approx(metrics["test"]["loss"])
+
+
+ALIKE = (
+    "layers: [Members: {count: 4, factors: false}, %s, Dense: {units: 3, activation: softmax}, MemberMean]\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("layer", "alike"),
+    [
+        ("Dense: {units: 4}", True),
+        ("MemberDense: {units: 4, share: factors}", True),
+        ("MemberDense: {units: 4, share: factors, factors_initializer: RandomSigns}", False),
+        ("MemberDense: {units: 4}", False),
+        ("Dropout: {rate: 0.1}", False),
+    ],
+)
+def test_members_that_nothing_makes_differ_are_advised_against(
+    layer: str, alike: bool, spec_file: Callable[[str], Path]
+) -> None:
+    from mlpcli.checks.member_advice import advise_members
+
+    spec = load_spec(spec_file("name: alike\ndataset: {name: iris}\n" + ALIKE % layer)).spec
+    assert [advice.path for advice in advise_members(spec)] == [("layers", 3)] * alike
 
 
 HEAD = "name: bad\ndataset: {name: iris}\nlayers:\n"

@@ -40,7 +40,7 @@ optimizer:
 metrics: [accuracy]
 fit: {epochs: 40, batch_size: 16, checkpoint: {every: 1}}
 callbacks:
-  - EarlyStopping: {patience: 3, restore_best_weights: true}
+  - EarlyStopping: {patience: 5, restore_best_weights: true}
   - ReduceLROnPlateau: {patience: 1, factor: 0.5, cooldown: 1}
   - ModelCheckpoint: {filepath: 'mine.keras', save_best_only: true, monitor: val_accuracy}
   - CSVLogger

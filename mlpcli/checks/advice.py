@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlpcli.checks.log_names import more_is_better
+from mlpcli.checks.member_advice import advise_members
 from mlpcli.data.dataset import Contract, Dataset
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
@@ -41,6 +42,7 @@ def advise(spec: Spec, dataset: Dataset, model: keras.Model) -> list[Advice]:
         *_exclusive(dataset),
         *_sigmoids(spec),
         *_bottlenecks(spec),
+        *advise_members(spec),
         *_size(spec, dataset, model),
         *_learning_rate(spec),
         *_batch_size(spec),

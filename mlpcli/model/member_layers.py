@@ -48,11 +48,14 @@ class Members(keras.layers.Layer):  # type: ignore[misc]
         count: the number of members.
         factors: multiply by factors; otherwise every member gets a plain copy.
         initializer: of the factors; by default normal with mean 0 and standard deviation 1.
+        width: of the features, so many in a row are one embedded number, and their factors begin equal.
     """
 
-    def __init__(self, count: int, factors: bool = True, initializer: object = None, **kwargs: Any) -> None:
+    def __init__(
+        self, count: int, factors: bool = True, initializer: object = None, width: int = 1, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self.count, self.use_factors = count, factors
+        self.count, self.use_factors, self.width = count, factors, width
         given = keras.initializers.RandomNormal(stddev=1.0) if initializer is None else initializer
         self.initializer = keras.initializers.get(given)
         self.factors: keras.Variable | None = None
@@ -61,9 +64,18 @@ class Members(keras.layers.Layer):  # type: ignore[misc]
         """Create the factors, (count, features)."""
         if len(input_shape) != 2:
             raise ValueError("Members takes rows of features: put Flatten before it")
+        features = input_shape[-1]
+        if (features or 0) % self.width:
+            raise ValueError(f"{features} features are not a multiple of the width {self.width}")
+
+        def initialize(shape: tuple[int, ...], dtype: str | None = None) -> keras.KerasTensor:
+            return ops.repeat(self.initializer((shape[0], shape[1] // self.width), dtype), self.width, axis=1)
+
         if self.use_factors:
-            shape = (self.count, input_shape[-1])
-            self.factors = self.add_weight(name="factors", shape=shape, initializer=self.initializer)
+            initializer = self.initializer if self.width == 1 else initialize
+            self.factors = self.add_weight(
+                name="factors", shape=(self.count, features), initializer=initializer
+            )
 
     def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         """Return (rows, count, features)."""
@@ -76,7 +88,7 @@ class Members(keras.layers.Layer):  # type: ignore[misc]
 
     def get_config(self) -> dict[str, object]:
         """Return the arguments of this layer."""
-        own = {"count": self.count, "factors": self.use_factors}
+        own = {"count": self.count, "factors": self.use_factors, "width": self.width}
         own["initializer"] = keras.initializers.serialize(self.initializer)
         return {**super().get_config(), **own}
 

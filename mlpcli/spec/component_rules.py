@@ -124,7 +124,7 @@ VALUE_RULES: dict[str, dict[str, Rule]] = {
 
 OWN_RULES: dict[str, dict[str, Rule]] = {
     "MemberDense": {"share": SHARED},
-    "Members": {"count": POSITIVE_WHOLE},
+    "Members": {"count": POSITIVE_WHOLE, "width": POSITIVE_WHOLE},
     "PiecewiseLinearEmbedding": {"bins": THRESHOLDS, "width": POSITIVE_WHOLE},
 }
 """Rules for arguments of our own classes, by class."""

@@ -24,6 +24,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("pad", "border_mode"), ("padding",)),
     **dict.fromkeys(("size", "pool"), ("pool_size", "units", "kernel_size")),
     **dict.fromkeys(("shape",), ("target_shape",)),
+    **dict.fromkeys(("k", "members", "n_members", "num_members", "ensemble_size"), ("count",)),
     **dict.fromkeys(("betas",), ("beta_1",)),
     **dict.fromkeys(("eps",), ("epsilon",)),
     **dict.fromkeys(("wd",), ("weight_decay",)),
@@ -52,6 +53,9 @@ CLASSES: dict[str, dict[str, str]] = {
         **dict.fromkeys(("normalize", "standardize", "standardscaler", "standardization"), "Normalization"),
         **dict.fromkeys(("drop",), "Dropout"),
         **dict.fromkeys(("scale", "rescale"), "Rescaling"),
+        **dict.fromkeys(("tabm", "ensemble", "ensembleview", "member", "ensemblemembers"), "Members"),
+        **dict.fromkeys(("batchensemble", "linearensemble", "densebatchensemble"), "MemberDense"),
+        **dict.fromkeys(("ensemblemean", "meanofmembers", "membersmean", "memberaverage"), "MemberMean"),
         **dict.fromkeys(("ple", "piecewiselinear", "piecewiselinearembeddings"), "PiecewiseLinearEmbedding"),
         **dict.fromkeys(("piecewiselinearencoding",), "PiecewiseLinearEmbedding"),
     },
@@ -190,6 +194,10 @@ FIT_OF_KERAS: dict[str, str] = {
     "activation": "write it in a layer: layers: [Dense: {units: 16, activation: relu}, ...]",
     "units": "write it in a layer: layers: [Dense: {units: 16, activation: relu}, ...]",
     "dropout": "write it as a layer: layers: [..., Dropout: {rate: 0.5}, ...]",
+    **dict.fromkeys(
+        ("members", "ensemble", "ensemble_size", "n_members"),
+        "write them as layers: layers: [Members: {count: 16}, ..., MemberDense: {units: 1}, MemberMean]",
+    ),
 }
 """Keys that a spec needs nowhere, or elsewhere in another form, with what to do about each."""
 
