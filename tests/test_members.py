@@ -237,7 +237,7 @@ MISTAKES = {  # layers and what follows: place, rule
     "no count": ("  - Members: {count: 0}\n" + OWN + END, "4:22 layers[0].Members.count: must be a positive"),
     "share": (
         BEGIN + "  - MemberDense: {units: 3, share: all}\n" + END,
-        "5:35 layers[1].MemberDense.share: must be none or factors, received 'all'",
+        "5:36 layers[1].MemberDense.share: must be none or factors, received 'all'",
     ),
 }
 
@@ -261,12 +261,12 @@ LOSS_MISTAKES = {
     ),
     "no probabilities": (
         "  - MemberDense: {units: 3, activation: relu}\n" + END + "loss: sparse_categorical_crossentropy\n",
-        "5:40 layers[1].MemberDense.activation: the members must predict probabilities",
+        "5:41 layers[1].MemberDense.activation: the members must predict probabilities",
     ),
     "pairs of rows": (LINEAR + END + "loss: Circle\n", "7:7 loss: this loss is of all rows of a batch"),
     "units": (
         "  - MemberDense: {units: 2, activation: softmax}\n" + END,
-        "5:27 layers[1].MemberDense.units: the output must have 3 units",
+        "5:26 layers[1].MemberDense.units: the output must have 3 units",
     ),
     "a batch of a plug-in's": (
         OWN + END + "loss: of_batch\nplugins: [mine.py]\n",
