@@ -170,6 +170,8 @@ def test_a_wrong_length_is_told_at_its_place(length: str, told: str) -> None:
         ("{CosineCycles: {cycles: 2}}", "CosineCycles needs the argument 'peak'"),
         ("{FlatCosine: {initial: 0.1, flat: 1}}", "must be a number from 0 up to but not including 1"),
         ("{FlatCosine: {initial: -1}}", "must be a number of at least 0"),
+        ("{FlatCosine: {initial_learning_rate: 0.1}}", "write initial: 0.1"),
+        ("{coslog4: {peak: 0.1}}", "CosineCycles"),
     ],
 )
 def test_wrong_arguments_of_schedules(schedule: str, told: str) -> None:

@@ -56,6 +56,7 @@ def test_factors_are_inherited_and_resolved(tmp_path: Path) -> None:
         ("{learning_rate_factors: {'*/bias': 0.5, 'x': 3}}", {"*": 2.0, "*/bias": 0.5, "x": 3.0}),
         ("{AdamW: {beta_2: 0.95}}", {"*": 2.0, "*/bias": 0.1}),
         ("{SGD: {momentum: 0.9}}", {}),
+        ("{learning_rate_factors: null}", {}),
     ]:
         (tmp_path / "own.yaml").write_text(f"extends: base.yaml\noptimizer: {own}\n")
         assert load_spec(tmp_path / "own.yaml").spec.optimizer.learning_rate_factors == rates

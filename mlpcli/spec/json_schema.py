@@ -220,7 +220,10 @@ def _component(namespace: str, classes: list[str]) -> Schema:
         mapping["properties"] |= {key: _property(own[key]) for key in own_keys(namespace) if key in own}
         for key in OWN_OPTIMIZER_KEYS if namespace == "optimizers" else ():
             factor = {"type": "number", "minimum": 0}
-            mapping["properties"][key] = {"type": "object", "additionalProperties": _or_searched(factor)}
+            mapping["properties"][key] = {
+                "type": ["object", "null"],
+                "additionalProperties": _or_searched(factor),
+            }
         mapping["oneOf"] = [{"required": [name]} for name in classes]
     else:
         mapping |= {"minProperties": 1, "maxProperties": 1}

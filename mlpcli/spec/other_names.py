@@ -86,6 +86,13 @@ CLASSES: dict[str, dict[str, str]] = {
         **dict.fromkeys(("logistic", "sigm", "expit"), "sigmoid"),
         **dict.fromkeys(("tanhyperbolic", "hyperbolictangent"), "tanh"),
     },
+    "optimizers.schedules": {
+        **dict.fromkeys(("coslog4", "coslog", "cycles", "multicycle", "cyclic", "cycliclr"), "CosineCycles"),
+        **dict.fromkeys(("flatcos", "flatcosine", "flatandanneal", "flatcosineannealing"), "FlatCosine"),
+        **dict.fromkeys(("cosine", "cosineannealing", "cosineannealinglr"), "CosineDecay"),
+        **dict.fromkeys(("exponential", "exponentiallr"), "ExponentialDecay"),
+        **dict.fromkeys(("linearwarmup", "warmuplr"), "Warmup"),
+    },
     "optimizers": {
         **dict.fromkeys(("gd", "gradientdescent", "stochasticgradientdescent", "momentum"), "SGD"),
         **dict.fromkeys(("default",), "Adam"),

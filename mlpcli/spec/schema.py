@@ -189,7 +189,10 @@ class LayerSpec(ComponentSpec):
     ] = 1
 
 
-Factors = dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]]
+Factors = Annotated[
+    dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]],
+    BeforeValidator(lambda value: {} if value is None else value),  # null removes inherited ones
+]
 FACTORS_RULE = "a mapping of patterns of variables, such as '*/bias', to numbers of at least 0"
 
 

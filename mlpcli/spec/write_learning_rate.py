@@ -16,6 +16,7 @@ from mlpcli.files import read_ordinary, write_with
 from mlpcli.spec.keras_signatures import class_names
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.number_rules import is_number
+from mlpcli.spec.optimizer_keys import OWN_OPTIMIZER_KEYS
 from mlpcli.spec.search_space import CHOICE, same
 from mlpcli.spec.values import Value, ValueMap
 from mlpcli.spec.yaml_reader import MAX_BYTES, SpecText, parse_text, read_text
@@ -23,6 +24,8 @@ from mlpcli.spec.yaml_reader import MAX_BYTES, SpecText, parse_text, read_text
 LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 SCALAR = re.compile(r"[^\s,\[\]{}#]+")
 ANCHOR = re.compile(r"&\S+\s+")
+INITIAL = ("initial_learning_rate", "initial", "peak")
+"""Arguments of schedules that are their first or highest rate."""
 RATE = "learning_rate"
 
 
@@ -85,6 +88,8 @@ class _Edit:
         if isinstance(value, str):
             name = next((each for each in class_names("optimizers") if each.lower() == value.lower()), value)
             return (*path, name, RATE), self._replace(path, f"{{{name}: {{{RATE}: {self.number}}}}}")
+        if isinstance(value, dict):
+            value = {key: item for key, item in value.items() if key not in OWN_OPTIMIZER_KEYS}
         if not isinstance(value, dict) or len(value) != 1:
             raise _cannot("the optimizer is not written as {Class: {argument: value}}", self.number)
         ((name, arguments),) = value.items()
@@ -125,12 +130,10 @@ class _Edit:
                 return self._change((*path, "default"), value["default"])
             return (*path, "default"), self._insert(path, "default", empty=False)
         for name, arguments in value.items():
-            if isinstance(arguments, dict) and isinstance(
-                arguments.get("initial_learning_rate"), int | float
-            ):
-                return self._change(
-                    (*path, name, "initial_learning_rate"), arguments["initial_learning_rate"]
-                )
+            given = arguments if isinstance(arguments, dict) else {}
+            for key in INITIAL:
+                if isinstance(given.get(key), int | float):
+                    return self._change((*path, name, key), given[key])
         raise _cannot(f"{show_path(path)} is a schedule without an initial_learning_rate", self.number)
 
     def _offset(self, path: KeyPath) -> int:
@@ -160,7 +163,8 @@ class _Edit:
 
 
 def _is_of(option: Value, loaded: LoadedSpec) -> bool:
-    name = next(iter(option)) if isinstance(option, dict) and option else option
+    keys = [key for key in option if key not in OWN_OPTIMIZER_KEYS] if isinstance(option, dict) else []
+    name = keys[0] if keys else option
     return bool(name == loaded.spec.optimizer.class_name)
 
 
