@@ -109,8 +109,8 @@ REWRITTEN = {
         "optimizer: {SGD: {learning_rate: {CosineDecay: {initial_learning_rate: 0.003, decay_steps: 9}}}}\n",
     ),
     "a schedule of ours, beside factors": (
-        "optimizer: {AdamW: {learning_rate: {FlatCosine: {initial: 1e-2}}}, learning_rate_factors: {b: 2}}\n",
-        "optimizer: {AdamW: {learning_rate: {FlatCosine: {initial: 0.003}}}, learning_rate_factors: {b: 2}}\n",
+        "optimizer: {AdamW: {learning_rate: {FlatCosine: {initial: 1e-2}}}, weight_decay_factors: {b: 2}}\n",
+        "optimizer: {AdamW: {learning_rate: {FlatCosine: {initial: 0.003}}}, weight_decay_factors: {b: 2}}\n",
     ),
     "a rate that is searched": (
         "optimizer: {SGD: {learning_rate: &lr {hp: float, min: 1e-4, max: 1e-1, default: 0.01}}}\n",
