@@ -79,11 +79,12 @@ SPECS: dict[str, str] = {
     "optimizer: {Nadam: {clipnorm: 1.0, learning_rate: {FlatCosine: {initial: 0.01}}, "
     "weight_decay: {FlatCosine: {initial: 0.1}}}, "
     "learning_rate_factors: {'*/bias': 0.1}, weight_decay_factors: {'dense/*': 0}}\n",
-    "embeddings of numbers": "dataset: {path: t.csv, target: price, features: [a, b, n, kind]}\n"
-    "inputs: {numbers: {columns: [a, b, n]}, rest: {columns: [kind]}}\nlayers:\n"
+    "embeddings of numbers": "dataset: {path: t.csv, target: price, features: [a, b, n]}\n"
+    "inputs: {numbers: {columns: [a, b]}, rest: {columns: [n]}}\nlayers:\n"
     "- {PiecewiseLinearEmbedding: {bins: 5, width: 3, activation: relu}, name: embedded, from: numbers}\n"
-    "- {Concatenate: {}, from: [embedded, rest]}\n- Dense: {units: 4, activation: sign}\n"
-    "- Dense: {units: 1}\nloss: mse\n",
+    "- {PeriodicEmbedding: {frequencies: 3}, name: waves, from: numbers}\n"
+    "- {Concatenate: {}, from: [embedded, waves, rest]}\n- Scale\n- NTKDense: {units: 4, activation: sign}\n"
+    "- ParametricActivation: {activation: {LeakyReLU: {negative_slope: 0.1}}}\n- NTKDense: {units: 1}\nloss: mse\n",
     "mixed precision": "dataset: {name: iris}\nfit: {precision: mixed_bfloat16}\n" + SOFTMAX
     + "callbacks: [LearningRateScheduler: {schedule: {CosineDecay: {initial_learning_rate: 0.1, decay_steps: {share: 0.5}}}}]\n",
     "two optimizers": "dataset: {name: iris}\nlayers: [Dense: {units: 5}, Dense: {units: 3, activation: softmax}]\n"

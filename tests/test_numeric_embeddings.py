@@ -67,6 +67,24 @@ def test_piecewise_linear_embeddings_are_those_of_the_paper(bins: int) -> None:
         assert 0 < np.abs(weights).max() <= width**-0.5
 
 
+def test_periodic_embeddings_are_those_of_realmlp() -> None:
+    from mlpcli.keras_import import keras
+
+    keras.utils.set_random_seed(4)
+    layer = _custom_objects().PeriodicEmbedding(frequencies=400, width=4, stddev=0.2)
+    rows = _columns(30, seed=1)
+    output = layer(rows).numpy().reshape(30, 5, 4)
+    frequency, phase, kernel, bias = (weight.numpy().astype(np.float64) for weight in layer.weights)
+    for column, values in enumerate(rows.T):
+        waves = np.cos(2 * np.pi * values[:, None] * frequency[column] + phase[column])
+        np.testing.assert_array_equal(output[:, column, 0], values)
+        np.testing.assert_allclose(output[:, column, 1:], waves @ kernel[column] + bias[column], atol=1e-5)
+    assert frequency.std() == pytest.approx(0.2, rel=0.1)
+    assert phase.std() == pytest.approx(np.pi / 3**0.5, rel=0.1)
+    for weights in (kernel, bias):
+        assert 0.03 < np.abs(weights).max() <= 400**-0.5
+
+
 def test_the_weights_begin_with_the_seed_and_have_the_shapes_of_the_arguments() -> None:
     from mlpcli.keras_import import keras
 
@@ -106,9 +124,15 @@ inputs:
 layers:
   - {PiecewiseLinearEmbedding: {bins: 5, width: 3}, name: embedded, from: numbers}
   - {PiecewiseLinearEmbedding: {bins: 4, width: 2}, name: all, from: rest, repeat: 2}
-  - {Concatenate: {}, from: [embedded, all]}
-  - Dense: {units: 8, activation: relu}
-  - {Dense: {units: 1}, name: price}
+  - {PeriodicEmbedding: {}, name: waves, from: numbers}
+  - {Concatenate: {}, from: [embedded, all, waves]}
+  - Scale
+  - Members: {count: 2}
+  - NTKDense: {units: 8}
+  - ParametricActivation: {activation: mish}
+  - Scale
+  - NTKDense: {units: 1}
+  - {MemberMean: {}, name: price}
 loss: mse
 fit: {epochs: 2}
 """
@@ -135,7 +159,9 @@ def test_a_run_has_its_bins_wherever_it_is_loaded(
     model = load_trained(run).model
     edges = model.get_layer("embedded").edges.numpy()
     assert (np.diff(edges, axis=1) > 0).sum(axis=1).tolist() == [5, 3]
-    assert model.get_layer("all_2").steps.numpy().any()  # it has learnt
+    assert model.get_layer("all_2").steps.numpy().any()
+    for name in ("scale", "scale_1", "parametric_activation"):
+        assert (model.get_layer(name).get_weights()[0] != 1.0).all()
     reloaded = import_keras().models.load_model(run / "model.keras", compile=False)
     ours = next(layer for layer in _layers(reloaded) if layer.name == "embedded" and hasattr(layer, "edges"))
     np.testing.assert_array_equal(ours.edges, edges)
@@ -161,7 +187,22 @@ def _layers(model: Any) -> Any:
         ("PiecewiseLinearEmbedding: {width: 2.5}", "width: must be a positive integer, received 2.5"),
         ("PiecewiseLinearEmbedding: {activation: rleu}", "did you mean 'relu'?"),
         ("PiecewiseLinearEmbedding: {edges: [1]}", "has no such argument, received 'edges'"),
-        ("ple", "the class is called PiecewiseLinearEmbedding"),
+        ("PeriodicEmbedding: {frequencies: 0}", "frequencies: must be a positive integer, received 0"),
+        ("PeriodicEmbedding: {width: 1}", "width: must be an integer of at least 2, received 1"),
+        ("PeriodicEmbedding: {stddev: 0}", "stddev: must be a positive number, received 0"),
+        ("Reshape: {target_shape: [2, 1]}, PeriodicEmbedding: {}", "put Flatten before it"),
+        ("Members: {count: 2}, PeriodicEmbedding: {}", "put PeriodicEmbedding before Members"),
+        ("NTKDense: {}", "NTKDense needs the argument 'units'"),
+        ("NTKDense: {units: 3, kernel_initializer: he}", "write he_normal"),
+        ("ParametricActivation", "ParametricActivation needs the argument 'activation'"),
+        ("ParametricActivation: {activation: mihs}", "did you mean 'mish'?"),
+        ("Scale: {axis: 1}", "Scale has no such argument, received 'axis'"),
+        (
+            "NTKDense: {units: 3}, Softmax, Scale, Reshape: {target_shape: [3, 1]}, NTKDense: {units: 2}",
+            "put Flatten",
+        ),
+        ("pbld", "unknown layer, received 'pbld'; write PeriodicEmbedding"),
+        ("PLE: {bins: 3}", "the class is called PiecewiseLinearEmbedding"),
         ("Reshape: {target_shape: [2, 1]}, PiecewiseLinearEmbedding: {}", "put Flatten before it"),
         ("TimeDistributed: {layer: PiecewiseLinearEmbedding}", "write it as a layer of its own, above"),
     ],

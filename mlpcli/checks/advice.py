@@ -140,7 +140,10 @@ def _sigmoids(spec: Spec) -> Iterator[Advice]:
     """Advise on sigmoids in a deep stack."""
     found: list[KeyPath] = []
     for index, layer in enumerate(spec.layers[:-1]):
-        if layer.class_name in ("Dense", "Activation") and layer.arguments.get("activation") == "sigmoid":
+        if (
+            layer.class_name in ("Dense", "NTKDense", "Activation")
+            and layer.arguments.get("activation") == "sigmoid"
+        ):
             found += [("layers", index, layer.class_name, "activation")] * copies(layer)
     if len(found) >= DEEP:
         yield Advice(
@@ -155,7 +158,7 @@ def _bottlenecks(spec: Spec) -> Iterator[Advice]:
     """Advise on a hidden layer much narrower than both of its neighbours."""
     if any(layer.sources for layer in spec.layers):
         return  # in a graph, neighbours in the list are not neighbours in the network
-    dense = [(i, layer) for i, layer in enumerate(spec.layers) if layer.class_name == "Dense"]
+    dense = [(i, layer) for i, layer in enumerate(spec.layers) if layer.class_name in ("Dense", "NTKDense")]
     widths = [layer.arguments["units"] for _, layer in dense]
     for place in range(len(dense) - 1):
         before, width, after = widths[max(0, place - 1)], widths[place], widths[place + 1]
@@ -164,7 +167,7 @@ def _bottlenecks(spec: Spec) -> Iterator[Advice]:
                 f"{width} units come before a layer of {after}",
                 "give all hidden layers the same width, or make them narrower towards the output",
                 "later layers cannot recover what a narrow layer loses",
-                ("layers", dense[place][0], "Dense", "units"),
+                ("layers", dense[place][0], dense[place][1].class_name, "units"),
             )
 
 

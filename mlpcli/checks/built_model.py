@@ -101,11 +101,11 @@ def _shape_problem(view: OutputView, checked: _Checked) -> Problem:
     rule = f"the output of a row must be a list of numbers, not of shape {view.shape}"
     for node in checked.spec.graph.nodes:
         component = checked.spec.layers[node.index]
-        if component.class_name != "Dense":
+        if component.class_name not in ("Dense", "NTKDense"):
             continue
         shape = tuple(keras.tree.flatten(checked.model.get_layer(node.name).input)[0].shape[1:])
         if len(shape) > 1:
-            hint = f"{_sequence_hint(checked.spec, node.index)}put Flatten before this Dense"
+            hint = f"{_sequence_hint(checked.spec, node.index)}put Flatten before this {component.class_name}"
             rule = f"reads rows of shape {shape}, so {rule}"
             return Problem(rule, path=("layers", node.index), hint=hint)
     return Problem(rule, path=view.path, hint="end with Flatten and a Dense layer")

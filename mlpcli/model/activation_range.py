@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 HUGE = 50.0
 """A value beyond this counts as unbounded: the largest bound of Keras's activations is 6."""
 
-ACTIVATED = ("Dense", "EinsumDense", "Activation", "MemberDense")
+ACTIVATED = ("Dense", "NTKDense", "EinsumDense", "Activation", "MemberDense")
 FUNCTIONS = ("ReLU", "LeakyReLU", "ELU", "Softmax")
 """Layers that end with an activation (convolutions do too), and layers that are one."""
 
@@ -31,7 +31,10 @@ PASSING = (
 )
 """Layers that output the values they receive, or means of them; so does every kind of dropout."""
 
-NORMALIZING = ("BatchNormalization", "LayerNormalization", "GroupNormalization", "Normalization")
+NORMALIZING = (
+    *("BatchNormalization", "LayerNormalization", "GroupNormalization", "Normalization"),
+    *("Scale", "ParametricActivation"),
+)
 """Layers whose outputs may be any number."""
 
 

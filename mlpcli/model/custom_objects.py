@@ -17,7 +17,11 @@ from mlpcli.model.member_layers import MemberDense as MemberDense
 from mlpcli.model.member_layers import MemberMean as MemberMean
 from mlpcli.model.member_layers import Members as Members
 from mlpcli.model.member_layers import RandomSigns as RandomSigns
+from mlpcli.model.numeric_embeddings import PeriodicEmbedding as PeriodicEmbedding
 from mlpcli.model.numeric_embeddings import PiecewiseLinearEmbedding as PiecewiseLinearEmbedding
+from mlpcli.model.scaled_layers import NTKDense as NTKDense
+from mlpcli.model.scaled_layers import ParametricActivation as ParametricActivation
+from mlpcli.model.scaled_layers import Scale as Scale
 
 ops = keras.ops
 _registered = keras.saving.register_keras_serializable(package="mlpcli")

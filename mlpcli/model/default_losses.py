@@ -122,6 +122,8 @@ def activation_of(layer: LayerSpec | None) -> str | None:
         return None
     if layer.class_name in ("Softmax", "ReLU", "LeakyReLU"):
         return layer.class_name.lower()
+    if layer.class_name == "ParametricActivation":
+        return None
     activation = layer.arguments.get("activation", "linear")
     return activation if isinstance(activation, str) else None
 

@@ -15,6 +15,77 @@ _registered = keras.saving.register_keras_serializable(package="mlpcli")
 
 
 @_registered
+class PeriodicEmbedding(keras.layers.Layer):  # type: ignore[misc]
+    """Each number as a vector: itself, and linear functions of cosines of it (PBLD).
+
+    The output is (x, cos(2 pi frequency x + phase) @ kernel + bias), each column with weights of its own:
+    normal frequencies, phases uniform in -pi to pi, kernel and bias uniform within frequencies**-0.5 of 0.
+
+    Args:
+        frequencies: the cosines of a column.
+        width: the values for each number, itself counted.
+        stddev: of the initial frequencies; a larger one tells numbers apart that lie closer together.
+        activation: of the linear functions.
+
+    Input shape: (rows, columns). Output shape: (rows, columns * width).
+
+    Source: the embedding of RealMLP, arXiv 2407.04491; periodic embeddings are from arXiv 2203.05556.
+    """
+
+    def __init__(
+        self,
+        frequencies: int = 16,
+        width: int = 4,
+        stddev: float = 0.1,
+        activation: str | None = None,
+        **kwargs: object,
+    ) -> None:
+        super().__init__(autocast=False, **kwargs)  # half precision has no digits for many turns
+        self.frequencies, self.width, self.stddev = frequencies, width, stddev
+        self.activation = keras.activations.get(activation)
+        self.input_spec = keras.layers.InputSpec(ndim=2)
+        uniform, bound = keras.initializers.RandomUniform, frequencies**-0.5
+        self._initializers = {
+            "frequency": keras.initializers.RandomNormal(stddev=stddev),
+            "phase": uniform(-np.pi, np.pi),
+            "kernel": uniform(-bound, bound),
+            "bias": uniform(-bound, bound),
+        }
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the weights for rows of (rows, columns)."""
+        columns, waves = input_shape[-1], self.frequencies
+        shapes = {
+            "frequency": (columns, waves),
+            "phase": (columns, waves),
+            "kernel": (columns, waves, self.width - 1),
+            "bias": (columns, self.width - 1),
+        }
+        self.frequency, self.phase, self.kernel, self.bias = (
+            self.add_weight(shape, self._initializers[name], autocast=False, name=name)
+            for name, shape in shapes.items()
+        )
+
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        """Return the vectors of a batch, (rows, columns * width)."""
+        numbers = ops.cast(inputs, self.frequency.dtype)[:, :, None]
+        waves = ops.cos(2 * np.pi * self.frequency * numbers + self.phase)
+        waves, kernel, bias = (ops.cast(each, self.compute_dtype) for each in (waves, self.kernel, self.bias))
+        found = self.activation(ops.einsum("rcf,cfe->rce", waves, kernel) + bias)
+        output = ops.concatenate([ops.cast(numbers, self.compute_dtype), found], axis=-1)
+        return ops.reshape(output, (-1, output.shape[1] * output.shape[2]))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, int]) -> tuple[int | None, int]:
+        """Return the shape of the output for rows of (rows, columns)."""
+        return input_shape[0], input_shape[1] * self.width
+
+    def get_config(self) -> dict[str, object]:
+        """Return the arguments of this layer."""
+        own = {"frequencies": self.frequencies, "width": self.width, "stddev": self.stddev}
+        return {**super().get_config(), **own, "activation": keras.activations.serialize(self.activation)}
+
+
+@_registered
 class PiecewiseLinearEmbedding(keras.layers.Layer):  # type: ignore[misc]
     """Each number as a vector: a function of it that is linear between quantiles of the training rows.
 
@@ -101,8 +172,4 @@ class PiecewiseLinearEmbedding(keras.layers.Layer):  # type: ignore[misc]
     def get_config(self) -> dict[str, object]:
         """Return the arguments of this layer."""
         own = {"bins": self.bins, "width": self.width}
-        return {
-            **super().get_config(),
-            **own,
-            "activation": keras.activations.serialize(self.activation),
-        }
+        return {**super().get_config(), **own, "activation": keras.activations.serialize(self.activation)}

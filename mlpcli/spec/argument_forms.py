@@ -10,6 +10,7 @@ from mlpcli.spec.component_rules import kind_of_argument
 from mlpcli.spec.number_rules import (
     BELOW_ONE,
     BOUNDED_WHOLE,
+    FROM_TWO,
     POSITIVE_WHOLE,
     THRESHOLDS,
     WHOLE,
@@ -25,7 +26,7 @@ from mlpcli.spec.yaml_line import entry_line, item_line
 MEANT = 20
 """The most unknown arguments of one class that are compared with the missing one."""
 
-WHOLE_RULES = (POSITIVE_WHOLE, WHOLE, THRESHOLDS, BOUNDED_WHOLE)
+WHOLE_RULES = (POSITIVE_WHOLE, WHOLE, FROM_TWO, THRESHOLDS, BOUNDED_WHOLE)
 
 TEXT_ENDINGS = (
     *("name", "token", "value", "dir", "path", "dtype"),

@@ -11,6 +11,7 @@ from mlpcli.spec.keras_roles import role_problem
 from mlpcli.spec.number_rules import (
     BELOW_ONE,
     BOUNDED_WHOLE,
+    FROM_TWO,
     MAX_STEPS,
     NOT_NEGATIVE,
     POSITIVE,
@@ -68,6 +69,7 @@ RULE_SCHEMAS: dict[str, ValueMap] = {
     SHARED[0]: {"enum": ["none", "factors"]},
     POSITIVE_WHOLE[0]: {"type": "integer", "exclusiveMinimum": 0},
     WHOLE[0]: {"type": "integer", "minimum": 0},
+    FROM_TWO[0]: {"type": "integer", "minimum": 2},
     POSITIVE[0]: {"type": "number", "exclusiveMinimum": 0},
     NOT_NEGATIVE[0]: {"type": "number", "minimum": 0},
     BELOW_ONE[0]: {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
@@ -126,6 +128,8 @@ OWN_RULES: dict[str, dict[str, Rule]] = {
     "MemberDense": {"share": SHARED},
     "Members": {"count": POSITIVE_WHOLE, "width": POSITIVE_WHOLE},
     "PiecewiseLinearEmbedding": {"bins": THRESHOLDS, "width": POSITIVE_WHOLE},
+    "PeriodicEmbedding": {"frequencies": POSITIVE_WHOLE, "width": FROM_TWO, "stddev": POSITIVE},
+    "NTKDense": {"units": POSITIVE_WHOLE},
 }
 """Rules for arguments of our own classes, by class."""
 

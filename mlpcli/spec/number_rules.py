@@ -25,6 +25,7 @@ POSITIVE_WHOLE: Rule = ("must be a positive integer", lambda v: is_whole(v) and 
 WHOLE: Rule = ("must be an integer of at least 0", lambda v: is_whole(v) and v >= 0)
 POSITIVE: Rule = ("must be a positive number", lambda v: is_number(v) and v > 0)
 NOT_NEGATIVE: Rule = ("must be a number of at least 0", lambda v: is_number(v) and v >= 0)
+FROM_TWO: Rule = ("must be an integer of at least 2", lambda v: is_whole(v) and v >= 2)
 BELOW_ONE: Rule = (
     "must be a number from 0 up to but not including 1",
     lambda v: is_number(v) and 0 <= v < 1,

@@ -58,6 +58,8 @@ CLASSES: dict[str, dict[str, str]] = {
         **dict.fromkeys(("ensemblemean", "meanofmembers", "membersmean", "memberaverage"), "MemberMean"),
         **dict.fromkeys(("ple", "piecewiselinear", "piecewiselinearembeddings"), "PiecewiseLinearEmbedding"),
         **dict.fromkeys(("piecewiselinearencoding",), "PiecewiseLinearEmbedding"),
+        **dict.fromkeys(("pbld", "plr", "periodic", "periodicembeddings"), "PeriodicEmbedding"),
+        **dict.fromkeys(("ntk", "ntklinear", "densentk"), "NTKDense"),
     },
     "losses": {
         **dict.fromkeys(("rmse", "rootmeansquarederror", "l2", "l2loss", "squarederror", "sse"), "mse"),

@@ -183,6 +183,8 @@ def _owner(name: str, plugin: Plugin, others: list[Plugin]) -> str:
     if name in plugin.definitions.classes and plugin.definitions.kind(name) is None:
         return ""  # not a component
     namespaces = keras_signatures.NAMESPACES
+    if name in keras_signatures.own_class_names("layers"):
+        return ""  # the plug-in's is meant, so that specs and runs older than ours stay what they are
     if any(name in keras_signatures.own_class_names(space) for space in namespaces):
         return "mlpcli"
     if any(name in keras_signatures.keras_class_names(space) for space in namespaces):
