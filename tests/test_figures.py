@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,21 @@ def test_an_edge_crosses_no_other_where_it_need_not() -> None:
     place = {box.name: box.place for box in graph.boxes}
     above = sorted("abc", key=lambda name: place[name])
     assert sorted("abc", key=lambda name: place[f"{name}2"]) == above
+
+
+def test_a_box_is_as_wide_as_what_it_says() -> None:
+    from matplotlib.image import imread
+
+    from mlpcli.plots.diagram_layout import Box, Graph
+    from mlpcli.plots.model_diagram import draw_model
+
+    for name in ("dense_1", "piecewise_linear_embedding"):
+        graph = Graph([Box(name, "PiecewiseLinearEmbedding", "16", 196)], [])
+        image = imread(io.BytesIO(draw_model(graph, title="")))[..., :3].mean(axis=2)
+        name_row = image[round(0.45 * len(image)) :]
+        dark = np.flatnonzero((name_row < 0.35).any(axis=0))  # letters, and no edge of a box
+        box = np.flatnonzero((name_row < 0.75).any(axis=0))
+        assert box.min() + 5 < dark.min() < dark.max() < box.max() - 5
 
 
 def test_the_picture_grows_with_the_model(wide_and_deep: Any, tmp_path: Path) -> None:

@@ -275,6 +275,23 @@ def test_a_plug_in_that_cannot_be_read_is_told_at_its_own_line(parts: str, told:
         assert "Scaled" not in text
 
 
+def test_a_plug_ins_layer_named_as_one_of_mlpclis_is_the_one_that_is_meant(tmp_path: Path) -> None:
+    """Specs and runs from before mlpcli had a layer of this name stay what they are."""
+    from mlpcli.keras_import import import_keras
+
+    import_keras()
+    from mlpcli.model.components import make_instance
+    from mlpcli.model.plugins import import_plugins
+
+    parts = PARTS.replace("class Scaled", "class Scale")
+    spec = _write(tmp_path, parts, SPEC.replace("Scaled", "Scale"))
+    loaded = load_spec(spec)
+    plugins = import_plugins(loaded.catalog)
+    layer = loaded.spec.layers[0]
+    made = make_instance("layers", layer.class_name, layer.arguments, ("layers", 0), plugins)
+    assert type(made).__module__.startswith("mlpcli_plugin_")
+
+
 def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     spec = _write(tmp_path / "specs")
     (spec.parent / "my_parts.py").rename(tmp_path / "outside.py")

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 LINE = 0.2
 BOX_WIDTH, GAP_ACROSS, GAP_DOWN = 2.5, 0.35, 0.32
-"""Height of a line of text, width of a box and the gaps between boxes, in inches."""
+"""Height of a line of text, least width of a box and the gaps between boxes, in inches."""
+
+CHARACTER = 0.6
+"""Width of a character, in sizes of the font, with some room at the ends of a line."""
 
 MOST_PIXELS = 6000
 """Of each side of the diagram."""
@@ -55,7 +58,8 @@ def draw_model(graph: Graph, *, title: str) -> bytes:
     places = [place for box in graph.boxes for place in (box.place,)]
     places += [place for bends in graph.bends.values() for place in bends]
     left, right = min(places) - 0.5, max(places) + 0.5
-    width = (right - left) * (BOX_WIDTH + GAP_ACROSS) + 0.2
+    box_width = max([BOX_WIDTH, *(_width(box) for box in graph.boxes)])
+    width = (right - left) * (box_width + GAP_ACROSS) + 0.2
     height = tops[-1] + heights[-1] + 0.55
     dpi = min(PICTURE_DPI, MOST_PIXELS / max(width, height))
     figure = Figure(figsize=(width, height), dpi=dpi)
@@ -65,7 +69,7 @@ def draw_model(graph: Graph, *, title: str) -> bytes:
     axes.text(
         width / 2, 0.24, plot_label(title), ha="center", va="center", fontsize=TITLE_FONT, color=BOX_INK
     )
-    page = _Page(graph, left, [top + 0.45 for top in tops], heights)
+    page = _Page(graph, box_width, left, [top + 0.45 for top in tops], heights)
     page.draw_edges(axes)
     for box in graph.boxes:
         page.draw_box(axes, box)
@@ -75,12 +79,14 @@ def draw_model(graph: Graph, *, title: str) -> bytes:
 class _Page:
     """Boxes and edges in inches from the upper left corner."""
 
-    def __init__(self, graph: Graph, left: float, tops: list[float], heights: list[float]) -> None:
-        self.graph, self.left, self.tops, self.heights = graph, left, tops, heights
+    def __init__(
+        self, graph: Graph, box_width: float, left: float, tops: list[float], heights: list[float]
+    ) -> None:
+        self.graph, self.box_width, self.left, self.tops, self.heights = graph, box_width, left, tops, heights
 
     def across(self, place: float) -> float:
         """Return the middle of a column."""
-        return (place - self.left) * (BOX_WIDTH + GAP_ACROSS) + 0.1
+        return (place - self.left) * (self.box_width + GAP_ACROSS) + 0.1
 
     def draw_box(self, axes: Axes, box: Box) -> None:
         """Draw a rounded box: the name and the class, then shape and parameters, then the layers inside."""
@@ -89,8 +95,8 @@ class _Page:
         middle, top = self.across(box.place), self.tops[box.rank]
         height = LINE * (2.4 + len(box.inside))
         patch = FancyBboxPatch(
-            (middle - BOX_WIDTH / 2 + 0.04, top + 0.04),
-            BOX_WIDTH - 0.08,
+            (middle - self.box_width / 2 + 0.04, top + 0.04),
+            self.box_width - 0.08,
             height - 0.08,
             boxstyle="round,pad=0.04",
             facecolor=INPUT_FILL if box.kind == "input" else BOX_FILL,
@@ -98,9 +104,7 @@ class _Page:
             linewidth=0.9,
         )
         axes.add_patch(patch)
-        parameters = f"   {box.parameters:,} parameters" if box.parameters else ""
-        inside = [f"{name}  {kind}  {count:,}" for name, kind, count in box.inside]
-        first, *rest = [f"{_short(box.name)}   {_short(box.kind)}", f"{box.shape}{parameters}", *inside]
+        first, *rest = _lines(box)
         axes.text(
             middle,
             top + 0.75 * LINE,
@@ -112,9 +116,7 @@ class _Page:
         )
         for number, line in enumerate(rest):
             y = top + (1.7 + number) * LINE
-            axes.text(
-                middle, y, _short(line, 46), ha="center", va="center", fontsize=SMALL_FONT, color=BOX_DETAIL
-            )
+            axes.text(middle, y, line, ha="center", va="center", fontsize=SMALL_FONT, color=BOX_DETAIL)
 
     def draw_edges(self, axes: Axes) -> None:
         """Draw a line from the bottom of each box to the top of those it feeds, past the ranks between."""
@@ -146,5 +148,19 @@ def _arrow_head(before: tuple[float, float], tip: tuple[float, float]) -> list[t
     return [tip, tuple(foot + aside), tuple(foot - aside)]
 
 
-def _short(text: str, limit: int = 26) -> str:
+def _lines(box: Box) -> list[str]:
+    """Return what a box says: the name and the class, then shape and parameters, then the layers inside."""
+    parameters = f"   {box.parameters:,} parameters" if box.parameters else ""
+    inside = [f"{name}  {kind}  {count:,}" for name, kind, count in box.inside]
+    details = [f"{box.shape}{parameters}", *inside]
+    return [f"{_short(box.name)}   {_short(box.kind)}", *(_short(line, 46) for line in details)]
+
+
+def _width(box: Box) -> float:
+    """Return the inches that the lines of a box take."""
+    first, *rest = (len(line) for line in _lines(box))
+    return max((LABEL_FONT + 0.5) * first, SMALL_FONT * max(rest)) * CHARACTER / 72
+
+
+def _short(text: str, limit: int = 34) -> str:
     return plot_label(text, limit)
