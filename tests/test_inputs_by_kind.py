@@ -100,6 +100,7 @@ name: flats
 dataset:
   path: t.csv
   target: rent
+  target_scaling: quantile
   scaling: quantile
   clip: smooth
   features: {town: {kind: categorical, encoding: embedding, width: 2}}
@@ -136,16 +137,18 @@ def test_a_run_with_inputs_by_kind_is_verified_evaluates_and_predicts(folder: Pa
     assert resolved["inputs"]["rest"] == {"kinds": ["categorical", "boolean", "missing"]}
     scores = json.loads(mlpcli("evaluate", "flats", "--json").out)["metrics"]
     assert scores == pytest.approx(json.loads((run / "metrics.json").read_text())["test"], rel=1e-5)
-    assert len(mlpcli("predict", "flats", "t.csv").out.splitlines()) == ROWS + 1
+    rents = [float(line.split(",")[-1]) for line in mlpcli("predict", "flats", "t.csv").out.splitlines()[1:]]
+    assert len(rents) == ROWS
+    assert 0 <= min(rents) < max(rents) <= (ROWS - 1) ** 2
 
 
 MISTAKES = {
     "both": (
         "kinds: [numeric, date]",
         "kinds: [numeric], columns: [size]",
-        "9:20 inputs.numbers.kinds: an input takes columns by name, or all columns of some kinds, not both",
+        "10:20 inputs.numbers.kinds: an input takes columns by name, or all columns of some kinds, not both",
     ),
-    "twice": ("[numeric, date]", "[numeric, numeric]", "9:30 inputs.numbers.kinds[1]: is listed twice"),
+    "twice": ("[numeric, date]", "[numeric, numeric]", "10:30 inputs.numbers.kinds[1]: is listed twice"),
     "a word": ("[numeric, date]", "numeric", "write kinds: [numeric]"),
     "another word": ("[numeric, date]", "[float]", "write numeric"),
     "no kind": (

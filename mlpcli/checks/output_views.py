@@ -79,17 +79,17 @@ class OutputView:
     @cached_property
     def own_span(self) -> tuple[float, float]:
         """The least and the greatest target in its own units, as metrics see them."""
-        return _span(tuple(self.output.restore(each) for each in self.targets))
+        return _span(tuple(self.output.restore(each, truth=True) for each in self.targets))
 
     @cached_property
     def is_binary(self) -> bool:
         """Whether every target, in its own units, is 0 or 1."""
-        own = (np.asarray(self.output.restore(each), np.float32) for each in self.targets)
+        own = (np.asarray(self.output.restore(each, truth=True), np.float32) for each in self.targets)
         return all(bool(np.isin(each, (0, 1)).all()) for each in own)
 
     def has_zero(self, *, own_units: bool) -> bool:
         """Return whether a target is 0, or too close to 0 for float32 to tell."""
-        seen = (self.output.restore(each) for each in self.targets) if own_units else self.targets
+        seen = (self.output.restore(each, truth=True) for each in self.targets) if own_units else self.targets
         return any(bool((np.abs(each) < 1e-7).any()) for each in seen)
 
     @cached_property

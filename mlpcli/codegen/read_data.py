@@ -313,10 +313,22 @@ def _scale(code: DataCode, spec: Spec, dataset: Dataset) -> None:
     if dataset.contract.output.name:
         raise cannot_write("several outputs with dataset.target_scaling")
     output = dataset.contract.output
+    if output.quantiles is not None:
+        raise cannot_write("target_scaling: quantile", "the way back is inside the run's model.keras")
+    if output.log is not None:
+        code.lines.append(f"shift = np.array({[*output.log]})  # of the training rows")
+        code.functions.append(LOGARITHM)
+        code.lines += [f"y_{name} = logarithm(y_{name} - shift)" for name in code.splits]
     scale, offset = list(output.scale or ()), list(output.offset or ())
     code.lines.append(f"scale, offset = {scale}, {offset}  # of the training rows")
     for name in code.splits:
         code.lines.append(f'y_{name} = ((y_{name} - np.array(offset)) / np.array(scale)).astype("float32")')
+
+
+LOGARITHM = '''\
+def logarithm(values):
+    """log(1 + x) of numbers x; below 0, x itself."""
+    return np.where(values > 0, np.log1p(np.maximum(values, 0)), values)'''
 
 
 def _weigh(code: DataCode, spec: Spec, dataset: Dataset) -> None:

@@ -214,4 +214,8 @@ def results_code(spec: Spec, data: DataCode) -> Iterator[str]:
         yield f"print(model.evaluate(x_test, y_test{weights}, return_dict=True, verbose=0))"
     if spec.dataset.target_scaling is not None:
         yield "# Metrics above are of the scaled target; predictions * scale + offset are in original units."
+        if spec.dataset.target_scaling.method == "log":
+            yield "# They are the logarithm there: np.where(z > 0, np.expm1(z), z) + shift of such a z."
+        if spec.dataset.target_scaling.clip:
+            yield "# mlpcli also clips predictions to the range of the training rows."
     yield f"model.save({text(spec.name + '.keras')})"

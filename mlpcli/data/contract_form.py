@@ -162,6 +162,20 @@ def _output_contradictions(output: Output) -> Iterator[str]:
         yield "outputs: there must be a scale and an offset for each target"
     elif not all(map(math.isfinite, (*output.scale, *output.offset))) or 0 in output.scale:
         yield "outputs: scale and offset must be finite, and the scale not 0"
+    yield from _curve_contradictions(output)
+
+
+def _curve_contradictions(output: Output) -> Iterator[str]:
+    """Yield what is wrong with how a scaled target becomes its own units beyond scale and offset."""
+    parts = [part for part in (output.log, output.quantiles, output.limits) if part is not None]
+    if any(len(part) != len(output.scale or ()) for part in parts):
+        yield "outputs: log, quantiles and limits must have a value for each target that is scaled"
+    numbers = [*(output.log or ()), *(end for ends in output.limits or () for end in ends)]
+    if not all(map(math.isfinite, numbers)) or any(low > high for low, high in output.limits or ()):
+        yield "outputs: log and limits must be finite, and no limit below the other"
+    quantiles = output.quantiles or ()
+    if not all(map(is_rising, quantiles)) or len({(len(q.values), q.margin) for q in quantiles}) > 1:
+        yield "outputs: quantiles must be two or more that do not fall, equally many for each target"
 
 
 def _encoder_contradictions(encoder: Encoder) -> Iterator[str]:

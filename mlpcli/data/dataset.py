@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from mlpcli.data.quantiles import Quantiles, from_log
 from mlpcli.data.types import Array, Arrays, NumberType
 from mlpcli.spec.values import ValueMap
 
@@ -77,6 +78,9 @@ class Output:
         scale: output * scale + offset is in the target's own units; None if the output is already.
         offset: see `scale`.
         pooled: the labels that are too rare to be a class, and are all `other`.
+        log: subtracted from a target, of which the logarithm is then scaled; None for no logarithm.
+        quantiles: by which a target becomes a normal distribution, which is then scaled.
+        limits: the range of the training rows, in which predictions are kept; None where they are not.
         steps: the axes between the row and its values, where each step of a sequence has a target of its own.
     """
 
@@ -89,6 +93,9 @@ class Output:
     offset: tuple[float, ...] | None = None
     pooled: tuple[str, ...] = ()
     steps: tuple[int, ...] = ()
+    log: tuple[float, ...] | None = None
+    quantiles: tuple[Quantiles, ...] | None = None
+    limits: tuple[tuple[float, float], ...] | None = None
 
     @property
     def width(self) -> tuple[int, ...]:
@@ -103,12 +110,33 @@ class Output:
         """Whether the outputs are classes or labels, which can be right or wrong."""
         return self.kind in ("classes", "one_hot", "labels")
 
-    def restore(self, values: Array) -> Array:
-        """Return outputs, (rows, ...), in the target's own units: float64 where the target was scaled."""
+    @property
+    def is_curved(self) -> bool:
+        """Whether a scaled target's own units are more than output * scale + offset."""
+        return any(part is not None for part in (self.log, self.quantiles, self.limits))
+
+    def restore(self, values: Array, *, truth: bool = False) -> Array:
+        """Return outputs, (rows, ...), in the target's own units: float64 where the target was scaled.
+
+        Args:
+            values: the outputs.
+            truth: whether they are scaled targets, which may be outside the range of the training rows.
+        """
         if self.scale is None:
             return values
-        scaled = np.asarray(values, np.float64)
-        return np.asarray(scaled * np.asarray(self.scale) + np.asarray(self.offset))
+        own = np.asarray(values, np.float64) * np.asarray(self.scale) + np.asarray(self.offset)
+        if self.log is not None:
+            own = from_log(np, own) + np.asarray(self.log)
+        if self.quantiles is not None:
+            columns = own.reshape(-1, len(self.quantiles)).T
+            found = [
+                each.from_normal_and_beyond(column) if truth else each.from_normal(column)
+                for each, column in zip(self.quantiles, columns, strict=True)
+            ]
+            own = np.stack(found, axis=-1).reshape(own.shape)
+        if self.limits is not None and not truth:
+            own = np.clip(own, *np.array(self.limits).T)
+        return np.asarray(own)
 
 
 @dataclass(frozen=True)
@@ -161,8 +189,9 @@ class Contract:
         for output in bare["outputs"]:
             if not output["pooled"]:  # as contracts were written before there was this field
                 del output["pooled"]
-            if not output["steps"]:
-                del output["steps"]
+            for field_name in ("steps", "log", "quantiles", "limits"):
+                if not output[field_name]:
+                    del output[field_name]
         if self.numbers == "float32":  # as version 0.1 wrote it, so that its fingerprints are still the same
             del bare["numbers"]
         return bare | {"preprocessor": self.preprocessor.to_json() if self.preprocessor else None}

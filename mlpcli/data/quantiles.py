@@ -77,6 +77,11 @@ class Quantiles:
         """Return numbers as values of a normal distribution, of the same shape, float64."""
         return normal_of_shares(self._shares(values), self.margin)
 
+    def to_normal_and_beyond(self, values: Array) -> Array:
+        """Return the same, but with numbers outside the range on a line, so that no two become one."""
+        over = np.maximum(values - self.values[-1], 0) + np.minimum(values - self.values[0], 0)
+        return self.to_normal(values) + over / self.width
+
     def _shares(self, values: Array) -> Array:
         """Return where numbers are among the values, from 0 to 1."""
         values = np.asarray(values, np.float64)
@@ -94,6 +99,27 @@ class Quantiles:
         place = np.minimum(np.floor(rank), last - 1).astype(np.int64)
         lower, upper = self.table[place], self.table[place + 1]
         return np.asarray(lower + (rank - place) * (upper - lower))
+
+    def from_normal_and_beyond(self, values: Array) -> Array:
+        """Return the numbers that `to_normal_and_beyond` has made some values of."""
+        low, high = self.ends
+        over = np.maximum(values - high, 0) + np.minimum(values - low, 0)
+        return self.from_normal(values) + over * self.width
+
+
+def to_log(values: Array) -> Array:
+    """Return log(1 + x) of numbers x; below 0, x itself, so that every number has a logarithm of its own."""
+    return np.where(values > 0, np.log1p(np.maximum(values, 0)), values)
+
+
+def from_log(ops: Any, values: Any) -> Any:
+    """Return the numbers that `to_log` has made some values of.
+
+    Args:
+        ops: NumPy, or `keras.ops` for tensors.
+        values: the logarithms.
+    """
+    return ops.where(values > 0, ops.expm1(ops.maximum(values, 0)), values)
 
 
 def shares(ops: Any, values: Any, place: Any, lower: Any, upper: Any, first: Any, last: int) -> Any:

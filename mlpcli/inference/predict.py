@@ -242,9 +242,16 @@ def _without_idle_digits(values: Array, output: Output) -> Array:
         return values
     columns = values.reshape(-1, values.shape[-1]).copy()
     for place, scale in enumerate(np.broadcast_to(output.scale, columns.shape[1]).tolist()):
-        decimals = -math.floor(math.log10(RESOLUTION * abs(scale)))
-        if abs(decimals) < 200:  # else the power of ten itself would overflow
-            columns[:, place] = np.round(columns[:, place], decimals)
+        step = np.full(len(columns), abs(scale))
+        if output.log is not None:  # the steps of a logarithm grow with the value
+            step *= 1 + np.abs(columns[:, place] - output.log[place])
+        if output.quantiles is not None:
+            step *= output.quantiles[place].width
+        with np.errstate(invalid="ignore"):  # a row without a prediction is NaN
+            powers = np.floor(np.log10(RESOLUTION * step))
+        for power in np.unique(powers[np.abs(powers) < 200]):  # else the power of ten would overflow
+            rows = powers == power
+            columns[rows, place] = np.round(columns[rows, place], -int(power))
     return columns.reshape(values.shape)
 
 

@@ -14,7 +14,7 @@ from mlpcli.keras_import import keras
 from mlpcli.keras_internals import metric_direction, set_metric_direction
 from mlpcli.model.correlations import KINDS, RowCorrelation
 from mlpcli.model.metric_wrappers import LabelRows, NamedValues, StepRows, label_names
-from mlpcli.model.target_scaling import InOwnUnits, in_float64
+from mlpcli.model.target_scaling import InOwnUnits, curve_of, in_float64
 from mlpcli.spec.keras_source import snake_case
 from mlpcli.spec.schema import ComponentSpec
 
@@ -109,9 +109,10 @@ def _fit(made: object, output: Output, units: int, prefix: str, numbers: NumberT
     fitted = _by_column(inner, output, units)
     if output.scale is not None and output.offset is not None:
         offset = list(output.offset)
-        if numbers == "float64" and isinstance(metric, SHIFT_FREE):
+        curve = curve_of(output)
+        if numbers == "float64" and isinstance(metric, SHIFT_FREE) and curve is None:
             offset = [0.0] * len(offset)
-        fitted = InOwnUnits(fitted, list(output.scale), offset)
+        fitted = InOwnUnits(fitted, list(output.scale), offset, curve=curve)
     if output.steps and _is_stock(made):
         fitted = StepRows(fitted)
     if has_many_values(metric):

@@ -9,6 +9,7 @@ from mlpcli.data.types import Array, Arrays
 from mlpcli.keras_import import keras, tf
 from mlpcli.model.build import output_loss
 from mlpcli.model.default_losses import gives_scores
+from mlpcli.model.target_scaling import along_curve, curve_of
 from mlpcli.spec.schema import ComponentSpec, Spec
 
 EVALUATED_ROWS = 4096
@@ -70,6 +71,11 @@ def final_outputs(spec: Spec, contract: Contract, outputs: tf.Tensor | Arrays) -
         if each.scale is not None and each.offset is not None:
             scale, offset = (np.asarray(part, contract.numbers) for part in (each.scale, each.offset))
             wide = isinstance(values, np.ndarray) or contract.numbers == "float32"
-            values = (values if wide else keras.ops.cast(values, contract.numbers)) * scale + offset
+            curve = curve_of(each)
+            if curve is not None and isinstance(values, np.ndarray):
+                values = each.restore(values)
+            else:
+                values = (values if wide else keras.ops.cast(values, contract.numbers)) * scale + offset
+                values = values if curve is None else along_curve(values, curve)
         found[each.name] = values
     return found if contract.output.name else found[""]

@@ -6,10 +6,15 @@ import warnings
 
 import numpy as np
 
-from mlpcli.data.dataset import Contract
+from mlpcli.data.dataset import Contract, Output
+from mlpcli.data.quantiles import Quantiles, from_log
 from mlpcli.keras_import import keras, tf
 from mlpcli.keras_internals import wrapped_function
 from mlpcli.model.metric_wrappers import MetricWrapper
+from mlpcli.model.normal_values import from_normal
+
+Curve = dict[str, list[list[float]] | None]
+"""Lists of numbers for each target: `log`, `quantiles`, `limits` as in `Output`, and the `margin`."""
 
 
 @keras.saving.register_keras_serializable(package="mlpcli")
@@ -21,6 +26,7 @@ class InOwnUnits(MetricWrapper):
         scale: (targets,) numbers; value * scale + offset is in the target's own units.
         offset: (targets,) numbers.
         name: as in `MetricWrapper`.
+        curve: what else leads to the target's own units, as `curve_of` returns it; None for nothing.
     """
 
     def __init__(
@@ -29,9 +35,10 @@ class InOwnUnits(MetricWrapper):
         scale: list[float],
         offset: list[float],
         name: str | None = None,
+        curve: Curve | None = None,
     ) -> None:
         super().__init__(metric, name)
-        self.scale, self.offset = list(scale), list(offset)
+        self.scale, self.offset, self.curve = list(scale), list(offset), curve
 
     def update_state(
         self,
@@ -40,16 +47,61 @@ class InOwnUnits(MetricWrapper):
         sample_weight: keras.KerasTensor | None = None,
     ) -> object:
         """Accumulate scaled targets and outputs."""
-        return self.metric.update_state(self._restore(y_true), self._restore(y_pred), sample_weight)
+        return self.metric.update_state(
+            self._restore(y_true, truth=True), self._restore(y_pred), sample_weight
+        )
 
-    def _restore(self, values: keras.KerasTensor) -> keras.KerasTensor:
+    def _restore(self, values: keras.KerasTensor, *, truth: bool = False) -> keras.KerasTensor:
         numbers = "float64" if self.dtype == "float64" else "float32"
+        if self.curve is not None:
+            wide = keras.ops.cast(values, "float64") * np.array(self.scale) + np.array(self.offset)
+            return keras.ops.cast(along_curve(wide, self.curve, truth=truth), numbers)
         scale, offset = (keras.ops.convert_to_tensor(each, numbers) for each in (self.scale, self.offset))
         return keras.ops.cast(values, numbers) * scale + offset
 
     def get_config(self) -> dict[str, object]:
         """Return the configuration."""
-        return super().get_config() | {"scale": self.scale, "offset": self.offset}
+        return super().get_config() | {
+            "scale": self.scale,
+            "offset": self.offset,
+            **({} if self.curve is None else {"curve": self.curve}),
+        }
+
+
+def curve_of(output: Output) -> Curve | None:
+    """Return what leads to a scaled target's own units beyond scale and offset; None for nothing."""
+    if not output.is_curved:
+        return None
+    return {
+        "log": None if output.log is None else [[each] for each in output.log],
+        "quantiles": None if output.quantiles is None else [[*each.values] for each in output.quantiles],
+        "margin": [[output.quantiles[0].margin]] if output.quantiles else None,
+        "limits": None if output.limits is None else [[*each] for each in output.limits],
+    }
+
+
+def along_curve(values: keras.KerasTensor, curve: Curve, *, truth: bool = False) -> keras.KerasTensor:
+    """Return what remains to be done after scale and offset: `Output.restore` with tensors.
+
+    Args:
+        values: (rows, ..., targets) float64.
+        curve: of the output.
+        truth: whether they are scaled targets, which may be outside the range of the training rows.
+    """
+    ops = keras.ops
+    if log := curve["log"]:
+        values = from_log(ops, values) + np.array([each for (each,) in log])
+    if (tables := curve["quantiles"]) and (margin := curve["margin"]):
+        columns = [Quantiles(tuple(each), margin[0][0]) for each in tables]
+        own = from_normal(values, columns)
+        if truth:
+            low, high = columns[0].ends
+            over = ops.maximum(values - high, 0) + ops.minimum(values - low, 0)
+            own = own + over * np.array([each.width for each in columns])
+        values = own
+    if (limits := curve["limits"]) and not truth:
+        values = ops.maximum(ops.minimum(values, np.array(limits)[:, 1]), np.array(limits)[:, 0])
+    return values
 
 
 def in_float64(metric: keras.metrics.Metric, targets: int) -> keras.metrics.Metric:
@@ -95,5 +147,7 @@ def restore_outputs(model: keras.Model, contract: Contract) -> keras.Model:
             else:  # that layer would round scale and offset to float32
                 scaled = keras.ops.multiply(keras.ops.cast(tensor, "float64"), np.array(each.scale))
                 tensor = keras.ops.add(scaled, np.array(each.offset))
+                curve = curve_of(each)
+                tensor = tensor if curve is None else along_curve(tensor, curve)
         found[each.name] = tensor
     return keras.Model(model.input, found if contract.output.name else found[""], name=model.name)

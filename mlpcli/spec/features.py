@@ -32,6 +32,9 @@ SCALING_RULE = "one of standardize, minmax, robust, quantile, log, none"
 DATE_SCALINGS = ("standardize", "minmax", "robust", "quantile")
 """The scalings of the elapsed days and the year of a date."""
 
+TARGET_SCALINGS = ("standardize", "minmax", "log", "quantile")
+TARGET_SCALING_RULE = "standardize, minmax, log or quantile, or {method: ..., clip: true}"
+
 Clip = Literal["smooth", "none"]
 CLIP_RULE = "smooth (to between -3 and 3, after scaling) or none"
 
@@ -117,6 +120,29 @@ class FeatureSpec(BaseModel):
     def given(self) -> dict[str, Any]:
         """Return the keys that the spec gives, as plain values."""
         return self.model_dump(exclude_none=True)
+
+
+class TargetScalingSpec(BaseModel):
+    """How numeric targets are scaled for the training; `log` alone is short for `{method: log}`."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    method: Annotated[
+        Literal["standardize", "minmax", "log", "quantile"],
+        Field(description=f"one of {', '.join(TARGET_SCALINGS)}"),
+    ] = "standardize"
+    clip: Annotated[
+        bool, Field(description="true or false: whether predictions stay in the range of the training rows")
+    ] = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_yaml(cls, value: object) -> object:
+        return {"method": value} if isinstance(value, str) else value
+
+    def plain(self) -> str | dict[str, Any]:
+        """Return the values as `resolved.yaml` has them."""
+        return self.model_dump() if self.clip else self.method
 
 
 class InputSpec(BaseModel):

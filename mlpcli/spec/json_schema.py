@@ -24,6 +24,7 @@ from mlpcli.spec.component_rules import (
     value_rule,
 )
 from mlpcli.spec.extends import EXTENDS
+from mlpcli.spec.features import TARGET_SCALINGS
 from mlpcli.spec.hyperparameters import KEYS, SAMPLINGS
 from mlpcli.spec.optimizer_keys import OWN_OPTIMIZER_KEYS, own_keys
 from mlpcli.spec.schema import ComponentSpec, LayerSpec, OptimizerSpec, Spec
@@ -71,6 +72,9 @@ def spec_schema(*, columns: Sequence[str] = (), datasets: Sequence[str] = ()) ->
     if "FeatureSpec" in definitions:  # `city: categorical` is short for `city: {kind: categorical}`
         kinds = {"enum": ["numeric", "categorical", "boolean", "date", "ignore"]}
         definitions["FeatureSpec"] = {"anyOf": [definitions["FeatureSpec"], kinds]}
+    if "TargetScalingSpec" in definitions:  # `log` is short for `{method: log}`
+        methods = {"enum": list(TARGET_SCALINGS)}
+        definitions["TargetScalingSpec"] = {"anyOf": [definitions["TargetScalingSpec"], methods]}
     required = [key for key in made["required"] if key != "name"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

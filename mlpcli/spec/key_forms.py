@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from mlpcli.errors import Hint, KeyPath, Problem
 from mlpcli.spec.argument_forms import flag_hint
 from mlpcli.spec.component_forms import class_meant
-from mlpcli.spec.features import INPUT_KINDS, INPUT_KINDS_RULE, KINDS
+from mlpcli.spec.features import INPUT_KINDS, INPUT_KINDS_RULE, KINDS, TARGET_SCALINGS
 from mlpcli.spec.number_texts import number_hint, number_meant
 from mlpcli.spec.other_names import (
     COLUMN_KEYS,
@@ -223,7 +223,7 @@ def value_problem_hint(path: KeyPath, value: Value, rule: str) -> str:
         return "write one_hot"
     if path == ("dataset", "target_scaling"):
         meant = "standardize" if value is True else SCALINGS.get(folded(str(value)), "")
-        return f"write {meant}" if meant in ("standardize", "minmax") else ""
+        return f"write {meant}" if meant in TARGET_SCALINGS else ""
     if "standardize, minmax" in rule and value is True:
         return "write standardize"
     if "standardize, minmax" in rule and isinstance(value, str):

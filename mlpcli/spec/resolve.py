@@ -94,6 +94,8 @@ def _dataset(spec: DatasetSpec, folder: Path, splits: Mapping[str, object]) -> V
     found = spec.model_dump(exclude_none=True, exclude={"test", "validation"})
     if spec.name in CLOUDS:
         found = {"name": spec.name, "rows": DEFAULT_ROWS, "noise": DEFAULT_NOISE} | found
+    if spec.target_scaling is not None:
+        found["target_scaling"] = spec.target_scaling.plain()
     for name, value in splits.items():
         found[name] = value.model_dump() if isinstance(value, Last) else value
     return with_files(found, lambda path: absolute(path, folder))

@@ -15,12 +15,14 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from mlpcli.spec.features import (
     CLIP_RULE,
+    TARGET_SCALING_RULE,
     THOUSANDS_PATTERN,
     THOUSANDS_RULE,
     Clip,
     FeatureSpec,
     InputSpec,
     Scaling,
+    TargetScalingSpec,
 )
 from mlpcli.spec.features import SCALING_RULE as FEATURE_SCALING_RULE
 from mlpcli.spec.layer_graph import MOST_COPIES, ONLY_OUTPUT, OWN_LAYER_KEYS, Graph, output_keys, read_graph
@@ -62,9 +64,6 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(gt=0)]
 SplitSpec = Last | Count | Fraction | str
 ColumnNames = str | Annotated[list[str], Field(min_length=1)]
-SCALING_RULE = (
-    "'minmax' (to 0..1, or -1..1 for a tanh output) or 'standardize' (mean 0, standard deviation 1)"
-)
 SPLIT_RULE = "a fraction between 0 and 1, a number of rows, {last: N}, a file, or null for none"
 
 
@@ -85,8 +84,8 @@ class DatasetSpec(Section):
         Field(min_length=1, description="a string that separates the labels of one cell, such as ';'"),
     ] = None
     target_scaling: Annotated[
-        str | None,
-        Field(pattern="^(minmax|standardize)$", description=SCALING_RULE),
+        TargetScalingSpec | None,
+        Field(description=TARGET_SCALING_RULE),
     ] = None
     missing_target: Annotated[
         str | None,

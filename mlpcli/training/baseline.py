@@ -146,7 +146,7 @@ def _targets(split: Split, output: Output) -> Array:
     """Return class indices, (rows, ...), or values in their own units, (rows, targets), of all steps."""
     y = split.y[output.name] if output.name else split.y
     if output.kind == "numbers":
-        return output.restore(np.asarray(y)).reshape(len(split), -1).astype(np.float64)
+        return output.restore(np.asarray(y), truth=True).reshape(len(split), -1).astype(np.float64)
     return class_indices(y)
 
 
