@@ -66,8 +66,10 @@ def test_tensors_come_back_as_arrays_do(method: str) -> None:
         for truth in (False, True):
             found = np.asarray(along_curve(linear, curve, truth=truth))
             np.testing.assert_allclose(found, output.restore(values, truth=truth), rtol=1e-9, atol=1e-9)
+    output = learned(TARGETS["two columns"], method, clip=True)
+    curve, values = curve_of(output), RANDOM.normal(0, 2, (50, 2))
     mae = keras.metrics.MeanAbsoluteError(dtype="float64")
-    metric = InOwnUnits(mae, [*output.scale], [*output.offset], curve=curve)
+    metric = InOwnUnits(mae, list(output.scale or ()), list(output.offset or ()), curve=curve)
     again = InOwnUnits.from_config(metric.get_config())
     again.update_state(values + 1, values)
     wanted = np.abs(output.restore(values + 1, truth=True) - output.restore(values)).mean()
