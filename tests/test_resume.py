@@ -28,7 +28,7 @@ layers:
   - Members: {count: 2}
   - Dense: {units: 8, activation: relu}
   - BatchNormalization
-  - Dropout: {rate: 0.3}
+  - Dropout: {rate: {FlatCosine: {initial: 0.3}}}
   - GaussianNoise: {stddev: 0.1}
   - MemberDense: {units: 3, activation: softmax}
   - MemberMean

@@ -225,3 +225,41 @@ def test_a_training_follows_the_share_of_its_own_epochs(
     assert rates("two", spec, "--set", "fit.epochs=2") == pytest.approx([0.1, 0], abs=1e-7)
     # Continued for two more, it stands where a training of four epochs would.
     assert rates("two", "--continue", "share") == pytest.approx([0.1, 0, 0.05, 0], abs=1e-7)
+
+
+@pytest.mark.slow
+def test_a_dropouts_rate_follows_a_schedule_that_counts_training_steps() -> None:
+    from mlpcli.keras_import import import_keras
+
+    keras = import_keras()
+    from mlpcli.model.components import make_instance
+
+    rate = {"FlatCosine": {"initial": 0.5, "training_steps": 4}}
+    layer: Any = make_instance("layers", "Dropout", {"rate": rate, "seed": 1, "name": "d"}, ("layers", 0))
+    ones = keras.ops.ones((500, 20))
+
+    def left_out(*, training: bool = True) -> float:
+        found = layer(ones, training=training).numpy()
+        assert found.mean() == pytest.approx(1, abs=0.05)  # the others are larger in exchange
+        return float((found == 0).mean())
+
+    assert [left_out() for _ in range(4)] == pytest.approx([0.5, 0.5, 0.5, 0.25], abs=0.03)
+    assert left_out(training=False) == 0
+    assert int(layer.step.numpy()) == 4
+    assert [left_out(), left_out()] == [0, 0]
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    assert (again.get_config()["seed"], again.name, float(again.rate(3))) == (1, "d", float(layer.rate(3)))
+    layer.restart()
+    assert left_out() == pytest.approx(0.5, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("layer", "told"),
+    [
+        ("Dropout: {rate: {FlatCosin: {initial: 0.1}}}", "did you mean 'FlatCosine'?"),
+        ("Dropout: {rate: {initial: 0.1}}", "rate: must be a number from 0 up to but not including 1"),
+        ("SpatialDropout1D: {rate: {FlatCosine: {initial: 0.1}}}", "only the rate of Dropout may follow"),
+    ],
+)
+def test_a_wrong_rate_of_a_dropout_is_told(layer: str, told: str) -> None:
+    assert told in str(_problems(BASE.replace("Normalization,", f"Normalization, {layer},"))[0])

@@ -190,6 +190,63 @@ class Warmup(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[m
         )
 
 
+@keras.saving.register_keras_serializable(package="mlpcli", name="ScheduledDropout")
+class _ScheduledDropout(keras.layers.Layer):  # type: ignore[misc]
+    """Dropout whose rate follows a schedule over the steps of the training, which it counts itself.
+
+    Args:
+        rate: the schedule.
+        noise_shape: as Keras's Dropout takes it.
+        seed: of the units that are left out.
+    """
+
+    def __init__(
+        self,
+        rate: keras.optimizers.schedules.LearningRateSchedule,
+        noise_shape: list[int | None] | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.rate, self.seed, self.noise_shape = rate, seed, noise_shape
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.supports_masking = True
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the counter of steps."""
+        self.step = self.add_weight(
+            shape=(), dtype="int64", initializer="zeros", trainable=False, name="step", autocast=False
+        )
+
+    def restart(self) -> None:
+        """Begin the schedule again."""
+        self.step.assign(0)
+
+    def call(self, inputs: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
+        """Return the inputs, in training some of them as 0 and the others larger in exchange."""
+        if not training:
+            return inputs
+        rate = ops.cast(ops.clip(ops.cast(self.rate(self.step), "float32"), 0.0, 0.99), inputs.dtype)
+        self.step.assign_add(1)
+        return keras.random.dropout(inputs, rate, noise_shape=self.noise_shape, seed=self.seed_generator)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the shape of the inputs."""
+        return input_shape
+
+    def get_config(self) -> dict[str, object]:
+        """Return the arguments of this layer."""
+        given = {"rate": self.rate, "noise_shape": self.noise_shape, "seed": self.seed}
+        return {**super().get_config(), **given}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> _ScheduledDropout:
+        """Create the layer that `get_config` described."""
+        rate = config["rate"]
+        made = keras.saving.deserialize_keras_object(rate) if isinstance(rate, dict) else rate
+        return cls(**config | {"rate": made})
+
+
 @_registered
 class FlatCosine(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
     """A value that stays for a part of the training, then falls to 0 along half a cosine.

@@ -31,11 +31,8 @@ def with_steps(spec: Spec, rows: int, catalog: Catalog = KERAS) -> Spec:
         rows: of the training.
         catalog: the names that the spec may use.
     """
-    batches = -(-rows // spec.fit.batch_size)
-    optimizer = _changed(spec.optimizer, _in_steps(spec.fit.epochs, batches), catalog)
-    by_epoch = _in_steps(spec.fit.epochs, 1)
-    callbacks = [_changed(each, by_epoch, catalog) for each in spec.callbacks]
-    return spec.model_copy(update={"optimizer": optimizer, "callbacks": callbacks})
+    by_batch = _in_steps(spec.fit.epochs, -(-rows // spec.fit.batch_size))
+    return spec.model_copy(update=_all(spec, by_batch, _in_steps(spec.fit.epochs, 1), catalog))
 
 
 def for_epochs(spec: Spec, epochs: int, whole: int, catalog: Catalog = KERAS) -> Spec:
@@ -52,9 +49,16 @@ def for_epochs(spec: Spec, epochs: int, whole: int, catalog: Catalog = KERAS) ->
         return {EPOCHS: number if unit == EPOCHS else number * whole}
 
     fit = spec.fit.model_copy(update={"epochs": epochs})
-    optimizer = _changed(spec.optimizer, in_epochs, catalog)
-    callbacks = [_changed(each, in_epochs, catalog) for each in spec.callbacks]
-    return spec.model_copy(update={"fit": fit, "optimizer": optimizer, "callbacks": callbacks})
+    return spec.model_copy(update={"fit": fit, **_all(spec, in_epochs, in_epochs, catalog)})
+
+
+def _all(spec: Spec, by_batch: Length, by_epoch: Length, catalog: Catalog) -> dict[str, object]:
+    """Return the components of a spec that have schedules, each with its lengths changed."""
+    return {
+        "layers": [_changed(each, by_batch, catalog) for each in spec.layers],
+        "optimizer": _changed(spec.optimizer, by_batch, catalog),
+        "callbacks": [_changed(each, by_epoch, catalog) for each in spec.callbacks],
+    }
 
 
 def _in_steps(epochs: int, batches: int) -> Length:

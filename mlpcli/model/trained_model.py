@@ -55,7 +55,8 @@ def load_network(run: Run, spec: Spec, contract: Contract, plugins: Plugins) -> 
     check_digest(run, runs.MODEL)
     try:
         with precision(spec.fit.precision), bounded_weights(path):
-            network = build_network(spec, contract, None, plugins, learned=_learned(path))
+            in_steps = with_steps(spec, 1, plugins.catalog)  # which nothing here depends on
+            network = build_network(in_steps, contract, None, plugins, learned=_learned(path))
             whole = with_raw_columns(restore_outputs(network, contract), contract)
             with warnings.catch_warnings():
                 warnings.simplefilter(

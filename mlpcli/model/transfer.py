@@ -105,6 +105,8 @@ def reuse_layers(model: keras.Model, start: StartFromSpec) -> tuple[str, ...]:
         raise SpecError(*problems)
     for name in wanted:
         own[name].set_weights(trained[name].get_weights())
+        if hasattr(own[name], "restart"):  # a schedule of the layer's
+            own[name].restart()
         if start.freeze:
             own[name].trainable = False
     return tuple(wanted)

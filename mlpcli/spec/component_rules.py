@@ -7,6 +7,7 @@ import re
 from mlpcli.spec import keras_effects
 from mlpcli.spec.argument_types import ITEMS, kind_of_values, takes_list
 from mlpcli.spec.callback_rules import CALLBACK_RULES, CALLBACK_SCHEMAS, CALLED, MODE
+from mlpcli.spec.extended_classes import SCHEDULED
 from mlpcli.spec.keras_roles import role_problem
 from mlpcli.spec.number_rules import (
     BELOW_ONE,
@@ -183,8 +184,15 @@ def has_short_names(namespace: str) -> bool:
     return namespace not in ("layers", "models", "callbacks", "optimizers.schedules")
 
 
-def kind_of_argument(name: str) -> str | None:
-    """Return the kind of component that an argument takes, by its name: `kernel_initializer`; or None."""
+def kind_of_argument(name: str, value: Value = None) -> str | None:
+    """Return the kind of component that an argument takes, by its name: `kernel_initializer`; or None.
+
+    Args:
+        name: of the argument.
+        value: as the spec has it: the `rate` of a Dropout is a number, or a schedule.
+    """
+    if name == SCHEDULED and isinstance(value, dict) and len(value) == 1 and next(iter(value))[:1].isupper():
+        return "optimizers.schedules"
     for suffix, namespace in SUFFIXES.items():
         if name == suffix or name.endswith(f"_{suffix}"):
             return namespace
@@ -217,7 +225,7 @@ def components_within(
 
 def namespace_of_argument(name: str, value: Value, catalog: Catalog = KERAS) -> str | None:
     """Return the kind of component that an argument's value is, or None for a plain value."""
-    kind = kind_of_argument(name)
+    kind = kind_of_argument(name, value)
     if kind == "activations" and isinstance(value, dict):
         return "layers"
     if isinstance(value, dict) and len(value) == 1:

@@ -310,7 +310,7 @@ def _check_argument(
     if name in signature.names:
         rule = value_rule(namespace, class_name, name, keras=not own)
         yield from _check_value(value, signature.defaults[name], where, rule, catalog)
-    if not kind_of_argument(name) or name not in signature.names:
+    if not kind_of_argument(name, value) or name not in signature.names:
         plain = own or takes_mapping(namespace, class_name, name)
         yield from _check_inner_components(value, where, catalog, mappings=plain)
     if isinstance(value, str) and (hint := keras_effects.list_hint(namespace, class_name, name)):
@@ -320,7 +320,7 @@ def _check_argument(
 def _check_value(
     value: Value, default: object, path: KeyPath, rule: Rule | None, catalog: Catalog
 ) -> Iterator[Problem]:
-    kind = kind_of_argument(str(path[-1]))
+    kind = kind_of_argument(str(path[-1]), value)
     if not isinstance(default, str) and (problem := tuple_problem(value, path)):
         yield problem
         return

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from mlpcli.errors import KeyPath, Problem
+from mlpcli.errors import KeyPath, Problem, listing
 from mlpcli.spec.values import Value, ValueMap
 
 
@@ -37,6 +37,12 @@ EXTENSIONS = {
 """By kind and name of the class."""
 
 
+SCHEDULED = "rate"
+"""The argument of a Dropout that may be a schedule."""
+SCHEDULED_LAYERS = {"Dropout": "_ScheduledDropout"}
+"""Layers of Keras whose rate may be a schedule, each with the class that then takes its place."""
+
+
 def added_defaults(namespace: str, class_name: str) -> dict[str, float]:
     """Return the arguments, with their defaults, that a class of Keras has in a spec beside its own."""
     found = EXTENSIONS.get((namespace, class_name))
@@ -52,6 +58,8 @@ def class_in_place(namespace: str, class_name: str, arguments: Mapping[str, Valu
         arguments: as the spec has them.
     """
     found = EXTENSIONS.get((namespace, class_name))
+    if namespace == "layers" and isinstance(arguments.get(SCHEDULED), dict):
+        return SCHEDULED_LAYERS.get(class_name, class_name), dict(arguments)
     if found is None or found.argument not in arguments:
         return class_name, dict(arguments)
     if arguments[found.argument] in (None, found.default):
@@ -70,7 +78,13 @@ def exclusions(namespace: str, class_name: str, arguments: Value, path: KeyPath)
         path: the place of the class.
     """
     found = EXTENSIONS.get((namespace, class_name))
-    if found is None or not isinstance(arguments, dict):
+    if not isinstance(arguments, dict):
+        return
+    rate = arguments.get(SCHEDULED)
+    if namespace == "layers" and class_name not in SCHEDULED_LAYERS and isinstance(rate, dict):
+        rule = f"only the {SCHEDULED} of {listing(SCHEDULED_LAYERS)} may follow a schedule"
+        yield Problem(rule, path=(*path, SCHEDULED), received=rate, hint="write a number")
+    if found is None:
         return
     if arguments.get(found.argument) in (None, found.default):
         return

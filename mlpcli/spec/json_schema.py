@@ -23,9 +23,11 @@ from mlpcli.spec.component_rules import (
     kind_of_argument,
     value_rule,
 )
+from mlpcli.spec.extended_classes import SCHEDULED, SCHEDULED_LAYERS
 from mlpcli.spec.extends import EXTENDS
 from mlpcli.spec.features import TARGET_SCALINGS
 from mlpcli.spec.hyperparameters import KEYS, SAMPLINGS
+from mlpcli.spec.number_rules import BELOW_ONE
 from mlpcli.spec.optimizer_keys import OWN_OPTIMIZER_KEYS, own_keys
 from mlpcli.spec.schema import ComponentSpec, LayerSpec, OptimizerSpec, Spec
 
@@ -270,6 +272,9 @@ def _several(namespace: str, class_name: str, name: str) -> Iterator[Schema]:
         items = {"type": "array", "items": _or_searched({"$ref": f"#/$defs/{lists[0][2]}"})}
         one = [] if name in ITEMS else [{"$ref": f"#/$defs/{lists[0][2]}"}]
         yield _or_searched({"anyOf": [items, *one]} if one else items)
+    if namespace == "layers" and name == SCHEDULED and class_name in SCHEDULED_LAYERS:
+        number = RULE_SCHEMAS[BELOW_ONE[0]]
+        yield _or_searched({"anyOf": [{"$ref": "#/$defs/optimizers.schedules"}, number, {"type": "null"}]})
     if values := components_within(namespace, class_name, name, {"": None}):
         yield {"type": ["object", "null"], "additionalProperties": {"$ref": f"#/$defs/{values[0][2]}"}}
 
