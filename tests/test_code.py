@@ -59,7 +59,7 @@ SPECS: dict[str, str] = {
     "  MemberDense: {units: 4, share: factors}, MemberDense: {units: 3, activation: softmax}, MemberMean]\n"
     "loss: sparse_categorical_crossentropy\n",
     "weighed classes": "dataset: {path: t.csv, target: kind, features: [a, b, n], weights: w}\n"
-    "layers: [Normalization, Dropout: {rate: 0.2}, Dense: {units: 3, activation: softmax}]\n"
+    "layers: [Normalization, Dropout: {rate: {FlatCosine: {initial: 0.2}}}, Dense: {units: 3, activation: softmax}]\n"
     "loss: {SparseCategoricalCrossentropy: {label_smoothing: 0.1, axis: -1}}\nfit: {class_weight: balanced}\n",
     "a scaled target": "dataset: {path: t.csv, target: price, features: [a, b], target_scaling: minmax}\n"
     "layers: [Dense: {units: 4, activation: tanh}, Dense: {units: 1, activation: sigmoid}]\nloss: mse\n",

@@ -234,7 +234,7 @@ def test_a_dropouts_rate_follows_a_schedule_that_counts_training_steps() -> None
     keras = import_keras()
     from mlpcli.model.components import make_instance
 
-    rate = {"FlatCosine": {"initial": 0.5, "training_steps": 4}}
+    rate: Any = {"FlatCosine": {"initial": 0.5, "training_steps": 4}}
     layer: Any = make_instance("layers", "Dropout", {"rate": rate, "seed": 1, "name": "d"}, ("layers", 0))
     ones = keras.ops.ones((500, 20))
 
