@@ -226,9 +226,14 @@ class _ScheduledDropout(keras.layers.Layer):  # type: ignore[misc]
         """Return the inputs, in training some of them as 0 and the others larger in exchange."""
         if not training:
             return inputs
-        rate = ops.cast(ops.clip(ops.cast(self.rate(self.step), "float32"), 0.0, 0.99), inputs.dtype)
+        rate = ops.clip(ops.cast(self.rate(self.step), "float32"), 0.0, 0.99)
         self.step.assign_add(1)
-        return keras.random.dropout(inputs, rate, noise_shape=self.noise_shape, seed=self.seed_generator)
+        sizes = ops.shape(inputs)
+        given = self.noise_shape or [None] * len(sizes)
+        shape = [size if one is None else one for one, size in zip(given, sizes, strict=True)]
+        draws = keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
+        larger = inputs * ops.cast(1.0 / (1.0 - rate), inputs.dtype)
+        return ops.where(draws >= rate, larger, ops.zeros_like(inputs))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the shape of the inputs."""
