@@ -45,7 +45,13 @@ SAMPLES: dict[str, Any] = {
         "default_optimizer": {"SGD": {}},
         "optimizer_map": {"OptimizerMap": {"default_optimizer": {"SGD": {}}}},
     },
-    **{"bin_boundaries": [0.0, 1.0], "sequence_stride": 1, "num_oov_indices": 1, "window_size": 1},
+    **{
+        "bin_boundaries": [0.0, 1.0],
+        "sequence_stride": 1,
+        "num_oov_indices": 1,
+        "window_size": 1,
+        "count": 2,
+    },
 }
 OF_CLASS: dict[str, dict[str, Any]] = {
     "RNN": {"cell": CELL},

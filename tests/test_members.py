@@ -224,6 +224,10 @@ MISTAKES = {  # layers and what follows: place, rule
         BEGIN + "  - GroupNormalization: {groups: 1}\n" + OWN + END,
         "5:5 layers[1]: this layer would mix the members",
     ),
+    "an axis": (
+        BEGIN + OWN + "  - Softmax: {axis: 1}\n" + END,
+        "6:21 layers[2].Softmax.axis: axis 0 is that of the rows, axis 1 that of the members",
+    ),
     "a branch without": (
         "  - {Dense: {units: 4}, name: d}\n  - {Members: {count: 4}, name: m}\n"
         "  - {Add: {}, from: [d, m]}\n" + OWN + END,
@@ -288,3 +292,9 @@ def test_losses_that_members_cannot_have_are_errors(
     result = mlpcli("check", spec)
     assert result.status == 2
     assert expected in result.err + result.out
+
+
+def test_a_plug_in_s_layers_of_these_names_are_left_alone(spec_file: Callable[[str], Path]) -> None:
+    spec = spec_file(HEAD + "  - MemberMean\n  - Dense: {units: 3}\nplugins: [mine.py]\n")
+    (spec.parent / "mine.py").write_text("import keras\n\nclass MemberMean(keras.layers.Layer):\n    pass\n")
+    assert load_spec(spec).spec.layers[0].class_name == "MemberMean"

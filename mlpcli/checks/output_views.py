@@ -127,7 +127,7 @@ def output_views(model: keras.Model, loaded: LoadedSpec, dataset: Dataset) -> It
             targets=tuple(
                 split.y[output.name] if output.name else split.y for split in dataset.splits().values()
             ),
-            of_members=name in means,
+            of_members=name in means and type(model.get_layer(name)).__module__.startswith("mlpcli."),
         )
 
 

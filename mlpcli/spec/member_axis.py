@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from mlpcli.errors import KeyPath, Problem
+from mlpcli.spec.keras_signatures import keras_class_names
 from mlpcli.spec.layer_graph import Graph, Node
+from mlpcli.spec.plugins import Catalog
 from mlpcli.spec.schema import LayerSpec, Spec
 
 MEMBERS, MEMBER_DENSE, MEMBER_MEAN = "Members", "MemberDense", "MemberMean"
@@ -17,6 +19,10 @@ MIXES = re.compile(
     r"|^(Flatten|Reshape|Permute|RepeatVector|Bidirectional|GroupNormalization|Dot|Masking)$"
 )
 """Names of Keras's layers that move, mix or remove the axis of members."""
+
+MIXING_AXES = (0, 1, -2, -3)
+KEEPS_MEMBERS = ("Concatenate", "BatchNormalization", "Normalization")
+"""Values of `axis` by which a layer of Keras computes over members or rows, and the layers that do not."""
 
 
 def member_outputs(spec: Spec) -> frozenset[str]:
@@ -34,19 +40,27 @@ def output_nodes(spec: Spec) -> frozenset[str]:
     return frozenset((*spec.graph.outputs, *below))
 
 
-def member_problems(spec: Spec) -> list[Problem]:
+def member_problems(spec: Spec, catalog: Catalog) -> list[Problem]:
     """Return every mistake with the axis of members, each at its layer.
 
     Args:
         spec: the spec, whose graph has no problems.
+        catalog: the names that it may use; a plug-in's layers of these names are none of ours.
     """
-    if spec.model is not None:
+    if spec.model is not None or any(map(catalog.plugin_of, (MEMBERS, MEMBER_DENSE, MEMBER_MEAN))):
         return []
     return _Axes(spec.graph, spec.layers).problems
 
 
 def _class(node: Node, layers: Sequence[LayerSpec]) -> str:
     return layers[node.index].class_name
+
+
+def _has_mixing_axis(layer: LayerSpec) -> bool:
+    """Return whether a layer of Keras computes over members or rows, by its `axis`."""
+    axis = layer.arguments.get("axis")
+    axes = axis if isinstance(axis, list) else [axis]
+    return layer.class_name not in KEEPS_MEMBERS and any(each in MIXING_AXES for each in axes)
 
 
 @dataclass
@@ -83,7 +97,8 @@ class _Axes:
         return 0 if layer.class_name == MEMBER_MEAN else max((each or 0 for each in sources), default=0)
 
     def _problems(self, node: Node, sources: Sequence[int | None]) -> Iterator[Problem]:
-        name, path = _class(node, self.layers), ("layers", node.index)
+        layer, path = self.layers[node.index], ("layers", node.index)
+        name = layer.class_name
         if name == MEMBERS and any(sources):
             rule = "the layer before has an axis of members already"
             yield Problem(rule, path=path, received=name, hint="keep one Members before each MemberMean")
@@ -91,10 +106,14 @@ class _Axes:
             what = "has weights for each member" if name == MEMBER_DENSE else "is the mean of members"
             rule = f"{name} {what}, and there are none before it"
             yield Problem(rule, path=path, received=name, hint="put Members: {count: 16} further up")
-        elif MIXES.search(name) and any(sources):
+        elif any(sources) and name in keras_class_names("layers") and MIXES.search(name):
             rule = "this layer would mix the members, or lose their axis: it reads (rows, members, features)"
             hint = f"put {name} before Members"
             yield Problem(rule, path=path, received=name, hint=hint)
+        elif any(sources) and name in keras_class_names("layers") and _has_mixing_axis(layer):
+            rule = "axis 0 is that of the rows, axis 1 that of the members, which would be mixed"
+            axis = layer.arguments["axis"]
+            yield Problem(rule, path=(*path, name, "axis"), received=axis, hint="write axis: -1")
         elif len({*sources}) > 1:
             counts = ", ".join(
                 f"{source}: {count or 'none'}" for source, count in zip(node.sources, sources, strict=True)

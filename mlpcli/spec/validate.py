@@ -71,7 +71,7 @@ def validate(data: ValueMap, catalog: Catalog) -> tuple[Spec | None, list[Proble
         problems += _gathered(_without_doubles(found))
     problems += _across(data)
     if spec is not None and not problems:
-        problems += member_problems(spec)
+        problems += member_problems(spec, catalog)
     return spec, problems
 
 
