@@ -102,16 +102,16 @@ def test_the_weights_begin_with_the_seed_and_have_the_shapes_of_the_arguments() 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_half_precision_does_not_move_numbers_across_edges(precision: str) -> None:
-    """Years differ by less than bfloat16's digits."""
-    rows = np.arange(1990, 2020, dtype=np.float32)[:, None]
+    """Numbers that differ by less than the digits of half precision."""
+    rows = np.arange(3990, 4020, dtype=np.float32)[:, None]
     layer = _custom_objects().PiecewiseLinearEmbedding(bins=29, width=1, dtype=precision)
     layer.adapt(rows)
     layer.linear.assign([[0.0]])
     layer.bias.assign([[0.0]])
-    layer.steps.assign(np.arange(29.0)[None, :, None] == 14)  # a step from 2004 to 2005
+    layer.steps.assign(np.arange(29.0)[None, :, None] == 10)  # a step from 4000 to 4001
     output = layer(rows)
     assert str(output.dtype).endswith(precision.removeprefix("mixed_") + "'>")
-    np.testing.assert_array_equal(np.asarray(output, np.float32)[:, 0], rows[:, 0] >= 2005)
+    np.testing.assert_array_equal(np.asarray(output, np.float32)[:, 0], rows[:, 0] >= 4001)
 
 
 TABLE = """\
