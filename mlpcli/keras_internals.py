@@ -238,6 +238,15 @@ def saves_now(
 # ---------------------------------------------------------------- optimizers
 
 
+def averages(optimizer: keras.optimizers.Optimizer) -> list[tuple[keras.Variable, keras.Variable]]:
+    """Return the weights of which an optimizer keeps averages (`use_ema`), each with its average."""
+    whole = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
+    parts = [each for each in getattr(whole, "optimizers", None) or [whole] if each.use_ema]
+    weights = [weight for each in parts for weight in each._trainable_variables]
+    kept = [average for each in parts for average in each._model_variables_moving_average]
+    return [pair for pair in zip(weights, kept, strict=True) if pair[1] is not None]
+
+
 def matches(path: str, pattern: str) -> bool:
     """Return whether a variable's path, `dense_1/kernel`, matches a pattern such as `*/kernel`."""
     return fnmatch.fnmatchcase(path, pattern)

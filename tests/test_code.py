@@ -90,6 +90,9 @@ SPECS: dict[str, str] = {
     "two optimizers": "dataset: {name: iris}\nlayers: [Dense: {units: 5}, Dense: {units: 3, activation: softmax}]\n"
     "loss: sparse_categorical_crossentropy\noptimizer: {MultiOptimizer: {optimizer_map: {OptimizerMap: {"
     "default_optimizer: SGD, optimizer_map: {'dense/.*': {Adam: {learning_rate: 0.1}}}}}}}\n",
+    "averaged weights": "dataset: {name: iris}\n" + SOFTMAX
+    + "optimizer: {AdamW: {learning_rate: 0.1, use_ema: true, ema_momentum: 0.9}}\nfit: {epochs: 9}\n"
+    "callbacks: [SwapEMAWeights: {swap_on_epoch: true}, EarlyStopping: {patience: 1, restore_best_weights: true}]\n",
     "labels": "dataset: {path: t.csv, target: tags, label_separator: ',', features: [a, b]}\n"
     "layers: [Dense: {units: 3, activation: sigmoid}]\nloss: binary_crossentropy\n",
 }  # fmt: skip

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mlpcli.checks.average_advice import advise_on_averages
 from mlpcli.checks.log_names import more_is_better
 from mlpcli.checks.member_advice import advise_members
 from mlpcli.data.dataset import Contract, Dataset
@@ -47,6 +48,7 @@ def advise(spec: Spec, dataset: Dataset, model: keras.Model) -> list[Advice]:
         *_learning_rate(spec),
         *_batch_size(spec),
         *_patience(spec),
+        *advise_on_averages(spec),
     ]
 
 

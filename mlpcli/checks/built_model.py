@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlpcli.checks.average_advice import second_swap
 from mlpcli.checks.file_names import missing_numbers
 from mlpcli.checks.id_rules import id_problems
 from mlpcli.checks.log_names import Mode, directions, metric_names
@@ -308,6 +309,7 @@ def _optimizer_problems(component: ComponentSpec, spec: Spec, path: KeyPath) -> 
 def _callback_problems(spec: Spec, modes: Mapping[str, Mode | None]) -> Iterator[Problem]:
     """Yield callbacks that monitor a value that no epoch has, or set what they cannot set."""
     known = list(modes)
+    yield from second_swap(spec)
     for index, component in enumerate(spec.callbacks):
         default = {"EarlyStopping": "val_loss", "ReduceLROnPlateau": "val_loss"}.get(component.class_name)
         if component.class_name == "ModelCheckpoint" and component.arguments.get("save_best_only"):

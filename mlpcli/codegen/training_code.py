@@ -35,6 +35,7 @@ def training_code(calls: KerasCalls, data: DataCode) -> Iterator[str]:
     if spec.loss_weights:
         compiled.append(f"loss_weights={spec.loss_weights}")
     yield call("model.compile", compiled)
+    _check_averages(spec)
     callbacks = [code for component in spec.callbacks if (code := _callback(calls, component))]
     rows = ", w_train" if data.weighted else ""
     arguments = ["x_train", "y_train", *(["sample_weight=w_train"] if rows else []), "batch_size=BATCH_SIZE"]
@@ -53,6 +54,20 @@ def training_code(calls: KerasCalls, data: DataCode) -> Iterator[str]:
     yield call("history = model.fit", arguments)
     if any(_is_best(component) for component in spec.callbacks):
         yield f"model.load_weights({text(BEST)})"
+
+
+def _check_averages(spec: Spec) -> None:
+    """Refuse averages of the weights that Keras's `fit` loses when it is stopped early.
+
+    It copies at its end what `SwapEMAWeights` left in the optimizer: the averages after the last epoch of all,
+    otherwise the weights that are not averaged.
+    """
+    used = [each for each in spec.callbacks if not each.off]
+    swaps = any(each.class_name == "SwapEMAWeights" and each.arguments.get("swap_on_epoch") for each in used)
+    for each in used:
+        if swaps and each.class_name == "EarlyStopping" and not each.arguments.get("restore_best_weights"):
+            what = "EarlyStopping without restore_best_weights beside SwapEMAWeights"
+            raise cannot_write(f"{what}, after which Keras's fit ends with weights that are not averaged")
 
 
 def _losses(calls: KerasCalls) -> str:

@@ -19,6 +19,7 @@ from mlpcli.model.components import make_component
 from mlpcli.model.plugins import NONE, Plugins
 from mlpcli.model.schedule_steps import with_steps
 from mlpcli.spec.schema import ComponentSpec, Spec
+from mlpcli.training.averaged_weights import SwapEMAWeights
 from mlpcli.training.ending import check_folder
 
 Callback: TypeAlias = keras.callbacks.Callback
@@ -67,6 +68,8 @@ def make_callbacks(
         )
     found = [callback for callback in created if callback is not None]
     for callback in found:
+        if type(callback) is keras.callbacks.SwapEMAWeights:
+            callback.__class__ = SwapEMAWeights  # created and checked as Keras's
         _settle_direction(callback, modes or {})
     return found
 

@@ -16,6 +16,7 @@ from mlpcli.runs.record_models import EngineName
 from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.schema import Spec
 from mlpcli.training import compiled
+from mlpcli.training.averaged_weights import EndsWithAverages
 from mlpcli.training.compiled.row_arrays import Structure
 from mlpcli.training.compiled.xla_programs import Logs
 from mlpcli.training.divergence import DivergenceGuard
@@ -52,7 +53,9 @@ def fit_model(
     choice = choose_engine(model, spec.fit.engine, recorded)
     while True:
         begins = _Begins(choice, watcher, on_engine)
-        job = _Job(model, spec, dataset, [begins, *callbacks], watcher, initial_epoch)
+        done = initial_epoch >= spec.fit.epochs
+        ends = EndsWithAverages(callbacks, exact=choice.name != KERAS, done=done)
+        job = _Job(model, spec, dataset, [begins, *callbacks, ends], watcher, initial_epoch)
         try:
             if choice.name == KERAS:
                 _fit_keras(job)

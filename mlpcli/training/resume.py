@@ -146,7 +146,8 @@ def continue_run(
     now_is = _identity_now(prepared).model_copy(update={"spec": state.identity.spec})  # --set may change it
     _check_same(run, state.identity, now_is, watcher, force=how.force)
     check_room(runs_dir, prepared.model, loaded.spec.name)
-    start = state.model_copy(update={"callbacks": [], "stopped": False})
+    kept = [each for each in state.callbacks if each.averages_in_model]
+    start = state.model_copy(update={"callbacks": kept, "stopped": False})
     parent = {"parent": origin(run) | {"epoch": state.epoch}}
     options = TrainOptions(state=start, record=parent, engine=recorded_engine(run))
     with runs.new_run(runs_dir, loaded.spec.name) as run_dir:

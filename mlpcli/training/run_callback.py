@@ -22,6 +22,7 @@ from mlpcli.files import write_text, write_with
 from mlpcli.keras_import import keras
 from mlpcli.runs.record_models import Identity
 from mlpcli.spec.schema import CheckpointSpec
+from mlpcli.training.averaged_weights import swap_back
 from mlpcli.training.callback_state import (
     callback_state,
     flush_logs,
@@ -378,6 +379,7 @@ def restore_training(callback: RunCallback, state: TrainingState) -> None:
     restore_variables(model.optimizer.variables, state.optimizer, "optimizer")
     for other, kept in matched_states(callback.others, state.callbacks):
         restore_callback(other, kept)
+    swap_back(model.optimizer, state.callbacks, callback.others)
     try:
         random.setstate(state.generators.python)
         np.random.set_state(state.generators.numpy)

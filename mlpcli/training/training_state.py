@@ -9,10 +9,14 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError
 
 from mlpcli.data.types import Array
+from mlpcli.keras_internals import CALLBACK_STATE
 from mlpcli.runs.record_models import Count, Identity, damaged
 from mlpcli.training.checkpoint_file import read_checkpoint
 
 Values = Annotated[Array, InstanceOf()]
+
+(IN_MODEL,) = CALLBACK_STATE["SwapEMAWeights"]
+"""Whether the averages are the model's weights, and the optimizer holds those that train on."""
 
 MAX_INTEGER = 2**53
 """Integers of a history are epochs and counts; a larger one cannot be a float."""
@@ -36,6 +40,13 @@ class CallbackState(_State):
 
     class_name: Annotated[str, Field(alias="class")]
     state: dict[str, object]
+
+    @property
+    def averages_in_model(self) -> bool:
+        """Whether this is a `SwapEMAWeights` which had put the averages into the model."""
+        attributes = self.state.get("attributes")
+        swaps = self.class_name == "SwapEMAWeights" and isinstance(attributes, dict)
+        return swaps and attributes.get(IN_MODEL) is True
 
     def to_json(self) -> dict[str, object]:
         """Return the state as `RunCallback` takes it from a callback."""
