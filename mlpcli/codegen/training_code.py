@@ -59,7 +59,7 @@ def training_code(calls: KerasCalls, data: DataCode) -> Iterator[str]:
 def _check_averages(spec: Spec) -> None:
     """Refuse averages of the weights that Keras's `fit` loses when it is stopped early.
 
-    It copies at its end what `SwapEMAWeights` left in the optimizer: the averages after the last epoch of all,
+    It copies at its end what `SwapEMAWeights` left in the optimizer: averages after the last epoch of all,
     otherwise the weights that are not averaged.
     """
     used = [each for each in spec.callbacks if not each.off]
