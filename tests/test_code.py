@@ -391,6 +391,16 @@ def test_what_a_script_cannot_hold_is_told(mlpcli: Callable[..., Result], folder
     )
 
 
+def test_a_script_cannot_stop_early_with_averages_that_fit_would_lose(
+    mlpcli: Callable[..., Result], folder: Path
+) -> None:
+    averaged = SPECS["averaged weights"].replace("restore_best_weights: true", "restore_best_weights: false")
+    (folder / "spec.yaml").write_text(averaged)
+    result = mlpcli("code", "spec.yaml")
+    assert result.status == 2
+    assert "EarlyStopping without restore_best_weights beside SwapEMAWeights" in result.err
+
+
 def test_a_script_cannot_name_a_file_after_one_of_several_values(
     mlpcli: Callable[..., Result], folder: Path
 ) -> None:

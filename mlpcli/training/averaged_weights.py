@@ -8,12 +8,13 @@ callbacks and checkpoints see is then averaged, and the weights that train on wa
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from mlpcli.keras_import import keras
 from mlpcli.keras_internals import averages
 from mlpcli.training.training_state import IN_MODEL, CallbackState
 
-Callback = keras.callbacks.Callback
+Callback: TypeAlias = keras.callbacks.Callback
 
 
 class SwapEMAWeights(keras.callbacks.SwapEMAWeights):  # type: ignore[misc]

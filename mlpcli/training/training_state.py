@@ -45,8 +45,9 @@ class CallbackState(_State):
     def averages_in_model(self) -> bool:
         """Whether this is a `SwapEMAWeights` which had put the averages into the model."""
         attributes = self.state.get("attributes")
-        swaps = self.class_name == "SwapEMAWeights" and isinstance(attributes, dict)
-        return swaps and attributes.get(IN_MODEL) is True
+        if self.class_name != "SwapEMAWeights" or not isinstance(attributes, dict):
+            return False
+        return attributes.get(IN_MODEL) is True
 
     def to_json(self) -> dict[str, object]:
         """Return the state as `RunCallback` takes it from a callback."""
