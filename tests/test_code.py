@@ -106,6 +106,11 @@ DATA: dict[str, tuple[str, str]] = {
     "moons": ("{name: moons, seed: 3}", "layers: [Dense: {units: 1, activation: sigmoid}]\n"),
     "spirals": ("{name: spirals}", "layers: [Dense: {units: 1, activation: sigmoid}]\n"),
     "a truth table": ("{name: logic_xor}", "layers: [Dense: {units: 1, activation: sigmoid}]\n"),
+    "a clipped column and a logarithm": (
+        "{path: t.csv, target: price, features: {a: {kind: numeric, scaling: robust, clip: smooth}, b: numeric,"
+        " n: ignore, kind: ignore, w: ignore, tags: ignore}, target_scaling: {method: log, clip: true}}",
+        NUMBER,
+    ),
     "one-hot columns": (
         "{path: onehot.csv, target: [p, q], features: [a]}",
         "layers: [Dense: {units: 2, activation: softmax}]\nloss: categorical_crossentropy\n",
@@ -399,6 +404,15 @@ def test_a_script_cannot_stop_early_with_averages_that_fit_would_lose(
     result = mlpcli("code", "spec.yaml")
     assert result.status == 2
     assert "EarlyStopping without restore_best_weights beside SwapEMAWeights" in result.err
+
+
+@pytest.mark.parametrize("key", ["scaling", "target_scaling"])
+def test_a_script_has_no_quantiles(key: str, mlpcli: Callable[..., Result], folder: Path) -> None:
+    spec = folder / "spec.yaml"
+    spec.write_text(f"dataset: {{path: t.csv, target: price, features: [a, b], {key}: quantile}}\n{NUMBER}")
+    result = mlpcli("code", spec)
+    assert (result.status, result.out) == (2, "")
+    assert f"a script cannot be written for {key}: quantile;" in result.err
 
 
 def test_a_script_cannot_name_a_file_after_one_of_several_values(

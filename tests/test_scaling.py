@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,8 @@ from mlpcli.data.readers.dialect import PLAIN
 from mlpcli.data.readers.parse_cells import ParsedColumn
 from mlpcli.data.types import Array
 from mlpcli.spec.features import FeatureSpec
+from mlpcli.spec.load import Kept, load_spec
+from mlpcli.training.find_data import _load, load_data
 from tests.test_encoders import sklearn_quantiles
 
 RANDOM = np.random.default_rng(3)
@@ -118,6 +122,20 @@ def test_robust_divides_by_half_the_range_where_the_quartiles_are_equal() -> Non
 
 
 ROBUST = {"kind": "numeric", "scaling": "robust", "missing": "mean"}
+
+
+def test_the_data_of_a_run_made_before_is_scaled_as_it_was(tmp_path: Path) -> None:
+    lines = [f"{9 if place == 7 else 5},{place}" for place in range(40)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,y", *lines]) + "\n")
+    (tmp_path / "s.yaml").write_text(
+        "dataset: {path: t.csv, target: y, test: null, features: {a: {kind: numeric, scaling: robust}}}\n"
+        "layers: [Dense: {units: 1}]\n"
+    )
+    loaded = load_spec(tmp_path / "s.yaml")
+    before = _load(loaded, earlier_robust=True)
+    kept = Kept(tmp_path, before.fingerprint)
+    assert load_data(replace(loaded, kept=kept, numbers="float64")).fingerprint == before.fingerprint
+    assert load_data(loaded).fingerprint != before.fingerprint
 
 
 def contract_of(encoder: NumericEncoder) -> Contract:

@@ -181,6 +181,8 @@ def _scale_inputs(contract: Contract) -> Iterator[str]:
         raise cannot_write(
             "columns with text, dates or missing cells", "its preprocessing is inside the run's model.keras"
         )
+    if any(each.quantiles is not None for each in plain):
+        raise cannot_write("scaling: quantile", "its quantiles are inside the run's model.keras")
     if any(each.offset != 0.0 or each.scale != 1.0 for each in plain):
         offsets = ", ".join(repr(each.offset) for each in plain)
         scales = ", ".join(repr(each.scale) for each in plain)
@@ -188,6 +190,10 @@ def _scale_inputs(contract: Contract) -> Iterator[str]:
         yield f"    offset = np.array([{offsets}])"
         yield f"    scale = np.array([{scales}])"
         yield "    x = (x - offset) / scale"
+    clipped = [each.clip is not None for each in plain]
+    if any(clipped):
+        smooth = "x / np.sqrt(1 + (x / 3) ** 2)"
+        yield f"    x = {smooth}" if all(clipped) else f"    x = np.where({clipped}, {smooth}, x)"
 
 
 def _load_function(contract: Contract) -> Iterator[str]:
