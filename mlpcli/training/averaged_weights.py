@@ -106,6 +106,8 @@ def swap_back(
         states: Those of the checkpoint's callbacks.
         callbacks: Of the training.
     """
-    swaps = any(isinstance(each, SwapEMAWeights) and each.swap_on_epoch for each in callbacks)
-    if any(each.averages_in_model for each in states) and not swaps:
+    found = [each for each in callbacks if isinstance(each, SwapEMAWeights)]
+    if any(each.averages_in_model for each in states) and not any(each.swap_on_epoch for each in found):
         swap_program(optimizer)()
+        for each in found:
+            setattr(each, IN_MODEL, False)
