@@ -262,6 +262,9 @@ def seconds(results: Results) -> Iterator[str]:
     untimed = [
         model for model in results.models if len(results.pairs(model, timed=True)) < len(results.pairs(model))
     ]
+    if not any(results.pairs(model, timed=True) for model in results.models):
+        yield "no seconds: all results were made with --untimed"
+        return
     yield "seconds of fitting, CatBoost's on the same pairs, their ratio and its median"
     yield f"  {'':20} {'pairs':>6} {'seconds':>10} {'CatBoost':>10} {'ratio':>7} {'median':>7}"
     for model in results.models:
