@@ -29,6 +29,12 @@ def init(
         ),
     ] = None,
     task: TaskOption = None,
+    effort: Annotated[
+        str,
+        typer.Option(
+            metavar="EFFORT", help="fast: seconds; good: the default; best: the strongest there is, minutes."
+        ),
+    ] = "good",
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -43,7 +49,7 @@ def init(
     if not path.parent.is_dir():
         raise UsageError(Problem(f"-o {path}: there is no folder {path.parent}"))
     location = data if data.startswith(("/", "${")) else _relative_path(path.parent, Path(data))
-    proposal = _propose(data, target, task, location, path)
+    proposal = _propose(data, target, task, effort, location, path)
     if output == "-":
         proposal = replace(proposal, file=None)
     else:
@@ -63,16 +69,20 @@ def _check_output(path: Path, *, force: bool) -> None:
         raise UsageError(Problem(rule, hint="add --force to replace it, or choose another with -o"))
 
 
-def _propose(data: str, target: str, task: str | None, location: str, path: Path) -> Proposal:
+def _propose(data: str, target: str, task: str | None, effort: str, location: str, path: Path) -> Proposal:
     """Return the spec for a table, whose path in it is `location`, to be written to `path`."""
     from mlpcli.data.inspect.check_proposal import check_proposal
+    from mlpcli.data.inspect.propose_network import check_effort
     from mlpcli.data.inspect.propose_spec import find_risks, propose_spec
     from mlpcli.data.inspect.survey import survey_table
     from mlpcli.report.init import Proposal
 
+    wanted = check_effort(effort)
     survey = survey_table(data, target, task)
     assert survey.task is not None
-    text = propose_spec(survey, name=experiment_name(data), path=location, command=f"mlpcli train {path}")
+    text = propose_spec(
+        survey, name=experiment_name(data), path=location, command=f"mlpcli train {path}", effort=wanted
+    )
     check_proposal(text, path, survey)
     left_out = survey.rows_without_target
     return Proposal(

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from mlpcli.data.features.profiles import Profile
-from mlpcli.data.inspect.survey import Survey, are_imbalanced, invalid_cells
+from mlpcli.data.inspect.propose_network import Effort, propose_network, validation_share
+from mlpcli.data.inspect.survey import Survey, invalid_cells
 from mlpcli.errors import DataError, Problem, listing
 from mlpcli.printable import quoted, shortened
 from mlpcli.spec.features import FeatureSpec
@@ -27,9 +28,6 @@ MIN_ROWS = 5
 SMALL_ROWS = 50
 """With fewer rows, what is measured on the test rows is mostly chance."""
 
-FEW_ROWS = 2000
-"""With fewer rows, the network is smaller and more regularized."""
-
 MAX_SPELLINGS, MAX_REASONS = 10, 3
 MOST_LISTED = 1000
 """Columns that a proposed spec lists one by one; a spec is a short text file."""
@@ -41,7 +39,7 @@ ROWS_PER_CLASS = 3
 """Text with fewer rows than this for a distinct value is no target of classes."""
 
 
-def propose_spec(survey: Survey, *, name: str, path: str, command: str) -> str:
+def propose_spec(survey: Survey, *, name: str, path: str, command: str, effort: Effort = "good") -> str:
     """Return a commented spec for a surveyed table, as YAML text.
 
     Args:
@@ -49,6 +47,7 @@ def propose_spec(survey: Survey, *, name: str, path: str, command: str) -> str:
         name: of the experiment.
         path: of the table, relative to the spec's folder.
         command: that trains the spec.
+        effort: how much time the training may take.
 
     Returns:
         The text of the spec.
@@ -75,9 +74,10 @@ def propose_spec(survey: Survey, *, name: str, path: str, command: str) -> str:
             *_gaps(survey),
             *_target(survey, profile),
             "  test: 0.2                   # split off first, not trained on; measured after each training",
-            "  validation: 0.2             # of the rest; decides when to stop",
+            f"  validation: {validation_share(survey)}             # of the rest; decides when to stop",
+            "  scaling: quantile           # numbers to a normal distribution, by the training rows",
             *_features(survey),
-            *_network(survey),
+            *propose_network(survey, _usable(survey), effort),
             "",
         ]
     )
@@ -214,6 +214,11 @@ def _what_is_wrong(survey: Survey, name: str) -> str:
     return f"cells that are not {survey.profiles[name].content}, such as {listing(cells, 3)}" if cells else ""
 
 
+def _usable(survey: Survey) -> list[FeatureSpec]:
+    """Return the columns that the spec uses."""
+    return [spec for name, spec in survey.features.used.items() if not _what_is_wrong(survey, name)]
+
+
 def _why_unusable(survey: Survey) -> str:
     """Return why none of the columns is usable; of many, of the first ones."""
     reasons = {name: _what_is_wrong(survey, name) for name in survey.features.used}
@@ -263,37 +268,3 @@ def _note(profile: Profile) -> str:
     if profile.twin is not None:
         parts.append(f"day and month cannot be told apart: it may be {profile.twin}")
     return f"  # {', '.join(parts)}" if parts else ""
-
-
-def _network(survey: Survey) -> Iterator[str]:
-    """Yield layers for the number of rows; loss and metrics for the target; and how to train."""
-    few = survey.table.rows < FEW_ROWS
-    widths, strength = ((32, 16), "1e-3") if few else ((128, 64, 32), "1e-4")
-    yield "inputs:"
-    yield "  row: {}                     # every feature"
-    yield "layers:"
-    for place, width in enumerate(widths):
-        settings = f"units: {width}, activation: relu, kernel_initializer: he_normal"
-        reads = ", from: row" if place == 0 else ", name: last" if place == len(widths) - 1 else ""
-        yield f"  - {{Dense: {{{settings}, kernel_regularizer: {{L2: {{l2: {strength}}}}}}}{reads}}}"
-    yield "  - {Concatenate: {}, from: [row, last]}   # the features again: a skip connection"
-    counts = survey.class_counts
-    if len(counts) == 2:
-        yield "  - Dense: {units: 1, activation: sigmoid}   # the probability of the second class"
-        yield "loss: binary_crossentropy"
-        yield "metrics: [accuracy, AUC]"
-    elif counts:
-        yield f"  - Dense: {{units: {len(counts)}, activation: softmax}}   # one probability per class"
-        yield "loss: sparse_categorical_crossentropy"
-        yield "metrics: [accuracy]"
-    else:
-        yield "  - Dense: {units: 1}   # a number, so no activation"
-        yield "loss: mse"
-        yield "metrics: [RootMeanSquaredError, MeanAbsoluteError]"
-    yield f"optimizer: {{Adam: {{learning_rate: {0.003 if few else 0.001}}}}}"
-    yield f"fit: {{epochs: {200 if few else 100}, batch_size: {16 if few else 32}}}"
-    if counts and are_imbalanced(counts):
-        yield "# to weight rare classes as much as frequent ones: fit: {class_weight: balanced}"
-    yield "callbacks:"
-    yield "  - ReduceLROnPlateau: {factor: 0.3, patience: 5}   # a lower learning rate when the loss stalls"
-    yield "  - EarlyStopping: {patience: 15, restore_best_weights: true}"

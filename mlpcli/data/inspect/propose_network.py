@@ -1,0 +1,165 @@
+"""The network that `mlpcli init` proposes for a table, and how it is trained.
+
+What each part is worth was measured on real tables: see docs/tables_network.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from mlpcli.data.inspect.survey import Survey, are_imbalanced
+from mlpcli.errors import Problem, UsageError
+from mlpcli.spec.features import FeatureSpec
+
+Effort = Literal["fast", "good", "best"]
+
+
+@dataclass(frozen=True)
+class Training:
+    """How large the network is, and how long it is trained.
+
+    Attributes:
+        members: of the ensemble that shares its weights.
+        units: of each of the two hidden layers.
+        bins: of the training rows' values of each number, at most.
+        width: of the embedding of each number.
+        epochs: at most, for a table of up to `ROW_VISITS / epochs` training rows.
+        patience: epochs without a better validation loss before the training stops.
+    """
+
+    members: int
+    units: int
+    bins: int
+    width: int
+    epochs: int
+    patience: int
+
+
+EFFORTS: dict[Effort, Training] = {
+    "fast": Training(members=4, units=64, bins=32, width=8, epochs=40, patience=10),
+    "good": Training(members=8, units=128, bins=48, width=16, epochs=100, patience=24),
+    "best": Training(members=32, units=256, bins=48, width=16, epochs=150, patience=40),
+}
+
+ROW_VISITS, MIN_EPOCHS = 1_000_000, 30
+"""A training visits about this many rows, in this many epochs or more: of many rows, fewer epochs."""
+
+BATCHES = ((150, 16), (700, 32), (1400, 64), (2800, 128), (50_000, 256))
+MAX_BATCH = 512
+"""Rows of a step: small for few rows, so that an epoch has enough steps."""
+
+NUMBERS = ("numeric", "date")
+"""The kinds of columns whose values are embedded."""
+
+FEW_ROWS = 500
+"""With fewer rows, a tenth of them says too little about when to stop."""
+
+MANY_NUMBERS, TOO_MANY_NUMBERS = 100, 1000
+"""With more numbers, their embeddings are narrower; with too many there are none."""
+
+
+def check_effort(wanted: str) -> Effort:
+    """Return the value of `--effort`.
+
+    Raises:
+        UsageError: it is none.
+    """
+    for effort in get_args(Effort):
+        if wanted == effort:
+            found: Effort = effort
+            return found
+    raise UsageError(Problem("--effort: must be fast, good or best", received=wanted))
+
+
+def validation_share(survey: Survey) -> float:
+    """Return the share of the rows, without those of `test`, that decides when to stop."""
+    return 0.2 if _rows(survey) < FEW_ROWS else 0.1
+
+
+def propose_network(survey: Survey, usable: Collection[FeatureSpec], effort: Effort) -> Iterator[str]:
+    """Yield the lines of a spec from `inputs` on: layers for the table, loss and metrics for the target, training.
+
+    Args:
+        survey: of the table, with a target.
+        usable: the columns that are used.
+        effort: how much time the training may take.
+    """
+    training = EFFORTS[effort]
+    yield from _first_layers(usable, training)
+    yield (
+        f"  - Members: {{count: {training.members}}}".ljust(30)
+        + "# an ensemble, whose members share the next layers"
+    )
+    for _ in range(2):
+        yield f"  - Dense: {{units: {training.units}, activation: relu}}"
+        yield "  - Dropout: {rate: 0.1}"
+    yield from _output(survey)
+    yield from _fit(survey, training)
+
+
+def _first_layers(usable: Collection[FeatureSpec], training: Training) -> Iterator[str]:
+    """Yield the inputs, and the layers that make of them one vector for a row."""
+    numbers = [spec for spec in usable if spec.kind in NUMBERS]
+    if not 0 < len(numbers) <= TOO_MANY_NUMBERS:
+        yield "layers:"
+        return
+    few = len(numbers) <= MANY_NUMBERS
+    bins, width = (training.bins, training.width) if few else (training.bins // 3, training.width // 4)
+    embedding = f"PiecewiseLinearEmbedding: {{bins: {bins}, width: {width}}}"
+    if len(numbers) < len(usable) or any(spec.missing == "indicator" for spec in numbers):
+        yield "inputs:"
+        yield f"  numbers: {{kinds: [{', '.join(NUMBERS)}]}}"
+        yield "  others: {kinds: [categorical, boolean, missing]}"
+        yield "layers:"
+        yield f"  - {{{embedding}, name: embedded, from: numbers}}"
+        yield "  - {Concatenate: {}, from: [embedded, others]}"
+    else:
+        yield "layers:"
+        yield f"  - {embedding}   # of each number {width} values"
+
+
+def _output(survey: Survey) -> Iterator[str]:
+    """Yield the last layers, the loss and the metrics, by the target."""
+    counts = survey.class_counts
+    if len(counts) == 2:
+        yield "  - MemberDense: {units: 1, activation: sigmoid}   # the probability of the second class"
+        loss, metrics = "binary_crossentropy", "accuracy, AUC"
+    elif counts:
+        yield f"  - MemberDense: {{units: {len(counts)}, activation: softmax}}   # one probability per class"
+        loss, metrics = "sparse_categorical_crossentropy", "accuracy"
+    else:
+        yield "  - MemberDense: {units: 1}     # a number, so no activation"
+        loss, metrics = "mse", "RootMeanSquaredError, MeanAbsoluteError"
+    yield "  - MemberMean                  # the prediction is the mean of the members'"
+    yield f"loss: {loss}"
+    yield f"metrics: [{metrics}]"
+
+
+def _fit(survey: Survey, training: Training) -> Iterator[str]:
+    """Yield the optimizer, the number of epochs and when to stop, by the number of rows."""
+    rows = _training_rows(survey)
+    batch = next((batch for limit, batch in BATCHES if rows < limit), MAX_BATCH)
+    epochs = max(MIN_EPOCHS, min(training.epochs, round(ROW_VISITS / max(rows, 1))))
+    yield "optimizer:"
+    yield "  AdamW:"
+    yield "    learning_rate:              # rises for a twentieth of the training, then falls to 0"
+    yield "      Warmup:"
+    yield "        steps: {share: 0.05}"
+    yield "        to: {CosineDecay: {initial_learning_rate: 0.004, decay_steps: {share: 0.95}}}"
+    yield "    weight_decay: 3e-4"
+    yield "    global_clipnorm: 1.0"
+    yield f"fit: {{epochs: {epochs}, batch_size: {batch}}}"
+    if survey.class_counts and are_imbalanced(survey.class_counts):
+        yield "# to weight rare classes as much as frequent ones: fit: {class_weight: balanced}"
+    yield "callbacks:"
+    yield f"  - EarlyStopping: {{patience: {training.patience}, restore_best_weights: true}}"
+
+
+def _rows(survey: Survey) -> int:
+    return survey.table.rows - survey.rows_without_target
+
+
+def _training_rows(survey: Survey) -> int:
+    return round(_rows(survey) * 0.8 * (1 - validation_share(survey)))
