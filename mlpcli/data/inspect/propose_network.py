@@ -38,9 +38,17 @@ class Training:
 
 
 EFFORTS: dict[Effort, Training] = {
-    "fast": Training(members=4, units=64, bins=32, width=8, epochs=40, patience=10),
-    "good": Training(members=8, units=128, bins=48, width=16, epochs=100, patience=24),
-    "best": Training(members=32, units=256, bins=48, width=16, epochs=150, patience=40),
+    "fast": Training(members=4, units=64, bins=32, width=8, epochs=60, patience=8),
+    "good": Training(members=8, units=128, bins=48, width=16, epochs=150, patience=16),
+    "best": Training(members=32, units=256, bins=48, width=16, epochs=300, patience=32),
+}
+
+OPTIMIZER = {
+    "learning_rate": "0.004",
+    "weight_decay": "3e-4",
+    "global_clipnorm": "1.0",
+    "use_ema": "true               # averages the weights of the last 50 steps or so, which then count",
+    "ema_momentum": "0.98",
 }
 
 ROW_VISITS, MIN_EPOCHS = 1_000_000, 30
@@ -79,7 +87,7 @@ def validation_share(survey: Survey) -> float:
 
 
 def propose_network(survey: Survey, usable: Collection[FeatureSpec], effort: Effort) -> Iterator[str]:
-    """Yield the lines of a spec from `inputs` on: layers for the table, loss and metrics for the target, training.
+    """Yield the lines of a spec from `inputs` on: the layers, loss and metrics, and how to train.
 
     Args:
         survey: of the table, with a target.
@@ -144,16 +152,13 @@ def _fit(survey: Survey, training: Training) -> Iterator[str]:
     epochs = max(MIN_EPOCHS, min(training.epochs, round(ROW_VISITS / max(rows, 1))))
     yield "optimizer:"
     yield "  AdamW:"
-    yield "    learning_rate:              # rises for a twentieth of the training, then falls to 0"
-    yield "      Warmup:"
-    yield "        steps: {share: 0.05}"
-    yield "        to: {CosineDecay: {initial_learning_rate: 0.004, decay_steps: {share: 0.95}}}"
-    yield "    weight_decay: 3e-4"
-    yield "    global_clipnorm: 1.0"
+    for key, value in OPTIMIZER.items():
+        yield f"    {key}: {value}"
     yield f"fit: {{epochs: {epochs}, batch_size: {batch}}}"
     if survey.class_counts and are_imbalanced(survey.class_counts):
         yield "# to weight rare classes as much as frequent ones: fit: {class_weight: balanced}"
     yield "callbacks:"
+    yield "  - SwapEMAWeights: {swap_on_epoch: true}   # validates, stops by and keeps the averages"
     yield f"  - EarlyStopping: {{patience: {training.patience}, restore_best_weights: true}}"
 
 

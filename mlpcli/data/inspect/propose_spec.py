@@ -255,6 +255,8 @@ def _key(name: str) -> str:
 def _settings(spec: FeatureSpec) -> str:
     parts = []
     for key, value in spec.given().items():
+        if key == "scaling":
+            continue  # that of all columns
         if isinstance(value, list):
             parts.append(f"{key}: [{', '.join(value)}]")
         else:
