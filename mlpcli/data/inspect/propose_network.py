@@ -159,7 +159,7 @@ def _fit(survey: Survey, training: Training) -> Iterator[str]:
         yield "# to weight rare classes as much as frequent ones: fit: {class_weight: balanced}"
     yield "callbacks:"
     yield "  - SwapEMAWeights: {swap_on_epoch: true}   # validates, stops by and keeps the averages"
-    yield f"  - EarlyStopping: {{patience: {training.patience}, restore_best_weights: true}}"
+    yield f"  - EarlyStopping: {{patience: {training.patience}, min_delta: 1e-4, restore_best_weights: true}}"
 
 
 def _rows(survey: Survey) -> int:
