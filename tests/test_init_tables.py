@@ -152,7 +152,7 @@ def test_a_spec_of_init_is_never_refused(
         check_proposal(text, file_path, survey)
     except DataError as error:
         pytest.fail(f"{error}\n{text}")
-    units = load_text(text, file_path).spec.layers[-1].arguments["units"]
+    units = load_text(text, file_path).spec.layers[-2].arguments["units"]
     assert units == max(1, len(survey.class_counts) if len(survey.class_counts) != 2 else 1)
 
 
@@ -181,7 +181,7 @@ def test_a_spelling_of_nothing_is_a_class_only_among_words(
     data = write_table(tmp_path / "t.csv", [target[place % len(target)] for place in range(60)])
     made = json.loads(mlpcli("init", data, "--target", "y", "-o", "-", "--json").out)
     assert made["rows_without_target"] == left_out
-    assert max(2, yaml.safe_load(made["spec"])["layers"][-1]["Dense"]["units"]) == classes
+    assert max(2, yaml.safe_load(made["spec"])["layers"][-2]["MemberDense"]["units"]) == classes
 
 
 @pytest.mark.slow

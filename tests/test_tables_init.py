@@ -148,7 +148,8 @@ def test_init_writes_a_spec_that_check_passes(
     spec.parent.mkdir()
     assert mlpcli("init", data, "--target", target, "-o", spec).status == 0
     found = yaml.safe_load(spec.read_text(encoding="utf-8"))
-    last = found["layers"][-1]["Dense"]
+    assert found["layers"][-1] == "MemberMean"
+    last = found["layers"][-2]["MemberDense"]
     assert (last["units"], last.get("activation"), found["loss"]) == (units, activation, loss)
     assert ("target_scaling" in found["dataset"]) == scaled
     assert found["dataset"]["features"]["id"] == "ignore"
@@ -159,6 +160,61 @@ def test_init_writes_a_spec_that_check_passes(
         2,
         f"-o {spec}: the file exists already; add --force to replace it, or choose another with -o\n",
     )
+
+
+@pytest.mark.parametrize(
+    ("columns", "first", "inputs"),
+    [
+        ({"a": "number", "b": "word"}, {"bins": 48, "width": 16}, ["numbers", "others"]),
+        ({"a": "number", "b": "gap"}, {"bins": 48, "width": 16}, ["numbers", "others"]),
+        ({"a": "number", "b": "number"}, {"bins": 48, "width": 16}, []),
+        ({"a": "word", "b": "word"}, None, []),
+        ({f"c{n}": "number" for n in range(101)}, {"bins": 16, "width": 4}, []),
+    ],
+)
+def test_numbers_are_embedded_apart_from_all_else(
+    mlpcli: Callable[..., Result],
+    tmp_path: Path,
+    columns: dict[str, str],
+    first: dict[str, int] | None,
+    inputs: list[str],
+) -> None:
+    draw = random.Random(3)
+    cells: dict[str, Callable[[], str]] = {
+        "number": lambda: f"{draw.random():.4f}",
+        "gap": lambda: f"{draw.random():.4f}" if draw.random() < 0.8 else "",
+        "word": lambda: draw.choice(["red", "green", "blue"]),
+    }
+    rows = [
+        ",".join([*(cells[kind]() for kind in columns.values()), f"{draw.random():.4f}"]) for _ in range(60)
+    ]
+    data, spec = tmp_path / "t.csv", tmp_path / "t.yaml"
+    data.write_text("\n".join([",".join([*columns, "y"]), *rows]) + "\n")
+    assert mlpcli("init", data, "--target", "y", "-o", spec).status == 0
+    found = yaml.safe_load(spec.read_text(encoding="utf-8"))
+    embedded = [layer for layer in found["layers"] if "PiecewiseLinearEmbedding" in layer]
+    assert [layer["PiecewiseLinearEmbedding"] for layer in embedded] == ([first] if first else [])
+    assert list(found.get("inputs", {})) == inputs
+    result = mlpcli("check", spec)
+    assert (result.status, result.err) == (0, "")
+
+
+def test_effort_is_the_size_of_the_ensemble_and_the_length_of_its_training(
+    mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    data, spec = write_table(tmp_path / "houses.csv"), tmp_path / "first.yaml"
+    sizes = []
+    for effort in ("fast", "good", "best"):
+        flags = ("--target", "price", "-o", spec, "--force", "--effort", effort)
+        assert mlpcli("init", data, *flags).status == 0
+        found = yaml.safe_load(spec.read_text(encoding="utf-8"))
+        members = next(layer["Members"]["count"] for layer in found["layers"] if "Members" in layer)
+        sizes.append((members, found["fit"]["epochs"]))
+        assert mlpcli("check", spec).status == 0
+    assert sizes == sorted(sizes)
+    assert len(set(sizes)) == 3
+    wrong = mlpcli("init", data, "--target", "price", "-o", spec, "--force", "--effort", "most")
+    assert (wrong.status, wrong.err) == (2, "--effort: must be fast, good or best, received 'most'\n")
 
 
 def test_init_finds_a_decimal_comma_out(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
