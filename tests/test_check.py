@@ -225,6 +225,7 @@ def test_a_rule_of_thumb_is_advice_with_its_reason(case: str, check_json: CheckJ
         [],
         ["fit.batch_size=64", "optimizer={SGD: {learning_rate: {CosineDecay: "
          "{initial_learning_rate: 0.0, decay_steps: 100, warmup_target: 0.1, warmup_steps: 50}}}}"],
+        ["fit.batch_size=64", "optimizer={AdamW: {global_clipnorm: 1.0}}"],
         ["layers[2].Dense.units=1000", "callbacks=[]", "layers[2].Dense.kernel_regularizer={L2: {}}"],
         ["layers[0]=Flatten", "layers[1]=Normalization"],
     ],
@@ -238,6 +239,8 @@ def test_skewed_classes_are_advised_about(check_json: CheckJson, tmp_path: Path)
     spec = "dataset: {path: t.csv, target: kind}\nlayers: [Dense: {units: 1, activation: sigmoid}]\n"
     (advice,) = check_json(spec + "loss: binary_crossentropy\n")["advice"]
     assert advice["seen"] == "the classes are skewed: 122 rows of no, 6 of yes"
+    assert check_json(spec + "loss: binary_crossentropy\nmetrics: [BinaryAccuracy, AUC]\n")["advice"] == []
+    assert check_json(spec + "loss: binary_crossentropy\nmetrics: [BinaryAccuracy]\n")["advice"] == [advice]
 
 
 def test_labels_that_may_be_classes_are_advised_about(check_json: CheckJson, tmp_path: Path) -> None:
@@ -267,7 +270,7 @@ def test_train_notes_advice_briefly(
     spec = spec_file(TINY.replace("epochs: 5", "epochs: 1").replace("batch_size: 16", "batch_size: 48"))
     line = (
         f"advice: {spec}:11:30 fit.batch_size: batches of 48 rows start at the full learning rate; "
-        "use 32, or add a warm-up, and tune the learning rate again for this batch size\n"
+        "use 32, or add a warm-up or global_clipnorm, and tune the learning rate again for this batch size\n"
     )
     assert line in mlpcli("train", spec, "--runs-dir", tmp_path / "runs").out
     assert "advice: " not in mlpcli("train", spec, "--runs-dir", tmp_path / "runs", "--no-advice").out

@@ -295,3 +295,18 @@ def test_a_wide_table_gets_a_spec_that_can_be_read(mlpcli: Callable[..., Result]
     text = (tmp_path / "wide.yaml").read_text(encoding="utf-8")
     assert len(text.splitlines()) < 60
     assert load_spec(tmp_path / "wide.yaml").spec.dataset.features is None
+
+
+def test_check_has_no_advice_on_what_init_writes(
+    mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlpcli.data.inspect.propose_network.ROW_VISITS", 30_000)  # as of many rows
+    draw = random.Random(3)
+    sorts = draw.choices(["u", "v", "w"], [90, 8, 2], k=1000)
+    data, spec = tmp_path / "t.csv", tmp_path / "t.yaml"
+    data.write_text("\n".join(["a,sort", *(f"{draw.random():.4f},{sort}" for sort in sorts)]) + "\n")
+    assert mlpcli("init", data, "--target", "sort", "-o", spec, "--effort", "best").status == 0
+    found = yaml.safe_load(spec.read_text(encoding="utf-8"))
+    assert found["fit"] == {"epochs": 42, "batch_size": 64}
+    assert found["metrics"] == ["accuracy", {"F1Score": {"average": "macro"}}]
+    assert json.loads(mlpcli("check", spec, "--json").out)["advice"] == []

@@ -14,6 +14,8 @@ import numpy as np
 from mlpcli.checks.average_advice import advise_on_averages
 from mlpcli.checks.log_names import more_is_better
 from mlpcli.checks.member_advice import advise_members
+from mlpcli.checks.metric_rules import OF_EACH_CLASS
+from mlpcli.checks.output_views import canonical
 from mlpcli.data.dataset import Contract, Dataset
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
@@ -30,6 +32,7 @@ SMALL_INPUT = 0.1
 """Root mean square and standard deviation of an input feature beyond which initial weights do not suit it."""
 
 USUAL_BATCH = 32
+CLIPPING = ("clipnorm", "global_clipnorm", "clipvalue")
 DEEP = 3
 FAR_MORE = 20
 SKEWED = 10
@@ -116,10 +119,17 @@ def _classes(spec: Spec, dataset: Dataset) -> Iterator[Advice]:
         most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
         if counts[most] < SKEWED * counts[least] or spec.fit.class_weight is not None:
             continue
+        if any(canonical(metric, "metrics") in OF_EACH_CLASS for metric in _metrics(spec, name)):
+            continue
         what = f"the classes of {name}" if name else "the classes"
         seen = f"{what} are skewed: {counts[most]:,} rows of {most}, {counts[least]:,} of {least}"
         fix = "set fit.class_weight: balanced, and look at precision and recall of each class"
         yield Advice(seen, fix, "always predicting the majority class looks accurate", ("dataset",))
+
+
+def _metrics(spec: Spec, name: str) -> list[ComponentSpec]:
+    """Return the metrics of an output, which has a name where there are several."""
+    return spec.metrics.get(name, []) if isinstance(spec.metrics, dict) else spec.metrics or []
 
 
 def _exclusive(dataset: Dataset) -> Iterator[Advice]:
@@ -207,12 +217,13 @@ def _learning_rate(spec: Spec) -> Iterator[Advice]:
 
 
 def _batch_size(spec: Spec) -> Iterator[Advice]:
-    """Advise on batches above the usual size without a warm-up of the learning rate."""
+    """Advise on batches above the usual size, where nothing keeps the first steps small."""
     size = spec.fit.batch_size
-    if size > USUAL_BATCH and not _warms_up(spec.optimizer):
+    if size > USUAL_BATCH and not _warms_up(spec.optimizer) and not _clips(spec.optimizer):
         yield Advice(
             f"batches of {size} rows start at the full learning rate",
-            "use 32, or add a warm-up, and tune the learning rate again for this batch size",
+            "use 32, or add a warm-up or global_clipnorm, "
+            "and tune the learning rate again for this batch size",
             "large batches can be unstable at first and may be worse on new rows",
             ("fit", "batch_size"),
         )
@@ -223,6 +234,10 @@ def _warms_up(optimizer: ComponentSpec) -> bool:
     if not isinstance(rate, dict):
         return False
     return any(name == "Warmup" or (arguments or {}).get("warmup_steps") for name, arguments in rate.items())
+
+
+def _clips(optimizer: ComponentSpec) -> bool:
+    return any(optimizer.arguments.get(name) is not None for name in CLIPPING)
 
 
 def _patience(spec: Spec) -> Iterator[Advice]:

@@ -25,6 +25,9 @@ SCORED = {"f1score", "fbetascore"}
 PER_UNIT = THRESHOLDED | RANKED | SCORED
 """Metrics of a 0 or 1 for every unit: at a threshold, over all thresholds, by class."""
 
+OF_EACH_CLASS = (PER_UNIT | set(IOU)) - {"binaryaccuracy"}
+"""Metrics that a model which always predicts the most frequent class does badly in."""
+
 BASES = {"metric", "mean", "sum", "meanmetricwrapper"}
 """Classes that other metrics are made of."""
 

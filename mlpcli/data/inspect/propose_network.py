@@ -61,6 +61,9 @@ MAX_BATCH = 512
 NUMBERS = ("numeric", "date")
 """The kinds of columns whose values are embedded."""
 
+UNEVEN = 5
+"""With more rows of the largest class for each of the smallest, accuracy says too little."""
+
 FEW_ROWS = 500
 """With fewer rows, a tenth of them says too little about when to stop."""
 
@@ -136,7 +139,9 @@ def _output(survey: Survey) -> Iterator[str]:
         loss, metrics = "binary_crossentropy", "accuracy, AUC"
     elif counts:
         yield f"  - MemberDense: {{units: {len(counts)}, activation: softmax}}   # one probability per class"
-        loss, metrics = "sparse_categorical_crossentropy", "accuracy"
+        uneven = max(counts.values()) > UNEVEN * min(counts.values())
+        metrics = "accuracy, F1Score: {average: macro}" if uneven else "accuracy"
+        loss = "sparse_categorical_crossentropy"
     else:
         yield "  - MemberDense: {units: 1}     # a number, so no activation"
         loss, metrics = "mse", "RootMeanSquaredError, MeanAbsoluteError"
@@ -159,7 +164,8 @@ def _fit(survey: Survey, training: Training) -> Iterator[str]:
         yield "# to weight rare classes as much as frequent ones: fit: {class_weight: balanced}"
     yield "callbacks:"
     yield "  - SwapEMAWeights: {swap_on_epoch: true}   # validates, stops by and keeps the averages"
-    yield f"  - EarlyStopping: {{patience: {training.patience}, min_delta: 1e-4, restore_best_weights: true}}"
+    patience = min(training.patience, epochs // 2)
+    yield f"  - EarlyStopping: {{patience: {patience}, min_delta: 1e-4, restore_best_weights: true}}"
 
 
 def _rows(survey: Survey) -> int:
