@@ -43,11 +43,11 @@ class Ours:
             fold.write(folder)
             effort = ("--effort", self.effort) if self.effort else ()
             made = ("--target", fold.target, "--task", fold.task, *effort, "-o", "spec.yaml")
-            _mlpcli(folder, threads, "init", "train.csv", *made)
+            run_mlpcli(folder, threads, "init", "train.csv", *made)
             # The test rows are held here: those that `init` would set aside are trained on, as by the others.
             settings = [word for each in ("dataset.test=null", *self.overrides) for word in ("--set", each)]
-            trained = _mlpcli(folder, threads, "train", "spec.yaml", *settings)
-            _mlpcli(folder, threads, "predict", trained["folder"], "test.csv", "-o", "predictions.csv")
+            trained = run_mlpcli(folder, threads, "train", "spec.yaml", *settings)
+            run_mlpcli(folder, threads, "predict", trained["folder"], "test.csv", "-o", "predictions.csv")
             clock.seconds = sum(trained["parts"][part] for part in TIMED)
             details: dict[str, object] = {
                 key: trained[key] for key in ("epochs", "parts", "best") if key in trained
@@ -62,7 +62,7 @@ def is_installed() -> bool:
     return importlib.util.find_spec("tensorflow") is not None
 
 
-def _mlpcli(folder: Path, threads: int, *arguments: str) -> dict[str, Any]:
+def run_mlpcli(folder: Path, threads: int, *arguments: str) -> dict[str, Any]:
     """Run a command in a folder, on so many cores, with nothing compiled before; return its JSON document."""
     settings = {"PYTHONPATH": str(ROOT), "MLPCLI_CACHE": "off", "TF_CPP_MIN_LOG_LEVEL": "3"}
     cores = sorted(os.sched_getaffinity(0))
