@@ -81,7 +81,7 @@ def _propose(data: str, target: str, task: str | None, effort: str, location: st
     survey = survey_table(data, target, task)
     assert survey.task is not None
     text = propose_spec(
-        survey, name=experiment_name(data), path=location, command=f"mlpcli train {path}", effort=wanted
+        survey, name=experiment_name(path.stem), path=location, command=f"mlpcli train {path}", effort=wanted
     )
     check_proposal(text, path, survey)
     left_out = survey.rows_without_target

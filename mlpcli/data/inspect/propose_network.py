@@ -11,6 +11,7 @@ from typing import Literal, get_args
 
 from mlpcli.data.inspect.survey import Survey, are_imbalanced
 from mlpcli.errors import Problem, UsageError
+from mlpcli.printable import quoted, shortened
 from mlpcli.spec.features import FeatureSpec
 
 Effort = Literal["fast", "good", "best"]
@@ -47,7 +48,7 @@ OPTIMIZER = {
     "learning_rate": "0.004",
     "weight_decay": "3e-4",
     "global_clipnorm": "1.0",
-    "use_ema": "true               # averages the weights of the last 50 steps or so, which then count",
+    "use_ema": "true             # the model has the averages of the weights of the last 50 steps or so",
     "ema_momentum": "0.98",
 }
 
@@ -63,6 +64,9 @@ NUMBERS = ("numeric", "date")
 
 UNEVEN = 5
 """With more rows of the largest class for each of the smallest, accuracy says too little."""
+
+MAX_NAME = 40
+"""Letters of a class in a comment."""
 
 FEW_ROWS = 500
 """With fewer rows, a tenth of them says too little about when to stop."""
@@ -99,10 +103,7 @@ def propose_network(survey: Survey, usable: Collection[FeatureSpec], effort: Eff
     """
     training = EFFORTS[effort]
     yield from _first_layers(usable, training)
-    yield (
-        f"  - Members: {{count: {training.members}}}".ljust(30)
-        + "# an ensemble, whose members share the next layers"
-    )
+    yield f"  - Members: {{count: {training.members}}}       # networks in one, which share the next layers"
     for _ in range(2):
         yield f"  - Dense: {{units: {training.units}, activation: relu}}"
         yield "  - Dropout: {rate: 0.1}"
@@ -119,31 +120,39 @@ def _first_layers(usable: Collection[FeatureSpec], training: Training) -> Iterat
     few = len(numbers) <= MANY_NUMBERS
     bins, width = (training.bins, training.width) if few else (training.bins // 3, training.width // 4)
     embedding = f"PiecewiseLinearEmbedding: {{bins: {bins}, width: {width}}}"
+    comment = f"  # each number as {width} values, which bend at {bins} quantiles of the rows"
     if len(numbers) < len(usable) or any(spec.missing == "indicator" for spec in numbers):
         yield "inputs:"
         yield f"  numbers: {{kinds: [{', '.join(NUMBERS)}]}}"
-        yield "  others: {kinds: [categorical, boolean, missing]}"
+        yield "  others: {kinds: [categorical, boolean, missing]}   # missing: 1 where a cell is empty"
         yield "layers:"
+        yield comment
         yield f"  - {{{embedding}, name: embedded, from: numbers}}"
         yield "  - {Concatenate: {}, from: [embedded, others]}"
     else:
         yield "layers:"
-        yield f"  - {embedding}   # of each number {width} values"
+        yield comment
+        yield f"  - {embedding}"
 
 
 def _output(survey: Survey) -> Iterator[str]:
     """Yield the last layers, the loss and the metrics, by the target."""
     counts = survey.class_counts
+    own = "MemberDense: each member has weights of its own here"
     if len(counts) == 2:
-        yield "  - MemberDense: {units: 1, activation: sigmoid}   # the probability of the second class"
+        second = shortened(quoted(list(counts)[1]), MAX_NAME)
+        yield f"  # {own}; the output is the probability of {second}"
+        yield "  - MemberDense: {units: 1, activation: sigmoid}"
         loss, metrics = "binary_crossentropy", "accuracy, AUC"
     elif counts:
-        yield f"  - MemberDense: {{units: {len(counts)}, activation: softmax}}   # one probability per class"
+        yield f"  # {own}; one probability per class"
+        yield f"  - MemberDense: {{units: {len(counts)}, activation: softmax}}"
         uneven = max(counts.values()) > UNEVEN * min(counts.values())
         metrics = "accuracy, F1Score: {average: macro}" if uneven else "accuracy"
         loss = "sparse_categorical_crossentropy"
     else:
-        yield "  - MemberDense: {units: 1}     # a number, so no activation"
+        yield f"  # {own}; a number, so no activation"
+        yield "  - MemberDense: {units: 1}"
         loss, metrics = "mse", "RootMeanSquaredError, MeanAbsoluteError"
     yield "  - MemberMean                  # the prediction is the mean of the members'"
     yield f"loss: {loss}"
@@ -159,7 +168,7 @@ def _fit(survey: Survey, training: Training) -> Iterator[str]:
     yield "  AdamW:"
     for key, value in OPTIMIZER.items():
         yield f"    {key}: {value}"
-    yield f"fit: {{epochs: {epochs}, batch_size: {batch}}}"
+    yield f"fit: {{epochs: {epochs}, batch_size: {batch}}}   # epochs: at most; EarlyStopping ends them"
     if survey.class_counts and are_imbalanced(survey.class_counts):
         yield "# to weight rare classes as much as frequent ones: fit: {class_weight: balanced}"
     yield "callbacks:"

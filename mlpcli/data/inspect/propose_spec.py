@@ -63,7 +63,7 @@ def propose_spec(survey: Survey, *, name: str, path: str, command: str, effort: 
         [
             f"# {_comment(survey.path)}: {survey.table.rows:,} rows. Train with: {_comment(command)}",
             *(f"# Only {rows} rows: what the test rows show is mostly chance." for rows in _few(survey)),
-            "# Any field can be overridden: --set fit.epochs=50",
+            f"# Written by init --effort {effort}. Any field can be overridden: --set fit.epochs=50",
             f"name: {scalar(name)}",
             "seed: 42",
             "dataset:",
