@@ -259,9 +259,25 @@ def test_advice_is_shown_with_its_place_and_can_be_left_out(
     assert result.status == 0
     assert (
         f"advice  {spec}:12:39 callbacks[0].EarlyStopping.patience: EarlyStopping waits 9 epochs in a run of 5; "
-        "lower patience or raise fit.epochs\n        because it can never take effect\n"
+        "lower patience or raise fit.epochs\n        because it never stops a run of 5 epochs; it only restores the best epoch's weights\n"
     ) in result.out
-    assert "advice  " not in mlpcli("check", spec, "--no-advice").out
+    settings = ["--set", "optimizer={Adam: {learning_rate: 0.1}}", "--set", "fit.epochs=9"]
+    shown = mlpcli("check", spec, "--no-advice", *settings).out
+    assert "advice  " not in shown
+    quoted = "'optimizer={Adam: {learning_rate: 0.1}}'"
+    assert shown.endswith(f"next    mlpcli train {spec} --set {quoted} --set fit.epochs=9\n")
+
+
+def test_the_parameters_of_one_member_are_compared_with_the_rows(check_json: CheckJson) -> None:
+    """Iris: 4 factors, 5 for each shared unit, and 3 for each plus 3 of the member's own layer."""
+    layers = (
+        "[Members: {count: 4}, Dense: {units: 200}, MemberDense: {units: 3, activation: softmax}, MemberMean]"
+    )
+    spec = TINY.partition("layers:")[0] + f"layers: {layers}\nloss: sparse_categorical_crossentropy\n"
+    assert not [each for each in _advice(check_json, spec, []) if "parameters" in each["seen"]]
+    advice = _advice(check_json, spec, ["layers[1].Dense.units=400"])
+    (seen,) = (each["seen"] for each in advice if "parameters" in each["seen"])
+    assert seen.startswith("4 members of 3,207 parameters each are trained on ")
 
 
 def test_train_notes_advice_briefly(

@@ -38,6 +38,21 @@ def test_wrong_usage_is_one_line_and_status_2(
     assert mlpcli(*arguments) == Result(2, "", message)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["evaluate", "digits", "new.csv"], "a file is given with --data: mlpcli evaluate RUN --data FILE"),
+        (["predict", "digits", "a.csv", "b.csv"], "several files are given as one pattern in quotes"),
+        (["train", "a.yaml", "fit.epochs=5"], "with --set: mlpcli train SPEC --set PATH=VALUE"),
+    ],
+)
+def test_an_argument_too_many_is_told_with_its_option(
+    arguments: list[str], hint: str, mlpcli: Callable[..., Result]
+) -> None:
+    result = mlpcli(*arguments)
+    assert (result.status, hint in result.err, arguments[-1] in result.err) == (2, True, True)
+
+
 def test_debug_adds_the_traceback(mlpcli: Callable[..., Result], spec_file: Callable[[str], Path]) -> None:
     spec = spec_file("loss: 3\n")
     assert "Traceback" not in mlpcli("train", spec).err

@@ -243,6 +243,7 @@ def test_rows_that_cannot_be_read_go_to_a_file_or_stop_the_job(
     stopped = mlpcli("predict", "rents", data, "--runs-dir", rents / "runs", "-o", output)
     assert stopped.status == 2
     assert "bad.csv row 3 (line 4): must have 4 cells, received 2" in stopped.err
+    assert stopped.err.count("; --rejects FILE writes such rows there and goes on") == 1
     assert not output.exists()
     result = mlpcli(
         "predict", "rents", data, "--runs-dir", rents / "runs", "-o", output, "--rejects", rejects

@@ -21,6 +21,7 @@ from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import KeyPath
 from mlpcli.runs.results import Advice
+from mlpcli.spec.member_axis import MEMBER_DENSE, MEMBERS
 from mlpcli.spec.schema import ComponentSpec, LayerSpec, Spec
 
 if TYPE_CHECKING:
@@ -185,17 +186,31 @@ def _bottlenecks(spec: Spec) -> Iterator[Advice]:
 
 def _size(spec: Spec, dataset: Dataset, model: keras.Model) -> Iterator[Advice]:
     """Advise on far more parameters than rows, without any regularization."""
-    parameters = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    members, parameters = _parameters_of_one(model)
     rows = len(dataset.train)
     guarded = any(component.class_name == "EarlyStopping" for component in spec.callbacks)
     guarded |= any("Dropout" in layer.class_name or _regularized(layer) for layer in spec.layers)
     if parameters > FAR_MORE * rows and not guarded:
         yield Advice(
-            f"{parameters:,} parameters are trained on {rows:,} rows",
+            f"{f'{members} members of ' if members > 1 else ''}{parameters:,} parameters"
+            f"{' each' if members > 1 else ''} are trained on {rows:,} rows",
             "use fewer units, or EarlyStopping, Dropout or an L2 kernel_regularizer",
             "a network much larger than its data memorizes the rows",
             ("layers",),
         )
+
+
+def _parameters_of_one(model: keras.Model) -> tuple[int, int]:
+    """Return how many members a network has, and the parameters of one of them, shared ones included."""
+    members, parameters = 1, sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    for layer in model.layers:
+        for weight in layer.trainable_weights:
+            if type(layer).__name__ in (MEMBERS, MEMBER_DENSE) and (
+                weight.name != "kernel" or len(weight.shape) == 3  # a kernel of two axes is shared
+            ):
+                members = max(members, weight.shape[0])
+                parameters -= int(np.prod(weight.shape)) - int(np.prod(weight.shape[1:]))
+    return members, parameters
 
 
 def _regularized(layer: LayerSpec) -> bool:
@@ -247,13 +262,17 @@ def _patience(spec: Spec) -> Iterator[Advice]:
         yield from _mode(component, path)
         patience = component.arguments.get("patience", DEFAULT_PATIENCE.get(component.class_name))
         if isinstance(patience, int) and patience >= spec.fit.epochs:
+            reason = "it can never take effect"
+            if component.class_name == "EarlyStopping" and _restores(component):
+                run = f"a run of {epochs(spec.fit.epochs)}"
+                reason = f"it never stops {run}; it only restores the best epoch's weights"
             yield Advice(
                 f"{component.class_name} waits {patience} epochs in a run of {spec.fit.epochs}",
                 "lower patience or raise fit.epochs",
-                "it can never take effect",
+                reason,
                 (*path, "patience") if "patience" in component.arguments else path,
             )
-        elif component.class_name == "EarlyStopping" and not component.arguments.get("restore_best_weights"):
+        elif component.class_name == "EarlyStopping" and not _restores(component):
             past = max(1, patience) if isinstance(patience, int) else 1
             yield Advice(
                 "EarlyStopping keeps the weights of the last epoch",
@@ -261,6 +280,10 @@ def _patience(spec: Spec) -> Iterator[Advice]:
                 f"by then the model is {epochs(past)} past its best",
                 path,
             )
+
+
+def _restores(early_stopping: ComponentSpec) -> bool:
+    return bool(early_stopping.arguments.get("restore_best_weights"))
 
 
 def epochs(count: int) -> str:

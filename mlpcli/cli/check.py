@@ -53,4 +53,4 @@ def check(
     elif json:
         console.show_json(report.forecast_json(found, loaded))
     else:
-        report.show_forecast(found, loaded)
+        report.show_forecast(found, loaded, settings or ())

@@ -160,6 +160,8 @@ def _end(error: Exception, *, debug: bool) -> int:
             _show(message)
             return EXIT_INPUT
         message = " ".join(message.split())
+        if context is not None and message.startswith(SURPLUS):
+            message += _surplus_hint(context.command.name or "", message.removeprefix(SURPLUS))
         _show(message if context is None else f"{message}; see {context.command_path} --help")
         return EXIT_INPUT
     if isinstance(error, OSError) and error.errno in REFUSALS:
@@ -170,6 +172,23 @@ def _end(error: Exception, *, debug: bool) -> int:
     reason = " ".join(re.sub("\x1b\\[[0-9;]*m", "", str(error)).split())  # Keras colours its messages
     _show(f"internal error: {type(error).__name__}: {reason}{hint}")
     return EXIT_FAILED
+
+
+SURPLUS = "Got unexpected extra argument(s)"
+WITH_OPTION = {
+    "evaluate": "a file is given with --data: mlpcli evaluate RUN --data FILE",
+    "predict": "several files are given as one pattern in quotes, the file to write with -o",
+    "inspect": "the target is given with --target: mlpcli inspect FILE --target COLUMN",
+    "init": "the target is given with --target: mlpcli init FILE --target COLUMN",
+}
+"""What is given with an option, by the command that takes no further argument."""
+
+
+def _surplus_hint(command: str, surplus: str) -> str:
+    """Return what to write instead of an argument too many; an empty text if that is not known."""
+    if "=" in surplus and command in ("train", "check", "tune", "lr-find", "code"):
+        return f"; a value of the spec is set with --set: mlpcli {command} SPEC --set PATH=VALUE"
+    return f"; {WITH_OPTION[command]}" if command in WITH_OPTION else ""
 
 
 def _show(text: str) -> None:

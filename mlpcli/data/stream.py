@@ -42,6 +42,8 @@ BATCH_ROWS = 65_536
 
 STDIN = "standard input"
 
+REJECTS = "--rejects FILE writes such rows there and goes on"
+
 
 @dataclass(frozen=True)
 class Chunk:
@@ -239,7 +241,7 @@ def _chunk(block: Block, preprocessor: Preprocessor, origin: Origin, options: Re
     kept = {name: block.columns[name] for name in options.keep}
     if not len(block.positions):
         if not options.reject:
-            raise_row_errors(origin, block.ragged[:MAX_SHOWN], len(block.ragged))
+            raise_row_errors(origin, block.ragged[:MAX_SHOWN], len(block.ragged), way_out=REJECTS)
         return Chunk(np.empty((0, *options.contract.shape), np.float32), kept, rejected=block.ragged)
     columns = preprocessor.columns(block.columns)
     encoded = preprocessor.transform(columns)
@@ -253,7 +255,8 @@ def _chunk(block: Block, preprocessor: Preprocessor, origin: Origin, options: Re
         empty[result.nulled] = True
     if not options.reject and (block.ragged or result.rejected):
         cells = cell_errors(preprocessor, result.rejected, columns, block.positions, origin)
-        raise_row_errors(origin, [*block.ragged, *cells], len(block.ragged) + len(result.rejected))
+        total = len(block.ragged) + len(result.rejected)
+        raise_row_errors(origin, [*block.ragged, *cells], total, way_out=REJECTS)
     if not result.rejected:
         options.counts.add(encoded.found)
         return _screened(Chunk(x, kept, empty, block.ragged), block.positions, origin, options)
@@ -281,7 +284,7 @@ def _screened(chunk: Chunk, positions: Array, origin: Origin, options: ReadOptio
         return chunk
     row_errors = [replace(each, row=int(positions[each.row])) for each in found]
     if not options.reject:
-        raise_row_errors(origin, row_errors[:MAX_SHOWN], len(row_errors))
+        raise_row_errors(origin, row_errors[:MAX_SHOWN], len(row_errors), way_out=REJECTS)
     stay = np.setdiff1d(np.arange(len(chunk)), [each.row for each in found])
     kept = {name: column.take(stay) for name, column in chunk.kept.items()}
     empty = None if chunk.empty is None else chunk.empty[stay]

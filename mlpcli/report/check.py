@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.table import Column, Table
@@ -15,10 +17,17 @@ from mlpcli.runs.results import Advice, Forecast
 from mlpcli.spec.load import LoadedSpec
 
 MOST_CLASSES = 12
+DEFAULT_RUNS = Path("runs")
 
 
-def show_forecast(forecast: Forecast, loaded: LoadedSpec) -> None:
-    """Show the data, the layers with their lines in the spec, steps, memory, files, and advice."""
+def show_forecast(forecast: Forecast, loaded: LoadedSpec, settings: Sequence[str] = ()) -> None:
+    """Show the data, the layers with their lines in the spec, steps, memory, files, and advice.
+
+    Args:
+        forecast: what is shown.
+        loaded: the spec.
+        settings: its `--set` flags, which the command to go on with repeats.
+    """
     out = console()
     plan = forecast.plan
     out.print(Text(f"{loaded.file}: no problems found", style="bold"))
@@ -37,7 +46,17 @@ def show_forecast(forecast: Forecast, loaded: LoadedSpec) -> None:
     for note in forecast.notes:
         _labelled("note", note)
     show_advice(forecast.advice, loaded)
-    _labelled("next", f"mlpcli {'tune' if loaded.spec.tuner else 'train'} {loaded.file}")
+    _labelled("next", _next_command(loaded, settings))
+
+
+def _next_command(loaded: LoadedSpec, settings: Sequence[str]) -> str:
+    """Return the command that trains, or searches, what was checked, as a shell reads it."""
+    words = ["mlpcli", "tune" if loaded.spec.tuner else "train", str(loaded.file)]
+    for setting in settings:
+        words += ["--set", setting]
+    if loaded.runs_dir != DEFAULT_RUNS:
+        words += ["--runs-dir", str(loaded.runs_dir)]
+    return shlex.join(words)
 
 
 def _labelled(label: str, text: str, style: str = "") -> None:

@@ -174,19 +174,24 @@ def check_memory(size: int, origin: Origin, *, packed: int = 0) -> None:
         origin.refuse(f"decompresses to {sizes}")
 
 
-def raise_row_errors(origin: Origin, row_errors: Sequence[RowError], total: int) -> None:
+def raise_row_errors(
+    origin: Origin, row_errors: Sequence[RowError], total: int, *, way_out: str = ""
+) -> None:
     """Raise a DataError if there are errors.
 
     Args:
         origin: that names the rows.
         row_errors: the first of them.
         total: how many there are in all.
+        way_out: what to do about all of them, said once, after the last.
 
     Raises:
         DataError: with a problem for each, and one that counts the others.
     """
     if row_errors:
-        raise DataError(*origin.problems(row_errors, total=total))
+        *others, last = origin.problems(row_errors, total=total)
+        advice = "; ".join(filter(None, (last.advice(), way_out)))
+        raise DataError(*others, replace(last, hint=advice))
 
 
 def first_line(error: Exception) -> str:
