@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -63,6 +65,48 @@ def test_compare_shows_what_differs_and_what_was_reached(
     shown = mlpcli("compare", *labels, "--runs-dir", two_runs)
     assert "layers[1].units" in shown.out
     assert "optimizer" not in shown.out  # what is equal is left out
+
+
+FIRST = """\
+dataset:
+  features: {Age: {kind: numeric, scaling: quantile}, city: {kind: categorical, unseen: bucket}}
+layers: [Dense: {units: 1}]
+optimizer:
+  AdamW: {learning_rate: 0.01, weight_decay: 0.1}
+  weight_decay_factors: {'*/bias': 0}
+metrics: [accuracy, AUC: {curve: PR}]
+fit: {epochs: 2, class_weight: {Yes: 3}}
+"""
+SECOND = """\
+dataset:
+  features: {Age: ignore, city: {kind: categorical, unseen: error}}
+layers: [Dense: {units: 1}]
+optimizer: {AdamW: {learning_rate: 0.01, weight_decay: 0.2}, learning_rate_factors: {}}
+metrics: [accuracy]
+fit: {epochs: 2, class_weight: {Yes: 4}}
+"""
+
+
+def test_compare_shows_only_what_differs_each_in_one_row(
+    two_runs: Path, mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    original = two_runs / _labels(two_runs)[0]
+    for name, text in (("2026-11-01_00-00-01", FIRST), ("2026-11-01_00-00-02", SECOND)):
+        copied = shutil.copytree(original, tmp_path / "runs" / "tiny" / name)
+        (copied / "resolved.yaml").write_text(text, encoding="utf-8")
+    names = [str(folder) for folder in sorted((tmp_path / "runs" / "tiny").iterdir())]
+    result = mlpcli("compare", *names, "--json", "-o", tmp_path / "a.png")
+    assert json.loads(result.out)["settings"] == {
+        "dataset.features.Age": ["numeric", "ignore"],
+        "dataset.features.city.unseen": ["bucket", "error"],
+        "optimizer.weight_decay": [0.1, 0.2],
+        "optimizer.weight_decay_factors.*/bias": [0, None],
+        "metrics": [["accuracy", "AUC"], ["accuracy"]],
+        "metrics.AUC.curve": ["PR", None],
+        "fit.class_weight.Yes": [3, 4],
+    }
+    shown = mlpcli("compare", *names, "-o", tmp_path / "b.png").out
+    assert re.search(r"^metrics +accuracy, AUC +accuracy$", shown, re.MULTILINE)
 
 
 def test_one_run_cannot_be_compared(two_runs: Path, mlpcli: Callable[..., Result]) -> None:

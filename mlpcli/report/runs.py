@@ -13,7 +13,7 @@ from rich.text import Text
 from mlpcli.errors import Problem, show_value
 from mlpcli.report.console import fits, format_duration, format_number, show_line
 from mlpcli.report.narrow import whole_table, wrapped
-from mlpcli.report.screen import Screen, console, table
+from mlpcli.report.screen import Screen, console, cut, table
 from mlpcli.runs.comparison import Comparison
 from mlpcli.runs.folder import RUNNING, Listing, Run
 from mlpcli.runs.lock import is_locked
@@ -210,6 +210,8 @@ def _show_side_by_side(out: Screen, comparison: Comparison, rows: list[tuple[str
 
 
 def _setting(value: object) -> str:
+    if isinstance(value, list) and value and not any(isinstance(item, dict | list) for item in value):
+        return cut(", ".join(map(_setting, value)), 30)
     return f"{value:.4g}" if isinstance(value, float) else show_value(value, 30).strip("'")
 
 

@@ -13,8 +13,16 @@ from mlpcli.errors import ABSENT, Problem, RunError, UsageError, show_path
 from mlpcli.runs.folder import Run, find_run, open_run
 from mlpcli.runs.record_models import MetricsRecord, read_record
 from mlpcli.runs.search_folder import SEARCH, load_search
+from mlpcli.spec.layer_graph import OWN_LAYER_KEYS
+from mlpcli.spec.optimizer_keys import OWN_OPTIMIZER_KEYS
 from mlpcli.spec.plugins import KERAS
 from mlpcli.spec.yaml_reader import read_text
+
+FEATURES = ("dataset", "features")
+NO_COMPONENTS = (("dataset",), ("inputs",), ("fit",))
+"""Sections whose mappings are of free names, which may begin with a capital: columns, classes."""
+OWN_KEYS = {*OWN_LAYER_KEYS, *OWN_OPTIMIZER_KEYS}
+OWN_DEFAULTS: dict[str, object] = {"repeat": 1} | {key: {} for key in OWN_OPTIMIZER_KEYS}
 
 MOST_TRIALS = 10
 """The most trials of a search that are compared."""
@@ -68,6 +76,9 @@ def side_by_side(found: Sequence[Run]) -> Comparison:
     paths = _in_order([path for each in resolved for path in each])
     values = {path: [each[path].value if path in each else ABSENT for each in resolved] for path in paths}
     differing = {path: row for path, row in values.items() if _differs(path, row, resolved)}
+    other_kinds = {path for path in differing if path.startswith(show_path(FEATURES))}
+    of = {path: each[path].column for each in resolved for path in each}
+    differing = {path: row for path, row in differing.items() if of[path] not in other_kinds}
     return Comparison(
         tuple(run.label for run in found),
         _shortened([run.label for run in found]),
@@ -102,22 +113,33 @@ def _settings(run: Run) -> dict[str, _Setting]:
 
 @dataclass(frozen=True)
 class _Setting:
-    """A plain value of a resolved spec; `default` says that Keras's class has it by itself."""
+    """A plain value of a resolved spec.
+
+    Attributes:
+        value: the value.
+        default: whether the class has it by itself.
+        column: the path of the column of which it says how its values are prepared, else empty.
+    """
 
     value: object
     default: bool = False
+    column: str = ""
 
 
 def _leaves(
     value: object, path: tuple[str | int, ...], default: object = ABSENT
 ) -> Iterator[tuple[str, _Setting]]:
-    if isinstance(value, dict) and (name := _class_of(value)):  # equal arguments of two classes are compared
-        yield show_path(path), _Setting(name)
-        inside = value[name] if isinstance(value[name], dict) else {}
-        own = {key: item for key, item in value.items() if key != name}
-        defaults = _defaults(name)
-        for key, item in (inside | own).items():
-            yield from _leaves(item, (*path, key), defaults.get(key, ABSENT))
+    if isinstance(value, dict) and (name := _class_of(value, path)):
+        yield show_path(path), _Setting(name)  # equal arguments of two classes are compared
+        yield from _arguments(value, name, path)
+    elif isinstance(value, list) and path[:1] == ("metrics",):
+        yield from _metric_list(value, path)
+    elif isinstance(value, dict) and path[:2] == FEATURES and len(path) == 3 and "kind" in value:
+        column = show_path(path)
+        yield column, _Setting(value["kind"])
+        for key, item in value.items():
+            if key != "kind":
+                yield f"{column}.{key}", _Setting(item, column=column)
     elif isinstance(value, dict) and value:
         for key, item in value.items():
             yield from _leaves(item, (*path, key))
@@ -128,17 +150,44 @@ def _leaves(
         yield show_path(path), _Setting(value, default is not ABSENT and value == default)
 
 
+def _arguments(
+    value: dict[str, object], name: str, path: tuple[str | int, ...]
+) -> Iterator[tuple[str, _Setting]]:
+    """Yield the arguments of a component, and what stands beside its class."""
+    inside = value[name]
+    own = {key: item for key, item in value.items() if key != name}
+    defaults = _defaults(name) | OWN_DEFAULTS
+    for key, item in ((inside if isinstance(inside, dict) else {}) | own).items():
+        yield from _leaves(item, (*path, key), defaults.get(key, ABSENT))
+
+
+def _metric_list(metrics: list[object], path: tuple[str | int, ...]) -> Iterator[tuple[str, _Setting]]:
+    """Yield the names of metrics as one value, and their arguments by name, wherever they stand."""
+    names: list[str] = []
+    arguments: list[tuple[str, _Setting]] = []
+    for metric in metrics:
+        name = _class_of(metric, path) if isinstance(metric, dict) else None
+        shown = str(metric) if name is None else name
+        label = shown if shown not in names else f"{shown}[{names.count(shown)}]"
+        names.append(shown)
+        if isinstance(metric, dict) and name is not None:
+            arguments += _arguments(metric, name, (*path, label))
+    yield show_path(path), _Setting(names)
+    yield from arguments
+
+
 def _defaults(class_name: str) -> dict[str, object]:
     """Return the defaults of the arguments of Keras's or mlpcli's class; none for a class of a plug-in."""
     namespace = KERAS.namespace_of(class_name)
     return {} if namespace is None else KERAS.signature(namespace, class_name).defaults
 
 
-def _class_of(value: dict[str, object]) -> str | None:
-    """Return the class that a component names, or None for any other mapping."""
+def _class_of(value: dict[str, object], path: tuple[str | int, ...]) -> str | None:
+    """Return the class that a component names, or None for any other mapping, as of columns or classes."""
     classes = [key for key in value if key[:1].isupper()]
-    rest = set(value) - set(classes)
-    return classes[0] if len(classes) == 1 and rest <= {"name", "from", "repeat"} else None
+    if len(classes) != 1 or path[:1] in NO_COMPONENTS or not set(value) - {classes[0]} <= OWN_KEYS:
+        return None
+    return classes[0] if value[classes[0]] is None or isinstance(value[classes[0]], dict) else None
 
 
 def _differs(path: str, row: list[object], resolved: Sequence[dict[str, _Setting]]) -> bool:
