@@ -138,7 +138,7 @@ TOLD: dict[str, tuple[Outputs, list[str]]] = {
             "s.yaml:9:36 layers[5].Dense.activation: softmax on one unit is always 1, received 'softmax'; leave the activation out",
             "s.yaml:10:36 layers[6].Dense.activation: the target ranges from -11.5 to 10.5, softplus only produces values of at least 0; leave the activation out",
             "s.yaml:11:5 layers[7]: this loss takes outputs of at least 0, linear also produces negative ones, received 'linear'; use activation: softplus or exponential",
-            "s.yaml:15:21 layers[11].Dense.units: the output must have 2 units, one for each target column (num, pos), received 1",
+            "s.yaml:15:21 layers[11].Dense.units: the output must have 2 units, one for each target column ('num', 'pos'), received 1",
             "s.yaml:16:36 layers[12].Dense.activation: the target ranges from -11.5 to 10.5, relu6 only produces values from 0 to 6; leave the activation out",
             "s.yaml:17:36 layers[13].Dense.activation: the values of a softmax add up to 1, those of a row of the target do not; leave the activation out",
             "s.yaml:24:7 loss.o6: this loss takes targets of at least 0, this target ranges from -11.5 to 10.5, received 'poisson'; use mse or mae",

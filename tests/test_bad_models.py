@@ -39,6 +39,12 @@ WRONG: dict[str, tuple[str, list[str]]] = {
             "spec.yaml:4:7 loss: this loss takes two classes, the target has 3, received 'binary_crossentropy'; use sparse_categorical_crossentropy and 3 softmax units",
         ],
     ),
+    "a sigmoid with a loss of class indices": (
+        "dataset: {name: breast_cancer}\nlayers:\n  - Dense: {units: 1, activation: sigmoid}\n" + SPARSE,
+        [
+            "spec.yaml:3:20 layers[0].Dense.units: the output must have 2 units, one for each class, received 1; or write loss: BinaryCrossentropy for this unit",
+        ],
+    ),
     "no softmax": (
         IRIS + "layers:\n  - Dense: {units: 3}\n" + SPARSE,
         [
@@ -94,7 +100,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "regression units": (
         "dataset: {name: diabetes}\nlayers:\n  - Dense: {units: 2}\nloss: mse\n",
         [
-            "spec.yaml:3:20 layers[0].Dense.units: the output must have 1 unit, one for each target column (target), received 2",
+            "spec.yaml:3:20 layers[0].Dense.units: the output must have 1 unit, one for each target column ('target'), received 2",
         ],
     ),
     "monitor": (

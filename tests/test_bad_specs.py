@@ -59,7 +59,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "a schedule without its steps": (
         "dataset: {name: iris}\nlayers: [{Dense: {units: 3, activation: softmax}}]\nloss: sparse_categorical_crossentropy\noptimizer: {SGD: {learning_rate: {CosineDecay: {initial_learning_rate: 0.1}}}}\n",
         [
-            "SPEC:4:48 optimizer.SGD.learning_rate.CosineDecay: CosineDecay needs the argument 'decay_steps'; write {CosineDecay: {decay_steps: ...}}",
+            "SPEC:4:48 optimizer.SGD.learning_rate.CosineDecay: CosineDecay needs the argument 'decay_steps'; add decay_steps: {share: 1.0}, the whole training: write {CosineDecay: {initial_learning_rate: 0.1, decay_steps: {share: 1.0}}}",
         ],
     ),
     "a text as learning rate": (

@@ -413,6 +413,9 @@ def test_a_script_has_no_quantiles(key: str, mlpcli: Callable[..., Result], fold
     result = mlpcli("code", spec)
     assert (result.status, result.out) == (2, "")
     assert f"a script cannot be written for {key}: quantile;" in result.err
+    if key == "scaling":
+        assert "; write one with another scaling: --set dataset.scaling=standardize\n" in result.err
+        assert mlpcli("code", spec, "--set", "dataset.scaling=standardize").status == 0
 
 
 def test_a_script_cannot_name_a_file_after_one_of_several_values(

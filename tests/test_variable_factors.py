@@ -69,13 +69,15 @@ def test_factors_are_inherited_and_resolved(tmp_path: Path) -> None:
 def test_a_pattern_without_a_variable_is_told_with_the_variables(
     mlpcli: Callable[..., Result], spec_file: Callable[[str], Path]
 ) -> None:
-    patterns = "{'*/bias': 0.1, 'dens/*': 2}, weight_decay_factors: {'*/gamma': 0}"
+    patterns = "{'bias': 0.1, 'dens/*': 2}, weight_decay_factors: {'*/gamma': 0}"
     result = mlpcli(
         "check", spec_file(f"{BASE}optimizer: {{AdamW: {{}}, learning_rate_factors: {patterns}}}\n")
     )
     assert result.status == 2
-    first, second = (line for line in result.err.splitlines() if "matches no variable" in line)
-    assert ":4:63 optimizer.learning_rate_factors.dens/*: matches no variable" in first
+    bare, first, second = (line for line in result.err.splitlines() if "matches no variable" in line)
+    assert "optimizer.learning_rate_factors.bias: matches no variable" in bare
+    assert "; did you mean '*/bias'? the variables are dense/kernel" in bare
+    assert ":4:61 optimizer.learning_rate_factors.dens/*: matches no variable" in first
     assert "the variables are dense/kernel, dense/bias, dense_1/kernel, dense_1/bias" in first
     assert "*/gamma" in second
 

@@ -136,7 +136,8 @@ def _number_problems(view: OutputView, takes: Takes | None) -> Iterator[Problem]
         yield Problem(rule, path=view.loss_path, received=view.loss.class_name, hint=hint)
         return
     if units != wanted:
-        rule = f"the output must have {count_units(wanted)}, one for each target column ({', '.join(target)})"
+        columns = ", ".join(map(repr, target))
+        rule = f"the output must have {count_units(wanted)}, one for each target column ({columns})"
         classes = view.output_range is not None and view.output_range.sums_to_one
         hint = "for classes use a loss such as sparse_categorical_crossentropy" if classes else ""
         yield Problem(rule, path=view.units_path, received=units, hint=hint)
@@ -241,6 +242,13 @@ def _label_problems(
         yield Problem(rule, path=path, received=name, hint=hint)
 
 
+def _of_one_unit(view: OutputView) -> str:
+    """Return the way to keep an output of one unit for two classes."""
+    if view.output_range is not None and view.output_range.name == "sigmoid":
+        return "or write loss: BinaryCrossentropy for this unit"
+    return "or give this unit activation: sigmoid, and write loss: BinaryCrossentropy"
+
+
 def _unit_problems(view: OutputView, takes: Takes) -> Iterator[Problem]:
     """Check how many units an output of classes or labels has."""
     units, classes, kind = view.units, view.classes, view.output.kind
@@ -249,7 +257,8 @@ def _unit_problems(view: OutputView, takes: Takes) -> Iterator[Problem]:
         if units != classes:
             each = "label" if kind == "labels" else "class"
             rule = f"the output must have {count_units(classes)}, one for each {each}"
-            yield Problem(rule, path=view.units_path, received=units)
+            hint = _of_one_unit(view) if units == 1 and classes == 2 and kind == "classes" else ""
+            yield Problem(rule, path=view.units_path, received=units, hint=hint)
     elif takes.labels != "binary":
         return
     elif units == 1 and classes > 2:

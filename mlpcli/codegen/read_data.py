@@ -182,7 +182,8 @@ def _scale_inputs(contract: Contract) -> Iterator[str]:
             "columns with text, dates or missing cells", "its preprocessing is inside the run's model.keras"
         )
     if any(each.quantiles is not None for each in plain):
-        raise cannot_write("scaling: quantile", "its quantiles are inside the run's model.keras")
+        hint = "its quantiles are inside the run's model.keras; write one with another scaling: "
+        raise cannot_write("scaling: quantile", f"{hint}--set dataset.scaling=standardize")
     if any(each.offset != 0.0 or each.scale != 1.0 for each in plain):
         offsets = ", ".join(repr(each.offset) for each in plain)
         scales = ", ".join(repr(each.scale) for each in plain)

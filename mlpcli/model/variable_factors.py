@@ -76,5 +76,8 @@ def unmatched(
         for pattern in factors:
             if not any(matches(path, pattern) for path in paths):
                 place: KeyPath = ("optimizer", key, pattern)
-                hint = f"the variables are {listing(paths, SHOWN)}"
+                wider = (f"*/{pattern}", f"{pattern}/*", f"*/{pattern}/*", f"*{pattern}*")
+                meant = next((each for each in wider if any(matches(path, each) for path in paths)), "")
+                there = f"the variables are {listing(paths, SHOWN)}"
+                hint = f"did you mean {meant!r}? {there}" if meant else there
                 yield Problem("matches no variable", path=place, received=pattern, hint=hint)

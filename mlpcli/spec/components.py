@@ -48,6 +48,7 @@ from mlpcli.spec.optimizer_keys import factor_problems, own_keys
 from mlpcli.spec.other_names import AMBIGUOUS, folded
 from mlpcli.spec.plugins import KERAS, Catalog
 from mlpcli.spec.python_calls import read_call
+from mlpcli.spec.schedule_lengths import missing_argument_hint
 from mlpcli.spec.values import Value, ValueMap, is_utf8
 
 
@@ -280,7 +281,7 @@ def _check_arguments(
     missing = [n for n in signature.required if n not in arguments and (namespace, n) not in FILLED_IN]
     for name in missing:  # unless it is reported below as a misspelling
         if not any(means(word, name, missing, unknown) for word in unknown[:MEANT]):
-            hint = f"write {{{class_name}: {{{name}: ...}}}}"
+            hint = missing_argument_hint(namespace, class_name, arguments, name)
             yield Problem(f"{class_name} needs the argument {name!r}", path=path, received=ABSENT, hint=hint)
     for name in arguments:
         if namespace == "layers" and (widths := widths_problem(class_name, arguments, (*path, name))):

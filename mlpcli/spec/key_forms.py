@@ -202,6 +202,8 @@ def _as_list(value: Value, namespace: str, catalog: Catalog) -> list[Value]:
 
 def value_problem_hint(path: KeyPath, value: Value, rule: str) -> str:
     """Return what to write instead of a value of our own keys that has the wrong type; empty if unknown."""
+    if value is None and (joined := re.fullmatch(r"([^:]+):(\S+)", str(path[-1]))):
+        return f"a space must follow the colon: write {joined[1]}: {joined[2]}"
     if rule.endswith("true or false"):
         return flag_hint(value)
     if path == ("name",) and isinstance(value, str | int) and "/" not in str(value):
@@ -213,6 +215,8 @@ def value_problem_hint(path: KeyPath, value: Value, rule: str) -> str:
     if path[:2] == ("dataset", "features") and isinstance(value, dict):
         return "a list holds only names: write features: {column: kind, ...}"
     if "numeric, categorical" in rule and isinstance(value, str):
+        if folded(value).startswith("embed"):
+            return "write {kind: categorical, encoding: embedding}"
         kind = COLUMN_KINDS.get(folded(value)) or COLUMN_KINDS.get(value.lower(), "")
         return f"write {kind or value.lower()}" if kind or value.lower() in KINDS else ""
     if INPUT_KINDS_RULE in rule:

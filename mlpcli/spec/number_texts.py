@@ -76,5 +76,13 @@ def number_hint(value: Value, *, whole: bool = False) -> str:
         number = int(number)
     elif whole or number == value:
         return ""
-    why = "YAML calculates nothing: " if isinstance(value, str) and is_calculation(value) else ""
-    return f"{why}write {yaml_line(number)}"
+    return f"{_why(value) if isinstance(value, str) else ''}write {yaml_line(number)}"
+
+
+def _why(text: str) -> str:
+    """Return why a text is no number to YAML, where that is not plain to see."""
+    if DECIMAL_COMMA.fullmatch(text.strip()):
+        return "the decimal sign is a point: "
+    if GROUPED.fullmatch(text.strip()):
+        return "a number has no spaces or commas: "
+    return "YAML calculates nothing: " if is_calculation(text) else ""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mlpcli.errors import KeyPath, Place, Problem, SpecError, show_path, show_value
+from mlpcli.spec.override_paths import refuse_other_class
 from mlpcli.spec.values import Value, children
 from mlpcli.spec.yaml_nodes import MAX_DEPTH
 from mlpcli.spec.yaml_reader import SpecText, parse_value
@@ -31,6 +32,7 @@ def apply_overrides(spec_text: SpecText, settings: Sequence[str]) -> SpecText:
         flag = f"--set {setting}"
         try:
             path, value, adds = _split(setting, flag)
+            refuse_other_class(data, path, value, flag)
             if adds:
                 path, value = _added(data, path, value, flag)
             data = _put(data, path, value, flag)

@@ -11,6 +11,7 @@ from mlpcli.errors import nearest
 from mlpcli.spec.number_rules import Rule, is_number, is_whole
 from mlpcli.spec.number_texts import PLAIN, number_meant
 from mlpcli.spec.values import Value, ValueMap
+from mlpcli.spec.yaml_line import yaml_line
 
 SHARE, EPOCHS = "share", "epochs"
 UNITS = (SHARE, EPOCHS)
@@ -89,6 +90,28 @@ LENGTH_SCHEMAS: dict[str, ValueMap] = {
 }
 LENGTH_SCHEMAS[CYCLES[0]] = {"type": "integer", "minimum": 1, "maximum": MOST_CYCLES}
 """The same rules in JSON Schema."""
+
+
+DEFAULT_LENGTHS: dict[str, tuple[ValueMap, str]] = {
+    "decay_steps": (WHOLE_TRAINING, "the whole training"),
+    "first_decay_steps": ({SHARE: 0.1}, "a tenth of the training"),
+}
+
+
+def missing_argument_hint(namespace: str, class_name: str, arguments: ValueMap, name: str) -> str:
+    """Return what to write where an argument is missing: of a schedule's length, a usual one.
+
+    Args:
+        namespace: of the class.
+        class_name: the class.
+        arguments: what it is given, which is kept.
+        name: the argument that is missing.
+    """
+    if name not in DEFAULT_LENGTHS or not is_length(namespace, name):
+        return f"write {{{class_name}: {{{name}: ...}}}}"
+    length, meaning = DEFAULT_LENGTHS[name]
+    whole: ValueMap = {class_name: {**arguments, name: length}}
+    return f"add {name}: {yaml_line(length)}, {meaning}: write {yaml_line(whole)}"
 
 
 def length_hint(value: Value) -> str:
