@@ -40,6 +40,7 @@ SAMPLES: dict[str, Any] = {
     **{"sensitivity": 0.5, "num_classes": 3, "target_class_ids": [0], "threshold": 0.5, "name": "x"},
     **{"activation": "relu", "initial_learning_rate": 0.1, "decay_steps": 3, "decay_rate": 0.9, "steps": 3},
     **{"first_decay_steps": 3, "boundaries": [2], "values": [0.1, 0.2], "to": 0.1, "inner_optimizer": "sgd"},
+    **{"initial": 0.1, "peak": 0.1, "training_steps": 3},
     **{"learning_rate": 0.1, "mean": 0.0, "variance": 1.0, "pattern": [1], "max_value": 1.0, "k": 1},
     **{
         "default_optimizer": {"SGD": {}},

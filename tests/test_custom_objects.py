@@ -201,7 +201,7 @@ fit: {epochs: 5, batch_size: 15}
         ("loss: {Perceptron: {margin: 1}}", "loss.Perceptron.margin: Perceptron has no such argument"),
         (
             "optimizer: {SGD: {learning_rate: {Warmup: {steps: 0, to: 0.1}}}}",
-            "must be a positive integer, received 0",
+            "must be a positive integer, {share: 0.5} (of the training) or {epochs: 5}, received 0",
         ),
         ("optimizer: {SGD: {learning_rate: {Warmup: {steps: 5}}}}", "Warmup needs the argument 'to'"),
         (

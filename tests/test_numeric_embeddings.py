@@ -211,10 +211,11 @@ def test_mistakes_are_told(
     layers: str, told: str, mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
 ) -> None:
     _write_table(tmp_path)
+    last = "MemberMean" if "Members" in layers else "Dense: {units: 1}"
     lines = [
         "loss: mse",
         "dataset: {path: t.csv, target: price, features: [size, rooms]}",
-        f"layers: [{layers}, Dense: {{units: 1}}]",
+        f"layers: [{layers}, {last}]",
     ]
     result = mlpcli("check", spec_file("\n".join(lines) + "\n"))
     assert result.status == 2

@@ -208,7 +208,7 @@ def test_reading_a_spec_runs_nothing_of_its_plug_ins(tmp_path: Path) -> None:
             "Scaled: {facto: 4.0}",
             "layers[0].Scaled.facto: Scaled has no such argument, received 'facto'; did you mean 'factor'?",
         ),
-        ("Scaled: {", "Scalde: {", "unknown layer, received 'Scalde'; did you mean 'Scaled'?"),
+        ("Scaled: {", "Scaledd: {", "unknown layer, received 'Scaledd'; did you mean 'Scaled'?"),
         ("Scaled: {factor: 4.0}", "Pinball", "Pinball of my_parts.py is a loss"),
         (
             "activation: bent",
