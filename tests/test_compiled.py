@@ -297,15 +297,17 @@ def test_random_numbers_are_those_of_tensorflow_s_kernels_at_any_counter(
     draws = randomness.kernels
     given = tf.constant([2**63 + 12345], tf.uint64), tf.constant(first, tf.uint64), 1
 
-    def draw() -> tuple[Any, Any]:
-        uniform = draws.stateless_random_uniform_v2([count, 1], *given, dtype=tf.float32)
-        return uniform, draws.stateless_random_normal_v2([count], *given, dtype=tf.float32)
+    def draw() -> tuple[Any, ...]:
+        shapes = [count], [count, 1]  # the latter is stored
+        uniform = [draws.stateless_random_uniform_v2(shape, *given, dtype=tf.float32) for shape in shapes]
+        return *uniform, draws.stateless_random_normal_v2([count], *given, dtype=tf.float32)
 
     with randomness.same_numbers_as_fit():
         ours = tf.function(draw, jit_compile=True).get_concrete_function()()
-    uniform, normal = draw()
-    np.testing.assert_array_equal(ours[0], uniform)
-    np.testing.assert_allclose(ours[1], normal, atol=5e-6)
+    plain, stored, normal = draw()
+    np.testing.assert_array_equal(ours[0], plain)
+    np.testing.assert_array_equal(ours[1], stored)
+    np.testing.assert_allclose(ours[2], normal, atol=5e-6)
 
 
 def test_order_of_rows_depends_on_seed_and_epoch_alone() -> None:

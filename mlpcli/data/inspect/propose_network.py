@@ -104,9 +104,9 @@ def propose_network(survey: Survey, usable: Collection[FeatureSpec], effort: Eff
     training = EFFORTS[effort]
     yield from _first_layers(usable, training)
     yield f"  - Members: {{count: {training.members}}}       # networks in one, which share the next layers"
-    for _ in range(2):
+    for comment in ("   # the same units for all members", ""):
         yield f"  - Dense: {{units: {training.units}, activation: relu}}"
-        yield "  - Dropout: {rate: 0.1}"
+        yield f"  - Dropout: {{rate: 0.1, noise_shape: [null, 1, {training.units}]}}{comment}"
     yield from _output(survey)
     yield from _fit(survey, training)
 

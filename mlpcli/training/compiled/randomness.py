@@ -98,11 +98,30 @@ def _known(alg: tf.Tensor, dtype: tf.DType) -> bool:
 
 def _bits(shape: tf.Tensor, key: tf.Tensor, counter: tf.Tensor) -> tf.Tensor:
     """Return random bits, uint32: those of `stateless_random_uniform_full_int_v2`."""
+    if 1 in _static(shape):  # as a noise_shape has, where values share a number
+        return _stored_bits(shape, key, counter)
     place = _places(shape)
     one, two, three, four = _blocks(place, _halves(counter), _halves(key))
     lane = tf.bitwise.bitwise_and(place, tf.constant(3, tf.uint32))
     found = tf.where(lane < 2, tf.where(lane < 1, one, two), tf.where(lane < 3, three, four))
     return tf.reshape(found, shape)
+
+
+def _static(shape: tf.Tensor) -> list[int | None]:
+    """Return the dimensions of a shape, None for those that are known only when the program runs."""
+    dimensions = tf.get_static_value(tf.convert_to_tensor(shape), partial=True)
+    return [] if dimensions is None else list(dimensions)
+
+
+def _stored_bits(shape: tf.Tensor, key: tf.Tensor, counter: tf.Tensor) -> tf.Tensor:
+    """Return the same bits as `_bits`, in a form that XLA stores.
+
+    What is plain arithmetic it would compute again for each value that shares a number, in both directions.
+    """
+    count = tf.reduce_prod(tf.convert_to_tensor(shape, tf.int32))
+    first = tf.cast(tf.range((count + 3) // 4), tf.uint32) * tf.constant(4, tf.uint32)
+    blocks = tf.stack(_blocks(first, _halves(counter), _halves(key)), axis=1)
+    return tf.reshape(tf.reshape(blocks, [-1])[:count], shape)
 
 
 def _unit_floats(bits: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
