@@ -20,6 +20,9 @@ MIXES = re.compile(
 )
 """Names of Keras's layers that move, mix or remove the axis of members."""
 
+EMBEDDINGS = ("PeriodicEmbedding", "PiecewiseLinearEmbedding")
+"""Layers of mlpcli's own that take rows of numbers alone."""
+
 MIXING_AXES = (0, 1, -2, -3)
 KEEPS_MEMBERS = ("Concatenate", "BatchNormalization", "Normalization")
 """Values of `axis` by which a layer of Keras computes over members or rows, and the layers that do not."""
@@ -106,7 +109,9 @@ class _Axes:
             what = "has weights for each member" if name == MEMBER_DENSE else "is the mean of members"
             rule = f"{name} {what}, and there are none before it"
             yield Problem(rule, path=path, received=name, hint="put Members: {count: 16} further up")
-        elif any(sources) and name in keras_class_names("layers") and MIXES.search(name):
+        elif any(sources) and (
+            name in EMBEDDINGS or (name in keras_class_names("layers") and MIXES.search(name))
+        ):
             rule = "this layer would mix the members, or lose their axis: it reads (rows, members, features)"
             hint = f"put {name} before Members"
             yield Problem(rule, path=path, received=name, hint=hint)
