@@ -40,7 +40,7 @@ class Training:
 
 EFFORTS: dict[Effort, Training] = {
     "fast": Training(members=4, units=64, bins=32, width=8, epochs=60, patience=8),
-    "good": Training(members=8, units=128, bins=48, width=16, epochs=150, patience=16),
+    "good": Training(members=8, units=128, bins=48, width=16, epochs=120, patience=16),
     "best": Training(members=32, units=256, bins=48, width=16, epochs=300, patience=32),
 }
 
@@ -52,7 +52,7 @@ OPTIMIZER = {
     "ema_momentum": "0.98",
 }
 
-ROW_VISITS, MIN_EPOCHS = 1_000_000, 30
+ROW_VISITS, MIN_EPOCHS = 800_000, 30
 """A training visits about this many rows, in this many epochs or more: of many rows, fewer epochs."""
 
 BATCHES = ((150, 16), (700, 32), (1400, 64), (2800, 128), (50_000, 256))
