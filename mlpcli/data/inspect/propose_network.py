@@ -26,22 +26,32 @@ class Training:
         units: of each of the two hidden layers.
         bins: of the training rows' values of each number, at most.
         width: of the embedding of each number.
-        epochs: at most, for a table of up to `ROW_VISITS / epochs` training rows.
+        dropout: whether it has any; compiling it takes half a second.
+        epochs: at most.
+        visits: of a training row, in all epochs together, so that many rows have fewer epochs.
         patience: epochs without a better validation loss before the training stops.
     """
 
     members: int
     units: int
+    dropout: bool
     bins: int
     width: int
     epochs: int
+    visits: int
     patience: int
 
 
 EFFORTS: dict[Effort, Training] = {
-    "fast": Training(members=4, units=64, bins=32, width=8, epochs=60, patience=8),
-    "good": Training(members=8, units=128, bins=48, width=16, epochs=120, patience=16),
-    "best": Training(members=32, units=256, bins=48, width=16, epochs=300, patience=32),
+    "fast": Training(
+        members=4, units=64, dropout=False, bins=32, width=8, epochs=40, visits=400_000, patience=8
+    ),
+    "good": Training(
+        members=8, units=128, dropout=True, bins=48, width=16, epochs=120, visits=800_000, patience=16
+    ),
+    "best": Training(
+        members=32, units=256, dropout=True, bins=48, width=16, epochs=300, visits=2_000_000, patience=32
+    ),
 }
 
 OPTIMIZER = {
@@ -52,8 +62,8 @@ OPTIMIZER = {
     "ema_momentum": "0.98",
 }
 
-ROW_VISITS, MIN_EPOCHS = 800_000, 30
-"""A training visits about this many rows, in this many epochs or more: of many rows, fewer epochs."""
+MIN_EPOCHS = 30
+"""However many rows there are."""
 
 BATCHES = ((150, 16), (700, 32), (1400, 64), (2800, 128), (50_000, 256))
 MAX_BATCH = 512
@@ -106,7 +116,8 @@ def propose_network(survey: Survey, usable: Collection[FeatureSpec], effort: Eff
     yield f"  - Members: {{count: {training.members}}}       # networks in one, which share the next layers"
     for comment in ("   # the same units for all members", ""):
         yield f"  - Dense: {{units: {training.units}, activation: relu}}"
-        yield f"  - Dropout: {{rate: 0.1, noise_shape: [null, 1, {training.units}]}}{comment}"
+        if training.dropout:
+            yield f"  - Dropout: {{rate: 0.1, noise_shape: [null, 1, {training.units}]}}{comment}"
     yield from _output(survey)
     yield from _fit(survey, training)
 
@@ -163,7 +174,7 @@ def _fit(survey: Survey, training: Training) -> Iterator[str]:
     """Yield the optimizer, the number of epochs and when to stop, by the number of rows."""
     rows = _training_rows(survey)
     batch = next((batch for limit, batch in BATCHES if rows < limit), MAX_BATCH)
-    epochs = max(MIN_EPOCHS, min(training.epochs, round(ROW_VISITS / max(rows, 1))))
+    epochs = max(MIN_EPOCHS, min(training.epochs, round(training.visits / max(rows, 1))))
     yield "optimizer:"
     yield "  AdamW:"
     for key, value in OPTIMIZER.items():
