@@ -95,7 +95,7 @@ def _specs(page: str) -> list[str]:
     return _blocks((ROOT / "docs" / page).read_text(encoding="utf-8"), "yaml")
 
 
-PAGES = ("spec.md", "tables.md", "data_types.md", "members.md")
+PAGES = ("spec.md", "tables.md", "data_types.md", "members.md", "network.md")
 
 
 @pytest.mark.parametrize(("page", "index"), [(page, i) for page in PAGES for i in range(len(_specs(page)))])
@@ -108,6 +108,21 @@ def test_the_specs_in_the_docs_are_valid(page: str, index: int, tmp_path: Path) 
         shutil.copy(ROOT / "configs" / "digits.yaml", tmp_path)
     spec.write_text((yaml.safe_dump(missing) if missing else "") + block, encoding="utf-8")
     load_spec(spec)
+
+
+def test_the_page_of_the_network_shows_what_init_writes(
+    mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    rows = [
+        f"{size / 7:.3f},{'Ulm' if size % 3 else 'Bonn'},{1000 * size + size % 7}" for size in range(5000)
+    ]
+    (tmp_path / "houses.csv").write_text("\n".join(["size,town,price", *rows]) + "\n")
+    made = mlpcli("init", tmp_path / "houses.csv", "--target", "price", "-o", tmp_path / "houses.yaml")
+    assert made.status == 0, made.err
+    written = yaml.safe_load((tmp_path / "houses.yaml").read_text(encoding="utf-8"))
+    shown = yaml.safe_load(_specs("network.md")[0])
+    del written["dataset"]["path"], shown["dataset"]["path"], written["dataset"]["features"]
+    assert shown == written
 
 
 def test_the_page_of_tables_works_as_it_stands(
