@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
+from mlpcli.data.inspect.propose_network import EFFORTS
 from mlpcli.spec.load import load_spec
 from tests.conftest import Result
 
@@ -300,7 +302,8 @@ def test_a_wide_table_gets_a_spec_that_can_be_read(mlpcli: Callable[..., Result]
 def test_check_has_no_advice_on_what_init_writes(
     mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mlpcli.data.inspect.propose_network.ROW_VISITS", 30_000)  # as of many rows
+    as_of_many_rows = replace(EFFORTS["best"], visits=30_000)
+    monkeypatch.setitem(EFFORTS, "best", as_of_many_rows)
     draw = random.Random(3)
     sorts = draw.choices(["u", "v", "w"], [90, 8, 2], k=1000)
     data, spec = tmp_path / "t.csv", tmp_path / "t.yaml"

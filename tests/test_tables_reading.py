@@ -167,10 +167,12 @@ def test_everything_wrong_in_a_block_is_told_at_once(
     result = mlpcli("predict", "sorts", data, "--runs-dir", sorts / "runs")
     assert (result.status, result.out) == (2, "")
     empty = "must be a number, the cell is empty; fill it, or remove the row"
+    way_out = "--rejects FILE writes such rows there and goes on"
+    day = f"must be a date, written %Y-%m-%d, received '2012-13-11'; {way_out}"
     assert result.err.splitlines() == [
         f"{data} row 2 (line 3), column 'b': {empty}",
         f"{data} row 3 (line 4): must have 5 cells, received 4",
-        f"{data} row 4 (line 5), column 'day': must be a date, written %Y-%m-%d, received '2012-13-11'",
+        f"{data} row 4 (line 5), column 'day': {day}",
         "3 problems found",
     ]
 
@@ -224,5 +226,5 @@ def test_an_unseen_category_follows_the_spec_unless_the_command_says_otherwise(
     assert (refused.status, refused.out) == (2, "")
     assert refused.err == (
         f"{data} row 4 (line 5), column 'grade': must be a value that occurs in the training rows, "
-        "received 'w'; the categories are x, y, z\n"
+        "received 'w'; the categories are x, y, z; --rejects FILE writes such rows there and goes on\n"
     )
