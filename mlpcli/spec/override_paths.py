@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mlpcli.errors import KeyPath, Place, Problem, SpecError, show_path
+from mlpcli.spec.keras_source import snake_case
 from mlpcli.spec.values import Value
 from mlpcli.spec.yaml_line import yaml_line
 
@@ -76,17 +77,12 @@ def _with_number(items: Sequence[Value], path: KeyPath) -> str:
 def _names(item: Value) -> Iterator[str]:
     """Yield what an item of a list may be called: its name, its class, and Keras's name for a class."""
     inside = _class_of(item)
-    yield from (inside, _folded(inside))
+    yield from (inside, snake_case(inside))
     if isinstance(item, dict) and isinstance(item.get("name"), str):
         yield str(item["name"])
     arguments = item.get(inside) if isinstance(item, dict) else None
     if isinstance(arguments, dict) and isinstance(arguments.get("name"), str):
         yield str(arguments["name"])
-
-
-def _folded(name: str) -> str:
-    """Return `early_stopping` for `EarlyStopping`."""
-    return "".join(f"_{char.lower()}" if char.isupper() else char for char in name).lstrip("_")
 
 
 def _class_of(item: Value) -> str:

@@ -1,6 +1,6 @@
 """The network that `mlpcli init` proposes for a table, and how it is trained.
 
-What each part is worth was measured on real tables: see docs/tables_network.md.
+What each part is worth was measured on real tables: see docs/network.md.
 """
 
 from __future__ import annotations
