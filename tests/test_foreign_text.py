@@ -436,7 +436,7 @@ def test_names_through_a_whole_experiment(tmp_path: Path, mlpcli: Callable[..., 
     where = ("--runs-dir", runs_dir)
     assert _clean(mlpcli("check", spec, *quick)).status == 0
     assert _clean(mlpcli("train", spec, *quick, *where)).status == 0
-    assert _clean(mlpcli("evaluate", "experiment", *where)).status == 2
+    assert _clean(mlpcli("evaluate", "no_such_run", *where)).status == 2
     name = load_spec(spec).spec.name
     shown = _clean(mlpcli("evaluate", name, *where))
     assert shown.status == 0
