@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "mlpcli"
 
 GROUND = {"errors", "files", "printable", "signals", "machine", "keras_import", "keras_internals"}
-BELOW_MODEL = GROUND | {"spec", "data", "runs"}
+BELOW_MODEL = GROUND | {"spec", "data", "runs", "statistics"}
 BELOW_TRAINING = BELOW_MODEL | {"model", "plots", "export", "checks"}
 ALL = BELOW_TRAINING | {"training", "inference", "codegen", "tuning", "report"}
 
@@ -27,8 +27,9 @@ ALLOWED: dict[str, set[str]] = {
     "checks": BELOW_MODEL | {"model"},
     "model": BELOW_MODEL,
     "plots": BELOW_MODEL,
-    "data": GROUND | {"spec"},
-    "runs": GROUND | {"spec"},
+    "data": GROUND | {"spec", "statistics"},
+    "runs": GROUND | {"spec", "statistics"},
+    "statistics": GROUND,
     "spec": GROUND,
     **{module: {"printable", "keras_import"} for module in GROUND},
     "keras_import": {"signals"},

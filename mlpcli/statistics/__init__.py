@@ -1,0 +1,1 @@
+"""What can be said of numbers that were measured: intervals, tests, calibration; NumPy only."""
