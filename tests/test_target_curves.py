@@ -9,7 +9,7 @@ from mlpcli.data.contract_form import read_contract
 from mlpcli.data.dataset import Contract, Output
 from mlpcli.data.scaling import scale_outputs, scale_target
 from mlpcli.data.types import Array
-from mlpcli.inference.predict import _without_idle_digits
+from mlpcli.model.prediction_columns import without_idle_digits
 from mlpcli.spec.features import TargetScalingSpec
 
 RANDOM = np.random.default_rng(11)
@@ -117,5 +117,5 @@ def test_a_damaged_scaling_is_an_error(field: str, value: object, message: str) 
 def test_predictions_are_written_with_the_digits_that_the_network_has() -> None:
     output = learned(TARGETS["prices"], "log")
     values = np.array([[123456.123456789], [np.nan], [0.123456789012]])
-    found = _without_idle_digits(values, output)
+    found = without_idle_digits(values, output)
     assert found[[0, 2], 0].tolist() == [123456.1235, 0.123456789]

@@ -112,7 +112,7 @@ def _check_first(run: Run, data: str, target: Path | None, keep: tuple[str, ...]
     """
     from mlpcli import runs
     from mlpcli.data.first_look import check_new_rows
-    from mlpcli.inference.formats import format_of
+    from mlpcli.data.formats import format_of
     from mlpcli.model.run_contract import run_contract
 
     if target is not None:
@@ -150,7 +150,7 @@ def _predict(
     Returns:
         The summary, and the predicted rows if they were collected.
     """
-    from mlpcli.inference import writers
+    from mlpcli.data import writers
     from mlpcli.inference.predict import predict_run
 
     source = sys.stdin.buffer if data == "-" else Path(data)

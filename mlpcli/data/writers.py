@@ -11,11 +11,11 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
+from mlpcli.data.formats import format_of
 from mlpcli.data.readers.find_files import arrow_source
 from mlpcli.data.readers.parse_cells import python_values
 from mlpcli.data.types import Array
 from mlpcli.files import replacing
-from mlpcli.inference.formats import format_of
 
 if TYPE_CHECKING:
     import pyarrow as pa

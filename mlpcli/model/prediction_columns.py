@@ -1,0 +1,126 @@
+"""The columns of a prediction: the names and the values that are written for a network's outputs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mlpcli.data.dataset import Output
+from mlpcli.data.sequences import decode
+from mlpcli.data.types import Array
+from mlpcli.model.default_losses import gives_scores
+from mlpcli.model.outputs import predicted_classes, predicted_labels
+from mlpcli.spec.schema import ComponentSpec
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+RESOLUTION = 1e-9
+"""Of a scaled target's standard deviation or range: more than the network's float32 resolves."""
+
+
+def without_idle_digits(values: Array, output: Output) -> Array:
+    """Return values of a scaled target without the digits that float64 has and the network does not.
+
+    So 2.0631423 is written, and not 2.063142299652099; 1700000123.047 keeps all of its digits.
+    """
+    if values.dtype != np.float64 or output.scale is None:
+        return values
+    columns = values.reshape(-1, values.shape[-1]).copy()
+    for place, scale in enumerate(np.broadcast_to(output.scale, columns.shape[1]).tolist()):
+        step = np.full(len(columns), abs(scale))
+        if output.log is not None:  # the steps of a logarithm grow with the value
+            step *= 1 + np.abs(columns[:, place] - output.log[place])
+        if output.quantiles is not None:
+            step *= output.quantiles[place].width
+        with np.errstate(invalid="ignore"):  # a row without a prediction is NaN
+            powers = np.floor(np.log10(RESOLUTION * step))
+        for power in np.unique(powers[np.abs(powers) < 200]):  # else the power of ten would overflow
+            rows = powers == power
+            columns[rows, place] = np.round(columns[rows, place], -int(power))
+    return columns.reshape(values.shape)
+
+
+def flat_values(values: Array) -> Array:
+    """Return values as (rows, values per row)."""
+    return values.reshape(len(values), math.prod(values.shape[1:]))
+
+
+def _names(names: Sequence[str], index: Array) -> pa.Array:
+    """Return each row's name, given its index, (rows,) int."""
+    import pyarrow as pa
+
+    indices = pa.array(index.astype(np.int32))
+    return pa.DictionaryArray.from_arrays(indices, pa.array(list(names))).cast("string")
+
+
+def prediction_columns(output: Output, values: Array, loss: ComponentSpec) -> dict[str, Array | pa.Array]:
+    """Return the columns of one output: `predicted_price`, `probability_rose`.
+
+    The columns of a named output, one of several, include its name; those of a step its place:
+    `predicted_price_0` for the first, `probability_rose_0`.
+    """
+    if output.steps:
+        found: dict[str, Array | pa.Array] = {}
+        for step in np.ndindex(*output.steps):
+            of_step = prediction_columns(replace(output, steps=()), values[:, *step], loss)
+            found |= {"_".join((name, *map(str, step))): column for name, column in of_step.items()}
+        return found
+    if output.kind in ("groups", "sequences"):
+        return _plain_columns(output, values)
+    if output.kind == "labels":
+        return _label_columns(output, values)
+    return _class_columns(output, values, loss) if output.classes else _value_columns(output, values)
+
+
+def _class_columns(output: Output, values: Array, loss: ComponentSpec) -> dict[str, Array | pa.Array]:
+    assert output.classes is not None
+    label = f"predicted_{output.name or output.target[0]}"
+    columns: dict[str, Array | pa.Array] = {label: _names(output.classes, predicted_classes(values, loss))}
+    stem = f"{output.name}_" if output.name else ""
+    if gives_scores(loss) and values.shape[1] == 1:
+        return columns | {f"{stem}score": values[:, 0]}
+    if values.shape[1] == 1:  # one unit gives the second class's probability
+        values = np.concatenate([1.0 - values, values], axis=1)
+    return columns | {f"{stem}probability_{name}": values[:, i] for i, name in enumerate(output.classes)}
+
+
+def _label_columns(output: Output, values: Array) -> dict[str, Array | pa.Array]:
+    """Return the labels joined in one cell for a separated target, else a column of 0 or 1 for each label."""
+    assert output.classes is not None
+    stem = f"{output.name}_" if output.name else ""
+    chosen = predicted_labels(values)
+    probability = {f"{stem}probability_{name}": values[:, i] for i, name in enumerate(output.classes)}
+    if output.separator is None:
+        found = {f"{stem}predicted_{name}": chosen[:, i] for i, name in enumerate(output.classes)}
+        return found | probability
+    names = np.asarray(output.classes, dtype=object)
+    sets, index = np.unique(chosen, axis=0, return_inverse=True)
+    joined = [output.separator.join(names[row == 1]) for row in sets]
+    return {f"predicted_{output.name or output.target[0]}": _names(joined, index.reshape(-1))} | probability
+
+
+def _plain_columns(output: Output, values: Array) -> dict[str, Array | pa.Array]:
+    """Return the numbers of an embedding; or the labels of a sequence, then the numbers of each step."""
+    stem = f"{output.name}_" if output.name else ""
+    if output.kind == "groups":
+        return {f"{stem}embedding_{index}": values[:, index] for index in range(values.shape[1])}
+    import pyarrow as pa
+
+    found: dict[str, Array | pa.Array] = {f"{stem}predicted_labels": pa.array(decode(values), pa.string())}
+    return found | {
+        f"{stem}logit_{unit}_{step}": values[:, step, unit] for step, unit in np.ndindex(*values.shape[1:])
+    }
+
+
+def _value_columns(output: Output, values: Array) -> dict[str, Array | pa.Array]:
+    names, values = output.target, flat_values(values)
+    if output.name:
+        names = (output.name,) if len(names) == 1 else tuple(f"{output.name}_{name}" for name in names)
+    if values.shape[1] != len(names):
+        names = tuple(f"output_{index}" for index in range(values.shape[1]))
+    return {f"predicted_{name}": values[:, index] for index, name in enumerate(names)}
