@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def evaluate(
     run: RunArgument,
     split: Annotated[
-        str, typer.Option(help="Which of the run's splits: train, validation or test.")
+        str, typer.Option(help="Which of the run's splits: train, validation, test or held_out.")
     ] = "test",
     data: Annotated[
         Path | None, typer.Option(help="A file of rows with their targets, instead of a split.")

@@ -41,6 +41,10 @@ def data_code(spec: Spec, dataset: Dataset, folder: Path) -> DataCode:
         raise cannot_write("a table with rows without a target, which dataset.missing_target drops")
     if any(output.pooled for output in dataset.contract.outputs):
         raise cannot_write("classes that dataset.target_min_count pools")
+    if dataset.held_out is not None:
+        raise cannot_write("a fold", "remove dataset.fold, for a script that trains on all folds")
+    if spec.dataset.split_seed not in (None, spec.seed):
+        raise cannot_write("splits with a seed of their own", "remove dataset.split_seed")
     if dataset.sparse:
         raise cannot_write("classes too rare for stratified splits")
     code = DataCode()

@@ -1,4 +1,4 @@
-"""A loaded dataset: three splits in memory, and the contract that a run keeps."""
+"""A loaded dataset: its splits in memory, and the contract that a run keeps."""
 
 from __future__ import annotations
 
@@ -217,6 +217,7 @@ class Dataset:
         notes: what a person should know of how the rows were read, and of what was done to rows and classes.
         left_out: how many more rows the files have, without a target.
         sparse: whether classes were too rare for stratified splits.
+        held_out: the rows of the fold that is held out, or None.
     """
 
     train: Split
@@ -233,6 +234,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     left_out: int = 0
     sparse: bool = False
+    held_out: Split | None = None
 
     @property
     def settled(self) -> dict[str, object]:
@@ -244,6 +246,7 @@ class Dataset:
         return keys
 
     def splits(self) -> dict[str, Split]:
-        """Return the splits that exist, by name, in the order train, validation, test."""
+        """Return the splits that exist, by name, in the order train, validation, test, held_out."""
         named = {"train": self.train, "validation": self.validation, "test": self.test}
+        named["held_out"] = self.held_out
         return {name: split for name, split in named.items() if split is not None}

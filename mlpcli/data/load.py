@@ -18,20 +18,19 @@ from mlpcli.data.fingerprint import fingerprint
 from mlpcli.data.lost_digits import lost_digits, some_rows
 from mlpcli.data.readers.row_errors import raise_row_errors
 from mlpcli.data.rows import Rows, read_rows
-from mlpcli.data.scaling import in_precision, scale_outputs, scale_target
+from mlpcli.data.scaling import scale_outputs, scale_target
 from mlpcli.data.sources.array_source import in_dtype
 from mlpcli.data.sources.kept_rows import KeptOrigin
-from mlpcli.data.sources.open import open_source, read_split
-from mlpcli.data.sources.source_rows import Source, SourceRows
+from mlpcli.data.sources.open import open_source
+from mlpcli.data.sources.source_rows import Source
 from mlpcli.data.sources.synthetic import complete_synthetic
-from mlpcli.data.sources.table_source import dialect_of
-from mlpcli.data.splits import Amount, SplitAmounts, is_sparse, split_rows, test_amount, validation_amount
-from mlpcli.data.step_targets import encode_rows, in_steps, source_by_step
+from mlpcli.data.splits import SplitAmounts, test_amount, validation_amount
+from mlpcli.data.splitter import OpenedData, RowsOfSplit, Splitter
+from mlpcli.data.step_targets import in_steps, source_by_step
 from mlpcli.data.targets import class_indices, code_target, stratified_by
 from mlpcli.data.types import Array, NumberType, PerStep, TargetKind
-from mlpcli.data.unseen_classes import unseen_classes
 from mlpcli.data.weights import ClassWeights, row_weights
-from mlpcli.errors import DataError, Problem, SpecError, listing
+from mlpcli.errors import Problem, SpecError, listing
 from mlpcli.spec.features import InputSpec
 from mlpcli.spec.schema import DatasetSpec
 
@@ -86,6 +85,11 @@ def load_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path
         SpecError: the spec names something that does not exist, or a split is impossible.
         DataError: the data cannot be used; with the errors found, up to a bound.
     """
+    return divide_dataset(open_dataset(spec, request, seed=seed, folder=folder), spec, request, seed=seed)
+
+
+def open_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path) -> OpenedData:
+    """Read the rows of a spec's dataset; see `load_dataset`."""
     spec = complete_synthetic(spec, seed=seed)
     source = open_source(
         spec,
@@ -96,18 +100,53 @@ def load_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path
         numbers=request.numbers,
         per_step=request.per_step,
     )
+    return OpenedData(source, _code(source, spec, request), folder)
+
+
+def divide_dataset(opened: OpenedData, spec: DatasetSpec, request: Request, *, seed: int) -> Dataset:
+    """Split and encode the rows of a spec's dataset; see `load_dataset`.
+
+    Args:
+        opened: the rows, which other specs may divide otherwise.
+        spec: the `dataset` section.
+        request: what the network requires.
+        seed: of the random splits.
+    """
+    splitter, split_amounts = _divide(opened, spec, request, seed)
+    return _dataset(opened.source, splitter, spec, request, split_amounts)
+
+
+def rows_by_split(opened: OpenedData, spec: DatasetSpec, request: Request, *, seed: int) -> dict[str, int]:
+    """Return the number of rows of each split, which is divided and checked but not encoded.
+
+    Raises:
+        SpecError: a split is impossible.
+        DataError: a split holds a class that no training row has.
+    """
+    splitter, _ = _divide(opened, spec, request, seed)
+    return {name: len(rows.rows) for name, rows in splitter.finish().items()}
+
+
+def _divide(
+    opened: OpenedData, spec: DatasetSpec, request: Request, seed: int
+) -> tuple[Splitter, SplitAmounts]:
+    """Return what has taken the splits off the rows, and how many each takes."""
+    seed = seed if spec.split_seed is None else spec.split_seed
+    spec, source = complete_synthetic(spec, seed=seed), opened.source
     test_rows = test_amount(spec, own=source.test is not None)
     own_test = source.test is not None and "test" not in spec.model_fields_set
-    splitter = _Splitter(source, _code(source, spec, request), seed, folder, spec, request.numbers)
+    splitter = Splitter(opened, seed, spec, request.numbers)
     split_amounts: SplitAmounts = {} if own_test else {"test": test_rows}
     if own_test and source.test is not None:
         splitter.add("test", source.test)
     elif test_rows is not None:
         splitter.split("test", test_rows)
+    if spec.fold is not None:
+        splitter.hold_out(spec.fold)
     validation_rows = validation_amount(spec, len(splitter.rows))
     if validation_rows is not None:
         splitter.split("validation", validation_rows)
-    return _dataset(source, splitter, spec, request, split_amounts | {"validation": validation_rows})
+    return splitter, split_amounts | {"validation": validation_rows}
 
 
 def _code(source: Source, spec: DatasetSpec, request: Request) -> dict[str, tuple[Array, Output]]:
@@ -134,103 +173,12 @@ def _code(source: Source, spec: DatasetSpec, request: Request) -> dict[str, tupl
     return coded
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """Rows of one split before they are divided among the inputs and scaled; y by output."""
-
-    x: Array
-    y: dict[str, Array]
-    rows: Array
-    weights: Array | None
-    source_rows: SourceRows
-
-
-class _Splitter:
-    """Takes splits off the main rows one after the other, and compares their classes in the end."""
-
-    def __init__(
-        self,
-        source: Source,
-        coded: dict[str, tuple[Array, Output]],
-        seed: int,
-        folder: Path,
-        spec: DatasetSpec,
-        numbers: NumberType,
-    ) -> None:
-        self.source, self.seed, self.folder, self.spec = source, seed, folder, spec
-        self.numbers = numbers
-        table = source.main.table
-        self.dialect = dialect_of(spec, numbers) if table is None else table.dialect
-        self.sparse = False  # whether classes were too rare for a stratified split
-        self.y = {name: in_precision(y, output, numbers) for name, (y, output) in coded.items()}
-        self.outputs = tuple(output for _, output in coded.values())
-        self.rows = np.arange(len(source.main.x))  # of the main rows, those that no split has taken
-        self.taken: dict[str, _Rows] = {}
-
-    def add(self, split: str, rows: SourceRows) -> None:
-        """Add a split that has rows of its own."""
-        y = {each.name: encode_rows(rows, each, self.numbers, split=split) for each in self.outputs}
-        self.taken[split] = _Rows(rows.x, y, np.arange(len(rows.x)), rows.weights, rows)
-
-    def split(self, split: str, amount: Amount | str) -> None:
-        """Add a split of some of the remaining rows, or of a file."""
-        if isinstance(amount, str):
-            drops = self.spec.drops_missing_targets
-            labels = {output.name: output.classes is not None for output in self.outputs}
-            rows = read_split(
-                amount,
-                split,
-                self.source,
-                labels=labels,
-                folder=self.folder,
-                weights=self.spec.weights,
-                dialect=self.dialect,
-                droppable=[each.name for each in self.outputs if drops and each.separator is None],
-            )
-            self.add(split, rows)
-            return
-        named = stratified_by(self.outputs)
-        labels_of = class_indices(self.y[named.name])[self.rows] if named else None
-        names = (named.classes if named else None) or ()
-        self.sparse |= is_sparse(amount, labels_of)
-        self.rows, taken = split_rows(
-            self.rows, amount, split=split, seed=self.seed, labels=labels_of, names=names
-        )
-        self.taken[split] = self._pick(taken)
-
-    def finish(self) -> dict[str, _Rows]:
-        """Return all splits by name, the training rows first.
-
-        Raises:
-            DataError: a split holds a class that no training row has.
-        """
-        train = self._pick(self.rows)
-        problems: list[Problem] = []
-        for name, taken in self.taken.items():
-            for output in self.outputs:
-                y, rows = taken.y[output.name], taken.source_rows.for_output(output.name)
-                problems += unseen_classes(train.y[output.name], rows, name, y, taken.rows, output)
-        if problems:
-            raise DataError(*problems)
-        return {"train": train} | self.taken
-
-    def _pick(self, rows: Array) -> _Rows:
-        """Return some of the main rows; consecutive rows as a view, so that images are in memory once."""
-        main = self.source.main
-        window: Array | slice = rows
-        if rows[-1] - rows[0] + 1 == len(rows) and (len(rows) == 1 or bool((np.diff(rows) == 1).all())):
-            window = slice(int(rows[0]), int(rows[-1]) + 1)
-        y = {name: values[window] for name, values in self.y.items()}
-        weights = None if main.weights is None else main.weights[window]
-        return _Rows(main.x[window], y, rows, weights, main)
-
-
-def _in_one_dtype(rows_of: dict[str, _Rows], request: Request) -> dict[str, _Rows]:
+def _in_one_dtype(rows_of: dict[str, RowsOfSplit], request: Request) -> dict[str, RowsOfSplit]:
     """Return the splits with integers as floats, other than uint8, or exact where the network reads ids."""
     main = rows_of["train"].x.dtype
     ids = request.reads_ids and main.kind in "iu" and main != np.uint8
 
-    def changed(rows: _Rows) -> _Rows:
+    def changed(rows: RowsOfSplit) -> RowsOfSplit:
         if ids:
             return replace(rows, x=in_dtype(rows.x, "int64", rows.source_rows.origin))
         plain = rows.x.dtype.kind not in "iu" or rows.x.dtype == np.uint8
@@ -241,7 +189,7 @@ def _in_one_dtype(rows_of: dict[str, _Rows], request: Request) -> dict[str, _Row
 
 def _dataset(
     source: Source,
-    splitter: _Splitter,
+    splitter: Splitter,
     spec: DatasetSpec,
     request: Request,
     split_amounts: SplitAmounts,
@@ -280,6 +228,7 @@ def _dataset(
         notes=(*source.notes, *notes, *_value_notes(source, train, preprocessor, outputs, request)),
         left_out=left_out,
         sparse=splitter.sparse,
+        held_out=splits.get("held_out"),
     )
 
 
@@ -300,7 +249,7 @@ def left_out_note(left_out: int, rows: int, label: str) -> str:
 
 
 def _notes(
-    rows_of: Mapping[str, _Rows], outputs: tuple[Output, ...], spec: DatasetSpec, *, sparse: bool
+    rows_of: Mapping[str, RowsOfSplit], outputs: tuple[Output, ...], spec: DatasetSpec, *, sparse: bool
 ) -> tuple[tuple[str, ...], int]:
     """Return what was done to rows and classes, a sentence each, and the number of rows without a target."""
     sources = {id(each.source_rows): each.source_rows for each in rows_of.values()}.values()
@@ -323,8 +272,8 @@ def _notes(
 
 
 def _preprocess(
-    source: Source, rows_of: dict[str, _Rows], request: Request
-) -> tuple[dict[str, _Rows], Preprocessor | None]:
+    source: Source, rows_of: dict[str, RowsOfSplit], request: Request
+) -> tuple[dict[str, RowsOfSplit], Preprocessor | None]:
     """Encode the splits of a table by a preprocessor that is fitted on the training rows only.
 
     Raises:
@@ -353,7 +302,7 @@ def _preprocess(
 
 def _value_notes(
     source: Source,
-    train: _Rows,
+    train: RowsOfSplit,
     preprocessor: Preprocessor | None,
     outputs: Sequence[Output],
     request: Request,
@@ -368,7 +317,7 @@ def _value_notes(
     yield from _target_notes(train, outputs)
 
 
-def _target_notes(train: _Rows, outputs: Sequence[Output]) -> Iterator[str]:
+def _target_notes(train: RowsOfSplit, outputs: Sequence[Output]) -> Iterator[str]:
     """Yield a line for each target of numbers that the float32 of the network cannot tell apart."""
     for output in outputs:
         y = train.y[output.name]
@@ -384,7 +333,7 @@ def _target_notes(train: _Rows, outputs: Sequence[Output]) -> Iterator[str]:
                 yield f"target {name!r}: {lost}; {'predict a part of it' if output.scale else hint}"
 
 
-def _split(rows: _Rows, train: _Rows, contract: Contract, class_weight: ClassWeights) -> Split:
+def _split(rows: RowsOfSplit, train: RowsOfSplit, contract: Contract, class_weight: ClassWeights) -> Split:
     """Return a split as the network takes it."""
     weights = row_weights(rows.y, train.y, rows.weights, contract.outputs, class_weight)
     y = {each.name: scale_target(rows.y[each.name], each) for each in contract.outputs}

@@ -37,7 +37,7 @@ def evaluate_run(run: Run, *, split: str = "test", data: Path | None = None) -> 
 
     Args:
         run: the run whose model is evaluated.
-        split: train, validation or test; ignored where `data` is given.
+        split: train, validation, test or held_out; ignored where `data` is given.
         data: a file of rows with their targets.
 
     Raises:

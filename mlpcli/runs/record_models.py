@@ -196,11 +196,13 @@ class MetricsRecord(Record):
     train: dict[str, Measured] = Field(default_factory=dict)
     validation: dict[str, Measured] = Field(default_factory=dict)
     test: dict[str, Measured] = Field(default_factory=dict)
+    held_out: dict[str, Measured] = Field(default_factory=dict)
     baseline: dict[str, str | float] = Field(default_factory=dict)
 
     def by_split(self) -> Metrics:
         """Return every metric by split and name; those of the baselines come last."""
         named = {name: getattr(self, name) for name in ("train", "validation", "test")}
+        named |= {"held_out": self.held_out} if self.held_out else {}
         plain = {name: value for name, value in self.baseline.items() if isinstance(value, float)}
         return named | {"baseline": plain}
 

@@ -11,6 +11,7 @@ from mlpcli.errors import Hint, KeyPath, Problem
 from mlpcli.spec.argument_forms import flag_hint
 from mlpcli.spec.component_forms import class_meant
 from mlpcli.spec.features import INPUT_KINDS, INPUT_KINDS_RULE, KINDS, TARGET_SCALINGS
+from mlpcli.spec.fit_section import FitSpec
 from mlpcli.spec.number_texts import number_hint, number_meant
 from mlpcli.spec.other_names import (
     COLUMN_KEYS,
@@ -22,7 +23,7 @@ from mlpcli.spec.other_names import (
     folded,
 )
 from mlpcli.spec.plugins import Catalog
-from mlpcli.spec.schema import DatasetSpec, FitSpec, Spec, TunerSpec
+from mlpcli.spec.schema import DatasetSpec, Spec, TunerSpec
 from mlpcli.spec.values import Value, ValueMap
 from mlpcli.spec.yaml_line import entry_line, item_line, yaml_line
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 
 from mlpcli.spec.features import (
     CLIP_RULE,
@@ -25,8 +25,10 @@ from mlpcli.spec.features import (
     TargetScalingSpec,
 )
 from mlpcli.spec.features import SCALING_RULE as FEATURE_SCALING_RULE
+from mlpcli.spec.fit_section import FOLD_RULE, SEED_RULE, FitSpec, FoldSpec
 from mlpcli.spec.layer_graph import MOST_COPIES, ONLY_OUTPUT, OWN_LAYER_KEYS, Graph, output_keys, read_graph
 from mlpcli.spec.optimizer_keys import DECAY_FACTORS, OWN_OPTIMIZER_KEYS, RATE_FACTORS
+from mlpcli.spec.section import STRICT
 from mlpcli.spec.values import Value
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -49,9 +51,9 @@ NO_CHARSETS = ("idna", "punycode", "unicode-escape", "raw-unicode-escape", "unde
 
 
 class Section(BaseModel):
-    """Base of every model of the spec: strict types, no unknown keys, immutable."""
+    """Base of the models of a spec's sections."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", populate_by_name=True)
+    model_config = STRICT
 
 
 class Last(Section):
@@ -132,14 +134,14 @@ class DatasetSpec(Section):
     ] = None
     test: Annotated[SplitSpec | None, Field(description=SPLIT_RULE)] = None
     validation: Annotated[SplitSpec | None, Field(description=SPLIT_RULE)] = None
+    fold: Annotated[FoldSpec | None, Field(description=FOLD_RULE)] = None
+    split_seed: Annotated[int | None, Field(ge=0, lt=2**32, description=SEED_RULE)] = None
     rows: Annotated[int | None, Field(ge=10, le=10_000_000, description="a number of rows from 10 up")] = None
     noise: Annotated[
         float | None,
         Field(ge=0, le=10, description="a number from 0 to 10, the standard deviation of the noise"),
     ] = None
-    seed: Annotated[int | None, Field(ge=0, lt=2**32, description="a whole number from 0 to 4294967295")] = (
-        None
-    )
+    seed: Annotated[int | None, Field(ge=0, lt=2**32, description=SEED_RULE)] = None
 
     @property
     def drops_missing_targets(self) -> bool:
@@ -208,52 +210,6 @@ class OptimizerSpec(ComponentSpec):
         """The factors that are given, by their key."""
         found = {RATE_FACTORS: self.learning_rate_factors, DECAY_FACTORS: self.weight_decay_factors}
         return {key: each for key, each in found.items() if each}
-
-
-ClassWeight = Annotated[float, Field(ge=0)]
-
-
-class CheckpointSpec(Section):
-    """The save interval of the checkpoint, in epochs or minutes, whichever comes first."""
-
-    every: Annotated[int | None, Field(gt=0, description="a positive number of epochs")] = None
-    minutes: Annotated[float | None, Field(gt=0, description="a positive number of minutes")] = None
-
-
-AUTO = "auto"
-"""The engine that is chosen by the layers."""
-
-
-class FitSpec(Section):
-    """The training loop: epochs, batches, engine, precision."""
-
-    epochs: Annotated[int, Field(gt=0, description="a positive number of epochs")] = 10
-    batch_size: Annotated[int, Field(gt=0, description="a positive number of rows")] = 32
-    shuffle: Annotated[bool, Field(description="true or false")] = True
-    checkpoint: Annotated[
-        CheckpointSpec | None, Field(description="a mapping of every (epochs) and minutes")
-    ] = None
-    class_weight: Annotated[
-        str | dict[str, ClassWeight | str | dict[str, ClassWeight]] | None,
-        Field(
-            description="'balanced', or a mapping of class names to positive numbers; "
-            "with several outputs, a mapping of outputs to these"
-        ),
-    ] = None
-    engine: Annotated[
-        str,
-        Field(
-            pattern="^(auto|compiled|graph|keras)$",
-            description="'auto', 'compiled' (XLA), 'graph' (no XLA) or 'keras' (stock model.fit)",
-        ),
-    ] = AUTO
-    precision: Annotated[
-        str,
-        Field(
-            pattern="^(float32|mixed_bfloat16|mixed_float16)$",
-            description="'float32', 'mixed_bfloat16' or 'mixed_float16'",
-        ),
-    ] = "float32"
 
 
 class ObjectiveSpec(Section):

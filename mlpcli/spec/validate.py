@@ -14,6 +14,7 @@ from mlpcli.spec.argument_forms import MEANT
 from mlpcli.spec.component_forms import split_calls
 from mlpcli.spec.components import check_components
 from mlpcli.spec.extends import EXTENDS
+from mlpcli.spec.fold_rules import repeat_problems
 from mlpcli.spec.key_forms import (
     dataset_problems,
     input_problems,
@@ -125,6 +126,7 @@ def _across(data: ValueMap) -> Iterator[Problem]:
             yield Problem("cannot have both a name and a path", path=("dataset", "path"), hint="keep one")
         yield from synthetic_problems(dataset)
         yield from dataset_problems(dataset)
+    yield from repeat_problems(data)
     inputs = data.get("inputs")
     yield from input_problems(inputs) if isinstance(inputs, dict) else ()
     if data.get("model") is not None and data.get("layers") is not None:

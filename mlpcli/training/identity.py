@@ -15,11 +15,11 @@ from pathlib import Path
 from mlpcli.data.dataset import Dataset
 from mlpcli.errors import ABSENT, KeyPath, Problem, SpecError, show_path, show_value
 from mlpcli.runs.record_models import Identity
+from mlpcli.spec.fit_section import AUTO
 from mlpcli.spec.load import load_text
 from mlpcli.spec.locations import FILE_KEYS, names_file
 from mlpcli.spec.plugins import Catalog
 from mlpcli.spec.resolve import dump, resolved_document
-from mlpcli.spec.schema import AUTO
 from mlpcli.spec.values import ValueMap
 from mlpcli.spec.yaml_reader import parse_text
 

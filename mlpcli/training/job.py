@@ -72,7 +72,7 @@ class TrainOptions:
     saved_model: bool = True
     figures: bool = True
     baseline: bool = True
-    splits: tuple[str, ...] = ("train", "validation", "test")
+    splits: tuple[str, ...] = ("train", "validation", "test", "held_out")
     advice: bool = False
     record: Mapping[str, object] = field(default_factory=dict)
     state: TrainingState | None = None

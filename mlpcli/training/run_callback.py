@@ -21,7 +21,7 @@ from mlpcli.errors import Problem, RunError
 from mlpcli.files import write_text, write_with
 from mlpcli.keras_import import keras
 from mlpcli.runs.record_models import Identity
-from mlpcli.spec.schema import CheckpointSpec
+from mlpcli.spec.fit_section import CheckpointSpec
 from mlpcli.training.averaged_weights import swap_back
 from mlpcli.training.callback_state import (
     callback_state,

@@ -42,7 +42,8 @@ def begin_record(
     }
     if dataset.left_out:
         data["rows_without_target"] = dataset.left_out
-    if dataset.seed != completed.spec.seed:  # a search's best, trained with further seeds on the same splits
+    own_splits = completed.spec.dataset.split_seed is None
+    if own_splits and dataset.seed != completed.spec.seed:  # a search's best, with further seeds
         data["seed"] = dataset.seed
     start = _start_of(completed)
     return {

@@ -18,11 +18,12 @@ from mlpcli.runs.results import SearchOutcome
 from mlpcli.runs.search_folder import SEARCH, SEARCHED, Objective, ParameterRecord, Search, load_search
 from mlpcli.runs.watcher import SearchWatcher
 from mlpcli.spec import tuner_arguments as tuners
+from mlpcli.spec.fit_section import AUTO
 from mlpcli.spec.hyperparameters import is_hyperparameter
 from mlpcli.spec.load import Kept, LoadedSpec, load_spec, with_data
 from mlpcli.spec.locations import absolute, files_of, with_files
 from mlpcli.spec.resolve import dump, portable
-from mlpcli.spec.schema import AUTO, TunerSpec
+from mlpcli.spec.schema import TunerSpec
 from mlpcli.spec.search_space import Space, differences
 from mlpcli.spec.values import Value, children
 from mlpcli.spec.yaml_reader import MAX_BYTES, parse_text

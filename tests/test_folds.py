@@ -1,0 +1,113 @@
+"""Rows cut in folds: as scikit-learn cuts them, by whole groups, by time; and a fold as a split of a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.model_selection import KFold, StratifiedKFold, TimeSeriesSplit
+
+from mlpcli.data.folds import Folds, cut_folds, grouped_folds, time_folds
+from mlpcli.data.load import load_dataset
+from mlpcli.errors import SpecError
+from mlpcli.spec.schema import DatasetSpec
+from tests.conftest import Result, wanting
+
+
+def _same(ours: Folds, theirs: list[tuple[np.ndarray, np.ndarray]]) -> None:
+    for number, (training, held_out) in enumerate(theirs, 1):
+        for mine, other in zip(ours.take(number), (training, held_out), strict=True):
+            np.testing.assert_array_equal(mine, other)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_folds_are_those_of_scikit_learn(seed: int) -> None:
+    rows = np.random.default_rng(seed).integers(60, 100)
+    labels = np.random.default_rng(seed).choice([5, 0, 3], rows, p=[0.1, 0.3, 0.6])
+    x = np.zeros((rows, 1))
+    plain = KFold(5, shuffle=True, random_state=seed).split(x)
+    _same(cut_folds(np.arange(rows), 5, seed=seed), list(plain))
+    stratified = StratifiedKFold(5, shuffle=True, random_state=seed).split(x, labels)
+    _same(cut_folds(np.arange(rows), 5, seed=seed, labels=labels), list(stratified))
+    times = np.arange(rows)[::-1]
+    of_time = TimeSeriesSplit(4).split(x)
+    later = time_folds(times, 4)
+    assert later is not None
+    _same(Folds(later.numbers[::-1], in_time=True), list(of_time))
+
+
+def test_a_class_with_one_row_is_never_held_out_and_the_others_are_in_every_training() -> None:
+    labels = np.array([0] * 7 + [1] * 2 + [2] + [3] * 6)
+    folds = cut_folds(np.arange(16), 5, seed=0, labels=labels)
+    assert folds.numbers[9] == 0
+    for number in range(1, 6):
+        training, held_out = folds.take(number)
+        assert 9 in training
+        assert set(labels[held_out]) <= set(labels[training])
+    assert sorted(np.concatenate([folds.take(number)[1] for number in range(1, 6)])) == [
+        *range(9),
+        *range(10, 16),
+    ]
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+def test_groups_are_whole_and_folds_about_equal(labelled: bool) -> None:
+    generator = np.random.default_rng(1)
+    groups = generator.choice(40, 400, p=np.arange(1, 41) / 820)
+    labels = (groups % 4 == 0).astype(int) if labelled else None
+    folds = grouped_folds(groups, 5, seed=3, labels=labels)
+    assert folds is not None
+    for group in range(40):
+        assert len(set(folds.numbers[groups == group])) <= 1
+    sizes = np.bincount(folds.numbers)[1:]
+    assert sizes.sum() == 400
+    assert sizes.max() - sizes.min() < 25
+    if labels is not None:
+        assert np.ptp([labels[folds.numbers == number].mean() for number in range(1, 6)]) < 0.15
+    again = grouped_folds(groups, 5, seed=4, labels=labels)
+    assert again is not None
+    assert (again.numbers != folds.numbers).any()
+    assert grouped_folds(groups, 41, seed=3) is None
+
+
+def test_a_block_of_time_is_later_than_its_training_rows_also_where_times_are_equal() -> None:
+    times = np.random.default_rng(0).integers(0, 30, 200)
+    folds = time_folds(times, 5)
+    assert folds is not None
+    for number in range(1, 6):
+        training, held_out = folds.take(number)
+        assert times[training].max() < times[held_out].min()
+    assert time_folds(np.repeat([1, 2, 3], 50), 5) is None
+    assert time_folds(np.arange(5), 5) is None
+
+
+def test_folds_of_a_dataset_divide_the_rows_that_are_no_test_rows() -> None:
+    request = wanting(True)
+    whole = load_dataset(DatasetSpec(name="iris"), request, seed=5, folder=Path())
+    held_out = []
+    for number in range(1, 4):
+        spec = DatasetSpec.model_validate({"name": "iris", "fold": {"number": number, "of": 3}})
+        dataset = load_dataset(spec, request, seed=5, folder=Path())
+        splits = dataset.splits()
+        assert list(splits) == ["train", "validation", "test", "held_out"]
+        rows = np.concatenate([split.rows for split in splits.values()])
+        np.testing.assert_array_equal(np.sort(rows), np.arange(150))
+        assert whole.test is not None
+        np.testing.assert_array_equal(splits["test"].rows, whole.test.rows)
+        held_out.append(splits["held_out"].rows)
+        same = spec.model_copy(update={"split_seed": 5})
+        assert load_dataset(same, request, seed=9, folder=Path()).fingerprint == dataset.fingerprint
+    assert len(np.unique(np.concatenate(held_out))) == 120
+
+
+def test_a_fold_that_cannot_be_says_why(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
+    spec = tmp_path / "few.yaml"
+    spec.write_text("dataset: {name: logic_xor, fold: {number: 6, of: 5}}\nlayers: [Dense: {units: 1}]\n")
+    result = mlpcli("check", spec)
+    assert result.status == 2
+    assert "few.yaml:1:43 dataset.fold.number: must be the number of a fold, from 1 to 5" in result.err
+    few = DatasetSpec.model_validate({"name": "logic_xor", "fold": {"number": 2, "of": 5}})
+    with pytest.raises(SpecError, match="cuts 4 rows in 5 folds"):
+        load_dataset(few, wanting(True), seed=1, folder=Path())
