@@ -1,4 +1,4 @@
-"""Rows cut in folds: as scikit-learn cuts them, by whole groups, by time; and a fold as a split of a dataset."""
+"""Rows cut in folds: as scikit-learn cuts them, by whole groups, by time; a fold as a split of a dataset."""
 
 from __future__ import annotations
 
