@@ -73,6 +73,14 @@ def producer(tensor: keras.KerasTensor) -> keras.Operation:
     return tensor._keras_history.operation
 
 
+def name_outputs(model: keras.Model) -> None:
+    """Name a model's outputs, in the logs of its losses, by the keys of their dict.
+
+    Keras takes the names of the layers that they come from, which are others where a layer of ours follows.
+    """
+    model.output_names = sorted(model.output)  # as Keras orders the values of a dict
+
+
 @contextmanager
 def keeping_producers(tensors: Sequence[keras.KerasTensor]) -> Iterator[None]:
     """Restore which layers tensors come from: a layer that returns its input itself would overwrite it.

@@ -58,6 +58,12 @@ SPECS: dict[str, str] = {
     "layers: [Members: {count: 3, initializer: RandomSigns}, Dense: {units: 4, activation: relu},\n"
     "  MemberDense: {units: 4, share: factors}, MemberDense: {units: 3, activation: softmax}, MemberMean]\n"
     "loss: sparse_categorical_crossentropy\n",
+    "quantiles of one of two outputs": "dataset: {path: t.csv, target: {one: price, two: w}, features: [a, n]}\n"
+    "layers: [{Members: {count: 2}, name: members}, {MemberDense: {units: 3}},\n"
+    "  {MemberMean: {}, name: one}, {Dense: {units: 1}, name: two, from: input}]\n"
+    "loss: {one: {Quantile: {quantiles: [0.1, 0.5, 0.9]}}, two: mse}\n"
+    "metrics: {one: [mae, RootMeanSquaredError], two: [mae]}\n"
+    "callbacks: [EarlyStopping: {monitor: val_one_loss, mode: min}]\n",
     "weighed classes": "dataset: {path: t.csv, target: kind, features: [a, b, n], weights: w}\n"
     "layers: [Normalization, Dropout: {rate: {FlatCosine: {initial: 0.2}}}, Dense: {units: 3, activation: softmax}]\n"
     "loss: {SparseCategoricalCrossentropy: {label_smoothing: 0.1, axis: -1}}\nfit: {class_weight: balanced}\n",

@@ -70,6 +70,7 @@ LOSSES: dict[str, Takes] = {
     "cosinesimilarity": _NUMBERS,
     "huber": _NUMBERS,
     "logcosh": _NUMBERS,
+    "quantile": _NUMBERS,
 }
 """By `canonical` name. Others are only tried on a batch; `ctc` and `circle` are in `other_losses`."""
 
@@ -128,7 +129,8 @@ def metric_loss_problems(view: OutputView, component: ComponentSpec, path: KeyPa
 
 def _number_problems(view: OutputView, takes: Takes | None) -> Iterator[Problem]:
     target, units = view.output.target, view.units
-    wanted = math.prod(view.output.width) if view.output.width else 1
+    levels = view.output.levels
+    wanted = len(target) * max(1, len(levels))
     wide = _target_width(view)
     if takes is not None and takes.labels == "sparse":
         rule = f"this loss takes one class index per row, the target has {wide} numbers per row"
@@ -137,7 +139,11 @@ def _number_problems(view: OutputView, takes: Takes | None) -> Iterator[Problem]
         return
     if units != wanted:
         columns = ", ".join(map(repr, target))
-        rule = f"the output must have {count_units(wanted)}, one for each target column ({columns})"
+        each = f"for each target column ({columns})"
+        if levels:
+            each = f"for each quantile ({', '.join(map(str, levels))})"
+            each += f" of each target column ({columns})" if len(target) > 1 else ""
+        rule = f"the output must have {count_units(wanted)}, one {each}"
         classes = view.output_range is not None and view.output_range.sums_to_one
         hint = "for classes use a loss such as sparse_categorical_crossentropy" if classes else ""
         yield Problem(rule, path=view.units_path, received=units, hint=hint)
@@ -205,7 +211,7 @@ def _domain_problems(
     elif name == "meanabsolutepercentageerror" and view.has_zero(own_units=path[0] == "metrics"):
         rule = f"this {kind} divides by the target, which is 0 in some rows"
         yield Problem(rule, path=path, received=received, hint="use mae, or msle for targets of at least 0")
-    elif name == "cosinesimilarity" and view.units == 1:
+    elif name == "cosinesimilarity" and _target_width(view) == 1:
         rule = f"this {kind} compares directions, and a single number has only a sign"
         yield Problem(rule, path=path, received=received, hint="use mse or mae")
     values = view.output_range

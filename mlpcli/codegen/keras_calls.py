@@ -8,7 +8,8 @@ from pathlib import Path
 
 from mlpcli.codegen.extract import read_pieces
 from mlpcli.codegen.source_text import text
-from mlpcli.data.dataset import Contract
+from mlpcli.data.dataset import Contract, Output
+from mlpcli.data.levels import median_place
 from mlpcli.spec import keras_signatures
 from mlpcli.spec.argument_types import as_keras_takes
 from mlpcli.spec.component_rules import components_within, namespace_of_argument
@@ -22,8 +23,13 @@ WIDTH = 100
 """Columns of a line of the script."""
 
 PACKAGE = Path(__file__).parents[1]
-MORE_FILES = (PACKAGE / "keras_internals.py", PACKAGE / "model" / "member_loss.py")
-"""The files of what no spec names: the loss of members, factors on single variables."""
+MORE_FILES = (
+    PACKAGE / "keras_internals.py",
+    PACKAGE / "model" / "member_loss.py",
+    PACKAGE / "model" / "metric_wrappers.py",
+    PACKAGE / "model" / "quantile_outputs.py",
+)
+"""The files of what no spec names: the loss of members, factors on single variables, quantiles in order."""
 
 
 class KerasCalls:
@@ -59,6 +65,24 @@ class KerasCalls:
             return written
         self.used |= {"MemberLoss", "with_logits"}
         return call("MemberLoss", [written])
+
+    def metric(self, component: ComponentSpec, output: Output) -> str:
+        """Return a metric as source; of quantiles it is that of the median."""
+        written, levels = self.component(component, "metrics"), output.levels
+        if not levels:
+            return written
+        self.used |= {"OfMedian", "MetricWrapper", "metric_direction", "set_metric_direction"}
+        return call("OfMedian", [written, f"levels={len(levels)}", f"place={median_place(levels)}"])
+
+    def in_order(self, tensor: str, levels: int | None) -> str:
+        """Return the source of an output of quantiles in order; that of another output unchanged."""
+        return f"{self.ordering(levels)}({tensor})" if levels else tensor
+
+    def ordering(self, levels: int) -> str:
+        """Return the layer that puts quantiles in order, as source."""
+        self.used.add("RisingQuantiles")
+        exact = [] if self.spec.fit.precision == "float32" else ['dtype="float32"']
+        return call("RisingQuantiles", [f"levels={levels}", *exact])
 
     def optimizer(self) -> str:
         """Return the spec's optimizer as source; of a class of its own where variables have factors."""

@@ -11,10 +11,11 @@ from mlpcli import runs
 from mlpcli.codegen.keras_calls import KerasCalls, call
 from mlpcli.codegen.names import name_part
 from mlpcli.codegen.source_text import text, text_list
+from mlpcli.model.quantile_outputs import levels_by_layer
 from mlpcli.spec import keras_signatures
 from mlpcli.spec.keras_roles import returns_input
 from mlpcli.spec.layer_graph import ONLY_INPUT, Graph, Node
-from mlpcli.spec.member_axis import output_nodes
+from mlpcli.spec.member_axis import member_outputs, output_nodes
 from mlpcli.spec.schema import LayerSpec, Spec
 from mlpcli.spec.values import Value
 
@@ -92,14 +93,19 @@ def _layer(calls: KerasCalls, node: Node, graph: Graph, *, named: bool) -> str:
 
 def _sequential(calls: KerasCalls, graph: Graph, *, named: bool) -> Iterator[str]:
     layers = [f"keras.Input({_shape(calls.contract.shape)}{_dtype(calls)})"]
+    levels = len(calls.contract.output.levels)
     for node in graph.nodes:
         code = _layer(calls, node, graph, named=named)
+        if levels and node.name in member_outputs(calls.spec):
+            layers.append(calls.ordering(levels))
         if _adapts(calls.spec.layers[node.index]):
             variable = identifier(node.name)
             yield f"{variable} = {code}"
             yield f"{variable}.adapt(x_train)"
             code = variable
         layers.append(code)
+    if levels:
+        layers.append(calls.ordering(levels))
     yield call("model = keras.Sequential", ["[\n" + textwrap.indent(",\n".join(layers), "    ") + ",\n]"])
 
 
@@ -117,6 +123,7 @@ def _functional(calls: KerasCalls, graph: Graph, *, named: bool) -> Iterator[str
         yield f"{identifier(name)} = keras.Input({_shape(shape)}, name={text(name)}{_dtype(calls)})"
     taken = _by_name(tuple(inputs)) if graph.inputs else identifier(ONLY_INPUT)
     named = named or graph.named or bool(graph.inputs)
+    levels = levels_by_layer(calls.contract, graph)
     for node in graph.nodes:
         code = _layer(calls, node, graph, named=named)
         variable = identifier(node.name)
@@ -125,9 +132,15 @@ def _functional(calls: KerasCalls, graph: Graph, *, named: bool) -> Iterator[str
             yield f"{variable}_layer = {code}"
             yield f"{variable}_layer.adapt({_rows_below(node, inputs, taken, bool(graph.inputs))})"
             code = f"{variable}_layer"
+        if node.name in member_outputs(calls.spec):
+            below = calls.in_order(below, levels.get(node.name))
         yield f"{variable} = {code}({below})"
-    outputs = _by_name(graph.outputs) if graph.named else identifier(graph.outputs[0])
+    written = {name: calls.in_order(identifier(name), levels.get(name)) for name in graph.outputs}
+    outputs = "{" + ", ".join(f"{text(name)}: {code}" for name, code in written.items()) + "}"
+    outputs = outputs if graph.named else written[graph.outputs[0]]
     yield call("model = keras.Model", [f"inputs={taken}", f"outputs={outputs}"])
+    if levels and graph.named:  # by which the losses of the outputs are logged
+        yield f"model.output_names = {text_list(sorted(graph.outputs))}"
 
 
 def _below(node: Node, layer: LayerSpec) -> str:

@@ -29,10 +29,12 @@ COPIED = {
     "math": "import math",
     "Callable": "from collections.abc import Callable",
     "Any": "from typing import Any",
+    "Literal": "from typing import Literal",
+    "TypeVar": "from typing import TypeVar",
 }
 """Names in copied functions and in their annotations, each with its import."""
 
-STANDARD = ("import csv", "import fnmatch", "import math", "import os", COPIED["Callable"], COPIED["Any"])
+STANDARD = ("import csv", "import fnmatch", "import math", "import os", *list(COPIED.values())[2:])
 """Imports from the standard library, in order."""
 
 

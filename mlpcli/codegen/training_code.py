@@ -83,21 +83,16 @@ def _losses(calls: KerasCalls) -> str:
 
 
 def _metrics(calls: KerasCalls) -> str:
-    metrics, outputs = calls.spec.metrics or [], calls.contract.outputs
+    outputs = calls.contract.outputs
     for each in outputs:
         for component in _metrics_of(calls.spec, each):
             _check_fit(component, each)
 
-    def listed(components: list[ComponentSpec]) -> str:
-        return "[" + ", ".join(calls.component(component, "metrics") for component in components) + "]"
+    def listed(output: Output) -> str:
+        own = (calls.metric(component, output) for component in _metrics_of(calls.spec, output))
+        return "[" + ", ".join(own) + "]"
 
-    if not outputs[0].name:
-        assert isinstance(metrics, list)
-        return listed(metrics)
-    each_has = {
-        each.name: metrics.get(each.name, []) if isinstance(metrics, dict) else metrics for each in outputs
-    }
-    return _mapping(each_has, listed)
+    return _mapping({each.name: each for each in outputs}, listed) if outputs[0].name else listed(outputs[0])
 
 
 def _mapping(values: Mapping[str, T], write: Callable[[T], str]) -> str:

@@ -25,6 +25,7 @@ from mlpcli.data.quantiles import Quantiles
 from mlpcli.data.readers.dialect import Dialect, Notation
 from mlpcli.data.types import NumberType
 from mlpcli.spec.features import DATE_PARTS, THOUSANDS_PATTERN
+from mlpcli.spec.number_rules import are_levels
 from mlpcli.spec.schema import check_charset
 
 Size = Annotated[int, Field(ge=0, lt=2**31)]
@@ -152,6 +153,8 @@ def _output_contradictions(output: Output) -> Iterator[str]:
         yield f"outputs: classes do not fit the kind {output.kind}"
     if output.pooled and OTHER not in (output.classes or ()):
         yield f"outputs: pooled labels need a class {OTHER}"
+    if output.levels and (output.kind != "numbers" or not are_levels(output.levels)):
+        yield "outputs: levels must rise from above 0 to below 1, and are of numbers"
     if min(output.steps, default=1) < 1:
         yield "outputs: steps must be at least 1"
     scales = (output.scale, output.offset)

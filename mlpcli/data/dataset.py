@@ -82,6 +82,7 @@ class Output:
         quantiles: by which a target becomes a normal distribution, which is then scaled.
         limits: the range of the training rows, in which predictions are kept; None where they are not.
         steps: the axes between the row and its values, where each step of a sequence has a target of its own.
+        levels: of the quantiles that are predicted of each target (`levels.py`); empty for a value of each.
     """
 
     target: tuple[str, ...]
@@ -96,6 +97,7 @@ class Output:
     log: tuple[float, ...] | None = None
     quantiles: tuple[Quantiles, ...] | None = None
     limits: tuple[tuple[float, float], ...] | None = None
+    levels: tuple[float, ...] = ()
 
     @property
     def width(self) -> tuple[int, ...]:
@@ -137,6 +139,21 @@ class Output:
         if self.limits is not None and not truth:
             own = np.clip(own, *np.array(self.limits).T)
         return np.asarray(own)
+
+    def unit_sizes(self, values: Array, target: int) -> Array:
+        """Return how much of a scaled target's own units one unit of the network is, near some values.
+
+        Args:
+            values: (rows,), in the target's own units.
+            target: the position of the target.
+        """
+        scale = self.scale or (1.0,)
+        sizes = np.full(len(values), abs(scale[target % len(scale)]))
+        if self.log is not None:  # the units of a logarithm grow with the value
+            sizes *= 1 + np.abs(values - self.log[target])
+        if self.quantiles is not None:
+            sizes *= self.quantiles[target].width
+        return sizes
 
 
 @dataclass(frozen=True)
@@ -189,7 +206,7 @@ class Contract:
         for output in bare["outputs"]:
             if not output["pooled"]:  # as contracts were written before there was this field
                 del output["pooled"]
-            for field_name in ("steps", "log", "quantiles", "limits"):
+            for field_name in ("steps", "log", "quantiles", "limits", "levels"):
                 if not output[field_name]:
                     del output[field_name]
         if self.numbers == "float32":  # as version 0.1 wrote it, so that its fingerprints are still the same

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +54,7 @@ class Request:
         numbers: how numbers are kept until they are scaled.
         per_step: for which axes of x the columns of an array's target are the steps of a sequence.
         earlier_robust: whether `scaling: robust` is that of earlier versions, whose runs need it.
+        levels: of the quantiles that the loss of an output asks for, by the output's name.
     """
 
     target_kinds: Mapping[str, TargetKind | None]
@@ -67,6 +68,7 @@ class Request:
     numbers: NumberType = "float64"
     per_step: PerStep = ()
     earlier_robust: bool = False
+    levels: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 def load_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path) -> Dataset:
@@ -164,6 +166,11 @@ def _code(source: Source, spec: DatasetSpec, request: Request) -> dict[str, tupl
             source.main.steps,
         )
         for name in source.outputs
+    }
+    coded |= {
+        name: (coded[name][0], replace(coded[name][1], levels=levels))
+        for name, levels in request.levels.items()
+        if name in coded and coded[name][1].kind == "numbers"
     }
     if spec.target_min_count is not None and all(
         each.kind not in ("classes", "groups") for _, each in coded.values()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
 from mlpcli.data.dataset import Contract, Output
+from mlpcli.data.levels import median_of
 from mlpcli.export.signature_names import rename_inputs, traced_names
 from mlpcli.files import replacing
 from mlpcli.keras_import import keras, quiet_stderr, tf
@@ -76,7 +78,8 @@ def serve_columns(
     The function takes a dict of the raw columns, (rows,) each, by their served names: strings, where "" is a
     gap, or float64 (float32 in a run of version 0.1), where NaN is. It returns a dict: for classes `label`
     (string) and `probabilities`, (rows, classes); for numbers `value`, (rows, targets), in the target's own
-    units. With several outputs the names begin with the output's: `main_value`.
+    units, and for quantiles, of which `value` is the median, `quantiles`, (rows, targets * levels). With
+    several outputs the names begin with the output's: `main_value`.
 
     Args:
         model: the network.
@@ -130,7 +133,10 @@ def served_output(output: Output, values: tf.Tensor, loss: ComponentSpec) -> Ten
     if output.kind == "groups":
         return {"embedding": values}
     if output.classes is None:
-        return {"value": tf.reshape(values, (tf.shape(values)[0], -1))}
+        flat = tf.reshape(values, (tf.shape(values)[0], math.prod(values.shape[1:])))
+        if not output.levels:
+            return {"value": flat}
+        return {"value": median_of(flat, output.levels), "quantiles": flat}
     scores = gives_scores(loss) and values.shape[-1] == 1
     if values.shape[-1] == 1:
         middle = 0.0 if scores else 0.5

@@ -18,6 +18,7 @@ import numpy as np
 
 from mlpcli.data.dataset import Contract, Output
 from mlpcli.data.features.verification_sample import Sample
+from mlpcli.data.levels import median_of
 from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import Problem, TrainingError
 from mlpcli.export import c_api_runner
@@ -95,6 +96,9 @@ class Verification:
             found = served.get(stem + name, np.empty(0, np.float32))
             limit = MIXED_TOLERANCE if half else TOLERANCE
             largest = max(largest, compare(stem + name, wanted, found, limit, self.sample))
+            if each.levels:
+                median = served.get(f"{stem}value", np.empty(0, np.float32))
+                compare(f"{stem}value", median_of(wanted, each.levels), median, limit, self.sample)
             if f"{stem}label" in served:
                 compare_labels(each, wanted, served[f"{stem}label"], limit, self.sample)
         return Verdict(len(self.sample), largest, time.monotonic() - self.began)
@@ -192,7 +196,7 @@ def expected(output: Output, values: Array, spec: Spec) -> tuple[str, Array]:
     if output.kind == "groups":
         return "embedding", values
     if output.classes is None:
-        return "value", values.reshape(len(values), -1)
+        return "quantiles" if output.levels else "value", values.reshape(len(values), -1)
     if output.kind == "labels" or values.shape[-1] > 1:
         return "probabilities", values
     if gives_scores(output_loss(spec, output.name)):

@@ -16,6 +16,7 @@ from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
 from mlpcli.data.weights import weights_of_rows
 from mlpcli.errors import Problem, RunError, UsageError
+from mlpcli.inference.quantile_scores import quantile_scores
 from mlpcli.keras_import import keras
 from mlpcli.model.build import output_loss
 from mlpcli.model.id_layers import id_layers, row_errors
@@ -24,7 +25,7 @@ from mlpcli.model.run_spec import own_spec
 from mlpcli.model.trained_model import TrainedModel, load_trained
 from mlpcli.runs.folder import Run
 from mlpcli.runs.record_models import TRAIN_AGAIN
-from mlpcli.runs.results import ClassScore, Evaluation, OutputScores
+from mlpcli.runs.results import ClassScore, Evaluation, OutputScores, QuantileScores
 from mlpcli.spec.load import located
 from mlpcli.training import compiled
 from mlpcli.training.find_data import find_data, moved_note
@@ -64,9 +65,9 @@ def evaluate_run(run: Run, *, split: str = "test", data: Path | None = None) -> 
     metrics = loss_first(
         compiled.evaluate(trained.model, arrays, batch_size=evaluated_rows(trained.spec, contract))
     )
-    return Evaluation(
-        source, len(found), metrics, _scores(trained, found), (*trained.warnings, *warnings), left_out
-    )
+    scores, quantiles = _scores(trained, found)
+    warnings = (*trained.warnings, *warnings)
+    return Evaluation(source, len(found), metrics, scores, warnings, left_out, quantiles)
 
 
 def _check_ids(trained: TrainedModel, split: Split, source: str) -> None:
@@ -80,17 +81,23 @@ def _check_ids(trained: TrainedModel, split: Split, source: str) -> None:
     raise_row_errors(Origin(source), found[:MAX_SHOWN], len(found))
 
 
-def _scores(trained: TrainedModel, split: Split) -> tuple[OutputScores, ...]:
-    """Return the scores of every output that holds classes or labels."""
-    outputs = [each for each in trained.contract.outputs if each.is_scored]
+def _scores(
+    trained: TrainedModel, split: Split
+) -> tuple[tuple[OutputScores, ...], tuple[QuantileScores, ...]]:
+    """Return the scores of every output of classes or labels, and of every target of quantiles."""
+    outputs = [each for each in trained.contract.outputs if each.is_scored or each.levels]
     if not outputs:
-        return ()
+        return (), ()
     predicted = predict_outputs(trained, split.x)
-    found = []
+    found: list[OutputScores] = []
+    quantiles: list[QuantileScores] = []
     for each in outputs:
         names = each.classes or ()
         y, values = values_of(split.y, each), values_of(predicted, each)
         check_outputs(trained, each, values)
+        if each.levels:
+            quantiles += quantile_scores(each, y, values)
+            continue
         if each.kind == "labels":
             y, values = (array.reshape(-1, array.shape[-1]) for array in (y, values))  # steps count as rows
             scores = class_scores(y.astype(np.int64), predicted_labels(values), names)
@@ -100,7 +107,7 @@ def _scores(trained: TrainedModel, split: Split) -> tuple[OutputScores, ...]:
         classes = predicted_classes(values, output_loss(trained.spec, each.name)).reshape(-1)
         scores = class_scores(truth, classes, names)
         found.append(OutputScores(each.name, scores, confusion(truth, classes, len(names))))
-    return tuple(found)
+    return tuple(found), tuple(quantiles)
 
 
 def _own_split(trained: TrainedModel, split: str) -> tuple[Split, tuple[str, ...]]:

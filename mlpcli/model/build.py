@@ -13,13 +13,16 @@ from mlpcli.data.dataset import Contract, Dataset
 from mlpcli.data.types import Arrays
 from mlpcli.errors import KeyPath, Problem, SpecError
 from mlpcli.keras_import import keras
+from mlpcli.keras_internals import name_outputs
 from mlpcli.model.call_layer import call_layer
 from mlpcli.model.components import make_component, make_instance, refusals
+from mlpcli.model.member_layers import MemberMean
 from mlpcli.model.member_loss import MemberLoss
 from mlpcli.model.memory import bounded_weights, check_batch, check_outputs, optimizer_arrays
 from mlpcli.model.metrics import fit_metrics
 from mlpcli.model.nested_layers import check_inner_layers
 from mlpcli.model.plugins import NONE, Plugins
+from mlpcli.model.quantile_outputs import in_order, levels_by_layer
 from mlpcli.model.schedule_steps import with_steps
 from mlpcli.model.shape_advice import shape_hint
 from mlpcli.model.subclassed import build_class, needs_adapting
@@ -100,9 +103,10 @@ def build_network(
     inputs = _inputs(contract, graph)
     if spec.model is not None:
         found = build_class(spec.model, inputs, graph, rows, plugins)
-        return _network(spec, inputs, found, graph)
+        return _network(spec, inputs, found, contract)
     layers = _make_layers(spec, graph, plugins)
     tensors = {name: _embed_categories(tensor, contract, name) for name, tensor in inputs.items()}
+    levels = levels_by_layer(contract, graph)
     for node, layer in zip(graph.nodes, layers, strict=True):
         path: KeyPath = ("layers", node.index)
         below = [tensors[source] for source in node.sources]
@@ -117,16 +121,24 @@ def build_network(
         shapes = ", ".join(map(_shape, below))
         hint = _shape_hint(layer, below[0], spec, node)
         with refusals(path, f"does not fit what comes before it, of shape {shapes}", hint):
+            if isinstance(layer, MemberMean):  # each member's quantiles are in order too
+                below = [in_order(below[0], f"{node.name}_members", levels.get(node.name), graph)]
             tensors[node.name] = call_layer(layer, below, node)
-    return _network(spec, inputs, {name: tensors[name] for name in graph.outputs}, graph)
+    return _network(spec, inputs, {name: tensors[name] for name in graph.outputs}, contract)
 
 
-def _network(spec: Spec, inputs: Tensors, outputs: Tensors, graph: Graph) -> keras.Model:
-    return keras.Model(
+def _network(spec: Spec, inputs: Tensors, outputs: Tensors, contract: Contract) -> keras.Model:
+    graph = spec.graph
+    levels = levels_by_layer(contract, graph)
+    outputs = {name: in_order(tensor, name, levels.get(name), graph) for name, tensor in outputs.items()}
+    model = keras.Model(
         inputs if graph.inputs else inputs[ONLY_INPUT],
         outputs if graph.named else outputs[graph.outputs[0]],
         name=_identifier(spec.name),
     )
+    if levels and graph.named:
+        name_outputs(model)
+    return model
 
 
 def _inputs(contract: Contract, graph: Graph) -> Tensors:

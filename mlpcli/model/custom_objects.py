@@ -11,7 +11,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import mlpcli.model.member_loss  # noqa: F401  # registered, so that Keras finds it in a saved model
+import mlpcli.model.member_loss  # registered, so that Keras finds it in a saved model
+import mlpcli.model.quantile_outputs  # noqa: F401  # registered too
 from mlpcli.keras_import import keras
 from mlpcli.model.member_layers import MemberDense as MemberDense
 from mlpcli.model.member_layers import MemberMean as MemberMean
@@ -19,6 +20,7 @@ from mlpcli.model.member_layers import Members as Members
 from mlpcli.model.member_layers import RandomSigns as RandomSigns
 from mlpcli.model.numeric_embeddings import PeriodicEmbedding as PeriodicEmbedding
 from mlpcli.model.numeric_embeddings import PiecewiseLinearEmbedding as PiecewiseLinearEmbedding
+from mlpcli.model.quantile_loss import Quantile as Quantile
 from mlpcli.model.scaled_layers import NTKDense as NTKDense
 from mlpcli.model.scaled_layers import ParametricActivation as ParametricActivation
 from mlpcli.model.scaled_layers import Scale as Scale

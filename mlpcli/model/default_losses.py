@@ -13,6 +13,7 @@ from mlpcli.model.activation_range import passes_values, units_path
 from mlpcli.model.id_names import reads_ids
 from mlpcli.model.output_steps import axes_with_steps
 from mlpcli.spec.layer_graph import ONLY_INPUT, Graph
+from mlpcli.spec.number_rules import are_levels
 from mlpcli.spec.plugins import KERAS, Catalog
 from mlpcli.spec.schema import ComponentSpec, LayerSpec, Spec
 
@@ -44,6 +45,14 @@ def wanted_by(loss: ComponentSpec, catalog: Catalog = KERAS) -> TargetKind | Non
     return others.get(name, "numbers")
 
 
+def levels_of(loss: ComponentSpec | None, catalog: Catalog = KERAS) -> tuple[float, ...]:
+    """Return the levels of the quantiles that a loss asks for; empty for the losses of values."""
+    if loss is None or loss.class_name != "Quantile" or catalog.plugin_of("Quantile"):
+        return ()
+    given = loss.arguments.get("quantiles")
+    return tuple(map(float, given)) if are_levels(given) and isinstance(given, list) else ()
+
+
 def gives_scores(loss: ComponentSpec) -> bool:
     """Return whether a class loss takes outputs that are not probabilities: above 0 for the second class."""
     return any(word in loss.class_name.lower() for word in ("hinge", "perceptron"))
@@ -68,6 +77,7 @@ def data_request(spec: Spec, catalog: Catalog = KERAS) -> Request:
         guessed,
         reads_ids=reads_ids(spec),
         per_step=() if "sequences" in wanted.values() else axes_with_steps(spec),
+        levels={name: levels for name, loss in losses.items() if (levels := levels_of(loss, catalog))},
     )
 
 

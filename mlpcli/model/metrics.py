@@ -9,11 +9,13 @@ from collections import Counter
 from collections.abc import Iterable
 
 from mlpcli.data.dataset import Output
+from mlpcli.data.levels import median_place
 from mlpcli.data.types import NumberType
 from mlpcli.keras_import import keras
 from mlpcli.keras_internals import metric_direction, set_metric_direction
 from mlpcli.model.correlations import KINDS, RowCorrelation
 from mlpcli.model.metric_wrappers import LabelRows, NamedValues, StepRows, label_names
+from mlpcli.model.quantile_outputs import OfMedian
 from mlpcli.model.target_scaling import InOwnUnits, curve_of, in_float64
 from mlpcli.spec.keras_source import snake_case
 from mlpcli.spec.schema import ComponentSpec
@@ -68,6 +70,7 @@ def fit_metrics(
     alone = counts is None
     counts = Counter() if counts is None else counts
     units = math.prod(size or 1 for size in shape[-1:]) if len(shape) == 1 + len(output.steps) else 0
+    units = units // len(output.levels) if output.levels else units
     taken: Counter[str] = Counter()
     found = []
     for component, each in made:
@@ -113,6 +116,8 @@ def _fit(made: object, output: Output, units: int, prefix: str, numbers: NumberT
         if numbers == "float64" and isinstance(metric, SHIFT_FREE) and curve is None:
             offset = [0.0] * len(offset)
         fitted = InOwnUnits(fitted, list(output.scale), offset, curve=curve)
+    if output.levels:
+        fitted = OfMedian(fitted, len(output.levels), median_place(output.levels))
     if output.steps and _is_stock(made):
         fitted = StepRows(fitted)
     if has_many_values(metric):

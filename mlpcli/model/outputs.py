@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
-from mlpcli.data.dataset import Contract
+from mlpcli.data.dataset import Contract, Output
 from mlpcli.data.types import Array, Arrays
 from mlpcli.keras_import import keras, tf
 from mlpcli.model.build import output_loss
 from mlpcli.model.default_losses import gives_scores
-from mlpcli.model.target_scaling import along_curve, curve_of
+from mlpcli.model.target_scaling import along_curve, curve_of, of_levels
 from mlpcli.spec.schema import ComponentSpec, Spec
 
 EVALUATED_ROWS = 4096
@@ -68,14 +70,18 @@ def final_outputs(spec: Spec, contract: Contract, outputs: tf.Tensor | Arrays) -
     for each in contract.outputs:
         values = outputs[each.name] if each.name else outputs
         values = to_probabilities(output_loss(spec, each.name), values)
-        if each.scale is not None and each.offset is not None:
-            scale, offset = (np.asarray(part, contract.numbers) for part in (each.scale, each.offset))
-            wide = isinstance(values, np.ndarray) or contract.numbers == "float32"
-            curve = curve_of(each)
-            if curve is not None and isinstance(values, np.ndarray):
-                values = each.restore(values)
-            else:
-                values = (values if wide else keras.ops.cast(values, contract.numbers)) * scale + offset
-                values = values if curve is None else along_curve(values, curve)
+        if each.scale is not None:
+            values = of_levels(each, values, partial(_in_own_units, each, contract))
         found[each.name] = values
     return found if contract.output.name else found[""]
+
+
+def _in_own_units(output: Output, contract: Contract, values: tf.Tensor | Array) -> tf.Tensor | Array:
+    """Return scaled values, (rows, ..., targets), in the target's own units."""
+    scale, offset = (np.asarray(part, contract.numbers) for part in (output.scale, output.offset))
+    wide = isinstance(values, np.ndarray) or contract.numbers == "float32"
+    curve = curve_of(output)
+    if curve is not None and isinstance(values, np.ndarray):
+        return output.restore(values)
+    values = (values if wide else keras.ops.cast(values, contract.numbers)) * scale + offset
+    return values if curve is None else along_curve(values, curve)

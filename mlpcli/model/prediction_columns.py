@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlpcli.data.dataset import Output
+from mlpcli.data.levels import level_name, median_place, rising
 from mlpcli.data.sequences import decode
 from mlpcli.data.types import Array
 from mlpcli.model.default_losses import gives_scores
@@ -30,18 +31,15 @@ def without_idle_digits(values: Array, output: Output) -> Array:
     """
     if values.dtype != np.float64 or output.scale is None:
         return values
-    columns = values.reshape(-1, values.shape[-1]).copy()
-    for place, scale in enumerate(np.broadcast_to(output.scale, columns.shape[1]).tolist()):
-        step = np.full(len(columns), abs(scale))
-        if output.log is not None:  # the steps of a logarithm grow with the value
-            step *= 1 + np.abs(columns[:, place] - output.log[place])
-        if output.quantiles is not None:
-            step *= output.quantiles[place].width
+    columns, levels = values.reshape(-1, values.shape[-1]).copy(), max(1, len(output.levels))
+    for place in range(columns.shape[1]):
+        step = output.unit_sizes(columns[:, place], place // levels)
         with np.errstate(invalid="ignore"):  # a row without a prediction is NaN
             powers = np.floor(np.log10(RESOLUTION * step))
         for power in np.unique(powers[np.abs(powers) < 200]):  # else the power of ten would overflow
             rows = powers == power
             columns[rows, place] = np.round(columns[rows, place], -int(power))
+    columns = rising(np, columns, levels) if output.levels else columns
     return columns.reshape(values.shape)
 
 
@@ -118,9 +116,23 @@ def _plain_columns(output: Output, values: Array) -> dict[str, Array | pa.Array]
 
 
 def _value_columns(output: Output, values: Array) -> dict[str, Array | pa.Array]:
-    names, values = output.target, flat_values(values)
-    if output.name:
-        names = (output.name,) if len(names) == 1 else tuple(f"{output.name}_{name}" for name in names)
-    if values.shape[1] != len(names):
-        names = tuple(f"output_{index}" for index in range(values.shape[1]))
-    return {f"predicted_{name}": values[:, index] for index, name in enumerate(names)}
+    """Return the value of each target; of quantiles the median, then each of them: `price_q05`."""
+    names, values, levels = target_names(output), flat_values(values), output.levels
+    if values.shape[1] != len(names) * max(1, len(levels)):
+        return {f"predicted_output_{index}": values[:, index] for index in range(values.shape[1])}
+    if not levels:
+        return {f"predicted_{name}": values[:, index] for index, name in enumerate(names)}
+    found: dict[str, Array | pa.Array] = {}
+    for index, name in enumerate(names):
+        own = values[:, index * len(levels) :][:, : len(levels)]
+        found[f"predicted_{name}"] = own[:, median_place(levels)]
+        found |= {f"{name}_{level_name(level)}": own[:, place] for place, level in enumerate(levels)}
+    return found
+
+
+def target_names(output: Output) -> tuple[str, ...]:
+    """Return what the columns of an output of numbers are named after, for each of its targets."""
+    if not output.name:
+        return output.target
+    several = tuple(f"{output.name}_{name}" for name in output.target)
+    return several if len(several) > 1 else (output.name,)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
 from mlpcli.data.dataset import Contract, Output
+from mlpcli.data.levels import by_target, rising, side_by_side
 from mlpcli.data.quantiles import Quantiles, from_log
+from mlpcli.data.types import Array
 from mlpcli.keras_import import keras, tf
 from mlpcli.keras_internals import wrapped_function
 from mlpcli.model.metric_wrappers import MetricWrapper
@@ -141,13 +145,35 @@ def restore_outputs(model: keras.Model, contract: Contract) -> keras.Model:
     for each in contract.outputs:
         tensor = model.output[each.name] if each.name else model.output
         if each.scale is not None:
-            name = f"{each.name or 'output'}_in_own_units"
-            if contract.numbers == "float32":
-                tensor = keras.layers.Rescaling(list(each.scale), list(each.offset or ()), name=name)(tensor)
-            else:  # that layer would round scale and offset to float32
-                scaled = keras.ops.multiply(keras.ops.cast(tensor, "float64"), np.array(each.scale))
-                tensor = keras.ops.add(scaled, np.array(each.offset))
-                curve = curve_of(each)
-                tensor = tensor if curve is None else along_curve(tensor, curve)
+            tensor = of_levels(each, tensor, partial(_restored, each, contract))
         found[each.name] = tensor
     return keras.Model(model.input, found if contract.output.name else found[""], name=model.name)
+
+
+def _restored(output: Output, contract: Contract, tensor: keras.KerasTensor) -> keras.KerasTensor:
+    """Return a scaled output, (rows, ..., targets), in the target's own units."""
+    if contract.numbers == "float32":
+        name = f"{output.name or 'output'}_in_own_units"
+        layer = keras.layers.Rescaling(list(output.scale or ()), list(output.offset or ()), name=name)
+        return layer(tensor)
+    # that layer would round scale and offset to float32
+    scaled = keras.ops.multiply(keras.ops.cast(tensor, "float64"), np.array(output.scale))
+    tensor = keras.ops.add(scaled, np.array(output.offset))
+    curve = curve_of(output)
+    return tensor if curve is None else along_curve(tensor, curve)
+
+
+def of_levels(
+    output: Output, values: keras.KerasTensor | Array, restore: Callable[..., keras.KerasTensor | Array]
+) -> keras.KerasTensor | Array:
+    """Return an output in the target's own units; quantiles stay in order, whatever rounding does to them.
+
+    Args:
+        output: of which they are.
+        values: (rows, ..., targets), or (rows, ..., targets * levels).
+        restore: takes and returns (rows, ..., targets).
+    """
+    if not output.levels:
+        return restore(values)
+    xp, count = (np if isinstance(values, np.ndarray) else keras.ops), len(output.levels)
+    return rising(xp, side_by_side(xp, restore(by_target(xp, values, count))), count)

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from mlpcli.report.console import format_number
 from mlpcli.report.screen import console, table
-from mlpcli.runs.results import Evaluation, OutputScores
+from mlpcli.runs.results import Evaluation, OutputScores, QuantileScores
 
 
 def show_evaluation(label: str, evaluation: Evaluation) -> None:
@@ -31,6 +31,25 @@ def show_evaluation(label: str, evaluation: Evaluation) -> None:
         kind = "class" if scores.confusion is not None else "label"
         title = f"{scores.name}: {kind}" if scores.name else kind
         out.print(table((title, "precision", "recall", "f1", "rows"), rows))
+    for quantiles in evaluation.quantiles:
+        _show_quantiles(quantiles)
+
+
+def _show_quantiles(scores: QuantileScores) -> None:
+    """Show the share of rows below each quantile of a target, and between the outer ones."""
+    out = console()
+    rows = [(str(level), f"{share:.4f}") for level, share in zip(scores.levels, scores.below, strict=True)]
+    out.print()
+    out.print(table((f"{scores.target}: quantile", "rows below"), rows))
+    if len(scores.levels) > 1:
+        ends = f"{scores.levels[0]} to {scores.levels[-1]}"
+        line = f"from quantile {ends} lie {scores.within:.1%} of the rows, {scores.expected:.1%} expected"
+        out.print(Text(line))
+
+
+def _quantiles_json(scores: QuantileScores) -> dict[str, object]:
+    below = {str(level): share for level, share in zip(scores.levels, scores.below, strict=True)}
+    return {"rows_below": below, "within": scores.within, "expected_within": scores.expected}
 
 
 def evaluation_json(label: str, folder: Path, evaluation: Evaluation) -> dict[str, object]:
@@ -44,6 +63,8 @@ def evaluation_json(label: str, folder: Path, evaluation: Evaluation) -> dict[st
     }
     if evaluation.rows_without_target:
         document["rows_without_target"] = evaluation.rows_without_target
+    if evaluation.quantiles:
+        document["quantiles"] = {each.target: _quantiles_json(each) for each in evaluation.quantiles}
     found = {scores.name: _scores_json(scores) for scores in evaluation.scores}
     return document | found[""] if "" in found else document | ({"outputs": found} if found else {})
 

@@ -147,9 +147,30 @@ class OutputScores:
 
 
 @dataclass(frozen=True)
+class QuantileScores:
+    """How many rows of one target lie below its predicted quantiles.
+
+    below: for each level the share of rows whose target is no larger than the quantile.
+    within: the share of rows from the lowest quantile to the highest.
+    """
+
+    target: str
+    levels: tuple[float, ...]
+    below: tuple[float, ...]
+    within: float
+    rows: int
+
+    @property
+    def expected(self) -> float:
+        """The share of rows that should be between the lowest quantile and the highest."""
+        return round(self.levels[-1] - self.levels[0], 12)
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """Metrics of one run on one set of rows, and scores for each output that holds classes.
 
+    quantiles: for each target of which quantiles are predicted.
     rows_without_target: how many rows of a file were left out.
     """
 
@@ -159,6 +180,7 @@ class Evaluation:
     scores: tuple[OutputScores, ...] = ()
     warnings: tuple[str, ...] = ()
     rows_without_target: int = 0
+    quantiles: tuple[QuantileScores, ...] = ()
 
 
 @dataclass(frozen=True)

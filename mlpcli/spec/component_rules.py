@@ -13,6 +13,7 @@ from mlpcli.spec.number_rules import (
     BELOW_ONE,
     BOUNDED_WHOLE,
     FROM_TWO,
+    LEVELS,
     MAX_STEPS,
     NOT_NEGATIVE,
     POSITIVE,
@@ -76,6 +77,11 @@ RULE_SCHEMAS: dict[str, ValueMap] = {
     BELOW_ONE[0]: {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
     THRESHOLDS[0]: {"type": "integer", "minimum": 2, "maximum": MAX_STEPS},
     BOUNDED_WHOLE[0]: {"type": "integer", "minimum": 0, "maximum": MAX_STEPS},
+    LEVELS[0]: {
+        "type": "array",
+        "items": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+        "minItems": 1,
+    },
     **CALLBACK_SCHEMAS,
     **LENGTH_SCHEMAS,
 }
@@ -131,6 +137,7 @@ OWN_RULES: dict[str, dict[str, Rule]] = {
     "PiecewiseLinearEmbedding": {"bins": THRESHOLDS, "width": POSITIVE_WHOLE},
     "PeriodicEmbedding": {"frequencies": POSITIVE_WHOLE, "width": FROM_TWO, "stddev": POSITIVE},
     "NTKDense": {"units": POSITIVE_WHOLE},
+    "Quantile": {"quantiles": LEVELS},
 }
 """Rules for arguments of our own classes, by class."""
 

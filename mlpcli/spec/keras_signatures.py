@@ -151,7 +151,10 @@ def own_short_names(namespace: str) -> tuple[str, ...]:
     """Return our activations, or the short names of our losses."""
     if namespace == "activations":
         return tuple(name for name in custom_objects().functions if not name.startswith("_"))
-    return tuple(snake_case(name) for name in own_class_names(namespace)) if namespace == "losses" else ()
+    if namespace != "losses":
+        return ()
+    whole = (name for name in own_class_names("losses") if not custom_objects().signature(name).required)
+    return tuple(map(snake_case, whole))
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TypeGuard
 
 from mlpcli.spec.values import Value
@@ -30,6 +31,17 @@ BELOW_ONE: Rule = (
     "must be a number from 0 up to but not including 1",
     lambda v: is_number(v) and 0 <= v < 1,
 )
+
+
+def are_levels(value: object) -> bool:
+    """Return whether a value is a list of rising numbers between 0 and 1, without these."""
+    if not isinstance(value, list | tuple) or not value or not all(map(is_number, value)):
+        return False
+    ends = (0, *value, 1)
+    return all(low < high for low, high in pairwise(ends))
+
+
+LEVELS: Rule = ("must be a list of rising numbers between 0 and 1, such as [0.05, 0.5, 0.95]", are_levels)
 
 MAX_STEPS = 10_000
 """Keras makes a Python list, or a square matrix, as long as these arguments say."""

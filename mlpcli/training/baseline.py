@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from mlpcli.data.dataset import Dataset, Output, Split
+from mlpcli.data.levels import median_of
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
 from mlpcli.spec.schema import ComponentSpec
@@ -138,6 +139,7 @@ def score_network(output: Output, split: Split, outputs: Arrays, loss: Component
 
     own = outputs[output.name] if isinstance(outputs, dict) else outputs
     values = np.asarray(own, np.float64)
+    values = median_of(values, output.levels) if output.levels else values
     truth = _targets(split, output)
     return _score(truth, values if output.kind == "numbers" else predicted_classes(values, loss), output)
 

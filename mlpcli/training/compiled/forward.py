@@ -19,6 +19,7 @@ from mlpcli.keras_internals import all_layers, compiled_parts, wrapped_function
 from mlpcli.model.correlations import RowCorrelation
 from mlpcli.model.member_loss import MemberLoss
 from mlpcli.model.metric_wrappers import MetricWrapper
+from mlpcli.model.quantile_loss import Quantile
 from mlpcli.training.compiled.graph_loop import why_graph
 from mlpcli.training.compiled.row_arrays import Arrays, Structure, as_tensor, row_bytes, take_rows
 from mlpcli.training.compiled.xla_programs import (
@@ -217,7 +218,8 @@ def _averages_rows(loss: object) -> bool:
         return loss.lower() != "circle"
     if isinstance(loss, keras.losses.Circle):
         return False  # it compares the rows of a batch
-    return _is_keras(loss) and getattr(loss, "reduction", "sum_over_batch_size") == "sum_over_batch_size"
+    of_rows = isinstance(loss, Quantile) or _is_keras(loss)
+    return of_rows and getattr(loss, "reduction", "sum_over_batch_size") == "sum_over_batch_size"
 
 
 def _is_keras(component: object) -> bool:
