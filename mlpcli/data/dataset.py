@@ -15,6 +15,7 @@ from mlpcli.spec.values import ValueMap
 if TYPE_CHECKING:
     from mlpcli.data.features.preprocessor import Preprocessor
     from mlpcli.data.features.verification_sample import Sample
+    from mlpcli.data.readers.row_errors import Origin
     from mlpcli.data.splits import SplitAmounts
 
 OTHER = "other"
@@ -235,6 +236,7 @@ class Dataset:
         left_out: how many more rows the files have, without a target.
         sparse: whether classes were too rare for stratified splits.
         held_out: the rows of the fold that is held out, or None.
+        origin: names the rows of the main file, which `Split.rows` counts.
     """
 
     train: Split
@@ -252,6 +254,7 @@ class Dataset:
     left_out: int = 0
     sparse: bool = False
     held_out: Split | None = None
+    origin: Origin | None = None
 
     @property
     def settled(self) -> dict[str, object]:

@@ -236,6 +236,7 @@ def _dataset(
         left_out=left_out,
         sparse=splitter.sparse,
         held_out=splits.get("held_out"),
+        origin=source.main.origin,
     )
 
 

@@ -46,10 +46,20 @@ class TextOrigin(Origin):
         self.path = path
         self.header = header
         self._known: dict[int, TextRow] = {}
+        self._lines: dict[int, int] = {}
 
     def lines(self, rows: Iterable[int]) -> dict[int, int]:
-        """Return the physical line on which each row begins."""
-        return {row: record.line for row, record in self.text_rows(rows).items()}
+        """Return the physical line on which each row begins; cells are not kept, so that rows may be many."""
+        wanted = set(rows)
+        missing = wanted - self._lines.keys()
+        if missing:
+            last = max(missing)
+            for row, record in enumerate(read_text_rows(self.path, self.header)):
+                if row in missing:
+                    self._lines[row] = record.line
+                if row == last:
+                    break
+        return {row: self._lines[row] for row in wanted if row in self._lines}
 
     def text_rows(self, rows: Iterable[int]) -> dict[int, TextRow]:
         """Return some rows as the file has them; it is read once up to the last of them."""

@@ -1,0 +1,41 @@
+"""Name rows of a source as messages do: by file, row and line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mlpcli.data.readers.row_errors import Origin
+
+
+@dataclass(frozen=True)
+class RowName:
+    """Where a row is.
+
+    Attributes:
+        file: the file, or the built-in dataset.
+        row: its number in the file, from 1.
+        line: the line on which it begins, from 1; None where the file has no lines.
+    """
+
+    file: str
+    row: int
+    line: int | None = None
+
+
+def name_rows(origin: Origin, rows: Sequence[int]) -> list[RowName]:
+    """Return the names of some rows.
+
+    Args:
+        origin: of the rows.
+        rows: their positions, from 0.
+
+    Raises:
+        IndexError: the source has no such row.
+    """
+    places = [origin.at(row) for row in rows]
+    wanted: dict[Origin, set[int]] = {}
+    for file, row in places:
+        wanted.setdefault(file, set()).add(row)
+    lines = {file: file.lines(of_file) for file, of_file in wanted.items()}
+    return [RowName(file.label, row + 1, lines[file].get(row)) for file, row in places]
