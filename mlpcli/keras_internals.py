@@ -1,4 +1,4 @@
-"""Every non-public name of Keras, TensorFlow and Keras Tuner that we need.
+"""Every non-public name of Keras and TensorFlow that we need; `tuner_internals` has those of Keras Tuner.
 
 Each is wrapped in a function that says what it is for. `tests/test_keras_internals.py` fails with that
 sentence when a new version no longer has it; nothing else in the package names one of them.
@@ -7,15 +7,13 @@ sentence when a new version no longer has it; nothing else in the package names 
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from mlpcli.keras_import import keras
 
 CALLBACK_STATE: dict[str, tuple[str, ...]] = {
@@ -45,13 +43,6 @@ class Compiled(Protocol):
 
     def build(self, y_true: object, y_pred: object) -> None:
         """Create the variables for targets and outputs of these shapes."""
-
-
-class TunerOracle(Protocol):
-    """What we use of Keras Tuner's oracles in addition to their public methods."""
-
-    populate_space: Callable[[str], Mapping[str, object]]
-    save: Callable[[], None]
 
 
 # ---------------------------------------------------------------- models and layers
@@ -140,6 +131,37 @@ def mask_of(tensor: keras.KerasTensor) -> keras.KerasTensor | None:
     """Return which steps of an output count, (rows, *steps) bool; None where no layer masks any."""
     found: keras.KerasTensor | None = getattr(tensor, "_keras_mask", None)
     return found
+
+
+def logits_of(tensor: keras.KerasTensor) -> keras.KerasTensor | None:
+    """Return what the softmax or sigmoid of an output was computed from; None where Keras keeps none."""
+    found: keras.KerasTensor | None = getattr(tensor, "_keras_logits", None)
+    return found
+
+
+def as_output(
+    tensor: keras.KerasTensor, logits: keras.KerasTensor | None, mask: keras.KerasTensor | None
+) -> keras.KerasTensor:
+    """Return a tensor as losses and metrics take an output of the network: with its logits and its mask."""
+    if logits is not None:
+        tensor._keras_logits = logits
+    if mask is not None:
+        tensor._keras_mask = mask
+    return tensor
+
+
+def compiled_losses(model: keras.Model) -> list[tuple[str, keras.losses.Loss, float | None]]:
+    """Return the losses that were passed to `compile`, once they are built: output, loss and its weight.
+
+    The output's name is empty where the network gives one tensor.
+    """
+    compiled = model._compile_loss
+    if compiled is None or not compiled.built:
+        return []
+    return [
+        (str(each.path[0]) if each.path else "", each.loss, each.loss_weights)
+        for each in compiled._flat_losses
+    ]
 
 
 def with_logits(
@@ -348,48 +370,3 @@ def write_fingerprint(saved_model: Path) -> None:
     from tensorflow.python.saved_model import fingerprinting_utils
 
     fingerprinting_utils.write_fingerprint(str(saved_model))
-
-
-# ---------------------------------------------------------------- Keras Tuner
-
-
-def keep_quiet(oracle: TunerOracle) -> None:
-    """Make an oracle print nothing and write no files: we store a search's state ourselves."""
-    oracle._display.verbose = 0  # type: ignore[attr-defined]
-    oracle.save = lambda: None
-    oracle._save_trial = lambda trial: None  # type: ignore[attr-defined]
-
-
-def seed_proposal(oracle: TunerOracle, seed: int, state: np.random.RandomState | None) -> None:
-    """Make the next proposal a function of a seed.
-
-    Args:
-        oracle: the oracle.
-        seed: the seed.
-        state: what `BayesianOptimization` draws from; None for the other algorithms.
-    """
-    oracle._seed_state = seed  # type: ignore[attr-defined]
-    if state is not None:
-        oracle._random_state = state  # type: ignore[attr-defined]
-
-
-def hyperband_trials(oracle: TunerOracle) -> int:
-    """Return the trials of one iteration of Hyperband: the sum over its brackets and their rounds."""
-    sizes = (
-        oracle._get_size(bracket, number)  # type: ignore[attr-defined]
-        for bracket in range(oracle._get_num_brackets())  # type: ignore[attr-defined]
-        for number in range(oracle._get_num_rounds(bracket))  # type: ignore[attr-defined]
-    )
-    return int(sum(sizes))
-
-
-def parent_condition(name: str, values: list[str | int | float | bool]) -> object:
-    """Return Keras Tuner's condition that a parameter is active only while another has one of these values.
-
-    Args:
-        name: the other hyperparameter.
-        values: its values.
-    """
-    from keras_tuner.src.engine.conditions import Parent
-
-    return Parent(name, values)

@@ -11,7 +11,8 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "mlpcli"
 
-GROUND = {"errors", "files", "printable", "signals", "machine", "keras_import", "keras_internals"}
+GROUND = {"errors", "files", "printable", "signals", "machine", "keras_import"}
+GROUND |= {"keras_internals", "tuner_internals"}
 BELOW_MODEL = GROUND | {"spec", "data", "runs", "statistics"}
 BELOW_TRAINING = BELOW_MODEL | {"model", "plots", "export", "checks"}
 ALL = BELOW_TRAINING | {"training", "inference", "codegen", "tuning", "report"}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mlpcli import keras_internals as internals
+from mlpcli import tuner_internals
 from mlpcli.keras_import import keras
 
 
@@ -140,14 +141,14 @@ def test_oracles_are_quiet_seeded_and_counted(capsys: pytest.CaptureFixture[str]
         proposals = []
         for _ in range(2):
             oracle = tuner.oracles.RandomSearchOracle(objective="loss", hyperparameters=space, max_trials=3)
-            internals.keep_quiet(oracle)
-            internals.seed_proposal(oracle, 5, None)
+            tuner_internals.keep_quiet(oracle)
+            tuner_internals.seed_proposal(oracle, 5, None)
             proposals.append(oracle.create_trial("worker").hyperparameters.values)
         assert proposals[0] == proposals[1]
         band = tuner.oracles.HyperbandOracle(
             objective="loss", max_epochs=9, factor=3, hyperparameters=space, hyperband_iterations=1
         )
-        assert internals.hyperband_trials(band) == 23
+        assert tuner_internals.hyperband_trials(band) == 23
     assert capsys.readouterr().out == ""
 
 
@@ -157,7 +158,7 @@ def test_a_hyperparameter_can_depend_on_another() -> None:
     with _keras_tuner() as tuner:
         space = tuner.HyperParameters()
         space.Choice("kind", ["0", "1"])
-        condition = internals.parent_condition("kind", ["1"])
+        condition = tuner_internals.parent_condition("kind", ["1"])
         space.merge([tuner.engine.hyperparameters.Float("rate", 0.0, 1.0, conditions=[condition])])
         assert space.get("kind") == "0"
         assert not space.is_active(space.space[-1])

@@ -58,7 +58,7 @@ def evaluate_run(run: Run, *, split: str = "test", data: Path | None = None) -> 
             warnings = (left_out_note(left_out, len(rows), str(data)),)
         source = str(data)
     else:
-        found, warnings = _own_split(trained, split)
+        found, warnings = own_split(trained, split)
         left_out, source = 0, split
     _check_ids(trained, found, source)
     arrays = compiled.Arrays(found.x, found.y, found.weights)
@@ -110,7 +110,12 @@ def _scores(
     return tuple(found), tuple(quantiles)
 
 
-def _own_split(trained: TrainedModel, split: str) -> tuple[Split, tuple[str, ...]]:
+def own_split(trained: TrainedModel, split: str) -> tuple[Split, tuple[str, ...]]:
+    """Return one of a run's own splits, and warnings where its data has moved or changed.
+
+    Raises:
+        UsageError: The run has no such split.
+    """
     loaded = own_spec(trained.run)
     with located(loaded):
         there, dataset = find_data(loaded)

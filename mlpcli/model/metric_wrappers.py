@@ -5,12 +5,15 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from mlpcli.keras_import import keras
 from mlpcli.keras_internals import mask_of, metric_direction, set_metric_direction
 
 W = TypeVar("W", bound="MetricWrapper")
+
+Updated: TypeAlias = "tuple[keras.KerasTensor, keras.KerasTensor, keras.KerasTensor | None]"
+"""What a metric is updated with: targets, outputs, and weights or None."""
 
 
 class MetricWrapper(keras.metrics.Metric):  # type: ignore[misc]
@@ -32,6 +35,15 @@ class MetricWrapper(keras.metrics.Metric):  # type: ignore[misc]
         """The variables of the inner metric."""
         return list(self.metric.variables)
 
+    def convert(
+        self,
+        y_true: keras.KerasTensor,
+        y_pred: keras.KerasTensor,
+        sample_weight: keras.KerasTensor | None = None,
+    ) -> Updated:
+        """Return targets, outputs and weights as the inner metric takes them."""
+        return y_true, y_pred, sample_weight
+
     def update_state(
         self,
         y_true: keras.KerasTensor,
@@ -39,7 +51,7 @@ class MetricWrapper(keras.metrics.Metric):  # type: ignore[misc]
         sample_weight: keras.KerasTensor | None = None,
     ) -> object:
         """Accumulate targets and outputs."""
-        return self.metric.update_state(y_true, y_pred, sample_weight)
+        return self.metric.update_state(*self.convert(y_true, y_pred, sample_weight))
 
     def result(self) -> object:
         """Return the result of the inner metric."""
@@ -74,19 +86,19 @@ class LabelRows(MetricWrapper):
         super().__init__(metric, name)
         self.units = units
 
-    def update_state(
+    def convert(
         self,
         y_true: keras.KerasTensor,
         y_pred: keras.KerasTensor,
         sample_weight: keras.KerasTensor | None = None,
-    ) -> object:
-        """Accumulate labels, (rows,), and outputs, (rows, units)."""
+    ) -> Updated:
+        """Return columns for labels, (rows,); the outputs are (rows, units)."""
         labels = keras.ops.reshape(y_true, (-1,))
         if self.units == 1:
             rows = keras.ops.expand_dims(labels, -1)
         else:
             rows = keras.ops.one_hot(keras.ops.cast(labels, "int32"), self.units, dtype=y_pred.dtype)
-        return self.metric.update_state(rows, y_pred, sample_weight)
+        return rows, y_pred, sample_weight
 
     def get_config(self) -> dict[str, object]:
         """Return the configuration."""
@@ -102,13 +114,13 @@ class StepRows(MetricWrapper):
         name: as in `MetricWrapper`.
     """
 
-    def update_state(
+    def convert(
         self,
         y_true: keras.KerasTensor,
         y_pred: keras.KerasTensor,
         sample_weight: keras.KerasTensor | None = None,
-    ) -> object:
-        """Accumulate targets and outputs, (rows, *steps, values) each, and weights, (rows, *steps)."""
+    ) -> Updated:
+        """Return steps for targets and outputs, (rows, *steps, values) each, and weights, (rows, *steps)."""
         mask = mask_of(y_pred)
         if mask is not None:
             whole = "int" in str(self.metric.dtype)  # IoU counts, and Keras warns of fractions
@@ -118,7 +130,7 @@ class StepRows(MetricWrapper):
         truth = keras.ops.reshape(y_true, (-1,) if sparse else (-1, y_true.shape[-1]))
         found = keras.ops.reshape(y_pred, (-1, y_pred.shape[-1]))
         weights = None if sample_weight is None else keras.ops.reshape(sample_weight, (-1,))
-        return self.metric.update_state(truth, found, weights)
+        return truth, found, weights
 
 
 @keras.saving.register_keras_serializable(package="mlpcli")

@@ -6,7 +6,7 @@ from typing import Any
 
 from mlpcli.data.dataset import Contract
 from mlpcli.keras_import import keras
-from mlpcli.model.metric_wrappers import MetricWrapper
+from mlpcli.model.metric_wrappers import MetricWrapper, Updated
 from mlpcli.spec.layer_graph import Graph
 
 ops = keras.ops
@@ -69,14 +69,14 @@ class OfMedian(MetricWrapper):
         super().__init__(made, name)
         self.levels, self.place = levels, place
 
-    def update_state(
+    def convert(
         self,
         y_true: keras.KerasTensor,
         y_pred: keras.KerasTensor,
         sample_weight: keras.KerasTensor | None = None,
-    ) -> object:
-        """Accumulate targets, and quantiles, (rows, ..., targets * levels)."""
-        return self.metric.update_state(y_true, y_pred[..., self.place :: self.levels], sample_weight)
+    ) -> Updated:
+        """Return the medians of quantiles, (rows, ..., targets * levels)."""
+        return y_true, y_pred[..., self.place :: self.levels], sample_weight
 
     def get_config(self) -> dict[str, object]:
         """Return the configuration."""

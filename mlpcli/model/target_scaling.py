@@ -14,7 +14,7 @@ from mlpcli.data.quantiles import Quantiles, from_log
 from mlpcli.data.types import Array
 from mlpcli.keras_import import keras, tf
 from mlpcli.keras_internals import wrapped_function
-from mlpcli.model.metric_wrappers import MetricWrapper
+from mlpcli.model.metric_wrappers import MetricWrapper, Updated
 from mlpcli.model.normal_values import from_normal
 
 Curve = dict[str, list[list[float]] | None]
@@ -44,16 +44,14 @@ class InOwnUnits(MetricWrapper):
         super().__init__(metric, name)
         self.scale, self.offset, self.curve = list(scale), list(offset), curve
 
-    def update_state(
+    def convert(
         self,
         y_true: keras.KerasTensor,
         y_pred: keras.KerasTensor,
         sample_weight: keras.KerasTensor | None = None,
-    ) -> object:
-        """Accumulate scaled targets and outputs."""
-        return self.metric.update_state(
-            self._restore(y_true, truth=True), self._restore(y_pred), sample_weight
-        )
+    ) -> Updated:
+        """Return scaled targets and outputs in the targets' own units."""
+        return self._restore(y_true, truth=True), self._restore(y_pred), sample_weight
 
     def _restore(self, values: keras.KerasTensor, *, truth: bool = False) -> keras.KerasTensor:
         numbers = "float64" if self.dtype == "float64" else "float32"

@@ -19,10 +19,10 @@ import numpy as np
 
 from mlpcli.errors import Problem, RunError
 from mlpcli.keras_import import import_keras, quiet_stderr
-from mlpcli.keras_internals import hyperband_trials, keep_quiet, parent_condition, seed_proposal
 from mlpcli.runs.search_folder import COMPLETED, Objective, Search, Trial
 from mlpcli.spec.search_space import BOOLEAN, CHOICE, FLOAT, INT, Parameter, Space, same
 from mlpcli.spec.values import Scalar
+from mlpcli.tuner_internals import hyperband_trials, keep_quiet, parent_condition, seed_proposal
 
 if TYPE_CHECKING:
     import keras_tuner

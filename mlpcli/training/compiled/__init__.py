@@ -5,10 +5,10 @@ The program is XLA's, or a graph of TensorFlow's own kernels.
 `fit`, `evaluate` and `predict` take an ordinary compiled `keras.Model` and rows in memory.
 """
 
-from mlpcli.training.compiled.forward import evaluate, predict
+from mlpcli.training.compiled.forward import Outputs, batch_rows, evaluate, predict, run_network
 from mlpcli.training.compiled.graph_loop import why_graph
 from mlpcli.training.compiled.loop import GRAPH, QUICK_XLA, XLA, Loop, fit
-from mlpcli.training.compiled.row_arrays import Arrays, epoch_order
+from mlpcli.training.compiled.row_arrays import Arrays, epoch_order, take_rows
 from mlpcli.training.compiled.xla_programs import CannotCompile
 
 __all__ = [
@@ -18,9 +18,13 @@ __all__ = [
     "Arrays",
     "CannotCompile",
     "Loop",
+    "Outputs",
+    "batch_rows",
     "epoch_order",
     "evaluate",
     "fit",
     "predict",
+    "run_network",
+    "take_rows",
     "why_graph",
 ]

@@ -8,6 +8,7 @@ the evaluation itself.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeAlias
 from weakref import WeakKeyDictionary, ref
 
@@ -15,7 +16,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mlpcli.keras_internals import all_layers, compiled_parts, wrapped_function
+from mlpcli.keras_internals import (
+    all_layers,
+    as_output,
+    compiled_parts,
+    logits_of,
+    mask_of,
+    wrapped_function,
+)
 from mlpcli.model.correlations import RowCorrelation
 from mlpcli.model.member_loss import MemberLoss
 from mlpcli.model.metric_wrappers import MetricWrapper
@@ -36,6 +44,7 @@ from mlpcli.training.compiled.xla_programs import (
 
 MOST_ROWS = 4096
 BATCH_BYTES = 64 * 2**20
+FORWARD = "forward"
 WORTH_A_LOOP = 2000  # batches, above which compiling a loop over them takes less time than it saves
 BATCH_PRODUCTS = 8e9  # multiplications per batch: about 0.3 s on two cores, so that Ctrl-C is answered
 
@@ -79,6 +88,56 @@ def predict(model: keras.Model, x: Structure, *, batch_size: int | None = None) 
             output[span] = array
     packed: Structure = keras.tree.pack_sequence_as(structure, outputs)
     return packed
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a network gives for some rows, with what losses and metrics find attached to its outputs.
+
+    Attributes:
+        values: (rows, ...) arrays in the structure of its outputs.
+        logits: For each output, in flat order, what its softmax or sigmoid was computed from; or None.
+        masks: For each output which steps count, bool; or None.
+    """
+
+    values: Structure
+    logits: tuple[np.ndarray | None, ...]
+    masks: tuple[np.ndarray | None, ...]
+
+    def take(self, place: int, rows: np.ndarray) -> tf.Tensor:
+        """Return some rows of an output, by its place in flat order, as losses and metrics take them."""
+        parts = (keras.tree.flatten(self.values)[place], self.logits[place], self.masks[place])
+        values, logits, mask = (None if each is None else tf.constant(each[rows]) for each in parts)
+        return as_output(values, logits, mask)
+
+
+def run_network(model: keras.Model, x: Structure) -> Outputs:
+    """Return the model's outputs for some rows, with their logits and masks; see `predict`."""
+    leaves = keras.tree.flatten(x)
+    rows, at_once = Arrays(x).rows, rows_at_once(model, leaves)
+    function = _trace(model, FORWARD, (x,))
+    whole: list[np.ndarray | None] = []
+    structure: tf.Tensor = None
+    for first in range(0, max(rows, 1), at_once):
+        span = slice(first, min(first + at_once, rows))
+        structure, *attached = function([as_tensor(take_rows(leaf, span)) for leaf in leaves])
+        tensors = [*keras.tree.flatten(structure), *(each for group in attached for each in group)]
+        arrays = [None if each is None else each.numpy() for each in tensors]
+        if not whole:
+            whole = [
+                None if each is None else np.empty((rows, *each.shape[1:]), each.dtype) for each in arrays
+            ]
+        for output, array in zip(whole, arrays, strict=True):
+            if output is not None:
+                output[span] = array
+    count = len(whole) // 3
+    values = keras.tree.pack_sequence_as(structure, whole[:count])
+    return Outputs(values, tuple(whole[count : 2 * count]), tuple(whole[2 * count :]))
+
+
+def batch_rows(model: keras.Model, data: Arrays, *, batch_size: int) -> int:
+    """Return how many rows `evaluate` takes at once."""
+    return rows_at_once(model, data.leaves()) if batches_do_not_matter(model) else batch_size
 
 
 class Evaluator:
@@ -248,7 +307,11 @@ def _trace(model: keras.Model, step: str, structure: Structure) -> Traced:
 
     def run(leaves: list[tf.Tensor]) -> tf.Tensor | Logs:
         alive = owner()
-        result = getattr(alive, step)(keras.tree.pack_sequence_as(shape, leaves))
+        method = "predict_step" if step == FORWARD else step
+        result = getattr(alive, method)(keras.tree.pack_sequence_as(shape, leaves))
+        if step == FORWARD:
+            flat = keras.tree.flatten(result)
+            return result, [logits_of(each) for each in flat], [mask_of(each) for each in flat]
         return result if step == "predict_step" else fit_logs(alive, result)
 
     function: Traced = tf.function(run, autograph=False).get_concrete_function(signature)
