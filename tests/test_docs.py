@@ -45,6 +45,8 @@ def test_the_readme_shows_the_command_of_each_verb() -> None:
         "tune",
         "lr-find",
         "runs",
+        "note",
+        "clean",
         "compare",
     }
 

@@ -21,7 +21,9 @@ from mlpcli.cli.evaluate import evaluate
 from mlpcli.cli.init import init
 from mlpcli.cli.inspect import inspect
 from mlpcli.cli.lr_find import lr_find
+from mlpcli.cli.note import note
 from mlpcli.cli.predict import predict
+from mlpcli.cli.remove import clean, remove
 from mlpcli.cli.reproduce import reproduce
 from mlpcli.cli.runs import runs
 from mlpcli.cli.schema import schema
@@ -57,7 +59,10 @@ app.command(epilog="Example: mlpcli evaluate digits")(evaluate)
 app.command(epilog="Example: mlpcli predict digits rows.npy -o predictions.csv")(predict)
 app.command(epilog="Example: mlpcli reproduce digits")(reproduce)
 app.command(epilog="Example: mlpcli schema > mlpcli.schema.json")(schema)
-app.command(epilog="Example: mlpcli runs")(runs)
+app.command(epilog="Example: mlpcli runs --sort val_accuracy --where status=completed")(runs)
+app.command(epilog='Example: mlpcli note digits "with the new labels" --tag good')(note)
+app.command(epilog="Example: mlpcli remove digits/2026-11-24_09-30-00")(remove)
+app.command(epilog="Example: mlpcli clean --dry-run")(clean)
 app.command(epilog="Example: mlpcli compare digits/2026-11-24_09-30-00 digits")(compare)
 app.command(epilog="Example: mlpcli tensorboard digits")(tensorboard)
 

@@ -2,30 +2,113 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlpcli.cli.options import RUNS_DIR, DebugOption, JsonOption, RunsDirOption
+from mlpcli.cli.options import (
+    RUNS_DIR,
+    DebugOption,
+    JsonOption,
+    RunsDirOption,
+    refuse_existing,
+    refuse_output,
+)
+
+if TYPE_CHECKING:
+    from mlpcli.runs.run_values import RunValues
+
+NameArgument = Annotated[str | None, typer.Argument(metavar="NAME", help="Only the runs of this experiment.")]
+TrialsOption = Annotated[bool, typer.Option("--trials", help="Also list the trials inside searches.")]
+WhereOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="CONDITION",
+        help="Only runs that fit: 'status=completed', 'val_loss<0.3', 'tag=good', 'name=dig*'; "
+        "also !=, <=, >, >=, ~ (contains). Repeatable: all must hold.",
+    ),
+]
+SortOption = Annotated[
+    str | None, typer.Option("--sort", metavar="NAME", help="Sort by a value; by a metric, the best first.")
+]
+ReverseOption = Annotated[bool, typer.Option("--reverse", help="The other way round.")]
+ColumnsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        metavar="NAMES",
+        help="What to show: run,status,val_accuracy,seconds,note,fit.epochs (a path of the spec).",
+    ),
+]
+LimitOption = Annotated[
+    int | None,
+    typer.Option("--limit", min=0, help="How many to show. Default: all; on a terminal 50; 0 for all."),
+]
+CsvOption = Annotated[
+    Path | None, typer.Option("--csv", metavar="FILE", help="Write the values as CSV; - for stdout.")
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace the CSV file.")]
 
 
 def runs(
-    name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="Only the runs of this experiment.")
-    ] = None,
-    trials: Annotated[bool, typer.Option("--trials", help="Also list the trials inside searches.")] = False,
+    name: NameArgument = None,
+    trials: TrialsOption = False,
+    where: WhereOption = None,
+    sort: SortOption = None,
+    reverse: ReverseOption = False,
+    columns: ColumnsOption = None,
+    limit: LimitOption = None,
+    csv: CsvOption = None,
+    force: ForceOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """List the runs with their status and metrics."""
-    from mlpcli.report import runs as report
+    """List the runs with their status and metrics; sort and filter them."""
+    from mlpcli.report import run_list as report
     from mlpcli.report.console import show_json
+    from mlpcli.report.runs import show_left_out
+    from mlpcli.runs.choose_runs import check_name, choose_values
     from mlpcli.runs.folder import list_runs
+    from mlpcli.runs.run_values import RunValues
 
+    if csv is not None and str(csv) != "-":
+        refuse_output(csv, "--csv", "write - for standard output")
+        refuse_existing(csv, "--csv", force=force)
     listing = list_runs(runs_dir, name, within=trials)
-    report.show_left_out(listing.damaged)
+    show_left_out(listing.damaged)
+    everything = [RunValues(run) for run in listing.runs]
+    names = [each.strip() for each in (columns or "").split(",") if each.strip()]
+    for each in names:
+        check_name(each, everything, "--columns")
+    found = choose_values(everything, where or (), sort, reverse=reverse)
+    as_table = not json and csv is None
+    shown, hidden = report.limited(found, limit, is_sorted=sort is not None or reverse, shown=as_table)
+    if csv is not None:
+        _write_csv(csv, shown, names, stderr=json)
     if json:
-        show_json([report.run_json(run) for run in listing.runs])
+        show_json([report.run_json(values) for values in shown])
+    if not as_table:
+        return
+    if where and not found:
+        report.show_nothing_found()
+    elif names:
+        report.show_columns(shown, names, hidden=hidden)
     else:
-        report.show_runs(listing, runs_dir)
+        report.show_runs(shown, listing, runs_dir, hidden=hidden, chosen=bool(where))
+
+
+def _write_csv(path: Path, found: Sequence[RunValues], names: Sequence[str], *, stderr: bool) -> None:
+    from mlpcli.files import write_text
+    from mlpcli.report.console import show_line, show_text
+    from mlpcli.report.run_list import csv_text
+
+    text = csv_text(found, names)
+    if str(path) == "-":
+        show_text(text)
+    else:
+        write_text(path, text)
+        show_line(f"wrote {path}: {len(found):,} runs", stderr=stderr)

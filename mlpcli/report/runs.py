@@ -1,23 +1,21 @@
-"""Lists and comparisons of runs, as tables and JSON."""
+"""What is said about runs beside their list: damaged ones, better ones, comparisons."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.table import Table
 from rich.text import Text
 
 from mlpcli.errors import Problem, show_value
-from mlpcli.report.console import fits, format_duration, format_number, show_line
-from mlpcli.report.narrow import whole_table, wrapped
+from mlpcli.report.console import format_duration, format_number, show_line
+from mlpcli.report.narrow import whole_table
 from mlpcli.report.screen import Screen, console, cut, table
-from mlpcli.runs.comparison import Comparison
-from mlpcli.runs.folder import RUNNING, Listing, Run
-from mlpcli.runs.lock import is_locked
-from mlpcli.runs.scores import RunScore
+
+if TYPE_CHECKING:
+    from mlpcli.runs.comparison import Comparison
+    from mlpcli.runs.scores import RunScore
 
 MOST_DAMAGED = 5
 """Damaged runs that are reported one by one."""
@@ -44,128 +42,6 @@ def better_text(best: RunScore, newest: RunScore, *, option: str) -> str:
         f"{newest.run.label} is the newest run; an older one has a better {best.monitor} ({values}): "
         f"{best.run.label}; {option} takes it"
     )
-
-
-def show_runs(listing: Listing, runs_dir: Path) -> None:
-    """Show one line per run: its kind, status, epochs, time and metrics."""
-    out, found = console(), listing.runs
-    if not found and listing.damaged:
-        return
-    if not found and not listing.unstarted:
-        out.print(Text(f"there are no runs under {runs_dir}; train one: mlpcli train SPEC"))
-        return
-    rows = [_row(run) for run in found]
-    rows += [(_label(folder), "", state, "", "", "", "") for folder, state in listing.unstarted]
-    rows.sort(key=lambda row: row[0])
-    _show_rows(out, rows)
-
-
-def _label(folder: Path) -> str:
-    return "/".join(folder.absolute().parts[-2:])
-
-
-COLUMNS = ("run", "kind", "status", "epochs", "time", "best", "test")
-FEWER = ((0, 1, 2, 3, 4, 5, 6), (0, 1, 2, 3, 4, 5), (0, 2, 3, 5), (0, 2, 5))
-"""The columns of `runs` where there is less and less room: names, status and the best value stay whole."""
-
-
-def _show_rows(out: Screen, rows: Sequence[Sequence[str]]) -> None:
-    """Show the runs in one table; where their names leave no room, in one for each experiment."""
-    for chosen in FEWER:
-        columns = [COLUMNS[index] for index in chosen]
-        cells = [[row[index] for index in chosen] for row in rows]
-        shown = table(columns, cells, names=(), longest=100)
-        _left(shown, chosen)
-        if fits(out, shown):
-            out.print(shown)
-            _show_dropped(out, chosen)
-            return
-    for name, group in groupby(rows, key=lambda row: row[0].partition("/")[0]):
-        out.print(Text(name, style="bold", overflow="fold"))
-        for row in group:
-            best = [row[5]] if row[5] else []
-            line = [row[0].partition("/")[2], row[2], *best]
-            for each in wrapped(line, out.room - 2, indent="  "):
-                out.print(Text(f"  {each}"))
-    _show_dropped(out, (0, 2, 5))
-
-
-def _left(shown: Table, chosen: Sequence[int]) -> None:
-    for place, index in enumerate(chosen):
-        if index in (1, 2, 5, 6):
-            shown.columns[place].justify = "left"
-
-
-def _show_dropped(out: Screen, chosen: Sequence[int]) -> None:
-    """Say on stderr which columns were left out."""
-    dropped = [COLUMNS[index] for index in FEWER[0] if index not in chosen]
-    if dropped:
-        show_line(f"left out, since too wide: {', '.join(dropped)}; --json has everything", stderr=True)
-
-
-def _row(run: Run) -> tuple[str, ...]:
-    """Return a run's line of the list."""
-    record, best, seconds = run.record, _best(run), _seconds(run)
-    reached = f"{best.monitor} {format_number(best.value)}" if best and best.value is not None else ""
-    test = "  ".join(
-        f"{name} {format_number(value)}" for name, value in record.metrics.get("test", {}).items()
-    )
-    time = "" if seconds is None else format_duration(seconds)
-    epochs = "" if record.epochs is None else str(record.epochs)
-    return (run.label, record.kind, _status(run), epochs, time, reached, test)
-
-
-@dataclass(frozen=True)
-class _Best:
-    """The best value of a run, and the epoch or the trial that reached it."""
-
-    monitor: str
-    value: float | None
-    where: tuple[str, int | None]
-
-    def to_json(self) -> dict[str, object]:
-        """Return it for scripts."""
-        name, number = self.where
-        return {"monitor": self.monitor, "value": self.value, name: number}
-
-
-def _best(run: Run) -> _Best | None:
-    """Return the best value: of a search's best trial, of a trial's objective, or of the monitored metric."""
-    record = run.record
-    if record.search is not None and (first := record.search.best) is not None:
-        return _Best(record.search.objective, first.score, ("trial", first.trial))
-    if (reached := record.objective) is not None:
-        return _Best(reached.name, reached.score, ("epoch", reached.epoch))
-    if record.best is not None:
-        return _Best(record.best.monitor, record.best.value, ("epoch", record.best.epoch))
-    return None
-
-
-def _status(run: Run) -> str:
-    return "killed" if run.status == RUNNING and not is_locked(run.folder) else run.status
-
-
-def _seconds(run: Run) -> float | None:
-    search = run.record.search
-    return (search.seconds if search is not None else None) or run.record.timings.get("total")
-
-
-def run_json(run: Run) -> dict[str, object]:
-    """Return one run for scripts."""
-    record, best = run.record, _best(run)
-    return {
-        "run": run.label,
-        "folder": str(run.folder),
-        "kind": record.kind,
-        "status": _status(run),
-        "started": record.started,
-        "epochs": record.epochs,
-        "seconds": _seconds(run),
-        "best": None if best is None else best.to_json(),
-        "hyperparameters": record.hyperparameters,
-        "test": record.metrics.get("test", {}),
-        **({"error": record.error} if record.error is not None else {}),
-    }
 
 
 def show_comparison(comparison: Comparison) -> None:

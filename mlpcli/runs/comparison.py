@@ -72,7 +72,7 @@ def side_by_side(found: Sequence[Run]) -> Comparison:
     """Compare some runs by their own files."""
     metrics = [_metrics(run) for run in found]
     names = list(dict.fromkeys(name for each in metrics for name in each))
-    resolved = [_settings(run) for run in found]
+    resolved = [settings_of(run) for run in found]
     paths = _in_order([path for each in resolved for path in each])
     values = {path: [each[path].value if path in each else ABSENT for each in resolved] for path in paths}
     differing = {path: row for path, row in values.items() if _differs(path, row, resolved)}
@@ -105,14 +105,14 @@ def _metrics(run: Run) -> dict[str, float]:
     }
 
 
-def _settings(run: Run) -> dict[str, _Setting]:
+def settings_of(run: Run) -> dict[str, Setting]:
     """Return every plain value of the resolved spec by its path."""
     path = run / runs.RESOLVED
     return dict(_leaves(read_text(path).data, ())) if path.is_file() else {}
 
 
 @dataclass(frozen=True)
-class _Setting:
+class Setting:
     """A plain value of a resolved spec.
 
     Attributes:
@@ -128,18 +128,18 @@ class _Setting:
 
 def _leaves(
     value: object, path: tuple[str | int, ...], default: object = ABSENT
-) -> Iterator[tuple[str, _Setting]]:
+) -> Iterator[tuple[str, Setting]]:
     if isinstance(value, dict) and (name := _class_of(value, path)):
-        yield show_path(path), _Setting(name)  # equal arguments of two classes are compared
+        yield show_path(path), Setting(name)  # equal arguments of two classes are compared
         yield from _arguments(value, name, path)
     elif isinstance(value, list) and path[:1] == ("metrics",):
         yield from _metric_list(value, path)
     elif isinstance(value, dict) and path[:2] == FEATURES and len(path) == 3 and "kind" in value:
         column = show_path(path)
-        yield column, _Setting(value["kind"])
+        yield column, Setting(value["kind"])
         for key, item in value.items():
             if key != "kind":
-                yield f"{column}.{key}", _Setting(item, column=column)
+                yield f"{column}.{key}", Setting(item, column=column)
     elif isinstance(value, dict) and value:
         for key, item in value.items():
             yield from _leaves(item, (*path, key))
@@ -147,12 +147,12 @@ def _leaves(
         for index, item in enumerate(value):
             yield from _leaves(item, (*path, index))
     else:
-        yield show_path(path), _Setting(value, default is not ABSENT and value == default)
+        yield show_path(path), Setting(value, default is not ABSENT and value == default)
 
 
 def _arguments(
     value: dict[str, object], name: str, path: tuple[str | int, ...]
-) -> Iterator[tuple[str, _Setting]]:
+) -> Iterator[tuple[str, Setting]]:
     """Yield the arguments of a component, and what stands beside its class."""
     inside = value[name]
     own = {key: item for key, item in value.items() if key != name}
@@ -161,10 +161,10 @@ def _arguments(
         yield from _leaves(item, (*path, key), defaults.get(key, ABSENT))
 
 
-def _metric_list(metrics: list[object], path: tuple[str | int, ...]) -> Iterator[tuple[str, _Setting]]:
+def _metric_list(metrics: list[object], path: tuple[str | int, ...]) -> Iterator[tuple[str, Setting]]:
     """Yield the names of metrics as one value, and their arguments by name, wherever they stand."""
     names: list[str] = []
-    arguments: list[tuple[str, _Setting]] = []
+    arguments: list[tuple[str, Setting]] = []
     for metric in metrics:
         name = _class_of(metric, path) if isinstance(metric, dict) else None
         shown = str(metric) if name is None else name
@@ -172,7 +172,7 @@ def _metric_list(metrics: list[object], path: tuple[str | int, ...]) -> Iterator
         names.append(shown)
         if isinstance(metric, dict) and name is not None:
             arguments += _arguments(metric, name, (*path, label))
-    yield show_path(path), _Setting(names)
+    yield show_path(path), Setting(names)
     yield from arguments
 
 
@@ -190,7 +190,7 @@ def _class_of(value: dict[str, object], path: tuple[str | int, ...]) -> str | No
     return classes[0] if value[classes[0]] is None or isinstance(value[classes[0]], dict) else None
 
 
-def _differs(path: str, row: list[object], resolved: Sequence[dict[str, _Setting]]) -> bool:
+def _differs(path: str, row: list[object], resolved: Sequence[dict[str, Setting]]) -> bool:
     """Return whether a setting differs between the runs, or only some have it and it is no default."""
     there = [value for value in row if value is not ABSENT]
     if any(value != there[0] for value in there):

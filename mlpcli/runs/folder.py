@@ -23,7 +23,7 @@ from mlpcli.files import (
 )
 from mlpcli.runs.guard import STAMPED, WITHIN_SEARCH, check_inside, check_way
 from mlpcli.runs.lock import LOCK, is_locked, locked, make_room
-from mlpcli.runs.record_models import DataFacts, RunRecord, read_record
+from mlpcli.runs.record_models import DataFacts, ListedRecord, RunRecord, read_record
 
 SPEC = "spec.yaml"
 RESOLVED = "resolved.yaml"
@@ -108,6 +108,8 @@ class Run:
 @dataclass(frozen=True)
 class Listing:
     """Runs that were found, oldest first, and a problem for each that cannot be read.
+
+    The records of `list_runs` have no `data`, which would take most of the time.
 
     Attributes:
         runs: the runs.
@@ -217,14 +219,18 @@ def new_run(runs_dir: Path, name: str) -> Iterator[Path]:
         raise
 
 
-def open_run(folder: Path) -> Run:
+def open_run(folder: Path, model: type[RunRecord] = RunRecord) -> Run:
     """Open the run in a folder.
+
+    Args:
+        folder: the run folder.
+        model: what is read of its record.
 
     Raises:
         RunError: there is no readable `run.json`, or it does not fit its model.
     """
     try:
-        return Run(folder, read_record(folder / RECORD, RunRecord))
+        return Run(folder, read_record(folder / RECORD, model))
     except FileNotFoundError:
         raise RunError(Problem(f"{folder} is not a run folder (it has no {RECORD})")) from None
 
@@ -308,15 +314,15 @@ def list_runs(runs_dir: Path, name: str | None = None, *, within: bool = False) 
         for folder in _folders(runs_dir / each)
         if STAMPED.fullmatch(folder.name) and not os.path.lexists(folder / RECORD)
     )
-    return replace(_read_all(folders), unstarted=unstarted)
+    return replace(_read_all(folders, ListedRecord), unstarted=unstarted)
 
 
-def _read_all(folders: list[Path]) -> Listing:
+def _read_all(folders: list[Path], model: type[RunRecord] = RunRecord) -> Listing:
     found: list[Run] = []
     damaged: list[Problem] = []
     for folder in folders:
         try:
-            found.append(open_run(folder))
+            found.append(open_run(folder, model))
         except RunError as error:
             damaged += error.problems
     return Listing(tuple(found), tuple(damaged))

@@ -190,6 +190,14 @@ class RunRecord(Record):
         return self.model_dump(exclude_unset=True)
 
 
+class ListedRecord(RunRecord):
+    """`run.json` without `data`, which holds most of it and which a list of runs does not need."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    data: Annotated[DataFacts | None, Field(validation_alias="data, not read")] = None
+
+
 class MetricsRecord(Record):
     """`metrics.json`: metrics by split, and those of the baselines."""
 

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from mlpcli.errors import Problem, RunError
 from mlpcli.files import write_json
-from mlpcli.runs.folder import RECORD, Run, find_run, list_runs
+from mlpcli.runs.folder import RECORD, Run, find_run, list_runs, open_run
 from mlpcli.runs.folder import SEARCH as SEARCH
 from mlpcli.runs.lock import is_locked
 from mlpcli.runs.record_models import Count, Measured, PathText, Plain, Record, Seconds, read_record
@@ -318,8 +318,8 @@ def find_search(text: str, runs_dir: Path) -> Run:
     found = find_run(text, runs_dir, unfinished=True)
     if (found.folder / SEARCH).is_file() or not (runs_dir / text).is_dir():
         return found  # or a run that is not a search, which `load_search` reports
-    searches = [run for run in list_runs(runs_dir, text).runs if (run.folder / SEARCH).is_file()]
-    return searches[-1] if searches else found
+    searches = [run.folder for run in list_runs(runs_dir, text).runs if (run.folder / SEARCH).is_file()]
+    return open_run(searches[-1]) if searches else found
 
 
 def unfinished_search(runs_dir: Path, name: str, space: dict[str, object]) -> Search | None:

@@ -1,0 +1,63 @@
+"""What is about to be deleted, and what was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from mlpcli.report.console import show_line
+from mlpcli.report.screen import console
+from mlpcli.runs.folder import Run
+from mlpcli.runs.remove import Removable
+
+
+def format_size(size: int) -> str:
+    """Return a number of bytes for a person."""
+    amount = float(size)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if amount < 1000 or unit == "GB":
+            return f"{amount:.0f} {unit}" if unit in ("bytes", "kB") else f"{amount:.1f} {unit}"
+        amount /= 1000
+    raise AssertionError("unreachable")
+
+
+def show_removable(chosen: Sequence[Removable], users: Sequence[tuple[Removable, Run]] = ()) -> None:
+    """Show what is about to be deleted, a line each with its size, and which runs began with it."""
+    out = console()
+    width = max((len(each.label) for each in chosen), default=0)
+    sizes = [format_size(each.size) for each in chosen]
+    for each, size in zip(chosen, sizes, strict=True):
+        line = f"{each.label:{width}}  {size:>{max(map(len, sizes))}}  {each.status}"
+        if each.reason and len(line) + 2 + len(each.reason) > out.room:
+            out.print(Text(line), soft_wrap=True)
+            out.print(Text(f"  {each.reason}"), soft_wrap=True)
+        else:
+            out.print(Text(f"{line}  {each.reason}".rstrip()), soft_wrap=True)
+    for each, run in users:
+        line = f"{run.label} began with {each.label}; it stays usable, but is not trained again without it"
+        show_line(line, stderr=True, style="yellow")
+
+
+def total_text(chosen: Sequence[Removable]) -> str:
+    """Return how many runs there are and how large they are."""
+    count = len(chosen)
+    return f"{count:,} {'run' if count == 1 else 'runs'}, {format_size(sum(each.size for each in chosen))}"
+
+
+def removal_json(chosen: Sequence[Removable], *, removed: bool) -> dict[str, object]:
+    """Return what was deleted, or would be, for scripts."""
+    return {
+        "removed": removed,
+        "bytes": sum(each.size for each in chosen),
+        "runs": [
+            {
+                "run": each.label,
+                "folder": str(each.folder),
+                "status": each.status,
+                "reason": each.reason,
+                "bytes": each.size,
+            }
+            for each in chosen
+        ],
+    }
