@@ -52,9 +52,14 @@ def _has_steps(contract: Mapping[str, object]) -> bool:
 def runs_dir_of(run: Run) -> Path:
     """Return the runs folder that a run lies in."""
     folder = run.folder.absolute()
-    inside = folder.parent.name in WITHIN_SEARCH and (folder.parent.parent / SEARCH).is_file()
+    while folder.parent.name in WITHIN_SEARCH and _is_run(folder.parent.parent):
+        folder = folder.parent.parent
     above = folder.parents
-    return above[min(3 if inside else 1, len(above) - 1)]
+    return above[min(1, len(above) - 1)]
+
+
+def _is_run(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in (SEARCH, runs.RECORD))
 
 
 def _from_here(loaded: LoadedSpec) -> LoadedSpec:

@@ -43,6 +43,27 @@ class InOwnUnits(MetricWrapper):
     ) -> None:
         super().__init__(metric, name)
         self.scale, self.offset, self.curve = list(scale), list(offset), curve
+        self._held: dict[str, tf.Variable] = {}
+
+    def hold_in_variables(self) -> None:
+        """Hold scale and offset in variables, which another training of the same network may change."""
+        numbers = self._numbers
+        for name, values in (("scale", self.scale), ("offset", self.offset)):
+            self._held[name] = tf.Variable(values, trainable=False, dtype=numbers)
+
+    def take_over(self, other: InOwnUnits) -> None:
+        """Take the scale and the offset of another, which are both in variables.
+
+        Args:
+            other: the same metric of the same network, for other rows.
+        """
+        self.scale, self.offset = list(other.scale), list(other.offset)
+        self._held["scale"].assign(self.scale)
+        self._held["offset"].assign(self.offset)
+
+    @property
+    def _numbers(self) -> str:
+        return "float64" if self.dtype == "float64" else "float32"
 
     def convert(
         self,
@@ -54,11 +75,12 @@ class InOwnUnits(MetricWrapper):
         return self._restore(y_true, truth=True), self._restore(y_pred), sample_weight
 
     def _restore(self, values: keras.KerasTensor, *, truth: bool = False) -> keras.KerasTensor:
-        numbers = "float64" if self.dtype == "float64" else "float32"
+        numbers = self._numbers
         if self.curve is not None:
             wide = keras.ops.cast(values, "float64") * np.array(self.scale) + np.array(self.offset)
             return keras.ops.cast(along_curve(wide, self.curve, truth=truth), numbers)
-        scale, offset = (keras.ops.convert_to_tensor(each, numbers) for each in (self.scale, self.offset))
+        given = (self._held.get("scale", self.scale), self._held.get("offset", self.offset))
+        scale, offset = (keras.ops.convert_to_tensor(each, numbers) for each in given)
         return keras.ops.cast(values, numbers) * scale + offset
 
     def get_config(self) -> dict[str, object]:

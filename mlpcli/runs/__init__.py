@@ -10,6 +10,7 @@ from mlpcli.runs.folder import (
     DECISION_BOUNDARY,
     DIVERGED,
     FAILED,
+    HELD_OUT,
     HISTORY,
     INTERRUPTED,
     LAST_CHECKPOINT,
@@ -17,6 +18,7 @@ from mlpcli.runs.folder import (
     METRICS,
     MODEL,
     MODEL_PICTURE,
+    OUT_OF_FOLD,
     PLOTS,
     PLUGINS,
     RECORD,
@@ -35,7 +37,7 @@ from mlpcli.runs.folder import (
     write_last_record,
     write_record,
 )
-from mlpcli.runs.guard import check_inside, empty_folder, remove_inside
+from mlpcli.runs.guard import FOLDS, SEEDS, check_inside, empty_folder, remove_inside
 from mlpcli.runs.lock import LOCK, is_locked, locked
 
 __all__ = [
@@ -45,6 +47,8 @@ __all__ = [
     "DECISION_BOUNDARY",
     "DIVERGED",
     "FAILED",
+    "FOLDS",
+    "HELD_OUT",
     "HISTORY",
     "INTERRUPTED",
     "LAST_CHECKPOINT",
@@ -53,12 +57,14 @@ __all__ = [
     "METRICS",
     "MODEL",
     "MODEL_PICTURE",
+    "OUT_OF_FOLD",
     "PLOTS",
     "PLUGINS",
     "RECORD",
     "RESOLVED",
     "RUNNING",
     "SAVED_MODEL",
+    "SEEDS",
     "SPEC",
     "STATE",
     "SUMMARY",

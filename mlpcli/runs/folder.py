@@ -21,7 +21,7 @@ from mlpcli.files import (
     sweep,
     write_json,
 )
-from mlpcli.runs.guard import STAMPED, WITHIN_SEARCH, check_inside, check_way
+from mlpcli.runs.guard import OF_MEMBERS, STAMPED, WITHIN_SEARCH, check_inside, check_way, outermost
 from mlpcli.runs.lock import LOCK, is_locked, locked, make_room
 from mlpcli.runs.record_models import DataFacts, ListedRecord, RunRecord, read_record
 
@@ -44,6 +44,8 @@ LEARNING_CURVES = "plots/learning_curves.png"
 MODEL_PICTURE = "plots/model.png"
 DECISION_BOUNDARY = "plots/decision_boundary.png"
 SUMMARY = "summary.txt"
+OUT_OF_FOLD = "out_of_fold.csv"
+HELD_OUT = "held_out.npz"  # of a fold: the network's outputs for its held-out rows
 
 RUNNING, COMPLETED, INTERRUPTED, DIVERGED, FAILED = (
     "running",
@@ -75,8 +77,8 @@ class Run:
     @property
     def label(self) -> str:
         """`name/timestamp`, as every command accepts it; for a trial, `name/timestamp/trials/0001`."""
-        parts = self.folder.absolute().parts
-        return "/".join(parts[-4:] if parts[-2] in WITHIN_SEARCH else parts[-2:])
+        place = self.folder.absolute()
+        return "/".join(place.parts[len(outermost(place).parts) - 2 :])
 
     @property
     def status(self) -> str:
@@ -146,7 +148,9 @@ def create_run(runs_dir: Path, name: str) -> Path:
 
 
 def resume_command(folder: Path) -> str:
-    """Return the command that resumes the run in a folder."""
+    """Return the command that resumes the run in a folder, or the run that it is a fold of."""
+    if folder.parent.name in OF_MEMBERS:
+        folder = folder.parent.parent
     name, runs_dir = f"{folder.parent.name}/{folder.name}", folder.parent.parent
     verb = "tune" if (folder / SEARCH).is_file() else "train"
     if not STAMPED.fullmatch(folder.name):

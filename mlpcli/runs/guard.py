@@ -8,8 +8,12 @@ from pathlib import Path
 from mlpcli.errors import Problem, RunError
 from mlpcli.files import UnsafePathError, check_below, remove_below
 
-WITHIN_SEARCH = ("trials", "promoted")
-"""Folders of a search that hold runs."""
+FOLDS, SEEDS = "folds", "seeds"
+OF_MEMBERS = (FOLDS, SEEDS)
+"""Folders of a run with folds or seeds that hold its trainings, each of which is a run."""
+
+WITHIN_SEARCH = ("trials", "promoted", *OF_MEMBERS)
+"""Folders of a search, or of a run, that hold runs."""
 
 STAMPED = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d")
 """The name of a run's folder."""
@@ -76,9 +80,15 @@ def check_way(path: Path, root: Path) -> None:
         raise RunError(Problem(f"{path}: {error.strerror}", hint=hint)) from None
 
 
-def _runs_dir_of(folder: Path) -> Path:
-    """Return the runs folder of a run, or of a run inside a search; of a renamed one, its parent."""
+def outermost(folder: Path) -> Path:
+    """Return the folder of the run or search that a run lies in, by the names of its folders."""
     place = folder.absolute()
-    if place.parent.name in WITHIN_SEARCH:
+    while place.parent.name in WITHIN_SEARCH:
         place = place.parent.parent
+    return place
+
+
+def _runs_dir_of(folder: Path) -> Path:
+    """Return the runs folder of a run, or of a run inside another; of a renamed one, its parent."""
+    place = outermost(folder)
     return place.parent.parent if STAMPED.fullmatch(place.name) else place.parent

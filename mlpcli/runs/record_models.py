@@ -25,6 +25,8 @@ TRAIN_AGAIN = "restore the original, or train again"
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Seconds = Annotated[float, Field(ge=0, lt=1e12)]
 PathText = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+MemberFolder = Annotated[str, Field(pattern=r"^(folds|seeds|trials|promoted)/[0-9]+(-[a-z0-9-]+)?$")]
+"""A run inside another's folder."""
 Plain = bool | int | float | str | None
 """The value of a hyperparameter."""
 
@@ -143,6 +145,23 @@ class Engine(Record):
     rows_per_second: Count | None = None
 
 
+class MembersRecord(Record):
+    """The trainings whose models a run's model is the mean of, or that judge the one of all rows.
+
+    folders: of their runs, relative to this one's.
+    after: `mean` where the run's model is the mean of theirs, `retrain` where it was trained by itself.
+    sha256: of each member's model, by its folder.
+    fingerprint: of the run's data as its members read it; None where that is not known yet.
+    """
+
+    folders: Annotated[list[MemberFolder], Field(min_length=1)]
+    after: Literal["mean", "retrain"] = "mean"
+    folds: Count = 1
+    seeds: Count = 1
+    sha256: dict[str, str] = Field(default_factory=dict)
+    fingerprint: str | None = None
+
+
 class Resumption(Record):
     """One resumption of a run."""
 
@@ -156,7 +175,7 @@ class RunRecord(Record):
     """`run.json`."""
 
     status: Literal["running", "completed", "interrupted", "diverged", "failed"]
-    kind: Literal["run", "search", "trial", "promoted"] = "run"
+    kind: Literal["run", "search", "trial", "promoted", "fold", "seed", "retrained"] = "run"
     name: str = ""
     seed: Count | None = None
     started: str | None = None
@@ -183,7 +202,14 @@ class RunRecord(Record):
     start_from: Start | None = None
     resumed: list[Resumption] = Field(default_factory=list)
     trial: Count | None = None
+    fold: Count | None = None
+    members: MembersRecord | None = None
     error: str | None = None
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether the run's model is the mean of those of its members."""
+        return self.members is not None and self.members.after == "mean"
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as it was read: plain values, with unknown keys, without defaults."""
@@ -198,6 +224,19 @@ class ListedRecord(RunRecord):
     data: Annotated[DataFacts | None, Field(validation_alias="data, not read")] = None
 
 
+class SpreadRecord(Record):
+    """A metric over several trainings: values, mean, standard deviation, and an interval of the mean."""
+
+    mean: Measured
+    standard_deviation: Measured = math.nan
+    interval: tuple[Measured, Measured] = (math.nan, math.nan)
+    values: list[Measured] = Field(default_factory=list)
+
+
+SpreadBySplit = dict[str, dict[str, SpreadRecord]]
+"""Metrics over several trainings, by split and name."""
+
+
 class MetricsRecord(Record):
     """`metrics.json`: metrics by split, and those of the baselines."""
 
@@ -206,6 +245,9 @@ class MetricsRecord(Record):
     test: dict[str, Measured] = Field(default_factory=dict)
     held_out: dict[str, Measured] = Field(default_factory=dict)
     baseline: dict[str, str | float] = Field(default_factory=dict)
+    folds: SpreadBySplit = Field(default_factory=dict)
+    seeds: SpreadBySplit = Field(default_factory=dict)
+    out_of_fold: dict[str, Measured] = Field(default_factory=dict)
 
     def by_split(self) -> Metrics:
         """Return every metric by split and name; those of the baselines come last."""

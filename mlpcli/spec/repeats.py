@@ -56,7 +56,7 @@ def spec_of_repeat(loaded: LoadedSpec, repeat: Repeat) -> LoadedSpec:
     changes: dict[str, object] = {}
     if repeat.fold is not None:
         changes["fold"] = FoldSpec(number=repeat.fold, of=spec.fit.folds or 0)
-    if repeat.seed != spec.seed:
+    if (spec.fit.seeds or 1) > 1:
         changes["split_seed"] = split_seed(spec)
         if spec.dataset.name in CLOUDS and spec.dataset.seed is None:
             changes["seed"] = spec.seed
@@ -82,9 +82,9 @@ def trained_once(loaded: LoadedSpec) -> LoadedSpec:
 def dataset_of_all(spec: Spec) -> DatasetSpec:
     """Return the `dataset` section of the run that a spec's trainings make up.
 
-    With folds each row is trained on in some of them, but for those of the test split and of files: the run
-    has no validation split.
+    A row may be trained on in one of them and validate another: all rows but those of the test split and of
+    files are training rows of the run.
     """
-    if spec.fit.folds is None or isinstance(spec.dataset.validation, str):
+    if not is_repeated(spec) or isinstance(spec.dataset.validation, str):
         return spec.dataset
     return spec.dataset.model_copy(update={"validation": None})

@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from mlpcli.data.dataset import Dataset
-from mlpcli.data.load import load_dataset
+from mlpcli.data.load import Request, divide_dataset, open_dataset, rows_by_split
 from mlpcli.data.moves import Move, moves_to
+from mlpcli.data.splitter import OpenedData
 from mlpcli.errors import DataError, SpecError
 from mlpcli.spec.load import LoadedSpec, with_data
 from mlpcli.spec.locations import VARIABLE, absolute, files_of, with_files
+from mlpcli.spec.repeats import dataset_of_all
 from mlpcli.spec.values import ValueMap
 
 MOST_PLACES = 8
@@ -34,7 +37,21 @@ def load_data(loaded: LoadedSpec) -> Dataset:
 
 
 def find_data(loaded: LoadedSpec) -> tuple[LoadedSpec, Dataset]:
-    """Return the spec with its files where they were found, and its data.
+    """Return the spec with its files where they were found, and its data; see `find_opened`."""
+    found = find_opened(loaded)
+    return found.spec, found.dataset
+
+
+class FoundData(NamedTuple):
+    """A spec with its files where they were found, its data, and the rows that these were divided from."""
+
+    spec: LoadedSpec
+    dataset: Dataset
+    opened: OpenedData
+
+
+def find_opened(loaded: LoadedSpec) -> FoundData:
+    """Find the data of a spec; of one with folds or seeds, that of the run that its trainings make up.
 
     Raises:
         SpecError: See `load_dataset`; about the path in the spec, when no other place has the data.
@@ -42,23 +59,23 @@ def find_data(loaded: LoadedSpec) -> tuple[LoadedSpec, Dataset]:
     """
     kept = loaded.kept
     if kept is None:
-        return loaded, _load(loaded)
+        return _load(loaded)
     first: SpecError | DataError | None = None
     usable: LoadedSpec | None = None
     for place in (loaded, *_moved(loaded, kept.folder)):
         for candidate, earlier_robust in _readings(place):
             try:
-                dataset = _load(candidate, earlier_robust=earlier_robust)
+                found = _load(candidate, earlier_robust=earlier_robust)
             except (SpecError, DataError) as error:
                 first = first or error
                 break
-            if kept.fingerprint in (None, dataset.fingerprint):
-                return candidate, dataset
+            if kept.fingerprint in (None, found.dataset.fingerprint):
+                return found
             usable = usable or candidate
     if usable is None:
         assert first is not None
         raise first
-    return usable, _load(usable)
+    return _load(usable)
 
 
 def _readings(loaded: LoadedSpec) -> Iterator[tuple[LoadedSpec, bool]]:
@@ -88,7 +105,36 @@ def moved_note(before: LoadedSpec, after: LoadedSpec) -> str | None:
     return f"the data was moved: it is read from {', '.join(there)}" if there else None
 
 
-def _load(loaded: LoadedSpec, *, earlier_robust: bool = False) -> Dataset:
+def _load(loaded: LoadedSpec, *, earlier_robust: bool = False) -> FoundData:
+    request, seed = _request(loaded, earlier_robust=earlier_robust)
+    section = dataset_of_all(loaded.spec)
+    opened = open_dataset(section, request, seed=seed, folder=loaded.folder)
+    return FoundData(loaded, divide_dataset(opened, section, request, seed=seed), opened)
+
+
+def divide_data(opened: OpenedData, loaded: LoadedSpec) -> Dataset:
+    """Return the data of a spec that differs from another, whose rows were read, in its splits only.
+
+    Args:
+        opened: the rows.
+        loaded: the spec.
+
+    Raises:
+        SpecError: See `load_dataset`.
+        DataError: See `load_dataset`.
+    """
+    request, seed = _request(loaded)
+    return divide_dataset(opened, loaded.spec.dataset, request, seed=seed)
+
+
+def count_rows(opened: OpenedData, loaded: LoadedSpec) -> dict[str, int]:
+    """Return the rows of each split of such a spec; see `rows_by_split`."""
+    request, seed = _request(loaded)
+    return rows_by_split(opened, loaded.spec.dataset, request, seed=seed)
+
+
+def _request(loaded: LoadedSpec, *, earlier_robust: bool = False) -> tuple[Request, int]:
+    """Return what the network of a spec requires of the data, and the seed of its splits."""
     from mlpcli.model.default_losses import data_request
 
     spec, kept = loaded.spec, loaded.kept
@@ -103,7 +149,7 @@ def _load(loaded: LoadedSpec, *, earlier_robust: bool = False) -> Dataset:
         if kept.steps is False:  # also where an earlier version took the steps for targets of the row
             request = replace(request, per_step=())
         seed = spec.seed if kept.seed is None else kept.seed
-    return load_dataset(spec.dataset, request, seed=seed, folder=loaded.folder)
+    return request, seed
 
 
 def _moved(loaded: LoadedSpec, near: Path) -> Iterator[LoadedSpec]:

@@ -122,6 +122,7 @@ def build_checked(completed: CompletedSpec, dataset: Dataset) -> keras.Model:
     """
     from mlpcli.checks.built_model import check_model
     from mlpcli.model.build import build_model
+    from mlpcli.model.learned_constants import hold_in_variables, is_repeatable
     from mlpcli.model.plugins import import_plugins
 
     plugins = import_plugins(completed.catalog)
@@ -131,6 +132,8 @@ def build_checked(completed: CompletedSpec, dataset: Dataset) -> keras.Model:
 
         reuse_layers(model, completed.spec.start_from)
     check_model(model, completed, dataset, plugins)
+    if is_repeatable(completed.spec):
+        hold_in_variables(model)
     return model
 
 

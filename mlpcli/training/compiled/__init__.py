@@ -7,6 +7,7 @@ The program is XLA's, or a graph of TensorFlow's own kernels.
 
 from mlpcli.training.compiled.forward import Outputs, batch_rows, evaluate, predict, run_network
 from mlpcli.training.compiled.graph_loop import why_graph
+from mlpcli.training.compiled.kept_programs import keep_programs
 from mlpcli.training.compiled.loop import GRAPH, QUICK_XLA, XLA, Loop, fit
 from mlpcli.training.compiled.row_arrays import Arrays, epoch_order, take_rows
 from mlpcli.training.compiled.xla_programs import CannotCompile
@@ -23,6 +24,7 @@ __all__ = [
     "epoch_order",
     "evaluate",
     "fit",
+    "keep_programs",
     "predict",
     "run_network",
     "take_rows",

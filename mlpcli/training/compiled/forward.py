@@ -29,6 +29,7 @@ from mlpcli.model.member_loss import MemberLoss
 from mlpcli.model.metric_wrappers import MetricWrapper
 from mlpcli.model.quantile_loss import Quantile
 from mlpcli.training.compiled.graph_loop import why_graph
+from mlpcli.training.compiled.kept_programs import kept_or_traced, padded
 from mlpcli.training.compiled.row_arrays import Arrays, Structure, as_tensor, row_bytes, take_rows
 from mlpcli.training.compiled.xla_programs import (
     CannotCompile,
@@ -208,12 +209,18 @@ class Evaluator:
         return logs
 
     def _compile_loop(self) -> None:
-        self.whole = [as_tensor(leaf) for leaf in self.data.leaves()]
-        structure = self.data.structure()
+        structure = padded(self.data.structure(), "validation")
+        self.whole = [as_tensor(leaf) for leaf in keras.tree.flatten(structure)]
         try:
             size, xla = self.at_once, self.xla
-            loop = trace_epoch(self.model, structure, 0, batch_size=size, step="test_step", xla=xla)
-            if xla:
+            loop, new = kept_or_traced(
+                self.model,
+                structure,
+                ("test", size, xla),
+                0,
+                lambda: trace_epoch(self.model, structure, 0, batch_size=size, step="test_step", xla=xla),
+            )
+            if xla and new:
                 compile_epoch(loop, self.whole, tf.zeros([0], tf.int32))
         except CannotCompile:
             return  # the graph of `_trace` gives the same, only slower

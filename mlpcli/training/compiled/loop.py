@@ -16,7 +16,7 @@ from mlpcli.keras_internals import begins_at
 from mlpcli.training.compiled import hooks
 from mlpcli.training.compiled.forward import Evaluator, plain_logs
 from mlpcli.training.compiled.graph_loop import slow_operation, try_step
-from mlpcli.training.compiled.randomness import same_python_draws
+from mlpcli.training.compiled.kept_programs import forget_programs, kept_or_traced, padded
 from mlpcli.training.compiled.row_arrays import (
     Arrays,
     Structure,
@@ -94,12 +94,16 @@ def fit(
     """
     settings = _Settings(loop, batch_size, shuffle, seed)
     evaluator = None
-    with ThreadPoolExecutor(1, "mlpcli-compile") as thread:
-        feed, compiling = _plan(model, train, settings, thread, chunk_bytes=chunk_bytes)
-        if validation is not None:
-            times = epochs - initial_epoch
-            evaluator = _evaluator(model, validation, callbacks, batch_size, times, xla=loop.xla)
-        compiling.result()
+    try:
+        with ThreadPoolExecutor(1, "mlpcli-compile") as thread:
+            feed, compiling = _plan(model, train, settings, thread, chunk_bytes=chunk_bytes)
+            if validation is not None:
+                times = epochs - initial_epoch
+                evaluator = _evaluator(model, validation, callbacks, batch_size, times, xla=loop.xla)
+            compiling.result()
+    except CannotCompile:
+        forget_programs(model)
+        raise
     events = keras.callbacks.CallbackList(
         list(callbacks), add_history=True, model=model, verbose=0, epochs=epochs, steps=feed.steps
     )
@@ -226,15 +230,19 @@ def _plan(
         piece_steps = max(1, min(full_steps, chunk_bytes // 3 // (row_bytes(leaves) * batch_size)))
         full, compiling = _plan_pieces(model, train, settings, thread, rows=piece_steps * batch_size)
     elif full_steps:
-        resident = [as_tensor(leaf) for leaf in leaves]
-        order_rows = rows if shuffle else 0
-        full, compiling = _plan_program(model, train.structure(), resident, settings, thread, order_rows)
+        structure = padded(train.structure(), "train")
+        resident = [as_tensor(leaf) for leaf in keras.tree.flatten(structure)]
+        order_rows = resident[0].shape[0] if shuffle else 0
+        full, compiling = _plan_program(model, structure, resident, settings, thread, order_rows)
     else:
         compiling.set_result(None)
     short = None
     if rows % batch_size:
-        with same_python_draws(settings.seed):
-            short = trace_step(model, train.structure())
+        structure = train.structure()
+        any_rows = keras.tree.map_structure(lambda leaf: leaf[:0], structure)
+        short, _ = kept_or_traced(
+            model, any_rows, "short", settings.seed, lambda: trace_step(model, structure)
+        )
     steps = full_steps + bool(rows % batch_size)
     return _Feed(train, batch_size, steps, full_steps, piece_steps, resident, full, short), compiling
 
@@ -261,15 +269,22 @@ def _plan_program(
         CannotCompile: That fails; or XLA would be slow, and is not `willing`.
     """
     loop, order = settings.loop, tf.range(order_rows)
-    with same_python_draws(settings.seed):
-        program = trace_epoch(model, structure, order_rows, batch_size=settings.batch_size, xla=loop.xla)
+    done: Future[None] = Future()
+    done.set_result(None)
+    program, new = kept_or_traced(
+        model,
+        structure,
+        ("epoch", order_rows, settings.batch_size, loop),
+        settings.seed,
+        lambda: trace_epoch(model, structure, order_rows, batch_size=settings.batch_size, xla=loop.xla),
+    )
+    if not new:
+        return program, done
     if not loop.willing and (slow := slow_operation(program)) is not None:
         raise CannotCompile(f"XLA is slow at {slow}")
     if loop.xla:
         return program, thread.submit(compile_epoch, program, leaves, order)
     try_step(model, program, leaves, order)
-    done: Future[None] = Future()
-    done.set_result(None)
     return program, done
 
 
@@ -303,8 +318,10 @@ def _pieces(feed: _Feed, order: np.ndarray | None) -> Iterator[tuple[list[tf.Ten
     if not feed.full_steps:
         return
     if feed.resident is not None:
-        rows = tf.constant(np.zeros(0, "int32") if order is None else order.astype("int32"))
-        yield feed.resident, rows, 0, feed.full_steps
+        places = np.zeros(0 if order is None else feed.resident[0].shape[0], "int32")
+        if order is not None:
+            places[: len(order)] = order
+        yield feed.resident, tf.constant(places), 0, feed.full_steps
         return
     starts = range(0, feed.full_steps, feed.piece_steps)
     with ThreadPoolExecutor(1, "mlpcli-gather") as thread:
