@@ -132,7 +132,7 @@ def test_the_data_of_a_run_made_before_is_scaled_as_it_was(tmp_path: Path) -> No
         "layers: [Dense: {units: 1}]\n"
     )
     loaded = load_spec(tmp_path / "s.yaml")
-    before = _load(loaded, earlier_robust=True)
+    before = _load(loaded, earlier_robust=True).dataset
     kept = Kept(tmp_path, before.fingerprint)
     assert load_data(replace(loaded, kept=kept, numbers="float64")).fingerprint == before.fingerprint
     assert load_data(loaded).fingerprint != before.fingerprint
