@@ -265,13 +265,13 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "fraction above one": (
         "dataset: {name: iris, test: 1.2}\n" + LAYERS + LOSS,
         [
-            "SPEC:1:29 dataset.test: must be a fraction between 0 and 1, a number of rows, {last: N}, a file, or null for none, received 1.2",
+            "SPEC:1:29 dataset.test: must be a fraction between 0 and 1, a number of rows, {last: N}, {share: 0.2, by: COLUMN}, {last: 0.2, by: COLUMN}, a file, or null for none, received 1.2",
         ],
     ),
     "last of nothing": (
         "dataset: {name: iris, validation: {last: 0}}\n" + LAYERS + LOSS,
         [
-            "SPEC:1:42 dataset.validation.last: must be a positive number of rows, received 0",
+            "SPEC:1:42 dataset.validation.last: must be a positive number of rows, or a fraction below 1, received 0",
         ],
     ),
     "empty layers": (
@@ -485,7 +485,7 @@ WRONG_SETTINGS: dict[str, list[str]] = {
         "--set fit.epochs=[1: this [ is never closed; write [1]",
     ],
     "dataset.validation={last: 0}": [
-        "--set dataset.validation={last: 0} dataset.validation.last: must be a positive number of rows, received 0",
+        "--set dataset.validation={last: 0} dataset.validation.last: must be a positive number of rows, or a fraction below 1, received 0",
     ],
     "name=no": [
         "--set name=no: some YAML readers read this as a boolean, received no; write false, or 'no' in quotes for a string",

@@ -17,7 +17,8 @@ import pytest
 from mlpcli.data.load import load_dataset
 from mlpcli.data.readers import row_errors
 from mlpcli.errors import DataError, MlpcliError, SpecError
-from mlpcli.spec.schema import DatasetSpec, Last
+from mlpcli.spec.schema import DatasetSpec
+from mlpcli.spec.split_forms import SplitBy
 from tests.conftest import wanting
 
 Content = str | bytes | np.ndarray | dict[str, Any]
@@ -105,8 +106,8 @@ LABEL_FILES: list[tuple[str, Content, dict[str, Any], str]] = [
     ("unlabelled.csv", HEADER + ROWS + "1,2,\n1,2,NA\n", {}, "unlabelled.csv row 11 (line 12), column 'y': must be a label, the cell is empty; remove the rows without a label, or set dataset: {missing_target: drop}; if 'NA' is a class, set dataset: {not_missing: ['NA']}\nunlabelled.csv row 12 (line 13), column 'y': must be a label, received 'NA'; remove the rows without a label, or set dataset: {missing_target: drop}; if 'NA' is a class, set dataset: {not_missing: ['NA']}"),
     ("swallowed.csv", HEADER + ROWS + '1,2,"0\n1,2,1\n1,2,0\n', {}, "swallowed.csv row 11 (line 12): has a quote that is never closed"),
     ("single.csv", HEADER + "1,2,cat\n" * 5, {}, "single.csv, column 'y': must hold at least two classes, every row is 'cat'; a classifier needs rows of each class"),
-    ("tail.csv", HEADER + ROWS + "1,2,7\n", {"test": Last(last=1)}, "tail.csv row 11 (line 12), column 'y': class '7' is only in the test split, no training row has it"),
-    ("tail.csv", HEADER + ROWS + "1,2,7\n", {"test": None, "validation": Last(last=1)}, "tail.csv row 11 (line 12), column 'y': class '7' is only in the validation split, no training row has it"),
+    ("tail.csv", HEADER + ROWS + "1,2,7\n", {"test": SplitBy(last=1)}, "tail.csv row 11 (line 12), column 'y': class '7' is only in the test split, no training row has it"),
+    ("tail.csv", HEADER + ROWS + "1,2,7\n", {"test": None, "validation": SplitBy(last=1)}, "tail.csv row 11 (line 12), column 'y': class '7' is only in the validation split, no training row has it"),
     ("unseen.npz", {"x_train": np.ones((8, 2)), "y_train": np.arange(8) % 2, "x_test": np.ones((3, 2)), "y_test": np.array([0, 1, 2])}, {}, "unseen.npz row 3, array 'y_test': class '2' is only in the test split, no training row has it"),
     ("half.npz", {"x": np.ones((2, 2)), "y": np.array([1, 0.5])}, {}, "half.npz row 2, array 'y': must be a whole number or a string to be a class, received 0.5; for numbers use a loss such as mse"),
     ("many.npz", {"x": np.ones((2, 2)), "y": np.array([[1, 0], [0, 3]])}, {}, "many.npz row 2, array 'y': must be from 0 to 1 in every column of a target of classes, received [0.0, 3.0]; for numbers use a loss such as mse"),
@@ -131,7 +132,7 @@ SPECS: list[tuple[str, Content, dict[str, Any], str]] = [
     ("lonely.csv", "y\n1\n2\n", {}, "dataset.features: there is no column left besides the target"),
     ("index.csv", ",a,y\n" + ROWS.replace("3,6", "3.5,6"), {}, "dataset.features: is required when a column has no name, as (column 1) of index.csv; name it in the file, or list the columns to use; pandas writes such a column unless index=False"),
     ("good.csv", GOOD, {"test": 10}, "dataset.test: takes 10 of 10 rows and leaves none to train on; write test: null to go without"),
-    ("good.csv", GOOD, {"test": 0.5, "validation": Last(last=5)}, "dataset.validation: takes 5 of 5 rows and leaves none to train on; write validation: null to go without"),
+    ("good.csv", GOOD, {"test": 0.5, "validation": SplitBy(last=5)}, "dataset.validation: takes 5 of 5 rows and leaves none to train on; write validation: null to go without"),
     ("good.csv", GOOD, {"test": "godo.csv"}, "dataset.test: there is no such file, received 'godo.csv'; did you mean 'good.csv'?"),
     ("good.npz", {"x": np.ones((4, 2)), "y": np.ones(4)}, {"target": "y"}, "dataset.target: an .npz file contains its own target, y, received 'y'; remove it"),
     ("good.npz", {"x": np.ones((4, 2)), "y": np.ones(4)}, {"features": ["a"]}, "dataset.features: is for tables, arrays have no column names"),

@@ -23,7 +23,8 @@ from mlpcli.data.readers import tables
 from mlpcli.data.sources.builtin import BUILTIN, FASHION_CLASSES
 from mlpcli.data.sources.synthetic import SYNTHETIC
 from mlpcli.errors import DataError, SpecError
-from mlpcli.spec.schema import DatasetSpec, Last
+from mlpcli.spec.schema import DatasetSpec
+from mlpcli.spec.split_forms import SplitBy
 from tests.conftest import wanting
 
 KERAS_HOME = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
@@ -133,7 +134,7 @@ def test_builtins_that_cannot_be_are_refused(keys: dict[str, Any], message: str)
 
 @needs_fashion
 def test_fashion_mnist_stays_uint8_and_its_last_images_validate() -> None:
-    found = load(name="fashion_mnist", validation=Last(last=5000))
+    found = load(name="fashion_mnist", validation=SplitBy(last=5000))
     assert found.validation is not None
     assert found.test is not None
     assert [len(split) for split in found.splits().values()] == [55000, 5000, 10000]
@@ -153,9 +154,10 @@ def test_fashion_mnist_in_the_cache_needs_no_keras() -> None:
         import sys
         from pathlib import Path
         from mlpcli.data.load import Request, load_dataset
-        from mlpcli.spec.schema import DatasetSpec, Last
+        from mlpcli.spec.schema import DatasetSpec
+        from mlpcli.spec.split_forms import SplitBy
         assert not {"sklearn", "pyarrow"} & sys.modules.keys()
-        spec = DatasetSpec(name="fashion_mnist", validation=Last(last=5000))
+        spec = DatasetSpec(name="fashion_mnist", validation=SplitBy(last=5000))
         load_dataset(spec, Request({"": "classes"}), seed=0, folder=Path())
         assert not {"sklearn", "pyarrow", "keras", "tensorflow"} & sys.modules.keys()
         """
@@ -315,7 +317,7 @@ def test_npz_with_its_own_test_split(tmp_path: Path) -> None:
         "y_test": np.array(["a", "b", "b"] * 2),
     }
     np.savez(tmp_path / "own.npz", **arrays)
-    found = load(tmp_path, path="own.npz", validation=Last(last=10))
+    found = load(tmp_path, path="own.npz", validation=SplitBy(last=10))
     assert found.validation is not None
     assert found.test is not None
     np.testing.assert_array_equal(found.train.x, arrays["x_train"][:30])
@@ -464,7 +466,7 @@ def test_a_labelled_table_splits_as_two_plain_calls_of_scikit_learn(
 def test_the_last_rows_are_taken_in_their_order_test_before_validation(tmp_path: Path) -> None:
     csv(tmp_path, labelled(*range(10)))
     found = load(
-        tmp_path, path="rows.csv", target="y", classes=False, test=Last(last=2), validation=Last(last=3)
+        tmp_path, path="rows.csv", target="y", classes=False, test=SplitBy(last=2), validation=SplitBy(last=3)
     )
     assert found.test is not None
     assert found.validation is not None

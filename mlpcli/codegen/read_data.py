@@ -9,6 +9,7 @@ from mlpcli.codegen.extract import read_pieces
 from mlpcli.codegen.names import name_part
 from mlpcli.codegen.read_arrays import array_code
 from mlpcli.codegen.source_text import DataCode, cannot_write, text, text_list
+from mlpcli.codegen.split_code import split_lines
 from mlpcli.data.dataset import Contract, Dataset, Output
 from mlpcli.data.features.encoders import NumericEncoder
 from mlpcli.data.labels import Labels
@@ -17,9 +18,8 @@ from mlpcli.data.readers.delimited import read_header
 from mlpcli.data.readers.dialect import PLAIN, Dialect
 from mlpcli.data.readers.find_files import TABLES, find_file
 from mlpcli.data.sources.synthetic import complete_synthetic, synthetic_source
-from mlpcli.data.targets import stratified_by
 from mlpcli.spec.locations import absolute
-from mlpcli.spec.schema import DatasetSpec, Last, Spec
+from mlpcli.spec.schema import DatasetSpec, Spec
 from mlpcli.spec.synthetic import LOGIC
 
 IMAGES = ("fashion_mnist", "mnist")
@@ -258,12 +258,15 @@ def _split(code: DataCode, spec: Spec, dataset: Dataset, folder: Path) -> None:
     """Add the rows of each split, by position; the training rows are the remaining ones."""
     contract = dataset.contract
     amounts = {name: dataset.split_amounts.get(name) for name in ("test", "validation")}
-    drawn = {name: amount for name, amount in amounts.items() if isinstance(amount, int | float | Last)}
+    drawn = {name: each for name, each in amounts.items() if not (each is None or isinstance(each, str))}
     code.splits = ("train", *(name for name in ("validation", "test") if name in dataset.splits()))
     if drawn:
         code.lines.append("rows = np.arange(len(x))")
+    named = spec.dataset.path
+    path = None if named is None else find_file(named, folder, ("dataset", "path"))
+    source = "" if named is None else _path(named, folder)
     for name, amount in drawn.items():
-        code.lines.append(_rows_of_split(code, name, amount, contract))
+        code.lines += split_lines(code, name, amount, dataset, path, source)
     code.lines.append(_assignment("train", "rows" if drawn else "", contract))
     for name in code.splits[1:]:
         if name in drawn:
@@ -291,18 +294,6 @@ def _assignment(split: str, rows: str, contract: Contract) -> str:
         y = f"{{name: values{taken} for name, values in y.items()}}"
     weights = f", w{taken}" if contract.weights else ""
     return f"{_targets(split, contract)} = x{taken}, {y}{weights}"
-
-
-def _rows_of_split(code: DataCode, name: str, amount: int | float | Last, contract: Contract) -> str:
-    if isinstance(amount, Last):
-        return f"rows, {name}_rows = rows[: -{amount.last}], rows[-{amount.last} :]"
-    code.imports.add("from sklearn.model_selection import train_test_split")
-    named = stratified_by(contract.outputs)
-    stratify = ""
-    if named is not None:
-        y = f"y[{text(named.name)}]" if named.name else "y"
-        stratify = f", stratify={y}[rows]" + (".argmax(axis=1)" if named.kind == "one_hot" else "")
-    return f"rows, {name}_rows = train_test_split(rows, test_size={amount!r}, random_state=SEED{stratify})"
 
 
 def _inputs_function(contract: Contract) -> Iterator[str]:

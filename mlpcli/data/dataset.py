@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mlpcli.data.features.preprocessor import Preprocessor
     from mlpcli.data.features.verification_sample import Sample
     from mlpcli.data.readers.row_errors import Origin
+    from mlpcli.data.split_columns import SplitColumns
     from mlpcli.data.splits import SplitAmounts
 
 OTHER = "other"
@@ -237,6 +238,8 @@ class Dataset:
         sparse: whether classes were too rare for stratified splits.
         held_out: the rows of the fold that is held out, or None.
         origin: names the rows of the main file, which `Split.rows` counts.
+        origins: the source of each split's rows, which names them in messages.
+        split_columns: the columns by which the main rows are divided, by name and sort.
     """
 
     train: Split
@@ -255,11 +258,16 @@ class Dataset:
     sparse: bool = False
     held_out: Split | None = None
     origin: Origin | None = None
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    split_columns: SplitColumns = field(default_factory=dict)
 
     @property
     def settled(self) -> dict[str, object]:
         """Keys of the `dataset` section that the data settled, for `resolved.yaml`: splits, decimal sign."""
-        keys: dict[str, object] = dict(self.split_amounts)
+        from mlpcli.data.splits import InColumn  # which names a column that the section has anyway
+
+        named = {split: not isinstance(each, InColumn) for split, each in self.split_amounts.items()}
+        keys: dict[str, object] = {k: each for k, each in self.split_amounts.items() if named[k]}
         preprocessor = self.contract.preprocessor
         if preprocessor and (preprocessor.dialect.decimal != "." or preprocessor.dialect.notations):
             keys["decimal"] = preprocessor.dialect.decimal

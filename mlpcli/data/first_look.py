@@ -13,6 +13,7 @@ from mlpcli.data.readers.find_files import find_files, is_table, named_files
 from mlpcli.data.readers.tables import check_columns, open_table, open_tables
 from mlpcli.data.sources.column_problems import feature_problems, target_problems, weight_problems
 from mlpcli.data.sources.table_source import dialect_of, target_columns
+from mlpcli.data.split_columns import split_column_problems
 from mlpcli.data.stream import kept_columns
 from mlpcli.errors import DataError, MlpcliError, Problem
 from mlpcli.spec.schema import DatasetSpec
@@ -89,3 +90,4 @@ def dataset_problems(section: object, folder: Path) -> Iterator[Problem]:
     yield from target_problems(spec, file)
     yield from weight_problems(spec, file, taken)
     yield from feature_problems(spec.features, file.names, taken, spec.weights)
+    yield from split_column_problems(spec, file.names, taken, file.origin.label)

@@ -15,6 +15,7 @@ from mlpcli.data.features.unknown_values import apply_policy, cell_errors
 from mlpcli.data.features.value_notes import lost_digit_notes
 from mlpcli.data.features.verification_sample import Sample, take_sample
 from mlpcli.data.fingerprint import fingerprint
+from mlpcli.data.leakage import SplitRows, group_notes
 from mlpcli.data.lost_digits import lost_digits, some_rows
 from mlpcli.data.readers.row_errors import raise_row_errors
 from mlpcli.data.rows import Rows, read_rows
@@ -135,7 +136,7 @@ def _divide(
     """Return what has taken the splits off the rows, and how many each takes."""
     seed = seed if spec.split_seed is None else spec.split_seed
     spec, source = complete_synthetic(spec, seed=seed), opened.source
-    test_rows = test_amount(spec, own=source.test is not None)
+    test_rows = test_amount(spec, own=source.test is not None, named=source.named_splits)
     own_test = source.test is not None and "test" not in spec.model_fields_set
     splitter = Splitter(opened, seed, spec, request.numbers)
     split_amounts: SplitAmounts = {} if own_test else {"test": test_rows}
@@ -145,7 +146,7 @@ def _divide(
         splitter.split("test", test_rows)
     if spec.fold is not None:
         splitter.hold_out(spec.fold)
-    validation_rows = validation_amount(spec, len(splitter.rows))
+    validation_rows = validation_amount(spec, len(splitter.rows), source.named_splits)
     if validation_rows is not None:
         splitter.split("validation", validation_rows)
     return splitter, split_amounts | {"validation": validation_rows}
@@ -202,24 +203,14 @@ def _dataset(
     split_amounts: SplitAmounts,
 ) -> Dataset:
     rows_of, preprocessor = _preprocess(source, _in_one_dtype(splitter.finish(), request), request)
-    train = rows_of["train"]
-    outputs = splitter.outputs
+    train, outputs = rows_of["train"], splitter.outputs
     if spec.target_scaling is not None:
         outputs = scale_outputs(outputs, train.y, spec.target_scaling, request.symmetric)
-    contract = Contract(
-        kind=source.kind,
-        features=source.features,
-        shape=train.x.shape[1:],
-        dtype=str(train.x.dtype),
-        outputs=outputs,
-        inputs=select_inputs(request.inputs or {}, source.features, train.x.shape[1:], preprocessor),
-        weights=spec.weights,
-        preprocessor=preprocessor,
-        numbers=request.numbers,
-    )
+    contract = _contract(source, outputs, train, spec, request, preprocessor)
     notes, left_out = _notes(rows_of, outputs, spec, sparse=splitter.sparse)
-    scales = request.class_weight
-    splits = {name: _split(rows, train, contract, scales) for name, rows in rows_of.items()}
+    tables = {name: SplitRows(each.source_rows.table, each.rows) for name, each in rows_of.items()}
+    shared = group_notes(tables, source.split_columns, split_amounts, contract.target)
+    splits = {name: _split(rows, train, contract, request.class_weight) for name, rows in rows_of.items()}
     return Dataset(
         splits["train"],
         splits.get("validation"),
@@ -232,11 +223,41 @@ def _dataset(
         excluded=source.chosen.excluded if source.chosen else {},
         sample=_take_sample(source, preprocessor),
         seed=splitter.seed,
-        notes=(*source.notes, *notes, *_value_notes(source, train, preprocessor, outputs, request)),
+        notes=(
+            *source.notes,
+            *dict.fromkeys(splitter.notes),
+            *shared,
+            *notes,
+            *_value_notes(source, train, preprocessor, outputs, request),
+        ),
         left_out=left_out,
         sparse=splitter.sparse,
         held_out=splits.get("held_out"),
         origin=source.main.origin,
+        origins={name: rows.source_rows.origin for name, rows in rows_of.items()},
+        split_columns=source.split_columns,
+    )
+
+
+def _contract(
+    source: Source,
+    outputs: tuple[Output, ...],
+    train: RowsOfSplit,
+    spec: DatasetSpec,
+    request: Request,
+    preprocessor: Preprocessor | None,
+) -> Contract:
+    """Return the contract of rows like those for training."""
+    return Contract(
+        kind=source.kind,
+        features=source.features,
+        shape=train.x.shape[1:],
+        dtype=str(train.x.dtype),
+        outputs=outputs,
+        inputs=select_inputs(request.inputs or {}, source.features, train.x.shape[1:], preprocessor),
+        weights=spec.weights,
+        preprocessor=preprocessor,
+        numbers=request.numbers,
     )
 
 

@@ -14,7 +14,8 @@ from mlpcli.data.scaling import in_precision
 from mlpcli.data.sources.open import read_split
 from mlpcli.data.sources.source_rows import Source, SourceRows
 from mlpcli.data.sources.table_source import dialect_of
-from mlpcli.data.splits import Amount, is_sparse, split_rows
+from mlpcli.data.split_by_column import divide
+from mlpcli.data.splits import Amount, place_of
 from mlpcli.data.step_targets import encode_rows
 from mlpcli.data.targets import class_indices, stratified_by
 from mlpcli.data.types import Array, NumberType
@@ -61,6 +62,7 @@ class Splitter:
         self.source = source
         table = source.main.table
         self.dialect = dialect_of(spec, numbers) if table is None else table.dialect
+        self.notes: list[str] = []
         self.sparse = False  # whether classes were too rare for a stratified split
         self.y = {name: in_precision(y, output, numbers) for name, (y, output) in coded.items()}
         self.outputs = tuple(output for _, output in coded.values())
@@ -77,14 +79,20 @@ class Splitter:
         if isinstance(amount, str):
             self.add(split, self._of_file(split, amount))
             return
-        named = stratified_by(self.outputs)
-        labels_of = self._labels()
-        names = (named.classes if named else None) or ()
-        self.sparse |= is_sparse(amount, labels_of)
-        self.rows, taken = split_rows(
-            self.rows, amount, split=split, seed=self.seed, labels=labels_of, names=names
+        division = divide(
+            self.rows,
+            amount,
+            split=split,
+            seed=self.seed,
+            outputs=self.outputs,
+            y=self.y,
+            columns=self.source.split_columns,
+            path=place_of(self.spec, split),
         )
-        self.taken[split] = self._pick(taken)
+        self.sparse |= division.sparse
+        self.notes += division.notes
+        self.rows = division.stay
+        self.taken[split] = self._pick(division.taken)
 
     def _labels(self) -> Array | None:
         """Return the class of each remaining row; None where the target has no classes."""

@@ -48,7 +48,7 @@ COMPONENTS = ("ComponentSpec", "LayerSpec", "OptimizerSpec")
 
 NEVER_SEARCHED = ("name", "tuner", "plugins", EXTENDS)
 
-COLUMN_KEYS = ("target", "features", "weights", "columns")
+COLUMN_KEYS = ("target", "features", "weights", "columns", "split", "by")
 """Keys whose values are column names."""
 
 NEVER_SEARCHED_SECTIONS = ("TunerSpec", "ObjectiveSpec")

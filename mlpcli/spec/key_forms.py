@@ -24,6 +24,7 @@ from mlpcli.spec.other_names import (
 )
 from mlpcli.spec.plugins import Catalog
 from mlpcli.spec.schema import DatasetSpec, Spec, TunerSpec
+from mlpcli.spec.split_forms import SPLIT_RULE, SPLITS, split_form_problems
 from mlpcli.spec.values import Value, ValueMap
 from mlpcli.spec.yaml_line import entry_line, item_line, yaml_line
 
@@ -213,6 +214,8 @@ def value_problem_hint(path: KeyPath, value: Value, rule: str) -> str:
     if path == ("dataset", "features") and isinstance(value, str) and value != "all":
         columns: list[Value] = [name.strip() for name in value.split(",")]
         return f"write {entry_line('features', columns)}"
+    if path == ("dataset", "split"):
+        return "for shares of the rows write test: 0.2, validation: 0.2"
     if path[:2] == ("dataset", "features") and isinstance(value, dict):
         return "a list holds only names: write features: {column: kind, ...}"
     if "numeric, categorical" in rule and isinstance(value, str):
@@ -260,14 +263,14 @@ def names_data(dataset: ValueMap) -> bool:
 
 def dataset_problems(dataset: ValueMap) -> Iterator[Problem]:
     """Yield texts that a split or a name cannot be: `test: 20%`, `name: houses.csv`."""
-    for split in ("test", "validation"):
+    yield from split_form_problems(dataset)
+    for split in SPLITS:
         value = dataset.get(split)
         if not isinstance(value, str) or (number := number_meant(value)) is None:
             continue
         fraction = 0 < number < 1
-        rule = "must be a fraction between 0 and 1, a number of rows, {last: N}, a file, or null for none"
         hint = f"write {entry_line(split, number)}" if fraction or number > 0 else ""
-        yield Problem(rule, path=("dataset", split), received=value, hint=hint)
+        yield Problem(f"must be {SPLIT_RULE}", path=("dataset", split), received=value, hint=hint)
     name = dataset.get("name")
     if isinstance(name, str) and ("/" in name or "\\" in name or name.endswith(FILE_ENDINGS)):
         rule = "is the name of a built-in dataset, not a file"

@@ -17,7 +17,8 @@ from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.locations import absolute, with_files
 from mlpcli.spec.plugins import PLUGINS_FOLDER, Catalog
 from mlpcli.spec.schedule_lengths import WHOLE_BY_DEFAULT, WHOLE_TRAINING
-from mlpcli.spec.schema import ComponentSpec, DatasetSpec, Last, LayerSpec
+from mlpcli.spec.schema import ComponentSpec, DatasetSpec, LayerSpec
+from mlpcli.spec.split_forms import SplitBy
 from mlpcli.spec.synthetic import CLOUDS, DEFAULT_NOISE, DEFAULT_ROWS
 from mlpcli.spec.values import Value, ValueMap
 from mlpcli.spec.yaml_reader import FLOAT
@@ -97,7 +98,7 @@ def _dataset(spec: DatasetSpec, folder: Path, splits: Mapping[str, object]) -> V
     if spec.target_scaling is not None:
         found["target_scaling"] = spec.target_scaling.plain()
     for name, value in splits.items():
-        found[name] = value.model_dump() if isinstance(value, Last) else value
+        found[name] = value.plain() if isinstance(value, SplitBy) else value
     return with_files(found, lambda path: absolute(path, folder))
 
 

@@ -29,6 +29,7 @@ from mlpcli.spec.fit_section import FOLD_RULE, SEED_RULE, FitSpec, FoldSpec
 from mlpcli.spec.layer_graph import MOST_COPIES, ONLY_OUTPUT, OWN_LAYER_KEYS, Graph, output_keys, read_graph
 from mlpcli.spec.optimizer_keys import DECAY_FACTORS, OWN_OPTIMIZER_KEYS, RATE_FACTORS
 from mlpcli.spec.section import STRICT
+from mlpcli.spec.split_forms import SPLIT_RULE, SplitSpec
 from mlpcli.spec.values import Value
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -56,17 +57,7 @@ class Section(BaseModel):
     model_config = STRICT
 
 
-class Last(Section):
-    """A split of the last rows, in the order of the file."""
-
-    last: Annotated[int, Field(gt=0, description="a positive number of rows")]
-
-
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-Count = Annotated[int, Field(gt=0)]
-SplitSpec = Last | Count | Fraction | str
 ColumnNames = str | Annotated[list[str], Field(min_length=1)]
-SPLIT_RULE = "a fraction between 0 and 1, a number of rows, {last: N}, a file, or null for none"
 
 
 class DatasetSpec(Section):
@@ -134,6 +125,9 @@ class DatasetSpec(Section):
     ] = None
     test: Annotated[SplitSpec | None, Field(description=SPLIT_RULE)] = None
     validation: Annotated[SplitSpec | None, Field(description=SPLIT_RULE)] = None
+    split: Annotated[
+        str | None, Field(description="the name of a column with the values train, validation and test")
+    ] = None
     fold: Annotated[FoldSpec | None, Field(description=FOLD_RULE)] = None
     split_seed: Annotated[int | None, Field(ge=0, lt=2**32, description=SEED_RULE)] = None
     rows: Annotated[int | None, Field(ge=10, le=10_000_000, description="a number of rows from 10 up")] = None

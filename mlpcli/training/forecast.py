@@ -13,6 +13,7 @@ from mlpcli.checks.advice import advise, class_counts
 from mlpcli.checks.log_names import directions
 from mlpcli.checks.tuner_objective import check_refit, find_objective
 from mlpcli.data.dataset import Dataset, Split
+from mlpcli.data.leakage import equal_row_notes
 from mlpcli.data.types import Arrays
 from mlpcli.errors import KeyPath
 from mlpcli.model.memory import optimizer_arrays, unfilled_weights
@@ -60,7 +61,7 @@ def forecast(loaded: LoadedSpec, *, timed: bool = False) -> Forecast:
         run_files(spec),
         tuple(advise(spec, dataset, model)),
         resolve_spec(completed, dataset.settled, dataset.features),
-        (*prepared.notes, *default_notes(loaded)),
+        (*prepared.notes, *equal_row_notes(dataset), *default_notes(loaded)),
         seconds_per_epoch(spec, dataset, model) if timed else None,
     )
 

@@ -26,6 +26,7 @@ from mlpcli.data.sources.source_rows import Source, SourceRows
 from mlpcli.data.sources.synthetic import SYNTHETIC, synthetic_source
 from mlpcli.data.sources.table_rows import Columns, table_rows
 from mlpcli.data.sources.table_source import dialect_of, open_table_source
+from mlpcli.data.split_columns import no_column_problems
 from mlpcli.data.types import ALWAYS, NumberType, PerStep, TargetKind
 from mlpcli.errors import Problem, SpecError
 from mlpcli.spec.schema import DatasetSpec
@@ -108,6 +109,7 @@ def _open_arrays(
         for key in TABLE_KEYS
         if getattr(spec, key) is not None
     ]
+    problems += no_column_problems(spec, "an array")
     if problems:
         raise SpecError(*problems)
     classes = _any_classes(target_kinds)
@@ -199,6 +201,7 @@ def _named(spec: DatasetSpec, source: Source, outputs: Iterable[str]) -> Source:
         for key in (*TABLE_KEYS[1:], "target_min_count")
         if getattr(spec, key) is not None
     ]
+    problems += no_column_problems(spec, "a built-in dataset")
     if problems:
         raise SpecError(*problems)
     source = with_outputs(spec, source, outputs)

@@ -12,6 +12,7 @@ from mlpcli.data.types import Array
 if TYPE_CHECKING:
     from mlpcli.data.features.feature_kinds import Features
     from mlpcli.data.readers.tables import Table
+    from mlpcli.data.split_columns import SplitColumns
 
 
 Target = Labels | Array
@@ -71,6 +72,7 @@ class Source:
         targets: the target columns of each output by its name, if there are several outputs.
         chosen: how the columns of a table are used, if they are still to be encoded.
         notes: what a person should know of how the rows are read.
+        split_columns: the columns by which the main rows are divided, by name and sort.
     """
 
     main: SourceRows
@@ -83,6 +85,13 @@ class Source:
     targets: dict[str, tuple[str, ...]] = field(default_factory=dict)
     chosen: Features | None = None
     notes: tuple[str, ...] = ()
+    split_columns: SplitColumns = field(default_factory=dict)
+
+    @property
+    def named_splits(self) -> tuple[str, ...]:
+        """The splits that rows of the column `dataset.split` name; none without such a column."""
+        named = [each for each in self.split_columns.values() if each.sort == "split"]
+        return tuple(text for each in named for place, text in enumerate(each.texts) if place in each.values)
 
     @property
     def outputs(self) -> tuple[str, ...]:

@@ -37,6 +37,7 @@ class Columns:
         labels: whether the target of an output is read as labels, not as numbers, by the output's name.
         weights: the column of row weights.
         droppable: the outputs without whose target a row is left out; without that of another it is refused.
+        aside: columns that divide the rows, and are no features unless they are among these too.
     """
 
     features: tuple[str, ...]
@@ -44,6 +45,7 @@ class Columns:
     labels: Mapping[str, bool] = field(default_factory=dict)
     weights: str | None = None
     droppable: Collection[str] = ()
+    aside: tuple[str, ...] = ()
 
     def kept(self, table: Table) -> Table:
         """Return a table that was read without the rows that are left out."""
@@ -62,10 +64,15 @@ class Columns:
 
     @property
     def all(self) -> tuple[str, ...]:
-        """Every column that is read, each once."""
+        """Every column of which a model is made, each once."""
         target = (name for names in self.targets.values() for name in names)
         weights = () if self.weights is None else (self.weights,)
         return tuple(dict.fromkeys((*self.features, *target, *weights)))
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """Every column that is read, each once."""
+        return tuple(dict.fromkeys((*self.all, *self.aside)))
 
 
 def table_rows(file: TableFile, columns: Columns, chosen: Features | None) -> SourceRows:

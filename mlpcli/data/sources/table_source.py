@@ -21,9 +21,17 @@ from mlpcli.data.sources.column_problems import (
 )
 from mlpcli.data.sources.source_rows import Source, SourceRows
 from mlpcli.data.sources.table_rows import Columns, Targets, rows_of_table
+from mlpcli.data.split_columns import (
+    SplitColumns,
+    read_split_columns,
+    split_column_problems,
+    wanted_columns,
+)
 from mlpcli.data.types import NumberType, TargetKind
 from mlpcli.errors import DataError, Problem, SpecError, show_value
 from mlpcli.spec.schema import DatasetSpec
+
+ASIDE = "it divides the rows into splits; name it under dataset.features to use it"
 
 
 def open_table_source(
@@ -59,10 +67,12 @@ def open_table_source(
     targets = target_columns(spec, target_kinds)
     columns = _used_columns(spec, file, targets, target_kinds, only_named=only_named)
     scaling = spec.scaling or ("none" if scales_inputs else "standardize")
-    rows, chosen, notes = _first_rows(file, columns, spec, scaling)
-    read = {*columns.all}
-    unread = (name for name in file.names if name not in read)  # `resolved.yaml` lists them as ignored
-    chosen = replace(chosen, ignored=(*chosen.ignored, *unread))
+    rows, chosen, notes, divided = _first_rows(file, columns, spec, scaling)
+    used = {*columns.all}
+    listed = isinstance(spec.features, list)
+    aside = {} if listed else {name: ASIDE for name in columns.aside if name not in used}
+    unread = (name for name in file.names if name not in used | {*aside})  # `resolved.yaml` ignores them
+    chosen = replace(chosen, excluded=chosen.excluded | aside, ignored=(*chosen.ignored, *unread))
     unnamed = [name for name in file.unnamed if name in chosen.used and name not in (spec.features or ())]
     if not chosen.used or unnamed:
         raise SpecError(no_features(file, tuple(chosen.used)))
@@ -78,6 +88,7 @@ def open_table_source(
         targets=several,
         chosen=chosen,
         notes=(*file.notes, *notes),
+        split_columns=divided,
     )
 
 
@@ -102,14 +113,16 @@ def _used_columns(
         *target_problems(spec, file),
         *weight_problems(spec, file, taken),
         *feature_problems(named, file.names, taken, spec.weights),
+        *split_column_problems(spec, file.names, taken, file.origin.label),
     ]
     if problems:
         raise SpecError(*problems)
+    dividing = tuple(dict.fromkeys(name for name, _ in wanted_columns(spec)))
     if isinstance(named, list) or (only_named and named is not None):
         features = tuple(named)
     else:
-        aside = {*taken, spec.weights}
-        features = tuple(name for name in file.names if name not in aside)
+        left = {*taken, spec.weights, *(name for name in dividing if name not in (named or ()))}
+        features = tuple(name for name in file.names if name not in left)
     if not features:
         raise SpecError(no_features(file, features))
     labels = {
@@ -119,7 +132,7 @@ def _used_columns(
     droppable = [
         output for output in targets if spec.drops_missing_targets and not (separated and labels[output])
     ]
-    return Columns(features, targets, labels, spec.weights, droppable)
+    return Columns(features, targets, labels, spec.weights, droppable, dividing)
 
 
 def dialect_of(spec: DatasetSpec, numbers: NumberType = "float64") -> Dialect:
@@ -161,13 +174,13 @@ def target_columns(spec: DatasetSpec, outputs: Iterable[str]) -> Targets:
 
 def _first_rows(
     file: TableFile, columns: Columns, spec: DatasetSpec, scaling: str
-) -> tuple[SourceRows, Features, tuple[str, ...]]:
-    """Read the rows of a table, decide how each of its columns is used, and tell what is not obvious."""
+) -> tuple[SourceRows, Features, tuple[str, ...], SplitColumns]:
+    """Read the rows of a table, decide how each column is used, and what divides the rows; with notes."""
     wanted = spec.features
     declared = wanted if isinstance(wanted, dict) else {}
     table, notes = read_numbers(
         file,
-        columns.all,
+        columns.read,
         text=[name for name, each in declared.items() if each.kind in ("categorical", "date")],
         labels=columns.text,
         stated={
@@ -189,7 +202,7 @@ def _first_rows(
     try:
         rows = rows_of_table(table, columns, chosen)
         texts = text_notes(table.columns, chosen, declared=declared, labels=columns.text)
-        return rows, chosen, (*told, *texts)
+        return rows, chosen, (*told, *texts), read_split_columns(spec, table)
     except DataError:
         _refuse_text_targets(table, columns, file.origin.label)
         if wrong := list(kind_problems(table, declared, chosen.used)):

@@ -1,0 +1,126 @@
+"""Propose how a table is split: at random, by the time of its rows, or by groups of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from mlpcli.data.features.encoders import parse_date_column
+from mlpcli.data.features.group_columns import MIN_TIMES, is_called_time, is_of_a_life, looks_like_group
+from mlpcli.data.features.profiles import Profile
+from mlpcli.data.inspect.survey import Survey
+from mlpcli.errors import Problem, UsageError, nearest_column
+from mlpcli.spec.features import FeatureSpec
+from mlpcli.spec.resolve import inline
+
+RANDOM = "random"
+
+
+@dataclass(frozen=True)
+class ProposedSplit:
+    """By what the rows of a table are divided.
+
+    Attributes:
+        column: of times or groups.
+        sort: which of the two.
+        reason: why, a sentence.
+    """
+
+    column: str
+    sort: Literal["time", "group"]
+    reason: str
+
+    def amount(self, share: float) -> str:
+        """Return the value of `test` or `validation`, as YAML."""
+        key = "last" if self.sort == "time" else "share"
+        return inline({key: share, "by": self.column})
+
+    def why(self) -> str:
+        """Return what to say of it, and how to have random splits."""
+        what = "latest rows" if self.sort == "time" else "whole groups"
+        return f"splits by {what}: {self.reason}; for random splits add --split random"
+
+
+def propose_split(survey: Survey, wanted: str | None) -> ProposedSplit | None:
+    """Return how the rows of a table are divided; None for at random.
+
+    Args:
+        survey: of the table, with a target.
+        wanted: `random`, or a column; None to decide by the table.
+
+    Raises:
+        UsageError: the table has no such column, or it is the target.
+    """
+    if wanted == RANDOM and RANDOM not in survey.profiles:
+        return None
+    if wanted is not None:
+        return _wanted(survey, wanted)
+    found = next(_times(survey, in_order=True), None) or next(_groups(survey), None)
+    return found or next(_times(survey, in_order=False), None)
+
+
+def _wanted(survey: Survey, wanted: str) -> ProposedSplit:
+    if wanted not in survey.profiles:
+        names = [name for name in survey.profiles if name != survey.target]
+        hint = nearest_column(wanted, names)
+        raise UsageError(
+            Problem("--split: must be random, or a column of the table", received=wanted, hint=hint)
+        )
+    if wanted == survey.target:
+        rule = "--split: is the target, which new rows do not have"
+        raise UsageError(Problem(rule, received=wanted, hint="name another column, or random"))
+    dates = survey.profiles[wanted].content == "dates"
+    reason = f"--split {wanted}"
+    return ProposedSplit(wanted, "time" if dates else "group", reason)
+
+
+def _times(survey: Survey, *, in_order: bool) -> Iterator[ProposedSplit]:
+    """Yield the columns of dates that are in the order of the rows; or that are called like a row's time."""
+    for name, profile in survey.profiles.items():
+        usable = profile.content == "dates" and not profile.missing and not profile.invalid
+        if name == survey.target or not usable or profile.distinct < MIN_TIMES or is_of_a_life(name):
+            continue
+        if in_order and _is_in_order(survey, profile):
+            yield ProposedSplit(name, "time", f"the rows are in the order of the dates in column {name!r}")
+        elif not in_order and is_called_time(name):
+            yield ProposedSplit(name, "time", f"column {name!r} holds the date of each row")
+
+
+def _is_in_order(survey: Survey, profile: Profile) -> bool:
+    cells, dates = parse_date_column(survey.table.columns[profile.name], profile.format or "%Y-%m-%d")
+    steps = np.diff((dates.days * 86400.0 + dates.seconds)[cells.codes])
+    return bool((steps >= 0).all() or (steps <= 0).all())
+
+
+def _groups(survey: Survey) -> Iterator[ProposedSplit]:
+    """Yield the columns that look like groups, those of the most groups first."""
+    found = [
+        each for name, each in survey.profiles.items() if name != survey.target and looks_like_group(each)
+    ]
+    others = [name for name in survey.features.used if name not in {each.name for each in found}]
+    for profile in sorted(found, key=lambda each: -each.distinct) if others else ():
+        rows = profile.present / profile.distinct
+        reason = f"column {profile.name!r} has {profile.distinct:,} values of about {rows:.0f} rows each"
+        yield ProposedSplit(profile.name, "group", reason)
+
+
+def without_group(survey: Survey, division: ProposedSplit | None) -> dict[str, FeatureSpec]:
+    """Return the columns that a proposed spec uses: not that of groups, and of a time what repeats.
+
+    Args:
+        survey: of the table.
+        division: how its rows are divided; None for at random.
+    """
+    used = dict(survey.features.used)
+    if division is None or division.column not in used:
+        return used
+    spec = used[division.column]
+    if division.sort == "group":
+        del used[division.column]
+    elif spec.kind == "date" and len(spec.parts or ()) > 1:
+        parts = [part for part in spec.parts or () if part not in ("elapsed", "year")]
+        used[division.column] = spec.model_copy(update={"parts": parts})
+    return used
