@@ -56,6 +56,7 @@ class Request:
         per_step: for which axes of x the columns of an array's target are the steps of a sequence.
         earlier_robust: whether `scaling: robust` is that of earlier versions, whose runs need it.
         levels: of the quantiles that the loss of an output asks for, by the output's name.
+        contract: by which the rows are encoded and scaled; None to learn one from the training rows.
     """
 
     target_kinds: Mapping[str, TargetKind | None]
@@ -70,6 +71,7 @@ class Request:
     per_step: PerStep = ()
     earlier_robust: bool = False
     levels: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    contract: Contract | None = None
 
 
 def load_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path) -> Dataset:
@@ -204,9 +206,11 @@ def _dataset(
 ) -> Dataset:
     rows_of, preprocessor = _preprocess(source, _in_one_dtype(splitter.finish(), request), request)
     train, outputs = rows_of["train"], splitter.outputs
-    if spec.target_scaling is not None:
+    if request.contract is not None:
+        outputs = request.contract.outputs
+    elif spec.target_scaling is not None:
         outputs = scale_outputs(outputs, train.y, spec.target_scaling, request.symmetric)
-    contract = _contract(source, outputs, train, spec, request, preprocessor)
+    contract = request.contract or _contract(source, outputs, train, spec, request, preprocessor)
     notes, left_out = _notes(rows_of, outputs, spec, sparse=splitter.sparse)
     tables = {name: SplitRows(each.source_rows.table, each.rows) for name, each in rows_of.items()}
     shared = group_notes(tables, source.split_columns, split_amounts, contract.target)
@@ -312,7 +316,8 @@ def _preprocess(
         return rows_of, None
     table = source.main.table
     rows = rows_of["train"].rows
-    preprocessor = fit_preprocessor(
+    preprocessor = request.contract.preprocessor if request.contract is not None else None
+    preprocessor = preprocessor or fit_preprocessor(
         table.columns, source.chosen.used, rows, table.dialect, earlier_robust=request.earlier_robust
     )
     whole: dict[int, Array] = {}  # by the rows' source, which splits share

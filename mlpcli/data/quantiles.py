@@ -107,9 +107,14 @@ class Quantiles:
         return self.from_normal(values) + over * self.width
 
 
-def to_log(values: Array) -> Array:
-    """Return log(1 + x) of numbers x; below 0, x itself, so that every number has a logarithm of its own."""
-    return np.where(values > 0, np.log1p(np.maximum(values, 0)), values)
+def to_log(ops: Any, values: Any) -> Any:
+    """Return log(1 + x) of numbers x; below 0, x itself, so that every number has a logarithm of its own.
+
+    Args:
+        ops: NumPy, or `keras.ops` for tensors.
+        values: the numbers.
+    """
+    return ops.where(values > 0, ops.log1p(ops.maximum(values, 0)), values)
 
 
 def from_log(ops: Any, values: Any) -> Any:

@@ -66,7 +66,7 @@ def _learn_scaling(output: Output, y: Array, scaling: TargetScalingSpec, symmetr
         output = replace(output, limits=tuple((float(low), float(high)) for low, high in _ranges(columns)))
     if scaling.method == "log":
         output = replace(output, log=tuple(min(float(low), 0.0) for low, _ in _ranges(columns)))
-        columns = to_log(columns - np.asarray(output.log))
+        columns = to_log(np, columns - np.asarray(output.log))
     if scaling.method == "quantile":
         rows = len(columns)
         count, margin = max(2, min(rows, MOST_QUANTILES)), 0.5 / max(2, rows)
@@ -100,7 +100,7 @@ def scale_target(y: Array, output: Output) -> Array:
         return np.asarray(y, np.float32)
     own = np.asarray(y)
     if output.log is not None:
-        own = to_log(own - np.asarray(output.log))
+        own = to_log(np, own - np.asarray(output.log))
     if output.quantiles is not None:
         columns = own.reshape(-1, len(output.quantiles)).T
         found = [

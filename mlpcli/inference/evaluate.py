@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from mlpcli import runs
 from mlpcli.checks.log_names import loss_first
 from mlpcli.data.dataset import Output, Split
 from mlpcli.data.load import left_out_note, read_rows
-from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, raise_row_errors
+from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError, raise_row_errors
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
 from mlpcli.data.weights import weights_of_rows
@@ -29,6 +30,7 @@ from mlpcli.runs.results import ClassScore, Evaluation, OutputScores, QuantileSc
 from mlpcli.spec.load import located
 from mlpcli.training import compiled
 from mlpcli.training.find_data import find_data, moved_note
+from mlpcli.training.whole_data import find_whole_data
 
 BATCH_ROWS = 4096
 
@@ -70,13 +72,34 @@ def evaluate_run(run: Run, *, split: str = "test", data: Path | None = None) -> 
     return Evaluation(source, len(found), metrics, scores, warnings, left_out, quantiles)
 
 
+def id_check(trained: TrainedModel) -> Callable[[Arrays], list[RowError]] | None:
+    """Return what finds rows with a number that is no id of a layer; None for a network without ids.
+
+    Args:
+        trained: the model; of the mean of others, each member has its layers.
+    """
+    layers = [id_layers(each.model, each.spec) for each in trained.members or (trained,)]
+    if not any(layers):
+        return None
+
+    def check(x: Arrays) -> list[RowError]:
+        found: dict[int, RowError] = {}
+        for own, (member, rows) in zip(layers, trained.rows_of_members(x), strict=True):
+            for each in row_errors(own, rows, member.contract):
+                found.setdefault(each.row, each)
+        return [found[row] for row in sorted(found)]
+
+    return check
+
+
 def _check_ids(trained: TrainedModel, split: Split, source: str) -> None:
     """Check that every id is one of the network's.
 
     Raises:
         DataError: some are not; with their rows.
     """
-    errors = row_errors(id_layers(trained.model, trained.spec), split.x, trained.contract)
+    check = id_check(trained)
+    errors = check(split.x) if check is not None else []
     found = [replace(each, row=int(split.rows[each.row])) for each in errors]
     raise_row_errors(Origin(source), found[:MAX_SHOWN], len(found))
 
@@ -117,13 +140,19 @@ def own_split(trained: TrainedModel, split: str) -> tuple[Split, tuple[str, ...]
         UsageError: The run has no such split.
     """
     loaded = own_spec(trained.run)
+    members = trained.run.record.members
+    fingerprint: str | None = runs.data_facts(trained.run).fingerprint
     with located(loaded):
-        there, dataset = find_data(loaded)
+        if trained.members and members is not None:
+            fingerprint = members.fingerprint
+            there, dataset = find_whole_data(loaded, trained.contract, fingerprint)
+        else:
+            there, dataset = find_data(loaded)
     found = dataset.splits().get(split)
     if found is None:
         hint = f"it has {', '.join(dataset.splits())}; or give --data FILE"
         raise UsageError(Problem(f"run {trained.run.label} has no {split} split", hint=hint))
-    changed = dataset.fingerprint != runs.data_facts(trained.run).fingerprint
+    changed = fingerprint not in (None, dataset.fingerprint)
     moved = moved_note(loaded, there)
     warning = f"the data of {dataset.source} has changed since run {trained.run.label} was trained"
     return found, (*([moved] if moved else []), *([warning] if changed else []))

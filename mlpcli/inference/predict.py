@@ -21,9 +21,8 @@ from mlpcli.data.types import Array
 from mlpcli.data.writers import PredictionWriter
 from mlpcli.errors import Problem
 from mlpcli.files import replacing
-from mlpcli.inference.evaluate import BATCH_ROWS, check_outputs, predict_outputs, values_of
+from mlpcli.inference.evaluate import BATCH_ROWS, check_outputs, id_check, predict_outputs, values_of
 from mlpcli.model.build import output_loss
-from mlpcli.model.id_layers import id_layers, row_errors
 from mlpcli.model.prediction_columns import flat_values, prediction_columns, without_idle_digits
 from mlpcli.model.trained_model import TrainedModel, load_trained
 from mlpcli.runs.folder import Run
@@ -107,9 +106,8 @@ def predict_run(
 
 def _id_errors(trained: TrainedModel) -> Callable[[Array], list[RowError]] | None:
     """Return a function that finds rows with ids that no layer has; None for a network without ids."""
-    layers = id_layers(trained.model, trained.spec)
-    contract = trained.contract
-    return (lambda x: row_errors(layers, contract.take_inputs(x), contract)) if layers else None
+    check = id_check(trained)
+    return None if check is None else lambda x: check(trained.contract.take_inputs(x))
 
 
 def _summary(

@@ -134,7 +134,7 @@ def _network(spec: Spec, inputs: Tensors, outputs: Tensors, contract: Contract) 
     model = keras.Model(
         inputs if graph.inputs else inputs[ONLY_INPUT],
         outputs if graph.named else outputs[graph.outputs[0]],
-        name=_identifier(spec.name),
+        name=network_name(spec),
     )
     if levels and graph.named:
         name_outputs(model)
@@ -323,5 +323,6 @@ def _shape_hint(layer: keras.layers.Layer, tensor: keras.KerasTensor, spec: Spec
     return shape_hint(layer, shape, before)
 
 
-def _identifier(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_]", "_", name)
+def network_name(spec: Spec) -> str:
+    """Return the name of a spec's network: the spec's, of letters, digits and _."""
+    return re.sub(r"[^A-Za-z0-9_]", "_", spec.name)

@@ -23,9 +23,9 @@ def to_normal(values: keras.KerasTensor, columns: Sequence[Quantiles]) -> keras.
 
     Args:
         values: (rows, columns) float64.
-        columns: the quantiles of each column, equally many.
+        columns: the quantiles of each column, equally many and with the same margin.
     """
-    count = len(columns[0].values)
+    count, margin = len(columns[0].values), columns[0].margin
     starts = count * np.arange(len(columns), dtype=np.int32)
     # A sum with a tensor makes the table one constant of the model, not one for each time that it is read.
     table = ops.add(np.concatenate([each.table for each in columns]), ops.sum(ops.zeros_like(values)))
@@ -38,6 +38,7 @@ def to_normal(values: keras.KerasTensor, columns: Sequence[Quantiles]) -> keras.
         first = ops.take(firsts, place + starts)
     place, first = (ops.cast(each, "float64") for each in (place, first))
     share = shares(ops, values, place, lower, upper, first, count - 1)
+    share = margin + (1 - 2 * margin) * share if margin else share
     below = ops.clip(share, LEAST_SHARE, 1 - LEAST_SHARE)
     return ops.multiply(ops.erfinv(2 * below - 1), ROOT)
 

@@ -32,6 +32,7 @@ from mlpcli.data.features.instants import (
     without_halves,
 )
 from mlpcli.data.features.preprocessor import Preprocessor
+from mlpcli.data.features.stacked import StackedPreprocessor
 from mlpcli.data.quantiles import Quantiles, smooth_clip
 from mlpcli.data.types import Array
 from mlpcli.keras_import import keras
@@ -50,6 +51,8 @@ def raw_inputs(preprocessor: Preprocessor, names: Sequence[str]) -> list[keras.K
 
 def build_matrix(preprocessor: Preprocessor, inputs: Mapping[str, keras.KerasTensor]) -> keras.KerasTensor:
     """Return the symbolic (rows, width) float32 matrix of some raw inputs."""
+    if isinstance(preprocessor, StackedPreprocessor):
+        return ops.concatenate([build_matrix(each, inputs) for each in preprocessor.members], axis=1)
     numeric = [encoder for encoder in preprocessor.encoders if isinstance(encoder, NumericEncoder)]
     parts: list[keras.KerasTensor] = []
     owners: list[int] = []  # of each column in `parts`, its position in the matrix

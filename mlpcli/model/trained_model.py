@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import warnings
 import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,13 @@ import numpy as np
 
 from mlpcli import runs
 from mlpcli.data.dataset import Contract
+from mlpcli.data.stacked_contract import ONLY, Span, stack_contracts
+from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import Problem, RunError, SpecError
 from mlpcli.files import sha256_of
 from mlpcli.keras_import import keras
-from mlpcli.model.build import build_network, compile_model, precision
+from mlpcli.model.build import build_network, compile_model, network_name, precision
+from mlpcli.model.ensemble import Member, mean_network
 from mlpcli.model.memory import bounded_weights
 from mlpcli.model.plugins import Plugins, changed_plugins, run_plugins
 from mlpcli.model.preprocessing import with_raw_columns
@@ -31,6 +34,7 @@ from mlpcli.model.schedule_steps import with_steps
 from mlpcli.model.target_scaling import restore_outputs
 from mlpcli.runs.folder import Run
 from mlpcli.runs.record_models import TRAIN_AGAIN
+from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.schema import Spec
 
 LEARNED = ("bin_boundaries",)
@@ -153,26 +157,109 @@ def _is_numbers(value: object) -> bool:
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A run opened for use: its model, its spec, and what its rows look like."""
+    """A run opened for use: its model, its spec, and what its rows look like.
+
+    Attributes:
+        run: the run.
+        model: compiled; as a member of another not.
+        spec: its own.
+        contract: of the rows that the model takes.
+        warnings: what a person should know of how it was loaded.
+        members: where the model is the mean of others, these.
+        spans: in that case, the values of each input that each of them reads.
+    """
 
     run: Run
     model: keras.Model
     spec: Spec
     contract: Contract
     warnings: tuple[str, ...] = ()
+    members: tuple[TrainedModel, ...] = ()
+    spans: Mapping[str, tuple[Span, ...] | None] = field(default_factory=dict)
+
+    def rows_of_members(self, x: Arrays) -> Iterator[tuple[TrainedModel, Arrays]]:
+        """Yield each member with what it reads of some rows; the model itself where it has none.
+
+        Args:
+            x: rows as the model takes them.
+        """
+        if not self.members:
+            yield self, x
+        for place, member in enumerate(self.members):
+            if isinstance(x, dict):
+                yield member, {name: _span_of(each, self.spans[name], place) for name, each in x.items()}
+            else:
+                yield member, _span_of(x, self.spans[ONLY], place)
+
+
+def _span_of(x: Array, spans: tuple[Span, ...] | None, place: int) -> Array:
+    return x if spans is None else x[:, spans[place].start : spans[place].stop]
 
 
 def load_trained(run: Run) -> TrainedModel:
     """Load the model of a run, built from the run's own spec and weights; see `load_network`.
 
+    Of a run that is the mean of others, the model is built from theirs.
+
     Raises:
         RunError: the run has no model, or it is not what was saved.
     """
     run.require(runs.MODEL)
+    if run.record.is_mean:
+        check_digest(run, runs.MODEL)
+        return load_mean(run)
+    trained, loaded, plugins = _load_single(run)
+    # Nothing is trained: how long the schedule of the learning rate is does not matter.
+    in_steps = with_steps(loaded.spec, 1, loaded.catalog)
+    compile_model(trained.model, in_steps, trained.contract, plugins)
+    return trained
+
+
+def _load_single(run: Run) -> tuple[TrainedModel, LoadedSpec, Plugins]:
+    """Return the model of a run that is a single network, not compiled, with its spec and plug-ins."""
     loaded = own_spec(run)
     contract = run_contract(run)
     plugins = run_plugins(run, loaded.catalog)
     model = load_network(run, loaded.spec, contract, plugins)
-    # Nothing is trained: how long the schedule of the learning rate is does not matter.
-    compile_model(model, with_steps(loaded.spec, 1, loaded.catalog), contract, plugins)
-    return TrainedModel(run, model, loaded.spec, contract, changed_plugins(run))
+    return TrainedModel(run, model, loaded.spec, contract, changed_plugins(run)), loaded, plugins
+
+
+def load_mean(run: Run) -> TrainedModel:
+    """Build the mean of a run's members from their own folders, each checked by its own checksum.
+
+    Raises:
+        RunError: a member has no model, is not the one that the run was made of, or does not fit the others.
+    """
+    assert run.record.members is not None
+    members = tuple(_load_member(run, folder) for folder in run.record.members.folders)
+    loaded = own_spec(run)
+    plugins = run_plugins(run, loaded.catalog)
+    try:
+        stacked = stack_contracts([each.contract for each in members])
+        networks = [Member(each.model, each.spec, each.contract) for each in members]
+        with precision(loaded.spec.fit.precision):
+            model = mean_network(network_name(loaded.spec), loaded.spec, stacked, networks)
+    except ValueError as error:
+        rule = f"the members of run {run.label} have no mean: {error}"
+        raise RunError(Problem(rule, hint="evaluate or predict with one of them")) from error
+    compile_model(model, with_steps(loaded.spec, 1, loaded.catalog), stacked.contract, plugins)
+    changed = changed_plugins(run)
+    return TrainedModel(run, model, loaded.spec, stacked.contract, changed, members, stacked.spans)
+
+
+def _load_member(run: Run, folder: str) -> TrainedModel:
+    """Load one member of a run.
+
+    Raises:
+        RunError: it is not the one that the run was made of, or is a mean itself.
+    """
+    assert run.record.members is not None
+    member = replace(runs.open_run(run.folder / folder), trusted=run.trusted)
+    if member.record.is_mean:
+        rule = f"{member / runs.RECORD} is damaged: a member must be a single network"
+        raise RunError(Problem(rule, hint=TRAIN_AGAIN))
+    wanted = run.record.members.sha256.get(folder)
+    if wanted is not None and member.record.sha256.get(runs.MODEL) != wanted:
+        rule = f"run {member.label} is not the one that {run.label} is the mean of: it was trained again"
+        raise RunError(Problem(rule, hint=TRAIN_AGAIN))
+    return _load_single(member)[0]  # not compiled: what is saved with the mean would contain the optimizer

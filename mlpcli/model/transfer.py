@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mlpcli.data.moves import moves_to
 from mlpcli.errors import KeyPath, MlpcliError, Problem, SpecError, listing, nearest
 from mlpcli.files import sha256_of
-from mlpcli.runs.folder import MODEL, RECORD, find_run, open_run
+from mlpcli.runs.folder import MODEL, RECORD, Run, find_run, open_run
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.schema import StartFromSpec
 
@@ -96,7 +96,9 @@ def reuse_layers(model: keras.Model, start: StartFromSpec) -> tuple[str, ...]:
     """
     from mlpcli.model.trained_model import load_trained
 
-    trained = {layer.name: layer for layer in load_trained(open_run(Path(start.run))).model.layers}
+    run = open_run(Path(start.run))
+    _check_single(run)
+    trained = {layer.name: layer for layer in load_trained(run).model.layers}
     own = {layer.name: layer for layer in model.layers}
     shared = [name for name, layer in own.items() if name in trained and layer.weights]
     wanted = shared if start.layers is None else list(start.layers)
@@ -110,6 +112,19 @@ def reuse_layers(model: keras.Model, start: StartFromSpec) -> tuple[str, ...]:
         if start.freeze:
             own[name].trainable = False
     return tuple(wanted)
+
+
+def _check_single(run: Run) -> None:
+    """Check that a run has layers of its own.
+
+    Raises:
+        SpecError: its model is the mean of others.
+    """
+    members = run.record.members
+    if members is not None and run.record.is_mean:
+        rule = f"must be a single network, {run.label} is the mean of {len(members.folders)}"
+        hint = f"start from one of them: {run.folder / members.folders[0]}"
+        raise SpecError(Problem(rule, path=("start_from", "run"), hint=hint))
 
 
 def _problems(wanted: list[str], own: Layers, trained: Layers, start: StartFromSpec) -> Iterator[Problem]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlpcli import runs
+from mlpcli.files import write_bytes
 from mlpcli.plots.style import (
     LABEL_FONT,
     LINE_WIDTH,
@@ -18,12 +19,15 @@ from mlpcli.plots.style import (
     style_panel,
     whole_numbers,
 )
-from mlpcli.plots.text import plot_label, save_figure
+from mlpcli.plots.text import figure_png, plot_label
 from mlpcli.runs.folder import Run
 from mlpcli.runs.record_models import read_history
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+History = dict[str, list[float]]
+"""What was logged in each epoch, by name."""
 
 NOT_DRAWN = ("epoch", "learning_rate")
 
@@ -41,11 +45,23 @@ def draw_comparison(found: Sequence[Run], labels: Sequence[str], target: Path) -
     Returns:
         False where the runs have no metric in common; nothing is written then.
     """
+    drawn = draw_histories([_columns(run / runs.HISTORY) for run in found], labels)
+    if drawn:
+        write_bytes(target, drawn)
+    return bool(drawn)
+
+
+def draw_histories(histories: Sequence[History], labels: Sequence[str]) -> bytes:
+    """Draw the same of the histories of runs, as a PNG file; without a metric in common, of no bytes.
+
+    Args:
+        histories: of each run.
+        labels: one for each run.
+    """
     labels = [plot_label(label) for label in labels]
-    histories = [_history(run / runs.HISTORY) for run in found]
     names = _common(histories)
     if not names:
-        return False
+        return b""
     rows, columns = panel_grid(len(names), 2)
     figure = new_figure(5.2 * columns + 0.6, 3.6 * rows + 0.8)
     for index, name in enumerate(names):
@@ -56,17 +72,14 @@ def draw_comparison(found: Sequence[Run], labels: Sequence[str], target: Path) -
         handles,
         labels,
         loc="outside lower center",
-        ncols=min(2, len(found)),
+        ncols=min(2, len(labels)),
         frameon=False,
         fontsize=LABEL_FONT,
     )
-    save_figure(figure, target)
-    return True
+    return figure_png(figure)
 
 
-def _draw_metric(
-    axes: Axes, name: str, labels: Sequence[str], histories: Sequence[dict[str, list[float]]]
-) -> None:
+def _draw_metric(axes: Axes, name: str, labels: Sequence[str], histories: Sequence[History]) -> None:
     """Draw one metric of all runs into a panel."""
     from matplotlib import colormaps
 
@@ -86,15 +99,19 @@ def _draw_metric(
     style_panel(axes)
 
 
-def _history(path: Path) -> dict[str, list[float]]:
+def _columns(path: Path) -> History:
     try:
-        rows = read_history(path)
+        return columns_of(read_history(path))
     except FileNotFoundError:
         return {}
+
+
+def columns_of(rows: Sequence[Mapping[str, float]]) -> History:
+    """Return a history, a row an epoch, as a list for each name."""
     return {name: [row.get(name, math.nan) for row in rows] for name in (rows[0] if rows else {})}
 
 
-def _common(histories: list[dict[str, list[float]]]) -> list[str]:
+def _common(histories: Sequence[History]) -> list[str]:
     """Return the names of what all runs log: of validation, or of training where there is no validation."""
     names = [name for name in histories[0] if all(name in history for history in histories)]
     names = [name for name in names if name not in NOT_DRAWN]

@@ -15,6 +15,7 @@ from mlpcli.data.types import Array, Arrays
 from mlpcli.export.saved_model import export_saved_model
 from mlpcli.export.verify import verifying
 from mlpcli.files import sha256_of, write_json, write_with
+from mlpcli.keras_import import keras
 from mlpcli.model.build import output_loss
 from mlpcli.model.outputs import evaluated_rows, final_outputs
 from mlpcli.model.preprocessing import with_raw_columns
@@ -32,10 +33,12 @@ class Artifacts:
     Attributes:
         job: The training.
         record: `run.json`, to which checksums and the verification are added.
+        network: What is saved in place of the job's model; None for that, with its optimizer.
     """
 
     job: TrainingJob
     record: dict[str, object]
+    network: keras.Model | None = None
 
     @contextmanager
     def exported(self) -> Iterator[Callable[[], None]]:
@@ -47,7 +50,7 @@ class Artifacts:
         """
         job, contract = self.job, self.job.dataset.contract
         job.watcher.stage("saving the model")
-        complete_model = with_raw_columns(restore_outputs(job.model, contract), contract)
+        complete_model = with_raw_columns(restore_outputs(self.network or job.model, contract), contract)
         write_with(job.run_dir / runs.MODEL, complete_model.save)
         self.record["sha256"] = {runs.MODEL: sha256_of(job.run_dir / runs.MODEL)}
         job.clock.lap("model")
@@ -78,11 +81,12 @@ class Artifacts:
     def measure(self) -> dict[str, dict[str, float]]:
         """Measure the splits and write `metrics.json`; return the metrics by split and name."""
         splits = self.job.dataset.splits().items()
-        metrics = {name: self._evaluate(split) for name, split in splits if name in self.job.options.splits}
+        metrics = {name: self.evaluate(split) for name, split in splits if name in self.job.options.splits}
         write_json(self.job.run_dir / runs.METRICS, metrics)
         return metrics
 
-    def _evaluate(self, split: Split) -> dict[str, float]:
+    def evaluate(self, split: Split) -> dict[str, float]:
+        """Return the metrics of a split by name."""
         rows = compiled.Arrays(split.x, split.y, split.weights)
         at_once = evaluated_rows(self.job.completed.spec, self.job.dataset.contract)
         return loss_first(compiled.evaluate(self.job.model, rows, batch_size=at_once))

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from mlpcli.data.dataset import Dataset
+from mlpcli.data.dataset import Contract, Dataset
 from mlpcli.data.load import Request, divide_dataset, open_dataset, rows_by_split
 from mlpcli.data.moves import Move, moves_to
 from mlpcli.data.splitter import OpenedData
@@ -36,9 +36,9 @@ def load_data(loaded: LoadedSpec) -> Dataset:
     return find_data(loaded)[1]
 
 
-def find_data(loaded: LoadedSpec) -> tuple[LoadedSpec, Dataset]:
+def find_data(loaded: LoadedSpec, contract: Contract | None = None) -> tuple[LoadedSpec, Dataset]:
     """Return the spec with its files where they were found, and its data; see `find_opened`."""
-    found = find_opened(loaded)
+    found = find_opened(loaded, contract)
     return found.spec, found.dataset
 
 
@@ -50,8 +50,12 @@ class FoundData(NamedTuple):
     opened: OpenedData
 
 
-def find_opened(loaded: LoadedSpec) -> FoundData:
+def find_opened(loaded: LoadedSpec, contract: Contract | None = None) -> FoundData:
     """Find the data of a spec; of one with folds or seeds, that of the run that its trainings make up.
+
+    Args:
+        loaded: The spec.
+        contract: By which the rows are encoded and scaled; None to learn one from the training rows.
 
     Raises:
         SpecError: See `load_dataset`; about the path in the spec, when no other place has the data.
@@ -59,13 +63,13 @@ def find_opened(loaded: LoadedSpec) -> FoundData:
     """
     kept = loaded.kept
     if kept is None:
-        return _load(loaded)
+        return _load(loaded, contract=contract)
     first: SpecError | DataError | None = None
     usable: LoadedSpec | None = None
     for place in (loaded, *_moved(loaded, kept.folder)):
         for candidate, earlier_robust in _readings(place):
             try:
-                found = _load(candidate, earlier_robust=earlier_robust)
+                found = _load(candidate, earlier_robust=earlier_robust, contract=contract)
             except (SpecError, DataError) as error:
                 first = first or error
                 break
@@ -75,7 +79,7 @@ def find_opened(loaded: LoadedSpec) -> FoundData:
     if usable is None:
         assert first is not None
         raise first
-    return _load(usable)
+    return _load(usable, contract=contract)
 
 
 def _readings(loaded: LoadedSpec) -> Iterator[tuple[LoadedSpec, bool]]:
@@ -105,8 +109,9 @@ def moved_note(before: LoadedSpec, after: LoadedSpec) -> str | None:
     return f"the data was moved: it is read from {', '.join(there)}" if there else None
 
 
-def _load(loaded: LoadedSpec, *, earlier_robust: bool = False) -> FoundData:
+def _load(loaded: LoadedSpec, *, earlier_robust: bool = False, contract: Contract | None = None) -> FoundData:
     request, seed = _request(loaded, earlier_robust=earlier_robust)
+    request = replace(request, contract=contract)
     section = dataset_of_all(loaded.spec)
     opened = open_dataset(section, request, seed=seed, folder=loaded.folder)
     return FoundData(loaded, divide_dataset(opened, section, request, seed=seed), opened)

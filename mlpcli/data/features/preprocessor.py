@@ -79,6 +79,14 @@ class Preprocessor:
         return names
 
     @cached_property
+    def _by_name(self) -> dict[str, Encoder]:
+        return {encoder.name: encoder for encoder in self.encoders}
+
+    def encoder(self, column: str) -> Encoder:
+        """Return the encoder of a raw column."""
+        return self._by_name[column]
+
+    @cached_property
     def spans(self) -> dict[str, range]:
         """The columns of the matrix that each raw column becomes."""
         spans: dict[str, range] = {}

@@ -1,0 +1,147 @@
+"""The end of a run whose model is the mean of its members': model, SavedModel, metrics, figures."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mlpcli import runs
+from mlpcli.files import write_bytes, write_text
+from mlpcli.keras_import import keras
+from mlpcli.model.run_spec import own_spec
+from mlpcli.model.trained_model import TrainedModel, load_mean
+from mlpcli.plots.compare_runs import columns_of, draw_histories
+from mlpcli.plots.diagram_layout import read_graph, summary_text
+from mlpcli.plots.model_diagram import draw_model
+from mlpcli.runs.folder import Run
+from mlpcli.runs.record_models import read_history
+from mlpcli.runs.watcher import Watcher
+from mlpcli.spec.load import located
+from mlpcli.training.artifacts import Artifacts
+from mlpcli.training.job import Clock, TrainingJob
+from mlpcli.training.prepare import complete
+from mlpcli.training.run_figures import Write
+from mlpcli.training.side_process import begin
+from mlpcli.training.whole_data import find_whole_data
+
+MEMBERS = "members"
+"""The entry of `run.json` about the members; see `MembersRecord`."""
+
+
+@dataclass(frozen=True)
+class EnsembleEnd:
+    """What the end of a run whose members are trained is given.
+
+    Attributes:
+        run_dir: The run folder, whose `run.json` names the members; both specs and their folders are in it.
+        record: `run.json`, to which checksums and the verification are added; the caller writes it.
+        watcher: Receives the progress.
+        clock: Measures the stages.
+    """
+
+    run_dir: Path
+    record: dict[str, object]
+    watcher: Watcher = field(default_factory=Watcher)
+    clock: Clock = field(default_factory=Clock)
+
+
+def finish_ensemble(end: EnsembleEnd) -> dict[str, dict[str, float]]:
+    """Write the model, the SavedModel and the figures of the mean of a run's members, and measure it.
+
+    Every file appears whole; called again, this writes the same again.
+
+    Args:
+        end: The run folder, and what is reported.
+
+    Returns:
+        The metrics of the mean by split and name: `train`, all rows but those of the test split, and `test`.
+
+    Raises:
+        RunError: A member is missing or is not what was trained, or the members have no mean.
+        SavedModelError: The SavedModel does not compute what the network computes.
+    """
+    end.watcher.stage("building the mean of the members")
+    run = runs.open_run(end.run_dir)
+    trained = load_mean(run)
+    end.clock.lap("ensemble")
+    loaded = own_spec(run)
+    with located(loaded):
+        end.watcher.stage("reading the data")
+        found, dataset = find_whole_data(loaded, trained.contract, None)
+        completed = complete(found, dataset)
+    end.clock.lap("data")
+    end.record[MEMBERS] = _members_entry(run, trained, dataset.fingerprint)
+    job = TrainingJob(completed, dataset, trained.model, end.run_dir, end.watcher, end.clock)
+    model = trained.model
+    bare = keras.Model(model.input, model.output, name=model.name)  # its optimizer has trained nothing
+    artifacts = Artifacts(job, end.record, network=bare)
+    write_figures = _begin_figures(trained, end.run_dir)
+    with artifacts.exported() as check:
+        end.watcher.stage("evaluating every split")
+        metrics = {name: artifacts.evaluate(split) for name, split in dataset.splits().items()}
+        end.clock.lap("metrics")
+        write_figures()
+        end.clock.lap("figures")
+        check()
+    return metrics
+
+
+def _members_entry(run: Run, trained: TrainedModel, fingerprint: str) -> dict[str, object]:
+    """Return the entry of `run.json`: the members, and the checksums of their models and of their rows."""
+    members = run.record.members
+    assert members is not None
+    digests = {
+        folder: member.run.record.sha256[runs.MODEL]
+        for folder, member in zip(members.folders, trained.members, strict=True)
+    }
+    return members.model_dump(exclude_unset=True) | {"sha256": digests, "fingerprint": fingerprint}
+
+
+def _begin_figures(trained: TrainedModel, run_dir: Path) -> Write:
+    """Begin to draw the members' learning curves and the first one's network; return what writes them."""
+    folders = [str(each.run.folder.relative_to(run_dir)) for each in trained.members]
+    histories = []
+    for each in trained.members:
+        with contextlib.suppress(FileNotFoundError):
+            histories.append(columns_of(read_history(each.run / runs.HISTORY)))
+    known = histories if len(histories) == len(folders) else [{}]
+    curves = begin(draw_histories, known, folders)
+    title = f"{trained.spec.name}: one of {len(folders)} networks"
+    drawn = begin(draw_model, read_graph(trained.members[0].model), title=title)
+
+    def write() -> None:
+        write_text(run_dir / runs.SUMMARY, members_summary(trained))
+        write_bytes(run_dir / runs.MODEL_PICTURE, drawn())
+        if found := curves():
+            write_bytes(run_dir / runs.LEARNING_CURVES, found)
+
+    return write
+
+
+def members_summary(trained: TrainedModel) -> str:
+    """Return the members as a table, and the layers of the first; where others differ, theirs too."""
+    rows = [("member", "parameters", "epochs", "best epoch")]
+    layers: dict[str, list[str]] = {}
+    for each in trained.members:
+        record, folder = each.run.record, f"{each.run.folder.parent.name}/{each.run.folder.name}"
+        best = record.best.epoch if record.best is not None else None
+        count = f"{int(each.model.count_params()):,}"
+        rows.append((folder, count, str(record.epochs or ""), str(best or "")))
+        layers.setdefault(summary_text(each.model), []).append(folder)
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = [f"the mean of {len(trained.members)} networks", ""]
+    lines += [
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in rows
+    ]
+    for text, folders in layers.items():
+        lines += [
+            "",
+            "each of them:" if len(layers) == 1 else f"{', '.join(folders)}:",
+            "",
+            text.rstrip("\n"),
+        ]
+    return "\n".join([*lines, ""])
