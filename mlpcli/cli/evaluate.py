@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,6 +31,10 @@ def evaluate(
     data: Annotated[
         Path | None, typer.Option(help="A file of rows with their targets, instead of a split.")
     ] = None,
+    figures: Annotated[
+        bool,
+        typer.Option("--figures/--no-figures", help="Draw the errors, into the folder plots of the run."),
+    ] = True,
     best: BestOption = False,
     trust_plugins: TrustOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
@@ -42,15 +48,40 @@ def evaluate(
 
     found = find_named(run, runs_dir, trusted=trust_plugins, best=best)
     _check_first(found, split, data)
-    from mlpcli.inference.evaluate import evaluate_run
+    from mlpcli.training.side_process import side_process
 
-    evaluation = evaluate_run(found, split=split, data=data)
+    folder = _figures_folder(found, split, data) if figures else None
+    with side_process() if folder is not None else contextlib.nullcontext():
+        from mlpcli.inference.evaluate import evaluate_run
+
+        evaluation = evaluate_run(found, split=split, data=data, figures=folder)
     for warning in evaluation.warnings:
         console.show_line(warning, stderr=True, style="yellow")
     if json:
         console.show_json(report.evaluation_json(found.label, found.folder, evaluation))
     else:
         report.show_evaluation(found.label, evaluation)
+        if folder is not None and evaluation.figures:
+            names = ", ".join(file.name for file in evaluation.figures)
+            console.show_line(f"figures  {folder}: {names}")
+
+
+def _figures_folder(run: Run, split: str, data: Path | None) -> Path | None:
+    """Return the folder for the figures of an evaluation; None, and a line, where it cannot be written.
+
+    Raises:
+        RunError: the run contains a link.
+    """
+    from mlpcli import runs
+    from mlpcli.files import why_not_writable
+    from mlpcli.report.console import show_line
+
+    if why := why_not_writable(run.folder):
+        show_line(f"no figures: {run.folder} cannot be written, {why}", stderr=True, style="yellow")
+        return None
+    runs.check_inside(run.folder)
+    name = split if data is None else re.sub(r"[^A-Za-z0-9._-]+", "_", data.stem).strip("._-")[:40] or "data"
+    return run / runs.PLOTS / (name if data is None else f"data-{name}")
 
 
 def _check_first(run: Run, split: str, data: Path | None) -> None:

@@ -35,13 +35,16 @@ from mlpcli.training.whole_data import find_whole_data
 BATCH_ROWS = 4096
 
 
-def evaluate_run(run: Run, *, split: str = "test", data: Path | None = None) -> Evaluation:
+def evaluate_run(
+    run: Run, *, split: str = "test", data: Path | None = None, figures: Path | None = None
+) -> Evaluation:
     """Compute the metrics of a run on one of its own splits, or on a file of rows with their targets.
 
     Args:
         run: the run whose model is evaluated.
         split: train, validation, test or held_out; ignored where `data` is given.
         data: a file of rows with their targets.
+        figures: the folder in which figures are drawn; None for none.
 
     Raises:
         UsageError: The run has no such split.
@@ -69,7 +72,15 @@ def evaluate_run(run: Run, *, split: str = "test", data: Path | None = None) -> 
     )
     scores, quantiles = _scores(trained, found)
     warnings = (*trained.warnings, *warnings)
-    return Evaluation(source, len(found), metrics, scores, warnings, left_out, quantiles)
+    drawn = () if figures is None else _draw(trained, found, figures, source)
+    return Evaluation(source, len(found), metrics, scores, warnings, left_out, quantiles, figures=drawn)
+
+
+def _draw(trained: TrainedModel, split: Split, folder: Path, source: str) -> tuple[Path, ...]:
+    from mlpcli.inference.evaluation_figures import draw_evaluation
+
+    title = f"{trained.run.label} on {source}"
+    return tuple(draw_evaluation(trained, split, predict_outputs(trained, split.x), folder, title=title))
 
 
 def id_check(trained: TrainedModel) -> Callable[[Arrays], list[RowError]] | None:

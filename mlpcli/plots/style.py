@@ -69,3 +69,26 @@ def whole_numbers(axis: Axis) -> None:
 def marker(points: int) -> str | None:
     """Return the marker of a curve: a dot where there are few points, else none."""
     return "o" if points <= MOST_MARKERS else None
+
+
+LARGE, SMALL = 1e4, 1e-3
+"""Numbers from here on are written with a prefix: `100k`, `2.5M`, `300µ`."""
+
+
+def short_numbers(axis: Axis) -> None:
+    """Write the ticks of an axis in few characters, and as many as have room."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(6))
+    low, high = axis.get_view_interval()
+    if max(abs(low), abs(high)) >= LARGE:
+        axis.set_major_formatter(FuncFormatter(lambda value, _: short_number(value)))
+
+
+def short_number(value: float) -> str:
+    """Return a number in few characters: `12.5`, `100k`, `2.5M`."""
+    from matplotlib.ticker import EngFormatter
+
+    if value == 0 or SMALL <= abs(value) < LARGE:
+        return f"{value:.4g}"
+    return str(EngFormatter(sep="").format_eng(float(f"{value:.3g}")))

@@ -63,6 +63,8 @@ def evaluation_json(label: str, folder: Path, evaluation: Evaluation) -> dict[st
     }
     if evaluation.rows_without_target:
         document["rows_without_target"] = evaluation.rows_without_target
+    if evaluation.figures:
+        document["figures"] = [str(file) for file in evaluation.figures]
     if evaluation.quantiles:
         document["quantiles"] = {each.target: _quantiles_json(each) for each in evaluation.quantiles}
     found = {scores.name: _scores_json(scores) for scores in evaluation.scores}

@@ -9,6 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlpcli.errors import KeyPath, Place, show_path
@@ -172,6 +173,7 @@ class Evaluation:
 
     quantiles: for each target of which quantiles are predicted.
     rows_without_target: how many rows of a file were left out.
+    figures: the files that were drawn.
     """
 
     source: str
@@ -181,6 +183,7 @@ class Evaluation:
     warnings: tuple[str, ...] = ()
     rows_without_target: int = 0
     quantiles: tuple[QuantileScores, ...] = ()
+    figures: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)

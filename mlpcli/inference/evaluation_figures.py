@@ -1,0 +1,193 @@
+"""The figures of an evaluation: where a model is wrong, and how well it ranks rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mlpcli.data.dataset import Output, Split
+from mlpcli.data.targets import class_indices
+from mlpcli.data.types import Array, Arrays
+from mlpcli.files import write_bytes, write_text
+from mlpcli.model.build import output_loss
+from mlpcli.model.default_losses import gives_scores
+from mlpcli.model.outputs import predicted_classes
+from mlpcli.model.prediction_columns import target_names
+from mlpcli.plots.class_curves import draw_class_curves
+from mlpcli.plots.confusion_matrix import draw_confusion_matrix
+from mlpcli.plots.residuals import draw_residuals
+from mlpcli.plots.worst_images import MOST_IMAGES, draw_worst_images
+from mlpcli.statistics.ranking import ranking_curves
+from mlpcli.training.side_process import begin
+
+if TYPE_CHECKING:
+    from mlpcli.model.trained_model import TrainedModel
+
+MOST_CURVED = 50
+"""Classes whose curves are computed; of more, the most frequent."""
+
+MOST_WORST = 100
+"""Rows in the table of the worst mistakes."""
+
+Draw = Callable[[], bytes]
+
+
+def draw_evaluation(
+    trained: TrainedModel, split: Split, predicted: Arrays, folder: Path, *, title: str
+) -> list[Path]:
+    """Draw what was evaluated into a folder, and write the rows that are most wrong beside it.
+
+    Of classes: `confusion_matrix.png`, `class_curves.png` (ROC, precision and recall, gain); of numbers:
+    `residuals.png`; of both `worst_rows.csv`, and of images `worst_images.png`. Where there are several
+    outputs or targets, their name follows. Sequences, embeddings and quantiles have none.
+
+    Args:
+        trained: the model.
+        split: the rows, with their targets.
+        predicted: what `predict_outputs` returns for them.
+        folder: which is created.
+        title: of the figures.
+
+    Returns:
+        The files.
+    """
+    contract = trained.contract
+    drawn: list[tuple[str, Draw]] = []
+    tables: list[tuple[str, str]] = []
+    for output in contract.outputs:
+        y = split.y[output.name] if isinstance(split.y, dict) else split.y
+        values = predicted[output.name] if isinstance(predicted, dict) else predicted
+        if output.steps or output.levels or not len(split) or output.kind in ("groups", "sequences"):
+            continue
+        if output.kind == "numbers":
+            found = _of_numbers(output, y, values, split.rows, title)
+        else:
+            found = _of_classes(trained, output, y, values, split, title)
+        for name, what in found:
+            if isinstance(what, str):
+                tables.append((name, what))
+            else:
+                drawn.append((name, what))
+    files = []
+    for name, draw in drawn:
+        write_bytes(folder / name, draw())
+        files.append(folder / name)
+    for name, text in tables:
+        write_text(folder / name, text)
+        files.append(folder / name)
+    return files
+
+
+def _rounded(table: Array, truth: Array) -> list[list[float]]:
+    """Return numbers to a millionth of the target's spread: a scaled target was kept as float32."""
+    spread = float(np.ptp(truth)) or abs(float(truth[0])) or 1.0
+    decimals = 6 - math.floor(math.log10(spread))
+    rounded: list[list[float]] = np.round(table, decimals).tolist()
+    return rounded
+
+
+def _named(name: str, part: str, ending: str) -> str:
+    """Return a file's name, with the name of an output or a target where there are several."""
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", part).strip("._-")[:40]
+    return f"{name}-{safe}{ending}" if safe else f"{name}{ending}"
+
+
+def _of_numbers(
+    output: Output, y: Array, values: Array, rows: Array, title: str
+) -> Iterator[tuple[str, Draw | str]]:
+    """Yield the figures of an output of numbers, for each of its targets, and the most wrong rows."""
+    names = target_names(output)
+    truth = output.restore(np.asarray(y), truth=True).reshape(len(rows), -1).astype(np.float64)
+    found = np.asarray(values, np.float64).reshape(len(rows), -1)
+    for place, name in enumerate(names):
+        several = name if len(names) > 1 or output.name else ""
+        own, guess = truth[:, place], found[:, place]
+        known = np.isfinite(own) & np.isfinite(guess)
+        if not known.any():
+            continue
+        yield (
+            _named("residuals", several, ".png"),
+            begin(draw_residuals, own[known], guess[known], target=name, title=title),
+        )
+        error = np.where(known, np.abs(guess - own), -1.0)
+        worst = np.argsort(-error, kind="stable")[:MOST_WORST]
+        table = _rounded(np.stack([own, guess, guess - own], axis=1), own[known])
+        lines: list[list[object]] = [[int(rows[at]) + 1, *table[at]] for at in worst if known[at]]
+        yield (
+            _named("worst_rows", several, ".csv"),
+            _csv(["row", name, f"predicted_{name}", "error"], lines),
+        )
+
+
+def _of_classes(
+    trained: TrainedModel, output: Output, y: Array, values: Array, split: Split, title: str
+) -> Iterator[tuple[str, Draw | str]]:
+    """Yield the figures of an output of classes or labels, and the rows that are most wrong."""
+    names = output.classes or ()
+    loss = output_loss(trained.spec, output.name)
+    truth = y == 1 if output.kind == "labels" else class_indices(y)[:, None] == np.arange(len(names))
+    sure = _by_class(values, scores=gives_scores(loss))
+    shown = list(np.argsort(-truth.sum(axis=0), kind="stable")[:MOST_CURVED])
+    if len(names) == 2 and output.kind != "labels":
+        shown = [1]
+    curves = {names[place]: ranking_curves(truth[:, place], sure[:, place]) for place in sorted(shown)}
+    threshold = (0.0 if gives_scores(loss) else 0.5) if len(curves) == 1 else None
+    yield (
+        _named("class_curves", output.name, ".png"),
+        begin(draw_class_curves, curves, title=title, threshold=threshold),
+    )
+    if output.kind == "labels":
+        return
+    taken = predicted_classes(values, loss)
+    true = class_indices(y)
+    counts = np.zeros((len(names), len(names)), np.int64)
+    np.add.at(counts, (true, taken), 1)
+    yield (
+        _named("confusion_matrix", output.name, ".png"),
+        begin(draw_confusion_matrix, counts, names, title=title),
+    )
+    surest = sure[np.arange(len(true)), taken]
+    worst = np.flatnonzero(true != taken)
+    worst = worst[np.argsort(-surest[worst], kind="stable")][:MOST_WORST]
+    target = " ".join(output.target)
+    lines = [[int(split.rows[at]) + 1, names[true[at]], names[taken[at]], float(surest[at])] for at in worst]
+    heading = ["row", target, f"predicted_{target}", "score" if gives_scores(loss) else "probability"]
+    yield _named("worst_rows", output.name, ".csv"), _csv(heading, lines)
+    if len(worst) and (images := _images(split.x, worst[:MOST_IMAGES])) is not None:
+        captions = [(names[true[at]], f"{names[taken[at]]} ({surest[at]:.2f})") for at in worst[:MOST_IMAGES]]
+        yield (
+            _named("worst_images", output.name, ".png"),
+            begin(draw_worst_images, images, captions, title=title),
+        )
+
+
+def _by_class(values: Array, *, scores: bool) -> Array:
+    """Return how sure the model is of each class, (rows, classes); of one unit, of the second class."""
+    found = np.asarray(values, np.float64)
+    if found.shape[1] > 1:
+        return found
+    return np.concatenate([-found if scores else 1 - found, found], axis=1)
+
+
+def _images(x: object, rows: Array) -> Array | None:
+    """Return some rows as images; None where they are none."""
+    if not isinstance(x, np.ndarray) or x.ndim not in (3, 4) or min(x.shape[1:3]) < 5:
+        return None
+    if x.ndim == 4 and x.shape[-1] not in (1, 3, 4):
+        return None
+    return np.asarray(x[rows])
+
+
+def _csv(heading: list[str], lines: list[list[object]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(heading)
+    writer.writerows(lines)
+    return text.getvalue()

@@ -1,0 +1,109 @@
+"""The figures that `evaluate` draws, and the curves behind them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlpcli.plots.confusion_matrix import draw_confusion_matrix
+from mlpcli.plots.residuals import draw_residuals
+from mlpcli.plots.style import short_number
+from mlpcli.statistics.ranking import at_threshold, ranking_curves
+from tests.conftest import Result
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(0, 5), st.floats(0.1, 3)), min_size=2, max_size=60).filter(
+        lambda rows: len({truth for truth, _, _ in rows}) == 2
+    )
+)
+def test_curves_and_areas_are_scikit_learns(rows: list[tuple[bool, int, float]]) -> None:
+    from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
+
+    truth, scores, weights = (np.array(each) for each in zip(*rows, strict=True))
+    found = ranking_curves(truth, scores.astype(float), weights)
+    assert found.roc_area == pytest.approx(roc_auc_score(truth, scores, sample_weight=weights))
+    wanted = average_precision_score(truth, scores, sample_weight=weights)
+    assert found.average_precision == pytest.approx(wanted)
+    rate, recall, thresholds = roc_curve(truth, scores, sample_weight=weights, drop_intermediate=False)
+    np.testing.assert_allclose(found.false_positive_rate, rate)
+    np.testing.assert_allclose(found.recall, recall)
+    np.testing.assert_array_equal(found.thresholds, thresholds)
+
+
+def test_a_point_of_a_curve_is_that_of_its_threshold() -> None:
+    truth, scores = np.array([True, False, True, False]), np.array([0.9, 0.5, 0.5, 0.1])
+    found = ranking_curves(truth, scores)
+    assert [at_threshold(found, value) for value in (0.95, 0.9, 0.5, 0.3, 0.0)] == [0, 1, 2, 2, 3]
+    assert found.recall[at_threshold(found, 0.5)] == 1.0
+    only = ranking_curves(np.array([True, True]), np.array([0.1, 0.2]))
+    assert np.isnan(only.roc_area)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0, "0"), (12.5, "12.5"), (9999, "9999"), (123456, "123k"), (-2.5e6, "-2.5M")]
+)
+def test_numbers_on_axes_are_short(value: float, shown: str) -> None:
+    assert short_number(value) == shown
+
+
+@pytest.mark.parametrize("classes", [2, 20, 60])
+def test_a_confusion_matrix_of_any_size_is_drawn(classes: int) -> None:
+    counts = np.diag(np.arange(classes)).astype(np.int64)
+    names = tuple(f"$class_{index}" for index in range(classes))
+    assert draw_confusion_matrix(counts, names, title="[/] $").startswith(PNG)
+
+
+@pytest.mark.parametrize("rows", [1, 40, 4000])
+def test_residuals_of_any_number_of_rows_are_drawn(rows: int) -> None:
+    truth = np.linspace(5, 5 if rows == 1 else 9e6, rows)
+    assert draw_residuals(truth, truth * 1.1, target="_$y", title="x").startswith(PNG)
+
+
+def test_evaluate_draws_classes(tiny_run: Path, mlpcli: Callable[..., Result], tmp_path: Path) -> None:
+    shutil.copytree(tiny_run, tmp_path / "runs")
+    (run,) = (tmp_path / "runs" / "tiny").iterdir()
+    shown = mlpcli("evaluate", run, "--json")
+    assert shown.status == 0, shown.err
+    files = {Path(file).name for file in json.loads(shown.out)["figures"]}
+    assert files == {"confusion_matrix.png", "class_curves.png", "worst_rows.csv"}
+    folder = run / "plots" / "test"
+    assert all((folder / name).read_bytes().startswith(PNG) for name in files if name.endswith("png"))
+    with (folder / "worst_rows.csv").open(newline="") as handle:
+        heading = next(csv.reader(handle))
+    assert heading == ["row", "target", "predicted_target", "probability"]
+    assert "figures" not in json.loads(mlpcli("evaluate", run, "--json", "--no-figures").out)
+
+
+def test_evaluate_draws_numbers_of_a_file(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
+    data, spec = tmp_path / "lines.csv", tmp_path / "lines.yaml"
+    data.write_text("a,b,y,z\n" + "".join(f"{i % 7},{i % 3},{2 * (i % 7) + i % 3},{i}\n" for i in range(60)))
+    spec.write_text(
+        "name: lines\n"
+        "dataset: {path: lines.csv, target: [y, z], features: [a, b], target_scaling: standardize}\n"
+        "layers: [Dense: {units: 2}]\nfit: {epochs: 1}\n"
+    )
+    runs_dir = tmp_path / "runs"
+    trained = mlpcli("train", spec, "--runs-dir", runs_dir)
+    assert trained.status == 0, trained.err
+    shown = mlpcli("evaluate", "lines", "--data", data, "--runs-dir", runs_dir)
+    assert shown.status == 0, shown.err
+    (folder,) = runs_dir.glob("lines/*/plots/data-lines")
+    assert f"figures  {folder}: residuals-y.png, residuals-z.png, worst_rows-y.csv" in shown.out
+    with (folder / "worst_rows-y.csv").open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    errors = [abs(float(row["error"])) for row in rows]
+    assert errors == sorted(errors, reverse=True)
+    assert {(float(row["y"]), int(row["row"])) for row in rows} == {
+        (float(2 * (i % 7) + i % 3), i + 1) for i in range(60)
+    }
