@@ -43,7 +43,7 @@ class Ours:
             fold.write(folder)
             effort = ("--effort", self.effort) if self.effort else ()
             made = ("--target", fold.target, "--task", fold.task, *effort, "-o", "spec.yaml")
-            run_mlpcli(folder, threads, "init", "train.csv", *made)
+            run_mlpcli(folder, threads, "init", "train.csv", "--split", "random", *made)
             # The test rows are held here: those that `init` would set aside are trained on, as by the others.
             settings = [word for each in ("dataset.test=null", *self.overrides) for word in ("--set", each)]
             trained = run_mlpcli(folder, threads, "train", "spec.yaml", *settings)

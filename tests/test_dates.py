@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from mlpcli.data.features.dates import LAYOUTS, TWINS, find_format, parse_dates
 from mlpcli.data.features.feature_kinds import choose_features
 from mlpcli.data.features.preprocessor import fit_preprocessor
-from mlpcli.data.inspect.survey import find_warnings, survey_table
+from mlpcli.data.inspect.find_warnings import find_warnings
+from mlpcli.data.inspect.survey import survey_table
 from mlpcli.data.readers.dialect import PLAIN
 from mlpcli.data.readers.parse_cells import ParsedColumn
 from mlpcli.spec.features import DATE_FORMATS, FeatureSpec

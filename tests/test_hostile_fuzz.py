@@ -17,7 +17,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from mlpcli.data.inspect.survey import find_warnings, survey_table
+from mlpcli.data.inspect.find_warnings import find_warnings
+from mlpcli.data.inspect.survey import survey_table
 from mlpcli.data.load import load_dataset
 from mlpcli.errors import DataError, SpecError, UsageError
 from mlpcli.spec.load import load_spec

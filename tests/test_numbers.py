@@ -19,7 +19,8 @@ from mlpcli.data.contract_form import read_contract
 from mlpcli.data.dataset import Output
 from mlpcli.data.features.preprocessor import Preprocessor, fit_preprocessor
 from mlpcli.data.features.profiles import profile_column
-from mlpcli.data.inspect.survey import find_warnings, histogram, survey_table, value_range
+from mlpcli.data.inspect.find_warnings import find_warnings
+from mlpcli.data.inspect.survey import histogram, survey_table, value_range
 from mlpcli.data.readers.dialect import PLAIN, Dialect
 from mlpcli.data.readers.parse_cells import ParsedColumn
 from mlpcli.data.types import Array

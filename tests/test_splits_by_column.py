@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import datetime
+import json
 import math
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from sklearn.model_selection import train_test_split
 
+from mlpcli.codegen.read_data import data_code
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.group_split import MOST_TRIED, take_groups, take_latest
 from mlpcli.data.load import Request, load_dataset
 from mlpcli.data.split_columns import split_column_of
 from mlpcli.data.types import Array
-from mlpcli.errors import MlpcliError, SpecError
+from mlpcli.errors import MlpcliError, SpecError, UsageError
 from mlpcli.spec.load import load_text, located
 from mlpcli.spec.resolve import resolve_spec
+from tests.conftest import Result
 
 ROWS = 240
 LAYERS = "layers: [Dense: {units: 1}]\nloss: mse\n"
@@ -251,3 +258,62 @@ def test_the_latest_rows_end_where_a_time_ends() -> None:
     assert take_latest(times, 2).sum() == 1  # type: ignore[union-attr]
     assert take_latest(times, 3).sum() == 4  # type: ignore[union-attr]
     assert take_latest(np.ones(4), 2) is None
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "test: {share: 0.2, by: customer}, validation: {last: 0.2, by: day}",
+        "test: {share: 0.25, stratify: quantile}, validation: {last: 0.1}",
+        "split: part",
+        "split: part, validation: null",
+    ],
+)
+def test_a_script_takes_the_same_rows(tmp_path: Path, keys: str) -> None:
+    table(tmp_path)
+    keys += ", features: [x], scaling: none"
+    found = load(tmp_path, keys)
+    text = f"dataset: {{path: visits.csv, target: y, {keys}}}\n{LAYERS}"
+    code = data_code(load_text(text, tmp_path / "spec.yaml").spec, found, tmp_path)
+    names: dict[str, Any] = {}
+    program = ["import numpy as np", "SEED = 42", *code.imports, *code.functions, *code.lines]
+    exec("\n".join(program), names)
+    for name, split in found.splits().items():
+        assert names[f"x_{name}"].tolist() == split.x.tolist()
+        assert names[f"y_{name}"].tolist() == split.y.tolist()
+
+
+def test_a_script_is_refused_where_cells_are_not_plain(tmp_path: Path) -> None:
+    table(tmp_path)
+    path = tmp_path / "visits.csv"
+    path.write_text(re.sub(r"2024-0(\d)-(\d\d)", r"\2.0\1.2024", path.read_text()))
+    keys = "test: {last: 0.2, by: day}, validation: null, features: [x], scaling: none"
+    text = f"dataset: {{path: visits.csv, target: y, {keys}}}\n{LAYERS}"
+    with pytest.raises(UsageError, match="a split by column 'day', whose cells are not written plainly"):
+        data_code(load_text(text, tmp_path / "spec.yaml").spec, load(tmp_path, keys), tmp_path)
+
+
+def test_a_run_of_groups_is_evaluated_resumed_and_predicts(
+    mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    table(tmp_path)
+    spec = tmp_path / "spec.yaml"
+    keys = "test: {share: 0.2, by: customer}, validation: {last: 0.2, by: day}, features: [x, part]"
+    spec.write_text(
+        f"dataset: {{path: visits.csv, target: y, {keys}}}\nlayers: [Dense: {{units: 1}}]\nloss: mse\n"
+        "fit: {epochs: 2, batch_size: 64}\ncallbacks: [TensorBoard: false]\n"
+    )
+    runs = ("--runs-dir", tmp_path / "runs")
+    trained = json.loads(mlpcli("train", spec, "--json", *runs).out)
+    resolved = yaml.safe_load((Path(trained["folder"]) / "resolved.yaml").read_text())["dataset"]
+    assert resolved["test"] == {"share": 0.2, "by": "customer"}
+    assert resolved["features"]["customer"] == "ignore"
+    evaluated = json.loads(mlpcli("evaluate", trained["folder"], "--json").out)
+    assert evaluated["metrics"]["loss"] == pytest.approx(trained["metrics"]["test"]["loss"], rel=1e-6)
+    more = mlpcli("train", "--continue", trained["folder"], "--epochs", "1", "--json", *runs)
+    assert more.status == 0, more.err
+    new = tmp_path / "new.csv"
+    new.write_text("x,part\n0.5,train\n0.1,test\n")  # neither groups nor times are needed any more
+    assert mlpcli("predict", trained["folder"], new).out.count("\n") == 3
+    again = json.loads(mlpcli("train", Path(trained["folder"]) / "resolved.yaml", "--json", *runs).out)
+    assert again["metrics"]["test"] == trained["metrics"]["test"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,11 @@ from mlpcli.files import write_text
 
 if TYPE_CHECKING:
     from mlpcli.report.init import Proposal
+
+SplitOption = Annotated[
+    str | None,
+    typer.Option(metavar="SPLIT", help="random, or a column of dates or groups, where the guess is wrong."),
+]
 
 
 def init(
@@ -35,6 +41,7 @@ def init(
             metavar="EFFORT", help="fast: seconds; good: the default; best: the strongest there is, minutes."
         ),
     ] = "good",
+    split: SplitOption = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -49,7 +56,7 @@ def init(
     if not path.parent.is_dir():
         raise UsageError(Problem(f"-o {path}: there is no folder {path.parent}"))
     location = data if data.startswith(("/", "${")) else _relative_path(path.parent, Path(data))
-    proposal = _propose(data, target, task, effort, location, path)
+    proposal = _propose(data, target, task, effort, split, location, path)
     if output == "-":
         proposal = replace(proposal, file=None)
     else:
@@ -69,9 +76,11 @@ def _check_output(path: Path, *, force: bool) -> None:
         raise UsageError(Problem(rule, hint="add --force to replace it, or choose another with -o"))
 
 
-def _propose(data: str, target: str, task: str | None, effort: str, location: str, path: Path) -> Proposal:
+def _propose(
+    data: str, target: str, task: str | None, effort: str, split: str | None, location: str, path: Path
+) -> Proposal:
     """Return the spec for a table, whose path in it is `location`, to be written to `path`."""
-    from mlpcli.data.inspect.check_proposal import check_proposal
+    from mlpcli.data.inspect.check_proposal import propose_checked
     from mlpcli.data.inspect.propose_network import check_effort
     from mlpcli.data.inspect.propose_spec import find_risks, propose_spec
     from mlpcli.data.inspect.survey import survey_table
@@ -80,10 +89,15 @@ def _propose(data: str, target: str, task: str | None, effort: str, location: st
     wanted = check_effort(effort)
     survey = survey_table(data, target, task)
     assert survey.task is not None
-    text = propose_spec(
-        survey, name=experiment_name(path.stem), path=location, command=f"mlpcli train {path}", effort=wanted
+    propose = partial(
+        propose_spec,
+        survey,
+        name=experiment_name(path.stem),
+        path=location,
+        command=f"mlpcli train {path}",
+        effort=wanted,
     )
-    check_proposal(text, path, survey)
+    text, splits = propose_checked(lambda division: propose(division=division), path, survey, split)
     left_out = survey.rows_without_target
     return Proposal(
         file=str(path),
@@ -93,6 +107,7 @@ def _propose(data: str, target: str, task: str | None, effort: str, location: st
         rows=survey.table.rows - left_out,
         rows_without_target=left_out,
         notes=survey.table.notes,
+        splits=splits,
         warnings=find_risks(survey),
         spec=text,
     )

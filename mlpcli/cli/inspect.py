@@ -36,7 +36,8 @@ def inspect(
     debug: DebugOption = False,
 ) -> None:
     """Show the columns of a table with kind, missing cells, values and range, and warnings."""
-    from mlpcli.data.inspect.survey import find_warnings, survey_table
+    from mlpcli.data.inspect.find_warnings import find_warnings
+    from mlpcli.data.inspect.survey import survey_table
     from mlpcli.report import console
     from mlpcli.report import inspect as report
 

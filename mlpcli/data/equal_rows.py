@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -96,3 +97,14 @@ def expected_equal(columns: Sequence[tuple[Array, Array]], count: int) -> float:
             return 0.0
     chances = np.exp(logs)
     return float(np.mean(-np.expm1(count * np.log1p(-np.minimum(chances, 1 - 1e-12)))))
+
+
+def is_more_than_chance(found: int, expected: float) -> bool:
+    """Return whether rows are equal more often than chance explains, where columns depend on each other too.
+
+    Args:
+        found: how many rows are equal to another.
+        expected: how many would be if columns were independent; it is Poisson's mean, and doubled, since they
+            seldom are.
+    """
+    return found > 2 * expected + 3 * math.sqrt(expected)

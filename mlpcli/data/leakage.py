@@ -8,10 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlpcli.data.dataset import Dataset, Split
-from mlpcli.data.equal_rows import SAMPLE, equal_rows, expected_equal, row_hashes
+from mlpcli.data.equal_rows import (
+    SAMPLE,
+    equal_rows,
+    expected_equal,
+    is_more_than_chance,
+    row_hashes,
+)
 from mlpcli.data.features.group_columns import is_called_group, looks_like_group
 from mlpcli.data.features.profiles import profile_column
-from mlpcli.data.readers.row_errors import Origin
+from mlpcli.data.readers.row_errors import Origin, row_name
 from mlpcli.data.readers.tables import Table
 from mlpcli.data.split_columns import SplitColumns, divided_by
 from mlpcli.data.splits import InColumn, SplitAmounts
@@ -21,14 +27,6 @@ from mlpcli.spec.resolve import inline
 from mlpcli.spec.split_forms import SPLITS
 
 EXAMPLES = 3
-MORE_THAN_CHANCE = 2
-"""Equal rows are reported where there are more than this many times those that chance would give."""
-
-
-def row_name(origin: Origin, row: int, label: str = "") -> str:
-    """Return how a message names a row: `row 8`, `row 8 of more.csv`; the file where it is not `label`."""
-    file, inside = origin.at(row)
-    return f"row {inside + 1}" + (f" of {file.label}" if file.label != label else "")
 
 
 def equal_row_notes(dataset: Dataset) -> Iterator[str]:
@@ -48,7 +46,7 @@ def equal_row_notes(dataset: Dataset) -> Iterator[str]:
         if not len(rows):
             continue
         chance = expected_equal(_columns(dataset, split), len(dataset.train)) * len(split)
-        if len(rows) <= MORE_THAN_CHANCE * chance:
+        if not is_more_than_chance(len(rows), chance):
             continue
         origins = [dataset.origins.get(each) or Origin(dataset.source) for each in (name, "train")]
         pairs = [
@@ -159,7 +157,7 @@ def _way(name: str, split: str, amount: object) -> str:
         return f"give its rows the same name in column {amount.column!r}"
     if amount is None or isinstance(amount, str):
         return "move its rows to one file"
-    return f"write {split}: {inline({'share': 0.2, 'by': name})}"
+    return f"write {split}: {{share: 0.2, by: {inline(name)}}}"
 
 
 def _texts(rows: SplitRows, name: str) -> set[str]:

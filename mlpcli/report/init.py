@@ -15,6 +15,7 @@ class Proposal:
     file: where it was written, or None.
     task, why: classification or regression, and what speaks for it.
     rows, rows_without_target: how many rows are used, and how many more are left out.
+    splits: how the rows are divided, where that is not at random, and why; else empty.
     notes: how the table is read, where that is not obvious.
     warnings: what makes the spec worth less than it looks.
     """
@@ -25,6 +26,7 @@ class Proposal:
     why: str
     rows: int
     rows_without_target: int
+    splits: str
     notes: Sequence[str]
     warnings: Sequence[str]
     spec: str
@@ -36,6 +38,8 @@ def show_proposal(proposal: Proposal, data: str) -> None:
     if proposal.rows_without_target:
         show_line(f"{proposal.rows_without_target:,} rows without a target are left out")
     show_line(f"task {proposal.task}: {proposal.why}")
+    if proposal.splits:
+        show_line(proposal.splits)
     for note in proposal.notes:
         show_line(f"note: {note}")
     for warning in proposal.warnings:

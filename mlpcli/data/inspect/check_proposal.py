@@ -2,12 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+from mlpcli.data.inspect.propose_splits import ProposedSplit, propose_split
 from mlpcli.data.inspect.survey import Survey
 from mlpcli.data.load import Request, load_dataset
 from mlpcli.errors import DataError, MlpcliError, Problem
 from mlpcli.spec.load import load_text
+
+
+def propose_checked(
+    propose: Callable[[ProposedSplit | None], str], file: Path, survey: Survey, wanted: str | None
+) -> tuple[str, str]:
+    """Return a proposed spec that can be trained, and how it divides the rows where that is not at random.
+
+    Args:
+        propose: returns the text of the spec, given how the rows are divided.
+        file: where it is to be written.
+        survey: of the table.
+        wanted: the splits that are asked for, `random` or a column; None to decide by the table.
+
+    Raises:
+        UsageError: there is no column of that name.
+        DataError: the spec would be refused, also with random splits where none are asked for.
+    """
+    division = propose_split(survey, wanted)
+    text = propose(division)
+    try:
+        check_proposal(text, file, survey)
+    except DataError as error:
+        if division is None or wanted is not None:
+            raise
+        text = propose(None)
+        check_proposal(text, file, survey)
+        *_, problem = error.problems
+        return text, f"splits at random, though {division.reason}: {problem.headline()}"
+    return text, "" if division is None else division.why()
 
 
 def check_proposal(text: str, file: Path, survey: Survey) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from mlpcli.data.features.profiles import Profile
 from mlpcli.data.inspect.propose_network import Effort, propose_network, validation_share
+from mlpcli.data.inspect.propose_splits import ProposedSplit, used_columns
 from mlpcli.data.inspect.survey import Survey, invalid_cells
 from mlpcli.errors import DataError, Problem, listing
 from mlpcli.printable import quoted, shortened
@@ -39,7 +40,15 @@ ROWS_PER_CLASS = 3
 """Text with fewer rows than this for a distinct value is no target of classes."""
 
 
-def propose_spec(survey: Survey, *, name: str, path: str, command: str, effort: Effort = "good") -> str:
+def propose_spec(
+    survey: Survey,
+    *,
+    name: str,
+    path: str,
+    command: str,
+    effort: Effort = "good",
+    division: ProposedSplit | None = None,
+) -> str:
     """Return a commented spec for a surveyed table, as YAML text.
 
     Args:
@@ -48,6 +57,7 @@ def propose_spec(survey: Survey, *, name: str, path: str, command: str, effort: 
         path: of the table, relative to the spec's folder.
         command: that trains the spec.
         effort: how much time the training may take.
+        division: by what the rows are divided; None for at random.
 
     Returns:
         The text of the spec.
@@ -73,14 +83,24 @@ def propose_spec(survey: Survey, *, name: str, path: str, command: str, effort: 
             *(["  header: false"] if survey.table.dialect.header is False else []),
             *_gaps(survey),
             *_target(survey, profile),
-            "  test: 0.2                   # split off first, not trained on; measured after each training",
-            f"  validation: {validation_share(survey)}             # of the rest; decides when to stop",
+            *_splits(survey, division),
             "  scaling: quantile           # numbers to a normal distribution, by the training rows",
-            *_features(survey),
-            *propose_network(survey, _usable(survey), effort),
+            *_features(survey, division),
+            *propose_network(survey, _usable(survey, division), effort),
             "",
         ]
     )
+
+
+def _splits(survey: Survey, division: ProposedSplit | None) -> Iterator[str]:
+    """Yield how the rows are divided, and why, where that is not at random."""
+    share = validation_share(survey)
+    test, validation = "0.2                ", f"{share}             "
+    if division is not None:
+        yield f"  # {_comment(division.reason)}"
+        test, validation = (f"{division.amount(each)} " for each in (0.2, share))
+    yield f"  test: {test}# split off first, not trained on; measured after each training"
+    yield f"  validation: {validation}# of the rest; decides when to stop"
 
 
 def scalar(text: str) -> str:
@@ -214,9 +234,10 @@ def _what_is_wrong(survey: Survey, name: str) -> str:
     return f"cells that are not {survey.profiles[name].content}, such as {listing(cells, 3)}" if cells else ""
 
 
-def _usable(survey: Survey) -> list[FeatureSpec]:
+def _usable(survey: Survey, division: ProposedSplit | None) -> list[FeatureSpec]:
     """Return the columns that the spec uses."""
-    return [spec for name, spec in survey.features.used.items() if not _what_is_wrong(survey, name)]
+    used = used_columns(survey, division)
+    return [spec for name, spec in used.items() if not _what_is_wrong(survey, name)]
 
 
 def _why_unusable(survey: Survey) -> str:
@@ -227,20 +248,22 @@ def _why_unusable(survey: Survey) -> str:
     return "; ".join(shown[:MAX_REASONS]) + more if shown else "it is the only column"
 
 
-def _features(survey: Survey) -> Iterator[str]:
+def _features(survey: Survey, division: ProposedSplit | None) -> Iterator[str]:
     """Yield a line for each column; where there are many, for those alone that differ from the inferred."""
-    used, excluded = survey.features.used, survey.features.excluded
+    used, excluded = used_columns(survey, division), survey.features.excluded
     wide = len(used) + len(excluded) > MOST_LISTED
     lines = []
     for name, spec in used.items():
         if what := _what_is_wrong(survey, name):
             lines.append(f"    {_key(name)}: ignore  # {_comment(what)}")
-        elif not wide:
+        elif not wide or (division is not None and name == division.column):
             lines.append(f"    {_key(name)}: {{{_settings(spec)}}}{_note(survey.profiles[name])}")
     if wide:
         yield f"  # {len(used):,} columns, whose kind and encoding are inferred: see mlpcli check --resolved"
     else:
         lines += [f"    {_key(name)}: ignore  # {_comment(why)}" for name, why in excluded.items()]
+    if division is not None and division.column in survey.features.used.keys() - used.keys():
+        lines.append(f"    {_key(division.column)}: ignore  # new rows are of other groups")
     if lines:
         yield "  features:                   # kind and encoding; what is left out is inferred"
         yield from lines

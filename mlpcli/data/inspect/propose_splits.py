@@ -35,8 +35,7 @@ class ProposedSplit:
 
     def amount(self, share: float) -> str:
         """Return the value of `test` or `validation`, as YAML."""
-        key = "last" if self.sort == "time" else "share"
-        return inline({key: share, "by": self.column})
+        return f"{{{'last' if self.sort == 'time' else 'share'}: {share}, by: {inline(self.column)}}}"
 
     def why(self) -> str:
         """Return what to say of it, and how to have random splits."""
@@ -107,7 +106,7 @@ def _groups(survey: Survey) -> Iterator[ProposedSplit]:
         yield ProposedSplit(profile.name, "group", reason)
 
 
-def without_group(survey: Survey, division: ProposedSplit | None) -> dict[str, FeatureSpec]:
+def used_columns(survey: Survey, division: ProposedSplit | None) -> dict[str, FeatureSpec]:
     """Return the columns that a proposed spec uses: not that of groups, and of a time what repeats.
 
     Args:

@@ -102,6 +102,18 @@ class Origin:
         raise DataError(*problems)
 
 
+def row_name(origin: Origin, row: int, label: str) -> str:
+    """Return how a message names a row: `row 8`, or `row 8 of more.csv` where the file is not `label`.
+
+    Args:
+        origin: of the row.
+        row: its position, from 0.
+        label: of the file that goes without saying.
+    """
+    file, inside = origin.at(row)
+    return f"row {inside + 1}" + (f" of {file.label}" if file.label != label else "")
+
+
 class ManyOrigin(Origin):
     """Several files, read one after the other."""
 

@@ -1,0 +1,139 @@
+"""Warn about a table before training on it: what to know of its columns, its rows and its target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from mlpcli.data.features.preprocessor import fit_preprocessor
+from mlpcli.data.features.profiles import Profile
+from mlpcli.data.features.value_notes import lost_digit_notes
+from mlpcli.data.inspect.find_copies import copies_in, groups_in, shared_with
+from mlpcli.data.inspect.survey import Survey, are_imbalanced, invalid_cells
+from mlpcli.data.inspect.value_codes import value_codes
+from mlpcli.errors import listing
+
+MAX_CLASSES = 20
+"""A column of more distinct values than this, and than the target has, is not compared with the target."""
+
+MAX_DUPLICATES = 10
+"""Columns that are the same as others are named up to this number, and then counted."""
+
+LEAK_CORRELATION = 0.99999
+LEFT_OUT = "training rejects them unless dataset.missing_target is drop, as init writes"
+
+
+def find_warnings(survey: Survey, test: str | None = None) -> list[str]:
+    """Return what to know about a table before training on it.
+
+    Args:
+        survey: of the table.
+        test: a file whose rows should not be in the table.
+
+    Returns:
+        A sentence for each finding.
+    """
+    found = list(survey.table.notes)
+    found += [f"column {name!r} would be left out: {why}" for name, why in survey.features.excluded.items()]
+    found += survey.features.notes
+    found += _lost_digits(survey)
+    found += _column_warnings(survey)
+    found += copies_in(survey)
+    found += _same_columns(survey)
+    found += groups_in(survey)
+    if survey.target is not None:
+        found += _leaks(survey, survey.target)
+        found += _imbalance(survey, survey.target)
+    if test is not None:
+        found += shared_with(survey, test)
+    return found
+
+
+def _lost_digits(survey: Survey) -> Iterator[str]:
+    """Yield a line for each column of numbers that stay indistinct even once they are scaled."""
+    numeric = {name: spec for name, spec in survey.features.used.items() if spec.kind == "numeric"}
+    columns = survey.table.columns
+    rows = np.arange(survey.table.rows)
+    fitted = fit_preprocessor(columns, numeric, rows, survey.table.dialect)
+    target = survey.profiles.get(survey.target or "")
+    exact = target is not None and target.exact is not None and not survey.has_classes
+    yield from lost_digit_notes(fitted, columns, rows, [survey.target] if exact and survey.target else ())
+
+
+def _column_warnings(survey: Survey) -> Iterator[str]:
+    for name, profile in survey.profiles.items():
+        if profile.invalid and profile.content != "nothing":
+            shown = listing(invalid_cells(survey, name), 5)
+            yield (
+                f"column {name!r}: {profile.invalid:,} cells are not {profile.content} ({shown}), and "
+                "training rejects them; list spellings of a missing value under dataset.missing"
+            )
+        if name == survey.target and profile.distinct == 1 and not profile.missing:
+            yield f"target {name!r} is the same in every row"
+        if name == survey.target and survey.rows_without_target:
+            yield f"target {name!r}: {survey.rows_without_target:,} rows have none, and {LEFT_OUT}"
+        elif profile.rows > profile.missing > 0.5 * profile.rows:
+            yield f"column {name!r}: {profile.missing / profile.rows:.0%} of its cells are missing"
+
+
+def _same_columns(survey: Survey) -> Iterator[str]:
+    """Yield a line for each column that is the same as another."""
+    found: list[str] = []
+    keys: dict[bytes, str] = {}
+    for name in survey.features.used:
+        profile = survey.profiles[name]
+        plain = profile.numbers if profile.exact is None else None
+        key = (plain if plain is not None else value_codes(survey, name)).tobytes()
+        same = key in keys and _values(survey, name) == _values(survey, keys[key])
+        if same and survey.profiles[name].distinct > 1:
+            found.append(f"column {name!r} is a duplicate of {keys[key]!r}")
+        keys.setdefault(key, name)
+    yield from found[:MAX_DUPLICATES]
+    if more := len(found[MAX_DUPLICATES:]):
+        yield f"{more:,} more columns are duplicates of others"
+
+
+def _values(survey: Survey, name: str) -> list[str | None]:
+    """Return the distinct texts, or exact numbers, in the order of `_codes`; none for other numbers."""
+    profile = survey.profiles[name]
+    if profile.exact is not None:
+        return [str(int(value)) for value in np.unique(profile.exact)]
+    if profile.numbers is not None:
+        return []
+    return survey.table.columns[name].texts.values
+
+
+def _leaks(survey: Survey, target: str) -> Iterator[str]:
+    """Yield a warning for each column that determines the target."""
+    aim = survey.profiles[target]
+    for name in survey.features.used:
+        if _determines(survey, name, aim):
+            yield f"column {name!r} determines the target {target!r} by itself; is it known when predicting?"
+
+
+def _determines(survey: Survey, name: str, aim: Profile) -> bool:
+    profile = survey.profiles[name]
+    if aim.distinct < 2 or profile.distinct < 2:
+        return False
+    if profile.numbers is not None and aim.numbers is not None:
+        both = ~np.isnan(profile.numbers) & ~np.isnan(aim.numbers)
+        a, b = profile.numbers[both].astype(np.float64), aim.numbers[both].astype(np.float64)
+        if len(a) > 2 and a.std() > 0 and b.std() > 0:
+            return bool(abs(np.corrcoef(a, b)[0, 1]) > LEAK_CORRELATION)
+        return False
+    if profile.distinct > max(MAX_CLASSES, aim.distinct) or 2 * aim.distinct > aim.rows:
+        return False
+    pairs = set(zip(value_codes(survey, name).tolist(), value_codes(survey, aim.name).tolist(), strict=True))
+    return len(pairs) == profile.distinct == aim.distinct
+
+
+def _imbalance(survey: Survey, target: str) -> Iterator[str]:
+    counts = survey.class_counts
+    if not 2 <= len(counts) <= 100:
+        return
+    total = sum(counts.values())
+    most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
+    if are_imbalanced(counts):
+        shares = f"{most!r} has {counts[most] / total:.1%} of the rows, {least!r} {counts[least] / total:.1%}"
+        yield f"classes of {target!r} are imbalanced: {shares}; try fit: {{class_weight: balanced}}"
