@@ -19,6 +19,7 @@ from mlpcli.checks.member_losses import member_trial_problems
 from mlpcli.checks.metric_rules import metric_problems
 from mlpcli.checks.other_losses import length_problems
 from mlpcli.checks.output_views import OutputView, canonical, output_views
+from mlpcli.checks.predict_rules import predict_problems
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.types import Arrays
 from mlpcli.errors import KeyPath, Problem, SpecError, listing
@@ -59,6 +60,7 @@ def check_model(model: keras.Model, loaded: LoadedSpec, dataset: Dataset, plugin
         modes = {} if tried else directions(model, validation=dataset.validation is not None)
     if not tried or not problems:
         problems += tried or _callback_problems(loaded.spec, modes)
+    problems += predict_problems(list(checked.views()), loaded.spec, dataset)
     if problems:
         raise SpecError(*problems)
 

@@ -9,6 +9,7 @@ from mlpcli.checks.meant_names import meant_name
 from mlpcli.data.dataset import Dataset
 from mlpcli.errors import Problem, SpecError, listing
 from mlpcli.runs.search_folder import Objective
+from mlpcli.spec.predictions import PredictSpec
 from mlpcli.spec.schema import TunerSpec
 
 
@@ -59,12 +60,17 @@ def find_objective(tuner: TunerSpec, modes: Mapping[str, Mode | None]) -> Object
     )
 
 
-def check_refit(tuner: TunerSpec, dataset: Dataset) -> None:
+def check_refit(tuner: TunerSpec, dataset: Dataset, predict: PredictSpec | None = None) -> None:
     """Check that `refit: full`, which also trains on the validation rows, can do so.
 
     Raises:
-        SpecError: these rows come from a separate file.
+        SpecError: these rows come from a separate file, or are needed for what is fitted after the training.
     """
+    if tuner.refit == "full" and predict is not None and predict.fitted_keys:
+        key = predict.fitted_keys[0]
+        rule = f"predict.{key} is fitted on the validation rows, which refit: full also trains on"
+        hint = "use refit: train, or remove predict"
+        raise SpecError(Problem(rule, path=("tuner", "refit"), received=tuner.refit, hint=hint))
     validation = dataset.split_amounts.get("validation")
     if tuner.refit == "full" and isinstance(validation, str):
         hint = "split the validation rows off the training rows, or use refit: train"

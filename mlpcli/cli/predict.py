@@ -59,6 +59,14 @@ RejectsOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Write rows that cannot be read to this CSV file, and continue."),
 ]
+IntervalsOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="LEVEL",
+        help="The share of rows whose truth intervals and sets are to hold, such as 0.8, for a run with "
+        "predict: {intervals: ...}. Default: the spec's.",
+    ),
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")]
 
 
@@ -69,6 +77,7 @@ def predict(
     keep: KeepOption = None,
     on_unknown: OnUnknownOption = None,
     rejects: RejectsOption = None,
+    intervals: IntervalsOption = None,
     force: ForceOption = False,
     best: BestOption = False,
     trust_plugins: TrustOption = False,
@@ -87,11 +96,11 @@ def predict(
     refuse_existing(target, "-o", force=force)
     refuse_existing(rejects, "--rejects", force=force)
     found = find_named(run, runs_dir, trusted=trust_plugins, best=best)
-    _check_first(found, data, target, tuple(keep or ()))
+    _check_first(found, data, target, tuple(keep or ()), intervals)
     from mlpcli.inference.predict import PredictOptions
 
     with report.PredictionReport() as progress:
-        options = PredictOptions(tuple(keep or ()), unknown, rejects, progress.rows)
+        options = PredictOptions(tuple(keep or ()), unknown, rejects, intervals, progress.rows)
         summary, rows = _predict(found, data, target, options, collect=json)
     for warning in summary.warnings:
         console.show_line(warning, stderr=True, style="yellow")
@@ -102,23 +111,27 @@ def predict(
         report.show_prediction(summary, target, rejects)
 
 
-def _check_first(run: Run, data: str, target: Path | None, keep: tuple[str, ...]) -> None:
+def _check_first(
+    run: Run, data: str, target: Path | None, keep: tuple[str, ...], level: float | None
+) -> None:
     """Check what needs no TensorFlow: the format to write, the run's files, the rows' files and columns.
 
     Raises:
-        UsageError: no format has this extension, or a column to keep is missing.
+        UsageError: no format has this extension, a column to keep is missing, or there are no intervals.
         RunError: the run has no model.
         DataError: a file is missing, or lacks a column.
     """
     from mlpcli import runs
     from mlpcli.data.first_look import check_new_rows
     from mlpcli.data.formats import format_of
-    from mlpcli.model.run_contract import run_contract
+    from mlpcli.model.run_contract import at_level, run_contract
 
     if target is not None:
         format_of(target)
     run.require(runs.MODEL)
     contract = run_contract(run)
+    if level is not None:
+        at_level(contract, level)
     if data != "-":
         check_new_rows(data, contract, keep=keep)
 

@@ -60,11 +60,14 @@ def write_script(loaded: LoadedSpec, dataset: Dataset) -> str:
         dataset: its data.
 
     Raises:
-        UsageError: the spec has what a script cannot contain (plug-ins).
+        UsageError: the spec has what a script cannot contain (plug-ins, `predict`).
     """
     spec = with_steps(loaded.spec, len(dataset.train), loaded.catalog)
     if spec.plugins:
         raise cannot_write("plug-ins", "they are Python already: import them into a script of your own")
+    if spec.predict is not None:
+        what = "predict:, which is fitted after the training and is part of a run"
+        raise cannot_write(what, "remove it, or use mlpcli train")
     calls = KerasCalls(spec, dataset.contract)
     graph = spec.graph
     check_names([*(node.name for node in graph.nodes), *graph.inputs, *graph.outputs])

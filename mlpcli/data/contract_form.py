@@ -166,6 +166,10 @@ def _output_contradictions(output: Output) -> Iterator[str]:
     elif not all(map(math.isfinite, (*output.scale, *output.offset))) or 0 in output.scale:
         yield "outputs: scale and offset must be finite, and the scale not 0"
     yield from _curve_contradictions(output)
+    if output.fitted is not None:
+        wide = math.prod(output.width) if output.kind == "numbers" else 1
+        bounds = math.prod(output.steps) * wide
+        yield from output.fitted.contradictions(output.kind, len(output.classes or ()), bounds)
 
 
 def _curve_contradictions(output: Output) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from mlpcli.data.fitted_outputs import Fitted, Intervals
 from mlpcli.data.quantiles import Quantiles, from_log
 from mlpcli.data.types import Array, Arrays, NumberType
 from mlpcli.spec.values import ValueMap
@@ -85,6 +86,7 @@ class Output:
         limits: the range of the training rows, in which predictions are kept; None where they are not.
         steps: the axes between the row and its values, where each step of a sequence has a target of its own.
         levels: of the quantiles that are predicted of each target (`levels.py`); empty for a value of each.
+        fitted: what was fitted after the training; None for nothing.
     """
 
     target: tuple[str, ...]
@@ -100,6 +102,17 @@ class Output:
     quantiles: tuple[Quantiles, ...] | None = None
     limits: tuple[tuple[float, float], ...] | None = None
     levels: tuple[float, ...] = ()
+    fitted: Fitted | None = None
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """The probability from which on the second class is predicted, or each label; empty for the usual."""
+        return self.fitted.thresholds if self.fitted is not None else ()
+
+    @property
+    def intervals(self) -> Intervals | None:
+        """The bounds of intervals or sets; None for none."""
+        return self.fitted.intervals if self.fitted is not None else None
 
     @property
     def width(self) -> tuple[int, ...]:
@@ -108,6 +121,13 @@ class Output:
             return (len(self.classes or ()),)
         several = self.kind in ("numbers", "sequences") and len(self.target) > 1
         return (len(self.target),) if several else ()
+
+    def of_step(self, step: tuple[int, ...]) -> Output:
+        """Return the output of one step, as if it were that of a row."""
+        fitted = self.fitted
+        if fitted is not None and fitted.intervals is not None:
+            fitted = replace(fitted, intervals=fitted.intervals.of_step(self.steps, step))
+        return replace(self, steps=(), fitted=fitted)
 
     @property
     def is_scored(self) -> bool:
@@ -208,7 +228,7 @@ class Contract:
         for output in bare["outputs"]:
             if not output["pooled"]:  # as contracts were written before there was this field
                 del output["pooled"]
-            for field_name in ("steps", "log", "quantiles", "limits", "levels"):
+            for field_name in ("steps", "log", "quantiles", "limits", "levels", "fitted"):
                 if not output[field_name]:
                     del output[field_name]
         if self.numbers == "float32":  # as version 0.1 wrote it, so that its fingerprints are still the same

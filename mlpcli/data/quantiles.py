@@ -34,6 +34,9 @@ def quantile_count(rows: int, columns: int = 1) -> int:
     return max(2, min(wanted, rows))
 
 
+PARTS = 20
+
+
 @dataclass(frozen=True)
 class Quantiles:
     """The quantiles of a column of the training rows, at evenly spaced shares of the rows.
@@ -72,6 +75,17 @@ class Quantiles:
     def width(self) -> float:
         """From the lowest to the highest value; 1 for a constant."""
         return (self.values[-1] - self.values[0]) or 1.0
+
+    @property
+    def steepness(self) -> tuple[float, float]:
+        """By how much values rise with their normal value, over the lowest and the highest of 20 parts."""
+        last = len(self.values) - 1
+        part = max(1, last // PARTS)
+        normal = normal_of_shares(np.array([0, part, last - part, last]) / last, self.margin)
+        low = (self.values[part] - self.values[0]) / (normal[1] - normal[0])
+        high = (self.values[-1] - self.values[last - part]) / (normal[3] - normal[2])
+        least = 1e-3 * self.width / (normal[3] - normal[0])  # of repeated values
+        return max(float(low), float(least)), max(float(high), float(least))
 
     def to_normal(self, values: Array) -> Array:
         """Return numbers as values of a normal distribution, of the same shape, float64."""

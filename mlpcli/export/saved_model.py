@@ -14,6 +14,7 @@ from mlpcli.keras_import import keras, quiet_stderr, tf
 from mlpcli.model.build import output_loss
 from mlpcli.model.default_losses import gives_scores
 from mlpcli.model.outputs import final_outputs
+from mlpcli.model.prediction_bounds import tensor_of_sets, tensors_of_bounds
 from mlpcli.model.preprocessing import build_preprocessing
 from mlpcli.spec.schema import ComponentSpec, Spec
 
@@ -37,7 +38,7 @@ def export_saved_model(model: keras.Model, spec: Spec, contract: Contract, targe
     Its function `serve(rows)` takes (rows, *shape) in the data's own dtype; with uint8 data `serve_float32`
     takes them as float32. For a table `serve` takes the raw columns instead: see `serve_columns`. It returns
     what `predict` returns: probabilities for classes, values for numbers, a dict by output where there are
-    several. Named inputs are cut from the whole rows inside.
+    several; with intervals, a dict by name as for a table. Named inputs are cut from the whole rows inside.
 
     Args:
         model: the network, whose targets may be scaled.
@@ -49,7 +50,10 @@ def export_saved_model(model: keras.Model, spec: Spec, contract: Contract, targe
     def serve(rows: tf.Tensor) -> tf.Tensor | Tensors:
         values = rows if contract.dtype == "int64" else tf.cast(rows, tf.float32)
         inputs = take_inputs(contract, values)
-        return final_outputs(spec, contract, model(inputs, training=False))
+        outputs = final_outputs(spec, contract, model(inputs, training=False))
+        if all(each.intervals is None for each in contract.outputs):
+            return outputs
+        return _named(spec, contract, outputs, table=False)
 
     # A model's variables must be reachable from the archive; tracking the model does that.
     archive = keras.export.ExportArchive()
@@ -79,7 +83,8 @@ def serve_columns(
     gap, or float64 (float32 in a run of version 0.1), where NaN is. It returns a dict: for classes `label`
     (string) and `probabilities`, (rows, classes); for numbers `value`, (rows, targets), in the target's own
     units, and for quantiles, of which `value` is the median, `quantiles`, (rows, targets * levels). With
-    several outputs the names begin with the output's: `main_value`.
+    intervals there are also `low` and `high`, or `set` (string). With several outputs the names begin with
+    the output's: `main_value`.
 
     Args:
         model: the network.
@@ -108,42 +113,60 @@ def serve_columns(
             tf.strings.strip(columns[name]) if each.text else columns[name] for name, each in encoders.items()
         ]
         outputs = final_outputs(spec, contract, model(preprocessing(raw), training=False))
-        named: Tensors = {}
-        for each in contract.outputs:
-            values = outputs[each.name] if each.name else outputs
-            stem = f"{each.name}_" if each.name else ""
-            named |= {
-                stem + k: v for k, v in served_output(each, values, output_loss(spec, each.name)).items()
-            }
-        return named
+        return _named(spec, contract, outputs, table=True)
 
     return serve, [signature], preprocessing
 
 
-def served_output(output: Output, values: tf.Tensor, loss: ComponentSpec) -> Tensors:
+def _named(spec: Spec, contract: Contract, outputs: tf.Tensor | Tensors, *, table: bool) -> Tensors:
+    """Return every output's tensors by name; with several outputs the names begin with the output's."""
+    named: Tensors = {}
+    for each in contract.outputs:
+        values = outputs[each.name] if each.name else outputs
+        stem = f"{each.name}_" if each.name else ""
+        found = served_output(each, values, output_loss(spec, each.name), table=table)
+        named |= {stem + name: tensor for name, tensor in found.items()}
+    return named
+
+
+def served_output(output: Output, values: tf.Tensor, loss: ComponentSpec, *, table: bool = True) -> Tensors:
     """Return one output's tensors by name, as `predict` writes them in columns.
 
     Args:
         output: what the output predicts.
-        values: (rows, units), as `final_outputs` returns them.
+        values: (rows, *steps, units), as `final_outputs` returns them.
         loss: the output's loss.
+        table: whether numbers are (rows, targets), as for a table, which has no steps.
     """
     if output.kind == "labels":
         return {"probabilities": values}
     if output.kind == "groups":
         return {"embedding": values}
     if output.classes is None:
-        flat = tf.reshape(values, (tf.shape(values)[0], math.prod(values.shape[1:])))
-        if not output.levels:
-            return {"value": flat}
-        return {"value": median_of(flat, output.levels), "quantiles": flat}
+        rows = tf.shape(values)[0]
+        flat = tf.reshape(values, (rows, math.prod(values.shape[1:])))
+        found = {"value": flat}
+        if output.levels:
+            found = {"value": median_of(flat, output.levels), "quantiles": flat}
+        if output.intervals is not None:
+            low, high = (tf.reshape(each, (rows, -1)) for each in tensors_of_bounds(output, values))
+            found |= {"low": low, "high": high}
+        return found
     scores = gives_scores(loss) and values.shape[-1] == 1
-    if values.shape[-1] == 1:
-        middle = 0.0 if scores else 0.5
-        perceptron = loss.class_name.lower() == "perceptron"  # as `predicted_classes` has it
-        index = tf.cast(values[:, 0] > middle if perceptron else values[:, 0] >= middle, tf.int32)
-        values = values if scores else tf.concat([1.0 - values, values], axis=1)
-    else:
-        index = tf.argmax(values, axis=-1)
+    index = _predicted(output, values, loss)
+    if values.shape[-1] == 1 and not scores:
+        values = tf.concat([1.0 - values, values], axis=-1)
     label = tf.gather(tf.constant(list(output.classes)), index)
-    return {"label": label, "score" if scores else "probabilities": values}
+    found = {"label": label, "score" if scores else "probabilities": values}
+    return found if output.intervals is None else found | {"set": tensor_of_sets(output, values, index)}
+
+
+def _predicted(output: Output, values: tf.Tensor, loss: ComponentSpec) -> tf.Tensor:
+    """Return the index of each predicted class, (rows, *steps), as `predicted_classes` does."""
+    if output.thresholds:
+        return tf.cast(values[..., -1] >= tf.constant(output.thresholds[0], values.dtype), tf.int32)
+    if values.shape[-1] > 1:
+        return tf.argmax(values, axis=-1)
+    if loss.class_name.lower() == "perceptron":
+        return tf.cast(values[..., 0] > 0.0, tf.int32)
+    return tf.cast(values[..., 0] >= (0.0 if gives_scores(loss) else 0.5), tf.int32)

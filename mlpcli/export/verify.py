@@ -25,7 +25,9 @@ from mlpcli.export import c_api_runner
 from mlpcli.export.signature_names import signature_names
 from mlpcli.model.build import output_loss
 from mlpcli.model.default_losses import gives_scores
-from mlpcli.spec.schema import Spec
+from mlpcli.model.prediction_bounds import SetForm, bounds_of_values, sets_of_classes
+from mlpcli.model.probability_form import of_every_class
+from mlpcli.spec.schema import ComponentSpec, Spec
 
 SECONDS = 600.0
 """The longest wait for an answer, in seconds."""
@@ -101,7 +103,25 @@ class Verification:
                 compare(f"{stem}value", median_of(wanted, each.levels), median, limit, self.sample)
             if f"{stem}label" in served:
                 compare_labels(each, wanted, served[f"{stem}label"], limit, self.sample)
+            if each.intervals is not None:
+                loss = output_loss(spec, each.name)
+                largest = max(largest, self._bounds(each, values, loss, served, limit))
         return Verdict(len(self.sample), largest, time.monotonic() - self.began)
+
+    def _bounds(
+        self, output: Output, values: Array, loss: ComponentSpec, served: dict[str, Array], limit: float
+    ) -> float:
+        """Compare bounds of intervals, or sets that are not close to a tie; return the largest difference."""
+        stem = f"{output.name}_" if output.name else ""
+        if output.kind != "numbers":
+            compare_sets(output, values, loss, served.get(f"{stem}set", np.empty(0, str)), limit, self.sample)
+            return 0.0
+        largest = 0.0
+        for name, wanted in zip(("low", "high"), bounds_of_values(output, values), strict=True):
+            found = served.get(stem + name, np.empty(0, np.float32))
+            flat = wanted.reshape(len(wanted), -1)
+            largest = max(largest, compare(stem + name, flat, found, limit, self.sample))
+        return largest
 
     def _answer(self) -> dict[str, Array]:
         try:
@@ -250,7 +270,10 @@ def compare_labels(output: Output, wanted: Array, labels: Array, limit: float, s
         SavedModelError: a name is another class's.
     """
     classes = np.array(output.classes)
-    if wanted.shape[1] == 1:
+    if output.thresholds:
+        apart = wanted[:, -1] - output.thresholds[0]
+        clear, index = np.abs(apart) > limit, (apart >= 0).astype(int)
+    elif wanted.shape[1] == 1:
         clear, index = np.abs(wanted[:, 0]) > limit, (wanted[:, 0] > 0).astype(int)
     else:
         ordered = np.sort(wanted, axis=1)
@@ -260,6 +283,40 @@ def compare_labels(output: Output, wanted: Array, labels: Array, limit: float, s
         row = int(wrong[0])
         where = f"{sample.label} row {int(sample.positions[row]) + 1}"
         refuse(f"for {where} its label is {str(labels[row])!r}, the network's {str(classes[index[row]])!r}")
+
+
+def compare_sets(
+    output: Output, values: Array, loss: ComponentSpec, sets: Array, limit: float, sample: Sample
+) -> None:
+    """Compare the SavedModel's sets of classes with the network's, where no probability is near its bound.
+
+    Args:
+        output: with intervals.
+        values: (rows, units), from the network.
+        loss: of the output.
+        sets: (rows,) of texts, from the SavedModel.
+        limit: probabilities closer than this to a bound are a tie.
+        sample: the rows, for the message.
+
+    Raises:
+        SavedModelError: a set has other names.
+    """
+    assert output.intervals is not None
+    likely = of_every_class(values)
+    near = np.abs(likely - output.intervals.bounds[0]) <= limit
+    ordered = np.sort(likely, axis=1)
+    near |= (ordered[:, -1] - ordered[:, -2] <= 2 * limit)[:, None]
+    if output.thresholds:
+        near |= np.abs(likely[:, -1:] - output.thresholds[0]) <= limit
+    form = SetForm.of(output.classes or ())
+    wanted = np.array([form.text(each) for each in sets_of_classes(output, values, loss)])
+    if wanted.shape != sets.shape:
+        refuse(f"set has the shape {sets.shape}, the network's {wanted.shape}")
+    wrong = np.flatnonzero(~near.any(axis=1) & (sets != wanted))
+    if len(wrong):
+        row = int(wrong[0])
+        where = f"{sample.label} row {int(sample.positions[row]) + 1}"
+        refuse(f"for {where} its set is {str(sets[row])!r}, the network's {str(wanted[row])!r}")
 
 
 HINT = "do not deploy it; the other files are intact, evaluate and predict work with the run's folder"

@@ -20,13 +20,15 @@ from mlpcli.errors import Problem, RunError, UsageError
 from mlpcli.inference.quantile_scores import quantile_scores
 from mlpcli.keras_import import keras
 from mlpcli.model.build import output_loss
+from mlpcli.model.fit_outputs import known_rows
 from mlpcli.model.id_layers import id_layers, row_errors
+from mlpcli.model.measure_predictions import coverage_of
 from mlpcli.model.outputs import evaluated_rows, final_outputs, predicted_classes, predicted_labels
 from mlpcli.model.run_spec import own_spec
 from mlpcli.model.trained_model import TrainedModel, load_trained
 from mlpcli.runs.folder import Run
 from mlpcli.runs.record_models import TRAIN_AGAIN
-from mlpcli.runs.results import ClassScore, Evaluation, OutputScores, QuantileScores
+from mlpcli.runs.results import ClassScore, Coverage, Evaluation, OutputScores, QuantileScores
 from mlpcli.spec.load import located
 from mlpcli.training import compiled
 from mlpcli.training.find_data import find_data, moved_note
@@ -73,7 +75,8 @@ def evaluate_run(
     scores, quantiles = _scores(trained, found)
     warnings = (*trained.warnings, *warnings)
     drawn = () if figures is None else _draw(trained, found, figures, source)
-    return Evaluation(source, len(found), metrics, scores, warnings, left_out, quantiles, figures=drawn)
+    held = _coverage(trained, found)
+    return Evaluation(source, len(found), metrics, scores, warnings, left_out, quantiles, drawn, held)
 
 
 def _draw(trained: TrainedModel, split: Split, folder: Path, source: str) -> tuple[Path, ...]:
@@ -81,6 +84,15 @@ def _draw(trained: TrainedModel, split: Split, folder: Path, source: str) -> tup
 
     title = f"{trained.run.label} on {source}"
     return tuple(draw_evaluation(trained, split, predict_outputs(trained, split.x), folder, title=title))
+
+
+def _coverage(trained: TrainedModel, split: Split) -> tuple[Coverage, ...]:
+    """Return what the intervals and sets of the predictions hold."""
+    contract = trained.contract
+    if not len(split) or all(each.intervals is None for each in contract.outputs):
+        return ()
+    rows = known_rows(contract, split.y, predict_outputs(trained, split.x), split.weights)
+    return coverage_of(trained.spec, contract, rows)
 
 
 def id_check(trained: TrainedModel) -> Callable[[Arrays], list[RowError]] | None:
@@ -134,11 +146,11 @@ def _scores(
             continue
         if each.kind == "labels":
             y, values = (array.reshape(-1, array.shape[-1]) for array in (y, values))  # steps count as rows
-            scores = class_scores(y.astype(np.int64), predicted_labels(values), names)
+            scores = class_scores(y.astype(np.int64), predicted_labels(values, each), names)
             found.append(OutputScores(each.name, scores, None))
             continue
         truth = class_indices(y).reshape(-1)
-        classes = predicted_classes(values, output_loss(trained.spec, each.name)).reshape(-1)
+        classes = predicted_classes(values, output_loss(trained.spec, each.name), each).reshape(-1)
         scores = class_scores(truth, classes, names)
         found.append(OutputScores(each.name, scores, confusion(truth, classes, len(names))))
     return tuple(found), tuple(quantiles)

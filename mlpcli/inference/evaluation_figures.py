@@ -138,14 +138,15 @@ def _of_classes(
     if len(names) == 2 and output.kind != "labels":
         shown = [1]
     curves = {names[place]: ranking_curves(truth[:, place], sure[:, place]) for place in sorted(shown)}
-    threshold = (0.0 if gives_scores(loss) else 0.5) if len(curves) == 1 else None
+    usual = 0.0 if gives_scores(loss) else 0.5
+    threshold = [*output.thresholds, usual][0] if len(curves) == 1 else None
     yield (
         _named("class_curves", output.name, ".png"),
         begin(draw_class_curves, curves, title=title, threshold=threshold),
     )
     if output.kind == "labels":
         return
-    taken = predicted_classes(values, loss)
+    taken = predicted_classes(values, loss, output)
     true = class_indices(y)
     counts = np.zeros((len(names), len(names)), np.int64)
     np.add.at(counts, (true, taken), 1)

@@ -8,7 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -23,7 +23,13 @@ from mlpcli.errors import Problem
 from mlpcli.files import replacing
 from mlpcli.inference.evaluate import BATCH_ROWS, check_outputs, id_check, predict_outputs, values_of
 from mlpcli.model.build import output_loss
-from mlpcli.model.prediction_columns import flat_values, prediction_columns, without_idle_digits
+from mlpcli.model.prediction_columns import (
+    flat_values,
+    plain_outputs,
+    prediction_columns,
+    without_idle_digits,
+)
+from mlpcli.model.run_contract import at_level
 from mlpcli.model.trained_model import TrainedModel, load_trained
 from mlpcli.runs.folder import Run
 from mlpcli.runs.results import Summary
@@ -47,12 +53,14 @@ class PredictOptions:
         unknown: what an unseen category or a value out of range does to its row: `error`, `bucket` (let
             through) or `null` (no prediction); None uses the spec's policy.
         rejects: file for rows that cannot be read; without one such a row ends the prediction.
+        level: of intervals and sets, instead of the run's; None for that.
         progress: called after each chunk with the number of rows so far and the seconds.
     """
 
     keep: tuple[str, ...] = ()
     unknown: Policy | None = None
     rejects: Path | None = None
+    level: float | None = None
     progress: Callable[[int, float], None] = field(default=lambda rows, seconds: None)
 
 
@@ -74,9 +82,11 @@ def predict_run(
     Raises:
         RunError: The run has no model.
         DataError: The file does not fit the run's columns, or a row cannot be read.
-        UsageError: A column to keep is not in the file.
+        UsageError: A column to keep is not in the file, or the run has no intervals of the level.
     """
     trained = load_trained(run)
+    if options.level is not None:
+        trained = replace(trained, contract=at_level(trained.contract, options.level))
     began = time.monotonic()
     counts = RowCounts()
     reading = ReadOptions(
@@ -200,7 +210,8 @@ def predict_chunk(trained: TrainedModel, chunk: Chunk) -> tuple[dict[str, pa.Arr
     """Predict some rows.
 
     Returns:
-        Columns by name: those that were kept, then the label or value, then a probability for each class.
+        Columns by name: those that were kept, then the label or value, then a probability for each class,
+        then the bounds of intervals or the sets.
         The plain outputs, (rows, outputs), or (rows, *steps, outputs) of a single output: float32, or float64
         where a target was scaled.
     """
@@ -209,11 +220,13 @@ def predict_chunk(trained: TrainedModel, chunk: Chunk) -> tuple[dict[str, pa.Arr
     plain: list[Array] = []
     for each in trained.contract.outputs:
         values = without_idle_digits(values_of(found, each), each)
-        plain.append(flat_values(values))
         check_outputs(trained, each, values, chunk.empty)
-        columns |= prediction_columns(each, values, output_loss(trained.spec, each.name))
+        loss = output_loss(trained.spec, each.name)
+        columns |= prediction_columns(each, values, loss)
+        written = plain_outputs(each, values, loss)
+        plain.append(flat_values(written))
     shaped = each.steps or each.kind == "sequences"
-    outputs = values if len(plain) == 1 and shaped else np.concatenate(plain, axis=1)
+    outputs = written if len(plain) == 1 and shaped else np.concatenate(plain, axis=1)
     predicted = {name: _arrow(values, chunk.empty) for name, values in columns.items()}
     if chunk.empty is not None:
         empty = chunk.empty.reshape(-1, *(1,) * (outputs.ndim - 1))

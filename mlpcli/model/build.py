@@ -215,6 +215,7 @@ def compile_model(model: keras.Model, spec: Spec, contract: Contract, plugins: P
             (model.output[each.name] if each.name else model.output).shape[1:],
             counts,
             contract.numbers,
+            activation_of_logits(output_loss(spec, each.name)),
         )
         for each in contract.outputs
     }
@@ -263,6 +264,13 @@ def output_loss(spec: Spec, output: str) -> ComponentSpec:
     """Return the loss of an output; without a mapping every output has the same."""
     assert spec.loss is not None
     return spec.loss[output] if isinstance(spec.loss, dict) else spec.loss
+
+
+def activation_of_logits(loss: ComponentSpec) -> str:
+    """Return what makes the outputs of a loss from logits probabilities; empty for any other loss."""
+    if not loss.arguments.get("from_logits", False):
+        return ""
+    return "sigmoid" if "Binary" in loss.class_name else "softmax"
 
 
 def _make_layers(spec: Spec, graph: Graph, plugins: Plugins) -> list[keras.layers.Layer]:

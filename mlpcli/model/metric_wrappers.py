@@ -106,6 +106,50 @@ class LabelRows(MetricWrapper):
 
 
 @keras.saving.register_keras_serializable(package="mlpcli")
+class AtThreshold(MetricWrapper):
+    """A metric of predicted classes or labels, by thresholds of their own.
+
+    The metric receives 1 for the unit of a predicted class or label and 0 for others; of logits, 1 and -1.
+
+    Args:
+        metric: a Keras metric that takes 0.5, or 0, as the threshold of a unit, or the largest unit.
+        thresholds: of each unit's probability; a single one is that of the last unit, of one or two.
+        activation: `sigmoid` or `softmax`, which makes outputs probabilities; empty where they are.
+        name: as in `MetricWrapper`.
+    """
+
+    def __init__(
+        self,
+        metric: keras.metrics.Metric,
+        thresholds: Sequence[float],
+        activation: str = "",
+        name: str | None = None,
+    ) -> None:
+        super().__init__(metric, name)
+        self.thresholds, self.activation = list(thresholds), activation
+
+    def update_state(
+        self,
+        y_true: keras.KerasTensor,
+        y_pred: keras.KerasTensor,
+        sample_weight: keras.KerasTensor | None = None,
+    ) -> object:
+        """Accumulate targets and outputs, (rows, ..., units)."""
+        ops = keras.ops
+        likely = getattr(ops, self.activation)(y_pred) if self.activation else y_pred
+        two = len(self.thresholds) == 1 and likely.shape[-1] == 2
+        limits = ops.convert_to_tensor(self.thresholds, likely.dtype)
+        chosen = ops.cast((likely[..., 1:] if two else likely) >= limits, y_pred.dtype)
+        rows = ops.concatenate([1 - chosen, chosen], axis=-1) if two else chosen
+        rows = 2 * rows - 1 if self.activation else rows
+        return self.metric.update_state(y_true, rows, sample_weight)
+
+    def get_config(self) -> dict[str, object]:
+        """Return the configuration."""
+        return super().get_config() | {"thresholds": self.thresholds, "activation": self.activation}
+
+
+@keras.saving.register_keras_serializable(package="mlpcli")
 class StepRows(MetricWrapper):
     """A metric that takes each step of a row as a row of its own; steps that a layer masks do not count.
 

@@ -12,9 +12,9 @@ from mlpcli.data.dataset import Output
 from mlpcli.data.levels import median_place
 from mlpcli.data.types import NumberType
 from mlpcli.keras_import import keras
-from mlpcli.keras_internals import metric_direction, set_metric_direction
+from mlpcli.keras_internals import metric_direction, set_metric_direction, wrapped_function
 from mlpcli.model.correlations import KINDS, RowCorrelation
-from mlpcli.model.metric_wrappers import LabelRows, NamedValues, StepRows, label_names
+from mlpcli.model.metric_wrappers import AtThreshold, LabelRows, NamedValues, StepRows, label_names
 from mlpcli.model.quantile_outputs import OfMedian
 from mlpcli.model.target_scaling import InOwnUnits, curve_of, in_float64
 from mlpcli.spec.keras_source import snake_case
@@ -44,6 +44,17 @@ SHIFT_FREE = (
 )
 """Metrics of differences from the mean: near 0 their sums of squares keep their digits."""
 
+LARGEST_UNIT = (
+    keras.metrics.CategoricalAccuracy,
+    keras.metrics.SparseCategoricalAccuracy,
+    keras.metrics.OneHotIoU,
+    keras.metrics.OneHotMeanIoU,
+)
+"""Metrics of the class whose unit is largest."""
+
+ACCURACIES = ("binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy")
+"""The same as functions."""
+
 PROBABLE_THRESHOLD = 0.5
 """Of an F score on one unit: Keras's default, the unit with the largest output, would always be that one."""
 
@@ -54,6 +65,7 @@ def fit_metrics(
     shape: tuple[int | None, ...],
     counts: Counter[str] | None,
     numbers: NumberType = "float64",
+    activation: str = "",
 ) -> list[object]:
     """Return the metrics of an output as `compile` takes them; what fits already is unchanged.
 
@@ -66,6 +78,7 @@ def fit_metrics(
         shape: of one row of the output.
         counts: how many metrics of each name the outputs before have; None where there is one output.
         numbers: the precision of a scaled target's metrics; float32 in a run of version 0.1.
+        activation: what makes outputs probabilities; empty where they are.
     """
     alone = counts is None
     counts = Counter() if counts is None else counts
@@ -81,7 +94,7 @@ def fit_metrics(
         full = logged if alone else f"{output.name}_{logged}"
         prefix = full if full not in taken else f"{full}_{taken[full]}"
         taken[full] += 1
-        found.append(_fit(each, output, units, prefix, numbers))
+        found.append(_fit(each, output, units, prefix, numbers, activation))
     return found
 
 
@@ -103,8 +116,10 @@ def logged_name(made: object) -> str:
     return str(getattr(made, "name", None) or getattr(made, "__name__", type(made).__name__))
 
 
-def _fit(made: object, output: Output, units: int, prefix: str, numbers: NumberType) -> object:
-    metric = as_metric(made, units, sparse=bool(output.steps) and output.kind == "classes")
+def _fit(
+    made: object, output: Output, units: int, prefix: str, numbers: NumberType, activation: str
+) -> object:
+    metric = as_metric(made, units, sparse=_wants_sparse(output))
     informed = _know_direction(metric)
     inner = _over_rows(metric, units)
     if output.scale is not None and output.offset is not None:
@@ -118,11 +133,18 @@ def _fit(made: object, output: Output, units: int, prefix: str, numbers: NumberT
         fitted = InOwnUnits(fitted, list(output.scale), offset, curve=curve)
     if output.levels:
         fitted = OfMedian(fitted, len(output.levels), median_place(output.levels))
+    if output.thresholds and _has_usual_threshold(metric, 0.0 if activation else PROBABLE_THRESHOLD):
+        fitted = AtThreshold(fitted, output.thresholds, activation)
     if output.steps and _is_stock(made):
         fitted = StepRows(fitted)
     if has_many_values(metric):
         fitted = NamedValues(fitted, prefix, label_names(_labels(metric, output)))
     return fitted if informed or fitted is not metric else made
+
+
+def _wants_sparse(output: Output) -> bool:
+    """Return whether the word `accuracy` is read here as that of class indices, and not later by Keras."""
+    return (bool(output.steps) or bool(output.thresholds)) and output.kind == "classes"
 
 
 def _is_stock(made: object) -> bool:
@@ -167,6 +189,30 @@ def _by_column(metric: keras.metrics.Metric, output: Output, units: int) -> kera
     if (is_score or isinstance(metric, BY_COLUMN)) and units == 1 and output.width == ():
         return LabelRows(metric, 1)
     return LabelRows(metric, units) if is_score and units and output.kind == "classes" else metric
+
+
+def _has_usual_threshold(metric: keras.metrics.Metric, usual: float) -> bool:
+    """Return whether a metric counts predicted classes or labels, by the threshold that they usually have.
+
+    One with a threshold of its own keeps it, and so does one of a plug-in.
+
+    Args:
+        metric: as `as_metric` returns it.
+        usual: 0.5 for probabilities, 0 for logits.
+    """
+    if not type(metric).__module__.startswith("keras."):
+        return False
+    if isinstance(metric, LARGEST_UNIT):
+        return True
+    if isinstance(metric, AT_THRESHOLDS):
+        return list(metric.thresholds) == [usual]
+    if isinstance(metric, keras.metrics.FBetaScore):
+        return metric.threshold in (None, usual)
+    if isinstance(metric, keras.metrics.BinaryAccuracy | keras.metrics.BinaryIoU):
+        return bool(metric.threshold == usual)
+    if type(metric) is not keras.metrics.MeanMetricWrapper:
+        return False
+    return getattr(wrapped_function(metric), "__name__", "") in ACCURACIES
 
 
 def has_many_values(metric: keras.metrics.Metric) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from mlpcli.data.dataset import Contract, Output
 from mlpcli.data.types import Array, Arrays
 from mlpcli.keras_import import keras, tf
-from mlpcli.model.build import output_loss
+from mlpcli.model.build import activation_of_logits, output_loss
 from mlpcli.model.default_losses import gives_scores
 from mlpcli.model.target_scaling import along_curve, curve_of, of_levels
 from mlpcli.spec.schema import ComponentSpec, Spec
@@ -24,22 +24,31 @@ def evaluated_rows(spec: Spec, contract: Contract) -> int:
     return spec.fit.batch_size if compares else EVALUATED_ROWS
 
 
-def predicted_labels(outputs: Array) -> Array:
-    """Return labels, (rows, labels) int64: 1 where the probability is at least 0.5, else 0."""
-    return np.asarray(outputs >= 0.5, dtype=np.int64)
+def predicted_labels(outputs: Array, output: Output) -> Array:
+    """Return labels, (rows, ..., labels) int64: 1 where the probability is at least the threshold, else 0.
+
+    Args:
+        outputs: probabilities, (rows, ..., labels).
+        output: has the thresholds; without any they are 0.5.
+    """
+    return np.asarray(outputs >= np.asarray(output.thresholds or 0.5, outputs.dtype), dtype=np.int64)
 
 
-def predicted_classes(outputs: Array, loss: ComponentSpec) -> Array:
-    """Return class indices, int64: the most likely class, or a single unit against its threshold.
+def predicted_classes(outputs: Array, loss: ComponentSpec, output: Output) -> Array:
+    """Return class indices, int64: the most likely class, or of two the one on whose side a row is.
 
     Args:
         outputs: (rows, units) or (rows, *steps, units), as `final_outputs` returns them.
-        loss: the output's loss. The threshold is 0.5 for a probability, 0 for the score of a hinge loss or of
-            a perceptron.
+        loss: the output's loss. Without a threshold of the output's, that of a single unit is 0.5 for a
+            probability, 0 for the score of a hinge loss or of a perceptron.
+        output: has the threshold of two classes, where one was fitted.
 
     Returns:
         (rows,), or (rows, *steps).
     """
+    if output.thresholds:
+        second = outputs[..., -1]
+        return (second >= np.asarray(output.thresholds[0], second.dtype)).astype(np.int64)
     if outputs.shape[-1] == 1:
         if loss.class_name.lower() == "perceptron":  # a step that returns 0 means the first class
             return (outputs[..., 0] > 0).astype(np.int64)
@@ -50,9 +59,8 @@ def predicted_classes(outputs: Array, loss: ComponentSpec) -> Array:
 
 def to_probabilities(loss: ComponentSpec, outputs: tf.Tensor | Array) -> tf.Tensor | Array:
     """Return the outputs as probabilities where the loss was computed from logits; else unchanged."""
-    if not loss.arguments.get("from_logits", False):
-        return outputs
-    return keras.ops.sigmoid(outputs) if "Binary" in loss.class_name else keras.ops.softmax(outputs)
+    activation = activation_of_logits(loss)
+    return getattr(keras.ops, activation)(outputs) if activation else outputs
 
 
 def final_outputs(spec: Spec, contract: Contract, outputs: tf.Tensor | Arrays) -> tf.Tensor | Arrays:

@@ -15,6 +15,12 @@ from mlpcli.data.sequences import decode
 from mlpcli.data.types import Array
 from mlpcli.model.default_losses import gives_scores
 from mlpcli.model.outputs import predicted_classes, predicted_labels
+from mlpcli.model.prediction_bounds import (
+    SetForm,
+    bounds_of_values,
+    class_name_of,
+    sets_of_classes,
+)
 from mlpcli.spec.schema import ComponentSpec
 
 if TYPE_CHECKING:
@@ -65,7 +71,7 @@ def prediction_columns(output: Output, values: Array, loss: ComponentSpec) -> di
     if output.steps:
         found: dict[str, Array | pa.Array] = {}
         for step in np.ndindex(*output.steps):
-            of_step = prediction_columns(replace(output, steps=()), values[:, *step], loss)
+            of_step = prediction_columns(output.of_step(step), values[:, *step], loss)
             found |= {"_".join((name, *map(str, step))): column for name, column in of_step.items()}
         return found
     if output.kind in ("groups", "sequences"):
@@ -77,21 +83,32 @@ def prediction_columns(output: Output, values: Array, loss: ComponentSpec) -> di
 
 def _class_columns(output: Output, values: Array, loss: ComponentSpec) -> dict[str, Array | pa.Array]:
     assert output.classes is not None
-    label = f"predicted_{output.name or output.target[0]}"
-    columns: dict[str, Array | pa.Array] = {label: _names(output.classes, predicted_classes(values, loss))}
+    label = f"predicted_{class_name_of(output)}"
+    chosen = predicted_classes(values, loss, output)
+    columns: dict[str, Array | pa.Array] = {label: _names(output.classes, chosen)}
     stem = f"{output.name}_" if output.name else ""
     if gives_scores(loss) and values.shape[1] == 1:
         return columns | {f"{stem}score": values[:, 0]}
     if values.shape[1] == 1:  # one unit gives the second class's probability
         values = np.concatenate([1.0 - values, values], axis=1)
-    return columns | {f"{stem}probability_{name}": values[:, i] for i, name in enumerate(output.classes)}
+    columns |= {f"{stem}probability_{name}": values[:, i] for i, name in enumerate(output.classes)}
+    return columns if output.intervals is None else columns | _set_columns(output, values, loss)
+
+
+def _set_columns(output: Output, values: Array, loss: ComponentSpec) -> dict[str, Array | pa.Array]:
+    """Return the names of each row's set in one cell, `species_set`, and how many they are."""
+    sets, name = sets_of_classes(output, values, loss), class_name_of(output)
+    different, index = np.unique(sets, axis=0, return_inverse=True)
+    form = SetForm.of(output.classes or ())
+    texts = [form.text(each) for each in different]
+    return {f"{name}_set": _names(texts, index.reshape(-1)), f"{name}_set_size": sets.sum(axis=1)}
 
 
 def _label_columns(output: Output, values: Array) -> dict[str, Array | pa.Array]:
     """Return the labels joined in one cell for a separated target, else a column of 0 or 1 for each label."""
     assert output.classes is not None
     stem = f"{output.name}_" if output.name else ""
-    chosen = predicted_labels(values)
+    chosen = predicted_labels(values, output)
     probability = {f"{stem}probability_{name}": values[:, i] for i, name in enumerate(output.classes)}
     if output.separator is None:
         found = {f"{stem}predicted_{name}": chosen[:, i] for i, name in enumerate(output.classes)}
@@ -120,13 +137,24 @@ def _value_columns(output: Output, values: Array) -> dict[str, Array | pa.Array]
     names, values, levels = target_names(output), flat_values(values), output.levels
     if values.shape[1] != len(names) * max(1, len(levels)):
         return {f"predicted_output_{index}": values[:, index] for index in range(values.shape[1])}
-    if not levels:
-        return {f"predicted_{name}": values[:, index] for index, name in enumerate(names)}
     found: dict[str, Array | pa.Array] = {}
     for index, name in enumerate(names):
+        if not levels:
+            found[f"predicted_{name}"] = values[:, index]
+            continue
         own = values[:, index * len(levels) :][:, : len(levels)]
         found[f"predicted_{name}"] = own[:, median_place(levels)]
         found |= {f"{name}_{level_name(level)}": own[:, place] for place, level in enumerate(levels)}
+    return found if output.intervals is None else found | _bound_columns(output, values)
+
+
+def _bound_columns(output: Output, values: Array) -> dict[str, Array | pa.Array]:
+    """Return the ends of each target's interval: `price_low`, `price_high`."""
+    plain = replace(output, levels=())  # a bound for each target, not for each quantile
+    low, high = (without_idle_digits(each, plain) for each in bounds_of_values(output, values))
+    found: dict[str, Array | pa.Array] = {}
+    for index, name in enumerate(target_names(output)):
+        found |= {f"{name}_low": low[:, index], f"{name}_high": high[:, index]}
     return found
 
 
@@ -136,3 +164,24 @@ def target_names(output: Output) -> tuple[str, ...]:
         return output.target
     several = tuple(f"{output.name}_{name}" for name in output.target)
     return several if len(several) > 1 else (output.name,)
+
+
+def plain_outputs(output: Output, values: Array, loss: ComponentSpec) -> Array:
+    """Return the numbers of `.npy`: the values, and behind them the bounds or the sets, where there are any.
+
+    Args:
+        output: the output.
+        values: (rows, *steps, units).
+        loss: of the output.
+
+    Returns:
+        (rows, *steps, numbers): for numbers the lower and the upper bound of each target behind its values,
+        for classes 1 for each class in the set and 0 for others behind the probabilities.
+    """
+    if output.intervals is None:
+        return values
+    if output.kind != "numbers":
+        sets = sets_of_classes(output, values, loss)
+        return np.concatenate([values, sets.astype(values.dtype)], axis=-1)
+    bounds = np.stack(bounds_of_values(output, values), axis=-1)
+    return np.concatenate([values, bounds.reshape(*values.shape[:-1], -1)], axis=-1)

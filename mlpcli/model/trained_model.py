@@ -18,12 +18,14 @@ import numpy as np
 
 from mlpcli import runs
 from mlpcli.data.dataset import Contract
-from mlpcli.data.stacked_contract import ONLY, Span, stack_contracts
+from mlpcli.data.fitted_outputs import Fitted
+from mlpcli.data.stacked_contract import ONLY, Span, StackedContract, stack_contracts
 from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import Problem, RunError, SpecError
 from mlpcli.files import sha256_of
 from mlpcli.keras_import import keras
 from mlpcli.model.build import build_network, compile_model, network_name, precision
+from mlpcli.model.calibrated_network import with_temperature
 from mlpcli.model.ensemble import Member, mean_network
 from mlpcli.model.memory import bounded_weights
 from mlpcli.model.plugins import Plugins, changed_plugins, run_plugins
@@ -60,7 +62,8 @@ def load_network(run: Run, spec: Spec, contract: Contract, plugins: Plugins) -> 
     try:
         with precision(spec.fit.precision), bounded_weights(path):
             in_steps = with_steps(spec, 1, plugins.catalog)  # which nothing here depends on
-            network = build_network(in_steps, contract, None, plugins, learned=_learned(path))
+            bare = build_network(in_steps, contract, None, plugins, learned=_learned(path))
+            network = with_temperature(bare, spec, contract)
             whole = with_raw_columns(restore_outputs(network, contract), contract)
             with warnings.catch_warnings():
                 warnings.simplefilter(
@@ -235,16 +238,26 @@ def load_mean(run: Run) -> TrainedModel:
     loaded = own_spec(run)
     plugins = run_plugins(run, loaded.catalog)
     try:
-        stacked = stack_contracts([each.contract for each in members])
+        stacked = _with_fitted(run, stack_contracts([each.contract for each in members]))
         networks = [Member(each.model, each.spec, each.contract) for each in members]
         with precision(loaded.spec.fit.precision):
-            model = mean_network(network_name(loaded.spec), loaded.spec, stacked, networks)
+            mean = mean_network(network_name(loaded.spec), loaded.spec, stacked, networks)
+            model = with_temperature(mean, loaded.spec, stacked.contract)
     except ValueError as error:
         rule = f"the members of run {run.label} have no mean: {error}"
         raise RunError(Problem(rule, hint="evaluate or predict with one of them")) from error
     compile_model(model, with_steps(loaded.spec, 1, loaded.catalog), stacked.contract, plugins)
     changed = changed_plugins(run)
     return TrainedModel(run, model, loaded.spec, stacked.contract, changed, members, stacked.spans)
+
+
+def _with_fitted(run: Run, stacked: StackedContract) -> StackedContract:
+    """Return the contract of a mean with what was fitted for it, which is in the record of its own run."""
+    fitted: dict[str, Fitted | None] = {}
+    if runs.data_facts(run).contract:
+        fitted = {each.name: each.fitted for each in run_contract(run).outputs}
+    outputs = tuple(replace(each, fitted=fitted.get(each.name)) for each in stacked.contract.outputs)
+    return replace(stacked, contract=replace(stacked.contract, outputs=outputs))
 
 
 def _load_member(run: Run, folder: str) -> TrainedModel:

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.text import Text
 
 from mlpcli.report.console import format_number
+from mlpcli.report.fitted_predictions import coverage_json, coverage_text
 from mlpcli.report.screen import console, table
 from mlpcli.runs.results import Evaluation, OutputScores, QuantileScores
 
@@ -33,6 +34,8 @@ def show_evaluation(label: str, evaluation: Evaluation) -> None:
         out.print(table((title, "precision", "recall", "f1", "rows"), rows))
     for quantiles in evaluation.quantiles:
         _show_quantiles(quantiles)
+    for held in evaluation.coverage:
+        out.print(Text(coverage_text(held, "rows")))
 
 
 def _show_quantiles(scores: QuantileScores) -> None:
@@ -67,6 +70,8 @@ def evaluation_json(label: str, folder: Path, evaluation: Evaluation) -> dict[st
         document["figures"] = [str(file) for file in evaluation.figures]
     if evaluation.quantiles:
         document["quantiles"] = {each.target: _quantiles_json(each) for each in evaluation.quantiles}
+    if evaluation.coverage:
+        document["intervals"] = coverage_json(evaluation.coverage)
     found = {scores.name: _scores_json(scores) for scores in evaluation.scores}
     return document | found[""] if "" in found else document | ({"outputs": found} if found else {})
 

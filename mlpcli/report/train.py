@@ -14,6 +14,7 @@ from rich.status import Status
 from rich.text import Text
 
 from mlpcli.report.console import fitting_table, format_duration, format_number, show_json, show_line
+from mlpcli.report.fitted_predictions import fitted_lines
 from mlpcli.report.narrow import as_many, wrapped
 from mlpcli.report.screen import LONGEST_NAME, WordsColumn, console, cut, table
 from mlpcli.runs.folder import Run
@@ -169,6 +170,8 @@ def show_outcome(outcome: Outcome, runs_dir: Path) -> None:
     out.print(fitting_table(out, ("split", *names), rows))
     if outcome.baseline is not None:
         out.print(Text(_baseline_text(outcome.baseline)))
+    for line in fitted_lines(outcome.predictions):
+        out.print(Text(line))
     best = "" if outcome.best is None else f", {_best_text(outcome)}"
     out.print()
     trained = outcome.parts.get("training", outcome.seconds)
@@ -238,4 +241,5 @@ def outcome_json(outcome: Outcome) -> dict[str, object]:
         "best": {"monitor": outcome.monitor, "value": outcome.best, "epoch": outcome.best_epoch},
         "metrics": outcome.metrics,
         "baseline": outcome.baseline,
+        **outcome.predictions,
     }

@@ -62,6 +62,7 @@ class Outcome:
     best_epoch: int | None
     baseline: dict[str, object] | None = None  # see `measure_baseline`
     parts: dict[str, float] = field(default_factory=dict)  # of `seconds`, by what they were spent on
+    predictions: dict[str, object] = field(default_factory=dict)  # see `FittedPredictions.to_json`
 
 
 @dataclass(frozen=True)
@@ -168,12 +169,35 @@ class QuantileScores:
 
 
 @dataclass(frozen=True)
+class Coverage:
+    """What the intervals of a target, or the sets of an output of classes, hold on some rows.
+
+    name: of the target or the output.
+    kind: `interval` or `set`.
+    level: the share of rows that is to be inside; coverage: the share that is.
+    size: the mean width of the intervals, in the target's own units, or the mean number of classes in a set.
+    """
+
+    name: str
+    kind: str
+    level: float
+    coverage: float
+    size: float
+
+    def to_json(self) -> dict[str, float]:
+        """Return the numbers as `metrics.json` has them."""
+        size = "mean_width" if self.kind == "interval" else "mean_size"
+        return {"level": self.level, "coverage": self.coverage, size: self.size}
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """Metrics of one run on one set of rows, and scores for each output that holds classes.
 
     quantiles: for each target of which quantiles are predicted.
     rows_without_target: how many rows of a file were left out.
     figures: the files that were drawn.
+    coverage: what the intervals or sets of its predictions hold.
     """
 
     source: str
@@ -184,6 +208,7 @@ class Evaluation:
     rows_without_target: int = 0
     quantiles: tuple[QuantileScores, ...] = ()
     figures: tuple[Path, ...] = ()
+    coverage: tuple[Coverage, ...] = ()
 
 
 @dataclass(frozen=True)

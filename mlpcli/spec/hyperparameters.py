@@ -55,7 +55,7 @@ MOST_VALUES = 500
 
 SAMPLINGS = ("linear", "log", "reverse_log")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\[\]-]{0,99}")
-FIXED_KEYS = ("name", "tuner", "plugins", "extends")
+FIXED_KEYS = ("name", "predict", "tuner", "plugins", "extends")
 """Keys of a spec that a search cannot change: they define the search."""
 COLUMN_KEYS = (("dataset", "features"), ("dataset", "target"))
 """Mappings by column name, in which a column may be called hp."""

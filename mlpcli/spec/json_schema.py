@@ -46,12 +46,12 @@ NAMESPACE_OF_KEY = {
 COMPONENTS = ("ComponentSpec", "LayerSpec", "OptimizerSpec")
 """Models written as a class with its arguments, which pydantic cannot describe."""
 
-NEVER_SEARCHED = ("name", "tuner", "plugins", EXTENDS)
+NEVER_SEARCHED = ("name", "predict", "tuner", "plugins", EXTENDS)
 
 COLUMN_KEYS = ("target", "features", "weights", "columns", "split", "by")
 """Keys whose values are column names."""
 
-NEVER_SEARCHED_SECTIONS = ("TunerSpec", "ObjectiveSpec")
+NEVER_SEARCHED_SECTIONS = ("TunerSpec", "ObjectiveSpec", "PredictSpec", "ThresholdSpec")
 
 
 def spec_schema(*, columns: Sequence[str] = (), datasets: Sequence[str] = ()) -> Schema:

@@ -23,12 +23,18 @@ from mlpcli.spec.other_names import (
     folded,
 )
 from mlpcli.spec.plugins import Catalog
+from mlpcli.spec.predictions import PredictSpec, predict_hint
 from mlpcli.spec.schema import DatasetSpec, Spec, TunerSpec
 from mlpcli.spec.split_forms import SPLIT_RULE, SPLITS, split_form_problems
 from mlpcli.spec.values import Value, ValueMap
 from mlpcli.spec.yaml_line import entry_line, item_line, yaml_line
 
-SECTIONS: dict[str, type[BaseModel]] = {"fit": FitSpec, "dataset": DatasetSpec, "tuner": TunerSpec}
+SECTIONS: dict[str, type[BaseModel]] = {
+    "fit": FitSpec,
+    "dataset": DatasetSpec,
+    "tuner": TunerSpec,
+    "predict": PredictSpec,
+}
 """The sections of a spec that have keys of their own, in the order in which a key is looked up."""
 
 LIST_KINDS = {"layers": "layers", "metrics": "metrics", "callbacks": "callbacks"}
@@ -206,6 +212,8 @@ def value_problem_hint(path: KeyPath, value: Value, rule: str) -> str:
     """Return what to write instead of a value of our own keys that has the wrong type; empty if unknown."""
     if value is None and (joined := re.fullmatch(r"([^:]+):(\S+)", str(path[-1]))):
         return f"a space must follow the colon: write {joined[1]}: {joined[2]}"
+    if path[:1] == ("predict",):
+        return predict_hint(str(path[-1]), value)
     if rule.endswith("true or false"):
         return flag_hint(value)
     if path == ("name",) and isinstance(value, str | int) and "/" not in str(value):

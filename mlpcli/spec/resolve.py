@@ -73,6 +73,8 @@ def resolved_document(
         {component.class_name: False} if component.off else _flat({component.class_name: component.arguments})
         for component in spec.callbacks
     ]
+    if spec.predict is not None:
+        document["predict"] = spec.predict.plain()
     if catalog.plugins:  # the run's own copies
         document["plugins"] = [f"{PLUGINS_FOLDER}/{plugin.base_name}" for plugin in catalog.plugins]
     return document

@@ -28,6 +28,7 @@ from mlpcli.spec.features import SCALING_RULE as FEATURE_SCALING_RULE
 from mlpcli.spec.fit_section import FOLD_RULE, SEED_RULE, FitSpec, FoldSpec
 from mlpcli.spec.layer_graph import MOST_COPIES, ONLY_OUTPUT, OWN_LAYER_KEYS, Graph, output_keys, read_graph
 from mlpcli.spec.optimizer_keys import DECAY_FACTORS, OWN_OPTIMIZER_KEYS, RATE_FACTORS
+from mlpcli.spec.predictions import PredictSpec
 from mlpcli.spec.section import STRICT
 from mlpcli.spec.split_forms import SPLIT_RULE, SplitSpec
 from mlpcli.spec.values import Value
@@ -307,6 +308,9 @@ class Spec(Section):
     )
     fit: Annotated[FitSpec, Field(description="a mapping of epochs, batch_size, ...")] = FitSpec()
     callbacks: Annotated[list[ComponentSpec], Field(description="a list of Keras callbacks")] = []
+    predict: Annotated[
+        PredictSpec | None, Field(description="a mapping of calibrate, threshold and intervals")
+    ] = None
     tuner: Annotated[TunerSpec | None, Field(description="a mapping of algorithm, objective, ...")] = None
     plugins: Annotated[list[str], Field(description="a list of Python files in the spec's folder")] = []
 

@@ -27,6 +27,7 @@ from mlpcli.spec.key_forms import (
 from mlpcli.spec.layer_graph import is_by_output, read_graph
 from mlpcli.spec.member_axis import member_problems
 from mlpcli.spec.plugins import Catalog
+from mlpcli.spec.predictions import predict_problems
 from mlpcli.spec.schema import ByOutput, Spec
 from mlpcli.spec.synthetic import synthetic_problems
 from mlpcli.spec.tuner_arguments import check_tuner
@@ -129,6 +130,7 @@ def _across(data: ValueMap) -> Iterator[Problem]:
     yield from repeat_problems(data)
     inputs = data.get("inputs")
     yield from input_problems(inputs) if isinstance(inputs, dict) else ()
+    yield from predict_problems(data.get("predict"))
     if data.get("model") is not None and data.get("layers") is not None:
         hint = "keep one: layers, or the class of a plug-in"
         yield Problem("a spec has layers or a model, not both", path=("model",), hint=hint)

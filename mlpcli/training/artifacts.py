@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,8 +23,12 @@ from mlpcli.model.preprocessing import with_raw_columns
 from mlpcli.model.target_scaling import restore_outputs
 from mlpcli.training import compiled
 from mlpcli.training.baseline import Baseline, compare, judged_output, score_network
+from mlpcli.training.fit_predictions import FittedPredictions
 from mlpcli.training.job import TrainingJob
-from mlpcli.training.run_figures import Write, begin_boundary, begin_curves, begin_diagram
+from mlpcli.training.run_figures import Write, begin_boundary, begin_curves, begin_diagram, begin_reliability
+
+if TYPE_CHECKING:
+    from mlpcli.keras_import import keras
 
 
 @dataclass(frozen=True)
@@ -34,11 +39,18 @@ class Artifacts:
         job: The training.
         record: `run.json`, to which checksums and the verification are added.
         network: What is saved in place of the job's model; None for that, with its optimizer.
+        fitted: What was fitted after the training; None for nothing.
     """
 
     job: TrainingJob
     record: dict[str, object]
     network: keras.Model | None = None
+    fitted: FittedPredictions | None = None
+
+    @property
+    def entries(self) -> dict[str, object]:
+        """The entries of `metrics.json` that are no metrics of a split."""
+        return self.fitted.entries if self.fitted is not None else {}
 
     @contextmanager
     def exported(self) -> Iterator[Callable[[], None]]:
@@ -82,7 +94,7 @@ class Artifacts:
         """Measure the splits and write `metrics.json`; return the metrics by split and name."""
         splits = self.job.dataset.splits().items()
         metrics = {name: self.evaluate(split) for name, split in splits if name in self.job.options.splits}
-        write_json(self.job.run_dir / runs.METRICS, metrics)
+        write_json(self.job.run_dir / runs.METRICS, {**metrics, **self.entries})
         return metrics
 
     def evaluate(self, split: Split) -> dict[str, float]:
@@ -111,7 +123,7 @@ class Artifacts:
         loss = output_loss(spec, output.name)
         network = score_network(output, held_out, self.predict(held_out.x), loss)
         document = baseline.to_json(network)
-        write_json(self.job.run_dir / runs.METRICS, {**metrics, "baseline": document})
+        write_json(self.job.run_dir / runs.METRICS, {**metrics, "baseline": document, **self.entries})
         if note := compare(baseline, network):
             self.job.watcher.note(note)
         return document
@@ -139,8 +151,11 @@ class Artifacts:
             return lambda: None
         writes = [
             self.begin_curves(history, best_epoch),
-            begin_diagram(job.model, job.run_dir, title=title),
+            begin_diagram(
+                job.model if self.fitted is None else self.fitted.trained, job.run_dir, title=title
+            ),
             begin_boundary(job.dataset, predict, job.run_dir, title=title),
+            begin_reliability(self.fitted.curves if self.fitted else {}, job.run_dir, title=title),
         ]
 
         def write_all() -> None:

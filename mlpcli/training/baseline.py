@@ -141,7 +141,9 @@ def score_network(output: Output, split: Split, outputs: Arrays, loss: Component
     values = np.asarray(own, np.float64)
     values = median_of(values, output.levels) if output.levels else values
     truth = _targets(split, output)
-    return _score(truth, values if output.kind == "numbers" else predicted_classes(values, loss), output)
+    return _score(
+        truth, values if output.kind == "numbers" else predicted_classes(values, loss, output), output
+    )
 
 
 def _targets(split: Split, output: Output) -> Array:

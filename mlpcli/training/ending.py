@@ -3,14 +3,44 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlpcli import runs
 from mlpcli.errors import Problem, TrainingError
 from mlpcli.files import Displaced, held_at
 from mlpcli.training.disk_space import write_failure
+from mlpcli.training.job import TrainingJob
+from mlpcli.training.run_record import plugin_files
+
+if TYPE_CHECKING:
+    from mlpcli.training.run_callback import RunCallback
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def promised_files(job: TrainingJob, record: Mapping[str, object], callback: RunCallback) -> list[str]:
+    """Return the files that a complete run has, besides its record.
+
+    Args:
+        job: The training.
+        record: `run.json`.
+        callback: Has kept the run's files.
+    """
+    options, predict = job.options, job.completed.spec.predict
+    names = [runs.SPEC, runs.RESOLVED, runs.HISTORY, runs.METRICS, runs.MODEL, runs.STATE]
+    names += plugin_files(record)
+    if callback.models:
+        names += [runs.LAST_CHECKPOINT]
+        names += [runs.BEST_CHECKPOINT] if callback.best_values is not None else []
+    if options.saved_model:
+        names += [f"{runs.SAVED_MODEL}/saved_model.pb"]
+    if options.figures:
+        names += [runs.LEARNING_CURVES, runs.MODEL_PICTURE, runs.SUMMARY]
+        calibrated = options.predictions and predict is not None and predict.calibrate is not None
+        names += [runs.RELIABILITY] if calibrated else []
+    return names
 
 
 def check_complete(run_dir: Path, promised: list[str]) -> None:

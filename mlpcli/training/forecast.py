@@ -70,7 +70,7 @@ def _check_search(tuner: TunerSpec, prepared: Prepared) -> None:
     """Check what `tune` would check before its first trial."""
     dataset = prepared.dataset
     find_objective(tuner, directions(prepared.model, validation=dataset.validation is not None))
-    check_refit(tuner, dataset)
+    check_refit(tuner, dataset, prepared.completed.spec.predict)
 
 
 def layer_paths(plan: Plan, spec: Spec) -> tuple[KeyPath, ...]:

@@ -62,6 +62,7 @@ class TrainOptions:
         figures: Draw the learning curves and the model.
         baseline: Compare the network with models that need none.
         splits: The splits that are measured at the end.
+        predictions: Fit what `predict:` asks for.
         advice: Show best-practice advice.
         record: Further entries of `run.json`.
         state: The state of a checkpoint to resume from.
@@ -73,6 +74,7 @@ class TrainOptions:
     figures: bool = True
     baseline: bool = True
     splits: tuple[str, ...] = ("train", "validation", "test", "held_out")
+    predictions: bool = True
     advice: bool = False
     record: Mapping[str, object] = field(default_factory=dict)
     state: TrainingState | None = None
@@ -83,7 +85,9 @@ class TrainOptions:
 WHOLE_RUN = TrainOptions()
 """The options of a run with everything that a run has."""
 
-TRIAL = TrainOptions(saved_model=False, figures=False, baseline=False, splits=("train", "validation"))
+TRIAL = TrainOptions(
+    saved_model=False, figures=False, baseline=False, splits=("train", "validation"), predictions=False
+)
 """The options of a search's trial, which leaves out what only the final run needs."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,8 @@ from mlpcli.plots.decision_boundary import draw_decision_boundary, predict_plane
 from mlpcli.plots.diagram_layout import read_graph, summary_text
 from mlpcli.plots.learning_curves import draw_learning_curves
 from mlpcli.plots.model_diagram import draw_model
+from mlpcli.plots.reliability_curves import draw_reliability
+from mlpcli.statistics.calibration import Reliability
 from mlpcli.training.side_process import begin
 
 if TYPE_CHECKING:
@@ -56,6 +58,26 @@ def begin_diagram(model: keras.Model, run_dir: Path, *, title: str) -> Write:
         write_bytes(run_dir / runs.MODEL_PICTURE, drawn())
 
     return write
+
+
+def begin_reliability(
+    curves: Mapping[tuple[str, str], tuple[Reliability, Reliability]], run_dir: Path, *, title: str
+) -> Write:
+    """Begin to draw the reliability of probabilities before and after their calibration.
+
+    Args:
+        curves: By output and rows; without any, nothing is drawn.
+        run_dir: The run's folder.
+        title: Of the figure.
+    """
+    if not curves:
+        return lambda: None
+    panels = {
+        f"{output}, {name}" if output else name: (before.curve, after.curve)
+        for (output, name), (before, after) in curves.items()
+    }
+    drawn = begin(draw_reliability, panels, title=title)
+    return lambda: write_bytes(run_dir / runs.RELIABILITY, drawn())
 
 
 def begin_boundary(

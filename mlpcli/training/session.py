@@ -18,12 +18,12 @@ from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.resolve import resolve_spec
 from mlpcli.training.disk_space import check_place, check_room, write_failure
 from mlpcli.training.divergence import Diverged
-from mlpcli.training.ending import check_complete, displaced, failure
+from mlpcli.training.ending import check_complete, displaced, failure, promised_files
 from mlpcli.training.identity import identity
 from mlpcli.training.job import TrainingJob, TrainOptions
 from mlpcli.training.plan import describe
 from mlpcli.training.prepare import default_notes, prepare
-from mlpcli.training.run_record import begin_record, now, plugin_files, start_sha256
+from mlpcli.training.run_record import begin_record, now, start_sha256
 
 if TYPE_CHECKING:
     from mlpcli.training.artifacts import Artifacts
@@ -230,7 +230,8 @@ class _Session:
         Raises:
             Displaced: A file that a complete run has was moved or deleted.
         """
-        job, artifacts = self.job, self._artifacts()
+        artifacts = self._fit_predictions()
+        job = artifacts.job
         write_figures = artifacts.begin_figures(callback.history, callback.best_epoch)
         with artifacts.exported() as check:
             job.watcher.stage("evaluating every split")
@@ -242,7 +243,7 @@ class _Session:
             write_figures()
             job.clock.lap("figures")
             check()
-        check_complete(job.run_dir, self._promised(callback))
+        check_complete(job.run_dir, promised_files(job, self.record, callback))
         self.record["status"] = runs.COMPLETED
         self.save_record()
         self.ended = True
@@ -256,26 +257,26 @@ class _Session:
             best_epoch=callback.best_epoch,
             baseline=baseline,
             parts=job.clock.parts(),
+            predictions=artifacts.entries,
         )
+
+    def _fit_predictions(self) -> Artifacts:
+        """Fit what `predict:` asks for; return what writes the files of the fitted model."""
+        from mlpcli.training.artifacts import Artifacts
+        from mlpcli.training.fit_predictions import fit_predictions
+
+        fitted = fit_predictions(self.job)
+        for note in fitted.notes:
+            self.job.watcher.note(note)
+        data, contract = self.record["data"], fitted.job.dataset.contract
+        if contract is not self.job.dataset.contract and isinstance(data, dict):
+            self.record["data"] = data | {"contract": contract.to_json()}
+        return Artifacts(fitted.job, self.record, network=fitted.saved, fitted=fitted)
 
     def _artifacts(self) -> Artifacts:
         from mlpcli.training.artifacts import Artifacts
 
         return Artifacts(self.job, self.record)
-
-    def _promised(self, callback: RunCallback) -> list[str]:
-        """Return the files that a complete run has, besides its record."""
-        options = self.job.options
-        names = [runs.SPEC, runs.RESOLVED, runs.HISTORY, runs.METRICS, runs.MODEL, runs.STATE]
-        names += plugin_files(self.record)
-        if callback.models:
-            names += [runs.LAST_CHECKPOINT]
-            names += [runs.BEST_CHECKPOINT] if callback.best_values is not None else []
-        if options.saved_model:
-            names += [f"{runs.SAVED_MODEL}/saved_model.pb"]
-        if options.figures:
-            names += [runs.LEARNING_CURVES, runs.MODEL_PICTURE, runs.SUMMARY]
-        return names
 
     def save_record(self, *, last: bool = False) -> None:
         """Write `run.json` with what is known so far.

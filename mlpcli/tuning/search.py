@@ -114,7 +114,7 @@ class SearchSession:
             model = build_checked(completed, dataset)
             check_callbacks(completed)
             objective = find_objective(tuner, directions(model, validation=dataset.validation is not None))
-            check_refit(tuner, dataset)
+            check_refit(tuner, dataset, loaded.spec.predict)
         for note in completed.notes:
             watcher.note(note)
         check_room(place, model, name)
