@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlpcli.cli.options import RUNS_DIR, DebugOption, JsonOption, RunsDirOption, refuse_output
+from mlpcli.cli.options import (
+    RUNS_DIR,
+    DebugOption,
+    JsonOption,
+    RunsDirOption,
+    TrustOption,
+    refuse_output,
+)
+
+if TYPE_CHECKING:
+    from mlpcli.runs.folder import Run
+
+METRIC_HELP = "The metric to test. Default: the first of the specs that all runs have, else the loss."
+SPLIT_HELP = "The rows that the models predict. Default: test; validation where a run has none."
+TEST_HELP = "Test which differences are more than chance, by the models' predictions, folds or seeds."
+OUTPUT_HELP = "The plot. Default: in the runs folder, named after the runs."
 
 
 def compare(
@@ -17,36 +32,55 @@ def compare(
     trials: Annotated[
         bool, typer.Option("--trials", help="Compare the trials of a search, the best first.")
     ] = False,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="PNG",
-            help="The plot. Default: in the runs folder, named after the runs.",
-        ),
-    ] = None,
+    metric: Annotated[str | None, typer.Option(help=METRIC_HELP)] = None,
+    split: Annotated[str | None, typer.Option(help=SPLIT_HELP)] = None,
+    test: Annotated[bool, typer.Option("--test/--no-test", help=TEST_HELP)] = True,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="PNG", help=OUTPUT_HELP)] = None,
+    trust_plugins: TrustOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Compare runs: the differences of their specs, their metrics, and their curves."""
-    from mlpcli.report import runs
-    from mlpcli.report.console import show_json, show_line
-    from mlpcli.runs.comparison import choose, default_picture, side_by_side
+    """Compare runs: settings, metrics, curves, and which differences are more than chance."""
+    from mlpcli.inference.differences import check_wishes
+    from mlpcli.report.runs import show_left_out
+    from mlpcli.runs.comparison import choose, default_picture
 
-    found = choose(names, runs_dir, trials=trials)
+    found = choose(names, runs_dir, trials=trials, trusted=trust_plugins)
     picture = output or default_picture(found, runs_dir)
     refuse_output(picture, "-o", "choose another file with -o")
     for run in found:
-        runs.show_left_out(run.left_out)
-    table = side_by_side(found)
+        show_left_out(run.left_out)
+    check_wishes(found, metric=metric, split=split)
+    _compare(found, picture, metric=metric, split=split, test=test, json=json)
+
+
+def _compare(
+    found: list[Run], picture: Path, *, metric: str | None, split: str | None, test: bool, json: bool
+) -> None:
+    """Show the table at once, then what is tested, which takes longer; or one document."""
+    from mlpcli.inference.differences import find_differences
+    from mlpcli.report import compare as report
+    from mlpcli.report.console import show_json, show_line
+    from mlpcli.report.significance import show_significance, significance_json
+    from mlpcli.runs.comparison import side_by_side
+
+    table, letters = side_by_side(found), report.letters(len(found))
+    if not json:
+        report.show_comparison(table)
+    tested = find_differences(found, metric=metric, split=split) if test else None
+    if tested is not None and tested.models is not None:
+        for warning in tested.models.warnings:
+            show_line(warning, stderr=True, style="yellow")
+    if tested is not None and not json:
+        show_significance(tested, letters)
     from mlpcli.plots.compare_runs import draw_comparison
 
-    drawn = draw_comparison(found, table.short, picture)
+    labels = [f"{letter}  {label}" for letter, label in zip(letters, table.short, strict=True)]
+    groups = tested.models.breakdowns if tested is not None and tested.models is not None else ()
+    drawn = draw_comparison(found, labels, picture, groups)
     if json:
-        show_json(runs.comparison_json(table, picture if drawn else None))
-        return
-    runs.show_comparison(table)
-    if drawn:
+        document = report.comparison_json(table, picture if drawn else None)
+        show_json(document | ({"test": significance_json(tested, table.labels)} if tested else {}))
+    elif drawn:
         show_line(f"picture  {picture}")

@@ -63,7 +63,7 @@ app.command(epilog="Example: mlpcli runs --sort val_accuracy --where status=comp
 app.command(epilog='Example: mlpcli note digits "with the new labels" --tag good')(note)
 app.command(epilog="Example: mlpcli remove digits/2026-11-24_09-30-00")(remove)
 app.command(epilog="Example: mlpcli clean --dry-run")(clean)
-app.command(epilog="Example: mlpcli compare digits/2026-11-24_09-30-00 digits")(compare)
+app.command(epilog="Example: mlpcli compare digits/2026-11-24_09-30-00 digits --metric accuracy")(compare)
 app.command(epilog="Example: mlpcli tensorboard digits")(tensorboard)
 
 

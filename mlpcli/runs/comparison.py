@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlpcli import runs
@@ -39,13 +39,14 @@ class Comparison:
     metrics: dict[str, list[float | None]]  # "validation accuracy" and the like
 
 
-def choose(names: Sequence[str], runs_dir: Path, *, trials: bool) -> list[Run]:
+def choose(names: Sequence[str], runs_dir: Path, *, trials: bool, trusted: bool = False) -> list[Run]:
     """Find the runs to compare.
 
     Args:
         names: names, `name/timestamp`, or run folders.
         runs_dir: the folder of the runs.
         trials: take the best trials of each named search instead of the search.
+        trusted: run their plug-ins even if they are not known on this machine.
 
     Raises:
         RunError: a run does not exist, or is not a search.
@@ -53,8 +54,8 @@ def choose(names: Sequence[str], runs_dir: Path, *, trials: bool) -> list[Run]:
     """
     found: list[Run] = []
     for name in names:
-        run = find_run(name, runs_dir)
-        found += _trials(run) if trials else [run]
+        run = find_run(name, runs_dir, trusted=trusted)
+        found += [replace(trial, trusted=trusted) for trial in _trials(run)] if trials else [run]
     if len(found) < 2:
         hint = "name another run" if not trials else "the search has fewer than two finished trials"
         raise UsageError(Problem("there is only one run to compare", hint=hint))

@@ -1,0 +1,55 @@
+"""Which differences between runs are more than chance: of their models, and of their settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mlpcli import runs
+from mlpcli.errors import Problem, UsageError, listing
+from mlpcli.inference.compare_settings import compare_settings
+from mlpcli.runs.folder import Run
+from mlpcli.runs.main_metric import main_metric
+from mlpcli.runs.paired_results import Significance
+
+SETTINGS, MODELS = "settings", "models"
+
+
+def check_wishes(found: Sequence[Run], *, metric: str | None, split: str | None) -> None:
+    """Check that the runs have what a person named, before anything is loaded.
+
+    Args:
+        found: the runs.
+        metric: the name of a metric; None for none.
+        split: the name of a split; None for none.
+
+    Raises:
+        UsageError: no run has the split, or not every run has the metric.
+    """
+    known = [set(run.record.data.rows) for run in found if run.record.data is not None]
+    if split is not None and known and not any(split in each for each in known):
+        names = list(dict.fromkeys(name for run in found if run.record.data for name in run.record.data.rows))
+        rule = "--split: no run has this split"
+        raise UsageError(Problem(rule, received=split, hint=f"they have {listing(names)}"))
+    measured = [list(dict.fromkeys(n for each in run.record.metrics.values() for n in each)) for run in found]
+    if metric is not None and all(measured):
+        main_metric(found, measured, metric)
+
+
+def find_differences(found: Sequence[Run], *, metric: str | None, split: str | None) -> Significance:
+    """Test the differences between runs; TensorFlow is loaded only where there are models to compare.
+
+    Args:
+        found: the runs.
+        metric: its name; None for the first of the specs.
+        split: the rows for the models; None for `test`, or `validation` where a run has no test rows.
+    """
+    settings, refused = compare_settings(found, metric=metric)
+    because = {SETTINGS: refused} if refused else {}
+    without = [run for run in found if not (run / runs.MODEL).exists() or run.record.data is None]
+    if len(found) - len(without) < 2:
+        reasons = tuple(f"run {run.label} has no model (it {run.describe()})" for run in without)
+        return Significance(settings, None, because | {MODELS: reasons})
+    from mlpcli.inference.compare import compare_models
+
+    models, refused = compare_models(found, metric=metric, split=split)
+    return Significance(settings, models, because | ({MODELS: refused} if refused else {}))
