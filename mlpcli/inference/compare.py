@@ -226,10 +226,10 @@ def _by_group(
     for each, mine, outputs in zip(measured, own, values, strict=True):
         check_outputs(each.trained, mine, outputs)
         if output.kind == "labels":
-            classes.append(predicted_labels(outputs.reshape(-1, outputs.shape[-1])))
+            classes.append(predicted_labels(outputs.reshape(-1, outputs.shape[-1]), mine))
         else:
             loss = output_loss(each.trained.spec, mine.name)
-            classes.append(predicted_classes(outputs, loss).reshape(-1))
+            classes.append(predicted_classes(outputs, loss, mine).reshape(-1))
     real: Array
     if output.kind == "labels":
         real = truth.reshape(-1, truth.shape[-1]).astype(np.int64)
