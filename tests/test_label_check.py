@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import csv
+import json
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mlpcli.data.dataset import Contract, Output
 from mlpcli.data.readers.tables import open_tables
 from mlpcli.data.row_names import RowName, name_rows
 from mlpcli.data.sources.kept_rows import KeptOrigin
+from mlpcli.errors import RunError, UsageError
+from mlpcli.inference.given_labels import read_given_labels
+from mlpcli.inference.label_check import check_labels
+from mlpcli.model.prediction_columns import prediction_columns
+from mlpcli.runs.folder import Run
+from mlpcli.runs.record_models import RunRecord
+from mlpcli.spec.schema import ComponentSpec
 from mlpcli.statistics.label_quality import (
     FAR,
     robust_deviations,
     self_confidence,
-    tail_probability,
+    tail_surprise,
     wilson_interval,
     wrong_classes,
     wrong_numbers,
 )
+from tests.conftest import Result
 
 
 def _flipped(rows: int = 5000, share: float = 0.05) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -73,13 +86,13 @@ def test_deviations_are_scaled_by_the_residuals_of_similar_predictions() -> None
 def test_deviations_without_a_scale_are_none_or_infinite() -> None:
     values = np.array([1.0, 1, 1, 1, 5])
     np.testing.assert_array_equal(robust_deviations(values, np.ones(5)), [0, 0, 0, 0, np.inf])
-    np.testing.assert_array_equal(tail_probability(np.array([0.0, np.inf])), [1, 0])
+    np.testing.assert_array_equal(tail_surprise(np.array([0.0, -np.inf])), [0, np.inf])
     assert robust_deviations(np.empty(0), np.empty(0)).shape == (0,)
 
 
 def test_wrong_numbers_are_those_beyond_what_chance_gives() -> None:
     deviations = np.random.default_rng(0).laplace(scale=0.6745 / np.log(2), size=4000)
-    chance = 4000 * tail_probability(np.array([FAR]))[0]
+    chance = 4000 * np.exp(-tail_surprise(np.array([FAR]))[0])
     assert (np.abs(deviations) > FAR).sum() == pytest.approx(chance, abs=15)
     assert wrong_numbers(deviations).low == 0
     deviations[:200] = 50
@@ -99,3 +112,213 @@ def test_rows_are_named_by_file_row_and_line(tmp_path: Path) -> None:
     ]
     kept = KeptOrigin(one, np.array([0, 2]))
     assert name_rows(kept, [1]) == [RowName("a.csv", 3, 6)]
+
+
+def _run_of(folder: Path, outputs: tuple[Output, ...], columns: dict[str, object]) -> Run:
+    """A run with these outputs, and out-of-fold predictions of four rows."""
+    contract = Contract("table", ("a",), (1,), "float32", outputs)
+    data = {"fingerprint": "", "source": "rows.csv", "contract": contract.to_json()}
+    record = {"status": "completed", "spec": str(folder / "houses.yaml"), "data": data}
+    (folder / "run.json").write_text(json.dumps(record))
+    columns = {"row": [3, 1, 7, 2], "fold": [1, 2, 1, 2]} | columns
+    with (folder / "out_of_fold.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(zip(*(np.asarray(each).tolist() for each in columns.values()), strict=True))
+    return Run(folder, RunRecord.model_validate_json(json.dumps(record)))
+
+
+def _predicted(output: Output, values: object, loss: str) -> dict[str, object]:
+    """The columns that `predict` writes for a network's outputs."""
+    found = prediction_columns(output, np.array(values, np.float32), ComponentSpec(class_name=loss))
+    return {name: np.asarray(column) for name, column in found.items()}
+
+
+CLASSES, CHANCES = Output(("color",), "classes", ("blue", "red")), [[0.75], [0.25], [0.5], [0]]
+LABELS, OF_EACH = ("round", "soft"), [[0.75, 0.25], [0.5, 0], [1, 0.25], [0, 1]]
+ONES = {"round": [1, 0, 1, 0], "soft": [0, 0, 1, 1]}
+
+KINDS: dict[str, tuple[Output, str, object, Mapping[str, object], Mapping[str, object]]] = {
+    "classes by one unit": (
+        CLASSES, "BinaryCrossentropy", CHANCES, {"color": ["red", "red", "blue", "blue"]},
+        {"": ([1, 1, 0, 0], [0.75, 0.25, 0.5, 1])},
+    ),
+    "classes by the score of a hinge loss": (
+        CLASSES, "Hinge", [[0], [0], [100], [-100]], {"color": ["red", "red", "blue", "blue"]},
+        {"": ([1, 1, 0, 0], [0.5, 0.5, 0, 1])},
+    ),
+    "classes with a column that is named as ours": (
+        Output(("fold",), "classes", ("7", "8")), "SparseCategoricalCrossentropy",
+        [[0.25, 0.75], [1, 0], [0, 1], [0.5, 0.5]], {"fold_input": ["7", "7", "8", "8"]},
+        {"": ([0, 0, 1, 1], [0.25, 1, 1, 0.5])},
+    ),
+    "pooled classes": (
+        Output(("color",), "classes", ("other", "red"), pooled=("blue", "green")), "BinaryCrossentropy",
+        CHANCES, {"color": ["red", "green", "blue", "red"]}, {"": ([1, 0, 0, 1], [0.75, 0.75, 0.5, 0])},
+    ),
+    "one-hot columns": (
+        Output(LABELS, "one_hot", LABELS), "CategoricalCrossentropy", OF_EACH,
+        {"round": [1, 0, 0, 1], "soft": [0, 1, 1, 0]}, {"": ([0, 1, 1, 0], [0.75, 0, 0.25, 0])},
+    ),
+    "one-hot rows of an array": (
+        Output(("target",), "one_hot", ("0", "1")), "CategoricalCrossentropy", OF_EACH,
+        {"target_0": [1, 0, 0, 1], "target_1": [0, 1, 1, 0]}, {"": ([0, 1, 1, 0], [0.75, 0, 0.25, 0])},
+    ),
+    "several labels": (
+        Output(LABELS, "labels", LABELS), "BinaryCrossentropy", OF_EACH, ONES,
+        {"round": ([1, 0, 1, 0], [0.75, 0.5, 1, 1]), "soft": ([0, 0, 1, 1], [0.75, 1, 0.25, 1])},
+    ),
+    "several labels in one cell": (
+        Output(("tags",), "labels", LABELS, separator=";"), "BinaryCrossentropy", OF_EACH,
+        {"tags": ["round", "", "soft;round", "soft"]},
+        {"round": ([1, 0, 1, 0], [0.75, 0.5, 1, 1]), "soft": ([0, 0, 1, 1], [0.75, 1, 0.25, 1])},
+    ),
+    "numbers of a named output": (
+        Output(("a", "b"), name="both"), "MeanSquaredError", [[1, 2], [3, 4], [5, 6], [7, 8]],
+        {"a": [1, 3, 5, 7.5], "b": [0, 4, 6, 8]},
+        {"a": ([1, 3, 5, 7.5], [1, 3, 5, 7]), "b": ([0, 4, 6, 8], [2, 4, 6, 8])},
+    ),
+    "quantiles": (
+        Output(("a",), levels=(0.25, 0.5, 0.75)), "MeanSquaredError", [[0, 1, 2]] * 4, {"a": [1, 2, 3, 4]},
+        {"": ([1, 2, 3, 4], [1, 1, 1, 1])},
+    ),
+    "a class for each step": (
+        Output(("target",), "classes", ("no", "yes"), steps=(2,)), "BinaryCrossentropy",
+        [[[0.75], [0.25]]] * 4,
+        {"target_0": ["no", "yes", "yes", "yes"], "target_1": ["no", "no", "no", "yes"]},
+        {"step 1": ([0, 1, 1, 1], [0.25, 0.75, 0.75, 0.75]),
+         "step 2": ([0, 0, 0, 1], [0.75, 0.75, 0.75, 0.25])},
+    ),
+    "two numbers for each step": (
+        Output(("u", "v"), steps=(2,)), "MeanSquaredError", [[[1, 2], [3, 4]]] * 4,
+        {"u_0": [1] * 4, "v_0": [2] * 4, "u_1": [3] * 4, "v_1": [9] * 4},
+        {"u step 1": ([1] * 4, [1] * 4), "v step 1": ([2] * 4, [2] * 4), "u step 2": ([3] * 4, [3] * 4),
+         "v step 2": ([9] * 4, [4] * 4)},
+    ),
+}  # fmt: skip
+"""An output, its loss, what the network gives, the target as it is written, and what is asked of each row:
+what was given, and the probability of that class or the predicted number."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_folds_wrote_is_read_for_every_kind_of_target(kind: str, tmp_path: Path) -> None:
+    output, loss, values, target, wanted = KINDS[kind]
+    found = read_given_labels(_run_of(tmp_path, (output,), {**target, **_predicted(output, values, loss)}))
+    assert (found.rows.tolist(), found.folds.tolist()) == ([3, 1, 7, 2], [1, 2, 1, 2])
+    asked = {}
+    for each in found.questions:
+        chances = each.chances()
+        asked[each.label] = (
+            each.given.tolist(),
+            (each.predicted if chances is None else chances[0]).tolist(),
+        )
+    assert asked == wanted
+
+
+def test_outputs_share_a_column_and_those_without_single_labels_are_named(tmp_path: Path) -> None:
+    same = [Output(("a",), name=name) for name in ("first", "second")]
+    groups = Output(("a",), "groups", ("1", "2"), name="vectors")
+    columns: dict[str, object] = {"a": [1, 2, 1, 2]}
+    for output in same:
+        columns |= _predicted(output, [[1], [2], [1], [2]], "MeanSquaredError")
+    found = read_given_labels(_run_of(tmp_path, (*same, groups), columns))
+    assert [each.output for each in found.questions] == ["first", "second"]
+    assert found.unchecked == (("vectors", "embeddings"),)
+    with pytest.raises(UsageError, match="predicts embeddings, which give no label a probability"):
+        check_labels(_run_of(tmp_path, (groups,), columns))
+
+
+def test_a_damaged_file_of_folds_is_said(tmp_path: Path) -> None:
+    columns = {
+        "color": ["red", "green", "blue", "blue"],
+        **_predicted(CLASSES, CHANCES, "BinaryCrossentropy"),
+    }
+    with pytest.raises(RunError, match=r"out_of_fold.csv row 2 \(line 3\), column 'color': must be a class"):
+        read_given_labels(_run_of(tmp_path, (CLASSES,), columns))
+    with pytest.raises(RunError, match=r"column 'color' is missing.*train again"):
+        read_given_labels(_run_of(tmp_path, (CLASSES,), {"row": [1, 2, 3, 4]}))
+
+
+@pytest.fixture(scope="module")
+def checked_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The runs folder of a run on iris with out-of-fold predictions, where two labels are doubtful."""
+    runs_dir = tmp_path_factory.mktemp("checked") / "runs"
+    shutil.copytree(tiny_run, runs_dir)
+    names = ("setosa", "versicolor", "virginica")
+    (folder,) = (runs_dir / "tiny").iterdir()
+    with (folder / "out_of_fold.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["row", "fold", "target", "predicted_target", *(f"probability_{n}" for n in names)])
+        for row in range(1, 151):
+            chances = np.full(3, 0.1 if row > 100 else 0.005)
+            chances[(row - 1) // 50] = 1 - 2 * chances[0]
+            likeliest = names[int(chances.argmax())]
+            given = {7: "virginica", 120: "setosa"}.get(row, likeliest)
+            writer.writerow([row, row % 5 + 1, given, likeliest, *chances])
+    return runs_dir
+
+
+def test_the_most_doubtful_labels_are_shown(checked_run: Path, mlpcli: Callable[..., Result]) -> None:
+    result = mlpcli("label-check", "tiny", "--top", 2, "--runs-dir", checked_run)
+    assert (result.status, result.err) == (0, "")
+    lines = result.out.splitlines()
+    assert lines[0].endswith(": 150 rows of iris (built in), each predicted by models that had not seen it")
+    assert lines[1] == "about 2 labels are likely wrong (1.3%; 95% interval 1 to 2)"
+    assert [line.split() for line in lines[3:7]] == [
+        ["row", "given", "predicted", "probability", "doubt"],
+        ["7", "virginica", "setosa", "0.9900", "0.9950"],
+        ["120", "setosa", "virginica", "0.8000", "0.9000"],
+        [],
+    ]
+    document = json.loads(mlpcli("label-check", "tiny", "-n", 1, "--json", "--runs-dir", checked_run).out)
+    assert (document["rows"], document["labels"], document["folds"]) == (150, 150, 5)
+    (first,) = document["doubtful"]
+    assert (first["row"], first["line"], first["given"], first["fold"]) == (7, None, "virginica", 3)
+    assert first["given_probability"] == pytest.approx(0.005)
+    assert first["likely_wrong"] is True
+
+
+def test_all_labels_are_written_the_most_doubtful_first(
+    checked_run: Path, mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    output = tmp_path / "doubts.csv"
+    result = mlpcli("label-check", "tiny", "-n", 0, "-o", output, "--runs-dir", checked_run)
+    assert (result.status, result.out.splitlines()[-1]) == (0, f"150 labels written to {output}")
+    with output.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 150
+    assert [(row["rank"], row["row"], row["likely_wrong"]) for row in rows[:3]] == [
+        ("1", "7", "true"),
+        ("2", "120", "true"),
+        ("3", "101", "false"),
+    ]
+    again = mlpcli("label-check", "tiny", "-o", output, "--runs-dir", checked_run)
+    assert (again.status, again.err) == (
+        2,
+        f"-o {output}: the file exists already; add --force to replace it\n",
+    )
+    kept = mlpcli("label-check", "tiny", "-o", tmp_path / "a.tsv", "--keep", "x", "--runs-dir", checked_run)
+    assert (kept.status, kept.out) == (2, "")
+    assert "no columns of iris (built in) can be copied" in kept.err
+    npy = mlpcli("label-check", "tiny", "-o", tmp_path / "a.npy", "--runs-dir", checked_run)
+    assert (npy.status, npy.err.split(";")[0]) == (
+        2,
+        f"-o {tmp_path / 'a.npy'}: an .npy file cannot hold labels",
+    )
+
+
+def test_a_run_without_folds_says_how_to_train_one(tiny_run: Path, mlpcli: Callable[..., Result]) -> None:
+    result = mlpcli("label-check", "tiny", "--runs-dir", tiny_run)
+    assert (result.status, result.out) == (2, "")
+    assert result.err.endswith("train it with folds: mlpcli train tiny.yaml --folds 5\n")
+
+
+def test_one_of_the_folds_names_the_run_that_it_is_of(
+    checked_run: Path, mlpcli: Callable[..., Result]
+) -> None:
+    (folder,) = (checked_run / "tiny").iterdir()
+    (folder / "folds" / "01").mkdir(parents=True)
+    shutil.copy(folder / "run.json", folder / "folds" / "01")
+    result = mlpcli("label-check", folder / "folds" / "01", "--runs-dir", checked_run)
+    assert result.status == 2
+    assert f"mlpcli label-check tiny/{folder.name}" in result.err

@@ -20,6 +20,7 @@ from mlpcli.cli.compare import compare
 from mlpcli.cli.evaluate import evaluate
 from mlpcli.cli.init import init
 from mlpcli.cli.inspect import inspect
+from mlpcli.cli.label_check import label_check
 from mlpcli.cli.lr_find import lr_find
 from mlpcli.cli.note import note
 from mlpcli.cli.predict import predict
@@ -57,6 +58,7 @@ app.command(epilog="Example: mlpcli check configs/digits.yaml")(check)
 app.command(epilog="Example: mlpcli code configs/digits.yaml -o digits.py")(code)
 app.command(epilog="Example: mlpcli evaluate digits")(evaluate)
 app.command(epilog="Example: mlpcli predict digits rows.npy -o predictions.csv")(predict)
+app.command("label-check", epilog="Example: mlpcli label-check digits --top 10 -o doubts.csv")(label_check)
 app.command(epilog="Example: mlpcli reproduce digits")(reproduce)
 app.command(epilog="Example: mlpcli schema > mlpcli.schema.json")(schema)
 app.command(epilog="Example: mlpcli runs --sort val_accuracy --where status=completed")(runs)

@@ -130,6 +130,14 @@ class Output:
         return replace(self, steps=(), fitted=fitted)
 
     @property
+    def number_names(self) -> tuple[str, ...]:
+        """What the columns of predicted numbers are named after, for each target."""
+        if not self.name:
+            return self.target
+        several = tuple(f"{self.name}_{name}" for name in self.target)
+        return several if len(several) > 1 else (self.name,)
+
+    @property
     def is_scored(self) -> bool:
         """Whether the outputs are classes or labels, which can be right or wrong."""
         return self.kind in ("classes", "one_hot", "labels")
@@ -257,7 +265,6 @@ class Dataset:
         left_out: how many more rows the files have, without a target.
         sparse: whether classes were too rare for stratified splits.
         held_out: the rows of the fold that is held out, or None.
-        origin: names the rows of the main file, which `Split.rows` counts.
         origins: the source of each split's rows, which names them in messages.
         split_columns: the columns by which the main rows are divided, by name and sort.
     """
@@ -277,7 +284,6 @@ class Dataset:
     left_out: int = 0
     sparse: bool = False
     held_out: Split | None = None
-    origin: Origin | None = None
     origins: Mapping[str, Origin] = field(default_factory=dict)
     split_columns: SplitColumns = field(default_factory=dict)
 

@@ -237,7 +237,6 @@ def _dataset(
         left_out=left_out,
         sparse=splitter.sparse,
         held_out=splits.get("held_out"),
-        origin=source.main.origin,
         origins={name: rows.source_rows.origin for name, rows in rows_of.items()},
         split_columns=source.split_columns,
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlpcli.data.readers.row_errors import Origin
+from mlpcli.data.readers.row_errors import ManyOrigin, Origin
+from mlpcli.data.sources.kept_rows import KeptOrigin
 
 
 @dataclass(frozen=True)
@@ -39,3 +40,17 @@ def name_rows(origin: Origin, rows: Sequence[int]) -> list[RowName]:
         wanted.setdefault(file, set()).add(row)
     lines = {file: file.lines(of_file) for file, of_file in wanted.items()}
     return [RowName(file.label, row + 1, lines[file].get(row)) for file, row in places]
+
+
+def source_files(origin: Origin) -> list[tuple[Origin, int]]:
+    """Return the files of a source, each with the position of its first row in all of them together.
+
+    Args:
+        origin: of the rows, some of which may have been left out.
+    """
+    while isinstance(origin, KeptOrigin):
+        origin = origin.whole
+    if not isinstance(origin, ManyOrigin):
+        return [(origin, 0)]
+    sizes = [rows for _, rows in origin.parts]
+    return [(file, sum(sizes[:place])) for place, (file, _) in enumerate(origin.parts)]

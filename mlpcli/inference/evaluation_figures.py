@@ -19,7 +19,6 @@ from mlpcli.files import write_bytes, write_text
 from mlpcli.model.build import output_loss
 from mlpcli.model.default_losses import gives_scores
 from mlpcli.model.outputs import predicted_classes
-from mlpcli.model.prediction_columns import target_names
 from mlpcli.plots.class_curves import draw_class_curves
 from mlpcli.plots.confusion_matrix import draw_confusion_matrix
 from mlpcli.plots.residuals import draw_residuals
@@ -103,7 +102,7 @@ def _of_numbers(
     output: Output, y: Array, values: Array, rows: Array, title: str
 ) -> Iterator[tuple[str, Draw | str]]:
     """Yield the figures of an output of numbers, for each of its targets, and the most wrong rows."""
-    names = target_names(output)
+    names = output.number_names
     truth = output.restore(np.asarray(y), truth=True).reshape(len(rows), -1).astype(np.float64)
     found = np.asarray(values, np.float64).reshape(len(rows), -1)
     for place, name in enumerate(names):

@@ -8,7 +8,6 @@ import numpy as np
 
 from mlpcli.data.dataset import Output
 from mlpcli.data.types import Array
-from mlpcli.model.prediction_columns import target_names
 from mlpcli.runs.results import QuantileScores
 
 RESOLUTION = 1e-6
@@ -23,7 +22,7 @@ def quantile_scores(output: Output, y: Array, values: Array) -> Iterator[Quantil
         y: (rows, ...), as a split has it, scaled where the target is.
         values: (rows, ..., targets * levels), in the target's own units.
     """
-    names, levels = target_names(output), output.levels
+    names, levels = output.number_names, output.levels
     truth = output.restore(np.asarray(y), truth=True).reshape(-1, len(names)).astype(np.float64)
     found = values.reshape(len(truth), len(names), len(levels)).astype(np.float64)
     for place, name in enumerate(names):

@@ -134,7 +134,7 @@ def _plain_columns(output: Output, values: Array) -> dict[str, Array | pa.Array]
 
 def _value_columns(output: Output, values: Array) -> dict[str, Array | pa.Array]:
     """Return the value of each target; of quantiles the median, then each of them: `price_q05`."""
-    names, values, levels = target_names(output), flat_values(values), output.levels
+    names, values, levels = output.number_names, flat_values(values), output.levels
     if values.shape[1] != len(names) * max(1, len(levels)):
         return {f"predicted_output_{index}": values[:, index] for index in range(values.shape[1])}
     found: dict[str, Array | pa.Array] = {}
@@ -160,10 +160,7 @@ def _bound_columns(output: Output, values: Array) -> dict[str, Array | pa.Array]
 
 def target_names(output: Output) -> tuple[str, ...]:
     """Return what the columns of an output of numbers are named after, for each of its targets."""
-    if not output.name:
-        return output.target
-    several = tuple(f"{output.name}_{name}" for name in output.target)
-    return several if len(several) > 1 else (output.name,)
+    return output.number_names
 
 
 def plain_outputs(output: Output, values: Array, loss: ComponentSpec) -> Array:

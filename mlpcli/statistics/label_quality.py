@@ -65,7 +65,8 @@ def wrong_classes(given: Integers, probabilities: Floats) -> Estimate:
     are wrong ones (the anchor points of Liu and Tao 2016, "Classification with noisy labels by importance
     reweighting", TPAMI 38). Their share, times all rows, is the number if labels are wrong equally often
     everywhere. The off-diagonal sum of the confident joint also counts the rows of which no model could know
-    the class: with clean labels it was ten times as large.
+    the class: with clean labels it was ten times as large. At most, all labels that are not predicted are
+    wrong.
 
     Args:
         given: (rows,) class indices.
@@ -78,7 +79,8 @@ def wrong_classes(given: Integers, probabilities: Floats) -> Estimate:
     surest = np.argsort(-probabilities.max(axis=1), kind="stable")[:taken]
     against = int((probabilities[surest].argmax(axis=1) != given[surest]).sum())
     low, high = wilson_interval(against, taken)
-    return Estimate(rows * against / taken, rows * low, rows * high)
+    most = int((probabilities.argmax(axis=1) != given).sum())
+    return Estimate(*(min(most, rows * share) for share in (against / taken, low, high)))
 
 
 def wilson_interval(count: int, of: int) -> tuple[float, float]:
@@ -130,14 +132,16 @@ def _local_medians(values: Floats, by: Floats) -> Floats:
     return found
 
 
-def tail_probability(deviations: Floats) -> Floats:
-    """Return the probability of a number at least as far off, by Laplace's distribution.
+def tail_surprise(deviations: Floats) -> Floats:
+    """Return minus the logarithm of the probability of a number at least as far off, by Laplace's law.
 
     Residuals of networks on real tables had its tails: 0.4% of them were beyond 5 deviations, where the
     normal distribution has one in two million. Its scale is the one with the same median absolute value.
+
+    Args:
+        deviations: (rows,).
     """
-    normal_median = 1 / MAD_TO_DEVIATION
-    found: Floats = np.exp(-np.abs(deviations) * math.log(2) / normal_median)
+    found: Floats = np.abs(deviations) * (math.log(2) * MAD_TO_DEVIATION)
     return found
 
 
@@ -153,6 +157,6 @@ def wrong_numbers(deviations: Floats) -> Estimate:
     if not rows:
         return Estimate(0.0, 0.0, 0.0)
     beyond = int((np.abs(deviations) > FAR).sum())
-    chance = rows * float(tail_probability(np.array([FAR]))[0])
+    chance = rows * math.exp(-float(tail_surprise(np.array([FAR]))[0]))
     low, high = wilson_interval(beyond, rows)
     return Estimate(*(max(0.0, each - chance) for each in (beyond, rows * low, rows * high)))

@@ -1,0 +1,85 @@
+"""`mlpcli label-check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlpcli.cli.options import (
+    RUNS_DIR,
+    BestOption,
+    DebugOption,
+    JsonOption,
+    RunArgument,
+    RunsDirOption,
+    refuse_existing,
+    refuse_output,
+)
+
+
+def label_check(
+    run: RunArgument,
+    top: Annotated[
+        int, typer.Option("-n", "--top", min=0, help="How many of the most doubtful labels to show.")
+    ] = 20,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Write all labels with how doubtful they are: .csv, .tsv, .jsonl or .parquet.",
+        ),
+    ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="A column of the data to copy to the file; default: all. Repeatable; a,b works too.",
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")] = False,
+    best: BestOption = False,
+    runs_dir: RunsDirOption = RUNS_DIR,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Show the rows whose label the models of a run's folds doubt most, none of which had seen the row."""
+    from mlpcli.cli.named import find_named
+    from mlpcli.report import console
+    from mlpcli.report import label_check as report
+
+    _refuse_output(output, keep, force=force)
+    found = find_named(run, runs_dir, best=best)
+    from mlpcli.inference.label_check import CheckOptions, check_labels
+
+    check = check_labels(found, CheckOptions(top, output, None if keep is None else tuple(keep)))
+    for warning in check.warnings:
+        console.show_line(warning, stderr=True, style="yellow")
+    if json:
+        console.show_json(report.label_check_json(found.label, found.folder, check))
+    else:
+        report.show_label_check(found.label, check)
+
+
+def _refuse_output(output: Path | None, keep: list[str] | None, *, force: bool) -> None:
+    """Refuse a file that cannot be written, and --keep without a file.
+
+    Raises:
+        UsageError: one of these.
+    """
+    from mlpcli.data.formats import format_of
+    from mlpcli.errors import Problem, UsageError
+
+    if output is None:
+        if keep:
+            rule = "--keep names columns for a file"
+            raise UsageError(Problem(rule, hint="add -o FILE.csv"))
+        return
+    if format_of(output) == "npy":
+        hint = "choose .csv, .tsv, .jsonl or .parquet"
+        raise UsageError(Problem(f"-o {output}: an .npy file cannot hold labels", hint=hint))
+    refuse_output(output, "-o")
+    refuse_existing(output, "-o", force=force)

@@ -1,0 +1,164 @@
+"""The most doubtful labels of a run's data, as tables and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.text import Text
+
+from mlpcli.report.console import fits, format_number
+from mlpcli.report.narrow import wrapped
+from mlpcli.report.screen import Screen, console, cut, table
+from mlpcli.runs.label_results import CheckedTarget, DoubtfulLabel, LabelCheck
+
+MOST_TARGETS = 12
+"""Targets whose numbers are shown, of several; the others are counted."""
+
+WIDTHS = (30, 20, 14, 10, 7, 5)
+"""Of names and labels in the table: the first with which it fits."""
+
+LONGEST_CLASS = 20
+"""Columns of a class's name outside the table."""
+
+Column = tuple[str, Callable[[DoubtfulLabel], str]]
+
+
+def show_label_check(label: str, check: LabelCheck) -> None:
+    """Show how many labels are likely wrong, and the most doubtful ones."""
+    out = console()
+    rows = f"{check.rows:,} rows of {_short(check.source)}"
+    out.print(Text(f"{label}: {rows}, each predicted by models that had not seen it", style="bold"))
+    _show_numbers(out, check.targets)
+    if check.worst:
+        out.print()
+        _show_worst(out, check.worst)
+    out.print()
+    if check.written is not None:
+        out.print(f"{check.checked:,} labels written to {check.written}")
+    elif check.checked > len(check.worst):
+        out.print(f"{len(check.worst):,} of {check.checked:,}; all of them with -o FILE.csv")
+
+
+def _short(source: str) -> str:
+    return Path(source).name or source
+
+
+def _show_numbers(out: Screen, targets: Sequence[CheckedTarget]) -> None:
+    """Show how many labels of each target are likely wrong."""
+    if len(targets) == 1:
+        out.print(_sentence(targets[0]), soft_wrap=True)
+        for line in _swap_lines(targets[0], out.room):
+            out.print(line, soft_wrap=True)
+        return
+    shown = sorted(targets, key=lambda each: -each.wrong[0])[:MOST_TARGETS]
+    rows = [(_title(each), f"{each.labels:,}", f"{each.wrong[0]:,.0f}", _interval(each)) for each in shown]
+    out.print(table(("target", "labels", "likely wrong", "95% interval"), rows))
+    if len(targets) > len(shown):
+        out.print(f"and {len(targets) - len(shown):,} more targets with fewer")
+
+
+def _title(target: CheckedTarget) -> str:
+    return " ".join(filter(None, (target.output, target.label)))
+
+
+def _interval(target: CheckedTarget) -> str:
+    _, low, high = target.wrong
+    return f"{low:,.0f} to {high:,.0f}"
+
+
+def _sentence(target: CheckedTarget) -> str:
+    number, _, high = target.wrong
+    what = "labels" if target.kind == "classes" else "numbers"
+    if round(number) == 0:
+        return f"no sign of wrong {what} (95% interval: at most {high:,.0f} of {target.labels:,})"
+    share = f"{100 * number / target.labels:.1f}%"
+    return f"about {number:,.0f} {what} are likely wrong ({share}; 95% interval {_interval(target)})"
+
+
+def _swap_lines(target: CheckedTarget, room: int) -> list[str]:
+    """Return what was given for what, in lines of the room that there is."""
+    if len(target.swaps) < 2:
+        return []
+    pairs = [
+        f"{cut(given, LONGEST_CLASS)} ({cut(said, LONGEST_CLASS)}) {count:,}"
+        for given, said, count in target.swaps
+    ]
+    return wrapped(["most often given (predicted):", *pairs], room, indent="    ")
+
+
+def _show_worst(out: Screen, worst: Sequence[DoubtfulLabel]) -> None:
+    """Show the most doubtful labels in a table that fits the screen."""
+    columns = _columns(worst)
+    names = [place for place, (title, _) in enumerate(columns) if title in NAMES]
+    rows = [[cell(each) for _, cell in columns] for each in worst]
+    for width in WIDTHS:
+        shown = table([title for title, _ in columns], rows, names=names, longest=width)
+        if fits(out, shown):
+            break
+    out.print(shown)
+
+
+NAMES = ("file", "target", "given", "predicted")
+"""Columns with texts from outside, which are cut where there is little room."""
+
+
+def _columns(worst: Sequence[DoubtfulLabel]) -> list[Column]:
+    """Return the columns of the table: those that say something."""
+    columns: list[Column] = [("row", lambda each: f"{each.row}")]
+    if any(each.line is not None for each in worst):
+        columns.append(("line", lambda each: "" if each.line is None else f"{each.line}"))
+    if len({each.file for each in worst}) > 1:
+        columns.append(("file", lambda each: _short(each.file)))
+    if any(each.output or each.label for each in worst):
+        columns.append(("target", lambda each: " ".join(filter(None, (each.output, each.label)))))
+    columns.append(("given", lambda each: _value(each.given)))
+    columns.append(("predicted", lambda each: _value(each.predicted)))
+    if any(each.predicted_probability is not None for each in worst):
+        columns.append(("probability", lambda each: _number(each.predicted_probability)))
+    if any(each.deviations is not None for each in worst):
+        columns.append(("deviations", lambda each: _deviations(each.deviations)))
+    columns.append(("doubt", lambda each: f"{each.doubt:.4f}"))
+    return columns
+
+
+def _value(value: str | float) -> str:
+    return value if isinstance(value, str) else format_number(value)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _deviations(value: float | None) -> str:
+    return "" if value is None else f"{value:+.1f}"
+
+
+def label_check_json(label: str, folder: Path, check: LabelCheck) -> dict[str, object]:
+    """Return a check of labels for scripts."""
+    document: dict[str, object] = {
+        "run": label,
+        "folder": str(folder),
+        "data": check.source,
+        "rows": check.rows,
+        "folds": check.folds,
+        "labels": check.checked,
+        "likely_wrong": round(sum(each.wrong[0] for each in check.targets), 1),
+        "targets": [_target_json(each) for each in check.targets],
+        "doubtful": [asdict(each) for each in check.worst],
+    }
+    return document | ({"output": str(check.written)} if check.written is not None else {})
+
+
+def _target_json(target: CheckedTarget) -> dict[str, object]:
+    number, low, high = (round(each, 1) for each in target.wrong)
+    return {
+        "output": target.output,
+        "label": target.label,
+        "kind": target.kind,
+        "labels": target.labels,
+        "likely_wrong": number,
+        "interval": [low, high],
+        "swaps": [{"given": given, "predicted": said, "count": count} for given, said, count in target.swaps],
+    }
