@@ -125,7 +125,7 @@ def test_a_run_or_search_on_a_read_only_disk_is_not_gone_on_with(
 
 
 @pytest.mark.parametrize(
-    "command", ["code", "lr-find", "lr-find by default", "init", "predict", "rejects", "compare"]
+    "command", ["code", "lr-find", "lr-find by default", "more-data", "init", "predict", "rejects", "compare"]
 )
 def test_an_output_that_cannot_be_written_is_refused_before_any_work(
     command: str,
@@ -144,6 +144,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_any_work(
         "code": ("code", spec, "-o", into),
         "lr-find": ("lr-find", spec, "-o", into),
         "lr-find by default": ("lr-find", spec, "--runs-dir", into),
+        "more-data": ("more-data", spec, "-o", into),
         "init": ("init", tmp_path / "table.csv", "--target", "b", "-o", into),
         "predict": ("predict", "tiny", tmp_path / "table.csv", "-o", f"{into}.csv", *runs),
         "rejects": ("predict", "tiny", tmp_path / "table.csv", "--rejects", f"{into}.csv", *runs),

@@ -52,7 +52,7 @@ def test_only_ordinary_files_are_opened_and_no_more_is_read_than_is_asked_for(pi
         assert file.read() == b"12345"
 
 
-@pytest.mark.parametrize("command", ["check", "train", "tune", "code", "lr-find"])
+@pytest.mark.parametrize("command", ["check", "train", "tune", "code", "lr-find", "more-data"])
 @pytest.mark.parametrize(
     ("name", "message"),
     [

@@ -22,6 +22,7 @@ from mlpcli.cli.init import init
 from mlpcli.cli.inspect import inspect
 from mlpcli.cli.label_check import label_check
 from mlpcli.cli.lr_find import lr_find
+from mlpcli.cli.more_data import more_data
 from mlpcli.cli.note import note
 from mlpcli.cli.predict import predict
 from mlpcli.cli.remove import clean, remove
@@ -54,6 +55,7 @@ app.command(epilog="Example: mlpcli init houses.csv --target rooms --task regres
 app.command(epilog="Example: mlpcli train configs/digits.yaml --set fit.epochs=5")(train)
 app.command(epilog="Example: mlpcli tune configs/chapter/fashion_random_search.yaml --workers 2")(tune)
 app.command("lr-find", epilog="Example: mlpcli lr-find configs/digits.yaml --write")(lr_find)
+app.command("more-data", epilog="Example: mlpcli more-data configs/digits.yaml --repeats 2")(more_data)
 app.command(epilog="Example: mlpcli check configs/digits.yaml")(check)
 app.command(epilog="Example: mlpcli code configs/digits.yaml -o digits.py")(code)
 app.command(epilog="Example: mlpcli evaluate digits")(evaluate)
@@ -193,7 +195,7 @@ WITH_OPTION = {
 
 def _surplus_hint(command: str, surplus: str) -> str:
     """Return what to write instead of an argument too many; an empty text if that is not known."""
-    if "=" in surplus and command in ("train", "check", "tune", "lr-find", "code"):
+    if "=" in surplus and command in ("train", "check", "tune", "lr-find", "more-data", "code"):
         return f"; a value of the spec is set with --set: mlpcli {command} SPEC --set PATH=VALUE"
     return f"; {WITH_OPTION[command]}" if command in WITH_OPTION else ""
 

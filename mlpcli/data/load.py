@@ -17,6 +17,7 @@ from mlpcli.data.features.verification_sample import Sample, take_sample
 from mlpcli.data.fingerprint import fingerprint
 from mlpcli.data.leakage import SplitRows, group_notes
 from mlpcli.data.lost_digits import lost_digits, some_rows
+from mlpcli.data.nested_rows import TrainingRows
 from mlpcli.data.readers.row_errors import raise_row_errors
 from mlpcli.data.rows import Rows, read_rows
 from mlpcli.data.scaling import scale_outputs, scale_target
@@ -108,7 +109,9 @@ def open_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path
     return OpenedData(source, _code(source, spec, request), folder)
 
 
-def divide_dataset(opened: OpenedData, spec: DatasetSpec, request: Request, *, seed: int) -> Dataset:
+def divide_dataset(
+    opened: OpenedData, spec: DatasetSpec, request: Request, *, seed: int, some: TrainingRows | None = None
+) -> Dataset:
     """Split and encode the rows of a spec's dataset; see `load_dataset`.
 
     Args:
@@ -116,9 +119,21 @@ def divide_dataset(opened: OpenedData, spec: DatasetSpec, request: Request, *, s
         spec: the `dataset` section.
         request: what the network requires.
         seed: of the random splits.
+        some: of the training rows, which are all there is; None for all of them.
     """
     splitter, split_amounts = _divide(opened, spec, request, seed)
-    return _dataset(opened.source, splitter, spec, request, split_amounts)
+    outputs = _scaled(splitter, spec, request) if some is not None else None
+    if some is not None:
+        splitter.keep(some)
+    return _dataset(opened.source, splitter, spec, request, split_amounts, outputs)
+
+
+def _scaled(splitter: Splitter, spec: DatasetSpec, request: Request) -> tuple[Output, ...]:
+    """Return the outputs, their targets scaled by the training rows that are left now."""
+    if spec.target_scaling is None:
+        return splitter.outputs
+    train = {name: y[splitter.rows] for name, y in splitter.y.items()}
+    return scale_outputs(splitter.outputs, train, spec.target_scaling, request.symmetric)
 
 
 def rows_by_split(opened: OpenedData, spec: DatasetSpec, request: Request, *, seed: int) -> dict[str, int]:
@@ -203,13 +218,12 @@ def _dataset(
     spec: DatasetSpec,
     request: Request,
     split_amounts: SplitAmounts,
+    scaled: tuple[Output, ...] | None,
 ) -> Dataset:
     rows_of, preprocessor = _preprocess(source, _in_one_dtype(splitter.finish(), request), request)
-    train, outputs = rows_of["train"], splitter.outputs
+    train, outputs = rows_of["train"], scaled or _scaled(splitter, spec, request)
     if request.contract is not None:
         outputs = request.contract.outputs
-    elif spec.target_scaling is not None:
-        outputs = scale_outputs(outputs, train.y, spec.target_scaling, request.symmetric)
     contract = request.contract or _contract(source, outputs, train, spec, request, preprocessor)
     notes, left_out = _notes(rows_of, outputs, spec, sparse=splitter.sparse)
     tables = {name: SplitRows(each.source_rows.table, each.rows) for name, each in rows_of.items()}

@@ -10,11 +10,13 @@ import numpy as np
 
 from mlpcli.data.dataset import Output
 from mlpcli.data.folds import cut_folds
+from mlpcli.data.nested_rows import TrainingRows, nested_rows
 from mlpcli.data.scaling import in_precision
 from mlpcli.data.sources.open import read_split
 from mlpcli.data.sources.source_rows import Source, SourceRows
 from mlpcli.data.sources.table_source import dialect_of
 from mlpcli.data.split_by_column import divide
+from mlpcli.data.split_columns import split_column_of
 from mlpcli.data.splits import Amount, place_of
 from mlpcli.data.step_targets import encode_rows
 from mlpcli.data.targets import class_indices, stratified_by
@@ -123,6 +125,18 @@ class Splitter:
         )
         self.taken["held_out"] = self._pick(self.rows[held_out])
         self.rows = self.rows[training]
+
+    def keep(self, some: TrainingRows) -> None:
+        """Leave some of the training rows, and no others: whole groups, or the latest where time divides."""
+        column = split_column_of(self.spec, self.source.split_columns)
+        values = None if column is None else column.values[self.rows]
+        if column is not None and column.sort == "time":
+            kept = np.sort(np.argsort(-values, kind="stable")[: some.number])
+        else:
+            kept = nested_rows(
+                some.number, seed=some.seed, labels=self._labels(), groups=values, rows=len(self.rows)
+            )
+        self.rows = self.rows[kept]
 
     def finish(self) -> dict[str, RowsOfSplit]:
         """Return all splits by name, the training rows first.

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from mlpcli.data.dataset import Contract, Dataset
 from mlpcli.data.load import Request, divide_dataset, open_dataset, rows_by_split
 from mlpcli.data.moves import Move, moves_to
+from mlpcli.data.nested_rows import TrainingRows
 from mlpcli.data.splitter import OpenedData
 from mlpcli.errors import DataError, SpecError
 from mlpcli.spec.load import LoadedSpec, with_data
@@ -117,19 +118,20 @@ def _load(loaded: LoadedSpec, *, earlier_robust: bool = False, contract: Contrac
     return FoundData(loaded, divide_dataset(opened, section, request, seed=seed), opened)
 
 
-def divide_data(opened: OpenedData, loaded: LoadedSpec) -> Dataset:
+def divide_data(opened: OpenedData, loaded: LoadedSpec, *, some: TrainingRows | None = None) -> Dataset:
     """Return the data of a spec that differs from another, whose rows were read, in its splits only.
 
     Args:
         opened: the rows.
         loaded: the spec.
+        some: of the training rows; None for all of them.
 
     Raises:
         SpecError: See `load_dataset`.
         DataError: See `load_dataset`.
     """
     request, seed = _request(loaded)
-    return divide_dataset(opened, loaded.spec.dataset, request, seed=seed)
+    return divide_dataset(opened, loaded.spec.dataset, request, seed=seed, some=some)
 
 
 def count_rows(opened: OpenedData, loaded: LoadedSpec) -> dict[str, int]:

@@ -1,0 +1,94 @@
+"""`mlpcli more-data`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlpcli.cli.options import (
+    RUNS_DIR,
+    DebugOption,
+    JsonOption,
+    RunsDirOption,
+    SetOption,
+    SpecArgument,
+    refuse_output,
+)
+
+
+def more_data(
+    spec: SpecArgument,
+    settings: SetOption = None,
+    sizes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N,N,...",
+            help="Numbers of training rows, or shares of them: 100,400,1600 or 0.1,0.3,1.0. Default: halves.",
+        ),
+    ] = None,
+    repeats: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Trainings of each size, with other rows and seeds.")
+    ] = 3,
+    metric: Annotated[
+        str, typer.Option(metavar="NAME", help="The score, a metric of the validation rows.")
+    ] = "val_loss",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="PNG",
+            help="The plot, with the numbers beside it as .json. Default: more_data.png in the runs folder.",
+        ),
+    ] = None,
+    runs_dir: RunsDirOption = RUNS_DIR,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Train on fewer rows and more, and say whether more rows than there are would help."""
+    from mlpcli.cli.spec_file import read_spec
+    from mlpcli.files import write_json
+    from mlpcli.report import more_data as report
+    from mlpcli.runs.more_data import RowsWanted
+
+    wanted = RowsWanted(read_sizes(sizes), repeats, metric)
+    loaded = replace(read_spec(spec, settings), runs_dir=runs_dir)
+    picture = output or runs_dir / loaded.spec.name / "more_data.png"
+    document = picture.with_suffix(".json")
+    for file in (picture, document):
+        refuse_output(file, "-o", "choose another file with -o")
+    with report.MoreDataReport(metric, stderr=json) as watcher:
+        from mlpcli.plots.more_data import draw_more_data
+        from mlpcli.training.more_data import measure_more_data
+
+        found = measure_more_data(loaded, wanted, watcher)
+        draw_more_data(found, picture)
+        write_json(document, report.more_data_json(found, picture))
+    report.show_more_data(found, picture, document, json=json)
+    if found.interrupted:
+        raise typer.Exit(130)
+
+
+def read_sizes(text: str | None) -> list[float] | None:
+    """Return the numbers of rows in a list with commas: whole numbers, or shares as floats.
+
+    Raises:
+        UsageError: something else is in it.
+    """
+    from mlpcli.errors import Problem, UsageError
+
+    if text is None:
+        return None
+    found: list[float] = []
+    for part in text.split(","):
+        try:
+            found.append(float(part) if "." in part else int(part))
+        except ValueError:
+            found.append(0)
+        if not (found[-1] >= 1 if isinstance(found[-1], int) else 0 < found[-1] <= 1):
+            rule = "--sizes: each must be a number of rows from 1 on, or a share such as 0.5"
+            raise UsageError(Problem(rule, received=part, hint="write --sizes 100,400,1600"))
+    return found

@@ -1,0 +1,60 @@
+"""Scores against numbers of training rows, with the curve through them and its value at twice the rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mlpcli.plots.style import BEST, INK, LINE_WIDTH, POINT, new_figure, style_panel
+from mlpcli.plots.text import plot_label, save_figure
+from mlpcli.runs.more_data import MoreData
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def draw_more_data(found: MoreData, target: Path) -> None:
+    """Draw a dot for each training, a ring for the mean of each size, and the curve up to twice the rows.
+
+    Args:
+        found: The scores.
+        target: The PNG file.
+    """
+    figure = new_figure(7.2, 4.4)
+    axes = figure.add_subplot()
+    rows = [each.rows for each in found.sizes for _ in each.scores(found.metric)]
+    scores = [score for each in found.sizes for score in each.scores(found.metric)]
+    axes.plot(rows, scores, "o", color=POINT, alpha=0.35, markersize=4, linestyle="", label="one training")
+    means = [(each.rows, np.mean(own)) for each in found.sizes if (own := each.scores(found.metric))]
+    axes.plot(*zip(*means, strict=True), "o", color=POINT, markersize=7, fillstyle="none", label="mean")
+    if found.doubling is not None:
+        law = found.doubling
+        for low, high, style in ((law.smallest, law.rows, "-"), (law.rows, 2 * law.rows, ":")):
+            x = np.geomspace(low, high, 100)
+            axes.plot(x, law.limit + law.factor * x**-law.exponent, style, color=INK, linewidth=LINE_WIDTH)
+        low, high = law.doubled_interval
+        axes.errorbar(
+            [2 * law.rows],
+            [law.doubled],
+            yerr=[[law.doubled - low], [high - law.doubled]],
+            fmt="D",
+            color=BEST,
+            capsize=4,
+            markersize=5,
+            label="at twice the rows, 95%",
+        )
+    title = f"{found.name}: {found.metric} on {found.validation_rows:,} validation rows"
+    axes.set(xscale="log", xlabel="training rows", ylabel=plot_label(found.metric), title=plot_label(title))
+    _mark_sizes(axes, [each.rows for each in found.sizes], found.doubling is not None)
+    style_panel(axes)
+    axes.legend(frameon=False)
+    save_figure(figure, target)
+
+
+def _mark_sizes(axes: Axes, sizes: list[int], doubled: bool) -> None:
+    """Put a tick at each number of rows."""
+    ticks = [*sizes, 2 * sizes[-1]] if doubled else sizes
+    axes.set_xticks(ticks, [f"{each:,}" for each in ticks], minor=False)
+    axes.set_xticks([], minor=True)
