@@ -44,6 +44,7 @@ def test_the_readme_shows_the_command_of_each_verb() -> None:
         "predict",
         "tune",
         "lr-find",
+        "more-data",
         "runs",
         "note",
         "clean",

@@ -34,19 +34,24 @@ def draw_more_data(found: MoreData, target: Path) -> None:
         for low, high, style in ((law.smallest, law.rows, "-"), (law.rows, 2 * law.rows, ":")):
             x = np.geomspace(low, high, 100)
             axes.plot(x, law.limit + law.factor * x**-law.exponent, style, color=INK, linewidth=LINE_WIDTH)
-        low, high = law.doubled_interval
+        least, most = law.doubled_interval
         axes.errorbar(
             [2 * law.rows],
             [law.doubled],
-            yerr=[[law.doubled - low], [high - law.doubled]],
+            yerr=[[law.doubled - least], [most - law.doubled]],
             fmt="D",
             color=BEST,
             capsize=4,
             markersize=5,
             label="at twice the rows, 95%",
         )
-    title = f"{found.name}: {found.metric} on {found.validation_rows:,} validation rows"
-    axes.set(xscale="log", xlabel="training rows", ylabel=plot_label(found.metric), title=plot_label(title))
+    title = f"{found.name}: val_{found.metric} on {found.validation_rows:,} validation rows"
+    axes.set(
+        xscale="log",
+        xlabel="training rows",
+        ylabel=plot_label(f"val_{found.metric}"),
+        title=plot_label(title),
+    )
     _mark_sizes(axes, [each.rows for each in found.sizes], found.doubling is not None)
     style_panel(axes)
     axes.legend(frameon=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import mean, stdev
@@ -62,7 +63,7 @@ class MoreDataReport(MoreDataWatcher):
             return
         score = metrics.get(self.metric, math.nan)
         words = f"training {step.number} of {step.planned}  {step.rows:,} rows, seed {step.seed}"
-        tail = f"  {self.left}" if step.number < step.planned else ""
+        tail = f"  {self.left}" if self.left and step.number < step.planned else ""
         self.screen.print(Text(f"{words}  val_{self.metric} {format_number(score)}{tail}"))
 
 
@@ -75,9 +76,9 @@ def show_more_data(found: MoreData, picture: Path, document: Path, *, json: bool
     out.print(Text(f"{found.name}: {found.source}, trained on fewer rows and more", style="bold"))
     out.print(table(*_table(found), names=()))
     what = f"measured on the same {found.validation_rows:,} validation rows; the test rows were not used"
-    out.print(Text(what))
-    for line in conclusions(found):
-        out.print(Text(line))
+    for sentence in (what, *conclusions(found)):
+        for line in textwrap.wrap(sentence, out.room):
+            out.print(Text(line))
     out.print(Text(f"picture  {picture}"))
     out.print(Text(f"numbers  {document}"))
     if found.interrupted:
@@ -91,7 +92,7 @@ def _table(found: MoreData) -> tuple[list[str], list[list[str]]]:
     others = [name for name in names if name != found.metric][:MOST_METRICS]
     while others and sum(len(name) + 2 for name in others) > 30:
         others.pop()
-    head = ["rows", "trainings", f"val_{found.metric}", "+-", *others, "time"]
+    head = ["rows", "trainings", f"val_{found.metric}", "deviation", *others, "time"]
     return head, [_row(size, found.metric, others) for size in found.sizes]
 
 

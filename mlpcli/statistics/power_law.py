@@ -9,7 +9,7 @@ hard tasks; easy ones go up to 1, as least squares does.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -187,7 +187,7 @@ def _line(x: Numbers, y: Numbers, weights: Numbers) -> _Line:
     covariance = np.linalg.inv(design.T @ (design * weights[:, None]))
     limit, factor = covariance @ (design.T @ (weights * y))
     residual = float((weights * (y - limit - factor * x) ** 2).sum())
-    return _Line(float(limit), float(factor), covariance, max(residual, _tiny(y)))
+    return _Line(float(limit), float(factor), np.asarray(covariance, np.float64), max(residual, _tiny(y)))
 
 
 def _within(line: _Line, bounds: tuple[float, float], x: Numbers, y: Numbers, weights: Numbers) -> _Line:
@@ -196,7 +196,8 @@ def _within(line: _Line, bounds: tuple[float, float], x: Numbers, y: Numbers, we
     if limit == line.limit:
         return line
     factor = float((weights * x * (y - limit)).sum() / (weights * x * x).sum())
-    return _Line(limit, factor, line.covariance, float((weights * (y - limit - factor * x) ** 2).sum()))
+    residual = float((weights * (y - limit - factor * x) ** 2).sum())
+    return replace(line, limit=limit, factor=factor, residual=residual)
 
 
 def _draw(

@@ -207,7 +207,7 @@ class _Trainings:
                 for step in steps:
                     began = time.monotonic()
                     self._train(step, pace)
-                    pace.times.setdefault(step.rows, []).append(time.monotonic() - began)
+                    pace.seconds.append(time.monotonic() - began)
         except BaseException as error:
             if not self.results or not _is_interruption(error):
                 raise
@@ -291,32 +291,33 @@ class _Pace:
 
     Attributes:
         steps: All trainings, in their order.
-        times: By size, the seconds of those that have ended.
+        seconds: Of those that have ended. The first one compiles the programs, and says nothing of others.
     """
 
     steps: list[Step]
-    times: dict[int, list[float]] = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list)
 
     def at(self, step: Step, share: float) -> tuple[float, float | None]:
-        """Return the share of all work that is done, and the seconds that are left; None before the first.
+        """Return the share of all work that is done, and the seconds that are left; None if not known yet.
 
         Args:
             step: The training that is running.
             share: Of its epochs that are done.
         """
-        if not self.times:
-            return share / len(self.steps), None
-        done = sum(map(sum, self.times.values()))
-        left = sum(map(self._expected, self.steps[step.number :])) + (1 - share) * self._expected(step)
-        done += share * self._expected(step)
+        if len(self.seconds) < 2:
+            return (len(self.seconds) + share) / len(self.steps), None
+        running = self._expected(step)
+        left = sum(map(self._expected, self.steps[step.number :])) + (1 - share) * running
+        done = sum(self.seconds) + share * running
         return done / (done + left), left
 
     def _expected(self, step: Step) -> float:
-        known = self.times.get(step.rows)
-        if known:
-            return known[-1]
-        rows = max(self.times)
-        return self.times[rows][-1] * max(1.0, step.rows / rows) ** GROWTH
+        """Return the seconds that a training should take: those of the last on as many rows."""
+        known = dict(zip([each.rows for each in self.steps[1:]], self.seconds[1:], strict=False))
+        if step.rows in known:
+            return known[step.rows]
+        largest = max(known)
+        return float(known[largest] * max(1.0, step.rows / largest) ** GROWTH)
 
 
 class _Epochs(Watcher):
