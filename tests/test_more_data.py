@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlpcli.data.nested_rows import nested_rows
+from mlpcli.data.nested_rows import TrainingRows, nested_rows
 from mlpcli.report.more_data import MoreDataReport, conclusions
 from mlpcli.runs.folder import find_run
 from mlpcli.runs.more_data import ENOUGH, HELPS, UNCLEAR, Doubling, MoreData, Step
+from mlpcli.spec.load import load_spec
 from mlpcli.statistics.power_law import fit_power_law
+from mlpcli.training.find_data import divide_data, find_opened
 from tests.conftest import TINY, Result
 
 SIZES = np.repeat([4096.0, 2048, 1024, 512, 256, 128, 64], 3)
@@ -23,7 +25,8 @@ SIZES = np.repeat([4096.0, 2048, 1024, 512, 256, 128, 64], 3)
 def scores(limit: float, factor: float, exponent: float, noise: float, seed: int) -> np.ndarray:
     """Return scores that follow a power law, and scatter more on fewer rows."""
     scatter = noise * (SIZES / SIZES.max()) ** -0.3
-    return limit + factor * SIZES**-exponent + np.random.default_rng(seed).normal(size=len(SIZES)) * scatter
+    drawn = np.random.default_rng(seed).normal(size=len(SIZES)) * scatter
+    return np.asarray(limit + factor * SIZES**-exponent + drawn)
 
 
 @pytest.mark.parametrize("law", [(0.2, 2.0, 0.5, 0.01), (0.3, 0.0, 0.5, 0.02), (0.0, 1.0, 0.2, 0.01)])
@@ -110,6 +113,29 @@ def test_fewer_rows_are_among_more_and_hold_every_class() -> None:
     assert np.bincount(groups[some])[np.unique(groups[some])].tolist() == [4] * 10
     assert set(labels[some]) == {0, 1, 2}
     assert {*some} < {*nested_rows(60, seed=2, labels=labels, groups=groups, rows=100)}
+
+
+@pytest.mark.parametrize("by", ["share: 0.2, by: shop", "last: 0.2, by: day"])
+def test_groups_stay_whole_and_of_times_the_latest_stay(by: str, tmp_path: Path) -> None:
+    lines = [f"{row % 7},shop {row // 4},2024-01-{row // 4 + 1:02},{row * 1.5}" for row in range(100)]
+    (tmp_path / "rows.csv").write_text("\n".join(["size,shop,day,price", *lines]) + "\n", encoding="utf-8")
+    splits = f"test: {{{by}}}, validation: {{{by}}}"
+    dataset = f"{{path: rows.csv, target: price, target_scaling: standardize, {splits}}}"
+    (tmp_path / "spec.yaml").write_text(f"dataset: {dataset}\nlayers: [Dense: {{units: 1}}]\nloss: mse\n")
+    found = find_opened(load_spec(tmp_path / "spec.yaml"))
+    whole = found.dataset
+    some = [divide_data(found.opened, found.spec, some=TrainingRows(size, 3)) for size in (16, 32)]
+    for each in some:
+        assert each.contract.output == whole.contract.output  # the target has the scale of all rows
+        for split in ("validation", "test"):
+            np.testing.assert_array_equal(each.splits()[split].rows, whole.splits()[split].rows)
+    few, more = (each.train.rows for each in some)
+    assert (len(few), len(more)) == (16, 32)
+    assert {*few} < {*more} < {*whole.train.rows}
+    if "shop" in by:
+        assert np.unique(few // 4, return_counts=True)[1].tolist() == [4] * 4
+    else:
+        assert few.min() > max({*whole.train.rows} - {*few})
 
 
 @pytest.mark.slow

@@ -129,12 +129,12 @@ class Splitter:
     def keep(self, some: TrainingRows) -> None:
         """Leave some of the training rows, and no others: whole groups, or the latest where time divides."""
         column = split_column_of(self.spec, self.source.split_columns)
-        values = None if column is None else column.values[self.rows]
         if column is not None and column.sort == "time":
-            kept = np.sort(np.argsort(-values, kind="stable")[: some.number])
+            kept = np.sort(np.argsort(-column.values[self.rows], kind="stable")[: some.number])
         else:
+            groups = None if column is None else column.values[self.rows]
             kept = nested_rows(
-                some.number, seed=some.seed, labels=self._labels(), groups=values, rows=len(self.rows)
+                some.number, seed=some.seed, labels=self._labels(), groups=groups, rows=len(self.rows)
             )
         self.rows = self.rows[kept]
 
