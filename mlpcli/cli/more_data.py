@@ -18,32 +18,37 @@ from mlpcli.cli.options import (
     refuse_output,
 )
 
+SizesOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N,N,...",
+        help="Numbers of training rows, or shares of them: 100,400,1600 or 0.1,0.3,1.0. Default: halves.",
+    ),
+]
+RepeatsOption = Annotated[
+    int, typer.Option(metavar="N", min=1, help="Trainings of each size, with other rows and seeds.")
+]
+MetricOption = Annotated[
+    str, typer.Option(metavar="NAME", help="The score, a metric of the validation rows.")
+]
+PictureOption = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="PNG",
+        help="The plot, with the numbers beside it as .json. Default: more_data.png in the runs folder.",
+    ),
+]
+
 
 def more_data(
     spec: SpecArgument,
     settings: SetOption = None,
-    sizes: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N,N,...",
-            help="Numbers of training rows, or shares of them: 100,400,1600 or 0.1,0.3,1.0. Default: halves.",
-        ),
-    ] = None,
-    repeats: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Trainings of each size, with other rows and seeds.")
-    ] = 3,
-    metric: Annotated[
-        str, typer.Option(metavar="NAME", help="The score, a metric of the validation rows.")
-    ] = "val_loss",
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="PNG",
-            help="The plot, with the numbers beside it as .json. Default: more_data.png in the runs folder.",
-        ),
-    ] = None,
+    sizes: SizesOption = None,
+    repeats: RepeatsOption = 3,
+    metric: MetricOption = "val_loss",
+    output: PictureOption = None,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = False,
     debug: DebugOption = False,
