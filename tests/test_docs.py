@@ -98,7 +98,15 @@ def _specs(page: str) -> list[str]:
     return _blocks((ROOT / "docs" / page).read_text(encoding="utf-8"), "yaml")
 
 
-PAGES = ("spec.md", "tables.md", "data_types.md", "members.md", "network.md", "predictions.md")
+PAGES = (
+    "spec.md",
+    "tables.md",
+    "data_types.md",
+    "members.md",
+    "network.md",
+    "predictions.md",
+    "splits.md",
+)
 
 
 @pytest.mark.parametrize(("page", "index"), [(page, i) for page in PAGES for i in range(len(_specs(page)))])

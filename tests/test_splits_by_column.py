@@ -249,7 +249,11 @@ def test_a_group_that_holds_a_whole_class_stays_for_training() -> None:
         assert mask is not None
         assert mask.sum() == 20
         assert not mask[groups == 4].any()
-    assert take_groups(np.array([0, 0, 1, 1]), 2, seed=0, labels=np.array([0, 0, 1, 1])) is None
+    pair = np.array([0, 0, 1, 1])
+    assert take_groups(pair, 2, seed=0, labels=pair) is None
+    mask = take_groups(pair, 2, seed=0, labels=pair, keep=False)  # bins of numbers are no classes
+    assert mask is not None
+    assert mask.sum() == 2
 
 
 def test_the_latest_rows_end_where_a_time_ends() -> None:

@@ -23,18 +23,21 @@ SWEEPS = 3
 BINS = 10
 
 
-def take_groups(groups: Array, taken: int, *, seed: int, labels: Array | None) -> Array | None:
+def take_groups(
+    groups: Array, taken: int, *, seed: int, labels: Array | None, keep: bool = True
+) -> Array | None:
     """Take whole groups at random, so that their rows are near a number, and near that share of each class.
 
     Groups are tried in a random order, and taken where that brings the rows, and the rows of each class,
     nearer to what is wanted; then those are taken or returned that bring them nearer still. At least one
-    group, and one row of each class, stays.
+    group, and a row of each class, stays.
 
     Args:
         groups: (rows,) int64, the group of each row.
         taken: how many rows are wanted.
         seed: of the random order, from 0 to 2**32 - 1.
         labels: (rows,) class indices; None to ignore classes.
+        keep: whether a row of each class stays.
 
     Returns:
         (rows,) bool, the rows that are taken; None where no group can be taken.
@@ -42,7 +45,7 @@ def take_groups(groups: Array, taken: int, *, seed: int, labels: Array | None) -
     names, codes = np.unique(groups, return_inverse=True)
     counts = _counts(codes, len(names), labels)
     order = np.random.RandomState(seed).permutation(len(names))
-    picker = _Picker(counts, taken / len(groups))
+    picker = _Picker(counts, taken / len(groups), kept=None if keep else 1)
     tried = order
     if len(order) > MOST_TRIED:
         drawn = int(np.searchsorted(np.cumsum(counts[order, 0]), DRAWN * taken))
@@ -72,8 +75,9 @@ def _counts(codes: Array, groups: int, labels: Array | None) -> Array:
 class _Picker:
     """Groups that are taken, and how far their rows are from what is wanted."""
 
-    def __init__(self, counts: Array, share: float) -> None:
+    def __init__(self, counts: Array, share: float, kept: int | None) -> None:
         self.counts, self.totals = counts, counts.sum(axis=0)
+        self.kept = slice(kept)  # the columns of which not all rows can be taken
         self.wanted = self.totals * share
         classes = counts.shape[1] - 1
         self.weights = 1 / self.totals
@@ -86,7 +90,7 @@ class _Picker:
         """Take groups; of those that hold all rows of a class, the last one is not taken."""
         self.mask[groups] = True
         self.sum = self.counts[self.mask].sum(axis=0)
-        for column in np.flatnonzero(self.sum == self.totals):
+        for column in np.flatnonzero(self._all_taken(self.sum)):
             holders = groups[(self.counts[groups, column] > 0) & self.mask[groups]]
             if self.sum[column] == self.totals[column] and len(holders):
                 self.mask[holders[-1]] = False
@@ -96,16 +100,21 @@ class _Picker:
         """Take a group, or return it, if the rows are nearer to what is wanted then."""
         change = -self.counts[group] if self.mask[group] else self.counts[group]
         nearer = float((self.weights * change * (2 * (self.sum - self.wanted) + change)).sum()) < -1e-9
-        if not nearer or (not self.mask[group] and (self.sum + change == self.totals).any()):
+        if not nearer or (not self.mask[group] and self._all_taken(self.sum + change).any()):
             return False
         self.mask[group] = not self.mask[group]
         self.sum += change
         return True
 
+    def _all_taken(self, counts: Array) -> Array:
+        """Return whether nothing stays, in all or of a class."""
+        taken: Array = counts[..., self.kept] == self.totals[self.kept]
+        return taken
+
     def take_nearest(self) -> None:
         """Take the one group whose rows are nearest to what is wanted, if any leaves each class a row."""
         distances = ((self.counts - self.wanted) ** 2 * self.weights).sum(axis=1)
-        distances[(self.counts == self.totals).any(axis=1)] = np.inf
+        distances[self._all_taken(self.counts).any(axis=1)] = np.inf
         nearest = int(distances.argmin())
         self.mask[nearest] = bool(np.isfinite(distances[nearest]))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,9 @@ from mlpcli.data.targets import class_indices, stratified_by
 from mlpcli.data.types import Array
 from mlpcli.errors import KeyPath, Problem, SpecError
 from mlpcli.spec.split_forms import SplitBy
+
+ZEROS = re.compile(r"(?<=:\d\d)\.0+(?!\d)")
+"""A fraction of a second that is 0, as Parquet files write it."""
 
 FAR = 0.25
 """A share of rows that is further than this from the share that was asked for, relative to it, is noted."""
@@ -140,7 +144,7 @@ def divide_rows(
     column, taken = columns[named], count_some(amount, len(rows), split)
     values = column.values[rows]
     if column.sort == "group":
-        mask = _take_groups(column, values, taken, split, seed, labels, path)
+        mask = _take_groups(column, values, taken, split, seed, labels, path, keep=not _by_quantile(amount))
         notes = _group_notes(column, values, mask, taken, split)
     else:
         mask = _take_latest(column, values, taken, split, path)
@@ -153,6 +157,10 @@ def _by_name(rows: Array, column: SplitColumn, split: str) -> Division:
     return Division(rows[~mask], rows[mask])
 
 
+def _by_quantile(amount: Amount) -> bool:
+    return isinstance(amount, SplitBy) and amount.stratify is not None
+
+
 def _take_groups(
     column: SplitColumn,
     values: Array,
@@ -161,6 +169,8 @@ def _take_groups(
     seed: int,
     labels: Array | None,
     path: KeyPath,
+    *,
+    keep: bool,
 ) -> Array:
     path, name = (*path, "by"), column.name
     present = np.unique(values)
@@ -169,7 +179,7 @@ def _take_groups(
         rule = f"needs a group for {split} and one to train on, {left} one ({column.texts[present[0]]!r})"
         hint = f"divide them by another column, or write {split}: null"
         raise SpecError(Problem(rule, path=path, received=name, hint=hint))
-    mask = take_groups(values, taken, seed=seed, labels=labels)
+    mask = take_groups(values, taken, seed=seed, labels=labels, keep=keep)
     if mask is None:
         rule = "has no group that leaves each class a row to train on"
         hint = "divide the rows by another column, or pool rare classes with target_min_count"
@@ -202,8 +212,8 @@ def _take_latest(column: SplitColumn, values: Array, taken: int, split: str, pat
 def _time_notes(column: SplitColumn, values: Array, mask: Array, taken: int, split: str) -> tuple[str, ...]:
     """Return when a split begins and ends, and that rows of the same time were kept together."""
     found = int(mask.sum())
-    first, last = column.texts[int(values[mask].min())], column.texts[int(values[mask].max())]
-    before = column.texts[int(values[~mask].max())]
+    ends = (values[mask].min(), values[mask].max(), values[~mask].max())
+    first, last, before = (ZEROS.sub("", column.texts[int(each)]) for each in ends)
     note = f"{split}: {found:,} rows with column {column.name!r} from {first} to {last}, after {before}"
     if abs(found - taken) > FAR * taken:
         note += f"; {taken:,} were asked for, and rows of the same time are on one side"

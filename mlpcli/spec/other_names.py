@@ -179,7 +179,21 @@ FIT_OF_KERAS: dict[str, str] = {
         "there is no cross-validation: write dataset: {validation: 0.2}",
     ),
     **dict.fromkeys(
-        ("stratify", "stratified"), "leave it out: the splits of a target of classes are stratified"
+        ("stratify", "stratified"),
+        "leave it out: the splits of a target of classes are stratified; for numbers write dataset: "
+        "{test: {share: 0.2, stratify: quantile}}",
+    ),
+    **dict.fromkeys(
+        ("group", "groups", "group_by", "group_column", "group_key", "groupby"),
+        "to keep groups of rows in one split write dataset: {test: {share: 0.2, by: COLUMN}}",
+    ),
+    **dict.fromkeys(
+        ("time_column", "date_column", "timestamp_column", "order_by", "time_split", "split_by_date"),
+        "to test on the latest rows write dataset: {test: {last: 0.2, by: COLUMN}}",
+    ),
+    **dict.fromkeys(
+        ("split_column", "split_by", "partition", "fold_column"),
+        "where a column says train, validation or test write dataset: {split: COLUMN}",
     ),
     **dict.fromkeys(
         ("lr_scheduler", "scheduler", "lr_schedule", "learning_rate_schedule", "lr_decay"),
