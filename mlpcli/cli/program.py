@@ -26,6 +26,7 @@ from mlpcli.cli.more_data import more_data
 from mlpcli.cli.note import note
 from mlpcli.cli.predict import predict
 from mlpcli.cli.remove import clean, remove
+from mlpcli.cli.report import report
 from mlpcli.cli.reproduce import reproduce
 from mlpcli.cli.runs import runs
 from mlpcli.cli.schema import schema
@@ -64,6 +65,7 @@ app.command("label-check", epilog="Example: mlpcli label-check digits --top 10 -
 app.command(epilog="Example: mlpcli reproduce digits")(reproduce)
 app.command(epilog="Example: mlpcli schema > mlpcli.schema.json")(schema)
 app.command(epilog="Example: mlpcli runs --sort val_accuracy --where status=completed")(runs)
+app.command(epilog="Example: mlpcli report digits -o digits.html")(report)
 app.command(epilog='Example: mlpcli note digits "with the new labels" --tag good')(note)
 app.command(epilog="Example: mlpcli remove digits/2026-11-24_09-30-00")(remove)
 app.command(epilog="Example: mlpcli clean --dry-run")(clean)

@@ -1,0 +1,56 @@
+"""`mlpcli report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlpcli.cli.options import RUNS_DIR, DebugOption, JsonOption, RunsDirOption, refuse_output
+
+
+def report(
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN...", help="A run, or several to put side by side."),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="The page: .html, or .md for a model card. Default: report.html in the run's folder.",
+        ),
+    ] = None,
+    runs_dir: RunsDirOption = RUNS_DIR,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Write one self-contained page about a run: HTML, or a model card in Markdown."""
+    from mlpcli.errors import Problem, UsageError
+    from mlpcli.files import write_text
+    from mlpcli.report.console import show_json, show_line
+    from mlpcli.report.page.facts import read_page
+    from mlpcli.report.page.oddities import find_oddities
+    from mlpcli.report.page.render import html_page, model_card
+    from mlpcli.report.page.side_by_side import differences
+    from mlpcli.report.runs import show_left_out
+    from mlpcli.runs.folder import find_run
+
+    found = [find_run(name, runs_dir, unfinished=True) for name in names]
+    for run in found:
+        show_left_out(run.left_out)
+    target = output or (found[0] / "report.html" if len(found) == 1 else runs_dir / "report.html")
+    refuse_output(target, "-o", "choose another file with -o")
+    card = target.suffix.lower() in (".md", ".markdown")
+    if card and len(found) > 1:
+        raise UsageError(Problem("a model card is of one run", hint="write an .html file, or name one run"))
+    pages = [read_page(run, tuple(find_oddities(run))) for run in found]
+    text = model_card(pages[0]) if card else html_page(pages, differences(found))
+    write_text(target, text)
+    if json:
+        show_json({"file": str(target), "runs": [run.label for run in found], "bytes": len(text.encode())})
+    else:
+        show_line(f"report  {target}")

@@ -1,0 +1,327 @@
+"""What a page says about a run, read from the run's own files; nothing is computed from its data."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mlpcli import runs
+from mlpcli.errors import RunError
+from mlpcli.files import read_ordinary, read_ordinary_text
+from mlpcli.report.console import format_duration, format_number
+from mlpcli.runs.folder import Run
+from mlpcli.runs.notes import NOTHING, Notes, read_notes
+from mlpcli.runs.record_models import MetricsRecord, read_history, read_record
+from mlpcli.runs.run_values import status_of
+
+MOST_TEXT = 2**20
+MOST_PICTURES = 2 * 2**20
+"""Bytes of all pictures of a page, so that it stays below 3 MB."""
+
+WIDE = 1.8
+"""Pictures wider than so many times their height have several panels."""
+
+TITLES = {
+    "learning_curves": "Learning curves",
+    "model": "The network",
+    "decision_boundary": "Decision boundary",
+    "confusion_matrix": "Confusion matrix",
+    "class_curves": "ROC, precision and recall, gain",
+    "residuals": "Predicted against true, and residuals",
+    "worst_images": "The worst mistakes",
+    "reliability": "Reliability of the probabilities",
+    "scores": "Scores of the trials",
+    "parameters": "Hyperparameters of the trials",
+    "importance": "Importance of the hyperparameters",
+    "parallel": "The trials",
+}
+CURVES = "learning_curves"
+"""Drawn anew in the page, so that they answer to the pointer."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of the run.
+
+    Attributes:
+        title: what it shows.
+        file: its path in the run folder.
+        data: the file as a `data:` address; empty where the page has no room for it.
+        width: in pixels.
+        height: in pixels.
+    """
+
+    title: str
+    file: str
+    data: str
+    width: int
+    height: int
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it needs a line of its own, and on a phone a way to scroll."""
+        return self.width > WIDE * self.height
+
+    @property
+    def alternative(self) -> str:
+        """The text for who does not see it."""
+        return f"{self.title}, figure {self.file}"
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """One metric: its value on each split, and its interval where there is one."""
+
+    name: str
+    values: dict[str, str]
+    intervals: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RunPage:
+    """What a page shows of one run.
+
+    Attributes:
+        label: `name/timestamp`.
+        status: in a word.
+        facts: names and values, in order.
+        headline: the first metrics of the most honest split, with their names.
+        splits: of the metrics, in order.
+        metrics: a row for each.
+        baseline: models without a network, by name.
+        history: a row for each epoch.
+        best_epoch: counted from 1.
+        spec: the text that was given.
+        resolved: with every default.
+        summary: the layers.
+        data: names and values about the data.
+        columns: the columns of a table, and their kinds.
+        pictures: its figures.
+        notes: what people wrote about it.
+        oddities: what is worth a look.
+        environment: names and versions.
+        timings: seconds by stage.
+        commands: to do it again, and to use it.
+    """
+
+    label: str
+    status: str
+    facts: dict[str, str]
+    headline: dict[str, str]
+    splits: tuple[str, ...]
+    metrics: tuple[MetricRow, ...]
+    baseline: dict[str, str]
+    history: tuple[dict[str, float], ...]
+    best_epoch: int | None
+    spec: str
+    resolved: str
+    summary: str
+    data: dict[str, str]
+    columns: tuple[tuple[str, str], ...]
+    pictures: tuple[Picture, ...]
+    notes: Notes
+    oddities: tuple[str, ...]
+    environment: dict[str, str]
+    timings: dict[str, float]
+    commands: tuple[tuple[str, str], ...]
+
+
+def read_page(run: Run, oddities: tuple[str, ...] = ()) -> RunPage:
+    """Read what a page shows of a run.
+
+    Args:
+        run: the run; also one that is not finished.
+        oddities: what is worth a look, a sentence each.
+
+    Raises:
+        RunError: a file of the run is damaged.
+    """
+    record = run.record
+    measured = _measured(run)
+    splits = tuple(
+        name for name in ("train", "validation", "held_out", "test") if getattr(measured, name, None)
+    )
+    return RunPage(
+        label=run.label,
+        status=status_of(run),
+        facts=_facts(run),
+        headline=_headline(measured, splits),
+        splits=splits,
+        metrics=tuple(_metric_rows(measured, splits)),
+        baseline={name: _shown(value) for name, value in measured.baseline.items()},
+        history=tuple(_history(run)),
+        best_epoch=record.best.epoch if record.best is not None else None,
+        spec=_text(run / runs.SPEC),
+        resolved=_text(run / runs.RESOLVED),
+        summary=_text(run / runs.SUMMARY),
+        data=_data(run),
+        columns=tuple(_columns(run)),
+        pictures=tuple(_pictures(run)),
+        notes=_notes(run),
+        oddities=oddities,
+        environment=_environment(run),
+        timings={name: value for name, value in record.timings.items() if name != "total"},
+        commands=tuple(_commands(run)),
+    )
+
+
+def _measured(run: Run) -> MetricsRecord:
+    try:
+        return read_record(run / runs.METRICS, MetricsRecord)
+    except FileNotFoundError:
+        return MetricsRecord()
+
+
+def _facts(run: Run) -> dict[str, str]:
+    record = run.record
+    total = record.timings.get("total")
+    found = {
+        "status": status_of(run),
+        "started": (record.started or "")[:16].replace("T", " "),
+        "took": "" if total is None else format_duration(total),
+        "epochs": "" if record.epochs is None else f"{record.epochs:,}",
+        "parameters": "" if record.model.parameters is None else f"{record.model.parameters:,}",
+        "seed": "" if record.seed is None else str(record.seed),
+        "engine": "" if record.engine is None else f"{record.engine.name} ({record.engine.reason})",
+        "error": record.error or "",
+    }
+    if record.best is not None and record.best.value is not None:
+        where = "" if record.best.epoch is None else f" in epoch {record.best.epoch}"
+        found["best"] = f"{record.best.monitor} {format_number(record.best.value)}{where}"
+    return {name: value for name, value in found.items() if value}
+
+
+def _headline(measured: MetricsRecord, splits: tuple[str, ...]) -> dict[str, str]:
+    """Return the metrics of the test rows, or of the next best split; the loss last, and at most four."""
+    if not splits:
+        return {}
+    split = splits[-1]
+    values = getattr(measured, split)
+    names = [name for name in values if name != "loss"] + ["loss"]
+    words = {"validation": "validation ", "train": "training ", "held_out": "held-out "}.get(split, "test ")
+    return {words + name: _shown(values[name]) for name in names[:4] if name in values}
+
+
+def _metric_rows(measured: MetricsRecord, splits: tuple[str, ...]) -> Iterator[MetricRow]:
+    names = dict.fromkeys(name for split in splits for name in getattr(measured, split))
+    intervals = (measured.model_extra or {}).get("confidence_intervals")
+    intervals = getattr(measured, "confidence_intervals", intervals) or {}
+    for name in names:
+        bounds = {split: _interval(intervals, split, name) for split in splits}
+        yield MetricRow(
+            name,
+            {split: _shown(getattr(measured, split).get(name)) for split in splits},
+            {split: text for split, text in bounds.items() if text},
+        )
+
+
+def _interval(intervals: object, split: str, name: str) -> str:
+    """Return an interval as text; empty where the record has none."""
+    of_split = intervals.get(split) if isinstance(intervals, dict) else None
+    bounds = of_split.get(name) if isinstance(of_split, dict) else None
+    if not isinstance(bounds, list | tuple) or len(bounds) != 2:
+        return ""
+    return " to ".join(_shown(bound) for bound in bounds)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "" if value is None else str(value)
+    return "none" if math.isnan(value) else format_number(float(value))
+
+
+def _history(run: Run) -> list[dict[str, float]]:
+    try:
+        return read_history(run / runs.HISTORY)
+    except FileNotFoundError:
+        return []
+
+
+def _text(path: Path) -> str:
+    """Return the text of a file of the run; empty where there is none, or where it is too large."""
+    try:
+        return read_ordinary_text(path, MOST_TEXT)
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _data(run: Run) -> dict[str, str]:
+    data = run.record.data
+    if data is None:
+        return {}
+    found = {"source": data.source}
+    found |= {f"{name} rows": f"{count:,}" for name, count in data.rows.items()}
+    outputs = data.contract.get("outputs")
+    for output in outputs if isinstance(outputs, list) else ():
+        target, classes = output.get("target") or (), output.get("classes")
+        words = f"{len(classes):,} classes" if isinstance(classes, list) else str(output.get("kind", ""))
+        found[f"target {', '.join(map(str, target))}"] = words
+    return found | {"fingerprint": data.fingerprint[:16]}
+
+
+def _columns(run: Run) -> Iterator[tuple[str, str]]:
+    """Yield the columns of a table, with the kind of each."""
+    contract = run.record.data.contract if run.record.data is not None else {}
+    preprocessor = contract.get("preprocessor")
+    encoders = preprocessor.get("encoders") if isinstance(preprocessor, dict) else None
+    if isinstance(encoders, list):
+        for each in encoders:
+            if isinstance(each, dict):
+                yield str(each.get("name", "")), str(each.get("kind", ""))
+        return
+    for name in contract.get("features") or ():
+        yield str(name), "numeric"
+
+
+def _pictures(run: Run) -> Iterator[Picture]:
+    """Yield the figures of the run, those beside each other first; the last ones without their content."""
+    room = MOST_PICTURES
+    folder = run / runs.PLOTS
+    files = [*sorted(folder.glob("*.png")), *sorted(folder.glob("*/*.png"))]
+    for file in files:
+        stem, _, part = file.stem.partition("-")
+        if stem == CURVES or file.is_symlink():
+            continue
+        try:
+            content = read_ordinary(file, MOST_PICTURES)
+        except OSError:
+            continue
+        title = TITLES.get(stem, stem.replace("_", " ").capitalize())
+        if file.parent != folder:
+            title += f" on {file.parent.name.removeprefix('data-')}"
+        data = ""
+        if len(content) * 4 // 3 <= room:
+            room -= len(content) * 4 // 3
+            data = "data:image/png;base64," + base64.b64encode(content).decode("ascii")
+        width, height = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))  # of a PNG
+        name = str(file.relative_to(run.folder))
+        yield Picture(f"{title}: {part}" if part else title, name, data, width, height)
+
+
+def _notes(run: Run) -> Notes:
+    try:
+        return read_notes(run.folder)
+    except RunError:
+        return NOTHING
+
+
+def _environment(run: Run) -> dict[str, str]:
+    record = run.record
+    cores = "" if record.host.cores is None else f"{record.host.cores} cores, "
+    found = dict(record.versions)
+    found["machine"] = f"{cores}{record.host.machine or ''} {record.host.system or ''}".strip()
+    return found | ({"commit": record.commit} if record.commit else {})
+
+
+def _commands(run: Run) -> Iterator[tuple[str, str]]:
+    """Yield what can be done with the run, and the command for it."""
+    if status_of(run) != runs.COMPLETED:
+        yield "finish it", runs.resume_command(run.folder)
+        return
+    label = run.label
+    yield "train it again, and compare", f"mlpcli reproduce {label}"
+    yield "measure it on other rows", f"mlpcli evaluate {label} --data FILE"
+    yield "predict", f"mlpcli predict {label} FILE -o predictions.csv"
