@@ -16,6 +16,7 @@ from mlpcli.errors import KeyPath, Place, show_path
 from mlpcli.printable import printable
 from mlpcli.runs.folder import Run
 from mlpcli.runs.search_folder import Search
+from mlpcli.statistics.spread import Spread
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,6 +51,27 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Repeated:
+    """What the trainings of a run with folds or seeds have reached.
+
+    kind: `folds`, or `seeds`; count: how many trainings there are; spreads: by split and metric, their values;
+    out_of_fold: metrics over all rows that were held out.
+    """
+
+    kind: str
+    count: int
+    spreads: Mapping[str, Mapping[str, Spread]]
+    out_of_fold: Mapping[str, float]
+
+    def to_json(self) -> dict[str, object]:
+        """Return the entries of `metrics.json`."""
+        of_splits = {
+            split: {name: each.to_json() for name, each in of.items()} for split, of in self.spreads.items()
+        }
+        return {self.kind: of_splits} | ({"out_of_fold": dict(self.out_of_fold)} if self.out_of_fold else {})
+
+
+@dataclass(frozen=True)
 class Outcome:
     """A finished training: its run, metrics by split and name, and the best epoch by its monitor."""
 
@@ -63,6 +85,7 @@ class Outcome:
     baseline: dict[str, object] | None = None  # see `measure_baseline`
     parts: dict[str, float] = field(default_factory=dict)  # of `seconds`, by what they were spent on
     predictions: dict[str, object] = field(default_factory=dict)  # see `FittedPredictions.to_json`
+    repeated: Repeated | None = None  # of a run with folds or seeds
 
 
 @dataclass(frozen=True)

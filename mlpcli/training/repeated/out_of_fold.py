@@ -1,0 +1,210 @@
+"""Predictions of every row by a model that was not trained on it: `out_of_fold.csv`, and its metrics."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mlpcli import runs
+from mlpcli.data.dataset import Contract, Dataset
+from mlpcli.data.row_names import name_rows
+from mlpcli.data.scaling import scale_target
+from mlpcli.data.splitter import OpenedData
+from mlpcli.data.types import Array, Arrays
+from mlpcli.data.writers import text_writer
+from mlpcli.data.written_targets import written_targets
+from mlpcli.errors import Problem, RunError
+from mlpcli.files import write_with
+from mlpcli.keras_import import keras
+from mlpcli.keras_internals import compiled_parts
+from mlpcli.model.build import output_loss
+from mlpcli.model.outputs import final_outputs
+from mlpcli.model.prediction_columns import prediction_columns, without_idle_digits
+from mlpcli.model.run_contract import run_contract
+from mlpcli.runs.folder import Run
+from mlpcli.runs.record_models import TRAIN_AGAIN
+from mlpcli.spec.repeats import Repeat
+from mlpcli.spec.schema import ComponentSpec, Spec
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SMALLEST = 1e-37
+"""Probabilities below this count as this where their logarithm is taken."""
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """Rows that were held out, each once, in the order of the data.
+
+    Attributes:
+        rows: (rows,) int positions in the source.
+        folds: (rows,) int, the fold that held out each.
+        outputs: What `predict` gives for them, (rows, ...) by output: probabilities, or values in the target's
+            own units; the mean over the seeds of a fold.
+    """
+
+    rows: Array
+    folds: Array
+    outputs: dict[str, Array]
+
+
+def read_out_of_fold(members: Sequence[tuple[Repeat, Run]], spec: Spec) -> OutOfFold:
+    """Return the predictions of the rows that some trainings held out.
+
+    Args:
+        members: The trainings of all folds, each with its run, which is finished.
+        spec: The spec, with its losses.
+
+    Raises:
+        RunError: The file of a training is missing or damaged.
+    """
+    by_fold: dict[int, list[tuple[Array, dict[str, Array]]]] = {}
+    for repeat, run in members:
+        assert repeat.fold is not None
+        by_fold.setdefault(repeat.fold, []).append(_read(run, spec))
+    rows = np.concatenate([found[0][0] for found in by_fold.values()])
+    folds = np.concatenate([np.full(len(found[0][0]), fold) for fold, found in by_fold.items()])
+    names = next(iter(by_fold.values()))[0][1]
+    means = {
+        name: np.concatenate(
+            [np.mean([outputs[name] for _, outputs in found], axis=0) for found in by_fold.values()]
+        )
+        for name in names
+    }
+    order = np.argsort(rows, kind="stable")
+    return OutOfFold(rows[order], folds[order], {name: values[order] for name, values in means.items()})
+
+
+def _read(run: Run, spec: Spec) -> tuple[Array, dict[str, Array]]:
+    """Return the rows that a training held out, and what its model predicts for them."""
+    path = run.require(runs.HELD_OUT)
+    contract = run_contract(run)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        rows, plain = arrays["rows"], {each.name: arrays[f"output_{each.name}"] for each in contract.outputs}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        rule = f"{path} is damaged ({type(error).__name__})"
+        raise RunError(Problem(rule, hint=TRAIN_AGAIN)) from None
+    found = final_outputs(spec, contract, contract.by_output(plain))
+    return rows, {each.name: _as_array(found, each.name) for each in contract.outputs}
+
+
+def _as_array(outputs: Arrays, name: str) -> Array:
+    values = np.asarray(keras.ops.convert_to_numpy(outputs[name] if isinstance(outputs, dict) else outputs))
+    return values if values.dtype == np.float64 else values.astype(np.float32)
+
+
+def write_held_out(path: Path, rows: Array, outputs: Arrays) -> None:
+    """Write a network's outputs for the rows that its fold holds out.
+
+    Args:
+        path: The file.
+        rows: (rows,) int positions in the source.
+        outputs: Of the network, (rows, ...), or by output.
+    """
+    named = outputs if isinstance(outputs, dict) else {"": outputs}
+    arrays = {f"output_{name}": np.asarray(values) for name, values in named.items()}
+    write_with(path, lambda target: np.savez(target, rows=rows, **arrays))
+
+
+def write_out_of_fold(path: Path, found: OutOfFold, spec: Spec, dataset: Dataset, opened: OpenedData) -> None:
+    """Write `out_of_fold.csv`: row, fold, the target as it is written, and the columns of `predict`.
+
+    Rows are numbered as in messages, from 1; where the data are several files, a column names the file.
+
+    Args:
+        path: The file.
+        found: The predictions.
+        spec: The spec, with its losses.
+        dataset: The run's data.
+        opened: The rows that it was divided from.
+    """
+    import pyarrow as pa
+
+    names = name_rows(opened.source.main.origin, found.rows.tolist())
+    files = {each.file for each in names}
+    columns: dict[str, pa.Array] = {"row": pa.array([each.row for each in names], pa.int64())}
+    if len(files) > 1:
+        columns["file"] = pa.array([each.file for each in names])
+    columns["fold"] = pa.array(found.folds.astype(np.int64))
+    own = dict(columns)
+    predicted = _predicted(found, spec, dataset.contract)
+    for name, values in written_targets(opened.source, dataset.contract, found.rows).items():
+        columns[f"{name}_input" if name in own or name in predicted else name] = values
+    columns |= predicted
+
+    def write(target: Path) -> None:
+        with target.open("wb") as file:
+            text_writer(file, "csv").write(columns, found.rows)
+
+    write_with(path, write)
+
+
+def _predicted(found: OutOfFold, spec: Spec, contract: Contract) -> dict[str, pa.Array]:
+    import pyarrow as pa
+
+    columns: dict[str, pa.Array] = {}
+    for output in contract.outputs:
+        values = without_idle_digits(found.outputs[output.name], output)
+        for name, column in prediction_columns(output, values, output_loss(spec, output.name)).items():
+            columns[name] = column if isinstance(column, pa.Array) else pa.array(column)
+    return columns
+
+
+def metrics_of(model: keras.Model, found: OutOfFold, spec: Spec, dataset: Dataset) -> dict[str, float]:
+    """Return the metrics of out-of-fold predictions by name, over all their rows.
+
+    Args:
+        model: Compiled with the spec's metrics for the run's data; its weights do not matter.
+        found: The predictions.
+        spec: The spec, with its losses.
+        dataset: The run's data, which has all these rows as training rows.
+    """
+    _, metrics, _ = compiled_parts(model)
+    if metrics is None:
+        return {}
+    place_of = np.full(int(dataset.train.rows.max()) + 1, -1)
+    place_of[dataset.train.rows] = np.arange(len(dataset.train))
+    places = place_of[found.rows]
+    contract = dataset.contract
+    truth = contract.by_output(
+        {each.name: _of(dataset.train.y, each.name)[places] for each in contract.outputs}
+    )
+    given = contract.by_output(
+        {
+            each.name: _as_network(found.outputs[each.name], output_loss(spec, each.name), contract, each.name)
+            for each in contract.outputs
+        }
+    )
+    tensors = keras.tree.map_structure(keras.ops.convert_to_tensor, (truth, given))
+    model.reset_metrics()
+    if not metrics.built:
+        metrics.build(*tensors)
+    metrics.reset_state()
+    metrics.update_state(*tensors)
+    return {name: float(value) for name, value in metrics.result().items() if np.ndim(value) == 0}
+
+
+def _of(arrays: Arrays, name: str) -> Array:
+    found: Array = arrays[name] if isinstance(arrays, dict) else arrays
+    return found
+
+
+def _as_network(values: Array, loss: ComponentSpec, contract: Contract, name: str) -> Array:
+    """Return predictions of an output as a network gives them: scaled, or as logits, float32."""
+    output = next(each for each in contract.outputs if each.name == name)
+    if output.scale is not None:
+        return scale_target(values, output)
+    if loss.arguments.get("from_logits", False) and output.kind != "sequences":
+        logs = np.log(np.maximum(values.astype(np.float64), SMALLEST))
+        if "Binary" in loss.class_name:
+            logs -= np.log(np.maximum(1 - values.astype(np.float64), SMALLEST))
+        return logs.astype(np.float32)
+    return values.astype(np.float32)
