@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from mlpcli.keras_import import keras
@@ -43,6 +43,15 @@ class Compiled(Protocol):
 
     def build(self, y_true: object, y_pred: object) -> None:
         """Create the variables for targets and outputs of these shapes."""
+
+    def reset_state(self) -> None:
+        """Begin again without rows."""
+
+    def update_state(self, y_true: object, y_pred: object) -> None:
+        """Accumulate targets and outputs."""
+
+    def result(self) -> dict[str, Any]:
+        """Return the values by name."""
 
 
 # ---------------------------------------------------------------- models and layers

@@ -37,6 +37,12 @@ EpochsOption = Annotated[
     int | None, typer.Option(metavar="N", min=1, help="With --continue: how many more epochs.")
 ]
 BestParentOption = Annotated[bool, typer.Option("--best", help="With --continue: the name's best run.")]
+FoldsOption = Annotated[
+    int | None, typer.Option(metavar="N", help="Train on N folds, each held out once; as fit.folds.")
+]
+SeedsOption = Annotated[
+    int | None, typer.Option(metavar="N", help="Train with N seeds on the same splits; as fit.seeds.")
+]
 ForceOption = Annotated[
     bool,
     typer.Option("--force", help="With --resume and --continue: continue even if something has changed."),
@@ -57,11 +63,21 @@ class TrainFlags:
     trusted: bool
     runs_dir: Path
     advice: bool
+    folds: int | None
+    seeds: int | None
+
+    @property
+    def changes(self) -> list[str]:
+        """The values of `--set`, with those of `--folds` and `--seeds`."""
+        given = {"folds": self.folds, "seeds": self.seeds}
+        return [*self.settings, *(f"fit.{key}={value}" for key, value in given.items() if value is not None)]
 
 
 def train(
     spec: OptionalSpecArgument = None,
     settings: SetOption = None,
+    folds: FoldsOption = None,
+    seeds: SeedsOption = None,
     resume: ResumeOption = None,
     further: ContinueOption = None,
     epochs: EpochsOption = None,
@@ -80,7 +96,18 @@ def train(
     from mlpcli.runs.folder import COMPLETED, tidy
 
     options = TrainFlags(
-        spec, settings or [], resume, further, epochs, force, best, trust_plugins, runs_dir, advice
+        spec,
+        settings or [],
+        resume,
+        further,
+        epochs,
+        force,
+        best,
+        trust_plugins,
+        runs_dir,
+        advice,
+        folds,
+        seeds,
     )
     _check_usage(options)
     if resume is not None:
@@ -115,15 +142,15 @@ def _begin(options: TrainFlags, spec: Path, watcher: Watcher) -> Outcome:
     from mlpcli.cli.spec_file import read_spec
     from mlpcli.spec.load import located
 
-    loaded = read_spec(spec, options.settings)
+    loaded = read_spec(spec, options.changes)
     from mlpcli.model.transfer import find_start
-    from mlpcli.training.session import train as train_spec
     from mlpcli.training.side_process import side_process
+    from mlpcli.training.start import start_run
 
     with located(loaded):
         loaded = find_start(replace(loaded, runs_dir=options.runs_dir), trusted=options.trusted)
     with side_process():
-        return train_spec(
+        return start_run(
             loaded, runs_dir=options.runs_dir, watcher=watcher, command=sys.argv, advice=options.advice
         )
 
@@ -141,13 +168,13 @@ def _resume(options: TrainFlags, name: str, watcher: Watcher) -> Outcome:
     if options.spec is not None:
         loaded = replace(load_spec(options.spec, settings=options.settings), runs_dir=options.runs_dir)
     from mlpcli.model.run_spec import own_spec
-    from mlpcli.training.resume import resume_run
     from mlpcli.training.side_process import side_process
+    from mlpcli.training.start import resume
 
     if loaded is None and options.settings:
         loaded = own_spec(run, options.settings)
     with side_process():
-        return resume_run(run, loaded, watcher=watcher, command=sys.argv, force=options.force)
+        return resume(run, loaded, watcher=watcher, command=sys.argv, force=options.force)
 
 
 def _continue(options: TrainFlags, name: str, watcher: Watcher) -> Outcome:
@@ -177,6 +204,10 @@ def _check_usage(options: TrainFlags) -> None:
         raise UsageError(Problem("--resume and --continue cannot be combined", hint="keep one"))
     if options.further is not None and options.spec is not None:
         raise UsageError(Problem("--continue uses the run's own spec", hint="leave SPEC out, or use --set"))
+    for option, value in (("--folds", options.folds), ("--seeds", options.seeds)):
+        if value is not None and (options.resume is not None or options.further is not None):
+            hint = "a run keeps the number that it was started with"
+            raise UsageError(Problem(f"{option} is for a new run", hint=hint))
     if options.best and options.further is None:
         raise UsageError(Problem("--best is for --continue", hint="mlpcli train --continue NAME --best"))
     if options.epochs is not None and options.further is None:

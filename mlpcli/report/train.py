@@ -15,6 +15,7 @@ from rich.text import Text
 
 from mlpcli.report.console import fitting_table, format_duration, format_number, show_json, show_line
 from mlpcli.report.fitted_predictions import fitted_lines
+from mlpcli.report.member_table import member_line, spread_tables
 from mlpcli.report.narrow import as_many, wrapped
 from mlpcli.report.screen import LONGEST_NAME, WordsColumn, console, cut, table
 from mlpcli.runs.folder import Run
@@ -23,7 +24,7 @@ from mlpcli.runs.watcher import Watcher
 
 WIDE = 100
 """Columns of a terminal with room for a long bar."""
-BESIDE = 30
+BESIDE = 24
 """Columns that a bar's words and times take."""
 
 
@@ -35,6 +36,8 @@ class TrainingReport(Watcher):
         self.progress: Progress | None = None
         self.task: TaskID | None = None
         self.status: Status | None = None
+        self.member: tuple[int, int, str] | None = None  # of a run with folds or seeds
+        self.began = time.monotonic()
 
     def __enter__(self) -> TrainingReport:
         return self
@@ -80,7 +83,7 @@ class TrainingReport(Watcher):
 
     def _start_bar(self) -> None:
         self.progress = Progress(
-            WordsColumn("epoch {task.fields[epoch]}"),
+            WordsColumn("{task.fields[epoch]}"),
             BarColumn(bar_width=self._bar_width()),
             WordsColumn("{task.fields[logs]}"),
             TimeElapsedColumn(),
@@ -89,32 +92,50 @@ class TrainingReport(Watcher):
             console=self.console,
             transient=True,
         )
-        self.task = self.progress.add_task("", total=1.0, epoch="1", logs="compiling")
+        self.task = self.progress.add_task("", total=1.0, epoch="epoch 1", logs="compiling")
         self.progress.start()
 
     def step(self, epoch: int, epochs: int, done: int, total: int, logs: Mapping[str, float]) -> None:
         """Move the bar within an epoch."""
         if self.progress is not None and self.task is not None:
-            completed = (epoch - 1 + done / total) / epochs
-            self._move(completed, f"{epoch}/{epochs}", logs)
+            self._move(epoch - 1 + done / total, epoch, epochs, logs)
 
     def epoch(self, epoch: int, epochs: int, logs: Mapping[str, float], seconds: float) -> None:
         """Move the bar, and print a line for the epoch."""
         head, tail = f"epoch {epoch:>{len(str(epochs))}}/{epochs}", format_duration(seconds)
         line = _epoch_line(head, logs, tail, self.console.room)
         if self.progress is not None and self.task is not None:
-            self._move(epoch / epochs, f"{epoch}/{epochs}", logs)
-            if self._worth_a_line(epoch, epochs):
+            self._move(epoch, epoch, epochs, logs)
+            if self.member is None and self._worth_a_line(epoch, epochs):
                 self.progress.console.print(Text(line))
-        else:
+        elif self.member is None:
             self.console.print(Text(line))
 
-    def _move(self, completed: float, epoch: str, logs: Mapping[str, float]) -> None:
-        """Move the bar; beside it stand as many of the logs as fit."""
+    def member_begins(self, place: int, count: int, label: str) -> None:
+        """Start a training of a run with folds or seeds, of which the bar shows a part."""
+        if self.member is None:
+            self.began = time.monotonic()
+        self.member = (place, count, label)
+
+    def member_ends(self, member: Run, split: str) -> None:
+        """Print a line for a training that is finished."""
+        place, count, label = self.member or (1, 1, member.label)
+        passed = time.monotonic() - self.began
+        left = passed / place * (count - place) if place < count else None
+        line = member_line(member, f"{place}/{count} {label}", split, left, self.console.room)
+        out = self.console if self.progress is None else self.progress.console
+        out.print(Text(line))
+
+    def _move(self, done: float, epoch: int, epochs: int, logs: Mapping[str, float]) -> None:
+        """Move the bar to so many epochs; beside it stand as many of the logs as fit."""
         assert self.progress is not None
         assert self.task is not None
-        shown = _logs(logs, self.console.room - self._bar_width() - BESIDE - len(epoch), counted=False)
-        self.progress.update(self.task, completed=completed, epoch=epoch, logs=shown)
+        share, head = done / epochs, f"epoch {epoch}/{epochs}"
+        if self.member is not None:
+            place, count, label = self.member
+            share, head = (place - 1 + share) / count, f"{label} of {count}, {head}"
+        shown = _logs(logs, self.console.room - self._bar_width() - BESIDE - len(head), counted=False)
+        self.progress.update(self.task, completed=share, epoch=head, logs=shown)
 
     def _bar_width(self) -> int:
         return 28 if self.console.room >= WIDE else 10
@@ -166,6 +187,10 @@ def show_outcome(outcome: Outcome, runs_dir: Path) -> None:
     rows = [
         (split, *(format_number(values[name]) for name in names)) for split, values in outcome.metrics.items()
     ]
+    for title, shown in () if outcome.repeated is None else spread_tables(out, outcome.repeated):
+        out.print()
+        out.print(title)
+        out.print(shown)
     out.print()
     out.print(fitting_table(out, ("split", *names), rows))
     if outcome.baseline is not None:
@@ -242,4 +267,5 @@ def outcome_json(outcome: Outcome) -> dict[str, object]:
         "metrics": outcome.metrics,
         "baseline": outcome.baseline,
         **outcome.predictions,
+        **({} if outcome.repeated is None else outcome.repeated.to_json()),
     }

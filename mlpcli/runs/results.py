@@ -54,8 +54,8 @@ class Plan:
 class Repeated:
     """What the trainings of a run with folds or seeds have reached.
 
-    kind: `folds`, or `seeds`; count: how many trainings there are; spreads: by split and metric, their values;
-    out_of_fold: metrics over all rows that were held out.
+    kind: `folds`, or `seeds`; count: how many trainings there are; spreads: their values, by split and
+    metric; out_of_fold: metrics over all rows that were held out.
     """
 
     kind: str

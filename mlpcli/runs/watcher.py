@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlpcli.runs.folder import Run
 from mlpcli.runs.results import Plan
 from mlpcli.runs.search_folder import Search, Trial
 
@@ -53,6 +54,23 @@ class Watcher:
 
     def note(self, text: str) -> None:
         """Receive one line that the user should know."""
+
+    def member_begins(self, place: int, count: int, label: str) -> None:
+        """Receive a training that starts, of a run with folds or seeds.
+
+        Args:
+            place: of the training, from 1.
+            count: how many trainings there are.
+            label: what it is: `fold 2`, `seed 43`.
+        """
+
+    def member_ends(self, member: Run, split: str) -> None:
+        """Receive such a training, which is finished.
+
+        Args:
+            member: its run.
+            split: the split that its trainings are compared on.
+        """
 
 
 class SearchWatcher:

@@ -101,3 +101,18 @@ CALLBACK_SCHEMAS: dict[str, ValueMap] = {
     ONE_CHARACTER[0]: {"type": "string", "minLength": 1, "maxLength": 1},
 }
 """The same rules in JSON Schema."""
+
+
+MONITORING = ("EarlyStopping", "ReduceLROnPlateau", "ModelCheckpoint")
+"""Callbacks that do what a metric says, by default the loss on the validation rows."""
+
+
+def monitors_validation(class_name: str, arguments: object) -> bool:
+    """Return whether a callback monitors a metric of the validation split.
+
+    Args:
+        class_name: its class.
+        arguments: a mapping of its arguments, or None.
+    """
+    monitor = arguments.get("monitor", "val_loss") if isinstance(arguments, dict) else "val_loss"
+    return class_name in MONITORING and str(monitor).startswith("val_")

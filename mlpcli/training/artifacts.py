@@ -24,6 +24,7 @@ from mlpcli.model.target_scaling import restore_outputs
 from mlpcli.training import compiled
 from mlpcli.training.baseline import Baseline, compare, judged_output, score_network
 from mlpcli.training.fit_predictions import FittedPredictions
+from mlpcli.training.held_out import write_held_out
 from mlpcli.training.job import TrainingJob
 from mlpcli.training.run_figures import Write, begin_boundary, begin_curves, begin_diagram, begin_reliability
 
@@ -95,6 +96,9 @@ class Artifacts:
         splits = self.job.dataset.splits().items()
         metrics = {name: self.evaluate(split) for name, split in splits if name in self.job.options.splits}
         write_json(self.job.run_dir / runs.METRICS, {**metrics, **self.entries})
+        if (held_out := self.job.dataset.held_out) is not None:
+            outputs = compiled.predict(self.job.model, held_out.x)
+            write_held_out(self.job.run_dir / runs.HELD_OUT, held_out.rows, outputs)
         return metrics
 
     def evaluate(self, split: Split) -> dict[str, float]:

@@ -58,13 +58,14 @@ def check_run_writable(folder: Path) -> None:
         raise RunError(Problem(f"{folder} cannot be resumed: {why}", hint=hint))
 
 
-def check_room(runs_dir: Path, model: keras.Model, name: str = "") -> None:
+def check_room(runs_dir: Path, model: keras.Model, name: str = "", *, count: int = 1) -> None:
     """Check that the disk has space for the files of a run.
 
     Args:
         runs_dir: The runs folder, or the folder of a run that is resumed.
         model: The compiled model.
         name: Of the experiment, whose folder may be on another disk.
+        count: How many such runs there will be.
 
     Raises:
         TrainingError: The run's files need more space.
@@ -72,10 +73,11 @@ def check_room(runs_dir: Path, model: keras.Model, name: str = "") -> None:
     place = (runs_dir / name).absolute()
     while not place.exists():
         place = place.parent
-    needed = SMALL_FILES + STATE_COPIES * sum(int(v.numpy().nbytes) for v in model.variables)
+    needed = SMALL_FILES + STATE_COPIES * count * sum(int(v.numpy().nbytes) for v in model.variables)
     free = shutil.disk_usage(place).free
     if free < needed:
-        sizes = f"has {format_bytes(free)} free, a run of this model needs about {format_bytes(needed)}"
+        what = "a run of this model needs" if count == 1 else f"{count} runs of this model need"
+        sizes = f"has {format_bytes(free)} free, {what} about {format_bytes(needed)}"
         hint = "free disk space, or choose another folder with --runs-dir"
         raise TrainingError(Problem(f"{runs_dir} {sizes}", hint=hint))
 

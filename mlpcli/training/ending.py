@@ -31,6 +31,7 @@ def promised_files(job: TrainingJob, record: Mapping[str, object], callback: Run
     options, predict = job.options, job.completed.spec.predict
     names = [runs.SPEC, runs.RESOLVED, runs.HISTORY, runs.METRICS, runs.MODEL, runs.STATE]
     names += plugin_files(record)
+    names += [runs.HELD_OUT] if job.dataset.held_out is not None else []
     if callback.models:
         names += [runs.LAST_CHECKPOINT]
         names += [runs.BEST_CHECKPOINT] if callback.best_values is not None else []

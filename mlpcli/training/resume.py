@@ -57,22 +57,34 @@ def resume_run(
         TrainingError: See `train_into`.
         KeyboardInterrupt: See `train_into`.
     """
+    if (owner := owner_of(run)) is not None:
+        rule = f"run {run.label} is one of the trainings of {owner.label}"
+        raise RunError(Problem(rule, hint=f"resume all of it: {runs.resume_command(run.folder)}"))
     runs.check_inside(run.folder)
     check_run_writable(run.folder)
     with runs.locked(run.folder):
         run = replace(runs.open_run(run.folder), trusted=run.trusted)
-        _check_unfinished(run, force=force)
+        check_unfinished(run, force=force)
         sweep(run.folder)
         state = _state(run)
-        spec, kept = _spec_to_resume(run, loaded)
-        then = _identity_then(run, state)
+        spec, kept = spec_to_resume(run, loaded)
+        then = identity_then(run, state)
         prepared = _prepare_to_resume(run, spec, then, watcher, force=force)
         epoch = 0 if state is None else state.epoch
         watcher.note(f"resuming {run.label} after epoch {epoch}")
-        record = {**_resumed_record(run, epoch, command), **options.record}
+        record = {**resumed_record(run, epoch, command), **options.record}
         engine = recorded_engine(run, then)
         options = replace(options, state=state, kept_specs=kept, record=record, engine=engine)
         return train_locked(prepared.job(run.folder, watcher, command, options))
+
+
+def owner_of(run: Run) -> Run | None:
+    """Return the run with folds or seeds that a run is one of the trainings of; None for any other run."""
+    owner = run.folder.absolute().parent.parent
+    if run.record.kind not in ("fold", "seed", "retrained") or not (owner / runs.RECORD).is_file():
+        return None
+    found = runs.open_run(owner)
+    return found if found.record.members is not None else None
 
 
 def _prepare_to_resume(
@@ -82,15 +94,20 @@ def _prepare_to_resume(
     if spec.folder == run.folder.resolve():
         run_plugins(run, spec.catalog)  # checks their checksums, before anything else imports them
     prepared = prepare(spec, watcher)
-    _check_same(run, then, _identity_now(prepared), watcher, force=force)
+    check_same(run, then, _identity_now(prepared), watcher, force=force)
     check_room(run.folder, prepared.model)
     for note in prepared.moved:
         watcher.note(note)
     return prepared
 
 
-def _spec_to_resume(run: Run, loaded: LoadedSpec | None) -> tuple[LoadedSpec, tuple[str, ...]]:
-    """Return the spec to train, and the spec files that its run folder keeps."""
+def spec_to_resume(run: Run, loaded: LoadedSpec | None) -> tuple[LoadedSpec, tuple[str, ...]]:
+    """Return the spec to train, and the spec files that its run folder keeps.
+
+    Args:
+        run: The run.
+        loaded: A spec that was given; None for the run's own.
+    """
     own = own_spec(run)
     if loaded is None:
         return own, (runs.SPEC, runs.RESOLVED)
@@ -144,7 +161,7 @@ def continue_run(
     run_plugins(run, loaded.catalog)
     prepared = prepare(loaded, watcher)
     now_is = _identity_now(prepared).model_copy(update={"spec": state.identity.spec})  # --set may change it
-    _check_same(run, state.identity, now_is, watcher, force=how.force)
+    check_same(run, state.identity, now_is, watcher, force=how.force)
     check_room(runs_dir, prepared.model, loaded.spec.name)
     kept = [each for each in state.callbacks if each.averages_in_model]
     start = state.model_copy(update={"callbacks": kept, "stopped": False})
@@ -159,6 +176,11 @@ def continue_run(
 
 def _state_to_continue(run: Run, runs_dir: Path, how: Continuation) -> tuple[TrainingState, LoadedSpec]:
     """Return the last state of a finished run, and its spec with more epochs."""
+    if run.record.members is not None:
+        rule = f"run {run.label} has several trainings, of which none is the one to continue"
+        first = f"{run.label}/{run.record.members.folders[0]}"
+        hint = f"continue one of them: --continue {first}; or train all again with more fit.epochs"
+        raise RunError(Problem(rule, hint=hint))
     if run.status != runs.COMPLETED:
         hint = f"finish it with {runs.resume_command(run.folder)}"
         rule = f"run {run.label} {run.describe()}: only a finished run can be continued"
@@ -183,7 +205,16 @@ def _state(run: Run) -> TrainingState | None:
     return read_state(path) if os.path.lexists(path) else None
 
 
-def _check_unfinished(run: Run, *, force: bool) -> None:
+def check_unfinished(run: Run, *, force: bool) -> None:
+    """Refuse to resume a run that is finished or has diverged.
+
+    Args:
+        run: The run.
+        force: Resume although it has diverged.
+
+    Raises:
+        RunError: It is, or has.
+    """
     if run.status == runs.COMPLETED:
         raise RunError(
             Problem(f"run {run.label} is finished", hint="train it for more epochs with --continue")
@@ -193,8 +224,15 @@ def _check_unfinished(run: Run, *, force: bool) -> None:
         raise RunError(Problem(f"run {run.label} has diverged and would diverge again", hint=hint))
 
 
-def _check_same(run: Run, then: Identity, now_is: Identity, watcher: Watcher, *, force: bool) -> None:
+def check_same(run: Run, then: Identity, now_is: Identity, watcher: Watcher, *, force: bool) -> None:
     """Refuse to train with another spec, other data or plug-ins; note other versions.
+
+    Args:
+        run: The run.
+        then: What it was started with.
+        now_is: What is there now.
+        watcher: Receives the notes.
+        force: Train nevertheless, and note what has changed.
 
     Raises:
         RunError: Something has changed, without `force`.
@@ -208,8 +246,13 @@ def _check_same(run: Run, then: Identity, now_is: Identity, watcher: Watcher, *,
         watcher.note(f"the result may differ from that of an uninterrupted run: {note}")
 
 
-def _identity_then(run: Run, state: TrainingState | None) -> Identity:
-    """Return what the run was started with; from its other files when there is no checkpoint yet."""
+def identity_then(run: Run, state: TrainingState | None) -> Identity:
+    """Return what the run was started with; from its other files when there is no checkpoint yet.
+
+    Args:
+        run: The run.
+        state: That of its checkpoint.
+    """
     if state is not None:
         return state.identity
     record, data = run.record, runs.data_facts(run)
@@ -240,8 +283,14 @@ def _as_started(loaded: LoadedSpec, own: LoadedSpec) -> LoadedSpec:
     return pinned_start(named, own)
 
 
-def _resumed_record(run: Run, epoch: int, command: Sequence[str]) -> dict[str, object]:
-    """Return the run's record with an entry about this resumption, and without how the run had ended."""
+def resumed_record(run: Run, epoch: int, command: Sequence[str]) -> dict[str, object]:
+    """Return the run's record with an entry about this resumption, and without how the run had ended.
+
+    Args:
+        run: The run.
+        epoch: After which it is resumed.
+        command: The command line.
+    """
     ended = ("status", "error", "ended", "metrics", "timings", "engine")
     kept = {name: value for name, value in run.record.to_json().items() if name not in ended}
     entry = {"at": now(), "after_epoch": epoch, "was": run.status, "command": list(command)}

@@ -15,6 +15,7 @@ from mlpcli.printable import shortened
 from mlpcli.runs.results import Outcome
 from mlpcli.runs.search_folder import BEST, COMPLETED, Promotion, Search, Trial, promotion_folder
 from mlpcli.runs.watcher import Watcher
+from mlpcli.spec.callback_rules import monitors_validation
 from mlpcli.spec.load import LoadedSpec, load_spec, located, with_values
 from mlpcli.spec.resolve import dump, inline, portable
 from mlpcli.spec.schema import TunerSpec
@@ -149,9 +150,7 @@ def _on_all_rows(document: ValueMap) -> ValueMap:
 def _needs_validation(callback: Value) -> bool:
     """Return whether a callback of a spec monitors a metric of the validation split."""
     name, arguments = next(iter(callback.items())) if isinstance(callback, dict) else (callback, None)
-    monitor = arguments.get("monitor", "val_loss") if isinstance(arguments, dict) else "val_loss"
-    monitors = name in ("EarlyStopping", "ReduceLROnPlateau", "ModelCheckpoint")
-    return monitors and str(monitor).startswith("val_")
+    return monitors_validation(str(name), arguments)
 
 
 def _best_epoch(search: Search, winner: Trial) -> int:

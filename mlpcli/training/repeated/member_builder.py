@@ -1,4 +1,4 @@
-"""The data and the model of each training of a run with folds or seeds; the data of the next is divided ahead."""
+"""The data and the model of each training of a run with folds or seeds."""
 
 from __future__ import annotations
 
@@ -90,9 +90,7 @@ def prepare_members(loaded: LoadedSpec, watcher: Watcher) -> PreparedMembers:
         completed = complete(spec, dataset)
         check_callbacks(spec)
     rows = tuple(counted[repeat.fold] for repeat in repeats)
-    return PreparedMembers(
-        spec, completed, dataset, opened, repeats, rows, clock, (moved,) if moved else ()
-    )
+    return PreparedMembers(spec, completed, dataset, opened, repeats, rows, clock, (moved,) if moved else ())
 
 
 class MemberBuilder:
@@ -115,8 +113,8 @@ class MemberBuilder:
     def build(self, repeat: Repeat) -> Prepared:
         """Return a training with its data and its model.
 
-        The model is that of the last training where both are the same network, with all of its values new: its
-        compiled programs are used again. The last one must be finished.
+        The model is that of the last training, which must be finished, where both are the same network: all
+        of its values are new, and its compiled programs are used again.
 
         Raises:
             SpecError: Data and model do not fit together.

@@ -54,15 +54,15 @@ def _spreads(members: Sequence[Run], splits: Sequence[str]) -> list[tuple[str, d
 
 
 def mean_over_rows(members: Sequence[Run], split: str) -> dict[str, float]:
-    """Return the mean of each metric of a split over its rows in all trainings, which differ in their number."""
+    """Return the mean of each metric of a split over the rows that it has in all trainings."""
     rows = [runs.data_facts(member).rows.get(split, 0) for member in members]
     every = [member.record.metrics.get(split, {}) for member in members]
     names = dict.fromkeys(name for metrics in every for name in metrics)
-    return {
-        name: math.fsum(count * metrics.get(name, math.nan) for count, metrics in zip(rows, every, strict=True))
-        / sum(rows)
-        for name in names
-    }
+    found = {}
+    for name in names:
+        sums = [count * of.get(name, math.nan) for count, of in zip(rows, every, strict=True)]
+        found[name] = math.fsum(sums) / sum(rows)
+    return found
 
 
 def best_of_members(members: Sequence[Run]) -> tuple[float | None, int | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,26 +9,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlpcli import runs
-from mlpcli.data.dataset import Contract, Dataset
+from mlpcli.data.dataset import Contract, Dataset, Output
 from mlpcli.data.row_names import name_rows
 from mlpcli.data.scaling import scale_target
 from mlpcli.data.splitter import OpenedData
 from mlpcli.data.types import Array, Arrays
 from mlpcli.data.writers import text_writer
 from mlpcli.data.written_targets import written_targets
-from mlpcli.errors import Problem, RunError
 from mlpcli.files import write_with
 from mlpcli.keras_import import keras
 from mlpcli.keras_internals import compiled_parts
 from mlpcli.model.build import output_loss
-from mlpcli.model.outputs import final_outputs
 from mlpcli.model.prediction_columns import prediction_columns, without_idle_digits
-from mlpcli.model.run_contract import run_contract
 from mlpcli.runs.folder import Run
-from mlpcli.runs.record_models import TRAIN_AGAIN
 from mlpcli.spec.repeats import Repeat
 from mlpcli.spec.schema import ComponentSpec, Spec
+from mlpcli.training.held_out import read_held_out
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,8 +40,8 @@ class OutOfFold:
     Attributes:
         rows: (rows,) int positions in the source.
         folds: (rows,) int, the fold that held out each.
-        outputs: What `predict` gives for them, (rows, ...) by output: probabilities, or values in the target's
-            own units; the mean over the seeds of a fold.
+        outputs: What `predict` gives for them, (rows, ...) by output: probabilities, or values in the
+            target's own units; the mean over the seeds of a fold.
     """
 
     rows: Array
@@ -67,7 +62,7 @@ def read_out_of_fold(members: Sequence[tuple[Repeat, Run]], spec: Spec) -> OutOf
     by_fold: dict[int, list[tuple[Array, dict[str, Array]]]] = {}
     for repeat, run in members:
         assert repeat.fold is not None
-        by_fold.setdefault(repeat.fold, []).append(_read(run, spec))
+        by_fold.setdefault(repeat.fold, []).append(read_held_out(run, spec))
     rows = np.concatenate([found[0][0] for found in by_fold.values()])
     folds = np.concatenate([np.full(len(found[0][0]), fold) for fold, found in by_fold.items()])
     names = next(iter(by_fold.values()))[0][1]
@@ -79,39 +74,6 @@ def read_out_of_fold(members: Sequence[tuple[Repeat, Run]], spec: Spec) -> OutOf
     }
     order = np.argsort(rows, kind="stable")
     return OutOfFold(rows[order], folds[order], {name: values[order] for name, values in means.items()})
-
-
-def _read(run: Run, spec: Spec) -> tuple[Array, dict[str, Array]]:
-    """Return the rows that a training held out, and what its model predicts for them."""
-    path = run.require(runs.HELD_OUT)
-    contract = run_contract(run)
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        rows, plain = arrays["rows"], {each.name: arrays[f"output_{each.name}"] for each in contract.outputs}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        rule = f"{path} is damaged ({type(error).__name__})"
-        raise RunError(Problem(rule, hint=TRAIN_AGAIN)) from None
-    found = final_outputs(spec, contract, contract.by_output(plain))
-    return rows, {each.name: _as_array(found, each.name) for each in contract.outputs}
-
-
-def _as_array(outputs: Arrays, name: str) -> Array:
-    values = np.asarray(keras.ops.convert_to_numpy(outputs[name] if isinstance(outputs, dict) else outputs))
-    return values if values.dtype == np.float64 else values.astype(np.float32)
-
-
-def write_held_out(path: Path, rows: Array, outputs: Arrays) -> None:
-    """Write a network's outputs for the rows that its fold holds out.
-
-    Args:
-        path: The file.
-        rows: (rows,) int positions in the source.
-        outputs: Of the network, (rows, ...), or by output.
-    """
-    named = outputs if isinstance(outputs, dict) else {"": outputs}
-    arrays = {f"output_{name}": np.asarray(values) for name, values in named.items()}
-    write_with(path, lambda target: np.savez(target, rows=rows, **arrays))
 
 
 def write_out_of_fold(path: Path, found: OutOfFold, spec: Spec, dataset: Dataset, opened: OpenedData) -> None:
@@ -179,7 +141,7 @@ def metrics_of(model: keras.Model, found: OutOfFold, spec: Spec, dataset: Datase
     )
     given = contract.by_output(
         {
-            each.name: _as_network(found.outputs[each.name], output_loss(spec, each.name), contract, each.name)
+            each.name: _as_network(found.outputs[each.name], output_loss(spec, each.name), each)
             for each in contract.outputs
         }
     )
@@ -197,9 +159,8 @@ def _of(arrays: Arrays, name: str) -> Array:
     return found
 
 
-def _as_network(values: Array, loss: ComponentSpec, contract: Contract, name: str) -> Array:
+def _as_network(values: Array, loss: ComponentSpec, output: Output) -> Array:
     """Return predictions of an output as a network gives them: scaled, or as logits, float32."""
-    output = next(each for each in contract.outputs if each.name == name)
     if output.scale is not None:
         return scale_target(values, output)
     if loss.arguments.get("from_logits", False) and output.kind != "sequences":

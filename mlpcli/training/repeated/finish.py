@@ -1,0 +1,171 @@
+"""The end of a run with folds or seeds: its model, metrics, and the predictions of held-out rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mlpcli import runs
+from mlpcli.files import write_json, write_text
+from mlpcli.runs.folder import Run
+from mlpcli.runs.results import Outcome, Repeated
+from mlpcli.spec.load import located
+from mlpcli.training.artifacts import Artifacts
+from mlpcli.training.baseline import Baseline, compare
+from mlpcli.training.ending import check_complete
+from mlpcli.training.job import TrainingJob, TrainOptions
+from mlpcli.training.repeated.member_results import (
+    best_of_members,
+    mean_history,
+    mean_metrics,
+    mean_over_rows,
+    results_of,
+)
+from mlpcli.training.repeated.out_of_fold import metrics_of, read_out_of_fold, write_out_of_fold
+from mlpcli.training.repeated.parent import RETRAINED, Parent
+from mlpcli.training.run_callback import history_csv
+from mlpcli.training.run_record import plugin_files
+
+if TYPE_CHECKING:
+    from mlpcli.keras_import import keras
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What the end of a run with folds or seeds is given.
+
+    Attributes:
+        parent: The run, whose trainings are finished.
+        measured: Waits for the scores of models without a network.
+        model: The model of the last training, where one was trained in this process.
+    """
+
+    parent: Parent
+    measured: Callable[[], Baseline | None]
+    model: keras.Model | None
+
+
+def finish(ending: Ending) -> Outcome:
+    """Write the model, the predictions, the metrics and the figures; finally, that the run is complete."""
+    parent = ending.parent
+    members, clock = parent.members(), parent.prepared.clock
+    history = mean_history(members)
+    write_text(parent.folder / runs.HISTORY, history_csv(history))
+    repeated = _repeated(ending, members)
+    clock.lap("out_of_fold")
+    tests = _write_model(parent, members, history)
+    metrics = mean_metrics(members, ("train", "validation"))
+    metrics |= {"test": tests["test"]} if "test" in tests else {}
+    baseline = _baseline(ending.measured, tests.get("test", {}), parent)
+    document: dict[str, object] = {**metrics, **repeated.to_json()}
+    document |= {"baseline": baseline} if baseline is not None else {}
+    write_json(parent.folder / runs.METRICS, document)
+    best, best_epoch = best_of_members(members)
+    first = members[0].record.best
+    monitor = first.monitor if first is not None else "loss"
+    direction = first.direction if first is not None else None
+    parent.record |= {
+        "epochs": len(history),
+        "best": {"monitor": monitor, "value": best, "epoch": best_epoch, "direction": direction},
+        "metrics": metrics,
+        "status": runs.COMPLETED,
+    }
+    parent.record.pop("error", None)
+    check_complete(parent.folder, _promised(parent))
+    parent.save()
+    parent.ended = True
+    return Outcome(
+        runs.open_run(parent.folder),
+        metrics,
+        len(history),
+        clock.total(),
+        monitor,
+        best,
+        best_epoch,
+        baseline,
+        clock.parts(),
+        repeated,
+    )
+
+
+def _repeated(ending: Ending, members: list[Run]) -> Repeated:
+    """Write `out_of_fold.csv`, and return what the trainings have reached."""
+    parent, prepared = ending.parent, ending.parent.prepared
+    spec = prepared.completed.spec
+    if prepared.loaded.spec.fit.folds is None:
+        return results_of(members, folds=False, out_of_fold={})
+    parent.watcher.stage("predicting the rows that were held out")
+    found = read_out_of_fold(list(zip(prepared.repeats, members, strict=True)), spec)
+    write_out_of_fold(parent.folder / runs.OUT_OF_FOLD, found, spec, prepared.dataset, prepared.opened)
+    metrics = mean_over_rows(members, "held_out")
+    model = _measuring_model(ending)
+    metrics |= {k: v for k, v in metrics_of(model, found, spec, prepared.dataset).items() if k in metrics}
+    return results_of(members, folds=True, out_of_fold=metrics)
+
+
+def _measuring_model(ending: Ending) -> keras.Model:
+    """Return a model that is compiled for the run's data: its metrics know how its target is scaled."""
+    from mlpcli.model.build import build_model
+    from mlpcli.model.plugins import import_plugins
+
+    completed, dataset = ending.parent.prepared.completed, ending.parent.prepared.dataset
+    if ending.model is not None and all(each.scale is None for each in dataset.contract.outputs):
+        return ending.model
+    with located(completed):
+        return build_model(completed.spec, dataset, import_plugins(completed.catalog))
+
+
+def _write_model(
+    parent: Parent, members: list[Run], history: list[dict[str, float]]
+) -> dict[str, dict[str, float]]:
+    """Write the run's model, its SavedModel and the figures; return the model's metrics by split."""
+    from mlpcli.model.trained_model import load_trained
+
+    prepared, options = parent.prepared, TrainOptions()
+    trained = load_trained(runs.open_run(parent.folder / RETRAINED))
+    job = TrainingJob(
+        prepared.completed,
+        prepared.dataset,
+        trained.model,
+        parent.folder,
+        parent.watcher,
+        prepared.clock,
+        parent.command,
+        options,
+    )
+    artifacts = Artifacts(job, parent.record)
+    write_figures = artifacts.begin_figures(history, best_of_members(members)[1])
+    with artifacts.exported() as check:
+        parent.watcher.stage("evaluating every split")
+        metrics = artifacts.measure()
+        prepared.clock.lap("metrics")
+        write_figures()
+        prepared.clock.lap("figures")
+        check()
+    return metrics
+
+
+def _baseline(
+    measured: Callable[[], Baseline | None], tests: dict[str, float], parent: Parent
+) -> dict[str, object] | None:
+    """Return the scores of models without a network, and that of the run's model where it has the metric."""
+    baseline = measured()
+    if baseline is None or baseline.split != "test":
+        return None
+    name = f"{baseline.output}_{baseline.metric}" if baseline.output else baseline.metric
+    network = tests.get(name)
+    document = baseline.to_json(0.0 if network is None else network)
+    if network is None:
+        del document["network"]
+    elif note := compare(baseline, network):
+        parent.watcher.note(note)
+    return document
+
+
+def _promised(parent: Parent) -> list[str]:
+    """Return the files that a complete run has, besides its record."""
+    names = [runs.SPEC, runs.RESOLVED, runs.HISTORY, runs.METRICS, runs.MODEL, runs.SUMMARY]
+    names += [f"{runs.SAVED_MODEL}/saved_model.pb", runs.LEARNING_CURVES, runs.MODEL_PICTURE]
+    names += [runs.OUT_OF_FOLD] if parent.prepared.loaded.spec.fit.folds is not None else []
+    return names + plugin_files(parent.record)

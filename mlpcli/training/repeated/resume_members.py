@@ -1,0 +1,101 @@
+"""Resume a run with folds or seeds: finished trainings are kept, others trained from their checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from mlpcli import runs
+from mlpcli.files import sweep
+from mlpcli.model.plugins import run_plugins
+from mlpcli.runs.folder import Run
+from mlpcli.runs.results import Outcome
+from mlpcli.runs.watcher import Watcher
+from mlpcli.spec.load import LoadedSpec
+from mlpcli.training.disk_space import check_room, check_run_writable
+from mlpcli.training.identity import identity
+from mlpcli.training.prepare import Prepared
+from mlpcli.training.repeated.member_builder import MemberBuilder, PreparedMembers, prepare_members
+from mlpcli.training.repeated.parent import Parent, members_entry
+from mlpcli.training.repeated.train_members import is_finished, run_members
+from mlpcli.training.resume import (
+    check_same,
+    check_unfinished,
+    identity_then,
+    resumed_record,
+    spec_to_resume,
+)
+from mlpcli.training.run_record import begin_record, start_sha256
+
+
+def resume_members(
+    run: Run,
+    loaded: LoadedSpec | None = None,
+    *,
+    watcher: Watcher,
+    command: Sequence[str] = (),
+    force: bool = False,
+) -> Outcome:
+    """Finish a run with folds or seeds that was interrupted or killed, in its own folder.
+
+    On the same machine and versions its files have the numbers of the uninterrupted run, to the last digit.
+
+    Args:
+        run: The run.
+        loaded: A spec to compare with the run's; None for the run's own.
+        watcher: Receives the progress.
+        command: The command line, for `run.json`.
+        force: Resume although spec, data or plug-ins have changed, or the run has diverged.
+
+    Raises:
+        RunError: As `resume_run`.
+        TrainingError: A training diverged, or a file could not be written.
+        KeyboardInterrupt: Passed on, after the state so far was saved.
+    """
+    runs.check_inside(run.folder)
+    check_run_writable(run.folder)
+    with runs.locked(run.folder):
+        run = replace(runs.open_run(run.folder), trusted=run.trusted)
+        check_unfinished(run, force=force)
+        sweep(run.folder)
+        spec, kept = spec_to_resume(run, loaded)
+        if spec.folder == run.folder.resolve():
+            run_plugins(run, spec.catalog)  # checks their checksums, before anything else imports them
+        prepared = prepare_members(spec, watcher)
+        with MemberBuilder(prepared) as builder:
+            return _resume(run, prepared, builder, kept, watcher, command, force=force)
+
+
+def _resume(
+    run: Run,
+    prepared: PreparedMembers,
+    builder: MemberBuilder,
+    kept: tuple[str, ...],
+    watcher: Watcher,
+    command: Sequence[str],
+    *,
+    force: bool,
+) -> Outcome:
+    parent = Parent(run.folder, prepared, {}, watcher, command, kept)
+    finished = [repeat for repeat in prepared.repeats if is_finished(parent.member_folder(repeat))]
+    left = [repeat for repeat in prepared.repeats if repeat not in finished]
+    first = builder.build((left or prepared.repeats)[0])
+    _check_same(run, parent, first, force=force)
+    check_room(run.folder, first.model, count=len(left) + 1)
+    for note in prepared.moved:
+        watcher.note(note)
+    watcher.note(f"resuming {run.label}: {len(finished)} of {len(prepared.repeats)} trainings are finished")
+    record = begin_record(prepared.completed, prepared.dataset, first.model, command)
+    parent.record |= {**record, **resumed_record(run, 0, command), "members": members_entry(prepared)}
+    return run_members(parent, builder, first)
+
+
+def _check_same(run: Run, parent: Parent, first: Prepared, *, force: bool) -> None:
+    prepared = parent.prepared
+    now_is = identity(
+        parent.resolved(first),
+        prepared.dataset,
+        prepared.completed.catalog,
+        start_sha256(prepared.completed),
+    )
+    check_same(run, identity_then(run, None), now_is, parent.watcher, force=force)

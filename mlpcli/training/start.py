@@ -1,0 +1,60 @@
+"""Start and resume a run, whether its spec is trained once or several times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlpcli.runs.folder import Run
+from mlpcli.runs.results import Outcome
+from mlpcli.runs.watcher import Watcher
+from mlpcli.spec.load import LoadedSpec
+from mlpcli.spec.repeats import is_repeated, trained_once
+from mlpcli.training.repeated.resume_members import resume_members
+from mlpcli.training.repeated.train_members import train_members
+from mlpcli.training.resume import resume_run
+from mlpcli.training.session import train
+
+
+def start_run(
+    loaded: LoadedSpec,
+    *,
+    runs_dir: Path,
+    watcher: Watcher,
+    command: Sequence[str] = (),
+    advice: bool = True,
+) -> Outcome:
+    """Train a spec into a new folder under `runs_dir`; see `train` and `train_members`.
+
+    Args:
+        loaded: The spec.
+        runs_dir: The runs folder.
+        watcher: Receives the progress.
+        command: The command line, for `run.json`.
+        advice: Show best-practice advice.
+    """
+    if is_repeated(loaded.spec):
+        return train_members(loaded, runs_dir=runs_dir, watcher=watcher, command=command, advice=advice)
+    once = trained_once(loaded)
+    return train(once, runs_dir=runs_dir, watcher=watcher, command=command, advice=advice)
+
+
+def resume(
+    run: Run,
+    loaded: LoadedSpec | None = None,
+    *,
+    watcher: Watcher,
+    command: Sequence[str] = (),
+    force: bool = False,
+) -> Outcome:
+    """Finish a run that was interrupted or killed, in its own folder; see `resume_run` and `resume_members`.
+
+    Args:
+        run: The run.
+        loaded: A spec to compare with the run's; None for the run's own.
+        watcher: Receives the progress.
+        command: The command line, for `run.json`.
+        force: Resume although spec, data or plug-ins have changed, or the run has diverged.
+    """
+    finish = resume_run if run.record.members is None else resume_members
+    return finish(run, loaded, watcher=watcher, command=command, force=force)
