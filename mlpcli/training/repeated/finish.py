@@ -7,14 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlpcli import runs
-from mlpcli.files import write_json, write_text
+from mlpcli.files import write_bytes, write_json, write_text
+from mlpcli.model.trained_model import load_trained
+from mlpcli.plots.compare_runs import columns_of, draw_histories
 from mlpcli.runs.folder import Run
+from mlpcli.runs.record_models import read_history
 from mlpcli.runs.results import Outcome, Repeated
 from mlpcli.spec.load import located
+from mlpcli.spec.repeats import RETRAIN
 from mlpcli.training.artifacts import Artifacts
 from mlpcli.training.baseline import Baseline, compare
 from mlpcli.training.ending import check_complete
-from mlpcli.training.job import TrainingJob, TrainOptions
+from mlpcli.training.ensemble_run import EnsembleEnd, finish_ensemble
+from mlpcli.training.job import TrainingJob
 from mlpcli.training.repeated.member_results import (
     best_of_members,
     mean_history,
@@ -26,6 +31,7 @@ from mlpcli.training.repeated.out_of_fold import metrics_of, read_out_of_fold, w
 from mlpcli.training.repeated.parent import RETRAINED, Parent
 from mlpcli.training.run_callback import history_csv
 from mlpcli.training.run_record import plugin_files
+from mlpcli.training.side_process import begin
 
 if TYPE_CHECKING:
     from mlpcli.keras_import import keras
@@ -54,7 +60,7 @@ def finish(ending: Ending) -> Outcome:
     write_text(parent.folder / runs.HISTORY, history_csv(history))
     repeated = _repeated(ending, members)
     clock.lap("out_of_fold")
-    tests = _write_model(parent, members, history)
+    tests = _write_model(parent, members)
     metrics = mean_metrics(members, ("train", "validation"))
     metrics |= {"test": tests["test"]} if "test" in tests else {}
     baseline = _baseline(ending.measured, tests.get("test", {}), parent)
@@ -116,13 +122,11 @@ def _measuring_model(ending: Ending) -> keras.Model:
         return build_model(completed.spec, dataset, import_plugins(completed.catalog))
 
 
-def _write_model(
-    parent: Parent, members: list[Run], history: list[dict[str, float]]
-) -> dict[str, dict[str, float]]:
+def _write_model(parent: Parent, members: list[Run]) -> dict[str, dict[str, float]]:
     """Write the run's model, its SavedModel and the figures; return the model's metrics by split."""
-    from mlpcli.model.trained_model import load_trained
-
-    prepared, options = parent.prepared, TrainOptions()
+    prepared = parent.prepared
+    if parent.after != RETRAIN:
+        return finish_ensemble(EnsembleEnd(parent.folder, parent.record, parent.watcher, prepared.clock))
     trained = load_trained(runs.open_run(parent.folder / RETRAINED))
     job = TrainingJob(
         prepared.completed,
@@ -132,15 +136,17 @@ def _write_model(
         parent.watcher,
         prepared.clock,
         parent.command,
-        options,
     )
     artifacts = Artifacts(job, parent.record)
-    write_figures = artifacts.begin_figures(history, best_of_members(members)[1])
+    histories = [columns_of(read_history(member / runs.HISTORY)) for member in members]
+    curves = begin(draw_histories, histories, [f"fold {member.record.fold}" for member in members])
+    write_figures = artifacts.begin_figures([], None)
     with artifacts.exported() as check:
         parent.watcher.stage("evaluating every split")
         metrics = artifacts.measure()
         prepared.clock.lap("metrics")
         write_figures()
+        write_bytes(parent.folder / runs.LEARNING_CURVES, curves())
         prepared.clock.lap("figures")
         check()
     return metrics

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.splitter import OpenedData
-from mlpcli.errors import DataError, MlpcliError, Problem
+from mlpcli.errors import DataError, KeyPath, MlpcliError, Problem, SpecError
 from mlpcli.keras_import import import_keras
 from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.completed import CompletedSpec
 from mlpcli.spec.load import LoadedSpec, located
-from mlpcli.spec.repeats import Repeat, repeats_of, spec_of_repeat
+from mlpcli.spec.repeats import RETRAIN, Repeat, repeats_of, spec_of_repeat
 from mlpcli.training.find_data import count_rows, divide_data, find_opened, moved_note
 from mlpcli.training.job import Clock
 from mlpcli.training.prepare import Prepared, build_checked, check_callbacks, complete
@@ -88,9 +88,25 @@ def prepare_members(loaded: LoadedSpec, watcher: Watcher) -> PreparedMembers:
     watcher.stage("building the model")
     with located(spec):
         completed = complete(spec, dataset)
+        _check_mean(completed, dataset)
         check_callbacks(spec)
     rows = tuple(counted[repeat.fold] for repeat in repeats)
     return PreparedMembers(spec, completed, dataset, opened, repeats, rows, clock, (moved,) if moved else ())
+
+
+def _check_mean(completed: CompletedSpec, dataset: Dataset) -> None:
+    """Refuse folds and seeds whose models have no mean, where that is to be the run's model.
+
+    Raises:
+        SpecError: They have none.
+    """
+    from mlpcli.model.ensemble import why_no_mean
+
+    fit = completed.spec.fit
+    if fit.after_folds != RETRAIN and (why := why_no_mean(dataset.contract)) is not None:
+        path: KeyPath = ("fit", "seeds" if fit.folds is None else "folds")
+        hint = "" if fit.folds is None else "write after_folds: retrain"
+        raise SpecError(Problem(f"cannot have a mean of models: {why}", path=path, hint=hint))
 
 
 class MemberBuilder:

@@ -14,7 +14,7 @@ from mlpcli.runs.folder import Run
 from mlpcli.runs.results import Outcome
 from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.load import LoadedSpec
-from mlpcli.spec.repeats import Repeat
+from mlpcli.spec.repeats import RETRAIN, Repeat
 from mlpcli.training.disk_space import check_place, check_room
 from mlpcli.training.engine import recorded_engine
 from mlpcli.training.job import TRIAL, TrainOptions
@@ -98,7 +98,8 @@ def run_members(parent: Parent, builder: MemberBuilder, first: Prepared, *, advi
                 built = _train_member(parent, builder, repeat, built)
             model = builder.model
         prepared.clock.lap("fit")
-        _retrain(parent)
+        if parent.after == RETRAIN:
+            _retrain(parent)
         return finish(Ending(parent, measured, model))
 
 

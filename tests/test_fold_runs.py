@@ -1,0 +1,182 @@
+"""A spec trained over folds: one run of several, each equal to a run of its own; stopped, it goes on."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlpcli.errors import RunError
+from mlpcli.runs.folder import find_run, open_run, resume_command
+from mlpcli.runs.results import Outcome
+from mlpcli.runs.watcher import Watcher
+from mlpcli.spec.load import load_spec
+from mlpcli.training.checkpoint_file import read_checkpoint
+from tests.conftest import Result
+
+pytestmark = pytest.mark.slow
+
+SPEC = """\
+name: folded
+seed: 7
+dataset: {name: iris}
+layers:
+  - Normalization
+  - Dense: {units: 6, activation: relu}
+  - Dropout: {rate: 0.2}
+  - Dense: {units: 3, activation: softmax}
+loss: sparse_categorical_crossentropy
+optimizer: {Adam: {learning_rate: 0.05}}
+metrics: [accuracy]
+fit: {epochs: 3, batch_size: 16, checkpoint: {every: 1}}
+callbacks:
+  - EarlyStopping: {patience: 2, restore_best_weights: true}
+  - TensorBoard: false
+"""
+FOLDS = 3
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished run over folds, and how often a program was compiled for it."""
+
+    spec: Path
+    outcome: Outcome
+    compiled: int
+
+    @property
+    def folder(self) -> Path:
+        return self.outcome.run.folder
+
+
+class Stopping(Watcher):
+    """A watcher at which a signal arrives as an epoch of the second fold ends."""
+
+    def __init__(self) -> None:
+        self.place = 0
+
+    def member_begins(self, place: int, count: int, label: str) -> None:
+        self.place = place
+
+    def epoch(self, epoch: int, epochs: int, logs: Mapping[str, float], seconds: float) -> None:
+        if (self.place, epoch) == (2, 2):
+            raise KeyboardInterrupt("SIGINT")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    from mlpcli.training.compiled import loop
+    from mlpcli.training.start import start_run
+
+    folder = tmp_path_factory.mktemp("folded")
+    spec = folder / "folded.yaml"
+    spec.write_text(SPEC)
+    calls: list[object] = []
+    compile_epoch = loop.compile_epoch
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "compile_epoch", lambda *args: (calls.append(args), compile_epoch(*args)))
+        loaded = load_spec(spec, settings=[f"fit.folds={FOLDS}"])
+        outcome = start_run(loaded, runs_dir=folder / "runs", watcher=Watcher())
+    return Trained(spec, outcome, len(calls))
+
+
+def test_one_program_is_compiled_for_all_folds(trained: Trained) -> None:
+    assert trained.compiled == 1
+
+
+def test_a_fold_is_the_run_of_its_own_spec(trained: Trained, tmp_path: Path) -> None:
+    from mlpcli.training.job import TrainOptions
+    from mlpcli.training.prepare import prepare
+    from mlpcli.training.session import train_into
+
+    loaded = load_spec(trained.spec, settings=["dataset.fold={number: 2, of: 3}"])
+    options = TrainOptions(saved_model=False, figures=False, baseline=False)
+    alone = train_into(prepare(loaded).job(tmp_path, Watcher(), options=options))
+    fold = open_run(trained.folder / "folds" / "02")
+    assert alone.metrics == fold.record.metrics
+    assert (tmp_path / "history.csv").read_text() == (fold / "history.csv").read_text()
+    one, other = (read_checkpoint(each / "checkpoints" / "state.ckpt") for each in (tmp_path, fold.folder))
+    for part in ("model", "optimizer", "history", "best"):
+        np.testing.assert_equal(one[part], other[part])
+    assert (fold.record.kind, fold.record.fold) == ("fold", 2)
+
+
+def test_every_row_that_is_no_test_row_is_predicted_by_a_fold_that_held_it_out(trained: Trained) -> None:
+    with (trained.folder / "out_of_fold.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0])[:4] == ["row", "fold", "target", "predicted_target"]
+    assert list(rows[0])[4:] == [f"probability_{name}" for name in ("setosa", "versicolor", "virginica")]
+    assert len({row["row"] for row in rows}) == len(rows) == 120
+    right = [row["target"] == row["predicted_target"] for row in rows]
+    repeated = trained.outcome.repeated
+    assert repeated is not None
+    assert repeated.out_of_fold["accuracy"] == pytest.approx(np.mean(right))
+    for number, value in enumerate(repeated.spreads["held_out"]["accuracy"].values, 1):
+        of_fold = [hit for hit, row in zip(right, rows, strict=True) if row["fold"] == str(number)]
+        assert np.mean(of_fold) == pytest.approx(value)
+
+
+def test_the_metrics_of_the_folds_are_beside_plain_ones(trained: Trained) -> None:
+    document = json.loads((trained.folder / "metrics.json").read_text())
+    folds = [open_run(trained.folder / "folds" / f"{number:02d}") for number in range(1, FOLDS + 1)]
+    values = [fold.record.metrics["validation"]["loss"] for fold in folds]
+    assert document["validation"]["loss"] == pytest.approx(np.mean(values))
+    spread = document["folds"]["held_out"]["accuracy"]
+    assert spread["standard_deviation"] == pytest.approx(np.std(spread["values"], ddof=1))
+    half = 4.302653 * spread["standard_deviation"] / np.sqrt(3)  # Student's t with 2 degrees of freedom
+    assert spread["interval"] == pytest.approx([spread["mean"] - half, spread["mean"] + half], rel=1e-5)
+    assert set(document["folds"]) == {"held_out", "test"}
+    record = trained.outcome.run.record
+    assert record.members is not None
+    assert record.members.folders == ["folds/01", "folds/02", "folds/03"]
+
+
+def _same_results(one: Path, other: Path) -> None:
+    for name in ("history.csv", "metrics.json", "out_of_fold.csv"):
+        assert (one / name).read_text() == (other / name).read_text(), name
+    for number in range(1, FOLDS + 1):
+        ends = (each / "folds" / f"{number:02d}" / "checkpoints" / "state.ckpt" for each in (one, other))
+        np.testing.assert_equal(*map(read_checkpoint, ends))
+
+
+def test_a_run_that_was_interrupted_ends_as_the_one_left_alone(trained: Trained, tmp_path: Path) -> None:
+    from mlpcli.training.start import resume, start_run
+
+    loaded = load_spec(trained.spec, settings=[f"fit.folds={FOLDS}"])
+    with pytest.raises(KeyboardInterrupt):
+        start_run(loaded, runs_dir=tmp_path, watcher=Stopping())
+    run = find_run("folded", tmp_path, unfinished=True)
+    assert run.status == "interrupted"
+    assert open_run(run.folder / "folds" / "01").status == "completed"
+    assert open_run(run.folder / "folds" / "02").record.epochs == 2
+    assert resume_command(run.folder / "folds" / "02") == resume_command(run.folder)
+    copied = tmp_path / "killed" / run.folder.name  # as it would be, had a kill come before the fold's record
+    shutil.copytree(run.folder, copied)
+    (copied / "folds" / "02" / "run.json").unlink()
+    for folder in (run.folder, copied):
+        resume(open_run(folder), watcher=Watcher())
+        _same_results(trained.folder, folder)
+        assert open_run(folder).status == "completed"
+
+
+def test_a_fold_is_resumed_with_its_run(trained: Trained) -> None:
+    from mlpcli.training.resume import resume_run
+
+    with pytest.raises(RunError, match="is one of the trainings of folded/"):
+        resume_run(open_run(trained.folder / "folds" / "01"), watcher=Watcher())
+
+
+def test_folds_are_evaluated_by_their_labels(trained: Trained, mlpcli: Callable[..., Result]) -> None:
+    runs_dir = trained.folder.parent.parent
+    label = f"folded/{trained.folder.name}/folds/02"
+    result = mlpcli("evaluate", label, "--split", "held_out", "--runs-dir", runs_dir, "--json")
+    found = json.loads(result.out)
+    held_out = open_run(trained.folder / "folds" / "02").record.metrics["held_out"]
+    assert (result.status, found["run"]) == (0, label)
+    assert found["metrics"]["accuracy"] == pytest.approx(held_out["accuracy"])
