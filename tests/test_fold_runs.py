@@ -72,15 +72,20 @@ class Stopping(Watcher):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     from mlpcli.training.compiled import loop
+    from mlpcli.training.compiled.xla_programs import EpochProgram, compile_epoch
     from mlpcli.training.start import start_run
 
     folder = tmp_path_factory.mktemp("folded")
     spec = folder / "folded.yaml"
     spec.write_text(SPEC)
     calls: list[object] = []
-    compile_epoch = loop.compile_epoch
+
+    def counted(program: EpochProgram, leaves: list[object], order: object) -> None:
+        calls.append(program)
+        compile_epoch(program, leaves, order)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "compile_epoch", lambda *args: (calls.append(args), compile_epoch(*args)))
+        patch.setattr(loop, "compile_epoch", counted)
         loaded = load_spec(spec, settings=[f"fit.folds={FOLDS}"])
         outcome = start_run(loaded, runs_dir=folder / "runs", watcher=Watcher())
     return Trained(spec, outcome, len(calls))
@@ -141,8 +146,8 @@ def _same_results(one: Path, other: Path) -> None:
     for name in ("history.csv", "metrics.json", "out_of_fold.csv"):
         assert (one / name).read_text() == (other / name).read_text(), name
     for number in range(1, FOLDS + 1):
-        ends = (each / "folds" / f"{number:02d}" / "checkpoints" / "state.ckpt" for each in (one, other))
-        np.testing.assert_equal(*map(read_checkpoint, ends))
+        ends = [each / "folds" / f"{number:02d}" / "checkpoints" / "state.ckpt" for each in (one, other)]
+        np.testing.assert_equal(read_checkpoint(ends[0]), read_checkpoint(ends[1]))
 
 
 def test_a_run_that_was_interrupted_ends_as_the_one_left_alone(trained: Trained, tmp_path: Path) -> None:

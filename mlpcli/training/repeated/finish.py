@@ -91,7 +91,7 @@ def finish(ending: Ending) -> Outcome:
         best_epoch,
         baseline,
         clock.parts(),
-        repeated,
+        repeated=repeated,
     )
 
 
