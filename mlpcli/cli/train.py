@@ -63,14 +63,6 @@ class TrainFlags:
     trusted: bool
     runs_dir: Path
     advice: bool
-    folds: int | None
-    seeds: int | None
-
-    @property
-    def changes(self) -> list[str]:
-        """The values of `--set`, with those of `--folds` and `--seeds`."""
-        given = {"folds": self.folds, "seeds": self.seeds}
-        return [*self.settings, *(f"fit.{key}={value}" for key, value in given.items() if value is not None)]
 
 
 def train(
@@ -95,20 +87,9 @@ def train(
     from mlpcli.report.console import show_json
     from mlpcli.runs.folder import COMPLETED, tidy
 
-    options = TrainFlags(
-        spec,
-        settings or [],
-        resume,
-        further,
-        epochs,
-        force,
-        best,
-        trust_plugins,
-        runs_dir,
-        advice,
-        folds,
-        seeds,
-    )
+    new = resume is None and further is None
+    given = [*(settings or []), *_repeats(folds, seeds, new=new)]
+    options = TrainFlags(spec, given, resume, further, epochs, force, best, trust_plugins, runs_dir, advice)
     _check_usage(options)
     if resume is not None:
         found = find_named(resume, runs_dir, unfinished=True)
@@ -127,6 +108,26 @@ def train(
         say_which(outcome.run.folder.parent.name, runs_dir)
 
 
+def _repeats(folds: int | None, seeds: int | None, *, new: bool) -> list[str]:
+    """Return --folds and --seeds as values of --set.
+
+    Args:
+        folds: the value of --folds.
+        seeds: the value of --seeds.
+        new: a new run is started.
+
+    Raises:
+        UsageError: a run is resumed or continued.
+    """
+    from mlpcli.errors import Problem, UsageError
+
+    given = {key: value for key, value in (("folds", folds), ("seeds", seeds)) if value is not None}
+    if given and not new:
+        rule = f"{' and '.join(f'--{key}' for key in given)} cannot be combined with --resume or --continue"
+        raise UsageError(Problem(rule, hint="a run keeps the folds and seeds that it was started with"))
+    return [f"fit.{key}={value}" for key, value in given.items()]
+
+
 def _run(options: TrainFlags, watcher: Watcher) -> Outcome:
     """Start, resume or continue, as the options say."""
     if options.resume is not None:
@@ -142,7 +143,7 @@ def _begin(options: TrainFlags, spec: Path, watcher: Watcher) -> Outcome:
     from mlpcli.cli.spec_file import read_spec
     from mlpcli.spec.load import located
 
-    loaded = read_spec(spec, options.changes)
+    loaded = read_spec(spec, options.settings)
     from mlpcli.model.transfer import find_start
     from mlpcli.training.side_process import side_process
     from mlpcli.training.start import start_run
@@ -204,10 +205,6 @@ def _check_usage(options: TrainFlags) -> None:
         raise UsageError(Problem("--resume and --continue cannot be combined", hint="keep one"))
     if options.further is not None and options.spec is not None:
         raise UsageError(Problem("--continue uses the run's own spec", hint="leave SPEC out, or use --set"))
-    for option, value in (("--folds", options.folds), ("--seeds", options.seeds)):
-        if value is not None and (options.resume is not None or options.further is not None):
-            hint = "a run keeps the number that it was started with"
-            raise UsageError(Problem(f"{option} is for a new run", hint=hint))
     if options.best and options.further is None:
         raise UsageError(Problem("--best is for --continue", hint="mlpcli train --continue NAME --best"))
     if options.epochs is not None and options.further is None:

@@ -11,8 +11,7 @@ from mlpcli.report.console import fitting_table, format_duration, format_number
 from mlpcli.report.narrow import as_many
 from mlpcli.report.screen import LONGEST_NAME, Screen, cut
 from mlpcli.runs.folder import Run
-from mlpcli.runs.results import Repeated
-from mlpcli.statistics.spread import Spread
+from mlpcli.runs.results import Repeated, Spread
 
 
 def member_line(member: Run, head: str, split: str, left: float | None, room: int) -> str:

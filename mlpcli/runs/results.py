@@ -16,7 +16,7 @@ from mlpcli.errors import KeyPath, Place, show_path
 from mlpcli.printable import printable
 from mlpcli.runs.folder import Run
 from mlpcli.runs.search_folder import Search
-from mlpcli.statistics.spread import Spread
+from mlpcli.statistics.spread import Spread as Spread
 
 if TYPE_CHECKING:
     import numpy as np
