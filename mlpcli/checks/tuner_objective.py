@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from mlpcli.checks.log_names import Mode, more_is_better
 from mlpcli.checks.meant_names import meant_name
-from mlpcli.data.dataset import Dataset
-from mlpcli.errors import Problem, SpecError, listing
+from mlpcli.data.dataset import Contract, Dataset
+from mlpcli.errors import KeyPath, Problem, SpecError, listing
+from mlpcli.model.ensemble import why_no_mean
 from mlpcli.runs.search_folder import Objective
 from mlpcli.spec.predictions import PredictSpec
 from mlpcli.spec.schema import TunerSpec
@@ -58,6 +59,32 @@ def find_objective(tuner: TunerSpec, modes: Mapping[str, Mode | None]) -> Object
     raise SpecError(
         Problem("cannot infer the direction (min or max) from this name", path=path, received=name, hint=hint)
     )
+
+
+def check_promotion(tuner: TunerSpec, dataset: Dataset, predict: PredictSpec | None = None) -> None:
+    """Check what becomes of the best trials of a search.
+
+    Raises:
+        SpecError: see `check_ensemble` and `check_refit`.
+    """
+    check_refit(tuner, dataset, predict)
+    check_ensemble(tuner, dataset.contract)
+
+
+def check_ensemble(tuner: TunerSpec, contract: Contract) -> None:
+    """Check that the best trials of a search have a mean, where one is asked for.
+
+    Raises:
+        SpecError: they have none, or the winner is to be trained on other rows.
+    """
+    path: KeyPath = ("tuner", "ensemble")
+    if tuner.ensemble is None:
+        return
+    if reason := why_no_mean(contract):
+        raise SpecError(Problem(reason, path=path, received=tuner.ensemble, hint="remove it"))
+    if tuner.refit == "full":
+        rule = "keeps the trials as they were trained, refit: full trains a new network"
+        raise SpecError(Problem(rule, path=path, received=tuner.ensemble, hint="remove one of the two"))
 
 
 def check_refit(tuner: TunerSpec, dataset: Dataset, predict: PredictSpec | None = None) -> None:

@@ -52,6 +52,10 @@ FreshOption = Annotated[
 WorkersOption = Annotated[
     int, typer.Option(metavar="N", min=1, help="Number of processes that run trials in parallel.")
 ]
+EnsembleOption = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=2, help="Keep the mean of the N best trials, instead of the best."),
+]
 RoleOption = Annotated[
     Role | None,
     typer.Option(
@@ -76,6 +80,7 @@ class TuneOptions:
     resume: str | None
     extend_space: bool
     fresh: bool
+    ensemble: int | None
     workers: int
     role: Role | None
     address: str | None
@@ -90,6 +95,7 @@ def tune(
     resume: ResumeOption = None,
     extend_space: ExtendSpaceOption = False,
     fresh: FreshOption = False,
+    ensemble: EnsembleOption = None,
     workers: WorkersOption = 1,
     role: RoleOption = None,
     address: AddressOption = None,
@@ -109,6 +115,7 @@ def tune(
         resume,
         extend_space,
         fresh,
+        ensemble,
         workers,
         role,
         address,
@@ -175,6 +182,7 @@ def _search_options(options: TuneOptions) -> SearchOptions:
     return SearchOptions(
         trials=options.trials,
         workers=options.workers,
+        ensemble=options.ensemble,
         address=options.address,
         extend_space=options.extend_space,
         trusted=options.trusted,

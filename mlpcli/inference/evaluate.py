@@ -32,7 +32,7 @@ from mlpcli.runs.results import ClassScore, Coverage, Evaluation, OutputScores, 
 from mlpcli.spec.load import located
 from mlpcli.training import compiled
 from mlpcli.training.find_data import find_data, moved_note
-from mlpcli.training.whole_data import find_whole_data
+from mlpcli.training.whole_data import find_mean_data
 
 BATCH_ROWS = 4096
 
@@ -163,14 +163,10 @@ def own_split(trained: TrainedModel, split: str) -> tuple[Split, tuple[str, ...]
         UsageError: The run has no such split.
     """
     loaded = own_spec(trained.run)
-    members = trained.run.record.members
-    fingerprint: str | None = runs.data_facts(trained.run).fingerprint
+    members = trained.run.record.members if trained.members else None
     with located(loaded):
-        if trained.members and members is not None:
-            fingerprint = members.fingerprint
-            there, dataset = find_whole_data(loaded, trained.contract, fingerprint)
-        else:
-            there, dataset = find_data(loaded)
+        there, dataset = find_mean_data(trained, loaded) if trained.members else find_data(loaded)
+    fingerprint = members.fingerprint if members else runs.data_facts(trained.run).fingerprint
     found = dataset.splits().get(split)
     if found is None:
         hint = f"it has {', '.join(dataset.splits())}; or give --data FILE"

@@ -158,6 +158,10 @@ def _is_numbers(value: object) -> bool:
     return isinstance(value, list) and all(type(item) in (int, float) for item in value)
 
 
+class NoMean(RunError):
+    """The models of a run's members have no mean."""
+
+
 @dataclass(frozen=True)
 class TrainedModel:
     """A run opened for use: its model, its spec, and what its rows look like.
@@ -231,7 +235,8 @@ def load_mean(run: Run) -> TrainedModel:
     """Build the mean of a run's members from their own folders, each checked by its own checksum.
 
     Raises:
-        RunError: a member has no model, is not the one that the run was made of, or does not fit the others.
+        RunError: a member has no model, or is not the one that the run was made of.
+        NoMean: the members do not go together.
     """
     assert run.record.members is not None
     members = tuple(_load_member(run, folder) for folder in run.record.members.folders)
@@ -245,7 +250,7 @@ def load_mean(run: Run) -> TrainedModel:
             model = with_temperature(mean, loaded.spec, stacked.contract)
     except ValueError as error:
         rule = f"the members of run {run.label} have no mean: {error}"
-        raise RunError(Problem(rule, hint="evaluate or predict with one of them")) from error
+        raise NoMean(Problem(rule, hint="evaluate or predict with one of them")) from error
     compile_model(model, with_steps(loaded.spec, 1, loaded.catalog), stacked.contract, plugins)
     changed = changed_plugins(run)
     return TrainedModel(run, model, loaded.spec, stacked.contract, changed, members, stacked.spans)

@@ -296,6 +296,8 @@ def _why_kept(search: Search) -> str:
     standings = search.standings()
     if best is None or search.winner is None or not standings:
         return ""
+    if search.members:
+        return f"the mean of the trials {', '.join(map(str, search.members))} is kept"
     kept = standings[0]
     runs = _counted(len(kept.scores), "training")
     if best.number == search.winner:
@@ -342,7 +344,8 @@ def _show_promotions(out: Screen, search: Search) -> None:
     rows = []
     for standing in search.standings():
         deviation = "" if standing.deviation is None else format_number(standing.deviation)
-        mark = " *" if standing.trial == search.winner else ""
+        kept = standing.trial in search.members if search.members else standing.trial == search.winner
+        mark = " *" if kept else ""
         scores = ", ".join(format_number(score) for score in standing.scores)
         rows.append((f"{standing.trial}{mark}", format_number(standing.mean), deviation, scores))
     if rows:
@@ -374,6 +377,7 @@ def search_json(outcome: SearchOutcome) -> dict[str, object]:
         "importance": outcome.importance,
         "promoted": _standings_json(search),
         "winner": search.winner,
+        "members": search.members,
         "metrics": outcome.metrics,
         "seconds": outcome.seconds,
     }

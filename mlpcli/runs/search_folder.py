@@ -158,6 +158,8 @@ class Search:
         them.
     winner: number of the trial that was promoted.
     engine: what trains the trials where the spec leaves it to us; earlier versions had `compiled` alone.
+    ensemble: of how many of the best trials the mean is to be kept; 0 to keep one network.
+    members: the trials whose mean was kept.
     """
 
     folder: Path
@@ -176,6 +178,8 @@ class Search:
     finished: bool = False  # nothing is left to do, unless more trials are requested
     seconds: float = 0.0  # of all sessions
     engine: Literal["auto", "compiled"] = "compiled"
+    ensemble: int = 0
+    members: list[int] = field(default_factory=list)
 
     @property
     def label(self) -> str:
@@ -280,6 +284,8 @@ class SearchRecord(Record):
     finished: bool = False
     seconds: Seconds = 0.0
     engine: Literal["auto", "compiled"] = "compiled"
+    ensemble: Count = 0
+    members: list[Number] = Field(default_factory=list)
 
 
 def _contradictions(found: SearchRecord) -> Iterator[str]:
@@ -305,6 +311,8 @@ def _contradictions(found: SearchRecord) -> Iterator[str]:
     for place, promotion in enumerate(found.promotions):
         if promotion.trial > count:
             yield f"promotions[{place}].trial: there is no trial {promotion.trial}"
+    if any(member > count for member in found.members):
+        yield f"members: there are only {count} trials"
     if found.winner is not None and found.winner > count:
         yield f"winner: there is no trial {found.winner}"
 

@@ -244,6 +244,9 @@ class TunerSpec(Section):
     hyperband_iterations: Annotated[int | None, Field(gt=0, description=WHOLE_ABOVE_0)] = None
     promote: Annotated[int, Field(ge=0, description="how many of the best are trained again, 0 for none")] = 2
     seeds: Annotated[int, Field(gt=0, description="with how many seeds, a whole number above 0")] = 2
+    ensemble: Annotated[
+        int | None, Field(gt=1, description="of how many of the best trials the mean is kept, above 1")
+    ] = None
     refit: Annotated[
         str, Field(pattern="^(train|full)$", description="train, or full (training and validation rows)")
     ] = "train"

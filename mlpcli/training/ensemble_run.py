@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlpcli import runs
-from mlpcli.files import write_bytes, write_text
+from mlpcli.data.splitter import OpenedData
+from mlpcli.files import write_bytes, write_json, write_text
 from mlpcli.keras_import import keras
 from mlpcli.model.run_spec import own_spec
 from mlpcli.model.trained_model import TrainedModel, load_mean
@@ -19,11 +21,12 @@ from mlpcli.runs.record_models import read_history
 from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.load import located
 from mlpcli.training.artifacts import Artifacts
+from mlpcli.training.baseline import Baseline
 from mlpcli.training.job import Clock, TrainingJob
 from mlpcli.training.prepare import complete
 from mlpcli.training.run_figures import Write
 from mlpcli.training.side_process import begin
-from mlpcli.training.whole_data import find_whole_data
+from mlpcli.training.whole_data import find_mean_data
 
 MEMBERS = "members"
 """The entry of `run.json` about the members; see `MembersRecord`."""
@@ -38,12 +41,17 @@ class EnsembleEnd:
         record: `run.json`, to which checksums and the verification are added; the caller writes it.
         watcher: Receives the progress.
         clock: Measures the stages.
+        measured: Waits for the scores of models without a network, which `metrics.json` is then written with;
+            None to leave that file to the caller.
+        opened: The rows of the run's data, where they have been read already.
     """
 
     run_dir: Path
     record: dict[str, object]
     watcher: Watcher = field(default_factory=Watcher)
     clock: Clock = field(default_factory=Clock)
+    measured: Callable[[], Baseline | None] | None = None
+    opened: OpenedData | None = None
 
 
 def finish_ensemble(end: EnsembleEnd) -> dict[str, dict[str, float]]:
@@ -55,7 +63,7 @@ def finish_ensemble(end: EnsembleEnd) -> dict[str, dict[str, float]]:
         end: The run folder, and what is reported.
 
     Returns:
-        The metrics of the mean by split and name: `train`, all rows but those of the test split, and `test`.
+        The metrics of the mean by split and name; see `find_mean_data`.
 
     Raises:
         RunError: A member is missing or is not what was trained, or the members have no mean.
@@ -68,7 +76,7 @@ def finish_ensemble(end: EnsembleEnd) -> dict[str, dict[str, float]]:
     loaded = own_spec(run)
     with located(loaded):
         end.watcher.stage("reading the data")
-        found, dataset = find_whole_data(loaded, trained.contract, None)
+        found, dataset = find_mean_data(trained, loaded, end.opened)
         completed = complete(found, dataset)
     end.clock.lap("data")
     end.record[MEMBERS] = _members_entry(run, trained, dataset.fingerprint)
@@ -81,6 +89,10 @@ def finish_ensemble(end: EnsembleEnd) -> dict[str, dict[str, float]]:
         end.watcher.stage("evaluating every split")
         metrics = {name: artifacts.evaluate(split) for name, split in dataset.splits().items()}
         end.clock.lap("metrics")
+        if end.measured is not None:
+            write_json(end.run_dir / runs.METRICS, metrics)
+            artifacts.compare_with_baseline(metrics, end.measured)
+            end.clock.lap("baseline")
         write_figures()
         end.clock.lap("figures")
         check()

@@ -134,6 +134,19 @@ def divide_data(opened: OpenedData, loaded: LoadedSpec, *, some: TrainingRows | 
     return divide_dataset(opened, loaded.spec.dataset, request, seed=seed, some=some)
 
 
+def divide_by(opened: OpenedData, loaded: LoadedSpec, contract: Contract) -> Dataset:
+    """Return the data of a spec, whose rows were read, as a model that is trained already reads it.
+
+    Args:
+        opened: the rows.
+        loaded: the spec; of one with folds or seeds, the data is that of the run they make up.
+        contract: by which the rows are encoded and scaled.
+    """
+    request, seed = _request(loaded)
+    section = dataset_of_all(loaded.spec)
+    return divide_dataset(opened, section, replace(request, contract=contract), seed=seed)
+
+
 def count_rows(opened: OpenedData, loaded: LoadedSpec) -> dict[str, int]:
     """Return the rows of each split of such a spec; see `rows_by_split`."""
     request, seed = _request(loaded)

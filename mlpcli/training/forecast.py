@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mlpcli import runs
 from mlpcli.checks.advice import advise, class_counts
 from mlpcli.checks.log_names import directions
-from mlpcli.checks.tuner_objective import check_refit, find_objective
+from mlpcli.checks.tuner_objective import check_promotion, find_objective
 from mlpcli.data.dataset import Dataset, Split
 from mlpcli.data.leakage import equal_row_notes
 from mlpcli.data.types import Arrays
@@ -70,7 +70,7 @@ def _check_search(tuner: TunerSpec, prepared: Prepared) -> None:
     """Check what `tune` would check before its first trial."""
     dataset = prepared.dataset
     find_objective(tuner, directions(prepared.model, validation=dataset.validation is not None))
-    check_refit(tuner, dataset, prepared.completed.spec.predict)
+    check_promotion(tuner, dataset, prepared.completed.spec.predict)
 
 
 def layer_paths(plan: Plan, spec: Spec) -> tuple[KeyPath, ...]:

@@ -55,6 +55,10 @@ def reproduce_run(
     if run.status != runs.COMPLETED:
         rule = f"run {run.label} {run.describe()}: there is no result to compare with"
         raise RunError(Problem(rule, hint=f"finish it with {runs.resume_command(run.folder)}"))
+    members = run.record.members
+    if run.record.kind == "search" and members is not None:
+        rule = f"run {run.label} is the mean of {len(members.folders)} trials of a search, not one training"
+        raise RunError(Problem(rule, hint=f"reproduce one of them: {run.folder / members.folders[0]}"))
     loaded = own_spec(run)
     check_place(runs_dir, loaded.spec.name)
     run_plugins(run, loaded.catalog)

@@ -6,32 +6,40 @@ from dataclasses import replace
 
 import numpy as np
 
-from mlpcli.data.dataset import Contract, Dataset, Split
+from mlpcli.data.dataset import Dataset, Split
+from mlpcli.data.splitter import OpenedData
 from mlpcli.data.types import Arrays
+from mlpcli.model.trained_model import TrainedModel
 from mlpcli.spec.load import LoadedSpec
-from mlpcli.training.find_data import find_data
+from mlpcli.training.find_data import divide_by, find_data
 
 
-def find_whole_data(
-    loaded: LoadedSpec, contract: Contract, fingerprint: str | None
+def find_mean_data(
+    trained: TrainedModel, loaded: LoadedSpec, opened: OpenedData | None = None
 ) -> tuple[LoadedSpec, Dataset]:
-    """Return the spec with its files where they were found, and its data as the mean of its members reads it.
+    """Return the spec of a run that is the mean of others, and its data as that mean reads it.
 
-    All rows but those of the test split are one split, `train`: each is a training row of some member.
+    The trials of a search all have its splits. Of a run with folds or seeds all rows but those of the test
+    split are one split, `train`: each is a training row of some member.
 
     Args:
-        loaded: The spec of a run whose model is the mean of others.
-        contract: Of that model.
-        fingerprint: Of these rows, when the run was made; None where that is not known.
+        trained: The mean.
+        loaded: The run's own spec.
+        opened: Its rows, where they have been read already.
 
     Raises:
         SpecError: See `load_dataset`.
         DataError: See `load_dataset`.
     """
-    if loaded.kept is not None:
-        loaded = replace(loaded, kept=replace(loaded.kept, fingerprint=fingerprint))
-    found, dataset = find_data(loaded, contract)
-    return found, without_validation(dataset)
+    record = trained.run.record
+    if opened is not None:
+        found, dataset = loaded, divide_by(opened, loaded, trained.contract)
+    else:
+        fingerprint = record.members.fingerprint if record.members is not None else None
+        if loaded.kept is not None:
+            loaded = replace(loaded, kept=replace(loaded.kept, fingerprint=fingerprint))
+        found, dataset = find_data(loaded, trained.contract)
+    return found, dataset if record.kind == "search" else without_validation(dataset)
 
 
 def without_validation(dataset: Dataset) -> Dataset:

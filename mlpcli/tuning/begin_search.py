@@ -57,6 +57,7 @@ def begin_search(
         spec=str(loaded.file.resolve()),
         data=session.dataset.fingerprint,
         engine="auto",
+        ensemble=tuner.ensemble or 0,
     )
     with runs.locked(search.folder):
         write_text(search.folder / runs.SPEC, loaded.raw)

@@ -79,6 +79,8 @@ def resume_search(
         arguments = tuner_arguments(session.tuner, spec, options.trials)
         if options.trials is None and loaded is None:
             arguments = search.arguments  # --trials of an earlier session counts
+        if options.ensemble is not None or loaded is not None:
+            _keep_mean_of(search, session.tuner.ensemble or 0)
         _update(search, session, own, arguments)
         search.save()
         return session.run(search)
@@ -104,6 +106,12 @@ def _update(search: Search, session: SearchSession, own: LoadedSpec, arguments: 
     if _files(spec) != _files(own):
         search.spec = str(spec.file.resolve())
         write_searched(search.folder, spec)
+
+
+def _keep_mean_of(search: Search, ensemble: int) -> None:
+    """Have the mean of some of the best trials kept, or one network; a finished search promotes them anew."""
+    if ensemble != search.ensemble:
+        search.ensemble, search.finished, search.winner = ensemble, False, None
 
 
 def _as_started(loaded: LoadedSpec, own: LoadedSpec) -> LoadedSpec:

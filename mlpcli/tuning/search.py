@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mlpcli import runs
 from mlpcli.checks.log_names import directions
-from mlpcli.checks.tuner_objective import check_refit, find_objective
+from mlpcli.checks.tuner_objective import check_promotion, find_objective
 from mlpcli.data.dataset import Dataset
 from mlpcli.errors import MlpcliError, Problem, RunError, SpecError
 from mlpcli.runs.folder import Run
@@ -24,6 +24,7 @@ from mlpcli.training.prepare import build_checked, check_callbacks, complete
 from mlpcli.training.run_record import begin_record, now
 from mlpcli.tuning import promotion
 from mlpcli.tuning.importance import importance
+from mlpcli.tuning.keep_ensemble import Keeping, keep_ensemble
 from mlpcli.tuning.oracle import NoTrial, Oracle
 from mlpcli.tuning.trial_states import TooManyFailures, TrialStates
 from mlpcli.tuning.trials import TrialRunner
@@ -40,6 +41,7 @@ class SearchOptions:
         trials: total number of trials, instead of the tuner's max_trials.
         workers: processes on this machine that run trials at the same time.
         address: `HOST:PORT` where a chief listens for workers that others start; None to run the trials here.
+        ensemble: of how many of the best trials the mean is kept, instead of the tuner's `ensemble`.
         extend_space: a resumed search accepts wider ranges and new hyperparameters.
         trusted: the plug-ins of a resumed search may run, wherever they come from.
         command: the command line, for `run.json`.
@@ -48,6 +50,7 @@ class SearchOptions:
     trials: int | None = None
     workers: int = 1
     address: str | None = None
+    ensemble: int | None = None
     extend_space: bool = False
     trusted: bool = False
     command: Sequence[str] = ()
@@ -106,6 +109,8 @@ class SearchSession:
             raise SpecError(Problem(rule, hint=hint))
         watcher.stage("reading the data")
         tuner = loaded.spec.tuner or TunerSpec()
+        if options.ensemble is not None:
+            tuner = tuner.model_copy(update={"ensemble": options.ensemble})
         with located(loaded):
             runner = TrialRunner(loaded, Path(), Objective("loss", "min"))
             dataset = dataset or runner.dataset(loaded)
@@ -114,7 +119,7 @@ class SearchSession:
             model = build_checked(completed, dataset)
             check_callbacks(completed)
             objective = find_objective(tuner, directions(model, validation=dataset.validation is not None))
-            check_refit(tuner, dataset, loaded.spec.predict)
+            check_promotion(tuner, dataset, loaded.spec.predict)
         for note in completed.notes:
             watcher.note(note)
         check_room(place, model, name)
@@ -193,14 +198,23 @@ class SearchSession:
 
     def _promote(self, search: Search, runner: TrialRunner) -> tuple[Run | None, dict[str, dict[str, float]]]:
         """Train the best trials again and the winner into the search's folder; return its run and metrics."""
-        if not self.tuner.promote or not search.best_first():
+        count = max(self.tuner.promote, search.ensemble)
+        if not count or not search.best_first():
             self._save_record(search, runs.COMPLETED)
             return None, {}
-        promotion.repeat_best(search, self.tuner, runner, self.watcher.promotes, self._promotion_epoch)
+        tuner = self.tuner.model_copy(update={"promote": count})
+        promotion.repeat_best(search, tuner, runner, self.watcher.promotes, self._promotion_epoch)
         winner = promotion.choose_winner(search)
         search.winner = winner.number
         search.save()
         best = promotion.write_best(search, self.loaded, winner, refit=self.tuner.refit)
+        search.members = []
+        final = _FinalTraining(self.watcher)
+        if search.ensemble:
+            keeping = Keeping(search, self.loaded, best, winner, runner, final, self.options.command)
+            kept = keep_ensemble(keeping)
+            if kept is not None:
+                return kept
         self.watcher.promotes(winner, None)
         outcome = promotion.train_winner(
             search,
@@ -208,7 +222,7 @@ class SearchSession:
             best,
             runner,
             winner=winner,
-            watcher=_FinalTraining(self.watcher),
+            watcher=final,
             command=self.options.command,
         )
         return outcome.run, outcome.metrics
