@@ -35,6 +35,9 @@ def evaluate(
         bool,
         typer.Option("--figures/--no-figures", help="Draw the errors, into the folder plots of the run."),
     ] = True,
+    intervals: Annotated[
+        bool, typer.Option("--intervals/--no-intervals", help="Show 95% intervals of the metrics.")
+    ] = True,
     best: BestOption = False,
     trust_plugins: TrustOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
@@ -54,7 +57,7 @@ def evaluate(
     with side_process() if folder is not None else contextlib.nullcontext():
         from mlpcli.inference.evaluate import evaluate_run
 
-        evaluation = evaluate_run(found, split=split, data=data, figures=folder)
+        evaluation = evaluate_run(found, split=split, data=data, figures=folder, intervals=intervals)
     for warning in evaluation.warnings:
         console.show_line(warning, stderr=True, style="yellow")
     if json:

@@ -32,13 +32,20 @@ from mlpcli.runs.results import ClassScore, Coverage, Evaluation, OutputScores, 
 from mlpcli.spec.load import located
 from mlpcli.training import compiled
 from mlpcli.training.find_data import find_data, moved_note
+from mlpcli.training.intervals import find_intervals
+from mlpcli.training.row_metrics import measure_rows
 from mlpcli.training.whole_data import find_mean_data
 
 BATCH_ROWS = 4096
 
 
 def evaluate_run(
-    run: Run, *, split: str = "test", data: Path | None = None, figures: Path | None = None
+    run: Run,
+    *,
+    split: str = "test",
+    data: Path | None = None,
+    figures: Path | None = None,
+    intervals: bool = True,
 ) -> Evaluation:
     """Compute the metrics of a run on one of its own splits, or on a file of rows with their targets.
 
@@ -47,6 +54,7 @@ def evaluate_run(
         split: train, validation, test or held_out; ignored where `data` is given.
         data: a file of rows with their targets.
         figures: the folder in which figures are drawn; None for none.
+        intervals: Find confidence intervals of the metrics.
 
     Raises:
         UsageError: The run has no such split.
@@ -69,14 +77,17 @@ def evaluate_run(
         left_out, source = 0, split
     _check_ids(trained, found, source)
     arrays = compiled.Arrays(found.x, found.y, found.weights)
-    metrics = loss_first(
-        compiled.evaluate(trained.model, arrays, batch_size=evaluated_rows(trained.spec, contract))
-    )
+    at_once = evaluated_rows(trained.spec, contract)
+    metrics = loss_first(compiled.evaluate(trained.model, arrays, batch_size=at_once))
+    bounds = None
+    if intervals:
+        measured = measure_rows(trained.model, found, batch_size=at_once)
+        bounds = find_intervals(trained.model, measured, metrics, seed=trained.spec.seed)
     scores, quantiles = _scores(trained, found)
     warnings = (*trained.warnings, *warnings)
     drawn = () if figures is None else _draw(trained, found, figures, source)
     held = _coverage(trained, found)
-    return Evaluation(source, len(found), metrics, scores, warnings, left_out, quantiles, drawn, held)
+    return Evaluation(source, len(found), metrics, scores, warnings, left_out, quantiles, drawn, held, bounds)
 
 
 def _draw(trained: TrainedModel, split: Split, folder: Path, source: str) -> tuple[Path, ...]:

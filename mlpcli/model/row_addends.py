@@ -25,6 +25,16 @@ from mlpcli.statistics.curves import ratio
 Tensor = Any
 """A tensor of TensorFlow, which has no types."""
 
+SHARES = (
+    keras.metrics.Accuracy,
+    keras.metrics.BinaryAccuracy,
+    keras.metrics.CategoricalAccuracy,
+    keras.metrics.SparseCategoricalAccuracy,
+    keras.metrics.TopKCategoricalAccuracy,
+    keras.metrics.SparseTopKCategoricalAccuracy,
+)
+"""Metrics of rows that are right or wrong."""
+
 OVERLAPS = (keras.metrics.IoU, keras.metrics.MeanIoU)
 
 
@@ -42,11 +52,13 @@ class Addends:
         values: From sums, (..., addends), to the metric's values, (..., values).
         is_mean: Whether the two addends are a numerator and a denominator, and the value their ratio or a
             function of it that grows with it.
+        is_share: Whether it is the share of rows that are right.
     """
 
     of_rows: Callable[[Tensor, Tensor, Tensor | None], Array]
     values: Callable[[Array], Array]
     is_mean: bool = False
+    is_share: bool = False
 
 
 def addends_of(metric: keras.metrics.Metric) -> Addends:
@@ -67,7 +79,7 @@ def addends_of(metric: keras.metrics.Metric) -> Addends:
             each = each.metric
         return found.of_rows(y_true, y_pred, weights)
 
-    return Addends(of_rows, found.values, found.is_mean)
+    return Addends(of_rows, found.values, found.is_mean, found.is_share)
 
 
 def _of_inner(metric: keras.metrics.Metric) -> Addends:
@@ -118,7 +130,7 @@ def _mean(metric: keras.metrics.Mean) -> Addends:
         mean = ratio(sums[..., 0], sums[..., 1])
         return np.asarray(np.sqrt(mean) if root else mean)[..., None]
 
-    return Addends(of_rows, values, is_mean=True)
+    return Addends(of_rows, values, is_mean=True, is_share=isinstance(metric, SHARES))
 
 
 def _samplewise(values: Tensor, weights: Tensor | None, dtype: str) -> Array:

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from mlpcli.report.console import format_number
 from mlpcli.report.fitted_predictions import coverage_json, coverage_text
+from mlpcli.report.interval_words import interval_notes, interval_text
 from mlpcli.report.screen import console, table
 from mlpcli.runs.results import Evaluation, OutputScores, QuantileScores
 
@@ -16,7 +17,7 @@ def show_evaluation(label: str, evaluation: Evaluation) -> None:
     """Show the metrics, and for each class one line with precision, recall and F1."""
     out = console()
     out.print(Text(f"{label} on {evaluation.source}: {evaluation.rows:,} rows", style="bold"))
-    out.print(table(("metric", "value"), [(k, format_number(v)) for k, v in evaluation.metrics.items()]))
+    _show_metrics(evaluation)
     for scores in evaluation.scores:
         rows = [
             (
@@ -36,6 +37,18 @@ def show_evaluation(label: str, evaluation: Evaluation) -> None:
         _show_quantiles(quantiles)
     for held in evaluation.coverage:
         out.print(Text(coverage_text(held, "rows")))
+
+
+def _show_metrics(evaluation: Evaluation) -> None:
+    """Show the metrics, with their intervals where there are some."""
+    out, found = console(), evaluation.intervals
+    if found is None or not found.bounds:
+        out.print(table(("metric", "value"), [(k, format_number(v)) for k, v in evaluation.metrics.items()]))
+    else:
+        rows = [(k, format_number(v), interval_text(found, k)) for k, v in evaluation.metrics.items()]
+        out.print(table(("metric", "value", f"{found.method['level']:.0%} interval"), rows))
+    for line in [] if found is None else interval_notes(found):
+        out.print(Text(line, style="dim"))
 
 
 def _show_quantiles(scores: QuantileScores) -> None:
@@ -64,6 +77,8 @@ def evaluation_json(label: str, folder: Path, evaluation: Evaluation) -> dict[st
         "rows": evaluation.rows,
         "metrics": evaluation.metrics,
     }
+    if evaluation.intervals is not None:
+        document |= evaluation.intervals.to_json()
     if evaluation.rows_without_target:
         document["rows_without_target"] = evaluation.rows_without_target
     if evaluation.figures:

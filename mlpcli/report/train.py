@@ -13,13 +13,14 @@ from rich.progress import BarColumn, Progress, TaskID, TimeElapsedColumn, TimeRe
 from rich.status import Status
 from rich.text import Text
 
-from mlpcli.report.console import fitting_table, format_duration, format_number, show_json, show_line
+from mlpcli.report.console import fits, fitting_table, format_duration, format_number, show_json, show_line
 from mlpcli.report.fitted_predictions import fitted_lines
+from mlpcli.report.interval_words import interval_notes, interval_text
 from mlpcli.report.member_table import member_line, spread_tables
 from mlpcli.report.narrow import as_many, wrapped
-from mlpcli.report.screen import LONGEST_NAME, WordsColumn, console, cut, table
+from mlpcli.report.screen import LONGEST_NAME, Screen, WordsColumn, console, cut, table
 from mlpcli.runs.folder import Run
-from mlpcli.runs.results import Outcome, Plan
+from mlpcli.runs.results import Outcome, Plan, intervals_json
 from mlpcli.runs.watcher import Watcher
 
 WIDE = 100
@@ -183,16 +184,12 @@ def _logs(logs: Mapping[str, float], room: int, *, counted: bool = True) -> str:
 def show_outcome(outcome: Outcome, runs_dir: Path) -> None:
     """Show what a training reached, where its files are, and what to type next."""
     out = console()
-    names = list(next(iter(outcome.metrics.values())))
-    rows = [
-        (split, *(format_number(values[name]) for name in names)) for split, values in outcome.metrics.items()
-    ]
     for title, shown in () if outcome.repeated is None else spread_tables(out, outcome.repeated):
         out.print()
         out.print(title)
         out.print(shown)
     out.print()
-    out.print(fitting_table(out, ("split", *names), rows))
+    _show_metrics(out, outcome)
     if outcome.baseline is not None:
         out.print(Text(_baseline_text(outcome.baseline)))
     for line in fitted_lines(outcome.predictions):
@@ -212,6 +209,31 @@ def show_outcome(outcome: Outcome, runs_dir: Path) -> None:
     name = outcome.run.folder.parent.name
     out.print(Text(f"next mlpcli evaluate {name}{where}"))
     out.print(Text(f"     mlpcli predict {name} DATA -o predictions.csv{where}"))
+
+
+def _show_metrics(out: Screen, outcome: Outcome) -> None:
+    """Show the metrics of every split, and the intervals of those of the last that has some."""
+    names = list(next(iter(outcome.metrics.values())))
+    rows = [
+        (split, *(format_number(values[name]) for name in names)) for split, values in outcome.metrics.items()
+    ]
+    last = next(reversed(outcome.intervals), None)  # test where there is one, else validation
+    if last is None:
+        out.print(fitting_table(out, ("split", *names), rows))
+        return
+    intervals = outcome.intervals[last]
+    ends = [interval_text(intervals, name) for name in names]
+    title = f"{last}, {intervals.method['level']:.0%}"
+    with_ends = fitting_table(out, ("split", *names), [*rows, (title, *ends)])
+    if any(ends) and fits(out, with_ends):
+        out.print(with_ends)
+    else:
+        out.print(fitting_table(out, ("split", *names), rows))
+        pairs = [f"{name} {each}" for name, each in zip(names, ends, strict=True) if each]
+        for line in wrapped([f"{title}:", *pairs], out.room, indent="  ") if pairs else ():
+            out.print(Text(line))
+    for line in interval_notes(intervals):
+        out.print(Text(line, style="dim"))
 
 
 def _epoch_count(outcome: Outcome) -> str:
@@ -265,6 +287,7 @@ def outcome_json(outcome: Outcome) -> dict[str, object]:
         "parts": outcome.parts,
         "best": {"monitor": outcome.monitor, "value": outcome.best, "epoch": outcome.best_epoch},
         "metrics": outcome.metrics,
+        **intervals_json(outcome.intervals),
         "baseline": outcome.baseline,
         **outcome.predictions,
         **({} if outcome.repeated is None else outcome.repeated.to_json()),

@@ -235,15 +235,19 @@ class SpreadRecord(Record):
 
 SpreadBySplit = dict[str, dict[str, SpreadRecord]]
 """Metrics over several trainings, by split and name."""
+Ends = Annotated[list[float], Field(min_length=2, max_length=2)]
+"""The lower and the upper end of an interval."""
 
 
 class MetricsRecord(Record):
-    """`metrics.json`: metrics by split, and those of the baselines."""
+    """`metrics.json`: metrics by split, their intervals, and the scores of the baselines."""
 
     train: dict[str, Measured] = Field(default_factory=dict)
     validation: dict[str, Measured] = Field(default_factory=dict)
     test: dict[str, Measured] = Field(default_factory=dict)
     held_out: dict[str, Measured] = Field(default_factory=dict)
+    confidence_intervals: dict[str, dict[str, Ends]] = Field(default_factory=dict)
+    confidence_interval_method: dict[str, Any] = Field(default_factory=dict)
     baseline: dict[str, str | float] = Field(default_factory=dict)
     folds: SpreadBySplit = Field(default_factory=dict)
     seeds: SpreadBySplit = Field(default_factory=dict)

@@ -86,6 +86,7 @@ class Outcome:
     parts: dict[str, float] = field(default_factory=dict)  # of `seconds`, by what they were spent on
     predictions: dict[str, object] = field(default_factory=dict)  # see `FittedPredictions.to_json`
     repeated: Repeated | None = None  # of a run with folds or seeds
+    intervals: dict[str, Intervals] = field(default_factory=dict)  # of the metrics, by split
 
 
 @dataclass(frozen=True)
@@ -214,6 +215,42 @@ class Coverage:
 
 
 @dataclass(frozen=True)
+class Intervals:
+    """Confidence intervals of the metrics of one model on one set of rows.
+
+    bounds: by metric, the lower and the upper end.
+    method: how they were computed, as plain JSON values.
+    left_out: by metric without an interval, the reason; notes: by metric, what its interval means.
+    """
+
+    rows: int
+    bounds: dict[str, tuple[float, float]]
+    method: dict[str, object]
+    left_out: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, object]:
+        """Return the entries of an evaluation's document."""
+        further = {"left_out": self.left_out, "notes": self.notes}
+        method = self.method | {"rows": self.rows} | {key: each for key, each in further.items() if each}
+        bounds = {name: [*ends] for name, ends in self.bounds.items()}
+        return {"confidence_intervals": bounds, "confidence_interval_method": method}
+
+
+def intervals_json(intervals: Mapping[str, Intervals]) -> dict[str, object]:
+    """Return the two keys of `metrics.json` for intervals by split; nothing where there are none."""
+    if not intervals:
+        return {}
+    method: dict[str, object] = dict(next(iter(intervals.values())).method)
+    method["rows"] = {split: each.rows for split, each in intervals.items()}
+    for key in ("left_out", "notes"):
+        if found := {split: getattr(each, key) for split, each in intervals.items() if getattr(each, key)}:
+            method[key] = found
+    bounds = {split: each.to_json()["confidence_intervals"] for split, each in intervals.items()}
+    return {"confidence_intervals": bounds, "confidence_interval_method": method}
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """Metrics of one run on one set of rows, and scores for each output that holds classes.
 
@@ -221,6 +258,7 @@ class Evaluation:
     rows_without_target: how many rows of a file were left out.
     figures: the files that were drawn.
     coverage: what the intervals or sets of its predictions hold.
+    intervals: of the metrics; None where none were wanted.
     """
 
     source: str
@@ -232,6 +270,7 @@ class Evaluation:
     quantiles: tuple[QuantileScores, ...] = ()
     figures: tuple[Path, ...] = ()
     coverage: tuple[Coverage, ...] = ()
+    intervals: Intervals | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,11 +21,14 @@ from mlpcli.model.build import output_loss
 from mlpcli.model.outputs import evaluated_rows, final_outputs
 from mlpcli.model.preprocessing import with_raw_columns
 from mlpcli.model.target_scaling import restore_outputs
+from mlpcli.runs.results import Intervals, intervals_json
 from mlpcli.training import compiled
 from mlpcli.training.baseline import Baseline, compare, judged_output, score_network
 from mlpcli.training.fit_predictions import FittedPredictions
 from mlpcli.training.held_out import write_held_out
+from mlpcli.training.intervals import WORK_IN_TRAINING, find_intervals
 from mlpcli.training.job import TrainingJob
+from mlpcli.training.row_metrics import MeasuredRows, measure_rows
 from mlpcli.training.run_figures import Write, begin_boundary, begin_curves, begin_diagram, begin_reliability
 
 if TYPE_CHECKING:
@@ -41,12 +44,16 @@ class Artifacts:
         record: `run.json`, to which checksums and the verification are added.
         network: What is saved in place of the job's model; None for that, with its optimizer.
         fitted: What was fitted after the training; None for nothing.
+        intervals: By split, those of the metrics, once they are measured.
+        measured: By split, the rows with the network's outputs, likewise.
     """
 
     job: TrainingJob
     record: dict[str, object]
     network: keras.Model | None = None
     fitted: FittedPredictions | None = None
+    intervals: dict[str, Intervals] = field(default_factory=dict)
+    measured: dict[str, MeasuredRows] = field(default_factory=dict)
 
     @property
     def entries(self) -> dict[str, object]:
@@ -95,17 +102,42 @@ class Artifacts:
         """Measure the splits and write `metrics.json`; return the metrics by split and name."""
         splits = self.job.dataset.splits().items()
         metrics = {name: self.evaluate(split) for name, split in splits if name in self.job.options.splits}
-        write_json(self.job.run_dir / runs.METRICS, {**metrics, **self.entries})
+        self.find_intervals(metrics)
+        write_json(self.job.run_dir / runs.METRICS, self.document(metrics))
         if (held_out := self.job.dataset.held_out) is not None:
             outputs = compiled.predict(self.job.model, held_out.x)
             write_held_out(self.job.run_dir / runs.HELD_OUT, held_out.rows, outputs)
         return metrics
 
+    def document(
+        self, metrics: Mapping[str, object], *, baseline: dict[str, object] | None = None
+    ) -> dict[str, object]:
+        """Return `metrics.json`: metrics by split, their intervals, and what else was found so far."""
+        further: dict[str, object] = {} if baseline is None else {"baseline": baseline}
+        return {**metrics, **intervals_json(self.intervals), **further, **self.entries}
+
+    @property
+    def _at_once(self) -> int:
+        return evaluated_rows(self.job.completed.spec, self.job.dataset.contract)
+
     def evaluate(self, split: Split) -> dict[str, float]:
         """Return the metrics of a split by name."""
         rows = compiled.Arrays(split.x, split.y, split.weights)
-        at_once = evaluated_rows(self.job.completed.spec, self.job.dataset.contract)
-        return loss_first(compiled.evaluate(self.job.model, rows, batch_size=at_once))
+        return loss_first(compiled.evaluate(self.job.model, rows, batch_size=self._at_once))
+
+    def find_intervals(self, metrics: Mapping[str, Mapping[str, float]]) -> None:
+        """Find the intervals of metrics, by split, where they are wanted.
+
+        There are none of the training rows: the network has seen them, so that they say nothing of new rows.
+        """
+        splits = self.job.dataset.splits()
+        for name in metrics.keys() - {"train"} if self.job.options.intervals else ():
+            self.measured[name] = measure_rows(self.job.model, splits[name], batch_size=self._at_once)
+        model, seed = self.job.model, self.job.completed.spec.seed
+        for name in [each for each in metrics if each in self.measured]:
+            rows, shown = self.measured[name], metrics[name]
+            found = find_intervals(model, rows, shown, seed=seed, most_work=WORK_IN_TRAINING)
+            self.intervals[name] = found
 
     def compare_with_baseline(
         self, metrics: Mapping[str, dict[str, float]], measured: Callable[[], Baseline | None]
@@ -125,12 +157,21 @@ class Artifacts:
         if baseline is None or held_out is None or output is None:
             return None
         loss = output_loss(spec, output.name)
-        network = score_network(output, held_out, self.predict(held_out.x), loss)
+        network = score_network(output, held_out, self._outputs_of(held_out), loss)
         document = baseline.to_json(network)
-        write_json(self.job.run_dir / runs.METRICS, {**metrics, "baseline": document, **self.entries})
+        write_json(self.job.run_dir / runs.METRICS, self.document(metrics, baseline=document))
         if note := compare(baseline, network):
             self.job.watcher.note(note)
         return document
+
+    def _outputs_of(self, split: Split) -> Arrays:
+        """Return the outputs that a user sees for a split, whose rows may have passed the network already."""
+        for each in self.measured.values():
+            if each.split is split:
+                spec, contract = self.job.completed.spec, self.job.dataset.contract
+                outputs: Arrays = final_outputs(spec, contract, each.outputs.values)
+                return outputs
+        return self.predict(split.x)
 
     def draw_curves(self, history: list[dict[str, float]], best_epoch: int | None) -> None:
         """Draw the learning curves of the epochs so far."""

@@ -63,6 +63,7 @@ class TrainOptions:
         baseline: Compare the network with models that need none.
         splits: The splits that are measured at the end.
         predictions: Fit what `predict:` asks for.
+        intervals: Find confidence intervals of their metrics.
         advice: Show best-practice advice.
         record: Further entries of `run.json`.
         state: The state of a checkpoint to resume from.
@@ -75,6 +76,7 @@ class TrainOptions:
     baseline: bool = True
     splits: tuple[str, ...] = ("train", "validation", "test", "held_out")
     predictions: bool = True
+    intervals: bool = True
     advice: bool = False
     record: Mapping[str, object] = field(default_factory=dict)
     state: TrainingState | None = None
@@ -86,7 +88,12 @@ WHOLE_RUN = TrainOptions()
 """The options of a run with everything that a run has."""
 
 TRIAL = TrainOptions(
-    saved_model=False, figures=False, baseline=False, splits=("train", "validation"), predictions=False
+    saved_model=False,
+    figures=False,
+    baseline=False,
+    splits=("train", "validation"),
+    predictions=False,
+    intervals=False,
 )
 """The options of a search's trial, which leaves out what only the final run needs."""
 

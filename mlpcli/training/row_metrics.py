@@ -39,24 +39,20 @@ class RowMetric:
         output: The output that it measures; empty where there is one, and for the loss over all outputs.
         rows: How many rows there are.
         addends: From positions of rows, (some,) int, to what each adds, (some, addends) float64.
-        of_sums: From sums of addends, (..., addends), to values, (..., names). Of the loss it is that of the
-            rows: what regularisation adds to it is in `constant`.
+        values: From sums of addends, (..., addends), to values, (..., names). The loss is
+            that of the rows, without what regularisation adds to it.
         is_mean: Whether each row adds a numerator and a denominator, `addends[:, 0]` and `addends[:, 1]`,
             whose sums' ratio is the value or, for a root of a mean, its square.
-        constant: What is added to the value whatever the rows are: regularisation.
+        is_share: Whether it is the share of rows that are right.
     """
 
     names: tuple[str, ...]
     output: str
     rows: int
     addends: Addend
-    of_sums: Callable[[Array], Array]
+    values: Callable[[Array], Array]
     is_mean: bool = False
-    constant: float = 0.0
-
-    def values(self, sums: Array) -> Array:
-        """Return the values, (..., names), for sums of addends, (..., addends)."""
-        return np.asarray(self.of_sums(sums) + self.constant)
+    is_share: bool = False
 
     def sums(self, seed: int, groups: int = GROUPS) -> Array:
         """Return the addends of each row, or with more rows than `groups` of each random group of them.
@@ -173,7 +169,8 @@ def _metric(
             raise NotOfRows(f"it gives {len(found)} values for {len(rows)} rows")
         return np.asarray(found.reshape(len(rows), -1, found.shape[1]).sum(axis=1))  # the steps of each row
 
-    return RowMetric(names, output, len(measured.split), addends, made.values, made.is_mean)
+    count = len(measured.split)
+    return RowMetric(names, output, count, addends, made.values, made.is_mean, made.is_share)
 
 
 def _losses(model: keras.Model, measured: MeasuredRows) -> list[RowMetric]:

@@ -258,6 +258,7 @@ class _Session:
             baseline=baseline,
             parts=job.clock.parts(),
             predictions=artifacts.entries,
+            intervals=artifacts.intervals,
         )
 
     def _fit_predictions(self) -> Artifacts:

@@ -10,7 +10,7 @@ from mlpcli.training.compiled.graph_loop import why_graph
 from mlpcli.training.compiled.kept_programs import keep_programs
 from mlpcli.training.compiled.loop import GRAPH, QUICK_XLA, XLA, Loop, fit
 from mlpcli.training.compiled.row_arrays import Arrays, epoch_order, take_rows
-from mlpcli.training.compiled.xla_programs import CannotCompile
+from mlpcli.training.compiled.xla_programs import CannotCompile, is_stock
 
 __all__ = [
     "GRAPH",
@@ -24,6 +24,7 @@ __all__ = [
     "epoch_order",
     "evaluate",
     "fit",
+    "is_stock",
     "keep_programs",
     "predict",
     "run_network",

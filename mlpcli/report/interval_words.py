@@ -1,0 +1,32 @@
+"""Confidence intervals in words: `0.8921 to 0.9034`, what one means, and why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mlpcli.report.console import format_number
+from mlpcli.runs.results import Intervals
+
+
+def interval_text(intervals: Intervals, name: str) -> str:
+    """Return the interval of a metric, or an empty text where it has none."""
+    if name not in intervals.bounds:
+        return ""
+    low, high = intervals.bounds[name]
+    return f"{format_number(low)} to {format_number(high)}"
+
+
+def interval_notes(intervals: Intervals) -> list[str]:
+    """Return a line for each note, and for each reason why there is no interval, with the metrics."""
+    return [
+        *(f"{names}: {text}" for text, names in _by_text(intervals.notes).items()),
+        *(f"{names}: no interval: {text}" for text, names in _by_text(intervals.left_out).items()),
+    ]
+
+
+def _by_text(texts: Mapping[str, str]) -> dict[str, str]:
+    """Return the names by text, each once: `loss, accuracy`."""
+    found: dict[str, list[str]] = {}
+    for name, text in texts.items():
+        found.setdefault(text, []).append(name)
+    return {text: ", ".join(names) for text, names in found.items()}
