@@ -74,13 +74,13 @@ def test_a_comparison_shows_what_one_run_alone_has_unless_it_is_a_default(
     added = "callbacks:\n- EarlyStopping: {monitor: val_loss, patience: 7, min_delta: 0}\n"
     (two / "resolved.yaml").write_text(text.replace("callbacks: []\n", added))
     labels = [f"tiny/{folder.name}" for folder in (one, two)]
-    document = json.loads(mlpcli("compare", *labels, "--runs-dir", runs_dir, "--json").out)
+    document = json.loads(mlpcli("compare", *labels, "--runs-dir", runs_dir, "--json", "--no-test").out)
     assert document["settings"] == {
         "callbacks": [[], None],
         "callbacks[0]": [None, "EarlyStopping"],
         "callbacks[0].patience": [None, 7],
     }
-    shown = mlpcli("compare", *labels, "--runs-dir", runs_dir).out
+    shown = mlpcli("compare", *labels, "--runs-dir", runs_dir, "--no-test").out
     (line,) = (line for line in shown.splitlines() if line.startswith("callbacks[0].patience"))
     assert line.split() == ["callbacks[0].patience", "-", "7"]
 
@@ -88,7 +88,7 @@ def test_a_comparison_shows_what_one_run_alone_has_unless_it_is_a_default(
 def test_a_comparison_of_other_runs_is_another_picture(runs_dir: Path, mlpcli: Callable[..., Result]) -> None:
     labels = [f"tiny/2026-01-{day}_00-00-00" for day in ("01", "02")]
     pictures = {
-        json.loads(mlpcli("compare", *chosen, "--runs-dir", runs_dir, "--json").out)["picture"]
+        json.loads(mlpcli("compare", *chosen, "--runs-dir", runs_dir, "--json", "--no-test").out)["picture"]
         for chosen in (labels, labels, [labels[0], f"{LONG}/2026-01-01_00-00-00"])
     }
     assert len(pictures) == 2

@@ -286,6 +286,9 @@ def test_folds_that_are_cut_otherwise_are_tested_unpaired_and_other_rows_not_at_
     three = _parents(both[0], tmp_path / "three", [(0.8, 0.81, 0.82)], folds=3)
     _, refused = compare_settings([found[0], open_run(three[0])], metric=None)
     assert "have 5 folds and 3 folds; train both with --folds 5" in refused[0]
+    (parents[1] / "out_of_fold.csv").write_text("row,fold,price,kind\n1,2\n")
+    test, refused = compare_settings(found, metric="kind_accuracy")
+    assert (test, "out_of_fold.csv is damaged: line 2 has 2 cells" in refused[0]) == (None, True)
     _, refused = compare_settings([found[0], open_run(both[0])], metric=None)
     assert "has no folds or seeds; train it with --folds 5" in refused[0]
 

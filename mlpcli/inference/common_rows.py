@@ -16,13 +16,11 @@ from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import MlpcliError, listing
 from mlpcli.files import sha256_of
-from mlpcli.inference.evaluate import values_of
+from mlpcli.inference.evaluate import own_data, values_of
 from mlpcli.keras_import import keras
-from mlpcli.model.run_spec import own_spec
 from mlpcli.model.trained_model import TrainedModel, load_trained
 from mlpcli.runs.folder import Run
-from mlpcli.spec.load import LoadedSpec, located
-from mlpcli.training.find_data import find_data
+from mlpcli.spec.load import LoadedSpec
 
 FEWEST_ROWS = 10
 """The fewest rows that a test is made with."""
@@ -123,19 +121,17 @@ def _load_all(found: Sequence[Run]) -> tuple[list[_Loaded], list[str]]:
         try:
             trained = load_trained(run)
             wanted = runs.data_facts(run).fingerprint
-            if wanted not in known:
-                own = own_spec(run)
-                with located(own):
-                    there, dataset = find_data(own)
-                known[dataset.fingerprint] = there, dataset
+            if wanted not in known or trained.members:  # these read it each in its own way
+                own = own_data(trained)
+                if own.changed:
+                    what = f"the data of {own.dataset.source} has changed since run {run.label} was trained"
+                    refused.append(f"{what}: which rows it has not seen is no longer known")
+                    continue
+                wanted = own.dataset.fingerprint
+                known[wanted] = own.spec, own.dataset
+            loaded.append(_Loaded(position, trained, *known[wanted]))
         except MlpcliError as error:
             refused += [problem.headline() for problem in error.problems[:1]]
-            continue
-        if wanted in known:
-            loaded.append(_Loaded(position, trained, *known[wanted]))
-        else:
-            what = f"the data of {dataset.source} has changed since run {run.label} was trained"
-            refused.append(f"{what}: which rows it has not seen is no longer known")
     return loaded, refused
 
 

@@ -98,7 +98,10 @@ def compare_settings(
     name = main_metric(taken, [list(each.values) for each in scored], metric)
     if why := why_not_comparable(taken, name):
         return None, (*refused, why)
-    return _tested(scored, name), tuple(refused)
+    try:
+        return _tested(scored, name), tuple(refused)
+    except MlpcliError as error:
+        return None, (*refused, error.problems[0].headline())
 
 
 def _is_repeated(run: Run) -> bool:
@@ -145,14 +148,23 @@ def _rows(run: Run) -> dict[str, int]:
 
 
 def _assignment(run: Run) -> Iterator[tuple[str, ...]]:
-    """Yield row, fold and targets of the rows of `out_of_fold.csv`, as they are written."""
+    """Yield row, fold and targets of the rows of `out_of_fold.csv`, as they are written.
+
+    Raises:
+        RunError: the file is missing or damaged.
+    """
     width = 2 + len(run_contract(run).target)
     path = run.require(runs.OUT_OF_FOLD)
-    with open_ordinary(path) as content, io.TextIOWrapper(content, encoding="utf-8", newline="") as text:
-        lines = csv.reader(text)
-        next(lines, None)
-        for line in lines:
-            yield tuple(line[:width])
+    try:
+        with open_ordinary(path) as content, io.TextIOWrapper(content, encoding="utf-8", newline="") as text:
+            lines = csv.reader(text, strict=True)
+            next(lines, None)
+            for line in lines:
+                if len(line) < width:
+                    raise ValueError(f"line {lines.line_num} has {len(line)} cells")
+                yield tuple(line[:width])
+    except (ValueError, csv.Error, OSError) as error:  # one that is not UTF-8 is a ValueError
+        raise RunError(Problem(f"{path} is damaged: {error}", hint=TRAIN_AGAIN)) from None
 
 
 def _is_matched(first: _Scores, other: _Scores) -> bool:

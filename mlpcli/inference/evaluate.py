@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from mlpcli import runs
 from mlpcli.checks.log_names import loss_first
-from mlpcli.data.dataset import Output, Split
+from mlpcli.data.dataset import Dataset, Output, Split
 from mlpcli.data.load import left_out_note, read_rows
 from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError, raise_row_errors
 from mlpcli.data.targets import class_indices
@@ -29,7 +30,7 @@ from mlpcli.model.trained_model import TrainedModel, load_trained
 from mlpcli.runs.folder import Run
 from mlpcli.runs.record_models import TRAIN_AGAIN
 from mlpcli.runs.results import ClassScore, Coverage, Evaluation, OutputScores, QuantileScores
-from mlpcli.spec.load import located
+from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.training import compiled
 from mlpcli.training.find_data import find_data, moved_note
 from mlpcli.training.intervals import find_intervals
@@ -167,23 +168,49 @@ def _scores(
     return tuple(found), tuple(quantiles)
 
 
-def own_split(trained: TrainedModel, split: str) -> tuple[Split, tuple[str, ...]]:
-    """Return one of a run's own splits, and warnings where its data has moved or changed.
+class OwnData(NamedTuple):
+    """The data of a run.
+
+    Attributes:
+        spec: the run's own, with its files where they were found.
+        dataset: as the run's model takes it.
+        moved: a line on files that were not where the spec says; None where all were.
+        changed: whether it is no longer the data that the run was trained on.
+    """
+
+    spec: LoadedSpec
+    dataset: Dataset
+    moved: str | None
+    changed: bool
+
+
+def own_data(trained: TrainedModel) -> OwnData:
+    """Read the data that a run was trained on, split as it was then.
 
     Raises:
-        UsageError: The run has no such split.
+        SpecError: the data is gone.
+        DataError: it cannot be read any more.
     """
     loaded = own_spec(trained.run)
     members = trained.run.record.members if trained.members else None
     with located(loaded):
         there, dataset = find_mean_data(trained, loaded) if trained.members else find_data(loaded)
     fingerprint = members.fingerprint if members else runs.data_facts(trained.run).fingerprint
+    changed = fingerprint not in (None, dataset.fingerprint)
+    return OwnData(there, dataset, moved_note(loaded, there), changed)
+
+
+def own_split(trained: TrainedModel, split: str) -> tuple[Split, tuple[str, ...]]:
+    """Return one of a run's own splits, and warnings where its data has moved or changed.
+
+    Raises:
+        UsageError: The run has no such split.
+    """
+    _, dataset, moved, changed = own_data(trained)
     found = dataset.splits().get(split)
     if found is None:
         hint = f"it has {', '.join(dataset.splits())}; or give --data FILE"
         raise UsageError(Problem(f"run {trained.run.label} has no {split} split", hint=hint))
-    changed = fingerprint not in (None, dataset.fingerprint)
-    moved = moved_note(loaded, there)
     warning = f"the data of {dataset.source} has changed since run {trained.run.label} was trained"
     return found, (*([moved] if moved else []), *([warning] if changed else []))
 
