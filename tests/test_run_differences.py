@@ -200,6 +200,38 @@ def test_of_other_splits_the_rows_count_that_no_model_has_seen(both: list[Path],
     assert "has other test rows than most" in found.refused[0]
 
 
+def test_rows_of_a_group_are_drawn_together(
+    both: list[Path], mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    """As many groups as rows give what rows give; few large groups say that little is known."""
+    from mlpcli.inference.common_rows import common_rows
+
+    table = both[0].parents[2] / "both.csv"
+    header, *lines = table.read_text().split()
+    for name, size in (("each", 1), ("few", 25)):
+        rows = [f"{line},g{row // size}" for row, line in enumerate(lines)]
+        (tmp_path / f"{name}.csv").write_text("\n".join([f"{header},who", *rows]) + "\n")
+    p = {}
+    for name, share in (("each", 0.4), ("few", 0.5)):
+        copies = []
+        for place, run in enumerate(both):
+            copy = _copy(run, tmp_path / name, f"2026-01-0{place + 1}_00-00-00")
+            _replace(copy / "resolved.yaml", str(table), str(tmp_path / f"{name}.csv"))
+            by_who = "test: 0.4", f"test: {{share: {share}, by: who}}"
+            copies.append(_with_other_split(copy, tmp_path / name / str(place), by_who))
+        shared = common_rows([open_run(copy) for copy in copies], None)
+        assert shared.groups is not None
+        assert len(shared.groups.codes) == len(shared.runs[0].split)
+        models = _document(mlpcli, *copies, "-o", tmp_path / "a.png")["test"]["models"]
+        (pair,) = models["differences"]
+        count = len(set(shared.groups.codes))
+        assert pair["test"] == f"paired bootstrap over {count} groups of who"
+        assert "corrected_p" not in models["groups"][0]["groups"][0]
+        p[name] = pair["p"]
+        assert count == (40 if name == "each" else 2)
+    assert p["each"] < 0.01 < 0.05 < p["few"]
+
+
 def test_rows_of_another_file_are_other_rows(both: list[Path], tmp_path: Path) -> None:
     from mlpcli.inference.common_rows import common_rows
 

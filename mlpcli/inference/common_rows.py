@@ -12,6 +12,7 @@ import numpy as np
 from mlpcli import runs
 from mlpcli.data.dataset import Contract, Dataset, Output, Split
 from mlpcli.data.readers.find_files import find_files
+from mlpcli.data.split_columns import split_column_of
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import MlpcliError, listing
@@ -21,11 +22,24 @@ from mlpcli.keras_import import keras
 from mlpcli.model.trained_model import TrainedModel, load_trained
 from mlpcli.runs.folder import Run
 from mlpcli.spec.load import LoadedSpec
+from mlpcli.spec.schema import DatasetSpec
 
 FEWEST_ROWS = 10
 """The fewest rows that a test is made with."""
 
 SAME_SPLITS = "train the runs with the same seed, or the same dataset.split_seed"
+
+
+class RowGroups(NamedTuple):
+    """Groups of rows that are not independent of each other: those of a customer.
+
+    Attributes:
+        column: that holds the groups.
+        codes: (rows,) int64, the group of each row.
+    """
+
+    column: str
+    codes: Array
 
 
 @dataclass(frozen=True)
@@ -40,6 +54,7 @@ class OwnRows:
         files: of which the rows of the split were read; none for built-in data.
         source: the name of the data.
         left_out: how many rows of the files have no target and were left out.
+        groups: the groups by which the run's rows were divided; None where single rows were.
     """
 
     position: int
@@ -49,6 +64,7 @@ class OwnRows:
     files: tuple[Path, ...]
     source: str
     left_out: int
+    groups: RowGroups | None = None
 
     @property
     def run(self) -> Run:
@@ -74,6 +90,11 @@ class CommonRows:
     split: str
     runs: tuple[OwnRows, ...]
     refused: tuple[str, ...]
+
+    @property
+    def groups(self) -> RowGroups | None:
+        """The groups of the rows, where the rows of some run were divided by groups."""
+        return next((each.groups for each in self.runs if each.groups is not None), None)
 
 
 def common_rows(found: Sequence[Run], split: str | None) -> CommonRows:
@@ -152,7 +173,15 @@ def _own_rows(data: _Loaded, split: Split, name: str) -> OwnRows:
         files,
         dataset.source,
         dataset.left_out,
+        None if isinstance(own_file, str) else _groups(section, dataset, split),
     )
+
+
+def _groups(section: DatasetSpec, dataset: Dataset, split: Split) -> RowGroups | None:
+    column = split_column_of(section, dataset.split_columns)
+    if column is None or column.sort != "group":
+        return None
+    return RowGroups(column.name, column.values[split.rows])
 
 
 def _why_other_rows(first: OwnRows, other: OwnRows) -> str:
@@ -297,4 +326,6 @@ def _only(each: OwnRows, shared: Array) -> OwnRows:
         return picked
 
     weights = None if each.split.weights is None else take(each.split.weights)
-    return replace(each, split=Split(take(each.split.x), take(each.split.y), each.split.rows[taken], weights))
+    groups = each.groups and RowGroups(each.groups.column, each.groups.codes[taken])
+    split = Split(take(each.split.x), take(each.split.y), each.split.rows[taken], weights)
+    return replace(each, split=split, groups=groups)

@@ -15,18 +15,18 @@ from mlpcli.data.levels import median_of
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array
 from mlpcli.errors import MlpcliError, UsageError
-from mlpcli.inference.common_rows import OwnRows, common_rows, output_pairs
+from mlpcli.inference.common_rows import CommonRows, OwnRows, RowGroups, common_rows, output_pairs
 from mlpcli.inference.compare_settings import against_best, best_of
 from mlpcli.inference.evaluate import check_outputs, predict_outputs, values_of
 from mlpcli.inference.row_values import RowValues, row_values
-from mlpcli.inference.score_groups import by_class, by_decile, columns_of
+from mlpcli.inference.score_groups import by_class, by_decile, columns_of, untested
 from mlpcli.model.build import output_loss
 from mlpcli.model.outputs import evaluated_rows, predicted_classes, predicted_labels
 from mlpcli.model.trained_model import TrainedModel
 from mlpcli.runs.folder import Run
 from mlpcli.runs.main_metric import direction_of, main_metric, why_not_comparable
 from mlpcli.runs.paired_results import Breakdown, ModelsTest, RunDifference
-from mlpcli.statistics.bootstrap import Method, group_sizes, resample_sums
+from mlpcli.statistics.bootstrap import GROUPS, Method, resample_sums
 from mlpcli.statistics.paired import bootstrap_difference, mcnemar
 from mlpcli.training import compiled
 
@@ -93,7 +93,7 @@ def compare_models(
     why = why_not_comparable(taken, name) or _why_no_value(measured, name)
     if why:
         return None, (*refused, why)
-    return _tested(measured, name, shared.split), tuple(refused)
+    return _tested(measured, name, shared), tuple(refused)
 
 
 def _measure(rows: OwnRows) -> _Measured:
@@ -115,10 +115,24 @@ def _why_no_value(measured: Sequence[_Measured], name: str) -> str:
     return ""
 
 
-def _sums(each: _Measured, name: str) -> Array:
+def _sums(each: _Measured, name: str, groups: RowGroups | None = None) -> tuple[Array, Array]:
+    """Return what rows add to a metric, (units, addends), and how many rows each unit has, (units,).
+
+    A unit is what is drawn together: a row, or a group of rows that are not independent; of many, some.
+    """
     metric = each.values.metric(name)
     assert metric is not None
-    return metric.sums(SEED)
+    if groups is None:
+        return metric.sums(SEED), metric.group_sizes()
+    _, codes = np.unique(groups.codes, return_inverse=True)
+    of_group = np.random.default_rng(SEED).permutation(codes.max() + 1) % GROUPS
+    unit = of_group[codes]
+    sizes = np.bincount(unit).astype(np.float64)
+    sums: Array = np.zeros(())
+    for rows in np.array_split(np.arange(len(codes)), -(-len(codes) // GROUPS)):
+        columns = metric.addends(rows).T
+        sums = sums + np.array([np.bincount(unit[rows], column, minlength=len(sizes)) for column in columns])
+    return sums.T, sizes
 
 
 def _of_sums(each: _Measured, name: str, sums: Array) -> Array:
@@ -129,22 +143,24 @@ def _of_sums(each: _Measured, name: str, sums: Array) -> Array:
 
 
 def _value(each: _Measured, name: str) -> float:
-    return float(_of_sums(each, name, _sums(each, name).sum(axis=0)))
+    return float(_of_sums(each, name, _sums(each, name)[0].sum(axis=0)))
 
 
-def _tested(measured: Sequence[_Measured], name: str, split: str) -> ModelsTest:
+def _tested(measured: Sequence[_Measured], name: str, shared: CommonRows) -> ModelsTest:
     """Return the best of some models tested against each of the others."""
-    rows = len(measured[0].rows.split)
+    rows, groups = len(measured[0].rows.split), shared.groups
+    drawn = rows if groups is None else len(np.unique(groups.codes))
+    bootstrap = BOOTSTRAP if groups is None else f"paired bootstrap over {drawn:,} groups of {groups.column}"
     mode = directions(measured[0].trained.model, validation=False).get(name)
     more = direction_of([each.rows.run for each in measured], name) if mode is None else mode == "max"
     values = [each.logs[name] for each in measured]
     best = best_of(values, more)
-    resampled = _resampled(measured, name, rows)
-    right = [_right(each, name, rows) for each in measured]
+    resampled = _resampled(measured, name, groups)
+    right = [None if groups is not None else _right(each, name, rows) for each in measured]
     found = {}
     for one, two in itertools.combinations(range(len(measured)), 2):
-        test = bootstrap_difference(values[one] - values[two], resampled[one] - resampled[two], rows=rows)
-        p, how = test.p, BOOTSTRAP
+        test = bootstrap_difference(values[one] - values[two], resampled[one] - resampled[two], rows=drawn)
+        p, how = test.p, bootstrap
         first, second = right[one], right[two]
         if first is not None and second is not None:
             p, how = mcnemar(int((first & ~second).sum()), int((second & ~first).sum())).mid_p, MCNEMAR
@@ -152,24 +168,25 @@ def _tested(measured: Sequence[_Measured], name: str, split: str) -> ModelsTest:
         found[one, two] = RunDifference(*places, test.value, test.low, test.high, p, p, how)
     return ModelsTest(
         tuple(each.rows.position for each in measured),
-        split,
+        shared.split,
         rows,
         name,
         more,
         tuple(values),
         measured[best].rows.position,
         against_best(found, best),
-        _breakdowns(measured),
+        tuple(each if groups is None else untested(each) for each in _breakdowns(measured)),
         warnings=tuple(warning for each in measured for warning in each.trained.warnings),
     )
 
 
-def _resampled(measured: Sequence[_Measured], name: str, rows: int) -> list[Array]:
+def _resampled(measured: Sequence[_Measured], name: str, groups: RowGroups | None) -> list[Array]:
     """Return the metric of each model in the same resamples of the rows, (resamples,) each."""
-    sums = [_sums(each, name) for each in measured]
+    units = [_sums(each, name, groups) for each in measured]
+    sums, sizes = [each for each, _ in units], units[0][1]
     few = max(each.shape[1] for each in sums) <= MOST_ADDENDS
     method = Method(SEED, resamples=RESAMPLES if few else FEWER_RESAMPLES)
-    drawn = resample_sums(np.concatenate(sums, axis=1), group_sizes(rows), method)
+    drawn = resample_sums(np.concatenate(sums, axis=1), sizes, method)
     ends = np.cumsum([each.shape[1] for each in sums])[:-1]
     return [
         _of_sums(each, name, part) for each, part in zip(measured, np.split(drawn, ends, axis=1), strict=True)

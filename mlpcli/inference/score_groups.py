@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -100,6 +101,11 @@ def _paired_p(first: Array, second: Array) -> float:
 def _short(value: float) -> str:
     """Return a number with four digits: a bound of a decile."""
     return f"{value:.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
+
+
+def untested(breakdown: Breakdown) -> Breakdown:
+    """Return a breakdown without its tests, which take rows for independent of each other."""
+    return replace(breakdown, groups=tuple(replace(each, p=None) for each in breakdown.groups))
 
 
 def columns_of(output: Output, values: Array) -> dict[str, Array]:

@@ -229,7 +229,7 @@ def _show_breakdown(out: Screen, breakdown: Breakdown, names: Sequence[str]) -> 
     if breakdown.by == "decile":
         heading += "mean absolute error by prediction"
     groups = _largest(breakdown.groups)
-    tested = len(names) == 2
+    tested = all(group.p is not None for group in groups)
     scores = list(groups[0].scores)
     for shown_scores in (scores, scores[:1]):
         columns = [f"{heading}{breakdown.by}" if breakdown.by != "decile" else heading, "rows"]
