@@ -46,6 +46,7 @@ def test_the_readme_shows_the_command_of_each_verb() -> None:
         "lr-find",
         "more-data",
         "runs",
+        "explain",
         "report",
         "note",
         "clean",

@@ -50,10 +50,10 @@ def evaluate(
     from mlpcli.report import evaluate as report
 
     found = find_named(run, runs_dir, trusted=trust_plugins, best=best)
-    _check_first(found, split, data)
+    check_first(found, split, data)
     from mlpcli.training.side_process import side_process
 
-    folder = _figures_folder(found, split, data) if figures else None
+    folder = figures_folder(found, _name_of(split, data)) if figures else None
     with side_process() if folder is not None else contextlib.nullcontext():
         from mlpcli.inference.evaluate import evaluate_run
 
@@ -69,8 +69,15 @@ def evaluate(
             console.show_line(f"figures  {folder}: {names}")
 
 
-def _figures_folder(run: Run, split: str, data: Path | None) -> Path | None:
-    """Return the folder for the figures of an evaluation; None, and a line, where it cannot be written.
+def _name_of(split: str, data: Path | None) -> str:
+    """Return the name of the folder for the figures of a split, or of a file."""
+    if data is None:
+        return split
+    return "data-" + (re.sub(r"[^A-Za-z0-9._-]+", "_", data.stem).strip("._-")[:40] or "file")
+
+
+def figures_folder(run: Run, name: str) -> Path | None:
+    """Return a folder for figures in the run's plots; None, and a line, where it cannot be written.
 
     Raises:
         RunError: the run contains a link.
@@ -83,11 +90,10 @@ def _figures_folder(run: Run, split: str, data: Path | None) -> Path | None:
         show_line(f"no figures: {run.folder} cannot be written, {why}", stderr=True, style="yellow")
         return None
     runs.check_inside(run.folder)
-    name = split if data is None else re.sub(r"[^A-Za-z0-9._-]+", "_", data.stem).strip("._-")[:40] or "data"
-    return run / runs.PLOTS / (name if data is None else f"data-{name}")
+    return run / runs.PLOTS / name
 
 
-def _check_first(run: Run, split: str, data: Path | None) -> None:
+def check_first(run: Run, split: str, data: Path | None) -> None:
     """Check what needs no TensorFlow: that the run has a model and the split, or the file its columns.
 
     Raises:

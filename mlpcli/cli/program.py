@@ -18,6 +18,7 @@ from mlpcli.cli.check import check
 from mlpcli.cli.code import code
 from mlpcli.cli.compare import compare
 from mlpcli.cli.evaluate import evaluate
+from mlpcli.cli.explain import explain
 from mlpcli.cli.init import init
 from mlpcli.cli.inspect import inspect
 from mlpcli.cli.label_check import label_check
@@ -60,6 +61,7 @@ app.command("more-data", epilog="Example: mlpcli more-data configs/digits.yaml -
 app.command(epilog="Example: mlpcli check configs/digits.yaml")(check)
 app.command(epilog="Example: mlpcli code configs/digits.yaml -o digits.py")(code)
 app.command(epilog="Example: mlpcli evaluate digits")(evaluate)
+app.command(epilog="Example: mlpcli explain houses")(explain)
 app.command(epilog="Example: mlpcli predict digits rows.npy -o predictions.csv")(predict)
 app.command("label-check", epilog="Example: mlpcli label-check digits --top 10 -o doubts.csv")(label_check)
 app.command(epilog="Example: mlpcli reproduce digits")(reproduce)

@@ -35,7 +35,7 @@ TITLES = {
     "reliability": "Reliability of the probabilities",
     "scores": "Scores of the trials",
     "parameters": "Hyperparameters of the trials",
-    "importance": "Importance of the hyperparameters",
+    "dependence": "How the prediction follows a column",
     "parallel": "The trials",
 }
 CURVES = "learning_curves"
@@ -290,7 +290,9 @@ def _pictures(run: Run) -> Iterator[Picture]:
         except OSError:
             continue
         title = TITLES.get(stem, stem.replace("_", " ").capitalize())
-        if file.parent != folder:
+        if stem == "importance":
+            title = "Importance of the columns" if file.parent != folder else "Importance of hyperparameters"
+        if file.parent not in (folder, folder / "explain"):
             title += f" on {file.parent.name.removeprefix('data-')}"
         data = ""
         if len(content) * 4 // 3 <= room:

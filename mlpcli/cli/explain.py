@@ -1,0 +1,92 @@
+"""`mlpcli explain`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mlpcli.cli.options import (
+    RUNS_DIR,
+    BestOption,
+    DebugOption,
+    JsonOption,
+    RunArgument,
+    RunsDirOption,
+    TrustOption,
+)
+
+if TYPE_CHECKING:
+    from mlpcli.runs.folder import Run
+    from mlpcli.runs.results import Explanation
+
+
+def explain(
+    run: RunArgument,
+    split: Annotated[str, typer.Option(help="On which of the run's splits.")] = "test",
+    metric: Annotated[
+        str | None, typer.Option(metavar="NAME", help="By which metric. Default: the first of the spec.")
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="How often each column is dealt anew.")] = 5,
+    rows: Annotated[int, typer.Option(min=10, help="The most rows; of more, a random sample.")] = 10_000,
+    figures: Annotated[
+        bool,
+        typer.Option("--figures/--no-figures", help="Draw importance and dependence into plots/explain."),
+    ] = True,
+    best: BestOption = False,
+    trust_plugins: TrustOption = False,
+    runs_dir: RunsDirOption = RUNS_DIR,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Show what a model looks at: the importance of its columns, and how it follows the strongest."""
+    from mlpcli.cli.evaluate import check_first
+    from mlpcli.cli.named import find_named
+    from mlpcli.report import explain as report
+    from mlpcli.report.console import show_json, show_line
+
+    found = find_named(run, runs_dir, trusted=trust_plugins, best=best)
+    check_first(found, split, None)
+    from mlpcli.inference.explain import explain_run
+
+    explanation = explain_run(found, split=split, metric=metric, repeats=repeats, rows=rows)
+    for warning in explanation.warnings:
+        show_line(warning, stderr=True, style="yellow")
+    drawn = _draw(found, explanation) if figures else []
+    if json:
+        shown = [str(file) for file in drawn]
+        show_json(report.explanation_json(found.label, str(found.folder), explanation, shown))
+        return
+    report.show_explanation(found.label, explanation)
+    if drawn:
+        show_line(f"figures  {drawn[0].parent}: {', '.join(file.name for file in drawn)}")
+
+
+def _draw(run: Run, explanation: Explanation) -> list[Path]:
+    """Draw the figures into the run's folder, where that can be written; return the files."""
+    from mlpcli.cli.evaluate import figures_folder
+    from mlpcli.files import write_bytes
+    from mlpcli.plots.column_importance import draw_dependence, draw_importance
+
+    folder = figures_folder(run, "explain")
+    if folder is None:
+        return []
+    title = f"{run.label} on {explanation.source}"
+    columns = explanation.columns
+    files = [folder / "importance.png"]
+    write_bytes(
+        files[0],
+        draw_importance(
+            [each.columns[0] for each in columns],
+            [each.value for each in columns],
+            [each.interval for each in columns],
+            metric=explanation.metric,
+            title=title,
+        ),
+    )
+    if explanation.dependences:
+        files.append(folder / "dependence.png")
+        curves = [(each.column, each.values, each.mean, each.rows) for each in explanation.dependences]
+        write_bytes(files[1], draw_dependence(curves, shown=explanation.dependences[0].shown, title=title))
+    return files

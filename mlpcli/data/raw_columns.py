@@ -1,0 +1,123 @@
+"""The values of encoded rows that belong to one raw column: read them, put others in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from mlpcli.data.dataset import Contract
+from mlpcli.data.features.stacked import StackedPreprocessor
+from mlpcli.data.types import Array, Arrays
+
+
+def column_places(contract: Contract) -> dict[str, tuple[int, ...]]:
+    """Return, by raw column, the positions of its values in a flat row; none where rows are no flat rows.
+
+    Args:
+        contract: of a run. Columns of an array without names are called by their number.
+    """
+    preprocessor = contract.preprocessor
+    if isinstance(preprocessor, StackedPreprocessor):
+        return {
+            name: tuple(
+                start + place
+                for start, member in zip(preprocessor.starts, preprocessor.members, strict=True)
+                for place in member.spans[name]
+            )
+            for name in preprocessor.names
+        }
+    if preprocessor is not None:
+        return {name: tuple(span) for name, span in preprocessor.spans.items()}
+    if len(contract.shape) != 1:
+        return {}
+    names = contract.features or [f"column {place}" for place in range(contract.shape[0])]
+    return {name: (place,) for place, name in enumerate(names)}
+
+
+def values_at(x: Arrays, contract: Contract, places: Sequence[int]) -> Array:
+    """Return the values of rows at some positions of a flat row, (rows, places).
+
+    Args:
+        x: (rows, width), or by input where inputs have names.
+        contract: of the run.
+        places: the positions. One that no input reads is 0.
+    """
+    if not isinstance(x, dict):
+        return np.asarray(x)[:, list(places)]
+    rows = len(next(iter(x.values())))
+    found = np.zeros((rows, len(places)), np.float32)
+    for each in contract.inputs:
+        own = _own_places(each.columns, x[each.name].shape[1], places)
+        for column, place in own:
+            found[:, place] = x[each.name][:, column]
+    return found
+
+
+def with_values(x: Arrays, contract: Contract, places: Sequence[int], values: Array) -> Arrays:
+    """Return a copy of rows with other values at some positions.
+
+    Args:
+        x: (rows, width), or by input where inputs have names.
+        contract: of the run.
+        places: the positions.
+        values: (rows, places) or (places,).
+    """
+    if not isinstance(x, dict):
+        changed = np.array(x)
+        changed[:, list(places)] = values
+        return changed
+    values = np.broadcast_to(values, (len(next(iter(x.values()))), len(places)))
+    by_input: dict[str, Array] = {}
+    for each in contract.inputs:
+        own = _own_places(each.columns, x[each.name].shape[1], places)
+        rows = np.array(x[each.name]) if own else x[each.name]
+        for column, place in own:
+            rows[:, column] = values[:, place]
+        by_input[each.name] = rows
+    return by_input
+
+
+def _own_places(columns: Sequence[int] | None, width: int, places: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the columns of an input that are among some positions, each with its number there."""
+    own = list(columns) if columns is not None else list(range(width))
+    order = {place: number for number, place in enumerate(places)}
+    return [(column, order[place]) for column, place in enumerate(own) if place in order]
+
+
+def correlated_groups(x: Array, places: Mapping[str, tuple[int, ...]], least: float) -> list[tuple[str, ...]]:
+    """Return the groups of columns that are correlated, directly or by others; single ones are left out.
+
+    Two columns are correlated where any of their encoded values are, by the absolute value of Spearman's rank
+    correlation.
+
+    Args:
+        x: (rows, width), flat.
+        places: by column, the positions of its values.
+        least: the correlation from which on two columns belong together.
+    """
+    ranks = np.argsort(np.argsort(x, axis=0, kind="stable"), axis=0).astype(np.float64)
+    for column in range(x.shape[1]):  # equal values have equal ranks
+        _, inverse, counts = np.unique(x[:, column], return_inverse=True, return_counts=True)
+        ranks[:, column] = (np.cumsum(counts) - (counts + 1) / 2)[inverse.reshape(-1)]
+    centred = ranks - ranks.mean(axis=0)
+    length = np.sqrt((centred**2).sum(axis=0))
+    centred = centred / np.where(length > 0, length, 1.0)
+    strength = np.abs(centred.T @ centred)
+    names = list(places)
+    group = {name: name for name in names}
+
+    def root(name: str) -> str:
+        while group[name] != name:
+            name = group[name]
+        return name
+
+    for first, one in enumerate(names):
+        for other in names[first + 1 :]:
+            pairs = strength[np.ix_(places[one], places[other])]
+            if pairs.size and pairs.max() >= least:
+                group[root(other)] = root(one)
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(root(name), []).append(name)
+    return [tuple(each) for each in found.values() if len(each) > 1]

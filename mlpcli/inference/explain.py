@@ -1,0 +1,264 @@
+"""What a model looks at: the importance of its columns, and how its prediction follows a column."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from mlpcli.data.dataset import Contract, Split
+from mlpcli.data.features.verification_sample import Sample
+from mlpcli.data.raw_columns import column_places, correlated_groups, values_at, with_values
+from mlpcli.data.types import Array, Arrays
+from mlpcli.errors import Problem, UsageError, nearest
+from mlpcli.inference.evaluate import own_split, predict_outputs, values_of
+from mlpcli.inference.row_values import row_values
+from mlpcli.model.run_spec import own_spec
+from mlpcli.model.trained_model import TrainedModel, load_trained
+from mlpcli.runs.folder import Run
+from mlpcli.runs.results import ColumnImportance, Dependence, Explanation
+from mlpcli.spec.load import located
+from mlpcli.statistics.bootstrap import draw_counts
+from mlpcli.training.find_data import find_data
+from mlpcli.training.row_metrics import RowMetric
+
+MOST_ROWS = 10_000
+"""Of more rows a random sample is permuted, and said."""
+
+REPEATS = 5
+RESAMPLES = 500
+CORRELATED = 0.8
+STRONGEST = 6
+"""The columns whose dependence is drawn."""
+
+GRID = 20
+LINES = 30
+DEPENDENCE_ROWS = 500
+
+Progress = Callable[[int, int], None]
+
+
+def explain_run(
+    run: Run,
+    *,
+    split: str = "test",
+    metric: str | None = None,
+    repeats: int = REPEATS,
+    rows: int = MOST_ROWS,
+    progress: Progress = lambda done, of: None,
+) -> Explanation:
+    """Measure the importance of each raw column, and how the predictions depend on the strongest.
+
+    The importance of a column is how much worse a metric becomes when the values of the column are dealt to
+    other rows at random (Breiman 2001; Fisher, Rudin and Dominici 2019). It says what this model relies on,
+    not what causes what. Correlated columns stand in for each other, so they are also permuted together.
+
+    Args:
+        run: the run.
+        split: on which of its splits; test rows say what holds for new ones.
+        metric: its name; None for the first that is no loss, else the loss.
+        repeats: how often each column is dealt anew.
+        rows: the most rows.
+        progress: called with the number of permutations done, and of all.
+
+    Raises:
+        UsageError: the rows have no columns, or there is no such metric or split.
+    """
+    trained = load_trained(run)
+    found, warnings = own_split(trained, split)
+    places = column_places(trained.contract)
+    if not places:
+        rule = f"run {run.label} reads rows of {' x '.join(map(str, trained.contract.shape))} values"
+        raise UsageError(Problem(rule, hint="explain is for rows of columns: tables, and flat arrays"))
+    sampled = _sampled(found, rows, trained.spec.seed)
+    measured = _metric_of(trained, sampled, metric)
+    groups = correlated_groups(_flat(sampled.x, trained.contract, places), places, CORRELATED)
+    wanted = [*((name,) for name in places), *groups]
+    importances = _importances(trained, sampled, measured, wanted, places, repeats, progress)
+    columns = sorted((each for each in importances if len(each.columns) == 1), key=_strength)
+    strongest = [each.columns[0] for each in columns[:STRONGEST] if each.value > 0]
+    base = float(_value(measured, measured.sums(0).sum(axis=0)))
+    return Explanation(
+        source=split,
+        rows=len(sampled),
+        of_rows=len(found),
+        metric=measured.names[0],
+        base=base,
+        columns=tuple(columns),
+        groups=tuple(sorted((each for each in importances if len(each.columns) > 1), key=_strength)),
+        dependences=tuple(_dependences(trained, sampled, strongest, places)),
+        repeats=repeats,
+        warnings=(*trained.warnings, *warnings),
+    )
+
+
+def _strength(each: ColumnImportance) -> float:
+    return -each.value
+
+
+def _sampled(split: Split, most: int, seed: int) -> Split:
+    """Return some of the rows of a split, drawn at random; all where there are no more."""
+    if len(split) <= most:
+        return split
+    chosen = np.sort(np.random.default_rng(seed).choice(len(split), most, replace=False))
+    return _take(split, chosen)
+
+
+def _take(split: Split, chosen: Array) -> Split:
+    def pick(arrays: Arrays | None) -> Arrays | None:
+        if isinstance(arrays, dict):
+            return {name: each[chosen] for name, each in arrays.items()}
+        return None if arrays is None else arrays[chosen]
+
+    return Split(pick(split.x), pick(split.y), split.rows[chosen], pick(split.weights))
+
+
+def _flat(x: Arrays, contract: Contract, places: Mapping[str, tuple[int, ...]]) -> Array:
+    """Return rows as flat rows, (rows, width)."""
+    width = 1 + max(place for each in places.values() for place in each)
+    return values_at(x, contract, range(width)) if isinstance(x, dict) else np.asarray(x)
+
+
+def _metric_of(trained: TrainedModel, split: Split, name: str | None) -> RowMetric:
+    """Return the metric by which columns are judged, measured on the rows as they are.
+
+    Raises:
+        UsageError: there is none of this name, or it is no function of sums over rows.
+    """
+    found = row_values(trained, split)
+    if name is None:
+        named = [each for each in found.metrics if each.names != ("loss",) and len(each.names) == 1]
+        return named[0] if named else found.metrics[0]
+    known = [each for metric in found.metrics for each in metric.names]
+    if name in found.left_out:
+        raise UsageError(
+            Problem(f"--metric {name}: {found.left_out[name]}", hint=f"choose {', '.join(known)}")
+        )
+    measured = found.metric(name)
+    if measured is None:
+        hint = nearest(name, known) or f"the metrics are {', '.join(known)}"
+        raise UsageError(Problem(f"--metric {name}: run {trained.run.label} has no such metric", hint=hint))
+    return measured
+
+
+def _value(metric: RowMetric, sums: Array) -> Array:
+    """Return the first value of a metric for sums of addends."""
+    return np.asarray(metric.values(sums)[..., 0])
+
+
+def _importances(
+    trained: TrainedModel,
+    split: Split,
+    base: RowMetric,
+    wanted: Sequence[tuple[str, ...]],
+    places: Mapping[str, tuple[int, ...]],
+    repeats: int,
+    progress: Progress,
+) -> list[ColumnImportance]:
+    """Return the importance of each column or group of columns."""
+    from mlpcli.checks.log_names import directions
+
+    name, seed = base.names[0], trained.spec.seed
+    more = directions(trained.model, validation=False).get(name) == "max"
+    counts = np.concatenate(list(draw_counts(len(base.sums(seed)), RESAMPLES, seed)))
+    own = base.sums(seed)
+    resampled, whole = _value(base, counts @ own), float(_value(base, own.sum(axis=0)))
+    found = []
+    for number, columns in enumerate(wanted):
+        positions = [place for column in columns for place in places[column]]
+        values, worse = [], np.zeros(len(counts))
+        for repeat in range(repeats):
+            order = np.random.default_rng([seed, repeat]).permutation(len(split))
+            dealt = values_at(split.x, trained.contract, positions)[order]
+            changed = replace(split, x=with_values(split.x, trained.contract, positions, dealt))
+            metric = row_values(trained, changed).metric(name)
+            assert metric is not None
+            sums = metric.sums(seed)
+            values.append(float(_value(metric, sums.sum(axis=0))) - whole)
+            worse += (_value(metric, counts @ sums) - resampled) / repeats
+            progress(number * repeats + repeat + 1, len(wanted) * repeats)
+        sign = -1.0 if more else 1.0
+        low, high = np.nanpercentile(sign * worse, [2.5, 97.5])
+        found.append(ColumnImportance(columns, sign * float(np.mean(values)), (float(low), float(high))))
+    return found
+
+
+def _dependences(
+    trained: TrainedModel, split: Split, columns: Sequence[str], places: Mapping[str, tuple[int, ...]]
+) -> list[Dependence]:
+    """Return how the predictions follow some columns, where the raw values of rows are known."""
+    sample = _sample_of(trained)
+    few = _sampled(split, DEPENDENCE_ROWS, trained.spec.seed)
+    found = []
+    for name in columns:
+        grid = _grid(sample, trained.contract, name, places[name])
+        if grid is None:
+            continue
+        values, blocks = grid
+        curves = [
+            _shown_output(trained, with_values(few.x, trained.contract, places[name], block))
+            for block in blocks
+        ]
+        table = np.stack(curves, axis=1)  # (rows, grid)
+        own = few.rows[:LINES]
+        found.append(Dependence(name, values, table.mean(axis=0), table[: len(own)], _output_name(trained)))
+    return found
+
+
+def _sample_of(trained: TrainedModel) -> Sample | None:
+    """Return rows of the run's table with their raw values; None for data that is no table."""
+    loaded = own_spec(trained.run)
+    with located(loaded):
+        _, dataset = find_data(loaded)
+    return dataset.sample
+
+
+def _grid(
+    sample: Sample | None, contract: Contract, name: str, places: Sequence[int]
+) -> tuple[tuple[float | str, ...], Array] | None:
+    """Return values of a column, in order, and what each becomes in a row; None where they are not known."""
+    if sample is None or contract.preprocessor is None or sample.x.shape[1] <= max(places):
+        return None
+    raw = sample.columns[name]
+    encoded = sample.x[:, list(places)]
+    if isinstance(raw, list):
+        cells = np.array(raw, dtype=object)
+        names, first, counts = np.unique(cells.astype(str), return_index=True, return_counts=True)
+        order = np.argsort(-counts, kind="stable")[:GRID]
+        numbers = [_number(text) for text in names[order]]
+        if all(number is not None for number in numbers):
+            order = order[np.argsort(np.array(numbers, np.float64), kind="stable")]
+        return tuple(str(each) or "(missing)" for each in names[order]), encoded[first[order]]
+    known = np.flatnonzero(np.isfinite(raw))
+    if not len(known):
+        return None
+    ordered = known[np.argsort(raw[known], kind="stable")]
+    at = np.unique(np.linspace(0, len(ordered) - 1, GRID).round().astype(int))
+    values, first = np.unique(raw[ordered[at]], return_index=True)
+    return tuple(float(value) for value in values), encoded[ordered[at]][first]
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _shown_output(trained: TrainedModel, x: Arrays) -> Array:
+    """Return what is drawn of predictions, (rows,): the first number, or the probability of a class."""
+    output = trained.contract.outputs[0]
+    values = np.asarray(values_of(predict_outputs(trained, x), output), np.float64)
+    values = values.reshape(len(values), -1)
+    two = output.is_scored and len(output.classes or ()) == 2 and values.shape[1] == 2
+    return values[:, 1] if two else values[:, 0]
+
+
+def _output_name(trained: TrainedModel) -> str:
+    output = trained.contract.outputs[0]
+    if output.is_scored:
+        classes = output.classes or ()
+        shown = classes[1] if len(classes) == 2 and output.kind != "labels" else classes[0]
+        return f"probability of {shown}"
+    return f"predicted {output.target[0]}"

@@ -1,0 +1,126 @@
+"""The importance of columns, and how the prediction follows the strongest of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mlpcli.plots.style import (
+    BLUE,
+    FAINT,
+    INK,
+    LABEL_FONT,
+    LINE_WIDTH,
+    MARKER_SIZE,
+    SMALL_FONT,
+    THIN_LINE,
+    new_figure,
+    panel_grid,
+    short_numbers,
+    style_panel,
+)
+from mlpcli.plots.text import figure_png, plot_label
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+MOST_BARS = 30
+
+
+def draw_importance(
+    names: Sequence[str],
+    values: Sequence[float],
+    intervals: Sequence[tuple[float, float]],
+    *,
+    metric: str,
+    title: str,
+) -> bytes:
+    """Draw a bar for each column with its interval, the strongest at the top, as a PNG file.
+
+    Args:
+        names: of the columns, the strongest first.
+        values: how much worse the metric becomes without each.
+        intervals: of 95%.
+        metric: its name.
+        title: of the figure.
+    """
+    count = min(len(names), MOST_BARS)
+    figure = new_figure(7.4, 1.3 + 0.28 * count)
+    axes = figure.add_subplot()
+    at = np.arange(count)[::-1]
+    shown = np.array(values[:count])
+    ends = np.array(intervals[:count]).reshape(count, 2)
+    errors = np.abs(np.stack([shown - ends[:, 0], ends[:, 1] - shown]))
+    axes.barh(at, shown, color=BLUE, alpha=0.75, xerr=errors, ecolor=INK, error_kw={"linewidth": THIN_LINE})
+    axes.axvline(0, color=INK, linewidth=THIN_LINE)
+    axes.set_yticks(at, [plot_label(name, 32) for name in names[:count]], fontsize=LABEL_FONT)
+    axes.set_xlabel(f"how much worse {plot_label(metric, 30)} becomes without the column (bars: 95%)")
+    left = len(names) - count
+    more = f" ({left} more columns are not drawn)" if left else ""
+    axes.set_title(f"{plot_label(title)}{more}")
+    style_panel(axes)
+    short_numbers(axes.xaxis)
+    return figure_png(figure)
+
+
+def draw_dependence(
+    curves: Sequence[tuple[str, Sequence[float | str], NDArray[np.float64], NDArray[np.float64]]],
+    *,
+    shown: str,
+    title: str,
+) -> bytes:
+    """Draw the mean prediction by the value of a column, over the curves of single rows, as a PNG file.
+
+    Args:
+        curves: for each column its name, its values, the mean prediction at each, (values,), and those of
+            single rows, (rows, values).
+        shown: what is predicted.
+        title: of the figure.
+    """
+    rows, columns = panel_grid(len(curves), 3)
+    figure = new_figure(4.2 * columns + 0.4, 3.4 * rows + 0.5)
+    for place, (name, values, mean, single) in enumerate(curves):
+        axes = figure.add_subplot(rows, columns, place + 1)
+        numbers = not any(isinstance(value, str) for value in values)
+        at = np.array(values if numbers else range(len(values)), np.float64)
+        line, dot = ("-", "") if numbers else ("", "_")
+        for each in single:
+            axes.plot(at, each, color=FAINT, linewidth=0.6, alpha=0.6, linestyle=line, marker=dot)
+        axes.plot(
+            at,
+            mean,
+            color=BLUE,
+            linewidth=LINE_WIDTH + 0.6,
+            linestyle=line,
+            marker="o",
+            markersize=MARKER_SIZE if numbers else 2 * MARKER_SIZE,
+        )
+        axes.set(xlabel=plot_label(name, 34))
+        if place % columns == 0:
+            axes.set_ylabel(plot_label(shown, 34))
+        style_panel(axes)
+        if numbers:
+            _mark_values(axes, at)
+            short_numbers(axes.xaxis)
+        else:
+            labels = [plot_label(str(value), 14) for value in values]
+            axes.set_xticks(at, labels, rotation=60 if len(labels) > 4 else 0, fontsize=SMALL_FONT)
+        short_numbers(axes.yaxis)
+    figure.suptitle(f"{plot_label(title)}\nmean prediction (blue) and single rows (grey), all else as it is")
+    return figure_png(figure)
+
+
+def _mark_values(axes: Axes, at: NDArray[np.float64]) -> None:
+    """Mark below where the values of the column lie, each of which stands for as many rows."""
+    axes.plot(
+        at,
+        np.zeros(len(at)),
+        "|",
+        color=INK,
+        markersize=7,
+        transform=axes.get_xaxis_transform(),
+        clip_on=False,
+    )
