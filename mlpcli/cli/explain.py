@@ -18,8 +18,8 @@ from mlpcli.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from mlpcli.runs.explanation import Explanation
     from mlpcli.runs.folder import Run
-    from mlpcli.runs.results import Explanation
 
 
 def explain(

@@ -16,8 +16,8 @@ from mlpcli.inference.evaluate import own_split, predict_outputs, values_of
 from mlpcli.inference.row_values import row_values
 from mlpcli.model.run_spec import own_spec
 from mlpcli.model.trained_model import TrainedModel, load_trained
+from mlpcli.runs.explanation import ColumnImportance, Dependence, Explanation
 from mlpcli.runs.folder import Run
-from mlpcli.runs.results import ColumnImportance, Dependence, Explanation
 from mlpcli.spec.load import located
 from mlpcli.statistics.bootstrap import draw_counts
 from mlpcli.training.find_data import find_data

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from mlpcli.report.console import format_number, show_line
 from mlpcli.report.screen import console, cut, width_of
-from mlpcli.runs.results import ColumnImportance, Explanation
+from mlpcli.runs.explanation import ColumnImportance, Explanation
 
 BAR = 16
 LONGEST_COLUMN = 28

@@ -1,0 +1,62 @@
+"""What an explanation of a model says: plain values, which `report/` shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class ColumnImportance:
+    """How much worse a metric becomes when some columns are dealt to other rows at random.
+
+    columns: one, or a group that is permuted together.
+    value: the mean over the repeats; positive is worse, whatever the direction of the metric.
+    interval: of 95%, by a paired bootstrap over rows.
+    """
+
+    columns: tuple[str, ...]
+    value: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """How the prediction follows one column: partial dependence, and the curves of single rows.
+
+    values: of the column, in order: numbers, or texts.
+    mean: (values,), the mean prediction if all rows had this value.
+    rows: (some rows, values), the predictions of single rows.
+    shown: what is predicted.
+    """
+
+    column: str
+    values: tuple[float | str, ...]
+    mean: NDArray[np.float64]
+    rows: NDArray[np.float64]
+    shown: str
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a model looks at.
+
+    source: the split; rows of it, of so many, were used.
+    metric, base: by which columns are judged, and its value on these rows.
+    columns, groups: the importance of each column, and of correlated ones together; the strongest first.
+    """
+
+    source: str
+    rows: int
+    of_rows: int
+    metric: str
+    base: float
+    columns: tuple[ColumnImportance, ...]
+    groups: tuple[ColumnImportance, ...]
+    dependences: tuple[Dependence, ...]
+    repeats: int
+    warnings: tuple[str, ...] = ()
