@@ -248,6 +248,29 @@ def test_a_model_that_measures_itself_has_no_intervals() -> None:
     assert found.left_out == {"loss": "the model's own class computes it, and may compute anything"}
 
 
+@pytest.mark.parametrize("labels", [False, True])
+def test_scores_of_classes_are_drawn_with_all_steps_of_a_row(labels: bool) -> None:
+    from mlpcli.inference.class_intervals import class_intervals
+
+    random = np.random.default_rng(4)
+    truth = random.integers(0, 2, (50, 3, 4)) if labels else random.integers(0, 3, (50, 3))
+    predicted = np.where(random.random(truth.shape) < 0.7, truth, 1)
+    found = class_intervals(truth, predicted, 4, seed=6, labels=labels)
+    of_first = []
+    for counts in np.concatenate(list(draw_counts(50, 1000, seed=6))).astype(int):
+        rows = np.repeat(np.arange(50), counts)
+        real, given = (
+            (each[rows][..., 0] == 1 if labels else each[rows] == 0).reshape(-1)
+            for each in (truth, predicted)
+        )
+        of_first.append(2 * (real & given).sum() / (real.sum() + given.sum()))
+    assert found[0]["f1"] == pytest.approx(np.percentile(of_first, [2.5, 97.5]))
+    assert found[0].keys() == {"precision", "recall", "f1"}
+    if not labels:
+        assert found[3] == {}  # no row is of this class, none is predicted as it
+    assert class_intervals(truth[:1], predicted[:1], 4, seed=6, labels=labels) == [{}] * 4
+
+
 # ---------------------------------------------------------------- shown and kept
 
 FOUND = Intervals(
@@ -312,5 +335,9 @@ def test_a_run_keeps_the_intervals_that_evaluate_shows(
     low, high = kept["test"]["accuracy"]
     assert lines[1].split() == ["metric", "value", "95%", "interval"]
     assert any(line.startswith("accuracy") and line.endswith(f"{low:.4f} to {high:.4f}") for line in lines)
+    first = shown["classes"]["setosa"]
+    assert first["confidence_intervals"]["f1"][0] <= first["f1"] <= first["confidence_intervals"]["f1"][1]
+    assert any(line.split()[0] == "setosa" and " to " in line for line in lines if line)
     plain = mlpcli("evaluate", "tiny", "--runs-dir", tiny_run, "--no-intervals").out
     assert "interval" not in plain
+    assert " to " not in plain

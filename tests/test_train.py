@@ -82,7 +82,8 @@ def test_metrics_are_those_of_the_saved_model_on_each_split(tiny_run: Path) -> N
         x_rest, y_rest, test_size=0.2, random_state=7, stratify=y_rest
     )
     metrics = json.loads((run_dir / "metrics.json").read_text())
-    assert list(metrics) == ["train", "validation", "test", "baseline"]
+    intervals = ["confidence_intervals", "confidence_interval_method"]
+    assert list(metrics) == ["train", "validation", "test", *intervals, "baseline"]
     for name, rows, labels in (
         ("train", x_train, y_train),
         ("validation", x_val, y_val),

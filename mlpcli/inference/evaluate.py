@@ -18,6 +18,7 @@ from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
 from mlpcli.data.weights import weights_of_rows
 from mlpcli.errors import Problem, RunError, UsageError
+from mlpcli.inference.class_intervals import Ends, class_intervals
 from mlpcli.inference.quantile_scores import quantile_scores
 from mlpcli.keras_import import keras
 from mlpcli.model.build import output_loss
@@ -84,7 +85,7 @@ def evaluate_run(
     if intervals:
         measured = measure_rows(trained.model, found, batch_size=at_once)
         bounds = find_intervals(trained.model, measured, metrics, seed=trained.spec.seed)
-    scores, quantiles = _scores(trained, found)
+    scores, quantiles = _scores(trained, found, trained.spec.seed if intervals else None)
     warnings = (*trained.warnings, *warnings)
     drawn = () if figures is None else _draw(trained, found, figures, source)
     held = _coverage(trained, found)
@@ -140,9 +141,15 @@ def _check_ids(trained: TrainedModel, split: Split, source: str) -> None:
 
 
 def _scores(
-    trained: TrainedModel, split: Split
+    trained: TrainedModel, split: Split, seed: int | None
 ) -> tuple[tuple[OutputScores, ...], tuple[QuantileScores, ...]]:
-    """Return the scores of every output of classes or labels, and of every target of quantiles."""
+    """Return the scores of every output of classes or labels, and of every target of quantiles.
+
+    Args:
+        trained: the model.
+        split: the rows.
+        seed: of the intervals of scores; None for none.
+    """
     outputs = [each for each in trained.contract.outputs if each.is_scored or each.levels]
     if not outputs:
         return (), ()
@@ -150,22 +157,33 @@ def _scores(
     found: list[OutputScores] = []
     quantiles: list[QuantileScores] = []
     for each in outputs:
-        names = each.classes or ()
         y, values = values_of(split.y, each), values_of(predicted, each)
         check_outputs(trained, each, values)
         if each.levels:
             quantiles += quantile_scores(each, y, values)
             continue
         if each.kind == "labels":
-            y, values = (array.reshape(-1, array.shape[-1]) for array in (y, values))  # steps count as rows
-            scores = class_scores(y.astype(np.int64), predicted_labels(values, each), names)
-            found.append(OutputScores(each.name, scores, None))
-            continue
-        truth = class_indices(y).reshape(-1)
-        classes = predicted_classes(values, output_loss(trained.spec, each.name), each).reshape(-1)
-        scores = class_scores(truth, classes, names)
-        found.append(OutputScores(each.name, scores, confusion(truth, classes, len(names))))
+            truth, classes = y.astype(np.int64), predicted_labels(values, each)
+        else:
+            truth = class_indices(y)
+            classes = predicted_classes(values, output_loss(trained.spec, each.name), each)
+        found.append(_output_scores(each, truth, classes, seed))
     return tuple(found), tuple(quantiles)
+
+
+def _output_scores(output: Output, truth: Array, predicted: Array, seed: int | None) -> OutputScores:
+    """Return the scores of an output; the steps of a row count as rows, but are drawn together."""
+    names, labels = output.classes or (), output.kind == "labels"
+    ends: list[Ends] = [{} for _ in names]
+    if seed is not None:
+        predicted = predicted.reshape(truth.shape)
+        ends = class_intervals(truth, predicted, len(names), seed=seed, labels=labels)
+    shape = (-1, len(names)) if labels else (-1,)
+    flat, flat_predicted = truth.reshape(shape), predicted.reshape(shape)
+    scores = class_scores(flat, flat_predicted, names)
+    scores = tuple(replace(each, intervals=own) for each, own in zip(scores, ends, strict=True))
+    table = None if labels else confusion(flat, flat_predicted, len(names))
+    return OutputScores(output.name, scores, table)
 
 
 class OwnData(NamedTuple):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from rich.table import Table
 from rich.text import Text
 
-from mlpcli.report.console import format_number
+from mlpcli.report.console import fits, format_number
 from mlpcli.report.fitted_predictions import coverage_json, coverage_text
-from mlpcli.report.interval_words import interval_notes, interval_text
-from mlpcli.report.screen import console, table
+from mlpcli.report.interval_words import ends_text, interval_notes, interval_text
+from mlpcli.report.screen import Screen, console, table
 from mlpcli.runs.results import Evaluation, OutputScores, QuantileScores
 
 
@@ -19,24 +21,34 @@ def show_evaluation(label: str, evaluation: Evaluation) -> None:
     out.print(Text(f"{label} on {evaluation.source}: {evaluation.rows:,} rows", style="bold"))
     _show_metrics(evaluation)
     for scores in evaluation.scores:
-        rows = [
-            (
-                score.name,
-                format_number(score.precision),
-                format_number(score.recall),
-                format_number(score.f1),
-                f"{score.rows:,}",
-            )
-            for score in scores.classes
-        ]
         out.print()
-        kind = "class" if scores.confusion is not None else "label"
-        title = f"{scores.name}: {kind}" if scores.name else kind
-        out.print(table((title, "precision", "recall", "f1", "rows"), rows))
+        out.print(_score_table(out, scores))
     for quantiles in evaluation.quantiles:
         _show_quantiles(quantiles)
     for held in evaluation.coverage:
         out.print(Text(coverage_text(held, "rows")))
+
+
+def _score_table(out: Screen, scores: OutputScores) -> Table:
+    """Return the scores of each class or label, with the intervals of F1 where there is room for them."""
+    rows = [
+        (
+            score.name,
+            format_number(score.precision),
+            format_number(score.recall),
+            format_number(score.f1),
+            f"{score.rows:,}",
+            ends_text(score.intervals.get("f1")),
+        )
+        for score in scores.classes
+    ]
+    kind = "class" if scores.confusion is not None else "label"
+    title = f"{scores.name}: {kind}" if scores.name else kind
+    columns = (title, "precision", "recall", "f1", "rows", "f1, 95%")
+    whole = table(columns, rows)
+    if any(row[-1] for row in rows) and fits(out, whole):
+        return whole
+    return table(columns[:-1], [row[:-1] for row in rows])
 
 
 def _show_metrics(evaluation: Evaluation) -> None:
@@ -91,6 +103,10 @@ def evaluation_json(label: str, folder: Path, evaluation: Evaluation) -> dict[st
     return document | found[""] if "" in found else document | ({"outputs": found} if found else {})
 
 
+def _lists(ends: Mapping[str, tuple[float, float]]) -> dict[str, list[float]]:
+    return {name: [*each] for name, each in ends.items()}
+
+
 def _scores_json(scores: OutputScores) -> dict[str, object]:
     classes = {
         score.name: {
@@ -98,6 +114,7 @@ def _scores_json(scores: OutputScores) -> dict[str, object]:
             "recall": score.recall,
             "f1": score.f1,
             "rows": score.rows,
+            **({"confidence_intervals": _lists(score.intervals)} if score.intervals else {}),
         }
         for score in scores.classes
     }

@@ -10,10 +10,12 @@ from mlpcli.runs.results import Intervals
 
 def interval_text(intervals: Intervals, name: str) -> str:
     """Return the interval of a metric, or an empty text where it has none."""
-    if name not in intervals.bounds:
-        return ""
-    low, high = intervals.bounds[name]
-    return f"{format_number(low)} to {format_number(high)}"
+    return ends_text(intervals.bounds.get(name))
+
+
+def ends_text(ends: tuple[float, float] | None) -> str:
+    """Return an interval as `0.8921 to 0.9034`; an empty text where there is none."""
+    return "" if ends is None else f"{format_number(ends[0])} to {format_number(ends[1])}"
 
 
 def interval_notes(intervals: Intervals) -> list[str]:

@@ -149,13 +149,17 @@ class Forecast:
 
 @dataclass(frozen=True)
 class ClassScore:
-    """Scores of one class: the share of its predictions that are right, of its rows that were found."""
+    """Scores of one class: the share of its predictions that are right, of its rows that were found.
+
+    intervals: by score, the lower and the upper end; without one that has no value in many draws of rows.
+    """
 
     name: str
     precision: float
     recall: float
     f1: float
     rows: int
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

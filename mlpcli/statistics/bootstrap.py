@@ -80,6 +80,29 @@ def group_sizes(rows: int, groups: int = GROUPS) -> Array:
     return np.asarray(rows // max(count, 1) + (np.arange(count) < rows % max(count, 1)), np.float64)
 
 
+def dealt_sums(addends: Callable[[Array], Array], rows: int, seed: int, groups: int = GROUPS) -> Array:
+    """Return what each row adds, or with more rows than `groups` each random group of them.
+
+    Args:
+        addends: From positions of rows, (some,) int, to what each adds, (some, addends) float64.
+        rows: How many there are, at least one.
+        seed: Of the groups.
+        groups: The most groups.
+
+    Returns:
+        (rows or groups, addends) float64; how many rows each has: `group_sizes`.
+    """
+    whole: Array | None = None
+    for places in deal(rows, seed, groups):
+        found = addends(places)
+        if whole is None:
+            whole = found
+        else:
+            whole[: len(found)] += found
+    assert whole is not None
+    return whole
+
+
 def draw_counts(units: int, resamples: int, seed: int) -> Iterator[Array]:
     """Yield how often each unit is drawn in some resamples, block by block: as many draws as units.
 

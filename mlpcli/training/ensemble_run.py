@@ -18,6 +18,7 @@ from mlpcli.plots.diagram_layout import read_graph, summary_text
 from mlpcli.plots.model_diagram import draw_model
 from mlpcli.runs.folder import Run
 from mlpcli.runs.record_models import read_history
+from mlpcli.runs.results import Intervals
 from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.load import located
 from mlpcli.training.artifacts import Artifacts
@@ -44,6 +45,7 @@ class EnsembleEnd:
         measured: Waits for the scores of models without a network, which `metrics.json` is then written with;
             None to leave that file to the caller.
         opened: The rows of the run's data, where they have been read already.
+        intervals: Receives the intervals of the metrics, by split.
     """
 
     run_dir: Path
@@ -52,6 +54,7 @@ class EnsembleEnd:
     clock: Clock = field(default_factory=Clock)
     measured: Callable[[], Baseline | None] | None = None
     opened: OpenedData | None = None
+    intervals: dict[str, Intervals] = field(default_factory=dict)
 
 
 def finish_ensemble(end: EnsembleEnd) -> dict[str, dict[str, float]]:
@@ -88,9 +91,11 @@ def finish_ensemble(end: EnsembleEnd) -> dict[str, dict[str, float]]:
     with artifacts.exported() as check:
         end.watcher.stage("evaluating every split")
         metrics = {name: artifacts.evaluate(split) for name, split in dataset.splits().items()}
+        artifacts.find_intervals(metrics)
+        end.intervals.update(artifacts.intervals)
         end.clock.lap("metrics")
         if end.measured is not None:
-            write_json(end.run_dir / runs.METRICS, metrics)
+            write_json(end.run_dir / runs.METRICS, artifacts.document(metrics))
             artifacts.compare_with_baseline(metrics, end.measured)
             end.clock.lap("baseline")
         write_figures()

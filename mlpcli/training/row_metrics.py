@@ -19,7 +19,7 @@ from mlpcli.keras_import import keras, tf
 from mlpcli.keras_internals import compiled_losses
 from mlpcli.model.loss_addends import inner_loss, loss_addends
 from mlpcli.model.row_addends import NotOfRows, addends_of
-from mlpcli.statistics.bootstrap import GROUPS, deal, group_sizes
+from mlpcli.statistics.bootstrap import GROUPS, dealt_sums, group_sizes
 from mlpcli.statistics.curves import ratio
 from mlpcli.training import compiled
 
@@ -67,15 +67,7 @@ class RowMetric:
         Returns:
             (rows or groups, addends) float64.
         """
-        whole: Array | None = None
-        for rows in deal(self.rows, seed, groups):
-            found = self.addends(rows)
-            if whole is None:
-                whole = found
-            else:
-                whole[: len(found)] += found
-        assert whole is not None
-        return whole
+        return dealt_sums(self.addends, self.rows, seed, groups)
 
     def group_sizes(self, groups: int = GROUPS) -> Array:
         """Return the number of rows of each of the `sums`, (rows or groups,)."""

@@ -12,7 +12,7 @@ from mlpcli.model.trained_model import load_trained
 from mlpcli.plots.compare_runs import columns_of, draw_histories
 from mlpcli.runs.folder import Run
 from mlpcli.runs.record_models import read_history
-from mlpcli.runs.results import Outcome, Repeated
+from mlpcli.runs.results import Intervals, Outcome, Repeated, intervals_json
 from mlpcli.spec.load import located
 from mlpcli.spec.repeats import RETRAIN
 from mlpcli.training.artifacts import Artifacts
@@ -60,11 +60,11 @@ def finish(ending: Ending) -> Outcome:
     write_text(parent.folder / runs.HISTORY, history_csv(history))
     repeated = _repeated(ending, members)
     clock.lap("out_of_fold")
-    tests = _write_model(parent, members)
+    tests, intervals = _write_model(parent, members)
     metrics = mean_metrics(members, ("train", "validation"))
     metrics |= {"test": tests["test"]} if "test" in tests else {}
     baseline = _baseline(ending.measured, tests.get("test", {}), parent)
-    document: dict[str, object] = {**metrics, **repeated.to_json()}
+    document: dict[str, object] = {**metrics, **intervals_json(intervals), **repeated.to_json()}
     document |= {"baseline": baseline} if baseline is not None else {}
     write_json(parent.folder / runs.METRICS, document)
     best, best_epoch = best_of_members(members)
@@ -92,6 +92,7 @@ def finish(ending: Ending) -> Outcome:
         baseline,
         clock.parts(),
         repeated=repeated,
+        intervals=intervals,
     )
 
 
@@ -122,11 +123,21 @@ def _measuring_model(ending: Ending) -> keras.Model:
         return build_model(completed.spec, dataset, import_plugins(completed.catalog))
 
 
-def _write_model(parent: Parent, members: list[Run]) -> dict[str, dict[str, float]]:
-    """Write the run's model, its SavedModel and the figures; return the model's metrics by split."""
+def _write_model(
+    parent: Parent, members: list[Run]
+) -> tuple[dict[str, dict[str, float]], dict[str, Intervals]]:
+    """Write the run's model, its SavedModel and the figures.
+
+    Returns:
+        The model's metrics by split, and the intervals of those of the test rows: the others are means over
+        the members.
+    """
     prepared = parent.prepared
     if parent.after != RETRAIN:
-        return finish_ensemble(EnsembleEnd(parent.folder, parent.record, parent.watcher, prepared.clock))
+        end = EnsembleEnd(parent.folder, parent.record, parent.watcher, prepared.clock)
+        return finish_ensemble(end), {
+            name: end.intervals[name] for name in ("test",) if name in end.intervals
+        }
     trained = load_trained(runs.open_run(parent.folder / RETRAINED))
     job = TrainingJob(
         prepared.completed,
@@ -149,7 +160,7 @@ def _write_model(parent: Parent, members: list[Run]) -> dict[str, dict[str, floa
         write_bytes(parent.folder / runs.LEARNING_CURVES, curves())
         prepared.clock.lap("figures")
         check()
-    return metrics
+    return metrics, {name: each for name, each in artifacts.intervals.items() if name == "test"}
 
 
 def _baseline(
