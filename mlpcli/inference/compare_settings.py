@@ -7,16 +7,17 @@ seeds speaks about the settings on these training and test rows.
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from mlpcli import runs
 from mlpcli.errors import MlpcliError, Problem, RunError
-from mlpcli.files import open_ordinary
+from mlpcli.inference.given_labels import GivenLabels
+from mlpcli.inference.held_out_rows import are_same_rows, breakdowns_of, held_out_rows
 from mlpcli.model.run_contract import run_contract
 from mlpcli.runs.folder import Run, open_run
 from mlpcli.runs.main_metric import direction_of, main_metric, why_not_comparable
@@ -36,6 +37,7 @@ class _Scores:
         seeds: how many trainings each fold has.
         split: the rows that the scores are of.
         values: by metric, (folds * seeds) scores, those of a fold next to each other.
+        given: the rows that its folds held out.
     """
 
     position: int
@@ -44,6 +46,7 @@ class _Scores:
     seeds: int
     split: str
     values: dict[str, list[float]]
+    given: GivenLabels | None = None
 
     @property
     def over(self) -> str:
@@ -120,7 +123,8 @@ def _scores(position: int, run: Run) -> _Scores:
     for split in ("held_out",) if folds > 1 else ("test", "validation"):
         values = {name: each.values for name, each in by_split.get(split, {}).items()}
         if values and all(len(scores) == folds * seeds for scores in values.values()):
-            return _Scores(position, run, folds, seeds, split, values)
+            given = held_out_rows(run) if folds > 1 else None
+            return _Scores(position, run, folds, seeds, split, values, given)
     rule = f"{run / runs.METRICS} has no scores of {folds * seeds} trainings"
     raise RunError(Problem(rule, hint=TRAIN_AGAIN))
 
@@ -136,8 +140,7 @@ def _why_not_alike(first: _Scores, other: _Scores) -> str:
         targets = [run_contract(each.run).target for each in (first, other)]
         same = _rows(first.run) == _rows(other.run) and targets[0] == targets[1]
         return "" if same else f"the rows of runs {first.run.label} and {other.run.label} differ"
-    one, two = ({row: rest for row, _, *rest in _assignment(each.run)} for each in (first, other))
-    if one != two:
+    if first.given is None or other.given is None or not are_same_rows(first.given, other.given):
         hint = "give both the same data and the same dataset.split_seed"
         return f"the rows in the folds of runs {first.run.label} and {other.run.label} differ; {hint}"
     return ""
@@ -147,30 +150,11 @@ def _rows(run: Run) -> dict[str, int]:
     return runs.data_facts(run).rows
 
 
-def _assignment(run: Run) -> Iterator[tuple[str, ...]]:
-    """Yield row, fold and targets of the rows of `out_of_fold.csv`, as they are written.
-
-    Raises:
-        RunError: the file is missing or damaged.
-    """
-    width = 2 + len(run_contract(run).target)
-    path = run.require(runs.OUT_OF_FOLD)
-    try:
-        with open_ordinary(path) as content, io.TextIOWrapper(content, encoding="utf-8", newline="") as text:
-            lines = csv.reader(text, strict=True)
-            next(lines, None)
-            for line in lines:
-                if len(line) < width:
-                    raise ValueError(f"line {lines.line_num} has {len(line)} cells")
-                yield tuple(line[:width])
-    except (ValueError, csv.Error, OSError) as error:  # one that is not UTF-8 is a ValueError
-        raise RunError(Problem(f"{path} is damaged: {error}", hint=TRAIN_AGAIN)) from None
-
-
 def _is_matched(first: _Scores, other: _Scores) -> bool:
     """Return whether the members of two runs belong together in pairs: the same folds, or the same seeds."""
     if first.folds > 1:
-        return list(_assignment(first.run)) == list(_assignment(other.run))
+        one, two = first.given, other.given
+        return one is not None and two is not None and np.array_equal(one.folds, two.folds)
     return first.run.record.seed == other.run.record.seed and first.seeds == other.seeds
 
 
@@ -218,7 +202,12 @@ def _tested(scored: Sequence[_Scores], metric: str) -> SettingsTest:
         scored[best].position,
         against_best(found, best),
         not any("unpaired" in pair.test for pair in found.values()),
+        breakdowns_of([each.run for each in scored], given) if (given := _given(scored)) else (),
     )
+
+
+def _given(scored: Sequence[_Scores]) -> list[GivenLabels]:
+    return [each.given for each in scored if each.given is not None]
 
 
 def best_of(values: Sequence[float], more_is_better: bool | None) -> int:

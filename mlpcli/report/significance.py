@@ -68,6 +68,7 @@ def _show_settings(out: Screen, test: SettingsTest, names: Sequence[str]) -> Non
     if len(test.runs) > 2:
         _show_table(out, test, means, names)
     _say(out, settings_text(test, names))
+    _show_breakdowns(out, test, names)
 
 
 def _show_models(out: Screen, test: ModelsTest, names: Sequence[str], *, settings: bool) -> None:
@@ -77,8 +78,16 @@ def _show_models(out: Screen, test: ModelsTest, names: Sequence[str], *, setting
     if len(test.runs) > 2:
         _show_table(out, test, test.values, names)
     _say(out, models_text(test, names, settings=settings))
-    for breakdown in test.breakdowns:
+    _show_breakdowns(out, test, names)
+
+
+def _show_breakdowns(out: Screen, test: ModelsTest | SettingsTest, names: Sequence[str]) -> None:
+    if test.breakdowns and isinstance(test, SettingsTest):
         out.print()
+        out.print(Text("all rows that the folds held out", style="bold"))
+    for breakdown in test.breakdowns:
+        if isinstance(test, ModelsTest) or breakdown is not test.breakdowns[0]:
+            out.print()
         _show_breakdown(out, breakdown, [names[place] for place in test.runs])
 
 
@@ -249,7 +258,7 @@ def _show_breakdown(out: Screen, breakdown: Breakdown, names: Sequence[str]) -> 
         if shown is not None:
             out.print(shown)
             break
-    _say(out, _groups_text(breakdown, len(groups), tested=tested))
+    _say(out, _groups_text(breakdown, len(groups), tested=tested, several=len(names) > 2))
 
 
 def _largest(groups: Sequence[GroupScore]) -> list[GroupScore]:
@@ -272,7 +281,7 @@ def _better(group: GroupScore, names: Sequence[str], *, more: bool) -> str:
     return names[0] if (first > second) == more else names[1]
 
 
-def _groups_text(breakdown: Breakdown, shown: int, *, tested: bool) -> str:
+def _groups_text(breakdown: Breakdown, shown: int, *, tested: bool, several: bool) -> str:
     count = len(breakdown.groups)
     kinds = {"class": "classes", "label": "labels", "decile": "groups"}[breakdown.by]
     said = []
@@ -283,6 +292,8 @@ def _groups_text(breakdown: Breakdown, shown: int, *, tested: bool) -> str:
     if tested:
         what = "error" if breakdown.by == "decile" else "recall"
         said.append(f"better: whose {what} is better by more than chance, corrected for {count} {kinds}.")
+    elif not several:
+        said.append("Not tested, since these rows are not independent of each other.")
     return " ".join(said)
 
 
@@ -296,6 +307,9 @@ def significance_json(found: Significance, labels: Sequence[str]) -> dict[str, o
             **_test_json(settings, names),
             "values": {names[p]: list(v) for p, v in zip(settings.runs, settings.values, strict=True)},
             "matched": settings.matched,
+            "groups": [
+                _breakdown_json(each, [names[p] for p in settings.runs]) for each in settings.breakdowns
+            ],
             "sentence": settings_text(settings, names),
         }
     if (models := found.models) is not None:
@@ -304,7 +318,7 @@ def significance_json(found: Significance, labels: Sequence[str]) -> dict[str, o
             **_test_json(models, names),
             "values": {names[p]: v for p, v in zip(models.runs, models.values, strict=True)},
             "sentence": models_text(models, names, settings=settings is not None),
-            "groups": [_breakdown_json(each, [names[p] for p in models.runs]) for each in models.breakdowns],
+            "groups": _breakdowns_json(models, names),
         }
     return document | {"refused": {name: list(reasons) for name, reasons in found.refused.items()}}
 
@@ -329,6 +343,11 @@ def _test_json(test: ModelsTest | SettingsTest, names: Sequence[str]) -> dict[st
             for pair in test.pairs
         ],
     }
+
+
+def _breakdowns_json(test: ModelsTest | SettingsTest, names: Sequence[str]) -> list[dict[str, object]]:
+    own = [names[place] for place in test.runs]
+    return [_breakdown_json(each, own) for each in test.breakdowns]
 
 
 def _breakdown_json(breakdown: Breakdown, names: Sequence[str]) -> dict[str, object]:

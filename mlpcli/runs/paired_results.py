@@ -101,7 +101,6 @@ class ModelsTest:
         best: the position of the best; of the greatest, where nobody has said which is better.
         pairs: the best with each of the others.
         breakdowns: of each output.
-        notes: what a person should know of the test, a sentence each.
         warnings: of the models and their data.
     """
 
@@ -114,7 +113,6 @@ class ModelsTest:
     best: int
     pairs: tuple[RunDifference, ...]
     breakdowns: tuple[Breakdown, ...] = ()
-    notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -132,7 +130,7 @@ class SettingsTest:
         best: see `ModelsTest`.
         pairs: the best with each of the others.
         matched: whether the members of each pair are trained on the same rows, or with the same seeds.
-        notes: what a person should know of the test, a sentence each.
+        breakdowns: of each output, over all rows that folds held out.
     """
 
     runs: tuple[int, ...]
@@ -144,7 +142,7 @@ class SettingsTest:
     best: int
     pairs: tuple[RunDifference, ...]
     matched: bool = True
-    notes: tuple[str, ...] = ()
+    breakdowns: tuple[Breakdown, ...] = ()
 
 
 @dataclass(frozen=True)
