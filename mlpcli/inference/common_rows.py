@@ -113,7 +113,8 @@ def common_rows(found: Sequence[Run], split: str | None) -> CommonRows:
     for data in loaded:
         own = data.dataset.splits().get(wanted)
         if own is None:
-            refused.append(f"run {data.trained.run.label} has no {wanted} split")
+            rest = ": its members have seen all others" if data.trained.members else ""
+            refused.append(f"run {data.trained.run.label} has no {wanted} rows{rest}")
             continue
         each = _own_rows(data, own, wanted)
         why = _why_other_rows(rows[0], each) if rows else ""
