@@ -218,13 +218,16 @@ def _grid(
     sample: Sample | None, contract: Contract, name: str, places: Sequence[int]
 ) -> tuple[tuple[float | str, ...], Array] | None:
     """Return values of a column, in order, and what each becomes in a row; None where they are not known."""
-    if sample is None or contract.preprocessor is None or sample.x.shape[1] <= max(places):
+    import pyarrow as pa
+
+    if sample is None or contract.preprocessor is None:
         return None
     raw = sample.columns[name]
-    encoded = sample.x[:, list(places)]
+    cells = {each: pa.chunked_array([pa.array(column)]) for each, column in sample.columns.items()}
+    preprocessor = contract.preprocessor  # of a mean of folds, each of which encodes a row in its own way
+    encoded = preprocessor.transform(preprocessor.columns(cells)).x[:, list(places)]
     if isinstance(raw, list):
-        cells = np.array(raw, dtype=object)
-        names, first, counts = np.unique(cells.astype(str), return_index=True, return_counts=True)
+        names, first, counts = np.unique(np.array(raw, str), return_index=True, return_counts=True)
         order = np.argsort(-counts, kind="stable")[:GRID]
         numbers = [_number(text) for text in names[order]]
         if all(number is not None for number in numbers):

@@ -86,7 +86,9 @@ def draw_dependence(
         axes = figure.add_subplot(rows, columns, place + 1)
         numbers = not any(isinstance(value, str) for value in values)
         at = np.array(values if numbers else range(len(values)), np.float64)
-        line, dot = ("-", "") if numbers else ("", "_")
+        line, dot = ("-", "") if numbers else ("", "_")  # between two categories lies nothing
+        if not numbers:
+            axes.set_xlim(-0.5, len(at) - 0.5)
         for each in single:
             axes.plot(at, each, color=FAINT, linewidth=0.6, alpha=0.6, linestyle=line, marker=dot)
         axes.plot(
