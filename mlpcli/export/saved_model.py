@@ -143,15 +143,12 @@ def served_output(output: Output, values: tf.Tensor, loss: ComponentSpec, *, tab
     if output.kind == "groups":
         return {"embedding": values}
     if output.classes is None:
-        rows = tf.shape(values)[0]
-        flat = tf.reshape(values, (rows, math.prod(values.shape[1:])))
-        found = {"value": flat}
+        found = {"value": values}
         if output.levels:
-            found = {"value": median_of(flat, output.levels), "quantiles": flat}
+            found = {"value": median_of(values, output.levels), "quantiles": values}
         if output.intervals is not None:
-            low, high = (tf.reshape(each, (rows, -1)) for each in tensors_of_bounds(output, values))
-            found |= {"low": low, "high": high}
-        return found
+            found |= dict(zip(("low", "high"), tensors_of_bounds(output, values), strict=True))
+        return {name: _flat(each) for name, each in found.items()} if table else found
     scores = gives_scores(loss) and values.shape[-1] == 1
     index = _predicted(output, values, loss)
     if values.shape[-1] == 1 and not scores:
@@ -159,6 +156,11 @@ def served_output(output: Output, values: tf.Tensor, loss: ComponentSpec, *, tab
     label = tf.gather(tf.constant(list(output.classes)), index)
     found = {"label": label, "score" if scores else "probabilities": values}
     return found if output.intervals is None else found | {"set": tensor_of_sets(output, values, index)}
+
+
+def _flat(values: tf.Tensor) -> tf.Tensor:
+    """Return values as (rows, values per row)."""
+    return tf.reshape(values, (tf.shape(values)[0], math.prod(values.shape[1:])))
 
 
 def _predicted(output: Output, values: tf.Tensor, loss: ComponentSpec) -> tf.Tensor:

@@ -29,7 +29,7 @@ from mlpcli.model.probability_form import (
 )
 from mlpcli.spec.predictions import PredictSpec, ThresholdSpec
 from mlpcli.spec.schema import ComponentSpec, Spec
-from mlpcli.statistics.calibration import all_right, fit_temperature, tempered
+from mlpcli.statistics.calibration import HOTTEST, all_right, fit_temperature, tempered
 from mlpcli.statistics.conformal import least_probability, rows_needed, score_bound
 from mlpcli.statistics.thresholds import METRICS, Objective, at_least, by_cost, choose_threshold
 
@@ -132,10 +132,13 @@ def _fit_output(
     fitted = Fitted(rows.source, len(truth) if counted is None else int(counted.sum()))
     notes: list[str] = []
     if section.calibrate is not None and has_probabilities(output, loss):
+        named = rows.source.replace("_", "-")
         known, likely = in_statistics_form(output, loss, truth, values, counted)
         fitted = replace(fitted, temperature=fit_temperature(known, likely))
         if fitted.temperature == 1.0 and all_right(known, likely):
-            notes.append(f"every one of the {rows.source} rows is predicted right: the temperature stays 1")
+            notes.append(f"every one of the {named} rows is predicted right: the temperature stays 1")
+        if fitted.temperature == HOTTEST:
+            notes.append(f"on the {named} rows the probabilities are no better than a guess, and become one")
         values = _tempered(output, loss, values, fitted.temperature)
     if section.threshold is not None and takes_threshold(output, loss):
         chosen, said = _thresholds(section.threshold, output, truth, values, counted)

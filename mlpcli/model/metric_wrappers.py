@@ -128,13 +128,13 @@ class AtThreshold(MetricWrapper):
         super().__init__(metric, name)
         self.thresholds, self.activation = list(thresholds), activation
 
-    def update_state(
+    def convert(
         self,
         y_true: keras.KerasTensor,
         y_pred: keras.KerasTensor,
         sample_weight: keras.KerasTensor | None = None,
-    ) -> object:
-        """Accumulate targets and outputs, (rows, ..., units)."""
+    ) -> Updated:
+        """Return 1 and 0, or 1 and -1, for outputs, (rows, ..., units)."""
         ops = keras.ops
         likely = getattr(ops, self.activation)(y_pred) if self.activation else y_pred
         two = len(self.thresholds) == 1 and likely.shape[-1] == 2
@@ -142,7 +142,7 @@ class AtThreshold(MetricWrapper):
         chosen = ops.cast((likely[..., 1:] if two else likely) >= limits, y_pred.dtype)
         rows = ops.concatenate([1 - chosen, chosen], axis=-1) if two else chosen
         rows = 2 * rows - 1 if self.activation else rows
-        return self.metric.update_state(y_true, rows, sample_weight)
+        return y_true, rows, sample_weight
 
     def get_config(self) -> dict[str, object]:
         """Return the configuration."""
