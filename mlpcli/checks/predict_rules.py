@@ -43,7 +43,8 @@ def predict_problems(views: Sequence[OutputView], spec: Spec, dataset: Dataset) 
             assert values is not None
             rule = f"is for probabilities, and {values.name} gives other numbers"
             yield Problem(rule, path=path, hint="end with softmax or sigmoid, or use a loss from logits")
-    yield from _row_problems(section, fitting, dataset)
+    folds = spec.fit.folds is not None  # then each training row is held out once
+    yield from _row_problems(section, fitting, dataset.train if folds else dataset.validation)
 
 
 def _unfit(key: str, views: Sequence[OutputView], path: KeyPath) -> Problem:
@@ -75,10 +76,9 @@ def _are_probabilities(view: OutputView) -> bool:
 
 
 def _row_problems(
-    section: PredictSpec, fitting: dict[str, list[OutputView]], dataset: Dataset
+    section: PredictSpec, fitting: dict[str, list[OutputView]], split: Split | None
 ) -> Iterator[Problem]:
     """Yield keys for which there are too few rows with known targets that the network does not learn from."""
-    split = dataset.validation
     for key in section.fitted_keys:
         path: KeyPath = ("predict", key)
         if split is None:

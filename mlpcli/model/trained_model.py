@@ -231,8 +231,12 @@ def _load_single(run: Run) -> tuple[TrainedModel, LoadedSpec, Plugins]:
     return TrainedModel(run, model, loaded.spec, contract, changed_plugins(run)), loaded, plugins
 
 
-def load_mean(run: Run) -> TrainedModel:
+def load_mean(run: Run, *, fitted: bool = True) -> TrainedModel:
     """Build the mean of a run's members from their own folders, each checked by its own checksum.
+
+    Args:
+        run: the run.
+        fitted: with what was fitted for its predictions, as its record has it.
 
     Raises:
         RunError: a member has no model, or is not the one that the run was made of.
@@ -243,7 +247,7 @@ def load_mean(run: Run) -> TrainedModel:
     loaded = own_spec(run)
     plugins = run_plugins(run, loaded.catalog)
     try:
-        stacked = _with_fitted(run, stack_contracts([each.contract for each in members]))
+        stacked = _with_fitted(run if fitted else None, stack_contracts([each.contract for each in members]))
         networks = [Member(each.model, each.spec, each.contract) for each in members]
         with precision(loaded.spec.fit.precision):
             mean = mean_network(network_name(loaded.spec), loaded.spec, stacked, networks)
@@ -256,10 +260,10 @@ def load_mean(run: Run) -> TrainedModel:
     return TrainedModel(run, model, loaded.spec, stacked.contract, changed, members, stacked.spans)
 
 
-def _with_fitted(run: Run, stacked: StackedContract) -> StackedContract:
+def _with_fitted(run: Run | None, stacked: StackedContract) -> StackedContract:
     """Return the contract of a mean with what was fitted for it, which is in the record of its own run."""
     fitted: dict[str, Fitted | None] = {}
-    if runs.data_facts(run).contract:
+    if run is not None and runs.data_facts(run).contract:
         fitted = {each.name: each.fitted for each in run_contract(run).outputs}
     outputs = tuple(replace(each, fitted=fitted.get(each.name)) for each in stacked.contract.outputs)
     return replace(stacked, contract=replace(stacked.contract, outputs=outputs))

@@ -46,7 +46,8 @@ def repeats_of(spec: Spec) -> tuple[Repeat, ...]:
 def spec_of_repeat(loaded: LoadedSpec, repeat: Repeat) -> LoadedSpec:
     """Return the spec of one of its trainings, an ordinary spec.
 
-    Its splits are those of the first seed, and so are the points of a synthetic dataset.
+    Its splits are those of the first seed, and so are the points of a synthetic dataset. What `predict` asks
+    for is fitted for all trainings together.
 
     Args:
         loaded: a spec with folds or seeds.
@@ -62,7 +63,9 @@ def spec_of_repeat(loaded: LoadedSpec, repeat: Repeat) -> LoadedSpec:
             changes["seed"] = spec.seed
     dataset = spec.dataset.model_copy(update=changes) if changes else spec.dataset
     once = trained_once(loaded)
-    return replace(once, spec=once.spec.model_copy(update={"seed": repeat.seed, "dataset": dataset}))
+    return replace(
+        once, spec=once.spec.model_copy(update={"seed": repeat.seed, "dataset": dataset, "predict": None})
+    )
 
 
 def split_seed(spec: Spec) -> int:

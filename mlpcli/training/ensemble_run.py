@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlpcli import runs
+from mlpcli.data.dataset import Dataset, Split
 from mlpcli.data.splitter import OpenedData
 from mlpcli.files import write_bytes, write_json, write_text
 from mlpcli.keras_import import keras
+from mlpcli.model.fit_outputs import KnownRows
 from mlpcli.model.run_spec import own_spec
 from mlpcli.model.trained_model import TrainedModel, load_mean
 from mlpcli.plots.compare_runs import columns_of, draw_histories
@@ -23,9 +25,15 @@ from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.load import located
 from mlpcli.training.artifacts import Artifacts
 from mlpcli.training.baseline import Baseline
+from mlpcli.training.fit_predictions import (
+    FittedPredictions,
+    fit_predictions,
+    record_fitted,
+    rows_of_split,
+)
 from mlpcli.training.job import Clock, TrainingJob
 from mlpcli.training.prepare import complete
-from mlpcli.training.run_figures import Write
+from mlpcli.training.run_figures import Write, begin_reliability
 from mlpcli.training.side_process import begin
 from mlpcli.training.whole_data import find_mean_data
 
@@ -46,6 +54,8 @@ class EnsembleEnd:
             None to leave that file to the caller.
         opened: The rows of the run's data, where they have been read already.
         intervals: Receives the intervals of the metrics, by split.
+        held_out: Rows with what the members that have not seen them say of them; None without folds.
+        entries: Receives what `metrics.json` says of fitted predictions.
     """
 
     run_dir: Path
@@ -55,6 +65,8 @@ class EnsembleEnd:
     measured: Callable[[], Baseline | None] | None = None
     opened: OpenedData | None = None
     intervals: dict[str, Intervals] = field(default_factory=dict)
+    held_out: KnownRows | None = None
+    entries: dict[str, object] = field(default_factory=dict)
 
 
 def finish_ensemble(end: EnsembleEnd) -> dict[str, dict[str, float]]:
@@ -74,7 +86,7 @@ def finish_ensemble(end: EnsembleEnd) -> dict[str, dict[str, float]]:
     """
     end.watcher.stage("building the mean of the members")
     run = runs.open_run(end.run_dir)
-    trained = load_mean(run)
+    trained = load_mean(run, fitted=False)
     end.clock.lap("ensemble")
     loaded = own_spec(run)
     with located(loaded):
@@ -84,10 +96,12 @@ def finish_ensemble(end: EnsembleEnd) -> dict[str, dict[str, float]]:
     end.clock.lap("data")
     end.record[MEMBERS] = _members_entry(run, trained, dataset.fingerprint)
     job = TrainingJob(completed, dataset, trained.model, end.run_dir, end.watcher, end.clock)
+    fitted = _fit_predictions(job, _validation_of(dataset, trained), end)
     model = trained.model
     bare = keras.Model(model.input, model.output, name=model.name)  # its optimizer has trained nothing
-    artifacts = Artifacts(job, end.record, network=bare)
+    artifacts = Artifacts(fitted.job, end.record, network=fitted.saved or bare, fitted=fitted)
     write_figures = _begin_figures(trained, end.run_dir)
+    write_reliability = begin_reliability(fitted.curves, end.run_dir, title=completed.spec.name)
     with artifacts.exported() as check:
         end.watcher.stage("evaluating every split")
         metrics = {name: artifacts.evaluate(split) for name, split in dataset.splits().items()}
@@ -99,9 +113,36 @@ def finish_ensemble(end: EnsembleEnd) -> dict[str, dict[str, float]]:
             artifacts.compare_with_baseline(metrics, end.measured)
             end.clock.lap("baseline")
         write_figures()
+        write_reliability()
         end.clock.lap("figures")
         check()
     return metrics
+
+
+def _fit_predictions(job: TrainingJob, validation: Split | None, end: EnsembleEnd) -> FittedPredictions:
+    """Fit what `predict:` asks for, on held-out rows, or on validation rows that no member was trained on."""
+    rows = end.held_out
+    if rows is None and validation is not None and job.completed.spec.fit.folds is None:
+        rows = rows_of_split(job, validation)
+    fitted = fit_predictions(job, rows)
+    for note in fitted.notes:
+        end.watcher.note(note)
+    record_fitted(end.record, fitted.job.dataset.contract)
+    end.entries.update(fitted.entries)
+    return fitted
+
+
+def _validation_of(dataset: Dataset, trained: TrainedModel) -> Split | None:
+    """Return the rows that are validation rows of every member: without folds, behind the training rows."""
+    if dataset.validation is not None:
+        return dataset.validation
+    count = runs.data_facts(trained.members[0].run).rows.get("validation", 0)
+    if not count:
+        return None
+    train = dataset.train
+    parts = (train.x, train.y) if train.weights is None else (train.x, train.y, train.weights)
+    x, y, *weights = keras.tree.map_structure(lambda array: array[-count:], parts)
+    return Split(x, y, train.rows[-count:], *weights)
 
 
 def _members_entry(run: Run, trained: TrainedModel, fingerprint: str) -> dict[str, object]:

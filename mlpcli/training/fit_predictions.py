@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from mlpcli.data.dataset import Contract, Output, Split
+import numpy as np
+
+from mlpcli.data.dataset import Contract, Dataset, Output, Split
+from mlpcli.data.types import Array, Arrays
 from mlpcli.keras_import import keras
 from mlpcli.model.build import compile_model
 from mlpcli.model.calibrated_network import with_temperature
@@ -75,6 +79,56 @@ def fit_predictions(job: TrainingJob, rows: KnownRows | None = None) -> FittedPr
     given: dict[str, object] = {name: each for name, each in entries.items() if each}
     other = None if saved is job.model else saved
     return FittedPredictions(changed, job.model, other, given, curves, notes)
+
+
+def record_fitted(record: dict[str, object], contract: Contract) -> None:
+    """Put what was fitted for each output into the contract in `run.json`, in place of what was there.
+
+    Args:
+        record: `run.json`.
+        contract: With what was fitted.
+    """
+    data = record.get("data")
+    known = data.get("contract") if isinstance(data, dict) else None
+    if not isinstance(data, dict) or not isinstance(known, dict):
+        return
+    fitted = {each["name"]: each.get("fitted") for each in _outputs_json(contract)}
+    outputs = [
+        {key: value for key, value in each.items() if key != "fitted"}
+        | ({"fitted": found} if (found := fitted.get(each["name"])) is not None else {})
+        for each in known["outputs"]
+    ]
+    record["data"] = data | {"contract": known | {"outputs": outputs}}
+
+
+def _outputs_json(contract: Contract) -> list[dict[str, Any]]:
+    bare = replace(contract, preprocessor=None).to_json()["outputs"]
+    assert isinstance(bare, list | tuple)
+    return list(bare)
+
+
+def held_out_rows(dataset: Dataset, rows: Array, outputs: Mapping[str, Array]) -> KnownRows:
+    """Return rows that folds have held out, with what their models say of them.
+
+    Args:
+        dataset: The data of all folds, in which these rows are training rows.
+        rows: (rows,) int positions in the source.
+        outputs: By output, as `final_outputs` returns them.
+    """
+    train = dataset.train
+    place_of = np.full(int(train.rows.max()) + 1, -1)
+    place_of[train.rows] = np.arange(len(train))
+    places = place_of[rows]
+
+    def picked(arrays: Arrays) -> Arrays:
+        if isinstance(arrays, dict):
+            return {name: each[places] for name, each in arrays.items()}
+        found: Array = arrays[places]
+        return found
+
+    weights = None if train.weights is None else picked(train.weights)
+    found = dataset.contract.by_output(outputs)
+    return known_rows(dataset.contract, picked(train.y), found, weights, "out_of_fold")
 
 
 def rows_of_split(job: TrainingJob, split: Split) -> KnownRows:

@@ -264,14 +264,12 @@ class _Session:
     def _fit_predictions(self) -> Artifacts:
         """Fit what `predict:` asks for; return what writes the files of the fitted model."""
         from mlpcli.training.artifacts import Artifacts
-        from mlpcli.training.fit_predictions import fit_predictions
+        from mlpcli.training.fit_predictions import fit_predictions, record_fitted
 
         fitted = fit_predictions(self.job)
         for note in fitted.notes:
             self.job.watcher.note(note)
-        data, contract = self.record["data"], fitted.job.dataset.contract
-        if contract is not self.job.dataset.contract and isinstance(data, dict):
-            self.record["data"] = data | {"contract": contract.to_json()}
+        record_fitted(self.record, fitted.job.dataset.contract)
         return Artifacts(fitted.job, self.record, network=fitted.saved, fitted=fitted)
 
     def _artifacts(self) -> Artifacts:
