@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mlpcli.data.split_columns import SplitColumn
 from mlpcli.data.types import Array
 from mlpcli.errors import KeyPath, Problem, SpecError
 
@@ -40,24 +41,42 @@ class Folds(NamedTuple):
         return np.flatnonzero(training), np.flatnonzero(self.numbers == number)
 
 
-def cut_folds(rows: Array, of: int, *, seed: int, labels: Array | None = None) -> Folds:
-    """Cut rows in folds, stratified where they have classes.
+def cut_folds(
+    rows: Array, of: int, *, seed: int, labels: Array | None = None, column: SplitColumn | None = None
+) -> Folds:
+    """Cut rows in folds: by the column that divides them, else stratified where they have classes.
 
     Args:
         rows: (rows,) int64, positions in the source.
         of: how many folds.
         seed: of the random choice.
-        labels: (rows,) class indices of these rows; None to ignore classes.
+        labels: (rows,) class indices of these rows, or bins of their targets; None to ignore classes.
+        column: of groups or times of all rows; None for none.
 
     Raises:
-        SpecError: there are too few rows for as many folds.
+        SpecError: there are too few rows, groups or times for as many folds.
     """
-    if of > len(rows):
-        rule = f"cuts {len(rows):,} rows in {of} folds, more than there are rows"
-        raise SpecError(Problem(rule, path=PATH, hint="take fewer folds"))
-    return (
-        plain_folds(len(rows), of, seed=seed) if labels is None else stratified_folds(labels, of, seed=seed)
-    )
+    if column is not None and column.sort != "split":
+        return _folds_by(column, column.values[rows], of, seed, labels)
+    if labels is None:
+        folds = plain_folds(len(rows), of, seed=seed)
+    else:
+        folds = stratified_folds(labels, of, seed=seed)
+    if len(np.unique(folds.numbers[folds.numbers != NEVER])) < of:
+        rule = f"cuts {len(rows):,} rows in {of} folds, and leaves some without a row"
+        raise SpecError(Problem(rule, path=PATH, received=of, hint="take fewer folds"))
+    return folds
+
+
+def _folds_by(column: SplitColumn, values: Array, of: int, seed: int, labels: Array | None) -> Folds:
+    """Cut rows in folds by the groups or times of a column."""
+    in_time = column.sort == "time"
+    found = time_folds(values, of) if in_time else grouped_folds(values, of, seed=seed, labels=labels)
+    if found is None:
+        count, what = len(np.unique(values)), "times" if in_time else "groups"
+        rule = f"cuts the {count:,} {what} of column {column.name!r} in {of} folds, which are too many"
+        raise SpecError(Problem(rule, path=PATH, received=of, hint="take fewer folds"))
+    return found
 
 
 def plain_folds(rows: int, of: int, *, seed: int) -> Folds:

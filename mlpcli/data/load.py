@@ -26,7 +26,7 @@ from mlpcli.data.sources.kept_rows import KeptOrigin
 from mlpcli.data.sources.open import open_source
 from mlpcli.data.sources.source_rows import Source
 from mlpcli.data.sources.synthetic import complete_synthetic
-from mlpcli.data.splits import SplitAmounts, test_amount, validation_amount
+from mlpcli.data.splits import InColumn, SplitAmounts, test_amount, validation_amount
 from mlpcli.data.splitter import OpenedData, RowsOfSplit, Splitter
 from mlpcli.data.step_targets import in_steps, source_by_step
 from mlpcli.data.targets import class_indices, code_target, stratified_by
@@ -161,10 +161,14 @@ def _divide(
         splitter.add("test", source.test)
     elif test_rows is not None:
         splitter.split("test", test_rows)
+    validation_rows = validation_amount(spec, len(splitter.rows), source.named_splits)
+    if isinstance(validation_rows, InColumn):  # which validate every fold
+        splitter.split("validation", validation_rows)
     if spec.fold is not None:
         splitter.hold_out(spec.fold)
-    validation_rows = validation_amount(spec, len(splitter.rows), source.named_splits)
-    if validation_rows is not None:
+        if "validation" not in spec.model_fields_set:  # a share that depends on the rows
+            validation_rows = validation_amount(spec, len(splitter.rows), source.named_splits)
+    if validation_rows is not None and not isinstance(validation_rows, InColumn):
         splitter.split("validation", validation_rows)
     return splitter, split_amounts | {"validation": validation_rows}
 

@@ -81,6 +81,23 @@ def validation_amount(spec: DatasetSpec, rows: int, named: Collection[str]) -> A
     return spec.validation
 
 
+def without_validation(spec: DatasetSpec) -> DatasetSpec:
+    """Return a `dataset` section without the validation split that is taken off the training rows.
+
+    One that is a file, or whose rows a column names, is kept; the test split is the same.
+
+    Args:
+        spec: the section.
+    """
+    named = spec.split is not None and "validation" not in spec.model_fields_set
+    if named or isinstance(spec.validation, str):
+        return spec
+    changes: dict[str, object] = {"validation": None}
+    if isinstance(spec.validation, SplitBy) and spec.split is None and "test" not in spec.model_fields_set:
+        changes["test"] = _alike(spec.validation, TEST_FRACTION)
+    return spec.model_copy(update=changes)
+
+
 def place_of(spec: DatasetSpec, split: str) -> KeyPath:
     """Return the path in a spec of what says how a split is made: another split's, where it is made alike."""
     others = (each for each in SPLITS if each != split and each in spec.model_fields_set)

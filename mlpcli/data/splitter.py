@@ -10,6 +10,7 @@ import numpy as np
 
 from mlpcli.data.dataset import Output
 from mlpcli.data.folds import cut_folds
+from mlpcli.data.group_split import quantile_bins
 from mlpcli.data.nested_rows import TrainingRows, nested_rows
 from mlpcli.data.scaling import in_precision
 from mlpcli.data.sources.open import read_split
@@ -25,6 +26,7 @@ from mlpcli.data.unseen_classes import unseen_classes
 from mlpcli.errors import DataError, Problem
 from mlpcli.spec.fit_section import FoldSpec
 from mlpcli.spec.schema import DatasetSpec
+from mlpcli.spec.split_forms import SplitBy
 
 
 @dataclass(frozen=True)
@@ -96,10 +98,18 @@ class Splitter:
         self.rows = division.stay
         self.taken[split] = self._pick(division.taken)
 
-    def _labels(self) -> Array | None:
-        """Return the class of each remaining row; None where the target has no classes."""
+    def _labels(self, folds: int = 1) -> Array | None:
+        """Return the class of each remaining row, or for folds, on request, its bin; or None."""
         named = stratified_by(self.outputs)
-        return class_indices(self.y[named.name])[self.rows] if named else None
+        if named is not None:
+            return class_indices(self.y[named.name])[self.rows]
+        amounts = (self.spec.test, self.spec.validation)
+        wanted = any(isinstance(each, SplitBy) and each.stratify is not None for each in amounts)
+        if folds < 2 or not wanted:
+            return None
+        numbers = next(each for each in self.outputs if each.kind == "numbers")
+        values = self.y[numbers.name][self.rows]
+        return quantile_bins(values.reshape(len(values), -1)[:, 0], len(values) // folds)
 
     def _of_file(self, split: str, path: str) -> SourceRows:
         """Return the rows of a split's file."""
@@ -120,9 +130,9 @@ class Splitter:
 
     def hold_out(self, fold: FoldSpec) -> None:
         """Add the rows of a fold as the split `held_out`; those that it does not train on are left out."""
-        training, held_out = cut_folds(self.rows, fold.of, seed=self.seed, labels=self._labels()).take(
-            fold.number
-        )
+        column = split_column_of(self.spec, self.source.split_columns)
+        folds = cut_folds(self.rows, fold.of, seed=self.seed, labels=self._labels(fold.of), column=column)
+        training, held_out = folds.take(fold.number)
         self.taken["held_out"] = self._pick(self.rows[held_out])
         self.rows = self.rows[training]
 

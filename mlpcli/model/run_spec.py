@@ -37,6 +37,7 @@ def own_spec(run: Run, settings: Sequence[str] = ()) -> LoadedSpec:
         data.seed if data is not None else None,
         start=start.sha256 if start is not None else None,
         steps=_has_steps(data.contract) if data is not None else None,
+        whole=run.record.members is not None,
     )
     wide = data is not None and data.contract.get("numbers") == "float64"
     numbers: NumberType = "float64" if wide else "float32"  # version 0.1 did not write it

@@ -17,6 +17,7 @@ from mlpcli.runs.results import Advice, Forecast
 from mlpcli.spec.load import LoadedSpec
 
 MOST_CLASSES = 12
+MOST_TRAININGS = 20
 DEFAULT_RUNS = Path("runs")
 
 
@@ -33,6 +34,14 @@ def show_forecast(forecast: Forecast, loaded: LoadedSpec, settings: Sequence[str
     out.print(Text(f"{loaded.file}: no problems found", style="bold"))
     _labelled("data", plan.source)
     out.print(table(("split", "rows"), [(name, f"{count:,}") for name, count in plan.rows.items()]))
+    if forecast.trainings:
+        _labelled("trains", f"{len(forecast.trainings)} times; above, and below, the first")
+        splits = list(forecast.trainings[0][1])
+        shown = forecast.trainings[:MOST_TRAININGS]
+        rows = [(label, *(f"{of.get(name, 0):,}" for name in splits)) for label, of in shown]
+        out.print(table(("training", *splits), rows))
+        if (rest := len(forecast.trainings) - len(shown)) > 0:
+            out.print(Text(f"and {rest} more"))
     for output, counts in forecast.classes.get("train", {}).items():
         _labelled("classes", f"{output + ': ' if output else ''}{_balance(counts)}")
     out.print()
@@ -108,7 +117,7 @@ def _time(forecast: Forecast) -> str:
     seconds = forecast.seconds_per_epoch
     if seconds is None:
         return ""
-    most = format_duration(seconds * forecast.epochs)
+    most = format_duration(seconds * forecast.epochs * max(1, len(forecast.trainings)))
     return f", {format_duration(seconds)} each: at most {most} of training, without the start and the export"
 
 
@@ -149,6 +158,7 @@ def forecast_json(forecast: Forecast, loaded: LoadedSpec) -> dict[str, object]:
         "trainable": plan.trainable,
         "epochs": forecast.epochs,
         "steps": plan.steps,
+        "trainings": [{"label": label, "rows": of} for label, of in forecast.trainings],
         "seconds_per_epoch": forecast.seconds_per_epoch,
         "memory": {"data": memory.data, "state": memory.state, "batch": memory.batch},
         "files": list(forecast.files),

@@ -133,6 +133,7 @@ class Forecast:
     files: of the run folder, folders with a slash at the end.
     notes: losses and metrics that were chosen, columns that are left out, hyperparameters at their defaults.
     seconds_per_epoch: measured, or None.
+    trainings: of a spec with folds or seeds, the label of each training, and its rows by split.
     """
 
     plan: Plan
@@ -145,6 +146,7 @@ class Forecast:
     resolved: str
     notes: tuple[str, ...] = ()
     seconds_per_epoch: float | None = None
+    trainings: tuple[tuple[str, dict[str, int]], ...] = ()
 
 
 @dataclass(frozen=True)

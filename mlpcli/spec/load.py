@@ -36,6 +36,7 @@ class Kept:
         columns: the spec lists every column that is used, so a later column of the table is ignored.
         start: sha256 of the model of the run that `start_from` names.
         steps: whether each step of a row has a target; None where nothing was recorded.
+        whole: the run is made up of several trainings of the spec, and has all of their training rows.
     """
 
     folder: Path
@@ -44,6 +45,7 @@ class Kept:
     columns: bool = True
     start: str | None = None
     steps: bool | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from mlpcli.spec.fit_section import FoldSpec
 from mlpcli.spec.load import LoadedSpec
-from mlpcli.spec.schema import DatasetSpec, Spec
+from mlpcli.spec.schema import Spec
 from mlpcli.spec.synthetic import CLOUDS
 
 MEAN, RETRAIN = "mean", "retrain"
@@ -82,12 +82,13 @@ def trained_once(loaded: LoadedSpec) -> LoadedSpec:
     return replace(loaded, spec=spec.model_copy(update={"fit": fit}))
 
 
-def dataset_of_all(spec: Spec) -> DatasetSpec:
-    """Return the `dataset` section of the run that a spec's trainings make up.
+def label_of(repeat: Repeat, spec: Spec) -> str:
+    """Return what a training is, for the screen: `fold 2`, `seed 43`, `fold 2, seed 43`.
 
-    A row may be trained on in one of them and validate another: all rows but those of the test split and of
-    files are training rows of the run.
+    Args:
+        repeat: the training.
+        spec: the spec with folds or seeds.
     """
-    if not is_repeated(spec) or isinstance(spec.dataset.validation, str):
-        return spec.dataset
-    return spec.dataset.model_copy(update={"validation": None})
+    fold = [] if repeat.fold is None else [f"fold {repeat.fold}"]
+    seeds = (spec.fit.seeds or 1) > 1
+    return ", ".join(fold + ([f"seed {repeat.seed}"] if seeds else []))

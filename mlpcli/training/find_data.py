@@ -16,11 +16,12 @@ from mlpcli.data.dataset import Contract, Dataset
 from mlpcli.data.load import Request, divide_dataset, open_dataset, rows_by_split
 from mlpcli.data.moves import Move, moves_to
 from mlpcli.data.nested_rows import TrainingRows
+from mlpcli.data.splits import without_validation
 from mlpcli.data.splitter import OpenedData
 from mlpcli.errors import DataError, SpecError
 from mlpcli.spec.load import LoadedSpec, with_data
 from mlpcli.spec.locations import VARIABLE, absolute, files_of, with_files
-from mlpcli.spec.repeats import dataset_of_all
+from mlpcli.spec.repeats import is_repeated
 from mlpcli.spec.values import ValueMap
 
 MOST_PLACES = 8
@@ -52,7 +53,7 @@ class FoundData(NamedTuple):
 
 
 def find_opened(loaded: LoadedSpec, contract: Contract | None = None) -> FoundData:
-    """Find the data of a spec; of one with folds or seeds, that of the run that its trainings make up.
+    """Find the data of a spec; of a run with folds or seeds, that of all of its trainings together.
 
     Args:
         loaded: The spec.
@@ -113,7 +114,9 @@ def moved_note(before: LoadedSpec, after: LoadedSpec) -> str | None:
 def _load(loaded: LoadedSpec, *, earlier_robust: bool = False, contract: Contract | None = None) -> FoundData:
     request, seed = _request(loaded, earlier_robust=earlier_robust)
     request = replace(request, contract=contract)
-    section = dataset_of_all(loaded.spec)
+    spec = loaded.spec
+    whole = is_repeated(spec) and loaded.kept is not None and loaded.kept.whole
+    section = without_validation(spec.dataset) if whole else spec.dataset
     opened = open_dataset(section, request, seed=seed, folder=loaded.folder)
     return FoundData(loaded, divide_dataset(opened, section, request, seed=seed), opened)
 

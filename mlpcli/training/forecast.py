@@ -19,7 +19,9 @@ from mlpcli.errors import KeyPath
 from mlpcli.model.memory import optimizer_arrays, unfilled_weights
 from mlpcli.runs.results import Forecast, Memory, Plan
 from mlpcli.runs.watcher import Watcher
+from mlpcli.spec.completed import CompletedSpec
 from mlpcli.spec.load import LoadedSpec, located
+from mlpcli.spec.repeats import is_repeated, label_of, repeats_of, spec_of_repeat
 from mlpcli.spec.resolve import resolve_spec
 from mlpcli.spec.schema import Spec, TunerSpec
 from mlpcli.training.plan import describe
@@ -44,8 +46,9 @@ def forecast(loaded: LoadedSpec, *, timed: bool = False) -> Forecast:
         SpecError: Data and model do not fit together.
         DataError: The data cannot be read.
     """
+    folds = _rows_of_folds(loaded)
     with contextlib.nullcontext() if timed else unfilled_weights():
-        prepared = prepare(loaded)
+        prepared = prepare(spec_of_repeat(loaded, repeats_of(loaded.spec)[0]) if folds else loaded)
     if loaded.spec.tuner is not None:
         with located(loaded):
             _check_search(loaded.spec.tuner, prepared)
@@ -58,12 +61,31 @@ def forecast(loaded: LoadedSpec, *, timed: bool = False) -> Forecast:
         layer_paths(plan, spec),
         {name: class_counts(dataset.contract, split.y) for name, split in dataset.splits().items()},
         _memory(model, spec, dataset),
-        run_files(spec),
+        run_files(spec, folds=bool(folds)),
         tuple(advise(spec, dataset, model)),
-        resolve_spec(completed, dataset.settled, dataset.features),
+        resolve_spec(_as_given(completed, loaded), dataset.settled, dataset.features),
         (*prepared.notes, *equal_row_notes(dataset), *default_notes(loaded)),
         seconds_per_epoch(spec, dataset, model) if timed else None,
+        trainings=folds,
     )
+
+
+def _rows_of_folds(loaded: LoadedSpec) -> tuple[tuple[str, dict[str, int]], ...]:
+    """Return the rows of each training of a spec with folds or seeds, by label; nothing for other specs."""
+    if not is_repeated(loaded.spec):
+        return ()
+    from mlpcli.training.repeated.member_builder import find_whole, rows_of_repeats
+
+    found = find_whole(loaded)
+    labels = [label_of(repeat, loaded.spec) for repeat in repeats_of(loaded.spec)]
+    return tuple(zip(labels, rows_of_repeats(found.spec, found.opened), strict=True))
+
+
+def _as_given(completed: CompletedSpec, loaded: LoadedSpec) -> CompletedSpec:
+    """Return the completed spec of one training of several as that of all of them."""
+    spec = loaded.spec
+    given = {"seed": spec.seed, "dataset": spec.dataset, "fit": spec.fit}
+    return replace(completed, spec=completed.spec.model_copy(update=given))
 
 
 def _check_search(tuner: TunerSpec, prepared: Prepared) -> None:
@@ -100,12 +122,21 @@ def _bytes(arrays: Arrays) -> int:
     return sum(array.nbytes for array in (arrays.values() if isinstance(arrays, dict) else [arrays]))
 
 
-def run_files(spec: Spec) -> tuple[str, ...]:
-    """Return the files of a finished run of the spec; folders end with a slash."""
+def run_files(spec: Spec, *, folds: bool = False) -> tuple[str, ...]:
+    """Return the files of a finished run of the spec; folders end with a slash.
+
+    Args:
+        spec: The spec.
+        folds: It is trained several times.
+    """
     files = [runs.SPEC, runs.RESOLVED, runs.RECORD, runs.HISTORY, runs.METRICS, runs.SUMMARY, runs.MODEL]
+    files += [runs.OUT_OF_FOLD] if spec.dataset.fold is not None and folds else []
     off = {each.class_name for each in spec.callbacks if each.off}
-    folders = [runs.SAVED_MODEL, runs.CHECKPOINTS]
-    folders += [runs.TENSORBOARD] if "TensorBoard" not in off else []
+    folders = [
+        runs.SAVED_MODEL,
+        *([runs.FOLDS if spec.dataset.fold else runs.SEEDS] if folds else [runs.CHECKPOINTS]),
+    ]
+    folders += [runs.TENSORBOARD] if "TensorBoard" not in off and not folds else []
     folders += [runs.PLOTS]
     folders += [runs.PLUGINS] if spec.plugins else []
     return (*files, *(f"{folder}/" for folder in folders), runs.LOCK)

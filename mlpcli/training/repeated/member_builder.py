@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from mlpcli.data.dataset import Dataset
+from mlpcli.data.splits import without_validation
 from mlpcli.data.splitter import OpenedData
 from mlpcli.errors import DataError, KeyPath, MlpcliError, Problem, SpecError
 from mlpcli.keras_import import import_keras
@@ -17,7 +18,7 @@ from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.completed import CompletedSpec
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.repeats import RETRAIN, Repeat, repeats_of, spec_of_repeat
-from mlpcli.training.find_data import count_rows, divide_data, find_opened, moved_note
+from mlpcli.training.find_data import FoundData, count_rows, divide_data, find_opened, moved_note
 from mlpcli.training.job import Clock
 from mlpcli.training.prepare import Prepared, build_checked, check_callbacks, complete
 
@@ -69,15 +70,10 @@ def prepare_members(loaded: LoadedSpec, watcher: Watcher) -> PreparedMembers:
     """
     clock = Clock()
     watcher.stage("reading the data")
-    with located(loaded):
-        spec, dataset, opened = find_opened(loaded)
+    spec, dataset, opened = find_whole(loaded)
     moved = moved_note(loaded, spec)
     repeats = repeats_of(spec.spec)
-    counted: dict[int | None, dict[str, int]] = {}
-    for repeat in repeats:
-        if repeat.fold not in counted:
-            with located_in_fold(spec, repeat):
-                counted[repeat.fold] = count_rows(opened, spec_of_repeat(spec, repeat))
+    rows = rows_of_repeats(spec, opened)
     clock.lap("data")
     watcher.stage("starting TensorFlow")
     import_keras()
@@ -90,8 +86,37 @@ def prepare_members(loaded: LoadedSpec, watcher: Watcher) -> PreparedMembers:
         completed = complete(spec, dataset)
         _check_mean(completed, dataset)
         check_callbacks(spec)
-    rows = tuple(counted[repeat.fold] for repeat in repeats)
     return PreparedMembers(spec, completed, dataset, opened, repeats, rows, clock, (moved,) if moved else ())
+
+
+def find_whole(loaded: LoadedSpec) -> FoundData:
+    """Return the data of all trainings of a spec with folds or seeds together, and the rows to divide."""
+    with located(loaded):
+        if loaded.kept is not None:  # of a run, which has these
+            return find_opened(loaded)
+        section = without_validation(loaded.spec.dataset)
+        whole = replace(loaded, spec=loaded.spec.model_copy(update={"dataset": section}))
+        return find_opened(whole)._replace(spec=loaded)
+
+
+def rows_of_repeats(loaded: LoadedSpec, opened: OpenedData) -> tuple[dict[str, int], ...]:
+    """Return the number of rows of each split, by training.
+
+    Args:
+        loaded: A spec with folds or seeds.
+        opened: Its rows.
+
+    Raises:
+        SpecError: A fold is impossible.
+        DataError: A fold holds a class that none of its training rows has.
+    """
+    counted: dict[int | None, dict[str, int]] = {}
+    repeats = repeats_of(loaded.spec)
+    for repeat in repeats:
+        if repeat.fold not in counted:
+            with located_in_fold(loaded, repeat):
+                counted[repeat.fold] = count_rows(opened, spec_of_repeat(loaded, repeat))
+    return tuple(counted[repeat.fold] for repeat in repeats)
 
 
 def _check_mean(completed: CompletedSpec, dataset: Dataset) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from mlpcli.data.splits import without_validation
 from mlpcli.model.schedule_steps import for_epochs
 from mlpcli.runs.folder import Run
 from mlpcli.spec.callback_rules import monitors_validation
 from mlpcli.spec.load import LoadedSpec
-from mlpcli.spec.repeats import dataset_of_all, split_seed, trained_once
+from mlpcli.spec.repeats import split_seed, trained_once
 from mlpcli.spec.schema import ComponentSpec, Spec
 from mlpcli.training.repeated.member_results import median_epoch
 
@@ -24,7 +25,7 @@ def spec_of_retraining(loaded: LoadedSpec, members: Sequence[Run]) -> LoadedSpec
         members: Its trainings, which are finished.
     """
     spec = loaded.spec
-    section = dataset_of_all(spec).model_copy(update={"split_seed": split_seed(spec)})
+    section = without_validation(spec.dataset).model_copy(update={"split_seed": split_seed(spec)})
     once = trained_once(loaded).spec.model_copy(update={"dataset": section, "callbacks": _kept(spec)})
     return replace(loaded, spec=for_epochs(once, epochs_of(members), spec.fit.epochs, loaded.catalog))
 

@@ -14,7 +14,7 @@ from mlpcli.runs.folder import Run
 from mlpcli.runs.results import Outcome
 from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.load import LoadedSpec
-from mlpcli.spec.repeats import RETRAIN, Repeat
+from mlpcli.spec.repeats import RETRAIN, Repeat, label_of
 from mlpcli.training.disk_space import check_place, check_room
 from mlpcli.training.engine import recorded_engine
 from mlpcli.training.job import TRIAL, TrainOptions
@@ -129,7 +129,7 @@ def _train_member(
     """
     folder, count = parent.member_folder(repeat), len(parent.prepared.repeats)
     if not is_finished(folder):
-        parent.watcher.member_begins(repeat.place, count, label_of(repeat, parent.prepared))
+        parent.watcher.member_begins(repeat.place, count, label_of(repeat, parent.prepared.loaded.spec))
         prepared = built or builder.build(repeat)
         built = None
         kind = "seed" if repeat.fold is None else "fold"
@@ -138,13 +138,6 @@ def _train_member(
     split = "validation" if repeat.fold is None else "held_out"
     parent.watcher.member_ends(runs.open_run(folder), split)
     return built
-
-
-def label_of(repeat: Repeat, prepared: PreparedMembers) -> str:
-    """Return what a training is, for the screen: `fold 2`, `seed 43`, `fold 2, seed 43`."""
-    fold = [] if repeat.fold is None else [f"fold {repeat.fold}"]
-    seeds = (prepared.loaded.spec.fit.seeds or 1) > 1
-    return ", ".join(fold + ([f"seed {repeat.seed}"] if seeds else []))
 
 
 def _train_into(parent: Parent, prepared: Prepared, folder: Path, options: TrainOptions) -> None:
