@@ -146,7 +146,8 @@ def divide_by(opened: OpenedData, loaded: LoadedSpec, contract: Contract) -> Dat
         contract: by which the rows are encoded and scaled.
     """
     request, seed = _request(loaded)
-    section = dataset_of_all(loaded.spec)
+    spec = loaded.spec
+    section = without_validation(spec.dataset) if is_repeated(spec) else spec.dataset
     return divide_dataset(opened, section, replace(request, contract=contract), seed=seed)
 
 
