@@ -80,6 +80,8 @@ def key_hint(path: KeyPath, value: Value, data: ValueMap, catalog: Catalog) -> H
         return f"write {'' if inside else 'it inside dataset: '}{entry_line('charset', value)}"
     if key in ("train", "train_split") and number_of(value) is not None:
         return FIT_OF_KERAS["train_size"]
+    if key == "split" and not isinstance(value, str):
+        return FIT_OF_KERAS[key]
     if key == "max_epochs" and not inside and "tuner" not in data:
         return _moved(("fit", "epochs"), inside, value, data, catalog)
     if len(path) > 2 or (inside and inside not in SECTIONS):

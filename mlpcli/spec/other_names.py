@@ -184,7 +184,7 @@ FIT_OF_KERAS: dict[str, str] = {
         "{test: {share: 0.2, stratify: quantile}}",
     ),
     **dict.fromkeys(
-        ("group", "groups", "group_by", "group_column", "group_key", "groupby"),
+        ("by", "share", "group", "groups", "group_by", "group_column", "group_key", "groupby"),
         "to keep groups of rows in one split write dataset: {test: {share: 0.2, by: COLUMN}}",
     ),
     **dict.fromkeys(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,7 @@ def forecast(loaded: LoadedSpec, *, timed: bool = False) -> Forecast:
         run_files(spec, folds=bool(folds)),
         tuple(advise(spec, dataset, model)),
         resolve_spec(_as_given(completed, loaded), dataset.settled, dataset.features),
-        (*prepared.notes, *equal_row_notes(dataset), *default_notes(loaded)),
+        (*prepared.notes, *_shared_rows(spec, dataset), *default_notes(loaded)),
         seconds_per_epoch(spec, dataset, model) if timed else None,
         trainings=folds,
     )
@@ -86,6 +87,12 @@ def _as_given(completed: CompletedSpec, loaded: LoadedSpec) -> CompletedSpec:
     spec = loaded.spec
     given = {"seed": spec.seed, "dataset": spec.dataset, "fit": spec.fit}
     return replace(completed, spec=completed.spec.model_copy(update=given))
+
+
+def _shared_rows(spec: Spec, dataset: Dataset) -> Iterator[str]:
+    """Yield a line on the rows that splits share; a built-in dataset is used as it is."""
+    if spec.dataset.path is not None:
+        yield from equal_row_notes(dataset)
 
 
 def _check_search(tuner: TunerSpec, prepared: Prepared) -> None:
