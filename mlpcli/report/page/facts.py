@@ -81,6 +81,18 @@ class MetricRow:
 
 
 @dataclass(frozen=True)
+class SpreadRow:
+    """One metric over the folds or seeds of a run; `whole` is that of all rows that folds held out."""
+
+    name: str
+    of: str
+    mean: str
+    deviation: str
+    interval: str
+    whole: str
+
+
+@dataclass(frozen=True)
 class RunPage:
     """What a page shows of one run.
 
@@ -91,6 +103,7 @@ class RunPage:
         headline: the first metrics of the most honest split, with their names.
         splits: of the metrics, in order.
         metrics: a row for each.
+        spreads: the metrics over folds or seeds, where the run has them.
         baseline: models without a network, by name.
         history: a row for each epoch.
         best_epoch: counted from 1.
@@ -113,6 +126,7 @@ class RunPage:
     headline: dict[str, str]
     splits: tuple[str, ...]
     metrics: tuple[MetricRow, ...]
+    spreads: tuple[SpreadRow, ...]
     baseline: dict[str, str]
     history: tuple[dict[str, float], ...]
     best_epoch: int | None
@@ -151,6 +165,7 @@ def read_page(run: Run, oddities: tuple[str, ...] = ()) -> RunPage:
         headline=_headline(measured, splits),
         splits=splits,
         metrics=tuple(_metric_rows(measured, splits)),
+        spreads=tuple(_spreads(measured)),
         baseline={name: _shown(value) for name, value in measured.baseline.items()},
         history=tuple(_history(run)),
         best_epoch=record.best.epoch if record.best is not None else None,
@@ -207,10 +222,8 @@ def _headline(measured: MetricsRecord, splits: tuple[str, ...]) -> dict[str, str
 
 def _metric_rows(measured: MetricsRecord, splits: tuple[str, ...]) -> Iterator[MetricRow]:
     names = dict.fromkeys(name for split in splits for name in getattr(measured, split))
-    intervals = (measured.model_extra or {}).get("confidence_intervals")
-    intervals = getattr(measured, "confidence_intervals", intervals) or {}
     for name in names:
-        bounds = {split: _interval(intervals, split, name) for split in splits}
+        bounds = {split: _interval(measured, split, name) for split in splits}
         yield MetricRow(
             name,
             {split: _shown(getattr(measured, split).get(name)) for split in splits},
@@ -218,13 +231,26 @@ def _metric_rows(measured: MetricsRecord, splits: tuple[str, ...]) -> Iterator[M
         )
 
 
-def _interval(intervals: object, split: str, name: str) -> str:
+def _interval(measured: MetricsRecord, split: str, name: str) -> str:
     """Return an interval as text; empty where the record has none."""
-    of_split = intervals.get(split) if isinstance(intervals, dict) else None
-    bounds = of_split.get(name) if isinstance(of_split, dict) else None
-    if not isinstance(bounds, list | tuple) or len(bounds) != 2:
-        return ""
-    return " to ".join(_shown(bound) for bound in bounds)
+    bounds = measured.confidence_intervals.get(split, {}).get(name)
+    return "" if bounds is None else " to ".join(_shown(bound) for bound in bounds)
+
+
+def _spreads(measured: MetricsRecord) -> Iterator[SpreadRow]:
+    """Yield what the metrics are over the folds or seeds of the run."""
+    for kind, found in (("folds", measured.folds), ("seeds", measured.seeds)):
+        for split, metrics in found.items():
+            for name, each in metrics.items():
+                whole = measured.out_of_fold.get(name) if split == "held_out" else None
+                yield SpreadRow(
+                    f"{split.replace('_', '-')} {name}",
+                    f"{len(each.values)} {kind}",
+                    _shown(each.mean),
+                    _shown(each.standard_deviation),
+                    " to ".join(_shown(end) for end in each.interval),
+                    _shown(whole),
+                )
 
 
 def _shown(value: object) -> str:
