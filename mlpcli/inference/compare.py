@@ -216,7 +216,9 @@ def _breakdowns(measured: Sequence[_Measured]) -> tuple[Breakdown, ...]:
         ]
         truth = values_of(measured[0].rows.split.y, output)
         values = [values_of(each, mine) for each, mine in zip(predicted, own, strict=True)]
-        found += _by_group(measured, own, truth, values)
+        of_output = _by_group(measured, own, truth, values)
+        # The steps of a row count as rows here, and are not independent of each other.
+        found += [untested(each) if each and output.steps else each for each in of_output]
     return tuple(each for each in found if each is not None)
 
 
