@@ -32,8 +32,8 @@ WINDOW = 0.1
 
 SMALLEST_WINDOW = 30
 
-FAR = 5.0
-"""Deviations from which on a number is improbable: of Laplace's distribution 0.6% are further off."""
+FAR = (3.0, 4.0, 5.0, 6.0)
+"""Deviations from which on numbers are counted: of Laplace's distribution 4.6% to 0.2% are further off."""
 
 Z95 = 1.959963984540054
 """The 97.5% quantile of the normal distribution."""
@@ -148,15 +148,17 @@ def tail_surprise(deviations: Floats) -> Floats:
 def wrong_numbers(deviations: Floats) -> Estimate:
     """Estimate how many numbers are wrong: those far off, less those that are so by chance.
 
-    Wrong numbers that are not far off cannot be told from others, so that there may be more.
+    Of several distances the one at which most are found. Wrong numbers that are not far off cannot be told
+    from others, so that there may be more.
 
     Args:
         deviations: (rows,), as `robust_deviations` returns them.
     """
     rows = len(deviations)
-    if not rows:
-        return Estimate(0.0, 0.0, 0.0)
-    beyond = int((np.abs(deviations) > FAR).sum())
-    chance = rows * math.exp(-float(tail_surprise(np.array([FAR]))[0]))
-    low, high = wilson_interval(beyond, rows)
-    return Estimate(*(max(0.0, each - chance) for each in (beyond, rows * low, rows * high)))
+    found = [Estimate(0.0, 0.0, 0.0)]
+    for far in FAR if rows else ():
+        beyond = int((np.abs(deviations) > far).sum())
+        chance = rows * math.exp(-float(tail_surprise(np.array([far]))[0]))
+        low, high = wilson_interval(beyond, rows)
+        found.append(Estimate(*(max(0.0, each - chance) for each in (beyond, rows * low, rows * high))))
+    return max(found, key=lambda each: (each.number, each.high))
