@@ -488,3 +488,38 @@ def test_the_page_of_compare_shows_what_is_printed(capsys: pytest.CaptureFixture
     show_significance(Significance(settings, _models(pair, **fields)), "AB")
     shown = "\n".join(line.rstrip() for line in capsys.readouterr().out.strip().splitlines())
     assert f"```text\n{shown}\n```" in (ROOT / "docs" / "compare.md").read_text(encoding="utf-8")
+
+
+def test_recall_by_class_is_tested_by_the_rows_of_the_class_alone() -> None:
+    from mlpcli.inference.score_groups import by_class
+
+    truth = np.repeat([0, 1], [40, 20])
+    first, second = truth.copy(), truth.copy()
+    second[:12] = 1  # the second run finds 28 of 40 rows of the first class
+    first[40:42] = 0
+    found = by_class(("a", "b"), truth, [first, second], "kind")
+    one, two = found.groups
+    assert (one.scores["recall"], two.scores["recall"]) == ((1.0, 0.7), (0.9, 1.0))
+    assert one.p == pytest.approx(2 * mcnemar(12, 0).mid_p)  # Holm's correction of two
+    assert two.p == pytest.approx(mcnemar(0, 2).mid_p)
+    assert (one.is_real, two.is_real, [one.rows, two.rows]) == (True, False, [40, 20])
+    labels = np.stack([truth, 1 - truth], axis=1)
+    shown = by_class(("a", "b"), labels, [labels, 1 - labels], "")
+    assert (shown.by, [each.scores["f1"] for each in shown.groups]) == ("label", [(1.0, 0.0), (1.0, 0.0)])
+    assert by_class(("a", "b"), truth, [first, second, truth], "").groups[0].p is None
+
+
+def test_errors_by_decile_are_of_the_same_rows_for_each_run() -> None:
+    from mlpcli.inference.score_groups import by_decile
+
+    truth = np.arange(100.0)
+    found = by_decile(truth, [truth + 1, truth - 3 - truth % 2], "y")
+    assert found is not None
+    assert [each.rows for each in found.groups] == [10] * 10
+    assert {each.scores["mean absolute error"] for each in found.groups} == {(1.0, 3.5)}
+    assert all(each.is_real for each in found.groups)
+    assert by_decile(truth[:15], [truth[:15], truth[:15]], "") is None  # too few rows
+    ties = by_decile(truth, [np.repeat([0.0, 1.0], 50)] * 2, "")
+    assert ties is not None
+    assert [(each.name, each.rows) for each in ties.groups] == [("0 to 0", 50), ("1 to 1", 50)]
+    assert by_decile(truth, [np.zeros(100)] * 2, "") is None  # one prediction for all

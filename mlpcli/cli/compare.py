@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mlpcli.runs.folder import Run
 
 METRIC_HELP = "The metric to test. Default: the first of the specs that all runs have, else the loss."
-SPLIT_HELP = "The rows that the models predict. Default: test; validation where a run has none."
+SPLIT_HELP = "The rows to predict. Default: test; validation of trials, and where a run has no test."
 TEST_HELP = "Test which differences are more than chance, by the models' predictions, folds or seeds."
 OUTPUT_HELP = "The plot. Default: in the runs folder, named after the runs."
 

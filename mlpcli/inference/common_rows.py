@@ -27,6 +27,7 @@ from mlpcli.spec.schema import DatasetSpec
 FEWEST_ROWS = 10
 """The fewest rows that a test is made with."""
 
+TRIAL = "trial"
 SAME_SPLITS = "train the runs with the same seed, or the same dataset.split_seed"
 
 
@@ -102,13 +103,14 @@ def common_rows(found: Sequence[Run], split: str | None) -> CommonRows:
 
     Args:
         found: the runs.
-        split: which; None for `test`, or `validation` where a run has no test rows.
+        split: which; None for `test`, or `validation` where a run has no test rows or is a search's trial:
+            the test rows are not for choosing among trials.
 
     Returns:
         The rows; fewer than two runs where nothing can be compared.
     """
     loaded, refused = _load_all(found)
-    wanted = split or _split_of_all([each.dataset for each in loaded])
+    wanted = split or _split_of_all(loaded)
     rows: list[OwnRows] = []
     for data in loaded:
         own = data.dataset.splits().get(wanted)
@@ -157,8 +159,11 @@ def _load_all(found: Sequence[Run]) -> tuple[list[_Loaded], list[str]]:
     return loaded, refused
 
 
-def _split_of_all(datasets: Sequence[Dataset]) -> str:
-    return "test" if all(dataset.test is not None for dataset in datasets) else "validation"
+def _split_of_all(loaded: Sequence[_Loaded]) -> str:
+    has_test = all(each.dataset.test is not None for each in loaded)
+    return (
+        "test" if has_test and all(each.trained.run.record.kind != TRIAL for each in loaded) else "validation"
+    )
 
 
 def _own_rows(data: _Loaded, split: Split, name: str) -> OwnRows:

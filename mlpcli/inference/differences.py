@@ -41,7 +41,7 @@ def find_differences(found: Sequence[Run], *, metric: str | None, split: str | N
     Args:
         found: the runs.
         metric: its name; None for the first of the specs.
-        split: the rows for the models; None for `test`, or `validation` where a run has no test rows.
+        split: the rows for the models; None for the usual ones, see `common_rows`.
     """
     settings, refused = compare_settings(found, metric=metric)
     because = {SETTINGS: refused} if refused else {}

@@ -185,7 +185,9 @@ def _pair_text(
     if pair.is_real is None:
         return f"{said}; whether by chance cannot be said: {unknown}."
     if low == high == 0:
-        return f"{said}, and the same in every row or member."
+        return (
+            f"{said}, and in each of the trainings." if average else f"{said}, with no difference on any row."
+        )
     interval = f"95% interval {low_text} to {high_text}; {p_text(pair.corrected)}, {pair.test}"
     return f"{said} ({interval}): {_verdict(pair)}."
 
