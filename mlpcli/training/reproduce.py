@@ -21,6 +21,8 @@ from mlpcli.training.engine import recorded_engine
 from mlpcli.training.identity import versions
 from mlpcli.training.job import TrainOptions
 from mlpcli.training.prepare import Prepared, prepare
+from mlpcli.training.repeated.member_builder import PreparedMembers
+from mlpcli.training.repeated.train_members import train_members
 from mlpcli.training.run_record import commit_of, origin
 from mlpcli.training.session import train_into
 
@@ -62,19 +64,37 @@ def reproduce_run(
     loaded = own_spec(run)
     check_place(runs_dir, loaded.spec.name)
     run_plugins(run, loaded.catalog)
-    prepared = prepare(loaded, watcher)
-    _check_data(run, prepared.dataset.fingerprint, force=force)
     then, facts = read_history(run.require(runs.HISTORY)), changed_facts(run)
-    _note_changes(run, prepared, facts, watcher)
-    check_room(runs_dir, prepared.model, loaded.spec.name)
-    options = TrainOptions(record={"reproduces": origin(run)}, engine=recorded_engine(run))
-    with runs.new_run(runs_dir, loaded.spec.name) as run_dir:
-        outcome = train_into(prepared.job(run_dir, watcher, command, options))
-    epoch = first_difference(then, read_history(run_dir / runs.HISTORY))
+
+    def check(prepared: Prepared | PreparedMembers) -> None:
+        _check_data(run, prepared.dataset.fingerprint, force=force)
+        _note_changes(run, prepared, facts, watcher)
+
+    record: dict[str, object] = {"reproduces": origin(run)}
+    if members is not None:
+        outcome = train_members(
+            loaded,
+            runs_dir=runs_dir,
+            watcher=watcher,
+            command=command,
+            advice=False,
+            record=record,
+            check=check,
+        )
+    else:
+        prepared = prepare(loaded, watcher)
+        check(prepared)
+        check_room(runs_dir, prepared.model, loaded.spec.name)
+        options = TrainOptions(record=record, engine=recorded_engine(run))
+        with runs.new_run(runs_dir, loaded.spec.name) as run_dir:
+            outcome = train_into(prepared.job(run_dir, watcher, command, options))
+    epoch = first_difference(then, read_history(outcome.run / runs.HISTORY))
     return Reproduction(run, outcome, facts, _compared_metrics(run, outcome), epoch, tolerance)
 
 
-def _note_changes(run: Run, prepared: Prepared, facts: Sequence[ComparedFact], watcher: Watcher) -> None:
+def _note_changes(
+    run: Run, prepared: Prepared | PreparedMembers, facts: Sequence[ComparedFact], watcher: Watcher
+) -> None:
     """Note what may change the result."""
     if (parent := run.record.parent) is not None:
         watcher.note(f"run {run.label} continued {parent.run}; here everything is trained in one session")

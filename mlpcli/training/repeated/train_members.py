@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +39,7 @@ def train_members(
     command: Sequence[str] = (),
     advice: bool = True,
     record: Mapping[str, object] | None = None,
+    check: Callable[[PreparedMembers], None] = lambda prepared: None,
 ) -> Outcome:
     """Train a spec with folds or seeds into a new folder under `runs_dir`.
 
@@ -49,6 +50,7 @@ def train_members(
         command: The command line, for `run.json`.
         advice: Show best-practice advice.
         record: Further entries of `run.json`.
+        check: Checks the data, before anything is built or written.
 
     Raises:
         SpecError: Data and model do not fit together, or a fold is impossible; nothing was written.
@@ -58,6 +60,7 @@ def train_members(
     """
     check_place(runs_dir, loaded.spec.name)
     prepared = prepare_members(loaded, watcher)
+    check(prepared)
     with MemberBuilder(prepared) as builder:
         first = builder.build(prepared.repeats[0])
         check_room(runs_dir, first.model, loaded.spec.name, count=len(prepared.repeats) + 1)
