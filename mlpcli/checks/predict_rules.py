@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlpcli.checks.output_views import OutputView
+from mlpcli.checks.output_views import OutputView, output_views
 from mlpcli.data.dataset import Dataset, Split
 from mlpcli.data.targets import class_indices
-from mlpcli.errors import KeyPath, Problem, listing
+from mlpcli.errors import KeyPath, Problem, SpecError, listing
 from mlpcli.model.default_losses import gives_scores, target_text
 from mlpcli.model.fit_outputs import counted_rows
 from mlpcli.model.probability_form import has_probabilities, takes_intervals, takes_threshold
+from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.predictions import PredictSpec, ThresholdSpec
 from mlpcli.spec.schema import Spec
 from mlpcli.statistics.conformal import rows_needed
+
+if TYPE_CHECKING:
+    from mlpcli.keras_import import keras
+
+
+def check_predict(model: keras.Model, loaded: LoadedSpec, dataset: Dataset) -> None:
+    """Check the section of a spec that is trained several times.
+
+    Args:
+        model: of one of its trainings.
+        loaded: the spec, with its losses filled in.
+        dataset: the data of all of its folds.
+
+    Raises:
+        SpecError: with every problem found.
+    """
+    problems = list(predict_problems(list(output_views(model, loaded, dataset)), loaded.spec, dataset))
+    if problems:
+        raise SpecError(*problems)
 
 
 def predict_problems(views: Sequence[OutputView], spec: Spec, dataset: Dataset) -> Iterator[Problem]:
@@ -44,7 +65,8 @@ def predict_problems(views: Sequence[OutputView], spec: Spec, dataset: Dataset) 
             rule = f"is for probabilities, and {values.name} gives other numbers"
             yield Problem(rule, path=path, hint="end with softmax or sigmoid, or use a loss from logits")
     folds = spec.fit.folds is not None  # then each training row is held out once
-    yield from _row_problems(section, fitting, dataset.train if folds else dataset.validation)
+    split = dataset.train if folds else dataset.validation
+    yield from _row_problems(section, fitting, split, folds=folds)
 
 
 def _unfit(key: str, views: Sequence[OutputView], path: KeyPath) -> Problem:
@@ -76,7 +98,7 @@ def _are_probabilities(view: OutputView) -> bool:
 
 
 def _row_problems(
-    section: PredictSpec, fitting: dict[str, list[OutputView]], split: Split | None
+    section: PredictSpec, fitting: dict[str, list[OutputView]], split: Split | None, *, folds: bool
 ) -> Iterator[Problem]:
     """Yield keys for which there are too few rows with known targets that the network does not learn from."""
     for key in section.fitted_keys:
@@ -86,20 +108,22 @@ def _row_problems(
             yield Problem("is fitted on validation rows, and this dataset has none", path=path, hint=hint)
         elif key == "intervals":
             assert section.intervals is not None
-            yield from _too_few(section.intervals, fitting[key], split)
+            yield from _too_few(section.intervals, fitting[key], split, folds=folds)
         elif key == "threshold":
             yield from _one_class(section, fitting[key], split)
 
 
-def _too_few(level: float, views: Sequence[OutputView], split: Split) -> Iterator[Problem]:
+def _too_few(level: float, views: Sequence[OutputView], split: Split, *, folds: bool) -> Iterator[Problem]:
     needed = rows_needed(level)
     for view in views:
         weights = split.weights[view.output.name] if isinstance(split.weights, dict) else split.weights
         rows = counted_rows(view.output, len(split), weights)
         if rows < needed:
-            rule = f"a level of {level:g} needs {needed:,} validation rows at least, there are {rows:,}"
-            hint = f"make the validation split larger, or write intervals: {_reached(rows):g}"
-            hint = hint if rows else "make the validation split larger"
+            which = "held-out" if folds else "validation"
+            rule = f"a level of {level:g} needs {needed:,} {which} rows at least, there are {rows:,}"
+            larger = "" if folds else "make the validation split larger"
+            lower = f"write intervals: {_reached(rows):g}" if rows else ""
+            hint = ", or ".join(each for each in (larger, lower) if each)
             yield Problem(rule, path=("predict", "intervals"), received=level, hint=hint)
             return
 

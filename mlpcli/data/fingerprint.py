@@ -14,7 +14,8 @@ from mlpcli.data.dataset import Contract, Split
 
 def fingerprint(contract: Contract, splits: Mapping[str, Split]) -> str:
     """Return a sha256 over the contract and every split's x, y and weights, as hexadecimal digits."""
-    outputs = tuple(replace(each, levels=()) for each in contract.outputs)  # which are not of the data
+    of_data = (replace(each, levels=(), fitted=None) for each in contract.outputs)
+    outputs = tuple(of_data)  # without what is of the network
     plain = replace(contract, outputs=outputs).to_json()
     digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode())
     for name, split in sorted(splits.items()):

@@ -56,6 +56,12 @@ class Artifacts:
     measured: dict[str, MeasuredRows] = field(default_factory=dict)
 
     @property
+    def further_files(self) -> list[str]:
+        """The files that this run has and others have not, relative to its folder."""
+        drawn = self.job.options.figures and self.fitted is not None and bool(self.fitted.curves)
+        return [runs.RELIABILITY] if drawn else []
+
+    @property
     def entries(self) -> dict[str, object]:
         """The entries of `metrics.json` that are no metrics of a split."""
         return self.fitted.entries if self.fitted is not None else {}

@@ -28,7 +28,7 @@ def promised_files(job: TrainingJob, record: Mapping[str, object], callback: Run
         record: `run.json`.
         callback: Has kept the run's files.
     """
-    options, predict = job.options, job.completed.spec.predict
+    options = job.options
     names = [runs.SPEC, runs.RESOLVED, runs.HISTORY, runs.METRICS, runs.MODEL, runs.STATE]
     names += plugin_files(record)
     names += [runs.HELD_OUT] if job.dataset.held_out is not None else []
@@ -39,8 +39,6 @@ def promised_files(job: TrainingJob, record: Mapping[str, object], callback: Run
         names += [f"{runs.SAVED_MODEL}/saved_model.pb"]
     if options.figures:
         names += [runs.LEARNING_CURVES, runs.MODEL_PICTURE, runs.SUMMARY]
-        calibrated = options.predictions and predict is not None and predict.calibrate is not None
-        names += [runs.RELIABILITY] if calibrated else []
     return names
 
 

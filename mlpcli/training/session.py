@@ -243,7 +243,8 @@ class _Session:
             write_figures()
             job.clock.lap("figures")
             check()
-        check_complete(job.run_dir, promised_files(job, self.record, callback))
+        promised = promised_files(job, self.record, callback)
+        check_complete(job.run_dir, [*promised, *artifacts.further_files])
         self.record["status"] = runs.COMPLETED
         self.save_record()
         self.ended = True

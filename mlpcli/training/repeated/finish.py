@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mlpcli import runs
 from mlpcli.files import write_bytes, write_json, write_text
+from mlpcli.model.fit_outputs import KnownRows
 from mlpcli.model.trained_model import load_trained
 from mlpcli.plots.compare_runs import columns_of, draw_histories
 from mlpcli.runs.folder import Run
@@ -19,6 +20,7 @@ from mlpcli.training.artifacts import Artifacts
 from mlpcli.training.baseline import Baseline, compare
 from mlpcli.training.ending import check_complete
 from mlpcli.training.ensemble_run import EnsembleEnd, finish_ensemble
+from mlpcli.training.fit_predictions import fit_predictions, held_out_rows, record_fitted
 from mlpcli.training.job import TrainingJob
 from mlpcli.training.repeated.member_results import (
     best_of_members,
@@ -58,14 +60,16 @@ def finish(ending: Ending) -> Outcome:
     members, clock = parent.members(), parent.prepared.clock
     history = mean_history(members)
     write_text(parent.folder / runs.HISTORY, history_csv(history))
-    repeated = _repeated(ending, members)
+    repeated, held_out = _repeated(ending, members)
     clock.lap("out_of_fold")
-    tests, intervals = _write_model(parent, members)
+    written = _write_model(parent, members, held_out)
+    tests, intervals = written.metrics, written.intervals
     metrics = mean_metrics(members, ("train", "validation"))
     metrics |= {"test": tests["test"]} if "test" in tests else {}
     baseline = _baseline(ending.measured, tests.get("test", {}), parent)
     document: dict[str, object] = {**metrics, **intervals_json(intervals), **repeated.to_json()}
     document |= {"baseline": baseline} if baseline is not None else {}
+    document |= written.entries
     write_json(parent.folder / runs.METRICS, document)
     best, best_epoch = best_of_members(members)
     first = members[0].record.best
@@ -93,22 +97,26 @@ def finish(ending: Ending) -> Outcome:
         clock.parts(),
         repeated=repeated,
         intervals=intervals,
+        predictions=written.entries,
     )
 
 
-def _repeated(ending: Ending, members: list[Run]) -> Repeated:
-    """Write `out_of_fold.csv`, and return what the trainings have reached."""
+def _repeated(ending: Ending, members: list[Run]) -> tuple[Repeated, KnownRows | None]:
+    """Write `out_of_fold.csv`; return what the trainings have reached, and the rows that were held out."""
     parent, prepared = ending.parent, ending.parent.prepared
     spec = prepared.completed.spec
     if prepared.loaded.spec.fit.folds is None:
-        return results_of(members, folds=False, out_of_fold={})
+        return results_of(members, folds=False, out_of_fold={}), None
     parent.watcher.stage("predicting the rows that were held out")
     found = read_out_of_fold(list(zip(prepared.repeats, members, strict=True)), spec)
     write_out_of_fold(parent.folder / runs.OUT_OF_FOLD, found, spec, prepared.dataset, prepared.opened)
     metrics = mean_over_rows(members, "held_out")
     model = _measuring_model(ending)
     metrics |= {k: v for k, v in metrics_of(model, found, spec, prepared.dataset).items() if k in metrics}
-    return results_of(members, folds=True, out_of_fold=metrics)
+    held_out = None
+    if prepared.completed.spec.predict is not None:
+        held_out = held_out_rows(prepared.dataset, found.rows, found.outputs)
+    return results_of(members, folds=True, out_of_fold=metrics), held_out
 
 
 def _measuring_model(ending: Ending) -> keras.Model:
@@ -123,21 +131,33 @@ def _measuring_model(ending: Ending) -> keras.Model:
         return build_model(completed.spec, dataset, import_plugins(completed.catalog))
 
 
-def _write_model(
-    parent: Parent, members: list[Run]
-) -> tuple[dict[str, dict[str, float]], dict[str, Intervals]]:
+@dataclass(frozen=True)
+class _Written:
+    """What the run's model has reached.
+
+    Attributes:
+        metrics: Of the model, by split.
+        intervals: Of the metrics of the test rows: the others are means over the members.
+        entries: What `metrics.json` says of fitted predictions.
+    """
+
+    metrics: dict[str, dict[str, float]]
+    intervals: dict[str, Intervals]
+    entries: dict[str, object]
+
+
+def _write_model(parent: Parent, members: list[Run], held_out: KnownRows | None) -> _Written:
     """Write the run's model, its SavedModel and the figures.
 
-    Returns:
-        The model's metrics by split, and the intervals of those of the test rows: the others are means over
-        the members.
+    Args:
+        parent: The run.
+        members: Its trainings.
+        held_out: Rows with what the members that have not seen them say of them.
     """
     prepared = parent.prepared
     if parent.after != RETRAIN:
-        end = EnsembleEnd(parent.folder, parent.record, parent.watcher, prepared.clock)
-        return finish_ensemble(end), {
-            name: end.intervals[name] for name in ("test",) if name in end.intervals
-        }
+        end = EnsembleEnd(parent.folder, parent.record, parent.watcher, prepared.clock, held_out=held_out)
+        return _Written(finish_ensemble(end), _of_test(end.intervals), end.entries)
     trained = load_trained(runs.open_run(parent.folder / RETRAINED))
     job = TrainingJob(
         prepared.completed,
@@ -148,7 +168,11 @@ def _write_model(
         prepared.clock,
         parent.command,
     )
-    artifacts = Artifacts(job, parent.record)
+    fitted = fit_predictions(job, held_out)
+    for note in fitted.notes:
+        parent.watcher.note(note)
+    record_fitted(parent.record, fitted.job.dataset.contract)
+    artifacts = Artifacts(fitted.job, parent.record, network=fitted.saved, fitted=fitted)
     histories = [columns_of(read_history(member / runs.HISTORY)) for member in members]
     curves = begin(draw_histories, histories, [f"fold {member.record.fold}" for member in members])
     write_figures = artifacts.begin_figures([], None)
@@ -160,7 +184,11 @@ def _write_model(
         write_bytes(parent.folder / runs.LEARNING_CURVES, curves())
         prepared.clock.lap("figures")
         check()
-    return metrics, {name: each for name, each in artifacts.intervals.items() if name == "test"}
+    return _Written(metrics, _of_test(artifacts.intervals), fitted.entries)
+
+
+def _of_test(intervals: dict[str, Intervals]) -> dict[str, Intervals]:
+    return {name: each for name, each in intervals.items() if name == "test"}
 
 
 def _baseline(

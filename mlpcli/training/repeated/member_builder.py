@@ -168,10 +168,23 @@ class MemberBuilder:
             completed = complete(loaded, dataset)
             self._divide_ahead(repeat)
             model = build_checked(completed, dataset)
+            self._check_predict(repeat, dataset, model)
         self.model = model = self._shared(completed, model)
         clock.lap("build")
         left = [f"column {name!r} is left out: {why}" for name, why in dataset.excluded.items()]
         return Prepared(completed, dataset, model, clock, (*dataset.notes, *left, *completed.notes))
+
+    def _check_predict(self, repeat: Repeat, dataset: Dataset, model: keras.Model) -> None:
+        """Check what is fitted after the trainings, with the first of them.
+
+        Raises:
+            SpecError: The spec asks for what cannot be fitted.
+        """
+        from mlpcli.checks.predict_rules import check_predict
+
+        if repeat.place == 1:
+            whole = dataset if repeat.fold is None else self.prepared.dataset
+            check_predict(model, self.prepared.completed, whole)
 
     def _shared(self, completed: CompletedSpec, model: keras.Model) -> keras.Model:
         from mlpcli.model.learned_constants import take_over

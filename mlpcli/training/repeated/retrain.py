@@ -26,7 +26,8 @@ def spec_of_retraining(loaded: LoadedSpec, members: Sequence[Run]) -> LoadedSpec
     """
     spec = loaded.spec
     section = without_validation(spec.dataset).model_copy(update={"split_seed": split_seed(spec)})
-    once = trained_once(loaded).spec.model_copy(update={"dataset": section, "callbacks": _kept(spec)})
+    own: dict[str, object] = {"dataset": section, "callbacks": _kept(spec), "predict": None}
+    once = trained_once(loaded).spec.model_copy(update=own)
     return replace(loaded, spec=for_epochs(once, epochs_of(members), spec.fit.epochs, loaded.catalog))
 
 
