@@ -40,6 +40,7 @@ callbacks:
   - TensorBoard: false
 """
 FOLDS = 3
+SETTINGS = [f"fit.folds={FOLDS}", "predict={calibrate: temperature, intervals: 0.8}"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,10 @@ class Trained:
     @property
     def folder(self) -> Path:
         return self.outcome.run.folder
+
+    @property
+    def folds(self) -> list[Path]:
+        return [self.folder / "folds" / f"{number:02d}" for number in range(1, FOLDS + 1)]
 
 
 class Stopping(Watcher):
@@ -86,7 +91,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop, "compile_epoch", counted)
-        loaded = load_spec(spec, settings=[f"fit.folds={FOLDS}"])
+        loaded = load_spec(spec, settings=SETTINGS)
         outcome = start_run(loaded, runs_dir=folder / "runs", watcher=Watcher())
     return Trained(spec, outcome, len(calls))
 
@@ -142,6 +147,33 @@ def test_the_metrics_of_the_folds_are_beside_plain_ones(trained: Trained) -> Non
     assert record.members.folders == ["folds/01", "folds/02", "folds/03"]
 
 
+def test_what_predictions_need_is_fitted_on_the_rows_that_were_held_out(
+    trained: Trained, mlpcli: Callable[..., Result]
+) -> None:
+    from mlpcli.model.run_contract import run_contract
+    from mlpcli.statistics.calibration import fit_temperature
+
+    output = run_contract(trained.outcome.run).output
+    assert output.fitted is not None
+    assert (output.fitted.source, output.fitted.rows) == ("out_of_fold", 120)
+    with (trained.folder / "out_of_fold.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    classes = output.classes or ()
+    likely = np.array([[float(row[f"probability_{name}"]) for name in classes] for row in rows])
+    truth = np.array([classes.index(row["target"]) for row in rows])
+    assert output.fitted.temperature == pytest.approx(fit_temperature(truth, likely), rel=1e-3)
+    document = json.loads((trained.folder / "metrics.json").read_text())
+    calibration, intervals = document["calibration"], document["intervals"]
+    assert calibration["out_of_fold"]["after"]["log_loss"] < calibration["out_of_fold"]["before"]["log_loss"]
+    assert intervals["out_of_fold"]["target"]["coverage"] >= 0.8
+    assert all(run_contract(open_run(each)).output.fitted is None for each in trained.folds)
+    found = mlpcli("evaluate", trained.folder, "--json")
+    assert "has changed" not in found.err
+    measured = json.loads(found.out)
+    assert measured["metrics"] == document["test"]
+    assert measured["intervals"] == intervals["test"]
+
+
 def _same_results(one: Path, other: Path) -> None:
     for name in ("history.csv", "metrics.json", "out_of_fold.csv"):
         assert (one / name).read_text() == (other / name).read_text(), name
@@ -153,7 +185,7 @@ def _same_results(one: Path, other: Path) -> None:
 def test_a_run_that_was_interrupted_ends_as_the_one_left_alone(trained: Trained, tmp_path: Path) -> None:
     from mlpcli.training.start import resume, start_run
 
-    loaded = load_spec(trained.spec, settings=[f"fit.folds={FOLDS}"])
+    loaded = load_spec(trained.spec, settings=SETTINGS)
     with pytest.raises(KeyboardInterrupt):
         start_run(loaded, runs_dir=tmp_path, watcher=Stopping())
     run = find_run("folded", tmp_path, unfinished=True)
