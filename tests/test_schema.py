@@ -92,6 +92,9 @@ def test_a_wrong_spec_is_rejected_where_a_schema_can(case: str) -> None:
         {"loss": {"SparseCategoricalCrossentropy": {"from_logits": True}}},
         {"dataset": {"name": None, "path": "t.csv"}},
         {"dataset": {"name": "iris", "validation": {"last": 5}, "test": None}},
+        {"dataset": {"path": "t.csv", "test": {"share": 0.2, "by": "a"}}},
+        {"dataset": {"path": "t.csv", "validation": {"last": 0.2, "by": "b"}}},
+        {"dataset": {"path": "t.csv", "split": "part", "validation": {"share": 0.1, "stratify": "quantile"}}},
     ],
 )  # fmt: skip
 def test_every_way_to_write_a_part_is_accepted(change: dict[str, Any]) -> None:
@@ -109,6 +112,9 @@ def test_every_way_to_write_a_part_is_accepted(change: dict[str, Any]) -> None:
         {"layers": [{"name": "alone"}]},
         {"layers": ["Lambda"]},
         {"dataset": {"name": "irs"}},
+        {"dataset": {"path": "t.csv", "test": {"by": "who"}}},
+        {"dataset": {"path": "t.csv", "test": {"share": 2}}},
+        {"dataset": {"path": "t.csv", "split": 0.2}},
         {"dataset": {"name": "iris", "path": "t.csv"}},
         {"fit": {"batch_size": {"hp": "float32"}}},
         {"optimizer": {"SGD": {"learning_rate": -1}}},

@@ -22,8 +22,9 @@ from mlpcli.data.load import Request, load_dataset
 from mlpcli.data.split_columns import split_column_of
 from mlpcli.data.types import Array
 from mlpcli.errors import MlpcliError, SpecError, UsageError
-from mlpcli.spec.load import load_text, located
+from mlpcli.spec.load import load_spec, load_text, located
 from mlpcli.spec.resolve import resolve_spec
+from mlpcli.spec.split_forms import SplitBy
 from tests.conftest import Result
 
 ROWS = 240
@@ -198,6 +199,18 @@ def test_what_a_split_cannot_be_is_said_with_its_place(tmp_path: Path, keys: str
     (problem,) = caught.value.problems
     assert SPEC in problem.headline()
     assert message in problem.headline()
+
+
+def test_a_split_replaces_the_inherited_one_as_a_whole(tmp_path: Path) -> None:
+    table(tmp_path)
+    base = f"dataset: {{path: visits.csv, target: y, test: {{share: 0.2, by: customer}}}}\n{LAYERS}"
+    (tmp_path / "base.yaml").write_text(base)
+    own = tmp_path / "own.yaml"
+    own.write_text("extends: base.yaml\ndataset: {test: {last: 0.1, by: day}}\n")
+    assert load_spec(own).spec.dataset.test == SplitBy(last=0.1, by="day")
+    settings = ["dataset.test={last: 9}", "dataset.validation.share=0.3", "dataset.validation.by=customer"]
+    found = load_spec(own, settings=settings).spec.dataset
+    assert (found.test, found.validation) == (SplitBy(last=9), SplitBy(share=0.3, by="customer"))
 
 
 def test_cells_that_name_no_split_and_no_time_are_named_with_their_rows(tmp_path: Path) -> None:

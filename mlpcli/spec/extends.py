@@ -15,6 +15,7 @@ from mlpcli.errors import KeyPath, Problem, SpecError, nearest
 from mlpcli.spec.locations import at_home, with_files
 from mlpcli.spec.optimizer_keys import OWN_OPTIMIZER_KEYS
 from mlpcli.spec.schedule_lengths import UNITS
+from mlpcli.spec.split_forms import AMOUNTS
 from mlpcli.spec.values import Value, ValueMap
 from mlpcli.spec.yaml_reader import MAX_VALUES, Mark, SpecText, read_text
 
@@ -124,6 +125,8 @@ def _may_merge(below: ValueMap, over: ValueMap) -> bool:
     if "hp" in below or "hp" in over:  # a hyperparameter is one value
         return False
     if {*below, *over} == {*UNITS}:  # so is a length: {epochs: 5} over {share: 0.5}
+        return False
+    if AMOUNTS & below.keys() and AMOUNTS & over.keys():  # and a split: {last: 0.2, by: date}
         return False
     return _class_of(below) == _class_of(over) or over.keys() <= {*OWN_OPTIMIZER_KEYS}
 

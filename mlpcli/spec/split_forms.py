@@ -14,6 +14,9 @@ from mlpcli.spec.values import ValueMap
 SPLITS = ("test", "validation")
 """The splits of a dataset that are taken off its rows, in this order; the others are for training."""
 
+AMOUNTS = frozenset(["last", "share"])
+"""Keys of which a split has one."""
+
 LAST_RULE = "a positive number of rows, or a fraction below 1"
 SPLIT_RULE = (
     "a fraction between 0 and 1, a number of rows, {last: N}, {share: 0.2, by: COLUMN}, "
@@ -71,7 +74,7 @@ def split_form_problems(dataset: ValueMap) -> Iterator[Problem]:
         value = dataset.get(split)
         if not isinstance(value, dict) or not {*value} <= {*SplitBy.model_fields}:
             continue
-        given = [key for key in ("last", "share") if value.get(key) is not None]
+        given = [key for key in sorted(AMOUNTS) if value.get(key) is not None]
         if len(given) != 1:
             rule = "must have share (a fraction of the rows) or last (the latest rows)"
             rule += ", not both" if given else ""
