@@ -217,3 +217,14 @@ def test_folds_are_evaluated_by_their_labels(trained: Trained, mlpcli: Callable[
     held_out = open_run(trained.folder / "folds" / "02").record.metrics["held_out"]
     assert (result.status, found["run"]) == (0, label)
     assert found["metrics"]["accuracy"] == pytest.approx(held_out["accuracy"])
+
+
+def test_a_run_of_folds_is_reproduced_as_one(trained: Trained, mlpcli: Callable[..., Result]) -> None:
+    done = mlpcli("reproduce", trained.folder, "--runs-dir", trained.folder.parents[1] / "again", "--json")
+    assert done.status == 0, done.err
+    told = json.loads(done.out)
+    assert told["verdict"] == "equal"
+    again = open_run(next((trained.folder.parents[1] / "again").glob("*/*")))
+    assert again.record.members is not None
+    assert len(again.record.members.folders) == FOLDS
+    assert again.record.reproduces is not None

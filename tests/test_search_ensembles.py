@@ -79,6 +79,9 @@ def test_a_search_that_was_stopped_while_its_mean_was_built_is_resumed_to_the_sa
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
+    written = find_run("small", tmp_path / "runs") / "search.yaml"  # nothing is trained: no trial is fitted
+    written.write_text(written.read_text() + "predict: {calibrate: temperature, intervals: 0.8}\n")
+
     with monkeypatch.context() as patched:
         patched.setattr(ensemble_run, "members_summary", stop)
         assert mlpcli("tune", "--resume", "small", "--ensemble", 2, *runs_dir).status == 130
@@ -90,7 +93,19 @@ def test_a_search_that_was_stopped_while_its_mean_was_built_is_resumed_to_the_sa
     assert run.status == "completed"
     assert run.record.members is not None
     of_members = [probabilities(mlpcli, folder / each, rows) for each in run.record.members.folders]
-    np.testing.assert_allclose(probabilities(mlpcli, folder, rows), np.mean(of_members, axis=0), atol=1e-6)
+    fitted = run.record.data.contract["outputs"][0]["fitted"] if run.record.data is not None else {}
+    assert fitted["temperature"] != 1.0
+    scores = np.log(np.mean(of_members, axis=0)) / fitted["temperature"]
+    wanted = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    shown = mlpcli("predict", folder, rows).out.splitlines()
+    names = shown[0].split(",")
+    assert names[-2:] == ["target_set", "target_set_size"]
+    found = np.array([[float(cell) for cell in line.split(",")[1:4]] for line in shown[1:]])
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert {*metrics} >= {"train", "validation", "test", "calibration", "intervals", "baseline"}
+    assert json.loads(mlpcli("evaluate", folder, "--json").out)["metrics"] == metrics["test"]
+    assert (folder / "plots/reliability.png").exists()
 
 
 @pytest.mark.parametrize(
@@ -106,3 +121,57 @@ def test_an_ensemble_that_cannot_be_is_refused_before_the_search(
     done = mlpcli("check", spec_file(SMALL_SEARCH.replace("max_trials: 3", f"max_trials: 3, {tuner}")))
     assert done.status == 2
     assert message in done.err.replace("\n", " ")
+
+
+def test_a_trial_is_scored_by_the_rows_that_its_folds_hold_out(
+    mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    text = SMALL_SEARCH.replace("max_trials: 3", "max_trials: 1, folds: 2, promote: 1, seeds: 2")
+    text = text.replace("epochs: 2", "epochs: 1")
+    runs_dir = ("--runs-dir", tmp_path / "runs")
+    done = mlpcli("tune", spec_file(text), "--json", *runs_dir)
+    assert done.status == 0, done.err
+    told = json.loads(done.out)
+    run = find_run("small", tmp_path / "runs")
+    (trial,) = told["trials"]
+    (promoted,) = told["promoted"]
+    second = next((run / "promoted").iterdir())
+    for folder, score in ((run / trial["folder"], trial["score"]), (second, promoted["scores"][1])):
+        folds = [open_run(folder / "folds" / f"{number:02}") for number in (1, 2)]
+        rows = [each.record.data.rows for each in folds if each.record.data is not None]
+        assert [each["held_out"] for each in rows] == [60, 60]
+        assert [each.record.fold for each in folds] == [1, 2]
+        held_out = [each.record.metrics["held_out"]["accuracy"] for each in folds]
+        assert score == pytest.approx(np.mean(held_out))
+        record = open_run(folder).record
+        assert record.metrics["held_out"]["accuracy"] == pytest.approx(score)
+        assert record.objective is not None
+        assert record.objective.score == score
+        assert (folder / "resolved.yaml").read_text().count("fold:") == 0
+    assert run.record.members is None  # the winner is one network, on the splits of the spec
+    assert json.loads(mlpcli("evaluate", "small", "--json", *runs_dir).out)["rows"] == 30
+    changed = spec_file(text.replace("folds: 2", "folds: 3"), "other.yaml")
+    refused = mlpcli("tune", changed, "--resume", "small", "--trials", 2, *runs_dir)
+    assert refused.status == 2
+    assert "was started with tuner.folds 2, received 3" in refused.err.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("max_trials: 3", "max_trials: 3, folds: 500"), "tuner.folds: "),
+        (("fit: {", "fit: {folds: 2, "), "fit.folds: is for mlpcli train, a search trains each trial once"),
+        (("max_trials: 3", "folds: 2, ensemble: 2"), "tuner.ensemble: keeps one network of each trial"),
+    ],
+)
+def test_folds_of_a_search_that_cannot_be_are_refused_before_it(
+    change: tuple[str, str],
+    message: str,
+    mlpcli: Callable[..., Result],
+    spec_file: Callable[[str], Path],
+    tmp_path: Path,
+) -> None:
+    done = mlpcli("tune", spec_file(SMALL_SEARCH.replace(*change)), "--runs-dir", tmp_path / "runs")
+    assert done.status == 2
+    assert message in done.err.replace("\n", " ")
+    assert not (tmp_path / "runs").exists()

@@ -82,6 +82,9 @@ def check_ensemble(tuner: TunerSpec, contract: Contract) -> None:
         return
     if reason := why_no_mean(contract):
         raise SpecError(Problem(reason, path=path, received=tuner.ensemble, hint="remove it"))
+    if tuner.folds is not None:
+        rule = "keeps one network of each trial, tuner.folds trains several for each"
+        raise SpecError(Problem(rule, path=path, received=tuner.ensemble, hint="remove one of the two"))
     if tuner.refit == "full":
         rule = "keeps the trials as they were trained, refit: full trains a new network"
         raise SpecError(Problem(rule, path=path, received=tuner.ensemble, hint="remove one of the two"))

@@ -25,7 +25,7 @@ from mlpcli.spec.features import (
     TargetScalingSpec,
 )
 from mlpcli.spec.features import SCALING_RULE as FEATURE_SCALING_RULE
-from mlpcli.spec.fit_section import FOLD_RULE, SEED_RULE, FitSpec, FoldSpec
+from mlpcli.spec.fit_section import FOLD_RULE, MOST_FOLDS, SEED_RULE, FitSpec, FoldSpec
 from mlpcli.spec.layer_graph import MOST_COPIES, ONLY_OUTPUT, OWN_LAYER_KEYS, Graph, output_keys, read_graph
 from mlpcli.spec.optimizer_keys import DECAY_FACTORS, OWN_OPTIMIZER_KEYS, RATE_FACTORS
 from mlpcli.spec.predictions import PredictSpec
@@ -244,6 +244,9 @@ class TunerSpec(Section):
     hyperband_iterations: Annotated[int | None, Field(gt=0, description=WHOLE_ABOVE_0)] = None
     promote: Annotated[int, Field(ge=0, description="how many of the best are trained again, 0 for none")] = 2
     seeds: Annotated[int, Field(gt=0, description="with how many seeds, a whole number above 0")] = 2
+    folds: Annotated[
+        int | None, Field(ge=2, le=MOST_FOLDS, description=f"a number of folds, 2 to {MOST_FOLDS}")
+    ] = None
     ensemble: Annotated[
         int | None, Field(gt=1, description="of how many of the best trials the mean is kept, above 1")
     ] = None

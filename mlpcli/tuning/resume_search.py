@@ -204,6 +204,10 @@ def _check_same(search: Search, own: LoadedSpec, spec: LoadedSpec, data: str, *,
         raise RunError(Problem(f"{name} has another objective: {search.objective.name}", hint=FRESH_HINT))
     if (tuner := spec.spec.tuner) is not None and tuner.algorithm != search.algorithm:
         raise RunError(Problem(f"{name} is a {search.algorithm}, not a {tuner.algorithm}", hint=FRESH_HINT))
+    then_folds, now_folds = (each.spec.tuner.folds if each.spec.tuner else None for each in (own, spec))
+    if then_folds != now_folds:
+        rule = f"{name} was started with tuner.folds {then_folds or 'not given'}"
+        raise RunError(Problem(rule, received=now_folds, hint=FRESH_HINT))
     found = changes(_outside_space(own), _outside_space(spec))
     if extend_space:  # newly searched values: the trials so far had their defaults
         found = [(p, old, new) for p, old, new in found if new != SEARCHED_MARK or _default(spec, p) != old]

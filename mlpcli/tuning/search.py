@@ -23,6 +23,7 @@ from mlpcli.training.disk_space import check_room
 from mlpcli.training.prepare import build_checked, check_callbacks, complete
 from mlpcli.training.run_record import begin_record, now
 from mlpcli.tuning import promotion
+from mlpcli.tuning.fold_trials import check_folds
 from mlpcli.tuning.importance import importance
 from mlpcli.tuning.keep_ensemble import Keeping, keep_ensemble
 from mlpcli.tuning.oracle import NoTrial, Oracle
@@ -112,6 +113,7 @@ class SearchSession:
         if options.ensemble is not None:
             tuner = tuner.model_copy(update={"ensemble": options.ensemble})
         with located(loaded):
+            check_folds(loaded)
             runner = TrialRunner(loaded, Path(), Objective("loss", "min"))
             dataset = dataset or runner.dataset(loaded)
             completed = complete(loaded, dataset)

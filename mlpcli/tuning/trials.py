@@ -12,6 +12,7 @@ from typing import Literal
 
 from mlpcli import runs
 from mlpcli.data.dataset import Dataset
+from mlpcli.data.splitter import OpenedData
 from mlpcli.errors import MlpcliError
 from mlpcli.model.components import plain_reason
 from mlpcli.model.default_losses import data_request
@@ -23,12 +24,13 @@ from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.load import LoadedSpec, located, with_values
 from mlpcli.spec.search_space import Values
 from mlpcli.training.engine import recorded_engine
-from mlpcli.training.find_data import load_data
+from mlpcli.training.find_data import find_opened, load_data
 from mlpcli.training.job import TRIAL, TrainingJob, TrainOptions
 from mlpcli.training.prepare import build_checked, complete
 from mlpcli.training.run_record import now
 from mlpcli.training.session import train_into
-from mlpcli.training.training_state import TrainingState, read_state
+from mlpcli.training.training_state import read_state
+from mlpcli.tuning.fold_trials import FoldTrial, score_folds
 from mlpcli.tuning.hparams import write_hparams
 
 OnEpoch = Callable[[int, int, dict[str, float]], None]
@@ -64,6 +66,7 @@ class TrialRunner:
     def __init__(self, loaded: LoadedSpec, search_dir: Path, objective: Objective) -> None:
         self.loaded, self.search_dir, self.objective = loaded, search_dir, objective
         self._datasets: dict[str, Dataset] = {}  # at most one, by what it depends on
+        self._opened: dict[str, OpenedData] = {}  # likewise, where trials have folds
 
     def run(self, trial: Trial, on_epoch: OnEpoch = lambda epoch, epochs, logs: None) -> Result:
         """Train a trial; an error becomes its result.
@@ -79,8 +82,9 @@ class TrialRunner:
         runs.empty_folder(folder, self.search_dir)
         record = {"kind": "trial", "trial": trial.number, "hyperparameters": trial.values}
         engine = self.engine_of(trial.source_folder) if trial.source is not None else None
-        options = replace(TRIAL, state=self._state_of(trial), record=record, engine=engine)
-        return self.train(folder, trial.proposed, options, on_epoch, epochs=trial.epochs)
+        source = self.search_dir / trial.source_folder if trial.source is not None else None
+        options = replace(TRIAL, record=record, engine=engine)
+        return self.train(folder, trial.proposed, options, on_epoch, epochs=trial.epochs, source=source)
 
     def train(
         self,
@@ -91,8 +95,9 @@ class TrialRunner:
         *,
         epochs: int | None = None,
         seed: int | None = None,
+        source: Path | None = None,
     ) -> Result:
-        """Train the spec with some values; an error becomes the result.
+        """Train the spec with some values, on each of its folds if it has some; an error becomes the result.
 
         Args:
             folder: an existing run folder.
@@ -101,25 +106,37 @@ class TrialRunner:
             on_epoch: called after each epoch.
             epochs: how far to train; None for the spec's epochs.
             seed: of the training; the splits keep the spec's seed.
+            source: the folder of an earlier trial whose training goes on.
         """
         began = time.monotonic()
         gc.collect()  # frees the last model before the next is built
         try:
             loaded = with_values(self.loaded, values)
-            dataset = self.dataset(loaded)
-            completed = complete(_with(loaded, epochs=epochs, seed=seed), dataset)
-            write_hparams(folder, completed.values)
-            with located(completed):
-                model = build_checked(completed, dataset)
-            watcher = _EpochWatcher(on_epoch)
-            train_into(TrainingJob(completed, dataset, model, folder, watcher, options=options))
+
+            def last_touch(spec: LoadedSpec) -> LoadedSpec:
+                return _with(spec, epochs=epochs, seed=seed)
+
+            write_hparams(folder, loaded.values)
+            if self.folds:
+                opened = self._rows(loaded)
+                FoldTrial(folder, self.folds, opened, options, source, on_epoch).train(loaded, last_touch)
+                result = self._judge_folds(folder, time.monotonic() - began)
+            else:
+                dataset = self.dataset(loaded)
+                completed = complete(last_touch(loaded), dataset)
+                with located(completed):
+                    model = build_checked(completed, dataset)
+                state = read_state(source / runs.STATE) if source is not None else None
+                options = replace(options, state=state)
+                watcher = _EpochWatcher(on_epoch)
+                train_into(TrainingJob(completed, dataset, model, folder, watcher, options=options))
+                result = self._judge(folder, time.monotonic() - began)
         except Exception as error:  # the search continues with the next trial
             reason = _reason(error)
             if not (folder / runs.RECORD).exists():
                 document = {"status": runs.FAILED, "name": self.loaded.spec.name, "error": reason}
                 runs.write_record(folder, {**document, **options.record, "started": now(), "ended": now()})
             return Result(FAILED, seconds=time.monotonic() - began, reason=reason)
-        result = self._judge(folder, time.monotonic() - began)
         record = runs.open_run(folder).record.to_json()
         score = {"name": self.objective.name, "score": result.score, "epoch": result.best_epoch}
         runs.write_record(folder, record | {"objective": score})
@@ -138,11 +155,27 @@ class TrialRunner:
                 self._datasets[key] = load_data(loaded)
         return self._datasets[key]
 
-    def _state_of(self, trial: Trial) -> TrainingState | None:
-        """Return the final state of the earlier trial that a trial continues; None if it continues none."""
-        if trial.source is None:
-            return None
-        return read_state(self.search_dir / trial.source_folder / runs.STATE)
+    @property
+    def folds(self) -> int:
+        """On how many folds each trial is trained; 0 for a single training."""
+        tuner = self.loaded.spec.tuner
+        return (tuner.folds if tuner is not None else None) or 0
+
+    def _rows(self, loaded: LoadedSpec) -> OpenedData:
+        """Return the rows of the data of a spec, read again only if they differ from the last."""
+        key = _data_key(loaded)
+        if key not in self._opened:
+            self._opened.clear()
+            with located(loaded):
+                self._opened[key] = find_opened(loaded).opened
+        return self._opened[key]
+
+    def _judge_folds(self, folder: Path, seconds: float) -> Result:
+        """Return the result of a trial that was trained on folds."""
+        found = score_folds(folder, self.objective)
+        return Result(
+            COMPLETED, found.score, found.best_epoch, found.trained, round(seconds, 3), found.metrics
+        )
 
     def engine_of(self, folder: str) -> EngineName | None:
         """Return the engine that trained an earlier trial; None where it was not recorded."""
