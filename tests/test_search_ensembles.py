@@ -124,7 +124,7 @@ def test_an_ensemble_that_cannot_be_is_refused_before_the_search(
 
 
 def test_a_trial_is_scored_by_the_rows_that_its_folds_hold_out(
-    mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
+    mlpcli: Callable[..., Result], spec_file: Callable[..., Path], tmp_path: Path
 ) -> None:
     text = SMALL_SEARCH.replace("max_trials: 3", "max_trials: 1, folds: 2, promote: 1, seeds: 2")
     text = text.replace("epochs: 2", "epochs: 1")
@@ -171,7 +171,9 @@ def test_folds_of_a_search_that_cannot_be_are_refused_before_it(
     spec_file: Callable[[str], Path],
     tmp_path: Path,
 ) -> None:
-    done = mlpcli("tune", spec_file(SMALL_SEARCH.replace(*change)), "--runs-dir", tmp_path / "runs")
+    done = mlpcli(
+        "tune", spec_file(SMALL_SEARCH.replace(change[0], change[1])), "--runs-dir", tmp_path / "runs"
+    )
     assert done.status == 2
     assert message in done.err.replace("\n", " ")
     assert not (tmp_path / "runs").exists()

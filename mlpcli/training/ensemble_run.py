@@ -178,15 +178,16 @@ def _begin_figures(trained: TrainedModel, run_dir: Path) -> Write:
 
 
 def members_summary(trained: TrainedModel) -> str:
-    """Return the members as a table, and the layers of the first; where others differ, theirs too."""
+    """Return the members as a table, and the layers of the first; those of members with other layers too."""
     rows = [("member", "parameters", "epochs", "best epoch")]
-    layers: dict[str, list[str]] = {}
+    layers: dict[tuple[str, ...], tuple[str, list[str]]] = {}
     for each in trained.members:
         record, folder = each.run.record, f"{each.run.folder.parent.name}/{each.run.folder.name}"
         best = record.best.epoch if record.best is not None else None
         count = f"{int(each.model.count_params()):,}"
         rows.append((folder, count, str(record.epochs or ""), str(best or "")))
-        layers.setdefault(summary_text(each.model), []).append(folder)
+        kinds = tuple(type(operation).__name__ for operation in each.model.operations)
+        layers.setdefault(kinds, (summary_text(each.model), []))[1].append(folder)
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = [f"the mean of {len(trained.members)} networks", ""]
     lines += [
@@ -195,11 +196,9 @@ def members_summary(trained: TrainedModel) -> str:
         )
         for row in rows
     ]
-    for text, folders in layers.items():
-        lines += [
-            "",
-            "each of them:" if len(layers) == 1 else f"{', '.join(folders)}:",
-            "",
-            text.rstrip("\n"),
-        ]
+    for text, folders in layers.values():
+        whose = (
+            folders[0] if len(folders) == 1 else f"{folders[0]}; the same layers: {', '.join(folders[1:])}"
+        )
+        lines += ["", f"{whose}:", "", text.rstrip("\n")]
     return "\n".join([*lines, ""])
