@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlpcli.report.console import fits, format_number
-from mlpcli.report.fitted_predictions import coverage_json, coverage_text
+from mlpcli.report.fitted_predictions import coverage_json, show_coverage
 from mlpcli.report.interval_words import ends_text, interval_notes, interval_text
 from mlpcli.report.screen import Screen, console, table
 from mlpcli.runs.results import Evaluation, OutputScores, QuantileScores
@@ -25,8 +25,7 @@ def show_evaluation(label: str, evaluation: Evaluation) -> None:
         out.print(_score_table(out, scores))
     for quantiles in evaluation.quantiles:
         _show_quantiles(quantiles)
-    for held in evaluation.coverage:
-        out.print(Text(coverage_text(held, "rows")))
+    show_coverage(out, evaluation.source, evaluation.coverage)
 
 
 def _score_table(out: Screen, scores: OutputScores) -> Table:

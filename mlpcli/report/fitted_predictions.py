@@ -1,57 +1,65 @@
-"""What was fitted after a training, and what intervals and sets hold, in lines for the screen."""
+"""What was fitted after a training, and what intervals and sets hold, on the screen."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from mlpcli.report.console import format_number
-from mlpcli.report.screen import LONGEST_NAME, cut
+from rich.text import Text
+
+from mlpcli.report.console import fitting_table, format_number
+from mlpcli.report.screen import LONGEST_NAME, Screen, cut
 from mlpcli.runs.results import Coverage
 
 MOST_LINES = 8
 """Outputs, labels and targets that are shown of each kind; `metrics.json` has all."""
 
+MEASURES = {"ece": "ECE", "brier": "Brier", "log_loss": "log loss"}
 
-def fitted_lines(entries: Mapping[str, object]) -> list[str]:
-    """Return lines on the entries of `metrics.json`: `calibration`, `threshold` and `intervals`.
+
+def show_fitted(out: Screen, entries: Mapping[str, object]) -> None:
+    """Show the entries of `metrics.json` about predictions: `calibration`, `threshold` and `intervals`.
 
     Args:
+        out: the console.
         entries: plain values, as the file has them.
     """
-    lines = []
-    for name, found in _outputs(entries.get("calibration")):
-        lines += [f"calibration  {name}{text}" for text in _calibration(found)]
+    calibrations = _outputs(entries.get("calibration"))
+    for name, found in calibrations:
+        out.print(Text(f"temperature  {_named(name)}{format_number(_number(found['temperature']))}"))
     for name, found in _outputs(entries.get("threshold")):
-        lines += [f"threshold    {name}{text}" for text in _threshold(found)]
-    return lines + [f"intervals    {text}" for text in _intervals(entries.get("intervals"))]
+        for text in _threshold(found):
+            out.print(Text(f"threshold    {_named(name)}{text}"))
+    if calibrations:
+        head = [head for word in MEASURES.values() for head in (word, "after")]
+        rows = [row for name, found in calibrations for row in _measured(name, found)]
+        out.print()
+        out.print(fitting_table(out, ("calibration", *head), rows))
+    show_coverage(out, *_last_coverage(entries.get("intervals")))
 
 
 def _outputs(entry: object) -> list[tuple[str, Mapping[str, object]]]:
-    """Return the parts of an entry, of one output or several, each with how its lines begin."""
+    """Return the parts of an entry by output; a single output has no name."""
     if not isinstance(entry, Mapping):
         return []
     several = entry.get("outputs")
-    if not isinstance(several, Mapping):
-        return [("", entry)]
-    return [(f"{cut(name, LONGEST_NAME)}: ", each) for name, each in several.items()][:MOST_LINES]
+    return [*several.items()][:MOST_LINES] if isinstance(several, Mapping) else [("", entry)]
 
 
-def _calibration(entry: Mapping[str, object]) -> Iterator[str]:
-    temperature = entry.get("temperature")
-    assert isinstance(temperature, float)
-    measured = {rows: each for rows, each in entry.items() if isinstance(each, Mapping)}
-    yield f"temperature {format_number(temperature)}"
-    for rows, each in measured.items():
-        texts = [
-            f"{word} {_pair(each, key)}"
-            for key, word in (("ece", "ECE"), ("brier", "Brier"), ("log_loss", "log loss"))
-        ]
-        yield f"{_rows(rows)} {', '.join(texts)}"
+def _named(output: str) -> str:
+    return f"{cut(output, LONGEST_NAME)}: " if output else ""
 
 
-def _pair(measured: Mapping[str, Mapping[str, float]], key: str) -> str:
-    before, after = (format_number(measured[when][key]) for when in ("before", "after"))
-    return f"{before} to {after}"
+def _number(value: object) -> float:
+    assert isinstance(value, float)
+    return value
+
+
+def _measured(output: str, entry: Mapping[str, object]) -> Iterator[tuple[str, ...]]:
+    """Yield a row of the table for each rows that were measured: before and after, by measure."""
+    for rows, each in entry.items():
+        if isinstance(each, Mapping):
+            values = [format_number(each[when][key]) for key in MEASURES for when in ("before", "after")]
+            yield (f"{output} {_rows(rows)}".strip(), *values)
 
 
 def _rows(name: str) -> str:
@@ -62,32 +70,45 @@ def _threshold(entry: Mapping[str, object]) -> Iterator[str]:
     labels = entry.get("labels")
     if isinstance(labels, Mapping):
         for name, each in [*labels.items()][:MOST_LINES]:
-            yield f"{cut(name, LONGEST_NAME)} from a probability of {format_number(each)} on"
+            yield f"{cut(name, LONGEST_NAME)} from {format_number(each)} on"
         return
-    probability = entry["probability"]
-    assert isinstance(probability, float)
-    yield f"{cut(str(entry['class']), LONGEST_NAME)} from a probability of {format_number(probability)} on"
+    yield f"{cut(str(entry['class']), LONGEST_NAME)} from {format_number(_number(entry['probability']))} on"
 
 
-def _intervals(entry: object) -> Iterator[str]:
-    if not isinstance(entry, Mapping):
-        return
-    rows = [name for name, each in entry.items() if isinstance(each, Mapping)]
-    for name in rows[-1:]:  # those of the test split, where there are any
-        for target, found in [*entry[name].items()][:MOST_LINES]:
-            kind = "interval" if "mean_width" in found else "set"
-            size = found.get("mean_width", found.get("mean_size"))
-            held = Coverage(target, kind, found["level"], found["coverage"], size)
-            yield coverage_text(held, f"{_rows(name)} rows")
+def _last_coverage(entry: object) -> tuple[str, list[Coverage]]:
+    """Return what is held by the last rows that were measured, the test rows where there are any."""
+    measured = (
+        {k: v for k, v in entry.items() if isinstance(v, Mapping)} if isinstance(entry, Mapping) else {}
+    )
+    if not measured:
+        return "", []
+    rows, targets = [*measured.items()][-1]
+    found = []
+    for name, each in targets.items():
+        kind = "interval" if "mean_width" in each else "set"
+        size = each.get("mean_width", each.get("mean_size"))
+        found.append(Coverage(name, kind, each["level"], each["coverage"], size))
+    return _rows(rows), found
 
 
-def coverage_text(held: Coverage, rows: str) -> str:
-    """Return one line on what the intervals of a target, or the sets of an output, hold."""
-    size = f"mean width {format_number(held.size)}"
-    if held.kind == "set":
-        size = f"mean size {held.size:.2f}"
-    name = cut(held.name, LONGEST_NAME)
-    return f"{name}: {held.coverage:.1%} of the {rows} inside ({held.level:.4g} asked for), {size}"
+def show_coverage(out: Screen, rows: str, found: Sequence[Coverage]) -> None:
+    """Show what intervals and sets hold: the share of the rows inside, and their mean width or size.
+
+    Args:
+        out: the console.
+        rows: which rows they are.
+        found: of each target.
+    """
+    for kind, size in (("interval", "mean width"), ("set", "mean size")):
+        lines = [
+            (each.name, f"{each.level:.4g}", f"{each.coverage:.4f}", format_number(each.size))
+            for each in found
+            if each.kind == kind
+        ]
+        if lines:
+            out.print()
+            head = (f"{kind}s, {rows} rows", "level", "inside", size)
+            out.print(fitting_table(out, head, lines[:MOST_LINES]))
 
 
 def coverage_json(found: Sequence[Coverage]) -> dict[str, dict[str, float]]:

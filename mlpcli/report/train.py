@@ -14,7 +14,7 @@ from rich.status import Status
 from rich.text import Text
 
 from mlpcli.report.console import fits, fitting_table, format_duration, format_number, show_json, show_line
-from mlpcli.report.fitted_predictions import fitted_lines
+from mlpcli.report.fitted_predictions import show_fitted
 from mlpcli.report.interval_words import interval_notes, interval_text
 from mlpcli.report.member_table import member_line, spread_tables
 from mlpcli.report.narrow import as_many, wrapped
@@ -192,8 +192,7 @@ def show_outcome(outcome: Outcome, runs_dir: Path) -> None:
     _show_metrics(out, outcome)
     if outcome.baseline is not None:
         out.print(Text(_baseline_text(outcome.baseline)))
-    for line in fitted_lines(outcome.predictions):
-        out.print(Text(line))
+    show_fitted(out, outcome.predictions)
     best = "" if outcome.best is None else f", {_best_text(outcome)}"
     out.print()
     trained = outcome.parts.get("training", outcome.seconds)
