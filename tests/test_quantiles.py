@@ -155,6 +155,9 @@ def test_evaluate_measures_the_median_and_the_rows_below_each_quantile(
     shown = mlpcli("evaluate", "prices", "--data", data, "--runs-dir", trained.runs_dir).out
     assert "price: quantile" in shown
     assert f"{scores['within']:.1%} of the rows, 90.0% expected" in shown
+    worst = list(csv.DictReader(next(trained.run.folder.rglob("worst_rows.csv")).read_text().splitlines()))
+    errors = np.sort(np.abs([float(row["error"]) for row in worst]))
+    np.testing.assert_allclose(errors, np.sort(np.abs(truth - median)), rtol=1e-4, atol=1e-5)
     baseline = json.loads((trained.run / "metrics.json").read_text())["baseline"]
     test = json.loads((trained.run / "metrics.json").read_text())["test"]
     assert baseline["network"] == pytest.approx(test["root_mean_squared_error"], rel=1e-4)

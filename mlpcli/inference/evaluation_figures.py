@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlpcli.data.dataset import Output, Split
+from mlpcli.data.levels import median_of
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
 from mlpcli.files import write_bytes, write_text
@@ -45,7 +46,7 @@ def draw_evaluation(
 
     Of classes: `confusion_matrix.png`, `class_curves.png` (ROC, precision and recall, gain); of numbers:
     `residuals.png`; of both `worst_rows.csv`, and of images `worst_images.png`. Where there are several
-    outputs or targets, their name follows. Sequences, embeddings and quantiles have none.
+    outputs or targets, their name follows. Of quantiles it is the median; sequences and embeddings have none.
 
     Args:
         trained: the model.
@@ -63,8 +64,9 @@ def draw_evaluation(
     for output in contract.outputs:
         y = split.y[output.name] if isinstance(split.y, dict) else split.y
         values = predicted[output.name] if isinstance(predicted, dict) else predicted
-        if output.steps or output.levels or not len(split) or output.kind in ("groups", "sequences"):
+        if output.steps or not len(split) or output.kind in ("groups", "sequences"):
             continue
+        values = median_of(values, output.levels) if output.levels else values
         if output.kind == "numbers":
             found = _of_numbers(output, y, values, split.rows, title)
         else:

@@ -12,7 +12,6 @@ from mlpcli.data.types import Array
 from mlpcli.model.build import output_loss
 from mlpcli.model.fit_outputs import KnownRows
 from mlpcli.model.prediction_bounds import bounds_of_values, class_name_of, sets_of_classes
-from mlpcli.model.prediction_columns import target_names
 from mlpcli.model.probability_form import along_steps, has_probabilities, in_statistics_form
 from mlpcli.runs.results import Coverage
 from mlpcli.spec.schema import ComponentSpec, Spec
@@ -59,6 +58,6 @@ def _coverage_of_output(output: Output, loss: ComponentSpec, rows: KnownRows) ->
         return
     low, high = bounds_of_values(output, values)
     own: Array = np.reshape(truth, low.shape)
-    for place, name in enumerate(target_names(output)):
+    for place, name in enumerate(output.number_names):
         columns = (each[..., place][kept].astype(np.float64) for each in (own, low, high))
         yield Coverage(name, "interval", level, *interval_scores(*columns))

@@ -153,14 +153,9 @@ def _bound_columns(output: Output, values: Array) -> dict[str, Array | pa.Array]
     plain = replace(output, levels=())  # a bound for each target, not for each quantile
     low, high = (without_idle_digits(each, plain) for each in bounds_of_values(output, values))
     found: dict[str, Array | pa.Array] = {}
-    for index, name in enumerate(target_names(output)):
+    for index, name in enumerate(output.number_names):
         found |= {f"{name}_low": low[:, index], f"{name}_high": high[:, index]}
     return found
-
-
-def target_names(output: Output) -> tuple[str, ...]:
-    """Return what the columns of an output of numbers are named after, for each of its targets."""
-    return output.number_names
 
 
 def plain_outputs(output: Output, values: Array, loss: ComponentSpec) -> Array:

@@ -24,7 +24,7 @@ from mlpcli.spec.repeats import SEEDS, split_seed, trained_once
 from mlpcli.spec.schema import ComponentSpec
 from mlpcli.statistics.power_law import fit_power_law
 from mlpcli.training.find_data import FoundData, divide_data, find_opened
-from mlpcli.training.job import TrainingJob, TrainOptions
+from mlpcli.training.job import TRIAL, TrainingJob
 from mlpcli.training.prepare import build_checked, check_callbacks, complete
 from mlpcli.training.session import train_into
 
@@ -35,7 +35,7 @@ MOST_SIZES = 7
 FEWEST_ROWS, ROWS_OF_CLASS = 16, 2
 """The sizes that are chosen are at least so many rows, and so many for each class."""
 
-ONLY_SCORES = TrainOptions(saved_model=False, figures=False, baseline=False, splits=("validation",))
+ONLY_SCORES = replace(TRIAL, splits=("validation",))
 WITHOUT_FILES = ("TensorBoard", "ModelCheckpoint")
 """Callbacks that every run has by default, and that write what nobody reads here."""
 
