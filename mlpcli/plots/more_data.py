@@ -34,7 +34,7 @@ def draw_more_data(found: MoreData, target: Path) -> None:
         for low, high, style in ((law.smallest, law.rows, "-"), (law.rows, 2 * law.rows, ":")):
             x = np.geomspace(low, high, 100)
             axes.plot(x, law.limit + law.factor * x**-law.exponent, style, color=INK, linewidth=LINE_WIDTH)
-        least, most = law.doubled_interval
+        least, most = law.from_now
         axes.errorbar(
             [2 * law.rows],
             [law.doubled],

@@ -112,7 +112,7 @@ def conclusions(found: MoreData) -> list[str]:
     law, name = found.doubling, f"val_{found.metric}"
     if law is None:
         return [f"too few trainings for a curve of {name}: add sizes with --sizes, or --repeats"]
-    low, high = (format_number(end) for end in law.doubled_interval)
+    low, high = (format_number(end) for end in law.from_now)
     now, then = format_number(law.now), format_number(law.doubled)
     if found.verdict == HELPS:
         change = "raise" if law.change > 0 else "lower"

@@ -38,7 +38,8 @@ class Doubling:
 
     rows: the largest number of rows; smallest: that from which on the scores follow the curve.
     now: its value at the largest number of rows.
-    doubled_interval, change_interval: 95%.
+    doubled, change: the score at twice the rows, and how far it is from `now`.
+    doubled_interval, change_interval: 95%; the first is also as uncertain as `now` is.
     """
 
     limit: float
@@ -51,6 +52,11 @@ class Doubling:
     doubled_interval: tuple[float, float]
     change: float
     change_interval: tuple[float, float]
+
+    @property
+    def from_now(self) -> tuple[float, float]:
+        """The interval of the score at twice the rows if the score at the rows is `now`."""
+        return self.now + self.change_interval[0], self.now + self.change_interval[1]
 
     def verdict(self, *, more_is_better: bool) -> str:
         """Return whether more rows would help: `yes`, `no` or `unclear`."""

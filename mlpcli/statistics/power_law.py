@@ -50,13 +50,13 @@ class PowerLaw:
     """What scores say of more rows.
 
     Attributes:
-        limit: a, towards which the scores go.
+        limit: a, of the curve that is nearest to the values below.
         factor: b.
         exponent: c.
         rows: the largest number of rows that was measured.
         smallest: the smallest one that the curve goes through; below it no power law fits.
-        now: the mean score that the curve has there.
-        doubled: the mean score that it has at twice as many rows.
+        now: the mean score there, the median of the curves that fit.
+        doubled: the mean score at twice as many rows, likewise.
         doubled_interval: of it, 95%.
         change: `doubled - now`.
         change_interval: of it, 95%.
@@ -104,14 +104,13 @@ def fit_power_law(rows: Numbers, scores: Numbers, *, seed: int = 0) -> PowerLaw 
     shares = rows / sizes[-1]
     lines = [_line(shares**-exponent, scores, weights) for exponent in EXPONENTS]
     degrees = max(1, len(scores) - FEWEST_SIZES - 1)  # three numbers and how the variance grows
-    draws = _draw(lines, bounds, degrees, np.random.default_rng(seed))
+    nows, changes = _draw(lines, bounds, degrees, np.random.default_rng(seed))
+    now, change = float(np.median(nows)), float(np.median(changes))
     ends = [50 * (1 - LEVEL), 100 - 50 * (1 - LEVEL)]
-    doubled_ends, change_ends = (np.percentile(each, ends) for each in draws)
     powers = [shares**-exponent for exponent in EXPONENTS]
     kept = [_within(line, bounds, x, scores, weights) for line, x in zip(lines, powers, strict=True)]
-    best = int(np.argmin([line.residual for line in kept]))
-    line, exponent = kept[best], float(EXPONENTS[best])
-    now, change = line.limit + line.factor, line.factor * (2.0**-exponent - 1)
+    apart = [_distance(line, c, now, change) for line, c in zip(kept, EXPONENTS, strict=True)]
+    line, exponent = kept[int(np.argmin(apart))], float(EXPONENTS[int(np.argmin(apart))])
     return PowerLaw(
         limit=line.limit,
         factor=line.factor * float(sizes[-1]) ** exponent,
@@ -120,9 +119,9 @@ def fit_power_law(rows: Numbers, scores: Numbers, *, seed: int = 0) -> PowerLaw 
         smallest=int(rows.min()),
         now=now,
         doubled=now + change,
-        doubled_interval=_with(doubled_ends, now + change),
+        doubled_interval=_pair(np.percentile(nows + changes, ends)),
         change=change,
-        change_interval=_with(change_ends, change),
+        change_interval=_pair(np.percentile(changes, ends)),
     )
 
 
@@ -155,9 +154,13 @@ def _misfits(rows: Numbers, scores: Numbers, weights: Numbers) -> bool:
     return (residual - scatter) / spare > LACK_OF_FIT * max(scatter, _tiny(scores)) / pure
 
 
-def _with(ends: Numbers, value: float) -> tuple[float, float]:
-    """Return an interval that holds the estimate, which may lie outside where few draws are likely."""
-    return min(float(ends[0]), value), max(float(ends[1]), value)
+def _pair(ends: Numbers) -> tuple[float, float]:
+    return float(ends[0]), float(ends[1])
+
+
+def _distance(line: _Line, exponent: float, now: float, change: float) -> float:
+    """Return how far a curve is from a score at the rows, and from its change at twice as many."""
+    return float((line.limit + line.factor - now) ** 2 + (line.factor * (2.0**-exponent - 1) - change) ** 2)
 
 
 def _tiny(scores: Numbers) -> float:
@@ -203,7 +206,7 @@ def _within(line: _Line, bounds: tuple[float, float], x: Numbers, y: Numbers, we
 def _draw(
     lines: list[_Line], bounds: tuple[float, float], degrees: int, random: np.random.Generator
 ) -> tuple[Numbers, Numbers]:
-    """Return draws of the score at twice the rows, and of its change from the score at the rows.
+    """Return draws of the score at the rows, and of its change at twice as many.
 
     Lines whose limit is beyond its bounds are left out, or moved there where few are within.
     """
@@ -222,7 +225,7 @@ def _draw(
     else:
         moved = np.clip(limits, *bounds)
         factors, limits = factors + limits - moved, moved  # the score at the rows stays
-    return limits + factors * halves, factors * (halves - 1)
+    return limits + factors, factors * (halves - 1)
 
 
 def relative_variance(rows: Numbers, scores: Numbers) -> Numbers:
