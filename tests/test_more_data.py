@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -140,8 +141,17 @@ def test_groups_stay_whole_and_of_times_the_latest_stay(by: str, tmp_path: Path)
 
 @pytest.mark.slow
 def test_the_score_on_all_rows_is_that_of_the_run(
-    tiny_run: Path, mlpcli: Callable[..., Result], tmp_path: Path
+    tiny_run: Path, mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from mlpcli.training.compiled.xla_programs import trace_epoch
+
+    traced: list[int] = []
+
+    def counted(*arguments: Any, **settings: Any) -> Any:
+        traced.append(1)
+        return trace_epoch(*arguments, **settings)
+
+    monkeypatch.setattr("mlpcli.training.compiled.loop.trace_epoch", counted)
     (tmp_path / "tiny.yaml").write_text(TINY, encoding="utf-8")
     runs = ("--runs-dir", tmp_path / "runs")
     picture = tmp_path / "rows.png"
@@ -155,6 +165,7 @@ def test_the_score_on_all_rows_is_that_of_the_run(
     assert [each["rows"] for each in document["sizes"]] == [12, 48, 96]
     assert [len(each["scores"]) for each in document["sizes"]] == [2, 2, 2]
     assert document["trainings"]["done"] == 6
+    assert len(traced) == 1  # one program for all sizes and seeds
     assert document["more_rows_help"] in ("yes", "no", "unclear")
     run = json.loads((find_run("tiny", tiny_run) / "metrics.json").read_text())
     whole = document["sizes"][-1]

@@ -95,7 +95,7 @@ def _description(model: keras.Model) -> str | None:
         return None
     variables = [*model.variables, *model.optimizer.variables]
     shapes = [(each.path, tuple(each.shape), str(each.dtype)) for each in variables]
-    whole = [type(model).__name__, config, _without_scale(compiled), shapes]
+    whole = [type(model).__name__, _without_rows(config), _without_scale(compiled), shapes]
     return json.dumps(whole, sort_keys=True, default=_plain)
 
 
@@ -107,6 +107,15 @@ def _without_scale(config: Any) -> Any:
         return config
     left_out = SCALES if {*SCALES} <= {*config} and "curve" not in config else ()
     return {key: _without_scale(value) for key, value in config.items() if key not in left_out}
+
+
+def _without_rows(config: Any) -> Any:
+    """Return a configuration without the shapes that layers were built with: some have a number of rows."""
+    if isinstance(config, list):
+        return [_without_rows(each) for each in config]
+    if not isinstance(config, dict):
+        return config
+    return {key: _without_rows(value) for key, value in config.items() if key != "build_config"}
 
 
 def _plain(value: object) -> object:
