@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from mlpcli.runs.folder import find_run, open_run, resume_command
 from mlpcli.runs.results import Outcome
 from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.load import load_spec
+from mlpcli.spec.repeats import repeats_of, spec_of_repeat
 from mlpcli.training.checkpoint_file import read_checkpoint
 from tests.conftest import Result
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 SPEC = """\
 name: folded
 seed: 7
-dataset: {name: iris}
+dataset: {name: iris, test: 31}
 layers:
   - Normalization
   - Dense: {units: 6, activation: relu}
@@ -122,7 +122,7 @@ def test_every_row_that_is_no_test_row_is_predicted_by_a_fold_that_held_it_out(t
         rows = list(csv.DictReader(file))
     assert list(rows[0])[:4] == ["row", "fold", "target", "predicted_target"]
     assert list(rows[0])[4:] == [f"probability_{name}" for name in ("setosa", "versicolor", "virginica")]
-    assert len({row["row"] for row in rows}) == len(rows) == 120
+    assert len({row["row"] for row in rows}) == len(rows) == 119
     right = [row["target"] == row["predicted_target"] for row in rows]
     repeated = trained.outcome.repeated
     assert repeated is not None
@@ -193,13 +193,9 @@ def test_a_run_that_was_interrupted_ends_as_the_one_left_alone(trained: Trained,
     assert open_run(run.folder / "folds" / "01").status == "completed"
     assert open_run(run.folder / "folds" / "02").record.epochs == 2
     assert resume_command(run.folder / "folds" / "02") == resume_command(run.folder)
-    copied = tmp_path / "killed" / run.folder.name  # as it would be, had a kill come before the fold's record
-    shutil.copytree(run.folder, copied)
-    (copied / "folds" / "02" / "run.json").unlink()
-    for folder in (run.folder, copied):
-        resume(open_run(folder), watcher=Watcher())
-        _same_results(trained.folder, folder)
-        assert open_run(folder).status == "completed"
+    resume(open_run(run.folder), watcher=Watcher())
+    _same_results(trained.folder, run.folder)
+    assert open_run(run.folder).status == "completed"
 
 
 def test_a_fold_is_resumed_with_its_run(trained: Trained) -> None:
@@ -228,3 +224,48 @@ def test_a_run_of_folds_is_reproduced_as_one(trained: Trained, mlpcli: Callable[
     assert again.record.members is not None
     assert len(again.record.members.folders) == FOLDS
     assert again.record.reproduces is not None
+
+
+RETRAINED = """\
+name: retrained
+dataset: {name: moons, rows: 60, seed: 3}
+layers: [Dense: {units: 2, activation: softmax}]
+fit: {epochs: 2, folds: 2, seeds: 2, after_folds: retrain}
+callbacks:
+  - EarlyStopping: {patience: 1}
+  - TensorBoard: false
+"""
+
+
+def test_folds_with_seeds_and_one_model_of_all_their_rows(
+    mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    (tmp_path / "retrained.yaml").write_text(RETRAINED)
+    result = mlpcli("train", tmp_path / "retrained.yaml", "--runs-dir", tmp_path / "runs", "--json")
+    assert result.status == 0, result.err
+    document = json.loads(result.out)
+    run = find_run("retrained", tmp_path / "runs")
+    assert run.record.members is not None
+    assert run.record.members.folders == [f"folds/{number:02d}" for number in range(1, 5)]
+    members = [open_run(run.folder / folder) for folder in run.record.members.folders]
+    assert [(each.record.fold, each.record.seed) for each in members] == [(1, 42), (1, 43), (2, 42), (2, 43)]
+    assert len(document["folds"]["held_out"]["loss"]["values"]) == 4
+    assert (run / "out_of_fold.csv").read_text().count("\n") == 1 + 48
+    whole = open_run(run.folder / "folds" / "retrained").record
+    best = sorted(each.record.best.epoch or 0 for each in members if each.record.best is not None)
+    assert whole.epochs == round((best[1] + best[2]) / 2 + 1e-9)
+    assert whole.data is not None
+    assert whole.data.rows == {"train": 48, "test": 12}
+    assert document["metrics"]["test"] == pytest.approx(whole.metrics["test"])
+
+
+def test_the_trainings_of_a_spec_are_specs(tmp_path: Path) -> None:
+    (tmp_path / "retrained.yaml").write_text(RETRAINED)
+    loaded = load_spec(tmp_path / "retrained.yaml", settings=["fit.folds=3", "seed=4294967295"])
+    repeats = repeats_of(loaded.spec)
+    assert [(each.fold, each.seed) for each in repeats[:3]] == [(1, 4294967295), (1, 0), (2, 4294967295)]
+    spec = spec_of_repeat(loaded, repeats[3]).spec
+    assert (spec.seed, spec.dataset.split_seed) == (0, 4294967295)
+    assert spec.dataset.fold is not None
+    assert (spec.dataset.fold.number, spec.dataset.fold.of) == (2, 3)
+    assert (spec.fit.folds, spec.fit.seeds, spec.fit.after_folds) == (None, None, None)

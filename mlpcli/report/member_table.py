@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from rich.table import Table
 from rich.text import Text
 
-from mlpcli.report.console import fitting_table, format_duration, format_number
+from mlpcli.report.console import format_duration, format_number
 from mlpcli.report.narrow import as_many
-from mlpcli.report.screen import LONGEST_NAME, Screen, cut
+from mlpcli.report.screen import LONGEST_NAME, cut, table
 from mlpcli.runs.folder import Run
 from mlpcli.runs.results import Repeated, Spread
 
@@ -35,19 +35,18 @@ def member_line(member: Run, head: str, split: str, left: float | None, room: in
     return f"{head}  {split} {shown}{tail}"
 
 
-def spread_tables(out: Screen, repeated: Repeated) -> Iterator[tuple[Text, Table]]:
+def spread_tables(repeated: Repeated) -> Iterator[tuple[Text, Table]]:
     """Yield a title and a table for each split that the trainings were measured on.
 
     Args:
-        out: the screen.
         repeated: what the trainings have reached.
     """
     for split, of in repeated.spreads.items():
         title = f"{split} over {repeated.count} {repeated.kind if repeated.kind == 'seeds' else 'trainings'}"
         whole = repeated.out_of_fold if split == "held_out" else {}
-        heads = ("metric", "mean", "deviation", "95% interval of the mean", *(("all rows",) if whole else ()))
+        heads = ("metric", "mean", "deviation", "95% interval", *(("all rows",) if whole else ()))
         rows = [(name, *_cells(each), *_of_all(whole, name)) for name, each in of.items()]
-        yield Text(title), fitting_table(out, heads, rows)
+        yield Text(title), table(heads, rows)
 
 
 def _cells(spread: Spread) -> tuple[str, str, str]:

@@ -38,7 +38,7 @@ class TrainingReport(Watcher):
         self.task: TaskID | None = None
         self.status: Status | None = None
         self.member: tuple[int, int, str] | None = None  # of a run with folds or seeds
-        self.began = time.monotonic()
+        self.members, self.began = 0, time.monotonic()  # those that are finished, since when
 
     def __enter__(self) -> TrainingReport:
         return self
@@ -121,8 +121,9 @@ class TrainingReport(Watcher):
     def member_ends(self, member: Run, split: str) -> None:
         """Print a line for a training that is finished."""
         place, count, label = self.member or (1, 1, member.label)
+        self.members += 1
         passed = time.monotonic() - self.began
-        left = passed / place * (count - place) if place < count else None
+        left = passed / self.members * (count - place) if place < count else None
         line = member_line(member, f"{place}/{count} {label}", split, left, self.console.room)
         out = self.console if self.progress is None else self.progress.console
         out.print(Text(line))
@@ -184,7 +185,7 @@ def _logs(logs: Mapping[str, float], room: int, *, counted: bool = True) -> str:
 def show_outcome(outcome: Outcome, runs_dir: Path) -> None:
     """Show what a training reached, where its files are, and what to type next."""
     out = console()
-    for title, shown in () if outcome.repeated is None else spread_tables(out, outcome.repeated):
+    for title, shown in () if outcome.repeated is None else spread_tables(outcome.repeated):
         out.print()
         out.print(title)
         out.print(shown)

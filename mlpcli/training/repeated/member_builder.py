@@ -169,7 +169,7 @@ class MemberBuilder:
             self._divide_ahead(repeat)
             model = build_checked(completed, dataset)
             self._check_predict(repeat, dataset, model)
-        self.model = model = self._shared(completed, model)
+        model = self.share(completed, model)
         clock.lap("build")
         left = [f"column {name!r} is left out: {why}" for name, why in dataset.excluded.items()]
         return Prepared(completed, dataset, model, clock, (*dataset.notes, *left, *completed.notes))
@@ -186,12 +186,19 @@ class MemberBuilder:
             whole = dataset if repeat.fold is None else self.prepared.dataset
             check_predict(model, self.prepared.completed, whole)
 
-    def _shared(self, completed: CompletedSpec, model: keras.Model) -> keras.Model:
+    def share(self, completed: CompletedSpec, model: keras.Model) -> keras.Model:
+        """Return the model of the last training with all values of another, if the two are the same network.
+
+        Args:
+            completed: The spec of the other.
+            model: The other, which is returned itself where they are not.
+        """
         from mlpcli.model.learned_constants import take_over
 
-        if self.model is None or completed.catalog.plugins:  # whose classes may hold anything
-            return model
-        return self.model if take_over(self.model, model) else model
+        plugins = bool(completed.catalog.plugins)  # whose classes may hold anything
+        if self.model is None or plugins or not take_over(self.model, model):
+            self.model = model
+        return self.model
 
     def dataset(self, repeat: Repeat) -> Dataset:
         """Return the data of a training."""

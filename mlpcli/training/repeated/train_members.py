@@ -96,19 +96,21 @@ def run_members(parent: Parent, builder: MemberBuilder, first: Prepared, *, advi
                 watcher.note(f"advice: {item.headline(first.completed.text.place(item.path))}")
         measured = begin_baseline(prepared.dataset, seed=prepared.completed.spec.seed)
         built: Prepared | None = first
-        with keep_programs(_most_rows(prepared)):
+        with keep_programs(_most_rows(parent)):
             for repeat in prepared.repeats:
                 built = _train_member(parent, builder, repeat, built)
-            model = builder.model
-        prepared.clock.lap("fit")
-        if parent.after == RETRAIN:
-            _retrain(parent)
-        return finish(Ending(parent, measured, model))
+            prepared.clock.lap("fit")
+            if parent.after == RETRAIN:
+                _retrain(parent, builder)
+        return finish(Ending(parent, measured, builder.model))
 
 
-def _most_rows(prepared: PreparedMembers) -> dict[str, int]:
-    found = prepared.most_rows
-    return {name: found.get(name, 0) for name in ("train", "validation")}
+def _most_rows(parent: Parent) -> dict[str, int]:
+    """Return the most rows of any training, for which its programs are made."""
+    found = {name: parent.prepared.most_rows.get(name, 0) for name in ("train", "validation")}
+    if parent.after == RETRAIN:
+        found["train"] = max(found["train"], len(parent.prepared.dataset.train))
+    return found
 
 
 def is_finished(folder: Path) -> bool:
@@ -131,16 +133,16 @@ def _train_member(
         What is built for a later member.
     """
     folder, count = parent.member_folder(repeat), len(parent.prepared.repeats)
-    if not is_finished(folder):
-        parent.watcher.member_begins(repeat.place, count, label_of(repeat, parent.prepared.loaded.spec))
-        prepared = built or builder.build(repeat)
-        built = None
-        kind = "seed" if repeat.fold is None else "fold"
-        record = {"kind": kind} if repeat.fold is None else {"kind": kind, "fold": repeat.fold}
-        _train_into(parent, prepared, folder, replace(TRIAL, splits=SPLITS, record=record))
+    if is_finished(folder):
+        return built
+    parent.watcher.member_begins(repeat.place, count, label_of(repeat, parent.prepared.loaded.spec))
+    prepared = built or builder.build(repeat)
+    kind = "seed" if repeat.fold is None else "fold"
+    record = {"kind": kind} if repeat.fold is None else {"kind": kind, "fold": repeat.fold}
+    _train_into(parent, prepared, folder, replace(TRIAL, splits=SPLITS, record=record))
     split = "validation" if repeat.fold is None else "held_out"
     parent.watcher.member_ends(runs.open_run(folder), split)
-    return built
+    return None
 
 
 def _train_into(parent: Parent, prepared: Prepared, folder: Path, options: TrainOptions) -> None:
@@ -173,7 +175,7 @@ def _plugins_of(run: Run) -> dict[str, object]:
     return {"plugins": plugins} if plugins else {}
 
 
-def _retrain(parent: Parent) -> None:
+def _retrain(parent: Parent, builder: MemberBuilder) -> None:
     """Train on the rows of all folds, unless that is finished."""
     from mlpcli.spec.load import located
     from mlpcli.training.job import Clock
@@ -188,7 +190,7 @@ def _retrain(parent: Parent) -> None:
     loaded = spec_of_retraining(prepared.loaded, parent.members())
     with located(loaded):
         completed = complete(loaded, prepared.dataset)
-        model = build_checked(completed, prepared.dataset)
+        model = builder.share(completed, build_checked(completed, prepared.dataset))
     clock.lap("build")
     options = replace(TRIAL, splits=SPLITS, record={"kind": "retrained"})
     job = Prepared(completed, prepared.dataset, model, clock)
