@@ -7,6 +7,7 @@ result without mlpcli.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -49,10 +50,43 @@ def raw_inputs(preprocessor: Preprocessor, names: Sequence[str]) -> list[keras.K
     ]
 
 
-def build_matrix(preprocessor: Preprocessor, inputs: Mapping[str, keras.KerasTensor]) -> keras.KerasTensor:
-    """Return the symbolic (rows, width) float32 matrix of some raw inputs."""
+class _Date(NamedTuple):
+    """Tensors of a column of dates, (rows,) each: whole days since 1970, and seconds since midnight."""
+
+    valid: keras.KerasTensor
+    days: keras.KerasTensor
+    seconds: keras.KerasTensor
+    year: keras.KerasTensor
+    month: keras.KerasTensor
+    day: keras.KerasTensor
+
+
+@dataclass
+class _Shared:
+    """What several preprocessors of the same raw columns compute alike, and is computed once.
+
+    Attributes:
+        encoded: columns of the matrix, by the encoder that they are from.
+        dates: columns that are read as dates, by name and format.
+    """
+
+    encoded: dict[Encoder, keras.KerasTensor] = field(default_factory=dict)
+    dates: dict[tuple[str, str], _Date] = field(default_factory=dict)
+
+
+def build_matrix(
+    preprocessor: Preprocessor, inputs: Mapping[str, keras.KerasTensor], shared: _Shared | None = None
+) -> keras.KerasTensor:
+    """Return the symbolic (rows, width) float32 matrix of some raw inputs.
+
+    Args:
+        preprocessor: learned from the training rows.
+        inputs: the raw columns by name.
+        shared: what other preprocessors of these inputs have computed.
+    """
+    shared = shared or _Shared()
     if isinstance(preprocessor, StackedPreprocessor):
-        return ops.concatenate([build_matrix(each, inputs) for each in preprocessor.members], axis=1)
+        return ops.concatenate([build_matrix(each, inputs, shared) for each in preprocessor.members], axis=1)
     numeric = [encoder for encoder in preprocessor.encoders if isinstance(encoder, NumericEncoder)]
     parts: list[keras.KerasTensor] = []
     owners: list[int] = []  # of each column in `parts`, its position in the matrix
@@ -70,7 +104,9 @@ def build_matrix(preprocessor: Preprocessor, inputs: Mapping[str, keras.KerasTen
             owners += [spans[numeric[place].name].start + 1 for place in marked]
     for encoder in preprocessor.encoders:
         if not isinstance(encoder, NumericEncoder):
-            parts.append(_encode(encoder, inputs[encoder.name], preprocessor))
+            if encoder not in shared.encoded:
+                shared.encoded[encoder] = _encode(encoder, inputs[encoder.name], preprocessor, shared)
+            parts.append(shared.encoded[encoder])
             owners += list(spans[encoder.name])
     matrix = parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=1)
     if owners != list(range(len(owners))):
@@ -113,15 +149,21 @@ def _by_quantiles(values: keras.KerasTensor, quantiles: Sequence[Quantiles | Non
     return ops.take(ops.concatenate([rest, found], axis=1), np.argsort([*others, *curved]), axis=1)
 
 
-def _encode(encoder: Encoder, raw: keras.KerasTensor, preprocessor: Preprocessor) -> keras.KerasTensor:
+def _encode(
+    encoder: Encoder, raw: keras.KerasTensor, preprocessor: Preprocessor, shared: _Shared
+) -> keras.KerasTensor:
     missing = preprocessor.dialect.of(encoder.name).missing_texts
     if isinstance(encoder, CategoryEncoder):
         return _category(encoder, raw, missing)
     if isinstance(encoder, BooleanEncoder):
         return _boolean(encoder, raw)
     assert isinstance(encoder, DateEncoder)
-    dated = _date_of_version_0_1 if preprocessor.dialect.numbers == "float32" else _date
-    return dated(encoder, raw)
+    if preprocessor.dialect.numbers == "float32":
+        return _date_of_version_0_1(encoder, raw)
+    read = (encoder.name, encoder.format)
+    if read not in shared.dates:
+        shared.dates[read] = _date(encoder.format, raw)
+    return _date_columns(encoder, shared.dates[read], "float64")
 
 
 def _category(
@@ -167,31 +209,18 @@ def _characters(raw: keras.KerasTensor, known: str, length: int) -> keras.KerasT
     return ops.cast(cut(raw), "int32")
 
 
-class _Date(NamedTuple):
-    """Tensors of a column of dates, (rows,) each: whole days since 1970, and seconds since midnight."""
-
-    valid: keras.KerasTensor
-    days: keras.KerasTensor
-    seconds: keras.KerasTensor
-    year: keras.KerasTensor
-    month: keras.KerasTensor
-    day: keras.KerasTensor
-
-
-def _date(encoder: DateEncoder, raw: keras.KerasTensor) -> keras.KerasTensor:
+def _date(written: str, raw: keras.KerasTensor) -> _Date:
     """Read instants by the arithmetic that NumPy shares; the parts are float64 until they are scaled."""
 
     def real(values: keras.KerasTensor) -> keras.KerasTensor:
         return ops.cast(values, "float64")
 
-    layout = LAYOUTS[encoder.format]
+    layout = LAYOUTS[written]
     ids, *halves = without_halves(ops, _characters(raw, CHARACTERS, LENGTH))
     ids = with_zeros(ops, ids, layout)
     found = read_instants(ops, ids, layout, real, halves=(halves[0], halves[1]))
     seconds = real(found.seconds) + found.fraction
-    return _date_columns(
-        encoder, _Date(found.valid, found.days, seconds, *date_of(ops, found.days)), "float64"
-    )
+    return _Date(found.valid, found.days, seconds, *date_of(ops, found.days))
 
 
 def _date_of_version_0_1(encoder: DateEncoder, raw: keras.KerasTensor) -> keras.KerasTensor:
