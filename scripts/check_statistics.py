@@ -62,7 +62,7 @@ def run(chosen: argparse.Namespace, tables: Sequence[Table], results: Results) -
     """Run what is missing of a check."""
     settings = Settings(chosen.effort, chosen.epochs)
     if chosen.check == "compare":
-        pool = Pool(chosen.splits, chosen.seeds, chosen.others, chosen.folds, chosen.epochs)
+        pool = Pool(chosen.splits, chosen.seeds, chosen.others, chosen.folds, chosen.epochs, chosen.units)
         for table in tables:
             train_pool(table, pool, chosen.folder, results)
         return
@@ -100,10 +100,11 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--effort", default="small", choices=("small", "fast", "good", "best"), help="default: small"
     )
     parser.add_argument("--epochs", type=int, default=60, help="of small, at most; default: 60")
-    parser.add_argument("--splits", type=int, help="coverage: 20 splits; compare: 5 seeds of the folds")
-    parser.add_argument("--seeds", type=int, help="compare: 10 for each split; labels: 1 for each table")
+    parser.add_argument("--splits", type=int, help="default: 20 for coverage, 4 of the folds for compare")
+    parser.add_argument("--seeds", type=int, help="default: 11 of each split for compare; 1 for labels")
     parser.add_argument("--others", type=int, default=2, help="compare: of the other setting; default: 2")
     parser.add_argument("--folds", type=int, default=5, help="compare: default: 5")
+    parser.add_argument("--units", type=int, default=8, help="compare: of the other setting; default: 8")
     parser.add_argument("--pairs", type=int, default=200, help="compare: of one setting; default: 200")
     parser.add_argument("--different", type=int, default=50, help="compare: of two; default: 50")
     parser.add_argument("--share", type=float, default=0.05, help="labels: flipped; default: 0.05")
@@ -118,8 +119,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     chosen = parser.parse_args(arguments)
     if chosen.list is None and not chosen.report:
         parser.error("a list of tables is needed, or --report")
-    chosen.splits = chosen.splits or {"coverage": 20}.get(chosen.check, 5)
-    chosen.seeds = chosen.seeds or {"compare": 10}.get(chosen.check, 1)
+    chosen.splits = chosen.splits or {"coverage": 20}.get(chosen.check, 4)
+    chosen.seeds = chosen.seeds or {"compare": 11}.get(chosen.check, 1)
     return chosen
 
 

@@ -7,19 +7,13 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from scripts.check_statistics_runs import Document, Results, Table, small_spec, train_run
 
-if TYPE_CHECKING:
-    from mlpcli.runs.folder import Run
-
-LEVEL = 0.05
-
-SETTINGS = {"same": (64, 32), "other": (8,)}
-"""Units of the hidden layers of the setting that is compared with itself, and of the one that differs."""
+SAME, SAME_UNITS = "same", (64, 32)
+"""The setting that is compared with itself: its name, and the units of its hidden layers."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +26,7 @@ class Pool:
         others: how many of the other setting for each.
         folds: of each training.
         epochs: at most.
+        units: of the only hidden layer of the other setting.
     """
 
     splits: int
@@ -39,12 +34,18 @@ class Pool:
     others: int
     folds: int
     epochs: int
+    units: int
+
+    @property
+    def other(self) -> str:
+        """The name of the other setting."""
+        return f"{self.units} units"
 
     def members(self) -> Iterator[tuple[str, int, int]]:
         """Yield each training: its setting, the seed of its splits, its own seed."""
         for split in range(self.splits):
-            yield from (("same", split, 1000 * split + seed) for seed in range(self.seeds))
-            yield from (("other", split, 500_000 + 1000 * split + seed) for seed in range(self.others))
+            yield from ((SAME, split, 1000 * split + seed) for seed in range(self.seeds))
+            yield from ((self.other, split, 500_000 + 1000 * split + seed) for seed in range(self.others))
 
 
 def train_pool(table: Table, pool: Pool, folder: Path, results: Results) -> None:
@@ -59,10 +60,13 @@ def train_pool(table: Table, pool: Pool, folder: Path, results: Results) -> None
     for setting, split, seed in pool.members():
         if results.has(table.name, setting, split, seed):
             continue
-        document = small_spec(table, seed=seed, epochs=pool.epochs, units=SETTINGS[setting])
+        units = SAME_UNITS if setting == SAME else (pool.units,)
+        document = small_spec(table, seed=seed, epochs=pool.epochs, units=units)
         document["dataset"] |= {"test": None, "validation": 0.2, "split_seed": split}
         document["fit"] |= {"folds": pool.folds}
-        run = train_run(document, folder / f"{table.name}-{setting}-{split}-{seed}", whole=True)
+        run = train_run(
+            document, folder / f"{table.name}-{setting.replace(' ', '-')}-{split}-{seed}", whole=True
+        )
         results.add(table.name, setting, split, seed, folder=str(run.folder))
         print(f"{table.name:16} {setting:6} splits {split}, seed {seed}", flush=True)
 
@@ -84,7 +88,7 @@ def report_compare(results: Results, pairs: int, different: int) -> str:
             share = called / known if known else float("nan")
             size = float(np.mean(sizes)) if sizes else float("nan")
             lines.append(f"{name:18}{kind:34}{len(chosen):6}{called:18}{share:8.3f}{size:12.4g}{note}")
-    lines.append("called different: p < 0.05; difference: mean of its absolute value")
+    lines.append("called different: as compare says, at the 5% level; difference: mean of its absolute value")
     return "\n".join(lines)
 
 
@@ -93,13 +97,15 @@ Pair = tuple[Document, Document]
 
 def _kinds(entries: Sequence[Document], pairs: int, different: int) -> Iterator[tuple[str, list[Pair]]]:
     """Yield kinds of pairs, and some pairs of each, by chance but always the same."""
-    same = [entry for entry in entries if entry["key"][1] == "same"]
-    other = [entry for entry in entries if entry["key"][1] == "other"]
+    same = [entry for entry in entries if entry["key"][1] == SAME]
+    others = sorted({entry["key"][1] for entry in entries} - {SAME})
     every = list(itertools.combinations(same, 2))
     yield "the same setting, the same folds", _some([pair for pair in every if _folds(*pair)], pairs)
     yield "the same setting, other folds", _some([pair for pair in every if not _folds(*pair)], pairs)
-    apart = [pair for pair in itertools.product(same, other) if _folds(*pair)]
-    yield "another setting, the same folds", _some(apart, different)
+    for name in others:
+        other = [entry for entry in entries if entry["key"][1] == name]
+        apart = [pair for pair in itertools.product(same, other) if _folds(*pair)]
+        yield f"against {name}, the same folds", _some(apart, different)
 
 
 def _folds(first: Document, second: Document) -> bool:
@@ -120,21 +126,23 @@ def _called(pairs: Sequence[Pair]) -> tuple[int, int, list[float]]:
         if difference is None:
             unclear += 1
             continue
-        value, p = difference
-        called += p < LEVEL
-        sizes.append(abs(value))
+        size, real = difference
+        called += real
+        sizes.append(size)
     return called, unclear, sizes
 
 
-def compared(first: Path, second: Path) -> tuple[float, float] | None:
-    """Return the difference of two runs in their first metric, and its p-value; None without a test."""
+def compared(first: Path, second: Path) -> tuple[float, bool] | None:
+    """Return the absolute difference of two runs in their first metric, and whether it is called real.
+
+    None where there is no test, or it says nothing.
+    """
     from mlpcli.inference.compare_settings import compare_settings
     from mlpcli.runs.folder import open_run
 
-    found: list[Run] = [open_run(first), open_run(second)]
-    test, refused = compare_settings(found, metric=None)
+    test, refused = compare_settings([open_run(first), open_run(second)], metric=None)
     if test is None:
         print("; ".join(refused))
         return None
     (pair,) = test.pairs
-    return pair.value, pair.p
+    return None if pair.is_real is None else (abs(pair.difference), pair.is_real)
