@@ -413,6 +413,27 @@ def test_metrics_are_of_the_predicted_classes() -> None:
     assert kept is own
 
 
+def test_the_plane_is_coloured_by_the_predicted_class() -> None:
+    from mlpcli.plots.decision_boundary import draw_decision_boundary, predict_plane
+
+    splits = {"train": (np.array([[0.0, 0.0], [1.0, 1.0]], np.float32), np.array([0, 1]))}
+
+    def likely(points: Array) -> Array:
+        return np.full((len(points), 1), 0.4, np.float32)
+
+    drawn = {
+        threshold: draw_decision_boundary(
+            predict_plane(likely, splits, threshold),
+            splits,
+            title="",
+            features=("a", "b"),
+            classes=("no", "yes"),
+        )
+        for threshold in (None, 0.5, 0.3)
+    }
+    assert drawn[None] == drawn[0.5] != drawn[0.3]
+
+
 @pytest.mark.parametrize("tied", [False, True])
 def test_the_scale_of_intervals_goes_on_beyond_the_training_rows(tied: bool) -> None:
     random = np.random.default_rng(0)

@@ -31,22 +31,30 @@ class Plane:
         high: the upper end, (2,).
         outputs: at each point, row by row: probabilities, (points, 2 or more), or those of the second
             class, (points, 1).
+        threshold: from which probability on the second of two classes is predicted; None for the most
+            probable class.
     """
 
     low: Array
     high: Array
     outputs: Array
+    threshold: float | None = None
 
 
-def predict_plane(predict: Callable[[Array], Array], splits: dict[str, tuple[Array, Array]]) -> Plane:
+def predict_plane(
+    predict: Callable[[Array], Array],
+    splits: dict[str, tuple[Array, Array]],
+    threshold: float | None = None,
+) -> Plane:
     """Return the outputs of a model over the plane that holds all rows.
 
     Args:
         predict: maps points, (points, 2) float32, to outputs as `Plane` has them.
         splits: by name, x of (rows, 2) and class indices of (rows,).
+        threshold: as `Plane` has it.
     """
     low, high = _limits([x for x, _ in splits.values()])
-    return Plane(low, high, np.asarray(predict(_grid_points(low, high))))
+    return Plane(low, high, np.asarray(predict(_grid_points(low, high))), threshold)
 
 
 def draw_decision_boundary(
@@ -72,7 +80,7 @@ def draw_decision_boundary(
     from matplotlib.figure import Figure
 
     low, high = plane.low, plane.high
-    colors = _colors(plane.outputs).reshape(GRID, GRID, 3)
+    colors = _colors(plane.outputs, plane.threshold).reshape(GRID, GRID, 3)
     figure = Figure(figsize=(5.4, 4.8), dpi=PICTURE_DPI)
     axes = figure.add_axes((0.13, 0.11, 0.84, 0.8))
     extent = (low[0], high[0], low[1], high[1])
@@ -125,13 +133,13 @@ def _draw_rows(axes: Axes, x: Array, y: Array, labels: tuple[str, ...], marker: 
         )
 
 
-def _colors(outputs: Array) -> Array:
-    """Return (points, 3) colours: each class's own, paler where the model is less certain."""
+def _colors(outputs: Array, threshold: float | None = None) -> Array:
+    """Return (points, 3) colours: each predicted class's own, paler where the model is less certain."""
     if outputs.shape[1] == 1:
         second = np.clip(outputs, 0.0, 1.0)
         outputs = np.concatenate([1.0 - second, second], axis=1)
     palette = np.array([_rgb(CLASS_COLORS[index % len(CLASS_COLORS)]) for index in range(outputs.shape[1])])
-    chosen = outputs.argmax(axis=1)
+    chosen = outputs.argmax(axis=1) if threshold is None else (outputs[:, 1] >= threshold).astype(np.int64)
     even = 1.0 / outputs.shape[1]
     sure = np.clip((outputs.max(axis=1) - even) / (1.0 - even), 0.0, 1.0)
     strength = (0.12 + 0.38 * sure)[:, None]

@@ -99,7 +99,7 @@ def begin_boundary(
     splits = {name: (split.x, class_indices(split.y)) for name, split in dataset.splits().items()}
     drawn = begin(
         draw_decision_boundary,
-        predict_plane(predict, splits),
+        predict_plane(predict, splits, next(iter(contract.output.thresholds), None)),
         splits,
         title=title,
         features=contract.features or ("x1", "x2"),
