@@ -402,6 +402,15 @@ def test_what_a_script_cannot_hold_is_told(mlpcli: Callable[..., Result], folder
     )
 
 
+def test_a_script_trains_once(mlpcli: Callable[..., Result], folder: Path) -> None:
+    spec = folder / "spec.yaml"
+    spec.write_text(f"dataset: {{name: iris}}\n{SOFTMAX}fit: {{epochs: 1, folds: 3}}\n")
+    result = mlpcli("code", spec)
+    assert (result.status, result.out) == (2, "")
+    assert "a script cannot be written for folds and seeds; the script trains once" in result.err
+    assert mlpcli("code", spec, "--set", "fit.folds=null").status == 0
+
+
 def test_a_script_cannot_stop_early_with_averages_that_fit_would_lose(
     mlpcli: Callable[..., Result], folder: Path
 ) -> None:

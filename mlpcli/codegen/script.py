@@ -20,6 +20,7 @@ from mlpcli.codegen.training_code import batches_code, results_code, training_co
 from mlpcli.data.dataset import Dataset
 from mlpcli.model.schedule_steps import with_steps
 from mlpcli.spec.load import LoadedSpec, located
+from mlpcli.spec.repeats import is_repeated
 from mlpcli.spec.schema import Spec
 from mlpcli.training.find_data import load_data
 from mlpcli.training.prepare import complete
@@ -46,6 +47,9 @@ def script_of(loaded: LoadedSpec) -> str:
         DataError: the data cannot be read.
         UsageError: see `write_script`.
     """
+    if is_repeated(loaded.spec):
+        hint = "the script trains once: add --set fit.folds=null --set fit.seeds=null"
+        raise cannot_write("folds and seeds", hint)
     with located(loaded):
         dataset = load_data(loaded)
         completed = complete(loaded, dataset)
