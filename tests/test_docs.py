@@ -108,6 +108,7 @@ PAGES = (
     "network.md",
     "predictions.md",
     "splits.md",
+    "folds.md",
 )
 
 
