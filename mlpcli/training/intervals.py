@@ -25,7 +25,7 @@ CLOSE = 1e-4
 TINY = 1e-6
 """The same for values near 0, absolutely."""
 
-CLOSE_SHARE = 0.05
+CLOSE_SHARE = 0.1
 """Or as a share of the interval: Keras may average batches where sums have the mean over rows."""
 
 MOST_WORK = 20_000_000
