@@ -26,6 +26,7 @@ from mlpcli.statistics.bootstrap import (
     most_failures,
     percentile_interval,
     resample_sums,
+    share_outside,
 )
 from mlpcli.statistics.curves import ratio
 from tests.conftest import Result
@@ -104,12 +105,19 @@ def test_groups_that_differ_by_a_row_do_not_make_a_count_less_certain() -> None:
 
 def test_draws_without_a_value_do_not_count_if_they_are_few() -> None:
     values = np.arange(100.0)
-    assert percentile_interval(values, 0.9) == pytest.approx((4.95, 94.05))
+    assert percentile_interval(values, 10**9, 0.9) == pytest.approx((4.95, 94.05), rel=1e-4)
     values[:4] = math.nan
-    assert percentile_interval(values, 0.9) == pytest.approx((8.75, 94.25))
+    assert percentile_interval(values, 10**9, 0.9) == pytest.approx((8.75, 94.25), rel=1e-4)
     values[:20] = math.inf
-    assert percentile_interval(values, 0.9) is None
-    assert percentile_interval(np.full(3, math.nan)) is None
+    assert percentile_interval(values, 10**9, 0.9) is None
+    assert percentile_interval(np.full(3, math.nan), 10) is None
+
+
+def test_few_rows_have_wider_intervals_as_student_t_has() -> None:
+    assert share_outside(10**9) == pytest.approx(0.025, rel=1e-4)
+    # t of 4 degrees is 2.7764, times the root of 5/4: 3.1042 standard deviations
+    assert share_outside(5) == pytest.approx(0.000954, rel=1e-3)
+    assert share_outside(1) == pytest.approx(0.025)
 
 
 def test_the_most_failures_are_those_that_would_show_with_probability_of_one_in_forty() -> None:
@@ -264,7 +272,8 @@ def test_scores_of_classes_are_drawn_with_all_steps_of_a_row(labels: bool) -> No
             for each in (truth, predicted)
         )
         of_first.append(2 * (real & given).sum() / (real.sum() + given.sum()))
-    assert found[0]["f1"] == pytest.approx(np.percentile(of_first, [2.5, 97.5]))
+    outside = share_outside(50)
+    assert found[0]["f1"] == pytest.approx(np.quantile(of_first, [outside, 1 - outside]))
     assert found[0].keys() == {"precision", "recall", "f1"}
     if not labels:
         assert found[3] == {}  # no row is of this class, none is predicted as it

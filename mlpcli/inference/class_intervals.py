@@ -43,5 +43,7 @@ def class_intervals(
     both, found, real = np.split(draws, 3, axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         values = {"precision": both / found, "recall": both / real, "f1": 2 * both / (found + real)}
-    ends = {name: [percentile_interval(each, method.level) for each in values[name].T] for name in SCORES}
+    ends = {
+        name: [percentile_interval(each, rows, method.level) for each in values[name].T] for name in SCORES
+    }
     return [{name: each for name in SCORES if (each := ends[name][place])} for place in range(count)]

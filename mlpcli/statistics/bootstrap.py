@@ -13,12 +13,16 @@ k rows, whatever k is, so the interval is the same up to chance: that of 4,000 g
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mlpcli.statistics.student_t import t_quantile
 
 Array = NDArray[Any]
 
@@ -51,7 +55,7 @@ class Method:
     def to_json(self) -> dict[str, object]:
         """Return the method as plain JSON values."""
         return {
-            "method": "percentile bootstrap over rows",
+            "method": "expanded percentile bootstrap over rows",
             "level": self.level,
             "resamples": self.resamples,
             "seed": self.seed,
@@ -143,12 +147,29 @@ def resample_sums(sums: Array, sizes: Array, method: Method) -> Array:
     return np.concatenate(found)
 
 
-def percentile_interval(values: Array, level: float = LEVEL) -> tuple[float, float] | None:
-    """Return the bounds between which the middle share of some values lies.
+def share_outside(rows: int, level: float = LEVEL) -> float:
+    """Return the share of resamples beyond each end of an interval: 0.025, and less where rows are few.
+
+    The percentiles are as far out as makes the interval of a mean that of Student's t, since plain
+    percentiles are too near each other where rows are few (Hesterberg, What teachers should know about the
+    bootstrap, The American Statistician 69, 2015, section 3.3).
+
+    Args:
+        rows: How many rows were resampled, or groups of them.
+        level: Of the interval.
+    """
+    if rows < 2:
+        return (1 - level) / 2
+    return NormalDist().cdf(-math.sqrt(rows / (rows - 1)) * t_quantile(0.5 + level / 2, rows - 1.0))
+
+
+def percentile_interval(values: Array, rows: int, level: float = LEVEL) -> tuple[float, float] | None:
+    """Return the bounds between which the values of most resamples lie, as many as `share_outside` leaves.
 
     Args:
         values: (resamples,), one of each resample; not finite where it has none.
-        level: The share.
+        rows: How many rows were resampled, or groups of them.
+        level: Of the interval.
 
     Returns:
         The bounds; None where too many resamples have no value.
@@ -156,8 +177,8 @@ def percentile_interval(values: Array, level: float = LEVEL) -> tuple[float, flo
     defined = values[np.isfinite(values)]
     if len(defined) < (1 - MOST_UNDEFINED) * len(values) or not len(defined):
         return None
-    tail = 100 * (1 - level) / 2
-    low, high = np.percentile(defined, [tail, 100 - tail])
+    outside = share_outside(rows, level)
+    low, high = np.quantile(defined, [outside, 1 - outside])
     return float(low), float(high)
 
 
@@ -176,7 +197,7 @@ def bootstrap_interval(
         The bounds; None where too many resamples have no value.
     """
     rows = np.ones(len(sums)) if sizes is None else sizes
-    return percentile_interval(value(resample_sums(sums, rows, method)), method.level)
+    return percentile_interval(value(resample_sums(sums, rows, method)), len(sums), method.level)
 
 
 def most_failures(rows: int, level: float = LEVEL) -> float:

@@ -9,7 +9,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpcli.statistics.student_t import binomial_half, t_quantile, two_sided_p
+from mlpcli.statistics.bootstrap import share_outside
+from mlpcli.statistics.student_t import binomial_half, two_sided_p
 
 Floats = NDArray[np.float64]
 
@@ -57,7 +58,7 @@ def bootstrap_difference(
     if not known.any():
         return BootstrapDifference(value, 0.0, 0.0, 1.0)  # the models do the same
     wider = math.sqrt(rows / (rows - 1.0))
-    outside = NormalDist().cdf(-wider * t_quantile(0.5 + level / 2.0, rows - 1.0))
+    outside = share_outside(rows, level)
     low, high = np.quantile(known, (outside, 1.0 - outside))
     # A resample that is exactly 0 counts half for each side.
     below = float((known < 0).sum() + 0.5 * (known == 0).sum())

@@ -147,7 +147,7 @@ class _Finder:
         if not np.isfinite(shown):
             self.left_out[name] = "its value is no finite number"
             return True
-        found = percentile_interval(drawn, self.method.level)
+        found = percentile_interval(drawn, self.rows, self.method.level)
         if found is None:
             self.left_out[name] = "it has no value over many draws, as without a row of a class"
             return True
