@@ -233,7 +233,7 @@ def relative_variance(rows: Numbers, scores: Numbers) -> Numbers:
 
     It is a power of the number of rows, fitted to the variances of equal sizes and drawn towards a usual one;
     the logarithm of a variance with few degrees of freedom is too small on average, by digamma(d / 2) -
-    log(d / 2). Without equal sizes it is the same everywhere.
+    log(d / 2). Without equal sizes it is the usual one.
 
     Args:
         rows: (trainings,), the rows that each was trained on.
@@ -243,7 +243,7 @@ def relative_variance(rows: Numbers, scores: Numbers) -> Numbers:
     several = [(size, own.var(ddof=1), len(own) - 1) for size, own in found if len(own) > 1]
     several = [each for each in several if each[1] > 0]
     if len(several) < FEWEST_SIZES:
-        return np.ones(len(rows))
+        return np.asarray((rows / rows.max()) ** USUAL)
     x = np.log([size for size, _, _ in several])
     y = np.array([math.log(variance) - _bias(degrees) for _, variance, degrees in several])
     weights = np.array([degrees / 2 for _, _, degrees in several])
