@@ -10,17 +10,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from mlpcli.data.dataset import Contract, Output
 from mlpcli.data.readers.tables import open_tables
 from mlpcli.data.row_names import RowName, name_rows
 from mlpcli.data.sources.kept_rows import KeptOrigin
+from mlpcli.data.written_targets import written_targets
 from mlpcli.errors import RunError, UsageError
 from mlpcli.inference.given_labels import read_given_labels
 from mlpcli.inference.label_check import check_labels
 from mlpcli.model.prediction_columns import prediction_columns
 from mlpcli.runs.folder import Run
 from mlpcli.runs.record_models import RunRecord
+from mlpcli.spec.load import load_spec
 from mlpcli.spec.schema import ComponentSpec
 from mlpcli.statistics.label_quality import (
     robust_deviations,
@@ -30,6 +33,7 @@ from mlpcli.statistics.label_quality import (
     wrong_classes,
     wrong_numbers,
 )
+from mlpcli.training.find_data import find_opened
 from tests.conftest import Result
 
 
@@ -114,9 +118,14 @@ def test_rows_are_named_by_file_row_and_line(tmp_path: Path) -> None:
     assert name_rows(kept, [1]) == [RowName("a.csv", 3, 6)]
 
 
-def _run_of(folder: Path, outputs: tuple[Output, ...], columns: dict[str, object]) -> Run:
+def _run_of(
+    folder: Path,
+    outputs: tuple[Output, ...],
+    columns: dict[str, object],
+    contract: Contract | None = None,
+) -> Run:
     """A run with these outputs, and out-of-fold predictions of four rows."""
-    contract = Contract("table", ("a",), (1,), "float32", outputs)
+    contract = contract or Contract("table", ("a",), (1,), "float32", outputs)
     data = {"fingerprint": "", "source": "rows.csv", "contract": contract.to_json()}
     record = {"status": "completed", "spec": str(folder / "houses.yaml"), "data": data}
     (folder / "run.json").write_text(json.dumps(record))
@@ -213,6 +222,63 @@ def test_what_folds_wrote_is_read_for_every_kind_of_target(kind: str, tmp_path: 
             (each.predicted if chances is None else chances[0]).tolist(),
         )
     assert asked == wanted
+
+
+def _write_sources(folder: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(40, 4, 2))
+    words = np.array(["a", "b", "c"])[np.arange(160).reshape(40, 4) % 3]
+    np.savez(folder / "steps.npz", x=rows, y=words)
+    np.savez(folder / "one_hot.npz", x=rows[:, 0], y=np.eye(3)[np.arange(40) % 3])
+    cells = [f"{row};{row * 1.5:.2f}".replace(".", ",") for row in range(40)]
+    (folder / "commas.csv").write_text("\n".join(["u;y", *cells]) + "\n")
+    (folder / "names.csv").write_text(
+        "\n".join(["u,y", *(f"{r},{'NA' if r % 3 else 'EU'}" for r in range(40))])
+    )
+
+
+WRITTEN: dict[str, tuple[str, dict[str, object], str | None]] = {
+    "classes of a built-in dataset as numbers": ("{name: iris}", {"Dense": {"units": 1}}, "mse"),
+    "numbers with commas, without a loss": ("{path: commas.csv, target: y}", {"Dense": {"units": 1}}, None),
+    "a class that looks like a missing one": (
+        "{path: names.csv, target: y, not_missing: [NA]}",
+        {"Dense": {"units": 2, "activation": "softmax"}},
+        "sparse_categorical_crossentropy",
+    ),
+    "a word for each step": (
+        "{path: steps.npz}",
+        {"Dense": {"units": 3, "activation": "softmax"}},
+        "sparse_categorical_crossentropy",
+    ),
+    "one-hot rows": (
+        "{path: one_hot.npz}",
+        {"Dense": {"units": 3, "activation": "softmax"}},
+        "categorical_crossentropy",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", WRITTEN)
+def test_the_target_that_folds_write_is_read_back(kind: str, tmp_path: Path) -> None:
+    dataset, layer, loss = WRITTEN[kind]
+    _write_sources(tmp_path)
+    document = {"name": "s", "layers": [layer]} | ({} if loss is None else {"loss": loss})
+    text = f"dataset: {dataset}\n{yaml.safe_dump(document)}"
+    (tmp_path / "s.yaml").write_text(text, encoding="utf-8")
+    found = find_opened(load_spec(tmp_path / "s.yaml"))
+    (output,), rows = found.dataset.contract.outputs, np.array([5, 9, 20, 31])
+    columns: dict[str, object] = {
+        name: column.to_pylist()
+        for name, column in written_targets(found.opened.source, found.dataset.contract, rows).items()
+    }
+    values = np.zeros((4, *output.steps, len(output.classes or ("",))))
+    (question, *_) = read_given_labels(
+        _run_of(
+            tmp_path, (output,), columns | _predicted(output, values, loss or "mse"), found.dataset.contract
+        )
+    ).questions
+    y, _ = found.opened.coded[""]
+    first = y[rows].argmax(axis=1) if output.kind == "one_hot" else y[rows].reshape(4, -1)[:, 0]
+    np.testing.assert_allclose(question.given, first, rtol=1e-6)
 
 
 def test_outputs_share_a_column_and_those_without_single_labels_are_named(tmp_path: Path) -> None:

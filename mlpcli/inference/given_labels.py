@@ -102,14 +102,12 @@ def read_given_labels(run: Run) -> GivenLabels:
         RunError: the run has none, or the file is damaged.
     """
     path, contract = run.require(runs.OUT_OF_FOLD), run_contract(run)
-    preprocessor = contract.preprocessor
+    # Texts such as NA may be labels, as the table of the run says.
+    known = PLAIN if contract.preprocessor is None else contract.preprocessor.dialect
     try:
-        return _read(path, contract, PLAIN)
+        return _read(path, contract, replace(PLAIN, values=known.values))
     except DataError as error:
-        try:  # the cells of a target of labels are written as they are in its table
-            return _read(path, contract, PLAIN if preprocessor is None else preprocessor.dialect)
-        except DataError:
-            raise RunError(*map(_damaged, error.problems)) from None
+        raise RunError(*map(_damaged, error.problems)) from None
 
 
 def _damaged(problem: Problem) -> Problem:
