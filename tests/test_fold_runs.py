@@ -74,6 +74,14 @@ class Stopping(Watcher):
             raise KeyboardInterrupt("SIGINT")
 
 
+class StoppingAtTheEnd(Watcher):
+    """A watcher at which a signal arrives when all folds are trained."""
+
+    def stage(self, text: str) -> None:
+        if text.startswith("building the mean"):
+            raise KeyboardInterrupt("SIGINT")
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     from mlpcli.training.compiled import loop
@@ -155,7 +163,7 @@ def test_what_predictions_need_is_fitted_on_the_rows_that_were_held_out(
 
     output = run_contract(trained.outcome.run).output
     assert output.fitted is not None
-    assert (output.fitted.source, output.fitted.rows) == ("out_of_fold", 120)
+    assert (output.fitted.source, output.fitted.rows) == ("out_of_fold", 119)
     with (trained.folder / "out_of_fold.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     classes = output.classes or ()
@@ -193,7 +201,12 @@ def test_a_run_that_was_interrupted_ends_as_the_one_left_alone(trained: Trained,
     assert open_run(run.folder / "folds" / "01").status == "completed"
     assert open_run(run.folder / "folds" / "02").record.epochs == 2
     assert resume_command(run.folder / "folds" / "02") == resume_command(run.folder)
-    resume(open_run(run.folder), watcher=Watcher())
+    with pytest.raises(KeyboardInterrupt):
+        resume(run, watcher=StoppingAtTheEnd())
+    run = open_run(run.folder)
+    assert run.status == "interrupted"
+    assert open_run(run.folder / "folds" / "03").status == "completed"
+    resume(run, watcher=Watcher())
     _same_results(trained.folder, run.folder)
     assert open_run(run.folder).status == "completed"
 
