@@ -3,13 +3,13 @@
     python scripts/bench_folds.py tables.tsv [--tables a,b] [--times 3] [--effort small]
 
 For each table, and for the housing network of a well-known textbook chapter: whole processes in turn, `train
-SPEC`, `train SPEC --folds 5`, and five of `train SPEC --set dataset.fold=...`, `--times` over, after a first
-round that fills the caches. `one` and `folds` are the medians of their seconds, `ratio` the second over the
-first, `five` the seconds of the five together; `differ` is the largest difference between the figures of a
-fold and those of the separate run of that fold, in any metric of any split, as a share of the figure.
+SPEC` and `train SPEC --folds 5`, `--times` over, after a first round that fills the caches; and once each of
+the five folds by `train SPEC --set dataset.fold=...`. `one` and `folds` are the medians of their seconds,
+`ratio` the second over the first, `apart` the seconds of the five together; `differ` the largest difference
+between the figures of a fold and those of its separate run, in any metric of any split, as a share of it.
 
 The list is that of bench_tables.py. What is trained is a small network with early stopping, or what
-`mlpcli init --effort` of the name in --effort writes. A table of 5,000 rows takes about two minutes a round.
+`mlpcli init --effort` of the name in --effort writes. A table takes two to three minutes.
 """
 
 from __future__ import annotations
@@ -66,16 +66,15 @@ class Contest:
     differ: float = 0.0
     where: str = ""
 
-    def run_round(self, *, counted: bool) -> None:
-        """Train in turn: once, with folds, and each fold in a process of its own."""
+    def run_round(self, *, counted: bool, separate: bool) -> None:
+        """Train in turn: once, with folds, and if wanted each fold in a process of its own."""
         took: dict[str, float] = {}
         took["one"], _ = self.train()
         took["folds"], folds = self.train("--folds", str(self.folds))
-        took["five"] = 0.0
-        for number in range(1, self.folds + 1):
+        for number in range(1, self.folds + 1) if separate else ():
             fold = f"dataset.fold={{number: {number}, of: {self.folds}}}"
             seconds, single = self.train("--set", fold)
-            took["five"] += seconds
+            took["apart"] = took.get("apart", 0.0) + seconds
             self.compare(figures_of(folds / "folds" / f"{number:02d}"), figures_of(single))
         if counted:
             for name, seconds in took.items():
@@ -113,9 +112,9 @@ class Contest:
 
     def line(self) -> str:
         """Return a line of the table."""
-        one, folds, five = (statistics.median(self.seconds[name]) for name in ("one", "folds", "five"))
+        one, folds, apart = (statistics.median(self.seconds[name]) for name in ("one", "folds", "apart"))
         where = f"  ({self.where})" if self.differ else ""
-        return f"{self.name:18}{one:8.1f}{folds:8.1f}{folds / one:8.2f}{five:8.1f}{self.differ:10.1e}{where}"
+        return f"{self.name:18}{one:8.1f}{folds:8.1f}{folds / one:8.2f}{apart:8.1f}{self.differ:10.1e}{where}"
 
 
 def figures_of(folder: Path) -> Figures:
@@ -151,17 +150,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "list", nargs="?", type=Path, help="the tables; without it only the chapter's network"
     )
     parser.add_argument("--tables", type=lambda text: text.split(","), help="and housing; default: all")
-    parser.add_argument("--times", type=int, default=3, help="number of measured rounds; default: 3")
+    parser.add_argument("--times", type=int, default=3, help="measured rounds, at least 1; default: 3")
     parser.add_argument("--folds", type=int, default=5, help="default: 5")
     parser.add_argument("--effort", default="small", choices=("small", "fast", "good", "best"))
     parser.add_argument("--epochs", type=int, default=60, help="of small, at most; default: 60")
     chosen = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as temporary:
-        print(f"{'seconds':18}{'one':>8}{'folds':>8}{'ratio':>8}{'five':>8}{'differ':>10}")
+        print(f"{'seconds':18}{'one':>8}{'folds':>8}{'ratio':>8}{'apart':>8}{'differ':>10}")
         for contest in contests(chosen, Path(temporary)):
             contest.folder.mkdir(exist_ok=True)
             for number in range(chosen.times + 1):
-                contest.run_round(counted=number > 0 or chosen.times == 0)
+                contest.run_round(counted=number > 0, separate=number == 1)
             print(contest.line(), flush=True)
 
 

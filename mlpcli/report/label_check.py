@@ -16,7 +16,7 @@ from mlpcli.runs.label_results import CheckedTarget, DoubtfulLabel, LabelCheck
 MOST_TARGETS = 12
 """Targets whose numbers are shown, of several; the others are counted."""
 
-WIDTHS = (30, 20, 14, 10, 7, 5)
+WIDTHS = (30, 24, 20, 17, 14, 12, 10, 9, 8, 7, 6, 5)
 """Of names and labels in the table: the first with which it fits."""
 
 LONGEST_CLASS = 20
@@ -91,7 +91,8 @@ def _swap_lines(target: CheckedTarget, room: int) -> list[str]:
 def _show_worst(out: Screen, worst: Sequence[DoubtfulLabel]) -> None:
     """Show the most doubtful labels in a table that fits the screen."""
     columns = _columns(worst)
-    names = [place for place, (title, _) in enumerate(columns) if title in NAMES]
+    texts = NAMES if any(isinstance(each.given, str) for each in worst) else NAMES[:2]
+    names = [place for place, (title, _) in enumerate(columns) if title in texts]
     rows = [[cell(each) for _, cell in columns] for each in worst]
     for width in WIDTHS:
         shown = table([title for title, _ in columns], rows, names=names, longest=width)
