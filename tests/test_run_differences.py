@@ -99,6 +99,7 @@ def test_accuracy_is_tested_by_mcnemars_test_and_shown_in_words(
     both: list[Path], mlpcli: Callable[..., Result], tmp_path: Path
 ) -> None:
     from mlpcli.inference.common_rows import common_rows
+    from mlpcli.report.significance import p_text
 
     table = both[0].parents[2] / "both.csv"
     shared = common_rows([open_run(run) for run in both], None).runs[0].split.rows
@@ -110,15 +111,14 @@ def test_accuracy_is_tested_by_mcnemars_test_and_shown_in_words(
         place = header.split(",").index("predicted_kind")
         right.append(np.array([line.split(",")[place] for line in lines])[shared] == truth)
     only = [int((one & ~other).sum()) for one, other in (right, right[::-1])]
-    document = _document(mlpcli, *both, "--metric", "kind_accuracy", "-o", tmp_path / "a.png")
-    (pair,) = document["test"]["models"]["differences"]
-    assert pair["test"] == "McNemar's mid-p test"
-    assert (sum(only) > 0, pair["p"]) == (True, pytest.approx(mcnemar(*only).mid_p))
     shown = mlpcli("compare", *both, "--metric", "kind_accuracy", "-o", tmp_path / "a.png").out
     own_lines = [line for line in shown.splitlines() if "both/" not in line and "picture" not in line]
     assert max(map(len, own_lines)) <= 80
     assert "models, on 40 test rows that both predict" in own_lines
-    assert "kind_accuracy is higher by" in shown
+    said = " ".join(own_lines)
+    assert sum(only) > 0
+    assert "A's kind_accuracy is higher by" in said
+    assert f"{p_text(mcnemar(*only).mid_p)}, McNemar's mid-p test" in said
 
 
 def _copy(run: Path, target: Path, name: str = "2026-01-02_00-00-00") -> Path:
@@ -200,11 +200,9 @@ def test_of_other_splits_the_rows_count_that_no_model_has_seen(both: list[Path],
     assert "has other test rows than most" in found.refused[0]
 
 
-def test_rows_of_a_group_are_drawn_together(
-    both: list[Path], mlpcli: Callable[..., Result], tmp_path: Path
-) -> None:
+def test_rows_of_a_group_are_drawn_together(both: list[Path], tmp_path: Path) -> None:
     """As many groups as rows give what rows give; few large groups say that little is known."""
-    from mlpcli.inference.common_rows import common_rows
+    from mlpcli.inference.compare import compare_models
 
     table = both[0].parents[2] / "both.csv"
     header, *lines = table.read_text().split()
@@ -219,16 +217,12 @@ def test_rows_of_a_group_are_drawn_together(
             _replace(copy / "resolved.yaml", str(table), str(tmp_path / f"{name}.csv"))
             by_who = "test: 0.4", f"test: {{share: {share}, by: who}}"
             copies.append(_with_other_split(copy, tmp_path / name / str(place), by_who))
-        shared = common_rows([open_run(copy) for copy in copies], None)
-        assert shared.groups is not None
-        assert len(shared.groups.codes) == len(shared.runs[0].split)
-        models = _document(mlpcli, *copies, "-o", tmp_path / "a.png")["test"]["models"]
-        (pair,) = models["differences"]
-        count = len(set(shared.groups.codes))
-        assert pair["test"] == f"paired bootstrap over {count} groups of who"
-        assert "corrected_p" not in models["groups"][0]["groups"][0]
-        p[name] = pair["p"]
-        assert count == (40 if name == "each" else 2)
+        test, refused = compare_models([open_run(copy) for copy in copies], metric=None, split=None)
+        assert test is not None, refused
+        count = 40 if name == "each" else 2
+        assert test.pairs[0].test == f"paired bootstrap over {count} groups of who"
+        assert test.breakdowns[0].groups[0].p is None
+        p[name] = test.pairs[0].p
     assert p["each"] < 0.01 < 0.05 < p["few"]
 
 
