@@ -34,8 +34,9 @@ def check_coverage(
     from mlpcli.inference.evaluate import evaluate_run
 
     for table in tables:
+        title = settings.title(table)
         for split in range(splits):
-            if results.has(table.name, split):
+            if results.has(title, split):
                 continue
             document = spec_for(table, folder, settings, seed=split)
             document["predict"] = {"intervals": LEVEL}
@@ -44,7 +45,7 @@ def check_coverage(
             evaluation = evaluate_run(run, split="test")
             (found,) = evaluation.coverage
             results.add(
-                table.name,
+                title,
                 split,
                 rows=evaluation.rows,
                 coverage=found.coverage,
@@ -52,7 +53,7 @@ def check_coverage(
                 kind=found.kind,
             )
             print(
-                f"{table.name:16} {split:3} coverage {found.coverage:.4f} of {evaluation.rows:,} rows",
+                f"{title:16} {split:3} coverage {found.coverage:.4f} of {evaluation.rows:,} rows",
                 flush=True,
             )
             shutil.rmtree(folder / "runs")
@@ -94,14 +95,15 @@ def check_intervals(
         results: where the results are kept.
     """
     for table in tables:
-        if results.has(table.name, samples, rows):
+        title = settings.title(table)
+        if results.has(title, samples, rows):
             continue
         document = spec_for(table, folder, settings, seed=0)
         document["dataset"] |= {"test": 0.75, "validation": 0.2}
         inside, truth = _inside(train_run(document, folder), samples, rows)
-        results.add(table.name, samples, rows, inside=inside, truth=truth)
+        results.add(title, samples, rows, inside=inside, truth=truth)
         shown = "  ".join(f"{metric} {count / samples:.3f}" for metric, count in inside.items())
-        print(f"{table.name:16} {shown}", flush=True)
+        print(f"{title:16} {shown}", flush=True)
         shutil.rmtree(folder / "runs")
 
 

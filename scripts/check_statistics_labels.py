@@ -45,8 +45,9 @@ def check_labels(
     from mlpcli.inference.label_ranking import rank_labels
 
     for table in tables:
+        title = settings.title(table)
         for seed in range(seeds):
-            if results.has(table.name, seed, share):
+            if results.has(title, seed, share):
                 continue
             flipped, wrong = flip(table, share, seed, folder)
             document = spec_for(flipped, folder, settings, seed=seed)
@@ -54,8 +55,8 @@ def check_labels(
             document["fit"] |= {"folds": 5}
             ranking = rank_labels(read_given_labels(train_run(document, folder, whole=True)))
             found = scores(ranking, wrong)
-            results.add(table.name, seed, share, task=table.task, **found)
-            print(f"{table.name:16} {seed:3} {_line(found)}", flush=True)
+            results.add(title, seed, share, task=table.task, **found)
+            print(f"{title:16} {seed:3} {_line(found)}", flush=True)
             shutil.rmtree(folder / "runs")
 
 

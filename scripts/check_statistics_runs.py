@@ -61,6 +61,10 @@ class Settings:
     effort: str = "small"
     epochs: int = 60
 
+    def title(self, table: Table) -> str:
+        """Return what the results of a table are listed under: its name, and the effort unless small."""
+        return table.name if self.effort == "small" else f"{table.name} {self.effort}"
+
 
 def small_spec(table: Table, *, seed: int, epochs: int, units: Sequence[int] = (64, 32)) -> Document:
     """Return the spec of a small network with early stopping: the same for every table.
