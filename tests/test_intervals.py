@@ -192,23 +192,31 @@ def test_each_value_lies_in_its_interval_and_regularisation_moves_both_ends() ->
     assert more.bounds["mae"] == plain.bounds["mae"]
 
 
+@pytest.fixture
+def _few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("whole_metrics", "intervals"):
+        monkeypatch.setattr(f"mlpcli.training.{module}.RESAMPLES", 40)
+
+
+@pytest.mark.usefixtures("_few_draws")
 def test_what_is_no_sum_over_rows_is_computed_anew_or_left_out_with_the_reason() -> None:
     metrics = [Largest(), keras.metrics.MeanMetricWrapper(spread, name="spread"), Broken("broken")]
-    found, shown = intervals_of(metrics, most_work=60 * 200)
+    found, shown = intervals_of(metrics, most_work=60 * 40)
     assert found.bounds.keys() == {"loss", "largest", "spread"}
     assert found.bounds["spread"][0] < shown["spread"] < found.bounds["spread"][1]
     assert found.bounds["largest"][1] == pytest.approx(shown["largest"])  # no draw has a larger one
-    assert "200 draws" in found.notes["largest"]
+    assert "40 draws" in found.notes["largest"]
     assert "TypeError: no eager tensors" in found.left_out["broken"]
-    less, _ = intervals_of([Largest()], most_work=60 * 200 - 1)
-    why = "Largest is not known to be made of sums over rows; 60 rows are too many to compute it 200 times"
+    less, _ = intervals_of([Largest()], most_work=60 * 40 - 1)
+    why = "Largest is not known to be made of sums over rows; 60 rows are too many to compute it 40 times"
     assert less.left_out == {"largest": why}
 
 
+@pytest.mark.usefixtures("_few_draws")
 def test_losses_of_whole_batches_are_computed_anew() -> None:
     labels = np.random.default_rng(1).integers(0, 2, (60, 1)).astype(np.float32)
     found, shown = intervals_of([], loss=keras.losses.Dice(), y=labels)
-    assert "200 draws" in found.notes["loss"]
+    assert "40 draws" in found.notes["loss"]
     assert found.bounds["loss"][0] < shown["loss"] < found.bounds["loss"][1]
 
 
