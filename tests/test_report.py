@@ -80,6 +80,7 @@ def test_a_page_is_whole_and_loads_nothing(page: Path) -> None:
     assert {"Confusion matrix on test", "The network"} <= set(found.words.split("\n"))
     for words in ("Metrics", "Learning curves", "Data", "Spec", "Do it again", "mlpcli reproduce tiny/"):
         assert words in found.words
+    assert "trained, with every default" not in found.words
     record = json.loads((page.parent / "metrics.json").read_text())
     assert f"{record['test']['accuracy']:.4f}" in found.words
 
@@ -101,6 +102,11 @@ def test_a_model_card_is_markdown(page: Path, mlpcli: Command, tmp_path: Path) -
 
 
 def test_two_runs_stand_side_by_side(page: Path, mlpcli: Command, tmp_path: Path) -> None:
+    mine = tmp_path / "table.html"
+    mine.write_text("mine")
+    assert mlpcli("report", page.parent, "-o", mine).status == 2  # not a page of ours
+    assert mlpcli("report", page.parent, "-o", tmp_path / "page.csv").status == 2
+    assert mine.read_text() == "mine"
     other = tmp_path / "runs" / "tiny" / "2026-01-01_10-00-00"
     shutil.copytree(page.parent, other)
     resolved = yaml.safe_load((other / "resolved.yaml").read_text())

@@ -16,7 +16,7 @@ from mlpcli.runs.run_values import RunValues
 from tests.conftest import Result
 
 Command = Callable[..., Result]
-SPEC = "name: {name}\nfit: {{epochs: 5, batch_size: {size}}}\n"
+SPEC = "name: {name}\noptimizer: {{Adam: {{learning_rate: 0.5}}}}\nfit: {{epochs: 5, batch_size: {size}}}\n"
 
 
 def _run(runs_dir: Path, label: str, *, loss: float | None = None, size: int = 32, **record: object) -> Path:
@@ -70,6 +70,7 @@ def _labels(runs_dir: Path, mlpcli: Command, *flags: str) -> list[str]:
         (("--where", "val_loss >= 0.5"), ["iris/1", "wine/2"]),
         (("--where", "started>2026-01-02"), ["iris/2", "iris/3", "wine/2"]),
         (("--where", "fit.batch_size=64"), ["iris/2"]),
+        (("--where", "optimizer.Adam.learning_rate=0.5"), ["iris/1", "iris/2", "iris/3", "wine/1", "wine/2"]),
         (("--where", "lr<=0.16"), ["iris/3", "wine/2"]),
         (("--where", "error~SPACE"), ["wine/1"]),
         (("--where", "error="), ["iris/1", "iris/2", "iris/3", "wine/2"]),
@@ -218,10 +219,24 @@ def test_clean_deletes_what_is_of_no_more_use(several: Path, mlpcli: Command) ->
     assert "nothing to delete" in mlpcli("clean", "--runs-dir", runs_dir).out
 
 
+def test_folders_that_are_no_runs_are_left_alone(several: Path, mlpcli: Command) -> None:
+    photos = several / "photos" / "2024-05-01_10-20-30"
+    photos.mkdir(parents=True)
+    (photos / "a.jpg").write_text("x")
+    lost = several / "iris" / "2026-01-03_10-00-00"
+    (lost / "run.json").unlink()  # a finished run that has only lost its record
+    planned = json.loads(mlpcli("clean", "--dry-run", "--json", "--runs-dir", several).out)
+    assert {each["run"] for each in planned["runs"]} == {"wine/2026-01-01_10-00-00"}
+    refused = mlpcli("remove", photos, "--yes", "--runs-dir", several)
+    assert refused.status == 2
+    assert "a.jpg" in refused.err
+    assert (photos / "a.jpg").exists()
+
+
 def test_a_run_that_another_began_with_is_kept(several: Path, mlpcli: Command) -> None:
     used = "iris/2026-01-03_10-00-00"
     _run(several, "iris/2026-01-04_10-00-00", loss=0.4, size=16)  # repeats it
-    _run(several, "new/2026-01-04_10-00-00", loss=0.1, start_from={"run": used})
+    _run(several, "new/2026-01-04_10-00-00", loss=0.1, start_from={"run": f"{used}/folds/01"})
     planned = json.loads(mlpcli("clean", "--dry-run", "--json", "--runs-dir", several).out)
     assert used not in [each["run"] for each in planned["runs"]]
     assert f"began with {used}" in mlpcli("remove", used, "--dry-run", "--runs-dir", several).err

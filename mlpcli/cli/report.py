@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from mlpcli.cli.options import RUNS_DIR, DebugOption, JsonOption, RunsDirOption, refuse_output
+from mlpcli.cli.options import (
+    RUNS_DIR,
+    DebugOption,
+    JsonOption,
+    RunsDirOption,
+    refuse_existing,
+    refuse_output,
+)
 
 
 def report(
@@ -24,6 +31,7 @@ def report(
             help="The page: .html, or .md for a model card. Default: report.html in the run's folder.",
         ),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file, whatever it is.")] = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -45,6 +53,10 @@ def report(
     target = output or (found[0] / "report.html" if len(found) == 1 else runs_dir / "report.html")
     refuse_output(target, "-o", "choose another file with -o")
     card = target.suffix.lower() in (".md", ".markdown")
+    if not card and target.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(Problem(f"-o {target}: a page is .html, a model card .md", hint="change the ending"))
+    if output is not None:
+        refuse_existing(target, "-o", force=force or _is_ours(target))
     if card and len(found) > 1:
         raise UsageError(Problem("a model card is of one run", hint="write an .html file, or name one run"))
     pages = [read_page(run, tuple(find_oddities(run))) for run in found]
@@ -54,3 +66,16 @@ def report(
         show_json({"file": str(target), "runs": [run.label for run in found], "bytes": len(text.encode())})
     else:
         show_line(f"report  {target}")
+
+
+def _is_ours(path: Path) -> bool:
+    """Return whether a file is a page or a card that this command wrote before."""
+    from mlpcli.files import read_ordinary
+
+    try:
+        text = read_ordinary(path, 8 * 2**20)
+    except OSError:
+        return False
+    return b"mlpcli " in text and (
+        b"This page loads nothing from elsewhere" in text or b"trained by mlpcli" in text
+    )

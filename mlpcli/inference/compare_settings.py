@@ -87,7 +87,7 @@ def compare_settings(
         return None, ()
     for position, run in enumerate(found):
         try:
-            each = _scores(position, run)
+            each = _scores(position, run, found)
             why = _why_not_alike(scored[0], each) if scored else ""
         except MlpcliError as error:
             why = error.problems[0].headline()
@@ -107,15 +107,24 @@ def compare_settings(
         return None, (*refused, error.problems[0].headline())
 
 
+def _as(others: Sequence[Run]) -> str:
+    """Return the options that train a run as the first of the others with folds or seeds was trained."""
+    first = next(run.record.members for run in others if _is_repeated(run))
+    assert first is not None
+    folds = f"--folds {first.folds}" if first.folds > 1 else ""
+    seeds = f"--seeds {first.seeds}" if first.seeds > 1 else ""
+    return " ".join(filter(None, (folds, seeds)))
+
+
 def _is_repeated(run: Run) -> bool:
     members = run.record.members
     return members is not None and max(members.folds, members.seeds) > 1
 
 
-def _scores(position: int, run: Run) -> _Scores:
+def _scores(position: int, run: Run, others: Sequence[Run]) -> _Scores:
     members = run.record.members
     if members is None or not _is_repeated(run):
-        hint = "train it with --folds 5, as the others"
+        hint = f"train it with {_as(others)}, as the others"
         raise RunError(Problem(f"run {run.label} has no folds or seeds", hint=hint))
     folds, seeds = max(members.folds, 1), max(members.seeds, 1)
     record = read_record(run.require(runs.METRICS), MetricsRecord)

@@ -180,7 +180,8 @@ def _importances(
             progress(number * repeats + repeat + 1, len(wanted) * repeats)
         sign = -1.0 if more else 1.0
         low, high = np.nanpercentile(sign * worse, [2.5, 97.5])
-        found.append(ColumnImportance(columns, sign * float(np.mean(values)), (float(low), float(high))))
+        mean = sign * float(np.mean(values)) + 0.0  # never -0.0
+        found.append(ColumnImportance(columns, mean, (float(low) + 0.0, float(high) + 0.0)))
     return found
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from mlpcli.errors import Problem, RunError
+from mlpcli import runs
+from mlpcli.errors import Problem, RunError, listing
 from mlpcli.files import remove_below
 from mlpcli.runs.folder import (
     COMPLETED,
@@ -17,6 +18,7 @@ from mlpcli.runs.folder import (
     FAILED,
     RECORD,
     RESOLVED,
+    SEARCH,
     Listing,
     Run,
     list_runs,
@@ -24,7 +26,7 @@ from mlpcli.runs.folder import (
 )
 from mlpcli.runs.guard import STAMPED, check_way
 from mlpcli.runs.lock import is_locked, locked
-from mlpcli.runs.notes import read_notes
+from mlpcli.runs.notes import NOTES, read_notes
 from mlpcli.runs.run_values import status_of
 from mlpcli.runs.scores import best_of
 
@@ -77,8 +79,8 @@ def _folder_of(text: str, runs_dir: Path) -> Path:
     for folder in (Path(text), runs_dir / text):
         if os.path.lexists(folder / RECORD) or (folder.is_dir() and STAMPED.fullmatch(folder.name)):
             return folder
-    listing = list_runs(runs_dir, text)
-    folders = sorted([*(run.folder for run in listing.runs), *(folder for folder, _ in listing.unstarted)])
+    known = list_runs(runs_dir, text)
+    folders = sorted([*(run.folder for run in known.runs), *(folder for folder, _ in known.unstarted)])
     if len(folders) == 1:
         return folders[0]
     if not folders:
@@ -95,6 +97,9 @@ def check_removable(folder: Path) -> None:
         RunError: it is.
     """
     place = folder.absolute()
+    if foreign := _foreign(folder):
+        rule = f"{folder} holds what no run writes: {listing(foreign, 3)}"
+        raise RunError(Problem(rule, hint="it is no run of mlpcli, or has files of yours: move them first"))
     if not STAMPED.fullmatch(place.name):
         rule = f"{folder} is not a run of its own in a runs folder"
         raise RunError(Problem(rule, hint="remove the run or search that it belongs to"))
@@ -103,6 +108,23 @@ def check_removable(folder: Path) -> None:
         raise RunError(
             Problem(f"{folder} is in use by another process", hint="wait until it ends, or stop it")
         )
+
+
+OWN_FILES = {
+    *(runs.SPEC, runs.RESOLVED, runs.RECORD, runs.HISTORY, runs.METRICS, runs.MODEL, runs.SAVED_MODEL),
+    *(runs.CHECKPOINTS, runs.TENSORBOARD, runs.PLUGINS, SEARCH, runs.PLOTS, runs.SUMMARY, runs.LOCK),
+    *(NOTES, "report.html", "best.yaml", "trials", "promoted", "folds", "seeds", "out_of_fold.csv"),
+}
+"""What runs and searches hold beside the files that callbacks write."""
+
+
+def _foreign(folder: Path) -> list[str]:
+    """Return what is in a folder without a record and is of no run; of a run, all in it is its own."""
+    if os.path.lexists(folder / RECORD):
+        return []
+    with contextlib.suppress(OSError):
+        return sorted(each.name for each in folder.iterdir() if each.name not in OWN_FILES)
+    return []
 
 
 def removable(folder: Path, reason: str = "") -> Removable:
@@ -148,8 +170,9 @@ def users_of(chosen: Sequence[Removable], runs_dir: Path) -> list[tuple[Removabl
     found = []
     for run in list_runs(runs_dir).runs:
         begun = run.record.start_from
-        if begun is not None and begun.run in by_label and run.folder.resolve() not in going:
-            found.append((by_label[begun.run], run))
+        used = None if begun is None else by_label.get(_outer(begun.run))
+        if used is not None and run.folder.resolve() not in going:
+            found.append((used, run))
     return found
 
 
@@ -164,15 +187,20 @@ def useless_runs(runs_dir: Path, *, older: bool = False) -> list[Removable]:
         runs_dir: the runs folder.
         older: also finished runs that are neither the newest nor the best of their experiment.
     """
-    listing = list_runs(runs_dir)
-    needed = {run.record.start_from.run for run in listing.runs if run.record.start_from is not None}
-    reasons = dict(_reasons(listing, older=older))
+    known = list_runs(runs_dir)
+    needed = {_outer(run.record.start_from.run) for run in known.runs if run.record.start_from is not None}
+    reasons = dict(_reasons(known, older=older))
     labels = {folder: "/".join(folder.absolute().parts[-2:]) for folder in reasons}
     return [
         removable(folder, reason)
         for folder, reason in sorted(reasons.items())
         if labels[folder] not in needed and not is_locked(folder) and not _is_noted(folder)
     ]
+
+
+def _outer(label: str) -> str:
+    """Return the label of a run, or of the one that a fold or a trial is in."""
+    return "/".join(label.split("/")[:2])
 
 
 def _is_noted(folder: Path) -> bool:
@@ -182,10 +210,12 @@ def _is_noted(folder: Path) -> bool:
         return True
 
 
-def _reasons(listing: Listing, *, older: bool) -> Iterator[tuple[Path, str]]:
+def _reasons(known: Listing, *, older: bool) -> Iterator[tuple[Path, str]]:
     """Yield the folders of useless runs, and why each is."""
-    yield from ((folder, "never started") for folder, state in listing.unstarted if state != "starting")
-    for _, group in groupby(listing.runs, key=lambda run: run.folder.parent):
+    for folder, state in known.unstarted:
+        if state != "starting" and not _foreign(folder) and not os.path.lexists(folder / runs.MODEL):
+            yield folder, "never started"
+    for _, group in groupby(known.runs, key=lambda run: run.folder.parent):
         several = list(group)
         finished = [run for run in several if run.status == COMPLETED]
         best = best_of(finished)

@@ -142,7 +142,19 @@ class RunValues:
         for found in (self.metrics, self.hyperparameters):
             if name in found:
                 return found[name]
-        return self.settings.get(name) if "." in name or "[" in name or name in ("loss", "seed") else None
+        return self._setting(name) if "." in name or "[" in name or name in ("loss", "seed") else None
+
+    def _setting(self, path: str) -> Value:
+        """Return a value of the spec; a class may stand in its path: `optimizer.AdamW.learning_rate`."""
+        if path in self.settings:
+            return self.settings[path]
+        place, steps = "", path.split(".")
+        for number, step in enumerate(steps):
+            if step[:1].isupper() and self.settings.get(place) == step:
+                rest = ".".join(steps[number + 1 :])
+                return self.settings.get(f"{place}.{rest}")
+            place = f"{place}.{step}" if place else step
+        return None
 
 
 def _plain(value: object) -> Value:

@@ -166,7 +166,8 @@ class Artifacts:
         network = score_network(output, held_out, self._outputs_of(held_out), loss)
         document = baseline.to_json(network)
         write_json(self.job.run_dir / runs.METRICS, self.document(metrics, baseline=document))
-        if note := compare(baseline, network):
+        chosen = spec.predict is not None and spec.predict.threshold is not None
+        if (note := compare(baseline, network)) and not chosen:  # a threshold is chosen for something else
             self.job.watcher.note(note)
         return document
 

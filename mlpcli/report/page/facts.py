@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import math
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +14,7 @@ from mlpcli import runs
 from mlpcli.errors import RunError
 from mlpcli.files import read_ordinary, read_ordinary_text
 from mlpcli.report.console import format_duration, format_number
-from mlpcli.runs.folder import Run
+from mlpcli.runs.folder import Run, open_run
 from mlpcli.runs.notes import NOTHING, Notes, read_notes
 from mlpcli.runs.record_models import MetricsRecord, read_history, read_record
 from mlpcli.runs.run_values import status_of
@@ -104,10 +106,12 @@ class RunPage:
         splits: of the metrics, in order.
         metrics: a row for each.
         spreads: the metrics over folds or seeds, where the run has them.
+        predictions: what `predict:` in the spec has fitted, and what it holds.
         baseline: models without a network, by name.
         history: a row for each epoch.
         best_epoch: counted from 1.
-        spec: the text that was given.
+        spec: the text that was given; the resolved one where the command line changed it.
+        changed: whether the command line changed the spec.
         resolved: with every default.
         summary: the layers.
         data: names and values about the data.
@@ -127,10 +131,12 @@ class RunPage:
     splits: tuple[str, ...]
     metrics: tuple[MetricRow, ...]
     spreads: tuple[SpreadRow, ...]
+    predictions: dict[str, str]
     baseline: dict[str, str]
     history: tuple[dict[str, float], ...]
     best_epoch: int | None
     spec: str
+    changed: bool
     resolved: str
     summary: str
     data: dict[str, str]
@@ -166,10 +172,12 @@ def read_page(run: Run, oddities: tuple[str, ...] = ()) -> RunPage:
         splits=splits,
         metrics=tuple(_metric_rows(measured, splits)),
         spreads=tuple(_spreads(measured)),
+        predictions=dict(_predictions(measured)),
         baseline={name: _shown(value) for name, value in measured.baseline.items()},
         history=tuple(_history(run)),
         best_epoch=record.best.epoch if record.best is not None else None,
-        spec=_text(run / runs.SPEC),
+        spec=_text(run / (runs.RESOLVED if _is_changed(run) else runs.SPEC)),
+        changed=_is_changed(run),
         resolved=_text(run / runs.RESOLVED),
         summary=_text(run / runs.SUMMARY),
         data=_data(run),
@@ -200,6 +208,7 @@ def _facts(run: Run) -> dict[str, str]:
         "epochs": "" if record.epochs is None else f"{record.epochs:,}",
         "parameters": "" if record.model.parameters is None else f"{record.model.parameters:,}",
         "seed": "" if record.seed is None else str(record.seed),
+        "command": shlex.join(["mlpcli", *record.command[1:]]) if record.command else "",
         "engine": "" if record.engine is None else f"{record.engine.name} ({record.engine.reason})",
         "error": record.error or "",
     }
@@ -253,6 +262,24 @@ def _spreads(measured: MetricsRecord) -> Iterator[SpreadRow]:
                 )
 
 
+def _predictions(measured: MetricsRecord) -> Iterator[tuple[str, str]]:
+    """Yield what was fitted after the training, each number with its name."""
+    for part in ("threshold", "calibration", "intervals"):
+        found = (measured.model_extra or {}).get(part)
+        if isinstance(found, dict):
+            yield from _flat(part, found)
+
+
+def _flat(name: str, found: dict[str, object]) -> Iterator[tuple[str, str]]:
+    """Yield the plain values of a mapping in a line each: `test after` and `ece 0.08, brier 0.15`."""
+    plain = {key: value for key, value in found.items() if not isinstance(value, dict)}
+    if plain:
+        yield name, ", ".join(f"{key.replace('_', ' ')} {_shown(value)}" for key, value in plain.items())
+    for key, value in found.items():
+        if isinstance(value, dict):
+            yield from _flat(f"{name}, {key.replace('_', ' ')}", value)
+
+
 def _shown(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "" if value is None else str(value)
@@ -260,10 +287,28 @@ def _shown(value: object) -> str:
 
 
 def _history(run: Run) -> list[dict[str, float]]:
+    """Return the epochs of a run; of folds or seeds, those that every training reached.
+
+    Later rows of the file are means over fewer trainings, so that a curve through them would jump.
+    """
     try:
-        return read_history(run / runs.HISTORY)
+        history = read_history(run / runs.HISTORY)
     except FileNotFoundError:
         return []
+    members = run.record.members
+    epochs = []
+    for folder in members.folders if members is not None else ():
+        with contextlib.suppress(RunError):
+            epochs.append(open_run(run / folder).record.epochs or 0)
+    return history[: min(epochs)] if epochs else history
+
+
+OVERRIDES = ("--set", "--folds", "--seeds", "--epochs")
+
+
+def _is_changed(run: Run) -> bool:
+    """Return whether the command line changed the spec, so that its text does not say what was trained."""
+    return any(word.split("=")[0] in OVERRIDES for word in run.record.command)
 
 
 def _text(path: Path) -> str:
@@ -292,9 +337,11 @@ def _columns(run: Run) -> Iterator[tuple[str, str]]:
     """Yield the columns of a table, with the kind of each."""
     contract = run.record.data.contract if run.record.data is not None else {}
     preprocessor = contract.get("preprocessor")
-    encoders = preprocessor.get("encoders") if isinstance(preprocessor, dict) else None
-    if isinstance(encoders, list):
-        for each in encoders:
+    if isinstance(preprocessor, dict) and preprocessor.get("members"):
+        preprocessor = preprocessor["members"][0]  # of a mean: of the same columns
+    columns = preprocessor.get("columns") if isinstance(preprocessor, dict) else None
+    if isinstance(columns, list):
+        for each in columns:
             if isinstance(each, dict):
                 yield str(each.get("name", "")), str(each.get("kind", ""))
         return

@@ -67,6 +67,8 @@ def _about_losses(history: Sequence[dict[str, float]], best: int | None) -> Iter
 
 
 def _about_baselines(measured: MetricsRecord) -> Iterator[str]:
+    if "threshold" in (measured.model_extra or {}):  # chosen for something else than this metric
+        return
     baseline = measured.baseline
     metric, network = baseline.get("metric"), baseline.get("network")
     if not isinstance(metric, str) or not isinstance(network, float):

@@ -200,10 +200,12 @@ def _baseline(
         return None
     name = f"{baseline.output}_{baseline.metric}" if baseline.output else baseline.metric
     network = tests.get(name)
+    predictions = parent.prepared.loaded.spec.predict
+    chosen = predictions is not None and predictions.threshold is not None
     document = baseline.to_json(0.0 if network is None else network)
     if network is None:
         del document["network"]
-    elif note := compare(baseline, network):
+    elif (note := compare(baseline, network)) and not chosen:  # a threshold is chosen for something else
         parent.watcher.note(note)
     return document
 
