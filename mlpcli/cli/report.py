@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +16,9 @@ from mlpcli.cli.options import (
     refuse_existing,
     refuse_output,
 )
+
+if TYPE_CHECKING:
+    from mlpcli.runs.folder import Run
 
 
 def report(
@@ -37,7 +41,6 @@ def report(
     debug: DebugOption = False,
 ) -> None:
     """Write one self-contained page about a run: HTML, or a model card in Markdown."""
-    from mlpcli.errors import Problem, UsageError
     from mlpcli.files import write_text
     from mlpcli.report.console import show_json, show_line
     from mlpcli.report.page.facts import read_page
@@ -50,15 +53,8 @@ def report(
     found = [find_run(name, runs_dir, unfinished=True) for name in names]
     for run in found:
         show_left_out(run.left_out)
-    target = output or (found[0] / "report.html" if len(found) == 1 else runs_dir / "report.html")
-    refuse_output(target, "-o", "choose another file with -o")
-    card = target.suffix.lower() in (".md", ".markdown")
-    if not card and target.suffix.lower() not in (".html", ".htm"):
-        raise UsageError(Problem(f"-o {target}: a page is .html, a model card .md", hint="change the ending"))
-    if output is not None:
-        refuse_existing(target, "-o", force=force or _is_ours(target))
-    if card and len(found) > 1:
-        raise UsageError(Problem("a model card is of one run", hint="write an .html file, or name one run"))
+    target = _check_target(output, found, runs_dir, force=force)
+    card = target.suffix.lower() in CARDS
     pages = [read_page(run, tuple(find_oddities(run))) for run in found]
     text = model_card(pages[0]) if card else html_page(pages, differences(found))
     write_text(target, text)
@@ -66,6 +62,30 @@ def report(
         show_json({"file": str(target), "runs": [run.label for run in found], "bytes": len(text.encode())})
     else:
         show_line(f"report  {target}")
+
+
+CARDS = (".md", ".markdown")
+PAGES = (".html", ".htm")
+
+
+def _check_target(output: Path | None, found: Sequence[Run], runs_dir: Path, *, force: bool) -> Path:
+    """Return the file to write.
+
+    Raises:
+        UsageError: it has another ending, or would replace a file that is not ours; or a card is of several.
+    """
+    from mlpcli.errors import Problem, UsageError
+
+    target = output or (found[0] / "report.html" if len(found) == 1 else runs_dir / "report.html")
+    refuse_output(target, "-o", "choose another file with -o")
+    ending = target.suffix.lower()
+    if ending not in (*CARDS, *PAGES):
+        raise UsageError(Problem(f"-o {target}: a page is .html, a model card .md", hint="change the ending"))
+    if output is not None:
+        refuse_existing(target, "-o", force=force or _is_ours(target))
+    if ending in CARDS and len(found) > 1:
+        raise UsageError(Problem("a model card is of one run", hint="write an .html file, or name one run"))
+    return target
 
 
 def _is_ours(path: Path) -> bool:
