@@ -1,0 +1,90 @@
+"""The figures of a run, for its page."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mlpcli import runs
+from mlpcli.files import read_ordinary
+from mlpcli.runs.folder import Run
+
+MOST_PICTURES = 2 * 2**20
+"""Bytes of all pictures of a page, so that it stays below 3 MB."""
+
+WIDE = 1.8
+"""Pictures wider than so many times their height have several panels."""
+
+TITLES = {
+    "learning_curves": "Learning curves",
+    "model": "The network",
+    "decision_boundary": "Decision boundary",
+    "confusion_matrix": "Confusion matrix",
+    "class_curves": "ROC, precision and recall, gain",
+    "residuals": "Predicted against true, and residuals",
+    "worst_images": "The worst mistakes",
+    "reliability": "Reliability of the probabilities",
+    "scores": "Scores of the trials",
+    "parameters": "Hyperparameters of the trials",
+    "dependence": "How the prediction follows a column",
+    "parallel": "The trials",
+}
+CURVES = "learning_curves"
+"""Drawn anew in the page, so that they answer to the pointer."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of the run.
+
+    Attributes:
+        title: what it shows.
+        file: its path in the run folder.
+        data: the file as a `data:` address; empty where the page has no room for it.
+        width: in pixels.
+        height: in pixels.
+    """
+
+    title: str
+    file: str
+    data: str
+    width: int
+    height: int
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it needs a line of its own, and on a phone a way to scroll."""
+        return self.width > WIDE * self.height
+
+    @property
+    def alternative(self) -> str:
+        """The text for who does not see it."""
+        return f"{self.title}, figure {self.file}"
+
+
+def read_pictures(run: Run) -> Iterator[Picture]:
+    """Yield the figures of the run, those beside each other first; the last ones without their content."""
+    room = MOST_PICTURES
+    folder = run / runs.PLOTS
+    files = [*sorted(folder.glob("*.png")), *sorted(folder.glob("*/*.png"))]
+    for file in files:
+        stem, _, part = file.stem.partition("-")
+        if stem == CURVES or file.is_symlink():
+            continue
+        try:
+            content = read_ordinary(file, MOST_PICTURES)
+        except OSError:
+            continue
+        title = TITLES.get(stem, stem.replace("_", " ").capitalize())
+        if stem == "importance":
+            title = "Importance of the columns" if file.parent != folder else "Importance of hyperparameters"
+        if file.parent not in (folder, folder / "explain"):
+            title += f" on {file.parent.name.removeprefix('data-')}"
+        data = ""
+        if len(content) * 4 // 3 <= room:
+            room -= len(content) * 4 // 3
+            data = "data:image/png;base64," + base64.b64encode(content).decode("ascii")
+        width, height = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))  # of a PNG
+        name = str(file.relative_to(run.folder))
+        yield Picture(f"{title}: {part}" if part else title, name, data, width, height)
