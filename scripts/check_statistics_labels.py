@@ -92,13 +92,17 @@ def scores(ranking: Ranking, wrong: Bools) -> Document:
         ranking: of one label a row.
         wrong: (rows of the table,) which were flipped.
     """
+    from mlpcli.statistics.label_quality import wrong_classes
+
     (answer,) = ranking.answers
     bad = wrong[ranking.given.rows - 1]
     count = int(bad.sum())
+    question = answer.question
+    estimate = answer.wrong or wrong_classes(question.given, question.predicted)
     found: Document = {
         "labels": len(bad),
         "flipped": count,
-        "estimate": [round(each, 1) for each in answer.wrong],
+        "estimate": [round(each, 1) for each in estimate],
         "suspected": int(answer.suspected.sum()),
         "precision": _share(int((bad & answer.suspected).sum()), int(answer.suspected.sum())),
         "recall": _share(int((bad & answer.suspected).sum()), count),
@@ -190,7 +194,7 @@ def report_labels(results: Results) -> str:
         labels = f"{entries[0]['labels']:7}"
         lines.append(f"{name:16} {share:5.0%}{labels}" + "".join(f"{cell:>10}" for cell in cells))
     lines += [
-        "precision, recall: of the labels that are called likely wrong; at k: precision among as many of the",
+        "precision, recall: of the labels marked as `likely_wrong`; at k: precision among as many of the",
         "most doubtful as were flipped; AP: average precision, of label-check and of the normalized margin;",
         "joint: errors that the confident joint counts",
     ]

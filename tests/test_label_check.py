@@ -26,6 +26,8 @@ from mlpcli.runs.record_models import RunRecord
 from mlpcli.spec.load import load_spec
 from mlpcli.spec.schema import ComponentSpec
 from mlpcli.statistics.label_quality import (
+    can_judge_classes,
+    can_judge_numbers,
     robust_deviations,
     self_confidence,
     tail_surprise,
@@ -299,10 +301,46 @@ def test_a_damaged_file_of_folds_is_said(tmp_path: Path) -> None:
         "color": ["red", "green", "blue", "blue"],
         **_predicted(CLASSES, CHANCES, "BinaryCrossentropy"),
     }
-    with pytest.raises(RunError, match=r"out_of_fold.csv row 2 \(line 3\), column 'color': must be a class"):
+    with pytest.raises(RunError, match=r"out_of_fold.csv is damaged: row 2 \(line 3\), column 'color'"):
         read_given_labels(_run_of(tmp_path, (CLASSES,), columns))
     with pytest.raises(RunError, match=r"column 'color' is missing.*train again"):
         read_given_labels(_run_of(tmp_path, (CLASSES,), {"row": [1, 2, 3, 4]}))
+
+
+def test_a_file_of_folds_that_is_none_is_said(tmp_path: Path) -> None:
+    run = _run_of(tmp_path, (CLASSES,), {})
+    (tmp_path / "out_of_fold.csv").unlink()
+    (tmp_path / "out_of_fold.csv").mkdir()
+    with pytest.raises(RunError, match=r"out_of_fold.csv cannot be read \(is a folder.*train again"):
+        check_labels(run)
+
+
+@pytest.mark.parametrize("column", ["fold", "row", "file", "predicted_y"])
+def test_classes_named_as_missing_are_known_in_a_column_that_is_renamed(column: str, tmp_path: Path) -> None:
+    (tmp_path / "names.csv").write_text(
+        "\n".join([f"u,{column}", *(f"{row},{'NA' if row % 3 else 'EU'}" for row in range(40))])
+    )
+    text = f"""name: s
+dataset: {{path: names.csv, target: {column}, not_missing: {{{column}: [NA]}}}}
+layers: [{{Dense: {{units: 2, activation: softmax}}}}]
+loss: sparse_categorical_crossentropy
+"""
+    (tmp_path / "s.yaml").write_text(text, encoding="utf-8")
+    contract = find_opened(load_spec(tmp_path / "s.yaml")).dataset.contract
+    (output,) = contract.outputs
+    name = column if column in ("file", "predicted_y") else f"{column}_input"
+    columns = {name: ["NA", "EU", "NA", "NA"], **_predicted(output, [[0, 1]] * 4, "CategoricalCrossentropy")}
+    found = read_given_labels(_run_of(tmp_path, (output,), columns, contract))
+    assert found.questions[0].shown_given().tolist() == ["NA", "EU", "NA", "NA"]
+    assert found.files is None
+
+
+def test_a_target_beside_the_one_that_has_its_name_and_input_is_read(tmp_path: Path) -> None:
+    output = Output(("x", "x_input"))
+    columns = {"x": [1, 2, 3, 4], "x_input": [5, 6, 7, 8]}
+    predicted = _predicted(output, [[0, 0]] * 4, "MeanSquaredError")
+    found = read_given_labels(_run_of(tmp_path, (output,), columns | predicted))
+    assert [each.given.tolist() for each in found.questions] == [[1, 2, 3, 4], [5, 6, 7, 8]]
 
 
 @pytest.fixture(scope="module")
@@ -328,10 +366,15 @@ def test_the_most_doubtful_labels_are_shown(checked_run: Path, mlpcli: Callable[
     result = mlpcli("label-check", "tiny", "--top", 2, "--runs-dir", checked_run)
     assert (result.status, result.err) == (0, "")
     lines = result.out.splitlines()
-    assert lines[0].endswith(": 150 rows of iris (built in), each predicted by models that had not seen it")
-    assert lines[1] == "about 2 labels are likely wrong (1.3%; 95% interval 1 to 2)"
-    assert lines[2] == "most often given (predicted):  virginica (setosa) 1  setosa (virginica) 1"
-    assert [line.split() for line in lines[4:8]] == [
+    assert max(map(len, lines)) <= 80
+    assert lines[0].endswith(": 150 rows of iris (built in),")
+    assert lines[1:5] == [
+        "    each predicted by models that had not seen it",
+        "about 2 labels stand out: wrong, or not explained by the columns",
+        "    (1.3%; 95% interval 1 to 2)",
+        "most often given (predicted):  virginica (setosa) 1  setosa (virginica) 1",
+    ]
+    assert [line.split() for line in lines[6:10]] == [
         ["row", "given", "predicted", "probability", "doubt"],
         ["7", "virginica", "setosa", "0.9900", "0.9950"],
         ["120", "setosa", "virginica", "0.8000", "0.9000"],
@@ -372,6 +415,107 @@ def test_all_labels_are_written_the_most_doubtful_first(
         2,
         f"-o {tmp_path / 'a.npy'}: an .npy file cannot hold labels",
     )
+
+
+DAMAGES = {
+    "row 0": ("row", "0", "must be the number of a row, from 1"),
+    "a negative row": ("row", "-5", "must be the number of a row, from 1"),
+    "half a row": ("row", "2.5", "must be the number of a row, from 1"),
+    "a huge row": ("row", "99999999999999999999", "must be the number of a row, from 1"),
+    "no row of the data": ("row", "151", "must be a row of iris, which has 150"),
+    "a row again": ("row", "2", "must be there once, this is the same row again"),
+    "a fold of none": ("fold", "0", "must be a fold of the run"),
+    "a fold too many": ("fold", "6", "must be a fold of the run, 1 to 5"),
+    "a negative probability": ("probability_setosa", "-0.1", "must be a probability, from 0 to 1"),
+    "a probability above 1": ("probability_setosa", "1.5", "must be a probability, from 0 to 1"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_row_fold_or_probability_that_cannot_be_is_said(
+    damage: str, checked_run: Path, mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    column, value, rule = DAMAGES[damage]
+    shutil.copytree(checked_run, tmp_path / "runs")
+    (folder,) = (tmp_path / "runs" / "tiny").iterdir()
+    record = json.loads((folder / "run.json").read_text())
+    record["members"] = {"folders": [f"folds/0{fold}" for fold in range(1, 6)], "folds": 5}
+    (folder / "run.json").write_text(json.dumps(record))
+    header, *lines = (folder / "out_of_fold.csv").read_text().splitlines()
+    cells = lines[6].split(",")
+    cells[header.split(",").index(column)] = value
+    lines[6] = ",".join(cells)
+    (folder / "out_of_fold.csv").write_text("\n".join([header, *lines]) + "\n")
+    options = ["-o", tmp_path / "d.csv"] if "data" in damage else []
+    result = mlpcli("label-check", "tiny", *options, "--runs-dir", tmp_path / "runs")
+    assert (result.status, result.out) == (2, "")
+    where = f"{folder / 'out_of_fold.csv'} is damaged: row 7 (line 8), column {column!r}: {rule}"
+    assert result.err.startswith(where)
+    assert result.err.endswith("train again\n")
+    assert not (tmp_path / "d.csv").exists()
+
+
+def test_models_that_have_learned_nothing_give_no_estimate(
+    checked_run: Path, mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    shutil.copytree(checked_run, tmp_path / "runs")
+    (folder,) = (tmp_path / "runs" / "tiny").iterdir()
+    header, *lines = (folder / "out_of_fold.csv").read_text().splitlines()
+    shuffled = np.random.default_rng(0).permutation(150)
+    mixed = [
+        ",".join([*line.split(",")[:3], *lines[other].split(",")[3:]])
+        for line, other in zip(lines, shuffled, strict=True)
+    ]
+    (folder / "out_of_fold.csv").write_text("\n".join([header, *mixed]) + "\n")
+    result = mlpcli("label-check", "tiny", "-n", 2, "--runs-dir", tmp_path / "runs")
+    assert result.status == 0
+    assert "no better than the most frequent label would" in result.err
+    assert "\nno estimate of wrong labels: the models know too little of them\n" in result.out
+    document = json.loads(
+        mlpcli("label-check", "tiny", "-n", 2, "--json", "--runs-dir", tmp_path / "runs").out
+    )
+    assert document["likely_wrong"] is document["targets"][0]["interval"] is None
+    assert [each["likely_wrong"] for each in document["doubtful"]] == [False, False]
+
+
+def test_what_a_model_has_learned_is_more_than_how_frequent_classes_are() -> None:
+    given, probabilities, _ = _flipped(600, 0.2)
+    assert can_judge_classes(given, probabilities)
+    assert not can_judge_classes(given, np.random.default_rng(1).permutation(probabilities))
+    assert not can_judge_classes(given, np.tile([0.5, 0.3, 0.2], (600, 1)))
+    assert can_judge_classes(np.zeros(5, np.int64), np.tile([1.0, 0], (5, 1)))
+    rare = np.arange(1000) % 20 == 0  # never the likelier class, but likelier where it is
+    assert can_judge_classes(rare * 1, np.where(rare[:, None], [[0.6, 0.4]], [[0.99, 0.01]]))
+    numbers = np.random.default_rng(2).normal(size=100)
+    assert can_judge_numbers(numbers, numbers / 2)
+    assert not can_judge_numbers(numbers, np.full(100, numbers.mean()))
+    assert not can_judge_numbers(numbers, numbers[::-1])
+
+
+def test_an_estimate_lies_within_its_interval() -> None:
+    generator = np.random.default_rng(0)
+    for rows in (1, 2, 7, 30, 112, 400):
+        for classes in (2, 30):
+            probabilities = generator.dirichlet(np.ones(classes) / 4, rows)
+            found = wrong_classes(generator.integers(0, classes, rows), probabilities)
+            assert found.low <= found.number <= found.high <= rows
+        numbers = wrong_numbers(generator.standard_cauchy(rows) * 3)
+        assert numbers.low <= numbers.number <= numbers.high <= rows
+
+
+def test_a_file_of_another_kind_is_offered_those_that_hold_labels(
+    checked_run: Path, mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    result = mlpcli("label-check", "tiny", "-o", tmp_path / "f.xlsx", "--runs-dir", checked_run)
+    assert result.status == 2
+    assert "must be one of .csv, .tsv, .parquet, .jsonl, received '.xlsx'" in result.err
+
+
+def test_a_folder_without_runs_is_said_in_whole_words(
+    checked_run: Path, mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    result = mlpcli("label-check", tmp_path, "--runs-dir", checked_run)
+    assert (result.status, result.err) == (2, f"{tmp_path} contains no runs; available: tiny\n")
 
 
 def test_a_run_without_folds_says_how_to_train_one(tiny_run: Path, mlpcli: Callable[..., Result]) -> None:

@@ -78,7 +78,7 @@ def _refuse_output(output: Path | None, keep: list[str] | None, *, force: bool) 
             rule = "--keep names columns for a file"
             raise UsageError(Problem(rule, hint="add -o FILE.csv"))
         return
-    if format_of(output) == "npy":
+    if format_of(output, without=(".npy",)) == "npy":
         hint = "choose .csv, .tsv, .jsonl or .parquet"
         raise UsageError(Problem(f"-o {output}: an .npy file cannot hold labels", hint=hint))
     refuse_output(output, "-o")

@@ -17,7 +17,8 @@ from mlpcli.data.sources.table_source import dialect_of
 from mlpcli.data.stream import kept_columns
 from mlpcli.data.types import Array
 from mlpcli.errors import DataError, Problem, SpecError, UsageError
-from mlpcli.inference.given_labels import GivenLabels
+from mlpcli.inference.given_labels import FILE, PLACES, GivenLabels
+from mlpcli.inference.out_of_fold_checks import check_sizes
 from mlpcli.model.run_spec import own_spec
 from mlpcli.runs.folder import Run
 from mlpcli.spec.load import LoadedSpec
@@ -35,14 +36,35 @@ class CheckedRows:
         source: the file, the pattern of several, or the built-in dataset.
         files: each with the position of its first row in all of them, by name; empty where the data is gone,
             or is no longer what it was.
+        sizes: how many rows each has.
         table: the files, if they are tables that are what they were; None otherwise.
         warnings: such as that the data was moved, has changed or is gone.
     """
 
     source: str
     files: Mapping[str, tuple[Origin, int]] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
     table: TableFile | None = None
     warnings: tuple[str, ...] = ()
+
+    def check(self, given: GivenLabels) -> None:
+        """Check that the data have the rows; where they are gone or have changed, that is not known.
+
+        Args:
+            given: the rows, in the order of their file.
+
+        Raises:
+            DataError: they have not.
+        """
+        if not self.files or given.origin is None:
+            return
+        if given.files is None:
+            if len(self.files) > 1:
+                given.origin.refuse_columns([FILE], PLACES)
+            names = [next(iter(self.files))] * len(given.rows)
+        else:
+            names = given.files.tolist()
+        check_sizes(given.origin, given.rows, names, self.sizes)
 
     def name(self, given: GivenLabels, places: Array) -> list[RowName]:
         """Return the names of rows; without lines where the data is gone or has changed.
@@ -121,9 +143,13 @@ def find_rows(run: Run) -> CheckedRows:
     if len(files) < len(known):
         same = f"files of {facts.source} have the same name: lines and columns of their rows are left out"
         return CheckedRows(facts.source, warnings=(same,))
+    main = found.opened.source.main
+    ends = [*(start for _, start in known[1:]), len(main.x) + main.left_out]
+    sizes = {file.label: end - start for (file, start), end in zip(known, ends, strict=True)}
     return CheckedRows(
         found.dataset.source,
         files,
+        sizes,
         _table(found.spec),
         warnings=(moved,) if moved is not None else (),
     )

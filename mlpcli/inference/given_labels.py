@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -13,8 +14,8 @@ import numpy as np
 from mlpcli import runs
 from mlpcli.data.dataset import Contract, Output
 from mlpcli.data.labels import Labels
-from mlpcli.data.readers.dialect import PLAIN, Dialect
-from mlpcli.data.readers.row_errors import raise_row_errors
+from mlpcli.data.readers.dialect import PLAIN
+from mlpcli.data.readers.row_errors import Origin, raise_row_errors
 from mlpcli.data.readers.table_values import labels, numeric_matrix
 from mlpcli.data.readers.tables import Table, check_columns, open_table, read_table
 from mlpcli.data.sources.source_rows import SourceRows
@@ -22,9 +23,18 @@ from mlpcli.data.step_targets import encode_rows
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array
 from mlpcli.errors import DataError, Problem, RunError
+from mlpcli.inference.out_of_fold_checks import (
+    check_once,
+    check_probabilities,
+    numbers,
+    whole_numbers,
+)
+from mlpcli.model.default_losses import fold
 from mlpcli.model.run_contract import run_contract
+from mlpcli.model.run_spec import own_spec
 from mlpcli.runs.folder import Run
 from mlpcli.runs.record_models import TRAIN_AGAIN
+from mlpcli.spec.schema import Spec
 
 ABSENT, PRESENT = "0", "1"
 """The classes of one of several labels."""
@@ -86,6 +96,7 @@ class GivenLabels:
         questions: what was given and predicted.
         unchecked: outputs that hold no single labels, each with what it holds.
         files: (rows,) the name of each row's file, where there are several; None otherwise.
+        origin: names a row's line in `out_of_fold.csv`, while the rows are in its order; None otherwise.
     """
 
     rows: Array
@@ -93,6 +104,7 @@ class GivenLabels:
     questions: tuple[Question, ...]
     unchecked: tuple[tuple[str, str], ...] = ()
     files: Array | None = None
+    origin: Origin | None = None
 
 
 def read_given_labels(run: Run) -> GivenLabels:
@@ -102,37 +114,105 @@ def read_given_labels(run: Run) -> GivenLabels:
         RunError: the run has none, or the file is damaged.
     """
     path, contract = run.require(runs.OUT_OF_FOLD), run_contract(run)
-    # Texts such as NA may be labels, as the table of the run says.
-    known = PLAIN if contract.preprocessor is None else contract.preprocessor.dialect
+    with damage_of(path):
+        return _read(run, path, contract)
+
+
+@contextlib.contextmanager
+def damage_of(path: Path) -> Iterator[None]:
+    """Say of what is wrong with a run's own table that the table is damaged.
+
+    Args:
+        path: of the table, which is its name in messages too.
+
+    Raises:
+        RunError: instead of a DataError, and of an OSError.
+    """
     try:
-        return _read(path, contract, replace(PLAIN, values=known.values))
+        yield
     except DataError as error:
-        raise RunError(*map(_damaged, error.problems)) from None
+        raise RunError(*(_damaged(path, each) for each in error.problems)) from None
+    except OSError as error:
+        rule = f"{path} cannot be read ({error.strerror or error})"
+        raise RunError(Problem(rule, hint=TRAIN_AGAIN)) from None
 
 
-def _damaged(problem: Problem) -> Problem:
-    return Problem(problem.rule, received=problem.received, hint=TRAIN_AGAIN)
+def _damaged(path: Path, problem: Problem) -> Problem:
+    what = problem.rule.removeprefix(str(path)).lstrip(": ")
+    return Problem(f"{path} is damaged: {what}", received=problem.received, hint=TRAIN_AGAIN)
 
 
-def _read(path: Path, contract: Contract, dialect: Dialect) -> GivenLabels:
-    file = open_table(path, str(path), dialect)
+def _read(run: Run, path: Path, contract: Contract) -> GivenLabels:
+    file = open_table(path, str(path))
     asked = [output for output in contract.outputs if output.kind not in UNCHECKED]
     own = {output.name: _given_columns(output, file.names) for output in asked}
     check_columns(file.names, [*PLACES, *(name for names in own.values() for name in names)], file.origin)
+    file = replace(file, dialect=replace(PLAIN, values=_values(contract, file.names)))
+    several = _names_files(contract, file.names)
     texts = [name for output in asked if _is_text(output) for name in own[output.name]]
-    table = read_table(file, file.names, text=[*texts, *({FILE} & {*file.names})])
-    rows, folds = (_numbers(table, name).astype(np.int64) for name in PLACES)
+    table = read_table(file, file.names, text=[*texts, *((FILE,) if several else ())])
+    files = np.array(table.columns[FILE].arrow.to_pylist(), object) if several else None
+    rows, folds = _places(run, table, files)
+    spec = own_spec(run).spec if (run / runs.RESOLVED).is_file() else None
     questions: list[Question] = []
     for output in asked:
+        if _gives_probabilities(spec, output):
+            check_probabilities(table, _probability_columns(output, file.names))
         given = _given(output, own[output.name], table, contract)
         questions += _questions(output, given, table)
     unchecked = [(each.name, UNCHECKED[each.kind]) for each in contract.outputs if each.kind in UNCHECKED]
-    files = np.array(table.columns[FILE].arrow.to_pylist(), object) if FILE in table.columns else None
-    return GivenLabels(rows, folds, tuple(questions), tuple(unchecked), files)
+    return GivenLabels(rows, folds, tuple(questions), tuple(unchecked), files, table.origin)
 
 
 PLACES, FILE = ("row", "fold"), "file"
 """Columns that say where a row is, and which fold held it out; and its file, where there are several."""
+
+
+def _places(run: Run, table: Table, files: Array | None) -> tuple[Array, Array]:
+    """Return the row and the fold of each line, (rows,) int64."""
+    members = run.record.members
+    folds = None if members is None or members.folds < 2 else members.folds
+    row, held_out_by = PLACES
+    rows = whole_numbers(table, row, None, "must be the number of a row, from 1")
+    check_once(table, row, rows, files)
+    rule = "must be a fold of the run" + ("" if folds is None else f", 1 to {folds}")
+    return rows, whole_numbers(table, held_out_by, folds, rule)
+
+
+def _values(contract: Contract, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the texts that are labels though they usually mean a missing cell, by column of the file.
+
+    Args:
+        contract: of the run, which knows them by the column of its table.
+        names: of the file's columns. A target that has the name of another column is `<name>_input`.
+    """
+    known = {} if contract.preprocessor is None else dict(contract.preprocessor.dialect.values)
+    renamed = {name: f"{name}_input" for name in known if name and f"{name}_input" in names}
+    return {**known, **{new: known[name] for name, new in renamed.items() if new not in known}}
+
+
+def _names_files(contract: Contract, names: Sequence[str]) -> bool:
+    """Return whether a column names each row's file; a target may have that column's name."""
+    targets = {name for output in contract.outputs for name in output.target}
+    return FILE in names and (FILE not in targets or f"{FILE}_input" in names)
+
+
+def _gives_probabilities(spec: Spec | None, output: Output) -> bool:
+    """Return whether the numbers of an output's classes are probabilities, by its loss.
+
+    Others, such as the mean squared error, are also minimized by numbers that are not between 0 and 1.
+    """
+    if not output.classes or spec is None:
+        return False
+    own = spec.loss.get(output.name) if isinstance(spec.loss, dict) else spec.loss
+    return own is None or fold(own.class_name) == "bce" or "crossentropy" in fold(own.class_name)
+
+
+def _probability_columns(output: Output, names: Sequence[str]) -> list[str]:
+    stem = f"{output.name}_" if output.name else ""
+    endings = ["".join(f"_{place}" for place in step) for step in np.ndindex(*output.steps)]
+    wanted = [f"{stem}probability_{name}{ending}" for ending in endings for name in output.classes or ()]
+    return [name for name in wanted if name in names]
 
 
 def _is_text(output: Output) -> bool:
@@ -152,7 +232,8 @@ def _given_columns(output: Output, names: Sequence[str]) -> list[str]:
     if count != len(own):
         own = [f"{output.target[0]}_{place}" for place in range(count)]
     columns = ["_".join((name, *map(str, step))) for step in np.ndindex(*output.steps) for name in own]
-    return [f"{name}_input" if f"{name}_input" in names else name for name in columns]
+    renamed = {f"{name}_input" for name in columns} & {*names} - {*columns}
+    return [f"{name}_input" if f"{name}_input" in renamed else name for name in columns]
 
 
 def _given(output: Output, names: list[str], table: Table, contract: Contract) -> Array:
@@ -214,16 +295,16 @@ def _by_label(output: Output, given: Array, table: Table, ending: str) -> Iterat
     classes = output.classes or ()
     if output.kind == "labels":
         for place, name in enumerate(classes):
-            chance = _numbers(table, f"{stem}probability_{name}{ending}")
+            chance = numbers(table, f"{stem}probability_{name}{ending}")
             present = (given.reshape(len(given), -1)[:, place] > 0).astype(np.int64)
             yield name, (ABSENT, PRESENT), present, np.stack([1 - chance, chance], axis=1)
     elif classes:
         if f"{stem}score{ending}" in table.columns:  # of a hinge loss: above 0 for the second class
             with np.errstate(over="ignore"):
-                second = 1 / (1 + np.exp(-_numbers(table, f"{stem}score{ending}")))
+                second = 1 / (1 + np.exp(-numbers(table, f"{stem}score{ending}")))
             chances = np.stack([1 - second, second], axis=1)
         else:
-            columns = [_numbers(table, f"{stem}probability_{name}{ending}") for name in classes]
+            columns = [numbers(table, f"{stem}probability_{name}{ending}") for name in classes]
             chances = np.stack(columns, axis=1)
         # The class of a step is in an axis of its own, as a one-hot row is.
         indices = given.reshape(-1) if output.kind == "classes" else class_indices(given)
@@ -232,16 +313,4 @@ def _by_label(output: Output, given: Array, table: Table, ending: str) -> Iterat
         values = given.reshape(len(given), -1).astype(np.float64)
         for place, (target, column) in enumerate(zip(output.target, output.number_names, strict=True)):
             label = target if len(output.target) > 1 else ""
-            yield label, (), values[:, place], _numbers(table, f"predicted_{column}{ending}")
-
-
-def _numbers(table: Table, name: str) -> Array:
-    """Return a column of numbers, (rows,) float64.
-
-    Raises:
-        DataError: there is none, or a cell is no number.
-    """
-    check_columns(tuple(table.columns), [name], table.origin)
-    values, errors, total = numeric_matrix(table, [name])
-    raise_row_errors(table.origin, errors, total)
-    return values[:, 0]
+            yield label, (), values[:, place], numbers(table, f"predicted_{column}{ending}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +12,9 @@ import numpy as np
 from mlpcli import runs
 from mlpcli.data.row_names import RowName
 from mlpcli.data.types import Array
-from mlpcli.errors import Problem, UsageError
+from mlpcli.errors import Problem, UsageError, listing
 from mlpcli.inference.checked_rows import find_rows
-from mlpcli.inference.given_labels import Question, read_given_labels
+from mlpcli.inference.given_labels import Question, damage_of, read_given_labels
 from mlpcli.inference.label_ranking import Answer, Ranking, rank_labels
 from mlpcli.inference.write_doubts import write_doubts
 from mlpcli.runs.folder import Run
@@ -55,7 +56,10 @@ def check_labels(run: Run, options: CheckOptions = CheckOptions()) -> LabelCheck
         held = " and ".join(dict.fromkeys(what for _, what in given.unchecked))
         rule = f"run {run.label} predicts {held}, which give no label a probability"
         raise UsageError(Problem(rule, hint="label-check is for classes, labels and numbers"))
-    ranking, data = rank_labels(given), find_rows(run)
+    data = find_rows(run)
+    with damage_of(run / runs.OUT_OF_FOLD):
+        data.check(given)
+    ranking = rank_labels(given)
     if options.output is not None:
         write_doubts(options.output, ranking, data, options.keep)
     count = min(options.top, len(ranking))
@@ -68,7 +72,11 @@ def check_labels(run: Run, options: CheckOptions = CheckOptions()) -> LabelCheck
         worst=tuple(_describe(ranking, place, name) for place, name in enumerate(names)),
         checked=len(ranking),
         written=options.output,
-        warnings=(*data.warnings, *(_unchecked(*each) for each in given.unchecked)),
+        warnings=(
+            *data.warnings,
+            *(_unchecked(*each) for each in given.unchecked),
+            *_unjudged(ranking.answers),
+        ),
     )
 
 
@@ -94,6 +102,21 @@ def _unchecked(output: str, held: str) -> str:
     return f"output {output!r} is not checked: {held} give no label a probability"
 
 
+def _unjudged(answers: Sequence[Answer]) -> Iterator[str]:
+    """Yield a warning for the targets of which the models know too little, if there are any."""
+    for kind, usual, then in (
+        ("classes", "the most frequent label", "so that it is not estimated how many labels are wrong"),
+        ("numbers", "the median", "so that numbers stand out which are only far from the others"),
+    ):
+        found = [each.question for each in answers if not each.judged and each.question.kind == kind]
+        if not found:
+            continue
+        names = [" ".join(filter(None, (each.output, each.label))) for each in found]
+        of = f" of {listing(names)}" if len(answers) > 1 else ""
+        what = f"the models predict rows that they have not seen{of} no better than {usual} would"
+        yield f"{what}, {then}; train a better model first"
+
+
 def _checked(answer: Answer) -> CheckedTarget:
     question = answer.question
     return CheckedTarget(
@@ -101,7 +124,7 @@ def _checked(answer: Answer) -> CheckedTarget:
         question.label,
         question.kind,
         len(question.given),
-        (answer.wrong.number, answer.wrong.low, answer.wrong.high),
+        None if answer.wrong is None else (answer.wrong.number, answer.wrong.low, answer.wrong.high),
         _swaps(question, np.flatnonzero(answer.suspected)),
     )
 

@@ -10,6 +10,8 @@ from mlpcli.data.types import Array
 from mlpcli.inference.given_labels import GivenLabels, Question
 from mlpcli.statistics.label_quality import (
     Estimate,
+    can_judge_classes,
+    can_judge_numbers,
     robust_deviations,
     self_confidence,
     tail_surprise,
@@ -27,15 +29,17 @@ class Answer:
         surprise: (rows,), minus the logarithm of the probability of the given label, or of a number that is
             at least as far off.
         deviations: (rows,), of numbers how far off they are, in robust deviations; None for classes.
-        wrong: how many are estimated to be wrong.
+        wrong: how many are estimated to be wrong; None where the models know too little of the classes.
         suspected: (rows,) bool: the most doubtful ones, as many as that at most; no label that is predicted.
+        judged: whether the models know more than how frequent each class is, or the median of the numbers.
     """
 
     question: Question
     surprise: Array
     deviations: Array | None
-    wrong: Estimate
+    wrong: Estimate | None
     suspected: Array
+    judged: bool = True
 
     @property
     def doubt(self) -> Array:
@@ -74,15 +78,19 @@ def rank_labels(given: GivenLabels) -> Ranking:
 
 def _answer(question: Question) -> Answer:
     deviations: Array | None = None
+    wrong: Estimate | None
     if question.names:
         with np.errstate(divide="ignore"):
             surprise = -np.log(self_confidence(question.given, question.predicted).clip(0, 1))
-        wrong = wrong_classes(question.given, question.predicted)
+        judged = can_judge_classes(question.given, question.predicted)
+        wrong = wrong_classes(question.given, question.predicted) if judged else None
     else:
         deviations = robust_deviations(question.given, question.predicted)
         surprise, wrong = tail_surprise(deviations), wrong_numbers(deviations)
+        judged = can_judge_numbers(question.given, question.predicted)
+    count = 0 if wrong is None else round(wrong.number)
     suspected = np.zeros(len(surprise), bool)
-    suspected[np.argsort(-surprise, kind="stable")[: round(wrong.number)]] = True
+    suspected[np.argsort(-surprise, kind="stable")[:count]] = True
     if question.names:
         suspected &= question.likeliest() != question.given
-    return Answer(question, surprise, deviations, wrong, suspected)
+    return Answer(question, surprise, deviations, wrong, suspected, judged)

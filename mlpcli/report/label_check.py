@@ -10,7 +10,7 @@ from rich.text import Text
 
 from mlpcli.report.console import fits, format_number
 from mlpcli.report.narrow import wrapped
-from mlpcli.report.screen import Screen, console, cut, table
+from mlpcli.report.screen import Screen, console, cut, table, width_of
 from mlpcli.runs.label_results import CheckedTarget, DoubtfulLabel, LabelCheck
 
 MOST_TARGETS = 12
@@ -26,10 +26,11 @@ Column = tuple[str, Callable[[DoubtfulLabel], str]]
 
 
 def show_label_check(label: str, check: LabelCheck) -> None:
-    """Show how many labels are likely wrong, and the most doubtful ones."""
+    """Show how many labels stand out, and the most doubtful ones."""
     out = console()
-    rows = f"{check.rows:,} rows of {_short(check.source)}"
-    out.print(Text(f"{label}: {rows}, each predicted by models that had not seen it", style="bold"))
+    rows = f"{label}: {check.rows:,} rows of {_short(check.source)},"
+    for line in _in_room(rows, "each predicted by models that had not seen it", out.room):
+        out.print(Text(line, style="bold"), soft_wrap=True)
     _show_numbers(out, check.targets)
     if check.worst:
         out.print()
@@ -45,18 +46,29 @@ def _short(source: str) -> str:
     return Path(source).name or source
 
 
+def _in_room(first: str, second: str, room: int) -> list[str]:
+    """Return two parts of a sentence in one line, or in two where there is no room."""
+    whole = f"{first} {second}"
+    return [whole] if width_of(whole) <= room else [first, f"    {second}"]
+
+
 def _show_numbers(out: Screen, targets: Sequence[CheckedTarget]) -> None:
-    """Show how many labels of each target are likely wrong."""
+    """Show how many labels of each target stand out."""
     if len(targets) == 1:
-        out.print(_sentence(targets[0]), soft_wrap=True)
+        for line in _in_room(*_sentence(targets[0]), out.room):
+            out.print(line.rstrip(), soft_wrap=True)
         for line in _swap_lines(targets[0], out.room):
             out.print(line, soft_wrap=True)
         return
-    shown = sorted(targets, key=lambda each: -each.wrong[0])[:MOST_TARGETS]
-    rows = [(_title(each), f"{each.labels:,}", f"{each.wrong[0]:,.0f}", _interval(each)) for each in shown]
-    out.print(table(("target", "labels", "likely wrong", "95% interval"), rows))
+    shown = sorted(targets, key=lambda each: -each.wrong[0] if each.wrong else 1)[:MOST_TARGETS]
+    rows = [
+        (_title(each), f"{each.labels:,}", f"{each.wrong[0]:,.0f}" if each.wrong else "-", _interval(each))
+        for each in shown
+    ]
+    out.print(table(("target", "labels", "stand out", "95% interval"), rows))
     if len(targets) > len(shown):
-        out.print(f"and {len(targets) - len(shown):,} more targets with fewer")
+        out.print(f"and {len(targets) - len(shown):,} more targets")
+    out.print("what stands out is wrong, or not explained by the columns")
 
 
 def _title(target: CheckedTarget) -> str:
@@ -64,17 +76,23 @@ def _title(target: CheckedTarget) -> str:
 
 
 def _interval(target: CheckedTarget) -> str:
+    if target.wrong is None:
+        return "-"
     _, low, high = target.wrong
     return f"{low:,.0f} to {high:,.0f}"
 
 
-def _sentence(target: CheckedTarget) -> str:
-    number, _, high = target.wrong
+def _sentence(target: CheckedTarget) -> tuple[str, str]:
+    """Return how many labels stand out, in two parts."""
     what = "labels" if target.kind == "classes" else "numbers"
+    if target.wrong is None:
+        return f"no estimate of wrong {what}:", "the models know too little of them"
+    number, _, high = target.wrong
     if round(number) == 0:
-        return f"no sign of wrong {what} (95% interval: at most {high:,.0f} of {target.labels:,})"
+        return f"no sign of wrong {what}", f"(95% interval: at most {high:,.0f} of {target.labels:,})"
     share = f"{100 * number / target.labels:.1f}%"
-    return f"about {number:,.0f} {what} are likely wrong ({share}; 95% interval {_interval(target)})"
+    first = f"about {number:,.0f} {what} stand out: wrong, or not explained by the columns"
+    return first, f"({share}; 95% interval {_interval(target)})"
 
 
 def _swap_lines(target: CheckedTarget, room: int) -> list[str]:
@@ -138,6 +156,7 @@ def _deviations(value: float | None) -> str:
 
 def label_check_json(label: str, folder: Path, check: LabelCheck) -> dict[str, object]:
     """Return a check of labels for scripts."""
+    estimates = [each.wrong[0] for each in check.targets if each.wrong is not None]
     document: dict[str, object] = {
         "run": label,
         "folder": str(folder),
@@ -145,7 +164,7 @@ def label_check_json(label: str, folder: Path, check: LabelCheck) -> dict[str, o
         "rows": check.rows,
         "folds": check.folds,
         "labels": check.checked,
-        "likely_wrong": round(sum(each.wrong[0] for each in check.targets), 1),
+        "likely_wrong": round(sum(estimates), 1) if estimates else None,
         "targets": [_target_json(each) for each in check.targets],
         "doubtful": [asdict(each) for each in check.worst],
     }
@@ -153,13 +172,13 @@ def label_check_json(label: str, folder: Path, check: LabelCheck) -> dict[str, o
 
 
 def _target_json(target: CheckedTarget) -> dict[str, object]:
-    number, low, high = (round(each, 1) for each in target.wrong)
+    wrong = None if target.wrong is None else [round(each, 1) for each in target.wrong]
     return {
         "output": target.output,
         "label": target.label,
         "kind": target.kind,
         "labels": target.labels,
-        "likely_wrong": number,
-        "interval": [low, high],
+        "likely_wrong": None if wrong is None else wrong[0],
+        "interval": None if wrong is None else wrong[1:],
         "swaps": [{"given": given, "predicted": said, "count": count} for given, said, count in target.swaps],
     }

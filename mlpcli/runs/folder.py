@@ -390,7 +390,7 @@ def _not_found(text: str, runs_dir: Path) -> RunError:
 def _existing_runs(text: str, runs_dir: Path) -> str:
     """Return the most similar name, or the names that exist, as a hint."""
     name, _, stamp = text.partition("/")
-    if stamp and _is_folder(runs_dir / name):
+    if name and stamp and _is_folder(runs_dir / name):
         labels = [run.label for run in _runs_in(runs_dir / name).runs]
         return nearest(text, labels) or (f"{name} has other runs" if labels else f"{name} has no runs")
     names = [child.name for child in _folders(runs_dir) if child.name != text]

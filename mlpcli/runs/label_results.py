@@ -53,7 +53,8 @@ class CheckedTarget:
         label: of several labels, target columns or steps; empty where there is one.
         kind: whether it holds classes (or labels that are there or not), or numbers.
         labels: how many given labels or numbers were checked.
-        wrong: how many of them are estimated to be wrong, with the ends of a 95% interval.
+        wrong: how many of them are estimated to be wrong, with the ends of a 95% interval; None where
+            the models know too little for an estimate.
         swaps: given label, predicted label, and how many of the likely wrong ones, the most frequent first.
     """
 
@@ -61,7 +62,7 @@ class CheckedTarget:
     label: str
     kind: Literal["classes", "numbers"]
     labels: int
-    wrong: tuple[float, float, float]
+    wrong: tuple[float, float, float] | None
     swaps: tuple[tuple[str, str, int], ...] = ()
 
 

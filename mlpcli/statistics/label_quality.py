@@ -24,6 +24,9 @@ SUREST = 0.1
 FEWEST_SUREST = 30
 """Rows of which at least as many are taken: with fewer, a share of them says nothing."""
 
+LEAST_PROBABILITY = 1e-7
+"""Probabilities below it count as this where their logarithm is taken, as in Keras's losses."""
+
 MAD_TO_DEVIATION = 1.4826
 """The standard deviation of normal values is this times their median absolute deviation."""
 
@@ -75,12 +78,62 @@ def wrong_classes(given: Integers, probabilities: Floats) -> Estimate:
     rows = len(given)
     if not rows:
         return Estimate(0.0, 0.0, 0.0)
-    taken = min(rows, max(FEWEST_SUREST, math.ceil(SUREST * rows)))
-    surest = np.argsort(-probabilities.max(axis=1), kind="stable")[:taken]
-    against = int((probabilities[surest].argmax(axis=1) != given[surest]).sum())
+    wrong = probabilities.argmax(axis=1) != given
+    surest = _surest(probabilities)
+    against, taken = int(wrong[surest].sum()), len(surest)
     low, high = wilson_interval(against, taken)
-    most = int((probabilities.argmax(axis=1) != given).sum())
+    most = int(wrong.sum())
     return Estimate(*(min(most, rows * share) for share in (against / taken, low, high)))
+
+
+def _surest(probabilities: Floats) -> Integers:
+    """Return the rows of which a model is surest."""
+    rows = len(probabilities)
+    taken = min(rows, max(FEWEST_SUREST, math.ceil(SUREST * rows)))
+    return np.argsort(-probabilities.max(axis=1), kind="stable")[:taken]
+
+
+def can_judge_classes(given: Integers, probabilities: Floats) -> bool:
+    """Return whether a model knows enough of the classes for `wrong_classes` to say anything.
+
+    It must be better than one that knows only how frequent each class is, beyond chance: be right about more
+    rows than by the most frequent class, or give the labels more probability (a paired z-test over the rows,
+    at 95%). And where it is surest, it must be right more often than not.
+
+    Args:
+        given: (rows,) class indices.
+        probabilities: (rows, classes).
+    """
+    rows = len(given)
+    right = probabilities.argmax(axis=1) == given
+    if right.all():
+        return True
+    counts = np.bincount(given, minlength=probabilities.shape[1])
+    own = np.log(self_confidence(given, probabilities).clip(LEAST_PROBABILITY, 1))
+    more_right = right.astype(np.float64) - (given == counts.argmax())
+    if not (is_above_zero(more_right) or is_above_zero(own - np.log(counts[given] / rows))):
+        return False
+    return bool(right[_surest(probabilities)].mean() > 0.5)
+
+
+def can_judge_numbers(given: Floats, predicted: Floats) -> bool:
+    """Return whether predictions are nearer to the numbers than their median is, beyond chance.
+
+    Args:
+        given: (rows,).
+        predicted: (rows,).
+    """
+    if not len(given) or np.array_equal(given, predicted):
+        return True
+    return is_above_zero(np.abs(given - np.median(given)) - np.abs(given - predicted))
+
+
+def is_above_zero(differences: Floats) -> bool:
+    """Return whether the mean of paired differences is above 0, by a z-test at 95%."""
+    rows = len(differences)
+    if rows < 2:
+        return False
+    return bool(differences.mean() > Z95 * differences.std(ddof=1) / math.sqrt(rows) + 1e-12)
 
 
 def wilson_interval(count: int, of: int) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlpcli.data.dataset import Contract, Dataset, Output
-from mlpcli.data.row_names import name_rows
+from mlpcli.data.row_names import name_rows, source_files
 from mlpcli.data.scaling import scale_target
 from mlpcli.data.splitter import OpenedData
 from mlpcli.data.types import Array, Arrays
@@ -91,9 +91,8 @@ def write_out_of_fold(path: Path, found: OutOfFold, spec: Spec, dataset: Dataset
     import pyarrow as pa
 
     names = name_rows(opened.source.main.origin, found.rows.tolist())
-    files = {each.file for each in names}
     columns: dict[str, pa.Array] = {"row": pa.array([each.row for each in names], pa.int64())}
-    if len(files) > 1:
+    if len(source_files(opened.source.main.origin)) > 1:
         columns["file"] = pa.array([each.file for each in names])
     columns["fold"] = pa.array(found.folds.astype(np.int64))
     own = dict(columns)
