@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -88,7 +88,8 @@ def train(
     from mlpcli.runs.folder import COMPLETED, tidy
 
     new = resume is None and further is None
-    given = [*(settings or []), *_repeats(folds, seeds, new=new)]
+    repeats = _repeats(folds, seeds, new=new)
+    given = [*(settings or []), *repeats.values()]
     options = TrainFlags(spec, given, resume, further, epochs, force, best, trust_plugins, runs_dir, advice)
     _check_usage(options)
     if resume is not None:
@@ -99,7 +100,7 @@ def train(
             return
     # A plug-in's callback may print: with --json, stdout is reserved for the document.
     aside = contextlib.redirect_stdout(sys.stderr) if json else contextlib.nullcontext()
-    with aside, report.TrainingReport(stderr=json) as watcher:
+    with aside, _as_written(repeats), report.TrainingReport(stderr=json) as watcher:
         outcome = _run(options, watcher)
     if json:
         show_json(report.outcome_json(outcome))
@@ -108,8 +109,8 @@ def train(
         say_which(outcome.run.folder.parent.name, runs_dir)
 
 
-def _repeats(folds: int | None, seeds: int | None, *, new: bool) -> list[str]:
-    """Return --folds and --seeds as values of --set.
+def _repeats(folds: int | None, seeds: int | None, *, new: bool) -> dict[str, str]:
+    """Return the values of --set that --folds and --seeds stand for, by how these are written.
 
     Args:
         folds: the value of --folds.
@@ -125,7 +126,25 @@ def _repeats(folds: int | None, seeds: int | None, *, new: bool) -> list[str]:
     if given and not new:
         rule = f"{' and '.join(f'--{key}' for key in given)} cannot be combined with --resume or --continue"
         raise UsageError(Problem(rule, hint="a run keeps the folds and seeds that it was started with"))
-    return [f"fit.{key}={value}" for key, value in given.items()]
+    return {f"--{key} {value}": f"fit.{key}={value}" for key, value in given.items()}
+
+
+@contextlib.contextmanager
+def _as_written(repeats: Mapping[str, str]) -> Iterator[None]:
+    """Name options in the problems of an error raised inside, not the values of --set they stand for."""
+    from mlpcli.errors import MlpcliError
+
+    flags = {f"--set {setting}": option for option, setting in repeats.items()}
+    try:
+        yield
+    except MlpcliError as error:
+        error.problems = tuple(
+            replace(each, place=replace(each.place, flag=flags[each.place.flag]))
+            if each.place is not None and each.place.flag in flags
+            else each
+            for each in error.problems
+        )
+        raise
 
 
 def _run(options: TrainFlags, watcher: Watcher) -> Outcome:

@@ -159,7 +159,15 @@ class Splitter:
         for name, taken in self.taken.items():
             for output in self.outputs:
                 y, rows = taken.y[output.name], taken.source_rows.for_output(output.name)
-                problems += unseen_classes(train.y[output.name], rows, name, y, taken.rows, output)
+                problems += unseen_classes(
+                    train.y[output.name],
+                    rows,
+                    name,
+                    y,
+                    taken.rows,
+                    output,
+                    divided=taken.source_rows is self.source.main,
+                )
         if problems:
             raise DataError(*problems)
         return {"train": train} | self.taken

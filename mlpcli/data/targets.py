@@ -364,7 +364,7 @@ def _as_indices(values: Sequence[object], classes: tuple[str, ...]) -> list[int]
 
 
 def only_in(
-    source_rows: SourceRows, split: str, rows: Mapping[int, Array], names: Sequence[object]
+    source_rows: SourceRows, split: str, rows: Mapping[int, Array], names: Sequence[object], hint: str = ""
 ) -> list[Problem]:
     """Return a problem for each class (a code and a mask of its rows) that no training row has."""
     rule = f"is only in the {split} split, no training row has it"
@@ -373,6 +373,7 @@ def only_in(
             int(np.flatnonzero(mask)[0]),
             source_rows.target_label,
             f"class {label_text(names[code])!r} {rule}",
+            hint=hint,
         )
         for code, mask in rows.items()
     ]

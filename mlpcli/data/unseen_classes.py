@@ -12,7 +12,7 @@ from mlpcli.errors import Problem
 
 
 def unseen_classes(
-    train: Array, source_rows: SourceRows, split: str, y: Array, rows: Array, output: Output
+    train: Array, source_rows: SourceRows, split: str, y: Array, rows: Array, output: Output, *, divided: bool
 ) -> list[Problem]:
     """Find classes of a split that no training row has.
 
@@ -23,6 +23,7 @@ def unseen_classes(
         y: class indices or one-hot rows of the split.
         rows: the position of each row of `y` in `source_rows`.
         output: of both.
+        divided: the split was taken off the rows that the training rows are of.
 
     Returns:
         A problem for each such class.
@@ -37,4 +38,12 @@ def unseen_classes(
     for code in unseen:
         found[code] = np.zeros(int(rows.max()) + 1, dtype=bool)
         found[code][rows[(labels == code).any(axis=1)]] = True
-    return only_in(source_rows, split, found, output.classes)
+    return only_in(source_rows, split, found, output.classes, _way_out(split, output) if divided else "")
+
+
+def _way_out(split: str, output: Output) -> str:
+    """Return what makes a class of the rows that were divided one of the training rows too."""
+    pooled = "pool rare classes with target_min_count, " if output.kind == "classes" else ""
+    other = "write fewer folds or another dataset.split_seed, " if split == "held_out" else ""
+    ways = f"{pooled}{other}or divide the rows by other means"
+    return ways.removeprefix("or ")
