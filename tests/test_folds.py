@@ -111,3 +111,53 @@ def test_a_fold_that_cannot_be_says_why(mlpcli: Callable[..., Result], tmp_path:
     few = DatasetSpec.model_validate({"name": "logic_xor", "fold": {"number": 2, "of": 5}})
     with pytest.raises(SpecError, match="cuts 4 rows in 5 folds"):
         load_dataset(few, wanting(True), seed=1, folder=Path())
+
+
+TOGETHER = [
+    (
+        "few.csv, target: y",
+        "fit: {folds: 3}",
+        "predict: {intervals: 0.95}",
+        ":4:22 predict.intervals: a level",
+    ),
+    ("few.csv, target: y", "fit: {seeds: 2}", "predict: {threshold: 0.3}", ":4:22 predict.threshold: is for"),
+    ("few.npz", "fit: {folds: 2}", "loss: CTC", ":3:14 fit.folds: cannot have a mean of models"),
+]
+
+
+@pytest.mark.parametrize(("path", "fit", "more", "message"), TOGETHER)
+def test_check_says_what_train_refuses_of_all_folds_together(
+    mlpcli: Callable[..., Result], tmp_path: Path, path: str, fit: str, more: str, message: str
+) -> None:
+    lines = "".join(f"{row},{row * row % 7}\n" for row in range(12))
+    (tmp_path / "few.csv").write_text(f"x,y\n{lines}")
+    steps = np.eye(4, dtype=np.float32)[np.arange(72).reshape(12, 6) % 4]
+    np.savez(tmp_path / "few.npz", x=steps, y=np.ones((12, 2), int))
+    units = 4 if path == "few.npz" else 1
+    text = f"dataset: {{path: {path}}}\nlayers: [Dense: {{units: {units}}}]\n{fit}\n{more}\n"
+    (tmp_path / "spec.yaml").write_text(text)
+    result = mlpcli("check", tmp_path / "spec.yaml")
+    assert result.status == 2, result.out
+    assert f"spec.yaml{message}" in result.err
+
+
+def test_the_resolved_spec_of_folds_has_all_that_was_given(
+    mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    text = "dataset: {name: iris}\nlayers: [Dense: {units: 3, activation: softmax}]\nfit: {folds: 3}\n"
+    (tmp_path / "spec.yaml").write_text(f"{text}predict: {{intervals: 0.8}}\n")
+    result = mlpcli("check", tmp_path / "spec.yaml", "--resolved")
+    assert result.status == 0, result.err
+    assert "intervals: 0.8" in result.out
+    assert "folds: 3" in result.out
+
+
+@pytest.mark.parametrize("option", [("--folds", "0"), ("--seeds", "0")])
+def test_an_option_is_named_as_it_was_written(
+    mlpcli: Callable[..., Result], tmp_path: Path, option: tuple[str, str]
+) -> None:
+    (tmp_path / "spec.yaml").write_text("dataset: {name: iris}\nlayers: [Dense: {units: 3}]\n")
+    result = mlpcli("train", tmp_path / "spec.yaml", "--runs-dir", tmp_path / "runs", *option)
+    assert result.status == 2
+    assert f"{' '.join(option)} fit.{option[0][2:]}: must be" in result.err
+    assert "--set" not in result.err

@@ -12,8 +12,12 @@ from mlpcli.data.dataset import Dataset
 from mlpcli.data.group_split import quantile_bins
 from mlpcli.data.load import load_dataset
 from mlpcli.data.splits import without_validation
-from mlpcli.errors import SpecError
+from mlpcli.errors import DataError, SpecError
+from mlpcli.spec.load import load_spec
+from mlpcli.spec.repeats import repeats_of, spec_of_repeat
 from mlpcli.spec.schema import DatasetSpec
+from mlpcli.training.find_data import divide_data, find_data
+from mlpcli.training.repeated.member_builder import find_whole, rows_of_repeats
 from tests.conftest import wanting
 
 ROWS = 120
@@ -98,3 +102,56 @@ def test_folds_of_numbers_are_stratified_on_request(table: Path, stratify: dict[
 def test_too_few_groups_or_times_for_the_folds_are_said(table: Path) -> None:
     with pytest.raises(SpecError, match="groups of column 'customer' in 20 folds"):
         _fold(table, 1, test={"share": 0.2, "by": "customer"}, fold={"number": 1, "of": 20})
+
+
+@pytest.mark.parametrize("fit", ["folds: 3", "seeds: 2", "folds: 2, seeds: 2, after_folds: retrain"])
+@pytest.mark.parametrize(
+    "splits",
+    [
+        "test: 0.2, validation: {last: 0.2, by: day}",
+        "test: {share: 0.2, by: customer}, validation: {last: 0.2, by: day}",
+        "test: {last: 0.2, by: day}, validation: {share: 0.2, by: customer}",
+        "test: {last: 0.2}, validation: {share: 0.2, by: customer}",
+        "test: null, validation: {last: 0.2, by: day}",
+        "validation: {share: 0.2, by: customer}",
+    ],
+)
+def test_each_training_divides_the_rows_as_its_own_spec_says(
+    table: Path, tmp_path: Path, splits: str, fit: str
+) -> None:
+    path = tmp_path / "spec.yaml"
+    text = (
+        f"dataset: {{path: '{table.as_posix()}', target: price, {splits}}}\nlayers: [Dense: {{units: 1}}]\n"
+    )
+    path.write_text(f"{text}fit: {{{fit}}}\n")
+    loaded = load_spec(path)
+    found = find_whole(loaded)
+    assert found.spec == loaded
+    assert found.dataset.validation is None
+    rows = rows_of_repeats(loaded, found.opened)
+    for repeat, counted in list(zip(repeats_of(loaded.spec), rows, strict=True))[:2]:
+        member = spec_of_repeat(loaded, repeat)
+        ours, alone = divide_data(found.opened, member), find_data(member)[1]
+        assert ours.fingerprint == alone.fingerprint
+        assert ours.contract.features == alone.contract.features == found.dataset.contract.features
+        assert counted == {name: len(split) for name, split in alone.splits().items()}
+
+
+def test_a_class_that_one_fold_alone_has_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "rare.csv"
+    lines = [f"{row % 7},g{row % 9},{'w' if row % 9 == 0 else 'uv'[row % 2]}" for row in range(63)]
+    path.write_text("x,group,kind\n" + "\n".join(lines) + "\n")
+    by = {"share": 0.2, "by": "group"}
+    messages = []
+    for number in range(1, 4):
+        fold = {"number": number, "of": 3}
+        given = {"path": str(path), "target": "kind", "fold": fold, "test": None, "validation": by}
+        try:
+            load_dataset(DatasetSpec.model_validate(given), wanting(True), seed=1, folder=Path())
+        except DataError as error:
+            messages.append(str(error))
+    (message,) = messages
+    assert message.endswith(
+        "class 'w' is only in the held_out split, no training row has it; pool rare classes with "
+        "target_min_count, write fewer folds or another dataset.split_seed, or divide the rows by other means"
+    )

@@ -52,12 +52,13 @@ class FoundData(NamedTuple):
     opened: OpenedData
 
 
-def find_opened(loaded: LoadedSpec, contract: Contract | None = None) -> FoundData:
+def find_opened(loaded: LoadedSpec, contract: Contract | None = None, *, together: bool = False) -> FoundData:
     """Find the data of a spec; of a run with folds or seeds, that of all of its trainings together.
 
     Args:
         loaded: The spec.
         contract: By which the rows are encoded and scaled; None to learn one from the training rows.
+        together: Also of a spec with folds or seeds that is no run's.
 
     Raises:
         SpecError: See `load_dataset`; about the path in the spec, when no other place has the data.
@@ -65,7 +66,7 @@ def find_opened(loaded: LoadedSpec, contract: Contract | None = None) -> FoundDa
     """
     kept = loaded.kept
     if kept is None:
-        return _load(loaded, contract=contract)
+        return _load(loaded, contract=contract, together=together)
     first: SpecError | DataError | None = None
     usable: LoadedSpec | None = None
     for place in (loaded, *_moved(loaded, kept.folder)):
@@ -111,13 +112,20 @@ def moved_note(before: LoadedSpec, after: LoadedSpec) -> str | None:
     return f"the data was moved: it is read from {', '.join(there)}" if there else None
 
 
-def _load(loaded: LoadedSpec, *, earlier_robust: bool = False, contract: Contract | None = None) -> FoundData:
+def _load(
+    loaded: LoadedSpec,
+    *,
+    earlier_robust: bool = False,
+    contract: Contract | None = None,
+    together: bool = False,
+) -> FoundData:
     request, seed = _request(loaded, earlier_robust=earlier_robust)
     request = replace(request, contract=contract)
     spec = loaded.spec
-    whole = is_repeated(spec) and loaded.kept is not None and loaded.kept.whole
+    whole = is_repeated(spec) and (together if loaded.kept is None else loaded.kept.whole)
     section = without_validation(spec.dataset) if whole else spec.dataset
-    opened = open_dataset(section, request, seed=seed, folder=loaded.folder)
+    # With the columns that divide the validation rows, which each training of several takes for itself.
+    opened = open_dataset(spec.dataset, request, seed=seed, folder=loaded.folder)
     return FoundData(loaded, divide_dataset(opened, section, request, seed=seed), opened)
 
 

@@ -25,6 +25,7 @@ from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.repeats import is_repeated, label_of, repeats_of, spec_of_repeat
 from mlpcli.spec.resolve import resolve_spec
 from mlpcli.spec.schema import Spec, TunerSpec
+from mlpcli.training.find_data import FoundData
 from mlpcli.training.plan import describe
 from mlpcli.training.prepare import Prepared, default_notes, prepare
 
@@ -47,13 +48,17 @@ def forecast(loaded: LoadedSpec, *, timed: bool = False) -> Forecast:
         SpecError: Data and model do not fit together.
         DataError: The data cannot be read.
     """
-    folds = _rows_of_folds(loaded)
+    found = _found(loaded)
+    folds = _rows_of_folds(loaded, found)
     with contextlib.nullcontext() if timed else unfilled_weights():
         prepared = prepare(spec_of_repeat(loaded, repeats_of(loaded.spec)[0]) if folds else loaded)
     if loaded.spec.tuner is not None:
         with located(loaded):
             _check_search(loaded.spec.tuner, prepared)
     completed, dataset, model = prepared.completed, prepared.dataset, prepared.model
+    given = _as_given(completed, loaded)
+    if found is not None:
+        _check_together(given, prepared, found.dataset)
     spec = completed.spec
     plan = describe(completed, dataset, model)
     return Forecast(
@@ -64,28 +69,55 @@ def forecast(loaded: LoadedSpec, *, timed: bool = False) -> Forecast:
         _memory(model, spec, dataset),
         run_files(spec, folds=bool(folds)),
         tuple(advise(spec, dataset, model)),
-        resolve_spec(_as_given(completed, loaded), dataset.settled, dataset.features),
+        resolve_spec(given, dataset.settled, dataset.features),
         (*prepared.notes, *_shared_rows(spec, dataset), *default_notes(loaded)),
         seconds_per_epoch(spec, dataset, model) if timed else None,
         trainings=folds,
     )
 
 
-def _rows_of_folds(loaded: LoadedSpec) -> tuple[tuple[str, dict[str, int]], ...]:
-    """Return the rows of each training of a spec with folds or seeds, by label; nothing for other specs."""
+def _found(loaded: LoadedSpec) -> FoundData | None:
+    """Return the data of all trainings of a spec with folds or seeds together; None for other specs."""
     if not is_repeated(loaded.spec):
-        return ()
-    from mlpcli.training.repeated.member_builder import find_whole, rows_of_repeats
+        return None
+    from mlpcli.training.repeated.member_builder import find_whole
 
-    found = find_whole(loaded)
+    return find_whole(loaded)
+
+
+def _rows_of_folds(loaded: LoadedSpec, found: FoundData | None) -> tuple[tuple[str, dict[str, int]], ...]:
+    """Return the rows of each training of a spec with folds or seeds, by label; nothing for other specs."""
+    if found is None:
+        return ()
+    from mlpcli.training.repeated.member_builder import rows_of_repeats
+
     labels = [label_of(repeat, loaded.spec) for repeat in repeats_of(loaded.spec)]
     return tuple(zip(labels, rows_of_repeats(found.spec, found.opened), strict=True))
+
+
+def _check_together(completed: CompletedSpec, first: Prepared, whole: Dataset) -> None:
+    """Check what concerns all trainings of a spec together: their mean, and what is fitted after them.
+
+    Args:
+        completed: The spec with folds or seeds.
+        first: The first of its trainings.
+        whole: The data of all of them.
+
+    Raises:
+        SpecError: Their models have no mean, or the spec asks for what cannot be fitted.
+    """
+    from mlpcli.checks.predict_rules import check_predict
+    from mlpcli.training.repeated.member_builder import check_mean
+
+    with located(completed):
+        check_mean(completed, whole)
+        check_predict(first.model, completed, first.dataset if completed.spec.fit.folds is None else whole)
 
 
 def _as_given(completed: CompletedSpec, loaded: LoadedSpec) -> CompletedSpec:
     """Return the completed spec of one training of several as that of all of them."""
     spec = loaded.spec
-    given = {"seed": spec.seed, "dataset": spec.dataset, "fit": spec.fit}
+    given = {"seed": spec.seed, "dataset": spec.dataset, "fit": spec.fit, "predict": spec.predict}
     return replace(completed, spec=completed.spec.model_copy(update=given))
 
 

@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from mlpcli.data.dataset import Dataset
-from mlpcli.data.splits import without_validation
 from mlpcli.data.splitter import OpenedData
 from mlpcli.errors import DataError, KeyPath, MlpcliError, Problem, SpecError
 from mlpcli.keras_import import import_keras
@@ -84,7 +83,7 @@ def prepare_members(loaded: LoadedSpec, watcher: Watcher) -> PreparedMembers:
     watcher.stage("building the model")
     with located(spec):
         completed = complete(spec, dataset)
-        _check_mean(completed, dataset)
+        check_mean(completed, dataset)
         check_callbacks(spec)
     return PreparedMembers(spec, completed, dataset, opened, repeats, rows, clock, (moved,) if moved else ())
 
@@ -92,11 +91,7 @@ def prepare_members(loaded: LoadedSpec, watcher: Watcher) -> PreparedMembers:
 def find_whole(loaded: LoadedSpec) -> FoundData:
     """Return the data of all trainings of a spec with folds or seeds together, and the rows to divide."""
     with located(loaded):
-        if loaded.kept is not None:  # of a run, which has these
-            return find_opened(loaded)
-        section = without_validation(loaded.spec.dataset)
-        whole = replace(loaded, spec=loaded.spec.model_copy(update={"dataset": section}))
-        return find_opened(whole)._replace(spec=loaded)
+        return find_opened(loaded, together=True)
 
 
 def rows_of_repeats(loaded: LoadedSpec, opened: OpenedData) -> tuple[dict[str, int], ...]:
@@ -119,8 +114,12 @@ def rows_of_repeats(loaded: LoadedSpec, opened: OpenedData) -> tuple[dict[str, i
     return tuple(counted[repeat.fold] for repeat in repeats)
 
 
-def _check_mean(completed: CompletedSpec, dataset: Dataset) -> None:
+def check_mean(completed: CompletedSpec, dataset: Dataset) -> None:
     """Refuse folds and seeds whose models have no mean, where that is to be the run's model.
+
+    Args:
+        completed: The spec.
+        dataset: The data of all of its trainings.
 
     Raises:
         SpecError: They have none.
