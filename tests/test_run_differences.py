@@ -269,7 +269,10 @@ def _parents(
         by_split = {"held_out": kept} if folds else {"test": kept}
         name = "folds" if folds else "seeds"
         _change(copy / "metrics.json", lambda metrics: metrics.update({name: by_split}))  # noqa: B023
-        rows = [f"{row},{row % 5 + 1},{row / 2},low,{row / 2 + place},low,0.{place + 4},0.5" for row in ROWS]
+        own = folds or 5
+        rows = [
+            f"{row},{row % own + 1},{row / 2},low,{row / 2 + place},low,0.{place + 4},0.5" for row in ROWS
+        ]
         (copy / "out_of_fold.csv").write_text("\n".join([HELD_OUT, *rows]) + "\n")
         found.append(copy)
     return found
@@ -327,7 +330,7 @@ def test_folds_that_are_cut_otherwise_are_tested_unpaired_and_other_rows_not_at_
     assert "have 5 folds and 3 folds; train both with --folds 5" in refused[0]
     (parents[1] / "out_of_fold.csv").write_text("row,fold,price,kind\n1,2\n")
     test, refused = compare_settings(found, metric="kind_accuracy")
-    assert (test, "out_of_fold.csv:" in refused[0]) == (None, True)
+    assert (test, "out_of_fold.csv is damaged: " in refused[0]) == (None, True)
     _, refused = compare_settings([found[0], open_run(both[0])], metric=None)
     assert "has no folds or seeds; train it with --folds 5" in refused[0]
 
