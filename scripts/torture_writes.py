@@ -313,7 +313,10 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
         name = str(path.relative_to(folder))
         if name.startswith("tensorboard"):
             name = str(Path(name).parent)  # the names of its files are times
-        if path.is_file() and ".part" not in name:
+        evaluated = (
+            name.startswith("plots/") and name.count("/") > 1
+        )  # drawn by `evaluate`, not by a training
+        if path.is_file() and ".part" not in name and not evaluated:
             yield name, path
 
 

@@ -33,8 +33,8 @@ REFUSED = {
 }
 """What Keras 3.15 exports and a spec may not name; this list only shows what reading its source finds."""
 
-ABSTRACT = {"callbacks.ProgbarLogger"}
-"""Classes that nothing can be built from as they are."""
+ABSTRACT = {"callbacks.ProgbarLogger", "losses.Quantile"}
+"""Classes that nothing can be built from as they are: Quantile needs its quantiles."""
 
 FOREIGN = "TFSMLayer: {filepath: SAVED, call_endpoint: serve}"
 STORED = "{class_name: TFSMLayer, module: keras.layers, config: {filepath: SAVED}, registered_name: null}"

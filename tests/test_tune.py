@@ -89,7 +89,8 @@ def test_the_best_are_trained_again_and_the_winner_is_a_run_of_its_own(searched:
     assert standing.mean == pytest.approx(np.mean(standing.scores))
     run = find_run("small", searched)
     assert run.record.to_json()["search"]["winner"] == search.winner
-    assert set(json.loads((run / "metrics.json").read_text())) == {"train", "validation", "test", "baseline"}
+    parts = {"train", "validation", "test", "baseline"}
+    assert set(json.loads((run / "metrics.json").read_text())) >= parts
     for name in (
         "model.keras",
         "saved_model",
