@@ -263,7 +263,11 @@ def test_folds_with_seeds_and_one_model_of_all_their_rows(
     members = [open_run(run.folder / folder) for folder in run.record.members.folders]
     assert [(each.record.fold, each.record.seed) for each in members] == [(1, 42), (1, 43), (2, 42), (2, 43)]
     assert len(document["folds"]["held_out"]["loss"]["values"]) == 4
-    assert (run / "out_of_fold.csv").read_text().count("\n") == 1 + 48
+    with (run / "out_of_fold.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 48
+    own = np.log([float(row[f"probability_{row['target']}"]) for row in rows])  # of the mean over seeds
+    assert document["out_of_fold"]["loss"] == pytest.approx(-own.mean(), rel=1e-5)
     whole = open_run(run.folder / "folds" / "retrained").record
     best = sorted(each.record.best.epoch or 0 for each in members if each.record.best is not None)
     assert whole.epochs == round((best[1] + best[2]) / 2 + 1e-9)

@@ -139,7 +139,7 @@ def row_metrics(model: keras.Model, measured: MeasuredRows) -> tuple[list[RowMet
     Returns:
         The metrics in the order of their values, and by name of the others the reason.
     """
-    found = list(_losses(model, measured))
+    found = row_losses(model, measured)
     reasons: dict[str, str] = {}
     for output, metric, names in metric_names(model):
         try:
@@ -165,8 +165,13 @@ def _metric(
     return RowMetric(names, output, count, addends, made.values, made.is_mean, made.is_share)
 
 
-def _losses(model: keras.Model, measured: MeasuredRows) -> list[RowMetric]:
-    """Return the loss over all outputs, and of several outputs that of each."""
+def row_losses(model: keras.Model, measured: MeasuredRows) -> list[RowMetric]:
+    """Return the loss over all outputs, and of several outputs that of each.
+
+    Args:
+        model: Compiled, its losses built.
+        measured: The rows.
+    """
     losses = compiled_losses(model)
     in_batch = measured.rows_of_batch()
     batches = int(np.ceil(len(measured.split) / measured.batch_rows))

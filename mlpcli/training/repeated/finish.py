@@ -26,10 +26,9 @@ from mlpcli.training.repeated.member_results import (
     best_of_members,
     mean_history,
     mean_metrics,
-    mean_over_rows,
     results_of,
 )
-from mlpcli.training.repeated.out_of_fold import metrics_of, read_out_of_fold, write_out_of_fold
+from mlpcli.training.repeated.out_of_fold import metrics_of_rows, read_out_of_fold, write_out_of_fold
 from mlpcli.training.repeated.parent import RETRAINED, Parent
 from mlpcli.training.run_callback import history_csv
 from mlpcli.training.run_record import plugin_files
@@ -110,9 +109,10 @@ def _repeated(ending: Ending, members: list[Run]) -> tuple[Repeated, KnownRows |
     parent.watcher.stage("predicting the rows that were held out")
     found = read_out_of_fold(list(zip(prepared.repeats, members, strict=True)), spec)
     write_out_of_fold(parent.folder / runs.OUT_OF_FOLD, found, spec, prepared.dataset, prepared.opened)
-    metrics = mean_over_rows(members, "held_out")
     model = _measuring_model(ending)
-    metrics |= {k: v for k, v in metrics_of(model, found, spec, prepared.dataset).items() if k in metrics}
+    metrics, notes = metrics_of_rows(model, found, members, spec, prepared.dataset)
+    for note in notes:
+        parent.watcher.note(note)
     held_out = None
     if prepared.completed.spec.predict is not None:
         held_out = held_out_rows(prepared.dataset, found.rows, found.outputs)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlpcli.data.dataset import Contract, Dataset, Output
+from mlpcli.data.dataset import Contract, Dataset, Output, Split
 from mlpcli.data.row_names import name_rows, source_files
 from mlpcli.data.scaling import scale_target
 from mlpcli.data.splitter import OpenedData
@@ -20,11 +20,16 @@ from mlpcli.files import write_with
 from mlpcli.keras_import import keras
 from mlpcli.keras_internals import compiled_parts
 from mlpcli.model.build import output_loss
+from mlpcli.model.outputs import evaluated_rows
 from mlpcli.model.prediction_columns import prediction_columns, without_idle_digits
+from mlpcli.model.row_addends import NotOfRows
 from mlpcli.runs.folder import Run
 from mlpcli.spec.repeats import Repeat
 from mlpcli.spec.schema import ComponentSpec, Spec
+from mlpcli.training import compiled
 from mlpcli.training.held_out import read_held_out
+from mlpcli.training.repeated.member_results import mean_over_rows
+from mlpcli.training.row_metrics import MeasuredRows, row_losses
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -119,38 +124,92 @@ def _predicted(found: OutOfFold, spec: Spec, contract: Contract) -> dict[str, pa
     return columns
 
 
-def metrics_of(model: keras.Model, found: OutOfFold, spec: Spec, dataset: Dataset) -> dict[str, float]:
-    """Return the metrics of out-of-fold predictions by name, over all their rows.
+def metrics_of_rows(
+    model: keras.Model, found: OutOfFold, members: Sequence[Run], spec: Spec, dataset: Dataset
+) -> tuple[dict[str, float], list[str]]:
+    """Return the loss and the metrics over all out-of-fold rows by name, and notes on those left out.
+
+    Metrics are those of the predictions. With one seed a loss is the mean over the rows of what their models
+    have reached, each with its own scale of the target; with several it is that of the mean prediction too,
+    in the run's scale and without what regularisation adds.
 
     Args:
         model: Compiled with the spec's metrics for the run's data; its weights do not matter.
         found: The predictions.
+        members: The trainings.
         spec: The spec, with its losses.
         dataset: The run's data, which has all these rows as training rows.
     """
-    _, metrics, _ = compiled_parts(model)
-    if metrics is None:
-        return {}
-    place_of = np.full(int(dataset.train.rows.max()) + 1, -1)
-    place_of[dataset.train.rows] = np.arange(len(dataset.train))
+    reached = mean_over_rows(members, "held_out")
+    measured = _measured(found, spec, dataset)
+    values = _metrics(model, measured, dataset.contract)
+    if len(members) == len(np.unique(found.folds)):
+        return reached | {name: value for name, value in values.items() if name in reached}, []
+    why = "it is not computed from predictions"
+    try:
+        if any(each.kind == "sequences" for each in dataset.contract.outputs):
+            raise NotOfRows("the predictions are labels, not what the loss is computed from")
+        values |= _losses(model, measured)
+    except NotOfRows as error:
+        why = str(error)
+    notes = [f"{name} of the mean over seeds is left out: {why}" for name in reached if name not in values]
+    return {name: values[name] for name in reached if name in values}, notes
+
+
+def _measured(found: OutOfFold, spec: Spec, dataset: Dataset) -> MeasuredRows:
+    """Return the rows with their targets and the predictions, as a network gives them."""
+    train, contract = dataset.train, dataset.contract
+    place_of = np.full(int(train.rows.max()) + 1, -1)
+    place_of[train.rows] = np.arange(len(train))
     places = place_of[found.rows]
-    contract = dataset.contract
-    truth = contract.by_output(
-        {each.name: _of(dataset.train.y, each.name)[places] for each in contract.outputs}
-    )
+    x, y = (_rows(each, places) for each in (train.x, train.y))
+    weights = None if train.weights is None else _rows(train.weights, places)
     given = contract.by_output(
         {
             each.name: _as_network(found.outputs[each.name], output_loss(spec, each.name), each)
             for each in contract.outputs
         }
     )
-    tensors = keras.tree.map_structure(keras.ops.convert_to_tensor, (truth, given))
+    nothing = (None,) * len(contract.outputs)
+    outputs = compiled.Outputs(given, nothing, nothing)
+    return MeasuredRows(Split(x, y, found.rows, weights), outputs, evaluated_rows(spec, contract))
+
+
+def _rows(arrays: Arrays, places: Array) -> Arrays:
+    if isinstance(arrays, dict):
+        return {name: each[places] for name, each in arrays.items()}
+    return arrays[places]
+
+
+def _metrics(model: keras.Model, measured: MeasuredRows, contract: Contract) -> dict[str, float]:
+    """Return the metrics of predictions by name, and build the model's losses for them."""
+    losses, metrics, _ = compiled_parts(model)
+    truth = contract.by_output({each.name: _of(measured.split.y, each.name) for each in contract.outputs})
+    tensors = keras.tree.map_structure(keras.ops.convert_to_tensor, (truth, measured.outputs.values))
+    if losses is not None and not losses.built:
+        losses.build(*tensors)
+    if metrics is None:
+        return {}
     model.reset_metrics()
     if not metrics.built:
         metrics.build(*tensors)
     metrics.reset_state()
     metrics.update_state(*tensors)
     return {name: float(value) for name, value in metrics.result().items() if np.ndim(value) == 0}
+
+
+def _losses(model: keras.Model, measured: MeasuredRows) -> dict[str, float]:
+    """Return the loss of predictions, and of several outputs that of each.
+
+    Raises:
+        NotOfRows: It is no mean over rows.
+    """
+    every = np.arange(len(measured.split))
+    found = {}
+    for each in row_losses(model, measured):
+        values = each.values(each.addends(every).sum(axis=0))
+        found |= {name: float(value) for name, value in zip(each.names, values, strict=True)}
+    return found
 
 
 def _of(arrays: Arrays, name: str) -> Array:
