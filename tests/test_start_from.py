@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mlpcli.inference.evaluate import evaluate_run
 from mlpcli.model.trained_model import load_trained
 from mlpcli.runs.folder import find_run
+from mlpcli.spec.load import load_spec
+from mlpcli.training.prepare import prepare
 from tests.conftest import Result
 
 SECOND = """\
@@ -52,6 +55,69 @@ def test_layers_start_where_another_run_ended(
     second = load_trained(find_run("second", tiny_run)).model.get_layer("dense").get_weights()[0]
     assert np.array_equal(first, second) is freeze  # a layer that is not frozen learns on ...
     np.testing.assert_allclose(first, second, atol=0.1)  # ... from where it was
+    run = find_run("second", tiny_run)
+    assert run.record.metrics["test"] == pytest.approx(evaluate_run(run, intervals=False).metrics, rel=1e-6)
+
+
+def test_reused_layers_compute_what_they_did_in_their_run(tmp_path: Path, tiny_run: Path) -> None:
+    from mlpcli.keras_import import keras
+
+    trained = load_trained(find_run("tiny", tiny_run))
+    spec = tmp_path / "second.yaml"
+    text = SECOND.replace("run: tiny", f"run: {trained.run.folder}").replace("UNITS", "8")
+    spec.write_text(text.replace("LAYERS", "null").replace("FREEZE", "false"), encoding="utf-8")
+    folded = ["dataset.fold={number: 1, of: 3}"]  # its layers hold what they learned in variables
+    for settings in ([], folded):
+        model = prepare(load_spec(spec, settings=settings)).model  # other training rows: another seed
+        rows = np.linspace(0, 7, 20, dtype=np.float32).reshape(5, 4)
+        one, other = (
+            keras.Model(each.input, each.get_layer("dense").output)(rows) for each in (model, trained.model)
+        )
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["layer", "network"])
+@pytest.mark.parametrize("name", ["Normalization", "Discretization", "IntegerLookup"])
+def test_what_a_layer_has_learned_is_taken_over(name: str, inside: bool) -> None:
+    from mlpcli.keras_import import keras
+    from mlpcli.model.learned_values import learned_width, learns_beside_weights, take_learned
+
+    arguments = {"num_bins": 3} if name == "Discretization" else {}
+    rows = np.array([[1.0, 2.0], [4.0, 9.0], [4.0, 6.0], [5.0, 7.0]])
+    layers, models = [], []
+    for values in (rows, rows[::-1] * 3):
+        layer = getattr(keras.layers, name)(**arguments)
+        layer.adapt(values)
+        models.append(keras.Sequential([keras.Input((2,)), layer]))
+        layers.append(models[-1] if inside else layer)
+    before, wanted = (np.asarray(model(rows)) for model in models)
+    assert not np.array_equal(before, wanted)
+    assert learns_beside_weights(layers[0]) is (name != "Normalization")
+    assert learned_width(layers[0]) is None
+    take_learned(*layers)
+    np.testing.assert_array_equal(models[0](rows), wanted)
+
+
+def test_a_copy_of_weights_in_variables_stays_in_them() -> None:
+    from mlpcli.keras_import import keras, tf
+    from mlpcli.model.learned_values import follow_weights
+
+    layer = keras.layers.Normalization()
+    layer.adapt(np.array([[1.0], [3.0]]))
+    layer.mean = held = tf.Variable(layer.mean, trainable=False)
+    layer.set_weights([np.array([5.0]), np.array([4.0]), np.array(0)])
+    follow_weights([layer])
+    assert layer.mean is held
+    assert (held.numpy().item(), np.asarray(layer.variance).item()) == (5.0, 4.0)
+
+
+def test_the_width_of_an_output_may_be_learned() -> None:
+    from mlpcli.keras_import import keras
+    from mlpcli.model.learned_values import learned_width
+
+    layer = keras.layers.Discretization(num_bins=3, output_mode="one_hot")
+    layer.adapt(np.arange(12.0))
+    assert learned_width(layer) == 3
 
 
 def test_layers_that_do_not_fit_are_told(

@@ -83,6 +83,9 @@ def pinned_start(loaded: LoadedSpec, own: LoadedSpec) -> LoadedSpec:
 def reuse_layers(model: keras.Model, start: StartFromSpec) -> tuple[str, ...]:
     """Copy a run's weights into the layers of the model that have the same names.
 
+    A layer that learns from data before training, as Normalization does, has from then on what the run's
+    layer learned: the layers above it expect that.
+
     Args:
         model: the new network.
         start: names the run by its folder: see `find_start`.
@@ -94,19 +97,21 @@ def reuse_layers(model: keras.Model, start: StartFromSpec) -> tuple[str, ...]:
         SpecError: a layer is in only one of the two, or its weights have other shapes.
         RunError: the run's model cannot be read.
     """
+    from mlpcli.model.learned_values import learns_beside_weights, take_learned
     from mlpcli.model.trained_model import load_trained
 
     run = open_run(Path(start.run))
     _check_single(run)
     trained = {layer.name: layer for layer in load_trained(run).model.layers}
     own = {layer.name: layer for layer in model.layers}
-    shared = [name for name, layer in own.items() if name in trained and layer.weights]
+    full = (name for name, layer in own.items() if layer.weights or learns_beside_weights(layer))
+    shared = [name for name in full if name in trained]
     wanted = shared if start.layers is None else list(start.layers)
     problems = list(_problems(wanted, own, trained, start))
     if problems:
         raise SpecError(*problems)
     for name in wanted:
-        own[name].set_weights(trained[name].get_weights())
+        take_learned(own[name], trained[name])
         if hasattr(own[name], "restart"):  # a schedule of the layer's
             own[name].restart()
         if start.freeze:
@@ -145,7 +150,13 @@ def _problems(wanted: list[str], own: Layers, trained: Layers, start: StartFromS
 def _misfits(
     name: str, layer: keras.layers.Layer, other: keras.layers.Layer, path: KeyPath
 ) -> Iterator[Problem]:
+    from mlpcli.model.learned_values import learned_width
+
     here, there = (_shapes(each) for each in (layer, other))
+    if here == there and (widths := [learned_width(each) for each in (layer, other)])[0] != widths[1]:
+        rule = f"layer {name!r} has learned {widths[0]} values, the run's {widths[1] or 'none'}"
+        hint = "give both the same arguments, or leave the layer out of start_from.layers"
+        yield Problem(rule, path=path, received=name, hint=hint)
     if here != there:
         rule = f"layer {name!r} has weights of shapes {here}, the run's has {there}"
         hint = "give both the same units and input, or leave the layer out of start_from.layers"

@@ -113,7 +113,11 @@ class _Session:
         job = self.job
         resolved = self._write_specs()
         callback = self.callback = self._make_callback(resolved)
-        if job.options.state is not None:  # written before `run.json`: a folder without that is deleted
+        if job.options.state is not None:
+            from mlpcli.training.variables import restore_learned
+
+            restore_learned(job.model, job.options.state)
+            # Written before `run.json`: a folder without that is deleted.
             callback.resume(job.options.state, saved=(job.run_dir / runs.STATE).exists())
         self.save_record()
         self.started = True

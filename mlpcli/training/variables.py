@@ -35,6 +35,30 @@ def check_fits(model: keras.Model, state: TrainingState) -> None:
         raise RunError(Problem("the checkpoint's best epoch does not fit the model", hint=START_AGAIN))
 
 
+def restore_learned(model: keras.Model, state: TrainingState) -> None:
+    """Restore what layers had learned from data, before a program is traced that holds it as constants.
+
+    Only where a training goes on with other rows is it another than the layers have learned from these.
+
+    Args:
+        model: The compiled model.
+        state: The checkpoint's.
+
+    Raises:
+        RunError: The checkpoint's variables are not those of the model.
+    """
+    from mlpcli.keras_internals import all_layers
+    from mlpcli.model.learned_values import follow_weights
+
+    check_variables(model.variables, state.model, "model")
+    layers = [each for each in all_layers(model) if hasattr(each, "finalize_state")]
+    learned = {id(weight) for layer in layers for weight in layer.weights}
+    for variable, value in zip(model.variables, state.model.values(), strict=True):
+        if id(variable) in learned:
+            variable.assign(value)
+    follow_weights(layers)
+
+
 def restore_variables(variables: Sequence[keras.Variable], saved: dict[str, Array], of: str) -> None:
     """Assign saved values to variables, in their order.
 
