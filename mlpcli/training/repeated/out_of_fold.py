@@ -205,7 +205,7 @@ def _losses(model: keras.Model, measured: MeasuredRows) -> dict[str, float]:
         NotOfRows: It is no mean over rows.
     """
     every = np.arange(len(measured.split))
-    found = {}
+    found: dict[str, float] = {}
     for each in row_losses(model, measured):
         values = each.values(each.addends(every).sum(axis=0))
         found |= {name: float(value) for name, value in zip(each.names, values, strict=True)}
