@@ -23,6 +23,13 @@ STATISTICS = ("mean", "vocabulary", "bin_boundaries")
 """Arguments that replace what a layer would learn from data."""
 
 
+BESIDE_WEIGHTS = {
+    "Discretization": "model.get_layer(name).bin_boundaries = trained.get_layer(name).bin_boundaries",
+    "IntegerLookup": "model.get_layer(name).set_vocabulary(trained.get_layer(name).get_vocabulary())",
+}
+"""How a layer takes over what another learned from data and keeps beside its weights."""
+
+
 def network_code(calls: KerasCalls, graph: Graph) -> Iterator[str]:
     """Yield the lines that build the network as `model`."""
     spec = calls.spec
@@ -54,16 +61,22 @@ def _reused(spec: Spec) -> Iterator[str]:
     """Yield lines that copy weights of a trained model into layers of the same names."""
     start = spec.start_from
     assert start is not None
+    learned = {layer.class_name for layer in spec.layers if _adapts(layer)}
+    beside = [name for name in BESIDE_WEIGHTS if name in learned]
     model_file = Path(start.run) / runs.MODEL
     yield f"trained = keras.saving.load_model({text(str(model_file))}, compile=False)"
     if start.layers is None:
-        names = "[layer.name for layer in model.layers if layer.weights]"
+        also = "".join(f" or isinstance(layer, keras.layers.{name})" for name in beside)
+        names = f"[layer.name for layer in model.layers if layer.weights{also}]"
         yield f"for name in {names}:"
         yield "    if name not in [layer.name for layer in trained.layers]:"
         yield "        continue"
     else:
         yield f"for name in {text_list(list(start.layers))}:"
     yield "    model.get_layer(name).set_weights(trained.get_layer(name).get_weights())"
+    for class_name in sorted(learned & {"Normalization", *BESIDE_WEIGHTS}):
+        yield f"    if isinstance(model.get_layer(name), keras.layers.{class_name}):"
+        yield f"        {BESIDE_WEIGHTS.get(class_name, 'model.get_layer(name).finalize_state()')}"
     if start.freeze:
         yield "    model.get_layer(name).trainable = False"
 
