@@ -24,6 +24,7 @@ from mlpcli.training.job import TrainingJob, TrainOptions
 from mlpcli.training.plan import describe
 from mlpcli.training.prepare import default_notes, prepare
 from mlpcli.training.run_record import begin_record, now, start_sha256
+from mlpcli.training.variables import restore_learned
 
 if TYPE_CHECKING:
     from mlpcli.training.artifacts import Artifacts
@@ -114,8 +115,6 @@ class _Session:
         resolved = self._write_specs()
         callback = self.callback = self._make_callback(resolved)
         if job.options.state is not None:
-            from mlpcli.training.variables import restore_learned
-
             restore_learned(job.model, job.options.state)
             # Written before `run.json`: a folder without that is deleted.
             callback.resume(job.options.state, saved=(job.run_dir / runs.STATE).exists())
