@@ -228,7 +228,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "unknown key far from any": (
         GOOD + "zebra: 1\n",
         [
-            "SPEC:4:1 zebra: unknown key, received 'zebra'; the keys here are name, seed, dataset, inputs, layers, model, loss, loss_weights, optimizer, metrics, start_from, fit, predict, callbacks, tuner, plugins, extends",
+            "SPEC:4:1 zebra: unknown key, received 'zebra'; the keys here are name, seed, dataset, inputs, layers, model, loss, loss_weights, optimizer, metrics, start_from, fit, callbacks, predict, tuner, plugins, extends",
         ],
     ),
     "nothing but a name": (
