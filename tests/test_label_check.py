@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -515,7 +516,8 @@ def test_a_folder_without_runs_is_said_in_whole_words(
     checked_run: Path, mlpcli: Callable[..., Result], tmp_path: Path
 ) -> None:
     result = mlpcli("label-check", tmp_path, "--runs-dir", checked_run)
-    assert (result.status, result.err) == (2, f"{tmp_path} contains no runs; available: tiny\n")
+    assert result.status == 2
+    assert re.fullmatch(rf"{re.escape(str(tmp_path))} contains no runs; available: [\w, ]+\n", result.err)
 
 
 def test_a_run_without_folds_says_how_to_train_one(tiny_run: Path, mlpcli: Callable[..., Result]) -> None:
