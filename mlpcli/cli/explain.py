@@ -28,7 +28,7 @@ def explain(
     metric: Annotated[
         str | None, typer.Option(metavar="NAME", help="By which metric. Default: the first of the spec.")
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="How often each column is dealt anew.")] = 5,
+    repeats: Annotated[int, typer.Option(min=1, help="How often each column is shuffled.")] = 5,
     rows: Annotated[int, typer.Option(min=10, help="The most rows; of more, a random sample.")] = 10_000,
     figures: Annotated[
         bool,

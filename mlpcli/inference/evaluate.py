@@ -32,6 +32,7 @@ from mlpcli.runs.folder import Run
 from mlpcli.runs.record_models import TRAIN_AGAIN
 from mlpcli.runs.results import ClassScore, Coverage, Evaluation, OutputScores, QuantileScores
 from mlpcli.spec.load import LoadedSpec, located
+from mlpcli.statistics.confusion import confusion
 from mlpcli.training import compiled
 from mlpcli.training.find_data import find_data, moved_note
 from mlpcli.training.intervals import find_intervals
@@ -75,7 +76,7 @@ def evaluate_run(
             warnings = (left_out_note(left_out, len(rows), str(data)),)
         source = str(data)
     else:
-        found, warnings = own_split(trained, split)
+        found, warnings = own_split(trained, own_data(trained), split)
         left_out, source = 0, split
     _check_ids(trained, found, source)
     arrays = compiled.Arrays(found.x, found.y, found.weights)
@@ -85,26 +86,30 @@ def evaluate_run(
     if intervals:
         measured = measure_rows(trained.model, found, batch_size=at_once)
         bounds = find_intervals(trained.model, measured, metrics, seed=trained.spec.seed)
-    scores, quantiles = _scores(trained, found, trained.spec.seed if intervals else None)
+    judged = any(each.is_scored or each.levels or each.intervals is not None for each in contract.outputs)
+    predicted = predict_outputs(trained, found.x) if judged or figures is not None else {}
+    scores, quantiles = _scores(trained, found, predicted, trained.spec.seed if intervals else None)
     warnings = (*trained.warnings, *warnings)
-    drawn = () if figures is None else _draw(trained, found, figures, source)
-    held = _coverage(trained, found)
+    drawn = () if figures is None else _draw(trained, found, predicted, figures, source)
+    held = _coverage(trained, found, predicted)
     return Evaluation(source, len(found), metrics, scores, warnings, left_out, quantiles, drawn, held, bounds)
 
 
-def _draw(trained: TrainedModel, split: Split, folder: Path, source: str) -> tuple[Path, ...]:
+def _draw(
+    trained: TrainedModel, split: Split, predicted: Arrays, folder: Path, source: str
+) -> tuple[Path, ...]:
     from mlpcli.inference.evaluation_figures import draw_evaluation
 
     title = f"{trained.run.label} on {source}"
-    return tuple(draw_evaluation(trained, split, predict_outputs(trained, split.x), folder, title=title))
+    return tuple(draw_evaluation(trained, split, predicted, folder, title=title))
 
 
-def _coverage(trained: TrainedModel, split: Split) -> tuple[Coverage, ...]:
+def _coverage(trained: TrainedModel, split: Split, predicted: Arrays) -> tuple[Coverage, ...]:
     """Return what the intervals and sets of the predictions hold."""
     contract = trained.contract
     if not len(split) or all(each.intervals is None for each in contract.outputs):
         return ()
-    rows = known_rows(contract, split.y, predict_outputs(trained, split.x), split.weights)
+    rows = known_rows(contract, split.y, predicted, split.weights)
     return coverage_of(trained.spec, contract, rows)
 
 
@@ -141,19 +146,17 @@ def _check_ids(trained: TrainedModel, split: Split, source: str) -> None:
 
 
 def _scores(
-    trained: TrainedModel, split: Split, seed: int | None
+    trained: TrainedModel, split: Split, predicted: Arrays, seed: int | None
 ) -> tuple[tuple[OutputScores, ...], tuple[QuantileScores, ...]]:
     """Return the scores of every output of classes or labels, and of every target of quantiles.
 
     Args:
         trained: the model.
         split: the rows.
+        predicted: what `predict_outputs` returns for them.
         seed: of the intervals of scores; None for none.
     """
     outputs = [each for each in trained.contract.outputs if each.is_scored or each.levels]
-    if not outputs:
-        return (), ()
-    predicted = predict_outputs(trained, split.x)
     found: list[OutputScores] = []
     quantiles: list[QuantileScores] = []
     for each in outputs:
@@ -218,13 +221,18 @@ def own_data(trained: TrainedModel) -> OwnData:
     return OwnData(there, dataset, moved_note(loaded, there), changed)
 
 
-def own_split(trained: TrainedModel, split: str) -> tuple[Split, tuple[str, ...]]:
+def own_split(trained: TrainedModel, own: OwnData, split: str) -> tuple[Split, tuple[str, ...]]:
     """Return one of a run's own splits, and warnings where its data has moved or changed.
+
+    Args:
+        trained: the run's model.
+        own: its data, as `own_data` reads it.
+        split: train, validation, test or held_out.
 
     Raises:
         UsageError: The run has no such split.
     """
-    _, dataset, moved, changed = own_data(trained)
+    _, dataset, moved, changed = own
     found = dataset.splits().get(split)
     if found is None:
         hint = f"it has {', '.join(dataset.splits())}; or give --data FILE"
@@ -315,19 +323,3 @@ def _share(part: Array, whole: Array) -> Array:
     """Return part / whole, and 0 where the whole is 0."""
     share: Array = np.where(whole == 0, 0.0, part / np.where(whole == 0, 1, whole))
     return share
-
-
-def confusion(truth: Array, predicted: Array, classes: int) -> Array:
-    """Count the rows of each pair of true and predicted class.
-
-    Args:
-        truth: (rows,) int class indices.
-        predicted: (rows,) int class indices.
-        classes: how many classes there are.
-
-    Returns:
-        (classes, classes) int64: true classes down, predicted classes across.
-    """
-    counts = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(counts, (truth, predicted), 1)
-    return counts

@@ -24,6 +24,7 @@ from mlpcli.plots.class_curves import draw_class_curves
 from mlpcli.plots.confusion_matrix import draw_confusion_matrix
 from mlpcli.plots.residuals import draw_residuals
 from mlpcli.plots.worst_images import MOST_IMAGES, draw_worst_images
+from mlpcli.statistics.confusion import confusion
 from mlpcli.statistics.ranking import ranking_curves
 from mlpcli.training.side_process import begin
 
@@ -149,8 +150,7 @@ def _of_classes(
         return
     taken = predicted_classes(values, loss, output)
     true = class_indices(y)
-    counts = np.zeros((len(names), len(names)), np.int64)
-    np.add.at(counts, (true, taken), 1)
+    counts = confusion(true, taken, len(names))
     yield (
         _named("confusion_matrix", output.name, ".png"),
         begin(draw_confusion_matrix, counts, names, title=title),

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from mlpcli.data.dataset import Contract, Split
 from mlpcli.data.features.verification_sample import Sample
+from mlpcli.data.label_keys import label_number
 from mlpcli.data.raw_columns import column_places, correlated_groups, values_at, with_values
 from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import Problem, UsageError, nearest
-from mlpcli.inference.evaluate import own_split, predict_outputs, values_of
+from mlpcli.inference.evaluate import own_data, own_split, predict_outputs, values_of
 from mlpcli.inference.row_values import row_values
-from mlpcli.model.run_spec import own_spec
 from mlpcli.model.trained_model import TrainedModel, load_trained
 from mlpcli.runs.explanation import ColumnImportance, Dependence, Explanation
 from mlpcli.runs.folder import Run
-from mlpcli.spec.load import located
 from mlpcli.statistics.bootstrap import draw_counts
-from mlpcli.training.find_data import find_data
 from mlpcli.training.row_metrics import RowMetric
 
 MOST_ROWS = 10_000
@@ -36,8 +34,6 @@ GRID = 20
 LINES = 30
 DEPENDENCE_ROWS = 500
 
-Progress = Callable[[int, int], None]
-
 
 def explain_run(
     run: Run,
@@ -46,27 +42,26 @@ def explain_run(
     metric: str | None = None,
     repeats: int = REPEATS,
     rows: int = MOST_ROWS,
-    progress: Progress = lambda done, of: None,
 ) -> Explanation:
     """Measure the importance of each raw column, and how the predictions depend on the strongest.
 
-    The importance of a column is how much worse a metric becomes when the values of the column are dealt to
-    other rows at random (Breiman 2001; Fisher, Rudin and Dominici 2019). It says what this model relies on,
+    The importance of a column is how much worse a metric becomes when the values of the column are shuffled
+    among the rows (Breiman 2001; Fisher, Rudin and Dominici 2019). It says what this model relies on,
     not what causes what. Correlated columns stand in for each other, so they are also permuted together.
 
     Args:
         run: the run.
         split: on which of its splits; test rows say what holds for new ones.
         metric: its name; None for the first that is no loss, else the loss.
-        repeats: how often each column is dealt anew.
+        repeats: how often each column is shuffled.
         rows: the most rows.
-        progress: called with the number of permutations done, and of all.
 
     Raises:
         UsageError: the rows have no columns, or there is no such metric or split.
     """
     trained = load_trained(run)
-    found, warnings = own_split(trained, split)
+    own = own_data(trained)
+    found, warnings = own_split(trained, own, split)
     places = column_places(trained.contract)
     if not places:
         rule = f"run {run.label} reads rows of {' x '.join(map(str, trained.contract.shape))} values"
@@ -75,10 +70,10 @@ def explain_run(
     measured = _metric_of(trained, sampled, metric)
     groups = correlated_groups(_flat(sampled.x, trained.contract, places), places, CORRELATED)
     wanted = [*((name,) for name in places), *groups]
-    importances = _importances(trained, sampled, measured, wanted, places, repeats, progress)
+    importances = _importances(trained, sampled, measured, wanted, places, repeats)
     columns = sorted((each for each in importances if len(each.columns) == 1), key=_strength)
     strongest = [each.columns[0] for each in columns[:STRONGEST] if each.value > 0]
-    base = float(_value(measured, measured.sums(0).sum(axis=0)))
+    base = float(_value(measured, measured.sums(trained.spec.seed).sum(axis=0)))
     return Explanation(
         source=split,
         rows=len(sampled),
@@ -87,7 +82,7 @@ def explain_run(
         base=base,
         columns=tuple(columns),
         groups=tuple(sorted((each for each in importances if len(each.columns) > 1), key=_strength)),
-        dependences=tuple(_dependences(trained, sampled, strongest, places)),
+        dependences=tuple(_dependences(trained, sampled, own.dataset.sample, strongest, places)),
         repeats=repeats,
         warnings=(*trained.warnings, *warnings),
     )
@@ -154,30 +149,28 @@ def _importances(
     wanted: Sequence[tuple[str, ...]],
     places: Mapping[str, tuple[int, ...]],
     repeats: int,
-    progress: Progress,
 ) -> list[ColumnImportance]:
     """Return the importance of each column or group of columns."""
     from mlpcli.checks.log_names import directions
 
     name, seed = base.names[0], trained.spec.seed
     more = directions(trained.model, validation=False).get(name) == "max"
-    counts = np.concatenate(list(draw_counts(len(base.sums(seed)), RESAMPLES, seed)))
     own = base.sums(seed)
+    counts = np.concatenate(list(draw_counts(len(own), RESAMPLES, seed)))
     resampled, whole = _value(base, counts @ own), float(_value(base, own.sum(axis=0)))
     found = []
-    for number, columns in enumerate(wanted):
+    for columns in wanted:
         positions = [place for column in columns for place in places[column]]
         values, worse = [], np.zeros(len(counts))
         for repeat in range(repeats):
             order = np.random.default_rng([seed, repeat]).permutation(len(split))
-            dealt = values_at(split.x, trained.contract, positions)[order]
-            changed = replace(split, x=with_values(split.x, trained.contract, positions, dealt))
+            shuffled = values_at(split.x, trained.contract, positions)[order]
+            changed = replace(split, x=with_values(split.x, trained.contract, positions, shuffled))
             metric = row_values(trained, changed).metric(name)
             assert metric is not None
             sums = metric.sums(seed)
             values.append(float(_value(metric, sums.sum(axis=0))) - whole)
             worse += (_value(metric, counts @ sums) - resampled) / repeats
-            progress(number * repeats + repeat + 1, len(wanted) * repeats)
         sign = -1.0 if more else 1.0
         low, high = np.nanpercentile(sign * worse, [2.5, 97.5])
         mean = sign * float(np.mean(values)) + 0.0  # never -0.0
@@ -186,10 +179,21 @@ def _importances(
 
 
 def _dependences(
-    trained: TrainedModel, split: Split, columns: Sequence[str], places: Mapping[str, tuple[int, ...]]
+    trained: TrainedModel,
+    split: Split,
+    sample: Sample | None,
+    columns: Sequence[str],
+    places: Mapping[str, tuple[int, ...]],
 ) -> list[Dependence]:
-    """Return how the predictions follow some columns, where the raw values of rows are known."""
-    sample = _sample_of(trained)
+    """Return how the predictions follow some columns, where the raw values of rows are known.
+
+    Args:
+        trained: the model.
+        split: the rows.
+        sample: rows of the run's table with their raw values; None for data that is no table.
+        columns: raw columns.
+        places: by column, the positions of its values.
+    """
     few = _sampled(split, DEPENDENCE_ROWS, trained.spec.seed)
     found = []
     for name in columns:
@@ -207,14 +211,6 @@ def _dependences(
     return found
 
 
-def _sample_of(trained: TrainedModel) -> Sample | None:
-    """Return rows of the run's table with their raw values; None for data that is no table."""
-    loaded = own_spec(trained.run)
-    with located(loaded):
-        _, dataset = find_data(loaded)
-    return dataset.sample
-
-
 def _grid(
     sample: Sample | None, contract: Contract, name: str, places: Sequence[int]
 ) -> tuple[tuple[float | str, ...], Array] | None:
@@ -230,7 +226,7 @@ def _grid(
     if isinstance(raw, list):
         names, first, counts = np.unique(np.array(raw, str), return_index=True, return_counts=True)
         order = np.argsort(-counts, kind="stable")[:GRID]
-        numbers = [_number(text) for text in names[order]]
+        numbers = [label_number(text) for text in names[order]]
         if all(number is not None for number in numbers):
             order = order[np.argsort(np.array(numbers, np.float64), kind="stable")]
         return tuple(str(each) or "(missing)" for each in names[order]), encoded[first[order]]
@@ -241,13 +237,6 @@ def _grid(
     at = np.unique(np.linspace(0, len(ordered) - 1, GRID).round().astype(int))
     values, first = np.unique(raw[ordered[at]], return_index=True)
     return tuple(float(value) for value in values), encoded[ordered[at]][first]
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
 
 
 def _shown_output(trained: TrainedModel, x: Arrays) -> Array:

@@ -1,7 +1,7 @@
 """Per row, what each loss and metric of a run is made of; for intervals, and for tests on the same rows.
 
     trained = load_trained(run)
-    split, warnings = own_split(trained, "test")
+    split, warnings = own_split(trained, own_data(trained), "test")
     found = row_values(trained, split)
     for metric in found.metrics:
         metric.names                    # ("accuracy",); as in `evaluate` and `metrics.json`

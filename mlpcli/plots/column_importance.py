@@ -57,7 +57,9 @@ def draw_importance(
     axes.barh(at, shown, color=BLUE, alpha=0.75, xerr=errors, ecolor=INK, error_kw={"linewidth": THIN_LINE})
     axes.axvline(0, color=INK, linewidth=THIN_LINE)
     axes.set_yticks(at, [plot_label(name, 32) for name in names[:count]], fontsize=LABEL_FONT)
-    axes.set_xlabel(f"how much worse {plot_label(metric, 30)} becomes without the column (bars: 95%)")
+    axes.set_xlabel(
+        f"how much worse {plot_label(metric, 30)} becomes when the column is shuffled (lines: 95%)"
+    )
     left = len(names) - count
     more = f" ({left} more columns are not drawn)" if left else ""
     axes.set_title(f"{plot_label(title)}{more}")

@@ -23,13 +23,13 @@ def show_explanation(label: str, found: Explanation) -> None:
     )
     title = f"{label} on {found.source}: {rows}, {found.metric} {format_number(found.base)}"
     out.print(Text(title, style="bold"))
-    show_line(f"how much worse {found.metric} becomes when a column is dealt at random, and 95% intervals")
+    show_line(f"how much worse {found.metric} becomes when a column is shuffled, with 95% intervals")
     _show_lines(found.columns[:MOST_LINES], found)
     if (rest := len(found.columns) - MOST_LINES) > 0:
         show_line(f"{rest} more columns, each of less importance; --json has all", stderr=True)
     if found.groups:
         show_line("")
-        show_line("correlated columns stand in for each other; dealt together:")
+        show_line("correlated columns stand in for each other; shuffled together:")
         _show_lines(found.groups, found)
 
 

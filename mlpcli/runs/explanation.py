@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ColumnImportance:
-    """How much worse a metric becomes when some columns are dealt to other rows at random.
+    """How much worse a metric becomes when some columns are shuffled among the rows.
 
     columns: one, or a group that is permuted together.
     value: the mean over the repeats; positive is worse, whatever the direction of the metric.

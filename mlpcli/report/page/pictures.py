@@ -31,7 +31,7 @@ TITLES = {
     "parallel": "The trials",
 }
 CURVES = "learning_curves"
-"""Drawn anew in the page, so that they answer to the pointer."""
+"""Left out: the page draws these itself, so that they answer to the pointer."""
 
 
 @dataclass(frozen=True)
