@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlpcli.cli.completion import complete_run
 from mlpcli.cli.options import (
     RUNS_DIR,
     DebugOption,
@@ -27,7 +28,10 @@ OUTPUT_HELP = "The plot. Default: in the runs folder, named after the runs."
 
 def compare(
     names: Annotated[
-        list[str], typer.Argument(metavar="RUN...", help="Names, name/timestamp, or run folders.")
+        list[str],
+        typer.Argument(
+            metavar="RUN...", help="Names, name/timestamp, or run folders.", autocompletion=complete_run
+        ),
     ],
     trials: Annotated[
         bool, typer.Option("--trials", help="Compare the trials of a search, the best first.")

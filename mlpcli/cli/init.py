@@ -11,36 +11,71 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlpcli.cli.inspect import TableArgument, TaskOption
+from mlpcli.cli.completion import complete_column
+from mlpcli.cli.examples import complete_example
+from mlpcli.cli.help_text import Command
+from mlpcli.cli.inspect import TABLE_HELP, TaskOption
 from mlpcli.cli.options import DebugOption, JsonOption, refuse_output
 from mlpcli.errors import Problem, UsageError
 from mlpcli.files import write_text
 
 if TYPE_CHECKING:
+    from typer._click import Context
+
     from mlpcli.report.init import Proposal
 
 SplitOption = Annotated[
     str | None,
     typer.Option(metavar="SPLIT", help="random, or a column of dates or groups, where the guess is wrong."),
 ]
+EXAMPLE = "--example"
+
+
+DataArgument = Annotated[str | None, typer.Argument(metavar="DATA", help=TABLE_HELP)]
+TargetOption = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="The column to predict.", autocompletion=complete_column)
+]
+ExampleOption = Annotated[
+    str | None,
+    typer.Option(
+        EXAMPLE,
+        metavar="NAME",
+        help="Instead of DATA: copy a ready spec; without a name, list them.",
+        autocompletion=complete_example,
+    ),
+]
+OutputOption = Annotated[
+    str | None,
+    typer.Option(
+        "-o", "--output", metavar="FILE", help="Where to write; - for stdout. Default: named after DATA."
+    ),
+]
+EffortOption = Annotated[
+    str,
+    typer.Option(
+        metavar="EFFORT", help="fast: seconds; good: the default; best: the strongest there is, minutes."
+    ),
+]
+
+
+class InitCommand(Command):
+    """`init`, whose option --example may stand without a value."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """Parse the arguments, with an empty value where --example has none."""
+        for place, argument in enumerate(args):
+            if argument == EXAMPLE and (place + 1 == len(args) or args[place + 1].startswith("-")):
+                args = [*args[: place + 1], "", *args[place + 1 :]]
+        return super().parse_args(ctx, args)
 
 
 def init(
-    data: TableArgument,
-    target: Annotated[str, typer.Option(metavar="COLUMN", help="The column to predict.")],
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "-o", "--output", metavar="FILE", help="Where to write; - for stdout. Default: named after DATA."
-        ),
-    ] = None,
+    data: DataArgument = None,
+    target: TargetOption = None,
+    example: ExampleOption = None,
+    output: OutputOption = None,
     task: TaskOption = None,
-    effort: Annotated[
-        str,
-        typer.Option(
-            metavar="EFFORT", help="fast: seconds; good: the default; best: the strongest there is, minutes."
-        ),
-    ] = "good",
+    effort: EffortOption = "good",
     split: SplitOption = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     json: JsonOption = False,
@@ -50,11 +85,15 @@ def init(
     from mlpcli.report import console
     from mlpcli.report import init as report
 
+    if example is not None:
+        _refuse_beside_example(data, target)
+        _copy_example(example, output, force=force, json=json)
+        return
+    data, target = _needed(data, target)
     path = Path(f"{experiment_name(data)}.yaml" if output in (None, "-") else str(output))
     if output != "-":
         _check_output(path, force=force)
-    if not path.parent.is_dir():
-        raise UsageError(Problem(f"-o {path}: there is no folder {path.parent}"))
+    _check_folder(path)
     location = data if data.startswith(("/", "${")) else _relative_path(path.parent, Path(data))
     proposal = _propose(data, target, task, effort, split, location, path)
     if output == "-":
@@ -69,11 +108,51 @@ def init(
         report.show_proposal(proposal, data)
 
 
+def _needed(data: str | None, target: str | None) -> tuple[str, str]:
+    """Return both, or say which is missing."""
+    if data is None:
+        rule = "Missing argument 'DATA'"
+        raise UsageError(Problem(rule, hint="see mlpcli init --help; for a ready spec mlpcli init --example"))
+    if target is None:
+        raise UsageError(Problem("Missing option '--target'", hint="see mlpcli init --help"))
+    return data, target
+
+
+def _refuse_beside_example(data: str | None, target: str | None) -> None:
+    beside = [name for name, value in (("DATA", data), ("--target", target)) if value is not None]
+    if beside:
+        rule = f"{EXAMPLE} cannot be combined with {' and '.join(beside)}"
+        raise UsageError(Problem(rule, hint="an example has data of its own"))
+
+
+def _copy_example(name: str, output: str | None, *, force: bool, json: bool) -> None:
+    """Write an example, or list them."""
+    from mlpcli.cli.examples import described_examples, example_files, write_example
+    from mlpcli.report import console
+    from mlpcli.report import init as report
+
+    if not name:
+        report.show_examples(described_examples(), json=json)
+        return
+    spec = Path(f"{name}.yaml" if output in (None, "-") else str(output))
+    if output == "-":
+        console.show_text(next(iter(example_files(name, spec).values())))
+        return
+    refuse_output(spec, "-o", "write - for standard output")
+    _check_folder(spec)
+    report.show_example(write_example(name, spec, force=force), json=json)
+
+
 def _check_output(path: Path, *, force: bool) -> None:
     refuse_output(path, "-o", "write - for standard output")
     if path.exists() and not force:
         rule = f"-o {path}: the file exists already"
         raise UsageError(Problem(rule, hint="add --force to replace it, or choose another with -o"))
+
+
+def _check_folder(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise UsageError(Problem(f"-o {path}: there is no folder {path.parent}"))
 
 
 def _propose(

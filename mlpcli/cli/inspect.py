@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlpcli.cli.completion import complete_column
 from mlpcli.cli.options import DebugOption, JsonOption
 
 if TYPE_CHECKING:
     from mlpcli.data.inspect.survey import Survey
     from mlpcli.report.inspect import Column
 
-TableArgument = Annotated[
-    str, typer.Argument(metavar="DATA", help="A CSV, TSV or Parquet file, or a quoted pattern for several.")
-]
+TABLE_HELP = "A CSV, TSV or Parquet file, or a quoted pattern for several."
+TableArgument = Annotated[str, typer.Argument(metavar="DATA", help=TABLE_HELP)]
 
 TaskOption = Annotated[
     str | None,
@@ -27,7 +27,10 @@ TaskOption = Annotated[
 
 def inspect(
     data: TableArgument,
-    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column to predict.")] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="The column to predict.", autocompletion=complete_column),
+    ] = None,
     task: TaskOption = None,
     test: Annotated[
         str | None, typer.Option(metavar="FILE", help="Report the rows that this file and DATA share.")

@@ -7,17 +7,28 @@ from typing import Annotated
 
 import typer
 
+from mlpcli.cli.completion import complete_run, complete_setting
+
 SPEC_HELP = "The YAML file of the experiment."
 
 SpecArgument = Annotated[Path, typer.Argument(metavar="SPEC", help=SPEC_HELP)]
 OptionalSpecArgument = Annotated[Path | None, typer.Argument(metavar="SPEC", help=SPEC_HELP)]
 RunArgument = Annotated[
     str,
-    typer.Argument(metavar="RUN", help="A name (its newest finished run), name/timestamp, or a run folder."),
+    typer.Argument(
+        metavar="RUN",
+        help="A name (its newest finished run), name/timestamp, or a run folder.",
+        autocompletion=complete_run,
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Override a field: --set fit.epochs=5. Repeatable."),
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        help="Override a field: --set fit.epochs=5. Repeatable.",
+        autocompletion=complete_setting,
+    ),
 ]
 RunsDirOption = Annotated[Path, typer.Option("--runs-dir", metavar="DIR", help="The runs folder.")]
 AdviceOption = Annotated[

@@ -8,7 +8,7 @@ import importlib.metadata
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
@@ -19,7 +19,8 @@ from mlpcli.cli.code import code
 from mlpcli.cli.compare import compare
 from mlpcli.cli.evaluate import evaluate
 from mlpcli.cli.explain import explain
-from mlpcli.cli.init import init
+from mlpcli.cli.help_text import KEEP, LOOK, START, TRAIN, USE, WELCOME, Command, Group
+from mlpcli.cli.init import InitCommand, init
 from mlpcli.cli.inspect import inspect
 from mlpcli.cli.label_check import label_check
 from mlpcli.cli.lr_find import lr_find
@@ -47,47 +48,69 @@ app = typer.Typer(
     name="mlpcli",
     help="Train, evaluate and use multilayer perceptrons from one YAML file.",
     epilog="Example: mlpcli train configs/digits.yaml",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
+    cls=Group,
+    rich_markup_mode=None,  # errors are shown by `main`, help by the classes
+    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(epilog="Example: mlpcli inspect houses.csv --target rooms --task regression")(inspect)
-app.command(epilog="Example: mlpcli init houses.csv --target rooms --task regression")(init)
-app.command(epilog="Example: mlpcli train configs/digits.yaml --set fit.epochs=5")(train)
-app.command(epilog="Example: mlpcli tune configs/chapter/fashion_random_search.yaml --workers 2")(tune)
-app.command("lr-find", epilog="Example: mlpcli lr-find configs/digits.yaml --write")(lr_find)
-app.command("more-data", epilog="Example: mlpcli more-data configs/digits.yaml --repeats 2")(more_data)
-app.command(epilog="Example: mlpcli check configs/digits.yaml")(check)
-app.command(epilog="Example: mlpcli code configs/digits.yaml -o digits.py")(code)
-app.command(epilog="Example: mlpcli evaluate digits")(evaluate)
-app.command(epilog="Example: mlpcli explain houses")(explain)
-app.command(epilog="Example: mlpcli predict digits rows.npy -o predictions.csv")(predict)
-app.command("label-check", epilog="Example: mlpcli label-check digits --top 10 -o doubts.csv")(label_check)
-app.command(epilog="Example: mlpcli reproduce digits")(reproduce)
-app.command(epilog="Example: mlpcli schema > mlpcli.schema.json")(schema)
-app.command(epilog="Example: mlpcli runs --sort val_accuracy --where status=completed")(runs)
-app.command(epilog="Example: mlpcli report digits -o digits.html")(report)
-app.command(epilog='Example: mlpcli note digits "with the new labels" --tag good')(note)
-app.command(epilog="Example: mlpcli remove digits/2026-11-24_09-30-00")(remove)
-app.command(epilog="Example: mlpcli clean --dry-run")(clean)
-app.command(epilog="Example: mlpcli compare digits/2026-11-24_09-30-00 digits --metric accuracy")(compare)
-app.command(epilog="Example: mlpcli tensorboard digits")(tensorboard)
+
+
+def _add(panel: str, function: Callable[..., object], example: str, cls: type[Command] = Command) -> None:
+    """Add a command under a heading, named as its function, with an example at the end of its help."""
+    name = function.__name__.replace("_", "-")
+    app.command(name, cls=cls, epilog=f"Example: mlpcli {name} {example}", rich_help_panel=panel)(function)
+
+
+_add(START, init, "houses.csv --target rooms --task regression", InitCommand)
+_add(START, inspect, "houses.csv --target rooms --task regression")
+_add(START, check, "configs/digits.yaml")
+_add(START, schema, "> mlpcli.schema.json")
+_add(TRAIN, train, "configs/digits.yaml --set fit.epochs=5")
+_add(TRAIN, tune, "configs/chapter/fashion_random_search.yaml --workers 2")
+_add(TRAIN, lr_find, "configs/digits.yaml --write")
+_add(TRAIN, reproduce, "digits")
+_add(LOOK, evaluate, "digits")
+_add(LOOK, explain, "houses")
+_add(LOOK, report, "digits -o digits.html")
+_add(LOOK, compare, "digits/2026-11-24_09-30-00 digits --metric accuracy")
+_add(LOOK, label_check, "digits --top 10 -o doubts.csv")
+_add(LOOK, more_data, "configs/digits.yaml --repeats 2")
+_add(LOOK, tensorboard, "digits")
+_add(USE, predict, "digits rows.npy -o predictions.csv")
+_add(USE, code, "configs/digits.yaml -o digits.py")
+_add(KEEP, runs, "--sort val_accuracy --where status=completed")
+_add(KEEP, note, 'digits "with the new labels" --tag good')
+_add(KEEP, remove, "digits/2026-11-24_09-30-00")
+_add(KEEP, clean, "--dry-run")
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
         print(f"mlpcli {importlib.metadata.version('mlpcli')}")
+        print(f"Python {sys.version.split()[0]}")
+        for label, package in (("TensorFlow", "tensorflow"), ("Keras", "keras"), ("NumPy", "numpy")):
+            print(f"{label} {_version(package)}")
         raise typer.Exit
+
+
+def _version(package: str) -> str:
+    """Return the version of an installed package, without importing it."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed as such"  # as where tensorflow-cpu takes its place
 
 
 @app.callback()
 def root(
+    ctx: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Train, evaluate and use multilayer perceptrons from one YAML file."""
+    if ctx.invoked_subcommand is None:
+        print(WELCOME)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlpcli.cli.completion import complete_run
 from mlpcli.cli.options import RUNS_DIR, DebugOption, JsonOption, RunsDirOption
 
 if TYPE_CHECKING:
@@ -22,7 +23,11 @@ DryRunOption = Annotated[
 def remove(
     names: Annotated[
         list[str],
-        typer.Argument(metavar="RUN...", help="name/timestamp, a run folder, or a name with one run."),
+        typer.Argument(
+            metavar="RUN...",
+            help="name/timestamp, a run folder, or a name with one run.",
+            autocompletion=complete_run,
+        ),
     ],
     yes: YesOption = False,
     dry_run: DryRunOption = False,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlpcli.cli.completion import complete_run
 from mlpcli.cli.options import (
     RUNS_DIR,
     DebugOption,
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 def report(
     names: Annotated[
         list[str],
-        typer.Argument(metavar="RUN...", help="A run, or several to put side by side."),
+        typer.Argument(
+            metavar="RUN...", help="A run, or several to put side by side.", autocompletion=complete_run
+        ),
     ],
     output: Annotated[
         Path | None,

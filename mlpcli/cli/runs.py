@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlpcli.cli.completion import complete_run
 from mlpcli.cli.options import (
     RUNS_DIR,
     DebugOption,
@@ -20,7 +21,14 @@ from mlpcli.cli.options import (
 if TYPE_CHECKING:
     from mlpcli.runs.run_values import RunValues
 
-NameArgument = Annotated[str | None, typer.Argument(metavar="NAME", help="Only the runs of this experiment.")]
+NameArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="NAME",
+        help="Only the runs of this experiment.",
+        autocompletion=complete_run,
+    ),
+]
 TrialsOption = Annotated[bool, typer.Option("--trials", help="Also list the trials inside searches.")]
 WhereOption = Annotated[
     list[str] | None,

@@ -8,12 +8,16 @@ from typing import Annotated
 
 import typer
 
+from mlpcli.cli.completion import complete_run
 from mlpcli.cli.options import RUNS_DIR, DebugOption, JsonOption, RunsDirOption
 
 
 def tensorboard(
     run: Annotated[
-        str | None, typer.Argument(metavar="RUN", help="Only this run, experiment or search.")
+        str | None,
+        typer.Argument(
+            metavar="RUN", help="Only this run, experiment or search.", autocompletion=complete_run
+        ),
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for any free one.")] = 6006,
     host: Annotated[

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlpcli.cli.completion import complete_run
 from mlpcli.cli.options import (
     RUNS_DIR,
     AdviceOption,
@@ -28,10 +29,17 @@ if TYPE_CHECKING:
 
 ResumeOption = Annotated[
     str | None,
-    typer.Option(metavar="RUN", help="Finish a run that was interrupted or killed; SPEC may be left out."),
+    typer.Option(
+        metavar="RUN",
+        help="Finish a run that was interrupted or killed; SPEC may be left out.",
+        autocompletion=complete_run,
+    ),
 ]
 ContinueOption = Annotated[
-    str | None, typer.Option("--continue", metavar="RUN", help="Train a finished run for more epochs.")
+    str | None,
+    typer.Option(
+        "--continue", metavar="RUN", help="Train a finished run for more epochs.", autocompletion=complete_run
+    ),
 ]
 EpochsOption = Annotated[
     int | None, typer.Option(metavar="N", min=1, help="With --continue: how many more epochs.")

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from textwrap import wrap
 
-from mlpcli.report.console import show_line
+from mlpcli.report.console import show_json, show_line
+
+LINE = 80
+"""Characters of a line."""
 
 
 @dataclass(frozen=True)
@@ -51,3 +56,37 @@ def show_proposal(proposal: Proposal, data: str) -> None:
 def proposal_json(proposal: Proposal) -> dict[str, object]:
     """Return a proposed spec for scripts."""
     return asdict(proposal)
+
+
+def show_examples(examples: Sequence[tuple[str, str]], *, json: bool) -> None:
+    """Show the examples that can be copied, and how.
+
+    Args:
+        examples: their names, and what each shows.
+        json: as one JSON document.
+    """
+    if json:
+        show_json({"examples": [{"name": name, "shows": text} for name, text in examples]})
+        return
+    width = max(len(name) for name, _ in examples)
+    for name, text in examples:
+        for number, line in enumerate(wrap(text, LINE - width - 2)):
+            show_line(f"{'' if number else name:{width}}  {line}")
+    show_line("copy one with: mlpcli init --example digits")
+
+
+def show_example(files: Sequence[Path], *, json: bool) -> None:
+    """Show which files of an example were written, and the command to run next.
+
+    Args:
+        files: the spec first.
+        json: as one JSON document.
+    """
+    if json:
+        show_json({"file": str(files[0]), "files": [str(file) for file in files]})
+        return
+    spec, *others = files
+    show_line(f"{spec} written" + (f", with {', '.join(map(str, others))}" if others else ""))
+    verb = "tune" if "\ntuner:" in spec.read_text(encoding="utf-8") else "train"
+    show_line(f"next mlpcli check {spec}")
+    show_line(f"     mlpcli {verb} {spec}")

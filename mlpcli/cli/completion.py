@@ -1,0 +1,143 @@
+"""What the shell's Tab key offers for an argument of `mlpcli`: runs, and fields of the spec.
+
+A completion that fails offers nothing: the line that is being typed must not be filled with messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import typer
+
+RUN_FILES = ("run.json", "search.json")
+"""One of these makes a folder a run."""
+
+SECTIONS = ("dataset", "fit", "predict", "tuner")
+"""Parts of a spec whose fields have fixed names."""
+
+
+def complete_run(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Offer the names of experiments, and after `name/` their runs, the newest first.
+
+    Args:
+        ctx: of the command, for its --runs-dir.
+        incomplete: what is typed so far.
+
+    Returns:
+        pairs of a value and its description.
+    """
+    runs_dir = _runs_dir(ctx)
+    name, slash, _ = incomplete.partition("/")
+    try:
+        offered = list(_stamps(runs_dir, name) if slash else _names(runs_dir))
+    except OSError:
+        return []
+    return [(value, text) for value, text in offered if value.startswith(incomplete)]
+
+
+def _runs_dir(ctx: typer.Context) -> Path:
+    """Return the value of --runs-dir, also where an unfinished option keeps the line from being parsed."""
+    if "--runs-dir" in ctx.args[:-1]:
+        return Path(ctx.args[ctx.args.index("--runs-dir") + 1])
+    return Path(ctx.params.get("runs_dir") or "runs")
+
+
+def _argument(ctx: typer.Context, name: str) -> str | None:
+    """Return the argument of a command, also where an unfinished option keeps the line from being parsed."""
+    given = ctx.params.get(name) or next((word for word in ctx.args if not word.startswith("-")), None)
+    return None if given is None else str(given)
+
+
+def _names(runs_dir: Path) -> Iterator[tuple[str, str]]:
+    """Yield the experiments that have runs, with the number of their runs."""
+    for folder in sorted(runs_dir.iterdir()):
+        if folder.is_dir() and (count := sum(1 for _ in _stamps(runs_dir, folder.name))):
+            yield folder.name, f"{count} run{'s' * (count > 1)}"
+
+
+def _stamps(runs_dir: Path, name: str) -> Iterator[tuple[str, str]]:
+    """Yield the runs of an experiment, the newest first."""
+    for folder in sorted((runs_dir / name).iterdir(), reverse=True):
+        if any((folder / file).is_file() for file in RUN_FILES):
+            yield f"{name}/{folder.name}", "search" if (folder / "search.json").is_file() else "run"
+
+
+def complete_setting(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Offer the fields of a spec for --set: those of the SPEC that is typed already, and those it may have.
+
+    Args:
+        ctx: of the command, for its SPEC.
+        incomplete: what is typed so far.
+
+    Returns:
+        pairs of `path=` and the field's present value.
+    """
+    if "=" in incomplete:
+        return []
+    written = dict(_written(_argument(ctx, "spec")))
+    offered = dict.fromkeys(_known(), "") | written
+    return [(f"{path}=", value) for path, value in offered.items() if path.startswith(incomplete)]
+
+
+def _written(spec: str | None) -> Iterator[tuple[str, str]]:
+    """Yield the fields of a spec file and their values; none if there is no such file, or it has errors."""
+    from mlpcli.errors import MlpcliError
+    from mlpcli.spec.yaml_reader import read_text
+
+    if spec is None:
+        return
+    try:
+        data = read_text(Path(spec)).data
+    except (MlpcliError, OSError):
+        return
+    yield from _leaves(data, "")
+
+
+def _leaves(value: object, path: str) -> Iterator[tuple[str, str]]:
+    """Yield the path of each plain value, written as --set takes it, and the value as text."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            yield from _leaves(inner, f"{path}[{place}]")
+    else:
+        yield path, "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _known() -> Iterator[str]:
+    """Yield the fields that a spec may have: the top level, and those of its sections."""
+    from mlpcli.spec.schema import Spec
+
+    for name, field in Spec.model_fields.items():
+        if name not in SECTIONS:
+            yield name
+            continue
+        inner = field.annotation
+        for section in (inner, *getattr(inner, "__args__", ())):
+            for each in getattr(section, "model_fields", {}):
+                yield f"{name}.{each}"
+
+
+def complete_column(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Offer the columns of the table DATA that is typed already.
+
+    Args:
+        ctx: of the command, for its DATA.
+        incomplete: what is typed so far.
+
+    Returns:
+        the columns' names.
+    """
+    from mlpcli.data.inspect.completions import column_names
+    from mlpcli.errors import MlpcliError
+
+    data = _argument(ctx, "data")
+    if data is None:
+        return []
+    try:
+        names = column_names(Path(data))
+    except (MlpcliError, OSError):
+        return []
+    return [name for name in names if name.startswith(incomplete)]
