@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+from tests.processor_time import ProcessorTime
 
 if TYPE_CHECKING:
     from mlpcli.data.load import Request
@@ -21,12 +24,32 @@ settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.load_profile("fixed")
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ["MLPCLI_CACHE"] = "off"  # of compiled programs: the user's own is left alone
 
 # A shell starts what it runs in the background deaf to Ctrl-C, and what the tests start would be too.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and nohup makes them deaf to hangups
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`scripts/test --processor-time` shows what the tests cost."""
+    parser.addoption("--processor-time", action="store_true", help="show it by file and by test at the end")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """All workers share one folder of compiled programs, so that equal networks compile once.
+
+    It is new for each run of the tests, and the user's own is left alone. Workers inherit these variables.
+    """
+    if config.getoption("--processor-time"):
+        config.pluginmanager.register(ProcessorTime())
+    if hasattr(config, "workerinput"):
+        return
+    own = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    os.environ.setdefault("MPLCONFIGDIR", str(own / "matplotlib"))  # its list of fonts takes seconds to make
+    folder = tempfile.TemporaryDirectory(prefix="mlpcli-programs-", ignore_cleanup_errors=True)
+    os.environ |= {"MLPCLI_CACHE": "on", "XDG_CACHE_HOME": folder.name}
+    config.add_cleanup(folder.cleanup)
 
 
 @pytest.fixture(scope="session", autouse=True)
