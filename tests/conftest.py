@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,8 +33,9 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and nohup makes them deaf to han
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`scripts/test --processor-time` shows what the tests cost."""
+    """Add what shows the cost of the tests, and what measures the coverage of all."""
     parser.addoption("--processor-time", action="store_true", help="show it by file and by test at the end")
+    parser.addoption("--count-all", action="store_true", help="the coverage of tests marked uncounted too")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -50,6 +52,35 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = tempfile.TemporaryDirectory(prefix="mlpcli-programs-", ignore_cleanup_errors=True)
     os.environ |= {"MLPCLI_CACHE": "on", "XDG_CACHE_HOME": folder.name}
     config.add_cleanup(folder.cleanup)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what uses a search as slow, and leave the coverage of tests marked uncounted alone.
+
+    While coverage is measured, a training takes a third longer: Keras and TensorFlow are traced too.
+    """
+    for item in items:
+        if "searched" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
+        if item.get_closest_marker("uncounted") and not config.getoption("--count-all"):
+            item.add_marker("no_cover")
+
+
+def pytest_collection_finish() -> None:
+    """Leave the tests themselves out of every later search for garbage."""
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _search_no_garbage_in_what_stays() -> Iterator[None]:
+    """Every model that is built searches for garbage, and each training leaves some thousands of objects.
+
+    Without this, a worker's later tests search among those of all its earlier ones.
+    """
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -100,6 +100,7 @@ def _fit_by_keras(tmp_path: Path, text: str) -> Any:
     return model, validation
 
 
+@pytest.mark.uncounted
 @pytest.mark.parametrize("case", ["swapped", "not swapped, not stopped"])
 def test_averages_are_validated_kept_and_trained_on_as_in_model_fit(case: str, tmp_path: Path) -> None:
     stock, validation = _fit_by_keras(tmp_path, SPEC + CASES[case])
@@ -135,6 +136,7 @@ def _train(tmp_path: Path, text: str, watcher: Quiet) -> Outcome:
         return train_into(_prepared(tmp_path, text).job(folder, watcher, (), QUICK))
 
 
+@pytest.mark.uncounted
 @pytest.mark.parametrize("engine", ["compiled", "keras"])
 def test_a_run_killed_at_any_time_ends_with_the_same_averages(engine: str, tmp_path: Path) -> None:
     from mlpcli.training.resume import resume_run
@@ -162,6 +164,7 @@ def test_a_run_killed_at_any_time_ends_with_the_same_averages(engine: str, tmp_p
         _same_files(alone.run.folder, killed)
 
 
+@pytest.mark.uncounted
 def test_a_continued_run_trains_on_from_the_weights_that_are_not_averaged(tmp_path: Path) -> None:
     from mlpcli.training.resume import Continuation, continue_run
 

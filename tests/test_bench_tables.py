@@ -131,6 +131,7 @@ def test_predictions_are_put_at_the_classes_of_the_file(tables: Path, tmp_path: 
     assert read_predictions(path, fold)[0].tolist() == [0.3, 0.2, 0.5]
 
 
+@pytest.mark.slow
 def test_results_are_kept_taken_up_and_reported(
     tables: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -280,6 +280,7 @@ def test_the_parameters_of_one_member_are_compared_with_the_rows(check_json: Che
     assert seen.startswith("4 members of 3,207 parameters each are trained on ")
 
 
+@pytest.mark.slow
 def test_train_notes_advice_briefly(
     mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -59,6 +59,7 @@ def test_debug_adds_the_traceback(mlpcli: Callable[..., Result], spec_file: Call
     assert "Traceback (most recent call last)" in mlpcli("train", spec, "--debug").err
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_keeps_what_it_has(tmp_path: Path) -> None:
     spec = tmp_path / "long.yaml"
     spec.write_text(TINY.replace("epochs: 5", "epochs: 1000000"), encoding="utf-8")
@@ -87,6 +88,7 @@ def test_an_interrupted_training_keeps_what_it_has(tmp_path: Path) -> None:
         assert (run_dir / name).exists(), name
 
 
+@pytest.mark.slow
 def test_nothing_of_tensorflows_log_reaches_the_user(tmp_path: Path) -> None:
     spec = tmp_path / "tiny.yaml"
     spec.write_text(TINY, encoding="utf-8")

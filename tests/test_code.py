@@ -8,14 +8,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from mlpcli.data.sources.source_rows import SourceRows
+from mlpcli.data.sources import builtin
+from mlpcli.data.sources.source_rows import Source, SourceRows
 from mlpcli.spec.load import load_spec
 from tests.conftest import ROOT, TINY, Result
 from tests.test_docs import CONFIGS
@@ -214,36 +215,48 @@ def _first_rows(part: SourceRows, rows: int) -> SourceRows:
     return replace(part, x=part.x[:rows], target=part.target[:rows])
 
 
-def _give(value: object, *_: object) -> object:
-    """Return the value, whatever else it is called with."""
-    return value
+OPENS = dict(builtin.BUILTIN)
+IMAGES = ("fashion_mnist", "mnist")
+HOUSING = "california_housing.csv"
+TEST_DATA = os.environ.get("MLPCLI_TEST_DATA")
+
+
+@cache
+def _few_images(name: str) -> Source:
+    """The first rows of Keras's images, read once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLPCLI_TEST_DATA", TEST_DATA or "")
+        full = OPENS[name](name)
+    assert full.test is not None
+    main, test = (_first_rows(part, 900) for part in (full.main, full.test))
+    return replace(full, main=main, test=test)
+
+
+def _as_keras_gives(name: str) -> object:
+    """What `keras.datasets.NAME.load_data()` returns, of few rows."""
+    small = _few_images(name)
+    assert small.test is not None
+    return tuple((part.x, np.asarray(part.target).astype("uint8")) for part in (small.main, small.test))
 
 
 @pytest.fixture
-def small_builtins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keras's images, few of them, and California housing from the tests' own folder, to script and mlpcli."""
+def small_builtins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few of Keras's images, and few rows of California housing, to script and mlpcli."""
     import keras
     import sklearn.datasets
 
-    from mlpcli.data.sources import builtin
-
-    data = os.environ.get("MLPCLI_TEST_DATA")
-    if data is None:
+    if TEST_DATA is None:
         return
-    table = np.genfromtxt(Path(data) / "california_housing.csv", delimiter=",", names=True)
-    header = table.dtype.names or ()
-    columns = np.column_stack([table[name] for name in header])
-    names = list(header[:-1])
-    bunch = sklearn.utils.Bunch(data=columns[:, :-1], target=columns[:, -1], feature_names=names)
+    lines = (Path(TEST_DATA) / HOUSING).read_text(encoding="utf-8").splitlines()[:901]
+    (tmp_path / "few").mkdir()
+    (tmp_path / "few" / HOUSING).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    monkeypatch.setenv("MLPCLI_TEST_DATA", str(tmp_path / "few"))
+    names, columns = lines[0].split(","), np.loadtxt(lines[1:], delimiter=",")
+    bunch = sklearn.utils.Bunch(data=columns[:, :-1], target=columns[:, -1], feature_names=names[:-1])
     monkeypatch.setattr(sklearn.datasets, "fetch_california_housing", lambda: bunch)
-    for name in ("fashion_mnist", "mnist"):
-        full = builtin.BUILTIN[name](name)
-        assert full.test is not None
-        main, test = (_first_rows(part, 900) for part in (full.main, full.test))
-        small = replace(full, main=main, test=test)
-        monkeypatch.setitem(builtin.BUILTIN, name, partial(_give, small))
-        pairs = tuple((part.x, np.asarray(part.target).astype("uint8")) for part in (main, test))
-        monkeypatch.setattr(getattr(keras.datasets, name), "load_data", partial(_give, pairs))
+    for name in IMAGES:
+        monkeypatch.setitem(builtin.BUILTIN, name, _few_images)
+        monkeypatch.setattr(getattr(keras.datasets, name), "load_data", partial(_as_keras_gives, name))
 
 
 def _run(script: str) -> dict[str, Any]:
@@ -330,6 +343,7 @@ def _can_be_written(config: Path) -> bool:
 WRITTEN = [config for config in CONFIGS if _can_be_written(config)]
 
 
+@pytest.mark.uncounted
 @pytest.mark.parametrize("config", WRITTEN, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_script_of_every_config_reaches_the_same_weights(
     config: Path,
@@ -339,10 +353,9 @@ def test_the_script_of_every_config_reaches_the_same_weights(
     mlpcli: Callable[..., Result],
 ) -> None:
     dataset = load_spec(config).spec.dataset.name
-    if dataset not in ("digits", "iris") and "MLPCLI_TEST_DATA" not in os.environ:
+    if dataset not in ("digits", "iris") and TEST_DATA is None:
         pytest.skip("MLPCLI_TEST_DATA is not set")
-    few_rows = {"fashion_mnist": "{last: 300}", "mnist": "{last: 300}", "california_housing": "0.9"}
-    settings = [f"dataset.validation={few_rows[dataset]}"] if dataset in few_rows else []
+    settings = ["dataset.validation={last: 300}"] if dataset in IMAGES else []
     start = load_spec(config).spec.start_from
     if start is not None:  # the run that it starts from has to be there
         first = config.parent / f"{start.run}.yaml"

@@ -65,6 +65,7 @@ def test_every_name_is_an_argument_of_its_own(names: list[str]) -> None:
     assert by_traced == sorted(names, key=lambda name: served[name])  # so arguments stay in their order
 
 
+@pytest.mark.uncounted
 @pytest.mark.slow
 def test_a_table_of_odd_names_is_trained_served_and_predicted(
     mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -21,6 +21,8 @@ from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.load import load_spec
 from tests.conftest import Result
 
+pytestmark = pytest.mark.slow
+
 LAYERS = "layers: [{Dense: {units: 4, activation: relu}}, {Dense: {units: UNITS, activation: ACTIVATION}}]\n"
 
 

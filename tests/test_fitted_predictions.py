@@ -27,6 +27,8 @@ from mlpcli.spec.schema import ComponentSpec, Spec
 from mlpcli.statistics.calibration import tempered
 from tests.conftest import Result
 
+pytestmark = pytest.mark.slow
+
 Array = NDArray[Any]
 Cli = Callable[..., Result]
 

@@ -28,7 +28,7 @@ from mlpcli.spec.resolve import dump
 from mlpcli.spec.yaml_reader import parse_text
 from tests.conftest import ROOT, Result
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.uncounted]
 
 HOSTILE = [
     "[/]",
@@ -316,7 +316,7 @@ def _clean(result: Result) -> Result:
 
 
 @settings(
-    max_examples=30,
+    max_examples=int(os.environ.get("MLPCLI_FUZZ", "10")),
     phases=[Phase.explicit, Phase.generate],  # a command is slow to shrink with
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -118,6 +118,7 @@ def test_the_resolved_spec_trains_the_same_run(
     assert (again / "metrics.json").read_text() == (run / "metrics.json").read_text()
 
 
+@pytest.mark.slow
 def test_both_engines_train_a_graph_alike(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
     write_table(tmp_path, rows=90)
     spec = tmp_path / "wide.yaml"

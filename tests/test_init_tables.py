@@ -184,6 +184,7 @@ def test_a_spelling_of_nothing_is_a_class_only_among_words(
     assert max(2, yaml.safe_load(made["spec"])["layers"][-2]["MemberDense"]["units"]) == classes
 
 
+@pytest.mark.uncounted
 @pytest.mark.slow
 def test_rows_without_a_target_are_left_out_and_rare_classes_kept(
     mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -224,6 +225,7 @@ def test_a_wrong_cell_below_a_row_left_out_keeps_its_place(
     assert "t.csv row 42 (line 43), column 'x': must be a number, received 'oops'" in refused.err
 
 
+@pytest.mark.uncounted
 @pytest.mark.slow
 def test_rare_classes_are_pooled_on_request(
     mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -127,6 +127,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
+@pytest.mark.uncounted
 def test_a_run_with_inputs_by_kind_is_verified_evaluates_and_predicts(folder: Path, mlpcli: Cli) -> None:
     result = mlpcli("train", "s.yaml")
     assert result.status == 0, result.err

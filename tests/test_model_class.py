@@ -15,6 +15,8 @@ import pytest
 from mlpcli.runs.folder import find_run
 from tests.conftest import ROOT, Result
 
+pytestmark = pytest.mark.slow
+
 LAYERS = """\
 layers:
   - {Normalization: {}, name: norm_wide, from: wide}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,7 +26,7 @@ from mlpcli.training.training_state import read_state
 from tests.conftest import Result
 from tests.mutations import at, paths
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.uncounted]
 
 VALUES: list[Any] = [
     *(None, True, False, 0, 5, -1, 1.5, 10**30, -(10**30), float("nan"), float("inf")),
@@ -36,7 +37,17 @@ VALUES: list[Any] = [
 
 Changed = tuple[KeyPath, Any]
 
-SOME = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+FUZZ = int(os.environ.get("MLPCLI_FUZZ", "0"))
+"""Examples of each test; 0 for the few that every run of the suite tries."""
+
+
+def some(examples: int) -> settings:
+    return settings(
+        max_examples=FUZZ or examples,
+        derandomize=not FUZZ,
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
+        deadline=None,
+    )
 
 
 class Box:
@@ -120,7 +131,7 @@ def _light(box: Box) -> Iterator[list[object]]:
     yield [*compare, "--trials", box.run, "--json"]
 
 
-@settings(SOME, max_examples=30)
+@some(14)
 @given(data=st.data(), name=st.sampled_from(["run.json", "run.json", "metrics.json"]))
 def test_lists_and_comparisons_bear_any_record(
     run_box: Box, mlpcli: Callable[..., Result], data: st.DataObject, name: str
@@ -131,7 +142,7 @@ def test_lists_and_comparisons_bear_any_record(
         run_box.check(mlpcli(*command), command)
 
 
-@settings(SOME, max_examples=15)
+@some(8)
 @given(data=st.data())
 def test_lists_and_comparisons_bear_any_search(
     search_box: Box, mlpcli: Callable[..., Result], data: st.DataObject
@@ -142,7 +153,7 @@ def test_lists_and_comparisons_bear_any_search(
         search_box.check(mlpcli(*command), command)
 
 
-@settings(SOME, max_examples=25)
+@some(12)
 @given(
     content=st.binary(max_size=60),
     cut=st.integers(0, 400),
@@ -157,7 +168,7 @@ def test_lists_and_comparisons_bear_any_bytes(
         run_box.check(mlpcli(*command), command)
 
 
-@settings(SOME, max_examples=12)
+@some(6)
 @given(data=st.data())
 def test_evaluate_and_predict_bear_any_contract(
     run_box: Box, mlpcli: Callable[..., Result], data: st.DataObject
@@ -170,7 +181,7 @@ def test_evaluate_and_predict_bear_any_contract(
         run_box.check(mlpcli(*command), command)
 
 
-@settings(SOME, max_examples=150)
+@some(80)
 @given(data=st.data())
 def test_a_mutated_checkpoint_is_a_state_or_an_error(run_box: Box, data: st.DataObject) -> None:
     whole = run_box.source / "checkpoints/state.ckpt"
@@ -189,7 +200,7 @@ def test_a_mutated_checkpoint_is_a_state_or_an_error(run_box: Box, data: st.Data
     assert all(np.isfinite(values).all() for values in found.model.values())
 
 
-@settings(SOME, max_examples=4)
+@some(3)
 @given(data=st.data())
 def test_going_on_bears_a_mutated_checkpoint(
     run_box: Box, mlpcli: Callable[..., Result], data: st.DataObject
@@ -208,7 +219,7 @@ def test_going_on_bears_a_mutated_checkpoint(
     run_box.check(mlpcli(*command), command)
 
 
-@settings(SOME, max_examples=4)
+@some(3)
 @given(data=st.data())
 def test_going_on_and_training_again_bear_a_mutated_record(
     run_box: Box, mlpcli: Callable[..., Result], data: st.DataObject
@@ -224,7 +235,7 @@ def test_going_on_and_training_again_bear_a_mutated_record(
         run_box.check(mlpcli(*command), command)
 
 
-@settings(SOME, max_examples=10)
+@some(6)
 @given(data=st.data())
 def test_a_search_is_resumed_or_refused(
     search_box: Box, mlpcli: Callable[..., Result], data: st.DataObject

@@ -15,6 +15,8 @@ from mlpcli.runs.folder import find_run
 from mlpcli.spec.load import load_spec
 from tests.conftest import Result
 
+pytestmark = pytest.mark.slow
+
 PARTS = """\
 import keras
 from keras import ops

@@ -123,6 +123,7 @@ assert not [m for m in sys.modules if m.startswith("mlpcli")]
 """
 
 
+@pytest.mark.slow
 def test_the_saved_model_gives_predicts_numbers_in_plain_tensorflow(
     tiny_run: Path, mlpcli: Callable[..., Result], tmp_path: Path
 ) -> None:

@@ -44,6 +44,7 @@ def _train(folder: Path, switch: str = "on") -> object:
     return found
 
 
+@pytest.mark.slow
 def test_a_training_is_the_same_whether_its_program_is_compiled_or_kept(tmp_path: Path) -> None:
     first = _train(tmp_path)
     (program,) = tmp_path.glob("mlpcli/programs/*/*.pb")

@@ -157,6 +157,7 @@ def test_a_changed_column_is_named_with_the_data(copy: Path) -> None:
         resume(find(copy), copy / "spec.yaml")
 
 
+@pytest.mark.uncounted
 def test_listed_features_on_a_table_that_has_more(tmp_path: Path, mlpcli: Callable[..., Result]) -> None:
     rows = write_rows(tmp_path / "rows.csv")
     spec = write_spec(tmp_path / "listed.yaml", "path: rows.csv, target: y, features: [b, a]")
@@ -187,6 +188,7 @@ def test_runs_of_an_earlier_version_are_read(tmp_path: Path, mlpcli: Callable[..
     assert "finished" in done.out
 
 
+@pytest.mark.uncounted
 def test_splits_in_files_move_along(tmp_path: Path) -> None:
     folder = tmp_path / "one"
     for seed, name in enumerate(("rows", "held", "tested")):
@@ -205,6 +207,7 @@ def test_splits_in_files_move_along(tmp_path: Path) -> None:
     resume(find(twin))
 
 
+@pytest.mark.uncounted
 def test_the_run_that_another_starts_from_moves_along(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

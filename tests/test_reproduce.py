@@ -11,6 +11,8 @@ import pytest
 
 from tests.conftest import ROOT
 
+pytestmark = [pytest.mark.slow, pytest.mark.uncounted]
+
 
 @pytest.fixture
 def reproduce(monkeypatch: pytest.MonkeyPatch) -> ModuleType:

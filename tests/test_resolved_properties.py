@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime
+import os
 import random
 import shutil
 import tempfile
@@ -300,7 +301,10 @@ def load_whole(loaded: LoadedSpec) -> tuple[LoadedSpec, Any, str]:
     return completed, dataset, resolve_spec(completed, dataset.settled, dataset.features)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(
+    max_examples=int(os.environ.get("MLPCLI_FUZZ", "60")),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
 @given(st.data())
 def test_a_resolved_spec_loads_to_itself_its_data_and_its_network(data: st.DataObject) -> None:
     columns = data.draw(tables())

@@ -17,7 +17,7 @@ from mlpcli.spec.load import load_spec
 from mlpcli.training.checkpoint_file import read_checkpoint
 from tests.conftest import TINY, Result
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.uncounted]
 
 EVERYTHING = """\
 name: all

@@ -168,6 +168,7 @@ def test_a_folder_in_an_outputs_place_is_refused_with_force_too(
 START = TINY.replace("name: tiny", "name: again") + "start_from: {run: tiny, layers: [dense]}\n"
 
 
+@pytest.mark.uncounted
 def test_the_run_that_a_network_starts_from_is_looked_for_in_the_runs_folder(
     tiny_run: Path,
     mlpcli: Callable[..., Result],

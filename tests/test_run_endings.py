@@ -25,7 +25,7 @@ from scripts.torture_writes import CALLBACKS, IRIS, Moments, differences
 from tests.conftest import TINY, Result
 from tests.test_resume import Quiet, Stopping
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.uncounted]
 
 
 @pytest.mark.parametrize("engine", ["compiled", "keras"])

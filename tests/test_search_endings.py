@@ -13,7 +13,7 @@ from scripts.torture_search_writes import SEARCHES, judge
 from scripts.torture_writes import Moments
 from tests.conftest import Result
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.uncounted]
 
 
 def test_a_search_killed_at_a_write_goes_on_as_if_it_had_not_been(

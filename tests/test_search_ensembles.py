@@ -14,6 +14,8 @@ import pytest
 from mlpcli.runs.folder import Run, find_run, open_run
 from tests.conftest import SMALL_SEARCH, Result
 
+pytestmark = pytest.mark.slow
+
 
 def probabilities(mlpcli: Callable[..., Result], folder: Path, rows: Path) -> np.ndarray:
     done = mlpcli("predict", folder, rows)

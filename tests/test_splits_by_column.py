@@ -310,6 +310,7 @@ def test_a_script_is_refused_where_cells_are_not_plain(tmp_path: Path) -> None:
         data_code(load_text(text, tmp_path / "spec.yaml").spec, load(tmp_path, keys), tmp_path)
 
 
+@pytest.mark.slow
 def test_a_run_of_groups_is_evaluated_resumed_and_predicts(
     mlpcli: Callable[..., Result], tmp_path: Path
 ) -> None:

@@ -19,7 +19,7 @@ from mlpcli.runs.folder import find_run
 from mlpcli.training.checkpoint_file import read_checkpoint
 from tests.conftest import TINY, Result
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.uncounted]
 
 LONG = TINY.replace("epochs: 5", "epochs: 1000000")
 
@@ -144,22 +144,22 @@ def _same(one: Path, other: Path) -> None:
     np.testing.assert_equal(states[0], states[1])
 
 
-def test_a_run_killed_at_random_moments_ends_as_the_one_left_alone(
+def test_a_run_killed_at_a_random_moment_ends_as_the_one_left_alone(
     alone: Path, mlpcli: Callable[..., Result], tmp_path: Path
 ) -> None:
+    """`scripts/torture --kills` kills runs, and those that go on, again and again."""
     chance = random.Random(1)
     spec, runs_dir = tmp_path / "tiny.yaml", tmp_path / "runs"
     spec.write_text(KILLED)
     process = _start(spec, runs_dir)
-    for _ in range(2):
-        _wait_for_epochs(process)
-        time.sleep(chance.uniform(0.0, 1.5))
-        process.kill()
-        process.communicate()
-        run = find_run("tiny", runs_dir, unfinished=True)
-        assert run.describe() == "was killed"
-        command = [sys.executable, "-m", "mlpcli", "train", "--resume", "tiny", "--runs-dir", str(runs_dir)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    _wait_for_epochs(process)
+    time.sleep(chance.uniform(0.0, 1.5))
+    process.kill()
+    process.communicate()
+    run = find_run("tiny", runs_dir, unfinished=True)
+    assert run.describe() == "was killed"
+    command = [sys.executable, "-m", "mlpcli", "train", "--resume", "tiny", "--runs-dir", str(runs_dir)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     out, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (0, ""), out
     _same(run.folder, alone)

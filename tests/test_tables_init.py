@@ -281,6 +281,7 @@ def test_a_target_that_never_changes_is_told(mlpcli: Callable[..., Result], tmp_
     assert document["warnings"] == ["target 'y' is the same in every row"]
 
 
+@pytest.mark.slow
 def test_what_init_writes_learns_what_is_linear(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
     data, spec = write_table(tmp_path / "houses.csv", 600), tmp_path / "first.yaml"
     assert mlpcli("init", data, "--target", "price", "-o", spec).status == 0

@@ -121,6 +121,7 @@ def test_every_column_is_stated_and_what_is_left_out_is_told(
     assert "column 'country' is left out: the same in every row ('DE')" in result.out
 
 
+@pytest.mark.uncounted
 def test_the_resolved_spec_trains_the_same_run(rents: Path, mlpcli: Callable[..., Result]) -> None:
     run = find_run("rents", rents / "runs")
     again = mlpcli("train", run / "resolved.yaml", "--runs-dir", rents / "again", "--json")
@@ -286,6 +287,7 @@ fit: {epochs: 3, batch_size: 64}
 """
 
 
+@pytest.mark.uncounted
 def test_classes_and_embeddings_are_served_with_label_and_probabilities(
     rents: Path, mlpcli: Callable[..., Result], tmp_path: Path
 ) -> None:

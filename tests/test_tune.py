@@ -160,6 +160,7 @@ def test_more_trials_continue_the_search(own: Path, mlpcli: Callable[..., Result
     assert set(document["metrics"]) == {"train", "validation", "test"}
 
 
+@pytest.mark.uncounted
 def test_a_changed_space_is_refused_with_the_difference_or_taken_when_it_is_wider(
     own: Path, mlpcli: Callable[..., Result], spec_file: Callable[..., Path]
 ) -> None:
@@ -209,6 +210,7 @@ def test_a_trial_that_cannot_be_built_costs_that_trial_only(
     assert find_run(str(search.folder / "trials/0002"), tmp_path).status == "failed"
 
 
+@pytest.mark.uncounted
 def test_too_many_failures_stop_the_search_with_advice_and_it_can_be_taken_up(
     mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
 ) -> None:
@@ -281,6 +283,7 @@ def test_refit_full_trains_on_validation_rows_too_for_as_many_epochs_as_were_bes
     assert [plugin.name for plugin in best.catalog.plugins] == ["plugins/parts.py"]
 
 
+@pytest.mark.uncounted
 def test_an_unfinished_search_of_the_same_spec_is_in_the_way_until_it_is_said_what_to_do(
     mlpcli: Callable[..., Result],
     spec_file: Callable[[str], Path],

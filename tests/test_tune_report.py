@@ -64,6 +64,7 @@ def test_the_trial_that_is_kept_is_explained_and_the_time_is_divided(
     ]
 
 
+@pytest.mark.slow
 def test_an_exhausted_space_says_so_and_the_start_is_not_silent(
     mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -17,6 +17,8 @@ import pytest
 
 from tests.conftest import Result
 
+pytestmark = pytest.mark.slow
+
 FIXTURE = Path(__file__).parent / "fixtures" / "version_0_1.tar.gz"
 Cli = Callable[..., Result]
 
