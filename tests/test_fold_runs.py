@@ -286,3 +286,19 @@ def test_the_trainings_of_a_spec_are_specs(tmp_path: Path) -> None:
     assert spec.dataset.fold is not None
     assert (spec.dataset.fold.number, spec.dataset.fold.of) == (2, 3)
     assert (spec.fit.folds, spec.fit.seeds, spec.fit.after_folds) == (None, None, None)
+
+
+def test_the_mean_of_folds_is_explained_against_every_row_that_a_fold_was_trained_on(
+    trained: Trained, mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    from sklearn.datasets import load_iris
+
+    np.save(tmp_path / "rows.npy", load_iris().data[::40])
+    given = ("predict", trained.folder, tmp_path / "rows.npy", "--explain", "--background", "1000", "--json")
+    shown = mlpcli(*given, "--class", "virginica")
+    assert shown.status == 0, shown.err
+    found = json.loads(shown.out)
+    assert found["explained"]["background_rows"] == 119
+    for row in found["predictions"]:
+        total = row["base_value"] + sum(row[f"contribution_{name}"] for name in load_iris().feature_names)
+        assert total == pytest.approx(row["probability_virginica"], abs=1e-6)  # calibrated

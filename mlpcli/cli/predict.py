@@ -40,7 +40,8 @@ OutputOption = Annotated[
     typer.Option(
         "-o",
         "--output",
-        help="Where to write: .csv, .tsv, .parquet, .jsonl or .npy. Default, and -: CSV on stdout.",
+        help="Where to write: .csv, .tsv, .parquet, .jsonl or .npy. Default, and -: CSV on stdout; "
+        "with --explain the default is a line for each row.",
     ),
 ]
 KeepOption = Annotated[
@@ -67,6 +68,41 @@ IntervalsOption = Annotated[
         "predict: {intervals: ...}. Default: the spec's.",
     ),
 ]
+ExplainOption = Annotated[
+    bool,
+    typer.Option(
+        "--explain",
+        help="Say what each column adds to each prediction: Shapley values against training rows.",
+    ),
+]
+StrongestOption = Annotated[
+    int | None,
+    typer.Option(metavar="K", min=1, help="With --explain: how many columns a row's line names. Default: 5."),
+]
+ClassOption = Annotated[
+    str | None,
+    typer.Option(
+        "--class",
+        metavar="NAME",
+        help="With --explain: the class whose probability is explained. Default: the predicted one.",
+    ),
+]
+GroupOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="A,B",
+        help="With --explain: explain columns together; NAME=A,B names them, 'correlated' takes those with "
+        "a rank correlation from 0.8 on. Repeatable.",
+    ),
+]
+BackgroundOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=2,
+        help="With --explain: the training rows to compare with. Default: 64.",
+    ),
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")]
 
 
@@ -78,6 +114,11 @@ def predict(
     on_unknown: OnUnknownOption = None,
     rejects: RejectsOption = None,
     intervals: IntervalsOption = None,
+    explain: ExplainOption = False,
+    strongest: StrongestOption = None,
+    class_name: ClassOption = None,
+    group: GroupOption = None,
+    background: BackgroundOption = None,
     force: ForceOption = False,
     best: BestOption = False,
     trust_plugins: TrustOption = False,
@@ -93,15 +134,21 @@ def predict(
     target = Path(output) if output not in (None, "-") else None
     _refuse_outputs(target, rejects)
     unknown = _policy(on_unknown)
+    given = {"--strongest": strongest, "--class": class_name, "--group": group, "--background": background}
+    _refuse_explaining(target, explain, [option for option, value in given.items() if value is not None])
     refuse_existing(target, "-o", force=force)
     refuse_existing(rejects, "--rejects", force=force)
     found = find_named(run, runs_dir, trusted=trust_plugins, best=best)
     _check_first(found, data, target, tuple(keep or ()), intervals)
+    from mlpcli.inference.attributions import BACKGROUND, ExplainOptions
     from mlpcli.inference.predict import PredictOptions
 
+    wanted = ExplainOptions(strongest or 5, class_name, tuple(group or ()), background or BACKGROUND)
     with report.PredictionReport() as progress:
-        options = PredictOptions(tuple(keep or ()), unknown, rejects, intervals, progress.rows)
-        summary, rows = _predict(found, data, target, options, collect=json)
+        options = PredictOptions(
+            tuple(keep or ()), unknown, rejects, intervals, progress.rows, wanted if explain else None
+        )
+        summary, rows = _predict(found, data, target, options, collect=json, lines=output is None)
     for warning in summary.warnings:
         console.show_line(warning, stderr=True, style="yellow")
     if json:
@@ -148,8 +195,28 @@ def _refuse_outputs(target: Path | None, rejects: Path | None) -> None:
         refuse_output(rejects, "--rejects")
 
 
+def _refuse_explaining(target: Path | None, explain: bool, options: list[str]) -> None:
+    """Refuse options of explanations without `--explain`, and a format that has no room for them.
+
+    Args:
+        target: the file to write.
+        explain: whether predictions are explained.
+        options: those that were given and need it.
+
+    Raises:
+        UsageError: there is one.
+    """
+    from mlpcli.errors import Problem, UsageError
+
+    if options and not explain:
+        raise UsageError(*(Problem(f"{name}: needs --explain", hint="add --explain") for name in options))
+    if explain and target is not None and target.suffix == ".npy":
+        rule = f"-o {target}: an .npy file holds the outputs of the network alone"
+        raise UsageError(Problem(rule, hint="with --explain write .csv, .tsv, .parquet or .jsonl"))
+
+
 def _predict(
-    run: Run, data: str, target: Path | None, options: PredictOptions, *, collect: bool
+    run: Run, data: str, target: Path | None, options: PredictOptions, *, collect: bool, lines: bool
 ) -> tuple[Summary, list[dict[str, object]] | None]:
     """Predict into a file, on stdout, or into memory.
 
@@ -159,6 +226,7 @@ def _predict(
         target: the file to write; None for stdout or memory.
         options: columns to keep, the policy for unknown values, the file of rejects, the progress.
         collect: without a target, return the rows instead of writing CSV on stdout.
+        lines: without a target, show explanations as lines instead of CSV.
 
     Returns:
         The summary, and the predicted rows if they were collected.
@@ -173,7 +241,12 @@ def _predict(
     if collect:
         memory = writers.MemoryWriter()
         return predict_run(run, source, memory, options=options), memory.rows
-    return predict_run(run, source, writers.text_writer(sys.stdout.buffer, "csv"), options=options), None
+    shown: writers.PredictionWriter = writers.text_writer(sys.stdout.buffer, "csv")
+    if lines and options.explain is not None:
+        from mlpcli.cli.explanation_lines import ExplanationLines
+
+        shown = ExplanationLines(options.keep)
+    return predict_run(run, source, shown, options=options), None
 
 
 def _policy(text: str | None) -> Policy | None:

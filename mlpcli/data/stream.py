@@ -54,12 +54,14 @@ class Chunk:
         kept: columns to pass through, by name.
         empty: (rows,) bool, rows whose prediction is left empty; None for none.
         rejected: the reason for each row that could not be used; these are not in `x`.
+        cells: the model's columns as they were read, in its order, where they are wanted and known.
     """
 
     x: Array
     kept: dict[str, ArrowColumn]
     empty: Array | None = None
     rejected: list[RowError] = field(default_factory=list)
+    cells: tuple[ArrowColumn, ...] = ()
 
     def __len__(self) -> int:
         return len(self.x)
@@ -67,7 +69,14 @@ class Chunk:
     def cut(self, start: int, stop: int) -> Chunk:
         """Return the rows from `start` to before `stop`, without the rejected ones."""
         kept = {name: column[start:stop] for name, column in self.kept.items()}
-        return Chunk(self.x[start:stop], kept, None if self.empty is None else self.empty[start:stop])
+        empty = None if self.empty is None else self.empty[start:stop]
+        return Chunk(self.x[start:stop], kept, empty, cells=tuple(each[start:stop] for each in self.cells))
+
+    def take(self, rows: Array) -> Chunk:
+        """Return the rows at some positions, (some,) int64, without the rejected ones."""
+        kept = {name: column.take(rows) for name, column in self.kept.items()}
+        empty = None if self.empty is None else self.empty[rows]
+        return Chunk(self.x[rows], kept, empty, cells=tuple(each.take(rows) for each in self.cells))
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,7 @@ class ReadOptions:
         reject: whether a row that cannot be used is returned as rejected, instead of raising a DataError.
         counts: to which the rows are added.
         find_errors: returns an error for each row, (rows, *shape), that the network cannot take.
+        cells: whether the cells are wanted as they were read.
     """
 
     contract: Contract
@@ -89,6 +99,7 @@ class ReadOptions:
     reject: bool = False
     counts: RowCounts = field(default_factory=RowCounts)
     find_errors: Callable[[Array], list[RowError]] | None = None
+    cells: bool = False
 
 
 @contextmanager
@@ -197,8 +208,16 @@ def _npy_chunks(source: Path, options: ReadOptions) -> Iterator[Chunk]:
         for start in range(0, len(array), BATCH_ROWS):
             wide = options.contract.preprocessor is not None
             piece = as_rows(array[start : start + BATCH_ROWS], origin, "array 'x'", first=start, wide=wide)
-            chunk = Chunk(as_model_rows(piece, options.contract, origin), {})
+            cells = _cells_of_array(piece) if options.cells else ()
+            chunk = Chunk(as_model_rows(piece, options.contract, origin), {}, cells=cells)
             yield _screened(chunk, start + np.arange(len(piece)), origin, options)
+
+
+def _cells_of_array(rows: Array) -> tuple[ArrowColumn, ...]:
+    """Return the columns of an array; none where its rows are not flat."""
+    import pyarrow as pa
+
+    return tuple(pa.array(column) for column in rows.T) if rows.ndim == 2 else ()
 
 
 def _preprocessor(names: Sequence[str], origin: Origin, options: ReadOptions) -> Preprocessor:
@@ -239,10 +258,12 @@ def kept_columns(names: Sequence[str], keep: Sequence[str], label: str) -> tuple
 def _chunk(block: Block, preprocessor: Preprocessor, origin: Origin, options: ReadOptions) -> Chunk:
     """Encode a block; raise a DataError for rows that cannot be used, or reject them."""
     kept = {name: block.columns[name] for name in options.keep}
+    raw = tuple(block.columns[name] for name in preprocessor.names) if options.cells else ()
     if not len(block.positions):
         if not options.reject:
             raise_row_errors(origin, block.ragged[:MAX_SHOWN], len(block.ragged), way_out=REJECTS)
-        return Chunk(np.empty((0, *options.contract.shape), np.float32), kept, rejected=block.ragged)
+        empty_rows = np.empty((0, *options.contract.shape), np.float32)
+        return Chunk(empty_rows, kept, rejected=block.ragged, cells=raw)
     columns = preprocessor.columns(block.columns)
     encoded = preprocessor.transform(columns)
     result = apply_policy(preprocessor, encoded.found, options.unknown)
@@ -259,13 +280,11 @@ def _chunk(block: Block, preprocessor: Preprocessor, origin: Origin, options: Re
         raise_row_errors(origin, [*block.ragged, *cells], total, way_out=REJECTS)
     if not result.rejected:
         options.counts.add(encoded.found)
-        return _screened(Chunk(x, kept, empty, block.ragged), block.positions, origin, options)
+        return _screened(Chunk(x, kept, empty, block.ragged, raw), block.positions, origin, options)
     row_errors = _row_errors(block, preprocessor, columns, result.rejected)
     stay = np.setdiff1d(np.arange(len(x)), [row for row, _ in result.rejected])
     options.counts.add(encoded.found, np.isin(np.arange(len(x)), stay))
-    kept = {name: column.take(stay) for name, column in kept.items()}
-    chunk = Chunk(x[stay], kept, None if empty is None else empty[stay])
-    chunk = replace(chunk, rejected=[*block.ragged, *row_errors])
+    chunk = replace(Chunk(x, kept, empty, cells=raw).take(stay), rejected=[*block.ragged, *row_errors])
     chunk = _screened(chunk, block.positions[stay], origin, options)
     return replace(chunk, rejected=sorted(chunk.rejected, key=lambda row_error: row_error.row))
 
@@ -286,9 +305,7 @@ def _screened(chunk: Chunk, positions: Array, origin: Origin, options: ReadOptio
     if not options.reject:
         raise_row_errors(origin, row_errors[:MAX_SHOWN], len(row_errors), way_out=REJECTS)
     stay = np.setdiff1d(np.arange(len(chunk)), [each.row for each in found])
-    kept = {name: column.take(stay) for name, column in chunk.kept.items()}
-    empty = None if chunk.empty is None else chunk.empty[stay]
-    return Chunk(chunk.x[stay], kept, empty, [*chunk.rejected, *row_errors])
+    return replace(chunk.take(stay), rejected=[*chunk.rejected, *row_errors])
 
 
 def _row_errors(
@@ -351,6 +368,7 @@ def _join(chunks: list[Chunk]) -> Chunk:
         {name: _joined([chunk.kept[name] for chunk in chunks]) for name in chunks[0].kept},
         empty,
         [row_error for chunk in chunks for row_error in chunk.rejected],
+        tuple(_joined(list(parts)) for parts in zip(*(chunk.cells for chunk in chunks), strict=False)),
     )
 
 

@@ -21,7 +21,9 @@ from mlpcli.data.types import Array
 from mlpcli.data.writers import PredictionWriter
 from mlpcli.errors import Problem
 from mlpcli.files import replacing
+from mlpcli.inference.attributions import ExplainOptions
 from mlpcli.inference.evaluate import BATCH_ROWS, check_outputs, id_check, predict_outputs, values_of
+from mlpcli.inference.explain_chunks import ChunkExplainer
 from mlpcli.model.build import output_loss
 from mlpcli.model.prediction_columns import (
     flat_values,
@@ -55,6 +57,7 @@ class PredictOptions:
         rejects: file for rows that cannot be read; without one such a row ends the prediction.
         level: of intervals and sets, instead of the run's; None for that.
         progress: called after each chunk with the number of rows so far and the seconds.
+        explain: how predictions are explained; None for not at all.
     """
 
     keep: tuple[str, ...] = ()
@@ -62,6 +65,7 @@ class PredictOptions:
     rejects: Path | None = None
     level: float | None = None
     progress: Callable[[int, float], None] = field(default=lambda rows, seconds: None)
+    explain: ExplainOptions | None = None
 
 
 def predict_run(
@@ -82,11 +86,13 @@ def predict_run(
     Raises:
         RunError: The run has no model.
         DataError: The file does not fit the run's columns, or a row cannot be read.
-        UsageError: A column to keep is not in the file, or the run has no intervals of the level.
+        UsageError: A column to keep is not in the file, the run has no intervals of the level, or there is
+            no such class or column to explain.
     """
     trained = load_trained(run)
     if options.level is not None:
         trained = replace(trained, contract=at_level(trained.contract, options.level))
+    explainer = None if options.explain is None else ChunkExplainer(trained, options.explain)
     began = time.monotonic()
     counts = RowCounts()
     reading = ReadOptions(
@@ -96,22 +102,30 @@ def predict_run(
         options.rejects is not None,
         counts,
         _id_errors(trained),
+        cells=explainer is not None,
     )
     names: tuple[str, ...] = ()
     with contextlib.ExitStack() as stack:
         file = data.name if isinstance(data, Path) else "-"
         write_rejects = stack.enter_context(_rejects_file(options.rejects, file))
         chunks = stack.enter_context(open_rows(data, reading))
-        for chunk in stack.enter_context(_read_ahead(regroup(chunks, UNIT_ROWS))):
+        unit = UNIT_ROWS if explainer is None else BATCH_ROWS  # explained, rows take much longer
+        for chunk in stack.enter_context(_read_ahead(regroup(chunks, unit))):
             write_rejects(chunk.rejected)
             counts.rejected += len(chunk.rejected)
-            columns, outputs = predict_chunk(trained, chunk)
+            columns, outputs = predict_chunk(
+                trained,
+                chunk,
+                explainer,
+                lambda rows: options.progress(counts.rows + rows, time.monotonic() - began),
+            )
             names = tuple(columns)
             writer.write(columns, outputs)
             counts.rows += len(chunk)
             counts.empty += 0 if chunk.empty is None else int(chunk.empty.sum())
             options.progress(counts.rows, time.monotonic() - began)
-    return _summary(counts, names, time.monotonic() - began, (*trained.warnings, *counts.notes))
+    summary = _summary(counts, names, time.monotonic() - began, (*trained.warnings, *counts.notes))
+    return summary if explainer is None else replace(summary, explained=explainer.facts())
 
 
 def _id_errors(trained: TrainedModel) -> Callable[[Array], list[RowError]] | None:
@@ -206,12 +220,23 @@ def _rejects_file(target: Path | None, file: str) -> Iterator[Callable[[list[Row
             writer.writerow(own)
 
 
-def predict_chunk(trained: TrainedModel, chunk: Chunk) -> tuple[dict[str, pa.Array], Array]:
+def predict_chunk(
+    trained: TrainedModel,
+    chunk: Chunk,
+    explainer: ChunkExplainer | None = None,
+    progress: Callable[[int], None] = lambda rows: None,
+) -> tuple[dict[str, pa.Array], Array]:
     """Predict some rows.
+
+    Args:
+        trained: the model.
+        chunk: the rows.
+        explainer: explains the predictions.
+        progress: called with the number of rows of the chunk that are explained so far.
 
     Returns:
         Columns by name: those that were kept, then the label or value, then a probability for each class,
-        then the bounds of intervals or the sets.
+        then the bounds of intervals or the sets, then what explains them.
         The plain outputs, (rows, outputs), or (rows, *steps, outputs) of a single output: float32, or float64
         where a target was scaled.
     """
@@ -231,7 +256,9 @@ def predict_chunk(trained: TrainedModel, chunk: Chunk) -> tuple[dict[str, pa.Arr
     if chunk.empty is not None:
         empty = chunk.empty.reshape(-1, *(1,) * (outputs.ndim - 1))
         outputs = np.where(empty, outputs.dtype.type(np.nan), outputs)
-    kept = {(f"{name}_input" if name in columns else name): value for name, value in chunk.kept.items()}
+    if explainer is not None:
+        predicted |= explainer.columns(chunk, found, tuple(predicted), progress)
+    kept = {(f"{name}_input" if name in predicted else name): value for name, value in chunk.kept.items()}
     return kept | predicted, outputs
 
 

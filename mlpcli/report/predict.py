@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.status import Status
 
+from mlpcli.printable import printable
 from mlpcli.report.console import show_line
-from mlpcli.report.screen import LONGEST_NAME, console, cut
+from mlpcli.report.screen import LONGEST_NAME, console, cut, width_of
+from mlpcli.runs.explanation import ExplainedRows
 from mlpcli.runs.results import Summary
 
 
@@ -36,8 +40,55 @@ class PredictionReport:
         self.status.update(f"{rows:,} rows, {rows / max(seconds, 1e-6):,.0f} per second")
 
 
+def show_explained(row: int, lines: Sequence[str | None]) -> None:
+    """Show what explains a row's prediction, broken between the terms where it is longer than the screen.
+
+    Args:
+        row: its number, from 1.
+        lines: for each explained number a text, or None where the row has no prediction.
+    """
+    out = console()
+    start = f"{row}  "
+    for line in lines:
+        text = "no prediction" if line is None else line
+        for piece in _broken(printable(text), out.room - len(start)):
+            show_line(f"{start}{piece}")
+            start = " " * len(start)
+
+
+def _broken(text: str, width: int) -> list[str]:
+    """Return an equation in pieces of at most a width where its terms allow it."""
+    terms = re.split(r" (?=[+-] [\d.,]+ \()", text)
+    pieces = [terms[0]]
+    for term in terms[1:]:
+        if width_of(pieces[-1]) + 1 + width_of(term) <= width:
+            pieces[-1] += f" {term}"
+        else:
+            pieces.append(f"  {term}")
+    return pieces
+
+
+def _explained_line(found: ExplainedRows) -> str:
+    """Return how predictions were explained, and up to which error."""
+    how = {
+        "exact": "exact Shapley values",
+        "sampled": "sampled Shapley values",
+        "expected gradients": "expected gradients",
+    }[found.method]
+    rows = f"{found.background} training rows"
+    parts = [f"{how} against {rows}", f"base + contributions = prediction within {found.residual:.1g}"]
+    if found.error:
+        parts.append(
+            f"standard error of a contribution at most {found.error:.2g} "
+            f"(the strongest of a row is {found.strongest:.2g})"
+        )
+    return "; ".join(parts)
+
+
 def show_prediction(summary: Summary, target: Path | None, rejects: Path | None) -> None:
     """Show how many rows were written where, and what was unusual in them."""
+    if summary.explained is not None:
+        show_line(_explained_line(summary.explained), stderr=target is None)
     unusual = _unusual(summary, rejects)
     written = _counted(summary.rows, "prediction", "predictions")
     if target is not None:
@@ -86,4 +137,18 @@ def summary_json(summary: Summary, label: str, output: str | None) -> dict[str, 
         "counts": counts,
         "seconds": round(summary.seconds, 3),
     }
+    if summary.explained is not None:
+        document["explained"] = _explained_json(summary.explained)
     return document | ({"output": output} if output is not None else {})
+
+
+def _explained_json(found: ExplainedRows) -> dict[str, object]:
+    return {
+        "method": found.method,
+        "background_rows": found.background,
+        "groups": found.groups,
+        "largest_residual": found.residual,
+        "largest_standard_error": found.error,
+        "mean_strongest_contribution": found.strongest,
+        "columns": list(found.columns),
+    }

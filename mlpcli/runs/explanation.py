@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -60,3 +61,27 @@ class Explanation:
     dependences: tuple[Dependence, ...]
     repeats: int
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ExplainedRows:
+    """How predictions were explained, and how exact that is.
+
+    method: `exact` or `sampled` Shapley values; for images `expected gradients`.
+    background: with how many training rows each row was compared.
+    groups: how many columns or groups of columns share a prediction; for images the values of one.
+    residual: the largest distance between a prediction and the base with all contributions, as written.
+    error: the largest standard error of a contribution; 0 where they are exact.
+    strongest: the mean contribution of a row's strongest column, without its sign, to judge both by.
+    columns: the names of what was written of them.
+    pictures: the files that were drawn.
+    """
+
+    method: str
+    background: int
+    groups: int
+    residual: float
+    error: float
+    strongest: float
+    columns: tuple[str, ...] = ()
+    pictures: tuple[Path, ...] = ()

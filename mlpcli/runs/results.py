@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from mlpcli.errors import KeyPath, Place, show_path
 from mlpcli.printable import printable
+from mlpcli.runs.explanation import ExplainedRows
 from mlpcli.runs.folder import Run
 from mlpcli.runs.search_folder import Search
 from mlpcli.statistics.spread import Spread as Spread
@@ -287,6 +288,7 @@ class Summary:
     rejected: rows that could not be read; empty: predictions that were left empty.
     missing, unseen, outside: by column, cells that were filled in, unseen categories, values out of the
         training rows' range.
+    explained: how the predictions were explained; None where they were not.
     """
 
     rows: int
@@ -298,6 +300,7 @@ class Summary:
     unseen: Counter[str] = field(default_factory=Counter)
     outside: Counter[str] = field(default_factory=Counter)
     warnings: tuple[str, ...] = ()
+    explained: ExplainedRows | None = None
 
 
 @dataclass(frozen=True)

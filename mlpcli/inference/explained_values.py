@@ -1,0 +1,167 @@
+"""Which numbers of a prediction are explained: each target, or the probability of a class of each output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mlpcli.data.dataset import Output
+from mlpcli.data.levels import median_of
+from mlpcli.data.types import Array, Arrays
+from mlpcli.errors import Problem, UsageError, nearest
+from mlpcli.inference.evaluate import values_of
+from mlpcli.model.build import output_loss
+from mlpcli.model.default_losses import gives_scores
+from mlpcli.model.outputs import predicted_classes
+from mlpcli.model.prediction_bounds import class_name_of
+from mlpcli.model.prediction_columns import flat_values, without_idle_digits
+from mlpcli.model.trained_model import TrainedModel
+from mlpcli.spec.schema import ComponentSpec
+
+
+@dataclass(frozen=True)
+class Explained:
+    """One number of each row that is explained.
+
+    Attributes:
+        name: of the target or the output, with the place of a step.
+        units: names of the numbers among which it is chosen for each row: of classes; a single one, which is
+            empty, where there is nothing to choose.
+        chosen: the position of the unit that is explained in every row; None for the most probable one, or
+            the predicted class.
+    """
+
+    name: str
+    units: tuple[str, ...] = ("",)
+    chosen: int | None = 0
+
+
+@dataclass(frozen=True)
+class _Part:
+    """An output, or a step of one, and its values in a prediction."""
+
+    output: Output
+    suffix: str
+    step: tuple[int, ...]
+    loss: ComponentSpec
+    width: int
+
+    def values(self, outputs: Arrays) -> Array:
+        """Return the values of this part, (rows, units)."""
+        found = without_idle_digits(values_of(outputs, self.output), self.output)
+        where: Any = (slice(None), *self.step)
+        return flat_values(found[where])
+
+    @property
+    def is_single(self) -> bool:
+        """Whether two classes have one unit, for the second."""
+        return self.output.kind in ("classes", "one_hot") and self.width == 1
+
+    @property
+    def is_score(self) -> bool:
+        """Whether this unit is a score, such as that of a hinge loss, and no probability."""
+        return self.is_single and gives_scores(self.loss)
+
+    @property
+    def number_names(self) -> tuple[str, ...]:
+        """What its numbers are called, for an output of numbers; as `prediction_columns` names them."""
+        names, levels = self.output.number_names, max(1, len(self.output.levels))
+        if self.width != len(names) * levels:
+            return tuple(f"output_{place}" for place in range(self.width))
+        return names
+
+
+def _parts(trained: TrainedModel) -> Iterator[_Part]:
+    for output in trained.contract.outputs:
+        if output.kind in ("groups", "sequences"):
+            continue
+        loss = output_loss(trained.spec, output.name)
+        (width,) = values_of(trained.model.output, output).shape[1 + len(output.steps) :] or (1,)
+        for step in np.ndindex(*output.steps):
+            yield _Part(output, "".join(f"_{place}" for place in step), step, loss, width)
+
+
+def explained_values(trained: TrainedModel, class_name: str | None) -> tuple[Explained, ...]:
+    """Return what is explained of a run's predictions.
+
+    Args:
+        trained: the run's model.
+        class_name: the class or label whose probability is explained; None for the predicted class, or the
+            most probable label.
+
+    Raises:
+        UsageError: the run predicts no numbers and no classes, or there is no such class.
+    """
+    parts = list(_parts(trained))
+    label = trained.run.label
+    if not parts:
+        rule = f"run {label} predicts embeddings or sequences of labels"
+        raise UsageError(Problem(rule, hint="--explain is for numbers, classes and labels"))
+    if class_name is not None:
+        known = {name for part in parts for name in part.output.classes or ()}
+        if not known:
+            rule = f"--class {class_name}: run {label} predicts numbers, which are explained in their units"
+            raise UsageError(Problem(rule, hint="leave --class out"))
+        if class_name not in known:
+            hint = nearest(class_name, known) or f"the classes are {', '.join(sorted(known)[:12])}"
+            raise UsageError(Problem(f"--class {class_name}: run {label} has no such class", hint=hint))
+    return tuple(each for part in parts for each in _of_part(part, class_name))
+
+
+def _of_part(part: _Part, class_name: str | None) -> Iterator[Explained]:
+    output = part.output
+    if not output.is_scored:
+        yield from (Explained(f"{name}{part.suffix}") for name in part.number_names)
+        return
+    classes = output.classes or ()
+    name = f"{class_name_of(output)}{part.suffix}"
+    if part.is_score:  # of the second class, whichever is wanted
+        yield Explained(name, classes[-1:], 0)
+    else:
+        yield Explained(name, classes, classes.index(class_name) if class_name in classes else None)
+
+
+def units_of(trained: TrainedModel, outputs: Arrays) -> Array:
+    """Return all numbers that could be explained, (rows, units): those of each `Explained` in its order.
+
+    Args:
+        trained: the model.
+        outputs: what `predict_outputs` returns.
+    """
+    return np.concatenate([_units(part, part.values(outputs)) for part in _parts(trained)], axis=1)
+
+
+def _units(part: _Part, values: Array) -> Array:
+    output = part.output
+    if output.levels and len(part.number_names) * len(output.levels) == part.width:
+        values = median_of(values, output.levels)
+    if part.is_single and not part.is_score:
+        values = np.concatenate([1.0 - values, values], axis=1)
+    return np.asarray(values, np.float64)
+
+
+def chosen_units(trained: TrainedModel, outputs: Arrays, explained: Sequence[Explained]) -> Array:
+    """Return which units are explained in each row, (rows, explained) int64 columns of `units_of`.
+
+    Args:
+        trained: the model.
+        outputs: what `predict_outputs` returns for the rows.
+        explained: what `explained_values` returned.
+    """
+    found: list[Array] = []
+    first, waiting = 0, list(explained)
+    for part in _parts(trained):
+        values = part.values(outputs)
+        for each in waiting[: 1 if part.output.is_scored else len(part.number_names)]:
+            waiting.pop(0)
+            own = np.full(len(values), each.chosen or 0)
+            if each.chosen is None and part.output.kind == "labels":
+                own = values.argmax(axis=1)
+            elif each.chosen is None:
+                own = predicted_classes(values, part.loss, part.output)
+            found.append(first + own)
+            first += len(each.units)
+    return np.stack(found, axis=1).astype(np.int64)

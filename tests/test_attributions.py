@@ -1,0 +1,347 @@
+"""What columns add to predictions: against exact Shapley values by definition, and on data that is known."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from sklearn.datasets import load_iris
+
+from mlpcli.statistics.shapley import MOST_EXACT, Attribution, Coalitions
+from tests.conftest import Result
+
+Function = Callable[[np.ndarray], np.ndarray]
+
+
+def _attribution(function: Function, x: np.ndarray, background: np.ndarray, seed: int = 0) -> Attribution:
+    """Attribute by the coalitions that are asked for."""
+    plan = Coalitions(x.shape[1], len(background), seed)
+    found = Attribution.of(plan, len(x), 1)
+    for row, other in enumerate(background):
+        masks = plan.of_row(row)
+        inner = function(np.where(masks, x[:, None], other))[..., None]
+        assert inner.shape == (len(x), plan.each, 1)
+        found.add(row, np.full((len(x), 1), function(other)), inner, function(x)[:, None])
+    return found
+
+
+def _by_definition(function: Function, x: np.ndarray, background: np.ndarray) -> np.ndarray:
+    """The mean over all orders in which the columns of a row may come in, of what each changes."""
+    count = x.shape[1]
+    value: dict[frozenset[int], np.ndarray] = {}
+    for size in range(count + 1):
+        for inside in itertools.combinations(range(count), size):
+            mixed = np.repeat(background[None], len(x), axis=0)
+            mixed[:, :, list(inside)] = x[:, None, list(inside)]
+            value[frozenset(inside)] = function(mixed).mean(axis=1)
+    found = np.zeros(x.shape)
+    for coalition, with_it in value.items():
+        for column in coalition:
+            rest = coalition - {column}
+            orders = math.factorial(len(rest)) * math.factorial(count - len(coalition))
+            found[:, column] += orders * (with_it - value[rest]) / math.factorial(count)
+    return found
+
+
+def _tangled(x: np.ndarray) -> np.ndarray:
+    """A function in which all columns interact."""
+    return np.asarray(np.tanh(x @ np.linspace(-1, 1, x.shape[-1])) + np.prod(1 + 0.5 * x[..., :4], axis=-1))
+
+
+@pytest.mark.parametrize("columns", [1, 2, 4, 6, MOST_EXACT])
+def test_few_columns_have_exact_shapley_values(columns: int) -> None:
+    random = np.random.default_rng(columns)
+    x, background = random.normal(size=(3, columns)), random.normal(size=(5, columns))
+    found = _attribution(_tangled, x, background)
+    np.testing.assert_allclose(found.values[..., 0], _by_definition(_tangled, x, background), atol=1e-12)
+    np.testing.assert_allclose(found.base_values[:, 0], _tangled(background).mean())
+    assert not found.errors.any()
+
+
+def test_many_columns_are_sampled_and_the_stated_error_holds() -> None:
+    random = np.random.default_rng(1)
+    x, background = random.normal(size=(4, 9)), random.normal(size=(12, 9))
+    exact = _by_definition(_tangled, x, background)
+    found = [_attribution(_tangled, x, background, seed) for seed in range(30)]
+    for each in found:
+        total = each.values[..., 0].sum(axis=1)
+        np.testing.assert_allclose(total, _tangled(x) - _tangled(background).mean())
+    squares = np.mean([(each.values[..., 0] - exact) ** 2 for each in found])
+    stated = np.mean([each.errors[..., 0] ** 2 for each in found])
+    assert 0.85 < np.sqrt(squares / stated) < 1.15  # as wide as stated, and no wider
+
+
+def test_an_additive_function_and_pairs_of_columns_are_exact_even_when_sampled() -> None:
+    random = np.random.default_rng(2)
+    x, background = random.normal(size=(4, 12)), random.normal(size=(7, 12))
+    terms: list[Function] = [lambda v: 3 * v, np.sin, np.square, *[np.abs] * 9]
+
+    def added(rows: np.ndarray) -> np.ndarray:
+        return np.asarray(sum(term(rows[..., place]) for place, term in enumerate(terms)))
+
+    found = _attribution(added, x, background)
+    for place, term in enumerate(terms):
+        centred = term(x[:, place]) - term(background[:, place]).mean()
+        np.testing.assert_allclose(found.values[:, place, 0], centred, atol=1e-12)
+    pair = _attribution(lambda rows: np.asarray(rows[..., 0] * rows[..., 11]), x, background)
+    wanted = _by_definition(
+        lambda rows: np.asarray(rows[..., 0] * rows[..., 1]), x[:, [0, 11]], background[:, [0, 11]]
+    )
+    np.testing.assert_allclose(pair.values[:, [0, 11], 0], wanted, atol=1e-12)
+    assert pair.errors.max() < 1e-12
+
+
+SPEC = """\
+name: homes
+seed: 3
+dataset: {path: homes.csv, target: [price, rent], target_scaling: standardize, test: 0.2, validation: 0.2,
+          features: [rooms, area, town, built]}
+layers: [Dense: {units: 6, activation: tanh}, Dense: {units: 2}]
+loss: mse
+optimizer: {Adam: {learning_rate: 0.05}}
+fit: {epochs: 3, batch_size: 16}
+"""
+
+
+def _homes(folder: Path) -> list[dict[str, str]]:
+    """Write a table with numbers, words, dates and gaps; return its rows as they are written."""
+    random = np.random.default_rng(5)
+    rows = []
+    for number in range(60):
+        town = str(random.choice(["Ulm", "Bonn", "Köln"]))
+        rooms, area = int(random.integers(1, 8)), float(random.normal(90, 20))
+        price = 20 * rooms + area + 40 * (town == "Ulm") * (rooms > 4)
+        rows.append(
+            {
+                "rooms": "" if number % 11 == 3 else str(rooms),
+                "area": f"{area:.1f}",
+                "town": "" if number % 7 == 2 else town,
+                "built": f"20{random.integers(10, 24)}-0{random.integers(1, 10)}-11",
+                "price": f"{price:.1f}",
+                "rent": f"{area * rooms / 10:.2f}",
+            }
+        )
+    _write(folder / "homes.csv", rows)
+    return rows
+
+
+def _write(path: Path, rows: list[dict[str, str]]) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+COLUMNS = ("rooms", "area", "town", "built")
+TARGETS = ("price", "rent")
+
+
+@pytest.fixture(scope="module")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, str]]]:
+    """The folder of a run with two targets, and the rows of its table."""
+    from mlpcli.runs.watcher import Watcher
+    from mlpcli.spec.load import load_spec
+    from mlpcli.training.job import TrainOptions
+    from mlpcli.training.prepare import prepare
+    from mlpcli.training.session import train_into
+
+    folder = tmp_path_factory.mktemp("homes")
+    rows = _homes(folder)
+    (folder / "homes.yaml").write_text(SPEC, encoding="utf-8")
+    quick = TrainOptions(saved_model=False, figures=False, baseline=False)
+    run = folder / "run"
+    run.mkdir()
+    train_into(prepare(load_spec(folder / "homes.yaml")).job(run, Watcher(), options=quick))
+    return run, rows
+
+
+def _read(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def _brute_force(
+    predict: Callable[[list[dict[str, str]]], np.ndarray],
+    row: dict[str, str],
+    background: list[dict[str, str]],
+    groups: list[tuple[str, ...]],
+) -> np.ndarray:
+    """Shapley values by their definition, of raw rows that are put together as text."""
+    sets = [
+        each for size in range(len(groups) + 1) for each in itertools.combinations(range(len(groups)), size)
+    ]
+    mixed = [
+        other | {name: row[name] for group in inside for name in groups[group]}
+        for inside in sets
+        for other in background
+    ]
+    means = predict(mixed).reshape(len(sets), len(background), -1).mean(axis=1)
+    value = dict(zip(sets, means, strict=True))
+    found = np.zeros((len(groups), means.shape[1]))
+    for order in itertools.permutations(range(len(groups))):
+        for place, group in enumerate(order):
+            before, after = (tuple(sorted(order[: place + more])) for more in (0, 1))
+            found[group] += (value[after] - value[before]) / math.factorial(len(groups))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("groups", "options"),
+    [
+        ([(each,) for each in COLUMNS], ()),
+        ([("rooms", "area"), ("town",), ("built",)], ("--group", "both=rooms,area")),
+    ],
+    ids=["columns", "groups"],
+)
+def test_contributions_are_the_shapley_values_of_raw_rows(
+    groups: list[tuple[str, ...]],
+    options: tuple[str, ...],
+    homes: tuple[Path, list[dict[str, str]]],
+    mlpcli: Callable[..., Result],
+    tmp_path: Path,
+) -> None:
+    from mlpcli.inference.evaluate import own_data
+    from mlpcli.model.trained_model import load_trained
+    from mlpcli.runs.folder import open_run
+
+    folder, rows = homes
+    chosen = own_data(load_trained(open_run(folder))).dataset.train.rows
+    background = [rows[place] for place in chosen]
+
+    def predict(mixed: list[dict[str, str]]) -> np.ndarray:
+        result = mlpcli("predict", folder, _write(tmp_path / "mixed.csv", mixed))
+        return np.array([[float(row[f"predicted_{each}"]) for each in TARGETS] for row in _read(result.out)])
+
+    new = [rows[2] | {"rooms": ""}]  # without a town, and without rooms
+    data = _write(tmp_path / "new.csv", new)
+    result = mlpcli("predict", folder, data, "--explain", "-o", "-", "--background", "100", *options)
+    assert result.status == 0, result.err
+    assert f"exact Shapley values against {len(background)} training rows" in result.err
+    (found,) = _read(result.out)
+    exact = _brute_force(predict, new[0], background, groups)
+    names = ["both" if len(group) > 1 else group[0] for group in groups]
+    for place, target in enumerate(TARGETS):
+        own = np.array([float(found[f"{target}_contribution_{each}"]) for each in names])
+        assert np.abs(exact[:, place]).max() > 0.1
+        np.testing.assert_allclose(own, exact[:, place], atol=1e-4)
+        total = float(found[f"{target}_base_value"]) + own.sum()
+        assert float(found[f"predicted_{target}"]) == pytest.approx(total, abs=1e-4)
+        assert abs(float(found[f"{target}_contribution_residual"])) < 1e-4
+        assert float(found[f"{target}_contribution_error"]) == 0
+
+
+def test_a_line_for_each_row_says_what_its_cells_add(
+    homes: tuple[Path, list[dict[str, str]]], mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    folder, rows = homes
+    new = [rows[2], rows[10] | {"town": "a town with a very long name"}]
+    data = _write(tmp_path / "new.csv", new)
+    shown = mlpcli("predict", folder, data, "--explain", "--strongest", "2")
+    assert shown.status == 0, shown.err
+    assert max(map(len, shown.out.splitlines())) <= 80
+    first = shown.out[: shown.out.index("   rent ")]
+    assert first.startswith("1  price ")
+    assert first.count(" (") == 3
+    assert "(2 others)" in first
+    assert "\n2  price" in shown.out
+    output = tmp_path / "out.parquet"
+    told = mlpcli("predict", folder, data, "--explain", "--keep", "town", "-o", output)
+    assert "base + contributions = prediction within" in told.out
+    for found, row in zip(pq.read_table(output).to_pylist(), new, strict=True):
+        assert found["town"] == row["town"]
+        text = found["rent_explanation"]
+        assert f"rooms {row['rooms']}" in text
+        assert f"built {row['built']}" in text
+        assert ("town missing" if not row["town"] else "town a town with a very lo...") in text
+
+
+def test_an_explained_row_has_the_prediction_of_any_other(
+    homes: tuple[Path, list[dict[str, str]]], mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    """Rows that are left out or have no prediction have no explanation, and the others keep theirs."""
+    folder, rows = homes
+    new = [rows[0], rows[1] | {"rooms": "many"}, rows[4] | {"town": "Paris"}, rows[5]]
+    data = _write(tmp_path / "new.csv", new)
+    given = (
+        "--rejects",
+        tmp_path / "bad.csv",
+        "--on-unknown",
+        "null",
+        "--force",
+        "--runs-dir",
+        folder / "runs",
+    )
+    plain = _read(mlpcli("predict", folder, data, *given).out)
+    explained = mlpcli("predict", folder, data, "--explain", "-o", "-", *given)
+    assert explained.status == 0, explained.err
+    table = _read(explained.out)
+    assert [{name: row[name] for name in plain[0]} for row in table] == plain
+    assert [bool(row["price_explanation"]) for row in table] == [True, False, True]
+    assert table[1]["price_contribution_rooms"] == ""
+    assert f"area {rows[5]['area']}" in table[2]["price_explanation"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--explain", "--class", "versicolour"), "did you mean 'versicolor'?"),
+        (("--explain", "--group", "petal,sepal width (cm)"), "the run has no column 'petal'"),
+        (
+            ("--explain", "--group", "x=petal width (cm)", "--group", "petal width (cm),sepal width (cm)"),
+            "column 'petal width (cm)' is in two groups",
+        ),
+        (
+            ("--explain", "--group", "petal width (cm)=sepal width (cm)"),
+            "there is a column or a group of this name",
+        ),
+        (("--class", "setosa", "--strongest", "2"), "--class: needs --explain"),
+        (("--explain", "-o", "out.npy"), "an .npy file holds the outputs of the network alone"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(
+    options: tuple[str, ...], message: str, tiny_run: Path, mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    result = mlpcli("predict", "tiny", _iris(tmp_path), *options, "--runs-dir", tiny_run)
+    assert result.status == 2
+    assert message in result.err
+    assert "Traceback" not in result.err
+
+
+def _iris(folder: Path) -> Path:
+    np.save(folder / "rows.npy", load_iris().data[::50])
+    return folder / "rows.npy"
+
+
+def test_classes_and_arrays_are_explained_by_the_probability_of_the_predicted_class(
+    tiny_run: Path, mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    given = ("predict", "tiny", _iris(tmp_path), "--explain", "--json", "--runs-dir", tiny_run)
+    shown = mlpcli(*given)
+    assert shown.status == 0, shown.err
+    document = json.loads(shown.out)
+    for row, cells in zip(document["predictions"], load_iris().data[::50], strict=True):
+        assert row["explained_class"] == row["predicted_target"]
+        names = [f"contribution_{name}" for name in load_iris().feature_names]
+        total = row["base_value"] + sum(row[name] for name in names)
+        assert total == pytest.approx(row[f"probability_{row['predicted_target']}"], abs=1e-6)
+        assert f"petal length (cm) {cells[2]:.6g}" in row["explanation"]
+    facts = document["explained"]
+    assert facts["method"] == "exact"
+    assert facts["background_rows"] == 64
+    assert facts["columns"][-1] == "explanation"
+    assert facts["largest_residual"] < 1e-6
+    same = json.loads(mlpcli(*given, "--class", "setosa", "--group", "correlated").out)["predictions"]
+    for row in same:
+        assert row["explained_class"] == "setosa"
+        together = [name for name in row if "+" in name]
+        assert together == ["contribution_sepal length (cm)+petal length (cm)+petal width (cm)"]
+        total = row["base_value"] + row[together[0]] + row["contribution_sepal width (cm)"]
+        assert total == pytest.approx(row["probability_setosa"], abs=1e-6)
