@@ -22,6 +22,7 @@ from mlpcli.cli.options import (
 
 if TYPE_CHECKING:
     from mlpcli.inference.predict import PredictOptions
+    from mlpcli.runs.explanation import ExplainOptions
     from mlpcli.runs.folder import Run
     from mlpcli.runs.results import Summary
 
@@ -134,20 +135,15 @@ def predict(
     target = Path(output) if output not in (None, "-") else None
     _refuse_outputs(target, rejects)
     unknown = _policy(on_unknown)
-    given = {"--strongest": strongest, "--class": class_name, "--group": group, "--background": background}
-    _refuse_explaining(target, explain, [option for option, value in given.items() if value is not None])
+    explaining = _explain_options(target, explain, strongest, class_name, group, background)
     refuse_existing(target, "-o", force=force)
     refuse_existing(rejects, "--rejects", force=force)
     found = find_named(run, runs_dir, trusted=trust_plugins, best=best)
     _check_first(found, data, target, tuple(keep or ()), intervals)
-    from mlpcli.inference.attributions import BACKGROUND, ExplainOptions
     from mlpcli.inference.predict import PredictOptions
 
-    wanted = ExplainOptions(strongest or 5, class_name, tuple(group or ()), background or BACKGROUND)
     with report.PredictionReport() as progress:
-        options = PredictOptions(
-            tuple(keep or ()), unknown, rejects, intervals, progress.rows, wanted if explain else None
-        )
+        options = PredictOptions(tuple(keep or ()), unknown, rejects, intervals, progress.rows, explaining)
         summary, rows = _predict(found, data, target, options, collect=json, lines=output is None)
     for warning in summary.warnings:
         console.show_line(warning, stderr=True, style="yellow")
@@ -195,24 +191,33 @@ def _refuse_outputs(target: Path | None, rejects: Path | None) -> None:
         refuse_output(rejects, "--rejects")
 
 
-def _refuse_explaining(target: Path | None, explain: bool, options: list[str]) -> None:
-    """Refuse options of explanations without `--explain`, and a format that has no room for them.
-
-    Args:
-        target: the file to write.
-        explain: whether predictions are explained.
-        options: those that were given and need it.
+def _explain_options(
+    target: Path | None,
+    explain: bool,
+    strongest: int | None,
+    class_name: str | None,
+    group: list[str] | None,
+    background: int | None,
+) -> ExplainOptions | None:
+    """Return how predictions are explained; None for not at all.
 
     Raises:
-        UsageError: there is one.
+        UsageError: an option needs `--explain`, or the output's format has no room for explanations.
     """
     from mlpcli.errors import Problem, UsageError
+    from mlpcli.runs.explanation import BACKGROUND, STRONGEST, ExplainOptions
 
-    if options and not explain:
-        raise UsageError(*(Problem(f"{name}: needs --explain", hint="add --explain") for name in options))
-    if explain and target is not None and target.suffix == ".npy":
-        rule = f"-o {target}: an .npy file holds the outputs of the network alone"
-        raise UsageError(Problem(rule, hint="with --explain write .csv, .tsv, .parquet or .jsonl"))
+    given = {"--strongest": strongest, "--class": class_name, "--group": group, "--background": background}
+    if explain:
+        if target is not None and target.suffix == ".npy":
+            rule = f"-o {target}: an .npy file holds the outputs of the network alone"
+            raise UsageError(Problem(rule, hint="with --explain write .csv, .tsv, .parquet or .jsonl"))
+        return ExplainOptions(
+            strongest or STRONGEST, class_name, tuple(group or ()), background or BACKGROUND
+        )
+    if needing := [option for option, value in given.items() if value is not None]:
+        raise UsageError(*(Problem(f"{name}: needs --explain", hint="add --explain") for name in needing))
+    return None
 
 
 def _predict(

@@ -15,10 +15,8 @@ from mlpcli.inference.column_groups import ColumnGroup, column_groups, positions
 from mlpcli.inference.evaluate import own_data, predict_outputs
 from mlpcli.inference.explained_values import Explained, chosen_units, explained_values, units_of
 from mlpcli.model.trained_model import TrainedModel
+from mlpcli.runs.explanation import ExplainOptions
 from mlpcli.statistics.shapley import Attribution, Coalitions
-
-BACKGROUND = 64
-"""Training rows with which a row is compared."""
 
 CORRELATION_ROWS = 5000
 """Training rows by which columns are found to be correlated."""
@@ -30,23 +28,6 @@ VALUES_AT_ONCE = 8_000_000
 """Values of such rows that are held at once: wide rows go in smaller calls."""
 
 Progress = Callable[[int], None]
-
-
-@dataclass(frozen=True)
-class ExplainOptions:
-    """How predictions are explained.
-
-    Attributes:
-        strongest: how many columns the text of a row names.
-        class_name: the class or label whose probability is explained; None for the predicted one.
-        groups: columns that are explained together; see `column_groups`.
-        background: the most training rows to compare with.
-    """
-
-    strongest: int = 5
-    class_name: str | None = None
-    groups: tuple[str, ...] = ()
-    background: int = BACKGROUND
 
 
 @dataclass(frozen=True)

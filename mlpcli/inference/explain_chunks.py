@@ -10,9 +10,9 @@ import numpy as np
 from mlpcli.data.stream import Chunk
 from mlpcli.data.types import Array, Arrays
 from mlpcli.inference.attribution_columns import attribution_columns, left_empty
-from mlpcli.inference.attributions import Explainer, ExplainOptions
+from mlpcli.inference.attributions import Explainer
 from mlpcli.model.trained_model import TrainedModel
-from mlpcli.runs.explanation import ExplainedRows
+from mlpcli.runs.explanation import ExplainedRows, ExplainOptions
 
 if TYPE_CHECKING:
     import pyarrow as pa

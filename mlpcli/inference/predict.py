@@ -21,7 +21,6 @@ from mlpcli.data.types import Array
 from mlpcli.data.writers import PredictionWriter
 from mlpcli.errors import Problem
 from mlpcli.files import replacing
-from mlpcli.inference.attributions import ExplainOptions
 from mlpcli.inference.evaluate import BATCH_ROWS, check_outputs, id_check, predict_outputs, values_of
 from mlpcli.inference.explain_chunks import ChunkExplainer
 from mlpcli.model.build import output_loss
@@ -33,6 +32,7 @@ from mlpcli.model.prediction_columns import (
 )
 from mlpcli.model.run_contract import at_level
 from mlpcli.model.trained_model import TrainedModel, load_trained
+from mlpcli.runs.explanation import ExplainOptions
 from mlpcli.runs.folder import Run
 from mlpcli.runs.results import Summary
 

@@ -63,6 +63,30 @@ class Explanation:
     warnings: tuple[str, ...] = ()
 
 
+BACKGROUND = 64
+"""Training rows with which an explained row is compared."""
+
+STRONGEST = 5
+"""Columns that the text of an explained row names."""
+
+
+@dataclass(frozen=True)
+class ExplainOptions:
+    """How predictions are explained.
+
+    Attributes:
+        strongest: how many columns the text of a row names.
+        class_name: the class or label whose probability is explained; None for the predicted one.
+        groups: columns that are explained together; `a,b`, `name=a,b` or `correlated`.
+        background: the most training rows to compare with.
+    """
+
+    strongest: int = STRONGEST
+    class_name: str | None = None
+    groups: tuple[str, ...] = ()
+    background: int = BACKGROUND
+
+
 @dataclass(frozen=True)
 class ExplainedRows:
     """How predictions were explained, and how exact that is.
