@@ -229,6 +229,21 @@ def profiled_batches(callback: keras.callbacks.TensorBoard) -> tuple[int, int]:
     return int(getattr(callback, "_start_batch", 0)), int(getattr(callback, "_stop_batch", 0))
 
 
+class OpenBoard:
+    """Mixed into Keras's `TensorBoard`: public names for its writers, counts and images of weights."""
+
+    def writer(self, split: str) -> Any:
+        """Return what writes the events of the training rows (`train`), or of others; open it if need be."""
+        return self._train_writer if split == "train" else self._val_writer  # type: ignore[attr-defined]
+
+    def counted_batches(self) -> tuple[int, int]:
+        """Return how many batches of training and of validation were counted."""
+        return int(self._global_train_batch), int(self._global_test_batch)  # type: ignore[attr-defined]
+
+    def _log_weight_as_image(self, weight: keras.Variable, weight_name: str, epoch: int) -> None:
+        self.write_weight_image(weight_name, weight, epoch)  # type: ignore[attr-defined]
+
+
 def set_mode(callback: keras.callbacks.Callback, mode: str) -> None:
     """Tell a callback that monitors a value which direction is better.
 

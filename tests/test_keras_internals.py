@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
 from mlpcli import keras_internals as internals
 from mlpcli import tuner_internals
-from mlpcli.keras_import import keras
+from mlpcli.keras_import import keras, tf
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +104,23 @@ def test_checkpoints_count_batches_and_say_when_they_save(model: keras.Model, tm
 def test_tensorboard_says_which_batches_it_profiles(tmp_path: Path) -> None:
     profiled = keras.callbacks.TensorBoard(str(tmp_path), profile_batch=(3, 5))
     assert internals.profiled_batches(profiled) == (3, 5)
+
+
+def test_a_tensorboard_has_writers_counts_and_images_of_weights(tmp_path: Path, model: keras.Model) -> None:
+    class Board(internals.OpenBoard, keras.callbacks.TensorBoard):  # type: ignore[misc]
+        images: ClassVar[list[str]] = []
+
+        def write_weight_image(self, tag: str, weight: keras.Variable, epoch: int) -> None:
+            self.images.append(tag)
+
+    board = Board(str(tmp_path), histogram_freq=1, write_images=True, write_graph=False)
+    model.fit(np.ones((4, 2)), np.ones((4, 1)), batch_size=2, verbose=0, callbacks=[board])
+    assert board.counted_batches() == (2, 0)
+    assert len(board.images) == len(model.weights)
+    with board.writer("validation").as_default():
+        tf.summary.scalar("x", 1.0, step=0)
+    (file,) = (tmp_path / "validation").iterdir()
+    assert b"scalars" in file.read_bytes()  # the end of `as_default` writes it: a checkpoint relies on that
 
 
 @pytest.mark.parametrize("name", internals.CALLBACK_STATE)

@@ -70,9 +70,26 @@ def _same_files(one: Path, other: Path) -> None:
         assert (one / name).read_text() == (other / name).read_text(), name
     first, second = (read_checkpoint(folder / "checkpoints" / "state.ckpt") for folder in (one, other))
     np.testing.assert_equal(first, second)  # model, optimizer, callbacks, generators, best: bit for bit
+    assert _logged(one) == _logged(other)
     for name in ("model.keras", "checkpoints/best.keras", "checkpoints/last.keras", "mine.keras"):
         for ours, theirs in zip(_weights(one / name), _weights(other / name), strict=True):
             np.testing.assert_array_equal(ours, theirs, err_msg=name)
+
+
+def _logged(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """Every scalar in TensorBoard's files, also those that it would hide, with its step."""
+    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+    from tensorboard.util.tensor_util import make_ndarray
+
+    found: dict[str, list[tuple[int, float]]] = {}
+    for split in ("train", "validation"):
+        for file in sorted((folder / "tensorboard" / split).iterdir()):
+            for event in EventFileLoader(str(file)).Load():
+                for value in event.summary.value:
+                    number = float(make_ndarray(value.tensor))
+                    found.setdefault(f"{split} {value.tag}", []).append((event.step, number))
+    assert {"train batch_loss", "train epoch_loss", "validation epoch_accuracy"} <= found.keys()
+    return found
 
 
 def _weights(path: Path) -> list[np.ndarray]:

@@ -43,8 +43,15 @@ SCHEDULED_LAYERS = {"Dropout": "_ScheduledDropout"}
 """Layers of Keras whose rate may be a schedule, each with the class that then takes its place."""
 
 
+BOARD = "TensorBoard"
+BOARD_ARGUMENTS = ("gradients_freq", "predictions_freq", "activations_freq")
+"""What Keras's own TensorBoard lacks: after how many epochs something is written; 0 for never."""
+
+
 def added_defaults(namespace: str, class_name: str) -> dict[str, float]:
     """Return the arguments, with their defaults, that a class of Keras has in a spec beside its own."""
+    if (namespace, class_name) == ("callbacks", BOARD):
+        return dict.fromkeys(BOARD_ARGUMENTS, 0)
     found = EXTENSIONS.get((namespace, class_name))
     return {} if found is None else {found.argument: found.default}
 
@@ -58,6 +65,8 @@ def class_in_place(namespace: str, class_name: str, arguments: Mapping[str, Valu
         arguments: as the spec has them.
     """
     found = EXTENSIONS.get((namespace, class_name))
+    if (namespace, class_name) == ("callbacks", BOARD):
+        return class_name, {k: value for k, value in arguments.items() if k not in BOARD_ARGUMENTS}
     if namespace == "layers" and isinstance(arguments.get(SCHEDULED), dict):
         return SCHEDULED_LAYERS.get(class_name, class_name), dict(arguments)
     if found is None or found.argument not in arguments:

@@ -19,6 +19,7 @@ from mlpcli.errors import Problem, RunError
 from mlpcli.files import flush, open_ordinary, replacing
 from mlpcli.keras_import import keras
 from mlpcli.keras_internals import CALLBACK_LINKS, CALLBACK_STATE
+from mlpcli.training.boards import TensorBoard
 from mlpcli.training.checkpoint_file import is_plain
 from mlpcli.training.training_state import CallbackState
 
@@ -120,6 +121,18 @@ def _fits(callback: Callback, name: str, value: object) -> bool:
 def _damaged(callback: Callback, name: str, value: object) -> RunError:
     rule = f"the checkpoint's state of {type(callback).__name__} is damaged: {name}"
     return RunError(Problem(rule, received=value, hint="start a new run"))
+
+
+def cut_logs(callbacks: Sequence[Callback], epochs: int) -> None:
+    """Remove from TensorBoard's files what an earlier session wrote of epochs that are trained again.
+
+    Args:
+        callbacks: The callbacks of the training, in their states after these epochs.
+        epochs: How many are done.
+    """
+    for callback in callbacks:
+        if isinstance(callback, TensorBoard):
+            callback.cut(epochs)
 
 
 def flush_logs(callbacks: Sequence[Callback]) -> None:

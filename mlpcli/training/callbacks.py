@@ -16,11 +16,13 @@ from mlpcli.files import held_at, write_with
 from mlpcli.keras_import import keras
 from mlpcli.keras_internals import SkipsNan, saves_now, set_mode
 from mlpcli.model.components import make_component
-from mlpcli.model.plugins import NONE, Plugins
+from mlpcli.model.plugins import NONE, Plugins, import_plugins
 from mlpcli.model.schedule_steps import with_steps
 from mlpcli.spec.schema import ComponentSpec, Spec
 from mlpcli.training.averaged_weights import SwapEMAWeights
+from mlpcli.training.boards import TensorBoard, extend_board
 from mlpcli.training.ending import check_folder
+from mlpcli.training.job import TrainingJob
 
 Callback: TypeAlias = keras.callbacks.Callback
 
@@ -36,6 +38,24 @@ EXAMPLES = {"ModelCheckpoint": "checkpoints/mine.keras", "CSVLogger": "my_log.cs
 
 OURS = ("BackupAndRestore",)
 """Callbacks that are left out, because `run_callback.RunCallback` does exactly their work."""
+
+
+def callbacks_of(
+    job: TrainingJob, record: Mapping[str, object], modes: Mapping[str, Mode | None]
+) -> list[Callback]:
+    """Create the callbacks of a training, which know what they describe.
+
+    Args:
+        job: The training.
+        record: `run.json`, as far as it is known.
+        modes: The metrics that are logged, as `directions` returns them.
+    """
+    completed = job.completed
+    created = make_callbacks(completed.spec, job.run_dir, import_plugins(completed.catalog), modes)
+    for callback in created:
+        if isinstance(callback, TensorBoard):
+            callback.take_job(job, record)
+    return created
 
 
 def make_callbacks(
@@ -63,9 +83,7 @@ def make_callbacks(
     if problems:
         raise SpecError(*problems)
     if not any(component.class_name == "TensorBoard" for component in spec.callbacks):
-        created.append(
-            keras.callbacks.TensorBoard(log_dir=str(run_dir / runs.TENSORBOARD), write_graph=False)
-        )
+        created.append(extend_board(keras.callbacks.TensorBoard(str(run_dir / runs.TENSORBOARD)), {}))
     found = [callback for callback in created if callback is not None]
     for callback in found:
         if type(callback) is keras.callbacks.SwapEMAWeights:
@@ -115,9 +133,10 @@ def _make_callback(component: ComponentSpec, index: int, run_dir: Path, plugins:
         check_placeholders(str(given), ("callbacks", index, "ModelCheckpoint", argument))
         folder = folder.replace("{", "{{").replace("}", "}}")  # Keras fills in {epoch} with str.format
     arguments = component.arguments | {argument: f"{folder}/{inside}"}
-    return make_component(
+    made = make_component(
         component.model_copy(update={"arguments": arguments}), "callbacks", ("callbacks", index)
     )
+    return extend_board(made, arguments) if isinstance(made, keras.callbacks.TensorBoard) else made
 
 
 def _as_float(schedule: Callable[..., Any]) -> Callable[..., float]:

@@ -27,7 +27,7 @@ from mlpcli.spec.resolve import resolve_spec
 from mlpcli.spec.schema import Spec, TunerSpec
 from mlpcli.training.find_data import FoundData
 from mlpcli.training.plan import describe
-from mlpcli.training.prepare import Prepared, default_notes, prepare
+from mlpcli.training.prepare import Prepared, check_logs, default_notes, prepare
 
 if TYPE_CHECKING:
     from mlpcli.keras_import import keras
@@ -52,6 +52,7 @@ def forecast(loaded: LoadedSpec, *, timed: bool = False) -> Forecast:
     folds = _rows_of_folds(loaded, found)
     with contextlib.nullcontext() if timed else unfilled_weights():
         prepared = prepare(spec_of_repeat(loaded, repeats_of(loaded.spec)[0]) if folds else loaded)
+    check_logs(prepared)
     if loaded.spec.tuner is not None:
         with located(loaded):
             _check_search(loaded.spec.tuner, prepared)

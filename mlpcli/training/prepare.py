@@ -150,6 +150,18 @@ def check_callbacks(loaded: LoadedSpec) -> None:
         make_callbacks(loaded.spec, Path(unused), import_plugins(loaded.catalog))
 
 
+def check_logs(prepared: Prepared) -> None:
+    """Check what the spec's TensorBoard asks for; a run that exists already is not held to it.
+
+    Raises:
+        SpecError: This network, or this data, cannot give it.
+    """
+    from mlpcli.checks.board_rules import check_boards
+
+    with located(prepared.completed):
+        check_boards(prepared.model, prepared.completed.spec, prepared.dataset)
+
+
 def default_notes(loaded: LoadedSpec) -> tuple[str, ...]:
     """Return a line on the hyperparameters that have their defaults, where the spec has any."""
     if not loaded.values:

@@ -25,6 +25,7 @@ from mlpcli.spec.fit_section import CheckpointSpec
 from mlpcli.training.averaged_weights import swap_back
 from mlpcli.training.callback_state import (
     callback_state,
+    cut_logs,
     flush_logs,
     matched_states,
     prepare_callback,
@@ -164,6 +165,7 @@ class RunCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self.guard = DivergenceGuard(self.model)
         if self.resumed is not None:
             restore_training(self, self.resumed)
+        cut_logs(self.others, self.resumed.epoch if self.resumed is not None else 0)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Start the epoch's clock."""

@@ -22,7 +22,7 @@ from mlpcli.training.ending import check_complete, displaced, failure, promised_
 from mlpcli.training.identity import identity
 from mlpcli.training.job import TrainingJob, TrainOptions
 from mlpcli.training.plan import describe
-from mlpcli.training.prepare import default_notes, prepare
+from mlpcli.training.prepare import check_logs, default_notes, prepare
 from mlpcli.training.run_record import begin_record, now, start_sha256
 from mlpcli.training.variables import restore_learned
 
@@ -57,6 +57,7 @@ def train(
     """
     check_place(runs_dir, loaded.spec.name)
     prepared = prepare(loaded, watcher)
+    check_logs(prepared)
     check_room(runs_dir, prepared.model, loaded.spec.name)
     for note in prepared.notes:
         watcher.note(note)
@@ -174,13 +175,12 @@ class _Session:
     def fit(self, callback: RunCallback) -> None:
         """Run the epochs, and write the checkpoints' models."""
         from mlpcli.checks.log_names import directions
-        from mlpcli.model.plugins import import_plugins
-        from mlpcli.training.callbacks import CheckFolder, close_logs, keeps_best, log_files, make_callbacks
+        from mlpcli.training.callbacks import CheckFolder, callbacks_of, close_logs, keeps_best, log_files
         from mlpcli.training.fit import fit_model
 
         job, spec = self.job, self.job.completed.spec
         modes = directions(job.model, validation=job.dataset.validation is not None)
-        others = make_callbacks(spec, job.run_dir, import_plugins(job.completed.catalog), modes)
+        others = callbacks_of(job, self.record, modes)
         callback.take_callbacks(others)
         first = CheckFolder(job.run_dir, log_files(spec))
         try:

@@ -70,6 +70,6 @@ def _tensorboard_allows(callback: keras.callbacks.TensorBoard, seen: int) -> int
 
 
 def _keeps_hooks(callback: keras.callbacks.Callback, hooks: Iterable[str]) -> bool:
-    """Return whether the batch hooks are those of Keras's own class, not overridden or replaced."""
+    """Return whether the batch hooks are those of Keras's own class or of ours, not a plug-in's."""
     own = [getattr(getattr(callback, hook), "__func__", None) for hook in hooks]
-    return all(function is not None and function.__module__.startswith("keras.") for function in own)
+    return all(each is not None and each.__module__.startswith(("keras.", "mlpcli.")) for each in own)
