@@ -61,13 +61,13 @@ def test_numbers_on_axes_are_short(value: float, shown: str) -> None:
 def test_a_confusion_matrix_of_any_size_is_drawn(classes: int) -> None:
     counts = np.diag(np.arange(classes)).astype(np.int64)
     names = tuple(f"$class_{index}" for index in range(classes))
-    assert draw_confusion_matrix(counts, names, title="[/] $").startswith(PNG)
+    assert draw_confusion_matrix(counts, names, title="[/] $").png.startswith(PNG)
 
 
 @pytest.mark.parametrize("rows", [1, 40, 4000])
 def test_residuals_of_any_number_of_rows_are_drawn(rows: int) -> None:
     truth = np.linspace(5, 5 if rows == 1 else 9e6, rows)
-    assert draw_residuals(truth, truth * 1.1, target="_$y", title="x").startswith(PNG)
+    assert draw_residuals(truth, truth * 1.1, target="_$y", title="x").png.startswith(PNG)
 
 
 def test_evaluate_draws_classes(tiny_run: Path, mlpcli: Callable[..., Result], tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def test_a_box_is_as_wide_as_what_it_says() -> None:
 
     for name in ("dense_1", "piecewise_linear_embedding"):
         graph = Graph([Box(name, "PiecewiseLinearEmbedding", "16", 196)], [])
-        image = imread(io.BytesIO(draw_model(graph, title="")))[..., :3].mean(axis=2)
+        image = imread(io.BytesIO(draw_model(graph, title="").png))[..., :3].mean(axis=2)
         name_row = image[round(0.45 * len(image)) :]
         dark = np.flatnonzero((name_row < 0.35).any(axis=0))  # letters, and no edge of a box
         box = np.flatnonzero((name_row < 0.75).any(axis=0))
@@ -111,8 +111,8 @@ def test_the_picture_grows_with_the_model(wide_and_deep: Any, tmp_path: Path) ->
     for _ in range(60):
         output = keras.layers.Dense(3, activation="relu")(output)
     deep_model = keras.Model(inputs, output)
-    (tmp_path / "deep.png").write_bytes(draw_model(read_graph(deep_model), title="deep"))
-    (tmp_path / "wide.png").write_bytes(draw_model(read_graph(wide_and_deep), title="wide"))
+    (tmp_path / "deep.png").write_bytes(draw_model(read_graph(deep_model), title="deep").png)
+    (tmp_path / "wide.png").write_bytes(draw_model(read_graph(wide_and_deep), title="wide").png)
     deep, wide = imread(tmp_path / "deep.png"), imread(tmp_path / "wide.png")
     assert wide.shape[1] > 1.7 * deep.shape[1]
     assert 4 * wide.shape[0] < deep.shape[0] <= 6001
@@ -147,8 +147,10 @@ def test_the_plane_is_coloured_by_what_the_model_takes_it_for(tmp_path: Path) ->
 
     splits = {"train": (x, np.array([0, 1, 0, 1]))}
     plane = predict_plane(right_is_second, splits)
-    png = draw_decision_boundary(plane, splits, title="plane", features=("a", "b"), classes=("left", "right"))
-    (tmp_path / "plane.png").write_bytes(png)
+    drawn = draw_decision_boundary(
+        plane, splits, title="plane", features=("a", "b"), classes=("left", "right")
+    )
+    (tmp_path / "plane.png").write_bytes(drawn.png)
     image = imread(tmp_path / "plane.png")[..., :3]
     height, width, _ = image.shape
     left, right = image[height // 2, int(0.25 * width)], image[height // 2, int(0.8 * width)]

@@ -56,11 +56,18 @@ def compare(
     for run in found:
         show_left_out(run.left_out)
     check_wishes(found, metric=metric, split=split)
-    _compare(found, picture, metric=metric, split=split, test=test, json=json)
+    _compare(found, output, picture, metric=metric, split=split, test=test, json=json)
 
 
 def _compare(
-    found: list[Run], picture: Path, *, metric: str | None, split: str | None, test: bool, json: bool
+    found: list[Run],
+    output: Path | None,
+    picture: Path,
+    *,
+    metric: str | None,
+    split: str | None,
+    test: bool,
+    json: bool,
 ) -> None:
     """Show the table at once, then what is tested, which takes longer; or one document."""
     from mlpcli.inference.differences import find_differences
@@ -82,7 +89,7 @@ def _compare(
 
     labels = [f"{letter}  {label}" for letter, label in zip(letters, table.short, strict=True)]
     groups = tested.models.breakdowns if tested is not None and tested.models is not None else ()
-    drawn = draw_comparison(found, labels, picture, groups)
+    drawn = draw_comparison(found, labels, picture, groups, beside=output is None)
     if json:
         document = report.comparison_json(table, picture if drawn else None)
         show_json(document | ({"test": significance_json(tested, table.labels)} if tested else {}))

@@ -66,7 +66,6 @@ def explain(
 def _draw(run: Run, explanation: Explanation) -> list[Path]:
     """Draw the figures into the run's folder, where that can be written; return the files."""
     from mlpcli.cli.evaluate import figures_folder
-    from mlpcli.files import write_bytes
     from mlpcli.plots.column_importance import draw_dependence, draw_importance
 
     folder = figures_folder(run, "explain")
@@ -75,18 +74,15 @@ def _draw(run: Run, explanation: Explanation) -> list[Path]:
     title = f"{run.label} on {explanation.source}"
     columns = explanation.columns
     files = [folder / "importance.png"]
-    write_bytes(
-        files[0],
-        draw_importance(
-            [each.columns[0] for each in columns],
-            [each.value for each in columns],
-            [each.interval for each in columns],
-            metric=explanation.metric,
-            title=title,
-        ),
-    )
+    draw_importance(
+        [each.columns[0] for each in columns],
+        [each.value for each in columns],
+        [each.interval for each in columns],
+        metric=explanation.metric,
+        title=title,
+    ).write(files[0])
     if explanation.dependences:
         files.append(folder / "dependence.png")
         curves = [(each.column, each.values, each.mean, each.rows) for each in explanation.dependences]
-        write_bytes(files[1], draw_dependence(curves, shown=explanation.dependences[0].shown, title=title))
+        draw_dependence(curves, shown=explanation.dependences[0].shown, title=title).write(files[1])
     return files

@@ -57,7 +57,8 @@ def lr_find(
         test = find_rate(
             loaded, low=low, high=high, steps=steps, stage=watcher.stage, progress=watcher.progress
         )
-        draw_rate_test(test, picture, title=f"{loaded.spec.name}: learning-rate range test")
+        title = f"{loaded.spec.name}: learning-rate range test"
+        draw_rate_test(test, picture, title=title, beside=output is None)
     place = None
     if write:
         from mlpcli.spec.write_learning_rate import write_rate

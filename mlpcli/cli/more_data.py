@@ -70,7 +70,7 @@ def more_data(
         from mlpcli.training.more_data import measure_more_data
 
         found = measure_more_data(loaded, wanted, watcher)
-        draw_more_data(found, picture)
+        draw_more_data(found, picture, beside=output is None)
         write_json(document, report.more_data_json(found, picture))
     report.show_more_data(found, picture, document, json=json)
     if found.interrupted:

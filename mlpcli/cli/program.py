@@ -109,8 +109,11 @@ def root(
     ] = False,
 ) -> None:
     """Train, evaluate and use multilayer perceptrons from one YAML file."""
+    from mlpcli.plots.style import is_dark
+
     if ctx.invoked_subcommand is None:
         print(WELCOME)
+    is_dark()  # a wrong setting is an error now, not when a training ends
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -16,12 +16,13 @@ from mlpcli.data.dataset import Output, Split
 from mlpcli.data.levels import median_of
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
-from mlpcli.files import write_bytes, write_text
+from mlpcli.files import write_text
 from mlpcli.model.build import output_loss
 from mlpcli.model.default_losses import gives_scores
 from mlpcli.model.outputs import predicted_classes
 from mlpcli.plots.class_curves import draw_class_curves
 from mlpcli.plots.confusion_matrix import draw_confusion_matrix
+from mlpcli.plots.drawing import Drawing
 from mlpcli.plots.residuals import draw_residuals
 from mlpcli.plots.worst_images import MOST_IMAGES, draw_worst_images
 from mlpcli.statistics.confusion import confusion
@@ -37,7 +38,7 @@ MOST_CURVED = 50
 MOST_WORST = 100
 """Rows in the table of the worst mistakes."""
 
-Draw = Callable[[], bytes]
+Draw = Callable[[], Drawing]
 
 
 def draw_evaluation(
@@ -79,7 +80,7 @@ def draw_evaluation(
                 drawn.append((name, what))
     files = []
     for name, draw in drawn:
-        write_bytes(folder / name, draw())
+        draw().write(folder / name)
         files.append(folder / name)
     for name, text in tables:
         write_text(folder / name, text)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mlpcli.plots.drawing import Drawing, finish
 from mlpcli.plots.style import (
     BLUE,
     FAINT,
@@ -21,7 +22,7 @@ from mlpcli.plots.style import (
     short_numbers,
     style_panel,
 )
-from mlpcli.plots.text import figure_png, plot_label
+from mlpcli.plots.text import plot_label, title_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,8 +38,8 @@ def draw_importance(
     *,
     metric: str,
     title: str,
-) -> bytes:
-    """Draw a bar for each column with its interval, the strongest at the top, as a PNG file.
+) -> Drawing:
+    """Draw a bar for each column with its interval, the strongest at the top.
 
     Args:
         names: of the columns, the strongest first.
@@ -48,7 +49,7 @@ def draw_importance(
         title: of the figure.
     """
     count = min(len(names), MOST_BARS)
-    figure = new_figure(7.4, 1.3 + 0.28 * count)
+    figure = new_figure(6.0, 1.6 + 0.26 * count)
     axes = figure.add_subplot()
     at = np.arange(count)[::-1]
     shown = np.array(values[:count])
@@ -57,15 +58,13 @@ def draw_importance(
     axes.barh(at, shown, color=BLUE, alpha=0.75, xerr=errors, ecolor=INK, error_kw={"linewidth": THIN_LINE})
     axes.axvline(0, color=INK, linewidth=THIN_LINE)
     axes.set_yticks(at, [plot_label(name, 32) for name in names[:count]], fontsize=LABEL_FONT)
-    axes.set_xlabel(
-        f"how much worse {plot_label(metric, 30)} becomes when the column is shuffled (lines: 95%)"
-    )
+    worse = f"how much worse {plot_label(metric, 30)} becomes"
+    axes.set_xlabel(f"{worse}\nwhen the column is shuffled (lines: 95%)", fontsize=LABEL_FONT + 1)
     left = len(names) - count
-    more = f" ({left} more columns are not drawn)" if left else ""
-    axes.set_title(f"{plot_label(title)}{more}")
+    title_figure(figure, title, f"{left} more columns are not drawn" if left else "")
     style_panel(axes)
     short_numbers(axes.xaxis)
-    return figure_png(figure)
+    return finish(figure)
 
 
 def draw_dependence(
@@ -73,8 +72,8 @@ def draw_dependence(
     *,
     shown: str,
     title: str,
-) -> bytes:
-    """Draw the mean prediction by the value of a column, over the curves of single rows, as a PNG file.
+) -> Drawing:
+    """Draw the mean prediction by the value of a column, over the curves of single rows.
 
     Args:
         curves: for each column its name, its values, the mean prediction at each, (values,), and those of
@@ -82,8 +81,8 @@ def draw_dependence(
         shown: what is predicted.
         title: of the figure.
     """
-    rows, columns = panel_grid(len(curves), 3)
-    figure = new_figure(4.2 * columns + 0.4, 3.4 * rows + 0.5)
+    rows, columns = panel_grid(len(curves), 2)
+    figure = new_figure(max(3.6 * columns + 0.2, 4.6), 2.9 * rows + 0.7)
     for place, (name, values, mean, single) in enumerate(curves):
         axes = figure.add_subplot(rows, columns, place + 1)
         numbers = not any(isinstance(value, str) for value in values)
@@ -111,10 +110,15 @@ def draw_dependence(
             short_numbers(axes.xaxis)
         else:
             labels = [plot_label(str(value), 14) for value in values]
-            axes.set_xticks(at, labels, rotation=60 if len(labels) > 4 else 0, fontsize=SMALL_FONT)
+            axes.set_xticks(
+                at,
+                labels,
+                rotation=90 if len(labels) > 3 or max(map(len, labels)) > 8 else 0,
+                fontsize=SMALL_FONT,
+            )
         short_numbers(axes.yaxis)
-    figure.suptitle(f"{plot_label(title)}\nmean prediction (blue) and single rows (grey), all else as it is")
-    return figure_png(figure)
+    title_figure(figure, title, "mean prediction (thick) and single rows (thin), all else as it is")
+    return finish(figure)
 
 
 def _mark_values(axes: Axes, at: NDArray[np.float64]) -> None:

@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlpcli import runs
-from mlpcli.files import write_bytes
+from mlpcli.plots.drawing import Drawing, finish
 from mlpcli.plots.style import (
     BLUE,
+    CLASS_COLORS,
+    CLASS_MARKERS,
     FAINT,
     INK,
     LABEL_FONT,
+    LINE_STYLES,
     LINE_WIDTH,
     MARKER_SIZE,
+    PAPER,
     SMALL_FONT,
     THIN_LINE,
     marker,
@@ -24,13 +28,19 @@ from mlpcli.plots.style import (
     style_panel,
     whole_numbers,
 )
-from mlpcli.plots.text import figure_png, plot_label
+from mlpcli.plots.text import plot_label, plot_name, title_panel
 from mlpcli.runs.folder import Run
 from mlpcli.runs.paired_results import Breakdown
 from mlpcli.runs.record_models import read_history
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+WIDTH = 4.4
+"""Of a panel, in inches."""
+
+LEGEND_CHARACTERS = 58
+"""Of the names of runs, below a panel."""
 
 MOST_BARS, MOST_BROKEN = 20, 4
 """The most groups in a panel, and the most panels of them."""
@@ -42,7 +52,12 @@ NOT_DRAWN = ("epoch", "learning_rate")
 
 
 def draw_comparison(
-    found: Sequence[Run], labels: Sequence[str], target: Path, breakdowns: Sequence[Breakdown] = ()
+    found: Sequence[Run],
+    labels: Sequence[str],
+    target: Path,
+    breakdowns: Sequence[Breakdown] = (),
+    *,
+    beside: bool = True,
 ) -> bool:
     """Draw a panel for each metric that all runs log, with a line for each run.
 
@@ -54,33 +69,37 @@ def draw_comparison(
         labels: one for each run.
         target: the PNG file.
         breakdowns: of the outputs, by class or decile.
+        beside: whether to write an SVG beside it.
 
     Returns:
         False where the runs have no metric in common; nothing is written then.
     """
     drawn = draw_histories([_columns(run / runs.HISTORY) for run in found], labels, breakdowns)
-    if drawn:
-        write_bytes(target, drawn)
-    return bool(drawn)
+    if drawn is not None:
+        drawn.write(target, beside=beside)
+    return drawn is not None
 
 
 def draw_histories(
     histories: Sequence[History], labels: Sequence[str], breakdowns: Sequence[Breakdown] = ()
-) -> bytes:
-    """Draw the same of the histories of runs, as a PNG file; without a metric in common, of no bytes.
+) -> Drawing | None:
+    """Draw the same of the histories of runs; None without a metric in common.
 
     Args:
         histories: of each run.
         labels: one for each run.
         breakdowns: see `draw_comparison`.
     """
-    labels = [plot_label(label) for label in labels]
     names = _common(histories)
     if not names:
-        return b""
+        return None
     groups = [each for each in breakdowns if len(labels) == 2 and len(each.groups) <= MOST_BARS][:MOST_BROKEN]
     rows, columns = panel_grid(len(names) + len(groups), 2)
-    figure = new_figure(5.2 * columns + 0.6, 3.6 * rows + 0.8)
+    line = int(LEGEND_CHARACTERS * columns)
+    labels = [plot_name(label, line) for label in labels]
+    side_by_side = max(1, min(2 * columns, line // (max(map(len, labels)) + 6)))
+    below = 0.17 * -(-len(labels) // side_by_side)
+    figure = new_figure(WIDTH * columns + 0.4, 3.1 * rows + 0.3 + below)
     for index, name in enumerate(names):
         axes = figure.add_subplot(rows, columns, index + 1)
         _draw_metric(axes, name, labels, histories)
@@ -91,29 +110,28 @@ def draw_histories(
         handles,
         labels,
         loc="outside lower center",
-        ncols=min(2, len(labels)),
+        ncols=side_by_side,
         frameon=False,
         fontsize=LABEL_FONT,
     )
-    return figure_png(figure)
+    return finish(figure)
 
 
 def _draw_metric(axes: Axes, name: str, labels: Sequence[str], histories: Sequence[History]) -> None:
     """Draw one metric of all runs into a panel."""
-    from matplotlib import colormaps
-
-    colors = colormaps["tab10" if len(labels) <= 10 else "tab20"].colors  # type: ignore[attr-defined]
     for number, (label, history) in enumerate(zip(labels, histories, strict=True)):
         axes.plot(
             history["epoch"],
             history[name],
-            color=colors[number % len(colors)],
+            color=CLASS_COLORS[number % len(CLASS_COLORS)],
+            linestyle=LINE_STYLES[number % len(LINE_STYLES)],
             linewidth=LINE_WIDTH,
-            marker=marker(len(history["epoch"])),
-            markersize=MARKER_SIZE,
+            marker=CLASS_MARKERS[number % len(CLASS_MARKERS)] if marker(len(history["epoch"])) else None,
+            markersize=MARKER_SIZE + 1,
             label=label,
         )
-    axes.set(title=plot_label(name), xlabel="epoch")
+    title_panel(axes, name, WIDTH)
+    axes.set_xlabel("epoch")
     whole_numbers(axes.xaxis)
     style_panel(axes)
 
@@ -123,13 +141,19 @@ def _draw_groups(axes: Axes, breakdown: Breakdown) -> None:
     name = next(iter(breakdown.groups[0].scores))
     differences = [first - second for first, second in (each.scores[name] for each in breakdown.groups)]
     places = range(len(breakdown.groups))
-    axes.barh(places, differences, color=[BLUE if each.is_real else FAINT for each in breakdown.groups])
+    bars = axes.barh(
+        places, differences, color=[BLUE if each.is_real else FAINT for each in breakdown.groups]
+    )
+    for bar, group in zip(bars, breakdown.groups, strict=True):
+        bar.set_hatch("" if group.is_real else "///")
+        bar.set_edgecolor(PAPER)
     axes.axvline(0, color=INK, linewidth=THIN_LINE)
     axes.set_yticks(places, [plot_label(each.name, 24) for each in breakdown.groups], fontsize=SMALL_FONT)
     axes.invert_yaxis()
     of = f"{breakdown.output}: " if breakdown.output else ""
     by = "prediction" if breakdown.by == "decile" else breakdown.by
-    axes.set(title=plot_label(f"{of}{name} by {by}, A minus B"), xlabel="blue: more than chance")
+    title_panel(axes, f"{of}{name} by {by}, A minus B", WIDTH)
+    axes.set_xlabel("full: more than chance; hatched: not")
     style_panel(axes)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlpcli.plots.diagram_layout import Box, Graph
+from mlpcli.plots.drawing import Drawing, finish
 from mlpcli.plots.style import (
     BOX_DETAIL,
     BOX_EDGE,
@@ -19,11 +20,10 @@ from mlpcli.plots.style import (
     INPUT_FILL,
     LABEL_FONT,
     PICTURE_DPI,
-    QUICK_PNG,
     SMALL_FONT,
     TITLE_FONT,
 )
-from mlpcli.plots.text import figure_png, plot_label
+from mlpcli.plots.text import plot_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,15 +39,12 @@ MOST_PIXELS = 6000
 """Of each side of the diagram."""
 
 
-def draw_model(graph: Graph, *, title: str) -> bytes:
+def draw_model(graph: Graph, *, title: str) -> Drawing:
     """Draw the graph of a functional model: each layer with its class, its output's shape and its parameters.
 
     Args:
         graph: of the model, from `read_graph`.
         title: of the figure.
-
-    Returns:
-        A PNG file.
     """
     from matplotlib.figure import Figure
 
@@ -73,7 +70,7 @@ def draw_model(graph: Graph, *, title: str) -> bytes:
     page.draw_edges(axes)
     for box in graph.boxes:
         page.draw_box(axes, box)
-    return figure_png(figure, QUICK_PNG)
+    return finish(figure, quick=True)
 
 
 class _Page:

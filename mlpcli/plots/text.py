@@ -1,4 +1,4 @@
-r"""Names in figures, shown exactly as spelled; every figure is written by one function.
+r"""Names in figures, shown exactly as spelled.
 
 matplotlib reads what lies between two `$` as mathematics (`$x$` is set in italics, `$\frac` fails), leaves
 labels that begin with `_` out of its legends, and warns of each character that its fonts lack.
@@ -6,20 +6,20 @@ labels that begin with `_` out of its legends, and warns of each character that 
 
 from __future__ import annotations
 
-import io
-import warnings
-from pathlib import Path
+import textwrap
 from typing import TYPE_CHECKING
 
-from mlpcli.files import write_bytes
-from mlpcli.printable import printable, shortened
+from mlpcli.plots.style import LONGEST_TITLE, TITLE_FONT
+from mlpcli.printable import shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.text import Text
 
 LONGEST_LABEL = 60
+
+CHARACTERS_PER_INCH = 11.5
+"""That a title of 10 points has room for: a little more than the mean width of DejaVu Sans."""
 
 
 def plot_label(text: str, limit: int = LONGEST_LABEL) -> str:
@@ -28,41 +28,36 @@ def plot_label(text: str, limit: int = LONGEST_LABEL) -> str:
     return f" {label}" if label.startswith("_") else label
 
 
-def save_figure(figure: Figure, target: Path) -> None:
-    """Write a figure as PNG, completely or not at all; see `figure_png`.
+def plot_name(text: str, limit: int) -> str:
+    """Return a name of many that may begin alike: its start and its end, where it is too long."""
+    if len(text) > limit:
+        tail = (limit - 1) // 2
+        text = f"{text[: limit - 1 - tail]}…{text[-tail:]}"
+    return plot_label(text, limit)
+
+
+def plot_title(text: str, width: float, font: float = 10) -> str:
+    """Return a title in as many lines as the width of its figure needs.
 
     Args:
-        figure: of matplotlib; its texts become printable.
-        target: the file.
+        text: of any length; it is shortened to two lines at least.
+        width: of the figure, or of the panel, in inches.
+        font: its size, in points.
     """
-    write_bytes(target, figure_png(figure))
+    line = max(int(CHARACTERS_PER_INCH * width * 10 / font), 12)
+    label = shortened(text, max(LONGEST_TITLE, 2 * line))
+    broken = textwrap.wrap(label, line, break_on_hyphens=False) or [""]
+    first, *rest = broken
+    return "\n".join([f" {first}" if first.startswith("_") else first, *rest])
 
 
-def figure_png(figure: Figure, pil_kwargs: dict[str, int] | None = None) -> bytes:
-    """Return a figure as a PNG file, with none of its text read as mathematics.
-
-    Args:
-        figure: of matplotlib; its texts become printable.
-        pil_kwargs: settings of PNG.
-    """
-    from matplotlib.text import Text
-
-    numbers = {id(label) for axes in figure.axes for label in _powers(axes)}
-    for text in figure.findobj(Text):
-        if id(text) not in numbers:
-            text.set_parse_math(False)
-            text.set_text("\n".join(map(printable, text.get_text().split("\n"))))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a character that the font lacks is drawn as a box
-        content = io.BytesIO()
-        figure.savefig(content, format="png", pil_kwargs=pil_kwargs)
-    return content.getvalue()
+def title_figure(figure: Figure, text: str, more: str = "") -> None:
+    """Write the title of a figure, and a line of ours below it."""
+    width = float(figure.get_figwidth())
+    lines = [plot_title(each, width, TITLE_FONT) for each in (text, more) if each]
+    figure.suptitle("\n".join(lines), fontsize=TITLE_FONT)
 
 
-def _powers(axes: Axes) -> list[Text]:
-    """Return labels of ticks that are powers of ten, which matplotlib itself writes as mathematics."""
-    from matplotlib.ticker import LogFormatter
-
-    scales = (axes.xaxis, axes.yaxis)
-    powers = [axis for axis in scales if isinstance(axis.get_major_formatter(), LogFormatter)]
-    return [label for axis in powers for label in axis.get_ticklabels(which="both")]
+def title_panel(axes: Axes, text: str, width: float) -> None:
+    """Write the title of a panel that is about so many inches wide."""
+    axes.set_title(plot_title(text, width, TITLE_FONT), fontsize=TITLE_FONT)

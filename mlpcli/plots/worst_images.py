@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlpcli.plots.style import RED, SMALL_FONT, new_figure, panel_grid
-from mlpcli.plots.text import figure_png, plot_label
+from mlpcli.plots.drawing import Drawing, finish
+from mlpcli.plots.style import FAINT, RED, SMALL_FONT, new_figure, panel_grid
+from mlpcli.plots.text import plot_label, title_figure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,29 +19,27 @@ MOST_IMAGES = 24
 
 def draw_worst_images(
     images: NDArray[np.generic], captions: Sequence[tuple[str, str]], *, title: str
-) -> bytes:
+) -> Drawing:
     """Draw images side by side, each with what it is and what it was taken for.
 
     Args:
         images: (images, height, width) or (images, height, width, 1, 3 or 4), of any range.
         captions: for each, the true class and the predicted one with its probability.
         title: of the figure.
-
-    Returns:
-        A PNG file.
     """
-    rows, columns = panel_grid(len(images), 6)
-    figure = new_figure(1.7 * columns + 0.4, 2.0 * rows + 0.5)
+    rows, columns = panel_grid(len(images), 4)
+    figure = new_figure(max(1.5 * columns + 0.2, 4.0), 1.85 * rows + 0.7)
     for place, (image, (true, taken)) in enumerate(zip(images, captions, strict=True)):
         axes = figure.add_subplot(rows, columns, place + 1)
         shown = _drawable(image)
         axes.imshow(shown, cmap="gray" if shown.ndim == 2 else None, interpolation="nearest")
-        axes.set_title(plot_label(true, 24), fontsize=SMALL_FONT, pad=3)
-        axes.set_xlabel(plot_label(taken, 24), fontsize=SMALL_FONT, color=RED, labelpad=3)
+        axes.set_title(plot_label(true, 22), fontsize=SMALL_FONT, pad=3)
+        axes.set_xlabel(plot_label(taken, 22), fontsize=SMALL_FONT, color=RED, labelpad=3)
         axes.set_xticks([])
         axes.set_yticks([])
-    figure.suptitle(f"{plot_label(title)}\nabove: true class; below: what it was taken for", fontsize=9)
-    return figure_png(figure)
+        axes.spines[:].set_color(FAINT)
+    title_figure(figure, title, "above: true class; below: what it was taken for")
+    return finish(figure, photographs=True)
 
 
 def _drawable(image: NDArray[np.generic]) -> NDArray[np.float64]:

@@ -206,7 +206,7 @@ class Artifacts:
             begin_diagram(
                 job.model if self.fitted is None else self.fitted.trained, job.run_dir, title=title
             ),
-            begin_boundary(job.dataset, predict, job.run_dir, title=title),
+            begin_boundary(job.dataset, predict, job.run_dir, title=title, network=job.model),
             begin_reliability(self.fitted.curves if self.fitted else {}, job.run_dir, title=title),
         ]
 
@@ -220,5 +220,13 @@ class Artifacts:
         """Begin to draw the learning curves; return what writes them."""
         if not self.job.options.figures:
             return lambda: None
-        title = self.job.completed.spec.name
-        return begin_curves(history, self.job.run_dir, title=title, best_epoch=best_epoch)
+        spec, resumed = self.job.completed.spec, self.record.get("resumed")
+        after = [each["after_epoch"] for each in resumed] if isinstance(resumed, list) else []
+        return begin_curves(
+            history,
+            self.job.run_dir,
+            title=spec.name,
+            best_epoch=best_epoch,
+            resumed=after,
+            planned=spec.fit.epochs,
+        )

@@ -10,7 +10,7 @@ from pathlib import Path
 from mlpcli import runs
 from mlpcli.data.dataset import Dataset, Split
 from mlpcli.data.splitter import OpenedData
-from mlpcli.files import write_bytes, write_json, write_text
+from mlpcli.files import write_json, write_text
 from mlpcli.keras_import import keras
 from mlpcli.model.fit_outputs import KnownRows
 from mlpcli.model.run_spec import own_spec
@@ -170,9 +170,9 @@ def _begin_figures(trained: TrainedModel, run_dir: Path) -> Write:
 
     def write() -> None:
         write_text(run_dir / runs.SUMMARY, members_summary(trained))
-        write_bytes(run_dir / runs.MODEL_PICTURE, drawn())
-        if found := curves():
-            write_bytes(run_dir / runs.LEARNING_CURVES, found)
+        drawn().write(run_dir / runs.MODEL_PICTURE)
+        if (found := curves()) is not None:
+            found.write(run_dir / runs.LEARNING_CURVES)
 
     return write
 

@@ -17,8 +17,9 @@ from mlpcli import signals
 from mlpcli.data.dataset import Split
 from mlpcli.data.types import Array
 from mlpcli.errors import Problem, SpecError, TrainingError
+from mlpcli.plots.drawing import save_figure
 from mlpcli.plots.style import BEST, INK, POINT, new_figure, style_panel
-from mlpcli.plots.text import plot_label, save_figure
+from mlpcli.plots.text import title_panel
 from mlpcli.runs.results import RateTest
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.training.find_data import load_data
@@ -198,24 +199,28 @@ def _current(loaded: LoadedSpec) -> float | None:
     return float(rate) if isinstance(rate, int | float) else None
 
 
-def draw_rate_test(test: RateTest, target: Path, *, title: str) -> None:
+def draw_rate_test(test: RateTest, target: Path, *, title: str, beside: bool = True) -> None:
     """Draw the loss against the rate, with the turning point and the suggestion.
 
     Args:
         test: The range test.
         target: The file.
         title: Of the figure.
+        beside: Whether to write an SVG beside it.
     """
     figure = new_figure(7.2, 4.2)
     axes = figure.add_subplot()
-    axes.plot(test.rates, test.losses, color=POINT, alpha=0.25, linewidth=0.8, label="loss of a step")
+    axes.plot(test.rates, test.losses, color=POINT, alpha=0.4, linewidth=0.8, label="loss of a step")
     axes.plot(test.rates, test.smoothed, color=POINT, linewidth=1.8, label="smoothed")
     axes.axvline(test.turning, color=INK, linestyle=":", linewidth=1.2, label=f"lowest at {test.turning:.2g}")
-    axes.axvline(test.suggestion, color=BEST, linewidth=1.6, label=f"suggestion {test.suggestion:.2g}")
+    axes.axvline(
+        test.suggestion, color=BEST, linewidth=1.6, linestyle="--", label=f"suggestion {test.suggestion:.2g}"
+    )
     low, high = float(test.smoothed.min()), float(max(test.smoothed[0], np.median(test.losses)))
     height = high - low or 1.0
-    axes.set(xscale="log", xlabel="learning rate", ylabel="loss", title=plot_label(title))
+    axes.set(xscale="log", xlabel="learning rate", ylabel="loss")
+    title_panel(axes, title, 6.4)
     axes.set_ylim(low - 0.15 * height, high + 0.6 * height)
     style_panel(axes)
     axes.legend(frameon=False)
-    save_figure(figure, target)
+    save_figure(figure, target, beside=beside)

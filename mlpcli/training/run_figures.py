@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from mlpcli import runs
-from mlpcli.data.dataset import Dataset
+from mlpcli.data.dataset import Contract, Dataset, Output
+from mlpcli.data.features.encoders import NumericEncoder
+from mlpcli.data.levels import median_of
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array
-from mlpcli.files import write_bytes, write_text
-from mlpcli.plots.decision_boundary import draw_decision_boundary, predict_plane
+from mlpcli.files import write_text
+from mlpcli.model.hidden_outputs import hidden_outputs
+from mlpcli.plots.decision_boundary import draw_decision_boundary, grid_points, predict_plane
 from mlpcli.plots.diagram_layout import read_graph, summary_text
 from mlpcli.plots.learning_curves import draw_learning_curves
 from mlpcli.plots.model_diagram import draw_model
 from mlpcli.plots.reliability_curves import draw_reliability
+from mlpcli.plots.unit_patterns import MOST_LAYERS, MOST_UNITS, SIDE, LayerPattern
 from mlpcli.statistics.calibration import Reliability
 from mlpcli.training.side_process import begin
 
@@ -27,7 +34,13 @@ Write = Callable[[], None]
 
 
 def begin_curves(
-    history: list[dict[str, float]], run_dir: Path, *, title: str, best_epoch: int | None
+    history: list[dict[str, float]],
+    run_dir: Path,
+    *,
+    title: str,
+    best_epoch: int | None,
+    resumed: Sequence[int] = (),
+    planned: int | None = None,
 ) -> Write:
     """Begin to draw the learning curves of the epochs so far; return what writes them.
 
@@ -36,11 +49,20 @@ def begin_curves(
         run_dir: The run's folder.
         title: Of the figure.
         best_epoch: Marked with a line, where there is one.
+        resumed: The epochs after which the training was resumed.
+        planned: The epochs that the spec asks for.
     """
     if not history:
         return lambda: None
-    drawn = begin(draw_learning_curves, history, title=title, best_epoch=best_epoch)
-    return lambda: write_bytes(run_dir / runs.LEARNING_CURVES, drawn())
+    drawn = begin(
+        draw_learning_curves,
+        history,
+        title=title,
+        best_epoch=best_epoch,
+        resumed=resumed,
+        planned=planned,
+    )
+    return lambda: drawn().write(run_dir / runs.LEARNING_CURVES)
 
 
 def begin_diagram(model: keras.Model, run_dir: Path, *, title: str) -> Write:
@@ -55,7 +77,7 @@ def begin_diagram(model: keras.Model, run_dir: Path, *, title: str) -> Write:
 
     def write() -> None:
         write_text(run_dir / runs.SUMMARY, summary_text(model))
-        write_bytes(run_dir / runs.MODEL_PICTURE, drawn())
+        drawn().write(run_dir / runs.MODEL_PICTURE)
 
     return write
 
@@ -77,32 +99,117 @@ def begin_reliability(
         for (output, name), (before, after) in curves.items()
     }
     drawn = begin(draw_reliability, panels, title=title)
-    return lambda: write_bytes(run_dir / runs.RELIABILITY, drawn())
+    return lambda: drawn().write(run_dir / runs.RELIABILITY)
 
 
 def begin_boundary(
-    dataset: Dataset, predict: Callable[[Array], Array], run_dir: Path, *, title: str
+    dataset: Dataset,
+    predict: Callable[[Array], Array],
+    run_dir: Path,
+    *,
+    title: str,
+    network: keras.Model | None = None,
 ) -> Write:
-    """Begin to draw the decision boundary, where that can be drawn; return what writes it.
+    """Begin to draw the plane of two features, where that can be drawn; return what writes it.
 
     Args:
         dataset: The data.
         predict: Maps rows, (rows, ...), to the outputs that `predict` returns.
         run_dir: The run's folder.
         title: Of the figure.
+        network: Whose hidden units are drawn, too; None for none.
     """
-    contract = dataset.contract
-    classes = contract.output.classes
-    one = len(contract.outputs) == 1 and contract.output.is_scored and contract.output.kind != "labels"
-    if classes is None or not one or contract.output.steps or contract.inputs or contract.shape != (2,):
+    axes = plane_axes(dataset.contract)
+    if axes is None:
         return lambda: None
-    splits = {name: (split.x, class_indices(split.y)) for name, split in dataset.splits().items()}
+    output = dataset.contract.output
+    splits = {name: (split.x, _shown_truth(output, split.y)) for name, split in dataset.splits().items()}
+
+    def outputs(points: Array) -> Array:
+        found = np.asarray(predict(points))
+        return median_of(found, output.levels) if output.levels else found
+
+    def patterns(low: Array, high: Array) -> list[LayerPattern]:
+        return [] if network is None else layer_patterns(network, low, high)
+
+    plane = predict_plane(outputs, splits, next(iter(output.thresholds), None), patterns)
     drawn = begin(
         draw_decision_boundary,
-        predict_plane(predict, splits, next(iter(contract.output.thresholds), None)),
-        splits,
+        replace(plane, low=axes.own(plane.low), high=axes.own(plane.high)),
+        {name: (axes.own(x), y) for name, (x, y) in splits.items()},
         title=title,
-        features=contract.features or ("x1", "x2"),
-        classes=classes,
+        features=axes.names,
+        classes=output.classes or (),
+        target=" ".join(output.target),
     )
-    return lambda: write_bytes(run_dir / runs.DECISION_BOUNDARY, drawn())
+    return lambda: drawn().write(run_dir / runs.DECISION_BOUNDARY)
+
+
+@dataclass(frozen=True)
+class PlaneAxes:
+    """The two axes of a plane: their names, and the numbers by which rows come to be in own units.
+
+    Attributes:
+        names: of the columns.
+        scale: a value of the network times this, (2,),
+        offset: and plus this is in the column's own units, (2,).
+    """
+
+    names: tuple[str, ...]
+    scale: Array
+    offset: Array
+
+    def own(self, x: Array) -> Array:
+        """Return points, (..., 2), in the columns' own units."""
+        found: Array = np.asarray(x, np.float64) * self.scale + self.offset
+        return found
+
+
+def plane_axes(contract: Contract) -> PlaneAxes | None:
+    """Return the axes of the plane of two features; None where rows are no points of one."""
+    output = contract.output
+    plain = len(contract.outputs) == 1 and not output.steps and not contract.inputs
+    drawable = output.kind in ("classes", "one_hot") or (output.kind == "numbers" and len(output.target) == 1)
+    if not (plain and drawable and contract.shape == (2,)):
+        return None
+    scale, offset, names = np.ones(2), np.zeros(2), [*(contract.features or ("x1", "x2"))]
+    if contract.preprocessor is not None:
+        encoders = [contract.preprocessor.encoder(name) for name in contract.preprocessor.names]
+        if [each.width for each in encoders] != [1, 1]:
+            return None
+        names = [each.name for each in encoders]
+        for place, each in enumerate(encoders):
+            if isinstance(each, NumericEncoder) and each.quantiles is None and not (each.log or each.clip):
+                scale[place], offset[place] = each.scale, each.offset
+            else:
+                names[place] += " (as the network takes it)"
+    return PlaneAxes(tuple(names), scale, offset) if len(names) == 2 else None
+
+
+def _shown_truth(output: Output, y: Array) -> Array:
+    """Return the classes of rows, or their numbers in the target's own units, (rows,)."""
+    if output.kind == "numbers":
+        truth: Array = np.asarray(output.restore(np.asarray(y), truth=True), np.float64).reshape(-1)
+        return truth
+    return class_indices(y)
+
+
+def layer_patterns(network: keras.Model, low: Array, high: Array) -> list[LayerPattern]:
+    """Return what the first units of each hidden layer do over a plane; of many layers the first and last.
+
+    Args:
+        network: Of two features.
+        low: The lower end of each axis, (2,).
+        high: The upper end.
+    """
+    layers = hidden_outputs(network, grid_points(low, high, SIDE))
+    if len(layers) > MOST_LAYERS:
+        layers = [*layers[: MOST_LAYERS // 2], *layers[-(MOST_LAYERS // 2) :]]
+    return [
+        LayerPattern(
+            layer.name,
+            layer.outputs.shape[1],
+            layer.outputs[:, :MOST_UNITS].T.reshape(-1, SIDE, SIDE),
+        )
+        for layer in layers
+    ]

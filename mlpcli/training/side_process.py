@@ -20,8 +20,10 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from functools import partial
 from typing import BinaryIO, ParamSpec, TypeVar, cast
 
+from mlpcli.plots.drawing import Drawing
+
 P = ParamSpec("P")
-T = TypeVar("T", float, bytes)
+T = TypeVar("T", float, Drawing, Drawing | None)
 
 MOST_BYTES = 16 * 2**20
 """Of a function's arguments; with more, copies of them are not worth their memory."""
@@ -66,8 +68,10 @@ class SideProcess:
         stdin.write(len(job).to_bytes(8, "big") + job)
         stdin.flush()
         answer = json.loads(stdout.readline() or "{}")
-        if "bytes" in answer:
-            return base64.b64decode(answer["bytes"])
+        if "png" in answer:
+            return Drawing(*(base64.b64decode(answer[kind]) for kind in ("png", "svg")))
+        if "none" in answer:
+            return None
         if "number" in answer:
             return answer["number"]
         raise OSError(answer.get("error", "the process has ended"))
@@ -151,7 +155,12 @@ def serve() -> None:
 
 def _import_slow_packages() -> None:
     """Import what most functions need, before they are asked for."""
-    for name in ("sklearn.linear_model", "matplotlib.figure", "matplotlib.backends.backend_agg"):
+    for name in (
+        "sklearn.linear_model",
+        "matplotlib.figure",
+        "matplotlib.backends.backend_agg",
+        "matplotlib.backends.backend_svg",
+    ):
         importlib.import_module(name)
 
 
@@ -166,8 +175,10 @@ def _answer(job: bytes) -> dict[str, object]:
     try:
         function, args, settings = pickle.loads(job)
         result = function(*args, **settings)
-        if isinstance(result, bytes):
-            return {"bytes": base64.b64encode(result).decode("ascii")}
+        if isinstance(result, Drawing):
+            return {kind: base64.b64encode(getattr(result, kind)).decode("ascii") for kind in ("png", "svg")}
+        if result is None:
+            return {"none": True}
         return {"number": float(result)}
     except Exception as error:  # the other process calls the function again, and shows what it raises
         return {"error": f"{type(error).__name__}: {error}"}

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlpcli import runs
+from mlpcli.plots.drawing import save_figure
 from mlpcli.plots.style import (
     BEST,
     FAINT,
@@ -13,15 +14,15 @@ from mlpcli.plots.style import (
     LABEL_FONT,
     LINE_WIDTH,
     MARKER_SIZE,
+    PAPER,
     POINT,
     RED,
-    SCORE_MAP,
     new_figure,
     panel_grid,
     style_panel,
     whole_numbers,
 )
-from mlpcli.plots.text import plot_label, save_figure
+from mlpcli.plots.text import plot_label, title_figure, title_panel
 from mlpcli.runs.search_folder import FAILED, Search, Trial
 from mlpcli.spec.search_space import BOOLEAN, CHOICE, Parameter, Space, show_label
 from mlpcli.tuning.importance import position
@@ -63,7 +64,8 @@ def draw_scores(search: Search, target: Path) -> None:
     axes.step(numbers, best, where="post", color=BEST, linewidth=LINE_WIDTH, label="best so far")
     axes.plot(numbers, scores, "o", color=POINT, markersize=5, label="trial")
     _mark_failed(axes, search)
-    axes.set(xlabel="trial", ylabel=plot_label(search.objective.name), title=_title(search))
+    axes.set(xlabel="trial", ylabel=plot_label(search.objective.name))
+    title_panel(axes, _title(search), 6.4)
     whole_numbers(axes.xaxis)
     axes.margins(x=0.04, y=0.08)
     axes.legend(frameon=False)
@@ -90,19 +92,18 @@ def draw_parameters(search: Search, space: Space, target: Path) -> None:
         scores = [trial.score or 0.0 for trial in counted]
         axes.plot(places, scores, "o", color=POINT, markersize=4.5, alpha=0.8)
         if counted and counted[0] is trials[0]:
-            axes.plot(places[:1], scores[:1], "o", color=BEST, markersize=7)
+            axes.plot(places[:1], scores[:1], "s", color=BEST, markersize=7)
         axes.set_xlabel(_shortened(parameter.name))
         if index % columns == 0:
             axes.set_ylabel(plot_label(search.objective.name))
         _label_axis(axes.xaxis, parameter)
         _margins(axes, parameter)
-    figure.suptitle(f"{_title(search)} (orange: the best)")
+    title_figure(figure, _title(search), "square: the best")
     save_figure(figure, target)
 
 
 def draw_parallel(search: Search, space: Space, target: Path) -> None:
     """Draw a line for each trial over an axis for each parameter and the score, coloured by score."""
-    from matplotlib import colormaps
     from matplotlib.colors import Normalize
 
     trials = search.best_first()[::-1]  # the best on top
@@ -121,9 +122,9 @@ def draw_parallel(search: Search, space: Space, target: Path) -> None:
         axes.plot(
             x,
             y,
-            color=colormaps[SCORE_MAP](0.9 * scale(score)),
+            color=BEST if trial is trials[-1] else POINT,
             linewidth=wide,
-            alpha=0.9,
+            alpha=1.0 if trial is trials[-1] else 0.15 + 0.7 * float(scale(score)),
             marker="o",
             markersize=MARKER_SIZE,
         )
@@ -134,7 +135,8 @@ def draw_parallel(search: Search, space: Space, target: Path) -> None:
     )
     axes.set_xticks(range(len(names)), names, rotation=20 if len(names) > 5 else 0)
     axes.tick_params(length=0)
-    axes.set(yticks=[], xlim=(-0.25, len(names) - 0.55), ylim=(-0.06, 1.08), title=_title(search))
+    axes.set(yticks=[], xlim=(-0.25, len(names) - 0.55), ylim=(-0.06, 1.08))
+    title_figure(figure, _title(search), "thick: the best; fainter: lower scores")
     axes.spines[:].set_visible(False)
     save_figure(figure, target)
 
@@ -165,7 +167,7 @@ def _ticks(parameter: Parameter) -> list[tuple[float, str]]:
 def _draw_axis(axes: Axes, x: int, ticks: list[tuple[float, str]]) -> None:
     axes.axvline(x, ymin=0.05, ymax=0.95, color=FAINT, linewidth=1, zorder=0)
     for height, text in ticks:
-        box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.8}
+        box = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.75, "pad": 0.8}
         axes.text(x + 0.05, height, text, fontsize=LABEL_FONT, color=INK, va="center", bbox=box, zorder=5)
 
 
@@ -177,7 +179,8 @@ def draw_importance(importance: dict[str, float], target: Path, *, title: str) -
     bars = axes.barh(range(len(names)), shares, color=POINT, height=0.62)
     axes.bar_label(bars, [f"{share:.0%}" for share in shares], padding=4, fontsize=9, color=INK)
     axes.set_yticks(range(len(names)), names)
-    axes.set(xlim=(0, max(shares) * 1.14 or 1), xlabel="share of the scores' variation", title=title)
+    axes.set(xlim=(0, max(shares) * 1.14 or 1), xlabel="share of the scores' variation")
+    title_panel(axes, title, 5.0)
     axes.grid(visible=False, axis="y")
     save_figure(figure, target)
 

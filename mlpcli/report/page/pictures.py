@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from mlpcli import runs
 from mlpcli.files import read_ordinary
@@ -21,7 +23,7 @@ TITLES = {
     "model": "The network",
     "decision_boundary": "Decision boundary",
     "confusion_matrix": "Confusion matrix",
-    "class_curves": "ROC, precision and recall, gain",
+    "class_curves": "ROC, precision and recall, gain, lift",
     "residuals": "Predicted against true, and residuals",
     "worst_images": "The worst mistakes",
     "reliability": "Reliability of the probabilities",
@@ -30,6 +32,9 @@ TITLES = {
     "dependence": "How the prediction follows a column",
     "parallel": "The trials",
 }
+VECTOR_SIZE = re.compile(rb'<svg [^>]*width="(\d+(?:\.\d+)?)pt" height="(\d+(?:\.\d+)?)pt"')
+"""The size of an SVG that is one of ours."""
+
 CURVES = "learning_curves"
 """Left out: the page draws these itself, so that they answer to the pointer."""
 
@@ -40,10 +45,10 @@ class Picture:
 
     Attributes:
         title: what it shows.
-        file: its path in the run folder.
+        file: its path in the run folder: an SVG, which suits a light page and a dark one, or a PNG.
         data: the file as a `data:` address; empty where the page has no room for it.
-        width: in pixels.
-        height: in pixels.
+        width: in pixels of the page.
+        height: likewise.
     """
 
     title: str
@@ -51,6 +56,11 @@ class Picture:
     data: str
     width: int
     height: int
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether it suits a light page and a dark one."""
+        return self.file.endswith(".svg")
 
     @property
     def is_wide(self) -> bool:
@@ -72,9 +82,8 @@ def read_pictures(run: Run) -> Iterator[Picture]:
         stem, _, part = file.stem.partition("-")
         if stem == CURVES or file.is_symlink():
             continue
-        try:
-            content = read_ordinary(file, MOST_PICTURES)
-        except OSError:
+        found = _read_vector(file.with_suffix(".svg")) or _read_pixels(file)
+        if found is None:
             continue
         title = TITLES.get(stem, stem.replace("_", " ").capitalize())
         if stem == "importance":
@@ -82,9 +91,44 @@ def read_pictures(run: Run) -> Iterator[Picture]:
         if file.parent not in (folder, folder / "explain"):
             title += f" on {file.parent.name.removeprefix('data-')}"
         data = ""
-        if len(content) * 4 // 3 <= room:
-            room -= len(content) * 4 // 3
-            data = "data:image/png;base64," + base64.b64encode(content).decode("ascii")
-        width, height = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))  # of a PNG
-        name = str(file.relative_to(run.folder))
-        yield Picture(f"{title}: {part}" if part else title, name, data, width, height)
+        if len(found.content) * 4 // 3 <= room:
+            room -= len(found.content) * 4 // 3
+            data = f"data:{found.kind};base64," + base64.b64encode(found.content).decode("ascii")
+        name = str(found.file.relative_to(run.folder))
+        yield Picture(f"{title}: {part}" if part else title, name, data, found.width, found.height)
+
+
+@dataclass(frozen=True)
+class _Content:
+    """A file of a figure, with its size on a page."""
+
+    file: Path
+    kind: str
+    content: bytes
+    width: int
+    height: int
+
+
+def _read_vector(file: Path) -> _Content | None:
+    """Return a figure as SVG; None where there is none: runs made before had PNG only."""
+    if file.is_symlink():
+        return None
+    try:
+        content = read_ordinary(file, MOST_PICTURES)
+    except OSError:
+        return None
+    size = VECTOR_SIZE.search(content[:2000])
+    if size is None:
+        return None
+    width, height = (round(float(each) * 4 / 3) for each in size.groups())  # of points
+    return _Content(file, "image/svg+xml", content, width, height)
+
+
+def _read_pixels(file: Path) -> _Content | None:
+    """Return a figure as PNG; None where it cannot be read."""
+    try:
+        content = read_ordinary(file, MOST_PICTURES)
+    except OSError:
+        return None
+    width, height = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))
+    return _Content(file, "image/png", content, width, height)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlpcli import runs
-from mlpcli.files import write_bytes, write_json, write_text
+from mlpcli.files import write_json, write_text
 from mlpcli.model.fit_outputs import KnownRows
 from mlpcli.model.trained_model import load_trained
 from mlpcli.plots.compare_runs import columns_of, draw_histories
@@ -181,7 +181,8 @@ def _write_model(parent: Parent, members: list[Run], held_out: KnownRows | None)
         metrics = artifacts.measure()
         prepared.clock.lap("metrics")
         write_figures()
-        write_bytes(parent.folder / runs.LEARNING_CURVES, curves())
+        if (drawn := curves()) is not None:
+            drawn.write(parent.folder / runs.LEARNING_CURVES)
         prepared.clock.lap("figures")
         check()
     return _Written(metrics, _of_test(artifacts.intervals), fitted.entries)
