@@ -141,7 +141,18 @@ def draw_decision_boundary(
         _draw_numbers(axes, splits, plane)
         place = bottom - BELOW - legend - bar + 0.35
         _draw_scale(_panel(figure, LEFT, place, WIDTH - LEFT - RIGHT, 0.12), plane, target)
-    axes.set(xlabel=plot_label(features[0]), ylabel=plot_label(features[1]), xlim=extent[:2], ylim=extent[2:])
+    axes.set(xlim=extent[:2], ylim=extent[2:])
+    _name_axes(axes, features, across)
+    name = plot_title(title, WIDTH, TITLE_FONT)
+    figure.suptitle(name, fontsize=TITLE_FONT, y=1 - 0.08 / height, va="top")
+    if plane.layers:
+        draw_patterns(figure, plane.layers, (0.0, 0.0, WIDTH, patterns))
+    return finish(figure, quick=True)
+
+
+def _name_axes(axes: Axes, features: tuple[str, ...], across: int) -> None:
+    """Write the names of the axes, and the legend below, in some columns."""
+    axes.set(xlabel=plot_label(features[0]), ylabel=plot_label(features[1]))
     for axis in (axes.xaxis, axes.yaxis):
         short_numbers(axis)
     axes.legend(
@@ -152,11 +163,6 @@ def draw_decision_boundary(
         ncols=across,
         borderpad=0,
     )
-    name = plot_title(title, WIDTH, TITLE_FONT)
-    figure.suptitle(name, fontsize=TITLE_FONT, y=1 - 0.08 / height, va="top")
-    if plane.layers:
-        draw_patterns(figure, plane.layers, (0.0, 0.0, WIDTH, patterns))
-    return finish(figure, quick=True)
 
 
 def _panel(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:

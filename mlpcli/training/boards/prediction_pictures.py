@@ -106,7 +106,7 @@ def _of_numbers(found: _Predictions) -> Summaries:
             continue
         several = name if len(names) > 1 else ""
         drawn = draw_residuals(own[known], guess[known], target=name, title=found.title)
-        yield picture(found.tag("predicted_against_true", several), drawn)
+        yield picture(found.tag("predicted_against_true", several), drawn.png)
         error = np.where(known, np.abs(guess - own), -1.0)
         worst = [at for at in np.argsort(-error, kind="stable")[:MOST_MISTAKES] if known[at]]
         lines = [(f"{found.rows[at] + 1}", f"{own[at]:.6g}", f"{guess[at]:.6g}") for at in worst]
@@ -129,7 +129,8 @@ def _of_classes(found: _Predictions, loss: ComponentSpec, x: object) -> Summarie
     names = found.output.classes or ()
     true, taken = class_indices(found.truth), predicted_classes(found.values, loss, found.output)
     counts = confusion(true, taken, len(names))
-    yield picture(found.tag("confusion_matrix"), draw_confusion_matrix(counts, names, title=found.title))
+    matrix = draw_confusion_matrix(counts, names, title=found.title)
+    yield picture(found.tag("confusion_matrix"), matrix.png)
     sure = _sureness(found.values, taken)
     worst = np.flatnonzero(true != taken)
     worst = worst[np.argsort(-sure[worst], kind="stable")]
@@ -142,7 +143,8 @@ def _of_classes(found: _Predictions, loss: ComponentSpec, x: object) -> Summarie
     yield code_block(found.tag("mistakes"), _table(heading, lines) if lines else "no row is wrong")
     if lines and (images := images_of(x, worst[:MOST_IMAGES])) is not None:
         captions = [(one, f"{other} ({how})") for one, other, how in mistakes]
-        yield picture(found.tag("worst_images"), draw_worst_images(images, captions, title=found.title))
+        drawn = draw_worst_images(images, captions, title=found.title)
+        yield picture(found.tag("worst_images"), drawn.png)
 
 
 def _sureness(values: Array, taken: Array) -> Array:
