@@ -15,6 +15,7 @@ import pytest
 from hypothesis import settings
 
 from tests.processor_time import ProcessorTime
+from tests.untraced import look_away
 
 if TYPE_CHECKING:
     from mlpcli.data.load import Request
@@ -65,6 +66,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("slow")
         if item.get_closest_marker("uncounted") and not config.getoption("--count-all"):
             item.add_marker("no_cover")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Spend no time on coverage of libraries."""
+    if item.config.pluginmanager.hasplugin("_cov"):
+        look_away()
 
 
 def pytest_collection_finish() -> None:

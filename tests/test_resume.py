@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -72,8 +74,23 @@ def _same_files(one: Path, other: Path) -> None:
     np.testing.assert_equal(first, second)  # model, optimizer, callbacks, generators, best: bit for bit
     assert _logged(one) == _logged(other)
     for name in ("model.keras", "checkpoints/best.keras", "checkpoints/last.keras", "mine.keras"):
-        for ours, theirs in zip(_weights(one / name), _weights(other / name), strict=True):
-            np.testing.assert_array_equal(ours, theirs, err_msg=name)
+        np.testing.assert_equal(_saved_arrays(one / name), _saved_arrays(other / name), err_msg=name)
+
+
+def _saved_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays in a Keras file but the optimizer's, by place; to load models takes thirty times as long."""
+    import h5py
+
+    found: dict[str, np.ndarray] = {}
+
+    def keep(name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset) and not name.startswith("optimizer/"):
+            found[name] = item[()]
+
+    with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
+        file.visititems(keep)
+    assert found
+    return found
 
 
 def _logged(folder: Path) -> dict[str, list[tuple[int, float]]]:
@@ -110,7 +127,7 @@ def test_a_run_killed_after_any_epoch_ends_as_the_one_left_alone(engine: str, tm
     alone = train(load_spec(spec), runs_dir=tmp_path / "runs", watcher=Quiet(tmp_path / "killed"))
     assert 4 < alone.epochs < 40  # early stopping has had its say
     moments = sorted((tmp_path / "killed" / "all").iterdir())
-    for killed in moments if engine == "compiled" else moments[1::3]:
+    for killed in moments[::2] if engine == "compiled" else moments[1::4]:  # scripts/torture: all of them
         assert open_run(killed).describe() == "was killed"
         quick = TrainOptions(saved_model=False, figures=False)
         outcome = resume_run(open_run(killed), watcher=Quiet(), options=quick)
