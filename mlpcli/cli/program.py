@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Annotated
 
 import typer
@@ -122,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = signals.StopRequest()
     try:
         with signals.handling_signals(asked):
-            status = app(arguments, standalone_mode=False, prog_name="mlpcli")
+            status = _command()(arguments, standalone_mode=False, prog_name="mlpcli")
         sys.stdout.flush()
         if status == EXIT_INTERRUPTED:  # what Typer makes of a KeyboardInterrupt
             _show("interrupted")
@@ -140,6 +141,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _show(_interrupted(error))
             return EXIT_INTERRUPTED
         return _end(error, debug="--debug" in arguments)
+
+
+@cache
+def _command() -> Callable[..., object]:
+    """Return all commands, as Typer makes them of their functions; that takes as long as a short command."""
+    return typer.main.get_command(app)
 
 
 def _interrupted(error: BaseException) -> str:
