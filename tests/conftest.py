@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.load_profile("fixed")
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["MLPCLI_CACHE"] = "off"  # of compiled programs: the user's own is left alone
 
 # A shell starts what it runs in the background deaf to Ctrl-C, and what the tests start would be too.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
@@ -40,19 +40,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """All workers share one folder of compiled programs, so that equal networks compile once.
-
-    It is new for each run of the tests, and the user's own is left alone. Workers inherit these variables.
-    """
+    """Begin to measure the tests, where that was asked for."""
     if config.getoption("--processor-time"):
         config.pluginmanager.register(ProcessorTime())
-    if hasattr(config, "workerinput"):
-        return
-    own = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    os.environ.setdefault("MPLCONFIGDIR", str(own / "matplotlib"))  # its list of fonts takes seconds to make
-    folder = tempfile.TemporaryDirectory(prefix="mlpcli-programs-", ignore_cleanup_errors=True)
-    os.environ |= {"MLPCLI_CACHE": "on", "XDG_CACHE_HOME": folder.name}
-    config.add_cleanup(folder.cleanup)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -71,7 +61,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Spend no time on coverage of libraries."""
     if item.config.pluginmanager.hasplugin("_cov"):
-        look_away()
+        look_away(traces=item.get_closest_marker("slow") is not None)
 
 
 def pytest_collection_finish() -> None:
