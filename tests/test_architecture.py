@@ -15,12 +15,13 @@ GROUND = {"errors", "files", "printable", "signals", "machine", "keras_import"}
 GROUND |= {"keras_internals", "tuner_internals"}
 BELOW_MODEL = GROUND | {"spec", "data", "runs", "statistics"}
 BELOW_TRAINING = BELOW_MODEL | {"model", "plots", "export", "checks"}
-ALL = BELOW_TRAINING | {"training", "inference", "codegen", "tuning", "report"}
+ALL = BELOW_TRAINING | {"training", "inference", "doctor", "codegen", "tuning", "report"}
 
 ALLOWED: dict[str, set[str]] = {
     "cli": ALL,
     "report": GROUND | {"spec", "runs"},
     "inference": BELOW_TRAINING | {"training"},
+    "doctor": BELOW_TRAINING | {"training"},
     "codegen": BELOW_TRAINING | {"training"},
     "tuning": BELOW_TRAINING | {"training"},
     "training": BELOW_TRAINING,

@@ -47,6 +47,7 @@ def test_the_readme_shows_the_command_of_each_verb() -> None:
         "more-data",
         "runs",
         "explain",
+        "doctor",
         "report",
         "note",
         "clean",

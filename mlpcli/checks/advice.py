@@ -61,10 +61,7 @@ def advise(spec: Spec, dataset: Dataset, model: keras.Model) -> list[Advice]:
 
 def _inputs(dataset: Dataset, model: keras.Model) -> Iterator[Advice]:
     """Check the scale of what the first weights receive, on some training rows."""
-    for values in _first_inputs(model, dataset):
-        features = values.reshape(len(values), -1)
-        size = float(np.sqrt(np.square(features).mean(axis=0)).max())
-        spread = float(features.std(axis=0).max())
+    for size, spread in input_scales(model, dataset):
         reason = "initial weights suit inputs of about 1: with others the steps are too large or too small"
         if size > LARGE_INPUT:
             yield Advice(
@@ -80,6 +77,18 @@ def _inputs(dataset: Dataset, model: keras.Model) -> Iterator[Advice]:
                 reason,
                 ("layers", 0),
             )
+
+
+def input_scales(model: keras.Model, dataset: Dataset) -> Iterator[tuple[float, float]]:
+    """Yield the scale of what each layer with the first weights receives, on some training rows.
+
+    Yields:
+        The largest root mean square, and the largest standard deviation, of a feature.
+    """
+    for values in _first_inputs(model, dataset):
+        features = values.reshape(len(values), -1)
+        size = float(np.sqrt(np.square(features).mean(axis=0)).max())
+        yield size, float(features.std(axis=0).max())
 
 
 def _scaling(dataset: Dataset) -> str:

@@ -18,6 +18,7 @@ from mlpcli import signals
 from mlpcli.cli.check import check
 from mlpcli.cli.code import code
 from mlpcli.cli.compare import compare
+from mlpcli.cli.doctor import doctor
 from mlpcli.cli.evaluate import evaluate
 from mlpcli.cli.explain import explain
 from mlpcli.cli.help_text import KEEP, LOOK, START, TRAIN, USE, WELCOME, Command, Group
@@ -72,6 +73,7 @@ _add(TRAIN, lr_find, "configs/digits.yaml --write")
 _add(TRAIN, reproduce, "digits")
 _add(LOOK, evaluate, "digits")
 _add(LOOK, explain, "houses")
+_add(LOOK, doctor, "houses --apply")
 _add(LOOK, report, "digits -o digits.html")
 _add(LOOK, compare, "digits/2026-11-24_09-30-00 digits --metric accuracy")
 _add(LOOK, label_check, "digits --top 10 -o doubts.csv")

@@ -44,10 +44,10 @@ def report(
     debug: DebugOption = False,
 ) -> None:
     """Write one self-contained page about a run: HTML, or a model card in Markdown."""
+    from mlpcli.doctor.from_records import diagnose_records
     from mlpcli.files import write_text
     from mlpcli.report.console import show_json, show_line
     from mlpcli.report.page.facts import read_page
-    from mlpcli.report.page.oddities import find_oddities
     from mlpcli.report.page.render import html_page, model_card
     from mlpcli.report.page.side_by_side import differences
     from mlpcli.report.runs import show_left_out
@@ -58,7 +58,7 @@ def report(
         show_left_out(run.left_out)
     target = _check_target(output, found, runs_dir, force=force)
     card = target.suffix.lower() in CARDS
-    pages = [read_page(run, tuple(find_oddities(run))) for run in found]
+    pages = [read_page(run, diagnose_records(run).findings) for run in found]
     text = model_card(pages[0]) if card else html_page(pages, differences(found))
     write_text(target, text)
     if json:

@@ -24,6 +24,7 @@ from mlpcli.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from mlpcli.runs.diagnosis import Finding
     from mlpcli.runs.results import Outcome
     from mlpcli.runs.watcher import Watcher
 
@@ -110,11 +111,24 @@ def train(
     aside = contextlib.redirect_stdout(sys.stderr) if json else contextlib.nullcontext()
     with aside, _as_written(repeats), report.TrainingReport(stderr=json) as watcher:
         outcome = _run(options, watcher)
+    from mlpcli.doctor.from_records import diagnose_records
+
+    findings = diagnose_records(outcome.run).findings
     if json:
-        show_json(report.outcome_json(outcome))
+        show_json(report.outcome_json(outcome) | {"findings": [each.to_json() for each in findings]})
     else:
         report.show_outcome(outcome, runs_dir)
+        _show_findings(findings, outcome, runs_dir)
         say_which(outcome.run.folder.parent.name, runs_dir)
+
+
+def _show_findings(findings: Sequence[Finding], outcome: Outcome, runs_dir: Path) -> None:
+    """Show a line for each finding, but for one that was noted during the training."""
+    from mlpcli.report.doctor import show_lines
+
+    left = [each for each in findings if each.code != "no-better-than-baseline"]
+    where = "" if str(runs_dir) == "runs" else f" --runs-dir {runs_dir}"
+    show_lines(left, outcome.run.label, where=where)
 
 
 def _repeats(folds: int | None, seeds: int | None, *, new: bool) -> dict[str, str]:

@@ -29,8 +29,24 @@ from mlpcli.spec.split_forms import SPLITS
 EXAMPLES = 3
 
 
+@dataclass(frozen=True)
+class EqualRows:
+    """Rows of a split whose features are those of a training row: how many, of how many, and a line."""
+
+    split: str
+    count: int
+    of: int
+    note: str
+
+
 def equal_row_notes(dataset: Dataset) -> Iterator[str]:
-    """Yield a line for each split that has rows whose features are those of a training row.
+    """Yield a line for each split with rows of the training rows; see `find_equal_rows`."""
+    for each in find_equal_rows(dataset):
+        yield each.note
+
+
+def find_equal_rows(dataset: Dataset) -> Iterator[EqualRows]:
+    """Yield each split that has rows whose features are those of a training row.
 
     Nothing is said where columns have so few values that chance alone gives half as many: such rows are no
     copies.
@@ -54,11 +70,12 @@ def equal_row_notes(dataset: Dataset) -> Iterator[str]:
             f"{row_name(origins[1], int(dataset.train.rows[b]), dataset.source)}"
             for a, b in zip(rows[:EXAMPLES].tolist(), same[:EXAMPLES].tolist(), strict=True)
         ]
-        yield (
+        note = (
             f"{name}: {len(rows):,} of {len(split):,} rows have the features of a training row "
             f"({', '.join(pairs)}); by chance there would be about {chance:.0f}. If they are copies, "
             "remove them from the table, or name a column that they share: {share: 0.2, by: COLUMN}"
         )
+        yield EqualRows(name, len(rows), len(split), note)
 
 
 def _arrays(split: Split) -> list[Array]:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from mlpcli.errors import ABSENT, KeyPath, Problem, RunError, show_path
 from mlpcli.files import read_ordinary
+from mlpcli.runs.network_record import NetworkFacts
 
 MAX_BYTES = 64 * 2**20
 """The maximum size of a record; ours have kilobytes, or megabytes where a column has many categories."""
@@ -204,6 +205,7 @@ class RunRecord(Record):
     trial: Count | None = None
     fold: Count | None = None
     members: MembersRecord | None = None
+    network: NetworkFacts | None = None
     error: str | None = None
 
     @property
@@ -217,11 +219,12 @@ class RunRecord(Record):
 
 
 class ListedRecord(RunRecord):
-    """`run.json` without `data`, which holds most of it and which a list of runs does not need."""
+    """`run.json` without `data` and `network`, most of it, which a list of runs does not need."""
 
     model_config = ConfigDict(extra="ignore")
 
     data: Annotated[DataFacts | None, Field(validation_alias="data, not read")] = None
+    network: Annotated[NetworkFacts | None, Field(validation_alias="network, not read")] = None
 
 
 class SpreadRecord(Record):

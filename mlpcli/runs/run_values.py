@@ -49,6 +49,14 @@ def status_of(run: Run) -> str:
     return "killed" if run.status == RUNNING and not is_locked(run.folder) else run.status
 
 
+OVERRIDES = ("--set", "--folds", "--seeds", "--epochs")
+
+
+def is_changed(run: Run) -> bool:
+    """Return whether the command line changed the spec, so that its text does not say what was trained."""
+    return any(word.split("=")[0] in OVERRIDES for word in run.record.command)
+
+
 def seconds_of(run: Run) -> float | None:
     """Return the seconds that a run took, a search with all its trials."""
     search = run.record.search

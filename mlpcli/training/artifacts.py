@@ -28,6 +28,7 @@ from mlpcli.training.fit_predictions import FittedPredictions
 from mlpcli.training.held_out import write_held_out
 from mlpcli.training.intervals import WORK_IN_TRAINING, find_intervals
 from mlpcli.training.job import TrainingJob
+from mlpcli.training.network_probe import record_network
 from mlpcli.training.row_metrics import MeasuredRows, measure_rows
 from mlpcli.training.run_figures import Write, begin_boundary, begin_curves, begin_diagram, begin_reliability
 
@@ -114,6 +115,11 @@ class Artifacts:
             outputs = compiled.predict(self.job.model, held_out.x)
             write_held_out(self.job.run_dir / runs.HELD_OUT, held_out.rows, outputs)
         return metrics
+
+    def record_network(self) -> None:
+        """Record what the doctor looks at of the trained network."""
+        record_network(self.job, self.record)
+        self.job.clock.lap("probe")
 
     def document(
         self, metrics: Mapping[str, object], *, baseline: dict[str, object] | None = None

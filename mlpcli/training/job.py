@@ -64,6 +64,7 @@ class TrainOptions:
         splits: The splits that are measured at the end.
         predictions: Fit what `predict:` asks for.
         intervals: Find confidence intervals of their metrics.
+        probe: Measure the network's layers on some training rows, for the doctor.
         advice: Show best-practice advice.
         record: Further entries of `run.json`.
         state: The state of a checkpoint to resume from.
@@ -77,6 +78,7 @@ class TrainOptions:
     splits: tuple[str, ...] = ("train", "validation", "test", "held_out")
     predictions: bool = True
     intervals: bool = True
+    probe: bool = True
     advice: bool = False
     record: Mapping[str, object] = field(default_factory=dict)
     state: TrainingState | None = None
@@ -94,6 +96,7 @@ TRIAL = TrainOptions(
     splits=("train", "validation"),
     predictions=False,
     intervals=False,
+    probe=False,
 )
 """The options of a search's trial, which leaves out what only the final run needs."""
 

@@ -245,9 +245,9 @@ class _Session:
             job.clock.lap("baseline")
             write_figures()
             job.clock.lap("figures")
+            artifacts.record_network()
             check()
-        promised = promised_files(job, self.record, callback)
-        check_complete(job.run_dir, [*promised, *artifacts.further_files])
+        check_complete(job.run_dir, [*promised_files(job, self.record, callback), *artifacts.further_files])
         self.record["status"] = runs.COMPLETED
         self.save_record()
         self.ended = True

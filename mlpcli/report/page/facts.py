@@ -14,10 +14,11 @@ from mlpcli.errors import RunError
 from mlpcli.files import read_ordinary_text
 from mlpcli.report.console import format_duration, format_number
 from mlpcli.report.page.pictures import Picture, read_pictures
+from mlpcli.runs.diagnosis import Finding
 from mlpcli.runs.folder import Run, open_run
 from mlpcli.runs.notes import NOTHING, Notes, read_notes
 from mlpcli.runs.record_models import MetricsRecord, read_history, read_record
-from mlpcli.runs.run_values import status_of
+from mlpcli.runs.run_values import is_changed, status_of
 
 MOST_TEXT = 2**20
 
@@ -67,7 +68,7 @@ class RunPage:
         columns: the columns of a table, and their kinds.
         pictures: its figures.
         notes: what people wrote about it.
-        oddities: what is worth a look.
+        oddities: what the doctor finds.
         environment: names and versions.
         timings: seconds by stage.
         commands: to do it again, and to use it.
@@ -92,18 +93,18 @@ class RunPage:
     columns: tuple[tuple[str, str], ...]
     pictures: tuple[Picture, ...]
     notes: Notes
-    oddities: tuple[str, ...]
+    oddities: tuple[Finding, ...]
     environment: dict[str, str]
     timings: dict[str, float]
     commands: tuple[tuple[str, str], ...]
 
 
-def read_page(run: Run, oddities: tuple[str, ...] = ()) -> RunPage:
+def read_page(run: Run, oddities: tuple[Finding, ...] = ()) -> RunPage:
     """Read what a page shows of a run.
 
     Args:
         run: the run; also one that is not finished.
-        oddities: what is worth a look, a sentence each.
+        oddities: what the doctor finds.
 
     Raises:
         RunError: a file of the run is damaged.
@@ -125,8 +126,8 @@ def read_page(run: Run, oddities: tuple[str, ...] = ()) -> RunPage:
         baseline={name: _shown(value) for name, value in measured.baseline.items()},
         history=tuple(_history(run)),
         best_epoch=record.best.epoch if record.best is not None else None,
-        spec=_text(run / (runs.RESOLVED if _is_changed(run) else runs.SPEC)),
-        changed=_is_changed(run),
+        spec=_text(run / (runs.RESOLVED if is_changed(run) else runs.SPEC)),
+        changed=is_changed(run),
         resolved=_text(run / runs.RESOLVED),
         summary=_text(run / runs.SUMMARY),
         data=_data(run),
@@ -250,14 +251,6 @@ def _history(run: Run) -> list[dict[str, float]]:
         with contextlib.suppress(RunError):
             epochs.append(open_run(run / folder).record.epochs or 0)
     return history[: min(epochs)] if epochs else history
-
-
-OVERRIDES = ("--set", "--folds", "--seeds", "--epochs")
-
-
-def _is_changed(run: Run) -> bool:
-    """Return whether the command line changed the spec, so that its text does not say what was trained."""
-    return any(word.split("=")[0] in OVERRIDES for word in run.record.command)
 
 
 def _text(path: Path) -> str:

@@ -139,7 +139,7 @@ def _train_member(
     prepared = built or builder.build(repeat)
     kind = "seed" if repeat.fold is None else "fold"
     record = {"kind": kind} if repeat.fold is None else {"kind": kind, "fold": repeat.fold}
-    _train_into(parent, prepared, folder, replace(TRIAL, splits=SPLITS, record=record))
+    _train_into(parent, prepared, folder, replace(TRIAL, splits=SPLITS, record=record, probe=True))
     split = "validation" if repeat.fold is None else "held_out"
     parent.watcher.member_ends(runs.open_run(folder), split)
     return None
@@ -192,7 +192,7 @@ def _retrain(parent: Parent, builder: MemberBuilder) -> None:
         completed = complete(loaded, prepared.dataset)
         model = builder.share(completed, build_checked(completed, prepared.dataset))
     clock.lap("build")
-    options = replace(TRIAL, splits=SPLITS, record={"kind": "retrained"})
+    options = replace(TRIAL, splits=SPLITS, record={"kind": "retrained"}, probe=True)
     job = Prepared(completed, prepared.dataset, model, clock)
     _train_into(parent, job, folder, options)
     prepared.clock.lap("retrain")

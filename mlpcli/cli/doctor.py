@@ -1,0 +1,99 @@
+"""`mlpcli doctor`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mlpcli.cli.options import (
+    RUNS_DIR,
+    DebugOption,
+    JsonOption,
+    RunArgument,
+    RunsDirOption,
+    TrustOption,
+    refuse_existing,
+    refuse_output,
+)
+
+if TYPE_CHECKING:
+    from mlpcli.doctor.patched_spec import Patched
+    from mlpcli.runs.diagnosis import Diagnosis
+    from mlpcli.runs.folder import Run
+
+
+def doctor(
+    run: RunArgument,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Write a copy of the run's spec with the patch; see -o.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Where --apply writes. Default: SPEC.doctor.yaml beside it.",
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")] = False,
+    records: Annotated[
+        bool, typer.Option("--records", help="Look at the records only: no data, no TensorFlow, at once.")
+    ] = False,
+    trust_plugins: TrustOption = False,
+    runs_dir: RunsDirOption = RUNS_DIR,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Show what is wrong with a training, and a patch of its spec."""
+    from mlpcli.cli.named import find_named
+    from mlpcli.doctor.find_all import whole_patch
+    from mlpcli.doctor.patched_spec import patch_spec
+    from mlpcli.report import doctor as report
+    from mlpcli.report.console import show_json
+
+    if output is not None:
+        refuse_output(output, "-o")
+        refuse_existing(output, "-o", force=force)
+    found = find_named(run, runs_dir, unfinished=True, trusted=trust_plugins)
+    diagnosis = _diagnose(found, records=records)
+    patched = patch_spec(found, whole_patch(diagnosis.findings), output)
+    written = _write(patched, force=force) if apply or output is not None else None
+    if json:
+        diff = "" if patched is None else "\n".join(patched.diff)
+        show_json(report.diagnosis_json(found.label, str(found.folder), diagnosis, diff, written))
+        return
+    report.show_diagnosis(found.label, diagnosis, () if patched is None else patched.diff)
+    if written is not None and patched is not None:
+        report.show_written(written, comments=patched.comments)
+    elif patched is not None:
+        report.show_how(run, str(runs_dir))
+    elif apply:
+        report.show_nothing()
+
+
+def _diagnose(run: Run, *, records: bool) -> Diagnosis:
+    if records:
+        from mlpcli.doctor.from_records import diagnose_records
+
+        return diagnose_records(run)
+    from mlpcli.doctor.examine import examine_run
+
+    return examine_run(run)
+
+
+def _write(patched: Patched | None, *, force: bool) -> Path | None:
+    """Write the spec with the patch; None where there is none.
+
+    Raises:
+        UsageError: the file exists already, or cannot be written.
+    """
+    from mlpcli.doctor.patched_spec import write_patched
+
+    if patched is None:
+        return None
+    refuse_output(patched.target, "--apply", "choose another file with -o")
+    refuse_existing(patched.target, "--apply", force=force)
+    return write_patched(patched)

@@ -1,0 +1,136 @@
+"""A diagnosis of a run from its records, its data, and its network, also before its first step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from mlpcli import runs
+from mlpcli.data.dataset import Dataset, Output
+from mlpcli.data.leakage import find_equal_rows
+from mlpcli.data.raw_columns import column_places, values_at
+from mlpcli.data.targets import class_indices
+from mlpcli.doctor.case import ColumnSkill
+from mlpcli.doctor.find_all import find_all
+from mlpcli.doctor.from_records import diagnose_records, read_case
+from mlpcli.errors import DataError, RunError, SpecError
+from mlpcli.model.build import build_model
+from mlpcli.model.plugins import run_plugins
+from mlpcli.model.run_spec import own_spec
+from mlpcli.model.trained_model import load_trained
+from mlpcli.runs.diagnosis import Diagnosis
+from mlpcli.runs.folder import Run
+from mlpcli.runs.network_record import NetworkFacts
+from mlpcli.spec.load import LoadedSpec, located
+from mlpcli.statistics.column_skill import column_skill
+from mlpcli.training.find_data import find_data, moved_note
+from mlpcli.training.network_probe import MOST_ROWS, probe_network
+
+MOST_COLUMNS = 2000
+"""The most columns that are tried alone."""
+
+
+def examine_run(run: Run) -> Diagnosis:
+    """Return what is wrong with a run; from its records alone where its data is gone.
+
+    Of a run with folds or seeds the trainings are judged by their records, which hold what was measured
+    at the end of each.
+
+    Raises:
+        RunError: a file of the run is damaged.
+    """
+    case = read_case(run)
+    if case.members or case.spec is None:
+        return diagnose_records(run)
+    try:
+        loaded = own_spec(run)
+        with located(loaded):
+            found, dataset = find_data(loaded)
+    except (SpecError, DataError) as error:
+        alone = diagnose_records(run)
+        why = error.problems[0].headline()
+        return replace(alone, notes=(f"the data cannot be read, so the records alone were looked at: {why}",))
+    notes = list(_data_notes(run, loaded, found, dataset))
+    initial, network = _networks(run, found, dataset, notes)
+    whole = replace(
+        case,
+        network=network or case.network or _scales_alone(initial),
+        initial=tuple(initial.layers) if initial is not None else (),
+        columns=tuple(_columns(dataset, loaded.spec.seed)),
+        copies=tuple((each.count, each.of, each.note) for each in find_equal_rows(dataset)),
+    )
+    return Diagnosis(find_all(whole), tuple(notes), 0 if network is None else network.rows)
+
+
+def _data_notes(run: Run, loaded: LoadedSpec, found: LoadedSpec, dataset: Dataset) -> Iterator[str]:
+    if (moved := moved_note(loaded, found)) is not None:
+        yield moved
+    known = run.record.data.fingerprint if run.record.data is not None else None
+    if known not in (None, dataset.fingerprint):
+        yield f"the data of {dataset.source} has changed since run {run.label} was trained"
+
+
+def _networks(
+    run: Run, loaded: LoadedSpec, dataset: Dataset, notes: list[str]
+) -> tuple[NetworkFacts | None, NetworkFacts | None]:
+    """Return the facts of the network before its first step, and at its end; None where there is none."""
+    spec = loaded.spec
+    plugins = run_plugins(run, loaded.catalog)
+    initial = None
+    if spec.model is None and spec.start_from is None:
+        initial = probe_network(build_model(spec, dataset, plugins), spec, dataset, most=MOST_ROWS)
+    if not (run / runs.MODEL).is_file():
+        notes.append(f"the run has no model (it {run.describe()}): its network was not looked at")
+        return initial, None
+    try:
+        trained = load_trained(run)
+    except RunError as error:
+        notes.append(f"its network was not looked at: {error.problems[0].headline()}")
+        return initial, None
+    network = probe_network(trained.model, trained.spec, dataset, most=MOST_ROWS)
+    if network is None:
+        notes.append("its network is a class of a plug-in's: its layers were not looked at")
+    return initial, network
+
+
+def _scales_alone(initial: NetworkFacts | None) -> NetworkFacts | None:
+    """Return what the network before its first step shows of the data, where the trained one is not known."""
+    if initial is None:
+        return None
+    return initial.model_copy(update={"layers": [], "loss": None, "classes": []})
+
+
+def _columns(dataset: Dataset, seed: int) -> Iterator[ColumnSkill]:
+    """Yield how well each raw column alone predicts each target, the best first by output."""
+    places = column_places(dataset.contract)
+    if not 3 <= len(places) <= MOST_COLUMNS:
+        return
+    rows = np.random.default_rng(seed).permutation(len(dataset.train))[:MOST_ROWS]
+    x = dataset.train.x
+    few = {name: each[rows] for name, each in x.items()} if isinstance(x, dict) else x[rows]
+    for output in dataset.contract.outputs:
+        y = dataset.train.y[output.name] if output.name else dataset.train.y
+        target = _flat_target(output, np.asarray(y)[rows])
+        if target is None:
+            continue
+        classes = output.kind != "numbers"
+        skills = [
+            ColumnSkill(
+                name,
+                column_skill(values_at(few, dataset.contract, own), target, classes=classes, seed=seed),
+                output.name,
+            )
+            for name, own in places.items()
+        ]
+        yield from sorted(skills, key=lambda each: -each.skill)
+
+
+def _flat_target(output: Output, y: np.ndarray) -> np.ndarray | None:
+    """Return a target as (rows,); None for one that is more than a number or a class."""
+    if output.steps or output.kind not in ("numbers", "classes", "one_hot"):
+        return None
+    if output.kind == "numbers":
+        return y.reshape(len(y), -1)[:, 0] if y.size == len(y) else None
+    return class_indices(y)

@@ -1,0 +1,72 @@
+"""All findings of a case, the worst first, and the patch of all of them together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from mlpcli.doctor.case import Case
+from mlpcli.doctor.curve_findings import find_ending, find_overfitting, find_rate, find_stop, find_stuck
+from mlpcli.doctor.data_findings import find_copies, find_leak
+from mlpcli.doctor.network_findings import find_gradients, find_lost_classes, find_scales, find_units
+from mlpcli.doctor.score_findings import (
+    find_baseline,
+    find_easier_validation,
+    find_few_steps,
+    find_regularization,
+)
+from mlpcli.runs.diagnosis import SEVERITIES, Finding
+from mlpcli.spec.edit_spec import Edit
+
+FINDERS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
+    find_ending,
+    find_leak,
+    find_scales,
+    find_units,
+    find_gradients,
+    find_regularization,
+    find_rate,
+    find_few_steps,
+    find_stuck,
+    find_overfitting,
+    find_stop,
+    find_lost_classes,
+    find_baseline,
+    find_copies,
+    find_easier_validation,
+)
+"""In the order in which causes come before what they cause."""
+
+RATES = ("learning-rate-too-high", "learning-rate-too-low")
+SYMPTOMS = ("saturated-units", "stopped-too-soon", "batch-too-large", "class-never-predicted")
+
+CAUSES: dict[str, tuple[str, ...]] = {
+    "inputs-not-scaled": (*RATES, *SYMPTOMS, "diverged", "exploding-gradients", "vanishing-gradients"),
+    "target-not-scaled": (*RATES, *SYMPTOMS, "diverged", "exploding-gradients"),
+    "identical-units": (*RATES, *SYMPTOMS, "dead-units"),
+    "vanishing-gradients": (*RATES, *SYMPTOMS, "dead-units"),
+    "exploding-gradients": (*RATES, *SYMPTOMS, "dead-units"),
+    "regularization-too-strong": (*RATES, *SYMPTOMS, "dead-units"),
+    "dead-units": ("learning-rate-too-low", "stopped-too-soon", "batch-too-large", "class-never-predicted"),
+    "learning-rate-too-high": ("stopped-too-soon", "batch-too-large", "class-never-predicted"),
+    "learning-rate-too-low": ("stopped-too-soon", "batch-too-large"),
+    "batch-too-large": ("stopped-too-soon",),
+}
+"""By finding, the findings that it may be the cause of, whose patches are not needed then."""
+
+
+def find_all(case: Case) -> tuple[Finding, ...]:
+    """Return what is wrong, the worst first; of equal ones, causes before what they cause."""
+    found = [finding for find in FINDERS for finding in find(case)]
+    return tuple(sorted(found, key=lambda each: SEVERITIES.index(each.severity)))
+
+
+def whole_patch(findings: Sequence[Finding]) -> tuple[Edit, ...]:
+    """Return the changes that treat the causes among some findings, each value changed once."""
+    treated = [each for each in findings if each.patch]
+    caused = {code for each in treated for code in CAUSES.get(each.code, ())}
+    edits: dict[tuple[str | int, ...], Edit] = {}
+    for each in treated:
+        for edit in each.patch if each.code not in caused else ():
+            edits.setdefault(edit.path, edit)
+    # Values first: an inserted layer moves those after it.
+    return tuple(sorted(edits.values(), key=lambda each: each.insert))

@@ -1,0 +1,105 @@
+"""What is wrong with a training, as text and as JSON."""
+
+from __future__ import annotations
+
+import shlex
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.text import Text
+
+from mlpcli.printable import printable
+from mlpcli.report.console import show_line
+from mlpcli.report.screen import console
+from mlpcli.runs.diagnosis import Diagnosis, Finding
+
+STYLES = {"error": "red", "warning": "yellow", "note": "cyan"}
+HEALTHY = "nothing is wrong that the doctor knows of"
+
+
+def show_diagnosis(label: str, found: Diagnosis, diff: Sequence[str]) -> None:
+    """Show each finding with its evidence, reason and treatment, and the patch of all of them."""
+    out = console()
+    measured = f", its network measured on {found.rows:,} training rows" if found.rows else ""
+    out.print(Text(f"{printable(label)}{measured}", style="bold"))
+    for note in found.notes:
+        show_line(note, stderr=True, style="yellow")
+    if not found.findings:
+        show_line(HEALTHY)
+    for each in found.findings:
+        out.print()
+        out.print(Text(f"{each.severity}  {each.code}", style=STYLES[each.severity]), soft_wrap=True)
+        parts = (each.seen, each.why, f"to do: {each.fix}" if each.fix else "")
+        for line in (line for part in parts if part for line in _lines(part, out.room)):
+            out.print(Text(line), soft_wrap=True)
+    if diff:
+        out.print()
+        for line in diff:
+            style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
+            out.print(Text(printable(line), style=style), soft_wrap=True)
+
+
+def _lines(text: str, room: int) -> list[str]:
+    return textwrap.wrap(
+        printable(text),
+        max(30, room),
+        initial_indent="  ",
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def show_written(path: Path, *, comments: bool) -> None:
+    """Show where the spec with the patch is, and what to type next."""
+    show_line("")
+    lost = "" if comments else ", without the comments: its text could not be changed in place"
+    show_line(f"written to {path}{lost}")
+    show_line(f"next: mlpcli train {shlex.quote(str(path))}")
+
+
+def show_how(run: str, runs_dir: str) -> None:
+    """Show the command that writes the patch."""
+    where = "" if runs_dir == "runs" else f" --runs-dir {shlex.quote(runs_dir)}"
+    show_line("")
+    show_line(f"mlpcli doctor {shlex.quote(run)} --apply{where} writes a spec with this patch")
+
+
+def show_nothing() -> None:
+    """Show that there is nothing to write."""
+    show_line("")
+    show_line("nothing was written: no finding has a patch")
+
+
+def show_lines(found: Sequence[Finding], name: str, *, where: str = "") -> None:
+    """Show a line for each finding after a training, and the command that shows the rest."""
+    out = console()
+    for each in found:
+        lines = textwrap.wrap(
+            printable(f"{each.code}: {each.seen}"),
+            max(30, out.room),
+            initial_indent="odd  ",
+            subsequent_indent="     ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for line in lines:
+            out.print(Text(line, style=STYLES[each.severity]), soft_wrap=True)
+    if found:
+        out.print(Text(f"     why, and a patch: mlpcli doctor {name}{where}"), soft_wrap=True)
+
+
+def diagnosis_json(
+    label: str, folder: str, found: Diagnosis, diff: str, written: Path | None
+) -> dict[str, object]:
+    """Return a diagnosis for scripts."""
+    return {
+        "run": label,
+        "folder": folder,
+        "rows": found.rows,
+        "findings": [each.to_json() for each in found.findings],
+        "notes": list(found.notes),
+        "diff": diff,
+        "written": None if written is None else str(written),
+    }

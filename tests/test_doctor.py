@@ -1,0 +1,421 @@
+"""What is wrong with a training: findings on recorded values, patches of specs, and real small networks."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlpcli.doctor.case import Case, ColumnSkill
+from mlpcli.doctor.find_all import find_all, whole_patch
+from mlpcli.runs.network_record import ClassFacts, LayerFacts, NetworkFacts, TargetFacts
+from mlpcli.runs.record_models import MetricsRecord
+from mlpcli.spec.edit_spec import Edit, edit_text, with_edits
+from mlpcli.spec.load import load_text
+from mlpcli.spec.schema import Spec
+from mlpcli.spec.values import ValueMap
+from mlpcli.spec.yaml_reader import parse_text
+from mlpcli.statistics.column_skill import column_skill
+from tests.conftest import Result
+
+Command = Callable[..., Result]
+
+TEXT = """\
+# digits, by two layers
+name: seen
+dataset: {path: rows.csv, target: y}
+layers:
+  - Dense: {units: 8, activation: tanh}   # hidden
+  - Dense:
+      units: 8
+      activation: sigmoid
+      kernel_initializer: zeros
+  - Dropout: {rate: 0.1}
+  - Dense: {units: 3, activation: softmax}
+loss: sparse_categorical_crossentropy
+optimizer: {SGD: {learning_rate: 0.01}}
+metrics: [accuracy]
+fit: {epochs: 20, batch_size: 32}
+"""
+
+
+def _spec(text: str = TEXT) -> Spec:
+    return load_text(text, Path("seen.yaml")).spec
+
+
+STRONG = _spec(TEXT.replace("rate: 0.1", "rate: 0.9"))
+LARGE_BATCHES = _spec(TEXT.replace("batch_size: 32", "batch_size: 1000"))
+RISING = [1 - 0.1 * epoch if epoch < 6 else 0.1 * epoch - 0.2 for epoch in range(20)]
+
+
+def _history(
+    losses: list[float], held: list[float] | None = None, rate: float = 0.01
+) -> list[dict[str, float]]:
+    rows: list[dict[str, float]] = []
+    for epoch, loss in enumerate(losses):
+        rows.append({"epoch": epoch + 1, "loss": loss, "learning_rate": rate})
+        if held is not None:
+            rows[-1]["val_loss"] = held[epoch]
+    return rows
+
+
+def _falling(epochs: int = 20, first: float = 1.1, last: float = 0.1) -> list[float]:
+    """A loss that falls fast and then settles, as that of a healthy training."""
+    return [last + (first - last) * math.exp(-0.5 * epoch) for epoch in range(epochs)]
+
+
+def _network(**changes: Any) -> NetworkFacts:
+    layers = [
+        LayerFacts(name="dense", units=8, saturated=0, gradient=0.1, weight=1.0),
+        LayerFacts(name="dense_1", units=8, saturated=0, gradient=0.1, weight=1.0),
+        LayerFacts(name="dense_2", gradient=0.1, weight=1.0),
+    ]
+    known = {"rows": 100, "layers": layers, "loss": 0.1, "constant_loss": 1.0986, "input_size": 1.0}
+    return NetworkFacts(**{**known, "input_spread": 1.0, **changes})
+
+
+def _case(**changes: Any) -> Case:
+    known: dict[str, Any] = {
+        "status": "completed",
+        "history": _history(_falling(), _falling(last=0.15)),
+        "spec": _spec(),
+        "rows": {"train": 1000, "validation": 200, "test": 200},
+        "classes": {"": 3},
+        "network": _network(),
+    }
+    return Case(**{**known, **changes})
+
+
+def _codes(case: Case) -> list[str]:
+    return [each.code for each in find_all(case)]
+
+
+def _patch(case: Case) -> dict[tuple[str | int, ...], object]:
+    return {each.path: each.value for each in whole_patch(find_all(case))}
+
+
+STUCK = {"history": _history([1.12] + [1.0986] * 19), "network": _network(loss=1.0986)}
+WORSE = MetricsRecord(baseline={"metric": "accuracy", "split": "test", "network": 0.5, "linear": 0.9})
+
+
+def test_a_healthy_training_has_no_finding() -> None:
+    assert _codes(_case()) == []
+    assert _codes(_case(network=None)) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "changes", "patched"),
+    [
+        ("stuck-loss", STUCK, None),
+        ("diverged", {"status": "diverged"}, ("optimizer", "SGD", "learning_rate")),
+        ("not-ended", {"status": "interrupted"}, None),
+        (
+            "learning-rate-too-high",
+            {"history": _history([1.0, 2.0, 1.0, 2.5, 1.1, 2.0, 0.9, 1.7])},
+            ("optimizer", "SGD", "learning_rate"),
+        ),
+        (
+            "learning-rate-too-high",
+            {"history": _history([9.0, 3.0, 3.1, 2.9, 3.2, 3.0]), "network": _network(loss=3.0)},
+            ("optimizer", "SGD", "learning_rate"),
+        ),
+        (
+            "learning-rate-too-low",
+            {"history": _history([1.2 - 0.001 * epoch for epoch in range(20)], rate=1e-5)},
+            ("optimizer", "SGD", "learning_rate"),
+        ),
+        (
+            "stopped-too-soon",
+            {"history": _history([2 * 0.9**epoch for epoch in range(20)])},
+            ("fit", "epochs"),
+        ),
+        (
+            "overfitting",
+            {"history": _history([0.8**epoch for epoch in range(20)], RISING)},
+            ("callbacks", 0),
+        ),
+        (
+            "dead-units",
+            {"network": _network(layers=[LayerFacts(name="dense", units=8, dead=6)])},
+            ("layers", 0, "Dense", "activation"),
+        ),
+        (
+            "saturated-units",
+            {"network": _network(layers=[LayerFacts(name="dense", units=8, saturated=7)]), "metrics": WORSE},
+            ("layers", 0, "Dense", "activation"),
+        ),
+        (
+            "identical-units",
+            {"network": _network(layers=[LayerFacts(name="dense_1", units=8, identical=True)])},
+            ("layers", 1, "Dense", "kernel_initializer"),
+        ),
+        (
+            "vanishing-gradients",
+            STUCK
+            | {
+                "network": _network(
+                    loss=1.0986,
+                    layers=[
+                        LayerFacts(name="dense", gradient=1e-9, weight=1.0),
+                        LayerFacts(name="dense_1", gradient=1e-5, weight=1.0),
+                        LayerFacts(name="dense_2", gradient=0.1, weight=1.0),
+                    ],
+                )
+            },
+            ("layers", 1, "Dense", "activation"),
+        ),
+        (
+            "exploding-gradients",
+            {
+                "status": "diverged",
+                "initial": (
+                    LayerFacts(name="dense", gradient=1e6, weight=1.0),
+                    LayerFacts(name="dense_1", gradient=1e4, weight=1.0),
+                    LayerFacts(name="dense_2", gradient=10.0, weight=1.0),
+                ),
+            },
+            ("optimizer", "SGD", "clipnorm"),
+        ),
+        (
+            "inputs-not-scaled",
+            STUCK | {"network": _network(loss=1.0986, input_size=900.0)},
+            ("dataset", "scaling"),
+        ),
+        ("no-better-than-baseline", {"metrics": WORSE}, None),
+        ("regularization-too-strong", {"metrics": WORSE, "spec": STRONG}, ("layers", 2, "Dropout", "rate")),
+        (
+            "batch-too-large",
+            {"metrics": WORSE, "spec": LARGE_BATCHES},
+            ("fit", "batch_size"),
+        ),
+        (
+            "validation-easier",
+            {"metrics": MetricsRecord(train={"loss": 0.8}, validation={"loss": 0.3})},
+            None,
+        ),
+        (
+            "class-never-predicted",
+            {
+                "network": _network(
+                    classes=[ClassFacts(names=["a", "b"], truth=[900, 20], predicted=[920, 0])]
+                )
+            },
+            ("fit", "class_weight"),
+        ),
+        (
+            "leaking-column",
+            {"columns": (ColumnSkill("x", 0.999), ColumnSkill("z", 0.5), ColumnSkill("w", 0.1))},
+            ("dataset", "features", "x"),
+        ),
+        ("rows-in-two-splits", {"copies": ((40, 200, "test: 40 of 200 rows"),)}, None),
+    ],
+)
+def test_each_finding_is_found_and_has_its_patch(
+    code: str, changes: dict[str, Any], patched: tuple[str | int, ...] | None
+) -> None:
+    case = _case(**changes)
+    assert code in _codes(case)
+    if patched is not None:
+        assert patched in _patch(case)
+    found = next(each for each in find_all(case) if each.code == code)
+    assert found.seen
+    assert found.why
+    json.dumps(found.to_json())
+
+
+def test_targets_that_are_not_scaled_are_found_where_the_loss_grows_with_them() -> None:
+    text = TEXT.replace("sparse_categorical_crossentropy", "mse").replace(
+        "activation: softmax", "activation: linear"
+    )
+    changes: dict[str, Any] = {
+        "classes": {},
+        "history": _history([1e6] * 6),
+        "network": _network(loss=1e6, constant_loss=1e6, targets=[TargetFacts(mean=3000.0, deviation=900.0)]),
+    }
+    assert _patch(_case(spec=_spec(text), **changes))["dataset", "target_scaling"] == "standardize"
+    logs = _spec(text.replace("loss: mse", "loss: mean_squared_logarithmic_error"))
+    assert "target-not-scaled" not in _codes(_case(spec=logs, **changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {
+            "history": _history([0.001, 0.0002, 0.0004, 0.0001, 0.0003, 0.0001])
+        },  # swings of a loss that is tiny
+        {
+            "history": _history(_falling(), [0.5, 0.001, *[0.002] * 18])
+        },  # a validation loss that doubles to nearly 0
+        {"history": _history([0.8, 0.7, 0.6])},  # too few epochs
+        {"network": _network(layers=[LayerFacts(name="dense", units=8, dead=2)])},
+        {
+            "network": _network(layers=[LayerFacts(name="dense", units=8, saturated=8)])
+        },  # and yet a good network
+        {
+            "network": _network(layers=[LayerFacts(name="out", units=1, saturated=1, output=True)]),
+            "metrics": WORSE,
+        },
+        {"network": _network(input_size=900.0)},
+        {"metrics": MetricsRecord(train={"loss": 0.4}, validation={"loss": 0.35})},
+        {"columns": (ColumnSkill("x", 0.99), ColumnSkill("z", 0.97), ColumnSkill("w", 0.1))},
+        {"copies": ((1, 24, "test: 1 of 24 rows"),)},
+        {"network": _network(classes=[ClassFacts(names=["a", "b"], truth=[99, 1], predicted=[100, 0])])},
+    ],
+)
+def test_what_is_no_finding(changes: dict[str, Any]) -> None:
+    assert set(_codes(_case(**changes))) <= {"no-better-than-baseline"}
+
+
+def test_overfitting_is_none_where_the_best_epoch_was_kept() -> None:
+    rising = _history([0.8**epoch for epoch in range(20)], RISING)
+    kept = _spec(TEXT + "callbacks: [EarlyStopping: {patience: 30, restore_best_weights: true}]\n")
+    assert _codes(_case(history=rising)) == ["overfitting"]
+    assert _codes(_case(history=rising, spec=kept)) == []
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(st.floats(0.01, 2.0), min_size=1, max_size=30),
+    st.sampled_from(["completed", "interrupted", "diverged", "failed", "killed"]),
+    st.booleans(),
+)
+def test_any_history_can_be_judged(losses: list[float], status: str, held: bool) -> None:
+    case = _case(history=_history(losses, losses[::-1] if held else None), status=status, network=None)
+    for each in find_all(case):
+        json.dumps(each.to_json())
+    load_text(edit_text(TEXT, "seen.yaml", whole_patch(find_all(case)))[0], Path("seen.yaml"))
+
+
+def test_of_findings_with_one_cause_only_the_cause_is_treated() -> None:
+    case = _case(
+        **STUCK
+        | {"network": _network(loss=1.0986, input_size=900.0), "history": _history([1.2] * 20, rate=5.0)}
+    )
+    assert {"inputs-not-scaled", "learning-rate-too-high"} <= set(_codes(case))
+    assert ("optimizer", "SGD", "learning_rate") not in _patch(case)
+
+
+# ---------------------------------------------------------------- changing a text
+
+
+@pytest.mark.parametrize(
+    ("edit", "line"),
+    [
+        (Edit(("optimizer", "SGD", "learning_rate"), 0.001), "optimizer: {SGD: {learning_rate: 0.001}}"),
+        (
+            Edit(("optimizer", "SGD", "clipnorm"), 1.0),
+            "optimizer: {SGD: {clipnorm: 1.0, learning_rate: 0.01}}",
+        ),
+        (
+            Edit(("layers", 0, "Dense", "activation"), "relu"),
+            "  - Dense: {units: 8, activation: relu}   # hidden",
+        ),
+        (Edit(("layers", 1, "Dense", "activation"), "relu"), "      activation: relu"),
+        (Edit(("layers", 1, "Dense", "use_bias"), False), "      use_bias: false"),
+        (Edit(("layers", 0), "Normalization", insert=True), "  - Normalization"),
+        (Edit(("callbacks", 0), {"TerminateOnNaN": {}}, insert=True), "callbacks: [{TerminateOnNaN: {}}]"),
+        (
+            Edit(("dataset", "features", "odd, one"), "ignore"),
+            "dataset: {features: {'odd, one': ignore}, path: rows.csv, target: y}",
+        ),
+    ],
+)
+def test_a_text_is_changed_in_place(edit: Edit, line: str) -> None:
+    changed, comments = edit_text(TEXT, "seen.yaml", [edit])
+    assert comments
+    assert line in changed.splitlines()
+    assert "# digits, by two layers" in changed
+    assert parse_text(changed, "seen.yaml").data == with_edits(parse_text(TEXT, "seen.yaml").data, [edit])
+
+
+@pytest.mark.parametrize(
+    ("text", "edit"),
+    [
+        ("optimizer: sgd\n", Edit(("optimizer", "SGD", "learning_rate"), 0.1)),
+        ("layers:\n- Flatten\n- Dense: {units: 3}\n", Edit(("layers", 1), "Normalization", insert=True)),
+        ("layers: [Flatten, Dense: {units: 3}]\n", Edit(("layers", 1), "Normalization", insert=True)),
+        ("callbacks:\nname: a\n", Edit(("callbacks", 0), "TerminateOnNaN", insert=True)),
+        ("callbacks: []", Edit(("callbacks", 0), "TerminateOnNaN", insert=True)),
+        ("{fit: {epochs: 3}}", Edit(("name",), "a: b")),
+        ("fit: &f {epochs: 3}\nother: *f\n", Edit(("other", "epochs"), 4)),  # an alias: written anew
+        ("fit:\n  epochs: 3   # few\n", Edit(("fit", "epochs"), 30)),
+        ("fit:\n  epochs: '3'\n", Edit(("fit", "epochs"), 30)),
+        ("name: a\n", Edit(("fit", "epochs"), 30)),
+        ("a: {b: [1, 2]}\n", Edit(("a", "b"), [3])),
+    ],
+)
+def test_any_style_of_yaml_is_changed_to_the_same_values(text: str, edit: Edit) -> None:
+    wanted = with_edits(parse_text(text, "a.yaml").data, [edit])
+    assert parse_text(edit_text(text, "a.yaml", [edit])[0], "a.yaml").data == wanted
+
+
+PLAIN = st.recursive(
+    st.one_of(st.integers(-5, 5), st.booleans(), st.text("ab:#' ", max_size=4)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from("abcd"), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=30)
+@given(
+    st.dictionaries(st.sampled_from("abcd"), PLAIN, min_size=1),
+    st.lists(st.sampled_from("abcd"), min_size=1, max_size=3),
+    PLAIN,
+    st.booleans(),
+)
+def test_any_value_of_any_spec_can_be_changed(
+    data: ValueMap, path: list[str], value: Any, flow: bool
+) -> None:
+    from mlpcli.spec.resolve import dump
+
+    text, edit = dump(data, flow=flow), Edit(tuple(path), value)
+    read = parse_text(text, "a.yaml").data
+    assert parse_text(edit_text(text, "a.yaml", [edit])[0], "a.yaml").data == with_edits(read, [edit])
+
+
+# ---------------------------------------------------------------- a column alone
+
+
+def test_the_skill_of_a_column() -> None:
+    draw = np.random.default_rng(3)
+    x, noise = draw.normal(size=2000), draw.normal(size=2000)
+    assert column_skill(x, 3 * x + 1, classes=False, seed=1) > 0.98
+    assert 0.3 < column_skill(x, x + noise, classes=False, seed=1) < 0.6
+    assert column_skill(noise, x, classes=False, seed=1) < 0.05
+    target = (x > 0.3).astype(np.int64)
+    assert column_skill(x, target, classes=True, seed=1) > 0.95
+    assert column_skill(noise, target, classes=True, seed=1) < 0.05
+    assert column_skill(np.eye(2)[target], target, classes=True, seed=1) == 1.0
+    assert column_skill(x, np.zeros(2000), classes=True, seed=1) == 0.0
+
+
+# ---------------------------------------------------------------- real runs
+
+
+def test_the_patch_of_a_run_is_shown_and_written_as_a_spec_that_checks(
+    mlpcli: Command, tiny_run: Path, tmp_path: Path
+) -> None:
+    options = ["--runs-dir", tiny_run]
+    shown = mlpcli("doctor", "tiny", *options)
+    assert (shown.status, shown.err) == (0, "")
+    assert "warning  stopped-too-soon" in shown.out
+    assert "-fit: {epochs: 5, batch_size: 16}\n+fit: {epochs: 20, batch_size: 16}" in shown.out
+    assert max(map(len, shown.out.splitlines())) <= 80 + len(str(tiny_run))
+    copy = tmp_path / "copy.yaml"
+    written = mlpcli("doctor", "tiny", "--apply", "-o", copy, "--records", "--json", *options)
+    document = json.loads(written.out)
+    assert document["written"] == str(copy)
+    assert "stopped-too-soon" in [each["code"] for each in document["findings"]]
+    assert mlpcli("check", copy).status == 0
+    again = mlpcli("doctor", "tiny", "-o", copy, *options)
+    assert again.status == 2
+    assert "exists already; add --force" in again.err
