@@ -23,6 +23,16 @@ if TYPE_CHECKING:
     from mlpcli.runs.diagnosis import Diagnosis
     from mlpcli.runs.folder import Run
 
+ApplyOption = Annotated[
+    bool, typer.Option("--apply", help="Write a copy of the run's spec with the patch; see -o.")
+]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option(
+        "-o", "--output", metavar="FILE", help="Where --apply writes. Default: SPEC.doctor.yaml beside it."
+    ),
+]
+
 
 def doctor(
     run: RunArgument,
