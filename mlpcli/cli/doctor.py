@@ -36,18 +36,8 @@ OutputOption = Annotated[
 
 def doctor(
     run: RunArgument,
-    apply: Annotated[
-        bool, typer.Option("--apply", help="Write a copy of the run's spec with the patch; see -o.")
-    ] = False,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="FILE",
-            help="Where --apply writes. Default: SPEC.doctor.yaml beside it.",
-        ),
-    ] = None,
+    apply: ApplyOption = False,
+    output: OutputOption = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")] = False,
     records: Annotated[
         bool, typer.Option("--records", help="Look at the records only: no data, no TensorFlow, at once.")
