@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlpcli.inference.evaluate import evaluate_run
+from mlpcli.inference.evaluate import EvaluateOptions, evaluate_run
 from mlpcli.model.trained_model import load_trained
 from mlpcli.runs.folder import find_run
 from mlpcli.spec.load import load_spec
@@ -56,7 +56,9 @@ def test_layers_start_where_another_run_ended(
     assert np.array_equal(first, second) is freeze  # a layer that is not frozen learns on ...
     np.testing.assert_allclose(first, second, atol=0.1)  # ... from where it was
     run = find_run("second", tiny_run)
-    assert run.record.metrics["test"] == pytest.approx(evaluate_run(run, intervals=False).metrics, rel=1e-6)
+    assert run.record.metrics["test"] == pytest.approx(
+        evaluate_run(run, options=EvaluateOptions(intervals=False)).metrics, rel=1e-6
+    )
 
 
 def test_reused_layers_compute_what_they_did_in_their_run(tmp_path: Path, tiny_run: Path) -> None:

@@ -31,6 +31,15 @@ def evaluate(
     data: Annotated[
         Path | None, typer.Option(help="A file of rows with their targets, instead of a split.")
     ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--by",
+            metavar="COLUMN",
+            help="Every metric by group of rows, the worst first: by a column of the data, the target, or "
+            "predicted_TARGET. Repeatable; a,b works too.",
+        ),
+    ] = None,
     figures: Annotated[
         bool,
         typer.Option("--figures/--no-figures", help="Draw the errors, into the folder plots of the run."),
@@ -55,9 +64,10 @@ def evaluate(
 
     folder = figures_folder(found, _name_of(split, data)) if figures else None
     with side_process() if folder is not None else contextlib.nullcontext():
-        from mlpcli.inference.evaluate import evaluate_run
+        from mlpcli.inference.evaluate import EvaluateOptions, evaluate_run
 
-        evaluation = evaluate_run(found, split=split, data=data, figures=folder, intervals=intervals)
+        options = EvaluateOptions(folder, intervals, tuple(by or ()))
+        evaluation = evaluate_run(found, split=split, data=data, options=options)
     for warning in evaluation.warnings:
         console.show_line(warning, stderr=True, style="yellow")
     if json:
@@ -113,8 +123,12 @@ def check_first(run: Run, split: str, data: Path | None) -> None:
     if data is not None:
         check_new_rows(str(data), contract, target=True)
         return
-    splits = runs.data_facts(run).rows
+    splits, members = list(runs.data_facts(run).rows), run.record.members
+    if members is not None and members.folds > 1:
+        splits.append("held_out")
     if splits and split not in splits:
         hint = f"it has {', '.join(splits)}; or give --data FILE"
+        if split == "held_out":
+            hint += "; rows are held out by folds: fit: {folds: 5}"
         raise UsageError(Problem(f"run {run.label} has no {split} split", hint=hint))
     check_data(run)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -54,16 +55,13 @@ def find_equal_rows(dataset: Dataset) -> Iterator[EqualRows]:
     Args:
         dataset: that was loaded, with the origins of its splits.
     """
-    train = _arrays(dataset.train)
     for name, split in dataset.splits().items():
         if name == "train" or not len(split):
             continue
-        rows, same = equal_rows(_arrays(split), train)
-        if not len(rows):
+        shared = shared_rows(dataset, split)
+        if shared is None:
             continue
-        chance = expected_equal(_columns(dataset, split), len(dataset.train)) * len(split)
-        if not is_more_than_chance(len(rows), chance):
-            continue
+        rows, same, chance = shared
         origins = [dataset.origins.get(each) or Origin(dataset.source) for each in (name, "train")]
         pairs = [
             f"{row_name(origins[0], int(split.rows[a]), dataset.source)} = "
@@ -76,6 +74,34 @@ def find_equal_rows(dataset: Dataset) -> Iterator[EqualRows]:
             "remove them from the table, or name a column that they share: {share: 0.2, by: COLUMN}"
         )
         yield EqualRows(name, len(rows), len(split), note)
+
+
+class SharedRows(NamedTuple):
+    """Rows of a split whose features are those of a training row.
+
+    Attributes:
+        rows: (some,) their places in the split.
+        same: (some,) the place of an equal row among the training rows.
+        chance: how many there would be by chance.
+    """
+
+    rows: Array
+    same: Array
+    chance: float
+
+
+def shared_rows(dataset: Dataset, split: Split) -> SharedRows | None:
+    """Return the rows of a split that are training rows too; None where no more are than by chance.
+
+    Args:
+        dataset: with the training rows.
+        split: rows as the same model takes them.
+    """
+    rows, same = equal_rows(_arrays(split), _arrays(dataset.train))
+    if not len(rows):
+        return None
+    chance = expected_equal(_columns(dataset, split), len(dataset.train)) * len(split)
+    return SharedRows(rows, same, chance) if is_more_than_chance(len(rows), chance) else None
 
 
 def _arrays(split: Split) -> list[Array]:

@@ -18,6 +18,7 @@ from mlpcli.data.readers.table_values import numeric_matrix, plain_column
 from mlpcli.data.readers.tables import TableFile, check_columns, open_table, read_table
 from mlpcli.data.scaling import scale_target
 from mlpcli.data.sources.array_source import cut_targets, fit_shape, in_dtype, weighted
+from mlpcli.data.sources.kept_rows import KeptOrigin
 from mlpcli.data.sources.source_rows import Source, SourceRows
 from mlpcli.data.sources.table_rows import Columns, table_targets, table_weights
 from mlpcli.data.step_targets import encode_rows
@@ -37,6 +38,8 @@ class Rows:
         weights: (rows,) float32, or None if the file holds none.
         count: the number of rows.
         left_out: how many more rows the file has, without a target.
+        raw: of a file of arrays, (rows, ...), the numbers as it holds them; None of a table.
+        kept: the positions in the file of the rows that have a target, (rows,); None where all have.
     """
 
     flat: Array
@@ -46,6 +49,8 @@ class Rows:
     weights: Array | None
     count: int
     left_out: int = 0
+    raw: Array | None = None
+    kept: Array | None = None
 
     def __len__(self) -> int:
         return self.count
@@ -90,9 +95,18 @@ def read_rows(
             }
         )
     prepared = is_table(path) and contract.preprocessor is not None
-    x = source_rows.x if prepared else as_model_rows(source_rows.x, contract, source_rows.origin)
+    origin = source_rows.origin
+    x = source_rows.x if prepared else as_model_rows(source_rows.x, contract, origin)
     return Rows(
-        x, contract.take_inputs(x), y, source_rows.others, source_rows.weights, len(x), source_rows.left_out
+        x,
+        contract.take_inputs(x),
+        y,
+        source_rows.others,
+        source_rows.weights,
+        len(x),
+        source_rows.left_out,
+        raw=None if is_table(path) else source_rows.x,
+        kept=origin.kept if isinstance(origin, KeptOrigin) else None,
     )
 
 

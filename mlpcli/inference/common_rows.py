@@ -17,7 +17,8 @@ from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import MlpcliError, listing
 from mlpcli.files import sha256_of
-from mlpcli.inference.evaluate import own_data, values_of
+from mlpcli.inference.evaluate import values_of
+from mlpcli.inference.own_data import own_data
 from mlpcli.keras_import import keras
 from mlpcli.model.trained_model import TrainedModel, load_trained
 from mlpcli.runs.folder import Run

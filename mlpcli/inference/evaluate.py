@@ -3,52 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from mlpcli import runs
 from mlpcli.checks.log_names import loss_first
-from mlpcli.data.dataset import Dataset, Output, Split
-from mlpcli.data.load import left_out_note, read_rows
+from mlpcli.data.dataset import Output, Split
 from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError, raise_row_errors
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
-from mlpcli.data.weights import weights_of_rows
-from mlpcli.errors import Problem, RunError, UsageError
+from mlpcli.errors import Problem, RunError
 from mlpcli.inference.class_intervals import Ends, class_intervals
+from mlpcli.inference.evaluate_groups import AllRows, evaluate_groups
+from mlpcli.inference.named_groups import find_groups, wanted_groups
 from mlpcli.inference.quantile_scores import quantile_scores
+from mlpcli.inference.rows_to_evaluate import EvaluatedRows, rows_to_evaluate
 from mlpcli.keras_import import keras
 from mlpcli.model.build import output_loss
 from mlpcli.model.fit_outputs import known_rows
 from mlpcli.model.id_layers import id_layers, row_errors
 from mlpcli.model.measure_predictions import coverage_of
 from mlpcli.model.outputs import evaluated_rows, final_outputs, predicted_classes, predicted_labels
-from mlpcli.model.run_spec import own_spec
 from mlpcli.model.trained_model import TrainedModel, load_trained
 from mlpcli.runs.folder import Run
+from mlpcli.runs.group_results import ColumnGroups
 from mlpcli.runs.record_models import TRAIN_AGAIN
 from mlpcli.runs.results import ClassScore, Coverage, Evaluation, OutputScores, QuantileScores
-from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.statistics.confusion import confusion
 from mlpcli.training import compiled
-from mlpcli.training.find_data import find_data, moved_note
 from mlpcli.training.intervals import find_intervals
 from mlpcli.training.row_metrics import measure_rows
-from mlpcli.training.whole_data import find_mean_data
 
 BATCH_ROWS = 4096
 
 
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """What is computed.
+
+    Attributes:
+        figures: the folder in which figures are drawn; None for none.
+        intervals: Find confidence intervals of the metrics.
+        by: Columns by whose values rows are grouped, targets, or `predicted_<target>`.
+    """
+
+    figures: Path | None = None
+    intervals: bool = True
+    by: tuple[str, ...] = ()
+
+
 def evaluate_run(
-    run: Run,
-    *,
-    split: str = "test",
-    data: Path | None = None,
-    figures: Path | None = None,
-    intervals: bool = True,
+    run: Run, *, split: str = "test", data: Path | None = None, options: EvaluateOptions = EvaluateOptions()
 ) -> Evaluation:
     """Compute the metrics of a run on one of its own splits, or on a file of rows with their targets.
 
@@ -56,52 +63,76 @@ def evaluate_run(
         run: the run whose model is evaluated.
         split: train, validation, test or held_out; ignored where `data` is given.
         data: a file of rows with their targets.
-        figures: the folder in which figures are drawn; None for none.
-        intervals: Find confidence intervals of the metrics.
+        options: what is computed.
 
     Raises:
-        UsageError: The run has no such split.
+        UsageError: The run has no such split, or the rows no such column.
         RunError: The run has no model.
         DataError: The file does not fit the run's columns.
     """
     trained = load_trained(run)
-    contract = trained.contract
-    if data is not None:
-        drop = trained.spec.dataset.drops_missing_targets
-        rows = read_rows(data, contract, target=True, drop=drop)
-        weights = weights_of_rows(rows.weights, contract.outputs)
-        found = Split(rows.x, rows.y, np.arange(len(rows)), weights)
-        warnings: tuple[str, ...] = ()
-        if left_out := rows.left_out:
-            warnings = (left_out_note(left_out, len(rows), str(data)),)
-        source = str(data)
-    else:
-        found, warnings = own_split(trained, own_data(trained), split)
-        left_out, source = 0, split
-    _check_ids(trained, found, source)
-    arrays = compiled.Arrays(found.x, found.y, found.weights)
+    rows = rows_to_evaluate(trained, split, data)
+    return _evaluate(trained, rows, options)
+
+
+def _evaluate(trained: TrainedModel, rows: EvaluatedRows, options: EvaluateOptions) -> Evaluation:
+    contract, found, known = trained.contract, rows.split, rows.predicted
+    columns = rows.columns() if options.by else None
+    wanted = [] if columns is None else wanted_groups(contract, columns, options.by)
+    _check_ids(trained, found, rows.source)
     at_once = evaluated_rows(trained.spec, contract)
-    metrics = loss_first(compiled.evaluate(trained.model, arrays, batch_size=at_once))
-    bounds = None
-    if intervals:
+    if known is not None:
+        metrics = loss_first(known.metrics)
+    else:
+        arrays = compiled.Arrays(found.x, found.y, found.weights)
+        metrics = loss_first(compiled.evaluate(trained.model, arrays, batch_size=at_once))
+    measured = None if known is None else known.measured
+    if measured is None and (options.intervals or options.by):
         measured = measure_rows(trained.model, found, batch_size=at_once)
+    bounds = None
+    if options.intervals and measured is not None:
         bounds = find_intervals(trained.model, measured, metrics, seed=trained.spec.seed)
     judged = any(each.is_scored or each.levels or each.intervals is not None for each in contract.outputs)
-    predicted = predict_outputs(trained, found.x) if judged or figures is not None else {}
-    scores, quantiles = _scores(trained, found, predicted, trained.spec.seed if intervals else None)
-    warnings = (*trained.warnings, *warnings)
-    drawn = () if figures is None else _draw(trained, found, predicted, figures, source)
-    held = _coverage(trained, found, predicted)
-    return Evaluation(source, len(found), metrics, scores, warnings, left_out, quantiles, drawn, held, bounds)
+    predicted: Arrays = {} if known is None else known.outputs
+    if known is None and (judged or options.by or options.figures is not None):
+        predicted = predict_outputs(trained, found.x)
+    scores, quantiles = _scores(trained, found, predicted, trained.spec.seed if options.intervals else None)
+    groups: tuple[ColumnGroups, ...] = ()
+    if columns is not None and measured is not None:
+        named = find_groups(trained, found, predicted, columns, wanted)
+        whole = AllRows(trained.model, measured, metrics, trained.spec.seed, options.intervals)
+        groups = evaluate_groups(whole, named)
+    return Evaluation(
+        rows.source,
+        len(found),
+        metrics,
+        scores,
+        (*trained.warnings, *rows.warnings),
+        rows.left_out,
+        quantiles,
+        _draw(trained, rows, predicted, groups, metrics, options.figures),
+        _coverage(trained, found, predicted) if known is None else (),
+        bounds,
+        groups,
+    )
 
 
 def _draw(
-    trained: TrainedModel, split: Split, predicted: Arrays, folder: Path, source: str
+    trained: TrainedModel,
+    rows: EvaluatedRows,
+    predicted: Arrays,
+    groups: tuple[ColumnGroups, ...],
+    metrics: dict[str, float],
+    folder: Path | None,
 ) -> tuple[Path, ...]:
+    if folder is None:
+        return ()
     from mlpcli.inference.evaluation_figures import draw_evaluation
+    from mlpcli.inference.group_figures import draw_groups
 
-    title = f"{trained.run.label} on {source}"
-    return tuple(draw_evaluation(trained, split, predicted, folder, title=title))
+    title = f"{trained.run.label} on {rows.source}"
+    drawn = draw_evaluation(trained, rows.split, predicted, folder, title=title)
+    return (*drawn, *draw_groups(groups, metrics, folder, title=title))
 
 
 def _coverage(trained: TrainedModel, split: Split, predicted: Arrays) -> tuple[Coverage, ...]:
@@ -187,58 +218,6 @@ def _output_scores(output: Output, truth: Array, predicted: Array, seed: int | N
     scores = tuple(replace(each, intervals=own) for each, own in zip(scores, ends, strict=True))
     table = None if labels else confusion(flat, flat_predicted, len(names))
     return OutputScores(output.name, scores, table)
-
-
-class OwnData(NamedTuple):
-    """The data of a run.
-
-    Attributes:
-        spec: the run's own, with its files where they were found.
-        dataset: as the run's model takes it.
-        moved: a line on files that were not where the spec says; None where all were.
-        changed: whether it is no longer the data that the run was trained on.
-    """
-
-    spec: LoadedSpec
-    dataset: Dataset
-    moved: str | None
-    changed: bool
-
-
-def own_data(trained: TrainedModel) -> OwnData:
-    """Read the data that a run was trained on, split as it was then.
-
-    Raises:
-        SpecError: the data is gone.
-        DataError: it cannot be read any more.
-    """
-    loaded = own_spec(trained.run)
-    members = trained.run.record.members if trained.members else None
-    with located(loaded):
-        there, dataset = find_mean_data(trained, loaded) if trained.members else find_data(loaded)
-    fingerprint = members.fingerprint if members else runs.data_facts(trained.run).fingerprint
-    changed = fingerprint not in (None, dataset.fingerprint)
-    return OwnData(there, dataset, moved_note(loaded, there), changed)
-
-
-def own_split(trained: TrainedModel, own: OwnData, split: str) -> tuple[Split, tuple[str, ...]]:
-    """Return one of a run's own splits, and warnings where its data has moved or changed.
-
-    Args:
-        trained: the run's model.
-        own: its data, as `own_data` reads it.
-        split: train, validation, test or held_out.
-
-    Raises:
-        UsageError: The run has no such split.
-    """
-    _, dataset, moved, changed = own
-    found = dataset.splits().get(split)
-    if found is None:
-        hint = f"it has {', '.join(dataset.splits())}; or give --data FILE"
-        raise UsageError(Problem(f"run {trained.run.label} has no {split} split", hint=hint))
-    warning = f"the data of {dataset.source} has changed since run {trained.run.label} was trained"
-    return found, (*([moved] if moved else []), *([warning] if changed else []))
 
 
 def predict_outputs(trained: TrainedModel, x: Arrays) -> Arrays:

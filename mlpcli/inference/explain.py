@@ -13,7 +13,8 @@ from mlpcli.data.label_keys import label_number
 from mlpcli.data.raw_columns import column_places, correlated_groups, values_at, with_values
 from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import Problem, UsageError, nearest
-from mlpcli.inference.evaluate import own_data, own_split, predict_outputs, values_of
+from mlpcli.inference.evaluate import predict_outputs, values_of
+from mlpcli.inference.own_data import own_data, own_split
 from mlpcli.inference.row_values import row_values
 from mlpcli.model.trained_model import TrainedModel, load_trained
 from mlpcli.runs.explanation import ColumnImportance, Dependence, Explanation

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from mlpcli.report.console import fits, format_number
 from mlpcli.report.fitted_predictions import coverage_json, show_coverage
+from mlpcli.report.group_tables import groups_json, show_groups
 from mlpcli.report.interval_words import ends_text, interval_notes, interval_text
 from mlpcli.report.screen import Screen, console, table
 from mlpcli.runs.results import Evaluation, OutputScores, QuantileScores
@@ -26,6 +27,7 @@ def show_evaluation(label: str, evaluation: Evaluation) -> None:
     for quantiles in evaluation.quantiles:
         _show_quantiles(quantiles)
     show_coverage(out, evaluation.source, evaluation.coverage)
+    show_groups(evaluation.groups, evaluation.rows, evaluation.metrics, evaluation.intervals)
 
 
 def _score_table(out: Screen, scores: OutputScores) -> Table:
@@ -94,6 +96,8 @@ def evaluation_json(label: str, folder: Path, evaluation: Evaluation) -> dict[st
         document["rows_without_target"] = evaluation.rows_without_target
     if evaluation.figures:
         document["figures"] = [str(file) for file in evaluation.figures]
+    if evaluation.groups:
+        document["groups"] = groups_json(evaluation.groups)
     if evaluation.quantiles:
         document["quantiles"] = {each.target: _quantiles_json(each) for each in evaluation.quantiles}
     if evaluation.coverage:

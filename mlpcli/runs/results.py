@@ -16,6 +16,7 @@ from mlpcli.errors import KeyPath, Place, show_path
 from mlpcli.printable import printable
 from mlpcli.runs.explanation import ExplainedRows
 from mlpcli.runs.folder import Run
+from mlpcli.runs.group_results import ColumnGroups
 from mlpcli.runs.search_folder import Search
 from mlpcli.statistics.spread import Spread as Spread
 
@@ -266,6 +267,7 @@ class Evaluation:
     figures: the files that were drawn.
     coverage: what the intervals or sets of its predictions hold.
     intervals: of the metrics; None where none were wanted.
+    groups: the same metrics by group of rows, for each column that was asked for.
     """
 
     source: str
@@ -278,6 +280,7 @@ class Evaluation:
     figures: tuple[Path, ...] = ()
     coverage: tuple[Coverage, ...] = ()
     intervals: Intervals | None = None
+    groups: tuple[ColumnGroups, ...] = ()
 
 
 @dataclass(frozen=True)

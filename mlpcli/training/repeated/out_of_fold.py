@@ -141,7 +141,7 @@ def metrics_of_rows(
         dataset: The run's data, which has all these rows as training rows.
     """
     reached = mean_over_rows(members, "held_out")
-    measured = _measured(found, spec, dataset)
+    measured = measured_rows(found, spec, dataset)
     values = _metrics(model, measured, dataset.contract)
     if len(members) == len(np.unique(found.folds)):
         return reached | {name: value for name, value in values.items() if name in reached}, []
@@ -156,8 +156,14 @@ def metrics_of_rows(
     return {name: values[name] for name in reached if name in values}, notes
 
 
-def _measured(found: OutOfFold, spec: Spec, dataset: Dataset) -> MeasuredRows:
-    """Return the rows with their targets and the predictions, as a network gives them."""
+def measured_rows(found: OutOfFold, spec: Spec, dataset: Dataset) -> MeasuredRows:
+    """Return the rows with their targets and the predictions, as a network gives them.
+
+    Args:
+        found: The predictions.
+        spec: The spec, with its losses.
+        dataset: The run's data, which has all these rows as training rows.
+    """
     train, contract = dataset.train, dataset.contract
     place_of = np.full(int(train.rows.max()) + 1, -1)
     place_of[train.rows] = np.arange(len(train))

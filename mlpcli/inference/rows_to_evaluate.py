@@ -1,0 +1,168 @@
+"""The rows that `evaluate` takes: of a split, of a file, or all that the folds of a run held out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mlpcli import runs
+from mlpcli.data.dataset import Split
+from mlpcli.data.leakage import shared_rows
+from mlpcli.data.load import left_out_note, read_rows
+from mlpcli.data.readers.find_files import find_files
+from mlpcli.data.types import Arrays
+from mlpcli.data.weights import weights_of_rows
+from mlpcli.errors import DataError, SpecError
+from mlpcli.files import sha256_of
+from mlpcli.inference.own_data import OwnData, data_warnings, own_data, own_split
+from mlpcli.inference.row_columns import RowColumns, columns_of_file, columns_of_split
+from mlpcli.model.trained_model import TrainedModel
+from mlpcli.spec.repeats import Repeat
+from mlpcli.training.repeated.out_of_fold import measured_rows, metrics_of_rows, read_out_of_fold
+from mlpcli.training.row_metrics import MeasuredRows
+
+HELD_OUT = "held_out"
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What is known of rows before the run's model sees them: the predictions of its folds.
+
+    Attributes:
+        measured: the rows, and what networks give for them.
+        outputs: as `predict_outputs` returns them.
+        metrics: of them all.
+    """
+
+    measured: MeasuredRows
+    outputs: Arrays
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class EvaluatedRows:
+    """Rows with their targets.
+
+    Attributes:
+        source: their name.
+        split: the rows, as the model takes them.
+        columns: reads their raw columns.
+        warnings: what a person should know of them.
+        left_out: how many more rows the file has, without a target.
+        predicted: by models that were not trained on each; None where the run's model is to predict them.
+    """
+
+    source: str
+    split: Split
+    columns: Callable[[], RowColumns]
+    warnings: tuple[str, ...] = ()
+    left_out: int = 0
+    predicted: Predicted | None = None
+
+
+def rows_to_evaluate(trained: TrainedModel, split: str, data: Path | None) -> EvaluatedRows:
+    """Return the rows of a split, or of a file.
+
+    Args:
+        trained: the model of a run.
+        split: which of its splits; `held_out` of a run with folds: the rows of all folds.
+        data: the file; None for the split.
+
+    Raises:
+        UsageError: The run has no such split.
+        DataError: The file does not fit the run's columns.
+        SpecError: The run's data is gone.
+        RunError: The predictions of a fold are damaged.
+    """
+    if data is not None:
+        return _of_file(trained, data)
+    own = own_data(trained)
+    if split == HELD_OUT and has_folds(trained):
+        return _held_out(trained, own)
+    found, warnings = own_split(trained, own, split)
+    return EvaluatedRows(split, found, _columns(trained, own, split, found), warnings)
+
+
+def has_folds(trained: TrainedModel) -> bool:
+    """Return whether a run was trained with folds, each of which held out some of its rows."""
+    members = trained.run.record.members
+    return members is not None and members.folds > 1
+
+
+def _columns(trained: TrainedModel, own: OwnData, name: str, split: Split) -> Callable[[], RowColumns]:
+    return lambda: columns_of_split(own.spec, own.dataset, trained.contract, name, split)
+
+
+def _of_file(trained: TrainedModel, path: Path) -> EvaluatedRows:
+    contract, drop = trained.contract, trained.spec.dataset.drops_missing_targets
+    rows = read_rows(path, contract, target=True, drop=drop)
+    places = np.arange(len(rows)) if rows.kept is None else rows.kept
+    split = Split(rows.x, rows.y, places, weights_of_rows(rows.weights, contract.outputs))
+    warnings = [left_out_note(rows.left_out, len(rows), str(path))] if rows.left_out else []
+    if note := _known_rows(trained, split, path):
+        warnings.append(note)
+
+    def columns() -> RowColumns:
+        return columns_of_file(path, contract, raw=rows.raw, kept=rows.kept)
+
+    return EvaluatedRows(str(path), split, columns, tuple(warnings), rows.left_out)
+
+
+def _known_rows(trained: TrainedModel, split: Split, path: Path) -> str | None:
+    """Return a line on rows of a file that are training rows; None where there are none, or nobody knows."""
+    if not len(split):
+        return None
+    try:
+        own = own_data(trained)
+    except (SpecError, DataError):
+        return None  # the training data is gone
+    if own.changed:
+        return None
+    if is_own := _is_own_file(own, path):
+        known = len(own.dataset.train)
+    else:
+        shared = shared_rows(own.dataset, split)
+        known = 0 if shared is None else len(shared.rows)
+    if not known:
+        return None
+    what = "are" if is_own else "have the features of"
+    return (
+        f"{known:,} of the {len(split):,} rows of {path} {what} rows that the run was trained on: "
+        "their scores say little about new rows"
+    )
+
+
+def _is_own_file(own: OwnData, path: Path) -> bool:
+    """Return whether a file is the one of a run's training rows, by its path or by its contents."""
+    section = own.spec.spec.dataset
+    if section.path is None:
+        return False
+    files = find_files(section.path, own.spec.folder, ("dataset", "path"))
+    if len(files) != 1 or not path.is_file():
+        return False
+    (file,) = files
+    if file.resolve() == path.resolve():
+        return True
+    return file.stat().st_size == path.stat().st_size and sha256_of(file) == sha256_of(path)
+
+
+def _held_out(trained: TrainedModel, own: OwnData) -> EvaluatedRows:
+    """Return the rows that the folds of a run held out, with what the models of other folds say of them."""
+    record = trained.run.record.members
+    assert record is not None
+    members = [runs.open_run(trained.run.folder / folder) for folder in record.folders]
+    repeats = [Repeat(place, 0, member.record.fold) for place, member in enumerate(members, 1)]
+    found = read_out_of_fold(list(zip(repeats, members, strict=True)), trained.spec)
+    metrics, notes = metrics_of_rows(trained.model, found, members, trained.spec, own.dataset)
+    measured = measured_rows(found, trained.spec, own.dataset)
+    outputs = trained.contract.by_output(found.outputs)
+    return EvaluatedRows(
+        HELD_OUT,
+        measured.split,
+        _columns(trained, own, "train", measured.split),
+        (*data_warnings(trained, own), *notes),
+        predicted=Predicted(measured, outputs, metrics),
+    )

@@ -1,0 +1,93 @@
+"""A metric by group of rows: a point and an interval for each, beside the value of all rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlpcli.plots.style import (
+    BLUE,
+    FAINT,
+    INK,
+    LABEL_FONT,
+    LINE_WIDTH,
+    MARKER_SIZE,
+    ORANGE,
+    THIN_LINE,
+    new_figure,
+    short_numbers,
+    style_panel,
+)
+from mlpcli.plots.text import figure_png, plot_label
+
+MOST_DRAWN = 30
+"""Of more groups the worst are drawn."""
+
+
+@dataclass(frozen=True)
+class GroupPoint:
+    """What is drawn of a group.
+
+    Attributes:
+        name: of the group.
+        rows: how many it has.
+        value: of the metric.
+        interval: of 95%; None for none.
+        apart: whether it differs from all rows by more than chance.
+    """
+
+    name: str
+    rows: int
+    value: float
+    interval: tuple[float, float] | None
+    apart: bool
+
+
+def draw_group_intervals(
+    points: Sequence[GroupPoint], overall: float, *, metric: str, column: str, title: str
+) -> bytes:
+    """Draw a line for each group, the worst at the top, as a PNG file.
+
+    Groups that differ from all rows by more than chance are filled diamonds, others are empty circles.
+
+    Args:
+        points: the groups, the worst first.
+        overall: the value of all rows.
+        metric: its name.
+        column: by which the rows are grouped.
+        title: of the figure.
+    """
+    drawn = points[:MOST_DRAWN]
+    figure = new_figure(7.4, 1.5 + 0.28 * len(drawn))
+    axes = figure.add_subplot()
+    for place, each in enumerate(drawn):
+        at, color = len(drawn) - 1 - place, ORANGE if each.apart else BLUE
+        if each.interval is not None:
+            axes.plot(each.interval, [at, at], color=color, linewidth=LINE_WIDTH, solid_capstyle="butt")
+        axes.plot(
+            [each.value],
+            [at],
+            marker="D" if each.apart else "o",
+            color=color,
+            markerfacecolor=color if each.apart else "white",
+            markersize=MARKER_SIZE + 2,
+        )
+    axes.axvline(overall, color=INK, linewidth=THIN_LINE, linestyle="--")
+    axes.plot([], [], color=INK, linewidth=THIN_LINE, linestyle="--", label=f"all rows: {overall:.4g}")
+    if any(each.apart for each in drawn):
+        axes.plot([], [], color=ORANGE, marker="D", linewidth=LINE_WIDTH, label="more than chance apart")
+    names = [f"{plot_label(each.name, 32)}  ({each.rows:,})" for each in drawn]
+    axes.set_yticks(np.arange(len(drawn))[::-1], names, fontsize=LABEL_FONT)
+    axes.set_ylim(-0.6, len(drawn) - 0.4)
+    axes.set_xlabel(f"{plot_label(metric, 40)} (lines: 95% intervals)")
+    axes.set_ylabel(f"{plot_label(column, 30)} (rows)")
+    figure.legend(fontsize=LABEL_FONT, loc="outside lower center", ncols=2, frameon=False)
+    left = len(points) - len(drawn)
+    more = f"\nthe worst {len(drawn)} of {len(points)} groups" if left else ""
+    axes.set_title(f"{plot_label(title)}{more}")
+    style_panel(axes)
+    axes.grid(axis="y", color=FAINT, alpha=0.3)
+    short_numbers(axes.xaxis)
+    return figure_png(figure)
