@@ -191,5 +191,5 @@ def test_metrics_that_rows_do_not_define_say_why() -> None:
 def test_a_figure_of_groups_is_drawn() -> None:
     points = [GroupPoint(f"$x_{place}$", 10, place / 40, (0.0, 1.0), place % 2 == 0) for place in range(40)]
     picture = draw_group_intervals(points, 0.5, metric="accuracy", column="_town", title="run")
-    assert picture.startswith(b"\x89PNG")
+    assert picture.png.startswith(b"\x89PNG")
     assert draw_group_intervals(points[:1], 0.5, metric="m", column="c", title="t") != picture

@@ -62,7 +62,7 @@ def evaluate(
     check_first(found, split, data)
     from mlpcli.training.side_process import side_process
 
-    folder = figures_folder(found, _name_of(split, data)) if figures else None
+    folder = figures_folder(found, name_of(split, data)) if figures else None
     with side_process() if folder is not None else contextlib.nullcontext():
         from mlpcli.inference.evaluate import EvaluateOptions, evaluate_run
 
@@ -79,7 +79,7 @@ def evaluate(
             console.show_line(f"figures  {folder}: {names}")
 
 
-def _name_of(split: str, data: Path | None) -> str:
+def name_of(split: str, data: Path | None) -> str:
     """Return the name of the folder for the figures of a split, or of a file."""
     if data is None:
         return split

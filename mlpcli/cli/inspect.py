@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlpcli.cli.completion import complete_column
-from mlpcli.cli.options import DebugOption, JsonOption
+from mlpcli.cli.options import RUNS_DIR, BestOption, DebugOption, JsonOption, RunsDirOption
 
 if TYPE_CHECKING:
     from mlpcli.data.inspect.survey import Survey
     from mlpcli.report.inspect import Column
+    from mlpcli.runs.drift_results import Drift
+    from mlpcli.runs.folder import Run
 
 TABLE_HELP = "A CSV, TSV or Parquet file, or a quoted pattern for several."
 TableArgument = Annotated[str, typer.Argument(metavar="DATA", help=TABLE_HELP)]
@@ -35,10 +38,39 @@ def inspect(
     test: Annotated[
         str | None, typer.Option(metavar="FILE", help="Report the rows that this file and DATA share.")
     ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="Compare the rows of DATA with the training rows of this run, column by column.",
+        ),
+    ] = None,
+    fail_on: Annotated[
+        str | None,
+        typer.Option(
+            "--fail-on",
+            metavar="CHANGE",
+            help="With --against: exit with status 1 from this change on: small, moderate or large.",
+        ),
+    ] = None,
+    figures: Annotated[
+        bool,
+        typer.Option(
+            "--figures/--no-figures", help="With --against: draw what changed, into the run's plots."
+        ),
+    ] = True,
+    best: BestOption = False,
+    runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Show the columns of a table with kind, missing cells, values and range, and warnings."""
+    """Show the columns of a table, and warnings; or how its rows differ from those a run was trained on."""
+    if against is not None:
+        _check_against(target, task, test, fail_on)
+        _inspect_against(data, against, fail_on, figures=figures, best=best, runs_dir=runs_dir, json=json)
+        return
+    if fail_on is not None:
+        raise _usage("--fail-on: is for a comparison with a run", fail_on, "add --against RUN")
     from mlpcli.data.inspect.find_warnings import find_warnings
     from mlpcli.data.inspect.survey import survey_table
     from mlpcli.report import console
@@ -54,6 +86,72 @@ def inspect(
         )
     else:
         report.show_survey(survey.path, survey.table.rows, _columns(survey), warnings, _task(survey))
+
+
+def _usage(rule: str, received: object, hint: str) -> Exception:
+    from mlpcli.errors import Problem, UsageError
+
+    return UsageError(Problem(rule, received=received, hint=hint))
+
+
+def _check_against(target: str | None, task: str | None, test: str | None, fail_on: str | None) -> None:
+    """Refuse options that a comparison with a run does not have.
+
+    Raises:
+        UsageError: there is one.
+    """
+    from mlpcli.runs.drift_results import SIZES
+
+    for option, value in (("--target", target), ("--task", task), ("--test", test)):
+        if value is not None:
+            raise _usage(f"{option}: is not for --against, whose run knows its target", value, "leave it out")
+    if fail_on is not None and fail_on not in SIZES[1:]:
+        raise _usage("--fail-on: must be small, moderate or large", fail_on, "the words of the change")
+
+
+def _inspect_against(
+    data: str, against: str, fail_on: str | None, *, figures: bool, best: bool, runs_dir: Path, json: bool
+) -> None:
+    from mlpcli.cli.named import find_named
+    from mlpcli.inference.inspect_drift import inspect_drift
+    from mlpcli.report import console
+    from mlpcli.report.drift_lines import drift_json, show_drift
+    from mlpcli.runs.drift_results import SIZES
+
+    run = find_named(against, runs_dir, best=best)
+    drift = inspect_drift(data, run)
+    for warning in drift.warnings:
+        console.show_line(warning, stderr=True, style="yellow")
+    drawn = _draw_drift(run, drift) if figures else None
+    if json:
+        shown = [] if drawn is None else [str(drawn)]
+        console.show_json(drift_json(run.label, str(run.folder), drift, shown))
+    else:
+        show_drift(run.label, drift)
+        if drawn is not None:
+            console.show_line(f"figure  {drawn}")
+    words: list[str] = [*SIZES]
+    if fail_on is not None and words.index(drift.size) >= words.index(fail_on):
+        console.show_line(f"the change is {drift.size}: --fail-on {fail_on}", stderr=True, style="red")
+        raise typer.Exit(1)
+
+
+def _draw_drift(run: Run, drift: Drift) -> Path | None:
+    """Draw the columns that changed; return the file, or None where nothing did."""
+    from mlpcli.cli.evaluate import figures_folder, name_of
+    from mlpcli.plots.drift_panels import DriftPanel, draw_drift
+
+    panels = [
+        DriftPanel(each.name, each.size, each.histogram.labels, each.histogram.known, each.histogram.new)
+        for each in drift.columns
+        if each.size != "none" and each.histogram is not None and each.histogram.known is not None
+    ]
+    folder = figures_folder(run, name_of("", Path(drift.source)).replace("data-", "drift-", 1))
+    if not panels or folder is None:
+        return None
+    title = f"{Path(drift.source).name} against {run.label}"
+    draw_drift(panels, title=title).write(folder / "drift.png")
+    return folder / "drift.png"
 
 
 def _task(survey: Survey) -> tuple[str, str] | None:

@@ -75,7 +75,8 @@ def _of_categories(values: ColumnValues) -> list[RowGroup]:
 def cut_points(known: Array, bins: int) -> Array:
     """Return the inner bounds between groups of about as many numbers each, in rising order.
 
-    A number that is equal to a bound belongs below it. Where many numbers are equal there are fewer bounds.
+    A number that is equal to a bound belongs below it. Where many numbers are equal there are fewer bounds,
+    so that no group has less than half of its share of the rows.
 
     Args:
         known: (numbers,) float64, at least one.
@@ -84,7 +85,12 @@ def cut_points(known: Array, bins: int) -> Array:
     ordered = np.sort(known)
     places = (np.arange(1, bins) * len(ordered)) // bins - 1
     bounds = np.unique(ordered[np.maximum(places, 0)])
-    return np.asarray(bounds[bounds < ordered[-1]])
+    least, kept, taken = len(ordered) / (2 * bins), [], 0
+    for bound, below in zip(bounds, np.searchsorted(ordered, bounds, side="right"), strict=True):
+        if below - taken >= least and len(ordered) - below >= least:
+            kept.append(float(bound))
+            taken = int(below)
+    return np.array(kept)
 
 
 def _of_numbers(values: ColumnValues, bins: int) -> Iterator[RowGroup]:

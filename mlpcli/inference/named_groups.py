@@ -113,7 +113,8 @@ def _of_outputs(contract: Contract, known: Sequence[str]) -> dict[str, Wanted]:
     """
     found: dict[str, Wanted] = {}
     for output in contract.outputs:
-        names = output.number_names if output.kind == "numbers" else output.target[:1]
+        numbers = output.kind == "numbers"
+        names = output.number_names if numbers else (output.name or output.target[0],)
         for place, (target, shown) in enumerate(zip(output.target, names, strict=False)):
             exact = output.kind == "numbers" and not output.steps and target in known
             found.setdefault(target, Wanted(target, None if exact else output, place))

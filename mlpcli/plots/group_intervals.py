@@ -7,20 +7,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlpcli.plots.drawing import Drawing, finish
 from mlpcli.plots.style import (
     BLUE,
-    FAINT,
     INK,
     LABEL_FONT,
     LINE_WIDTH,
     MARKER_SIZE,
     ORANGE,
+    PAPER,
     THIN_LINE,
     new_figure,
     short_numbers,
     style_panel,
 )
-from mlpcli.plots.text import figure_png, plot_label
+from mlpcli.plots.text import plot_label, title_figure
 
 MOST_DRAWN = 30
 """Of more groups the worst are drawn."""
@@ -47,8 +48,8 @@ class GroupPoint:
 
 def draw_group_intervals(
     points: Sequence[GroupPoint], overall: float, *, metric: str, column: str, title: str
-) -> bytes:
-    """Draw a line for each group, the worst at the top, as a PNG file.
+) -> Drawing:
+    """Draw a line for each group, the worst at the top.
 
     Groups that differ from all rows by more than chance are filled diamonds, others are empty circles.
 
@@ -60,7 +61,7 @@ def draw_group_intervals(
         title: of the figure.
     """
     drawn = points[:MOST_DRAWN]
-    figure = new_figure(7.4, 1.5 + 0.28 * len(drawn))
+    figure = new_figure(6.4, 1.6 + 0.28 * len(drawn))
     axes = figure.add_subplot()
     for place, each in enumerate(drawn):
         at, color = len(drawn) - 1 - place, ORANGE if each.apart else BLUE
@@ -71,7 +72,7 @@ def draw_group_intervals(
             [at],
             marker="D" if each.apart else "o",
             color=color,
-            markerfacecolor=color if each.apart else "white",
+            markerfacecolor=color if each.apart else PAPER,
             markersize=MARKER_SIZE + 2,
         )
     axes.axvline(overall, color=INK, linewidth=THIN_LINE, linestyle="--")
@@ -85,9 +86,7 @@ def draw_group_intervals(
     axes.set_ylabel(f"{plot_label(column, 30)} (rows)")
     figure.legend(fontsize=LABEL_FONT, loc="outside lower center", ncols=2, frameon=False)
     left = len(points) - len(drawn)
-    more = f"\nthe worst {len(drawn)} of {len(points)} groups" if left else ""
-    axes.set_title(f"{plot_label(title)}{more}")
+    title_figure(figure, title, f"the worst {len(drawn)} of {len(points)} groups" if left else "")
     style_panel(axes)
-    axes.grid(axis="y", color=FAINT, alpha=0.3)
     short_numbers(axes.xaxis)
-    return figure_png(figure)
+    return finish(figure)

@@ -1,0 +1,107 @@
+"""Compare new rows with what a run folder holds of its training rows, where these are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from mlpcli.data.column_values import ColumnValues
+from mlpcli.data.dataset import Contract
+from mlpcli.data.features.encoders import CategoryEncoder, DateEncoder, Encoder, NumericEncoder
+from mlpcli.data.quantiles import Quantiles
+from mlpcli.inference.column_drift import INDEX_LIMITS, OUTSIDE_LIMITS, counted, short, size_of
+from mlpcli.runs.drift_results import ColumnDrift, Size, largest
+from mlpcli.spec.schema import Spec
+from mlpcli.statistics.drift import stability_index
+
+SHIFT_LIMITS = (0.5, 0.8)
+"""Of the shift of the mean in standard deviations: from here on it is moderate, and large (Cohen 1988)."""
+
+LEAST_SHIFT = 0.2
+"""Below it, Cohen calls a shift less than small."""
+
+
+def compare_with_contract(
+    contract: Contract, spec: Spec, new: Mapping[str, ColumnValues], known_rows: int
+) -> list[ColumnDrift]:
+    """Return how columns differ from what the preprocessor knows: ranges, categories, mean or quantiles.
+
+    Args:
+        contract: of the run.
+        spec: of the run, which says how its columns are scaled.
+        new: the columns of new rows.
+        known_rows: how many training rows there were.
+    """
+    if contract.preprocessor is None:
+        return []
+    features = spec.dataset.features
+    found = []
+    for encoder in contract.preprocessor.encoders:
+        if encoder.name not in new:
+            continue
+        stated = features.get(encoder.name) if isinstance(features, dict) else None
+        scaling = stated.scaling if stated is not None else None
+        found.append(_compare(encoder, new[encoder.name], scaling or "", known_rows))
+    return found
+
+
+def _compare(encoder: Encoder, new: ColumnValues, scaling: str, known_rows: int) -> ColumnDrift:
+    sizes: list[Size] = []
+    findings: list[str] = []
+    index: float | None = None
+    strength = 0.0
+    if isinstance(encoder, CategoryEncoder):
+        counts = np.bincount(new.codes, minlength=len(new.texts))
+        learned = {None, *encoder.values, *encoder.rare}
+        unseen = {t: int(n) for t, n in zip(new.texts, counts, strict=True) if t not in learned and n}
+        for text in sorted(unseen, key=lambda each: -unseen[each])[:3]:
+            findings.append(f"new category {text!r} in {counted(unseen[text])}")
+        strength = sum(unseen.values()) / max(len(new), 1)
+    elif isinstance(encoder, NumericEncoder | DateEncoder) and len(new.known):
+        low, high = float(encoder.lowest), float(encoder.highest) + (new.kind == "dates")
+        outside = (new.known < low) | (new.known >= high if new.kind == "dates" else new.known > high)
+        strength = float(outside.mean())
+        if outside.any():
+            ends = [
+                short(new, float(end)) for end in (low, encoder.highest, new.known.min(), new.known.max())
+            ]
+            many = counted(int(outside.sum()))
+            findings.append(f"{many} outside {ends[0]} to {ends[1]}: from {ends[2]} to {ends[3]}")
+    if strength:
+        sizes.append(size_of(strength, OUTSIDE_LIMITS))
+    if isinstance(encoder, NumericEncoder) and len(new.known):
+        if encoder.quantiles is not None:
+            index = _index(encoder.quantiles, new.known, known_rows)
+            expected = 9 * (1 / max(known_rows, 1) + 1 / len(new.known))
+            beyond = index - 2 * expected
+            sizes += [size_of(beyond, INDEX_LIMITS)] if beyond > 0 else []
+        elif scaling == "standardize" and not encoder.log:
+            shift = (float(new.known.mean()) - encoder.offset) / encoder.scale
+            if abs(shift) >= max(LEAST_SHIFT, 4 / np.sqrt(len(new.known))):
+                sizes.append(size_of(abs(shift), SHIFT_LIMITS))
+                findings.append(f"mean {encoder.offset:.4g} to {new.known.mean():.4g}")
+            strength = max(strength, abs(shift))
+    if new.unreadable.any():
+        share = float(new.unreadable.mean())
+        sizes.append(size_of(share, OUTSIDE_LIMITS))
+        such = f", such as {new.words[0]!r}" if new.words else ""
+        findings.append(f"{int(new.unreadable.sum()):,} cells cannot be read{such}")
+    gaps = float(new.missing.mean()) if len(new) else 0.0
+    return ColumnDrift(
+        encoder.name,
+        "used",
+        new.kind,
+        largest(sizes),
+        stability=index,
+        missing=(None, gaps),
+        findings=tuple(findings),
+        strength=max(strength, index or 0.0),
+    )
+
+
+def _index(quantiles: Quantiles, values: np.ndarray, known_rows: int) -> float:
+    """Return the stability index over the deciles of the training rows, which a preprocessor has kept."""
+    bounds = np.quantile(quantiles.table, np.arange(1, 10) / 10)
+    counts = np.bincount(np.searchsorted(bounds, values), minlength=10)
+    return stability_index(np.full(10, known_rows / 10), counts)
