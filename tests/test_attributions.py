@@ -208,7 +208,7 @@ def test_contributions_are_the_shapley_values_of_raw_rows(
     mlpcli: Callable[..., Result],
     tmp_path: Path,
 ) -> None:
-    from mlpcli.inference.evaluate import own_data
+    from mlpcli.inference.own_data import own_data
     from mlpcli.model.trained_model import load_trained
     from mlpcli.runs.folder import open_run
 

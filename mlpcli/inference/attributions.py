@@ -12,8 +12,9 @@ from mlpcli.data.raw_columns import column_places, values_at
 from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import Problem, UsageError
 from mlpcli.inference.column_groups import ColumnGroup, column_groups, positions
-from mlpcli.inference.evaluate import own_data, predict_outputs
+from mlpcli.inference.evaluate import predict_outputs
 from mlpcli.inference.explained_values import Explained, chosen_units, explained_values, units_of
+from mlpcli.inference.own_data import own_data
 from mlpcli.model.trained_model import TrainedModel
 from mlpcli.runs.explanation import ExplainOptions
 from mlpcli.statistics.shapley import Attribution, Coalitions

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mlpcli.files import write_bytes, write_text
+from mlpcli.files import write_text
 from mlpcli.plots.group_intervals import GroupPoint, draw_group_intervals
 from mlpcli.runs.group_results import ColumnGroups
 
@@ -43,7 +43,7 @@ def draw_groups(
         picture = draw_group_intervals(
             shown, metrics[each.metric], metric=each.metric, column=each.column, title=title
         )
-        write_bytes(path, picture)
+        picture.write(path)
         files.append(path)
     write_text(folder / GROUPS_CSV, _csv(columns, metrics))
     return [*files, folder / GROUPS_CSV]

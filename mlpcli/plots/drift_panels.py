@@ -8,7 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlpcli.plots.drawing import Drawing, finish
-from mlpcli.plots.style import BLUE, LABEL_FONT, ORANGE, PAPER, SMALL_FONT, new_figure, panel_grid, style_panel
+from mlpcli.plots.style import (
+    BLUE,
+    LABEL_FONT,
+    ORANGE,
+    PAPER,
+    SMALL_FONT,
+    new_figure,
+    panel_grid,
+    style_panel,
+)
 from mlpcli.plots.text import plot_label, title_figure, title_panel
 
 MOST_PANELS, MOST_BARS, ACROSS = 8, 12, 2
