@@ -22,6 +22,16 @@ from mlpcli.cli.options import (
 if TYPE_CHECKING:
     from mlpcli.runs.folder import Run
 
+ByOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--by",
+        metavar="COLUMN",
+        help="Every metric by group of rows, the worst first: by a column of the data, the target, or "
+        "predicted_TARGET. Repeatable; a,b works too.",
+    ),
+]
+
 
 def evaluate(
     run: RunArgument,
@@ -31,15 +41,7 @@ def evaluate(
     data: Annotated[
         Path | None, typer.Option(help="A file of rows with their targets, instead of a split.")
     ] = None,
-    by: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--by",
-            metavar="COLUMN",
-            help="Every metric by group of rows, the worst first: by a column of the data, the target, or "
-            "predicted_TARGET. Repeatable; a,b works too.",
-        ),
-    ] = None,
+    by: ByOption = None,
     figures: Annotated[
         bool,
         typer.Option("--figures/--no-figures", help="Draw the errors, into the folder plots of the run."),

@@ -27,6 +27,24 @@ TaskOption = Annotated[
     ),
 ]
 
+AgainstOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RUN", help="Compare the rows of DATA with the training rows of this run, column by column."
+    ),
+]
+FailOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CHANGE",
+        help="With --against: exit with status 1 from this change on: small, moderate or large.",
+    ),
+]
+DrawOption = Annotated[
+    bool,
+    typer.Option("--figures/--no-figures", help="With --against: draw what changed, into the run's plots."),
+]
+
 
 def inspect(
     data: TableArgument,
@@ -38,27 +56,9 @@ def inspect(
     test: Annotated[
         str | None, typer.Option(metavar="FILE", help="Report the rows that this file and DATA share.")
     ] = None,
-    against: Annotated[
-        str | None,
-        typer.Option(
-            metavar="RUN",
-            help="Compare the rows of DATA with the training rows of this run, column by column.",
-        ),
-    ] = None,
-    fail_on: Annotated[
-        str | None,
-        typer.Option(
-            "--fail-on",
-            metavar="CHANGE",
-            help="With --against: exit with status 1 from this change on: small, moderate or large.",
-        ),
-    ] = None,
-    figures: Annotated[
-        bool,
-        typer.Option(
-            "--figures/--no-figures", help="With --against: draw what changed, into the run's plots."
-        ),
-    ] = True,
+    against: AgainstOption = None,
+    fail_on: FailOption = None,
+    figures: DrawOption = True,
     best: BestOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -47,57 +48,56 @@ def compare_with_contract(
 
 
 def _compare(encoder: Encoder, new: ColumnValues, scaling: str, known_rows: int) -> ColumnDrift:
-    sizes: list[Size] = []
-    findings: list[str] = []
-    index: float | None = None
-    strength = 0.0
-    if isinstance(encoder, CategoryEncoder):
-        counts = np.bincount(new.codes, minlength=len(new.texts))
-        learned = {None, *encoder.values, *encoder.rare}
-        unseen = {t: int(n) for t, n in zip(new.texts, counts, strict=True) if t not in learned and n}
-        for text in sorted(unseen, key=lambda each: -unseen[each])[:3]:
-            findings.append(f"new category {text!r} in {counted(unseen[text])}")
-        strength = sum(unseen.values()) / max(len(new), 1)
-    elif isinstance(encoder, NumericEncoder | DateEncoder) and len(new.known):
-        low, high = float(encoder.lowest), float(encoder.highest) + (new.kind == "dates")
-        outside = (new.known < low) | (new.known >= high if new.kind == "dates" else new.known > high)
-        strength = float(outside.mean())
-        if outside.any():
-            ends = [
-                short(new, float(end)) for end in (low, encoder.highest, new.known.min(), new.known.max())
-            ]
-            many = counted(int(outside.sum()))
-            findings.append(f"{many} outside {ends[0]} to {ends[1]}: from {ends[2]} to {ends[3]}")
-    if strength:
-        sizes.append(size_of(strength, OUTSIDE_LIMITS))
+    strange, findings = _strange_rows(encoder, new)
+    sizes: list[Size] = [size_of(strange, OUTSIDE_LIMITS)] if strange else []
+    index, strength = None, strange
     if isinstance(encoder, NumericEncoder) and len(new.known):
         if encoder.quantiles is not None:
             index = _index(encoder.quantiles, new.known, known_rows)
-            expected = 9 * (1 / max(known_rows, 1) + 1 / len(new.known))
-            beyond = index - 2 * expected
+            beyond = index - 2 * 9 * (1 / max(known_rows, 1) + 1 / len(new.known))  # twice what chance gives
             sizes += [size_of(beyond, INDEX_LIMITS)] if beyond > 0 else []
+            strength = max(strength, index)
         elif scaling == "standardize" and not encoder.log:
-            shift = (float(new.known.mean()) - encoder.offset) / encoder.scale
-            if abs(shift) >= max(LEAST_SHIFT, 4 / np.sqrt(len(new.known))):
-                sizes.append(size_of(abs(shift), SHIFT_LIMITS))
+            shift = abs(float(new.known.mean() - encoder.offset)) / encoder.scale
+            if shift >= max(LEAST_SHIFT, 4 / math.sqrt(len(new.known))):
+                sizes.append(size_of(shift, SHIFT_LIMITS))
                 findings.append(f"mean {encoder.offset:.4g} to {new.known.mean():.4g}")
-            strength = max(strength, abs(shift))
+                strength = max(strength, shift)
     if new.unreadable.any():
-        share = float(new.unreadable.mean())
-        sizes.append(size_of(share, OUTSIDE_LIMITS))
+        sizes.append(size_of(float(new.unreadable.mean()), OUTSIDE_LIMITS))
         such = f", such as {new.words[0]!r}" if new.words else ""
         findings.append(f"{int(new.unreadable.sum()):,} cells cannot be read{such}")
-    gaps = float(new.missing.mean()) if len(new) else 0.0
     return ColumnDrift(
         encoder.name,
         "used",
         new.kind,
         largest(sizes),
         stability=index,
-        missing=(None, gaps),
+        missing=(None, float(new.missing.mean())),
         findings=tuple(findings),
-        strength=max(strength, index or 0.0),
+        strength=strength,
     )
+
+
+def _strange_rows(encoder: Encoder, new: ColumnValues) -> tuple[float, list[str]]:
+    """Return the share of rows with a new category, or a value out of range, and what they hold."""
+    if isinstance(encoder, CategoryEncoder):
+        counts = np.bincount(new.codes, minlength=len(new.texts))
+        learned = {None, *encoder.values, *encoder.rare}
+        unseen = {t: int(n) for t, n in zip(new.texts, counts, strict=True) if t not in learned and n}
+        frequent = sorted(unseen, key=lambda each: -unseen[each])[:3]
+        findings = [f"new category {text!r} in {counted(unseen[text])}" for text in frequent]
+        return sum(unseen.values()) / max(len(new), 1), findings
+    if not isinstance(encoder, NumericEncoder | DateEncoder) or not len(new.known):
+        return 0.0, []
+    low, high = float(encoder.lowest), float(encoder.highest)
+    late = new.known >= high + 1 if new.kind == "dates" else new.known > high  # days have hours
+    outside = (new.known < low) | late
+    if not outside.any():
+        return 0.0, []
+    ends = [short(new, float(end)) for end in (low, high, new.known.min(), new.known.max())]
+    many = counted(int(outside.sum()))
+    return float(outside.mean()), [f"{many} outside {ends[0]} to {ends[1]}: from {ends[2]} to {ends[3]}"]
 
 
 def _index(quantiles: Quantiles, values: np.ndarray, known_rows: int) -> float:
