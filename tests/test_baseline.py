@@ -26,6 +26,7 @@ def test_classes_are_compared_with_the_majority_and_a_linear_model(tiny_run: Pat
     assert baseline["network"] == pytest.approx(metrics["test"]["accuracy"])
 
 
+@pytest.mark.slow
 def test_a_network_that_is_no_better_is_reported(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     x = draw.normal(size=(200, 2))
@@ -43,6 +44,7 @@ def test_a_network_that_is_no_better_is_reported(mlpcli: Callable[..., Result], 
     assert "baseline  test root_mean_squared_error: mean" in result.out
 
 
+@pytest.mark.slow
 def test_a_network_that_is_better_is_not_blamed(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
     spec = tmp_path / "tiny.yaml"
     text = TINY.replace("{name: iris}", "{name: moons, noise: 0.05}").replace("units: 3", "units: 2")

@@ -105,6 +105,7 @@ def test_the_objective_of_a_search_is_held_against_the_metrics(check_json: Check
     assert problem["hint"] == "did you mean 'val_accuracy'? available: loss, accuracy, val_loss, val_accuracy"
 
 
+@pytest.mark.slow
 def test_time_is_measured_on_the_engine_that_would_run(check_json: CheckJson) -> None:
     assert check_json(TINY)["seconds_per_epoch"] is None
     fast = check_json(TINY, "--time")["seconds_per_epoch"]

@@ -132,6 +132,7 @@ def server(two_runs: Path) -> Iterator[str]:
     process.stdout.close()
 
 
+@pytest.mark.slow
 def test_tensorboard_serves_the_runs(server: str, two_runs: Path) -> None:
     last = time.monotonic() + 60
     names: list[str] = []

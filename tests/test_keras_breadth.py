@@ -239,6 +239,7 @@ def _ids(rows: int = 40) -> Any:
     return np.random.default_rng(0).integers(0, 9, (rows, 4))
 
 
+@pytest.mark.slow
 def test_an_id_that_no_layer_has_is_a_row_to_name(
     tmp_path: Path, mlpcli: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -281,6 +282,7 @@ def test_an_id_that_no_layer_has_is_a_row_to_name(
         assert message in result.err
 
 
+@pytest.mark.slow
 def test_ids_beyond_float32_stay_what_they_are(
     tmp_path: Path, mlpcli: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -335,6 +337,7 @@ def _state(made: Any) -> Any:
         return _plain({name: each for name, each in vars(made).items() if not name.startswith("_")})
 
 
+@pytest.mark.slow
 def test_every_class_that_a_spec_can_say_is_built_as_keras_builds_it() -> None:
     """And the page of docs counts them, and says why not of each that a spec cannot say."""
     from mlpcli.keras_import import import_keras

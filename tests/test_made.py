@@ -103,6 +103,7 @@ def test_a_truth_table_is_whole(name: str, expected: dict[tuple[int, ...], int],
     assert classes == ("false", "true")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["circles", "xor"])
 def test_a_small_network_learns_a_cloud(
     name: str, mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
@@ -115,6 +116,7 @@ def test_a_small_network_learns_a_cloud(
     assert (resolved.rows, resolved.noise) == (300, 0.1)
 
 
+@pytest.mark.slow
 def test_predictions_of_a_cloud_take_its_columns_by_name(
     mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -194,6 +194,7 @@ addEventListener("load", () => {
 </script></head>"""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 def test_curves_answer_in_a_browser(page: Path, tmp_path: Path) -> None:
     copy = tmp_path / "page.html"

@@ -105,6 +105,7 @@ loss: sparse_categorical_crossentropy
 """
 
 
+@pytest.mark.slow
 def test_reading_and_splitting_data_does_not_import_scikit_learn(tmp_path: Path) -> None:
     for name in ("digits", "iris", "moons"):
         (tmp_path / f"{name}.yaml").write_text(SPEC.format(name=name), encoding="utf-8")

@@ -31,6 +31,7 @@ def forced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "saves_time", lambda: True)
 
 
+@pytest.mark.slow
 def test_a_run_is_the_same_with_a_side_process_and_without(
     mlpcli: Callable[..., Result],
     spec_file: Callable[[str], Path],

@@ -57,6 +57,7 @@ def test_a_signal_while_a_wrong_spec_is_checked(number: signal.Signals, tmp_path
         assert _interrupted(["check", str(spec)], number, 0, module) == (130, "interrupted\n")
 
 
+@pytest.mark.slow
 def test_a_signal_while_tensorflow_is_imported(tmp_path: Path) -> None:
     spec = tmp_path / "tiny.yaml"
     spec.write_text(TINY)
@@ -87,6 +88,7 @@ run()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reaction", ["pass", "raise ImportError('numpy failed to import')"])
 def test_an_interruption_that_a_library_drops_or_turns_into_another_error(
     reaction: str, tmp_path: Path

@@ -266,6 +266,7 @@ def test_a_callback_cannot_overwrite_a_file_of_the_run(
     assert "; write a name such as " in first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_trains_and_predicts_in_float32(
     precision: str, mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
