@@ -11,12 +11,20 @@ import numpy as np
 import pytest
 
 from mlpcli import runs
+from mlpcli.data.dataset import Split
+from mlpcli.errors import SpecError
 from mlpcli.keras_import import keras, tf
 from mlpcli.runs.folder import open_run
 from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.load import load_spec
+from mlpcli.training.boards.event_files import code_block, cut_files, write_whole
+from mlpcli.training.boards.gradient_batch import gradient_norms, gradients_of, spread_rows
+from mlpcli.training.boards.layer_events import layer_graph
+from mlpcli.training.boards.prediction_pictures import prediction_summaries
+from mlpcli.training.boards.projector_files import Vectors, sprite_of, write_vectors
+from mlpcli.training.boards.weight_images import weight_image
 from mlpcli.training.job import TrainOptions
-from mlpcli.training.prepare import prepare
+from mlpcli.training.prepare import Prepared, check_logs, prepare
 
 TABLE = "a,city,kind\n" + "".join(
     f"{place / 60},{('Bern', 'Köln', 'a|b')[place % 3]},{'odd' if place % 3 == 1 else 'even'}\n"
@@ -200,3 +208,181 @@ def test_what_is_logged_changes_nothing_in_the_training(trained: tuple[Path, Pat
     one, other = (keras.models.load_model(run / "model.keras").get_weights() for run in (plain, trained[0]))
     for ours, theirs in zip(one, other, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def ready(text: str, folder: Path) -> Prepared:
+    """Prepare a spec on the table."""
+    (folder / "t.csv").write_text(TABLE, encoding="utf-8")
+    (folder / "spec.yaml").write_text(text, encoding="utf-8")
+    return prepare(load_spec(folder / "spec.yaml"))
+
+
+PLAIN = """\
+name: plain
+dataset: {path: t.csv, target: kind, features: {city: one_hot}}
+layers: [Dense: {units: 2, activation: softmax}]
+fit: {epochs: 2, batch_size: 16}
+callbacks:
+  - TensorBoard: {profile_batch: [100, 200], embeddings_freq: 1, activations_freq: 1,
+                  embeddings_metadata: {town: labels.tsv}}
+"""
+
+
+def test_what_network_or_data_cannot_give_is_refused_at_its_place(tmp_path: Path) -> None:
+    text = PLAIN.replace("{city: one_hot}", "{city: categorical}")
+    with pytest.raises(SpecError) as caught:
+        check_logs(ready(text, tmp_path))
+    found = [(problem.headline(), problem.advice()) for problem in caught.value.problems]
+    places = ("profile_batch", "embeddings_freq", "activations_freq", "embeddings_metadata.town")
+    for (headline, advice), place in zip(found, places, strict=True):
+        assert f"callbacks[0].TensorBoard.{place}: " in headline
+        assert headline.startswith(("spec.yaml:", str(tmp_path)))
+        assert advice
+    assert "1 to 6 (2 epochs of 3 batches each), received [100, 200]" in found[0][0]
+    assert found[0][1].endswith("the end of the first epoch is [1, 3]")
+
+
+@pytest.mark.parametrize("batches", ["5", "'2,6'", "[6, 6]", "0"])
+def test_batches_of_the_training_can_be_profiled(batches: str, tmp_path: Path) -> None:
+    text = PLAIN[: PLAIN.index("callbacks")].replace("{city: one_hot}", "{city: categorical}")
+    check_logs(ready(f"{text}callbacks: [TensorBoard: {{profile_batch: {batches}}}]\n", tmp_path))
+
+
+def test_gradients_are_those_of_the_loss_and_leave_no_trace() -> None:
+    keras.utils.set_random_seed(1)
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((3,)),
+            layers.Dense(4, activation="tanh", kernel_regularizer="l2", name="one"),
+            layers.BatchNormalization(name="two"),
+            layers.Dropout(0.5, name="three"),
+            layers.Dense(1, name="four"),
+        ]
+    )
+    model.compile("sgd", "mse", metrics=["mae"])
+    chance = np.random.default_rng(1)
+    x, y = chance.normal(size=(9, 3)).astype("float32"), chance.normal(size=(9, 1)).astype("float32")
+    before = [variable.numpy().copy() for variable in model.variables]
+    found = gradients_of(model, Split(x, y, np.arange(9)), np.arange(0, 9, 2))
+    for kept, variable in zip(before, model.variables, strict=True):
+        np.testing.assert_array_equal(kept, variable.numpy(), variable.path)
+    with tf.GradientTape() as tape:  # the same draw of the dropout, which now is made for good
+        loss = model.compute_loss(x[::2], y[::2], model(x[::2], training=True), training=True)
+    by_hand = tape.gradient(loss, [each.value for each in model.trainable_variables])
+    assert list(found) == [each.path for each in model.trainable_variables]
+    for ours, theirs in zip(found.values(), by_hand, strict=True):
+        np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-5, atol=1e-7)
+    assert any((a != b.numpy()).any() for a, b in zip(before, model.variables, strict=True))
+
+
+def test_norms_are_by_layer_and_of_all() -> None:
+    gradients = {
+        "a/kernel": np.array([[3.0, 0.0]]),
+        "a/bias": np.array([4.0]),
+        "b/c/kernel": np.array([12.0]),
+    }
+    assert gradient_norms(gradients) == {"": 13.0, "a": 5.0, "b/c": 12.0}
+
+
+def test_rows_are_spread_and_none_is_taken_twice() -> None:
+    assert spread_rows(100, 5).tolist() == [0, 25, 50, 74, 99]
+    assert spread_rows(3, 5).tolist() == [0, 1, 2]
+
+
+def test_a_weight_is_an_image_in_which_zero_is_grey() -> None:
+    image = weight_image(np.array([[-2.0, 0.0, 1.0]]).T)
+    assert image is not None
+    assert image[..., 0].tolist() == [[0.0, 0.5, 0.75]]
+    assert weight_image(np.zeros((3, 3, 2, 4))).shape == (18, 4, 1)  # type: ignore[union-attr]
+    assert weight_image(np.array(1.0)) is None
+
+
+def test_images_lie_in_a_square_in_their_order() -> None:
+    images = np.arange(5)[:, None, None] * np.ones((1, 3, 2))
+    png, height, width = sprite_of(images)
+    pixels = tf.io.decode_png(png).numpy()[..., 0]
+    assert (height, width, pixels.shape) == (3, 2, (9, 6))
+    assert pixels[::3, ::2].tolist() == [[0, 64, 128], [191, 255, 0], [0, 0, 0]]
+
+
+def test_labels_of_the_projector_keep_to_their_cells(tmp_path: Path) -> None:
+    labels = (("a\tb", "1"), ("", "2"))
+    write_vectors(tmp_path, [Vectors("x/y", np.ones((2, 3)), ("name", "n"), labels)])
+    (file,) = (tmp_path / "projector").glob("*_labels.tsv")
+    assert file.read_text() == "name\tn\na b\t1\n(empty)\t2\n"
+
+
+def test_an_event_file_is_cut_after_what_stays(tmp_path: Path) -> None:
+    writer = tf.summary.create_file_writer(str(tmp_path))
+    with writer.as_default():
+        for step in range(4):
+            tf.summary.scalar("epoch_loss", float(step), step=step)
+    writer.close()
+    (file,) = tmp_path.iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-5])  # as a killed process leaves it
+    cut_files([file], lambda tag, step: step < 3)
+    assert [step for step, _ in events(tmp_path)["epoch_loss"]] == [0, 1, 2]
+    kept = file.read_bytes()
+    assert whole.startswith(kept)
+    cut_files([file], lambda tag, step: True)
+    assert file.read_bytes() == kept
+    cut_files([file], lambda tag, step: False)
+    assert not file.exists()
+
+
+@pytest.mark.filterwarnings("ignore:html5lib's sanitizer is deprecated:DeprecationWarning")  # TensorBoard's
+def test_a_text_stays_in_its_block_of_code(tmp_path: Path) -> None:
+    from tensorboard.compat.proto import event_pb2
+    from tensorboard.plugin_util import markdown_to_safe_html
+
+    text = "a: |\n  ```\n  <b>x</b>\n  ```"
+    write_whole(tmp_path, [event_pb2.Event(summary=code_block("spec", text))])
+    ((_, shown),) = events(tmp_path)["spec"]
+    html = markdown_to_safe_html(shown.item())
+    assert html.count("<code>") == 1
+    assert "&lt;b&gt;x&lt;/b&gt;" in html
+
+
+def test_the_graph_has_every_edge_between_layers() -> None:
+    first, second = keras.Input((2,), name="one"), keras.Input((3,), name="two")
+    joined = keras.layers.Concatenate(name="join")([keras.layers.Dense(4, name="a b")(first), second])
+    graph = layer_graph(keras.Model([first, second], keras.layers.Dense(1, name="out")(joined)))
+    from tensorboard.compat.proto import graph_pb2
+
+    nodes = {node.name: node for node in graph_pb2.GraphDef.FromString(graph.graph_def).node}
+    reads = {name: list(node.input) for name, node in nodes.items()}
+    assert reads == {"one": [], "two": [], "a_b": ["one"], "join": ["a_b", "two"], "out": ["join"]}
+    assert nodes["out"].attr["parameters"].i == 8
+    assert [dim.size for dim in nodes["join"].attr["_output_shapes"].list.shape[0].dim] == [-1, 7]
+
+
+OUTPUTS = {
+    "numbers, scaled": (
+        "target: {n: [a, b]}, target_scaling: standardize",
+        "- {Dense: {units: 2}, name: n, from: input}",
+        {"n/a/predicted_against_true", "n/a/mistakes", "n/b/predicted_against_true", "n/b/mistakes"},
+    ),
+    "one unit": (
+        "target: kind",
+        "- Dense: {units: 1, activation: sigmoid}",
+        {"confusion_matrix", "mistakes"},
+    ),
+    "labels": ("target: [red, blue]", "- Dense: {units: 2, activation: sigmoid}", {"labels"}),
+}
+
+
+@pytest.mark.parametrize("case", OUTPUTS)
+def test_predictions_are_shown_for_every_kind_of_target(case: str, tmp_path: Path) -> None:
+    target, layer, tags = OUTPUTS[case]
+    lines = [f"{i},{i % 7},{'xy'[i % 2]},{i % 2},{i % 3 % 2}" for i in range(60)]
+    (tmp_path / "u.csv").write_text("\n".join(["a,b,kind,red,blue", *lines]) + "\n")
+    loss = "loss: binary_crossentropy\n" if "labels" in case else ""
+    features = "[b]" if "labels" in case or "one" in case else "[red, blue]"
+    spec = (
+        f"name: kinds\ndataset: {{path: u.csv, features: {features}, {target}}}\nlayers:\n  {layer}\n{loss}"
+    )
+    found = ready(spec, tmp_path)
+    summaries = prediction_summaries(found.model, found.completed.spec, found.dataset, "title")
+    assert {value.tag.removeprefix("predictions/") for each in summaries for value in each.value} == tags

@@ -120,6 +120,7 @@ PAGES = (
     "predictions.md",
     "splits.md",
     "folds.md",
+    "tensorboard.md",
 )
 
 

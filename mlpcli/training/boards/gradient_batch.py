@@ -35,8 +35,11 @@ def gradients_of(model: keras.Model, split: Split, rows: Array) -> dict[str, Arr
     batch = keras.tree.map_structure(lambda array: as_tensor(array[rows]), whole)
     x, y, weights = keras.utils.unpack_x_y_sample_weight(batch)
     variables = model.trainable_variables
-    watched = [variable.value for variable in variables]
-    with _generators_kept(), tf.GradientTape() as tape, keras.StatelessScope(collect_losses=True):
+    watched = [tf.convert_to_tensor(variable.value) for variable in variables]
+    # Regularizers look weights up in the scope, so it has to hold them.
+    scope = keras.StatelessScope(list(zip(variables, watched, strict=True)), collect_losses=True)
+    with _generators_kept(), tf.GradientTape() as tape, scope:
+        tape.watch(watched)
         outputs = model(x, training=True)
         loss = model.compute_loss(x, y, outputs, weights, training=True)
     found = tape.gradient(loss, watched, unconnected_gradients=tf.UnconnectedGradients.ZERO)
