@@ -32,6 +32,7 @@ class StopRequest:
     def __init__(self) -> None:
         self.name = ""
         self.heard = threading.Event()  # a handler in Python has run
+        self.stop: Callable[[], None] | None = None  # called instead of raising
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         """Handle a stopping signal."""
@@ -40,6 +41,9 @@ class StopRequest:
             os._exit(EXIT_INTERRUPTED)
         self.name = signal.Signals(number).name
         self.heard.set()
+        if self.stop is not None:
+            self.stop()
+            return
         raise Interrupted(self.name)
 
 
@@ -82,6 +86,24 @@ def handling_signals(request: StopRequest | None = None) -> Iterator[None]:
         watcher.join()
         os.close(reader)
         _current = None
+
+
+@contextlib.contextmanager
+def answering_with(stop: Callable[[], None]) -> Iterator[None]:
+    """Let the first stopping signal call a function inside this context, instead of raising `Interrupted`.
+
+    Args:
+        stop: makes what runs here end by itself.
+    """
+    request = _current
+    if request is None:
+        yield
+        return
+    request.stop = stop
+    try:
+        yield
+    finally:
+        request.stop = None
 
 
 def raise_if_interrupted() -> None:

@@ -18,7 +18,8 @@ BELOW_TRAINING = BELOW_MODEL | {"model", "plots", "export", "checks"}
 ALL = BELOW_TRAINING | {"training", "inference", "doctor", "codegen", "tuning", "report"}
 
 ALLOWED: dict[str, set[str]] = {
-    "cli": ALL,
+    "cli": ALL | {"serving"},
+    "serving": ALL - {"report"},
     "report": GROUND | {"spec", "runs"},
     "inference": BELOW_TRAINING | {"training"},
     "doctor": BELOW_TRAINING | {"training"},

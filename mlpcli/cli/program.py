@@ -34,6 +34,7 @@ from mlpcli.cli.report import report
 from mlpcli.cli.reproduce import reproduce
 from mlpcli.cli.runs import runs
 from mlpcli.cli.schema import schema
+from mlpcli.cli.serve import serve
 from mlpcli.cli.tensorboard import tensorboard
 from mlpcli.cli.train import train
 from mlpcli.cli.tune import tune
@@ -80,6 +81,7 @@ _add(LOOK, label_check, "digits --top 10 -o doubts.csv")
 _add(LOOK, more_data, "configs/digits.yaml --repeats 2")
 _add(LOOK, tensorboard, "digits")
 _add(USE, predict, "digits rows.npy -o predictions.csv")
+_add(USE, serve, "houses --port 8501")
 _add(USE, code, "configs/digits.yaml -o digits.py")
 _add(KEEP, runs, "--sort val_accuracy --where status=completed")
 _add(KEEP, note, 'digits "with the new labels" --tag good')

@@ -154,7 +154,7 @@ def _open_file(source: Path, options: ReadOptions) -> Iterator[Iterator[Chunk]]:
     else:
         kept_columns((), options.keep, str(source))
         x = read_rows(source, options.contract, target=False).flat
-        yield iter([_screened(Chunk(x, {}), np.arange(len(x)), Origin(str(source)), options)])
+        yield iter([screened(Chunk(x, {}), np.arange(len(x)), Origin(str(source)), options)])
 
 
 def _dialect(options: ReadOptions) -> Dialect:
@@ -164,13 +164,13 @@ def _dialect(options: ReadOptions) -> Dialect:
 
 def _text_chunks(reader: BlockReader, origin: Origin, options: ReadOptions) -> Iterator[Chunk]:
     options = replace(options, keep=kept_columns(reader.header.names, options.keep, origin.label))
-    preprocessor = _preprocessor(reader.header.names, origin, options)
+    preprocessor = table_preprocessor(reader.header.names, origin, options)
     check_width(reader.header.names, options.contract, origin)
     text = {*preprocessor.texts, *preprocessor.dialect.notations, *options.keep}
     columns = list(dict.fromkeys((*preprocessor.names, *options.keep)))
     numbers = [name for name in preprocessor.names if name not in text]
     for block in reader.blocks(columns, text=text, numbers=numbers):
-        chunk = _chunk(block, preprocessor, origin, options)
+        chunk = encode_block(block, preprocessor, origin, options)
         yield replace(chunk, rejected=with_cells(chunk.rejected, block, reader.header))
     options.counts.notes += filter(None, (*reader.header.notes, reader.note))
 
@@ -180,7 +180,7 @@ def _parquet_chunks(source: Path, options: ReadOptions) -> Iterator[Chunk]:
 
     file = open_table(source, str(source))
     options = replace(options, keep=kept_columns(file.names, options.keep, file.origin.label))
-    preprocessor = _preprocessor(file.names, file.origin, options)
+    preprocessor = table_preprocessor(file.names, file.origin, options)
     columns = list(dict.fromkeys((*preprocessor.names, *options.keep)))
     first = 0
     try:
@@ -195,7 +195,7 @@ def _parquet_chunks(source: Path, options: ReadOptions) -> Iterator[Chunk]:
                     },
                     positions,
                 )
-                yield _chunk(block, preprocessor, file.origin, options)
+                yield encode_block(block, preprocessor, file.origin, options)
     except (OSError, ValueError) as error:
         first_line = str(error).splitlines()[0]
         file.origin.refuse(f"cannot be read as Parquet ({first_line})", hint="the file is damaged")
@@ -210,7 +210,7 @@ def _npy_chunks(source: Path, options: ReadOptions) -> Iterator[Chunk]:
             piece = as_rows(array[start : start + BATCH_ROWS], origin, "array 'x'", first=start, wide=wide)
             cells = _cells_of_array(piece) if options.cells else ()
             chunk = Chunk(as_model_rows(piece, options.contract, origin), {}, cells=cells)
-            yield _screened(chunk, start + np.arange(len(piece)), origin, options)
+            yield screened(chunk, start + np.arange(len(piece)), origin, options)
 
 
 def _cells_of_array(rows: Array) -> tuple[ArrowColumn, ...]:
@@ -220,7 +220,7 @@ def _cells_of_array(rows: Array) -> tuple[ArrowColumn, ...]:
     return tuple(pa.array(column) for column in rows.T) if rows.ndim == 2 else ()
 
 
-def _preprocessor(names: Sequence[str], origin: Origin, options: ReadOptions) -> Preprocessor:
+def table_preprocessor(names: Sequence[str], origin: Origin, options: ReadOptions) -> Preprocessor:
     """Return the run's preprocessor, or one of plain numbers for a model that takes numbers."""
     contract = options.contract
     if contract.preprocessor is not None:
@@ -255,7 +255,7 @@ def kept_columns(names: Sequence[str], keep: Sequence[str], label: str) -> tuple
     return tuple(dict.fromkeys(wanted))
 
 
-def _chunk(block: Block, preprocessor: Preprocessor, origin: Origin, options: ReadOptions) -> Chunk:
+def encode_block(block: Block, preprocessor: Preprocessor, origin: Origin, options: ReadOptions) -> Chunk:
     """Encode a block; raise a DataError for rows that cannot be used, or reject them."""
     kept = {name: block.columns[name] for name in options.keep}
     raw = tuple(block.columns[name] for name in preprocessor.names) if options.cells else ()
@@ -280,16 +280,16 @@ def _chunk(block: Block, preprocessor: Preprocessor, origin: Origin, options: Re
         raise_row_errors(origin, [*block.ragged, *cells], total, way_out=REJECTS)
     if not result.rejected:
         options.counts.add(encoded.found)
-        return _screened(Chunk(x, kept, empty, block.ragged, raw), block.positions, origin, options)
+        return screened(Chunk(x, kept, empty, block.ragged, raw), block.positions, origin, options)
     row_errors = _row_errors(block, preprocessor, columns, result.rejected)
     stay = np.setdiff1d(np.arange(len(x)), [row for row, _ in result.rejected])
     options.counts.add(encoded.found, np.isin(np.arange(len(x)), stay))
     chunk = replace(Chunk(x, kept, empty, cells=raw).take(stay), rejected=[*block.ragged, *row_errors])
-    chunk = _screened(chunk, block.positions[stay], origin, options)
+    chunk = screened(chunk, block.positions[stay], origin, options)
     return replace(chunk, rejected=sorted(chunk.rejected, key=lambda row_error: row_error.row))
 
 
-def _screened(chunk: Chunk, positions: Array, origin: Origin, options: ReadOptions) -> Chunk:
+def screened(chunk: Chunk, positions: Array, origin: Origin, options: ReadOptions) -> Chunk:
     """Return a chunk without the rows that the network cannot take; raise a DataError, or reject them.
 
     Args:

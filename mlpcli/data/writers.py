@@ -203,11 +203,11 @@ class MemoryWriter(PredictionWriter):
 
 def plain_rows(columns: Mapping[str, pa.Array]) -> Iterator[dict[str, object]]:
     """Return rows as dicts of Python values."""
-    values = [_plain_values(column) for column in columns.values()]
+    values = [column_values(column) for column in columns.values()]
     return (dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True))
 
 
-def _plain_values(column: pa.Array) -> list[object]:
+def column_values(column: pa.Array) -> list[object]:
     """Return Python values; a float32 keeps its own shortest digits rather than those of its float64 twin."""
     import pyarrow as pa
 

@@ -53,7 +53,7 @@ def export_saved_model(model: keras.Model, spec: Spec, contract: Contract, targe
         outputs = final_outputs(spec, contract, model(inputs, training=False))
         if all(each.intervals is None for each in contract.outputs):
             return outputs
-        return _named(spec, contract, outputs, table=False)
+        return named_outputs(spec, contract, outputs, table=False)
 
     # A model's variables must be reachable from the archive; tracking the model does that.
     archive = keras.export.ExportArchive()
@@ -113,12 +113,12 @@ def serve_columns(
             tf.strings.strip(columns[name]) if each.text else columns[name] for name, each in encoders.items()
         ]
         outputs = final_outputs(spec, contract, model(preprocessing(raw), training=False))
-        return _named(spec, contract, outputs, table=True)
+        return named_outputs(spec, contract, outputs, table=True)
 
     return serve, [signature], preprocessing
 
 
-def _named(spec: Spec, contract: Contract, outputs: tf.Tensor | Tensors, *, table: bool) -> Tensors:
+def named_outputs(spec: Spec, contract: Contract, outputs: tf.Tensor | Tensors, *, table: bool) -> Tensors:
     """Return every output's tensors by name; with several outputs the names begin with the output's."""
     named: Tensors = {}
     for each in contract.outputs:

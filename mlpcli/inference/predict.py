@@ -101,7 +101,7 @@ def predict_run(
         options.unknown,
         options.rejects is not None,
         counts,
-        _id_errors(trained),
+        id_errors(trained),
         cells=explainer is not None,
     )
     names: tuple[str, ...] = ()
@@ -128,7 +128,7 @@ def predict_run(
     return summary if explainer is None else replace(summary, explained=explainer.facts())
 
 
-def _id_errors(trained: TrainedModel) -> Callable[[Array], list[RowError]] | None:
+def id_errors(trained: TrainedModel) -> Callable[[Array], list[RowError]] | None:
     """Return a function that finds rows with ids that no layer has; None for a network without ids."""
     check = id_check(trained)
     return None if check is None else lambda x: check(trained.contract.take_inputs(x))

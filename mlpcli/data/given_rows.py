@@ -1,0 +1,187 @@
+"""Rows that are given as plain values, as in a request: encoded as `predict` encodes those of a file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mlpcli.data.features.preprocessor import Preprocessor
+from mlpcli.data.readers.delimited_stream import Block
+from mlpcli.data.readers.row_errors import Origin, RowError
+from mlpcli.data.rows import as_model_rows
+from mlpcli.data.stream import Chunk, ReadOptions, encode_block, screened, table_preprocessor
+from mlpcli.data.types import Array
+from mlpcli.errors import DataError, nearest
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+LABEL = "the request"
+
+MOST_INT = 2**63
+"""Whole numbers beyond it are floating-point numbers."""
+
+
+def encode_given(rows: Sequence[object], options: ReadOptions) -> Chunk:
+    """Encode rows; a row that cannot be used is returned as rejected, and does not change the others.
+
+    Args:
+        rows: for a model of a table, mappings of columns to numbers, texts, booleans or None; columns that
+            it does not know are ignored. For a model of arrays, nested lists of numbers.
+        options: how the rows are read.
+
+    Returns:
+        The rows that can be used, in their order, and an error for each of the others.
+    """
+    options = replace(options, reject=True, keep=())
+    contract = options.contract
+    if contract.preprocessor is None and contract.kind != "table":
+        parts = list(_array_chunks(rows, options))
+    else:
+        names = contract.preprocessor.names if contract.preprocessor else contract.features
+        parts = list(_table_chunks(rows, table_preprocessor(names, Origin(LABEL), options), options))
+    return _joined(parts, options)
+
+
+_Part = tuple[Array, Chunk]
+"""The places of the rows that were given together, and what became of them."""
+
+
+def _joined(parts: Sequence[_Part], options: ReadOptions) -> Chunk:
+    """Return the chunks as one, the rows in the order in which they were given."""
+    contract = options.contract
+    rejected = sorted((each for _, chunk in parts for each in chunk.rejected), key=lambda each: each.row)
+    kept = [(np.setdiff1d(rows, [each.row for each in chunk.rejected]), chunk) for rows, chunk in parts]
+    kept = [(rows, chunk) for rows, chunk in kept if len(rows)]
+    if not kept:
+        return Chunk(np.empty((0, *contract.shape), contract.dtype), {}, rejected=rejected)
+    order = np.argsort(np.concatenate([rows for rows, _ in kept]))
+    x = np.concatenate([chunk.x for _, chunk in kept])[order]
+    empties = [np.zeros(len(chunk), bool) if chunk.empty is None else chunk.empty for _, chunk in kept]
+    empty = np.concatenate(empties)[order]
+    return Chunk(x, {}, empty if empty.any() else None, rejected)
+
+
+def _table_chunks(
+    rows: Sequence[object], preprocessor: Preprocessor, options: ReadOptions
+) -> Iterator[_Part]:
+    """Yield the rows whose cells are of the same types, group by group, so that a column has one type."""
+    groups: dict[tuple[type, ...], list[int]] = {}
+    errors: list[RowError] = []
+    for place, row in enumerate(rows):
+        found = _row_error(place, row, preprocessor.names)
+        if found is not None:
+            errors.append(found)
+        else:
+            assert isinstance(row, Mapping)
+            groups.setdefault(tuple(_type(row[name]) for name in preprocessor.names), []).append(place)
+    if errors:
+        empty = np.empty((0, *options.contract.shape), options.contract.dtype)
+        yield np.array([each.row for each in errors]), Chunk(empty, {}, rejected=errors)
+    for types, places in groups.items():
+        cells = zip(*(_cells(rows[place], preprocessor.names) for place in places), strict=True)
+        columns = {
+            name: _column(values, kind)
+            for name, values, kind in zip(preprocessor.names, cells, types, strict=True)
+        }
+        positions = np.array(places)
+        yield positions, encode_block(Block(columns, positions), preprocessor, Origin(LABEL), options)
+
+
+def _cells(row: object, names: Sequence[str]) -> tuple[object, ...]:
+    assert isinstance(row, Mapping)
+    return tuple(row[name] for name in names)
+
+
+def _row_error(place: int, row: object, names: Sequence[str]) -> RowError | None:
+    """Return what keeps a row from being read; None if it can be."""
+    if not isinstance(row, Mapping):
+        hint = "such as {" + ", ".join(f'"{name}": ...' for name in names[:3]) + "}"
+        return RowError(place, "", "must be an object of columns and values", row, hint)
+    for name in names:
+        if name not in row:
+            near = nearest(name, [key for key in row if key not in names])
+            hint = near.replace("did you mean", "is it written").replace("?", " here?") if near else ""
+            return RowError(
+                place, f"column {name!r}", "is missing", hint=hint or "null stands for an empty cell"
+            )
+        value = row[name]
+        if not (value is None or isinstance(value, bool | int | float | str)):
+            return RowError(place, f"column {name!r}", "must be a number, a text, true, false or null", value)
+        if isinstance(value, float) and math.isinf(value):
+            return RowError(place, f"column {name!r}", "must be a finite number", value)
+    return None
+
+
+def _type(value: object) -> type:
+    """Return the type of a cell: one of bool, int, float, str and NoneType; NaN is an empty cell."""
+    if isinstance(value, float) and math.isnan(value):
+        return type(None)
+    if isinstance(value, int) and not isinstance(value, bool) and not -MOST_INT <= value < MOST_INT:
+        return float
+    return type(value)
+
+
+def _column(values: Sequence[object], kind: type) -> pa.Array:
+    """Return cells of one type as a PyArrow array."""
+    import pyarrow as pa
+
+    if kind is type(None):
+        return pa.nulls(len(values), pa.string())
+    types = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
+    if kind is float:
+        values = [_as_float(value) for value in values]
+    return pa.array(values, types[kind])
+
+
+def _as_float(value: object) -> float:
+    """Return a number, infinite where it is too large, which no column takes."""
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except OverflowError:
+        return math.inf
+
+
+def _array_chunks(rows: Sequence[object], options: ReadOptions) -> Iterator[_Part]:
+    """Yield the rows of a model of arrays: each by itself where one of them has another shape."""
+    read = [_array(place, row) for place, row in enumerate(rows)]
+    for place, (_, found) in enumerate(read):
+        if found is not None:
+            empty = np.empty((0, *options.contract.shape), options.contract.dtype)
+            yield np.array([place]), Chunk(empty, {}, rejected=[found])
+    places = [place for place, (_, found) in enumerate(read) if found is None]
+    if len({read[place][0].shape for place in places}) == 1:
+        together = [places]
+    else:
+        together = [[place] for place in places]
+    for group in together:
+        yield np.array(group), _array_chunk(np.stack([read[place][0] for place in group]), group, options)
+
+
+def _array(place: int, row: object) -> tuple[Array, RowError | None]:
+    """Return a row as an array of float64, or why it is none."""
+    try:
+        array = np.asarray(row)
+        if array.dtype.kind not in "iufb":
+            array = np.asarray(row, np.float64)
+    except (TypeError, ValueError):
+        array = np.empty(0)
+        return array, RowError(place, "", "must be nested lists of numbers, all of one length", row)
+    if not np.isfinite(array).all():
+        return array, RowError(place, "", "must hold finite numbers")
+    return array, None
+
+
+def _array_chunk(x: Array, places: Sequence[int], options: ReadOptions) -> Chunk:
+    """Return rows of one shape as the model takes them, or the reason why it does not."""
+    try:
+        taken = as_model_rows(x, options.contract, Origin(LABEL))
+    except DataError as error:
+        rule = "; ".join(problem.headline().removeprefix(f"{LABEL}: ") for problem in error.problems)
+        errors = [RowError(place, "", rule) for place in places]
+        return Chunk(np.empty((0, *options.contract.shape), options.contract.dtype), {}, rejected=errors)
+    return screened(Chunk(taken, {}), np.array(places), Origin(LABEL), options)

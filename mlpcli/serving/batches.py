@@ -1,0 +1,175 @@
+"""Requests that come together go through the model together, in one thread.
+
+While the model works on some rows, those of further requests wait; it then takes all of them at once. A
+request never waits for another to come. Its rows are encoded by themselves: a wrong row is its own request's
+error.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mlpcli.data.stream import Chunk
+
+MOST_ROWS = 4096
+"""Rows that go through the model at once; a larger request goes by itself."""
+
+
+class QueueFull(Exception):
+    """So many rows are waiting that a further request is refused."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of the rows of a request.
+
+    Attributes:
+        chunk: its rows as the model takes them; with rejected rows it was not predicted.
+        columns: what `predict` writes, a list of plain values by column.
+        tensors: what the SavedModel's signature returns, nested lists by name; empty where nobody asked.
+    """
+
+    chunk: Chunk
+    columns: dict[str, list[object]] = field(default_factory=dict)
+    tensors: dict[str, list[object]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Job:
+    rows: Sequence[object]
+    tensors: bool
+    future: Future[Answer]
+
+
+class Batcher:
+    """Answers requests in a thread of its own, several at once."""
+
+    def __init__(
+        self,
+        encode: Callable[[Sequence[object]], Chunk],
+        predict: Callable[[Chunk, bool], Answer],
+        *,
+        most_waiting: int,
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            encode: returns the rows of one request as the model takes them.
+            predict: returns the answer to rows of one or several requests, with tensors or without.
+            most_waiting: rows that may wait; a request that comes on top of them is refused.
+        """
+        self.encode, self.predict, self.most_waiting = encode, predict, most_waiting
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._waiting = 0
+        self._closed = False
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="model", daemon=True)
+        self._thread.start()
+
+    def submit(self, rows: Sequence[object], *, tensors: bool = False) -> Future[Answer]:
+        """Return the future answer to a request.
+
+        Args:
+            rows: of the request.
+            tensors: also return what the SavedModel's signature returns.
+
+        Raises:
+            QueueFull: too many rows are waiting.
+        """
+        with self._lock:
+            if self._closed or (self._waiting and self._waiting + len(rows) > self.most_waiting):
+                raise QueueFull
+            self._waiting += len(rows)
+        future: Future[Answer] = Future()
+        self._jobs.put(_Job(rows, tensors, future))
+        return future
+
+    def close(self) -> None:
+        """Answer what is waiting, then end the thread."""
+        with self._lock:
+            self._closed = True
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        last: _Job | None = None
+        while (first := last or self._jobs.get()) is not None:
+            jobs, last, ended = self._together(first)
+            self._answer(jobs)
+            with self._lock:
+                self._waiting -= sum(len(job.rows) for job in jobs)
+            if ended:
+                return
+
+    def _together(self, first: _Job) -> tuple[list[_Job], _Job | None, bool]:
+        """Return the requests that go together, the next one if it does not fit, and whether that was all."""
+        jobs, rows = [first], len(first.rows)
+        while True:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return jobs, None, False
+            if job is None:
+                return jobs, None, True
+            if rows + len(job.rows) > MOST_ROWS:
+                return jobs, job, False
+            jobs.append(job)
+            rows += len(job.rows)
+
+    def _answer(self, jobs: Sequence[_Job]) -> None:
+        """Answer some requests; one that fails does not fail the others."""
+        ready: list[tuple[_Job, Chunk]] = []
+        for job in jobs:
+            try:
+                chunk = self.encode(job.rows)
+            except Exception as error:
+                job.future.set_exception(error)
+                continue
+            if chunk.rejected or not len(chunk):
+                job.future.set_result(Answer(chunk))
+            else:
+                ready.append((job, chunk))
+        if not ready:
+            return
+        try:
+            answers = self._predicted(
+                [chunk for _, chunk in ready], tensors=any(job.tensors for job, _ in ready)
+            )
+        except Exception as error:
+            if len(ready) == 1:
+                ready[0][0].future.set_exception(error)
+                return
+            for job, _ in ready:  # find whose rows the model cannot take
+                self._answer([job])
+            return
+        for (job, _), answer in zip(ready, answers, strict=True):
+            job.future.set_result(answer)
+
+    def _predicted(self, chunks: Sequence[Chunk], *, tensors: bool) -> list[Answer]:
+        """Return the answers to several requests from one call of the model."""
+        whole = self.predict(joined(chunks), tensors)
+        answers, start = [], 0
+        for chunk in chunks:
+            stop = start + len(chunk)
+            columns = {name: values[start:stop] for name, values in whole.columns.items()}
+            named = {name: values[start:stop] for name, values in whole.tensors.items()}
+            answers.append(Answer(chunk, columns, named))
+            start = stop
+        return answers
+
+
+def joined(chunks: Sequence[Chunk]) -> Chunk:
+    """Return the rows of several chunks as one."""
+    if len(chunks) == 1:
+        return chunks[0]
+    empty = None
+    if any(chunk.empty is not None for chunk in chunks):
+        parts = [np.zeros(len(chunk), bool) if chunk.empty is None else chunk.empty for chunk in chunks]
+        empty = np.concatenate(parts)
+    return Chunk(np.concatenate([chunk.x for chunk in chunks]), {}, empty)
