@@ -245,18 +245,18 @@ def test_the_schema_takes_the_rows_that_are_answered(server: Server) -> None:
     assert server.ask("GET", "/health")[1] == {"status": "ok", "model": "houses/1"}
 
 
-def test_a_model_of_arrays_takes_nested_lists(tiny_run: Path) -> None:
-    """Of numbers: those of iris, which have no columns in a file."""
+def test_rows_of_numbers_may_be_lists_in_the_order_of_the_columns(tiny_run: Path) -> None:
     from mlpcli.data.given_rows import encode_given
     from mlpcli.data.stream import ReadOptions
     from mlpcli.model.run_contract import run_contract
     from mlpcli.runs.folder import find_run
 
     contract = run_contract(find_run("tiny", tiny_run))
-    row = np.ones(contract.shape).tolist()
-    chunk = encode_given([row, [1, "x"], row, [[1], [2, 3]], [1.0]], ReadOptions(contract))
-    assert (len(chunk), [each.row for each in chunk.rejected]) == (2, [1, 3, 4])
-    assert chunk.x.shape == (2, *contract.shape)
+    row = [1.0, 2.0, 3.0, 4.0]
+    named = dict(zip(contract.features, [5, 6, 7, 8], strict=True))
+    chunk = encode_given([row, [1, "x"], named, [[1], [2, 3]], [1.0], row, 3], ReadOptions(contract))
+    assert [each.row for each in chunk.rejected] == [1, 3, 4, 6]
+    np.testing.assert_array_equal(chunk.x, [row, [5, 6, 7, 8], row])
 
 
 def _chunk(rows: Sequence[object]) -> Chunk:

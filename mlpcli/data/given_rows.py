@@ -31,7 +31,8 @@ def encode_given(rows: Sequence[object], options: ReadOptions) -> Chunk:
 
     Args:
         rows: for a model of a table, mappings of columns to numbers, texts, booleans or None; columns that
-            it does not know are ignored. For a model of arrays, nested lists of numbers.
+            it does not know are ignored. For a model of arrays, and of a table of numbers in its order of
+            columns, lists of numbers, nested as the rows are.
         options: how the rows are read.
 
     Returns:
@@ -39,11 +40,13 @@ def encode_given(rows: Sequence[object], options: ReadOptions) -> Chunk:
     """
     options = replace(options, reject=True, keep=())
     contract = options.contract
-    if contract.preprocessor is None and contract.kind != "table":
-        parts = list(_array_chunks(rows, options))
-    else:
+    table = contract.preprocessor is not None or contract.kind == "table"
+    lists = [place for place, row in enumerate(rows) if not table or isinstance(row, list)]
+    others = [place for place, row in enumerate(rows) if table and not isinstance(row, list)]
+    parts = list(_array_chunks(rows, lists, options))
+    if others:
         names = contract.preprocessor.names if contract.preprocessor else contract.features
-        parts = list(_table_chunks(rows, table_preprocessor(names, Origin(LABEL), options), options))
+        parts += _table_chunks(rows, others, table_preprocessor(names, Origin(LABEL), options), options)
     return _joined(parts, options)
 
 
@@ -67,12 +70,13 @@ def _joined(parts: Sequence[_Part], options: ReadOptions) -> Chunk:
 
 
 def _table_chunks(
-    rows: Sequence[object], preprocessor: Preprocessor, options: ReadOptions
+    rows: Sequence[object], places: Sequence[int], preprocessor: Preprocessor, options: ReadOptions
 ) -> Iterator[_Part]:
     """Yield the rows whose cells are of the same types, group by group, so that a column has one type."""
     groups: dict[tuple[type, ...], list[int]] = {}
     errors: list[RowError] = []
-    for place, row in enumerate(rows):
+    for place in places:
+        row = rows[place]
         found = _row_error(place, row, preprocessor.names)
         if found is not None:
             errors.append(found)
@@ -82,13 +86,13 @@ def _table_chunks(
     if errors:
         empty = np.empty((0, *options.contract.shape), options.contract.dtype)
         yield np.array([each.row for each in errors]), Chunk(empty, {}, rejected=errors)
-    for types, places in groups.items():
-        cells = zip(*(_cells(rows[place], preprocessor.names) for place in places), strict=True)
+    for types, group in groups.items():
+        cells = zip(*(_cells(rows[place], preprocessor.names) for place in group), strict=True)
         columns = {
             name: _column(values, kind)
             for name, values, kind in zip(preprocessor.names, cells, types, strict=True)
         }
-        positions = np.array(places)
+        positions = np.array(group)
         yield positions, encode_block(Block(columns, positions), preprocessor, Origin(LABEL), options)
 
 
@@ -146,18 +150,16 @@ def _as_float(value: object) -> float:
         return math.inf
 
 
-def _array_chunks(rows: Sequence[object], options: ReadOptions) -> Iterator[_Part]:
-    """Yield the rows of a model of arrays: each by itself where one of them has another shape."""
-    read = [_array(place, row) for place, row in enumerate(rows)]
-    for place, (_, found) in enumerate(read):
+def _array_chunks(rows: Sequence[object], given: Sequence[int], options: ReadOptions) -> Iterator[_Part]:
+    """Yield the rows that are lists: each by itself where one of them has another shape."""
+    read = {place: _array(place, rows[place]) for place in given}
+    for place, (_, found) in read.items():
         if found is not None:
             empty = np.empty((0, *options.contract.shape), options.contract.dtype)
             yield np.array([place]), Chunk(empty, {}, rejected=[found])
-    places = [place for place, (_, found) in enumerate(read) if found is None]
-    if len({read[place][0].shape for place in places}) == 1:
-        together = [places]
-    else:
-        together = [[place] for place in places]
+    places = [place for place, (_, found) in read.items() if found is None]
+    alike = len({read[place][0].shape for place in places}) == 1
+    together = [places] if alike else [[place] for place in places]
     for group in together:
         yield np.array(group), _array_chunk(np.stack([read[place][0] for place in group]), group, options)
 
