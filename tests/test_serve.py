@@ -74,7 +74,7 @@ def _serve(run_dir: Path, **limits: float) -> Iterator[int]:
     """Serve a run in a thread; yield the port."""
     from mlpcli import runs
     from mlpcli.serving import server
-    from mlpcli.serving.model import load_served
+    from mlpcli.serving.served_model import load_served
 
     options = server.ServeOptions("127.0.0.1", 0, int(limits.get("body_bytes", 10**6)), 50_000)
     listening = socket.socket()

@@ -15,7 +15,7 @@ from mlpcli.errors import Problem, UsageError
 from mlpcli.runs.folder import Run
 from mlpcli.serving.batches import Batcher
 from mlpcli.serving.describe import openapi, prediction_schema, row_schema
-from mlpcli.serving.model import ServedModel, load_served
+from mlpcli.serving.served_model import ServedModel, load_served
 
 if TYPE_CHECKING:
     import uvicorn
