@@ -38,7 +38,7 @@ class StopRequest:
         """Handle a stopping signal."""
         del frame
         if self.name:
-            os._exit(EXIT_INTERRUPTED)
+            _quit()
         self.name = signal.Signals(number).name
         self.heard.set()
         if self.stop is not None:
@@ -48,6 +48,26 @@ class StopRequest:
 
 
 _current: StopRequest | None = None
+_last_words: dict[int, bytes] = {}
+
+
+def write_on_quit(descriptor: int, text: bytes) -> None:
+    """Write something where a second signal ends the process, such as what shows the cursor again.
+
+    Args:
+        descriptor: of the file to write to.
+        text: what is written; empty for nothing any more.
+    """
+    _last_words[descriptor] = text
+
+
+def _quit() -> None:
+    """End the process immediately."""
+    for descriptor, text in list(_last_words.items()):
+        if text:
+            with contextlib.suppress(OSError):  # the terminal may be closed
+                os.write(descriptor, text)
+    os._exit(EXIT_INTERRUPTED)
 
 
 @contextlib.contextmanager
@@ -131,4 +151,4 @@ def _watch(reader: int, request: StopRequest) -> None:
             with contextlib.suppress(OSError):  # the terminal may be closed
                 os.write(2, BUSY)
         elif seen > 1:
-            os._exit(EXIT_INTERRUPTED)
+            _quit()

@@ -62,6 +62,50 @@ def wrapped(pairs: Sequence[str], room: int, *, indent: str) -> list[str]:
     return lines
 
 
+def wrapped_text(text: str, room: int, label: str = "") -> list[str]:
+    """Return a sentence in lines of at most `room` columns, the first after a label, the others indented.
+
+    A word, such as a path, and a command of this program stay whole, also where they are longer.
+
+    Args:
+        text: the sentence.
+        room: columns of a line.
+        label: what the first line begins with.
+    """
+    indent = " " * (width_of(label) or 2)
+    lines = [label]
+    for number, word in enumerate(_words(text)):
+        if number and width_of(lines[-1]) + 1 + width_of(printable(word)) > room:
+            lines.append(indent + word)
+        else:
+            lines[-1] += f" {word}" if number else word
+    return lines
+
+
+def _words(text: str) -> list[str]:
+    """Return the words of a sentence; from `mlpcli` on, a command to its end is one of them."""
+    before, found, command = text.partition(" mlpcli ")
+    if not found:
+        return text.split(" ")
+    command, sign, rest = command.partition("; ")
+    return [*before.split(" "), f"mlpcli {command}{sign.strip()}", *(rest.split(" ") if sign else ())]
+
+
+def collapsed(rows: Sequence[tuple[str, ...]], most: int, kept: tuple[int, int]) -> list[tuple[str, ...]]:
+    """Return the rows of a table; of more than `most`, the first and the last, and between them how many.
+
+    Args:
+        rows: one text per cell.
+        most: rows that a table may have.
+        kept: how many rows at the beginning and at the end stay where there are more.
+    """
+    if len(rows) <= most:
+        return list(rows)
+    first, last = kept
+    between = f"... {len(rows) - first - last:,} more"
+    return [*rows[:first], (between, *("" for _ in rows[0][1:])), *rows[-last:]]
+
+
 def _more(rest: int) -> str:
     return f"  +{rest} more" if rest else ""
 

@@ -9,6 +9,7 @@ console.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import sys
 from collections.abc import Collection, Iterable, Sequence
@@ -16,13 +17,15 @@ from typing import IO
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleOptions, JustifyMethod, OverflowMethod, RenderableType
+from rich.control import Control
 from rich.progress import Task, TextColumn
-from rich.segment import Segment
+from rich.segment import ControlType, Segment
 from rich.status import Status
 from rich.style import Style, StyleType
 from rich.table import Table
 from rich.text import Span, Text
 
+from mlpcli import signals
 from mlpcli.printable import pieces, printable
 
 PLAIN_WIDTH = 200
@@ -33,6 +36,9 @@ PIPE_ROOM = 80
 
 LONGEST_NAME = 40
 """Width in columns of a name in a table; with four numbers next to it, the table fits a terminal of 80."""
+
+SHOW_CURSOR = b"\r\n\x1b[?25h"
+"""What shows the cursor again, on a line of its own."""
 
 
 class Screen(Console):
@@ -54,6 +60,20 @@ class Screen(Console):
     def room(self) -> int:
         """The columns that a table may take."""
         return self.width if self.is_terminal else min(self.width, PIPE_ROOM)
+
+    def show_cursor(self, show: bool = True) -> bool:
+        """Show or hide the cursor; one that is hidden is shown again however the process ends."""
+        done = super().show_cursor(show)
+        if done:
+            with contextlib.suppress(OSError, ValueError):  # a stream that is no file
+                signals.write_on_quit(self.file.fileno(), b"" if show else SHOW_CURSOR)
+        return done
+
+    def erase_lines(self, count: int) -> None:
+        """Erase the cursor's line and move up, so many times."""
+        for _ in range(count):
+            erase = (ControlType.ERASE_IN_LINE, 2)
+            self.control(Control(ControlType.CARRIAGE_RETURN, erase, (ControlType.CURSOR_UP, 1)))
 
     def render_str(
         self,

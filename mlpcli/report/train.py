@@ -1,6 +1,7 @@
 """A training: progress while it runs, and what it reached, as text and as JSON.
 
-On a terminal: a bar with the time left. Into a pipe or a file: plain lines.
+On a terminal: a live table of the newest epochs with a curve and the time left.
+Into a pipe or a file: plain lines.
 """
 
 from __future__ import annotations
@@ -9,36 +10,44 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rich.progress import BarColumn, Progress, TaskID, TimeElapsedColumn, TimeRemainingColumn
 from rich.status import Status
 from rich.text import Text
 
 from mlpcli.report.console import fits, fitting_table, format_duration, format_number, show_json, show_line
+from mlpcli.report.epoch_table import LEARNING_RATE, rate_text
 from mlpcli.report.fitted_predictions import show_fitted
 from mlpcli.report.interval_words import interval_notes, interval_text
+from mlpcli.report.live_epochs import LiveEpochs
 from mlpcli.report.member_table import member_line, spread_tables
-from mlpcli.report.narrow import as_many, wrapped
-from mlpcli.report.screen import LONGEST_NAME, Screen, WordsColumn, console, cut, table
+from mlpcli.report.narrow import as_many, collapsed, wrapped, wrapped_text
+from mlpcli.report.screen import LONGEST_NAME, Screen, console, cut, table
 from mlpcli.runs.folder import Run
 from mlpcli.runs.results import Outcome, Plan, intervals_json
-from mlpcli.runs.watcher import Watcher
+from mlpcli.runs.watcher import Monitored, Watcher
 
-WIDE = 100
-"""Columns of a terminal with room for a long bar."""
-BESIDE = 24
-"""Columns that a bar's words and times take."""
+EVERY_EPOCH = 20
+"""Epochs that each have a line in a pipe; after them, those with a round number have one."""
+
+LONGEST_SILENCE = 10.0
+"""Seconds after which an epoch has a line in a pipe, whatever its number."""
+
+MOST_LAYERS, SHOWN_LAYERS = 24, (12, 8)
+"""Layers from which the table of layers is collapsed, and those at its beginning and its end that stay."""
 
 
 class TrainingReport(Watcher):
-    """Shows the progress of a training: a bar on a terminal, one line per epoch elsewhere. A context."""
+    """Shows the progress of a training: a live table on a terminal, lines elsewhere. A context."""
 
     def __init__(self, *, stderr: bool = False) -> None:
         self.console = console(stderr=stderr)
-        self.progress: Progress | None = None
-        self.task: TaskID | None = None
+        self.on_terminal = self.console.is_terminal and not self.console.is_dumb_terminal
+        self.live = LiveEpochs(self.console)
+        self.pace = _Pace()
         self.status: Status | None = None
         self.member: tuple[int, int, str] | None = None  # of a run with folds or seeds
         self.members, self.began = 0, time.monotonic()  # those that are finished, since when
+        self._waiting: tuple[int, int, Mapping[str, float], float] | None = None  # an epoch without a line
+        self._rate: float | None = None  # the learning rate of the last line
 
     def __enter__(self) -> TrainingReport:
         return self
@@ -47,10 +56,10 @@ class TrainingReport(Watcher):
         self._clear()
 
     def _clear(self) -> None:
-        """Remove the bar and the spinner."""
-        if self.progress is not None:
-            self.progress.stop()
-            self.progress = None
+        """End the table, whose summary stays, and the spinner; the last epoch has a line in any case."""
+        self.live.stop(keep=self.member is None)
+        if self._waiting is not None:
+            self._show_epoch(*self._waiting)
         if self.status is not None:
             self.status.stop()
             self.status = None
@@ -58,7 +67,7 @@ class TrainingReport(Watcher):
     def stage(self, text: str) -> None:
         """Show a spinner with a few words, on a terminal only."""
         self._clear()
-        if self.console.is_terminal and text:
+        if self.on_terminal and text:
             self.status = self.console.status(text)
             self.status.start()
 
@@ -66,51 +75,56 @@ class TrainingReport(Watcher):
         """Show the data, the layers and the folder."""
         self._clear()
         rows = ", ".join(f"{count:,} {name}" for name, count in plan.rows.items())
-        self.console.print(Text(f"data     {plan.source}: {rows} rows" + _class_count(plan)))
+        self._wrapped("data     ", f"{plan.source}: {rows} rows" + _class_count(plan))
         self.console.print(Text(f"run      {run_dir}"))
         layers = [(row.name, row.kind, _shape(row.shape), f"{row.parameters:,}") for row in plan.layers]
-        shown = table(("layer", "class", "output", "parameters"), layers, names=(0, 1))
+        shown = table(
+            ("layer", "class", "output", "parameters"),
+            collapsed(layers, MOST_LAYERS, SHOWN_LAYERS),
+            names=(0, 1),
+        )
         shown.columns[1].justify = "left"
         self.console.print(shown)
         fixed = plan.parameters - plan.trainable
         note = f" ({plan.trainable:,} of them trained)" if fixed else ""
         self.console.print(f"{plan.parameters:,} parameters{note}, {plan.steps:,} steps per epoch")
-        if self.console.is_terminal:
-            self._start_bar()
 
     def engine(self, name: str, reason: str) -> None:
         """Show the engine, and why it is that one."""
-        self.console.print(Text(f"engine   {name}: {reason}"))
+        self._wrapped("engine   ", f"{name}: {reason}")
 
-    def _start_bar(self) -> None:
-        self.progress = Progress(
-            WordsColumn("{task.fields[epoch]}"),
-            BarColumn(bar_width=self._bar_width()),
-            WordsColumn("{task.fields[logs]}"),
-            TimeElapsedColumn(),
-            WordsColumn("left"),
-            TimeRemainingColumn(),
-            console=self.console,
-            transient=True,
-        )
-        self.task = self.progress.add_task("", total=1.0, epoch="epoch 1", logs="compiling")
-        self.progress.start()
+    def monitored(self, monitored: Monitored) -> None:
+        """Begin the table of the epochs."""
+        self.live.begin(monitored, self.member)
+        if self.on_terminal and not self.live.runs:
+            if self.status is not None:
+                self.status.stop()
+                self.status = None
+            self.live.start()
 
     def step(self, epoch: int, epochs: int, done: int, total: int, logs: Mapping[str, float]) -> None:
-        """Move the bar within an epoch."""
-        if self.progress is not None and self.task is not None:
-            self._move(epoch - 1 + done / total, epoch, epochs, logs)
+        """Show how far an epoch is."""
+        if self.live.runs:
+            self.live.step(epoch, epochs, done / total, logs)
 
     def epoch(self, epoch: int, epochs: int, logs: Mapping[str, float], seconds: float) -> None:
-        """Move the bar, and print a line for the epoch."""
-        head, tail = f"epoch {epoch:>{len(str(epochs))}}/{epochs}", format_duration(seconds)
-        line = _epoch_line(head, logs, tail, self.console.room)
-        if self.progress is not None and self.task is not None:
-            self._move(epoch, epoch, epochs, logs)
-            if self.member is None and self._worth_a_line(epoch, epochs):
-                self.progress.console.print(Text(line))
+        """Add an epoch to the table; in a pipe, print a line for it unless there are many."""
+        if self.live.runs:
+            self.live.epoch(epoch, epochs, logs, seconds)
         elif self.member is None:
-            self.console.print(Text(line))
+            self._waiting = (epoch, epochs, logs, seconds)
+            if self.pace.is_due(epoch, epochs):
+                self._show_epoch(*self._waiting)
+
+    def _show_epoch(self, epoch: int, epochs: int, logs: Mapping[str, float], seconds: float) -> None:
+        """Print the line of an epoch, with the learning rate where it has changed since the last line."""
+        self._waiting = None
+        head, tail = f"epoch {epoch:>{len(str(epochs))}}/{epochs}", format_duration(seconds)
+        rate = logs.get(LEARNING_RATE)
+        if rate is not None and self._rate not in (None, rate):
+            head += f"  {LEARNING_RATE} {rate_text(rate)}"
+        self._rate = rate
+        self.console.print(Text(_epoch_line(head, logs, tail, self.console.room)))
 
     def member_begins(self, place: int, count: int, label: str) -> None:
         """Start a training of a run with folds or seeds, of which the bar shows a part."""
@@ -123,38 +137,35 @@ class TrainingReport(Watcher):
         place, count, label = self.member or (1, 1, member.label)
         self.members += 1
         passed = time.monotonic() - self.began
+        self.live.progress.before.append(passed - sum(self.live.progress.before))
         left = passed / self.members * (count - place) if place < count else None
         line = member_line(member, f"{place}/{count} {label}", split, left, self.console.room)
-        out = self.console if self.progress is None else self.progress.console
-        out.print(Text(line))
-
-    def _move(self, done: float, epoch: int, epochs: int, logs: Mapping[str, float]) -> None:
-        """Move the bar to so many epochs; beside it stand as many of the logs as fit."""
-        assert self.progress is not None
-        assert self.task is not None
-        share, head = done / epochs, f"epoch {epoch}/{epochs}"
-        if self.member is not None:
-            place, count, label = self.member
-            share, head = (place - 1 + share) / count, f"{label} of {count}, {head}"
-        shown = _logs(logs, self.console.room - self._bar_width() - BESIDE - len(head), counted=False)
-        self.progress.update(self.task, completed=share, epoch=head, logs=shown)
-
-    def _bar_width(self) -> int:
-        return 28 if self.console.room >= WIDE else 10
-
-    _last_line = 0.0
-
-    def _worth_a_line(self, epoch: int, epochs: int) -> bool:
-        """Return whether an epoch gets a line: on a terminal, at most a few lines per second are printed."""
-        now = time.monotonic()
-        if epoch in (1, epochs) or now - self._last_line > 0.25:
-            self._last_line = now
-            return True
-        return False
+        self.console.print(Text(line))
 
     def note(self, text: str) -> None:
-        """Print one line above the progress."""
-        self.console.print(Text(text, style="yellow"))
+        """Print a sentence above the progress, in lines that fit the terminal, or 80 columns of a pipe."""
+        self._wrapped("", text, style="yellow")
+
+    def _wrapped(self, label: str, text: str, style: str = "") -> None:
+        """Print a label and a text, whose further lines are indented, in as many columns as there are."""
+        for line in wrapped_text(text, self.console.room, label):
+            self.console.print(Text(line, style=style), soft_wrap=True)
+
+
+class _Pace:
+    """Decides which epochs have a line in a pipe: ten thousand epochs have some seventy."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def is_due(self, epoch: int, epochs: int) -> bool:
+        """Return whether an epoch has a line."""
+        now = time.monotonic()
+        step = 1 if epoch <= EVERY_EPOCH else 10 ** (len(str(epoch // 2)) - 1)
+        if epoch % step == 0 or epoch == epochs or now - self._last >= LONGEST_SILENCE:
+            self._last = now
+            return True
+        return False
 
 
 def _class_count(plan: Plan) -> str:

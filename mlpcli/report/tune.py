@@ -48,7 +48,6 @@ class SearchReport(SearchWatcher):
         if self._live is not None:
             self.line = ""
             self.progress.pop(0, None)
-            self._live.update(self._table())
             self._live.stop()
             self._live = None
 
@@ -88,7 +87,7 @@ class SearchReport(SearchWatcher):
         if done:
             self.console.print(Text(f"resumed  {len(done)} {'trial' if len(done) == 1 else 'trials'} done"))
         if self.console.is_terminal:
-            self._live = Live(self._table(), console=self.console, refresh_per_second=4)
+            self._live = Live(console=self.console, get_renderable=self._table, refresh_per_second=4)
             self._live.start()
 
     def trial_begins(self, trial: Trial) -> None:
@@ -102,7 +101,6 @@ class SearchReport(SearchWatcher):
         name = self.search.objective.name if self.search else ""
         value = f"  {name} {format_number(logs[name])}" if name in logs else ""
         self.progress[number] = f"epoch {epoch} of {epochs}{value}"
-        self._refresh()
 
     def trial_ends(self, trial: Trial) -> None:
         """Show a trial's result: a line in a pipe, a row on a terminal."""
@@ -127,8 +125,9 @@ class SearchReport(SearchWatcher):
             self._status = None
 
     def _refresh(self) -> None:
+        """Draw at once what happens rarely; the epochs of a trial wait for the next drawing."""
         if self._live is not None:
-            self._live.update(self._table())
+            self._live.refresh()
 
     def _table(self) -> Group:
         """Return the newest trials and the best, then one line: best so far and time left."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,23 @@ from mlpcli.runs.search_folder import Search, Trial
 
 if TYPE_CHECKING:
     from mlpcli.spec.load import LoadedSpec
+
+
+@dataclass(frozen=True)
+class Monitored:
+    """What decides which epoch of a training is best, and when it stops.
+
+    Attributes:
+        monitor: the metric that decides.
+        more_is_better: whether a larger value of it is better.
+        history: the epochs before this command, as `history.csv` has them.
+        patience: returns how many epochs EarlyStopping has waited, and how many it waits; None without it.
+    """
+
+    monitor: str
+    more_is_better: bool
+    history: Sequence[Mapping[str, float]] = ()
+    patience: Callable[[], tuple[int, int] | None] = lambda: None
 
 
 class Watcher:
@@ -30,6 +48,9 @@ class Watcher:
             name: compiled, graph or keras.
             reason: why it is that one.
         """
+
+    def monitored(self, monitored: Monitored) -> None:
+        """Receive what decides which epoch is best, before the first epoch."""
 
     def step(self, epoch: int, epochs: int, done: int, total: int, logs: Mapping[str, float]) -> None:
         """Receive the logs after some steps of an epoch.

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from mlpcli.errors import Problem, RunError
 from mlpcli.files import write_text, write_with
 from mlpcli.keras_import import keras
 from mlpcli.runs.record_models import Identity
+from mlpcli.runs.watcher import Monitored
 from mlpcli.spec.fit_section import CheckpointSpec
 from mlpcli.training.averaged_weights import swap_back
 from mlpcli.training.callback_state import (
@@ -31,6 +33,7 @@ from mlpcli.training.callback_state import (
     prepare_callback,
     restore_callback,
 )
+from mlpcli.training.callbacks import epochs_waited
 from mlpcli.training.checkpoint_file import write_checkpoint
 from mlpcli.training.divergence import DivergenceGuard, learning_rate
 from mlpcli.training.training_state import TrainingState
@@ -225,6 +228,11 @@ class RunCallback(keras.callbacks.Callback):  # type: ignore[misc]
         if self.resumed is not None:
             for callback, kept in matched_states(others, self.resumed.callbacks):
                 prepare_callback(callback, kept)
+
+    def monitored(self) -> Monitored:
+        """Return what decides which epoch is best, and when the training stops."""
+        history = tuple(self.history)
+        return Monitored(self.monitor, self.more_is_better, history, partial(epochs_waited, self.others))
 
     def write_state(self) -> None:
         """Write the checkpoint and the history of the last complete epoch, each atomically."""

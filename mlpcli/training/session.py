@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +19,10 @@ from mlpcli.spec.resolve import resolve_spec
 from mlpcli.training.disk_space import check_place, check_room, write_failure
 from mlpcli.training.divergence import Diverged
 from mlpcli.training.ending import check_complete, displaced, failure, promised_files
-from mlpcli.training.identity import identity
 from mlpcli.training.job import TrainingJob, TrainOptions
 from mlpcli.training.plan import describe
 from mlpcli.training.prepare import check_logs, default_notes, prepare
-from mlpcli.training.run_record import begin_record, now, start_sha256
+from mlpcli.training.run_record import begin_record, now
 from mlpcli.training.variables import restore_learned
 
 if TYPE_CHECKING:
@@ -112,9 +111,11 @@ class _Session:
 
     def begin(self) -> RunCallback:
         """Write both specs and the record, before the first step."""
+        from mlpcli.training.make_run_callback import make_run_callback
+
         job = self.job
         resolved = self._write_specs()
-        callback = self.callback = self._make_callback(resolved)
+        callback = self.callback = make_run_callback(job, resolved)
         if job.options.state is not None:
             restore_learned(job.model, job.options.state)
             # Written before `run.json`: a folder without that is deleted.
@@ -139,31 +140,6 @@ class _Session:
                 self.record["plugins"] = copy_plugins(job.completed.catalog, job.run_dir)
         return (job.run_dir / runs.RESOLVED).read_text(encoding="utf-8")
 
-    def _make_callback(self, resolved: str) -> RunCallback:
-        """Return the callback that keeps the run's files."""
-        from mlpcli.checks.log_names import directions
-        from mlpcli.training.callbacks import best_monitor, keeps_models
-        from mlpcli.training.run_callback import RunCallback, save_interval
-
-        job, spec = self.job, self.job.completed.spec
-        validation = job.dataset.validation is not None
-        modes = directions(job.model, validation=validation)
-        monitor, more_is_better = best_monitor(spec, modes, validation=validation)
-        callback = RunCallback(
-            job.run_dir,
-            monitor=monitor,
-            more_is_better=more_is_better,
-            on_epoch=self._on_epoch,
-            identity=identity(resolved, job.dataset, job.completed.catalog, start_sha256(job.completed)),
-            save_interval=save_interval(spec.fit.checkpoint),
-            models=keeps_models(spec),
-        )
-        callback.set_model(job.model)
-        return callback
-
-    def _on_epoch(self, epoch: int, logs: Mapping[str, float], seconds: float) -> None:
-        self.job.watcher.epoch(epoch, self.job.completed.spec.fit.epochs, logs, seconds)
-
     def advise(self) -> None:
         """Note the best-practice advice on the spec; `check` gives the reasons."""
         from mlpcli.checks.advice import advise
@@ -183,6 +159,7 @@ class _Session:
         others = callbacks_of(job, self.record, modes)
         callback.take_callbacks(others)
         first = CheckFolder(job.run_dir, log_files(spec))
+        job.watcher.monitored(callback.monitored())
         try:
             self.record["engine"] = fit_model(
                 job.model,

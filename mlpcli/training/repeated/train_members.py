@@ -12,7 +12,7 @@ from mlpcli.checks.advice import advise
 from mlpcli.errors import RunError
 from mlpcli.runs.folder import Run
 from mlpcli.runs.results import Outcome
-from mlpcli.runs.watcher import Watcher
+from mlpcli.runs.watcher import Monitored, Watcher
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.repeats import RETRAIN, Repeat, label_of
 from mlpcli.training.disk_space import check_place, check_room
@@ -214,6 +214,10 @@ class MemberWatcher(Watcher):
         """Pass on the engine of the first training."""
         if not self.quiet:
             self.watcher.engine(name, reason)
+
+    def monitored(self, monitored: Monitored) -> None:
+        """Pass on what decides which epoch is best."""
+        self.watcher.monitored(monitored)
 
     def step(self, epoch: int, epochs: int, done: int, total: int, logs: Mapping[str, float]) -> None:
         """Pass on the steps."""
