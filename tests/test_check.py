@@ -53,10 +53,11 @@ def test_the_plan_stands_beside_the_lines_of_the_spec(
         "epochs  5 of 6 steps",
         # 150 rows of 4 floats and an int64; 9 + 67 weights, Adam's two for each of 67, rate and counter;
         # 16 rows of 4 + 4 + 8 + 3 floats
-        "memory  5.7 KB over TensorFlow's own: data 3.6 KB, weights and optimizer 848 bytes, "
-        "one batch 1.2 KB",
-        "files   runs/tiny/<date>_<time>/: spec.yaml resolved.yaml run.json history.csv metrics.json "
-        "summary.txt model.keras saved_model/ checkpoints/ tensorboard/ plots/ lock",
+        "memory  5.7 KB over TensorFlow's own: data 3.6 KB, weights and optimizer 848",
+        "        bytes, one batch 1.2 KB",
+        "files   runs/tiny/<date>_<time>/: spec.yaml resolved.yaml run.json history.csv",
+        "        metrics.json summary.txt model.keras saved_model/ checkpoints/",
+        "        tensorboard/ plots/ lock",
         f"next    mlpcli train {spec}",
     ]
     assert [path.name for path in spec.parent.iterdir()] == ["tiny.yaml"]
@@ -259,9 +260,11 @@ def test_advice_is_shown_with_its_place_and_can_be_left_out(
     result = mlpcli("check", spec)
     assert result.status == 0
     assert (
-        f"advice  {spec}:12:39 callbacks[0].EarlyStopping.patience: EarlyStopping waits 9 epochs in a run of 5; "
-        "lower patience or raise fit.epochs\n        because it never stops a run of 5 epochs; it only restores the best epoch's weights\n"
-    ) in result.out
+        f"advice {spec}:12:39 callbacks[0].EarlyStopping.patience: EarlyStopping waits 9 epochs in a run of 5; "
+        "lower patience or raise fit.epochs because it never stops a run of 5 epochs; it only restores the "
+        "best epoch's weights next "
+    ) in " ".join(result.out.split())
+    assert max(len(line) for line in result.out.replace(str(spec), "s.yaml").splitlines()) <= 80
     settings = ["--set", "optimizer={Adam: {learning_rate: 0.1}}", "--set", "fit.epochs=9"]
     shown = mlpcli("check", spec, "--no-advice", *settings).out
     assert "advice  " not in shown
@@ -288,7 +291,9 @@ def test_train_notes_advice_briefly(
     spec = spec_file(TINY.replace("epochs: 5", "epochs: 1").replace("batch_size: 16", "batch_size: 48"))
     line = (
         f"advice: {spec}:11:30 fit.batch_size: batches of 48 rows start at the full learning rate; "
-        "use 32, or add a warm-up or global_clipnorm, and tune the learning rate again for this batch size\n"
+        "use 32, or add a warm-up or global_clipnorm, and tune the learning rate again for this batch size"
     )
-    assert line in mlpcli("train", spec, "--runs-dir", tmp_path / "runs").out
+    shown = mlpcli("train", spec, "--runs-dir", tmp_path / "runs").out
+    assert line in " ".join(shown.split())
+    assert max(map(len, shown.replace(str(tmp_path), "").splitlines())) <= 80
     assert "advice: " not in mlpcli("train", spec, "--runs-dir", tmp_path / "runs", "--no-advice").out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -209,6 +210,26 @@ def test_a_run_that_was_interrupted_ends_as_the_one_left_alone(trained: Trained,
     resume(run, watcher=Watcher())
     _same_results(trained.folder, run.folder)
     assert open_run(run.folder).status == "completed"
+
+
+def test_damaged_folds_are_all_named_before_any_is_trained(trained: Trained, tmp_path: Path) -> None:
+    from mlpcli.training.start import resume
+
+    folder = tmp_path / "runs" / "folded" / "2026-01-01_00-00-00"
+    shutil.copytree(trained.folder, folder)
+    record = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(record | {"status": "interrupted"}))
+    (folder / "folds/01/model.keras").write_bytes(b"damaged")
+    shutil.rmtree(folder / "folds/02")
+    (folder / "folds/03/history.csv").unlink()
+    watcher = Stopping()
+    with pytest.raises(RunError) as caught:
+        resume(open_run(folder), watcher=watcher)
+    first, second = (problem.headline() for problem in caught.value.problems)
+    assert "folds/01/model.keras is not what was saved" in first
+    assert "has no history.csv" in second
+    assert f"delete the folder {folder / 'folds/03'} and resume" in second
+    assert watcher.place == 0
 
 
 def test_a_fold_is_resumed_with_its_run(trained: Trained) -> None:

@@ -89,6 +89,22 @@ def test_runs_are_filtered_and_sorted(
     assert _labels(several, mlpcli, *flags) == expected
 
 
+def test_the_value_that_runs_are_sorted_by_is_always_shown(several: Path, mlpcli: Command) -> None:
+    for folder in sorted((several / "iris").iterdir()):
+        record = json.loads((folder / "run.json").read_text())
+        test = {f"a_metric_with_a_long_name_{number}": 0.5 for number in range(6)} | {"mae": 0.125}
+        record["metrics"]["test"] = test
+        (folder / "run.json").write_text(json.dumps(record))
+    for flags in (
+        ("--sort", "test_mae"),
+        ("--sort", "test_mae", "--columns", "run,started,started,error,test_mae"),
+    ):
+        shown = mlpcli("runs", "--runs-dir", several, *flags).out.splitlines()
+        assert "test_mae" in shown[0].split()
+        assert "0.1250" in shown[1].split()
+        assert max(map(len, shown)) <= 80
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +17,7 @@ from mlpcli.cli.options import (
     RunsDirOption,
     SetOption,
     SpecArgument,
+    refuse_existing,
     refuse_output,
 )
 
@@ -37,9 +40,11 @@ PictureOption = Annotated[
         "-o",
         "--output",
         metavar="PNG",
-        help="The plot, with the numbers beside it as .json. Default: more_data.png in the runs folder.",
+        help="The plot, with the numbers beside it as .json. Default: more_data.png in the runs folder; "
+        "then more_data_2.png, and so on.",
     ),
 ]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace the files of -o.")]
 
 
 def more_data(
@@ -49,6 +54,7 @@ def more_data(
     repeats: RepeatsOption = 3,
     metric: MetricOption = "val_loss",
     output: PictureOption = None,
+    force: ForceOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -61,10 +67,12 @@ def more_data(
 
     wanted = RowsWanted(read_sizes(sizes), repeats, metric)
     loaded = replace(read_spec(spec, settings), runs_dir=runs_dir)
-    picture = output or runs_dir / loaded.spec.name / "more_data.png"
+    picture = output or free_name(runs_dir / loaded.spec.name / "more_data.png")
     document = picture.with_suffix(".json")
     for file in (picture, document):
         refuse_output(file, "-o", "choose another file with -o")
+        if output is not None and file.exists():
+            refuse_existing(file, "-o", force=force)
     with report.MoreDataReport(metric, stderr=json) as watcher:
         from mlpcli.plots.more_data import draw_more_data
         from mlpcli.training.more_data import measure_more_data
@@ -75,6 +83,16 @@ def more_data(
     report.show_more_data(found, picture, document, json=json)
     if found.interrupted:
         raise typer.Exit(130)
+
+
+def free_name(picture: Path) -> Path:
+    """Return a name for a picture and its numbers that no file has: its own, or with a number from 2 on."""
+    names = (picture.with_stem(f"{picture.stem}_{number}") for number in itertools.count(2))
+    return next(
+        path
+        for path in itertools.chain([picture], names)
+        if not any(os.path.lexists(each) for each in (path, path.with_suffix(".json")))
+    )
 
 
 def read_sizes(text: str | None) -> list[float] | None:

@@ -104,9 +104,9 @@ def runs(
     if where and not found:
         report.show_nothing_found()
     elif names:
-        report.show_columns(shown, names, hidden=hidden)
+        report.show_columns(shown, names, hidden=hidden, sort=sort)
     else:
-        report.show_runs(shown, listing, runs_dir, hidden=hidden, chosen=bool(where))
+        report.show_runs(shown, listing, runs_dir, hidden=hidden, chosen=bool(where), sort=sort)
 
 
 def _write_csv(path: Path, found: Sequence[RunValues], names: Sequence[str], *, stderr: bool) -> None:

@@ -174,12 +174,7 @@ def _thresholds(
     objective = objective_of(asked)
     found, notes = [], []
     for place, name in enumerate(labels):
-        if output.kind == "labels":
-            known, likely = truth[..., place], values[..., place]
-        else:
-            known, likely = class_indices(truth), of_second_class(values)
-        kept = np.ones(likely.shape, bool) if counted is None else along_steps(counted, likely.shape)
-        known, likely = known[kept].astype(np.int64), likely[kept]
+        known, likely = second_class(output, place, truth, values, counted)
         if len(np.unique(known)) < 2 and asked.cost is None:
             every = "all" if known.any() else "none"
             notes.append(f"{every} of the rows have the label {name!r}, so its threshold stays 0.5")
@@ -193,6 +188,26 @@ def _thresholds(
             )
         found.append(choice.threshold)
     return tuple(found), notes
+
+
+def second_class(
+    output: Output, place: int, truth: Array, values: Array, counted: Array | None
+) -> tuple[Array, Array]:
+    """Return of the rows that count whether each is of the second class, or has a label, and how likely.
+
+    Args:
+        output: of two classes, or of labels.
+        place: of the label.
+        truth: as `KnownRows.truth` has it.
+        values: as `KnownRows.outputs` has them.
+        counted: as `KnownRows.counted` has it; None for all.
+    """
+    if output.kind == "labels":
+        known, likely = truth[..., place], values[..., place]
+    else:
+        known, likely = class_indices(truth), of_second_class(values)
+    kept = np.ones(likely.shape, bool) if counted is None else along_steps(counted, likely.shape)
+    return known[kept].astype(np.int64), likely[kept]
 
 
 def _intervals(level: float, output: Output, truth: Array, values: Array, counted: Array | None) -> Intervals:

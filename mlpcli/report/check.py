@@ -6,12 +6,13 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
 
 from mlpcli.errors import ABSENT, MlpcliError, Place, Problem, show_path
 from mlpcli.machine import format_bytes
 from mlpcli.report.console import format_duration
+from mlpcli.report.narrow import MOST_LAYERS, SHOWN_LAYERS, collapsed, wrapped_text
 from mlpcli.report.screen import LONGEST_NAME, console, cut, table
 from mlpcli.runs.results import Advice, Forecast
 from mlpcli.spec.load import LoadedSpec
@@ -31,7 +32,7 @@ def show_forecast(forecast: Forecast, loaded: LoadedSpec, settings: Sequence[str
     """
     out = console()
     plan = forecast.plan
-    out.print(Text(f"{loaded.file}: no problems found", style="bold"))
+    out.print(Text(f"{loaded.file}: no problems found", style="bold"), soft_wrap=True)
     _labelled("data", plan.source)
     out.print(table(("split", "rows"), [(name, f"{count:,}") for name, count in plan.rows.items()]))
     if forecast.trainings:
@@ -69,14 +70,10 @@ def _next_command(loaded: LoadedSpec, settings: Sequence[str]) -> str:
 
 
 def _labelled(label: str, text: str, style: str = "") -> None:
-    """Show a label and a text; on a terminal, wrapped lines are indented below the first."""
+    """Show a label and a text; lines that do not fit go on below the text."""
     out = console()
-    if not out.is_terminal:
-        out.print(Text(f"{label:<8}{text}", style=style))
-        return
-    grid = Table.grid(Column(width=8), Column())
-    grid.add_row(label, Text(text), style=style)
-    out.print(grid)
+    for line in wrapped_text(text, out.room, f"{label:<8}"):
+        out.print(Text(line, style=style), soft_wrap=True)
 
 
 def show_advice(advice: tuple[Advice, ...], loaded: LoadedSpec) -> None:
@@ -87,11 +84,12 @@ def show_advice(advice: tuple[Advice, ...], loaded: LoadedSpec) -> None:
 
 
 def _layer_table(forecast: Forecast, loaded: LoadedSpec) -> Table:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for layer, path in zip(forecast.plan.layers, forecast.layer_paths, strict=True):
         place = loaded.text.place(path)
         shape = " x ".join(str(size) for size in layer.shape[1:]) or "1"
         rows.append((_line(place, loaded), layer.name, layer.kind, shape, f"{layer.parameters:,}"))
+    rows = collapsed(rows, MOST_LAYERS, SHOWN_LAYERS)
     shown = table(("line", "layer", "class", "output", "parameters"), rows, names=(0, 1, 2))
     shown.columns[1].justify = shown.columns[2].justify = "left"
     return shown

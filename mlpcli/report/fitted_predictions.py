@@ -29,6 +29,8 @@ def show_fitted(out: Screen, entries: Mapping[str, object]) -> None:
     for name, found in _outputs(entries.get("threshold")):
         for text in _threshold(found):
             out.print(Text(f"threshold    {_named(name)}{text}"))
+        for text in _costs(found):
+            out.print(Text(f"cost         {_named(name)}{text}"))
     if calibrations:
         head = [head for word in MEASURES.values() for head in (word, "after")]
         rows = [row for name, found in calibrations for row in _measured(name, found)]
@@ -73,6 +75,14 @@ def _threshold(entry: Mapping[str, object]) -> Iterator[str]:
             yield f"{cut(name, LONGEST_NAME)} from {format_number(each)} on"
         return
     yield f"{cut(str(entry['class']), LONGEST_NAME)} from {format_number(_number(entry['probability']))} on"
+
+
+def _costs(entry: Mapping[str, object]) -> Iterator[str]:
+    """Yield what a row costs by the threshold, and what it would by 0.5, for each rows."""
+    cost = entry.get("cost")
+    for rows, each in cost.items() if isinstance(cost, Mapping) else ():
+        usual = f"({format_number(each['usual'])} from 0.5 on)"
+        yield f"{format_number(each['chosen'])} a row on the {_rows(rows)} rows {usual}"
 
 
 def _last_coverage(entry: object) -> tuple[str, list[Coverage]]:

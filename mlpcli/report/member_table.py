@@ -13,6 +13,13 @@ from mlpcli.report.screen import LONGEST_NAME, cut, table
 from mlpcli.runs.folder import Run
 from mlpcli.runs.results import Repeated, Spread
 
+WHOSE = {
+    "held_out": ": each model on the fold that it has not seen",
+    "test": ": each model by itself on the test rows",
+    "validation": ": each model by itself on the validation rows",
+}
+"""What the models of several trainings are measured on, by split."""
+
 
 def member_line(member: Run, head: str, split: str, left: float | None, room: int) -> str:
     """Return the line of a training that is finished: its scores, its best epoch, the time that is left.
@@ -43,6 +50,7 @@ def spread_tables(repeated: Repeated) -> Iterator[tuple[Text, Table]]:
     """
     for split, of in repeated.spreads.items():
         title = f"{split} over {repeated.count} {repeated.kind if repeated.kind == 'seeds' else 'trainings'}"
+        title += WHOSE.get(split, "")
         whole = repeated.out_of_fold if split == "held_out" else {}
         heads = ("metric", "mean", "deviation", "95% interval", *(("all rows",) if whole else ()))
         rows = [(name, *_cells(each), *_of_all(whole, name)) for name, each in of.items()]

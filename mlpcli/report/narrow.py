@@ -16,6 +16,9 @@ from mlpcli.report.screen import Screen, table, width_of
 NARROWEST = 12
 """Columns that a text which wraps has at least."""
 
+MOST_LAYERS, SHOWN_LAYERS = 24, (12, 8)
+"""Layers from which a table of them is collapsed, and those at its beginning and its end that stay."""
+
 
 def whole_table(
     out: Screen, columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: Sequence[int] = ()
@@ -84,11 +87,12 @@ def wrapped_text(text: str, room: int, label: str = "") -> list[str]:
 
 def _words(text: str) -> list[str]:
     """Return the words of a sentence; from `mlpcli` on, a command to its end is one of them."""
-    before, found, command = text.partition(" mlpcli ")
+    before, found, command = f" {text}".partition(" mlpcli ")
+    words = before[1:].split(" ") if before else []
     if not found:
-        return text.split(" ")
+        return words
     command, sign, rest = command.partition("; ")
-    return [*before.split(" "), f"mlpcli {command}{sign.strip()}", *(rest.split(" ") if sign else ())]
+    return [*words, f"mlpcli {command}{sign.strip()}", *(rest.split(" ") if sign else ())]
 
 
 def collapsed(rows: Sequence[tuple[str, ...]], most: int, kept: tuple[int, int]) -> list[tuple[str, ...]]:

@@ -19,6 +19,8 @@ from mlpcli.runs.notes import NOTHING
 from mlpcli.runs.run_values import FACTS, WRITTEN, RunValues, Value, best_value, seconds_of, status_of
 
 COLUMNS = ("run", "kind", "status", "epochs", "time", "best", "test", "tags")
+SORTED = len(COLUMNS)
+"""The place of the value that a list is sorted by, where no column has it."""
 LEFT = (0, 1, 2, 5, 6, 7)
 FEWER = ((0, 1, 2, 3, 4, 5, 6, 7), (0, 1, 2, 3, 4, 5, 7), (0, 2, 3, 5, 7), (0, 2, 5))
 """The columns of `runs` where there is less and less room: names, status and the best value stay whole."""
@@ -51,7 +53,13 @@ def limited(
 
 
 def show_runs(
-    found: Sequence[RunValues], listing: Listing, runs_dir: Path, *, hidden: int = 0, chosen: bool = False
+    found: Sequence[RunValues],
+    listing: Listing,
+    runs_dir: Path,
+    *,
+    hidden: int = 0,
+    chosen: bool = False,
+    sort: str | None = None,
 ) -> None:
     """Show one line per run: its kind, status, epochs, time, metrics and tags.
 
@@ -61,6 +69,7 @@ def show_runs(
         runs_dir: the runs folder.
         hidden: runs that are not shown.
         chosen: whether they were chosen by a condition, which says nothing of runs that have not started.
+        sort: the name of the value that they are sorted by, which is shown whatever else is left out.
     """
     out = console()
     if not found and listing.damaged:
@@ -68,10 +77,10 @@ def show_runs(
     if not found and not listing.unstarted:
         out.print(Text(f"there are no runs under {runs_dir}; train one: mlpcli train SPEC"))
         return
-    rows = [_row(values) for values in found]
+    rows = [_row(values, sort) for values in found]
     if not chosen:
-        rows += [(_label(folder), "", state, "", "", "", "", "") for folder, state in listing.unstarted]
-    _show_rows(out, rows)
+        rows += [(_label(folder), "", state, "", "", "", "", "", "") for folder, state in listing.unstarted]
+    _show_rows(out, rows, sort if sort not in COLUMNS else None)
     show_hidden(hidden)
 
 
@@ -90,8 +99,8 @@ def _label(folder: Path) -> str:
     return "/".join(folder.absolute().parts[-2:])
 
 
-def _row(values: RunValues) -> tuple[str, ...]:
-    """Return a run's line of the list."""
+def _row(values: RunValues, sort: str | None) -> tuple[str, ...]:
+    """Return a run's line of the list, at its end the value that the list is sorted by."""
     run, record = values.run, values.run.record
     best, seconds = best_value(run), seconds_of(run)
     reached = f"{best.monitor} {format_number(best.value)}" if best and best.value is not None else ""
@@ -101,23 +110,28 @@ def _row(values: RunValues) -> tuple[str, ...]:
     time = "" if seconds is None else format_duration(seconds)
     epochs = "" if record.epochs is None else str(record.epochs)
     tags = " ".join(values.notes.tags)
-    return (run.label, record.kind, status_of(run), epochs, time, reached, test, tags)
+    by = "" if sort is None else _cell(sort, values.get(sort))
+    return (run.label, record.kind, status_of(run), epochs, time, reached, test, tags, by)
 
 
-def _show_rows(out: Screen, rows: Sequence[Sequence[str]]) -> None:
+def _show_rows(out: Screen, rows: Sequence[Sequence[str]], sort: str | None) -> None:
     """Show the runs in one table; where their names leave no room, in one for each experiment."""
     used = [index for index in range(len(COLUMNS)) if index < 7 or any(row[index] for row in rows)]
-    for chosen in FEWER:
+    heads = [*COLUMNS, sort or ""]
+    for chosen in FEWER if sort is None else (*FEWER, (0, 2), (0,)):
         places = [index for index in chosen if index in used]
+        if sort is not None:
+            places.insert(2 if len(places) > 2 else len(places), SORTED)
         cells = [[row[index] for index in places] for row in rows]
         left = [place for place, index in enumerate(places) if index in LEFT]
-        if _show_table(out, [COLUMNS[index] for index in places], cells, left):
+        if _show_table(out, [heads[index] for index in places], cells, left):
             _show_dropped([COLUMNS[index] for index in used if index not in places])
             return
     for name, group in groupby(rows, key=lambda row: row[0].partition("/")[0]):
         out.print(Text(name, style="bold", overflow="fold"))
         for row in group:
             best = [row[5]] if row[5] else []
+            best += [f"{sort} {row[SORTED]}"] if sort is not None and row[SORTED] else []
             line = [row[0].partition("/")[2], row[2], *best]
             for each in wrapped(line, out.room - 2, indent="  "):
                 out.print(Text(f"  {each}"))
@@ -154,13 +168,16 @@ def _show_table(
     return True
 
 
-def show_columns(found: Sequence[RunValues], names: Sequence[str], *, hidden: int = 0) -> None:
+def show_columns(
+    found: Sequence[RunValues], names: Sequence[str], *, hidden: int = 0, sort: str | None = None
+) -> None:
     """Show the values of some names, a line for each run; the last columns are left out where too wide.
 
     Args:
         found: the runs in their order.
         names: of the values.
         hidden: runs that are not shown.
+        sort: the name of the value that they are sorted by, whose column is left out last.
     """
     out = console()
     kept = list(names)
@@ -173,8 +190,9 @@ def show_columns(found: Sequence[RunValues], names: Sequence[str], *, hidden: in
         ]
         if _show_table(out, kept, rows, left) or len(kept) == 1:
             break
-        kept.pop()
-    _show_dropped(list(names[len(kept) :]))
+        last = max(place for place, name in enumerate(kept) if name != sort)
+        del kept[last if last else -1]
+    _show_dropped([name for name in names if name not in kept])
     show_hidden(hidden)
 
 

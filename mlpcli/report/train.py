@@ -19,20 +19,18 @@ from mlpcli.report.fitted_predictions import show_fitted
 from mlpcli.report.interval_words import interval_notes, interval_text
 from mlpcli.report.live_epochs import LiveEpochs
 from mlpcli.report.member_table import member_line, spread_tables
-from mlpcli.report.narrow import as_many, collapsed, wrapped, wrapped_text
+from mlpcli.report.narrow import MOST_LAYERS, SHOWN_LAYERS, as_many, collapsed, wrapped, wrapped_text
 from mlpcli.report.screen import LONGEST_NAME, Screen, console, cut, table
 from mlpcli.runs.folder import Run
-from mlpcli.runs.results import Outcome, Plan, intervals_json
+from mlpcli.runs.results import Outcome, Plan, Repeated, intervals_json
 from mlpcli.runs.watcher import Monitored, Watcher
+from mlpcli.spec.repeats import RETRAIN
 
 EVERY_EPOCH = 20
 """Epochs that each have a line in a pipe; after them, those with a round number have one."""
 
 LONGEST_SILENCE = 10.0
 """Seconds after which an epoch has a line in a pipe, whatever its number."""
-
-MOST_LAYERS, SHOWN_LAYERS = 24, (12, 8)
-"""Layers from which the table of layers is collapsed, and those at its beginning and its end that stay."""
 
 
 class TrainingReport(Watcher):
@@ -201,14 +199,19 @@ def show_outcome(outcome: Outcome, runs_dir: Path) -> None:
         out.print(title)
         out.print(shown)
     out.print()
+    if outcome.repeated is not None:
+        for line in wrapped_text(_whose_metrics(outcome, outcome.repeated), out.room):
+            out.print(Text(line))
     _show_metrics(out, outcome)
     if outcome.baseline is not None:
-        out.print(Text(_baseline_text(outcome.baseline)))
+        for line in wrapped_text(_baseline_text(outcome.baseline), out.room):
+            out.print(Text(line))
     show_fitted(out, outcome.predictions)
     best = "" if outcome.best is None else f", {_best_text(outcome)}"
     out.print()
     trained = outcome.parts.get("training", outcome.seconds)
-    out.print(Text(f"{_epoch_count(outcome)} in {format_duration(trained)}{best}"))
+    for line in wrapped_text(f"{_epoch_count(outcome)} in {format_duration(trained)}{best}", out.room):
+        out.print(Text(line))
     if outcome.parts:
         parts = [f"{name} {format_duration(seconds)}" for name, seconds in outcome.parts.items()]
         lines = wrapped(parts, out.room - 14, indent="     ")
@@ -220,6 +223,17 @@ def show_outcome(outcome: Outcome, runs_dir: Path) -> None:
     name = outcome.run.folder.parent.name
     out.print(Text(f"next mlpcli evaluate {name}{where}"))
     out.print(Text(f"     mlpcli predict {name} DATA -o predictions.csv{where}"))
+
+
+def _whose_metrics(outcome: Outcome, repeated: Repeated) -> str:
+    """Return which models the metrics of a run with folds or seeds are of."""
+    members = outcome.run.record.members
+    again = members is not None and members.after == RETRAIN
+    what = "trained once more on all of their rows" if again else f"the mean of all {repeated.count} models"
+    means = " and ".join(split for split in outcome.metrics if split != "test")
+    texts = [f"{means}: means over the {repeated.count} trainings"] if means else []
+    texts += [f"test: of the run's own model, {what}"] if "test" in outcome.metrics else []
+    return "; ".join(texts)
 
 
 def _show_metrics(out: Screen, outcome: Outcome) -> None:
@@ -243,8 +257,9 @@ def _show_metrics(out: Screen, outcome: Outcome) -> None:
         pairs = [f"{name} {each}" for name, each in zip(names, ends, strict=True) if each]
         for line in wrapped([f"{title}:", *pairs], out.room, indent="  ") if pairs else ():
             out.print(Text(line))
-    for line in interval_notes(intervals):
-        out.print(Text(line, style="dim"))
+    for note in interval_notes(intervals):
+        for line in wrapped_text(note, out.room):
+            out.print(Text(line, style="dim"))
 
 
 def _epoch_count(outcome: Outcome) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,6 +40,39 @@ MORE_IS_BETTER = (
 def more_is_better(name: str) -> bool:
     """Return whether a metric of this name is better the greater it is, where only its name is known."""
     return any(word in name for word in MORE_IS_BETTER)
+
+
+SHARES = (
+    "acc",
+    "auc",
+    "precision",
+    "recall",
+    "sensitivity",
+    "specificity",
+    "f1",
+    "fbeta",
+    "f_beta",
+    "iou",
+    "io_u",
+)
+"""Words in the names of metrics that are shares, from 0 to 1."""
+
+NOT_NEGATIVE = ("error", "mse", "mae", "mape", "msle", "crossentropy")
+"""Words in the names of metrics that are 0 at least."""
+
+
+def value_range(name: str, values: Sequence[float]) -> tuple[float, float]:
+    """Return the smallest and the largest value that a metric can have, where only its name is known.
+
+    Args:
+        name: of the metric.
+        values: of it; one outside of the range shows that the name means something else.
+    """
+    ranges = {SHARES: (0.0, 1.0), NOT_NEGATIVE: (0.0, math.inf)}
+    for words, (low, high) in ranges.items():
+        if any(word in name for word in words) and all(low <= value <= high for value in values):
+            return low, high
+    return -math.inf, math.inf
 
 
 def score_of(run: Run) -> RunScore | None:

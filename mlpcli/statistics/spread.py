@@ -17,7 +17,8 @@ class Spread:
         values: one a training, in their order; NaN where one has none.
         mean: of the values.
         standard_deviation: of the values, with n - 1; NaN for a single one.
-        interval: of the mean, by Student's t with n - 1 degrees of freedom; NaN for a single value.
+        interval: of the mean, by Student's t with n - 1 degrees of freedom, cut at the smallest and the
+            largest value that the metric can have; NaN for a single value.
     """
 
     values: tuple[float, ...]
@@ -35,15 +36,19 @@ class Spread:
         }
 
 
-def spread_of(values: Sequence[float], *, level: float = 0.95) -> Spread:
+def spread_of(
+    values: Sequence[float], *, level: float = 0.95, bounds: tuple[float, float] = (-math.inf, math.inf)
+) -> Spread:
     """Return mean, standard deviation and an interval of the mean.
 
     mean +- t(n - 1) * s / sqrt(n): Student, The probable error of a mean, Biometrika 6 (1908). It takes the
     values for independent of each other, which those of folds are not quite: they share training rows.
+    Cutting it at what a mean can be leaves its coverage as it is.
 
     Args:
         values: one or more.
         level: of the interval.
+        bounds: the smallest and the largest value that the metric can have.
     """
     count = len(values)
     mean = math.fsum(values) / count
@@ -51,4 +56,8 @@ def spread_of(values: Sequence[float], *, level: float = 0.95) -> Spread:
         return Spread(tuple(values), mean, math.nan, (math.nan, math.nan))
     deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (count - 1))
     half = t_quantile(0.5 + level / 2, count - 1) * deviation / math.sqrt(count)
-    return Spread(tuple(values), mean, deviation, (mean - half, mean + half))
+    return Spread(tuple(values), mean, deviation, _cut(mean - half, mean + half, bounds))
+
+
+def _cut(low: float, high: float, bounds: tuple[float, float]) -> tuple[float, float]:
+    return max(low, bounds[0]), min(high, bounds[1])

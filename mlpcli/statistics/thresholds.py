@@ -144,3 +144,18 @@ def _middle(low: float, high: float) -> float:
     """Return the float32 in the middle; above `low`, unless that is 0, and not above `high`."""
     middle = float(np.float32((low + high) / 2))
     return middle if low < middle <= high else high
+
+
+def mean_cost(known: Whole, likely: Floats, threshold: float, cost: Sequence[Sequence[float]]) -> float:
+    """Return the mean cost of a row where the second class is predicted from a probability on.
+
+    Args:
+        known: (rows,) 0 or 1.
+        likely: (rows,) the probability of 1.
+        threshold: from which 1 is predicted.
+        cost: of each true class (rows) and each predicted class (columns).
+    """
+    if not len(known):
+        return float("nan")
+    predicted = (likely >= threshold).astype(np.int64)
+    return float(np.asarray(cost, np.float64)[known, predicted].mean())

@@ -10,6 +10,7 @@ from mlpcli import runs
 from mlpcli.runs.folder import Run
 from mlpcli.runs.record_models import read_history
 from mlpcli.runs.results import Repeated
+from mlpcli.runs.scores import value_range
 from mlpcli.statistics.spread import Spread, spread_of
 
 EPOCH = "epoch"
@@ -48,9 +49,13 @@ def _spreads(members: Sequence[Run], splits: Sequence[str]) -> list[tuple[str, d
         every = [member.record.metrics.get(split, {}) for member in members]
         names = dict.fromkeys(name for metrics in every for name in metrics)
         if names:
-            of = {name: spread_of([metrics.get(name, math.nan) for metrics in every]) for name in names}
+            of = {name: _spread(name, [metrics.get(name, math.nan) for metrics in every]) for name in names}
             found.append((split, of))
     return found
+
+
+def _spread(name: str, values: list[float]) -> Spread:
+    return spread_of(values, bounds=value_range(name, values))
 
 
 def mean_over_rows(members: Sequence[Run], split: str) -> dict[str, float]:

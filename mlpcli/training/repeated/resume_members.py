@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from mlpcli import runs
+from mlpcli.errors import RunError
 from mlpcli.files import sweep
 from mlpcli.model.plugins import run_plugins
+from mlpcli.model.trained_model import check_digest
 from mlpcli.runs.folder import Run
+from mlpcli.runs.record_models import read_history
 from mlpcli.runs.results import Outcome
 from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.load import LoadedSpec
@@ -16,7 +20,7 @@ from mlpcli.training.disk_space import check_room, check_run_writable
 from mlpcli.training.identity import identity
 from mlpcli.training.prepare import Prepared
 from mlpcli.training.repeated.member_builder import MemberBuilder, PreparedMembers, prepare_members
-from mlpcli.training.repeated.parent import Parent, members_entry
+from mlpcli.training.repeated.parent import RETRAINED, Parent, members_entry
 from mlpcli.training.repeated.train_members import is_finished, run_members
 from mlpcli.training.resume import (
     check_same,
@@ -77,6 +81,8 @@ def _resume(
     force: bool,
 ) -> Outcome:
     parent = Parent(run.folder, prepared, {}, watcher, command, kept)
+    members = [parent.member_folder(repeat) for repeat in prepared.repeats]
+    check_members([*members, run.folder / RETRAINED])
     finished = [repeat for repeat in prepared.repeats if is_finished(parent.member_folder(repeat))]
     left = [repeat for repeat in prepared.repeats if repeat not in finished]
     first = builder.build((left or prepared.repeats)[0])
@@ -88,6 +94,30 @@ def _resume(
     record = begin_record(prepared.completed, prepared.dataset, first.model, command)
     parent.record |= {**record, **resumed_record(run, 0, command), "members": members_entry(prepared)}
     return run_members(parent, builder, first)
+
+
+def check_members(folders: Sequence[Path]) -> None:
+    """Check what the end of the run reads of each training that is finished, before others are trained.
+
+    Args:
+        folders: Of the trainings, finished or not.
+
+    Raises:
+        RunError: Files of some are damaged or missing; all of them are named.
+    """
+    problems = []
+    for folder in folders:
+        try:
+            if is_finished(folder):
+                member = runs.open_run(folder)
+                read_history(member.require(runs.HISTORY))
+                member.require(runs.MODEL)
+                check_digest(member, runs.MODEL)
+        except RunError as error:
+            hint = f"delete the folder {folder} and resume: it is trained again"
+            problems += [replace(each, hint=hint) for each in error.problems]
+    if problems:
+        raise RunError(*problems)
 
 
 def _check_same(run: Run, parent: Parent, first: Prepared, *, force: bool) -> None:
