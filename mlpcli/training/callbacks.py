@@ -272,16 +272,3 @@ def best_monitor(
                 mode = (modes or {}).get(monitor) or ("max" if more_is_better(monitor) else "min")
             return monitor, mode == "max"
     return ("val_loss" if validation else "loss"), False
-
-
-def epochs_waited(callbacks: Sequence[keras.callbacks.Callback]) -> tuple[int, int] | None:
-    """Return how many epochs EarlyStopping has waited for a better value, and how many it waits.
-
-    Args:
-        callbacks: Those of a training; of several that stop it, the one that is nearest to it counts.
-    """
-    found = [each for each in callbacks if isinstance(each, keras.callbacks.EarlyStopping)]
-    if not found:
-        return None
-    nearest = min(found, key=lambda each: each.patience - each.wait)
-    return int(nearest.wait), int(nearest.patience)

@@ -33,9 +33,9 @@ from mlpcli.training.callback_state import (
     prepare_callback,
     restore_callback,
 )
-from mlpcli.training.callbacks import epochs_waited
 from mlpcli.training.checkpoint_file import write_checkpoint
 from mlpcli.training.divergence import DivergenceGuard, learning_rate
+from mlpcli.training.patience import epochs_waited
 from mlpcli.training.training_state import TrainingState
 from mlpcli.training.variables import START_AGAIN, assign, check_fits, restore_variables
 
