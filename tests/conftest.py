@@ -103,6 +103,7 @@ fit: {epochs: 5, batch_size: 16}
 """
 
 
+# Nothing is compiled for each of its trainings, which would take longer than all else.
 SMALL_SEARCH = """\
 name: small
 seed: 7
@@ -117,7 +118,7 @@ optimizer:
   values: [{SGD: {learning_rate: &lr {hp: float, min: 1e-3, max: 1e-1, sampling: log, name: lr}}},
            {Adam: {learning_rate: *lr}}]
 metrics: [accuracy]
-fit: {epochs: 2, batch_size: 32}
+fit: {epochs: 2, batch_size: 32, engine: graph}
 tuner: {objective: val_accuracy, max_trials: 3}
 """
 

@@ -43,7 +43,8 @@ def write_rows(path: Path, seed: int = 1) -> Path:
 
 def write_spec(path: Path, dataset: str, more: str = "") -> Path:
     layers = "layers:\n  - Dense: {units: 3, activation: relu}\n  - Dense: {units: 1}\n"
-    fit = "fit: {epochs: 4, batch_size: 16, checkpoint: {every: 1}}\ncallbacks: [TensorBoard: false]\n"
+    fit = "fit: {epochs: 4, batch_size: 16, engine: graph, checkpoint: {every: 1}}\n"
+    fit += "callbacks: [TensorBoard: false]\n"
     path.write_text(f"dataset: {{{dataset}}}\n{layers}{fit}{more}", encoding="utf-8")
     return path
 

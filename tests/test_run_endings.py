@@ -188,7 +188,7 @@ def test_a_run_whose_folder_is_taken_away_fails_and_writes_nowhere_else(
 ) -> None:
     action, message = TAKEN[what]
     spec = tmp_path / "tiny.yaml"
-    spec.write_text(TINY.replace("epochs: 5", "epochs: 3"))
+    spec.write_text(TINY.replace("epochs: 5", "epochs: 3, engine: graph"))
     watcher = Acting(action, at)
     with pytest.raises(TrainingError, match=re.escape(message.split("{run}")[-1])) as caught:
         train(load_spec(spec), runs_dir=tmp_path / "runs", watcher=watcher)
