@@ -158,8 +158,7 @@ def test_a_small_model_tells_only_what_differs() -> None:
 SPEC = """\
 name: past
 seed: 1
-dataset: {path: past.csv, target: y, features: {size: {kind: numeric}, town: {kind: categorical}},
-          test: 0.2, validation: 0.2}
+dataset: {path: past.csv, target: y, features: [size, town], test: 0.2, validation: 0.2}
 layers: [{Dense: {units: 1, activation: sigmoid}}]
 loss: binary_crossentropy
 fit: {epochs: 1}

@@ -113,8 +113,8 @@ def _of_file(trained: TrainedModel, path: Path) -> EvaluatedRows:
 
 def _known_rows(trained: TrainedModel, split: Split, path: Path) -> str | None:
     """Return a line on rows of a file that are training rows; None where there are none, or nobody knows."""
-    if not len(split):
-        return None
+    if not len(split) or trained.spec.dataset.path is None:
+        return None  # a built-in dataset would have to be downloaded
     try:
         own = own_data(trained)
     except (SpecError, DataError):
