@@ -142,6 +142,18 @@ def test_each_tab_has_what_the_spec_asks_for(trained: tuple[Path, Path]) -> None
     assert steps["batch_loss"] == steps["batch_steps_per_second"] == [2, 4, 6, 8]
 
 
+def settings_in(board: Path) -> dict[str, Any]:
+    """What the HPARAMS tab shows of a run."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.hparams import plugin_data_pb2
+
+    read = EventAccumulator(str(board))
+    read.Reload()
+    content = read.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+    found = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams
+    return {name: getattr(value, str(value.WhichOneof("kind"))) for name, value in found.items()}
+
+
 def test_the_run_is_described_in_texts_settings_and_graphs(trained: tuple[Path, Path]) -> None:
     run, board = trained[0], trained[0] / "tensorboard"
     read = events(board)
@@ -151,6 +163,10 @@ def test_the_run_is_described_in_texts_settings_and_graphs(trained: tuple[Path, 
     assert "even, odd" in texts["data"]
     assert "tensorflow" in texts["environment"]
     assert "mlpcli train spec.yaml" in texts["environment"]
+    settings = settings_in(board)
+    assert settings["learning_rate"] == 0.001
+    assert settings["layers"].startswith("Dense 4 relu, BatchNormalization, Dropout 0.3, Dense 2 softmax")
+    assert (settings["batch_size"], settings["epochs"], settings["optimizer"]) == (16, 3, "Adam")
     graph = graph_of(board)
     assert graph["hidden"] == ["input_with_embeddings"]
     assert graph["dense"] == ["dropout"]

@@ -107,19 +107,21 @@ def activation_vectors(model: keras.Model, dataset: Dataset) -> Iterator[Vectors
 
 
 def _truths(output: Output, truth: Array) -> Iterator[tuple[str, list[str]]]:
-    """Yield the columns of labels that say what rows are, by the target's name."""
+    """Yield the columns of labels that say what rows are, by output and target."""
+    first = f"{output.name} " if output.name else ""
     if output.steps or output.kind in ("groups", "sequences"):
         return
     if output.kind == "numbers":
         values = np.asarray(output.restore(truth, truth=True), np.float64).reshape(len(truth), -1)
         for place, name in enumerate(output.target):
-            yield name, [f"{value:.6g}" for value in values[:, place]]
+            yield first + name, [f"{value:.6g}" for value in values[:, place]]
     elif output.kind == "labels":
         for place, name in enumerate(output.classes or ()):
-            yield name, ["yes" if value == 1 else "no" for value in truth[:, place]]
+            yield first + name, ["yes" if value == 1 else "no" for value in truth[:, place]]
     else:
         names = output.classes or ()
-        yield output.name or " ".join(output.target), [names[each] for each in class_indices(truth)]
+        target = "class" if output.kind == "one_hot" else " ".join(output.target)
+        yield output.name or target, [names[each] for each in class_indices(truth)]
 
 
 def write_vectors(folder: Path, vectors: Sequence[Vectors]) -> None:

@@ -80,7 +80,7 @@ def settings_of(spec: Spec, model: keras.Model) -> Values:
         "parameters": int(model.count_params()),
         "loss": _names(spec.loss),
         "optimizer": optimizer.class_name,
-        "learning_rate": schedule or learning_rate(model),
+        "learning_rate": schedule or float(f"{learning_rate(model):.6g}"),
         "batch_size": spec.fit.batch_size,
         "epochs": spec.fit.epochs,
         "seed": spec.seed,
