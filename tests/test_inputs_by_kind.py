@@ -112,7 +112,7 @@ layers:
   - {Concatenate: {}, from: [of_numbers, rest]}
   - Dense: {units: 1}
 metrics: [mae]
-fit: {epochs: 2, batch_size: 16}
+fit: {epochs: 2, batch_size: 16, engine: graph}
 """
 
 

@@ -203,7 +203,7 @@ dataset: {path: t.csv, target: y, target_scaling: standardize}
 layers: [{Dense: {units: 8, activation: relu}}, {Dense: {units: 1}}]
 loss: mse
 metrics: [mae, R2Score]
-fit: {epochs: 2, batch_size: 32}
+fit: {epochs: 2, batch_size: 32, engine: graph}
 """
 
 

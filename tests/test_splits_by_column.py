@@ -319,7 +319,7 @@ def test_a_run_of_groups_is_evaluated_resumed_and_predicts(
     keys = "test: {share: 0.2, by: customer}, validation: {last: 0.2, by: day}, features: [x, part]"
     spec.write_text(
         f"dataset: {{path: visits.csv, target: y, {keys}}}\nlayers: [Dense: {{units: 1}}]\nloss: mse\n"
-        "fit: {epochs: 2, batch_size: 64}\ncallbacks: [TensorBoard: false]\n"
+        "fit: {epochs: 2, batch_size: 64, engine: graph}\ncallbacks: [TensorBoard: false]\n"
     )
     runs = ("--runs-dir", tmp_path / "runs")
     trained = json.loads(mlpcli("train", spec, "--json", *runs).out)
