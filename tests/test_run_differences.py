@@ -43,7 +43,7 @@ layers:
 loss: {price: mse, kind: sparse_categorical_crossentropy}
 metrics: {price: [mae], kind: [accuracy]}
 optimizer: {Adam: {learning_rate: 0.05}}
-fit: {epochs: 2, batch_size: 16}
+fit: {epochs: 2, batch_size: 16, engine: graph}
 """
 
 
