@@ -21,7 +21,7 @@ dataset: {path: known.csv, target: y, test: 0.4, validation: 0.2, features: %s}
 loss: mse
 metrics: [MeanAbsoluteError]
 optimizer: {Adam: {learning_rate: 0.1}}
-fit: {epochs: 30, batch_size: 32}
+fit: {epochs: 30, batch_size: 32, engine: graph}
 """
 
 

@@ -24,7 +24,7 @@ layers:
   - {Dense: {units: 3, activation: softmax}, name: head}
 loss: sparse_categorical_crossentropy
 start_from: {run: tiny, layers: LAYERS, freeze: FREEZE}
-fit: {epochs: 1}
+fit: {epochs: 1, engine: graph}
 """
 
 
