@@ -74,7 +74,6 @@ TEXT_FILES: list[tuple[str, Content, str]] = [
     ("sheet.csv", b"PK\x03\x04rest", "sheet.csv: must be text, this is a zip or spreadsheet file; is its extension right?"),
     ("no_names.csv", "1,2.5,0\n" + ROWS, "no_names.csv: the first row must name the columns, it holds data (1, 2.5, 0); add a line of names, or set dataset: {header: false}, which calls the columns column_1 to column_3"),
     ("flowers.csv", "5.1,3.5,1.4,setosa\n4.9,3.0,1.4,setosa\n", "flowers.csv: the first row must name the columns, it holds data (5.1, 3.5, 1.4, setosa); add a line of names, or set dataset: {header: false}, which calls the columns column_1 to column_4"),
-    ("pipes.csv", "a|y\n1|2\n", "pipes.csv: columns must be separated by commas, semicolons, tabs; the header is 'a|y'"),
     ("open_quote.csv", HEADER + '1,2,0\n1,"2,0\n' + ROWS, "open_quote.csv row 2 (line 3): has a quote that is never closed"),
     ("junk.parquet", b"not parquet at all", "junk.parquet: cannot be read as Parquet; the file is damaged, or its extension is wrong"),
     ("hole.npz", {"x": np.array([[1, 2], [3, np.nan]]), "y": np.zeros(2)}, "hole.npz row 2, array 'x' at [1]: must be a finite number, received nan"),
@@ -140,10 +139,11 @@ SPECS: list[tuple[str, Content, dict[str, Any], str]] = [
     ("x.npy", np.ones((4, 2)), {}, "dataset.target: must be the .npy file of the target, since path is an .npy file"),
     ("model.pkl", "x", {}, f"dataset.path: a .pkl file can run code when it is opened and is never read, received 'model.pkl'; {SAVE_AS}"),
     ("model.h5", "x", {}, f"dataset.path: .h5 files are not read, received 'model.h5'; {SAVE_AS}"),
-    ("rows.csv.zip", "x", {}, "dataset.path: this kind of compression is not supported, received 'rows.csv.zip'; decompress it first"),
-    ("rows.gz", "x", {}, "dataset.path: only .csv.gz and .tsv.gz files are decompressed, received 'rows.gz'; rename it if it is one, or decompress it first"),
-    ("rows.xlsx", "x", {}, "dataset.path: spreadsheets are not read, received 'rows.xlsx'; save the sheet as CSV"),
-    ("rows.txt", "x", {}, "dataset.path: the extension must be one of .csv, .tsv, .parquet, .npz, .npy, received 'rows.txt'"),
+    ("rows.csv.7z", "x", {}, "dataset.path: .7z files are not decompressed, received 'rows.csv.7z'; decompress it first"),
+    ("rows.gz", "x", {}, "dataset.path: of packed files only .csv.gz, .tsv.gz, .txt.gz, .jsonl.gz are read, received 'rows.gz'; rename it if it is one, or decompress it first"),
+    ("rows.xls", "x", {}, "dataset.path: .xls files are not read, received 'rows.xls'; save it as .xlsx"),
+    ("rows.json", "x", {}, "dataset.path: .json files are not read, received 'rows.json'; write an object a line, as .jsonl"),
+    ("rows.doc", "x", {}, "dataset.path: the extension must be one of .csv, .tsv, .txt, .data, .parquet, .feather, .jsonl, .xlsx, .sqlite, .duckdb, .npz, .npy, received 'rows.doc'"),
 ]  # fmt: skip
 
 

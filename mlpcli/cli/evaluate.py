@@ -9,6 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlpcli.cli.data_options import (
+    CharsetOption,
+    CommentOption,
+    DelimiterOption,
+    HeaderOption,
+    QueryOption,
+    SheetOption,
+    reading_of,
+)
 from mlpcli.cli.options import (
     RUNS_DIR,
     BestOption,
@@ -20,7 +29,9 @@ from mlpcli.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from mlpcli.data.readers.reading import Reading
     from mlpcli.runs.folder import Run
+    from mlpcli.runs.results import Evaluation
 
 ByOption = Annotated[
     list[str] | None,
@@ -39,7 +50,7 @@ def evaluate(
         str, typer.Option(help="Which of the run's splits: train, validation, test or held_out.")
     ] = "test",
     data: Annotated[
-        Path | None, typer.Option(help="A file of rows with their targets, instead of a split.")
+        str | None, typer.Option(help="A file of rows with their targets, instead of a split.")
     ] = None,
     by: ByOption = None,
     figures: Annotated[
@@ -49,6 +60,12 @@ def evaluate(
     intervals: Annotated[
         bool, typer.Option("--intervals/--no-intervals", help="Show 95% intervals of the metrics.")
     ] = True,
+    sheet: SheetOption = None,
+    query: QueryOption = None,
+    delimiter: DelimiterOption = None,
+    comment: CommentOption = None,
+    charset: CharsetOption = None,
+    header: HeaderOption = None,
     best: BestOption = False,
     trust_plugins: TrustOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
@@ -57,25 +74,33 @@ def evaluate(
 ) -> None:
     """Compute the metrics of a run on its test split, or on a file."""
     from mlpcli.cli.named import find_named
-    from mlpcli.report import console
-    from mlpcli.report import evaluate as report
+    from mlpcli.data.readers.find_files import as_path
 
     found = find_named(run, runs_dir, trusted=trust_plugins, best=best)
-    check_first(found, split, data)
+    reading = reading_of(sheet, query, delimiter, comment, charset, header)
+    file = None if data is None else as_path(data)
+    check_first(found, split, file, reading)
     from mlpcli.training.side_process import side_process
 
-    folder = figures_folder(found, name_of(split, data)) if figures else None
+    folder = figures_folder(found, name_of(split, file)) if figures else None
     with side_process() if folder is not None else contextlib.nullcontext():
         from mlpcli.inference.evaluate import EvaluateOptions, evaluate_run
 
-        options = EvaluateOptions(folder, intervals, tuple(by or ()))
-        evaluation = evaluate_run(found, split=split, data=data, options=options)
+        options = EvaluateOptions(folder, intervals, tuple(by or ()), reading)
+        evaluation = evaluate_run(found, split=split, data=file, options=options)
+    _show(found, evaluation, folder, json=json)
+
+
+def _show(run: Run, evaluation: Evaluation, folder: Path | None, *, json: bool) -> None:
+    from mlpcli.report import console
+    from mlpcli.report import evaluate as report
+
     for warning in evaluation.warnings:
         console.show_line(warning, stderr=True, style="yellow")
     if json:
-        console.show_json(report.evaluation_json(found.label, found.folder, evaluation))
+        console.show_json(report.evaluation_json(run.label, run.folder, evaluation))
     else:
-        report.show_evaluation(found.label, evaluation)
+        report.show_evaluation(run.label, evaluation)
         if folder is not None and evaluation.figures:
             names = ", ".join(file.name for file in evaluation.figures)
             console.show_line(f"figures  {folder}: {names}")
@@ -105,7 +130,7 @@ def figures_folder(run: Run, name: str) -> Path | None:
     return run / runs.PLOTS / name
 
 
-def check_first(run: Run, split: str, data: Path | None) -> None:
+def check_first(run: Run, split: str, data: Path | None, reading: Reading | None = None) -> None:
     """Check what needs no TensorFlow: that the run has a model and the split, or the file its columns.
 
     Raises:
@@ -117,13 +142,14 @@ def check_first(run: Run, split: str, data: Path | None) -> None:
     from mlpcli import runs
     from mlpcli.cli.named import check_data
     from mlpcli.data.first_look import check_new_rows
+    from mlpcli.data.readers.reading import AS_RECORDED
     from mlpcli.errors import Problem, UsageError
     from mlpcli.model.run_contract import run_contract
 
     run.require(runs.MODEL)
     contract = run_contract(run)
     if data is not None:
-        check_new_rows(str(data), contract, target=True)
+        check_new_rows(str(data), contract, target=True, reading=reading or AS_RECORDED)
         return
     splits, members = list(runs.data_facts(run).rows), run.record.members
     if members is not None and members.folds > 1:

@@ -12,17 +12,34 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlpcli.cli.completion import complete_column
+from mlpcli.cli.data_options import (
+    CharsetOption,
+    CommentOption,
+    DelimiterOption,
+    HeaderOption,
+    QueryOption,
+    SheetOption,
+    reading_of,
+)
 from mlpcli.cli.examples import complete_example
 from mlpcli.cli.help_text import Command
 from mlpcli.cli.inspect import TABLE_HELP, TaskOption
 from mlpcli.cli.options import DebugOption, JsonOption, refuse_output
 from mlpcli.errors import Problem, UsageError
 from mlpcli.files import write_text
+from mlpcli.spec.file_words import is_server, split_scheme
 
 if TYPE_CHECKING:
     from typer._click import Context
 
+    from mlpcli.data.readers.reading import Reading
     from mlpcli.report.init import Proposal
+
+_ENDING = re.compile(
+    r"(\.(csv|tsv|txt|data|parquet|feather|arrow|jsonl|ndjson|xlsx|xlsm|db|sqlite3?|duckdb))?"
+    r"(\.(gz|bz2|xz|zst|zip))?$",
+    re.IGNORECASE,
+)
 
 SplitOption = Annotated[
     str | None,
@@ -77,14 +94,17 @@ def init(
     task: TaskOption = None,
     effort: EffortOption = "good",
     split: SplitOption = None,
+    sheet: SheetOption = None,
+    query: QueryOption = None,
+    delimiter: DelimiterOption = None,
+    comment: CommentOption = None,
+    charset: CharsetOption = None,
+    header: HeaderOption = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Write a first spec for a table: its columns, a network for the target, and splits."""
-    from mlpcli.report import console
-    from mlpcli.report import init as report
-
     if example is not None:
         _refuse_beside_example(data, target)
         _copy_example(example, output, force=force, json=json)
@@ -94,15 +114,22 @@ def init(
     if output != "-":
         _check_output(path, force=force)
     _check_folder(path)
-    location = data if data.startswith(("/", "${")) else _relative_path(path.parent, Path(data))
-    proposal = _propose(data, target, task, effort, split, location, path)
+    reading = reading_of(sheet, query, delimiter, comment, charset, header)
+    proposal = _propose(data, target, task, effort, split, reading, path)
     if output == "-":
         proposal = replace(proposal, file=None)
     else:
         write_text(path, proposal.spec)
+    _show(proposal, data, json=json)
+
+
+def _show(proposal: Proposal, data: str, *, json: bool) -> None:
+    from mlpcli.report import console
+    from mlpcli.report import init as report
+
     if json:
         console.show_json(report.proposal_json(proposal))
-    elif output == "-":
+    elif proposal.file is None:
         console.show_text(proposal.spec)
     else:
         report.show_proposal(proposal, data)
@@ -156,9 +183,9 @@ def _check_folder(path: Path) -> None:
 
 
 def _propose(
-    data: str, target: str, task: str | None, effort: str, split: str | None, location: str, path: Path
+    data: str, target: str, task: str | None, effort: str, split: str | None, reading: Reading, path: Path
 ) -> Proposal:
-    """Return the spec for a table, whose path in it is `location`, to be written to `path`."""
+    """Return the spec for a table, to be written to `path`."""
     from mlpcli.data.inspect.check_proposal import propose_checked
     from mlpcli.data.inspect.propose_network import check_effort
     from mlpcli.data.inspect.propose_spec import find_risks, propose_spec
@@ -166,13 +193,14 @@ def _propose(
     from mlpcli.report.init import Proposal
 
     wanted = check_effort(effort)
-    survey = survey_table(data, target, task)
+    survey = survey_table(data, target, task, reading)
     assert survey.task is not None
     propose = partial(
         propose_spec,
         survey,
         name=experiment_name(path.stem),
-        path=location,
+        path=_location(data, path.parent),
+        reading=reading,
         command=f"mlpcli train {path}",
         effort=wanted,
     )
@@ -192,12 +220,17 @@ def _propose(
     )
 
 
-def _relative_path(folder: Path, data: Path) -> str:
-    """Return the path of a data file relative to the folder of the spec, with links resolved."""
-    return os.path.relpath(data.parent.resolve() / data.name, folder.resolve())
+def _location(data: str, folder: Path) -> str:
+    """Return the path of a data file as the spec has it, relative to its folder, with links resolved."""
+    scheme, path = split_scheme(data)
+    if path.startswith(("/", "${")) or is_server(path):
+        return data
+    file = Path(path)
+    return scheme + os.path.relpath(file.parent.resolve() / file.name, folder.resolve())
 
 
 def experiment_name(data: str) -> str:
     """Return a name for an experiment from its data file: `Houses_2024` for `Houses 2024.csv.gz`."""
-    stem = re.sub(r"(\.(csv|tsv|parquet))?(\.gz)?$", "", Path(data).name, flags=re.IGNORECASE)
+    name = Path(data.partition("?")[0] if is_server(data) else data).name
+    stem = _ENDING.sub("", name)
     return re.sub(r"[^A-Za-z0-9._-]+", "_", stem).strip("._-")[:64] or "experiment"

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from mlpcli.cli.completion import complete_column
+from mlpcli.cli.data_options import (
+    CharsetOption,
+    CommentOption,
+    DelimiterOption,
+    HeaderOption,
+    QueryOption,
+    SheetOption,
+    reading_of,
+)
 from mlpcli.cli.options import RUNS_DIR, BestOption, DebugOption, JsonOption, RunsDirOption
 
 if TYPE_CHECKING:
     from mlpcli.data.inspect.survey import Survey
+    from mlpcli.data.readers.reading import Reading
     from mlpcli.report.inspect import Column
     from mlpcli.runs.drift_results import Drift
     from mlpcli.runs.folder import Run
 
-TABLE_HELP = "A CSV, TSV or Parquet file, or a quoted pattern for several."
+TABLE_HELP = "A table, such as CSV, Parquet, Excel or a database, or a quoted pattern for several."
 TableArgument = Annotated[str, typer.Argument(metavar="DATA", help=TABLE_HELP)]
 
 TaskOption = Annotated[
@@ -61,13 +71,21 @@ def inspect(
     figures: DrawOption = True,
     best: BestOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
+    sheet: SheetOption = None,
+    query: QueryOption = None,
+    delimiter: DelimiterOption = None,
+    comment: CommentOption = None,
+    charset: CharsetOption = None,
+    header: HeaderOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Show the columns of a table, and warnings; or how its rows differ from those a run was trained on."""
+    reading = reading_of(sheet, query, delimiter, comment, charset, header)
     if against is not None:
         _check_against(target, task, test, fail_on)
-        _inspect_against(data, against, fail_on, figures=figures, best=best, runs_dir=runs_dir, json=json)
+        chosen = DriftOptions(against, fail_on, figures, best, runs_dir, json)
+        _inspect_against(data, reading, chosen)
         return
     if fail_on is not None:
         raise _usage("--fail-on: is for a comparison with a run", fail_on, "add --against RUN")
@@ -76,7 +94,7 @@ def inspect(
     from mlpcli.report import console
     from mlpcli.report import inspect as report
 
-    survey = survey_table(data, target, task)
+    survey = survey_table(data, target, task, reading)
     warnings = find_warnings(survey, test)
     if json:
         console.show_json(
@@ -109,21 +127,30 @@ def _check_against(target: str | None, task: str | None, test: str | None, fail_
         raise _usage("--fail-on: must be small, moderate or large", fail_on, "the words of the change")
 
 
-def _inspect_against(
-    data: str, against: str, fail_on: str | None, *, figures: bool, best: bool, runs_dir: Path, json: bool
-) -> None:
+class DriftOptions(NamedTuple):
+    """The options of a comparison with a run."""
+
+    against: str
+    fail_on: str | None
+    figures: bool
+    best: bool
+    runs_dir: Path
+    json: bool
+
+
+def _inspect_against(data: str, reading: Reading, chosen: DriftOptions) -> None:
     from mlpcli.cli.named import find_named
     from mlpcli.inference.inspect_drift import inspect_drift
     from mlpcli.report import console
     from mlpcli.report.drift_lines import drift_json, show_drift
     from mlpcli.runs.drift_results import SIZES
 
-    run = find_named(against, runs_dir, best=best)
-    drift = inspect_drift(data, run)
+    run = find_named(chosen.against, chosen.runs_dir, best=chosen.best)
+    drift = inspect_drift(data, run, reading)
     for warning in drift.warnings:
         console.show_line(warning, stderr=True, style="yellow")
-    drawn = _draw_drift(run, drift) if figures else None
-    if json:
+    drawn = _draw_drift(run, drift) if chosen.figures else None
+    if chosen.json:
         shown = [] if drawn is None else [str(drawn)]
         console.show_json(drift_json(run.label, str(run.folder), drift, shown))
     else:
@@ -131,6 +158,7 @@ def _inspect_against(
         if drawn is not None:
             console.show_line(f"figure  {drawn}")
     words: list[str] = [*SIZES]
+    fail_on = chosen.fail_on
     if fail_on is not None and words.index(drift.size) >= words.index(fail_on):
         console.show_line(f"the change is {drift.size}: --fail-on {fail_on}", stderr=True, style="red")
         raise typer.Exit(1)

@@ -8,6 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast, get_args
 
 import typer
 
+from mlpcli.cli.data_options import (
+    CharsetOption,
+    CommentOption,
+    DelimiterOption,
+    HeaderOption,
+    QueryOption,
+    SheetOption,
+    reading_of,
+)
 from mlpcli.cli.options import (
     RUNS_DIR,
     BestOption,
@@ -21,6 +30,7 @@ from mlpcli.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from mlpcli.data.readers.reading import Reading
     from mlpcli.inference.predict import PredictOptions
     from mlpcli.runs.explanation import ExplainOptions
     from mlpcli.runs.folder import Run
@@ -32,7 +42,7 @@ DataArgument = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="A CSV, TSV, Parquet, npy or npz file of rows, or a quoted pattern for several; "
+        help="A file of rows: a table of any kind, npy or npz; or a quoted pattern for several; "
         "- for CSV on standard input.",
     ),
 ]
@@ -120,6 +130,12 @@ def predict(
     class_name: ClassOption = None,
     group: GroupOption = None,
     background: BackgroundOption = None,
+    sheet: SheetOption = None,
+    query: QueryOption = None,
+    delimiter: DelimiterOption = None,
+    comment: CommentOption = None,
+    charset: CharsetOption = None,
+    header: HeaderOption = None,
     force: ForceOption = False,
     best: BestOption = False,
     trust_plugins: TrustOption = False,
@@ -129,33 +145,53 @@ def predict(
 ) -> None:
     """Predict the rows of a file with a run's model; memory does not grow with the file."""
     from mlpcli.cli.named import find_named
-    from mlpcli.report import console
     from mlpcli.report import predict as report
 
     target = Path(output) if output not in (None, "-") else None
-    _refuse_outputs(target, rejects)
+    _refuse_outputs(target, rejects, force=force)
     unknown = _policy(on_unknown)
     explaining = _explain_options(target, explain, strongest, class_name, group, background)
-    refuse_existing(target, "-o", force=force)
-    refuse_existing(rejects, "--rejects", force=force)
     found = find_named(run, runs_dir, trusted=trust_plugins, best=best)
-    _check_first(found, data, target, tuple(keep or ()), intervals)
+    reading = reading_of(sheet, query, delimiter, comment, charset, header)
+    _check_first(found, data, target, tuple(keep or ()), intervals, reading)
     from mlpcli.inference.predict import PredictOptions
 
     with report.PredictionReport() as progress:
-        options = PredictOptions(tuple(keep or ()), unknown, rejects, intervals, progress.rows, explaining)
+        options = PredictOptions(
+            tuple(keep or ()), unknown, rejects, intervals, progress.rows, explaining, reading
+        )
         summary, rows = _predict(found, data, target, options, collect=json, lines=output is None)
+    _show(found, summary, rows, target, rejects, json=json)
+
+
+def _show(
+    run: Run,
+    summary: Summary,
+    rows: list[dict[str, object]] | None,
+    target: Path | None,
+    rejects: Path | None,
+    *,
+    json: bool,
+) -> None:
+    from mlpcli.report import console
+    from mlpcli.report import predict as report
+
     for warning in summary.warnings:
         console.show_line(warning, stderr=True, style="yellow")
     if json:
-        document = report.summary_json(summary, found.label, None if target is None else str(target))
+        document = report.summary_json(summary, run.label, None if target is None else str(target))
         console.show_json(document if rows is None else document | {"predictions": rows})
     else:
         report.show_prediction(summary, target, rejects)
 
 
 def _check_first(
-    run: Run, data: str, target: Path | None, keep: tuple[str, ...], level: float | None
+    run: Run,
+    data: str,
+    target: Path | None,
+    keep: tuple[str, ...],
+    level: float | None,
+    reading: Reading,
 ) -> None:
     """Check what needs no TensorFlow: the format to write, the run's files, the rows' files and columns.
 
@@ -176,10 +212,10 @@ def _check_first(
     if level is not None:
         at_level(contract, level)
     if data != "-":
-        check_new_rows(data, contract, keep=keep)
+        check_new_rows(data, contract, keep=keep, reading=reading)
 
 
-def _refuse_outputs(target: Path | None, rejects: Path | None) -> None:
+def _refuse_outputs(target: Path | None, rejects: Path | None, *, force: bool) -> None:
     """Refuse paths that cannot be written.
 
     Raises:
@@ -189,6 +225,8 @@ def _refuse_outputs(target: Path | None, rejects: Path | None) -> None:
         refuse_output(target, "-o", "leave -o out for standard output")
     if rejects is not None:
         refuse_output(rejects, "--rejects")
+    refuse_existing(target, "-o", force=force)
+    refuse_existing(rejects, "--rejects", force=force)
 
 
 def _explain_options(
@@ -237,9 +275,10 @@ def _predict(
         The summary, and the predicted rows if they were collected.
     """
     from mlpcli.data import writers
+    from mlpcli.data.readers.find_files import as_path
     from mlpcli.inference.predict import predict_run
 
-    source = sys.stdin.buffer if data == "-" else Path(data)
+    source = sys.stdin.buffer if data == "-" else as_path(data)
     if target is not None:
         with writers.writing(target) as writer:
             return predict_run(run, source, writer, options=options), None

@@ -15,9 +15,10 @@ from mlpcli.data.features.encoders import NumericEncoder
 from mlpcli.data.labels import Labels
 from mlpcli.data.readers.charset import UTF_8
 from mlpcli.data.readers.delimited import read_header
-from mlpcli.data.readers.dialect import PLAIN, Dialect
-from mlpcli.data.readers.find_files import TABLES, find_file
+from mlpcli.data.readers.dialect import BLANKS, PLAIN, Dialect
+from mlpcli.data.readers.find_files import TEXTS, find_file
 from mlpcli.data.sources.synthetic import complete_synthetic, synthetic_source
+from mlpcli.spec.file_words import is_server
 from mlpcli.spec.locations import absolute
 from mlpcli.spec.schema import DatasetSpec, Spec
 from mlpcli.spec.synthetic import LOGIC
@@ -123,8 +124,10 @@ def _fit_builtin(code: DataCode, spec: Spec, contract: Contract) -> None:
 
 def _file(code: DataCode, spec: Spec, contract: Contract, folder: Path) -> None:
     assert spec.dataset.path is not None
+    if is_server(spec.dataset.path) or spec.dataset.query is not None:
+        raise cannot_write("rows of a database", "write them to a CSV or Parquet file")
     path = find_file(spec.dataset.path, folder, ("dataset", "path"))
-    table = path.suffix.lower() in TABLES
+    table = path.suffix.lower() in (*TEXTS, ".parquet")
     for file in (spec.dataset.test, spec.dataset.validation):
         if isinstance(file, str) and Path(file).suffix.lower() != (path.suffix.lower() if table else ".npz"):
             raise cannot_write("splits in files of different kinds")
@@ -136,6 +139,8 @@ def _file(code: DataCode, spec: Spec, contract: Contract, folder: Path) -> None:
     dialect = contract.preprocessor.dialect if contract.preprocessor else PLAIN
     if dialect.notations or dialect.notation != PLAIN.notation:
         raise cannot_write("numbers that are not written as 1234.5")
+    if dialect.comment or dialect.delimiter == BLANKS:
+        raise cannot_write("a table with comment lines, or with blanks between its cells")
     code.functions.append("\n".join(_table_function(code, path, dialect)))
     code.functions.append("\n".join(_load_function(contract)))
     weights = ", w" if contract.weights else ""

@@ -25,6 +25,7 @@ from mlpcli.data.quantiles import Quantiles
 from mlpcli.data.readers.dialect import Dialect, Notation
 from mlpcli.data.types import NumberType
 from mlpcli.spec.features import DATE_PARTS, THOUSANDS_PATTERN
+from mlpcli.spec.file_words import COMMENT_PATTERN, DELIMITER_PATTERN
 from mlpcli.spec.number_rules import are_levels
 from mlpcli.spec.schema import check_charset
 
@@ -57,6 +58,10 @@ class PreprocessorForm(BaseModel):
     thousands: Thousands = ""
     charset: Annotated[str, AfterValidator(lambda name: name and check_charset(name))] = ""
     header: bool | None = None
+    delimiter: Annotated[str, Field(pattern=DELIMITER_PATTERN)] = ""
+    comment: Annotated[str, Field(pattern=COMMENT_PATTERN)] = ""
+    sheet: str = ""
+    query: str = ""
     width: Size = 0
     values: dict[str, tuple[str, ...]] = {}
     notations: dict[str, NotationForm] = {}
@@ -107,6 +112,10 @@ def _preprocessor(form: PreprocessorForm | None) -> Preprocessor | None:
         charset=form.charset,
         certain=False,
         header=form.header,
+        delimiter=form.delimiter,
+        comment=form.comment,
+        sheet=form.sheet,
+        query=form.query,
         width=form.width,
         values=form.values,
         notations={

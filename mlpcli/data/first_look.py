@@ -10,8 +10,14 @@ from pydantic import ValidationError
 from mlpcli.data.dataset import Contract
 from mlpcli.data.readers.dialect import PLAIN
 from mlpcli.data.readers.find_files import find_files, is_table, named_files
+from mlpcli.data.readers.reading import AS_RECORDED, Reading
 from mlpcli.data.readers.tables import check_columns, open_table, open_tables
-from mlpcli.data.sources.column_problems import feature_problems, target_problems, weight_problems
+from mlpcli.data.sources.column_problems import (
+    feature_problems,
+    misplaced_problems,
+    target_problems,
+    weight_problems,
+)
 from mlpcli.data.sources.table_source import dialect_of, target_columns
 from mlpcli.data.split_columns import split_column_problems
 from mlpcli.data.stream import kept_columns
@@ -20,7 +26,12 @@ from mlpcli.spec.schema import DatasetSpec
 
 
 def check_new_rows(
-    text: str, contract: Contract, *, keep: tuple[str, ...] = (), target: bool = False
+    text: str,
+    contract: Contract,
+    *,
+    keep: tuple[str, ...] = (),
+    target: bool = False,
+    reading: Reading = AS_RECORDED,
 ) -> None:
     """Check the files of new rows: that they are there, and have the columns of a model.
 
@@ -29,16 +40,19 @@ def check_new_rows(
         contract: of the model.
         keep: columns to pass through.
         target: whether the targets are needed too.
+        reading: how the files are read, where that differs from the run's own.
 
     Raises:
         DataError: a file is missing, of an unknown format, or without a column.
         UsageError: a column to keep is not there.
     """
-    for path in named_files(text):
+    paths = named_files(text)
+    reading.check(paths)
+    for path in paths:
         if not is_table(path):
             continue
         dialect = PLAIN if contract.preprocessor is None else contract.preprocessor.dialect
-        file = open_table(path, str(path), dialect)
+        file = open_table(path, str(path), reading.on(dialect))
         if target:
             check_target(file.names, contract, str(path))
         kept_columns(file.names, keep, file.origin.label)
@@ -82,6 +96,7 @@ def dataset_problems(section: object, folder: Path) -> Iterator[Problem]:
         paths = find_files(spec.path, folder, ("dataset", "path"))
         if not all(map(is_table, paths)):
             return
+        yield from misplaced_problems(spec, paths)
         file = open_tables(paths, spec.path, dialect_of(spec))
     except MlpcliError as error:
         yield from error.problems

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlpcli.data.readers.find_files import exists
+from mlpcli.spec.file_words import is_server, split_scheme
 from mlpcli.spec.locations import VARIABLE
 
 
@@ -19,10 +20,11 @@ class Move:
 
     def apply(self, path: str) -> str:
         """Return the path after the move; unchanged if it was elsewhere, or is not in the new folder."""
+        scheme, path = split_scheme(path)
         if VARIABLE.search(path) or not Path(path).is_relative_to(self.old):
-            return path
+            return scheme + path
         found = self.new / Path(path).relative_to(self.old)
-        return str(found) if exists(found) else path
+        return scheme + (str(found) if exists(found) else path)
 
 
 def moves_to(paths: Sequence[str], near: Path) -> Iterator[Move]:
@@ -37,7 +39,9 @@ def moves_to(paths: Sequence[str], near: Path) -> Iterator[Move]:
     """
     seen = set()
     for path in paths:
-        parts = Path(path).parts
+        if is_server(path):
+            continue
+        parts = Path(split_scheme(path)[1]).parts
         for length in range(len(parts) - 1, 0, -1):  # the longer the common end of the paths, the more likely
             old, piece = Path(*parts[:-length]), Path(*parts[-length:])
             for folder in (near, *near.parents):

@@ -13,6 +13,7 @@ from mlpcli.data.features.unknown_values import apply_policy, cell_errors
 from mlpcli.data.readers.arrays import KEYS, SPLIT_KEYS, array_rows, read_npy, read_npz
 from mlpcli.data.readers.dialect import PLAIN
 from mlpcli.data.readers.find_files import file_problem, is_table
+from mlpcli.data.readers.reading import AS_RECORDED, Reading
 from mlpcli.data.readers.row_errors import Origin, raise_row_errors
 from mlpcli.data.readers.table_values import numeric_matrix, plain_column
 from mlpcli.data.readers.tables import TableFile, check_columns, open_table, read_table
@@ -63,6 +64,7 @@ def read_rows(
     target: bool | None,
     extra_columns: Sequence[str] = (),
     drop: bool = False,
+    reading: Reading = AS_RECORDED,
 ) -> Rows:
     """Read new rows for a trained model; columns are found by name, in any order.
 
@@ -72,6 +74,7 @@ def read_rows(
         target: True if the target is required, None to read it if it is there, False to ignore it.
         extra_columns: columns that are no features; with a model of arrays, nothing else shows which are.
         drop: leave out the rows of a table without a target, instead of refusing them.
+        reading: how the file is read, where that differs from the run's own.
 
     Returns:
         The rows.
@@ -83,7 +86,7 @@ def read_rows(
     if found := file_problem(path):
         raise DataError(Problem(f"{label}: {found[0]}", hint=found[1]))
     if is_table(path):
-        source_rows = _read_table(path, label, contract, target, extra_columns, drop=drop)
+        source_rows = _read_table(path, label, contract, target, extra_columns, drop=drop, reading=reading)
     else:
         source_rows = _read_arrays(path, label, contract, target, extra_columns)
     y = None
@@ -145,9 +148,10 @@ def _read_table(
     extra_columns: Sequence[str],
     *,
     drop: bool,
+    reading: Reading,
 ) -> SourceRows:
     preprocessor = contract.preprocessor
-    file = open_table(path, label, preprocessor.dialect if preprocessor else PLAIN)
+    file = open_table(path, label, reading.on(preprocessor.dialect if preprocessor else PLAIN))
     wants_target = _wants_target(file, contract, target)
     features = contract.features
     if contract.kind != "table":

@@ -21,12 +21,15 @@ from mlpcli.data.features.unknown_values import (
     describe_cell_error,
 )
 from mlpcli.data.readers.arrays import as_rows, open_npy
-from mlpcli.data.readers.check_columns import checked_column
-from mlpcli.data.readers.delimited import TextOrigin, open_bytes
+from mlpcli.data.readers.batch_table import BATCH_ROWS
+from mlpcli.data.readers.delimited import TextOrigin, delimiter_of
 from mlpcli.data.readers.delimited_stream import Block, BlockReader, with_cells
 from mlpcli.data.readers.dialect import PLAIN, Dialect
-from mlpcli.data.readers.find_files import arrow_source, ending_of, is_table, named_files
+from mlpcli.data.readers.find_files import TEXTS, ending_of, is_table, named_files
+from mlpcli.data.readers.packed import open_bytes
+from mlpcli.data.readers.parquet import parquet_batches
 from mlpcli.data.readers.parse_cells import ParsedColumn
+from mlpcli.data.readers.reading import AS_RECORDED, Reading
 from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError, raise_row_errors
 from mlpcli.data.readers.tables import check_columns, open_table
 from mlpcli.data.rows import as_model_rows, check_width, features_by_position, read_rows
@@ -36,9 +39,6 @@ from mlpcli.errors import Problem, UsageError, nearest_column
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-BATCH_ROWS = 65_536
-"""Rows of Parquet or of an array that are read at once."""
 
 STDIN = "standard input"
 
@@ -91,6 +91,7 @@ class ReadOptions:
         counts: to which the rows are added.
         find_errors: returns an error for each row, (rows, *shape), that the network cannot take.
         cells: whether the cells are wanted as they were read.
+        reading: how the file is read, where that differs from the run's own.
     """
 
     contract: Contract
@@ -100,6 +101,7 @@ class ReadOptions:
     counts: RowCounts = field(default_factory=RowCounts)
     find_errors: Callable[[Array], list[RowError]] | None = None
     cells: bool = False
+    reading: Reading = AS_RECORDED
 
 
 @contextmanager
@@ -141,14 +143,15 @@ def _file_after_file(paths: Sequence[Path], options: ReadOptions) -> Iterator[Ch
 @contextmanager
 def _open_file(source: Path, options: ReadOptions) -> Iterator[Iterator[Chunk]]:
     ending = ending_of(source)
-    if ending in (".csv", ".tsv"):
+    if ending in TEXTS:
+        dialect = _dialect(options)
         with open_bytes(source) as file:
-            reader = BlockReader(file, Origin(str(source)), _dialect(options), tabs=ending == ".tsv")
+            reader = BlockReader(file, Origin(str(source)), dialect, delimiter=delimiter_of(source, dialect))
             origin = TextOrigin(str(source), source, reader.header)
             reader.origin = origin
             yield _text_chunks(reader, origin, options)
     elif is_table(source):
-        yield _parquet_chunks(source, options)
+        yield _batch_chunks(source, options)
     elif ending == ".npy":
         yield _npy_chunks(source, options)
     else:
@@ -159,7 +162,7 @@ def _open_file(source: Path, options: ReadOptions) -> Iterator[Iterator[Chunk]]:
 
 def _dialect(options: ReadOptions) -> Dialect:
     preprocessor = options.contract.preprocessor
-    return preprocessor.dialect if preprocessor else PLAIN
+    return options.reading.on(preprocessor.dialect if preprocessor else PLAIN)
 
 
 def _text_chunks(reader: BlockReader, origin: Origin, options: ReadOptions) -> Iterator[Chunk]:
@@ -175,30 +178,23 @@ def _text_chunks(reader: BlockReader, origin: Origin, options: ReadOptions) -> I
     options.counts.notes += filter(None, (*reader.header.notes, reader.note))
 
 
-def _parquet_chunks(source: Path, options: ReadOptions) -> Iterator[Chunk]:
-    import pyarrow.parquet as pq
-
-    file = open_table(source, str(source))
+def _batch_chunks(source: Path, options: ReadOptions) -> Iterator[Chunk]:
+    """Yield the rows of a file whose values have types: Parquet, Arrow, JSON Lines, a sheet, a query."""
+    file = open_table(source, str(source), _dialect(options))
     options = replace(options, keep=kept_columns(file.names, options.keep, file.origin.label))
     preprocessor = table_preprocessor(file.names, file.origin, options)
+    check_width(file.names, options.contract, file.origin)
     columns = list(dict.fromkeys((*preprocessor.names, *options.keep)))
     first = 0
-    try:
-        with pq.ParquetFile(arrow_source(source)) as parquet:
-            for batch in parquet.iter_batches(BATCH_ROWS, columns=columns):
-                positions = first + np.arange(batch.num_rows)
-                first += batch.num_rows
-                block = Block(
-                    {
-                        name: checked_column(name, batch.column(name), file.origin, first=int(positions[0]))
-                        for name in columns
-                    },
-                    positions,
-                )
-                yield encode_block(block, preprocessor, file.origin, options)
-    except (OSError, ValueError) as error:
-        first_line = str(error).splitlines()[0]
-        file.origin.refuse(f"cannot be read as Parquet ({first_line})", hint="the file is damaged")
+    batches = (
+        parquet_batches(source, columns, file.origin) if file.reader is None else file.reader.batches(columns)
+    )
+    for batch in batches:
+        rows = len(batch[columns[0]])
+        positions = first + np.arange(rows)
+        first += rows
+        yield encode_block(Block(batch, positions), preprocessor, file.origin, options)
+    options.counts.notes += file.notes
 
 
 def _npy_chunks(source: Path, options: ReadOptions) -> Iterator[Chunk]:

@@ -11,6 +11,7 @@ import numpy as np
 from mlpcli import runs
 from mlpcli.checks.log_names import loss_first
 from mlpcli.data.dataset import Output, Split
+from mlpcli.data.readers.reading import AS_RECORDED, Reading
 from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError, raise_row_errors
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
@@ -47,11 +48,13 @@ class EvaluateOptions:
         figures: the folder in which figures are drawn; None for none.
         intervals: Find confidence intervals of the metrics.
         by: Columns by whose values rows are grouped, targets, or `predicted_<target>`.
+        reading: how a file is read, where that differs from the run's own.
     """
 
     figures: Path | None = None
     intervals: bool = True
     by: tuple[str, ...] = ()
+    reading: Reading = AS_RECORDED
 
 
 def evaluate_run(
@@ -71,7 +74,7 @@ def evaluate_run(
         DataError: The file does not fit the run's columns.
     """
     trained = load_trained(run)
-    rows = rows_to_evaluate(trained, split, data)
+    rows = rows_to_evaluate(trained, split, data, options.reading)
     return _evaluate(trained, rows, options)
 
 

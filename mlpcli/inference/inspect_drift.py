@@ -15,6 +15,7 @@ from mlpcli.data.dataset import Contract, Output
 from mlpcli.data.features.encoders import BOOLEAN_SPELLINGS, BooleanEncoder
 from mlpcli.data.readers.dialect import PLAIN
 from mlpcli.data.readers.find_files import is_table, named_files
+from mlpcli.data.readers.reading import AS_RECORDED, Reading
 from mlpcli.data.readers.tables import open_tables
 from mlpcli.data.rows import read_rows
 from mlpcli.data.targets import class_indices
@@ -55,19 +56,20 @@ class _Rows:
     warnings: tuple[str, ...] = ()
 
 
-def inspect_drift(data: str, run: Run) -> Drift:
+def inspect_drift(data: str, run: Run, reading: Reading = AS_RECORDED) -> Drift:
     """Compare new rows with the training rows of a run.
 
     Args:
         data: a file, or a pattern for several.
         run: the run.
+        reading: how the file is read, where that differs from the run's own.
 
     Raises:
         DataError: the file cannot be used.
         RunError: the run's record is damaged.
     """
     contract = run_contract(run)
-    new = _new_rows(data, contract)
+    new = _new_rows(data, contract, reading)
     known = _training_rows(run, contract)
     if isinstance(known, str):
         rows = runs.data_facts(run).rows.get("train", 0)
@@ -141,16 +143,17 @@ def _plain_booleans(values: ColumnValues) -> ColumnValues:
     return replace(values, texts=tuple(texts), codes=moved[values.codes])
 
 
-def _new_rows(data: str, contract: Contract) -> _Rows:
+def _new_rows(data: str, contract: Contract, reading: Reading) -> _Rows:
     """Return new rows of a file.
 
     Raises:
         DataError: the file cannot be used.
     """
     paths = named_files(data)
+    reading.check(paths)
     if all(map(is_table, paths)):
         dialect = PLAIN if contract.preprocessor is None else contract.preprocessor.dialect
-        columns = TableColumns(open_tables(paths, data, dialect), contract)
+        columns = TableColumns(open_tables(paths, data, reading.on(dialect)), contract)
         count = columns.count()
         if not count:
             raise DataError(Problem(f"{data}: has no rows"))

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from mlpcli.data.features.unknown_values import Policy, RowCounts
+from mlpcli.data.readers.reading import AS_RECORDED, Reading
 from mlpcli.data.readers.row_errors import RowError
 from mlpcli.data.stream import Chunk, ReadOptions, open_rows, regroup
 from mlpcli.data.types import Array
@@ -58,6 +59,7 @@ class PredictOptions:
         level: of intervals and sets, instead of the run's; None for that.
         progress: called after each chunk with the number of rows so far and the seconds.
         explain: how predictions are explained; None for not at all.
+        reading: how the file is read, where that differs from the run's own.
     """
 
     keep: tuple[str, ...] = ()
@@ -66,6 +68,7 @@ class PredictOptions:
     level: float | None = None
     progress: Callable[[int, float], None] = field(default=lambda rows, seconds: None)
     explain: ExplainOptions | None = None
+    reading: Reading = AS_RECORDED
 
 
 def predict_run(
@@ -103,6 +106,7 @@ def predict_run(
         counts,
         id_errors(trained),
         cells=explainer is not None,
+        reading=options.reading,
     )
     names: tuple[str, ...] = ()
     with contextlib.ExitStack() as stack:

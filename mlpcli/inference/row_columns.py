@@ -14,6 +14,7 @@ from mlpcli.data.readers.dialect import PLAIN
 from mlpcli.data.readers.find_files import find_files, is_table
 from mlpcli.data.readers.notations import read_numbers
 from mlpcli.data.readers.parse_cells import ParsedColumn
+from mlpcli.data.readers.reading import AS_RECORDED, Reading
 from mlpcli.data.readers.tables import TableFile, open_table, open_tables, read_table
 from mlpcli.data.sources.kept_rows import KeptOrigin
 from mlpcli.data.sources.table_source import dialect_of
@@ -154,7 +155,12 @@ def array_columns(label: str, x: Arrays, contract: Contract) -> RowColumns:
 
 
 def columns_of_file(
-    path: Path, contract: Contract, *, raw: Array | None = None, kept: Array | None = None
+    path: Path,
+    contract: Contract,
+    *,
+    raw: Array | None = None,
+    kept: Array | None = None,
+    reading: Reading = AS_RECORDED,
 ) -> RowColumns:
     """Return the columns of a file of rows.
 
@@ -163,11 +169,13 @@ def columns_of_file(
         contract: of the model.
         raw: of arrays, (rows, ...) as the file holds them.
         kept: of a table, (rows,) the positions of the rows that count; None for all.
+        reading: how the file is read, where that differs from the run's own.
     """
     label = str(path)
     if is_table(path):
         preprocessor = contract.preprocessor
-        file = open_table(path, label, PLAIN if preprocessor is None else preprocessor.dialect)
+        dialect = PLAIN if preprocessor is None else preprocessor.dialect
+        file = open_table(path, label, reading.on(dialect))
         return TableColumns(file, contract, kept)
     names = names_of_array(contract)
     if raw is None or not names or raw[:1].size != len(names):

@@ -13,6 +13,7 @@ from mlpcli.data.dataset import Split
 from mlpcli.data.leakage import shared_rows
 from mlpcli.data.load import left_out_note, read_rows
 from mlpcli.data.readers.find_files import find_files
+from mlpcli.data.readers.reading import AS_RECORDED, Reading
 from mlpcli.data.types import Arrays
 from mlpcli.data.weights import weights_of_rows
 from mlpcli.errors import DataError, SpecError
@@ -63,13 +64,16 @@ class EvaluatedRows:
     predicted: Predicted | None = None
 
 
-def rows_to_evaluate(trained: TrainedModel, split: str, data: Path | None) -> EvaluatedRows:
+def rows_to_evaluate(
+    trained: TrainedModel, split: str, data: Path | None, reading: Reading = AS_RECORDED
+) -> EvaluatedRows:
     """Return the rows of a split, or of a file.
 
     Args:
         trained: the model of a run.
         split: which of its splits; `held_out` of a run with folds: the rows of all folds.
         data: the file; None for the split.
+        reading: how the file is read, where that differs from the run's own.
 
     Raises:
         UsageError: The run has no such split.
@@ -78,7 +82,7 @@ def rows_to_evaluate(trained: TrainedModel, split: str, data: Path | None) -> Ev
         RunError: The predictions of a fold are damaged.
     """
     if data is not None:
-        return _of_file(trained, data)
+        return _of_file(trained, data, reading)
     own = own_data(trained)
     if split == HELD_OUT and has_folds(trained):
         return _held_out(trained, own)
@@ -96,9 +100,9 @@ def _columns(trained: TrainedModel, own: OwnData, name: str, split: Split) -> Ca
     return lambda: columns_of_split(own.spec, own.dataset, trained.contract, name, split)
 
 
-def _of_file(trained: TrainedModel, path: Path) -> EvaluatedRows:
+def _of_file(trained: TrainedModel, path: Path, reading: Reading) -> EvaluatedRows:
     contract, drop = trained.contract, trained.spec.dataset.drops_missing_targets
-    rows = read_rows(path, contract, target=True, drop=drop)
+    rows = read_rows(path, contract, target=True, drop=drop, reading=reading)
     places = np.arange(len(rows)) if rows.kept is None else rows.kept
     split = Split(rows.x, rows.y, places, weights_of_rows(rows.weights, contract.outputs))
     warnings = [left_out_note(rows.left_out, len(rows), str(path))] if rows.left_out else []
@@ -106,7 +110,7 @@ def _of_file(trained: TrainedModel, path: Path) -> EvaluatedRows:
         warnings.append(note)
 
     def columns() -> RowColumns:
-        return columns_of_file(path, contract, raw=rows.raw, kept=rows.kept)
+        return columns_of_file(path, contract, raw=rows.raw, kept=rows.kept, reading=reading)
 
     return EvaluatedRows(str(path), split, columns, tuple(warnings), rows.left_out)
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from mlpcli.spec.file_words import is_server, split_scheme
 from mlpcli.spec.values import Value, ValueMap
 
 FILE_KEYS = ("path", "test", "validation", "target")
@@ -60,6 +61,9 @@ def absolute(path: str, folder: Path) -> str:
     The file keeps its own name, which shows its format: the file itself is not resolved if it is a link.
     `${NAME}` stays as written.
     """
+    scheme, path = split_scheme(path)
+    if scheme or is_server(path):
+        return path if not scheme else scheme + absolute(path, folder)
     home = at_home(path)
     if VARIABLE.search(path):
         is_found = Path(at_home(VARIABLE.sub(_value_of, home))).is_absolute()

@@ -25,6 +25,7 @@ from mlpcli.spec.features import (
     TargetScalingSpec,
 )
 from mlpcli.spec.features import SCALING_RULE as FEATURE_SCALING_RULE
+from mlpcli.spec.file_words import COMMENT_PATTERN, COMMENT_RULE, DELIMITER_PATTERN, DELIMITER_RULE
 from mlpcli.spec.fit_section import FOLD_RULE, MOST_FOLDS, SEED_RULE, FitSpec, FoldSpec
 from mlpcli.spec.layer_graph import MOST_COPIES, ONLY_OUTPUT, OWN_LAYER_KEYS, Graph, output_keys, read_graph
 from mlpcli.spec.optimizer_keys import DECAY_FACTORS, OWN_OPTIMIZER_KEYS, RATE_FACTORS
@@ -116,6 +117,15 @@ class DatasetSpec(Section):
     ] = None
     header: Annotated[
         bool | None, Field(description="true or false: whether the first row names the columns")
+    ] = None
+    delimiter: Annotated[str | None, Field(pattern=DELIMITER_PATTERN, description=DELIMITER_RULE)] = None
+    comment: Annotated[str | None, Field(pattern=COMMENT_PATTERN, description=COMMENT_RULE)] = None
+    sheet: Annotated[str | None, Field(min_length=1, description="the name of a sheet of an Excel file")] = (
+        None
+    )
+    query: Annotated[
+        str | None,
+        Field(min_length=1, description="a SELECT statement, for the rows of a database"),
     ] = None
     not_missing: Annotated[
         list[str] | dict[str, list[str]] | None,

@@ -25,5 +25,5 @@ def column_names(path: Path) -> tuple[str, ...]:
         raise DataError(Problem(f"{path}: {found[0]}", hint=found[1]))
     if path.suffix.lower() in ARRAYS:
         rule = f"{path}: the columns of an array have no names"
-        raise DataError(Problem(rule, hint="give a CSV, TSV or Parquet file"))
+        raise DataError(Problem(rule, hint="give a table, such as a CSV or Parquet file"))
     return open_table(path, str(path)).names

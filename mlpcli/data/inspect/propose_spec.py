@@ -11,6 +11,7 @@ from mlpcli.data.features.profiles import Profile
 from mlpcli.data.inspect.propose_network import Effort, propose_network, validation_share
 from mlpcli.data.inspect.propose_splits import ProposedSplit, used_columns
 from mlpcli.data.inspect.survey import Survey, invalid_cells
+from mlpcli.data.readers.reading import AS_RECORDED, Reading
 from mlpcli.errors import DataError, Problem, listing
 from mlpcli.printable import quoted, shortened
 from mlpcli.spec.features import FeatureSpec
@@ -48,6 +49,7 @@ def propose_spec(
     command: str,
     effort: Effort = "good",
     division: ProposedSplit | None = None,
+    reading: Reading = AS_RECORDED,
 ) -> str:
     """Return a commented spec for a surveyed table, as YAML text.
 
@@ -58,6 +60,7 @@ def propose_spec(
         command: that trains the spec.
         effort: how much time the training may take.
         division: by what the rows are divided; None for at random.
+        reading: what was said of how the table is read.
 
     Returns:
         The text of the spec.
@@ -79,6 +82,7 @@ def propose_spec(
             "dataset:",
             f"  path: {scalar(path)}",
             *(f"  # {_comment(note)}" for note in survey.table.notes[:MAX_NOTES]),
+            *_words(reading),
             *(["  decimal: ','"] if survey.table.dialect.decimal == "," else []),
             *(["  header: false"] if survey.table.dialect.header is False else []),
             *_gaps(survey),
@@ -90,6 +94,15 @@ def propose_spec(
             "",
         ]
     )
+
+
+def _words(reading: Reading) -> Iterator[str]:
+    """Yield what was said of how the table is read, but for its header, which the survey knows."""
+    for name, value in vars(reading).items():
+        if value and isinstance(value, str):
+            yield f"  {name}: {scalar(value)}"
+    if reading.header is True:
+        yield "  header: true"
 
 
 def _splits(survey: Survey, division: ProposedSplit | None) -> Iterator[str]:

@@ -19,11 +19,12 @@ from mlpcli.data.inspect.fillers import filler_note, find_fillers
 from mlpcli.data.inspect.target_task import Task, check_task, choose_task
 from mlpcli.data.label_keys import label_keys, missing_labels, sort_classes
 from mlpcli.data.labels import Labels
-from mlpcli.data.readers.dialect import Dialect
+from mlpcli.data.readers.dialect import PLAIN, Dialect
 from mlpcli.data.readers.find_files import is_table, named_files
 from mlpcli.data.readers.header import NoHeaderError
 from mlpcli.data.readers.notations import read_numbers, with_dialect
 from mlpcli.data.readers.parse_cells import ParsedColumn, is_text
+from mlpcli.data.readers.reading import AS_RECORDED, Reading
 from mlpcli.data.readers.table_values import is_label_type, labels
 from mlpcli.data.readers.tables import Table, open_tables, read_table
 from mlpcli.data.types import Array
@@ -91,13 +92,16 @@ class Survey:
         return self.features.used[name].kind or "" if name in self.features.used else "ignore"
 
 
-def survey_table(path: str, target: str | None = None, task: str | None = None) -> Survey:
+def survey_table(
+    path: str, target: str | None = None, task: str | None = None, reading: Reading = AS_RECORDED
+) -> Survey:
     """Read a table, or several files as one, and profile every column; a decimal comma is detected.
 
     Args:
         path: of the file, or a pattern.
         target: the target column, if it is known.
         task: `classification` or `regression`; None to decide by the target's values.
+        reading: how the file is read, as far as that is not detected.
 
     Returns:
         The survey.
@@ -109,7 +113,7 @@ def survey_table(path: str, target: str | None = None, task: str | None = None) 
     wanted = check_task(task)
     if wanted and target is None:
         raise UsageError(Problem("--task: is for a target", received=task, hint="add --target COLUMN"))
-    table = read_whole(path)
+    table = read_whole(path, reading=reading)
     if target is not None and target not in table.columns:
         hint = nearest_column(target, list(table.columns))
         raise UsageError(Problem("--target: must be a column of the table", received=target, hint=hint))
@@ -139,12 +143,13 @@ def _read_labels(path: str, table: Table, target: str) -> Labels | None:
     return labels(column)
 
 
-def read_whole(path: str, dialect: Dialect | None = None) -> Table:
+def read_whole(path: str, dialect: Dialect | None = None, *, reading: Reading = AS_RECORDED) -> Table:
     """Read every column of a table.
 
     Args:
         path: of the file, or a pattern.
         dialect: how its cells are written; None to find out.
+        reading: what is known of that.
 
     Returns:
         The table.
@@ -154,15 +159,16 @@ def read_whole(path: str, dialect: Dialect | None = None) -> Table:
     """
     paths = named_files(path)
     if not all(map(is_table, paths)):
-        hint = "give a CSV, TSV or Parquet file"
+        hint = "give a table, such as a CSV or Parquet file"
         raise DataError(Problem(f"{path}: the columns of an array have no names", hint=hint))
     if dialect is not None:
         file = open_tables(paths, path, dialect)
         return read_table(file, file.names)
+    reading.check(paths)
     try:
-        file, notes = open_tables(paths, path), []
+        file, notes = open_tables(paths, path, reading.on(PLAIN)), []
     except NoHeaderError:
-        file = open_tables(paths, path, Dialect(header=False))
+        file = open_tables(paths, path, replace(reading.on(PLAIN), header=False))
         called = f"column_1 to column_{len(file.names)}"
         notes = [f"{path}: has no line of names, its columns are called {called}"]
     table, found = read_numbers(file, file.names)

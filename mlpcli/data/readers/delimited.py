@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import codecs
 import csv
-import gzip
 import io
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -17,12 +15,13 @@ from pathlib import Path
 from typing import IO, cast
 
 from mlpcli.data.readers.charset import UTF_8, Utf8Reader, charset_note
-from mlpcli.data.readers.dialect import PLAIN, Dialect
+from mlpcli.data.readers.dialect import BLANKS, PLAIN, Dialect
 from mlpcli.data.readers.find_files import ending_of
 from mlpcli.data.readers.header import Header, find_header
+from mlpcli.data.readers.line_filter import LineFilter
+from mlpcli.data.readers.packed import PACKING_ERRORS, open_bytes, packing_of
 from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError, check_memory
 from mlpcli.errors import DataError, Problem
-from mlpcli.files import open_ordinary
 
 _PIECE = 1 << 20
 
@@ -75,36 +74,45 @@ class TextOrigin(Origin):
         return {row: self._known[row] for row in wanted if row in self._known}
 
 
-def open_bytes(path: Path) -> IO[bytes]:
-    """Open a file's bytes, unpacked if its name ends in .gz."""
-    if path.suffix.lower() == ".gz":
-        open_ordinary(path).close()
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    return open_ordinary(path)
+def filtered(file: Utf8Reader, comment: str, delimiter: str) -> IO[bytes]:
+    """Return a text without its comment lines, and with one blank for several where these divide cells."""
+    if comment or delimiter == BLANKS:
+        return cast(IO[bytes], LineFilter(cast(IO[bytes], file), comment, blanks=delimiter == BLANKS))
+    return cast(IO[bytes], file)
 
 
-def open_utf8(path: Path, charset: str = UTF_8, label: str = "") -> IO[bytes]:
-    """Open a text's bytes as UTF-8, without a byte-order mark; for PyArrow and the csv module.
+def open_utf8(path: Path, charset: str = UTF_8, comment: str = "", delimiter: str = "") -> IO[bytes]:
+    """Open a text's bytes as UTF-8, without a byte-order mark and comments; for PyArrow and the csv module.
 
     Raises:
         DataError: the text is not of its character set.
     """
-    return cast(IO[bytes], Utf8Reader(open_bytes(path), Origin(label or str(path)), charset))
+    return filtered(Utf8Reader(open_bytes(path), Origin(str(path)), charset), comment, delimiter)
 
 
-def _open_text(path: Path, charset: str) -> IO[str]:
-    return io.TextIOWrapper(open_utf8(path, charset), encoding="utf-8", newline="")
+def open_table_text(path: Path, header: Header) -> IO[bytes]:
+    """Open the text of a table whose header is known, as UTF-8 without comments."""
+    return open_utf8(path, header.charset, header.comment, header.delimiter)
+
+
+def _open_text(path: Path, charset: str, comment: str, delimiter: str) -> IO[str]:
+    return io.TextIOWrapper(open_utf8(path, charset, comment, delimiter), encoding="utf-8", newline="")
 
 
 def read_text_rows(path: Path, header: Header) -> Iterator[TextRow]:
     """Yield the rows below the header, by Python's csv module; blank lines are not rows."""
-    with _open_text(path, header.charset) as file:
+    with _open_text(path, header.charset, header.comment, header.delimiter) as file:
         reader = csv.reader(file, delimiter=header.delimiter)
         before = 0
         for cells in reader:
             if cells and before >= header.lines:
                 yield TextRow(before + 1, cells)
             before = reader.line_num
+
+
+def delimiter_of(path: Path, dialect: Dialect) -> str:
+    """Return what divides the cells of a file; empty where that is still to be detected."""
+    return dialect.delimiter or ("\t" if ending_of(path) == ".tsv" else "")
 
 
 def read_header(path: Path, label: str, dialect: Dialect = PLAIN) -> Header:
@@ -126,10 +134,10 @@ def read_header(path: Path, label: str, dialect: Dialect = PLAIN) -> Header:
     csv.field_size_limit(MAX_LINE_BYTES)
     try:
         header = find_header(
-            lambda: _open_text(path, content.charset),
+            lambda: _open_text(path, content.charset, dialect.comment, dialect.delimiter),
             origin,
             quoted=content.quoted,
-            tabs=ending_of(path) == ".tsv",
+            delimiter=delimiter_of(path, dialect),
             header=dialect.header,
         )
     except UnicodeDecodeError:
@@ -137,7 +145,9 @@ def read_header(path: Path, label: str, dialect: Dialect = PLAIN) -> Header:
         raise
     except csv.Error as error:
         origin.refuse(LONG_LINE if "field larger" in str(error) else f"the header cannot be read ({error})")
-    return replace(header, charset=content.charset, notes=(*content.notes, *header.notes))
+    return replace(
+        header, charset=content.charset, comment=dialect.comment, notes=(*content.notes, *header.notes)
+    )
 
 
 @dataclass(frozen=True)
@@ -153,13 +163,16 @@ def _check_content(path: Path, origin: Origin, dialect: Dialect) -> _Content:
     """Return what a file holds; refuse an empty or binary one."""
     if path.stat().st_size == 0:
         origin.refuse("is empty (0 bytes)")
+    packing = packing_of(path)
     try:
         with open_bytes(path) as file:
             reader = Utf8Reader(file, origin, dialect.charset, certain=dialect.certain)
-            packed = path.suffix.lower() == ".gz"
+            packed = bool(packing)
             quoted = _check_bytes(reader, origin, packed=packed, stored=path.stat().st_size)
-    except (gzip.BadGzipFile, EOFError, zlib.error):
-        origin.refuse("cannot be decompressed as gzip", hint="the file is damaged or incomplete")
+    except PACKING_ERRORS:
+        if not packing:
+            raise
+        origin.refuse(f"cannot be decompressed as {packing}", hint="the file is damaged or incomplete")
     note = charset_note(origin.label, reader)
     return _Content(quoted, reader.charset, (note,) if note and not dialect.charset else ())
 
@@ -236,7 +249,8 @@ def refuse_open_quote(origin: TextOrigin) -> None:
     for record in read_text_rows(origin.path, origin.header):
         rows, line = rows + 1, record.line
     try:  # such a quote is in the last row, the only one that is parsed strictly
-        with _open_text(origin.path, origin.header.charset) as file:
+        header = origin.header
+        with _open_text(origin.path, header.charset, header.comment, header.delimiter) as file:
             for _ in csv.reader(islice(file, line - 1, None), delimiter=origin.header.delimiter, strict=True):
                 pass
     except csv.Error as error:

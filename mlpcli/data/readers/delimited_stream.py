@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from mlpcli.data.readers.charset import Utf8Reader, charset_note
-from mlpcli.data.readers.delimited import MAX_LINE_BYTES
+from mlpcli.data.readers.delimited import MAX_LINE_BYTES, filtered
 from mlpcli.data.readers.dialect import Dialect
 from mlpcli.data.readers.header import Header, find_header
 from mlpcli.data.readers.row_errors import Origin, RowError, first_line
@@ -54,27 +54,29 @@ class Block:
 class BlockReader:
     """Reads a text table a block at a time; memory holds one block."""
 
-    def __init__(self, file: IO[bytes], origin: Origin, dialect: Dialect, *, tabs: bool = False) -> None:
+    def __init__(self, file: IO[bytes], origin: Origin, dialect: Dialect, *, delimiter: str = "") -> None:
         """Read the first block and find the header in it.
 
         Args:
             file: the bytes of the table.
             origin: of the table.
             dialect: how its cells are written.
-            tabs: whether cells are separated by tabs; otherwise the delimiter is detected.
+            delimiter: between cells; empty for the dialect's, or to detect it.
 
         Raises:
             DataError: the block has no header, or is not text.
         """
         self.origin, self.dialect = origin, dialect
+        delimiter = delimiter or dialect.delimiter
         self.file = Utf8Reader(file, origin, dialect.charset, certain=dialect.certain)
+        self.lines = filtered(self.file, dialect.comment, delimiter)
         self.rest, whole = b"", False
         while len(self.rest) < BLOCK_BYTES and not whole:
-            read = self.file.read(BLOCK_BYTES - len(self.rest))
+            read = self.lines.read(BLOCK_BYTES - len(self.rest))
             self.rest, whole = self.rest + read, not read
         if not self.rest:
             origin.refuse("is empty (0 bytes)")
-        self.header = self._find_header(tabs, whole)
+        self.header = replace(self._find_header(delimiter, whole), comment=dialect.comment)
         self.rest = self.rest[self._header_bytes() :]
 
     @property
@@ -85,13 +87,13 @@ class BlockReader:
     def _opened(self) -> IO[str]:
         return io.TextIOWrapper(io.BytesIO(self.rest), encoding="utf-8", newline="", errors="replace")
 
-    def _find_header(self, tabs: bool, whole: bool) -> Header:
+    def _find_header(self, delimiter: str, whole: bool) -> Header:
         try:
             return find_header(
                 self._opened,
                 self.origin,
                 quoted=b'"' in self.rest,
-                tabs=tabs,
+                delimiter=delimiter,
                 header=self.dialect.header,
                 whole=whole,
             )
@@ -135,7 +137,7 @@ class BlockReader:
         size, at_end = BLOCK_BYTES, False
         while self.rest or not at_end:
             if not at_end and len(self.rest) < size:
-                read = self.file.read(size - len(self.rest))
+                read = self.lines.read(size - len(self.rest))
                 at_end = not read
                 self.rest += read
                 continue

@@ -37,6 +37,9 @@ CURRENCY = re.compile(
 UNIT = re.compile(r"[^\W\d_]+(?:[./ \u00b7*^][^\W\d_]+)*[\u00b2\u00b3]?|[%\u2030\u00b0\"'\u2032\u2033][CF]?")
 """What else may stand after a number: `%`, `kg`, `km/h`, `\u00b0C`."""
 
+BLANKS = " "
+"""As a delimiter: one or more blanks or tabs."""
+
 MAX_UNIT, MAX_CELL = 16, 64
 """The most characters of a unit, and of a number with one."""
 
@@ -155,6 +158,10 @@ class Dialect:
         charset: the character set of the file; empty to detect it.
         certain: whether a declared character set holds also for a file that is UTF-8: not for new rows.
         header: whether the first row names the columns; None to detect it.
+        delimiter: between the cells of a text; a blank stands for one or more; empty to detect it.
+        comment: how the lines of a text begin that are no rows; empty for none.
+        sheet: the name of the sheet of a workbook; empty for its first.
+        query: the SELECT statement whose rows a database gives.
         width: of a table without a header, the number of its columns.
         values: by column, spellings that are values of texts though they usually mean a missing cell; those
             of every column are under an empty name.
@@ -169,6 +176,10 @@ class Dialect:
     charset: str = ""
     certain: bool = field(default=True, compare=False)
     header: bool | None = None
+    delimiter: str = ""
+    comment: str = ""
+    sheet: str = ""
+    query: str = ""
     width: int = 0
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notations: Mapping[str, Notation] = field(default_factory=dict)
@@ -232,6 +243,10 @@ def dialect_to_json(dialect: Dialect) -> dict[str, object]:
         "thousands": dialect.thousands,
         "charset": dialect.charset,
         "header": dialect.header,
+        "delimiter": dialect.delimiter,
+        "comment": dialect.comment,
+        "sheet": dialect.sheet,
+        "query": dialect.query,
         "width": dialect.width,
         "values": {name: list(texts) for name, texts in sorted(dialect.values.items()) if texts},
         "notations": notations,

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlpcli.errors import DataError, KeyPath, Problem, SpecError, nearest
 from mlpcli.files import open_ordinary, special_kind
+from mlpcli.spec.file_words import is_server, server_address, split_scheme
 from mlpcli.spec.locations import VARIABLE, WILDCARDS, at_home
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-TABLES = (".csv", ".tsv", ".parquet")
+TEXTS = (".csv", ".tsv", ".txt", ".data")
+JSON_LINES = (".jsonl", ".ndjson")
+ARROW = (".feather", ".arrow")
+WORKBOOKS = (".xlsx", ".xlsm")
+DATABASES = (".db", ".sqlite", ".sqlite3", ".duckdb")
+TABLES = (*TEXTS, ".parquet", *ARROW, *JSON_LINES, *WORKBOOKS, *DATABASES)
 ARRAYS = (".npz", ".npy")
 PICKLES = (".pkl", ".pickle", ".joblib", ".pt", ".pth")
-PACKED = (".zip", ".bz2", ".xz", ".zst")
-PACKABLE = (".csv", ".tsv")
-"""Extensions of files that may be packed with gzip: `rows.csv.gz`."""
-KNOWN = ", ".join((*TABLES, *ARRAYS))
+PACKINGS = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd", ".zip": "zip"}
+"""By the last extension of a file, how it is packed."""
+PACKABLE = (*TEXTS, *JSON_LINES)
+"""Extensions of files that may be packed: `rows.csv.gz`."""
+KNOWN = ", ".join((".csv", ".tsv", ".parquet", *ARRAYS))
+READABLE = ", ".join((*TEXTS, ".parquet", ".feather", ".jsonl", ".xlsx", ".sqlite", ".duckdb", *ARRAYS))
+
+_PASSWORD = re.compile(r"(//[^/:@?]*):([^/@]*)@|[?&](?:password|passfile)=()([^&]*)")
 
 
 def arrow_source(path: Path, mode: str = "rb") -> Path | pa.OSFile:
@@ -37,12 +48,27 @@ def ending_of(path: Path) -> str:
     """Return the extension that shows a file's format, in lower case: `.csv` for `Rows.CSV.gz`."""
     suffix = path.suffix.lower()
     inner = Path(path.stem).suffix.lower()
-    return inner if suffix == ".gz" and inner in PACKABLE else suffix
+    return inner if suffix in PACKINGS and inner in PACKABLE else suffix
 
 
 def is_table(path: Path) -> bool:
-    """Return whether a file's extension is that of a table."""
-    return ending_of(path) in TABLES
+    """Return whether a file's extension is that of a table, or a path is the address of a server."""
+    return is_server_path(path) or ending_of(path) in TABLES
+
+
+def as_path(text: str) -> Path:
+    """Return the file that a command's argument names, without `sqlite:///`; an address stays one."""
+    return Path(split_scheme(text)[1])
+
+
+def is_server_path(path: Path) -> bool:
+    """Return whether a path is the address of a database server."""
+    return is_server(str(path))
+
+
+def server_label(path: Path) -> str:
+    """Return the address of a server for messages: without a password, and as it is in a spec."""
+    return _PASSWORD.sub(r"\1:***@", server_address(str(path)))
 
 
 def find_files(text: str, folder: Path, key: KeyPath) -> list[Path]:
@@ -59,6 +85,9 @@ def find_files(text: str, folder: Path, key: KeyPath) -> list[Path]:
     Raises:
         SpecError: as `find_file`; or no file matches.
     """
+    if is_server(text):
+        return [_server(text, key)]
+    text = split_scheme(text)[1]
     if not set(text) & WILDCARDS:
         return [find_file(text, folder, key)]
     pattern = _expanded(text, key)
@@ -76,6 +105,20 @@ def find_files(text: str, folder: Path, key: KeyPath) -> list[Path]:
         if problem := file_problem(path):
             raise SpecError(Problem(f"{path.name}: {problem[0]}", path=key, received=text, hint=problem[1]))
     return found
+
+
+def _server(text: str, key: KeyPath) -> Path:
+    """Return the address of a server as a path; refuse one with a password in it."""
+    secret = _PASSWORD.search(server_address(text))
+    if secret and not VARIABLE.fullmatch(secret[2]):
+        hint = "leave it out and set PGPASSWORD, or write ${NAME} for the environment variable that holds it"
+        rule = "must not hold a password, which belongs in the environment"
+        raise SpecError(Problem(rule, path=key, received=server_label(Path(text)), hint=hint))
+    unset = [name for name in VARIABLE.findall(text) if name not in os.environ]
+    if unset:
+        rule = f"environment variable {unset[0]} is not set"
+        raise SpecError(Problem(rule, path=key, received=text, hint="set it before the command"))
+    return Path(text)
 
 
 def exists(path: Path) -> bool:
@@ -137,6 +180,8 @@ def _expanded(text: str, key: KeyPath) -> str:
 
 def file_problem(path: Path) -> tuple[str, str] | None:
     """Return why a file cannot be a data file, as a rule and a hint; or None if it can."""
+    if is_server_path(path):
+        return None
     try:
         return _missing(path) or _wrong_kind(path) or _unreadable(path)
     except (OSError, ValueError) as error:  # a NUL in the name, a name too long, a folder without access
@@ -161,11 +206,9 @@ def _wrong_kind(path: Path) -> tuple[str, str] | None:
     suffix = ending_of(path)
     if suffix in (*TABLES, *ARRAYS):
         return None
-    if suffix == ".gz":
-        return (
-            "only .csv.gz and .tsv.gz files are decompressed",
-            "rename it if it is one, or decompress it first",
-        )
+    if suffix in PACKINGS:
+        kinds = ", ".join(f"{ending}{suffix}" for ending in (".csv", ".tsv", ".txt", ".jsonl"))
+        return f"of packed files only {kinds} are read", "rename it if it is one, or decompress it first"
     if suffix in PICKLES:
         return (
             f"a {suffix} file can run code when it is opened and is never read",
@@ -173,11 +216,13 @@ def _wrong_kind(path: Path) -> tuple[str, str] | None:
         )
     if suffix in (".h5", ".hdf5"):
         return f"{suffix} files are not read", f"save the rows as {KNOWN}"
-    if suffix in PACKED:
-        return "this kind of compression is not supported", "decompress it first"
-    if suffix in (".xls", ".xlsx", ".ods"):
-        return "spreadsheets are not read", "save the sheet as CSV"
-    return f"the extension must be one of {KNOWN}", ""
+    if suffix in (".xls", ".xlsb", ".ods"):
+        return f"{suffix} files are not read", "save it as .xlsx"
+    if suffix in (".7z", ".rar", ".tar", ".tgz", ".lz4", ".br"):
+        return f"{suffix} files are not decompressed", "decompress it first"
+    if suffix == ".json":
+        return ".json files are not read", "write an object a line, as .jsonl"
+    return f"the extension must be one of {READABLE}", ""
 
 
 def _unreadable(path: Path) -> tuple[str, str] | None:

@@ -15,7 +15,7 @@ from mlpcli.data.readers.dialect import MISSING, NUMBER, SPACES, split_number
 from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin
 from mlpcli.errors import DataError, Problem, listing
 
-_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+_DELIMITERS = (",", ";", "\t", "|")
 
 MAX_COLUMNS = 50_000
 MAX_BLANK_LINES = 10_000
@@ -32,7 +32,7 @@ MIN_TITLED = 3
 
 _BARE = re.compile(r"column_\d+")  # what the columns of a table without a header are called
 
-_SEPARATOR = re.compile(r'"?sep=([,;\t])"?', re.IGNORECASE)  # Excel's first line
+_SEPARATOR = re.compile(r'"?sep=([,;\t|])"?', re.IGNORECASE)  # Excel's first line
 
 
 class NoHeaderError(DataError):
@@ -50,6 +50,7 @@ class Header:
         lines: the physical lines of the header, with blank lines, comments and titles before it.
         quoted: whether the file contains quotes, so that a cell may contain a line break.
         charset: of the file.
+        comment: how lines begin that are no rows.
         notes: what a person should know of how the file is read.
     """
 
@@ -58,6 +59,7 @@ class Header:
     lines: int
     quoted: bool
     charset: str = UTF_8
+    comment: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -93,9 +95,10 @@ def find_header(
     origin: Origin,
     *,
     quoted: bool,
-    tabs: bool,
+    delimiter: str,
     header: bool | None = None,
     whole: bool = True,
+    lines: str = "line",
 ) -> Header:
     """Return the header of a text.
 
@@ -103,9 +106,10 @@ def find_header(
         opened: opens the text at its start, as often as it is called.
         origin: of the text.
         quoted: whether it contains quotes.
-        tabs: whether cells are separated by tabs; otherwise the delimiter is detected.
+        delimiter: between cells; empty to detect it.
         header: whether the first row names the columns; None to check that it seems to.
         whole: whether the text ends where the file does.
+        lines: what a line of the text is called.
 
     Returns:
         The header.
@@ -115,7 +119,7 @@ def find_header(
         DataError: there is no usable header, or no row below it.
         csv.Error: the first lines cannot be read.
     """
-    delimiter = "\t" if tabs else _sniff(opened)
+    delimiter = delimiter or _sniff(opened)
     lead = _read_lead(opened, delimiter)
     if not lead.rows:
         with opened() as file:
@@ -127,7 +131,7 @@ def find_header(
         rule = f"has {len(first):,} columns, a table may have at most {MAX_COLUMNS:,}"
         origin.refuse(rule, hint="save wide rows of numbers as .npy or .npz")
     below = below if whole or len(below) >= SAMPLE_ROWS else below[:-1]
-    notes = _notes(lead, origin)
+    notes = _notes(lead, origin, lines)
     width = Counter(len(row) for row in [first, *below]).most_common(1)[0][0]
     bare = tuple(f"column_{place}" for place in range(1, width + 1))
     if header is False and not all(_BARE.fullmatch(cell.strip()) for cell in first):
@@ -142,12 +146,12 @@ def find_header(
     return Header(names, delimiter, lead.ends[lead.skipped], quoted, notes=notes)
 
 
-def _notes(lead: _Lead, origin: Origin) -> tuple[str, ...]:
+def _notes(lead: _Lead, origin: Origin, called: str) -> tuple[str, ...]:
     if not lead.skipped:
         return ()
     lines = lead.ends[lead.skipped - 1]
     shown = next(cell.strip() for cell in lead.rows[0] if cell.strip())
-    what = "line is no header and is" if lines == 1 else f"{lines} lines are no header and are"
+    what = f"{called} is no header and is" if lines == 1 else f"{lines} {called}s are no header and are"
     return (f"{origin.label}: the first {what} skipped ({listing([shown[:40]])})",)
 
 
@@ -251,8 +255,6 @@ def _header_errors(names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
             f"column name {name!r} occurs more than once (columns {', '.join(places)})",
             "rename all but one",
         )
-    if len(names) == 1 and "|" in names[0]:
-        yield f"columns must be separated by {', '.join(_DELIMITERS.values())}", f"the header is {names[0]!r}"
 
 
 def _looks_like_data(names: Sequence[str], below: list[list[str]]) -> bool:

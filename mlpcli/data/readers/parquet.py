@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlpcli.data.readers.batch_table import BATCH_ROWS
 from mlpcli.data.readers.check_columns import checked_column
 from mlpcli.data.readers.find_files import arrow_source
 from mlpcli.data.readers.header import MAX_COLUMNS
 from mlpcli.data.readers.row_errors import Origin, check_memory, first_line
+from mlpcli.data.types import ArrowColumn
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -69,6 +71,26 @@ def read_parquet(path: Path, columns: Sequence[str], origin: Origin) -> pa.Table
         origin.refuse(f"cannot be read as Parquet ({first_line(error)})", hint="the file is damaged")
     checked = {name: checked_column(name, data.column(name), origin) for name in columns}
     return pa.table(checked) if checked else data
+
+
+def parquet_batches(path: Path, columns: Sequence[str], origin: Origin) -> Iterator[dict[str, ArrowColumn]]:
+    """Yield some columns of all rows in their order, their values checked against their types.
+
+    Raises:
+        DataError: the file is damaged, or holds a value that its type does not allow.
+    """
+    import pyarrow.parquet as pq
+
+    first = 0
+    try:
+        with pq.ParquetFile(arrow_source(path)) as parquet:
+            for batch in parquet.iter_batches(BATCH_ROWS, columns=list(columns)):
+                yield {
+                    name: checked_column(name, batch.column(name), origin, first=first) for name in columns
+                }
+                first += batch.num_rows
+    except (OSError, ValueError) as error:
+        origin.refuse(f"cannot be read as Parquet ({first_line(error)})", hint="the file is damaged")
 
 
 def _check_text_size(path: Path, columns: Sequence[str], origin: Origin) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
@@ -52,6 +53,11 @@ class Origin:
         """Return the single file that holds a row, and the row's position there."""
         return self, row
 
+    def place(self, row: int, location: str, line: int | None) -> str:
+        """Return how a message names a row, or a cell of it, whose line is known or not."""
+        of_line = "" if line is None else f" (line {line})"
+        return f"{self.label} row {row + 1}{of_line}" + (f", {location}" if location else "")
+
     def problems(self, row_errors: Sequence[RowError], *, total: int | None = None) -> list[Problem]:
         """Return a problem for each of the first errors, and one that counts the others.
 
@@ -70,10 +76,7 @@ class Origin:
         }
         problems = []
         for row_error, (origin, row) in zip(shown, places, strict=True):
-            line = f" (line {lines[origin][row]})" if row in lines[origin] else ""
-            where = f"{origin.label} row {row + 1}{line}" + (
-                f", {row_error.location}" if row_error.location else ""
-            )
+            where = origin.place(row, row_error.location, lines[origin].get(row))
             problems.append(
                 Problem(f"{where}: {row_error.rule}", received=row_error.received, hint=row_error.hint)
             )
@@ -100,6 +103,24 @@ class Origin:
                 Problem(f"{self.label}: and {len(missing) - MAX_SHOWN:,} more columns are missing")
             )
         raise DataError(*problems)
+
+
+class LineOrigin(Origin):
+    """Rows that are each one line of a file, or of a sheet; blank lines are no rows.
+
+    Attributes:
+        first: the line of the first row, if no blank one is above it.
+        blanks: for each blank line, in their order, the number of rows above it.
+    """
+
+    def __init__(self, label: str, first: int = 1) -> None:
+        super().__init__(label)
+        self.first = first
+        self.blanks: list[int] = []
+
+    def lines(self, rows: Iterable[int]) -> dict[int, int]:
+        """Return the line of each row, from 1."""
+        return {row: self.first + row + bisect_right(self.blanks, row) for row in rows}
 
 
 def row_name(origin: Origin, row: int, label: str) -> str:
@@ -206,6 +227,6 @@ def raise_row_errors(
         raise DataError(*others, replace(last, hint=advice))
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """Return the first line of an error's message."""
     return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__

@@ -11,18 +11,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mlpcli.data.readers.batch_table import BatchTable, read_batches
 from mlpcli.data.readers.charset import UTF_8
 from mlpcli.data.readers.delimited import (
     TextOrigin,
-    open_utf8,
+    open_table_text,
     read_header,
     refuse_encoding,
     refuse_open_quote,
     refuse_rows,
 )
-from mlpcli.data.readers.dialect import PLAIN, Dialect
-from mlpcli.data.readers.find_files import arrow_source, ending_of
+from mlpcli.data.readers.dialect import BLANKS, PLAIN, Dialect
+from mlpcli.data.readers.find_files import TEXTS, arrow_source, ending_of, is_server_path
 from mlpcli.data.readers.header import Header
+from mlpcli.data.readers.open_batches import open_batches
+from mlpcli.data.readers.packed import packing_of
 from mlpcli.data.readers.parquet import parquet_names, read_parquet
 from mlpcli.data.readers.parse_cells import ParsedColumn, is_text, plain_type
 from mlpcli.data.readers.row_errors import ManyOrigin, Origin, first_line
@@ -49,6 +52,7 @@ class TableFile:
         dialect: how the cells are written.
         more: the files of a table of several, the first included; empty for a single file.
         notes: what a person should know of how the file is read.
+        reader: of the rows, where these have types and are read in batches; None for text and Parquet.
     """
 
     path: Path
@@ -58,6 +62,7 @@ class TableFile:
     dialect: Dialect = PLAIN
     more: tuple[TableFile, ...] = ()
     notes: tuple[str, ...] = ()
+    reader: BatchTable | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,11 @@ def open_table(path: Path, label: str, dialect: Dialect = PLAIN) -> TableFile:
     if ending_of(path) == ".parquet":
         origin = Origin(label)
         return TableFile(path, origin, parquet_names(path, origin), dialect=dialect)
+    if is_server_path(path) or ending_of(path) not in TEXTS:
+        reader = open_batches(path, label, dialect)
+        return TableFile(
+            path, reader.origin, reader.names, reader.unnamed, dialect, notes=reader.notes, reader=reader
+        )
     header = read_header(path, label, dialect)
     origin = TextOrigin(label, path, header)
     return TableFile(path, origin, header.names, header.unnamed, dialect, notes=header.notes)
@@ -170,10 +180,12 @@ def read_table(
         padded = _padded(file.origin, data, text, file.dialect) if codes else ()
         if padded:
             data = _read_text(file.origin, columns, {*text, *padded}, file.dialect)
+    elif file.reader is not None:
+        data = read_batches(file.reader, columns)
     else:
         data = read_parquet(file.path, columns, file.origin)
     if data.num_rows == 0:
-        file.origin.refuse("has a header but no rows")
+        file.origin.refuse(file.reader.without_rows if file.reader else "has a header but no rows")
     parsed = {name: ParsedColumn(data.column(name), file.dialect.of(name)) for name in columns}
     return Table(file.origin, parsed, data.num_rows, file.dialect)
 
@@ -277,8 +289,9 @@ def _parse(
     import pyarrow as pa
     from pyarrow import csv
 
-    plain = path.suffix.lower() != ".gz" and header.charset == UTF_8
-    with open_utf8(path, header.charset) as recoded:
+    changed = header.comment or header.delimiter == BLANKS
+    plain = not (packing_of(path) or changed) and header.charset == UTF_8
+    with open_table_text(path, header) as recoded:
         return csv.read_csv(
             arrow_source(path) if plain else recoded,
             read_options=csv.ReadOptions(
@@ -307,11 +320,11 @@ def _refuse_text(origin: TextOrigin) -> None:
 
 def _odd_quotes(origin: TextOrigin) -> bool:
     """Return whether the number of quotes is odd, as when one is never closed."""
-    with open_utf8(origin.path, origin.header.charset) as file:
+    with open_table_text(origin.path, origin.header) as file:
         return sum(piece.count(b'"') for piece in iter(lambda: file.read(_BLOCK), b"")) % 2 == 1
 
 
 def _size(origin: TextOrigin) -> int:
     """Return the size of a text in bytes of UTF-8."""
-    with open_utf8(origin.path, origin.header.charset) as file:
+    with open_table_text(origin.path, origin.header) as file:
         return sum(map(len, iter(lambda: file.read(_BLOCK), b"")))

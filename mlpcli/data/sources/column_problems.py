@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
+from mlpcli.data.readers.find_files import is_table
+from mlpcli.data.readers.reading import KINDS, misplaced
 from mlpcli.data.readers.tables import TableFile
 from mlpcli.errors import KeyPath, Problem, listing, nearest_column
 from mlpcli.spec.features import FeatureSpec
@@ -80,3 +83,14 @@ def no_features(file: TableFile, features: tuple[str, ...]) -> Problem:
         path=path,
         hint=hint,
     )
+
+
+def misplaced_problems(spec: DatasetSpec, paths: Sequence[Path]) -> Iterator[Problem]:
+    """Yield a problem for each word on how files are read that is for none of the dataset's files."""
+    if not all(map(is_table, paths)):
+        return
+    more = [Path(text) for text in (spec.test, spec.validation) if isinstance(text, str)]
+    words = {word: getattr(spec, word) for word in KINDS}
+    for word, what, file in misplaced(words, [*paths, *more]):
+        rule = f"is for {what}, which {file} is not"
+        yield Problem(rule, path=("dataset", word), received=words[word], hint="remove it")

@@ -21,7 +21,7 @@ from mlpcli.data.sources.array_source import (
     with_outputs,
 )
 from mlpcli.data.sources.builtin import open_builtin
-from mlpcli.data.sources.column_problems import feature_problems
+from mlpcli.data.sources.column_problems import feature_problems, misplaced_problems
 from mlpcli.data.sources.source_rows import Source, SourceRows
 from mlpcli.data.sources.synthetic import SYNTHETIC, synthetic_source
 from mlpcli.data.sources.table_rows import Columns, table_rows
@@ -41,6 +41,10 @@ TABLE_KEYS = (
     "thousands",
     "charset",
     "header",
+    "delimiter",
+    "comment",
+    "sheet",
+    "query",
     "missing_target",
 )
 """Keys of a dataset that only a table can have."""
@@ -80,6 +84,8 @@ def open_source(
         )
     assert spec.path is not None
     paths = find_files(spec.path, folder, ("dataset", "path"))
+    if wrong := list(misplaced_problems(spec, paths)):
+        raise SpecError(*wrong)
     if all(map(is_table, paths)):
         dialect = dialect_of(spec, numbers)
         return open_table_source(

@@ -154,6 +154,10 @@ def dialect_of(spec: DatasetSpec, numbers: NumberType = "float64") -> Dialect:
         thousands,
         charset=spec.charset or "",
         header=spec.header,
+        delimiter=spec.delimiter or "",
+        comment=spec.comment or "",
+        sheet=spec.sheet or "",
+        query=spec.query or "",
         values={name: tuple(texts) for name, texts in values.items()}
         if isinstance(values, dict)
         else {"": tuple(values)},

@@ -1,0 +1,72 @@
+"""What a command's options say of how a file is read, instead of the spec's or the run's words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mlpcli.data.readers.dialect import Dialect
+from mlpcli.data.readers.find_files import DATABASES, TEXTS, WORKBOOKS, ending_of, is_server_path
+from mlpcli.errors import Problem, UsageError
+
+KINDS: dict[str, tuple[tuple[str, ...], str]] = {
+    "sheet": (WORKBOOKS, "an Excel file"),
+    "query": (DATABASES, "a database"),
+    "delimiter": (TEXTS, "a text file such as .csv"),
+    "comment": (TEXTS, "a text file such as .csv"),
+}
+"""By a word of a dataset, the extensions of the files that it is for, and what they are."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a file is read; None where nothing is said.
+
+    Attributes:
+        sheet: of a workbook.
+        query: of a database.
+        delimiter: between the cells of a text.
+        comment: how comment lines begin.
+        charset: of a text.
+        header: whether the first row names the columns.
+    """
+
+    sheet: str | None = None
+    query: str | None = None
+    delimiter: str | None = None
+    comment: str | None = None
+    charset: str | None = None
+    header: bool | None = None
+
+    def on(self, dialect: Dialect) -> Dialect:
+        """Return a dialect with what is said here."""
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        if not given:
+            return dialect
+        return replace(dialect, certain=dialect.certain or self.charset is not None, **given)
+
+    def check(self, paths: Iterable[Path]) -> None:
+        """Refuse an option that is for none of some files.
+
+        Raises:
+            UsageError: with a problem for each.
+        """
+        wrong = [
+            Problem(f"--{word}: is for {what}", received=paths_shown, hint="leave it out")
+            for word, what, paths_shown in misplaced(vars(self), paths)
+        ]
+        if wrong:
+            raise UsageError(*wrong)
+
+
+AS_RECORDED = Reading()
+
+
+def misplaced(words: dict[str, object], paths: Iterable[Path]) -> Iterator[tuple[str, str, str]]:
+    """Yield the words that are given though they are for none of the files: word, what it is for, a file."""
+    paths = list(paths)
+    for word, (endings, what) in KINDS.items():
+        fits = (ending_of(path) in endings or (word == "query" and is_server_path(path)) for path in paths)
+        if words.get(word) and paths and not any(fits):
+            yield word, what, paths[0].name
