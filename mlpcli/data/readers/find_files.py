@@ -30,7 +30,8 @@ PACKABLE = (*TEXTS, *JSON_LINES)
 KNOWN = ", ".join((".csv", ".tsv", ".parquet", *ARRAYS))
 READABLE = ", ".join((*TEXTS, ".parquet", ".feather", ".jsonl", ".xlsx", ".sqlite", ".duckdb", *ARRAYS))
 
-_PASSWORD = re.compile(r"(//[^/:@?]*):([^/@]*)@|[?&](?:password|passfile)=()([^&]*)")
+_PASSWORD = re.compile(r"(/[^/:@?]*:|[?&]password=)([^/@&]+)(@|&|$)", re.IGNORECASE)
+_ADDRESS = re.compile(r"[a-zA-Z][\w+.-]+:/{1,3}(?=.)")
 
 
 def arrow_source(path: Path, mode: str = "rb") -> Path | pa.OSFile:
@@ -68,7 +69,12 @@ def is_server_path(path: Path) -> bool:
 
 def server_label(path: Path) -> str:
     """Return the address of a server for messages: without a password, and as it is in a spec."""
-    return _PASSWORD.sub(r"\1:***@", server_address(str(path)))
+    return without_password(server_address(str(path)))
+
+
+def without_password(text: str) -> str:
+    """Return a path, or an address whose password is not shown."""
+    return _PASSWORD.sub(lambda found: f"{found[1]}***{found[3]}", text)
 
 
 def find_files(text: str, folder: Path, key: KeyPath) -> list[Path]:
@@ -88,6 +94,9 @@ def find_files(text: str, folder: Path, key: KeyPath) -> list[Path]:
     if is_server(text):
         return [_server(text, key)]
     text = split_scheme(text)[1]
+    if _ADDRESS.match(text):
+        rule = "must be a file, or sqlite:///FILE, duckdb:///FILE or postgresql://USER@HOST/DATABASE"
+        raise SpecError(Problem(rule, path=key, received=without_password(text)))
     if not set(text) & WILDCARDS:
         return [find_file(text, folder, key)]
     pattern = _expanded(text, key)
@@ -109,15 +118,15 @@ def find_files(text: str, folder: Path, key: KeyPath) -> list[Path]:
 
 def _server(text: str, key: KeyPath) -> Path:
     """Return the address of a server as a path; refuse one with a password in it."""
-    secret = _PASSWORD.search(server_address(text))
-    if secret and not VARIABLE.fullmatch(secret[2]):
+    secrets = [match[2] for match in _PASSWORD.finditer(server_address(text))]
+    if not all(map(VARIABLE.fullmatch, secrets)):
         hint = "leave it out and set PGPASSWORD, or write ${NAME} for the environment variable that holds it"
         rule = "must not hold a password, which belongs in the environment"
         raise SpecError(Problem(rule, path=key, received=server_label(Path(text)), hint=hint))
     unset = [name for name in VARIABLE.findall(text) if name not in os.environ]
     if unset:
         rule = f"environment variable {unset[0]} is not set"
-        raise SpecError(Problem(rule, path=key, received=text, hint="set it before the command"))
+        raise SpecError(Problem(rule, path=key, received=without_password(text), hint="set it before the command"))
     return Path(text)
 
 
@@ -140,7 +149,8 @@ def named_files(text: str) -> list[Path]:
     try:
         return find_files(text, Path(), ())
     except SpecError as error:
-        problems = (Problem(f"{text}: {each.rule}", hint=each.hint) for each in error.problems)
+        label = without_password(text)
+        problems = (Problem(f"{label}: {each.rule}", hint=each.hint) for each in error.problems)
         raise DataError(*problems) from error
 
 
