@@ -126,7 +126,9 @@ def _server(text: str, key: KeyPath) -> Path:
     unset = [name for name in VARIABLE.findall(text) if name not in os.environ]
     if unset:
         rule = f"environment variable {unset[0]} is not set"
-        raise SpecError(Problem(rule, path=key, received=without_password(text), hint="set it before the command"))
+        raise SpecError(
+            Problem(rule, path=key, received=without_password(text), hint="set it before the command")
+        )
     return Path(text)
 
 
