@@ -114,6 +114,7 @@ def _specs(page: str) -> list[str]:
 PAGES = (
     "spec.md",
     "tables.md",
+    "formats.md",
     "data_types.md",
     "members.md",
     "network.md",
@@ -174,6 +175,27 @@ def test_the_page_of_tables_works_as_it_stands(
     names: dict[str, Any] = {}
     exec(code.replace("<date>_<time>", run.name), names)
     assert names["outputs"]["value"].shape == (2, 1)
+
+
+def test_the_page_of_formats_works_as_it_stands(
+    mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.test_formats import make_rows, write_json, write_pipes, write_sheet, write_sqlite
+
+    monkeypatch.chdir(tmp_path)
+    rows = make_rows(60)
+    write_sheet(Path("shop.xlsx"), rows)
+    write_sqlite(Path("shop.db"), rows)
+    write_json(Path("later.jsonl"), rows)
+    write_pipes(Path("later.txt"), rows)
+    page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    for line in "".join(_blocks(page, "sh")).splitlines():
+        result = mlpcli(*shlex.split(line)[1:])
+        assert result.status == 0, (line, result.err)
+        if line.startswith("mlpcli init"):
+            train = mlpcli("train", "shop.yaml", "--set", "fit.epochs=2", "--set", "callbacks=[]")
+            assert train.status == 0, train.err
+    assert len(Path("prices.csv").read_text(encoding="utf-8").splitlines()) == 61
 
 
 def test_the_page_of_bad_inputs_says_what_the_program_says() -> None:

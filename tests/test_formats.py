@@ -363,6 +363,23 @@ def test_workbooks_that_would_fill_the_memory_are_refused(
         assert "decompresses to more than 4 MiB and 200 times its own size" in refusal(tmp_path / name)
 
 
+def test_one_text_in_many_cells_counts_for_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_errors, "memory_bytes", lambda: 4_000_000)
+    coded = pa.array(["x" * 30_000], pa.string()).take(pa.array([0] * 300)).dictionary_encode()
+    write_feather_table = pa.table({"a": coded, "b": list(range(300))})
+    feather.write_feather(write_feather_table, str(tmp_path / "texts.feather"))
+    assert "more than this machine's memory" in refusal(tmp_path / "texts.feather")
+
+    def fill(book: openpyxl.Workbook) -> None:
+        for _ in range(200):
+            book.worksheets[0].append(["x" * 30_000, 1])
+
+    assert "more than this machine's memory" in refusal(save(tmp_path / "texts.xlsx", fill))
+    nothing = pa.table({"a": pa.nulls(100_000_000)})
+    feather.write_feather(nothing, str(tmp_path / "nulls.feather"), chunksize=100_000_000)
+    assert "claims 100,000,000 rows, far more than its size" in refusal(tmp_path / "nulls.feather")
+
+
 @pytest.mark.parametrize(
     "name", ["junk.xlsx", "junk.feather", "junk.arrow", "junk.db", "junk.csv.zst", "junk.csv.zip"]
 )

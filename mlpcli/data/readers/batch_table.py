@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from mlpcli.data.readers.parse_cells import is_text
 from mlpcli.data.readers.row_errors import Origin, check_memory
 from mlpcli.data.readers.typed_columns import joined
 from mlpcli.data.types import ArrowColumn
@@ -43,6 +44,20 @@ class BatchTable(ABC):
         """
 
 
+def plain_bytes(column: ArrowColumn) -> int:
+    """Return the size of a column once each row has its own value, of which a dictionary may hold one."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    size = 0
+    for chunk in column.chunks if isinstance(column, pa.ChunkedArray) else [column]:
+        size += int(chunk.nbytes)
+        if pa.types.is_dictionary(chunk.type) and is_text(chunk.type.value_type):
+            lengths = pc.cast(pc.binary_length(chunk.dictionary), pa.int64())
+            size += pc.sum(lengths.take(chunk.indices)).as_py() or 0
+    return size
+
+
 def read_batches(table: BatchTable, columns: Sequence[str]) -> pa.Table:
     """Return some columns of a table, whole.
 
@@ -52,10 +67,11 @@ def read_batches(table: BatchTable, columns: Sequence[str]) -> pa.Table:
     import pyarrow as pa
 
     parts: dict[str, list[ArrowColumn]] = {name: [] for name in columns}
-    size = 0
+    size = rows = 0
     for batch in table.batches(columns):
         for name in columns:
             parts[name].append(batch[name])
-            size += batch[name].nbytes
-        check_memory(size, table.origin)
+            size += plain_bytes(batch[name])
+            rows += len(batch[name])
+        check_memory(max(size, 4 * rows), table.origin)
     return pa.table({name: joined(each) for name, each in parts.items()})

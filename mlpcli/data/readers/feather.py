@@ -8,11 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from mlpcli.data.readers.batch_table import BATCH_ROWS, BatchTable
+from mlpcli.data.readers.batch_table import BATCH_ROWS, BatchTable, plain_bytes
 from mlpcli.data.readers.check_columns import checked_column
 from mlpcli.data.readers.find_files import arrow_source
 from mlpcli.data.readers.header import MAX_COLUMNS
-from mlpcli.data.readers.row_errors import Origin, first_line
+from mlpcli.data.readers.row_errors import (
+    MAX_PACKING_RATIO,
+    MAX_REPEATED_BYTES,
+    Origin,
+    check_memory,
+    first_line,
+)
 from mlpcli.data.types import ArrowColumn
 from mlpcli.files import open_ordinary
 
@@ -50,16 +56,28 @@ class ArrowFile(BatchTable):
 
     def batches(self, columns: Sequence[str]) -> Iterator[dict[str, ArrowColumn]]:
         """Yield some columns of all rows in their order, their values checked against their types."""
-        first = 0
+        first = claimed = 0
+        most = MAX_REPEATED_BYTES + MAX_PACKING_RATIO * self.path.stat().st_size
         with self._opened(columns) as reader:
             for batch in self._stored(reader):
+                claimed += batch.num_rows * max(1, len(columns))
+                if 4 * claimed > most:
+                    self.origin.refuse(f"claims {batch.num_rows:,} rows, far more than its size")
                 for start in range(0, batch.num_rows, BATCH_ROWS):
                     part = batch.slice(start, BATCH_ROWS)
+                    self._check_texts(part)
                     yield {
                         name: checked_column(name, part.column(name), self.origin, first=first)
                         for name in columns
                     }
                     first += part.num_rows
+
+    def _check_texts(self, part: pa.RecordBatch) -> None:
+        try:
+            size = sum(map(plain_bytes, part.columns))
+        except (ValueError, IndexError):  # codes beyond their dictionary, which `checked_column` names
+            return
+        check_memory(size, self.origin)
 
     def _stored(self, reader: pa.ipc.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         try:

@@ -7,6 +7,7 @@ this machine, or the one that the environment variable PGHOST names.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -61,6 +62,7 @@ class PostgresConnection(Connection):
 
     def tables(self) -> list[str]:
         """Return the names of the tables and views."""
+        self._connection.rollback()  # after an error the transaction takes nothing else
         rows = self._connection.execute(
             "SELECT table_name FROM information_schema.tables "
             "WHERE table_schema NOT IN ('pg_catalog', 'information_schema') ORDER BY table_name"
@@ -75,6 +77,10 @@ class PostgresConnection(Connection):
         diagnosis = getattr(error, "diag", None)
         if getattr(error, "sqlstate", "") == "57014":
             return too_late()
+        if "multiple commands" in str(error):
+            return QueryError("must be a single statement")
+        if re.search("read-only transaction|data-modifying|read-write mode", str(error)):
+            return QueryError(f"must only read: a SELECT, nothing else ({first_line(error)})")
         place = getattr(diagnosis, "statement_position", None)
         return QueryError(_clean(first_line(error), self._arguments), _within_query(place))
 

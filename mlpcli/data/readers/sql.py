@@ -25,6 +25,9 @@ from mlpcli.files import open_ordinary
 MAX_ROWS = 50_000_000
 """Of a query."""
 
+FIRST_ROWS, PIECE_BYTES = 16, 64 << 20
+"""Rows that are read first, and the bytes of texts in later pieces: a query makes texts of any length."""
+
 _NO_TABLE = re.compile(
     r"no such table: (\S+)|Table with name (\S+) does not exist|relation \"(\S+)\" does not"
 )
@@ -68,7 +71,7 @@ class QueryTable(BatchTable):
         count = 0
         with self._connected() as connection:
             self._run(connection)
-            while rows := self._fetched(connection):
+            for rows in self._pieces(connection):
                 count += len(rows)
                 if count > MAX_ROWS:
                     hint = "add a LIMIT, or a WHERE"
@@ -77,6 +80,15 @@ class QueryTable(BatchTable):
                     name: arrow_column([row[place] for row in rows])
                     for name, place in zip(columns, places, strict=True)
                 }
+
+    def _pieces(self, connection: Connection) -> Iterator[Sequence[Sequence[object]]]:
+        """Yield the rows in pieces, of which those with long texts hold few."""
+        size = FIRST_ROWS
+        while rows := self._fetched(connection, size):
+            texts = sum(len(cell) for row in rows for cell in row if isinstance(cell, str | bytes))
+            fitting = PIECE_BYTES * len(rows) // (texts + 1)
+            size = max(1, min(BATCH_ROWS, 8 * size, fitting))
+            yield rows
 
     def _connected(self) -> Connection:
         return self._engine(self.path, self.origin)  # type: ignore[call-arg]
@@ -87,9 +99,9 @@ class QueryTable(BatchTable):
         except QueryError as error:
             self._refuse(error, connection)
 
-    def _fetched(self, connection: Connection) -> Sequence[Sequence[object]]:
+    def _fetched(self, connection: Connection, rows: int) -> Sequence[Sequence[object]]:
         try:
-            return connection.fetch(BATCH_ROWS)
+            return connection.fetch(rows)
         except QueryError as error:
             self._refuse(error, connection)
 

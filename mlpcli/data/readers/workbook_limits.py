@@ -10,6 +10,7 @@ import re
 import struct
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,8 @@ _DAMAGED = (
 _PIECE = 1 << 20
 _OVERLAP = 4096
 _CELL = re.compile(rb'<(?:\w+:)?c\s(?:[^<>]*?\s)?r="([A-Z]{1,3})(\d{1,7})"')
+_TEXT = re.compile(rb'\bt="s"[^<>]*>\s*<(?:\w+:)?v>(\d{1,9})</')
+_TEXT_END = re.compile(rb"</(?:\w+:)?si>")
 _ERROR = re.compile(rb'<(?:\w+:)?c\s(?=[^<>]*\bt="e")(?:[^<>]*?\s)?r="([A-Z]{1,3}\d{1,7})"')
 _EMPTY_FORMULA = re.compile(
     rb'<(?:\w+:)?c\s(?:[^<>]*?\s)?r="([A-Z]{1,3}\d{1,7})"[^<>]*>\s*<(?:\w+:)?f(?:/>|[^<>]*/>|[^<]*</(?:\w+:)?f>)\s*'
@@ -62,12 +65,27 @@ class SheetFacts:
     errors: tuple[str, ...] = ()
 
 
+class _Texts:
+    """The texts that the sheets of a file share, of which any number of cells may show the same."""
+
+    def __init__(self) -> None:
+        self.rest, self.lengths = b"", list[int]()
+
+    def add(self, piece: bytes, origin: Origin) -> None:
+        """Measure the texts in some more of their file."""
+        *texts, self.rest = _TEXT_END.split(self.rest + piece)
+        self.lengths += map(len, texts)
+        if len(self.rest) > _PIECE:
+            origin.refuse(f"holds a text of more than {_PIECE >> 20} MiB")
+
+
 class _Seen:
     """The cells of a sheet, as its text is read."""
 
     def __init__(self) -> None:
         self.rest, self.cells, self.row = b"", 0, 0
         self.columns: set[bytes] = set()
+        self.texts: Counter[bytes] = Counter()
         self.empty: dict[str, None] = {}
         self.errors: dict[str, None] = {}
 
@@ -77,6 +95,7 @@ class _Seen:
         found = _CELL.findall(text)
         self.cells += len(found)
         self.columns.update(column for column, _ in found)
+        self.texts.update(_TEXT.findall(text))
         self.row = max(self.row, *(int(row) for _, row in found), 0)
         self.empty.update(dict.fromkeys(cell.decode() for cell in _EMPTY_FORMULA.findall(text)))
         self.errors.update(dict.fromkeys(cell.decode() for cell in _ERROR.findall(text)))
@@ -102,6 +121,7 @@ class Book:
 
     origin: Origin
     sheets: dict[str, _Seen]
+    texts: _Texts
 
     def facts(self, sheet: str) -> SheetFacts:
         """Return what a sheet shows.
@@ -113,6 +133,11 @@ class Book:
         if seen is None:
             return SheetFacts()
         seen.check(self.origin, sheet)
+        lengths = self.texts.lengths
+        repeated = (
+            lengths[int(place)] * count for place, count in seen.texts.items() if int(place) < len(lengths)
+        )
+        check_memory(sum(repeated), self.origin)
         return SheetFacts(tuple(seen.empty), tuple(seen.errors))
 
 
@@ -138,6 +163,7 @@ def look_into(path: Path, origin: Origin) -> Book:
         except _DAMAGED:
             hint = "the file is damaged, or its extension is wrong"
             origin.refuse("cannot be read as an Excel file", hint=hint)
+        texts = _Texts()
         total, found = 0, {part: _Seen() for part in parts.values()}
         for name, member in members.items():
             for piece in _unpacked(file, member, origin):
@@ -145,7 +171,9 @@ def look_into(path: Path, origin: Origin) -> Book:
                 check_memory(total, origin, packed=stored)
                 if name in found:
                     found[name].add(piece, origin)
-        return Book(origin, {sheet: found[part] for sheet, part in parts.items()})
+                elif name.endswith("sharedStrings.xml"):
+                    texts.add(piece, origin)
+        return Book(origin, {sheet: found[part] for sheet, part in parts.items()}, texts)
 
 
 def _unpacked(file: IO[bytes], member: zipfile.ZipInfo, origin: Origin) -> Iterator[bytes]:
