@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from mlpcli.printable import printable
+from mlpcli.printable import printable, without_password
 
 KeyPath = tuple[str | int, ...]
 """The keys and list positions that lead from the top of a spec to a value."""
@@ -169,8 +169,9 @@ def excerpt(place: Place, width: int = 100) -> list[str]:
     """Return the source line and a caret under the column, cut to `width` characters around the caret."""
     start = max(0, place.column - 1 - width // 2) if len(place.source) > width else 0
     gutter = f"{place.line:>6} | "
-    before = printable(place.source[start : place.column - 1])
-    shown = before + printable(place.source[max(start, place.column - 1) : start + width])
+    before = printable(without_password(place.source[start : place.column - 1]))
+    rest = without_password(place.source[place.column - 1 :])
+    shown = before + printable(rest[: start + width - place.column + 1])
     return [gutter + shown, " " * (len(gutter) + _columns(before)) + "^"]
 
 

@@ -26,6 +26,16 @@ MOST_MARKS = 8
 
 WIDE_SPACE = "\u3000"
 
+PASSWORD = re.compile(
+    r"(?P<before>\w:/{1,3}[^/:@?\s]*:(?=[^\s\"']+@)|[?&]password=)(?P<secret>[^@&\s\"']+)", re.IGNORECASE
+)
+"""Of the address of a server: what is before the password, and the password."""
+
+
+def without_password(text: str) -> str:
+    """Return a text in which no address shows its password."""
+    return PASSWORD.sub(r"\g<before>***", text)
+
 
 def printable(text: str) -> str:
     r"""Escape invisible and control characters as Python does: `\x1b`, `\n`, `\u202e`.

@@ -451,12 +451,20 @@ SERVERS = [
 
 
 @pytest.mark.parametrize(("address", "message"), SERVERS)
-def test_an_address_shows_no_password(tmp_path: Path, address: str, message: str) -> None:
+def test_an_address_shows_no_password(
+    mlpcli: Callable[..., Result], tmp_path: Path, address: str, message: str
+) -> None:
     with pytest.raises(SpecError) as caught:
         find_files(address, tmp_path, ("dataset", "path"))
     assert message in str(caught.value)
     assert "secret" not in str(caught.value)
     assert "secret" not in refusal(address)
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(
+        f'dataset: {{target: y, path: "{address}"}}\nlayers: [Flatten]\nloss: mse\n', encoding="utf-8"
+    )
+    checked = mlpcli("check", spec)
+    assert (checked.status, "secret" in checked.err + checked.out) == (2, False)
 
 
 def test_a_server_is_this_machine_or_the_one_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,11 +91,15 @@ def inspect(
         raise _usage("--fail-on: is for a comparison with a run", fail_on, "add --against RUN")
     from mlpcli.data.inspect.find_warnings import find_warnings
     from mlpcli.data.inspect.survey import survey_table
+
+    survey = survey_table(data, target, task, reading)
+    _show(survey, find_warnings(survey, test), target, json=json)
+
+
+def _show(survey: Survey, warnings: list[str], target: str | None, *, json: bool) -> None:
     from mlpcli.report import console
     from mlpcli.report import inspect as report
 
-    survey = survey_table(data, target, task, reading)
-    warnings = find_warnings(survey, test)
     if json:
         console.show_json(
             report.survey_json(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mlpcli.errors import DataError, KeyPath, Problem, SpecError, nearest
 from mlpcli.files import open_ordinary, special_kind
+from mlpcli.printable import PASSWORD, without_password
 from mlpcli.spec.file_words import is_server, server_address, split_scheme
 from mlpcli.spec.locations import VARIABLE, WILDCARDS, at_home
 
@@ -30,7 +31,6 @@ PACKABLE = (*TEXTS, *JSON_LINES)
 KNOWN = ", ".join((".csv", ".tsv", ".parquet", *ARRAYS))
 READABLE = ", ".join((*TEXTS, ".parquet", ".feather", ".jsonl", ".xlsx", ".sqlite", ".duckdb", *ARRAYS))
 
-_PASSWORD = re.compile(r"(/[^/:@?]*:|[?&]password=)([^/@&]+)(@|&|$)", re.IGNORECASE)
 _ADDRESS = re.compile(r"[a-zA-Z][\w+.-]+:/{1,3}(?=.)")
 
 
@@ -70,11 +70,6 @@ def is_server_path(path: Path) -> bool:
 def server_label(path: Path) -> str:
     """Return the address of a server for messages: without a password, and as it is in a spec."""
     return without_password(server_address(str(path)))
-
-
-def without_password(text: str) -> str:
-    """Return a path, or an address whose password is not shown."""
-    return _PASSWORD.sub(lambda found: f"{found[1]}***{found[3]}", text)
 
 
 def find_files(text: str, folder: Path, key: KeyPath) -> list[Path]:
@@ -118,7 +113,7 @@ def find_files(text: str, folder: Path, key: KeyPath) -> list[Path]:
 
 def _server(text: str, key: KeyPath) -> Path:
     """Return the address of a server as a path; refuse one with a password in it."""
-    secrets = [match[2] for match in _PASSWORD.finditer(server_address(text))]
+    secrets = [match["secret"] for match in PASSWORD.finditer(server_address(text))]
     if not all(map(VARIABLE.fullmatch, secrets)):
         hint = "leave it out and set PGPASSWORD, or write ${NAME} for the environment variable that holds it"
         rule = "must not hold a password, which belongs in the environment"
