@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +27,12 @@ loss: sparse_categorical_crossentropy
 start_from: {run: tiny, layers: LAYERS, freeze: FREEZE}
 fit: {epochs: 1, engine: graph}
 """
+
+
+@pytest.fixture
+def tiny_run(tiny_run: Path, tmp_path: Path) -> Path:
+    """A copy of the finished run, since a second one is trained beside it."""
+    return Path(shutil.copytree(tiny_run, tmp_path / "runs"))
 
 
 def train_second(
