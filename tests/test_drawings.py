@@ -23,6 +23,7 @@ from mlpcli.plots.drawing import Drawing
 from mlpcli.plots.learning_curves import draw_learning_curves
 from mlpcli.plots.reliability_curves import draw_reliability
 from mlpcli.plots.residuals import draw_residuals
+from mlpcli.plots.residuals_by_column import draw_residuals_by_column
 from mlpcli.plots.style import BLUE, CLASS_COLORS, DARK, INK, PAPER, RED, SOFT, cell_ink, contrast, mixed
 from mlpcli.plots.unit_patterns import SIDE, LayerPattern, unit_colors
 from mlpcli.plots.worst_images import draw_worst_images
@@ -61,6 +62,12 @@ def _curves(classes: int) -> Drawing:
 def _residuals(rows: int) -> Drawing:
     truth = np.exp(RANDOM.normal(size=rows)) * 1e5
     return draw_residuals(truth, truth * 1.1, target="the price of a house in its own units", title=TITLE)
+
+
+def _by_column() -> Drawing:
+    columns = {NAMES[index]: RANDOM.normal(size=50) * 10.0**index for index in range(14)}
+    columns["place"] = RANDOM.choice(np.array(NAMES[:30], dtype=object), 50)
+    return draw_residuals_by_column(columns, RANDOM.normal(size=50) * 1e5, title=TITLE)
 
 
 def _plane(classes: int) -> Drawing:
@@ -117,8 +124,8 @@ DRAWN: dict[str, Callable[[], Drawing]] = {
     "100 classes": lambda: _matrix(100),
     "ranking of a class": lambda: _curves(1),
     "ranking of many": lambda: _curves(12),
-    "residuals": lambda: _residuals(30),
     "residuals of many": lambda: _residuals(4000),
+    "residuals by column": _by_column,
     "a plane of classes": lambda: _plane(12),
     "a plane of numbers": lambda: _plane(0),
     "images": lambda: draw_worst_images(
@@ -196,6 +203,7 @@ def _check_svg(svg: bytes) -> None:
     assert b"prefers-color-scheme:dark" in svg
     assert f"fill: {INK}]" in svg.decode().replace('"', "")
     assert b"dc:date" not in svg
+    assert b"text{white-space:pre}" in svg  # several spaces stay several
     assert len(svg) < 500_000
     for each in root.iter():
         assert "#000000" not in each.get("style", ""), "a colour without a dark counterpart"

@@ -81,7 +81,8 @@ def test_evaluate_draws_classes(tiny_run: Path, mlpcli: Callable[..., Result], t
     assert all((folder / name).read_bytes().startswith(PNG) for name in files if name.endswith("png"))
     with (folder / "worst_rows.csv").open(newline="") as handle:
         heading = next(csv.reader(handle))
-    assert heading == ["row", "target", "predicted_target", "probability"]
+    assert heading[:4] == ["row", "target", "predicted_target", "probability"]
+    assert heading[4:] == ["sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"]
     assert "figures" not in json.loads(mlpcli("evaluate", run, "--json", "--no-figures").out)
 
 
@@ -99,11 +100,55 @@ def test_evaluate_draws_numbers_of_a_file(mlpcli: Callable[..., Result], tmp_pat
     shown = mlpcli("evaluate", "lines", "--data", data, "--runs-dir", runs_dir)
     assert shown.status == 0, shown.err
     (folder,) = runs_dir.glob("lines/*/plots/data-lines")
-    assert f"figures  {folder}: residuals-y.png, residuals-z.png, worst_rows-y.csv" in shown.out
+    assert f"figures  {folder}: residuals-y.png, residuals_by_column-y.png" in shown.out
     with (folder / "worst_rows-y.csv").open(newline="") as handle:
         rows = list(csv.DictReader(handle))
+    assert {(int(row["row"]) - 1) % 7 for row in rows if row["a"] == "3"} == {3}  # its own columns
+    assert "the 5 most wrong of 60 rows of y" in shown.out
     errors = [abs(float(row["error"])) for row in rows]
     assert errors == sorted(errors, reverse=True)
     assert {(float(row["y"]), int(row["row"])) for row in rows} == {
         (float(2 * (i % 7) + i % 3), i + 1) for i in range(60)
     }
+
+
+def test_columns_are_shown_as_the_file_has_them() -> None:
+    from mlpcli.data.features.encoders import BooleanEncoder, CategoryEncoder, NumericEncoder
+    from mlpcli.data.shown_columns import decoded
+
+    numbers = np.array([-3.0, 0.0, 250.0])
+    for settings in ({}, {"offset": 3.0, "scale": 2.0}, {"log": True, "scale": 0.5}, {"clip": "smooth"}):
+        encoder = NumericEncoder("a", 0.0, **settings)
+        shown = decoded(encoder, encoder.scaled(numbers.copy())[:, None])
+        assert shown is not None
+        np.testing.assert_allclose(shown, numbers, rtol=1e-2, atol=1e-6)
+    marked = NumericEncoder("a", 0.0, indicator=True)
+    np.testing.assert_array_equal(decoded(marked, np.array([[1.0, 0], [0.0, 1]])), [1.0, np.nan])
+    assert decoded(BooleanEncoder("b", text=True, fill=0.0), np.array([[1.0], [0.0]])) == pytest.approx(
+        [1, 0]
+    )
+    one_hot = CategoryEncoder("c", ("north", "south"), other=True, missing=True)
+    assert [*_texts(decoded(one_hot, np.eye(4)))] == ["north", "south", "other", ""]
+    unseen = CategoryEncoder("c", ("north", "south"))
+    assert [*_texts(decoded(unseen, np.array([[0.0, 1.0], [0.0, 0.0]])))] == ["south", "other"]
+    ids = CategoryEncoder("c", ("north", "south"), embedding=2)
+    assert [*_texts(decoded(ids, np.array([[0.0], [1.0], [3.0]])))] == ["other", "", "south"]
+
+
+def _texts(values: np.ndarray | None) -> list[str]:
+    assert values is not None
+    return [str(each) for each in values]
+
+
+def test_the_columns_that_explain_a_residual_come_first() -> None:
+    from mlpcli.plots.residuals_by_column import explained, group_of
+
+    random = np.random.default_rng(0)
+    x, noise = random.normal(size=400), random.normal(size=400)
+    kinds = np.where(x > 0, "up", "down").astype(object)
+    residual = x**2 + 0.1 * noise
+    assert explained(group_of(x), residual) > 0.4
+    assert abs(explained(group_of(noise), residual)) < 0.1
+    assert abs(explained(group_of(kinds), residual)) < 0.1
+    assert explained(group_of(kinds), x) > 0.5
+    assert explained(group_of(np.full(400, np.nan)), residual) == 0

@@ -165,12 +165,16 @@ def test_a_run_has_its_pictures_and_a_plane_where_there_are_two_features(
     text = """\
 name: plane
 dataset: {name: moons, rows: 100}
-layers: [Dense: {units: 1}]
+layers: [Dense: {units: 3, activation: tanh, name: bent}, Dense: {units: 1}]
 loss: {BinaryCrossentropy: {from_logits: true}}
 fit: {epochs: 2}
 """
     assert mlpcli("train", spec_file(text), "--runs-dir", tmp_path).status == 0
+    drawn = (find_run("plane", tmp_path) / "plots/decision_boundary.svg").read_text(encoding="utf-8")
+    assert "bent, tanh: 3 units" in drawn
     for run, plane in ((find_run("plane", tmp_path), True), (find_run("tiny", tiny_run), False)):
         assert (run / "plots/model.png").read_bytes()[:4] == b"\x89PNG"
         assert (run / "plots/decision_boundary.png").exists() is plane
+        assert (run / "plots/decision_boundary.svg").exists() is plane
+        assert b"prefers-color-scheme:dark" in (run / "plots/learning_curves.svg").read_bytes()
         assert "parameters" in (run / "summary.txt").read_text(encoding="utf-8")

@@ -94,6 +94,7 @@ def evaluate(
 def _show(run: Run, evaluation: Evaluation, folder: Path | None, *, json: bool) -> None:
     from mlpcli.report import console
     from mlpcli.report import evaluate as report
+    from mlpcli.report.worst_rows import show_worst_rows
 
     for warning in evaluation.warnings:
         console.show_line(warning, stderr=True, style="yellow")
@@ -102,6 +103,7 @@ def _show(run: Run, evaluation: Evaluation, folder: Path | None, *, json: bool) 
     else:
         report.show_evaluation(run.label, evaluation)
         if folder is not None and evaluation.figures:
+            show_worst_rows(evaluation.figures)
             names = ", ".join(file.name for file in evaluation.figures)
             console.show_line(f"figures  {folder}: {names}")
 

@@ -6,7 +6,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from mlpcli.data.dataset import Output, Split
 from mlpcli.data.levels import median_of
+from mlpcli.data.shown_columns import shown_columns
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
 from mlpcli.files import write_text
@@ -24,6 +25,7 @@ from mlpcli.plots.class_curves import draw_class_curves
 from mlpcli.plots.confusion_matrix import draw_confusion_matrix
 from mlpcli.plots.drawing import Drawing
 from mlpcli.plots.residuals import draw_residuals
+from mlpcli.plots.residuals_by_column import draw_residuals_by_column
 from mlpcli.plots.worst_images import MOST_IMAGES, draw_worst_images
 from mlpcli.statistics.confusion import confusion
 from mlpcli.statistics.ranking import ranking_curves
@@ -46,9 +48,10 @@ def draw_evaluation(
 ) -> list[Path]:
     """Draw what was evaluated into a folder, and write the rows that are most wrong beside it.
 
-    Of classes: `confusion_matrix.png`, `class_curves.png` (ROC, precision and recall, gain); of numbers:
-    `residuals.png`; of both `worst_rows.csv`, and of images `worst_images.png`. Where there are several
-    outputs or targets, their name follows. Of quantiles it is the median; sequences and embeddings have none.
+    Of classes: `confusion_matrix.png`, `class_curves.png` (ROC, precision and recall, gain, lift); of numbers
+    `residuals.png`, and of tables `residuals_by_column.png`; of both `worst_rows.csv`, and of images
+    `worst_images.png`. Where there are several outputs or targets, their name follows. Of quantiles it is the
+    median; sequences and embeddings have none.
 
     Args:
         trained: the model.
@@ -61,6 +64,7 @@ def draw_evaluation(
         The files.
     """
     contract = trained.contract
+    columns = shown_columns(contract, split.x)
     drawn: list[tuple[str, Draw]] = []
     tables: list[tuple[str, str]] = []
     for output in contract.outputs:
@@ -70,9 +74,9 @@ def draw_evaluation(
             continue
         values = median_of(values, output.levels) if output.levels else values
         if output.kind == "numbers":
-            found = _of_numbers(output, y, values, split.rows, title)
+            found = _of_numbers(output, y, values, split.rows, columns, title)
         else:
-            found = _of_classes(trained, output, y, values, split, title)
+            found = _of_classes(trained, output, y, values, split, columns, title)
         for name, what in found:
             if isinstance(what, str):
                 tables.append((name, what))
@@ -103,7 +107,7 @@ def _named(name: str, part: str, ending: str) -> str:
 
 
 def _of_numbers(
-    output: Output, y: Array, values: Array, rows: Array, title: str
+    output: Output, y: Array, values: Array, rows: Array, columns: Mapping[str, Array], title: str
 ) -> Iterator[tuple[str, Draw | str]]:
     """Yield the figures of an output of numbers, for each of its targets, and the most wrong rows."""
     names = output.number_names
@@ -119,18 +123,33 @@ def _of_numbers(
             _named("residuals", several, ".png"),
             begin(draw_residuals, own[known], guess[known], target=name, title=title),
         )
+        if columns:
+            yield (
+                _named("residuals_by_column", several, ".png"),
+                begin(
+                    draw_residuals_by_column,
+                    {each: cells[known] for each, cells in columns.items()},
+                    guess[known] - own[known],
+                    title=title,
+                ),
+            )
         error = np.where(known, np.abs(guess - own), -1.0)
         worst = np.argsort(-error, kind="stable")[:MOST_WORST]
         table = _rounded(np.stack([own, guess, guess - own], axis=1), own[known])
-        lines: list[list[object]] = [[int(rows[at]) + 1, *table[at]] for at in worst if known[at]]
-        yield (
-            _named("worst_rows", several, ".csv"),
-            _csv(["row", name, f"predicted_{name}", "error"], lines),
-        )
+        places = [int(at) for at in worst if known[at]]
+        lines: list[list[object]] = [[int(rows[at]) + 1, *table[at]] for at in places]
+        heading = ["row", name, f"predicted_{name}", "error"]
+        yield _named("worst_rows", several, ".csv"), _csv(heading, lines, columns, places)
 
 
 def _of_classes(
-    trained: TrainedModel, output: Output, y: Array, values: Array, split: Split, title: str
+    trained: TrainedModel,
+    output: Output,
+    y: Array,
+    values: Array,
+    split: Split,
+    columns: Mapping[str, Array],
+    title: str,
 ) -> Iterator[tuple[str, Draw | str]]:
     """Yield the figures of an output of classes or labels, and the rows that are most wrong."""
     names = output.classes or ()
@@ -162,7 +181,7 @@ def _of_classes(
     target = " ".join(output.target)
     lines = [[int(split.rows[at]) + 1, names[true[at]], names[taken[at]], float(surest[at])] for at in worst]
     heading = ["row", target, f"predicted_{target}", "score" if gives_scores(loss) else "probability"]
-    yield _named("worst_rows", output.name, ".csv"), _csv(heading, lines)
+    yield _named("worst_rows", output.name, ".csv"), _csv(heading, lines, columns, worst.tolist())
     if len(worst) and (images := _images(split.x, worst[:MOST_IMAGES])) is not None:
         captions = [(names[true[at]], f"{names[taken[at]]} ({surest[at]:.2f})") for at in worst[:MOST_IMAGES]]
         yield (
@@ -188,9 +207,22 @@ def _images(x: object, rows: Array) -> Array | None:
     return np.asarray(x[rows])
 
 
-def _csv(heading: list[str], lines: list[list[object]]) -> str:
+def _csv(
+    heading: list[str], lines: list[list[object]], columns: Mapping[str, Array], places: list[int]
+) -> str:
+    """Return a table of rows with what was predicted, and then the rows themselves."""
+    names = [f"column_{name}" if name in heading else name for name in columns]
+    cells = [list(map(_cell, values[places])) for values in columns.values()]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(heading)
-    writer.writerows(lines)
+    writer.writerow([*heading, *names])
+    for number, line in enumerate(lines):
+        writer.writerow([*line, *(each[number] for each in cells)])
     return text.getvalue()
+
+
+def _cell(value: object) -> str:
+    """Return a value of a column: a number with the digits that float32 keeps, nothing for a missing one."""
+    if not isinstance(value, float):
+        return str(value)
+    return "" if math.isnan(value) else f"{value:.6g}"

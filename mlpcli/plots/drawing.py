@@ -191,6 +191,6 @@ def _for_both_themes(svg: str, *, photographs: bool) -> str:
     ]
     if not photographs and "<image" in svg:
         rules.append(f"image{{filter:brightness({BRIGHTER})}}")
-    style = f"<style>svg{{background:{PAPER}}}@media(prefers-color-scheme:dark){{"
+    style = f"<style>text{{white-space:pre}}svg{{background:{PAPER}}}@media(prefers-color-scheme:dark){{"
     style += f"svg{{background:{DARK[PAPER]}}}{''.join(rules)}}}</style>"
     return svg.replace("<defs>", f"{style}\n <defs>", 1)

@@ -174,11 +174,11 @@ LARGE, SMALL = 1e4, 1e-3
 """Numbers from here on are written with a prefix: `100k`, `2.5M`, `300µ`."""
 
 
-def short_numbers(axis: Axis) -> None:
-    """Write the ticks of an axis in few characters, and as many as have room."""
+def short_numbers(axis: Axis, most: int = 6) -> None:
+    """Write the ticks of an axis in few characters, and at most so many spaces between them."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    axis.set_major_locator(MaxNLocator(6))
+    axis.set_major_locator(MaxNLocator(most))
     low, high = axis.get_view_interval()
     if max(abs(low), abs(high)) >= LARGE:
         axis.set_major_formatter(FuncFormatter(lambda value, _: short_number(value)))

@@ -11,7 +11,7 @@ import numpy as np
 
 from mlpcli import runs
 from mlpcli.data.dataset import Contract, Dataset, Output
-from mlpcli.data.features.encoders import NumericEncoder
+from mlpcli.data.features.encoders import CategoryEncoder, NumericEncoder
 from mlpcli.data.levels import median_of
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array
@@ -178,6 +178,8 @@ def plane_axes(contract: Contract) -> PlaneAxes | None:
         if [each.width for each in encoders] != [1, 1]:
             return None
         names = [each.name for each in encoders]
+        if any(isinstance(each, CategoryEncoder) for each in encoders):
+            return None
         for place, each in enumerate(encoders):
             if isinstance(each, NumericEncoder) and each.quantiles is None and not (each.log or each.clip):
                 scale[place], offset[place] = each.scale, each.offset

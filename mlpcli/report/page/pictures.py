@@ -15,8 +15,8 @@ from mlpcli.runs.folder import Run
 MOST_PICTURES = 2 * 2**20
 """Bytes of all pictures of a page, so that it stays below 3 MB."""
 
-WIDE = 1.8
-"""Pictures wider than so many times their height have several panels."""
+WIDE, LARGE = 1.8, 640
+"""Pictures wider than so many times their height, or than so many pixels, have several panels."""
 
 TITLES = {
     "learning_curves": "Learning curves",
@@ -25,6 +25,7 @@ TITLES = {
     "confusion_matrix": "Confusion matrix",
     "class_curves": "ROC, precision and recall, gain, lift",
     "residuals": "Predicted against true, and residuals",
+    "residuals_by_column": "Residuals by column",
     "worst_images": "The worst mistakes",
     "reliability": "Reliability of the probabilities",
     "scores": "Scores of the trials",
@@ -65,7 +66,7 @@ class Picture:
     @property
     def is_wide(self) -> bool:
         """Whether it needs a line of its own, and on a phone a way to scroll."""
-        return self.width > WIDE * self.height
+        return self.width > WIDE * self.height or (self.is_vector and self.width > LARGE)
 
     @property
     def alternative(self) -> str:

@@ -1,0 +1,95 @@
+"""The raw values of encoded rows, to show them: what was scaled in its own units, categories by their names.
+
+A missing cell that was filled in has the value that it was filled with; dates are not shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mlpcli.data.dataset import Contract
+from mlpcli.data.features.encoders import BooleanEncoder, CategoryEncoder, Encoder, NumericEncoder
+from mlpcli.data.features.stacked import StackedPreprocessor
+from mlpcli.data.raw_columns import column_places, values_at
+from mlpcli.data.types import Array, Arrays
+
+CLIP = 3.0
+"""Scaled values are kept between minus and plus this by `clip: smooth`."""
+
+
+def shown_columns(contract: Contract, x: Arrays) -> dict[str, Array]:
+    """Return the columns of rows by name: float64, in which a missing number is NaN, or texts.
+
+    Args:
+        contract: of the run. Rows without names of columns have none.
+        x: (rows, width), or by input where inputs have names.
+    """
+    if not contract.features or not x_is_flat(contract):
+        return {}
+    preprocessor = contract.preprocessor
+    if isinstance(preprocessor, StackedPreprocessor):  # of a mean: its members read the same columns
+        preprocessor = preprocessor.members[0]  # whose values are the first of a row
+    if preprocessor is None:
+        places = column_places(contract)
+        return {
+            name: values_at(x, contract, where)[:, 0].astype(np.float64) for name, where in places.items()
+        }
+    found: dict[str, Array] = {}
+    for name, span in preprocessor.spans.items():
+        encoded = values_at(x, contract, span)
+        values = decoded(preprocessor.encoder(name), encoded)
+        if values is not None:
+            found[name] = values
+    return found
+
+
+def x_is_flat(contract: Contract) -> bool:
+    """Return whether rows are flat: columns of a table, not images or sequences."""
+    return len(contract.shape) == 1 and all(len(each.shape) == 1 for each in contract.inputs)
+
+
+def decoded(encoder: Encoder, encoded: Array) -> Array | None:
+    """Return the raw values of a column, (rows,); None for dates.
+
+    Args:
+        encoder: of the column.
+        encoded: (rows, width), as the encoder writes them.
+    """
+    if isinstance(encoder, NumericEncoder):
+        return _with_gaps(_numbers(encoder, encoded[:, 0].astype(np.float64)), encoder.indicator, encoded)
+    if isinstance(encoder, BooleanEncoder):
+        return _with_gaps(encoded[:, 0].astype(np.float64), encoder.indicator, encoded)
+    if isinstance(encoder, CategoryEncoder):
+        return _texts(encoder, encoded)
+    return None
+
+
+def _numbers(encoder: NumericEncoder, values: Array) -> Array:
+    """Return numbers in their own units: each step of the encoder backwards."""
+    if encoder.clip:
+        share = np.clip(values / CLIP, -0.999999, 0.999999)
+        values = values / np.sqrt(1 - share**2)
+    if encoder.quantiles is not None:
+        values = encoder.quantiles.from_normal(values)
+    values = values * encoder.scale + encoder.offset
+    if encoder.log:
+        values = np.sign(values) * np.expm1(np.abs(values))
+    return np.asarray(values, np.float64)
+
+
+def _with_gaps(values: Array, indicator: bool, encoded: Array) -> Array:
+    found: Array = np.where(encoded[:, -1] == 1, np.nan, values) if indicator else values
+    return found
+
+
+def _texts(encoder: CategoryEncoder, encoded: Array) -> Array:
+    names: Sequence[str]
+    if encoder.embedding:
+        names, slots = ("other", "", *encoder.values), encoded[:, 0].astype(np.int64)
+    else:
+        names = [*encoder.values, *(["other"] if encoder.other else []), *([""] if encoder.missing else [])]
+        slots = encoded.argmax(axis=1)
+    found: Array = np.array(names, dtype=object)[np.clip(slots, 0, len(names) - 1)]
+    return np.where(encoded.any(axis=1), found, "other") if not encoder.embedding else found

@@ -1,0 +1,58 @@
+"""The rows that a model got most wrong, as a table."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.text import Text
+
+from mlpcli.report.console import fits, format_number
+from mlpcli.report.screen import console, table
+
+SHOWN = 5
+NAME = "worst_rows"
+LONGEST_CELL = 16
+
+
+def show_worst_rows(files: Sequence[Path]) -> None:
+    """Show the first of the rows that were written as most wrong, with as many columns as there is room for.
+
+    Args:
+        files: what an evaluation wrote.
+    """
+    for file in files:
+        if file.stem.partition("-")[0] != NAME:
+            continue
+        with file.open(newline="", encoding="utf-8") as handle:
+            heading, *rows = csv.reader(handle)
+        if rows:
+            _show(heading, rows, file.stem.partition("-")[2])
+
+
+def _show(heading: list[str], rows: list[list[str]], part: str) -> None:
+    out = console()
+    shown = [[row[0], *map(_cell, row[1:])] for row in rows[:SHOWN]]
+    width = len(heading)
+    names = range(1, width)
+    while width > 4 and not fits(out, table(heading[:width], _cut(shown, width), longest=LONGEST_CELL)):
+        width -= 1
+    more = f"; {len(heading) - width} more columns are in the file" if width < len(heading) else ""
+    of = f" of {part}" if part else ""
+    out.print()
+    out.print(Text(f"the {len(shown)} most wrong of {len(rows)} rows{of}{more}", style="dim"))
+    columns = [name for name in names if name < width]
+    out.print(table(heading[:width], _cut(shown, width), names=columns, longest=LONGEST_CELL))
+
+
+def _cut(rows: list[list[str]], width: int) -> list[list[str]]:
+    return [row[:width] for row in rows]
+
+
+def _cell(text: str) -> str:
+    """Return a number with few digits, and anything else as it is."""
+    try:
+        return format_number(float(text)) if "." in text or "e" in text else text
+    except ValueError:
+        return text
