@@ -50,7 +50,7 @@ def _write(folder: Path, features: str = "[a, b, town, noise]", inputs: str = ""
     ids=["flat rows", "named inputs that share a column"],
 )
 def test_importance_and_dependence_of_a_known_line(
-    inputs: str, layers: str, mlpcli: Callable[..., Result], tmp_path: Path
+    inputs: str, layers: str, mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     layers = "{Concatenate: {}, from: [one, two]}, Dense: {units: 1}" if inputs else layers
     spec, where = _write(tmp_path, inputs=inputs, layers=layers), ("--runs-dir", tmp_path / "runs")
@@ -86,6 +86,10 @@ def test_importance_and_dependence_of_a_known_line(
     text = mlpcli("explain", "known", *where, "--metric", "loss", "--no-figures", "--rows", "50")
     assert "50 of 120 rows" in text.out
     assert max(map(len, text.out.splitlines())) <= 100
+    monkeypatch.setattr("mlpcli.inference.explain.MOST_PRODUCTS", 5 * 20 * 4 * 60)  # weights, times, rows
+    monkeypatch.setattr("mlpcli.inference.explain.LEAST_ROWS", 40)
+    fewer = mlpcli("explain", "known", *where, "--no-figures", "--repeats", "20")
+    assert "60 of 120 rows, " in fewer.out  # of a network that is large
     wrong = mlpcli("explain", "known", *where, "--metric", "los")
     assert wrong.status == 2
     assert "did you mean 'loss'?" in wrong.err

@@ -29,7 +29,13 @@ def explain(
         str | None, typer.Option(metavar="NAME", help="By which metric. Default: the first of the spec.")
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="How often each column is shuffled.")] = 5,
-    rows: Annotated[int, typer.Option(min=10, help="The most rows; of more, a random sample.")] = 10_000,
+    rows: Annotated[
+        int | None,
+        typer.Option(
+            min=10,
+            help="The most rows; of more, a random sample. Default: 10,000, and fewer of a large network.",
+        ),
+    ] = None,
     figures: Annotated[
         bool,
         typer.Option("--figures/--no-figures", help="Draw importance and dependence into plots/explain."),
@@ -48,9 +54,15 @@ def explain(
 
     found = find_named(run, runs_dir, trusted=trust_plugins, best=best)
     check_first(found, split, None)
+    if _is_of_images(found):
+        _explain_images(found, split, metric=metric, figures=figures, json=json)
+        return
     from mlpcli.inference.explain import explain_run
 
-    explanation = explain_run(found, split=split, metric=metric, repeats=repeats, rows=rows)
+    with report.ExplainReport() as progress:
+        explanation = explain_run(
+            found, split=split, metric=metric, repeats=repeats, rows=rows, progress=progress.predicted
+        )
     for warning in explanation.warnings:
         show_line(warning, stderr=True, style="yellow")
     drawn = _draw(found, explanation) if figures else []
@@ -61,6 +73,44 @@ def explain(
     report.show_explanation(found.label, explanation)
     if drawn:
         show_line(f"figures  {drawn[0].parent}: {', '.join(file.name for file in drawn)}")
+
+
+def _is_of_images(run: Run) -> bool:
+    from mlpcli.data.raw_columns import is_image
+    from mlpcli.model.run_contract import run_contract
+
+    return is_image(run_contract(run))
+
+
+def _explain_images(run: Run, split: str, *, metric: str | None, figures: bool, json: bool) -> None:
+    """Show what a model looks at in the most wrong images of a split.
+
+    Raises:
+        UsageError: a metric is named, by which columns are judged.
+    """
+    from mlpcli.errors import Problem, UsageError
+    from mlpcli.report import explain as report
+    from mlpcli.report.console import show_json, show_line
+
+    if metric is not None:
+        rule = f"--metric {metric}: run {run.label} is of images, which have no columns to shuffle"
+        raise UsageError(Problem(rule, hint="leave --metric out: what each pixel adds is drawn"))
+    from mlpcli.cli.evaluate import figures_folder
+    from mlpcli.inference.explain_images import draw_images, explain_images
+
+    with report.ExplainReport() as progress:
+        found = explain_images(run, split=split, progress=progress.predicted)
+    for warning in found.warnings:
+        show_line(warning, stderr=True, style="yellow")
+    folder = figures_folder(run, "explain") if figures else None
+    drawn = [] if folder is None else [draw_images(run, found, folder)]
+    if json:
+        shown = [str(file) for file in drawn]
+        show_json(report.images_json(run.label, str(run.folder), found, shown))
+        return
+    report.show_images(run.label, found)
+    for file in drawn:
+        show_line(f"figures  {file.parent}: {file.name}")
 
 
 def _draw(run: Run, explanation: Explanation) -> list[Path]:

@@ -114,6 +114,14 @@ BackgroundOption = Annotated[
         help="With --explain: the training rows to compare with. Default: 64.",
     ),
 ]
+PicturesOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="With --explain, for images: where they are drawn with what each pixel adds. Default: beside "
+        "the output, OUTPUT_saliency, or saliency.",
+    ),
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")]
 
 
@@ -136,6 +144,7 @@ def predict(
     comment: CommentOption = None,
     charset: CharsetOption = None,
     header: HeaderOption = None,
+    pictures: PicturesOption = None,
     force: ForceOption = False,
     best: BestOption = False,
     trust_plugins: TrustOption = False,
@@ -150,10 +159,11 @@ def predict(
     target = Path(output) if output not in (None, "-") else None
     _refuse_outputs(target, rejects, force=force)
     unknown = _policy(on_unknown)
-    explaining = _explain_options(target, explain, strongest, class_name, group, background)
+    explaining = _explain_options(target, explain, strongest, class_name, group, background, pictures)
     found = find_named(run, runs_dir, trusted=trust_plugins, best=best)
     reading = reading_of(sheet, query, delimiter, comment, charset, header)
     _check_first(found, data, target, tuple(keep or ()), intervals, reading)
+    _refuse_pictures(found, explaining, force=force)
     from mlpcli.inference.predict import PredictOptions
 
     with report.PredictionReport() as progress:
@@ -229,6 +239,24 @@ def _refuse_outputs(target: Path | None, rejects: Path | None, *, force: bool) -
     refuse_existing(rejects, "--rejects", force=force)
 
 
+def _refuse_pictures(run: Run, options: ExplainOptions | None, *, force: bool) -> None:
+    """Refuse a folder of pictures that exists, and groups of columns, where a run is of images.
+
+    Raises:
+        UsageError: there is such a folder, or columns are named.
+    """
+    from mlpcli.data.raw_columns import is_image
+    from mlpcli.errors import Problem, UsageError
+    from mlpcli.model.run_contract import run_contract
+
+    if options is None or not is_image(run_contract(run)):
+        return
+    if options.groups:
+        rule = f"--group {options.groups[0]}: run {run.label} is of images, which have no columns"
+        raise UsageError(Problem(rule, hint="leave --group out"))
+    refuse_existing(options.pictures, "--pictures", force=force)
+
+
 def _explain_options(
     target: Path | None,
     explain: bool,
@@ -236,6 +264,7 @@ def _explain_options(
     class_name: str | None,
     group: list[str] | None,
     background: int | None,
+    pictures: Path | None,
 ) -> ExplainOptions | None:
     """Return how predictions are explained; None for not at all.
 
@@ -246,12 +275,18 @@ def _explain_options(
     from mlpcli.runs.explanation import BACKGROUND, STRONGEST, ExplainOptions
 
     given = {"--strongest": strongest, "--class": class_name, "--group": group, "--background": background}
+    given["--pictures"] = pictures
     if explain:
         if target is not None and target.suffix == ".npy":
             rule = f"-o {target}: an .npy file holds the outputs of the network alone"
             raise UsageError(Problem(rule, hint="with --explain write .csv, .tsv, .parquet or .jsonl"))
+        beside = Path("saliency") if target is None else target.with_name(f"{target.stem}_saliency")
         return ExplainOptions(
-            strongest or STRONGEST, class_name, tuple(group or ()), background or BACKGROUND
+            strongest or STRONGEST,
+            class_name,
+            tuple(group or ()),
+            background or BACKGROUND,
+            pictures or beside,
         )
     if needing := [option for option, value in given.items() if value is not None]:
         raise UsageError(*(Problem(f"{name}: needs --explain", hint="add --explain") for name in needing))

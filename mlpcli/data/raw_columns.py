@@ -1,4 +1,4 @@
-"""The values of encoded rows that belong to one raw column: read them, put others in their place."""
+"""What the values of encoded rows are: of which raw column, or an image; read them, put others in their place."""
 
 from __future__ import annotations
 
@@ -9,6 +9,17 @@ import numpy as np
 from mlpcli.data.dataset import Contract
 from mlpcli.data.features.stacked import StackedPreprocessor
 from mlpcli.data.types import Array, Arrays
+
+LEAST_SIDE = 5
+"""Rows and columns from which on an array is taken for an image."""
+
+
+def is_image(contract: Contract) -> bool:
+    """Return whether the rows of a run are images: of rows, columns and perhaps 1, 3 or 4 channels."""
+    shape = contract.shape
+    if contract.inputs or contract.preprocessor is not None or len(shape) not in (2, 3):
+        return False
+    return min(shape[:2]) >= LEAST_SIDE and (len(shape) == 2 or shape[2] in (1, 3, 4))
 
 
 def column_places(contract: Contract) -> dict[str, tuple[int, ...]]:

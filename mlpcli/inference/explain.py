@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +15,7 @@ from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import Problem, UsageError, nearest
 from mlpcli.inference.evaluate import predict_outputs, values_of
 from mlpcli.inference.own_data import own_data, own_split
-from mlpcli.inference.row_values import row_values
+from mlpcli.inference.row_values import RowValues, row_values
 from mlpcli.model.trained_model import TrainedModel, load_trained
 from mlpcli.runs.explanation import ColumnImportance, Dependence, Explanation
 from mlpcli.runs.folder import Run
@@ -25,11 +25,19 @@ from mlpcli.training.row_metrics import RowMetric
 MOST_ROWS = 10_000
 """Of more rows a random sample is permuted, and said."""
 
+LEAST_ROWS = 500
+"""However large the network is, so many are permuted."""
+
+MOST_PRODUCTS = 6e10
+"""Multiplications of all predictions together: of a large network fewer rows are permuted, and said."""
+
 REPEATS = 5
 RESAMPLES = 500
 CORRELATED = 0.8
 STRONGEST = 6
 """The columns whose dependence is drawn."""
+
+Progress = Callable[[int, int], None]
 
 GRID = 20
 LINES = 30
@@ -42,7 +50,8 @@ def explain_run(
     split: str = "test",
     metric: str | None = None,
     repeats: int = REPEATS,
-    rows: int = MOST_ROWS,
+    rows: int | None = None,
+    progress: Progress = lambda done, of: None,
 ) -> Explanation:
     """Measure the importance of each raw column, and how the predictions depend on the strongest.
 
@@ -55,7 +64,8 @@ def explain_run(
         split: on which of its splits; test rows say what holds for new ones.
         metric: its name; None for the first that is no loss, else the loss.
         repeats: how often each column is shuffled.
-        rows: the most rows.
+        rows: the most rows; None for 10,000, and fewer of a large network.
+        progress: called with how many of how many predictions of all rows are made.
 
     Raises:
         UsageError: the rows have no columns, or there is no such metric or split.
@@ -67,11 +77,12 @@ def explain_run(
     if not places:
         rule = f"run {run.label} reads rows of {' x '.join(map(str, trained.contract.shape))} values"
         raise UsageError(Problem(rule, hint="explain is for rows of columns: tables, and flat arrays"))
-    sampled = _sampled(found, rows, trained.spec.seed)
-    measured = _metric_of(trained, sampled, metric)
-    groups = correlated_groups(_flat(sampled.x, trained.contract, places), places, CORRELATED)
+    groups = correlated_groups(_some_flat(found, trained, places), places, CORRELATED)
     wanted = [*((name,) for name in places), *groups]
-    importances = _importances(trained, sampled, measured, wanted, places, repeats)
+    most = _most_rows(trained, repeats * len(wanted)) if rows is None else rows
+    sampled = _sampled(found, most, trained.spec.seed)
+    measured = _metric_of(trained, sampled, metric)
+    importances = _importances(trained, sampled, measured, wanted, places, repeats, progress)
     columns = sorted((each for each in importances if len(each.columns) == 1), key=_strength)
     strongest = [each.columns[0] for each in columns[:STRONGEST] if each.value > 0]
     base = float(_value(measured, measured.sums(trained.spec.seed).sum(axis=0)))
@@ -87,6 +98,18 @@ def explain_run(
         repeats=repeats,
         warnings=(*trained.warnings, *warnings),
     )
+
+
+def _most_rows(trained: TrainedModel, predictions: int) -> int:
+    """Return how many rows can be predicted so often, by the number of the network's weights."""
+    products = max(trained.model.count_params(), 1) * max(predictions, 1)
+    return int(min(MOST_ROWS, max(LEAST_ROWS, MOST_PRODUCTS / products)))
+
+
+def _some_flat(split: Split, trained: TrainedModel, places: Mapping[str, tuple[int, ...]]) -> Array:
+    """Return at most `MOST_ROWS` of the rows as flat rows, in which correlation is measured."""
+    some = _sampled(split, MOST_ROWS, trained.spec.seed)
+    return _flat(some.x, trained.contract, places)
 
 
 def _strength(each: ColumnImportance) -> float:
@@ -150,33 +173,39 @@ def _importances(
     wanted: Sequence[tuple[str, ...]],
     places: Mapping[str, tuple[int, ...]],
     repeats: int,
+    progress: Progress,
 ) -> list[ColumnImportance]:
     """Return the importance of each column or group of columns."""
     from mlpcli.checks.log_names import directions
 
     name, seed = base.names[0], trained.spec.seed
-    more = directions(trained.model, validation=False).get(name) == "max"
+    sign = -1.0 if directions(trained.model, validation=False).get(name) == "max" else 1.0
     own = base.sums(seed)
     counts = np.concatenate(list(draw_counts(len(own), RESAMPLES, seed)))
     resampled, whole = _value(base, counts @ own), float(_value(base, own.sum(axis=0)))
+    orders = [np.random.default_rng([seed, repeat]).permutation(len(split)) for repeat in range(repeats)]
     found = []
-    for columns in wanted:
+    for number, columns in enumerate(wanted):
         positions = [place for column in columns for place in places[column]]
-        values, worse = [], np.zeros(len(counts))
-        for repeat in range(repeats):
-            order = np.random.default_rng([seed, repeat]).permutation(len(split))
-            shuffled = values_at(split.x, trained.contract, positions)[order]
-            changed = replace(split, x=with_values(split.x, trained.contract, positions, shuffled))
-            metric = row_values(trained, changed).metric(name)
+        sums = []
+        for repeat, order in enumerate(orders):
+            metric = _shuffled(trained, split, positions, order).metric(name)
             assert metric is not None
-            sums = metric.sums(seed)
-            values.append(float(_value(metric, sums.sum(axis=0))) - whole)
-            worse += (_value(metric, counts @ sums) - resampled) / repeats
-        sign = -1.0 if more else 1.0
+            sums.append(metric.sums(seed))
+            progress(number * repeats + repeat + 1, len(wanted) * repeats)
+        drawn = counts @ np.concatenate(sums, axis=1)  # at once: the draws are what takes long to read
+        values = _value(base, np.stack([each.sum(axis=0) for each in sums]))
+        worse = _value(base, drawn.reshape(len(counts), repeats, -1)).mean(axis=1) - resampled
         low, high = np.nanpercentile(sign * worse, [2.5, 97.5])
-        mean = sign * float(np.mean(values)) + 0.0  # never -0.0
+        mean = sign * (float(values.mean()) - whole) + 0.0  # never -0.0
         found.append(ColumnImportance(columns, mean, (float(low) + 0.0, float(high) + 0.0)))
     return found
+
+
+def _shuffled(trained: TrainedModel, split: Split, positions: Sequence[int], order: Array) -> RowValues:
+    """Return what rows add to the metrics when some of their values come from other rows."""
+    values = values_at(split.x, trained.contract, positions)[order]
+    return row_values(trained, replace(split, x=with_values(split.x, trained.contract, positions, values)))
 
 
 def _dependences(

@@ -40,8 +40,16 @@ class Explained:
 
 
 @dataclass(frozen=True)
-class _Part:
-    """An output, or a step of one, and its values in a prediction."""
+class Part:
+    """An output, or a step of one, and its values in a prediction.
+
+    Attributes:
+        output: of the contract.
+        suffix: what is added to names: the place of the step.
+        step: its place, one number for each axis of steps.
+        loss: of the output.
+        width: how many units it has.
+    """
 
     output: Output
     suffix: str
@@ -54,6 +62,12 @@ class _Part:
         found = without_idle_digits(values_of(outputs, self.output), self.output)
         where: Any = (slice(None), *self.step)
         return flat_values(found[where])
+
+    @property
+    def has_levels(self) -> bool:
+        """Whether its units are quantiles of each target."""
+        levels = self.output.levels
+        return bool(levels) and len(self.output.number_names) * len(levels) == self.width
 
     @property
     def is_single(self) -> bool:
@@ -74,14 +88,15 @@ class _Part:
         return names
 
 
-def _parts(trained: TrainedModel) -> Iterator[_Part]:
+def parts_of(trained: TrainedModel) -> Iterator[Part]:
+    """Yield the outputs of numbers, classes and labels, step by step."""
     for output in trained.contract.outputs:
         if output.kind in ("groups", "sequences"):
             continue
         loss = output_loss(trained.spec, output.name)
         (width,) = values_of(trained.model.output, output).shape[1 + len(output.steps) :] or (1,)
         for step in np.ndindex(*output.steps):
-            yield _Part(output, "".join(f"_{place}" for place in step), step, loss, width)
+            yield Part(output, "".join(f"_{place}" for place in step), step, loss, width)
 
 
 def explained_values(trained: TrainedModel, class_name: str | None) -> tuple[Explained, ...]:
@@ -95,7 +110,7 @@ def explained_values(trained: TrainedModel, class_name: str | None) -> tuple[Exp
     Raises:
         UsageError: the run predicts no numbers and no classes, or there is no such class.
     """
-    parts = list(_parts(trained))
+    parts = list(parts_of(trained))
     label = trained.run.label
     if not parts:
         rule = f"run {label} predicts embeddings or sequences of labels"
@@ -111,7 +126,7 @@ def explained_values(trained: TrainedModel, class_name: str | None) -> tuple[Exp
     return tuple(each for part in parts for each in _of_part(part, class_name))
 
 
-def _of_part(part: _Part, class_name: str | None) -> Iterator[Explained]:
+def _of_part(part: Part, class_name: str | None) -> Iterator[Explained]:
     output = part.output
     if not output.is_scored:
         yield from (Explained(f"{name}{part.suffix}") for name in part.number_names)
@@ -131,12 +146,12 @@ def units_of(trained: TrainedModel, outputs: Arrays) -> Array:
         trained: the model.
         outputs: what `predict_outputs` returns.
     """
-    return np.concatenate([_units(part, part.values(outputs)) for part in _parts(trained)], axis=1)
+    return np.concatenate([_units(part, part.values(outputs)) for part in parts_of(trained)], axis=1)
 
 
-def _units(part: _Part, values: Array) -> Array:
+def _units(part: Part, values: Array) -> Array:
     output = part.output
-    if output.levels and len(part.number_names) * len(output.levels) == part.width:
+    if part.has_levels:
         values = median_of(values, output.levels)
     if part.is_single and not part.is_score:
         values = np.concatenate([1.0 - values, values], axis=1)
@@ -153,7 +168,7 @@ def chosen_units(trained: TrainedModel, outputs: Arrays, explained: Sequence[Exp
     """
     found: list[Array] = []
     first, waiting = 0, list(explained)
-    for part in _parts(trained):
+    for part in parts_of(trained):
         values = part.values(outputs)
         for each in waiting[: 1 if part.output.is_scored else len(part.number_names)]:
             waiting.pop(0)

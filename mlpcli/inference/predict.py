@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from mlpcli.data.features.unknown_values import Policy, RowCounts
+from mlpcli.data.raw_columns import is_image
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
 from mlpcli.data.readers.row_errors import RowError
 from mlpcli.data.stream import Chunk, ReadOptions, open_rows, regroup
@@ -24,6 +25,7 @@ from mlpcli.errors import Problem
 from mlpcli.files import replacing
 from mlpcli.inference.evaluate import BATCH_ROWS, check_outputs, id_check, predict_outputs, values_of
 from mlpcli.inference.explain_chunks import ChunkExplainer
+from mlpcli.inference.explain_images import ImageExplainer
 from mlpcli.model.build import output_loss
 from mlpcli.model.prediction_columns import (
     flat_values,
@@ -95,7 +97,7 @@ def predict_run(
     trained = load_trained(run)
     if options.level is not None:
         trained = replace(trained, contract=at_level(trained.contract, options.level))
-    explainer = None if options.explain is None else ChunkExplainer(trained, options.explain)
+    explainer = _explainer(trained, options.explain)
     began = time.monotonic()
     counts = RowCounts()
     reading = ReadOptions(
@@ -130,6 +132,15 @@ def predict_run(
             options.progress(counts.rows, time.monotonic() - began)
     summary = _summary(counts, names, time.monotonic() - began, (*trained.warnings, *counts.notes))
     return summary if explainer is None else replace(summary, explained=explainer.facts())
+
+
+def _explainer(
+    trained: TrainedModel, options: ExplainOptions | None
+) -> ChunkExplainer | ImageExplainer | None:
+    """Return what explains the predictions of a run; None where they are not to be explained."""
+    if options is None:
+        return None
+    return (ImageExplainer if is_image(trained.contract) else ChunkExplainer)(trained, options)
 
 
 def id_errors(trained: TrainedModel) -> Callable[[Array], list[RowError]] | None:
@@ -227,7 +238,7 @@ def _rejects_file(target: Path | None, file: str) -> Iterator[Callable[[list[Row
 def predict_chunk(
     trained: TrainedModel,
     chunk: Chunk,
-    explainer: ChunkExplainer | None = None,
+    explainer: ChunkExplainer | ImageExplainer | None = None,
     progress: Callable[[int], None] = lambda rows: None,
 ) -> tuple[dict[str, pa.Array], Array]:
     """Predict some rows.

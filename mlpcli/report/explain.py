@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
+from rich.status import Status
 from rich.text import Text
 
-from mlpcli.report.console import format_number, show_line
-from mlpcli.report.screen import console, cut, width_of
-from mlpcli.runs.explanation import ColumnImportance, Explanation
+from mlpcli.report.console import format_duration, format_number, show_line
+from mlpcli.report.screen import console, cut, table, width_of
+from mlpcli.runs.explanation import ColumnImportance, ExplainedImages, Explanation
 
 BAR = 16
 LONGEST_COLUMN = 28
 MOST_LINES = 30
+
+
+class ExplainReport:
+    """Shows how far an explanation is, on a terminal only. A context."""
+
+    def __init__(self) -> None:
+        self.console = console(stderr=True)
+        self.status: Status | None = None
+        self.began = time.monotonic()
+
+    def __enter__(self) -> ExplainReport:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.status is not None:
+            self.status.stop()
+
+    def predicted(self, done: int, of: int) -> None:
+        """Update how many steps are done, of how many."""
+        if not self.console.is_terminal:
+            return
+        if self.status is None:
+            self.status = self.console.status("")
+            self.status.start()
+        left = (time.monotonic() - self.began) / max(done, 1) * (of - done)
+        self.status.update(f"explaining: {100 * done // max(of, 1)}%, {format_duration(left)} left")
 
 
 def show_explanation(label: str, found: Explanation) -> None:
@@ -23,6 +51,8 @@ def show_explanation(label: str, found: Explanation) -> None:
     )
     title = f"{label} on {found.source}: {rows}, {found.metric} {format_number(found.base)}"
     out.print(Text(title, style="bold"))
+    if found.rows < found.of_rows:
+        show_line("a random sample of the rows; --rows takes more")
     show_line(f"how much worse {found.metric} becomes when a column is shuffled, with 95% intervals")
     _show_lines(found.columns[:MOST_LINES], found)
     if (rest := len(found.columns) - MOST_LINES) > 0:
@@ -31,6 +61,52 @@ def show_explanation(label: str, found: Explanation) -> None:
         show_line("")
         show_line("correlated columns stand in for each other; shuffled together:")
         _show_lines(found.groups, found)
+
+
+def show_images(label: str, found: ExplainedImages) -> None:
+    """Show a line for each image: what it is, what it was taken for, and how that came about."""
+    out = console()
+    which = f"the {found.wrong} most wrong images" if found.wrong else f"the first {len(found.shown)} images"
+    out.print(Text(f"{label} on {found.source}: {which}", style="bold"))
+    show_line(f"expected gradients against {found.background} training rows: what each pixel adds")
+    rows = [
+        (
+            str(each.row),
+            each.truth,
+            each.predicted,
+            f"{format_number(each.value)} = {format_number(each.base)} "
+            f"{'-' if each.value < each.base else '+'} {format_number(abs(each.value - each.base))}",
+            format_number(abs(each.residual)),
+        )
+        for each in found.shown
+    ]
+    heading = ("row", "truth", "predicted", f"{cut(found.name, 20)} = base + pixels", "up to")
+    out.print(table(heading, rows, names=(1, 2), longest=16))
+
+
+def images_json(label: str, folder: str, found: ExplainedImages, figures: Sequence[str]) -> dict[str, object]:
+    """Return explained images for scripts."""
+    return {
+        "run": label,
+        "folder": folder,
+        "split": found.source,
+        "method": "expected gradients",
+        "background_rows": found.background,
+        "explained": found.name,
+        "wrong": found.wrong,
+        "images": [
+            {
+                "row": each.row,
+                "truth": each.truth,
+                "predicted": each.predicted,
+                "value": each.value,
+                "base_value": each.base,
+                "residual": each.residual,
+            }
+            for each in found.shown
+        ],
+        "figures": list(figures),
+    }
 
 
 def _show_lines(shown: Sequence[ColumnImportance], found: Explanation) -> None:
@@ -58,6 +134,7 @@ def explanation_json(
         "folder": folder,
         "split": found.source,
         "rows": found.rows,
+        "of_rows": found.of_rows,
         "metric": found.metric,
         "value": found.base,
         "repeats": found.repeats,

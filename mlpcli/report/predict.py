@@ -82,6 +82,8 @@ def _explained_line(found: ExplainedRows) -> str:
             f"standard error of a contribution at most {found.error:.2g} "
             f"(the strongest of a row is {found.strongest:.2g})"
         )
+    if found.pictures is not None:
+        parts.append(f"{_counted(found.groups, 'image', 'images')} drawn in {found.pictures}")
     return "; ".join(parts)
 
 
@@ -151,4 +153,5 @@ def _explained_json(found: ExplainedRows) -> dict[str, object]:
         "largest_standard_error": found.error,
         "mean_strongest_contribution": found.strongest,
         "columns": list(found.columns),
+        "pictures": None if found.pictures is None else str(found.pictures),
     }

@@ -79,12 +79,14 @@ class ExplainOptions:
         class_name: the class or label whose probability is explained; None for the predicted one.
         groups: columns that are explained together; `a,b`, `name=a,b` or `correlated`.
         background: the most training rows to compare with.
+        pictures: the folder into which images are drawn with what their pixels add.
     """
 
     strongest: int = STRONGEST
     class_name: str | None = None
     groups: tuple[str, ...] = ()
     background: int = BACKGROUND
+    pictures: Path = Path("saliency")
 
 
 @dataclass(frozen=True)
@@ -93,12 +95,12 @@ class ExplainedRows:
 
     method: `exact` or `sampled` Shapley values; for images `expected gradients`.
     background: with how many training rows each row was compared.
-    groups: how many columns or groups of columns share a prediction; for images the values of one.
+    groups: how many columns or groups of columns share a prediction; for images how many were drawn.
     residual: the largest distance between a prediction and the base with all contributions, as written.
     error: the largest standard error of a contribution; 0 where they are exact.
     strongest: the mean contribution of a row's strongest column, without its sign, to judge both by.
     columns: the names of what was written of them.
-    pictures: the files that were drawn.
+    pictures: the folder of the images that were drawn.
     """
 
     method: str
@@ -108,4 +110,44 @@ class ExplainedRows:
     error: float
     strongest: float
     columns: tuple[str, ...] = ()
-    pictures: tuple[Path, ...] = ()
+    pictures: Path | None = None
+
+
+@dataclass(frozen=True)
+class ExplainedImage:
+    """One image, and how exactly its pixels add up to its prediction.
+
+    row: its number in the data, from 1.
+    truth, predicted: class names, or numbers as text; empty where there is no single one.
+    value, base: the prediction that is explained, and the mean one of the background rows.
+    residual: the prediction less the base and all pixels.
+    """
+
+    row: int
+    truth: str
+    predicted: str
+    value: float
+    base: float
+    residual: float
+
+
+@dataclass(frozen=True)
+class ExplainedImages:
+    """What a model looks at in images: the most wrong ones first, then others.
+
+    source: the split.
+    name: what is explained: the target.
+    background: with how many training rows each image was compared.
+    shown: for each image what is known of it.
+    images, maps: (images, *shape); what each value adds.
+    wrong: how many of them are predicted wrongly; they are the first.
+    """
+
+    source: str
+    name: str
+    background: int
+    shown: tuple[ExplainedImage, ...]
+    images: NDArray[np.generic]
+    maps: NDArray[np.float64]
+    wrong: int
+    warnings: tuple[str, ...] = ()
