@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -86,7 +87,7 @@ def test_importance_and_dependence_of_a_known_line(
     text = mlpcli("explain", "known", *where, "--metric", "loss", "--no-figures", "--rows", "50")
     assert "50 of 120 rows" in text.out
     assert max(map(len, text.out.splitlines())) <= 100
-    monkeypatch.setattr("mlpcli.inference.explain.MOST_PRODUCTS", 5 * 20 * 4 * 60)  # weights, times, rows
+    monkeypatch.setattr("mlpcli.inference.explain.MOST_PRODUCTS", 6 * 20 * 4 * 60)  # weights, times, rows
     monkeypatch.setattr("mlpcli.inference.explain.LEAST_ROWS", 40)
     fewer = mlpcli("explain", "known", *where, "--no-figures", "--repeats", "20")
     assert "60 of 120 rows, " in fewer.out  # of a network that is large
@@ -95,16 +96,96 @@ def test_importance_and_dependence_of_a_known_line(
     assert "did you mean 'loss'?" in wrong.err
 
 
-def test_images_have_no_columns(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
-    spec = tmp_path / "images.yaml"
+@pytest.fixture(scope="module")
+def brightness(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that predicts a number from images of 6 x 5, by a line."""
+    from mlpcli.runs.watcher import Watcher
+    from mlpcli.spec.load import load_spec
+    from mlpcli.training.job import TrainOptions
+    from mlpcli.training.prepare import prepare
+    from mlpcli.training.session import train_into
+
+    folder = tmp_path_factory.mktemp("images")
+    random = np.random.default_rng(0)
+    x = random.integers(0, 255, (60, 6, 5)).astype(np.uint8)
+    np.savez(folder / "rows.npz", x=x, y=x.mean(axis=(1, 2), dtype=np.float32))
+    spec = folder / "brightness.yaml"
     spec.write_text(
-        "name: images\ndataset: {name: digits}\nlayers: [Flatten, Dense: {units: 10, activation: softmax}]\n"
-        "fit: {epochs: 1, batch_size: 256}\n"
+        "name: brightness\ndataset: {path: rows.npz, test: 0.3, target_scaling: standardize}\n"
+        "layers: [Rescaling: {scale: 0.004}, Flatten, Dense: {units: 1}]\nfit: {epochs: 2, batch_size: 16}\n"
     )
-    assert mlpcli("train", spec, "--runs-dir", tmp_path / "runs").status == 0
-    shown = mlpcli("explain", "images", "--runs-dir", tmp_path / "runs")
-    assert shown.status == 2
-    assert "8 x 8 values" in shown.err
+    run = folder / "run"
+    run.mkdir()
+    quick = TrainOptions(saved_model=False, figures=False, baseline=False)
+    train_into(prepare(load_spec(spec)).job(run, Watcher(), options=quick))
+    return run
+
+
+def test_what_pixels_add_to_a_line_is_known(brightness: Path) -> None:
+    """Of a line, the weight times the distance to the mean training row; with no error but rounding."""
+    from mlpcli.inference.evaluate import predict_outputs
+    from mlpcli.inference.own_data import own_data
+    from mlpcli.inference.saliency import SaliencyExplainer
+    from mlpcli.model.trained_model import load_trained
+    from mlpcli.runs.explanation import ExplainOptions
+    from mlpcli.runs.folder import open_run
+
+    trained = load_trained(open_run(brightness))
+    train = own_data(trained).dataset.train.x
+    rows = train[:2]
+    found = SaliencyExplainer(trained, ExplainOptions(background=1000)).explain(
+        rows, predict_outputs(trained, rows)
+    )
+    scale = (trained.contract.output.scale or (1.0,))[0]
+    weights = trained.model.get_weights()[0].reshape(6, 5) * 0.004 * scale
+    np.testing.assert_allclose(found.maps, weights * (rows - train.mean(axis=0)), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(found.base[0], np.mean(np.asarray(predict_outputs(trained, train))), rtol=1e-4)
+    assert np.abs(found.residual).max() < 1e-3
+
+
+def test_predicted_images_are_drawn(brightness: Path, mlpcli: Callable[..., Result], tmp_path: Path) -> None:
+    np.save(tmp_path / "rows.npy", np.arange(90, dtype=np.uint8).reshape(3, 6, 5))
+    given = ("predict", brightness, tmp_path / "rows.npy", "--explain")
+    told = mlpcli(*given, "-o", tmp_path / "out.csv")
+    assert told.status == 0, told.err
+    assert f"3 images drawn in {tmp_path / 'out_saliency'}" in told.out
+    for row in csv.DictReader((tmp_path / "out.csv").read_text().splitlines()):
+        assert Path(row["picture"]).read_bytes().startswith(b"\x89PNG")
+        assert row["picture"] in row["explanation"]
+        assert abs(float(row["contribution_residual"])) < 1e-2
+    again = mlpcli(*given, "--pictures", tmp_path / "out_saliency")
+    assert again.status == 2
+    assert "add --force to replace it" in again.err
+    columns = mlpcli(*given, "--group", "a,b")
+    assert columns.status == 2
+    assert "is of images, which have no columns" in columns.err
+
+
+def test_images_are_explained_by_their_pixels(
+    brightness: Path, mlpcli: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = mlpcli("explain", brightness, "--json")
+    assert shown.status == 0, shown.err
+    found = json.loads(shown.out)
+    assert len(found["images"]) == 12
+    wrong = [abs(float(each["truth"]) - float(each["predicted"])) for each in found["images"]]
+    assert wrong[0] == max(wrong) > min(wrong)
+    for each in found["images"]:
+        assert each["value"] == pytest.approx(float(each["predicted"]), rel=1e-3)
+        assert abs(each["residual"]) < 1e-2
+    (file,) = map(Path, found["figures"])
+    assert (file.name, file.read_bytes()[:4]) == ("saliency.png", b"\x89PNG")
+    text = mlpcli("explain", brightness, "--no-figures").out
+    assert "the 12 most wrong images" in text
+    assert max(map(len, text.splitlines())) <= 80
+    metric = mlpcli("explain", brightness, "--metric", "mae")
+    assert metric.status == 2
+    assert "which have no columns to shuffle" in metric.err
+    monkeypatch.setattr("mlpcli.data.raw_columns.LEAST_SIDE", 100)  # rows of arrays that are no images
+    assert "6 x 5 values" in mlpcli("explain", brightness).err
+    none = mlpcli("predict", brightness, brightness.parent / "rows.npz", "--explain")
+    assert none.status == 2
+    assert "rows of 6 x 5 values, which are no columns" in none.err
 
 
 def test_values_of_columns_are_read_and_replaced_in_every_input() -> None:

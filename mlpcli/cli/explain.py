@@ -49,28 +49,42 @@ def explain(
     """Show what a model looks at: the importance of its columns, and how it follows the strongest."""
     from mlpcli.cli.evaluate import check_first
     from mlpcli.cli.named import find_named
-    from mlpcli.report import explain as report
-    from mlpcli.report.console import show_json, show_line
 
     found = find_named(run, runs_dir, trusted=trust_plugins, best=best)
     check_first(found, split, None)
     if _is_of_images(found):
         _explain_images(found, split, metric=metric, figures=figures, json=json)
         return
+    _explain_columns(found, split, metric, repeats, rows, figures=figures, json=json)
+
+
+def _explain_columns(
+    run: Run,
+    split: str,
+    metric: str | None,
+    repeats: int,
+    rows: int | None,
+    *,
+    figures: bool,
+    json: bool,
+) -> None:
+    """Show the importance of columns, and how predictions follow them; see `explain_run`."""
     from mlpcli.inference.explain import explain_run
+    from mlpcli.report import explain as report
+    from mlpcli.report.console import show_json, show_line
 
     with report.ExplainReport() as progress:
-        explanation = explain_run(
-            found, split=split, metric=metric, repeats=repeats, rows=rows, progress=progress.predicted
+        found = explain_run(
+            run, split=split, metric=metric, repeats=repeats, rows=rows, progress=progress.predicted
         )
-    for warning in explanation.warnings:
+    for warning in found.warnings:
         show_line(warning, stderr=True, style="yellow")
-    drawn = _draw(found, explanation) if figures else []
+    drawn = _draw(run, found) if figures else []
     if json:
         shown = [str(file) for file in drawn]
-        show_json(report.explanation_json(found.label, str(found.folder), explanation, shown))
+        show_json(report.explanation_json(run.label, str(run.folder), found, shown))
         return
-    report.show_explanation(found.label, explanation)
+    report.show_explanation(run.label, found)
     if drawn:
         show_line(f"figures  {drawn[0].parent}: {', '.join(file.name for file in drawn)}")
 

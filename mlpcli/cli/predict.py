@@ -158,18 +158,16 @@ def predict(
 
     target = Path(output) if output not in (None, "-") else None
     _refuse_outputs(target, rejects, force=force)
-    unknown = _policy(on_unknown)
+    unknown, kept = _policy(on_unknown), tuple(keep or ())
     explaining = _explain_options(target, explain, strongest, class_name, group, background, pictures)
     found = find_named(run, runs_dir, trusted=trust_plugins, best=best)
     reading = reading_of(sheet, query, delimiter, comment, charset, header)
-    _check_first(found, data, target, tuple(keep or ()), intervals, reading)
+    _check_first(found, data, target, kept, intervals, reading)
     _refuse_pictures(found, explaining, force=force)
     from mlpcli.inference.predict import PredictOptions
 
     with report.PredictionReport() as progress:
-        options = PredictOptions(
-            tuple(keep or ()), unknown, rejects, intervals, progress.rows, explaining, reading
-        )
+        options = PredictOptions(kept, unknown, rejects, intervals, progress.rows, explaining, reading)
         summary, rows = _predict(found, data, target, options, collect=json, lines=output is None)
     _show(found, summary, rows, target, rejects, json=json)
 
@@ -274,8 +272,13 @@ def _explain_options(
     from mlpcli.errors import Problem, UsageError
     from mlpcli.runs.explanation import BACKGROUND, STRONGEST, ExplainOptions
 
-    given = {"--strongest": strongest, "--class": class_name, "--group": group, "--background": background}
-    given["--pictures"] = pictures
+    given = {
+        "--strongest": strongest,
+        "--class": class_name,
+        "--group": group,
+        "--background": background,
+        "--pictures": pictures,
+    }
     if explain:
         if target is not None and target.suffix == ".npy":
             rule = f"-o {target}: an .npy file holds the outputs of the network alone"

@@ -1,4 +1,4 @@
-"""What the values of encoded rows are: of which raw column, or an image; read them, put others in their place."""
+"""What the values of encoded rows are: of a raw column, or an image; read them, put others in their place."""
 
 from __future__ import annotations
 

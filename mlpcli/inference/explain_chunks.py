@@ -42,7 +42,7 @@ class ChunkExplainer:
         some, predicted = chunk, outputs
         if chunk.empty is not None and chunk.empty.any():
             known = np.flatnonzero(~chunk.empty)
-            some, predicted = chunk.take(known), _take(outputs, known)
+            some, predicted = chunk.take(known), take_outputs(outputs, known)
         found = self.explainer.explain(some.x, predicted, progress)
         written = attribution_columns(self.explainer, found, some.cells, names)
         if len(some):
@@ -68,7 +68,8 @@ class ChunkExplainer:
         )
 
 
-def _take(outputs: Arrays, rows: Array) -> Arrays:
+def take_outputs(outputs: Arrays, rows: Array) -> Arrays:
+    """Return the outputs of some rows."""
     if isinstance(outputs, dict):
         return {name: each[rows] for name, each in outputs.items()}
     return outputs[rows]

@@ -14,10 +14,13 @@ from mlpcli.data.stream import Chunk
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
 from mlpcli.inference.attribution_columns import left_empty
-from mlpcli.inference.evaluate import own_data, own_split, predict_outputs, values_of
+from mlpcli.inference.evaluate import predict_outputs, values_of
+from mlpcli.inference.explain_chunks import take_outputs
+from mlpcli.inference.own_data import own_data, own_split
 from mlpcli.inference.saliency import Saliency, SaliencyExplainer
 from mlpcli.model.build import output_loss
 from mlpcli.model.outputs import predicted_classes
+from mlpcli.model.run_contract import run_contract
 from mlpcli.model.trained_model import TrainedModel, load_trained
 from mlpcli.plots.saliency_maps import draw_saliency
 from mlpcli.runs.explanation import ExplainedImage, ExplainedImages, ExplainedRows, ExplainOptions
@@ -60,7 +63,7 @@ def explain_images(
     images: list[ExplainedImage] = []
     maps = []
     for number, place in enumerate(order):
-        one = explainer.explain(some.x[place : place + 1], _take(outputs, np.array([place])))
+        one = explainer.explain(some.x[place : place + 1], take_outputs(outputs, np.array([place])))
         row, value, base = int(some.rows[place]) + 1, float(one.values[0]), float(one.base[0])
         residual = float(one.residual[0])
         images.append(
@@ -83,12 +86,6 @@ def explain_images(
 def _first(y: Arrays) -> Arrays:
     return (
         {name: each[:MOST_SEARCHED] for name, each in y.items()} if isinstance(y, dict) else y[:MOST_SEARCHED]
-    )
-
-
-def _take(outputs: Arrays, rows: Array) -> Arrays:
-    return (
-        {name: each[rows] for name, each in outputs.items()} if isinstance(outputs, dict) else outputs[rows]
     )
 
 
@@ -130,7 +127,8 @@ def draw_images(run: Run, found: ExplainedImages, folder: Path) -> Path:
         for each in found.shown
     ]
     title = f"{run.label} on {found.source}"
-    explained = f"the prediction of {found.name}"
+    classes = found.shown[0].truth and run_contract(run).outputs[0].is_scored
+    explained = "the probability of the predicted class" if classes else f"the predicted {found.name}"
     target = folder / "saliency.png"
     draw_saliency(found.images, found.maps, captions, title=title, explained=explained).write(target)
     return target
@@ -173,7 +171,7 @@ class ImageExplainer:
         self, chunk: Chunk, outputs: Arrays, place: int, progress: Callable[[int], None]
     ) -> tuple[Saliency, str, str]:
         """Draw one image; return what was found, its file and its line."""
-        found = self.explainer.explain(chunk.x[place : place + 1], _take(outputs, np.array([place])))
+        found = self.explainer.explain(chunk.x[place : place + 1], take_outputs(outputs, np.array([place])))
         row = self.rows + int(place) + 1
         file = self.folder / f"row_{row}.png"
         what = f"{self.explainer.name} {found.names[0]}".strip()

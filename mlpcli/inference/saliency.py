@@ -4,8 +4,8 @@ Expected gradients (Erion, Janizek, Sturmfels, Lundberg and Lee, Improving perfo
 with axiomatic attribution priors and expected gradients, Nature Machine Intelligence 3, 2021) are integrated
 gradients (Sundararajan, Taly and Yan 2017) averaged over training rows as their start: no colour has to be
 declared as nothing, and the maps add up to the prediction less the mean prediction of these rows, as Shapley
-values of columns do. Plain gradients, and their smoothed mean, add up to nothing; guided backpropagation draws
-the same for a network of random weights (Adebayo et al., Sanity checks for saliency maps, 2018).
+values of columns do. Plain gradients, and their smoothed mean, do not; guided backpropagation draws the same
+for a network of random weights (Adebayo et al., Sanity checks for saliency maps, 2018).
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ import numpy as np
 
 from mlpcli.data.levels import median_of
 from mlpcli.data.types import Array, Arrays
-from mlpcli.inference.evaluate import own_data, values_of
+from mlpcli.inference.evaluate import values_of
 from mlpcli.inference.explained_values import chosen_units, explained_values, parts_of, units_of
+from mlpcli.inference.own_data import own_data
 from mlpcli.keras_import import keras, tf
 from mlpcli.model.outputs import final_outputs
 from mlpcli.model.trained_model import TrainedModel
 from mlpcli.runs.explanation import ExplainOptions
 
-STEPS = 4
-"""Points on the way from each background row to the image, one in each quarter."""
+STEPS = 16
+"""Points on the way from each background row to the image, one in each sixteenth."""
 
 AT_ONCE = 512
 """Points whose gradients are computed in one call."""
@@ -73,8 +74,9 @@ class SaliencyExplainer:
         self.trained = trained
         self.explained = explained_values(trained, options.class_name)[:1]
         rows = np.asarray(own_data(trained).dataset.train.x if train is None else train)
-        self.random = np.random.default_rng([trained.spec.seed, 4])
-        chosen = np.sort(self.random.permutation(len(rows))[: options.background])
+        random = np.random.default_rng([trained.spec.seed, 4])
+        chosen = np.sort(random.permutation(len(rows))[: options.background])
+        self.shares: Array = random.random((STEPS, len(chosen)))  # the same for every image
         self.background: Array = rows[chosen].astype(np.float32)
         self._base: Array | None = None
         self._gradients: Callable[..., Any] = tf.function(self._trace, reduce_retracing=True)
@@ -105,7 +107,7 @@ class SaliencyExplainer:
         count, shape = len(self.background), (-1, *(1,) * image.ndim)
         total = np.zeros(image.shape)
         for step in range(STEPS):
-            share = ((step + self.random.random(count)) / STEPS).astype(np.float32).reshape(shape)
+            share = ((step + self.shares[step]) / STEPS).astype(np.float32).reshape(shape)
             away = image - self.background
             points = self.background + share * away
             for first in range(0, count, AT_ONCE):

@@ -10,6 +10,7 @@ import numpy as np
 from mlpcli.plots.drawing import Drawing, finish
 from mlpcli.plots.style import FAINT, SMALL_FONT, new_figure, panel_grid
 from mlpcli.plots.text import plot_label, title_figure
+from mlpcli.plots.worst_images import drawable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,11 +41,11 @@ def draw_saliency(
         explained: what the pixels add to.
     """
     rows, columns = panel_grid(len(images), 3)
-    figure = new_figure(max(2.5 * columns + 0.2, 4.4), 1.75 * rows + 0.8)
+    figure = new_figure(max(2.5 * columns + 0.2, 4.4), 1.5 * rows + 0.7)
     for place, (image, added, (left, right)) in enumerate(zip(images, maps, captions, strict=True)):
         row, column = divmod(place, columns)
         first = row * 2 * columns + 2 * column + 1
-        shown = _drawable(image)
+        shown = drawable(image)
         axes = figure.add_subplot(rows, 2 * columns, first)
         axes.imshow(shown, cmap="gray" if shown.ndim == 2 else None, interpolation="nearest")
         _bare(axes, left)
@@ -53,8 +54,7 @@ def draw_saliency(
         most = float(np.percentile(np.abs(flat), UPPER_SHARE)) or float(np.abs(flat).max()) or 1.0
         axes.imshow(flat, cmap=MAP, vmin=-most, vmax=most, interpolation="nearest")
         _bare(axes, right)
-    what = plot_label(explained, 40)
-    title_figure(figure, title, f"red pixels raise {what}, blue ones lower it, against training rows")
+    title_figure(figure, title, f"red pixels raise {plot_label(explained, 40)}, blue ones lower it")
     return finish(figure, photographs=True)
 
 
@@ -63,12 +63,3 @@ def _bare(axes: Axes, text: str) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_color(FAINT)
-
-
-def _drawable(image: NDArray[np.generic]) -> NDArray[np.float64]:
-    """Return an image with values from 0 to 1, of one channel as (height, width)."""
-    values = np.asarray(image, np.float64)
-    if values.ndim == 3 and values.shape[-1] == 1:
-        values = values[..., 0]
-    low, high = float(values.min()), float(values.max())
-    return np.asarray((values - low) / (high - low) if high > low else np.zeros(values.shape))

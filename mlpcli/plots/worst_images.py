@@ -31,7 +31,7 @@ def draw_worst_images(
     figure = new_figure(max(1.5 * columns + 0.2, 4.0), 1.85 * rows + 0.7)
     for place, (image, (true, taken)) in enumerate(zip(images, captions, strict=True)):
         axes = figure.add_subplot(rows, columns, place + 1)
-        shown = _drawable(image)
+        shown = drawable(image)
         axes.imshow(shown, cmap="gray" if shown.ndim == 2 else None, interpolation="nearest")
         axes.set_title(plot_label(true, 22), fontsize=SMALL_FONT, pad=3)
         axes.set_xlabel(plot_label(taken, 22), fontsize=SMALL_FONT, color=RED, labelpad=3)
@@ -42,7 +42,7 @@ def draw_worst_images(
     return finish(figure, photographs=True)
 
 
-def _drawable(image: NDArray[np.generic]) -> NDArray[np.float64]:
+def drawable(image: NDArray[np.generic]) -> NDArray[np.float64]:
     """Return an image with values from 0 to 1, of one channel as (height, width)."""
     values = np.asarray(image, np.float64)
     if values.ndim == 3 and values.shape[-1] == 1:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from mlpcli.report.console import format_duration, format_number, show_line
 from mlpcli.report.screen import console, cut, table, width_of
-from mlpcli.runs.explanation import ColumnImportance, ExplainedImages, Explanation
+from mlpcli.runs.explanation import ColumnImportance, ExplainedImage, ExplainedImages, Explanation
 
 BAR = 16
 LONGEST_COLUMN = 28
@@ -74,14 +74,19 @@ def show_images(label: str, found: ExplainedImages) -> None:
             str(each.row),
             each.truth,
             each.predicted,
-            f"{format_number(each.value)} = {format_number(each.base)} "
-            f"{'-' if each.value < each.base else '+'} {format_number(abs(each.value - each.base))}",
+            _sum_of(each),
             format_number(abs(each.residual)),
         )
         for each in found.shown
     ]
     heading = ("row", "truth", "predicted", f"{cut(found.name, 20)} = base + pixels", "up to")
     out.print(table(heading, rows, names=(1, 2), longest=16))
+
+
+def _sum_of(each: ExplainedImage) -> str:
+    sign = "-" if each.value < each.base else "+"
+    added = format_number(abs(each.value - each.base))
+    return f"{format_number(each.value)} = {format_number(each.base)} {sign} {added}"
 
 
 def images_json(label: str, folder: str, found: ExplainedImages, figures: Sequence[str]) -> dict[str, object]:

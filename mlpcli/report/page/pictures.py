@@ -31,6 +31,7 @@ TITLES = {
     "scores": "Scores of the trials",
     "parameters": "Hyperparameters of the trials",
     "dependence": "How the prediction follows a column",
+    "saliency": "What each pixel adds to the prediction",
     "parallel": "The trials",
 }
 VECTOR_SIZE = re.compile(rb'<svg [^>]*width="(\d+(?:\.\d+)?)pt" height="(\d+(?:\.\d+)?)pt"')
