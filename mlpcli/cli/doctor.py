@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,8 +50,6 @@ def doctor(
 ) -> None:
     """Show what is wrong with a training, and a patch of its spec."""
     from mlpcli.cli.named import find_named
-    from mlpcli.doctor.find_all import whole_patch
-    from mlpcli.doctor.patched_spec import patch_spec
     from mlpcli.report import doctor as report
     from mlpcli.report.console import show_json
 
@@ -59,7 +58,7 @@ def doctor(
         refuse_existing(output, "-o", force=force)
     found = find_named(run, runs_dir, unfinished=True, trusted=trust_plugins)
     diagnosis = _diagnose(found, records=records)
-    patched = patch_spec(found, whole_patch(diagnosis.findings), output)
+    patched, diagnosis = _patch(found, diagnosis, output, must=apply or output is not None)
     written = _write(patched, force=force) if apply or output is not None else None
     if json:
         diff = "" if patched is None else "\n".join(patched.diff)
@@ -82,6 +81,27 @@ def _diagnose(run: Run, *, records: bool) -> Diagnosis:
     from mlpcli.doctor.examine import examine_run
 
     return examine_run(run)
+
+
+def _patch(
+    run: Run, diagnosis: Diagnosis, output: Path | None, *, must: bool
+) -> tuple[Patched | None, Diagnosis]:
+    """Return the spec with the patch, and the diagnosis, with a line where there can be none.
+
+    Raises:
+        SpecError: with the patch the spec is not valid where it is to be written, and it must be written.
+    """
+    from mlpcli.doctor.find_all import whole_patch
+    from mlpcli.doctor.patched_spec import patch_spec
+    from mlpcli.errors import RunError, SpecError
+
+    try:
+        return patch_spec(run, whole_patch(diagnosis.findings), output), diagnosis
+    except (SpecError, RunError) as error:
+        if must:
+            raise
+        note = f"no patch can be shown: {error.problems[0].headline()}"
+        return None, replace(diagnosis, notes=(*diagnosis.notes, note))
 
 
 def _write(patched: Patched | None, *, force: bool) -> Path | None:

@@ -20,6 +20,9 @@ VANISHING_RATIO, VANISHING_NORM = 1e-3, 1e-4
 EXPLODING_RATIO = 70.0
 """The same ratio: beta 3 of AutoTrainer."""
 
+EXPLODING_SHARE = 10.0
+"""The norm of a layer's gradient over that of its weights; usual are 0.001 to 1."""
+
 # ---------------------------------------------------------------- the training loss
 
 STUCK = 0.02

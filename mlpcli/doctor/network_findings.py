@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from mlpcli.doctor import treatments as treat
@@ -9,6 +10,7 @@ from mlpcli.doctor.bounds import (
     CLASS_ROWS,
     DEAD_SHARE,
     EXPLODING_RATIO,
+    EXPLODING_SHARE,
     LARGE_INPUT,
     LARGE_TARGET,
     SATURATED_SHARE,
@@ -122,7 +124,11 @@ def find_gradients(case: Case) -> Iterator[Finding]:
                 _unsaturating(case, names),
             )
             return
-        if ratio is not None and ratio > EXPLODING_RATIO:
+        large = [each for each in known if each.gradient and each.weight and _outgrows(each)]
+        if large or (ratio is not None and ratio > EXPLODING_RATIO):
+            if large:
+                most = max(large, key=lambda each: each.gradient or 0.0)
+                numbers = f"{number(most.gradient)} in {most.name}, that of its weights {number(most.weight)}"
             yield Finding(
                 "exploding-gradients",
                 "error" if case.status == DIVERGED or is_stuck(case) else "warning",
@@ -133,6 +139,10 @@ def find_gradients(case: Case) -> Iterator[Finding]:
                 _smaller_weights(case, [each.name for each in known]),
             )
             return
+
+
+def _outgrows(layer: LayerFacts) -> bool:
+    return (layer.gradient or 0.0) > EXPLODING_SHARE * (layer.weight or math.inf)
 
 
 def _unsaturating(case: Case, names: Sequence[str]) -> treat.Patch:

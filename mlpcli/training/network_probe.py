@@ -200,9 +200,12 @@ def _forward(
     model: keras.Model, x: Arrays, looked: Mapping[str, _Watched]
 ) -> tuple[Arrays, dict[str, _Seen]]:
     """Return the outputs of the network, and what the units of the watched layers do."""
-    layers = [model.get_layer(name) for name in looked]
-    every = keras.Model(model.inputs, [model.output, *(layer.output for layer in layers)])
-    outputs, *values = every(_tensor(x), training=False)
+    values: list[object] = []
+    if looked:
+        layers = [model.get_layer(name).output for name in looked]
+        outputs, *values = keras.Model(model.inputs, [model.output, *layers])(_tensor(x), training=False)
+    else:
+        outputs = model(_tensor(x), training=False)
     found: Arrays = keras.tree.map_structure(lambda each: np.asarray(each, np.float32), outputs)
     pairs = zip(looked.items(), values, strict=True)
     return found, {name: _seen(each, np.asarray(tensor, np.float32)) for (name, each), tensor in pairs}
