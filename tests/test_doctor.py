@@ -349,7 +349,8 @@ def test_a_text_is_changed_in_place(edit: Edit, line: str) -> None:
         ("fit:\n  epochs: 3   # few\n", Edit(("fit", "epochs"), 30)),
         ("fit:\n  epochs: '3'\n", Edit(("fit", "epochs"), 30)),
         ("name: a\n", Edit(("fit", "epochs"), 30)),
-        ("a: {b: [1, 2]}\n", Edit(("a", "b"), [3])),
+        ("a: {b: [1, 2]}  # kept\n", Edit(("a", "b"), [3])),
+        ("a:\n  b:\n  - 1\n  - 2\n", Edit(("a", "b"), [3])),
     ],
 )
 def test_any_style_of_yaml_is_changed_to_the_same_values(text: str, edit: Edit) -> None:

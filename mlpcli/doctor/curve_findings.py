@@ -63,6 +63,8 @@ def find_stuck(case: Case) -> Iterator[Finding]:
     if not is_stuck(case) or reference is None or reached is None:
         return
     what = "predicting the shares of the classes" if case.classes else "predicting the mean"
+    if case.network is not None and case.classes and case.network.targets:
+        what = "the same prediction for every row"
     if case.network is None:
         what = f"guessing among {next(iter(case.classes.values()))} classes"
     yield Finding(

@@ -119,7 +119,10 @@ def _columns(dataset: Dataset, seed: int) -> Iterator[ColumnSkill]:
         skills = [
             ColumnSkill(
                 name,
-                column_skill(values_at(few, dataset.contract, own), target, classes=classes, seed=seed),
+                max(
+                    0.0,
+                    column_skill(values_at(few, dataset.contract, own), target, classes=classes, seed=seed),
+                ),
                 output.name,
             )
             for name, own in places.items()

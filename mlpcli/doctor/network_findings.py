@@ -133,7 +133,7 @@ def find_gradients(case: Case) -> Iterator[Finding]:
                 "exploding-gradients",
                 "error" if case.status == DIVERGED or is_stuck(case) else "warning",
                 f"{when}, the norm of the gradient is {numbers}",
-                "the first layers change by steps that are far too large",
+                "steps are far larger than the weights that they change",
                 evidence,
                 "initialize the weights smaller, and bound the gradients",
                 _smaller_weights(case, [each.name for each in known]),

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from mlpcli.doctor import treatments as treat
 from mlpcli.doctor.bounds import (
     EASIER,
+    EASIER_FALL,
     FEW_STEPS,
     FEWEST_ROWS,
-    SETTLED,
     STRONG_DECAY,
     STRONG_DROPOUT,
     STRONG_PENALTY,
@@ -49,7 +49,7 @@ def find_easier_validation(case: Case) -> Iterator[Finding]:
         return
     ends = case.metrics.confidence_intervals.get("validation", {}).get("loss")
     apart = ends is None or ends[1] < train
-    floor = SETTLED * (reference_loss(case) or 0.0)
+    floor = EASIER_FALL * (reference_loss(case) or 0.0)
     if (
         held > EASIER * train
         or not apart

@@ -96,8 +96,8 @@ def _edit(text: str, edit: Edit) -> str:
         node, done = found, done + 1
     left = edit.path[done:]
     if not left:
-        if not isinstance(node, yaml.ScalarNode):
-            raise CannotEdit("no plain value")
+        if not isinstance(node, yaml.ScalarNode) and not node.flow_style:
+            raise CannotEdit("several lines")
         return _replaced(text, node, inline(edit.value))
     if isinstance(left[0], int):
         return _insert_item(text, node, left[0], edit) if len(left) == 1 else _fail("no such item")
