@@ -96,7 +96,7 @@ def _edit(text: str, edit: Edit) -> str:
         node, done = found, done + 1
     left = edit.path[done:]
     if not left:
-        if not isinstance(node, yaml.ScalarNode) and not node.flow_style:
+        if isinstance(node, yaml.CollectionNode) and not node.flow_style:
             raise CannotEdit("several lines")
         return _replaced(text, node, inline(edit.value))
     if isinstance(left[0], int):
