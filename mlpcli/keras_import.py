@@ -18,16 +18,51 @@ from importlib.abc import MetaPathFinder
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from mlpcli.machine import usable_cores
 from mlpcli.signals import raise_if_interrupted
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-__all__ = ["import_keras", "keras", "quiet_stderr", "tf"]
+__all__ = ["import_keras", "keras", "quiet_stderr", "tf", "thread_settings", "use_threads"]
 
 SIDE_IMPORTS = ("sklearn", "pandas", "matplotlib", "scipy.signal")
 """Packages that Keras imports if they are installed, for wrappers that we never use; they cost 2 s."""
+
+
+THREAD_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+"""What TensorFlow and the libraries under it read when they start."""
+
+
+def thread_settings(threads: int) -> dict[str, str]:
+    """Return the environment variables for a number of threads."""
+    return dict.fromkeys(THREAD_VARIABLES, str(threads))
+
+
+def use_threads(threads: int | None) -> str:
+    """Have TensorFlow compute with some threads, if it has not started; return why it does not, or nothing.
+
+    Args:
+        threads: how many; None for those of the environment, or as many as there are cores for us.
+    """
+    if threads is None:
+        return ""
+    if "tensorflow" not in sys.modules:
+        os.environ.update(thread_settings(threads))
+        return ""
+    now = os.environ.get(THREAD_VARIABLES[0], "one for each core")
+    if now == str(threads):
+        return ""
+    return (
+        f"fit.threads: {threads} has no effect, since TensorFlow runs in this process already, threads: {now}"
+    )
+
+
+def _obey_limits() -> None:
+    """Limit the threads to the cores that a container's quota leaves, which TensorFlow does not see."""
+    if THREAD_VARIABLES[0] not in os.environ and (cores := usable_cores()) < (os.cpu_count() or 1):
+        os.environ.update(thread_settings(cores))
 
 
 class _Absent(MetaPathFinder):
@@ -47,6 +82,7 @@ def import_keras() -> ModuleType:
         return sys.modules["keras"]
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    _obey_limits()
     absent = _Absent()
     sys.meta_path.insert(0, absent)
     try:

@@ -212,6 +212,27 @@ def test_a_run_that_was_interrupted_ends_as_the_one_left_alone(trained: Trained,
     assert open_run(run.folder).status == "completed"
 
 
+def test_folds_share_their_time_and_go_on_to_the_same_numbers(trained: Trained, tmp_path: Path) -> None:
+    from mlpcli.training.start import resume, start_run
+
+    notes: list[str] = []
+
+    class Noting(Watcher):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    watcher = Noting()
+    loaded = load_spec(trained.spec, settings=[*SETTINGS, "fit.max_minutes=1e-6"])
+    folder = start_run(loaded, runs_dir=tmp_path, watcher=watcher).run.folder
+    assert "time is up: of 3 epochs, trainings ended early: 01 after 1, 02 after 1, 03 after 1" in notes
+    run = open_run(folder)
+    assert (run.status, run.record.ended_by) == ("completed", "time")
+    ended = resume(run, watcher=watcher, max_minutes=60.0)
+    assert ended.run.record.ended_by is None
+    for name in ("history.csv", "metrics.json", "out_of_fold.csv", "folds/02/history.csv"):
+        assert (folder / name).read_text() == (trained.folder / name).read_text(), name
+
+
 def test_damaged_folds_are_all_named_before_any_is_trained(trained: Trained, tmp_path: Path) -> None:
     from mlpcli.training.start import resume
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -52,6 +53,14 @@ FoldsOption = Annotated[
 SeedsOption = Annotated[
     int | None, typer.Option(metavar="N", help="Train with N seeds on the same splits; as fit.seeds.")
 ]
+MinutesOption = Annotated[
+    float | None,
+    typer.Option(
+        "--max-minutes",
+        metavar="N",
+        help="End after N minutes, with the files of a finished run; --resume goes on. As fit.max_minutes.",
+    ),
+]
 ForceOption = Annotated[
     bool,
     typer.Option("--force", help="With --resume and --continue: continue even if something has changed."),
@@ -72,6 +81,7 @@ class TrainFlags:
     trusted: bool
     runs_dir: Path
     advice: bool
+    max_minutes: float | None
 
 
 def train(
@@ -82,6 +92,7 @@ def train(
     resume: ResumeOption = None,
     further: ContinueOption = None,
     epochs: EpochsOption = None,
+    max_minutes: MinutesOption = None,
     force: ForceOption = False,
     best: BestParentOption = False,
     trust_plugins: TrustOption = False,
@@ -98,12 +109,16 @@ def train(
 
     new = resume is None and further is None
     repeats = _repeats(folds, seeds, new=new)
+    if max_minutes is not None and resume is None:
+        repeats[f"--max-minutes {max_minutes:g}"] = f"fit.max_minutes={max_minutes:g}"
     given = [*(settings or []), *repeats.values()]
-    options = TrainFlags(spec, given, resume, further, epochs, force, best, trust_plugins, runs_dir, advice)
+    options = TrainFlags(
+        spec, given, resume, further, epochs, force, best, trust_plugins, runs_dir, advice, max_minutes
+    )
     _check_usage(options)
     if resume is not None:
         found = find_named(resume, runs_dir, unfinished=True)
-        if found.status == COMPLETED:
+        if found.status == COMPLETED and not found.record.can_go_on:
             tidy(found.folder)
             report.show_finished(found, json=json)
             return
@@ -182,9 +197,11 @@ def _run(options: TrainFlags, watcher: Watcher) -> Outcome:
 def _begin(options: TrainFlags, spec: Path, watcher: Watcher) -> Outcome:
     """Train a spec from its first epoch."""
     from mlpcli.cli.spec_file import read_spec
+    from mlpcli.keras_import import use_threads
     from mlpcli.spec.load import located
 
     loaded = read_spec(spec, options.settings)
+    use_threads(loaded.spec.fit.threads)  # before anything imports TensorFlow
     from mlpcli.model.transfer import find_start
     from mlpcli.training.side_process import side_process
     from mlpcli.training.start import start_run
@@ -209,14 +226,24 @@ def _resume(options: TrainFlags, name: str, watcher: Watcher) -> Outcome:
         check_data(run)
     if options.spec is not None:
         loaded = replace(load_spec(options.spec, settings=options.settings), runs_dir=options.runs_dir)
+    from mlpcli.keras_import import use_threads
     from mlpcli.model.run_spec import own_spec
-    from mlpcli.training.side_process import side_process
-    from mlpcli.training.start import resume
 
     if loaded is None and options.settings:
         loaded = own_spec(run, options.settings)
+    use_threads((loaded or own_spec(run)).spec.fit.threads)  # before anything imports TensorFlow
+    from mlpcli.training.side_process import side_process
+    from mlpcli.training.start import resume
+
     with side_process():
-        return resume(run, loaded, watcher=watcher, command=sys.argv, force=options.force)
+        return resume(
+            run,
+            loaded,
+            watcher=watcher,
+            command=sys.argv,
+            force=options.force,
+            max_minutes=options.max_minutes,
+        )
 
 
 def _continue(options: TrainFlags, name: str, watcher: Watcher) -> Outcome:
@@ -226,6 +253,10 @@ def _continue(options: TrainFlags, name: str, watcher: Watcher) -> Outcome:
     run = find_named(name, options.runs_dir, trusted=options.trusted, best=options.best)
     if not options.settings:
         check_data(run)
+    from mlpcli.keras_import import use_threads
+    from mlpcli.model.run_spec import own_spec
+
+    use_threads(own_spec(run, options.settings).spec.fit.threads)  # before anything imports TensorFlow
     from mlpcli.training.resume import Continuation, continue_run
     from mlpcli.training.side_process import side_process
 
@@ -248,6 +279,9 @@ def _check_usage(options: TrainFlags) -> None:
         raise UsageError(Problem("--continue uses the run's own spec", hint="leave SPEC out, or use --set"))
     if options.best and options.further is None:
         raise UsageError(Problem("--best is for --continue", hint="mlpcli train --continue NAME --best"))
+    if options.max_minutes is not None and not 0 < options.max_minutes < math.inf:
+        rule = "--max-minutes must be a positive number of minutes"
+        raise UsageError(Problem(rule, received=options.max_minutes))
     if options.epochs is not None and options.further is None:
         raise UsageError(Problem("--epochs is for --continue", hint="use --set fit.epochs=N"))
     if options.spec is None and options.resume is None and options.further is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -62,6 +63,15 @@ RoleOption = Annotated[
         help="Run the trials in processes that you start yourself: one chief and any number of workers."
     ),
 ]
+MinutesOption = Annotated[
+    float | None,
+    typer.Option(
+        "--max-minutes",
+        metavar="N",
+        help="Start no trial after N minutes, and keep the best so far; --resume goes on. "
+        "As tuner.max_minutes.",
+    ),
+]
 AddressOption = Annotated[
     str | None,
     typer.Option(
@@ -81,6 +91,7 @@ class TuneOptions:
     extend_space: bool
     fresh: bool
     ensemble: int | None
+    max_minutes: float | None
     workers: int
     role: Role | None
     address: str | None
@@ -96,6 +107,7 @@ def tune(
     extend_space: ExtendSpaceOption = False,
     fresh: FreshOption = False,
     ensemble: EnsembleOption = None,
+    max_minutes: MinutesOption = None,
     workers: WorkersOption = 1,
     role: RoleOption = None,
     address: AddressOption = None,
@@ -116,6 +128,7 @@ def tune(
         extend_space,
         fresh,
         ensemble,
+        max_minutes,
         workers,
         role,
         address,
@@ -143,6 +156,7 @@ def _begin(options: TuneOptions, watcher: SearchWatcher) -> SearchOutcome:
         UsageError: the newest search of this spec is unfinished, and --fresh was not given.
     """
     from mlpcli.errors import Problem, UsageError
+    from mlpcli.keras_import import use_threads
     from mlpcli.runs.search_folder import unfinished_search
 
     loaded = _load(options)
@@ -155,6 +169,7 @@ def _begin(options: TuneOptions, watcher: SearchWatcher) -> SearchOutcome:
         hint = f"continue it with --resume {left.label}, or start a new one with --fresh"
         raise UsageError(Problem(rule, hint=hint))
     watcher.stage("starting TensorFlow")
+    use_threads(loaded.spec.fit.threads)
     from mlpcli.tuning.begin_search import begin_search
 
     return begin_search(loaded, runs_dir=options.runs_dir, watcher=watcher, options=_search_options(options))
@@ -162,13 +177,15 @@ def _begin(options: TuneOptions, watcher: SearchWatcher) -> SearchOutcome:
 
 def _resume(options: TuneOptions, watcher: SearchWatcher) -> SearchOutcome:
     """Continue the search that --resume names."""
+    from mlpcli.keras_import import use_threads
     from mlpcli.report.runs import show_left_out
-    from mlpcli.runs.search_folder import find_search
+    from mlpcli.runs.search_folder import find_search, searched_threads
 
     assert options.resume is not None
     found = find_search(options.resume, options.runs_dir)
     show_left_out(found.left_out)
     loaded = _load(options)
+    use_threads(searched_threads(found.folder) if loaded is None else loaded.spec.fit.threads)
     watcher.stage("starting TensorFlow")
     from mlpcli.tuning.resume_search import resume_search
 
@@ -183,6 +200,7 @@ def _search_options(options: TuneOptions) -> SearchOptions:
         trials=options.trials,
         workers=options.workers,
         ensemble=options.ensemble,
+        max_minutes=options.max_minutes,
         address=options.address,
         extend_space=options.extend_space,
         trusted=options.trusted,
@@ -239,6 +257,9 @@ def _check_usage(options: TuneOptions) -> None:
     from mlpcli.errors import Problem, UsageError
 
     spec, resume = options.spec, options.resume
+    if options.max_minutes is not None and not 0 < options.max_minutes < math.inf:
+        rule = "--max-minutes must be a positive number of minutes"
+        raise UsageError(Problem(rule, received=options.max_minutes))
     if (options.role is None) != (options.address is None):
         hint = "write both: --role chief --address 127.0.0.1:4100"
         raise UsageError(Problem("--role and --address must be given together", hint=hint))

@@ -21,7 +21,7 @@ from mlpcli.report.live_epochs import LiveEpochs
 from mlpcli.report.member_table import member_line, spread_tables
 from mlpcli.report.narrow import MOST_LAYERS, SHOWN_LAYERS, as_many, collapsed, wrapped, wrapped_text
 from mlpcli.report.screen import LONGEST_NAME, Screen, console, cut, table
-from mlpcli.runs.folder import Run
+from mlpcli.runs.folder import Run, resume_command
 from mlpcli.runs.results import Outcome, Plan, Repeated, intervals_json
 from mlpcli.runs.watcher import Monitored, Watcher
 from mlpcli.spec.repeats import RETRAIN
@@ -212,6 +212,12 @@ def show_outcome(outcome: Outcome, runs_dir: Path) -> None:
     trained = outcome.parts.get("training", outcome.seconds)
     for line in wrapped_text(f"{_epoch_count(outcome)} in {format_duration(trained)}{best}", out.room):
         out.print(Text(line))
+    record = outcome.run.record
+    if record.can_go_on:
+        minutes = "" if record.time is None else f" of {record.time.max_minutes:g} minutes"
+        go_on = f"epochs are left, train them with: {resume_command(outcome.run.folder)}"
+        for line in wrapped_text(f"the time{minutes} is up; {go_on}", out.room):
+            out.print(Text(line, style="yellow"), soft_wrap=True)
     if outcome.parts:
         parts = [f"{name} {format_duration(seconds)}" for name, seconds in outcome.parts.items()]
         lines = wrapped(parts, out.room - 14, indent="     ")
@@ -310,6 +316,7 @@ def outcome_json(outcome: Outcome) -> dict[str, object]:
         "status": outcome.run.status,
         "epochs": outcome.epochs,
         "seconds": outcome.seconds,
+        **({"ended_by": outcome.run.record.ended_by} if outcome.run.record.can_go_on else {}),
         "parts": outcome.parts,
         "best": {"monitor": outcome.monitor, "value": outcome.best, "epoch": outcome.best_epoch},
         "metrics": outcome.metrics,

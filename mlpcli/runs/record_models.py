@@ -45,7 +45,9 @@ Metrics = dict[str, dict[str, Measured]]
 class Record(BaseModel):
     """Base of every model here: values are not converted, unknown keys are kept."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="allow", protected_namespaces=())
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="allow", protected_namespaces=(), defer_build=True
+    )
 
 
 class DataFacts(Record):
@@ -132,6 +134,7 @@ class Host(Record):
     system: str | None = None
     machine: str | None = None
     cores: Count | None = None
+    threads: Count | None = None
 
 
 EngineName = Literal["compiled", "graph", "keras"]
@@ -172,8 +175,18 @@ class Resumption(Record):
     command: list[str] = Field(default_factory=list)
 
 
+class TimeUsed(Record):
+    """The limit of a run's time in minutes, and the seconds that all of its commands have taken so far."""
+
+    max_minutes: float
+    used_seconds: Seconds = 0.0
+
+
 class RunRecord(Record):
-    """`run.json`."""
+    """`run.json`.
+
+    ended_by: `time` where a run is complete that ended although epochs are left.
+    """
 
     status: Literal["running", "completed", "interrupted", "diverged", "failed"]
     kind: Literal["run", "search", "trial", "promoted", "fold", "seed", "retrained"] = "run"
@@ -202,11 +215,18 @@ class RunRecord(Record):
     reproduces: Origin | None = None
     start_from: Start | None = None
     resumed: list[Resumption] = Field(default_factory=list)
+    ended_by: Literal["time"] | None = None
+    time: TimeUsed | None = None
     trial: Count | None = None
     fold: Count | None = None
     members: MembersRecord | None = None
     network: NetworkFacts | None = None
     error: str | None = None
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether a run that is complete has epochs left, since its time was up."""
+        return self.status == "completed" and self.ended_by is not None
 
     @property
     def is_mean(self) -> bool:

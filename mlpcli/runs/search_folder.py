@@ -7,6 +7,7 @@ so it is correct however the search ends; everything else about a search can be 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import statistics
@@ -17,7 +18,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from mlpcli.errors import Problem, RunError
+from mlpcli.errors import MlpcliError, Problem, RunError
 from mlpcli.files import write_json
 from mlpcli.runs.folder import RECORD, Run, find_run, list_runs, open_run
 from mlpcli.runs.folder import SEARCH as SEARCH
@@ -74,7 +75,7 @@ class Trial:
     source: Number | None = None
     source_folder: str = ""
     status: Literal["running", "completed", "failed"] = RUNNING
-    starts: Number = 1
+    starts: Annotated[int, Field(ge=0, lt=10**9)] = 1
     folder: str = ""
     score: Finite | None = None
     best_epoch: Count | None = None
@@ -340,3 +341,14 @@ def unfinished_search(runs_dir: Path, name: str, space: dict[str, object]) -> Se
     search = load_search(found[-1].parent)
     as_stored = json.loads(json.dumps(space))  # lists for tuples
     return None if search.finished or search.space != as_stored or is_locked(search.folder) else search
+
+
+def searched_threads(folder: Path) -> int | None:
+    """Return `fit.threads` of a search's spec; None where it has none, or is damaged, which others report."""
+    from mlpcli.spec.yaml_reader import read_text
+
+    with contextlib.suppress(MlpcliError, OSError):
+        fit = read_text(folder / SEARCHED).data.get("fit")
+        threads = fit.get("threads") if isinstance(fit, dict) else None
+        return threads if type(threads) is int and threads > 0 else None
+    return None

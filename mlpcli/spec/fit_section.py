@@ -38,6 +38,11 @@ AUTO = "auto"
 """The engine that is chosen by the layers."""
 
 
+Minutes = Annotated[
+    float | None, Field(gt=0, allow_inf_nan=False, description="a positive number of minutes")
+]
+
+
 class FitSpec(BaseModel):
     """The training loop: epochs, batches, engine, precision."""
 
@@ -76,6 +81,8 @@ class FitSpec(BaseModel):
             description="'mean' (the mean of the folds' models) or 'retrain' (one trained on all their rows)",
         ),
     ] = None
+    max_minutes: Minutes = None
+    threads: Annotated[int | None, Field(gt=0, le=1024, description="a number of threads, 1 to 1024")] = None
     precision: Annotated[
         str,
         Field(

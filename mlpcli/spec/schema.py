@@ -26,7 +26,7 @@ from mlpcli.spec.features import (
 )
 from mlpcli.spec.features import SCALING_RULE as FEATURE_SCALING_RULE
 from mlpcli.spec.file_words import COMMENT_PATTERN, COMMENT_RULE, DELIMITER_PATTERN, DELIMITER_RULE
-from mlpcli.spec.fit_section import FOLD_RULE, MOST_FOLDS, SEED_RULE, FitSpec, FoldSpec
+from mlpcli.spec.fit_section import FOLD_RULE, MOST_FOLDS, SEED_RULE, FitSpec, FoldSpec, Minutes
 from mlpcli.spec.layer_graph import MOST_COPIES, ONLY_OUTPUT, OWN_LAYER_KEYS, Graph, output_keys, read_graph
 from mlpcli.spec.optimizer_keys import DECAY_FACTORS, OWN_OPTIMIZER_KEYS, RATE_FACTORS
 from mlpcli.spec.predictions import PredictSpec
@@ -252,6 +252,7 @@ class TunerSpec(Section):
     max_epochs: Annotated[int | None, Field(gt=0, description=WHOLE_ABOVE_0)] = None
     factor: Annotated[int | None, Field(gt=1, description="a whole number above 1")] = None
     hyperband_iterations: Annotated[int | None, Field(gt=0, description=WHOLE_ABOVE_0)] = None
+    max_minutes: Minutes = None
     promote: Annotated[int, Field(ge=0, description="how many of the best are trained again, 0 for none")] = 2
     seeds: Annotated[int, Field(gt=0, description="with how many seeds, a whole number above 0")] = 2
     folds: Annotated[

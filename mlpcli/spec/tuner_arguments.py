@@ -13,7 +13,7 @@ from mlpcli.spec.schema import TunerSpec
 from mlpcli.spec.values import Value
 
 ALGORITHMS = ("RandomSearch", "GridSearch", "Hyperband", "BayesianOptimization")
-OWN_KEYS = ("algorithm", "promote", "seeds", "folds", "ensemble", "refit")
+OWN_KEYS = ("algorithm", "max_minutes", "promote", "seeds", "folds", "ensemble", "refit")
 """The keys of `tuner` that are ours, not Keras Tuner's."""
 
 INSTEAD = {

@@ -21,6 +21,7 @@ from mlpcli.training.compiled.row_arrays import Structure
 from mlpcli.training.compiled.xla_programs import Logs
 from mlpcli.training.divergence import DivergenceGuard
 from mlpcli.training.engine import GRAPH, KERAS, Choice, choose_engine
+from mlpcli.training.time_limit import TimeIsUp
 
 
 def fit_model(
@@ -33,6 +34,7 @@ def fit_model(
     initial_epoch: int = 0,
     recorded: EngineName | None = None,
     on_engine: Callable[[dict[str, str | int]], None] = lambda record: None,
+    check_time: Callable[[], None] = lambda: None,
 ) -> dict[str, str | int]:
     """Train the model in place, on the engine that the spec asks for if possible.
 
@@ -45,6 +47,7 @@ def fit_model(
         initial_epoch: Epochs that are already done.
         recorded: The engine of the run that is resumed or repeated; a spec that names one overrides it.
         on_engine: Receives what `run.json` says about the engine, before the first epoch.
+        check_time: Called within epochs; raises `TimeIsUp` to end the training.
 
     Returns:
         What `run.json` says about the engine at the end.
@@ -55,7 +58,7 @@ def fit_model(
         begins = _Begins(choice, watcher, on_engine)
         done = initial_epoch >= spec.fit.epochs
         ends = EndsWithAverages(callbacks, exact=choice.name != KERAS, done=done)
-        job = _Job(model, spec, dataset, [begins, *callbacks, ends], watcher, initial_epoch)
+        job = _Job(model, spec, dataset, [begins, *callbacks, ends], watcher, initial_epoch, check_time)
         try:
             if choice.name == KERAS:
                 _fit_keras(job)
@@ -64,6 +67,10 @@ def fit_model(
             break
         except compiled.CannotCompile as error:
             choice = choice.instead(str(error))
+        except TimeIsUp:
+            for callback in job.callbacks:
+                callback.on_train_end()
+            break
     epochs = len(model.history.epoch)
     seconds = time.monotonic() - start
     return choice.record() | {"rows_per_second": round(epochs * len(dataset.train) / seconds)}
@@ -79,6 +86,7 @@ class _Job:
     callbacks: list[keras.callbacks.Callback]
     watcher: Watcher
     initial_epoch: int
+    check_time: Callable[[], None]
 
 
 class _Begins(keras.callbacks.Callback):  # type: ignore[misc]
@@ -114,6 +122,8 @@ def _fit_loop(job: _Job, loop: compiled.Loop) -> None:
         values = loss_first({name: float(value) for name, value in logs.items()})
         signals.raise_if_interrupted()
         guard.within_epoch(counter.epoch, values)
+        if done < total:
+            job.check_time()
         job.watcher.step(counter.epoch, epochs, done, total, values)
 
     compiled.fit(
@@ -175,9 +185,10 @@ class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]
     `fit` calls a dataset's own `on_epoch_end` also once before the first epoch, so it cannot count them.
     """
 
-    def __init__(self, watcher: Watcher, epochs: int, batches: _Batches) -> None:
+    def __init__(self, job: _Job, batches: _Batches) -> None:
         super().__init__()
-        self.watcher, self.epochs, self.batches = watcher, epochs, batches
+        self.watcher, self.epochs, self.batches = job.watcher, job.spec.fit.epochs, batches
+        self.check_time = job.check_time
         self.steps = len(batches)
         self.epoch, self.reported = 1, 0.0
 
@@ -194,6 +205,8 @@ class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]
             values = loss_first({name: float(value) for name, value in (logs or {}).items()})
             signals.raise_if_interrupted()
             self.guard.within_epoch(self.epoch, values)
+            if batch + 1 < self.steps:
+                self.check_time()
             self.watcher.step(self.epoch, self.epochs, batch + 1, self.steps, values)
 
 
@@ -208,6 +221,6 @@ def _fit_keras(job: _Job) -> None:
         shuffle=False,
         validation_data=_arrays(validation).structure() if validation is not None else None,
         validation_batch_size=spec.fit.batch_size,
-        callbacks=[_Epochs(job.watcher, spec.fit.epochs, batches), *job.callbacks],
+        callbacks=[_Epochs(job, batches), *job.callbacks],
         verbose=0,
     )

@@ -29,6 +29,9 @@ PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "pyarrow", "pydantic
 NOT_TRAINING = ("name", "dataset", "inputs", "plugins")
 """Keys that are compared by other means: the data by its fingerprint, plug-ins by their checksums."""
 
+NOT_NUMBERS = ("max_minutes", "threads")
+"""Keys of `fit` on which no number of an epoch depends, but its last digits on the threads."""
+
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that results depend on."""
@@ -130,6 +133,8 @@ def _parse(text: str) -> ValueMap:
 def _training(document: ValueMap) -> ValueMap:
     """Return those entries of a spec that a training depends on, without its data."""
     kept = {key: value for key, value in document.items() if key not in NOT_TRAINING}
+    if isinstance(fit := kept.get("fit"), dict):
+        kept["fit"] = {key: value for key, value in fit.items() if key not in NOT_NUMBERS}
     if isinstance(start := kept.get("start_from"), dict):
         kept["start_from"] = {key: value for key, value in start.items() if key != "run"}
     return kept

@@ -12,6 +12,7 @@ from mlpcli.data.dataset import Dataset
 from mlpcli.runs.record_models import EngineName
 from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.completed import CompletedSpec
+from mlpcli.training.time_limit import Limit
 from mlpcli.training.training_state import TrainingState
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class TrainOptions:
         state: The state of a checkpoint to resume from.
         kept_specs: Those of the two spec files that the run folder already holds.
         engine: The engine of the run that is resumed or repeated; None to choose one.
+        limit: When the training ends although epochs are left.
     """
 
     saved_model: bool = True
@@ -84,6 +86,7 @@ class TrainOptions:
     state: TrainingState | None = None
     kept_specs: tuple[str, ...] = ()
     engine: EngineName | None = None
+    limit: Limit | None = None
 
 
 WHOLE_RUN = TrainOptions()

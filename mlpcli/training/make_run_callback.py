@@ -8,8 +8,9 @@ from mlpcli.checks.log_names import directions
 from mlpcli.training.callbacks import best_monitor, keeps_models
 from mlpcli.training.identity import identity
 from mlpcli.training.job import TrainingJob
-from mlpcli.training.run_callback import RunCallback, save_interval
+from mlpcli.training.run_callback import RunCallback
 from mlpcli.training.run_record import start_sha256
+from mlpcli.training.save_interval import save_interval
 
 
 def make_run_callback(job: TrainingJob, resolved: str) -> RunCallback:
@@ -35,6 +36,7 @@ def make_run_callback(job: TrainingJob, resolved: str) -> RunCallback:
         identity=identity(resolved, job.dataset, job.completed.catalog, start_sha256(job.completed)),
         save_interval=save_interval(spec.fit.checkpoint),
         models=keeps_models(spec),
+        limit=job.options.limit,
     )
     callback.set_model(job.model)
     return callback

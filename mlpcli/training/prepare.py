@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlpcli.data.dataset import Dataset
-from mlpcli.keras_import import import_keras
+from mlpcli.keras_import import import_keras, use_threads
 from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.completed import CompletedSpec
 from mlpcli.spec.load import LoadedSpec, located
@@ -67,6 +67,7 @@ def prepare(loaded: LoadedSpec, watcher: Watcher | None = None) -> Prepared:
         DataError: The data cannot be read.
     """
     watcher, clock = watcher or Watcher(), Clock()
+    unheard = use_threads(loaded.spec.fit.threads)
     with located(loaded):
         watcher.stage("reading the data")
         found, dataset = find_data(loaded)
@@ -82,7 +83,7 @@ def prepare(loaded: LoadedSpec, watcher: Watcher | None = None) -> Prepared:
         clock.lap("build")
         check_callbacks(loaded)
     left = [f"column {name!r} is left out: {why}" for name, why in dataset.excluded.items()]
-    notes = (*dataset.notes, *left, *completed.notes)
+    notes = (*dataset.notes, *left, *completed.notes, *([unheard] if unheard else []))
     return Prepared(completed, dataset, model, clock, notes, (moved,) if moved else ())
 
 

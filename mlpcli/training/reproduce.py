@@ -25,6 +25,7 @@ from mlpcli.training.repeated.member_builder import PreparedMembers
 from mlpcli.training.repeated.train_members import train_members
 from mlpcli.training.run_record import commit_of, origin
 from mlpcli.training.session import train_into
+from mlpcli.training.time_limit import EpochLimit
 
 TOLERANCE = 0.01
 """How much a metric may differ, absolutely or as a share of itself, and still count as the same result."""
@@ -61,6 +62,9 @@ def reproduce_run(
     if run.record.kind == "search" and members is not None:
         rule = f"run {run.label} is the mean of {len(members.folders)} trials of a search, not one training"
         raise RunError(Problem(rule, hint=f"reproduce one of them: {run.folder / members.folders[0]}"))
+    if members is not None and run.record.can_go_on:
+        rule = f"trainings of run {run.label} ended when their time was up, which no two commands do alike"
+        raise RunError(Problem(rule, hint=f"reproduce one of them: {run.folder / members.folders[0]}"))
     loaded = own_spec(run)
     check_place(runs_dir, loaded.spec.name)
     run_plugins(run, loaded.catalog)
@@ -80,12 +84,14 @@ def reproduce_run(
             advice=False,
             record=record,
             check=check,
+            timed=False,
         )
     else:
         prepared = prepare(loaded, watcher)
         check(prepared)
         check_room(runs_dir, prepared.model, loaded.spec.name)
-        options = TrainOptions(record=record, engine=recorded_engine(run))
+        limit = EpochLimit(len(then)) if run.record.can_go_on else None
+        options = TrainOptions(record=record, engine=recorded_engine(run), limit=limit)
         with runs.new_run(runs_dir, loaded.spec.name) as run_dir:
             outcome = train_into(prepared.job(run_dir, watcher, command, options))
     epoch = first_difference(then, read_history(outcome.run / runs.HISTORY))

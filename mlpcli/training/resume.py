@@ -27,6 +27,7 @@ from mlpcli.training.job import WHOLE_RUN, TrainOptions
 from mlpcli.training.prepare import Prepared, prepare
 from mlpcli.training.run_record import now, origin, start_sha256
 from mlpcli.training.session import train_into, train_locked
+from mlpcli.training.time_limit import time_limit
 from mlpcli.training.training_state import TrainingState, read_state
 
 
@@ -37,6 +38,7 @@ def resume_run(
     watcher: Watcher,
     command: Sequence[str] = (),
     force: bool = False,
+    max_minutes: float | None = None,
     options: TrainOptions = WHOLE_RUN,
 ) -> Outcome:
     """Finish a run that was interrupted or killed, in its own folder.
@@ -49,6 +51,7 @@ def resume_run(
         watcher: Receives the progress.
         command: The command line, for `run.json`.
         force: Resume although spec, data or plug-ins have changed, or the run has diverged.
+        max_minutes: After how many the training ends; None for those of the spec.
         options: How much of the run is written.
 
     Raises:
@@ -74,7 +77,9 @@ def resume_run(
         watcher.note(f"resuming {run.label} after epoch {epoch}")
         record = {**resumed_record(run, epoch, command), **options.record}
         engine = recorded_engine(run, then)
-        options = replace(options, state=state, kept_specs=kept, record=record, engine=engine)
+        minutes = prepared.completed.spec.fit.max_minutes if max_minutes is None else max_minutes
+        limit = time_limit(minutes, prepared.clock.started)
+        options = replace(options, state=state, kept_specs=kept, record=record, engine=engine, limit=limit)
         return train_locked(prepared.job(run.folder, watcher, command, options))
 
 
@@ -166,7 +171,8 @@ def continue_run(
     kept = [each for each in state.callbacks if each.averages_in_model]
     start = state.model_copy(update={"callbacks": kept, "stopped": False})
     parent = {"parent": origin(run) | {"epoch": state.epoch}}
-    options = TrainOptions(state=start, record=parent, engine=recorded_engine(run))
+    limit = time_limit(loaded.spec.fit.max_minutes, prepared.clock.started)
+    options = TrainOptions(state=start, record=parent, engine=recorded_engine(run), limit=limit)
     with runs.new_run(runs_dir, loaded.spec.name) as run_dir:
         for note in prepared.moved:
             watcher.note(note)
@@ -206,7 +212,7 @@ def _state(run: Run) -> TrainingState | None:
 
 
 def check_unfinished(run: Run, *, force: bool) -> None:
-    """Refuse to resume a run that is finished or has diverged.
+    """Refuse to resume a run that is finished, not only for a time, or has diverged.
 
     Args:
         run: The run.
@@ -215,7 +221,7 @@ def check_unfinished(run: Run, *, force: bool) -> None:
     Raises:
         RunError: It is, or has.
     """
-    if run.status == runs.COMPLETED:
+    if run.status == runs.COMPLETED and not run.record.can_go_on:
         raise RunError(
             Problem(f"run {run.label} is finished", hint="train it for more epochs with --continue")
         )
@@ -291,7 +297,7 @@ def resumed_record(run: Run, epoch: int, command: Sequence[str]) -> dict[str, ob
         epoch: After which it is resumed.
         command: The command line.
     """
-    ended = ("status", "error", "ended", "metrics", "timings", "engine")
+    ended = ("status", "error", "ended", "ended_by", "metrics", "timings", "engine")
     kept = {name: value for name, value in run.record.to_json().items() if name not in ended}
     entry = {"at": now(), "after_epoch": epoch, "was": run.status, "command": list(command)}
     return kept | {"resumed": [*kept.get("resumed", ()), entry]}

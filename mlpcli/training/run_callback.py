@@ -23,8 +23,7 @@ from mlpcli.files import write_text, write_with
 from mlpcli.keras_import import keras
 from mlpcli.runs.record_models import Identity
 from mlpcli.runs.watcher import Monitored
-from mlpcli.spec.fit_section import CheckpointSpec
-from mlpcli.training.averaged_weights import swap_back
+from mlpcli.training.averaged_weights import SwapEMAWeights, swap_back
 from mlpcli.training.callback_state import (
     callback_state,
     cut_logs,
@@ -36,58 +35,10 @@ from mlpcli.training.callback_state import (
 from mlpcli.training.checkpoint_file import write_checkpoint
 from mlpcli.training.divergence import DivergenceGuard, learning_rate
 from mlpcli.training.patience import epochs_waited
+from mlpcli.training.save_interval import SaveInterval
+from mlpcli.training.time_limit import Limit, TimeIsUp
 from mlpcli.training.training_state import TrainingState
 from mlpcli.training.variables import START_AGAIN, assign, check_fits, restore_variables
-
-SHARE = 0.02
-"""The largest share of the training's time that saving may take."""
-
-
-@dataclass
-class SaveInterval:
-    """Decides when to save again.
-
-    Without `epochs` and `seconds`: after `pause` seconds, or later where saving takes so long that it would
-    cost more than `SHARE` of the training's time.
-
-    Attributes:
-        pause: The shortest interval in seconds.
-        epochs: Save after so many epochs.
-        seconds: Save after so many seconds.
-    """
-
-    pause: float
-    epochs: int | None = None
-    seconds: float | None = None
-
-    def __post_init__(self) -> None:
-        self._saved_at = time.monotonic()
-        self._cost, self._epochs_since = 0.0, 0
-
-    def is_due(self) -> bool:
-        """Count an epoch; return whether to save now."""
-        self._epochs_since += 1
-        passed = time.monotonic() - self._saved_at
-        if self.epochs is None and self.seconds is None:
-            return passed >= max(self.pause, self._cost / SHARE)
-        by_epochs = self.epochs is not None and self._epochs_since >= self.epochs
-        return by_epochs or (self.seconds is not None and passed >= self.seconds)
-
-    def saved(self, since: float) -> None:
-        """Note that something was saved just now.
-
-        Args:
-            since: When saving started, by `time.monotonic`.
-        """
-        self._saved_at = time.monotonic()
-        self._cost, self._epochs_since = self._saved_at - since, 0
-
-
-def save_interval(given: CheckpointSpec | None) -> SaveInterval:
-    """Return the interval of the checkpoint: that of the spec's `fit.checkpoint`, or our own."""
-    if given is None or (given.every is None and given.minutes is None):
-        return SaveInterval(1.0)
-    return SaveInterval(1.0, given.every, None if given.minutes is None else 60 * given.minutes)
 
 
 @dataclass(frozen=True)
@@ -135,6 +86,7 @@ class RunCallback(keras.callbacks.Callback):  # type: ignore[misc]
         identity: Identity,
         save_interval: SaveInterval | None = None,
         models: bool = True,
+        limit: Limit | None = None,
     ) -> None:
         """Create the callback of one training.
 
@@ -146,11 +98,14 @@ class RunCallback(keras.callbacks.Callback):  # type: ignore[misc]
             identity: What a checkpoint must agree with to be resumed from.
             save_interval: How often the checkpoint is written.
             models: Keep the last and the best model, for Keras to load.
+            limit: When the training ends although epochs are left.
         """
         super().__init__()
         self.run_dir, self.monitor, self.more_is_better = run_dir, monitor, more_is_better
         self.on_epoch, self.identity = on_epoch, identity
-        self.models = models
+        self.models, self.limit = models, limit
+        self.timed_out = False
+        self._new_epochs = 0  # in this process
         self.others: Sequence[keras.callbacks.Callback] = ()
         self.resumed: TrainingState | None = None
         self.history: list[dict[str, float]] = []
@@ -186,12 +141,34 @@ class RunCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self._note_best(snapshot, values)
         self.snapshot = snapshot
         self.on_epoch(epoch + 1, values, time.monotonic() - self._epoch_start)
+        self._new_epochs += 1
         last = snapshot.stopped or epoch + 1 == self.params["epochs"]
+        if not last and self.limit is not None and self.limit.is_over(epoch + 1):
+            # The state does not know of it: a training that is resumed goes on.
+            self.timed_out = self.model.stop_training = last = True
         if self._state_interval.is_due() or last:
             self.write_state()
         if self._model_interval.is_due() and not last:
             self.write_models()
         signals.raise_if_interrupted()
+
+    def check_time(self) -> None:
+        """End a training within an epoch, which then counts as not begun, where the time is up.
+
+        One epoch is always trained. Weights that a callback averages are exchanged between epochs only.
+
+        Raises:
+            TimeIsUp: The time is up; the model has the values of the last complete epoch.
+        """
+        if self.limit is None or not self._new_epochs or not self.limit.cuts():
+            return
+        if any(isinstance(each, SwapEMAWeights) for each in self.others) or self.snapshot is None:
+            return
+        assign(self.model, list(self.snapshot.model.values()))
+        restore_variables(self.model.optimizer.variables, self.snapshot.optimizer, "optimizer")
+        self.timed_out = True
+        self.write_unsaved_state()
+        raise TimeIsUp
 
     def resume(self, state: TrainingState, *, saved: bool) -> None:
         """Resume from a checkpoint, whose state counts as the last complete epoch until there is another.

@@ -17,9 +17,13 @@ from mlpcli.data.dataset import Dataset
 from mlpcli.runs.folder import Run
 from mlpcli.spec.completed import CompletedSpec
 from mlpcli.training.identity import versions
+from mlpcli.training.job import Clock
+from mlpcli.training.time_limit import Limit, TimeLimit
 
 if TYPE_CHECKING:
     from mlpcli.keras_import import keras
+
+THREADS = "TF_NUM_INTRAOP_THREADS"
 
 
 def begin_record(
@@ -61,6 +65,7 @@ def begin_record(
             "system": platform.platform(),
             "machine": platform.machine(),
             "cores": os.cpu_count(),
+            "threads": int(threads) if (threads := os.environ.get(THREADS, "")).isdigit() else None,
         },
         "data": data,
         **({"start_from": start} if start else {}),
@@ -151,3 +156,28 @@ def _git(folder: Path, *arguments: str, settings: Mapping[str, str] = {}) -> str
         env=os.environ | variables,
     )
     return done.stdout.strip()
+
+
+def ended_by(*, timed_out: bool) -> dict[str, object]:
+    """Return the entry of `run.json` on a training that ended although epochs were left."""
+    return {"ended_by": "time"} if timed_out else {}
+
+
+def time_used(limit: Limit | None, clock: Clock, before: float) -> dict[str, object]:
+    """Return the entry of `run.json` on the time that a run may take, and has taken.
+
+    Args:
+        limit: Of the training.
+        clock: Of this command.
+        before: The seconds that earlier commands have taken.
+    """
+    if not isinstance(limit, TimeLimit):
+        return {}
+    return {"time": {"max_minutes": limit.minutes, "used_seconds": round(before + clock.total(), 3)}}
+
+
+def seconds_before(record: Mapping[str, object]) -> float:
+    """Return the seconds that the earlier commands of a run have taken, where it had a limit."""
+    time = record.get("time")
+    used = time.get("used_seconds", 0.0) if isinstance(time, dict) else 0.0
+    return float(used)

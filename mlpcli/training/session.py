@@ -22,7 +22,8 @@ from mlpcli.training.ending import check_complete, displaced, failure, promised_
 from mlpcli.training.job import TrainingJob, TrainOptions
 from mlpcli.training.plan import describe
 from mlpcli.training.prepare import check_logs, default_notes, prepare
-from mlpcli.training.run_record import begin_record, now
+from mlpcli.training.run_record import begin_record, ended_by, now, seconds_before, time_used
+from mlpcli.training.time_limit import time_limit
 from mlpcli.training.variables import restore_learned
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def train(
     with runs.new_run(runs_dir, loaded.spec.name) as run_dir:
         for note in default_notes(loaded):
             watcher.note(note)
-        return train_into(prepared.job(run_dir, watcher, command, TrainOptions(advice=advice)))
+        limit = time_limit(loaded.spec.fit.max_minutes, prepared.clock.started)
+        return train_into(prepared.job(run_dir, watcher, command, TrainOptions(advice=advice, limit=limit)))
 
 
 def train_into(job: TrainingJob) -> Outcome:
@@ -81,7 +83,7 @@ def train_into(job: TrainingJob) -> Outcome:
 def train_locked(job: TrainingJob) -> Outcome:
     """Train in a run folder that the caller has locked; see `train_into`."""
     record = begin_record(job.completed, job.dataset, job.model, job.command) | dict(job.options.record)
-    session = _Session(job, record)
+    session = _Session(job, record, seconds_before(record))
     with _recording(session):
         callback = session.begin()
         if job.options.advice:
@@ -98,6 +100,7 @@ class _Session:
     Attributes:
         job: What the training is given.
         record: `run.json`, as far as it is known.
+        used_before: The seconds that earlier commands have trained, where there is a limit.
         callback: Keeps the run's files; None before `begin` has created it.
         started: `run.json` has been written.
         ended: `run.json` says that the run is complete.
@@ -105,6 +108,7 @@ class _Session:
 
     job: TrainingJob
     record: dict[str, object]
+    used_before: float = 0.0
     callback: RunCallback | None = None
     started: bool = False
     ended: bool = False
@@ -170,6 +174,7 @@ class _Session:
                 initial_epoch=self._epochs_done(),
                 recorded=job.options.engine,
                 on_engine=self._on_engine,
+                check_time=callback.check_time,
             )
         except BaseException:
             close_logs(others)
@@ -225,7 +230,7 @@ class _Session:
             artifacts.record_network()
             check()
         check_complete(job.run_dir, [*promised_files(job, self.record, callback), *artifacts.further_files])
-        self.record["status"] = runs.COMPLETED
+        self.record |= {"status": runs.COMPLETED} | ended_by(timed_out=callback.timed_out)
         self.save_record()
         self.ended = True
         return Outcome(
@@ -273,6 +278,7 @@ class _Session:
             }
             self.record |= {"epochs": len(self.callback.history), "best": best}
         self.record["timings"] = self.job.clock.seconds | {"total": self.job.clock.total()}
+        self.record |= time_used(self.job.options.limit, self.job.clock, self.used_before)
         if self.record["status"] != runs.RUNNING:
             self.record["ended"] = now()
         write = runs.write_last_record if last else runs.write_record

@@ -20,6 +20,7 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from functools import partial
 from typing import BinaryIO, ParamSpec, TypeVar, cast
 
+from mlpcli.machine import usable_cores
 from mlpcli.plots.drawing import Drawing
 
 P = ParamSpec("P")
@@ -111,8 +112,7 @@ def has_side_process() -> bool:
 
 def saves_time() -> bool:
     """Return whether a side process does: there is a second core, and TensorFlow is still to be imported."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores > 1 and "keras" not in sys.modules and bool(sys.executable)
+    return usable_cores() > 1 and "keras" not in sys.modules and bool(sys.executable)
 
 
 def begin(function: Callable[P, T], /, *args: P.args, **settings: P.kwargs) -> Callable[[], T]:

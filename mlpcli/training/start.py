@@ -46,6 +46,7 @@ def resume(
     watcher: Watcher,
     command: Sequence[str] = (),
     force: bool = False,
+    max_minutes: float | None = None,
 ) -> Outcome:
     """Finish a run that was interrupted or killed, in its own folder; see `resume_run` and `resume_members`.
 
@@ -55,6 +56,7 @@ def resume(
         watcher: Receives the progress.
         command: The command line, for `run.json`.
         force: Resume although spec, data or plug-ins have changed, or the run has diverged.
+        max_minutes: After how many the trainings end; None for those of the spec.
     """
     finish = resume_run if run.record.members is None else resume_members
-    return finish(run, loaded, watcher=watcher, command=command, force=force)
+    return finish(run, loaded, watcher=watcher, command=command, force=force, max_minutes=max_minutes)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from mlpcli import signals
 from mlpcli.errors import Problem, TrainingError
+from mlpcli.keras_import import thread_settings
+from mlpcli.machine import usable_cores
 from mlpcli.tuning.chief import LOOPBACK, Chief, serving, wait_for_goodbye
 from mlpcli.tuning.protocol import PARENT
 from mlpcli.tuning.trial_states import MOST_LOSSES, TrialStates
@@ -66,7 +68,7 @@ class _WorkerPool:
         """Start one more worker."""
         command = [sys.executable, "-m", "mlpcli", "tune", "--role", "worker"]
         command += ["--address", self.address, "--resume", str(self.folder)]
-        threads = {name: str(self.threads) for name in THREAD_VARIABLES}
+        threads = thread_settings(self.threads)
         log = (self.folder / LOGS / "log.txt").open("ab")
         with log:
             process = subprocess.Popen(
@@ -101,14 +103,11 @@ class _WorkerPool:
             self.start()
 
 
-THREAD_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
-
-
 @contextmanager
 def _worker_pool(states: TrialStates, address: str, workers: int) -> Iterator[_WorkerPool]:
     """Start workers; end them when the context ends."""
     (states.search.folder / LOGS).mkdir(exist_ok=True)
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    threads = states.loaded.spec.fit.threads or max(1, usable_cores() // workers)
     pool = _WorkerPool(states.search.folder, address, threads, [])
     try:
         for _ in range(workers):

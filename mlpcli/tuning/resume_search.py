@@ -81,6 +81,8 @@ def resume_search(
             arguments = search.arguments  # --trials of an earlier session counts
         if options.ensemble is not None or loaded is not None:
             _keep_mean_of(search, session.tuner.ensemble or 0)
+        if run.record.can_go_on:
+            search.winner = None  # of the trials so far; another may be the best at the end
         _update(search, session, own, arguments)
         search.save()
         return session.run(search)

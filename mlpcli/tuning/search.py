@@ -15,13 +15,14 @@ from mlpcli.data.dataset import Dataset
 from mlpcli.errors import MlpcliError, Problem, RunError, SpecError
 from mlpcli.runs.folder import Run
 from mlpcli.runs.results import SearchOutcome
-from mlpcli.runs.search_folder import SEARCH, Objective, Search
+from mlpcli.runs.search_folder import COMPLETED, SEARCH, Objective, Search
 from mlpcli.runs.watcher import SearchWatcher, Watcher
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.schema import TunerSpec
 from mlpcli.training.disk_space import check_room
 from mlpcli.training.prepare import build_checked, check_callbacks, complete
 from mlpcli.training.run_record import begin_record, now
+from mlpcli.training.time_limit import SearchTimeIsUp, time_limit
 from mlpcli.tuning import promotion
 from mlpcli.tuning.fold_trials import check_folds
 from mlpcli.tuning.importance import importance
@@ -43,6 +44,7 @@ class SearchOptions:
         workers: processes on this machine that run trials at the same time.
         address: `HOST:PORT` where a chief listens for workers that others start; None to run the trials here.
         ensemble: of how many of the best trials the mean is kept, instead of the tuner's `ensemble`.
+        max_minutes: after how many no trials are started, instead of the tuner's `max_minutes`.
         extend_space: a resumed search accepts wider ranges and new hyperparameters.
         trusted: the plug-ins of a resumed search may run, wherever they come from.
         command: the command line, for `run.json`.
@@ -52,6 +54,7 @@ class SearchOptions:
     workers: int = 1
     address: str | None = None
     ensemble: int | None = None
+    max_minutes: float | None = None
     extend_space: bool = False
     trusted: bool = False
     command: Sequence[str] = ()
@@ -110,6 +113,8 @@ class SearchSession:
             raise SpecError(Problem(rule, hint=hint))
         watcher.stage("reading the data")
         tuner = loaded.spec.tuner or TunerSpec()
+        if options.max_minutes is not None:
+            tuner = tuner.model_copy(update={"max_minutes": options.max_minutes})
         if options.ensemble is not None:
             tuner = tuner.model_copy(update={"ensemble": options.ensemble})
         with located(loaded):
@@ -146,20 +151,40 @@ class SearchSession:
                 retries=self.tuner.max_retries_per_trial,
                 most_failures=self.tuner.max_consecutive_failed_trials,
             )
+            states.limit = time_limit(self.tuner.max_minutes, began)
             try:
                 self._run_trials(states, runner)
             finally:
                 search.seconds = before + time.monotonic() - began
                 search.save()
             parts = {"trials": time.monotonic() - began}
-            self._note_exhausted(search, oracle.planned())
+            if states.timed_out:
+                self._note_late(search)
+            else:
+                self._note_exhausted(search, oracle.planned())
             run, metrics = self._promote(search, runner)
             parts["training the best again"] = time.monotonic() - began - parts["trials"]
-            search.seconds, search.finished = before + time.monotonic() - began, True
+            search.seconds, search.finished = before + time.monotonic() - began, not states.timed_out
             search.save()
+            if states.timed_out:
+                self._record_late(search)
             importances = importance(search, self.loaded.space)
             self._draw(search, importances)
             return SearchOutcome(search, run, metrics, importances, search.seconds, parts)
+
+    def _note_late(self, search: Search) -> None:
+        """Note that the time is up, and how to go on."""
+        done = sum(trial.status == COMPLETED for trial in search.trials)
+        self.watcher.note(
+            f"the time of {self.tuner.max_minutes:g} minutes is up: the best of {done} trials is kept; "
+            f"go on with: {runs.resume_command(search.folder)}"
+        )
+
+    def _record_late(self, search: Search) -> None:
+        """Record that the search is complete since its time was up."""
+        record = runs.open_run(search.folder).record.to_json()
+        used = {"max_minutes": self.tuner.max_minutes, "used_seconds": round(search.seconds, 3)}
+        runs.write_record(search.folder, record | {"ended_by": "time", "time": used})
 
     def _note_exhausted(self, search: Search, planned: int | None) -> None:
         """Note that there were fewer combinations of values than trials."""
@@ -288,8 +313,14 @@ def run_trials(states: TrialStates, runner: TrialRunner, watcher: SearchWatcher)
 
         def show(epoch: int, epochs: int, logs: dict[str, float], number: int = number) -> None:
             watcher.trial_epoch(number, epoch, epochs, logs)
+            if epoch < epochs and states.is_late():
+                raise SearchTimeIsUp
 
-        result = runner.run(trial, show)
+        try:
+            result = runner.run(trial, show)
+        except SearchTimeIsUp:
+            states.cut(trial)
+            return
         try:
             states.finish(number, result)
         finally:

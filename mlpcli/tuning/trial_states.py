@@ -8,6 +8,7 @@ from mlpcli.errors import Problem, SpecError, TrainingError
 from mlpcli.runs.record_models import Plain
 from mlpcli.runs.search_folder import COMPLETED, FAILED, RUNNING, TRIALS, Search, Trial
 from mlpcli.spec.load import LoadedSpec, with_values
+from mlpcli.training.time_limit import TimeLimit
 from mlpcli.tuning.oracle import NoTrial, Oracle
 from mlpcli.tuning.trials import Result
 
@@ -24,6 +25,9 @@ class TooManyFailures(TrainingError):
 class TrialStates:
     """Starts trials, records their results, and saves the search after each."""
 
+    limit: TimeLimit | None = None
+    """When no further trials are started."""
+
     def __init__(
         self, search: Search, oracle: Oracle, loaded: LoadedSpec, *, retries: int, most_failures: int
     ) -> None:
@@ -38,6 +42,8 @@ class TrialStates:
         """
         self.search, self.oracle, self.loaded = search, oracle, loaded
         self.retries, self.most_failures = retries, most_failures
+        self.timed_out = False
+        self.results = 0  # in this session
         self.failures: list[Trial] = []  # in a row, in this session
         self.losses: Counter[int] = Counter()  # by trial, in this session
         self.waiting = search.unfinished()  # started by a process that has ended
@@ -51,6 +57,9 @@ class TrialStates:
         Returns:
             The trial, now running, or the reason why there is none.
         """
+        if self.is_late():
+            self.timed_out = True
+            return NoTrial.DONE
         while self.waiting:
             trial = self.waiting.pop(0)
             lost = self.losses[trial.number]
@@ -83,6 +92,16 @@ class TrialStates:
         self.search.save()
         return trial
 
+    def is_late(self) -> bool:
+        """Return whether the time is up, and at least one trial has got a result in this session."""
+        return self.limit is not None and self.results > 0 and self.limit.cuts()
+
+    def cut(self, trial: Trial) -> None:
+        """Take back a trial whose time was up; a search that is resumed starts it again."""
+        self.timed_out = True
+        trial.starts -= 1
+        self.search.save()
+
     def give_back(self, trial: Trial) -> None:
         """Take back a trial whose worker has ended; it is restarted."""
         self.losses[trial.number] += 1
@@ -108,6 +127,7 @@ class TrialStates:
         trial.trained, trial.seconds = result.trained, result.seconds
         trial.metrics, trial.reason = result.metrics, result.reason
         self.search.events.append(("end", number))
+        self.results += result.status == COMPLETED
         self.oracle.end(number, result.score if result.status == COMPLETED else None)
         self.search.save()
         self.failures = [*self.failures, trial] if result.status == FAILED else []

@@ -31,7 +31,7 @@ from mlpcli.training.repeated.member_results import (
 from mlpcli.training.repeated.out_of_fold import metrics_of_rows, read_out_of_fold, write_out_of_fold
 from mlpcli.training.repeated.parent import RETRAINED, Parent
 from mlpcli.training.run_callback import history_csv
-from mlpcli.training.run_record import plugin_files
+from mlpcli.training.run_record import ended_by, plugin_files
 from mlpcli.training.side_process import begin
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ def finish(ending: Ending) -> Outcome:
         "status": runs.COMPLETED,
     }
     parent.record.pop("error", None)
+    parent.record |= _ended_by(parent, members)
     check_complete(parent.folder, _promised(parent))
     parent.save()
     parent.ended = True
@@ -98,6 +99,18 @@ def finish(ending: Ending) -> Outcome:
         intervals=intervals,
         predictions=written.entries,
     )
+
+
+def _ended_by(parent: Parent, members: list[Run]) -> dict[str, object]:
+    """Note the trainings that ended since their time was up; return the entry of `run.json` about that."""
+    retrained = parent.folder / RETRAINED
+    every = [*members, *([runs.open_run(retrained)] if (retrained / runs.RECORD).is_file() else [])]
+    short = [each for each in every if each.record.can_go_on]
+    if short:
+        epochs = parent.prepared.loaded.spec.fit.epochs
+        each = ", ".join(f"{run.folder.name} after {run.record.epochs}" for run in short)
+        parent.watcher.note(f"time is up: of {epochs} epochs, trainings ended early: {each}")
+    return ended_by(timed_out=bool(short))
 
 
 def _repeated(ending: Ending, members: list[Run]) -> tuple[Repeated, KnownRows | None]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.splitter import OpenedData
 from mlpcli.errors import DataError, KeyPath, MlpcliError, Problem, SpecError
-from mlpcli.keras_import import import_keras
+from mlpcli.keras_import import import_keras, use_threads
 from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.completed import CompletedSpec
 from mlpcli.spec.load import LoadedSpec, located
@@ -68,6 +68,8 @@ def prepare_members(loaded: LoadedSpec, watcher: Watcher) -> PreparedMembers:
         DataError: The data cannot be read; or a fold holds a class that none of its training rows has.
     """
     clock = Clock()
+    if unheard := use_threads(loaded.spec.fit.threads):
+        watcher.note(unheard)
     watcher.stage("reading the data")
     spec, dataset, opened = find_whole(loaded)
     moved = moved_note(loaded, spec)

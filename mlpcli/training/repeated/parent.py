@@ -20,7 +20,8 @@ from mlpcli.training.divergence import Diverged
 from mlpcli.training.ending import displaced, failure
 from mlpcli.training.prepare import Prepared
 from mlpcli.training.repeated.member_builder import PreparedMembers
-from mlpcli.training.run_record import now
+from mlpcli.training.run_record import now, seconds_before, time_used
+from mlpcli.training.time_limit import TimeLimit
 
 RETRAINED = "folds/retrained"
 """The folder of the training on the rows of all folds."""
@@ -37,7 +38,9 @@ class Parent:
         watcher: Receives the progress.
         command: The command line.
         kept_specs: Those of the two spec files that the folder already holds.
+        limit: When all trainings of the command end although epochs are left.
         ended: `run.json` says that the run is complete.
+        used_before: The seconds that earlier commands have taken; None until the record is first written.
     """
 
     folder: Path
@@ -46,7 +49,9 @@ class Parent:
     watcher: Watcher
     command: Sequence[str] = ()
     kept_specs: tuple[str, ...] = ()
+    limit: TimeLimit | None = None
     ended: bool = field(default=False, init=False)
+    used_before: float | None = field(default=None, init=False)
 
     @property
     def after(self) -> str:
@@ -90,6 +95,8 @@ class Parent:
         """
         clock = self.prepared.clock
         self.record["timings"] = clock.seconds | {"total": clock.total()}
+        self.used_before = seconds_before(self.record) if self.used_before is None else self.used_before
+        self.record |= time_used(self.limit, clock, self.used_before)
         if self.record["status"] != runs.RUNNING:
             self.record["ended"] = now()
         write = runs.write_last_record if last else runs.write_record

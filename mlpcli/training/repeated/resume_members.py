@@ -19,7 +19,7 @@ from mlpcli.spec.load import LoadedSpec
 from mlpcli.training.disk_space import check_room, check_run_writable
 from mlpcli.training.identity import identity
 from mlpcli.training.prepare import Prepared
-from mlpcli.training.repeated.member_builder import MemberBuilder, PreparedMembers, prepare_members
+from mlpcli.training.repeated.member_builder import MemberBuilder, prepare_members
 from mlpcli.training.repeated.parent import RETRAINED, Parent, members_entry
 from mlpcli.training.repeated.train_members import is_finished, run_members
 from mlpcli.training.resume import (
@@ -30,6 +30,7 @@ from mlpcli.training.resume import (
     spec_to_resume,
 )
 from mlpcli.training.run_record import begin_record, start_sha256
+from mlpcli.training.time_limit import time_limit
 
 
 def resume_members(
@@ -39,6 +40,7 @@ def resume_members(
     watcher: Watcher,
     command: Sequence[str] = (),
     force: bool = False,
+    max_minutes: float | None = None,
 ) -> Outcome:
     """Finish a run with folds or seeds that was interrupted or killed, in its own folder.
 
@@ -50,6 +52,7 @@ def resume_members(
         watcher: Receives the progress.
         command: The command line, for `run.json`.
         force: Resume although spec, data or plug-ins have changed, or the run has diverged.
+        max_minutes: After how many the trainings end; None for those of the spec.
 
     Raises:
         RunError: As `resume_run`.
@@ -67,20 +70,14 @@ def resume_members(
             run_plugins(run, spec.catalog)  # checks their checksums, before anything else imports them
         prepared = prepare_members(spec, watcher)
         with MemberBuilder(prepared) as builder:
-            return _resume(run, prepared, builder, kept, watcher, command, force=force)
+            parent = Parent(run.folder, prepared, {}, watcher, command, kept)
+            minutes = prepared.loaded.spec.fit.max_minutes if max_minutes is None else max_minutes
+            parent.limit = time_limit(minutes, prepared.clock.started)
+            return _resume(run, parent, builder, force=force)
 
 
-def _resume(
-    run: Run,
-    prepared: PreparedMembers,
-    builder: MemberBuilder,
-    kept: tuple[str, ...],
-    watcher: Watcher,
-    command: Sequence[str],
-    *,
-    force: bool,
-) -> Outcome:
-    parent = Parent(run.folder, prepared, {}, watcher, command, kept)
+def _resume(run: Run, parent: Parent, builder: MemberBuilder, *, force: bool) -> Outcome:
+    prepared, watcher, command = parent.prepared, parent.watcher, parent.command
     members = [parent.member_folder(repeat) for repeat in prepared.repeats]
     check_members([*members, run.folder / RETRAINED])
     finished = [repeat for repeat in prepared.repeats if is_finished(parent.member_folder(repeat))]
@@ -108,7 +105,7 @@ def check_members(folders: Sequence[Path]) -> None:
     problems = []
     for folder in folders:
         try:
-            if is_finished(folder):
+            if (folder / runs.RECORD).is_file() and runs.open_run(folder).status == runs.COMPLETED:
                 member = runs.open_run(folder)
                 read_history(member.require(runs.HISTORY))
                 member.require(runs.MODEL)

@@ -26,6 +26,7 @@ from mlpcli.training.repeated.parent import RETRAINED, Parent, member_name, memb
 from mlpcli.training.repeated.retrain import spec_of_retraining
 from mlpcli.training.run_record import begin_record
 from mlpcli.training.session import train_into
+from mlpcli.training.time_limit import time_limit
 from mlpcli.training.training_state import read_state
 
 SPLITS = ("train", "validation", "test", "held_out")
@@ -40,6 +41,7 @@ def train_members(
     advice: bool = True,
     record: Mapping[str, object] | None = None,
     check: Callable[[PreparedMembers], None] = lambda prepared: None,
+    timed: bool = True,
 ) -> Outcome:
     """Train a spec with folds or seeds into a new folder under `runs_dir`.
 
@@ -51,6 +53,7 @@ def train_members(
         advice: Show best-practice advice.
         record: Further entries of `run.json`.
         check: Checks the data, before anything is built or written.
+        timed: The limit of the spec's `fit.max_minutes` holds.
 
     Raises:
         SpecError: Data and model do not fit together, or a fold is impossible; nothing was written.
@@ -72,6 +75,8 @@ def train_members(
             begun = begin_record(prepared.completed, prepared.dataset, first.model, command)
             begun |= {"members": members_entry(prepared), **(record or {})}
             parent = Parent(run_dir, prepared, begun, watcher, command)
+            if timed:
+                parent.limit = time_limit(loaded.spec.fit.max_minutes, prepared.clock.started)
             return run_members(parent, builder, first, advice=advice)
 
 
@@ -95,13 +100,14 @@ def run_members(parent: Parent, builder: MemberBuilder, first: Prepared, *, advi
             for item in advise(first.completed.spec, first.dataset, first.model):
                 watcher.note(f"advice: {item.headline(first.completed.text.place(item.path))}")
         measured = begin_baseline(prepared.dataset, seed=prepared.completed.spec.seed)
-        built: Prepared | None = first
         with keep_programs(_most_rows(parent)):
-            for repeat in prepared.repeats:
-                built = _train_member(parent, builder, repeat, built)
+            left = [each for each in prepared.repeats if not is_finished(parent.member_folder(each))]
+            for place, repeat in enumerate(left):
+                rest = len(left) - place + (parent.after == RETRAIN)
+                _train_member(parent, builder, repeat, first if place == 0 else None, rest)
             prepared.clock.lap("fit")
             if parent.after == RETRAIN:
-                _retrain(parent, builder)
+                _retrain(parent, builder, again=bool(left))
         return finish(Ending(parent, measured, builder.model))
 
 
@@ -114,35 +120,35 @@ def _most_rows(parent: Parent) -> dict[str, int]:
 
 
 def is_finished(folder: Path) -> bool:
-    """Return whether the training in a folder is finished."""
-    return (folder / runs.RECORD).is_file() and runs.open_run(folder).status == runs.COMPLETED
+    """Return whether the training in a folder is finished, and has no epochs left."""
+    if not (folder / runs.RECORD).is_file():
+        return False
+    run = runs.open_run(folder)
+    return run.status == runs.COMPLETED and not run.record.can_go_on
 
 
 def _train_member(
-    parent: Parent, builder: MemberBuilder, repeat: Repeat, built: Prepared | None
-) -> Prepared | None:
-    """Train one member, from its checkpoint where it has one, unless it is finished.
+    parent: Parent, builder: MemberBuilder, repeat: Repeat, built: Prepared | None, rest: int
+) -> None:
+    """Train one member, from its checkpoint where it has one.
 
     Args:
         parent: The run.
         builder: Builds the training.
         repeat: Which it is.
-        built: The first one that is not finished, built already; None after it was trained.
-
-    Returns:
-        What is built for a later member.
+        built: The training, where it is built already.
+        rest: How many trainings share the time that is left.
     """
     folder, count = parent.member_folder(repeat), len(parent.prepared.repeats)
-    if is_finished(folder):
-        return built
     parent.watcher.member_begins(repeat.place, count, label_of(repeat, parent.prepared.loaded.spec))
     prepared = built or builder.build(repeat)
     kind = "seed" if repeat.fold is None else "fold"
     record = {"kind": kind} if repeat.fold is None else {"kind": kind, "fold": repeat.fold}
-    _train_into(parent, prepared, folder, replace(TRIAL, splits=SPLITS, record=record, probe=True))
+    limit = None if parent.limit is None else parent.limit.share(rest)
+    options = replace(TRIAL, splits=SPLITS, record=record, probe=True, limit=limit)
+    _train_into(parent, prepared, folder, options)
     split = "validation" if repeat.fold is None else "held_out"
     parent.watcher.member_ends(runs.open_run(folder), split)
-    return None
 
 
 def _train_into(parent: Parent, prepared: Prepared, folder: Path, options: TrainOptions) -> None:
@@ -175,13 +181,21 @@ def _plugins_of(run: Run) -> dict[str, object]:
     return {"plugins": plugins} if plugins else {}
 
 
-def _retrain(parent: Parent, builder: MemberBuilder) -> None:
-    """Train on the rows of all folds, unless that is finished."""
+def _retrain(parent: Parent, builder: MemberBuilder, *, again: bool) -> None:
+    """Train on the rows of all folds, unless that is finished.
+
+    Args:
+        parent: The run.
+        builder: Has built its trainings.
+        again: Members were trained, by which the number of epochs may have changed.
+    """
     from mlpcli.spec.load import located
     from mlpcli.training.job import Clock
     from mlpcli.training.prepare import build_checked, complete
 
     folder = parent.folder / RETRAINED
+    if again and folder.is_dir():
+        runs.empty_folder(folder, parent.folder)
     if is_finished(folder):
         return
     count = len(parent.prepared.repeats)
@@ -192,7 +206,8 @@ def _retrain(parent: Parent, builder: MemberBuilder) -> None:
         completed = complete(loaded, prepared.dataset)
         model = builder.share(completed, build_checked(completed, prepared.dataset))
     clock.lap("build")
-    options = replace(TRIAL, splits=SPLITS, record={"kind": "retrained"}, probe=True)
+    limit = None if parent.limit is None else parent.limit.share(1)
+    options = replace(TRIAL, splits=SPLITS, record={"kind": "retrained"}, probe=True, limit=limit)
     job = Prepared(completed, prepared.dataset, model, clock)
     _train_into(parent, job, folder, options)
     prepared.clock.lap("retrain")
