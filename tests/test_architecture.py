@@ -35,7 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     "statistics": GROUND,
     "spec": GROUND,
     **{module: {"printable", "keras_import"} for module in GROUND},
-    "keras_import": {"signals"},
+    "keras_import": {"signals", "machine"},
     "__main__": {"cli"},
     "__init__": set(),
 }

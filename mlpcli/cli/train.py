@@ -102,13 +102,11 @@ def train(
     debug: DebugOption = False,
 ) -> None:
     """Train a spec into a new run folder, or continue a run."""
-    from mlpcli.cli.named import find_named, say_which
+    from mlpcli.cli.named import find_named
     from mlpcli.report import train as report
-    from mlpcli.report.console import show_json
     from mlpcli.runs.folder import COMPLETED, tidy
 
-    new = resume is None and further is None
-    repeats = _repeats(folds, seeds, new=new)
+    repeats = _repeats(folds, seeds, new=resume is None and further is None)
     if max_minutes is not None and resume is None:
         repeats[f"--max-minutes {max_minutes:g}"] = f"fit.max_minutes={max_minutes:g}"
     given = [*(settings or []), *repeats.values()]
@@ -122,19 +120,27 @@ def train(
             tidy(found.folder)
             report.show_finished(found, json=json)
             return
+    _train(options, repeats, json=json)
+
+
+def _train(options: TrainFlags, repeats: Mapping[str, str], *, json: bool) -> None:
+    """Train, and show what the training reached."""
+    from mlpcli.cli.named import say_which
+    from mlpcli.doctor.from_records import diagnose_records
+    from mlpcli.report import train as report
+    from mlpcli.report.console import show_json
+
     # A plug-in's callback may print: with --json, stdout is reserved for the document.
     aside = contextlib.redirect_stdout(sys.stderr) if json else contextlib.nullcontext()
     with aside, _as_written(repeats), report.TrainingReport(stderr=json) as watcher:
         outcome = _run(options, watcher)
-    from mlpcli.doctor.from_records import diagnose_records
-
     findings = diagnose_records(outcome.run).findings
     if json:
         show_json(report.outcome_json(outcome) | {"findings": [each.to_json() for each in findings]})
     else:
-        report.show_outcome(outcome, runs_dir)
-        _show_findings(findings, outcome, runs_dir)
-        say_which(outcome.run.folder.parent.name, runs_dir)
+        report.show_outcome(outcome, options.runs_dir)
+        _show_findings(findings, outcome, options.runs_dir)
+        say_which(outcome.run.folder.parent.name, options.runs_dir)
 
 
 def _show_findings(findings: Sequence[Finding], outcome: Outcome, runs_dir: Path) -> None:

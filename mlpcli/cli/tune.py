@@ -117,9 +117,6 @@ def tune(
     debug: DebugOption = False,
 ) -> None:
     """Search hyperparameters, then train the best into a run."""
-    from mlpcli.report import tune as report
-    from mlpcli.report.console import show_json
-
     options = TuneOptions(
         spec,
         settings or (),
@@ -136,13 +133,21 @@ def tune(
         runs_dir,
     )
     _check_usage(options)
-    if role is Role.worker:
+    _tune(options, json=json)
+
+
+def _tune(options: TuneOptions, *, json: bool) -> None:
+    """Search, or run the trials of a chief, and show what came of it."""
+    from mlpcli.report import tune as report
+    from mlpcli.report.console import show_json
+
+    if options.role is Role.worker:
         with report.WorkerReport(stderr=json) as watcher:
             done = _work(options, watcher)
         report.show_worker(done, json=json)
         return
     with report.SearchReport(stderr=json) as progress:
-        outcome = _resume(options, progress) if resume is not None else _begin(options, progress)
+        outcome = _resume(options, progress) if options.resume is not None else _begin(options, progress)
     if json:
         show_json(report.search_json(outcome))
     else:

@@ -55,16 +55,8 @@ def reproduce_run(
         TrainingError: See `train_into`.
         KeyboardInterrupt: See `train_into`.
     """
-    if run.status != runs.COMPLETED:
-        rule = f"run {run.label} {run.describe()}: there is no result to compare with"
-        raise RunError(Problem(rule, hint=f"finish it with {runs.resume_command(run.folder)}"))
+    _check_can_be_reproduced(run)
     members = run.record.members
-    if run.record.kind == "search" and members is not None:
-        rule = f"run {run.label} is the mean of {len(members.folders)} trials of a search, not one training"
-        raise RunError(Problem(rule, hint=f"reproduce one of them: {run.folder / members.folders[0]}"))
-    if members is not None and run.record.can_go_on:
-        rule = f"trainings of run {run.label} ended when their time was up, which no two commands do alike"
-        raise RunError(Problem(rule, hint=f"reproduce one of them: {run.folder / members.folders[0]}"))
     loaded = own_spec(run)
     check_place(runs_dir, loaded.spec.name)
     run_plugins(run, loaded.catalog)
@@ -96,6 +88,24 @@ def reproduce_run(
             outcome = train_into(prepared.job(run_dir, watcher, command, options))
     epoch = first_difference(then, read_history(outcome.run / runs.HISTORY))
     return Reproduction(run, outcome, facts, _compared_metrics(run, outcome), epoch, tolerance)
+
+
+def _check_can_be_reproduced(run: Run) -> None:
+    """Refuse a run that is not one training, or not one that ends alike each time.
+
+    Raises:
+        RunError: It is.
+    """
+    if run.status != runs.COMPLETED:
+        rule = f"run {run.label} {run.describe()}: there is no result to compare with"
+        raise RunError(Problem(rule, hint=f"finish it with {runs.resume_command(run.folder)}"))
+    members = run.record.members
+    if run.record.kind == "search" and members is not None:
+        rule = f"run {run.label} is the mean of {len(members.folders)} trials of a search, not one training"
+        raise RunError(Problem(rule, hint=f"reproduce one of them: {run.folder / members.folders[0]}"))
+    if members is not None and run.record.can_go_on:
+        rule = f"trainings of run {run.label} ended when their time was up, which no two commands do alike"
+        raise RunError(Problem(rule, hint=f"reproduce one of them: {run.folder / members.folders[0]}"))
 
 
 def _note_changes(
