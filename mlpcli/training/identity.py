@@ -29,8 +29,8 @@ PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "pyarrow", "pydantic
 NOT_TRAINING = ("name", "dataset", "inputs", "plugins")
 """Keys that are compared by other means: the data by its fingerprint, plug-ins by their checksums."""
 
-NOT_NUMBERS = ("max_minutes", "threads")
-"""Keys of `fit` on which no number of an epoch depends, but its last digits on the threads."""
+NOT_NUMBERS = ("max_minutes",)
+"""Keys of `fit` on which no number of an epoch depends."""
 
 
 def versions() -> dict[str, str]:
