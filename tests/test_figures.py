@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -178,3 +179,21 @@ fit: {epochs: 2}
         assert (run / "plots/decision_boundary.svg").exists() is plane
         assert b"prefers-color-scheme:dark" in (run / "plots/learning_curves.svg").read_bytes()
         assert "parameters" in (run / "summary.txt").read_text(encoding="utf-8")
+
+
+def test_a_page_takes_what_suits_its_theme_and_pixels_of_earlier_runs(tiny_run: Path, tmp_path: Path) -> None:
+    from mlpcli.report.page.pictures import read_pictures
+
+    shutil.copytree(tiny_run, tmp_path / "runs")
+    run = find_run("tiny", tmp_path / "runs")
+    (vector,) = read_pictures(run)
+    assert vector.data.startswith("data:image/svg+xml;base64,")
+    assert (vector.file, vector.is_vector) == ("plots/model.svg", True)
+    svg = run / "plots/model.svg"
+    svg.write_text("<svg>")  # not one of ours
+    (pixels,) = read_pictures(run)
+    svg.unlink()
+    assert [pixels] == list(read_pictures(run))
+    assert pixels.data.startswith("data:image/png;base64,")
+    assert not pixels.is_vector
+    assert abs(pixels.width / pixels.height - vector.width / vector.height) < 0.02
