@@ -65,8 +65,11 @@ class Sheet(BatchTable):
         name, others = _choose(path, whole, dialect.sheet)
         facts = book.facts(name)
         self._sheet = _read_sheet(path, whole, name)
-        self._left = [""] * (self._sheet.start or (0, 0))[1]
-        header = self._header(Origin(f"{label} (sheet {name!r})"), dialect)
+        place = Origin(f"{label} (sheet {name!r})")
+        if self._sheet.start is None:
+            place.refuse("holds no header and no rows")
+        self._left = [""] * self._sheet.start[1]
+        header = self._header(place, dialect)
         self.names, self.unnamed = header.names, header.unnamed
         self._skipped = header.lines
         self.origin = self._origin = SheetOrigin(label, name, self.names, self._skipped + 1)
