@@ -190,10 +190,12 @@ def test_the_page_of_formats_works_as_it_stands(
     write_pipes(Path("later.txt"), rows)
     page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
     for line in "".join(_blocks(page, "sh")).splitlines():
-        result = mlpcli(*shlex.split(line)[1:])
+        quick = ["--no-figures"] if line.startswith("mlpcli evaluate") else []
+        result = mlpcli(*shlex.split(line)[1:], *quick)
         assert result.status == 0, (line, result.err)
         if line.startswith("mlpcli init"):
-            train = mlpcli("train", "shop.yaml", "--set", "fit.epochs=2", "--set", "callbacks=[]")
+            changes = ("fit.epochs=2", "callbacks=[]", "fit.engine=graph")
+            train = mlpcli("train", "shop.yaml", *(part for each in changes for part in ("--set", each)))
             assert train.status == 0, train.err
     assert len(Path("prices.csv").read_text(encoding="utf-8").splitlines()) == 61
 
