@@ -89,6 +89,14 @@ def test_runs_are_filtered_and_sorted(
     assert _labels(several, mlpcli, *flags) == expected
 
 
+def test_links_that_lead_nowhere_hide_no_runs(several: Path, mlpcli: Command) -> None:
+    before = mlpcli("runs", "--runs-dir", several).out
+    for place in (several, several / "iris"):
+        (place / "circle").symlink_to(place / "circle")
+        (place / "nowhere").symlink_to(place / "missing")
+    assert mlpcli("runs", "--runs-dir", several).out == before
+
+
 def test_the_value_that_runs_are_sorted_by_is_always_shown(several: Path, mlpcli: Command) -> None:
     for folder in sorted((several / "iris").iterdir()):
         record = json.loads((folder / "run.json").read_text())

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rich.console import Console, ConsoleOptions
 from rich.live import Live
-from rich.segment import Segment
 from rich.text import Text
 
 from mlpcli.report.console import format_duration, format_number
 from mlpcli.report.epoch_curve import curve_lines, is_logarithmic
 from mlpcli.report.epoch_table import BEST_STYLE, DIM, EpochRow, EpochTable, rate_text
-from mlpcli.report.screen import Screen, cut, width_of
+from mlpcli.report.screen import Lines, Screen, cut, width_of
 from mlpcli.runs.watcher import Monitored
 
 SHORTEST_PAUSE = 1 / 7
@@ -153,7 +151,7 @@ class LiveEpochs:
         self._drawn_at = time.monotonic()
         self._pause = max(SHORTEST_PAUSE, (time.thread_time() - start) / SHARE)
 
-    def _draw(self) -> _Drawing:
+    def _draw(self) -> Lines:
         """Return the lines."""
         width, height = self.out.width, self.out.height
         self._erase_wrapped(width)
@@ -164,24 +162,11 @@ class LiveEpochs:
         else:
             lines = live_lines(self.progress, self.table, (width, height), ascii_only=ascii_only)
         self._sizes = [width_of(line.plain) for line in lines]
-        return _Drawing(lines)
+        return Lines(lines)
 
     def _erase_wrapped(self, width: int) -> None:
         """Erase what a terminal that became narrower has wrapped: more lines than were drawn."""
         self.out.erase_lines(sum(max(0, -(-size // width) - 1) for size in self._sizes))
-
-
-class _Drawing:
-    """Lines that fit, for Rich; it would need three times as long to wrap each of them as a text."""
-
-    def __init__(self, lines: Sequence[Text]) -> None:
-        self.lines = lines
-
-    def __rich_console__(self, out: Console, options: ConsoleOptions) -> Iterator[Segment]:
-        for number, line in enumerate(self.lines):
-            if number:
-                yield Segment.line()
-            yield from line.render(out)
 
 
 def live_lines(

@@ -138,6 +138,19 @@ class Screen(Console):
         return clean
 
 
+class Lines:
+    """Lines that fit the console; to wrap each of them as a text would take three times as long."""
+
+    def __init__(self, lines: Sequence[Text]) -> None:
+        self.lines = lines
+
+    def __rich_console__(self, out: Console, options: ConsoleOptions) -> Iterable[Segment]:
+        for number, line in enumerate(self.lines):
+            if number:
+                yield Segment.line()
+            yield from line.render(out)
+
+
 class _Spinner(Status):
     """Rich's spinner, which parses every str as markup, with plain text."""
 

@@ -24,6 +24,7 @@ from mlpcli.files import (
 from mlpcli.runs.guard import OF_MEMBERS, STAMPED, WITHIN_SEARCH, check_inside, check_way, outermost
 from mlpcli.runs.lock import LOCK, is_locked, locked, make_room
 from mlpcli.runs.record_models import DataFacts, ListedRecord, RunRecord, read_record
+from mlpcli.runs.subfolders import subfolders
 
 SPEC = "spec.yaml"
 RESOLVED = "resolved.yaml"
@@ -305,20 +306,17 @@ def list_runs(runs_dir: Path, name: str | None = None, *, within: bool = False) 
     if name is not None and not _is_folder(runs_dir / name):
         hint = _existing_runs(name, runs_dir)
         raise RunError(Problem(f"there is no experiment {name!r} under {runs_dir}", hint=hint))
-    names = [name] if name else sorted(child.name for child in _folders(runs_dir))
-    folders = []
-    for each in names:
-        for folder in sorted(path.parent for path in (runs_dir / each).glob(f"*/{RECORD}")):
+    names = [name] if name else sorted(child.name for child in subfolders(runs_dir))
+    folders: list[Path] = []
+    unstarted: list[tuple[Path, str]] = []
+    for folder in (each for experiment in names for each in subfolders(runs_dir / experiment)):
+        if (folder / RECORD).exists():
             inner = sorted(folder.glob(f"*/*/{RECORD}")) if within else []
             members = [path.parent for path in inner if path.parts[-3] in WITHIN_SEARCH]
             folders += [folder, *members]
-    unstarted = tuple(
-        (folder, "starting" if is_locked(folder) else "not started")
-        for each in names
-        for folder in _folders(runs_dir / each)
-        if STAMPED.fullmatch(folder.name) and not os.path.lexists(folder / RECORD)
-    )
-    return replace(_read_all(folders, ListedRecord), unstarted=unstarted)
+        elif STAMPED.fullmatch(folder.name) and not os.path.lexists(folder / RECORD):
+            unstarted.append((folder, "starting" if is_locked(folder) else "not started"))
+    return replace(_read_all(folders, ListedRecord), unstarted=tuple(unstarted))
 
 
 def _read_all(folders: list[Path], model: type[RunRecord] = RunRecord) -> Listing:
@@ -354,17 +352,9 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _folders(place: Path) -> list[Path]:
-    """Return the folders in a folder, sorted by name; none if it cannot be read."""
-    try:
-        return sorted(child for child in place.iterdir() if child.is_dir())
-    except (OSError, ValueError):
-        return []
-
-
 def _runs_in(folder: Path) -> Listing:
     """List the runs of one experiment."""
-    stamped = [child for child in _folders(folder) if STAMPED.match(child.name)]
+    stamped = [child for child in subfolders(folder) if STAMPED.match(child.name)]
     return _read_all([child for child in stamped if os.path.lexists(child / RECORD)])
 
 
@@ -372,7 +362,7 @@ def _not_found(text: str, runs_dir: Path) -> RunError:
     """Return the error for a name without a run: nothing has it, or its run was stopped before it started."""
     started = [runs_dir / text, Path(text)]
     started = [folder for folder in started if _is_folder(folder) and STAMPED.fullmatch(folder.name)]
-    started += [child for child in reversed(_folders(runs_dir / text)) if STAMPED.fullmatch(child.name)]
+    started += [child for child in reversed(subfolders(runs_dir / text)) if STAMPED.fullmatch(child.name)]
     if started:
         in_use = is_locked(started[0])
         how = "has just been started" if in_use else "was stopped before its training started"
@@ -393,7 +383,7 @@ def _existing_runs(text: str, runs_dir: Path) -> str:
     if name and stamp and _is_folder(runs_dir / name):
         labels = [run.label for run in _runs_in(runs_dir / name).runs]
         return nearest(text, labels) or (f"{name} has other runs" if labels else f"{name} has no runs")
-    names = [child.name for child in _folders(runs_dir) if child.name != text]
+    names = [child.name for child in subfolders(runs_dir) if child.name != text]
     if not names:
         return "train one first: mlpcli train SPEC"
     return nearest(text, names) or f"available: {', '.join(names[:8])}"

@@ -1,0 +1,23 @@
+"""The folders in a folder, of which a runs folder has thousands."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def subfolders(place: Path) -> list[Path]:
+    """Return the folders in a folder, sorted by name; none if it cannot be read."""
+    try:
+        with os.scandir(place) as entries:  # which mostly asks the system nothing more about each
+            return [place / name for name in sorted(entry.name for entry in entries if _is_folder(entry))]
+    except (OSError, ValueError):
+        return []
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is a folder; False for a link that leads nowhere or round in a circle."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
