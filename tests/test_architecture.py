@@ -18,6 +18,7 @@ BELOW_TRAINING = BELOW_MODEL | {"model", "plots", "export", "checks"}
 ALL = BELOW_TRAINING | {"training", "inference", "doctor", "codegen", "tuning", "report"}
 
 ALLOWED: dict[str, set[str]] = {
+    "api": ALL | {"cli"},
     "cli": ALL | {"serving"},
     "serving": ALL - {"report"},
     "report": GROUND | {"spec", "runs"},
@@ -37,7 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     **{module: {"printable", "keras_import"} for module in GROUND},
     "keras_import": {"signals", "machine"},
     "__main__": {"cli"},
-    "__init__": set(),
+    "__init__": {"api", "errors"},
 }
 """Which package may import which, beside itself; from the top of the flow to its ground."""
 

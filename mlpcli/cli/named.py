@@ -49,9 +49,11 @@ def check_data(run: Run) -> None:
     from mlpcli.errors import SpecError
     from mlpcli.spec.load import locate
     from mlpcli.spec.locations import VARIABLE, absolute
+    from mlpcli.spec.substitution import apply_settings
     from mlpcli.spec.yaml_reader import read_text
 
-    text, folder = read_text(run.require(runs.RESOLVED)), run.folder.resolve()
+    text = apply_settings(read_text(run.require(runs.RESOLVED)), run.settings)
+    folder = run.folder.resolve()
     section = text.data.get("dataset")
     path = section.get("path") if isinstance(section, dict) else None
     if not isinstance(path, str) or VARIABLE.search(path):

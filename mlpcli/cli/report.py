@@ -44,27 +44,45 @@ def report(
     debug: DebugOption = False,
 ) -> None:
     """Write one self-contained page about a run: HTML, or a model card in Markdown."""
-    from mlpcli.doctor.from_records import diagnose_records
-    from mlpcli.files import write_text
     from mlpcli.report.console import show_json, show_line
-    from mlpcli.report.page.facts import read_page
-    from mlpcli.report.page.render import html_page, model_card
-    from mlpcli.report.page.side_by_side import differences
     from mlpcli.report.runs import show_left_out
     from mlpcli.runs.folder import find_run
 
     found = [find_run(name, runs_dir, unfinished=True) for name in names]
     for run in found:
         show_left_out(run.left_out)
+    target, size = write_report(found, output, runs_dir, force=force)
+    if json:
+        show_json({"file": str(target), "runs": [run.label for run in found], "bytes": size})
+    else:
+        show_line(f"report  {target}")
+
+
+def write_report(found: list[Run], output: Path | None, runs_dir: Path, *, force: bool) -> tuple[Path, int]:
+    """Write the page about some runs; return the file and its bytes.
+
+    Args:
+        found: the runs.
+        output: the file; None for report.html in the run's folder, or the runs folder of several.
+        runs_dir: the folder of the runs.
+        force: replace the file, whatever it is.
+
+    Raises:
+        UsageError: the file has another ending, or would replace one that is not ours.
+        RunError: the records of a run are damaged.
+    """
+    from mlpcli.doctor.from_records import diagnose_records
+    from mlpcli.files import write_text
+    from mlpcli.report.page.facts import read_page
+    from mlpcli.report.page.render import html_page, model_card
+    from mlpcli.report.page.side_by_side import differences
+
     target = _check_target(output, found, runs_dir, force=force)
     card = target.suffix.lower() in CARDS
     pages = [read_page(run, diagnose_records(run).findings) for run in found]
     text = model_card(pages[0]) if card else html_page(pages, differences(found))
     write_text(target, text)
-    if json:
-        show_json({"file": str(target), "runs": [run.label for run in found], "bytes": len(text.encode())})
-    else:
-        show_line(f"report  {target}")
+    return target, len(text.encode())
 
 
 CARDS = (".md", ".markdown")

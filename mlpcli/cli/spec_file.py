@@ -12,23 +12,31 @@ if TYPE_CHECKING:
     from mlpcli.spec.yaml_reader import SpecText
 
 
-def read_spec(spec: Path, settings: Sequence[str] | None = None) -> LoadedSpec:
+def read_spec(spec: Path, settings: Sequence[str] | None = None, *, given: str | None = None) -> LoadedSpec:
     """Load a spec, and look for the files and columns of its data, before TensorFlow is imported.
+
+    Args:
+        spec: the file.
+        settings: the values of `--set`.
+        given: the text of the spec where there is no such file; its name is for messages.
 
     Raises:
         SpecError: as `load_spec`, and with what the data's files and columns show, in one error.
     """
     from mlpcli.errors import SpecError
-    from mlpcli.spec.load import MAX_SHOWN, in_order, load_spec, locate
+    from mlpcli.spec.load import MAX_SHOWN, in_order, load_spec, load_text, locate
 
     loaded: LoadedSpec | None = None
     problems: list[Problem] = []
     try:
-        loaded = load_spec(spec, settings=settings or ())
+        if given is None:
+            loaded = load_spec(spec, settings=settings or ())
+        else:
+            loaded = load_text(given, spec, settings=settings or ())
         text = loaded.text
     except SpecError as error:
         problems = list(error.problems)
-        read = _text_of(spec, settings or ())
+        read = _text_of(spec, settings or (), given)
         if read is None or len(problems) > MAX_SHOWN:
             raise
         text = read
@@ -40,14 +48,17 @@ def read_spec(spec: Path, settings: Sequence[str] | None = None) -> LoadedSpec:
     return loaded
 
 
-def _text_of(spec: Path, settings: Sequence[str]) -> SpecText | None:
+def _text_of(spec: Path, settings: Sequence[str], given: str | None) -> SpecText | None:
     """Return the values and places of a wrong spec; None if its text cannot be read."""
     from mlpcli.errors import SpecError
     from mlpcli.spec.extends import read_spec_text
     from mlpcli.spec.substitution import apply_settings
+    from mlpcli.spec.yaml_reader import parse_text
 
     try:
-        return apply_settings(read_spec_text(spec), settings)
+        return apply_settings(
+            read_spec_text(spec) if given is None else parse_text(given, str(spec)), settings
+        )
     except SpecError:
         return None
 

@@ -201,6 +201,35 @@ class MemoryWriter(PredictionWriter):
         """Do nothing: the rows are complete."""
 
 
+class TableWriter(PredictionWriter):
+    """Keeps all rows in memory as PyArrow arrays, and the outputs as NumPy arrays."""
+
+    def __init__(self) -> None:
+        self._columns: list[dict[str, pa.Array]] = []
+        self._outputs: list[Array] = []
+
+    def write(self, columns: Mapping[str, pa.Array], outputs: Array) -> None:
+        """Keep some rows."""
+        self._columns.append(dict(columns))
+        self._outputs.append(outputs)
+
+    def close(self) -> None:
+        """Do nothing: the rows are complete."""
+
+    def table(self) -> pa.Table:
+        """Return all rows, with the column types of the first."""
+        import pyarrow as pa
+
+        if not self._columns:
+            return pa.table({})
+        first = pa.table(self._columns[0])
+        return pa.concat_tables(pa.table(each).cast(first.schema) for each in self._columns)
+
+    def outputs(self) -> Array:
+        """Return the outputs of all rows."""
+        return np.concatenate(self._outputs) if self._outputs else np.empty((0, 0), np.float32)
+
+
 def plain_rows(columns: Mapping[str, pa.Array]) -> Iterator[dict[str, object]]:
     """Return rows as dicts of Python values."""
     values = [column_values(column) for column in columns.values()]

@@ -79,6 +79,7 @@ def predict_run(
     writer: PredictionWriter,
     *,
     options: PredictOptions = PredictOptions(),
+    trained: TrainedModel | None = None,
 ) -> Summary:
     """Predict every row of a file, or of a stream of CSV; memory holds only a few chunks.
 
@@ -87,6 +88,7 @@ def predict_run(
         data: a file, a pattern of files, or a stream of CSV.
         writer: receives the predicted rows in order; the caller closes it.
         options: columns to keep, the policy for unknown values, the file of rejects, the progress.
+        trained: the run's model, where it has been loaded already.
 
     Raises:
         RunError: The run has no model.
@@ -94,7 +96,7 @@ def predict_run(
         UsageError: A column to keep is not in the file, the run has no intervals of the level, or there is
             no such class or column to explain.
     """
-    trained = load_trained(run)
+    trained = trained or load_trained(run)
     if options.level is not None:
         trained = replace(trained, contract=at_level(trained.contract, options.level))
     explainer = _explainer(trained, options.explain)

@@ -29,7 +29,7 @@ def own_spec(run: Run, settings: Sequence[str] = ()) -> LoadedSpec:
         RunError: the run has no spec.
         SpecError: it cannot be read, or a setting does not fit.
     """
-    loaded = load_spec(run.require(runs.RESOLVED), settings=settings)
+    loaded = load_spec(run.require(runs.RESOLVED), settings=(*run.settings, *settings))
     data, start = run.record.data, run.record.start_from
     kept = Kept(
         run.folder.resolve(),
@@ -38,6 +38,7 @@ def own_spec(run: Run, settings: Sequence[str] = ()) -> LoadedSpec:
         start=start.sha256 if start is not None else None,
         steps=_has_steps(data.contract) if data is not None else None,
         whole=run.record.members is not None,
+        strict=bool(run.settings),
     )
     wide = data is not None and data.contract.get("numbers") == "float64"
     numbers: NumberType = "float64" if wide else "float32"  # version 0.1 did not write it

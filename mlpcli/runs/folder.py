@@ -68,12 +68,14 @@ class Run:
         record: its `run.json`.
         trusted: whether its plug-ins may run even if they are not known on this machine.
         left_out: damaged runs of the same name, which were not considered when this one was chosen.
+        settings: values as of `--set` that say where its data is in this process.
     """
 
     folder: Path
     record: RunRecord
     trusted: bool = False
     left_out: tuple[Problem, ...] = ()
+    settings: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:

@@ -37,6 +37,7 @@ class Kept:
         start: sha256 of the model of the run that `start_from` names.
         steps: whether each step of a row has a target; None where nothing was recorded.
         whole: the run is made up of several trainings of the spec, and has all of their training rows.
+        strict: other data is refused: it was handed in as the run's own.
     """
 
     folder: Path
@@ -46,6 +47,7 @@ class Kept:
     start: str | None = None
     steps: bool | None = None
     whole: bool = False
+    strict: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,13 +101,18 @@ def load_spec(spec_path: Path, *, settings: Sequence[str] = (), stands_for: Path
     return _load(source, stands_for or spec_path, read_ordinary_text(spec_path, most_bytes(str(spec_path))))
 
 
-def load_text(text: str, file: Path) -> LoadedSpec:
-    """Check a spec given as text, without `extends`; `file` is the name in messages.
+def load_text(text: str, file: Path, *, settings: Sequence[str] = ()) -> LoadedSpec:
+    """Check a spec given as text, without `extends`.
+
+    Args:
+        text: the text.
+        file: the name in messages; relative paths start from its folder.
+        settings: the values of `--set`.
 
     Raises:
         SpecError: as for `load_spec`.
     """
-    return _load(parse_text(text, str(file)), file, text)
+    return _load(apply_settings(parse_text(text, str(file)), settings), file, text)
 
 
 def with_data(loaded: LoadedSpec, data: ValueMap, *, file: Path | None = None) -> LoadedSpec:

@@ -18,7 +18,7 @@ from mlpcli.data.moves import Move, moves_to
 from mlpcli.data.nested_rows import TrainingRows
 from mlpcli.data.splits import without_validation
 from mlpcli.data.splitter import OpenedData
-from mlpcli.errors import DataError, SpecError
+from mlpcli.errors import DataError, Problem, SpecError
 from mlpcli.spec.load import LoadedSpec, with_data
 from mlpcli.spec.locations import VARIABLE, absolute, files_of, with_files
 from mlpcli.spec.repeats import is_repeated
@@ -82,6 +82,9 @@ def find_opened(loaded: LoadedSpec, contract: Contract | None = None, *, togethe
     if usable is None:
         assert first is not None
         raise first
+    if kept.strict:
+        rule = "is not the data that the run was trained on: its fingerprint is another"
+        raise SpecError(Problem(rule, path=("dataset", "path"), hint="hand in the same rows, in their order"))
     return _load(usable, contract=contract)
 
 

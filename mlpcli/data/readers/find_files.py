@@ -31,6 +31,9 @@ PACKABLE = (*TEXTS, *JSON_LINES)
 KNOWN = ", ".join((".csv", ".tsv", ".parquet", *ARRAYS))
 READABLE = ", ".join((*TEXTS, ".parquet", ".feather", ".jsonl", ".xlsx", ".sqlite", ".duckdb", *ARRAYS))
 
+HANDED_IN = "handed-to-mlpcli-"
+"""How a temporary folder is called that holds data which a Python program handed in."""
+
 _ADDRESS = re.compile(r"[a-zA-Z][\w+.-]+:/{1,3}(?=.)")
 
 
@@ -198,6 +201,9 @@ def file_problem(path: Path) -> tuple[str, str] | None:
 def _missing(path: Path) -> tuple[str, str] | None:
     if path.exists():
         return None
+    if path.parent.name.startswith(HANDED_IN):
+        rule = "is data that a Python program handed in, of which a run keeps no copy"
+        return rule, "hand it in again: mlpcli.load(RUN, data=...) or mlpcli.resume(RUN, data)"
     if not path.parent.is_dir():
         return "there is no such file", f"there is no folder {str(path.parent)!r}"
     names = sorted(entry.name for entry in path.parent.iterdir() if entry.is_file())

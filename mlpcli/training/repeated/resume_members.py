@@ -62,7 +62,7 @@ def resume_members(
     runs.check_inside(run.folder)
     check_run_writable(run.folder)
     with runs.locked(run.folder):
-        run = replace(runs.open_run(run.folder), trusted=run.trusted)
+        run = replace(run, record=runs.open_run(run.folder).record)
         check_unfinished(run, force=force)
         sweep(run.folder)
         spec, kept = spec_to_resume(run, loaded)

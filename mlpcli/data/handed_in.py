@@ -1,0 +1,186 @@
+"""Data that a Python program hands in, written to a file, so that it is read as any other file is.
+
+A table becomes a Parquet file, which holds its values and their types exactly; arrays become an .npz file.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from mlpcli.data.readers.find_files import HANDED_IN
+from mlpcli.data.types import Array
+from mlpcli.errors import DataError, MlpcliError, Problem
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ARRAYS_OF_PAIR = ("x", "y", "weights")
+"""The names of the arrays of a tuple."""
+
+KINDS = "a pandas DataFrame, a PyArrow table, a mapping of names to arrays, arrays (x, y), or a file's path"
+
+
+class HandedIn:
+    """A folder of files that hold data which was handed in; it is deleted with this object."""
+
+    def __init__(self) -> None:
+        """Create the folder, which only this user can read."""
+        self.folder = Path(tempfile.mkdtemp(prefix=HANDED_IN))
+        self._remove = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        self.names: dict[str, str] = {}
+
+    def add(self, data: object, name: str) -> Path:
+        """Return a file that holds some data; the path itself where it is one.
+
+        Args:
+            data: a table, arrays, or a path.
+            name: of the data, for messages and for the file.
+
+        Raises:
+            DataError: it is none of these, or a column has values of several types.
+        """
+        if isinstance(data, str | os.PathLike):
+            return Path(os.fspath(data))
+        file = name.replace(" ", "_")
+        if isinstance(data, tuple) or (isinstance(data, Mapping) and not _is_flat(data)):
+            path = self.folder / f"{file}.npz"
+            _write_arrays(_named_arrays(data, name), path, name)
+        else:
+            import pyarrow.parquet as pq
+
+            path = self.folder / f"{file}.parquet"
+            pq.write_table(as_table(data, name), path)
+        self.names[str(path)] = name
+        return path
+
+    def close(self) -> None:
+        """Delete the files."""
+        self._remove()
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Call the data by its name, not by its file's, in the problems of an error raised inside."""
+        try:
+            yield
+        except MlpcliError as error:
+            error.problems = tuple(map(self._renamed, error.problems))
+            raise
+
+    def plain(self, text: str) -> str:
+        """Return a text with the names of the data instead of its files'."""
+        for path, name in self.names.items():
+            key = "path" if name == "data" else name.removesuffix(" data")
+            text = text.replace(f'--set dataset.{key}="{path}"', name).replace(path, f"the {name}")
+        return text
+
+    def _renamed(self, problem: Problem) -> Problem:
+        plain, hint = self.plain, problem.hint
+        changed = replace(
+            problem,
+            rule=plain(problem.rule),
+            hint=plain(hint) if isinstance(hint, str) else lambda: plain(problem.advice()),
+        )
+        if isinstance(problem.received, str):
+            changed = replace(changed, received=plain(problem.received))
+        if problem.place is not None and problem.place.flag:
+            changed = replace(changed, place=replace(problem.place, flag=plain(problem.place.flag)))
+        return changed
+
+
+def is_frame(data: object) -> bool:
+    """Return whether an object is a pandas DataFrame, without importing pandas."""
+    return type(data).__module__.split(".")[0] == "pandas" and hasattr(data, "columns")
+
+
+def as_table(data: object, name: str) -> pa.Table:
+    """Return a table as PyArrow has it, without the index of a DataFrame.
+
+    Args:
+        data: a DataFrame of pandas, a PyArrow table, what has its stream protocol, or a mapping of arrays.
+        name: of the data, for messages.
+
+    Raises:
+        DataError: it is no table, has names that are no texts twice, or values of several types in a column.
+    """
+    import pyarrow as pa
+
+    try:
+        if is_frame(data):
+            return _from_pandas(data)
+        if isinstance(data, pa.Table):
+            return data
+        if isinstance(data, Mapping):
+            columns = {str(key): _column(values) for key, values in data.items()}
+            return pa.table(columns)
+        if hasattr(data, "__arrow_c_stream__"):
+            return pa.table(data)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        reason = "; ".join(str(part) for part in error.args) or type(error).__name__
+        raise DataError(Problem(f"the {name}: cannot be read as a table ({reason})", hint=ONE_TYPE)) from None
+    raise DataError(Problem(f"the {name}: must be {KINDS}", received=type(data).__name__))
+
+
+ONE_TYPE = "the values of a column must be of one type, and all columns as long as each other"
+
+
+def _from_pandas(frame: object) -> pa.Table:
+    """Return a DataFrame as a table, whose columns have the names as texts."""
+    import pyarrow as pa
+
+    named = frame.copy(deep=False)  # type: ignore[attr-defined]
+    named.columns = [str(name) for name in named.columns]
+    return pa.Table.from_pandas(named, preserve_index=False).replace_schema_metadata(None)
+
+
+def _column(values: object) -> pa.Array:
+    """Return the values of a column; NaN in numbers stays one, which is read as an empty cell."""
+    import pyarrow as pa
+
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        return values
+    if isinstance(values, np.ndarray) and values.dtype.kind == "U":
+        values = values.tolist()  # PyArrow would keep the zeros at the end of a text
+    return pa.array(values, from_pandas=True)
+
+
+def _is_flat(data: Mapping[object, object]) -> bool:
+    """Return whether every value of a mapping is a column, not an array of more dimensions."""
+    return all(np.ndim(cast(Array, value)) == 1 for value in data.values() if isinstance(value, np.ndarray))
+
+
+def _named_arrays(data: object, name: str) -> dict[str, Array]:
+    """Return arrays by the names that they have in a file."""
+    if isinstance(data, tuple):
+        if not 1 <= len(data) <= len(ARRAYS_OF_PAIR):
+            rule = f"the {name}: must be (x,), (x, y) or (x, y, weights)"
+            raise DataError(Problem(rule, received=f"a tuple of {len(data)}"))
+        return {key: np.asarray(each) for key, each in zip(ARRAYS_OF_PAIR, data, strict=False)}
+    assert isinstance(data, Mapping)
+    return {str(key): np.asarray(each) for key, each in data.items()}
+
+
+def _write_arrays(arrays: Mapping[str, Array], path: Path, name: str) -> None:
+    """Write an .npz file, without pickles; texts in an array of objects become texts.
+
+    Raises:
+        DataError: an array holds other objects.
+    """
+    plain = {}
+    for key, each in arrays.items():
+        if each.dtype.kind == "O":
+            if not all(isinstance(value, str) for value in each.flat):
+                rule = f"the {name}: array {key!r} must hold numbers or texts, it holds objects"
+                raise DataError(Problem(rule, hint="convert it with numpy.asarray(..., dtype=float)"))
+            each = each.astype(str)
+        plain[key] = each
+    np.savez(path, allow_pickle=False, **plain)
