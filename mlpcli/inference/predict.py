@@ -96,9 +96,7 @@ def predict_run(
         UsageError: A column to keep is not in the file, the run has no intervals of the level, or there is
             no such class or column to explain.
     """
-    trained = trained or load_trained(run)
-    if options.level is not None:
-        trained = replace(trained, contract=at_level(trained.contract, options.level))
+    trained = _at_level(trained or load_trained(run), options.level)
     explainer = _explainer(trained, options.explain)
     began = time.monotonic()
     counts = RowCounts()
@@ -113,8 +111,8 @@ def predict_run(
         reading=options.reading,
     )
     names: tuple[str, ...] = ()
+    file = data.name if isinstance(data, Path) else "-"
     with contextlib.ExitStack() as stack:
-        file = data.name if isinstance(data, Path) else "-"
         write_rejects = stack.enter_context(_rejects_file(options.rejects, file))
         chunks = stack.enter_context(open_rows(data, reading))
         unit = UNIT_ROWS if explainer is None else BATCH_ROWS  # explained, rows take much longer
@@ -143,6 +141,11 @@ def _explainer(
     if options is None:
         return None
     return (ImageExplainer if is_image(trained.contract) else ChunkExplainer)(trained, options)
+
+
+def _at_level(trained: TrainedModel, level: float | None) -> TrainedModel:
+    """Return a model with intervals of a level; None for the run's own."""
+    return trained if level is None else replace(trained, contract=at_level(trained.contract, level))
 
 
 def id_errors(trained: TrainedModel) -> Callable[[Array], list[RowError]] | None:
