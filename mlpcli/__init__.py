@@ -5,18 +5,18 @@ The names below are imported when they are first used: `import mlpcli` itself im
 
 TYPE_CHECKING = False  # `typing` itself is not needed
 if TYPE_CHECKING:
-    from mlpcli.api import Run as Run
     from mlpcli.api import check as check
     from mlpcli.api import load as load
     from mlpcli.api import resume as resume
     from mlpcli.api import train as train
     from mlpcli.errors import MlpcliError as MlpcliError
+    from mlpcli.opened_run import Run as Run
 
 __version__ = "0.1.0"
 
 __all__ = ["MlpcliError", "Run", "__version__", "check", "load", "resume", "train"]
 
-_HOMES = {"MlpcliError": "errors"}
+_HOMES = {"MlpcliError": "errors", "Run": "opened_run"}
 """The modules of names that are not in `api`."""
 
 

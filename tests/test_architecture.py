@@ -18,7 +18,8 @@ BELOW_TRAINING = BELOW_MODEL | {"model", "plots", "export", "checks"}
 ALL = BELOW_TRAINING | {"training", "inference", "doctor", "codegen", "tuning", "report"}
 
 ALLOWED: dict[str, set[str]] = {
-    "api": ALL | {"cli"},
+    "api": ALL | {"cli", "opened_run"},
+    "opened_run": ALL | {"cli"},
     "cli": ALL | {"serving"},
     "serving": ALL - {"report"},
     "report": GROUND | {"spec", "runs"},
@@ -38,7 +39,7 @@ ALLOWED: dict[str, set[str]] = {
     **{module: {"printable", "keras_import"} for module in GROUND},
     "keras_import": {"signals", "machine"},
     "__main__": {"cli"},
-    "__init__": {"api", "errors"},
+    "__init__": {"api", "opened_run", "errors"},
 }
 """Which package may import which, beside itself; from the top of the flow to its ground."""
 

@@ -24,6 +24,9 @@ from mlpcli.errors import DataError, MlpcliError, Problem
 if TYPE_CHECKING:
     import pyarrow as pa
 
+Data = object
+"""A pandas DataFrame, a PyArrow table, a mapping of names to arrays, arrays `(x, y)`, or a file's path."""
+
 ARRAYS_OF_PAIR = ("x", "y", "weights")
 """The names of the arrays of a tuple."""
 
