@@ -1,0 +1,225 @@
+"""A run as an object of a Python program."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+import mlpcli.runs.folder as folders
+from mlpcli.data.handed_in import Data, HandedIn, is_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    from mlpcli.data.types import Array
+    from mlpcli.inference.predict import PredictOptions
+    from mlpcli.keras_import import keras
+    from mlpcli.model.trained_model import TrainedModel
+    from mlpcli.runs.explanation import Explanation
+    from mlpcli.runs.results import Evaluation
+
+SPLITS = ("train", "validation", "test", "held_out")
+
+
+class Run:
+    """A run: its records, its model, and what the commands do with it."""
+
+    def __init__(self, found: folders.Run, handed: HandedIn | None = None) -> None:
+        """Open a run that was found.
+
+        Args:
+            found: The run.
+            handed: The files of data that was handed in, which are kept as long as this object.
+        """
+        self._run, self._handed = found, handed or HandedIn()
+        self._trained: TrainedModel | None = None
+
+    def __repr__(self) -> str:
+        return f"<mlpcli run {self.label}, {self.status}>"
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self._run.folder
+
+    @property
+    def label(self) -> str:
+        """`name/timestamp`, as every command accepts it."""
+        return self._run.label
+
+    @property
+    def status(self) -> str:
+        """One of running, completed, interrupted, diverged, failed."""
+        return self._run.status
+
+    @property
+    def spec(self) -> dict[str, object]:
+        """The spec that was trained, with every default, as plain values."""
+        from mlpcli.spec.yaml_reader import read_text
+
+        return cast("dict[str, object]", read_text(self._run.require(folders.RESOLVED)).data)
+
+    @property
+    def metrics(self) -> dict[str, dict[str, float]]:
+        """The metrics of the finished model, by split and name; NaN where one has no value."""
+        from mlpcli.runs.record_models import MetricsRecord, read_record
+
+        found = read_record(self._run.require(folders.METRICS), MetricsRecord).by_split()
+        return {split: values for split, values in found.items() if values}
+
+    @property
+    def history(self) -> dict[str, list[float]]:
+        """The loss, the metrics and the learning rate of each epoch, by name; NaN where one has no value."""
+        from mlpcli.runs.record_models import read_history
+
+        rows = read_history(self._run.require(folders.HISTORY))
+        names = dict.fromkeys(name for row in rows for name in row)
+        return {name: [row.get(name, float("nan")) for row in rows] for name in names}
+
+    def history_frame(self) -> pd.DataFrame:
+        """Return the history as a DataFrame with a row for each epoch; pandas must be installed."""
+        import pandas as pd
+
+        return pd.DataFrame(self.history).astype({"epoch": int}).set_index("epoch")
+
+    @property
+    def model(self) -> keras.Model:
+        """The Keras model, compiled; of rows as the spec's preprocessing gives them. See `predict`."""
+        return self._loaded().model
+
+    def predict(
+        self,
+        data: Data,
+        *,
+        keep: Sequence[str] = (),
+        on_unknown: Literal["error", "bucket", "null"] | None = None,
+        intervals: float | None = None,
+    ) -> pa.Table | pd.DataFrame:
+        """Predict rows, as `mlpcli predict` does.
+
+        Args:
+            data: The rows: a DataFrame, a PyArrow table, a mapping of arrays, an array, or a path.
+            keep: Columns of the data to pass through.
+            on_unknown: What is done with a category that was never seen: see `mlpcli predict`.
+            intervals: The level of intervals and sets, for a run that has them.
+
+        Returns:
+            The columns that `mlpcli predict` writes: the label or value, the probability of each class, and
+            so on. A DataFrame with the index of the data where that is a DataFrame, else a PyArrow table.
+
+        Raises:
+            MlpcliError: The rows do not fit the run's columns, or one of them cannot be read.
+        """
+        from mlpcli.inference.predict import PredictOptions
+
+        options = PredictOptions(tuple(keep), on_unknown, level=intervals)
+        table, _ = self._predict(data, options)
+        if not is_frame(data):
+            return table
+        frame = table.to_pandas()
+        frame.index = cast("pd.DataFrame", data).index
+        return frame
+
+    def predict_array(self, data: Data) -> Array:
+        """Return what the network gives for rows, as `mlpcli predict -o rows.npy` writes it.
+
+        Args:
+            data: As for `predict`.
+
+        Returns:
+            (rows, outputs): probabilities of classes, values in the target's own units.
+        """
+        from mlpcli.inference.predict import PredictOptions
+
+        return self._predict(data, PredictOptions())[1]
+
+    def _predict(self, data: Data, options: PredictOptions) -> tuple[pa.Table, Array]:
+        from mlpcli.data.first_look import check_new_rows
+        from mlpcli.data.writers import TableWriter
+        from mlpcli.inference.predict import predict_run
+
+        trained, handed, writer = self._loaded(), HandedIn(), TableWriter()
+        with handed.named(), contextlib.closing(handed):
+            path = handed.add((data,) if hasattr(data, "dtype") else data, "data")
+            check_new_rows(str(path), trained.contract, keep=options.keep)
+            predict_run(self._run, path, writer, options=options, trained=trained)
+        return writer.table(), writer.outputs()
+
+    def evaluate(
+        self, data: Data = "test", *, by: Sequence[str] = (), intervals: bool = True, figures: bool = False
+    ) -> Evaluation:
+        """Compute the metrics on a split of the run, or on other rows, as `mlpcli evaluate` does.
+
+        Args:
+            data: train, validation, test or held_out; or rows with their targets, as for `train`.
+            by: Columns by whose groups the metrics are computed too.
+            intervals: Find the confidence intervals.
+            figures: Draw the errors, into the folder plots of the run.
+
+        Returns:
+            The metrics, by name, under `metrics`; scores of classes, intervals and more beside them.
+
+        Raises:
+            MlpcliError: The rows do not fit the run, or its own are gone.
+        """
+        from mlpcli.cli.evaluate import check_first, figures_folder, name_of
+        from mlpcli.inference.evaluate import EvaluateOptions, evaluate_run
+
+        with self._handed.named():
+            split, file, handed = "test", None, HandedIn()
+            if isinstance(data, str) and data in SPLITS:
+                split = data
+            else:
+                file = handed.add(data, "data")
+            with handed.named(), contextlib.closing(handed):
+                check_first(self._run, split, file)
+                folder = figures_folder(self._run, name_of(split, file)) if figures else None
+                options = EvaluateOptions(folder, intervals, tuple(by))
+                found = evaluate_run(self._run, split=split, data=file, options=options)
+            warnings = tuple(map(handed.plain, found.warnings))
+            return replace(found, source=handed.plain(found.source), warnings=warnings)
+
+    def explain(self, split: str = "test", *, metric: str | None = None, repeats: int = 5) -> Explanation:
+        """Measure how much each column matters to the model, as `mlpcli explain` does.
+
+        Args:
+            split: On which of the run's splits.
+            metric: By which metric; None for the first of the spec.
+            repeats: How often each column is shuffled.
+
+        Raises:
+            MlpcliError: The run has no columns, no such split or metric, or its data is gone.
+        """
+        from mlpcli.cli.evaluate import check_first
+        from mlpcli.inference.explain import explain_run
+
+        with self._handed.named():
+            check_first(self._run, split, None)
+            return explain_run(self._run, split=split, metric=metric, repeats=repeats)
+
+    def report(self, output: str | os.PathLike[str] | None = None) -> Path:
+        """Write one page about the run, as `mlpcli report` does.
+
+        Args:
+            output: An .html file, or .md for a model card; None for report.html in the run's folder.
+
+        Returns:
+            The file.
+        """
+        from mlpcli.cli.report import write_report
+
+        target = None if output is None else Path(output)
+        return write_report([self._run], target, self.folder.parent.parent, force=True)[0]
+
+    def _loaded(self) -> TrainedModel:
+        """Return the model with its contract, loaded once."""
+        from mlpcli.model.trained_model import load_trained
+
+        if self._trained is None:
+            self._trained = load_trained(self._run)
+        return self._trained
