@@ -139,15 +139,18 @@ def _bounded(text: str) -> str:
 
 
 def show_value(value: object, limit: int = 60) -> str:
-    """Write a value as YAML does, shortened to `limit` characters."""
+    """Write a value as YAML does, shortened to `limit` characters; what is nested deeper is never reached."""
+    if limit < 4:
+        return "..."
     if value is None:
         text = "null"
     elif isinstance(value, bool):
         text = "true" if value else "false"
     elif isinstance(value, dict):
-        text = "{" + _joined((f"{key}: {show_value(item)}" for key, item in value.items()), limit) + "}"
+        items = (f"{key}: {show_value(item, limit - 1)}" for key, item in value.items())
+        text = "{" + _joined(items, limit) + "}"
     elif isinstance(value, list | tuple):
-        text = "[" + _joined(map(show_value, value), limit) + "]"
+        text = "[" + _joined((show_value(item, limit - 1) for item in value), limit) + "]"
     else:
         text = repr(value[: limit + 1] if isinstance(value, str | bytes) and len(value) > limit else value)
     return text if len(text) <= limit else text[: limit - 3] + "..."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import datetime
+import gzip
 import json
 import lzma
 import sqlite3
@@ -528,6 +529,36 @@ def test_words_for_another_kind_of_file_are_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(UsageError, match="--sheet: is for an Excel file"):
         read_whole(str(tmp_path / "rows.csv"), reading=Reading(sheet="Orders"))
+    write_json(tmp_path / "rows.jsonl", make_rows())
+    with pytest.raises(UsageError) as refused:
+        read_whole(str(tmp_path / "rows.jsonl"), reading=Reading(charset="latin-1", header=False))
+    assert [each.rule for each in refused.value.problems] == [
+        "--charset: is for a text file such as .csv",
+        "--no-header: is for a text file such as .csv, or an Excel file",
+    ]
+
+
+def test_a_zip_file_is_read_by_the_methods_that_python_has(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv.zip"
+    write_packed(path, make_rows())
+    content = bytearray(path.read_bytes())
+    for start, place in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        content[content.index(start) + place] = 9  # Deflate64, which Windows takes for large files
+    path.write_bytes(content)
+    assert "is packed by a method that is not read; unpack it first" in refusal(path)
+
+
+def test_packed_texts_of_several_pieces_are_read_to_their_end(tmp_path: Path) -> None:
+    first, *others = as_text(make_rows()).splitlines(keepends=True)
+    for ending, pack in (
+        (".bz2", bz2.compress),
+        (".xz", lzma.compress),
+        (".gz", gzip.compress),
+        (".zst", lambda text: bytes(pa.compress(text, codec="zstd", asbytes=True))),
+    ):
+        path = tmp_path / f"rows.csv{ending}"
+        path.write_bytes(b"".join(pack(line.encode()) for line in (first, *others)))
+        assert read_whole(str(path)).rows == len(others), ending
 
 
 def read_text(path: Path, content: bytes, **words: object) -> Table:

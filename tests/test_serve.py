@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import math
 import signal
 import socket
 import subprocess
@@ -12,14 +13,16 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from mlpcli.data.readers.row_errors import RowError
 from mlpcli.data.stream import Chunk
+from mlpcli.serving import forms
 from mlpcli.serving.batches import Answer, Batcher, QueueFull
 from tests.conftest import Result
 
@@ -189,6 +192,10 @@ def test_a_gap_is_null_or_nan(server: Server) -> None:
         ([{"size": 1, "Town": "Ulm"}], 422, "column 'town': is missing; is it written 'Town' here?"),
         ([ROW, ROW | {"size": "x"}, {}], 422, "row 1, column 'size': must be a number, received 'x' (2 of 3"),
         (b" " * 1_000_001, 413, "the body must have at most 1,000,000 bytes"),
+        (b"[" + b"0," * 50_000 + b"0]", 413, "at most 50,000 rows, not 50,001"),
+        (b"[" + b"9" * 5000 + b"]", 400, "the body must be JSON: it holds a number with too many digits"),
+        ([ROW | {"town": "\ud800"}], 422, "column 'town': must be text, it holds half of a surrogate pair"),
+        (b'[{"size": %s0%s}]' % (b"[" * 300, b"]" * 300), 422, "column 'size': must be a number, a text"),
     ],
 )
 def test_a_wrong_request_is_told_what_is_wrong(
@@ -254,9 +261,22 @@ def test_rows_of_numbers_may_be_lists_in_the_order_of_the_columns(tiny_run: Path
     contract = run_contract(find_run("tiny", tiny_run))
     row = [1.0, 2.0, 3.0, 4.0]
     named = dict(zip(contract.features, [5, 6, 7, 8], strict=True))
-    chunk = encode_given([row, [1, "x"], named, [[1], [2, 3]], [1.0], row, 3], ReadOptions(contract))
-    assert [each.row for each in chunk.rejected] == [1, 3, 4, 6]
+    far = [[1.0, 2.0, 3.0, value] for value in (10**400, 1e39, math.inf)]
+    given = [row, [1, "x"], named, [[1], [2, 3]], [1.0], row, 3, *far]
+    chunk = encode_given(given, ReadOptions(contract))
+    assert [each.row for each in chunk.rejected] == [1, 3, 4, 6, 7, 8, 9]
     np.testing.assert_array_equal(chunk.x, [row, [5, 6, 7, 8], row])
+    ids = replace(contract, kind="array", features=(), preprocessor=None, dtype="int64")
+    chunk = encode_given([row, [1.5, 2, 3, 4], [1, 2, 3, 2**60 + 1], [1, 2, 3, 2**63]], ReadOptions(ids))
+    assert [(each.row, "ids" in each.rule) for each in chunk.rejected] == [(1, True), (3, True)]
+    assert (chunk.x.dtype, chunk.x[1, 3]) == (np.int64, 2**60 + 1)
+
+
+@pytest.mark.parametrize("name", ["size", "it's", 'a "b"', "'", "a\nb\\c", "column 'x'"])
+def test_a_wrong_row_names_its_column_as_it_is(name: str) -> None:
+    error = RowError(0, f"column {name!r}", "must be a number")
+    (row,) = forms.wrong_rows([error], forms.Request([{}], "rows"))["rows"]  # type: ignore[misc]
+    assert row["column"] == name
 
 
 def _chunk(rows: Sequence[object]) -> Chunk:
@@ -292,6 +312,46 @@ def test_requests_that_wait_go_together_and_fail_alone() -> None:
         futures[5].result(10)
     assert max(sizes) == 9  # of four requests and the wrong one, before each went by itself
     batcher.close()
+
+
+def test_a_request_that_nobody_waits_for_ends_no_other() -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def predict(chunk: Chunk, tensors: bool) -> Answer:
+        begun.set()
+        assert go.wait(10)
+        return _answer(chunk, tensors)
+
+    batcher = Batcher(_chunk, predict, most_waiting=100)
+    first = batcher.submit([1])
+    assert begun.wait(10)
+    cancelled, last = batcher.submit([2]), batcher.submit([3])
+    assert cancelled.cancel()
+    go.set()
+    assert [first.result(10).columns["double"], last.result(10).columns["double"]] == [[2], [6]]
+    batcher.close()
+
+
+def test_half_a_head_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    from starlette.responses import PlainTextResponse
+
+    from mlpcli.serving import server
+
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)
+    started = threading.Event()
+    web = server.web_server(PlainTextResponse("fine"), started.set)
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        thread = threading.Thread(target=web.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        assert started.wait(30)
+        for sent in (b"", b"GET / HTTP/1.1\r\nHost:", b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET"):
+            with socket.create_connection(listening.getsockname(), timeout=30) as half:
+                half.sendall(sent)
+                answer = b"".join(iter(lambda half=half: half.recv(1000), b""))  # type: ignore[misc]
+            assert answer.endswith(b"fine") is (b"GET" in sent[1:])
+        web.should_exit = True
+        thread.join()
 
 
 def test_a_full_queue_refuses_and_a_closed_one_answers_what_waits() -> None:
@@ -332,6 +392,7 @@ def test_what_is_missing_is_named_with_its_extra(
         (["--max-body", "much"], "--max-body: must be a size such as 10MB, received 'much'"),
         (["--max-body", "0"], "--max-body: must be a size such as 10MB, received '0'"),
         (["--host", "no such host"], "--host no such host: "),
+        (["--host", "a..b"], "--host a..b: is no name of a host"),
     ],
 )
 def test_wrong_options_are_told_before_the_model_is_loaded(

@@ -30,7 +30,10 @@ BodyOption = Annotated[
 WaitingOption = Annotated[
     int,
     typer.Option(
-        "--max-waiting", metavar="ROWS", min=1, help="Rows that may wait; further requests get 503."
+        "--max-waiting",
+        metavar="ROWS",
+        min=1,
+        help="Rows that may wait; further requests get 503, larger ones 413.",
     ),
 ]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mlpcli.data.dataset import Contract
 from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.data.readers.delimited_stream import Block
 from mlpcli.data.readers.row_errors import Origin, RowError
@@ -77,7 +78,7 @@ def _table_chunks(
     errors: list[RowError] = []
     for place in places:
         row = rows[place]
-        found = _row_error(place, row, preprocessor.names)
+        found = _row_error(place, row, preprocessor.names, ids=options.contract.dtype == "int64")
         if found is not None:
             errors.append(found)
         else:
@@ -101,8 +102,8 @@ def _cells(row: object, names: Sequence[str]) -> tuple[object, ...]:
     return tuple(row[name] for name in names)
 
 
-def _row_error(place: int, row: object, names: Sequence[str]) -> RowError | None:
-    """Return what keeps a row from being read; None if it can be."""
+def _row_error(place: int, row: object, names: Sequence[str], *, ids: bool) -> RowError | None:
+    """Return what keeps a row from being read; None if it can be. A network of ids takes whole numbers."""
     if not isinstance(row, Mapping):
         hint = "such as {" + ", ".join(f'"{name}": ...' for name in names[:3]) + "}"
         return RowError(place, "", "must be an object of columns and values", row, hint)
@@ -113,12 +114,31 @@ def _row_error(place: int, row: object, names: Sequence[str]) -> RowError | None
             return RowError(
                 place, f"column {name!r}", "is missing", hint=hint or "null stands for an empty cell"
             )
-        value = row[name]
-        if not (value is None or isinstance(value, bool | int | float | str)):
-            return RowError(place, f"column {name!r}", "must be a number, a text, true, false or null", value)
-        if isinstance(value, float) and math.isinf(value):
-            return RowError(place, f"column {name!r}", "must be a finite number", value)
+        if rule := _cell_rule(row[name], ids=ids):
+            return RowError(place, f"column {name!r}", rule, row[name])
     return None
+
+
+def _cell_rule(value: object, *, ids: bool) -> str:
+    """Return the rule that a value breaks, whatever its column is; empty for none."""
+    if not (value is None or isinstance(value, bool | int | float | str)):
+        return "must be a number, a text, true, false or null"
+    if isinstance(value, str) and not _is_text(value):
+        return "must be text, it holds half of a surrogate pair"
+    if isinstance(value, float) and math.isinf(value):
+        return "must be a finite number"
+    if ids and isinstance(value, float) and not (math.isnan(value) or value.is_integer()):
+        return "must be a whole number, an id"
+    return ""
+
+
+def _is_text(value: str) -> bool:
+    """Return whether a text can be written as UTF-8, which JSON's escape of a lone surrogate cannot."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _type(value: object) -> type:
@@ -152,7 +172,7 @@ def _as_float(value: object) -> float:
 
 def _array_chunks(rows: Sequence[object], given: Sequence[int], options: ReadOptions) -> Iterator[_Part]:
     """Yield the rows that are lists: each by itself where one of them has another shape."""
-    read = {place: _array(place, rows[place]) for place in given}
+    read = {place: _array(place, rows[place], options.contract) for place in given}
     for place, (_, found) in read.items():
         if found is not None:
             empty = np.empty((0, *options.contract.shape), options.contract.dtype)
@@ -164,18 +184,33 @@ def _array_chunks(rows: Sequence[object], given: Sequence[int], options: ReadOpt
         yield np.array(group), _array_chunk(np.stack([read[place][0] for place in group]), group, options)
 
 
-def _array(place: int, row: object) -> tuple[Array, RowError | None]:
-    """Return a row as an array of float64, or why it is none."""
+def _array(place: int, row: object, contract: Contract) -> tuple[Array, RowError | None]:
+    """Return a row as an array of numbers, or why it is none."""
     try:
         array = np.asarray(row)
         if array.dtype.kind not in "iufb":
             array = np.asarray(row, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         array = np.empty(0)
         return array, RowError(place, "", "must be nested lists of numbers, all of one length", row)
-    if not np.isfinite(array).all():
-        return array, RowError(place, "", "must hold finite numbers")
-    return array, None
+    if rule := _unusable(array, contract):
+        return array, RowError(place, "", rule)
+    ids = contract.preprocessor is None and contract.dtype == "int64"
+    return array.astype(np.int64) if ids else array, None
+
+
+def _unusable(array: Array, contract: Contract) -> str:
+    """Return the rule that a row of numbers breaks, as a file's rows are checked when they are read."""
+    numbers = array.astype(np.float64)
+    if not np.isfinite(numbers).all():
+        return "must hold finite numbers"
+    if contract.preprocessor is not None:
+        return ""
+    if contract.dtype == "int64":
+        whole = (np.floor(numbers) == numbers) & (np.abs(numbers) < 2.0**63)
+        return "" if whole.all() else "must hold whole numbers below 2^63, which are ids"
+    largest = float(np.finfo(np.float32).max)
+    return "" if (np.abs(numbers) <= largest).all() else f"must hold numbers of at most {largest:.2g}"
 
 
 def _array_chunk(x: Array, places: Sequence[int], options: ReadOptions) -> Chunk:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,8 +17,6 @@ from mlpcli.errors import MlpcliError
 from mlpcli.serving import forms
 from mlpcli.serving.batches import Batcher, QueueFull
 
-log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True)
 class Limits:
@@ -27,10 +24,12 @@ class Limits:
 
     Attributes:
         body_bytes: of a request, at most.
+        rows: of a request, at most.
         seconds: within which its body must come.
     """
 
     body_bytes: int
+    rows: int
     seconds: float
 
 
@@ -71,12 +70,19 @@ def build_app(batcher: Batcher, pages: Pages, limits: Limits) -> Starlette:
     """
 
     async def predict(request: Request) -> Response:
-        return await _answered(forms.parse_rows(await _body(request, limits)), batcher, pages)
+        return await answered(forms.parse_rows(await _body(request, limits)))
 
     async def serving_predict(request: Request) -> Response:
         _check_name(request, pages)
         body = await _body(request, limits)
-        return await _answered(forms.parse_instances(body, pages.columns), batcher, pages)
+        return await answered(forms.parse_instances(body, pages.columns))
+
+    async def answered(asked: forms.Request) -> Response:
+        if len(asked.rows) > limits.rows:
+            raise HTTPException(
+                413, f"a request may have at most {limits.rows:,} rows, not {len(asked.rows):,}"
+            )
+        return await _answered(asked, batcher, pages)
 
     async def serving_status(request: Request) -> Response:
         _check_name(request, pages)
@@ -107,7 +113,12 @@ def build_app(batcher: Batcher, pages: Pages, limits: Limits) -> Starlette:
         Route("/openapi.json", openapi),
         Route("/health", health),
     ]
-    handlers = {HTTPException: _refused, forms.BadRequest: _unreadable, Exception: _failed}
+    handlers = {
+        HTTPException: _refused,
+        forms.BadRequest: _unreadable,
+        MlpcliError: _unusable,
+        Exception: _failed,
+    }
     return Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type]
 
 
@@ -160,9 +171,9 @@ async def _refused(request: Request, error: HTTPException) -> Response:
     detail = error.detail
     if error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "another method")
-        detail = f"{request.url.path} takes {allowed}, not {request.method}"
+        detail = f"{request.scope['path']} takes {allowed}, not {request.method}"
     elif error.status_code == 404 and detail == "Not Found":
-        detail = f"there is nothing at {request.url.path}; / lists what there is"
+        detail = f"there is nothing at {request.scope['path']}; / lists what there is"
     return _PlainJson({"error": detail}, status_code=error.status_code, headers=error.headers)
 
 
@@ -170,9 +181,10 @@ async def _unreadable(request: Request, error: forms.BadRequest) -> Response:
     return _PlainJson({"error": str(error)}, status_code=400)
 
 
+async def _unusable(request: Request, error: MlpcliError) -> Response:
+    return _PlainJson({"error": "; ".join(each.headline() for each in error.problems)}, status_code=422)
+
+
 async def _failed(request: Request, error: Exception) -> Response:
-    """Answer what went wrong inside, without where: that is for the server's own log."""
-    if isinstance(error, MlpcliError):
-        return _PlainJson({"error": "; ".join(each.headline() for each in error.problems)}, status_code=422)
-    log.error("a request failed", exc_info=error)
+    """Answer what went wrong inside, without where: the web server writes that to its log."""
     return _PlainJson({"error": f"internal error: {type(error).__name__}"}, status_code=500)

@@ -101,7 +101,8 @@ class Batcher:
         last: _Job | None = None
         while (first := last or self._jobs.get()) is not None:
             jobs, last, ended = self._together(first)
-            self._answer(jobs)
+            # Nobody waits any more for one that was cancelled; the others cannot be from now on.
+            self._answer([job for job in jobs if job.future.set_running_or_notify_cancel()])
             with self._lock:
                 self._waiting -= sum(len(job.rows) for job in jobs)
             if ended:

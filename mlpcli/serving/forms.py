@@ -5,6 +5,7 @@ TensorFlow Serving's form: https://www.tensorflow.org/tfx/serving/api_rest
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -107,7 +108,12 @@ def _document(body: bytes) -> object:
     except RecursionError:
         raise BadRequest("the JSON is nested too deeply") from None
     except ValueError as error:
-        reason = str(error) if isinstance(error, json.JSONDecodeError) else "it is not UTF-8 text"
+        if isinstance(error, json.JSONDecodeError):
+            reason = str(error)
+        elif isinstance(error, UnicodeDecodeError):
+            reason = "it is not UTF-8 text"
+        else:  # Python reads no whole number of more than 4300 digits
+            reason = "it holds a number with too many digits"
         raise BadRequest(f"the body must be JSON: {reason}") from None
 
 
@@ -137,8 +143,19 @@ def _rows(columns: Mapping[str, Sequence[object]]) -> list[dict[str, object]]:
 def _row_message(error: RowError) -> dict[str, object]:
     hint = error.hint.replace("--on-unknown bucket lets it through", "")
     text = Problem(error.rule, received=error.received, hint=hint).headline()
-    column = error.location.removeprefix("column ").strip("'") if error.location else None
+    column = column_of(error.location)
     return {"row": error.row, **({"column": column} if column else {}), "error": text}
+
+
+def column_of(location: str) -> str:
+    """Return the name of the column in a place such as `column 'size'`; any other place as it is."""
+    shown = location.removeprefix("column ")
+    if shown == location:
+        return location
+    try:
+        return str(ast.literal_eval(shown))  # the name is written as a Python literal
+    except (SyntaxError, ValueError):
+        return shown
 
 
 def wrong_rows(errors: Sequence[RowError], request: Request) -> dict[str, object]:

@@ -20,7 +20,9 @@ from mlpcli.serving.served_model import ServedModel, load_served
 if TYPE_CHECKING:
     import uvicorn
 
-BODY_SECONDS = 30.0
+HEAD_SECONDS = BODY_SECONDS = 30.0
+"""Within which the head of a request, and then its body, must come."""
+
 STOP_SECONDS = 30
 """Within which requests that have begun are answered when the server is asked to stop."""
 
@@ -36,7 +38,7 @@ class ServeOptions:
         host: the address to listen on.
         port: the port; 0 for any free one.
         body_bytes: of a request, at most.
-        waiting_rows: that may wait for the model; a further request is refused.
+        waiting_rows: of a request, and that may wait for the model; what is more is refused.
     """
 
     host: str
@@ -89,6 +91,8 @@ def web_server(app: Callable[..., object], ready: Callable[[], None]) -> uvicorn
     """
     import uvicorn
 
+    from mlpcli.serving.connections import connections
+
     class Server(uvicorn.Server):
         """Says when it is ready, and leaves signals to `mlpcli.signals`."""
 
@@ -111,6 +115,8 @@ def web_server(app: Callable[..., object], ready: Callable[[], None]) -> uvicorn
     return Server(
         uvicorn.Config(
             app,
+            http=connections(HEAD_SECONDS),
+            ws="none",
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -144,7 +150,7 @@ def serving(served: ServedModel, label: str, options: ServeOptions) -> Iterator[
     )
     batcher = Batcher(served.encode, served.predict, most_waiting=options.waiting_rows)
     try:
-        yield build_app(batcher, pages, Limits(options.body_bytes, BODY_SECONDS))
+        yield build_app(batcher, pages, Limits(options.body_bytes, options.waiting_rows, BODY_SECONDS))
     finally:
         batcher.close()
 
@@ -158,8 +164,9 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise UsageError(Problem(f"--host {host}: {error.strerror or error}")) from None
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or "is no name of a host"
+        raise UsageError(Problem(f"--host {host}: {reason}")) from None
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)

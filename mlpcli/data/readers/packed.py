@@ -55,4 +55,7 @@ def _only_member(path: Path) -> IO[bytes]:
             origin.refuse("must hold one file", received=len(members), hint=hint)
         if members[0].flag_bits & 1:
             origin.refuse("is encrypted", hint="unpack it first")
-        return archive.open(members[0])
+        try:
+            return archive.open(members[0])
+        except NotImplementedError:  # such as Deflate64, which Windows takes for large files
+            origin.refuse("is packed by a method that is not read", hint="unpack it first")

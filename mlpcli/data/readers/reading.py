@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +17,12 @@ KINDS: dict[str, tuple[tuple[str, ...], str]] = {
     "comment": (TEXTS, "a text file such as .csv"),
 }
 """By a word of a dataset, the extensions of the files that it is for, and what they are."""
+
+OPTIONS = KINDS | {
+    "charset": (TEXTS, "a text file such as .csv"),
+    "header": ((*TEXTS, *WORKBOOKS), "a text file such as .csv, or an Excel file"),
+}
+"""As options, these two are for some files only, too; in a spec they may be of use for later ones."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +59,8 @@ class Reading:
             UsageError: with a problem for each.
         """
         wrong = [
-            Problem(f"--{word}: is for {what}", received=paths_shown, hint="leave it out")
-            for word, what, paths_shown in misplaced(vars(self), paths)
+            Problem(f"--{_option(word, vars(self)[word])}: is for {what}", received=file, hint="leave it out")
+            for word, what, file in misplaced(vars(self), paths, OPTIONS)
         ]
         if wrong:
             raise UsageError(*wrong)
@@ -63,10 +69,16 @@ class Reading:
 AS_RECORDED = Reading()
 
 
-def misplaced(words: dict[str, object], paths: Iterable[Path]) -> Iterator[tuple[str, str, str]]:
+def _option(word: str, value: object) -> str:
+    return f"no-{word}" if value is False else word
+
+
+def misplaced(
+    words: dict[str, object], paths: Iterable[Path], kinds: Mapping[str, tuple[tuple[str, ...], str]] = KINDS
+) -> Iterator[tuple[str, str, str]]:
     """Yield the words that are given though they are for none of the files: word, what it is for, a file."""
     paths = list(paths)
-    for word, (endings, what) in KINDS.items():
+    for word, (endings, what) in kinds.items():
         fits = (ending_of(path) in endings or (word == "query" and is_server_path(path)) for path in paths)
-        if words.get(word) and paths and not any(fits):
+        if words.get(word) not in (None, "") and paths and not any(fits):
             yield word, what, paths[0].name

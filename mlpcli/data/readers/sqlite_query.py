@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 from collections.abc import Sequence
@@ -32,7 +33,7 @@ class SqliteConnection(Connection):
             DataError: it cannot be opened.
         """
         super().__init__()
-        address = f"file:{quote(str(path.resolve()), safe='/')}?mode=ro"
+        address = f"file:{quote(os.fsencode(path.resolve()), safe='/')}?mode=ro"
         try:
             self._connection = sqlite3.connect(address, uri=True, isolation_level=None)
             self._connection.execute("PRAGMA trusted_schema = OFF")
@@ -83,12 +84,7 @@ class SqliteConnection(Connection):
             return too_late()
         if "one statement at a time" in text:
             return QueryError("must be a single statement")
-        if (
-            "not authorized" in text
-            or "authorization denied" in text
-            or "prohibited" in text
-            or "readonly" in text
-        ):
+        if _DENIED.search(text):
             return QueryError(f"must only read: a SELECT, nothing else ({text})")
         return QueryError(text, _place(text, query))
 

@@ -102,12 +102,14 @@ def run_members(parent: Parent, builder: MemberBuilder, first: Prepared, *, advi
         measured = begin_baseline(prepared.dataset, seed=prepared.completed.spec.seed)
         with keep_programs(_most_rows(parent)):
             left = [each for each in prepared.repeats if not is_finished(parent.member_folder(each))]
+            if left:  # the training on all rows may have other epochs after these
+                runs.remove_inside(parent.folder / RETRAINED, parent.folder)
             for place, repeat in enumerate(left):
                 rest = len(left) - place + (parent.after == RETRAIN)
                 _train_member(parent, builder, repeat, first if place == 0 else None, rest)
             prepared.clock.lap("fit")
             if parent.after == RETRAIN:
-                _retrain(parent, builder, again=bool(left))
+                _retrain(parent, builder)
         return finish(Ending(parent, measured, builder.model))
 
 
@@ -181,21 +183,13 @@ def _plugins_of(run: Run) -> dict[str, object]:
     return {"plugins": plugins} if plugins else {}
 
 
-def _retrain(parent: Parent, builder: MemberBuilder, *, again: bool) -> None:
-    """Train on the rows of all folds, unless that is finished.
-
-    Args:
-        parent: The run.
-        builder: Has built its trainings.
-        again: Members were trained, by which the number of epochs may have changed.
-    """
+def _retrain(parent: Parent, builder: MemberBuilder) -> None:
+    """Train on the rows of all folds, unless that is finished."""
     from mlpcli.spec.load import located
     from mlpcli.training.job import Clock
     from mlpcli.training.prepare import build_checked, complete
 
     folder = parent.folder / RETRAINED
-    if again and folder.is_dir():
-        runs.empty_folder(folder, parent.folder)
     if is_finished(folder):
         return
     count = len(parent.prepared.repeats)
