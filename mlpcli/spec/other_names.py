@@ -204,7 +204,6 @@ FIT_OF_KERAS: dict[str, str] = {
         ("split", "splits", "split_ratio", "train_test_split"),
         "write it inside dataset: test: 0.2, validation: 0.2; the other rows are for training",
     ),
-    **dict.fromkeys(("sep", "delimiter", "separator"), "leave it out: it is found out from the file"),
     **dict.fromkeys(
         ("drop", "drop_columns", "ignore", "exclude", "index_col", "id_column"),
         "write it inside dataset: features: {COLUMN: ignore}",
