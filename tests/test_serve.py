@@ -269,14 +269,14 @@ def test_rows_of_numbers_may_be_lists_in_the_order_of_the_columns(tiny_run: Path
     ids = replace(contract, kind="array", features=(), preprocessor=None, dtype="int64")
     chunk = encode_given([row, [1.5, 2, 3, 4], [1, 2, 3, 2**60 + 1], [1, 2, 3, 2**63]], ReadOptions(ids))
     assert [(each.row, "ids" in each.rule) for each in chunk.rejected] == [(1, True), (3, True)]
-    assert (chunk.x.dtype, chunk.x[1, 3]) == (np.int64, 2**60 + 1)
+    assert (chunk.x.dtype.name, chunk.x[1, 3]) == ("int64", 2**60 + 1)
 
 
 @pytest.mark.parametrize("name", ["size", "it's", 'a "b"', "'", "a\nb\\c", "column 'x'"])
 def test_a_wrong_row_names_its_column_as_it_is(name: str) -> None:
     error = RowError(0, f"column {name!r}", "must be a number")
-    (row,) = forms.wrong_rows([error], forms.Request([{}], "rows"))["rows"]  # type: ignore[misc]
-    assert row["column"] == name
+    rows: Any = forms.wrong_rows([error], forms.Request([{}], "rows"))["rows"]
+    assert [row["column"] for row in rows] == [name]
 
 
 def _chunk(rows: Sequence[object]) -> Chunk:
