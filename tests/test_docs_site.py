@@ -58,6 +58,23 @@ def test_the_course_shows_every_spec_of_the_chapter(pages: dict[str, str]) -> No
     assert "{{" not in pages["course.md"]
 
 
+def test_what_the_course_says_to_try_can_be_tried(mlpcli: Callable[..., Result]) -> None:
+    from mlpcli.spec.load import load_spec
+
+    course = (ROOT / "docs" / "course.md").read_text(encoding="utf-8")
+    tried = []
+    for section in course.split("\n### ")[1:]:
+        names = re.findall(r"\{\{ spec (\w+) \}\}", section)
+        for setting in re.findall(r"`--set ([^`]+)`", section):
+            spec = ROOT / "configs" / "chapter" / f"{names[0]}.yaml"
+            load_spec(spec, settings=[setting])
+            if "name: california_housing" not in spec.read_text(encoding="utf-8"):
+                wanted = 2 if "read the message" in section else 0
+                assert mlpcli("check", spec, "--set", setting).status == wanted, (names, setting)
+            tried.append(names[0])
+    assert tried == ["perceptron", "housing_rival", "one_hot", "weights", "validation_file"]
+
+
 def _numbers(text: str) -> list[int]:
     if "to" in text:
         first, last = map(int, text.split(" to "))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
@@ -91,27 +91,15 @@ def build_app(batcher: Batcher, pages: Pages, limits: Limits) -> Starlette:
             {"model_version_status": [{"version": "1", "state": "AVAILABLE", "status": status}]}
         )
 
-    async def schema(request: Request) -> Response:
-        return _PlainJson(pages.schema)
-
-    async def openapi(request: Request) -> Response:
-        return _PlainJson(pages.openapi)
-
-    async def health(request: Request) -> Response:
-        return _PlainJson({"status": "ok", "model": pages.model})
-
-    async def index(request: Request) -> Response:
-        links = ["/predict", f"/v1/models/{pages.name}:predict", "/schema", "/openapi.json", "/health"]
-        return _PlainJson({"model": pages.model, "paths": links})
-
+    links = ["/predict", f"/v1/models/{pages.name}:predict", "/schema", "/openapi.json", "/health"]
     routes = [
-        Route("/", index),
+        Route("/", _page({"model": pages.model, "paths": links})),
         Route("/predict", predict, methods=["POST"]),
         Route("/v1/models/{name}:predict", serving_predict, methods=["POST"]),
         Route("/v1/models/{name}", serving_status),
-        Route("/schema", schema),
-        Route("/openapi.json", openapi),
-        Route("/health", health),
+        Route("/schema", _page(pages.schema)),
+        Route("/openapi.json", _page(pages.openapi)),
+        Route("/health", _page({"status": "ok", "model": pages.model})),
     ]
     handlers = {
         HTTPException: _refused,
@@ -120,6 +108,15 @@ def build_app(batcher: Batcher, pages: Pages, limits: Limits) -> Starlette:
         Exception: _failed,
     }
     return Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type]
+
+
+def _page(document: object) -> Callable[[Request], Awaitable[Response]]:
+    """Return what answers with the same document at any time."""
+
+    async def page(request: Request) -> Response:
+        return _PlainJson(document)
+
+    return page
 
 
 async def _body(request: Request, limits: Limits) -> bytes:
