@@ -103,7 +103,7 @@ SPEC = """\
 name: homes
 seed: 3
 dataset: {path: homes.csv, target: [price, rent], target_scaling: standardize, test: 0.2, validation: 0.2,
-          features: [rooms, area, town, built]}
+          features: [rooms, area, town, an_explanation]}
 layers: [Dense: {units: 6, activation: tanh}, Dense: {units: 2}]
 loss: mse
 optimizer: {Adam: {learning_rate: 0.05}}
@@ -124,7 +124,7 @@ def _homes(folder: Path) -> list[dict[str, str]]:
                 "rooms": "" if number % 11 == 3 else str(rooms),
                 "area": f"{area:.1f}",
                 "town": "" if number % 7 == 2 else town,
-                "built": f"20{random.integers(10, 24)}-0{random.integers(1, 10)}-11",
+                "an_explanation": f"20{random.integers(10, 24)}-0{random.integers(1, 10)}-11",
                 "price": f"{price:.1f}",
                 "rent": f"{area * rooms / 10:.2f}",
             }
@@ -141,7 +141,7 @@ def _write(path: Path, rows: list[dict[str, str]]) -> Path:
     return path
 
 
-COLUMNS = ("rooms", "area", "town", "built")
+COLUMNS = ("rooms", "area", "town", "an_explanation")
 TARGETS = ("price", "rent")
 
 
@@ -197,7 +197,7 @@ def _brute_force(
     ("groups", "options"),
     [
         ([(each,) for each in COLUMNS], ()),
-        ([("rooms", "area"), ("town",), ("built",)], ("--group", "both=rooms,area")),
+        ([("rooms", "area"), ("town",), ("an_explanation",)], ("--group", "both=rooms,area")),
     ],
     ids=["columns", "groups"],
 )
@@ -259,7 +259,7 @@ def test_a_line_for_each_row_says_what_its_cells_add(
         assert found["town"] == row["town"]
         text = found["rent_explanation"]
         assert f"rooms {row['rooms']}" in text
-        assert f"built {row['built']}" in text
+        assert f"an_explanation {row['an_explanation']}" in text
         assert ("town missing" if not row["town"] else "town a town with a very lo...") in text
 
 
@@ -302,8 +302,13 @@ def test_an_explained_row_has_the_prediction_of_any_other(
             ("--explain", "--group", "petal width (cm)=sepal width (cm)"),
             "there is a column or a group of this name",
         ),
+        (("--explain", "--group", "width="), "--group width: no column is named"),
         (("--class", "setosa", "--strongest", "2"), "--class: needs --explain"),
         (("--explain", "-o", "out.npy"), "an .npy file holds the outputs of the network alone"),
+        (
+            ("--explain", "--pictures", "here"),
+            "is of columns, of which no pictures are drawn; leave",
+        ),
     ],
 )
 def test_options_that_make_no_sense_are_refused(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from mlpcli.training.boards.projector_files import Vectors, sprite_of, write_vec
 from mlpcli.training.boards.weight_images import weight_image
 from mlpcli.training.job import TrainOptions
 from mlpcli.training.prepare import Prepared, check_logs, prepare
+from tests.conftest import Result
 
 TABLE = "a,city,kind\n" + "".join(
     f"{place / 60},{('Bern', 'Köln', 'a|b')[place % 3]},{'odd' if place % 3 == 1 else 'even'}\n"
@@ -258,6 +259,26 @@ def test_what_network_or_data_cannot_give_is_refused_at_its_place(tmp_path: Path
     assert found[0][1].endswith("the end of the first epoch is [1, 3]")
 
 
+@pytest.mark.parametrize(
+    ("command", "more"),
+    [
+        (("train",), "fit: {epochs: 2, folds: 2}"),
+        (("tune",), "fit: {epochs: 2, batch_size: {hp: choice, values: [8, 16]}}"),
+    ],
+    ids=["folds", "a search"],
+)
+def test_folds_and_searches_are_held_to_it_before_anything_is_written(
+    command: tuple[str, ...], more: str, tmp_path: Path, mlpcli: Callable[..., Result]
+) -> None:
+    (tmp_path / "t.csv").write_text(TABLE, encoding="utf-8")
+    text = PLAIN.replace("fit: {epochs: 2, batch_size: 16}", more)
+    (tmp_path / "spec.yaml").write_text(text, encoding="utf-8")
+    found = mlpcli(*command, tmp_path / "spec.yaml", "--runs-dir", tmp_path / "runs")
+    assert found.status == 2
+    assert "callbacks[0].TensorBoard.embeddings_freq: shows the vectors of Embedding layers" in found.err
+    assert not [*(tmp_path / "runs").rglob("spec.yaml")]
+
+
 @pytest.mark.parametrize("batches", ["5", "'2,6'", "[6, 6]", "0"])
 def test_batches_of_the_training_can_be_profiled(batches: str, tmp_path: Path) -> None:
     text = PLAIN[: PLAIN.index("callbacks")].replace("{city: one_hot}", "{city: categorical}")
@@ -363,13 +384,21 @@ def test_a_text_stays_in_its_block_of_code(tmp_path: Path) -> None:
 
 def test_the_graph_has_every_edge_between_layers() -> None:
     first, second = keras.Input((2,), name="one"), keras.Input((3,), name="two")
-    joined = keras.layers.Concatenate(name="join")([keras.layers.Dense(4, name="a b")(first), second])
+    spaced = keras.layers.Dense(4, name="a_b")(keras.layers.Dense(4, name="a b")(first))
+    joined = keras.layers.Concatenate(name="join")([spaced, second])
     graph = layer_graph(keras.Model([first, second], keras.layers.Dense(1, name="out")(joined)))
     from tensorboard.compat.proto import graph_pb2
 
     nodes = {node.name: node for node in graph_pb2.GraphDef.FromString(graph.graph_def).node}
     reads = {name: list(node.input) for name, node in nodes.items()}
-    assert reads == {"one": [], "two": [], "a_b": ["one"], "join": ["a_b", "two"], "out": ["join"]}
+    assert reads == {
+        "one": [],
+        "two": [],
+        "a_b_2": ["one"],
+        "a_b": ["a_b_2"],
+        "join": ["a_b", "two"],
+        "out": ["join"],
+    }
     assert nodes["out"].attr["parameters"].i == 8
     assert [dim.size for dim in nodes["join"].attr["_output_shapes"].list.shape[0].dim] == [-1, 7]
 

@@ -424,6 +424,17 @@ def test_a_script_trains_once(mlpcli: Callable[..., Result], folder: Path) -> No
     assert mlpcli("code", spec, "--set", "fit.folds=null").status == 0
 
 
+def test_a_script_says_what_keras_does_not_log(mlpcli: Callable[..., Result], folder: Path) -> None:
+    spec = folder / "spec.yaml"
+    board = "callbacks: [TensorBoard: {histogram_freq: 1, gradients_freq: 1, predictions_freq: 0}]\n"
+    spec.write_text(f"dataset: {{name: iris}}\n{SOFTMAX}{board}")
+    script = mlpcli("code", spec).out
+    assert "    # without gradients_freq, which only mlpcli train has\n" in script
+    assert "keras.callbacks.TensorBoard(" in script
+    assert script.count("_freq") == 2
+    compile(script, "script", "exec")
+
+
 def test_a_script_cannot_stop_early_with_averages_that_fit_would_lose(
     mlpcli: Callable[..., Result], folder: Path
 ) -> None:

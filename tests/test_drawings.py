@@ -272,7 +272,7 @@ def test_what_is_below_zero_has_stripes() -> None:
 
 
 def _models() -> dict[str, Any]:
-    from mlpcli.keras_import import import_keras
+    from mlpcli.keras_import import import_keras, tf
 
     keras = import_keras()
     layers = keras.layers
@@ -291,10 +291,15 @@ def _models() -> dict[str, Any]:
         def call(self, x: Any) -> Any:
             return self.last(self.first(x) * 2.0)
 
+    class Traced(Own):
+        @tf.function  # type: ignore[misc]
+        def call(self, x: Any) -> Any:
+            return super().call(x)
+
     own = Own()
     own(np.zeros((1, 2), np.float32))
     sequential = keras.Sequential([keras.Input((2,)), layers.Dense(6, "tanh", name="first"), layers.Dense(1)])
-    return {"sequential": sequential, "functional": functional, "own": own}
+    return {"sequential": sequential, "functional": functional, "own": own, "traced": Traced()}
 
 
 def test_hidden_units_are_those_of_the_network() -> None:
@@ -319,3 +324,4 @@ def test_hidden_units_are_those_of_the_network() -> None:
     (found,) = hidden_outputs(models["own"], x)
     np.testing.assert_allclose(found.outputs, np.asarray(models["own"].first(x)), atol=1e-6)
     assert "call" not in vars(models["own"].first)  # nothing is left behind
+    assert hidden_outputs(models["traced"], x) == []

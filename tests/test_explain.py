@@ -5,13 +5,22 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mlpcli.data.dataset import Contract, Input, Output
-from mlpcli.data.raw_columns import column_places, correlated_groups, values_at, with_values
+from mlpcli.data.raw_columns import (
+    column_places,
+    correlated_groups,
+    images_of,
+    is_image,
+    values_at,
+    with_values,
+)
+from mlpcli.data.shown_columns import shown_columns
 from tests.conftest import Result
 
 SPEC = """\
@@ -156,9 +165,33 @@ def test_predicted_images_are_drawn(brightness: Path, mlpcli: Callable[..., Resu
     again = mlpcli(*given, "--pictures", tmp_path / "out_saliency")
     assert again.status == 2
     assert "add --force to replace it" in again.err
-    columns = mlpcli(*given, "--group", "a,b")
+    columns = mlpcli(*given, "--group", "a,b", "--strongest", "2")
     assert columns.status == 2
-    assert "is of images, which have no columns" in columns.err
+    assert columns.err.count("is of images, which have no columns") == 2
+    assert "this is a file" in mlpcli(*given, "--force", "--pictures", tmp_path / "rows.npy").err
+
+
+def test_images_that_are_not_drawn_say_so(
+    brightness: Path, mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(tmp_path / "rows.npy", np.arange(90, dtype=np.uint8).reshape(3, 6, 5))
+    monkeypatch.setattr("mlpcli.inference.explain_images.MOST_PICTURES", 1)
+    given = ("predict", brightness, tmp_path / "rows.npy", "--explain", "--pictures", tmp_path / "one")
+    first, *others = mlpcli(*given).out.splitlines()
+    assert first.startswith("1  y ")
+    assert others[-2:] == [f"{row}  not drawn: the first 1 images are" for row in (2, 3)]
+    assert len([*(tmp_path / "one").iterdir()]) == 1
+
+
+def test_ids_of_tokens_are_no_image() -> None:
+    rows = np.zeros((2, 6, 5), np.uint8)
+    found = images_of(rows, np.array([1]))
+    assert found is not None
+    assert found.shape == (1, 6, 5)
+    assert images_of(rows.astype(np.int64), np.array([1])) is None
+    contract = Contract("array", (), (6, 5), "int64", (Output(("y",)),))
+    assert not is_image(contract)
+    assert is_image(replace(contract, dtype="uint8"))
 
 
 def test_images_are_explained_by_their_pixels(
@@ -178,9 +211,9 @@ def test_images_are_explained_by_their_pixels(
     text = mlpcli("explain", brightness, "--no-figures").out
     assert "the 12 most wrong images" in text
     assert max(map(len, text.splitlines())) <= 80
-    metric = mlpcli("explain", brightness, "--metric", "mae")
+    metric = mlpcli("explain", brightness, "--metric", "mae", "--rows", "20")
     assert metric.status == 2
-    assert "which have no columns to shuffle" in metric.err
+    assert metric.err.count("which have no columns to shuffle") == 2
     monkeypatch.setattr("mlpcli.data.raw_columns.LEAST_SIDE", 100)  # rows of arrays that are no images
     assert "6 x 5 values" in mlpcli("explain", brightness).err
     none = mlpcli("predict", brightness, brightness.parent / "rows.npz", "--explain")
@@ -200,6 +233,7 @@ def test_values_of_columns_are_read_and_replaced_in_every_input() -> None:
     )
     flat = np.arange(6, dtype=np.float32).reshape(2, 3)
     x = contract.take_inputs(flat)
+    assert [*shown_columns(replace(contract, inputs=inputs[:1]), {"one": x["one"]})] == ["a", "c"]
     assert column_places(contract) == {"a": (0,), "b": (1,), "c": (2,)}
     np.testing.assert_array_equal(values_at(x, contract, [2, 0]), flat[:, [2, 0]])
     changed = with_values(x, contract, [0, 1], np.array([[7, 8], [9, 10]]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,7 +54,7 @@ def explain(
     found = find_named(run, runs_dir, trusted=trust_plugins, best=best)
     check_first(found, split, None)
     if _is_of_images(found):
-        _explain_images(found, split, metric=metric, figures=figures, json=json)
+        _explain_images(found, split, {"--metric": metric, "--rows": rows}, figures=figures, json=json)
         return
     _explain_columns(found, split, metric, repeats, rows, figures=figures, json=json)
 
@@ -96,19 +97,35 @@ def _is_of_images(run: Run) -> bool:
     return is_image(run_contract(run))
 
 
-def _explain_images(run: Run, split: str, *, metric: str | None, figures: bool, json: bool) -> None:
+def _explain_images(
+    run: Run, split: str, of_columns: Mapping[str, object], *, figures: bool, json: bool
+) -> None:
     """Show what a model looks at in the most wrong images of a split.
 
+    Args:
+        run: the run.
+        split: which one.
+        of_columns: options by name that are for columns; None for those that are not given.
+        figures: draw the maps.
+        json: show one document.
+
     Raises:
-        UsageError: a metric is named, by which columns are judged.
+        UsageError: such an option is given.
     """
     from mlpcli.errors import Problem, UsageError
     from mlpcli.report import explain as report
     from mlpcli.report.console import show_json, show_line
 
-    if metric is not None:
-        rule = f"--metric {metric}: run {run.label} is of images, which have no columns to shuffle"
-        raise UsageError(Problem(rule, hint="leave --metric out: what each pixel adds is drawn"))
+    problems = [
+        Problem(
+            f"{name} {value}: run {run.label} is of images, which have no columns to shuffle",
+            hint=f"leave {name} out: what each pixel adds is drawn",
+        )
+        for name, value in of_columns.items()
+        if value is not None
+    ]
+    if problems:
+        raise UsageError(*problems)
     from mlpcli.cli.evaluate import figures_folder
     from mlpcli.inference.explain_images import draw_images, explain_images
 

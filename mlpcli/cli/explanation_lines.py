@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mlpcli.data.writers import PredictionWriter
@@ -17,15 +17,12 @@ if TYPE_CHECKING:
 class ExplanationLines(PredictionWriter):
     """Shows the texts of explanations with the numbers of their rows, which count from 1."""
 
-    def __init__(self, kept: Collection[str]) -> None:
-        self.kept = kept
+    def __init__(self) -> None:
         self.rows = 0
 
     def write(self, columns: Mapping[str, pa.Array], outputs: Array) -> None:
         """Show some rows: a line for each explained number."""
-        own = [name for name in columns if name not in self.kept]
-        names = [name for name in own if name == "explanation" or name.endswith("_explanation")]
-        texts = [columns[name].to_pylist() for name in names]
+        texts = [columns[name].to_pylist() for name in self.lines]
         for lines in zip(*texts, strict=True):
             self.rows += 1
             show_explained(self.rows, lines)

@@ -163,7 +163,7 @@ def predict(
     found = find_named(run, runs_dir, trusted=trust_plugins, best=best)
     reading = reading_of(sheet, query, delimiter, comment, charset, header)
     _check_first(found, data, target, kept, intervals, reading)
-    _refuse_pictures(found, explaining, force=force)
+    _refuse_of_kind(found, explaining, strongest, pictures, force=force)
     from mlpcli.inference.predict import PredictOptions
 
     with report.PredictionReport() as progress:
@@ -237,21 +237,36 @@ def _refuse_outputs(target: Path | None, rejects: Path | None, *, force: bool) -
     refuse_existing(rejects, "--rejects", force=force)
 
 
-def _refuse_pictures(run: Run, options: ExplainOptions | None, *, force: bool) -> None:
-    """Refuse a folder of pictures that exists, and groups of columns, where a run is of images.
+def _refuse_of_kind(
+    run: Run, options: ExplainOptions | None, strongest: int | None, pictures: Path | None, *, force: bool
+) -> None:
+    """Refuse what is for columns where a run is of images, a folder of theirs that exists, and the reverse.
 
     Raises:
-        UsageError: there is such a folder, or columns are named.
+        UsageError: there is such a folder, or an option is for rows of the other kind.
     """
     from mlpcli.data.raw_columns import is_image
     from mlpcli.errors import Problem, UsageError
     from mlpcli.model.run_contract import run_contract
 
-    if options is None or not is_image(run_contract(run)):
+    if options is None:
         return
-    if options.groups:
-        rule = f"--group {options.groups[0]}: run {run.label} is of images, which have no columns"
-        raise UsageError(Problem(rule, hint="leave --group out"))
+    images = is_image(run_contract(run))
+    columns = {"--group": next(iter(options.groups), None), "--strongest": strongest}
+    given = columns if images else {"--pictures": pictures}
+    what = "of images, which have no columns" if images else "of columns, of which no pictures are drawn"
+    problems = [
+        Problem(f"{name} {value}: run {run.label} is {what}", hint=f"leave {name} out")
+        for name, value in given.items()
+        if value is not None
+    ]
+    if problems:
+        raise UsageError(*problems)
+    if not images:
+        return
+    if options.pictures.exists() and not options.pictures.is_dir():
+        rule = f"--pictures {options.pictures}: this is a file"
+        raise UsageError(Problem(rule, hint="name a folder; it is created"))
     refuse_existing(options.pictures, "--pictures", force=force)
 
 
@@ -327,7 +342,7 @@ def _predict(
     if lines and options.explain is not None:
         from mlpcli.cli.explanation_lines import ExplanationLines
 
-        shown = ExplanationLines(options.keep)
+        shown = ExplanationLines()
     return predict_run(run, source, shown, options=options), None
 
 

@@ -11,7 +11,9 @@ from mlpcli.checks.log_names import more_is_better
 from mlpcli.codegen.keras_calls import KerasCalls, call
 from mlpcli.codegen.source_text import DataCode, cannot_write, text
 from mlpcli.data.dataset import Output
+from mlpcli.errors import listing
 from mlpcli.model.default_losses import fold
+from mlpcli.spec.extended_classes import added_defaults
 from mlpcli.spec.keras_source import snake_case
 from mlpcli.spec.member_axis import member_outputs
 from mlpcli.spec.schema import ComponentSpec, Spec
@@ -134,7 +136,14 @@ def _callback(calls: KerasCalls, component: ComponentSpec) -> str:
     elif component.class_name in FILES:
         argument, default = FILES[component.class_name]
         arguments.setdefault(argument, default)
-    return calls.call("callbacks", component.class_name, arguments)
+    return _without_ours(component) + calls.call("callbacks", component.class_name, arguments)
+
+
+def _without_ours(component: ComponentSpec) -> str:
+    """Return a comment on what a callback of Keras's lacks; nothing where nothing is left out."""
+    ours = added_defaults("callbacks", component.class_name)
+    left = [name for name in ours if component.arguments.get(name)]
+    return f"# without {listing(left)}, which only mlpcli train has\n" if left else ""
 
 
 def _mode(calls: KerasCalls, monitor: str) -> str:

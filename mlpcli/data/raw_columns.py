@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -16,8 +17,26 @@ LEAST_SIDE = 5
 
 def is_image(contract: Contract) -> bool:
     """Return whether the rows of a run are images: of rows, columns and perhaps 1, 3 or 4 channels."""
-    shape = contract.shape
-    if contract.inputs or contract.preprocessor is not None or len(shape) not in (2, 3):
+    if contract.inputs or contract.preprocessor is not None:
+        return False
+    return _is_image(contract.shape, np.dtype(contract.dtype))
+
+
+def images_of(x: object, rows: Array) -> Array | None:
+    """Return some rows as images, (rows, height, width[, channels]); None where they are none.
+
+    Args:
+        x: rows, or a dict of them by input.
+        rows: their positions.
+    """
+    if not isinstance(x, np.ndarray) or not _is_image(x.shape[1:], x.dtype):
+        return None
+    return np.asarray(x[rows])
+
+
+def _is_image(shape: Sequence[int], dtype: np.dtype[Any]) -> bool:
+    """Return whether values of some shape are an image; ids of tokens, which are int64, are none."""
+    if len(shape) not in (2, 3) or dtype == np.int64:
         return False
     return min(shape[:2]) >= LEAST_SIDE and (len(shape) == 2 or shape[2] in (1, 3, 4))
 
@@ -87,6 +106,13 @@ def with_values(x: Arrays, contract: Contract, places: Sequence[int], values: Ar
             rows[:, column] = values[:, place]
         by_input[each.name] = rows
     return by_input
+
+
+def places_read(contract: Contract) -> set[int]:
+    """Return the positions of a flat row that the network reads: with named inputs not always all."""
+    if not contract.inputs:
+        return {*range(contract.shape[0])}
+    return {place for each in contract.inputs for place in each.columns or range(each.shape[0])}
 
 
 def _own_places(columns: Sequence[int] | None, width: int, places: Sequence[int]) -> list[tuple[int, int]]:

@@ -12,7 +12,7 @@ import numpy as np
 from mlpcli.data.dataset import Contract
 from mlpcli.data.features.encoders import BooleanEncoder, CategoryEncoder, Encoder, NumericEncoder
 from mlpcli.data.features.stacked import StackedPreprocessor
-from mlpcli.data.raw_columns import column_places, values_at
+from mlpcli.data.raw_columns import column_places, places_read, values_at
 from mlpcli.data.types import Array, Arrays
 
 CLIP = 3.0
@@ -23,7 +23,8 @@ def shown_columns(contract: Contract, x: Arrays) -> dict[str, Array]:
     """Return the columns of rows by name: float64, in which a missing number is NaN, or texts.
 
     Args:
-        contract: of the run. Rows without names of columns have none.
+        contract: of the run. Rows without names of columns have none. A column that no input reads is left
+            out.
         x: (rows, width), or by input where inputs have names.
     """
     if not contract.features or not x_is_flat(contract):
@@ -31,13 +32,16 @@ def shown_columns(contract: Contract, x: Arrays) -> dict[str, Array]:
     preprocessor = contract.preprocessor
     if isinstance(preprocessor, StackedPreprocessor):  # of a mean: its members read the same columns
         preprocessor = preprocessor.members[0]  # whose values are the first of a row
+    read = places_read(contract)
     if preprocessor is None:
-        places = column_places(contract)
+        places = {name: each for name, each in column_places(contract).items() if {*each} <= read}
         return {
             name: values_at(x, contract, where)[:, 0].astype(np.float64) for name, where in places.items()
         }
     found: dict[str, Array] = {}
     for name, span in preprocessor.spans.items():
+        if not {*span} <= read:
+            continue
         encoded = values_at(x, contract, span)
         values = decoded(preprocessor.encoder(name), encoded)
         if values is not None:

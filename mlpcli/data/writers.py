@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 
 
 class PredictionWriter(abc.ABC):
-    """Writes predicted rows, some at a time."""
+    """Writes predicted rows, some at a time.
+
+    Attributes:
+        lines: the columns that explain a row in a line, which are set before the first rows.
+    """
+
+    lines: tuple[str, ...] = ()
 
     @abc.abstractmethod
     def write(self, columns: Mapping[str, pa.Array], outputs: Array) -> None:

@@ -33,12 +33,14 @@ class WrittenExplanation:
 
     Attributes:
         columns: by name, (rows,) each.
+        lines: the names of those that explain a row in a line.
         residual: the largest distance between a prediction and the sum as written.
         error: the largest standard error of a contribution.
         spread: the mean absolute contribution of the strongest column of a row, beside which both are judged.
     """
 
     columns: dict[str, Array | pa.Array]
+    lines: tuple[str, ...]
     residual: float
     error: float
     spread: float
@@ -60,17 +62,25 @@ def attribution_columns(
     given = {name: _texts(column) for name, column in zip(explainer.columns, cells, strict=False)}
     several = len(explainer.explained) > 1
     columns: dict[str, Array | pa.Array] = {}
+    lines = []
     residual = spread = 0.0
     for place, each in enumerate(explainer.explained):
         own = _Rounded.of(found, place)
         stem = f"{each.name}_" if several else ""
         columns |= _columns(explainer, each, own, found, place, stem)
         columns[f"{stem}explanation"] = pa.array(_lines(explainer, each, own, given), pa.string())
+        lines.append(f"{stem}explanation")
         if len(own.values):
             residual = max(residual, float(np.abs(own.residual).max()))
             spread = max(spread, float(np.abs(own.contributions).max(axis=1).mean()))
-    columns = {(f"{name}_2" if name in names else name): column for name, column in columns.items()}
-    return WrittenExplanation(columns, residual, float(found.errors.max(initial=0.0)), spread)
+    columns = {free_name(name, names): column for name, column in columns.items()}
+    free = tuple(free_name(name, names) for name in lines)
+    return WrittenExplanation(columns, free, residual, float(found.errors.max(initial=0.0)), spread)
+
+
+def free_name(name: str, taken: Sequence[str]) -> str:
+    """Return what a column that explains is called beside those that are written already."""
+    return f"{name}_2" if name in taken else name
 
 
 @dataclass(frozen=True)

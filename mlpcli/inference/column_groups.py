@@ -45,6 +45,10 @@ def column_groups(
     problems = []
     taken: dict[str, str] = {}
     for each in given:
+        if not each.columns:
+            problems.append(
+                Problem(f"--group {each.name}: no column is named", hint="write NAME=A,B, or A,B")
+            )
         for column in each.columns:
             if column not in places:
                 hint = nearest_column(column, list(places))

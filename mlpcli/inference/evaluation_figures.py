@@ -14,6 +14,7 @@ import numpy as np
 
 from mlpcli.data.dataset import Output, Split
 from mlpcli.data.levels import median_of
+from mlpcli.data.raw_columns import images_of
 from mlpcli.data.shown_columns import shown_columns
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
@@ -182,7 +183,7 @@ def _of_classes(
     lines = [[int(split.rows[at]) + 1, names[true[at]], names[taken[at]], float(surest[at])] for at in worst]
     heading = ["row", target, f"predicted_{target}", "score" if gives_scores(loss) else "probability"]
     yield _named("worst_rows", output.name, ".csv"), _csv(heading, lines, columns, worst.tolist())
-    if len(worst) and (images := _images(split.x, worst[:MOST_IMAGES])) is not None:
+    if len(worst) and (images := images_of(split.x, worst[:MOST_IMAGES])) is not None:
         captions = [(names[true[at]], f"{names[taken[at]]} ({surest[at]:.2f})") for at in worst[:MOST_IMAGES]]
         yield (
             _named("worst_images", output.name, ".png"),
@@ -196,15 +197,6 @@ def _by_class(values: Array, *, scores: bool) -> Array:
     if found.shape[1] > 1:
         return found
     return np.concatenate([-found if scores else 1 - found, found], axis=1)
-
-
-def _images(x: object, rows: Array) -> Array | None:
-    """Return some rows as images; None where they are none."""
-    if not isinstance(x, np.ndarray) or x.ndim not in (3, 4) or min(x.shape[1:3]) < 5:
-        return None
-    if x.ndim == 4 and x.shape[-1] not in (1, 3, 4):
-        return None
-    return np.asarray(x[rows])
 
 
 def _csv(

@@ -27,6 +27,7 @@ class ChunkExplainer:
         self.rows = 0
         self.residual = self.error = self.strongest = 0.0
         self.names: tuple[str, ...] = ()
+        self.lines: tuple[str, ...] = ()
 
     def columns(
         self, chunk: Chunk, outputs: Arrays, names: tuple[str, ...], progress: Callable[[int], None]
@@ -51,7 +52,7 @@ class ChunkExplainer:
             total = self.strongest * self.rows + written.spread * len(some)
             self.rows += len(some)
             self.strongest = total / self.rows
-        self.names = tuple(written.columns)
+        self.names, self.lines = tuple(written.columns), written.lines
         return left_empty(written.columns, chunk.empty)
 
     def facts(self) -> ExplainedRows:

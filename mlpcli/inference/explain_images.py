@@ -13,7 +13,7 @@ from mlpcli.data.levels import median_of
 from mlpcli.data.stream import Chunk
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
-from mlpcli.inference.attribution_columns import left_empty
+from mlpcli.inference.attribution_columns import free_name, left_empty
 from mlpcli.inference.evaluate import predict_outputs, values_of
 from mlpcli.inference.explain_chunks import take_outputs
 from mlpcli.inference.own_data import own_data, own_split
@@ -119,15 +119,16 @@ def draw_images(run: Run, found: ExplainedImages, folder: Path) -> Path:
         found: the images.
         folder: of the figure.
     """
+    scored = run_contract(run).outputs[0].is_scored
     captions = [
         (
             f"row {each.row}: {each.truth}" if each.truth else f"row {each.row}",
-            f"{each.predicted} {each.value:.2f}",
+            f"{each.predicted} {each.value:.2f}" if scored else f"predicted {each.value:.4g}",
         )
         for each in found.shown
     ]
     title = f"{run.label} on {found.source}"
-    classes = found.shown[0].truth and run_contract(run).outputs[0].is_scored
+    classes = found.shown[0].truth and scored
     explained = "the probability of the predicted class" if classes else f"the predicted {found.name}"
     target = folder / "saliency.png"
     draw_saliency(found.images, found.maps, captions, title=title, explained=explained).write(target)
@@ -144,6 +145,7 @@ class ImageExplainer:
         self.rows = self.drawn = 0
         self.residual = self.strongest = 0.0
         self.names: tuple[str, ...] = ()
+        self.lines: tuple[str, ...] = ()
 
     def columns(
         self, chunk: Chunk, outputs: Arrays, names: tuple[str, ...], progress: Callable[[int], None]
@@ -163,9 +165,11 @@ class ImageExplainer:
         found = [self._explain(chunk, outputs, place, progress) for place in places]
         self.rows += len(chunk)
         columns = _columns(found, self.explainer.explained[0].units != ("",))
-        columns = {(f"{name}_2" if name in names else name): each for name, each in columns.items()}
-        self.names = tuple(columns)
-        return left_empty(columns, left)
+        filled = left_empty(columns, left)
+        filled["explanation"] = _with_undrawn(filled["explanation"], known & left)
+        free = {free_name(name, names): each for name, each in filled.items()}
+        self.names, self.lines = tuple(free), (free_name("explanation", names),)
+        return free
 
     def _explain(
         self, chunk: Chunk, outputs: Arrays, place: int, progress: Callable[[int], None]
@@ -202,6 +206,15 @@ class ImageExplainer:
             columns=self.names,
             pictures=self.folder,
         )
+
+
+def _with_undrawn(texts: pa.Array, undrawn: Array) -> pa.Array:
+    """Return explanations in which the rows that are not drawn say so."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    why = f"not drawn: the first {MOST_PICTURES} images are"
+    return pc.if_else(pa.array(undrawn), pa.scalar(why, pa.string()), texts)
 
 
 def _columns(found: list[tuple[Saliency, str, str]], named: bool) -> dict[str, Array | pa.Array]:

@@ -126,6 +126,7 @@ def predict_run(
                 lambda rows: options.progress(counts.rows + rows, time.monotonic() - began),
             )
             names = tuple(columns)
+            writer.lines = () if explainer is None else explainer.lines
             writer.write(columns, outputs)
             counts.rows += len(chunk)
             counts.empty += 0 if chunk.empty is None else int(chunk.empty.sum())

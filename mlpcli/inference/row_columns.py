@@ -9,7 +9,7 @@ import numpy as np
 
 from mlpcli.data.column_values import ColumnValues, ValueKind, kind_of, of_cells, of_numbers
 from mlpcli.data.dataset import Contract, Dataset, Split
-from mlpcli.data.raw_columns import column_places, values_at
+from mlpcli.data.raw_columns import column_places, places_read, values_at
 from mlpcli.data.readers.dialect import PLAIN
 from mlpcli.data.readers.find_files import find_files, is_table
 from mlpcli.data.readers.notations import read_numbers
@@ -145,8 +145,7 @@ def array_columns(label: str, x: Arrays, contract: Contract) -> RowColumns:
         return NoColumns(label)
     places = column_places(contract) if contract.preprocessor is None else {}
     if isinstance(x, dict):
-        read = {place for each in contract.inputs for place in each.columns or range(each.shape[0])}
-        places = {name: each for name, each in places.items() if {*each} <= read}
+        places = {name: each for name, each in places.items() if {*each} <= places_read(contract)}
     if not places:
         return NoColumns(label)
     wanted = [place for (place,) in places.values()]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mlpcli.data.types import Array
-from mlpcli.keras_import import keras
+from mlpcli.keras_import import keras, tf
 from mlpcli.keras_internals import all_layers
 
 
@@ -41,7 +41,8 @@ def hidden_outputs(model: keras.Model, x: Array) -> list[HiddenLayer]:
 
     A hidden layer is one with a matrix of weights and an output of (rows, units), but not the last of them.
     Layers that follow it unit by unit, such as an activation or a normalization, belong to it: the outputs
-    are those after them. What a network of its own class computes between its layers is not seen.
+    are those after them. What a network of its own class computes between its layers is not seen, nor is what
+    it computes in a `tf.function` of its own.
 
     Args:
         model: of one input and one output; Sequential, functional or of a class of its own.
@@ -63,7 +64,8 @@ def _watching(layer: keras.layers.Layer, calls: list[_Call]) -> Iterator[None]:
 
     def noted(*args: object, **settings: object) -> object:
         returned = call(*args, **settings)
-        calls.append(_Call(layer, args[0] if args else None, returned))
+        if not any(map(tf.is_symbolic_tensor, keras.tree.flatten(returned))):  # as inside a `tf.function`
+            calls.append(_Call(layer, args[0] if args else None, returned))
         return returned
 
     object.__setattr__(layer, "call", noted)  # Keras's own would track it

@@ -76,7 +76,7 @@ def reproduce_run(
             advice=False,
             record=record,
             check=check,
-            timed=False,
+            new=False,
         )
     else:
         prepared = prepare(loaded, watcher)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlpcli import runs
+from mlpcli.checks.board_rules import check_boards
 from mlpcli.checks.log_names import directions
 from mlpcli.checks.tuner_objective import check_promotion, find_objective
 from mlpcli.data.dataset import Dataset
@@ -125,6 +126,8 @@ class SearchSession:
             watcher.stage("building the model with the default of every hyperparameter")
             model = build_checked(completed, dataset)
             check_callbacks(completed)
+            if name:  # a search that exists already is not held to it
+                check_boards(model, completed.spec, dataset)
             objective = find_objective(tuner, directions(model, validation=dataset.validation is not None))
             check_promotion(tuner, dataset, loaded.spec.predict)
         for note in completed.notes:

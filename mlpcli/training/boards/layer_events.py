@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Sequence
 
 from tensorboard.compat.proto import event_pb2, graph_pb2
 
@@ -16,25 +18,35 @@ def layer_graph(model: keras.Model) -> event_pb2.Event:
     Keras's own form of it, the model as JSON, is not used: TensorBoard fails on arguments of layers that are
     no tensors, and loses inputs that are passed by name.
     """
-    graph = graph_pb2.GraphDef()
+    graph, names = graph_pb2.GraphDef(), node_names([each.name for each in model.operations])
     reads: dict[int, list[str]] = {}
     for node in graph_nodes(model):
         for tensor in node.input_tensors:
-            source = node_name(producer(tensor).name)
+            source = names[producer(tensor).name]
             if source not in reads.setdefault(id(node.operation), []):
                 reads[id(node.operation)].append(source)
     for operation in model.operations:
         node = graph.node.add()
-        node.name, node.op = node_name(operation.name), type(operation).__name__
+        node.name, node.op = names[operation.name], type(operation).__name__
         node.input.extend(reads.get(id(operation), []))
         _describe(node, operation)
     return event_pb2.Event(graph_def=graph.SerializeToString())
 
 
-def node_name(name: str) -> str:
-    """Return a layer's name as TensorFlow takes those of nodes; `/` would make a group of nodes of it."""
-    bare = re.sub(r"[^A-Za-z0-9_.\\-]", "_", name)
-    return bare if re.match(r"[A-Za-z0-9.]", bare) else f"layer{bare}"
+def node_names(names: Sequence[str]) -> dict[str, str]:
+    """Return names of layers as TensorFlow takes those of nodes, no two alike; `/` would make groups of them.
+
+    Args:
+        names: of the layers, no two alike.
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        bare = re.sub(r"[^A-Za-z0-9_.\\-]", "_", name)
+        stem = bare if re.match(r"[A-Za-z0-9.]", bare) else f"layer{bare}"
+        taken = {*found.values(), *(each for each in names if each != name)}
+        numbered = (f"{stem}_{number}" for number in itertools.count(2))
+        found[name] = next(each for each in itertools.chain([stem], numbered) if each not in taken)
+    return found
 
 
 def _describe(node: graph_pb2.NodeDef, operation: keras.Operation) -> None:

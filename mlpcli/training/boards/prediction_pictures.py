@@ -10,6 +10,7 @@ from tensorboard.compat.proto import summary_pb2
 from mlpcli.checks.board_rules import is_pictured
 from mlpcli.data.dataset import Dataset, Output, Split
 from mlpcli.data.levels import median_of
+from mlpcli.data.raw_columns import images_of
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array
 from mlpcli.keras_import import keras
@@ -153,19 +154,6 @@ def _sureness(values: Array, taken: Array) -> Array:
     if found.shape[-1] > 1:
         return np.asarray(found[np.arange(len(found)), taken])
     return np.where(taken == 1, found[:, 0], 1 - found[:, 0])
-
-
-SMALLEST_SIDE = 5
-"""Of an image in pixels; smaller arrays are no images."""
-
-
-def images_of(x: object, rows: Array) -> Array | None:
-    """Return some rows as images, (rows, height, width[, channels]); None where they are none."""
-    if not isinstance(x, np.ndarray) or x.ndim not in (3, 4) or min(x.shape[1:3]) < SMALLEST_SIDE:
-        return None
-    if x.ndim == 4 and x.shape[-1] not in (1, 3, 4):
-        return None
-    return np.asarray(x[rows])
 
 
 def _table(heading: tuple[str, ...], lines: Sequence[tuple[str, ...]]) -> str:

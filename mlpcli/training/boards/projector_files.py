@@ -12,6 +12,7 @@ import numpy as np
 
 from mlpcli.data.dataset import Contract, Dataset, Output
 from mlpcli.data.features.encoders import CategoryEncoder
+from mlpcli.data.raw_columns import images_of
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array
 from mlpcli.files import write_bytes, write_text
@@ -21,7 +22,7 @@ from mlpcli.model.inner_tensors import embedding_layers, last_hidden
 from mlpcli.printable import one_line
 from mlpcli.training import compiled
 from mlpcli.training.boards.gradient_batch import spread_rows
-from mlpcli.training.boards.prediction_pictures import images_of, shown_split, take_rows
+from mlpcli.training.boards.prediction_pictures import shown_split, take_rows
 
 CONFIG = "projector_config.pbtxt"
 FOLDER = "projector"
@@ -69,7 +70,7 @@ def embedding_vectors(
     for layer in embedding_layers(model):
         values = layer.embeddings.numpy()[:MOST_CATEGORIES]
         path = metadata.get(layer.name, "") if isinstance(metadata, Mapping) else metadata or ""
-        names = known.get(layer.name, ()) if not path else ()
+        names = known.get(layer.name, ())[: len(values)] if not path else ()
         yield Vectors(layer.name, values, ("category",), tuple((name,) for name in names), None, path)
 
 

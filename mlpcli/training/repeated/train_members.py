@@ -19,7 +19,7 @@ from mlpcli.training.disk_space import check_place, check_room
 from mlpcli.training.engine import recorded_engine
 from mlpcli.training.job import TRIAL, TrainOptions
 from mlpcli.training.plan import describe
-from mlpcli.training.prepare import Prepared, default_notes
+from mlpcli.training.prepare import Prepared, check_logs, default_notes
 from mlpcli.training.repeated.finish import Ending, finish
 from mlpcli.training.repeated.member_builder import MemberBuilder, PreparedMembers, prepare_members
 from mlpcli.training.repeated.parent import RETRAINED, Parent, member_name, members_entry, recording
@@ -41,7 +41,7 @@ def train_members(
     advice: bool = True,
     record: Mapping[str, object] | None = None,
     check: Callable[[PreparedMembers], None] = lambda prepared: None,
-    timed: bool = True,
+    new: bool = True,
 ) -> Outcome:
     """Train a spec with folds or seeds into a new folder under `runs_dir`.
 
@@ -53,7 +53,8 @@ def train_members(
         advice: Show best-practice advice.
         record: Further entries of `run.json`.
         check: Checks the data, before anything is built or written.
-        timed: The limit of the spec's `fit.max_minutes` holds.
+        new: No run is repeated: the limit of the spec's `fit.max_minutes` holds, and what its TensorBoard
+            asks for is checked.
 
     Raises:
         SpecError: Data and model do not fit together, or a fold is impossible; nothing was written.
@@ -66,6 +67,8 @@ def train_members(
     check(prepared)
     with MemberBuilder(prepared) as builder:
         first = builder.build(prepared.repeats[0])
+        if new:
+            check_logs(first)
         check_room(runs_dir, first.model, loaded.spec.name, count=len(prepared.repeats) + 1)
         for note in first.notes:
             watcher.note(note)
@@ -75,7 +78,7 @@ def train_members(
             begun = begin_record(prepared.completed, prepared.dataset, first.model, command)
             begun |= {"members": members_entry(prepared), **(record or {})}
             parent = Parent(run_dir, prepared, begun, watcher, command)
-            if timed:
+            if new:
                 parent.limit = time_limit(loaded.spec.fit.max_minutes, prepared.clock.started)
             return run_members(parent, builder, first, advice=advice)
 
