@@ -328,7 +328,8 @@ def _iris(folder: Path) -> Path:
 def test_classes_and_arrays_are_explained_by_the_probability_of_the_predicted_class(
     tiny_run: Path, mlpcli: Callable[..., Result], tmp_path: Path
 ) -> None:
-    given = ("predict", "tiny", _iris(tmp_path), "--explain", "--json", "--runs-dir", tiny_run)
+    np.savez(tmp_path / "rows.npz", x=load_iris().data[::50])
+    given = ("predict", "tiny", tmp_path / "rows.npz", "--explain", "--json", "--runs-dir", tiny_run)
     shown = mlpcli(*given)
     assert shown.status == 0, shown.err
     document = json.loads(shown.out)

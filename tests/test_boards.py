@@ -271,7 +271,7 @@ def test_folds_and_searches_are_held_to_it_before_anything_is_written(
     command: tuple[str, ...], more: str, tmp_path: Path, mlpcli: Callable[..., Result]
 ) -> None:
     (tmp_path / "t.csv").write_text(TABLE, encoding="utf-8")
-    text = PLAIN.replace("fit: {epochs: 2, batch_size: 16}", more)
+    text = PLAIN.replace("fit: {epochs: 2, batch_size: 16}", more).replace("one_hot", "categorical")
     (tmp_path / "spec.yaml").write_text(text, encoding="utf-8")
     found = mlpcli(*command, tmp_path / "spec.yaml", "--runs-dir", tmp_path / "runs")
     assert found.status == 2

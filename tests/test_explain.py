@@ -178,7 +178,7 @@ def test_images_that_are_not_drawn_say_so(
     monkeypatch.setattr("mlpcli.inference.explain_images.MOST_PICTURES", 1)
     given = ("predict", brightness, tmp_path / "rows.npy", "--explain", "--pictures", tmp_path / "one")
     first, *others = mlpcli(*given).out.splitlines()
-    assert first.startswith("1  y ")
+    assert first.startswith("1  target ")
     assert others[-2:] == [f"{row}  not drawn: the first 1 images are" for row in (2, 3)]
     assert len([*(tmp_path / "one").iterdir()]) == 1
 

@@ -157,7 +157,8 @@ def _open_file(source: Path, options: ReadOptions) -> Iterator[Iterator[Chunk]]:
     else:
         kept_columns((), options.keep, str(source))
         x = read_rows(source, options.contract, target=False).flat
-        yield iter([screened(Chunk(x, {}), np.arange(len(x)), Origin(str(source)), options)])
+        cells = _cells_of_array(x) if options.cells and options.contract.preprocessor is None else ()
+        yield iter([screened(Chunk(x, {}, cells=cells), np.arange(len(x)), Origin(str(source)), options)])
 
 
 def _dialect(options: ReadOptions) -> Dialect:
