@@ -292,7 +292,7 @@ def _models() -> dict[str, Any]:
             return self.last(self.first(x) * 2.0)
 
     class Traced(Own):
-        @tf.function  # type: ignore[misc]
+        @tf.function  # type: ignore[untyped-decorator]
         def call(self, x: Any) -> Any:
             return super().call(x)
 

@@ -152,3 +152,5 @@ def test_the_columns_that_explain_a_residual_come_first() -> None:
     assert abs(explained(group_of(kinds), residual)) < 0.1
     assert explained(group_of(kinds), x) > 0.5
     assert explained(group_of(np.full(400, np.nan)), residual) == 0
+    assert np.bincount(group_of(np.array([5.0, 1.0, 2.0, np.nan, 3.0, 4.0, 6.0])) + 1).tolist() == [1, 6]
+    assert np.bincount(group_of(np.arange(23.0))).min() >= 5

@@ -33,13 +33,17 @@ if TYPE_CHECKING:
 
 MOST_COLUMNS = 12
 MOST_CATEGORIES = 8
-GROUPS = 10
+GROUPS, LEAST_ROWS = 10, 5
+"""Groups of a column of numbers, and the rows that each has at least: the mean of one row says nothing."""
+
 WIDTH, HEIGHT = 2.7, 2.2
 """Of a panel, in inches."""
 
 
 def draw_residuals_by_column(columns: Mapping[str, Column], residual: Floats, *, title: str) -> Drawing:
     """Draw the residuals against each column, with their mean in each tenth of the rows, or category.
+
+    Few rows are divided into fewer parts.
 
     Args:
         columns: by name, (rows,) numbers or texts. Of many, those that the residual depends on most.
@@ -75,7 +79,10 @@ def draw_residuals_by_column(columns: Mapping[str, Column], residual: Floats, *,
 
 
 def group_of(values: Column) -> NDArray[np.int64]:
-    """Return the group of each row by a column: tenths of the rows, or categories; -1 for no value."""
+    """Return the group of each row by a column: tenths of the rows, fewer of few rows, or categories.
+
+    Those without a value are in group -1.
+    """
     if values.dtype == object:
         _, groups = np.unique(np.asarray(values, str), return_inverse=True)
         return np.asarray(groups, np.int64)
@@ -83,7 +90,8 @@ def group_of(values: Column) -> NDArray[np.int64]:
     known = np.isfinite(numbers)
     if not known.any():
         return np.full(len(numbers), -1)
-    edges = np.unique(np.quantile(numbers[known], np.linspace(0, 1, GROUPS + 1)))
+    parts = min(GROUPS, max(1, int(known.sum()) // LEAST_ROWS))
+    edges = np.unique(np.quantile(numbers[known], np.linspace(0, 1, parts + 1)))
     places = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, max(len(edges) - 2, 0))
     return np.where(known, places, -1).astype(np.int64)
 

@@ -38,7 +38,9 @@ def _show(heading: list[str], rows: list[list[str]], part: str) -> None:
     names = range(1, width)
     while width > 4 and not fits(out, table(heading[:width], _cut(shown, width), longest=LONGEST_CELL)):
         width -= 1
-    more = f"; {len(heading) - width} more columns are in the file" if width < len(heading) else ""
+    left = len(heading) - width
+    those = "1 more column is" if left == 1 else f"{left} more columns are"
+    more = f"; {those} in the file" if left else ""
     of = f" of {part}" if part else ""
     out.print()
     out.print(Text(f"the {len(shown)} most wrong of {len(rows)} rows{of}{more}", style="dim"))
