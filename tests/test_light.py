@@ -28,6 +28,7 @@ status = main({arguments!r})
 import resource
 print()
 print(json.dumps({{"status": status, "modules": sorted(m.split(".")[0] for m in sys.modules),
+                  "whole": sorted(sys.modules),
                   "cpu": sum(resource.getrusage(resource.RUSAGE_SELF)[:2])}}))
 """
 
@@ -46,6 +47,9 @@ print(json.dumps({{"status": status, "modules": sorted(m.split(".")[0] for m in 
 def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
     measured = _fresh(MEASURE.format(arguments=arguments))
     assert not HEAVY & set(measured["modules"])  # type: ignore[call-overload]
+    if arguments == ["--help"]:
+        needless = {"importlib.metadata", "hashlib", "rich", "pydantic"}
+        assert not needless & set(measured["whole"])  # type: ignore[call-overload]
 
 
 def test_a_wrong_spec_is_told_without_tensorflow(tmp_path: Path) -> None:

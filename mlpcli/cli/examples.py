@@ -12,7 +12,6 @@ from pathlib import Path
 import typer
 
 from mlpcli.errors import Problem, UsageError, nearest
-from mlpcli.files import write_text
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
@@ -106,6 +105,8 @@ def write_example(name: str, spec: Path, *, force: bool) -> list[Path]:
     Raises:
         UsageError: there is no such example, or another file is in the way.
     """
+    from mlpcli.files import write_text
+
     files = example_files(name, spec)
     differing = [
         path for path, text in files.items() if path.exists() and path.read_bytes() != text.encode("utf-8")

@@ -26,7 +26,6 @@ from mlpcli.cli.help_text import Command
 from mlpcli.cli.inspect import TABLE_HELP, TaskOption
 from mlpcli.cli.options import DebugOption, JsonOption, refuse_output
 from mlpcli.errors import Problem, UsageError
-from mlpcli.files import write_text
 from mlpcli.spec.file_words import is_server, split_scheme
 
 if TYPE_CHECKING:
@@ -119,6 +118,8 @@ def init(
     if output == "-":
         proposal = replace(proposal, file=None)
     else:
+        from mlpcli.files import write_text
+
         write_text(path, proposal.spec)
     _show(proposal, data, json=json)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import importlib.metadata
 import os
 import re
 import sys
@@ -91,6 +90,8 @@ _add(KEEP, clean, "--dry-run")
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        import importlib.metadata  # takes a tenth of a short command
+
         print(f"mlpcli {importlib.metadata.version('mlpcli')}")
         print(f"Python {sys.version.split()[0]}")
         for label, package in (("TensorFlow", "tensorflow"), ("Keras", "keras"), ("NumPy", "numpy")):
@@ -100,6 +101,8 @@ def _show_version(wanted: bool) -> None:
 
 def _version(package: str) -> str:
     """Return the version of an installed package, without importing it."""
+    import importlib.metadata
+
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
