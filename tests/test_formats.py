@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import datetime
 import gzip
 import json
@@ -536,6 +537,32 @@ def test_words_for_another_kind_of_file_are_refused(tmp_path: Path) -> None:
         "--charset: is for a text file such as .csv",
         "--no-header: is for a text file such as .csv, or an Excel file",
     ]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_comment_lines_and_blanks_have_any_line_ends(tmp_path: Path, end: bytes) -> None:
+    lines = [b"# c", b"a,b", b"# d", b"1,2", b"3,4", b"#"]
+    table = read_text(tmp_path / "rows.csv", end.join(lines), comment="#")
+    assert table.columns["b"].arrow.to_pylist() == [2, 4]
+    lines = [b" a   b ", b"1 \t 2", b"", b"  3 4 "]
+    table = read_text(tmp_path / "rows.txt", end.join(lines), delimiter=" ")
+    assert table.columns["b"].arrow.to_pylist() == [2, 4]
+
+
+def test_reading_a_database_with_a_log_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "shop.db"
+    write_sqlite(path, make_rows())
+    with contextlib.closing(sqlite3.connect(path)) as writer:
+        writer.execute("PRAGMA journal_mode = wal")
+    query = Dialect(query="SELECT * FROM orders")
+    assert read_whole(str(path), query).rows == 40
+    assert [each.name for each in tmp_path.iterdir()] == ["shop.db"]
+    with contextlib.closing(sqlite3.connect(path)) as writer:  # what another program has written counts
+        writer.execute("DELETE FROM orders WHERE count >= 10")
+        writer.commit()
+        assert (tmp_path / "shop.db-wal").exists()
+        assert read_whole(str(path), query).rows == 10
+    assert "must hold no parameters" in refusal(path, query="SELECT * FROM orders WHERE count > :least")
 
 
 def test_a_zip_file_is_read_by_the_methods_that_python_has(tmp_path: Path) -> None:

@@ -185,6 +185,7 @@ def test_a_gap_is_null_or_nan(server: Server) -> None:
         ({"rows": []}, 400, "there are no rows in the request"),
         ({"rows": [ROW], "more": 1}, 400, 'the body must be {"rows": [...]}'),
         ([3], 422, "row 0: must be an object of columns and values, received 3; such as"),
+        ([[1, "Ulm"]], 422, "row 0: must be an object of columns and values, received [1, 'Ulm']; such as"),
         ([ROW | {"size": "big"}], 422, "row 0, column 'size': must be a number, received 'big'"),
         ([ROW | {"size": [1]}], 422, "column 'size': must be a number, a text, true, false or null"),
         ([ROW | {"size": 10**400}], 422, "row 0, column 'size': "),

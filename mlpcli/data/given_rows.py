@@ -42,8 +42,9 @@ def encode_given(rows: Sequence[object], options: ReadOptions) -> Chunk:
     options = replace(options, reject=True, keep=())
     contract = options.contract
     table = contract.preprocessor is not None or contract.kind == "table"
-    lists = [place for place, row in enumerate(rows) if not table or isinstance(row, list)]
-    others = [place for place, row in enumerate(rows) if table and not isinstance(row, list)]
+    named = contract.preprocessor is not None and bool(contract.preprocessor.texts)  # which lists cannot be
+    lists = [place for place, row in enumerate(rows) if not table or (isinstance(row, list) and not named)]
+    others = sorted({*range(len(rows))} - {*lists})
     parts = list(_array_chunks(rows, lists, options))
     if others:
         names = contract.preprocessor.names if contract.preprocessor else contract.features

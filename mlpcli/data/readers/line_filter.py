@@ -10,6 +10,7 @@ import re
 from typing import IO
 
 _QUOTED = re.compile(rb'"[^"]*(?:"|\Z)|[ \t]+')
+_EDGES = re.compile(rb"(?:\A|(?<=[\r\n])) | (?=[\r\n]|\Z)")
 _ENDS = re.compile(rb"[\r\n]*\Z")
 _MOST = 64 << 20  # a longer line is passed on as it is, and refused by who reads it
 
@@ -27,7 +28,7 @@ class LineFilter(io.RawIOBase):
         """
         self._file, self._blanks = file, blanks
         self._comment = comment.encode()
-        start = rb"(?m)^" + re.escape(self._comment) + rb"[^\r\n]*"
+        start = rb"(?:\A|(?<=[\r\n]))" + re.escape(self._comment) + rb"[^\r\n]*"
         self._lines = re.compile(start) if comment else None
         self._rest = self._ready = b""
         self._open = False  # inside a quoted cell that began in a line above
@@ -65,7 +66,7 @@ class LineFilter(io.RawIOBase):
         if self._lines is not None:
             text = self._lines.sub(b"", text)
         if self._blanks:
-            text = re.sub(rb"(?m)^ | (?=\r?$)", b"", re.sub(rb"[ \t]+", b" ", text))
+            text = _EDGES.sub(b"", re.sub(rb"[ \t]+", b" ", text))
         return text
 
     def _clean_line(self, line: bytes) -> bytes:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from mlpcli.data.readers.query import Connection, QueryError, check_select, too_late
 from mlpcli.data.readers.row_errors import Origin
+from mlpcli.files import open_ordinary
 
 MAX_VALUE_BYTES = 32 << 20
 """Of one value: `zeroblob(1e9)` is a query, too."""
@@ -34,6 +35,8 @@ class SqliteConnection(Connection):
         """
         super().__init__()
         address = f"file:{quote(os.fsencode(path.resolve()), safe='/')}?mode=ro"
+        if _is_idle_with_log(path):
+            address += "&immutable=1"
         try:
             self._connection = sqlite3.connect(address, uri=True, isolation_level=None)
             self._connection.execute("PRAGMA trusted_schema = OFF")
@@ -82,11 +85,23 @@ class SqliteConnection(Connection):
         text = str(error)
         if text == "interrupted":
             return too_late()
+        if "number of bindings" in text:
+            return QueryError("must hold no parameters such as ? or :name, which nothing fills")
         if "one statement at a time" in text:
             return QueryError("must be a single statement")
         if _DENIED.search(text):
             return QueryError(f"must only read: a SELECT, nothing else ({text})")
         return QueryError(text, _place(text, query))
+
+
+def _is_idle_with_log(path: Path) -> bool:
+    """Return whether a file has a write-ahead log, but nobody has it open.
+
+    SQLite would create the log and its index beside such a file, also to read it, and leave them there.
+    """
+    with open_ordinary(path) as file:
+        versions = file.read(20)[18:]  # of the format: 2 with such a log
+    return 2 in versions and not Path(f"{path}-wal").exists()
 
 
 def _authorize(action: int, first: str | None, second: str | None, *_: str | None) -> int:
