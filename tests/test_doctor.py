@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from mlpcli.doctor.case import Case, ColumnSkill
 from mlpcli.doctor.find_all import find_all, whole_patch
@@ -303,6 +304,74 @@ def test_of_findings_with_one_cause_only_the_cause_is_treated() -> None:
     assert ("optimizer", "SGD", "learning_rate") not in _patch(case)
 
 
+def test_pixels_are_scaled_alike_since_some_are_the_same_in_all_rows() -> None:
+    text = TEXT.replace("path: rows.csv, target: y", "name: mnist")
+    changes: dict[str, Any] = STUCK | {
+        "spec": _spec(text),
+        "network": _network(loss=1.0986, input_size=190.0),
+        "shape": (28, 28),
+    }
+    assert _patch(_case(**changes, pixels=True))["layers", 0] == {"Rescaling": {"scale": 1 / 255}}
+    assert _patch(_case(**changes))["layers", 0] == {"Normalization": {"axis": None}}
+    assert _patch(_case(**changes | {"shape": (4,)}))["layers", 0] == "Normalization"
+
+
+def test_gradients_that_are_bounded_are_not_bounded_twice() -> None:
+    bounded = _spec(TEXT.replace("learning_rate: 0.01", "learning_rate: 0.01, global_clipnorm: 2.0"))
+    assert list(_patch(_case(status="diverged", spec=bounded))) == [("optimizer", "SGD", "learning_rate")]
+
+
+def test_a_low_rate_of_trained_layers_and_an_end_by_time_are_no_findings() -> None:
+    slow = _history([1.2 - 0.001 * epoch for epoch in range(20)], rate=1e-5)
+    started = _spec(TEXT + "start_from: {run: other, layers: [dense]}\n")
+    assert "learning-rate-too-low" not in _codes(_case(history=slow, spec=started))
+    rash = _spec(TEXT + "callbacks: [EarlyStopping: {patience: 1}]\n")
+    falling = _history([2 * 0.9**epoch for epoch in range(8)])
+    assert _codes(_case(history=falling, spec=rash)) == ["stopped-too-soon"]
+    assert _codes(_case(history=falling, spec=rash, timed_out=True)) == []
+
+
+def test_classes_that_are_weighted_already_are_not_to_be_weighted() -> None:
+    lost = _network(classes=[ClassFacts(names=["a", "b"], truth=[900, 20], predicted=[920, 0])])
+    weighted = _spec(TEXT.replace("batch_size: 32", "batch_size: 32, class_weight: balanced"))
+    (found,) = find_all(_case(network=lost, spec=weighted))
+    assert (found.fix, found.patch) == ("see the other findings", ())
+    several = _case(network=lost, classes={"one": 2, "other": 3})
+    assert _patch(several) == {("fit", "class_weight"): "balanced"}  # it holds for all outputs
+    with pytest.raises(ValidationError):
+        ClassFacts(names=["a", "b"], truth=[900, 20], predicted=[920])
+
+
+@pytest.mark.parametrize(
+    ("features", "edit", "wanted"),
+    [
+        ("[a, paid, b]", Edit(("dataset", "features", "paid"), "ignore"), ["a", "b"]),
+        ("{a: numeric}", Edit(("dataset", "features", "paid"), "ignore"), {"a": "numeric", "paid": "ignore"}),
+        (
+            "{a: {scaling: none}, b: numeric}",
+            Edit(("dataset", "scaling"), "standardize"),
+            {"a": {"scaling": "standardize"}, "b": "numeric"},
+        ),
+    ],
+)
+def test_a_patch_suits_the_form_of_the_features(
+    features: str, edit: Edit, wanted: object, tmp_path: Path
+) -> None:
+    from mlpcli.doctor.patched_spec import patch_spec
+    from mlpcli.runs import open_run
+
+    text = TEXT.replace("target: y", f"target: y, features: {features}")
+    (tmp_path / "spec.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "resolved.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "run.json").write_text('{"status": "completed", "name": "seen"}', encoding="utf-8")
+    patched = patch_spec(open_run(tmp_path), [edit])
+    assert patched is not None
+    assert patched.comments
+    section = parse_text(patched.text, "a.yaml").data["dataset"]
+    assert isinstance(section, dict)
+    assert section["features"] == wanted
+
+
 # ---------------------------------------------------------------- changing a text
 
 
@@ -467,7 +536,7 @@ def test_what_most_trainings_have_is_said_with_their_number() -> None:
 
 
 def test_the_patch_of_a_run_is_shown_and_written_as_a_spec_that_checks(
-    mlpcli: Command, tiny_run: Path, tmp_path: Path
+    mlpcli: Command, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = ["--runs-dir", tiny_run]
     shown = mlpcli("doctor", "tiny", *options)
@@ -481,6 +550,10 @@ def test_the_patch_of_a_run_is_shown_and_written_as_a_spec_that_checks(
     assert document["written"] == str(copy)
     assert "stopped-too-soon" in [each["code"] for each in document["findings"]]
     assert mlpcli("check", copy).status == 0
+    monkeypatch.setattr("mlpcli.doctor.examine.probe_network", lambda *_, **__: 1 / 0)
+    without = json.loads(mlpcli("doctor", "tiny", "--json", *options).out)
+    assert without["notes"] == ["the layers cannot be measured: ZeroDivisionError: division by zero"]
+    assert without["findings"] == document["findings"]
     again = mlpcli("doctor", "tiny", "-o", copy, *options)
     assert again.status == 2
     assert "exists already; add --force" in again.err

@@ -254,6 +254,13 @@ def test_columns_of_arrays_and_a_figure_of_many(
     assert shown.status == 0, shown.err
     found = json.loads(shown.out)
     assert found["columns"]["petal width (cm)"]["change"] == "large"
+    table = tmp_path / "rows.csv"
+    table.write_text("a,b,c,d\n" + "5.8,3.1,3.8,1.2\n" * 30, encoding="utf-8")
+    shown = mlpcli("inspect", table, "--against", "tiny", "--runs-dir", tiny_run, "--json", "--no-figures")
+    assert shown.status == 0, shown.err
+    found = json.loads(shown.out)
+    assert not found["added_columns"]  # columns of arrays go by position, as in predict
+    assert all("the column is missing" not in each["findings"] for each in found["columns"].values())
     panels = [DriftPanel(f"$c{n}$", "small", tuple("abcdefghijklmnop"), (0.1,) * 16, (0.2,) * 16)
               for n in range(12)]  # fmt: skip
     assert draw_drift(panels, title="t") != draw_drift(panels[:2], title="t")

@@ -105,6 +105,11 @@ def test_groups_of_held_out_rows_are_those_of_their_predictions(
     with (folder / "plots" / "held_out" / "groups.csv").open(encoding="utf-8") as file:
         lines = [line for line in csv.DictReader(file) if line["column"] == "town"]
     assert len(lines) == 3 * len(found["metrics"])
+    with (folder / "plots" / "held_out" / "worst_rows-second.csv").open(encoding="utf-8") as file:
+        worst = list(csv.DictReader(file))
+    assert worst  # the first row of the table, which has no price, is counted as messages count it
+    for row in worst:
+        assert float(row["price"]) == pytest.approx(float(table[int(row["row"]) - 1]["price"]), abs=1e-3)
 
 
 def test_rows_of_a_file_are_grouped_without_those_that_are_left_out(
@@ -124,13 +129,43 @@ def test_rows_of_a_file_are_grouped_without_those_that_are_left_out(
 
 
 def test_an_unknown_column_is_refused_with_the_nearest(
-    folds_run: Path, mlpcli: Callable[..., Result]
+    folds_run: Path, mlpcli: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("mlpcli.inference.evaluate.evaluate_run", None)  # it is refused before anything runs
     shown = mlpcli("evaluate", "by", "--runs-dir", folds_run, "--by", "twon,joined", "--by", "nothing")
     assert shown.status == 2
     assert "--by twon: the rows have no such column; did you mean 'town'?" in shown.err
     assert "--by nothing" in shown.err
     assert "predicted_first" in shown.err
+    data = folds_run.parent / "t.csv"
+    shown = mlpcli("evaluate", "by", "--runs-dir", folds_run, "--data", data, "--by", "twon")
+    assert "did you mean 'town'?" in shown.err
+
+
+def test_held_out_rows_of_data_that_has_changed_are_not_known(
+    folds_run: Path, mlpcli: Callable[..., Result]
+) -> None:
+    data = folds_run.parent / "t.csv"
+    text = data.read_text(encoding="utf-8")
+    data.write_text("".join(text.splitlines(keepends=True)[:100]), encoding="utf-8")
+    try:
+        shown = mlpcli("evaluate", "by", "--runs-dir", folds_run, "--split", "held_out")
+    finally:
+        data.write_text(text, encoding="utf-8")
+    assert shown.status == 2
+    assert "which of its rows each fold held out is not known" in shown.err
+
+
+def test_a_column_for_each_label_is_grouped_by_its_own_values() -> None:
+    from mlpcli.data.dataset import Contract, Output
+    from mlpcli.inference.wanted_groups import wanted_groups
+
+    labels = Output(("rock", "jazz"), "labels", ("rock", "jazz"))
+    contract = Contract("table", ("tempo",), (1,), "float32", (labels,))
+    found = wanted_groups(contract, ("tempo", "rock", "jazz"), ["rock,jazz,predicted_jazz"])
+    assert [(each.column, each.output, each.place, each.is_predicted) for each in found] == [
+        ("rock", None, 0, False), ("jazz", None, 1, False), ("predicted_jazz", labels, 1, True),
+    ]  # fmt: skip
 
 
 def test_columns_of_arrays_go_by_number_or_name(tiny_run: Path, mlpcli: Callable[..., Result]) -> None:

@@ -319,6 +319,7 @@ def test_weights_that_are_no_numbers_stop_a_training_whose_loss_hides_it(
     assert "lower the learning rate (it was 0.1)" in result.err
     run = find_run("hidden", tmp_path / "runs", unfinished=True)
     assert run.status == "diverged"
+    assert f"why, and a patch: mlpcli doctor {run.folder}" in result.out.replace("\n", "").replace("  ", " ")
     state = read_checkpoint(run / "checkpoints/state.ckpt")
     assert state["epoch"] == 2
     assert all(np.isfinite(values).all() for values in state["model"].values())

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlpcli.runs.folder import find_run
+from mlpcli.runs.folder import find_run, open_run
 from mlpcli.runs.search_folder import Search, Trial, find_search, load_search
 from mlpcli.spec.load import load_spec
 from mlpcli.tuning.trials import TrialRunner
@@ -158,6 +158,8 @@ def test_more_trials_continue_the_search(own: Path, mlpcli: Callable[..., Result
     assert kept  # what is among the best still is not trained again
     assert {p.trial for p in after.promotions} == {trial.number for trial in after.best_first()[:2]}
     assert set(document["metrics"]) == {"train", "validation", "test"}
+    assert isinstance(document["findings"], list)
+    assert open_run(after.folder).record.network is not None  # what they are of
 
 
 @pytest.mark.uncounted

@@ -80,6 +80,7 @@ def evaluate(
     reading = reading_of(sheet, query, delimiter, comment, charset, header)
     file = None if data is None else as_path(data)
     check_first(found, split, file, reading)
+    check_by(found, split, file, by or [], reading)
     from mlpcli.training.side_process import side_process
 
     folder = figures_folder(found, name_of(split, file)) if figures else None
@@ -162,3 +163,32 @@ def check_first(run: Run, split: str, data: Path | None, reading: Reading | None
             hint += "; rows are held out by folds: fit: {folds: 5}"
         raise UsageError(Problem(f"run {run.label} has no {split} split", hint=hint))
     check_data(run)
+
+
+def check_by(run: Run, split: str, data: Path | None, by: list[str], reading: Reading) -> None:
+    """Check, before TensorFlow is imported, that there are the columns by which rows are to be grouped.
+
+    Nothing is checked where the run's data is no longer where its spec says: it is searched later.
+
+    Raises:
+        UsageError: there is no such column.
+    """
+    if not by:
+        return
+    from mlpcli.data.readers.find_files import is_table
+    from mlpcli.errors import DataError, SpecError
+    from mlpcli.inference.row_columns import columns_of_file, names_of_array, names_of_split
+    from mlpcli.inference.wanted_groups import wanted_groups
+    from mlpcli.model.run_contract import run_contract
+    from mlpcli.model.run_spec import own_spec
+
+    contract = run_contract(run)
+    if data is not None:
+        table = columns_of_file(data, contract, reading=reading).names if is_table(data) else None
+        names = names_of_array(contract) if table is None else table
+    else:
+        try:
+            names = names_of_split(own_spec(run), contract, split)
+        except (SpecError, DataError):
+            return
+    wanted_groups(contract, names, by)

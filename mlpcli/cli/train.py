@@ -25,7 +25,6 @@ from mlpcli.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from mlpcli.runs.diagnosis import Finding
     from mlpcli.runs.results import Outcome
     from mlpcli.runs.watcher import Watcher
 
@@ -125,8 +124,8 @@ def train(
 
 def _train(options: TrainFlags, repeats: Mapping[str, str], *, json: bool) -> None:
     """Train, and show what the training reached."""
+    from mlpcli.cli.findings import find_odd, findings_json, show_odd
     from mlpcli.cli.named import say_which
-    from mlpcli.doctor.from_records import diagnose_records
     from mlpcli.report import train as report
     from mlpcli.report.console import show_json
 
@@ -134,22 +133,13 @@ def _train(options: TrainFlags, repeats: Mapping[str, str], *, json: bool) -> No
     aside = contextlib.redirect_stdout(sys.stderr) if json else contextlib.nullcontext()
     with aside, _as_written(repeats), report.TrainingReport(stderr=json) as watcher:
         outcome = _run(options, watcher)
-    findings = diagnose_records(outcome.run).findings
+    findings = find_odd(outcome.run)
     if json:
-        show_json(report.outcome_json(outcome) | {"findings": [each.to_json() for each in findings]})
+        show_json(report.outcome_json(outcome) | findings_json(findings))
     else:
         report.show_outcome(outcome, options.runs_dir)
-        _show_findings(findings, outcome, options.runs_dir)
+        show_odd(findings, outcome.run, options.runs_dir)
         say_which(outcome.run.folder.parent.name, options.runs_dir)
-
-
-def _show_findings(findings: Sequence[Finding], outcome: Outcome, runs_dir: Path) -> None:
-    """Show a line for each finding, but for one that was noted during the training."""
-    from mlpcli.report.doctor import show_lines
-
-    left = [each for each in findings if each.code != "no-better-than-baseline"]
-    where = "" if str(runs_dir) == "runs" else f" --runs-dir {runs_dir}"
-    show_lines(left, outcome.run.label, where=where)
 
 
 def _repeats(folds: int | None, seeds: int | None, *, new: bool) -> dict[str, str]:

@@ -138,6 +138,7 @@ def tune(
 
 def _tune(options: TuneOptions, *, json: bool) -> None:
     """Search, or run the trials of a chief, and show what came of it."""
+    from mlpcli.cli.findings import find_odd, findings_json, show_odd
     from mlpcli.report import tune as report
     from mlpcli.report.console import show_json
 
@@ -148,10 +149,13 @@ def _tune(options: TuneOptions, *, json: bool) -> None:
         return
     with report.SearchReport(stderr=json) as progress:
         outcome = _resume(options, progress) if options.resume is not None else _begin(options, progress)
+    findings = () if outcome.run is None else find_odd(outcome.run)
     if json:
-        show_json(report.search_json(outcome))
-    else:
-        report.show_search(outcome, progress.seconds())
+        show_json(report.search_json(outcome) | findings_json(findings))
+        return
+    report.show_search(outcome, progress.seconds())
+    if outcome.run is not None:
+        show_odd(findings, outcome.run, options.runs_dir)
 
 
 def _begin(options: TuneOptions, watcher: SearchWatcher) -> SearchOutcome:

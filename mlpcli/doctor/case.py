@@ -31,6 +31,8 @@ class Case:
         best: the best epoch.
         rows: by split.
         error: why it ended, where it did not end well.
+        timed_out: its time was up before its epochs were trained.
+        shape: of a row, and `pixels`: whether its values are whole numbers from 0 to 255.
         classes: how many classes each output has, by name; none for numbers.
         network: measured on training rows.
         initial: the layers of the same network before its first step.
@@ -46,6 +48,9 @@ class Case:
     best: Best | None = None
     rows: dict[str, int] = field(default_factory=dict)
     error: str = ""
+    timed_out: bool = False
+    shape: tuple[int, ...] = ()
+    pixels: bool = False
     classes: dict[str, int] = field(default_factory=dict)
     network: NetworkFacts | None = None
     initial: tuple[LayerFacts, ...] = ()

@@ -62,9 +62,10 @@ def find_stuck(case: Case) -> Iterator[Finding]:
     reference, reached = reference_loss(case), final_loss(case)
     if not is_stuck(case) or reference is None or reached is None:
         return
-    what = "predicting the shares of the classes" if case.classes else "predicting the mean"
-    if case.network is not None and case.classes and case.network.targets:
-        what = "the same prediction for every row"
+    numbers = case.network is not None and bool(case.network.targets)
+    what = "the same prediction for every row"
+    if numbers != bool(case.classes):
+        what = "predicting the mean" if numbers else "predicting the shares of the classes"
     if case.network is None:
         what = f"guessing among {next(iter(case.classes.values()))} classes"
     yield Finding(
@@ -84,6 +85,7 @@ def find_rate(case: Case) -> Iterator[Finding]:
     if not case.rate or len(losses) < 2 or case.status == DIVERGED:
         return
     usual = treat.usual_rate(case.spec) if case.spec is not None else None
+    tuned = case.spec is not None and case.spec.start_from is not None  # trained layers take a low rate
     why = _too_high(case, losses, usual)
     if why is not None:
         yield Finding(
@@ -95,7 +97,7 @@ def find_rate(case: Case) -> Iterator[Finding]:
             "lower the learning rate",
             treat.lower_rate(case),
         )
-    elif usual is not None and case.rate <= usual / USUAL_RATE_FACTOR and _crawls(losses):
+    elif usual is not None and case.rate <= usual / USUAL_RATE_FACTOR and _crawls(losses) and not tuned:
         fall = percent((losses[0] - losses[-1]) / losses[0])
         yield Finding(
             "learning-rate-too-low",
@@ -154,6 +156,8 @@ def find_stop(case: Case) -> Iterator[Finding]:
     """Yield a training that was over too soon."""
     name = "val_loss" if case.values("val_loss") else "loss"
     values = case.values(name)
+    if case.timed_out:
+        return  # the end of a training says how to go on with it
     if case.spec is None or case.status != COMPLETED or not values or not all(map(math.isfinite, values)):
         return
     stopped = case.callback("EarlyStopping")

@@ -16,7 +16,9 @@ from mlpcli.doctor.case import ColumnSkill
 from mlpcli.doctor.find_all import find_all
 from mlpcli.doctor.from_records import diagnose_records, read_case
 from mlpcli.errors import DataError, RunError, SpecError
+from mlpcli.keras_import import keras
 from mlpcli.model.build import build_model
+from mlpcli.model.components import plain_reason
 from mlpcli.model.plugins import run_plugins
 from mlpcli.model.run_spec import own_spec
 from mlpcli.model.trained_model import load_trained
@@ -24,6 +26,7 @@ from mlpcli.runs.diagnosis import Diagnosis
 from mlpcli.runs.folder import Run
 from mlpcli.runs.network_record import NetworkFacts
 from mlpcli.spec.load import LoadedSpec, located
+from mlpcli.spec.schema import Spec
 from mlpcli.statistics.column_skill import column_skill
 from mlpcli.training.find_data import find_data, moved_note
 from mlpcli.training.network_probe import MOST_ROWS, probe_network
@@ -80,7 +83,7 @@ def _networks(
     plugins = run_plugins(run, loaded.catalog)
     initial = None
     if spec.model is None and spec.start_from is None:
-        initial = probe_network(build_model(spec, dataset, plugins), spec, dataset, most=MOST_ROWS)
+        initial = _probe(build_model(spec, dataset, plugins), spec, dataset, notes)
     if not (run / runs.MODEL).is_file():
         notes.append(f"the run has no model (it {run.describe()}): its network was not looked at")
         return initial, None
@@ -89,10 +92,19 @@ def _networks(
     except RunError as error:
         notes.append(f"its network was not looked at: {error.problems[0].headline()}")
         return initial, None
-    network = probe_network(trained.model, trained.spec, dataset, most=MOST_ROWS)
-    if network is None:
-        notes.append("its network is a class of a plug-in's: its layers were not looked at")
-    return initial, network
+    return initial, _probe(trained.model, trained.spec, dataset, notes)
+
+
+def _probe(model: keras.Model, spec: Spec, dataset: Dataset, notes: list[str]) -> NetworkFacts | None:
+    """Return the facts of a network; None, and a line, where they cannot be measured."""
+    note = "its network is a class of a plug-in's: its layers were not looked at"
+    try:
+        found = probe_network(model, spec, dataset, most=MOST_ROWS)
+    except Exception as error:  # of a layer or a loss of a plug-in's: the records say something still
+        found, note = None, f"the layers cannot be measured: {type(error).__name__}: {plain_reason(error)}"
+    if found is None and note not in notes:
+        notes.append(note)
+    return found
 
 
 def _scales_alone(initial: NetworkFacts | None) -> NetworkFacts | None:

@@ -47,7 +47,8 @@ def read_case(run: Run) -> Case:
         RunError: a file of the run is damaged.
     """
     record = run.record
-    outputs = (record.data.contract.get("outputs") if record.data is not None else None) or []
+    contract = record.data.contract if record.data is not None else {}
+    outputs, shape = contract.get("outputs") or [], contract.get("shape")
     known = [each for each in outputs if isinstance(each, dict)] if isinstance(outputs, list) else []
     classes = {
         str(each.get("name") or ""): len(each["classes"])
@@ -62,6 +63,9 @@ def read_case(run: Run) -> Case:
         best=record.best,
         rows=dict(record.data.rows) if record.data is not None else {},
         error=record.error or "",
+        timed_out=record.can_go_on,
+        shape=tuple(each for each in shape if isinstance(each, int)) if isinstance(shape, list) else (),
+        pixels=contract.get("dtype") == "uint8",
         classes=classes,
         network=record.network,
         members=record.members is not None,

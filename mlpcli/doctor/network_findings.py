@@ -220,6 +220,8 @@ def find_lost_classes(case: Case) -> Iterator[Finding]:
         shown = [f"{each.names[at]!r} ({each.truth[at]} rows)" for at in lost[:MOST_NAMED]]
         rest = len(lost) - len(shown)
         skew = _skew(each, lost)
+        weighted = case.spec is not None and case.spec.fit.class_weight is not None
+        rare = skew >= SKEWED and not weighted
         of = f" of {each.output}" if each.output else ""
         yield Finding(
             "class-never-predicted",
@@ -230,8 +232,8 @@ def find_lost_classes(case: Case) -> Iterator[Finding]:
             if skew >= SKEWED
             else "the network does not tell these classes from others",
             {each.names[at]: each.truth[at] for at in lost},
-            "make every class count the same" if skew >= SKEWED else "see the other findings",
-            treat.balance_classes(case) if skew >= SKEWED else (),
+            "make every class count the same" if rare else "see the other findings",
+            treat.balance_classes(case) if rare else (),
         )
 
 

@@ -16,9 +16,11 @@ from mlpcli.spec.edit_spec import Edit, edit_text
 from mlpcli.spec.extends import EXTENDS
 from mlpcli.spec.load import load_spec, load_text
 from mlpcli.spec.locations import absolute, with_files
+from mlpcli.spec.values import ValueMap
 from mlpcli.spec.yaml_reader import MAX_BYTES, MAX_RESOLVED_BYTES, parse_text
 
 ENDING = ".doctor.yaml"
+FEATURES = ("dataset", "features")
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def patch_spec(run: Run, patch: Sequence[Edit], target: Path | None = None) -> P
     original = Path(run.record.spec) if run.record.spec else run.folder / runs.SPEC
     folder = original.parent if base == runs.SPEC else run.folder
     place = target or _beside(original)
+    patch = _for_text(patch, parse_text(text, base).data)
     changed, comments = edit_text(text, base, patch)
     whole, still = edit_text(changed, base, _moves(changed, base, folder, run, given))
     load_text(whole, place)  # a problem is reported before anything is written
@@ -73,6 +76,28 @@ def patch_spec(run: Run, patch: Sequence[Edit], target: Path | None = None) -> P
         text.splitlines(), changed.splitlines(), fromfile=base, tofile=place.name, lineterm="", n=2
     )
     return Patched(base, whole, tuple(lines), comments and still, place)
+
+
+def _for_text(patch: Sequence[Edit], data: ValueMap) -> list[Edit]:
+    """Return a patch for a text in which `features` may be a list, or have columns with their own scaling.
+
+    Args:
+        patch: for a spec whose `features` is a mapping.
+        data: the text's plain values.
+    """
+    section = data.get("dataset")
+    features = section.get("features") if isinstance(section, dict) else None
+    found: list[Edit] = []
+    for edit in patch:
+        if isinstance(features, list) and edit.path[:2] == FEATURES and edit.value == "ignore":
+            features = [each for each in features if each != edit.path[2]]
+            found.append(Edit(FEATURES, features))
+            continue
+        found.append(edit)
+        if edit.path == ("dataset", "scaling") and isinstance(features, dict):
+            own = [k for k, each in features.items() if isinstance(each, dict) and each.get("scaling")]
+            found += [Edit((*FEATURES, name, "scaling"), edit.value) for name in own]
+    return found
 
 
 def _text(run: Run, name: str) -> str | None:

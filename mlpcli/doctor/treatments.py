@@ -18,6 +18,7 @@ INITIAL = ("initial_learning_rate", "initial", "peak")
 """Arguments of schedules that are their first or highest rate."""
 
 SATURATING = ("sigmoid", "tanh", "hard_sigmoid", "hard_tanh", "softsign")
+CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")
 PENALTIES = ("kernel_regularizer", "bias_regularizer", "activity_regularizer")
 
 Patch = tuple[Edit, ...]
@@ -99,7 +100,11 @@ def wait_longer(case: Case, patience: int = 10) -> Patch:
 
 
 def scale_inputs(case: Case) -> Patch:
-    """Return what scales the inputs: a Normalization before all layers, or `scaling` of a table's numbers."""
+    """Return what scales the inputs: a layer before all others, or `scaling` of a table's numbers.
+
+    Pixels are scaled alike: some are the same in all training rows, so that Normalization would divide them
+    by nearly 0.
+    """
     spec = case.spec
     if spec is None:
         return ()
@@ -113,7 +118,12 @@ def scale_inputs(case: Case) -> Patch:
         place += 1
     if place == len(spec.layers) or spec.layers[place].class_name == "Normalization":
         return ()
-    return (Edit(("layers", place), "Normalization", insert=True),)
+    layer: Value = "Normalization"
+    if case.pixels:
+        layer = {"Rescaling": {"scale": 1 / 255}}
+    elif len(case.shape) > 1:
+        layer = {"Normalization": {"axis": None}}
+    return (Edit(("layers", place), layer, insert=True),)
 
 
 def _is_table(spec: Spec) -> bool:
@@ -128,9 +138,11 @@ def scale_targets(case: Case) -> Patch:
 
 
 def clip_gradients(case: Case) -> Patch:
-    """Return what bounds the norm of the gradients."""
+    """Return what bounds the norm of the gradients; nothing where something bounds them already."""
     if case.spec is None or usual_rate(case.spec) is None:
         return ()
+    if any(case.spec.optimizer.arguments.get(each) is not None for each in CLIPS):
+        return ()  # Keras takes one of them
     return (Edit(("optimizer", case.spec.optimizer.class_name, "clipnorm"), 1.0),)
 
 
@@ -205,7 +217,7 @@ def smaller_batches(case: Case) -> Patch:
 
 def balance_classes(case: Case) -> Patch:
     """Return what makes every class count the same in the loss."""
-    if case.spec is None or case.spec.fit.class_weight is not None or len(case.classes) > 1:
+    if case.spec is None or case.spec.fit.class_weight is not None:
         return ()
     return (Edit(("fit", "class_weight"), "balanced"),)
 
@@ -215,7 +227,4 @@ def ignore_column(case: Case, column: str) -> Patch:
     spec = case.spec
     if spec is None or spec.dataset.path is None or not _is_table(spec) or spec.inputs:
         return ()
-    features = spec.dataset.features
-    if isinstance(features, list):
-        return (Edit(("dataset", "features"), [each for each in features if each != column]),)
     return (Edit(("dataset", "features", column), "ignore"),)

@@ -158,14 +158,16 @@ def _numbers(known: ColumnValues, new: ColumnValues) -> tuple[_Binned, float, _B
     one, other = known.known, new.known
     findings: list[str] = []
     extra, p, distance = _Beyond(), 1.0, 0.0
-    bounds = np.empty(0)
+    bounds, few = np.empty(0), False
     if len(one):
         distinct = np.unique(one)
-        bounds = distinct[:-1] if len(distinct) <= FEW_VALUES else cut_points(one, BINS)
+        few = len(distinct) <= FEW_VALUES
+        bounds = distinct[:-1] if few else cut_points(one, BINS)
+        few = few or len(bounds) < BINS - 1  # some of its values are frequent
     counts = [np.bincount(np.searchsorted(bounds, each), minlength=len(bounds) + 1) for each in (one, other)]
     if len(one) and len(other):
         distance, p = kolmogorov_smirnov(one, other)
-        if len(bounds) < FEW_VALUES - 1:
+        if few:
             p = chi_square(*counts)[1]
         low, high = float(one.min()), float(one.max())
         below, above = other[other < low], other[other > high]

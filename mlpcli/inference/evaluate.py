@@ -18,9 +18,10 @@ from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import Problem, RunError
 from mlpcli.inference.class_intervals import Ends, class_intervals
 from mlpcli.inference.evaluate_groups import AllRows, evaluate_groups
-from mlpcli.inference.named_groups import find_groups, wanted_groups
+from mlpcli.inference.named_groups import find_groups
 from mlpcli.inference.quantile_scores import quantile_scores
 from mlpcli.inference.rows_to_evaluate import EvaluatedRows, rows_to_evaluate
+from mlpcli.inference.wanted_groups import wanted_groups
 from mlpcli.keras_import import keras
 from mlpcli.model.build import output_loss
 from mlpcli.model.fit_outputs import known_rows
@@ -81,7 +82,7 @@ def evaluate_run(
 def _evaluate(trained: TrainedModel, rows: EvaluatedRows, options: EvaluateOptions) -> Evaluation:
     contract, found, known = trained.contract, rows.split, rows.predicted
     columns = rows.columns() if options.by else None
-    wanted = [] if columns is None else wanted_groups(contract, columns, options.by)
+    wanted = [] if columns is None else wanted_groups(contract, columns.names, options.by)
     _check_ids(trained, found, rows.source)
     at_once = evaluated_rows(trained.spec, contract)
     if known is not None:
@@ -101,7 +102,7 @@ def _evaluate(trained: TrainedModel, rows: EvaluatedRows, options: EvaluateOptio
         predicted = predict_outputs(trained, found.x)
     scores, quantiles = _scores(trained, found, predicted, trained.spec.seed if options.intervals else None)
     groups: tuple[ColumnGroups, ...] = ()
-    if columns is not None and measured is not None:
+    if columns is not None and measured is not None and metrics:
         named = find_groups(trained, found, predicted, columns, wanted)
         whole = AllRows(trained.model, measured, metrics, trained.spec.seed, options.intervals)
         groups = evaluate_groups(whole, named)
@@ -134,7 +135,7 @@ def _draw(
     from mlpcli.inference.group_figures import draw_groups
 
     title = f"{trained.run.label} on {rows.source}"
-    drawn = draw_evaluation(trained, rows.split, predicted, folder, title=title)
+    drawn = draw_evaluation(trained, rows.split, predicted, folder, title=title, origin=rows.origin)
     return (*drawn, *draw_groups(groups, metrics, folder, title=title))
 
 

@@ -7,6 +7,7 @@ import io
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ import numpy as np
 from mlpcli.data.dataset import Output, Split
 from mlpcli.data.levels import median_of
 from mlpcli.data.raw_columns import images_of
+from mlpcli.data.readers.row_errors import Origin
+from mlpcli.data.row_names import name_rows, source_files
 from mlpcli.data.shown_columns import shown_columns
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
@@ -44,8 +47,23 @@ MOST_WORST = 100
 Draw = Callable[[], Drawing]
 
 
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of a table of mistakes: their positions, what names them, and their columns."""
+
+    positions: Array
+    origin: Origin | None
+    columns: Mapping[str, Array]
+
+
 def draw_evaluation(
-    trained: TrainedModel, split: Split, predicted: Arrays, folder: Path, *, title: str
+    trained: TrainedModel,
+    split: Split,
+    predicted: Arrays,
+    folder: Path,
+    *,
+    title: str,
+    origin: Origin | None = None,
 ) -> list[Path]:
     """Draw what was evaluated into a folder, and write the rows that are most wrong beside it.
 
@@ -60,12 +78,13 @@ def draw_evaluation(
         predicted: what `predict_outputs` returns for them.
         folder: which is created.
         title: of the figures.
+        origin: names the rows; None to count them from 1.
 
     Returns:
         The files.
     """
     contract = trained.contract
-    columns = shown_columns(contract, split.x)
+    rows = _Rows(split.rows, origin, shown_columns(contract, split.x))
     drawn: list[tuple[str, Draw]] = []
     tables: list[tuple[str, str]] = []
     for output in contract.outputs:
@@ -75,9 +94,9 @@ def draw_evaluation(
             continue
         values = median_of(values, output.levels) if output.levels else values
         if output.kind == "numbers":
-            found = _of_numbers(output, y, values, split.rows, columns, title)
+            found = _of_numbers(output, y, values, rows, title)
         else:
-            found = _of_classes(trained, output, y, values, split, columns, title)
+            found = _of_classes(trained, output, y, values, split.x, rows, title)
         for name, what in found:
             if isinstance(what, str):
                 tables.append((name, what))
@@ -108,12 +127,12 @@ def _named(name: str, part: str, ending: str) -> str:
 
 
 def _of_numbers(
-    output: Output, y: Array, values: Array, rows: Array, columns: Mapping[str, Array], title: str
+    output: Output, y: Array, values: Array, rows: _Rows, title: str
 ) -> Iterator[tuple[str, Draw | str]]:
     """Yield the figures of an output of numbers, for each of its targets, and the most wrong rows."""
     names = output.number_names
-    truth = output.restore(np.asarray(y), truth=True).reshape(len(rows), -1).astype(np.float64)
-    found = np.asarray(values, np.float64).reshape(len(rows), -1)
+    truth = output.restore(np.asarray(y), truth=True).reshape(len(y), -1).astype(np.float64)
+    found = np.asarray(values, np.float64).reshape(len(y), -1)
     for place, name in enumerate(names):
         several = name if len(names) > 1 or output.name else ""
         own, guess = truth[:, place], found[:, place]
@@ -124,12 +143,12 @@ def _of_numbers(
             _named("residuals", several, ".png"),
             begin(draw_residuals, own[known], guess[known], target=name, title=title),
         )
-        if columns:
+        if rows.columns:
             yield (
                 _named("residuals_by_column", several, ".png"),
                 begin(
                     draw_residuals_by_column,
-                    {each: cells[known] for each, cells in columns.items()},
+                    {each: cells[known] for each, cells in rows.columns.items()},
                     guess[known] - own[known],
                     title=title,
                 ),
@@ -138,9 +157,9 @@ def _of_numbers(
         worst = np.argsort(-error, kind="stable")[:MOST_WORST]
         table = _rounded(np.stack([own, guess, guess - own], axis=1), own[known])
         places = [int(at) for at in worst if known[at]]
-        lines: list[list[object]] = [[int(rows[at]) + 1, *table[at]] for at in places]
-        heading = ["row", name, f"predicted_{name}", "error"]
-        yield _named("worst_rows", several, ".csv"), _csv(heading, lines, columns, places)
+        lines: list[list[object]] = [[*table[at]] for at in places]
+        heading = [name, f"predicted_{name}", "error"]
+        yield _named("worst_rows", several, ".csv"), _csv(heading, lines, rows, places)
 
 
 def _of_classes(
@@ -148,8 +167,8 @@ def _of_classes(
     output: Output,
     y: Array,
     values: Array,
-    split: Split,
-    columns: Mapping[str, Array],
+    x: Arrays,
+    rows: _Rows,
     title: str,
 ) -> Iterator[tuple[str, Draw | str]]:
     """Yield the figures of an output of classes or labels, and the rows that are most wrong."""
@@ -180,10 +199,10 @@ def _of_classes(
     worst = np.flatnonzero(true != taken)
     worst = worst[np.argsort(-surest[worst], kind="stable")][:MOST_WORST]
     target = " ".join(output.target)
-    lines = [[int(split.rows[at]) + 1, names[true[at]], names[taken[at]], float(surest[at])] for at in worst]
-    heading = ["row", target, f"predicted_{target}", "score" if gives_scores(loss) else "probability"]
-    yield _named("worst_rows", output.name, ".csv"), _csv(heading, lines, columns, worst.tolist())
-    if len(worst) and (images := images_of(split.x, worst[:MOST_IMAGES])) is not None:
+    lines: list[list[object]] = [[names[true[at]], names[taken[at]], float(surest[at])] for at in worst]
+    heading = [target, f"predicted_{target}", "score" if gives_scores(loss) else "probability"]
+    yield _named("worst_rows", output.name, ".csv"), _csv(heading, lines, rows, worst.tolist())
+    if len(worst) and (images := images_of(x, worst[:MOST_IMAGES])) is not None:
         captions = [(names[true[at]], f"{names[taken[at]]} ({surest[at]:.2f})") for at in worst[:MOST_IMAGES]]
         yield (
             _named("worst_images", output.name, ".png"),
@@ -199,18 +218,29 @@ def _by_class(values: Array, *, scores: bool) -> Array:
     return np.concatenate([-found if scores else 1 - found, found], axis=1)
 
 
-def _csv(
-    heading: list[str], lines: list[list[object]], columns: Mapping[str, Array], places: list[int]
-) -> str:
-    """Return a table of rows with what was predicted, and then the rows themselves."""
-    names = [f"column_{name}" if name in heading else name for name in columns]
-    cells = [list(map(_cell, values[places])) for values in columns.values()]
+def _csv(heading: list[str], lines: list[list[object]], rows: _Rows, places: list[int]) -> str:
+    """Return a table of rows: their numbers, what was predicted, and then the rows themselves."""
+    numbered, numbers = _numbers(rows, places)
+    heading = [*numbered, *heading]
+    names = [f"column_{name}" if name in heading else name for name in rows.columns]
+    cells = [list(map(_cell, values[places])) for values in rows.columns.values()]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*heading, *names])
-    for number, line in enumerate(lines):
-        writer.writerow([*line, *(each[number] for each in cells)])
+    for place, (number, line) in enumerate(zip(numbers, lines, strict=True)):
+        writer.writerow([*number, *line, *(each[place] for each in cells)])
     return text.getvalue()
+
+
+def _numbers(rows: _Rows, places: list[int]) -> tuple[list[str], list[list[object]]]:
+    """Return the number of each row as messages count it, and of several files which one holds it."""
+    own = rows.positions[places].tolist()
+    if rows.origin is None:
+        return ["row"], [[position + 1] for position in own]
+    names = name_rows(rows.origin, own)
+    if len(source_files(rows.origin)) == 1:
+        return ["row"], [[each.row] for each in names]
+    return ["row", "file"], [[each.row, each.file] for each in names]
 
 
 def _cell(value: object) -> str:

@@ -154,16 +154,19 @@ def _new_rows(data: str, contract: Contract, reading: Reading) -> _Rows:
     if all(map(is_table, paths)):
         dialect = PLAIN if contract.preprocessor is None else contract.preprocessor.dialect
         columns = TableColumns(open_tables(paths, data, reading.on(dialect)), contract)
-        count = columns.count()
-        if not count:
-            raise DataError(Problem(f"{data}: has no rows"))
-        return _Rows(columns, count, {})
+        named = {*contract.features}
+        if contract.kind == "table" or (named and named <= {*columns.names}):
+            count = columns.count()
+            if not count:
+                raise DataError(Problem(f"{data}: has no rows"))
+            return _Rows(columns, count, {})
     if len(paths) > 1:
-        raise DataError(Problem(f"{data}: several files must all be tables"))
-    rows = read_rows(Path(paths[0]), contract, target=None)
+        rule = "several files must all be tables, with the names of the columns that the model takes"
+        raise DataError(Problem(f"{data}: {rule}"))
+    rows = read_rows(Path(paths[0]), contract, target=None, reading=reading)
     if not len(rows):
         raise DataError(Problem(f"{data}: has no rows"))
-    raw = rows.raw
+    raw = rows.flat if rows.raw is None else rows.raw  # of a table, whose columns go by position
     names = names_of_array(contract)
     if raw is not None and names and raw[:1].size == len(names):
         found: RowColumns = ArrayColumns(data, raw.reshape(len(raw), -1), names)

@@ -197,17 +197,41 @@ def columns_of_split(
     Raises:
         UsageError: the rows are of two files with other numbers.
     """
-    section = loaded.spec.dataset
-    own = getattr(section, name, None)
-    key, text = (name, own) if isinstance(own, str) else ("path", section.path)
-    paths = [] if text is None else find_files(text, loaded.folder, ("dataset", key))
-    if text is None or not all(map(is_table, paths)):
+    section, found = loaded.spec.dataset, _table_of(loaded, name)
+    if found is None:
         return array_columns(dataset.source, split.x, contract)
     if len(np.unique(split.rows)) < len(split.rows):
         rule = f"the {name} rows are of {section.path} and of {section.validation}: columns are of one file"
         raise UsageError(Problem(rule, hint="evaluate each with --data FILE"))
     dialect = contract.preprocessor.dialect if contract.preprocessor else dialect_of(section)
-    file = open_tables(paths, text, dialect)
+    file = open_tables(*found, dialect)
     origin = dataset.origins.get(name)
     rows = origin.kept[split.rows] if isinstance(origin, KeptOrigin) else split.rows
     return TableColumns(file, contract, rows)
+
+
+def _table_of(loaded: LoadedSpec, name: str) -> tuple[list[Path], str] | None:
+    """Return the files of the table that holds a split, and what the spec calls them; None for no table."""
+    section = loaded.spec.dataset
+    own = getattr(section, name, None)
+    key, text = (name, own) if isinstance(own, str) else ("path", section.path)
+    paths = [] if text is None else find_files(text, loaded.folder, ("dataset", key))
+    return None if text is None or not all(map(is_table, paths)) else (paths, text)
+
+
+def names_of_split(loaded: LoadedSpec, contract: Contract, name: str) -> tuple[str, ...]:
+    """Return the columns of a split, whose rows are not read; of arrays also those that no input takes.
+
+    Args:
+        loaded: the run's spec.
+        contract: of its model.
+        name: of the split.
+
+    Raises:
+        SpecError: a file is not where the spec says.
+    """
+    found = _table_of(loaded, name)
+    if found is None:
+        return names_of_array(contract)
+    dialect = contract.preprocessor.dialect if contract.preprocessor else dialect_of(loaded.spec.dataset)
+    return open_tables(*found, dialect).names

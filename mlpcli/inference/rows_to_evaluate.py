@@ -14,9 +14,10 @@ from mlpcli.data.leakage import shared_rows
 from mlpcli.data.load import left_out_note, read_rows
 from mlpcli.data.readers.find_files import find_files
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
+from mlpcli.data.readers.row_errors import Origin
 from mlpcli.data.types import Arrays
 from mlpcli.data.weights import weights_of_rows
-from mlpcli.errors import DataError, SpecError
+from mlpcli.errors import DataError, Problem, RunError, SpecError
 from mlpcli.files import sha256_of
 from mlpcli.inference.own_data import OwnData, data_warnings, own_data, own_split
 from mlpcli.inference.row_columns import RowColumns, columns_of_file, columns_of_split
@@ -54,11 +55,13 @@ class EvaluatedRows:
         warnings: what a person should know of them.
         left_out: how many more rows the file has, without a target.
         predicted: by models that were not trained on each; None where the run's model is to predict them.
+        origin: names them; None where they are of two files, which both count from 1.
     """
 
     source: str
     split: Split
     columns: Callable[[], RowColumns]
+    origin: Origin | None
     warnings: tuple[str, ...] = ()
     left_out: int = 0
     predicted: Predicted | None = None
@@ -79,7 +82,7 @@ def rows_to_evaluate(
         UsageError: The run has no such split.
         DataError: The file does not fit the run's columns.
         SpecError: The run's data is gone.
-        RunError: The predictions of a fold are damaged.
+        RunError: The predictions of a fold are damaged, or of data that has changed.
     """
     if data is not None:
         return _of_file(trained, data, reading)
@@ -87,7 +90,14 @@ def rows_to_evaluate(
     if split == HELD_OUT and has_folds(trained):
         return _held_out(trained, own)
     found, warnings = own_split(trained, own, split)
-    return EvaluatedRows(split, found, _columns(trained, own, split, found), warnings)
+    columns = _columns(trained, own, split, found)
+    return EvaluatedRows(split, found, columns, _origin(own, split), warnings)
+
+
+def _origin(own: OwnData, name: str) -> Origin | None:
+    if own.dataset.validation is None and isinstance(own.spec.spec.dataset.validation, str):
+        return None  # the training rows of a mean, and those of the file
+    return own.dataset.origins.get(name) or Origin(own.dataset.source)
 
 
 def has_folds(trained: TrainedModel) -> bool:
@@ -112,7 +122,8 @@ def _of_file(trained: TrainedModel, path: Path, reading: Reading) -> EvaluatedRo
     def columns() -> RowColumns:
         return columns_of_file(path, contract, raw=rows.raw, kept=rows.kept, reading=reading)
 
-    return EvaluatedRows(str(path), split, columns, tuple(warnings), rows.left_out)
+    origin = Origin(str(path))
+    return EvaluatedRows(str(path), split, columns, origin, tuple(warnings), rows.left_out)
 
 
 def _known_rows(trained: TrainedModel, split: Split, path: Path) -> str | None:
@@ -154,9 +165,16 @@ def _is_own_file(own: OwnData, path: Path) -> bool:
 
 
 def _held_out(trained: TrainedModel, own: OwnData) -> EvaluatedRows:
-    """Return the rows that the folds of a run held out, with what the models of other folds say of them."""
+    """Return the rows that the folds of a run held out, with what the models of other folds say of them.
+
+    Raises:
+        RunError: the data has changed, so that nobody knows which rows these are.
+    """
     record = trained.run.record.members
     assert record is not None
+    if own.changed:
+        rule = f"{data_warnings(trained, own)[-1]}: which of its rows each fold held out is not known"
+        raise RunError(Problem(rule, hint="restore the data, or evaluate other rows with --data FILE"))
     members = [runs.open_run(trained.run.folder / folder) for folder in record.folders]
     repeats = [Repeat(place, 0, member.record.fold) for place, member in enumerate(members, 1)]
     found = read_out_of_fold(list(zip(repeats, members, strict=True)), trained.spec)
@@ -167,6 +185,7 @@ def _held_out(trained: TrainedModel, own: OwnData) -> EvaluatedRows:
         HELD_OUT,
         measured.split,
         _columns(trained, own, "train", measured.split),
+        _origin(own, "train"),
         (*data_warnings(trained, own), *notes),
         predicted=Predicted(measured, outputs, metrics),
     )

@@ -61,9 +61,13 @@ def show_written(path: Path, *, comments: bool) -> None:
 
 def show_how(run: str, runs_dir: str) -> None:
     """Show the command that writes the patch."""
-    where = "" if runs_dir == "runs" else f" --runs-dir {shlex.quote(runs_dir)}"
     show_line("")
-    show_line(f"mlpcli doctor {shlex.quote(run)} --apply{where} writes a spec with this patch")
+    show_line(f"{_command(f'{shlex.quote(run)} --apply', runs_dir)} writes a spec with this patch")
+
+
+def _command(arguments: str, runs_dir: str) -> str:
+    where = "" if runs_dir == "runs" else f" --runs-dir {shlex.quote(runs_dir)}"
+    return f"mlpcli doctor {arguments}{where}"
 
 
 def show_nothing() -> None:
@@ -72,7 +76,7 @@ def show_nothing() -> None:
     show_line("nothing was written: no finding has a patch")
 
 
-def show_lines(found: Sequence[Finding], name: str, *, where: str = "") -> None:
+def show_lines(found: Sequence[Finding], run: str, runs_dir: str) -> None:
     """Show a line for each finding after a training, and the command that shows the rest."""
     out = console()
     for each in found:
@@ -87,7 +91,7 @@ def show_lines(found: Sequence[Finding], name: str, *, where: str = "") -> None:
         for line in lines:
             out.print(Text(line, style=STYLES[each.severity]), soft_wrap=True)
     if found:
-        out.print(Text(f"     why, and a patch: mlpcli doctor {name}{where}"), soft_wrap=True)
+        out.print(Text(f"     why, and a patch: {_command(shlex.quote(run), runs_dir)}"), soft_wrap=True)
 
 
 def diagnosis_json(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Size = Annotated[float, Field(ge=0)]
@@ -49,6 +49,12 @@ class ClassFacts(_Facts):
     names: list[str]
     truth: list[Count]
     predicted: list[Count]
+
+    @model_validator(mode="after")
+    def _alike(self) -> ClassFacts:
+        if not len(self.names) == len(self.truth) == len(self.predicted):
+            raise ValueError("names, truth and predicted must have an entry for each class")
+        return self
 
 
 class TargetFacts(_Facts):

@@ -92,8 +92,8 @@ def probe_network(
             for each in model.layers
             if each.name in seen or each.name in norms
         ],
-        loss=loss,
-        penalty=penalty,
+        loss=_finite(loss),
+        penalty=_finite(penalty) or 0.0,
         constant_loss=_constant_loss(model, spec, contract, rows, outputs),
         input_size=max((size for size, _ in scales), default=None),
         input_spread=min((spread for _, spread in scales if spread > 0), default=None),

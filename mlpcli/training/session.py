@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -353,6 +354,10 @@ def _recording(session: _Session) -> Iterator[None]:
         raise
     except Diverged as error:
         session.stop(runs.DIVERGED, str(error))
+        if session.record.get("kind", "run") == "run":
+            session.job.watcher.note(
+                f"why, and a patch: mlpcli doctor {shlex.quote(str(session.job.run_dir))}"
+            )
         raise
     except MlpcliError as error:
         session.stop(runs.FAILED, str(error))
