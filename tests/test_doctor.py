@@ -316,6 +316,13 @@ def test_pixels_are_scaled_alike_since_some_are_the_same_in_all_rows() -> None:
     assert _patch(_case(**changes | {"shape": (4,)}))["layers", 0] == "Normalization"
 
 
+def test_a_loss_that_is_no_better_than_a_constant_but_falls_is_trained_for_longer() -> None:
+    falling = _history([1.5 - 0.01 * epoch for epoch in range(20)])
+    case = _case(history=falling, network=_network(loss=1.3))
+    assert _codes(case) == ["stuck-loss", "stopped-too-soon"]
+    assert _patch(case)["fit", "epochs"] == 80
+
+
 def test_gradients_that_are_bounded_are_not_bounded_twice() -> None:
     bounded = _spec(TEXT.replace("learning_rate: 0.01", "learning_rate: 0.01, global_clipnorm: 2.0"))
     assert list(_patch(_case(status="diverged", spec=bounded))) == [("optimizer", "SGD", "learning_rate")]

@@ -109,7 +109,7 @@ def test_groups_of_held_out_rows_are_those_of_their_predictions(
         worst = list(csv.DictReader(file))
     assert worst  # the first row of the table, which has no price, is counted as messages count it
     for row in worst:
-        assert float(row["price"]) == pytest.approx(float(table[int(row["row"]) - 1]["price"]), abs=1e-3)
+        assert float(row["second"]) == pytest.approx(float(table[int(row["row"]) - 1]["price"]), abs=1e-3)
 
 
 def test_rows_of_a_file_are_grouped_without_those_that_are_left_out(

@@ -175,9 +175,9 @@ def find_stop(case: Case) -> Iterator[Finding]:
             )
         return
     fall = _last_fall(values)
-    weak = below_linear(case) is not None
+    weak, crawls = below_linear(case) is not None, _is_on_its_way(case)
     least = (STILL_FALLING / 10, STILL_SHARE / 2) if weak else (STILL_FALLING, STILL_SHARE)
-    if fall is None or fall[0] < least[0] or fall[1] < least[1]:
+    if fall is None or (not crawls and (fall[0] < least[0] or fall[1] < least[1])):
         return
     beside = ", and the network is worse than a linear model" if weak else ""
     last = "epoch" if fall[2] == 1 else f"{fall[2]} epochs"
@@ -190,6 +190,13 @@ def find_stop(case: Case) -> Iterator[Finding]:
         "train for more epochs",
         treat.train_longer(case),
     )
+
+
+def _is_on_its_way(case: Case) -> bool:
+    """Return whether a loss that is that of a constant prediction falls, at a rate that is not too low."""
+    usual = treat.usual_rate(case.spec) if case.spec is not None else None
+    low = usual is not None and case.rate is not None and case.rate <= usual / USUAL_RATE_FACTOR
+    return not low and is_stuck(case) and _crawls(case.values("loss"))
 
 
 def _last_fall(values: list[float]) -> tuple[float, float, int] | None:
