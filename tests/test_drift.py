@@ -13,7 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlpcli.data.column_values import ColumnValues, of_numbers, of_texts
+from mlpcli.data.dataset import Contract, Output
+from mlpcli.data.readers.reading import AS_RECORDED
 from mlpcli.inference.column_drift import compare_columns, corrected
+from mlpcli.inference.inspect_drift import new_rows
 from mlpcli.inference.tell_apart import tell_apart
 from mlpcli.plots.drift_panels import DriftPanel, draw_drift
 from mlpcli.statistics.drift import (
@@ -254,13 +257,18 @@ def test_columns_of_arrays_and_a_figure_of_many(
     assert shown.status == 0, shown.err
     found = json.loads(shown.out)
     assert found["columns"]["petal width (cm)"]["change"] == "large"
-    table = tmp_path / "rows.csv"
-    table.write_text("a,b,c,d\n" + "5.8,3.1,3.8,1.2\n" * 30, encoding="utf-8")
-    shown = mlpcli("inspect", table, "--against", "tiny", "--runs-dir", tiny_run, "--json", "--no-figures")
-    assert shown.status == 0, shown.err
-    found = json.loads(shown.out)
-    assert not found["added_columns"]  # columns of arrays go by position, as in predict
-    assert all("the column is missing" not in each["findings"] for each in found["columns"].values())
     panels = [DriftPanel(f"$c{n}$", "small", tuple("abcdefghijklmnop"), (0.1,) * 16, (0.2,) * 16)
               for n in range(12)]  # fmt: skip
     assert draw_drift(panels, title="t") != draw_drift(panels[:2], title="t")
+
+
+def test_a_table_for_a_model_of_arrays_goes_by_the_position_of_its_columns(tmp_path: Path) -> None:
+    table = tmp_path / "rows.csv"
+    table.write_text("a,b,target\n1,2,0\n3,4,1\n", encoding="utf-8")
+    contract = Contract("array", (), (2,), "float32", (Output(("target",), "classes", ("0", "1")),))
+    found = new_rows(str(table), contract, AS_RECORDED)
+    assert found.columns.names == ("column 0", "column 1")
+    assert found.columns.read(["column 1"])["column 1"].numbers.tolist() == [2.0, 4.0]
+    assert found.targets["target"].texts == ("0", "1")
+    images = Contract("array", (), (1, 2), "float32", (Output(("target",), "classes", ("0", "1")),))
+    assert new_rows(str(table), images, AS_RECORDED).columns.names[0] == "mean of the values"

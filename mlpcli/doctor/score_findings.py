@@ -102,7 +102,7 @@ def _strong(case: Case) -> Iterator[str]:
 def find_few_steps(case: Case) -> Iterator[Finding]:
     """Yield batches that are so large that an epoch has hardly any steps."""
     rows = case.rows.get("train", 0)
-    if case.spec is None or not rows or not is_poor(case):
+    if case.members or case.spec is None or not rows or not is_poor(case):
         return
     size = case.spec.fit.batch_size
     steps = math.ceil(rows / size)

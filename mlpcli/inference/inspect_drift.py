@@ -40,7 +40,7 @@ from mlpcli.training.find_data import find_opened, moved_note
 
 
 @dataclass(frozen=True)
-class _Rows:
+class InspectedRows:
     """Rows, and their columns.
 
     Attributes:
@@ -69,7 +69,7 @@ def inspect_drift(data: str, run: Run, reading: Reading = AS_RECORDED) -> Drift:
         RunError: the run's record is damaged.
     """
     contract = run_contract(run)
-    new = _new_rows(data, contract, reading)
+    new = new_rows(data, contract, reading)
     known = _training_rows(run, contract)
     if isinstance(known, str):
         rows = runs.data_facts(run).rows.get("train", 0)
@@ -92,7 +92,7 @@ def inspect_drift(data: str, run: Run, reading: Reading = AS_RECORDED) -> Drift:
     return Drift(data, new.count, known.count, tuple(ordered(drifts)), separation, known.warnings, added)
 
 
-def _lacking(wanted: Iterable[str], new: _Rows, contract: Contract) -> list[ColumnDrift]:
+def _lacking(wanted: Iterable[str], new: InspectedRows, contract: Contract) -> list[ColumnDrift]:
     """Return the columns that new rows do not have; a target need not be there."""
     there = {*new.columns.names, *new.targets}
     found = []
@@ -115,7 +115,7 @@ def _role(name: str, contract: Contract) -> Role:
 
 
 def _read(
-    rows: _Rows, contract: Contract, known: Mapping[str, ColumnValues] | None
+    rows: InspectedRows, contract: Contract, known: Mapping[str, ColumnValues] | None
 ) -> dict[str, ColumnValues]:
     """Return the columns of rows, those of the same kind as known ones where there are such."""
     names = [name for name in rows.columns.names if known is None or name in known]
@@ -143,7 +143,7 @@ def _plain_booleans(values: ColumnValues) -> ColumnValues:
     return replace(values, texts=tuple(texts), codes=moved[values.codes])
 
 
-def _new_rows(data: str, contract: Contract, reading: Reading) -> _Rows:
+def new_rows(data: str, contract: Contract, reading: Reading) -> InspectedRows:
     """Return new rows of a file.
 
     Raises:
@@ -159,7 +159,7 @@ def _new_rows(data: str, contract: Contract, reading: Reading) -> _Rows:
             count = columns.count()
             if not count:
                 raise DataError(Problem(f"{data}: has no rows"))
-            return _Rows(columns, count, {})
+            return InspectedRows(columns, count, {})
     if len(paths) > 1:
         rule = "several files must all be tables, with the names of the columns that the model takes"
         raise DataError(Problem(f"{data}: {rule}"))
@@ -173,7 +173,7 @@ def _new_rows(data: str, contract: Contract, reading: Reading) -> _Rows:
     else:
         found = _of_images(data, rows.flat)
     y = rows.y
-    return _Rows(found, len(rows), {} if y is None else _targets(contract, y))
+    return InspectedRows(found, len(rows), {} if y is None else _targets(contract, y))
 
 
 def _of_images(label: str, x: object) -> RowColumns:
@@ -205,7 +205,7 @@ def _target(output: Output, y: Array) -> dict[str, ColumnValues]:
     return {}
 
 
-def _training_rows(run: Run, contract: Contract) -> _Rows | str:
+def _training_rows(run: Run, contract: Contract) -> InspectedRows | str:
     """Return the training rows of a run; or why they are not known."""
     loaded = own_spec(run)
     try:
@@ -221,8 +221,8 @@ def _training_rows(run: Run, contract: Contract) -> _Rows | str:
     moved = moved_note(loaded, found.spec)
     warnings = (moved,) if moved is not None else ()
     if isinstance(columns, TableColumns):
-        return _Rows(TableColumns(columns.file, contract, columns.rows), len(train), {}, warnings)
+        return InspectedRows(TableColumns(columns.file, contract, columns.rows), len(train), {}, warnings)
     if not columns.names:
         x = array_columns(dataset.source, train.x, contract)
         columns = x if x.names else _of_images(dataset.source, train.x)
-    return _Rows(columns, len(train), _targets(contract, train.y), warnings)
+    return InspectedRows(columns, len(train), _targets(contract, train.y), warnings)

@@ -7,8 +7,9 @@ network changes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from mlpcli.data.dataset import Contract, Dataset, Output, Split
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
 from mlpcli.keras_import import keras, tf
+from mlpcli.keras_internals import all_layers
 from mlpcli.model.activation_range import measure_range
 from mlpcli.model.build import activation_of_logits, output_loss
 from mlpcli.model.components import plain_reason
@@ -40,6 +42,9 @@ NEAR = 0.001
 
 NEARLY_EVERY = 0.95
 """The share of rows on which a saturated unit is at an end of its range."""
+
+Tensor = Any
+"""A tensor of TensorFlow, which has no types."""
 
 CONSTANT = ("classes", "one_hot", "labels", "numbers")
 """The kinds of targets that a constant prediction is known for."""
@@ -81,23 +86,22 @@ def probe_network(
         return None
     rows = _some_rows(model, dataset.train, most, spec.seed)
     looked = _watched(model, spec)
-    outputs, seen = _forward(model, rows.x, looked)
-    loss, penalty, norms = _gradients(model, rows)
+    found = _pass(model, rows, looked)
     scales = list(input_scales(model, dataset))
     contract = dataset.contract
     return NetworkFacts(
         rows=len(rows),
         layers=[
-            _layer_facts(each, seen, norms, looked)
+            _layer_facts(each, found.seen, found.norms, looked)
             for each in model.layers
-            if each.name in seen or each.name in norms
+            if each.name in found.seen or each.name in found.norms
         ],
-        loss=_finite(loss),
-        penalty=_finite(penalty) or 0.0,
-        constant_loss=_constant_loss(model, spec, contract, rows, outputs),
+        loss=_finite(found.loss),
+        penalty=_finite(found.penalty) or 0.0,
+        constant_loss=_constant_loss(model, spec, contract, rows, found.outputs),
         input_size=max((size for size, _ in scales), default=None),
         input_spread=min((spread for _, spread in scales if spread > 0), default=None),
-        classes=list(_class_facts(spec, contract, rows, outputs)),
+        classes=list(_class_facts(spec, contract, rows, found.outputs)),
         targets=list(_target_facts(contract, rows)),
     )
 
@@ -196,19 +200,62 @@ class _Seen:
     identical: bool
 
 
-def _forward(
-    model: keras.Model, x: Arrays, looked: Mapping[str, _Watched]
-) -> tuple[Arrays, dict[str, _Seen]]:
-    """Return the outputs of the network, and what the units of the watched layers do."""
-    values: list[object] = []
-    if looked:
-        layers = [model.get_layer(name).output for name in looked]
-        outputs, *values = keras.Model(model.inputs, [model.output, *layers])(_tensor(x), training=False)
-    else:
-        outputs = model(_tensor(x), training=False)
-    found: Arrays = keras.tree.map_structure(lambda each: np.asarray(each, np.float32), outputs)
-    pairs = zip(looked.items(), values, strict=True)
-    return found, {name: _seen(each, np.asarray(tensor, np.float32)) for (name, each), tensor in pairs}
+@dataclass(frozen=True)
+class _Pass:
+    """What some rows give on their way through a network and back.
+
+    outputs: of the network.
+    seen: what the units of the watched layers do.
+    loss, penalty: without the penalties of regularizers, and these.
+    norms: of the gradients and of the weights, by layer.
+    """
+
+    outputs: Arrays
+    seen: dict[str, _Seen]
+    loss: float
+    penalty: float
+    norms: dict[str, tuple[float, float]]
+
+
+def _pass(model: keras.Model, rows: Split, looked: Mapping[str, _Watched]) -> _Pass:
+    """Run some rows through a network and back."""
+    kernels = {
+        layer.name: [each for each in layer.trainable_variables if len(each.shape) > 1]
+        for layer in model.layers
+    }
+    flat = [each for own in kernels.values() for each in own]
+    watched = [model.get_layer(name).output for name in looked]
+    inner = keras.Model(model.inputs, [model.output, *watched]) if watched else model
+
+    def compute(x: object, y: object, weights: object) -> tuple[list[Tensor], Tensor, Tensor, list[Tensor]]:
+        with tf.GradientTape() as tape:
+            values = inner(x, training=False) if watched else [model(x, training=False)]
+            whole = model.compute_loss(x=x, y=y, y_pred=values[0], sample_weight=weights, training=False)
+            added = sum(model.losses, tf.constant(0.0))
+        return values, whole, added, tape.gradient(whole, [each.value for each in flat])
+
+    values, whole, added, found = _fast(model, compute)(*map(_tensor, (rows.x, rows.y, rows.weights)))
+    by_variable = {id(each): gradient for each, gradient in zip(flat, found, strict=True)}
+    norms = {}
+    for name, own in kernels.items():
+        if own:
+            gradients = [by_variable[id(each)] for each in own]
+            arrays = [np.asarray(tf.convert_to_tensor(each)) for each in gradients if each is not None]
+            norms[name] = (_norm(arrays), _norm([np.asarray(each) for each in own]))
+    outputs, *inside = keras.tree.map_structure(lambda each: np.asarray(each, np.float32), values)
+    seen = {name: _seen(each, layer) for (name, each), layer in zip(looked.items(), inside, strict=True)}
+    return _Pass(outputs, seen, float(whole) - float(added), float(added), norms)
+
+
+def _fast(model: keras.Model, compute: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what computes the same as a graph where layers loop over steps, which takes seconds otherwise.
+
+    A loss that such a layer adds of its outputs would stay behind in the graph.
+    """
+    layers = all_layers(model)
+    loops = any(isinstance(each, keras.layers.RNN) for each in layers)
+    adds = any(getattr(each, "activity_regularizer", None) is not None for each in layers)
+    return tf.function(compute) if loops and not adds else compute
 
 
 def _tensor(arrays: Arrays | None) -> object:
@@ -227,30 +274,6 @@ def _seen(each: _Watched, values: Array) -> _Seen:
         at_end = ((flat < each.low + margin) | (flat > each.high - margin)).mean(axis=0)
     same = flat.shape[1] > 1 and bool((np.ptp(flat, axis=1) <= 1e-6 * (1e-12 + np.abs(flat).max())).all())
     return _Seen((flat == 0).all(axis=0), at_end, same and bool(flat.any()))
-
-
-def _gradients(model: keras.Model, rows: Split) -> tuple[float, float, dict[str, tuple[float, float]]]:
-    """Return the loss of some rows without penalties, these, and norms of gradient and weight by layer."""
-    kernels = {
-        layer.name: [each for each in layer.trainable_variables if len(each.shape) > 1]
-        for layer in model.layers
-    }
-    flat = [each for own in kernels.values() for each in own]
-    x = _tensor(rows.x)
-    y, weights = _tensor(rows.y), _tensor(rows.weights)
-    with tf.GradientTape() as tape:
-        predicted = model(x, training=False)
-        whole = model.compute_loss(x=x, y=y, y_pred=predicted, sample_weight=weights, training=False)
-    found = tape.gradient(whole, [each.value for each in flat])
-    penalty = float(sum((float(each) for each in model.losses), 0.0))
-    by_variable = {id(each): gradient for each, gradient in zip(flat, found, strict=True)}
-    norms = {}
-    for name, own in kernels.items():
-        if own:
-            gradients = [by_variable[id(each)] for each in own]
-            arrays = [np.asarray(tf.convert_to_tensor(each)) for each in gradients if each is not None]
-            norms[name] = (_norm(arrays), _norm([np.asarray(each) for each in own]))
-    return float(whole) - penalty, penalty, norms
 
 
 def _norm(arrays: list[Array]) -> float:
