@@ -323,6 +323,15 @@ def test_a_loss_that_is_no_better_than_a_constant_but_falls_is_trained_for_longe
     assert _patch(case)["fit", "epochs"] == 80
 
 
+def test_a_rate_that_is_far_too_high_is_lowered_whatever_else_is_wrong() -> None:
+    text = TEXT.replace("learning_rate: 0.01", "learning_rate: 100.0")
+    case = _case(status="diverged", history=[], spec=_spec(text), network=_network(input_size=900.0))
+    assert {"diverged", "inputs-not-scaled"} <= set(_codes(case))
+    assert _patch(case)["optimizer", "SGD", "learning_rate"] == 0.01
+    usual = _case(status="diverged", history=[], spec=_spec(), network=_network(input_size=900.0))
+    assert list(_patch(usual)) == [("dataset", "scaling")]  # scaled inputs may be all that it takes
+
+
 def test_gradients_that_are_bounded_are_not_bounded_twice() -> None:
     bounded = _spec(TEXT.replace("learning_rate: 0.01", "learning_rate: 0.01, global_clipnorm: 2.0"))
     assert list(_patch(_case(status="diverged", spec=bounded))) == [("optimizer", "SGD", "learning_rate")]

@@ -227,9 +227,11 @@ def test_where_the_training_rows_are_gone_ranges_and_categories_are_compared(
 ) -> None:
     where = ("--runs-dir", past_run / "runs", "--against", "past", "--json")
     new = _write(past_run / "later.csv", 80, drifted=True, without="y")
+    same = _write(past_run / "plain.csv", 110, drifted=False)
     (past_run / "past.csv").rename(past_run / "hidden")
     try:
         shown = mlpcli("inspect", new, *where)
+        plain = json.loads(mlpcli("inspect", same, *where).out)["columns"]
     finally:
         (past_run / "hidden").rename(past_run / "past.csv")
     assert shown.status == 0, shown.err
@@ -238,6 +240,7 @@ def test_where_the_training_rows_are_gone_ranges_and_categories_are_compared(
     assert {name: each["change"] for name, each in columns.items()} == {"size": "large", "town": "large"}
     assert "new category 'Hamburg' in 27 rows" in columns["town"]["findings"]
     assert any("rows outside" in each for each in columns["size"]["findings"])
+    assert {name: each["change"] for name, each in plain.items()} == {"size": "none", "town": "none"}
 
 
 def test_options_that_do_not_go_together_are_refused(past_run: Path, mlpcli: Callable[..., Result]) -> None:

@@ -90,5 +90,8 @@ class Case:
 
     @property
     def rate(self) -> float | None:
-        """The learning rate of the first epoch."""
-        return self.history[0].get("learning_rate") if self.history else None
+        """The learning rate of the first epoch; before its end the one of the spec, where it is a number."""
+        if self.history:
+            return self.history[0].get("learning_rate")
+        given = self.spec.optimizer.arguments.get("learning_rate") if self.spec is not None else None
+        return float(given) if isinstance(given, int | float) else None

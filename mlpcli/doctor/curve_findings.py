@@ -41,7 +41,11 @@ def find_ending(case: Case) -> Iterator[Finding]:
             "error",
             f"the training diverged in epoch {epoch}{rate}",
             "steps were so large that a loss or a weight is no finite number any more",
-            {"epoch": epoch, "learning_rate": case.rate},
+            {
+                "epoch": epoch,
+                "learning_rate": case.rate,
+                "usual": treat.usual_rate(case.spec) if case.spec is not None else None,
+            },
             "lower the learning rate, and bound the gradients",
             (*treat.lower_rate(case), *treat.clip_gradients(case)),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from mlpcli.doctor.bounds import USUAL_RATE_FACTOR
 from mlpcli.doctor.case import Case
 from mlpcli.doctor.curve_findings import find_ending, find_overfitting, find_rate, find_stop, find_stuck
 from mlpcli.doctor.data_findings import find_copies, find_leak
@@ -60,13 +61,20 @@ def find_all(case: Case) -> tuple[Finding, ...]:
     return tuple(sorted(found, key=lambda each: SEVERITIES.index(each.severity)))
 
 
+def _is_unusual(found: Finding) -> bool:
+    """Return whether a training diverged at a rate so unusual that this alone is a cause."""
+    rate, usual = found.evidence.get("learning_rate"), found.evidence.get("usual")
+    known = isinstance(rate, int | float) and isinstance(usual, int | float)
+    return found.code == "diverged" and known and float(rate) >= USUAL_RATE_FACTOR * float(usual)
+
+
 def whole_patch(findings: Sequence[Finding]) -> tuple[Edit, ...]:
     """Return the changes that treat the causes among some findings, each value changed once."""
     treated = [each for each in findings if each.patch]
     caused = {code for each in treated for code in CAUSES.get(each.code, ())}
     edits: dict[tuple[str | int, ...], Edit] = {}
     for each in treated:
-        for edit in each.patch if each.code not in caused else ():
+        for edit in each.patch if each.code not in caused or _is_unusual(each) else ():
             edits.setdefault(edit.path, edit)
     # Values first: an inserted layer moves those after it.
     return tuple(sorted(edits.values(), key=lambda each: each.insert))

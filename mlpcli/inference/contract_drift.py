@@ -11,10 +11,10 @@ from mlpcli.data.column_values import ColumnValues
 from mlpcli.data.dataset import Contract
 from mlpcli.data.features.encoders import CategoryEncoder, DateEncoder, Encoder, NumericEncoder
 from mlpcli.data.quantiles import Quantiles
-from mlpcli.inference.column_drift import INDEX_LIMITS, OUTSIDE_LIMITS, counted, short, size_of
+from mlpcli.inference.column_drift import ALPHA, INDEX_LIMITS, OUTSIDE_LIMITS, counted, short, size_of
 from mlpcli.runs.drift_results import ColumnDrift, Size, largest
 from mlpcli.spec.schema import Spec
-from mlpcli.statistics.drift import stability_index
+from mlpcli.statistics.drift import outside_p, stability_index
 
 SHIFT_LIMITS = (0.5, 0.8)
 """Of the shift of the mean in standard deviations: from here on it is moderate, and large (Cohen 1988)."""
@@ -48,7 +48,7 @@ def compare_with_contract(
 
 
 def _compare(encoder: Encoder, new: ColumnValues, scaling: str, known_rows: int) -> ColumnDrift:
-    strange, findings = _strange_rows(encoder, new)
+    strange, findings = _strange_rows(encoder, new, known_rows)
     sizes: list[Size] = [size_of(strange, OUTSIDE_LIMITS)] if strange else []
     index, strength = None, strange
     if isinstance(encoder, NumericEncoder) and len(new.known):
@@ -79,8 +79,11 @@ def _compare(encoder: Encoder, new: ColumnValues, scaling: str, known_rows: int)
     )
 
 
-def _strange_rows(encoder: Encoder, new: ColumnValues) -> tuple[float, list[str]]:
-    """Return the share of rows with a new category, or a value out of range, and what they hold."""
+def _strange_rows(encoder: Encoder, new: ColumnValues, known_rows: int) -> tuple[float, list[str]]:
+    """Return the share of rows with a new category, or a value out of range, and what they hold.
+
+    Some new rows always are out of range: there are none where chance explains them.
+    """
     if isinstance(encoder, CategoryEncoder):
         counts = np.bincount(new.codes, minlength=len(new.texts))
         learned = {None, *encoder.values, *encoder.rare}
@@ -93,7 +96,7 @@ def _strange_rows(encoder: Encoder, new: ColumnValues) -> tuple[float, list[str]
     low, high = float(encoder.lowest), float(encoder.highest)
     late = new.known >= high + 1 if new.kind == "dates" else new.known > high  # days have hours
     outside = (new.known < low) | late
-    if not outside.any():
+    if outside_p(int(outside.sum()), known_rows, len(new.known)) >= ALPHA:
         return 0.0, []
     ends = [short(new, float(end)) for end in (low, high, new.known.min(), new.known.max())]
     many = counted(int(outside.sum()))
