@@ -64,8 +64,9 @@ def find_all(case: Case) -> tuple[Finding, ...]:
 def _is_unusual(found: Finding) -> bool:
     """Return whether a training diverged at a rate so unusual that this alone is a cause."""
     rate, usual = found.evidence.get("learning_rate"), found.evidence.get("usual")
-    known = isinstance(rate, int | float) and isinstance(usual, int | float)
-    return found.code == "diverged" and known and float(rate) >= USUAL_RATE_FACTOR * float(usual)
+    if found.code != "diverged" or not isinstance(rate, float) or not isinstance(usual, float):
+        return False
+    return rate >= USUAL_RATE_FACTOR * usual
 
 
 def whole_patch(findings: Sequence[Finding]) -> tuple[Edit, ...]:
