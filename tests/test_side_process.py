@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from mlpcli.plots.drawing import Drawing
 from mlpcli.runs import DECISION_BOUNDARY, LEARNING_CURVES, METRICS, MODEL_PICTURE, SUMMARY
 from mlpcli.training import side_process as module
 from mlpcli.training.side_process import begin, has_side_process, side_process
@@ -52,10 +53,13 @@ def test_a_run_is_the_same_with_a_side_process_and_without(
         result = mlpcli("train", spec_file(SPEC), "--runs-dir", tmp_path / str(used))
         assert result.status == 0, result.err
         folders.append(next((tmp_path / str(used) / "clouds").iterdir()))
-    assert [type(each) for each in answered] == [float, bytes, bytes, bytes]
+    assert [type(each) for each in answered] == [float, Drawing, Drawing, Drawing]
     first, second = folders
     for name in (LEARNING_CURVES, MODEL_PICTURE, DECISION_BOUNDARY, METRICS, SUMMARY):
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
+    for picture in (LEARNING_CURVES, MODEL_PICTURE, DECISION_BOUNDARY):
+        drawn = [(folder / picture).with_suffix(".svg").read_bytes() for folder in folders]
+        assert drawn[0] == drawn[1], picture
     assert json.loads((first / METRICS).read_text(encoding="utf-8"))["baseline"]["linear"] > 0.7
 
 

@@ -78,19 +78,19 @@ def finish(figure: Figure, *, quick: bool = False, photographs: bool = False) ->
 
     _plain_texts(figure)
     _recolour(figure, {"#000000": INK}, ticks=(SOFT, INK))
-    quickly = {"pil_kwargs": QUICK_PNG} if quick else {}
+    quickly = QUICK_PNG if quick else {}
     settings = {"svg.fonttype": "none", "svg.hashsalt": "mlpcli"}
     about = {"Date": None, "Creator": None, "Title": _title(figure)}
     with warnings.catch_warnings(), rc_context(settings):
         warnings.simplefilter("ignore")  # a character that the font lacks is drawn as a box
         dark = is_dark()
         if not dark:
-            png = _saved(figure, format="png", metadata={"Software": None}, **quickly)
+            png = _png(figure, quickly)
             figure.set_layout_engine("none")  # every panel is in its place now
-        svg = _saved(figure, format="svg", dpi=RASTER_DPI, metadata=about)
+        svg = _svg(figure, about)
         if dark:
             _recolour(figure, DARK, ticks=(DARK[SOFT], DARK[INK]))
-            png = _saved(figure, format="png", metadata={"Software": None}, **quickly)
+            png = _png(figure, quickly)
     return Drawing(png, _for_both_themes(svg.decode(), photographs=photographs).encode())
 
 
@@ -99,9 +99,23 @@ def save_figure(figure: Figure, target: Path, *, beside: bool = True) -> None:
     finish(figure).write(target, beside=beside)
 
 
-def _saved(figure: Figure, **settings: Any) -> bytes:
+def _png(figure: Figure, settings: Mapping[str, int]) -> bytes:
+    """Return a figure as PNG: drawn once, where `savefig` draws it twice, to find out how large it is."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     content = io.BytesIO()
-    figure.savefig(content, **settings)
+    FigureCanvasAgg(figure).print_png(content, metadata={"Software": None}, pil_kwargs=dict(settings))
+    return content.getvalue()
+
+
+def _svg(figure: Figure, about: Mapping[str, str | None]) -> bytes:
+    """Return a figure as SVG, drawn once."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    content, resolution = io.BytesIO(), figure.dpi
+    figure.dpi = RASTER_DPI
+    FigureCanvasSVG(figure).print_svg(content, metadata=dict(about))
+    figure.dpi = resolution  # print_svg leaves 72
     return content.getvalue()
 
 
