@@ -277,3 +277,11 @@ def test_sentences_wrap_between_words_and_commands_stay_whole() -> None:
         "      or not at all",
     ]
     assert wrapped_text("a  b", 80) == ["a  b"]
+
+
+def test_a_curve_takes_any_finite_numbers() -> None:
+    curve = EpochCurve()
+    for value in (1.7e308, -1.7e308, 0.0, 1e-308) * 300:
+        curve.add(value)
+    assert all(len(line) <= 20 for line in curve_lines(curve.points(), 20, 2))
+    assert curve_lines([-1.7e308, 1.7e308], 20, 2)

@@ -91,7 +91,7 @@ def _fitted(points: Sequence[float], across: int) -> list[float]:
         repeats = min(MOST_REPEATS, across // len(points))
         return [point for point in points for _ in range(repeats)]
     ends = [place * len(points) // across for place in range(across + 1)]
-    return [math.fsum(points[start:end]) / (end - start) for start, end in pairwise(ends)]
+    return [math.fsum(point / (end - start) for point in points[start:end]) for start, end in pairwise(ends)]
 
 
 def _levels(points: Sequence[float], levels: int) -> list[int]:
@@ -99,6 +99,6 @@ def _levels(points: Sequence[float], levels: int) -> list[int]:
     scaled = [math.log(point) for point in points] if is_logarithmic(points) else list(points)
     low = min(scaled)
     span = max(scaled) - low
-    if not span > 0:
+    if not 0 < span < math.inf:
         return [0] * len(scaled)
     return [min(levels - 1, int((value - low) / span * levels)) for value in scaled]

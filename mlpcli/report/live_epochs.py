@@ -207,7 +207,7 @@ def _bar(progress: Progress, width: int, *, ascii_only: bool) -> Text:
     tail = format_duration(time.monotonic() - progress.began)
     if left is not None:
         tail += f", {format_duration(left)} left"
-    room = min(LONGEST_BAR, width - len(head) - len(tail) - 4)
+    room = min(LONGEST_BAR, width - width_of(head) - len(tail) - 4)
     if room < 4:
         return Text(cut(f"{head}  {tail}", width))
     full = round(room * min(1.0, progress.done()))
