@@ -426,12 +426,12 @@ def test_a_script_trains_once(mlpcli: Callable[..., Result], folder: Path) -> No
 
 def test_a_script_says_what_keras_does_not_log(mlpcli: Callable[..., Result], folder: Path) -> None:
     spec = folder / "spec.yaml"
-    board = "callbacks: [TensorBoard: {histogram_freq: 1, gradients_freq: 1, predictions_freq: 0}]\n"
+    board = "callbacks: [TensorBoard: {histogram_freq: 1, gradients_freq: 1, embeddings_freq: 1, predictions_freq: 0}]\n"
     spec.write_text(f"dataset: {{name: iris}}\n{SOFTMAX}{board}")
     script = mlpcli("code", spec).out
-    assert "    # without gradients_freq, which only mlpcli train has\n" in script
+    assert "    # without gradients_freq, embeddings_freq: only mlpcli train writes this\n" in script
     assert "keras.callbacks.TensorBoard(" in script
-    assert script.count("_freq") == 2
+    assert script.count("_freq") == 3
     compile(script, "script", "exec")
 
 

@@ -13,7 +13,7 @@ from mlpcli.codegen.source_text import DataCode, cannot_write, text
 from mlpcli.data.dataset import Output
 from mlpcli.errors import listing
 from mlpcli.model.default_losses import fold
-from mlpcli.spec.extended_classes import added_defaults
+from mlpcli.spec.extended_classes import BOARD, BOARD_ARGUMENTS
 from mlpcli.spec.keras_source import snake_case
 from mlpcli.spec.member_axis import member_outputs
 from mlpcli.spec.schema import ComponentSpec, Spec
@@ -22,6 +22,9 @@ T = TypeVar("T")
 
 FILES = {"CSVLogger": ("filename", "log.csv"), "TensorBoard": ("log_dir", "tensorboard")}
 """Callbacks that write files, each with its argument and a place next to the script, if the spec has none."""
+
+ONLY_OURS = (*BOARD_ARGUMENTS, "embeddings_freq", "embeddings_metadata")
+"""Arguments that Keras's TensorBoard lacks, or by which it fails or writes what TensorBoard cannot read."""
 
 BEST = "best.weights.h5"
 
@@ -136,14 +139,9 @@ def _callback(calls: KerasCalls, component: ComponentSpec) -> str:
     elif component.class_name in FILES:
         argument, default = FILES[component.class_name]
         arguments.setdefault(argument, default)
-    return _without_ours(component) + calls.call("callbacks", component.class_name, arguments)
-
-
-def _without_ours(component: ComponentSpec) -> str:
-    """Return a comment on what a callback of Keras's lacks; nothing where nothing is left out."""
-    ours = added_defaults("callbacks", component.class_name)
-    left = [name for name in ours if component.arguments.get(name)]
-    return f"# without {listing(left)}, which only mlpcli train has\n" if left else ""
+    left = [name for name in ONLY_OURS if component.class_name == BOARD and arguments.pop(name, None)]
+    comment = f"# without {listing(left)}: only mlpcli train writes this\n" if left else ""
+    return comment + calls.call("callbacks", component.class_name, arguments)
 
 
 def _mode(calls: KerasCalls, monitor: str) -> str:
