@@ -90,7 +90,7 @@ WRONG = {
     "another algorithm's argument": (
         "tuner: {algorithm: GridSearch, beta: 2.6}",
         "SPEC:4:32 tuner.beta: GridSearch has no such argument, received 'beta'; it takes objective, max_trials, seed, "
-        "max_retries_per_trial, max_consecutive_failed_trials, promote, seeds, folds, ensemble, refit",
+        "max_retries_per_trial, max_consecutive_failed_trials, max_minutes, promote, seeds, folds, ensemble, refit",
     ),
     "an argument of Keras Tuner that is ours to give": (
         "tuner: {overwrite: true}",

@@ -77,7 +77,9 @@ def test_an_interrupted_training_keeps_what_it_has(tmp_path: Path) -> None:
     (run_dir,) = (runs_dir / "tiny").iterdir()
     assert json.loads((run_dir / "run.json").read_text())["status"] == "interrupted"
     assert "interrupted: saving the state after epoch " in out
-    assert f"resume with: mlpcli train --resume tiny/{run_dir.name} --runs-dir {runs_dir}" in out
+    assert f"resume with: mlpcli train --resume tiny/{run_dir.name} --runs-dir {runs_dir}" in " ".join(
+        out.split()
+    )
     assert "Traceback" not in err
     for name in (
         "history.csv",

@@ -117,7 +117,7 @@ def _comparison() -> Drawing:
 DRAWN: dict[str, Callable[[], Drawing]] = {
     "curves of one epoch": lambda: draw_learning_curves(_history(1), title=TITLE, best_epoch=1),
     "curves of 12,000 epochs": lambda: draw_learning_curves(
-        _history(12_000), title=TITLE, best_epoch=1234, resumed=range(100, 10_000, 500), planned=50_000
+        _history(12_000), title=TITLE, best_epoch=1234, planned=50_000
     ),
     "2 classes": lambda: _matrix(2),
     "15 classes": lambda: _matrix(15),

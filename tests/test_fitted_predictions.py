@@ -91,7 +91,9 @@ def test_what_was_fitted_is_in_the_run(sales: Path) -> None:
     fit = calibration["validation"]
     assert fit["after"]["log_loss"] < fit["before"]["log_loss"]
     assert {"ece", "brier", "log_loss"} == set(calibration["test"]["after"])
+    cost = metrics["threshold"].pop("cost")
     assert metrics["threshold"] == {"class": "yes", "probability": fitted.thresholds[0]}
+    assert cost["validation"]["chosen"] <= cost["validation"]["usual"]
     assert metrics["intervals"]["validation"]["sold"]["coverage"] >= 0.8
     assert (sales / "plots" / "reliability.png").stat().st_size > 5000
     assert json.loads((sales / "run.json").read_text())["saved_model"]["verified"]

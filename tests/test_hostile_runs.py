@@ -380,7 +380,7 @@ FORGED = [
     {"status": "begun"},
     {"proposed": {"units": "x"}},
     {"proposed": {"nothing": 1}},
-    {"starts": 0},
+    {"starts": -1},  # 0 is a trial whose time was up
     {"values": 5},
 ]
 

@@ -215,6 +215,7 @@ def test_what_is_done_is_kept_when_it_is_interrupted(
     assert sorted(file.name for file in (tmp_path / "runs" / "spec").iterdir()) == [
         "more_data.json",
         "more_data.png",
+        "more_data.svg",
     ]
     assert all(
         len(line) <= 80 for line in done.out.splitlines() if not line.startswith(("picture", "numbers"))

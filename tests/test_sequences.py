@@ -111,7 +111,7 @@ def test_classes_of_steps_train_and_are_predicted(mlpcli: Callable[..., Result],
     )
     done = mlpcli("train", spec, *runs)
     assert done.status == 0, done.err
-    assert "one for each of 4 steps" in done.out + done.err
+    assert "one for each of 4 steps" in " ".join((done.out + done.err).split())
     data = tmp_path / "rows.npz"
     told = json.loads(mlpcli("evaluate", "steps", "--data", data, "--json", *runs).out)
     probability = tmp_path / "rows.npy"

@@ -13,7 +13,6 @@ from mlpcli.plots.style import (
     LABEL_FONT,
     LINE_WIDTH,
     MARKER_SIZE,
-    SOFT,
     THIN_LINE,
     TRAINING,
     VALIDATION,
@@ -39,9 +38,6 @@ MANY_TIMES = 20.0
 WIDTH = 4.3
 """Of a panel, in inches."""
 
-MOST_MARKS = 12
-"""Resumptions marked; of more the last."""
-
 History = Sequence[dict[str, float]]
 
 
@@ -50,7 +46,6 @@ def draw_learning_curves(
     *,
     title: str,
     best_epoch: int | None,
-    resumed: Sequence[int] = (),
     planned: int | None = None,
 ) -> Drawing:
     """Draw loss and metrics by epoch, a panel each, training and validation together, and the learning rate.
@@ -61,7 +56,6 @@ def draw_learning_curves(
         history: the logs of each epoch, with `epoch`.
         title: of the figure.
         best_epoch: marked with a line, where there is one.
-        resumed: the epochs after which the training was resumed.
         planned: the epochs that the spec asks for; fewer are said to have ended early.
     """
     names = [name for name in history[0] if name not in ("epoch", RATE) and not name.startswith("val_")]
@@ -79,9 +73,6 @@ def draw_learning_curves(
         if best_epoch is not None:
             label = f"best epoch ({best_epoch:,})"
             axes.axvline(best_epoch, color=INK, linewidth=THIN_LINE, linestyle=":", label=label)
-        for number, epoch in enumerate(resumed[-MOST_MARKS:]):
-            label = "" if number else "resumed"
-            axes.axvline(epoch + 0.25, color=SOFT, linewidth=THIN_LINE, linestyle=(0, (6, 3)), label=label)
         axes.set(xlabel="epoch", xlim=(0, last + max(0.02 * last, 0.1)))
         whole_numbers(axes.xaxis)
         style_panel(axes)

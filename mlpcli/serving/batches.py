@@ -1,8 +1,7 @@
 """Requests that come together go through the model together, in one thread.
 
 While the model works on some rows, those of further requests wait; it then takes all of them at once. A
-request never waits for another to come. Its rows are encoded by themselves: a wrong row is its own request's
-error.
+request never waits for another to come. A wrong row is the error of its own request.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -60,7 +59,7 @@ class Batcher:
         """Start the thread.
 
         Args:
-            encode: returns the rows of one request as the model takes them.
+            encode: returns rows as the model takes them, and an error for each that it cannot use.
             predict: returns the answer to rows of one or several requests, with tensors or without.
             most_waiting: rows that may wait; a request that comes on top of them is refused.
         """
@@ -125,44 +124,54 @@ class Batcher:
 
     def _answer(self, jobs: Sequence[_Job]) -> None:
         """Answer some requests; one that fails does not fail the others."""
-        ready: list[tuple[_Job, Chunk]] = []
-        for job in jobs:
-            try:
-                chunk = self.encode(job.rows)
-            except Exception as error:
-                job.future.set_exception(error)
-                continue
-            if chunk.rejected or not len(chunk):
-                job.future.set_result(Answer(chunk))
-            else:
-                ready.append((job, chunk))
-        if not ready:
-            return
         try:
-            answers = self._predicted(
-                [chunk for _, chunk in ready], tensors=any(job.tensors for job, _ in ready)
-            )
+            chunks = self._encoded(jobs)
+            ready = [(job, chunk) for job, chunk in zip(jobs, chunks, strict=True) if is_usable(chunk)]
+            answers = self._predicted(ready)
         except Exception as error:
-            if len(ready) == 1:
-                ready[0][0].future.set_exception(error)
+            if len(jobs) == 1:
+                jobs[0].future.set_exception(error)
                 return
-            for job, _ in ready:  # find whose rows the model cannot take
+            for job in jobs:  # find whose rows cannot be encoded or predicted
                 self._answer([job])
             return
+        for job, chunk in zip(jobs, chunks, strict=True):
+            if not is_usable(chunk):
+                job.future.set_result(Answer(chunk))
         for (job, _), answer in zip(ready, answers, strict=True):
             job.future.set_result(answer)
 
-    def _predicted(self, chunks: Sequence[Chunk], *, tensors: bool) -> list[Answer]:
+    def _encoded(self, jobs: Sequence[_Job]) -> list[Chunk]:
+        """Return the rows of each request as the model takes them, encoded together."""
+        whole = self.encode([row for job in jobs for row in job.rows])
+        rejected = {each.row for each in whole.rejected}
+        chunks, first, start = [], 0, 0
+        for job in jobs:
+            last = first + len(job.rows)
+            stop = start + len(job.rows) - sum(row in rejected for row in range(first, last))
+            own = [replace(each, row=each.row - first) for each in whole.rejected if first <= each.row < last]
+            chunks.append(replace(whole.cut(start, stop), rejected=own))
+            first, start = last, stop
+        return chunks
+
+    def _predicted(self, ready: Sequence[tuple[_Job, Chunk]]) -> list[Answer]:
         """Return the answers to several requests from one call of the model."""
-        whole = self.predict(joined(chunks), tensors)
+        if not ready:
+            return []
+        whole = self.predict(joined([chunk for _, chunk in ready]), any(job.tensors for job, _ in ready))
         answers, start = [], 0
-        for chunk in chunks:
+        for _, chunk in ready:
             stop = start + len(chunk)
             columns = {name: values[start:stop] for name, values in whole.columns.items()}
             named = {name: values[start:stop] for name, values in whole.tensors.items()}
             answers.append(Answer(chunk, columns, named))
             start = stop
         return answers
+
+
+def is_usable(chunk: Chunk) -> bool:
+    """Return whether all rows of a request can be predicted, and there are some."""
+    return not chunk.rejected and len(chunk) > 0
 
 
 def joined(chunks: Sequence[Chunk]) -> Chunk:

@@ -226,13 +226,11 @@ class Artifacts:
         """Begin to draw the learning curves; return what writes them."""
         if not self.job.options.figures:
             return lambda: None
-        spec, resumed = self.job.completed.spec, self.record.get("resumed")
-        after = [each["after_epoch"] for each in resumed] if isinstance(resumed, list) else []
+        spec = self.job.completed.spec
         return begin_curves(
             history,
             self.job.run_dir,
             title=spec.name,
             best_epoch=best_epoch,
-            resumed=after,
             planned=spec.fit.epochs,
         )

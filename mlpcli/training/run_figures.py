@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,7 +39,6 @@ def begin_curves(
     *,
     title: str,
     best_epoch: int | None,
-    resumed: Sequence[int] = (),
     planned: int | None = None,
 ) -> Write:
     """Begin to draw the learning curves of the epochs so far; return what writes them.
@@ -49,7 +48,6 @@ def begin_curves(
         run_dir: The run's folder.
         title: Of the figure.
         best_epoch: Marked with a line, where there is one.
-        resumed: The epochs after which the training was resumed.
         planned: The epochs that the spec asks for.
     """
     if not history:
@@ -59,7 +57,6 @@ def begin_curves(
         history,
         title=title,
         best_epoch=best_epoch,
-        resumed=resumed,
         planned=planned,
     )
     return lambda: drawn().write(run_dir / runs.LEARNING_CURVES)
