@@ -330,6 +330,12 @@ def test_a_rate_that_is_far_too_high_is_lowered_whatever_else_is_wrong() -> None
     assert _patch(case)["optimizer", "SGD", "learning_rate"] == 0.01
     usual = _case(status="diverged", history=[], spec=_spec(), network=_network(input_size=900.0))
     assert list(_patch(usual)) == [("dataset", "scaling")]  # scaled inputs may be all that it takes
+    layers = tuple(
+        LayerFacts(name=name, gradient=1e6, weight=1.0) for name in ("dense", "dense_1", "dense_2")
+    )
+    large = _case(status="diverged", history=[], initial=layers)
+    assert "exploding-gradients" in _codes(large)
+    assert ("optimizer", "SGD", "learning_rate") not in _patch(large)  # the weights are to be smaller
 
 
 def test_gradients_that_are_bounded_are_not_bounded_twice() -> None:

@@ -45,7 +45,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "target-not-scaled": (*RATES, *SYMPTOMS, "diverged", "exploding-gradients"),
     "identical-units": (*RATES, *SYMPTOMS, "dead-units"),
     "vanishing-gradients": (*RATES, *SYMPTOMS, "dead-units"),
-    "exploding-gradients": (*RATES, *SYMPTOMS, "dead-units"),
+    "exploding-gradients": (*RATES, *SYMPTOMS, "dead-units", "diverged"),
     "regularization-too-strong": (*RATES, *SYMPTOMS, "dead-units"),
     "dead-units": ("learning-rate-too-low", "stopped-too-soon", "batch-too-large", "class-never-predicted"),
     "learning-rate-too-high": ("stopped-too-soon", "batch-too-large", "class-never-predicted"),
