@@ -10,13 +10,30 @@ if TYPE_CHECKING:
     from mlpcli.api import resume as resume
     from mlpcli.api import train as train
     from mlpcli.errors import MlpcliError as MlpcliError
+    from mlpcli.estimators import MlpClassifier as MlpClassifier
+    from mlpcli.estimators import MlpRegressor as MlpRegressor
     from mlpcli.opened_run import Run as Run
 
 __version__ = "0.1.0"
 
-__all__ = ["MlpcliError", "Run", "__version__", "check", "load", "resume", "train"]
+__all__ = [
+    "MlpClassifier",
+    "MlpRegressor",
+    "MlpcliError",
+    "Run",
+    "__version__",
+    "check",
+    "load",
+    "resume",
+    "train",
+]
 
-_HOMES = {"MlpcliError": "errors", "Run": "opened_run"}
+_HOMES = {
+    "MlpClassifier": "estimators",
+    "MlpRegressor": "estimators",
+    "MlpcliError": "errors",
+    "Run": "opened_run",
+}
 """The modules of names that are not in `api`."""
 
 

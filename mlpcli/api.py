@@ -74,11 +74,11 @@ def train(
 
     handed = HandedIn()
     repeats = {f"fit.{key}": each for key, each in (("folds", folds), ("seeds", seeds)) if each is not None}
-    given = _data_settings(handed, data, validation, test)
+    given = data_settings(handed, data, validation, test)
     changes = {**(set or {}), **repeats}
-    settings = [*given, *(_setting(path, value) for path, value in changes.items())]
+    settings = [*given, *(setting_of(path, value) for path, value in changes.items())]
     with handed.named():
-        loaded = replace(_read(spec, settings), runs_dir=Path(runs_dir))
+        loaded = replace(read_source(spec, settings), runs_dir=Path(runs_dir))
         with located(loaded):
             loaded = find_start(loaded, trusted=trusted)
         with _watching(progress) as watcher, side_process():
@@ -115,8 +115,8 @@ def check(
 
     handed = HandedIn()
     with handed.named():
-        given = _data_settings(handed, data, validation, test)
-        loaded = _read(spec, [*given, *(_setting(key, value) for key, value in (set or {}).items())])
+        given = data_settings(handed, data, validation, test)
+        loaded = read_source(spec, [*given, *(setting_of(key, value) for key, value in (set or {}).items())])
         return forecast(replace(loaded, runs_dir=Path(runs_dir)), timed=False)
 
 
@@ -148,7 +148,7 @@ def load(
 
     found = find_named(os.fspath(run), Path(runs_dir), trusted=trusted, best=best)
     handed = HandedIn()
-    given = _data_settings(handed, data, validation, test)
+    given = data_settings(handed, data, validation, test)
     return Run(replace(found, settings=tuple(given)), handed)
 
 
@@ -183,7 +183,7 @@ def resume(
     from mlpcli.training.side_process import side_process
 
     handed = HandedIn()
-    given = _data_settings(handed, data, validation, test)
+    given = data_settings(handed, data, validation, test)
     with handed.named():
         found = find_run(os.fspath(run), Path(runs_dir), unfinished=True, trusted=trusted)
         found = replace(found, settings=tuple(given))
@@ -197,7 +197,7 @@ def _finished(outcome: Outcome, given: Sequence[str], handed: HandedIn) -> Run:
     return Run(replace(outcome.run, settings=tuple(given)), handed)
 
 
-def _read(spec: SpecSource, settings: Sequence[str]) -> LoadedSpec:
+def read_source(spec: SpecSource, settings: Sequence[str]) -> LoadedSpec:
     """Load a spec as the commands do."""
     from mlpcli.cli.spec_file import read_spec
 
@@ -230,12 +230,12 @@ def _plain(value: object, path: tuple[str | int, ...]) -> object:
     raise UsageError(Problem(rule, path=path, received=type(value).__name__, hint=hint))
 
 
-def _setting(path: str, value: object) -> str:
+def setting_of(path: str, value: object) -> str:
     """Return a change of the spec as `--set` takes it."""
     return f"{path}={json.dumps(_plain(value, (path,)), ensure_ascii=False)}"
 
 
-def _data_settings(
+def data_settings(
     handed: HandedIn, data: Data | None, validation: Data | None, test: Data | None
 ) -> list[str]:
     """Write data to files, and return the settings that name these.
@@ -246,10 +246,10 @@ def _data_settings(
         validation: See `train`.
         test: See `train`.
     """
-    settings = [] if data is None else [_setting("dataset.path", handed.add(data, "data"))]
+    settings = [] if data is None else [setting_of("dataset.path", handed.add(data, "data"))]
     for key, split in (("validation", validation), ("test", test)):
         if split is not AS_WRITTEN:
-            settings.append(_setting(f"dataset.{key}", _split(handed, split, f"{key} data")))
+            settings.append(setting_of(f"dataset.{key}", _split(handed, split, f"{key} data")))
     return settings
 
 

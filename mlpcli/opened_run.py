@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from mlpcli.runs.explanation import Explanation
     from mlpcli.runs.results import Evaluation
 
+PICKLED = frozenset(
+    [folders.RECORD, folders.SPEC, folders.RESOLVED, folders.MODEL, folders.HISTORY, folders.METRICS]
+)
+"""The files of a run that are pickled with it, also of the trainings inside it, and its plug-ins."""
+
 SPLITS = ("train", "validation", "test", "held_out")
 
 
@@ -38,6 +43,15 @@ class Run:
         """
         self._run, self._handed = found, handed or HandedIn()
         self._trained: TrainedModel | None = None
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle the files that predict, not the data and the figures."""
+        kept = {
+            str(file.relative_to(self.folder)): file.read_bytes()
+            for file in sorted(self.folder.rglob("*"))
+            if file.name in PICKLED or file.parent.name == folders.PLUGINS
+        }
+        return unpickled, (self.folder.parent.name, self.folder.name, kept, self._run.trusted)
 
     def __repr__(self) -> str:
         return f"<mlpcli run {self.label}, {self.status}>"
@@ -223,3 +237,20 @@ class Run:
         if self._trained is None:
             self._trained = load_trained(self._run)
         return self._trained
+
+
+def unpickled(name: str, stamp: str, files: dict[str, bytes], trusted: bool) -> Run:
+    """Return a run that was pickled, in a temporary folder that is deleted with the object.
+
+    Args:
+        name: Of the experiment.
+        stamp: The name of the run's folder.
+        files: The contents of its files, by their paths inside the folder.
+        trusted: Whether its plug-ins may run even if they are not known on this machine.
+    """
+    handed = HandedIn()
+    folder = handed.folder / name / stamp
+    for place, content in files.items():
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        (folder / place).write_bytes(content)
+    return Run(replace(folders.open_run(folder), trusted=trusted), handed)

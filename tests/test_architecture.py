@@ -18,6 +18,7 @@ BELOW_TRAINING = BELOW_MODEL | {"model", "plots", "export", "checks"}
 ALL = BELOW_TRAINING | {"training", "inference", "doctor", "codegen", "tuning", "report"}
 
 ALLOWED: dict[str, set[str]] = {
+    "estimators": ALL | {"api", "cli", "opened_run"},
     "api": ALL | {"cli", "opened_run"},
     "opened_run": ALL | {"cli"},
     "cli": ALL | {"serving"},
@@ -39,7 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     **{module: {"printable", "keras_import"} for module in GROUND},
     "keras_import": {"signals", "machine"},
     "__main__": {"cli"},
-    "__init__": {"api", "opened_run", "errors"},
+    "__init__": {"api", "estimators", "opened_run", "errors"},
 }
 """Which package may import which, beside itself; from the top of the flow to its ground."""
 

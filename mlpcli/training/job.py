@@ -104,6 +104,17 @@ TRIAL = TrainOptions(
 """The options of a search's trial, which leaves out what only the final run needs."""
 
 
+ESTIMATOR = TrainOptions(
+    saved_model=False,
+    figures=False,
+    baseline=False,
+    splits=("train", "validation"),
+    intervals=False,
+    probe=False,
+)
+"""The options of a run that only predicts, and is soon deleted."""
+
+
 @dataclass(frozen=True)
 class TrainingJob:
     """What a training is given.

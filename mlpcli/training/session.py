@@ -6,7 +6,7 @@ import contextlib
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from mlpcli.spec.resolve import resolve_spec
 from mlpcli.training.disk_space import check_place, check_room, write_failure
 from mlpcli.training.divergence import Diverged
 from mlpcli.training.ending import check_complete, displaced, failure, promised_files
-from mlpcli.training.job import TrainingJob, TrainOptions
+from mlpcli.training.job import WHOLE_RUN, TrainingJob, TrainOptions
 from mlpcli.training.plan import describe
 from mlpcli.training.prepare import check_logs, default_notes, prepare
 from mlpcli.training.run_record import begin_record, ended_by, now, seconds_before, time_used
@@ -40,6 +40,7 @@ def train(
     watcher: Watcher,
     command: Sequence[str] = (),
     advice: bool = True,
+    options: TrainOptions = WHOLE_RUN,
 ) -> Outcome:
     """Train a spec into a new folder under `runs_dir`.
 
@@ -49,6 +50,7 @@ def train(
         watcher: Receives the progress.
         command: The command line, for `run.json`.
         advice: Show best-practice advice.
+        options: How much of the run is written.
 
     Raises:
         SpecError: Data and model do not fit together; nothing was written.
@@ -66,7 +68,8 @@ def train(
         for note in default_notes(loaded):
             watcher.note(note)
         limit = time_limit(loaded.spec.fit.max_minutes, prepared.clock.started)
-        return train_into(prepared.job(run_dir, watcher, command, TrainOptions(advice=advice, limit=limit)))
+        options = replace(options, advice=advice, limit=limit)
+        return train_into(prepared.job(run_dir, watcher, command, options))
 
 
 def train_into(job: TrainingJob) -> Outcome:

@@ -10,6 +10,7 @@ from mlpcli.runs.results import Outcome
 from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.repeats import is_repeated, trained_once
+from mlpcli.training.job import WHOLE_RUN, TrainOptions
 from mlpcli.training.repeated.resume_members import resume_members
 from mlpcli.training.repeated.train_members import train_members
 from mlpcli.training.resume import resume_run
@@ -23,6 +24,7 @@ def start_run(
     watcher: Watcher,
     command: Sequence[str] = (),
     advice: bool = True,
+    options: TrainOptions = WHOLE_RUN,
 ) -> Outcome:
     """Train a spec into a new folder under `runs_dir`; see `train` and `train_members`.
 
@@ -32,11 +34,12 @@ def start_run(
         watcher: Receives the progress.
         command: The command line, for `run.json`.
         advice: Show best-practice advice.
+        options: How much of the run of a single training is written.
     """
     if is_repeated(loaded.spec):
         return train_members(loaded, runs_dir=runs_dir, watcher=watcher, command=command, advice=advice)
     once = trained_once(loaded)
-    return train(once, runs_dir=runs_dir, watcher=watcher, command=command, advice=advice)
+    return train(once, runs_dir=runs_dir, watcher=watcher, command=command, advice=advice, options=options)
 
 
 def resume(

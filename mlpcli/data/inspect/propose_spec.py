@@ -50,6 +50,7 @@ def propose_spec(
     effort: Effort = "good",
     division: ProposedSplit | None = None,
     reading: Reading = AS_RECORDED,
+    many_classes: bool = False,
 ) -> str:
     """Return a commented spec for a surveyed table, as YAML text.
 
@@ -61,6 +62,7 @@ def propose_spec(
         effort: how much time the training may take.
         division: by what the rows are divided; None for at random.
         reading: what was said of how the table is read.
+        many_classes: allow as many classes as there are, also of one row each.
 
     Returns:
         The text of the spec.
@@ -71,7 +73,7 @@ def propose_spec(
     assert survey.target is not None
     assert survey.task is not None
     profile = survey.profiles[survey.target]
-    _check(survey, profile)
+    _check(survey, profile, many_classes=many_classes)
     return "\n".join(
         [
             f"# {_comment(survey.path)}: {survey.table.rows:,} rows. Train with: {_comment(command)}",
@@ -150,7 +152,7 @@ def rare_classes(survey: Survey) -> dict[str, int]:
     return {name: count for name, count in survey.class_counts.items() if count < MIN_CLASS_ROWS}
 
 
-def _check(survey: Survey, profile: Profile) -> None:
+def _check(survey: Survey, profile: Profile, *, many_classes: bool) -> None:
     where = f"{survey.path}, target {profile.name!r}"
     problems = []
     rows = survey.table.rows - survey.rows_without_target
@@ -173,7 +175,7 @@ def _check(survey: Survey, profile: Profile) -> None:
     elif distinct < 2:
         which = " that has it" if survey.rows_without_target else ""
         problems.append(Problem(f"{where}: is the same in every row{which}", hint="choose another --target"))
-    elif survey.has_classes:
+    elif survey.has_classes and not many_classes:
         problems += _class_problems(where, survey, profile)
     if problems:
         raise DataError(*problems)
