@@ -249,3 +249,9 @@ def test_correlated_columns_are_grouped_by_ranks() -> None:
     x = np.stack([a, np.exp(5 * a), b, -b + 0.1 * a, random.normal(size=400), np.ones(400)], axis=1)
     places = {name: (index,) for index, name in enumerate(("a", "exp", "b", "minus", "noise", "constant"))}
     assert correlated_groups(x, places, 0.8) == [("a", "exp"), ("b", "minus")]
+
+
+def test_what_the_order_of_a_sum_leaves_is_no_importance() -> None:
+    from mlpcli.inference.explain import _rounded
+
+    assert [_rounded(value, 1e-12) for value in (5.551e-17, -5.551e-17, 2e-12, -0.01)] == [0, 0, 2e-12, -0.01]

@@ -33,6 +33,9 @@ MOST_PRODUCTS = 6e10
 
 REPEATS = 5
 RESAMPLES = 500
+ROUNDING = 1e-12
+"""Of a metric; smaller differences of two sums are those of the order in which they are added."""
+
 CORRELATED = 0.8
 STRONGEST = 6
 """The columns whose dependence is drawn."""
@@ -197,9 +200,17 @@ def _importances(
         values = _value(base, np.stack([each.sum(axis=0) for each in sums]))
         worse = _value(base, drawn.reshape(len(counts), repeats, -1)).mean(axis=1) - resampled
         low, high = np.nanpercentile(sign * worse, [2.5, 97.5])
-        mean = sign * (float(values.mean()) - whole) + 0.0  # never -0.0
-        found.append(ColumnImportance(columns, mean, (float(low) + 0.0, float(high) + 0.0)))
+        mean = sign * (float(values.mean()) - whole)
+        least = ROUNDING * abs(whole)
+        found.append(
+            ColumnImportance(columns, _rounded(mean, least), (_rounded(low, least), _rounded(high, least)))
+        )
     return found
+
+
+def _rounded(value: float, least: float) -> float:
+    """Return a value, or 0 where it is no more than what the order of a sum leaves; never -0.0."""
+    return 0.0 if abs(value) <= least else float(value)
 
 
 def _shuffled(trained: TrainedModel, split: Split, positions: Sequence[int], order: Array) -> RowValues:

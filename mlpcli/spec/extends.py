@@ -43,7 +43,7 @@ def _read(spec_path: Path, above: tuple[Path, ...]) -> SpecText:
     if not isinstance(text.data, dict):
         hint = "write keys such as dataset:, layers:, loss:"
         if spec_path.suffix in TABLES:
-            hint = f"write a spec for this table with mlpcli init {spec_path.name} --target COLUMN"
+            hint = f"write a spec for this table with mlpcli init {spec_path} --target COLUMN"
         problem = Problem("a spec must be a mapping", text.place(()), hint=hint)
         raise SpecError(*text.problems, problem)
     if EXTENDS not in text.data:
