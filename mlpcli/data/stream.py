@@ -345,15 +345,16 @@ def regroup(chunks: Iterable[Chunk], unit: int) -> Iterator[Chunk]:
         waiting.append(chunk)
         rows = sum(map(len, waiting))
         if rows >= unit:
-            whole = _join(waiting)
+            whole = join_chunks(waiting)
             cut = rows - rows % unit
             yield replace(whole.cut(0, cut), rejected=whole.rejected)
             waiting = [whole.cut(cut, rows)]
     if waiting:
-        yield _join(waiting)
+        yield join_chunks(waiting)
 
 
-def _join(chunks: list[Chunk]) -> Chunk:
+def join_chunks(chunks: Sequence[Chunk]) -> Chunk:
+    """Return the rows of several chunks as one chunk."""
     if len(chunks) == 1:
         return chunks[0]
     empty = None

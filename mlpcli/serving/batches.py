@@ -12,9 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
-from mlpcli.data.stream import Chunk
+from mlpcli.data.stream import Chunk, join_chunks
 
 MOST_ROWS = 4096
 """Rows that go through the model at once; a larger request goes by itself."""
@@ -158,7 +156,7 @@ class Batcher:
         """Return the answers to several requests from one call of the model."""
         if not ready:
             return []
-        whole = self.predict(joined([chunk for _, chunk in ready]), any(job.tensors for job, _ in ready))
+        whole = self.predict(join_chunks([chunk for _, chunk in ready]), any(job.tensors for job, _ in ready))
         answers, start = [], 0
         for _, chunk in ready:
             stop = start + len(chunk)
@@ -172,14 +170,3 @@ class Batcher:
 def is_usable(chunk: Chunk) -> bool:
     """Return whether all rows of a request can be predicted, and there are some."""
     return not chunk.rejected and len(chunk) > 0
-
-
-def joined(chunks: Sequence[Chunk]) -> Chunk:
-    """Return the rows of several chunks as one."""
-    if len(chunks) == 1:
-        return chunks[0]
-    empty = None
-    if any(chunk.empty is not None for chunk in chunks):
-        parts = [np.zeros(len(chunk), bool) if chunk.empty is None else chunk.empty for chunk in chunks]
-        empty = np.concatenate(parts)
-    return Chunk(np.concatenate([chunk.x for chunk in chunks]), {}, empty)
