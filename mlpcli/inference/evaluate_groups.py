@@ -26,7 +26,7 @@ from mlpcli.training.row_metrics import MeasuredRows, row_metrics
 from mlpcli.training.whole_metrics import whole_metrics
 
 MOST_WORK = 2_000_000
-"""Rows of a group times draws of a metric that must be computed anew for each draw."""
+"""Rows of a group times draws of a metric that must be computed again for each draw."""
 
 
 @dataclass(frozen=True)

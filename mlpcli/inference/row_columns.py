@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from mlpcli.errors import Problem, UsageError
 from mlpcli.spec.load import LoadedSpec
 
 
-class RowColumns:
+class RowColumns(ABC):
     """Columns that are read when they are asked for.
 
     Attributes:
@@ -34,6 +35,7 @@ class RowColumns:
     def __init__(self, label: str, names: Sequence[str]) -> None:
         self.label, self.names = label, tuple(names)
 
+    @abstractmethod
     def read(self, names: Sequence[str], kinds: Mapping[str, ValueKind] = {}) -> dict[str, ColumnValues]:
         """Return some columns by name.
 
@@ -44,7 +46,6 @@ class RowColumns:
         Raises:
             DataError: the file cannot be read any more.
         """
-        raise NotImplementedError
 
 
 class NoColumns(RowColumns):

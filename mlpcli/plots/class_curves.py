@@ -48,7 +48,7 @@ def draw_class_curves(
     """Draw ROC, precision by recall, gain and lift, one curve a class against the rest.
 
     Args:
-        curves: by class; of many, those that are told apart worst are drawn.
+        curves: by class; of many, those that are distinguished worst are drawn.
         title: of the figure.
         threshold: in use, which is marked; None for none.
     """

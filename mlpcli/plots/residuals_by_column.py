@@ -128,7 +128,7 @@ def _draw_numbers(axes: Axes, values: Floats, residual: Floats, groups: NDArray[
 
 
 def _draw_categories(axes: Axes, values: NDArray[np.str_], residual: Floats) -> None:
-    """Draw the middle nine tenths of the residuals of each category, and their mean; the commonest first."""
+    """Draw the middle nine tenths of the residuals by category, and their mean; the most frequent first."""
     names, groups, rows = np.unique(values, return_inverse=True, return_counts=True)
     order = np.argsort(-rows, kind="stable")[:MOST_CATEGORIES]
     for at, kind in enumerate(order):

@@ -1,7 +1,7 @@
 """Change values in the text of a spec; comments, order and style of all else stay.
 
 ruamel.yaml's round trip re-indents flow mappings and re-wraps long lines. Where a text is written in a way
-that cannot be changed in place (an anchor, a merge key), the whole spec is written anew, without comments.
+that cannot be changed in place (an anchor, a merge key), the whole spec is written again, without comments.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ CLOSE_SHARE = 0.1
 """Or as a share of the interval: Keras may average batches where sums have the mean over rows."""
 
 MOST_WORK = 20_000_000
-"""Rows times draws of a metric that must be computed anew for each draw."""
+"""Rows times draws of a metric that must be computed again for each draw."""
 
 WORK_IN_TRAINING = 1_000_000
 """The same at the end of a training, which must not wait for it: 5,000 rows."""
@@ -186,7 +186,7 @@ class _Finder:
             except NotOfRows as error:
                 self.refuse(missing, str(error))
             except Exception as error:  # of a plug-in's metric, as above
-                self.refuse(missing, f"{why}; computed anew, it fails: {_reason(error)}")
+                self.refuse(missing, f"{why}; computed again, it fails: {_reason(error)}")
 
     def _of_whole_metric(self, names: Sequence[str], metric: WholeMetric, missing: Sequence[str]) -> None:
         whole = metric(np.arange(self.rows))
@@ -201,7 +201,7 @@ class _Finder:
             if name == "loss" and _is_regularised(self.model):
                 value, more = self.shown["loss"], more + (self.shown["loss"] - value)
             if not self._keep(name, more, value):
-                self.refuse([name], "computed anew, its value is another")
+                self.refuse([name], "computed again, its value is another")
             elif name in self.bounds:
                 self.notes[name] = f"no sum over rows: from {RESAMPLES} draws"
 
