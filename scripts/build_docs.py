@@ -37,7 +37,7 @@ def pages() -> dict[str, str]:
 def _readme() -> str:
     """Return the README as the start page: its links are relative to docs/."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    text = text.replace("](docs/", "](").replace('src="docs/', 'src="').replace('srcset="docs/', 'srcset="')
+    text = text.replace("](docs/", "](").replace('src="docs/', 'src="').replace('href="docs/', 'href="')
     names = "CONTRIBUTING.md|CHANGELOG.md|LICENSE"
     return re.sub(rf"\]\(({names})\)", lambda match: f"]({repository()}/blob/main/{match[1]})", text)
 

@@ -85,9 +85,15 @@ def test_the_readmes_commands_work_in_their_order(
     assert (tmp_path / "out.csv").read_text().startswith("id,predicted_target,probability_0,")
 
 
-def test_the_readmes_spec_is_the_digits_config() -> None:
-    config = (ROOT / "configs" / "digits.yaml").read_text(encoding="utf-8")
-    assert _blocks(README, "yaml")[0] == "".join(re.split(r"(?m)^(?!#)", config, maxsplit=1)[1:])
+def test_the_readmes_spec_is_the_digits_config_in_twelve_lines(tmp_path: Path) -> None:
+    from mlpcli.spec.resolve import resolved_document
+
+    shown = _blocks(README, "yaml")[0]
+    assert len(shown.splitlines()) == 12
+    (tmp_path / "digits.yaml").write_text(shown, encoding="utf-8")
+    short, config = (load_spec(folder / "digits.yaml") for folder in (tmp_path, ROOT / "configs"))
+    assert resolved_document(short, {}) == resolved_document(config, {})
+    assert short.spec.dataset == config.spec.dataset  # with its splits
 
 
 def test_the_readmes_mistakes_are_told_as_it_shows(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
