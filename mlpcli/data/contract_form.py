@@ -21,6 +21,7 @@ from mlpcli.data.features.encoders import (
     without_limits,
 )
 from mlpcli.data.features.preprocessor import Preprocessor
+from mlpcli.data.features.text_encoder import TextEncoder, text_contradictions
 from mlpcli.data.quantiles import Quantiles
 from mlpcli.data.readers.dialect import Dialect, Notation
 from mlpcli.data.types import NumberType
@@ -33,7 +34,10 @@ Size = Annotated[int, Field(ge=0, lt=2**31)]
 Thousands = Annotated[str, Field(pattern=THOUSANDS_PATTERN)]
 Kept = ConfigDict(strict=True, frozen=True, extra="allow")
 ENCODERS: TypeAdapter[Encoder] = TypeAdapter(
-    Annotated[NumericEncoder | BooleanEncoder | DateEncoder | CategoryEncoder, Field(discriminator="kind")]
+    Annotated[
+        NumericEncoder | BooleanEncoder | DateEncoder | CategoryEncoder | TextEncoder,
+        Field(discriminator="kind"),
+    ]
 )
 
 
@@ -211,6 +215,9 @@ def _encoder_contradictions(encoder: Encoder) -> Iterator[str]:
             yield f"{where} has an unknown format"
         if not encoder.parts or not set(encoder.parts) <= set(DATE_PARTS):
             yield f"{where} has unknown parts"
+    elif isinstance(encoder, TextEncoder):
+        numbers, scales = [], []
+        yield from text_contradictions(encoder, where)
     else:
         numbers, scales = [], []
         if encoder.embedding < 0:

@@ -34,10 +34,12 @@ from mlpcli.data.features.instants import (
 )
 from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.data.features.stacked import StackedPreprocessor
+from mlpcli.data.features.text_encoder import TextEncoder
 from mlpcli.data.quantiles import Quantiles, smooth_clip
 from mlpcli.data.types import Array
 from mlpcli.keras_import import keras
 from mlpcli.model.normal_values import to_normal
+from mlpcli.model.text_layers import vectorize
 
 ops = keras.ops
 
@@ -157,6 +159,8 @@ def _encode(
         return _category(encoder, raw, missing)
     if isinstance(encoder, BooleanEncoder):
         return _boolean(encoder, raw)
+    if isinstance(encoder, TextEncoder):
+        return vectorize(encoder, raw, missing)
     assert isinstance(encoder, DateEncoder)
     if preprocessor.dialect.numbers == "float32":
         return _date_of_version_0_1(encoder, raw)

@@ -6,9 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-KINDS = ("numeric", "categorical", "boolean", "date", "ignore")
-InputKind = Literal["numeric", "date", "categorical", "boolean", "missing"]
-INPUT_KINDS = ("numeric", "date", "categorical", "boolean", "missing")
+from mlpcli.spec.text_keys import TEXT_KEYS, TextKeys
+
+KINDS = ("numeric", "categorical", "boolean", "date", "text", "ignore")
+InputKind = Literal["numeric", "date", "categorical", "boolean", "text", "missing"]
+INPUT_KINDS = ("numeric", "date", "categorical", "boolean", "text", "missing")
 """The kinds of columns by which an input is chosen; `missing` is the 0 and 1 of `missing: indicator`."""
 
 INPUT_KINDS_RULE = f"a list of {', '.join(INPUT_KINDS)}"
@@ -23,6 +25,7 @@ KEYS_OF_KIND: dict[str, tuple[str, ...]] = {
     "boolean": ("missing",),
     "date": ("scaling", "clip", "missing", "parts", "format"),
     "categorical": ("missing", "encoding", "width", "min_count", "unseen"),
+    "text": TEXT_KEYS,
     "ignore": (),
 }
 """The keys of each kind of column."""
@@ -43,18 +46,19 @@ THOUSANDS_PATTERN = "^[,. ']?$"
 THOUSANDS_RULE = "',', '.', ' ' or an apostrophe, the separator of thousands, or '' for none"
 
 
-class FeatureSpec(BaseModel):
+class FeatureSpec(TextKeys):
     """One column. Keys that are left out are inferred from the data; `resolved.yaml` states all of them.
 
     Attributes:
         missing: for numbers, booleans and dates `mean`, `median`, a number, `indicator` (the mean, and an
-            extra column of 0 and 1), or `error`; for categories `bucket`, `error`, or the name of a category.
+            extra column of 0 and 1), or `error`; for categories `bucket`, `error`, or the name of a category;
+            for texts `empty` (no words) or `error`.
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
     kind: Annotated[
-        Literal["numeric", "categorical", "boolean", "date", "ignore"] | None,
+        Literal["numeric", "categorical", "boolean", "date", "text", "ignore"] | None,
         Field(description=f"one of {', '.join(KINDS)}"),
     ] = None
     scaling: Annotated[Scaling | None, Field(description=SCALING_RULE)] = None
@@ -62,7 +66,8 @@ class FeatureSpec(BaseModel):
     missing: Annotated[
         str | float | None,
         Field(
-            description="mean, median, a number, indicator or error; for a category bucket, error or a string"
+            description="mean, median, a number, indicator or error; for a category bucket, error or a "
+            "string; for a text empty or error"
         ),
     ] = None
     encoding: Annotated[Literal["one_hot", "embedding"] | None, Field(description="one_hot or embedding")] = (
@@ -72,7 +77,7 @@ class FeatureSpec(BaseModel):
         int | None, Field(gt=0, le=1024, description="a positive number of values of an embedding")
     ] = None
     min_count: Annotated[
-        int | None, Field(gt=0, description="a positive number of rows that a category must have")
+        int | None, Field(gt=0, description="a positive number of rows that a category or a word must have")
     ] = None
     unseen: Annotated[
         Literal["bucket", "error", "null"] | None, Field(description="bucket, error or null")
@@ -118,8 +123,9 @@ class FeatureSpec(BaseModel):
         return value
 
     def given(self) -> dict[str, Any]:
-        """Return the keys that the spec gives, as plain values."""
-        return self.model_dump(exclude_none=True)
+        """Return the keys that the spec gives, as plain values, the kind first."""
+        found = self.model_dump(exclude_none=True)
+        return {"kind": found.pop("kind"), **found} if "kind" in found else found
 
 
 class TargetScalingSpec(BaseModel):

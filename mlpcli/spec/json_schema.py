@@ -25,7 +25,7 @@ from mlpcli.spec.component_rules import (
 )
 from mlpcli.spec.extended_classes import SCHEDULED, SCHEDULED_LAYERS
 from mlpcli.spec.extends import EXTENDS
-from mlpcli.spec.features import TARGET_SCALINGS
+from mlpcli.spec.features import KINDS, TARGET_SCALINGS
 from mlpcli.spec.hyperparameters import KEYS, SAMPLINGS
 from mlpcli.spec.number_rules import BELOW_ONE
 from mlpcli.spec.optimizer_keys import OWN_OPTIMIZER_KEYS, own_keys
@@ -72,7 +72,7 @@ def spec_schema(*, columns: Sequence[str] = (), datasets: Sequence[str] = ()) ->
             for key in set(COLUMN_KEYS) & set(section.get("properties", {})):
                 _narrow(section["properties"][key], columns)
     if "FeatureSpec" in definitions:  # `city: categorical` is short for `city: {kind: categorical}`
-        kinds = {"enum": ["numeric", "categorical", "boolean", "date", "ignore"]}
+        kinds = {"enum": list(KINDS)}
         definitions["FeatureSpec"] = {"anyOf": [definitions["FeatureSpec"], kinds]}
     if "TargetScalingSpec" in definitions:  # `log` is short for `{method: log}`
         methods = {"enum": list(TARGET_SCALINGS)}

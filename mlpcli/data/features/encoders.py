@@ -7,17 +7,17 @@ and a run stores plain JSON, never a pickle.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
 
 from mlpcli.data.features.dates import ParsedDates, parse_dates
+from mlpcli.data.features.encoded import NO_ROWS, Encoded
+from mlpcli.data.features.text_encoder import TextEncoder
 from mlpcli.data.quantiles import Quantiles, smooth_clip
 from mlpcli.data.readers.parse_cells import TOO_LARGE, ParsedColumn, Texts
 from mlpcli.data.types import Array
-
-NO_ROWS = np.empty(0, np.int64)
 
 BOOLEANS = {"true": True, "yes": True, "y": True, "t": True, "on": True, "1": True, "1.0": True}
 BOOLEANS |= {"false": False, "no": False, "n": False, "f": False, "off": False, "0": False, "0.0": False}
@@ -26,29 +26,6 @@ BOOLEAN_SPELLINGS = {
     spelled: value for text, value in BOOLEANS.items() for spelled in (text, text.capitalize(), text.upper())
 }
 """Every spelling of a boolean; other cells are no booleans."""
-
-
-def _no_rows() -> Array:
-    return NO_ROWS
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """A column's part of the matrix, and the rows that need a message or a count.
-
-    Attributes:
-        values: (rows, width) float32.
-        missing: positions of rows, int64, whose cell is missing.
-        unreadable: positions of rows without a usable value, such as text in a column of numbers.
-        unseen: positions of rows with a category that no training row has.
-        outside: positions of rows with a value outside the range of the training rows.
-    """
-
-    values: Array
-    missing: Array = field(default_factory=_no_rows)
-    unreadable: Array = field(default_factory=_no_rows)
-    unseen: Array = field(default_factory=_no_rows)
-    outside: Array = field(default_factory=_no_rows)
 
 
 @dataclass(frozen=True)
@@ -366,7 +343,7 @@ class CategoryEncoder:
         return Encoded(values, missing, missing if self.required else NO_ROWS, unseen=unseen)
 
 
-Encoder = NumericEncoder | BooleanEncoder | DateEncoder | CategoryEncoder
+Encoder = NumericEncoder | BooleanEncoder | DateEncoder | CategoryEncoder | TextEncoder
 
 
 OPTIONAL = ("quantiles", "elapsed_quantiles", "year_quantiles", "clip")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mlpcli.data.features.profiles import Profile, profile_column
+from mlpcli.data.features.text_columns import text_keys, text_problems
 from mlpcli.data.features.value_notes import date_notes
 from mlpcli.data.readers.dialect import Notation
 from mlpcli.data.readers.parse_cells import ParsedColumn
@@ -186,6 +187,8 @@ def _complete(given: FeatureSpec, profile: Profile, notation: Notation, defaults
         filled |= {"encoding": "one_hot" if profile.distinct <= MAX_ONE_HOT else "embedding"}
         if (given.encoding or filled["encoding"]) == "embedding":
             filled |= {"width": embedding_width(profile.distinct), "min_count": 2}
+    if kind == "text":
+        filled |= text_keys(given, profile)
     return FeatureSpec.model_validate(filled | given.given())
 
 
@@ -222,11 +225,14 @@ def _spec_problems(given: FeatureSpec, chosen: FeatureSpec, path: KeyPath) -> It
     if given.width is not None and chosen.encoding != "embedding":
         hint = "add encoding: embedding"
         yield Problem("is for embeddings", path=(*path, "width"), received=given.width, hint=hint)
+    yield from text_problems(given, chosen, path)
 
 
 def _fits(chosen: FeatureSpec, missing: object) -> bool:
     if chosen.kind == "categorical":
         return isinstance(missing, str)
+    if chosen.kind == "text":
+        return missing in ("empty", "error")
     if chosen.kind == "date":
         return missing in ("mean", "indicator", "error")
     return missing in NUMBER_FILLS or isinstance(missing, int | float)

@@ -10,11 +10,11 @@ from functools import cached_property
 
 import numpy as np
 
+from mlpcli.data.features.encoded import Encoded
 from mlpcli.data.features.encoders import (
     BooleanEncoder,
     CategoryEncoder,
     DateEncoder,
-    Encoded,
     Encoder,
     NumericEncoder,
     encoder_to_json,
@@ -22,6 +22,8 @@ from mlpcli.data.features.encoders import (
     parse_date_column,
 )
 from mlpcli.data.features.fit_scaling import ScalingRules, fill_value
+from mlpcli.data.features.text_columns import no_words
+from mlpcli.data.features.text_encoder import TextEncoder, fit_text
 from mlpcli.data.quantiles import quantile_count
 from mlpcli.data.readers.dialect import PLAIN, Dialect, dialect_to_json
 from mlpcli.data.readers.parse_cells import ParsedColumn, Texts
@@ -137,10 +139,14 @@ class Preprocessor:
         x = np.empty((rows, self.width), np.float32)
         found: dict[str, Encoded] = {}
         for encoder in self.encoders:
-            encoded = encoder.encode(columns[encoder.name])
-            columns[encoder.name].release()
             span = self.spans[encoder.name]
-            x[:, span.start : span.stop] = encoded.values
+            own = x[:, span.start : span.stop]
+            if isinstance(encoder, TextEncoder):  # it is wide: written where it belongs, not copied
+                encoded = encoder.encode(columns[encoder.name], out=own)
+            else:
+                encoded = encoder.encode(columns[encoder.name])
+                own[:] = encoded.values
+            columns[encoder.name].release()
             found[encoder.name] = encoded
         return Transformed(x, found)
 
@@ -189,7 +195,8 @@ def _fit(name: str, spec: FeatureSpec, column: ParsedColumn, rows: Array, rules:
         return _fit_boolean(name, spec, parse_booleans(column)[0][rows], text=_holds_words(column.arrow))
     if spec.kind == "date":
         return _fit_date(name, spec, column, rows, rules)
-    return _fit_category(name, spec, Texts(column.texts.values, column.texts.codes[rows]))
+    cells = Texts(column.texts.values, column.texts.codes[rows])
+    return _fit_text(name, spec, cells) if spec.kind == "text" else _fit_category(name, spec, cells)
 
 
 def _holds_words(column: ArrowColumn) -> bool:
@@ -290,3 +297,17 @@ def _fit_category(name: str, spec: FeatureSpec, cells: Texts) -> CategoryEncoder
         embedding=(spec.width or 1) if spec.encoding == "embedding" else 0,
         unseen=spec.unseen or "bucket",
     )
+
+
+def _fit_text(name: str, spec: FeatureSpec, cells: Texts) -> TextEncoder:
+    found = fit_text(
+        name,
+        spec,
+        cells,
+        min_count=spec.min_count or 1,
+        required=spec.missing == "error",
+        unseen=spec.unseen or "bucket",
+    )
+    if not found.tokens:
+        raise no_words(name, spec.min_count or 1)
+    return found

@@ -8,7 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
-from mlpcli.data.features.encoders import CategoryEncoder, DateEncoder, Encoded, Encoder, NumericEncoder
+from mlpcli.data.features.encoded import Encoded
+from mlpcli.data.features.encoders import CategoryEncoder, DateEncoder, Encoder, NumericEncoder
 from mlpcli.data.features.preprocessor import Preprocessor, Transformed
 from mlpcli.data.readers.parse_cells import ParsedColumn
 from mlpcli.data.types import Array

@@ -10,7 +10,8 @@ from typing import Literal
 import numpy as np
 
 from mlpcli.data.features.dates import parse_dates
-from mlpcli.data.features.encoders import CategoryEncoder, DateEncoder, Encoded, Encoder, NumericEncoder
+from mlpcli.data.features.encoded import Encoded
+from mlpcli.data.features.encoders import CategoryEncoder, DateEncoder, Encoder, NumericEncoder
 from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.data.readers.delimited import TextOrigin
 from mlpcli.data.readers.dialect import Dialect

@@ -185,7 +185,7 @@ def _first_rows(
     table, notes = read_numbers(
         file,
         columns.read,
-        text=[name for name, each in declared.items() if each.kind in ("categorical", "date")],
+        text=[name for name, each in declared.items() if each.kind in ("categorical", "date", "text")],
         labels=columns.text,
         stated={
             name: Stated(each.decimal, each.thousands, each.unit)
