@@ -49,7 +49,7 @@ def _with_keras(encoder: TextEncoder, texts: list[str], missing: tuple[str, ...]
     raw = keras.Input((), dtype="string")
     model = keras.Model(raw, vectorize(encoder, raw, missing))
     bare = [text.strip(" \t\n\v\f\r") for text in texts]
-    return keras.ops.convert_to_numpy(model(keras.ops.convert_to_tensor(bare, "string")))
+    return np.asarray(keras.ops.convert_to_numpy(model(keras.ops.convert_to_tensor(bare, "string"))))
 
 
 MODES = ("tf_idf", "multi_hot", "count", "int")
