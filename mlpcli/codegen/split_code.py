@@ -12,11 +12,11 @@ from mlpcli.data.dataset import Dataset, Output
 from mlpcli.data.group_split import bin_count
 from mlpcli.data.readers.parse_cells import python_values
 from mlpcli.data.readers.tables import open_table, read_table
-from mlpcli.data.split_columns import NAMES_OF_SPLITS, divided_by
+from mlpcli.data.split_columns import divided_by
 from mlpcli.data.splits import Amount, InColumn, count_rows, is_last
 from mlpcli.data.targets import stratified_by
 from mlpcli.data.types import Array
-from mlpcli.spec.split_forms import SPLITS, SplitBy
+from mlpcli.spec.split_forms import NAMES_OF_SPLITS, SPLITS, SplitBy
 
 MOST_GROUPS = 1000
 """A script does not list more groups than these."""

@@ -22,6 +22,7 @@ from mlpcli.data.features.encoders import (
 )
 from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.data.features.text_encoder import TextEncoder, text_contradictions
+from mlpcli.data.images.image_reading import ImageReading
 from mlpcli.data.quantiles import Quantiles
 from mlpcli.data.readers.dialect import Dialect, Notation
 from mlpcli.data.types import NumberType
@@ -86,6 +87,7 @@ class ContractForm(BaseModel):
     weights: str | None = None
     preprocessor: PreprocessorForm | None = None
     numbers: NumberType = "float32"
+    image: ImageReading | None = None
 
 
 def read_contract(document: dict[str, object]) -> Contract:
@@ -142,6 +144,8 @@ def _contradictions(contract: Contract) -> Iterator[str]:
             yield f"inputs: {each.name!r} takes columns that rows do not have"
         if min(each.shape, default=0) < 0:
             yield f"inputs: {each.name!r} has a negative size"
+    if contract.image is not None and (contract.image.shape != contract.shape or contract.dtype != "uint8"):
+        yield "image: its size and colors are not the shape of the rows"
     preprocessor = contract.preprocessor
     if contract.kind == "table" and len(contract.shape) != 1:
         yield "shape: rows of a table have one dimension"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from mlpcli.data.fitted_outputs import Fitted, Intervals
+from mlpcli.data.images.image_reading import ImageReading
 from mlpcli.data.quantiles import Quantiles, from_log
 from mlpcli.data.types import Array, Arrays, NumberType
 from mlpcli.spec.values import ValueMap
@@ -200,6 +201,7 @@ class Contract:
         weights: the column of row weights.
         preprocessor: encodes a table's raw columns; None for arrays and built-in datasets.
         numbers: how numbers are kept until they are scaled, and values in a target's own units.
+        image: how image files become rows; None where rows are no image files.
     """
 
     kind: Literal["table", "array"]
@@ -211,6 +213,7 @@ class Contract:
     weights: str | None = None
     preprocessor: Preprocessor | None = None
     numbers: NumberType = "float32"
+    image: ImageReading | None = None
 
     @property
     def output(self) -> Output:
@@ -241,6 +244,8 @@ class Contract:
                     del output[field_name]
         if self.numbers == "float32":  # as version 0.1 wrote it, so that its fingerprints are still the same
             del bare["numbers"]
+        if self.image is None:
+            del bare["image"]
         return bare | {"preprocessor": self.preprocessor.to_json() if self.preprocessor else None}
 
 
@@ -289,7 +294,7 @@ class Dataset:
 
     @property
     def settled(self) -> dict[str, object]:
-        """Keys of the `dataset` section that the data settled, for `resolved.yaml`: splits, decimal sign."""
+        """Keys of the `dataset` section that the data settled, for `resolved.yaml`, such as its splits."""
         from mlpcli.data.splits import InColumn  # which names a column that the section has anyway
 
         named = {split: not isinstance(each, InColumn) for split, each in self.split_amounts.items()}
@@ -297,6 +302,8 @@ class Dataset:
         preprocessor = self.contract.preprocessor
         if preprocessor and (preprocessor.dialect.decimal != "." or preprocessor.dialect.notations):
             keys["decimal"] = preprocessor.dialect.decimal
+        if (image := self.contract.image) is not None:
+            keys |= {"image_size": [*image.size], "color_mode": image.color_mode}
         return keys
 
     def splits(self) -> dict[str, Split]:

@@ -8,8 +8,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mlpcli.data.dataset import Contract
+from mlpcli.data.images.find_images import list_images
+from mlpcli.data.images.new_images import no_classes, reading_for
 from mlpcli.data.readers.dialect import PLAIN
-from mlpcli.data.readers.find_files import find_files, is_table, named_files
+from mlpcli.data.readers.find_files import are_images, find_files, is_table, named_files
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
 from mlpcli.data.readers.tables import check_columns, open_table, open_tables
 from mlpcli.data.sources.column_problems import (
@@ -48,6 +50,11 @@ def check_new_rows(
     """
     paths = named_files(text)
     reading.check(paths)
+    if are_images(paths):
+        reading_for(contract, text)
+        if target and not any(list_images(path).counts for path in paths if path.is_dir()):
+            raise no_classes(text)
+        return
     for path in paths:
         if not is_table(path):
             continue
@@ -56,7 +63,9 @@ def check_new_rows(
         if target:
             check_target(file.names, contract, str(path))
         kept_columns(file.names, keep, file.origin.label)
-        if contract.preprocessor is not None:
+        if contract.image is not None:
+            check_columns(file.names, [contract.image.file_column], file.origin)
+        elif contract.preprocessor is not None:
             check_columns(file.names, contract.preprocessor.names, file.origin)
         elif contract.kind == "table":
             check_columns(file.names, contract.features, file.origin)

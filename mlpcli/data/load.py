@@ -58,6 +58,7 @@ class Request:
         earlier_robust: whether `scaling: robust` is that of earlier versions, whose runs need it.
         levels: of the quantiles that the loss of an output asks for, by the output's name.
         contract: by which the rows are encoded and scaled; None to learn one from the training rows.
+        kept: the folder for decoded images; None for none.
     """
 
     target_kinds: Mapping[str, TargetKind | None]
@@ -73,6 +74,7 @@ class Request:
     earlier_robust: bool = False
     levels: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     contract: Contract | None = None
+    kept: Path | None = None
 
 
 def load_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path) -> Dataset:
@@ -105,6 +107,7 @@ def open_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path
         only_named=request.only_named,
         numbers=request.numbers,
         per_step=request.per_step,
+        kept=request.kept,
     )
     return OpenedData(source, _code(source, spec, request), folder)
 
@@ -279,6 +282,7 @@ def _contract(
         weights=spec.weights,
         preprocessor=preprocessor,
         numbers=request.numbers,
+        image=source.images.reading if source.images is not None else None,
     )
 
 

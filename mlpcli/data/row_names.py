@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from mlpcli.data.readers.row_errors import ManyOrigin, Origin
 from mlpcli.data.sources.kept_rows import KeptOrigin
@@ -52,5 +53,5 @@ def source_files(origin: Origin) -> list[tuple[Origin, int]]:
         origin = origin.whole
     if not isinstance(origin, ManyOrigin):
         return [(origin, 0)]
-    sizes = [rows for _, rows in origin.parts]
-    return [(file, sum(sizes[:place])) for place, (file, _) in enumerate(origin.parts)]
+    starts = accumulate((rows for _, rows in origin.parts), initial=0)
+    return [(file, start) for (file, _), start in zip(origin.parts, starts, strict=False)]

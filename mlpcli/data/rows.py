@@ -12,13 +12,14 @@ from mlpcli.data.dataset import Contract
 from mlpcli.data.features.unknown_values import apply_policy, cell_errors
 from mlpcli.data.readers.arrays import KEYS, SPLIT_KEYS, array_rows, read_npy, read_npz
 from mlpcli.data.readers.dialect import PLAIN
-from mlpcli.data.readers.find_files import file_problem, is_table
+from mlpcli.data.readers.find_files import are_images, file_problem, is_table
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
 from mlpcli.data.readers.row_errors import Origin, raise_row_errors
 from mlpcli.data.readers.table_values import numeric_matrix, plain_column
 from mlpcli.data.readers.tables import TableFile, check_columns, open_table, read_table
 from mlpcli.data.scaling import scale_target
 from mlpcli.data.sources.array_source import cut_targets, fit_shape, in_dtype, weighted
+from mlpcli.data.sources.image_rows import read_images
 from mlpcli.data.sources.kept_rows import KeptOrigin
 from mlpcli.data.sources.source_rows import Source, SourceRows
 from mlpcli.data.sources.table_rows import Columns, table_targets, table_weights
@@ -65,6 +66,7 @@ def read_rows(
     extra_columns: Sequence[str] = (),
     drop: bool = False,
     reading: Reading = AS_RECORDED,
+    drop_broken: bool = False,
 ) -> Rows:
     """Read new rows for a trained model; columns are found by name, in any order.
 
@@ -75,6 +77,7 @@ def read_rows(
         extra_columns: columns that are no features; with a model of arrays, nothing else shows which are.
         drop: leave out the rows of a table without a target, instead of refusing them.
         reading: how the file is read, where that differs from the run's own.
+        drop_broken: leave out image files that cannot be read, instead of refusing them.
 
     Returns:
         The rows.
@@ -85,7 +88,10 @@ def read_rows(
     label = str(path)
     if found := file_problem(path):
         raise DataError(Problem(f"{label}: {found[0]}", hint=found[1]))
-    if is_table(path):
+    if are_images([path]) or (contract.image is not None and is_table(path)):
+        dialect = reading.on(PLAIN)
+        source_rows = read_images(path, contract, target, dialect=dialect, drop=drop, drop_broken=drop_broken)
+    elif is_table(path):
         source_rows = _read_table(path, label, contract, target, extra_columns, drop=drop, reading=reading)
     else:
         source_rows = _read_arrays(path, label, contract, target, extra_columns)
@@ -108,7 +114,7 @@ def read_rows(
         source_rows.weights,
         len(x),
         source_rows.left_out,
-        raw=None if is_table(path) else source_rows.x,
+        raw=None if is_table(path) or path.is_dir() else source_rows.x,
         kept=origin.kept if isinstance(origin, KeptOrigin) else None,
     )
 

@@ -21,17 +21,9 @@ from mlpcli.data.readers.tables import Table
 from mlpcli.data.types import Array
 from mlpcli.errors import KeyPath, Problem, SpecError, listing, nearest, nearest_column, show_value
 from mlpcli.spec.schema import DatasetSpec
-from mlpcli.spec.split_forms import SPLITS, SplitBy
+from mlpcli.spec.split_forms import NAMES_OF_SPLITS, SPLITS, TRAIN, SplitBy
 
 Sort = Literal["group", "time", "split"]
-
-TRAIN = "train"
-NAMES_OF_SPLITS: dict[str, tuple[str, ...]] = {
-    TRAIN: ("train", "training"),
-    "validation": ("validation", "validate", "valid", "val", "dev"),
-    "test": ("test", "testing"),
-}
-"""What a row of `dataset.split` may say, in any case."""
 
 YEARS = (1800, 2200)
 EPOCH_SECONDS = 1e8

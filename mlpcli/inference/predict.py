@@ -15,10 +15,11 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from mlpcli.data.features.unknown_values import Policy, RowCounts
+from mlpcli.data.new_rows import open_rows
 from mlpcli.data.raw_columns import is_image
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
 from mlpcli.data.readers.row_errors import RowError
-from mlpcli.data.stream import Chunk, ReadOptions, open_rows, regroup
+from mlpcli.data.stream import Chunk, ReadOptions, regroup
 from mlpcli.data.types import Array
 from mlpcli.data.writers import PredictionWriter
 from mlpcli.errors import Problem

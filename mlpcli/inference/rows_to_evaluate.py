@@ -10,6 +10,7 @@ import numpy as np
 
 from mlpcli import runs
 from mlpcli.data.dataset import Split
+from mlpcli.data.images.image_reading import drops_broken
 from mlpcli.data.leakage import shared_rows
 from mlpcli.data.load import left_out_note, read_rows
 from mlpcli.data.readers.find_files import find_files
@@ -112,7 +113,8 @@ def _columns(trained: TrainedModel, own: OwnData, name: str, split: Split) -> Ca
 
 def _of_file(trained: TrainedModel, path: Path, reading: Reading) -> EvaluatedRows:
     contract, drop = trained.contract, trained.spec.dataset.drops_missing_targets
-    rows = read_rows(path, contract, target=True, drop=drop, reading=reading)
+    broken = drops_broken(trained.spec.dataset)
+    rows = read_rows(path, contract, target=True, drop=drop, reading=reading, drop_broken=broken)
     places = np.arange(len(rows)) if rows.kept is None else rows.kept
     split = Split(rows.x, rows.y, places, weights_of_rows(rows.weights, contract.outputs))
     warnings = [left_out_note(rows.left_out, len(rows), str(path))] if rows.left_out else []

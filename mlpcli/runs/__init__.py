@@ -3,6 +3,7 @@
 `from mlpcli import runs` gives file names and functions of `folder`, `guard` and `lock`.
 """
 
+from mlpcli.runs.cache import CACHE
 from mlpcli.runs.folder import (
     BEST_CHECKPOINT,
     CHECKPOINTS,
@@ -43,6 +44,7 @@ from mlpcli.runs.lock import LOCK, is_locked, locked
 
 __all__ = [
     "BEST_CHECKPOINT",
+    "CACHE",
     "CHECKPOINTS",
     "COMPLETED",
     "DECISION_BOUNDARY",

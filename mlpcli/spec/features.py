@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from mlpcli.spec.image_keys import IMAGE_KEYS, BrokenFiles, ColorModeKey, Crop, Directory, ImageSize, Pad
 from mlpcli.spec.text_keys import TEXT_KEYS, TextKeys
 
-KINDS = ("numeric", "categorical", "boolean", "date", "text", "ignore")
+KINDS = ("numeric", "categorical", "boolean", "date", "text", "image", "ignore")
 InputKind = Literal["numeric", "date", "categorical", "boolean", "text", "missing"]
 INPUT_KINDS = ("numeric", "date", "categorical", "boolean", "text", "missing")
 """The kinds of columns by which an input is chosen; `missing` is the 0 and 1 of `missing: indicator`."""
@@ -26,6 +27,7 @@ KEYS_OF_KIND: dict[str, tuple[str, ...]] = {
     "date": ("scaling", "clip", "missing", "parts", "format"),
     "categorical": ("missing", "encoding", "width", "min_count", "unseen"),
     "text": TEXT_KEYS,
+    "image": (*IMAGE_KEYS, "directory"),
     "ignore": (),
 }
 """The keys of each kind of column."""
@@ -58,7 +60,7 @@ class FeatureSpec(TextKeys):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
     kind: Annotated[
-        Literal["numeric", "categorical", "boolean", "date", "text", "ignore"] | None,
+        Literal["numeric", "categorical", "boolean", "date", "text", "image", "ignore"] | None,
         Field(description=f"one of {', '.join(KINDS)}"),
     ] = None
     scaling: Annotated[Scaling | None, Field(description=SCALING_RULE)] = None
@@ -112,6 +114,12 @@ class FeatureSpec(TextKeys):
     unit: Annotated[
         str | None, Field(max_length=16, description="what stands beside each number, such as '%' or kg")
     ] = None
+    image_size: ImageSize = None
+    color_mode: ColorModeKey = None
+    crop_to_aspect_ratio: Crop = None
+    pad_to_aspect_ratio: Pad = None
+    broken_files: BrokenFiles = None
+    directory: Directory = None
 
     @model_validator(mode="before")
     @classmethod

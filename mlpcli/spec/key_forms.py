@@ -12,6 +12,7 @@ from mlpcli.spec.argument_forms import flag_hint
 from mlpcli.spec.component_forms import class_meant
 from mlpcli.spec.features import INPUT_KINDS, INPUT_KINDS_RULE, KINDS, TARGET_SCALINGS
 from mlpcli.spec.fit_section import FitSpec
+from mlpcli.spec.image_keys import image_problems
 from mlpcli.spec.number_texts import number_hint, number_meant
 from mlpcli.spec.other_names import (
     COLUMN_KEYS,
@@ -274,6 +275,7 @@ def names_data(dataset: ValueMap) -> bool:
 def dataset_problems(dataset: ValueMap) -> Iterator[Problem]:
     """Yield texts that a split or a name cannot be: `test: 20%`, `name: houses.csv`."""
     yield from split_form_problems(dataset)
+    yield from image_problems(dataset)
     for split in SPLITS:
         value = dataset.get(split)
         if not isinstance(value, str) or (number := number_meant(value)) is None:

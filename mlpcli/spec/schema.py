@@ -27,6 +27,7 @@ from mlpcli.spec.features import (
 from mlpcli.spec.features import SCALING_RULE as FEATURE_SCALING_RULE
 from mlpcli.spec.file_words import COMMENT_PATTERN, COMMENT_RULE, DELIMITER_PATTERN, DELIMITER_RULE
 from mlpcli.spec.fit_section import FOLD_RULE, MOST_FOLDS, SEED_RULE, FitSpec, FoldSpec, Minutes
+from mlpcli.spec.image_keys import BrokenFiles, ColorModeKey, Crop, ImageSize, Pad
 from mlpcli.spec.layer_graph import MOST_COPIES, ONLY_OUTPUT, OWN_LAYER_KEYS, Graph, output_keys, read_graph
 from mlpcli.spec.optimizer_keys import DECAY_FACTORS, OWN_OPTIMIZER_KEYS, RATE_FACTORS
 from mlpcli.spec.predictions import PredictSpec
@@ -69,7 +70,7 @@ class DatasetSpec(Section):
     """
 
     name: Annotated[str | None, Field(description="the name of a built-in dataset")] = None
-    path: Annotated[str | None, Field(description="the path of a data file")] = None
+    path: Annotated[str | None, Field(description="the path of a data file, or of a folder of images")] = None
     target: Annotated[
         ColumnNames | Annotated[dict[str, ColumnNames], Field(min_length=1)] | None,
         Field(description="the name of a column, a list of names, or a mapping of outputs to such"),
@@ -97,7 +98,7 @@ class DatasetSpec(Section):
         | None,
         Field(
             description="a list of column names, or a mapping of columns to numeric, categorical, boolean, "
-            "date, ignore or {kind: ..., ...}"
+            "date, text, image, ignore or {kind: ..., ...}"
         ),
     ] = None
     scaling: Annotated[Scaling | None, Field(description=f"{FEATURE_SCALING_RULE}, for all numbers")] = None
@@ -127,6 +128,11 @@ class DatasetSpec(Section):
         str | None,
         Field(min_length=1, description="a SELECT statement, for the rows of a database"),
     ] = None
+    image_size: ImageSize = None
+    color_mode: ColorModeKey = None
+    crop_to_aspect_ratio: Crop = None
+    pad_to_aspect_ratio: Pad = None
+    broken_files: BrokenFiles = None
     not_missing: Annotated[
         list[str] | dict[str, list[str]] | None,
         Field(

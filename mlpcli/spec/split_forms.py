@@ -14,6 +14,14 @@ from mlpcli.spec.values import ValueMap
 SPLITS = ("test", "validation")
 """The splits of a dataset that are taken off its rows, in this order; the others are for training."""
 
+TRAIN = "train"
+NAMES_OF_SPLITS: dict[str, tuple[str, ...]] = {
+    TRAIN: ("train", "training"),
+    "validation": ("validation", "validate", "valid", "val", "dev"),
+    "test": ("test", "testing"),
+}
+"""What a row of `dataset.split` may say, and how a folder of a split may be called, in any case."""
+
 AMOUNTS = frozenset(["last", "share"])
 """Keys of which a split has one."""
 

@@ -12,7 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from mlpcli import runs
 from mlpcli.data.dataset import Contract, Dataset
+from mlpcli.data.images.kept_pixels import is_on as keeps_pixels
 from mlpcli.data.load import Request, divide_dataset, open_dataset, rows_by_split
 from mlpcli.data.moves import Move, moves_to
 from mlpcli.data.nested_rows import TrainingRows
@@ -177,6 +179,7 @@ def _request(loaded: LoadedSpec, *, earlier_robust: bool = False) -> tuple[Reque
         data_request(spec, loaded.catalog),
         numbers=loaded.numbers or "float64",
         earlier_robust=earlier_robust,
+        kept=loaded.runs_dir / runs.CACHE if keeps_pixels() else None,
     )
     seed = spec.seed
     if kept is not None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlpcli.data.images.find_images import ENDINGS as IMAGES
+from mlpcli.data.images.find_images import holds_images
 from mlpcli.errors import DataError, KeyPath, Problem, SpecError, nearest
 from mlpcli.files import open_ordinary, special_kind
 from mlpcli.printable import PASSWORD, without_password
@@ -57,7 +60,12 @@ def ending_of(path: Path) -> str:
 
 def is_table(path: Path) -> bool:
     """Return whether a file's extension is that of a table, or a path is the address of a server."""
-    return is_server_path(path) or ending_of(path) in TABLES
+    return is_server_path(path) or (ending_of(path) in TABLES and not path.is_dir())
+
+
+def are_images(paths: Sequence[Path]) -> bool:
+    """Return whether some paths are image files, or one is a folder of such."""
+    return bool(paths) and all(path.suffix.lower() in IMAGES or path.is_dir() for path in paths)
 
 
 def as_path(text: str) -> Path:
@@ -212,12 +220,16 @@ def _missing(path: Path) -> tuple[str, str] | None:
 
 def _wrong_kind(path: Path) -> tuple[str, str] | None:
     if path.is_dir():
+        if holds_images(path):
+            return None
         inside = sorted(entry.name for entry in path.iterdir() if entry.suffix.lower() in (*TABLES, *ARRAYS))
-        return "must be a file, this is a folder", f"name a file in it, such as {inside[0]}" if inside else ""
+        if inside:
+            return "must be a file, this is a folder", f"name a file in it, such as {inside[0]}"
+        return "must be a file, or a folder of images", f"it holds none of {', '.join(IMAGES)}"
     if not path.is_file():
         return f"must be an ordinary file, this is {special_kind(path.stat().st_mode)}", ""
     suffix = ending_of(path)
-    if suffix in (*TABLES, *ARRAYS):
+    if suffix in (*TABLES, *ARRAYS, *IMAGES):
         return None
     if suffix in PACKINGS:
         kinds = ", ".join(f"{ending}{suffix}" for ending in (".csv", ".tsv", ".txt", ".jsonl"))
@@ -239,5 +251,7 @@ def _wrong_kind(path: Path) -> tuple[str, str] | None:
 
 
 def _unreadable(path: Path) -> tuple[str, str] | None:
+    if path.is_dir():
+        return None
     with open_ordinary(path):
         return None

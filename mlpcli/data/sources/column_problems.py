@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from mlpcli.data.readers.find_files import is_table
+from mlpcli.data.images.image_reading import image_column
+from mlpcli.data.readers.find_files import are_images, is_table
 from mlpcli.data.readers.reading import KINDS, misplaced
 from mlpcli.data.readers.tables import TableFile
 from mlpcli.errors import KeyPath, Problem, listing, nearest_column
 from mlpcli.spec.features import FeatureSpec
+from mlpcli.spec.image_keys import IMAGE_KEYS
 from mlpcli.spec.schema import DatasetSpec
 
 
@@ -94,3 +96,18 @@ def misplaced_problems(spec: DatasetSpec, paths: Sequence[Path]) -> Iterator[Pro
     for word, what, file in misplaced(words, [*paths, *more]):
         rule = f"is for {what}, which {file} is not"
         yield Problem(rule, path=("dataset", word), received=words[word], hint="remove it")
+
+
+def image_key_problems(spec: DatasetSpec, paths: Sequence[Path]) -> Iterator[Problem]:
+    """Yield a problem for each word on image files in a dataset that has none."""
+    tables = all(map(is_table, paths))
+    column = image_column(spec)
+    if are_images(paths) or (tables and column is not None):
+        return
+    if column is not None:
+        rule = "is for a column of a table"
+        yield Problem(rule, path=("dataset", "features", column), received="image", hint="remove it")
+    for key in IMAGE_KEYS:
+        if (value := getattr(spec, key)) is not None:
+            hint = "remove it; the column of a table that names files needs kind: image"
+            yield Problem("is for image files", path=("dataset", key), received=value, hint=hint)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from mlpcli.data.images.image_reading import image_column
 from mlpcli.data.readers.arrays import KEYS, array_rows, read_npz
 from mlpcli.data.readers.dialect import PLAIN, Dialect
-from mlpcli.data.readers.find_files import find_files, is_table
+from mlpcli.data.readers.find_files import are_images, find_files, is_table
 from mlpcli.data.readers.tables import check_columns, open_tables
 from mlpcli.data.sources.array_source import (
     cut_targets,
@@ -21,7 +22,9 @@ from mlpcli.data.sources.array_source import (
     with_outputs,
 )
 from mlpcli.data.sources.builtin import open_builtin
-from mlpcli.data.sources.column_problems import feature_problems, misplaced_problems
+from mlpcli.data.sources.column_problems import feature_problems, image_key_problems, misplaced_problems
+from mlpcli.data.sources.image_source import open_image_folder, read_folder_split
+from mlpcli.data.sources.image_table import open_image_table, read_table_split
 from mlpcli.data.sources.source_rows import Source, SourceRows
 from mlpcli.data.sources.synthetic import SYNTHETIC, synthetic_source
 from mlpcli.data.sources.table_rows import Columns, table_rows
@@ -59,6 +62,7 @@ def open_source(
     only_named: bool = False,
     numbers: NumberType = "float64",
     per_step: PerStep = (),
+    kept: Path | None = None,
 ) -> Source:
     """Read everything that a `dataset` section names except its split files.
 
@@ -70,6 +74,7 @@ def open_source(
         only_named: whether a mapping of features names every column that is used.
         numbers: how the numbers of a table are kept until they are scaled.
         per_step: see `array_rows`.
+        kept: the folder for decoded images; None for none.
 
     Returns:
         The source: its rows, and its own test split if it has one.
@@ -86,15 +91,34 @@ def open_source(
     paths = find_files(spec.path, folder, ("dataset", "path"))
     if wrong := list(misplaced_problems(spec, paths)):
         raise SpecError(*wrong)
+    if wrong := list(image_key_problems(spec, paths)):
+        raise SpecError(*wrong)
     if all(map(is_table, paths)):
         dialect = dialect_of(spec, numbers)
+        if image_column(spec) is not None:
+            return open_image_table(spec, paths, target_kinds, dialect, kept)
         return open_table_source(
             spec, paths, target_kinds, dialect, scales_inputs=scales_inputs, only_named=only_named
         )
     if len(paths) > 1:
         rule = "several files must all be tables"
         raise SpecError(Problem(rule, path=("dataset", "path"), received=spec.path))
+    if paths[0].is_dir():
+        if problems := list(_table_key_problems(spec, "a folder of images")):
+            raise SpecError(*problems)
+        return open_image_folder(spec, paths[0], target_kinds, kept)
+    if are_images(paths):
+        hint = "name the folder with a sub-folder for each class, or a table with a column of file names"
+        raise SpecError(Problem("is one image", path=("dataset", "path"), received=spec.path, hint=hint))
     return _open_arrays(spec, paths[0], target_kinds, folder, per_step)
+
+
+def _table_key_problems(spec: DatasetSpec, what: str) -> Iterator[Problem]:
+    """Yield problems of keys that are for tables, in the spec of a source without columns."""
+    for key in (*TABLE_KEYS, "weights"):
+        if getattr(spec, key) is not None:
+            yield Problem(f"is for tables, {what} has no columns", path=("dataset", key))
+    yield from no_column_problems(spec, what)
 
 
 def _open_arrays(
@@ -165,6 +189,19 @@ def read_split(
         DataError: it does not have the source's columns or shape, or cannot be used.
     """
     path, *more = find_files(text, folder, ("dataset", split))
+    if source.images is not None and not source.images.reading.column:
+        return read_folder_split(path, text, split, source)
+    if source.images is not None:
+        return read_table_split(
+            [path, *more],
+            text,
+            split,
+            source,
+            labels=labels,
+            weights=weights,
+            dialect=dialect,
+            droppable=droppable,
+        )
     npy = path.suffix.lower() == ".npy"
     if npy or (is_table(path) and source.kind == "array"):
         rule = "an .npy file holds no target" if npy else "must be arrays, as the dataset is"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
+from mlpcli.data.images.image_reading import ImageSettings
 from mlpcli.data.labels import Labels
 from mlpcli.data.readers.row_errors import Origin
 from mlpcli.data.types import Array
@@ -73,6 +74,7 @@ class Source:
         chosen: how the columns of a table are used, if they are still to be encoded.
         notes: what a person should know of how the rows are read.
         split_columns: the columns by which the main rows are divided, by name and sort.
+        images: how image files are read; None for rows that are none.
     """
 
     main: SourceRows
@@ -86,6 +88,7 @@ class Source:
     chosen: Features | None = None
     notes: tuple[str, ...] = ()
     split_columns: SplitColumns = field(default_factory=dict)
+    images: ImageSettings | None = None
 
     @property
     def named_splits(self) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ def open_table_source(
     if spec.header is False:
         file = with_dialect(file, replace(file.dialect, width=len(file.names)))
     targets = target_columns(spec, target_kinds)
-    columns = _used_columns(spec, file, targets, target_kinds, only_named=only_named)
+    columns = columns_of_spec(spec, file, targets, target_kinds, only_named=only_named)
     scaling = spec.scaling or ("none" if scales_inputs else "standardize")
     rows, chosen, notes, divided = _first_rows(file, columns, spec, scaling)
     used = {*columns.all}
@@ -92,7 +92,7 @@ def open_table_source(
     )
 
 
-def _used_columns(
+def columns_of_spec(
     spec: DatasetSpec,
     file: TableFile,
     targets: Targets,
@@ -101,6 +101,13 @@ def _used_columns(
     only_named: bool,
 ) -> Columns:
     """Return the columns of a table that are used.
+
+    Args:
+        spec: the `dataset` section.
+        file: the opened table.
+        targets: the target columns of each output.
+        target_kinds: what the loss of each output takes, by the output's name.
+        only_named: whether a mapping of features names every column that is used.
 
     Raises:
         SpecError: a column is not in the table, or no feature is left.

@@ -1,0 +1,1 @@
+"""Image files: find them in folders, decode them, keep what was decoded."""
