@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, assume, event, given, settings
+from hypothesis import HealthCheck, assume, event, example, given, settings
 from hypothesis import strategies as st
 
 from mlpcli.errors import DataError, SpecError
@@ -365,6 +365,11 @@ values = st.recursive(
 
 @settings(max_examples=300)
 @given(st.dictionaries(texts, values, min_size=1, max_size=3), st.sampled_from([False, None, True]))
+@example(
+    {"a": "\x1f.0", "b": "a\\\x1f.csv", "c": '"\x00.txt'}, False
+)  # no path of Windows, though in double quotes
+@example({"a": "C:\new\table.csv", "b": "a\tb.5", "c": "\u2028x.0"}, False)
+@example({"a": "\a.csv\n", "b": "\t"}, False)
 def test_plain_values_read_back_as_they_were_written(document: dict[str, Any], flow: bool | None) -> None:
     read = parse_text(dump(document, flow=flow), "spec.yaml")
     assert not read.problems

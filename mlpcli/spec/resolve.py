@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -176,6 +177,17 @@ class _Dumper(yaml.SafeDumper):
 
     def ignore_aliases(self, data: object) -> bool:
         return True
+
+    def write_double_quoted(self, text: str, split: bool = True) -> None:
+        """Write control characters by number where their letters would make a path of Windows of the text."""
+        self.ESCAPE_REPLACEMENTS = (
+            BY_NUMBER if ENDS_AS_A_FILE.search(text) else yaml.SafeDumper.ESCAPE_REPLACEMENTS
+        )
+        super().write_double_quoted(text, split)
+
+
+BY_NUMBER = {'"': '"', "\\": "\\"}
+ENDS_AS_A_FILE = re.compile(r"\.\w{1,8}$")
 
 
 def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:

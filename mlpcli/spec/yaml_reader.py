@@ -30,8 +30,11 @@ INT = re.compile(r"[-+]?[0-9]+")
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 SPECIAL_FLOAT = re.compile(r"([-+]?)\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 LEADING_ZERO = re.compile(r"[-+]?0[0-9]+")
-PATH_OF_WINDOWS = re.compile(r'"(?:[A-Za-z]:|\.{0,2}|[\w -]+)\\[^"]*\.\w{1,8}"')
-"""A path in double quotes, where YAML makes a line end of `\n` and a tab of `\t`."""
+PATH_OF_WINDOWS = re.compile(
+    r'"(?:[A-Za-z]:|\.{0,2}|[\w -]+)\\(?![\\"]|x[0-9A-F]{2}|u[0-9A-F]{4}|U[0-9A-F]{8})[^"]*\.\w{1,8}"'
+)
+"""A path in double quotes, where YAML makes a line end of `\n` and a tab of `\t`, and not where it
+begins with an escape that nobody writes by mistake."""
 LISTS: tuple[KeyPath, ...] = (("layers",), ("callbacks",), ("metrics",))
 DOUBTFUL_BOOL = re.compile(r"yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF")
 
