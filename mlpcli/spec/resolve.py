@@ -180,9 +180,9 @@ class _Dumper(yaml.SafeDumper):
 
     def write_double_quoted(self, text: str, split: bool = True) -> None:
         """Write control characters by number where their letters would make a path of Windows of the text."""
-        self.ESCAPE_REPLACEMENTS = (
-            BY_NUMBER if ENDS_AS_A_FILE.search(text) else yaml.SafeDumper.ESCAPE_REPLACEMENTS
-        )
+        letters = yaml.SafeDumper.ESCAPE_REPLACEMENTS
+        found = BY_NUMBER if ENDS_AS_A_FILE.search(text) else letters
+        self.ESCAPE_REPLACEMENTS = found  # type: ignore[misc]  # for this text only; PyYAML reads it here
         super().write_double_quoted(text, split)
 
 
