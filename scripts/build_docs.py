@@ -2,8 +2,8 @@
 
     scripts/docs                     # into build/docs, with llms.txt and llms-full.txt
 
-The pages are those of docs/; the start page is README.md. The pages of commands and of the spec's keys are
-generated from the program itself, the specs in the course are those of configs/.
+The pages are those of docs/; the start page is README.md. The pages of commands, of the spec's keys
+and of messages are generated from the program itself, the specs in the course are those of configs/.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+from scripts import error_reference  # noqa: E402
+
 SOURCE, SITE = ROOT / "build" / "docs_source", ROOT / "build" / "docs"
 
 SPEC = re.compile(r"^\{\{ spec (\w+) \}\}$", re.M)
@@ -31,6 +33,7 @@ def pages() -> dict[str, str]:
     found["index.md"] = _readme()
     found["commands.md"] = commands_page()
     found["keys.md"] = keys_page()
+    found["errors.md"] = error_reference.page()
     return found
 
 

@@ -1,0 +1,1 @@
+"""Files to rows, columns to numbers, and the splits of a dataset."""

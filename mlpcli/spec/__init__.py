@@ -1,0 +1,1 @@
+"""YAML text to a frozen spec, with the place of each value."""
