@@ -25,8 +25,11 @@ from mlpcli.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from mlpcli.runs.folder import Run
     from mlpcli.runs.results import Outcome
     from mlpcli.runs.watcher import Watcher
+    from mlpcli.spec.load import LoadedSpec
+    from mlpcli.training.replicas.cluster import Cluster
 
 ResumeOption = Annotated[
     str | None,
@@ -51,6 +54,14 @@ FoldsOption = Annotated[
 ]
 SeedsOption = Annotated[
     int | None, typer.Option(metavar="N", help="Train with N seeds on the same splits; as fit.seeds.")
+]
+ReplicasOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Train by N processes on this machine, each on its share of every batch; 1 for this one alone.",
+    ),
 ]
 MinutesOption = Annotated[
     float | None,
@@ -81,6 +92,16 @@ class TrainFlags:
     runs_dir: Path
     advice: bool
     max_minutes: float | None
+    replicas: int | None
+
+    def arguments(self) -> list[str]:
+        """Return the arguments of the same command for another process, without --replicas."""
+        given = ["train", *([str(self.spec)] if self.spec is not None else [])]
+        given += [word for setting in self.settings for word in ("--set", setting)]
+        given += ["--resume", self.resume] if self.resume is not None else []
+        given += ["--trust-plugins"] if self.trusted else []
+        given += ["--force"] if self.force else []
+        return [*given, "--runs-dir", str(self.runs_dir)]
 
 
 def train(
@@ -91,6 +112,7 @@ def train(
     resume: ResumeOption = None,
     further: ContinueOption = None,
     epochs: EpochsOption = None,
+    replicas: ReplicasOption = None,
     max_minutes: MinutesOption = None,
     force: ForceOption = False,
     best: BestParentOption = False,
@@ -110,7 +132,18 @@ def train(
         repeats[f"--max-minutes {max_minutes:g}"] = f"fit.max_minutes={max_minutes:g}"
     given = [*(settings or []), *repeats.values()]
     options = TrainFlags(
-        spec, given, resume, further, epochs, force, best, trust_plugins, runs_dir, advice, max_minutes
+        spec=spec,
+        settings=given,
+        resume=resume,
+        further=further,
+        epochs=epochs,
+        force=force,
+        best=best,
+        trusted=trust_plugins,
+        runs_dir=runs_dir,
+        advice=advice,
+        max_minutes=max_minutes,
+        replicas=replicas,
     )
     _check_usage(options)
     if resume is not None:
@@ -133,6 +166,9 @@ def _train(options: TrainFlags, repeats: Mapping[str, str], *, json: bool) -> No
     aside = contextlib.redirect_stdout(sys.stderr) if json else contextlib.nullcontext()
     with aside, _as_written(repeats), report.TrainingReport(stderr=json) as watcher:
         outcome = _run(options, watcher)
+    if outcome is None:
+        report.show_worker(json=json)
+        return
     findings = find_odd(outcome.run)
     if json:
         show_json(report.outcome_json(outcome) | findings_json(findings))
@@ -180,8 +216,8 @@ def _as_written(repeats: Mapping[str, str]) -> Iterator[None]:
         raise
 
 
-def _run(options: TrainFlags, watcher: Watcher) -> Outcome:
-    """Start, resume or continue, as the options say."""
+def _run(options: TrainFlags, watcher: Watcher) -> Outcome | None:
+    """Start, resume or continue, as the options say; return nothing in a worker other than worker 0."""
     if options.resume is not None:
         return _resume(options, options.resume, watcher)
     if options.further is not None:
@@ -190,27 +226,44 @@ def _run(options: TrainFlags, watcher: Watcher) -> Outcome:
     return _begin(options, options.spec, watcher)
 
 
-def _begin(options: TrainFlags, spec: Path, watcher: Watcher) -> Outcome:
+def _begin(options: TrainFlags, spec: Path, watcher: Watcher) -> Outcome | None:
     """Train a spec from its first epoch."""
     from mlpcli.cli.spec_file import read_spec
-    from mlpcli.keras_import import use_threads
-    from mlpcli.spec.load import located
+    from mlpcli.cli.with_replicas import workers
 
     loaded = read_spec(spec, options.settings)
-    use_threads(loaded.spec.fit.threads)  # before anything imports TensorFlow
+    with workers(loaded, options.replicas, options.arguments()) as cluster:
+        return _begin_with(cluster, loaded, options, watcher)
+
+
+def _begin_with(
+    cluster: Cluster | None, loaded: LoadedSpec, options: TrainFlags, watcher: Watcher
+) -> Outcome | None:
     from mlpcli.model.transfer import find_start
+    from mlpcli.spec.load import located
+    from mlpcli.training.job import WHOLE_RUN
     from mlpcli.training.side_process import side_process
     from mlpcli.training.start import start_run
 
     with located(loaded):
         loaded = find_start(replace(loaded, runs_dir=options.runs_dir), trusted=options.trusted)
+    if cluster is not None and cluster.index:
+        from mlpcli.training.replicas.worker import work
+
+        work(loaded, cluster, watcher=watcher, command=sys.argv)
+        return None
     with side_process():
         return start_run(
-            loaded, runs_dir=options.runs_dir, watcher=watcher, command=sys.argv, advice=options.advice
+            loaded,
+            runs_dir=options.runs_dir,
+            watcher=watcher,
+            command=sys.argv,
+            advice=options.advice,
+            options=replace(WHOLE_RUN, cluster=cluster),
         )
 
 
-def _resume(options: TrainFlags, name: str, watcher: Watcher) -> Outcome:
+def _resume(options: TrainFlags, name: str, watcher: Watcher) -> Outcome | None:
     """Finish a run that was interrupted or killed, in its own folder."""
     from mlpcli.cli.named import check_data
     from mlpcli.runs.folder import find_run
@@ -222,12 +275,31 @@ def _resume(options: TrainFlags, name: str, watcher: Watcher) -> Outcome:
         check_data(run)
     if options.spec is not None:
         loaded = replace(load_spec(options.spec, settings=options.settings), runs_dir=options.runs_dir)
-    from mlpcli.keras_import import use_threads
+    from mlpcli.cli.with_replicas import workers
     from mlpcli.model.run_spec import own_spec
 
     if loaded is None and options.settings:
         loaded = own_spec(run, options.settings)
-    use_threads((loaded or own_spec(run)).spec.fit.threads)  # before anything imports TensorFlow
+    with workers(loaded or own_spec(run), _replicas_then(options, run), options.arguments()) as cluster:
+        if cluster is not None and cluster.index:
+            from mlpcli.training.replicas.worker import work_on_resumed
+
+            work_on_resumed(run, loaded, cluster, watcher=watcher, command=sys.argv)
+            return None
+        return _resume_with(cluster, run, loaded, options, watcher)
+
+
+def _replicas_then(options: TrainFlags, run: Run) -> int | None:
+    """Return the number of processes to resume a run with: what is asked for, or as many as there were."""
+    then = run.record.replicas
+    if options.replicas is not None or then is None or then.source != "--replicas":
+        return options.replicas
+    return then.count
+
+
+def _resume_with(
+    cluster: Cluster | None, run: Run, loaded: LoadedSpec | None, options: TrainFlags, watcher: Watcher
+) -> Outcome:
     from mlpcli.training.side_process import side_process
     from mlpcli.training.start import resume
 
@@ -239,6 +311,7 @@ def _resume(options: TrainFlags, name: str, watcher: Watcher) -> Outcome:
             command=sys.argv,
             force=options.force,
             max_minutes=options.max_minutes,
+            cluster=cluster,
         )
 
 
@@ -273,6 +346,9 @@ def _check_usage(options: TrainFlags) -> None:
         raise UsageError(Problem("--resume and --continue cannot be combined", hint="keep one"))
     if options.further is not None and options.spec is not None:
         raise UsageError(Problem("--continue uses the run's own spec", hint="leave SPEC out, or use --set"))
+    if options.replicas is not None and options.further is not None:
+        hint = "leave out --replicas: a run is continued in one process"
+        raise UsageError(Problem("--replicas and --continue cannot be combined", hint=hint))
     if options.best and options.further is None:
         raise UsageError(Problem("--best is for --continue", hint="mlpcli train --continue NAME --best"))
     if options.max_minutes is not None and not 0 < options.max_minutes < math.inf:

@@ -308,6 +308,14 @@ def show_finished(run: Run, *, json: bool) -> None:
     show_line(f"train it for more epochs with: mlpcli train --continue {run.label} --epochs N")
 
 
+def show_worker(*, json: bool) -> None:
+    """Show that a worker other than worker 0 has done its part."""
+    if json:
+        show_json({"status": "done"})
+        return
+    show_line("this worker has done its part; worker 0 keeps the run")
+
+
 def outcome_json(outcome: Outcome) -> dict[str, object]:
     """Return a training's outcome for scripts."""
     return {

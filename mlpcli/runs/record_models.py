@@ -182,6 +182,16 @@ class TimeUsed(Record):
     used_seconds: Seconds = 0.0
 
 
+class Replicas(Record):
+    """The workers that train a run together.
+
+    source: `--replicas`, `TF_CONFIG` or `SLURM`.
+    """
+
+    count: Annotated[int, Field(gt=0, le=100_000)]
+    source: str = ""
+
+
 class RunRecord(Record):
     """`run.json`.
 
@@ -221,6 +231,7 @@ class RunRecord(Record):
     fold: Count | None = None
     members: MembersRecord | None = None
     network: NetworkFacts | None = None
+    replicas: Replicas | None = None
     error: str | None = None
 
     @property

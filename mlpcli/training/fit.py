@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from mlpcli import signals
 from mlpcli.checks.log_names import loss_first
 from mlpcli.data.dataset import Dataset, Split
+from mlpcli.errors import Problem, TrainingError
 from mlpcli.keras_import import keras  # before `compiled`, which imports TensorFlow without hiding its log
 from mlpcli.runs.record_models import EngineName
 from mlpcli.runs.watcher import Watcher
@@ -21,6 +23,10 @@ from mlpcli.training.compiled.row_arrays import Structure
 from mlpcli.training.compiled.xla_programs import Logs
 from mlpcli.training.divergence import DivergenceGuard
 from mlpcli.training.engine import GRAPH, KERAS, Choice, choose_engine
+from mlpcli.training.replicas.peers import Peers
+from mlpcli.training.replicas.shared_loop import fit_shared
+from mlpcli.training.replicas.together import lost
+from mlpcli.training.replicas.wire import Left
 from mlpcli.training.time_limit import TimeIsUp
 
 
@@ -35,6 +41,7 @@ def fit_model(
     recorded: EngineName | None = None,
     on_engine: Callable[[dict[str, str | int]], None] = lambda record: None,
     check_time: Callable[[], None] = lambda: None,
+    peers: Peers | None = None,
 ) -> dict[str, str | int]:
     """Train the model in place, on the engine that the spec asks for if possible.
 
@@ -48,6 +55,7 @@ def fit_model(
         recorded: The engine of the run that is resumed or repeated; a spec that names one overrides it.
         on_engine: Receives what `run.json` says about the engine, before the first epoch.
         check_time: Called within epochs; raises `TimeIsUp` to end the training.
+        peers: The other workers that train the model; None for this process alone.
 
     Returns:
         What `run.json` says about the engine at the end.
@@ -58,12 +66,15 @@ def fit_model(
         begins = _Begins(choice, watcher, on_engine)
         done = initial_epoch >= spec.fit.epochs
         ends = EndsWithAverages(callbacks, exact=choice.name != KERAS, done=done)
-        job = _Job(model, spec, dataset, [begins, *callbacks, ends], watcher, initial_epoch, check_time)
+        every = [begins, *callbacks, ends]
+        job = _Job(model, spec, dataset, every, watcher, initial_epoch, check_time, peers)
         try:
-            if choice.name == KERAS:
+            if peers is not None:
+                _fit_with_others(job, peers, choice)
+            elif choice.name == KERAS:
                 _fit_keras(job)
             else:
-                _fit_loop(job, _loop(choice))
+                _fit_loop(job, _loop(choice), compiled.fit)
             break
         except compiled.CannotCompile as error:
             choice = choice.instead(str(error))
@@ -87,6 +98,7 @@ class _Job:
     watcher: Watcher
     initial_epoch: int
     check_time: Callable[[], None]
+    peers: Peers | None
 
 
 class _Begins(keras.callbacks.Callback):  # type: ignore[misc]
@@ -109,8 +121,31 @@ def _loop(choice: Choice) -> compiled.Loop:
     return compiled.QUICK_XLA if choice.strict else compiled.XLA
 
 
-def _fit_loop(job: _Job, loop: compiled.Loop) -> None:
-    """Train in a loop over steps that is one program.
+def _fit_with_others(job: _Job, peers: Peers, choice: Choice) -> None:
+    """Train in step with other workers.
+
+    Raises:
+        CannotCompile: This engine cannot run the model, which has not changed.
+        TrainingError: None can, or another worker is gone.
+    """
+    if choice.name == KERAS:
+        rule = f"several workers cannot train this network ({choice.reason})"
+        raise TrainingError(Problem(rule, hint="train it in one process"))
+    try:
+        _fit_loop(job, _loop(choice), partial(fit_shared, peers=peers))
+    except Left as left:
+        if left.done:
+            raise
+        raise lost(peers, left) from None
+
+
+def _fit_loop(job: _Job, loop: compiled.Loop, fit: Callable[..., keras.callbacks.History]) -> None:
+    """Train in a loop over steps of ours.
+
+    Args:
+        job: What is trained.
+        loop: What runs the steps.
+        fit: `compiled.fit` or `fit_shared`, which take the same.
 
     Raises:
         CannotCompile: It cannot run the model, which has not changed.
@@ -126,7 +161,7 @@ def _fit_loop(job: _Job, loop: compiled.Loop) -> None:
             job.check_time()
         job.watcher.step(counter.epoch, epochs, done, total, values)
 
-    compiled.fit(
+    fit(
         job.model,
         _arrays(dataset.train),
         validation=_arrays(dataset.validation) if dataset.validation is not None else None,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -57,40 +58,61 @@ def identity(resolved: str, dataset: Dataset, catalog: Catalog, start: str | Non
     )
 
 
-def differences(then: Identity, now: Identity, folder: Path) -> list[Problem]:
+@dataclass(frozen=True)
+class Words:
+    """How a difference is said.
+
+    Attributes:
+        differs: the verb.
+        first: where, or when, the first value is.
+        second: likewise.
+    """
+
+    differs: str = "has changed"
+    first: str = "then"
+    second: str = "now"
+
+
+LATER = Words()
+
+
+def differences(then: Identity, now: Identity, folder: Path, words: Words = LATER) -> list[Problem]:
     """Return what differs between two identities, one problem each; versions do not count.
 
     Args:
         then: What the run was started with.
         now: What is there now.
         folder: The run's, which holds the plug-ins that its spec names.
+        words: How it is said.
     """
+    differs, first, second = words.differs, words.first, words.second
     same_data = then.data == now.data
     old, new = _comparable(then.spec, now.spec, folder)
     sections = [_training(each) for each in _same_engine(old, new)]
     if not same_data:
         sections = [each | _data(whole) for each, whole in zip(sections, (old, new), strict=True)]
     found = [
-        Problem(f"{show_path(path)} has changed: {_shown(before)} then, {_shown(after)} now")
+        Problem(f"{show_path(path)} {differs}: {_shown(before)} {first}, {_shown(after)} {second}")
         for path, before, after in changes(*sections)
     ]
     if not same_data:
         rows = "; ".join(
-            f"{name}: {then.rows.get(name, 0):,} rows then, {now.rows.get(name, 0):,} now"
+            f"{name}: {then.rows.get(name, 0):,} rows {first}, {now.rows.get(name, 0):,} {second}"
             for name in _changed_keys(then.rows, now.rows)
         )
-        found.append(Problem(f"the data has changed ({rows or 'as many rows, other values'})"))
+        found.append(Problem(f"the data {differs} ({rows or 'as many rows, other values'})"))
     if None not in (then.start_from, now.start_from) and then.start_from != now.start_from:
-        found.append(Problem("the run that start_from names has changed: it has another model"))
+        found.append(Problem(f"the run that start_from names {differs}: it has another model"))
     for name in sorted(_changed_keys(then.plugins, now.plugins)):
-        found.append(Problem(f"the plug-in {name} has changed"))
+        found.append(Problem(f"the plug-in {name} {differs}"))
     return found
 
 
-def version_changes(then: Identity, now: Identity) -> list[str]:
+def version_changes(then: Identity, now: Identity, words: Words = LATER) -> list[str]:
     """Return `keras 3.15.1 then, 3.15.2 now` for every package whose version differs."""
     return [
-        f"{name} {then.versions.get(name, 'absent')} then, {now.versions.get(name, 'absent')} now"
+        f"{name} {then.versions.get(name, 'absent')} {words.first}, "
+        f"{now.versions.get(name, 'absent')} {words.second}"
         for name in _changed_keys(then.versions, now.versions)
     ]
 

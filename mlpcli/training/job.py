@@ -17,6 +17,8 @@ from mlpcli.training.training_state import TrainingState
 
 if TYPE_CHECKING:
     from mlpcli.keras_import import keras
+    from mlpcli.training.replicas.cluster import Cluster
+    from mlpcli.training.replicas.peers import Peers
 
 
 class Clock:
@@ -72,6 +74,8 @@ class TrainOptions:
         kept_specs: Those of the two spec files that the run folder already holds.
         engine: The engine of the run that is resumed or repeated; None to choose one.
         limit: When the training ends although epochs are left.
+        cluster: The workers that train together; None for this process alone.
+        peers: The connections to the other ones, once there are.
     """
 
     saved_model: bool = True
@@ -87,6 +91,8 @@ class TrainOptions:
     kept_specs: tuple[str, ...] = ()
     engine: EngineName | None = None
     limit: Limit | None = None
+    cluster: Cluster | None = None
+    peers: Peers | None = None
 
 
 WHOLE_RUN = TrainOptions()

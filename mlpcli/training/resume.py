@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +25,8 @@ from mlpcli.training.engine import recorded_engine
 from mlpcli.training.identity import differences, identity, version_changes
 from mlpcli.training.job import WHOLE_RUN, TrainOptions
 from mlpcli.training.prepare import Prepared, prepare
+from mlpcli.training.replicas.cluster import Cluster
+from mlpcli.training.replicas.together import together
 from mlpcli.training.run_record import now, origin, start_sha256
 from mlpcli.training.session import train_into, train_locked
 from mlpcli.training.time_limit import time_limit
@@ -69,18 +71,31 @@ def resume_run(
         run = replace(run, record=runs.open_run(run.folder).record)
         check_unfinished(run, force=force)
         sweep(run.folder)
-        state = _state(run)
+        state = saved_state(run)
         spec, kept = spec_to_resume(run, loaded)
         then = identity_then(run, state)
         prepared = _prepare_to_resume(run, spec, then, watcher, force=force)
         epoch = 0 if state is None else state.epoch
         watcher.note(f"resuming {run.label} after epoch {epoch}")
+        for note in _other_replicas(run, options.cluster):
+            watcher.note(note)
         record = {**resumed_record(run, epoch, command), **options.record}
         engine = recorded_engine(run, then)
         minutes = prepared.completed.spec.fit.max_minutes if max_minutes is None else max_minutes
         limit = time_limit(minutes, prepared.clock.started)
         options = replace(options, state=state, kept_specs=kept, record=record, engine=engine, limit=limit)
-        return train_locked(prepared.job(run.folder, watcher, command, options))
+        with together(options.cluster, prepared, watcher, epoch=epoch) as peers:
+            return train_locked(prepared.job(run.folder, watcher, command, replace(options, peers=peers)))
+
+
+def _other_replicas(run: Run, cluster: Cluster | None) -> Iterator[str]:
+    """Yield a line where as many workers as before would train other numbers."""
+    then = 1 if run.record.replicas is None else run.record.replicas.count
+    now_are = 1 if cluster is None else cluster.count
+    if then != now_are:
+        yield (
+            f"the result may differ from that of an uninterrupted run: replicas: {then} then, {now_are} now"
+        )
 
 
 def owner_of(run: Run) -> Run | None:
@@ -193,7 +208,7 @@ def _state_to_continue(run: Run, runs_dir: Path, how: Continuation) -> tuple[Tra
         raise RunError(Problem(rule, hint=hint))
     runs.check_inside(run.folder)
     check_place(runs_dir)
-    state = _state(run)
+    state = saved_state(run)
     if state is None:
         raise RunError(Problem(f"run {run.label} has no {runs.STATE} to continue from", hint="train again"))
     own = own_spec(run)
@@ -205,7 +220,7 @@ def _state_to_continue(run: Run, runs_dir: Path, how: Continuation) -> tuple[Tra
     return state, loaded
 
 
-def _state(run: Run) -> TrainingState | None:
+def saved_state(run: Run) -> TrainingState | None:
     """Return the state of a run's checkpoint; None when it was stopped before its first."""
     path = run / runs.STATE
     return read_state(path) if os.path.lexists(path) else None
@@ -297,7 +312,7 @@ def resumed_record(run: Run, epoch: int, command: Sequence[str]) -> dict[str, ob
         epoch: After which it is resumed.
         command: The command line.
     """
-    ended = ("status", "error", "ended", "ended_by", "metrics", "timings", "engine")
+    ended = ("status", "error", "ended", "ended_by", "metrics", "timings", "engine", "replicas")
     kept = {name: value for name, value in run.record.to_json().items() if name not in ended}
     entry = {"at": now(), "after_epoch": epoch, "was": run.status, "command": list(command)}
     return kept | {"resumed": [*kept.get("resumed", ()), entry]}

@@ -18,6 +18,7 @@ from mlpcli.runs.folder import Run
 from mlpcli.spec.completed import CompletedSpec
 from mlpcli.training.identity import versions
 from mlpcli.training.job import Clock
+from mlpcli.training.replicas.cluster import Cluster
 from mlpcli.training.time_limit import Limit, TimeLimit
 
 if TYPE_CHECKING:
@@ -156,6 +157,13 @@ def _git(folder: Path, *arguments: str, settings: Mapping[str, str] = {}) -> str
         env=os.environ | variables,
     )
     return done.stdout.strip()
+
+
+def replicas_entry(cluster: Cluster | None) -> dict[str, object]:
+    """Return the entry of `run.json` on the workers that train a run together."""
+    if cluster is None:
+        return {}
+    return {"replicas": {"count": cluster.count, "source": cluster.source}}
 
 
 def ended_by(*, timed_out: bool) -> dict[str, object]:

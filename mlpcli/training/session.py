@@ -23,7 +23,8 @@ from mlpcli.training.ending import check_complete, displaced, failure, promised_
 from mlpcli.training.job import WHOLE_RUN, TrainingJob, TrainOptions
 from mlpcli.training.plan import describe
 from mlpcli.training.prepare import check_logs, default_notes, prepare
-from mlpcli.training.run_record import begin_record, ended_by, now, seconds_before, time_used
+from mlpcli.training.replicas.together import together
+from mlpcli.training.run_record import begin_record, ended_by, now, replicas_entry, seconds_before, time_used
 from mlpcli.training.time_limit import time_limit
 from mlpcli.training.variables import restore_learned
 
@@ -64,11 +65,12 @@ def train(
     check_room(runs_dir, prepared.model, loaded.spec.name)
     for note in prepared.notes:
         watcher.note(note)
-    with runs.new_run(runs_dir, loaded.spec.name) as run_dir:
+    name = loaded.spec.name
+    with together(options.cluster, prepared, watcher) as peers, runs.new_run(runs_dir, name) as run_dir:
         for note in default_notes(loaded):
             watcher.note(note)
         limit = time_limit(loaded.spec.fit.max_minutes, prepared.clock.started)
-        options = replace(options, advice=advice, limit=limit)
+        options = replace(options, advice=advice, limit=limit, peers=peers)
         return train_into(prepared.job(run_dir, watcher, command, options))
 
 
@@ -87,7 +89,8 @@ def train_into(job: TrainingJob) -> Outcome:
 def train_locked(job: TrainingJob) -> Outcome:
     """Train in a run folder that the caller has locked; see `train_into`."""
     record = begin_record(job.completed, job.dataset, job.model, job.command) | dict(job.options.record)
-    session = _Session(job, record, seconds_before(record))
+    record |= replicas_entry(job.options.cluster)
+    session = Session(job, record, seconds_before(record))
     with _recording(session):
         callback = session.begin()
         if job.options.advice:
@@ -98,7 +101,7 @@ def train_locked(job: TrainingJob) -> Outcome:
 
 
 @dataclass
-class _Session:
+class Session:
     """One training in progress.
 
     Attributes:
@@ -179,6 +182,7 @@ class _Session:
                 recorded=job.options.engine,
                 on_engine=self._on_engine,
                 check_time=callback.check_time,
+                peers=job.options.peers,
             )
         except BaseException:
             close_logs(others)
@@ -347,7 +351,7 @@ class _Session:
 
 
 @contextmanager
-def _recording(session: _Session) -> Iterator[None]:
+def _recording(session: Session) -> Iterator[None]:
     """Make `run.json` say how a training ended, however it ends."""
     try:
         yield
@@ -377,7 +381,7 @@ def _recording(session: _Session) -> Iterator[None]:
         raise failure(error, run_dir, saved=session.saved_epochs(), recorded=recorded) from error
 
 
-def _save_interrupted(session: _Session, reason: str) -> None:
+def _save_interrupted(session: Session, reason: str) -> None:
     """Save the state of a training that was interrupted, and say how to resume it."""
     watcher = session.job.watcher
     with contextlib.suppress(OSError):  # the terminal may be gone

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mlpcli.runs.folder import Run
@@ -13,6 +14,7 @@ from mlpcli.spec.repeats import is_repeated, trained_once
 from mlpcli.training.job import WHOLE_RUN, TrainOptions
 from mlpcli.training.repeated.resume_members import resume_members
 from mlpcli.training.repeated.train_members import train_members
+from mlpcli.training.replicas.cluster import Cluster
 from mlpcli.training.resume import resume_run
 from mlpcli.training.session import train
 
@@ -50,6 +52,7 @@ def resume(
     command: Sequence[str] = (),
     force: bool = False,
     max_minutes: float | None = None,
+    cluster: Cluster | None = None,
 ) -> Outcome:
     """Finish a run that was interrupted or killed, in its own folder; see `resume_run` and `resume_members`.
 
@@ -60,6 +63,18 @@ def resume(
         command: The command line, for `run.json`.
         force: Resume although spec, data or plug-ins have changed, or the run has diverged.
         max_minutes: After how many the trainings end; None for those of the spec.
+        cluster: The workers that train a single training together.
     """
-    finish = resume_run if run.record.members is None else resume_members
-    return finish(run, loaded, watcher=watcher, command=command, force=force, max_minutes=max_minutes)
+    if run.record.members is not None:
+        return resume_members(
+            run, loaded, watcher=watcher, command=command, force=force, max_minutes=max_minutes
+        )
+    return resume_run(
+        run,
+        loaded,
+        watcher=watcher,
+        command=command,
+        force=force,
+        max_minutes=max_minutes,
+        options=replace(WHOLE_RUN, cluster=cluster),
+    )

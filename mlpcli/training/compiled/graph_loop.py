@@ -8,12 +8,20 @@ measurement or the machine, so that a spec has the same engine, and the same num
 from __future__ import annotations
 
 import re
+from typing import Protocol
 
 import keras
 import tensorflow as tf
 
 from mlpcli.keras_internals import all_layers
 from mlpcli.training.compiled.xla_programs import CannotCompile, EpochProgram, plain_reason
+
+
+class Traced(Protocol):
+    """A traced program; `graph` has its operations."""
+
+    graph: tf.Graph
+
 
 SLOW_LAYER = re.compile(r"Conv|^Max(Pooling|Pool)")
 SLOW_OPERATION = re.compile(r"Conv[123]D|DepthwiseConv2d|MaxPool")
@@ -37,7 +45,7 @@ def why_graph(model: keras.Model) -> str | None:
     return None
 
 
-def slow_operation(program: EpochProgram) -> str | None:
+def slow_operation(program: Traced) -> str | None:
     """Return the first operation of a traced program that XLA runs slower than TensorFlow; None without one.
 
     Layers of a plug-in, and some of Keras's such as `STFTSpectrogram`, convolve without a layer of that name.
@@ -46,11 +54,9 @@ def slow_operation(program: EpochProgram) -> str | None:
         program: The program.
     """
     graph = program.graph.as_graph_def()
-    for function in graph.library.function:
-        for node in function.node_def:
-            if SLOW_OPERATION.match(node.op):
-                return f"{node.op} in {node.name.removeprefix('while/')}"
-    return None
+    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+    slow = next((node for node in nodes if SLOW_OPERATION.match(node.op)), None)
+    return None if slow is None else f"{slow.op} in {slow.name.removeprefix('while/')}"
 
 
 def try_step(model: keras.Model, program: EpochProgram, leaves: list[tf.Tensor], order: tf.Tensor) -> None:

@@ -114,7 +114,7 @@ def trace_epoch(
     number = tf.TensorSpec([], tf.int32)
     run = getattr(model, step)
     try:
-        _build_variables(model, structure)
+        build_variables(model, structure)
         carried = None if is_stock(model, step, "compute_metrics") else _carried_logs(model, run, structure)
         epoch = _epoch_loop(model, run, skeleton(structure), batch_size, carried, order_rows > 0)
         program = tf.function(epoch, jit_compile=xla or None, autograph=False)
@@ -125,7 +125,7 @@ def trace_epoch(
         raise CannotCompile(plain_reason(error)) from error
 
 
-def _build_variables(model: keras.Model, structure: Structure) -> None:
+def build_variables(model: keras.Model, structure: Structure) -> None:
     """Create the variables of losses, metrics and optimizer now, as the first trace would.
 
     TensorFlow discards a trace that creates variables, and repeats it.

@@ -1,0 +1,136 @@
+"""What the workers must agree on beside the gradients: variables at the end of an epoch, and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from mlpcli.data.types import Array
+from mlpcli.keras_import import keras
+from mlpcli.model.correlations import RowCorrelation
+from mlpcli.model.metric_wrappers import MetricWrapper
+from mlpcli.training.compiled.forward import plain_logs
+from mlpcli.training.compiled.xla_programs import Logs
+from mlpcli.training.replicas.peers import Peers
+
+SEED_STATE = "seed_generator_state"
+"""The name of the variable of Keras's generators: a seed, and how many numbers were drawn."""
+STRIDE = 0x9E3779B1
+"""By this the seeds of two workers differ."""
+
+
+def share_state(model: keras.Model, peers: Peers) -> None:
+    """Make the variables of all workers agree, as far as they are to.
+
+    What is trained, and whole numbers, are those of worker 0: they differ only where processors round
+    differently. Other variables, such as the averages of BatchNormalization, become their mean over the
+    workers. The generators of random numbers are those of worker 0 with another seed on each worker, so
+    that each drops units of its own.
+
+    Args:
+        model: The compiled model.
+        peers: The other workers.
+
+    Raises:
+        Left: A worker has left.
+    """
+    optimizer = model.optimizer.variables if model.optimizer is not None else []
+    trained = {id(variable) for variable in model.trainable_variables}
+    every = [*model.variables, *optimizer]
+    averaged = [
+        variable
+        for variable in model.non_trainable_variables
+        if id(variable) not in trained and np.issubdtype(np.asarray(variable).dtype, np.floating)
+    ]
+    _average(averaged, peers)
+    others = {id(variable) for variable in averaged}
+    _copy_from_first([variable for variable in every if id(variable) not in others], peers)
+
+
+def _average(variables: Sequence[keras.Variable], peers: Peers) -> None:
+    """Assign the means over the workers, exactly their value where it is the same on all."""
+    if not variables:
+        return
+    values = np.concatenate([np.ravel(np.asarray(each)).astype(np.float64) for each in variables])
+    means = peers.sum_over_workers(values) / peers.count
+    _assign(variables, means)
+
+
+def _assign(variables: Sequence[keras.Variable], values: Array) -> None:
+    start = 0
+    for variable in variables:
+        size = int(np.prod(variable.shape))
+        variable.assign(values[start : start + size].reshape(variable.shape).astype(variable.dtype))
+        start += size
+
+
+def _copy_from_first(variables: Sequence[keras.Variable], peers: Peers) -> None:
+    arrays = [np.array(variable, order="C") for variable in variables]
+    if not peers.index:
+        peers.from_first(b"".join(array.tobytes() for array in arrays))
+        return
+    content, start = peers.from_first(), 0
+    for variable, array in zip(variables, arrays, strict=True):
+        values = np.frombuffer(content, array.dtype, array.size, start).reshape(array.shape)
+        start += array.nbytes
+        if variable.name == SEED_STATE:
+            values = values.copy()
+            values.flat[0] = (int(values.flat[0]) + peers.index * STRIDE) % 2**32
+        variable.assign(values)
+
+
+def shared_logs(model: keras.Model, peers: Peers) -> Logs:
+    """Return the loss and metrics over the rows of all workers; those of this worker stay as they are.
+
+    A metric's variables are sums over its rows, as Keras declares them, but for correlations.
+
+    Args:
+        model: The compiled model.
+        peers: The other workers.
+
+    Raises:
+        Left: A worker has left.
+    """
+    variables = [each for each in model.metrics_variables if each.name != SEED_STATE]
+    own = [np.array(each) for each in variables]
+    correlations = list(_correlations(model.metrics))
+    apart = {id(each) for metric in correlations for each in metric.variables}
+    _sum([each for each in variables if id(each) not in apart], peers)
+    for metric in correlations:
+        _merge(metric, peers)
+    logs = plain_logs(model.get_metrics_result())
+    for variable, value in zip(variables, own, strict=True):
+        variable.assign(value)
+    return logs
+
+
+def _sum(variables: Sequence[keras.Variable], peers: Peers) -> None:
+    if variables:
+        values = np.concatenate([np.ravel(np.asarray(each)).astype(np.float64) for each in variables])
+        _assign(variables, peers.sum_over_workers(values))
+
+
+def _correlations(metrics: Sequence[keras.metrics.Metric]) -> Iterator[RowCorrelation]:
+    for metric in metrics:
+        inner = getattr(metric, "metrics", None)
+        if inner:
+            yield from _correlations(inner)
+        while isinstance(metric, MetricWrapper):
+            metric = metric.metric
+        if isinstance(metric, RowCorrelation):
+            yield metric
+
+
+def _merge(metric: RowCorrelation, peers: Peers) -> None:
+    """Merge the means and squared deviations of all workers (Chan, Golub and LeVeque, 1983)."""
+    count, means, squares = (
+        np.asarray(each).astype(np.float64) for each in (metric.count, metric.means, metric.squares)
+    )
+    sums = peers.sum_over_workers(np.concatenate([[count], np.ravel(count * means)]))
+    whole = sums[1:].reshape(means.shape) / max(sums[0], 1e-300)
+    gap = means - whole
+    squares = squares + count * np.stack([gap[0] * gap[0], gap[1] * gap[1], gap[0] * gap[1]])
+    total = peers.sum_over_workers(np.ravel(squares)).reshape(squares.shape)
+    for variable, value in ((metric.count, sums[0]), (metric.means, whole), (metric.squares, total)):
+        variable.assign(np.asarray(value).astype(variable.dtype))
