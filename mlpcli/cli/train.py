@@ -248,7 +248,7 @@ def _begin_with(
     with located(loaded):
         loaded = find_start(replace(loaded, runs_dir=options.runs_dir), trusted=options.trusted)
     if cluster is not None and cluster.index:
-        from mlpcli.training.replicas.worker import work
+        from mlpcli.training.replicas.train_along import work
 
         work(loaded, cluster, watcher=watcher, command=sys.argv)
         return None
@@ -282,7 +282,7 @@ def _resume(options: TrainFlags, name: str, watcher: Watcher) -> Outcome | None:
         loaded = own_spec(run, options.settings)
     with workers(loaded or own_spec(run), _replicas_then(options, run), options.arguments()) as cluster:
         if cluster is not None and cluster.index:
-            from mlpcli.training.replicas.worker import work_on_resumed
+            from mlpcli.training.replicas.train_along import work_on_resumed
 
             work_on_resumed(run, loaded, cluster, watcher=watcher, command=sys.argv)
             return None

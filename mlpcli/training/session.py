@@ -170,6 +170,8 @@ class Session:
         others = callbacks_of(job, self.record, modes)
         callback.take_callbacks(others)
         first = CheckFolder(job.run_dir, log_files(spec))
+        if job.options.peers is not None and not job.options.peers.index:
+            job.options.peers.hint = f"resume with: {runs.resume_command(job.run_dir)}"
         job.watcher.monitored(callback.monitored())
         try:
             self.record["engine"] = fit_model(

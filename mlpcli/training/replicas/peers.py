@@ -30,7 +30,10 @@ class Peers:
         count: how many workers there are.
         cluster: who they are.
         sent: bytes sent so far.
+        hint: what to do where another worker is gone.
     """
+
+    hint = ""
 
     def __init__(self, cluster: Cluster, connections: dict[int, socket.socket]) -> None:
         self.cluster, self.connections = cluster, connections

@@ -74,19 +74,18 @@ def _one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
-def lost(peers: Peers, left: Left, hint: str = "") -> TrainingError:
+def lost(peers: Peers, left: Left) -> TrainingError:
     """Return the error of a training that cannot go on because a worker has left.
 
     Args:
         peers: The workers.
         left: The one that has.
-        hint: What to do.
     """
     name = peers.cluster.name(left.index)
     if left.reason:
-        return TrainingError(Problem(f"{name} has stopped: {left.reason}", hint=hint))
+        return TrainingError(Problem(f"{name} has stopped: {left.reason}", hint=peers.hint))
     fate = peers.cluster.fate(left.index) or "its connection broke off"
-    return TrainingError(Problem(f"{name} is gone: {fate}", hint=hint))
+    return TrainingError(Problem(f"{name} is gone: {fate}", hint=peers.hint))
 
 
 def _compare(peers: Peers, prepared: Prepared, epoch: int) -> None:
