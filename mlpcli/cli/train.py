@@ -123,10 +123,6 @@ def train(
     debug: DebugOption = False,
 ) -> None:
     """Train a spec into a new run folder, or continue a run."""
-    from mlpcli.cli.named import find_named
-    from mlpcli.report import train as report
-    from mlpcli.runs.folder import COMPLETED, tidy
-
     repeats = _repeats(folds, seeds, new=resume is None and further is None)
     if max_minutes is not None and resume is None:
         repeats[f"--max-minutes {max_minutes:g}"] = f"fit.max_minutes={max_minutes:g}"
@@ -146,13 +142,22 @@ def train(
         replicas=replicas,
     )
     _check_usage(options)
-    if resume is not None:
-        found = find_named(resume, runs_dir, unfinished=True)
-        if found.status == COMPLETED and not found.record.can_go_on:
-            tidy(found.folder)
-            report.show_finished(found, json=json)
-            return
-    _train(options, repeats, json=json)
+    if resume is None or not _is_finished(resume, runs_dir, json=json):
+        _train(options, repeats, json=json)
+
+
+def _is_finished(resume: str, runs_dir: Path, *, json: bool) -> bool:
+    """Return whether a run to resume has nothing left to train, and show that."""
+    from mlpcli.cli.named import find_named
+    from mlpcli.report import train as report
+    from mlpcli.runs.folder import COMPLETED, tidy
+
+    found = find_named(resume, runs_dir, unfinished=True)
+    if found.status != COMPLETED or found.record.can_go_on:
+        return False
+    tidy(found.folder)
+    report.show_finished(found, json=json)
+    return True
 
 
 def _train(options: TrainFlags, repeats: Mapping[str, str], *, json: bool) -> None:
