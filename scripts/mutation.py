@@ -101,8 +101,8 @@ TRIED = re.compile(
     r"|Mod_FloorDiv|Pow_Mul|BitAnd_BitXor)|AddNot|NumberReplacer|ExceptionReplacer|ZeroIterationForLoop"
     r"|Replace(And|Or|True|False|Break|Continue)With.*|ReplaceUnaryOperator_.*)"
 )
-"""The mutations that a person could make by mistake; the others mostly stop the program at once, as `a << b` of
-two texts does. `|` is not one of them: it stands in annotations, which nothing evaluates."""
+"""The mutations that a person could make by mistake; the others mostly stop the program at once, as `a << b`
+of two texts does. `|` is not one of them: it stands in annotations, which nothing evaluates."""
 
 
 def main() -> None:

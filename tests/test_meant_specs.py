@@ -593,12 +593,12 @@ def test_texts_that_look_like_numbers_stay_texts_where_texts_are_wanted() -> Non
 
 
 def test_columns_of_one_wrong_kind_are_one_problem() -> None:
-    columns = ", ".join(f"c{n}: {{kind: text}}" for n in range(40))
+    columns = ", ".join(f"c{n}: {{kind: str}}" for n in range(40))
     said = refusals(GOOD.replace("name: iris", f"path: a.csv, target: y, features: {{{columns}}}"))
     (message,) = said
     assert message.startswith("s.yaml:1:57 dataset.features.c0.kind: must be one of numeric, ")
     assert message.endswith(
-        "received 'text'; write categorical; also for the columns c1, c2, c3, c4, c5, c6, c7, c8 and 31 more"
+        "received 'str'; write categorical; also for the columns c1, c2, c3, c4, c5, c6, c7, c8 and 31 more"
     )
 
 
