@@ -51,6 +51,7 @@ def test_the_readme_shows_the_command_of_each_verb() -> None:
         "report",
         "note",
         "clean",
+        "pack",
         "compare",
     }
 

@@ -27,6 +27,7 @@ from mlpcli.cli.label_check import label_check
 from mlpcli.cli.lr_find import lr_find
 from mlpcli.cli.more_data import more_data
 from mlpcli.cli.note import note
+from mlpcli.cli.pack import pack
 from mlpcli.cli.predict import predict
 from mlpcli.cli.remove import clean, remove
 from mlpcli.cli.report import report
@@ -37,6 +38,7 @@ from mlpcli.cli.serve import serve
 from mlpcli.cli.tensorboard import tensorboard
 from mlpcli.cli.train import train
 from mlpcli.cli.tune import tune
+from mlpcli.cli.unpack import unpack
 from mlpcli.errors import MlpcliError
 
 REFUSALS = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free disk space")
@@ -84,6 +86,8 @@ _add(USE, serve, "houses --port 8501")
 _add(USE, code, "configs/digits.yaml -o digits.py")
 _add(KEEP, runs, "--sort val_accuracy --where status=completed")
 _add(KEEP, note, 'digits "with the new labels" --tag good')
+_add(KEEP, pack, "digits -o digits.zip")
+_add(KEEP, unpack, "digits.zip")
 _add(KEEP, remove, "digits/2026-11-24_09-30-00")
 _add(KEEP, clean, "--dry-run")
 

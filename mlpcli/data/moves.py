@@ -10,6 +10,9 @@ from mlpcli.data.readers.find_files import exists
 from mlpcli.spec.file_words import is_server, split_scheme
 from mlpcli.spec.locations import VARIABLE
 
+PACKED_DATA = "packed_data"
+"""The folder of a run that was packed with its data, which holds its files."""
+
 
 @dataclass(frozen=True)
 class Move:
@@ -30,6 +33,8 @@ class Move:
 def moves_to(paths: Sequence[str], near: Path) -> Iterator[Move]:
     """Yield moves that lead from absolute paths to files in or above a folder, the most likely first.
 
+    The data of a run that was unpacked with it lies in a folder of the run, or of the one that a run is in.
+
     Args:
         paths: absolute paths of files.
         near: the folder.
@@ -44,8 +49,13 @@ def moves_to(paths: Sequence[str], near: Path) -> Iterator[Move]:
         parts = Path(split_scheme(path)[1]).parts
         for length in range(len(parts) - 1, 0, -1):  # the longer the common end of the paths, the more likely
             old, piece = Path(*parts[:-length]), Path(*parts[-length:])
-            for folder in (near, *near.parents):
+            for folder in (*_packed(near), near, *near.parents):
                 move = Move(old, folder)
                 if folder != old and move not in seen and exists(folder / piece):
                     seen.add(move)
                     yield move
+
+
+def _packed(near: Path) -> list[Path]:
+    """Return the folders of data that lie in a run's folder, or in that of the run or search it is in."""
+    return [folder / PACKED_DATA for folder in (near, *near.parents[:4]) if (folder / PACKED_DATA).is_dir()]

@@ -28,6 +28,8 @@ from mlpcli.runs.record_models import Count, Measured, PathText, Plain, Record, 
 SEARCHED = "search.yaml"  # the spec with the overrides applied, before hyperparameters are chosen
 BEST = "best.yaml"
 TRIALS = "trials"
+CHIEF = "chief.json"
+"""File in the search's folder while a chief runs: its address and the key."""
 PROMOTED = "promoted"
 VERSION = 1
 

@@ -6,9 +6,8 @@ import re
 import socket
 
 from mlpcli.errors import Problem, UsageError
+from mlpcli.runs.search_folder import CHIEF as CHIEF
 
-CHIEF = "chief.json"
-"""File in the search's folder while a chief runs: its address and the key."""
 PARENT = "MLPCLI_CHIEF_PROCESS"
 """Environment variable of a local worker: the process that started it; the worker ends with that process."""
 
