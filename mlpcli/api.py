@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mlpcli.data.handed_in import Data, HandedIn
 from mlpcli.errors import Problem, UsageError
@@ -42,6 +43,7 @@ def train(
     seeds: int | None = None,
     runs_dir: str | os.PathLike[str] = RUNS,
     progress: bool = True,
+    log_to: Literal["mlflow"] | None = None,
     trusted: bool = False,
 ) -> Run:
     """Train a spec into a new run, as `mlpcli train` does.
@@ -58,6 +60,7 @@ def train(
         seeds: Train with that many seeds; as `fit.seeds`.
         runs_dir: The folder of the runs.
         progress: Show the progress on stderr.
+        log_to: Also write the run into MLflow, as `--log-to` does.
         trusted: Let the plug-ins of a run that the spec starts from run.
 
     Returns:
@@ -81,7 +84,7 @@ def train(
         loaded = replace(read_source(spec, settings), runs_dir=Path(runs_dir))
         with located(loaded):
             loaded = find_start(loaded, trusted=trusted)
-        with _watching(progress) as watcher, side_process():
+        with _watching(progress, log_to is not None) as watcher, side_process():
             outcome = start_run(loaded, runs_dir=Path(runs_dir), watcher=watcher, command=["mlpcli.train"])
     return _finished(outcome, given, handed)
 
@@ -160,6 +163,7 @@ def resume(
     test: Data | None = AS_WRITTEN,
     runs_dir: str | os.PathLike[str] = RUNS,
     progress: bool = True,
+    log_to: Literal["mlflow"] | None = None,
     trusted: bool = False,
 ) -> Run:
     """Finish a run that was interrupted or killed, as `mlpcli train --resume` does.
@@ -171,6 +175,7 @@ def resume(
         test: Likewise.
         runs_dir: The folder of the runs.
         progress: Show the progress on stderr.
+        log_to: Also write the run into MLflow; without it too, where the run is there already.
         trusted: Let its plug-ins run even if they are not known on this machine.
 
     Raises:
@@ -178,6 +183,7 @@ def resume(
         KeyboardInterrupt: The training was interrupted again.
     """
     from mlpcli.cli.named import check_data
+    from mlpcli.export.mlflow_watchers import goes_on
     from mlpcli.runs.folder import find_run
     from mlpcli.training import start
     from mlpcli.training.side_process import side_process
@@ -188,7 +194,8 @@ def resume(
         found = find_run(os.fspath(run), Path(runs_dir), unfinished=True, trusted=trusted)
         found = replace(found, settings=tuple(given))
         check_data(found)
-        with _watching(progress) as watcher, side_process():
+        logged = log_to is not None or goes_on(found.folder, _warn)
+        with _watching(progress, logged) as watcher, side_process():
             outcome = start.resume(found, watcher=watcher, command=["mlpcli.resume"])
     return _finished(outcome, given, handed)
 
@@ -263,13 +270,17 @@ def _split(handed: HandedIn, split: object, name: str) -> object:
 
 
 @contextlib.contextmanager
-def _watching(progress: bool) -> Iterator[Watcher]:
-    """Show the progress, or nothing."""
+def _watching(progress: bool, logged: bool) -> Iterator[Watcher]:
+    """Show the progress, or only warnings of MLflow; write it into MLflow where that is wanted."""
+    from mlpcli.export.mlflow_watchers import logged_training
     from mlpcli.report.train import TrainingReport
     from mlpcli.runs.watcher import Watcher
 
-    if not progress:
-        yield Watcher()
-        return
-    with TrainingReport(stderr=True) as watcher:
-        yield watcher
+    with contextlib.ExitStack() as stack:
+        shown = stack.enter_context(TrainingReport(stderr=True)) if progress else Watcher()
+        yield stack.enter_context(logged_training(shown, logged, warn=None if progress else _warn))
+
+
+def _warn(text: str) -> None:
+    """Warn of what is no error, where no progress is shown."""
+    warnings.warn(text, stacklevel=3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from pathlib import Path
 from typing import Annotated
 
@@ -46,6 +47,22 @@ BestOption = Annotated[
     typer.Option("--best", help="Of a name's runs, the best on validation rows, not the newest."),
 ]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+class LogTo(enum.StrEnum):
+    """Where a training is written to beside its folder."""
+
+    mlflow = "mlflow"
+
+
+LogToOption = Annotated[
+    LogTo | None,
+    typer.Option(
+        "--log-to",
+        metavar="mlflow",
+        help="Also write the run into MLflow: ./mlruns, or MLFLOW_TRACKING_URI. --resume goes on there.",
+    ),
+]
 
 RUNS_DIR = Path("runs")
 

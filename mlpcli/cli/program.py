@@ -24,6 +24,7 @@ from mlpcli.cli.help_text import KEEP, LOOK, START, TRAIN, USE, WELCOME, Command
 from mlpcli.cli.init import InitCommand, init
 from mlpcli.cli.inspect import inspect
 from mlpcli.cli.label_check import label_check
+from mlpcli.cli.log import log
 from mlpcli.cli.lr_find import lr_find
 from mlpcli.cli.more_data import more_data
 from mlpcli.cli.note import note
@@ -86,6 +87,7 @@ _add(USE, serve, "houses --port 8501")
 _add(USE, code, "configs/digits.yaml -o digits.py")
 _add(KEEP, runs, "--sort val_accuracy --where status=completed")
 _add(KEEP, note, 'digits "with the new labels" --tag good')
+_add(KEEP, log, "digits --to mlflow")
 _add(KEEP, pack, "digits -o digits.zip")
 _add(KEEP, unpack, "digits.zip")
 _add(KEEP, remove, "digits/2026-11-24_09-30-00")

@@ -18,6 +18,8 @@ from mlpcli.cli.options import (
     AdviceOption,
     DebugOption,
     JsonOption,
+    LogTo,
+    LogToOption,
     OptionalSpecArgument,
     RunsDirOption,
     SetOption,
@@ -93,6 +95,7 @@ class TrainFlags:
     advice: bool
     max_minutes: float | None
     replicas: int | None
+    log_to: LogTo | None
 
     def arguments(self) -> list[str]:
         """Return the arguments of the same command for another process, without --replicas."""
@@ -114,6 +117,7 @@ def train(
     epochs: EpochsOption = None,
     replicas: ReplicasOption = None,
     max_minutes: MinutesOption = None,
+    log_to: LogToOption = None,
     force: ForceOption = False,
     best: BestParentOption = False,
     trust_plugins: TrustOption = False,
@@ -140,6 +144,7 @@ def train(
         advice=advice,
         max_minutes=max_minutes,
         replicas=replicas,
+        log_to=log_to,
     )
     _check_usage(options)
     if resume is None or not _is_finished(resume, runs_dir, json=json):
@@ -164,9 +169,12 @@ def _train(options: TrainFlags, repeats: Mapping[str, str], *, json: bool) -> No
     """Train, and show what the training reached."""
     from mlpcli.cli.findings import find_odd, findings_json, show_odd
     from mlpcli.cli.named import say_which
+    from mlpcli.export.mlflow_log import check_installed
     from mlpcli.report import train as report
     from mlpcli.report.console import show_json
 
+    if options.log_to is not None:
+        check_installed()
     # A plug-in's callback may print: with --json, stdout is reserved for the document.
     aside = contextlib.redirect_stdout(sys.stderr) if json else contextlib.nullcontext()
     with aside, _as_written(repeats), report.TrainingReport(stderr=json) as watcher:
@@ -181,6 +189,17 @@ def _train(options: TrainFlags, repeats: Mapping[str, str], *, json: bool) -> No
         report.show_outcome(outcome, options.runs_dir)
         show_odd(findings, outcome.run, options.runs_dir)
         say_which(outcome.run.folder.parent.name, options.runs_dir)
+
+
+def _logged(options: TrainFlags, watcher: Watcher) -> contextlib.AbstractContextManager[Watcher]:
+    """Return a watcher that also writes into MLflow, where asked for, or where the run that is resumed is."""
+    from mlpcli.export.mlflow_watchers import goes_on, logged_training
+    from mlpcli.runs.folder import find_run
+
+    wanted = options.log_to is not None
+    if not wanted and options.resume is not None:
+        wanted = goes_on(find_run(options.resume, options.runs_dir, unfinished=True).folder, watcher.note)
+    return logged_training(watcher, wanted)
 
 
 def _repeats(folds: int | None, seeds: int | None, *, new: bool) -> dict[str, str]:
@@ -257,11 +276,11 @@ def _begin_with(
 
         work(loaded, cluster, watcher=watcher, command=sys.argv)
         return None
-    with side_process():
+    with side_process(), _logged(options, watcher) as logged:
         return start_run(
             loaded,
             runs_dir=options.runs_dir,
-            watcher=watcher,
+            watcher=logged,
             command=sys.argv,
             advice=options.advice,
             options=replace(WHOLE_RUN, cluster=cluster),
@@ -308,11 +327,11 @@ def _resume_with(
     from mlpcli.training.side_process import side_process
     from mlpcli.training.start import resume
 
-    with side_process():
+    with side_process(), _logged(options, watcher) as logged:
         return resume(
             run,
             loaded,
-            watcher=watcher,
+            watcher=logged,
             command=sys.argv,
             force=options.force,
             max_minutes=options.max_minutes,
@@ -335,8 +354,8 @@ def _continue(options: TrainFlags, name: str, watcher: Watcher) -> Outcome:
     from mlpcli.training.side_process import side_process
 
     how = Continuation(options.epochs, options.settings, options.force)
-    with side_process():
-        return continue_run(run, runs_dir=options.runs_dir, watcher=watcher, command=sys.argv, how=how)
+    with side_process(), _logged(options, watcher) as logged:
+        return continue_run(run, runs_dir=options.runs_dir, watcher=logged, command=sys.argv, how=how)
 
 
 def _check_usage(options: TrainFlags) -> None:

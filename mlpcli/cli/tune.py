@@ -16,6 +16,8 @@ from mlpcli.cli.options import (
     RUNS_DIR,
     DebugOption,
     JsonOption,
+    LogTo,
+    LogToOption,
     OptionalSpecArgument,
     RunsDirOption,
     SetOption,
@@ -97,6 +99,7 @@ class TuneOptions:
     address: str | None
     trusted: bool
     runs_dir: Path
+    log_to: LogTo | None
 
 
 def tune(
@@ -111,6 +114,7 @@ def tune(
     workers: WorkersOption = 1,
     role: RoleOption = None,
     address: AddressOption = None,
+    log_to: LogToOption = None,
     trust_plugins: TrustOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = False,
@@ -131,6 +135,7 @@ def tune(
         address,
         trust_plugins,
         runs_dir,
+        log_to,
     )
     _check_usage(options)
     _tune(options, json=json)
@@ -139,6 +144,7 @@ def tune(
 def _tune(options: TuneOptions, *, json: bool) -> None:
     """Search, or run the trials of a chief, and show what came of it."""
     from mlpcli.cli.findings import find_odd, findings_json, show_odd
+    from mlpcli.export.mlflow_watchers import logged_search
     from mlpcli.report import tune as report
     from mlpcli.report.console import show_json
 
@@ -147,8 +153,11 @@ def _tune(options: TuneOptions, *, json: bool) -> None:
             done = _work(options, watcher)
         report.show_worker(done, json=json)
         return
-    with report.SearchReport(stderr=json) as progress:
-        outcome = _resume(options, progress) if options.resume is not None else _begin(options, progress)
+    with (
+        report.SearchReport(stderr=json) as progress,
+        logged_search(progress, _is_logged(options, progress)) as watcher,
+    ):
+        outcome = _resume(options, watcher) if options.resume is not None else _begin(options, watcher)
     findings = () if outcome.run is None else find_odd(outcome.run)
     if json:
         show_json(report.search_json(outcome) | findings_json(findings))
@@ -156,6 +165,16 @@ def _tune(options: TuneOptions, *, json: bool) -> None:
     report.show_search(outcome, progress.seconds())
     if outcome.run is not None:
         show_odd(findings, outcome.run, options.runs_dir)
+
+
+def _is_logged(options: TuneOptions, watcher: SearchWatcher) -> bool:
+    """Return whether to write into MLflow: where asked for, or where what is resumed is."""
+    from mlpcli.export.mlflow_watchers import goes_on
+    from mlpcli.runs.search_folder import find_search
+
+    if options.log_to is not None or options.resume is None:
+        return options.log_to is not None
+    return goes_on(find_search(options.resume, options.runs_dir).folder, watcher.note)
 
 
 def _begin(options: TuneOptions, watcher: SearchWatcher) -> SearchOutcome:
@@ -276,6 +295,9 @@ def _check_usage(options: TuneOptions) -> None:
         hint = "start each worker yourself, or leave --role out"
         raise UsageError(Problem("--workers starts processes of this command; --role does not", hint=hint))
     if options.role is Role.worker:
+        if options.log_to is not None:
+            rule = "--log-to is for the chief, which hears of all trials"
+            raise UsageError(Problem(rule, hint="leave it out"))
         if spec is None and resume is None:
             hint = "mlpcli tune SPEC --role worker --address HOST:PORT"
             raise UsageError(Problem("a worker needs the SPEC, or --resume SEARCH", hint=hint))
