@@ -319,7 +319,7 @@ def build_preprocessing(preprocessor: Preprocessor, take: Mapping[str, Sequence[
 def join(
     preprocessor: Preprocessor, core: keras.Model, take: Mapping[str, Sequence[int] | None]
 ) -> keras.Model:
-    """Return a model from raw columns, a dict by their served names, to the core's outputs; see `core_of`."""
+    """Return a model from raw columns, a dict by their served names, to the core's outputs."""
     served = list(preprocessor.served.values())
     inputs = raw_inputs(preprocessor, served)
     if core.name in served:  # names of layers are unique, and the column's is the one that people use
@@ -333,10 +333,3 @@ def with_raw_columns(core: keras.Model, contract: Contract) -> keras.Model:
     if contract.preprocessor is None:
         return core
     return join(contract.preprocessor, core, {each.name: each.columns for each in contract.inputs})
-
-
-def core_of(model: keras.Model) -> keras.Model:
-    """Return the trained core of a joined model, its last layer; any other model is its own core."""
-    nested = [layer for layer in model.layers if isinstance(layer, keras.Model)]
-    is_joined = len(nested) == 2 and nested[0].name.startswith("preprocessing")
-    return nested[1] if is_joined else model
