@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError
 
-from mlpcli.data.types import Array
 from mlpcli.keras_internals import CALLBACK_STATE
 from mlpcli.runs.record_models import Count, Identity, damaged
 from mlpcli.training.checkpoint_file import read_checkpoint
 
-Values = Annotated[Array, InstanceOf()]
+Values = Annotated[np.ndarray[Any, np.dtype[Any]], InstanceOf()]
+"""An array. From NumPy 2.5 on its alias NDArray is no class, whose instances Pydantic could ask for."""
 
 (IN_MODEL,) = CALLBACK_STATE["SwapEMAWeights"]
 """Whether the averages are the model's weights, and the optimizer holds those that train on."""
