@@ -154,7 +154,8 @@ class Installation:
         command = command or [str(self.executable), "-m", "pip", "install", "--quiet"]
         if self.dependencies == LOWEST:
             constraints = self.folder / "lowest.txt"
-            constraints.write_text("\n".join(lower_bounds(ROOT / "pyproject.toml")) + "\n", encoding="utf-8")
+            lowest = lower_bounds(ROOT / "pyproject.toml", extras=["serve"])
+            constraints.write_text("\n".join(lowest) + "\n", encoding="utf-8")
             command += ["--constraint", str(constraints)]
         began = time.monotonic()
         subprocess.run([*command, f"{wheel}[serve]", *TOOLS], check=True)

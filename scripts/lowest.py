@@ -2,12 +2,16 @@
 
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 
-def lower_bounds(pyproject: Path) -> list[str]:
-    """Constraints such as `numpy==2.1.*` for each run-time dependency of a pyproject.toml."""
-    requirements = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]["dependencies"]
+def lower_bounds(pyproject: Path, *, extras: Sequence[str] = ()) -> list[str]:
+    """Constraints such as `numpy==2.1.*` for each run-time dependency of a pyproject.toml, and of some extras."""
+    project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
+    requirements = list(project["dependencies"])
+    for extra in extras:
+        requirements += project["optional-dependencies"][extra]
     found = (re.match(r"([A-Za-z0-9_.-]+)>=([0-9.]+)", requirement) for requirement in requirements)
     return [f"{match[1]}=={match[2]}.*" for match in found if match]
 
