@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def lower_bounds(pyproject: Path, *, extras: Sequence[str] = ()) -> list[str]:
-    """Constraints such as `numpy==2.1.*` for each run-time dependency of a pyproject.toml, and of some extras."""
+    """Constraints such as `numpy==2.1.*` for the dependencies in a pyproject.toml, and for some extras."""
     project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
     requirements = list(project["dependencies"])
     for extra in extras:
