@@ -153,6 +153,7 @@ def write_source(folder: Path) -> None:
         (folder / name).write_text(text, encoding="utf-8")
     if (ROOT / "docs" / "images").is_dir():
         shutil.copytree(ROOT / "docs" / "images", folder / "images")
+    shutil.copy(ROOT / "docs" / "search.js", folder)
     shutil.copytree(ROOT / "configs", folder / "configs", ignore=shutil.ignore_patterns("__pycache__"))
     short, whole = llms(found)
     (folder / "llms.txt").write_text(short, encoding="utf-8")

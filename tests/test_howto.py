@@ -1,0 +1,80 @@
+"""The recipes of docs/howto.md do what they say: their files are written and their commands run."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.main import get_command
+
+from mlpcli.cli.program import app
+from mlpcli.spec.load import load_spec
+from tests.conftest import ROOT, Result
+
+PAGE = (ROOT / "docs" / "howto.md").read_text(encoding="utf-8")
+RECIPES = {part.split("\n", 1)[0]: part for part in PAGE.split("\n## ")[1:]}
+QUICK = ("--set", "fit.epochs=2", "--set", "fit.engine=keras")
+
+
+def write_files(recipe: str, folder: Path) -> list[Path]:
+    """Write the files of a recipe, whose first line is a comment with their name; return the specs."""
+    found = re.findall(r"^```\w+\n# (\S+)\n(.*?)^```", RECIPES[recipe], re.S | re.M)
+    for name, text in found:
+        (folder / name).write_text(text, encoding="utf-8")
+    return [folder / name for name, _ in found if name.endswith(".yaml")]
+
+
+def commands(recipe: str) -> list[list[str]]:
+    """Return the commands of mlpcli in a recipe, without the program's name."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", RECIPES[recipe], re.S | re.M)
+    lines = [line for block in blocks for line in block.splitlines() if line.startswith("mlpcli ")]
+    return [shlex.split(line)[1:] for line in lines]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_its_specs_are_valid_and_its_commands_have_these_options(recipe: str, tmp_path: Path) -> None:
+    assert commands(recipe)
+    assert "*Look at*" in RECIPES[recipe]
+    for spec in write_files(recipe, tmp_path):
+        load_spec(spec)
+    program = get_command(app)
+    for name, *arguments in commands(recipe):
+        command = program.commands[name]  # type: ignore[attr-defined]
+        command.make_context(f"mlpcli {name}", arguments)
+
+
+@pytest.mark.slow
+@pytest.mark.uncounted
+def test_the_commands_that_end_work_in_their_order(
+    mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown: dict[str, str] = {}
+    for recipe in ("Use a layer of your own", "Use a loss of your own", "Predict several outputs"):
+        write_files(recipe, tmp_path)
+        for command in commands(recipe):
+            result = mlpcli(*command, *(QUICK if command[0] == "train" else ()))
+            assert (result.status, command) == (0, command), result.err
+            shown[f"{command[0]} {recipe}"] = result.out
+    assert re.search(r"Scaled.* 4\b", shown["check Use a layer of your own"])
+    assert "predicted_rent,predicted_balcony" in (tmp_path / "both.csv").read_text().split("\n")[0]
+
+
+def test_the_loss_of_the_recipe_is_what_it_says(tmp_path: Path) -> None:
+    names: dict[str, Callable[..., object]] = {}
+    write_files("Use a loss of your own", tmp_path)
+    exec((tmp_path / "costly.py").read_text(encoding="utf-8"), names)
+    loss = names["too_low_costs_more"](np.array([[3.0], [3.0]]), np.array([[2.0], [4.0]]))
+    assert np.asarray(loss).tolist() == [4.0, 1.0]
+
+
+def test_the_request_of_the_recipe_has_the_columns_of_the_flats() -> None:
+    (sent,) = re.findall(r"-d '(\{.*?\})'$", RECIPES["Serve a model"], re.S | re.M)
+    (row,) = json.loads(sent)["rows"]
+    head = (ROOT / "configs" / "data" / "flats.csv").read_text(encoding="utf-8").split("\n")[0].split(",")
+    assert {*row} == {*head} - {"rent", "balcony"}
