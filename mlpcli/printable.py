@@ -143,3 +143,24 @@ def _without_nan(value: object) -> object:
     if isinstance(value, dict):
         return {key: _without_nan(item) for key, item in value.items()}
     return [_without_nan(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def counted(count: int, what: str, several: str = "") -> str:
+    """Return a number with its noun: `1 row`, `2,000 rows`.
+
+    Args:
+        count: how many.
+        what: the noun for one.
+        several: the noun for several; without it `what` with an s.
+    """
+    return f"{count:,} {what if count == 1 else several or f'{what}s'}"
+
+
+def verb(count: int, several: str) -> str:
+    """Return the verb that follows a number of things: `is`, `has` and `names` for one of them.
+
+    Args:
+        count: how many.
+        several: the verb for several: `are`, `have`, `name`.
+    """
+    return several if count != 1 else {"are": "is", "have": "has"}.get(several, f"{several}s")

@@ -172,6 +172,9 @@ class Program:
                     value.args[1:], scope, depth
                 )
             return []
+        if name_of(value.func) == "counted" and isinstance(value.args[1], ast.Constant):
+            several = value.args[2] if len(value.args) > 2 else ast.Constant(f"{value.args[1].value}s")
+            return self._joined([ast.FormattedValue(value.args[0], -1), ast.Constant(" "), several], scope, 0)
         if isinstance(value.func, ast.Name) and value.func.id in ("str", "printable", "next") and value.args:
             return self._all(value.args, scope, depth)
         return self.returned(value, scope, None, depth)
@@ -217,7 +220,10 @@ class Program:
                 return self.returned(value, scope, place, depth)
             if isinstance(value, ast.Name):
                 found = self._constant_items(value.id, scope.module)
-                return [text for each in found for text in self.element(each, scope, place, depth + 1)]
+                added = scope.module.appended(value.id, scope.function)
+                texts = [(t, each) for each in added for t in self.element(each, scope, place, depth + 1)]
+                own = [Text(text.words, (each.lineno, -1)) for text, each in texts]
+                return own + [t for each in found for t in self.element(each, scope, place, depth + 1)]
             return []
         if place is None:
             return self.texts(value, scope, depth)

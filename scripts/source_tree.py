@@ -155,6 +155,18 @@ class Module:
                 if isinstance(each, ast.Name):
                     here.setdefault(each.id, []).append(Assigned(value, line, blocks, node, place, items))
 
+    def appended(self, name: str, function: Function | None) -> list[ast.expr]:
+        """Return what a function appends to a list."""
+        return [
+            call.args[0]
+            for call in self.calls
+            if isinstance(call.func, ast.Attribute)
+            and call.func.attr == "append"
+            and isinstance(call.func.value, ast.Name)
+            and call.func.value.id == name
+            and self.function_of(call) is function
+        ]
+
     def assigned(self, name: str, at: ast.AST, function: Function | None) -> list[Assigned]:
         """Return what a name may be assigned where a node is written, the last first."""
         there = self._assigned.get(function, {}).get(name, [])

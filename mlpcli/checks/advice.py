@@ -20,6 +20,7 @@ from mlpcli.data.dataset import Contract, Dataset
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import KeyPath
+from mlpcli.printable import counted, verb
 from mlpcli.runs.results import Advice
 from mlpcli.spec.member_axis import MEMBER_DENSE, MEMBERS
 from mlpcli.spec.schema import ComponentSpec, LayerSpec, Spec
@@ -132,7 +133,7 @@ def _classes(spec: Spec, dataset: Dataset) -> Iterator[Advice]:
         if any(canonical(metric, "metrics") in OF_EACH_CLASS for metric in _metrics(spec, name)):
             continue
         what = f"the classes of {name}" if name else "the classes"
-        seen = f"{what} are skewed: {counts[most]:,} rows of {most}, {counts[least]:,} of {least}"
+        seen = f"{what} are skewed: {counted(counts[most], 'row')} of {most}, {counts[least]:,} of {least}"
         fix = "set fit.class_weight: balanced, and look at precision and recall of each class"
         yield Advice(seen, fix, "always predicting the majority class looks accurate", ("dataset",))
 
@@ -169,7 +170,7 @@ def _sigmoids(spec: Spec) -> Iterator[Advice]:
             found += [("layers", index, layer.class_name, "activation")] * copies(layer)
     if len(found) >= DEEP:
         yield Advice(
-            f"{len(found)} hidden layers have a sigmoid",
+            f"{counted(len(found), 'hidden layer')} have a sigmoid",
             "use relu, gelu or swish in hidden layers, sigmoid only in the output",
             "a sigmoid's slope is at most 1/4, so that gradients vanish in a deep network",
             found[0],
@@ -186,7 +187,7 @@ def _bottlenecks(spec: Spec) -> Iterator[Advice]:
         before, width, after = widths[max(0, place - 1)], widths[place], widths[place + 1]
         if (place == 0 or 2 * width <= before) and 2 * width <= after and after > 2:
             yield Advice(
-                f"{width} units come before a layer of {after}",
+                f"{counted(width, 'unit')} {verb(width, 'come')} before a layer of {after}",
                 "give all hidden layers the same width, or make them narrower towards the output",
                 "later layers cannot recover what a narrow layer loses",
                 ("layers", dense[place][0], dense[place][1].class_name, "units"),
@@ -201,8 +202,8 @@ def _size(spec: Spec, dataset: Dataset, model: keras.Model) -> Iterator[Advice]:
     guarded |= any("Dropout" in layer.class_name or _regularized(layer) for layer in spec.layers)
     if parameters > FAR_MORE * rows and not guarded:
         yield Advice(
-            f"{f'{members} members of ' if members > 1 else ''}{parameters:,} parameters"
-            f"{' each' if members > 1 else ''} are trained on {rows:,} rows",
+            f"{counted(members, 'member') + ' of ' if members > 1 else ''}{counted(parameters, 'parameter')}"
+            f"{' each' if members > 1 else ''} are trained on {counted(rows, 'row')}",
             "use fewer units, or EarlyStopping, Dropout or an L2 kernel_regularizer",
             "a network much larger than its data memorizes the rows",
             ("layers",),
@@ -245,7 +246,7 @@ def _batch_size(spec: Spec) -> Iterator[Advice]:
     size = spec.fit.batch_size
     if size > USUAL_BATCH and not _warms_up(spec.optimizer) and not _clips(spec.optimizer):
         yield Advice(
-            f"batches of {size} rows start at the full learning rate",
+            f"batches of {counted(size, 'row')} start at the full learning rate",
             "use 32, or add a warm-up or global_clipnorm, "
             "and tune the learning rate again for this batch size",
             "large batches can be unstable at first and may be worse on new rows",
@@ -276,7 +277,7 @@ def _patience(spec: Spec) -> Iterator[Advice]:
                 run = f"a run of {epochs(spec.fit.epochs)}"
                 reason = f"it never stops {run}; it only restores the best epoch's weights"
             yield Advice(
-                f"{component.class_name} waits {patience} epochs in a run of {spec.fit.epochs}",
+                f"{component.class_name} waits {counted(patience, 'epoch')} in a run of {spec.fit.epochs}",
                 "lower patience or raise fit.epochs",
                 reason,
                 (*path, "patience") if "patience" in component.arguments else path,
@@ -297,7 +298,7 @@ def _restores(early_stopping: ComponentSpec) -> bool:
 
 def epochs(count: int) -> str:
     """Return `1 epoch` or `3 epochs`."""
-    return "1 epoch" if count == 1 else f"{count} epochs"
+    return counted(count, "epoch")
 
 
 def _mode(component: ComponentSpec, path: KeyPath) -> Iterator[Advice]:

@@ -8,6 +8,7 @@ from mlpcli.data.dataset import Dataset, Output
 from mlpcli.errors import KeyPath, Problem, SpecError, listing
 from mlpcli.keras_import import keras
 from mlpcli.model.inner_tensors import embedding_layers, last_hidden
+from mlpcli.printable import counted
 from mlpcli.spec.schema import Spec
 from mlpcli.spec.values import Value, ValueMap
 
@@ -54,7 +55,7 @@ def _profile_problems(given: ValueMap, path: KeyPath, spec: Spec, dataset: Datas
     steps = -(-len(dataset.train) // spec.fit.batch_size)
     total = steps * spec.fit.epochs
     if last > total or (last and not first):
-        count = f"{spec.fit.epochs} epochs of {steps:,} batches each"
+        count = f"{counted(spec.fit.epochs, 'epoch')} of {counted(steps, 'batch', 'batches')} each"
         rule = f"must be among the batches of the training, 1 to {total:,} ({count})"
         end = min(total, steps)
         example = f"[{max(1, end - min(last - first, end - 1))}, {end}]"

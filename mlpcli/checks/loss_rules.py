@@ -17,6 +17,7 @@ from mlpcli.checks.other_losses import embedding_problems, sequence_problems
 from mlpcli.checks.output_views import OutputView, canonical
 from mlpcli.errors import KeyPath, Problem
 from mlpcli.model.activation_range import OutputRange
+from mlpcli.printable import counted
 from mlpcli.spec.schema import ComponentSpec
 
 POSITIVE = (0.0, math.inf)
@@ -281,7 +282,7 @@ def _unit_problems(view: OutputView, takes: Takes) -> Iterator[Problem]:
 
 def count_units(count: int) -> str:
     """Return `1 unit` or `3 units`."""
-    return "1 unit" if count == 1 else f"{count} units"
+    return counted(count, "unit")
 
 
 # ---------------------------------------------------------------- activations

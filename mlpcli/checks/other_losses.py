@@ -10,6 +10,7 @@ from mlpcli.checks.output_views import OutputView
 from mlpcli.data.sequences import needed_steps
 from mlpcli.data.types import Array
 from mlpcli.errors import Problem
+from mlpcli.printable import counted
 
 
 def embedding_problems(view: OutputView) -> Iterator[Problem]:
@@ -51,10 +52,12 @@ def sequence_problems(view: OutputView) -> Iterator[Problem]:
         yield Problem(rule, path=values.path, received=values.name, hint="leave the activation out")
     largest = max(int(each.max()) for each in view.targets)
     if largest >= units:
-        rule = f"the labels go up to {largest}: the output must have {largest + 1} units, the first for none"
+        rule = (
+            f"the labels go up to {largest}: the output must have {largest + 1:,} units, the first for none"
+        )
         yield Problem(rule, path=view.units_path, received=units)
     longest = max(int(np.max(needed_steps(each))) for each in view.targets)
     if longest > steps:
-        rule = f"the labels of a row need {longest} steps, with one between equal neighbours"
+        rule = f"the labels of a row need {counted(longest, 'step')}, with one between equal neighbours"
         hint = f"the output has {steps}: use fewer strides, or shorter targets"
         yield Problem(rule, path=view.path, received=steps, hint=hint)

@@ -17,6 +17,7 @@ from mlpcli.cli.options import (
     refuse_existing,
     refuse_output,
 )
+from mlpcli.printable import counted
 
 if TYPE_CHECKING:
     from mlpcli.runs.run_values import RunValues
@@ -119,4 +120,4 @@ def _write_csv(path: Path, found: Sequence[RunValues], names: Sequence[str], *, 
         show_text(text)
     else:
         write_text(path, text)
-        show_line(f"wrote {path}: {len(found):,} runs", stderr=stderr)
+        show_line(f"wrote {path}: {counted(len(found), 'run')}", stderr=stderr)

@@ -24,6 +24,7 @@ from mlpcli.data.split_columns import SplitColumns, divided_by
 from mlpcli.data.splits import InColumn, SplitAmounts
 from mlpcli.data.types import Array
 from mlpcli.errors import listing
+from mlpcli.printable import counted
 from mlpcli.spec.resolve import inline
 from mlpcli.spec.split_forms import SPLITS
 
@@ -69,7 +70,7 @@ def find_equal_rows(dataset: Dataset) -> Iterator[EqualRows]:
             for a, b in zip(rows[:EXAMPLES].tolist(), same[:EXAMPLES].tolist(), strict=True)
         ]
         note = (
-            f"{name}: {len(rows):,} of {len(split):,} rows have the features of a training row "
+            f"{name}: {len(rows):,} of {counted(len(split), 'row')} have the features of a training row "
             f"({', '.join(pairs)}); by chance there would be about {chance:.0f}. If they are copies, "
             "remove them from the table, or name a column that they share: {share: 0.2, by: COLUMN}"
         )

@@ -33,6 +33,7 @@ from mlpcli.data.targets import class_indices, code_target, stratified_by
 from mlpcli.data.types import Array, NumberType, PerStep, TargetKind
 from mlpcli.data.weights import ClassWeights, row_weights
 from mlpcli.errors import Problem, SpecError, listing
+from mlpcli.printable import counted
 from mlpcli.spec.features import InputSpec
 from mlpcli.spec.schema import DatasetSpec
 
@@ -299,7 +300,7 @@ def _take_sample(source: Source, preprocessor: Preprocessor | None) -> Sample | 
 
 def left_out_note(left_out: int, rows: int, label: str) -> str:
     """Return the sentence about rows without a target."""
-    return f"{left_out:,} of {left_out + rows:,} rows of {label} have no target and are left out"
+    return f"{left_out:,} of {counted(left_out + rows, 'row')} of {label} have no target and are left out"
 
 
 def _notes(
@@ -312,7 +313,7 @@ def _notes(
     ]
     for output in outputs:
         if output.pooled:
-            few = f"{len(output.pooled):,} classes of fewer than {spec.target_min_count} rows"
+            few = f"{len(output.pooled):,} classes of fewer than {spec.target_min_count:,} rows"
             notes.append(f"{few} are the class {OTHER!r}: {listing(output.pooled, 5)}")
     first = stratified_by(outputs)
     if sparse and first is not None:

@@ -26,6 +26,7 @@ from mlpcli.data.sources.table_rows import Columns, table_targets, table_weights
 from mlpcli.data.step_targets import encode_rows
 from mlpcli.data.types import ALWAYS, Array
 from mlpcli.errors import DataError, Problem, listing
+from mlpcli.printable import counted
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,9 @@ def check_width(names: Sequence[str], contract: Contract, origin: Origin) -> Non
     absent = {f"column_{place}" for place in range(len(names) + 1, width + 1)}
     if len(names) > width or not absent <= set(contract.target):
         hint = "the table has no line of names, so that its columns are found by their places"
-        origin.refuse(f"must have {width} columns, as the model's own table", received=len(names), hint=hint)
+        origin.refuse(
+            f"must have {counted(width, 'column')}, as the model's own table", received=len(names), hint=hint
+        )
 
 
 def features_by_position(

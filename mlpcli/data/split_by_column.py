@@ -15,6 +15,7 @@ from mlpcli.data.splits import Amount, InColumn, count_some, is_sparse, split_ro
 from mlpcli.data.targets import class_indices, stratified_by
 from mlpcli.data.types import Array
 from mlpcli.errors import KeyPath, Problem, SpecError
+from mlpcli.printable import counted
 from mlpcli.spec.split_forms import SplitBy
 
 ZEROS = re.compile(r"(?<=:\d\d)\.0+(?!\d)")
@@ -175,7 +176,11 @@ def _take_groups(
     path, name = (*path, "by"), column.name
     present = np.unique(values)
     if len(present) < 2:
-        left = f"the {len(values):,} rows that are left have" if len(column.texts) > 1 else "the rows have"
+        left = (
+            f"the {counted(len(values), 'row')} that are left have"
+            if len(column.texts) > 1
+            else "the rows have"
+        )
         rule = f"needs a group for {split} and one to train on, {left} one ({column.texts[present[0]]!r})"
         hint = f"divide them by another column, or write {split}: null"
         raise SpecError(Problem(rule, path=path, received=name, hint=hint))
@@ -191,8 +196,8 @@ def _group_notes(column: SplitColumn, values: Array, mask: Array, taken: int, sp
     """Return how many groups a split has, and why its share of the rows is not as asked for."""
     groups, sizes = np.unique(values, return_counts=True)
     found, there = int(mask.sum()), len(np.unique(values[mask]))
-    share = f"{found:,} rows, {found / len(mask):.1%}"
-    note = f"{split}: {there:,} of {len(groups):,} groups of column {column.name!r} ({share})"
+    share = f"{counted(found, 'row')}, {found / len(mask):.1%}"
+    note = f"{split}: {there:,} of {counted(len(groups), 'group')} of column {column.name!r} ({share})"
     if abs(found - taken) > FAR * taken:
         largest = int(sizes.argmax())
         size = f"{column.texts[groups[largest]]!r} with {sizes[largest] / len(mask):.1%} of them"
@@ -214,7 +219,9 @@ def _time_notes(column: SplitColumn, values: Array, mask: Array, taken: int, spl
     found = int(mask.sum())
     ends = (values[mask].min(), values[mask].max(), values[~mask].max())
     first, last, before = (ZEROS.sub("", column.texts[int(each)]) for each in ends)
-    note = f"{split}: {found:,} rows with column {column.name!r} from {first} to {last}, after {before}"
+    note = (
+        f"{split}: {counted(found, 'row')} with column {column.name!r} from {first} to {last}, after {before}"
+    )
     if abs(found - taken) > FAR * taken:
         note += f"; {taken:,} were asked for, and rows of the same time are on one side"
     return (note,)

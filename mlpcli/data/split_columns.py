@@ -20,6 +20,7 @@ from mlpcli.data.readers.table_values import read_cells
 from mlpcli.data.readers.tables import Table
 from mlpcli.data.types import Array
 from mlpcli.errors import KeyPath, Problem, SpecError, listing, nearest, nearest_column, show_value
+from mlpcli.printable import counted
 from mlpcli.spec.schema import DatasetSpec
 from mlpcli.spec.split_forms import NAMES_OF_SPLITS, SPLITS, TRAIN, SplitBy
 
@@ -158,7 +159,9 @@ def _read_groups(name: str, table: Table, path: KeyPath, spec: DatasetSpec) -> S
     named = [str(texts.values[code]) for code in present.tolist() if code < len(texts.values)]
     notes = []
     if len(empty):
-        notes.append(f"column {name!r}: {len(empty):,} rows name no group; each is a group of its own")
+        notes.append(
+            f"column {name!r}: {counted(len(empty), 'row')} without a group; each is a group of its own"
+        )
     if len(present) == len(codes) > 1:
         notes.append(f"column {name!r} is distinct in every row: its groups are single rows")
     elif profile.content == "dates":

@@ -12,6 +12,7 @@ from mlpcli.data.label_keys import label_number
 from mlpcli.data.random_split import can_stratify, random_split, sparse_split
 from mlpcli.data.types import Array
 from mlpcli.errors import KeyPath, Problem, SpecError
+from mlpcli.printable import counted
 from mlpcli.spec.schema import DatasetSpec
 from mlpcli.spec.split_forms import SPLITS, SplitBy
 
@@ -170,7 +171,7 @@ def count_some(amount: Amount, rows: int, split: str) -> int:
     """
     taken = count_rows(amount, rows)
     if not 0 < taken < rows:
-        rule = f"takes {taken:,} of {rows:,} rows and leaves none to train on"
+        rule = f"takes {taken:,} of {counted(rows, 'row')} and leaves none to train on"
         hint = f"write {split}: null to go without"
         raise SpecError(Problem(rule, path=("dataset", split), hint=hint))
     return taken
@@ -198,7 +199,7 @@ def count_rows(amount: Amount, rows: int) -> int:
 
 def _numbers_for_classes(present: int, rows: int) -> Problem:
     """Return the problem of a loss for classes with a target of nearly as many numbers as rows."""
-    rule = f"is for classes, the target has {present:,} distinct labels in {rows:,} rows"
+    rule = f"is for classes, the target has {counted(present, 'distinct label')} in {counted(rows, 'row')}"
     hint = f"they are numbers: use a loss such as mse; or {FEWER_CLASSES}"
     return Problem(rule, path=("loss",), hint=hint)
 
@@ -213,6 +214,6 @@ def _check_classes(labels: Array, taken: int, split: str, names: tuple[str, ...]
         raise SpecError(_numbers_for_classes(present, rows))
     if taken > rows - present:
         sizes = f"{rows - taken:,} and {taken:,}"
-        rule = f"splits {rows:,} rows into {sizes}, too few to train on each of {present} classes"
+        rule = f"splits {rows:,} rows into {sizes}, too few to train on each of {present:,} classes"
         hint = f"take another fraction, {FEWER_CLASSES}"
         raise SpecError(Problem(rule, path=path, hint=hint))

@@ -25,6 +25,7 @@ from mlpcli.doctor.bounds import (
 from mlpcli.doctor.case import Case
 from mlpcli.doctor.harm import below_linear, final_loss, is_stuck, reference_loss
 from mlpcli.doctor.numbers import number, percent
+from mlpcli.printable import counted
 from mlpcli.runs.diagnosis import Finding
 from mlpcli.runs.folder import COMPLETED, DIVERGED, FAILED
 
@@ -71,11 +72,11 @@ def find_stuck(case: Case) -> Iterator[Finding]:
     if numbers != bool(case.classes):
         what = "predicting the mean" if numbers else "predicting the shares of the classes"
     if case.network is None:
-        what = f"guessing among {next(iter(case.classes.values()))} classes"
+        what = f"guessing among {counted(next(iter(case.classes.values())), 'class', 'classes')}"
     yield Finding(
         "stuck-loss",
         "error",
-        f"after {len(case.history)} epochs the training loss is {number(reached)}; "
+        f"after {counted(len(case.history), 'epoch')} the training loss is {number(reached)}; "
         f"{what} has {number(reference)}",
         "the network has learned nothing from its inputs",
         {"loss": reached, "constant_loss": reference, "epochs": len(case.history)},
@@ -106,7 +107,7 @@ def find_rate(case: Case) -> Iterator[Finding]:
         yield Finding(
             "learning-rate-too-low",
             "error" if is_stuck(case) else "warning",
-            f"in {len(losses)} epochs the training loss fell by {fall}, a little in each, "
+            f"in {counted(len(losses), 'epoch')} the training loss fell by {fall}, a little in each, "
             f"at a learning rate of {number(case.rate)}",
             "steps are so small that the training would take very many epochs",
             {"learning_rate": case.rate, "usual": usual, "first_loss": losses[0], "last_loss": losses[-1]},
@@ -170,7 +171,7 @@ def find_stop(case: Case) -> Iterator[Finding]:
             yield Finding(
                 "stopped-too-soon",
                 "warning",
-                f"EarlyStopping ended the training after {len(values)} epochs, "
+                f"EarlyStopping ended the training after {counted(len(values), 'epoch')}, "
                 "while the training loss still fell",
                 "a single bad epoch is no sign that the training is over",
                 {"epochs": len(values), "patience": stopped[1].arguments.get("patience", 0)},
@@ -184,7 +185,7 @@ def find_stop(case: Case) -> Iterator[Finding]:
     if fall is None or (not crawls and (fall[0] < least[0] or fall[1] < least[1])):
         return
     beside = ", and the network is worse than a linear model" if weak else ""
-    last = "epoch" if fall[2] == 1 else f"{fall[2]} epochs"
+    last = "epoch" if fall[2] == 1 else counted(fall[2], "epoch")
     yield Finding(
         "stopped-too-soon",
         "warning",

@@ -23,6 +23,7 @@ from mlpcli.doctor.case import Case
 from mlpcli.doctor.harm import is_poor, is_stuck
 from mlpcli.doctor.numbers import number
 from mlpcli.errors import listing
+from mlpcli.printable import counted
 from mlpcli.runs.diagnosis import Finding
 from mlpcli.runs.folder import DIVERGED
 from mlpcli.runs.network_record import ClassFacts, LayerFacts
@@ -90,7 +91,7 @@ def _died(case: Case, dead: Sequence[LayerFacts]) -> bool:
 def _counts(layers: Sequence[LayerFacts], what: str) -> str:
     shown = [f"{getattr(each, what)} of {each.units} in {each.name}" for each in layers[:MOST_NAMED]]
     rest = len(layers) - len(shown)
-    return listing([*shown, f"{rest} more layers"] if rest else shown)
+    return listing([*shown, counted(rest, "more layer")] if rest else shown)
 
 
 def _names(layers: Sequence[LayerFacts]) -> str:
@@ -217,7 +218,7 @@ def find_lost_classes(case: Case) -> Iterator[Finding]:
         lost = [at for at, count in enumerate(each.truth) if count >= CLASS_ROWS and each.predicted[at] == 0]
         if not lost:
             continue
-        shown = [f"{each.names[at]!r} ({each.truth[at]} rows)" for at in lost[:MOST_NAMED]]
+        shown = [f"{each.names[at]!r} ({counted(each.truth[at], 'row')})" for at in lost[:MOST_NAMED]]
         rest = len(lost) - len(shown)
         skew = _skew(each, lost)
         weighted = case.spec is not None and case.spec.fit.class_weight is not None
@@ -226,8 +227,8 @@ def find_lost_classes(case: Case) -> Iterator[Finding]:
         yield Finding(
             "class-never-predicted",
             "warning",
-            f"never predicted{of} on {sum(each.truth):,} training rows: "
-            f"{listing([*shown, f'{rest} more classes'] if rest else shown)}",
+            f"never predicted{of} on {counted(sum(each.truth), 'training row')}: "
+            f"{listing([*shown, counted(rest, 'more class', 'more classes')] if rest else shown)}",
             f"the largest class has {number(skew)} times as many rows, so that to ignore these costs little"
             if skew >= SKEWED
             else "the network does not tell these classes from others",

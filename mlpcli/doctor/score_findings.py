@@ -113,7 +113,7 @@ def find_few_steps(case: Case) -> Iterator[Finding]:
     yield Finding(
         "batch-too-large",
         "warning",
-        f"batches of {size:,} of {rows:,} rows make {steps} steps an epoch, {every:,} in all",
+        f"batches of {size:,} of {rows:,} rows make {steps:,} steps an epoch, {every:,} in all",
         "the network changes once a step, so few steps teach it little",
         {"batch_size": size, "steps": steps, "rows": rows},
         "take smaller batches",

@@ -27,6 +27,7 @@ from mlpcli.model.build import output_loss
 from mlpcli.model.default_losses import gives_scores
 from mlpcli.model.prediction_bounds import SetForm, bounds_of_values, sets_of_classes
 from mlpcli.model.probability_form import of_every_class
+from mlpcli.printable import counted
 from mlpcli.spec.schema import ComponentSpec, Spec
 
 SECONDS = 600.0
@@ -251,7 +252,7 @@ def compare(name: str, wanted: Array, found: Array, limit: float, sample: Sample
         rows = int(wrong.reshape(len(wrong), -1).any(axis=1).sum())
         where = f"{sample.label} row {int(sample.positions[place[0]]) + 1}"
         difference = f"for {where} its {name} is {found[place]:.6g}, the network gives {wanted[place]:.6g}"
-        refuse(f"{difference}; {rows} of {len(sample)} rows differ")
+        refuse(f"{difference}; {rows} of {counted(len(sample), 'row')} differ")
     shares = apart / np.where(span > 0, span, np.inf)
     return float(shares.max(initial=0.0))
 

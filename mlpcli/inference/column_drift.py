@@ -10,6 +10,7 @@ import numpy as np
 from mlpcli.data.column_values import ColumnValues
 from mlpcli.data.types import Array
 from mlpcli.data.value_groups import FEW_VALUES, cut_points
+from mlpcli.printable import counted, verb
 from mlpcli.runs.drift_results import ColumnDrift, Histogram, Role, Size, largest
 from mlpcli.statistics.drift import (
     bonferroni,
@@ -100,7 +101,8 @@ def compare_columns(known: ColumnValues, new: ColumnValues, role: Role) -> Compa
     if new.unreadable.any():
         such = f", such as {new.words[0]!r}" if new.words else ""
         what = "date" if new.kind == "dates" else "number"
-        findings.append(f"{int(new.unreadable.sum()):,} cells are no {what}{such}")
+        bad = int(new.unreadable.sum())
+        findings.append(f"{counted(bad, 'cell')} {verb(bad, 'are')} no {what}{such}")
     beyond = max(0.0, index - share)
     size = largest([size_of(beyond, INDEX_LIMITS), extra.size])
     known_shares, new_shares = (tuple((row / row.sum()).tolist()) for row in counts)
@@ -182,7 +184,7 @@ def _numbers(known: ColumnValues, new: ColumnValues) -> tuple[_Binned, float, _B
         for word, values, end, most in ((after, above, high, np.max), (before, below, low, np.min)):
             if len(values):
                 to = short(known, float(most(values)))
-                findings.append(f"{counted(len(values))} {word} {short(known, end)}, to {to}")
+                findings.append(f"{counted(len(values), 'row')} {word} {short(known, end)}, to {to}")
     labels = _bin_labels(known, bounds, one)
     binned = _with_gaps(known, new, _Binned(tuple(labels), counts[0], counts[1], p, counts[0], counts[1]))
     return binned, distance, extra, findings
@@ -193,11 +195,6 @@ def short(values: ColumnValues, number: float) -> str:
     if values.kind == "dates":
         return values.shown(float(np.floor(number)))
     return values.shown(number) if number == int(number) and abs(number) < 1e9 else f"{number:.4g}"
-
-
-def counted(count: int) -> str:
-    """Return a number of rows: `1 row`, `1,200 rows`."""
-    return f"{count:,} row{'' if count == 1 else 's'}"
 
 
 def _bin_labels(known: ColumnValues, bounds: Array, values: Array) -> list[str]:
@@ -282,10 +279,10 @@ def _counts(values: ColumnValues) -> dict[str, int]:
 def _category_findings(shown: Sequence[str], known: Array, new: Array, unseen: dict[str, int]) -> list[str]:
     findings = []
     for text in sorted(unseen, key=lambda each: -unseen[each])[:EXAMPLES]:
-        findings.append(f"new category {text!r} in {counted(unseen[text])}")
+        findings.append(f"new category {text!r} in {counted(unseen[text], 'row')}")
     if (more := len(unseen) - EXAMPLES) > 0:
         rows = sum(sorted(unseen.values())[:more])
-        findings.append(f"{more:,} more new categories in {counted(rows)}")
+        findings.append(f"{more:,} more new categories in {counted(rows, 'row')}")
     if len(shown) and known.sum() and new.sum():
         p, q = known / known.sum(), new / new.sum()
         moved = np.argsort(-np.abs(q - p)[: len(shown)], kind="stable")[:2]

@@ -21,6 +21,7 @@ from mlpcli.inference.evaluate import values_of
 from mlpcli.inference.own_data import own_data
 from mlpcli.keras_import import keras
 from mlpcli.model.trained_model import TrainedModel, load_trained
+from mlpcli.printable import counted
 from mlpcli.runs.folder import Run
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.schema import DatasetSpec
@@ -218,7 +219,7 @@ def _why_other_rows(first: OwnRows, other: OwnRows) -> str:
 def _why_other_targets(first: Contract, other: Contract) -> str:
     names = [sorted(output.name for output in each.outputs) for each in (first, other)]
     if len(first.outputs) != len(other.outputs) or (len(first.outputs) > 1 and names[0] != names[1]):
-        return f"they have {len(first.outputs)} and {len(other.outputs)} outputs, or others"
+        return f"they have {len(first.outputs)} and {counted(len(other.outputs), 'output')}, or others"
     for mine, others in output_pairs(first, other):
         if mine.target != others.target:
             return f"their targets are {listing(mine.target, 5)} and {listing(others.target, 5)}"

@@ -23,6 +23,7 @@ from mlpcli.inference.score_groups import by_class, by_decile, columns_of, untes
 from mlpcli.model.build import output_loss
 from mlpcli.model.outputs import evaluated_rows, predicted_classes, predicted_labels
 from mlpcli.model.trained_model import TrainedModel
+from mlpcli.printable import counted
 from mlpcli.runs.folder import Run
 from mlpcli.runs.main_metric import direction_of, main_metric, why_not_comparable
 from mlpcli.runs.paired_results import Breakdown, ModelsTest, RunDifference
@@ -150,7 +151,9 @@ def _tested(measured: Sequence[_Measured], name: str, shared: CommonRows) -> Mod
     """Return the best of some models tested against each of the others."""
     rows, groups = len(measured[0].rows.split), shared.groups
     drawn = rows if groups is None else len(np.unique(groups.codes))
-    bootstrap = BOOTSTRAP if groups is None else f"paired bootstrap over {drawn:,} groups of {groups.column}"
+    bootstrap = (
+        BOOTSTRAP if groups is None else f"paired bootstrap over {counted(drawn, 'group')} of {groups.column}"
+    )
     mode = directions(measured[0].trained.model, validation=False).get(name)
     more = direction_of([each.rows.run for each in measured], name) if mode is None else mode == "max"
     values = [each.logs[name] for each in measured]

@@ -19,6 +19,7 @@ from mlpcli.errors import MlpcliError, Problem, RunError
 from mlpcli.inference.given_labels import GivenLabels
 from mlpcli.inference.held_out_rows import are_same_rows, breakdowns_of, held_out_rows
 from mlpcli.model.run_contract import run_contract
+from mlpcli.printable import counted
 from mlpcli.runs.folder import Run, open_run
 from mlpcli.runs.main_metric import direction_of, main_metric, why_not_comparable
 from mlpcli.runs.paired_results import RunDifference, SettingsTest
@@ -52,8 +53,10 @@ class _Scores:
     def over(self) -> str:
         """What the members are, in words."""
         if self.folds == 1:
-            return f"{self.seeds} seeds"
-        return f"{self.folds} folds" + (f" of {self.seeds} seeds each" if self.seeds > 1 else "")
+            return counted(self.seeds, "seed")
+        return counted(self.folds, "fold") + (
+            f" of {counted(self.seeds, 'seed')} each" if self.seeds > 1 else ""
+        )
 
     def by_fold(self, metric: str) -> list[float]:
         """Return the scores in a metric: the mean of each fold's seeds; without folds, of each seed."""
@@ -134,7 +137,7 @@ def _scores(position: int, run: Run, others: Sequence[Run]) -> _Scores:
         if values and all(len(scores) == folds * seeds for scores in values.values()):
             given = held_out_rows(run) if folds > 1 else None
             return _Scores(position, run, folds, seeds, split, values, given)
-    rule = f"{run / runs.METRICS} has no scores of {folds * seeds} trainings"
+    rule = f"{run / runs.METRICS} has no scores of {counted(folds * seeds, 'training')}"
     raise RunError(Problem(rule, hint=TRAIN_AGAIN))
 
 

@@ -11,7 +11,8 @@ from mlpcli.data.column_values import ColumnValues
 from mlpcli.data.dataset import Contract
 from mlpcli.data.features.encoders import CategoryEncoder, DateEncoder, Encoder, NumericEncoder
 from mlpcli.data.quantiles import Quantiles
-from mlpcli.inference.column_drift import ALPHA, INDEX_LIMITS, OUTSIDE_LIMITS, counted, short, size_of
+from mlpcli.inference.column_drift import ALPHA, INDEX_LIMITS, OUTSIDE_LIMITS, short, size_of
+from mlpcli.printable import counted
 from mlpcli.runs.drift_results import ColumnDrift, Size, largest
 from mlpcli.spec.schema import Spec
 from mlpcli.statistics.drift import outside_p, stability_index
@@ -66,7 +67,7 @@ def _compare(encoder: Encoder, new: ColumnValues, scaling: str, known_rows: int)
     if new.unreadable.any():
         sizes.append(size_of(float(new.unreadable.mean()), OUTSIDE_LIMITS))
         such = f", such as {new.words[0]!r}" if new.words else ""
-        findings.append(f"{int(new.unreadable.sum()):,} cells cannot be read{such}")
+        findings.append(f"{counted(int(new.unreadable.sum()), 'cell')} cannot be read{such}")
     return ColumnDrift(
         encoder.name,
         "used",
@@ -89,7 +90,7 @@ def _strange_rows(encoder: Encoder, new: ColumnValues, known_rows: int) -> tuple
         learned = {None, *encoder.values, *encoder.rare}
         unseen = {t: int(n) for t, n in zip(new.texts, counts, strict=True) if t not in learned and n}
         frequent = sorted(unseen, key=lambda each: -unseen[each])[:3]
-        findings = [f"new category {text!r} in {counted(unseen[text])}" for text in frequent]
+        findings = [f"new category {text!r} in {counted(unseen[text], 'row')}" for text in frequent]
         return sum(unseen.values()) / max(len(new), 1), findings
     if not isinstance(encoder, NumericEncoder | DateEncoder) or not len(new.known):
         return 0.0, []
@@ -99,7 +100,7 @@ def _strange_rows(encoder: Encoder, new: ColumnValues, known_rows: int) -> tuple
     if outside_p(int(outside.sum()), known_rows, len(new.known)) >= ALPHA:
         return 0.0, []
     ends = [short(new, float(end)) for end in (low, high, new.known.min(), new.known.max())]
-    many = counted(int(outside.sum()))
+    many = counted(int(outside.sum()), "row")
     return float(outside.mean()), [f"{many} outside {ends[0]} to {ends[1]}: from {ends[2]} to {ends[3]}"]
 
 

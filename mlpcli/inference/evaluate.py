@@ -29,6 +29,7 @@ from mlpcli.model.id_layers import id_layers, row_errors
 from mlpcli.model.measure_predictions import coverage_of
 from mlpcli.model.outputs import evaluated_rows, final_outputs, predicted_classes, predicted_labels
 from mlpcli.model.trained_model import TrainedModel, load_trained
+from mlpcli.printable import counted
 from mlpcli.runs.folder import Run
 from mlpcli.runs.group_results import ColumnGroups
 from mlpcli.runs.record_models import TRAIN_AGAIN
@@ -266,13 +267,15 @@ def check_outputs(trained: TrainedModel, output: Output, values: Array, empty: A
     """
     count, width = len(output.classes or ()), values.shape[-1]
     if output.is_scored and width != count and (width, count) not in ((1, 1), (1, 2)):
-        rule = f"{trained.run / runs.RECORD} is damaged: it names {count} classes, the network has {width}"
+        rule = f"{trained.run / runs.RECORD} is damaged: it names {count:,} classes, the network has {width}"
         raise RunError(Problem(rule, hint=TRAIN_AGAIN))
     bad = np.isnan(values).any(axis=tuple(range(1, values.ndim)))
     if empty is not None:
         bad &= ~empty
     if bad.any():
-        rule = f"the network of run {trained.run.label} predicts no number for {int(bad.sum()):,} rows"
+        rule = (
+            f"the network of run {trained.run.label} predicts no number for {counted(int(bad.sum()), 'row')}"
+        )
         hint = "their values, or the weights of the network, are too large for it"
         raise RunError(Problem(rule, hint=hint))
 

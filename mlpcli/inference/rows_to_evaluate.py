@@ -23,6 +23,7 @@ from mlpcli.files import sha256_of
 from mlpcli.inference.own_data import OwnData, data_warnings, own_data, own_split
 from mlpcli.inference.row_columns import RowColumns, columns_of_file, columns_of_split
 from mlpcli.model.trained_model import TrainedModel
+from mlpcli.printable import counted
 from mlpcli.spec.repeats import Repeat
 from mlpcli.training.repeated.out_of_fold import measured_rows, metrics_of_rows, read_out_of_fold
 from mlpcli.training.row_metrics import MeasuredRows
@@ -147,7 +148,7 @@ def _known_rows(trained: TrainedModel, split: Split, path: Path) -> str | None:
         return None
     what = "are" if is_own else "have the features of"
     return (
-        f"{known:,} of the {len(split):,} rows of {path} {what} rows that the run was trained on: "
+        f"{known:,} of the {counted(len(split), 'row')} of {path} {what} rows that the run was trained on: "
         "their scores say little about new rows"
     )
 

@@ -12,6 +12,7 @@ from mlpcli.data.types import TargetKind
 from mlpcli.model.activation_range import passes_values, units_path
 from mlpcli.model.id_names import reads_ids
 from mlpcli.model.output_steps import axes_with_steps
+from mlpcli.printable import counted
 from mlpcli.spec.layer_graph import ONLY_INPUT, Graph
 from mlpcli.spec.number_rules import are_levels
 from mlpcli.spec.plugins import KERAS, Catalog
@@ -219,11 +220,11 @@ def target_text(output: Output) -> str:
     count = len(output.classes or ())
     words = {
         "numbers": "a target of numbers",
-        "classes": f"a target of {count} classes",
-        "one_hot": f"one-hot rows of {count} classes",
-        "groups": f"embeddings of {count} classes",
+        "classes": f"a target of {counted(count, 'class', 'classes')}",
+        "one_hot": f"one-hot rows of {counted(count, 'class', 'classes')}",
+        "groups": f"embeddings of {counted(count, 'class', 'classes')}",
         "sequences": "a target of sequences of labels",
-        "labels": f"a target of {count} labels, any number of them per row",
+        "labels": f"a target of {counted(count, 'label')}, any number of them per row",
     }
     each = f", one for each of {' x '.join(map(str, output.steps))} steps" if output.steps else ""
     return words[output.kind] + each

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from mlpcli.errors import KeyPath, Problem, SpecError
 from mlpcli.machine import format_bytes, memory_bytes
+from mlpcli.printable import counted
 from mlpcli.spec.layer_graph import Graph
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def bounded_weights(saved: Path | None = None, *, kept: int = 0) -> Iterator[Non
             raise MemoryError(f"the network would have more parameters than {saved} holds")
         if created > limit:
             raise MemoryError(
-                f"the network would have {created:,} parameters; "
+                f"the network would have {counted(created, 'parameter')}; "
                 f"at most {limit:,.0f} fit in memory with {with_what}"
             )
         if _unfilled.get() and size > LARGE // 10:
@@ -125,7 +126,7 @@ def check_outputs(
         return
     available, needed = _available(), rows * FLOAT_BYTES * math.prod(sizes)
     if needed > available:
-        rule = f"the outputs of a batch of {rows:,} rows take {format_bytes(needed)} of memory"
+        rule = f"the outputs of a batch of {counted(rows, 'row')} take {format_bytes(needed)} of memory"
         hint = f"the machine has {format_bytes(available)}: make the layer or fit.batch_size smaller"
         raise SpecError(Problem(rule, path=path, hint=hint))
 
@@ -149,7 +150,7 @@ def check_batch(model: keras.Model, graph: Graph, rows: int) -> None:
         values = sum(math.prod(size or 1 for size in tensor.shape[1:]) for tensor in outputs)
         needed = rows * FLOAT_BYTES * values
         if needed > available:
-            rule = f"the outputs of a batch of {rows:,} rows take {format_bytes(needed)} of memory"
+            rule = f"the outputs of a batch of {counted(rows, 'row')} take {format_bytes(needed)} of memory"
             hint = f"the machine has {format_bytes(available)}: make the layer or fit.batch_size smaller"
             raise SpecError(Problem(rule, path=("layers", node.index), hint=hint))
 

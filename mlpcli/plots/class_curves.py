@@ -23,6 +23,7 @@ from mlpcli.plots.style import (
     style_panel,
 )
 from mlpcli.plots.text import plot_name, title_figure, title_panel
+from mlpcli.printable import counted
 from mlpcli.statistics.ranking import RankingCurves, at_threshold
 
 if TYPE_CHECKING:
@@ -75,7 +76,9 @@ def draw_class_curves(
             _mark(panels, each, threshold)
     _finish(panels, drawn, threshold)
     left_out = len(known) - len(drawn)
-    rest = f"the {len(drawn)} classes told apart worst, of {len(known)}" if left_out else ""
+    rest = (
+        f"the {counted(len(drawn), 'class', 'classes')} told apart worst, of {len(known)}" if left_out else ""
+    )
     title_figure(figure, title, rest)
     return finish(figure)
 

@@ -23,6 +23,7 @@ from mlpcli.plots.style import (
     style_panel,
 )
 from mlpcli.plots.text import plot_label, title_figure
+from mlpcli.printable import counted, verb
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,7 +62,9 @@ def draw_importance(
     worse = f"how much worse {plot_label(metric, 30)} becomes"
     axes.set_xlabel(f"{worse}\nwhen the column is shuffled (lines: 95%)", fontsize=LABEL_FONT + 1)
     left = len(names) - count
-    title_figure(figure, title, f"{left} more columns are not drawn" if left else "")
+    title_figure(
+        figure, title, f"{counted(left, 'more column')} {verb(left, 'are')} not drawn" if left else ""
+    )
     style_panel(axes)
     short_numbers(axes.xaxis)
     return finish(figure)

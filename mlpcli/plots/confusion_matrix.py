@@ -9,6 +9,7 @@ import numpy as np
 from mlpcli.plots.drawing import Drawing, finish
 from mlpcli.plots.style import BLUE, FAINT, LABEL_FONT, ORANGE, SMALL_FONT, cell_ink, new_figure, style_panel
 from mlpcli.plots.text import plot_name, title_figure, title_panel
+from mlpcli.printable import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,7 +59,7 @@ def draw_confusion_matrix(counts: Counts, classes: tuple[str, ...], *, title: st
     if pairs:
         _pairs_panel(figure.add_subplot(grid[1]), pairs, classes, width)
     axes.set(xlabel="predicted class", ylabel="true class")
-    line = f"{right:,} of {total:,} rows right; colour: share of a true class's rows"
+    line = f"{right:,} of {counted(total, 'row')} right; colour: share of a true class's rows"
     title_figure(figure, title, f"{line}\n{note}" if note else line)
     return finish(figure)
 
@@ -144,5 +145,5 @@ def _most_confused(counts: Counts, classes: tuple[str, ...]) -> tuple[Counts, li
     order = np.argsort(-wrong, kind="stable")[:MOST_CLASSES]
     note = "the classes with most mistakes first"
     if len(classes) > MOST_CLASSES:
-        note = f"the {MOST_CLASSES} of {len(classes):,} classes with most mistakes"
+        note = f"the {MOST_CLASSES} of {counted(len(classes), 'class', 'classes')} with most mistakes"
     return counts[np.ix_(order, order)], [classes[index] for index in order], note

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mlpcli.keras_internals import graph_nodes, producer
-from mlpcli.printable import printable
+from mlpcli.printable import counted, printable
 
 if TYPE_CHECKING:
     from mlpcli.keras_import import keras
@@ -196,5 +196,5 @@ def summary_text(model: keras.Model) -> str:
         left = f"{name:<{widths[0]}}  {kind:<{widths[1]}}  {shape:<{widths[2]}}"
         lines.append(f"{left}  {count:>{widths[3]}}  {read}".rstrip())
     trainable = sum(int(math.prod(weight.shape)) for weight in model.trainable_weights)
-    total = f"{int(model.count_params()):,} parameters, {trainable:,} of them trained"
+    total = f"{counted(int(model.count_params()), 'parameter')}, {trainable:,} of them trained"
     return "\n".join([*lines, "", total, ""])

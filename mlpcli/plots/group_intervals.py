@@ -22,6 +22,7 @@ from mlpcli.plots.style import (
     style_panel,
 )
 from mlpcli.plots.text import plot_label, title_figure
+from mlpcli.printable import counted
 
 MOST_DRAWN = 30
 """Of more groups the worst are drawn."""
@@ -86,7 +87,7 @@ def draw_group_intervals(
     axes.set_ylabel(f"{plot_label(column, 30)} (rows)")
     figure.legend(fontsize=LABEL_FONT, loc="outside lower center", ncols=2, frameon=False)
     left = len(points) - len(drawn)
-    title_figure(figure, title, f"the worst {len(drawn)} of {len(points)} groups" if left else "")
+    title_figure(figure, title, f"the worst {len(drawn)} of {counted(len(points), 'group')}" if left else "")
     style_panel(axes)
     short_numbers(axes.xaxis)
     return finish(figure)

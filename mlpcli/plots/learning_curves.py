@@ -24,6 +24,7 @@ from mlpcli.plots.style import (
     whole_numbers,
 )
 from mlpcli.plots.text import plot_label, title_figure, title_panel
+from mlpcli.printable import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,7 +84,7 @@ def draw_learning_curves(
     )
     rate = history[-1].get(RATE, math.nan)
     notes = [] if changes or math.isnan(rate) else [f"learning rate {short_number(rate)}"]
-    notes += [f"ended after {last:.0f} of {planned:,} epochs"] if planned and last < planned else []
+    notes += [f"ended after {last:.0f} of {counted(planned, 'epoch')}"] if planned and last < planned else []
     title_figure(figure, title, ", ".join(notes))
     return finish(figure)
 

@@ -24,6 +24,7 @@ from mlpcli.plots.style import (
     TITLE_FONT,
 )
 from mlpcli.plots.text import plot_label
+from mlpcli.printable import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -147,7 +148,7 @@ def _arrow_head(before: tuple[float, float], tip: tuple[float, float]) -> list[t
 
 def _lines(box: Box) -> list[str]:
     """Return what a box says: the name and the class, then shape and parameters, then the layers inside."""
-    parameters = f"   {box.parameters:,} parameters" if box.parameters else ""
+    parameters = f"   {counted(box.parameters, 'parameter')}" if box.parameters else ""
     inside = [f"{name}  {kind}  {count:,}" for name, kind, count in box.inside]
     details = [f"{box.shape}{parameters}", *inside]
     return [f"{_short(box.name)}   {_short(box.kind)}", *(_short(line, 46) for line in details)]

@@ -10,6 +10,7 @@ import numpy as np
 from mlpcli.plots.drawing import save_figure
 from mlpcli.plots.style import BEST, INK, LINE_WIDTH, POINT, new_figure, style_panel
 from mlpcli.plots.text import plot_label, title_panel
+from mlpcli.printable import counted
 from mlpcli.runs.more_data import MoreData
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def draw_more_data(found: MoreData, target: Path, *, beside: bool = True) -> Non
             markersize=5,
             label="at twice the rows, 95%",
         )
-    title = f"{found.name}: val_{found.metric} on {found.validation_rows:,} validation rows"
+    title = f"{found.name}: val_{found.metric} on {counted(found.validation_rows, 'validation row')}"
     axes.set(
         xscale="log",
         xlabel="training rows",

@@ -25,6 +25,7 @@ from mlpcli.plots.style import (
     whole_numbers,
 )
 from mlpcli.plots.text import plot_label, title_figure, title_panel
+from mlpcli.printable import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,7 +95,7 @@ def _spread_panel(axes: Axes, residual: Floats) -> None:
         float(np.median(residual)), color=ORANGE, linewidth=LINE_WIDTH, linestyle="--", label="median"
     )
     left = len(residual) - len(inside)
-    more = f" ({left:,} rows outside)" if left else ""
+    more = f" ({counted(left, 'row')} outside)" if left else ""
     title_panel(axes, f"how large they are{more}", WIDTH)
     axes.set(xlabel="predicted - true", ylabel="rows")
     axes.legend(frameon=False, fontsize=LABEL_FONT)

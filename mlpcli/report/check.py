@@ -11,6 +11,7 @@ from rich.text import Text
 
 from mlpcli.errors import ABSENT, MlpcliError, Place, Problem, show_path
 from mlpcli.machine import format_bytes
+from mlpcli.printable import counted
 from mlpcli.report.console import format_duration
 from mlpcli.report.narrow import MOST_LAYERS, SHOWN_LAYERS, collapsed, wrapped_text
 from mlpcli.report.screen import LONGEST_NAME, console, cut, table
@@ -48,9 +49,12 @@ def show_forecast(forecast: Forecast, loaded: LoadedSpec, settings: Sequence[str
     out.print()
     out.print(_layer_table(forecast, loaded))
     fixed = plan.parameters - plan.trainable
-    out.print(f"{plan.parameters:,} parameters" + (f" ({plan.trainable:,} of them trained)" if fixed else ""))
+    out.print(
+        f"{counted(plan.parameters, 'parameter')}"
+        + (f" ({plan.trainable:,} of them trained)" if fixed else "")
+    )
     out.print()
-    _labelled("epochs", f"{forecast.epochs:,} of {plan.steps:,} steps{_time(forecast)}")
+    _labelled("epochs", f"{forecast.epochs:,} of {counted(plan.steps, 'step')}{_time(forecast)}")
     _labelled("memory", _memory(forecast))
     _labelled("files", f"{loaded.runs_dir}/{plan.name}/<date>_<time>/: {' '.join(forecast.files)}")
     for note in forecast.notes:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from mlpcli.printable import printable
+from mlpcli.printable import counted, printable
 from mlpcli.report.console import show_line
 from mlpcli.report.screen import console
 from mlpcli.runs.diagnosis import Diagnosis, Finding
@@ -21,7 +21,7 @@ HEALTHY = "nothing is wrong that the doctor knows of"
 def show_diagnosis(label: str, found: Diagnosis, diff: Sequence[str]) -> None:
     """Show each finding with its evidence, reason and treatment, and the patch of all of them."""
     out = console()
-    measured = f", its network measured on {found.rows:,} training rows" if found.rows else ""
+    measured = f", its network measured on {counted(found.rows, 'training row')}" if found.rows else ""
     out.print(Text(f"{printable(label)}{measured}", style="bold"))
     for note in found.notes:
         show_line(note, stderr=True, style="yellow")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
+from mlpcli.printable import counted
 from mlpcli.report.console import fits, show_line
 from mlpcli.report.narrow import wrapped
 from mlpcli.report.screen import console, table
@@ -20,7 +21,8 @@ STYLES = {"large": "bold red", "moderate": "yellow", "small": "", "none": "dim"}
 def show_drift(label: str, drift: Drift) -> None:
     """Show all columns together, then those that changed with what changed, then the others by name."""
     out = console()
-    title = f"{drift.source}: {drift.rows:,} rows against {drift.known_rows:,} training rows of {label}"
+    new, known = counted(drift.rows, "row"), counted(drift.known_rows, "training row")
+    title = f"{drift.source}: {new} against {known} of {label}"
     out.print(Text(title, style="bold"))
     if drift.separation is not None:
         for line in _separation_lines(drift.separation, out.room):

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
+from mlpcli.printable import counted
 from mlpcli.report.console import fits, format_number
 from mlpcli.report.fitted_predictions import coverage_json, show_coverage
 from mlpcli.report.group_tables import groups_json, show_groups
@@ -19,7 +20,7 @@ from mlpcli.runs.results import Evaluation, OutputScores, QuantileScores
 def show_evaluation(label: str, evaluation: Evaluation) -> None:
     """Show the metrics, and for each class one line with precision, recall and F1."""
     out = console()
-    out.print(Text(f"{label} on {evaluation.source}: {evaluation.rows:,} rows", style="bold"))
+    out.print(Text(f"{label} on {evaluation.source}: {counted(evaluation.rows, 'row')}", style="bold"))
     _show_metrics(evaluation)
     for scores in evaluation.scores:
         out.print()

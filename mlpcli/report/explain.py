@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from rich.status import Status
 from rich.text import Text
 
+from mlpcli.printable import counted
 from mlpcli.report.console import format_duration, format_number, show_line
 from mlpcli.report.screen import console, cut, table, width_of
 from mlpcli.runs.explanation import ColumnImportance, ExplainedImage, ExplainedImages, Explanation
@@ -47,7 +48,9 @@ def show_explanation(label: str, found: Explanation) -> None:
     """Show a line for each column: its importance, the interval, and a bar."""
     out = console()
     rows = (
-        f"{found.rows:,} rows" if found.rows == found.of_rows else f"{found.rows:,} of {found.of_rows:,} rows"
+        counted(found.rows, "row")
+        if found.rows == found.of_rows
+        else f"{found.rows:,} of {counted(found.of_rows, 'row')}"
     )
     title = f"{label} on {found.source}: {rows}, {found.metric} {format_number(found.base)}"
     out.print(Text(title, style="bold"))
@@ -56,7 +59,7 @@ def show_explanation(label: str, found: Explanation) -> None:
     show_line(f"how much worse {found.metric} becomes when a column is shuffled, with 95% intervals")
     _show_lines(found.columns[:MOST_LINES], found)
     if (rest := len(found.columns) - MOST_LINES) > 0:
-        show_line(f"{rest} more columns, each of less importance; --json has all", stderr=True)
+        show_line(f"{counted(rest, 'more column')}, each of less importance; --json has all", stderr=True)
     if found.groups:
         show_line("")
         show_line("correlated columns stand in for each other; shuffled together:")
@@ -66,9 +69,13 @@ def show_explanation(label: str, found: Explanation) -> None:
 def show_images(label: str, found: ExplainedImages) -> None:
     """Show a line for each image: what it is, what it was taken for, and how that came about."""
     out = console()
-    which = f"the {found.wrong} most wrong images" if found.wrong else f"the first {len(found.shown)} images"
+    which = (
+        f"the {counted(found.wrong, 'most wrong image')}"
+        if found.wrong
+        else f"the first {counted(len(found.shown), 'image')}"
+    )
     out.print(Text(f"{label} on {found.source}: {which}", style="bold"))
-    show_line(f"expected gradients against {found.background} training rows: what each pixel adds")
+    show_line(f"expected gradients against {counted(found.background, 'training row')}: what each pixel adds")
     rows = [
         (
             str(each.row),

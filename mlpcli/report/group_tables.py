@@ -8,6 +8,7 @@ from typing import NamedTuple
 from rich.table import Table
 from rich.text import Text
 
+from mlpcli.printable import counted
 from mlpcli.report.console import fits, format_number, show_line
 from mlpcli.report.interval_words import ends_text
 from mlpcli.report.screen import Screen, console, table
@@ -42,7 +43,7 @@ def show_groups(
         for shown in _tables(out, column, names, AllValues(rows, metrics, found)):
             out.print(shown)
         if (rest := len(column.groups) - MOST_LINES) > 0:
-            show_line(f"and {rest:,} more groups; --json and groups.csv have all")
+            show_line(f"and {counted(rest, 'more group')}; --json and groups.csv have all")
         _show_reasons(column)
     if any(value.is_apart() for each in columns for group in each.groups for value in group.values.values()):
         show_line(f"{APART} the interval does not reach the value of all rows, after Holm's correction")

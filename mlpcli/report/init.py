@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from textwrap import wrap
 
+from mlpcli.printable import counted
 from mlpcli.report.console import show_json, show_line
 
 LINE = 80
@@ -39,9 +40,9 @@ class Proposal:
 
 def show_proposal(proposal: Proposal, data: str) -> None:
     """Show where a spec was written, the task, warnings, and the commands to run next."""
-    show_line(f"{proposal.file} written, for {proposal.rows:,} rows of {data}")
+    show_line(f"{proposal.file} written, for {counted(proposal.rows, 'row')} of {data}")
     if proposal.rows_without_target:
-        show_line(f"{proposal.rows_without_target:,} rows without a target are left out")
+        show_line(f"left out: {counted(proposal.rows_without_target, 'row')} without a target")
     show_line(f"task {proposal.task}: {proposal.why}")
     if proposal.splits:
         show_line(proposal.splits)

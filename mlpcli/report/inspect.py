@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from mlpcli.printable import printable
+from mlpcli.printable import counted, printable
 from mlpcli.report.console import show_line
 from mlpcli.report.narrow import whole_table
 from mlpcli.report.screen import Screen, console, cut, table, width_of
@@ -45,7 +45,7 @@ def show_survey(
 ) -> None:
     """Show one line per column, then the task and why it is proposed, then the warnings."""
     out = console()
-    show_line(f"{path}: {rows:,} rows, {len(columns)} columns")
+    show_line(f"{path}: {counted(rows, 'row')}, {counted(len(columns), 'column')}")
     lines = [
         (
             name,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.text import Text
 
+from mlpcli.printable import counted
 from mlpcli.report.console import fits, format_number
 from mlpcli.report.narrow import wrapped
 from mlpcli.report.screen import Screen, console, cut, table, width_of
@@ -28,7 +29,7 @@ Column = tuple[str, Callable[[DoubtfulLabel], str]]
 def show_label_check(label: str, check: LabelCheck) -> None:
     """Show how many labels stand out, and the most doubtful ones."""
     out = console()
-    rows = f"{label}: {check.rows:,} rows of {_short(check.source)},"
+    rows = f"{label}: {counted(check.rows, 'row')} of {_short(check.source)},"
     for line in _in_room(rows, "each predicted by models that had not seen it", out.room):
         out.print(Text(line, style="bold"), soft_wrap=True)
     _show_numbers(out, check.targets)
@@ -37,7 +38,7 @@ def show_label_check(label: str, check: LabelCheck) -> None:
         _show_worst(out, check.worst)
     out.print()
     if check.written is not None:
-        out.print(f"{check.checked:,} labels written to {check.written}")
+        out.print(f"{counted(check.checked, 'label')} written to {check.written}")
     elif check.checked > len(check.worst):
         out.print(f"{len(check.worst):,} of {check.checked:,}; all of them with -o FILE.csv")
 

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress
 from rich.text import Text
 
 from mlpcli.errors import Place
+from mlpcli.printable import counted
 from mlpcli.report.console import format_number, show_json, show_line
 from mlpcli.report.screen import WordsColumn, console
 from mlpcli.runs.results import RateTest
@@ -68,10 +69,12 @@ def _ending(test: RateTest) -> str:
     """Return how a range test ended: after all its steps, by a loss that rose, or by no finite one."""
     steps, rate = len(test.rates), f"{test.rates[-1]:.3g}"
     if test.diverged:
-        return f"the loss diverged (no finite number) after {steps} steps, above a rate of {rate}"
+        return f"the loss diverged (no finite number) after {counted(steps, 'step')}, above a rate of {rate}"
     if test.exploded:
-        return f"the loss rose far above its lowest after {steps} steps, at a rate of {rate}: the test ended"
-    return f"the loss was measured for all {steps} steps, up to a rate of {rate}"
+        return (
+            f"the loss rose far above its lowest after {steps:,} steps, at a rate of {rate}: the test ended"
+        )
+    return f"the loss was measured for all {counted(steps, 'step')}, up to a rate of {rate}"
 
 
 def rate_test_json(test: RateTest, picture: Path, place: Place | None) -> dict[str, object]:

@@ -11,6 +11,7 @@ from statistics import mean, stdev
 from rich.progress import BarColumn, Progress
 from rich.text import Text
 
+from mlpcli.printable import counted
 from mlpcli.report.console import format_duration, format_number, show_json, show_line
 from mlpcli.report.screen import WordsColumn, console, table
 from mlpcli.runs.more_data import ENOUGH, HELPS, MoreData, MoreDataWatcher, SizeScores, Step
@@ -54,7 +55,7 @@ class MoreDataReport(MoreDataWatcher):
     def trains(self, step: Step, share: float, seconds_left: float | None) -> None:
         """Move the bar."""
         self.left = "" if seconds_left is None else f"{format_duration(seconds_left)} left"
-        words = f"training {step.number} of {step.planned}: {step.rows:,} rows"
+        words = f"training {step.number} of {step.planned}: {counted(step.rows, 'row')}"
         self.bar.update(self.task, description=words, completed=share, now=self.left)
 
     def trained(self, step: Step, metrics: Mapping[str, float]) -> None:
@@ -62,7 +63,7 @@ class MoreDataReport(MoreDataWatcher):
         if self.screen.is_terminal:
             return
         score = metrics.get(self.metric, math.nan)
-        words = f"training {step.number} of {step.planned}  {step.rows:,} rows, seed {step.seed}"
+        words = f"training {step.number} of {step.planned}  {counted(step.rows, 'row')}, seed {step.seed}"
         tail = f"  {self.left}" if self.left and step.number < step.planned else ""
         self.screen.print(Text(f"{words}  val_{self.metric} {format_number(score)}{tail}"))
 
@@ -82,7 +83,7 @@ def show_more_data(found: MoreData, picture: Path, document: Path, *, json: bool
     out.print(Text(f"picture  {picture}"))
     out.print(Text(f"numbers  {document}"))
     if found.interrupted:
-        line = f"interrupted after {found.done} of {found.planned} trainings; the files hold these"
+        line = f"interrupted after {found.done} of {counted(found.planned, 'training')}; the files hold these"
         show_line(line, stderr=True)
 
 

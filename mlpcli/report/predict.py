@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.status import Status
 
-from mlpcli.printable import printable
+from mlpcli.printable import counted, printable
 from mlpcli.report.console import show_line
 from mlpcli.report.screen import LONGEST_NAME, console, cut, width_of
 from mlpcli.runs.explanation import ExplainedRows
@@ -37,7 +37,7 @@ class PredictionReport:
         if self.status is None:
             self.status = self.console.status("")
             self.status.start()
-        self.status.update(f"{rows:,} rows, {rows / max(seconds, 1e-6):,.0f} per second")
+        self.status.update(f"{counted(rows, 'row')}, {rows / max(seconds, 1e-6):,.0f} per second")
 
 
 def show_explained(row: int, lines: Sequence[str | None]) -> None:
@@ -75,7 +75,7 @@ def _explained_line(found: ExplainedRows) -> str:
         "sampled": "sampled Shapley values",
         "expected gradients": "expected gradients",
     }[found.method]
-    rows = f"{found.background} training rows"
+    rows = counted(found.background, "training row")
     parts = [f"{how} against {rows}", f"base + contributions = prediction within {found.residual:.1g}"]
     if found.error:
         parts.append(
@@ -83,7 +83,7 @@ def _explained_line(found: ExplainedRows) -> str:
             f"(the strongest of a row is {found.strongest:.2g})"
         )
     if found.pictures is not None:
-        parts.append(f"{_counted(found.groups, 'image', 'images')} drawn in {found.pictures}")
+        parts.append(f"{counted(found.groups, 'image', 'images')} drawn in {found.pictures}")
     return "; ".join(parts)
 
 
@@ -92,16 +92,11 @@ def show_prediction(summary: Summary, target: Path | None, rejects: Path | None)
     if summary.explained is not None:
         show_line(_explained_line(summary.explained), stderr=target is None)
     unusual = _unusual(summary, rejects)
-    written = _counted(summary.rows, "prediction", "predictions")
+    written = counted(summary.rows, "prediction", "predictions")
     if target is not None:
         show_line("; ".join([f"{written} written to {target}", *unusual]))
     elif unusual:
         show_line("; ".join([written, *unusual]), stderr=True)
-
-
-def _counted(count: int, one: str, many: str) -> str:
-    """Return `1 row` or `2,000 rows`."""
-    return f"{count:,} {one if count == 1 else many}"
 
 
 def _unusual(summary: Summary, rejects: Path | None) -> list[str]:
@@ -115,11 +110,11 @@ def _unusual(summary: Summary, rejects: Path | None) -> list[str]:
     for words, counts in kinds.items():
         if counts:
             columns = ", ".join(f"{cut(name, LONGEST_NAME)} {n:,}" for name, n in counts.most_common(8))
-            lines.append(f"{_counted(counts.total(), *words)} ({columns})")
+            lines.append(f"{counted(counts.total(), *words)} ({columns})")
     if summary.empty:
-        lines.append(_counted(summary.empty, "prediction left empty", "predictions left empty"))
+        lines.append(counted(summary.empty, "prediction left empty", "predictions left empty"))
     if rejects is not None:
-        lines.append(f"{_counted(summary.rejected, 'row', 'rows')} rejected, see {rejects}")
+        lines.append(f"{counted(summary.rejected, 'row', 'rows')} rejected, see {rejects}")
     return lines
 
 

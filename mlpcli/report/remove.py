@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
+from mlpcli.printable import counted
 from mlpcli.report.console import show_line
 from mlpcli.report.screen import console
 from mlpcli.runs.folder import Run
@@ -42,7 +43,7 @@ def show_removable(chosen: Sequence[Removable], users: Sequence[tuple[Removable,
 def total_text(chosen: Sequence[Removable]) -> str:
     """Return how many runs there are and how large they are."""
     count = len(chosen)
-    return f"{count:,} {'run' if count == 1 else 'runs'}, {format_size(sum(each.size for each in chosen))}"
+    return f"{counted(count, 'run')}, {format_size(sum(each.size for each in chosen))}"
 
 
 def removal_json(chosen: Sequence[Removable], *, removed: bool) -> dict[str, object]:

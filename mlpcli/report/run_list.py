@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from mlpcli.printable import printable
+from mlpcli.printable import counted, printable, verb
 from mlpcli.report.console import format_duration, format_number, show_line, show_text
 from mlpcli.report.narrow import wrapped
 from mlpcli.report.screen import Screen, console, cut, width_of
@@ -87,7 +87,9 @@ def show_runs(
 def show_hidden(hidden: int) -> None:
     """Say how many runs a list left out."""
     if hidden:
-        show_line(f"{hidden:,} more runs are not shown; --limit 0 shows all", stderr=True)
+        show_line(
+            f"{counted(hidden, 'more run')} {verb(hidden, 'are')} not shown; --limit 0 shows all", stderr=True
+        )
 
 
 def show_nothing_found() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.status import Status
 from rich.text import Text
 
+from mlpcli.printable import counted
 from mlpcli.report.console import fits, fitting_table, format_duration, format_number, show_json, show_line
 from mlpcli.report.epoch_table import LEARNING_RATE, rate_text
 from mlpcli.report.fitted_predictions import show_fitted
@@ -85,7 +86,9 @@ class TrainingReport(Watcher):
         self.console.print(shown)
         fixed = plan.parameters - plan.trainable
         note = f" ({plan.trainable:,} of them trained)" if fixed else ""
-        self.console.print(f"{plan.parameters:,} parameters{note}, {plan.steps:,} steps per epoch")
+        self.console.print(
+            f"{counted(plan.parameters, 'parameter')}{note}, {counted(plan.steps, 'step')} per epoch"
+        )
 
     def engine(self, name: str, reason: str) -> None:
         """Show the engine, and why it is that one."""
@@ -167,7 +170,7 @@ class _Pace:
 
 
 def _class_count(plan: Plan) -> str:
-    return f", {len(plan.classes)} classes" if plan.classes else ""
+    return f", {counted(len(plan.classes), 'class', 'classes')}" if plan.classes else ""
 
 
 def _shape(shape: Sequence[int | None]) -> str:
@@ -237,7 +240,7 @@ def _whose_metrics(outcome: Outcome, repeated: Repeated) -> str:
     again = members is not None and members.after == RETRAIN
     what = "trained once more on all of their rows" if again else f"the mean of all {repeated.count} models"
     means = " and ".join(split for split in outcome.metrics if split != "test")
-    texts = [f"{means}: means over the {repeated.count} trainings"] if means else []
+    texts = [f"{means}: means over the {counted(repeated.count, 'training')}"] if means else []
     texts += [f"test: of the run's own model, {what}"] if "test" in outcome.metrics else []
     return "; ".join(texts)
 
@@ -274,7 +277,7 @@ def _epoch_count(outcome: Outcome) -> str:
     before = record.parent.epoch or 0 if record.parent is not None else 0
     if record.resumed:
         before = record.resumed[-1].after_epoch
-    every = "1 epoch" if outcome.epochs == 1 else f"{outcome.epochs} epochs"
+    every = counted(outcome.epochs, "epoch")
     return f"{outcome.epochs - before} of {every}" if 0 < before <= outcome.epochs else every
 
 
@@ -304,7 +307,7 @@ def show_finished(run: Run, *, json: bool) -> None:
         document = {"run": run.label, "folder": str(run.folder), "status": run.status, "epochs": epochs}
         show_json(document | {"metrics": run.record.metrics})
         return
-    show_line(f"run {run.label} is finished, after {epochs} epochs: nothing to do")
+    show_line(f"run {run.label} is finished, after {counted(epochs, 'epoch')}: nothing to do")
     show_line(f"train it for more epochs with: mlpcli train --continue {run.label} --epochs N")
 
 

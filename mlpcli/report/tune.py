@@ -13,6 +13,7 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
+from mlpcli.printable import counted
 from mlpcli.report.console import fits, fitting_table, format_duration, format_number, show_json, show_line
 from mlpcli.report.narrow import wrapped
 from mlpcli.report.screen import Screen, console, cut, table
@@ -76,7 +77,7 @@ class SearchReport(SearchWatcher):
         self._quiet()
         self.search, self.planned = search, planned
         objective = search.objective
-        count = f", {planned} trials" if planned else ""
+        count = f", {counted(planned, 'trial')}" if planned else ""
         self.console.print(
             Text(f"search   {search.algorithm}{count}: {objective.direction} {objective.name}")
         )
@@ -243,7 +244,9 @@ def show_search(outcome: SearchOutcome, total: float) -> None:
     if outcome.importance:
         shares = "  ".join(f"{name} {share:.0%}" for name, share in outcome.importance.items())
         out.print()
-        out.print(Text(f"hyperparameter importance, from {len(search.best_first())} trials  {shares}"))
+        out.print(
+            Text(f"hyperparameter importance, from {counted(len(search.best_first()), 'trial')}  {shares}")
+        )
     _show_promotions(out, search)
     if outcome.metrics:
         names = list(next(iter(outcome.metrics.values())))
@@ -253,7 +256,7 @@ def show_search(outcome: SearchOutcome, total: float) -> None:
     failed = sum(trial.status != COMPLETED for trial in search.trials)
     lost = f", {failed} of them failed" if failed else ""
     out.print()
-    out.print(Text(f"{_counted(len(search.trials), 'trial')}{lost}"))
+    out.print(Text(f"{counted(len(search.trials), 'trial')}{lost}"))
     for line in _time_lines(out, outcome, total):
         out.print(Text(line))
     out.print(Text(f"run  {search.folder}"))
@@ -272,10 +275,6 @@ def show_search(outcome: SearchOutcome, total: float) -> None:
 
 def _as_number(value: object) -> int:
     return value if isinstance(value, int) else 0
-
-
-def _counted(count: int, what: str) -> str:
-    return f"1 {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def _time_lines(out: Screen, outcome: SearchOutcome, total: float) -> list[str]:
@@ -298,7 +297,7 @@ def _why_kept(search: Search) -> str:
     if search.members:
         return f"the mean of the trials {', '.join(map(str, search.members))} is kept"
     kept = standings[0]
-    runs = _counted(len(kept.scores), "training")
+    runs = counted(len(kept.scores), "training")
     if best.number == search.winner:
         return f"trial {best.number} is kept: it was best in the search, and is best over {runs}"
     other = next((each for each in standings if each.trial == best.number), None)
@@ -314,7 +313,7 @@ def show_worker(trials: int, *, json: bool) -> None:
     if json:
         show_json({"role": "worker", "trials": trials})
     else:
-        show_line(f"the search has ended; this worker ran {trials} trials")
+        show_line(f"the search has ended; this worker ran {counted(trials, 'trial')}")
 
 
 def _show_top(out: Screen, search: Search) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.text import Text
 
+from mlpcli.printable import counted, verb
 from mlpcli.report.console import fits, format_number
 from mlpcli.report.screen import console, table
 
@@ -39,11 +40,11 @@ def _show(heading: list[str], rows: list[list[str]], part: str) -> None:
     while width > 4 and not fits(out, table(heading[:width], _cut(shown, width), longest=LONGEST_CELL)):
         width -= 1
     left = len(heading) - width
-    those = "1 more column is" if left == 1 else f"{left} more columns are"
+    those = f"{counted(left, 'more column')} {verb(left, 'are')}"
     more = f"; {those} in the file" if left else ""
     of = f" of {part}" if part else ""
     out.print()
-    out.print(Text(f"the {len(shown)} most wrong of {len(rows)} rows{of}{more}", style="dim"))
+    out.print(Text(f"the {len(shown)} most wrong of {counted(len(rows), 'row')}{of}{more}", style="dim"))
     columns = [name for name in names if name < width]
     out.print(table(heading[:width], _cut(shown, width), names=columns, longest=LONGEST_CELL))
 

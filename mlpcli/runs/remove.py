@@ -12,6 +12,7 @@ from pathlib import Path
 from mlpcli import runs
 from mlpcli.errors import Problem, RunError, listing
 from mlpcli.files import remove_below
+from mlpcli.printable import counted
 from mlpcli.runs.folder import (
     COMPLETED,
     DIVERGED,
@@ -86,7 +87,7 @@ def _folder_of(text: str, runs_dir: Path) -> Path:
     if not folders:
         raise RunError(Problem(f"{text} has no runs that can be read", hint="name the folder"))
     newest = f"{folders[-1].parent.name}/{folders[-1].name}"
-    rule = f"{text} has {len(folders)} runs"
+    rule = f"{text} has {counted(len(folders), 'run')}"
     raise RunError(Problem(rule, hint=f"name them: mlpcli remove {newest}; mlpcli runs {text} lists them"))
 
 

@@ -20,6 +20,7 @@ from pydantic import Field
 
 from mlpcli.errors import MlpcliError, Problem, RunError
 from mlpcli.files import write_json
+from mlpcli.printable import counted
 from mlpcli.runs.folder import RECORD, Run, find_run, list_runs, open_run
 from mlpcli.runs.folder import SEARCH as SEARCH
 from mlpcli.runs.lock import is_locked
@@ -193,7 +194,7 @@ class Search:
         """Return the progress in words: "3 trials done, 1 started"."""
         done = len(self.trials) - len(self.unfinished())
         started = f", {len(self.unfinished())} started" if self.unfinished() else ""
-        return f"{done} {'trial' if done == 1 else 'trials'} done{started}"
+        return f"{counted(done, 'trial')} done{started}"
 
     def trial(self, number: int) -> Trial:
         """Return the trial with a number, counted from 1."""

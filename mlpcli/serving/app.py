@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from mlpcli.errors import MlpcliError
+from mlpcli.printable import counted
 from mlpcli.serving import forms
 from mlpcli.serving.batches import Batcher, QueueFull
 
@@ -80,7 +81,7 @@ def build_app(batcher: Batcher, pages: Pages, limits: Limits) -> Starlette:
     async def answered(asked: forms.Request) -> Response:
         if len(asked.rows) > limits.rows:
             raise HTTPException(
-                413, f"a request may have at most {limits.rows:,} rows, not {len(asked.rows):,}"
+                413, f"a request may have at most {counted(limits.rows, 'row')}, not {len(asked.rows):,}"
             )
         return await _answered(asked, batcher, pages)
 

@@ -13,6 +13,7 @@ from typing import Literal
 
 from mlpcli.data.readers.row_errors import RowError
 from mlpcli.errors import Problem
+from mlpcli.printable import counted
 from mlpcli.serving.batches import Answer
 
 Form = Literal["rows", "instances", "inputs"]
@@ -171,7 +172,7 @@ def wrong_rows(errors: Sequence[RowError], request: Request) -> dict[str, object
     text = f"{place}: {first['error']}"
     count = len({error.row for error in errors})
     if count > 1:
-        text += f" ({count} of {len(request.rows)} rows are wrong)"
+        text += f" ({count} of {counted(len(request.rows), 'row')} are wrong)"
     if request.form != "rows":
         return {"error": text}
     return {"error": text, "rows": details}

@@ -10,6 +10,7 @@ from typing import Literal
 
 from mlpcli.errors import MlpcliError, Problem, SpecError
 from mlpcli.files import read_ordinary_text
+from mlpcli.printable import counted
 from mlpcli.spec.extends import EXTENDS, read_spec_text
 from mlpcli.spec.hyperparameters import find_space, unread_places
 from mlpcli.spec.key_forms import setting_hint
@@ -238,7 +239,7 @@ def in_order(problems: list[Problem], file: str) -> list[Problem]:
         found.setdefault(key, problem)
     ordered = sorted(found.values(), key=lambda problem: _order(problem, file))
     rest = len(ordered) - MAX_SHOWN
-    return ordered[:MAX_SHOWN] + ([Problem(f"and {rest} more problems")] if rest > 0 else [])
+    return ordered[:MAX_SHOWN] + ([Problem(f"and {counted(rest, 'more problem')}")] if rest > 0 else [])
 
 
 def _order(problem: Problem, file: str) -> tuple[bool, bool, str, int, int]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from mlpcli.data.dataset import Dataset
 from mlpcli.errors import ABSENT, KeyPath, Problem, SpecError, show_path, show_value
+from mlpcli.printable import counted
 from mlpcli.runs.record_models import Identity
 from mlpcli.spec.fit_section import AUTO
 from mlpcli.spec.load import load_text
@@ -97,7 +98,7 @@ def differences(then: Identity, now: Identity, folder: Path, words: Words = LATE
     ]
     if not same_data:
         rows = "; ".join(
-            f"{name}: {then.rows.get(name, 0):,} rows {first}, {now.rows.get(name, 0):,} {second}"
+            f"{name}: {counted(then.rows.get(name, 0), 'row')} {first}, {now.rows.get(name, 0):,} {second}"
             for name in _changed_keys(then.rows, now.rows)
         )
         found.append(Problem(f"the data {differs} ({rows or 'as many rows, other values'})"))

@@ -10,6 +10,7 @@ from mlpcli.data.types import Array
 from mlpcli.keras_import import keras
 from mlpcli.keras_internals import all_layers
 from mlpcli.model.row_addends import NotOfRows
+from mlpcli.printable import counted
 from mlpcli.runs.results import Intervals
 from mlpcli.statistics.bootstrap import Method, most_failures, percentile_interval, resample_sums
 from mlpcli.training import compiled
@@ -106,7 +107,7 @@ class _Finder:
         """Return what was found, in the order of the values."""
         notes = {name: self.notes[name] for name in self.shown if name in self.notes}
         if self.rows < FEW_ROWS and self.bounds:
-            few = f"from {self.rows} rows: too narrow, since so few rows seldom hold the largest errors"
+            few = f"from {self.rows:,} rows: too narrow, since so few rows seldom hold the largest errors"
             notes |= {name: few for name in self.bounds if name not in notes}
         return Intervals(
             rows=self.rows,
@@ -167,7 +168,9 @@ class _Finder:
         if name in self.bounds and value in (0.0, 1.0):
             most = most_failures(self.rows, self.method.level)
             here, new = ("right", "wrong") if value else ("wrong", "right")
-            text = f"all {self.rows:,} rows are {here}, of new rows up to {most:.2g} may still be {new}"
+            text = (
+                f"all {counted(self.rows, 'row')} are {here}, of new rows up to {most:.2g} may still be {new}"
+            )
             self.notes[name] = text
 
     def _of_whole_draws(self, reasons: Mapping[str, str]) -> None:
@@ -178,7 +181,7 @@ class _Finder:
                 continue
             why = reasons[missing[0]]
             if self.rows * RESAMPLES > self.most_work:
-                why += f"; {self.rows:,} rows are too many to compute it {RESAMPLES} times"
+                why += f"; {counted(self.rows, 'row')} are too many to compute it {RESAMPLES} times"
                 self.refuse(missing, why)
                 continue
             try:

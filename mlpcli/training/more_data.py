@@ -16,6 +16,7 @@ from mlpcli.data.dataset import Dataset
 from mlpcli.data.nested_rows import TrainingRows
 from mlpcli.errors import DataError, Problem, SpecError, TrainingError, UsageError, listing, nearest
 from mlpcli.keras_import import import_keras
+from mlpcli.printable import counted
 from mlpcli.runs.more_data import Doubling, MoreData, MoreDataWatcher, RowsWanted, SizeScores, Step
 from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.completed import CompletedSpec
@@ -133,7 +134,7 @@ def _sizes(dataset: Dataset, wanted: RowsWanted) -> tuple[int, ...]:
     for given, size in zip(wanted.sizes, found, strict=True):
         if not max(1, classes) <= size <= rows:
             least = f"at least {classes}, one of each class" if size < classes else f"at most {rows:,}"
-            rule = f"--sizes: the training split has {rows:,} rows; a size must be {least}"
+            rule = f"--sizes: the training split has {counted(rows, 'row')}; a size must be {least}"
             raise UsageError(Problem(rule, received=given))
     return tuple(sorted(set(found)))
 
@@ -235,7 +236,7 @@ class _Trainings:
                 job = TrainingJob(completed, dataset, model, Path(folder), watcher, options=ONLY_SCORES)
                 outcome = train_into(job)
         except (TrainingError, DataError, SpecError) as error:
-            note = f"{step.rows:,} rows, seed {step.seed}: {error.problems[0].headline()}"
+            note = f"{counted(step.rows, 'row')}, seed {step.seed}: {error.problems[0].headline()}"
             self.notes.append(note)
             self.watcher.note(f"a training failed, {note}")
             return

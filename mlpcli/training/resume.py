@@ -13,6 +13,7 @@ from mlpcli.files import read_ordinary, sweep
 from mlpcli.model.plugins import run_plugins
 from mlpcli.model.run_spec import own_spec
 from mlpcli.model.transfer import pinned_start
+from mlpcli.printable import counted
 from mlpcli.runs.folder import Run
 from mlpcli.runs.record_models import Identity
 from mlpcli.runs.results import Outcome
@@ -215,7 +216,7 @@ def _state_to_continue(run: Run, runs_dir: Path, how: Continuation) -> tuple[Tra
     total = state.epoch + (own.spec.fit.epochs if how.epochs is None else how.epochs)
     loaded = own_spec(run, [f"fit.epochs={total}", *how.settings])
     if loaded.spec.fit.epochs <= state.epoch:
-        rule = f"run {run.label} already has {state.epoch} epochs, fit.epochs must be greater"
+        rule = f"run {run.label} already has {counted(state.epoch, 'epoch')}, fit.epochs must be greater"
         raise UsageError(Problem(rule, received=loaded.spec.fit.epochs))
     return state, loaded
 

@@ -23,6 +23,7 @@ from mlpcli.plots.style import (
     whole_numbers,
 )
 from mlpcli.plots.text import plot_label, title_figure, title_panel
+from mlpcli.printable import counted
 from mlpcli.runs.search_folder import FAILED, Search, Trial
 from mlpcli.spec.search_space import BOOLEAN, CHOICE, Parameter, Space, show_label
 from mlpcli.tuning.importance import position
@@ -219,7 +220,7 @@ def _margins(axes: Axes, parameter: Parameter) -> None:
 
 
 def _title(search: Search) -> str:
-    return f"{search.name}: {search.algorithm}, {len(search.trials)} trials"
+    return f"{search.name}: {search.algorithm}, {counted(len(search.trials), 'trial')}"
 
 
 def _shortened(text: str, limit: int = 34) -> str:

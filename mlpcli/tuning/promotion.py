@@ -171,7 +171,7 @@ def _head(search: Search, winner: Trial, refit: str) -> str:
     if standing is not None and standing.deviation is not None:
         seeds = len(standing.scores)
         lines.append(
-            f"Over {seeds} seeds: mean {standing.mean:.6g}, standard deviation {standing.deviation:.2g}."
+            f"Over {seeds:,} seeds: mean {standing.mean:.6g}, standard deviation {standing.deviation:.2g}."
         )
     if refit == FULL:
         lines.append("It trains on the training and validation rows together, for the best number of epochs.")

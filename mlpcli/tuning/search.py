@@ -179,7 +179,7 @@ class SearchSession:
         """Note that the time is up, and how to go on."""
         done = sum(trial.status == COMPLETED for trial in search.trials)
         self.watcher.note(
-            f"the time of {self.tuner.max_minutes:g} minutes is up: the best of {done} trials is kept; "
+            f"the time of {self.tuner.max_minutes:g} minutes is up: the best of {done:,} trials is kept; "
             f"go on with: {runs.resume_command(search.folder)}"
         )
 
@@ -194,7 +194,7 @@ class SearchSession:
         done = len(search.trials)
         if planned is not None and done < planned and search.algorithm != "Hyperband":
             self.watcher.note(
-                f"the search space is exhausted: after {done} of {planned} trials there is no further "
+                f"the search space is exhausted: after {done} of {planned:,} trials there is no further "
                 "combination of values"
             )
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from mlpcli.data.features.feature_kinds import Features
 from mlpcli.data.readers.notations import holds_codes, text_counts
 from mlpcli.data.readers.parse_cells import ParsedColumn, is_text, plain_type
-from mlpcli.printable import quoted
+from mlpcli.printable import counted, quoted
 
 MAX_NAMED = 3
 """Columns with such texts that are named; the others are counted."""
@@ -49,7 +49,7 @@ def _gap_notes(columns: Mapping[str, ParsedColumn], labels: Collection[str]) -> 
     if not named:
         return
     shown = [
-        f"{name!r} ({', '.join(f'{text!r} in {rows:,} rows' for text, rows in gaps.items())})"
+        f"{name!r} ({', '.join(repr(text) + ' in ' + counted(rows, 'row') for text, rows in gaps.items())})"
         for name, gaps in list(named.items())[:MAX_NAMED]
     ]
     more = f" and {len(named) - MAX_NAMED} more columns" if len(named) > MAX_NAMED else ""

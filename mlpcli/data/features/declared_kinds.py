@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from mlpcli.data.features.encoders import invalid_dates
 from mlpcli.data.readers.tables import Table
 from mlpcli.errors import KeyPath, Problem, show_value
+from mlpcli.printable import counted
 from mlpcli.spec.features import FeatureSpec
 
 MOST_WRONG = 0.2
@@ -35,7 +36,7 @@ def kind_problems(
         cells = (
             "none of its cells is"
             if len(bad) == table.rows
-            else f"{len(bad):,} of {table.rows:,} cells are not"
+            else f"{len(bad):,} of {counted(table.rows, 'cell')} are not"
         )
         path: KeyPath = ("dataset", "features", name)
         rule = f"the column is stated as {stated.kind}, {cells}, such as {value}"

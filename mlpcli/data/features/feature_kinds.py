@@ -12,6 +12,7 @@ from mlpcli.data.features.value_notes import date_notes
 from mlpcli.data.readers.dialect import Notation
 from mlpcli.data.readers.parse_cells import ParsedColumn
 from mlpcli.errors import KeyPath, Problem, SpecError, show_value
+from mlpcli.printable import counted
 from mlpcli.spec.features import DATE_SCALINGS, KEYS_OF_KIND, FeatureSpec
 from mlpcli.spec.values import Value
 
@@ -124,7 +125,7 @@ def _reason_to_exclude(profile: Profile, *, named: bool) -> str:
     if profile.content == "texts" and not _is_category(profile):
         if profile.identifier and not named:
             return f"like an identifier, {len(profile.counts):,} distinct values in {profile.rows:,} rows"
-        distinct = f"{len(profile.counts):,} distinct in {profile.rows:,} rows"
+        distinct = f"{len(profile.counts):,} distinct in {counted(profile.rows, 'row')}"
         return f"text with too many distinct values for a category ({distinct})"
     if named:
         return ""

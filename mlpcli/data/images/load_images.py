@@ -19,6 +19,7 @@ from mlpcli.data.readers.row_errors import Origin, RowError, check_memory
 from mlpcli.data.types import Array
 from mlpcli.files import read_ordinary
 from mlpcli.machine import usable_cores
+from mlpcli.printable import counted
 
 T = TypeVar("T")
 
@@ -62,7 +63,7 @@ class ImageRows:
         """
         for trait, text in TRAITS.items():
             if self.traits[trait] and not (trait == "transparent" and reading.color_mode == "rgba"):
-                yield f"{label}: {self.traits[trait]:,} of {len(self.pixels):,} images {text}"
+                yield f"{label}: {self.traits[trait]:,} of {counted(len(self.pixels), 'image')} {text}"
 
 
 def load_images(

@@ -14,6 +14,7 @@ from mlpcli.data.readers.row_errors import row_name
 from mlpcli.data.readers.tables import Table
 from mlpcli.data.types import Array
 from mlpcli.errors import DataError, Problem, listing
+from mlpcli.printable import counted
 from mlpcli.spec.resolve import inline
 
 EXAMPLES = 3
@@ -28,7 +29,7 @@ def copies_in(survey: Survey) -> Iterator[str]:
     whole = _copies(list(codes.values()))
     if len(whole):
         where = "may be in different splits than these"
-        counts = f"{len(whole):,} of {survey.table.rows:,} rows are duplicates of others"
+        counts = f"{len(whole):,} of {counted(survey.table.rows, 'row')} are duplicates of others"
         yield f"{counts}, and {where}: {_pairs(survey, whole)}"
     features = [codes[name] for name in survey.features.used]
     if survey.target is None or not features:
@@ -36,7 +37,7 @@ def copies_in(survey: Survey) -> Iterator[str]:
     known = {row for row, _ in whole}
     alike = [pair for pair in _copies(features) if pair[0] not in known]
     if alike and is_more_than_chance(len(alike) + len(whole), _chance(features)):
-        counts = f"{len(alike):,} of {survey.table.rows:,} rows have the features of another row"
+        counts = f"{len(alike):,} of {counted(survey.table.rows, 'row')} have the features of another row"
         yield f"{counts}, and another {survey.target}: {_pairs(survey, alike)}"
 
 
@@ -93,7 +94,7 @@ def shared_with(survey: Survey, test: str) -> Iterator[str]:
     again = [row for row in theirs if row in mine]
     if again:
         examples = listing((_of_both(survey.table, other, mine[row], theirs[row]) for row in again), EXAMPLES)
-        counts = f"{len(again):,} of {len(theirs):,} distinct rows of {test}"
+        counts = f"{len(again):,} of {counted(len(theirs), 'distinct row')} of {test}"
         yield f"{counts} are also in {survey.path}: {examples}"
     features = [name for name in names if name in survey.features.used]
     if survey.target is not None and features:
@@ -102,7 +103,7 @@ def shared_with(survey: Survey, test: str) -> Iterator[str]:
         if len(alike) > len(again) and is_more_than_chance(
             len(alike), _chance([value_codes(survey, name) for name in features])
         ):
-            counts = f"{len(alike):,} of {len(theirs):,} distinct rows of {test} have the features"
+            counts = f"{len(alike):,} of {counted(len(theirs), 'distinct row')} of {test} have the features"
             yield f"{counts} of a row of {survey.path}, whatever their {survey.target}"
     yield from _shared_groups(survey, other, test)
 
@@ -113,7 +114,7 @@ def _shared_groups(survey: Survey, other: Table, test: str) -> Iterator[str]:
             continue
         mine, theirs = ({*table.columns[name].texts.values} - {None} for table in (survey.table, other))
         if both := mine & theirs:
-            counts = f"{len(both):,} of {len(theirs):,} values of column {name!r}"
+            counts = f"{len(both):,} of {counted(len(theirs), 'value')} of column {name!r}"
             yield f"{counts} in {test} are also in {survey.path}: its rows are not of new groups"
 
 

@@ -13,6 +13,7 @@ from mlpcli.data.inspect.find_copies import copies_in, groups_in, shared_with
 from mlpcli.data.inspect.survey import Survey, are_imbalanced, invalid_cells
 from mlpcli.data.inspect.value_codes import value_codes
 from mlpcli.errors import listing
+from mlpcli.printable import counted, verb
 
 MAX_CLASSES = 20
 """A column of more distinct values than this, and than the target has, is not compared with the target."""
@@ -66,13 +67,14 @@ def _column_warnings(survey: Survey) -> Iterator[str]:
         if profile.invalid and profile.content != "nothing":
             shown = listing(invalid_cells(survey, name), 5)
             yield (
-                f"column {name!r}: {profile.invalid:,} cells are not {profile.content} ({shown}), and "
+                f"column {name!r}: {counted(profile.invalid, 'cell')} {verb(profile.invalid, 'are')} not "
+                f"{profile.content} ({shown}), and "
                 "training rejects them; list spellings of a missing value under dataset.missing"
             )
         if name == survey.target and profile.distinct == 1 and not profile.missing:
             yield f"target {name!r} is the same in every row"
         if name == survey.target and survey.rows_without_target:
-            yield f"target {name!r}: {survey.rows_without_target:,} rows have none, and {LEFT_OUT}"
+            yield f"target {name!r}: {counted(survey.rows_without_target, 'row')} without one, {LEFT_OUT}"
         elif profile.rows > profile.missing > 0.5 * profile.rows:
             yield f"column {name!r}: {profile.missing / profile.rows:.0%} of its cells are missing"
 
@@ -91,7 +93,7 @@ def _same_columns(survey: Survey) -> Iterator[str]:
         keys.setdefault(key, name)
     yield from found[:MAX_DUPLICATES]
     if more := len(found[MAX_DUPLICATES:]):
-        yield f"{more:,} more columns are duplicates of others"
+        yield f"{counted(more, 'more column')} {verb(more, 'are')} duplicates of others"
 
 
 def _values(survey: Survey, name: str) -> list[str | None]:

@@ -13,7 +13,7 @@ from mlpcli.data.inspect.propose_splits import ProposedSplit, used_columns
 from mlpcli.data.inspect.survey import Survey, invalid_cells
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
 from mlpcli.errors import DataError, Problem, listing
-from mlpcli.printable import quoted, shortened
+from mlpcli.printable import counted, quoted, shortened, verb
 from mlpcli.spec.features import FeatureSpec
 
 PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -77,7 +77,10 @@ def propose_spec(
     return "\n".join(
         [
             f"# {_comment(survey.path)}: {survey.table.rows:,} rows. Train with: {_comment(command)}",
-            *(f"# Only {rows} rows: what the test rows show is mostly chance." for rows in _few(survey)),
+            *(
+                f"# Only {counted(rows, 'row')}: what the test rows show is mostly chance."
+                for rows in _few(survey)
+            ),
             f"# Written by init --effort {effort}. Any field can be overridden: --set fit.epochs=50",
             f"name: {scalar(name)}",
             "seed: 42",
@@ -136,7 +139,9 @@ def _few(survey: Survey) -> list[int]:
 
 def find_risks(survey: Survey) -> list[str]:
     """Return what makes a proposed spec worth less than it looks: a sentence each."""
-    risks = [f"only {rows} rows: what the test rows show is mostly chance" for rows in _few(survey)]
+    risks = [
+        f"only {counted(rows, 'row')}: what the test rows show is mostly chance" for rows in _few(survey)
+    ]
     risks += survey.features.notes
     if survey.target and survey.profiles[survey.target].identifier:
         risks.append(f"the target {survey.target!r} looks like an identifier, which nothing can predict")
@@ -165,7 +170,8 @@ def _check(survey: Survey, profile: Profile, *, many_classes: bool) -> None:
         problems.append(Problem(rule, received=rows))
     if profile.invalid:
         shown = listing(invalid_cells(survey, profile.name), 5)
-        rule = f"{where}: {profile.invalid:,} cells are not {profile.content} ({shown})"
+        bad = f"{counted(profile.invalid, 'cell')} {verb(profile.invalid, 'are')}"
+        rule = f"{where}: {bad} not {profile.content} ({shown})"
         problems.append(Problem(rule, hint="correct them, or empty them: rows without a target are left out"))
     distinct = len(survey.class_counts) if survey.has_classes else profile.distinct
     if profile.content == "nothing":
@@ -193,7 +199,9 @@ def _class_problems(where: str, survey: Survey, profile: Profile) -> Iterator[Pr
     if profile.numbers is not None:
         hint = "write --task regression"
     yield Problem(
-        f"{where}: holds {what}, {len(counts):,} in {rows:,} rows", received=next(iter(counts)), hint=hint
+        f"{where}: holds {what}, {len(counts):,} in {counted(rows, 'row')}",
+        received=next(iter(counts)),
+        hint=hint,
     )
 
 
@@ -201,7 +209,7 @@ def _target(survey: Survey, profile: Profile) -> Iterator[str]:
     assert survey.task is not None
     why = _comment(f"{survey.task.kind}: {survey.task.reason}")
     if survey.has_classes:
-        yield f"  target: {scalar(profile.name)}  # {len(survey.class_counts)} classes"
+        yield f"  target: {scalar(profile.name)}  # {counted(len(survey.class_counts), 'class', 'classes')}"
         yield f"  # {why}"
         if rare := rare_classes(survey):
             names = listing([f"{name!r} ({count})" for name, count in rare.items()], 3)
@@ -221,7 +229,7 @@ def _target(survey: Survey, profile: Profile) -> Iterator[str]:
 
 def _left_out(survey: Survey) -> Iterator[str]:
     if missing := survey.rows_without_target:
-        yield f"  missing_target: drop        # {missing:,} rows without a target are left out"
+        yield f"  missing_target: drop        # leaves out {counted(missing, 'row')} without a target"
 
 
 def _gaps(survey: Survey) -> Iterator[str]:

@@ -12,6 +12,7 @@ import numpy as np
 from mlpcli.data.features.profiles import Profile
 from mlpcli.data.types import Array
 from mlpcli.errors import Problem, UsageError
+from mlpcli.printable import counted
 
 TaskKind = Literal["classification", "regression"]
 
@@ -121,11 +122,11 @@ def _guess(profile: Profile) -> Task:
         return Task("classification", "whole numbers of 2 distinct values")
     what = f"whole numbers of {_distinct(codes)}"
     if codes > MAX_CODES or codes * ROWS_PER_CODE > rows:
-        return Task("regression", f"{what} in {rows:,} rows")
+        return Task("regression", f"{what} in {counted(rows, 'row')}")
     if codes <= FEW_CODES:
         return Task("classification", what)
     frequent, rare = max(counts.values()), min(counts.values())
-    shares = f"{what}, the most frequent in {frequent:,} rows, the rarest in {rare:,}"
+    shares = f"{what}, the most frequent in {counted(frequent, 'row')}, the rarest in {rare:,}"
     if frequent <= (VERY_BALANCED if codes > MANY_CODES else BALANCED) * rare:
         return Task("classification", shares)
     peaked = frequent >= UNEVEN * rare and _peaks(np.array(list(counts.values()))) == 1

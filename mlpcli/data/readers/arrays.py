@@ -29,6 +29,7 @@ from mlpcli.data.sources.source_rows import SourceRows, Target
 from mlpcli.data.types import Array, PerStep
 from mlpcli.errors import MlpcliError, listing
 from mlpcli.files import open_ordinary
+from mlpcli.printable import counted
 
 KEYS = ("x", "y")
 SPLIT_KEYS = ("x_train", "y_train", "x_test", "y_test")
@@ -256,7 +257,9 @@ def as_weights(values: Array, rows: int, origin: Origin, what: str) -> Array:
     """
     if values.dtype.kind not in "biuf" or values.shape not in ((rows,), (rows, 1)):
         shape = f"({', '.join(map(str, values.shape))})"
-        origin.refuse(f"{what} must hold one weight for each of {rows} rows, it is of shape {shape}")
+        origin.refuse(
+            f"{what} must hold one weight for each of {counted(rows, 'row')}, it is of shape {shape}"
+        )
     weights = as_float32(values.reshape(-1), origin, what)
     negative = np.flatnonzero(weights < 0)
     row_errors = [

@@ -22,6 +22,7 @@ from mlpcli.data.readers.line_filter import LineFilter
 from mlpcli.data.readers.packed import PACKING_ERRORS, open_bytes, packing_of
 from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError, check_memory
 from mlpcli.errors import DataError, Problem
+from mlpcli.printable import counted
 
 _PIECE = 1 << 20
 
@@ -234,9 +235,11 @@ def refuse_rows(origin: TextOrigin) -> None:
             total += 1
             sizes.add(len(record.cells))
             if len(row_errors) < MAX_SHOWN:
-                row_errors.append(RowError(row, "", f"must have {expected} cells", len(record.cells)))
+                row_errors.append(
+                    RowError(row, "", f"must have {counted(expected, 'cell')}", len(record.cells))
+                )
     if total and total == rows and len(sizes) == 1:
-        rule = f"the header has {expected} names, every row has {sizes.pop()} cells"
+        rule = f"the header has {counted(expected, 'name')}, every row has {counted(sizes.pop(), 'cell')}"
         origin.refuse(rule, hint="name every column once, in the first row")
     problems = origin.problems(row_errors, total=total)
     if problems:

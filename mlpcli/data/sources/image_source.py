@@ -25,6 +25,7 @@ from mlpcli.data.sources.array_source import cut_targets, with_outputs
 from mlpcli.data.sources.source_rows import Source, SourceRows
 from mlpcli.data.types import Array, TargetKind
 from mlpcli.errors import Problem, SpecError, listing
+from mlpcli.printable import counted
 from mlpcli.spec.schema import DatasetSpec
 
 DROP = "repair or remove them, or write broken_files: drop to leave them out"
@@ -122,7 +123,7 @@ def folder_rows(
     loose = len(found.names)
     found = found.without_loose()
     if loose := loose - len(found.names):
-        notes.append(f"{label}: {loose:,} images in no sub-folder have no class and are left out")
+        notes.append(f"{label}: {counted(loose, 'image')} in no sub-folder, so without a class, left out")
     origin = FolderOrigin(label, found.names)
     images, good = good_images(found.files, origin, settings)
     if len(good) < len(found.names):
@@ -140,7 +141,8 @@ def folder_rows(
 def dropped_note(label: str, images: ImageRows, names: Sequence[str]) -> str:
     """Return the line on files that were left out, with their names."""
     shown = listing([f"{names[each.row]} ({each.rule})" for each in images.broken], 3)
-    return f"{label}: {len(images.broken):,} files are no images and are left out: {shown}"
+    files = counted(len(images.broken), "file that is no image", "files that are no images")
+    return f"{label}: {files}, left out: {shown}"
 
 
 def good_images(files: Sequence[Path], origin: Origin, settings: ImageSettings) -> tuple[ImageRows, Array]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from mlpcli import runs
 from mlpcli.errors import RunError
 from mlpcli.files import read_ordinary_text
+from mlpcli.printable import counted
 from mlpcli.report.console import format_duration, format_number
 from mlpcli.report.page.pictures import Picture, read_pictures
 from mlpcli.runs.diagnosis import Finding
@@ -270,7 +271,11 @@ def _data(run: Run) -> dict[str, str]:
     outputs = data.contract.get("outputs")
     for output in outputs if isinstance(outputs, list) else ():
         target, classes = output.get("target") or (), output.get("classes")
-        words = f"{len(classes):,} classes" if isinstance(classes, list) else str(output.get("kind", ""))
+        words = (
+            counted(len(classes), "class", "classes")
+            if isinstance(classes, list)
+            else str(output.get("kind", ""))
+        )
         found[f"target {', '.join(map(str, target))}"] = words
     return found | {"fingerprint": data.fingerprint[:16]}
 
@@ -300,7 +305,7 @@ def _notes(run: Run) -> Notes:
 
 def _environment(run: Run) -> dict[str, str]:
     record = run.record
-    cores = "" if record.host.cores is None else f"{record.host.cores} cores, "
+    cores = "" if record.host.cores is None else f"{counted(record.host.cores, 'core')}, "
     found = dict(record.versions)
     found["machine"] = f"{cores}{record.host.machine or ''} {record.host.system or ''}".strip()
     return found | ({"commit": record.commit} if record.commit else {})
