@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import base64
 import csv
-from collections.abc import Callable
+import io
+import json
+import shutil
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from mlpcli.data.images import load_images
+from mlpcli.data.images.decode_image import BrokenImage, decode
+from mlpcli.data.images.image_reading import ImageReading
+from mlpcli.data.load import Request, load_dataset
+from mlpcli.errors import DataError, SpecError
+from mlpcli.runs.folder import find_run, open_run
+from mlpcli.runs.watcher import Watcher
+from mlpcli.spec.load import load_spec
+from mlpcli.spec.schema import DatasetSpec
 from tests.conftest import Result
 
 COLORS = {"cats": (200, 60, 60), "dogs": (60, 200, 60), "hens": (60, 60, 200)}
@@ -39,16 +53,53 @@ def write_photos(folder: Path, each: int = 10, seed: int = 0) -> None:
             image.save(folder / name / f"{place:02}.{ENDINGS[place % len(ENDINGS)]}")
 
 
+class Copying(Watcher):
+    """Copies the run folder after the first epoch, as if the training had been killed then."""
+
+    def __init__(self, copies: Path | None = None) -> None:
+        self.copies, self.folder = copies, Path()
+
+    def plan(self, plan: object, run_dir: Path) -> None:
+        self.folder = run_dir
+
+    def epoch(self, epoch: int, epochs: int, logs: Mapping[str, float], seconds: float) -> None:
+        if self.copies is not None and epoch == 2:
+            shutil.copytree(self.folder, self.copies / "photos" / "2026-01-01_00-00-00")
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with photos, and the runs folder of a run that was trained on them."""
-    from mlpcli.cli import main
+    """A folder with photos, the runs folder of a run that was trained on them, and a copy of that, killed."""
+    from mlpcli.training.job import TrainOptions
+    from mlpcli.training.session import train
 
     folder = tmp_path_factory.mktemp("photos")
     write_photos(folder / "photos")
     (folder / "spec.yaml").write_text(SPEC, encoding="utf-8")
-    assert main(["train", str(folder / "spec.yaml"), "--runs-dir", str(folder / "runs")]) == 0
+    watcher = Copying(folder / "killed")
+    train(
+        load_spec(folder / "spec.yaml"),
+        runs_dir=folder / "runs",
+        watcher=watcher,
+        options=TrainOptions(figures=False),
+    )
     return folder
+
+
+def data_of(section: dict[str, object], folder: Path, kept: Path | None = None, classes: bool = True):  # type: ignore[no-untyped-def]
+    request = Request({"": "classes" if classes else "numbers"}, kept=kept)
+    return load_dataset(DatasetSpec.model_validate(section), request, seed=1, folder=folder)
+
+
+def file_of(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def pixels_of(image: Image.Image, mode: str = "rgb", kind: str = "PNG", **options: object) -> np.ndarray:
+    reading = ImageReading((image.height, image.width), mode)  # type: ignore[arg-type]
+    return decode(file_of(image, kind, **options), reading).pixels
 
 
 def test_a_folder_trains_predicts_and_evaluates(trained: Path, mlpcli: Callable[..., Result]) -> None:
@@ -61,5 +112,264 @@ def test_a_folder_trains_predicts_and_evaluates(trained: Path, mlpcli: Callable[
     right = np.mean([row["file"].partition("/")[0] == row["predicted_class"] for row in rows])
     measured = mlpcli("evaluate", "photos", "--data", trained / "photos", "--json", "--no-figures", *runs)
     assert measured.status == 0, measured.err
-    assert f'"accuracy": {right:.6g}'[:18] in measured.out
+    assert json.loads(measured.out)["metrics"]["accuracy"] == pytest.approx(right, abs=1e-6)
     assert "rows that the run was trained on" in measured.err
+
+
+def test_a_resumed_run_augments_as_the_one_left_alone(trained: Path) -> None:
+    from mlpcli.training.checkpoint_file import read_checkpoint
+    from mlpcli.training.job import TrainOptions
+    from mlpcli.training.resume import resume_run
+
+    killed = trained / "killed" / "photos" / "2026-01-01_00-00-00"
+    quick = TrainOptions(saved_model=False, figures=False)
+    outcome = resume_run(open_run(killed), watcher=Copying(), options=quick)
+    alone = find_run("photos", trained / "runs").folder
+    assert outcome.epochs == 2
+    one, other = (read_checkpoint(each / "checkpoints" / "state.ckpt") for each in (alone, killed))
+    np.testing.assert_equal(one, other)
+
+
+def test_the_saved_model_takes_files_and_augments_nothing(
+    trained: Path, mlpcli: Callable[..., Result]
+) -> None:
+    import tensorflow as tf
+
+    files = sorted((trained / "photos").glob("*/0*"))
+    found = mlpcli("predict", "photos", trained / "photos", "--runs-dir", trained / "runs")
+    rows = list(csv.DictReader(found.out.splitlines()))[: len(files)]
+    wanted = [[float(row[f"probability_{name}"]) for name in COLORS] for row in rows]
+    model = tf.saved_model.load(str(find_run("photos", trained / "runs").folder / "saved_model"))
+    served = model.serve_bytes(tf.constant([file.read_bytes() for file in files])).numpy()
+    np.testing.assert_allclose(served, wanted, atol=1e-6)
+
+
+def test_a_request_may_hold_files_in_base64(trained: Path) -> None:
+    from mlpcli.data.given_rows import encode_given
+    from mlpcli.data.stream import ReadOptions
+    from mlpcli.model.run_contract import run_contract
+
+    contract = run_contract(find_run("photos", trained / "runs"))
+    content = (trained / "photos" / "cats" / "00.png").read_bytes()
+    assert contract.image is not None
+    pixels = decode(content, contract.image).pixels
+    rows = [{"b64": base64.b64encode(content).decode()}, {"b64": "?"}, pixels.tolist(), {"b64": "QUJD"}]
+    chunk = encode_given(rows, ReadOptions(contract))
+    np.testing.assert_equal(chunk.x, [pixels, pixels])
+    assert [each.row for each in chunk.rejected] == [1, 3]
+    assert "base64" in chunk.rejected[0].rule
+    assert "no image" in chunk.rejected[1].rule
+
+
+# ---------------------------------------------------------------- one file
+
+
+def test_an_image_is_turned_as_its_exif_data_says() -> None:
+    image = Image.fromarray(np.arange(6, dtype=np.uint8).reshape(2, 3) * 40)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held upright
+    content = file_of(image, "PNG", exif=exif)
+    found = decode(content, ImageReading((3, 2), "grayscale"))
+    np.testing.assert_equal(found.pixels[..., 0], [[120, 0], [160, 40], [200, 80]])
+    assert (found.size, *found.traits) == ((3, 2), "turned")
+
+
+def test_what_is_transparent_is_white_and_16_bits_become_8() -> None:
+    clear = Image.fromarray(np.array([[[10, 20, 30, 255], [10, 20, 30, 0]]], np.uint8))
+    np.testing.assert_equal(pixels_of(clear), [[[10, 20, 30], [255, 255, 255]]])
+    np.testing.assert_equal(pixels_of(clear, "rgba"), [[[10, 20, 30, 255], [10, 20, 30, 0]]])
+    np.testing.assert_equal(pixels_of(clear.convert("RGBA").quantize(4)), [[[10, 20, 30], [255, 255, 255]]])
+    deep = Image.fromarray(np.array([[0, 255, 256, 65535]], np.uint16))
+    np.testing.assert_equal(pixels_of(deep, "grayscale")[0, :, 0], [0, 0, 1, 255])
+    ink = Image.new("CMYK", (2, 2), (255, 0, 0, 0))
+    assert pixels_of(ink, kind="JPEG", quality=95)[0, 0, 0] < 20  # cyan has no red
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "is empty"),
+        (b"not an image", "is no image of a kind that is read"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is no image of a kind that is read"),
+    ],
+)
+def test_a_broken_file_says_why(content: bytes, reason: str) -> None:
+    with pytest.raises(BrokenImage, match=reason):
+        decode(content, ImageReading((4, 4)))
+
+
+def test_a_file_that_ends_early_or_claims_too_much_is_broken() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (100, 100, 3)).astype(np.uint8)
+    content = file_of(Image.fromarray(noise))
+    with pytest.raises(BrokenImage, match="cannot be decoded"):
+        decode(content[:-2000], ImageReading((4, 4)))
+    huge = bytearray(content)
+    huge[16:24] = (30_000).to_bytes(4, "big") * 2  # width and height of the header
+    with pytest.raises(BrokenImage):
+        decode(bytes(huge), ImageReading((4, 4)))
+
+
+@pytest.mark.parametrize("fit", ["squeeze", "crop", "pad"])
+@pytest.mark.parametrize(
+    ("kind", "channels", "mode"),
+    [("PNG", 3, "rgb"), ("JPEG", 3, "rgb"), ("WEBP", 4, "rgba"), ("PNG", 4, "grayscale"), ("GIF", 0, "rgb")],
+)
+def test_a_graph_decodes_as_pillow_does(kind: str, channels: int, mode: str, fit: str) -> None:
+    import tensorflow as tf
+
+    from mlpcli.export.image_graph import decode_images
+
+    generator = np.random.default_rng(3)
+    pixels = generator.integers(0, 256, (37, 61, *([channels] if channels else []))).astype(np.uint8)
+    content = file_of(Image.fromarray(pixels), kind)
+    reading = ImageReading((24, 70), mode, fit)  # type: ignore[arg-type]
+    found = decode_images(tf.constant([content]), reading).numpy()[0]
+    np.testing.assert_equal(found, decode(content, reading).pixels)
+
+
+# ---------------------------------------------------------------- folders and tables
+
+
+def test_every_broken_file_is_named_or_left_out(tmp_path: Path) -> None:
+    write_photos(tmp_path / "photos", 4)
+    (tmp_path / "photos" / "cats" / "zz.png").write_bytes(b"text")
+    (tmp_path / "photos" / "hens" / "empty.jpg").touch()
+    (tmp_path / "photos" / "hens" / ".hidden.png").touch()
+    (tmp_path / "photos" / "hens" / "notes.txt").touch()
+    (tmp_path / "photos" / "none").mkdir()
+    section: dict[str, object] = {"path": "photos", "image_size": [6, 5], "color_mode": "grayscale"}
+    with pytest.raises(DataError) as caught:
+        data_of(section, tmp_path)
+    shown = str(caught.value)
+    assert "photos/cats/zz.png: is no image" in shown
+    assert "photos/hens/empty.jpg: is empty" in shown
+    assert "broken_files: drop" in shown
+    found = data_of(section | {"broken_files": "drop"}, tmp_path)
+    assert sum(map(len, found.splits().values())) == 12
+    assert found.train.x.shape[1:] == (6, 5, 1)
+    assert found.contract.output.classes == ("cats", "dogs", "hens")
+    notes = " ".join(found.notes)
+    for text in ("2 files are no images", "zz.png", ".txt (1)", "hidden", "no classes: 'none'"):
+        assert text in notes.replace("no classes: none", "no classes: 'none'"), text
+
+
+def test_images_are_decoded_once_and_again_when_a_file_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_photos(tmp_path / "photos", 4)
+    section: dict[str, object] = {"path": "photos", "image_size": [6, 6], "test": None}
+    first = data_of(section, tmp_path, tmp_path / "kept")
+    assert len(list((tmp_path / "kept").glob("*.npy"))) == 1
+    decoded: list[Path] = []
+    lock = threading.Lock()
+
+    def counted(file: Path, reading: ImageReading) -> object:
+        with lock:
+            decoded.append(file)
+        return stock(file, reading)
+
+    stock = load_images.try_decode
+    monkeypatch.setattr(load_images, "try_decode", counted)
+    again = data_of(section, tmp_path, tmp_path / "kept")
+    assert decoded == []
+    assert again.fingerprint == first.fingerprint
+    (tmp_path / "photos" / "cats" / "00.png").write_bytes(file_of(Image.new("RGB", (9, 9))))
+    assert data_of(section, tmp_path, tmp_path / "kept").fingerprint != first.fingerprint
+    assert len(decoded) == 12
+
+
+def test_clean_deletes_what_is_kept(tmp_path: Path, mlpcli: Callable[..., Result]) -> None:
+    kept = tmp_path / "runs" / ".cache" / "images-1.npy"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(bytes(3000))
+    shown = mlpcli("clean", "--dry-run", "--json", "--runs-dir", tmp_path / "runs")
+    assert json.loads(shown.out) == {"removed": False, "bytes": 3000, "kept_files": 3000, "runs": []}
+    assert mlpcli("clean", "--yes", "--runs-dir", tmp_path / "runs").out.endswith(
+        "deleted kept files, 3 kB\n"
+    )
+    assert not kept.parent.exists()
+
+
+@pytest.mark.parametrize(
+    ("made", "section", "message"),
+    [
+        (["train/a/1", "train/b/1", "test/a/1"], {}, "write path: photos/train, test: photos/test"),
+        (["1", "2"], {}, "all its images are in the folder itself"),
+        (["a/1", "a/2"], {}, "it has one, a"),
+        (["a/1", "b/2"], {"target": "kind"}, "the class of an image is the sub-folder"),
+        (
+            ["a/1", "b/2"],
+            {"decimal": ","},
+            "dataset.decimal: is for tables, a folder of images has no columns",
+        ),
+        (["a/1", "b/20"], {}, "image_size: is required: the images have 2 sizes, from 1 x 1 to 20 x 20"),
+        (["a/1", "b/1"], {"test": "photos"}, ""),
+    ],
+)
+def test_a_folder_that_is_laid_out_otherwise_is_explained(
+    made: list[str], section: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    for place, name in enumerate(made):
+        folder, _, side = name.rpartition("/")
+        (tmp_path / "photos" / folder).mkdir(parents=True, exist_ok=True)
+        side_pixels = int(side)
+        Image.new("L", (side_pixels,) * 2).save(tmp_path / "photos" / folder / f"{place}.png")
+    given = {"path": "photos", "validation": None, "test": None} | section
+    if not message:
+        assert data_of(given, tmp_path).train.x.shape == (2, 1, 1, 3)
+        return
+    with pytest.raises(SpecError) as caught:
+        data_of(given, tmp_path)
+    assert message in str(caught.value)
+
+
+def test_a_table_names_files_with_its_own_targets_and_splits(tmp_path: Path) -> None:
+    write_photos(tmp_path / "photos", 4)
+    files = sorted((tmp_path / "photos").glob("*/*"))
+    lines = [
+        f"{file.relative_to(tmp_path / 'photos')},{place},{'test' if place % 4 == 0 else 'train'}"
+        for place, file in enumerate(files)
+    ]
+    (tmp_path / "rows.csv").write_text(
+        "\n".join(["photo,weight,part", *lines, "cats/gone.png,3,train"]) + "\n"
+    )
+    column: dict[str, object] = {"kind": "image", "directory": "photos", "image_size": [6, 6]}
+    section: dict[str, object] = {"path": "rows.csv", "target": "weight", "split": "part"}
+    with pytest.raises(DataError, match=r"row 13 .*column 'photo': there is no such file.*'cats/gone.png'"):
+        data_of(section | {"features": {"photo": column}, "validation": None}, tmp_path, classes=False)
+    column["broken_files"] = "drop"
+    found = data_of(section | {"features": {"photo": column}, "validation": None}, tmp_path, classes=False)
+    assert found.test is not None
+    assert (len(found.train), len(found.test)) == (9, 3)
+    assert sorted(found.train.y.tolist() + found.test.y.tolist()) == list(range(12))
+    place = int(found.test.y[1])
+    assert found.contract.image is not None
+    np.testing.assert_equal(found.test.x[1], decode(files[place].read_bytes(), found.contract.image).pixels)
+
+
+# ---------------------------------------------------------------- before there is a spec
+
+
+def test_inspect_and_init_see_splits_copies_and_broken_files(
+    tmp_path: Path, mlpcli: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_photos(tmp_path / "photos" / "train", 4)
+    write_photos(tmp_path / "photos" / "test", 2, seed=1)
+    shutil.copy("photos/train/cats/00.png", "photos/test/cats/copy.png")
+    Path("photos/train/dogs/bad.png").write_bytes(b"text")
+    shown = mlpcli("inspect", "photos")
+    assert "18 images, 3 classes" not in shown.out
+    assert "photos: 19 images, 3 classes" in shown.out
+    assert "1 file cannot be read as images: photos/train/dogs/bad.png" in shown.out
+    assert "1 image in more than one split" in shown.out
+    counts = json.loads(mlpcli("inspect", "photos", "--json").out)["splits"]
+    assert counts == {"train": dict.fromkeys(COLORS, 4), "test": {"cats": 3, "dogs": 2, "hens": 2}}
+    assert mlpcli("init", "photos").status == 0
+    dataset = load_spec(Path("photos.yaml")).spec.dataset
+    assert (dataset.path, dataset.test, dataset.validation) == ("photos/train", "photos/test", 0.2)
+    assert (dataset.image_size, dataset.broken_files) == ([16, 16], "drop")
+    assert mlpcli("check", "photos.yaml").status == 0
+    refused = mlpcli("init", "photos", "--target", "kind", "-o", "other.yaml")
+    assert refused.status == 2
+    assert "the class of an image is the sub-folder" in refused.err

@@ -31,6 +31,7 @@ from mlpcli.spec.file_words import is_server, split_scheme
 if TYPE_CHECKING:
     from typer._click import Context
 
+    from mlpcli.data.inspect.survey import Survey
     from mlpcli.data.readers.reading import Reading
     from mlpcli.report.init import Proposal
 
@@ -103,18 +104,24 @@ def init(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Write a first spec for a table: its columns, a network for the target, and splits."""
+    """Write a first spec for a table or a folder of images: columns, a network for the target, splits."""
     if example is not None:
         _refuse_beside_example(data, target)
         _copy_example(example, output, force=force, json=json)
         return
-    data, target = _needed(data, target)
+    data = _needed(data, target)
     path = Path(f"{experiment_name(data)}.yaml" if output in (None, "-") else str(output))
     if output != "-":
         _check_output(path, force=force)
     _check_folder(path)
     reading = reading_of(sheet, query, delimiter, comment, charset, header)
-    proposal = _propose(data, target, task, effort, split, reading, path)
+    if target is None:
+        from mlpcli.cli.init_images import Written, propose_folder
+
+        written = Written(path, experiment_name(path.stem), effort)
+        proposal = propose_folder(data, {"--task": task, "--split": split}, reading, written)
+    else:
+        proposal = _propose(data, target, task, effort, split, reading, path)
     if output == "-":
         proposal = replace(proposal, file=None)
     else:
@@ -136,14 +143,18 @@ def _show(proposal: Proposal, data: str, *, json: bool) -> None:
         report.show_proposal(proposal, data)
 
 
-def _needed(data: str | None, target: str | None) -> tuple[str, str]:
-    """Return both, or say which is missing."""
+def _needed(data: str | None, target: str | None) -> str:
+    """Return the data; say what is missing. A folder of images has its target in the names of sub-folders."""
     if data is None:
         rule = "Missing argument 'DATA'"
         raise UsageError(Problem(rule, hint="see mlpcli init --help; for a ready spec mlpcli init --example"))
-    if target is None:
+    folder = Path(data).is_dir()
+    if target is None and not folder:
         raise UsageError(Problem("Missing option '--target'", hint="see mlpcli init --help"))
-    return data, target
+    if target is not None and folder:
+        hint = "leave it out: the class of an image is the sub-folder that it is in"
+        raise UsageError(Problem("--target: is for tables", received=target, hint=hint))
+    return data
 
 
 def _refuse_beside_example(data: str | None, target: str | None) -> None:
@@ -196,11 +207,13 @@ def _propose(
     wanted = check_effort(effort)
     survey = survey_table(data, target, task, reading)
     assert survey.task is not None
+    if (of_images := _of_images(survey, data, path, effort)) is not None:
+        return of_images
     propose = partial(
         propose_spec,
         survey,
         name=experiment_name(path.stem),
-        path=_location(data, path.parent),
+        path=location(data, path.parent),
         reading=reading,
         command=f"mlpcli train {path}",
         effort=wanted,
@@ -221,7 +234,17 @@ def _propose(
     )
 
 
-def _location(data: str, folder: Path) -> str:
+def _of_images(survey: Survey, data: str, path: Path, effort: str) -> Proposal | None:
+    """Return the spec for a table that names image files; None for any other table."""
+    from mlpcli.cli.init_images import Written, propose_table
+    from mlpcli.data.inspect.table_images import survey_table_images
+
+    found = survey_table_images(survey)
+    written = Written(path, experiment_name(path.stem), effort)
+    return None if found is None else propose_table(survey, *found, data, written)
+
+
+def location(data: str, folder: Path) -> str:
     """Return the path of a data file as the spec has it, relative to its folder, with links resolved."""
     scheme, path = split_scheme(data)
     if path.startswith(("/", "${")) or is_server(path):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mlpcli.runs.drift_results import Drift
     from mlpcli.runs.folder import Run
 
-TABLE_HELP = "A table, such as CSV, Parquet, Excel or a database, or a quoted pattern for several."
+TABLE_HELP = "A table (CSV, Parquet, Excel, a database), a quoted pattern for several, or a folder of images."
 TableArgument = Annotated[str, typer.Argument(metavar="DATA", help=TABLE_HELP)]
 
 TaskOption = Annotated[
@@ -80,7 +80,7 @@ def inspect(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Show the columns of a table, and warnings; or how its rows differ from those a run was trained on."""
+    """Show the columns of a table, or a folder's images, and warnings; or how rows differ from a run's."""
     reading = reading_of(sheet, query, delimiter, comment, charset, header)
     if against is not None:
         _check_against(target, task, test, fail_on)
@@ -89,11 +89,30 @@ def inspect(
         return
     if fail_on is not None:
         raise _usage("--fail-on: is for a comparison with a run", fail_on, "add --against RUN")
+    if Path(data).is_dir():
+        from mlpcli.cli.inspect_images import inspect_images, refuse_for_images
+
+        refuse_for_images({"--target": target, "--task": task, "--test": test}, reading)
+        inspect_images(Path(data), data, json=json)
+        return
     from mlpcli.data.inspect.find_warnings import find_warnings
     from mlpcli.data.inspect.survey import survey_table
 
     survey = survey_table(data, target, task, reading)
-    _show(survey, find_warnings(survey, test), target, json=json)
+    _show(survey, [*find_warnings(survey, test), *_of_images(survey)], target, json=json)
+
+
+def _of_images(survey: Survey) -> list[str]:
+    """Return the column of a table that names image files, and what would trip a model up in these."""
+    from mlpcli.data.inspect.survey_images import image_warnings
+    from mlpcli.data.inspect.table_images import survey_table_images
+
+    found = survey_table_images(survey)
+    if found is None:
+        return []
+    column, images = found
+    named = f"column {column!r} names image files: features: {{{column}: image}}, or mlpcli init"
+    return [named, *image_warnings(images)]
 
 
 def _show(survey: Survey, warnings: list[str], target: str | None, *, json: bool) -> None:

@@ -54,42 +54,58 @@ def clean(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Delete failed and superseded runs, after asking. Runs with a note or a tag stay."""
+    """Delete failed and superseded runs, and kept files, after asking. Runs with a note or a tag stay."""
     from mlpcli.report.console import show_json, show_line
     from mlpcli.report.remove import removal_json
+    from mlpcli.runs.cache import cache_size
     from mlpcli.runs.remove import useless_runs
 
-    chosen = useless_runs(runs_dir, older=older)
-    if chosen:
-        _delete(chosen, runs_dir, yes=yes, dry_run=dry_run, json=json)
+    chosen, kept = useless_runs(runs_dir, older=older), cache_size(runs_dir)
+    if chosen or kept:
+        _delete(chosen, runs_dir, yes=yes, dry_run=dry_run, json=json, kept=kept)
     elif json:
         show_json(removal_json((), removed=not dry_run))
     else:
         show_line(f"there is nothing to delete under {runs_dir}")
 
 
-def _delete(chosen: Sequence[Removable], runs_dir: Path, *, yes: bool, dry_run: bool, json: bool) -> None:
+def _delete(
+    chosen: Sequence[Removable], runs_dir: Path, *, yes: bool, dry_run: bool, json: bool, kept: int = 0
+) -> None:
     """Show the runs, ask, and delete them.
+
+    Args:
+        chosen: the runs.
+        runs_dir: the runs folder.
+        yes: do not ask.
+        dry_run: delete nothing.
+        json: show one JSON document.
+        kept: bytes of the kept files, which are deleted too; 0 for none.
 
     Raises:
         UsageError: nobody can be asked.
     """
     from mlpcli.report.console import show_json, show_line
-    from mlpcli.report.remove import removal_json, show_removable, total_text
+    from mlpcli.report.remove import removal_json, show_kept, show_removable, total_text
+    from mlpcli.runs.cache import CACHE, remove_cache
     from mlpcli.runs.remove import remove_run, users_of
 
+    total = total_text(chosen, kept)
     if not json:
         show_removable(chosen, users_of(chosen, runs_dir))
-    if not dry_run and not (yes or _agreed(total_text(chosen), json=json)):
+        show_kept(runs_dir / CACHE, kept)
+    if not dry_run and not (yes or _agreed(total, json=json)):
         show_line("nothing was deleted", stderr=True)
         return
     if not dry_run:
         for each in chosen:
             remove_run(each.folder)
+        if kept:
+            remove_cache(runs_dir)
     if json:
-        show_json(removal_json(chosen, removed=not dry_run))
+        show_json(removal_json(chosen, removed=not dry_run, kept=kept))
     else:
-        show_line(f"{'would delete' if dry_run else 'deleted'} {total_text(chosen)}")
+        show_line(f"{'would delete' if dry_run else 'deleted'} {total}")
 
 
 def _agreed(total: str, *, json: bool) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 
 from mlpcli.data.dataset import Contract
 from mlpcli.data.features.preprocessor import Preprocessor
+from mlpcli.data.images.given_images import decode_given
 from mlpcli.data.readers.delimited_stream import Block
 from mlpcli.data.readers.row_errors import Origin, RowError
 from mlpcli.data.rows import as_model_rows
@@ -45,7 +46,14 @@ def encode_given(rows: Sequence[object], options: ReadOptions) -> Chunk:
     named = contract.preprocessor is not None and bool(contract.preprocessor.texts)  # which lists cannot be
     lists = [place for place, row in enumerate(rows) if not table or (isinstance(row, list) and not named)]
     others = sorted({*range(len(rows))} - {*lists})
+    broken: list[RowError] = []
+    if contract.image is not None:
+        rows, broken = decode_given(rows, contract.image)
+        lists = sorted({*lists} - {each.row for each in broken})
     parts = list(_array_chunks(rows, lists, options))
+    if broken:
+        empty = np.empty((0, *contract.shape), contract.dtype)
+        parts.append((np.array([each.row for each in broken]), Chunk(empty, {}, rejected=broken)))
     if others:
         names = contract.preprocessor.names if contract.preprocessor else contract.features
         parts += _table_chunks(rows, others, table_preprocessor(names, Origin(LABEL), options), options)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mlpcli.data.dataset import Contract, Output
 from mlpcli.data.levels import median_of
+from mlpcli.export.image_graph import decode_images
 from mlpcli.export.signature_names import rename_inputs, traced_names
 from mlpcli.files import replacing
 from mlpcli.keras_import import keras, quiet_stderr, tf
@@ -36,9 +37,10 @@ def export_saved_model(model: keras.Model, spec: Spec, contract: Contract, targe
     """Write a model as a SavedModel: float32 unless said otherwise, values of a scaled target float64.
 
     Its function `serve(rows)` takes (rows, *shape) in the data's own dtype; with uint8 data `serve_float32`
-    takes them as float32. For a table `serve` takes the raw columns instead: see `serve_columns`. It returns
-    what `predict` returns: probabilities for classes, values for numbers, a dict by output where there are
-    several; with intervals, a dict by name as for a table. Named inputs are cut from the whole rows inside.
+    takes them as float32, and where rows are image files, `serve_bytes` takes the bytes of each. For a table
+    `serve` takes the raw columns instead: see `serve_columns`. It returns what `predict` returns:
+    probabilities for classes, values for numbers, a dict by output where there are several; with intervals, a
+    dict by name as for a table. Named inputs are cut from the whole rows inside.
 
     Args:
         model: the network, whose targets may be scaled.
@@ -68,6 +70,13 @@ def export_saved_model(model: keras.Model, spec: Spec, contract: Contract, targe
         if contract.dtype == "uint8":
             floats = tf.TensorSpec((None, *contract.shape), "float32", name="rows")
             archive.add_endpoint("serve_float32", serve, input_signature=[floats])
+        if (reading := contract.image) is not None:
+            files = tf.TensorSpec((None,), tf.string, name="image_bytes")
+            archive.add_endpoint(
+                "serve_bytes",
+                lambda contents: serve(decode_images(contents, reading)),
+                input_signature=[files],
+            )
     with replacing(target) as path, quiet_stderr():
         archive.write_out(str(path), verbose=False)
         if contract.preprocessor is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.text import Text
 
@@ -40,17 +41,25 @@ def show_removable(chosen: Sequence[Removable], users: Sequence[tuple[Removable,
         show_line(line, stderr=True, style="yellow")
 
 
-def total_text(chosen: Sequence[Removable]) -> str:
-    """Return how many runs there are and how large they are."""
-    count = len(chosen)
-    return f"{counted(count, 'run')}, {format_size(sum(each.size for each in chosen))}"
+def show_kept(folder: Path, size: int) -> None:
+    """Show the folder of kept files, unless they are none."""
+    if size:
+        show_line(f"{folder}  {format_size(size)}  decoded images, which are read again when they are needed")
 
 
-def removal_json(chosen: Sequence[Removable], *, removed: bool) -> dict[str, object]:
+def total_text(chosen: Sequence[Removable], kept: int = 0) -> str:
+    """Return how many runs there are and how large they are, with the bytes of kept files."""
+    count, size = len(chosen), sum(each.size for each in chosen)
+    parts = [*([counted(count, 'run')] if count or not kept else []), *(["kept files"] if kept else [])]
+    return f"{' and '.join(parts)}, {format_size(size + kept)}"
+
+
+def removal_json(chosen: Sequence[Removable], *, removed: bool, kept: int = 0) -> dict[str, object]:
     """Return what was deleted, or would be, for scripts."""
     return {
         "removed": removed,
-        "bytes": sum(each.size for each in chosen),
+        "bytes": sum(each.size for each in chosen) + kept,
+        **({"kept_files": kept} if kept else {}),
         "runs": [
             {
                 "run": each.label,

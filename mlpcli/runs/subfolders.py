@@ -7,17 +7,17 @@ from pathlib import Path
 
 
 def subfolders(place: Path) -> list[Path]:
-    """Return the folders in a folder, sorted by name; none if it cannot be read."""
+    """Return the folders in a folder, but hidden ones, sorted by name; none if it cannot be read."""
     try:
         with os.scandir(place) as entries:  # which mostly asks the system nothing more about each
-            return [place / name for name in sorted(entry.name for entry in entries if _is_folder(entry))]
+            return [place / name for name in sorted(entry.name for entry in entries if _is_shown(entry))]
     except (OSError, ValueError):
         return []
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Return whether an entry is a folder; False for a link that leads nowhere or round in a circle."""
+def _is_shown(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is a folder, and not hidden; a link that leads nowhere or round is none."""
     try:
-        return entry.is_dir()
+        return not entry.name.startswith(".") and entry.is_dir()
     except OSError:
         return False

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mlpcli.data.dataset import Contract
 from mlpcli.data.features.encoders import CategoryEncoder, DateEncoder, Encoder, NumericEncoder
+from mlpcli.data.images.given_images import BASE64
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,6 +25,10 @@ def row_schema(contract: Contract) -> Json:
     Args:
         contract: of the model.
     """
+    if contract.image is not None:
+        file: Json = {"type": "string", "contentEncoding": "base64", "description": "an image file"}
+        of_file: Json = {"type": "object", "properties": {BASE64: file}, "required": [BASE64]}
+        return {"oneOf": [_array_schema(contract.shape), of_file]}
     if contract.preprocessor is None and contract.kind != "table":
         return _array_schema(contract.shape)
     if contract.preprocessor is None:

@@ -184,7 +184,11 @@ def _in_shape(image: Image.Image, reading: ImageReading) -> Image.Image:
         image = image.crop(box)  # beyond its edges it is 0
     if image.size == (width, height):
         return image
-    return image.resize((width, height), Image.Resampling.BILINEAR)
+    # Of both directions at once, versions of Pillow begin with one or the other, which rounds otherwise.
+    premultiplied = image.convert("RGBa") if image.mode == "RGBA" else image
+    bilinear = Image.Resampling.BILINEAR
+    resized = premultiplied.resize((width, image.height), bilinear).resize((width, height), bilinear)
+    return resized.convert("RGBA") if image.mode == "RGBA" else resized
 
 
 def fitting_box(height: int, width: int, reading: ImageReading) -> tuple[int, int, int, int]:

@@ -86,9 +86,9 @@ class ImageFolder:
             yield f"{label}: sub-folders without an image are no classes: {listing(self.empty, 5)}"
 
 
-def is_image_file(path: Path) -> bool:
+def is_image_name(name: str) -> bool:
     """Return whether a file's extension is that of an image."""
-    return path.suffix.lower() in ENDINGS
+    return Path(name).suffix.lower() in ENDINGS
 
 
 def holds_images(folder: Path) -> bool:
@@ -129,7 +129,7 @@ def list_images(folder: Path) -> ImageFolder:
 def _kept(name: str) -> str:
     if name.startswith(".") or name in ("Thumbs.db", "desktop.ini"):
         return "hidden"
-    return "image" if Path(name).suffix.lower() in ENDINGS else "other"
+    return "image" if is_image_name(name) else "other"
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, list[str]]]:

@@ -1,0 +1,113 @@
+"""What `mlpcli init` writes for image files: of a folder, or of a table that names them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from mlpcli.cli.inspect_images import refuse_for_images
+
+if TYPE_CHECKING:
+    from mlpcli.data.inspect.propose_images import ImageSource
+    from mlpcli.data.inspect.survey import Survey
+    from mlpcli.data.inspect.survey_images import ImageSurvey
+    from mlpcli.data.readers.reading import Reading
+    from mlpcli.report.init import Proposal
+
+
+class Written(NamedTuple):
+    """How a proposed spec is written.
+
+    path: of the spec.
+    name: of the experiment.
+    effort: how much time the training may take.
+    """
+
+    path: Path
+    name: str
+    effort: str
+
+
+def propose_folder(data: str, options: Mapping[str, object], reading: Reading, written: Written) -> Proposal:
+    """Return the spec for a folder of images, to be written to `path`.
+
+    Args:
+        data: the folder.
+        options: that are for tables.
+        reading: how a table would be read.
+        written: how the spec is written.
+
+    Raises:
+        DataError: there are no classes, or too few images.
+        UsageError: an option is for tables.
+    """
+    from mlpcli.data.inspect.propose_images import ImageSource
+    from mlpcli.data.inspect.propose_spec import scalar
+    from mlpcli.data.inspect.survey_images import survey_folder
+
+    refuse_for_images(options, reading)
+    survey = survey_folder(Path(data), data)
+    places = {split: _relative(Path(data, name), written.path) for split, name in survey.folders.items()}
+    splits = {split: scalar(place) for split, place in places.items() if split != "train"}
+    source = ImageSource(scalar(places.get("train", _relative(Path(data), written.path))), splits=splits)
+    return _proposal(survey, source, written, "class", "the sub-folders are classes")
+
+
+def propose_table(survey: Survey, column: str, images: ImageSurvey, data: str, written: Written) -> Proposal:
+    """Return the spec for a table that names image files, to be written to `path`.
+
+    Args:
+        survey: of the table.
+        column: that names the files.
+        images: the files.
+        data: the table.
+        written: how the spec is written.
+
+    Raises:
+        DataError: there are too few images.
+    """
+    from mlpcli.data.inspect.propose_images import ImageSource
+    from mlpcli.data.inspect.propose_spec import scalar
+
+    assert survey.task is not None
+    assert survey.target is not None
+    numbers = survey.task.kind == "regression"
+    place = _relative(Path(data), written.path)
+    source = ImageSource(scalar(place), scalar(column), scalar(survey.target), numbers)
+    return _proposal(images, source, written, survey.target, survey.task.reason)
+
+
+def _proposal(survey: ImageSurvey, source: ImageSource, written: Written, target: str, why: str) -> Proposal:
+    from mlpcli.data.inspect.propose_images import image_risks, propose_images
+    from mlpcli.data.inspect.propose_network import check_effort
+    from mlpcli.data.inspect.propose_spec import scalar
+    from mlpcli.data.inspect.survey_images import image_warnings
+    from mlpcli.report.init import Proposal
+
+    text = propose_images(
+        survey,
+        source,
+        name=scalar(written.name),
+        command=f"mlpcli train {written.path}",
+        effort=check_effort(written.effort),
+    )
+    splits = ", ".join(f"{split}: {place}" for split, place in source.splits.items())
+    return Proposal(
+        file=str(written.path),
+        target=target,
+        task="regression" if source.numbers else "classification",
+        why=why,
+        rows=len(survey.good),
+        rows_without_target=0,
+        notes=(),
+        splits=splits and f"the sub-folders are splits: {splits}",
+        warnings=list(dict.fromkeys([*image_risks(survey), *image_warnings(survey)])),
+        spec=text,
+    )
+
+
+def _relative(place: Path, spec: Path) -> str:
+    """Return a path as the spec has it: relative to its folder, unless it is absolute."""
+    return str(place) if place.is_absolute() else os.path.relpath(place, spec.parent)

@@ -1,0 +1,230 @@
+"""Propose a first spec for image files, which `mlpcli init` writes: a small convolutional network.
+
+What each part is worth was measured on images: see docs/photos.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mlpcli.data.inspect.propose_network import Effort
+from mlpcli.data.inspect.survey import are_imbalanced
+from mlpcli.data.inspect.survey_images import FEW_IMAGES, ImageSurvey
+from mlpcli.errors import DataError, Problem
+from mlpcli.printable import shortened
+
+SIDES = (16, 32, 48, 64, 96, 128)
+"""The sides of images to choose from where files have several sizes, or large ones."""
+
+LARGEST_SIDE: Mapping[Effort, int] = {"fast": 48, "good": 64, "best": 128}
+"""Of an image as the network takes it: time grows with its square."""
+
+WIDTHS: Mapping[Effort, tuple[int, ...]] = {
+    "fast": (16, 32, 64),
+    "good": (32, 64, 128),
+    "best": (32, 64, 128, 256),
+}
+"""Filters of each block; each but the last halves the sides."""
+
+SMALLEST_SIDE = 4
+"""Of what a block gives: smaller ones are not halved again."""
+
+SEPARABLE_FROM = 128
+"""Filters from which on convolutions are separable: a ninth of the weights and of the time."""
+
+EPOCHS: Mapping[Effort, int] = {"fast": 15, "good": 60, "best": 150}
+PIXELS: Mapping[Effort, float] = {"fast": 6e7, "good": 3e8, "best": 1.5e9}
+"""Of training images in all epochs together, at most, so that many or large images have fewer epochs."""
+
+LEAST_EPOCHS = 8
+MIN_IMAGES = 5
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """Where the images of a proposed spec come from.
+
+    Attributes:
+        path: of the folder of the training images, or of the table, as the spec has it.
+        column: of the table, that names the files; empty for a folder.
+        target: of the table, as a YAML scalar; empty for a folder.
+        numbers: whether the target holds numbers.
+        splits: the folder of the test and the validation images, where these are apart.
+        target_lines: of the spec, about the target of a table.
+    """
+
+    path: str
+    column: str = ""
+    target: str = ""
+    numbers: bool = False
+    splits: Mapping[str, str] = field(default_factory=dict)
+
+
+def propose_images(
+    survey: ImageSurvey, source: ImageSource, *, name: str, command: str, effort: Effort = "good"
+) -> str:
+    """Return a commented spec for image files, as YAML text.
+
+    Args:
+        survey: of the files.
+        source: where they are; texts are YAML scalars.
+        name: of the experiment, a YAML scalar.
+        command: that trains the spec.
+        effort: how much time the training may take.
+
+    Raises:
+        DataError: a model cannot be trained on the images.
+    """
+    _check(survey, source)
+    images = len(survey.good)
+    lines = [
+        f"# {_comment(survey.path)}: {images:,} images. Train with: {_comment(command)}",
+        f"# Written by init --effort {effort}. Any field can be overridden: --set fit.epochs=50",
+        f"name: {name}",
+        "seed: 42",
+        "dataset:",
+        *_dataset(survey, source, effort),
+        "layers:",
+        *_layers(survey, source, effort),
+        *_training(survey, source, effort),
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _check(survey: ImageSurvey, source: ImageSource) -> None:
+    counts = {name: count for name, count in _counts(survey).items() if count}
+    rule = ""
+    if len(survey.good) < MIN_IMAGES:
+        rule = f"must hold {MIN_IMAGES} images or more, it holds {len(survey.good)}"
+    elif not source.numbers and len(counts) < 2:
+        rule = "must have a sub-folder for each class, two or more"
+    if rule:
+        hint = "or give a table with a column of file names: mlpcli init photos.csv --target COLUMN"
+        raise DataError(Problem(f"{survey.path}: {rule}", hint=hint))
+
+
+def _counts(survey: ImageSurvey) -> dict[str, int]:
+    return survey.counts("train" if survey.folders else None)
+
+
+def image_risks(survey: ImageSurvey) -> list[str]:
+    """Return what makes a proposed spec worth less than it looks: a sentence each."""
+    few = [f"{name} ({count})" for name, count in _counts(survey).items() if count < FEW_IMAGES]
+    if few and survey.counts():
+        return [
+            f"classes of fewer than {FEW_IMAGES} images, of which little can be learned: {', '.join(few[:5])}"
+        ]
+    return []
+
+
+def proposed_size(survey: ImageSurvey, effort: Effort) -> tuple[int, int]:
+    """Return height and width of the images as the network is to take them.
+
+    Their own where all have one that is small; else a square near the median side.
+    """
+    sizes, most = survey.sizes, LARGEST_SIDE[effort]
+    if (sizes == sizes[0]).all() and sizes[0].max() <= most:
+        return int(sizes[0][0]), int(sizes[0][1])
+    side = float(np.median(sizes.min(axis=1)))
+    fitting = [each for each in SIDES if each <= min(side, most)]
+    found = fitting[-1] if fitting else SIDES[0]
+    return found, found
+
+
+def _dataset(survey: ImageSurvey, source: ImageSource, effort: Effort) -> Iterator[str]:
+    height, width = proposed_size(survey, effort)
+    sizes = survey.sizes
+    low, high = sizes.min(axis=0), sizes.max(axis=0)
+    one = (low == high).all()
+    found = f"{low[0]} x {low[1]}" if one else f"{low[0]} x {low[1]} to {high[0]} x {high[1]}"
+    what = "a table that names the files" if source.column else "a folder for each class"
+    yield _line(f"path: {source.path}", what)
+    if source.column:
+        yield f"  target: {source.target}"
+        yield f"  features: {{{source.column}: image}}"
+    yield _line(f"image_size: [{height}, {width}]", f"height, width; the files have {found}")
+    if survey.is_gray:
+        yield _line("color_mode: grayscale", "or rgb, rgba")
+    else:
+        yield _line("color_mode: rgb", "or grayscale, rgba")
+    shapes = np.unique(np.round(sizes[:, 0] / sizes[:, 1], 1))
+    if len(shapes) > 1 or abs(shapes[0] - height / width) > 0.1:
+        yield _line("crop_to_aspect_ratio: true", "keep the proportions, lose the edges of long images")
+    if any(each.broken for each in survey.files):
+        yield _line("broken_files: drop", "files that are no images are left out")
+    for split, text in (("test", "split off first, not trained on"), ("validation", "decides when to stop")):
+        if split in source.splits:
+            yield f"  {split}: {source.splits[split]}"
+        else:
+            yield _line(f"{split}: 0.2", text)
+
+
+def _line(entry: str, comment: str) -> str:
+    """Return an entry of the dataset with a comment."""
+    return f"  {entry:26} # {comment}"
+
+
+def _layers(survey: ImageSurvey, source: ImageSource, effort: Effort) -> Iterator[str]:
+    """Yield the layers: augmentation, blocks of convolutions, a mean over the places, the output."""
+    yield "  # these change images at random, while it trains: remove what changes a class"
+    if not survey.is_gray:
+        yield "  - RandomFlip: {mode: horizontal}"
+    yield "  - RandomTranslation: {height_factor: 0.1, width_factor: 0.1, fill_mode: nearest}"
+    yield "  - Rescaling: {scale: 0.00392156862745098}   # 0 to 255 becomes 0 to 1"
+    side = min(proposed_size(survey, effort))
+    for place, filters in enumerate(WIDTHS[effort]):
+        kind = "SeparableConv2D" if filters >= SEPARABLE_FROM and place else "Conv2D"
+        yield f"  - {kind}: {{filters: {filters}, kernel_size: 3, padding: same, use_bias: false}}"
+        yield "  - BatchNormalization: {momentum: 0.9}"
+        yield "  - Activation: {activation: relu}"
+        if place + 1 < len(WIDTHS[effort]) and side // 2 >= SMALLEST_SIDE:
+            side //= 2
+            yield "  - MaxPooling2D"
+    yield "  - GlobalAveragePooling2D"
+    yield "  - Dropout: {rate: 0.3}"
+    counts = [count for count in _counts(survey).values() if count]
+    if source.numbers:
+        yield "  - Dense: {units: 1}   # a number, so no activation"
+    elif len(counts) == 2:
+        yield f"  # the output is the probability of {_comment(_classes(survey)[1])}"
+        yield "  - Dense: {units: 1, activation: sigmoid}"
+    else:
+        yield f"  - Dense: {{units: {len(counts)}, activation: softmax}}   # a probability for each class"
+
+
+def _classes(survey: ImageSurvey) -> list[str]:
+    return [name for name, count in _counts(survey).items() if count]
+
+
+def _training(survey: ImageSurvey, source: ImageSource, effort: Effort) -> Iterator[str]:
+    counts = _counts(survey)
+    if source.numbers:
+        yield "loss: mse"
+        yield "metrics: [RootMeanSquaredError, MeanAbsoluteError]"
+    elif len(_classes(survey)) == 2:
+        yield "loss: binary_crossentropy"
+        yield "metrics: [accuracy, AUC]"
+    else:
+        uneven = max(counts.values()) > 2 * min(counts.values())
+        yield "loss: sparse_categorical_crossentropy"
+        yield f"metrics: [accuracy{', F1Score: {average: macro}' if uneven else ''}]"
+    images = len(survey.good) * (0.64 if not source.splits else 0.8)
+    height, width = proposed_size(survey, effort)
+    epochs = round(PIXELS[effort] / (images * height * width))
+    epochs = max(LEAST_EPOCHS, min(EPOCHS[effort], epochs))
+    yield "optimizer:"
+    yield "  AdamW: {learning_rate: {FlatCosine: {initial: 0.002}}, weight_decay: 0.01}"
+    yield f"fit: {{epochs: {epochs}, batch_size: 32}}"
+    if not source.numbers and are_imbalanced({k: v for k, v in counts.items() if v}):
+        yield "# to weight rare classes as much as frequent ones: fit: {class_weight: balanced}"
+    yield "callbacks:"
+    patience = max(4, epochs // 4)
+    yield f"  - EarlyStopping: {{patience: {patience}, restore_best_weights: true}}"
+
+
+def _comment(text: str) -> str:
+    """Return a text on a single line."""
+    return shortened(" ".join(text.split()), 200)
