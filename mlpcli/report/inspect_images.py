@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mlpcli.printable import counted
 from mlpcli.report.console import show_line
 from mlpcli.report.screen import console, table
 
@@ -35,8 +36,8 @@ class SurveyedImages:
 def show_images(found: SurveyedImages) -> None:
     """Show a line for each class, the sizes and the colors, then the warnings."""
     names = list(next(iter(found.counts.values()), {}))
-    classes = f", {len(names):,} {'class' if len(names) == 1 else 'classes'}" if names else ", no classes"
-    show_line(f"{found.path}: {found.images:,} images{classes}")
+    classes = counted(len(names), "class", "classes") if names else "no classes"
+    show_line(f"{found.path}: {counted(found.images, 'image')}, {classes}")
     if names:
         splits = list(found.counts)
         header = ["class", *(split or "images" for split in splits), *(["share"] if len(splits) == 1 else [])]

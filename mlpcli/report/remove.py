@@ -50,7 +50,7 @@ def show_kept(folder: Path, size: int) -> None:
 def total_text(chosen: Sequence[Removable], kept: int = 0) -> str:
     """Return how many runs there are and how large they are, with the bytes of kept files."""
     count, size = len(chosen), sum(each.size for each in chosen)
-    parts = [*([counted(count, 'run')] if count or not kept else []), *(["kept files"] if kept else [])]
+    parts = [*([counted(count, "run")] if count or not kept else []), *(["kept files"] if kept else [])]
     return f"{' and '.join(parts)}, {format_size(size + kept)}"
 
 

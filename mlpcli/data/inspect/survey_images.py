@@ -17,6 +17,7 @@ from mlpcli.data.images.load_images import TRAITS, in_parallel, read_content
 from mlpcli.data.images.new_images import shown_name
 from mlpcli.data.inspect.survey import are_imbalanced
 from mlpcli.errors import DataError, Problem, listing
+from mlpcli.printable import counted
 
 GLANCE = ImageReading((8, 8), "rgb")
 """How images are decoded only to see whether they can be."""
@@ -170,10 +171,10 @@ def image_warnings(survey: ImageSurvey) -> Iterator[str]:
     if broken:
         stem = survey.path.rstrip("/")
         shown = listing([f"{stem}/{each.name} ({each.broken})" for each in broken], 5)
-        yield f"{_count(broken, 'file')} cannot be read as images: {shown}"
+        yield f"{counted(len(broken), 'file')} cannot be read as images: {shown}"
     loose = [place for place in survey.good if not survey.classes[place]]
     if loose and any(survey.classes):
-        yield f"{_count(loose, 'image')} in no sub-folder, and so without a class"
+        yield f"{counted(len(loose), 'image')} in no sub-folder, and so without a class"
     yield from _copy_warnings(survey)
     yield from _class_warnings(survey)
     traits = Counter(trait for each in survey.files for trait in each.traits)
@@ -192,19 +193,14 @@ def _copy_warnings(survey: ImageSurvey) -> Iterator[str]:
     shared = [places for places in copies if len({survey.parts[place] for place in places}) > 1]
     same = [places for places in copies if places not in across and places not in shared]
     if across:
-        yield f"{_count(across, 'image')} in more than one class: {_pairs(survey, across)}"
+        yield f"{counted(len(across), 'image')} in more than one class: {_pairs(survey, across)}"
     if shared:
-        rule = f"{_count(shared, 'image')} in more than one split: scores look better than they are"
+        rule = f"{counted(len(shared), 'image')} in more than one split: scores look better than they are"
         yield f"{rule}: {_pairs(survey, shared)}"
     if same:
         extra = [place for places in same for place in places[1:]]
         where = "; a random split may put copies on both sides" if not survey.folders else ""
-        yield f"{_count(extra, 'copy', 'copies')} of other files: {_pairs(survey, same)}{where}"
-
-
-def _count(items: Sequence[object], one: str, several: str = "") -> str:
-    """Return how many there are: `1 file`, `2 files`."""
-    return f"{len(items):,} {one if len(items) == 1 else several or one + 's'}"
+        yield f"{counted(len(extra), 'copy', 'copies')} of other files: {_pairs(survey, same)}{where}"
 
 
 def _pairs(survey: ImageSurvey, groups: Sequence[Sequence[int]]) -> str:
