@@ -129,6 +129,7 @@ PAGES = (
     "splits.md",
     "folds.md",
     "tensorboard.md",
+    "memory.md",
 )
 
 

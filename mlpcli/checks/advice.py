@@ -16,7 +16,8 @@ from mlpcli.checks.log_names import more_is_better
 from mlpcli.checks.member_advice import advise_members
 from mlpcli.checks.metric_rules import OF_EACH_CLASS
 from mlpcli.checks.output_views import canonical
-from mlpcli.data.dataset import Contract, Dataset
+from mlpcli.data.dataset import Contract, Dataset, Output
+from mlpcli.data.stored.stored_array import StoredArray, blocks_of
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import KeyPath
@@ -147,13 +148,18 @@ def _exclusive(dataset: Dataset) -> Iterator[Advice]:
     """Advise on labels of which every row has exactly one, as if they were mutually exclusive classes."""
     for each in dataset.contract.outputs:
         y = dataset.train.y[each.name] if each.name else dataset.train.y
-        if each.kind == "labels" and y.shape[-1] > 2 and bool((y.sum(axis=-1) == 1).all()):
+        if each.kind == "labels" and y.shape[-1] > 2 and _is_one_each(y):
             yield Advice(
                 f"every row has exactly one of {y.shape[-1]} labels",
                 "if they are mutually exclusive, use softmax with categorical_crossentropy",
                 "sigmoids may give a row several labels or none",
                 ("loss", each.name) if each.name else ("loss",),
             )
+
+
+def _is_one_each(y: Array | StoredArray) -> bool:
+    """Return whether every row has exactly one label."""
+    return all(bool((block.sum(axis=-1) == 1).all()) for block in blocks_of(y))
 
 
 # ---------------------------------------------------------------- layers
@@ -339,8 +345,17 @@ def class_counts(contract: Contract, y: Arrays) -> dict[str, dict[str, int]]:
         if each.kind in ("classes", "one_hot") and each.classes is not None:
             labels = y[each.name] if isinstance(y, dict) else y
             one_hot = each.kind == "one_hot"
-            if each.steps:
-                labels, one_hot = class_indices(labels).reshape(-1), False
-            counts = labels.sum(axis=0) if one_hot else np.bincount(labels, minlength=len(each.classes))
+            blocks = [_counts(each, block, one_hot=one_hot) for block in blocks_of(labels)]
+            counts = np.sum(blocks, axis=0)
             found[each.name] = {name: int(count) for name, count in zip(each.classes, counts, strict=True)}
     return found
+
+
+def _counts(output: Output, labels: Array, *, one_hot: bool) -> Array:
+    """Return how many rows, or steps, have each class, (classes,)."""
+    if output.steps:
+        labels, one_hot = class_indices(labels).reshape(-1), False
+    counts: Array = (
+        labels.sum(axis=0) if one_hot else np.bincount(labels, minlength=len(output.classes or ()))
+    )
+    return counts

@@ -155,7 +155,7 @@ def _number_problems(view: OutputView, takes: Takes | None) -> Iterator[Problem]
 
 
 def _target_width(view: OutputView) -> int:
-    return view.targets[0].shape[-1] if view.targets[0].ndim > 1 else 1
+    return view.targets.width
 
 
 def _target_range_problems(view: OutputView) -> Iterator[Problem]:
@@ -175,7 +175,7 @@ def _target_range_problems(view: OutputView) -> Iterator[Problem]:
         )
         yield Problem(rule, path=values.path, hint=_target_range_hint(view, values, scaled))
     elif values.sums_to_one and view.units > 1:
-        sums = [np.asarray(each, np.float64).sum(axis=-1) for each in view.targets]
+        sums = (np.asarray(each, np.float64).sum(axis=-1) for each in view.targets)
         if any(bool((np.abs(each - 1) > 1e-2).any()) for each in sums):
             rule = f"the values of a {values.name} add up to 1, those of a row of the target do not"
             yield Problem(rule, path=values.path, hint="leave the activation out")

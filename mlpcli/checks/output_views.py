@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlpcli.data.dataset import Dataset, Output
+from mlpcli.data.stored.stored_array import StoredArray, blocks_of
 from mlpcli.data.types import Array
 from mlpcli.errors import KeyPath
 from mlpcli.model.activation_range import OutputRange, find_output_range, units_path
@@ -23,6 +24,27 @@ from mlpcli.spec.schema import ComponentSpec
 
 if TYPE_CHECKING:
     from mlpcli.keras_import import keras
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The targets of some splits, of which those in files are read some rows at a time.
+
+    Attributes:
+        arrays: y of each split.
+    """
+
+    arrays: Sequence[Array | StoredArray]
+
+    def __iter__(self) -> Iterator[Array]:
+        for array in self.arrays:
+            yield from blocks_of(array)
+
+    @property
+    def width(self) -> int:
+        """The number of values of a row."""
+        first = self.arrays[0]
+        return int(first.shape[-1]) if first.ndim > 1 else 1
 
 
 @dataclass(frozen=True)
@@ -50,7 +72,7 @@ class OutputView:
     metrics: tuple[tuple[KeyPath, ComponentSpec], ...]
     shape: tuple[int, ...]
     output_range: OutputRange | None
-    targets: tuple[Array, ...]
+    targets: Targets
     of_members: bool = False
 
     @property
@@ -74,12 +96,12 @@ class OutputView:
 
         Where targets are scaled, only the training rows count, since the scale was computed from them.
         """
-        return _span(self.targets[:1] if self.output.scale is not None else self.targets)
+        return _span(self.targets if self.output.scale is None else Targets(self.targets.arrays[:1]))
 
     @cached_property
     def own_span(self) -> tuple[float, float]:
         """The least and the greatest target in its own units, as metrics see them."""
-        return _span(tuple(self.output.restore(each, truth=True) for each in self.targets))
+        return _span(self.output.restore(each, truth=True) for each in self.targets)
 
     @cached_property
     def is_binary(self) -> bool:
@@ -98,8 +120,9 @@ class OutputView:
         return all(bool((each.sum(axis=-1) == 1).all()) for each in self.targets)
 
 
-def _span(arrays: tuple[Array, ...]) -> tuple[float, float]:
-    return min(float(each.min()) for each in arrays), max(float(each.max()) for each in arrays)
+def _span(arrays: Iterable[Array]) -> tuple[float, float]:
+    ends = [(float(each.min()), float(each.max())) for each in arrays]
+    return min(low for low, _ in ends), max(high for _, high in ends)
 
 
 def output_views(model: keras.Model, loaded: LoadedSpec, dataset: Dataset) -> Iterator[OutputView]:
@@ -124,8 +147,8 @@ def output_views(model: keras.Model, loaded: LoadedSpec, dataset: Dataset) -> It
             metrics=tuple(output_metrics(spec, output.name)),
             shape=tuple(tensor.shape[1:]),
             output_range=find_output_range(model, spec, graph, name) if known else None,
-            targets=tuple(
-                split.y[output.name] if output.name else split.y for split in dataset.splits().values()
+            targets=Targets(
+                [split.y[output.name] if output.name else split.y for split in dataset.splits().values()]
             ),
             of_members=name in means and type(model.get_layer(name)).__module__.startswith("mlpcli."),
         )

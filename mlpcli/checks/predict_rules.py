@@ -9,6 +9,7 @@ import numpy as np
 
 from mlpcli.checks.output_views import OutputView, output_views
 from mlpcli.data.dataset import Dataset, Split
+from mlpcli.data.stored.stored_array import blocks_of
 from mlpcli.data.targets import class_indices
 from mlpcli.errors import KeyPath, Problem, SpecError, listing
 from mlpcli.model.default_losses import gives_scores, target_text
@@ -142,7 +143,7 @@ def _one_class(section: PredictSpec, views: Sequence[OutputView], split: Split) 
         if view.output.kind == "labels":
             continue
         y = split.y[view.output.name] if view.output.name else split.y
-        found = np.unique(class_indices(y))
+        found = np.unique(np.concatenate([np.unique(class_indices(block)) for block in blocks_of(y)]))
         if len(found) < 2:
             name = (view.output.classes or ())[int(found[0])]
             rule = f"is chosen on validation rows of both classes, every one is {name!r}"

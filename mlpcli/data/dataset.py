@@ -11,6 +11,7 @@ import numpy as np
 from mlpcli.data.fitted_outputs import Fitted, Intervals
 from mlpcli.data.images.image_reading import ImageReading
 from mlpcli.data.quantiles import Quantiles, from_log
+from mlpcli.data.stored.stored_array import StoredArray
 from mlpcli.data.types import Array, Arrays, NumberType
 from mlpcli.spec.values import ValueMap
 
@@ -63,9 +64,13 @@ class Input:
     columns: tuple[int, ...] | None
     shape: tuple[int, ...]
 
-    def take(self, x: Array) -> Array:
+    def take(self, x: Any) -> Any:
         """Return this input's part of rows: (rows, *shape of the source) to (rows, *shape)."""
-        return x if self.columns is None else np.ascontiguousarray(x[:, list(self.columns)])
+        if self.columns is None:
+            return x
+        if isinstance(x, StoredArray):
+            return x.select(self.columns)
+        return np.ascontiguousarray(x[:, list(self.columns)])
 
 
 @dataclass(frozen=True)

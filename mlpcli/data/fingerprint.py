@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from mlpcli.data.dataset import Contract, Split
+from mlpcli.data.stored.stored_array import blocks_of
 
 
 def fingerprint(contract: Contract, splits: Mapping[str, Split]) -> str:
@@ -23,5 +24,6 @@ def fingerprint(contract: Contract, splits: Mapping[str, Split]) -> str:
             for key, array in part.items() if isinstance(part, dict) else [("", part)]:
                 if array is not None:
                     digest.update(f"{name} {key} {array.dtype.str} {array.shape}".encode())
-                    digest.update(np.ascontiguousarray(array).data)
+                    for block in blocks_of(array):
+                        digest.update(np.ascontiguousarray(block).data)
     return digest.hexdigest()

@@ -11,14 +11,13 @@ import numpy as np
 from mlpcli.data.columns import select_inputs
 from mlpcli.data.dataset import OTHER, Contract, Dataset, Output, Split
 from mlpcli.data.features.preprocessor import Preprocessor, fit_preprocessor
-from mlpcli.data.features.unknown_values import apply_policy, cell_errors
 from mlpcli.data.features.value_notes import lost_digit_notes
 from mlpcli.data.features.verification_sample import Sample, take_sample
 from mlpcli.data.fingerprint import fingerprint
 from mlpcli.data.leakage import SplitRows, group_notes
 from mlpcli.data.lost_digits import lost_digits, some_rows
 from mlpcli.data.nested_rows import TrainingRows
-from mlpcli.data.readers.row_errors import raise_row_errors
+from mlpcli.data.row_keeper import IN_MEMORY, RowKeeper
 from mlpcli.data.rows import Rows, read_rows
 from mlpcli.data.scaling import scale_outputs, scale_target
 from mlpcli.data.sources.array_source import in_dtype
@@ -97,7 +96,9 @@ def load_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path
     return divide_dataset(open_dataset(spec, request, seed=seed, folder=folder), spec, request, seed=seed)
 
 
-def open_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path) -> OpenedData:
+def open_dataset(
+    spec: DatasetSpec, request: Request, *, seed: int, folder: Path, keeper: RowKeeper = IN_MEMORY
+) -> OpenedData:
     """Read the rows of a spec's dataset; see `load_dataset`."""
     spec = complete_synthetic(spec, seed=seed)
     source = open_source(
@@ -109,12 +110,19 @@ def open_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path
         numbers=request.numbers,
         per_step=request.per_step,
         kept=request.kept,
+        read=keeper.read,
     )
-    return OpenedData(source, _code(source, spec, request), folder)
+    return OpenedData(source, _code(source, spec, request), folder, read=keeper.read)
 
 
 def divide_dataset(
-    opened: OpenedData, spec: DatasetSpec, request: Request, *, seed: int, some: TrainingRows | None = None
+    opened: OpenedData,
+    spec: DatasetSpec,
+    request: Request,
+    *,
+    seed: int,
+    some: TrainingRows | None = None,
+    keeper: RowKeeper = IN_MEMORY,
 ) -> Dataset:
     """Split and encode the rows of a spec's dataset; see `load_dataset`.
 
@@ -124,12 +132,13 @@ def divide_dataset(
         request: what the network requires.
         seed: of the random splits.
         some: of the training rows, which are all there is; None for all of them.
+        keeper: keeps the rows.
     """
     splitter, split_amounts = _divide(opened, spec, request, seed)
     outputs = _scaled(splitter, spec, request) if some is not None else None
     if some is not None:
         splitter.keep(some)
-    return _dataset(opened.source, splitter, spec, request, split_amounts, outputs)
+    return _dataset(opened.source, splitter, spec, request, split_amounts, outputs, keeper)
 
 
 def _scaled(splitter: Splitter, spec: DatasetSpec, request: Request) -> tuple[Output, ...]:
@@ -227,8 +236,9 @@ def _dataset(
     request: Request,
     split_amounts: SplitAmounts,
     scaled: tuple[Output, ...] | None,
+    keeper: RowKeeper,
 ) -> Dataset:
-    rows_of, preprocessor = _preprocess(source, _in_one_dtype(splitter.finish(), request), request)
+    rows_of, preprocessor = _preprocess(source, _in_one_dtype(splitter.finish(), request), request, keeper)
     train, outputs = rows_of["train"], scaled or _scaled(splitter, spec, request)
     if request.contract is not None:
         outputs = request.contract.outputs
@@ -236,7 +246,10 @@ def _dataset(
     notes, left_out = _notes(rows_of, outputs, spec, sparse=splitter.sparse)
     tables = {name: SplitRows(each.source_rows.table, each.rows) for name, each in rows_of.items()}
     shared = group_notes(tables, source.split_columns, split_amounts, contract.target)
-    splits = {name: _split(rows, train, contract, request.class_weight) for name, rows in rows_of.items()}
+    splits = {
+        name: keeper.keep(name, _split(rows, train, contract, request.class_weight))
+        for name, rows in rows_of.items()
+    }
     return Dataset(
         splits["train"],
         splits.get("validation"),
@@ -327,7 +340,7 @@ def _notes(
 
 
 def _preprocess(
-    source: Source, rows_of: dict[str, RowsOfSplit], request: Request
+    source: Source, rows_of: dict[str, RowsOfSplit], request: Request, keeper: RowKeeper
 ) -> tuple[dict[str, RowsOfSplit], Preprocessor | None]:
     """Encode the splits of a table by a preprocessor that is fitted on the training rows only.
 
@@ -342,18 +355,7 @@ def _preprocess(
     preprocessor = preprocessor or fit_preprocessor(
         table.columns, source.chosen.used, rows, table.dialect, earlier_robust=request.earlier_robust
     )
-    whole: dict[int, Array] = {}  # by the rows' source, which splits share
-    for each in rows_of.values():
-        if id(each.source_rows) not in whole and each.source_rows.table is not None:
-            raw = each.source_rows.table
-            found = preprocessor.transform(raw.columns)
-            rejected = apply_policy(preprocessor, found.found, "bucket").rejected
-            row_errors = cell_errors(preprocessor, rejected, raw.columns, range(raw.rows), raw.origin)
-            raise_row_errors(raw.origin, row_errors, len(rejected))
-            whole[id(each.source_rows)] = found.x
-    return {
-        name: replace(each, x=whole[id(each.source_rows)][each.rows]) for name, each in rows_of.items()
-    }, preprocessor
+    return keeper.encode(rows_of, preprocessor), preprocessor
 
 
 def _value_notes(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from mlpcli.data.dataset import Output
 from mlpcli.data.folds import cut_folds
 from mlpcli.data.group_split import quantile_bins
 from mlpcli.data.nested_rows import TrainingRows, nested_rows
+from mlpcli.data.readers.tables import ReadTable, read_table
 from mlpcli.data.scaling import in_precision
 from mlpcli.data.sources.open import read_split
 from mlpcli.data.sources.source_rows import Source, SourceRows
@@ -38,19 +40,21 @@ class OpenedData:
         coded: y over the main rows, and the output, by the output's name.
         folder: relative to which paths in the spec are read.
         files: the rows of splits that are files, by split and path; each is read once.
+        read: reads the columns of tables.
     """
 
     source: Source
     coded: Mapping[str, tuple[Array, Output]]
     folder: Path
     files: dict[tuple[str, str], SourceRows] = field(default_factory=dict)
+    read: ReadTable = read_table
 
 
 @dataclass(frozen=True)
 class RowsOfSplit:
     """Rows of one split before they are divided among the inputs and scaled; y by output."""
 
-    x: Array
+    x: Any
     y: dict[str, Array]
     rows: Array
     weights: Array | None
@@ -125,6 +129,7 @@ class Splitter:
                 weights=self.spec.weights,
                 dialect=self.dialect,
                 droppable=[each.name for each in self.outputs if drops and each.separator is None],
+                read=self.opened.read,
             )
         return files[split, path]
 

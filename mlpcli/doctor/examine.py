@@ -124,7 +124,7 @@ def _columns(dataset: Dataset, seed: int) -> Iterator[ColumnSkill]:
     few = {name: each[rows] for name, each in x.items()} if isinstance(x, dict) else x[rows]
     for output in dataset.contract.outputs:
         y = dataset.train.y[output.name] if output.name else dataset.train.y
-        target = _flat_target(output, np.asarray(y)[rows])
+        target = _flat_target(output, y[rows])
         if target is None:
             continue
         classes = output.kind != "numbers"

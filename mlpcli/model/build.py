@@ -14,6 +14,7 @@ from mlpcli.data.types import Arrays
 from mlpcli.errors import KeyPath, Problem, SpecError
 from mlpcli.keras_import import keras
 from mlpcli.keras_internals import name_outputs
+from mlpcli.model.adapt_layers import adapt_behind, adapt_to
 from mlpcli.model.call_layer import call_layer
 from mlpcli.model.components import make_component, make_instance, refusals
 from mlpcli.model.member_layers import MemberMean
@@ -31,9 +32,6 @@ from mlpcli.spec.layer_graph import ONLY_INPUT, Graph, Node
 from mlpcli.spec.member_axis import member_outputs, output_nodes
 from mlpcli.spec.schema import ComponentSpec, Spec
 from mlpcli.spec.values import Value
-
-ADAPT_ROWS = 100_000
-"""Rows per call of the layers below one that is adapted."""
 
 Tensors = dict[str, "keras.KerasTensor"]
 """Symbolic tensors by the name of their input or output."""
@@ -305,17 +303,10 @@ def _adapt(
     """Let a layer learn from the training rows as they look after the layers below it."""
     for name, tensor in inputs.items():
         if below is tensor:
-            layer.adapt(rows[name] if isinstance(rows, dict) else rows)
+            adapt_to(layer, rows[name] if isinstance(rows, dict) else rows)
             return
     named = isinstance(rows, dict)
-    lower = keras.Model(inputs if named else inputs[ONLY_INPUT], below)
-    count = len(next(iter(rows.values())) if isinstance(rows, dict) else rows)
-    pieces = []
-    for start in range(0, count, ADAPT_ROWS):
-        span = slice(start, start + ADAPT_ROWS)
-        piece = {key: value[span] for key, value in rows.items()} if isinstance(rows, dict) else rows[span]
-        pieces.append(lower(piece, training=False).numpy())
-    layer.adapt(np.concatenate(pieces))
+    adapt_behind(layer, keras.Model(inputs if named else inputs[ONLY_INPUT], below), rows)
 
 
 def _shape(tensor: keras.KerasTensor) -> str:

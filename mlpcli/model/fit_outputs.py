@@ -265,5 +265,5 @@ def counted_rows(output: Output, rows: int, weights: Array | None) -> int:
     """
     if weights is None:
         return rows
-    kept = along_steps(np.asarray(weights != 0), (rows, *output.steps))
+    kept = along_steps(np.asarray(weights) != 0, (rows, *output.steps))
     return int(kept.sum(axis=0).min())

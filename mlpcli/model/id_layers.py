@@ -13,6 +13,7 @@ import numpy as np
 
 from mlpcli.data.dataset import Contract
 from mlpcli.data.readers.row_errors import RowError
+from mlpcli.data.stored.stored_array import blocks_of
 from mlpcli.data.types import Array, Arrays
 from mlpcli.keras_import import keras
 from mlpcli.model.id_names import ID_COUNTS
@@ -49,7 +50,8 @@ class IdLayer:
             x: rows as the network takes them.
         """
         if self.source:
-            return _outside(x[self.source] if isinstance(x, dict) else x, self.count)
+            values = x[self.source] if isinstance(x, dict) else x
+            return np.concatenate([_outside(block, self.count) for block in blocks_of(values)])
         count = len(next(iter(x.values())) if isinstance(x, dict) else x)
         pieces = []
         for start in range(0, count, BATCH_ROWS):

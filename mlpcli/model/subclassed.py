@@ -13,6 +13,7 @@ from typing import Union
 
 import numpy as np
 
+from mlpcli.data.stored.stored_array import StoredArray
 from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import KeyPath, Problem, SpecError, listing
 from mlpcli.keras_import import keras, tf
@@ -149,6 +150,10 @@ class _Reached(BaseException):
 def _adapt(model: keras.Model, graph: Graph, rows: Arrays) -> None:
     """Let the layers inside learn, in the order in which rows reach them, from what reaches them."""
     named = rows if isinstance(rows, dict) else {"": rows}
+    if any(isinstance(each, StoredArray) and not each.fits for each in named.values()):
+        rule = "has layers that learn from all rows, which are in files"
+        hint = "give fit.memory more than the rows take"
+        raise SpecError(Problem(rule, path=PATH, hint=hint))
     if own := getattr(model, "adapt", None):
         own(tuple(named[name] for name in graph.inputs) if graph.inputs else named[""])
         return

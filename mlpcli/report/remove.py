@@ -44,7 +44,7 @@ def show_removable(chosen: Sequence[Removable], users: Sequence[tuple[Removable,
 def show_kept(folder: Path, size: int) -> None:
     """Show the folder of kept files, unless they are none."""
     if size:
-        show_line(f"{folder}  {format_size(size)}  decoded images, which are read again when they are needed")
+        show_line(f"{folder}  {format_size(size)}  images and rows that are read again when needed")
 
 
 def total_text(chosen: Sequence[Removable], kept: int = 0) -> str:

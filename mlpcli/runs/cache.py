@@ -1,21 +1,21 @@
-"""What is kept beside the runs, to be computed once, such as decoded images."""
+"""What is kept beside the runs, to be computed once: decoded images, and the encoded rows of `fit.memory`."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from mlpcli.files import remove_below
-
-CACHE = ".cache"
-"""The folder in a runs folder."""
+from mlpcli.spec.memory_size import CACHE as CACHE
+from mlpcli.spec.memory_size import lock_of
 
 
 def cache_size(runs_dir: Path) -> int:
-    """Return the bytes of what is kept beside the runs."""
-    folder = runs_dir / CACHE
-    if folder.is_symlink() or not folder.is_dir():
-        return 0
-    return sum(each.lstat().st_size for each in folder.rglob("*") if not each.is_dir())
+    """Return the bytes of what is kept beside the runs, without what a process is writing."""
+    files = (each for kept in _kept(runs_dir) for each in (kept, *kept.rglob("*")) if not each.is_dir())
+    return sum(each.lstat().st_size for each in files)
 
 
 def remove_cache(runs_dir: Path) -> None:
@@ -24,4 +24,34 @@ def remove_cache(runs_dir: Path) -> None:
     Raises:
         OSError: it cannot be deleted, or is a link.
     """
-    remove_below(runs_dir / CACHE, runs_dir)
+    for each in _kept(runs_dir):
+        remove_below(each, runs_dir)
+    with contextlib.suppress(OSError):  # another process writes in it
+        (runs_dir / CACHE).rmdir()
+
+
+def _kept(runs_dir: Path) -> Iterator[Path]:
+    """Yield the files and folders that are kept, the locks last."""
+    folder = runs_dir / CACHE
+    if not folder.is_symlink() and folder.is_dir():
+        found = sorted(folder.iterdir(), key=lambda each: (each.suffix == ".lock", each.name))
+        yield from (each for each in found if not _is_written(each))
+
+
+def _is_written(kept: Path) -> bool:
+    """Return whether a process holds the lock of encoded rows."""
+    if os.name != "posix":
+        return False
+    import fcntl
+
+    try:
+        handle = os.open(lock_of(kept), os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from mlpcli.spec.memory_size import MemorySize, bytes_of
 from mlpcli.spec.section import STRICT
 
 SEED_RULE = "a whole number from 0 to 4294967295"
@@ -82,6 +83,7 @@ class FitSpec(BaseModel):
         ),
     ] = None
     max_minutes: Minutes = None
+    memory: MemorySize = None
     threads: Annotated[int | None, Field(gt=0, le=1024, description="a number of threads, 1 to 1024")] = None
     precision: Annotated[
         str,
@@ -90,3 +92,8 @@ class FitSpec(BaseModel):
             description="'float32', 'mixed_bfloat16' or 'mixed_float16'",
         ),
     ] = "float32"
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """The bytes that rows may take in memory; None where all are in memory."""
+        return None if self.memory is None else bytes_of(self.memory)

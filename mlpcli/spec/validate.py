@@ -26,6 +26,7 @@ from mlpcli.spec.key_forms import (
 )
 from mlpcli.spec.layer_graph import is_by_output, read_graph
 from mlpcli.spec.member_axis import member_problems
+from mlpcli.spec.memory_size import memory_problems
 from mlpcli.spec.plugins import Catalog
 from mlpcli.spec.predictions import predict_problems
 from mlpcli.spec.schema import ByOutput, Spec
@@ -128,6 +129,7 @@ def _across(data: ValueMap) -> Iterator[Problem]:
         yield from synthetic_problems(dataset)
         yield from dataset_problems(dataset)
     yield from repeat_problems(data)
+    yield from memory_problems(data)
     inputs = data.get("inputs")
     yield from input_problems(inputs) if isinstance(inputs, dict) else ()
     yield from predict_problems(data.get("predict"))

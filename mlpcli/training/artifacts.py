@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mlpcli import runs
 from mlpcli.checks.log_names import loss_first
-from mlpcli.data.dataset import Split
+from mlpcli.data.dataset import Dataset, Split
+from mlpcli.data.stored.sampled_rows import sampled
 from mlpcli.data.types import Array, Arrays
 from mlpcli.export.saved_model import export_saved_model
 from mlpcli.export.verify import verifying
@@ -26,10 +28,10 @@ from mlpcli.training import compiled
 from mlpcli.training.baseline import Baseline, compare, judged_output, score_network
 from mlpcli.training.fit_predictions import FittedPredictions
 from mlpcli.training.held_out import write_held_out
-from mlpcli.training.intervals import WORK_IN_TRAINING, find_intervals
+from mlpcli.training.intervals import WORK_IN_TRAINING, find_intervals, no_intervals
 from mlpcli.training.job import TrainingJob
 from mlpcli.training.network_probe import record_network
-from mlpcli.training.row_metrics import MeasuredRows, measure_rows
+from mlpcli.training.row_metrics import MeasuredRows, measure_rows, why_not_measured
 from mlpcli.training.run_figures import Write, begin_boundary, begin_curves, begin_diagram, begin_reliability
 
 if TYPE_CHECKING:
@@ -132,6 +134,15 @@ class Artifacts:
     def _at_once(self) -> int:
         return evaluated_rows(self.job.completed.spec, self.job.dataset.contract)
 
+    @property
+    def _memory(self) -> int | None:
+        return self.job.completed.spec.fit.memory_bytes
+
+    @cached_property
+    def _in_memory(self) -> Dataset:
+        """The data, or some of its rows where it is in files."""
+        return sampled(self.job.dataset, self._memory)
+
     def evaluate(self, split: Split) -> dict[str, float]:
         """Return the metrics of a split by name."""
         rows = compiled.Arrays(split.x, split.y, split.weights)
@@ -144,6 +155,10 @@ class Artifacts:
         """
         splits = self.job.dataset.splits()
         for name in metrics.keys() - {"train"} if self.job.options.intervals else ():
+            why = why_not_measured(self.job.model, splits[name], self._memory)
+            if why:
+                self.intervals[name] = no_intervals(len(splits[name]), metrics[name], why)
+                continue
             self.measured[name] = measure_rows(self.job.model, splits[name], batch_size=self._at_once)
         model, seed = self.job.model, self.job.completed.spec.seed
         for name in [each for each in metrics if each in self.measured]:
@@ -163,7 +178,7 @@ class Artifacts:
         Returns:
             The scores as `metrics.json` has them; None where no such model applies.
         """
-        dataset, spec = self.job.dataset, self.job.completed.spec
+        dataset, spec = self._in_memory, self.job.completed.spec
         baseline = measured()
         held_out, output = dataset.test or dataset.validation, judged_output(dataset)
         if baseline is None or held_out is None or output is None:
@@ -171,6 +186,8 @@ class Artifacts:
         loss = output_loss(spec, output.name)
         network = score_network(output, held_out, self._outputs_of(held_out), loss)
         document = baseline.to_json(network)
+        if dataset is not self.job.dataset and len(held_out) < len(self.job.dataset.splits()[baseline.split]):
+            document["sampled_rows"] = len(held_out)
         write_json(self.job.run_dir / runs.METRICS, self.document(metrics, baseline=document))
         chosen = spec.predict is not None and spec.predict.threshold is not None
         if (note := compare(baseline, network)) and not chosen:  # a threshold is chosen for something else
@@ -212,7 +229,7 @@ class Artifacts:
             begin_diagram(
                 job.model if self.fitted is None else self.fitted.trained, job.run_dir, title=title
             ),
-            begin_boundary(job.dataset, predict, job.run_dir, title=title, network=job.model),
+            begin_boundary(self._in_memory, predict, job.run_dir, title=title, network=job.model),
             begin_reliability(self.fitted.curves if self.fitted else {}, job.run_dir, title=title),
         ]
 

@@ -20,6 +20,7 @@ from mlpcli.data.moves import Move, moves_to
 from mlpcli.data.nested_rows import TrainingRows
 from mlpcli.data.splits import without_validation
 from mlpcli.data.splitter import OpenedData
+from mlpcli.data.stored.load_stored import StoreOptions, load_stored
 from mlpcli.errors import DataError, Problem, SpecError
 from mlpcli.spec.load import LoadedSpec, with_data
 from mlpcli.spec.locations import VARIABLE, absolute, files_of, with_files
@@ -51,7 +52,19 @@ class FoundData(NamedTuple):
 
     spec: LoadedSpec
     dataset: Dataset
-    opened: OpenedData
+    in_memory: OpenedData | None
+
+    @property
+    def opened(self) -> OpenedData:
+        """The rows that the data was divided from.
+
+        Raises:
+            SpecError: they are in files, and what needs them cannot be done with these.
+        """
+        if self.in_memory is None:
+            hint = "leave it out, or try it on a sample of the rows"
+            raise SpecError(Problem("does not go with this command", path=("fit", "memory"), hint=hint))
+        return self.in_memory
 
 
 def find_opened(loaded: LoadedSpec, contract: Contract | None = None, *, together: bool = False) -> FoundData:
@@ -127,6 +140,15 @@ def _load(
     request, seed = _request(loaded, earlier_robust=earlier_robust)
     request = replace(request, contract=contract)
     spec = loaded.spec
+    if spec.fit.memory_bytes is not None:
+        kept = loaded.kept
+        options = StoreOptions(
+            loaded.runs_dir,
+            spec.fit.memory_bytes,
+            kept.fingerprint if kept is not None and contract is None else None,
+        )
+        dataset = load_stored(spec.dataset, request, seed=seed, folder=loaded.folder, options=options)
+        return FoundData(loaded, dataset, None)
     whole = is_repeated(spec) and (together if loaded.kept is None else loaded.kept.whole)
     section = without_validation(spec.dataset) if whole else spec.dataset
     # With the columns that divide the validation rows, which each training of several takes for itself.

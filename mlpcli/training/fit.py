@@ -151,6 +151,7 @@ def _fit_loop(job: _Job, loop: compiled.Loop, fit: Callable[..., keras.callbacks
         CannotCompile: It cannot run the model, which has not changed.
     """
     spec, dataset, epochs = job.spec, job.dataset, job.spec.fit.epochs
+    memory = spec.fit.memory_bytes
     counter, guard = _Counter(), DivergenceGuard(job.model)
 
     def show(done: int, total: int, logs: Logs) -> None:
@@ -173,6 +174,7 @@ def _fit_loop(job: _Job, loop: compiled.Loop, fit: Callable[..., keras.callbacks
         callbacks=[counter, *job.callbacks],
         on_progress=show,
         loop=loop,
+        chunk_bytes=compiled.CHUNK_BYTES if memory is None else memory,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlpcli.data.dataset import Contract, Dataset, Output, Split
+from mlpcli.data.stored.sampled_rows import sampled_split
 from mlpcli.data.types import Array, Arrays
 from mlpcli.keras_import import keras
 from mlpcli.model.build import compile_model
@@ -133,8 +134,9 @@ def held_out_rows(dataset: Dataset, rows: Array, outputs: Mapping[str, Array]) -
 
 
 def rows_of_split(job: TrainingJob, split: Split) -> KnownRows:
-    """Return the rows of a split with what the job's model says of them."""
+    """Return the rows of a split with what the job's model says of them; some of those in files."""
     spec, contract = job.completed.spec, job.dataset.contract
+    split = sampled_split(split, spec.fit.memory_bytes)
     outputs = final_outputs(spec, contract, compiled.predict(job.model, split.x))
     return known_rows(contract, split.y, outputs, split.weights)
 

@@ -31,7 +31,7 @@ PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "pyarrow", "pydantic
 NOT_TRAINING = ("name", "dataset", "inputs", "plugins")
 """Keys that are compared by other means: the data by its fingerprint, plug-ins by their checksums."""
 
-NOT_NUMBERS = ("max_minutes",)
+NOT_NUMBERS = ("max_minutes", "memory")
 """Keys of `fit` on which no number of an epoch depends."""
 
 

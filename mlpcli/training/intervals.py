@@ -66,6 +66,17 @@ def find_intervals(
     return finder.result()
 
 
+def no_intervals(rows: int, shown: Mapping[str, float], why: str) -> Intervals:
+    """Return what is known of values of which no interval is found.
+
+    Args:
+        rows: How many the values are of.
+        shown: The values, by name.
+        why: There are none.
+    """
+    return Intervals(rows=rows, bounds={}, method={}, left_out=dict.fromkeys(shown, why), notes={})
+
+
 class _Finder:
     """Finds the intervals of one model on one set of rows; see `find_intervals`."""
 

@@ -6,6 +6,7 @@ their addends, and for sums of addends the value that Keras would give for those
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,14 +15,20 @@ import numpy as np
 
 from mlpcli.checks.log_names import metric_names
 from mlpcli.data.dataset import Split
+from mlpcli.data.stored.sampled_rows import is_stored
+from mlpcli.data.stored.stored_array import StoredArray
 from mlpcli.data.types import Array, Arrays
 from mlpcli.keras_import import keras, tf
 from mlpcli.keras_internals import compiled_losses
+from mlpcli.machine import format_bytes
 from mlpcli.model.loss_addends import inner_loss, loss_addends
 from mlpcli.model.row_addends import NotOfRows, addends_of
 from mlpcli.statistics.bootstrap import GROUPS, dealt_sums, group_sizes
 from mlpcli.statistics.curves import ratio
 from mlpcli.training import compiled
+
+LEAST_MEMORY = 16 << 20
+"""Outputs that take no more than this are always in memory."""
 
 Tensor = Any
 """A tensor of TensorFlow, which has no types."""
@@ -124,9 +131,37 @@ def measure_rows(model: keras.Model, split: Split, *, batch_size: int) -> Measur
         split: The rows.
         batch_size: Of the evaluation, where its results depend on it.
     """
+    if is_stored(split):  # groups of rows are drawn from all over them
+        y, weights = (keras.tree.map_structure(_in_memory, each) for each in (split.y, split.weights))
+        split = Split(split.x, y, split.rows, weights)
     data = compiled.Arrays(split.x, split.y, split.weights)
     at_once = compiled.batch_rows(model, data, batch_size=batch_size)
     return MeasuredRows(split, compiled.run_network(model, split.x), at_once)
+
+
+def _in_memory(array: Array | StoredArray | None) -> Array | None:
+    return None if array is None else compiled.take_rows(array, slice(None))
+
+
+def why_not_measured(model: keras.Model, split: Split, memory: int | None) -> str:
+    """Return why what a network gives for some rows cannot be in memory; empty if it can.
+
+    Args:
+        model: The compiled model.
+        split: The rows.
+        memory: The bytes that rows in files may take; None where all are in memory.
+    """
+    if memory is None or not is_stored(split):
+        return ""
+    values = sum(
+        math.prod(size or 1 for size in each.shape[1:]) for each in keras.tree.flatten(model.outputs)
+    )
+    targets = sum(each.nbytes for each in keras.tree.flatten((split.y, split.weights)) if each is not None)
+    needed = 8 * values * len(split) + targets  # the outputs, and the logits behind them
+    if needed <= max(memory, LEAST_MEMORY):
+        return ""
+    size, most = format_bytes(needed), format_bytes(memory)
+    return f"the outputs of {len(split):,} rows take {size} of memory, and fit.memory is {most}"
 
 
 def row_metrics(model: keras.Model, measured: MeasuredRows) -> tuple[list[RowMetric], dict[str, str]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlpcli import runs
+from mlpcli.data.stored.sampled_rows import sampled
 from mlpcli.errors import MlpcliError
 from mlpcli.files import Displaced, write_text
 from mlpcli.runs.results import Outcome
@@ -213,7 +214,8 @@ class Session:
 
         if not self.job.options.baseline:
             return lambda: None
-        return begin_baseline(self.job.dataset, seed=self.job.completed.spec.seed)
+        spec = self.job.completed.spec
+        return begin_baseline(sampled(self.job.dataset, spec.fit.memory_bytes), seed=spec.seed)
 
     def finish(self, callback: RunCallback, measured: Callable[[], Baseline | None]) -> Outcome:
         """Write the model, the SavedModel, the metrics and the figures; finally, that the run is complete.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
+import numpy as np
+
 from mlpcli.data.features.feature_kinds import Features
 from mlpcli.data.readers.notations import holds_codes, text_counts
-from mlpcli.data.readers.parse_cells import ParsedColumn, is_text, plain_type
+from mlpcli.data.readers.parse_cells import ParsedColumn, is_text
 from mlpcli.printable import counted, quoted
 
 MAX_NAMED = 3
@@ -31,7 +33,7 @@ def text_notes(
     texts = {
         name: columns[name]
         for name, spec in chosen.used.items()
-        if spec.kind == "categorical" and is_text(plain_type(columns[name].arrow).type)
+        if spec.kind == "categorical" and is_text(columns[name].kind)
     }
     for name in (name for name in texts if name not in declared):
         counts = text_counts(texts[name])
@@ -39,7 +41,7 @@ def text_notes(
             shown = next(text for text in counts if text.startswith("0"))
             way = f"for numbers set features: {{{name}: numeric}}"
             yield f"column {name!r} holds codes such as {shown!r}, kept as text; {way}"
-    targets = {name: columns[name] for name in labels if is_text(plain_type(columns[name].arrow).type)}
+    targets = {name: columns[name] for name in labels if is_text(columns[name].kind)}
     yield from _gap_notes(texts | targets, labels)
 
 
@@ -60,11 +62,8 @@ def _gap_notes(columns: Mapping[str, ParsedColumn], labels: Collection[str]) -> 
 
 def _spelled_gaps(column: ParsedColumn, *, labels: bool) -> dict[str, int]:
     """Return the rows of each text that means a missing cell, without those that the spec lists."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     dialect = column.dialect.of("", labels=labels)
-    words = [text for text in dialect.missing_texts if text and text not in dialect.missing]
-    cells = plain_type(column.arrow)
-    held = pc.filter(cells, pc.is_in(cells, value_set=pa.array(words, cells.type)))
-    return {each["values"]: each["counts"] for each in pc.value_counts(held).to_pylist()}
+    words = {text for text in dialect.missing_texts if text and text not in dialect.missing}
+    values, codes = column.coded()
+    counts = np.bincount(codes, minlength=len(values)).tolist()
+    return {str(text): rows for text, rows in zip(values, counts, strict=True) if text in words and rows}

@@ -192,18 +192,18 @@ def _fit(name: str, spec: FeatureSpec, column: ParsedColumn, rows: Array, rules:
     if spec.kind == "numeric":
         return _fit_numeric(name, spec, column.numbers.values[rows], rules)
     if spec.kind == "boolean":
-        return _fit_boolean(name, spec, parse_booleans(column)[0][rows], text=_holds_words(column.arrow))
+        return _fit_boolean(name, spec, parse_booleans(column)[0][rows], text=_holds_words(column))
     if spec.kind == "date":
         return _fit_date(name, spec, column, rows, rules)
     cells = Texts(column.texts.values, column.texts.codes[rows])
     return _fit_text(name, spec, cells) if spec.kind == "text" else _fit_category(name, spec, cells)
 
 
-def _holds_words(column: ArrowColumn) -> bool:
+def _holds_words(column: ParsedColumn) -> bool:
     """Return whether booleans are written as words; a column of 0 and 1 is read as numbers."""
     import pyarrow as pa
 
-    kind = column.type
+    kind = column.written_kind
     return not (pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 

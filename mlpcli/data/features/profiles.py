@@ -15,7 +15,7 @@ from mlpcli.data.features.encoders import BOOLEANS, invalid_dates
 from mlpcli.data.features.exact_numbers import exact_numbers
 from mlpcli.data.readers.dialect import NUMBER, Dialect
 from mlpcli.data.readers.notations import MIN_SHARE, holds_codes
-from mlpcli.data.readers.parse_cells import ParsedColumn, Texts, is_text, plain_type
+from mlpcli.data.readers.parse_cells import ParsedColumn, Texts, is_text
 from mlpcli.data.types import Array
 
 MIN_ROWS_TO_JUDGE = 10
@@ -123,8 +123,7 @@ def profile_column(name: str, column: ParsedColumn) -> Profile:
     """Return the profile of a column."""
     import pyarrow as pa
 
-    arrow = plain_type(column.arrow)
-    kind, rows = arrow.type, len(column)
+    kind, rows = column.kind, len(column)
     if is_text(kind):
         return _profile_text(name, column)
     if pa.types.is_null(kind):
@@ -143,7 +142,7 @@ def profile_column(name: str, column: ParsedColumn) -> Profile:
         return Profile(
             name, "dates", rows, missing, invalid, format="%Y-%m-%d", with_time=with_time, counts=counts
         )
-    return Profile(name, "others", rows, arrow.null_count)
+    return Profile(name, "others", rows, column.arrow.null_count)
 
 
 def _profile_numbers(name: str, column: ParsedColumn) -> Profile:

@@ -135,7 +135,7 @@ def survey_table(
 def _read_labels(path: str, table: Table, target: str) -> Labels | None:
     """Return the target as training reads it: `01` is text; None for values that cannot be classes."""
     column = table.columns[target]
-    if not is_label_type(column.arrow):
+    if not is_label_type(column):
         return None
     if not is_text(column.arrow.type):
         file = open_tables(named_files(path), path, table.dialect)

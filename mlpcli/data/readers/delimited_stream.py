@@ -11,7 +11,7 @@ import io
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import IO, TYPE_CHECKING, Literal, TypeAlias
+from typing import IO, TYPE_CHECKING, Literal, Self, TypeAlias
 
 import numpy as np
 
@@ -78,6 +78,24 @@ class BlockReader:
             origin.refuse("is empty (0 bytes)")
         self.header = replace(self._find_header(delimiter, whole), comment=dialect.comment)
         self.rest = self.rest[self._header_bytes() :]
+
+    @classmethod
+    def of_header(cls, text: IO[bytes], origin: Origin, dialect: Dialect, header: Header) -> Self:
+        """Return the reader of a table whose header is known.
+
+        Args:
+            text: of the table, in UTF-8 without comments, from its beginning.
+            origin: of the table.
+            dialect: how its cells are written.
+            header: of the table.
+        """
+        reader = cls.__new__(cls)
+        reader.origin, reader.dialect, reader.header = origin, dialect, header
+        reader.lines, reader.rest = text, b""
+        while len(reader.rest) < BLOCK_BYTES and (read := text.read(BLOCK_BYTES - len(reader.rest))):
+            reader.rest += read
+        reader.rest = reader.rest[reader._header_bytes() :]
+        return reader
 
     @property
     def note(self) -> str:

@@ -18,8 +18,8 @@ from mlpcli.data.readers.dialect import (
     is_currency,
     split_number,
 )
-from mlpcli.data.readers.parse_cells import ParsedColumn, is_text, plain_type, spell_number
-from mlpcli.data.readers.tables import Table, TableFile, read_table
+from mlpcli.data.readers.parse_cells import ParsedColumn, is_text, spell_number
+from mlpcli.data.readers.tables import ReadTable, Table, TableFile, read_table
 from mlpcli.printable import shortened
 
 MIN_SHARE = 0.9
@@ -77,6 +77,7 @@ def read_numbers(
     labels: Collection[str] = (),
     stated: Mapping[str, Stated] | None = None,
     declared: bool = False,
+    read: ReadTable = read_table,
 ) -> tuple[Table, dict[str, str]]:
     """Read some columns of a table, and find out how each writes its numbers.
 
@@ -87,6 +88,7 @@ def read_numbers(
         labels: columns that are kept as they are written, and may hold numbers.
         stated: the columns that hold numbers, with what is known of how they write them.
         declared: whether the decimal sign of the table's dialect is what the spec says.
+        read: reads the columns.
 
     Returns:
         The table, whose dialect has the notation of each column that is not plain; and a note on each, by its
@@ -97,7 +99,7 @@ def read_numbers(
     """
     stated = stated or {}
     spelled = [*text, *labels, *(name for name, each in stated.items() if each.spelled)]
-    table = read_table(file, columns, text=spelled, codes=True)
+    table: Table = read(file, columns, text=spelled, codes=True)
     found = _judge_all(table, text, stated, declared)
     if not declared and file.dialect.decimal == "." and _shows_commas(table, found, _delimiter(file)):
         again, notes = read_numbers(
@@ -107,6 +109,7 @@ def read_numbers(
             labels=labels,
             stated=stated,
             declared=True,
+            read=read,
         )
         example = next(each.example for each in found.values() if each.shows == "," or each.other)
         note = f"the decimal sign is a comma ({_quoted(example)}); if not, set dataset: {{decimal: '.'}}"
@@ -138,7 +141,7 @@ def holds_codes(counts: Mapping[str, int]) -> bool:
 
 def _with_notations(table: Table, found: Mapping[str, Judgement]) -> Table:
     dialect = replace(table.dialect, notations={name: each.notation for name, each in found.items()})
-    columns = {name: ParsedColumn(column.arrow, dialect.of(name)) for name, column in table.columns.items()}
+    columns = {name: column.in_dialect(dialect.of(name)) for name, column in table.columns.items()}
     return replace(table, dialect=dialect, columns=columns)
 
 
@@ -156,7 +159,7 @@ def _shows_commas(table: Table, found: Mapping[str, Judgement], delimiter: str) 
 def _is_float(column: ParsedColumn) -> bool:
     import pyarrow as pa
 
-    return bool(pa.types.is_floating(plain_type(column.arrow).type))
+    return bool(pa.types.is_floating(column.kind))
 
 
 def _delimiter(file: TableFile) -> str:
@@ -169,7 +172,7 @@ def _judge_all(
 ) -> dict[str, Judgement]:
     found = {}
     for name, column in table.columns.items():
-        if name in text or not is_text(plain_type(column.arrow).type):
+        if name in text or not is_text(column.kind):
             continue
         judgement = _judge(column, stated.get(name), table.dialect, declared)
         if judgement is not None:

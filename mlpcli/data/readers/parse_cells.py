@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -94,9 +94,37 @@ class ParsedColumn:
             *_merge([None if text in gaps else text for text in self.texts.values], self.texts.codes)
         )
 
+    @property
+    def kind(self) -> pa.DataType:
+        """The type of the cells, without a dictionary around it."""
+        import pyarrow as pa
+
+        kind = self.arrow.type
+        return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+    @property
+    def written_kind(self) -> pa.DataType:
+        """The type of the cells as they are stored, which may be a dictionary."""
+        return self.arrow.type
+
+    def coded(self) -> tuple[list[object], Array]:
+        """Return the distinct cells as they are written, and each row's position among them, (rows,)."""
+        coded = plain_type(self.arrow).combine_chunks().dictionary_encode(null_encoding="encode")
+        return python_values(coded.dictionary), coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+
     def value(self, row: int) -> object:
         """Return one cell as a Python value."""
         return python_values(self.arrow[row : row + 1])[0]
+
+    def in_dialect(self, dialect: Dialect) -> ParsedColumn:
+        """Return the same cells, read in another dialect."""
+        return ParsedColumn(self.arrow, dialect)
+
+    def keep(self, rows: Array) -> ParsedColumn:
+        """Return the rows for which a mask, (rows,) bool, is true, not parsed yet."""
+        import pyarrow as pa
+
+        return ParsedColumn(self.arrow.filter(pa.array(rows)), self.dialect)
 
     def take(self, rows: Array) -> ParsedColumn:
         """Return some of the rows, not parsed yet."""
@@ -110,18 +138,22 @@ class ParsedColumn:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        column = plain_type(self.arrow)
-        kind = column.type
+        kind = self.kind
         missing: Array | None = None
         if is_text(kind):
-            wide, missing = self._numbers_of_texts()
-        elif pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+            return self._as_numbers(*self._numbers_of_texts())
+        column = plain_type(self.arrow)
+        if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
             wide = pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
         elif pa.types.is_boolean(kind):
             wide = pc.cast(pc.cast(column, pa.uint8()), pa.float64()).to_numpy(zero_copy_only=False)
         else:
             wide = np.full(len(column), np.nan)
             missing = np.zeros(len(column), bool) if column.null_count < len(column) else None
+        return self._as_numbers(wide, missing)
+
+    def _as_numbers(self, wide: Array, missing: Array | None) -> Numbers:
+        """Return numbers, those that are no usable ones as NaN; with a mask of the missing cells if known."""
         if self.dialect.missing_numbers and missing is None:
             wide = np.where(np.isin(wide, self.dialect.missing_numbers), np.nan, wide)
         if not len(wide) or -TOO_LARGE < wide.min() <= wide.max() < TOO_LARGE:  # false where a cell is NaN
@@ -148,9 +180,20 @@ def _parse_texts(column: ArrowColumn, dialect: Dialect) -> Texts:
     if not is_text(column.type):
         return Texts(*_spell(column))
     coded = column.dictionary_encode(null_encoding="encode")
+    texts: list[str | None] = coded.dictionary.to_pylist()
+    return strip_texts(texts, coded.indices.to_numpy(zero_copy_only=False), dialect)
+
+
+def strip_texts(texts: Sequence[str | None], codes: Array, dialect: Dialect) -> Texts:
+    """Return texts as cells: without blanks around them, None where they mean a missing one.
+
+    Args:
+        texts: as they are written.
+        codes: (rows,), the position of each row's text among them.
+        dialect: how the cells are written.
+    """
     spellings = frozenset(dialect.missing_texts)
-    values = [_strip(text, spellings) for text in coded.dictionary.to_pylist()]
-    return Texts(*_merge(values, coded.indices.to_numpy(zero_copy_only=False)))
+    return Texts(*_merge([_strip(text, spellings) for text in texts], codes))
 
 
 def _strip(text: str | None, missing: frozenset[str]) -> str | None:

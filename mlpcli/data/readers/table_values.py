@@ -9,7 +9,7 @@ import numpy as np
 from mlpcli.data.labels import Labels
 from mlpcli.data.readers.delimited import TextOrigin
 from mlpcli.data.readers.dialect import NUMBER, PLAIN, Dialect
-from mlpcli.data.readers.parse_cells import ParsedColumn, plain_type, python_values
+from mlpcli.data.readers.parse_cells import ParsedColumn, python_values
 from mlpcli.data.readers.row_errors import MAX_SHOWN, RowError
 from mlpcli.data.readers.tables import Table
 from mlpcli.data.types import Array, ArrowColumn
@@ -117,34 +117,28 @@ def refuse_other_labels(table: Table, name: str) -> None:
     Raises:
         DataError: the column has such a type.
     """
-    arrow = table.columns[name].arrow
-    if not is_label_type(arrow):
-        table.origin.refuse(f"column {name!r} must hold labels, it is of type {plain_type(arrow).type}")
+    column = table.columns[name]
+    if not is_label_type(column):
+        table.origin.refuse(f"column {name!r} must hold labels, it is of type {column.kind}")
 
 
-def is_label_type(column: ArrowColumn) -> bool:
+def is_label_type(column: ParsedColumn) -> bool:
     """Return whether a column's values can be classes: they are no lists, records or bytes."""
     import pyarrow as pa
 
-    kind = plain_type(column).type
+    kind = column.kind
     others = (pa.types.is_nested, pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
     return not any(test(kind) for test in others)
 
 
 def labels(column: ParsedColumn) -> Labels:
     """Return a column as labels; a missing one is None."""
-    coded = plain_type(column.arrow).combine_chunks().dictionary_encode(null_encoding="encode")
-    values = python_values(coded.dictionary)
+    values, codes = column.coded()
     dialect = column.dialect.of("", labels=True)
     numbers = None
     if dialect.notation != PLAIN.notation:
         numbers = np.array([dialect.number(str(value)) for value in values], np.float64)
-    return Labels(
-        values,
-        coded.indices.to_numpy(zero_copy_only=False).astype(np.int64),
-        frozenset(dialect.missing_texts),
-        numbers,
-    )
+    return Labels(values, codes, frozenset(dialect.missing_texts), numbers)
 
 
 def plain_column(column: ArrowColumn) -> Array:

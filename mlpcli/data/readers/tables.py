@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 TRUE, FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
 PLAIN_DIGITS = re.compile(r"[+-]?\d+([.,]\d*)?", re.ASCII)
+ReadTable = Callable[..., "Table"]
+"""`read_table`, or what reads a table in another way, with the same arguments."""
+
 _BLOCK = 4 << 20  # bytes that one thread parses at a time; a table with a longer row is parsed again
 _MAX_BLOCK = (1 << 31) - 1
 

@@ -41,8 +41,6 @@ def drop_missing(table: Table, targets: Mapping[str, bool]) -> Table:
     Raises:
         DataError: no row is left.
     """
-    import pyarrow as pa
-
     missing = np.zeros(table.rows, bool)
     for name, labelled in targets.items():
         missing |= _missing_cells(table.columns[name], labelled=labelled)
@@ -51,13 +49,10 @@ def drop_missing(table: Table, targets: Mapping[str, bool]) -> Table:
         return table
     if not len(kept):
         table.origin.refuse("has no row with a target", hint="see dataset.target, and dataset.missing")
-    keep = pa.array(~missing)
     return replace(
         table,
         origin=KeptOrigin(table.origin, kept),
-        columns={
-            name: ParsedColumn(each.arrow.filter(keep), each.dialect) for name, each in table.columns.items()
-        },
+        columns={name: each.keep(~missing) for name, each in table.columns.items()},
         rows=len(kept),
         left_out=table.rows - len(kept),
     )
@@ -65,7 +60,7 @@ def drop_missing(table: Table, targets: Mapping[str, bool]) -> Table:
 
 def _missing_cells(column: ParsedColumn, *, labelled: bool) -> Array:
     """Return (rows,) bool: which cells of a target are missing; one that cannot be read is not."""
-    if labelled and is_label_type(column.arrow):
+    if labelled and is_label_type(column):
         coded = labels(column)
         return np.isin(coded.codes, list(missing_labels(coded.values, coded.gaps)))
     numbers = column.numbers

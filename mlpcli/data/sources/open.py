@@ -12,7 +12,7 @@ from mlpcli.data.images.image_reading import image_column
 from mlpcli.data.readers.arrays import KEYS, array_rows, read_npz
 from mlpcli.data.readers.dialect import PLAIN, Dialect
 from mlpcli.data.readers.find_files import are_images, find_files, is_table
-from mlpcli.data.readers.tables import check_columns, open_tables
+from mlpcli.data.readers.tables import ReadTable, check_columns, open_tables, read_table
 from mlpcli.data.sources.array_source import (
     cut_targets,
     fit_shape,
@@ -63,6 +63,7 @@ def open_source(
     numbers: NumberType = "float64",
     per_step: PerStep = (),
     kept: Path | None = None,
+    read: ReadTable = read_table,
 ) -> Source:
     """Read everything that a `dataset` section names except its split files.
 
@@ -75,6 +76,7 @@ def open_source(
         numbers: how the numbers of a table are kept until they are scaled.
         per_step: see `array_rows`.
         kept: the folder for decoded images; None for none.
+        read: reads the columns of tables.
 
     Returns:
         The source: its rows, and its own test split if it has one.
@@ -98,7 +100,7 @@ def open_source(
         if image_column(spec) is not None:
             return open_image_table(spec, paths, target_kinds, dialect, kept)
         return open_table_source(
-            spec, paths, target_kinds, dialect, scales_inputs=scales_inputs, only_named=only_named
+            spec, paths, target_kinds, dialect, scales_inputs=scales_inputs, only_named=only_named, read=read
         )
     if len(paths) > 1:
         rule = "several files must all be tables"
@@ -168,6 +170,7 @@ def read_split(
     weights: str | None = None,
     dialect: Dialect = PLAIN,
     droppable: Collection[str] = (),
+    read: ReadTable = read_table,
 ) -> SourceRows:
     """Read the file of a split, which has the columns or the shape of the source.
 
@@ -180,6 +183,7 @@ def read_split(
         weights: the column or array of row weights.
         dialect: how the cells of a table are written.
         droppable: the outputs without whose target a row of a table is left out.
+        read: reads the columns of tables.
 
     Returns:
         The rows of the split.
@@ -218,7 +222,7 @@ def read_split(
     single = {output: labels[output] and len(targets[output]) == 1 for output in targets}
     columns = Columns(source.features, targets, single, weights, droppable)
     check_columns(file.names, columns.all, file.origin)
-    return table_rows(file, columns, source.chosen)
+    return table_rows(file, columns, source.chosen, read)
 
 
 def _named(spec: DatasetSpec, source: Source, outputs: Iterable[str]) -> Source:

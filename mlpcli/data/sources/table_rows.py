@@ -18,7 +18,7 @@ from mlpcli.data.readers.table_values import (
     read_cells,
     refuse_other_labels,
 )
-from mlpcli.data.readers.tables import Table, TableFile, read_table
+from mlpcli.data.readers.tables import ReadTable, Table, TableFile, read_table
 from mlpcli.data.sources.kept_rows import drop_missing
 from mlpcli.data.sources.source_rows import SourceRows, Target
 from mlpcli.data.types import Array
@@ -75,13 +75,16 @@ class Columns:
         return tuple(dict.fromkeys((*self.all, *self.aside)))
 
 
-def table_rows(file: TableFile, columns: Columns, chosen: Features | None) -> SourceRows:
+def table_rows(
+    file: TableFile, columns: Columns, chosen: Features | None, read: ReadTable = read_table
+) -> SourceRows:
     """Read the features and the targets of a further table.
 
     Args:
         file: the opened table.
         columns: that are used.
         chosen: how the features are used; None if the source has no such choice.
+        read: reads the columns.
 
     Returns:
         The rows; their `x` is empty until the features are encoded.
@@ -91,7 +94,7 @@ def table_rows(file: TableFile, columns: Columns, chosen: Features | None) -> So
     """
     spelled = [name for name, each in chosen.used.items() if each.kind != "numeric"] if chosen else []
     spelled += file.dialect.notations
-    table = columns.kept(read_table(file, columns.all, text=[*columns.text, *spelled]))
+    table = columns.kept(read(file, columns.all, text=[*columns.text, *spelled]))
     return rows_of_table(table, columns, chosen)
 
 

@@ -12,7 +12,7 @@ from mlpcli.data.features.feature_kinds import Features, choose_features
 from mlpcli.data.readers.dialect import Dialect
 from mlpcli.data.readers.notations import Stated, read_numbers, with_dialect
 from mlpcli.data.readers.parse_cells import python_values, spell_number
-from mlpcli.data.readers.tables import Table, TableFile, open_tables
+from mlpcli.data.readers.tables import ReadTable, Table, TableFile, open_tables, read_table
 from mlpcli.data.sources.column_problems import (
     feature_problems,
     no_features,
@@ -42,6 +42,7 @@ def open_table_source(
     *,
     scales_inputs: bool,
     only_named: bool,
+    read: ReadTable = read_table,
 ) -> Source:
     """Read a table, or several files as one.
 
@@ -52,6 +53,7 @@ def open_table_source(
         dialect: how the cells are read.
         scales_inputs: whether the network scales its inputs, so that numbers need no scaling here.
         only_named: whether a mapping of features names every column that is used.
+        read: reads the columns.
 
     Returns:
         The source, whose features are not encoded yet.
@@ -67,7 +69,7 @@ def open_table_source(
     targets = target_columns(spec, target_kinds)
     columns = columns_of_spec(spec, file, targets, target_kinds, only_named=only_named)
     scaling = spec.scaling or ("none" if scales_inputs else "standardize")
-    rows, chosen, notes, divided = _first_rows(file, columns, spec, scaling)
+    rows, chosen, notes, divided = _first_rows(file, columns, spec, scaling, read)
     used = {*columns.all}
     listed = isinstance(spec.features, list)
     aside = {} if listed else {name: ASIDE for name in columns.aside if name not in used}
@@ -184,7 +186,7 @@ def target_columns(spec: DatasetSpec, outputs: Iterable[str]) -> Targets:
 
 
 def _first_rows(
-    file: TableFile, columns: Columns, spec: DatasetSpec, scaling: str
+    file: TableFile, columns: Columns, spec: DatasetSpec, scaling: str, read: ReadTable
 ) -> tuple[SourceRows, Features, tuple[str, ...], SplitColumns]:
     """Read the rows of a table, decide how each column is used, and what divides the rows; with notes."""
     wanted = spec.features
@@ -200,6 +202,7 @@ def _first_rows(
             if each.kind == "numeric" or each.decimal or each.thousands or each.unit
         },
         declared=spec.decimal is not None or spec.thousands is not None,
+        read=read,
     )
     table = columns.kept(table)
     raw = {name: table.columns[name] for name in columns.features}

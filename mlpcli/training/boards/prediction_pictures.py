@@ -12,7 +12,7 @@ from mlpcli.data.dataset import Dataset, Output, Split
 from mlpcli.data.levels import median_of
 from mlpcli.data.raw_columns import images_of
 from mlpcli.data.targets import class_indices
-from mlpcli.data.types import Array
+from mlpcli.data.types import Array, Arrays
 from mlpcli.keras_import import keras
 from mlpcli.model.build import output_loss
 from mlpcli.model.outputs import final_outputs, predicted_classes, predicted_labels
@@ -42,11 +42,11 @@ def shown_split(dataset: Dataset) -> tuple[str, Split]:
     return "train", dataset.train
 
 
-def take_rows(arrays: object, rows: Array) -> Array | dict[str, Array]:
+def take_rows(arrays: Arrays, rows: Array) -> Array | dict[str, Array]:
     """Return some rows of an array, or of each of several by name."""
     if isinstance(arrays, dict):
         return {name: each[rows] for name, each in arrays.items()}
-    return np.asarray(arrays)[rows]
+    return arrays[rows]
 
 
 def prediction_summaries(model: keras.Model, spec: Spec, dataset: Dataset, title: str) -> Summaries:

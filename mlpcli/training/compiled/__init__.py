@@ -8,11 +8,12 @@ The program is XLA's, or a graph of TensorFlow's own kernels.
 from mlpcli.training.compiled.forward import Outputs, batch_rows, evaluate, predict, run_network
 from mlpcli.training.compiled.graph_loop import why_graph
 from mlpcli.training.compiled.kept_programs import keep_programs
-from mlpcli.training.compiled.loop import GRAPH, QUICK_XLA, XLA, Loop, fit
+from mlpcli.training.compiled.loop import CHUNK_BYTES, GRAPH, QUICK_XLA, XLA, Loop, fit
 from mlpcli.training.compiled.row_arrays import Arrays, epoch_order, take_rows
 from mlpcli.training.compiled.xla_programs import CannotCompile, is_stock
 
 __all__ = [
+    "CHUNK_BYTES",
     "GRAPH",
     "QUICK_XLA",
     "XLA",

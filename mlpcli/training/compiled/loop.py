@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mlpcli.data.stored.stored_array import Places
 from mlpcli.keras_internals import begins_at
 from mlpcli.training.compiled import hooks
 from mlpcli.training.compiled.forward import Evaluator, plain_logs
@@ -141,7 +142,9 @@ def _train_epochs(run: _Run, epochs: range, seed: int | None) -> None:
     """
     model = run.model
     logs: Logs = {}
+    order = None
     for epoch in epochs:
+        del order  # before there is another, since it may be large
         order = epoch_order(seed, epoch, run.feed.data.rows) if seed is not None else None
         logs = _train_epoch(run, epoch, order)
         if model.stop_training:
@@ -337,7 +340,7 @@ def _pieces(feed: _Feed, order: np.ndarray | None) -> Iterator[tuple[list[tf.Ten
 def _gather_piece(feed: _Feed, order: np.ndarray | None, first: int) -> list[np.ndarray]:
     last = min(first + feed.piece_steps, feed.full_steps)
     span = slice(first * feed.batch_size, last * feed.batch_size)
-    rows = span if order is None else order[span]
+    rows = span if order is None else Places(order[span])
     capacity = feed.piece_steps * feed.batch_size
     return [take_rows(leaf, rows, capacity) for leaf in feed.data.leaves()]
 

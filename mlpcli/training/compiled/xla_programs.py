@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mlpcli.data.stored.stored_array import StoredArray
 from mlpcli.keras_internals import compiled_parts, distribution
 from mlpcli.training.compiled.program_cache import compile_with_cache
 from mlpcli.training.compiled.randomness import same_numbers_as_fit
@@ -78,7 +79,7 @@ def check_can_compile(model: keras.Model, leaves: Sequence[np.ndarray], *, xla: 
     if strategy := distribution(model):
         raise CannotCompile(f"the model was created under a distribution strategy ({strategy})")
     for leaf in leaves:
-        if not isinstance(leaf, np.ndarray):
+        if not isinstance(leaf, np.ndarray | StoredArray):
             raise CannotCompile(f"every input must be an array, received {type(leaf).__name__}")
         if leaf.dtype.kind not in "fiub":
             raise CannotCompile(f"{'XLA' if xla else 'the graph loop'} has no {leaf.dtype} values")

@@ -71,7 +71,8 @@ def prepare_members(loaded: LoadedSpec, watcher: Watcher) -> PreparedMembers:
     if unheard := use_threads(loaded.spec.fit.threads):
         watcher.note(unheard)
     watcher.stage("reading the data")
-    spec, dataset, opened = find_whole(loaded)
+    found = find_whole(loaded)
+    spec, dataset, opened = found.spec, found.dataset, found.opened
     moved = moved_note(loaded, spec)
     repeats = repeats_of(spec.spec)
     rows = rows_of_repeats(spec, opened)

@@ -1,0 +1,208 @@
+"""Train on a table in memory and with `fit: {memory: ...}`: resident memory, seconds an epoch, and the start.
+
+    python scripts/bench_memory.py [--rows 20000000] [--memory 200MB] [--folder FOLDER] [--keep]
+
+Writes a CSV file of 8 columns of numbers and a target of two classes (about 75 bytes a row; the same each
+time), trains the same network on it in three fresh processes (with the memory bound, once more to show the
+start when the encoded rows are there already, and in memory), and samples the resident memory of the process
+and its children from /proc ten times a second. The weights of all must be equal to the last bit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+COLUMNS = tuple("abcdefgh")
+CHUNK_ROWS = 500_000
+LIMIT = 1.5e9
+
+SPEC = """name: {name}
+seed: 7
+dataset: {{path: {path}, target: label, scaling: standardize, validation: 0.02, test: 0.02}}
+layers:
+  - Dense: {{units: 64, activation: relu}}
+  - Dense: {{units: 64, activation: relu}}
+  - Dense: {{units: 1, activation: sigmoid}}
+loss: binary_crossentropy
+optimizer: {{Adam: {{learning_rate: 0.001}}}}
+metrics: [accuracy]
+fit: {{epochs: {epochs}, batch_size: 1024{memory}}}
+callbacks: [TensorBoard: false]
+"""
+
+
+def write_rows(path: Path, rows: int) -> None:
+    """Write the table, some rows at a time; the same for the same number of rows."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    schema = pa.schema([(name, pa.float64()) for name in COLUMNS] + [("label", pa.string())])
+    options = csv.WriteOptions(quoting_style="none")
+    with csv.CSVWriter(str(path), schema, write_options=options) as writer:
+        for start in range(0, rows, CHUNK_ROWS):
+            random = np.random.default_rng([7, start])
+            x = np.round(random.normal(size=(min(CHUNK_ROWS, rows - start), len(COLUMNS))), 6)
+            score = x[:, 0] - x[:, 1] * x[:, 2] + np.sin(2 * x[:, 3]) + random.normal(size=len(x)) / 2
+            label = pa.array(np.where(score > 0, "yes", "no"))
+            writer.write_table(pa.table([*map(pa.array, x.T), label], schema=schema))
+
+
+@dataclass
+class Measured:
+    """What was seen of one training.
+
+    Attributes:
+        name: of the run.
+        first: seconds from the start of the process to the end of the first epoch.
+        epochs: seconds of each further epoch, with its validation.
+        whole: seconds of the process.
+        peak: the most bytes that the process had in resident memory.
+        peak_with_children: the same, with those of its children.
+        peak_until_training: the most bytes of the process before the first epoch ended.
+        folder: of the run.
+    """
+
+    name: str
+    first: float = 0.0
+    epochs: list[float] = field(default_factory=list)
+    whole: float = 0.0
+    peak: int = 0
+    peak_with_children: int = 0
+    peak_until_training: int = 0
+    folder: Path = Path()
+
+    @property
+    def epoch(self) -> float:
+        """The median seconds of an epoch after the first."""
+        return float(np.median(self.epochs))
+
+
+def resident(process: int) -> int:
+    """Return the resident bytes of a process; 0 where it has ended."""
+    try:
+        text = Path(f"/proc/{process}/status").read_text(encoding="ascii")
+    except OSError:
+        return 0
+    found = re.search(r"VmRSS:\s+(\d+) kB", text)
+    return int(found[1]) * 1024 if found else 0
+
+
+def children_of(process: int) -> list[int]:
+    """Return the direct children of a process."""
+    try:
+        text = Path(f"/proc/{process}/task/{process}/children").read_text(encoding="ascii")
+    except OSError:
+        return []
+    return [int(each) for each in text.split()]
+
+
+def watch(process: subprocess.Popen[str], found: Measured) -> None:
+    """Keep the highest resident memory of a process until it ends."""
+    while process.poll() is None:
+        own = resident(process.pid)
+        found.peak = max(found.peak, own)
+        if not found.first:
+            found.peak_until_training = max(found.peak_until_training, own)
+        both = own + sum(map(resident, children_of(process.pid)))
+        found.peak_with_children = max(found.peak_with_children, both)
+        time.sleep(0.1)
+
+
+def train(name: str, folder: Path, data: Path, *, epochs: int, memory: str) -> Measured:
+    """Train the network in a fresh process, and return what was seen of it."""
+    spec = folder / f"{name}.yaml"
+    bound = f", memory: {memory}" if memory else ""
+    spec.write_text(SPEC.format(name=name, path=data, epochs=epochs, memory=bound), encoding="utf-8")
+    command = [sys.executable, "-m", "mlpcli", "train", str(spec), "--runs-dir", str(folder / "runs")]
+    found, start = Measured(name), time.monotonic()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        watcher = threading.Thread(target=watch, args=(process, found))
+        watcher.start()
+        assert process.stdout is not None
+        last = start
+        for line in process.stdout:
+            print(f"    {line}", end="", flush=True)
+            if re.match(r"epoch +\d+/", line):
+                now = time.monotonic()
+                if found.first:
+                    found.epochs.append(now - last)
+                else:
+                    found.first = now - start
+                last = now
+        watcher.join()
+    found.whole = time.monotonic() - start
+    if process.returncode:
+        sys.exit(f"{name} failed with status {process.returncode}")
+    found.folder = max((folder / "runs" / name).iterdir())
+    return found
+
+
+def weights_of(run: Path) -> list[np.ndarray]:
+    """Return the weights of a run's model."""
+    import keras
+
+    return [np.asarray(each) for each in keras.models.load_model(run / "model.keras").weights]
+
+
+def show(found: Measured, rows: int) -> None:
+    """Print a line on a training."""
+    million = found.epoch / rows * 1e6
+    print(
+        f"{found.name:10} {found.first:8.1f} {found.epoch:8.1f} {million:9.3f} {found.whole:8.1f} "
+        f"{found.peak / 1e9:8.2f} {found.peak_with_children / 1e9:8.2f} "
+        f"{found.peak_until_training / 1e9:8.2f}"
+    )
+
+
+def main() -> None:
+    """Write the table, train on it, and print what was measured."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--rows", type=int, default=20_000_000)
+    parser.add_argument("--memory", default="200MB")
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--folder", type=Path, help="where the table and the runs are; a temporary one")
+    parser.add_argument("--keep", action="store_true", help="leave the table and the runs there")
+    options = parser.parse_args()
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="bench_memory_"))
+    folder.mkdir(parents=True, exist_ok=True)
+    data = (folder / f"rows_{options.rows}.csv").resolve()
+    if not data.exists():
+        start = time.monotonic()
+        write_rows(data, options.rows)
+        print(f"wrote {data.stat().st_size / 1e9:.2f} GB in {time.monotonic() - start:.0f} s", flush=True)
+    runs = [("files", options.memory), ("again", options.memory), ("in_memory", "")]
+    seen = [train(name, folder, data, epochs=options.epochs, memory=memory) for name, memory in runs]
+    print("\nseconds                epoch  a million      all  resident memory in GB")
+    print("run        to epoch 1          rows, s            own  +children  start")
+    for each in seen:
+        show(each, options.rows)
+    files, again, in_memory = seen
+    timings = json.loads((files.folder / "run.json").read_text(encoding="utf-8"))["timings"]
+    print(f"an epoch: {files.epoch / in_memory.epoch:.2f} times that in memory")
+    print(
+        f"all of it: {files.whole / in_memory.whole:.2f} times; the rows became files in {timings['data']} s"
+    )
+    print(f"resident memory under {LIMIT / 1e9:g} GB throughout: {max(files.peak, again.peak) < LIMIT}")
+    same = all(
+        np.array_equal(a, b)
+        for a, b in zip(*(weights_of(each.folder) for each in (files, in_memory)), strict=True)
+    )
+    print(f"weights equal to the last bit: {same}")
+    if not options.keep and options.folder is None:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
