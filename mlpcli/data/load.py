@@ -246,10 +246,8 @@ def _dataset(
     notes, left_out = _notes(rows_of, outputs, spec, sparse=splitter.sparse)
     tables = {name: SplitRows(each.source_rows.table, each.rows) for name, each in rows_of.items()}
     shared = group_notes(tables, source.split_columns, split_amounts, contract.target)
-    splits = {
-        name: keeper.keep(name, _split(rows, train, contract, request.class_weight))
-        for name, rows in rows_of.items()
-    }
+    made = {name: _split(rows, train, contract, request.class_weight) for name, rows in rows_of.items()}
+    splits = {name: keeper.keep(split) for name, split in made.items()}
     return Dataset(
         splits["train"],
         splits.get("validation"),

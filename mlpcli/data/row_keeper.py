@@ -44,9 +44,8 @@ class RowKeeper:
             name: replace(each, x=whole[id(each.source_rows)][each.rows]) for name, each in rows_of.items()
         }
 
-    def keep(self, name: str, split: Split) -> Split:
+    def keep(self, split: Split) -> Split:
         """Return a split, whose rows are encoded and whose targets are scaled, as the dataset has it."""
-        del name
         return split
 
 

@@ -96,7 +96,7 @@ class StoredRows(RowKeeper):
             first += len(chosen)
         return found
 
-    def keep(self, name: str, split: Split) -> Split:
+    def keep(self, split: Split) -> Split:
         """Return a split with its targets, weights and positions in files too."""
         y, weights = self._written(split.y), self._written(split.weights)
         return Split(split.x, y, self._written(split.rows), weights)
