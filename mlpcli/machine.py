@@ -1,4 +1,4 @@
-"""How much memory and how many cores there are for us, and how a number of bytes is shown."""
+"""How much memory and how many cores there are for us, how a number of bytes is shown, what is installed."""
 
 from __future__ import annotations
 
@@ -96,3 +96,17 @@ def format_bytes(count: float) -> str:
             break
         value, unit = value / 1000, larger
     return f"{value:,.0f} {unit}" if unit == "bytes" or value >= 100 else f"{value:.1f} {unit}"
+
+
+def installed_version(package: str) -> str | None:
+    """Return the version of an installed package, without importing it; None where it is not installed.
+
+    Another distribution may install the same module: `tensorflow-cpu` takes the place of `tensorflow`.
+    """
+    from importlib import metadata  # takes a tenth of a short command
+
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        others = metadata.packages_distributions().get(package.replace("-", "_"), [])
+        return metadata.version(others[0]) if others else None

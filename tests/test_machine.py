@@ -96,3 +96,21 @@ def test_a_quota_limits_the_threads_unless_somebody_says_how_many(
         monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", given)
     keras_import._obey_limits()
     assert os.environ.get("TF_NUM_INTRAOP_THREADS") == expected
+
+
+@pytest.mark.parametrize(("names", "shown"), [({"tensorflow-cpu": "2.21.0"}, "2.21.0"), ({}, None)])
+def test_another_distribution_may_install_the_same_module(
+    names: dict[str, str], shown: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from importlib import metadata
+
+    from mlpcli.machine import installed_version
+
+    def version(name: str) -> str:
+        if name not in names:
+            raise metadata.PackageNotFoundError(name)
+        return names[name]
+
+    monkeypatch.setattr(metadata, "version", version)
+    monkeypatch.setattr(metadata, "packages_distributions", lambda: {"tensorflow": [*names]} if names else {})
+    assert installed_version("tensorflow") == shown

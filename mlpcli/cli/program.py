@@ -41,6 +41,7 @@ from mlpcli.cli.train import train
 from mlpcli.cli.tune import tune
 from mlpcli.cli.unpack import unpack
 from mlpcli.errors import MlpcliError
+from mlpcli.machine import installed_version
 
 REFUSALS = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free disk space")
 REFUSALS |= dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "make it writable")
@@ -96,23 +97,11 @@ _add(KEEP, clean, "--dry-run")
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        import importlib.metadata  # takes a tenth of a short command
-
-        print(f"mlpcli {importlib.metadata.version('mlpcli')}")
+        print(f"mlpcli {installed_version('mlpcli')}")
         print(f"Python {sys.version.split()[0]}")
         for label, package in (("TensorFlow", "tensorflow"), ("Keras", "keras"), ("NumPy", "numpy")):
-            print(f"{label} {_version(package)}")
+            print(f"{label} {installed_version(package) or 'not installed'}")
         raise typer.Exit
-
-
-def _version(package: str) -> str:
-    """Return the version of an installed package, without importing it."""
-    import importlib.metadata
-
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed as such"  # as where tensorflow-cpu takes its place
 
 
 @app.callback()

@@ -10,11 +10,11 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 from mlpcli.data.dataset import Dataset
 from mlpcli.errors import ABSENT, KeyPath, Problem, SpecError, show_path, show_value
+from mlpcli.machine import installed_version
 from mlpcli.printable import counted
 from mlpcli.runs.record_models import Identity
 from mlpcli.spec.fit_section import AUTO
@@ -37,7 +37,8 @@ NOT_NUMBERS = ("max_minutes", "memory")
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that results depend on."""
-    return {"python": platform.python_version()} | {package: version(package) for package in PACKAGES}
+    installed = {package: installed_version(package) or "unknown" for package in PACKAGES}
+    return {"python": platform.python_version()} | installed
 
 
 def identity(resolved: str, dataset: Dataset, catalog: Catalog, start: str | None = None) -> Identity:
