@@ -353,11 +353,33 @@ def test_a_low_rate_of_trained_layers_and_an_end_by_time_are_no_findings() -> No
     assert _codes(_case(history=falling, spec=rash, timed_out=True)) == []
 
 
+@pytest.mark.parametrize(
+    ("losses", "codes"),
+    [
+        ([2.0, 1.5, 1.1], ["stopped-too-soon"]),
+        ([2.0, 2.1, 1.1], []),
+        ([2.0, 1.5, 1.48], []),
+        ([2.0, 1.5], []),
+    ],
+)
+def test_three_epochs_that_each_help_are_over_too_soon(losses: list[float], codes: list[str]) -> None:
+    spec = _spec(TEXT.replace("epochs: 20", f"epochs: {len(losses)}"))
+    assert _codes(_case(history=_history(losses), spec=spec)) == codes
+
+
+def test_what_a_training_came_to_names_the_findings_that_may_be_why() -> None:
+    (found,) = (each for each in find_all(_case(**STUCK)) if each.code == "stuck-loss")
+    assert "finding" not in found.fix
+    large = _case(**STUCK | {"network": _network(loss=1.0986, input_size=900.0)})
+    (found,) = (each for each in find_all(large) if each.code == "stuck-loss")
+    assert found.fix == "first treat inputs-not-scaled"
+
+
 def test_classes_that_are_weighted_already_are_not_to_be_weighted() -> None:
     lost = _network(classes=[ClassFacts(names=["a", "b"], truth=[900, 20], predicted=[920, 0])])
     weighted = _spec(TEXT.replace("batch_size: 32", "batch_size: 32, class_weight: balanced"))
     (found,) = find_all(_case(network=lost, spec=weighted))
-    assert (found.fix, found.patch) == ("see the other findings", ())
+    assert (found.fix, found.patch) == ("see what its rows are taken for: mlpcli evaluate", ())
     several = _case(network=lost, classes={"one": 2, "other": 3})
     assert _patch(several) == {("fit", "class_weight"): "balanced"}  # it holds for all outputs
     with pytest.raises(ValidationError):

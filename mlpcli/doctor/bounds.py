@@ -5,6 +5,8 @@ A healthy run must have no finding: where a source has a looser bound, the stric
 
 FEWEST_EPOCHS = 5
 """Fewer epochs show no trend."""
+FEWEST_FALLING = 3
+"""Fewer epochs show no trend, even if each was better than the one before."""
 
 # ---------------------------------------------------------------- units and gradients
 

@@ -10,6 +10,7 @@ from mlpcli.doctor import treatments as treat
 from mlpcli.doctor.bounds import (
     FALLEN,
     FEWEST_EPOCHS,
+    FEWEST_FALLING,
     LAST_PART,
     RISEN,
     SETTLED,
@@ -80,7 +81,7 @@ def find_stuck(case: Case) -> Iterator[Finding]:
         f"{what} has {number(reference)}",
         "the network has learned nothing from its inputs",
         {"loss": reached, "constant_loss": reference, "epochs": len(case.history)},
-        "see the other findings for the cause; without one, the columns may say nothing of the target",
+        "the columns may say nothing of the target; or try another rate: mlpcli lr-find",
     )
 
 
@@ -207,9 +208,11 @@ def _is_on_its_way(case: Case) -> bool:
 def _last_fall(values: list[float]) -> tuple[float, float, int] | None:
     """Return the fall in the last epochs, as a share of the value before and of the whole fall; and how many.
 
-    None where there are too few epochs, or the lowest value is not at the end.
+    None where there are too few epochs, or the lowest value is not at the end; of fewer than FEWEST_EPOCHS
+    each must be better than the one before.
     """
-    if len(values) < FEWEST_EPOCHS:
+    falls = all(after < before for before, after in itertools.pairwise(values))
+    if len(values) < FEWEST_FALLING or (len(values) < FEWEST_EPOCHS and not falls):
         return None
     last = max(1, math.ceil(LAST_PART * len(values)))
     before, after = min(values[:-last]), min(values[-last:])

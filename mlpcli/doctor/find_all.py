@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from mlpcli.doctor.bounds import USUAL_RATE_FACTOR
 from mlpcli.doctor.case import Case
@@ -15,6 +16,7 @@ from mlpcli.doctor.score_findings import (
     find_few_steps,
     find_regularization,
 )
+from mlpcli.errors import listing
 from mlpcli.runs.diagnosis import SEVERITIES, Finding
 from mlpcli.spec.edit_spec import Edit
 
@@ -40,6 +42,9 @@ FINDERS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
 RATES = ("learning-rate-too-high", "learning-rate-too-low")
 SYMPTOMS = ("saturated-units", "stopped-too-soon", "batch-too-large", "class-never-predicted")
 
+OUTCOMES = ("stuck-loss", "no-better-than-baseline", "class-never-predicted")
+"""What a training came to; by itself it says nothing of why."""
+
 CAUSES: dict[str, tuple[str, ...]] = {
     "inputs-not-scaled": (*RATES, *SYMPTOMS, "diverged", "exploding-gradients", "vanishing-gradients"),
     "target-not-scaled": (*RATES, *SYMPTOMS, "diverged", "exploding-gradients"),
@@ -57,8 +62,17 @@ CAUSES: dict[str, tuple[str, ...]] = {
 
 def find_all(case: Case) -> tuple[Finding, ...]:
     """Return what is wrong, the worst first; of equal ones, causes before what they cause."""
-    found = [finding for find in FINDERS for finding in find(case)]
+    found = _after_causes([finding for find in FINDERS for finding in find(case)])
     return tuple(sorted(found, key=lambda each: SEVERITIES.index(each.severity)))
+
+
+def _after_causes(found: list[Finding]) -> list[Finding]:
+    """Return the findings; those that only say that a training is bad name what was found that can be why."""
+    causes = list(dict.fromkeys(each.code for each in found if each.code in CAUSES))
+    if not causes:
+        return found
+    first = f"first treat {listing(causes)}"
+    return [replace(each, fix=first) if each.code in OUTCOMES and not each.patch else each for each in found]
 
 
 def _is_unusual(found: Finding) -> bool:

@@ -233,7 +233,7 @@ def find_lost_classes(case: Case) -> Iterator[Finding]:
             if skew >= SKEWED
             else "the network does not tell these classes from others",
             {each.names[at]: each.truth[at] for at in lost},
-            "make every class count the same" if rare else "see the other findings",
+            "make every class count the same" if rare else "see what its rows are taken for: mlpcli evaluate",
             treat.balance_classes(case) if rare else (),
         )
 

@@ -38,7 +38,7 @@ def find_baseline(case: Case) -> Iterator[Finding]:
         f"{words} has {number(found.other)}",
         "a model without a network does as well",
         {"metric": found.metric, "split": found.split, "network": found.network, "baseline": found.other},
-        "other findings, if any, name the cause; mlpcli init writes a network measured on many tables",
+        "compare with the network that mlpcli init writes for the table",
     )
 
 

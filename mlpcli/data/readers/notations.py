@@ -61,12 +61,15 @@ class Judgement:
         other: another that fits as many and gives other numbers, if the column itself does not tell.
         shows: the decimal sign that the column is evidence of; empty for none.
         example: a cell that is not a plain number.
+        whole: whether the cells without a separator are whole numbers below 1,000: beside them three digits
+            behind a comma are thousands, since of numbers with decimals one in a thousand is whole.
     """
 
     notation: Notation
     other: Notation | None
     shows: str
     example: str
+    whole: bool = False
 
 
 def read_numbers(
@@ -152,7 +155,7 @@ def _shows_commas(table: Table, found: Mapping[str, Judgement], delimiter: str) 
     commas = shown.count(",")
     if delimiter != ";":
         return commas > points
-    ambiguous = any(each.other is not None for each in found.values())
+    ambiguous = any(each.other is not None and not each.whole for each in found.values())
     return commas >= points if commas else ambiguous and not points
 
 
@@ -206,7 +209,15 @@ def _judge(column: ParsedColumn, stated: Stated | None, dialect: Dialect, declar
         example = next((text for text in fitting if not _is_plain(text, dialect.decimal)), "")
     if not example and best[0] == dialect.notation:
         return None
-    return Judgement(best[0], other, "" if other else _shown(judged, best[0]), example)
+    whole = other is not None and _are_whole(judged)
+    return Judgement(best[0], other, "" if other else _shown(judged, best[0]), example, whole)
+
+
+def _are_whole(cells: Sequence[NumberCell]) -> bool:
+    """Return whether some cells have no separator, and these are whole numbers of at most three digits."""
+    bare = [cell.digits.lstrip("+-") for cell in cells]
+    bare = [digits for digits in bare if digits.isdigit()]
+    return bool(bare) and max(map(len, bare)) <= 3
 
 
 def _shapes(counts: Mapping[str, int], dialect: Dialect) -> tuple[list[tuple[NumberCell, int]], str]:
