@@ -100,11 +100,11 @@ def test_evaluate_draws_numbers_of_a_file(mlpcli: Callable[..., Result], tmp_pat
     shown = mlpcli("evaluate", "lines", "--data", data, "--runs-dir", runs_dir)
     assert shown.status == 0, shown.err
     (folder,) = runs_dir.glob("lines/*/plots/data-lines")
-    assert f"figures  {folder}: residuals-y.png, residuals_by_column-y.png" in shown.out
+    assert f"figures {folder}: residuals-y.png, residuals_by_column-y.png" in " ".join(shown.out.split())
     with (folder / "worst_rows-y.csv").open(newline="") as handle:
         rows = list(csv.DictReader(handle))
     assert {(int(row["row"]) - 1) % 7 for row in rows if row["a"] == "3"} == {3}  # its own columns
-    assert "the 5 most wrong of 60 rows of y" in shown.out
+    assert "the 5 most wrong rows of y; worst_rows-y.csv has 60 rows" in shown.out
     errors = [abs(float(row["error"])) for row in rows]
     assert errors == sorted(errors, reverse=True)
     assert {(float(row["y"]), int(row["row"])) for row in rows} == {

@@ -72,7 +72,7 @@ def _compare(
     """Show the table at once, then what is tested, which takes longer; or one document."""
     from mlpcli.inference.differences import find_differences
     from mlpcli.report import compare as report
-    from mlpcli.report.console import show_json, show_line
+    from mlpcli.report.console import show_json, show_line, show_sentence
     from mlpcli.report.significance import show_significance, significance_json
     from mlpcli.runs.comparison import side_by_side
 
@@ -82,7 +82,7 @@ def _compare(
     tested = find_differences(found, metric=metric, split=split) if test else None
     if tested is not None and tested.models is not None:
         for warning in tested.models.warnings:
-            show_line(warning, stderr=True, style="yellow")
+            show_sentence(warning, stderr=True, style="yellow")
     if tested is not None and not json:
         show_significance(tested, letters)
     from mlpcli.plots.compare_runs import draw_comparison

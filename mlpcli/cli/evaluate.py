@@ -98,7 +98,7 @@ def _show(run: Run, evaluation: Evaluation, folder: Path | None, *, json: bool) 
     from mlpcli.report.worst_rows import show_worst_rows
 
     for warning in evaluation.warnings:
-        console.show_line(warning, stderr=True, style="yellow")
+        console.show_sentence(warning, stderr=True, style="yellow")
     if json:
         console.show_json(report.evaluation_json(run.label, run.folder, evaluation))
     else:
@@ -106,7 +106,7 @@ def _show(run: Run, evaluation: Evaluation, folder: Path | None, *, json: bool) 
         if folder is not None and evaluation.figures:
             show_worst_rows(evaluation.figures)
             names = ", ".join(file.name for file in evaluation.figures)
-            console.show_line(f"figures  {folder}: {names}")
+            console.show_sentence(f"{folder}: {names}", label="figures  ")
 
 
 def name_of(split: str, data: Path | None) -> str:
@@ -124,10 +124,10 @@ def figures_folder(run: Run, name: str) -> Path | None:
     """
     from mlpcli import runs
     from mlpcli.files import why_not_writable
-    from mlpcli.report.console import show_line
+    from mlpcli.report.console import show_sentence
 
     if why := why_not_writable(run.folder):
-        show_line(f"no figures: {run.folder} cannot be written, {why}", stderr=True, style="yellow")
+        show_sentence(f"no figures: {run.folder} cannot be written, {why}", stderr=True, style="yellow")
         return None
     runs.check_inside(run.folder)
     return run / runs.PLOTS / name

@@ -72,14 +72,14 @@ def _explain_columns(
     """Show the importance of columns, and how predictions follow them; see `explain_run`."""
     from mlpcli.inference.explain import explain_run
     from mlpcli.report import explain as report
-    from mlpcli.report.console import show_json, show_line
+    from mlpcli.report.console import show_json, show_sentence
 
     with report.ExplainReport() as progress:
         found = explain_run(
             run, split=split, metric=metric, repeats=repeats, rows=rows, progress=progress.predicted
         )
     for warning in found.warnings:
-        show_line(warning, stderr=True, style="yellow")
+        show_sentence(warning, stderr=True, style="yellow")
     drawn = _draw(run, found) if figures else []
     if json:
         shown = [str(file) for file in drawn]
@@ -87,7 +87,7 @@ def _explain_columns(
         return
     report.show_explanation(run.label, found)
     if drawn:
-        show_line(f"figures  {drawn[0].parent}: {', '.join(file.name for file in drawn)}")
+        show_sentence(f"{drawn[0].parent}: {', '.join(file.name for file in drawn)}", label="figures  ")
 
 
 def _is_of_images(run: Run) -> bool:
@@ -114,7 +114,7 @@ def _explain_images(
     """
     from mlpcli.errors import Problem, UsageError
     from mlpcli.report import explain as report
-    from mlpcli.report.console import show_json, show_line
+    from mlpcli.report.console import show_json, show_sentence
 
     problems = [
         Problem(
@@ -132,7 +132,7 @@ def _explain_images(
     with report.ExplainReport() as progress:
         found = explain_images(run, split=split, progress=progress.predicted)
     for warning in found.warnings:
-        show_line(warning, stderr=True, style="yellow")
+        show_sentence(warning, stderr=True, style="yellow")
     folder = figures_folder(run, "explain") if figures else None
     drawn = [] if folder is None else [draw_images(run, found, folder)]
     if json:
@@ -141,7 +141,7 @@ def _explain_images(
         return
     report.show_images(run.label, found)
     for file in drawn:
-        show_line(f"figures  {file.parent}: {file.name}")
+        show_sentence(f"{file.parent}: {file.name}", label="figures  ")
 
 
 def _draw(run: Run, explanation: Explanation) -> list[Path]:

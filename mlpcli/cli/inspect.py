@@ -171,7 +171,7 @@ def _inspect_against(data: str, reading: Reading, chosen: DriftOptions) -> None:
     run = find_named(chosen.against, chosen.runs_dir, best=chosen.best)
     drift = inspect_drift(data, run, reading)
     for warning in drift.warnings:
-        console.show_line(warning, stderr=True, style="yellow")
+        console.show_sentence(warning, stderr=True, style="yellow")
     drawn = _draw_drift(run, drift) if chosen.figures else None
     if chosen.json:
         shown = [] if drawn is None else [str(drawn)]

@@ -57,7 +57,7 @@ def label_check(
 
     check = check_labels(found, CheckOptions(top, output, None if keep is None else tuple(keep)))
     for warning in check.warnings:
-        console.show_line(warning, stderr=True, style="yellow")
+        console.show_sentence(warning, stderr=True, style="yellow")
     if json:
         console.show_json(report.label_check_json(found.label, found.folder, check))
     else:

@@ -97,9 +97,9 @@ def _best_named(text: str, several: tuple[Run, ...]) -> RunScore:
 
 def _show_better(several: tuple[Run, ...]) -> None:
     """Show that a name means its newest run, where an older one is better."""
-    from mlpcli.report.console import show_line
+    from mlpcli.report.console import show_sentence
     from mlpcli.report.runs import better_text
     from mlpcli.runs.scores import better_than_newest
 
     if (found := better_than_newest(several)) is not None:
-        show_line(better_text(*found, option="--best"), stderr=True, style="yellow")
+        show_sentence(better_text(*found, option="--best"), stderr=True, style="yellow")

@@ -185,7 +185,7 @@ def _show(
     from mlpcli.report import predict as report
 
     for warning in summary.warnings:
-        console.show_line(warning, stderr=True, style="yellow")
+        console.show_sentence(warning, stderr=True, style="yellow")
     if json:
         document = report.summary_json(summary, run.label, None if target is None else str(target))
         console.show_json(document if rows is None else document | {"predictions": rows})

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from mlpcli.errors import MlpcliError, Place, excerpt
 from mlpcli.printable import json_text, printable
+from mlpcli.report.narrow import wrapped_text
 from mlpcli.report.screen import Screen, console, table
 
 
@@ -45,6 +46,13 @@ def show_text(text: str) -> None:
 def show_line(text: str, *, stderr: bool = False, style: str = "") -> None:
     """Show one line."""
     console(stderr=stderr).print(Text(text, style=style), soft_wrap=True)
+
+
+def show_sentence(text: str, *, label: str = "", stderr: bool = False, style: str = "") -> None:
+    """Show a sentence in lines that fit the terminal, or 80 columns of a pipe, the first after a label."""
+    out = console(stderr=stderr)
+    for line in wrapped_text(text, out.room, label):
+        out.print(Text(line, style=style), soft_wrap=True)
 
 
 def fitting_table(out: Screen, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

@@ -9,7 +9,7 @@ from rich.status import Status
 from rich.text import Text
 
 from mlpcli.printable import counted
-from mlpcli.report.console import format_duration, format_number, show_line
+from mlpcli.report.console import format_duration, format_number, show_line, show_sentence
 from mlpcli.report.screen import console, cut, table, width_of
 from mlpcli.runs.explanation import ColumnImportance, ExplainedImage, ExplainedImages, Explanation
 
@@ -56,10 +56,10 @@ def show_explanation(label: str, found: Explanation) -> None:
     out.print(Text(title, style="bold"))
     if found.rows < found.of_rows:
         show_line("a random sample of the rows; --rows takes more")
-    show_line(f"how much worse {found.metric} becomes when a column is shuffled, with 95% intervals")
+    show_sentence(f"how much worse {found.metric} becomes when a column is shuffled, with 95% intervals")
     _show_lines(found.columns[:MOST_LINES], found)
     if (rest := len(found.columns) - MOST_LINES) > 0:
-        show_line(f"{counted(rest, 'more column')}, each of less importance; --json has all", stderr=True)
+        show_sentence(f"{counted(rest, 'more column')}, each of less importance; --json has all", stderr=True)
     if found.groups:
         show_line("")
         show_line("correlated columns stand in for each other; shuffled together:")
@@ -75,7 +75,9 @@ def show_images(label: str, found: ExplainedImages) -> None:
         else f"the first {counted(len(found.shown), 'image')}"
     )
     out.print(Text(f"{label} on {found.source}: {which}", style="bold"))
-    show_line(f"expected gradients against {counted(found.background, 'training row')}: what each pixel adds")
+    show_sentence(
+        f"expected gradients against {counted(found.background, 'training row')}: what each pixel adds"
+    )
     rows = [
         (
             str(each.row),

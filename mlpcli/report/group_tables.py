@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlpcli.printable import counted
-from mlpcli.report.console import fits, format_number, show_line
+from mlpcli.report.console import fits, format_number, show_line, show_sentence
 from mlpcli.report.interval_words import ends_text
 from mlpcli.report.screen import Screen, console, table
 from mlpcli.runs.group_results import ColumnGroups, GroupMetrics, GroupValue
@@ -58,7 +58,7 @@ def _show_reasons(column: ColumnGroups) -> None:
                 found.setdefault((metric, value.reason), []).append(group.name)
     for (metric, reason), groups in found.items():
         shown = ", ".join(groups[:3]) + (f" and {len(groups) - 3} more" if len(groups) > 3 else "")
-        show_line(f"{metric}: none for {shown}: {reason}", style="dim")
+        show_sentence(f"{metric}: none for {shown}: {reason}", style="dim")
 
 
 class AllValues(NamedTuple):

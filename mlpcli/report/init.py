@@ -8,7 +8,7 @@ from pathlib import Path
 from textwrap import wrap
 
 from mlpcli.printable import counted
-from mlpcli.report.console import show_json, show_line
+from mlpcli.report.console import show_json, show_line, show_sentence
 
 LINE = 80
 """Characters of a line."""
@@ -40,16 +40,16 @@ class Proposal:
 
 def show_proposal(proposal: Proposal, data: str) -> None:
     """Show where a spec was written, the task, warnings, and the commands to run next."""
-    show_line(f"{proposal.file} written, for {counted(proposal.rows, 'row')} of {data}")
+    show_sentence(f"{proposal.file} written, for {counted(proposal.rows, 'row')} of {data}")
     if proposal.rows_without_target:
         show_line(f"left out: {counted(proposal.rows_without_target, 'row')} without a target")
-    show_line(f"task {proposal.task}: {proposal.why}")
+    show_sentence(f"{proposal.task}: {proposal.why}", label="task ")
     if proposal.splits:
-        show_line(proposal.splits)
+        show_sentence(proposal.splits)
     for note in proposal.notes:
-        show_line(f"note: {note}")
+        show_sentence(note, label="note: ")
     for warning in proposal.warnings:
-        show_line(f"warning: {warning}", style="yellow")
+        show_sentence(warning, label="warning: ", style="yellow")
     show_line(f"next mlpcli check {proposal.file}")
     show_line(f"     mlpcli train {proposal.file}")
 
@@ -87,7 +87,7 @@ def show_example(files: Sequence[Path], *, json: bool) -> None:
         show_json({"file": str(files[0]), "files": [str(file) for file in files]})
         return
     spec, *others = files
-    show_line(f"{spec} written" + (f", with {', '.join(map(str, others))}" if others else ""))
+    show_sentence(f"{spec} written" + (f", with {', '.join(map(str, others))}" if others else ""))
     verb = "tune" if "\ntuner:" in spec.read_text(encoding="utf-8") else "train"
     show_line(f"next mlpcli check {spec}")
     show_line(f"     mlpcli {verb} {spec}")

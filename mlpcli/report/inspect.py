@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from rich.table import Table
 
 from mlpcli.printable import counted, printable
-from mlpcli.report.console import show_line
+from mlpcli.report.console import show_sentence
 from mlpcli.report.narrow import whole_table
 from mlpcli.report.screen import Screen, console, cut, table, width_of
 
@@ -45,7 +45,7 @@ def show_survey(
 ) -> None:
     """Show one line per column, then the task and why it is proposed, then the warnings."""
     out = console()
-    show_line(f"{path}: {counted(rows, 'row')}, {counted(len(columns), 'column')}")
+    show_sentence(f"{path}: {counted(rows, 'row')}, {counted(len(columns), 'column')}")
     lines = [
         (
             name,
@@ -59,9 +59,9 @@ def show_survey(
     ]
     out.print(_columns_table(out, lines))
     if task:
-        show_line(f"task {task[0]}: {task[1]}")
+        show_sentence(f"{task[0]}: {task[1]}", label="task ")
     for warning in warnings:
-        show_line(warning, style="yellow")
+        show_sentence(warning, style="yellow")
 
 
 HEADER = ("column", "kind", "missing", "distinct", "histogram", "range")

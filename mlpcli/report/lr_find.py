@@ -10,7 +10,7 @@ from rich.text import Text
 
 from mlpcli.errors import Place
 from mlpcli.printable import counted
-from mlpcli.report.console import format_number, show_json, show_line
+from mlpcli.report.console import format_number, show_json, show_sentence
 from mlpcli.report.screen import WordsColumn, console
 from mlpcli.runs.results import RateTest
 
@@ -53,7 +53,7 @@ def show_rate_test(test: RateTest, picture: Path, place: Place | None, *, json: 
         return
     out = console()
     for warning in test.warnings:
-        show_line(warning, stderr=True, style="yellow")
+        show_sentence(warning, stderr=True, style="yellow")
     out.print(Text(_ending(test)))
     out.print(Text(f"it was lowest ({format_number(float(test.smoothed.min()))}) at {test.turning:.2g}"))
     now = "" if test.current is None else f" (the spec has {test.current:g})"

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.status import Status
 
 from mlpcli.printable import counted, printable
-from mlpcli.report.console import show_line
+from mlpcli.report.console import show_line, show_sentence
 from mlpcli.report.screen import LONGEST_NAME, console, cut, width_of
 from mlpcli.runs.explanation import ExplainedRows
 from mlpcli.runs.results import Summary
@@ -90,13 +90,13 @@ def _explained_line(found: ExplainedRows) -> str:
 def show_prediction(summary: Summary, target: Path | None, rejects: Path | None) -> None:
     """Show how many rows were written where, and what was unusual in them."""
     if summary.explained is not None:
-        show_line(_explained_line(summary.explained), stderr=target is None)
+        show_sentence(_explained_line(summary.explained), stderr=target is None)
     unusual = _unusual(summary, rejects)
     written = counted(summary.rows, "prediction", "predictions")
     if target is not None:
-        show_line("; ".join([f"{written} written to {target}", *unusual]))
+        show_sentence("; ".join([f"{written} written to {target}", *unusual]))
     elif unusual:
-        show_line("; ".join([written, *unusual]), stderr=True)
+        show_sentence("; ".join([written, *unusual]), stderr=True)
 
 
 def _unusual(summary: Summary, rejects: Path | None) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.text import Text
 
 from mlpcli.printable import counted, printable, verb
-from mlpcli.report.console import format_duration, format_number, show_line, show_text
+from mlpcli.report.console import format_duration, format_number, show_line, show_sentence, show_text
 from mlpcli.report.narrow import wrapped
 from mlpcli.report.screen import Screen, console, cut, width_of
 from mlpcli.runs.folder import Listing
@@ -143,7 +143,7 @@ def _show_rows(out: Screen, rows: Sequence[Sequence[str]], sort: str | None) -> 
 def _show_dropped(dropped: Sequence[str]) -> None:
     """Say on stderr which columns were left out."""
     if dropped:
-        show_line(f"left out, since too wide: {', '.join(dropped)}; --json has everything", stderr=True)
+        show_sentence(f"left out, since too wide: {', '.join(dropped)}; --json has everything", stderr=True)
 
 
 def _show_table(

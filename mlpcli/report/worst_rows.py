@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from mlpcli.printable import counted, verb
+from mlpcli.printable import counted
 from mlpcli.report.console import fits, format_number
 from mlpcli.report.screen import console, table
 
@@ -29,10 +29,10 @@ def show_worst_rows(files: Sequence[Path]) -> None:
         with file.open(newline="", encoding="utf-8") as handle:
             heading, *rows = csv.reader(handle)
         if rows:
-            _show(heading, rows, file.stem.partition("-")[2])
+            _show(heading, rows, file.stem.partition("-")[2], file.name)
 
 
-def _show(heading: list[str], rows: list[list[str]], part: str) -> None:
+def _show(heading: list[str], rows: list[list[str]], part: str, file: str) -> None:
     out = console()
     shown = [[row[0], *map(_cell, row[1:])] for row in rows[:SHOWN]]
     width = len(heading)
@@ -40,11 +40,12 @@ def _show(heading: list[str], rows: list[list[str]], part: str) -> None:
     while width > 4 and not fits(out, table(heading[:width], _cut(shown, width), longest=LONGEST_CELL)):
         width -= 1
     left = len(heading) - width
-    those = f"{counted(left, 'more column')} {verb(left, 'are')}"
-    more = f"; {those} in the file" if left else ""
+    rest = [counted(len(rows), "row")] if len(rows) > len(shown) else []
+    rest += [counted(left, "more column")] if left else []
+    more = f"; {file} has {' and '.join(rest)}" if rest else ""
     of = f" of {part}" if part else ""
     out.print()
-    out.print(Text(f"the {len(shown)} most wrong of {counted(len(rows), 'row')}{of}{more}", style="dim"))
+    out.print(Text(f"the {counted(len(shown), 'most wrong row')}{of}{more}", style="dim"))
     columns = [name for name in names if name < width]
     out.print(table(heading[:width], _cut(shown, width), names=columns, longest=LONGEST_CELL))
 
