@@ -201,7 +201,7 @@ def test_new_rows_are_compared_with_training_rows(past_run: Path, mlpcli: Callab
     same = _write(past_run / "same.csv", 120, drifted=False)
     shown = mlpcli("inspect", same, *where, "--fail-on", "small")
     assert shown.status == 0, shown.out + shown.err
-    assert "no change:" in shown.out
+    assert "no change found:" in shown.out
     new = _write(past_run / "new.csv", 90, drifted=True, without="note")
     shown = mlpcli("inspect", new, *where, "--fail-on", "moderate")
     assert shown.status == 1

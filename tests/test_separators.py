@@ -6,7 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from mlpcli.data.inspect.survey import read_whole
+from mlpcli.data.inspect.survey import read_whole, survey_table
+
+SPELLED = ["Basic", "basic ", "BASIC", "ﬁne", "fine", "Plus"]
+
+
+def test_categories_that_look_alike_are_named(tmp_path: Path) -> None:
+    rows = [f"{SPELLED[at % 6]},{at % 2}" for at in range(60)]
+    (tmp_path / "t.csv").write_text("\n".join(["plan,y", *rows]) + "\n", encoding="utf-8")
+    (found,) = (note for note in survey_table(str(tmp_path / "t.csv"), "y").table.notes if "alike" in note)
+    assert "'plan'" in found
+    assert "'Basic' in 10 rows" in found
+    assert "'basic' in 10 rows" in found
+    assert "and 1 other group" in found
+    plain = [f"{'abc'[at % 3]},{at % 2}" for at in range(60)]
+    (tmp_path / "p.csv").write_text("\n".join(["plan,y", *plain]) + "\n", encoding="utf-8")
+    assert not any("alike" in note for note in survey_table(str(tmp_path / "p.csv"), "y").table.notes)
+
 
 BESIDE = ["12", "540", "25,859", "77", "903", "8"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -66,6 +67,34 @@ def test_a_reader_that_has_gone_ends_it_quietly(foreign_name: Path) -> None:
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
     assert _run("mlpcli schema | head -c 10").stderr == ""
+
+
+def test_a_reader_that_has_gone_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from mlpcli.cli import program
+    from mlpcli.report.console import show_line
+
+    reader, writer = os.pipe()
+    os.close(reader)
+    stream = os.fdopen(writer, "w")
+
+    def gone(*arguments: object, **options: object) -> int:
+        monkeypatch.setattr(sys, "stdout", stream)
+        show_line("x" * 100_000)
+        stream.flush()
+        return 0
+
+    monkeypatch.setattr(program, "_command", lambda: gone)
+    kept = os.dup(1)  # what ends it quietly points stdout at nothing
+    try:
+        assert program.main(["runs"]) == 0
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        with contextlib.suppress(BrokenPipeError):
+            stream.close()
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("variable", ["FORCE_COLOR", "TTY_COMPATIBLE", "CLICOLOR_FORCE"])

@@ -133,7 +133,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _show("interrupted")
         return EXIT_INTERRUPTED
-    except SystemExit as error:  # raised by Typer when the reader of a pipe has gone
+    except SystemExit as error:
+        if _reader_has_gone(error):
+            return EXIT_DONE
         return error.code if isinstance(error.code, int) else EXIT_FAILED
     except BrokenPipeError:  # the reader has gone: not our error, and nothing to write to
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -143,6 +145,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _show(_interrupted(error))
             return EXIT_INTERRUPTED
         return _end(error, debug="--debug" in arguments)
+
+
+def _reader_has_gone(error: SystemExit) -> bool:
+    """Return whether Rich or Typer ends the program since nobody reads its output: `| head`."""
+    cause = error.__cause__ or error.__context__
+    return isinstance(cause, OSError) and cause.errno == errno.EPIPE
 
 
 @cache

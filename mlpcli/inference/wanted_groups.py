@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from mlpcli.data.dataset import Contract, Output
-from mlpcli.errors import Problem, UsageError, nearest_column
+from mlpcli.errors import CLOSE_COLUMNS, Problem, UsageError, listing, nearest, nearest_column
 
 TARGET, PREDICTION = "target", "prediction"
 """Words for the only target and what is predicted of it, where no column has this name."""
@@ -54,9 +54,11 @@ def wanted_groups(contract: Contract, columns: Sequence[str], given: Sequence[st
         elif name in columns or numbered in columns:
             found.append(Wanted(name if name in columns else numbered))
         else:
-            known = [*columns, *(each for each in made if each not in columns)]
+            others = [each for each in made if each not in columns]
             rule = f"--by {name}: the rows have no such column"
-            problems.append(Problem(rule, hint=nearest_column(name, known)))
+            hint = nearest(name, [*columns, *others], cutoff=CLOSE_COLUMNS) or nearest_column(name, columns)
+            hint += f"; besides columns: {listing(others)}" if others else ""
+            problems.append(Problem(rule, hint=hint))
     if problems:
         raise UsageError(*problems)
     return found

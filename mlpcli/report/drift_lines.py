@@ -33,7 +33,7 @@ def show_drift(label: str, drift: Drift) -> None:
         if (rest := len(changed) - MOST_SHOWN) > 0:
             show_line(f"and {rest:,} more changed columns; --json has all")
     same = [each.name for each in drift.columns if each.size == "none"]
-    for words, names in (("no change", same), ("only in the new rows", drift.added)):
+    for words, names in (("no change found", same), ("only in the new rows", drift.added)):
         if names:
             _show_names(words, names, out.room)
 

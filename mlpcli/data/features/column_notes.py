@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
@@ -43,6 +44,24 @@ def text_notes(
             yield f"column {name!r} holds codes such as {shown!r}, kept as text; {way}"
     targets = {name: columns[name] for name in labels if is_text(columns[name].kind)}
     yield from _gap_notes(texts | targets, labels)
+    yield from _spelling_notes(texts | targets)
+
+
+def _spelling_notes(columns: Mapping[str, ParsedColumn]) -> Iterator[str]:
+    """Yield a line for each column with categories that a person takes for one: `Basic` and `basic `."""
+    for name, column in columns.items():
+        spelled: dict[str, dict[str, int]] = {}
+        for text, rows in text_counts(column).items():
+            alike = " ".join(unicodedata.normalize("NFKC", text).split()).casefold()
+            spelled.setdefault(alike, {})[text] = rows
+        several = [texts for texts in spelled.values() if len(texts) > 1]
+        if several:
+            first = " and ".join(f"{text!r} in {counted(rows, 'row')}" for text, rows in several[0].items())
+            more = f", and {counted(len(several) - 1, 'other group')}" if len(several) > 1 else ""
+            yield (
+                f"column {name!r} has categories that differ only in case, blanks or forms of letters: "
+                f"{first}{more}; each is one of its own, so write them alike in the file if they are one"
+            )
 
 
 def _gap_notes(columns: Mapping[str, ParsedColumn], labels: Collection[str]) -> Iterator[str]:
