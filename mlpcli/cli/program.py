@@ -20,6 +20,7 @@ from mlpcli.cli.compare import compare
 from mlpcli.cli.doctor import doctor
 from mlpcli.cli.evaluate import evaluate
 from mlpcli.cli.explain import explain
+from mlpcli.cli.export import export
 from mlpcli.cli.help_text import KEEP, LOOK, START, TRAIN, USE, WELCOME, Command, Group
 from mlpcli.cli.init import InitCommand, init
 from mlpcli.cli.inspect import inspect
@@ -85,6 +86,7 @@ _add(LOOK, more_data, "configs/digits.yaml --repeats 2")
 _add(LOOK, tensorboard, "digits")
 _add(USE, predict, "digits rows.npy -o predictions.csv")
 _add(USE, serve, "houses --port 8501")
+_add(USE, export, "houses --format onnx")
 _add(USE, code, "configs/digits.yaml -o digits.py")
 _add(KEEP, runs, "--sort val_accuracy --where status=completed")
 _add(KEEP, note, 'digits "with the new labels" --tag good')

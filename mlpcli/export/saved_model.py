@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from mlpcli.data.dataset import Contract, Output
 from mlpcli.data.levels import median_of
 from mlpcli.export.image_graph import decode_images
@@ -15,7 +17,7 @@ from mlpcli.keras_import import keras, quiet_stderr, tf
 from mlpcli.model.build import output_loss
 from mlpcli.model.default_losses import gives_scores
 from mlpcli.model.outputs import final_outputs
-from mlpcli.model.prediction_bounds import tensor_of_sets, tensors_of_bounds
+from mlpcli.model.prediction_bounds import tensor_in_sets, tensor_of_sets, tensors_of_bounds
 from mlpcli.model.preprocessing import build_preprocessing
 from mlpcli.spec.schema import ComponentSpec, Spec
 
@@ -127,18 +129,30 @@ def serve_columns(
     return serve, [signature], preprocessing
 
 
-def named_outputs(spec: Spec, contract: Contract, outputs: tf.Tensor | Tensors, *, table: bool) -> Tensors:
-    """Return every output's tensors by name; with several outputs the names begin with the output's."""
+def named_outputs(
+    spec: Spec, contract: Contract, outputs: tf.Tensor | Tensors, *, table: bool, texts: bool = True
+) -> Tensors:
+    """Return every output's tensors by name; with several outputs the names begin with the output's.
+
+    Args:
+        spec: the run's spec.
+        contract: of the outputs.
+        outputs: as `final_outputs` returns them.
+        table: see `served_output`.
+        texts: see `served_output`.
+    """
     named: Tensors = {}
     for each in contract.outputs:
         values = outputs[each.name] if each.name else outputs
         stem = f"{each.name}_" if each.name else ""
-        found = served_output(each, values, output_loss(spec, each.name), table=table)
+        found = served_output(each, values, output_loss(spec, each.name), table=table, texts=texts)
         named |= {stem + name: tensor for name, tensor in found.items()}
     return named
 
 
-def served_output(output: Output, values: tf.Tensor, loss: ComponentSpec, *, table: bool = True) -> Tensors:
+def served_output(
+    output: Output, values: tf.Tensor, loss: ComponentSpec, *, table: bool = True, texts: bool = True
+) -> Tensors:
     """Return one output's tensors by name, as `predict` writes them in columns.
 
     Args:
@@ -146,6 +160,8 @@ def served_output(output: Output, values: tf.Tensor, loss: ComponentSpec, *, tab
         values: (rows, *steps, units), as `final_outputs` returns them.
         loss: the output's loss.
         table: whether numbers are (rows, targets), as for a table, which has no steps.
+        texts: whether classes are named; else `index` is the position of the class, (rows, *steps) int32, and
+            `in_set` says which classes are in the set, (rows, *steps, classes) bool.
     """
     if output.kind == "labels":
         return {"probabilities": values}
@@ -161,23 +177,31 @@ def served_output(output: Output, values: tf.Tensor, loss: ComponentSpec, *, tab
     scores = gives_scores(loss) and values.shape[-1] == 1
     index = _predicted(output, values, loss)
     if values.shape[-1] == 1 and not scores:
-        values = tf.concat([1.0 - values, values], axis=-1)
-    label = tf.gather(tf.constant(list(output.classes)), index)
-    found = {"label": label, "score" if scores else "probabilities": values}
+        values = keras.ops.concatenate([1.0 - values, values], axis=-1)
+    found = {"score" if scores else "probabilities": values}
+    if not texts:
+        found["index"] = keras.ops.cast(index, "int32")
+        return (
+            found if output.intervals is None else found | {"in_set": tensor_in_sets(output, values, index)}
+        )
+    found["label"] = tf.gather(tf.constant(list(output.classes)), index)
     return found if output.intervals is None else found | {"set": tensor_of_sets(output, values, index)}
 
 
 def _flat(values: tf.Tensor) -> tf.Tensor:
     """Return values as (rows, values per row)."""
-    return tf.reshape(values, (tf.shape(values)[0], math.prod(values.shape[1:])))
+    return keras.ops.reshape(values, (-1, math.prod(values.shape[1:])))
 
 
 def _predicted(output: Output, values: tf.Tensor, loss: ComponentSpec) -> tf.Tensor:
     """Return the index of each predicted class, (rows, *steps), as `predicted_classes` does."""
+    ops = keras.ops
     if output.thresholds:
-        return tf.cast(values[..., -1] >= tf.constant(output.thresholds[0], values.dtype), tf.int32)
+        kind = keras.backend.standardize_dtype(values.dtype)
+        return ops.cast(values[..., -1] >= np.asarray(output.thresholds[0], kind), "int32")
     if values.shape[-1] > 1:
-        return tf.argmax(values, axis=-1)
+        symbolic = isinstance(values, keras.KerasTensor)  # of which Keras's has an operation of XLA's alone
+        return ops.argmax(values, axis=-1) if symbolic else tf.argmax(values, axis=-1)
     if loss.class_name.lower() == "perceptron":
-        return tf.cast(values[..., 0] > 0.0, tf.int32)
-    return tf.cast(values[..., 0] >= (0.0 if gives_scores(loss) else 0.5), tf.int32)
+        return ops.cast(values[..., 0] > 0.0, "int32")
+    return ops.cast(values[..., 0] >= (0.0 if gives_scores(loss) else 0.5), "int32")

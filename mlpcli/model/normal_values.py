@@ -13,6 +13,7 @@ import numpy as np
 
 from mlpcli.data.quantiles import LEAST_SHARE, Quantiles, ranks, shares
 from mlpcli.keras_import import keras
+from mlpcli.model import plain_normal
 
 ops = keras.ops
 ROOT = np.float64(math.sqrt(2))
@@ -30,6 +31,8 @@ def to_normal(values: keras.KerasTensor, columns: Sequence[Quantiles]) -> keras.
     # A sum with a tensor makes the table one constant of the model, not one for each time that it is read.
     table = ops.add(np.concatenate([each.table for each in columns]), ops.sum(ops.zeros_like(values)))
     place = _last_not_above(values, table, starts, count)
+    if plain_normal.by_arithmetic_alone():
+        return plain_normal.to_normal(values, columns, table, place)
     lower = ops.take(table, place + starts)
     upper = ops.take(table, ops.minimum(place + 1, count - 1) + starts)
     first = place
@@ -67,6 +70,8 @@ def from_normal(values: keras.KerasTensor, columns: Sequence[Quantiles]) -> kera
         values: (rows, ..., columns) float64; (rows,) for a single column.
         columns: the quantiles of each column, equally many and with the same margin.
     """
+    if plain_normal.by_arithmetic_alone():
+        return plain_normal.from_normal(values, columns)
     count = len(columns[0].values)
     starts = count * np.arange(len(columns), dtype=np.int32)
     table = np.concatenate([each.table for each in columns])

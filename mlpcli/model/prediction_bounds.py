@@ -116,17 +116,23 @@ def tensor_of_sets(output: Output, likely: tf.Tensor, predicted: tf.Tensor) -> t
         likely: the probability of every class, (rows, *steps, classes).
         predicted: the index of the predicted class, (rows, *steps).
     """
-    found = output.intervals
-    assert found is not None
-    least = np.reshape(np.array(found.bounds), (*output.steps, 1))
-    classes = output.classes or ()
-    chosen = tf.one_hot(predicted, len(classes), on_value=True, off_value=False, dtype=tf.bool)
-    inside = tf.logical_or(likely >= tf.cast(least, likely.dtype), chosen)
-    form = SetForm.of(classes)
+    inside = tensor_in_sets(output, likely, predicted)
+    form = SetForm.of(output.classes or ())
     names = tf.constant([f"{name}{form.between}" for name in form.names])
     joined = tf.strings.reduce_join(tf.where(inside, names, ""), axis=-1)
     ends = tf.strings.length(joined) - len(form.between.encode())
     return tf.strings.join([form.before, tf.strings.substr(joined, tf.zeros_like(ends), ends), form.after])
+
+
+def tensor_in_sets(output: Output, likely: tf.Tensor, predicted: tf.Tensor) -> tf.Tensor:
+    """Return which classes are in each row's set, (rows, *steps, classes) bool; see `tensor_of_sets`."""
+    found = output.intervals
+    assert found is not None
+    least = np.reshape(np.array(found.bounds), (*output.steps, 1))
+    ops = keras.ops
+    chosen = ops.one_hot(predicted, len(output.classes or ()), dtype="bool")
+    kind = keras.backend.standardize_dtype(likely.dtype)
+    return ops.logical_or(likely >= least.astype(kind), chosen)
 
 
 class SetForm:

@@ -6,7 +6,7 @@ result without mlpcli.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -39,6 +39,7 @@ from mlpcli.data.quantiles import Quantiles, smooth_clip
 from mlpcli.data.types import Array
 from mlpcli.keras_import import keras
 from mlpcli.model.normal_values import to_normal
+from mlpcli.model.plain_normal import by_arithmetic_alone
 from mlpcli.model.text_layers import vectorize
 
 ops = keras.ops
@@ -52,7 +53,7 @@ def raw_inputs(preprocessor: Preprocessor, names: Sequence[str]) -> list[keras.K
     ]
 
 
-class _Date(NamedTuple):
+class DateTensors(NamedTuple):
     """Tensors of a column of dates, (rows,) each: whole days since 1970, and seconds since midnight."""
 
     valid: keras.KerasTensor
@@ -64,7 +65,7 @@ class _Date(NamedTuple):
 
 
 @dataclass
-class _Shared:
+class SharedColumns:
     """What several preprocessors of the same raw columns compute alike, and is computed once.
 
     Attributes:
@@ -73,11 +74,11 @@ class _Shared:
     """
 
     encoded: dict[Encoder, keras.KerasTensor] = field(default_factory=dict)
-    dates: dict[tuple[str, str], _Date] = field(default_factory=dict)
+    dates: dict[tuple[str, str], DateTensors] = field(default_factory=dict)
 
 
 def build_matrix(
-    preprocessor: Preprocessor, inputs: Mapping[str, keras.KerasTensor], shared: _Shared | None = None
+    preprocessor: Preprocessor, inputs: Mapping[str, keras.KerasTensor], shared: SharedColumns | None = None
 ) -> keras.KerasTensor:
     """Return the symbolic (rows, width) float32 matrix of some raw inputs.
 
@@ -86,7 +87,7 @@ def build_matrix(
         inputs: the raw columns by name.
         shared: what other preprocessors of these inputs have computed.
     """
-    shared = shared or _Shared()
+    shared = shared or SharedColumns()
     if isinstance(preprocessor, StackedPreprocessor):
         return ops.concatenate([build_matrix(each, inputs, shared) for each in preprocessor.members], axis=1)
     numeric = [encoder for encoder in preprocessor.encoders if isinstance(encoder, NumericEncoder)]
@@ -118,9 +119,10 @@ def build_matrix(
 
 def _numeric(encoders: list[NumericEncoder], raw: keras.KerasTensor) -> keras.KerasTensor:
     """Return numbers side by side, (rows, encoders): filled, then logarithms taken, then scaled."""
+    dtype = keras.backend.standardize_dtype(raw.dtype)
 
     def each(name: str) -> Array:
-        return np.array([getattr(encoder, name) for encoder in encoders], raw.dtype)
+        return np.array([getattr(encoder, name) for encoder in encoders], dtype)
 
     values = ops.where(ops.isnan(raw), each("fill"), raw)
     logged = np.array([encoder.log for encoder in encoders])
@@ -152,7 +154,7 @@ def _by_quantiles(values: keras.KerasTensor, quantiles: Sequence[Quantiles | Non
 
 
 def _encode(
-    encoder: Encoder, raw: keras.KerasTensor, preprocessor: Preprocessor, shared: _Shared
+    encoder: Encoder, raw: keras.KerasTensor, preprocessor: Preprocessor, shared: SharedColumns
 ) -> keras.KerasTensor:
     missing = preprocessor.dialect.of(encoder.name).missing_texts
     if isinstance(encoder, CategoryEncoder):
@@ -167,7 +169,7 @@ def _encode(
     read = (encoder.name, encoder.format)
     if read not in shared.dates:
         shared.dates[read] = _date(encoder.format, raw)
-    return _date_columns(encoder, shared.dates[read], "float64")
+    return date_columns(encoder, shared.dates[read], "float64")
 
 
 def _category(
@@ -213,7 +215,7 @@ def _characters(raw: keras.KerasTensor, known: str, length: int) -> keras.KerasT
     return ops.cast(cut(raw), "int32")
 
 
-def _date(written: str, raw: keras.KerasTensor) -> _Date:
+def _date(written: str, raw: keras.KerasTensor) -> DateTensors:
     """Read instants by the arithmetic that NumPy shares; the parts are float64 until they are scaled."""
 
     def real(values: keras.KerasTensor) -> keras.KerasTensor:
@@ -224,7 +226,7 @@ def _date(written: str, raw: keras.KerasTensor) -> _Date:
     ids = with_zeros(ops, ids, layout)
     found = read_instants(ops, ids, layout, real, halves=(halves[0], halves[1]))
     seconds = real(found.seconds) + found.fraction
-    return _Date(found.valid, found.days, seconds, *date_of(ops, found.days))
+    return DateTensors(found.valid, found.days, seconds, *date_of(ops, found.days))
 
 
 def _date_of_version_0_1(encoder: DateEncoder, raw: keras.KerasTensor) -> keras.KerasTensor:
@@ -251,11 +253,11 @@ def _date_of_version_0_1(encoder: DateEncoder, raw: keras.KerasTensor) -> keras.
     seconds = 0
     for place, unit in zip(layout.time, (3600, 60, 1), strict=True):
         seconds = seconds + ops.where(are_digits(place, 2), number(place, 2) * unit, 0)
-    date = _Date(valid, days_of(ops, year, month, day), seconds, year, month, day)
-    return _date_columns(encoder, date, "float32")
+    date = DateTensors(valid, days_of(ops, year, month, day), seconds, year, month, day)
+    return date_columns(encoder, date, "float32")
 
 
-def _date_columns(encoder: DateEncoder, date: _Date, numbers: str) -> keras.KerasTensor:
+def date_columns(encoder: DateEncoder, date: DateTensors, numbers: str) -> keras.KerasTensor:
     """Return the columns of a date, (rows, width) float32, computed in `numbers`."""
     parts = _date_parts(encoder, date, numbers)
     columns = [ops.where(date.valid, ops.cast(part, "float32"), 0.0) for part in parts]
@@ -264,7 +266,7 @@ def _date_columns(encoder: DateEncoder, date: _Date, numbers: str) -> keras.Kera
     return ops.stack(columns, axis=1)
 
 
-def _date_parts(encoder: DateEncoder, date: _Date, numbers: str) -> list[keras.KerasTensor]:
+def _date_parts(encoder: DateEncoder, date: DateTensors, numbers: str) -> list[keras.KerasTensor]:
     """Return the columns of a date, (rows,) each, in the encoder's order."""
 
     def real(value: keras.KerasTensor) -> keras.KerasTensor:
@@ -292,9 +294,31 @@ def _date_parts(encoder: DateEncoder, date: _Date, numbers: str) -> list[keras.K
             scaled = (real(date.year) - encoder.years[0]) / encoder.years[1]
             found.append(shaped(scaled, encoder.year_quantiles))
         else:
-            turn = positions[part]() * float(2 * np.pi / PERIODS[part])
-            found += [ops.sin(turn), ops.cos(turn)]
+            found += _around(part, positions[part])
     return found
+
+
+def _around(part: str, position: Callable[[], keras.KerasTensor]) -> list[keras.KerasTensor]:
+    """Return the sine and the cosine of a cyclic part of a date.
+
+    For other formats these are looked up where they can be: a network may tell 0 from the sine of pi, 1e-16.
+    """
+    period = PERIODS[part]
+    turn = position() * float(2 * np.pi / period)
+    found = [ops.sin(turn), ops.cos(turn)]
+    if not by_arithmetic_alone():
+        return found
+    count = 24 * 60 if part == "hour" else period
+    place = position() * (count // period)
+    nearest = ops.floor(place + 0.5)
+    index = ops.cast(ops.minimum(nearest, count - 1.0), "int32")
+    turns = 2 * np.pi * (np.arange(count) / count)
+    tables = [each.astype(keras.backend.standardize_dtype(turn.dtype)) for each in (np.sin(turns), np.cos(turns))]
+    looked_up = [ops.take(each, index, axis=0) for each in tables]
+    if part != "hour":
+        return looked_up
+    whole = ops.less(ops.abs(place - nearest), 1e-4)  # minutes
+    return [ops.where(whole, known, each) for known, each in zip(looked_up, found, strict=True)]
 
 
 def build_preprocessing(preprocessor: Preprocessor, take: Mapping[str, Sequence[int] | None]) -> keras.Model:

@@ -1,0 +1,138 @@
+"""A network as an ONNX file: raw columns with their own names, texts too; classes by name.
+
+By tf2onnx, from a graph without texts. What a text column needs, an encoder of its labels, and the names of
+classes are added to its result.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlpcli.data.dataset import Contract
+from mlpcli.export.coded_network import CodedNetwork
+from mlpcli.export.converting import convert_quietly
+from mlpcli.export.frozen_graph import FrozenGraph
+
+if TYPE_CHECKING:
+    import onnx
+
+OPSET, ML_OPSET = 18, 2
+
+
+def convert_to_onnx(
+    frozen: FrozenGraph, coded: CodedNetwork, contract: Contract, facts: Mapping[str, object]
+) -> bytes:
+    """Return an ONNX file.
+
+    Args:
+        frozen: the graph.
+        coded: whose graph it is.
+        contract: of the outputs.
+        facts: about the run, kept in the file.
+
+    Raises:
+        ExportError: the network cannot be converted.
+    """
+    import tf2onnx
+
+    def convert() -> bytes:
+        model, _ = tf2onnx.convert.from_graph_def(
+            frozen.graph,
+            name="mlpcli",
+            input_names=[*frozen.inputs.values()],
+            output_names=[*frozen.outputs.values()],
+            opset=OPSET,
+        )
+        _finish(model, frozen, coded, contract)
+        model.producer_name, model.producer_version = "mlpcli", str(facts["mlpcli"])
+        entry = model.metadata_props.add()
+        entry.key, entry.value = "mlpcli", json.dumps(facts, ensure_ascii=False)
+        return bytes(model.SerializeToString())
+
+    return convert_quietly("ONNX", convert)
+
+
+def _finish(model: onnx.ModelProto, frozen: FrozenGraph, coded: CodedNetwork, contract: Contract) -> None:
+    """Give inputs and results their names, and texts to columns and classes of texts."""
+    graph = model.graph
+    columns = {each.name: each for each in coded.given}
+    names = {tensor: f"{name}:coded" for name, tensor in frozen.inputs.items()}
+    names |= {tensor: f"{name}:result" for name, tensor in frozen.outputs.items()}
+    for node in graph.node:
+        node.input[:] = [names.get(each, each) for each in node.input]
+        node.output[:] = [names.get(each, each) for each in node.output]
+    for value in [*graph.input, *graph.output]:
+        value.name = names.get(value.name, value.name)
+        value.type.tensor_type.shape.dim[0].dim_param = "rows"
+    first: list[onnx.NodeProto] = []
+    for value in graph.input:
+        name = value.name.removesuffix(":coded")
+        given = columns.get(name)
+        first += _entry(value, name if given is None else given.column or name, given and given.codes)
+    last = [
+        node
+        for value in graph.output
+        for node in _exit(graph, value, value.name.removesuffix(":result"), contract)
+    ]
+    nodes = [*first, *graph.node, *last]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    if any(node.domain for node in first) and all(each.domain != "ai.onnx.ml" for each in model.opset_import):
+        entry = model.opset_import.add()
+        entry.domain, entry.version = "ai.onnx.ml", ML_OPSET
+
+
+def _entry(
+    value: onnx.ValueInfoProto, name: str, codes: tuple[tuple[str, int], ...] | None
+) -> list[onnx.NodeProto]:
+    """Name an input; return the nodes between it and the graph, which turn texts into their codes."""
+    import onnx
+
+    inner, value.name = value.name, name
+    if not codes:
+        return [onnx.helper.make_node("Identity", [name], [inner])]
+    value.type.tensor_type.elem_type = onnx.TensorProto.STRING
+    texts, numbers = zip(*codes, strict=True)
+    encode = onnx.helper.make_node(
+        "LabelEncoder",
+        [name],
+        [f"{inner}:wide"],
+        domain="ai.onnx.ml",
+        keys_strings=list(texts),
+        values_int64s=list(numbers),
+        default_int64=0,
+    )
+    cast = onnx.helper.make_node("Cast", [f"{inner}:wide"], [inner], to=onnx.TensorProto.INT32)
+    return [encode, cast]
+
+
+def _exit(
+    graph: onnx.GraphProto, value: onnx.ValueInfoProto, name: str, contract: Contract
+) -> list[onnx.NodeProto]:
+    """Name a result; return the nodes between the graph and it, which turn an index into a class's name."""
+    import onnx
+
+    inner, value.name = value.name, name
+    stem = name.removesuffix("index")
+    classes = next(
+        (each.classes for each in contract.outputs if stem == (f"{each.name}_" if each.name else "")), None
+    )
+    if stem == name or classes is None:
+        return [onnx.helper.make_node("Identity", [inner], [name])]
+    value.name = f"{stem}label"
+    value.type.tensor_type.elem_type = onnx.TensorProto.STRING
+    texts = [each.encode() for each in classes]
+    table = onnx.helper.make_tensor(f"{stem}classes", onnx.TensorProto.STRING, [len(texts)], texts)
+    graph.initializer.append(table)
+    return [onnx.helper.make_node("Gather", [table.name, inner], [value.name])]
+
+
+def save_onnx(content: bytes, path: Path) -> None:
+    """Check an ONNX file and write it."""
+    import onnx
+
+    onnx.checker.check_model(content)
+    path.write_bytes(content)

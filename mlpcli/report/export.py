@@ -1,0 +1,63 @@
+"""What `export` has written, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from mlpcli.report.console import format_number
+from mlpcli.report.narrow import wrapped_text
+from mlpcli.report.remove import format_size
+from mlpcli.report.screen import Screen, console, table
+from mlpcli.runs.exported import Exported
+
+
+def show_exported(label: str, written: Sequence[Exported]) -> None:
+    """Show sizes, differences and durations of each file, and a program that loads it.
+
+    Args:
+        label: of the run.
+        written: the files.
+    """
+    out = console()
+    rows = max(each.rows for each in written)
+    compared = f": each compared with predict on {rows:,} rows" if rows else ""
+    out.print(Text(f"{label}{compared}", style="bold"))
+    out.print(
+        table(("file", "format", "size", "difference", "1 row", "1,000 rows"), list(map(_row, written)))
+    )
+    if rows:
+        _show_wrapped(out, "difference: the largest, as a share of the range of a result's values")
+    for each in written:
+        for note in each.notes:
+            _show_wrapped(out, f"{each.format}: {note}")
+        _show_scores(out, each)
+    for each in written:
+        out.print()
+        out.print(Text(f"{each.path}, in Python:", style="bold"))
+        for line in each.example.splitlines():
+            out.print(Text(f"  {line}" if line else ""))
+
+
+def _row(each: Exported) -> tuple[str, ...]:
+    difference = (f"{each.difference:.1e}" if each.difference else "0") if each.rows else ""
+    times = [_milliseconds(each.seconds[rows]) if rows in each.seconds else "" for rows in (1, 1000)]
+    return (str(each.path), each.format, format_size(each.size), difference, *times)
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.2f} ms" if seconds < 0.01 else f"{seconds * 1000:.0f} ms"
+
+
+def _show_scores(out: Screen, each: Exported) -> None:
+    """Show what int8 costs."""
+    for score in each.scores:
+        of = f" of {score.output}" if score.output else ""
+        line = f"{score.metric}{of} on {score.rows:,} test rows: {format_number(score.before)} by predict, "
+        _show_wrapped(out, f"int8: {line}{format_number(score.after)} by the file")
+
+
+def _show_wrapped(out: Screen, text: str) -> None:
+    for line in wrapped_text(text, out.room):
+        out.print(Text(line))
