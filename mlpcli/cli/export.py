@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +19,7 @@ from mlpcli.cli.options import (
 )
 
 
-class FormatName(str, Enum):
+class FormatName(StrEnum):
     """The formats, as `--format` takes them."""
 
     saved_model = "saved_model"
@@ -29,27 +29,31 @@ class FormatName(str, Enum):
     keras = "keras"
 
 
-class Quantization(str, Enum):
+class Quantization(StrEnum):
     """What `--quantize` takes."""
 
     int8 = "int8"
 
 
+FormatOption = Annotated[list[FormatName] | None, typer.Option("--format", help="What to write. Repeatable.")]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", metavar="PATH", help="The file, or for several formats their folder."),
+]
+QuantizeOption = Annotated[
+    Quantization | None, typer.Option(help="Layers of the LiteRT file in int8, by rows of the run.")
+]
+VerifyOption = Annotated[
+    bool, typer.Option("--verify/--no-verify", help="Compare each file with predict, on real rows.")
+]
+
+
 def export(
     run: RunArgument,
-    formats: Annotated[
-        list[FormatName] | None, typer.Option("--format", help="What to write. Repeatable.")
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="PATH", help="The file, or for several formats their folder."),
-    ] = None,
-    quantize: Annotated[
-        Quantization | None, typer.Option(help="Layers of the LiteRT file in int8, by rows of the run.")
-    ] = None,
-    verify: Annotated[
-        bool, typer.Option("--verify/--no-verify", help="Compare each file with predict, on real rows.")
-    ] = True,
+    formats: FormatOption = None,
+    output: OutputOption = None,
+    quantize: QuantizeOption = None,
+    verify: VerifyOption = True,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
     best: BestOption = False,
     trust_plugins: TrustOption = False,
@@ -61,7 +65,7 @@ def export(
     from mlpcli import runs
     from mlpcli.cli.named import check_data, find_named
     from mlpcli.errors import Problem, UsageError
-    from mlpcli.export.formats import FORMATS, check_installed
+    from mlpcli.export.export_formats import FORMATS, check_installed
     from mlpcli.report import export as report
     from mlpcli.report.console import show_json, show_line
 

@@ -1,4 +1,4 @@
-"""A trained network as one function of tensors that a format can hold: no texts, from raw columns to results."""
+"""A trained network as one function of tensors without texts, from raw columns to results."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def convert_quietly(form: str, convert: Callable[[], T]) -> T:
 
 
 def _reason(error: Exception) -> str:
-    """Return what a converter could not do: the operations that it lacks, or the first line of its message."""
+    """Return what a converter could not do: operations that it lacks, or the first line of its message."""
     text = str(error)
     lacking = sorted({*re.findall(r"'tf\.(\w+)' op is neither", text), *re.findall(r"op: (\w+)", text)})
     if lacking:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mlpcli.data.types import Array
-from mlpcli.export.formats import sidecar_of
+from mlpcli.export.export_formats import sidecar_of
 
 FEW = 16
 """Numbers of a row that are written out."""

@@ -151,7 +151,7 @@ def main(form: str, path: str, given: str, found: str, timed: str) -> None:
             some = rows_of(feed, (place % count for place in range(rows)))
             results[f"seconds/{rows}"] = np.array(median_seconds(call, some))
     with open(found, "wb") as file:  # noqa: PTH123 (no pathlib: this program starts as quickly as it can)
-        np.savez(file, **results)
+        np.savez(file, allow_pickle=False, **results)
 
 
 def _plain(values: np.ndarray) -> np.ndarray:

@@ -51,7 +51,7 @@ FLOAT_OPERATIONS = (
     *("SELECT", "SELECT_V2", "SIGN", "SIN", "SLICE", "SOFTMAX", "LOGISTIC", "SPLIT", "SQRT", "SQUARE"),
     *("SQUARED_DIFFERENCE", "STRIDED_SLICE", "SUB", "SUM", "TRANSPOSE", "EXPAND_DIMS", "SQUEEZE", "TILE"),
 )
-"""What stays in float32: raw columns share no range that 256 steps could hold, and it is not what takes time."""
+"""What stays in float32: raw columns share no range that 256 steps could hold, and this takes little time."""
 
 
 def _quantize(converter: tf.lite.TFLiteConverter, representative: Mapping[str, Array]) -> bytes:

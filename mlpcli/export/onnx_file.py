@@ -7,9 +7,11 @@ classes are added to its result.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from mlpcli.data.dataset import Contract
 from mlpcli.export.coded_network import CodedNetwork
@@ -45,6 +47,7 @@ def convert_to_onnx(
             input_names=[*frozen.inputs.values()],
             output_names=[*frozen.outputs.values()],
             opset=OPSET,
+            custom_op_handlers={"SelectV2": (_select, [])},
         )
         _finish(model, frozen, coded, contract)
         model.producer_name, model.producer_version = "mlpcli", str(facts["mlpcli"])
@@ -53,6 +56,20 @@ def convert_to_onnx(
         return bytes(model.SerializeToString())
 
     return convert_quietly("ONNX", convert)
+
+
+def _select(ctx: Any, node: Any, name: str, args: Sequence[object]) -> None:
+    """Convert a choice between two tensors to ONNX's own.
+
+    What tf2onnx makes of most, a sum of products with 0 and 1, is NaN where the value not chosen is.
+    """
+    import onnx
+    from tf2onnx.onnx_opset.controlflow import Select
+
+    if ctx.get_dtype(node.output[0]) == onnx.TensorProto.BOOL:
+        Select.version_9(ctx, node)  # for which ONNX Runtime lacks it
+    else:
+        node.type = "Where"
 
 
 def _finish(model: onnx.ModelProto, frozen: FrozenGraph, coded: CodedNetwork, contract: Contract) -> None:
@@ -71,7 +88,8 @@ def _finish(model: onnx.ModelProto, frozen: FrozenGraph, coded: CodedNetwork, co
     for value in graph.input:
         name = value.name.removesuffix(":coded")
         given = columns.get(name)
-        first += _entry(value, name if given is None else given.column or name, given and given.codes)
+        own, codes = (name, ()) if given is None else (given.column or name, given.codes)
+        first += _entry(value, own, codes)
     last = [
         node
         for value in graph.output
@@ -85,9 +103,7 @@ def _finish(model: onnx.ModelProto, frozen: FrozenGraph, coded: CodedNetwork, co
         entry.domain, entry.version = "ai.onnx.ml", ML_OPSET
 
 
-def _entry(
-    value: onnx.ValueInfoProto, name: str, codes: tuple[tuple[str, int], ...] | None
-) -> list[onnx.NodeProto]:
+def _entry(value: onnx.ValueInfoProto, name: str, codes: tuple[tuple[str, int], ...]) -> list[onnx.NodeProto]:
     """Name an input; return the nodes between it and the graph, which turn texts into their codes."""
     import onnx
 
@@ -124,8 +140,7 @@ def _exit(
         return [onnx.helper.make_node("Identity", [inner], [name])]
     value.name = f"{stem}label"
     value.type.tensor_type.elem_type = onnx.TensorProto.STRING
-    texts = [each.encode() for each in classes]
-    table = onnx.helper.make_tensor(f"{stem}classes", onnx.TensorProto.STRING, [len(texts)], texts)
+    table = onnx.numpy_helper.from_array(np.array(classes, dtype=object), f"{stem}classes")
     graph.initializer.append(table)
     return [onnx.helper.make_node("Gather", [table.name, inner], [value.name])]
 

@@ -15,7 +15,7 @@ import numpy as np
 from mlpcli.data.types import Array
 from mlpcli.export import format_runner
 from mlpcli.export.compare_results import refuse
-from mlpcli.export.formats import FORMATS
+from mlpcli.export.export_formats import FORMATS
 
 SECONDS = 600.0
 """The longest wait, in seconds."""
@@ -50,7 +50,7 @@ def try_file(name: str, path: Path, rows: Mapping[str, Array], *, timed: bool, h
     with tempfile.TemporaryDirectory() as folder:
         given, found = Path(folder) / "given.npz", Path(folder) / "found.npz"
         arrays = {str(place): values for place, values in enumerate(rows.values())}
-        np.savez(given, names=np.array(json.dumps([*rows])), **arrays)
+        np.savez(given, allow_pickle=False, names=np.array(json.dumps([*rows])), **arrays)
         arguments = (name, str(path), str(given), str(found), "timed" if timed else "once")
         if here:
             format_runner.main(*arguments)

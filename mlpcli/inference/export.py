@@ -18,7 +18,7 @@ from mlpcli.export.coded_network import CodedNetwork, coded_network
 from mlpcli.export.compare_results import differences
 from mlpcli.export.describe_file import describe_inputs, describe_outputs
 from mlpcli.export.example_code import example_code
-from mlpcli.export.formats import files_of, sidecar_of, target_of
+from mlpcli.export.export_formats import files_of, sidecar_of, target_of
 from mlpcli.export.frozen_graph import FrozenGraph, freeze, narrowed
 from mlpcli.export.given_columns import rows_given
 from mlpcli.export.keras_file import complete_network, foreign_layers, save_keras

@@ -313,7 +313,9 @@ def _around(part: str, position: Callable[[], keras.KerasTensor]) -> list[keras.
     nearest = ops.floor(place + 0.5)
     index = ops.cast(ops.minimum(nearest, count - 1.0), "int32")
     turns = 2 * np.pi * (np.arange(count) / count)
-    tables = [each.astype(keras.backend.standardize_dtype(turn.dtype)) for each in (np.sin(turns), np.cos(turns))]
+    tables = [
+        each.astype(keras.backend.standardize_dtype(turn.dtype)) for each in (np.sin(turns), np.cos(turns))
+    ]
     looked_up = [ops.take(each, index, axis=0) for each in tables]
     if part != "hour":
         return looked_up

@@ -1,0 +1,167 @@
+"""`export`: files of other formats, each loaded by its own runtime and held against `predict`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.special import ndtr, ndtri
+
+from mlpcli.data.dataset import Contract, Output
+from mlpcli.data.features.encoders import NumericEncoder
+from mlpcli.data.features.verification_sample import Sample
+from mlpcli.data.quantiles import Quantiles
+from mlpcli.errors import UsageError
+from mlpcli.export import export_formats
+from mlpcli.export.compare_results import differences
+from mlpcli.export.converting import ExportError
+from mlpcli.export.given_columns import shift_of, too_fine
+from mlpcli.keras_import import tf
+from mlpcli.model import normal_values, plain_normal
+from tests.conftest import Result
+
+SPEC = """
+name: houses
+dataset: {path: houses.csv, target: {price: price, kind: kind}, test: 20, validation: 20, scaling: quantile,
+          target_scaling: quantile, features: {built: {kind: date, parts: [elapsed, month, hour]}}}
+layers:
+  - {Dense: {units: 4, activation: relu}, name: shared}
+  - {Dense: {units: 1}, name: price, from: shared}
+  - {Dense: {units: 3, activation: softmax}, name: kind, from: shared}
+loss: {price: mse, kind: sparse_categorical_crossentropy}
+fit: {epochs: 2}
+"""
+
+
+def _table() -> str:
+    lines = ["size,first town,built,garden,made,price,kind"]
+    for row in range(80):
+        size = "" if row % 17 == 5 else f"{30 + row * 1.5:.3f}"
+        town = ("Ulm", "Bonn", "Köln", "")[row % 4]
+        built = "" if row % 11 == 3 else f"{1950 + row}-0{1 + row % 9}-11 {row % 24:02}:30:15"
+        made = 1_700_000_000 + row * 37
+        lines.append(f"{size},{town},{built},{('yes', 'no')[row % 2]},{made},{row**2},{'abc'[row % 3]}")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture(scope="module")
+def houses(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with a table, and under `runs` a run of two outputs."""
+    from mlpcli.cli import main
+
+    folder = tmp_path_factory.mktemp("houses")
+    (folder / "houses.csv").write_text(_table(), encoding="utf-8")
+    (folder / "houses.yaml").write_text(SPEC, encoding="utf-8")
+    command = ["train", str(folder / "houses.yaml"), "--runs-dir", str(folder / "runs")]
+    assert main(command) == 0
+    return folder
+
+
+def test_every_format_of_a_table_computes_what_predict_does(
+    houses: Path, mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    formats = ("--format", "onnx", "--format", "litert")
+    result = mlpcli("export", "houses", *formats, "--runs-dir", houses / "runs", "--json")
+    assert result.status == 0, result.err
+    found = {each["format"]: each for each in json.loads(result.out)["exported"]}
+    assert set(found) == {"onnx", "litert"}
+    for each in found.values():
+        assert each["rows"] == 80
+        assert set(each["differences"]) >= {"price_value", "kind_probabilities"}
+        assert each["difference"] < 1e-5
+    assert {each["dtype"] for each in found["onnx"]["inputs"]} == {"float64", "string"}
+    assert {each["name"] for each in found["onnx"]["inputs"]} == {*_table().split("\n")[0].split(",")[:5]}
+    made = next(each for each in found["litert"]["inputs"] if each["column"] == "made")
+    assert 0 <= made["less"] - 1_700_000_000 < 80 * 37  # float32 has no digits for seconds
+    described = json.loads((tmp_path / "houses.tflite.json").read_text())
+    town = next(each for each in described["inputs"] if each["column"] == "first town")
+    assert {"Ulm", "Bonn", "Köln", ""} <= set(town["codes"])
+    again = mlpcli("export", "houses", *formats, "--runs-dir", houses / "runs")
+    assert again.status == 2
+    assert "houses.onnx exists already" in again.err
+    assert "add --force" in again.err
+
+
+def test_the_normal_distribution_by_arithmetic_is_scipys() -> None:
+    tails = np.logspace(-7, np.log10(0.5), 200)
+    assert np.abs(np.array(plain_normal.normal_of_tail(tf.constant(tails))) + ndtri(tails)).max() < 1e-13
+    distances = np.linspace(0, 6, 200)
+    found = np.array(plain_normal.tail_of_normal(tf.constant(distances)))
+    assert np.abs(found / ndtr(-distances) - 1).max() < 1e-13
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.01])
+def test_quantiles_by_arithmetic_are_those_of_training(margin: float) -> None:
+    rows = np.round(np.random.default_rng(0).exponential(size=500), 1)
+    quantiles = Quantiles.of(rows, 40, margin)
+    values = np.concatenate([rows, quantiles.table, [-1.0, 99.0]])
+    normal = quantiles.to_normal(values)
+    with plain_normal.by_arithmetic():
+        there = np.array(normal_values.to_normal(tf.constant(values[:, None]), [quantiles]))[:, 0]
+        back = np.array(normal_values.from_normal(tf.constant(normal), [quantiles]))
+    assert np.abs(there - normal).max() < 1e-9
+    assert np.abs(back - quantiles.from_normal(normal)).max() < 1e-9
+
+
+def test_numbers_with_too_few_digits_go_in_less_a_constant() -> None:
+    seconds = NumericEncoder("made", fill=0, lowest=1.7e9, highest=1.7e9 + 3600)
+    years = NumericEncoder("year", fill=0, offset=1990.3, lowest=1900, highest=2020)
+    assert too_fine(seconds) == 1.7e9
+    assert too_fine(years) == 0
+    assert shift_of(years) == float(np.float32(1990.3))
+
+
+CLASSES = Contract("array", (), (2,), "float32", (Output(("sort",), "classes", ("no", "yes")),))
+SAMPLE = Sample({}, np.zeros((3, 2), np.float32), np.array([0, 4, 8]), "rows.csv")
+CHANCES = np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]])
+
+
+def _compared(**changes: Any) -> dict[str, float]:
+    wanted = {"probabilities": CHANCES, "index": np.array([0, 1, 1])}
+    return differences(CLASSES, wanted, wanted | changes, 1e-3, SAMPLE)
+
+
+def test_another_class_is_an_error_but_where_rounding_decides() -> None:
+    assert _compared(index=np.array([0, 1, 0])) == {"probabilities": 0.0, "index": 0.0}
+    with pytest.raises(ExportError, match=r"for rows.csv row 5 its index is 0, that of predict 1; 1 of 3"):
+        _compared(index=np.array([0, 0, 1]))
+
+
+def test_other_numbers_no_numbers_and_other_shapes_are_errors() -> None:
+    assert _compared(probabilities=CHANCES + 1e-6)["probabilities"] == pytest.approx(1e-6)
+    for wrong in (np.where(CHANCES == 0.2, 0.21, CHANCES), np.where(CHANCES == 0.8, np.nan, CHANCES)):
+        with pytest.raises(ExportError, match=r"rows.csv row 5 its probabilities is"):
+            _compared(probabilities=wrong)
+    with pytest.raises(ExportError, match=r"has the shape \(3, 1\)"):
+        _compared(probabilities=CHANCES[:, :1])
+
+
+def test_a_missing_package_is_named_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export_formats.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UsageError) as caught:
+        export_formats.check_installed(["keras", "onnx", "litert"])
+    assert [each.headline() for each in caught.value.problems] == [
+        f'--format {name} needs {packages}, not installed here; install with: pip install "mlpcli[{name}]"'
+        for name, packages in (("onnx", "tf2onnx, onnx, onnxruntime"), ("litert", "ai-edge-litert"))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "--format: say what to write: saved_model, onnx, litert, openvino, keras"),
+        (("--format", "onnx", "--quantize", "int8"), "--quantize int8: only a LiteRT file has int8"),
+        (("--format", "onnx", "-o", "net.txt"), "-o: a file of the format onnx ends in .onnx"),
+    ],
+)
+def test_wrong_options_end_before_anything_is_loaded(
+    houses: Path, mlpcli: Callable[..., Result], options: tuple[str, ...], message: str
+) -> None:
+    result = mlpcli("export", "houses", *options, "--runs-dir", houses / "runs")
+    assert result.status == 2
+    assert message in result.err
