@@ -142,7 +142,7 @@ def test_other_numbers_no_numbers_and_other_shapes_are_errors() -> None:
 
 
 def test_a_missing_package_is_named_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export_formats.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UsageError) as caught:
         export_formats.check_installed(["keras", "onnx", "litert"])
     assert [each.headline() for each in caught.value.problems] == [
