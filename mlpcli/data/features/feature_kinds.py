@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mlpcli.data.features.profiles import Profile, profile_column
-from mlpcli.data.features.text_columns import text_keys, text_problems
+from mlpcli.data.features.text_columns import holds_sentences, text_keys, text_problems
 from mlpcli.data.features.value_notes import date_notes
 from mlpcli.data.readers.dialect import Notation
 from mlpcli.data.readers.parse_cells import ParsedColumn
@@ -62,6 +62,7 @@ def choose_features(
     scaling: str,
     clip: str = "none",
     decimal: str = ".",
+    sentences: bool = False,
 ) -> Features:
     """Decide how each column is used.
 
@@ -72,6 +73,7 @@ def choose_features(
         scaling: of numbers, unless their spec names one; of dates too where it is `quantile`.
         clip: of numbers and dates, unless their spec names one.
         decimal: the decimal sign that the spec names for the table; the spec of a column states another.
+        sentences: use columns of sentences as texts; a spec has to say that it does.
 
     Returns:
         The columns that are used, excluded and ignored.
@@ -95,6 +97,10 @@ def choose_features(
         path: KeyPath = ("dataset", "features", place if listed else name)
         profile = profile_column(name, columns[name])
         why = "" if given.kind else _reason_to_exclude(profile, named=name in named)
+        if why and holds_sentences(profile):
+            words = f"sentences, {len(profile.counts):,} distinct in {profile.rows:,} rows"
+            given = FeatureSpec(kind="text") if sentences else given
+            why = "" if sentences else f"{words}; {{kind: text}} would use their words"
         if not why:
             used[name] = _complete(given, profile, columns[name].dialect.notation, defaults)
             problems += _spec_problems(given, used[name], path)
@@ -112,6 +118,8 @@ def choose_features(
 
 def _unusable(path: KeyPath, why: str) -> Problem:
     hint = "remove it, or state its kind: {kind: categorical, encoding: embedding, min_count: 5}"
+    if "kind: text" in why:
+        why, hint = why.split(";")[0], "remove it, or use its words: {kind: text}"
     return Problem(f"cannot be a feature by itself, it is {why}", path=path, hint=hint)
 
 

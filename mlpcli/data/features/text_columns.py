@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from mlpcli.data.features.profiles import Profile
 from mlpcli.data.features.text_encoder import tokens_of
+from mlpcli.data.features.words import is_sign, standardized
 from mlpcli.errors import KeyPath, Problem, SpecError
 from mlpcli.spec.features import FeatureSpec
 from mlpcli.spec.text_keys import ngram_widths
@@ -21,12 +23,46 @@ MOST_CELLS = 250_000_000
 MIN_COUNT = 2
 """Rows that a token must be in by default: of one row nothing can be learned."""
 
+MIN_TEXTS = 10
+"""With fewer distinct texts, a column is not taken for sentences."""
+
 SAMPLE_TEXTS = 2000
 """Distinct texts by which a column is judged."""
 
 MOST_IDS, IDS_SHARE = 256, 95
 """`output_sequence_length` by default: as many ids as this share of the texts has tokens, in %, and at most
 the first."""
+
+MIN_WORDS, REPEATED = 4, 0.5
+"""Sentences have so many words in the mean, and so large a share of them is in other texts too."""
+
+
+def holds_sentences(profile: Profile) -> bool:
+    """Return whether a column holds texts of several words each, which are too many for categories."""
+    if profile.content != "texts" or len(profile.counts) < MIN_TEXTS:
+        return False
+    texts = sample_of(profile)
+    words = [[word for word in words_of(text) if any(map(str.isalpha, word))] for text in texts]
+    total = sum(map(len, words))
+    if total < MIN_WORDS * len(texts):
+        return False
+    documents = Counter(word for each in words for word in {*each})
+    return sum(documents[word] > 1 for each in words for word in each) >= REPEATED * total
+
+
+def words_of(text: str) -> list[str]:
+    """Return what stands between blanks, and each sign of a script that has no blanks between words."""
+    found = []
+    for piece in text.split():
+        signs = [sign for sign in piece if is_sign(sign)]
+        found += signs or [standardized(piece, "unicode").replace(" ", "")]
+    return found
+
+
+def mean_words(profile: Profile) -> float:
+    """Return how many words a text of a column has in the mean."""
+    texts = sample_of(profile)
+    return sum(len(words_of(text)) for text in texts) / max(1, len(texts))
 
 
 def text_keys(given: FeatureSpec, profile: Profile) -> Mapping[str, object]:

@@ -52,6 +52,12 @@ _KERAS_LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 _KERAS_STRIP: dict[int, None] = {ord(sign): None for sign in PUNCTUATION}
 
 
+def is_sign(character: str) -> bool:
+    """Return whether a character is a word of its own."""
+    code = ord(character)
+    return code >= SIGNS[0][0] and any(low <= code <= high for low, high in SIGNS)
+
+
 def standard_character(code: int) -> int:
     """Return what `unicode` makes of a character: itself, its lower-case letter, or a blank.
 
@@ -62,7 +68,7 @@ def standard_character(code: int) -> int:
         return code
     if code in _OTHER_LETTERS:
         return _OTHER_LETTERS[code]
-    if any(low <= code <= high for low, high in SIGNS):
+    if is_sign(chr(code)):
         return code
     category = unicodedata.ucd_3_2_0.category(chr(code))  # the one version that all have
     if category in _NO_WORD or category[0] in "PS":

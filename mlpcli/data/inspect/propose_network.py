@@ -5,10 +5,11 @@ What each part is worth was measured on real tables: see docs/network.md.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from mlpcli.data.inspect.propose_text import text_inputs, text_layers
 from mlpcli.data.inspect.survey import Survey, are_imbalanced
 from mlpcli.errors import Problem, UsageError
 from mlpcli.printable import quoted, shortened
@@ -103,16 +104,19 @@ def validation_share(survey: Survey) -> float:
     return 0.2 if _rows(survey) < FEW_ROWS else 0.1
 
 
-def propose_network(survey: Survey, usable: Collection[FeatureSpec], effort: Effort) -> Iterator[str]:
+def propose_network(
+    survey: Survey, usable: Collection[FeatureSpec], effort: Effort, texts: Sequence[str] = ()
+) -> Iterator[str]:
     """Yield the lines of a spec from `inputs` on: the layers, loss and metrics, and how to train.
 
     Args:
         survey: of the table, with a target.
         usable: the columns that are used.
         effort: how much time the training may take.
+        texts: the names of the columns of texts among these, as YAML.
     """
     training = EFFORTS[effort]
-    yield from _first_layers(usable, training)
+    yield from _first_layers(usable, training, text_inputs(texts) if texts else {})
     yield f"  - Members: {{count: {training.members}}}       # networks in one, which share the next layers"
     for comment in ("   # the same units for all members", ""):
         yield f"  - Dense: {{units: {training.units}, activation: relu}}"
@@ -122,28 +126,52 @@ def propose_network(survey: Survey, usable: Collection[FeatureSpec], effort: Eff
     yield from _fit(survey, training)
 
 
-def _first_layers(usable: Collection[FeatureSpec], training: Training) -> Iterator[str]:
+def _first_layers(
+    usable: Collection[FeatureSpec], training: Training, texts: Mapping[str, str]
+) -> Iterator[str]:
     """Yield the inputs, and the layers that make of them one vector for a row."""
     numbers = [spec for spec in usable if spec.kind in NUMBERS]
-    if not 0 < len(numbers) <= TOO_MANY_NUMBERS:
+    embedded = 0 < len(numbers) <= TOO_MANY_NUMBERS
+    rest = len(usable) - len(texts) - (len(numbers) if embedded else 0)
+    others = rest > 0 or any(spec.missing == "indicator" for spec in numbers)
+    if not (embedded and others) and not texts:
         yield "layers:"
+        yield from _embedding(numbers, training, "") if embedded else ()
         return
+    parts = [*(["embedded"] if embedded else []), *(f"of_{name}" for name in texts)]
+    alone = len(texts) == 1 and not others and not embedded
+    if not alone:
+        yield "inputs:"
+        yield from ([f"  numbers: {{kinds: [{', '.join(NUMBERS)}]}}"] if embedded else [])
+        yield from (f"  {name}: {columns}" for name, columns in texts.items())
+    if others:
+        kinds = (
+            "categorical, boolean, missing" if embedded else "numeric, date, categorical, boolean, missing"
+        )
+        kinds = kinds if embedded or numbers else "categorical, boolean"
+        comment = "   # missing: 1 where a cell is empty" if "missing" in kinds else ""
+        yield f"  others: {{kinds: [{kinds}]}}{comment}"
+        parts.append("others")
+    yield "layers:"
+    yield from _embedding(numbers, training, ", name: embedded, from: numbers") if embedded else ()
+    yield from text_layers(list(texts), alone=alone) if texts else ()
+    if len(parts) > 1:
+        yield f"  - {{Concatenate: {{}}, from: [{', '.join(parts)}]}}"
+
+
+def _embedding(numbers: Collection[FeatureSpec], training: Training, placed: str) -> Iterator[str]:
+    """Yield the layer that embeds numbers.
+
+    Args:
+        numbers: the columns.
+        training: says how large it is.
+        placed: its name and its input, where it has any.
+    """
     few = len(numbers) <= MANY_NUMBERS
     bins, width = (training.bins, training.width) if few else (training.bins // 3, training.width // 4)
-    embedding = f"PiecewiseLinearEmbedding: {{bins: {bins}, width: {width}}}"
-    comment = f"  # each number as {width} values, which bend at {bins} quantiles of the rows"
-    if len(numbers) < len(usable) or any(spec.missing == "indicator" for spec in numbers):
-        yield "inputs:"
-        yield f"  numbers: {{kinds: [{', '.join(NUMBERS)}]}}"
-        yield "  others: {kinds: [categorical, boolean, missing]}   # missing: 1 where a cell is empty"
-        yield "layers:"
-        yield comment
-        yield f"  - {{{embedding}, name: embedded, from: numbers}}"
-        yield "  - {Concatenate: {}, from: [embedded, others]}"
-    else:
-        yield "layers:"
-        yield comment
-        yield f"  - {embedding}"
+    layer = f"PiecewiseLinearEmbedding: {{bins: {bins}, width: {width}}}"
+    yield f"  # each number as {width} values, which bend at {bins} quantiles of the rows"
+    yield f"  - {{{layer}{placed}}}" if placed else f"  - {layer}"
 
 
 def _output(survey: Survey) -> Iterator[str]:

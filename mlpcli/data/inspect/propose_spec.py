@@ -10,6 +10,7 @@ import numpy as np
 from mlpcli.data.features.profiles import Profile
 from mlpcli.data.inspect.propose_network import Effort, propose_network, validation_share
 from mlpcli.data.inspect.propose_splits import ProposedSplit, used_columns
+from mlpcli.data.inspect.propose_text import text_note, text_settings
 from mlpcli.data.inspect.survey import Survey, invalid_cells
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
 from mlpcli.errors import DataError, Problem, listing
@@ -74,6 +75,8 @@ def propose_spec(
     assert survey.task is not None
     profile = survey.profiles[survey.target]
     _check(survey, profile, many_classes=many_classes)
+    usable = _usable(survey, division)
+    texts = [scalar(name) for name, spec in usable.items() if spec.kind == "text"]
     return "\n".join(
         [
             f"# {_comment(survey.path)}: {survey.table.rows:,} rows. Train with: {_comment(command)}",
@@ -95,7 +98,7 @@ def propose_spec(
             *_splits(survey, division),
             "  scaling: quantile           # numbers to a normal distribution, by the training rows",
             *_features(survey, division),
-            *propose_network(survey, _usable(survey, division), effort),
+            *propose_network(survey, usable.values(), effort, texts),
             "",
         ]
     )
@@ -257,10 +260,10 @@ def _what_is_wrong(survey: Survey, name: str) -> str:
     return f"cells that are not {survey.profiles[name].content}, such as {listing(cells, 3)}" if cells else ""
 
 
-def _usable(survey: Survey, division: ProposedSplit | None) -> list[FeatureSpec]:
+def _usable(survey: Survey, division: ProposedSplit | None) -> dict[str, FeatureSpec]:
     """Return the columns that the spec uses."""
     used = used_columns(survey, division)
-    return [spec for name, spec in used.items() if not _what_is_wrong(survey, name)]
+    return {name: spec for name, spec in used.items() if not _what_is_wrong(survey, name)}
 
 
 def _why_unusable(survey: Survey) -> str:
@@ -279,8 +282,8 @@ def _features(survey: Survey, division: ProposedSplit | None) -> Iterator[str]:
     for name, spec in used.items():
         if what := _what_is_wrong(survey, name):
             lines.append(f"    {_key(name)}: ignore  # {_comment(what)}")
-        elif not wide or (division is not None and name == division.column):
-            lines.append(f"    {_key(name)}: {{{_settings(spec)}}}{_note(survey.profiles[name])}")
+        elif not wide or spec.kind == "text" or (division is not None and name == division.column):
+            lines.append(f"    {_key(name)}: {{{_settings(spec)}}}{_note(survey.profiles[name], spec.kind)}")
     if wide:
         yield f"  # {len(used):,} columns, whose kind and encoding are inferred: see mlpcli check --resolved"
     else:
@@ -299,6 +302,8 @@ def _key(name: str) -> str:
 
 
 def _settings(spec: FeatureSpec) -> str:
+    if spec.kind == "text":
+        return text_settings(spec)
     parts = []
     for key, value in spec.given().items():
         if key == "scaling":
@@ -310,8 +315,9 @@ def _settings(spec: FeatureSpec) -> str:
     return ", ".join(parts)
 
 
-def _note(profile: Profile) -> str:
+def _note(profile: Profile, kind: str | None) -> str:
     parts = [f"{profile.distinct:,} distinct"] if profile.numbers is None else []
+    parts += [text_note(profile)] if kind == "text" else []
     parts += [f"{profile.missing:,} missing"] if profile.missing else []
     if profile.twin is not None:
         parts.append(f"day and month cannot be told apart: it may be {profile.twin}")

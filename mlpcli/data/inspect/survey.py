@@ -122,7 +122,9 @@ def survey_table(
         table = replace(table, columns=table.columns | {target: label})
     profiles = _profiles(table)
     others = {name: column for name, column in table.columns.items() if name != target}
-    features = choose_features(others, None, scaling="standardize", decimal=table.dialect.decimal)
+    features = choose_features(
+        others, None, scaling="standardize", decimal=table.dialect.decimal, sentences=True
+    )
     chosen = None if target is None else choose_task(profiles[target], wanted)
     labels = (target,) if target and chosen and chosen.kind == "classification" else ()
     table = replace(table, notes=(*table.notes, *text_notes(table.columns, features, labels=labels)))
