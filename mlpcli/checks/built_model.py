@@ -20,6 +20,7 @@ from mlpcli.checks.metric_rules import metric_problems
 from mlpcli.checks.other_losses import length_problems
 from mlpcli.checks.output_views import OutputView, canonical, output_views
 from mlpcli.checks.predict_rules import predict_problems
+from mlpcli.checks.text_rules import token_problems
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.types import Arrays
 from mlpcli.errors import KeyPath, Problem, SpecError, listing
@@ -50,7 +51,10 @@ def check_model(model: keras.Model, loaded: LoadedSpec, dataset: Dataset, plugin
     """
     checked = _Checked(model, loaded, dataset, plugins)
     _build_optimizer(checked)
-    if ids := id_problems(model, loaded.spec, dataset):
+    if ids := [
+        *token_problems(loaded.spec, dataset.contract),
+        *id_problems(model, loaded.spec, dataset),
+    ]:
         raise SpecError(*ids)
     problems = [found for view in checked.views() for found in _output_problems(view, checked)]
     with warnings.catch_warnings():

@@ -186,6 +186,9 @@ def _scale_inputs(contract: Contract) -> Iterator[str]:
     plain = [
         each for each in encoders if isinstance(each, NumericEncoder) and not (each.log or each.indicator)
     ]
+    if contract.preprocessor.sentences:
+        hint = "its TextVectorization is inside the run's saved_model, which any TensorFlow runs"
+        raise cannot_write("columns of kind: text", hint)
     if len(plain) < len(encoders):
         raise cannot_write(
             "columns with text, dates or missing cells", "its preprocessing is inside the run's model.keras"

@@ -11,6 +11,7 @@ import numpy as np
 from mlpcli.data.dataset import Contract
 from mlpcli.data.features.encoders import CategoryEncoder, DateEncoder, NumericEncoder, parse_date_column
 from mlpcli.data.features.profiles import profile_column
+from mlpcli.data.features.text_encoder import TextEncoder
 from mlpcli.data.readers.parse_cells import ParsedColumn, spell_number
 from mlpcli.data.types import Array
 
@@ -144,7 +145,7 @@ def kind_of(name: str, column: ParsedColumn, contract: Contract) -> tuple[ValueK
             return "numbers", ""
         if isinstance(encoder, DateEncoder):
             return "dates", encoder.format
-        if isinstance(encoder, CategoryEncoder):
+        if isinstance(encoder, CategoryEncoder | TextEncoder):
             return "categories", ""
     if any(name in output.target and output.classes is not None for output in contract.outputs):
         return "categories", ""

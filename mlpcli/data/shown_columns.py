@@ -1,6 +1,6 @@
 """The raw values of encoded rows, to show them: what was scaled in its own units, categories by their names.
 
-A missing cell that was filled in has the value that it was filled with; dates are not shown.
+A missing cell that was filled in has the value that it was filled with; dates and texts are not shown.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def x_is_flat(contract: Contract) -> bool:
 
 
 def decoded(encoder: Encoder, encoded: Array) -> Array | None:
-    """Return the raw values of a column, (rows,); None for dates.
+    """Return the raw values of a column, (rows,); None for dates and texts.
 
     Args:
         encoder: of the column.

@@ -20,6 +20,7 @@ from mlpcli.data.features.unknown_values import (
     cell_errors,
     describe_cell_error,
 )
+from mlpcli.data.narrow_blocks import narrow_blocks
 from mlpcli.data.readers.arrays import as_rows, open_npy
 from mlpcli.data.readers.batch_table import BATCH_ROWS
 from mlpcli.data.readers.delimited import TextOrigin, delimiter_of
@@ -174,8 +175,9 @@ def _text_chunks(reader: BlockReader, origin: Origin, options: ReadOptions) -> I
     columns = list(dict.fromkeys((*preprocessor.names, *options.keep)))
     numbers = [name for name in preprocessor.names if name not in text]
     for block in reader.blocks(columns, text=text, numbers=numbers):
-        chunk = encode_block(block, preprocessor, origin, options)
-        yield replace(chunk, rejected=with_cells(chunk.rejected, block, reader.header))
+        for part in narrow_blocks(block, preprocessor.width):
+            chunk = encode_block(part, preprocessor, origin, options)
+            yield replace(chunk, rejected=with_cells(chunk.rejected, block, reader.header))
     options.counts.notes += filter(None, (*reader.header.notes, reader.note))
 
 
@@ -194,7 +196,8 @@ def _batch_chunks(source: Path, options: ReadOptions) -> Iterator[Chunk]:
         rows = len(batch[columns[0]])
         positions = first + np.arange(rows)
         first += rows
-        yield encode_block(Block(batch, positions), preprocessor, file.origin, options)
+        for part in narrow_blocks(Block(batch, positions), preprocessor.width):
+            yield encode_block(part, preprocessor, file.origin, options)
     options.counts.notes += file.notes
 
 

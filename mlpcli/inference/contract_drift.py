@@ -10,8 +10,10 @@ import numpy as np
 from mlpcli.data.column_values import ColumnValues
 from mlpcli.data.dataset import Contract
 from mlpcli.data.features.encoders import CategoryEncoder, DateEncoder, Encoder, NumericEncoder
+from mlpcli.data.features.text_encoder import TextEncoder
 from mlpcli.data.quantiles import Quantiles
 from mlpcli.inference.column_drift import ALPHA, INDEX_LIMITS, OUTSIDE_LIMITS, short, size_of
+from mlpcli.inference.text_drift import unknown_rows
 from mlpcli.printable import counted
 from mlpcli.runs.drift_results import ColumnDrift, Size, largest
 from mlpcli.spec.schema import Spec
@@ -85,6 +87,8 @@ def _strange_rows(encoder: Encoder, new: ColumnValues, known_rows: int) -> tuple
 
     Some new rows always are out of range: there are none where chance explains them.
     """
+    if isinstance(encoder, TextEncoder):
+        return unknown_rows(encoder, new)
     if isinstance(encoder, CategoryEncoder):
         counts = np.bincount(new.codes, minlength=len(new.texts))
         learned = {None, *encoder.values, *encoder.rare}

@@ -32,6 +32,7 @@ from mlpcli.inference.row_columns import (
     names_of_array,
 )
 from mlpcli.inference.tell_apart import tell_apart
+from mlpcli.inference.text_drift import compare_texts, text_encoders, with_measures
 from mlpcli.model.run_contract import run_contract
 from mlpcli.model.run_spec import own_spec
 from mlpcli.runs.drift_results import ColumnDrift, Drift, Role, Size
@@ -79,12 +80,18 @@ def inspect_drift(data: str, run: Run, reading: Reading = AS_RECORDED) -> Drift:
         return Drift(data, new.count, rows, tuple(ordered([*gone, *found])), None, (warning,))
     mine = _read(known, contract, None)
     theirs = _read(new, contract, mine)
-    compared = [compare_columns(mine[name], theirs[name], _role(name, contract)) for name in theirs]
+    encoders = text_encoders(contract)
+    compared = [
+        compare_texts(mine[name], theirs[name], encoders[name])
+        if name in encoders
+        else compare_columns(mine[name], theirs[name], _role(name, contract))
+        for name in theirs
+    ]
     drifts = [*corrected(compared), *_lacking(mine, new, contract)]
     used = [name for name in theirs if _role(name, contract) == "used"]
     separation = tell_apart(
-        {name: mine[name] for name in used},
-        {name: theirs[name] for name in used},
+        with_measures({name: mine[name] for name in used}, encoders),
+        with_measures({name: theirs[name] for name in used}, encoders),
         (known.count, new.count),
         runs.data_facts(run).seed or 0,
     )

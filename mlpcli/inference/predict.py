@@ -111,12 +111,15 @@ def predict_run(
         cells=explainer is not None,
         reading=options.reading,
     )
+    preprocessor = trained.contract.preprocessor
+    sentences = frozenset[str]() if preprocessor is None else preprocessor.sentences
     names: tuple[str, ...] = ()
     file = data.name if isinstance(data, Path) else "-"
     with contextlib.ExitStack() as stack:
         write_rejects = stack.enter_context(_rejects_file(options.rejects, file))
         chunks = stack.enter_context(open_rows(data, reading))
-        unit = UNIT_ROWS if explainer is None else BATCH_ROWS  # explained, rows take much longer
+        # explained, rows take much longer; with words, much more memory
+        unit = UNIT_ROWS if explainer is None and not sentences else BATCH_ROWS
         for chunk in stack.enter_context(_read_ahead(regroup(chunks, unit))):
             write_rejects(chunk.rejected)
             counts.rejected += len(chunk.rejected)
@@ -133,6 +136,7 @@ def predict_run(
             counts.empty += 0 if chunk.empty is None else int(chunk.empty.sum())
             options.progress(counts.rows, time.monotonic() - began)
     summary = _summary(counts, names, time.monotonic() - began, (*trained.warnings, *counts.notes))
+    summary = replace(summary, texts=sentences)
     return summary if explainer is None else replace(summary, explained=explainer.facts())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from rich.status import Status
@@ -103,7 +103,8 @@ def _unusual(summary: Summary, rejects: Path | None) -> list[str]:
     """Return what was unusual in the rows, by kind and column: `3 unseen categories (city 3)`."""
     kinds: dict[tuple[str, str], Counter[str]] = {
         ("missing cell filled in", "missing cells filled in"): summary.missing,
-        ("unseen category", "unseen categories"): summary.unseen,
+        ("unseen category", "unseen categories"): _only(summary.unseen, summary.texts, inside=False),
+        ("text without a known word", "texts without a known word"): _only(summary.unseen, summary.texts),
         ("value out of the training rows' range", "values out of the training rows' range"): summary.outside,
     }
     lines = []
@@ -116,6 +117,11 @@ def _unusual(summary: Summary, rejects: Path | None) -> list[str]:
     if rejects is not None:
         lines.append(f"{counted(summary.rejected, 'row', 'rows')} rejected, see {rejects}")
     return lines
+
+
+def _only(counts: Counter[str], texts: Collection[str], *, inside: bool = True) -> Counter[str]:
+    """Return the counts of columns of texts, or of the others."""
+    return Counter({name: count for name, count in counts.items() if (name in texts) is inside})
 
 
 def summary_json(summary: Summary, label: str, output: str | None) -> dict[str, object]:

@@ -292,6 +292,7 @@ class Summary:
     missing, unseen, outside: by column, cells that were filled in, unseen categories, values out of the
         training rows' range.
     explained: how the predictions were explained; None where they were not.
+    texts: the columns of texts, whose unseen cells have words of which none is known.
     """
 
     rows: int
@@ -304,6 +305,7 @@ class Summary:
     outside: Counter[str] = field(default_factory=Counter)
     warnings: tuple[str, ...] = ()
     explained: ExplainedRows | None = None
+    texts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

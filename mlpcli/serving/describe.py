@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mlpcli.data.dataset import Contract
 from mlpcli.data.features.encoders import CategoryEncoder, DateEncoder, Encoder, NumericEncoder
+from mlpcli.data.features.text_encoder import TextEncoder
 from mlpcli.data.images.given_images import BASE64
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ def _column_schema(encoder: Encoder) -> Json:
         values = list(encoder.values[:MOST_CATEGORIES])
         schema |= {"x-categories": values, "x-unseen": encoder.unseen}
         return schema | ({} if len(values) == len(encoder.values) else {"x-more": len(encoder.values)})
+    if isinstance(encoder, TextEncoder):
+        return {"type": ["string", *null], "x-kind": "text", "x-unseen": encoder.unseen}
     return {"type": ["boolean", "string", "number", *null], "x-kind": "boolean"}
 
 

@@ -23,7 +23,8 @@ class Encoded:
         values: (rows, width) float32.
         missing: positions of rows, int64, whose cell is missing.
         unreadable: positions of rows without a usable value, such as text in a column of numbers.
-        unseen: positions of rows with a category that no training row has.
+        unseen: positions of rows with a category that no training row has, or with a text none of whose
+            words is known.
         outside: positions of rows with a value outside the range of the training rows.
     """
 

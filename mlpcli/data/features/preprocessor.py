@@ -117,6 +117,11 @@ class Preprocessor:
         return frozenset(encoder.name for encoder in self.encoders if encoder.text)
 
     @property
+    def sentences(self) -> frozenset[str]:
+        """The raw columns whose words are counted."""
+        return frozenset(encoder.name for encoder in self.encoders if isinstance(encoder, TextEncoder))
+
+    @property
     def embeddings(self) -> dict[int, tuple[int, int]]:
         """By position in the matrix: the number of distinct indices, and the width of their vectors."""
         return {

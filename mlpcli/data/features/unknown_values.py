@@ -13,6 +13,7 @@ from mlpcli.data.features.dates import parse_dates
 from mlpcli.data.features.encoded import Encoded
 from mlpcli.data.features.encoders import CategoryEncoder, DateEncoder, Encoder, NumericEncoder
 from mlpcli.data.features.preprocessor import Preprocessor
+from mlpcli.data.features.text_encoder import TextEncoder
 from mlpcli.data.readers.delimited import TextOrigin
 from mlpcli.data.readers.dialect import Dialect
 from mlpcli.data.readers.parse_cells import TOO_LARGE, ParsedColumn
@@ -34,7 +35,8 @@ class RowCounts:
         rejected: rows that could not be used.
         empty: predictions that were left empty.
         missing: missing cells, by column.
-        unseen: cells with a category that no training row has, by column.
+        unseen: cells with a category that no training row has, or with words of which none is known, by
+            column.
         outside: cells with a value outside the range of the training rows, by column.
         notes: what a person should know of how the files were read.
     """
@@ -94,7 +96,7 @@ def apply_policy(
     nulled: list[Array] = []
     for encoder in preprocessor.encoders:
         encoded = found[encoder.name]
-        own = encoder.unseen if isinstance(encoder, CategoryEncoder) else "bucket"
+        own = encoder.unseen if isinstance(encoder, CategoryEncoder | TextEncoder) else "bucket"
         rejected += [(int(row), encoder.name) for row in encoded.unreadable]
         for rows, policy in ((encoded.unseen, unknown or own), (encoded.outside, unknown or "bucket")):
             if policy == "error":
@@ -125,6 +127,9 @@ def describe_cell_error(encoder: Encoder, row: int, value: object, dialect: Dial
         valid = bool(parse_dates([str(text)], encoder.format, dialect.numbers).valid[0])
         rule = "must be within the dates of the training rows" if valid else "must be a date"
         return RowError(row, location, f"{rule}, written {encoder.format}", value)
+    if isinstance(encoder, TextEncoder):
+        rule = "must have a word that the model knows"
+        return RowError(row, location, rule, value, "--on-unknown bucket lets it through")
     hint = "true or false, yes or no, 1 or 0"
     if isinstance(encoder, CategoryEncoder):
         hint = f"the categories are {listing(encoder.values)}"

@@ -116,47 +116,73 @@ def propose_network(
         texts: the names of the columns of texts among these, as YAML.
     """
     training = EFFORTS[effort]
-    yield from _first_layers(usable, training, text_inputs(texts) if texts else {})
-    yield f"  - Members: {{count: {training.members}}}       # networks in one, which share the next layers"
-    for comment in ("   # the same units for all members", ""):
-        yield f"  - Dense: {{units: {training.units}, activation: relu}}"
-        if training.dropout:
-            yield f"  - Dropout: {{rate: 0.1, noise_shape: [null, 1, {training.units}]}}{comment}"
-    yield from _output(survey)
+    words = text_inputs(texts) if texts else {}
+    if len(texts) == len(usable):
+        yield from _words_alone(words)
+        yield from _output(survey, members=False)
+    else:
+        yield from _first_layers(usable, training, words)
+        yield from _hidden_layers(training, words, others_only=not _embedded(usable))
+        yield from _output(survey)
     yield from _fit(survey, training)
 
 
+def _words_alone(words: Mapping[str, str]) -> Iterator[str]:
+    """Yield the layers of a table of texts only: the hidden layers of `_hidden_layers` would be worse."""
+    if len(words) > 1:
+        yield "inputs:"
+        yield from (f"  {name}: {columns}" for name, columns in words.items())
+    yield "layers:"
+    yield from text_layers(list(words), alone=len(words) == 1)
+    if len(words) > 1:
+        yield f"  - {{Concatenate: {{}}, from: [{', '.join(f'of_{name}' for name in words)}]}}"
+
+
+def _hidden_layers(training: Training, words: Mapping[str, str], *, others_only: bool) -> Iterator[str]:
+    """Yield the members and their hidden layers; words join them behind these."""
+    members = f"Members: {{count: {training.members}}}"
+    members = f"{{{members}, from: others}}" if words and others_only else members
+    yield f"  - {members}       # networks in one, which share the next layers"
+    for comment, name in (("   # the same units for all members", ""), ("", ", name: of_columns")):
+        placed = name if words else ""
+        dense = f"Dense: {{units: {training.units}, activation: relu}}"
+        if training.dropout:
+            drop = f"Dropout: {{rate: 0.1, noise_shape: [null, 1, {training.units}]}}"
+            yield f"  - {dense}"
+            yield (f"  - {{{drop}{placed}}}" if placed else f"  - {drop}") + comment
+        else:
+            yield f"  - {{{dense}{placed}}}" if placed else f"  - {dense}"
+    if words:
+        yield from text_layers(list(words), alone=False, members=training.members)
+        yield f"  - {{Concatenate: {{}}, from: [of_columns, {', '.join(f'of_{name}' for name in words)}]}}"
+
+
 def _first_layers(
-    usable: Collection[FeatureSpec], training: Training, texts: Mapping[str, str]
+    usable: Collection[FeatureSpec], training: Training, words: Mapping[str, str]
 ) -> Iterator[str]:
-    """Yield the inputs, and the layers that make of them one vector for a row."""
-    numbers = [spec for spec in usable if spec.kind in NUMBERS]
-    embedded = 0 < len(numbers) <= TOO_MANY_NUMBERS
-    rest = len(usable) - len(texts) - (len(numbers) if embedded else 0)
+    """Yield the inputs, and the layers that make of all but the words one vector for a row."""
+    numbers, embedded = [spec for spec in usable if spec.kind in NUMBERS], _embedded(usable)
+    rest = len(usable) - len(words) - (len(numbers) if embedded else 0)
     others = rest > 0 or any(spec.missing == "indicator" for spec in numbers)
-    if not (embedded and others) and not texts:
+    if not (embedded and others) and not words:
         yield "layers:"
         yield from _embedding(numbers, training, "") if embedded else ()
         return
-    parts = [*(["embedded"] if embedded else []), *(f"of_{name}" for name in texts)]
-    alone = len(texts) == 1 and not others and not embedded
-    if not alone:
-        yield "inputs:"
-        yield from ([f"  numbers: {{kinds: [{', '.join(NUMBERS)}]}}"] if embedded else [])
-        yield from (f"  {name}: {columns}" for name, columns in texts.items())
+    yield "inputs:"
+    yield from ([f"  numbers: {{kinds: [{', '.join(NUMBERS)}]}}"] if embedded else [])
     if others:
-        kinds = (
-            "categorical, boolean, missing" if embedded else "numeric, date, categorical, boolean, missing"
-        )
-        kinds = kinds if embedded or numbers else "categorical, boolean"
-        comment = "   # missing: 1 where a cell is empty" if "missing" in kinds else ""
-        yield f"  others: {{kinds: [{kinds}]}}{comment}"
-        parts.append("others")
+        kinds = "categorical, boolean" if embedded else "numeric, date, categorical, boolean"
+        yield f"  others: {{kinds: [{kinds}, missing]}}   # missing: 1 where a cell is empty"
+    yield from (f"  {name}: {columns}" for name, columns in words.items())
     yield "layers:"
     yield from _embedding(numbers, training, ", name: embedded, from: numbers") if embedded else ()
-    yield from text_layers(list(texts), alone=alone) if texts else ()
-    if len(parts) > 1:
-        yield f"  - {{Concatenate: {{}}, from: [{', '.join(parts)}]}}"
+    if embedded and others:
+        yield "  - {Concatenate: {}, from: [embedded, others]}"
+
+
+def _embedded(usable: Collection[FeatureSpec]) -> bool:
+    """Return whether there are numbers to embed, and not too many."""
+    return 0 < sum(spec.kind in NUMBERS for spec in usable) <= TOO_MANY_NUMBERS
 
 
 def _embedding(numbers: Collection[FeatureSpec], training: Training, placed: str) -> Iterator[str]:
@@ -174,26 +200,28 @@ def _embedding(numbers: Collection[FeatureSpec], training: Training, placed: str
     yield f"  - {{{layer}{placed}}}" if placed else f"  - {layer}"
 
 
-def _output(survey: Survey) -> Iterator[str]:
+def _output(survey: Survey, *, members: bool = True) -> Iterator[str]:
     """Yield the last layers, the loss and the metrics, by the target."""
     counts = survey.class_counts
-    own = "MemberDense: each member has weights of its own here"
+    layer = "MemberDense" if members else "Dense"
+    own = "MemberDense: each member has weights of its own here; " if members else ""
     if len(counts) == 2:
         second = shortened(quoted(list(counts)[1]), MAX_NAME)
-        yield f"  # {own}; the output is the probability of {second}"
-        yield "  - MemberDense: {units: 1, activation: sigmoid}"
+        yield f"  # {own}the output is the probability of {second}"
+        yield f"  - {layer}: {{units: 1, activation: sigmoid}}"
         loss, metrics = "binary_crossentropy", "accuracy, AUC"
     elif counts:
-        yield f"  # {own}; one probability per class"
-        yield f"  - MemberDense: {{units: {len(counts)}, activation: softmax}}"
+        yield f"  # {own}one probability per class"
+        yield f"  - {layer}: {{units: {len(counts)}, activation: softmax}}"
         uneven = max(counts.values()) > UNEVEN * min(counts.values())
         metrics = "accuracy, F1Score: {average: macro}" if uneven else "accuracy"
         loss = "sparse_categorical_crossentropy"
     else:
-        yield f"  # {own}; a number, so no activation"
-        yield "  - MemberDense: {units: 1}"
+        yield f"  # {own}a number, so no activation"
+        yield f"  - {layer}: {{units: 1}}"
         loss, metrics = "mse", "RootMeanSquaredError, MeanAbsoluteError"
-    yield "  - MemberMean                  # the prediction is the mean of the members'"
+    if members:
+        yield "  - MemberMean                  # the prediction is the mean of the members'"
     yield f"loss: {loss}"
     yield f"metrics: [{metrics}]"
 

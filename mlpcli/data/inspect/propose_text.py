@@ -33,20 +33,21 @@ def text_inputs(texts: Sequence[str]) -> dict[str, str]:
     return {f"words_{number}": f"{{columns: [{column}]}}" for number, column in enumerate(texts, 1)}
 
 
-def text_layers(inputs: Sequence[str], *, alone: bool) -> Iterator[str]:
+def text_layers(inputs: Sequence[str], *, alone: bool, members: int = 0) -> Iterator[str]:
     """Yield the layers that make a vector of each text.
 
     Args:
         inputs: the names of the inputs of texts.
-        alone: whether there is nothing else in a row, so that the input needs no name.
+        alone: whether a text is all that is in a row, so that the input needs no name.
+        members: of the ensemble that reads the vectors; 0 for none.
     """
-    yield "  # the weights of a text's words to length 1, then all of them as a short vector"
-    if alone:
-        yield "  - UnitNormalization"
-        yield f"  - Dense: {{units: {UNITS}, activation: relu}}"
-        yield f"  - Dropout: {{rate: {DROPOUT}}}"
-        return
+    yield "  # weights of a text's words to length 1, half of them left out in a step; then a short vector"
     for name in inputs:
-        yield f"  - {{UnitNormalization: {{}}, from: {name}}}"
+        yield "  - UnitNormalization" if alone else f"  - {{UnitNormalization: {{}}, from: {name}}}"
+        yield f"  - Dropout: {{rate: {DROPOUT}}}"
         yield f"  - Dense: {{units: {UNITS}, activation: relu}}"
-        yield f"  - {{Dropout: {{rate: {DROPOUT}}}, name: of_{name}}}"
+        last = f"Dropout: {{rate: {DROPOUT}}}"
+        if members:
+            yield f"  - {last}"
+            last = f"Members: {{count: {members}}}"
+        yield f"  - {last}" if alone else f"  - {{{last}, name: of_{name}}}"
