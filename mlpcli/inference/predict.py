@@ -111,15 +111,13 @@ def predict_run(
         cells=explainer is not None,
         reading=options.reading,
     )
-    preprocessor = trained.contract.preprocessor
-    sentences = frozenset[str]() if preprocessor is None else preprocessor.sentences
     names: tuple[str, ...] = ()
     file = data.name if isinstance(data, Path) else "-"
     with contextlib.ExitStack() as stack:
         write_rejects = stack.enter_context(_rejects_file(options.rejects, file))
         chunks = stack.enter_context(open_rows(data, reading))
         # explained, rows take much longer; with words, much more memory
-        unit = UNIT_ROWS if explainer is None and not sentences else BATCH_ROWS
+        unit = UNIT_ROWS if explainer is None and not _sentences(trained) else BATCH_ROWS
         for chunk in stack.enter_context(_read_ahead(regroup(chunks, unit))):
             write_rejects(chunk.rejected)
             counts.rejected += len(chunk.rejected)
@@ -135,8 +133,7 @@ def predict_run(
             counts.rows += len(chunk)
             counts.empty += 0 if chunk.empty is None else int(chunk.empty.sum())
             options.progress(counts.rows, time.monotonic() - began)
-    summary = _summary(counts, names, time.monotonic() - began, (*trained.warnings, *counts.notes))
-    summary = replace(summary, texts=sentences)
+    summary = _summary(counts, names, time.monotonic() - began, trained)
     return summary if explainer is None else replace(summary, explained=explainer.facts())
 
 
@@ -160,9 +157,13 @@ def id_errors(trained: TrainedModel) -> Callable[[Array], list[RowError]] | None
     return None if check is None else lambda x: check(trained.contract.take_inputs(x))
 
 
-def _summary(
-    counts: RowCounts, columns: tuple[str, ...], seconds: float, warnings: tuple[str, ...]
-) -> Summary:
+def _sentences(trained: TrainedModel) -> frozenset[str]:
+    """Return the columns of texts of a model."""
+    preprocessor = trained.contract.preprocessor
+    return frozenset() if preprocessor is None else preprocessor.sentences
+
+
+def _summary(counts: RowCounts, columns: tuple[str, ...], seconds: float, trained: TrainedModel) -> Summary:
     return Summary(
         rows=counts.rows,
         columns=columns,
@@ -172,7 +173,8 @@ def _summary(
         missing=+counts.missing,
         unseen=+counts.unseen,
         outside=+counts.outside,
-        warnings=warnings,
+        warnings=(*trained.warnings, *counts.notes),
+        texts=_sentences(trained),
     )
 
 
