@@ -116,8 +116,7 @@ def predict_run(
     with contextlib.ExitStack() as stack:
         write_rejects = stack.enter_context(_rejects_file(options.rejects, file))
         chunks = stack.enter_context(open_rows(data, reading))
-        # explained, rows take much longer; with words, much more memory
-        unit = UNIT_ROWS if explainer is None and not _sentences(trained) else BATCH_ROWS
+        unit = BATCH_ROWS if explainer or _sentences(trained) else UNIT_ROWS  # these take longer
         for chunk in stack.enter_context(_read_ahead(regroup(chunks, unit))):
             write_rejects(chunk.rejected)
             counts.rejected += len(chunk.rejected)
