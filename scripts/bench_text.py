@@ -8,7 +8,7 @@ The list is TSV with a header: name, path (of a CSV file, from the list's folder
 classes), text (the column of texts). Of each table only the text is read. Every way gets the same rows: 20%
 are the test rows, drawn with the number of the split, a tenth of the others stops the training.
 
-`init` is the network that `mlpcli init` writes; the others change one thing. `sklearn` is
+The first way is what `mlpcli init` writes for a table of texts; the others change one thing. `sklearn` is
 `TfidfVectorizer()` and `LogisticRegression(max_iter=1000)`, everything else their defaults, and
 `sklearn+bigrams` the same with `ngram_range=(1, 2)`, `sublinear_tf=True` and `C=10`. They learn from the rows
 that stop our trainings too. Scores are errors of the test rows, lower is better: the share of wrong classes.
@@ -44,63 +44,43 @@ dataset:
   test: 0.2
   validation: 0.1
   features: {{{text}: {{kind: text{keys}}}}}
-{inputs}layers:
+layers:
 {layers}loss: {loss}
 metrics: [accuracy]
 optimizer:
   AdamW:
     {{learning_rate: 0.004, weight_decay: 3e-4, global_clipnorm: 1.0, use_ema: true, ema_momentum: 0.98}}
-fit: {{epochs: 60, batch_size: 256}}
+fit: {{epochs: 60, batch_size: 128}}
 callbacks:
   - SwapEMAWeights: {{swap_on_epoch: true}}
   - EarlyStopping: {{patience: {patience}, min_delta: 1e-4, restore_best_weights: true}}
 """
 
-MEMBERS = """  - Members: {{count: 8}}
-  - Dense: {{units: 128, activation: relu}}
-  - Dropout: {{rate: 0.1, noise_shape: [null, 1, 128]}}
-  - Dense: {{units: 128, activation: relu}}
-  - Dropout: {{rate: 0.1, noise_shape: [null, 1, 128]}}
-  - MemberDense: {{units: {units}, activation: {activation}}}
-  - MemberMean
-"""
-LINEAR = "  - UnitNormalization\n  - Dense: {{units: {units}, activation: {activation}}}\n"
-
-
-def hidden(units: int, before: float = 0.0, after: float = 0.0) -> str:
-    """Return the layers that make a short vector of a text's weights, and those of `init` behind them."""
-    drops = (f"  - Dropout: {{{{rate: {rate}}}}}\n" if rate else "" for rate in (before, after))
-    first, second = drops
-    dense = f"  - Dense: {{{{units: {units}, activation: relu}}}}\n"
-    return f"  - UnitNormalization\n{first}{dense}{second}{MEMBERS}"
-
-
-def pooled(width: int, after: float = 0.0) -> str:
-    """Return an embedding of the tokens, their mean, and the layers of `init` behind it."""
-    drop = f"  - Dropout: {{{{rate: {after}}}}}\n" if after else ""
-    table = (
-        f"  - {{{{Embedding: {{{{input_dim: 5000, output_dim: {width}, mask_zero: true}}}}, from: words}}}}\n"
-    )
-    return f"{table}  - GlobalAveragePooling1D\n{drop}{MEMBERS}"
-
+OUTPUT = "  - Dense: {{units: {units}, activation: {activation}}}\n"
+LINEAR = f"  - UnitNormalization\n{OUTPUT}"
+DROPOUT = "  - Dropout: {{rate: 0.5}}\n"
+HIDDEN = f"  - UnitNormalization\n{DROPOUT}  - Dense: {{{{units: 64, activation: relu}}}}\n{DROPOUT}{OUTPUT}"
+DEEP = HIDDEN.replace(
+    OUTPUT,
+    "  - Dense: {{units: 128, activation: relu}}\n  - Dropout: {{rate: 0.1}}\n"
+    f"  - Dense: {{{{units: 128, activation: relu}}}}\n  - Dropout: {{{{rate: 0.1}}}}\n{OUTPUT}",
+)
+POOLED = (
+    "  - Embedding: {{input_dim: 5000, output_dim: 64, mask_zero: true}}\n"
+    f"  - GlobalAveragePooling1D\n{DROPOUT}{OUTPUT}"
+)
 
 WAYS: dict[str, tuple[str, str]] = {
-    "h64": ("", hidden(64)),
-    "h64d5": ("", hidden(64, 0.0, 0.5)),
-    "d5h64": ("", hidden(64, 0.5)),
-    "d5h64d5": ("", hidden(64, 0.5, 0.5)),
-    "h16d5": ("", hidden(16, 0.0, 0.5)),
-    "linear": ("", LINEAR),
-    "bigrams": (", ngrams: 2", hidden(64, 0.0, 0.5)),
-    "tokens=1000": (", max_tokens: 1000", hidden(64, 0.0, 0.5)),
-    "tokens=2000": (", max_tokens: 2000", hidden(64, 0.0, 0.5)),
-    "tokens=10000": (", max_tokens: 10000", hidden(64, 0.0, 0.5)),
-    "multi_hot": (", output_mode: multi_hot", hidden(64, 0.0, 0.5)),
-    "keras": (", standardize: lower_and_strip_punctuation", hidden(64, 0.0, 0.5)),
-    "trigrams of characters": (", split: character, ngrams: [3], max_tokens: 5000", hidden(64, 0.0, 0.5)),
-    "embedding 64": (", output_mode: int", pooled(64)),
-    "embedding 64 d5": (", output_mode: int", pooled(64, 0.5)),
-    "embedding 16": (", output_mode: int", pooled(16)),
+    "tf_idf": ("", HIDDEN),
+    "embedding": (", output_mode: int", POOLED),
+    "multi_hot": (", output_mode: multi_hot", HIDDEN),
+    "tf_idf linear": ("", LINEAR),
+    "tf_idf deep": ("", DEEP),
+    "tf_idf bigrams": (", ngrams: 2", HIDDEN),
+    "tf_idf 1,000 tokens": (", max_tokens: 1000", HIDDEN),
+    "tf_idf 10,000 tokens": (", max_tokens: 10000, min_count: 1", HIDDEN),
+    "tf_idf as Keras": (", standardize: lower_and_strip_punctuation", HIDDEN),
+    "tf_idf 3 characters": (", split: character, ngrams: [3]", HIDDEN),
 }
 
 
@@ -144,7 +124,6 @@ class Table:
             target=self.target,
             text=self.text,
             keys=keys,
-            inputs="inputs: {words: {kinds: [text]}}\n" if "from: words" in layers else "",
             layers=layers.format(**output),
             loss="binary_crossentropy" if classes == 2 else "sparse_categorical_crossentropy",
             patience=8,

@@ -289,8 +289,7 @@ class Summary:
 
     columns: the names of what was written.
     rejected: rows that could not be read; empty: predictions that were left empty.
-    missing, unseen, outside: by column, cells that were filled in, unseen categories, values out of the
-        training rows' range.
+    missing, unseen, outside: by column, cells filled in, unseen categories, values out of the training range.
     explained: how the predictions were explained; None where they were not.
     texts: the columns of texts, whose unseen cells have words of which none is known.
     """
