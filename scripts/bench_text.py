@@ -161,7 +161,7 @@ def test_rows(table: Table, split: int) -> npt.NDArray[np.int64]:
     from mlpcli.spec.load import load_text
     from mlpcli.training.find_data import find_opened
 
-    loaded = load_text(table.spec("linear", split), table.path.with_suffix(".yaml"))
+    loaded = load_text(table.spec("tf_idf", split), table.path.with_suffix(".yaml"))
     test = find_opened(loaded).dataset.test
     assert test is not None
     return np.asarray(test.rows)
