@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from mlpcli.api import resume as resume
     from mlpcli.api import train as train
     from mlpcli.errors import MlpcliError as MlpcliError
+    from mlpcli.errors import PredictionWarning as PredictionWarning
     from mlpcli.estimators import MlpClassifier as MlpClassifier
     from mlpcli.estimators import MlpRegressor as MlpRegressor
     from mlpcli.opened_run import Run as Run
@@ -20,6 +21,7 @@ __all__ = [
     "MlpClassifier",
     "MlpRegressor",
     "MlpcliError",
+    "PredictionWarning",
     "Run",
     "__version__",
     "check",
@@ -32,6 +34,7 @@ _HOMES = {
     "MlpClassifier": "estimators",
     "MlpRegressor": "estimators",
     "MlpcliError": "errors",
+    "PredictionWarning": "errors",
     "Run": "opened_run",
 }
 """The modules of names that are not in `api`."""

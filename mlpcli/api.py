@@ -7,6 +7,7 @@ import json
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -84,7 +85,11 @@ def train(
         loaded = replace(read_source(spec, settings), runs_dir=Path(runs_dir))
         with located(loaded):
             loaded = find_start(loaded, trusted=trusted)
-        with _watching(progress, log_to is not None) as watcher, side_process():
+        with (
+            _watching(progress) as shown,
+            _logging(shown, progress, log_to is not None) as watcher,
+            side_process(),
+        ):
             outcome = start_run(loaded, runs_dir=Path(runs_dir), watcher=watcher, command=["mlpcli.train"])
     return _finished(outcome, given, handed)
 
@@ -195,7 +200,11 @@ def resume(
         found = replace(found, settings=tuple(given))
         check_data(found)
         logged = log_to is not None or goes_on(found.folder, _warn)
-        with _watching(progress, logged) as watcher, side_process():
+        with (
+            _watching(progress) as shown,
+            _logging(shown, progress, logged) as watcher,
+            side_process(),
+        ):
             outcome = start.resume(found, watcher=watcher, command=["mlpcli.resume"])
     return _finished(outcome, given, handed)
 
@@ -270,15 +279,23 @@ def _split(handed: HandedIn, split: object, name: str) -> object:
 
 
 @contextlib.contextmanager
-def _watching(progress: bool, logged: bool) -> Iterator[Watcher]:
-    """Show the progress, or only warnings of MLflow; write it into MLflow where that is wanted."""
-    from mlpcli.export.mlflow_watchers import logged_training
+def _watching(progress: bool) -> Iterator[Watcher]:
+    """Show the progress, or nothing."""
     from mlpcli.report.train import TrainingReport
     from mlpcli.runs.watcher import Watcher
 
-    with contextlib.ExitStack() as stack:
-        shown = stack.enter_context(TrainingReport(stderr=True)) if progress else Watcher()
-        yield stack.enter_context(logged_training(shown, logged, warn=None if progress else _warn))
+    if not progress:
+        yield Watcher()
+        return
+    with TrainingReport(stderr=True) as watcher:
+        yield watcher
+
+
+def _logging(shown: Watcher, progress: bool, logged: bool) -> AbstractContextManager[Watcher]:
+    """Return a watcher that also writes into MLflow, where that is wanted."""
+    from mlpcli.export.mlflow_watchers import logged_training
+
+    return logged_training(shown, logged, warn=None if progress else _warn)
 
 
 def _warn(text: str) -> None:

@@ -93,6 +93,10 @@ class MlpcliError(Exception):
         return "\n".join(str(problem) for problem in self.problems)
 
 
+class PredictionWarning(UserWarning):
+    """What was unusual in rows that the Python API has predicted: the notes of `mlpcli predict`."""
+
+
 class SpecError(MlpcliError):
     """The spec is wrong; every problem found is in `problems`."""
 

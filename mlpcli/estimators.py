@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sized
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -15,9 +16,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_array, check_is_fitted, validate_data
 
 from mlpcli.api import AS_WRITTEN, SPEC_NAME, SpecSource, data_settings, read_source, setting_of
-from mlpcli.data.handed_in import Data, HandedIn, as_table
+from mlpcli.data.handed_in import Data, HandedIn, as_table, is_of_pandas
 from mlpcli.data.types import Array
-from mlpcli.errors import MlpcliError
+from mlpcli.errors import MlpcliError, PredictionWarning
 from mlpcli.opened_run import Run
 
 if TYPE_CHECKING:
@@ -159,8 +160,13 @@ class _MlpEstimator(BaseEstimator):  # type: ignore[misc]
             texts = np.asarray(x).dtype.kind in "OUS" if not hasattr(x, "tocsr") else False
             options |= {"dtype": None if texts else np.float64, "ensure_all_finite": "allow-nan"}
             options["ensure_min_samples"] = LEAST_ROWS if fitting else 1
+        if _is_table(x) and not len(cast(Sized, x)):
+            raise ValueError(
+                f"0 sample(s) in the rows, while a minimum of 1 is required by {type(self).__name__}"
+            )
         if not fitting:
             return validate_data(self, x, **options), np.empty(0)
+        y = _of_numpy(y)
         if self._task == "regression" and not _is_table(x):
             options["y_numeric"] = True
         x, y = validate_data(self, x, y, **options)
@@ -188,7 +194,8 @@ class _MlpEstimator(BaseEstimator):  # type: ignore[misc]
         table = self._rows(x)
         rows = table.num_rows
         places = np.minimum(np.arange(-(-rows // PADDED) * PADDED), rows - 1)
-        with _as_value_error():
+        with _as_value_error(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", PredictionWarning)  # of padded rows too
             return of(self.run_, table.take(pa.array(places)))[:rows]
 
 
@@ -277,6 +284,19 @@ def _as_value_error() -> Iterator[None]:
 def _is_table(x: object) -> bool:
     """Return whether rows have columns of their own types: a DataFrame or an Arrow table."""
     return hasattr(x, "__arrow_c_stream__") or (hasattr(x, "columns") and hasattr(x, "iloc"))
+
+
+def _of_numpy(y: object) -> object:
+    """Return a pandas Series as an array of its own type; scikit-learn makes floats of what may be missing.
+
+    Raises:
+        ValueError: a value is missing.
+    """
+    if not is_of_pandas(y) or not hasattr(y, "isna") or hasattr(y, "columns"):
+        return y
+    if y.isna().any():
+        raise ValueError("Input y contains NaN.")
+    return y.to_numpy()  # type: ignore[attr-defined]
 
 
 def _names_beside(columns: list[str]) -> tuple[str, str]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
 import mlpcli.runs.folder as folders
-from mlpcli.data.handed_in import Data, HandedIn, is_frame
+from mlpcli.data.handed_in import Data, HandedIn, is_frame, is_of_pandas
+from mlpcli.errors import PredictionWarning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,11 +130,15 @@ class Run:
 
         Raises:
             MlpcliError: The rows do not fit the run's columns, or one of them cannot be read.
+
+        Warns:
+            PredictionWarning: Of categories that were never seen, values out of the training rows' range, and
+                predictions that were left empty.
         """
         from mlpcli.inference.predict import PredictOptions
 
         options = PredictOptions(tuple(keep), on_unknown, level=intervals)
-        table, _ = self._predict(data, options)
+        table, _ = self._predict(data, options, stacklevel=3)
         if not is_frame(data):
             return table
         frame = table.to_pandas()
@@ -150,18 +156,22 @@ class Run:
         """
         from mlpcli.inference.predict import PredictOptions
 
-        return self._predict(data, PredictOptions())[1]
+        return self._predict(data, PredictOptions(), stacklevel=3)[1]
 
-    def _predict(self, data: Data, options: PredictOptions) -> tuple[pa.Table, Array]:
+    def _predict(self, data: Data, options: PredictOptions, *, stacklevel: int) -> tuple[pa.Table, Array]:
         from mlpcli.data.first_look import check_new_rows
         from mlpcli.data.writers import TableWriter
         from mlpcli.inference.predict import predict_run
+        from mlpcli.report.predict import unusual_text
 
         trained, handed, writer = self._loaded(), HandedIn(), TableWriter()
         with handed.named(), contextlib.closing(handed):
-            path = handed.add((data,) if hasattr(data, "dtype") else data, "data")
+            is_array = hasattr(data, "dtype") and not is_of_pandas(data)
+            path = handed.add((data,) if is_array else data, "data")
             check_new_rows(str(path), trained.contract, keep=options.keep)
-            predict_run(self._run, path, writer, options=options, trained=trained)
+            summary = predict_run(self._run, path, writer, options=options, trained=trained)
+        if text := unusual_text(summary):
+            warnings.warn(handed.plain(text), PredictionWarning, stacklevel=stacklevel)
         return writer.table(), writer.outputs()
 
     def evaluate(

@@ -24,6 +24,8 @@ import mlpcli
 from mlpcli.runs.watcher import Watcher
 from tests.conftest import ROOT, Result
 
+pytestmark = pytest.mark.filterwarnings("ignore::mlpcli.PredictionWarning")
+
 SPEC: dict[str, Any] = {
     "name": "houses",
     "dataset": {"target": "price"},

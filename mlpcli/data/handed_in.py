@@ -102,7 +102,12 @@ class HandedIn:
 
 def is_frame(data: object) -> bool:
     """Return whether an object is a pandas DataFrame, without importing pandas."""
-    return type(data).__module__.split(".")[0] == "pandas" and hasattr(data, "columns")
+    return is_of_pandas(data) and hasattr(data, "columns")
+
+
+def is_of_pandas(data: object) -> bool:
+    """Return whether an object is one of pandas's, without importing pandas."""
+    return any(kind.__module__.split(".")[0] == "pandas" for kind in type(data).__mro__)
 
 
 def as_table(data: object, name: str) -> pa.Table:
@@ -119,7 +124,13 @@ def as_table(data: object, name: str) -> pa.Table:
 
     try:
         if is_frame(data):
-            return _from_pandas(data)
+            from mlpcli.data.frames import from_pandas
+
+            return from_pandas(data, name)
+        if is_of_pandas(data):
+            hint = "hand in a DataFrame: series.to_frame()"
+            rule = f"the {name}: must be {KINDS}"
+            raise DataError(Problem(rule, received=f"a pandas {type(data).__name__}", hint=hint))
         if isinstance(data, pa.Table):
             return data
         if isinstance(data, Mapping):
@@ -134,15 +145,6 @@ def as_table(data: object, name: str) -> pa.Table:
 
 
 ONE_TYPE = "the values of a column must be of one type, and all columns as long as each other"
-
-
-def _from_pandas(frame: object) -> pa.Table:
-    """Return a DataFrame as a table, whose columns have the names as texts."""
-    import pyarrow as pa
-
-    named = frame.copy(deep=False)  # type: ignore[attr-defined]
-    named.columns = [str(name) for name in named.columns]
-    return pa.Table.from_pandas(named, preserve_index=False).replace_schema_metadata(None)
 
 
 def _column(values: object) -> pa.Array:

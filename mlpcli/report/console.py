@@ -13,6 +13,7 @@ from mlpcli.errors import MlpcliError, Place, excerpt
 from mlpcli.printable import json_text, printable
 from mlpcli.report.narrow import wrapped_text
 from mlpcli.report.screen import Screen, console, table
+from mlpcli.runs.result_texts import format_number as format_number
 
 
 def show_error(error: MlpcliError) -> None:
@@ -68,15 +69,6 @@ def fitting_table(out: Screen, columns: Sequence[str], rows: Sequence[Sequence[s
 def fits(out: Screen, shown: Table) -> bool:
     """Return whether a table can be shown without cutting anything off."""
     return Measurement.get(out, out.options.update(width=10_000), shown).maximum <= out.room
-
-
-def format_number(value: float) -> str:
-    """Return a number for a table: four significant digits, without an exponent where none is needed."""
-    if value == 0 or 1e-3 <= abs(value) < 1e5:
-        return f"{value:.4f}" if abs(value) < 100 else f"{value:.2f}"
-    if 1e5 <= abs(value) < 1e9:
-        return f"{value:.0f}"  # a price: four digits would make all of them equal
-    return f"{value:.3e}"
 
 
 def format_duration(seconds: float) -> str:

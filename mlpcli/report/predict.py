@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -85,6 +86,12 @@ def _explained_line(found: ExplainedRows) -> str:
     if found.pictures is not None:
         parts.append(f"{counted(found.groups, 'image', 'images')} drawn in {found.pictures}")
     return "; ".join(parts)
+
+
+def unusual_text(summary: Summary) -> str:
+    """Return what was unusual in predicted rows, but for cells that are filled in; an empty text for none."""
+    shown = dataclasses.replace(summary, missing=Counter())
+    return "; ".join([*map(printable, summary.warnings), *_unusual(shown, None)])
 
 
 def show_prediction(summary: Summary, target: Path | None, rejects: Path | None) -> None:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlpcli.printable import printable
+from mlpcli.runs.result_texts import between, format_number, text_table
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -61,6 +64,18 @@ class Explanation:
     dependences: tuple[Dependence, ...]
     repeats: int
     warnings: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        head = (
+            f"how much worse {self.metric} becomes when a column is shuffled, on {self.rows:,} rows of "
+            f"{self.source}, where it is {format_number(self.base)}"
+        )
+        rows = [
+            (", ".join(each.columns), format_number(each.value), between(each.interval))
+            for each in (*self.columns, *self.groups)
+        ]
+        table = text_table(("column", self.metric, "95% interval"), rows)
+        return "\n".join([printable(head), table, *map(printable, self.warnings)])
 
 
 BACKGROUND = 64

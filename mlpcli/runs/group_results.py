@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mlpcli.runs.result_texts import between, format_number, text_table
+
 
 @dataclass(frozen=True)
 class GroupValue:
@@ -57,3 +59,12 @@ class ColumnGroups:
     metric: str
     direction: str | None
     groups: tuple[GroupMetrics, ...]
+
+    def __repr__(self) -> str:
+        rows = []
+        for each in self.groups:
+            found = each.values.get(self.metric)
+            value = "" if found is None or found.value is None else format_number(found.value)
+            ends = "" if found is None else between(found.interval)
+            rows.append((each.name, f"{each.rows:,}", value, ends))
+        return text_table((self.column, "rows", self.metric, "95% interval"), rows)

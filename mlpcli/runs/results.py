@@ -9,14 +9,20 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlpcli.errors import KeyPath, Place, show_path
 from mlpcli.printable import printable
+from mlpcli.runs.evaluation_results import ClassScore as ClassScore
+from mlpcli.runs.evaluation_results import Coverage as Coverage
+from mlpcli.runs.evaluation_results import Evaluation as Evaluation
+from mlpcli.runs.evaluation_results import Intervals as Intervals
+from mlpcli.runs.evaluation_results import OutputScores as OutputScores
+from mlpcli.runs.evaluation_results import QuantileScores as QuantileScores
+from mlpcli.runs.evaluation_results import intervals_json as intervals_json
 from mlpcli.runs.explanation import ExplainedRows
 from mlpcli.runs.folder import Run
-from mlpcli.runs.group_results import ColumnGroups
+from mlpcli.runs.result_texts import text_table
 from mlpcli.runs.search_folder import Search
 from mlpcli.statistics.spread import Spread as Spread
 
@@ -126,6 +132,10 @@ class Memory:
         return self.data + self.state + self.batch
 
 
+def _counted(count: int, word: str) -> str:
+    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
+
+
 @dataclass(frozen=True)
 class Forecast:
     """A spec that can be trained, and what its training would do.
@@ -150,137 +160,21 @@ class Forecast:
     seconds_per_epoch: float | None = None
     trainings: tuple[tuple[str, dict[str, int]], ...] = ()
 
-
-@dataclass(frozen=True)
-class ClassScore:
-    """Scores of one class: the share of its predictions that are right, of its rows that were found.
-
-    intervals: by score, the lower and the upper end; without one that has no value in many draws of rows.
-    """
-
-    name: str
-    precision: float
-    recall: float
-    f1: float
-    rows: int
-    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class OutputScores:
-    """Scores of one output with classes or labels.
-
-    name: of the output; empty where there is only one.
-    confusion: (classes, classes) int64, rows are the true classes, columns the predicted; None for labels,
-        of which a row may have several.
-    """
-
-    name: str
-    classes: tuple[ClassScore, ...]
-    confusion: NDArray[np.int64] | None
-
-
-@dataclass(frozen=True)
-class QuantileScores:
-    """How many rows of one target lie below its predicted quantiles.
-
-    below: for each level the share of rows whose target is no larger than the quantile.
-    within: the share of rows from the lowest quantile to the highest.
-    """
-
-    target: str
-    levels: tuple[float, ...]
-    below: tuple[float, ...]
-    within: float
-    rows: int
-
-    @property
-    def expected(self) -> float:
-        """The share of rows that should be between the lowest quantile and the highest."""
-        return round(self.levels[-1] - self.levels[0], 12)
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """What the intervals of a target, or the sets of an output of classes, hold on some rows.
-
-    name: of the target or the output.
-    kind: `interval` or `set`.
-    level: the share of rows that is to be inside; coverage: the share that is.
-    size: the mean width of the intervals, in the target's own units, or the mean number of classes in a set.
-    """
-
-    name: str
-    kind: str
-    level: float
-    coverage: float
-    size: float
-
-    def to_json(self) -> dict[str, float]:
-        """Return the numbers as `metrics.json` has them."""
-        size = "mean_width" if self.kind == "interval" else "mean_size"
-        return {"level": self.level, "coverage": self.coverage, size: self.size}
-
-
-@dataclass(frozen=True)
-class Intervals:
-    """Confidence intervals of the metrics of one model on one set of rows.
-
-    bounds: by metric, the lower and the upper end.
-    method: how they were computed, as plain JSON values.
-    left_out: by metric without an interval, the reason; notes: by metric, what its interval means.
-    """
-
-    rows: int
-    bounds: dict[str, tuple[float, float]]
-    method: dict[str, object]
-    left_out: dict[str, str] = field(default_factory=dict)
-    notes: dict[str, str] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, object]:
-        """Return the entries of an evaluation's document."""
-        further = {"left_out": self.left_out, "notes": self.notes}
-        method = self.method | {"rows": self.rows} | {key: each for key, each in further.items() if each}
-        bounds = {name: [*ends] for name, ends in self.bounds.items()}
-        return {"confidence_intervals": bounds, "confidence_interval_method": method}
-
-
-def intervals_json(intervals: Mapping[str, Intervals]) -> dict[str, object]:
-    """Return the two keys of `metrics.json` for intervals by split; nothing where there are none."""
-    if not intervals:
-        return {}
-    method: dict[str, object] = dict(next(iter(intervals.values())).method)
-    method["rows"] = {split: each.rows for split, each in intervals.items()}
-    for key in ("left_out", "notes"):
-        if found := {split: getattr(each, key) for split, each in intervals.items() if getattr(each, key)}:
-            method[key] = found
-    bounds = {split: each.to_json()["confidence_intervals"] for split, each in intervals.items()}
-    return {"confidence_intervals": bounds, "confidence_interval_method": method}
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Metrics of one run on one set of rows, and scores for each output that holds classes.
-
-    quantiles: for each target of which quantiles are predicted.
-    rows_without_target: how many rows of a file were left out.
-    figures: the files that were drawn.
-    coverage: what the intervals or sets of its predictions hold.
-    intervals: of the metrics; None where none were wanted.
-    groups: the same metrics by group of rows, for each column that was asked for.
-    """
-
-    source: str
-    rows: int
-    metrics: dict[str, float]
-    scores: tuple[OutputScores, ...] = ()
-    warnings: tuple[str, ...] = ()
-    rows_without_target: int = 0
-    quantiles: tuple[QuantileScores, ...] = ()
-    figures: tuple[Path, ...] = ()
-    coverage: tuple[Coverage, ...] = ()
-    intervals: Intervals | None = None
-    groups: tuple[ColumnGroups, ...] = ()
+    def __repr__(self) -> str:
+        plan = self.plan
+        rows = ", ".join(f"{count:,} {split}" for split, count in plan.rows.items())
+        shapes = (
+            " x ".join("?" if size is None else str(size) for size in each.shape) for each in plan.layers
+        )
+        layers = [
+            (each.name, each.kind, shape, f"{each.parameters:,}")
+            for each, shape in zip(plan.layers, shapes, strict=True)
+        ]
+        length = f"{_counted(self.epochs, 'epoch')} of {_counted(plan.steps, 'step')}"
+        head = f"{plan.name} can be trained: {length}, {rows} rows"
+        table = text_table(("layer", "class", "output", "parameters"), layers)
+        advice = (f"advice: {each.seen}; {each.fix}" for each in self.advice)
+        return "\n".join([head, table, *map(printable, (*self.notes, *advice))])
 
 
 @dataclass(frozen=True)
