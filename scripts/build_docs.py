@@ -8,6 +8,7 @@ and of messages are generated from the program itself, the specs in the course a
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -18,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-from scripts import error_reference  # noqa: E402
+from scripts import build_notebook, error_reference  # noqa: E402
 
 SOURCE, SITE = ROOT / "build" / "docs_source", ROOT / "build" / "docs"
 
@@ -32,6 +33,7 @@ def pages() -> dict[str, str]:
     found = {name: text.replace("](../configs/", "](configs/") for name, text in found.items()}
     found["index.md"] = _readme()
     found["commands.md"] = commands_page()
+    found["notebook.md"] = build_notebook.as_page(json.loads(build_notebook.NOTEBOOK.read_text("utf-8")))
     found["keys.md"] = keys_page()
     found["errors.md"] = error_reference.page()
     return found
@@ -154,6 +156,9 @@ def write_source(folder: Path) -> None:
     if (ROOT / "docs" / "images").is_dir():
         shutil.copytree(ROOT / "docs" / "images", folder / "images")
     shutil.copy(ROOT / "docs" / "search.js", folder)
+    document = json.loads(build_notebook.NOTEBOOK.read_text(encoding="utf-8"))
+    build_notebook.as_page(document, folder / "images")
+    shutil.copy(build_notebook.NOTEBOOK, folder)
     shutil.copytree(ROOT / "configs", folder / "configs", ignore=shutil.ignore_patterns("__pycache__"))
     short, whole = llms(found)
     (folder / "llms.txt").write_text(short, encoding="utf-8")
