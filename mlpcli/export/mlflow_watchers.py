@@ -110,6 +110,10 @@ class LoggedTraining(Watcher):
         if self.logging.log is None:
             self.logging.start(run_dir, "run")
 
+    def limited(self, seconds: float) -> None:
+        """Pass it on."""
+        self.shown.limited(seconds)
+
     def engine(self, name: str, reason: str) -> None:
         """Pass it on."""
         self.shown.engine(name, reason)

@@ -18,6 +18,7 @@ from mlpcli.inference.given_labels import Question, damage_of, read_given_labels
 from mlpcli.inference.label_ranking import Answer, Ranking, rank_labels
 from mlpcli.inference.write_doubts import write_doubts
 from mlpcli.runs.folder import Run
+from mlpcli.runs.guard import outermost
 from mlpcli.runs.label_results import CheckedTarget, DoubtfulLabel, LabelCheck
 
 MOST_SWAPS = 5
@@ -89,7 +90,7 @@ def require_folds(run: Run) -> None:
     if (run / runs.OUT_OF_FOLD).exists():
         return
     rule = f"run {run.label} has no predictions of rows that its model was not trained on"
-    if run.folder.absolute().parent.name == runs.FOLDS:
+    if run.folder.absolute().parent.name == runs.FOLDS and outermost(run.folder) != run.folder.absolute():
         whole = run.folder.absolute().parent.parent
         hint = f"it is one of the folds of a run: mlpcli label-check {whole.parent.name}/{whole.name}"
         raise UsageError(Problem(rule, hint=hint))

@@ -44,6 +44,7 @@ class Progress:
         before: the seconds that each training before this one took.
         recent: the seconds of the newest epochs.
         began: when the first epoch began.
+        until: when the time of all trainings is up; None without a limit.
     """
 
     epoch: int = 1
@@ -54,6 +55,7 @@ class Progress:
     before: list[float] = field(default_factory=list)
     recent: deque[float] = field(default_factory=lambda: deque(maxlen=20))
     began: float = field(default_factory=time.monotonic)
+    until: float | None = None
 
     def head(self) -> str:
         """Return `epoch 3/40`, of one of several trainings with what it is."""
@@ -66,7 +68,10 @@ class Progress:
         return share if self.member is None else (self.member[0] - 1 + share) / self.member[1]
 
     def left(self) -> float | None:
-        """Return the seconds that the rest takes, at the pace of the newest epochs; None at the start."""
+        """Return the seconds that the rest takes, at the pace of the newest epochs; None at the start.
+
+        They are at most those that the limit of time leaves.
+        """
         if not self.recent:
             return None
         each = sum(self.recent) / len(self.recent)
@@ -74,7 +79,7 @@ class Progress:
         if self.member is not None:
             mean = sum(self.before) / len(self.before) if self.before else each * self.epochs
             left += (self.member[1] - self.member[0]) * mean
-        return left
+        return left if self.until is None else max(0.0, min(left, self.until - time.monotonic()))
 
 
 class LiveEpochs:
@@ -87,6 +92,7 @@ class LiveEpochs:
         self._drawn_at, self._pause = 0.0, SHORTEST_PAUSE
         self._sizes: list[int] = []  # columns of the lines that were drawn last
         self._compiling = True
+        self.until: float | None = None
 
     @property
     def runs(self) -> bool:
@@ -124,7 +130,7 @@ class LiveEpochs:
         self.table, self._compiling = EpochTable(monitored), True
         last = self.table.last[-1].epoch if self.table.last else 0
         began = self.progress.began if member is not None and member[0] > 1 else time.monotonic()
-        self.progress = Progress(epoch=last + 1, member=member, before=before, began=began)
+        self.progress = Progress(epoch=last + 1, member=member, before=before, began=began, until=self.until)
 
     def step(self, epoch: int, epochs: int, share: float, logs: Mapping[str, float]) -> None:
         """Note how far an epoch is."""

@@ -90,6 +90,10 @@ class TrainingReport(Watcher):
             f"{counted(plan.parameters, 'parameter')}{note}, {counted(plan.steps, 'step')} per epoch"
         )
 
+    def limited(self, seconds: float) -> None:
+        """Keep when the time is up: the time left is at most the time until then."""
+        self.live.until = time.monotonic() + seconds
+
     def engine(self, name: str, reason: str) -> None:
         """Show the engine, and why it is that one."""
         self._wrapped("engine   ", f"{name}: {reason}")
@@ -140,6 +144,8 @@ class TrainingReport(Watcher):
         passed = time.monotonic() - self.began
         self.live.progress.before.append(passed - sum(self.live.progress.before))
         left = passed / self.members * (count - place) if place < count else None
+        if left is not None and self.live.until is not None:
+            left = max(0.0, min(left, self.live.until - time.monotonic()))
         line = member_line(member, f"{place}/{count} {label}", split, left, self.console.room)
         self.console.print(Text(line))
 

@@ -152,7 +152,7 @@ def create_run(runs_dir: Path, name: str) -> Path:
 
 def resume_command(folder: Path) -> str:
     """Return the command that resumes the run in a folder, or the run that it is a fold of."""
-    if folder.parent.name in OF_MEMBERS:
+    if folder.parent.name in OF_MEMBERS and not STAMPED.match(folder.name):
         folder = folder.parent.parent
     name, runs_dir = f"{folder.parent.name}/{folder.name}", folder.parent.parent
     verb = "tune" if (folder / SEARCH).is_file() else "train"

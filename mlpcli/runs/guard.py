@@ -81,9 +81,12 @@ def check_way(path: Path, root: Path) -> None:
 
 
 def outermost(folder: Path) -> Path:
-    """Return the folder of the run or search that a run lies in, by the names of its folders."""
+    """Return the folder of the run or search that a run lies in, by the names of its folders.
+
+    A run that is named by its time lies in none: the folder above is its experiment, even one named `folds`.
+    """
     place = folder.absolute()
-    while place.parent.name in WITHIN_SEARCH:
+    while place.parent.name in WITHIN_SEARCH and not STAMPED.match(place.name):
         place = place.parent.parent
     return place
 

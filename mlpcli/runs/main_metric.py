@@ -93,6 +93,23 @@ def _meaning(run: Run, name: str) -> dict[str, object]:
     return {"metrics": [each.written for each in _metrics_of(run) if each.is_logged_as(name)][:1]}
 
 
+def losses_of(run: Run) -> list[str]:
+    """Return the names of a run's losses, one for each output: `mse`, `Huber`."""
+    written = _resolved(run).get("loss")
+    several = written.values() if isinstance(written, dict) and not _is_class(written) else [written]
+    return [str(next(iter(each), "")) if isinstance(each, dict) else str(each) for each in several]
+
+
+def _is_class(written: dict[object, object]) -> bool:
+    """Return whether a mapping is a loss with its arguments, `{Huber: {delta: 2}}`, not one by output."""
+    (first, *others) = written or {"": None}
+    return (
+        not others
+        and (isinstance(written.get(first), dict) or written.get(first) is None)
+        and (str(first)[:1].isupper())
+    )
+
+
 def _metrics_of(run: Run) -> Iterator[_Metric]:
     """Yield the metrics of a run's spec, in its order."""
     written = _resolved(run).get("metrics")

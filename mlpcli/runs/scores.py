@@ -61,13 +61,21 @@ NOT_NEGATIVE = ("error", "mse", "mae", "mape", "msle", "crossentropy")
 """Words in the names of metrics that are 0 at least."""
 
 
-def value_range(name: str, values: Sequence[float]) -> tuple[float, float]:
+NOT_NEGATIVE_LOSSES = (*NOT_NEGATIVE, "huber", "cosh", "hinge")
+"""Words in the names of losses that are 0 at least, as are their penalties."""
+
+
+def value_range(name: str, values: Sequence[float], losses: Sequence[str] = ()) -> tuple[float, float]:
     """Return the smallest and the largest value that a metric can have, where only its name is known.
 
     Args:
-        name: of the metric.
+        name: of the metric, or `loss`.
         values: of it; one outside of the range shows that the name means something else.
+        losses: the names of the losses that `loss` is made of.
     """
+    if name == "loss" or name.endswith("_loss"):
+        known = bool(losses) and all(any(w in each.lower() for w in NOT_NEGATIVE_LOSSES) for each in losses)
+        return (0.0 if known and all(value >= 0 for value in values) else -math.inf), math.inf
     ranges = {SHARES: (0.0, 1.0), NOT_NEGATIVE: (0.0, math.inf)}
     for words, (low, high) in ranges.items():
         if any(word in name for word in words) and all(low <= value <= high for value in values):

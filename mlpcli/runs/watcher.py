@@ -41,6 +41,9 @@ class Watcher:
     def plan(self, plan: Plan, run_dir: Path) -> None:
         """Receive the plan: the checks have passed and the run folder exists."""
 
+    def limited(self, seconds: float) -> None:
+        """Receive how many seconds are left for all trainings of the command, where `max_minutes` says so."""
+
     def engine(self, name: str, reason: str) -> None:
         """Receive the engine that trains, before the first epoch.
 

@@ -30,7 +30,7 @@ from mlpcli.training.replicas.cluster import Cluster
 from mlpcli.training.replicas.together import together
 from mlpcli.training.run_record import now, origin, start_sha256
 from mlpcli.training.session import train_into, train_locked
-from mlpcli.training.time_limit import time_limit
+from mlpcli.training.time_limit import limit_shown
 from mlpcli.training.training_state import TrainingState, read_state
 
 
@@ -83,7 +83,7 @@ def resume_run(
         record = {**resumed_record(run, epoch, command), **options.record}
         engine = recorded_engine(run, then)
         minutes = prepared.completed.spec.fit.max_minutes if max_minutes is None else max_minutes
-        limit = time_limit(minutes, prepared.clock.started)
+        limit = limit_shown(minutes, prepared.clock.started, watcher)
         options = replace(options, state=state, kept_specs=kept, record=record, engine=engine, limit=limit)
         with together(options.cluster, prepared, watcher, epoch=epoch) as peers:
             return train_locked(prepared.job(run.folder, watcher, command, replace(options, peers=peers)))
@@ -187,7 +187,7 @@ def continue_run(
     kept = [each for each in state.callbacks if each.averages_in_model]
     start = state.model_copy(update={"callbacks": kept, "stopped": False})
     parent = {"parent": origin(run) | {"epoch": state.epoch}}
-    limit = time_limit(loaded.spec.fit.max_minutes, prepared.clock.started)
+    limit = limit_shown(loaded.spec.fit.max_minutes, prepared.clock.started, watcher)
     options = TrainOptions(state=start, record=parent, engine=recorded_engine(run), limit=limit)
     with runs.new_run(runs_dir, loaded.spec.name) as run_dir:
         for note in prepared.moved:

@@ -26,7 +26,7 @@ from mlpcli.training.plan import describe
 from mlpcli.training.prepare import check_logs, default_notes, prepare
 from mlpcli.training.replicas.together import together
 from mlpcli.training.run_record import begin_record, ended_by, now, replicas_entry, seconds_before, time_used
-from mlpcli.training.time_limit import time_limit
+from mlpcli.training.time_limit import limit_shown
 from mlpcli.training.variables import restore_learned
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def train(
     with together(options.cluster, prepared, watcher) as peers, runs.new_run(runs_dir, name) as run_dir:
         for note in default_notes(loaded):
             watcher.note(note)
-        limit = time_limit(loaded.spec.fit.max_minutes, prepared.clock.started)
+        limit = limit_shown(loaded.spec.fit.max_minutes, prepared.clock.started, watcher)
         options = replace(options, advice=advice, limit=limit, peers=peers)
         return train_into(prepared.job(run_dir, watcher, command, options))
 

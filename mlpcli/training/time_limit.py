@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from mlpcli.runs.watcher import Watcher
+
 
 class TimeIsUp(Exception):
     """The time of a training is up within an epoch; its model is that of the last complete one."""
@@ -68,6 +70,14 @@ class EpochLimit:
     def cuts(self) -> bool:
         """Return False: it ends between epochs."""
         return False
+
+
+def limit_shown(minutes: float | None, started: float, watcher: Watcher) -> TimeLimit | None:
+    """Return a limit as `time_limit` does, and tell the watcher how much time is left."""
+    limit = time_limit(minutes, started)
+    if limit is not None:
+        watcher.limited(max(0.0, limit.deadline - limit.clock()))
+    return limit
 
 
 def time_limit(minutes: float | None, started: float) -> TimeLimit | None:

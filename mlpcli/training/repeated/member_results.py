@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from mlpcli import runs
 from mlpcli.runs.folder import Run
+from mlpcli.runs.main_metric import losses_of
 from mlpcli.runs.record_models import read_history
 from mlpcli.runs.results import Repeated
 from mlpcli.runs.scores import value_range
@@ -45,17 +46,15 @@ def spreads(members: Sequence[Run], splits: Sequence[str]) -> dict[str, dict[str
 
 def _spreads(members: Sequence[Run], splits: Sequence[str]) -> list[tuple[str, dict[str, Spread]]]:
     found = []
+    losses = losses_of(members[0]) if members else []
     for split in splits:
         every = [member.record.metrics.get(split, {}) for member in members]
         names = dict.fromkeys(name for metrics in every for name in metrics)
         if names:
-            of = {name: _spread(name, [metrics.get(name, math.nan) for metrics in every]) for name in names}
-            found.append((split, of))
+            values = {name: [metrics.get(name, math.nan) for metrics in every] for name in names}
+            ends = {name: value_range(name, of, losses) for name, of in values.items()}
+            found.append((split, {name: spread_of(of, bounds=ends[name]) for name, of in values.items()}))
     return found
-
-
-def _spread(name: str, values: list[float]) -> Spread:
-    return spread_of(values, bounds=value_range(name, values))
 
 
 def mean_over_rows(members: Sequence[Run], split: str) -> dict[str, float]:

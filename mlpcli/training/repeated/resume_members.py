@@ -30,7 +30,7 @@ from mlpcli.training.resume import (
     spec_to_resume,
 )
 from mlpcli.training.run_record import begin_record, start_sha256
-from mlpcli.training.time_limit import time_limit
+from mlpcli.training.time_limit import limit_shown
 
 
 def resume_members(
@@ -72,7 +72,7 @@ def resume_members(
         with MemberBuilder(prepared) as builder:
             parent = Parent(run.folder, prepared, {}, watcher, command, kept)
             minutes = prepared.loaded.spec.fit.max_minutes if max_minutes is None else max_minutes
-            parent.limit = time_limit(minutes, prepared.clock.started)
+            parent.limit = limit_shown(minutes, prepared.clock.started, watcher)
             return _resume(run, parent, builder, force=force)
 
 

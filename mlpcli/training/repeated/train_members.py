@@ -26,7 +26,7 @@ from mlpcli.training.repeated.parent import RETRAINED, Parent, member_name, memb
 from mlpcli.training.repeated.retrain import spec_of_retraining
 from mlpcli.training.run_record import begin_record
 from mlpcli.training.session import train_into
-from mlpcli.training.time_limit import time_limit
+from mlpcli.training.time_limit import limit_shown
 from mlpcli.training.training_state import read_state
 
 SPLITS = ("train", "validation", "test", "held_out")
@@ -79,7 +79,7 @@ def train_members(
             begun |= {"members": members_entry(prepared), **(record or {})}
             parent = Parent(run_dir, prepared, begun, watcher, command)
             if new:
-                parent.limit = time_limit(loaded.spec.fit.max_minutes, prepared.clock.started)
+                parent.limit = limit_shown(loaded.spec.fit.max_minutes, prepared.clock.started, watcher)
             return run_members(parent, builder, first, advice=advice)
 
 
