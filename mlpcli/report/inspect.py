@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from rich.table import Table
 
 from mlpcli.printable import counted, printable
-from mlpcli.report.console import show_sentence
+from mlpcli.report.console import show_line, show_sentence
 from mlpcli.report.narrow import whole_table
 from mlpcli.report.screen import Screen, console, cut, table, width_of
 
@@ -45,7 +45,7 @@ def show_survey(
 ) -> None:
     """Show one line per column, then the task and why it is proposed, then the warnings."""
     out = console()
-    show_sentence(f"{path}: {counted(rows, 'row')}, {counted(len(columns), 'column')}")
+    show_line(f"{path}: {counted(rows, 'row')}, {counted(len(columns), 'column')}")
     lines = [
         (
             name,

@@ -100,7 +100,9 @@ def show_prediction(summary: Summary, target: Path | None, rejects: Path | None)
         show_sentence(_explained_line(summary.explained), stderr=target is None)
     unusual = _unusual(summary, rejects)
     written = counted(summary.rows, "prediction", "predictions")
-    if target is not None:
+    if target is not None and not unusual:
+        show_line(f"{written} written to {target}")
+    elif target is not None:
         show_sentence("; ".join([f"{written} written to {target}", *unusual]))
     elif unusual:
         show_sentence("; ".join([written, *unusual]), stderr=True)

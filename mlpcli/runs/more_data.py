@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mlpcli.statistics.power_law import PowerLaw
+
 HELPS, ENOUGH, UNCLEAR = "yes", "no", "unclear"
 """Whether more rows would help."""
 
@@ -33,25 +35,8 @@ class SizeScores:
 
 
 @dataclass(frozen=True)
-class Doubling:
-    """The power law `limit + factor * rows^-exponent` through the scores, and its value at twice the rows.
-
-    rows: the largest number of rows; smallest: that from which on the scores follow the curve.
-    now: its value at the largest number of rows.
-    doubled, change: the score at twice the rows, and how far it is from `now`.
-    doubled_interval, change_interval: 95%; the first is also as uncertain as `now` is.
-    """
-
-    limit: float
-    factor: float
-    exponent: float
-    rows: int
-    smallest: int
-    now: float
-    doubled: float
-    doubled_interval: tuple[float, float]
-    change: float
-    change_interval: tuple[float, float]
+class Doubling(PowerLaw):
+    """The power law through the scores, and whether twice the rows would help."""
 
     @property
     def from_now(self) -> tuple[float, float]:

@@ -348,17 +348,4 @@ def _doubling(trainings: _Trainings, metric: str) -> Doubling | None:
     pairs = [(each.rows, score) for each in trainings.scores() for score in each.scores(metric)]
     rows, scores = np.array(pairs, np.float64).reshape(-1, 2).T
     law = fit_power_law(rows, scores)
-    if law is None:
-        return None
-    return Doubling(
-        limit=law.limit,
-        factor=law.factor,
-        exponent=law.exponent,
-        rows=law.rows,
-        smallest=law.smallest,
-        now=law.now,
-        doubled=law.doubled,
-        doubled_interval=law.doubled_interval,
-        change=law.change,
-        change_interval=law.change_interval,
-    )
+    return None if law is None else Doubling(**vars(law))
