@@ -40,7 +40,7 @@ def test_the_newest_run_speaks_and_a_line_names_the_better_one(
         "tiny/2026-01-03_00-00-00 is the newest run; "
         "an older one has a better val_loss (0.2500 against 0.7500): "
         "tiny/2026-01-02_00-00-00; --best takes it"
-    ) in result.err
+    ) in " ".join(result.err.split())
     best = mlpcli("evaluate", "tiny", "--best", "--runs-dir", three_runs, "--json")
     assert json.loads(best.out)["run"] == "tiny/2026-01-02_00-00-00"
     assert "best of 3: tiny/2026-01-02_00-00-00, val_loss 0.2500" in best.err

@@ -29,7 +29,7 @@ def test_help_ends_with_an_example(verb: str, mlpcli: Callable[..., Result]) -> 
     [
         (["train"], "Missing argument 'SPEC'; see mlpcli train --help\n"),
         (["trian"], "No such command 'trian'. Did you mean 'train'?; see mlpcli --help\n"),
-        (["train", "a.yaml", "--zoo", "3"], "No such option: --zoo; see mlpcli train --help\n"),
+        (["train", "a.yaml", "--qqq", "3"], "No such option: --qqq; see mlpcli train --help\n"),
     ],
 )
 def test_wrong_usage_is_one_line_and_status_2(
