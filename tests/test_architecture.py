@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "mlpcli"
 
 GROUND = {"errors", "files", "printable", "signals", "machine", "keras_import"}
-GROUND |= {"keras_internals", "tuner_internals", "tensorflow_internals"}
+GROUND |= {"keras_internals", "tuner_internals", "tensorflow_internals", "distribute_internals"}
 BELOW_MODEL = GROUND | {"spec", "data", "runs", "statistics"}
 BELOW_TRAINING = BELOW_MODEL | {"model", "plots", "export", "checks"}
 ALL = BELOW_TRAINING | {"training", "inference", "doctor", "codegen", "tuning", "report"}

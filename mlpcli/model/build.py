@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import numpy as np
 
@@ -37,7 +37,13 @@ Tensors = dict[str, "keras.KerasTensor"]
 """Symbolic tensors by the name of their input or output."""
 
 
-def build_model(spec: Spec, dataset: Dataset, plugins: Plugins = NONE) -> keras.Model:
+def build_model(
+    spec: Spec,
+    dataset: Dataset,
+    plugins: Plugins = NONE,
+    *,
+    scope: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> keras.Model:
     """Build the compiled model of a spec.
 
     Layers with an `adapt` method (Normalization, Discretization) learn from the training rows only.
@@ -46,6 +52,7 @@ def build_model(spec: Spec, dataset: Dataset, plugins: Plugins = NONE) -> keras.
         spec: with its loss and metrics filled in.
         dataset: the data; float32 inside the model.
         plugins: the spec's plug-ins.
+        scope: Of a strategy of `tf.distribute`, whose devices get the variables.
 
     Returns:
         A model from one array, or a dict of them where the spec names its inputs, to one array, or a dict
@@ -58,7 +65,7 @@ def build_model(spec: Spec, dataset: Dataset, plugins: Plugins = NONE) -> keras.
     spec = with_steps(spec, len(dataset.train), plugins.catalog)
     kept = _kept_arrays(spec, plugins)
     keras.utils.clear_session()
-    with precision(spec.fit.precision):
+    with scope(), precision(spec.fit.precision):
         keras.utils.set_random_seed(spec.seed)
         with bounded_weights(kept=kept):
             model = build_network(spec, dataset.contract, dataset.train.x, plugins)

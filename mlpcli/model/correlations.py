@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
+
+import numpy as np
 
 from mlpcli.keras_import import keras
 from mlpcli.keras_internals import set_metric_direction
@@ -85,3 +88,18 @@ class RowCorrelation(keras.metrics.Metric):  # type: ignore[misc]
     def get_config(self) -> dict[str, object]:
         """Return the configuration."""
         return {"kind": self.kind, "units": self.units, "name": self.name, "dtype": self.dtype}
+
+
+def merged_states(states: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
+    """Return the state of the metric over the rows of several, each with rows of its own.
+
+    Args:
+        states: the values of the variables of each: count, (2, units) means, (3, units) squares; float64.
+    """
+    count = sum(state[0] for state in states)
+    means = sum(state[0] * state[1] for state in states) / np.maximum(count, 1e-300)
+    squares = np.zeros_like(states[0][2])
+    for number, own, around_own in states:
+        gap = own - means
+        squares += around_own + number * np.stack([gap[0] * gap[0], gap[1] * gap[1], gap[0] * gap[1]])
+    return [np.asarray(count), means, squares]

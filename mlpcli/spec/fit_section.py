@@ -82,6 +82,10 @@ class FitSpec(BaseModel):
             description="'mean' (the mean of the folds' models) or 'retrain' (one trained on all their rows)",
         ),
     ] = None
+    distribute: Annotated[
+        str | None,
+        Field(pattern="^mirrored$", description="'mirrored': over all GPUs of this machine, in one process"),
+    ] = None
     max_minutes: Minutes = None
     memory: MemorySize = None
     threads: Annotated[int | None, Field(gt=0, le=1024, description="a number of threads, 1 to 1024")] = None

@@ -1,4 +1,4 @@
-"""Rules between the keys about folds: `dataset.fold`, `fit.folds`, `fit.after_folds`."""
+"""Rules between keys: `dataset.fold`, `fit.folds`, `fit.after_folds`; `fit.engine` and `fit.distribute`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mlpcli.spec.values import ValueMap
 
 
 def repeat_problems(data: ValueMap) -> Iterator[Problem]:
-    """Yield keys about folds that do not fit together.
+    """Yield keys about folds and devices that do not fit together.
 
     Args:
         data: the plain values of a spec; what does not fit alone is not reported.
@@ -29,3 +29,6 @@ def repeat_problems(data: ValueMap) -> Iterator[Problem]:
     if isinstance(fit, dict) and fit.get("after_folds") is not None and folds is None:
         hint = "add folds, or remove it: with seeds alone the run's model is the mean of its models"
         yield Problem("is for folds", path=("fit", "after_folds"), received=fit["after_folds"], hint=hint)
+    if isinstance(fit, dict) and fit.get("distribute") and fit.get("engine") in ("compiled", "keras"):
+        rule = "must be auto or graph with fit.distribute, which sums gradients between steps"
+        yield Problem(rule, path=("fit", "engine"), received=fit["engine"], hint="keep one of them")

@@ -23,8 +23,9 @@ from mlpcli.training.compiled.row_arrays import Structure
 from mlpcli.training.compiled.xla_programs import Logs
 from mlpcli.training.divergence import DivergenceGuard
 from mlpcli.training.engine import GRAPH, KERAS, Choice, choose_engine
+from mlpcli.training.replicas.fit_shared import fit_shared
+from mlpcli.training.replicas.mirrored import Build, devices, divides, fit_mirrored
 from mlpcli.training.replicas.peers import Peers
-from mlpcli.training.replicas.shared_loop import fit_shared
 from mlpcli.training.replicas.together import lost
 from mlpcli.training.replicas.wire import Left
 from mlpcli.training.time_limit import TimeIsUp
@@ -42,6 +43,7 @@ def fit_model(
     on_engine: Callable[[dict[str, str | int]], None] = lambda record: None,
     check_time: Callable[[], None] = lambda: None,
     peers: Peers | None = None,
+    build_again: Build | None = None,
 ) -> dict[str, str | int]:
     """Train the model in place, on the engine that the spec asks for if possible.
 
@@ -56,12 +58,16 @@ def fit_model(
         on_engine: Receives what `run.json` says about the engine, before the first epoch.
         check_time: Called within epochs; raises `TimeIsUp` to end the training.
         peers: The other workers that train the model; None for this process alone.
+        build_again: Builds the model once more, for `fit.distribute`.
 
     Returns:
         What `run.json` says about the engine at the end.
     """
     start = time.monotonic()
     choice = choose_engine(model, spec.fit.engine, recorded)
+    mirrored = build_again is not None and divides(spec)
+    if mirrored:
+        choice = Choice(GRAPH, f"each batch is divided among {len(devices())} devices")
     while True:
         begins = _Begins(choice, watcher, on_engine)
         done = initial_epoch >= spec.fit.epochs
@@ -69,7 +75,9 @@ def fit_model(
         every = [begins, *callbacks, ends]
         job = _Job(model, spec, dataset, every, watcher, initial_epoch, check_time, peers)
         try:
-            if peers is not None:
+            if mirrored and build_again is not None:
+                _fit_loop(job, compiled.GRAPH, partial(fit_mirrored, build=build_again))
+            elif peers is not None:
                 _fit_with_others(job, peers, choice)
             elif choice.name == KERAS:
                 _fit_keras(job)
@@ -77,6 +85,10 @@ def fit_model(
                 _fit_loop(job, _loop(choice), compiled.fit)
             break
         except compiled.CannotCompile as error:
+            if mirrored:
+                rule = f"several devices cannot train this network ({error})"
+                problem = Problem(rule, path=("fit", "distribute"), hint="remove it, to train on one device")
+                raise TrainingError(problem) from None
             choice = choice.instead(str(error))
         except TimeIsUp:
             for callback in job.callbacks:

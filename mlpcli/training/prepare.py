@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,9 +83,19 @@ def prepare(loaded: LoadedSpec, watcher: Watcher | None = None) -> Prepared:
         model = build_checked(completed, dataset)
         clock.lap("build")
         check_callbacks(loaded)
+        unheard = unheard or _device_note(loaded)
     left = [f"column {name!r} is left out: {why}" for name, why in dataset.excluded.items()]
     notes = (*dataset.notes, *left, *completed.notes, *([unheard] if unheard else []))
     return Prepared(completed, dataset, model, clock, notes, (moved,) if moved else ())
+
+
+def _device_note(loaded: LoadedSpec) -> str:
+    """Return a line on devices that the spec asks for and that are not there; else nothing."""
+    if loaded.spec.fit.distribute is None:
+        return ""
+    from mlpcli.training.replicas.mirrored import device_note
+
+    return device_note(loaded.spec)
 
 
 def _open_program_cache() -> None:
@@ -111,12 +122,17 @@ def complete(loaded: LoadedSpec, dataset: Dataset) -> CompletedSpec:
     return CompletedSpec.of(found, spec, notes)
 
 
-def build_checked(completed: CompletedSpec, dataset: Dataset) -> keras.Model:
+def build_checked(
+    completed: CompletedSpec,
+    dataset: Dataset,
+    scope: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> keras.Model:
     """Return the compiled model of a spec, checked against its data.
 
     Args:
         completed: The spec, with its loss and metrics.
         dataset: Its data.
+        scope: Of a strategy of `tf.distribute`, whose devices get the variables.
 
     Raises:
         SpecError: Keras refuses a component, or model and data do not fit together.
@@ -127,14 +143,15 @@ def build_checked(completed: CompletedSpec, dataset: Dataset) -> keras.Model:
     from mlpcli.model.plugins import import_plugins
 
     plugins = import_plugins(completed.catalog)
-    model = build_model(completed.spec, dataset, plugins)
-    if completed.spec.start_from is not None:
-        from mlpcli.model.transfer import reuse_layers
+    model = build_model(completed.spec, dataset, plugins, scope=scope)
+    with scope():
+        if completed.spec.start_from is not None:
+            from mlpcli.model.transfer import reuse_layers
 
-        reuse_layers(model, completed.spec.start_from)
-    check_model(model, completed, dataset, plugins)
-    if is_repeatable(completed.spec):
-        hold_in_variables(model)
+            reuse_layers(model, completed.spec.start_from)
+        check_model(model, completed, dataset, plugins)
+        if is_repeatable(completed.spec):
+            hold_in_variables(model)
     return model
 
 

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from mlpcli.training.divergence import Diverged
 from mlpcli.training.ending import check_complete, displaced, failure, promised_files
 from mlpcli.training.job import WHOLE_RUN, TrainingJob, TrainOptions
 from mlpcli.training.plan import describe
-from mlpcli.training.prepare import check_logs, default_notes, prepare
+from mlpcli.training.prepare import build_checked, check_logs, default_notes, prepare
 from mlpcli.training.replicas.together import together
 from mlpcli.training.run_record import begin_record, ended_by, now, replicas_entry, seconds_before, time_used
 from mlpcli.training.time_limit import limit_shown
@@ -186,6 +187,7 @@ class Session:
                 on_engine=self._on_engine,
                 check_time=callback.check_time,
                 peers=job.options.peers,
+                build_again=partial(build_checked, job.completed, job.dataset),
             )
         except BaseException:
             close_logs(others)

@@ -107,7 +107,7 @@ class SharedPrograms:
 
     def _vector(self, batch: Structure, share: tf.Tensor) -> tf.Tensor:
         """Run the model's train step up to its update; return all gradients in one vector."""
-        with _captured(self.model.optimizer) as captured:
+        with captured_gradients(self.model.optimizer) as captured:
             self.model.train_step(batch)
         if len(captured) != 1:
             raise TypeError(f"train_step updates the weights {len(captured)} times, not once")
@@ -165,10 +165,14 @@ def _traced(function: Callable[..., tf.Tensor], xla: bool, *signature: object) -
 
 
 @contextmanager
-def _captured(
+def captured_gradients(
     optimizer: keras.optimizers.Optimizer,
 ) -> Iterator[list[tuple[Sequence[tf.Tensor | None], list[keras.Variable]]]]:
-    """Collect the gradients that an optimizer is given while a step is traced, instead of applying them."""
+    """Collect the gradients that an optimizer is given while a step is traced, instead of applying them.
+
+    Args:
+        optimizer: The model's.
+    """
     found: list[tuple[Sequence[tf.Tensor | None], list[keras.Variable]]] = []
 
     def apply(

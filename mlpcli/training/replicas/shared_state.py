@@ -8,7 +8,7 @@ import numpy as np
 
 from mlpcli.data.types import Array
 from mlpcli.keras_import import keras
-from mlpcli.model.correlations import RowCorrelation
+from mlpcli.model.correlations import RowCorrelation, merged_states
 from mlpcli.model.metric_wrappers import MetricWrapper
 from mlpcli.training.compiled.forward import plain_logs
 from mlpcli.training.compiled.xla_programs import Logs
@@ -36,16 +36,20 @@ def share_state(model: keras.Model, peers: Peers) -> None:
         Left: A worker has left.
     """
     optimizer = model.optimizer.variables if model.optimizer is not None else []
-    trained = {id(variable) for variable in model.trainable_variables}
     every = [*model.variables, *optimizer]
-    averaged = [
-        variable
-        for variable in model.non_trainable_variables
-        if id(variable) not in trained and np.issubdtype(np.asarray(variable).dtype, np.floating)
-    ]
+    averaged = averaged_variables(model)
     _average(averaged, peers)
     others = {id(variable) for variable in averaged}
     _copy_from_first([variable for variable in every if id(variable) not in others], peers)
+
+
+def averaged_variables(model: keras.Model) -> list[keras.Variable]:
+    """Return the variables that become their mean over the workers: numbers that are not trained.
+
+    Args:
+        model: The compiled model.
+    """
+    return [each for each in model.non_trainable_variables if keras.backend.is_float_dtype(each.dtype)]
 
 
 def _average(variables: Sequence[keras.Variable], peers: Peers) -> None:
@@ -94,7 +98,7 @@ def shared_logs(model: keras.Model, peers: Peers) -> Logs:
     """
     variables = [each for each in model.metrics_variables if each.name != SEED_STATE]
     own = [np.array(each) for each in variables]
-    correlations = list(_correlations(model.metrics))
+    correlations = list(correlations_of(model.metrics))
     apart = {id(each) for metric in correlations for each in metric.variables}
     _sum([each for each in variables if id(each) not in apart], peers)
     for metric in correlations:
@@ -111,11 +115,16 @@ def _sum(variables: Sequence[keras.Variable], peers: Peers) -> None:
         _assign(variables, peers.sum_over_workers(values))
 
 
-def _correlations(metrics: Sequence[keras.metrics.Metric]) -> Iterator[RowCorrelation]:
+def correlations_of(metrics: Sequence[keras.metrics.Metric]) -> Iterator[RowCorrelation]:
+    """Yield the correlations among metrics: their variables are no sums over rows.
+
+    Args:
+        metrics: The model's.
+    """
     for metric in metrics:
         inner = getattr(metric, "metrics", None)
         if inner:
-            yield from _correlations(inner)
+            yield from correlations_of(inner)
         while isinstance(metric, MetricWrapper):
             metric = metric.metric
         if isinstance(metric, RowCorrelation):
@@ -123,14 +132,14 @@ def _correlations(metrics: Sequence[keras.metrics.Metric]) -> Iterator[RowCorrel
 
 
 def _merge(metric: RowCorrelation, peers: Peers) -> None:
-    """Merge the means and squared deviations of all workers (Chan, Golub and LeVeque, 1983)."""
-    count, means, squares = (
-        np.asarray(each).astype(np.float64) for each in (metric.count, metric.means, metric.squares)
-    )
-    sums = peers.sum_over_workers(np.concatenate([[count], np.ravel(count * means)]))
-    whole = sums[1:].reshape(means.shape) / max(sums[0], 1e-300)
-    gap = means - whole
-    squares = squares + count * np.stack([gap[0] * gap[0], gap[1] * gap[1], gap[0] * gap[1]])
-    total = peers.sum_over_workers(np.ravel(squares)).reshape(squares.shape)
-    for variable, value in ((metric.count, sums[0]), (metric.means, whole), (metric.squares, total)):
-        variable.assign(np.asarray(value).astype(variable.dtype))
+    variables = (metric.count, metric.means, metric.squares)
+    own = np.concatenate([np.ravel(np.asarray(each)).astype(np.float64) for each in variables])
+    placed = np.zeros((peers.count, len(own)))
+    placed[peers.index] = own
+    rows = peers.sum_over_workers(placed.reshape(-1)).reshape(placed.shape)
+    states = [
+        (row[0], row[1 : 1 + 2 * metric.units].reshape(2, -1), row[1 + 2 * metric.units :].reshape(3, -1))
+        for row in rows
+    ]
+    for variable, value in zip(variables, merged_states(states), strict=True):
+        variable.assign(value.astype(variable.dtype))

@@ -25,6 +25,10 @@ def check_spec(spec: Spec, count: int) -> None:
     if spec.fit.engine == "keras":
         rule = f"must be auto, compiled or graph for {count} replicas"
         found.append((rule, ("fit", "engine"), "keras", "Keras's own fit cannot be divided"))
+    if spec.fit.distribute is not None:
+        rule = f"cannot be combined with {count} replicas"
+        hint = "keep one of them: a replica uses one device"
+        found.append((rule, ("fit", "distribute"), spec.fit.distribute, hint))
     if spec.fit.batch_size < count:
         rule = f"must be at least {count} for {count} replicas, which divide each batch"
         found.append((rule, ("fit", "batch_size"), spec.fit.batch_size, "use fewer replicas"))

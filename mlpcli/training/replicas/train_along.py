@@ -68,6 +68,9 @@ def _train_along(prepared: Prepared, options: TrainOptions, watcher: Watcher, co
         tempfile.TemporaryDirectory(prefix="mlpcli-worker-") as folder,
         contextlib.suppress(Left),  # worker 0 has ended the training in order: its time was up
     ):
-        job = prepared.job(Path(folder), watcher, command, replace(options, peers=peers))
+        assert peers is not None
+        keeper = peers.cluster.name(0)
+        watcher.note(f"worker {peers.index} of {peers.count} trains; {keeper} shows the epochs, keeps the run")
+        job = prepared.job(Path(folder), Watcher(), command, replace(options, peers=peers))
         session = Session(job, begin_record(job.completed, job.dataset, job.model, command))
         session.fit(session.begin())

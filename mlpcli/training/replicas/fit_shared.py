@@ -1,0 +1,164 @@
+"""`fit_shared`: the training of a worker, in step with the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from mlpcli.keras_import import keras, tf
+from mlpcli.training.compiled import hooks
+from mlpcli.training.compiled.forward import Evaluator
+from mlpcli.training.compiled.loop import XLA, Loop
+from mlpcli.training.compiled.row_arrays import (
+    Arrays,
+    Structure,
+    aligned_empty,
+    as_tensor,
+    row_bytes,
+    take_rows,
+)
+from mlpcli.training.compiled.xla_programs import Logs
+from mlpcli.training.replicas.peers import Peers
+from mlpcli.training.replicas.shards import shard, shard_batches
+from mlpcli.training.replicas.shared_programs import SharedPrograms
+from mlpcli.training.replicas.shared_state import share_state, shared_logs
+from mlpcli.training.replicas.step_loop import Epochs, run_epochs
+
+RESIDENT_BYTES = 256 * 2**20
+
+
+def fit_shared(
+    model: keras.Model,
+    train: Arrays,
+    *,
+    peers: Peers,
+    epochs: int,
+    batch_size: int,
+    shuffle: bool,
+    seed: int,
+    validation: Arrays | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    initial_epoch: int = 0,
+    on_progress: Callable[[int, int, Logs], None] | None = None,
+    loop: Loop = XLA,
+) -> keras.callbacks.History:
+    """Train as `compiled.fit` does, each worker on its share of every batch; return the history.
+
+    Args:
+        model: The compiled model, the same on all workers.
+        train: The training rows, all of them.
+        peers: The other workers.
+        epochs: The epoch to stop after, counted from 1.
+        batch_size: Rows of a global batch.
+        shuffle: Order the rows of each epoch by `epoch_order(seed, epoch, rows)`.
+        seed: Of that order.
+        validation: The rows to evaluate after each epoch, all of them.
+        callbacks: Called as in `model.fit`, on every worker, with the logs over all rows.
+        initial_epoch: Epochs that are already done.
+        on_progress: Called between chunks with the steps done, the steps of an epoch and the logs so far.
+        loop: What runs the steps.
+
+    Raises:
+        CannotCompile: The model cannot be trained so; no variable has changed its value.
+        Left: A worker has left.
+    """
+    worker = _Worker(model, train, peers, batch_size, seed, loop)
+    evaluator = None
+    if validation is not None:
+        evaluator = _SharedEvaluator(model, validation, peers, callbacks, batch_size)
+    planned = Epochs(initial_epoch, epochs, train.rows, batch_size, seed if shuffle else None)
+    return run_epochs(
+        model, worker, planned, evaluator=evaluator, callbacks=callbacks, on_progress=on_progress
+    )
+
+
+class _Worker:
+    """Trains on this worker's rows of each batch; the other workers on theirs."""
+
+    def __init__(
+        self, model: keras.Model, train: Arrays, peers: Peers, batch_size: int, seed: int, loop: Loop
+    ) -> None:
+        """Trace and compile the programs."""
+        self.model, self.data, self.peers, self.batch_size = model, train, peers, batch_size
+        leaves, own = train.leaves(), shard(batch_size, peers.index, peers.count)
+        rows = own.stop - own.start
+        self.resident, sample = None, [leaf[:rows] for leaf in leaves]
+        if row_bytes(leaves) * train.rows <= RESIDENT_BYTES:
+            self.resident, sample = [as_tensor(leaf) for leaf in leaves], leaves
+        structure = keras.tree.pack_sequence_as(train.structure(), sample)
+        share = rows / batch_size
+        self.programs = SharedPrograms(model, structure, rows=rows, share=share, seed=seed, loop=loop)
+        if train.rows >= batch_size:
+            self.programs.try_step(self.resident or [as_tensor(leaf) for leaf in sample])
+        self.sums = aligned_empty((self.programs.size,), np.dtype(np.float32))
+
+    def begin_training(self) -> None:
+        """Take the variables of worker 0."""
+        share_state(self.model, self.peers)
+
+    def begin_epoch(self) -> None:
+        """Begin an epoch; the metrics are those of the model."""
+
+    def train(self, rows: np.ndarray) -> None:
+        """Train on this worker's rows of a batch, of which it may have none if the batch is short."""
+        own = rows[shard(len(rows), self.peers.index, self.peers.count)]
+        if len(rows) < self.batch_size:
+            gradients = self._of_short_batch(own, len(rows))
+        elif self.resident is not None:
+            gradients = self.programs.gradients(self.resident, tf.constant(own, tf.int32))
+        else:
+            leaves = [as_tensor(take_rows(leaf, own)) for leaf in self.data.leaves()]
+            gradients = self.programs.gradients(leaves, tf.range(len(own), dtype=tf.int32))
+        sums = self.peers.sum_over_workers(np.asarray(gradients), self.sums)
+        self.programs.update(as_tensor(sums))
+
+    def _of_short_batch(self, own: np.ndarray, rows: int) -> tf.Tensor | np.ndarray:
+        if not len(own):
+            return np.zeros(self.programs.size, np.float32)
+        leaves = [tf.constant(take_rows(leaf, own)) for leaf in self.data.leaves()]
+        return self.programs.of_batch(leaves, tf.constant(len(own) / rows, tf.float32))
+
+    def end_epoch(self) -> None:
+        """Agree on the variables."""
+        share_state(self.model, self.peers)
+
+    def logs(self) -> Logs:
+        """Return the loss and metrics over the rows of all workers."""
+        return shared_logs(self.model, self.peers)
+
+    def decided(self, number: int) -> int:
+        """Return the number that worker 0 passes."""
+        return self.peers.number_from_first(number)
+
+
+class _SharedEvaluator(Evaluator):
+    """Evaluates this worker's share of the validation batches; the logs are those over all rows."""
+
+    def __init__(
+        self,
+        model: keras.Model,
+        rows: Arrays,
+        peers: Peers,
+        callbacks: Sequence[keras.callbacks.Callback],
+        batch_size: int,
+    ) -> None:
+        own = shard_batches(rows.rows, batch_size, peers.index, peers.count)
+        each_batch = any(hooks.listens_to_tests(callback) for callback in callbacks)
+        super().__init__(model, _rows(rows, own), batch_size=batch_size, each_batch=each_batch)
+        self.peers = peers
+        self.trace()
+
+    def _run_batches(self, events: keras.callbacks.CallbackList) -> Logs:
+        super()._run_batches(events)
+        return shared_logs(self.model, self.peers)
+
+
+def _rows(arrays: Arrays, span: slice) -> Arrays:
+    def cut(structure: Structure | None) -> Structure | None:
+        taken: Structure | None = keras.tree.map_structure(
+            lambda leaf: None if leaf is None else leaf[span], structure
+        )
+        return taken
+
+    return Arrays(cut(arrays.x), cut(arrays.y), cut(arrays.sample_weight))
