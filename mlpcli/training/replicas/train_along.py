@@ -70,7 +70,7 @@ def _train_along(prepared: Prepared, options: TrainOptions, watcher: Watcher, co
     ):
         assert peers is not None
         keeper = peers.cluster.name(0)
-        watcher.note(f"worker {peers.index} of {peers.count} trains; {keeper} shows the epochs, keeps the run")
+        watcher.note(f"worker {peers.index} of {peers.count} trains; {keeper} keeps the run")
         job = prepared.job(Path(folder), Watcher(), command, replace(options, peers=peers))
         session = Session(job, begin_record(job.completed, job.dataset, job.model, command))
         session.fit(session.begin())
