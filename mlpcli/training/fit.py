@@ -64,9 +64,9 @@ def fit_model(
         What `run.json` says about the engine at the end.
     """
     start = time.monotonic()
+    build = build_again if divides(spec) else None
     choice = choose_engine(model, spec.fit.engine, recorded)
-    mirrored = build_again is not None and divides(spec)
-    if mirrored:
+    if build is not None:
         choice = Choice(GRAPH, f"each batch is divided among {len(devices())} devices")
     while True:
         begins = _Begins(choice, watcher, on_engine)
@@ -75,20 +75,9 @@ def fit_model(
         every = [begins, *callbacks, ends]
         job = _Job(model, spec, dataset, every, watcher, initial_epoch, check_time, peers)
         try:
-            if mirrored and build_again is not None:
-                _fit_loop(job, compiled.GRAPH, partial(fit_mirrored, build=build_again))
-            elif peers is not None:
-                _fit_with_others(job, peers, choice)
-            elif choice.name == KERAS:
-                _fit_keras(job)
-            else:
-                _fit_loop(job, _loop(choice), compiled.fit)
+            _fit(job, choice, build)
             break
         except compiled.CannotCompile as error:
-            if mirrored:
-                rule = f"several devices cannot train this network ({error})"
-                problem = Problem(rule, path=("fit", "distribute"), hint="remove it, to train on one device")
-                raise TrainingError(problem) from None
             choice = choice.instead(str(error))
         except TimeIsUp:
             for callback in job.callbacks:
@@ -131,6 +120,33 @@ def _loop(choice: Choice) -> compiled.Loop:
     if choice.name == GRAPH:
         return compiled.GRAPH
     return compiled.QUICK_XLA if choice.strict else compiled.XLA
+
+
+def _fit(job: _Job, choice: Choice, build: Build | None) -> None:
+    """Train by an engine.
+
+    Args:
+        job: What is trained.
+        choice: The engine.
+        build: Builds the model again, to divide each batch among devices; None for one device.
+
+    Raises:
+        CannotCompile: It cannot run the model, which has not changed.
+        TrainingError: No engine can, or another worker is gone.
+    """
+    if build is not None:
+        try:
+            _fit_loop(job, compiled.GRAPH, partial(fit_mirrored, build=build))
+        except compiled.CannotCompile as error:
+            rule = f"several devices cannot train this network ({error})"
+            problem = Problem(rule, path=("fit", "distribute"), hint="remove it, to train on one device")
+            raise TrainingError(problem) from None
+    elif job.peers is not None:
+        _fit_with_others(job, job.peers, choice)
+    elif choice.name == KERAS:
+        _fit_keras(job)
+    else:
+        _fit_loop(job, _loop(choice), compiled.fit)
 
 
 def _fit_with_others(job: _Job, peers: Peers, choice: Choice) -> None:
