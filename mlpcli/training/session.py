@@ -25,7 +25,7 @@ from mlpcli.training.ending import check_complete, displaced, failure, promised_
 from mlpcli.training.job import WHOLE_RUN, TrainingJob, TrainOptions
 from mlpcli.training.plan import describe
 from mlpcli.training.prepare import build_checked, check_logs, default_notes, prepare
-from mlpcli.training.replicas.together import together
+from mlpcli.training.replicas.together import together, with_hint
 from mlpcli.training.run_record import begin_record, ended_by, now, replicas_entry, seconds_before, time_used
 from mlpcli.training.time_limit import limit_shown
 from mlpcli.training.variables import restore_learned
@@ -172,8 +172,6 @@ class Session:
         others = callbacks_of(job, self.record, modes)
         callback.take_callbacks(others)
         first = CheckFolder(job.run_dir, log_files(spec))
-        if job.options.peers is not None and not job.options.peers.index:
-            job.options.peers.hint = f"resume with: {runs.resume_command(job.run_dir)}"
         job.watcher.monitored(callback.monitored())
         try:
             self.record["engine"] = fit_model(
@@ -186,7 +184,7 @@ class Session:
                 recorded=job.options.engine,
                 on_engine=self._on_engine,
                 check_time=callback.check_time,
-                peers=job.options.peers,
+                peers=with_hint(job.options.peers, job.run_dir),
                 build_again=partial(build_checked, job.completed, job.dataset),
             )
         except BaseException:

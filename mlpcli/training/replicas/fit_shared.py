@@ -9,7 +9,7 @@ import numpy as np
 from mlpcli.keras_import import keras, tf
 from mlpcli.training.compiled import hooks
 from mlpcli.training.compiled.forward import Evaluator
-from mlpcli.training.compiled.loop import XLA, Loop
+from mlpcli.training.compiled.loop import CHUNK_BYTES, XLA, Loop
 from mlpcli.training.compiled.row_arrays import (
     Arrays,
     Structure,
@@ -24,8 +24,6 @@ from mlpcli.training.replicas.shards import shard, shard_batches
 from mlpcli.training.replicas.shared_programs import SharedPrograms
 from mlpcli.training.replicas.shared_state import share_state, shared_logs
 from mlpcli.training.replicas.step_loop import Epochs, run_epochs
-
-RESIDENT_BYTES = 256 * 2**20
 
 
 def fit_shared(
@@ -42,6 +40,7 @@ def fit_shared(
     initial_epoch: int = 0,
     on_progress: Callable[[int, int, Logs], None] | None = None,
     loop: Loop = XLA,
+    chunk_bytes: int = CHUNK_BYTES,
 ) -> keras.callbacks.History:
     """Train as `compiled.fit` does, each worker on its share of every batch; return the history.
 
@@ -58,12 +57,13 @@ def fit_shared(
         initial_epoch: Epochs that are already done.
         on_progress: Called between chunks with the steps done, the steps of an epoch and the logs so far.
         loop: What runs the steps.
+        chunk_bytes: Larger data is gathered batch by batch.
 
     Raises:
         CannotCompile: The model cannot be trained so; no variable has changed its value.
         Left: A worker has left.
     """
-    worker = _Worker(model, train, peers, batch_size, seed, loop)
+    worker = _Worker(model, train, peers, batch_size, seed, loop, chunk_bytes)
     evaluator = None
     if validation is not None:
         evaluator = _SharedEvaluator(model, validation, peers, callbacks, batch_size)
@@ -77,14 +77,21 @@ class _Worker:
     """Trains on this worker's rows of each batch; the other workers on theirs."""
 
     def __init__(
-        self, model: keras.Model, train: Arrays, peers: Peers, batch_size: int, seed: int, loop: Loop
+        self,
+        model: keras.Model,
+        train: Arrays,
+        peers: Peers,
+        batch_size: int,
+        seed: int,
+        loop: Loop,
+        chunk_bytes: int,
     ) -> None:
         """Trace and compile the programs."""
         self.model, self.data, self.peers, self.batch_size = model, train, peers, batch_size
         leaves, own = train.leaves(), shard(batch_size, peers.index, peers.count)
         rows = own.stop - own.start
-        self.resident, sample = None, [leaf[:rows] for leaf in leaves]
-        if row_bytes(leaves) * train.rows <= RESIDENT_BYTES:
+        self.resident, sample = None, [take_rows(leaf, slice(0, rows)) for leaf in leaves]
+        if row_bytes(leaves) * train.rows <= chunk_bytes:
             self.resident, sample = [as_tensor(leaf) for leaf in leaves], leaves
         structure = keras.tree.pack_sequence_as(train.structure(), sample)
         share = rows / batch_size

@@ -19,7 +19,7 @@ from mlpcli.model.correlations import merged_states
 from mlpcli.spec.schema import Spec
 from mlpcli.training.compiled import hooks
 from mlpcli.training.compiled.forward import Evaluator, plain_logs
-from mlpcli.training.compiled.loop import GRAPH, Loop
+from mlpcli.training.compiled.loop import CHUNK_BYTES, GRAPH, Loop
 from mlpcli.training.compiled.randomness import same_python_draws
 from mlpcli.training.compiled.row_arrays import Arrays, as_tensor, take_rows
 from mlpcli.training.compiled.xla_programs import (
@@ -71,6 +71,7 @@ def fit_mirrored(
     initial_epoch: int = 0,
     on_progress: Callable[[int, int, Logs], None] | None = None,
     loop: Loop = GRAPH,
+    chunk_bytes: int = CHUNK_BYTES,
 ) -> keras.callbacks.History:
     """Train as `compiled.fit` does, each device on its share of every batch; return the history.
 
@@ -87,11 +88,13 @@ def fit_mirrored(
         initial_epoch: Epochs that are already done.
         on_progress: Called between chunks with the steps done, the steps of an epoch and the logs so far.
         loop: What runs the steps; always the graph.
+        chunk_bytes: Not used: each batch is gathered by itself.
 
     Raises:
         CannotCompile: The model cannot be trained so.
     """
     assert not loop.xla
+    del chunk_bytes
     mirrored = _Mirrored(model, build, train, batch_size, seed)
     evaluator = None
     if validation is not None:

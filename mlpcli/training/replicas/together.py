@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import mlpcli
+from mlpcli import runs
 from mlpcli.errors import MlpcliError, Problem, TrainingError, UsageError
 from mlpcli.runs.record_models import Identity
 from mlpcli.runs.watcher import Watcher
@@ -64,6 +66,13 @@ def together(
         raise
     else:
         peers.leave(done=True)
+
+
+def with_hint(peers: Peers | None, run_dir: Path) -> Peers | None:
+    """Return the workers, which say how the run in a folder is resumed where one of them is gone."""
+    if peers is not None and not peers.index:
+        peers.hint = f"resume with: {runs.resume_command(run_dir)}"
+    return peers
 
 
 def _one_line(error: BaseException) -> str:
