@@ -97,8 +97,9 @@ def read_tf_config(text: str) -> tuple[int, tuple[Address, ...]]:
     cluster, task = (given.get(key) if isinstance(given, dict) else None for key in ("cluster", "task"))
     if not isinstance(cluster, dict) or not isinstance(task, dict):
         raise _wrong("must be a mapping of cluster and task", given)
-    for job in {*cluster, task.get("type")} - {"chief", "worker"}:
-        raise _wrong("must name jobs chief and worker only", job)
+    for job in [*cluster, task.get("type")]:
+        if job not in ("chief", "worker"):
+            raise _wrong("must name jobs chief and worker only", job)
     jobs = {job: cluster.get(job, []) for job in ("chief", "worker")}
     for job, hosts in jobs.items():
         if not isinstance(hosts, list) or not all(isinstance(host, str) for host in hosts):
