@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +18,9 @@ from mlpcli.cli.options import (
     RunsDirOption,
     TrustOption,
 )
+
+if TYPE_CHECKING:
+    from mlpcli.errors import Problem
 
 
 class FormatName(StrEnum):
@@ -47,6 +51,11 @@ VerifyOption = Annotated[
     bool, typer.Option("--verify/--no-verify", help="Compare each file with predict, on real rows.")
 ]
 
+DockerOption = Annotated[
+    bool,
+    typer.Option("--docker", help="Write a folder from which Docker builds a server, with a request."),
+]
+
 
 def export(
     run: RunArgument,
@@ -54,6 +63,7 @@ def export(
     output: OutputOption = None,
     quantize: QuantizeOption = None,
     verify: VerifyOption = True,
+    docker: DockerOption = False,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
     best: BestOption = False,
     trust_plugins: TrustOption = False,
@@ -64,16 +74,14 @@ def export(
     """Write a run's network as a SavedModel, ONNX, LiteRT, OpenVINO or Keras file."""
     from mlpcli import runs
     from mlpcli.cli.named import check_data, find_named
-    from mlpcli.errors import Problem, UsageError
-    from mlpcli.export.export_formats import FORMATS, check_installed
+    from mlpcli.errors import UsageError
+    from mlpcli.export.export_formats import check_installed
     from mlpcli.report import export as report
     from mlpcli.report.console import show_json, show_line
 
-    names = tuple(dict.fromkeys(each.value for each in formats or ()))
-    if not names:
-        raise UsageError(Problem(f"--format: say what to write: {', '.join(FORMATS)}"))
-    if quantize is not None and "litert" not in names:
-        raise UsageError(Problem("--quantize int8: only a LiteRT file has int8", hint="add --format litert"))
+    names = tuple(each.value for each in formats or ())
+    if problem := _problem(names, docker=docker, quantize=quantize is not None, verify=verify):
+        raise UsageError(problem)
     check_installed(names)
     found = find_named(run, runs_dir, trusted=trust_plugins, best=best)
     found.require(runs.MODEL)
@@ -85,9 +93,35 @@ def export(
         show_line(stage, stderr=True)
 
     options = ExportOptions(names, output, quantize is not None, verify, progress)
+    if docker:
+        from mlpcli.inference.export_docker import docker_target, export_docker
+
+        check_targets({"docker": docker_target(found, output)}, force=force)
+        folder = export_docker(found, options)
+        if json:
+            show_json(folder)
+        else:
+            report.show_docker(folder)
+        return
     check_targets(options.targets(stem_of(found)), force=force)
     written = export_run(found, options)
     if json:
         show_json({"run": found.label, "exported": [each.to_json() for each in written]})
     else:
         report.show_exported(found.label, written)
+
+
+def _problem(names: Sequence[str], *, docker: bool, quantize: bool, verify: bool) -> Problem | None:
+    """Return why the options do not go together; None if they do."""
+    from mlpcli.errors import Problem
+    from mlpcli.export.export_formats import FORMATS
+
+    if docker and (names or quantize or not verify):
+        return Problem("--docker: goes with neither --format, --quantize nor --no-verify")
+    if not docker and not names:
+        return Problem(f"--format: say what to write: {', '.join(FORMATS)}")
+    if len({*names}) < len(names):
+        return Problem("--format: the same format is given twice")
+    if quantize and "litert" not in names:
+        return Problem("--quantize int8: only a LiteRT file has int8", hint="add --format litert")
+    return None

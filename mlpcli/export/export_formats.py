@@ -92,5 +92,7 @@ def sidecar_of(target: Path) -> Path:
 
 def files_of(name: str, target: Path) -> tuple[Path, ...]:
     """Return every file of an export: its own, and the description."""
+    if name == "docker":
+        return (target,)
     weights = (target.with_suffix(".bin"),) if name == "openvino" else ()
     return (target, *weights, sidecar_of(target))

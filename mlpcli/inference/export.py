@@ -30,12 +30,20 @@ from mlpcli.export.signature_names import signature_names
 from mlpcli.export.try_file import Tried, try_file
 from mlpcli.export.verify import MIXED_TOLERANCE, TOLERANCE
 from mlpcli.files import replacing, write_json
-from mlpcli.inference.export_rows import predicted_results, raw_results, sample_rows, split_rows, with_labels
+from mlpcli.inference.export_rows import (
+    predicted_results,
+    raw_results,
+    sample_rows,
+    spaced,
+    split_rows,
+    with_labels,
+)
 from mlpcli.inference.own_data import OwnData, data_warnings, own_data
+from mlpcli.inference.quantized_scores import SCORED_ROWS, scores_of
 from mlpcli.keras_import import keras
 from mlpcli.model.plain_normal import by_arithmetic
 from mlpcli.model.trained_model import TrainedModel, load_trained
-from mlpcli.runs.exported import Exported
+from mlpcli.runs.exported import Exported, Score
 from mlpcli.runs.folder import Run
 
 WIDE, CODED = ("onnx",), ("onnx", "litert", "openvino")
@@ -212,13 +220,15 @@ class ExportJob:
         inputs = describe_inputs(name, contract, self.coded(name))
         facts = self.facts | {"inputs": inputs, "outputs": describe_outputs(contract, wanted)}
         rows = self.rows(name, self.sample)
-        tried, shares = Tried({}, {}), {}
+        tried, shares, scores = Tried({}, {}), {}, ()
         with replacing(target) as path:
             self._save(name, path, facts)
             if self.options.verify:
                 self.options.progress(f"comparing {target} with predict")
                 tried = try_file(name, path, rows, timed=True, here=name == "keras" and bool(self.foreign))
                 shares = self._compare(name, wanted, tried.results)
+            if self.is_quantized(name):
+                scores = self._scores(path)
             if name == "openvino":
                 with replacing(target.with_suffix(".bin")) as weights:
                     shutil.copyfile(path.with_suffix(".bin"), weights)
@@ -237,6 +247,7 @@ class ExportJob:
             document,
             example_code(name, target, inputs, rows),
             self._notes(name),
+            scores,
         )
 
     @cached_property
@@ -273,8 +284,24 @@ class ExportJob:
     ) -> dict[str, float]:
         half = self.trained.spec.fit.precision != "float32"
         limit = MIXED_TOLERANCE if half else TOLERANCE
-        exact = not (self.options.quantize and name == "litert")
+        exact = not self.is_quantized(name)
         return differences(self.trained.contract, wanted, found, limit, self.sample, refusing=exact)
+
+    def is_quantized(self, name: str) -> bool:
+        """Return whether a format's file has layers of int8."""
+        return self.options.quantize and name == "litert"
+
+    def _scores(self, path: Path) -> tuple[Score, ...]:
+        """Return how good the predictions of a file with int8 layers are, beside those of predict."""
+        assert self.own is not None
+        splits = self.own.dataset.splits()
+        name = next(each for each in ("test", "validation", "train") if each in splits)
+        self.options.progress(f"measuring int8 on the {name} rows")
+        sample = split_rows(self.trained, self.own, name, SCORED_ROWS)
+        places = spaced(len(splits[name]), SCORED_ROWS)
+        y = keras.tree.map_structure(lambda each: each[places], splits[name].y)
+        found = try_file("litert", path, self.rows("litert", sample), timed=False).results
+        return scores_of(self.trained.contract, name, y, self.wanted("litert", sample), found)
 
     def _notes(self, name: str) -> tuple[str, ...]:
         """Return what a person should know of a file."""

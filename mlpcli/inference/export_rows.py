@@ -41,7 +41,7 @@ def split_rows(trained: TrainedModel, own: OwnData, name: str, most: int) -> Sam
         most: the most rows.
     """
     split, contract = own.dataset.splits()[name], trained.contract
-    places = np.unique(np.linspace(0, len(split) - 1, min(len(split), most)).astype(np.int64))
+    places = spaced(len(split), most)
     positions = split.rows[places]
     chosen = {key: x[places] for key, x in split.x.items()} if isinstance(split.x, dict) else split.x[places]
     preprocessor = contract.preprocessor
@@ -54,6 +54,11 @@ def split_rows(trained: TrainedModel, own: OwnData, name: str, most: int) -> Sam
     taken = {name: column.take(columns.rows[places]) for name, column in cells.items()}
     raw = {each.name: served_values(each, taken[each.name]) for each in preprocessor.encoders}
     return Sample(raw, preprocessor.transform(taken).x, positions, own.dataset.source)
+
+
+def spaced(rows: int, most: int) -> Array:
+    """Return at most `most` positions, evenly spaced over some rows."""
+    return np.unique(np.linspace(0, rows - 1, min(rows, most)).astype(np.int64))
 
 
 def whole_rows(x: Arrays, contract: Contract) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.text import Text
 
@@ -40,6 +40,19 @@ def show_exported(label: str, written: Sequence[Exported]) -> None:
             out.print(Text(f"  {line}" if line else ""))
 
 
+def show_docker(found: Mapping[str, object]) -> None:
+    """Show what `export --docker` has written, and how to start it."""
+    out = console()
+    folder, model = found["folder"], found["model"]
+    out.print(Text(f"{found['run']}: {folder} is ready for docker build", style="bold"))
+    text = f"the SavedModel answers request.json as predict does (difference {found['difference']:.1e}); "
+    _show_wrapped(out, f"{text}the image itself was not built")
+    out.print(Text(f"  docker build -t {model} {folder}"))
+    out.print(Text(f"  docker run --rm -p 8501:8501 {model}"))
+    address = f"http://localhost:8501/v1/models/{model}:predict"
+    out.print(Text(f"  curl -s -d @{folder}/request.json {address}"))
+
+
 def _row(each: Exported) -> tuple[str, ...]:
     difference = (f"{each.difference:.1e}" if each.difference else "0") if each.rows else ""
     times = [_milliseconds(each.seconds[rows]) if rows in each.seconds else "" for rows in (1, 1000)]
@@ -54,8 +67,9 @@ def _show_scores(out: Screen, each: Exported) -> None:
     """Show what int8 costs."""
     for score in each.scores:
         of = f" of {score.output}" if score.output else ""
-        line = f"{score.metric}{of} on {score.rows:,} test rows: {format_number(score.before)} by predict, "
-        _show_wrapped(out, f"int8: {line}{format_number(score.after)} by the file")
+        line = f"int8: {score.metric}{of} on {score.rows:,} {score.split} rows: "
+        numbers = f"{format_number(score.before)} by predict, {format_number(score.after)} by the file"
+        _show_wrapped(out, line + numbers)
 
 
 def _show_wrapped(out: Screen, text: str) -> None:

@@ -13,6 +13,7 @@ class Score:
 
     Attributes:
         output: its name; empty for the only one.
+        split: whose rows they are.
         metric: `accuracy`, or `RMSE` in the target's own units.
         rows: how many rows.
         before: of `predict`.
@@ -20,6 +21,7 @@ class Score:
     """
 
     output: str
+    split: str
     metric: str
     rows: int
     before: float
