@@ -220,7 +220,8 @@ class ExportJob:
         inputs = describe_inputs(name, contract, self.coded(name))
         facts = self.facts | {"inputs": inputs, "outputs": describe_outputs(contract, wanted)}
         rows = self.rows(name, self.sample)
-        tried, shares, scores = Tried({}, {}), {}, ()
+        tried, shares = Tried({}, {}), dict[str, float]()
+        scores: tuple[Score, ...] = ()
         with replacing(target) as path:
             self._save(name, path, facts)
             if self.options.verify:
