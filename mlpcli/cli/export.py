@@ -21,6 +21,8 @@ from mlpcli.cli.options import (
 
 if TYPE_CHECKING:
     from mlpcli.errors import Problem
+    from mlpcli.inference.export import ExportOptions
+    from mlpcli.runs.folder import Run
 
 
 class FormatName(StrEnum):
@@ -76,8 +78,7 @@ def export(
     from mlpcli.cli.named import check_data, find_named
     from mlpcli.errors import UsageError
     from mlpcli.export.export_formats import check_installed
-    from mlpcli.report import export as report
-    from mlpcli.report.console import show_json, show_line
+    from mlpcli.report.console import show_line
 
     names = tuple(each.value for each in formats or ())
     if problem := _problem(names, docker=docker, quantize=quantize is not None, verify=verify):
@@ -87,28 +88,40 @@ def export(
     found.require(runs.MODEL)
     if verify or quantize is not None:
         check_data(found)
-    from mlpcli.inference.export import ExportOptions, check_targets, export_run, stem_of
+    from mlpcli.inference.export import ExportOptions
 
     def progress(stage: str) -> None:
         show_line(stage, stderr=True)
 
     options = ExportOptions(names, output, quantize is not None, verify, progress)
-    if docker:
-        from mlpcli.inference.export_docker import docker_target, export_docker
+    (_write_docker if docker else _write_files)(found, options, force=force, json=json)
 
-        check_targets({"docker": docker_target(found, output)}, force=force)
-        folder = export_docker(found, options)
-        if json:
-            show_json(folder)
-        else:
-            report.show_docker(folder)
-        return
-    check_targets(options.targets(stem_of(found)), force=force)
-    written = export_run(found, options)
+
+def _write_files(run: Run, options: ExportOptions, *, force: bool, json: bool) -> None:
+    from mlpcli.inference.export import check_targets, export_run, stem_of
+    from mlpcli.report.console import show_json
+    from mlpcli.report.export import show_exported
+
+    check_targets(options.targets(stem_of(run)), force=force)
+    written = export_run(run, options)
     if json:
-        show_json({"run": found.label, "exported": [each.to_json() for each in written]})
+        show_json({"run": run.label, "exported": [each.to_json() for each in written]})
     else:
-        report.show_exported(found.label, written)
+        show_exported(run.label, written)
+
+
+def _write_docker(run: Run, options: ExportOptions, *, force: bool, json: bool) -> None:
+    from mlpcli.inference.export import check_targets
+    from mlpcli.inference.export_docker import docker_target, export_docker
+    from mlpcli.report.console import show_json
+    from mlpcli.report.export import show_docker
+
+    check_targets({"docker": docker_target(run, options.output)}, force=force)
+    folder = export_docker(run, options)
+    if json:
+        show_json(folder)
+    else:
+        show_docker(folder)
 
 
 def _problem(names: Sequence[str], *, docker: bool, quantize: bool, verify: bool) -> Problem | None:
