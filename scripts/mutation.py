@@ -52,6 +52,7 @@ GROUPS = {
         ),
         (
             "meant_specs",
+            "spec_edges",
             "bad_specs",
             "spec_properties",
             "extends",

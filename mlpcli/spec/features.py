@@ -33,6 +33,7 @@ KEYS_OF_KIND: dict[str, tuple[str, ...]] = {
 """The keys of each kind of column."""
 
 Scaling = Literal["standardize", "minmax", "robust", "quantile", "log", "none"]
+KIND_RULE = "numeric, categorical, boolean, date, text, image, ignore or {kind: ..., ...}"
 SCALING_RULE = "one of standardize, minmax, robust, quantile, log, none"
 DATE_SCALINGS = ("standardize", "minmax", "robust", "quantile")
 """The scalings of the elapsed days and the year of a date."""

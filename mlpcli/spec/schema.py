@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_va
 
 from mlpcli.spec.features import (
     CLIP_RULE,
+    KIND_RULE,
     TARGET_SCALING_RULE,
     THOUSANDS_PATTERN,
     THOUSANDS_RULE,
@@ -96,10 +97,7 @@ class DatasetSpec(Section):
         Annotated[list[str], Field(min_length=1)]
         | Annotated[dict[str, FeatureSpec], Field(min_length=1)]
         | None,
-        Field(
-            description="a list of column names, or a mapping of columns to numeric, categorical, boolean, "
-            "date, text, image, ignore or {kind: ..., ...}"
-        ),
+        Field(description=f"a list of column names, or a mapping of columns to {KIND_RULE}"),
     ] = None
     scaling: Annotated[Scaling | None, Field(description=f"{FEATURE_SCALING_RULE}, for all numbers")] = None
     clip: Annotated[Clip | None, Field(description=f"{CLIP_RULE}, for all numbers and dates")] = None

@@ -14,6 +14,7 @@ from mlpcli.spec.argument_forms import MEANT
 from mlpcli.spec.component_forms import split_calls
 from mlpcli.spec.components import check_components
 from mlpcli.spec.extends import EXTENDS
+from mlpcli.spec.features import KIND_RULE
 from mlpcli.spec.fold_rules import repeat_problems
 from mlpcli.spec.key_forms import (
     dataset_problems,
@@ -236,6 +237,8 @@ def _known_keys(path: KeyPath) -> list[str]:
 
 
 def _rule(path: KeyPath, item: ErrorDetails) -> str:
+    if path[:-1] == ("dataset", "features"):
+        return f"must be {KIND_RULE}"
     field = _field(path)
     if field is not None and field.description:
         return f"must be {field.description}"

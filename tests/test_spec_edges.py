@@ -1,0 +1,96 @@
+"""Places in the spec loader that `scripts/mutation.py` could change without a test that failed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mlpcli.errors import SpecError
+from mlpcli.spec.load import load_spec, load_text
+from mlpcli.spec.yaml_reader import MAX_BYTES, RESOLVED
+
+IRIS = """\
+dataset: {name: iris}
+layers: [Dense: {units: 3, activation: softmax}]
+"""
+TABLE = IRIS.replace("name: iris", "path: t.csv, target: y, features: {FEATURES}")
+
+
+def _messages(text: str) -> list[str]:
+    """Return the first line of each problem of a spec."""
+    with pytest.raises(SpecError) as caught:
+        load_text(text, Path("s.yaml"))
+    return [line for line in str(caught.value).splitlines() if line.startswith("s.yaml:")]
+
+
+KINDS = "numeric, categorical, boolean, date, text, image, ignore or {kind: ..., ...}"
+SCALINGS = "standardize, minmax, robust, quantile, log, none"
+
+# spec: its problems
+PROBLEMS: dict[str, list[str]] = {
+    IRIS + "start_from: {layers: [dense]}": [
+        "s.yaml:3:1 start_from.run: is required; a run: a name, name/timestamp, or a folder",
+    ],
+    TABLE.replace("FEATURES", "a: 5, b: 5, c: 5"): [
+        f"s.yaml:1:49 dataset.features.a: must be {KINDS}, received 5; also for the columns b, c",
+    ],
+    TABLE.replace("FEATURES", "a: {scaling: 7}, b: {scaling: 7}"): [
+        f"s.yaml:1:59 dataset.features.a.scaling: must be one of {SCALINGS}, received 7; also for the columns b",
+    ],
+    IRIS + "callbacks: [{Foo: {}}, 5]": [
+        "s.yaml:3:14 callbacks[0].Foo: unknown callback, received 'Foo'; see keras.io/api for the names of callbacks",
+        "s.yaml:3:24 callbacks[1]: must be a callback, received 5; "
+        "write a callback's name, or {Name: {argument: value}}",
+    ],
+    IRIS + "loss: {Foo: {a: 1}}": [
+        "s.yaml:3:8 loss.Foo: unknown loss, received 'Foo'; see keras.io/api for the names of losses",
+    ],
+}
+
+
+@pytest.mark.parametrize("text", PROBLEMS)
+def test_each_problem_is_reported_once_where_it_is(text: str) -> None:
+    assert _messages(text) == PROBLEMS[text]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("'1'", "1"), ("'20%'", "0.2"), ("'0'", None), ("'-3'", None)]
+)
+def test_a_text_for_the_size_of_a_split_is_corrected_where_it_is_one(written: str, meant: str | None) -> None:
+    (message,) = _messages(IRIS.replace("name: iris", f"name: iris, test: {written}"))
+    assert ("; write test: " in message) == (meant is not None)
+    assert meant is None or message.endswith(f"; write test: {meant}")
+
+
+@pytest.mark.parametrize("written", ["optimizer: Adam", "optimizer: {Adam: {}}"])
+def test_a_setting_gives_arguments_to_a_component_without_any(written: str) -> None:
+    loaded = load_text(IRIS + written, Path("s.yaml"), settings=["optimizer.Adam.learning_rate=0.5"])
+    assert loaded.spec.optimizer is not None
+    assert loaded.spec.optimizer.arguments == {"learning_rate": 0.5}
+
+
+def test_a_setting_into_another_text_is_refused() -> None:
+    with pytest.raises(SpecError, match="'learning_rate' needs a mapping, not 'Adam'"):
+        load_text(IRIS + "optimizer: Adam", Path("s.yaml"), settings=["optimizer.learning_rate.x=0.5"])
+
+
+@pytest.mark.parametrize("setting", ["seed=x", "fit={epochs: x}", "fit.epochs=x", "layers=[]"])
+def test_a_problem_with_a_setting_names_the_setting(setting: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        load_text(IRIS, Path("s.yaml"), settings=[setting])
+    assert str(caught.value).startswith(f"--set {setting}")
+
+
+def test_a_file_name_that_the_system_refuses_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="long"):
+        load_spec(tmp_path / f"{'a' * 300}.yaml")
+
+
+def test_only_a_resolved_spec_may_be_long(tmp_path: Path) -> None:
+    long = IRIS + "# a comment\n" * (MAX_BYTES // 12)
+    for name in (RESOLVED, "spec.yaml"):
+        (tmp_path / name).write_text(long, encoding="utf-8")
+    assert load_spec(tmp_path / RESOLVED).spec.layers
+    with pytest.raises(SpecError):
+        load_spec(tmp_path / "spec.yaml")
