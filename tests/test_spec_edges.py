@@ -46,6 +46,23 @@ PROBLEMS: dict[str, list[str]] = {
     IRIS + "loss: {Foo: {a: 1}}": [
         "s.yaml:3:8 loss.Foo: unknown loss, received 'Foo'; see keras.io/api for the names of losses",
     ],
+    IRIS.replace("name: iris", "name: data/iris"): [
+        "s.yaml:1:17 dataset.name: is the name of a built-in dataset, not a file, received 'data/iris'; "
+        "write path: data/iris",
+    ],
+    IRIS.replace("name: iris", "name: iris.csv"): [
+        "s.yaml:1:17 dataset.name: is the name of a built-in dataset, not a file, received 'iris.csv'; "
+        "write path: iris.csv",
+    ],
+    TABLE.replace("FEATURES", "a: {kind: categorical, encoding: dummies}"): [
+        "s.yaml:1:79 dataset.features.a.encoding: must be one_hot or embedding, received 'dummies'; write one_hot",
+    ],
+    TABLE.replace("FEATURES", "a: {kind: categorical, encoding: other}"): [
+        "s.yaml:1:79 dataset.features.a.encoding: must be one_hot or embedding, received 'other'",
+    ],
+    TABLE.replace("FEATURES", "a: dummies"): [
+        f"s.yaml:1:49 dataset.features.a: must be {KINDS}, received 'dummies'"
+    ],
 }
 
 
@@ -80,6 +97,11 @@ def test_a_problem_with_a_setting_names_the_setting(setting: str) -> None:
     with pytest.raises(SpecError) as caught:
         load_text(IRIS, Path("s.yaml"), settings=[setting])
     assert str(caught.value).startswith(f"--set {setting}")
+
+
+def test_a_name_that_is_too_long_is_cut_to_one_that_is_not() -> None:
+    (message,) = _messages(f"name: a{'b' * 80}\n{IRIS}")
+    assert message.endswith(f"; write name: a{'b' * 63}")
 
 
 def test_a_file_name_that_the_system_refuses_is_reported(tmp_path: Path) -> None:

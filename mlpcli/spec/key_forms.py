@@ -280,8 +280,7 @@ def dataset_problems(dataset: ValueMap) -> Iterator[Problem]:
         value = dataset.get(split)
         if not isinstance(value, str) or (number := number_meant(value)) is None:
             continue
-        fraction = 0 < number < 1
-        hint = f"write {entry_line(split, number)}" if fraction or number > 0 else ""
+        hint = f"write {entry_line(split, number)}" if number > 0 else ""
         yield Problem(f"must be {SPLIT_RULE}", path=("dataset", split), received=value, hint=hint)
     name = dataset.get("name")
     if isinstance(name, str) and ("/" in name or "\\" in name or name.endswith(FILE_ENDINGS)):
