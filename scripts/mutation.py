@@ -71,7 +71,7 @@ GROUPS = {
             "data/folds",
             "data/split_by_column",
         ),
-        ("folds_by_column", "leakage", "data_load", "folds", "splits_by_column"),
+        ("split_edges", "folds_by_column", "leakage", "data_load", "folds", "splits_by_column"),
         600,
     ),
     "encoders": Group(

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mlpcli.data.group_split import group_counts
 from mlpcli.data.split_columns import SplitColumn
 from mlpcli.data.types import Array
 from mlpcli.errors import KeyPath, Problem, SpecError
@@ -141,7 +142,7 @@ def grouped_folds(groups: Array, of: int, *, seed: int, labels: Array | None = N
     names, codes = np.unique(groups, return_inverse=True)
     if len(names) < of:
         return None
-    counts = _group_counts(codes, len(names), labels)
+    counts = group_counts(codes, len(names), labels)
     order = np.random.RandomState(seed).permutation(len(names))
     order = order[np.argsort(-counts[order, 0], kind="stable")]
     weights = counts.sum(axis=0) ** -2.0
@@ -153,23 +154,6 @@ def grouped_folds(groups: Array, of: int, *, seed: int, labels: Array | None = N
         sums[fold] += counts[group]
         fold_of[group] = fold + 1
     return Folds(fold_of[codes])
-
-
-MOST_COUNTS = 20_000_000
-"""Numbers in the table of groups and classes; where it would be larger, classes are ignored."""
-
-
-def _group_counts(codes: Array, groups: int, labels: Array | None) -> Array:
-    """Return (groups, 1 + classes) float64: the rows of each group, in all and of each class."""
-    sizes = np.bincount(codes, minlength=groups)[:, None].astype(np.float64)
-    if labels is None:
-        return sizes
-    _, classes = np.unique(labels, return_inverse=True)
-    count = int(classes.max()) + 1
-    if groups * count > MOST_COUNTS:
-        return sizes
-    table = np.bincount(codes * count + classes, minlength=groups * count).reshape(groups, count)
-    return np.hstack([sizes, table])
 
 
 def time_folds(times: Array, of: int) -> Folds | None:

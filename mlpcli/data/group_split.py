@@ -17,7 +17,7 @@ DRAWN = 0.8
 """Of many groups: the share of the wanted rows that is taken as it is drawn."""
 
 MOST_COUNTS = 20_000_000
-"""Numbers in the table of groups and classes; where it would be larger, groups are not stratified."""
+"""Numbers in the table of groups and classes; where it would be larger, classes are ignored."""
 
 SWEEPS = 3
 BINS = 10
@@ -43,7 +43,7 @@ def take_groups(
         (rows,) bool, the rows that are taken; None where no group can be taken.
     """
     names, codes = np.unique(groups, return_inverse=True)
-    counts = _counts(codes, len(names), labels)
+    counts = group_counts(codes, len(names), labels)
     order = np.random.RandomState(seed).permutation(len(names))
     picker = _Picker(counts, taken / len(groups), kept=None if keep else 1)
     tried = order
@@ -59,7 +59,7 @@ def take_groups(
     return picker.mask[codes] if picker.mask.any() else None
 
 
-def _counts(codes: Array, groups: int, labels: Array | None) -> Array:
+def group_counts(codes: Array, groups: int, labels: Array | None) -> Array:
     """Return (groups, 1 + classes) float64: the rows of each group, in all and of each class."""
     sizes = np.bincount(codes, minlength=groups)[:, None].astype(np.float64)
     if labels is None:
