@@ -276,10 +276,11 @@ COLUMN_KINDS: dict[str, str] = {
     ),
     **dict.fromkeys(("int", "int32", "int64", "integer", "continuous", "ordinal", "decimal"), "numeric"),
     **dict.fromkeys(
-        ("cat", "category", "categories", "text", "string", "str", "nominal", "object", "enum", "factor"),
+        ("cat", "category", "categories", "string", "str", "nominal", "object", "enum", "factor"),
         "categorical",
     ),
     **dict.fromkeys(("one_hot", "onehot", "label", "class", "code"), "categorical"),
+    **dict.fromkeys(("texts", "sentence", "sentences", "prose", "freetext", "free_text", "words"), "text"),
     **dict.fromkeys(("bool", "binary", "flag", "logical", "yesno"), "boolean"),
     **dict.fromkeys(("datetime", "time", "timestamp", "dates", "day"), "date"),
     **dict.fromkeys(("drop", "skip", "none", "id", "exclude", "remove", "unused", "null"), "ignore"),
