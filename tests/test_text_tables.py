@@ -83,16 +83,19 @@ def test_ids_of_words_are_refused_as_amounts(mlpcli: Cli, table: Path) -> None:
     assert "from: words" in " ".join(refused.err.split())
 
 
+EMBEDDED = """
+  - {Embedding: {input_dim: 5000, output_dim: 4, mask_zero: true}, from: words}
+  - GlobalAveragePooling1D
+"""
+
+
 @pytest.mark.parametrize(
     ("keys", "layers"),
     [
         ("ngrams: 2", "  - {UnitNormalization: {}, from: words}\n"),
-        (
-            "output_mode: int",
-            "  - {Embedding: {input_dim: 5000, output_dim: 4, mask_zero: true}, from: words}\n  - "
-            + "GlobalAveragePooling1D\n",
-        ),
+        ("output_mode: int", EMBEDDED.lstrip("\n")),
     ],
+    ids=["tf_idf", "int"],
 )
 def test_a_text_column_is_trained_served_and_predicted_from(
     mlpcli: Cli, table: Path, keys: str, layers: str
