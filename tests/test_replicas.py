@@ -1,0 +1,373 @@
+"""Several workers train what one process trains; whoever is gone is named; nobody waits for ever."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlpcli.errors import SpecError, TrainingError, UsageError
+from mlpcli.runs.folder import find_run
+from mlpcli.runs.watcher import Watcher
+from mlpcli.spec.load import load_spec, load_text
+from mlpcli.training.replicas.cluster import Cluster, cluster_of, read_tf_config
+from mlpcli.training.replicas.join import join
+from mlpcli.training.replicas.peers import Peers
+from mlpcli.training.replicas.shards import shard, shard_batches
+from mlpcli.training.replicas.spec_rules import check_spec
+from mlpcli.training.replicas.wire import Left
+from tests.conftest import TINY, Result
+
+Command = Callable[..., Result]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_the_shares_of_a_batch_are_its_rows_once_each_and_alike(count: int) -> None:
+    for rows in (*range(20), 1024):
+        shares = [shard(rows, index, count) for index in range(count)]
+        sizes = [share.stop - share.start for share in shares]
+        assert [row for share in shares for row in range(rows)[share]] == list(range(rows))
+        assert max(sizes) - min(sizes) <= 1
+        assert sizes[0] == max(sizes)  # worker 0 has rows wherever one has
+        batches = [shard_batches(rows, 4, index, count) for index in range(count)]
+        assert [row for share in batches for row in range(rows)[share]] == list(range(rows))
+        assert all(share.start % 4 == 0 or share.start == rows for share in batches)
+
+
+def _together(count: int, work: Callable[[Peers], object], key: str = "secret") -> list[object]:
+    """Run a function in a thread for each worker; return what each returns, or raises."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    addresses = tuple(("127.0.0.1", each.getsockname()[1]) for each in sockets)
+    found: list[object] = [None] * count
+
+    def run(index: int) -> None:
+        peers = join(Cluster(index, addresses, key), sockets[index], lambda text: None)
+        try:
+            found[index] = work(peers)
+        except Left as left:
+            found[index] = left
+            peers.leave("somebody else has left")
+        else:
+            peers.leave(done=True)
+
+    threads = [threading.Thread(target=run, args=(index,)) for index in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    return found
+
+
+@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("values", [1, 5, 40_001])
+def test_all_workers_have_the_same_sums_to_the_last_bit(count: int, values: int) -> None:
+    given = [np.random.default_rng(index).normal(size=values).astype("float32") for index in range(count)]
+    expected = given[0].copy()
+    for each in given[1:]:
+        expected += each
+
+    def work(peers: Peers) -> object:
+        sums = peers.sum_over_workers(given[peers.index])
+        number = peers.number_from_first(-5 if peers.index == 0 else 3)
+        return sums.tobytes(), number, peers.texts(f"from {peers.index}")
+
+    texts = [f"from {index}" for index in range(count)]
+    assert _together(count, work) == [(expected.tobytes(), -5, texts)] * count
+
+
+def test_a_worker_that_leaves_says_why_and_one_that_is_lost_is_named() -> None:
+    def says(peers: Peers) -> object:
+        if peers.index == 1:
+            peers.leave("out of memory")
+            return None
+        return peers.sum_over_workers(np.ones(3))
+
+    def breaks(peers: Peers) -> object:
+        if peers.index == 1:
+            for connection in peers.connections.values():
+                connection.close()
+            peers.connections = {}
+            return None
+        return peers.sum_over_workers(np.ones(3))
+
+    def out_of_step(peers: Peers) -> object:
+        return peers.sum_over_workers(np.ones(3 + peers.index))
+
+    left = [_together(2, work)[0] for work in (says, breaks, out_of_step)]
+    assert [(each.index, each.reason) for each in left if isinstance(each, Left)] == [
+        (1, "out of memory"),
+        (1, ""),
+        (1, "it is not at the same step"),
+    ]
+
+
+def test_a_worker_that_never_comes_is_named_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLPCLI_REPLICAS_TIMEOUT", "0.3")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        cluster = Cluster(0, (("127.0.0.1", port), ("127.0.0.1", 1)))
+        waits: list[str] = []
+        # What calls without knowing how is no worker.
+        stranger = socket.create_connection(("127.0.0.1", port))
+        stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        with stranger, pytest.raises(TrainingError, match=r"worker 1 \(127.0.0.1:1\) has not come within 0"):
+            join(cluster, listener, waits.append)
+    assert waits[0] == "waiting for worker 1 (127.0.0.1:1)"
+
+
+TWO = {"chief": ["a:1"], "worker": ["b:2", "[::1]:3"]}
+
+
+@pytest.mark.parametrize(
+    ("task", "index"), [({"type": "chief", "index": 0}, 0), ({"type": "worker", "index": 1}, 2)]
+)
+def test_tf_config_names_the_workers_the_chief_first(task: dict[str, object], index: int) -> None:
+    found = read_tf_config(json.dumps({"cluster": TWO, "task": task}))
+    assert found == (index, (("a", 1), ("b", 2), ("::1", 3)))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "TF_CONFIG: is not JSON"),
+        ("[]", "must be a mapping of cluster and task"),
+        ({"cluster": TWO}, "must be a mapping of cluster and task"),
+        ({"cluster": {"ps": ["a:1"]}, "task": {}}, "must name jobs chief and worker only"),
+        ({"cluster": {"worker": "a:1"}, "task": {"type": "worker"}}, "must be a list of 'host:port'"),
+        ({"cluster": TWO, "task": {"type": "worker", "index": 2}}, "from 0 to 1, received 2"),
+        ({"cluster": TWO, "task": {"type": "worker", "index": "0"}}, "from 0 to 1, received '0'"),
+        ({"cluster": {"worker": ["a"]}, "task": {"type": "worker", "index": 0}}, "must be 'host:port'"),
+        ({"cluster": {"worker": ["a:1", "a:1"]}, "task": {"type": "worker", "index": 0}}, "address twice"),
+        ({"cluster": {"worker": []}, "task": {"type": "worker", "index": 0}}, "must name a worker"),
+        ({"cluster": TWO, "task": {"type": ["worker"], "index": 0}}, "must name jobs chief and worker only"),
+    ],
+)
+def test_a_wrong_tf_config_says_what_is_wrong(text: object, said: str) -> None:
+    with pytest.raises(UsageError) as error:
+        read_tf_config(text if isinstance(text, str) else json.dumps(text))
+    assert said in str(error.value)
+
+
+def test_a_step_of_slurm_names_its_tasks_in_slurms_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    step = {
+        "SLURM_STEP_NUM_TASKS": "4",
+        "SLURM_STEP_NODELIST": "node[2,10],login",
+        "SLURM_STEP_TASKS_PER_NODE": "2,1(x2)",
+        "SLURM_PROCID": "2",
+        "SLURM_JOB_ID": "7",
+    }
+    for name, value in step.items():
+        monkeypatch.setenv(name, value)
+    cluster = cluster_of(os.environ)
+    assert cluster is not None
+    assert (cluster.index, cluster.source, cluster.count) == (2, "SLURM", 4)
+    assert cluster.addresses == (("node2", 10112), ("node2", 10113), ("node10", 10112), ("login", 10112))
+    monkeypatch.delenv("SLURM_STEP_NODELIST")
+    with pytest.raises(UsageError, match="this SLURM step are incomplete or wrong"):
+        cluster_of(os.environ)
+
+
+def test_one_worker_is_no_cluster() -> None:
+    alone = json.dumps({"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 0}})
+    assert cluster_of({}) is None
+    assert cluster_of({"TF_CONFIG": "{}", "SLURM_STEP_NUM_TASKS": "1"}) is None
+    assert cluster_of({"TF_CONFIG": alone}) is None
+
+
+@pytest.mark.parametrize(
+    ("fit", "said"),
+    [
+        ("{folds: 2}", "fit.folds: a run with folds cannot be trained by 3 replicas"),
+        ("{seeds: 2}", "fit.seeds: a run with seeds cannot be trained by 3 replicas"),
+        ("{engine: keras}", "fit.engine: must be auto, compiled or graph for 3 replicas"),
+        ("{batch_size: 2}", "fit.batch_size: must be at least 3 for 3 replicas"),
+        ("{distribute: mirrored}", "fit.distribute: cannot be combined with 3 replicas"),
+    ],
+)
+def test_what_replicas_cannot_train_is_refused_before_anything_starts(fit: str, said: str) -> None:
+    loaded = load_text(TINY.replace("{epochs: 5, batch_size: 16}", fit), Path("tiny.yaml"))
+    with pytest.raises(SpecError) as error:
+        check_spec(loaded.spec, 3)
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ("loss: {SparseCategoricalCrossentropy: {reduction: sum}}", "must be a mean over rows"),
+        ("loss: sparse_categorical_crossentropy", ""),
+    ],
+)
+def test_a_loss_that_is_no_mean_over_rows_is_refused(changed: str, said: str) -> None:
+    from mlpcli.training.compiled import Arrays
+    from mlpcli.training.prepare import prepare
+    from mlpcli.training.replicas.shard_errors import check_can_share
+
+    text = TINY.replace("loss: sparse_categorical_crossentropy", changed)
+    prepared = prepare(load_text(text, Path("tiny.yaml")))
+    train = prepared.dataset.train
+    problems = ""
+    try:
+        check_can_share(prepared.model, Arrays(train.x, train.y, train.weights))
+    except SpecError as error:
+        problems = str(error)
+    assert said in problems
+    assert bool(problems) == bool(said)
+
+
+def test_replicas_and_an_environment_that_names_workers_exclude_each_other(
+    mlpcli: Command, spec_file: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers = {"cluster": {"worker": ["a:1", "b:2"]}, "task": {"type": "worker", "index": 0}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(workers))
+    found = mlpcli("train", spec_file(TINY), "--replicas", 3)
+    assert found.status == 2
+    assert "TF_CONFIG names 2 workers already" in found.err
+    found = mlpcli("train", "--continue", "tiny", "--replicas", 2)
+    assert found.status == 2
+    assert "--replicas and --continue cannot be combined" in found.err
+
+
+KILLED = """
+import os
+import signal
+from pathlib import Path
+
+import keras
+
+
+class EndsOnce(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        done = Path(__file__).with_name("done")
+        if epoch == 1 and "MLPCLI_REPLICA" in os.environ and not done.exists():
+            done.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+# The last batch is short; Dropout would draw by replica, and is left out.
+DIVIDED = """\
+name: divided
+seed: 7
+plugins: [ends.py]
+dataset: {name: iris}
+layers:
+  - Dense: {units: 8, activation: relu, kernel_regularizer: {L2: {l2: 0.01}}}
+  - Dense: {units: 3, activation: softmax}
+loss: sparse_categorical_crossentropy
+optimizer: {SGD: {learning_rate: 0.1, global_clipnorm: 0.5}}
+metrics: [accuracy]
+fit: {epochs: 3, batch_size: 17, class_weight: balanced}
+callbacks: [EndsOnce, {EarlyStopping: {patience: 5}}]
+"""
+
+
+def test_two_workers_train_what_one_does_even_killed_and_resumed(mlpcli: Command, tmp_path: Path) -> None:
+    (tmp_path / "ends.py").write_text(KILLED)
+    (tmp_path / "spec.yaml").write_text(DIVIDED)
+    where = ("--runs-dir", tmp_path / "runs", "--no-advice")
+    broken = mlpcli("train", tmp_path / "spec.yaml", "--replicas", 2, *where)
+    assert broken.status == 1
+    assert "is gone: its process was ended by SIGKILL; resume with: mlpcli train --resume" in " ".join(
+        broken.err.split()
+    )
+    run = find_run("divided", tmp_path / "runs", unfinished=True)
+    assert (run.status, run.record.epochs) == ("failed", 2)
+    assert run.record.replicas is not None
+    assert (run.record.replicas.count, run.record.replicas.source) == (2, "--replicas")
+
+    resumed = mlpcli("train", "--resume", "divided", "--json", *where)
+    assert resumed.status == 0, resumed.err
+    from mlpcli.training.checkpoint_file import read_checkpoint
+    from mlpcli.training.job import TRIAL
+    from mlpcli.training.session import train
+
+    loaded = load_spec(tmp_path / "spec.yaml")
+    alone = train(loaded, runs_dir=tmp_path / "alone", watcher=Watcher(), options=TRIAL)
+    folders = [Path(json.loads(resumed.out)["folder"]), alone.run.folder]
+    one, two = (read_checkpoint(folder / "checkpoints" / "state.ckpt") for folder in folders)
+    for name, values in one["model"].items():
+        np.testing.assert_allclose(values, two["model"][name], atol=1e-6, err_msg=name)
+    for a, b in zip(one["history"], two["history"], strict=True):
+        assert a == pytest.approx(b, rel=1e-5)
+
+
+MIRRORED = """
+import sys
+import numpy as np
+from pathlib import Path
+from mlpcli.keras_import import tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from mlpcli.runs.watcher import Watcher
+from mlpcli.spec.load import load_text
+from mlpcli.training.job import TRIAL
+from mlpcli.training.session import train
+from mlpcli.training.checkpoint_file import read_checkpoint
+
+found = []
+for line in ("", ", distribute: mirrored"):
+    text = Path(sys.argv[1]).read_text().replace("batch_size: 17", "batch_size: 17" + line)
+    loaded = load_text(text, Path(sys.argv[1]))
+    outcome = train(loaded, runs_dir=Path(sys.argv[2]), watcher=Watcher(), options=TRIAL)
+    found.append((outcome.run.record.engine.reason, read_checkpoint(outcome.run / "checkpoints/state.ckpt")))
+(_, one), (reason, two) = found
+assert reason == "each batch is divided among 2 devices", reason
+for name, values in one["model"].items():
+    np.testing.assert_allclose(values, two["model"][name], atol=1e-5, err_msg=name)
+for a, b in zip(one["history"], two["history"]):
+    np.testing.assert_allclose(list(a.values()), list(b.values()), rtol=1e-4)
+print("equal")
+"""
+
+
+def test_two_devices_train_what_one_does(tmp_path: Path) -> None:
+    text = DIVIDED.replace("plugins: [ends.py]\n", "").replace("[EndsOnce, ", "[")
+    (tmp_path / "spec.yaml").write_text(text)
+    command = [sys.executable, "-c", MIRRORED, str(tmp_path / "spec.yaml"), str(tmp_path / "runs")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.stdout.endswith("equal\n"), done.stderr[-3000:]
+
+
+def test_one_device_says_that_it_trains_alone() -> None:
+    from mlpcli.training.replicas.mirrored import device_note, devices, divides
+
+    loaded = load_text(TINY.replace("epochs: 5", "epochs: 5, distribute: mirrored"), Path("tiny.yaml"))
+    assert len(devices()) == 1
+    assert not divides(loaded.spec)
+    assert (
+        device_note(loaded.spec)
+        == "fit.distribute: mirrored: there is one device here, a CPU; it trains alone"
+    )
+    assert device_note(load_text(TINY, Path("tiny.yaml")).spec) == ""
+
+
+def test_an_engine_that_cannot_divide_batches_is_refused() -> None:
+    with pytest.raises(SpecError, match=r"fit\.engine: must be auto or graph with fit\.distribute"):
+        load_text(
+            TINY.replace("epochs: 5", "epochs: 5, distribute: mirrored, engine: keras"), Path("tiny.yaml")
+        )
+
+
+def test_correlations_are_merged_over_workers() -> None:
+    from mlpcli.model.correlations import RowCorrelation, merged_states
+
+    rows = np.random.default_rng(0).normal(size=(2, 50, 1)).astype("float32") + 1000
+    metrics = [RowCorrelation("concordance", 1) for _ in range(3)]
+    for metric, span in zip(metrics, (slice(0, 50), slice(0, 13), slice(13, 50)), strict=True):
+        metric.update_state(rows[0][span], rows[1][span])
+    states = [
+        [np.array(each, np.float64) for each in (metric.count, metric.means, metric.squares)]
+        for metric in metrics[1:]
+    ]
+    for merged, whole in zip(
+        merged_states(states), (metrics[0].count, metrics[0].means, metrics[0].squares), strict=True
+    ):
+        np.testing.assert_allclose(merged, np.array(whole), rtol=1e-4)
