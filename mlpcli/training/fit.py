@@ -83,6 +83,8 @@ def fit_model(
             for callback in job.callbacks:
                 callback.on_train_end()
             break
+    if peers is not None:
+        peers.leave(done=True)  # what follows is for worker 0 alone, and may take long
     epochs = len(model.history.epoch)
     seconds = time.monotonic() - start
     return choice.record() | {"rows_per_second": round(epochs * len(dataset.train) / seconds)}
