@@ -122,6 +122,7 @@ PAGES = (
     "spec.md",
     "tables.md",
     "formats.md",
+    "photos.md",
     "data_types.md",
     "members.md",
     "network.md",
@@ -206,6 +207,33 @@ def test_the_page_of_formats_works_as_it_stands(
             train = mlpcli("train", "shop.yaml", *(part for each in changes for part in ("--set", each)))
             assert train.status == 0, train.err
     assert len(Path("prices.csv").read_text(encoding="utf-8").splitlines()) == 61
+
+
+def test_the_page_of_images_works_as_it_stands(
+    mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.test_photos import write_photos
+
+    monkeypatch.chdir(tmp_path)
+    write_photos(Path("photos"), 6)
+    write_photos(Path("later"), 2, seed=1)
+    Path("new").mkdir()
+    for place, file in enumerate(sorted(Path("later").glob("*/*.png")), 1):
+        shutil.copy(file, f"new/{place}.png")
+    page = (ROOT / "docs" / "photos.md").read_text(encoding="utf-8")
+    changes = [part for each in ("fit.epochs=1", "callbacks=[]") for part in ("--set", each)]
+    quick = {"train": changes, "evaluate": ["--no-figures", "--no-intervals"]}
+    for line in "".join(_blocks(page, "sh")).splitlines():
+        command = shlex.split(line)[1:]
+        result = mlpcli(*command, *quick.get(command[0], []))
+        assert result.status == 0, (command, result.err)
+    assert Path("out.csv").read_text(encoding="utf-8").startswith("file,predicted_class,probability_cats,")
+    assert len(Path("all.csv").read_text(encoding="utf-8").splitlines()) == 4
+    (run,) = Path("runs/photos").iterdir()
+    (code,) = _blocks(page, "python")
+    names: dict[str, Any] = {}
+    exec(code.replace("<date>_<time>", run.name), names)
+    assert names["probabilities"].shape == (1, 3)
 
 
 def test_the_page_of_bad_inputs_says_what_the_program_says() -> None:

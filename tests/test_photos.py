@@ -249,7 +249,7 @@ def test_every_broken_file_is_named_or_left_out(tmp_path: Path) -> None:
     assert found.train.x.shape[1:] == (6, 5, 1)
     assert found.contract.output.classes == ("cats", "dogs", "hens")
     notes = " ".join(found.notes)
-    for text in ("2 files are no images", "zz.png", ".txt (1)", "hidden", "no classes: 'none'"):
+    for text in ("2 files that are no images", "zz.png", ".txt (1)", "hidden", "no classes: 'none'"):
         assert text in notes.replace("no classes: none", "no classes: 'none'"), text
 
 

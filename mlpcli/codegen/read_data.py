@@ -38,6 +38,8 @@ def data_code(spec: Spec, dataset: Dataset, folder: Path) -> DataCode:
     Raises:
         UsageError: the data is read in a way that a short script cannot show.
     """
+    if dataset.contract.image is not None:
+        raise cannot_write("image files", "keras.utils.image_dataset_from_directory reads a folder of them")
     if dataset.left_out:
         raise cannot_write("a table with rows without a target, which dataset.missing_target drops")
     if any(output.pooled for output in dataset.contract.outputs):

@@ -44,8 +44,9 @@ def read_images(
     settings = ImageSettings(reading_for(contract, str(path)), drop_broken)
     if is_table(path):
         return _of_table(path, contract, target, settings, dialect, drop=drop)
-    names = list_images(path).names if path.is_dir() else ()
-    if target is not False and path.is_dir() and any("/" in name for name in names):
+    tops = {*list_images(path).counts} if path.is_dir() else set()
+    known = tops <= {*(contract.output.classes or ())}  # else the folders may mean something else
+    if tops and (target or (target is None and known)):
         rows = _in_classes(path, contract, settings)
     elif target:
         raise no_classes(str(path))
