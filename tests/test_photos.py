@@ -15,12 +15,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mlpcli.data.dataset import Dataset
 from mlpcli.data.images import load_images
 from mlpcli.data.images.decode_image import BrokenImage, decode
+from mlpcli.data.images.image_origin import FolderOrigin
 from mlpcli.data.images.image_reading import ImageReading
 from mlpcli.data.load import Request, load_dataset
+from mlpcli.data.readers.row_errors import RowError, row_name
+from mlpcli.data.row_names import RowName, name_rows, source_files
 from mlpcli.errors import DataError, SpecError
-from mlpcli.runs.folder import find_run, open_run
+from mlpcli.export.packed_data import data_of
+from mlpcli.runs.folder import Run, find_run, open_run
+from mlpcli.runs.record_models import RunRecord
 from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.load import load_spec
 from mlpcli.spec.schema import DatasetSpec
@@ -86,7 +92,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def data_of(section: dict[str, object], folder: Path, kept: Path | None = None, classes: bool = True):  # type: ignore[no-untyped-def]
+def loaded(
+    section: dict[str, object], folder: Path, kept: Path | None = None, classes: bool = True
+) -> Dataset:
     request = Request({"": "classes" if classes else "numbers"}, kept=kept)
     return load_dataset(DatasetSpec.model_validate(section), request, seed=1, folder=folder)
 
@@ -239,12 +247,12 @@ def test_every_broken_file_is_named_or_left_out(tmp_path: Path) -> None:
     (tmp_path / "photos" / "none").mkdir()
     section: dict[str, object] = {"path": "photos", "image_size": [6, 5], "color_mode": "grayscale"}
     with pytest.raises(DataError) as caught:
-        data_of(section, tmp_path)
+        loaded(section, tmp_path)
     shown = str(caught.value)
     assert "photos/cats/zz.png: is no image" in shown
     assert "photos/hens/empty.jpg: is empty" in shown
     assert "broken_files: drop" in shown
-    found = data_of(section | {"broken_files": "drop"}, tmp_path)
+    found = loaded(section | {"broken_files": "drop"}, tmp_path)
     assert sum(map(len, found.splits().values())) == 12
     assert found.train.x.shape[1:] == (6, 5, 1)
     assert found.contract.output.classes == ("cats", "dogs", "hens")
@@ -258,7 +266,7 @@ def test_images_are_decoded_once_and_again_when_a_file_changes(
 ) -> None:
     write_photos(tmp_path / "photos", 4)
     section: dict[str, object] = {"path": "photos", "image_size": [6, 6], "test": None}
-    first = data_of(section, tmp_path, tmp_path / "kept")
+    first = loaded(section, tmp_path, tmp_path / "kept")
     assert len(list((tmp_path / "kept").glob("*.npy"))) == 1
     decoded: list[Path] = []
     lock = threading.Lock()
@@ -270,11 +278,11 @@ def test_images_are_decoded_once_and_again_when_a_file_changes(
 
     stock = load_images.try_decode
     monkeypatch.setattr(load_images, "try_decode", counted)
-    again = data_of(section, tmp_path, tmp_path / "kept")
+    again = loaded(section, tmp_path, tmp_path / "kept")
     assert decoded == []
     assert again.fingerprint == first.fingerprint
     (tmp_path / "photos" / "cats" / "00.png").write_bytes(file_of(Image.new("RGB", (9, 9))))
-    assert data_of(section, tmp_path, tmp_path / "kept").fingerprint != first.fingerprint
+    assert loaded(section, tmp_path, tmp_path / "kept").fingerprint != first.fingerprint
     assert len(decoded) == 12
 
 
@@ -316,10 +324,10 @@ def test_a_folder_that_is_laid_out_otherwise_is_explained(
         Image.new("L", (side_pixels,) * 2).save(tmp_path / "photos" / folder / f"{place}.png")
     given = {"path": "photos", "validation": None, "test": None} | section
     if not message:
-        assert data_of(given, tmp_path).train.x.shape == (2, 1, 1, 3)
+        assert loaded(given, tmp_path).train.x.shape == (2, 1, 1, 3)
         return
     with pytest.raises(SpecError) as caught:
-        data_of(given, tmp_path)
+        loaded(given, tmp_path)
     assert message in str(caught.value)
 
 
@@ -336,15 +344,40 @@ def test_a_table_names_files_with_its_own_targets_and_splits(tmp_path: Path) -> 
     column: dict[str, object] = {"kind": "image", "directory": "photos", "image_size": [6, 6]}
     section: dict[str, object] = {"path": "rows.csv", "target": "weight", "split": "part"}
     with pytest.raises(DataError, match=r"row 13 .*column 'photo': there is no such file.*'cats/gone.png'"):
-        data_of(section | {"features": {"photo": column}, "validation": None}, tmp_path, classes=False)
+        loaded(section | {"features": {"photo": column}, "validation": None}, tmp_path, classes=False)
     column["broken_files"] = "drop"
-    found = data_of(section | {"features": {"photo": column}, "validation": None}, tmp_path, classes=False)
+    found = loaded(section | {"features": {"photo": column}, "validation": None}, tmp_path, classes=False)
     assert found.test is not None
     assert (len(found.train), len(found.test)) == (9, 3)
     assert sorted(found.train.y.tolist() + found.test.y.tolist()) == list(range(12))
     place = int(found.test.y[1])
     assert found.contract.image is not None
     np.testing.assert_equal(found.test.x[1], decode(files[place].read_bytes(), found.contract.image).pixels)
+
+
+def test_a_row_of_a_folder_is_named_by_its_file_and_messages_show_the_whole_path() -> None:
+    origin = FolderOrigin("/data/photos/", ["cats/1.png", "dogs/2.png"])
+    assert name_rows(origin, [1]) == [RowName("dogs/2.png", 1)]
+    assert row_name(origin, 0, "photos") == "cats/1.png"
+    assert [each.rule for each in origin.problems([RowError(1, "", "is empty")])] == [
+        "/data/photos/dogs/2.png: is empty"
+    ]
+    assert source_files(origin)[1][1] == 1
+
+
+def test_a_packed_table_brings_its_images(tmp_path: Path) -> None:
+    write_photos(tmp_path / "photos", 1)
+    (tmp_path / "rows.csv").write_text("file,n\ncats/00.png,1\nhens/00.png,2\n../secret.png,3\n")
+    (tmp_path / "secret.png").write_bytes(b"")
+    features = {"file": {"kind": "image", "directory": "photos"}}
+    section = {"dataset": {"path": str(tmp_path / "rows.csv"), "features": features}}
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "resolved.yaml").write_text(json.dumps(section))
+    run = Run(tmp_path / "run", RunRecord.model_construct())
+    (listed,), packed = data_of(run, wanted=True)
+    assert sorted(packed) == listed.files
+    names = [name.removeprefix("packed_data/") for name in listed.files]
+    assert names == ["photos/cats/00.png", "photos/hens/00.png", "rows.csv"]
 
 
 # ---------------------------------------------------------------- before there is a spec

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlpcli import runs
+from mlpcli.data.images.image_reading import image_column_of
 from mlpcli.data.moves import PACKED_DATA, moves_to
-from mlpcli.data.readers.find_files import HANDED_IN, find_files
+from mlpcli.data.readers.find_files import HANDED_IN, find_files, is_table
+from mlpcli.data.readers.tables import open_tables, read_table
 from mlpcli.errors import MlpcliError
 from mlpcli.export.pack_manifest import PackedData
 from mlpcli.printable import without_password
@@ -40,7 +42,7 @@ def data_of(run: Run, *, wanted: bool) -> tuple[list[PackedData], dict[str, Path
     if (run.folder / PACKED_DATA).is_dir():  # it came in a zip itself
         paths = [PackedData(path=path) for path in _paths(run)]
         return _own(run, paths) if wanted else (_left(paths), {})
-    found = [_find(path, run.folder.resolve()) for path in _paths(run)]
+    found = [_with_images(run, _find(path, run.folder.resolve())) for path in _paths(run)]
     if not wanted:
         return _left([PackedData(path=each.path, reason=each.reason) for each in found]), {}
     root = _root([_folder(each.path) for each in found if each.files])
@@ -69,6 +71,20 @@ class _Found:
     base: Path = Path()
     files: Sequence[Path] = ()
     reason: str = ""
+
+
+def _with_images(run: Run, found: _Found) -> _Found:
+    """Return the files of a table with the image files that it names, as far as they are below its folder."""
+    column = image_column_of(data_section(run.folder))
+    if column is None or not found.files or not all(map(is_table, found.files)):
+        return found
+    name, directory = column
+    file = open_tables(found.files, found.path)
+    cells = read_table(file, [name], text=[name]).columns[name].arrow.to_pylist()
+    named = (file.parent / directory / str(cell).strip() for file in found.files for cell in cells if cell)
+    inside = {each for each in named if ".." not in each.parts and each.is_file()}
+    below = sorted(each for each in inside if each.is_relative_to(found.base))
+    return replace(found, files=[*found.files, *below])
 
 
 def _own(run: Run, paths: list[PackedData]) -> tuple[list[PackedData], dict[str, Path]]:

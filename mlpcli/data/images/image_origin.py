@@ -1,4 +1,4 @@
-"""Name image files in messages."""
+"""Name image files in messages, and in files of rows."""
 
 from __future__ import annotations
 
@@ -8,12 +8,24 @@ from mlpcli.data.readers.row_errors import ManyOrigin, Origin
 
 
 class ImageOrigin(Origin):
-    """One image file, which is one row."""
+    """One image file, which is one row.
+
+    Its label is the name in the folder, which stays when the folder is moved; messages show the whole path.
+    """
+
+    def __init__(self, label: str, folder: str) -> None:
+        super().__init__(label)
+        self.path = f"{folder.rstrip('/')}/{label}" if folder else label
 
     def place(self, row: int, location: str, line: int | None) -> str:
         """Return the file."""
         del row, line
-        return self.label + (f", {location}" if location else "")
+        return self.path + (f", {location}" if location else "")
+
+    def name(self, row: int, label: str) -> str:
+        """Return the file."""
+        del row, label
+        return self.label
 
 
 class FolderOrigin(ManyOrigin):
@@ -21,8 +33,7 @@ class FolderOrigin(ManyOrigin):
 
     def __init__(self, label: str, names: Sequence[str]) -> None:
         """Keep the names of the files, relative to the folder; an empty label for files of no folder."""
-        stem = f"{label.rstrip('/')}/" if label else ""
-        super().__init__(label, [(ImageOrigin(stem + name), 1) for name in names])
+        super().__init__(label, [(ImageOrigin(name, label), 1) for name in names])
         self.names = tuple(names)
 
     def at(self, row: int) -> tuple[Origin, int]:

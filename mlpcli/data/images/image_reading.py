@@ -11,6 +11,7 @@ from mlpcli.errors import KeyPath
 from mlpcli.spec.features import FeatureSpec
 from mlpcli.spec.image_keys import IMAGE_KEYS, ColorMode
 from mlpcli.spec.schema import DatasetSpec
+from mlpcli.spec.values import ValueMap
 
 FILE = "file"
 """The column that names image files, where the spec has no other."""
@@ -72,6 +73,17 @@ def image_column(spec: DatasetSpec) -> str | None:
     if not isinstance(spec.features, dict):
         return None
     return next((name for name, each in spec.features.items() if each.kind == "image"), None)
+
+
+def image_column_of(section: ValueMap) -> tuple[str, str] | None:
+    """Return the column of a `dataset` section's plain values that names image files, and its directory."""
+    columns = section.get("features")
+    for name, each in columns.items() if isinstance(columns, dict) else ():
+        if each == "image":
+            return str(name), ""
+        if isinstance(each, dict) and each.get("kind") == "image":
+            return str(name), str(each.get("directory") or "")
+    return None
 
 
 def image_keys(spec: DatasetSpec) -> dict[str, object]:

@@ -35,6 +35,9 @@ SMALLEST_SIDE = 4
 SEPARABLE_FROM = 128
 """Filters from which on convolutions are separable: a ninth of the weights and of the time."""
 
+CENTERED_SIDE = 32
+"""Up to this side, images that all have one size are taken for cut-outs, such as digits."""
+
 EPOCHS: Mapping[Effort, int] = {"fast": 15, "good": 60, "best": 150}
 PIXELS: Mapping[Effort, float] = {"fast": 6e7, "good": 3e8, "best": 1.5e9}
 """Of training images in all epochs together, at most, so that many or large images have fewer epochs."""
@@ -183,8 +186,12 @@ def _layers(survey: ImageSurvey, source: ImageSource, effort: Effort) -> Iterato
         if place + 1 < len(WIDTHS[effort]) and side // 2 >= SMALLEST_SIDE:
             side //= 2
             yield "  - MaxPooling2D"
-    yield "  - GlobalAveragePooling2D"
-    yield "  - Dropout: {rate: 0.3}"
+    if _is_centered(survey):
+        yield "  - Flatten   # where something is counts, as in small images that show one thing each"
+        yield "  - Dropout: {rate: 0.4}"
+    else:
+        yield "  - GlobalAveragePooling2D   # where something is does not count"
+        yield "  - Dropout: {rate: 0.3}"
     counts = [count for count in _counts(survey).values() if count]
     if source.numbers:
         yield "  - Dense: {units: 1}   # a number, so no activation"
@@ -193,6 +200,12 @@ def _layers(survey: ImageSurvey, source: ImageSource, effort: Effort) -> Iterato
         yield "  - Dense: {units: 1, activation: sigmoid}"
     else:
         yield f"  - Dense: {{units: {len(counts)}, activation: softmax}}   # a probability for each class"
+
+
+def _is_centered(survey: ImageSurvey) -> bool:
+    """Return whether the images are cut out around what they show: small, and all of one size."""
+    sizes = survey.sizes
+    return bool((sizes == sizes[0]).all() and sizes[0].max() <= CENTERED_SIDE)
 
 
 def _classes(survey: ImageSurvey) -> list[str]:

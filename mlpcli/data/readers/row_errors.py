@@ -58,6 +58,10 @@ class Origin:
         of_line = "" if line is None else f" (line {line})"
         return f"{self.label} row {row + 1}{of_line}" + (f", {location}" if location else "")
 
+    def name(self, row: int, label: str) -> str:
+        """Return how a message names a row: see `row_name`."""
+        return f"row {row + 1}" + (f" of {self.label}" if self.label != label else "")
+
     def problems(self, row_errors: Sequence[RowError], *, total: int | None = None) -> list[Problem]:
         """Return a problem for each of the first errors, and one that counts the others.
 
@@ -132,7 +136,7 @@ def row_name(origin: Origin, row: int, label: str) -> str:
         label: of the file that goes without saying.
     """
     file, inside = origin.at(row)
-    return f"row {inside + 1}" + (f" of {file.label}" if file.label != label else "")
+    return file.name(inside, label)
 
 
 class ManyOrigin(Origin):
