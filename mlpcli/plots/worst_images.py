@@ -45,7 +45,7 @@ def draw_worst_images(
 def drawable(image: NDArray[np.generic]) -> NDArray[np.float64]:
     """Return an image with values from 0 to 1, of one channel as (height, width); colors as they are."""
     if image.dtype == np.uint8 and image.ndim == 3 and image.shape[-1] in (3, 4):
-        return np.asarray(image / 255.0)
+        return np.asarray(image, np.float64) / 255.0
     values = np.asarray(image, np.float64)
     if values.ndim == 3 and values.shape[-1] == 1:
         values = values[..., 0]
