@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ import yaml
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.equal_rows import equal_rows, expected_equal, is_more_than_chance, row_hashes
 from mlpcli.data.features.group_columns import is_called_group, is_called_time
-from mlpcli.data.leakage import equal_row_notes
+from mlpcli.data.features.stacked import stack_preprocessors
+from mlpcli.data.leakage import equal_row_notes, shared_rows
 from mlpcli.data.load import Request, load_dataset
 from mlpcli.spec.load import load_text
 from tests.conftest import Result
@@ -175,3 +177,17 @@ def test_chance_of_equal_rows_is_that_of_independent_columns() -> None:
     assert found == pytest.approx(expected, abs=0.03)
     assert is_more_than_chance(1, 0.0)
     assert not is_more_than_chance(10, 4.0)
+
+
+def test_rows_of_a_mean_of_folds_are_compared_although_each_member_encodes_them(tmp_path: Path) -> None:
+    visits(tmp_path)
+    dataset = load(tmp_path, "visits.csv", "features: {dose: numeric, weight: numeric}")
+    own = dataset.contract.preprocessor
+    assert own is not None
+    moved = replace(own, encoders=tuple(replace(each, fill=9.0) for each in own.encoders))  # type: ignore[arg-type]
+    stack = stack_preprocessors([own, moved])
+    wide = replace(dataset.train, x=np.concatenate([dataset.train.x] * 2, axis=1))
+    contract = replace(dataset.contract, preprocessor=stack, shape=(stack.width,))
+    shared = shared_rows(replace(dataset, contract=contract, train=wide), wide)
+    assert shared is not None
+    assert len(shared.rows) == len(wide)

@@ -17,7 +17,9 @@ from mlpcli.data.equal_rows import (
     row_hashes,
 )
 from mlpcli.data.features.group_columns import is_called_group, looks_like_group
+from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.data.features.profiles import profile_column
+from mlpcli.data.features.stacked import StackedPreprocessor
 from mlpcli.data.readers.row_errors import Origin, row_name
 from mlpcli.data.readers.tables import Table
 from mlpcli.data.split_columns import SplitColumns, divided_by
@@ -124,16 +126,23 @@ def _sample(split: Split) -> list[Array]:
     return [each[rows] for each in _arrays(split)]
 
 
+def _owners(preprocessor: Preprocessor | None) -> list[str]:
+    """Return the column that each value of a row is of: of a mean, each member encodes every column."""
+    if preprocessor is None:
+        return []
+    members = preprocessor.members if isinstance(preprocessor, StackedPreprocessor) else (preprocessor,)
+    return [each.name for member in members for each in member.encoders for _ in range(each.width)]
+
+
 def _places(dataset: Dataset) -> Iterator[tuple[int, list[int]]]:
     """Yield for each column of the data the array that holds it, and the places of its values there."""
     contract = dataset.contract
-    encoders = contract.preprocessor.encoders if contract.preprocessor else ()
-    owner = [column for column, encoder in enumerate(encoders) for _ in range(encoder.width)]
-    seen: set[int] = set()
+    owner = _owners(contract.preprocessor)
+    seen: set[int | str] = set()
     for place, array in enumerate(_arrays(dataset.train)):
         width = int(np.prod(array.shape[1:], dtype=np.int64))
         named = contract.inputs[place].columns if contract.inputs else None
-        columns: dict[int, list[int]] = {}
+        columns: dict[int | str, list[int]] = {}
         for inside, position in enumerate(range(width) if named is None else named):
             columns.setdefault(owner[position] if owner else position, []).append(inside)
         for column, insides in columns.items():
