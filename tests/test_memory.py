@@ -386,6 +386,28 @@ def test_a_sample_of_rows_in_files_is_bounded(tmp_path: Path) -> None:
     np.testing.assert_equal(whole.train.x, np.asarray(found.train.x))
 
 
+def test_a_table_that_may_not_fit_is_noted_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlpcli.data.stored import needed_memory
+
+    loaded = _spec(tmp_path, "a,label\n" + "1.5,yes\n2.5,no\n" * 100)
+    assert needed_memory.memory_advice(loaded.spec.dataset, tmp_path) is None
+    size = (tmp_path / "rows.csv").stat().st_size
+    monkeypatch.setattr(needed_memory, "memory_bytes", lambda: 6 * size)
+    note = needed_memory.memory_advice(loaded.spec.dataset, tmp_path)
+    assert note is not None
+    assert "fit: {memory: 2GB} keeps them in files" in note
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    pyarrow.parquet.write_table(pyarrow.csv.read_csv(tmp_path / "rows.csv"), tmp_path / "rows.parquet")
+    columns = _loaded(tmp_path, "path: rows.parquet, target: label").spec.dataset
+    assert needed_memory.needed_memory(columns, tmp_path) == 200 * 2 * needed_memory.OF_CELL
+    gone = _loaded(tmp_path, "path: gone.csv, target: label").spec.dataset
+    assert needed_memory.memory_advice(gone, tmp_path) is None
+
+
 def test_amounts_of_memory() -> None:
     assert [bytes_of(text) for text in (1234, "200MB", "1.5 GB", "64KiB", "1TB", "2000")] == [
         1234,
@@ -412,3 +434,47 @@ def test_what_memory_does_not_go_with(fit: str, tmp_path: Path) -> None:
         _spec(tmp_path, "a,label\n1,yes\n", rest=f"layers: [Dense: {{units: 1}}]\nloss: mse\n{fit}\n")
     assert BAD[fit] in str(raised.value)
     assert raised.value.problems[0].place is not None
+
+
+ARRAYS: dict[str, tuple[np.ndarray, np.ndarray, str]] = {
+    "numbers": (RANDOM.normal(size=(300, 4)), RANDOM.integers(0, 3, 300), ""),
+    "images": (RANDOM.integers(0, 255, (300, 4, 5)).astype(np.uint8), RANDOM.integers(0, 3, 300), ""),
+    "whole": (RANDOM.integers(0, 255, (300, 2)), RANDOM.integers(0, 3, 300), ", test: {last: 40}"),
+    "flat": (RANDOM.normal(size=300).astype(np.float32), RANDOM.normal(size=(300, 2)), ""),
+}
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_arrays_in_files_are_those_in_memory(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlpcli.data.stored.kept_splits.LEAST_MEMORY", 1)
+    monkeypatch.setattr(stored_array, "BLOCK_BYTES", 500)
+    x, y, more = ARRAYS[name]
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", y)
+    rest = NUMBERS if y.dtype.kind == "f" else ""
+    loaded = _loaded(tmp_path, f"path: x.npy, target: y.npy{more}", rest)
+    one, other = _load(loaded), _load(loaded, memory=20_000, runs_dir=tmp_path)
+    _same(one, other)
+    assert isinstance(other.train.x, StoredArray)
+    np.testing.assert_equal(other.train.x[5:9], one.train.x[5:9])
+    if x.dtype.kind == "f":
+        x[7] = np.nan
+        np.save(tmp_path / "x.npy", x)
+        messages = []
+        for memory in (None, 20_000):
+            with pytest.raises(DataError) as raised:
+                _load(loaded, memory=memory, runs_dir=tmp_path)
+            messages.append(str(raised.value))
+        assert messages[0].splitlines()[0] == messages[1].splitlines()[0]
+
+
+def test_images_are_not_kept_in_files_a_second_time(tmp_path: Path) -> None:
+    from PIL import Image
+
+    for name in ("cat", "dog"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        Image.new("RGB", (4, 4)).save(tmp_path / "photos" / name / "one.png")
+    with pytest.raises(SpecError, match="is for tables and for "):
+        _load(_loaded(tmp_path, "path: photos"), memory=1000, runs_dir=tmp_path)

@@ -24,6 +24,7 @@ from mlpcli.data.readers.row_errors import Origin, row_name
 from mlpcli.data.readers.tables import Table
 from mlpcli.data.split_columns import SplitColumns, divided_by
 from mlpcli.data.splits import InColumn, SplitAmounts
+from mlpcli.data.stored.sampled_rows import is_stored
 from mlpcli.data.types import Array
 from mlpcli.errors import listing
 from mlpcli.printable import counted
@@ -100,6 +101,8 @@ def shared_rows(dataset: Dataset, split: Split) -> SharedRows | None:
         dataset: with the training rows.
         split: rows as the same model takes them.
     """
+    if is_stored(dataset.train):  # too many to compare
+        return None
     rows, same = equal_rows(_arrays(split), _arrays(dataset.train))
     if not len(rows):
         return None

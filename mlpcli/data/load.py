@@ -111,8 +111,11 @@ def open_dataset(
         per_step=request.per_step,
         kept=request.kept,
         read=keeper.read,
+        read_array=keeper.read_array,
     )
-    return OpenedData(source, _code(source, spec, request), folder, read=keeper.read)
+    coded = {name: (keeper.slim(y), output) for name, (y, output) in _code(source, spec, request).items()}
+    positions = keeper.slim(np.empty(0, np.int64)).dtype
+    return OpenedData(source, coded, folder, read=keeper.read, rows_dtype=positions)
 
 
 def divide_dataset(
@@ -346,7 +349,7 @@ def _preprocess(
         DataError: a cell that cannot be used.
     """
     if source.chosen is None or source.main.table is None:
-        return rows_of, None
+        return keeper.place(rows_of), None
     table = source.main.table
     rows = rows_of["train"].rows
     preprocessor = request.contract.preprocessor if request.contract is not None else None

@@ -24,20 +24,54 @@ def random_split(rows: Array, taken: int, *, seed: int, labels: Array | None) ->
     """
     generator = np.random.RandomState(seed)
     if labels is None:
-        order = generator.permutation(len(rows))
+        order = _permutation(generator, len(rows), rows.dtype)
         return rows[order[taken:]], rows[order[:taken]]
-    _, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    by_class = np.split(np.argsort(classes, kind="stable"), np.cumsum(counts)[:-1])
+    by_class = _places_by_class(labels, rows.dtype)
+    counts = np.array([len(places) for places in by_class])
     staying = _share(counts, len(rows) - taken, generator)
     taking = _share(counts - staying, taken, generator)
     stay, take = [], []
     for places, first, second in zip(by_class, staying, taking, strict=True):
-        order = places[generator.permutation(len(places))]
+        order = places[_permutation(generator, len(places), rows.dtype)]
         stay.append(order[:first])
         take.append(order[first : first + second])
     return rows[generator.permutation(np.concatenate(stay))], rows[
         generator.permutation(np.concatenate(take))
     ]
+
+
+FEW_CLASSES = 16
+"""Up to this many, the rows of each are found one class after the other, which needs less memory."""
+
+
+def _places_by_class(labels: Array, dtype: np.dtype) -> list[Array]:
+    """Return the places of the rows of each class that has any, in rising order."""
+    present = np.flatnonzero(counts_of(labels)) if labels.dtype == np.int32 else np.unique(labels)
+    if len(present) <= FEW_CLASSES:
+        return [np.flatnonzero(labels == each).astype(dtype) for each in present]
+    order = np.argsort(labels, kind="stable").astype(dtype)
+    ends = np.searchsorted(labels[order], present[1:])
+    return list(np.split(order, ends))
+
+
+def _permutation(generator: np.random.RandomState, count: int, dtype: np.dtype) -> Array:
+    """Return `generator.permutation(count)`, of a type that may need half the memory."""
+    order = np.arange(count, dtype=dtype)
+    generator.shuffle(order)
+    return order
+
+
+def counts_of(labels: Array) -> Array:
+    """Return how often each whole number from 0 occurs; of many, without a copy of them all."""
+    if labels.dtype != np.int32 or not len(labels):
+        return np.bincount(labels)
+    blocks = (labels[start : start + BLOCK_ROWS] for start in range(0, len(labels), BLOCK_ROWS))
+    top = int(labels.max()) + 1
+    found: Array = np.sum([np.bincount(block, minlength=top) for block in blocks], axis=0)
+    return found
+
+
+BLOCK_ROWS = 1 << 20
 
 
 def _share(counts: Array, drawn: int, generator: np.random.RandomState) -> Array:
@@ -65,7 +99,11 @@ def _share(counts: Array, drawn: int, generator: np.random.RandomState) -> Array
 
 def can_stratify(labels: Array, taken: int) -> bool:
     """Return whether each class has two rows, and each side of a split room for every class."""
-    counts = np.unique(labels, return_counts=True)[1]
+    if labels.dtype == np.int32:
+        counts = counts_of(labels)
+        counts = counts[counts > 0]
+    else:
+        counts = np.unique(labels, return_counts=True)[1]
     return bool(counts.min() >= 2) and min(taken, len(labels) - taken) >= len(counts)
 
 

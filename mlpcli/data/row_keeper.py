@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from mlpcli.data.dataset import Split
 from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.data.features.unknown_values import apply_policy, cell_errors
+from mlpcli.data.readers.arrays import ArrayFile, read_npy
 from mlpcli.data.readers.row_errors import raise_row_errors
 from mlpcli.data.readers.tables import Table, TableFile, read_table
 from mlpcli.data.splitter import RowsOfSplit
@@ -43,6 +45,18 @@ class RowKeeper:
         return {
             name: replace(each, x=whole[id(each.source_rows)][each.rows]) for name, each in rows_of.items()
         }
+
+    def read_array(self, path: Path, label: str) -> ArrayFile:
+        """Read the rows of an .npy file; see `read_npy`."""
+        return read_npy(path, label)
+
+    def place(self, rows_of: dict[str, RowsOfSplit]) -> dict[str, RowsOfSplit]:
+        """Return splits of arrays, whose rows need no encoding, as they are kept."""
+        return rows_of
+
+    def slim(self, numbers: Array) -> Array:
+        """Return whole numbers in the type in which all rows have them in memory before they are kept."""
+        return numbers
 
     def keep(self, split: Split) -> Split:
         """Return a split, whose rows are encoded and whose targets are scaled, as the dataset has it."""

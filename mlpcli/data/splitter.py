@@ -22,6 +22,7 @@ from mlpcli.data.split_by_column import divide
 from mlpcli.data.split_columns import split_column_of
 from mlpcli.data.splits import Amount, place_of
 from mlpcli.data.step_targets import encode_rows
+from mlpcli.data.stored.stored_array import StoredArray
 from mlpcli.data.targets import class_indices, stratified_by
 from mlpcli.data.types import Array, NumberType
 from mlpcli.data.unseen_classes import unseen_classes
@@ -29,6 +30,8 @@ from mlpcli.errors import DataError, Problem
 from mlpcli.spec.fit_section import FoldSpec
 from mlpcli.spec.schema import DatasetSpec
 from mlpcli.spec.split_forms import SplitBy
+
+INT64 = np.dtype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class OpenedData:
         folder: relative to which paths in the spec are read.
         files: the rows of splits that are files, by split and path; each is read once.
         read: reads the columns of tables.
+        rows_dtype: of the positions of rows.
     """
 
     source: Source
@@ -48,6 +52,7 @@ class OpenedData:
     folder: Path
     files: dict[tuple[str, str], SourceRows] = field(default_factory=dict)
     read: ReadTable = read_table
+    rows_dtype: np.dtype = INT64
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,9 @@ class Splitter:
         self.sparse = False  # whether classes were too rare for a stratified split
         self.y = {name: in_precision(y, output, numbers) for name, (y, output) in coded.items()}
         self.outputs = tuple(output for _, output in coded.values())
-        self.rows = np.arange(len(source.main.x))  # of the main rows, those that no split has taken
+        self.rows = np.arange(
+            len(source.main.x), dtype=opened.rows_dtype
+        )  # of the main rows, those that no split has taken
         self.taken: dict[str, RowsOfSplit] = {}
 
     def add(self, split: str, rows: SourceRows) -> None:
@@ -185,4 +192,5 @@ class Splitter:
             window = slice(int(rows[0]), int(rows[-1]) + 1)
         y = {name: values[window] for name, values in self.y.items()}
         weights = None if main.weights is None else main.weights[window]
-        return RowsOfSplit(main.x[window], y, rows, weights, main)
+        x = main.x if isinstance(main.x, StoredArray) else main.x[window]  # which is picked by its keeper
+        return RowsOfSplit(x, y, rows, weights, main)

@@ -381,7 +381,7 @@ def only_in(
 
 
 def class_indices(y: Array) -> Array:
-    """Return class indices, (rows,) int64, of class indices, (rows,), or one-hot rows, (rows, classes).
+    """Return class indices, (rows,), of class indices, (rows,), or one-hot rows, (rows, classes).
 
     Where each step of a row has a class, (rows, *steps), of (rows, *steps, 1) or (rows, *steps, classes).
     """
@@ -389,7 +389,7 @@ def class_indices(y: Array) -> Array:
         y = y[..., 0]
     elif y.ndim > 1:
         y = y.argmax(axis=-1)
-    return np.asarray(y, dtype=np.int64)
+    return y if y.dtype == np.int32 else np.asarray(y, dtype=np.int64)
 
 
 def stratified_by(outputs: Sequence[Output]) -> Output | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mlpcli.data.dataset import Output
+from mlpcli.data.random_split import counts_of
 from mlpcli.data.sources.source_rows import SourceRows
 from mlpcli.data.targets import class_indices, only_in
 from mlpcli.data.types import Array
@@ -31,7 +32,8 @@ def unseen_classes(
     if output.kind not in ("classes", "one_hot"):
         return []
     assert output.classes is not None
-    known = np.bincount(class_indices(train).reshape(-1), minlength=len(output.classes)) > 0
+    seen = np.flatnonzero(counts_of(class_indices(train).reshape(-1)))
+    known = np.isin(np.arange(len(output.classes)), seen)
     labels = class_indices(y).reshape(len(y), -1)
     unseen = [int(code) for code in np.unique(labels) if not known[code]]
     found: dict[int, Array] = {}

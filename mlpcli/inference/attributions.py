@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from mlpcli.data.raw_columns import column_places, values_at
+from mlpcli.data.stored.sampled_rows import sampled_split
 from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import Problem, UsageError
 from mlpcli.inference.column_groups import ColumnGroup, column_groups, positions
@@ -69,7 +70,8 @@ class Explainer:
             shape = " x ".join(map(str, contract.shape))
             rule = f"--explain: run {trained.run.label} reads rows of {shape} values, which are no columns"
             raise UsageError(Problem(rule, hint="explain a run of tables or of flat arrays"))
-        rows = _flat_rows(trained, own_data(trained).dataset.train.x)
+        train = sampled_split(own_data(trained).dataset.train, trained.spec.fit.memory_bytes)
+        rows = _flat_rows(trained, train.x)
         random = np.random.default_rng([trained.spec.seed, 3])
         order = random.permutation(len(rows))
         self.background: Array = rows[np.sort(order[: options.background])]

@@ -36,8 +36,8 @@ from mlpcli.runs.record_models import TRAIN_AGAIN
 from mlpcli.runs.results import ClassScore, Coverage, Evaluation, OutputScores, QuantileScores
 from mlpcli.statistics.confusion import confusion
 from mlpcli.training import compiled
-from mlpcli.training.intervals import find_intervals
-from mlpcli.training.row_metrics import measure_rows
+from mlpcli.training.intervals import find_intervals, no_intervals
+from mlpcli.training.row_metrics import measure_rows, why_not_measured
 
 BATCH_ROWS = 4096
 
@@ -92,9 +92,10 @@ def _evaluate(trained: TrainedModel, rows: EvaluatedRows, options: EvaluateOptio
         arrays = compiled.Arrays(found.x, found.y, found.weights)
         metrics = loss_first(compiled.evaluate(trained.model, arrays, batch_size=at_once))
     measured = None if known is None else known.measured
-    if measured is None and (options.intervals or options.by):
+    why = why_not_measured(trained.model, found, trained.spec.fit.memory_bytes)
+    if measured is None and (options.intervals or options.by) and not why:
         measured = measure_rows(trained.model, found, batch_size=at_once)
-    bounds = None
+    bounds = no_intervals(len(found), metrics, why) if why else None
     if options.intervals and measured is not None:
         bounds = find_intervals(trained.model, measured, metrics, seed=trained.spec.seed)
     judged = any(each.is_scored or each.levels or each.intervals is not None for each in contract.outputs)

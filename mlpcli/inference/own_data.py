@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from mlpcli import runs
 from mlpcli.data.dataset import Dataset, Split
+from mlpcli.data.stored.sampled_rows import is_stored, sampled_split
 from mlpcli.errors import Problem, UsageError
 from mlpcli.model.run_spec import own_spec
 from mlpcli.model.trained_model import TrainedModel
@@ -46,13 +47,16 @@ def own_data(trained: TrainedModel) -> OwnData:
     return OwnData(there, dataset, moved_note(loaded, there), changed)
 
 
-def own_split(trained: TrainedModel, own: OwnData, split: str) -> tuple[Split, tuple[str, ...]]:
+def own_split(
+    trained: TrainedModel, own: OwnData, split: str, *, whole: bool = False
+) -> tuple[Split, tuple[str, ...]]:
     """Return one of a run's own splits, and warnings where its data has moved or changed.
 
     Args:
         trained: the run's model.
         own: its data, as `own_data` reads it.
         split: train, validation, test or held_out.
+        whole: also where its rows are in files, of which some are returned otherwise.
 
     Raises:
         UsageError: The run has no such split.
@@ -61,7 +65,12 @@ def own_split(trained: TrainedModel, own: OwnData, split: str) -> tuple[Split, t
     if found is None:
         hint = f"it has {', '.join(own.dataset.splits())}; or give --data FILE"
         raise UsageError(Problem(f"run {trained.run.label} has no {split} split", hint=hint))
-    return found, data_warnings(trained, own)
+    warnings = data_warnings(trained, own)
+    if whole or not is_stored(found):
+        return found, warnings
+    some = sampled_split(found, trained.spec.fit.memory_bytes)
+    few = f"{len(some):,} of {len(found):,} rows, evenly spaced: fit.memory keeps them in files"
+    return some, (*warnings, *([few] if len(some) < len(found) else []))
 
 
 def data_warnings(trained: TrainedModel, own: OwnData) -> tuple[str, ...]:

@@ -91,7 +91,7 @@ def rows_to_evaluate(
     own = own_data(trained)
     if split == HELD_OUT and has_folds(trained):
         return _held_out(trained, own)
-    found, warnings = own_split(trained, own, split)
+    found, warnings = own_split(trained, own, split, whole=True)
     columns = _columns(trained, own, split, found)
     return EvaluatedRows(split, found, columns, _origin(own, split), warnings)
 

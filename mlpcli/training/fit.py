@@ -12,6 +12,7 @@ import numpy as np
 from mlpcli import signals
 from mlpcli.checks.log_names import loss_first
 from mlpcli.data.dataset import Dataset, Split
+from mlpcli.data.stored.sampled_rows import is_stored
 from mlpcli.errors import Problem, TrainingError
 from mlpcli.keras_import import keras  # before `compiled`, which imports TensorFlow without hiding its log
 from mlpcli.runs.record_models import EngineName
@@ -277,6 +278,14 @@ class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]
             self.watcher.step(self.epoch, self.epochs, batch + 1, self.steps, values)
 
 
+def _validation(split: Split, spec: Spec) -> Structure | _Batches:
+    """Return the validation rows as `model.fit` takes them; those in files batch by batch."""
+    if not is_stored(split):
+        return _arrays(split).structure()
+    in_order = spec.model_copy(update={"fit": spec.fit.model_copy(update={"shuffle": False})})
+    return _Batches(split, in_order)
+
+
 def _fit_keras(job: _Job) -> None:
     """Train by Keras's own `fit`."""
     spec, validation = job.spec, job.dataset.validation
@@ -286,7 +295,7 @@ def _fit_keras(job: _Job) -> None:
         epochs=spec.fit.epochs,
         initial_epoch=job.initial_epoch,
         shuffle=False,
-        validation_data=_arrays(validation).structure() if validation is not None else None,
+        validation_data=None if validation is None else _validation(validation, spec),
         validation_batch_size=spec.fit.batch_size,
         callbacks=[_Epochs(job, batches), *job.callbacks],
         verbose=0,

@@ -15,6 +15,7 @@ from mlpcli.checks.log_names import directions
 from mlpcli.checks.tuner_objective import check_promotion, find_objective
 from mlpcli.data.dataset import Dataset, Split
 from mlpcli.data.leakage import equal_row_notes
+from mlpcli.data.stored.needed_memory import memory_advice
 from mlpcli.data.types import Arrays
 from mlpcli.errors import KeyPath
 from mlpcli.model.memory import optimizer_arrays, unfilled_weights
@@ -71,10 +72,16 @@ def forecast(loaded: LoadedSpec, *, timed: bool = False) -> Forecast:
         run_files(spec, folds=bool(folds)),
         tuple(advise(spec, dataset, model)),
         resolve_spec(given, dataset.settled, dataset.features),
-        (*prepared.notes, *_shared_rows(spec, dataset), *default_notes(loaded)),
+        (*_large(loaded), *prepared.notes, *_shared_rows(spec, dataset), *default_notes(loaded)),
         seconds_per_epoch(spec, dataset, model) if timed else None,
         trainings=folds,
     )
+
+
+def _large(loaded: LoadedSpec) -> Iterator[str]:
+    """Yield a line on rows that may not fit into memory."""
+    if loaded.spec.fit.memory is None and (note := memory_advice(loaded.spec.dataset, loaded.folder)):
+        yield note
 
 
 def _found(loaded: LoadedSpec) -> FoundData | None:

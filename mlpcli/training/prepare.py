@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlpcli.data.dataset import Dataset
+from mlpcli.data.stored.needed_memory import memory_advice
 from mlpcli.keras_import import import_keras, use_threads
 from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.completed import CompletedSpec
@@ -71,6 +72,11 @@ def prepare(loaded: LoadedSpec, watcher: Watcher | None = None) -> Prepared:
     unheard = use_threads(loaded.spec.fit.threads)
     with located(loaded):
         watcher.stage("reading the data")
+        large = None
+        if loaded.spec.fit.memory is None:
+            large = memory_advice(loaded.spec.dataset, loaded.folder)
+        if large is not None:
+            watcher.note(large)  # before the system ends a process that takes too much
         found, dataset = find_data(loaded)
         moved = moved_note(loaded, found)
         completed = complete(found, dataset)

@@ -195,7 +195,7 @@ def fit_preprocessor(
 
 def _fit(name: str, spec: FeatureSpec, column: ParsedColumn, rows: Array, rules: ScalingRules) -> Encoder:
     if spec.kind == "numeric":
-        return _fit_numeric(name, spec, column.numbers.values[rows], rules)
+        return _fit_numeric(name, spec, column.numbers_of(rows), rules)
     if spec.kind == "boolean":
         return _fit_boolean(name, spec, parse_booleans(column)[0][rows], text=_holds_words(column))
     if spec.kind == "date":
@@ -214,7 +214,8 @@ def _holds_words(column: ParsedColumn) -> bool:
 
 def _fit_numeric(name: str, spec: FeatureSpec, values: Array, rules: ScalingRules) -> NumericEncoder:
     kept = np.dtype(rules.numbers).type
-    known = values[~np.isnan(values)].astype(kept).astype(np.float64)
+    gaps = np.isnan(values)
+    known = (values[~gaps] if gaps.any() else values).astype(kept, copy=False).astype(np.float64, copy=False)
     if not len(known):
         known = np.zeros(1)
     log = spec.scaling == "log"

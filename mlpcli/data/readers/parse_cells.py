@@ -77,6 +77,11 @@ class ParsedColumn:
             self._numbers = self._parse_numbers()
         return self._numbers
 
+    def numbers_of(self, rows: Array) -> Array:
+        """Return some of the cells as numbers, (some,) float64."""
+        found: Array = self.numbers.values[rows]
+        return found
+
     @property
     def texts(self) -> Texts:
         """The cells as texts: numbers in their plain spelling, dates as ISO, `true` and `false`."""

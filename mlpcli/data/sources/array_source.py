@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +26,9 @@ from mlpcli.data.sources.table_source import target_columns
 from mlpcli.data.types import Array, PerStep
 from mlpcli.errors import ABSENT, Problem, SpecError, listing, nearest
 from mlpcli.spec.schema import DatasetSpec
+
+ReadArray = Callable[[Path, str], ArrayFile]
+"""`read_npy`, or what leaves the rows in their file."""
 
 
 def read_npz_source(spec: DatasetSpec, path: Path, *, classes: bool | None, per_step: PerStep) -> Source:
@@ -65,7 +68,13 @@ def read_npz_source(spec: DatasetSpec, path: Path, *, classes: bool | None, per_
 
 
 def read_npy_source(
-    spec: DatasetSpec, path: Path, *, classes: bool | None, folder: Path, per_step: PerStep
+    spec: DatasetSpec,
+    path: Path,
+    *,
+    classes: bool | None,
+    folder: Path,
+    per_step: PerStep,
+    read: ReadArray = read_npy,
 ) -> Source:
     """Read an .npy file of rows, whose target is an .npy file of its own.
 
@@ -75,6 +84,7 @@ def read_npy_source(
         classes: whether the target is read as labels; None to decide by its type.
         folder: relative to which the target's path is read.
         per_step: see `array_rows`.
+        read: reads the rows, without the target.
 
     Returns:
         The source.
@@ -89,7 +99,7 @@ def read_npy_source(
         rule = "must be the .npy file of the target, since path is an .npy file"
         raise SpecError(Problem(rule, path=key, received=ABSENT if spec.target is None else spec.target))
     target = read_npy(find_file(spec.target, folder, key), spec.target, "y")
-    rows = array_rows(read_npy(path, spec.path), "x", "y", classes=classes, target=target, per_step=per_step)
+    rows = array_rows(read(path, spec.path), "x", "y", classes=classes, target=target, per_step=per_step)
     return _array_source(rows, None, spec)
 
 

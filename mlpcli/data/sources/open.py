@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from mlpcli.data.images.image_reading import image_column
-from mlpcli.data.readers.arrays import KEYS, array_rows, read_npz
+from mlpcli.data.readers.arrays import KEYS, array_rows, read_npy, read_npz
 from mlpcli.data.readers.dialect import PLAIN, Dialect
 from mlpcli.data.readers.find_files import are_images, find_files, is_table
 from mlpcli.data.readers.tables import ReadTable, check_columns, open_tables, read_table
 from mlpcli.data.sources.array_source import (
+    ReadArray,
     cut_targets,
     fit_shape,
     read_npy_source,
@@ -64,6 +65,7 @@ def open_source(
     per_step: PerStep = (),
     kept: Path | None = None,
     read: ReadTable = read_table,
+    read_array: ReadArray = read_npy,
 ) -> Source:
     """Read everything that a `dataset` section names except its split files.
 
@@ -77,6 +79,7 @@ def open_source(
         per_step: see `array_rows`.
         kept: the folder for decoded images; None for none.
         read: reads the columns of tables.
+        read_array: reads the rows of an .npy file.
 
     Returns:
         The source: its rows, and its own test split if it has one.
@@ -112,7 +115,7 @@ def open_source(
     if are_images(paths):
         hint = "name the folder with a sub-folder for each class, or a table with a column of file names"
         raise SpecError(Problem("is one image", path=("dataset", "path"), received=spec.path, hint=hint))
-    return _open_arrays(spec, paths[0], target_kinds, folder, per_step)
+    return _open_arrays(spec, paths[0], target_kinds, folder, per_step, read_array)
 
 
 def _table_key_problems(spec: DatasetSpec, what: str) -> Iterator[Problem]:
@@ -129,6 +132,7 @@ def _open_arrays(
     target_kinds: Mapping[str, TargetKind | None],
     folder: Path,
     per_step: PerStep,
+    read: ReadArray,
 ) -> Source:
     """Read an .npz or .npy file.
 
@@ -148,7 +152,7 @@ def _open_arrays(
     if path.suffix.lower() == ".npz":
         source = read_npz_source(spec, path, classes=classes, per_step=per_step)
     else:
-        source = read_npy_source(spec, path, classes=classes, folder=folder, per_step=per_step)
+        source = read_npy_source(spec, path, classes=classes, folder=folder, per_step=per_step, read=read)
     return with_outputs(spec, source, target_kinds)
 
 

@@ -13,19 +13,49 @@ import numpy as np
 from mlpcli.data.dataset import Split
 from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.data.features.unknown_values import apply_policy, cell_errors
+from mlpcli.data.readers.arrays import ArrayFile, stored_npy
 from mlpcli.data.readers.parse_cells import ParsedColumn
 from mlpcli.data.readers.row_errors import MAX_SHOWN, RowError, raise_row_errors
 from mlpcli.data.readers.tables import Table, TableFile
 from mlpcli.data.row_keeper import RowKeeper
 from mlpcli.data.splitter import RowsOfSplit
 from mlpcli.data.stored.placed_rows import PlacedRows
-from mlpcli.data.stored.stored_array import StoredArray, bytes_of
+from mlpcli.data.stored.stored_array import BLOCK_BYTES, StoredArray, bytes_of
 from mlpcli.data.stored.stored_column import StoredColumn
 from mlpcli.data.stored.table_store import TableStore
 from mlpcli.data.types import Array
+from mlpcli.errors import Problem, SpecError
 
 LEAST_MEMORY = 1 << 20
 """Less than a megabyte is not worth a part of its own."""
+
+
+class _Placing:
+    """Where the rows of a source go: those of each split one after the other, in the split's order."""
+
+    def __init__(
+        self, path: Path, count: int, rows: Mapping[str, Array], shape: tuple[int, ...], dtype: np.dtype
+    ) -> None:
+        self.path, self.shape, self.dtype = path, shape, dtype
+        self.sizes = {name: len(chosen) for name, chosen in rows.items()}
+        self.places = np.full(count, -1, np.int64 if count > 2**31 - 1 else np.int32)
+        first = 0
+        for chosen in rows.values():
+            self.places[chosen] = np.arange(first, first + len(chosen))
+            first += len(chosen)
+
+    def open(self, memory: int) -> PlacedRows:
+        """Open the file for writing."""
+        return PlacedRows(self.path, sum(self.sizes.values()), self.shape, self.dtype, memory=memory // 2)
+
+    def splits(self, most_bytes: int) -> dict[str, StoredArray]:
+        """Return the rows of each split, once they are written."""
+        first, found = 0, {}
+        for name, size in self.sizes.items():
+            shape = (size, *self.shape)
+            found[name] = StoredArray(self.path, shape, self.dtype, most_bytes=most_bytes, first=first)
+            first += size
+        return found
 
 
 class StoredRows(RowKeeper):
@@ -69,16 +99,12 @@ class StoredRows(RowKeeper):
         self, table: Table, rows: Mapping[str, Array], preprocessor: Preprocessor
     ) -> dict[str, StoredArray]:
         """Encode the rows of a table in parts; each split's are written one after the other."""
-        places = np.full(table.rows, -1, np.int64 if table.rows > 2**31 - 1 else np.int32)
-        first = 0
-        for chosen in rows.values():
-            places[chosen] = np.arange(first, first + len(chosen))
-            first += len(chosen)
-        path, shape = self._path(), (preprocessor.width,)
+        shape = (preprocessor.width,)
         errors: list[RowError] = []
         total = 0
         size = max(1, self.memory // (64 * max(1, preprocessor.width)))
-        with PlacedRows(path, first, shape, np.dtype(np.float32), memory=self.memory) as placed:
+        placing = _Placing(self._path(), table.rows, rows, shape, np.dtype(np.float32))
+        with placing.open(self.memory) as placed:
             for start in range(0, table.rows, size):
                 stop = min(start + size, table.rows)
                 columns = {name: _part(table, name, start, stop) for name in preprocessor.names}
@@ -88,13 +114,37 @@ class StoredRows(RowKeeper):
                 if rejected and missing > 0:
                     errors += cell_errors(preprocessor, rejected, columns, positions, table.origin)[:missing]
                 total += len(rejected)
-                placed.put(encoded.x, places[start:stop])
+                placed.put(encoded.x, placing.places[start:stop])
             raise_row_errors(table.origin, errors, total)
-        first, found = 0, {}
-        for name, chosen in rows.items():
-            found[name] = self._open(path, (len(chosen), *shape), np.dtype(np.float32), first)
-            first += len(chosen)
+        return placing.splits(self.limit)
+
+    def read_array(self, path: Path, label: str) -> ArrayFile:
+        """Open the rows of an .npy file, which stay there."""
+        return stored_npy(path, label, most_bytes=self.limit)
+
+    def place(self, rows_of: dict[str, RowsOfSplit]) -> dict[str, RowsOfSplit]:
+        """Return splits of arrays with their rows one after the other."""
+        found = dict(rows_of)
+        for source in {id(each.source_rows): each for each in rows_of.values()}.values():
+            x = source.x
+            if not isinstance(x, StoredArray):
+                rule = "is for tables and for .npy files"
+                raise SpecError(Problem(rule, path=("fit", "memory"), hint="remove it"))
+            names = [name for name, each in rows_of.items() if each.source_rows is source.source_rows]
+            rows = {name: rows_of[name].rows for name in names}
+            placing = _Placing(self._path(), len(x), rows, x.shape[1:], x.dtype)
+            start = 0
+            with placing.open(self.memory) as placed:
+                for block in x.blocks():
+                    placed.put(block, placing.places[start : start + len(block)])
+                    start += len(block)
+            stored = placing.splits(self.limit)
+            found |= {name: replace(found[name], x=each) for name, each in stored.items()}
         return found
+
+    def slim(self, numbers: Array) -> Array:
+        """Return whole numbers in half the memory, where they are class indices or positions of rows."""
+        return numbers.astype(np.int32) if numbers.dtype == np.int64 else numbers
 
     def keep(self, split: Split) -> Split:
         """Return a split with its targets, weights and positions in files too."""
@@ -106,10 +156,12 @@ class StoredRows(RowKeeper):
             return arrays
         if isinstance(arrays, dict):
             return {name: self._written(each) for name, each in arrays.items()}
-        path = self._path()
+        path, size = self._path(), max(1, BLOCK_BYTES // max(1, arrays[:1].nbytes))
+        dtype = np.dtype(np.int64) if arrays.dtype == np.int32 else arrays.dtype  # see `slim`
         with path.open("xb") as file:
-            file.write(bytes_of(np.ascontiguousarray(arrays)))
-        return self._open(path, arrays.shape, arrays.dtype)
+            for start in range(0, len(arrays), size):
+                file.write(bytes_of(np.ascontiguousarray(arrays[start : start + size], dtype)))
+        return self._open(path, arrays.shape, dtype)
 
     def _path(self) -> Path:
         return self.folder / f"{next(self._numbers):04}.rows"

@@ -20,6 +20,7 @@ from mlpcli.data.load import Request, divide_dataset, open_dataset
 from mlpcli.data.readers.find_files import find_files, is_server_path
 from mlpcli.data.stored.cached_dataset import Broken, read_dataset, read_document, write_dataset
 from mlpcli.data.stored.kept_splits import StoredRows
+from mlpcli.data.stored.release import release_memory
 from mlpcli.errors import KeyPath, Problem, SpecError
 from mlpcli.files import replacing, sha256_of
 from mlpcli.spec.memory_size import CACHE, lock_of
@@ -73,6 +74,7 @@ def load_stored(
             except Broken as error:
                 notes.append(f"the encoded rows in {place} were damaged ({error}), and are written again")
         _write(own, names, spec, request, seed, folder, options)
+        release_memory()
         made = _opened(own, names, spec, options)
     return replace(made, notes=(*made.notes, *notes))
 
@@ -87,6 +89,9 @@ def _content(spec: DatasetSpec, folder: Path) -> str:
             continue
         path: KeyPath = ("dataset", key)
         for file in find_files(text, folder, path):
+            if file.is_dir():
+                rule = "is for tables and for .npy files; decoded images are in a file anyway"
+                raise SpecError(Problem(rule, path=("fit", "memory"), hint="remove it"))
             if is_server_path(file):
                 rule = "is for files, whose content names the copy of their rows"
                 hint = "export the rows to Parquet files first"

@@ -13,6 +13,7 @@ from pathlib import Path
 from weakref import finalize
 
 import numpy as np
+import numpy.typing as npt
 
 from mlpcli.data.types import Array
 from mlpcli.errors import DataError, Problem
@@ -95,6 +96,7 @@ class StoredArray:
         self.columns = None if columns is None else list(columns)
         self._stored, self._offset = tuple(shape[1:]), offset
         self.shape = (shape[0], *(self._stored if columns is None else (len(columns),)))
+        self.file_dtype = self.dtype
         self._file = os.open(path, os.O_RDONLY)
         finalize(self, os.close, self._file)
 
@@ -127,12 +129,26 @@ class StoredArray:
         return StoredArray(
             self.path,
             self.file_shape,
-            self.dtype,
+            self.file_dtype,
             most_bytes=self.most_bytes,
             first=self.first,
             columns=[known[place] for place in columns],
             offset=self._offset,
+        ).astype(self.dtype)
+
+    def astype(self, dtype: npt.DTypeLike) -> StoredArray:
+        """Return the same rows as values of another type, which they become when they are read."""
+        found = StoredArray(
+            self.path,
+            self.file_shape,
+            self.file_dtype,
+            most_bytes=self.most_bytes,
+            first=self.first,
+            columns=self.columns,
+            offset=self._offset,
         )
+        found.dtype = np.dtype(dtype)
+        return found
 
     def __getitem__(self, key: object) -> Array:
         if isinstance(key, tuple):
@@ -178,7 +194,7 @@ class StoredArray:
 
     @property
     def _row_bytes(self) -> int:
-        return math.prod(self._stored) * self.dtype.itemsize
+        return math.prod(self._stored) * self.file_dtype.itemsize
 
     def read(self, start: int, out: Array) -> Array:
         """Read consecutive rows.
@@ -187,14 +203,14 @@ class StoredArray:
             start: the position of the first.
             out: (n, ...), contiguous, which is filled.
         """
-        if self.columns is None:
+        if self.columns is None and self.dtype == self.file_dtype:
             self._fill(start, out)
-        else:
-            size = max(1, BLOCK_BYTES // max(1, self._row_bytes))
-            for begin in range(0, len(out), size):
-                piece = np.empty((min(size, len(out) - begin), *self._stored), self.dtype)
-                self._fill(start + begin, piece)
-                out[begin : begin + len(piece)] = piece[:, self.columns]
+            return out
+        size = max(1, BLOCK_BYTES // max(1, self._row_bytes))
+        for begin in range(0, len(out), size):
+            piece = np.empty((min(size, len(out) - begin), *self._stored), self.file_dtype)
+            self._fill(start + begin, piece)
+            out[begin : begin + len(piece)] = piece if self.columns is None else piece[:, self.columns]
         return out
 
     def _fill(self, start: int, out: Array) -> None:
@@ -230,7 +246,7 @@ class StoredArray:
         at_once = max(1, WINDOW_BYTES // max(1, self._row_bytes))
         gap = (int(rising[-1]) - int(rising[0])) / len(places) * self._row_bytes
         at_once = 1 if gap > GAP_BYTES else at_once
-        buffer = np.empty((at_once, *self._stored), self.dtype)
+        buffer = np.empty((at_once, *self._stored), self.file_dtype)
         start = 0
         while start < len(places):
             low = int(rising[start])

@@ -113,6 +113,12 @@ class StoredColumn(ParsedColumn):
         """The cells as numbers."""
         return self.recent.recall(self, "numbers", self._parse_numbers)
 
+    def numbers_of(self, rows: Array) -> Array:
+        """Return some of the cells as numbers, and forget the others."""
+        found: Array = self.numbers.values[rows]
+        self.release()
+        return found
+
     @property
     def texts(self) -> Texts:
         """The cells as texts."""

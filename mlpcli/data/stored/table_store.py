@@ -23,6 +23,7 @@ from mlpcli.data.readers.row_errors import ManyOrigin, Origin
 from mlpcli.data.readers.table_values import written_cell
 from mlpcli.data.readers.tables import PLAIN_DIGITS, Table, TableFile
 from mlpcli.data.stored.column_writer import ColumnWriter
+from mlpcli.data.stored.release import release_memory
 from mlpcli.data.stored.stored_column import Recent
 from mlpcli.data.types import Array, ArrowColumn
 
@@ -33,6 +34,10 @@ MOST_TEXTS = 1_000_000
 """The most distinct texts of a column, which are in memory."""
 
 EXACT = 2.0**53
+
+
+RELEASED = 8
+"""Blocks after which PyArrow gives memory back that it keeps for later ones."""
 
 
 @dataclass
@@ -110,8 +115,13 @@ class TableStore:
     def _fill(self, file: TableFile, columns: Sequence[str], text: Collection[str], found: _Pass) -> None:
         """Write the columns of all files."""
         for each in file.more or (file,):
-            rows = sum(self._add(each, block, found, text) for block in _blocks(each, columns, text, found))
+            rows = 0
+            for place, block in enumerate(_blocks(each, columns, text, found)):
+                rows += self._add(each, block, found, text)
+                if place % RELEASED == RELEASED - 1:
+                    release_memory()
             found.parts.append((each.origin, rows))
+        release_memory()
 
     def _add(
         self, file: TableFile, block: dict[str, ArrowColumn], found: _Pass, text: Collection[str]
