@@ -440,7 +440,7 @@ ARRAYS: dict[str, tuple[np.ndarray, np.ndarray, str]] = {
     "numbers": (RANDOM.normal(size=(300, 4)), RANDOM.integers(0, 3, 300), ""),
     "images": (RANDOM.integers(0, 255, (300, 4, 5)).astype(np.uint8), RANDOM.integers(0, 3, 300), ""),
     "whole": (RANDOM.integers(0, 255, (300, 2)), RANDOM.integers(0, 3, 300), ", test: {last: 40}"),
-    "flat": (RANDOM.normal(size=300).astype(np.float32), RANDOM.normal(size=(300, 2)), ""),
+    "flat": (RANDOM.normal(size=(300, 1)).astype(np.float32), RANDOM.normal(size=(300, 2)), ""),
 }
 
 

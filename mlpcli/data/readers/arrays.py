@@ -26,7 +26,7 @@ from mlpcli.data.readers.row_errors import (
     raise_row_errors,
 )
 from mlpcli.data.sources.source_rows import SourceRows, Target
-from mlpcli.data.stored.stored_array import BLOCK_BYTES, StoredArray
+from mlpcli.data.stored.stored_array import StoredArray
 from mlpcli.data.types import Array, PerStep
 from mlpcli.errors import MlpcliError, listing
 from mlpcli.files import open_ordinary
@@ -131,36 +131,6 @@ def open_npy(path: Path, label: str) -> Iterator[tuple[Array, Origin]]:
     yield np.memmap(path, dtype=dtype, mode="r", offset=start, shape=shape), origin
 
 
-def stored_npy(path: Path, label: str, *, most_bytes: int) -> ArrayFile:
-    """Open the rows of an .npy file, which stay there.
-
-    Args:
-        path: of the file.
-        label: its name in messages.
-        most_bytes: how much of them may be in memory at once.
-
-    Raises:
-        DataError: the file is damaged, or holds no rows of numbers one after the other.
-    """
-    origin = Origin(label)
-    with _damage(origin, "npy"), open_ordinary(path) as stream:
-        shape, fortran, dtype = _read_header(stream, path.stat().st_size, origin, "array 'x'")
-        start = stream.tell()
-    if fortran or not shape or math.prod(shape) == 0 or dtype.kind not in "biuf":
-        hint = "save it with numpy.ascontiguousarray" if fortran else "fit.memory takes arrays of numbers"
-        origin.refuse("cannot be read in parts", hint=hint)
-    shape = shape if len(shape) > 1 else (*shape, 1)
-    return ArrayFile(origin, {"x": StoredArray(path, shape, dtype, most_bytes=most_bytes, offset=start)})
-
-
-def _stored_rows(x: StoredArray, origin: Origin, what: str) -> StoredArray:
-    """Check the rows of a file, and return them as `as_rows` would."""
-    size = max(1, BLOCK_BYTES // max(1, x[:1].nbytes))
-    for start in range(0, len(x) if x.dtype.kind not in "iu" else 0, size):
-        as_rows(x[start : start + size], origin, what, first=start)
-    return x if x.dtype.kind in "iu" else x.astype(np.float32)
-
-
 @contextmanager
 def _damage(origin: Origin, kind: str) -> Iterator[None]:
     """Turn errors of NumPy into a DataError without their messages, some of which advise to unpickle."""
@@ -240,7 +210,7 @@ def array_rows(
     given = (target or file).arrays.get(y) if y is not None else None
     held: Any = file.arrays[x]
     if isinstance(held, StoredArray):
-        values: Any = _stored_rows(held, file.origin, f"array {x!r}")
+        values: Any = held  # whose rows were checked
     else:
         values = as_rows(held, file.origin, f"array {x!r}", wide=wide)
     notes = () if wide else tuple(_lost_in_float32(file.arrays[x], values, f"array {x!r}"))

@@ -13,7 +13,7 @@ import numpy as np
 from mlpcli.data.dataset import Split
 from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.data.features.unknown_values import apply_policy, cell_errors
-from mlpcli.data.readers.arrays import ArrayFile, stored_npy
+from mlpcli.data.readers.arrays import ArrayFile
 from mlpcli.data.readers.parse_cells import ParsedColumn
 from mlpcli.data.readers.row_errors import MAX_SHOWN, RowError, raise_row_errors
 from mlpcli.data.readers.tables import Table, TableFile
@@ -22,6 +22,7 @@ from mlpcli.data.splitter import RowsOfSplit
 from mlpcli.data.stored.placed_rows import PlacedRows
 from mlpcli.data.stored.stored_array import BLOCK_BYTES, StoredArray, bytes_of
 from mlpcli.data.stored.stored_column import StoredColumn
+from mlpcli.data.stored.stored_npy import stored_npy
 from mlpcli.data.stored.table_store import TableStore
 from mlpcli.data.types import Array
 from mlpcli.errors import Problem, SpecError
