@@ -44,9 +44,9 @@ WRITTEN = {
         "rest": "",
     },
     "calibrated_classes": {
-        "target": "heating",
+        "target": "district",
         "more": "",
-        "units": 4,
+        "units": 5,
         "activation": ", activation: softmax",
         "loss": "sparse_categorical_crossentropy",
         "rest": "predict: {calibrate: temperature, intervals: 0.9}",
@@ -72,14 +72,14 @@ SEVERAL = """
 name: several_inputs_and_outputs
 dataset:
   path: "{root}/configs/data/flats.csv"
-  target: {{rent: rent, sort: heating}}
-inputs: {{size: {{columns: [area, rooms]}}, rest: {{columns: [built, district, floor, balcony, listed]}}}}
+  target: {{rent: rent, sort: district}}
+inputs: {{size: {{columns: [area, rooms]}}, rest: {{columns: [built, heating, floor, balcony, listed]}}}}
 layers:
   - {{Dense: {{units: 8, activation: relu}}, name: first, from: size}}
   - {{Dense: {{units: 8, activation: relu}}, name: second, from: rest}}
   - {{Concatenate: {{}}, name: both, from: [first, second]}}
   - {{Dense: {{units: 1}}, name: rent, from: both}}
-  - {{Dense: {{units: 4, activation: softmax}}, name: sort, from: both}}
+  - {{Dense: {{units: 5, activation: softmax}}, name: sort, from: both}}
 loss: {{rent: mse, sort: sparse_categorical_crossentropy}}
 fit: {{epochs: 3, batch_size: 64}}
 """

@@ -16,10 +16,11 @@ from mlpcli.data.features.encoders import NumericEncoder
 from mlpcli.data.features.verification_sample import Sample
 from mlpcli.data.quantiles import Quantiles
 from mlpcli.errors import UsageError
-from mlpcli.export import export_formats
+from mlpcli.export import docker_folder, export_formats
 from mlpcli.export.compare_results import differences
 from mlpcli.export.converting import ExportError
 from mlpcli.export.given_columns import shift_of, too_fine
+from mlpcli.inference.quantized_scores import scores_of
 from mlpcli.keras_import import tf
 from mlpcli.model import normal_values, plain_normal
 from tests.conftest import Result
@@ -81,6 +82,8 @@ def test_every_format_of_a_table_computes_what_predict_does(
     described = json.loads((tmp_path / "houses.tflite.json").read_text())
     town = next(each for each in described["inputs"] if each["column"] == "first town")
     assert {"Ulm", "Bonn", "Köln", ""} <= set(town["codes"])
+    for each in found.values():
+        exec(each["example"], {})
     again = mlpcli("export", "houses", *formats, "--runs-dir", houses / "runs")
     assert again.status == 2
     assert "houses.onnx exists already" in again.err
@@ -165,3 +168,40 @@ def test_wrong_options_end_before_anything_is_loaded(
     result = mlpcli("export", "houses", *options, "--runs-dir", houses / "runs")
     assert result.status == 2
     assert message in result.err
+
+
+def test_a_request_is_read_back_as_the_rows_that_it_was_made_of() -> None:
+    rows = {"first town": np.array(["Ulm", "Köln"]), "size": np.array([30.5, 61.0])}
+    text = json.dumps(docker_folder.request_of(rows, table=True))
+    found = docker_folder.read_request(text, {"first town": "string", "size": "float64"}, table=True)
+    assert {name: values.tolist() for name, values in found.items()} == {
+        name: values.tolist() for name, values in rows.items()
+    }
+    images = {"rows": np.arange(8, dtype=np.uint8).reshape(2, 2, 2)}
+    text = json.dumps(docker_folder.request_of(images, table=False))
+    (back,) = docker_folder.read_request(text, {"rows": "uint8"}, table=False).values()
+    assert back.dtype == np.uint8
+    assert (back == images["rows"]).all()
+    assert docker_folder.answer_of({"value": np.ones((2, 1))}) == {"predictions": [[1.0], [1.0]]}
+
+
+def test_a_dockerfile_copies_the_model_that_its_server_loads(tmp_path: Path) -> None:
+    docker_folder.write_texts(tmp_path, "My_run", "My run/1", 2, [{"name": "size", "dtype": "float64"}])
+    lines = (tmp_path / "Dockerfile").read_text().splitlines()
+    assert {"COPY models/My_run /models/My_run", "ENV MODEL_NAME=My_run"} <= {*lines}
+    assert [line.split()[0] for line in lines if not line.startswith("#")][:2] == ["ARG", "FROM"]
+    readme = (tmp_path / "README.md").read_text()
+    assert "curl -s -d @request.json http://localhost:8501/v1/models/My_run:predict" in readme
+    assert "docker build -t my-run ." in readme
+
+
+def test_what_int8_costs_is_measured_in_the_targets_own_units() -> None:
+    number = Output(("price",), "numbers", name="price", scale=(10.0,), offset=(100.0,))
+    sort = Output(("sort",), "classes", ("no", "yes"), name="sort")
+    contract = Contract("array", (), (2,), "float32", (number, sort))
+    y = {"price": np.array([0.0, 1.0], np.float32), "sort": np.array([0, 1])}
+    before = {"price_value": np.array([[100.0], [110.0]]), "sort_index": np.array([0, 1])}
+    after = {"price_value": np.array([[103.0], [107.0]]), "sort_index": np.array([1, 1])}
+    price, kind = scores_of(contract, "test", y, before, after)
+    assert (price.metric, price.before, price.after) == ("RMSE", 0.0, 3.0)
+    assert (kind.metric, kind.split, kind.rows, kind.before, kind.after) == ("accuracy", "test", 2, 1.0, 0.5)

@@ -106,7 +106,7 @@ def write_texts(folder: Path, name: str, run: str, rows: int, inputs: list[dict[
     values = {"name": name, "run": run, "tag": tag, "tensorflow": tf.__version__, "rows": rows, "label": run}
     lines = ["| input | takes |", "|---|---|"]
     for each in inputs:
-        takes = each.get("takes") or f"rows of the shape {each['shape']}"
+        takes = each.get("takes") or f"rows of the shape {each.get('shape')}"
         lines.append(f"| `{each['name']}` | {each['dtype']}: {takes} |")
     (folder / "Dockerfile").write_text(DOCKERFILE.format(**values), encoding="utf-8")
     (folder / "README.md").write_text(README.format(**values, inputs="\n".join(lines)), encoding="utf-8")

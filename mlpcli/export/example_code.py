@@ -27,12 +27,16 @@ def example_code(
     """
     wrap = "tf.constant({})" if name in ("saved_model", "keras") else "{}"
     cells = {key: wrap.format(_cell(name, key, values[:1], inputs)) for key, values in rows.items()}
-    lines = ["import json", "import numpy as np"] if any("codes[" in text for text in cells.values()) else []
+    lines = (
+        ["import json", "from pathlib import Path", "import numpy as np"]
+        if any("codes[" in text for text in cells.values())
+        else []
+    )
     lines = lines or (["import numpy as np"] if any("np." in text for text in cells.values()) else [])
     before, after = _calls(name, target)
     lines += before
     if "import json" in lines:
-        lines.append(f'inputs = json.load(open("{sidecar_of(target)}"))["inputs"]')
+        lines.append(f'inputs = json.loads(Path("{sidecar_of(target)}").read_text())["inputs"]')
         lines.append('codes = {each["name"]: each["codes"] for each in inputs if "codes" in each}')
     lines += ["row = {", *(f"    {_text(key)}: {text}," for key, text in cells.items()), "}", *after]
     return "\n".join(lines) + "\n"

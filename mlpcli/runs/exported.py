@@ -77,5 +77,6 @@ class Exported:
             "inputs": self.description.get("inputs"),
             "outputs": self.description.get("outputs"),
             "notes": list(self.notes),
+            "example": self.example,
             "quantized": [vars(each) for each in self.scores],
         }
