@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,6 +37,7 @@ def convert_to_onnx(
     Raises:
         ExportError: the network cannot be converted.
     """
+    import onnx
     import tf2onnx
 
     def convert() -> bytes:
@@ -47,13 +47,15 @@ def convert_to_onnx(
             input_names=[*frozen.inputs.values()],
             output_names=[*frozen.outputs.values()],
             opset=OPSET,
-            custom_op_handlers={"SelectV2": (_select, [])},
+            custom_op_handlers={"SelectV2": (_select, []), "Expm1": (_expm1, [])},
         )
         _finish(model, frozen, coded, contract)
         model.producer_name, model.producer_version = "mlpcli", str(facts["mlpcli"])
         entry = model.metadata_props.add()
         entry.key, entry.value = "mlpcli", json.dumps(facts, ensure_ascii=False)
-        return bytes(model.SerializeToString())
+        content = bytes(model.SerializeToString())
+        onnx.checker.check_model(content)
+        return content
 
     return convert_quietly("ONNX", convert)
 
@@ -70,6 +72,16 @@ def _select(ctx: Any, node: Any, name: str, args: Sequence[object]) -> None:
         Select.version_9(ctx, node)  # for which ONNX Runtime lacks it
     else:
         node.type = "Where"
+
+
+def _expm1(ctx: Any, node: Any, name: str, args: Sequence[object]) -> None:
+    """Convert exp(x) - 1, which ONNX has no operation for."""
+    import onnx
+
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(ctx.get_dtype(node.output[0]))
+    one = ctx.make_const(f"{name}/one", np.array(1, dtype))
+    node.type = "Exp"
+    ctx.insert_new_node_on_output("Sub", node.output[0], inputs=[node.output[0], one.output[0]])
 
 
 def _finish(model: onnx.ModelProto, frozen: FrozenGraph, coded: CodedNetwork, contract: Contract) -> None:
@@ -143,11 +155,3 @@ def _exit(
     table = onnx.numpy_helper.from_array(np.array(classes, dtype=object), f"{stem}classes")
     graph.initializer.append(table)
     return [onnx.helper.make_node("Gather", [table.name, inner], [value.name])]
-
-
-def save_onnx(content: bytes, path: Path) -> None:
-    """Check an ONNX file and write it."""
-    import onnx
-
-    onnx.checker.check_model(content)
-    path.write_bytes(content)

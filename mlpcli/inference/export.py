@@ -23,7 +23,7 @@ from mlpcli.export.frozen_graph import FrozenGraph, freeze, narrowed
 from mlpcli.export.given_columns import rows_given
 from mlpcli.export.keras_file import complete_network, foreign_layers, save_keras
 from mlpcli.export.litert_file import QUANTIZED_ROWS, convert_to_litert
-from mlpcli.export.onnx_file import convert_to_onnx, save_onnx
+from mlpcli.export.onnx_file import convert_to_onnx
 from mlpcli.export.openvino_file import save_openvino
 from mlpcli.export.saved_model import export_saved_model
 from mlpcli.export.signature_names import signature_names
@@ -268,7 +268,7 @@ class ExportJob:
         elif name == "keras":
             save_keras(complete_network(self.trained.model, spec, contract), path)
         elif name == "onnx":
-            save_onnx(convert_to_onnx(self.wide[1], self.wide[0], contract, facts), path)
+            path.write_bytes(convert_to_onnx(self.wide[1], self.wide[0], contract, facts))
         elif name == "openvino":
             save_openvino(self.narrow[1], facts, path)
         else:
