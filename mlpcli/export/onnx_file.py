@@ -47,7 +47,7 @@ def convert_to_onnx(
             input_names=[*frozen.inputs.values()],
             output_names=[*frozen.outputs.values()],
             opset=OPSET,
-            custom_op_handlers={"SelectV2": (_select, []), "Expm1": (_expm1, [])},
+            custom_op_handlers={"SelectV2": (_select, []), "Expm1": (_expm1, []), "Log1p": (_log1p, [])},
         )
         _finish(model, frozen, coded, contract)
         model.producer_name, model.producer_version = "mlpcli", str(facts["mlpcli"])
@@ -82,6 +82,16 @@ def _expm1(ctx: Any, node: Any, name: str, args: Sequence[object]) -> None:
     one = ctx.make_const(f"{name}/one", np.array(1, dtype))
     node.type = "Exp"
     ctx.insert_new_node_on_output("Sub", node.output[0], inputs=[node.output[0], one.output[0]])
+
+
+def _log1p(ctx: Any, node: Any, name: str, args: Sequence[object]) -> None:
+    """Convert log(1 + x), which ONNX has no operation for."""
+    import onnx
+
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(ctx.get_dtype(node.output[0]))
+    one = ctx.make_const(f"{name}/one", np.array(1, dtype))
+    node.type = "Log"
+    ctx.insert_new_node_on_input(node, "Add", [node.input[0], one.output[0]])
 
 
 def _finish(model: onnx.ModelProto, frozen: FrozenGraph, coded: CodedNetwork, contract: Contract) -> None:
