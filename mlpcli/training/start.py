@@ -12,8 +12,6 @@ from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.repeats import is_repeated, trained_once
 from mlpcli.training.job import WHOLE_RUN, TrainOptions
-from mlpcli.training.repeated.resume_members import resume_members
-from mlpcli.training.repeated.train_members import train_members
 from mlpcli.training.replicas.cluster import Cluster
 from mlpcli.training.resume import resume_run
 from mlpcli.training.session import train
@@ -39,6 +37,8 @@ def start_run(
         options: How much of the run of a single training is written.
     """
     if is_repeated(loaded.spec):
+        from mlpcli.training.repeated.train_members import train_members
+
         return train_members(loaded, runs_dir=runs_dir, watcher=watcher, command=command, advice=advice)
     once = trained_once(loaded)
     return train(once, runs_dir=runs_dir, watcher=watcher, command=command, advice=advice, options=options)
@@ -66,6 +66,8 @@ def resume(
         cluster: The workers that train a single training together.
     """
     if run.record.members is not None:
+        from mlpcli.training.repeated.resume_members import resume_members
+
         return resume_members(
             run, loaded, watcher=watcher, command=command, force=force, max_minutes=max_minutes
         )
