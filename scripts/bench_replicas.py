@@ -33,7 +33,7 @@ def spec_of(widths: tuple[int, ...], batch: int, epochs: int) -> str:
     """Return a spec with layers of these widths."""
     layers = "".join(f"  - Dense: {{units: {width}, activation: relu}}\n" for width in widths)
     return (
-        "name: replicas\nseed: 1\ndataset: {name: fashion_mnist, scaling: none, validation: 0.1}\n"
+        "name: replicas\nseed: 1\ndataset: {name: fashion_mnist, validation: 0.1}\n"
         f"layers:\n  - Rescaling: {{scale: 0.00392156862745098}}\n  - Flatten\n{layers}"
         "  - Dense: {units: 10, activation: softmax}\nloss: sparse_categorical_crossentropy\n"
         f"optimizer: {{SGD: {{learning_rate: 0.01}}}}\nfit: {{epochs: {epochs}, batch_size: {batch}}}\n"
@@ -51,7 +51,7 @@ def epoch_seconds(spec: Path, replicas: int) -> float:
     command = [sys.executable, "-m", "mlpcli", "train", str(spec), "--replicas", str(replicas)]
     command += ["--runs-dir", str(spec.parent / "runs"), "--no-advice"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    shown = EPOCH.findall(done.stdout)
+    shown = EPOCH.findall(f"{done.stdout}\n{done.stderr}")
     return statistics.median(float(value) * SECONDS[unit] for number, value, unit in shown if number != "1")
 
 

@@ -269,6 +269,7 @@ callbacks: [EndsOnce, {EarlyStopping: {patience: 5}}]
 """
 
 
+@pytest.mark.slow
 def test_two_workers_train_what_one_does_even_killed_and_resumed(mlpcli: Command, tmp_path: Path) -> None:
     (tmp_path / "ends.py").write_text(KILLED)
     (tmp_path / "spec.yaml").write_text(DIVIDED)
@@ -328,6 +329,7 @@ print("equal")
 """
 
 
+@pytest.mark.slow
 def test_two_devices_train_what_one_does(tmp_path: Path) -> None:
     text = DIVIDED.replace("plugins: [ends.py]\n", "").replace("[EndsOnce, ", "[")
     (tmp_path / "spec.yaml").write_text(text)
