@@ -26,7 +26,7 @@ import numpy as np
 
 WIDTHS = ((300, 100), (1000, 1000), (2000, 2000))
 SECONDS = {"ms": 1e-3, "s": 1.0, "min": 60.0}
-EPOCH = re.compile(r"^epoch +(\d+)/\d+ .* ([\d.]+) (ms|s|min)$", re.M)
+EPOCH = re.compile(r"^epoch +(\d+)/\d+ .*?\s([\d.]+) (ms|s|min)$", re.M | re.S)
 
 
 def spec_of(widths: tuple[int, ...], batch: int, epochs: int) -> str:
