@@ -13,7 +13,7 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from mlpcli.printable import printable, without_password
@@ -107,6 +107,23 @@ class DataError(MlpcliError):
     """The data is missing, unreadable or does not fit the spec."""
 
     exit_status = 2
+
+
+class NotInFileError(DataError):
+    """A file has not what a key of `dataset` asks for: a sheet of that name, or what a query selects.
+
+    Attributes:
+        key: `sheet` or `query`.
+    """
+
+    def __init__(self, key: str, problem: Problem) -> None:
+        super().__init__(problem)
+        self.key = key
+
+    @property
+    def of_spec(self) -> tuple[Problem, ...]:
+        """The problems where a spec has the key; without one it is an option of the command."""
+        return tuple(replace(each, path=each.path or ("dataset", self.key)) for each in self.problems)
 
 
 class RunError(MlpcliError):

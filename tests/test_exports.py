@@ -19,10 +19,12 @@ from mlpcli.errors import UsageError
 from mlpcli.export import docker_folder, export_formats
 from mlpcli.export.compare_results import differences
 from mlpcli.export.converting import ExportError
+from mlpcli.export.example_code import example_code
 from mlpcli.export.given_columns import shift_of, too_fine
 from mlpcli.inference.quantized_scores import scores_of
 from mlpcli.keras_import import tf
 from mlpcli.model import normal_values, plain_normal
+from mlpcli.report.export import show_docker
 from tests.conftest import Result
 
 SPEC = """
@@ -193,6 +195,18 @@ def test_a_dockerfile_copies_the_model_that_its_server_loads(tmp_path: Path) -> 
     readme = (tmp_path / "README.md").read_text()
     assert "curl -s -d @request.json http://localhost:8501/v1/models/My_run:predict" in readme
     assert "docker build -t my-run ." in readme
+
+
+def test_commands_and_programs_can_be_pasted_whatever_names_hold(capsys: pytest.CaptureFixture[str]) -> None:
+    found = {"run": "My_run/1", "folder": "my served", "model": "My_run", "difference": 0.0}
+    show_docker(found | {"image": docker_folder.image_tag("My_run")})
+    shown = capsys.readouterr().out
+    assert "docker build -t my-run 'my served'\n" in shown
+    assert "curl -s -d @'my served'/request.json http://localhost:8501/v1/models/My_run:predict" in shown
+    inputs = [{"name": 'a "b"', "codes": {"x": 1}}]
+    code = example_code("onnx", Path('my "net".onnx'), inputs, {'a "b"': np.array([1])})
+    compile(code, "code", "exec")
+    assert """'my "net".onnx'""" in code
 
 
 def test_what_int8_costs_is_measured_in_the_targets_own_units() -> None:

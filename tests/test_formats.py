@@ -615,6 +615,27 @@ fit: {epochs: 2, batch_size: 16, engine: graph}
 """
 
 
+def test_what_a_query_or_a_sheet_lacks_has_a_place_in_the_spec(
+    mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_sqlite(Path("shop.db"), make_rows(20))
+    Path("shop.yaml").write_text(SPEC.replace("orders", "oders"), encoding="utf-8")
+    refused = mlpcli("check", "shop.yaml")
+    place = "shop.yaml:2:45 dataset.query: sqlite:///shop.db: query, column 15: no such table: oders"
+    assert (refused.status, place in refused.err) == (2, True), refused.err
+    assert "did you mean 'orders'?" in refused.err
+    write_sheet(Path("shop.xlsx"), make_rows(20))
+    words = 'path: shop.xlsx, sheet: "No such"'
+    text = SPEC.replace('path: "sqlite:///shop.db", query: SELECT * FROM orders', words)
+    Path("shop.yaml").write_text(text, encoding="utf-8")
+    refused = mlpcli("train", "shop.yaml")
+    place = "shop.yaml:2:35 dataset.sheet: shop.xlsx: has no sheet 'No such'"
+    assert (refused.status, place in refused.err) == (2, True), refused.err
+    refused = mlpcli("inspect", "shop.xlsx", "--sheet", "No such")
+    assert refused.err.startswith("shop.xlsx: has no sheet 'No such'"), refused.err
+
+
 @pytest.mark.slow
 def test_a_model_of_a_query_predicts_rows_of_every_format(
     mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

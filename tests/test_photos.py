@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import csv
+import errno
 import io
 import json
+import os
 import shutil
 import threading
 from collections.abc import Callable, Mapping
@@ -17,7 +19,8 @@ from PIL import Image
 
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.images import load_images
-from mlpcli.data.images.decode_image import BrokenImage, decode
+from mlpcli.data.images.decode_image import NO_MEMORY, BrokenImage, decode
+from mlpcli.data.images.find_images import list_images
 from mlpcli.data.images.image_origin import FolderOrigin
 from mlpcli.data.images.image_reading import ImageReading
 from mlpcli.data.load import Request, load_dataset
@@ -215,6 +218,9 @@ def test_a_file_that_ends_early_or_claims_too_much_is_broken() -> None:
     huge[16:24] = (30_000).to_bytes(4, "big") * 2  # width and height of the header
     with pytest.raises(BrokenImage):
         decode(bytes(huge), ImageReading((4, 4)))
+    hair = file_of(Image.new("L", (1, 70_000)))  # squeezed to a width of 4,096 it would take a gigabyte
+    with pytest.raises(BrokenImage, match="has a side of 70,000 pixels, more than 65,535"):
+        decode(hair, ImageReading((4, 4)))
 
 
 @pytest.mark.parametrize("fit", ["squeeze", "crop", "pad"])
@@ -284,6 +290,38 @@ def test_images_are_decoded_once_and_again_when_a_file_changes(
     (tmp_path / "photos" / "cats" / "00.png").write_bytes(file_of(Image.new("RGB", (9, 9))))
     assert loaded(section, tmp_path, tmp_path / "kept").fingerprint != first.fingerprint
     assert len(decoded) == 12
+
+
+def test_images_for_which_there_was_no_memory_are_not_kept_as_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_photos(tmp_path / "photos", 4)
+    section: dict[str, object] = {"path": "photos", "image_size": [6, 6], "broken_files": "drop"}
+    stock = load_images.try_decode
+    monkeypatch.setattr(
+        load_images,
+        "try_decode",
+        lambda file, reading: NO_MEMORY if file.name == "00.png" else stock(file, reading),
+    )
+    assert sum(map(len, loaded(section, tmp_path, tmp_path / "kept").splits().values())) == 9
+    monkeypatch.undo()
+    assert sum(map(len, loaded(section, tmp_path, tmp_path / "kept").splits().values())) == 12
+
+
+def test_a_folder_that_cannot_be_read_is_an_error_not_a_class_less(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_photos(tmp_path / "photos", 1)
+    stock = os.scandir
+
+    def refusing(path: str) -> object:
+        if str(path).endswith("dogs"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return stock(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(DataError, match=r"photos/dogs: cannot be read \(Permission denied\)"):
+        list_images(tmp_path / "photos")
 
 
 def test_clean_deletes_what_is_kept(tmp_path: Path, mlpcli: Callable[..., Result]) -> None:
@@ -367,17 +405,31 @@ def test_a_row_of_a_folder_is_named_by_its_file_and_messages_show_the_whole_path
 
 def test_a_packed_table_brings_its_images(tmp_path: Path) -> None:
     write_photos(tmp_path / "photos", 1)
-    (tmp_path / "rows.csv").write_text("file,n\ncats/00.png,1\nhens/00.png,2\n../secret.png,3\n")
+    (tmp_path / "rows.csv").write_text("file~n\ncats/00.png~1\nhens/00.png~2\n../secret.png~3\n")
     (tmp_path / "secret.png").write_bytes(b"")
     features = {"file": {"kind": "image", "directory": "photos"}}
-    section = {"dataset": {"path": str(tmp_path / "rows.csv"), "features": features}}
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "resolved.yaml").write_text(json.dumps(section))
-    run = Run(tmp_path / "run", RunRecord.model_construct())
+    section = {"path": str(tmp_path / "rows.csv"), "delimiter": "~", "features": features}
+    assert _packed(tmp_path, section) == ["photos/cats/00.png", "photos/hens/00.png", "rows.csv"]
+
+
+def test_a_packed_folder_brings_the_images_that_are_read(tmp_path: Path) -> None:
+    write_photos(tmp_path / "photos", 1)
+    (tmp_path / "photos" / "dogs").rename(tmp_path / "elsewhere")
+    (tmp_path / "photos" / "dogs").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "photos" / ".secret.png").touch()
+    (tmp_path / "photos" / "cats" / "passwords.txt").touch()
+    names = _packed(tmp_path, {"path": str(tmp_path / "photos")})
+    assert names == [f"photos/{name}/00.png" for name in COLORS]
+
+
+def _packed(folder: Path, section: Mapping[str, object]) -> list[str]:
+    """The data files of a run, as a zip has them."""
+    (folder / "run").mkdir()
+    (folder / "run" / "resolved.yaml").write_text(json.dumps({"dataset": section}))
+    run = Run(folder / "run", RunRecord.model_construct())
     (listed,), packed = data_of(run, wanted=True)
     assert sorted(packed) == listed.files
-    names = [name.removeprefix("packed_data/") for name in listed.files]
-    assert names == ["photos/cats/00.png", "photos/hens/00.png", "rows.csv"]
+    return [name.removeprefix("packed_data/") for name in listed.files]
 
 
 # ---------------------------------------------------------------- before there is a spec
@@ -398,7 +450,10 @@ def test_inspect_and_init_see_splits_copies_and_broken_files(
     assert "1 image in more than one split" in shown.out
     counts = json.loads(mlpcli("inspect", "photos", "--json").out)["splits"]
     assert counts == {"train": dict.fromkeys(COLORS, 4), "test": {"cats": 3, "dogs": 2, "hens": 2}}
-    assert mlpcli("init", "photos").status == 0
+    written = mlpcli("init", "photos")
+    assert (written.status, written.err) == (0, "")
+    assert written.out.splitlines()[0] == "photos.yaml written, for 19 images of photos"
+    assert written.out.count("of fewer than 20 images") == 1
     dataset = load_spec(Path("photos.yaml")).spec.dataset
     assert (dataset.path, dataset.test, dataset.validation) == ("photos/train", "photos/test", 0.2)
     assert (dataset.image_size, dataset.broken_files) == ([16, 16], "drop")

@@ -80,7 +80,7 @@ def propose_table(survey: Survey, column: str, images: ImageSurvey, data: str, w
 
 
 def _proposal(survey: ImageSurvey, source: ImageSource, written: Written, target: str, why: str) -> Proposal:
-    from mlpcli.data.inspect.propose_images import image_risks, propose_images
+    from mlpcli.data.inspect.propose_images import propose_images
     from mlpcli.data.inspect.propose_network import check_effort
     from mlpcli.data.inspect.propose_spec import scalar
     from mlpcli.data.inspect.survey_images import image_warnings
@@ -103,8 +103,9 @@ def _proposal(survey: ImageSurvey, source: ImageSource, written: Written, target
         rows_without_target=0,
         notes=(),
         splits=splits and f"the sub-folders are splits: {splits}",
-        warnings=list(dict.fromkeys([*image_risks(survey), *image_warnings(survey)])),
+        warnings=list(image_warnings(survey)),
         spec=text,
+        row="image",
     )
 
 

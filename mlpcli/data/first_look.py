@@ -23,7 +23,7 @@ from mlpcli.data.sources.column_problems import (
 from mlpcli.data.sources.table_source import dialect_of, target_columns
 from mlpcli.data.split_columns import split_column_problems
 from mlpcli.data.stream import kept_columns
-from mlpcli.errors import DataError, MlpcliError, Problem
+from mlpcli.errors import DataError, MlpcliError, NotInFileError, Problem
 from mlpcli.spec.schema import DatasetSpec
 
 
@@ -107,6 +107,9 @@ def dataset_problems(section: object, folder: Path) -> Iterator[Problem]:
             return
         yield from misplaced_problems(spec, paths)
         file = open_tables(paths, spec.path, dialect_of(spec))
+    except NotInFileError as error:
+        yield from error.of_spec
+        return
     except MlpcliError as error:
         yield from error.problems
         return

@@ -49,6 +49,11 @@ def model_name(stem: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "_", stem) or "model"
 
 
+def image_tag(name: str) -> str:
+    """Return a model's name as that of an image of Docker, which has no capitals."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "model"
+
+
 def request_of(rows: Mapping[str, Array], *, table: bool) -> dict[str, object]:
     """Return a request of TensorFlow Serving's REST interface, by row.
 
@@ -102,8 +107,8 @@ def write_texts(folder: Path, name: str, run: str, rows: int, inputs: list[dict[
     """
     from mlpcli.keras_import import tf
 
-    tag = re.sub(r"^[^a-z0-9]+|[^a-z0-9]+$", "", re.sub(r"[^a-z0-9]+", "-", name.lower())) or "model"
-    values = {"name": name, "run": run, "tag": tag, "tensorflow": tf.__version__, "rows": rows, "label": run}
+    tag, version = image_tag(name), tf.__version__
+    values = {"name": name, "run": run, "tag": tag, "tensorflow": version, "rows": rows, "label": run}
     lines = ["| input | takes |", "|---|---|"]
     for each in inputs:
         takes = each.get("takes") or f"rows of the shape {each.get('shape')}"

@@ -36,7 +36,7 @@ def example_code(
     before, after = _calls(name, target)
     lines += before
     if "import json" in lines:
-        lines.append(f'inputs = json.loads(Path("{sidecar_of(target)}").read_text())["inputs"]')
+        lines.append(f'inputs = json.loads(Path({_text(str(sidecar_of(target)))}).read_text())["inputs"]')
         lines.append('codes = {each["name"]: each["codes"] for each in inputs if "codes" in each}')
     lines += ["row = {", *(f"    {_text(key)}: {text}," for key, text in cells.items()), "}", *after]
     return "\n".join(lines) + "\n"
@@ -44,7 +44,7 @@ def example_code(
 
 def _calls(name: str, target: Path) -> tuple[list[str], list[str]]:
     """Return the lines that load the file, and those that call it."""
-    path = f'"{target}"'
+    path = _text(str(target))
     if name == "onnx":
         return (
             ["import onnxruntime", "", f"session = onnxruntime.InferenceSession({path})"],
@@ -88,7 +88,7 @@ def _cell(name: str, key: str, values: Array, inputs: Sequence[Mapping[str, obje
     codes = entry.get("codes")
     if isinstance(codes, dict):
         text = next((text for text, code in codes.items() if code == values[0]), None)
-        wanted = "0" if text is None else f'codes["{key}"][{_text(text)}]'
+        wanted = "0" if text is None else f"codes[{_text(key)}][{_text(text)}]"
         return f"np.array([{wanted}], np.int32)"
     if values.dtype.kind == "U":
         listed = f"[{_text(str(values[0]))}]"

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from mlpcli.runs.folder import RECORD
 from mlpcli.runs.record_models import Count, Record
 
 MANIFEST = "mlpcli_pack.json"
@@ -107,14 +108,14 @@ def name_problem(name: str) -> str:
 
 def manifest_problems(manifest: Manifest) -> Iterator[str]:
     """Yield what in a manifest does not fit together."""
-    labels = [each.run for each in manifest.runs]
-    if len({*labels}) < len(labels):
+    labels = {each.run for each in manifest.runs}
+    if len(labels) < len(manifest.runs):
         yield "a run is named twice"
     for name in manifest.files:
         if problem := name_problem(name):
             yield f"{name} {problem}"
         elif "/".join(name.split("/")[1:3]) not in labels:
             yield f"{name} is of no run that is named"
-    for label in labels:
-        if "run.json" not in manifest.files_of(label):
+    for label in sorted(labels):
+        if f"{RUNS}/{label}/{RECORD}" not in manifest.files:
             yield f"{label} has no run.json"

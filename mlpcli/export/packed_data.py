@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlpcli import runs
+from mlpcli.data.images.find_images import list_images
 from mlpcli.data.images.image_reading import image_column_of
 from mlpcli.data.moves import PACKED_DATA, moves_to
+from mlpcli.data.readers.dialect import Dialect
 from mlpcli.data.readers.find_files import HANDED_IN, find_files, is_table
 from mlpcli.data.readers.tables import open_tables, read_table
 from mlpcli.errors import MlpcliError
@@ -75,16 +77,30 @@ class _Found:
 
 def _with_images(run: Run, found: _Found) -> _Found:
     """Return the files of a table with the image files that it names, as far as they are below its folder."""
-    column = image_column_of(data_section(run.folder))
+    section = data_section(run.folder)
+    column = image_column_of(section)
     if column is None or not found.files or not all(map(is_table, found.files)):
         return found
     name, directory = column
-    file = open_tables(found.files, found.path)
+    file = open_tables(found.files, found.path, _dialect(section))
     cells = read_table(file, [name], text=[name]).columns[name].arrow.to_pylist()
     named = (file.parent / directory / str(cell).strip() for file in found.files for cell in cells if cell)
     inside = {each for each in named if ".." not in each.parts and each.is_file()}
     below = sorted(each for each in inside if each.is_relative_to(found.base))
     return replace(found, files=[*found.files, *below])
+
+
+def _dialect(section: ValueMap) -> Dialect:
+    """Return how the tables of a `dataset` section's plain values are opened."""
+    header = section.get("header")
+    return Dialect(
+        charset=str(section.get("charset") or ""),
+        header=header if isinstance(header, bool) else None,
+        delimiter=str(section.get("delimiter") or ""),
+        comment=str(section.get("comment") or ""),
+        sheet=str(section.get("sheet") or ""),
+        query=str(section.get("query") or ""),
+    )
 
 
 def _own(run: Run, paths: list[PackedData]) -> tuple[list[PackedData], dict[str, Path]]:
@@ -125,16 +141,13 @@ def _find(path: str, near: Path) -> _Found:
 
 
 def _files(place: str) -> list[Path]:
-    """Return the files at a path: one, those that match a pattern, or those in a folder.
+    """Return the files at a path: one, those that match a pattern, or the images in a folder.
 
     Raises:
         SpecError: there is none.
     """
-    if Path(place).is_dir() and (
-        files := [each for each in sorted(Path(place).rglob("*")) if each.is_file()]
-    ):
-        return files
-    return find_files(place, Path(), ("dataset", "path"))
+    found = find_files(place, Path(), ("dataset", "path"))
+    return list_images(found[0]).files if found[0].is_dir() else found
 
 
 def _root(folders: list[Path]) -> Path:

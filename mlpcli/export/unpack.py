@@ -136,13 +136,13 @@ def _check_entries(file: Path, packed: zipfile.ZipFile, manifest: Manifest) -> N
     Raises:
         RunError: it does not.
     """
-    names = [entry.filename for entry in packed.infolist()]
+    names, known = [entry.filename for entry in packed.infolist()], {*manifest.files, MANIFEST}
     if len(names) > MOST_FILES:
         raise RunError(Problem(f"{file} has more than {MOST_FILES:,} files"))
     rules = []
     if len({*names}) < len(names):
         rules.append("holds two files of one name")
-    rules += [f"holds {name}, which is not in its manifest" for name in names if name not in _known(manifest)]
+    rules += [f"holds {name}, which is not in its manifest" for name in names if name not in known]
     rules += [f"lacks {name}" for name in manifest.files.keys() - {*names}]
     for entry in packed.infolist():
         _check_entry(file, entry)
@@ -156,10 +156,6 @@ def _check_entries(file: Path, packed: zipfile.ZipFile, manifest: Manifest) -> N
         times = f"{format_bytes(size)}, more than {MOST_PACKED} times its own size"
         rule = f"{file} would be unpacked to {times}"
         raise RunError(Problem(rule, hint="no packed run is so: nothing was unpacked"))
-
-
-def _known(manifest: Manifest) -> set[str]:
-    return {*manifest.files, MANIFEST}
 
 
 def is_bomb(size: int, packed: int) -> bool:

@@ -12,6 +12,7 @@ from mlpcli.export.describe_file import describe_inputs
 from mlpcli.export.docker_folder import (
     VERSION,
     answer_of,
+    image_tag,
     model_name,
     read_request,
     request_of,
@@ -76,6 +77,7 @@ def export_docker(run: Run, options: ExportOptions) -> dict[str, object]:
         "run": run.label,
         "folder": str(target),
         "model": name,
+        "image": image_tag(name),
         "rows": len(sample),
         "difference": max(shares.values()),
         "files": ["Dockerfile", "README.md", "request.json", "answer.json", f"models/{name}/{VERSION}"],

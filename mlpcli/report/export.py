@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 
 from rich.text import Text
@@ -43,14 +44,15 @@ def show_exported(label: str, written: Sequence[Exported]) -> None:
 def show_docker(found: Mapping[str, object]) -> None:
     """Show what `export --docker` has written, and how to start it."""
     out = console()
-    folder, model = found["folder"], found["model"]
+    folder, model, image = found["folder"], found["model"], found["image"]
+    path = shlex.quote(str(folder))
     out.print(Text(f"{found['run']}: {folder} is ready for docker build", style="bold"))
     text = f"the SavedModel answers request.json as predict does (difference {found['difference']:.1e}); "
     _show_wrapped(out, f"{text}the image itself was not built")
-    out.print(Text(f"  docker build -t {model} {folder}"))
-    out.print(Text(f"  docker run --rm -p 8501:8501 {model}"))
+    out.print(Text(f"  docker build -t {image} {path}"))
+    out.print(Text(f"  docker run --rm -p 8501:8501 {image}"))
     address = f"http://localhost:8501/v1/models/{model}:predict"
-    out.print(Text(f"  curl -s -d @{folder}/request.json {address}"))
+    out.print(Text(f"  curl -s -d @{path}/request.json {address}"))
 
 
 def _row(each: Exported) -> tuple[str, ...]:
@@ -60,6 +62,8 @@ def _row(each: Exported) -> tuple[str, ...]:
 
 
 def _milliseconds(seconds: float) -> str:
+    if seconds < 1e-4:
+        return f"{seconds * 1000:.4f} ms"
     return f"{seconds * 1000:.2f} ms" if seconds < 0.01 else f"{seconds * 1000:.0f} ms"
 
 

@@ -24,6 +24,7 @@ class Proposal:
     splits: how the rows are divided, where that is not at random, and why; else empty.
     notes: how the table is read, where that is not obvious.
     warnings: what makes the spec worth less than it looks.
+    row: what a row is called: `row`, or `image`.
     """
 
     file: str | None
@@ -36,11 +37,12 @@ class Proposal:
     notes: Sequence[str]
     warnings: Sequence[str]
     spec: str
+    row: str = "row"
 
 
 def show_proposal(proposal: Proposal, data: str) -> None:
     """Show where a spec was written, the task, warnings, and the commands to run next."""
-    show_sentence(f"{proposal.file} written, for {counted(proposal.rows, 'row')} of {data}")
+    show_sentence(f"{proposal.file} written, for {counted(proposal.rows, proposal.row)} of {data}")
     if proposal.rows_without_target:
         show_line(f"left out: {counted(proposal.rows_without_target, 'row')} without a target")
     show_sentence(f"{proposal.task}: {proposal.why}", label="task ")
@@ -56,7 +58,9 @@ def show_proposal(proposal: Proposal, data: str) -> None:
 
 def proposal_json(proposal: Proposal) -> dict[str, object]:
     """Return a proposed spec for scripts."""
-    return asdict(proposal)
+    document = asdict(proposal)
+    del document["row"]
+    return document
 
 
 def show_examples(examples: Sequence[tuple[str, str]], *, json: bool) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from mlpcli.errors import MlpcliError, Problem, SpecError
+from mlpcli.errors import MlpcliError, NotInFileError, Problem, SpecError
 from mlpcli.files import read_ordinary_text
 from mlpcli.printable import counted
 from mlpcli.spec.extends import EXTENDS, read_spec_text
@@ -215,7 +215,8 @@ def located(loaded: LoadedSpec) -> Iterator[None]:
     try:
         yield
     except MlpcliError as error:
-        problems = [locate(problem, loaded.text) for problem in error.problems]
+        found = error.of_spec if isinstance(error, NotInFileError) else error.problems
+        problems = [locate(problem, loaded.text) for problem in found]
         if isinstance(error, SpecError):
             problems = in_order(problems, loaded.text.file)
         error.problems = tuple(problems)

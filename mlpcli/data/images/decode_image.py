@@ -27,8 +27,14 @@ KINDS = "PNG, JPEG, GIF, BMP, WebP"
 MOST_PIXELS = 100_000_000
 """Of one file; a file of a few bytes can claim billions."""
 
+LONGEST_SIDE = 65_535
+"""Of one file, as in JPEG: one as thin as a hair becomes as wide as is wanted before it gets shorter."""
+
 MOST_BYTES = 512 << 20
 """Of one file."""
+
+NO_MEMORY = "does not fit into memory"
+"""Why a file is broken now, and may not be at another time."""
 
 ORIENTATION = 0x0112
 """The EXIF tag of how the camera was held."""
@@ -106,13 +112,15 @@ def _opened(content: bytes) -> Iterator[Image.Image]:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise BrokenImage(f"has {image.width:,} x {image.height:,} pixels, more than 100 million")
+            if max(image.size) > LONGEST_SIDE:
+                raise BrokenImage(f"has a side of {max(image.size):,} pixels, more than {LONGEST_SIDE:,}")
             yield image
     except UnidentifiedImageError:
         raise BrokenImage(f"is no image of a kind that is read ({KINDS})") from None
     except BrokenImage:
         raise
     except MemoryError:
-        raise BrokenImage("does not fit into memory") from None
+        raise BrokenImage(NO_MEMORY) from None
     except Exception as error:  # decoders fail in a dozen ways: OSError, SyntaxError, ValueError, EOFError
         reason = " ".join(str(error).split()) or type(error).__name__
         raise BrokenImage(f"cannot be decoded ({reason[:120]})") from None

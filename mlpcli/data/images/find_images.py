@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlpcli.errors import listing
+from mlpcli.errors import DataError, Problem, listing
 from mlpcli.spec.split_forms import NAMES_OF_SPLITS, TRAIN
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp")
@@ -133,9 +133,13 @@ def _kept(name: str) -> str:
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """Yield each folder that is not hidden, relative with slashes, and the names of its files."""
+    """Yield each folder that is not hidden, relative with slashes, and the names of its files.
+
+    Raises:
+        DataError: a folder cannot be read; without its images, a class would be missing.
+    """
     seen: set[tuple[int, int]] = set()
-    for place, folders, names in os.walk(folder, followlinks=True):
+    for place, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
         status = Path(place).stat()
         if (status.st_dev, status.st_ino) in seen:
             folders.clear()
@@ -144,6 +148,11 @@ def _walk(folder: Path) -> Iterator[tuple[str, list[str]]]:
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
         inner = os.path.relpath(place, folder).replace(os.sep, "/")
         yield ("" if inner == "." else inner), names
+
+
+def _refuse(error: OSError) -> None:
+    hint = "allow it to be read, or name a folder without it"
+    raise DataError(Problem(f"{error.filename}: cannot be read ({error.strerror})", hint=hint)) from None
 
 
 def _hidden_folders(folder: Path) -> int:

@@ -13,7 +13,15 @@ from typing import TypeVar
 import numpy as np
 
 from mlpcli.data.images import kept_pixels
-from mlpcli.data.images.decode_image import MOST_BYTES, BrokenImage, Decoded, decode, image_size, quiet
+from mlpcli.data.images.decode_image import (
+    MOST_BYTES,
+    NO_MEMORY,
+    BrokenImage,
+    Decoded,
+    decode,
+    image_size,
+    quiet,
+)
 from mlpcli.data.images.image_reading import ImageReading
 from mlpcli.data.readers.row_errors import Origin, RowError, check_memory
 from mlpcli.data.types import Array
@@ -90,6 +98,8 @@ def load_images(
         broken = tuple(RowError(row, "", rule) for row, rule in facts.broken)
         return ImageRows(pixels, broken, Counter(facts.traits))
     rows = _decoded(files, reading)
+    if any(each.rule == NO_MEMORY for each in rows.broken):
+        return rows  # with more memory, they are images
     kept_pixels.keep(
         kept,
         name,

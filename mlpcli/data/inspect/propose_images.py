@@ -12,7 +12,7 @@ import numpy as np
 
 from mlpcli.data.inspect.propose_network import Effort
 from mlpcli.data.inspect.survey import are_imbalanced
-from mlpcli.data.inspect.survey_images import FEW_IMAGES, ImageSurvey
+from mlpcli.data.inspect.survey_images import ImageSurvey
 from mlpcli.errors import DataError, Problem
 from mlpcli.printable import shortened
 
@@ -111,16 +111,6 @@ def _check(survey: ImageSurvey, source: ImageSource) -> None:
 
 def _counts(survey: ImageSurvey) -> dict[str, int]:
     return survey.counts("train" if survey.folders else None)
-
-
-def image_risks(survey: ImageSurvey) -> list[str]:
-    """Return what makes a proposed spec worth less than it looks: a sentence each."""
-    few = [f"{name} ({count})" for name, count in _counts(survey).items() if count < FEW_IMAGES]
-    if few and survey.counts():
-        return [
-            f"classes of fewer than {FEW_IMAGES} images, of which little can be learned: {', '.join(few[:5])}"
-        ]
-    return []
 
 
 def proposed_size(survey: ImageSurvey, effort: Effort) -> tuple[int, int]:

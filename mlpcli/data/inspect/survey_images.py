@@ -218,7 +218,8 @@ def _class_warnings(survey: ImageSurvey) -> Iterator[str]:
         yield f"the classes are imbalanced: {often!r} has {counts[often]:,} images, {rare!r} {counts[rare]:,}"
     few = [f"{name} ({count})" for name, count in counts.items() if count < FEW_IMAGES]
     if few:
-        yield f"classes of fewer than {FEW_IMAGES} images: {listing(few, 5)}"
+        shown = listing(few, 5)
+        yield f"classes of fewer than {FEW_IMAGES} images, of which little can be learned: {shown}"
     for split in survey.splits[1:]:
         here = survey.counts(split)
         unknown = [name for name in here if here[name] and not counts.get(name)]

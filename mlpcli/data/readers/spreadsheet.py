@@ -18,7 +18,7 @@ from mlpcli.data.readers.row_errors import LineOrigin, Origin, first_line
 from mlpcli.data.readers.typed_columns import arrow_column, spelled
 from mlpcli.data.readers.workbook_limits import column_letters, look_into
 from mlpcli.data.types import ArrowColumn
-from mlpcli.errors import listing, nearest
+from mlpcli.errors import NotInFileError, Problem, listing, nearest
 from mlpcli.files import open_ordinary
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def _choose(path: Path, origin: Origin, wanted: str) -> tuple[str, list[str]]:
         return names[0], names[1:]
     if wanted not in names:
         hint = nearest(wanted, names) or f"its sheets are {listing(names, 10)}"
-        origin.refuse(f"has no sheet {wanted!r}", hint=hint)
+        raise NotInFileError("sheet", Problem(f"{origin.label}: has no sheet {wanted!r}", hint=hint))
     return wanted, []
 
 

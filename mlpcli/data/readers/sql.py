@@ -19,7 +19,7 @@ from mlpcli.data.readers.query import Connection, QueryError
 from mlpcli.data.readers.row_errors import Origin
 from mlpcli.data.readers.typed_columns import arrow_column
 from mlpcli.data.types import ArrowColumn
-from mlpcli.errors import DataError, Problem, listing, nearest
+from mlpcli.errors import NotInFileError, Problem, listing, nearest
 from mlpcli.files import open_ordinary
 
 MAX_ROWS = 50_000_000
@@ -112,11 +112,12 @@ class QueryTable(BatchTable):
         elif repeated := [name for name, count in Counter(names).items() if count > 1]:
             problem = f"the query gives the column name {repeated[0]!r} more than once"
         if problem:
-            self.origin.refuse(problem, hint="name each column once, with AS")
+            hint = "name each column once, with AS"
+            raise NotInFileError("query", Problem(f"{self.origin.label}: {problem}", hint=hint))
         return tuple(names)
 
     def _refuse(self, error: QueryError, connection: Connection) -> NoReturn:
-        """Raise a DataError with the place in the query, and the name that was probably meant."""
+        """Raise an error with the place in the query, and the name that was probably meant."""
         where = "" if error.place is None else _line_and_column(self.query, error.place)
         rule = f"query{where}: {error}"
         hint = ""
@@ -127,7 +128,7 @@ class QueryTable(BatchTable):
                 tables = []
             name = next(filter(None, missing.groups())).rpartition(".")[2]
             hint = nearest(name, tables) or (f"its tables are {listing(tables, 10)}" if tables else "")
-        raise DataError(Problem(f"{self.origin.label}: {rule}", hint=hint))
+        raise NotInFileError("query", Problem(f"{self.origin.label}: {rule}", hint=hint))
 
     def _refuse_none(self) -> NoReturn:
         with self._connected() as connection:
