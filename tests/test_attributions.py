@@ -254,7 +254,7 @@ def test_a_line_for_each_row_says_what_its_cells_add(
     assert "\n2  price" in shown.out
     output = tmp_path / "out.parquet"
     told = mlpcli("predict", folder, data, "--explain", "--keep", "town", "-o", output)
-    assert "base + contributions = prediction within" in told.out
+    assert "base + contributions = prediction within" in " ".join(told.out.split())
     for found, row in zip(pq.read_table(output).to_pylist(), new, strict=True):
         assert found["town"] == row["town"]
         text = found["rent_explanation"]

@@ -207,7 +207,7 @@ def test_new_rows_are_compared_with_training_rows(past_run: Path, mlpcli: Callab
     assert shown.status == 1
     words = " ".join(shown.out.split())
     assert "new category 'Hamburg' in 30 rows" in words
-    assert "1 cells are no number, such as 'many'" in words
+    assert "1 cell is no number, such as 'many'" in words
     assert "later than 2024-10-" in words
     assert max(map(len, shown.out.splitlines()[1:-1])) <= 80
     found = json.loads(mlpcli("inspect", new, *where, "--json").out)
