@@ -369,6 +369,8 @@ def test_placed_rows_are_read_back_in_any_order(
         np.testing.assert_equal(found[-1], wanted[-1])
         np.testing.assert_equal(found[1:7:2], wanted[1:7:2])
         np.testing.assert_equal(found.select([width - 1])[chosen], wanted[chosen][:, [width - 1]])
+        part = found.section(rows // 3, rows).section(0, rows - rows // 2 - 1)
+        np.testing.assert_equal(np.asarray(part), wanted[rows // 3 :][: rows - rows // 2 - 1])
         path.write_bytes(path.read_bytes()[:-1])
         with pytest.raises(DataError, match="cut off"):
             found[:]
@@ -406,6 +408,21 @@ def test_a_table_that_may_not_fit_is_noted_with_the_way_out(
     assert needed_memory.needed_memory(columns, tmp_path) == 200 * 2 * needed_memory.OF_CELL
     gone = _loaded(tmp_path, "path: gone.csv, target: label").spec.dataset
     assert needed_memory.memory_advice(gone, tmp_path) is None
+
+
+def test_what_a_database_has_not_yet_written_into_its_file_counts(tmp_path: Path) -> None:
+    import contextlib
+    import sqlite3
+
+    loaded = _loaded(tmp_path, "path: rows.db, query: SELECT * FROM rows, target: label, scaling: none")
+    with contextlib.closing(sqlite3.connect(tmp_path / "rows.db", isolation_level=None)) as database:
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("CREATE TABLE rows(a REAL, label TEXT)")
+        database.executemany("INSERT INTO rows VALUES(?, ?)", [(row, "ab"[row % 2]) for row in range(60)])
+        before = np.asarray(_load(loaded, memory=1000, runs_dir=tmp_path).train.x)
+        database.execute("UPDATE rows SET a = a + 100")
+        after = np.asarray(_load(loaded, memory=1000, runs_dir=tmp_path).train.x)
+    np.testing.assert_equal(after, before + 100)
 
 
 def test_amounts_of_memory() -> None:

@@ -19,11 +19,12 @@ from mlpcli.runs.folder import find_run
 from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.load import load_spec, load_text
 from mlpcli.training.replicas.cluster import Cluster, cluster_of, read_tf_config
-from mlpcli.training.replicas.join import join
-from mlpcli.training.replicas.peers import Peers
+from mlpcli.training.replicas.join import join, join_seconds
+from mlpcli.training.replicas.peers import LENGTH, Peers
 from mlpcli.training.replicas.shards import shard, shard_batches
 from mlpcli.training.replicas.spec_rules import check_spec
-from mlpcli.training.replicas.wire import Left
+from mlpcli.training.replicas.together import open_note
+from mlpcli.training.replicas.wire import DATA, HEAD, LEAVE, Left
 from tests.conftest import TINY, Result
 
 Command = Callable[..., Result]
@@ -121,6 +122,72 @@ def test_a_worker_that_never_comes_is_named_in_time(monkeypatch: pytest.MonkeyPa
         with stranger, pytest.raises(TrainingError, match=r"worker 1 \(127.0.0.1:1\) has not come within 0"):
             join(cluster, listener, waits.append)
     assert waits[0] == "waiting for worker 1 (127.0.0.1:1)"
+
+
+def test_strangers_neither_end_a_worker_nor_hold_it_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    import contextlib
+    import time
+
+    monkeypatch.setenv("MLPCLI_REPLICAS_TIMEOUT", "0.3")
+    monkeypatch.setattr("mlpcli.training.replicas.join.HELLO_SECONDS", 0.2)
+    sent = []
+
+    def drips(stranger: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            for _ in range(299):
+                stranger.sendall(b"x")
+                sent.append(1)
+                time.sleep(0.02)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        cluster = Cluster(0, (("127.0.0.1", port), ("127.0.0.1", 1)))
+        with (
+            socket.create_connection(("127.0.0.1", port)) as knows_how,
+            socket.create_connection(("127.0.0.1", port)) as slow,
+        ):
+            knows_how.sendall(b"mlpcli-replica-1 1 2 0123\n\xff\xfe\n")
+            thread = threading.Thread(target=drips, args=(slow,))
+            thread.start()
+            with pytest.raises(TrainingError, match=r"worker 1 .* has not come"):
+                join(cluster, listener, lambda text: None)
+            thread.join()
+    assert len(sent) < 299
+
+
+@pytest.mark.parametrize("text", ["soon", "0", "-1", "nan"])
+def test_a_wrong_number_of_seconds_to_wait_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=r"MLPCLI_REPLICAS_TIMEOUT must be a number of seconds above 0"):
+        join_seconds({"MLPCLI_REPLICAS_TIMEOUT": text})
+    assert join_seconds({}) == join_seconds({"MLPCLI_REPLICAS_TIMEOUT": ""}) == 300
+
+
+def test_what_a_worker_may_send_is_bounded() -> None:
+    def too_long(peers: Peers) -> object:
+        if peers.index == 1:
+            peers.connections[0].sendall(HEAD.pack(DATA, 8) + LENGTH.pack(2**60))
+            return None
+        return peers.texts("")
+
+    def no_words(peers: Peers) -> object:
+        if peers.index == 1:
+            peers.connections[0].sendall(HEAD.pack(LEAVE, 2) + b"[]")
+            return None
+        return peers.texts("")
+
+    def other_size(peers: Peers) -> object:
+        return peers.from_first(b"ab" if not peers.index else b"", size=2 + peers.index)
+
+    left = [_together(2, work)[place] for work, place in ((too_long, 0), (no_words, 0), (other_size, 1))]
+    reasons = ["it sends a text that is too long", *["it is not at the same step"] * 2]
+    assert [each.reason for each in left if isinstance(each, Left)] == reasons
+
+
+def test_a_worker_that_anybody_may_join_says_so() -> None:
+    both = (("node1", 2222), ("node2", 2222))
+    assert open_note(Cluster(1, both)).startswith("whoever reaches port 2222 of this machine")
+    assert open_note(Cluster(1, both, key="secret")) == ""
+    assert open_note(Cluster(0, (("127.0.0.1", 1), ("127.0.0.1", 2)))) == ""
 
 
 TWO = {"chief": ["a:1"], "worker": ["b:2", "[::1]:3"]}
@@ -223,6 +290,107 @@ def test_a_loss_that_is_no_mean_over_rows_is_refused(changed: str, said: str) ->
     assert bool(problems) == bool(said)
 
 
+def _network(loss: object, *, embeds: bool = False, optimizer: object = "sgd") -> object:
+    from mlpcli.keras_import import keras
+
+    layers = [keras.layers.Embedding(5, 2), keras.layers.Flatten()] if embeds else []
+    model = keras.Sequential([keras.Input((3,)), *layers, keras.layers.Dense(2)])
+    model.compile(loss=loss, optimizer=optimizer)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "joined"),
+    [
+        ("Circle", {}, "Circle"),
+        ("circle", None, "Circle"),
+        ("Dice", {}, "Dice"),
+        ("dice", None, "Dice"),
+        ("Dice", {"axis": (0, 1)}, "Dice"),
+        ("Tversky", {}, "Tversky"),
+        ("Dice", {"axis": 1}, ""),
+        ("MeanSquaredError", {}, ""),
+    ],
+)
+def test_a_loss_of_the_rows_of_a_batch_together_is_refused(
+    name: str, settings: dict[str, object] | None, joined: str
+) -> None:
+    from mlpcli.keras_import import keras
+    from mlpcli.training.compiled import Arrays
+    from mlpcli.training.replicas.shard_errors import check_can_share
+
+    loss = name if settings is None else getattr(keras.losses, name)(**settings)
+    rows = Arrays(np.ones((4, 3), "float32"), np.ones((4, 2), "float32"))
+    if not joined:
+        check_can_share(_network(loss), rows, who="devices")
+        return
+    said = f"from the rows of a batch together, which devices divide, received '{joined}'"
+    with pytest.raises(SpecError, match=said):
+        check_can_share(_network(loss), rows, who="devices")
+
+
+def test_what_several_devices_cannot_train_is_refused_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from mlpcli.training.prepare import prepare
+    from mlpcli.training.replicas import mirrored
+
+    loss = "loss: {SparseCategoricalCrossentropy: {reduction: sum}}"
+    text = TINY.replace("loss: sparse_categorical_crossentropy", loss)
+    loaded = load_text(text.replace("epochs: 5", "epochs: 5, distribute: mirrored"), Path("tiny.yaml"))
+    prepare(loaded)  # one device trains it
+    monkeypatch.setattr(mirrored, "devices", lambda: ["/GPU:0", "/GPU:1"])
+    with pytest.raises(SpecError, match="must be a mean over rows for several devices"):
+        prepare(loaded)
+
+
+def test_embeddings_are_said_to_get_other_weights() -> None:
+    from mlpcli.keras_import import keras
+    from mlpcli.training.replicas.shard_errors import embedding_note
+
+    clipped = keras.optimizers.SGD(clipnorm=1.0)
+    assert "will not be those of one process" in embedding_note(
+        _network("mse", embeds=True, optimizer="adam")
+    )
+    assert "clips them" in embedding_note(_network("mse", embeds=True, optimizer=clipped))
+    assert embedding_note(_network("mse", embeds=True)) == ""
+    assert embedding_note(_network("mse", optimizer="adam")) == ""
+
+
+def test_all_workers_begin_at_the_epoch_of_worker_0() -> None:
+    from mlpcli.training.replicas.step_loop import Epochs, run_epochs
+
+    class Other:
+        """A worker whose own callbacks have found no backup."""
+
+        def __init__(self) -> None:
+            self.asked: list[int] = []
+            self.rows: list[list[int]] = []
+
+        def begin_training(self) -> None: ...
+
+        def begin_epoch(self) -> None: ...
+
+        def end_epoch(self) -> None: ...
+
+        def train(self, rows: np.ndarray) -> None:
+            self.rows.append(rows.tolist())
+
+        def logs(self) -> dict[str, float]:
+            return {"loss": 1.0}
+
+        def decided(self, number: int) -> int:
+            self.asked.append(number)
+            return 2 if len(self.asked) == 1 else number
+
+    other = Other()
+    history = run_epochs(
+        _network("mse"), other, Epochs(0, 3, 3, 2, None), evaluator=None, callbacks=[], on_progress=None
+    )
+    assert history.epoch == [2]
+    assert other.rows == [[0, 1], [2]]
+
+
 def test_replicas_and_an_environment_that_names_workers_exclude_each_other(
     mlpcli: Command, spec_file: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -234,6 +402,9 @@ def test_replicas_and_an_environment_that_names_workers_exclude_each_other(
     found = mlpcli("train", "--continue", "tiny", "--replicas", 2)
     assert found.status == 2
     assert "--replicas and --continue cannot be combined" in found.err
+    found = mlpcli("train", "--continue", "tiny")
+    assert found.status == 2
+    assert "--continue goes on in one process, and TF_CONFIG names 2 workers" in found.err
 
 
 KILLED = """
@@ -294,6 +465,12 @@ def test_two_workers_train_what_one_does_even_killed_and_resumed(mlpcli: Command
     alone = train(loaded, runs_dir=tmp_path / "alone", watcher=Watcher(), options=TRIAL)
     folders = [Path(json.loads(resumed.out)["folder"]), alone.run.folder]
     one, two = (read_checkpoint(folder / "checkpoints" / "state.ckpt") for folder in folders)
+    from mlpcli.training.reproduce import changed_facts
+
+    replicas = [
+        each for each in changed_facts(find_run("divided", tmp_path / "runs")) if each.name == "replicas"
+    ]
+    assert [(each.then, each.now) for each in replicas] == [("2", "1")]
     for name, values in one["model"].items():
         np.testing.assert_allclose(values, two["model"][name], atol=1e-6, err_msg=name)
     for a, b in zip(one["history"], two["history"], strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -342,7 +343,9 @@ def _resume_with(
 def _continue(options: TrainFlags, name: str, watcher: Watcher) -> Outcome:
     """Train a finished run for more epochs, in a new folder."""
     from mlpcli.cli.named import check_data, find_named
+    from mlpcli.training.replicas.cluster import refuse_cluster
 
+    refuse_cluster(os.environ)
     run = find_named(name, options.runs_dir, trusted=options.trusted, best=options.best)
     if not options.settings:
         check_data(run)

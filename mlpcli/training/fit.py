@@ -27,6 +27,7 @@ from mlpcli.training.engine import GRAPH, KERAS, Choice, choose_engine
 from mlpcli.training.replicas.fit_shared import fit_shared
 from mlpcli.training.replicas.mirrored import Build, devices, divides, fit_mirrored
 from mlpcli.training.replicas.peers import Peers
+from mlpcli.training.replicas.shard_errors import ONE_DEVICE, check_can_share
 from mlpcli.training.replicas.together import lost
 from mlpcli.training.replicas.wire import Left
 from mlpcli.training.time_limit import TimeIsUp
@@ -135,9 +136,11 @@ def _fit(job: _Job, choice: Choice, build: Build | None) -> None:
 
     Raises:
         CannotCompile: It cannot run the model, which has not changed.
+        SpecError: Several devices cannot train it as one does.
         TrainingError: No engine can, or another worker is gone.
     """
     if build is not None:
+        check_can_share(job.model, _arrays(job.dataset.train), who="devices", hint=ONE_DEVICE)
         try:
             _fit_loop(job, compiled.GRAPH, partial(fit_mirrored, build=build))
         except compiled.CannotCompile as error:

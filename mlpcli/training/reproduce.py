@@ -127,13 +127,15 @@ def _check_data(run: Run, fingerprint: str, *, force: bool) -> None:
 
 
 def changed_facts(run: Run) -> tuple[ComparedFact, ...]:
-    """Return the versions, the commit and the machine that differ from those of the run."""
+    """Return the versions, the commit, the machine and the replicas that differ from those of the run."""
     record = run.record
     then: dict[str, object] = dict(record.versions)
     now: dict[str, object] = {"mlpcli": mlpcli.__version__, **versions()}
     host = record.host
     then |= {"machine": host.machine, "system": host.system, "cores": host.cores}
     now |= {"machine": platform.machine(), "system": platform.platform(), "cores": os.cpu_count()}
+    if record.replicas is not None:
+        then["replicas"], now["replicas"] = record.replicas.count, 1
     if record.spec and host.name == platform.node():  # on another machine the folder is another or none
         then["commit"], now["commit"] = record.commit, commit_of(Path(record.spec).parent)
     return tuple(

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+import mlpcli
 from mlpcli.data.dataset import Contract, Dataset
 from mlpcli.data.load import Request, divide_dataset, open_dataset
 from mlpcli.data.readers.find_files import find_files, is_server_path
@@ -96,8 +97,17 @@ def _content(spec: DatasetSpec, folder: Path) -> str:
                 rule = "is for files, whose content names the copy of their rows"
                 hint = "export the rows to Parquet files first"
                 raise SpecError(Problem(rule, path=("fit", "memory"), hint=hint))
-            digest.update(f"{key} {file.suffix} {file.stat().st_size} {sha256_of(file)}\n".encode())
+            for part in (file, *_written_ahead(file)):
+                ending = "".join(part.suffixes)
+                digest.update(f"{key} {ending} {part.stat().st_size} {sha256_of(part)}\n".encode())
     return digest.hexdigest()
+
+
+def _written_ahead(file: Path) -> Iterator[Path]:
+    """Yield the logs beside a database that hold what is not yet in its file: SQLite's and DuckDB's."""
+    for name in (f"{file.name}-wal", f"{file.name}.wal"):
+        if (log := file.with_name(name)).is_file() and log.stat().st_size:
+            yield log
 
 
 def _section(spec: DatasetSpec, request: Request, seed: int) -> str:
@@ -107,7 +117,15 @@ def _section(spec: DatasetSpec, request: Request, seed: int) -> str:
         section[key] = "a file" if isinstance(section[key], str) else section[key]
     fields = (field.name for field in dataclasses.fields(request) if field.name != "kept")
     wanted = {name: _plain(getattr(request, name)) for name in fields}
-    document = [VERSION, np.__version__, seed, sorted(spec.model_fields_set), section, wanted]
+    document = [
+        VERSION,
+        mlpcli.__version__,
+        np.__version__,
+        seed,
+        sorted(spec.model_fields_set),
+        section,
+        wanted,
+    ]
     return hashlib.sha256(json.dumps(document, sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -136,6 +136,18 @@ class StoredArray:
             offset=self._offset,
         ).astype(self.dtype)
 
+    def section(self, start: int, stop: int) -> StoredArray:
+        """Return consecutive rows, which stay in the file."""
+        return StoredArray(
+            self.path,
+            (stop - start, *self._stored),
+            self.file_dtype,
+            most_bytes=self.most_bytes,
+            first=self.first + start,
+            columns=self.columns,
+            offset=self._offset,
+        ).astype(self.dtype)
+
     def astype(self, dtype: npt.DTypeLike) -> StoredArray:
         """Return the same rows as values of another type, which they become when they are read."""
         found = StoredArray(

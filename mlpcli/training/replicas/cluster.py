@@ -81,6 +81,21 @@ def cluster_of(environ: Mapping[str, str]) -> Cluster | None:
     return Cluster(index, addresses, environ.get(KEY, ""), source) if len(addresses) > 1 else None
 
 
+def refuse_cluster(environ: Mapping[str, str]) -> None:
+    """Refuse to continue a run in an environment that describes several workers: each would, by itself.
+
+    Args:
+        environ: the environment variables.
+
+    Raises:
+        UsageError: it describes some.
+    """
+    if (cluster := cluster_of(environ)) is not None:
+        rule = f"--continue goes on in one process, and {cluster.source} names {cluster.count} workers"
+        hint = "run it outside of them: without TF_CONFIG, or in a SLURM step of one task"
+        raise UsageError(Problem(rule, hint=hint))
+
+
 def read_tf_config(text: str) -> tuple[int, tuple[Address, ...]]:
     """Return the index of this worker, and the addresses of all, the chief's first.
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from mlpcli.data.stored.stored_array import StoredArray
 from mlpcli.keras_import import keras, tf
 from mlpcli.training.compiled import hooks
 from mlpcli.training.compiled.forward import Evaluator
@@ -161,10 +162,14 @@ class _SharedEvaluator(Evaluator):
         return shared_logs(self.model, self.peers)
 
 
+def _section(leaf: np.ndarray | StoredArray, span: slice) -> np.ndarray | StoredArray:
+    return leaf.section(span.start, span.stop) if isinstance(leaf, StoredArray) else leaf[span]
+
+
 def _rows(arrays: Arrays, span: slice) -> Arrays:
     def cut(structure: Structure | None) -> Structure | None:
         taken: Structure | None = keras.tree.map_structure(
-            lambda leaf: None if leaf is None else leaf[span], structure
+            lambda leaf: None if leaf is None else _section(leaf, span), structure
         )
         return taken
 

@@ -9,9 +9,9 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from mlpcli.errors import Problem, TrainingError
+from mlpcli.errors import Problem, TrainingError, UsageError
 from mlpcli.training.replicas.cluster import Cluster
 from mlpcli.training.replicas.peers import Peers
 
@@ -61,8 +61,9 @@ def join(cluster: Cluster, listener: socket.socket, on_wait: Callable[[str], Non
 
     Raises:
         TrainingError: a worker does not come in time.
+        UsageError: `MLPCLI_REPLICAS_TIMEOUT` holds no number.
     """
-    seconds = float(os.environ.get(TIMEOUT, JOIN_SECONDS))
+    seconds = join_seconds(os.environ)
     meeting = _Meeting(cluster, listener, time.monotonic() + seconds, seconds, on_wait)
     try:
         for peer in range(cluster.index):
@@ -78,6 +79,25 @@ def join(cluster: Cluster, listener: socket.socket, on_wait: Callable[[str], Non
     for connection in meeting.found.values():
         _prepare(connection)
     return Peers(cluster, dict(sorted(meeting.found.items())))
+
+
+def join_seconds(environ: Mapping[str, str]) -> float:
+    """Return how long a worker waits for the others.
+
+    Args:
+        environ: the environment variables.
+
+    Raises:
+        UsageError: the variable holds no such number.
+    """
+    text = environ.get(TIMEOUT, "").strip() or str(JOIN_SECONDS)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not seconds > 0:  # not a number, too
+        raise UsageError(Problem(f"{TIMEOUT} must be a number of seconds above 0", received=text))
+    return seconds
 
 
 def _prepare(connection: socket.socket) -> None:
@@ -206,12 +226,15 @@ def _line(connection: socket.socket) -> str:
     """Return the next line, read byte by byte: what follows it is not ours.
 
     Raises:
-        _Stranger: it is too long.
+        _Stranger: it is too long, or takes too long.
+        ValueError: it is not ASCII.
     """
-    line = bytearray()
+    line, deadline = bytearray(), time.monotonic() + HELLO_SECONDS
     while not line.endswith(b"\n"):
+        if time.monotonic() > deadline:
+            raise _Stranger("it answers too slowly")
         more = connection.recv(1)
         if not more or len(line) > MOST_LINE:
             raise _Stranger("it does not follow the protocol of workers")
         line += more
-    return line[:-1].decode("ascii", errors="replace")
+    return line[:-1].decode("ascii")

@@ -15,11 +15,13 @@ import numpy as np
 from mlpcli.data.types import Array
 from mlpcli.training.replicas.cluster import Cluster
 from mlpcli.training.replicas.shards import shard
-from mlpcli.training.replicas.wire import exchange, say_goodbye
+from mlpcli.training.replicas.wire import Left, exchange, say_goodbye
 
 DIRECT_BYTES = 2**16
 """Up to here each worker sends its values to each other one: a single exchange."""
 LENGTH = struct.Struct("!Q")
+MOST_TEXT = 64 << 20
+"""Bytes of a text."""
 
 
 class Peers:
@@ -78,32 +80,33 @@ class Peers:
             self._buffers[key] = np.empty_like(like)
         return self._buffers[key]
 
-    def from_first(self, content: bytes = b"") -> bytes:
+    def from_first(self, content: bytes = b"", *, size: int) -> bytes:
         """Return bytes that worker 0 has; the others pass none.
 
+        Args:
+            content: the bytes.
+            size: how many they are, which all workers know.
+
         Raises:
-            Left: a worker has left.
+            Left: a worker has left, or worker 0 has another number of bytes.
         """
         if self.index:
-            head, first = bytearray(LENGTH.size), memoryview(bytearray())
-            self._swap({}, {0: memoryview(head)})
-            first = memoryview(bytearray(LENGTH.unpack(head)[0]))
+            first = memoryview(bytearray(size))
             self._swap({}, {0: first})
             return bytes(first)
-        size = memoryview(LENGTH.pack(len(content)))
-        self._swap(dict.fromkeys(self.others, size), {})
         self._swap(dict.fromkeys(self.others, memoryview(content)), {})
         return content
 
     def number_from_first(self, number: int = 0) -> int:
         """Return a whole number that worker 0 has; see `from_first`."""
-        return int.from_bytes(self.from_first(number.to_bytes(8, "big", signed=True)), "big", signed=True)
+        content = self.from_first(number.to_bytes(8, "big", signed=True), size=8)
+        return int.from_bytes(content, "big", signed=True)
 
     def texts(self, text: str) -> list[str]:
         """Return the texts of all workers, in their order.
 
         Raises:
-            Left: a worker has left.
+            Left: a worker has left, or sends a text that is too long.
         """
         own = text.encode()
         sizes = {peer: bytearray(LENGTH.size) for peer in self.others}
@@ -111,7 +114,7 @@ class Peers:
             dict.fromkeys(self.others, memoryview(LENGTH.pack(len(own)))),
             {peer: memoryview(size) for peer, size in sizes.items()},
         )
-        found = {peer: bytearray(LENGTH.unpack(size)[0]) for peer, size in sizes.items()}
+        found = {peer: bytearray(_text_size(peer, size)) for peer, size in sizes.items()}
         self._swap(
             dict.fromkeys(self.others, memoryview(own)),
             {peer: memoryview(content) for peer, content in found.items()},
@@ -139,3 +142,10 @@ class Peers:
     def _swap(self, outgoing: dict[int, memoryview], incoming: dict[int, memoryview]) -> None:
         self.sent += sum(len(content) for content in outgoing.values())
         exchange(self.connections, outgoing, incoming, self.check)
+
+
+def _text_size(peer: int, packed: bytearray) -> int:
+    size: int = LENGTH.unpack(packed)[0]
+    if size > MOST_TEXT:
+        raise Left(peer, "it sends a text that is too long")
+    return size

@@ -71,10 +71,11 @@ def _assign(variables: Sequence[keras.Variable], values: Array) -> None:
 
 def _copy_from_first(variables: Sequence[keras.Variable], peers: Peers) -> None:
     arrays = [np.array(variable, order="C") for variable in variables]
+    size = sum(array.nbytes for array in arrays)
     if not peers.index:
-        peers.from_first(b"".join(array.tobytes() for array in arrays))
+        peers.from_first(b"".join(array.tobytes() for array in arrays), size=size)
         return
-    content, start = peers.from_first(), 0
+    content, start = peers.from_first(size=size), 0
     for variable, array in zip(variables, arrays, strict=True):
         values = np.frombuffer(content, array.dtype, array.size, start).reshape(array.shape)
         start += array.nbytes

@@ -89,7 +89,7 @@ def run_epochs(
     )
     model.stop_training = False
     events.on_train_begin()
-    first = begins_at(model) or epochs.first
+    first = divided.decided(begins_at(model) or epochs.first)  # a callback may have found a backup here alone
     divided.begin_training()
     run = _Run(model, divided, epochs, events, on_progress, evaluator, seen=first * epochs.steps)
     logs: Logs = {}

@@ -16,8 +16,8 @@ from mlpcli.spec.load import located
 from mlpcli.spec.resolve import resolve_spec
 from mlpcli.training.identity import Words, differences, identity, version_changes
 from mlpcli.training.prepare import Prepared
-from mlpcli.training.replicas.cluster import Cluster
-from mlpcli.training.replicas.join import join, listen
+from mlpcli.training.replicas.cluster import KEY, Cluster
+from mlpcli.training.replicas.join import LOCAL, join, listen
 from mlpcli.training.replicas.peers import Peers
 from mlpcli.training.replicas.wire import Left
 from mlpcli.training.run_record import start_sha256
@@ -47,11 +47,14 @@ def together(
         yield None
         return
     from mlpcli.training.compiled.row_arrays import Arrays
-    from mlpcli.training.replicas.shard_errors import check_can_share
+    from mlpcli.training.replicas.shard_errors import check_can_share, embedding_note
 
     split = prepared.dataset.train
     with located(prepared.completed):
         check_can_share(prepared.model, Arrays(split.x, split.y, split.weights))
+    for note in (open_note(cluster), embedding_note(prepared.model)):
+        if note:
+            watcher.note(note)
     peers = join(cluster, listen(cluster), watcher.stage)
     try:
         watcher.stage("")
@@ -66,6 +69,14 @@ def together(
         raise
     else:
         peers.leave(done=True)
+
+
+def open_note(cluster: Cluster) -> str:
+    """Return a line on a worker to whom everybody who reaches its port may talk; else nothing."""
+    host, port = cluster.addresses[cluster.index]
+    if cluster.key or host in LOCAL:
+        return ""
+    return f"whoever reaches port {port} of this machine can take part in the training: {KEY} is not set"
 
 
 def with_hint(peers: Peers | None, run_dir: Path) -> Peers | None:

@@ -96,8 +96,12 @@ class _Arriving:
         if len(self.last_words) < self.size:
             self._extend(connection, self.last_words, self.size)
         if len(self.last_words) == self.size:
-            words = json.loads(self.last_words)
-            raise Left(self.index, str(words["reason"]), done=bool(words["done"]))
+            try:
+                words = json.loads(self.last_words)
+                reason, done = str(words["reason"]), bool(words["done"])
+            except (ValueError, KeyError, TypeError, RecursionError):
+                raise Left(self.index, "it is not at the same step") from None
+            raise Left(self.index, reason, done=done)
 
 
 @dataclass
