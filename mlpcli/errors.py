@@ -116,7 +116,7 @@ class NotInFileError(DataError):
         key: `sheet` or `query`.
     """
 
-    def __init__(self, key: str, problem: Problem) -> None:
+    def __init__(self, problem: Problem, *, key: str) -> None:
         super().__init__(problem)
         self.key = key
 

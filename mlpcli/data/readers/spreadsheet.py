@@ -175,7 +175,7 @@ def _choose(path: Path, origin: Origin, wanted: str) -> tuple[str, list[str]]:
         return names[0], names[1:]
     if wanted not in names:
         hint = nearest(wanted, names) or f"its sheets are {listing(names, 10)}"
-        raise NotInFileError("sheet", Problem(f"{origin.label}: has no sheet {wanted!r}", hint=hint))
+        raise NotInFileError(Problem(f"{origin.label}: has no sheet {wanted!r}", hint=hint), key="sheet")
     return wanted, []
 
 

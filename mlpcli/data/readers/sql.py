@@ -113,7 +113,7 @@ class QueryTable(BatchTable):
             problem = f"the query gives the column name {repeated[0]!r} more than once"
         if problem:
             hint = "name each column once, with AS"
-            raise NotInFileError("query", Problem(f"{self.origin.label}: {problem}", hint=hint))
+            raise NotInFileError(Problem(f"{self.origin.label}: {problem}", hint=hint), key="query")
         return tuple(names)
 
     def _refuse(self, error: QueryError, connection: Connection) -> NoReturn:
@@ -128,7 +128,7 @@ class QueryTable(BatchTable):
                 tables = []
             name = next(filter(None, missing.groups())).rpartition(".")[2]
             hint = nearest(name, tables) or (f"its tables are {listing(tables, 10)}" if tables else "")
-        raise NotInFileError("query", Problem(f"{self.origin.label}: {rule}", hint=hint))
+        raise NotInFileError(Problem(f"{self.origin.label}: {rule}", hint=hint), key="query")
 
     def _refuse_none(self) -> NoReturn:
         with self._connected() as connection:
