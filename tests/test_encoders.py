@@ -173,3 +173,21 @@ def test_dates_become_elapsed_time_and_points_on_circles(format: str, cells: lis
     np.testing.assert_allclose(matrix[:4, :-1], wanted, atol=1e-4)
     np.testing.assert_array_equal(matrix[8:, :-1], 0)
     np.testing.assert_array_equal(matrix[:, -1], [0] * 8 + [1, 1])
+
+
+WORDS = {"kind": "text", "standardize": "none", "split": "whitespace", "max_tokens": 9, "min_count": 1}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"kind": "categorical", "unseen": "bucket"},
+        WORDS | {"output_mode": "count"},
+        WORDS | {"output_mode": "int", "output_sequence_length": 1},
+    ],
+)
+def test_what_keras_calls_the_unknown_may_be_a_value(settings: dict[str, Any]) -> None:
+    cells = [*["[UNK]"] * 5, *["b"] * 3, "other"]  # the first of the values, where Keras takes it for its own
+    found = both(fit("c", cells, **settings), cells)
+    assert (found[0] != found[5]).any()
+    assert (found[5] != found[8]).any()

@@ -135,3 +135,9 @@ def test_a_text_column_is_trained_served_and_predicted_from(
         review = drift["columns"]["review"]
         assert review["change"] == "large"
         assert any(text.startswith("unknown words, %") for text in review["findings"])
+        exported = mlpcli("export", run, "--format", "keras", "-o", folder / "net.keras", "--json")
+        assert exported.status == 0, exported.err
+        (written,) = json.loads(exported.out)["exported"]
+        assert "Keras loads it only where mlpcli has defined StandardizeText" in written["notes"]
+        refused = mlpcli("export", run, "--format", "onnx", "-o", folder / "net.onnx")
+        assert (refused.status, "column 'review' of the kind text cannot go" in refused.err) == (2, True)

@@ -258,15 +258,20 @@ class ExportJob:
 
     @cached_property
     def foreign(self) -> tuple[str, ...]:
-        """The layers that Keras alone does not know."""
-        return foreign_layers(self.trained.model)
+        """The layers of the Keras file that Keras alone does not know."""
+        return foreign_layers(self.complete)
+
+    @cached_property
+    def complete(self) -> keras.Model:
+        """The network from raw columns to results."""
+        return complete_network(self.trained.model, self.trained.spec, self.trained.contract)
 
     def _save(self, name: str, path: Path, facts: dict[str, object]) -> None:
         spec, contract = self.trained.spec, self.trained.contract
         if name == "saved_model":
             export_saved_model(self.trained.model, spec, contract, path)
         elif name == "keras":
-            save_keras(complete_network(self.trained.model, spec, contract), path)
+            save_keras(self.complete, path)
         elif name == "onnx":
             path.write_bytes(convert_to_onnx(self.wide[1], self.wide[0], contract, facts))
         elif name == "openvino":

@@ -179,7 +179,8 @@ def _category(
     spelled = [text for text in missing if text not in encoder.values]
     vocabulary = [*encoder.values, *spelled]
     slots = [encoder.slot("\0"), *map(encoder.slot, encoder.values), *(encoder.slot(None) for _ in spelled)]
-    index = keras.layers.StringLookup(vocabulary=vocabulary, num_oov_indices=1)(raw)
+    # Keras would take the value [UNK] for its own, were it not told another one.
+    index = keras.layers.StringLookup(vocabulary=vocabulary, num_oov_indices=1, oov_token="\0")(raw)
     if encoder.embedding:
         return keras.ops.take(np.array(slots, np.float32)[:, None], index, axis=0)
     table = np.zeros((len(slots), encoder.width), np.float32)

@@ -69,7 +69,7 @@ def vectorize(encoder: TextEncoder, raw: keras.KerasTensor, missing: Sequence[st
     values = ops.cast(layer(StandardizeText()(raw) if ours else raw), "float32")
     spelled = [text for text in missing if text and encoder.tokens_of(text)]
     if spelled:
-        gap = keras.layers.StringLookup(vocabulary=spelled, num_oov_indices=1)(raw)
+        gap = keras.layers.StringLookup(vocabulary=spelled, num_oov_indices=1, oov_token="\0")(raw)
         values = ops.where(ops.expand_dims(ops.equal(gap, 0), 1), values, 0.0)
     if ids:  # no row is without an id
         unknown = np.zeros(encoder.length, np.float32)

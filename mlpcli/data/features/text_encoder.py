@@ -27,6 +27,9 @@ from mlpcli.spec.text_keys import (
 MAX_TOKEN = 200
 """Characters of a token; longer ones, and those with a null character, are never known."""
 
+UNKNOWN = "[UNK]"
+"""How Keras calls all tokens that are not known, so that no known one may be called so."""
+
 BLOCK_CELLS = 8_000_000
 """Cells of a matrix that are counted at once."""
 
@@ -210,7 +213,7 @@ def fit_text(
 
 
 def _can_be_known(token: str) -> bool:
-    return len(token) <= MAX_TOKEN and "\0" not in token and bool(token)
+    return len(token) <= MAX_TOKEN and "\0" not in token and token not in ("", UNKNOWN)
 
 
 def _count(split: Iterable[tuple[list[str], int]]) -> tuple[Counter[str], Counter[str]]:
@@ -238,7 +241,7 @@ def text_contradictions(encoder: TextEncoder, where: str) -> Iterator[str]:
     if not encoder.tokens or len({*encoder.tokens}) < len(encoder.tokens):
         yield f"{where} must have tokens, each once"
     if not all(map(_can_be_known, encoder.tokens)):
-        yield f"{where} has a token of no or too many characters"
+        yield f"{where} has a token of no or too many characters, or {UNKNOWN}"
     counted = encoder.output_mode == "tf_idf"
     if len(encoder.documents) != (len(encoder.tokens) if counted else 0):
         yield f"{where} must have a number of documents for each token, and for tf_idf alone"
