@@ -410,6 +410,14 @@ def test_a_table_that_may_not_fit_is_noted_with_the_way_out(
     assert needed_memory.memory_advice(gone, tmp_path) is None
 
 
+def test_more_data_refuses_rows_in_files_before_any_training(mlpcli: Command, tmp_path: Path) -> None:
+    _write_rows(tmp_path / "rows.csv", 200)
+    (tmp_path / "spec.yaml").write_text(SPEC.format(name="files", memory=", memory: 1KB"), encoding="utf-8")
+    done = mlpcli("more-data", tmp_path / "spec.yaml", "--runs-dir", tmp_path / "runs")
+    assert done.status == 2
+    assert "spec.yaml:10:43 fit.memory: does not go with this command" in done.err
+
+
 def test_what_a_database_has_not_yet_written_into_its_file_counts(tmp_path: Path) -> None:
     import contextlib
     import sqlite3

@@ -14,6 +14,7 @@ import numpy as np
 from mlpcli import signals
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.nested_rows import TrainingRows
+from mlpcli.data.splitter import OpenedData
 from mlpcli.errors import DataError, Problem, SpecError, TrainingError, UsageError, listing, nearest
 from mlpcli.keras_import import import_keras
 from mlpcli.printable import counted
@@ -66,6 +67,7 @@ def measure_more_data(loaded: LoadedSpec, wanted: RowsWanted, watcher: MoreDataW
     loaded = _quiet(trained_once(loaded))
     with located(loaded):
         found = find_opened(loaded)
+        opened = found.opened  # refuses rows in files once, and not in each training
         rows = _check_validation(found.dataset)
     sizes = _sizes(found.dataset, wanted)
     watcher.stage("starting TensorFlow")
@@ -78,7 +80,7 @@ def measure_more_data(loaded: LoadedSpec, wanted: RowsWanted, watcher: MoreDataW
         model = build_checked(complete(found.spec, found.dataset), found.dataset)
         check_callbacks(loaded)
     metric, more_is_better = _score(model, wanted.metric)
-    trainings = _Trainings(found, sizes, wanted.repeats, watcher)
+    trainings = _Trainings(found, opened, sizes, wanted.repeats, watcher)
     interrupted = trainings.run()
     return MoreData(
         name=loaded.spec.name,
@@ -174,6 +176,7 @@ class _Trainings:
 
     Attributes:
         found: The spec, and its rows.
+        opened: The rows, not divided.
         sizes: Rising.
         repeats: Seeds.
         watcher: Receives the progress.
@@ -184,6 +187,7 @@ class _Trainings:
     """
 
     found: FoundData
+    opened: OpenedData
     sizes: tuple[int, ...]
     repeats: int
     watcher: MoreDataWatcher
@@ -254,7 +258,7 @@ class _Trainings:
 
     def _prepare(self, loaded: LoadedSpec, step: Step) -> tuple[CompletedSpec, Dataset, keras.Model]:
         some = TrainingRows(step.rows, step.seed) if step.rows < len(self.found.dataset.train) else None
-        dataset = divide_data(self.found.opened, loaded, some=some)
+        dataset = divide_data(self.opened, loaded, some=some)
         completed = complete(loaded, dataset)
         return completed, dataset, self._same_or(build_checked(completed, dataset))
 
