@@ -64,7 +64,7 @@ def test_thousands_of_mistakes_are_counted_and_fifty_of_them_are_shown(
     assert result.status == 2
     problems = json.loads(result.out)["problems"]
     assert len(problems) == 51
-    assert problems[-1]["message"] == f"and {count - 50} more problems"
+    assert problems[-1]["message"] == f"and {count - 50:,} more problems"
     assert len(result.err.splitlines()) <= 3 * 51 + 1
     assert compared <= COMPARED_MOST
 

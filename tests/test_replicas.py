@@ -430,8 +430,10 @@ seed: 7
 plugins: [ends.py]
 dataset: {name: iris}
 layers:
+  - Members: {count: 2}
   - Dense: {units: 8, activation: relu, kernel_regularizer: {L2: {l2: 0.01}}}
-  - Dense: {units: 3, activation: softmax}
+  - MemberDense: {units: 3, activation: softmax}
+  - MemberMean
 loss: sparse_categorical_crossentropy
 optimizer: {SGD: {learning_rate: 0.1, global_clipnorm: 0.5}}
 metrics: [accuracy]

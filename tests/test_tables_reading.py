@@ -187,7 +187,7 @@ def test_rejected_rows_of_several_files_name_theirs(
         *("predict", "sorts", tmp_path / "[ot]*.csv", "--runs-dir", sorts / "runs"),
         *("-o", output, "--rejects", rejects),
     )
-    assert told.out.startswith(f"3 predictions written to {output}")
+    assert " ".join(told.out.split()).startswith(f"3 predictions written to {output}")
     assert told.out.endswith(f"4 rows rejected, see {rejects}\n")
     lines = list(csv.DictReader(rejects.read_text().splitlines()))
     assert [(line["file"], line["row"], line["column"]) for line in lines] == [

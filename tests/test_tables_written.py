@@ -357,7 +357,7 @@ def test_new_rows_are_read_as_those_of_training(odd: Path, mlpcli: Callable[...,
 
     wanted = predicted("odd.csv")
     assert (wanted.status, len(wanted.out.splitlines())) == (0, 121)
-    assert "is not UTF-8, read as windows-1252 ('" in wanted.err
+    assert "is not UTF-8, read as windows-1252 ('" in " ".join(wanted.err.split())
     write_odd(odd / "plain.csv")
     write_odd(odd / "wide.csv", charset="utf-16", cut=1)
     write_odd(odd / "semicolons.csv", charset="utf-8-sig", delimiter=";", cut=1)

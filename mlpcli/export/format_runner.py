@@ -64,6 +64,7 @@ def open_litert(path: str) -> Call:
 
 def open_openvino(path: str) -> Call:
     """Return a call of OpenVINO on a CPU, in float32."""
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # as in openvino_file.py: no usage data
     import openvino
 
     model = openvino.compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +25,7 @@ def save_openvino(frozen: FrozenGraph, facts: Mapping[str, object], path: Path) 
     """
 
     def convert() -> None:
+        leave_telemetry_out()
         import openvino
 
         with tempfile.TemporaryDirectory() as folder:
@@ -33,3 +35,12 @@ def save_openvino(frozen: FrozenGraph, facts: Mapping[str, object], path: Path) 
         openvino.save_model(model, str(path), compress_to_fp16=False)
 
     convert_quietly("OpenVINO", convert)
+
+
+def leave_telemetry_out() -> None:
+    """Keep OpenVINO from sending usage data: to call before its import.
+
+    Its import and its converter would each start a process that posts to an address outside and is killed
+    after some seconds. Without the package `openvino_telemetry` OpenVINO uses a stand-in that does nothing.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # "there is no such module"

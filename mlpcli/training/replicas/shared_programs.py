@@ -98,7 +98,7 @@ class SharedPrograms:
             with same_python_draws(seed):
                 with same_numbers_as_fit() if self.xla else nullcontext():
                     self.gradients = _traced(gradients, self.xla, leaves, tf.TensorSpec([rows], tf.int32))
-                self.size = int(self.gradients.structured_outputs.shape[0])
+                self.size = sum(self._sizes())
                 one = tf.TensorSpec([], tf.float32)
                 self.of_batch = _traced(of_batch, False, any_rows(structure), one)
             self.update = _traced(self._update, self.xla, tf.TensorSpec([self.size], tf.float32))
@@ -113,17 +113,24 @@ class SharedPrograms:
             raise TypeError(f"train_step updates the weights {len(captured)} times, not once")
         self._variables = captured[0][1]
         self._present = [gradient is not None for gradient in captured[0][0]]
-        flat = [
-            tf.reshape(tf.cast(tf.convert_to_tensor(each), tf.float32), [-1])
-            for each in captured[0][0]
-            if each is not None
+        given = [each for each in captured[0][0] if each is not None]
+        flat = [  # the sizes are those of the weights: of members, the shapes of gradients are not known here
+            tf.reshape(tf.cast(tf.convert_to_tensor(each), tf.float32), [size])
+            for each, size in zip(given, self._sizes(), strict=True)
         ]
         return tf.concat(flat, 0) * share if flat else tf.zeros([0])
 
+    def _sizes(self) -> list[int]:
+        """Return the number of values of each gradient in the vector."""
+        return [
+            int(np.prod(variable.shape))
+            for variable, there in zip(self._variables, self._present, strict=True)
+            if there
+        ]
+
     def _update(self, vector: tf.Tensor) -> tf.Tensor:
         """Give the optimizer the gradients of the whole batch."""
-        known = [each for each, there in zip(self._variables, self._present, strict=True) if there]
-        sizes = [int(np.prod(variable.shape)) for variable in known]
+        sizes = self._sizes()
         parts = iter(tf.split(vector, sizes) if sizes else [])
         gradients = [
             tf.cast(tf.reshape(next(parts), variable.shape), variable.dtype) if there else None
