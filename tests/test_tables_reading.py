@@ -187,8 +187,9 @@ def test_rejected_rows_of_several_files_name_theirs(
         *("predict", "sorts", tmp_path / "[ot]*.csv", "--runs-dir", sorts / "runs"),
         *("-o", output, "--rejects", rejects),
     )
-    assert " ".join(told.out.split()).startswith(f"3 predictions written to {output}")
-    assert told.out.endswith(f"4 rows rejected, see {rejects}\n")
+    said = " ".join(told.out.split())
+    assert said.startswith(f"3 predictions written to {output}")
+    assert said.endswith(f"4 rows rejected, see {rejects}")
     lines = list(csv.DictReader(rejects.read_text().splitlines()))
     assert [(line["file"], line["row"], line["column"]) for line in lines] == [
         ("one.csv", "2", "b"),
