@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mlpcli.cli.examples import EXAMPLES, example_names
@@ -130,10 +131,30 @@ def test_an_example_replaces_no_other_file(
         (["init", "--example", "digts"], "received 'digts'; did you mean 'digits'?"),
         (["init", "--example", "iris", "--target", "x"], "--example cannot be combined with --target"),
         (["init"], "Missing argument 'DATA'; see mlpcli init --help; for a ready spec"),
-        (["init", "houses.csv"], "Missing option '--target'; see mlpcli init --help"),
+        (["init", "houses.csv"], "Missing option '--target'; the columns are size, price"),
+        (["init", "photo"], "photo: there is no such file; did you mean 'photos'?"),
+        (["init", "rows.npy"], "Missing option '--target'; see mlpcli init --help"),
+        (
+            ["export", "x", "--format", "onxx"],
+            "keras, received 'onxx'; did you mean 'onnx'? see mlpcli export",
+        ),
+        (["train", "x.yaml", "--log-to", "w"], "--log-to: must be mlflow, received 'w'; see mlpcli train"),
+        (["train", "x.yaml", "--replicas", "two"], "--replicas: must be a whole number, received 'two'; see"),
+        (["train", "x.yaml", "--max-minutes", "x"], "--max-minutes: must be a number, received 'x'; see"),
+        (["more-data", "x.yaml", "--repeats", "0"], "--repeats: "),
     ],
 )
-def test_init_says_what_is_missing(arguments: list[str], message: str, mlpcli: Callable[..., Result]) -> None:
+def test_arguments_that_are_wrong_or_missing_say_what_to_write(
+    arguments: list[str],
+    message: str,
+    mlpcli: Callable[..., Result],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "houses.csv").write_text("size,price\n1,2\n", encoding="utf-8")
+    np.save(tmp_path / "rows.npy", np.zeros((3, 2)))
+    monkeypatch.chdir(tmp_path)
     result = mlpcli(*arguments)
     assert (result.status, message in result.err) == (2, True), result.err
 

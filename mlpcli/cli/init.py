@@ -150,11 +150,28 @@ def _needed(data: str | None, target: str | None) -> str:
         raise UsageError(Problem(rule, hint="see mlpcli init --help; for a ready spec mlpcli init --example"))
     folder = Path(data).is_dir()
     if target is None and not folder:
-        raise UsageError(Problem("Missing option '--target'", hint="see mlpcli init --help"))
+        raise UsageError(Problem("Missing option '--target'", hint=_target_hint(data)))
     if target is not None and folder:
         hint = "leave it out: the class of an image is the sub-folder that it is in"
         raise UsageError(Problem("--target: is for tables", received=target, hint=hint))
     return data
+
+
+def _target_hint(data: str) -> str:
+    """Return which columns a target may be.
+
+    Raises:
+        DataError: there is no such file.
+    """
+    from mlpcli.data.inspect.completions import column_names
+    from mlpcli.data.readers.find_files import named_files
+    from mlpcli.errors import DataError, listing
+
+    (path, *_) = named_files(data)
+    try:
+        return f"the columns are {listing(column_names(path))}"
+    except DataError:  # arrays, a database
+        return "see mlpcli init --help"
 
 
 def _refuse_beside_example(data: str | None, target: str | None) -> None:

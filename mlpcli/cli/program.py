@@ -212,7 +212,9 @@ def _end(error: Exception, *, debug: bool) -> int:
         show_error(error)
         return error.exit_status
     if hasattr(error, "format_message"):  # Typer's own: an unknown option, a missing argument
-        message = error.format_message().rstrip(".")
+        from mlpcli.cli.parameter_errors import parameter_message
+
+        message = parameter_message(error)
         context = getattr(error, "ctx", None)
         if message.startswith("Usage:"):  # the help itself, when nothing was asked
             _show(message)
@@ -220,7 +222,8 @@ def _end(error: Exception, *, debug: bool) -> int:
         message = " ".join(message.split())
         if context is not None and message.startswith(SURPLUS):
             message += _surplus_hint(context.command.name or "", message.removeprefix(SURPLUS))
-        _show(message if context is None else f"{message}; see {context.command_path} --help")
+        end = "" if message.endswith("?") else ";"
+        _show(message if context is None else f"{message}{end} see {context.command_path} --help")
         return EXIT_INPUT
     if isinstance(error, OSError) and error.errno in REFUSALS:
         where = f" ({error.filename})" if error.filename else ""

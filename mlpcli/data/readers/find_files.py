@@ -214,7 +214,7 @@ def _missing(path: Path) -> tuple[str, str] | None:
         return rule, "hand it in again: mlpcli.load(RUN, data=...) or mlpcli.resume(RUN, data)"
     if not path.parent.is_dir():
         return "there is no such file", f"there is no folder {str(path.parent)!r}"
-    names = sorted(entry.name for entry in path.parent.iterdir() if entry.is_file())
+    names = sorted(entry.name for entry in path.parent.iterdir() if not entry.name.startswith("."))
     return "there is no such file", nearest(path.name, names) or f"looked in {str(path.parent.resolve())!r}"
 
 
