@@ -154,3 +154,17 @@ def test_the_columns_that_explain_a_residual_come_first() -> None:
     assert explained(group_of(np.full(400, np.nan)), residual) == 0
     assert np.bincount(group_of(np.array([5.0, 1.0, 2.0, np.nan, 3.0, 4.0, 6.0])) + 1).tolist() == [1, 6]
     assert np.bincount(group_of(np.arange(23.0))).min() >= 5
+
+
+def test_rows_of_files_of_one_image_each_are_named_by_the_file(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    from mlpcli.report.worst_rows import show_worst_rows
+
+    written = tmp_path / "worst_rows.csv"
+    written.write_text("row,file,y,predicted\n1,cats/a.png,cat,dog\n1,cats/b.png,cat,dog\n")
+    show_worst_rows([written])
+    assert capsys.readouterr().out.splitlines()[2].split() == ["file", "y", "predicted"]
+    written.write_text("row,file,y,predicted\n1,a.csv,cat,dog\n2,a.csv,cat,dog\n")
+    show_worst_rows([written])
+    assert capsys.readouterr().out.splitlines()[3].split()[:2] == ["1", "a.csv"]

@@ -34,6 +34,8 @@ def show_worst_rows(files: Sequence[Path]) -> None:
 
 def _show(heading: list[str], rows: list[list[str]], part: str, file: str) -> None:
     out = console()
+    if heading[:2] == ["row", "file"] and len(rows) > 1 and {row[0] for row in rows} == {"1"}:
+        heading, rows = heading[1:], [row[1:] for row in rows]  # files of one row each: images
     shown = [[row[0], *map(_cell, row[1:])] for row in rows[:SHOWN]]
     width = len(heading)
     names = range(1, width)
