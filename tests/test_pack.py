@@ -19,6 +19,7 @@ from mlpcli.export import unpack as unpacking
 from mlpcli.export.pack_manifest import MANIFEST, name_problem
 from mlpcli.export.unpack import is_bomb
 from mlpcli.files import flush_entry, sha256_of
+from mlpcli.report.pack import show_unpacked
 from tests.conftest import Result
 
 STAMP = "2026-11-28_05-00-00"
@@ -344,3 +345,12 @@ def test_ordinary_names_are_allowed(name: str) -> None:
 )
 def test_other_names_are_not(name: str) -> None:
     assert name_problem(name)
+
+
+def test_a_name_from_a_stranger_is_no_command(capsys: pytest.CaptureFixture[str]) -> None:
+    manifest: dict[str, Any] = {"files": {}, "without": [], "missing": ["gone\x1b[2J"], "fingerprint": None}
+    label = "x; rm -rf ~/1"
+    show_unpacked(manifest, [(label, Path("runs", label), "named", False)], [], [], Path("runs"))
+    shown = capsys.readouterr().out
+    assert "next     mlpcli evaluate 'x; rm -rf ~/1'\n" in shown
+    assert "\x1b" not in shown

@@ -102,7 +102,7 @@ def show_unpacked(
     where = "" if runs_dir == Path("runs") else f" --runs-dir {shlex.quote(str(runs_dir))}"
     verb = "predict" if missing else "evaluate"
     data = " ROWS" if missing else ""
-    show_line(f"next     mlpcli {verb} {label}{data}{trust}{where}")
+    show_line(f"next     mlpcli {verb} {shlex.quote(label)}{data}{trust}{where}")
 
 
 def unpack_json(
