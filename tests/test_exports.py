@@ -21,6 +21,7 @@ from mlpcli.export.compare_results import differences
 from mlpcli.export.converting import ExportError
 from mlpcli.export.example_code import example_code
 from mlpcli.export.given_columns import shift_of, too_fine
+from mlpcli.export.openvino_file import leave_telemetry_out
 from mlpcli.inference.quantized_scores import scores_of
 from mlpcli.keras_import import tf
 from mlpcli.model import normal_values, plain_normal
@@ -219,3 +220,11 @@ def test_what_int8_costs_is_measured_in_the_targets_own_units() -> None:
     price, kind = scores_of(contract, "test", y, before, after)
     assert (price.metric, price.before, price.after) == ("RMSE", 0.0, 3.0)
     assert (kind.metric, kind.split, kind.rows, kind.before, kind.after) == ("accuracy", "test", 2, 1.0, 0.5)
+
+
+def test_openvino_sends_no_usage_data() -> None:
+    leave_telemetry_out()
+    from openvino.tools.ovc import convert_impl, telemetry_utils
+
+    for module in (telemetry_utils, convert_impl):
+        assert module.tm.__name__ == "openvino.tools.ovc.telemetry_stub"
