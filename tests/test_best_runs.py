@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,6 +74,14 @@ def test_runs_with_another_monitor_are_not_compared(three_runs: Path, mlpcli: Ca
     result = mlpcli("evaluate", "tiny", "--best", "--runs-dir", three_runs)
     assert "best of 2: tiny/2026-01-01_00-00-00" in result.err
     assert "1 with another monitor left out" in result.err
+
+
+def test_the_best_run_is_packed(three_runs: Path, mlpcli: Callable[..., Result], tmp_path: Path) -> None:
+    result = mlpcli("pack", "tiny", "--best", "--runs-dir", three_runs, "-o", tmp_path / "t.zip", "--json")
+    assert result.status == 0, result.err
+    assert "best of 3: tiny/2026-01-02_00-00-00, val_loss 0.2500" in result.err
+    with zipfile.ZipFile(tmp_path / "t.zip") as packed:
+        assert any("2026-01-02_00-00-00" in name for name in packed.namelist())
 
 
 def test_best_of_one_run_is_refused(three_runs: Path, mlpcli: Callable[..., Result]) -> None:

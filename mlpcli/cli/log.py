@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from mlpcli.cli.options import RUNS_DIR, DebugOption, JsonOption, LogTo, RunArgument, RunsDirOption
+from mlpcli.cli.options import (
+    RUNS_DIR,
+    BestOption,
+    DebugOption,
+    JsonOption,
+    LogTo,
+    RunArgument,
+    RunsDirOption,
+)
 
 
 def log(
@@ -14,6 +22,7 @@ def log(
     to: Annotated[
         LogTo, typer.Option("--to", metavar="mlflow", help="MLflow: ./mlruns, or MLFLOW_TRACKING_URI.")
     ] = LogTo.mlflow,
+    best: BestOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -24,7 +33,7 @@ def log(
     from mlpcli.export.mlflow_watchers import log_run
     from mlpcli.report.console import show_json, show_line
 
-    run = find_named(name, runs_dir)
+    run = find_named(name, runs_dir, best=best)
     failures: list[str] = []
     where = log_run(run, failures.append)
     if failures:

@@ -9,6 +9,7 @@ import typer
 
 from mlpcli.cli.options import (
     RUNS_DIR,
+    BestOption,
     DebugOption,
     JsonOption,
     RunArgument,
@@ -36,6 +37,7 @@ def pack(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the zip if it exists.")] = False,
+    best: BestOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -47,7 +49,7 @@ def pack(
     from mlpcli.report.console import show_json
     from mlpcli.report.pack import pack_json, show_packed
 
-    run = find_named(name, runs_dir)
+    run = find_named(name, runs_dir, best=best)
     target = output or Path(f"{run.folder.absolute().parent.name}_{run.folder.absolute().name}.zip")
     if target.suffix.lower() != ".zip":
         raise UsageError(Problem(f"-o {target}: a packed run is a .zip", hint="change the ending"))
