@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,15 +109,7 @@ TRIAL = TrainOptions(
 )
 """The options of a search's trial, which leaves out what only the final run needs."""
 
-
-ESTIMATOR = TrainOptions(
-    saved_model=False,
-    figures=False,
-    baseline=False,
-    splits=("train", "validation"),
-    intervals=False,
-    probe=False,
-)
+ESTIMATOR = replace(TRIAL, predictions=True)
 """The options of a run that only predicts, and is soon deleted."""
 
 

@@ -1,4 +1,4 @@
-"""Losses and metrics that are no sums over rows, computed anew for whole draws of them."""
+"""Losses and metrics that are no sums over rows, computed again for whole draws of them."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from mlpcli.spec.split_forms import SplitBy
 
 DOCUMENT = "dataset.json"
 FORMAT = 1
-"""Of the folder; one of another is written anew."""
+"""Of the folder; one of another format is written again."""
 
 
 class Broken(Exception):

@@ -28,7 +28,7 @@ from mlpcli.spec.memory_size import CACHE, lock_of
 from mlpcli.spec.schema import DatasetSpec
 
 VERSION = 1
-"""Of how rows are read and encoded: a change makes all folders anew."""
+"""Of how rows are read and encoded: after a change no earlier folder is used."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -67,7 +67,7 @@ class StoredColumn(ParsedColumn):
 
     @property
     def arrow(self) -> ArrowColumn:  # type: ignore[override]
-        """All cells, which are read anew each time."""
+        """All cells, which are read again each time."""
         return self._arrow(slice(0, len(self)))
 
     def _arrow(self, rows: Array | slice) -> pa.ChunkedArray:

@@ -139,7 +139,7 @@ def slurm_workers(environ: Mapping[str, str]) -> tuple[int, tuple[Address, ...]]
 
     The resolver reads `os.environ`. It orders the hosts by their names, where SLURM numbers the tasks in the
     order of its list of nodes (node2 before node10); and it finds no task on a machine without a GPU, unless
-    it is told of one for each. Which GPU a task uses is left to SLURM (`--gpus-per-task`).
+    it is given one for each. Which GPU a task uses is left to SLURM (`--gpus-per-task`).
 
     Args:
         environ: the environment variables.
