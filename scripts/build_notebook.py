@@ -49,7 +49,7 @@ def execute(cells: list[tuple[str, str]]) -> list[dict[str, Any]]:
 
     matplotlib.use("Agg")
     names: dict[str, Any] = {"__name__": "__main__"}
-    found = []
+    found: list[dict[str, Any]] = []
     for place, (kind, text) in enumerate(cells):
         cell: dict[str, Any] = {
             "cell_type": kind,
@@ -88,8 +88,8 @@ def _outputs(text: str, names: dict[str, Any], count: int) -> Iterator[dict[str,
             drawn, format="png", dpi=80, bbox_inches="tight", metadata={"Software": None}
         )
         picture = base64.b64encode(drawn.getvalue()).decode()
-        data = {"image/png": picture, "text/plain": ["<Figure>"]}
-        yield {"output_type": "display_data", "metadata": {}, "data": data}
+        drawing = {"image/png": picture, "text/plain": ["<Figure>"]}
+        yield {"output_type": "display_data", "metadata": {}, "data": drawing}
     pyplot.close("all")
 
 
@@ -104,9 +104,12 @@ def _shown(value: object) -> str:
 def _run(text: str, names: dict[str, Any]) -> object:
     """Execute a cell, and return the value of its last line where that is an expression."""
     body = ast.parse(text).body
-    last = body.pop() if isinstance(body[-1], ast.Expr) else None
-    exec(compile(ast.Module(body, []), "notebook", "exec"), names)
-    return None if last is None else eval(compile(ast.Expression(last.value), "notebook", "eval"), names)
+    last = body[-1]
+    if not isinstance(last, ast.Expr):
+        exec(compile(ast.Module(body, []), "notebook", "exec"), names)
+        return None
+    exec(compile(ast.Module(body[:-1], []), "notebook", "exec"), names)
+    return eval(compile(ast.Expression(last.value), "notebook", "eval"), names)
 
 
 def _steady(text: str) -> str:

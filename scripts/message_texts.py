@@ -173,7 +173,7 @@ class Program:
                 )
             return []
         if name_of(value.func) == "counted" and isinstance(value.args[1], ast.Constant):
-            several = value.args[2] if len(value.args) > 2 else ast.Constant(f"{value.args[1].value}s")
+            several = value.args[2] if len(value.args) > 2 else ast.Constant(f"{value.args[1].value!s}s")
             return self._joined([ast.FormattedValue(value.args[0], -1), ast.Constant(" "), several], scope, 0)
         if isinstance(value.func, ast.Name) and value.func.id in ("str", "printable", "next") and value.args:
             return self._all(value.args, scope, depth)

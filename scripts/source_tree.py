@@ -89,7 +89,7 @@ class Module:
     @cached_property
     def imports(self) -> dict[str, tuple[str, str]]:
         """The module and the name there of each imported name."""
-        found = {}
+        found: dict[str, tuple[str, str]] = {}
         for node in self.nodes:
             if isinstance(node, ast.ImportFrom) and node.module:
                 found |= {each.asname or each.name: (node.module, each.name) for each in node.names}
