@@ -150,7 +150,7 @@ def clock(times: Times, then: Callable[[int], None] = lambda epoch: None) -> Any
     """Return a Keras callback that times every epoch, and then calls a function, which is not timed."""
     import keras
 
-    class Clock(keras.callbacks.Callback):
+    class Clock(keras.callbacks.Callback):  # type: ignore[misc]
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
             self.begin = time.perf_counter(), time.process_time()
 
@@ -177,9 +177,11 @@ def compare(network: Network, epochs: int) -> tuple[str, Times, Times]:
     data, choice = compiled.Arrays(x, y), choose_engine(ours, "auto")
     while choice.name != KERAS:
         loop = compiled.QUICK_XLA if choice.name == COMPILED else compiled.GRAPH
-        settings = {"epochs": epochs, "batch_size": BATCH, "shuffle": True, "seed": 0, "loop": loop}
+        both = [clock(mine, fit_stock)]
         try:
-            compiled.fit(ours, data, callbacks=[clock(mine, fit_stock)], **settings)
+            compiled.fit(
+                ours, data, epochs=epochs, batch_size=BATCH, shuffle=True, seed=0, loop=loop, callbacks=both
+            )
             return choice.name, mine, theirs
         except compiled.CannotCompile as error:
             choice = choice.instead(str(error))

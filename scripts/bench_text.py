@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import math
 import sys
 import tempfile
 import time
@@ -204,7 +205,7 @@ def report(results: list[dict[str, object]]) -> Iterator[str]:
     tables = sorted({name for errors in found.values() for name in errors})
     yield "way".ljust(24) + "".join(name.rjust(16) for name in tables) + "mean".rjust(8)
     means = {
-        way: [np.mean(errors[name]) if errors[name] else np.nan for name in tables]
+        way: [float(np.mean(errors[name])) if errors[name] else math.nan for name in tables]
         for way, errors in found.items()
     }
     for way in sorted(found, key=lambda way: float(np.mean(means[way]))):

@@ -86,7 +86,7 @@ def epoch_clock() -> Any:
     """Return a Keras callback that notes the seconds of every epoch."""
     import keras
 
-    class Clock(keras.callbacks.Callback):
+    class Clock(keras.callbacks.Callback):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.seconds: list[float] = []
@@ -105,9 +105,16 @@ def run_mlpcli(task: Task, x: np.ndarray, y: np.ndarray) -> Iterator[float]:
     from mlpcli.training import compiled
 
     clock = epoch_clock()
-    data = compiled.Arrays(x, y)
-    settings = {"epochs": task.epochs, "batch_size": task.batch, "shuffle": True, "seed": 0}
-    compiled.fit(keras_model(task, x.shape[1]), data, validation=None, callbacks=[clock], **settings)
+    compiled.fit(
+        keras_model(task, x.shape[1]),
+        compiled.Arrays(x, y),
+        epochs=task.epochs,
+        batch_size=task.batch,
+        shuffle=True,
+        seed=0,
+        validation=None,
+        callbacks=[clock],
+    )
     yield from clock.seconds
 
 
@@ -290,7 +297,8 @@ def time_contender(name: str, task: Task, folder: Path) -> float:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{name} failed on {task.name}:\n{done.stderr[-2000:]}")
-    return statistics.median(json.loads(done.stdout.splitlines()[-1])[1:])
+    seconds: list[float] = json.loads(done.stdout.splitlines()[-1])
+    return statistics.median(seconds[1:])
 
 
 def compare(task: Task, names: list[str], folder: Path) -> None:

@@ -96,8 +96,8 @@ CONFIGS = {
 
 def specs(folder: Path) -> Iterator[tuple[str, Path]]:
     """Yield the name and the file of each spec."""
-    for name, path in CONFIGS.items():
-        yield name, ROOT / path
+    for name, config in CONFIGS.items():
+        yield name, ROOT / config
     texts = {name: MIXED.format(name=name, root=ROOT, **values) for name, values in WRITTEN.items()}
     texts["several_inputs_and_outputs"] = SEVERAL.format(root=ROOT)
     for name, text in texts.items():

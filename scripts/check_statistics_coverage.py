@@ -110,7 +110,7 @@ def check_intervals(
 def _inside(run: Run, samples: int, rows: int) -> tuple[dict[str, int], dict[str, float]]:
     """Return by metric how many samples have an interval that holds the truth; and the truth."""
     from mlpcli.data.dataset import Split
-    from mlpcli.inference.evaluate import own_split
+    from mlpcli.inference.own_data import own_data, own_split
     from mlpcli.model.outputs import evaluated_rows
     from mlpcli.model.trained_model import load_trained
     from mlpcli.training import compiled
@@ -118,7 +118,7 @@ def _inside(run: Run, samples: int, rows: int) -> tuple[dict[str, int], dict[str
     from mlpcli.training.row_metrics import measure_rows
 
     trained = load_trained(run)
-    every, _ = own_split(trained, "test")
+    every, _ = own_split(trained, own_data(trained), "test")
     batch_size = evaluated_rows(trained.spec, trained.contract)
 
     def metrics(split: Split) -> dict[str, float]:

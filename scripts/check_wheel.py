@@ -114,11 +114,13 @@ def find_pythons(wanted: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield version and path of each Python that is found, of the wanted versions."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     for version in wanted:
-        candidates = [*sorted(pyenv.glob(f"{version}.*/bin/python")), shutil.which(f"python{version}")]
-        for candidate in filter(None, candidates):
+        candidates = [str(path) for path in sorted(pyenv.glob(f"{version}.*/bin/python"))]
+        if on_path := shutil.which(f"python{version}"):
+            candidates.append(on_path)
+        for candidate in candidates:
             answer = subprocess.run([candidate, "-c", "import venv, ssl"], capture_output=True)
             if answer.returncode == 0:
-                yield version, str(candidate)
+                yield version, candidate
                 break
         else:
             print(f"Python {version} was not found", flush=True)

@@ -20,19 +20,18 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 STEPS = 500
 
 
 def train(batch: int, data: Path, logs: Path) -> float:
     """Train three epochs, the last one profiled; return the microseconds per step of the second."""
-    import bench_train as bench
     import keras
     import tensorflow as tf
 
     from mlpcli.training import compiled
+    from scripts import bench_train as bench
 
-    class Watch(keras.callbacks.Callback):
+    class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         def on_epoch_begin(self, epoch: int, logs_: Any = None) -> None:
             self.began = time.perf_counter()
             if epoch == 2:
@@ -102,7 +101,7 @@ def main() -> None:
         flags = f" --xla_cpu_enable_xprof_traceme=true --xla_dump_to={dump} --xla_dump_hlo_as_text"
         os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + flags
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        import bench_train as bench
+        from scripts import bench_train as bench
 
         if "fashion" not in bench.save_data(data):
             raise SystemExit("no data: set KERAS_HOME")

@@ -338,8 +338,8 @@ ITEMS = (
 
 
 def rows_of(items: Sequence[Item], shop: Workshop) -> list[tuple[str, ...]]:
-    """Yield a row of the table for each item; train its runs when they are needed."""
-    found = []
+    """Return a row of the table for each item; train its runs when they are needed."""
+    found: list[tuple[str, ...]] = []
     for item in items:
         print(f"item {item.number}: {item.title}", file=sys.stderr, flush=True)
         try:

@@ -87,11 +87,11 @@ def differences(one: Path, other: Path) -> list[str]:
         for name in ("history.csv", "metrics.json", LOG)
         if (one / name).read_bytes() != (other / name).read_bytes()
     ]
-    states = [read_checkpoint(folder / "checkpoints" / "state.ckpt") for folder in (one, other)]
+    states = tuple(read_checkpoint(folder / "checkpoints" / "state.ckpt") for folder in (one, other))
     for state in states:  # TensorBoard counts chunks of steps, which go by the clock
         state["callbacks"] = [kept for kept in state["callbacks"] if kept["class"] != "TensorBoard"]
     try:
-        np.testing.assert_equal(*states)
+        np.testing.assert_equal(states[0], states[1])
     except AssertionError:
         found.append("state.ckpt")
     found += [str(path) for path in one.rglob("*.part")]
