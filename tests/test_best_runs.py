@@ -73,7 +73,7 @@ def test_runs_with_another_monitor_are_not_compared(three_runs: Path, mlpcli: Ca
     path.write_text(json.dumps(record))
     result = mlpcli("evaluate", "tiny", "--best", "--runs-dir", three_runs)
     assert "best of 2: tiny/2026-01-01_00-00-00" in result.err
-    assert "1 with another monitor left out" in result.err
+    assert "1 with another monitor left out" in " ".join(result.err.split())
 
 
 def test_the_best_run_is_packed(three_runs: Path, mlpcli: Callable[..., Result], tmp_path: Path) -> None:
@@ -88,6 +88,47 @@ def test_best_of_one_run_is_refused(three_runs: Path, mlpcli: Callable[..., Resu
     result = mlpcli("evaluate", "tiny/2026-01-01_00-00-00", "--best", "--runs-dir", three_runs)
     assert (result.status, result.err.startswith("--best chooses among the runs of a name")) == (2, True)
     assert mlpcli("train", "x.yaml", "--best").err.startswith("--best is for --continue")
+
+
+def test_a_run_on_other_rows_or_with_another_loss_is_not_called_better(
+    three_runs: Path, mlpcli: Callable[..., Result]
+) -> None:
+    better = three_runs / "tiny" / "2026-01-02_00-00-00"
+    record = json.loads((better / "run.json").read_text())
+    digests = record["data"]["targets"]
+    assert set(digests) == set(record["data"]["rows"])
+    record["data"]["targets"] = digests | {"validation": "of a file that was rewritten since"}
+    (better / "run.json").write_text(json.dumps(record))
+    result = mlpcli("evaluate", "tiny", "--best", "--runs-dir", three_runs)
+    assert "best of 2: tiny/2026-01-01_00-00-00" in result.err
+    assert "1 with other validation rows left out" in " ".join(result.err.split())
+    del record["data"]["targets"]  # as before there was this entry: the fingerprint tells
+    (better / "run.json").write_text(json.dumps(record))
+    result = mlpcli("evaluate", "tiny", "--runs-dir", three_runs)
+    assert "better val_loss (0.2500 against 0.7500)" in " ".join(result.err.split())
+    record["data"]["fingerprint"] = "0" * 64
+    (better / "run.json").write_text(json.dumps(record))
+    other = three_runs / "tiny" / "2026-01-01_00-00-00"
+    resolved = yaml.safe_load((other / "resolved.yaml").read_text())
+    resolved["loss"] = "mse"
+    (other / "resolved.yaml").write_text(yaml.safe_dump(resolved))
+    assert "better" not in mlpcli("evaluate", "tiny", "--runs-dir", three_runs).err
+
+
+def test_the_same_targets_have_the_same_digest_whatever_columns_are_read() -> None:
+    import numpy as np
+
+    from mlpcli.data.dataset import Split
+    from mlpcli.data.fingerprint import target_digests
+
+    def digest(x: int, y: list[float], weights: list[float] | None = None) -> str:
+        given = None if weights is None else np.array(weights, np.float32)
+        split = Split(np.zeros((len(y), x), np.float32), np.array(y, np.float32), np.arange(len(y)), given)
+        return target_digests({"validation": split})["validation"]
+
+    assert digest(2, [1, 2, 3]) == digest(5, [1, 2, 3])
+    assert digest(2, [1, 2, 3]) != digest(2, [1, 3, 2])
+    assert digest(2, [1, 2, 3]) != digest(2, [1, 2, 3], [1, 1, 2])
 
 
 CHEAP: dict[str, tuple[tuple[str, ...], str]] = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mlpcli.runs.folder import Run, find_run, finished_runs
 
 if TYPE_CHECKING:
-    from mlpcli.runs.scores import RunScore
+    from mlpcli.runs.best_run import RunScore
 
 
 def find_named(
@@ -77,21 +77,21 @@ def _best_named(text: str, several: tuple[Run, ...]) -> RunScore:
         UsageError: the text names one run, or no run has a score.
     """
     from mlpcli.errors import Problem, UsageError
-    from mlpcli.report.console import format_number, show_line
-    from mlpcli.runs.scores import best_of, comparable
+    from mlpcli.report.console import format_number, show_sentence
+    from mlpcli.runs.best_run import comparable
 
     if not several:
         rule = f"--best chooses among the runs of a name, {text} is one run"
         raise UsageError(Problem(rule, hint="leave --best out, or give the name alone"))
-    best = best_of(several)
+    compared = comparable(several)
+    best = compared.best()
     if best is None:
         rule = f"no run of {text} has a score on validation rows to choose by"
         raise UsageError(Problem(rule, hint="leave --best out, or name one run"))
-    of = len(comparable(several))
-    others = len(several) - of
-    left = f"; {others} with another monitor left out" if others else ""
-    line = f"best of {of}: {best.run.label}, {best.monitor} {format_number(best.value)}{left}"
-    show_line(line, stderr=True)
+    line = f"best of {len(compared.scores)}: {best.run.label}, {best.monitor} {format_number(best.value)}"
+    for why, count in compared.left_out.items():
+        line += f"; {count} with {why} left out"
+    show_sentence(line, stderr=True)
     return best
 
 
@@ -99,7 +99,7 @@ def _show_better(several: tuple[Run, ...]) -> None:
     """Show that a name means its newest run, where an older one is better."""
     from mlpcli.report.console import show_sentence
     from mlpcli.report.runs import better_text
-    from mlpcli.runs.scores import better_than_newest
+    from mlpcli.runs.best_run import better_than_newest
 
     if (found := better_than_newest(several)) is not None:
         show_sentence(better_text(*found, option="--best"), stderr=True, style="yellow")

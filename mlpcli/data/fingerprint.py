@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from mlpcli.data.dataset import Contract, Split
 from mlpcli.data.stored.stored_array import blocks_of
+
+SHORT = 16
+"""Digits of the digest of a split's targets."""
 
 
 def fingerprint(contract: Contract, splits: Mapping[str, Split]) -> str:
@@ -21,9 +25,29 @@ def fingerprint(contract: Contract, splits: Mapping[str, Split]) -> str:
     digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode())
     for name, split in sorted(splits.items()):
         for part in (split.x, split.y, split.weights):
-            for key, array in part.items() if isinstance(part, dict) else [("", part)]:
-                if array is not None:
-                    digest.update(f"{name} {key} {array.dtype.str} {array.shape}".encode())
-                    for block in blocks_of(array):
-                        digest.update(np.ascontiguousarray(block).data)
+            _add(digest.update, name, part)
     return digest.hexdigest()
+
+
+def target_digests(splits: Mapping[str, Split]) -> dict[str, str]:
+    """Return a short digest of the targets and weights of each split, by its name.
+
+    Equal ones mean equal targets in equal order: what runs score on these rows can be compared, whichever
+    columns their networks read.
+    """
+    digests = {}
+    for name, split in splits.items():
+        digest = hashlib.sha256()
+        for part in (split.y, split.weights):
+            _add(digest.update, name, part)
+        digests[name] = digest.hexdigest()[:SHORT]
+    return digests
+
+
+def _add(update: Callable[[bytes | memoryview], object], name: str, part: Any) -> None:
+    """Add an array of a split, or several by name, to a digest."""
+    for key, array in part.items() if isinstance(part, dict) else [("", part)]:
+        if array is not None:
+            update(f"{name} {key} {array.dtype.str} {array.shape}".encode())
+            for block in blocks_of(array):
+                update(np.ascontiguousarray(block).data)

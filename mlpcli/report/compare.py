@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.text import Text
 
 from mlpcli.errors import show_value
-from mlpcli.report.console import format_duration, format_number
+from mlpcli.report.console import format_duration, format_number, show_sentence
 from mlpcli.report.narrow import whole_table
 from mlpcli.report.screen import Screen, console, cut, table
 from mlpcli.runs.comparison import Comparison
@@ -41,6 +41,9 @@ def show_comparison(comparison: Comparison) -> None:
     for name, row in comparison.metrics.items():
         rows.append((name, *("" if value is None else format_number(value) for value in row)))
     _show_blocks(out, names, rows)
+    if comparison.other_rows:
+        splits = " and ".join(comparison.other_rows)
+        show_sentence(f"the {splits} rows are not the same in all runs: nor is what their metrics measure")
 
 
 def _show_blocks(out: Screen, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -78,5 +81,6 @@ def comparison_json(comparison: Comparison, picture: Path | None) -> dict[str, o
         "facts": comparison.facts,
         "settings": comparison.settings,
         "metrics": comparison.metrics,
+        "other_rows": list(comparison.other_rows),
         "picture": str(picture) if picture else None,
     }

@@ -9,7 +9,7 @@ from mlpcli.errors import Problem
 from mlpcli.report.console import format_number, show_line
 
 if TYPE_CHECKING:
-    from mlpcli.runs.scores import RunScore
+    from mlpcli.runs.best_run import RunScore
 
 MOST_DAMAGED = 5
 """Damaged runs that are reported one by one."""

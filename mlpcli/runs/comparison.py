@@ -37,6 +37,7 @@ class Comparison:
     facts: dict[str, list[object]]  # status, epochs, seconds, parameters
     settings: dict[str, list[object]]  # those of the resolved specs that differ, by path
     metrics: dict[str, list[float | None]]  # "validation accuracy" and the like
+    other_rows: tuple[str, ...]  # the splits whose rows are not the same in all runs
 
 
 def choose(names: Sequence[str], runs_dir: Path, *, trials: bool, trusted: bool = False) -> list[Run]:
@@ -91,7 +92,15 @@ def side_by_side(found: Sequence[Run]) -> Comparison:
         },
         {path: [None if value is ABSENT else value for value in row] for path, row in differing.items()},
         {name: [each.get(name) for each in metrics] for name in names},
+        _other_rows(found),
     )
+
+
+def _other_rows(found: Sequence[Run]) -> tuple[str, ...]:
+    """Return the splits whose targets differ between the runs; none of those of which it is not recorded."""
+    known = [run.record.data.targets for run in found if run.record.data is not None]
+    names = dict.fromkeys(name for each in known for name in each)
+    return tuple(name for name in names if len({each[name] for each in known if name in each}) > 1)
 
 
 def _metrics(run: Run) -> dict[str, float]:

@@ -69,7 +69,7 @@ def why_not_comparable(found: Sequence[Run], name: str) -> str:
 
     A loss is one of its kind, on targets in its scale, with its weights; a metric has arguments.
     """
-    keys = [_meaning(run, name) for run in found]
+    keys = [meaning_of(run, name) for run in found]
     different = next((each for each in keys if each != keys[0]), None)
     if different is None:
         return ""
@@ -79,8 +79,8 @@ def why_not_comparable(found: Sequence[Run], name: str) -> str:
     return f"{name} is another in each"
 
 
-def _meaning(run: Run, name: str) -> dict[str, object]:
-    """Return the settings on which the meaning of a logged value depends."""
+def meaning_of(run: Run, name: str) -> dict[str, object]:
+    """Return the settings on which the meaning of a logged value, such as `loss` or `accuracy`, depends."""
     spec = _resolved(run)
     dataset, fit = (spec.get(key) for key in ("dataset", "fit"))
     if name == LOSS or name.endswith("_loss"):

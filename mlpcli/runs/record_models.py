@@ -51,9 +51,14 @@ class Record(BaseModel):
 
 
 class DataFacts(Record):
-    """The data of a run; the contract is parsed separately, by `data/`."""
+    """The data of a run; the contract is parsed separately, by `data/`.
+
+    Attributes:
+        targets: a digest of the targets of each split; none in runs made before there was this entry.
+    """
 
     fingerprint: str
+    targets: dict[str, str] = Field(default_factory=dict)
     source: str = ""
     seed: Count | None = None
     rows: dict[str, Count] = Field(default_factory=dict)

@@ -13,6 +13,7 @@ from mlpcli import runs
 from mlpcli.errors import Problem, RunError, listing
 from mlpcli.files import remove_below
 from mlpcli.printable import counted
+from mlpcli.runs.best_run import best_of, comparable, scores_of, with_same_monitor
 from mlpcli.runs.folder import (
     COMPLETED,
     DIVERGED,
@@ -29,7 +30,6 @@ from mlpcli.runs.guard import STAMPED, check_way
 from mlpcli.runs.lock import is_locked, locked
 from mlpcli.runs.notes import NOTES, read_notes
 from mlpcli.runs.run_values import status_of
-from mlpcli.runs.scores import best_of
 
 
 @dataclass(frozen=True)
@@ -219,14 +219,24 @@ def _reasons(known: Listing, *, older: bool) -> Iterator[tuple[Path, str]]:
     for _, group in groupby(known.runs, key=lambda run: run.folder.parent):
         several = list(group)
         finished = [run for run in several if run.status == COMPLETED]
-        best = best_of(finished)
+        kept = _kept(finished) if older else []
         for run in several:
             reason = _reason(run, finished)
-            kept = run == finished[-1] if finished else False
-            if not reason and older and run in finished and not kept and best is not None and run != best.run:
+            if not reason and kept and run in finished and run not in kept:
                 reason = f"older than {finished[-1].label}, and not the best"
             if reason:
                 yield run.folder, reason
+
+
+def _kept(finished: Sequence[Run]) -> list[Run]:
+    """Return the runs of a name that are kept of its finished ones; none where none can be chosen.
+
+    These are the newest, the best of those that can be compared with it, and the best of all: its rows may
+    be others, and a run is not deleted on such grounds.
+    """
+    scores = scores_of(finished)
+    best = (best_of(with_same_monitor(scores)), comparable(finished).best()) if scores else ()
+    return [finished[-1], *(each.run for each in best if each is not None)] if scores else []
 
 
 def _reason(run: Run, finished: Sequence[Run]) -> str:

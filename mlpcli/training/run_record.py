@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import mlpcli
 from mlpcli import runs
 from mlpcli.data.dataset import Dataset
+from mlpcli.data.fingerprint import target_digests
 from mlpcli.runs.folder import Run
 from mlpcli.spec.completed import CompletedSpec
 from mlpcli.training.identity import versions
@@ -42,6 +43,7 @@ def begin_record(
     data: dict[str, object] = {
         "source": dataset.source,
         "fingerprint": dataset.fingerprint,
+        "targets": target_digests(dataset.splits()),
         "rows": rows,
         "contract": dataset.contract.to_json(),
     }

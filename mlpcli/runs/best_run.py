@@ -1,0 +1,146 @@
+"""Which of the runs of an experiment is best: by the validation rows, with the model that each run kept."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mlpcli.runs.folder import Run
+from mlpcli.runs.main_metric import meaning_of
+from mlpcli.runs.scores import more_is_better
+
+OTHER_MONITOR, OTHER_ROWS, OTHER_LOSS = "another monitor", "other validation rows", "another loss"
+"""What a run has that its score cannot be compared with that of the newest."""
+
+
+@dataclass(frozen=True)
+class RunScore:
+    """What the model of a run scores on the validation rows.
+
+    Attributes:
+        run: the run.
+        monitor: the metric that decided which of its epochs, or trials, was best: `val_loss`.
+        value: of that metric, measured with the saved model.
+        more_is_better: whether a larger value is better.
+    """
+
+    run: Run
+    monitor: str
+    value: float
+    more_is_better: bool
+
+    def better(self, than: float) -> bool:
+        """Return whether it is better than another value."""
+        return self.value > than if self.more_is_better else self.value < than
+
+
+@dataclass(frozen=True)
+class ComparedScores:
+    """The scores of some runs that can be compared with that of the newest.
+
+    Attributes:
+        scores: of the runs, the oldest first.
+        left_out: how many others have each of OTHER_MONITOR, OTHER_ROWS and OTHER_LOSS.
+    """
+
+    scores: tuple[RunScore, ...]
+    left_out: dict[str, int]
+
+    def best(self) -> RunScore | None:
+        """Return the best; of equal ones the newest."""
+        return best_of(self.scores)
+
+
+def score_of(run: Run) -> RunScore | None:
+    """Return the score of a run; None if it has none.
+
+    The best epoch of a run that continues another may be one of the other's, so the best value of its history
+    says nothing about its model: the metrics of the model do.
+    """
+    record = run.record
+    if record.search is not None:
+        monitor = record.search.objective
+        direction = record.search.direction
+        best = record.search.best.score if record.search.best is not None else None
+    elif record.best is not None:
+        monitor, direction, best = record.best.monitor, record.best.direction or "", record.best.value
+    else:
+        return None
+    more = direction == "max" if direction else more_is_better(monitor)
+    name = monitor.removeprefix("val_")
+    split = "validation" if monitor != name else "train"
+    value = record.metrics.get(split, {}).get(name, best)
+    return None if value is None or value != value else RunScore(run, monitor, value, more)
+
+
+def best_of(scores: Sequence[RunScore]) -> RunScore | None:
+    """Return the best of some scores of one monitor, the oldest first: of equal ones the newest."""
+    best = None
+    for score in scores:
+        if best is None or not best.better(score.value):
+            best = score
+    return best
+
+
+def scores_of(found: Sequence[Run]) -> list[RunScore]:
+    """Return the scores of those runs that have one."""
+    return [score for run in found if (score := score_of(run)) is not None]
+
+
+def with_same_monitor(scores: Sequence[RunScore]) -> list[RunScore]:
+    """Return those scores that are of the metric of the last."""
+    return [score for score in scores if score.monitor == scores[-1].monitor]
+
+
+def comparable(found: Sequence[Run]) -> ComparedScores:
+    """Return the scores that can be compared with that of the newest run, the last.
+
+    They are of the same metric, on the same validation rows: a file that was rewritten between two trainings,
+    or another seed of the splits, makes them other rows.
+    """
+    scores = scores_of(found)
+    kept: list[RunScore] = []
+    left_out: Counter[str] = Counter()
+    for score in scores:
+        why = _why_not(score, scores[-1])
+        if why:
+            left_out[why] += 1
+        else:
+            kept.append(score)
+    return ComparedScores(tuple(kept), dict(left_out))
+
+
+def _why_not(score: RunScore, newest: RunScore) -> str:
+    """Return what makes two scores incomparable; an empty text where nothing does."""
+    if score is newest:
+        return ""
+    if score.monitor != newest.monitor:
+        return OTHER_MONITOR
+    if not same_rows(score.run, newest.run, "validation" if newest.monitor.startswith("val_") else "train"):
+        return OTHER_ROWS
+    name = newest.monitor.removeprefix("val_")
+    return "" if meaning_of(score.run, name) == meaning_of(newest.run, name) else OTHER_LOSS
+
+
+def same_rows(one: Run, two: Run, split: str) -> bool:
+    """Return whether the targets of a split are the same in two runs, row by row.
+
+    Runs made before these were recorded have the same rows if their fingerprints are equal; these are others
+    too where only columns were chosen otherwise.
+    """
+    first, second = one.record.data, two.record.data
+    if first is None or second is None:
+        return first is second
+    if split in first.targets and split in second.targets:
+        return first.targets[split] == second.targets[split]
+    return first.fingerprint == second.fingerprint
+
+
+def better_than_newest(found: Sequence[Run]) -> tuple[RunScore, RunScore] | None:
+    """Return the best run and the newest, where the newest is not the best."""
+    newest = score_of(found[-1]) if found else None
+    best = comparable(found).best() if newest is not None else None
+    if best is None or newest is None or best.run == newest.run or not best.better(newest.value):
+        return None
+    return best, newest
