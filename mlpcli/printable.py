@@ -105,6 +105,15 @@ def shortened(text: str, limit: int) -> str:
     return shown if len(shown) <= limit and len(text) <= limit else shown[: max(0, limit - 3)] + "..."
 
 
+def is_unicode(text: str) -> bool:
+    """Return whether a text can be written as UTF-8; half of a surrogate pair, which JSON has, cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def quoted(text: str) -> str:
     """Return the text in double quotes, in a form that both YAML and Python read back."""
     literal = json.dumps(text, ensure_ascii=False)

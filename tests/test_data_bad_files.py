@@ -8,6 +8,7 @@ import io
 import os
 import zipfile
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ def refusal(folder: Path, name: str, *, classes: bool | None = False, **keys: An
 TEXT_FILES: list[tuple[str, Content, str]] = [
     ("text.csv", HEADER + "1,abc,0\n" + ROWS, "text.csv row 1 (line 2), column 'b': must be a number, received 'abc'"),
     ("inf.csv", HEADER + ROWS + "1,-inf,0\n", "inf.csv row 11 (line 12), column 'b': must be a finite number, received '-inf'"),
+    ("brackets.csv", HEADER + ROWS + "1,(inf),0\n", "brackets.csv row 11 (line 12), column 'b': must be a finite number, received '(inf)'"),
     ("large.csv", HEADER + ROWS + "1,1e39,0\n", "large.csv row 11 (line 12), column 'b': must fit in float32, up to 3.4e38, received '1e39'"),
     ("larger.csv", HEADER + ROWS + "1,1e400,0\n", "larger.csv row 11 (line 12), column 'b': must fit in float32, up to 3.4e38, received '1e400'"),
     ("target.csv", HEADER + ROWS + "1,2,\n", f"target.csv row 11 (line 12), column 'y': must be a number, the cell is empty; {FILL}, or set dataset: {{missing_target: drop}}"),
@@ -214,6 +216,16 @@ def test_parquet_faults_have_a_row_and_no_line(tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "rows.parquet")
     assert str(refusal(tmp_path, "rows.parquet")) == (
         "rows.parquet row 12, column 'b': must be a number, received 'x'"
+    )
+    wide = pa.array([Decimal(10**60)] * 12, pa.decimal256(70, 2))
+    pq.write_table(table.set_column(1, "b", wide), tmp_path / "wide.parquet")
+    assert str(refusal(tmp_path, "wide.parquet", features=["a", "b"])).startswith(
+        "dataset.features[1]: cannot be a feature by itself, it is of infinite numbers, numbers beyond 3.4e38"
+    )
+    mixed = pa.array([Decimal(10**60), *map(Decimal, range(11))], pa.decimal256(70, 2))
+    pq.write_table(table.set_column(1, "b", mixed), tmp_path / "mixed.parquet")
+    assert str(refusal(tmp_path, "mixed.parquet")).startswith(
+        "mixed.parquet row 1, column 'b': must fit in float32, up to 3.4e38, received "
     )
 
 

@@ -236,6 +236,8 @@ JSON_LINES = [
     ('{"a": ' + "[" * 100_000 + "]" * 100_000 + "}", "line 1: is nested too deeply"),
     ('{"a": ' + "9" * 5000 + "}", "line 1: holds a number with too many digits"),
     ('{"a": "\udcff"}', "line 1: must be UTF-8 text, it holds byte 0xff"),
+    ('{"a": "x"}\n{"a": "\\ud800"}', "line 2, key 'a': must be text, it holds half of a surrogate pair"),
+    ('{"\\ud83d": "x"}', "line 1, key '\\ud83d': must be text, it holds half of a surrogate pair"),
     ("\n\n", "holds no rows"),
     ("", "is empty (0 bytes)"),
 ]
@@ -261,6 +263,8 @@ def test_nested_objects_are_columns_and_lists_are_no_features(tmp_path: Path) ->
     assert table.columns["on"].arrow.to_pylist() == [False, False, True, None]
     assert pa.types.is_nested(table.columns["tags"].arrow.type)
     assert table.columns["more"].numbers.unreadable.tolist() == [3]
+    path.write_text('{"whole": "\\ud83d\\ude00", "list": ["\\ud800"]}', encoding="utf-8")
+    assert read_whole(str(path), PLAIN).columns["whole"].texts.values == ["\U0001f600"]
 
 
 def test_a_bad_cell_is_named_as_its_format_names_it(tmp_path: Path) -> None:
@@ -395,8 +399,9 @@ def test_damaged_files_are_refused_in_a_sentence(tmp_path: Path, name: str) -> N
     path.unlink()
     write.get(path.suffix, write_packed)(path, make_rows())
     whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
-    assert refusal(path, query="SELECT * FROM orders").startswith(f"{name}: ")
+    for part in (whole[: len(whole) // 2], whole[10:]):
+        path.write_bytes(part)
+        assert refusal(path, query="SELECT * FROM orders").startswith(f"{name}: ")
 
 
 QUERIES = [
@@ -407,6 +412,7 @@ QUERIES = [
     ("DROP TABLE orders", "query: must only read"),
     ("CREATE TABLE z (a INT)", "query: must only read"),
     ("EXPLAIN SELECT * FROM orders", "query: must only read"),
+    ("/**/" * 60 + "EXPLAIN SELECT * FROM orders", "query: must only read"),
     ("/* SELECT */ UPDATE orders SET size = 0", "query: must only read"),
     ("SELECT load_extension('x')", "query"),
     ("SELECT * FROM oders", "query, column 15: "),
@@ -568,11 +574,15 @@ def test_reading_a_database_with_a_log_leaves_nothing_beside_it(tmp_path: Path) 
 def test_a_zip_file_is_read_by_the_methods_that_python_has(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv.zip"
     write_packed(path, make_rows())
-    content = bytearray(path.read_bytes())
-    for start, place in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
-        content[content.index(start) + place] = 9  # Deflate64, which Windows takes for large files
-    path.write_bytes(content)
-    assert "is packed by a method that is not read; unpack it first" in refusal(path)
+    whole = path.read_bytes()
+    method = [(b"PK\x03\x04", 8, 9), (b"PK\x01\x02", 10, 9)]  # Deflate64, which Windows takes for large files
+    version = [(b"PK\x01\x02", 6, 99)]  # of the format, that is needed to unpack it
+    for changes in (method, version):
+        content = bytearray(whole)
+        for start, place, value in changes:
+            content[content.index(start) + place] = value
+        path.write_bytes(content)
+        assert "is packed by a method that is not read; unpack it first" in refusal(path)
 
 
 def test_packed_texts_of_several_pieces_are_read_to_their_end(tmp_path: Path) -> None:

@@ -11,11 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from pyarrow import feather
 
 from mlpcli.data.inspect.find_warnings import find_warnings
 from mlpcli.data.inspect.survey import survey_table
@@ -48,9 +50,44 @@ def _parquet() -> bytes:
     return file.getvalue()
 
 
+def _arrow(write: Callable[[pa.Table, io.BytesIO], object]) -> bytes:
+    table = pa.table(
+        {
+            "a": [*range(40)],
+            "b": pa.array([f"x{row % 3}" for row in range(40)]).dictionary_encode(),
+            "day": pa.array([row * 86_400 for row in range(40)], pa.timestamp("s", "UTC")),
+            "y": [row % 2 for row in range(40)],
+        }
+    )
+    file = io.BytesIO()
+    write(table, file)
+    return file.getvalue()
+
+
+def _stream(table: pa.Table, file: io.BytesIO) -> None:
+    with pa.ipc.new_stream(file, table.schema) as writer:
+        writer.write_table(table)
+
+
+def _sheet() -> bytes:
+    book = openpyxl.Workbook()
+    for row in CSV.decode().splitlines():
+        book.worksheets[0].append([int(cell) if cell.isdigit() else cell for cell in row.split(",")])
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
 def _npy() -> bytes:
     file = io.BytesIO()
     np.save(file, np.arange(80.0).reshape(40, 2))
+    return file.getvalue()
+
+
+def _zip() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("t.csv", CSV)
     return file.getvalue()
 
 
@@ -66,7 +103,12 @@ VALID: dict[str, bytes] = {
     "t.csv": CSV,
     "t.tsv": CSV.replace(b",", b"\t"),
     "t.csv.gz": gzip.compress(CSV, mtime=0),
+    "t.csv.zip": _zip(),
+    "t.jsonl": b"".join(b'{"a": %d, "o": {"b": "x"}, "y": %d}\n' % (row, row % 2) for row in range(40)),
     "t.parquet": _parquet(),
+    "t.feather": _arrow(feather.write_feather),
+    "t.arrow": _arrow(_stream),
+    "t.xlsx": _sheet(),
     "t.npy": _npy(),
     "t.npz": _npz(zipfile.ZIP_STORED),
     "u.npz": _npz(zipfile.ZIP_DEFLATED),

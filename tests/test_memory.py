@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -406,6 +407,10 @@ def test_a_table_that_may_not_fit_is_noted_with_the_way_out(
     pyarrow.parquet.write_table(pyarrow.csv.read_csv(tmp_path / "rows.csv"), tmp_path / "rows.parquet")
     columns = _loaded(tmp_path, "path: rows.parquet, target: label").spec.dataset
     assert needed_memory.needed_memory(columns, tmp_path) == 200 * 2 * needed_memory.OF_CELL
+    odd = os.fsdecode(b"caf\xe9.parquet")  # a name that is no UTF-8
+    (tmp_path / "rows.parquet").rename(tmp_path / odd)
+    named = columns.model_copy(update={"path": odd})
+    assert needed_memory.needed_memory(named, tmp_path) == 200 * 2 * needed_memory.OF_CELL
     gone = _loaded(tmp_path, "path: gone.csv, target: label").spec.dataset
     assert needed_memory.memory_advice(gone, tmp_path) is None
 

@@ -162,6 +162,25 @@ def test_codes_with_leading_zeros_stay_text(tmp_path: Path, cells: list[str], co
         assert stated.encoders[0].kind == kind
 
 
+def test_codes_of_several_files_stay_text_where_another_column_is_text_in_one_of_them(tmp_path: Path) -> None:
+    codes = ["02139", "10001", "94110"] * 10
+    for name, size in (("a1.csv", "1"), ("a2.csv", "large")):
+        write(tmp_path / name, {"size": [size] * 30, "code": codes, "y": [str(row % 2) for row in range(30)]})
+    found = load(tmp_path / "a*.csv").contract.preprocessor
+    assert found is not None
+    encoder = found.encoder("code")
+    assert isinstance(encoder, CategoryEncoder)
+    assert encoder.values == ("02139", "10001", "94110")
+
+
+def test_a_column_may_be_called_as_a_file_of_another_format_begins(tmp_path: Path) -> None:
+    path = write(tmp_path / "rows.csv", {"PAR1": ["1", "2"], "PAR2": ["3", "4"]})
+    assert open_table(path, "rows.csv").names == ("PAR1", "PAR2")
+    path.write_bytes(b"PAR1\x15\x04\x15\x10")
+    with pytest.raises(DataError, match=r"must be text, this is a Parquet file; is its extension right\?"):
+        open_table(path, "rows.csv")
+
+
 def load(path: Path, *, classes: bool | None = True, target: str = "y", **keys: Any) -> Dataset:
     spec = DatasetSpec.model_validate({"path": path.name, "target": target, **keys})
     return load_dataset(spec, wanting(classes), seed=0, folder=path.parent)

@@ -18,6 +18,7 @@ from mlpcli.data.rows import as_model_rows
 from mlpcli.data.stream import Chunk, ReadOptions, encode_block, screened, table_preprocessor
 from mlpcli.data.types import Array
 from mlpcli.errors import DataError, nearest
+from mlpcli.printable import is_unicode
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -132,22 +133,13 @@ def _cell_rule(value: object, *, ids: bool) -> str:
     """Return the rule that a value breaks, whatever its column is; empty for none."""
     if not (value is None or isinstance(value, bool | int | float | str)):
         return "must be a number, a text, true, false or null"
-    if isinstance(value, str) and not _is_text(value):
+    if isinstance(value, str) and not is_unicode(value):
         return "must be text, it holds half of a surrogate pair"
     if isinstance(value, float) and math.isinf(value):
         return "must be a finite number"
     if ids and isinstance(value, float) and not (math.isnan(value) or value.is_integer()):
         return "must be a whole number, an id"
     return ""
-
-
-def _is_text(value: str) -> bool:
-    """Return whether a text can be written as UTF-8, which JSON's escape of a lone surrogate cannot."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _type(value: object) -> type:

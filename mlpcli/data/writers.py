@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 import contextlib
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -16,6 +15,7 @@ from mlpcli.data.readers.find_files import arrow_source
 from mlpcli.data.readers.parse_cells import python_values
 from mlpcli.data.types import Array
 from mlpcli.files import replacing
+from mlpcli.printable import json_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -109,9 +109,7 @@ class DelimitedWriter(PredictionWriter):
         import pyarrow.compute as pc
 
         numeric = pa.types.is_floating(column.type) or pa.types.is_integer(column.type)
-        if pa.types.is_nested(column.type):
-            column = pa.array([str(value) for value in python_values(column)], pa.large_string())
-        texts = pc.fill_null(pc.cast(column, pa.large_string()), "")
+        texts = pc.fill_null(_as_text(column), "")
         if numeric:
             return texts
         special = pc.match_substring_regex(texts, f'[{self.delimiter}"\\r\\n]')
@@ -125,6 +123,23 @@ class DelimitedWriter(PredictionWriter):
         """Do nothing: every chunk is written at once."""
 
 
+def _as_text(column: pa.Array) -> pa.Array:
+    """Return a column as text; values that PyArrow does not write as such, as Python writes them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_nested(column.type):
+        with contextlib.suppress(pa.ArrowException):  # such as bytes that are no text
+            return pc.cast(column, pa.large_string())
+    return pa.array(map(_written, python_values(column)), pa.large_string())
+
+
+def _written(value: object) -> str | None:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    return None if value is None else str(value)
+
+
 class JsonLinesWriter(PredictionWriter):
     """Writes one JSON object per row."""
 
@@ -134,7 +149,7 @@ class JsonLinesWriter(PredictionWriter):
     def write(self, columns: Mapping[str, pa.Array], outputs: Array) -> None:
         """Write some rows."""
         for row in plain_rows(columns):
-            self.file.write(json.dumps(row, ensure_ascii=False, default=str).encode() + b"\n")
+            self.file.write(json_text(row, indent=None).encode() + b"\n")
 
     def close(self) -> None:
         """Do nothing: every chunk is written at once."""

@@ -18,7 +18,7 @@ from mlpcli.data.readers.delimited import TextOrigin
 from mlpcli.data.readers.dialect import Dialect
 from mlpcli.data.readers.parse_cells import TOO_LARGE, ParsedColumn
 from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError
-from mlpcli.data.readers.table_values import cell_error, written_cell
+from mlpcli.data.readers.table_values import cell_error, number_in, written_cell
 from mlpcli.data.types import Array
 from mlpcli.errors import listing
 
@@ -112,8 +112,8 @@ def describe_cell_error(encoder: Encoder, row: int, value: object, dialect: Dial
     text = value.strip() if isinstance(value, str) else value
     empty = text is None or text in dialect.missing_spellings or text != text
     if isinstance(encoder, NumericEncoder):
-        number = dialect.number(text) if isinstance(text, str) else text
-        if not empty and isinstance(number, int | float) and abs(number) < TOO_LARGE:
+        number = number_in(text, dialect)
+        if not empty and number is not None and abs(number) < TOO_LARGE:
             limits = f"{encoder.lowest:g} and {encoder.highest:g}"
             if abs(encoder.scaled(np.array([number], np.float64))[0]) >= TOO_LARGE:
                 rule = f"is too far from the training rows, which are between {limits}"

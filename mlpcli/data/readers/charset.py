@@ -34,6 +34,9 @@ _STARTS = {
     b"\x93NUMPY": "a NumPy file",
 }
 
+_CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
+"""Bytes that no text holds: a table whose first column is called `PAR1` is no Parquet file."""
+
 _HIGH = re.compile(rb"[\x80-\xff]+")
 _MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _NOT_WESTERN = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
@@ -70,7 +73,7 @@ class Utf8Reader(io.BufferedIOBase):
         self._file, self._origin = file, origin
         head = file.read(_HEAD)
         for start, kind in _STARTS.items():
-            if head[: len(start)] == start:
+            if head.startswith(start) and _CONTROLS.search(head):
                 origin.refuse(f"must be text, this is {kind}", hint="is its extension right?")
         marked = next(((mark, name) for mark, name in _MARKS if head.startswith(mark)), (b"", ""))
         self.charset = marked[1] or (charset if certain else "") or _wide(head)

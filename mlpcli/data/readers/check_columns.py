@@ -95,11 +95,20 @@ def _fails(call: Callable[[], None]) -> bool:
     return False
 
 
-def _rule(kind: pa.DataType, error: Exception) -> str:
+def _zone(kind: pa.DataType) -> str | None:
+    """Return the time zone of a type; None where it has none, or one that is no text."""
     import pyarrow as pa
 
-    if pa.types.is_timestamp(kind) and kind.tz is not None and "timezone" in str(error):
-        return f"is of time zone {kind.tz!r}, which is unknown"
+    try:
+        return kind.tz if pa.types.is_timestamp(kind) else None
+    except UnicodeDecodeError:
+        return None
+
+
+def _rule(kind: pa.DataType, error: Exception) -> str:
+    zone = _zone(kind)
+    if zone is not None and "timezone" in str(error):
+        return f"is of time zone {zone!r}, which is unknown"
     if "UTF8" in str(error):
         return "must be UTF-8 text"
     return f"cannot be read ({str(error).splitlines()[0]})"

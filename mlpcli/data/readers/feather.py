@@ -80,13 +80,15 @@ class ArrowFile(BatchTable):
         check_memory(size, self.origin)
 
     def _stored(self, reader: pa.ipc.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+
         try:
             if hasattr(reader, "num_record_batches"):
                 for place in range(reader.num_record_batches):
                     yield reader.get_batch(place)
             else:
                 yield from reader
-        except (OSError, ValueError, MemoryError) as error:
+        except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
             self._refuse(error)
 
     @contextmanager
@@ -103,7 +105,7 @@ class ArrowFile(BatchTable):
             except pa.ArrowInvalid:
                 file.seek(0)
                 reader = pa.ipc.open_stream(file, options=options)
-        except (OSError, ValueError, MemoryError) as error:
+        except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
             self._refuse(error)
         with file:
             yield reader

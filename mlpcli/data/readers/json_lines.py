@@ -7,6 +7,7 @@ first block, and names no line.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -21,7 +22,9 @@ from mlpcli.data.readers.row_errors import LineOrigin, check_memory
 from mlpcli.data.readers.typed_columns import arrow_column
 from mlpcli.data.types import ArrowColumn
 from mlpcli.errors import ABSENT, DataError, Problem
-from mlpcli.printable import shortened
+from mlpcli.printable import is_unicode, shortened
+
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")  # the escape of one, or of half of one
 
 MAX_DEPTH = 20
 """Of objects within objects."""
@@ -127,6 +130,8 @@ def read_rows(lines: Iterable[bytes], origin: LineOrigin) -> Iterator[dict[str, 
             _flatten(value, "", found, where, 1)
         except RecursionError:
             _refuse(f"{where}: {TOO_DEEP[0]}", ABSENT, TOO_DEEP[1])
+        if _SURROGATE.search(line):
+            _refuse_halves(found, where)
         yield found
 
 
@@ -174,6 +179,14 @@ def _flatten(
         if name in found:
             _refuse(f"{where}: key {name!r} occurs more than once", ABSENT, "rename all but one")
         found[name] = plain(value)
+
+
+def _refuse_halves(row: dict[str, object], where: str) -> None:
+    """Refuse a row with half of a surrogate pair, which JSON can write and no file of text can hold."""
+    for name, value in row.items():
+        if not is_unicode(f"{name}{value}"):
+            rule = f"{where}, key {name!r}: must be text, it holds half of a surrogate pair"
+            _refuse(rule, ABSENT, "")
 
 
 def plain(value: object) -> object:

@@ -47,15 +47,15 @@ def open_bytes(path: Path) -> IO[bytes]:
 
 def _only_member(path: Path) -> IO[bytes]:
     origin = Origin(str(path))
-    with zipfile.ZipFile(path) as archive:  # the file stays open until its member is closed
-        members = [each for each in archive.infolist() if not each.is_dir()]
-        members = [each for each in members if not each.filename.startswith("__MACOSX/")]
-        if len(members) != 1:
-            hint = "unpack it, and name one of its files"
-            origin.refuse("must hold one file", received=len(members), hint=hint)
-        if members[0].flag_bits & 1:
-            origin.refuse("is encrypted", hint="unpack it first")
-        try:
+    try:
+        with zipfile.ZipFile(path) as archive:  # the file stays open until its member is closed
+            members = [each for each in archive.infolist() if not each.is_dir()]
+            members = [each for each in members if not each.filename.startswith("__MACOSX/")]
+            if len(members) != 1:
+                hint = "unpack it, and name one of its files"
+                origin.refuse("must hold one file", received=len(members), hint=hint)
+            if members[0].flag_bits & 1:
+                origin.refuse("is encrypted", hint="unpack it first")
             return archive.open(members[0])
-        except NotImplementedError:  # such as Deflate64, which Windows takes for large files
-            origin.refuse("is packed by a method that is not read", hint="unpack it first")
+    except NotImplementedError:  # such as Deflate64, which Windows takes for large files
+        origin.refuse("is packed by a method that is not read", hint="unpack it first")

@@ -28,6 +28,7 @@ def parquet_names(path: Path, origin: Origin) -> tuple[str, ...]:
     Raises:
         DataError: the file is empty, damaged, has too many columns or two of one name, or exceeds the memory.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     if path.stat().st_size == 0:
@@ -38,7 +39,7 @@ def parquet_names(path: Path, origin: Origin) -> tuple[str, ...]:
             rows = file.metadata.num_rows
             groups = range(file.metadata.num_row_groups)
             unpacked = sum(file.metadata.row_group(group).total_byte_size for group in groups)
-    except (OSError, ValueError, MemoryError):
+    except (OSError, ValueError, MemoryError, pa.ArrowException):
         origin.refuse(
             "cannot be read as Parquet",
             hint="the file is damaged, or its extension is wrong",
@@ -67,7 +68,7 @@ def read_parquet(path: Path, columns: Sequence[str], origin: Origin) -> pa.Table
     try:
         _check_text_size(path, columns, origin)
         data = pq.read_table(arrow_source(path), columns=list(columns), partitioning=None)
-    except (OSError, ValueError, MemoryError) as error:
+    except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
         origin.refuse(f"cannot be read as Parquet ({first_line(error)})", hint="the file is damaged")
     checked = {name: checked_column(name, data.column(name), origin) for name in columns}
     return pa.table(checked) if checked else data
@@ -79,6 +80,7 @@ def parquet_batches(path: Path, columns: Sequence[str], origin: Origin) -> Itera
     Raises:
         DataError: the file is damaged, or holds a value that its type does not allow.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     first = 0
@@ -89,7 +91,7 @@ def parquet_batches(path: Path, columns: Sequence[str], origin: Origin) -> Itera
                     name: checked_column(name, batch.column(name), origin, first=first) for name in columns
                 }
                 first += batch.num_rows
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         origin.refuse(f"cannot be read as Parquet ({first_line(error)})", hint="the file is damaged")
 
 

@@ -73,7 +73,8 @@ class Connection(ABC):
         self.close()
 
 
-_SELECT = re.compile(r"(?is)(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(?:select|with|values)\b")
+_SELECT = re.compile(r"(?is)(?>\s|\(|--[^\n]*\n|/\*.*?\*/)*+(?:select|with|values)\b")
+"""What a query begins with; possessive, or many comments would be tried in every combination."""
 
 
 def check_select(query: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 
 import numpy as np
 
@@ -90,25 +92,29 @@ def cell_error(
         The error.
     """
     text = value.strip() if isinstance(value, str) else value
-    number = dialect.number(text) if isinstance(text, str) else np.nan
+    number = number_in(text, dialect)
     rule, hint = "must be a number", ""
     if text is None or text in dialect.missing_spellings or text != text:
         rule = "must be a number, the cell is empty" if text in (None, "") else rule
         hint = f"fill it, or remove the row{gaps}"
-    elif not isinstance(text, str) and not isinstance(text, int | float):
+    elif number is None:
         rule = f"must be a number, this is a {type(value).__name__}"
-    elif not isinstance(text, str) or np.isinf(number) or not np.isnan(number):
-        infinite = not isinstance(text, str) or not any(map(str.isdigit, text))
-        rule = (
-            "must be a finite number"
-            if infinite and np.isinf(float(text))
-            else "must fit in float32, up to 3.4e38"
-        )
+    elif not isinstance(text, str) or not math.isnan(number):
+        digits = isinstance(text, str) and any(map(str.isdigit, text))  # `1e400` is finite as it is written
+        infinite = math.isinf(number) and not digits
+        rule = "must be a finite number" if infinite else "must fit in float32, up to 3.4e38"
     elif dialect.decimal == "." and NUMBER.fullmatch(text.replace(",", ".", 1)):
         hint = "write a decimal point, or set dataset: {decimal: ','}"
     if skip is not None:
         hint = f"no cell of this column is a number{skip}"
     return RowError(row, f"column {name!r}", rule, ABSENT if rule.endswith("empty") else value, hint)
+
+
+def number_in(cell: object, dialect: Dialect) -> float | None:
+    """Return the number that a cell holds, NaN for a text that is none; None for other values."""
+    if isinstance(cell, str):
+        return dialect.number(cell)
+    return float(cell) if isinstance(cell, int | float | Decimal) else None
 
 
 def refuse_other_labels(table: Table, name: str) -> None:

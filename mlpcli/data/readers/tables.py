@@ -202,7 +202,7 @@ def _read_many(file: TableFile, columns: Sequence[str], text: Collection[str], c
         name for name in columns if len({is_text(table.columns[name].arrow.type) for table in tables}) > 1
     }
     if mixed:
-        tables = [read_table(each, columns, text={*text, *mixed}) for each in file.more]
+        tables = [read_table(each, columns, text={*text, *mixed}, codes=codes) for each in file.more]
     origin = ManyOrigin(file.origin.label, [(table.origin, table.rows) for table in tables])
     joined = {}
     for name in columns:

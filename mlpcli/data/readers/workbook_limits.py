@@ -178,7 +178,7 @@ def look_into(path: Path, origin: Origin) -> Book:
 
 def _unpacked(file: IO[bytes], member: zipfile.ZipInfo, origin: Origin) -> Iterator[bytes]:
     """Yield what a member unpacks to, whatever size it claims."""
-    file.seek(member.header_offset)
+    file.seek(max(0, member.header_offset))  # a damaged directory may name a place before the file
     head = file.read(30)
     if len(head) < 30 or head[:4] != b"PK\3\4":
         origin.refuse("cannot be read as an Excel file", hint="the file is damaged")

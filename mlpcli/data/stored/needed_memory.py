@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlpcli.data.readers.find_files import ending_of, find_files, is_server_path, is_table
+from mlpcli.data.readers.find_files import arrow_source, ending_of, find_files, is_server_path, is_table
 from mlpcli.data.readers.packed import packing_of
 from mlpcli.errors import MlpcliError
 from mlpcli.machine import format_bytes, memory_bytes
@@ -45,7 +45,7 @@ def _of_file(path: Path) -> float:
         import pyarrow.parquet as pq
 
         try:
-            with pq.ParquetFile(path) as file:
+            with pq.ParquetFile(arrow_source(path)) as file:
                 cells = int(file.metadata.num_rows) * int(file.metadata.num_columns)
                 return OF_CELL * cells
         except (pa.ArrowException, OSError):
