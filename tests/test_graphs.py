@@ -154,6 +154,16 @@ layers:
     ]
 
 
+def test_layers_without_names_are_not_named_as_copies_of_others(tmp_path: Path) -> None:
+    text = """\
+layers:
+  - {Dense: {units: 4}, name: dense, repeat: 2}
+  - Dense: {units: 4}
+  - Dense: {units: 1}
+"""
+    assert [name for name, _ in graph_of(text, tmp_path)] == ["dense_1", "dense_2", "dense_3", "dense_4"]
+
+
 def test_a_layer_may_read_one_further_down(tmp_path: Path) -> None:
     text = """\
 layers:
@@ -190,6 +200,20 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "a name used twice": (
         "layers:\n  - {Dense: {units: 4}, name: a}\n  - {Dense: {units: 1}, name: a}\n",
         ["4:31 layers[1].name: is already the name of layers[0], received 'a'"],
+    ),
+    "a layer named as a copy of another": (
+        "layers:\n  - {Dense: {units: 4}, name: a, repeat: 2}\n  - {Dense: {units: 1}, name: a_1}\n",
+        ["4:31 layers[1].name: is already the name of a copy of layers[0], received 'a_1'"],
+    ),
+    "copies named as another layer": (
+        "layers:\n  - {Dense: {units: 4}, name: a_2}\n  - {Dense: {units: 1}, name: a, repeat: 2}\n",
+        [
+            "4:31 layers[1].name: its copies are a_1 and so on, and a_2 is already the name of layers[0], received 'a'"
+        ],
+    ),
+    "a layer named as the input": (
+        "layers:\n  - {Dense: {units: 4}, name: input}\n  - Dense: {units: 1}\n",
+        ["3:31 layers[0].name: is already the name of the network's input, received 'input'"],
     ),
     "an input that nothing reads": (
         "inputs: {one: {columns: [age]}, two: {columns: [bmi]}}\nlayers:\n  - {Dense: {units: 1}, from: one}\n",

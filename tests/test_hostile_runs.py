@@ -119,6 +119,16 @@ def test_a_record_that_is_no_document_is_a_damaged_run(
     assert named.err.startswith(f"{copied / 'run.json'} is damaged: {rule}")
 
 
+@pytest.mark.parametrize("command", [["evaluate"], ["compare", "tiny"]])
+def test_a_resolved_spec_that_is_no_mapping_is_told(
+    command: list[str], copied: Path, mlpcli: Callable[..., Result]
+) -> None:
+    (copied / runs.RESOLVED).write_text("[1, 2]\n")
+    result = mlpcli(*command, copied, "--runs-dir", copied.parent.parent)
+    assert result.status == 2
+    assert result.err.startswith(f"{copied / runs.RESOLVED}:1:1: a spec must be a mapping")
+
+
 def test_a_choice_among_runs_of_a_name_reports_the_damaged_ones(
     copied: Path, mlpcli: Callable[..., Result]
 ) -> None:

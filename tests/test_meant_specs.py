@@ -396,7 +396,12 @@ ADDED: dict[str, tuple[str, str, str]] = {
     "folds": (
         "k_fold: 5",
         "10:1 k_fold",
-        "there is no cross-validation: write dataset: {validation: 0.2}",
+        "write it inside fit: folds: 5",
+    ),
+    "folds that have no number": (
+        "cross_validation: true",
+        "10:1 cross_validation",
+        "write it inside fit: folds: 5",
     ),
     "a split": (
         "split: [0.6, 0.2, 0.2]",

@@ -63,6 +63,28 @@ PROBLEMS: dict[str, list[str]] = {
     TABLE.replace("FEATURES", "a: dummies"): [
         f"s.yaml:1:49 dataset.features.a: must be {KINDS}, received 'dummies'"
     ],
+    # An anchor's mistake is one, whatever stands for it.
+    IRIS.replace("[Dense: {units: 3, activation: softmax}", "[Dense: &a {units: no, unit: 1}, Dense: *a"): [
+        "s.yaml:2:28 layers[0].Dense.units: some YAML readers read this as a boolean, received no; "
+        "write false, or 'no' in quotes for a string",
+        "s.yaml:2:32 layers[0].Dense.unit: Dense has no such argument, received 'unit'; did you mean 'units'?",
+    ],
+    "[1, 2]": ["s.yaml:1:1: a spec must be a mapping; write keys such as dataset:, layers:, loss:"],
+    IRIS + "optimizer: {SGD: {learning_rate: -8**0.5}}": [
+        "s.yaml:3:34 optimizer.SGD.learning_rate: must be a positive number or a schedule, received '-8**0.5'; "
+        "write a number, or a schedule such as {ExponentialDecay: {...}}",
+    ],
+    IRIS + "fit: {checkpoint: {minutes: .inf}}": [
+        "s.yaml:3:29 fit.checkpoint.minutes: must be a positive number of minutes, received inf",
+    ],
+    IRIS + "tuner: {algorithm: BayesianOptimization, alpha: .inf, beta: 1e400}": [
+        "s.yaml:3:49 tuner.alpha: must be a number above 0, received inf",
+        "s.yaml:3:61 tuner.beta: must be a number of at least 0, received inf",
+    ],
+    IRIS + "fit: {class_weight: {setosa: .inf}}": [
+        "s.yaml:3:30 fit.class_weight.setosa: must be 'balanced', or a mapping of class names to positive "
+        "numbers; with several outputs, a mapping of outputs to these, received inf",
+    ],
 }
 
 
@@ -78,6 +100,23 @@ def test_a_text_for_the_size_of_a_split_is_corrected_where_it_is_one(written: st
     (message,) = _messages(IRIS.replace("name: iris", f"name: iris, test: {written}"))
     assert ("; write test: " in message) == (meant is not None)
     assert meant is None or message.endswith(f"; write test: {meant}")
+
+
+def test_merged_mappings_bring_what_they_merge_themselves() -> None:
+    layers = """
+  - Dense: &wide {units: 9, activation: relu}
+  - Dense: &plain {<<: *wide, use_bias: false}
+  - Dense: {<<: [*plain, {units: 1, seed: 1}], activation: softmax, units: 3}"""
+    text = IRIS[: IRIS.index("layers:")] + f"layers:{layers.replace(', seed: 1', '')}\n"
+    last = load_text(text, Path("s.yaml")).spec.layers[-1].arguments
+    assert last == {"activation": "softmax", "units": 3, "use_bias": False}
+
+
+def test_merges_of_merges_are_bounded() -> None:
+    lines = [f"  - Dense: &m{n} {{<<: [{', '.join([f'*m{n - 1}'] * 9)}]}}" for n in range(1, 9)]
+    text = "\n".join(["dataset: {name: iris}", "layers:", "  - Dense: &m0 {units: 3}", *lines])
+    with pytest.raises(SpecError, match="expands to more than 20,000 values"):
+        load_text(text, Path("s.yaml"))
 
 
 @pytest.mark.parametrize("written", ["optimizer: Adam", "optimizer: {Adam: {}}"])

@@ -21,9 +21,6 @@ from mlpcli.spec.yaml_reader import MAX_VALUES, Mark, SpecText, read_text
 
 EXTENDS = "extends"
 
-TABLES = (".csv", ".tsv", ".txt", ".parquet", ".data")
-"""Extensions of files that are no specs but the data of one."""
-
 MOST_BASES = 20
 """The longest chain of specs that extend each other."""
 
@@ -40,12 +37,6 @@ def read_spec_text(spec_path: Path) -> SpecText:
 def _read(spec_path: Path, above: tuple[Path, ...]) -> SpecText:
     """Read a spec; `above` are the specs that extend it, the outermost first."""
     text = read_text(spec_path)
-    if not isinstance(text.data, dict):
-        hint = "write keys such as dataset:, layers:, loss:"
-        if spec_path.suffix in TABLES:
-            hint = f"write a spec for this table with mlpcli init {spec_path} --target COLUMN"
-        problem = Problem("a spec must be a mapping", text.place(()), hint=hint)
-        raise SpecError(*text.problems, problem)
     if EXTENDS not in text.data:
         return text
     base_path = _base_path(text, spec_path, (*above, spec_path))

@@ -67,7 +67,7 @@ class FeatureSpec(TextKeys):
     scaling: Annotated[Scaling | None, Field(description=SCALING_RULE)] = None
     clip: Annotated[Clip | None, Field(description=CLIP_RULE)] = None
     missing: Annotated[
-        str | float | None,
+        str | Annotated[float, Field(allow_inf_nan=False)] | None,
         Field(
             description="mean, median, a number, indicator or error; for a category bucket, error or a "
             "string; for a text empty or error"

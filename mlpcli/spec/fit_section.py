@@ -23,7 +23,10 @@ class FoldSpec(BaseModel):
     of: Annotated[int, Field(ge=2, le=MOST_FOLDS, description=f"a number of folds, 2 to {MOST_FOLDS}")]
 
 
-ClassWeight = Annotated[float, Field(ge=0)]
+ClassWeight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Minutes = Annotated[
+    float | None, Field(gt=0, allow_inf_nan=False, description="a positive number of minutes")
+]
 
 
 class CheckpointSpec(BaseModel):
@@ -32,16 +35,11 @@ class CheckpointSpec(BaseModel):
     model_config = STRICT
 
     every: Annotated[int | None, Field(gt=0, description="a positive number of epochs")] = None
-    minutes: Annotated[float | None, Field(gt=0, description="a positive number of minutes")] = None
+    minutes: Minutes = None
 
 
 AUTO = "auto"
 """The engine that is chosen by the layers."""
-
-
-Minutes = Annotated[
-    float | None, Field(gt=0, allow_inf_nan=False, description="a positive number of minutes")
-]
 
 
 class FitSpec(BaseModel):

@@ -102,6 +102,8 @@ def key_hint(path: KeyPath, value: Value, data: ValueMap, catalog: Catalog) -> H
         return FIT_OF_KERAS[key]
     if not place:
         return ""
+    if place == ("fit", "folds") and number_of(value) is None:  # cross_validation: true
+        value = 5
     return _moved(place, inside, value, data, catalog)
 
 

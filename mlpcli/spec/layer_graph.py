@@ -177,9 +177,11 @@ class _Reader:
     def _entries(self) -> list[_Entry]:
         """Return every item of the list that names a class, with the names of its layers."""
         found = []
-        taken: dict[str, str] = {name: f"input {name!r}" for name in self.inputs if self.declared}
+        taken = {name: f"input {name!r}" if self.declared else "the network's input" for name in self.inputs}
         given = [_own_name(layer) for layer in self.layers]
         reserved = {*given, *taken}
+        for layer, name in zip(self.layers, given, strict=True):
+            reserved |= {*_copied(name, _copies(layer))} if name is not None else set()
         count: dict[str, int] = {}
         total = 0
         for index, layer in enumerate(self.layers):
@@ -192,12 +194,16 @@ class _Reader:
                 rule = f"brings the network to more than {MOST_LAYERS:,} layers"
                 self.problems.append(Problem(rule, path=("layers", index)))
                 break
-            if own is not None and own in taken:
-                rule = f"is already the name of {taken[own]}"
+            names = _names(own, class_name, copies, reserved, count)
+            used = dict.fromkeys((own, *names)) if own is not None else names
+            if twice := next((name for name in used if name in taken), None):
+                rule = f"is already the name of {taken[twice]}"
+                if twice != own:
+                    rule = f"its copies are {own}_1 and so on, and {twice} {rule}"
                 self.problems.append(Problem(rule, path=("layers", index, "name"), received=own))
+            taken |= dict.fromkeys(used, f"a copy of layers[{index}]")
             if own is not None:
                 taken[own] = f"layers[{index}]"
-            names = _names(own, class_name, copies, reserved, count)
             found.append(_Entry(index, names, *_from(layer), own))
         return found
 
@@ -346,12 +352,17 @@ def _from(layer: object) -> tuple[tuple[str, ...] | None, bool]:
     return None, False
 
 
+def _copied(name: str, copies: int) -> tuple[str, ...]:
+    """Return the names of the copies of a layer that has a name."""
+    return (name,) if copies == 1 else tuple(f"{name}_{place + 1}" for place in range(copies))
+
+
 def _names(
     own: str | None, class_name: str, copies: int, reserved: set[str | None], count: dict[str, int]
 ) -> tuple[str, ...]:
     """Return the names of a layer's copies, as Keras names them if the spec gives no name."""
     if own is not None:
-        return (own,) if copies == 1 else tuple(f"{own}_{place + 1}" for place in range(copies))
+        return _copied(own, copies)
     stem = snake_case(class_name)
     names: list[str] = []
     while len(names) < copies:

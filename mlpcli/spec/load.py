@@ -228,10 +228,19 @@ def _is_about_key(problem: Problem) -> bool:
 
 
 def in_order(problems: list[Problem], file: str) -> list[Problem]:
-    """Sort problems by place, those of `file` first; keep one for each place, and at most MAX_SHOWN."""
+    """Sort problems by place, those of `file` first; keep one for each place, and at most MAX_SHOWN.
+
+    What an anchor stands for has one place and several paths: its problems are shown once.
+    """
     found: dict[tuple[object, ...], Problem] = {}
+    shown: set[tuple[object, ...]] = set()
     for problem in problems:
         place = problem.place
+        if place is not None and place.line:
+            same = (place, problem.rule, problem.path[-1:])
+            if same in shown:
+                continue
+            shown.add(same)
         key = (
             (place.flag, place.file, place.line, place.column, problem.path)
             if place

@@ -29,7 +29,7 @@ def number_meant(text: str) -> int | float | None:
         return None
     try:
         number = _number_meant(text)
-    except (OverflowError, ZeroDivisionError, ValueError):
+    except (OverflowError, ZeroDivisionError, ValueError, TypeError):  # a complex root
         return None
     if number is None or isinstance(number, int):
         return number

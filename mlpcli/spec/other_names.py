@@ -175,10 +175,6 @@ FIT_OF_KERAS: dict[str, str] = {
         "leave it out: every run keeps checkpoints/best.keras and model.keras",
     ),
     **dict.fromkeys(
-        ("k_fold", "kfold", "n_splits", "folds", "cv", "cross_validation"),
-        "there is no cross-validation: write dataset: {validation: 0.2}",
-    ),
-    **dict.fromkeys(
         ("stratify", "stratified"),
         "leave it out: the splits of a target of classes are stratified; for numbers write dataset: "
         "{test: {share: 0.2, stratify: quantile}}",
@@ -229,6 +225,8 @@ KEYS: dict[str, tuple[str, ...]] = {
         ("fit", "epochs"),
     ),
     **dict.fromkeys(("batch", "batchsize", "minibatch", "bs", "mini_batch_size"), ("fit", "batch_size")),
+    **dict.fromkeys(("k_fold", "kfold", "k_folds", "n_folds", "num_folds", "cv"), ("fit", "folds")),
+    **dict.fromkeys(("n_splits", "cross_validation", "crossvalidation"), ("fit", "folds")),
     **dict.fromkeys(
         ("validation_split", "val_split", "val", "valid", "dev", "validation_size", "val_size"),
         ("dataset", "validation"),

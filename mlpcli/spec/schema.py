@@ -245,14 +245,14 @@ class TunerSpec(Section):
         Field(description="the name of a metric, or {name: val_accuracy, direction: max}"),
     ] = None
     max_trials: Annotated[int | None, Field(gt=0, description=WHOLE_ABOVE_0)] = None
-    seed: Annotated[int | None, Field(ge=0, lt=2**32, description="a whole number from 0 to 4294967295")] = (
-        None
-    )
+    seed: Annotated[int | None, Field(ge=0, lt=2**32, description=SEED_RULE)] = None
     max_retries_per_trial: Annotated[int, Field(ge=0, description="a whole number of at least 0")] = 0
     max_consecutive_failed_trials: Annotated[int, Field(gt=0, description=WHOLE_ABOVE_0)] = 3
     num_initial_points: Annotated[int | None, Field(gt=0, description=WHOLE_ABOVE_0)] = None
-    alpha: Annotated[float | None, Field(gt=0, description="a number above 0")] = None
-    beta: Annotated[float | None, Field(ge=0, description="a number of at least 0")] = None
+    alpha: Annotated[float | None, Field(gt=0, allow_inf_nan=False, description="a number above 0")] = None
+    beta: Annotated[float | None, Field(ge=0, allow_inf_nan=False, description="a number of at least 0")] = (
+        None
+    )
     max_epochs: Annotated[int | None, Field(gt=0, description=WHOLE_ABOVE_0)] = None
     factor: Annotated[int | None, Field(gt=1, description="a whole number above 1")] = None
     hyperband_iterations: Annotated[int | None, Field(gt=0, description=WHOLE_ABOVE_0)] = None
@@ -270,7 +270,7 @@ class TunerSpec(Section):
     ] = "train"
 
 
-LossWeight = Annotated[float, Field(ge=0)]
+LossWeight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 OutputMetrics = Annotated[
     list[ComponentSpec], BeforeValidator(lambda value: value if isinstance(value, list) else [value])
 ]
@@ -297,7 +297,7 @@ class Spec(Section):
             description="1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit",
         ),
     ]
-    seed: Annotated[int, Field(ge=0, lt=2**32, description="a whole number from 0 to 4294967295")] = 42
+    seed: Annotated[int, Field(ge=0, lt=2**32, description=SEED_RULE)] = 42
     dataset: Annotated[DatasetSpec, Field(description="a mapping with a name or a path")]
     inputs: Annotated[
         dict[str, InputSpec],

@@ -103,7 +103,7 @@ def read_text(spec_path: Path) -> SpecText:
     """Read the file of a spec.
 
     Raises:
-        SpecError: the file is missing, too large, not UTF-8, empty, or not YAML.
+        SpecError: the file is missing, too large, not UTF-8, empty, or not a mapping of YAML.
     """
     file = str(spec_path)
     try:
@@ -139,12 +139,27 @@ def _unreadable(error: OSError | ValueError, file: str) -> Problem:
     return Problem(why, Place(flag=file), hint=hint)
 
 
+TABLES = (".csv", ".tsv", ".txt", ".parquet", ".data")
+"""Extensions of files that are no specs but the data of one."""
+
+
 def parse_text(text: str, file: str) -> SpecText:
-    """Parse YAML text of a bounded length; `file` is the name in messages.
+    """Parse the YAML text of a spec, of a bounded length; `file` is the name in messages.
 
     Raises:
         SpecError: not YAML, too deep, too large once aliases are expanded, or not a mapping.
     """
+    found = _parse(text, file)
+    if isinstance(found.data, dict):
+        return found
+    hint = "write keys such as dataset:, layers:, loss:"
+    if Path(file).suffix in TABLES:
+        hint = f"write a spec for this table with mlpcli init {file} --target COLUMN"
+    raise SpecError(*found.problems, Problem("a spec must be a mapping", found.place(()), hint=hint))
+
+
+def _parse(text: str, file: str) -> SpecText:
+    """Parse YAML text of any form."""
     text = text.removeprefix("\ufeff")
     lines = tuple(re.split("\r\n|[\r\n\x85\u2028\u2029]", text))  # where PyYAML counts a line
     root = compose(text, file, lines, most=most_values(file))
@@ -166,7 +181,7 @@ def parse_value(text: str, flag: str) -> Value:
     if len(text) > MAX_BYTES:
         raise SpecError(Problem(f"is longer than {MAX_BYTES:,} characters", place))
     try:
-        spec_text = parse_text(text, flag) if text.strip() else None
+        spec_text = _parse(text, flag) if text.strip() else None
     except SpecError as error:
         raise SpecError(*(Problem(p.rule, place, (), p.received, p.hint) for p in error.problems)) from None
     if spec_text is None:
@@ -212,11 +227,7 @@ class _Builder:
         self.count, self.most = 0, most_values(file)
 
     def build(self, node: Node, path: KeyPath, key: tuple[int, int] | None = None) -> Value:
-        self.count += 1
-        if self.count > self.most:
-            hint = "aliases repeat what they refer to: use fewer"
-            rule = f"expands to more than {self.most:,} values"
-            raise SpecError(self._problem(rule, node.at, (), hint=hint))
+        self._count(node)
         self.marks[path] = Mark(node.at, key)
         if node.tag is not None and node.tag != "!":
             tag = _Bare(node.tag.replace("tag:yaml.org,2002:", "!!"))
@@ -227,6 +238,14 @@ class _Builder:
             return [self.build(item, (*path, index)) for index, item in enumerate(node.items)]
         return self._mapping(node, path)
 
+    def _count(self, node: Node) -> None:
+        """Bound what aliases and merge keys expand to."""
+        self.count += 1
+        if self.count > self.most:
+            hint = "aliases repeat what they refer to: use fewer"
+            rule = f"expands to more than {self.most:,} values"
+            raise SpecError(self._problem(rule, node.at, (), hint=hint))
+
     def _mapping(self, node: Node, path: KeyPath) -> ValueMap:
         values: ValueMap = {}
         first: dict[str, int] = {}
@@ -234,7 +253,7 @@ class _Builder:
         for key, value in zip(node.items[::2], node.items[1::2], strict=True):
             if key.kind != "scalar":
                 self._add("a key must be a string", key.at, path, hint="is there a stray opening bracket?")
-            elif key.plain and key.value == "<<":
+            elif _merges(key):
                 merged.append(value)
             elif key.value in first:
                 rule = f"the key is duplicated in this mapping (first on line {first[key.value]})"
@@ -253,14 +272,18 @@ class _Builder:
         return values
 
     def _merge(self, node: Node, values: ValueMap, path: KeyPath) -> None:
-        sources = node.items if node.kind == "list" else [node]
-        for source in sources:
+        """Add the keys of a mapping, or of several, that are not there yet; last those that it merges."""
+        for source in node.items if node.kind == "list" else [node]:
+            self._count(source)
             if source.kind != "mapping":
                 self._add("'<<' takes a mapping or a list of mappings", source.at, path)
                 continue
-            for key, value in zip(source.items[::2], source.items[1::2], strict=True):
-                if key.kind == "scalar" and key.value not in values:
+            pairs = list(zip(source.items[::2], source.items[1::2], strict=True))
+            for key, value in pairs:
+                if key.kind == "scalar" and not _merges(key) and key.value not in values:
                     values[key.value] = self.build(value, (*path, key.value), key.at)
+            for further in (value for key, value in pairs if _merges(key)):
+                self._merge(further, values, path)
 
     def _scalar(self, node: Node, path: KeyPath) -> Value:
         text = node.value
@@ -317,6 +340,11 @@ class _Builder:
             if received is None
             else Problem(rule, place, path, received, hint)
         )
+
+
+def _merges(key: Node) -> bool:
+    """Return whether a key of a mapping is `<<`, whose value is merged into the mapping."""
+    return key.plain and key.value == "<<"
 
 
 class _Bare(str):
