@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlpcli.data.load import load_dataset
+from mlpcli.data.load import Request, load_dataset
 from mlpcli.data.readers import row_errors
 from mlpcli.errors import DataError, MlpcliError, SpecError
 from mlpcli.spec.schema import DatasetSpec
@@ -268,6 +268,31 @@ def test_several_missing_columns_of_a_split_file_come_together(tmp_path: Path) -
         "test.csv: column 'b' is missing; did you mean 'B'?\n"
         "test.csv: column 'y' is missing; the columns are B, y2"
     )
+
+
+def test_a_split_of_several_files_is_of_tables(tmp_path: Path) -> None:
+    arrays = {"x": np.ones((4, 2)), "y": np.arange(4)}
+    for name in ("rows.npz", "v1.npz", "v2.npz"):
+        write(tmp_path / name, arrays)
+    message = "dataset.validation: several files must all be tables, received 'v*.npz'"
+    assert str(refusal(tmp_path, "rows.npz", validation="v*.npz")) == message
+
+
+@pytest.mark.parametrize(
+    ("shape", "received"), [((2, 2), "(rows, 2)"), ((2, 4), "(rows, 4)"), ((2,), "(rows)")]
+)
+def test_a_target_that_outputs_divide_has_the_columns_of_the_training_rows(
+    tmp_path: Path, shape: tuple[int, ...], received: str
+) -> None:
+    x = np.ones((9, 2))
+    write(
+        tmp_path / "rows.npz",
+        {"x_train": x, "y_train": np.ones((9, 3)), "x_test": x[:2], "y_test": np.ones(shape)},
+    )
+    spec = DatasetSpec.model_validate({"path": "rows.npz", "target": {"a": "target_0", "b": "target_2"}})
+    with pytest.raises(DataError) as caught:
+        load_dataset(spec, Request({"a": "numbers", "b": "numbers"}), seed=0, folder=tmp_path)
+    assert str(caught.value) == f"rows.npz: array 'y_test' must have the shape (rows, 3), received {received}"
 
 
 def test_a_class_only_in_a_split_file_is_named_with_its_row(tmp_path: Path) -> None:

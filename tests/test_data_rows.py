@@ -163,6 +163,23 @@ def test_arrays_fit_a_model_of_a_table_when_their_columns_do(tmp_path: Path) -> 
     )
 
 
+def test_several_outputs_take_their_columns_of_an_array(tmp_path: Path) -> None:
+    outputs = (Output(("price_eur",), name="p"), Output(("size",), name="s"))
+    table = Contract("table", ("a",), (1,), "float32", outputs)
+    arrays = Contract(
+        "array", (), (1,), "float32", (Output(("target_2",), name="p"), Output(("target_0",), name="s"))
+    )
+    y = np.arange(8.0).reshape(2, 4)
+    for contract, columns, wanted in ((table, 2, (0, 1)), (arrays, 4, (2, 0)), (arrays, 3, (2, 0))):
+        np.savez(tmp_path / "new.npz", x=np.ones((2, 1)), y=y[:, :columns])
+        found = read_rows(tmp_path / "new.npz", contract, target=True).y
+        assert found is not None
+        assert [found[name].tolist() for name in "ps"] == [y[:, place].tolist() for place in wanted]
+    np.savez(tmp_path / "new.npz", x=np.ones((2, 1)), y=y[:, 0])
+    shape = "array 'y' must have the shape (rows, 2), received (rows)"
+    assert refusal(tmp_path / "new.npz", table, target=True) == f"new.npz: {shape}"
+
+
 def test_images_come_whole_flat_or_as_a_table(tmp_path: Path) -> None:
     x = np.arange(8, dtype=np.uint8).reshape(2, 2, 2)
     np.save(tmp_path / "whole.npy", x)

@@ -15,6 +15,9 @@ from mlpcli.data.types import Array
 INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 BOOLEANS = {"true": "true", "false": "false"}
 
+_MARKED = re.compile(r"\(.*\)|.*-", re.DOTALL)
+"""Texts that are negative numbers in a column of numbers: `(5)`, and `5-`, which is a grade among labels."""
+
 DROP_HINT = ", or set dataset: {missing_target: drop}"
 """What else to do about the rows of a table without a target, in a message."""
 
@@ -22,14 +25,14 @@ DROP_HINT = ", or set dataset: {missing_target: drop}"
 def label_keys(values: Sequence[object]) -> list[str] | None:
     """Return each label's class name: a boolean, a whole number, or text; None for fractional numbers.
 
-    `1`, `1.0` and `"1"` are one class, `true` and `True` too; `01` and `1` are not.
+    `1`, `1.0` and `"1"` are one class, `true` and `True` too; `01` and `1` are not, nor `-1` and `1-`.
     """
     texts = [label_text(value) for value in values]
     if all(text.lower() in BOOLEANS for text in texts):
         return [text.lower() for text in texts]
-    padded = any(re.fullmatch(r"-?0[0-9]+", text) for text in texts)
+    as_written = any(re.fullmatch(r"-?0[0-9]+", text) or _MARKED.fullmatch(text) for text in texts)
     numbers = [label_number(value) for value in values]
-    if padded or any(number is None for number in numbers):
+    if as_written or any(number is None for number in numbers):
         return texts
     whole = [whole_label(value) for value in values]
     return None if any(key is None for key in whole) else [key for key in whole if key is not None]

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mlpcli.data.dataset import Contract
 from mlpcli.data.features.unknown_values import apply_policy, cell_errors
 from mlpcli.data.readers.arrays import KEYS, SPLIT_KEYS, array_rows, read_npy, read_npz
@@ -265,13 +267,22 @@ def _read_arrays(
     )
     if y is None or not contract.output.name:
         return weighted(source_rows, file, contract.weights)
-    source = Source(source_rows, None, "array", (), _array_targets(contract), label)
+    source = Source(source_rows, None, "array", (), _array_targets(contract, source_rows), label)
     targets = {each.name: each.target for each in contract.outputs}
     return weighted(cut_targets(source_rows, replace(source, targets=targets)), file, contract.weights)
 
 
-def _array_targets(contract: Contract) -> tuple[str, ...]:
-    """Return the names of an array's targets in their order: `target`, or `target_0`, `target_1`, ..."""
-    names = sorted(contract.target, key=lambda name: int(name.rpartition("_")[2] or 0) if "_" in name else 0)
-    count = int(names[-1].rpartition("_")[2]) + 1 if "_" in names[-1] else 0
-    return tuple(f"target_{place}" for place in range(count)) or ("target",)
+def _array_targets(contract: Contract, source_rows: SourceRows) -> tuple[str, ...]:
+    """Return the names of an array's targets in their order: `target`, or `target_0`, `target_1`, ...
+
+    Those of a table's run are its target columns, in the order of the outputs.
+    """
+    if contract.kind == "table" or contract.target == ("target",):
+        return contract.target
+    if "target" in contract.target:  # one-hot columns of several outputs, whose numbers a run does not keep
+        hint = "evaluate the splits of the run, without --data"
+        source_rows.origin.refuse("the run does not know which columns of y each output takes", hint=hint)
+    needed = 1 + max(int(name.removeprefix("target_")) for name in contract.target)
+    target = source_rows.target
+    given = target.shape[1] if isinstance(target, np.ndarray) and target.ndim == 2 else 0
+    return tuple(f"target_{place}" for place in range(max(needed, given)))

@@ -43,7 +43,10 @@ class ArrowFile(BatchTable):
                 hint = "write it again with pyarrow.feather.write_feather"
                 self.origin.refuse("is of the old Feather format, version 1", hint=hint)
         with self._opened(None) as reader:
-            self.names = tuple(reader.schema.names)
+            try:
+                self.names = tuple(reader.schema.names)
+            except UnicodeDecodeError as error:
+                self._refuse(error)
         if not self.names:
             self.origin.refuse("holds no columns")
         if len(self.names) > MAX_COLUMNS:

@@ -216,9 +216,15 @@ def with_outputs(spec: DatasetSpec, source: Source, outputs: Iterable[str]) -> S
 
 
 def cut_targets(source_rows: SourceRows, source: Source) -> SourceRows:
-    """Return rows of arrays with the target columns of each output; unchanged with a single output."""
+    """Return rows of arrays with the target columns of each output; unchanged with a single output.
+
+    Raises:
+        DataError: the rows have more target columns, or fewer, than the source.
+    """
     if not source.targets:
         return source_rows
+    if any(names != source.target for names in source.targets.values()):
+        _check_target(source_rows, len(source.target))
     output_targets: dict[str, tuple[Target, str]] = {}
     for output, names in source.targets.items():
         target = source_rows.target
@@ -228,3 +234,13 @@ def cut_targets(source_rows: SourceRows, source: Source) -> SourceRows:
             target = target[:, places[0]].copy() if len(places) == 1 else target[:, places]
         output_targets[output] = (target, source_rows.target_label)
     return replace(source_rows, target=None, output_targets=output_targets)
+
+
+def _check_target(source_rows: SourceRows, columns: int) -> None:
+    """Refuse a target that has not the columns that are divided among outputs."""
+    target = source_rows.target
+    shape = () if target is None or isinstance(target, Labels) else target.shape[1:]
+    if shape != (columns,):
+        received = ", ".join(("rows", *map(str, shape)))
+        rule = f"{source_rows.target_label} must have the shape (rows, {columns}), received ({received})"
+        source_rows.origin.refuse(rule)

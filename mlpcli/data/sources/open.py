@@ -197,6 +197,9 @@ def read_split(
         DataError: it does not have the source's columns or shape, or cannot be used.
     """
     path, *more = find_files(text, folder, ("dataset", split))
+    if more and not all(map(is_table, (path, *more))):
+        rule = "several files must all be tables"
+        raise SpecError(Problem(rule, path=("dataset", split), received=text))
     if source.images is not None and not source.images.reading.column:
         return read_folder_split(path, text, split, source)
     if source.images is not None:
