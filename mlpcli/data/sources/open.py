@@ -213,23 +213,30 @@ def read_split(
             dialect=dialect,
             droppable=droppable,
         )
-    npy = path.suffix.lower() == ".npy"
-    if npy or (is_table(path) and source.kind == "array"):
-        rule = "an .npy file holds no target" if npy else "must be arrays, as the dataset is"
-        hint = "give an .npz file with x and y"
-        raise SpecError(Problem(rule, path=("dataset", split), received=text, hint=hint))
-    if not is_table(path):
-        arrays = read_npz(path, text, [KEYS], also=weights)
-        per_step = ALWAYS if source.main.steps else ()
-        found = array_rows(arrays, "x", "y", classes=any(labels.values()), per_step=per_step)
-        rows = weighted(found, arrays, weights)
-        return cut_targets(replace(rows, x=fit_shape(rows.x, source.main.x.shape[1:], rows.origin)), source)
+    if source.kind == "array" or not is_table(path):
+        return _read_array_split(path, text, split, source, classes=any(labels.values()), weights=weights)
     file = open_tables([path, *more], text, dialect)
     targets = source.targets or {"": source.target}
     single = {output: labels[output] and len(targets[output]) == 1 for output in targets}
     columns = Columns(source.features, targets, single, weights, droppable)
     check_columns(file.names, columns.all, file.origin)
     return table_rows(file, columns, source.chosen, read)
+
+
+def _read_array_split(
+    path: Path, text: str, split: str, source: Source, *, classes: bool, weights: str | None
+) -> SourceRows:
+    """Read the .npz file of a split; see `read_split`."""
+    npy = path.suffix.lower() == ".npy"
+    if npy or is_table(path):
+        rule = "an .npy file holds no target" if npy else "must be arrays, as the dataset is"
+        hint = "give an .npz file with x and y"
+        raise SpecError(Problem(rule, path=("dataset", split), received=text, hint=hint))
+    arrays = read_npz(path, text, [KEYS], also=weights)
+    per_step = ALWAYS if source.main.steps else ()
+    found = weighted(array_rows(arrays, "x", "y", classes=classes, per_step=per_step), arrays, weights)
+    x = fit_shape(found.x, source.main.x.shape[1:], found.origin)
+    return cut_targets(replace(found, x=x), source)
 
 
 def _named(spec: DatasetSpec, source: Source, outputs: Iterable[str]) -> Source:
