@@ -138,20 +138,20 @@ def json_text(document: object, *, indent: int | None = 2, ascii_only: bool = Fa
     try:
         text = json.dumps(document, indent=indent, ensure_ascii=ascii_only, default=str, allow_nan=False)
     except ValueError:  # one number is not finite, as a metric may be
-        finite = _without_nan(document)
+        finite = without_nan(document)
         text = json.dumps(finite, indent=indent, ensure_ascii=ascii_only, default=str)
     if text.replace("\n", "").isprintable():
         return text
     return "".join(char if char == "\n" or _is_seen(char) else json.dumps(char)[1:-1] for char in text)
 
 
-def _without_nan(value: object) -> object:
+def without_nan(value: object) -> object:
     """Return a document with null instead of numbers that are not finite."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    return [_without_nan(item) for item in value] if isinstance(value, list | tuple) else value
+        return {key: without_nan(item) for key, item in value.items()}
+    return [without_nan(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def counted(count: int, what: str, several: str = "") -> str:

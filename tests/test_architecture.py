@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "mlpcli"
 
-GROUND = {"errors", "files", "printable", "signals", "machine", "keras_import"}
+GROUND = {"errors", "files", "printable", "signals", "machine", "keras_import", "free_names"}
 GROUND |= {"keras_internals", "tuner_internals", "tensorflow_internals", "distribute_internals"}
 BELOW_MODEL = GROUND | {"spec", "data", "runs", "statistics"}
 BELOW_TRAINING = BELOW_MODEL | {"model", "plots", "export", "checks"}

@@ -238,6 +238,20 @@ def test_contributions_are_the_shapley_values_of_raw_rows(
         assert float(found[f"{target}_contribution_error"]) == 0
 
 
+def test_a_column_called_error_keeps_its_contribution_beside_the_error_of_contributions(
+    homes: tuple[Path, list[dict[str, str]]], mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    folder, rows = homes
+    data = _write(tmp_path / "new.csv", rows[2:4])
+    shown = ("predict", folder, data, "--explain", "-o", "-", "--background", "20")
+    for name in ("error", "residual"):
+        usual = _read(mlpcli(*shown, "--group", "both=rooms,area").out)
+        named = _read(mlpcli(*shown, "--group", f"{name}=rooms,area").out)
+        for one, other in zip(usual, named, strict=True):
+            assert other[f"rent_contribution_{name}_2"] == one["rent_contribution_both"] != "0.0"
+            assert other[f"rent_contribution_{name}"] == one[f"rent_contribution_{name}"]
+
+
 def test_a_line_for_each_row_says_what_its_cells_add(
     homes: tuple[Path, list[dict[str, str]]], mlpcli: Callable[..., Result], tmp_path: Path
 ) -> None:

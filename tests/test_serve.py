@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import http.client
 import json
 import math
@@ -274,10 +275,43 @@ def test_rows_of_numbers_may_be_lists_in_the_order_of_the_columns(tiny_run: Path
 
 
 @pytest.mark.parametrize("name", ["size", "it's", 'a "b"', "'", "a\nb\\c", "column 'x'"])
-def test_a_wrong_row_names_its_column_as_it_is(name: str) -> None:
+def test_a_wrong_row_names_its_column_as_it_is(name: str, tmp_path: Path) -> None:
+    from mlpcli.inference.predict import rejects_file
+
     error = RowError(0, f"column {name!r}", "must be a number")
     rows: Any = forms.wrong_rows([error], forms.Request([{}], "rows"))["rows"]
     assert [row["column"] for row in rows] == [name]
+    with rejects_file(tmp_path / "rejects.csv", "rows.csv") as reject:  # of `predict --rejects`
+        reject([error])
+    with (tmp_path / "rejects.csv").open(newline="", encoding="utf-8") as file:
+        assert list(csv.reader(file))[1][:3] == ["rows.csv", "1", name]
+
+
+def test_a_prediction_too_large_for_float32_is_null() -> None:
+    import asyncio
+
+    from mlpcli.serving.app import Limits, Pages, build_app
+
+    def predict(chunk: Chunk, tensors: bool) -> Answer:
+        return Answer(chunk, {"price": [1.5, math.inf, -math.inf]})
+
+    batcher = Batcher(_chunk, predict, most_waiting=9)
+    app = build_app(batcher, Pages("m", "m/1", (), {}, {}), Limits(100, 9, 9.0))
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": b"[[1],[2],[3]]"}
+
+    async def send(message: object) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/predict", "headers": [], "query_string": b""}
+    asyncio.run(app(scope, receive, send))  # type: ignore[arg-type]
+    batcher.close()
+    assert (sent[0]["status"], [row["price"] for row in json.loads(sent[1]["body"])["predictions"]]) == (
+        200,
+        [1.5, None, None],
+    )
 
 
 def _chunk(rows: Sequence[object]) -> Chunk:

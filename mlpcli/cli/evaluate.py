@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +26,7 @@ from mlpcli.cli.options import (
     RunsDirOption,
     TrustOption,
 )
+from mlpcli.free_names import file_part
 
 if TYPE_CHECKING:
     from mlpcli.data.readers.reading import Reading
@@ -113,7 +113,7 @@ def name_of(split: str, data: Path | None) -> str:
     """Return the name of the folder for the figures of a split, or of a file."""
     if data is None:
         return split
-    return "data-" + (re.sub(r"[^A-Za-z0-9._-]+", "_", data.stem).strip("._-")[:40] or "file")
+    return f"data-{file_part(data.stem) or 'file'}"
 
 
 def figures_folder(run: Run, name: str) -> Path | None:

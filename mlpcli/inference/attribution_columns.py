@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from mlpcli.data.readers.parse_cells import python_values
 from mlpcli.data.types import Array, ArrowColumn
+from mlpcli.free_names import free_name
 from mlpcli.inference.attributions import Attributions, Explainer
 from mlpcli.inference.explained_values import Explained
 
@@ -22,6 +23,9 @@ DIGITS = 7
 
 SHOWN_DIGITS = 3
 """Of the largest contribution of a row, in its text."""
+
+CONTRIBUTION, LINE = "contribution", "explanation"
+"""Parts of an explanation."""
 
 LONGEST_CELL = 24
 MISSING = "missing"
@@ -61,26 +65,45 @@ def attribution_columns(
 
     given = {name: _texts(column) for name, column in zip(explainer.columns, cells, strict=False)}
     several = len(explainer.explained) > 1
-    columns: dict[str, Array | pa.Array] = {}
-    lines = []
+    columns: list[_Column] = []
     residual = spread = 0.0
     for place, each in enumerate(explainer.explained):
         own = _Rounded.of(found, place)
         stem = f"{each.name}_" if several else ""
-        columns |= _columns(explainer, each, own, found, place, stem)
-        columns[f"{stem}explanation"] = pa.array(_lines(explainer, each, own, given), pa.string())
-        lines.append(f"{stem}explanation")
+        columns += _columns(explainer, each, own, found, place, stem)
+        line = pa.array(_lines(explainer, each, own, given), pa.string())
+        columns.append(_Column(f"{stem}{LINE}", LINE, line))
         if len(own.values):
             residual = max(residual, float(np.abs(own.residual).max()))
             spread = max(spread, float(np.abs(own.contributions).max(axis=1).mean()))
-    columns = {free_name(name, names): column for name, column in columns.items()}
-    free = tuple(free_name(name, names) for name in lines)
-    return WrittenExplanation(columns, free, residual, float(found.errors.max(initial=0.0)), spread)
+    free = _free_names(columns, names)
+    return WrittenExplanation(
+        {name: column.values for name, column in zip(free, columns, strict=True)},
+        tuple(name for name, column in zip(free, columns, strict=True) if column.part == LINE),
+        residual,
+        float(found.errors.max(initial=0.0)),
+        spread,
+    )
 
 
-def free_name(name: str, taken: Sequence[str]) -> str:
-    """Return what a column that explains is called beside those that are written already."""
-    return f"{name}_2" if name in taken else name
+class _Column(NamedTuple):
+    """A column that explains: its name, which part of an explanation it is, and its values."""
+
+    name: str
+    part: str
+    values: Array | pa.Array
+
+
+def _free_names(columns: Sequence[_Column], names: Sequence[str]) -> list[str]:
+    """Return the names of columns beside those that are written already.
+
+    A raw column may be called `error`: its contribution has another name than the error of contributions.
+    """
+    taken, found = {*names}, dict[int, str]()
+    for place in sorted(range(len(columns)), key=lambda place: columns[place].part == CONTRIBUTION):
+        found[place] = free_name(columns[place].name, taken)
+        taken.add(found[place])
+    return [found[place] for place in range(len(columns))]
 
 
 @dataclass(frozen=True)
@@ -127,18 +150,18 @@ def _round(table: Array, decimals: Array) -> Array:
 
 def _columns(
     explainer: Explainer, each: Explained, own: _Rounded, found: Attributions, place: int, stem: str
-) -> dict[str, Array | pa.Array]:
+) -> Iterator[_Column]:
     import pyarrow as pa
 
-    columns: dict[str, Array | pa.Array] = {}
     if each.units != ("",):
-        columns[f"{stem}explained_class"] = pa.array(_units(explainer, each, own), pa.string())
-    columns[f"{stem}base_value"] = own.base
+        units = pa.array(_units(explainer, each, own), pa.string())
+        yield _Column(f"{stem}explained_class", "class", units)
+    yield _Column(f"{stem}base_value", "base", own.base)
     for number, group in enumerate(explainer.groups):
-        columns[f"{stem}contribution_{group.name}"] = own.contributions[:, number]
-    columns[f"{stem}contribution_error"] = found.errors[:, place].astype(np.float32)
-    columns[f"{stem}contribution_residual"] = own.residual.astype(np.float32)
-    return columns
+        name = f"{stem}contribution_{group.name}"
+        yield _Column(name, CONTRIBUTION, own.contributions[:, number])
+    yield _Column(f"{stem}contribution_error", "error", found.errors[:, place].astype(np.float32))
+    yield _Column(f"{stem}contribution_residual", "residual", own.residual.astype(np.float32))
 
 
 def _units(explainer: Explainer, each: Explained, own: _Rounded) -> list[str]:

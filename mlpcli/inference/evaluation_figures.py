@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from mlpcli.data.shown_columns import shown_columns
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
 from mlpcli.files import write_text
+from mlpcli.free_names import file_part, free_file, free_name
 from mlpcli.model.build import output_loss
 from mlpcli.model.default_losses import gives_scores
 from mlpcli.model.outputs import predicted_classes
@@ -87,6 +87,7 @@ def draw_evaluation(
     rows = _Rows(split.rows, origin, shown_columns(contract, split.x))
     drawn: list[tuple[str, Draw]] = []
     tables: list[tuple[str, str]] = []
+    taken: set[str] = set()
     for output in contract.outputs:
         y = split.y[output.name] if isinstance(split.y, dict) else split.y
         values = predicted[output.name] if isinstance(predicted, dict) else predicted
@@ -97,11 +98,11 @@ def draw_evaluation(
             found = _of_numbers(output, y, values, rows, title)
         else:
             found = _of_classes(trained, output, y, values, split.x, rows, title)
-        for name, what in found:
+        for stem, what in found:
             if isinstance(what, str):
-                tables.append((name, what))
+                tables.append((free_file(stem, ".csv", taken), what))
             else:
-                drawn.append((name, what))
+                drawn.append((free_file(stem, ".png", taken), what))
     files = []
     for name, draw in drawn:
         draw().write(folder / name)
@@ -120,10 +121,9 @@ def _rounded(table: Array, truth: Array) -> list[list[float]]:
     return rounded
 
 
-def _named(name: str, part: str, ending: str) -> str:
-    """Return a file's name, with the name of an output or a target where there are several."""
-    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", part).strip("._-")[:40]
-    return f"{name}-{safe}{ending}" if safe else f"{name}{ending}"
+def _stem(name: str, part: str) -> str:
+    """Return the stem of a file's name, with the name of an output or a target where there are several."""
+    return "-".join(filter(None, (name, file_part(part))))
 
 
 def _of_numbers(
@@ -140,12 +140,12 @@ def _of_numbers(
         if not known.any():
             continue
         yield (
-            _named("residuals", several, ".png"),
+            _stem("residuals", several),
             begin(draw_residuals, own[known], guess[known], target=name, title=title),
         )
         if rows.columns:
             yield (
-                _named("residuals_by_column", several, ".png"),
+                _stem("residuals_by_column", several),
                 begin(
                     draw_residuals_by_column,
                     {each: cells[known] for each, cells in rows.columns.items()},
@@ -159,7 +159,7 @@ def _of_numbers(
         places = [int(at) for at in worst if known[at]]
         lines: list[list[object]] = [[*table[at]] for at in places]
         heading = [name, f"predicted_{name}", "error"]
-        yield _named("worst_rows", several, ".csv"), _csv(heading, lines, rows, places)
+        yield _stem("worst_rows", several), _csv(heading, lines, rows, places)
 
 
 def _of_classes(
@@ -183,7 +183,7 @@ def _of_classes(
     usual = 0.0 if gives_scores(loss) else 0.5
     threshold = [*output.thresholds, usual][0] if len(curves) == 1 else None
     yield (
-        _named("class_curves", output.name, ".png"),
+        _stem("class_curves", output.name),
         begin(draw_class_curves, curves, title=title, threshold=threshold),
     )
     if output.kind == "labels":
@@ -192,7 +192,7 @@ def _of_classes(
     true = class_indices(y)
     counts = confusion(true, taken, len(names))
     yield (
-        _named("confusion_matrix", output.name, ".png"),
+        _stem("confusion_matrix", output.name),
         begin(draw_confusion_matrix, counts, names, title=title),
     )
     surest = sure[np.arange(len(true)), taken]
@@ -201,11 +201,11 @@ def _of_classes(
     target = " ".join(output.target)
     lines: list[list[object]] = [[names[true[at]], names[taken[at]], float(surest[at])] for at in worst]
     heading = [target, f"predicted_{target}", "score" if gives_scores(loss) else "probability"]
-    yield _named("worst_rows", output.name, ".csv"), _csv(heading, lines, rows, worst.tolist())
+    yield _stem("worst_rows", output.name), _csv(heading, lines, rows, worst.tolist())
     if len(worst) and (images := images_of(x, worst[:MOST_IMAGES])) is not None:
         captions = [(names[true[at]], f"{names[taken[at]]} ({surest[at]:.2f})") for at in worst[:MOST_IMAGES]]
         yield (
-            _named("worst_images", output.name, ".png"),
+            _stem("worst_images", output.name),
             begin(draw_worst_images, images, captions, title=title),
         )
 
@@ -222,7 +222,10 @@ def _csv(heading: list[str], lines: list[list[object]], rows: _Rows, places: lis
     """Return a table of rows: their numbers, what was predicted, and then the rows themselves."""
     numbered, numbers = _numbers(rows, places)
     heading = [*numbered, *heading]
-    names = [f"column_{name}" if name in heading else name for name in rows.columns]
+    names: list[str] = []
+    for name in rows.columns:
+        taken = [*heading, *names, *rows.columns]
+        names.append(name if name not in heading else free_name(f"column_{name}", taken))
     cells = [list(map(_cell, values[places])) for values in rows.columns.values()]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -13,7 +13,8 @@ from mlpcli.data.levels import median_of
 from mlpcli.data.stream import Chunk
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
-from mlpcli.inference.attribution_columns import free_name, left_empty
+from mlpcli.free_names import free_name
+from mlpcli.inference.attribution_columns import left_empty
 from mlpcli.inference.evaluate import predict_outputs, values_of
 from mlpcli.inference.explain_chunks import take_outputs
 from mlpcli.inference.own_data import own_data, own_split

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlpcli.files import write_text
+from mlpcli.free_names import file_part, free_file
 from mlpcli.plots.group_intervals import GroupPoint, draw_group_intervals
 from mlpcli.runs.group_results import ColumnGroups
 
@@ -39,7 +39,8 @@ def draw_groups(
         shown = [point for point in points if point is not None]
         if not shown:
             continue
-        path = folder / _file_name(each.column, taken)
+        stem = f"groups-{file_part(each.column) or 'column'}"
+        path = folder / free_file(stem, ".png", taken)
         picture = draw_group_intervals(
             shown, metrics[each.metric], metric=each.metric, column=each.column, title=title
         )
@@ -54,16 +55,6 @@ def _point(name: str, rows: int, column: ColumnGroups, place: int) -> GroupPoint
     if value.value is None:
         return None
     return GroupPoint(name, rows, value.value, value.interval, value.is_apart())
-
-
-def _file_name(column: str, taken: set[str]) -> str:
-    """Return a name for a column's figure that no other column has."""
-    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", column).strip("._-")[:40] or "column"
-    name, number = f"groups-{safe}.png", 2
-    while name.lower() in taken:
-        name, number = f"groups-{safe}-{number}.png", number + 1
-    taken.add(name.lower())
-    return name
 
 
 def _csv(columns: Sequence[ColumnGroups], metrics: Mapping[str, float]) -> str:

@@ -24,6 +24,7 @@ from mlpcli.data.types import Array
 from mlpcli.data.writers import PredictionWriter
 from mlpcli.errors import Problem
 from mlpcli.files import replacing
+from mlpcli.free_names import beside
 from mlpcli.inference.evaluate import BATCH_ROWS, check_outputs, id_check, predict_outputs, values_of
 from mlpcli.inference.explain_chunks import ChunkExplainer
 from mlpcli.inference.explain_images import ImageExplainer
@@ -114,7 +115,7 @@ def predict_run(
     names: tuple[str, ...] = ()
     file = data.name if isinstance(data, Path) else "-"
     with contextlib.ExitStack() as stack:
-        write_rejects = stack.enter_context(_rejects_file(options.rejects, file))
+        write_rejects = stack.enter_context(rejects_file(options.rejects, file))
         chunks = stack.enter_context(open_rows(data, reading))
         unit = BATCH_ROWS if explainer or _sentences(trained) else UNIT_ROWS  # these take longer
         for chunk in stack.enter_context(_read_ahead(regroup(chunks, unit))):
@@ -215,7 +216,7 @@ def _read_ahead(chunks: Iterable[Chunk]) -> Iterator[Iterator[Chunk]]:
 
 
 @contextlib.contextmanager
-def _rejects_file(target: Path | None, file: str) -> Iterator[Callable[[list[RowError]], None]]:
+def rejects_file(target: Path | None, file: str) -> Iterator[Callable[[list[RowError]], None]]:
     """Open the file of rejected rows; yield a function that adds rows as `file,row,column,reason`.
 
     The cells of a text table's row follow, under the names of its columns in the first file with such a row.
@@ -235,12 +236,11 @@ def _rejects_file(target: Path | None, file: str) -> Iterator[Callable[[list[Row
         def write(row_errors: list[RowError]) -> None:
             if row_errors and handle.tell() == 0:
                 names.extend(row_errors[0].cells)
-                writer.writerow([*own, *(f"{name}_input" if name in own else name for name in names)])
+                writer.writerow([*own, *beside(dict.fromkeys(names), own)])
             for row_error in row_errors:
-                column = row_error.location.removeprefix("column ").strip("'")
                 reason = Problem(row_error.rule, received=row_error.received, hint=row_error.hint).headline()
                 cells = (row_error.cells.get(name, "") for name in names)
-                writer.writerow([row_error.file or file, row_error.row + 1, column, reason, *cells])
+                writer.writerow([row_error.file or file, row_error.row + 1, row_error.column, reason, *cells])
 
         yield write
         if handle.tell() == 0:
@@ -285,8 +285,7 @@ def predict_chunk(
         outputs = np.where(empty, outputs.dtype.type(np.nan), outputs)
     if explainer is not None:
         predicted |= explainer.columns(chunk, found, tuple(predicted), progress)
-    kept = {(f"{name}_input" if name in predicted else name): value for name, value in chunk.kept.items()}
-    return kept | predicted, outputs
+    return beside(chunk.kept, predicted) | predicted, outputs
 
 
 def _arrow(values: Array | pa.Array, empty: Array | None) -> pa.Array:

@@ -11,6 +11,7 @@ import numpy as np
 from mlpcli.data.row_names import RowName
 from mlpcli.data.types import Array
 from mlpcli.data.writers import writing
+from mlpcli.free_names import beside
 from mlpcli.inference.checked_rows import CheckedRows
 from mlpcli.inference.label_ranking import Answer, Ranking
 
@@ -35,9 +36,8 @@ def write_doubts(output: Path, ranking: Ranking, data: CheckedRows, keep: Sequen
     kept = data.columns(keep)
     own = _own_columns(ranking, data.name(ranking.given, ranking.places))
     cells = data.cells(ranking.given, ranking.places, kept)
-    copied = {f"{name}_input" if name in own else name: column for name, column in cells.items()}
     with writing(output) as writer:
-        writer.write(own | copied, np.empty((len(ranking), 0), np.float32))
+        writer.write(own | beside(cells, own), np.empty((len(ranking), 0), np.float32))
 
 
 def _own_columns(ranking: Ranking, names: Sequence[RowName]) -> dict[str, pa.Array]:

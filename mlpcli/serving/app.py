@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from mlpcli.errors import MlpcliError
-from mlpcli.printable import counted
+from mlpcli.printable import counted, without_nan
 from mlpcli.serving import forms
 from mlpcli.serving.batches import Batcher, QueueFull
 
@@ -54,11 +54,15 @@ class Pages:
 
 
 class _PlainJson(JSONResponse):
-    """JSON with non-ASCII characters as they are, and an error instead of NaN."""
+    """JSON with non-ASCII characters as they are, and null for what is no finite number, as in `predict`."""
 
     def render(self, content: object) -> bytes:
         """Return the bytes."""
-        return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        write = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+        try:
+            return write(content).encode()
+        except ValueError:  # a prediction of a number may be too large for float32
+            return write(without_nan(content)).encode()
 
 
 def build_app(batcher: Batcher, pages: Pages, limits: Limits) -> Starlette:

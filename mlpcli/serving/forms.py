@@ -5,7 +5,6 @@ TensorFlow Serving's form: https://www.tensorflow.org/tfx/serving/api_rest
 
 from __future__ import annotations
 
-import ast
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -144,19 +143,7 @@ def _rows(columns: Mapping[str, Sequence[object]]) -> list[dict[str, object]]:
 def _row_message(error: RowError) -> dict[str, object]:
     hint = error.hint.replace("--on-unknown bucket lets it through", "")
     text = Problem(error.rule, received=error.received, hint=hint).headline()
-    column = column_of(error.location)
-    return {"row": error.row, **({"column": column} if column else {}), "error": text}
-
-
-def column_of(location: str) -> str:
-    """Return the name of the column in a place such as `column 'size'`; any other place as it is."""
-    shown = location.removeprefix("column ")
-    if shown == location:
-        return location
-    try:
-        return str(ast.literal_eval(shown))  # the name is written as a Python literal
-    except (SyntaxError, ValueError):
-        return shown
+    return {"row": error.row, **({"column": error.column} if error.column else {}), "error": text}
 
 
 def wrong_rows(errors: Sequence[RowError], request: Request) -> dict[str, object]:

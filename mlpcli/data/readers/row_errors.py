@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -36,6 +37,17 @@ class RowError:
     hint: str = ""
     file: str = ""
     cells: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def column(self) -> str:
+        """The name of the column, as it is, in a place such as `column 'size'`; any other place whole."""
+        shown = self.location.removeprefix("column ")
+        if shown == self.location:
+            return shown
+        try:
+            return str(ast.literal_eval(shown))  # the name is written as a Python literal
+        except (SyntaxError, ValueError):
+            return shown
 
 
 class Origin:
