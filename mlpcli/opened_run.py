@@ -120,7 +120,7 @@ class Run:
 
         Args:
             data: The rows: a DataFrame, a PyArrow table, a mapping of arrays, an array, or a path.
-            keep: Columns of the data to pass through.
+            keep: Columns of the data to pass through; of one, its name alone will do.
             on_unknown: What is done with a category that was never seen: see `mlpcli predict`.
             intervals: The level of intervals and sets, for a run that has them.
 
@@ -137,7 +137,7 @@ class Run:
         """
         from mlpcli.inference.predict import PredictOptions
 
-        options = PredictOptions(tuple(keep), on_unknown, level=intervals)
+        options = PredictOptions(_names(keep), on_unknown, level=intervals)
         table, _ = self._predict(data, options, stacklevel=3)
         if not is_frame(data):
             return table
@@ -181,7 +181,7 @@ class Run:
 
         Args:
             data: train, validation, test or held_out; or rows with their targets, as for `train`.
-            by: Columns by whose groups the metrics are computed too.
+            by: Columns by whose groups the metrics are computed too; of one, its name alone will do.
             intervals: Find the confidence intervals.
             figures: Draw the errors, into the folder plots of the run.
 
@@ -203,7 +203,7 @@ class Run:
             with handed.named(), contextlib.closing(handed):
                 check_first(self._run, split, file)
                 folder = figures_folder(self._run, name_of(split, file)) if figures else None
-                options = EvaluateOptions(folder, intervals, tuple(by))
+                options = EvaluateOptions(folder, intervals, _names(by))
                 found = evaluate_run(self._run, split=split, data=file, options=options)
             warnings = tuple(map(handed.plain, found.warnings))
             return replace(found, source=handed.plain(found.source), warnings=warnings)
@@ -247,6 +247,11 @@ class Run:
         if self._trained is None:
             self._trained = load_trained(self._run)
         return self._trained
+
+
+def _names(given: Sequence[str]) -> tuple[str, ...]:
+    """Return names of columns; a single one may be given as it is."""
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def unpickled(name: str, stamp: str, files: dict[str, bytes], trusted: bool) -> Run:

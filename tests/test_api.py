@@ -102,7 +102,7 @@ def test_predict_and_evaluate_say_what_the_commands_say(
     assert mlpcli("predict", houses.label, "rows.parquet", "-o", "out.parquet", "--keep", "town").status == 0
     found = houses.predict(table, keep=["town"])
     assert found.equals(pa.parquet.read_table(place / "out.parquet"))
-    assert houses.predict("rows.parquet", keep=["town"]).equals(found)
+    assert houses.predict("rows.parquet", keep="town").equals(found)  # its name alone will do
     array = houses.predict_array(table.to_pydict())
     assert array.ravel().tolist() == found["predicted_price"].to_pylist()
     told = json.loads(mlpcli("evaluate", houses.label, "--no-figures", "--json").out)

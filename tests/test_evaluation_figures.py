@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlpcli.plots.confusion_matrix import draw_confusion_matrix
-from mlpcli.plots.residuals import draw_residuals
+from mlpcli.plots.residuals import bin_edges, draw_residuals
 from mlpcli.plots.style import short_number
 from mlpcli.statistics.ranking import at_threshold, ranking_curves
 from tests.conftest import Result
@@ -62,6 +62,17 @@ def test_a_confusion_matrix_of_any_size_is_drawn(classes: int) -> None:
     counts = np.diag(np.arange(classes)).astype(np.int64)
     names = tuple(f"$class_{index}" for index in range(classes))
     assert draw_confusion_matrix(counts, names, title="[/] $").png.startswith(PNG)
+
+
+@pytest.mark.parametrize(
+    "values", [[2.0] * 9, [1e17] * 9, [1e17, 1e17 + 16], [0.0], [-1e300, 1e300], [1, 2, 4]]
+)
+def test_bins_hold_values_however_little_they_differ(values: list[float]) -> None:
+    edges = bin_edges(np.array(values), 8)
+    counts, same = np.histogram(values, edges)
+    assert (counts.sum(), len(same)) == (len(values), 9)
+    if values in ([2.0] * 9, [1, 2, 4]):
+        np.testing.assert_array_equal(edges, np.histogram(values, 8)[1])  # as matplotlib itself has them
 
 
 @pytest.mark.parametrize("rows", [1, 40, 4000])

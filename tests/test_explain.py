@@ -21,6 +21,7 @@ from mlpcli.data.raw_columns import (
     with_values,
 )
 from mlpcli.data.shown_columns import shown_columns
+from mlpcli.spec.schema import ComponentSpec
 from tests.conftest import Result
 
 SPEC = """\
@@ -255,3 +256,21 @@ def test_what_the_order_of_a_sum_leaves_is_no_importance() -> None:
     from mlpcli.inference.explain import _rounded
 
     assert [_rounded(value, 1e-12) for value in (5.551e-17, -5.551e-17, 2e-12, -0.01)] == [0, 0, 2e-12, -0.01]
+
+
+def test_the_curve_of_a_prediction_is_of_what_it_is_called() -> None:
+    from mlpcli.inference.explain import shown_of
+
+    values = np.array([[0.25, 0.75, 0.5]])
+    two, three = ("no", "yes"), ("low", "mid", "high")
+    loss, hinge = (ComponentSpec(class_name=name) for name in ("BinaryCrossentropy", "Hinge"))
+    for output, taken, of, wanted in (
+        (Output(("y",), levels=(0.1, 0.5, 0.9)), loss, values, ("predicted y", 0.75)),
+        (Output(("y",), "labels", two), loss, values[:, :2], ("probability of no", 0.25)),
+        (Output(("y",), "classes", two), loss, values[:, :2], ("probability of yes", 0.75)),
+        (Output(("y",), "classes", two), loss, values[:, :1], ("probability of yes", 0.25)),
+        (Output(("y",), "classes", two), hinge, values[:, :1], ("score of yes", 0.25)),
+        (Output(("y",), "one_hot", three), loss, values, ("probability of low", 0.25)),
+    ):
+        name, curve = shown_of(output, taken, of)
+        assert (name, curve.tolist()) == (wanted[0], [wanted[1]])

@@ -164,6 +164,8 @@ def test_curves_keep_the_best_epoch_and_skip_what_is_no_number() -> None:
         ("shuffle: true", ["key", "word"]),
         ("v2: x2", ["key"]),
         ("<b>: 1", ["key", "number"]),
+        ("w" * 100_000, []),  # of which each letter was once the start of a key, to the end
+        ("- " + "'" * 20_001, ["text"] * 1),
     ],
 )
 def test_a_spec_is_coloured_and_unchanged(line: str, kinds: list[str]) -> None:

@@ -306,7 +306,7 @@ def test_a_prediction_too_large_for_float32_is_null() -> None:
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/predict", "headers": [], "query_string": b""}
-    asyncio.run(app(scope, receive, send))  # type: ignore[arg-type]
+    asyncio.run(app(scope, receive, send))
     batcher.close()
     assert (sent[0]["status"], [row["price"] for row in json.loads(sent[1]["body"])["predictions"]]) == (
         200,

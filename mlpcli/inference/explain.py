@@ -7,18 +7,22 @@ from dataclasses import replace
 
 import numpy as np
 
-from mlpcli.data.dataset import Contract, Split
+from mlpcli.data.dataset import Contract, Output, Split
 from mlpcli.data.features.verification_sample import Sample
 from mlpcli.data.label_keys import label_number
+from mlpcli.data.levels import median_of
 from mlpcli.data.raw_columns import column_places, correlated_groups, values_at, with_values
 from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import Problem, UsageError, nearest
 from mlpcli.inference.evaluate import predict_outputs, values_of
 from mlpcli.inference.own_data import own_data, own_split
 from mlpcli.inference.row_values import RowValues, row_values
+from mlpcli.model.build import output_loss
+from mlpcli.model.default_losses import gives_scores
 from mlpcli.model.trained_model import TrainedModel, load_trained
 from mlpcli.runs.explanation import ColumnImportance, Dependence, Explanation
 from mlpcli.runs.folder import Run
+from mlpcli.spec.schema import ComponentSpec
 from mlpcli.statistics.bootstrap import draw_counts
 from mlpcli.training.row_metrics import RowMetric
 
@@ -236,19 +240,21 @@ def _dependences(
         places: by column, the positions of its values.
     """
     few = _sampled(split, DEPENDENCE_ROWS, trained.spec.seed)
+    output = trained.contract.outputs[0]
+    loss = output_loss(trained.spec, output.name)
     found = []
     for name in columns:
         grid = _grid(sample, trained.contract, name, places[name])
         if grid is None:
             continue
         values, blocks = grid
-        curves = [
-            _shown_output(trained, with_values(few.x, trained.contract, places[name], block))
-            for block in blocks
-        ]
+        curves = []
+        for block in blocks:
+            x = with_values(few.x, trained.contract, places[name], block)
+            shown, curve = shown_of(output, loss, values_of(predict_outputs(trained, x), output))
+            curves.append(curve)
         table = np.stack(curves, axis=1)  # (rows, grid)
-        own = few.rows[:LINES]
-        found.append(Dependence(name, values, table.mean(axis=0), table[: len(own)], _output_name(trained)))
+        found.append(Dependence(name, values, table.mean(axis=0), table[:LINES], shown))
     return found
 
 
@@ -280,19 +286,22 @@ def _grid(
     return tuple(float(value) for value in values), encoded[ordered[at]][first]
 
 
-def _shown_output(trained: TrainedModel, x: Arrays) -> Array:
-    """Return what is drawn of predictions, (rows,): the first number, or the probability of a class."""
-    output = trained.contract.outputs[0]
-    values = np.asarray(values_of(predict_outputs(trained, x), output), np.float64)
-    values = values.reshape(len(values), -1)
-    two = output.is_scored and len(output.classes or ()) == 2 and values.shape[1] == 2
-    return values[:, 1] if two else values[:, 0]
+def shown_of(output: Output, loss: ComponentSpec, values: Array) -> tuple[str, Array]:
+    """Return what is drawn of predictions: its name, and its value in each row, (rows,) float64.
 
+    It is the first number, of quantiles its median; the probability of the second of two classes, or their
+    score; else the probability of the first class, or label.
 
-def _output_name(trained: TrainedModel) -> str:
-    output = trained.contract.outputs[0]
-    if output.is_scored:
-        classes = output.classes or ()
-        shown = classes[1] if len(classes) == 2 and output.kind != "labels" else classes[0]
-        return f"probability of {shown}"
-    return f"predicted {output.target[0]}"
+    Args:
+        output: the one that is drawn.
+        loss: of the output.
+        values: (rows, ...), as `predict_outputs` returns them.
+    """
+    values = median_of(values, output.levels) if output.levels else values
+    flat = np.asarray(values, np.float64).reshape(len(values), -1)
+    if not output.is_scored:
+        return f"predicted {output.target[0]}", flat[:, 0]
+    classes, width = output.classes or (), flat.shape[1]
+    second = len(classes) == 2 and output.kind != "labels"
+    what = "score" if second and width == 1 and gives_scores(loss) else "probability"
+    return f"{what} of {classes[int(second)]}", flat[:, int(second and width == 2)]

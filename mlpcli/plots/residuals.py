@@ -87,9 +87,8 @@ def _spread_panel(axes: Axes, residual: Floats) -> None:
     """Draw how often each size of residual occurs, without the outermost hundredth."""
     low, high = np.quantile(residual, [0.005, 0.995])
     inside = residual[(residual >= low) & (residual <= high)]
-    axes.hist(
-        inside if len(inside) else residual, bins=min(40, max(8, len(residual) // 5)), color=BLUE, alpha=0.75
-    )
+    shown = inside if len(inside) else residual
+    axes.hist(shown, bins=bin_edges(shown, min(40, max(8, len(residual) // 5))), color=BLUE, alpha=0.75)
     axes.axvline(0, color=INK, linewidth=THIN_LINE)
     axes.axvline(
         float(np.median(residual)), color=ORANGE, linewidth=LINE_WIDTH, linestyle="--", label="median"
@@ -99,6 +98,16 @@ def _spread_panel(axes: Axes, residual: Floats) -> None:
     title_panel(axes, f"how large they are{more}", WIDTH)
     axes.set(xlabel="predicted - true", ylabel="rows")
     axes.legend(frameon=False, fontsize=LABEL_FONT)
+
+
+def bin_edges(values: Floats, bins: int) -> Floats:
+    """Return the edges of bins, (bins + 1,); of values that hardly differ, as far apart as float64 needs."""
+    low, high = float(values.min()), float(values.max())
+    least = 2 * bins * float(np.spacing(max(abs(low), abs(high))))
+    if high - low < least:
+        half = max(0.5, least)
+        low, high = low - half, high + half
+    return np.linspace(low, high, bins + 1)
 
 
 def _ranges_panel(axes: Axes, truth: Floats, residual: Floats, name: str) -> None:

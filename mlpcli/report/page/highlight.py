@@ -15,7 +15,7 @@ LINE = re.compile(
 TOKEN = re.compile(
     r"""(?P<comment>(?:(?<=\s)|^)\#.*$)
       | (?P<text>"(?:[^"\\]|\\.)*"|'(?:[^']|'')*')
-      | (?P<key>[A-Za-z_][\w.]*(?=:(?:\s|$)))
+      | (?P<key>(?<![\w.])[A-Za-z_][\w.]*+(?=:(?:\s|$)))
       | (?P<number>(?<![\w.])-?\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.]))
       | (?P<word>\b(?:true|false|null)\b)""",
     re.X,
@@ -37,12 +37,11 @@ def _line(line: str) -> Markup:
 
 
 def _rest(text: str) -> Markup:
-    parts, last = Markup(""), 0
+    parts, last = [], 0
     for found in TOKEN.finditer(text):
-        parts += escape(text[last : found.start()])
-        parts += _span(found.lastgroup or "", found.group())
+        parts += [escape(text[last : found.start()]), _span(found.lastgroup or "", found.group())]
         last = found.end()
-    return parts + escape(text[last:])
+    return Markup("").join([*parts, escape(text[last:])])
 
 
 def _span(kind: str, text: str) -> Markup:
