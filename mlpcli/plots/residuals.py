@@ -88,7 +88,8 @@ def _spread_panel(axes: Axes, residual: Floats) -> None:
     low, high = np.quantile(residual, [0.005, 0.995])
     inside = residual[(residual >= low) & (residual <= high)]
     shown = inside if len(inside) else residual
-    axes.hist(shown, bins=bin_edges(shown, min(40, max(8, len(residual) // 5))), color=BLUE, alpha=0.75)
+    edges = bin_edges(shown, min(40, max(8, len(residual) // 5)))
+    axes.hist(shown, bins=edges.tolist(), color=BLUE, alpha=0.75)
     axes.axvline(0, color=INK, linewidth=THIN_LINE)
     axes.axvline(
         float(np.median(residual)), color=ORANGE, linewidth=LINE_WIDTH, linestyle="--", label="median"
