@@ -28,7 +28,7 @@ def test_help_ends_with_an_example(verb: str, mlpcli: Callable[..., Result]) -> 
     ("arguments", "message"),
     [
         (["train"], "Missing argument 'SPEC'; see mlpcli train --help\n"),
-        (["trian"], "No such command 'trian'. Did you mean 'train'?; see mlpcli --help\n"),
+        (["trian"], "No such command 'trian'. Did you mean 'train'? see mlpcli --help\n"),
         (["train", "a.yaml", "--qqq", "3"], "No such option: --qqq; see mlpcli train --help\n"),
     ],
 )
