@@ -75,3 +75,17 @@ def test_a_linear_model_is_there_for_wide_rows_too() -> None:
             assert found.scores["linear"] > found.scores["majority"] + 0.2
         else:
             assert found.scores["linear"] < 0.5 * found.scores["mean"]
+
+
+def test_rows_of_one_class_alone_are_no_error() -> None:
+    from mlpcli.data.dataset import Contract, Dataset, Output, Split
+    from mlpcli.training.baseline import measure_baseline
+
+    x = np.random.default_rng(0).normal(size=(9000, 100)).astype(np.float32)
+    y = np.zeros(9000, np.int64)
+    y[[8000, 8999]] = 1  # one of the training rows, which are too many to be all taken, and a test row
+    contract = Contract("table", (), (100,), "float32", (Output(("y",), "classes", ("no", "yes")),))
+    train, test = (Split(x[rows], y[rows], rows) for rows in (np.arange(8990), np.arange(8990, 9000)))
+    found = measure_baseline(Dataset(train, None, test, contract, "", "", {}), seed=0)
+    assert found is not None
+    assert found.scores == pytest.approx({"majority": 0.9, "linear": 0.9})

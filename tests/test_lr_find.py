@@ -54,6 +54,19 @@ def test_the_losses_are_those_of_stock_training_steps(spec_file: Callable[[str],
     assert sorted(order[:6].ravel()) == list(range(96))  # an epoch sees each row once
 
 
+def test_a_curve_that_ends_early_is_smoothed_in_its_own_length(tmp_path: Path) -> None:
+    from mlpcli.training.lr_finder import _evaluate, draw_rate_test, smooth
+
+    losses = np.concatenate([np.linspace(2, 1, 20), np.linspace(1.5, 4, 5)])  # it explodes within one window
+    found = _evaluate(1e-5 * 1.1 ** np.arange(500), losses, None, 500)
+    assert len(found.rates) == len(found.smoothed) == 25
+    weights = np.maximum(0, 1 - np.abs(np.arange(25)[:, None] - np.arange(25)) / 20)
+    np.testing.assert_allclose(found.smoothed, weights @ losses / weights.sum(axis=1))
+    np.testing.assert_allclose(smooth(np.full(7, 3.0), 20), np.full(7, 3.0))
+    draw_rate_test(found, tmp_path / "curve.png", title="early")
+    assert (tmp_path / "curve.png").is_file()
+
+
 def test_weights_and_optimizer_are_put_back(
     spec_file: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

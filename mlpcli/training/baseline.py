@@ -189,13 +189,16 @@ def _linear(x: Array, y: Array, held_x: Array, truth: Array, output: Output) -> 
     """Return the score of a linear model: least squares for numbers, logistic regression for classes.
 
     The latter stops after some iterations. With many features it is ridge regression for both, because there
-    may be more features than rows.
+    may be more features than rows. Of a rare class there may be no row among those that were drawn: if they
+    have one class alone, that is what every row is said to be.
     """
     import warnings
 
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeClassifier
 
+    if output.kind != "numbers" and (y == y[0]).all():
+        return _score(truth, np.full(len(held_x), y[0]), output)
     many = x.shape[1] > MANY_FEATURES
     x, held_x = (array.astype(np.float32 if many else np.float64) for array in (x, held_x))
     center, scale = x.mean(axis=0), x.std(axis=0)

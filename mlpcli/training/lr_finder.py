@@ -185,8 +185,8 @@ def smooth(values: Array, width: int) -> Array:
         (n,) float64.
     """
     kernel = np.bartlett(2 * width + 1)
-    sums = np.convolve(values, kernel, mode="same")
-    weights = np.convolve(np.ones(len(values)), kernel, mode="same")
+    middle = slice(width, width + len(values))  # "same" would be as long as the kernel, if that is longer
+    sums, weights = (np.convolve(each, kernel)[middle] for each in (values, np.ones(len(values))))
     return np.asarray(sums / weights, dtype=np.float64)
 
 
