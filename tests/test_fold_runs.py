@@ -285,6 +285,7 @@ RETRAINED = """\
 name: retrained
 dataset: {name: moons, rows: 60, seed: 3}
 layers: [Dense: {units: 2, activation: softmax}]
+metrics: [accuracy, F1Score: {average: null}]
 fit: {epochs: 2, folds: 2, seeds: 2, after_folds: retrain}
 callbacks:
   - EarlyStopping: {patience: 1}
@@ -310,6 +311,10 @@ def test_folds_with_seeds_and_one_model_of_all_their_rows(
     assert len(rows) == 48
     own = np.log([float(row[f"probability_{row['target']}"]) for row in rows])  # of the mean over seeds
     assert document["out_of_fold"]["loss"] == pytest.approx(-own.mean(), rel=1e-5)
+    for name in dict.fromkeys(row["target"] for row in rows):  # a metric of a value for each class
+        right = sum(row["target"] == row["predicted_target"] == name for row in rows)
+        named = sum((row["target"] == name) + (row["predicted_target"] == name) for row in rows)
+        assert document["out_of_fold"][f"f1_score_{name}"] == pytest.approx(2 * right / named, abs=1e-5)
     whole = open_run(run.folder / "folds" / "retrained").record
     best = sorted(each.record.best.epoch or 0 for each in members if each.record.best is not None)
     assert whole.epochs == round((best[1] + best[2]) / 2 + 1e-9)

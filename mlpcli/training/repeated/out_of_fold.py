@@ -27,6 +27,7 @@ from mlpcli.runs.folder import Run
 from mlpcli.spec.repeats import Repeat
 from mlpcli.spec.schema import ComponentSpec, Spec
 from mlpcli.training import compiled
+from mlpcli.training.compiled.forward import plain_logs
 from mlpcli.training.held_out import read_held_out
 from mlpcli.training.repeated.member_results import mean_over_rows
 from mlpcli.training.row_metrics import MeasuredRows, row_losses
@@ -188,7 +189,7 @@ def _rows(arrays: Arrays, places: Array) -> Arrays:
 
 
 def _metrics(model: keras.Model, measured: MeasuredRows, contract: Contract) -> dict[str, float]:
-    """Return the metrics of predictions by name, and build the model's losses for them."""
+    """Return the metrics of predictions by name, flat, and build the model's losses for them."""
     losses, metrics, _ = compiled_parts(model)
     truth = contract.by_output({each.name: _of(measured.split.y, each.name) for each in contract.outputs})
     tensors = keras.tree.map_structure(keras.ops.convert_to_tensor, (truth, measured.outputs.values))
@@ -201,7 +202,7 @@ def _metrics(model: keras.Model, measured: MeasuredRows, contract: Contract) -> 
         metrics.build(*tensors)
     metrics.reset_state()
     metrics.update_state(*tensors)
-    return {name: float(value) for name, value in metrics.result().items() if np.ndim(value) == 0}
+    return {name: value for name, value in plain_logs(metrics.result()).items() if np.ndim(value) == 0}
 
 
 def _losses(model: keras.Model, measured: MeasuredRows) -> dict[str, float]:
