@@ -214,6 +214,15 @@ def _set_in(tree: Any, path: tuple[str | int, ...], value: Any) -> Any:
     return tree
 
 
+def test_epochs_of_a_checkpoint_may_have_other_metrics_than_earlier_ones(copied: Path) -> None:
+    from mlpcli.training.training_state import read_state
+
+    state = read_checkpoint(copied / "checkpoints/state.ckpt")
+    state["history"][0]["another"] = state["history"][0].pop("accuracy")  # --continue with --set metrics=...
+    write_checkpoint(copied / "checkpoints/state.ckpt", state)
+    assert read_state(copied / "checkpoints/state.ckpt").history == state["history"]
+
+
 @pytest.mark.parametrize(
     ("path", "value", "rule"),
     [
@@ -224,7 +233,7 @@ def _set_in(tree: Any, path: tuple[str | int, ...], value: Any) -> Any:
         (("best", "values"), [1], "best.values[0] must be an instance of ndarray, received 1"),
         (("model",), [], "model must be a valid dictionary, received []"),
         (("history", 0), {}, "the history does not fit 5 epochs"),
-        (("history", 4, "loss\x1b[31m"), 1.0, "the history does not fit 5 epochs"),
+        (("history", 4, "loss\x1b[31m"), 1.0, "the history has a name that cannot be shown"),
         (("history", 4, "loss"), 10**400, "the history has a number that is too large"),
         (("epoch",), 2**62, f"the history does not fit {2**62} epochs"),
         (("generators", "numpy"), 5, "generators.numpy must be a valid tuple, received 5"),

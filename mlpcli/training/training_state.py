@@ -98,9 +98,12 @@ class TrainingState(_State):
         """
         rows = self.history
         last = rows[-1].get("epoch") if rows else self.epoch
-        same = all(row.keys() == rows[0].keys() and abs(row.get("epoch", -1)) <= self.epoch for row in rows)
-        if not same or last != self.epoch or len(rows) > self.epoch:
+        # Later epochs may have other metrics: of a run that was continued, or resumed with --force.
+        known = all(1 <= row.get("epoch", 0) <= self.epoch for row in rows)
+        if not known or last != self.epoch or len(rows) > self.epoch:
             raise ValueError(f"the history does not fit {self.epoch} epochs")
+        if not all(name.isprintable() for row in rows for name in row):
+            raise ValueError("the history has a name that cannot be shown")
         if any(isinstance(value, int) and abs(value) > MAX_INTEGER for row in rows for value in row.values()):
             raise ValueError("the history has a number that is too large")
         for name, values in self.model.items():
