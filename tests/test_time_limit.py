@@ -99,7 +99,8 @@ def test_an_epoch_that_is_cut_counts_as_not_begun(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(loop, "CHUNK_SECONDS", 0.0)  # a chunk has one step
     (tmp_path / "tiny.yaml").write_text(TINY)
-    loaded = load_spec(tmp_path / "tiny.yaml", settings=["fit.epochs=2"])
+    averaged = "optimizer={Adam: {learning_rate: 0.02, use_ema: true, ema_momentum: 0.8}}"
+    loaded = load_spec(tmp_path / "tiny.yaml", settings=["fit.epochs=2", averaged])
 
     def run_with(limit: Cut | EpochLimit | None, name: str) -> Path:
         folder = tmp_path / "tiny" / name

@@ -82,6 +82,7 @@ def fit_model(
         except compiled.CannotCompile as error:
             choice = choice.instead(str(error))
         except TimeIsUp:
+            model.optimizer.finalize_variable_values(model.trainable_weights)  # what `fit` ends with
             for callback in job.callbacks:
                 callback.on_train_end()
             break
