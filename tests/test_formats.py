@@ -405,6 +405,9 @@ def test_damaged_files_are_refused_in_a_sentence(tmp_path: Path, name: str) -> N
     if write.get(path.suffix) in (write_feather, write_stream):
         path.write_bytes(whole.replace(b"price", b"pri\xffe"))  # a name that is no text
         assert refusal(path).startswith(f"{name}: cannot be read as Feather or Arrow ('utf-8' codec")
+    if write.get(path.suffix) is write_sqlite:
+        path.write_bytes(whole.replace(b"CREATE TABLE orders", b"CREATE TABLE \xaa\xffders"))
+        assert refusal(path, query="SELECT * FROM orders").startswith(f"{name}: cannot be read as a SQLite")
 
 
 QUERIES = [

@@ -280,6 +280,20 @@ def test_several_files_are_one_table(tmp_path: Path, monkeypatch: pytest.MonkeyP
         _load(loaded, memory=1000, runs_dir=tmp_path)
 
 
+def test_whole_numbers_that_float64_rounds_stay_exact_below_fractions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlpcli.data.readers import delimited_stream
+    from mlpcli.data.readers.tables import open_table, read_table
+
+    path, large = tmp_path / "rows.csv", [str(2**53 + 1 + 2 * place) for place in range(10)]
+    path.write_text("id,y\n" + "1.5,0\n" * 20 + "".join(f"{each},1\n" for each in large))
+    monkeypatch.setattr(delimited_stream, "BLOCK_BYTES", 60)  # ten rows, so that no block holds both
+    file = open_table(path, "rows.csv")
+    stored = table_store.TableStore(tmp_path).read(file, ["id"]).columns["id"]
+    assert stored.texts.values == read_table(file, ["id"]).columns["id"].texts.values == ["1.5", *large]
+
+
 WRONG = {
     "a cell": "a,label\n" + "1.5,yes\n2.5,no\n" * 30 + "many,no\n",
     "a row": "a,label\n" + "1.5,yes\n2.5,no\n" * 30 + "1.5,no,3\n",

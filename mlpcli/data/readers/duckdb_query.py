@@ -35,7 +35,6 @@ class DuckdbConnection(Connection):
         Raises:
             DataError: it cannot be opened.
         """
-        super().__init__()
         self._duckdb = import_extra("duckdb", "duckdb", "a DuckDB file", origin)
         try:
             self._connection = self._duckdb.connect(str(path), read_only=True, config=SETTINGS)

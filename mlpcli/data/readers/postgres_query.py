@@ -32,7 +32,6 @@ class PostgresConnection(Connection):
         Raises:
             DataError: the address names another server than is allowed, or there is no connection.
         """
-        super().__init__()
         arguments = connection_arguments(str(path), origin)
         self._psycopg = import_extra("psycopg", "postgres", "a PostgreSQL server", origin)
         try:
@@ -62,12 +61,15 @@ class PostgresConnection(Connection):
 
     def tables(self) -> list[str]:
         """Return the names of the tables and views."""
-        self._connection.rollback()  # after an error the transaction takes nothing else
-        rows = self._connection.execute(
-            "SELECT table_name FROM information_schema.tables "
-            "WHERE table_schema NOT IN ('pg_catalog', 'information_schema') ORDER BY table_name"
-        )
-        return [str(name) for (name,) in rows]
+        try:
+            self._connection.rollback()  # after an error the transaction takes nothing else
+            rows = self._connection.execute(
+                "SELECT table_name FROM information_schema.tables "
+                "WHERE table_schema NOT IN ('pg_catalog', 'information_schema') ORDER BY table_name"
+            )
+            return [str(name) for (name,) in rows]
+        except self._psycopg.Error as error:
+            raise self._error(error) from None
 
     def close(self) -> None:
         """Close the connection; nothing of the transaction stays."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from types import TracebackType
@@ -28,9 +27,6 @@ class QueryError(Exception):
 class Connection(ABC):
     """A connection that can only read."""
 
-    def __init__(self) -> None:
-        self._deadline = 0.0
-
     @abstractmethod
     def run(self, query: str) -> list[str]:
         """Run a SELECT, and return the names of its columns.
@@ -49,20 +45,15 @@ class Connection(ABC):
 
     @abstractmethod
     def tables(self) -> list[str]:
-        """Return the names of the tables and views."""
+        """Return the names of the tables and views.
+
+        Raises:
+            QueryError: they cannot be read.
+        """
 
     @abstractmethod
     def close(self) -> None:
         """Close the connection."""
-
-    def start_clock(self) -> None:
-        """Begin to count the time that the query may take."""
-        self._deadline = time.monotonic() + SECONDS
-
-    @property
-    def late(self) -> bool:
-        """Whether the query has taken too long."""
-        return time.monotonic() > self._deadline
 
     def __enter__(self) -> Self:
         return self

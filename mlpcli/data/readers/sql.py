@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -91,7 +91,7 @@ class QueryTable(BatchTable):
             yield rows
 
     def _connected(self) -> Connection:
-        return self._engine(self.path, self.origin)  # type: ignore[call-arg]
+        return self._engine(self.path, self.origin)
 
     def _run(self, connection: Connection) -> list[str]:
         try:
@@ -122,21 +122,26 @@ class QueryTable(BatchTable):
         rule = f"query{where}: {error}"
         hint = ""
         if missing := _NO_TABLE.search(str(error)):
-            try:
-                tables = connection.tables()
-            except QueryError:
-                tables = []
+            tables = _tables(connection)
             name = next(filter(None, missing.groups())).rpartition(".")[2]
             hint = nearest(name, tables) or (f"its tables are {listing(tables, 10)}" if tables else "")
         raise NotInFileError(Problem(f"{self.origin.label}: {rule}", hint=hint), key="query")
 
     def _refuse_none(self) -> NoReturn:
         with self._connected() as connection:
-            tables = connection.tables()
+            tables = _tables(connection)
         shown = f"its tables are {listing(tables, 10)}; " if tables else ""
         example = f'"{tables[0]}"' if tables and not tables[0].isidentifier() else (tables or ["..."])[0]
         hint = f"{shown}give a query, such as SELECT * FROM {example}"
         self.origin.refuse("is a database, of which a query selects the rows", hint=hint)
+
+
+def _tables(connection: Connection) -> list[str]:
+    """Return the tables that a hint names; none where they cannot be read, since another error is shown."""
+    try:
+        return connection.tables()
+    except QueryError:
+        return []
 
 
 def _line_and_column(query: str, place: int) -> str:
@@ -146,7 +151,7 @@ def _line_and_column(query: str, place: int) -> str:
     return f", line {line}, column {column}" if "\n" in query else f", column {column}"
 
 
-def engine_of(path: Path, origin: Origin) -> type[Connection]:
+def engine_of(path: Path, origin: Origin) -> Callable[[Path, Origin], Connection]:
     """Return what reads a database, by the first bytes of its file.
 
     Raises:

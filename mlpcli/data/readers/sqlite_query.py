@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from mlpcli.data.readers import query as limits
 from mlpcli.data.readers.query import Connection, QueryError, check_select, too_late
 from mlpcli.data.readers.row_errors import Origin
 from mlpcli.files import open_ordinary
@@ -17,6 +19,7 @@ MAX_VALUE_BYTES = 32 << 20
 """Of one value: `zeroblob(1e9)` is a query, too."""
 
 _DENIED = re.compile("not authorized|authorization denied|prohibited|readonly")
+_TABLES = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'"
 _STEPS = 20_000  # of SQLite's machine between two looks at the clock
 _READS = frozenset(
     [sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE]
@@ -33,7 +36,7 @@ class SqliteConnection(Connection):
         Raises:
             DataError: it cannot be opened.
         """
-        super().__init__()
+        self._deadline = 0.0
         address = f"file:{quote(os.fsencode(path.resolve()), safe='/')}?mode=ro"
         if _is_idle_with_log(path):
             address += "&immutable=1"
@@ -42,17 +45,17 @@ class SqliteConnection(Connection):
             self._connection.execute("PRAGMA trusted_schema = OFF")
             self._connection.execute("PRAGMA query_only = ON")
             self._connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError) as error:  # ValueError: the message quotes bytes that are no text
             origin.refuse(f"cannot be read as a SQLite database ({error})", hint="is the file damaged?")
         self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
         self._connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
         self._connection.set_authorizer(_authorize)
-        self._connection.set_progress_handler(lambda: self.late, _STEPS)
+        self._connection.set_progress_handler(self._is_late, _STEPS)
         self._cursor = self._connection.cursor()
 
     def run(self, query: str) -> list[str]:
         """Run a SELECT, and return the names of its columns."""
-        self.start_clock()
+        self._start_clock()
         try:
             self._cursor.execute(query)
         except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
@@ -62,24 +65,33 @@ class SqliteConnection(Connection):
 
     def fetch(self, rows: int) -> Sequence[Sequence[object]]:
         """Return at most so many of the next rows; none at the end."""
-        self.start_clock()
+        self._start_clock()
         try:
             found: list[tuple[object, ...]] = self._cursor.fetchmany(rows)
-        except (sqlite3.Error, MemoryError) as error:
+        except (sqlite3.Error, MemoryError, ValueError) as error:
             raise self._error(error, "") from None
         return found
 
     def tables(self) -> list[str]:
         """Return the names of the tables and views."""
-        self.start_clock()
-        rows = self._connection.execute(
-            "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'"
-        )
+        self._start_clock()
+        try:
+            rows = self._connection.execute(_TABLES).fetchall()
+        except (sqlite3.Error, ValueError) as error:
+            raise self._error(error, "") from None
         return [str(name) for (name,) in rows]
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+    def _start_clock(self) -> None:
+        """Begin to count the time that the query may take."""
+        self._deadline = time.monotonic() + limits.SECONDS
+
+    def _is_late(self) -> bool:
+        """Return whether the query has taken too long, which ends it."""
+        return time.monotonic() > self._deadline
 
     def _error(self, error: Exception, query: str) -> QueryError:
         text = str(error)

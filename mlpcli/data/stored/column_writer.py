@@ -83,7 +83,9 @@ class ColumnWriter:
         present = column.is_valid().to_numpy(zero_copy_only=False)
         if column.null_count:
             column = pc.fill_null(column, False if dtype.kind == "b" else 0)
-        self._write(column.to_numpy(zero_copy_only=False).astype(self.dtype, copy=False), present)
+        cells = column.to_numpy(zero_copy_only=False)
+        self.mixed |= _is_rounded(cells, self.dtype)
+        self._write(cells.astype(self.dtype, copy=False), present)
 
     def _add_texts(self, column: ArrowColumn) -> None:
         if self.is_text is False:
@@ -119,8 +121,7 @@ class ColumnWriter:
         scratch = path.with_suffix(".changed")
         with scratch.open("wb") as file:
             for block in old.blocks():
-                if before.kind in "iu" and dtype.kind == "f":  # float64 would round it
-                    self.mixed |= bool((np.abs(block.astype(np.float64)) >= EXACT).any())
+                self.mixed |= _is_rounded(block, dtype)
                 cells = block.astype(dtype) if value is None else np.full(len(block), value, dtype)
                 file.write(bytes_of(cells))
         scratch.replace(path)
@@ -145,3 +146,10 @@ class ColumnWriter:
         for file in (self._cells, self._present):
             file.close()
             Path(file.name).unlink()
+
+
+def _is_rounded(cells: Array, dtype: np.dtype) -> bool:
+    """Return whether a type of floats would round some whole numbers."""
+    if cells.dtype.kind not in "iu" or dtype.kind != "f":
+        return False
+    return bool((np.abs(cells.astype(np.float64)) >= EXACT).any())

@@ -27,7 +27,7 @@ from mlpcli.files import replacing, sha256_of
 from mlpcli.spec.memory_size import CACHE, lock_of
 from mlpcli.spec.schema import DatasetSpec
 
-VERSION = 1
+VERSION = 2
 """Of how rows are read and encoded: after a change no earlier folder is used."""
 
 

@@ -145,8 +145,8 @@ class StoredColumn(ParsedColumn):
     def _parsed(self, rows: Array | slice) -> ParsedColumn:
         if self.values is None:
             return ParsedColumn(self._arrow(rows), self.dialect)
-        column = self._arrow(rows).chunk(0)
-        used, codes = np.unique(column.indices.to_numpy(zero_copy_only=False), return_inverse=True)
+        cells = self.cells[rows if self.rows is None else self.rows[rows]]
+        used, codes = np.unique(cells, return_inverse=True)
         return ParsedColumn(_texts([self.values[code] for code in used.tolist()], codes), self.dialect)
 
     def in_dialect(self, dialect: Dialect) -> StoredColumn:
