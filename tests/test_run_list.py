@@ -142,6 +142,7 @@ def test_columns_and_csv_have_what_was_asked_for(several: Path, mlpcli: Command,
     assert max(map(len, shown.out.splitlines())) <= 80
     file = tmp_path / "runs.csv"
     assert mlpcli("runs", *where, "--csv", file).status == 0
+    assert mlpcli("runs", *where, "--csv", "-", "--json").status == 2  # stdout is for one of them
     with file.open(newline="") as handle:
         rows = list(csv.DictReader(handle))
     assert [row["val_loss"] for row in rows] == ["0.5", "0.3", "0.4", "", "0.9"]
@@ -204,6 +205,16 @@ def test_remove_deletes_what_is_named_and_asks_before(several: Path, mlpcli: Com
     assert len(_labels(several, mlpcli)) == 4
 
 
+def test_an_empty_name_is_that_of_no_run(tmp_path: Path, mlpcli: Command) -> None:
+    """As of a variable that a script has not set."""
+    only = _run(tmp_path, "iris/2026-01-01_10-00-00", loss=0.5)
+    for command in (("remove", "", "--yes"), ("runs", "")):
+        refused = mlpcli(*command, "--runs-dir", tmp_path)
+        assert refused.status == 2
+        assert refused.err.startswith("there is no experiment ''")
+    assert only.is_dir()
+
+
 def test_remove_keeps_to_the_runs_folder(several: Path, mlpcli: Command, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     (several / "iris").rename(elsewhere)
@@ -221,6 +232,10 @@ def test_clean_deletes_what_is_of_no_more_use(several: Path, mlpcli: Command) ->
     _run(runs_dir, "wine/2026-01-03_10-00-00", status="running", size=2)  # killed, can be resumed
     _run(runs_dir, "wine/2026-01-04_10-00-00", loss=0.8, size=1, parent={"run": "wine/2026-01-02_10-00-00"})
     (runs_dir / "iris/2026-01-05_10-00-00").mkdir()
+    killed = runs_dir / "wine/2026-01-05_10-00-00"  # a search, as it wrote its first files
+    (killed / ".search.json.x7_ab.part").mkdir(parents=True)
+    for name in ("spec.yaml", "search.yaml", "lock"):
+        (killed / name).write_text("a")
     where = ("--runs-dir", runs_dir, "--json")
     planned = json.loads(mlpcli("clean", "--dry-run", *where).out)
     reasons = {each["run"]: each["reason"] for each in planned["runs"]}
@@ -231,6 +246,7 @@ def test_clean_deletes_what_is_of_no_more_use(several: Path, mlpcli: Command) ->
         "wine/2026-01-01_11-00-00": "it was stopped, wine/2026-01-04_10-00-00 is finished",
         "wine/2026-01-02_10-00-00": "wine/2026-01-04_10-00-00 continued it",
         "wine/2026-01-03_10-00-00": "it was stopped, wine/2026-01-04_10-00-00 is finished",
+        "wine/2026-01-05_10-00-00": "never started",
     }
     assert mlpcli("note", "wine/2026-01-01_10-00-00", "why it failed", "--runs-dir", runs_dir).status == 0
     assert mlpcli("clean", *where).status == 2

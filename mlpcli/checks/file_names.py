@@ -12,37 +12,11 @@ from string import Formatter
 
 from mlpcli import runs
 from mlpcli.errors import KeyPath, Problem, SpecError, listing
-from mlpcli.runs.folder import SEARCH
-from mlpcli.runs.guard import WITHIN_SEARCH
-from mlpcli.runs.search_folder import BEST, SEARCHED
+from mlpcli.runs.own_files import OWN_FILES, SHARED_FOLDERS
 from mlpcli.spec.schema import ComponentSpec
 
-OWN_FILES = frozenset(
-    {
-        runs.SPEC,
-        runs.RESOLVED,
-        runs.RECORD,
-        runs.HISTORY,
-        runs.METRICS,
-        runs.MODEL,
-        runs.SUMMARY,
-        runs.LOCK,
-        runs.STATE,
-        runs.LAST_CHECKPOINT,
-        runs.BEST_CHECKPOINT,
-        runs.SAVED_MODEL,
-        runs.PLOTS,
-        runs.PLUGINS,
-        SEARCH,
-        SEARCHED,
-        BEST,
-        *WITHIN_SEARCH,
-    }
-)
-"""Files and folders of a run, or of a search, that only mlpcli writes."""
-
-SHARED_FOLDERS = frozenset({runs.CHECKPOINTS, runs.TENSORBOARD})
-"""Folders of a run that callbacks may write in."""
+TAKEN = OWN_FILES | {runs.STATE, runs.LAST_CHECKPOINT, runs.BEST_CHECKPOINT}
+"""Files and folders of a run, or of a search, that no callback may write."""
 
 NUMBER_FORM = re.compile(r"0?[0-9]{0,3}(\.[0-9]{1,3})?[defgEFG%]?")
 """The number formats that a file name may use."""
@@ -80,7 +54,7 @@ def check_output_file(name: str, path: KeyPath, *, example: str, folder: bool = 
     check_inside(name, path, example=example)
     steps = PurePath(name.casefold()).parts  # on some file systems RUN.JSON and run.json are the same file
     leading = {"/".join(steps[:end]) for end in range(1, len(steps) + 1)}
-    taken = sorted(leading & OWN_FILES) or sorted({"/".join(steps)} & SHARED_FOLDERS if not folder else ())
+    taken = sorted(leading & TAKEN) or sorted({"/".join(steps)} & SHARED_FOLDERS if not folder else ())
     if taken:
         rule = f"would overwrite {taken[0]}, which mlpcli writes itself"
         raise SpecError(Problem(rule, path=path, received=name, hint=f"write a name such as {example}"))

@@ -96,8 +96,9 @@ def _check_target(output: Path | None, found: Sequence[Run], runs_dir: Path, *, 
         UsageError: it has another ending, or would replace a file that is not ours; or a card is of several.
     """
     from mlpcli.errors import Problem, UsageError
+    from mlpcli.runs.own_files import REPORT
 
-    target = output or (found[0] / "report.html" if len(found) == 1 else runs_dir / "report.html")
+    target = output or (found[0].folder if len(found) == 1 else runs_dir) / REPORT
     refuse_output(target, "-o", "choose another file with -o")
     ending = target.suffix.lower()
     if ending not in (*CARDS, *PAGES):

@@ -77,6 +77,7 @@ def runs(
     debug: DebugOption = False,
 ) -> None:
     """List the runs with their status and metrics; sort and filter them."""
+    from mlpcli.errors import Problem, UsageError
     from mlpcli.report import run_list as report
     from mlpcli.report.console import show_json
     from mlpcli.report.runs import show_left_out
@@ -84,6 +85,9 @@ def runs(
     from mlpcli.runs.folder import list_runs
     from mlpcli.runs.run_values import RunValues
 
+    if json and str(csv) == "-":
+        rule = "--csv -: standard output is for the document of --json"
+        raise UsageError(Problem(rule, hint="name a file, or leave one of the two out"))
     if csv is not None and str(csv) != "-":
         refuse_output(csv, "--csv", "write - for standard output")
         refuse_existing(csv, "--csv", force=force)

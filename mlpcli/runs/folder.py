@@ -305,10 +305,10 @@ def list_runs(runs_dir: Path, name: str | None = None, *, within: bool = False) 
     Raises:
         RunError: there is no such experiment.
     """
-    if name is not None and not _is_folder(runs_dir / name):
+    if name is not None and not (name and _is_folder(runs_dir / name)):
         hint = _existing_runs(name, runs_dir)
         raise RunError(Problem(f"there is no experiment {name!r} under {runs_dir}", hint=hint))
-    names = [name] if name else sorted(child.name for child in subfolders(runs_dir))
+    names = sorted(child.name for child in subfolders(runs_dir)) if name is None else [name]
     folders: list[Path] = []
     unstarted: list[tuple[Path, str]] = []
     for folder in (each for experiment in names for each in subfolders(runs_dir / experiment)):

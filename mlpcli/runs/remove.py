@@ -20,7 +20,6 @@ from mlpcli.runs.folder import (
     FAILED,
     RECORD,
     RESOLVED,
-    SEARCH,
     Listing,
     Run,
     list_runs,
@@ -28,7 +27,8 @@ from mlpcli.runs.folder import (
 )
 from mlpcli.runs.guard import STAMPED, check_way
 from mlpcli.runs.lock import is_locked, locked
-from mlpcli.runs.notes import NOTES, read_notes
+from mlpcli.runs.notes import read_notes
+from mlpcli.runs.own_files import is_own
 from mlpcli.runs.run_values import status_of
 
 
@@ -111,20 +111,12 @@ def check_removable(folder: Path) -> None:
         )
 
 
-OWN_FILES = {
-    *(runs.SPEC, runs.RESOLVED, runs.RECORD, runs.HISTORY, runs.METRICS, runs.MODEL, runs.SAVED_MODEL),
-    *(runs.CHECKPOINTS, runs.TENSORBOARD, runs.PLUGINS, SEARCH, runs.PLOTS, runs.SUMMARY, runs.LOCK),
-    *(NOTES, "report.html", "best.yaml", "trials", "promoted", "folds", "seeds", "out_of_fold.csv"),
-}
-"""What runs and searches hold beside the files that callbacks write."""
-
-
 def _foreign(folder: Path) -> list[str]:
     """Return what is in a folder without a record and is of no run; of a run, all in it is its own."""
     if os.path.lexists(folder / RECORD):
         return []
     with contextlib.suppress(OSError):
-        return sorted(each.name for each in folder.iterdir() if each.name not in OWN_FILES)
+        return sorted(each.name for each in folder.iterdir() if not is_own(each.name))
     return []
 
 
