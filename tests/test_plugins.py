@@ -26,6 +26,7 @@ class Scaled(keras.layers.Layer):
     def __init__(self, factor, **kwargs):
         super().__init__(**kwargs)
         self.factor = factor
+        print("a layer is made")
 
     def call(self, inputs):
         return inputs * self.factor
@@ -87,6 +88,8 @@ def gap(y_true, y_pred):
 def _hidden(x):
     return x
 """
+
+PRINTED = "a layer is made\n"
 
 SPEC = """\
 name: plugged
@@ -159,8 +162,11 @@ def test_a_run_goes_on_without_and_beside_a_changed_original(
         assert evaluated.status == 0, evaluated.err
         predicted = mlpcli("predict", run_dir, tmp_path / "rows.npy")
         assert predicted.status == 0, predicted.err
-        assert predicted.err == evaluated.err
-        return json.loads(evaluated.out)["metrics"], predicted.out, evaluated.err
+        assert PRINTED in evaluated.err  # stdout is for the document, and for the table
+        assert PRINTED not in predicted.out
+        said = evaluated.err.replace(PRINTED, "")
+        assert predicted.err.replace(PRINTED, "") == said
+        return json.loads(evaluated.out)["metrics"], predicted.out, said
 
     metrics, predictions, said = answers()
     assert metrics == pytest.approx(expected, rel=1e-5)
@@ -275,6 +281,26 @@ def test_a_plug_in_that_cannot_be_read_is_told_at_its_own_line(parts: str, told:
     assert told in text
     if "not Python" in told:  # its names cannot be known: no word on them
         assert "Scaled" not in text
+
+
+def test_a_check_prints_one_document_whatever_a_plug_in_prints(
+    mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    """Its file has a byte-order mark, as Windows writes it, and its callback monitors several values."""
+    parts = (
+        PARTS
+        + "\n\nclass Several(keras.callbacks.Callback):\n    def __init__(self, monitor):\n        pass\n"
+    )
+    spec = _write(
+        tmp_path, "\ufeff" + parts, SPEC.replace("[Counted:", "[Several: {monitor: [loss, gap]}, Counted:")
+    )
+    resolved = mlpcli("check", spec, "--resolved")
+    found = mlpcli("check", spec, "--resolved", "--json")
+    assert (resolved.status, found.status) == (0, 0), found.err
+    assert PRINTED in found.err
+    assert PRINTED in resolved.err
+    assert json.loads(found.out)["resolved"] == resolved.out
+    assert resolved.out.startswith("name: plugged\n")
 
 
 def test_a_plug_ins_layer_named_as_one_of_mlpclis_is_the_one_that_is_meant(tmp_path: Path) -> None:

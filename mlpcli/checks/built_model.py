@@ -29,6 +29,7 @@ from mlpcli.keras_internals import compiled_metrics
 from mlpcli.model.components import make_component, plain_reason, refusals
 from mlpcli.model.memory import is_unfilled
 from mlpcli.model.plugins import NONE, Plugins
+from mlpcli.spec.callback_rules import MONITORING
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.schema import ComponentSpec, Spec
 
@@ -325,7 +326,7 @@ def _callback_problems(spec: Spec, modes: Mapping[str, Mode | None]) -> Iterator
         if component.class_name == "ModelCheckpoint":
             yield from missing_numbers(component, (*path, "filepath"), known)
         monitor = component.arguments.get("monitor", default)
-        if monitor is None:
+        if not isinstance(monitor, str):  # a plug-in's callback may take several
             continue
         if not _saves_by_epoch(component) and monitor.startswith("val_"):
             place: KeyPath = (*path, "monitor") if "monitor" in component.arguments else path
@@ -355,12 +356,8 @@ def _direction_problems(
 ) -> Iterator[Problem]:
     """Yield a callback that cannot know whether small or large values of what it monitors are better."""
     given = component.arguments.get("mode", "auto")
-    if component.class_name in MONITORS and mode is None and given not in ("min", "max"):
+    if component.class_name in MONITORING and mode is None and given not in ("min", "max"):
         place = (*path, "monitor") if "monitor" in component.arguments else path
         rule = "nothing says whether this value is better small or large"
         hint = "write mode: min, or mode: max"
         yield Problem(rule, path=place, received=monitor, hint=hint)
-
-
-MONITORS = ("EarlyStopping", "ReduceLROnPlateau", "ModelCheckpoint")
-"""Keras's callbacks that look for the best value of something."""

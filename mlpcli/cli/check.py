@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from dataclasses import replace
 from typing import Annotated
 
@@ -41,16 +43,19 @@ def check(
         loaded = replace(read_spec(spec, settings), runs_dir=runs_dir)
         from mlpcli.training.forecast import forecast
 
-        found = forecast(loaded, timed=time)
+        aside = contextlib.redirect_stdout(sys.stderr) if resolved else contextlib.nullcontext()
+        with aside:  # a plug-in may print
+            found = forecast(loaded, timed=time)
     except MlpcliError as error:
         if json:
             console.show_json(report.problems_json(error, str(spec)))
         raise
     if not advice:
         found = replace(found, advice=())
-    if resolved:
+    if json:
+        whole = {"resolved": found.resolved} if resolved else {}
+        console.show_json(report.forecast_json(found, loaded) | whole)
+    elif resolved:
         console.show_text(found.resolved)
-    elif json:
-        console.show_json(report.forecast_json(found, loaded))
     else:
         report.show_forecast(found, loaded, settings or ())

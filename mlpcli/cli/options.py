@@ -39,8 +39,22 @@ TrustOption = Annotated[
     bool,
     typer.Option("--trust-plugins", help="Run the plug-ins of a run from another machine or user."),
 ]
+
+
+def _keep_stdout(ctx: typer.Context, wanted: bool) -> bool:
+    """Keep stdout for the document until the command ends: a plug-in may print."""
+    if wanted and not ctx.resilient_parsing:  # as for a completion
+        from mlpcli.report.console import stdout_for_documents
+
+        ctx.with_resource(stdout_for_documents())
+    return wanted
+
+
 JsonOption = Annotated[
-    bool, typer.Option("--json", help="One JSON document on stdout, everything else on stderr.")
+    bool,
+    typer.Option(
+        "--json", help="One JSON document on stdout, everything else on stderr.", callback=_keep_stdout
+    ),
 ]
 BestOption = Annotated[
     bool,

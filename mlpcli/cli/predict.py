@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast, get_args
@@ -338,12 +339,13 @@ def _predict(
     if collect:
         memory = writers.MemoryWriter()
         return predict_run(run, source, memory, options=options), memory.rows
-    shown: writers.PredictionWriter = writers.text_writer(sys.stdout.buffer, "csv")
     if lines and options.explain is not None:
         from mlpcli.cli.explanation_lines import ExplanationLines
 
-        shown = ExplanationLines()
-    return predict_run(run, source, shown, options=options), None
+        return predict_run(run, source, ExplanationLines(), options=options), None
+    table = writers.text_writer(sys.stdout.buffer, "csv")
+    with contextlib.redirect_stdout(sys.stderr):  # a plug-in may print
+        return predict_run(run, source, table, options=options), None
 
 
 def _policy(text: str | None) -> Policy | None:

@@ -176,9 +176,7 @@ def _train(options: TrainFlags, repeats: Mapping[str, str], *, json: bool) -> No
 
     if options.log_to is not None:
         check_installed()
-    # A plug-in's callback may print: with --json, stdout is reserved for the document.
-    aside = contextlib.redirect_stdout(sys.stderr) if json else contextlib.nullcontext()
-    with aside, _as_written(repeats), report.TrainingReport(stderr=json) as watcher:
+    with _as_written(repeats), report.TrainingReport(stderr=json) as watcher:
         outcome = _run(options, watcher)
     if outcome is None:
         report.show_worker(json=json)

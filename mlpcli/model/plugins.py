@@ -73,10 +73,10 @@ def _import(plugin: Plugin) -> types.ModuleType:
     module = types.ModuleType(name)
     module.__file__ = str(plugin.file)
     sys.modules[name] = module  # as Python does: dataclasses and pickles look a class's module up
-    lines = plugin.text.splitlines(keepends=True)
-    linecache.cache[str(plugin.file)] = (len(plugin.text), None, lines, str(plugin.file))
+    lines = plugin.source.splitlines(keepends=True)
+    linecache.cache[str(plugin.file)] = (len(plugin.source), None, lines, str(plugin.file))
     try:
-        exec(compile(plugin.text, str(plugin.file), "exec"), module.__dict__)
+        exec(compile(plugin.source, str(plugin.file), "exec"), module.__dict__)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise SpecError(_failure(plugin, error)) from error
@@ -88,7 +88,7 @@ def _failure(plugin: Plugin, error: BaseException) -> Problem:
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(plugin.file)]
     line = (own[-1].lineno or 1) if own else 1
     if own:
-        source = (plugin.text.splitlines() or [""])[line - 1]
+        source = (plugin.source.splitlines() or [""])[line - 1]
     place = Place(str(plugin.file), line, 1, source if own else "")
     text = "".join(traceback.format_exception(error))
     frames = text[text.find(f'File "{plugin.file}"') :] if own else text

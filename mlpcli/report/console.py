@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TextIO
 
 from rich.measure import Measurement
 from rich.table import Table
@@ -33,10 +35,27 @@ def show_error(error: MlpcliError) -> None:
         out.print(f"{len(error.problems)} problems found", style="bold")
 
 
+_for_documents: list[TextIO] = []
+"""The stdout that `stdout_for_documents` has set aside."""
+
+
+@contextlib.contextmanager
+def stdout_for_documents() -> Iterator[None]:
+    """Keep stdout for `show_json`; what else is printed inside, as by a plug-in, goes to stderr."""
+    _for_documents.append(sys.stdout)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _for_documents.pop()
+
+
 def show_json(document: object) -> None:
     """Write one JSON document to stdout."""
-    ascii_only = not (sys.stdout.encoding or "").lower().startswith("utf")
-    show_text(json_text(document, ascii_only=ascii_only) + "\n")
+    out = _for_documents[-1] if _for_documents else sys.stdout
+    ascii_only = not (out.encoding or "").lower().startswith("utf")
+    out.write(json_text(document, ascii_only=ascii_only) + "\n")
+    out.flush()  # who reads the address of a server is waiting for it
 
 
 def show_text(text: str) -> None:

@@ -15,6 +15,7 @@ from mlpcli.spec.keras_signatures import ANY, PythonFile, Signature
 from mlpcli.spec.values import Value
 
 MAX_BYTES = 1_000_000
+BYTE_ORDER_MARK = "\ufeff"
 PLUGINS_FOLDER = "plugins"
 """The folder of a run with copies of its plug-ins."""
 
@@ -36,7 +37,7 @@ class Plugin:
     Attributes:
         name: its path as the spec writes it, relative to the spec's folder.
         file: its path.
-        text: its source.
+        text: what is in it, to the byte.
         definitions: its classes and functions.
     """
 
@@ -49,6 +50,11 @@ class Plugin:
     def sha256(self) -> str:
         """The sha256 of the file's bytes, as hexadecimal digits."""
         return hashlib.sha256(self.text.encode("utf-8")).hexdigest()
+
+    @property
+    def source(self) -> str:
+        """Its Python source, without the byte-order mark that editors of Windows write."""
+        return self.text.removeprefix(BYTE_ORDER_MARK)
 
     @property
     def base_name(self) -> str:
@@ -86,7 +92,7 @@ class Plugin:
 
     def place(self, node: ast.stmt) -> Place:
         """Return the place of a class or function in the file."""
-        lines = self.text.splitlines()
+        lines = self.source.splitlines()
         return Place(str(self.file), node.lineno, node.col_offset + 1, lines[node.lineno - 1])
 
 
@@ -147,7 +153,7 @@ def _parse(name: str, file: Path, path: KeyPath) -> Plugin | Problem:
     try:
         raw = read_ordinary(file, MAX_BYTES)
         text = raw.decode("utf-8")
-        return Plugin(name, file, text, keras_signatures.read_python(text))
+        return Plugin(name, file, text, keras_signatures.read_python(text.removeprefix(BYTE_ORDER_MARK)))
     except OSError as error:
         why = str(error.strerror)
         rule = why if why.startswith("is ") else f"cannot be read ({why})"
