@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mlpcli.codegen.names import check_names, identifier
 from mlpcli.data.sources import builtin
 from mlpcli.data.sources.source_rows import Source, SourceRows
+from mlpcli.errors import UsageError
 from mlpcli.spec.load import load_spec
 from tests.conftest import ROOT, TINY, Result
 from tests.test_docs import CONFIGS
@@ -54,7 +56,8 @@ metrics: {output: [RootMeanSquaredError], aux: [mae]}
 
 # name: spec; each is trained and its script run
 SPECS: dict[str, str] = {
-    "wide and deep": WIDE_AND_DEEP,
+    # Names of layers that a script has itself.
+    "wide and deep": WIDE_AND_DEEP.replace("norm_wide", "print").replace("norm_deep", "SEED"),
     "members": "dataset: {path: t.csv, target: kind, features: [a, b, n], weights: w}\n"
     "layers: [Members: {count: 3, initializer: RandomSigns}, Dense: {units: 4, activation: relu},\n"
     "  MemberDense: {units: 4, share: factors}, MemberDense: {units: 3, activation: softmax}, MemberMean]\n"
@@ -414,6 +417,14 @@ def test_what_a_script_cannot_hold_is_told(mlpcli: Callable[..., Result], folder
     assert result.err == (
         "a script cannot be written for plug-ins; they are Python already: import them into a script of your own\n"
     )
+
+
+def test_a_layer_is_no_other_name_of_the_script() -> None:
+    own = ["print", "SEED", "Batches", "epoch_order", "heaviside", "MemberLoss", "norm_layer", "trained"]
+    assert [identifier(name) for name in own] == [f"{name}_" for name in own]
+    assert [identifier(name) for name in ("hidden", "dense_1", "2nd")] == ["hidden", "dense_1", "_2nd"]
+    with pytest.raises(UsageError, match="'print' and 'print_' are the same in Python"):
+        check_names(["print", "hidden", "print_"])
 
 
 def test_a_script_trains_once(mlpcli: Callable[..., Result], folder: Path) -> None:

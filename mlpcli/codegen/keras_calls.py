@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
@@ -168,7 +169,8 @@ class KerasCalls:
             return "[" + ", ".join(self.value(name, item) for item in value) + "]"
         if isinstance(value, dict):
             return "{" + ", ".join(f"{key!r}: {self.value('', item)}" for key, item in value.items()) + "}"
-        return f'float("{value}")' if value in (float("inf"), float("-inf")) else repr(value)
+        finite = not isinstance(value, float) or math.isfinite(value)
+        return repr(value) if finite else f'float("{value}")'
 
 
 def call(function: str, arguments: list[str]) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import keyword
 import textwrap
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from mlpcli import runs
 from mlpcli.codegen.keras_calls import KerasCalls, call
-from mlpcli.codegen.names import name_part
+from mlpcli.codegen.names import identifier
 from mlpcli.codegen.source_text import text, text_list
 from mlpcli.model.quantile_outputs import levels_by_layer
 from mlpcli.spec import keras_signatures
@@ -178,15 +177,3 @@ def _rows_below(node: Node, inputs: Collection[str], taken: str, named: bool) ->
 
 def _by_name(names: tuple[str, ...]) -> str:
     return "{" + ", ".join(f"{text(name)}: {identifier(name)}" for name in names) + "}"
-
-
-RESERVED = {"keras", "np", "os", "csv", "model", "history", "data", "rows", "batches", "callbacks", "input"}
-RESERVED |= {"x", "y", "w", "scale", "offset", "counts", "class_weight", "load", "read_table"}
-
-
-def identifier(name: str) -> str:
-    """Return a layer's name as a variable of the script."""
-    variable = name_part(name)
-    variable = f"_{variable}" if variable[:1].isdigit() else variable
-    taken = keyword.iskeyword(variable) or variable in RESERVED or variable.startswith(("x_", "y_", "w_"))
-    return f"{variable}_" if taken else variable

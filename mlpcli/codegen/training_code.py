@@ -13,6 +13,7 @@ from mlpcli.codegen.source_text import DataCode, cannot_write, text
 from mlpcli.data.dataset import Output
 from mlpcli.errors import listing
 from mlpcli.model.default_losses import fold
+from mlpcli.spec.callback_rules import MONITORING
 from mlpcli.spec.extended_classes import BOARD, BOARD_ARGUMENTS
 from mlpcli.spec.keras_source import snake_case
 from mlpcli.spec.member_axis import member_outputs
@@ -121,7 +122,7 @@ def _callback(calls: KerasCalls, component: ComponentSpec) -> str:
         )
     ):
         return ""
-    if component.class_name in MONITORS and arguments.get("mode", "auto") == "auto":
+    if component.class_name in MONITORING and arguments.get("mode", "auto") == "auto":
         monitor = str(arguments.get("monitor", "val_loss"))
         if _is_best(component) or not monitor.endswith("loss") or calls.contract.output.name:
             arguments["mode"] = _mode(calls, monitor)  # Keras does not know it of every metric
@@ -189,8 +190,6 @@ OF_COLUMNS = (
     *("binarycrossentropy", "hinge", "squaredhinge", "poisson"),
 )
 """Metrics that do not take one label a row: see `model/metrics.py`."""
-
-MONITORS = ("EarlyStopping", "ReduceLROnPlateau", "ModelCheckpoint")
 
 
 BATCHES = '''\
