@@ -462,6 +462,8 @@ def test_a_text_is_changed_in_place(edit: Edit, line: str) -> None:
         ("fit:\n  epochs: 3   # few\n", Edit(("fit", "epochs"), 30)),
         ("fit:\n  epochs: '3'\n", Edit(("fit", "epochs"), 30)),
         ("name: a\n", Edit(("fit", "epochs"), 30)),
+        ("name: a\n...\n", Edit(("fit", "epochs"), 30)),  # no line may follow
+        ("  name: a\n  seed: 3\n", Edit(("fit", "epochs"), 30)),
         ("a: {b: [1, 2]}  # kept\n", Edit(("a", "b"), [3])),
         ("a:\n  b:\n  - 1\n  - 2\n", Edit(("a", "b"), [3])),
     ],

@@ -152,12 +152,15 @@ def test_a_rate_is_written_where_it_belongs(case: str, tmp_path: Path) -> None:
 
 def test_a_rate_is_not_written_where_an_alias_would_change_something_else(tmp_path: Path) -> None:
     text = "layers: [{Dropout: {rate: &x 0.1}}, {Dense: {units: 3, activation: softmax}}]\n"
-    text = "dataset: {name: iris}\n" + text + "loss: mse\noptimizer: {SGD: {learning_rate: *x}}\n"
+    aliased = "dataset: {name: iris}\n" + text + "loss: mse\noptimizer: {SGD: {learning_rate: *x}}\n"
     spec = tmp_path / "spec.yaml"
-    spec.write_text(text)
-    with pytest.raises(SpecError, match=r"write learning_rate: 0\.003 yourself|cannot be changed in place"):
-        write_rate(spec, load_spec(spec), 0.003)
-    assert spec.read_text() == text
+    for written in (aliased, BASE + "...\n"):  # after the end of a document no line may follow
+        spec.write_text(written, newline="")
+        with pytest.raises(
+            SpecError, match=r"cannot be changed in place; write learning_rate: 0\.003 yourself"
+        ):
+            write_rate(spec, load_spec(spec), 0.003)
+        assert spec.read_bytes().decode() == written
 
 
 def test_a_rate_is_not_written_where_it_is_not_among_those_that_are_searched(tmp_path: Path) -> None:

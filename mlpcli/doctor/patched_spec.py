@@ -14,7 +14,8 @@ from mlpcli.runs.folder import Run
 from mlpcli.runs.run_values import is_changed
 from mlpcli.spec.edit_spec import Edit, edit_text
 from mlpcli.spec.extends import EXTENDS
-from mlpcli.spec.load import load_spec, load_text
+from mlpcli.spec.hyperparameters import unread_places
+from mlpcli.spec.load import load_text
 from mlpcli.spec.locations import absolute, with_files
 from mlpcli.spec.values import ValueMap
 from mlpcli.spec.yaml_reader import MAX_BYTES, MAX_RESOLVED_BYTES, parse_text
@@ -113,15 +114,9 @@ def _says_all(run: Run, text: str) -> bool:
         return False
     try:
         data = parse_text(text, runs.SPEC).data
-        return (
-            EXTENDS not in data and not len(load_spec(run / runs.RESOLVED).space) and not _is_searched(text)
-        )
     except SpecError:
         return False
-
-
-def _is_searched(text: str) -> bool:
-    return any("hp:" in line.split("#")[0] for line in text.splitlines())
+    return EXTENDS not in data and not any(True for _ in unread_places(data))
 
 
 def _beside(original: Path) -> Path:

@@ -12,10 +12,7 @@ from mlpcli.spec.edit_spec import Edit
 from mlpcli.spec.plugins import KERAS
 from mlpcli.spec.schema import Spec
 from mlpcli.spec.values import Value, ValueMap
-
-RATE = "learning_rate"
-INITIAL = ("initial_learning_rate", "initial", "peak")
-"""Arguments of schedules that are their first or highest rate."""
+from mlpcli.spec.write_learning_rate import INITIAL, RATE
 
 SATURATING = ("sigmoid", "tanh", "hard_sigmoid", "hard_tanh", "softsign")
 CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import yaml
 
-from mlpcli.errors import KeyPath
+from mlpcli.errors import KeyPath, SpecError
 from mlpcli.spec.resolve import dump, inline
 from mlpcli.spec.values import Value, ValueMap
 from mlpcli.spec.yaml_reader import parse_text
@@ -75,7 +75,7 @@ def edit_text(text: str, file: str, edits: Sequence[Edit]) -> tuple[str, bool]:
             changed = _edit(changed, edit)
             if parse_text(changed, file).data != data:
                 raise CannotEdit(str(edit.path))
-    except (CannotEdit, yaml.YAMLError):
+    except (CannotEdit, yaml.YAMLError, SpecError):  # SpecError: it would be no YAML any more
         return dump(whole), False
     return changed, True
 

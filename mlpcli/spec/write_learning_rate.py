@@ -47,8 +47,8 @@ def write_rate(spec_path: Path, loaded: LoadedSpec, rate: float) -> Place:
     text = read_text(spec_path)
     edit = _Edit(text, body, yaml_number(rate))
     path, changed = edit.make(loaded)
-    after = parse_text(changed, str(spec_path))
-    if after.data != _expected(text.data, path, loaded, rate):
+    after = _parsed(changed, str(spec_path))
+    if after is None or after.data != _expected(text.data, path, loaded, rate):
         raise _cannot("the file is written in a way that cannot be changed in place", rate)
     target = spec_path.resolve()  # a link stays a link
 
@@ -58,6 +58,14 @@ def write_rate(spec_path: Path, loaded: LoadedSpec, rate: float) -> Place:
 
     write_with(target, write)
     return after.place(path)
+
+
+def _parsed(text: str, file: str) -> SpecText | None:
+    """Return the values of a changed text; None where it is no spec any more."""
+    try:
+        return parse_text(text, file)
+    except SpecError:
+        return None
 
 
 def yaml_number(value: float) -> str:
