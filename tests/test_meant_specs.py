@@ -562,6 +562,7 @@ def test_a_correction_is_a_spec(name: str) -> None:
     right, _, _, written = REPLACED[name]
     key = written.partition(":")[0]
     line = next((line for line in GOOD.splitlines() if line.startswith(f"{key}:")), right)
+    assert line in GOOD
     load_text(GOOD.replace(line, written, 1), Path("s.yaml"))
 
 
@@ -594,7 +595,9 @@ def test_texts_that_look_like_numbers_stay_texts_where_texts_are_wanted() -> Non
     text = GOOD.replace(DENSE, lookup).replace(
         "name: iris", "path: a.csv, target: '50%', missing: ['1/2', '0']"
     )
-    load_text(text, Path("s.yaml"))
+    spec = load_text(text, Path("s.yaml")).spec
+    assert (spec.dataset.target, spec.dataset.missing) == ("50%", ["1/2", "0"])
+    assert spec.layers[1].arguments == {"vocabulary": ["1/2", "50%"], "mask_token": "0", "oov_token": "1"}
 
 
 def test_columns_of_one_wrong_kind_are_one_problem() -> None:

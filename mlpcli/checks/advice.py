@@ -173,7 +173,7 @@ def _sigmoids(spec: Spec) -> Iterator[Advice]:
             layer.class_name in ("Dense", "NTKDense", "Activation")
             and layer.arguments.get("activation") == "sigmoid"
         ):
-            found += [("layers", index, layer.class_name, "activation")] * copies(layer)
+            found += [("layers", index, layer.class_name, "activation")] * layer.repeat
     if len(found) >= DEEP:
         yield Advice(
             f"{counted(len(found), 'hidden layer')} have a sigmoid",
@@ -280,7 +280,7 @@ def _patience(spec: Spec) -> Iterator[Advice]:
         if isinstance(patience, int) and patience >= spec.fit.epochs:
             reason = "it can never take effect"
             if component.class_name == "EarlyStopping" and _restores(component):
-                run = f"a run of {epochs(spec.fit.epochs)}"
+                run = f"a run of {counted(spec.fit.epochs, 'epoch')}"
                 reason = f"it never stops {run}; it only restores the best epoch's weights"
             yield Advice(
                 f"{component.class_name} waits {counted(patience, 'epoch')} in a run of {spec.fit.epochs}",
@@ -293,18 +293,13 @@ def _patience(spec: Spec) -> Iterator[Advice]:
             yield Advice(
                 "EarlyStopping keeps the weights of the last epoch",
                 "add restore_best_weights: true",
-                f"by then the model is {epochs(past)} past its best",
+                f"by then the model is {counted(past, 'epoch')} past its best",
                 path,
             )
 
 
 def _restores(early_stopping: ComponentSpec) -> bool:
     return bool(early_stopping.arguments.get("restore_best_weights"))
-
-
-def epochs(count: int) -> str:
-    """Return `1 epoch` or `3 epochs`."""
-    return counted(count, "epoch")
 
 
 def _mode(component: ComponentSpec, path: KeyPath) -> Iterator[Advice]:
@@ -326,11 +321,6 @@ def _mode(component: ComponentSpec, path: KeyPath) -> Iterator[Advice]:
 
 DEFAULT_PATIENCE = {"EarlyStopping": 0, "ReduceLROnPlateau": 10}
 """Keras's own defaults."""
-
-
-def copies(layer: LayerSpec) -> int:
-    """Return how many layers of the model a layer of the spec becomes."""
-    return layer.repeat
 
 
 def class_counts(contract: Contract, y: Arrays) -> dict[str, dict[str, int]]:

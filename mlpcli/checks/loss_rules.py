@@ -132,7 +132,7 @@ def _number_problems(view: OutputView, takes: Takes | None) -> Iterator[Problem]
     target, units = view.output.target, view.units
     levels = view.output.levels
     wanted = len(target) * max(1, len(levels))
-    wide = _target_width(view)
+    wide = view.targets.width
     if takes is not None and takes.labels == "sparse":
         rule = f"this loss takes one class index per row, the target has {wide} numbers per row"
         hint = f"use {MATCHED[canonical(view.loss, 'losses')]}"
@@ -144,7 +144,7 @@ def _number_problems(view: OutputView, takes: Takes | None) -> Iterator[Problem]
         if levels:
             each = f"for each quantile ({', '.join(map(str, levels))})"
             each += f" of each target column ({columns})" if len(target) > 1 else ""
-        rule = f"the output must have {count_units(wanted)}, one {each}"
+        rule = f"the output must have {counted(wanted, 'unit')}, one {each}"
         classes = view.output_range is not None and view.output_range.sums_to_one
         hint = "for classes use a loss such as sparse_categorical_crossentropy" if classes else ""
         yield Problem(rule, path=view.units_path, received=units, hint=hint)
@@ -152,10 +152,6 @@ def _number_problems(view: OutputView, takes: Takes | None) -> Iterator[Problem]
     if takes is not None:
         yield from _domain_problems(view, view.loss, view.loss_path, takes)
     yield from _target_range_problems(view)
-
-
-def _target_width(view: OutputView) -> int:
-    return view.targets.width
 
 
 def _target_range_problems(view: OutputView) -> Iterator[Problem]:
@@ -212,7 +208,7 @@ def _domain_problems(
     elif name == "meanabsolutepercentageerror" and view.has_zero(own_units=path[0] == "metrics"):
         rule = f"this {kind} divides by the target, which is 0 in some rows"
         yield Problem(rule, path=path, received=received, hint="use mae, or msle for targets of at least 0")
-    elif name == "cosinesimilarity" and _target_width(view) == 1:
+    elif name == "cosinesimilarity" and view.targets.width == 1:
         rule = f"this {kind} compares directions, and a single number has only a sign"
         yield Problem(rule, path=path, received=received, hint="use mse or mae")
     values = view.output_range
@@ -263,7 +259,7 @@ def _unit_problems(view: OutputView, takes: Takes) -> Iterator[Problem]:
     if one_hot or takes.labels in ("sparse", "dense"):
         if units != classes:
             each = "label" if kind == "labels" else "class"
-            rule = f"the output must have {count_units(classes)}, one for each {each}"
+            rule = f"the output must have {counted(classes, 'unit')}, one for each {each}"
             hint = _of_one_unit(view) if units == 1 and classes == 2 and kind == "classes" else ""
             yield Problem(rule, path=view.units_path, received=units, hint=hint)
     elif takes.labels != "binary":
@@ -278,11 +274,6 @@ def _unit_problems(view: OutputView, takes: Takes) -> Iterator[Problem]:
             hint = "one unit without activation, whose sign gives the class"
         rule = "the output must have 1 unit for this loss"
         yield Problem(rule, path=view.units_path, received=units, hint=hint)
-
-
-def count_units(count: int) -> str:
-    """Return `1 unit` or `3 units`."""
-    return counted(count, "unit")
 
 
 # ---------------------------------------------------------------- activations

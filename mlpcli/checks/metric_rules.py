@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlpcli.checks.iou_rules import IOU, iou_problems
-from mlpcli.checks.loss_rules import LOSSES, count_units, metric_loss_problems
+from mlpcli.checks.loss_rules import LOSSES, metric_loss_problems
 from mlpcli.checks.output_views import OutputView, canonical
 from mlpcli.errors import KeyPath, Problem
+from mlpcli.printable import counted
 from mlpcli.spec.schema import ComponentSpec
 
 ACCURACY = {"accuracy"}
@@ -91,7 +92,7 @@ def _by_argument(view: OutputView, path: KeyPath, component: ComponentSpec, name
         yield Problem("needs a threshold at least", path=(*inside, "thresholds"), received=[], hint=hint)
     class_id, top = given.get("class_id"), given.get("top_k")
     if isinstance(class_id, int) and not 0 <= class_id < view.units:
-        rule = f"the output has {count_units(view.units)}, counted from 0"
+        rule = f"the output has {counted(view.units, 'unit')}, counted from 0"
         yield Problem(rule, path=(*inside, "class_id"), received=class_id)
     if name in THRESHOLDED and isinstance(top, int) and top >= view.units:
         rule = f"all units are among the {top} largest of {view.units}: each would count as positive"

@@ -77,7 +77,6 @@ def runs(
     debug: DebugOption = False,
 ) -> None:
     """List the runs with their status and metrics; sort and filter them."""
-    from mlpcli.errors import Problem, UsageError
     from mlpcli.report import run_list as report
     from mlpcli.report.console import show_json
     from mlpcli.report.runs import show_left_out
@@ -85,12 +84,7 @@ def runs(
     from mlpcli.runs.folder import list_runs
     from mlpcli.runs.run_values import RunValues
 
-    if json and str(csv) == "-":
-        rule = "--csv -: standard output is for the document of --json"
-        raise UsageError(Problem(rule, hint="name a file, or leave one of the two out"))
-    if csv is not None and str(csv) != "-":
-        refuse_output(csv, "--csv", "write - for standard output")
-        refuse_existing(csv, "--csv", force=force)
+    _check_csv(csv, force=force, json=json)
     listing = list_runs(runs_dir, name, within=trials)
     show_left_out(listing.damaged)
     everything = [RunValues(run) for run in listing.runs]
@@ -112,6 +106,24 @@ def runs(
         report.show_columns(shown, names, hidden=hidden, sort=sort)
     else:
         report.show_runs(shown, listing, runs_dir, hidden=hidden, chosen=bool(where), sort=sort)
+
+
+def _check_csv(path: Path | None, *, force: bool, json: bool) -> None:
+    """Refuse a file that cannot be written, and standard output where it is for the document.
+
+    Raises:
+        UsageError: one of these.
+    """
+    from mlpcli.errors import Problem, UsageError
+
+    if path is None:
+        return
+    if str(path) != "-":
+        refuse_output(path, "--csv", "write - for standard output")
+        refuse_existing(path, "--csv", force=force)
+    elif json:
+        rule = "--csv -: standard output is for the document of --json"
+        raise UsageError(Problem(rule, hint="name a file, or leave one of the two out"))
 
 
 def _write_csv(path: Path, found: Sequence[RunValues], names: Sequence[str], *, stderr: bool) -> None:

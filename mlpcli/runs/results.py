@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mlpcli.errors import KeyPath, Place, show_path
-from mlpcli.printable import printable
+from mlpcli.printable import counted, printable
 from mlpcli.runs.evaluation_results import ClassScore as ClassScore
 from mlpcli.runs.evaluation_results import Coverage as Coverage
 from mlpcli.runs.evaluation_results import Evaluation as Evaluation
@@ -132,10 +132,6 @@ class Memory:
         return self.data + self.state + self.batch
 
 
-def _counted(count: int, word: str) -> str:
-    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
-
-
 @dataclass(frozen=True)
 class Forecast:
     """A spec that can be trained, and what its training would do.
@@ -170,7 +166,7 @@ class Forecast:
             (each.name, each.kind, shape, f"{each.parameters:,}")
             for each, shape in zip(plan.layers, shapes, strict=True)
         ]
-        length = f"{_counted(self.epochs, 'epoch')} of {_counted(plan.steps, 'step')}"
+        length = f"{counted(self.epochs, 'epoch')} of {counted(plan.steps, 'step')}"
         head = f"{plan.name} can be trained: {length}, {rows} rows"
         table = text_table(("layer", "class", "output", "parameters"), layers)
         advice = (f"advice: {each.seen}; {each.fix}" for each in self.advice)

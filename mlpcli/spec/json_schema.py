@@ -26,7 +26,7 @@ from mlpcli.spec.component_rules import (
 from mlpcli.spec.extended_classes import SCHEDULED, SCHEDULED_LAYERS
 from mlpcli.spec.extends import EXTENDS
 from mlpcli.spec.features import KINDS, TARGET_SCALINGS
-from mlpcli.spec.hyperparameters import KEYS, SAMPLINGS
+from mlpcli.spec.hyperparameters import FIXED_KEYS, KEYS, SAMPLINGS
 from mlpcli.spec.number_rules import BELOW_ONE
 from mlpcli.spec.optimizer_keys import OWN_OPTIMIZER_KEYS, own_keys
 from mlpcli.spec.schema import ComponentSpec, LayerSpec, OptimizerSpec, Spec
@@ -46,12 +46,11 @@ NAMESPACE_OF_KEY = {
 COMPONENTS = ("ComponentSpec", "LayerSpec", "OptimizerSpec")
 """Models written as a class with its arguments, which pydantic cannot describe."""
 
-NEVER_SEARCHED = ("name", "predict", "tuner", "plugins", EXTENDS)
-
-COLUMN_KEYS = ("target", "features", "weights", "columns", "split", "by")
+KEYS_OF_COLUMNS = ("target", "features", "weights", "columns", "split", "by")
 """Keys whose values are column names."""
 
-NEVER_SEARCHED_SECTIONS = ("TunerSpec", "ObjectiveSpec", "PredictSpec", "ThresholdSpec")
+NEVER_SEARCHED = ("TunerSpec", "ObjectiveSpec", "PredictSpec", "ThresholdSpec")
+"""The models under those keys that a search cannot change."""
 
 
 def spec_schema(*, columns: Sequence[str] = (), datasets: Sequence[str] = ()) -> Schema:
@@ -69,7 +68,7 @@ def spec_schema(*, columns: Sequence[str] = (), datasets: Sequence[str] = ()) ->
         _narrow(definitions["DatasetSpec"]["properties"]["name"], datasets)
     if columns:
         for section in definitions.values():
-            for key in set(COLUMN_KEYS) & set(section.get("properties", {})):
+            for key in set(KEYS_OF_COLUMNS) & set(section.get("properties", {})):
                 _narrow(section["properties"][key], columns)
     if "FeatureSpec" in definitions:  # `city: categorical` is short for `city: {kind: categorical}`
         kinds = {"enum": list(KINDS)}
@@ -117,7 +116,7 @@ _ONE_SOURCE: Schema = {"anyOf": [{"required": ["name"]}, {"required": ["path"]}]
 
 def _section(name: str, section: Schema) -> Schema:
     """Return a model's schema in which every value that can be searched may be a hyperparameter."""
-    top = NEVER_SEARCHED[0] if name in NEVER_SEARCHED_SECTIONS else ""
+    top = FIXED_KEYS[0] if name in NEVER_SEARCHED else ""
     properties = {key: _property(value, top) for key, value in section.get("properties", {}).items()}
     return {key: value for key, value in section.items() if key not in ("title", "description")} | {
         "properties": properties
@@ -129,7 +128,7 @@ def _property(value: Schema, top: str = "") -> Schema:
     namespace = NAMESPACE_OF_KEY.get(top, "")
     plain = _mapped(value, lambda node: _reference(node, namespace))
     plain = {name: item for name, item in plain.items() if name not in ("title", "default")}
-    if top in NEVER_SEARCHED:
+    if top in FIXED_KEYS:
         return plain
     description = plain.pop("description", "")
     return {"description": description} | _or_searched(plain)

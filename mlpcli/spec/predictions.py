@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, TypeGuard
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
 from mlpcli.errors import KeyPath, Problem
+from mlpcli.spec.number_rules import is_number
 from mlpcli.spec.number_texts import number_meant
 from mlpcli.spec.section import STRICT
 from mlpcli.spec.values import Value, ValueMap
@@ -133,8 +134,3 @@ def _cost_problems(cost: list[Value], path: KeyPath) -> Iterator[Problem]:
             rule = f"a wrong prediction for the {which} class must cost more than a right one"
             hint = "rows are the true classes, columns the predicted ones: [[0, 1], [5, 0]]"
             yield Problem(rule, path=(*path, right), received=cost[right], hint=hint)
-
-
-def is_number(value: Value) -> TypeGuard[int | float]:
-    """Return whether a value of a spec is a number."""
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import starmap
 
 from mlpcli.spec.values import Value
 from mlpcli.spec.yaml_reader import BOOL, DOUBTFUL_BOOL, NULL
@@ -14,9 +15,9 @@ BARE = re.compile(r"[A-Za-z_./][A-Za-z0-9_./ -]*(?<! )")
 def yaml_line(value: Value) -> str:
     """Return a value as YAML in one line: `{Dense: {units: 16, activation: relu}}`."""
     if isinstance(value, dict):
-        return "{" + ", ".join(map(_entry, value.items())) + "}"
+        return "{" + ", ".join(starmap(entry_line, value.items())) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(map(_item, value)) + "]"
+        return "[" + ", ".join(map(item_line, value)) + "]"
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -28,24 +29,14 @@ def yaml_line(value: Value) -> str:
 
 def entry_line(key: str, value: Value) -> str:
     """Return a key and its value as a line of YAML: `optimizer: {Adam: {learning_rate: 0.01}}`."""
-    return _entry((key, value))
-
-
-def _entry(item: tuple[str, Value]) -> str:
-    key, value = item
     return f"{_text(key)}: {yaml_line(value)}"
 
 
-def _item(value: Value) -> str:
-    """Return an item of a list: a mapping of one key needs no brackets there."""
-    if isinstance(value, dict) and len(value) == 1:
-        return _entry(next(iter(value.items())))
-    return yaml_line(value)
-
-
 def item_line(value: Value) -> str:
-    """Return an item of a list, as it is written after `- ` or within `[...]`."""
-    return _item(value)
+    """Return an item of a list, after `- ` or within `[...]`; a mapping of one key needs no brackets."""
+    if isinstance(value, dict) and len(value) == 1:
+        return entry_line(*next(iter(value.items())))
+    return yaml_line(value)
 
 
 def _number(value: int | float) -> str:
