@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -118,6 +119,59 @@ def test_a_copy_of_weights_in_variables_stays_in_them() -> None:
     follow_weights([layer])
     assert layer.mean is held
     assert (held.numpy().item(), np.asarray(layer.variance).item()) == (5.0, 4.0)
+
+
+def lookups(vocabulary: list[int]) -> Any:
+    """A compiled network that looks numbers up among those that it has seen."""
+    from mlpcli.keras_import import keras
+
+    keras.utils.clear_session()
+    layer = keras.layers.IntegerLookup(output_mode="multi_hot", max_tokens=4)
+    layer.adapt(np.array(vocabulary))
+    model = keras.Sequential([keras.Input((1,), dtype="int64"), layer, keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def test_a_network_with_another_vocabulary_or_with_plug_ins_is_another() -> None:
+    from mlpcli.model.learned_constants import same_network
+
+    model = lookups([3, 5, 5])
+    assert same_network(None, model, plugins=False) is model
+    assert same_network(model, lookups([3, 5, 5]), plugins=False) is model
+    for vocabulary, plugins in (([4, 5, 5], False), ([3, 5, 5], True)):
+        fresh = lookups(vocabulary)
+        assert same_network(model, fresh, plugins=plugins) is fresh
+
+
+LOOKED_UP = """\
+name: looked_up
+dataset: {path: ids.npz, test: null}
+layers:
+  - IntegerLookup
+  - IntegerLookup: {output_mode: tf_idf, max_tokens: 40}
+  - Dense: {units: 1, activation: sigmoid}
+fit: {epochs: 1, batch_size: 20}
+callbacks: [TensorBoard: false]
+"""
+
+
+def test_a_run_whose_layers_learned_a_vocabulary_is_loaded_with_it(tmp_path: Path) -> None:
+    from mlpcli.runs.watcher import Watcher
+    from mlpcli.training.job import TRIAL
+    from mlpcli.training.session import train_into
+
+    ids = np.random.default_rng(0).integers(100, 130, (60, 2)) * 1000
+    np.savez(tmp_path / "ids.npz", x=ids, y=np.arange(60) % 2)
+    (tmp_path / "spec.yaml").write_text(LOOKED_UP)
+    prepared = prepare(load_spec(tmp_path / "spec.yaml"))
+    (tmp_path / "run").mkdir()
+    outcome = train_into(prepared.job(tmp_path / "run", Watcher(), options=TRIAL))
+    rows = np.array([[100_000, 129_000], [7, 110_000]])
+    loaded = load_trained(outcome.run).model
+    np.testing.assert_array_equal(loaded(rows), prepared.model(rows))
+    assert loaded.layers[1].get_vocabulary() == prepared.model.layers[1].get_vocabulary()
 
 
 def test_the_width_of_an_output_may_be_learned() -> None:

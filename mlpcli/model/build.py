@@ -17,6 +17,7 @@ from mlpcli.keras_internals import name_outputs
 from mlpcli.model.adapt_layers import adapt_behind, adapt_to
 from mlpcli.model.call_layer import call_layer
 from mlpcli.model.components import make_component, make_instance, refusals
+from mlpcli.model.learned_values import give_learned
 from mlpcli.model.member_layers import MemberMean
 from mlpcli.model.member_loss import MemberLoss
 from mlpcli.model.memory import bounded_weights, check_batch, check_outputs, optimizer_arrays
@@ -115,8 +116,7 @@ def build_network(
     for node, layer in zip(graph.nodes, layers, strict=True):
         path: KeyPath = ("layers", node.index)
         below = [tensors[source] for source in node.sources]
-        for attribute, value in (learned or {}).get(node.name, {}).items():
-            setattr(layer, attribute, value)
+        give_learned(layer, (learned or {}).get(node.name, {}))
         if needs_adapting(layer) and rows is not None:
             with refusals(path, "cannot learn from the training rows"):
                 _adapt(layer, inputs, below if node.many else below[0], rows)

@@ -16,6 +16,7 @@ import numpy as np
 
 from mlpcli.keras_import import keras, tf
 from mlpcli.keras_internals import all_layers, compiled_metrics, compiled_parts
+from mlpcli.model.learned_values import vocabularies
 from mlpcli.model.metric_wrappers import MetricWrapper
 from mlpcli.model.target_scaling import InOwnUnits
 from mlpcli.spec.schema import Spec
@@ -36,6 +37,19 @@ def hold_in_variables(model: keras.Model) -> None:
             setattr(layer, name, tf.Variable(getattr(layer, name), trainable=False))
     for metric in _in_own_units(model):
         metric.hold_in_variables()
+
+
+def same_network(before: keras.Model | None, fresh: keras.Model, *, plugins: bool) -> keras.Model:
+    """Return the network of the training before as if it had just been built, if a fresh one is the same.
+
+    Its compiled programs are then used again.
+
+    Args:
+        before: a compiled model, whose training is finished; None where there was none.
+        fresh: another one, just built, which is returned itself where they are not the same.
+        plugins: the spec has plug-ins, whose classes may hold anything: they are never the same.
+    """
+    return fresh if before is None or plugins or not take_over(before, fresh) else before
 
 
 def take_over(model: keras.Model, fresh: keras.Model) -> bool:
@@ -95,7 +109,8 @@ def _description(model: keras.Model) -> str | None:
         return None
     variables = [*model.variables, *model.optimizer.variables]
     shapes = [(each.path, tuple(each.shape), str(each.dtype)) for each in variables]
-    whole = [type(model).__name__, _without_rows(config), _without_scale(compiled), shapes]
+    words = vocabularies(model)
+    whole = [type(model).__name__, _without_rows(config), _without_scale(compiled), shapes, words]
     return json.dumps(whole, sort_keys=True, default=_plain)
 
 

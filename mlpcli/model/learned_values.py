@@ -1,4 +1,4 @@
-"""What a layer has learned from data before training: taken over from a layer of a trained network.
+"""What a layer has learned from data before training: taken over from a trained network, or from its file.
 
 `Normalization` keeps it in weights, and what it computes with in a copy of them; `Discretization` and the
 lookup layers keep it beside their weights.
@@ -6,11 +6,12 @@ lookup layers keep it beside their weights.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from mlpcli.keras_import import keras, tf
 from mlpcli.keras_internals import all_layers
 
+VOCABULARY = "vocabulary"
 COPIES = ("mean", "variance")
 """Of `Normalization`: copies of its weights, in the shape that it computes with."""
 
@@ -27,6 +28,27 @@ def learned_width(layer: keras.layers.Layer) -> int | None:
     if _has_bins(layer):
         return len(layer.bin_boundaries) + 1
     return int(layer.vocabulary_size()) if _has_vocabulary(layer) else None
+
+
+def vocabularies(model: keras.Model) -> list[list[object]]:
+    """Return the vocabularies that layers of a model have learned, of which its configuration says nothing."""
+    return [list(each.get_vocabulary()) for each in all_layers(model) if _has_vocabulary(each)]
+
+
+def give_learned(layer: keras.layers.Layer, values: Mapping[str, object]) -> None:
+    """Give a layer that is not called yet what it once learned beside its weights.
+
+    Args:
+        layer: Just created.
+        values: By attribute.
+    """
+    for name, value in values.items():
+        if name != VOCABULARY:
+            setattr(layer, name, value)
+        elif layer.output_mode == "tf_idf":  # the weights of the words are read with the network's
+            layer.set_vocabulary(value, idf_weights=[1.0] * len(value))
+        else:
+            layer.set_vocabulary(value)
 
 
 def take_learned(layer: keras.layers.Layer, trained: keras.layers.Layer) -> None:
@@ -67,7 +89,7 @@ def _has_bins(layer: keras.layers.Layer) -> bool:
 
 
 def _has_vocabulary(layer: keras.layers.Layer) -> bool:
-    return isinstance(layer, LOOKUPS) and layer.get_config().get("vocabulary") is None
+    return isinstance(layer, LOOKUPS) and layer.get_config().get(VOCABULARY) is None
 
 
 LOOKUPS = (keras.layers.IntegerLookup, keras.layers.StringLookup)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from mlpcli.keras_import import keras
 from mlpcli.model.build import build_network, compile_model, network_name, precision
 from mlpcli.model.calibrated_network import with_temperature
 from mlpcli.model.ensemble import Member, mean_network
+from mlpcli.model.learned_values import VOCABULARY
 from mlpcli.model.memory import bounded_weights
 from mlpcli.model.plugins import Plugins, changed_plugins, run_plugins
 from mlpcli.model.preprocessing import with_raw_columns
@@ -36,6 +38,7 @@ from mlpcli.model.schedule_steps import with_steps
 from mlpcli.model.target_scaling import restore_outputs
 from mlpcli.runs.folder import Run
 from mlpcli.runs.record_models import TRAIN_AGAIN
+from mlpcli.spec.keras_source import snake_case
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.schema import Spec
 
@@ -43,6 +46,7 @@ LEARNED = ("bin_boundaries",)
 """Arguments of layers that are learned from the data and are not among the weights: lists of numbers."""
 
 MAX_CONFIG_BYTES = 20 * 2**20
+"""Of the network's configuration, and of a vocabulary."""
 
 
 def load_network(run: Run, spec: Spec, contract: Contract, plugins: Plugins) -> keras.Model:
@@ -134,24 +138,37 @@ def check_digest(run: Run, name: str) -> None:
 
 def _learned(path: Path) -> dict[str, dict[str, list[float]]]:
     """Return, by layer, the numbers that it learned in addition to its weights; no other setting is read."""
-    with zipfile.ZipFile(path) as archive:
-        if archive.getinfo("config.json").file_size > MAX_CONFIG_BYTES:
-            raise ValueError("config.json is too large")
-        config = json.loads(archive.read("config.json"))
     found: dict[str, dict[str, list[float]]] = {}
-    for settings in _settings(config.get("config", {})):
-        values = {name: settings[name] for name in LEARNED if _is_numbers(settings.get(name))}
-        if values:
-            found[str(settings.get("name"))] = values
+    with zipfile.ZipFile(path) as archive:
+        files = set(archive.namelist())
+        for place, settings in _settings(json.loads(_small_file(archive, "config.json")).get("config", {})):
+            values = {name: settings[name] for name in LEARNED if _is_numbers(settings.get(name))}
+            words = f"assets/{place}/vocabulary.txt"
+            if place.rpartition("/")[2].startswith("integer_lookup") and words in files:
+                values[VOCABULARY] = [int(line) for line in _small_file(archive, words).split()]
+            if values:
+                found[str(settings.get("name"))] = values
     return found
 
 
-def _settings(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the settings of every layer, including those of a network inside another."""
+def _small_file(archive: zipfile.ZipFile, name: str) -> str:
+    if archive.getinfo(name).file_size > MAX_CONFIG_BYTES:
+        raise ValueError(f"{name} is too large")
+    return archive.read(name).decode("utf-8")
+
+
+def _settings(config: dict[str, Any], folder: str = "layers") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the settings of every layer, including those of a network inside another.
+
+    Before them comes the layer's folder in the file: Keras numbers the layers of a class, whatever their names.
+    """
+    taken: Counter[str] = Counter()
     for layer in config.get("layers", ()):
-        settings = layer.get("config", {})
-        yield settings
-        yield from _settings(settings)
+        kind, settings = snake_case(str(layer.get("class_name"))), layer.get("config", {})
+        place = f"{folder}/{kind}_{taken[kind]}" if kind in taken else f"{folder}/{kind}"
+        taken[kind] += 1
+        yield place, settings
+        yield from _settings(settings, f"{place}/layers")
 
 
 def _is_numbers(value: object) -> bool:

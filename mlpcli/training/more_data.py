@@ -257,21 +257,14 @@ class _Trainings:
         return replace(loaded, spec=spec.model_copy(update={"seed": seed, "dataset": dataset}))
 
     def _prepare(self, loaded: LoadedSpec, step: Step) -> tuple[CompletedSpec, Dataset, keras.Model]:
+        from mlpcli.model.learned_constants import same_network
+
         some = TrainingRows(step.rows, step.seed) if step.rows < len(self.found.dataset.train) else None
         dataset = divide_data(self.opened, loaded, some=some)
         completed = complete(loaded, dataset)
-        return completed, dataset, self._same_or(build_checked(completed, dataset))
-
-    def _same_or(self, fresh: keras.Model) -> keras.Model:
-        """Return the network of the trainings before, as if it had just been built, if it is the same one.
-
-        Its compiled programs are then used again.
-        """
-        from mlpcli.model.learned_constants import take_over
-
-        if self.model is None or not take_over(self.model, fresh):
-            self.model = fresh
-        return self.model
+        fresh, plugins = build_checked(completed, dataset), bool(completed.catalog.plugins)
+        self.model = same_network(self.model, fresh, plugins=plugins)
+        return completed, dataset, self.model
 
     def scores(self) -> tuple[SizeScores, ...]:
         """Return the scores by size."""

@@ -195,11 +195,9 @@ class MemberBuilder:
             completed: The spec of the other.
             model: The other, which is returned itself where they are not.
         """
-        from mlpcli.model.learned_constants import take_over
+        from mlpcli.model.learned_constants import same_network
 
-        plugins = bool(completed.catalog.plugins)  # whose classes may hold anything
-        if self.model is None or plugins or not take_over(self.model, model):
-            self.model = model
+        self.model = same_network(self.model, model, plugins=bool(completed.catalog.plugins))
         return self.model
 
     def dataset(self, repeat: Repeat) -> Dataset:
