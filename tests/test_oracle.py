@@ -10,6 +10,7 @@ import pytest
 
 from mlpcli.errors import RunError
 from mlpcli.runs.search_folder import COMPLETED, FAILED, Objective, Search, Trial, load_search
+from mlpcli.runs.watcher import SearchWatcher
 from mlpcli.spec.load import LoadedSpec, load_spec
 from mlpcli.tuning.oracle import NoTrial, Oracle
 from mlpcli.tuning.trial_states import MOST_STARTS, TooManyFailures, TrialStates
@@ -209,3 +210,35 @@ def test_a_failed_trial_is_tried_again_where_that_is_asked_for(loaded: LoadedSpe
         states.finish(trial.number, Result(FAILED, reason=reason))
     assert (search.trial(1).starts, search.trial(1).reason) == (2, "second")
     assert states.next() is NoTrial.DONE
+
+
+def test_a_trial_that_is_tried_again_has_not_ended(loaded: LoadedSpec, tmp_path: Path) -> None:
+    from mlpcli.tuning.search import run_trials
+
+    class Runner:
+        def run(self, trial: Trial, on_epoch: object) -> Result:
+            return Result(FAILED, reason=f"start {trial.starts}")
+
+    class Ends(SearchWatcher):
+        shown: list[str] = []
+
+        def trial_ends(self, trial: Trial) -> None:
+            self.shown.append(trial.reason)
+
+    search, watcher = _new(tmp_path, "RandomSearch", loaded, max_trials=1), Ends()
+    run_trials(_states(search, loaded, retries=1), Runner(), watcher)  # type: ignore[arg-type]
+    assert watcher.shown == ["start 2"]
+
+
+def test_a_search_whose_output_nobody_reads_can_be_resumed(loaded: LoadedSpec, tmp_path: Path) -> None:
+    from mlpcli.runs.folder import find_run
+    from mlpcli.tuning.begin_search import begin_search
+    from mlpcli.tuning.search import SearchOptions
+
+    class Unread(SearchWatcher):
+        def trial_begins(self, trial: Trial) -> None:
+            raise SystemExit(1)  # as Rich does
+
+    with pytest.raises(SystemExit):
+        begin_search(loaded, runs_dir=tmp_path / "runs", watcher=Unread(), options=SearchOptions())
+    assert find_run(loaded.spec.name, tmp_path / "runs", unfinished=True).status == "interrupted"

@@ -133,6 +133,18 @@ class Runner:
         return _score(trial)
 
 
+def test_a_search_whose_last_trial_takes_the_last_of_its_time_is_finished(
+    spec_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    from mlpcli.tuning.search import run_trials
+
+    loaded, now = load_spec(spec_file(SEARCHED)), [0.0]
+    states = _states(_new(tmp_path, "RandomSearch", loaded, max_trials=2), loaded)
+    states.limit, runner = TimeLimit(4.0, 240.0, lambda: now[0]), Runner(now)
+    run_trials(states, runner, SearchWatcher())  # type: ignore[arg-type]
+    assert (runner.trained, states.is_late(), states.timed_out) == ([1, 2], True, False)
+
+
 @pytest.mark.parametrize("minutes", [0.5, 3.0, 4.0])
 def test_a_search_whose_time_is_up_goes_on_to_the_same_trials(
     minutes: float, spec_file: Callable[[str], Path], tmp_path: Path

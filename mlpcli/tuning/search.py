@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from mlpcli.data.dataset import Dataset
 from mlpcli.errors import MlpcliError, Problem, RunError, SpecError
 from mlpcli.runs.folder import Run
 from mlpcli.runs.results import SearchOutcome
-from mlpcli.runs.search_folder import COMPLETED, SEARCH, Objective, Search
+from mlpcli.runs.search_folder import COMPLETED, RUNNING, SEARCH, Objective, Search
 from mlpcli.runs.watcher import SearchWatcher, Watcher
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.schema import TunerSpec
@@ -277,9 +278,10 @@ class SearchSession:
         """Record in `run.json` how a search ends."""
         try:
             yield
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):  # Rich leaves by the latter when nobody reads
             self._save_record(search, runs.INTERRUPTED, "interrupted")
-            self.watcher.note(f"interrupted; resume with: {runs.resume_command(search.folder)}")
+            with contextlib.suppress(OSError):  # the terminal may be gone
+                self.watcher.note(f"interrupted; resume with: {runs.resume_command(search.folder)}")
             raise
         except TooManyFailures as error:
             self._save_record(search, runs.FAILED, str(error))
@@ -327,7 +329,8 @@ def run_trials(states: TrialStates, runner: TrialRunner, watcher: SearchWatcher)
         try:
             states.finish(number, result)
         finally:
-            watcher.trial_ends(trial)
+            if trial.status != RUNNING:  # a failed one may be started again
+                watcher.trial_ends(trial)
 
 
 class _FinalTraining(Watcher):

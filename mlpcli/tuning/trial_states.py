@@ -57,7 +57,7 @@ class TrialStates:
         Returns:
             The trial, now running, or the reason why there is none.
         """
-        if self.is_late():
+        if self.is_late() and self._may_have_more():
             self.timed_out = True
             return NoTrial.DONE
         while self.waiting:
@@ -95,6 +95,11 @@ class TrialStates:
     def is_late(self) -> bool:
         """Return whether the time is up, and at least one trial has got a result in this session."""
         return self.limit is not None and self.results > 0 and self.limit.cuts()
+
+    def _may_have_more(self) -> bool:
+        """Return whether a trial is to be restarted, or there may be another one to propose."""
+        planned = self.oracle.planned()
+        return bool(self.waiting) or planned is None or len(self.search.trials) < planned
 
     def cut(self, trial: Trial) -> None:
         """Take back a trial whose time was up; a search that is resumed starts it again."""
