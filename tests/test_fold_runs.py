@@ -290,6 +290,7 @@ fit: {epochs: 2, folds: 2, seeds: 2, after_folds: retrain}
 callbacks:
   - EarlyStopping: {patience: 1}
   - TensorBoard: false
+  - ModelCheckpoint: false
 """
 
 
@@ -316,6 +317,7 @@ def test_folds_with_seeds_and_one_model_of_all_their_rows(
         named = sum((row["target"] == name) + (row["predicted_target"] == name) for row in rows)
         assert document["out_of_fold"][f"f1_score_{name}"] == pytest.approx(2 * right / named, abs=1e-5)
     whole = open_run(run.folder / "folds" / "retrained").record
+    assert not list((run.folder / "folds").rglob("last.keras"))  # ModelCheckpoint: false holds there too
     best = sorted(each.record.best.epoch or 0 for each in members if each.record.best is not None)
     assert whole.epochs == round((best[1] + best[2]) / 2 + 1e-9)
     assert whole.data is not None

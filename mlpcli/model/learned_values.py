@@ -31,7 +31,7 @@ def learned_width(layer: keras.layers.Layer) -> int | None:
 
 
 def vocabularies(model: keras.Model) -> list[list[object]]:
-    """Return the vocabularies that layers of a model have learned, of which its configuration says nothing."""
+    """Return the vocabularies that layers of a model have learned: its configuration has none of them."""
     return [list(each.get_vocabulary()) for each in all_layers(model) if _has_vocabulary(each)]
 
 

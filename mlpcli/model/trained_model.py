@@ -160,7 +160,7 @@ def _small_file(archive: zipfile.ZipFile, name: str) -> str:
 def _settings(config: dict[str, Any], folder: str = "layers") -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the settings of every layer, including those of a network inside another.
 
-    Before them comes the layer's folder in the file: Keras numbers the layers of a class, whatever their names.
+    Before them comes the layer's folder in the file: Keras numbers the layers of a class.
     """
     taken: Counter[str] = Counter()
     for layer in config.get("layers", ()):

@@ -154,7 +154,8 @@ class Artifacts:
         There are none of the training rows: the network has seen them, so that they say nothing of new rows.
         """
         splits = self.job.dataset.splits()
-        for name in metrics.keys() - {"train"} if self.job.options.intervals else ():
+        wanted = [name for name in metrics if name != "train"] if self.job.options.intervals else []
+        for name in wanted:
             why = why_not_measured(self.job.model, splits[name], self._memory)
             if why:
                 self.intervals[name] = no_intervals(len(splits[name]), metrics[name], why)

@@ -88,11 +88,11 @@ def draw_parameters(search: Search, space: Space, target: Path) -> None:
     for index, parameter in enumerate(space):
         axes = figure.add_subplot(rows, columns, index + 1)
         _style(axes)
-        counted = [trial for trial in trials if parameter.name in trial.values]
-        places = [position(parameter, trial.values[parameter.name]) for trial in counted]
-        scores = [trial.score or 0.0 for trial in counted]
+        active = [trial for trial in trials if parameter.name in trial.values]
+        places = [position(parameter, trial.values[parameter.name]) for trial in active]
+        scores = [trial.score or 0.0 for trial in active]
         axes.plot(places, scores, "o", color=POINT, markersize=4.5, alpha=0.8)
-        if counted and counted[0] is trials[0]:
+        if active and active[0] is trials[0]:
             axes.plot(places[:1], scores[:1], "s", color=BEST, markersize=7)
         axes.set_xlabel(_shortened(parameter.name))
         if index % columns == 0:

@@ -148,9 +148,9 @@ def _on_all_rows(document: ValueMap) -> ValueMap:
 
 
 def _needs_validation(callback: Value) -> bool:
-    """Return whether a callback of a spec monitors a metric of the validation split."""
+    """Return whether a callback of a spec monitors a metric of the validation split, and is not left out."""
     name, arguments = next(iter(callback.items())) if isinstance(callback, dict) else (callback, None)
-    return monitors_validation(str(name), arguments)
+    return arguments is not False and monitors_validation(str(name), arguments)
 
 
 def _best_epoch(search: Search, winner: Trial) -> int:

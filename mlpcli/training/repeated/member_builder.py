@@ -200,11 +200,6 @@ class MemberBuilder:
         self.model = same_network(self.model, model, plugins=bool(completed.catalog.plugins))
         return self.model
 
-    def dataset(self, repeat: Repeat) -> Dataset:
-        """Return the data of a training."""
-        with located_in_fold(self.prepared.loaded, repeat):
-            return self._divide(repeat)
-
     def _dataset(self, repeat: Repeat) -> Dataset:
         coming = self._coming.pop(repeat.place, None)
         return self._divide(repeat) if coming is None else coming.result()

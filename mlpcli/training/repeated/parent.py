@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlpcli import runs
-from mlpcli.errors import MlpcliError, RunError
+from mlpcli.errors import MlpcliError
 from mlpcli.files import Displaced, write_text
 from mlpcli.runs.folder import Run
 from mlpcli.runs.watcher import Watcher
@@ -139,13 +139,14 @@ def recording(parent: Parent) -> Iterator[None]:
         if not parent.ended:
             with contextlib.suppress(MlpcliError):
                 parent.stop(runs.INTERRUPTED, str(error) or "interrupted")
-            with contextlib.suppress(OSError):  # the terminal may be gone
-                parent.watcher.note(f"resume with: {runs.resume_command(parent.folder)}")
+            if (parent.folder / runs.RECORD).exists():  # else nothing has started
+                with contextlib.suppress(OSError):  # the terminal may be gone
+                    parent.watcher.note(f"resume with: {runs.resume_command(parent.folder)}")
         raise
     except Diverged as error:
         parent.stop(runs.DIVERGED, str(error))
         raise
-    except (MlpcliError, RunError) as error:
+    except MlpcliError as error:
         parent.stop(runs.FAILED, str(error))
         raise
     except Exception as error:

@@ -18,7 +18,7 @@ from mlpcli.training.repeated.member_results import median_epoch
 def spec_of_retraining(loaded: LoadedSpec, members: Sequence[Run]) -> LoadedSpec:
     """Return the spec that trains on all rows but those of the test split.
 
-    Nothing stops it early: it has as many epochs as the median of the members' best ones.
+    No validation rows stop it early: it has as many epochs as the median of the members' best ones.
 
     Args:
         loaded: A spec with folds.
@@ -42,5 +42,9 @@ def epochs_of(members: Sequence[Run]) -> int:
 
 
 def _kept(spec: Spec) -> list[ComponentSpec]:
-    """Return the callbacks that need no validation rows."""
-    return [each for each in spec.callbacks if not monitors_validation(each.class_name, each.arguments)]
+    """Return the callbacks that need no validation rows, and those that are left out."""
+    return [
+        each
+        for each in spec.callbacks
+        if each.off or not monitors_validation(each.class_name, each.arguments)
+    ]
