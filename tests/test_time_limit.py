@@ -89,6 +89,9 @@ class Cut:
         return self.left < 0
 
 
+LOGGED = "callbacks=[CSVLogger: {filename: logs/each.csv}, TensorBoard: false]"
+
+
 def test_an_epoch_that_is_cut_counts_as_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from mlpcli.training.checkpoint_file import read_checkpoint
     from mlpcli.training.compiled import loop
@@ -100,7 +103,7 @@ def test_an_epoch_that_is_cut_counts_as_not_begun(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(loop, "CHUNK_SECONDS", 0.0)  # a chunk has one step
     (tmp_path / "tiny.yaml").write_text(TINY)
     averaged = "optimizer={Adam: {learning_rate: 0.02, use_ema: true, ema_momentum: 0.8}}"
-    loaded = load_spec(tmp_path / "tiny.yaml", settings=["fit.epochs=2", averaged])
+    loaded = load_spec(tmp_path / "tiny.yaml", settings=["fit.epochs=2", averaged, LOGGED])
 
     def run_with(limit: Cut | EpochLimit | None, name: str) -> Path:
         folder = tmp_path / "tiny" / name
@@ -113,6 +116,7 @@ def test_an_epoch_that_is_cut_counts_as_not_begun(tmp_path: Path, monkeypatch: p
     assert (cut / "history.csv").read_text() == (short / "history.csv").read_text()
     assert open_run(cut).record.metrics == open_run(short).record.metrics
     resume_run(open_run(cut), watcher=Watcher(), options=TRIAL)
+    assert (cut / "logs" / "each.csv").read_text() == (whole / "logs" / "each.csv").read_text()
     states = [read_checkpoint(folder / "checkpoints" / "state.ckpt") for folder in (cut, whole)]
     for part in ("model", "optimizer", "history"):
         np.testing.assert_equal(states[0][part], states[1][part])

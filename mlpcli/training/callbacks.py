@@ -55,6 +55,8 @@ def callbacks_of(
     for callback in created:
         if isinstance(callback, TensorBoard):
             callback.take_job(job, record)
+        if isinstance(callback, keras.callbacks.CSVLogger):
+            Path(callback.filename).parent.mkdir(parents=True, exist_ok=True)  # Keras would not create it
     return created
 
 
