@@ -7,6 +7,7 @@ lookup layers keep it beside their weights.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from mlpcli.keras_import import keras, tf
 from mlpcli.keras_internals import all_layers
@@ -35,7 +36,7 @@ def vocabularies(model: keras.Model) -> list[list[object]]:
     return [list(each.get_vocabulary()) for each in all_layers(model) if _has_vocabulary(each)]
 
 
-def give_learned(layer: keras.layers.Layer, values: Mapping[str, object]) -> None:
+def give_learned(layer: keras.layers.Layer, values: Mapping[str, Any]) -> None:
     """Give a layer that is not called yet what it once learned beside its weights.
 
     Args:
