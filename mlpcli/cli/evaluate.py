@@ -175,7 +175,7 @@ def check_by(run: Run, split: str, data: Path | None, by: list[str], reading: Re
     """
     if not by:
         return
-    from mlpcli.data.readers.find_files import is_table
+    from mlpcli.data.readers.find_files import is_table, named_files
     from mlpcli.errors import DataError, SpecError
     from mlpcli.inference.row_columns import columns_of_file, names_of_array, names_of_split
     from mlpcli.inference.wanted_groups import wanted_groups
@@ -184,8 +184,9 @@ def check_by(run: Run, split: str, data: Path | None, by: list[str], reading: Re
 
     contract = run_contract(run)
     if data is not None:
-        table = columns_of_file(data, contract, reading=reading).names if is_table(data) else None
-        names = names_of_array(contract) if table is None else table
+        of_table = all(map(is_table, named_files(str(data))))
+        found = columns_of_file(data, contract, reading=reading).names if of_table else None
+        names = names_of_array(contract) if found is None else found
     else:
         try:
             names = names_of_split(own_spec(run), contract, split)

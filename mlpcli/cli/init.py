@@ -148,7 +148,9 @@ def _needed(data: str | None, target: str | None) -> str:
     if data is None:
         rule = "Missing argument 'DATA'"
         raise UsageError(Problem(rule, hint="see mlpcli init --help; for a ready spec mlpcli init --example"))
-    folder = Path(data).is_dir()
+    from mlpcli.data.readers.find_files import is_image_folder
+
+    folder = is_image_folder(Path(data))
     if target is None and not folder:
         raise UsageError(Problem("Missing option '--target'", hint=_target_hint(data)))
     if target is not None and folder:
@@ -164,12 +166,12 @@ def _target_hint(data: str) -> str:
         DataError: there is no such file.
     """
     from mlpcli.data.inspect.completions import column_names
-    from mlpcli.data.readers.find_files import named_files
+    from mlpcli.data.readers.find_files import as_path, named_files
     from mlpcli.errors import DataError, listing
 
-    (path, *_) = named_files(data)
+    named_files(data)
     try:
-        return f"the columns are {listing(column_names(path))}"
+        return f"the columns are {listing(column_names(as_path(data)))}"
     except DataError:  # arrays, a database
         return "see mlpcli init --help"
 

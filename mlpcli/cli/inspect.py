@@ -89,7 +89,9 @@ def inspect(
         return
     if fail_on is not None:
         raise _usage("--fail-on: is for a comparison with a run", fail_on, "add --against RUN")
-    if Path(data).is_dir():
+    from mlpcli.data.readers.find_files import is_image_folder
+
+    if is_image_folder(Path(data)):
         from mlpcli.cli.inspect_images import inspect_images, refuse_for_images
 
         refuse_for_images({"--target": target, "--task": task, "--test": test}, reading)

@@ -16,7 +16,7 @@ from mlpcli.data.labels import Labels
 from mlpcli.data.readers.charset import UTF_8
 from mlpcli.data.readers.delimited import read_header
 from mlpcli.data.readers.dialect import BLANKS, PLAIN, Dialect
-from mlpcli.data.readers.find_files import TEXTS, find_file
+from mlpcli.data.readers.find_files import TEXTS, find_file, find_files
 from mlpcli.data.sources.synthetic import complete_synthetic, synthetic_source
 from mlpcli.spec.file_words import is_server
 from mlpcli.spec.locations import absolute
@@ -128,7 +128,10 @@ def _file(code: DataCode, spec: Spec, contract: Contract, folder: Path) -> None:
     assert spec.dataset.path is not None
     if is_server(spec.dataset.path) or spec.dataset.query is not None:
         raise cannot_write("rows of a database", "write them to a CSV or Parquet file")
-    path = find_file(spec.dataset.path, folder, ("dataset", "path"))
+    files = find_files(spec.dataset.path, folder, ("dataset", "path"))
+    if len(files) > 1 or files.base is not None:
+        raise cannot_write("rows of several files", "write them to one CSV or Parquet file")
+    (path,) = files
     table = path.suffix.lower() in (*TEXTS, ".parquet")
     for file in (spec.dataset.test, spec.dataset.validation):
         if isinstance(file, str) and Path(file).suffix.lower() != (path.suffix.lower() if table else ".npz"):

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from mlpcli.data.contract_columns import contract_columns
 from mlpcli.data.dataset import Contract
 from mlpcli.data.images.find_images import list_images
 from mlpcli.data.images.new_images import no_classes, reading_for
 from mlpcli.data.readers.dialect import PLAIN
 from mlpcli.data.readers.find_files import are_images, find_files, is_table, named_files
+from mlpcli.data.readers.partitions import folder_keys
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
 from mlpcli.data.readers.tables import check_columns, open_table, open_tables
 from mlpcli.data.sources.column_problems import (
@@ -55,11 +57,11 @@ def check_new_rows(
         if target and not any(list_images(path).counts for path in paths if path.is_dir()):
             raise no_classes(text)
         return
-    for path in paths:
+    for path, keys in zip(paths, folder_keys(paths, contract_columns(contract)), strict=True):
         if not is_table(path):
             continue
         dialect = PLAIN if contract.preprocessor is None else contract.preprocessor.dialect
-        file = open_table(path, str(path), reading.on(dialect))
+        file = open_table(path, str(path), reading.on(dialect)).with_keys(keys)
         if target:
             check_target(file.names, contract, str(path))
         kept_columns(file.names, keep, file.origin.label)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -57,7 +57,7 @@ def _of_files(found: NamedImages, options: ReadOptions) -> Iterator[Chunk]:
     yield from _chunks(found, reading, names, options)
 
 
-def _of_table(paths: list[Path], label: str, options: ReadOptions) -> Iterator[Chunk]:
+def _of_table(paths: Sequence[Path], label: str, options: ReadOptions) -> Iterator[Chunk]:
     """Yield the images that a table names; the column of their names is kept, with those that are wanted."""
     reading = reading_for(options.contract, label)
     file = open_tables(paths, label, options.reading.on(PLAIN))

@@ -10,15 +10,17 @@ from typing import Any
 
 import numpy as np
 
+from mlpcli.data.contract_columns import contract_columns
 from mlpcli.data.dataset import Contract
 from mlpcli.data.features.unknown_values import apply_policy, cell_errors
 from mlpcli.data.readers.arrays import KEYS, SPLIT_KEYS, array_rows, read_npy, read_npz
 from mlpcli.data.readers.dialect import PLAIN
-from mlpcli.data.readers.find_files import are_images, file_problem, is_table
+from mlpcli.data.readers.find_files import are_images, is_table, named_files
+from mlpcli.data.readers.partitions import DataFiles
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
-from mlpcli.data.readers.row_errors import Origin, raise_row_errors
+from mlpcli.data.readers.row_errors import ManyOrigin, Origin, raise_row_errors
 from mlpcli.data.readers.table_values import numeric_matrix, plain_column
-from mlpcli.data.readers.tables import TableFile, check_columns, open_table, read_table
+from mlpcli.data.readers.tables import TableFile, check_columns, open_tables, read_table
 from mlpcli.data.scaling import scale_target
 from mlpcli.data.sources.array_source import cut_targets, fit_shape, in_dtype, weighted
 from mlpcli.data.sources.image_rows import read_images
@@ -45,6 +47,7 @@ class Rows:
         left_out: how many more rows the file has, without a target.
         raw: of a file of arrays, (rows, ...), the numbers as it holds them; None of a table.
         kept: the positions in the file of the rows that have a target, (rows,); None where all have.
+        origin: of the file's rows, those without a target included; None unless there are several files.
     """
 
     flat: Array
@@ -56,6 +59,7 @@ class Rows:
     left_out: int = 0
     raw: Array | None = None
     kept: Array | None = None
+    origin: ManyOrigin | None = None
 
     def __len__(self) -> int:
         return self.count
@@ -89,13 +93,13 @@ def read_rows(
         DataError: the file cannot be used, or does not fit the contract; with every error found.
     """
     label = str(path)
-    if found := file_problem(path):
-        raise DataError(Problem(f"{label}: {found[0]}", hint=found[1]))
+    files = _files_of(label, contract)
+    path = files[0]
     if are_images([path]) or (contract.image is not None and is_table(path)):
         dialect = reading.on(PLAIN)
         source_rows = read_images(path, contract, target, dialect=dialect, drop=drop, drop_broken=drop_broken)
     elif is_table(path):
-        source_rows = _read_table(path, label, contract, target, extra_columns, drop=drop, reading=reading)
+        source_rows = _read_table(files, label, contract, target, extra_columns, drop=drop, reading=reading)
     else:
         source_rows = _read_arrays(path, label, contract, target, extra_columns)
     y = None
@@ -108,6 +112,7 @@ def read_rows(
         )
     prepared = is_table(path) and contract.preprocessor is not None
     origin = source_rows.origin
+    whole = origin.whole if isinstance(origin, KeptOrigin) else origin
     x = source_rows.x if prepared else as_model_rows(source_rows.x, contract, origin)
     return Rows(
         x,
@@ -119,7 +124,22 @@ def read_rows(
         source_rows.left_out,
         raw=None if is_table(path) or path.is_dir() else source_rows.x,
         kept=origin.kept if isinstance(origin, KeptOrigin) else None,
+        origin=whole if isinstance(whole, ManyOrigin) else None,
     )
+
+
+def _files_of(label: str, contract: Contract) -> DataFiles:
+    """Return the files of new rows: one, or several tables.
+
+    Raises:
+        DataError: there is none, or several that are no tables.
+    """
+    files = named_files(label)
+    if len(files) > 1 and (contract.image is not None or not all(map(is_table, files))):
+        raise DataError(
+            Problem(f"{label}: several files must all be tables, of columns that the model takes")
+        )
+    return files
 
 
 def as_model_rows(x: Array, contract: Contract, origin: Origin) -> Array:
@@ -150,7 +170,7 @@ def as_model_rows(x: Array, contract: Contract, origin: Origin) -> Array:
 
 
 def _read_table(
-    path: Path,
+    files: Sequence[Path],
     label: str,
     contract: Contract,
     target: bool | None,
@@ -160,7 +180,8 @@ def _read_table(
     reading: Reading,
 ) -> SourceRows:
     preprocessor = contract.preprocessor
-    file = open_table(path, label, reading.on(preprocessor.dialect if preprocessor else PLAIN))
+    dialect = reading.on(preprocessor.dialect if preprocessor else PLAIN)
+    file = open_tables(files, label, dialect, wanted=contract_columns(contract))
     wants_target = _wants_target(file, contract, target)
     features = contract.features
     if contract.kind != "table":
@@ -171,7 +192,7 @@ def _read_table(
     droppable = [each.name for each in contract.outputs if drop and each.separator is None]
     columns = Columns(features, targets, labels, weights, droppable)
     check_columns(file.names, columns.all, file.origin)
-    check_width(file.names, contract, file.origin)
+    check_width(file.own_names, contract, file.origin)
     others = [name for name in file.names if name not in features]
     numeric = {*columns.all} - {*columns.text}
     spelled = (*preprocessor.texts, *preprocessor.dialect.notations) if preprocessor else ()

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 import numpy as np
 
+from mlpcli.data.contract_columns import contract_columns
 from mlpcli.data.dataset import Contract
 from mlpcli.data.features.encoders import NumericEncoder
 from mlpcli.data.features.preprocessor import Preprocessor
@@ -27,19 +28,18 @@ from mlpcli.data.readers.delimited import TextOrigin, delimiter_of
 from mlpcli.data.readers.delimited_stream import Block, BlockReader, with_cells
 from mlpcli.data.readers.dialect import PLAIN, Dialect
 from mlpcli.data.readers.find_files import TEXTS, ending_of, is_table, named_files
+from mlpcli.data.readers.keyed_columns import names_in_file, with_keys
 from mlpcli.data.readers.packed import open_bytes
 from mlpcli.data.readers.parquet import parquet_batches
 from mlpcli.data.readers.parse_cells import ParsedColumn
+from mlpcli.data.readers.partitions import DataFiles, FolderKey, folder_keys, label_of
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
 from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError, raise_row_errors
-from mlpcli.data.readers.tables import check_columns, open_table
+from mlpcli.data.readers.tables import TableFile, check_columns, open_table
 from mlpcli.data.rows import as_model_rows, check_width, features_by_position, read_rows
 from mlpcli.data.sources.array_source import in_dtype
 from mlpcli.data.types import Array, ArrowColumn
 from mlpcli.errors import Problem, UsageError, nearest_column
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 STDIN = "standard input"
 
@@ -124,25 +124,27 @@ def open_rows(source: Path | IO[bytes], options: ReadOptions) -> Iterator[Iterat
         yield _text_chunks(BlockReader(source, Origin(STDIN), _dialect(options)), Origin(STDIN), options)
         return
     paths = named_files(str(source))
+    keys = folder_keys(paths, contract_columns(options.contract))
     if len(paths) > 1:
-        yield _file_after_file(paths, options)
+        yield _file_after_file(paths, keys, options)
         return
-    with _open_file(paths[0], options) as chunks:
+    with _open_file(paths[0], keys[0], options) as chunks:
         yield chunks
 
 
-def _file_after_file(paths: Sequence[Path], options: ReadOptions) -> Iterator[Chunk]:
+def _file_after_file(
+    paths: DataFiles, keys: Sequence[tuple[FolderKey, ...]], options: ReadOptions
+) -> Iterator[Chunk]:
     """Yield the chunks of several files, opened one after the other."""
-    for path in paths:
-        with _open_file(path, options) as chunks:
+    for path, own in zip(paths, keys, strict=True):
+        name = label_of(path, paths.base)
+        with _open_file(path, own, options) as chunks:
             for chunk in chunks:
-                yield replace(
-                    chunk, rejected=[replace(row_error, file=path.name) for row_error in chunk.rejected]
-                )
+                yield replace(chunk, rejected=[replace(row_error, file=name) for row_error in chunk.rejected])
 
 
 @contextmanager
-def _open_file(source: Path, options: ReadOptions) -> Iterator[Iterator[Chunk]]:
+def _open_file(source: Path, keys: tuple[FolderKey, ...], options: ReadOptions) -> Iterator[Iterator[Chunk]]:
     ending = ending_of(source)
     if ending in TEXTS:
         dialect = _dialect(options)
@@ -150,9 +152,9 @@ def _open_file(source: Path, options: ReadOptions) -> Iterator[Iterator[Chunk]]:
             reader = BlockReader(file, Origin(str(source)), dialect, delimiter=delimiter_of(source, dialect))
             origin = TextOrigin(str(source), source, reader.header)
             reader.origin = origin
-            yield _text_chunks(reader, origin, options)
+            yield _text_chunks(reader, origin, options, keys)
     elif is_table(source):
-        yield _batch_chunks(source, options)
+        yield _batch_chunks(source, options, keys)
     elif ending == ".npy":
         yield _npy_chunks(source, options)
     else:
@@ -167,36 +169,51 @@ def _dialect(options: ReadOptions) -> Dialect:
     return options.reading.on(preprocessor.dialect if preprocessor else PLAIN)
 
 
-def _text_chunks(reader: BlockReader, origin: Origin, options: ReadOptions) -> Iterator[Chunk]:
-    options = replace(options, keep=kept_columns(reader.header.names, options.keep, origin.label))
-    preprocessor = table_preprocessor(reader.header.names, origin, options)
-    check_width(reader.header.names, options.contract, origin)
+def _text_chunks(
+    reader: BlockReader, origin: Origin, options: ReadOptions, keys: tuple[FolderKey, ...] = ()
+) -> Iterator[Chunk]:
+    file = TableFile(Path(origin.label), origin, reader.header.names).with_keys(keys)
+    options = replace(options, keep=kept_columns(file.names, options.keep, origin.label))
+    preprocessor = table_preprocessor(file.names, origin, options)
+    check_width(file.own_names, options.contract, origin)
     text = {*preprocessor.texts, *preprocessor.dialect.notations, *options.keep}
     columns = list(dict.fromkeys((*preprocessor.names, *options.keep)))
-    numbers = [name for name in preprocessor.names if name not in text]
-    for block in reader.blocks(columns, text=text, numbers=numbers):
-        for part in narrow_blocks(block, preprocessor.width):
+    inside = names_in_file(columns, file.keys, file.own_names)
+    numbers = [name for name in preprocessor.names if name not in text and name in inside]
+    for block in reader.blocks(inside, text=text & {*inside}, numbers=numbers):
+        keyed = _with_keys(block, columns, file)
+        for part in narrow_blocks(keyed, preprocessor.width):
             chunk = encode_block(part, preprocessor, origin, options)
             yield replace(chunk, rejected=with_cells(chunk.rejected, block, reader.header))
     options.counts.notes += filter(None, (*reader.header.notes, reader.note))
 
 
-def _batch_chunks(source: Path, options: ReadOptions) -> Iterator[Chunk]:
+def _with_keys(block: Block, columns: Sequence[str], file: TableFile) -> Block:
+    """Return a block with the columns that are keys of the file's folders."""
+    if not file.keys:
+        return block
+    first = int(block.positions[0]) if len(block.positions) else 0
+    return replace(block, columns=with_keys(block.columns, columns, file.keys, file.origin, first=first))
+
+
+def _batch_chunks(source: Path, options: ReadOptions, keys: tuple[FolderKey, ...]) -> Iterator[Chunk]:
     """Yield the rows of a file whose values have types: Parquet, Arrow, JSON Lines, a sheet, a query."""
-    file = open_table(source, str(source), _dialect(options))
+    file = open_table(source, str(source), _dialect(options)).with_keys(keys)
     options = replace(options, keep=kept_columns(file.names, options.keep, file.origin.label))
     preprocessor = table_preprocessor(file.names, file.origin, options)
-    check_width(file.names, options.contract, file.origin)
+    check_width(file.own_names, options.contract, file.origin)
     columns = list(dict.fromkeys((*preprocessor.names, *options.keep)))
+    inside = names_in_file(columns, file.keys, file.own_names)
     first = 0
     batches = (
-        parquet_batches(source, columns, file.origin) if file.reader is None else file.reader.batches(columns)
+        parquet_batches(source, inside, file.origin) if file.reader is None else file.reader.batches(inside)
     )
     for batch in batches:
-        rows = len(batch[columns[0]])
+        rows = len(batch[inside[0]])
         positions = first + np.arange(rows)
         first += rows
-        for part in narrow_blocks(Block(batch, positions), preprocessor.width):
+        block = _with_keys(Block(batch, positions), columns, file)
+        for part in narrow_blocks(block, preprocessor.width):
             yield encode_block(part, preprocessor, file.origin, options)
     options.counts.notes += file.notes
 
@@ -328,59 +345,3 @@ def _row_errors(
         )
         for row, name in first.items()
     ]
-
-
-def regroup(chunks: Iterable[Chunk], unit: int) -> Iterator[Chunk]:
-    """Yield the same rows in chunks of a multiple of `unit` rows, except for the last.
-
-    The last digit of a model's outputs depends on the number of rows in a batch. Regrouped, the outputs do
-    not depend on how the file was divided into blocks.
-
-    Args:
-        chunks: of any size.
-        unit: the number of rows.
-
-    Yields:
-        The chunks.
-    """
-    waiting: list[Chunk] = []
-    for chunk in chunks:
-        waiting.append(chunk)
-        rows = sum(map(len, waiting))
-        if rows >= unit:
-            whole = join_chunks(waiting)
-            cut = rows - rows % unit
-            yield replace(whole.cut(0, cut), rejected=whole.rejected)
-            waiting = [whole.cut(cut, rows)]
-    if waiting:
-        yield join_chunks(waiting)
-
-
-def join_chunks(chunks: Sequence[Chunk]) -> Chunk:
-    """Return the rows of several chunks as one chunk."""
-    if len(chunks) == 1:
-        return chunks[0]
-    empty = None
-    if any(chunk.empty is not None for chunk in chunks):
-        parts = [np.zeros(len(chunk), bool) if chunk.empty is None else chunk.empty for chunk in chunks]
-        empty = np.concatenate(parts)
-    return Chunk(
-        np.concatenate([chunk.x for chunk in chunks]),
-        {name: _joined([chunk.kept[name] for chunk in chunks]) for name in chunks[0].kept},
-        empty,
-        [row_error for chunk in chunks for row_error in chunk.rejected],
-        tuple(_joined(list(parts)) for parts in zip(*(chunk.cells for chunk in chunks), strict=False)),
-    )
-
-
-def _joined(columns: list[ArrowColumn]) -> pa.ChunkedArray:
-    """Return columns one after the other; as text if their types differ, as in several files they may."""
-    import pyarrow as pa
-
-    kind = columns[0].type
-    if any(column.type != kind for column in columns):
-        columns, kind = [column.cast(pa.string()) for column in columns], pa.string()
-    pieces = [
-        piece for column in columns for piece in (column.chunks if hasattr(column, "chunks") else [column])
-    ]
-    return pa.chunked_array(pieces, type=kind)

@@ -11,6 +11,7 @@ import numpy as np
 
 from mlpcli import runs
 from mlpcli.data.column_values import ColumnValues, of_numbers, of_texts
+from mlpcli.data.contract_columns import contract_columns
 from mlpcli.data.dataset import Contract, Output
 from mlpcli.data.features.encoders import BOOLEAN_SPELLINGS, BooleanEncoder
 from mlpcli.data.readers.dialect import PLAIN
@@ -160,7 +161,8 @@ def new_rows(data: str, contract: Contract, reading: Reading) -> InspectedRows:
     reading.check(paths)
     if all(map(is_table, paths)):
         dialect = PLAIN if contract.preprocessor is None else contract.preprocessor.dialect
-        columns = TableColumns(open_tables(paths, data, reading.on(dialect)), contract)
+        file = open_tables(paths, data, reading.on(dialect), wanted=contract_columns(contract))
+        columns = TableColumns(file, contract)
         named = {*contract.features}
         if contract.kind == "table" or (named and named <= {*columns.names}):
             count = columns.count()

@@ -19,7 +19,8 @@ from mlpcli.data.new_rows import open_rows
 from mlpcli.data.raw_columns import is_image
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
 from mlpcli.data.readers.row_errors import RowError
-from mlpcli.data.stream import Chunk, ReadOptions, regroup
+from mlpcli.data.regroup import regroup
+from mlpcli.data.stream import Chunk, ReadOptions
 from mlpcli.data.types import Array
 from mlpcli.data.writers import PredictionWriter
 from mlpcli.errors import Problem

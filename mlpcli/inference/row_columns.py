@@ -9,14 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from mlpcli.data.column_values import ColumnValues, ValueKind, kind_of, of_cells, of_numbers
+from mlpcli.data.contract_columns import contract_columns
 from mlpcli.data.dataset import Contract, Dataset, Split
 from mlpcli.data.raw_columns import column_places, places_read, values_at
 from mlpcli.data.readers.dialect import PLAIN
-from mlpcli.data.readers.find_files import find_files, is_table
+from mlpcli.data.readers.find_files import find_files, is_table, named_files
 from mlpcli.data.readers.notations import read_numbers
 from mlpcli.data.readers.parse_cells import ParsedColumn
+from mlpcli.data.readers.partitions import DataFiles
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
-from mlpcli.data.readers.tables import TableFile, open_table, open_tables, read_table
+from mlpcli.data.readers.tables import TableFile, open_tables, read_table
 from mlpcli.data.sources.kept_rows import KeptOrigin
 from mlpcli.data.sources.table_source import dialect_of
 from mlpcli.data.types import Array, Arrays
@@ -172,10 +174,10 @@ def columns_of_file(
         reading: how the file is read, where that differs from the run's own.
     """
     label = str(path)
-    if is_table(path):
+    if all(map(is_table, files := named_files(label))):
         preprocessor = contract.preprocessor
         dialect = PLAIN if preprocessor is None else preprocessor.dialect
-        file = open_table(path, label, reading.on(dialect))
+        file = open_tables(files, label, reading.on(dialect), wanted=contract_columns(contract))
         return TableColumns(file, contract, kept)
     names = names_of_array(contract)
     if raw is None or not names or raw[:1].size != len(names):
@@ -205,19 +207,21 @@ def columns_of_split(
         rule = f"the {name} rows are of {section.path} and of {section.validation}: columns are of one file"
         raise UsageError(Problem(rule, hint="evaluate each with --data FILE"))
     dialect = contract.preprocessor.dialect if contract.preprocessor else dialect_of(section)
-    file = open_tables(*found, dialect)
+    file = open_tables(*found, dialect, wanted=contract_columns(contract))
     origin = dataset.origins.get(name)
     rows = origin.kept[split.rows] if isinstance(origin, KeptOrigin) else split.rows
     return TableColumns(file, contract, rows)
 
 
-def _table_of(loaded: LoadedSpec, name: str) -> tuple[list[Path], str] | None:
+def _table_of(loaded: LoadedSpec, name: str) -> tuple[DataFiles, str] | None:
     """Return the files of the table that holds a split, and what the spec calls them; None for no table."""
     section = loaded.spec.dataset
     own = getattr(section, name, None)
     key, text = (name, own) if isinstance(own, str) else ("path", section.path)
-    paths = [] if text is None else find_files(text, loaded.folder, ("dataset", key))
-    return None if text is None or not all(map(is_table, paths)) else (paths, text)
+    if text is None:
+        return None
+    paths = find_files(text, loaded.folder, ("dataset", key))
+    return (paths, text) if all(map(is_table, paths)) else None
 
 
 def names_of_split(loaded: LoadedSpec, contract: Contract, name: str) -> tuple[str, ...]:
@@ -235,4 +239,4 @@ def names_of_split(loaded: LoadedSpec, contract: Contract, name: str) -> tuple[s
     if found is None:
         return names_of_array(contract)
     dialect = contract.preprocessor.dialect if contract.preprocessor else dialect_of(loaded.spec.dataset)
-    return open_tables(*found, dialect).names
+    return open_tables(*found, dialect, wanted=contract_columns(contract)).names

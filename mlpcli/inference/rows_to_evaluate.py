@@ -13,7 +13,7 @@ from mlpcli.data.dataset import Split
 from mlpcli.data.images.image_reading import drops_broken
 from mlpcli.data.leakage import shared_rows
 from mlpcli.data.load import left_out_note, read_rows
-from mlpcli.data.readers.find_files import find_files
+from mlpcli.data.readers.find_files import find_files, named_files
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
 from mlpcli.data.readers.row_errors import Origin
 from mlpcli.data.types import Arrays
@@ -125,7 +125,7 @@ def _of_file(trained: TrainedModel, path: Path, reading: Reading) -> EvaluatedRo
     def columns() -> RowColumns:
         return columns_of_file(path, contract, raw=rows.raw, kept=rows.kept, reading=reading)
 
-    origin = Origin(str(path))
+    origin = rows.origin or Origin(str(path))
     return EvaluatedRows(str(path), split, columns, origin, tuple(warnings), rows.left_out)
 
 
@@ -154,17 +154,20 @@ def _known_rows(trained: TrainedModel, split: Split, path: Path) -> str | None:
 
 
 def _is_own_file(own: OwnData, path: Path) -> bool:
-    """Return whether a file is the one of a run's training rows, by its path or by its contents."""
+    """Return whether files are those of a run's training rows, by their paths or by their contents."""
     section = own.spec.spec.dataset
     if section.path is None:
         return False
     files = find_files(section.path, own.spec.folder, ("dataset", "path"))
-    if len(files) != 1 or not path.is_file():
+    others = named_files(str(path))
+    if not all(each.is_file() for each in (*files, *others)):
         return False
-    (file,) = files
-    if file.resolve() == path.resolve():
+    if [each.resolve() for each in files] == [each.resolve() for each in others]:
         return True
-    return file.stat().st_size == path.stat().st_size and sha256_of(file) == sha256_of(path)
+    if len(files) > 1 or len(others) > 1:
+        return False
+    (file,), (other,) = files, others
+    return file.stat().st_size == other.stat().st_size and sha256_of(file) == sha256_of(other)
 
 
 def _held_out(trained: TrainedModel, own: OwnData) -> EvaluatedRows:

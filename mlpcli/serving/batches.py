@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
-from mlpcli.data.stream import Chunk, join_chunks
+from mlpcli.data.regroup import join_chunks
+from mlpcli.data.stream import Chunk
 
 MOST_ROWS = 4096
 """Rows that go through the model at once; a larger request goes by itself."""

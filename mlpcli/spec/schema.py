@@ -71,7 +71,10 @@ class DatasetSpec(Section):
     """
 
     name: Annotated[str | None, Field(description="the name of a built-in dataset")] = None
-    path: Annotated[str | None, Field(description="the path of a data file, or of a folder of images")] = None
+    path: Annotated[
+        str | None,
+        Field(description="the path of a data file, or of a folder of images or of folders key=value"),
+    ] = None
     target: Annotated[
         ColumnNames | Annotated[dict[str, ColumnNames], Field(min_length=1)] | None,
         Field(description="the name of a column, a list of names, or a mapping of outputs to such"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlpcli.data.readers.find_files import ARRAYS, file_problem
-from mlpcli.data.readers.tables import open_table
+from mlpcli.data.readers.find_files import ARRAYS, named_files
+from mlpcli.data.readers.tables import open_tables
 from mlpcli.data.sources.builtin import BUILTIN
 from mlpcli.errors import DataError, Problem
 
@@ -16,14 +16,13 @@ def dataset_names() -> tuple[str, ...]:
 
 
 def column_names(path: Path) -> tuple[str, ...]:
-    """Return the columns of a table, in the order of the file.
+    """Return the columns of a table, in the order of the file; of several files, or a folder of such, too.
 
     Raises:
         DataError: there is no such file, it is not a table, or its header cannot be read.
     """
-    if found := file_problem(path):
-        raise DataError(Problem(f"{path}: {found[0]}", hint=found[1]))
+    files = named_files(str(path))
     if path.suffix.lower() in ARRAYS:
         rule = f"{path}: the columns of an array have no names"
         raise DataError(Problem(rule, hint="give a table, such as a CSV or Parquet file"))
-    return open_table(path, str(path)).names
+    return open_tables(files, str(path)).names

@@ -10,6 +10,14 @@ from typing import TYPE_CHECKING
 
 from mlpcli.data.images.find_images import ENDINGS as IMAGES
 from mlpcli.data.images.find_images import holds_images
+from mlpcli.data.readers.partitions import (
+    DataFiles,
+    files_below,
+    is_hidden,
+    key_of,
+    label_of,
+    partitioned_files,
+)
 from mlpcli.errors import DataError, KeyPath, Problem, SpecError, nearest
 from mlpcli.files import open_ordinary, special_kind
 from mlpcli.printable import PASSWORD, without_password
@@ -83,8 +91,10 @@ def server_label(path: Path) -> str:
     return without_password(server_address(str(path)))
 
 
-def find_files(text: str, folder: Path, key: KeyPath) -> list[Path]:
-    """Return the files that a spec names: one, or with `*`, `?` or `[...]` all that match, sorted by name.
+def find_files(text: str, folder: Path, key: KeyPath) -> DataFiles:
+    """Return the files that a spec names, sorted by name.
+
+    They are one; with `*`, `?` or `[...]` all that match; of a folder with folders `key=value` all in these.
 
     Args:
         text: the path or pattern in the spec.
@@ -92,34 +102,105 @@ def find_files(text: str, folder: Path, key: KeyPath) -> list[Path]:
         key: its path in the spec, for messages.
 
     Returns:
-        At least one file.
+        At least one file, or a folder of images.
 
     Raises:
         SpecError: as `find_file`; or no file matches.
     """
     if is_server(text):
-        return [_server(text, key)]
+        return DataFiles([_server(text, key)])
     text = split_scheme(text)[1]
     if _ADDRESS.match(text):
         rule = "must be a file, or sqlite:///FILE, duckdb:///FILE or postgresql://USER@HOST/DATABASE"
         raise SpecError(Problem(rule, path=key, received=without_password(text)))
     if not set(text) & WILDCARDS:
-        return [find_file(text, folder, key)]
+        return _one_or_folder(text, folder, key)
     pattern = _expanded(text, key)
     start = Path(pattern).anchor
     try:
         if (folder / pattern).exists():  # a file may have such a name
-            return [find_file(text, folder, key)]
-        found = sorted(Path(start or folder).glob(pattern.removeprefix(start)))
+            return _one_or_folder(text, folder, key)
+        matching = sorted(Path(start or folder).glob(pattern.removeprefix(start)))
+        found = _matching_files(matching, _fixed_folder(pattern, folder))
     except (OSError, ValueError, NotImplementedError, RecursionError) as error:
         rule = f"cannot be searched for ({getattr(error, 'strerror', None) or error})"
         raise SpecError(Problem(rule, path=key, received=text)) from None
     if not found:
         raise SpecError(Problem("no file matches this pattern", path=key, received=text))
-    for path in found:
+    return _checked(found, text, key)
+
+
+def _one_or_folder(text: str, folder: Path, key: KeyPath) -> DataFiles:
+    """Return the one file that a spec names, or those of a folder with folders `key=value`."""
+    path = folder / _expanded(text, key)
+    try:
+        inside = partitioned_files(path) if path.is_dir() else None
+    except (OSError, ValueError) as error:
+        rule = f"cannot be read ({getattr(error, 'strerror', None) or error})"
+        raise SpecError(Problem(rule, path=key, received=text)) from None
+    if inside is None or (not any(map(is_table, inside)) and holds_images(path)):
+        return DataFiles([find_file(text, folder, key)])
+    if not inside:
+        raise SpecError(Problem("its folders key=value hold no files", path=key, received=text))
+    return _checked(DataFiles(inside, path), text, key)
+
+
+def is_image_folder(path: Path) -> bool:
+    """Return whether a path is a folder, other than one of tables in folders `key=value`."""
+    try:
+        return path.is_dir() and not any(map(is_table, partitioned_files(path) or ()))
+    except OSError:
+        return True  # whoever reads it says what is wrong
+
+
+def _fixed_folder(pattern: str, folder: Path) -> Path:
+    """Return the folder of a pattern above its first wildcard."""
+    fixed: list[str] = []
+    for part in Path(pattern).parts[:-1]:
+        if WILDCARDS & {*part}:
+            break
+        fixed.append(part)
+    return folder.joinpath(*fixed)
+
+
+def _matching_files(matching: Sequence[Path], base: Path) -> DataFiles:
+    """Return what matches a pattern, with the files in folders `key=value` instead of these folders."""
+    found: dict[Path, None] = {}
+    for path in matching:
+        if key_of(path.name) and path.is_dir():
+            found.update(dict.fromkeys(files_below(path)))
+        else:
+            found[path] = None
+    if any(label_of(path, base) != path.name for path in found):
+        found = {path: None for path in found if not (is_hidden(path.name) or path.is_dir())}
+    return DataFiles(sorted(found), base)
+
+
+def _checked(files: DataFiles, text: str, key: KeyPath) -> DataFiles:
+    """Return several files that can be data files.
+
+    Raises:
+        SpecError: one cannot; or files in folders `key=value` are of several formats.
+    """
+    for path in files:
         if problem := file_problem(path):
-            raise SpecError(Problem(f"{path.name}: {problem[0]}", path=key, received=text, hint=problem[1]))
-    return found
+            name = label_of(path, files.base)
+            raise SpecError(Problem(f"{name}: {problem[0]}", path=key, received=text, hint=problem[1]))
+    formats = {ending_of(path): path for path in files}
+    keyed = any(label_of(path, files.base) != path.name for path in files)
+    if keyed and len(formats) > 1:
+        named = " and ".join(label_of(path, files.base) for path in list(formats.values())[:2])
+        rule = f"files in folders key=value must be of one format: {named}"
+        hint = f"name those of one by a pattern, such as {pattern_of(text, min(formats))!r}"
+        raise SpecError(Problem(rule, path=key, received=text, hint=hint))
+    return files
+
+
+def pattern_of(text: str, ending: str) -> str:
+    """Return the pattern of the files of one format in a folder and below, or in that of a pattern."""
+    fixed = re.split(r"[*?\[]", text)[0]
+    folder = fixed if fixed == text else fixed.rpartition("/")[0]
+    return f"{folder.rstrip('/')}/**/*{ending}".removeprefix("/" if not folder else "")
 
 
 def _server(text: str, key: KeyPath) -> Path:
@@ -148,8 +229,8 @@ def exists(path: Path) -> bool:
         return False
 
 
-def named_files(text: str) -> list[Path]:
-    """Return the files that a command's argument names: one, or all that match a pattern, sorted by name.
+def named_files(text: str) -> DataFiles:
+    """Return the files that a command's argument names, sorted by name; see `find_files`.
 
     Raises:
         DataError: there is no such file, no file matches, or one is of an unknown format.

@@ -69,7 +69,9 @@ def read_cells(table: Table, places: Iterable[tuple[int, str]]) -> list[object]:
 
 
 def written_cell(origin: TextOrigin, row: int, name: str) -> str | None:
-    """Return a cell as a text file has it; None where the file's rows are divided differently there."""
+    """Return a cell as a text file has it; None if it divides rows differently, or lacks the column."""
+    if name not in origin.header.names:  # a key of the file's folders
+        return None
     record = origin.text_rows({row}).get(row)
     place = origin.header.names.index(name)
     return record.cells[place] if record is not None and place < len(record.cells) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,10 +24,12 @@ from mlpcli.data.readers.delimited import (
 from mlpcli.data.readers.dialect import BLANKS, PLAIN, Dialect
 from mlpcli.data.readers.find_files import TEXTS, arrow_source, ending_of, is_server_path
 from mlpcli.data.readers.header import Header
+from mlpcli.data.readers.keyed_columns import names_in_file, with_keys
 from mlpcli.data.readers.open_batches import open_batches
 from mlpcli.data.readers.packed import packing_of
 from mlpcli.data.readers.parquet import parquet_names, read_parquet
 from mlpcli.data.readers.parse_cells import ParsedColumn, is_text, plain_type
+from mlpcli.data.readers.partitions import DataFiles, FolderKey, folder_keys, label_of
 from mlpcli.data.readers.row_errors import ManyOrigin, Origin, first_line
 from mlpcli.data.types import ArrowColumn
 
@@ -50,12 +52,13 @@ class TableFile:
     Attributes:
         path: of the file, the first of several.
         origin: names rows in messages.
-        names: of the columns, in the file's order.
+        names: of the columns, in the file's order, and then of those that are keys of its folders.
         unnamed: columns to which the file gives no name.
         dialect: how the cells are written.
         more: the files of a table of several, the first included; empty for a single file.
         notes: what a person should know of how the file is read.
         reader: of the rows, where these have types and are read in batches; None for text and Parquet.
+        keys: of the file's folders, `year=2024`, which are columns.
     """
 
     path: Path
@@ -66,6 +69,20 @@ class TableFile:
     more: tuple[TableFile, ...] = ()
     notes: tuple[str, ...] = ()
     reader: BatchTable | None = None
+    keys: tuple[FolderKey, ...] = ()
+
+    @property
+    def own_names(self) -> tuple[str, ...]:
+        """The columns that the file itself has."""
+        outside = {key.name for key in self.keys if not key.inside}
+        return tuple(name for name in self.names if name not in outside)
+
+    def with_keys(self, keys: Sequence[FolderKey]) -> TableFile:
+        """Return the file with the keys of its folders as columns."""
+        keys = tuple(replace(key, inside=key.name in self.names) for key in keys)
+        return replace(
+            self, names=tuple(dict.fromkeys((*self.names, *(key.name for key in keys)))), keys=keys
+        )
 
 
 @dataclass(frozen=True)
@@ -116,13 +133,20 @@ def open_table(path: Path, label: str, dialect: Dialect = PLAIN) -> TableFile:
     return TableFile(path, origin, header.names, header.unnamed, dialect, notes=header.notes)
 
 
-def open_tables(paths: Sequence[Path], label: str, dialect: Dialect = PLAIN) -> TableFile:
-    """Open several files as one table, in their order.
+def open_tables(
+    paths: Sequence[Path],
+    label: str,
+    dialect: Dialect = PLAIN,
+    *,
+    wanted: Mapping[str, Collection[str]] | None = None,
+) -> TableFile:
+    """Open several files as one table, in their order; keys of folders `key=value` are columns.
 
     Args:
         paths: of the files; each has the columns of the first, in any order.
         label: the name of the whole in messages.
         dialect: how the cells are written.
+        wanted: columns that may be keys of the folders right above, too; see `folder_keys`.
 
     Returns:
         The table, whose rows `read_table` reads.
@@ -130,16 +154,20 @@ def open_tables(paths: Sequence[Path], label: str, dialect: Dialect = PLAIN) -> 
     Raises:
         DataError: as `open_table`; or a file lacks a column.
     """
-    if len(paths) == 1:
-        return open_table(paths[0], label, dialect)
-    first, *more = (open_table(path, path.name, dialect) for path in paths)
+    base = paths.base if isinstance(paths, DataFiles) else None
+    opened = [
+        open_table(path, label if len(paths) == 1 else label_of(path, base), dialect).with_keys(keys)
+        for path, keys in zip(paths, folder_keys(paths, wanted), strict=True)
+    ]
+    first, *more = opened
+    if not more:
+        return first
     for file in more:
         missing = [name for name in first.names if name not in file.names]
         if missing:
             file.origin.refuse_columns(missing, file.names)
-    files = (replace(first), *more)
-    notes = tuple(note for file in files for note in file.notes)
-    return replace(first, origin=Origin(label), more=files, notes=notes)
+    notes = tuple(note for file in opened for note in file.notes)
+    return replace(first, origin=Origin(label), more=tuple(opened), notes=notes)
 
 
 def check_columns(names: Sequence[str], wanted: Sequence[str], origin: Origin) -> None:
@@ -178,18 +206,22 @@ def read_table(
     """
     if file.more:
         return _read_many(file, columns, text, codes)
+    inside = names_in_file(columns, file.keys, file.own_names)
     if isinstance(file.origin, TextOrigin):
-        data = _read_text(file.origin, columns, text, file.dialect)
-        padded = _padded(file.origin, data, text, file.dialect) if codes else ()
+        kept = [name for name in text if name in file.own_names]
+        data = _read_text(file.origin, inside, kept, file.dialect)
+        padded = _padded(file.origin, data, kept, file.dialect) if codes else ()
         if padded:
-            data = _read_text(file.origin, columns, {*text, *padded}, file.dialect)
+            data = _read_text(file.origin, inside, {*kept, *padded}, file.dialect)
     elif file.reader is not None:
-        data = read_batches(file.reader, columns)
+        data = read_batches(file.reader, inside)
     else:
-        data = read_parquet(file.path, columns, file.origin)
+        data = read_parquet(file.path, inside, file.origin)
     if data.num_rows == 0:
         file.origin.refuse(file.reader.without_rows if file.reader else "has a header but no rows")
-    parsed = {name: ParsedColumn(data.column(name), file.dialect.of(name)) for name in columns}
+    read = {name: data.column(name) for name in inside}
+    found = with_keys(read, columns, file.keys, file.origin) if file.keys else read
+    parsed = {name: ParsedColumn(found[name], file.dialect.of(name)) for name in columns}
     return Table(file.origin, parsed, data.num_rows, file.dialect)
 
 

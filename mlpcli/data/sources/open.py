@@ -196,15 +196,16 @@ def read_split(
         SpecError: the file does not exist.
         DataError: it does not have the source's columns or shape, or cannot be used.
     """
-    path, *more = find_files(text, folder, ("dataset", split))
-    if more and not all(map(is_table, (path, *more))):
+    paths = find_files(text, folder, ("dataset", split))
+    path = paths[0]
+    if len(paths) > 1 and not all(map(is_table, paths)):
         rule = "several files must all be tables"
         raise SpecError(Problem(rule, path=("dataset", split), received=text))
     if source.images is not None and not source.images.reading.column:
         return read_folder_split(path, text, split, source)
     if source.images is not None:
         return read_table_split(
-            [path, *more],
+            paths,
             text,
             split,
             source,
@@ -215,10 +216,10 @@ def read_split(
         )
     if source.kind == "array" or not is_table(path):
         return _read_array_split(path, text, split, source, classes=any(labels.values()), weights=weights)
-    file = open_tables([path, *more], text, dialect)
     targets = source.targets or {"": source.target}
     single = {output: labels[output] and len(targets[output]) == 1 for output in targets}
     columns = Columns(source.features, targets, single, weights, droppable)
+    file = open_tables(paths, text, dialect, wanted=dict.fromkeys(columns.all, ()))
     check_columns(file.names, columns.all, file.origin)
     return table_rows(file, columns, source.chosen, read)
 

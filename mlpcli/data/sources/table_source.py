@@ -65,7 +65,7 @@ def open_table_source(
     assert spec.path is not None
     file = open_tables(paths, spec.path, dialect)
     if spec.header is False:
-        file = with_dialect(file, replace(file.dialect, width=len(file.names)))
+        file = with_dialect(file, replace(file.dialect, width=len(file.own_names)))
     targets = target_columns(spec, target_kinds)
     columns = columns_of_spec(spec, file, targets, target_kinds, only_named=only_named)
     scaling = spec.scaling or ("none" if scales_inputs else "standardize")

@@ -19,6 +19,7 @@ import mlpcli
 from mlpcli.data.dataset import Contract, Dataset
 from mlpcli.data.load import Request, divide_dataset, open_dataset
 from mlpcli.data.readers.find_files import find_files, is_server_path
+from mlpcli.data.readers.partitions import folder_keys
 from mlpcli.data.stored.cached_dataset import Broken, read_dataset, read_document, write_dataset
 from mlpcli.data.stored.kept_splits import StoredRows
 from mlpcli.data.stored.release import release_memory
@@ -89,7 +90,8 @@ def _content(spec: DatasetSpec, folder: Path) -> str:
         if not isinstance(text, str) or (key == "target" and not text.lower().endswith(".npy")):
             continue
         path: KeyPath = ("dataset", key)
-        for file in find_files(text, folder, path):
+        files = find_files(text, folder, path)
+        for file, keys in zip(files, folder_keys(files, above=key != "path"), strict=True):
             if file.is_dir():
                 rule = "is for tables and for .npy files; decoded images are in a file anyway"
                 raise SpecError(Problem(rule, path=("fit", "memory"), hint="remove it"))
@@ -100,6 +102,8 @@ def _content(spec: DatasetSpec, folder: Path) -> str:
             for part in (file, *_written_ahead(file)):
                 ending = "".join(part.suffixes)
                 digest.update(f"{key} {ending} {part.stat().st_size} {sha256_of(part)}\n".encode())
+            if keys:
+                digest.update(f"{[(each.name, each.text, each.whole) for each in keys]}\n".encode())
     return digest.hexdigest()
 
 

@@ -18,6 +18,7 @@ from mlpcli.data.readers.delimited import (
     refuse_rows,
 )
 from mlpcli.data.readers.delimited_stream import BlockReader
+from mlpcli.data.readers.keyed_columns import names_in_file, with_keys
 from mlpcli.data.readers.parquet import parquet_batches
 from mlpcli.data.readers.row_errors import ManyOrigin, Origin
 from mlpcli.data.readers.table_values import written_cell
@@ -170,6 +171,16 @@ def _blocks(
     Raises:
         DataError: rows have too many or too few cells, or the file is damaged.
     """
+    inside = names_in_file(columns, file.keys, file.own_names)
+    first = 0
+    for block in _blocks_of_file(file, inside, text, found):
+        yield with_keys(block, columns, file.keys, file.origin, first=first) if file.keys else block
+        first += len(next(iter(block.values())))
+
+
+def _blocks_of_file(
+    file: TableFile, columns: Sequence[str], text: Collection[str], found: _Pass
+) -> Iterator[dict[str, ArrowColumn]]:
     origin = file.origin
     if not isinstance(origin, TextOrigin):
         batches = parquet_batches(file.path, columns, origin) if file.reader is None else None
