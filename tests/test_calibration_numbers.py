@@ -29,7 +29,8 @@ from mlpcli.statistics.conformal import (
     score_bound,
     set_scores,
 )
-from mlpcli.statistics.thresholds import METRICS, Counts, Objective, at_least, by_cost, choose_threshold
+from mlpcli.statistics.curves import Counts
+from mlpcli.statistics.thresholds import METRICS, Objective, at_least, by_cost, choose_threshold
 
 Array = NDArray[Any]
 
@@ -151,9 +152,9 @@ def test_a_bin_holds_what_is_as_probable_as_it_says() -> None:
 
 def _value(truth: Array, likely: Array, threshold: float, objective: Objective) -> float:
     found = likely >= np.float32(threshold)
-    pairs = ((1, 1), (1, 0), (0, 1), (0, 0))
-    counts = [np.array([float(((found == f) & (truth == t)).sum())]) for f, t in pairs]
-    return float(objective(Counts(*counts))[0])
+    pairs = {"tp": (1, 1), "fp": (1, 0), "fn": (0, 1), "tn": (0, 0)}
+    counts = {name: np.array([float(((found == f) & (truth == t)).sum())]) for name, (f, t) in pairs.items()}
+    return float(objective(Counts(**counts))[0])
 
 
 OBJECTIVES = {name: METRICS[name] for name in METRICS} | {

@@ -10,6 +10,7 @@ import numpy as np
 from mlpcli.data.dataset import Contract
 from mlpcli.data.features.stacked import StackedPreprocessor
 from mlpcli.data.types import Array, Arrays
+from mlpcli.statistics.drift import mid_ranks
 
 LEAST_SIDE = 5
 """Rows and columns from which on an array is taken for an image."""
@@ -133,10 +134,7 @@ def correlated_groups(x: Array, places: Mapping[str, tuple[int, ...]], least: fl
         places: by column, the positions of its values.
         least: the correlation from which on two columns belong together.
     """
-    ranks = np.argsort(np.argsort(x, axis=0, kind="stable"), axis=0).astype(np.float64)
-    for column in range(x.shape[1]):  # equal values have equal ranks
-        _, inverse, counts = np.unique(x[:, column], return_inverse=True, return_counts=True)
-        ranks[:, column] = (np.cumsum(counts) - (counts + 1) / 2)[inverse.reshape(-1)]
+    ranks = np.stack([mid_ranks(values) for values in x.T], axis=1)
     centred = ranks - ranks.mean(axis=0)
     length = np.sqrt((centred**2).sum(axis=0))
     centred = centred / np.where(length > 0, length, 1.0)

@@ -12,11 +12,9 @@ import numpy as np
 from mlpcli.data.dataset import Contract
 from mlpcli.data.features.encoders import BooleanEncoder, CategoryEncoder, Encoder, NumericEncoder
 from mlpcli.data.features.stacked import StackedPreprocessor
+from mlpcli.data.quantiles import CLIP
 from mlpcli.data.raw_columns import column_places, places_read, values_at
 from mlpcli.data.types import Array, Arrays
-
-CLIP = 3.0
-"""Scaled values are kept between minus and plus this by `clip: smooth`."""
 
 
 def shown_columns(contract: Contract, x: Arrays) -> dict[str, Array]:

@@ -182,24 +182,6 @@ def percentile_interval(values: Array, rows: int, level: float = LEVEL) -> tuple
     return float(low), float(high)
 
 
-def bootstrap_interval(
-    sums: Array, value: Callable[[Array], Array], method: Method, sizes: Array | None = None
-) -> tuple[float, float] | None:
-    """Return the interval of a value that is a function of sums over rows.
-
-    Args:
-        sums: (units, addends), what each row or group of rows adds.
-        value: From (..., addends) sums to (...) values.
-        method: Resamples, seed and level.
-        sizes: (units,), the rows of each group; None for rows.
-
-    Returns:
-        The bounds; None where too many resamples have no value.
-    """
-    rows = np.ones(len(sums)) if sizes is None else sizes
-    return percentile_interval(value(resample_sums(sums, rows, method)), len(sums), method.level)
-
-
 def most_failures(rows: int, level: float = LEVEL) -> float:
     """Return the largest rate of a failure that none of some rows showed: `1 - alpha**(1/rows)`, alpha 0.025.
 

@@ -22,7 +22,7 @@ def ratio(part: Array, whole: Array) -> Array:
 
 @dataclass(frozen=True)
 class Counts:
-    """True and false positives and negatives at each threshold, (..., thresholds) float64."""
+    """Rows by truth and prediction at each threshold, (..., thresholds) float64: `tp` the true positives."""
 
     tp: Array
     fp: Array
@@ -43,6 +43,11 @@ class Counts:
     def specificity(self) -> Array:
         """The share of the negative rows that is not found."""
         return ratio(self.tn, self.tn + self.fp)
+
+    @property
+    def rows(self) -> Array:
+        """How many rows there are."""
+        return np.asarray(self.tp + self.fp + self.tn + self.fn)
 
 
 def best_where(constrained: Array, least: float, dependent: Array) -> Array:

@@ -14,6 +14,9 @@ Array = NDArray[Any]
 HALF = 0.5
 """Added to every count of the stability index, so that an empty bin is not infinitely far away."""
 
+QUANTILE = 1.959964
+"""Of the normal distribution, at the upper end of a 95% interval."""
+
 MOST_TERMS = 10_000
 LEAST_EXPECTED = 5.0
 """Rows that a cell must be expected to have for the chi-square test (Cochran 1954)."""
@@ -182,7 +185,7 @@ def outside_p(outside: int, known: int, new: int) -> float:
     return min(1.0, math.exp(outside * math.log(share)) * (1 + outside * (1 - share)))
 
 
-def auc_interval(positive: Array, negative: Array, level_quantile: float = 1.959964) -> tuple[float, ...]:
+def auc_interval(positive: Array, negative: Array) -> tuple[float, float, float]:
     """Return the area under the ROC curve of some scores, and the ends of its 95% interval.
 
     DeLong's variance (DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988) from mid-ranks (Sun and Xu,
@@ -191,7 +194,6 @@ def auc_interval(positive: Array, negative: Array, level_quantile: float = 1.959
     Args:
         positive: (rows,) scores of positive rows, at least two.
         negative: (rows,) scores of negative rows, at least two.
-        level_quantile: of the normal distribution, for the interval.
     """
     m, n = len(positive), len(negative)
     whole = mid_ranks(np.concatenate([positive, negative]))
@@ -201,7 +203,7 @@ def auc_interval(positive: Array, negative: Array, level_quantile: float = 1.959
     variance = float(placed[0].var(ddof=1) / m + placed[1].var(ddof=1) / n)
     if not 0 < area < 1 or variance == 0:
         return area, area, area
-    middle, half = math.log(area / (1 - area)), level_quantile * math.sqrt(variance) / (area * (1 - area))
+    middle, half = math.log(area / (1 - area)), QUANTILE * math.sqrt(variance) / (area * (1 - area))
     low, high = (1 / (1 + math.exp(-(middle + side * half))) for side in (-1, 1))
     return area, low, high
 

@@ -9,13 +9,10 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpcli.statistics.bootstrap import share_outside
+from mlpcli.statistics.bootstrap import MOST_UNDEFINED, share_outside
 from mlpcli.statistics.student_t import binomial_half, two_sided_p
 
 Floats = NDArray[np.float64]
-
-MOST_UNDEFINED = 0.05
-"""The share of resamples in which a metric may be undefined, as AUC is where a class is missing."""
 
 
 @dataclass(frozen=True)

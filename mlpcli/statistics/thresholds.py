@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpcli.statistics.curves import Counts, ratio
+
 Floats = NDArray[np.floating]
 Whole = NDArray[np.integer]
 
@@ -18,52 +20,14 @@ SAME = 1e-12
 """Values that differ by no more are the same."""
 
 
-@dataclass(frozen=True)
-class Counts:
-    """Rows by truth and prediction, at each of some thresholds: (thresholds,) float64 each."""
-
-    true_positives: Floats
-    false_positives: Floats
-    false_negatives: Floats
-    true_negatives: Floats
-
-    @property
-    def precision(self) -> Floats:
-        """The share of predictions of the second class that is right; 0 where there is none."""
-        return _share(self.true_positives, self.true_positives + self.false_positives)
-
-    @property
-    def recall(self) -> Floats:
-        """The share of rows of the second class that is found; 0 where there is none."""
-        return _share(self.true_positives, self.true_positives + self.false_negatives)
-
-    @property
-    def specificity(self) -> Floats:
-        """The share of rows of the first class that is predicted so; 0 where there is none."""
-        return _share(self.true_negatives, self.true_negatives + self.false_positives)
-
-    @property
-    def rows(self) -> Floats:
-        """How many rows there are."""
-        return np.asarray(
-            self.true_positives + self.false_positives + self.false_negatives + self.true_negatives
-        )
-
-
-def _share(part: Floats, whole: Floats) -> Floats:
-    return np.asarray(np.where(whole > 0, part / np.where(whole > 0, whole, 1), 0.0))
-
-
 Objective = Callable[[Counts], Floats]
 """What a threshold is good for: (thresholds,) numbers, of which the greatest is best."""
 
 
 METRICS: dict[str, Objective] = {
-    "accuracy": lambda at: _share(at.true_positives + at.true_negatives, at.rows),
+    "accuracy": lambda at: ratio(at.tp + at.tn, at.rows),
     "balanced_accuracy": lambda at: (at.recall + at.specificity) / 2,
-    "f1": lambda at: _share(
-        2 * at.true_positives, 2 * at.true_positives + at.false_positives + at.false_negatives
-    ),
+    "f1": lambda at: ratio(2 * at.tp, 2 * at.tp + at.fp + at.fn),
     "precision": lambda at: at.precision,
     "recall": lambda at: at.recall,
     "youden": lambda at: at.recall + at.specificity - 1,
@@ -93,8 +57,8 @@ def by_cost(cost: Sequence[Sequence[float]]) -> Objective:
     (right_first, wrong_first), (wrong_second, right_second) = cost
 
     def less_cost(at: Counts) -> Floats:
-        first = right_first * at.true_negatives + wrong_first * at.false_positives
-        second = wrong_second * at.false_negatives + right_second * at.true_positives
+        first = right_first * at.tn + wrong_first * at.fp
+        second = wrong_second * at.fn + right_second * at.tp
         return np.asarray(-(first + second) / np.maximum(at.rows, 1))
 
     return less_cost
@@ -124,7 +88,8 @@ def choose_threshold(truth: Whole, probabilities: Floats, objective: Objective) 
     every = np.bincount(place.reshape(-1), minlength=len(values)).astype(np.float64)
     above, all_above = (np.append(np.cumsum(each[::-1])[::-1], 0.0) for each in (positive, every))
     rows, positives = float(len(truth)), float(truth.sum())
-    at = Counts(above, all_above - above, positives - above, rows - positives - (all_above - above))
+    wrong = all_above - above
+    at = Counts(tp=above, fp=wrong, tn=rows - positives - wrong, fn=positives - above)
     found = objective(at)
     best = np.flatnonzero(found >= found.max() - SAME)
     starts = best[np.append(True, np.diff(best) > 1)]
