@@ -237,7 +237,7 @@ def torture_inputs(count: int, chance: random.Random) -> bool:
             status, text = _quietly(command)
             statuses[status] += 1
             kinds[kind] += 1
-            if status not in (0, 2) or "Traceback" in text or "did not expect" in text:
+            if status not in (0, 2) or "Traceback" in text or "internal error" in text:
                 tracebacks += 1
                 _keep(folder, command, text)
             left += len(list(folder.rglob("*.part")))

@@ -272,7 +272,7 @@ def _after_failure(
     if ended.status == 0:
         return "did no harm", differences(_only(runs_dir), alone)
     wrong = []
-    if ended.status not in (1, 2) or "Traceback" in ended.text or "did not expect" in ended.text:
+    if ended.status not in (1, 2) or "Traceback" in ended.text or "internal error" in ended.text:
         wrong.append(f"status {ended.status}: {ended.text[-600:]}")
     folders = list((runs_dir / "it").iterdir()) if (runs_dir / "it").is_dir() else []
     if not folders or not (folders[0] / "run.json").exists():

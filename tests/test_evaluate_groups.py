@@ -112,6 +112,26 @@ def test_groups_of_held_out_rows_are_those_of_their_predictions(
         assert float(row["second"]) == pytest.approx(float(table[int(row["row"]) - 1]["price"]), abs=1e-3)
 
 
+def test_a_metric_that_the_rows_do_not_define_has_no_interval_and_a_note(
+    folds_run: Path, mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    rows = [row for row in _table(folds_run) if row["town"] == "Kiel"]  # of one class
+    with (tmp_path / "kiel.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    command = ("evaluate", "by", "--data", tmp_path / "kiel.csv", "--no-figures", "--runs-dir", folds_run)
+    found = mlpcli(*command, "--json")
+    document = json.loads(found.out)
+    assert document["confidence_interval_method"]["left_out"] == {"first_auc": "no row is negative"}
+    assert {*document["confidence_intervals"]} == {*document["metrics"]} - {"first_auc"}
+    assert "first_auc: no row is negative, so that its value says nothing" in " ".join(found.err.split())
+    one = tmp_path / "one.csv"
+    one.write_text("\n".join((tmp_path / "kiel.csv").read_text(encoding="utf-8").splitlines()[:2]) + "\n")
+    shown = mlpcli("evaluate", "by", "--data", one, "--no-figures", "--runs-dir", folds_run)
+    assert max(map(len, shown.out.splitlines()[1:])) <= 80  # also the note on all metrics together
+
+
 def test_rows_of_a_file_are_grouped_without_those_that_are_left_out(
     folds_run: Path, mlpcli: Callable[..., Result]
 ) -> None:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -151,6 +152,30 @@ def test_what_pixels_add_to_a_line_is_known(brightness: Path) -> None:
     np.testing.assert_allclose(found.maps, weights * (rows - train.mean(axis=0)), rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(found.base[0], np.mean(np.asarray(predict_outputs(trained, train))), rtol=1e-4)
     assert np.abs(found.residual).max() < 1e-3
+
+
+def test_the_background_is_read_from_rows_in_files(brightness: Path) -> None:
+    from mlpcli.inference.saliency import SaliencyExplainer
+    from mlpcli.model.trained_model import load_trained
+    from mlpcli.runs.explanation import ExplainOptions
+    from mlpcli.runs.folder import open_run
+
+    class Stored:
+        """Rows in files that are too many for memory: some of them can be read."""
+
+        def __len__(self) -> int:
+            return 1000
+
+        def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+            return np.ones((len(rows), 6, 5), np.uint8)
+
+        def __array__(self, *_: object, **__: object) -> np.ndarray:
+            raise AssertionError("all rows are read")
+
+    trained = load_trained(open_run(brightness))
+    rows: Any = Stored()
+    explainer = SaliencyExplainer(trained, ExplainOptions(background=7), rows)
+    assert (explainer.background.shape, explainer.background.dtype) == ((7, 6, 5), np.float32)
 
 
 def test_predicted_images_are_drawn(brightness: Path, mlpcli: Callable[..., Result], tmp_path: Path) -> None:

@@ -173,6 +173,31 @@ def test_wrong_options_end_before_anything_is_loaded(
     assert message in result.err
 
 
+@pytest.mark.parametrize(
+    ("name", "path", "message"),
+    [
+        ("saved_model", "file", "file is a file, and this format is a folder"),
+        ("docker", "file", "file is a file, and this format is a folder"),
+        ("keras", "folder", "folder is a folder, not a file"),
+        ("keras", "file/x.keras", "x.keras cannot be written: .*file is a file"),
+        ("openvino", "x.xml", "x.bin is a folder, not a file"),
+    ],
+)
+def test_what_cannot_be_written_is_said_before_any_work(
+    name: str, path: str, message: str, tmp_path: Path
+) -> None:
+    from mlpcli.inference.export import check_targets
+
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "x.bin").mkdir()
+    with pytest.raises(UsageError, match=f"-o: .*{message}"):
+        check_targets({name: tmp_path / path}, force=True)
+    check_targets({"saved_model": tmp_path / "folder", "keras": tmp_path / "new" / "x.keras"}, force=True)
+    with pytest.raises(UsageError, match="folder exists already"):
+        check_targets({"saved_model": tmp_path / "folder"}, force=False)
+
+
 def test_a_request_is_read_back_as_the_rows_that_it_was_made_of() -> None:
     rows = {"first town": np.array(["Ulm", "Köln"]), "size": np.array([30.5, 61.0])}
     text = json.dumps(docker_folder.request_of(rows, table=True))

@@ -312,7 +312,7 @@ def _clean(result: Result) -> Result:
     """What a command showed, which must hold nothing that acts."""
     assert not unclean(result.out + result.err)
     assert "Traceback" not in result.err
-    assert "did not expect" not in result.err
+    assert "internal error" not in result.err
     return result
 
 

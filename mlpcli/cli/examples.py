@@ -6,6 +6,7 @@ They are the files of `configs/`, to which `examples` beside this package is a l
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,7 +67,7 @@ def example_files(name: str, spec: Path) -> dict[Path, str]:
         raise UsageError(Problem(rule, received=name, hint=hint))
     source = found[name]
     text = source.read_text(encoding="utf-8")
-    text = COMMAND.sub(lambda match: f"mlpcli {match[1]} {spec}", text)
+    text = COMMAND.sub(lambda match: f"mlpcli {match[1]} {shlex.quote(str(spec))}", text)
     files = {spec: text.replace("scripts/run ", "mlpcli ")}
     for named in _named_files(source):
         files[spec.parent / named] = (source.parent / named).read_text(encoding="utf-8")

@@ -47,6 +47,10 @@ FORMATS = {
 }
 
 
+FOLDERS = ("saved_model", "docker")
+"""What is written as a folder; the others are files."""
+
+
 def check_installed(formats: Sequence[str]) -> None:
     """Check that what some formats need is installed, without importing it.
 

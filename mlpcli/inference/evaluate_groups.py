@@ -13,7 +13,7 @@ from mlpcli.checks.log_names import directions, metric_names
 from mlpcli.data.dataset import Split
 from mlpcli.data.types import Array
 from mlpcli.inference.named_groups import NamedGroups
-from mlpcli.inference.undefined_metrics import why_undefined
+from mlpcli.inference.undefined_metrics import undefined_metrics
 from mlpcli.keras_import import keras
 from mlpcli.runs.group_results import ColumnGroups, GroupMetrics, GroupValue
 from mlpcli.runs.results import Intervals
@@ -134,7 +134,7 @@ class _Finder:
             places=places,
         )
         values, shares = self._values(some)
-        reasons = self._undefined(some)
+        reasons = undefined_metrics(self.model, some)
         found = None
         if self.rows.intervals:
             found = find_intervals(self.model, some, values, seed=self.rows.seed, most_work=MOST_WORK)
@@ -182,16 +182,6 @@ class _Finder:
             gap = self.metrics.get("loss", whole) - whole
             self.constant = gap if abs(gap) > 1e-4 * abs(whole) else 0.0
         return self.constant
-
-    def _undefined(self, some: MeasuredRows) -> dict[str, str]:
-        """Return why metrics have no value over some rows, by name."""
-        every = np.arange(len(some.split))
-        found: dict[str, str] = {}
-        for output, metric, names in metric_names(self.model):
-            y_true, y_pred, _ = some.take(output, every)
-            for name, why in zip(names, why_undefined(metric, y_true, y_pred, len(names)), strict=True):
-                found |= {name: why} if why else {}
-        return found
 
     def _value(
         self,

@@ -18,7 +18,7 @@ from mlpcli.export.coded_network import CodedNetwork, coded_network
 from mlpcli.export.compare_results import differences
 from mlpcli.export.describe_file import describe_inputs, describe_outputs
 from mlpcli.export.example_code import example_code
-from mlpcli.export.export_formats import files_of, sidecar_of, target_of
+from mlpcli.export.export_formats import FOLDERS, files_of, sidecar_of, target_of
 from mlpcli.export.frozen_graph import FrozenGraph, freeze, narrowed
 from mlpcli.export.given_columns import rows_given
 from mlpcli.export.keras_file import complete_network, foreign_layers, save_keras
@@ -29,7 +29,7 @@ from mlpcli.export.saved_model import export_saved_model
 from mlpcli.export.signature_names import signature_names
 from mlpcli.export.try_file import Tried, try_file
 from mlpcli.export.verify import MIXED_TOLERANCE, TOLERANCE
-from mlpcli.files import replacing, write_json
+from mlpcli.files import output_problem, replacing, why_not_writable, write_json
 from mlpcli.inference.export_rows import (
     predicted_results,
     raw_results,
@@ -82,16 +82,32 @@ class ExportOptions:
 
 
 def check_targets(targets: Mapping[str, Path], *, force: bool) -> None:
-    """Check that nothing would be replaced, before any work begins.
+    """Check that everything can be written and nothing would be replaced, before any work begins.
 
     Raises:
-        UsageError: a file exists, and `force` is not set; or there is a file where a folder must be.
+        UsageError: a file exists, and `force` is not set; or there is a file where a folder must be, or a
+            folder where a file must be.
     """
-    wanted = [path for name, target in targets.items() for path in files_of(name, target)]
+    wanted = {
+        path: name in FOLDERS and path == t for name, t in targets.items() for path in files_of(name, t)
+    }
+    reasons = {path: _why_not_written(path, is_folder=is_folder) for path, is_folder in wanted.items()}
+    if any(reasons.values()):
+        hint = "choose another path with -o"
+        raise UsageError(*(Problem(f"-o: {path} {why}", hint=hint) for path, why in reasons.items() if why))
     found = [path for path in wanted if path.exists()]
     if found and not force:
         rule = f"{found[0]} exists already"
         raise UsageError(Problem(rule, hint="choose another path with -o, or add --force to replace it"))
+
+
+def _why_not_written(path: Path, *, is_folder: bool) -> str:
+    """Return why a file, or a folder, cannot be written at a path, whatever may be replaced."""
+    if why := why_not_writable(path.parent):
+        return f"cannot be written: {why}"
+    if not is_folder:
+        return output_problem(path)
+    return "is a file, and this format is a folder" if path.exists() and not path.is_dir() else ""
 
 
 def export_run(run: Run, options: ExportOptions) -> tuple[Exported, ...]:

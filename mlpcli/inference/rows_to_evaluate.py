@@ -23,7 +23,7 @@ from mlpcli.files import sha256_of
 from mlpcli.inference.own_data import OwnData, data_warnings, own_data, own_split
 from mlpcli.inference.row_columns import RowColumns, columns_of_file, columns_of_split
 from mlpcli.model.trained_model import TrainedModel
-from mlpcli.printable import counted
+from mlpcli.printable import verb
 from mlpcli.spec.repeats import Repeat
 from mlpcli.training.repeated.out_of_fold import measured_rows, metrics_of_rows, read_out_of_fold
 from mlpcli.training.row_metrics import MeasuredRows
@@ -146,11 +146,10 @@ def _known_rows(trained: TrainedModel, split: Split, path: Path) -> str | None:
         known = 0 if shared is None else len(shared.rows)
     if not known:
         return None
-    what = "are" if is_own else "have the features of"
-    return (
-        f"{known:,} of the {counted(len(split), 'row')} of {path} {what} rows that the run was trained on: "
-        "their scores say little about new rows"
-    )
+    what = verb(known, "are") if is_own else f"{verb(known, 'have')} the features of"
+    of = "the only row" if len(split) == 1 else f"{known:,} of the {len(split):,} rows"
+    whose = "its" if known == 1 else "their"
+    return f"{of} of {path} {what} rows that the run was trained on: {whose} scores say little about new rows"
 
 
 def _is_own_file(own: OwnData, path: Path) -> bool:

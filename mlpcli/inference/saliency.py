@@ -73,11 +73,11 @@ class SaliencyExplainer:
         """
         self.trained = trained
         self.explained = explained_values(trained, options.class_name)[:1]
-        rows = np.asarray(own_data(trained).dataset.train.x if train is None else train)
+        rows: Any = own_data(trained).dataset.train.x if train is None else train  # they may be in files
         random = np.random.default_rng([trained.spec.seed, 4])
         chosen = np.sort(random.permutation(len(rows))[: options.background])
         self.shares: Array = random.random((STEPS, len(chosen)))  # the same for every image
-        self.background: Array = rows[chosen].astype(np.float32)
+        self.background: Array = np.asarray(rows[chosen], np.float32)
         self._base: Array | None = None
         self._gradients: Callable[..., Any] = tf.function(self._trace, reduce_retracing=True)
 

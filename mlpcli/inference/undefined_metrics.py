@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from mlpcli.checks.log_names import metric_names
 from mlpcli.data.types import Array
 from mlpcli.keras_import import keras
 from mlpcli.model.correlations import RowCorrelation
 from mlpcli.model.metric_wrappers import MetricWrapper
+from mlpcli.training.row_metrics import MeasuredRows
 
 Tensor = Any
 """A tensor of TensorFlow, which has no types."""
@@ -24,6 +26,22 @@ BOTH = (
     keras.metrics.RecallAtPrecision,
 )
 """Metrics that need positive and negative rows; without, Keras gives 0 or a number that says nothing."""
+
+
+def undefined_metrics(model: keras.Model, measured: MeasuredRows) -> dict[str, str]:
+    """Return why metrics have no value over some rows, by the name of each value.
+
+    Args:
+        model: compiled, and evaluated on rows of this kind.
+        measured: the rows, and what the network gives for them.
+    """
+    every = np.arange(len(measured.split))
+    found: dict[str, str] = {}
+    for output, metric, names in metric_names(model):
+        y_true, y_pred, _ = measured.take(output, every)
+        for name, why in zip(names, why_undefined(metric, y_true, y_pred, len(names)), strict=True):
+            found |= {name: why} if why else {}
+    return found
 
 
 def why_undefined(metric: keras.metrics.Metric, y_true: Tensor, y_pred: Tensor, count: int) -> list[str]:

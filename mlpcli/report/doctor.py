@@ -13,6 +13,7 @@ from mlpcli.printable import counted, printable
 from mlpcli.report.console import show_line
 from mlpcli.report.screen import console
 from mlpcli.runs.diagnosis import Diagnosis, Finding
+from mlpcli.runs.shell_options import runs_dir_option
 
 STYLES = {"error": "red", "warning": "yellow", "note": "cyan"}
 HEALTHY = "nothing is wrong that the doctor knows of"
@@ -66,8 +67,7 @@ def show_how(run: str, runs_dir: str) -> None:
 
 
 def _command(arguments: str, runs_dir: str) -> str:
-    where = "" if runs_dir == "runs" else f" --runs-dir {shlex.quote(runs_dir)}"
-    return f"mlpcli doctor {arguments}{where}"
+    return f"mlpcli doctor {arguments}{runs_dir_option(runs_dir)}"
 
 
 def show_nothing() -> None:

@@ -13,6 +13,7 @@ from mlpcli.report.console import fits, format_number
 from mlpcli.report.fitted_predictions import coverage_json, show_coverage
 from mlpcli.report.group_tables import groups_json, show_groups
 from mlpcli.report.interval_words import ends_text, interval_notes, interval_text
+from mlpcli.report.narrow import wrapped_text
 from mlpcli.report.screen import Screen, console, table
 from mlpcli.runs.results import Evaluation, OutputScores, QuantileScores
 
@@ -61,8 +62,9 @@ def _show_metrics(evaluation: Evaluation) -> None:
     else:
         rows = [(k, format_number(v), interval_text(found, k)) for k, v in evaluation.metrics.items()]
         out.print(table(("metric", "value", f"{found.method['level']:.0%} interval"), rows))
-    for line in [] if found is None else interval_notes(found):
-        out.print(Text(line, style="dim"))
+    for note in [] if found is None else interval_notes(found):
+        for line in wrapped_text(note, out.room):
+            out.print(Text(line, style="dim"))
 
 
 def _show_quantiles(scores: QuantileScores) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -52,8 +53,8 @@ def show_proposal(proposal: Proposal, data: str) -> None:
         show_sentence(note, label="note: ")
     for warning in proposal.warnings:
         show_sentence(warning, label="warning: ", style="yellow")
-    show_line(f"next mlpcli check {proposal.file}")
-    show_line(f"     mlpcli train {proposal.file}")
+    if proposal.file is not None:
+        _show_next(proposal.file, "train")
 
 
 def proposal_json(proposal: Proposal) -> dict[str, object]:
@@ -93,5 +94,10 @@ def show_example(files: Sequence[Path], *, json: bool) -> None:
     spec, *others = files
     show_sentence(f"{spec} written" + (f", with {', '.join(map(str, others))}" if others else ""))
     verb = "tune" if "\ntuner:" in spec.read_text(encoding="utf-8") else "train"
-    show_line(f"next mlpcli check {spec}")
-    show_line(f"     mlpcli {verb} {spec}")
+    _show_next(str(spec), verb)
+
+
+def _show_next(spec: str, verb: str) -> None:
+    """Show the commands to run next."""
+    show_line(f"next mlpcli check {shlex.quote(spec)}")
+    show_line(f"     mlpcli {verb} {shlex.quote(spec)}")

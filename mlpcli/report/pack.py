@@ -9,6 +9,7 @@ from typing import Any
 
 from mlpcli.machine import format_bytes
 from mlpcli.report.console import show_line
+from mlpcli.runs.shell_options import runs_dir_option
 
 Unpacked = tuple[str, Path, str, bool]
 """Label, folder, why it was packed, and whether it was there already."""
@@ -99,10 +100,9 @@ def show_unpacked(
         trust = " --trust-plugins"
         names = ", ".join(f"{label}/{name}" for name in plugins)
         show_line(f"plug-ins are Python that can do anything: read {names}", style="yellow")
-    where = "" if runs_dir == Path("runs") else f" --runs-dir {shlex.quote(str(runs_dir))}"
     verb = "predict" if missing else "evaluate"
     data = " ROWS" if missing else ""
-    show_line(f"next     mlpcli {verb} {shlex.quote(label)}{data}{trust}{where}")
+    show_line(f"next     mlpcli {verb} {shlex.quote(label)}{data}{trust}{runs_dir_option(runs_dir)}")
 
 
 def unpack_json(

@@ -24,6 +24,7 @@ from mlpcli.report.narrow import MOST_LAYERS, SHOWN_LAYERS, as_many, collapsed, 
 from mlpcli.report.screen import LONGEST_NAME, Screen, console, cut, table
 from mlpcli.runs.folder import Run, resume_command
 from mlpcli.runs.results import Outcome, Plan, Repeated, intervals_json
+from mlpcli.runs.shell_options import runs_dir_option
 from mlpcli.runs.watcher import Monitored, Watcher
 from mlpcli.spec.repeats import RETRAIN
 
@@ -234,8 +235,7 @@ def show_outcome(outcome: Outcome, runs_dir: Path) -> None:
         for line in lines[1:]:
             out.print(Text(line))
     out.print(Text(f"run  {outcome.run.folder}"))
-    where = "" if str(runs_dir) == "runs" else f" --runs-dir {runs_dir}"
-    name = outcome.run.folder.parent.name
+    name, where = outcome.run.folder.parent.name, runs_dir_option(runs_dir)
     out.print(Text(f"next mlpcli evaluate {name}{where}"))
     out.print(Text(f"     mlpcli predict {name} DATA -o predictions.csv{where}"))
 

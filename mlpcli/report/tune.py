@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
 from rich.console import Group
 from rich.live import Live
@@ -19,6 +18,7 @@ from mlpcli.report.narrow import wrapped
 from mlpcli.report.screen import Screen, console, cut, table
 from mlpcli.runs.results import SearchOutcome
 from mlpcli.runs.search_folder import BEST, COMPLETED, RUNNING, Search, Trial
+from mlpcli.runs.shell_options import runs_dir_option
 from mlpcli.runs.watcher import SearchWatcher
 from mlpcli.spec.load import LoadedSpec
 from mlpcli.spec.search_space import show_label
@@ -260,12 +260,11 @@ def show_search(outcome: SearchOutcome, total: float) -> None:
     for line in _time_lines(out, outcome, total):
         out.print(Text(line))
     out.print(Text(f"run  {search.folder}"))
-    runs_dir = search.folder.parent.parent
-    where = "" if runs_dir == Path("runs") else f" --runs-dir {shlex.quote(str(runs_dir))}"
+    where = runs_dir_option(search.folder.parent.parent)
     following = []
     if outcome.run is not None:
         following.append(f"evaluate {search.folder.parent.name}{where}")
-        following.append(f"train {search.folder / BEST}")
+        following.append(f"train {shlex.quote(str(search.folder / BEST))}")
     exhausted = len(search.trials) < _as_number(search.arguments.get("max_trials"))
     if search.algorithm != "Hyperband" and not exhausted:
         following.append(f"tune --resume {search.label} --trials {2 * len(search.trials)}{where}")

@@ -47,7 +47,8 @@ def _show(heading: list[str], rows: list[list[str]], part: str, file: str) -> No
     more = f"; {file} has {' and '.join(rest)}" if rest else ""
     of = f" of {part}" if part else ""
     out.print()
-    out.print(Text(f"the {counted(len(shown), 'most wrong row')}{of}{more}", style="dim"))
+    these = "most wrong row" if len(shown) == 1 else f"{len(shown)} most wrong rows"
+    out.print(Text(f"the {these}{of}{more}", style="dim"))
     columns = [name for name in names if name < width]
     out.print(table(heading[:width], _cut(shown, width), names=columns, longest=LONGEST_CELL))
 

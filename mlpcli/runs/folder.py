@@ -24,6 +24,7 @@ from mlpcli.files import (
 from mlpcli.runs.guard import OF_MEMBERS, STAMPED, WITHIN_SEARCH, check_inside, check_way, outermost
 from mlpcli.runs.lock import LOCK, is_locked, locked, make_room
 from mlpcli.runs.record_models import DataFacts, ListedRecord, RunRecord, read_record
+from mlpcli.runs.shell_options import runs_dir_option
 from mlpcli.runs.subfolders import subfolders
 
 SPEC = "spec.yaml"
@@ -158,8 +159,7 @@ def resume_command(folder: Path) -> str:
     verb = "tune" if (folder / SEARCH).is_file() else "train"
     if not STAMPED.fullmatch(folder.name):
         return f"mlpcli {verb} --resume {shlex.quote(str(folder))}"
-    where = "" if runs_dir == Path("runs") else f" --runs-dir {shlex.quote(str(runs_dir))}"
-    return f"mlpcli {verb} --resume {name}{where}"
+    return f"mlpcli {verb} --resume {name}{runs_dir_option(runs_dir)}"
 
 
 def write_record(folder: Path, record: dict[str, object]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,9 +18,11 @@ from mlpcli.report.console import format_duration, format_number
 from mlpcli.report.page.pictures import Picture, read_pictures
 from mlpcli.runs.diagnosis import Finding
 from mlpcli.runs.folder import Run, open_run
+from mlpcli.runs.guard import outermost
 from mlpcli.runs.notes import NOTHING, Notes, read_notes
 from mlpcli.runs.record_models import MetricsRecord, read_history, read_record
 from mlpcli.runs.run_values import is_changed, status_of
+from mlpcli.runs.shell_options import runs_dir_option
 
 MOST_TEXT = 2**20
 
@@ -316,7 +319,8 @@ def _commands(run: Run) -> Iterator[tuple[str, str]]:
     if status_of(run) != runs.COMPLETED:
         yield "finish it", runs.resume_command(run.folder)
         return
-    label = run.label
-    yield "train it again, and compare", f"mlpcli reproduce {label}"
-    yield "measure it on other rows", f"mlpcli evaluate {label} --data FILE"
-    yield "predict", f"mlpcli predict {label} FILE -o predictions.csv"
+    runs_dir, label = outermost(run.folder).parent.parent, run.label
+    where = runs_dir_option(runs_dir if run.folder.is_absolute() else os.path.relpath(runs_dir))
+    yield "train it again, and compare", f"mlpcli reproduce {label}{where}"
+    yield "measure it on other rows", f"mlpcli evaluate {label} --data FILE{where}"
+    yield "predict", f"mlpcli predict {label} FILE -o predictions.csv{where}"
