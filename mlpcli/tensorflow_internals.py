@@ -32,17 +32,3 @@ def with_litert_metadata(content: bytes, name: str, text: str, description: str)
     model.metadata = [*(model.metadata or ()), entry]
     model.description = description
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
-
-
-def litert_metadata(content: bytes, name: str) -> str:
-    """Return a text in the metadata of a LiteRT file.
-
-    Args:
-        content: the file.
-        name: of the text.
-    """
-    from tensorflow.lite.tools import flatbuffer_utils
-
-    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
-    entry = next(each for each in model.metadata if each.name in (name, name.encode()))
-    return bytes(model.buffers[entry.buffer].data).decode()

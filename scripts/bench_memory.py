@@ -1,11 +1,12 @@
 """Train on a table in memory and with `fit: {memory: ...}`: resident memory, seconds an epoch, and the start.
 
-    python scripts/bench_memory.py [--rows 20000000] [--memory 200MB] [--folder FOLDER] [--keep]
+    python scripts/bench_memory.py [--rows 20000000] [--memory 200MB] [--again] [--folder FOLDER] [--keep]
 
 Writes a CSV file of 8 columns of numbers and a target of two classes (about 75 bytes a row; the same each
-time), trains the same network on it in three fresh processes (with the memory bound, once more to show the
-start when the encoded rows are there already, and in memory), and samples the resident memory of the process
-and its children from /proc ten times a second. The weights of all must be equal to the last bit.
+time), trains the same network on it in two fresh processes (with the memory bound, and in memory; with
+--again in a third, to show the start when the encoded rows are there already), and samples the resident
+memory of the process and its children from /proc ten times a second. The weights of all must be equal to
+the last bit.
 """
 
 from __future__ import annotations

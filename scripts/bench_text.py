@@ -27,6 +27,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -135,7 +136,7 @@ def train(table: Table, way: str, split: int) -> dict[str, object]:
     """Train one of our ways; return its error on the test rows."""
     from mlpcli.spec.load import load_text, located
     from mlpcli.training.find_data import find_opened
-    from mlpcli.training.job import TRIAL, TrainingJob, TrainOptions
+    from mlpcli.training.job import TRIAL, TrainingJob
     from mlpcli.training.prepare import build_checked, complete
     from mlpcli.training.session import train_into
 
@@ -144,7 +145,7 @@ def train(table: Table, way: str, split: int) -> dict[str, object]:
         found = find_opened(loaded)
         completed = complete(found.spec, found.dataset)
         model = build_checked(completed, found.dataset)
-        options = TrainOptions(**{**vars(TRIAL), "splits": ("test",)})
+        options = replace(TRIAL, splits=("test",))
         job = TrainingJob(completed, found.dataset, model, Path(folder), options=options)
         began = time.monotonic()
         outcome = train_into(job)

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import builtins
-import contextlib
 import errno
 import io
 import mmap
@@ -25,7 +24,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -308,15 +307,6 @@ def _be(arguments: Sequence[object], writes: Writes, output: int, setup: Callabl
             stream.flush()
     finally:
         os._exit(status)
-
-
-@contextlib.contextmanager
-def counting(
-    within: Path, at: int = 0, *, error: str | None = None, lasting: bool = False
-) -> Iterator[Writes]:
-    """Count the writes below a folder in this process, or let one fail."""
-    with Writes(within, at, error=error, lasting=lasting) as writes:
-        yield writes
 
 
 def _main() -> NoReturn:

@@ -105,6 +105,19 @@ def test_the_table_of_packages_is_the_one_in_the_docs() -> None:
     assert set(rows) == {name for name in ALLOWED if (PACKAGE / name).is_dir()}
 
 
+MAPPED = ("inference", "export", "report", "plots", "serving")
+"""Packages whose docstrings are maps of their modules."""
+
+
+@pytest.mark.parametrize("package", MAPPED)
+def test_a_map_names_each_module_of_its_package(package: str) -> None:
+    start = f"mlpcli.{package}"
+    inside = {module.split(".")[2] for module in MODULES if module.startswith(f"{start}.")}
+    text = ast.get_docstring(ast.parse(MODULES[start].read_text(encoding="utf-8"))) or ""
+    named = set(re.findall(r"`(\w+)`", text))
+    assert inside - named == set()
+
+
 COUNTERPARTS = {"components", "features", "load", "plugins", "synthetic"}
 """What a spec says of these, in `spec/`, and what is made of it, in the package that makes it."""
 

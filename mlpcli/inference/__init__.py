@@ -1,1 +1,25 @@
-"""From a finished run: evaluate and predict."""
+"""What commands compute from finished runs: evaluate, predict, explain, compare, check labels, find drift.
+
+`evaluate`: `evaluate`, of rows that `rows_to_evaluate` and `own_data` find; `class_intervals`,
+`quantile_scores`, `undefined_metrics`; `evaluation_figures`. With `--by`: `wanted_groups` (what the names
+mean), `named_groups` (the rows), `evaluate_groups` (their metrics), `group_figures`.
+
+`predict`: `predict`. With `--explain`: `explain_chunks`, by `attributions` of `column_groups` to the
+`explained_values`, written by `attribution_columns`; of images `explain_images`, by `saliency`.
+
+`explain`: `explain` of columns, `explain_images` of images.
+
+`compare`: `differences`, which are those of the models (`compare`, on `common_rows`) and of the settings
+(`compare_settings`, on `held_out_rows`); `score_groups`; `row_values` says what each row adds to a
+metric.
+
+`label-check`: `label_check`, of `given_labels` (from `out_of_fold.csv`, by `out_of_fold_checks`), ranked
+by `label_ranking`, with the cells of `checked_rows`, written by `write_doubts`.
+
+`inspect --against`: `inspect_drift`, by `column_drift` and `text_drift`; `contract_drift` where the
+training rows are gone; `tell_apart` of all columns together.
+
+`export`: `export` and `export_docker`, with `export_rows` to compare and `quantized_scores`.
+
+`row_columns` reads the raw columns of rows for those that need them.
+"""
