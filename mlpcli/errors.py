@@ -12,11 +12,15 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Generic, ParamSpec, TypeVar
 
 from mlpcli.printable import printable, without_password
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 KeyPath = tuple[str | int, ...]
 """The keys and list positions that lead from the top of a spec to a value."""
@@ -91,6 +95,65 @@ class MlpcliError(Exception):
 
     def __str__(self) -> str:
         return "\n".join(str(problem) for problem in self.problems)
+
+
+class Step(Generic[T]):
+    """A step that was done, with its value, or that failed."""
+
+    def __init__(self, *values: T) -> None:
+        self._values = values
+
+    def __bool__(self) -> bool:
+        """Return whether it was done."""
+        return bool(self._values)
+
+    @property
+    def value(self) -> T:
+        """Its value; it is asked for only where it was done."""
+        return self._values[0]
+
+
+class AllAtOnce:
+    """Collect the errors of steps that do not depend on each other, to raise all of their problems at once.
+
+    A step is a call, `step = at_once.of(read, path)`, or runs in `with at_once:`. What depends on a step runs
+    `if step:`, and `finish` raises what the steps raised.
+    """
+
+    def __init__(self) -> None:
+        self.errors: list[MlpcliError] = []
+
+    def of(self, call: Callable[P, T], *args: P.args, **named: P.kwargs) -> Step[T]:
+        """Call a function, and keep its error."""
+        with self:
+            return Step(call(*args, **named))
+        return Step()
+
+    def __enter__(self) -> None:
+        """Begin a step."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        """Keep the error of a step that is about the user's input; let any other through."""
+        if not isinstance(error, MlpcliError):
+            return False
+        self.errors.append(error)
+        return True
+
+    def finish(self) -> None:
+        """Raise the error of the steps; a UsageError where several steps raised errors of other kinds.
+
+        Raises:
+            MlpcliError: with every problem, each once, if there is one.
+        """
+        if not self.errors:
+            return
+        first, *others = self.errors
+        if not others:
+            raise first
+        problems = dict.fromkeys(problem for error in self.errors for problem in error.problems)
+        kinds = {type(error) for error in self.errors}
+        same = kinds <= {DataError} or kinds <= {SpecError} or kinds <= {RunError}
+        raise (type(first) if same else UsageError)(*problems) from first
 
 
 class PredictionWarning(UserWarning):
@@ -239,6 +302,34 @@ def nearest(word: object, known: Iterable[object], *, cutoff: float = CLOSE) -> 
         key = str(word).lower().replace("_", "")
         close = [folded[match] for match in difflib.get_close_matches(key, folded, n=1, cutoff=cutoff)]
     return f"did you mean {close[0]!r}?" if close else ""
+
+
+def meant(word: object, known: Sequence[str], other_words: Mapping[str, str] = {}) -> str:
+    """Return `did you mean 'x'?` for the choice that a word, or a misspelling of it, stands for.
+
+    Args:
+        word: that is none of the choices.
+        known: the choices.
+        other_words: what others call some of them: `{"tflite": "litert"}`.
+    """
+    found = nearest(word, [*known, *other_words]).removeprefix("did you mean '").removesuffix("'?")
+    return f"did you mean {other_words.get(found, found)!r}?" if found else ""
+
+
+def wrong_choice(
+    option: str, received: object, known: Sequence[str], other_words: Mapping[str, str] = {}
+) -> Problem:
+    """Return the problem of a value that is none of an option's choices.
+
+    Args:
+        option: its name.
+        received: the value.
+        known: the choices.
+        other_words: what others call some of them.
+    """
+    *others, last = known
+    words = f"{', '.join(others)} or {last}" if others else last
+    return Problem(f"{option}: must be {words}", received=received, hint=meant(received, known, other_words))
 
 
 def suggest(word: object, known: Iterable[object], otherwise: Hint = "") -> Hint:

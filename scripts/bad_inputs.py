@@ -5,6 +5,7 @@ python scripts/bad_inputs.py > docs/bad_inputs.md
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
 import json
@@ -288,6 +289,10 @@ def _code(text: str) -> str:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.parse_args()
     print(page(), end="")
     sys.stdout.flush()
     os._exit(0)

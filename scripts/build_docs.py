@@ -8,6 +8,7 @@ and of messages are generated from the program itself, the specs in the course a
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -167,6 +168,10 @@ def write_source(folder: Path) -> None:
 
 def main() -> int:
     """Build; return the exit status of MkDocs, which ends with 1 at any warning."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.parse_args()
     os.environ["COLUMNS"] = "80"
     write_source(SOURCE)
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-f", str(ROOT / "mkdocs.yml")]

@@ -8,6 +8,7 @@ expression, and the figures that were drawn are kept. So no Jupyter is needed to
 
 from __future__ import annotations
 
+import argparse
 import ast
 import base64
 import contextlib
@@ -155,6 +156,10 @@ def as_page(document: dict[str, Any], pictures: Path | None = None) -> str:
 
 def main() -> int:
     """Execute the cells and write the notebook."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.parse_args()
     sys.path.insert(0, str(ROOT))
     here = Path.cwd()
     with tempfile.TemporaryDirectory() as folder:

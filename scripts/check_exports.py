@@ -6,8 +6,8 @@ format as a share of a result's range. Ends with status 1 where ONNX or LiteRT d
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import redirect_stdout
@@ -142,4 +142,8 @@ def run(wanted: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(run(sys.argv[1:]))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="of a config; default: all ten")
+    raise SystemExit(run(parser.parse_args().names))

@@ -10,6 +10,7 @@ A test compares the page with the installed Keras, so that a class of a new vers
 
 from __future__ import annotations
 
+import argparse
 import inspect
 import sys
 from collections import defaultdict
@@ -151,7 +152,11 @@ otherwise it becomes float32, as before. An id below 0, or not below `input_dim`
 
 
 if __name__ == "__main__":
-    if "--write" in sys.argv[1:]:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--write", action="store_true", help="write docs/keras.md, instead of printing it")
+    if parser.parse_args().write:
         PAGE.write_text(page(), encoding="utf-8")
     else:
         sys.stdout.write(page())

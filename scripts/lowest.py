@@ -1,5 +1,6 @@
 """Print the lower bound of every dependency as a constraint: `numpy>=2.1,<3` becomes `numpy==2.1.*`."""
 
+import argparse
 import re
 import tomllib
 from collections.abc import Sequence
@@ -17,4 +18,6 @@ def lower_bounds(pyproject: Path, *, extras: Sequence[str] = ()) -> list[str]:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.parse_args()
     print("\n".join(lower_bounds(Path(__file__).parent.parent / "pyproject.toml")))

@@ -404,7 +404,7 @@ def test_the_script_runs_by_itself_and_without_mlpcli(mlpcli: Callable[..., Resu
     assert (tmp_path / "tiny.keras").exists()
     again = mlpcli("code", spec, "-o", script)
     assert again == Result(
-        2, "", f"{script} exists already; choose another name, or add --force to replace it\n"
+        2, "", f"-o {script}: the file exists already; add --force to replace it, or choose another with -o\n"
     )
 
 

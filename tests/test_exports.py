@@ -152,8 +152,11 @@ def test_a_missing_package_is_named_with_what_installs_it(monkeypatch: pytest.Mo
     with pytest.raises(UsageError) as caught:
         export_formats.check_installed(["keras", "onnx", "litert"])
     assert [each.headline() for each in caught.value.problems] == [
-        f'--format {name} needs {packages}, not installed here; install with: pip install "mlpcli[{name}]"'
-        for name, packages in (("onnx", "tf2onnx, onnx, onnxruntime"), ("litert", "ai-edge-litert"))
+        f'--format {name} needs {packages} not installed; run: pip install "mlpcli[{name}]"'
+        for name, packages in (
+            ("onnx", "tf2onnx, onnx and onnxruntime, which are"),
+            ("litert", "ai-edge-litert, which is"),
+        )
     ]
 
 
@@ -186,7 +189,7 @@ def test_wrong_options_end_before_anything_is_loaded(
 def test_what_cannot_be_written_is_said_before_any_work(
     name: str, path: str, message: str, tmp_path: Path
 ) -> None:
-    from mlpcli.inference.export import check_targets
+    from mlpcli.export.export_formats import check_targets
 
     (tmp_path / "file").write_text("mine")
     (tmp_path / "folder").mkdir()

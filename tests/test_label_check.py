@@ -406,7 +406,7 @@ def test_all_labels_are_written_the_most_doubtful_first(
     again = mlpcli("label-check", "tiny", "-o", output, "--runs-dir", checked_run)
     assert (again.status, again.err) == (
         2,
-        f"-o {output}: the file exists already; add --force to replace it\n",
+        f"-o {output}: the file exists already; add --force to replace it, or choose another with -o\n",
     )
     kept = mlpcli("label-check", "tiny", "-o", tmp_path / "a.tsv", "--keep", "x", "--runs-dir", checked_run)
     assert (kept.status, kept.out) == (2, "")

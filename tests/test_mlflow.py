@@ -208,13 +208,12 @@ def test_the_package_is_named_before_anything_is_trained(
     monkeypatch: pytest.MonkeyPatch,
     tiny_run: Path,
 ) -> None:
-    monkeypatch.setattr(mlflow_log, "is_installed", lambda: False)
+    monkeypatch.setattr("mlpcli.extras.missing", lambda extra: ["mlflow-skinny"])
     elsewhere = ["--runs-dir", tiny_run] if arguments[0] == "log" else []
     refused = mlpcli(*arguments, *elsewhere)
     assert refused.status == 2
     assert refused.err == (
-        "logging to mlflow needs the package mlflow-skinny, which is not installed; "
-        'run: pip install "mlpcli[mlflow]"\n'
+        'logging to mlflow needs mlflow-skinny, which is not installed; run: pip install "mlpcli[mlflow]"\n'
     )
     assert not Path("runs").exists()
 

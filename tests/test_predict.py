@@ -91,7 +91,10 @@ def test_an_output_is_never_overwritten_without_force(
     output.write_text("precious")
     result = mlpcli("predict", "tiny", data, "-o", output, "--runs-dir", tiny_run)
     assert result.status == 2
-    assert result.err == f"-o {output}: the file exists already; add --force to replace it\n"
+    assert (
+        result.err
+        == f"-o {output}: the file exists already; add --force to replace it, or choose another with -o\n"
+    )
     assert output.read_text() == "precious"
     assert mlpcli("predict", "tiny", data, "-o", output, "--force", "--runs-dir", tiny_run).status == 0
     assert output.read_text().startswith("predicted_target,")

@@ -413,12 +413,16 @@ def test_what_is_missing_is_named_with_its_extra(
     mlpcli: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "uvicorn", None)
-    result = mlpcli("serve", "houses")
+    monkeypatch.setitem(sys.modules, "mlpcli.serving.server", None)  # which imports TensorFlow
+    result = mlpcli("serve", "houses", "--max-body", "big")
     assert result.status == 2
-    assert (
-        result.err
-        == 'serve needs uvicorn, which is not installed; install it with: pip install "mlpcli[serve]"\n'
-    )
+    assert [line.split(";")[0] for line in result.err.splitlines()] == [
+        "--max-body: must be a size such as 10MB, received 'big'",
+        "serve needs uvicorn, which is not installed",
+        "there is no run 'houses' under runs",
+        "3 problems found",
+    ]
+    assert '; run: pip install "mlpcli[serve]"\n' in result.err
 
 
 @pytest.mark.parametrize(

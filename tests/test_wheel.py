@@ -59,3 +59,15 @@ def test_every_dependency_has_a_lower_bound_that_can_be_installed_and_an_upper_o
     lowest = lower_bounds(ROOT / "pyproject.toml", extras=["serve"])
     assert [line.split("==")[0] for line in lowest] == [line.split(">=")[0] for line in requirements]
     assert all(",<" in line for line in requirements)
+
+
+def test_what_is_said_to_install_an_extra_is_what_it_installs(project: dict[str, Any]) -> None:
+    from mlpcli.extras import EXTRAS
+
+    written = project["project"]["optional-dependencies"]
+    listed = {
+        extra: {re.split(r"[\[<>=]", each)[0] for each in several} for extra, several in written.items()
+    }
+    assert {extra: {*packages} for extra, packages in EXTRAS.items()} == {
+        extra: packages for extra, packages in listed.items() if extra != "dev"
+    }

@@ -15,7 +15,7 @@ from mlpcli.cli.options import (
     RunsDirOption,
     SetOption,
     SpecArgument,
-    refuse_output,
+    check_output,
 )
 
 
@@ -31,18 +31,18 @@ def code(
     debug: DebugOption = False,
 ) -> None:
     """Write the spec's data, network and training as a standalone Keras script."""
-    from mlpcli.errors import UsageError
+    from mlpcli.errors import AllAtOnce
     from mlpcli.files import write_text
     from mlpcli.report import console
     from mlpcli.spec.load import load_spec
 
-    if output is not None:
-        refuse_output(output, "-o", "leave -o out for standard output")
-    loaded = replace(load_spec(spec, settings=settings or ()), runs_dir=runs_dir)
+    at_once = AllAtOnce()
+    at_once.of(check_output, output, "-o", hint="leave -o out for standard output", force=force)
+    read = at_once.of(load_spec, spec, settings=settings or ())
+    at_once.finish()
+    loaded = replace(read.value, runs_dir=runs_dir)
     from mlpcli.codegen.script import script_of
 
-    if output is not None and output.exists() and not force:
-        raise UsageError(f"{output} exists already; choose another name, or add --force to replace it")
     script = script_of(loaded)
     if output is not None:
         write_text(output, script)

@@ -14,7 +14,7 @@ from mlpcli.cli.options import (
     JsonOption,
     RunsDirOption,
     TrustOption,
-    refuse_output,
+    check_output,
 )
 
 if TYPE_CHECKING:
@@ -46,16 +46,20 @@ def compare(
     debug: DebugOption = False,
 ) -> None:
     """Compare runs: settings, metrics, curves, and which differences are more than chance."""
+    from mlpcli.errors import AllAtOnce
     from mlpcli.inference.differences import check_wishes
     from mlpcli.report.runs import show_left_out
     from mlpcli.runs.comparison import choose, default_picture
 
-    found = choose(names, runs_dir, trials=trials, trusted=trust_plugins)
+    at_once = AllAtOnce()
+    chosen = at_once.of(choose, names, runs_dir, trials=trials, trusted=trust_plugins)
+    found = chosen.value if chosen else []
     picture = output or default_picture(found, runs_dir)
-    refuse_output(picture, "-o", "choose another file with -o")
+    at_once.of(check_output, picture, "-o", hint="choose another file with -o")
     for run in found:
         show_left_out(run.left_out)
-    check_wishes(found, metric=metric, split=split)
+    at_once.of(check_wishes, found, metric=metric, split=split)
+    at_once.finish()
     _compare(found, output, picture, metric=metric, split=split, test=test, json=json)
 
 

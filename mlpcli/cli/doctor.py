@@ -15,8 +15,7 @@ from mlpcli.cli.options import (
     RunArgument,
     RunsDirOption,
     TrustOption,
-    refuse_existing,
-    refuse_output,
+    check_output,
 )
 
 if TYPE_CHECKING:
@@ -50,13 +49,15 @@ def doctor(
 ) -> None:
     """Show what is wrong with a training, and a patch of its spec."""
     from mlpcli.cli.named import find_named
+    from mlpcli.errors import AllAtOnce
     from mlpcli.report import doctor as report
     from mlpcli.report.console import show_json
 
-    if output is not None:
-        refuse_output(output, "-o")
-        refuse_existing(output, "-o", force=force)
-    found = find_named(run, runs_dir, unfinished=True, trusted=trust_plugins)
+    at_once = AllAtOnce()
+    at_once.of(check_output, output, "-o", force=force, in_folder=True)
+    named = at_once.of(find_named, run, runs_dir, unfinished=True, trusted=trust_plugins)
+    at_once.finish()
+    found = named.value
     diagnosis = _diagnose(found, records=records)
     patched, diagnosis = _patch(found, diagnosis, output, must=apply or output is not None)
     written = _write(patched, force=force) if apply or output is not None else None
@@ -114,6 +115,5 @@ def _write(patched: Patched | None, *, force: bool) -> Path | None:
 
     if patched is None:
         return None
-    refuse_output(patched.target, "--apply", "choose another file with -o")
-    refuse_existing(patched.target, "--apply", force=force)
+    check_output(patched.target, "--apply", hint="choose another file with -o", force=force, in_folder=True)
     return write_patched(patched)

@@ -30,6 +30,7 @@ from mlpcli.free_names import file_part
 
 if TYPE_CHECKING:
     from mlpcli.data.readers.reading import Reading
+    from mlpcli.errors import AllAtOnce, Step
     from mlpcli.runs.folder import Run
     from mlpcli.runs.results import Evaluation
 
@@ -75,21 +76,44 @@ def evaluate(
     """Compute the metrics of a run on its test split, or on a file."""
     from mlpcli.cli.named import find_named
     from mlpcli.data.readers.find_files import as_path
+    from mlpcli.errors import AllAtOnce
 
-    found = find_named(run, runs_dir, trusted=trust_plugins, best=best)
-    reading = reading_of(sheet, query, delimiter, comment, charset, header)
-    file = None if data is None else as_path(data)
-    check_first(found, split, file, reading)
-    check_by(found, split, file, by or [], reading)
-    from mlpcli.training.side_process import side_process
-
-    folder = figures_folder(found, name_of(split, file)) if figures else None
-    with side_process() if folder is not None else contextlib.nullcontext():
+    at_once, file = AllAtOnce(), None if data is None else as_path(data)
+    named = at_once.of(find_named, run, runs_dir, trusted=trust_plugins, best=best)
+    read = at_once.of(reading_of, sheet, query, delimiter, comment, charset, header)
+    _check_all(at_once, named, split, file, by or [], read)
+    folder = figures_folder(named.value, name_of(split, file)) if figures else None
+    with _drawing_beside(folder):
         from mlpcli.inference.evaluate import EvaluateOptions, evaluate_run
 
-        options = EvaluateOptions(folder, intervals, tuple(by or ()), reading)
-        evaluation = evaluate_run(found, split=split, data=file, options=options)
-    _show(found, evaluation, folder, json=json)
+        options = EvaluateOptions(folder, intervals, tuple(by or ()), read.value)
+        evaluation = evaluate_run(named.value, split=split, data=file, options=options)
+    _show(named.value, evaluation, folder, json=json)
+
+
+def _check_all(
+    at_once: AllAtOnce, run: Step[Run], split: str, data: Path | None, by: list[str], reading: Step[Reading]
+) -> None:
+    """Check what needs no TensorFlow, see `check_first` and `check_by`; or only the file.
+
+    Raises:
+        MlpcliError: with everything that is wrong.
+    """
+    from mlpcli.data.readers.find_files import named_files
+
+    if run and reading:
+        at_once.of(check_first, run.value, split, data, reading.value)
+        at_once.of(check_by, run.value, split, data, by, reading.value)
+    elif data is not None:
+        at_once.of(named_files, str(data))
+    at_once.finish()
+
+
+def _drawing_beside(folder: Path | None) -> contextlib.AbstractContextManager[object]:
+    """Return the process that draws figures meanwhile, where there is a folder for them."""
+    from mlpcli.training.side_process import side_process
+
+    return contextlib.nullcontext() if folder is None else side_process()
 
 
 def _show(run: Run, evaluation: Evaluation, folder: Path | None, *, json: bool) -> None:
@@ -146,7 +170,7 @@ def check_first(run: Run, split: str, data: Path | None, reading: Reading | None
     from mlpcli.cli.named import check_data
     from mlpcli.data.first_look import check_new_rows
     from mlpcli.data.readers.reading import AS_RECORDED
-    from mlpcli.errors import Problem, UsageError
+    from mlpcli.errors import Problem, UsageError, nearest
     from mlpcli.model.run_contract import run_contract
 
     run.require(runs.MODEL)
@@ -158,7 +182,7 @@ def check_first(run: Run, split: str, data: Path | None, reading: Reading | None
     if members is not None and members.folds > 1:
         splits.append("held_out")
     if splits and split not in splits:
-        hint = f"it has {', '.join(splits)}; or give --data FILE"
+        hint = f"{nearest(split, splits)} it has {', '.join(splits)}; or give --data FILE".strip()
         if split == "held_out":
             hint += "; rows are held out by folds: fit: {folds: 5}"
         raise UsageError(Problem(f"run {run.label} has no {split} split", hint=hint))

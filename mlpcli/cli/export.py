@@ -76,33 +76,39 @@ def export(
     """Write a run's network as a SavedModel, ONNX, LiteRT, OpenVINO or Keras file."""
     from mlpcli import runs
     from mlpcli.cli.named import check_data, find_named
-    from mlpcli.errors import UsageError
-    from mlpcli.export.export_formats import check_installed
+    from mlpcli.errors import AllAtOnce, UsageError
+    from mlpcli.export.export_formats import check_installed, check_targets, docker_target, targets_of
     from mlpcli.report.console import show_line
 
-    names = tuple(each.value for each in formats or ())
-    if problem := _problem(names, docker=docker, quantize=quantize is not None, verify=verify):
-        raise UsageError(problem)
-    check_installed(names)
-    found = find_named(run, runs_dir, trusted=trust_plugins, best=best)
-    found.require(runs.MODEL)
-    if verify or quantize is not None:
-        check_data(found)
+    names, at_once = tuple(each.value for each in formats or ()), AllAtOnce()
+    with at_once:
+        if problem := _problem(names, docker=docker, quantize=quantize is not None, verify=verify):
+            raise UsageError(problem)
+    at_once.of(check_installed, names)
+    named = at_once.of(find_named, run, runs_dir, trusted=trust_plugins, best=best)
+    if named:
+        found = named.value
+        at_once.of(found.require, runs.MODEL)
+        with at_once:
+            targets = {"docker": docker_target(found, output)} if docker else targets_of(names, found, output)
+            check_targets(targets, force=force)
+        if verify or quantize is not None:
+            at_once.of(check_data, found)
+    at_once.finish()
     from mlpcli.inference.export import ExportOptions
 
     def progress(stage: str) -> None:
         show_line(stage, stderr=True)
 
     options = ExportOptions(names, output, quantize is not None, verify, progress)
-    (_write_docker if docker else _write_files)(found, options, force=force, json=json)
+    (_write_docker if docker else _write_files)(found, options, json=json)
 
 
-def _write_files(run: Run, options: ExportOptions, *, force: bool, json: bool) -> None:
-    from mlpcli.inference.export import check_targets, export_run, stem_of
+def _write_files(run: Run, options: ExportOptions, *, json: bool) -> None:
+    from mlpcli.inference.export import export_run
     from mlpcli.report.console import show_json
     from mlpcli.report.export import show_exported
 
-    check_targets(options.targets(stem_of(run)), force=force)
     written = export_run(run, options)
     if json:
         show_json({"run": run.label, "exported": [each.to_json() for each in written]})
@@ -110,13 +116,11 @@ def _write_files(run: Run, options: ExportOptions, *, force: bool, json: bool) -
         show_exported(run.label, written)
 
 
-def _write_docker(run: Run, options: ExportOptions, *, force: bool, json: bool) -> None:
-    from mlpcli.inference.export import check_targets
-    from mlpcli.inference.export_docker import docker_target, export_docker
+def _write_docker(run: Run, options: ExportOptions, *, json: bool) -> None:
+    from mlpcli.inference.export_docker import export_docker
     from mlpcli.report.console import show_json
     from mlpcli.report.export import show_docker
 
-    check_targets({"docker": docker_target(run, options.output)}, force=force)
     folder = export_docker(run, options)
     if json:
         show_json(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,8 +25,8 @@ from mlpcli.cli.data_options import (
 from mlpcli.cli.examples import complete_example
 from mlpcli.cli.help_text import Command
 from mlpcli.cli.inspect import TABLE_HELP, TaskOption
-from mlpcli.cli.options import DebugOption, JsonOption, refuse_output
-from mlpcli.errors import Problem, UsageError
+from mlpcli.cli.options import DebugOption, JsonOption, check_output
+from mlpcli.errors import AllAtOnce, Problem, Step, UsageError
 from mlpcli.spec.file_words import is_server, split_scheme
 
 if TYPE_CHECKING:
@@ -109,12 +110,13 @@ def init(
         _refuse_beside_example(data, target)
         _copy_example(example, output, force=force, json=json)
         return
-    data = _needed(data, target)
-    path = Path(f"{experiment_name(data)}.yaml" if output in (None, "-") else str(output))
-    if output != "-":
-        _check_output(path, force=force)
-    _check_folder(path)
-    reading = reading_of(sheet, query, delimiter, comment, charset, header)
+    at_once = AllAtOnce()
+    path = Path(f"{experiment_name(data or '')}.yaml" if output in (None, "-") else str(output))
+    hint, replaced = "write - for standard output", force or output == "-"
+    at_once.of(check_output, path, "-o", hint=hint, force=replaced, in_folder=True)
+    read = at_once.of(reading_of, sheet, query, delimiter, comment, charset, header)
+    data = _check_first(at_once, data, read, {"target": target, "task": task, "split": split}, effort)
+    reading = read.value
     if target is None:
         from mlpcli.cli.init_images import Written, propose_folder
 
@@ -141,6 +143,43 @@ def _show(proposal: Proposal, data: str, *, json: bool) -> None:
         console.show_text(proposal.spec)
     else:
         report.show_proposal(proposal, data)
+
+
+def _check_first(
+    at_once: AllAtOnce,
+    data: str | None,
+    reading: Step[Reading],
+    options: Mapping[str, str | None],
+    effort: str,
+) -> str:
+    """Return the data, checked as far as that is possible before all of it is read.
+
+    Args:
+        at_once: what is wrong already.
+        data: the argument.
+        reading: how it is read.
+        options: `target`, `task` and `split`.
+        effort: that of the network.
+
+    Raises:
+        MlpcliError: with everything that is wrong.
+    """
+    from mlpcli.data.inspect.propose_network import check_effort
+    from mlpcli.data.inspect.target_task import check_task
+    from mlpcli.data.inspect.wanted_columns import check_columns_wanted
+    from mlpcli.data.readers.find_files import named_files
+
+    target = options["target"]
+    needed = at_once.of(_needed, data, target)
+    at_once.of(check_effort, effort)
+    if target is not None:
+        at_once.of(check_task, options["task"])
+        if needed and reading:
+            at_once.of(check_columns_wanted, needed.value, target, options["split"], reading.value)
+        elif needed:
+            at_once.of(named_files, needed.value)
+    at_once.finish()
+    return needed.value
 
 
 def _needed(data: str | None, target: str | None) -> str:
@@ -196,21 +235,8 @@ def _copy_example(name: str, output: str | None, *, force: bool, json: bool) -> 
     if output == "-":
         console.show_text(next(iter(example_files(name, spec).values())))
         return
-    refuse_output(spec, "-o", "write - for standard output")
-    _check_folder(spec)
+    check_output(spec, "-o", hint="write - for standard output", in_folder=True)
     report.show_example(write_example(name, spec, force=force), json=json)
-
-
-def _check_output(path: Path, *, force: bool) -> None:
-    refuse_output(path, "-o", "write - for standard output")
-    if path.exists() and not force:
-        rule = f"-o {path}: the file exists already"
-        raise UsageError(Problem(rule, hint="add --force to replace it, or choose another with -o"))
-
-
-def _check_folder(path: Path) -> None:
-    if not path.parent.is_dir():
-        raise UsageError(Problem(f"-o {path}: there is no folder {path.parent}"))
 
 
 def _propose(

@@ -98,10 +98,28 @@ def inspect(
         inspect_images(Path(data), data, json=json)
         return
     from mlpcli.data.inspect.find_warnings import find_warnings
-    from mlpcli.data.inspect.survey import survey_table
 
-    survey = survey_table(data, target, task, reading)
+    survey = _checked_survey(data, target, task, reading)
     _show(survey, [*find_warnings(survey, test), *_of_images(survey)], target, json=json)
+
+
+def _checked_survey(data: str, target: str | None, task: str | None, reading: Reading) -> Survey:
+    """Survey a table; before it is read, check that it has the target, and that the task is one.
+
+    Raises:
+        MlpcliError: with everything that is wrong.
+    """
+    from mlpcli.data.inspect.survey import survey_table
+    from mlpcli.data.inspect.target_task import check_task
+    from mlpcli.data.inspect.wanted_columns import check_columns_wanted
+    from mlpcli.errors import AllAtOnce
+
+    if target is not None:
+        at_once = AllAtOnce()
+        at_once.of(check_columns_wanted, data, target, None, reading)
+        at_once.of(check_task, task)
+        at_once.finish()
+    return survey_table(data, target, task, reading)
 
 
 def _of_images(survey: Survey) -> list[str]:
@@ -143,13 +161,14 @@ def _check_against(target: str | None, task: str | None, test: str | None, fail_
     Raises:
         UsageError: there is one.
     """
+    from mlpcli.errors import UsageError, wrong_choice
     from mlpcli.runs.drift_results import SIZES
 
     for option, value in (("--target", target), ("--task", task), ("--test", test)):
         if value is not None:
             raise _usage(f"{option}: is not for --against, whose run knows its target", value, "leave it out")
     if fail_on is not None and fail_on not in SIZES[1:]:
-        raise _usage("--fail-on: must be small, moderate or large", fail_on, "the words of the change")
+        raise UsageError(wrong_choice("--fail-on", fail_on, SIZES[1:]))
 
 
 class DriftOptions(NamedTuple):

@@ -14,8 +14,7 @@ from mlpcli.cli.options import (
     JsonOption,
     RunArgument,
     RunsDirOption,
-    refuse_existing,
-    refuse_output,
+    check_output,
 )
 
 
@@ -48,14 +47,17 @@ def label_check(
 ) -> None:
     """Show the rows whose label the models of a run's folds doubt most, none of which had seen the row."""
     from mlpcli.cli.named import find_named
+    from mlpcli.errors import AllAtOnce
     from mlpcli.report import console
     from mlpcli.report import label_check as report
 
-    _refuse_output(output, keep, force=force)
-    found = find_named(run, runs_dir, best=best)
+    at_once, wanted = AllAtOnce(), None if keep is None else tuple(keep)
+    at_once.of(_check_file, output, keep, force=force)
+    named = at_once.of(find_named, run, runs_dir, best=best)
+    at_once.finish()
     from mlpcli.inference.label_check import CheckOptions, check_labels
 
-    check = check_labels(found, CheckOptions(top, output, None if keep is None else tuple(keep)))
+    found, check = named.value, check_labels(named.value, CheckOptions(top, output, wanted))
     for warning in check.warnings:
         console.show_sentence(warning, stderr=True, style="yellow")
     if json:
@@ -64,7 +66,7 @@ def label_check(
         report.show_label_check(found.label, check)
 
 
-def _refuse_output(output: Path | None, keep: list[str] | None, *, force: bool) -> None:
+def _check_file(output: Path | None, keep: list[str] | None, *, force: bool) -> None:
     """Refuse a file that cannot be written, and --keep without a file.
 
     Raises:
@@ -81,5 +83,4 @@ def _refuse_output(output: Path | None, keep: list[str] | None, *, force: bool) 
     if format_of(output, without=(".npy",)) == "npy":
         hint = "choose .csv, .tsv, .jsonl or .parquet"
         raise UsageError(Problem(f"-o {output}: an .npy file cannot hold labels", hint=hint))
-    refuse_output(output, "-o")
-    refuse_existing(output, "-o", force=force)
+    check_output(output, "-o", force=force, in_folder=True)

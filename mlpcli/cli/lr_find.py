@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,8 +15,12 @@ from mlpcli.cli.options import (
     RunsDirOption,
     SetOption,
     SpecArgument,
-    refuse_output,
+    check_output,
 )
+
+if TYPE_CHECKING:
+    from mlpcli.errors import Place
+    from mlpcli.spec.load import LoadedSpec
 
 
 def lr_find(
@@ -42,15 +46,18 @@ def lr_find(
 ) -> None:
     """Run a learning-rate range test, and suggest a learning rate."""
     from mlpcli.cli.spec_file import read_spec
+    from mlpcli.errors import AllAtOnce
     from mlpcli.report import lr_find as report
     from mlpcli.training.rate_bounds import check_bounds
 
-    check_bounds(low, high, steps)
-    loaded = replace(read_spec(spec, settings), runs_dir=runs_dir)
-    picture = output or runs_dir / loaded.spec.name / "lr_find.png"
-    refuse_output(picture, "-o", "choose another file with -o")
-    if write:
-        refuse_output(spec.resolve(), "--write", "leave --write out")
+    at_once = AllAtOnce()
+    at_once.of(check_bounds, low, high, steps)
+    read = at_once.of(read_spec, spec, settings)
+    picture = output or runs_dir / (read.value.spec.name if read else "") / "lr_find.png"
+    at_once.of(check_output, picture, "-o", hint="choose another file with -o")
+    at_once.of(check_output, spec.resolve() if write else None, "--write", hint="leave --write out")
+    at_once.finish()
+    loaded = replace(read.value, runs_dir=runs_dir)
     with report.RateReport(steps, stderr=json) as watcher:
         from mlpcli.training.lr_finder import draw_rate_test, find_rate
 
@@ -59,9 +66,12 @@ def lr_find(
         )
         title = f"{loaded.spec.name}: learning-rate range test"
         draw_rate_test(test, picture, title=title, beside=output is None)
-    place = None
-    if write:
-        from mlpcli.spec.write_learning_rate import write_rate
-
-        place = write_rate(spec, loaded, test.suggestion)
+    place = _written(spec, loaded, test.suggestion) if write else None
     report.show_rate_test(test, picture, place, json=json)
+
+
+def _written(spec: Path, loaded: LoadedSpec, rate: float) -> Place:
+    """Write a learning rate into a spec; return where."""
+    from mlpcli.spec.write_learning_rate import write_rate
+
+    return write_rate(spec, loaded, rate)

@@ -17,8 +17,7 @@ from mlpcli.cli.options import (
     RunsDirOption,
     SetOption,
     SpecArgument,
-    refuse_existing,
-    refuse_output,
+    check_output,
 )
 
 SizesOption = Annotated[
@@ -61,18 +60,21 @@ def more_data(
 ) -> None:
     """Train on fewer rows and more, and say whether more rows than there are would help."""
     from mlpcli.cli.spec_file import read_spec
+    from mlpcli.errors import AllAtOnce
     from mlpcli.files import write_json
     from mlpcli.report import more_data as report
     from mlpcli.runs.more_data import RowsWanted
 
-    wanted = RowsWanted(read_sizes(sizes), repeats, metric)
-    loaded = replace(read_spec(spec, settings), runs_dir=runs_dir)
-    picture = output or free_name(runs_dir / loaded.spec.name / "more_data.png")
+    at_once = AllAtOnce()
+    numbers = at_once.of(read_sizes, sizes)
+    read = at_once.of(read_spec, spec, settings)
+    picture = output or free_name(runs_dir / (read.value.spec.name if read else "") / "more_data.png")
     document = picture.with_suffix(".json")
     for file in (picture, document):
-        refuse_output(file, "-o", "choose another file with -o")
-        if output is not None and file.exists():
-            refuse_existing(file, "-o", force=force)
+        hint, replaced = "choose another file with -o", force or output is None
+        at_once.of(check_output, file, "-o", hint=hint, force=replaced)
+    at_once.finish()
+    wanted, loaded = RowsWanted(numbers.value, repeats, metric), replace(read.value, runs_dir=runs_dir)
     with report.MoreDataReport(metric, stderr=json) as watcher:
         from mlpcli.plots.more_data import draw_more_data
         from mlpcli.training.more_data import measure_more_data

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlpcli.cli.completion import complete_run, complete_setting
+
+if TYPE_CHECKING:
+    from mlpcli.errors import Problem
 
 SPEC_HELP = "The YAML file of the experiment."
 
@@ -81,38 +84,44 @@ LogToOption = Annotated[
 RUNS_DIR = Path("runs")
 
 
-def refuse_existing(path: Path | None, option: str, *, force: bool) -> None:
-    """Refuse an output file that exists, or whose folder does not, before any work begins.
-
-    Raises:
-        UsageError: it exists and may not be replaced, or there is no such folder.
-    """
-    from mlpcli.errors import Problem, UsageError
-
-    if path is None:
-        return
-    if path.exists() and not force:
-        rule = f"{option} {path}: the file exists already"
-        raise UsageError(Problem(rule, hint="add --force to replace it"))
-    if not path.parent.is_dir():
-        raise UsageError(Problem(f"{option} {path}: there is no folder {path.parent}"))
-
-
-def refuse_output(path: Path, option: str, hint: str = "") -> None:
-    """Refuse an output path that cannot be written, before any work begins.
+def output_problems(
+    path: Path, option: str, *, hint: str = "", force: bool = True, in_folder: bool = False
+) -> list[Problem]:
+    """Return why a file cannot be written where an option says, before any work begins.
 
     Args:
-        path: where the option says that a file is to be written.
-        option: the option, for the message.
-        hint: what to do instead.
-
-    Raises:
-        UsageError: there is a folder, a pipe or a device at the path, or its folder is not writable.
+        path: the file.
+        option: its name, for the message.
+        hint: what to do where nothing can be written there.
+        force: a file that is there may be replaced.
+        in_folder: its folder must be there.
     """
-    from mlpcli.errors import Problem, UsageError
+    from mlpcli.errors import Problem
     from mlpcli.files import output_problem, why_not_writable
 
     if why := why_not_writable(path.parent):
-        raise UsageError(Problem(f"{option} {path}: cannot be written, {why}", hint=hint))
+        return [Problem(f"{option} {path}: cannot be written, {why}", hint=hint)]
+    if in_folder and not path.parent.is_dir():
+        return [Problem(f"{option} {path}: there is no folder {path.parent}")]
     if problem := output_problem(path):
-        raise UsageError(Problem(f"{option} {path}: {problem}", hint=hint))
+        return [Problem(f"{option} {path}: {problem}", hint=hint)]
+    if path.exists() and not force:
+        rule = f"{option} {path}: the file exists already"
+        return [Problem(rule, hint=f"add --force to replace it, or choose another with {option}")]
+    return []
+
+
+def check_output(
+    path: Path | None, option: str, *, hint: str = "", force: bool = True, in_folder: bool = False
+) -> None:
+    """Refuse a file that cannot be written; see `output_problems`. None is no file.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    from mlpcli.errors import UsageError
+
+    if path is None:
+        return
+    if problems := output_problems(path, option, hint=hint, force=force, in_folder=in_folder):
+        raise UsageError(*problems)

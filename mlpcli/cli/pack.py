@@ -14,8 +14,7 @@ from mlpcli.cli.options import (
     JsonOption,
     RunArgument,
     RunsDirOption,
-    refuse_existing,
-    refuse_output,
+    check_output,
 )
 
 
@@ -44,20 +43,23 @@ def pack(
 ) -> None:
     """Pack a run into one zip for another machine, with all that it refers to. See also unpack."""
     from mlpcli.cli.named import find_named
-    from mlpcli.errors import Problem, UsageError
+    from mlpcli.errors import AllAtOnce, Problem, UsageError
     from mlpcli.export.pack import pack_run
     from mlpcli.report.console import show_json
     from mlpcli.report.pack import pack_json, show_packed
 
-    run = find_named(name, runs_dir, best=best)
-    target = output or Path(f"{run.folder.absolute().parent.name}_{run.folder.absolute().name}.zip")
-    if target.suffix.lower() != ".zip":
-        raise UsageError(Problem(f"-o {target}: a packed run is a .zip", hint="change the ending"))
-    refuse_output(target, "-o")
-    refuse_existing(target, "-o", force=force)
+    at_once = AllAtOnce()
+    found = at_once.of(find_named, name, runs_dir, best=best)
+    target = output or Path(f"{found.value.label.replace('/', '_') if found else name}.zip")
+    with at_once:
+        if target.suffix.lower() != ".zip":
+            raise UsageError(Problem(f"-o {target}: a packed run is a .zip", hint="change the ending"))
+        if found or output is not None:
+            check_output(target, "-o", force=force, in_folder=True)
+    at_once.finish()
+    run = found.value
     manifest = pack_run(run, target, without=tuple(without or ()), with_data=with_data)
-    size = target.stat().st_size
-    document = manifest.model_dump(mode="json")
+    size, document = target.stat().st_size, manifest.model_dump(mode="json")
     if json:
         show_json(pack_json(document, target, size))
     else:

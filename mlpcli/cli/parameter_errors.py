@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 
-from mlpcli.errors import nearest
+from mlpcli.errors import wrong_choice
+from mlpcli.export.export_formats import OTHER_WORDS as OF_FORMATS
+
+OTHER_WORDS = {"--format": OF_FORMATS}
+"""By option: what others call its choices."""
 
 NUMBERS = {"valid integer": "a whole number", "valid number": "a number", "valid float": "a number"}
 """By words of the message of Typer (0.20), or of pydantic, which newer ones use: what the value must be."""
@@ -24,8 +28,7 @@ def parameter_message(error: Exception) -> str:
     told = told.strip().removeprefix("Value error, ").rstrip(".")
     if choice := re.fullmatch(r"'(.*)' is not one of (.*)", told, re.S):
         known = re.findall(r"'([^']*)'", choice[2])
-        rule = f"must be {'one of ' if len(known) > 1 else ''}{', '.join(known)}"
-        return "; ".join(filter(None, [f"{name}: {rule}, received {choice[1]!r}", nearest(choice[1], known)]))
+        return wrong_choice(name, choice[1], known, OTHER_WORDS.get(name, {})).headline()
     for words, meant in NUMBERS.items():
         if words in told:
             return f"{name}: must be {meant}{_received(error, told)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast, get_args
 
@@ -26,12 +27,13 @@ from mlpcli.cli.options import (
     RunArgument,
     RunsDirOption,
     TrustOption,
-    refuse_existing,
-    refuse_output,
+    check_output,
 )
 
 if TYPE_CHECKING:
+    from mlpcli.data.dataset import Contract
     from mlpcli.data.readers.reading import Reading
+    from mlpcli.errors import AllAtOnce, Step
     from mlpcli.inference.predict import PredictOptions
     from mlpcli.runs.explanation import ExplainOptions
     from mlpcli.runs.folder import Run
@@ -155,22 +157,34 @@ def predict(
 ) -> None:
     """Predict the rows of a file with a run's model; memory does not grow with the file."""
     from mlpcli.cli.named import find_named
-    from mlpcli.report import predict as report
+    from mlpcli.errors import AllAtOnce
 
     target = Path(output) if output not in (None, "-") else None
-    _refuse_outputs(target, rejects, force=force)
-    unknown, kept = _policy(on_unknown), tuple(keep or ())
-    explaining = _explain_options(target, explain, strongest, class_name, group, background, pictures)
-    found = find_named(run, runs_dir, trusted=trust_plugins, best=best)
-    reading = reading_of(sheet, query, delimiter, comment, charset, header)
-    _check_first(found, data, target, kept, intervals, reading)
-    _refuse_of_kind(found, explaining, strongest, pictures, force=force)
+    at_once, kept = AllAtOnce(), tuple(keep or ())
+    at_once.of(_check_outputs, target, rejects, force=force)
+    given = (strongest, class_name, group, background, pictures)
+    policy, how = at_once.of(_policy, on_unknown), at_once.of(_explain_options, target, explain, *given)
+    named = at_once.of(find_named, run, runs_dir, trusted=trust_plugins, best=best)
+    read = at_once.of(reading_of, sheet, query, delimiter, comment, charset, header)
+    _check_first(at_once, named, data, kept, intervals, read)
+    if named and how:
+        at_once.of(_refuse_of_kind, named.value, how.value, strongest, pictures, force=force)
+    at_once.finish()
     from mlpcli.inference.predict import PredictOptions
 
+    options = PredictOptions(kept, policy.value, rejects, intervals, explain=how.value, reading=read.value)
+    _predict_and_show(named.value, data, target, options, lines=output is None, json=json)
+
+
+def _predict_and_show(
+    run: Run, data: str, target: Path | None, options: PredictOptions, *, lines: bool, json: bool
+) -> None:
+    from mlpcli.report import predict as report
+
     with report.PredictionReport() as progress:
-        options = PredictOptions(kept, unknown, rejects, intervals, progress.rows, explaining, reading)
-        summary, rows = _predict(found, data, target, options, collect=json, lines=output is None)
-    _show(found, summary, rows, target, rejects, json=json)
+        options = replace(options, progress=progress.rows)
+        summary, rows = _predict(run, data, target, options, collect=json, lines=lines)
+    _show(run, summary, rows, target, options.rejects, json=json)
 
 
 def _show(
@@ -195,47 +209,60 @@ def _show(
 
 
 def _check_first(
-    run: Run,
+    at_once: AllAtOnce,
+    run: Step[Run],
     data: str,
-    target: Path | None,
     keep: tuple[str, ...],
     level: float | None,
-    reading: Reading,
+    reading: Step[Reading],
 ) -> None:
-    """Check what needs no TensorFlow: the format to write, the run's files, the rows' files and columns.
+    """Check what needs no TensorFlow: the run's model and its intervals, the rows' files and columns.
 
-    Raises:
-        UsageError: no format has this extension, a column to keep is missing, or there are no intervals.
-        RunError: the run has no model.
-        DataError: a file is missing, or lacks a column.
+    Args:
+        at_once: takes what is wrong.
+        run: the run.
+        data: a file, a pattern, or `-`.
+        keep: columns to pass through.
+        level: of intervals.
+        reading: how the file is read.
     """
     from mlpcli import runs
     from mlpcli.data.first_look import check_new_rows
-    from mlpcli.data.formats import format_of
+    from mlpcli.data.readers.find_files import named_files
+    from mlpcli.errors import Step
     from mlpcli.model.run_contract import at_level, run_contract
 
-    if target is not None:
-        format_of(target)
-    run.require(runs.MODEL)
-    contract = run_contract(run)
-    if level is not None:
-        at_level(contract, level)
-    if data != "-":
-        check_new_rows(data, contract, keep=keep, reading=reading)
+    contract: Step[Contract] = Step()
+    if run:
+        with at_once:
+            run.value.require(runs.MODEL)
+            contract = Step(run_contract(run.value))
+    if contract and level is not None:
+        at_once.of(at_level, contract.value, level)
+    if data == "-":
+        return
+    if contract and reading:
+        at_once.of(check_new_rows, data, contract.value, keep=keep, reading=reading.value)
+    else:
+        at_once.of(named_files, data)
 
 
-def _refuse_outputs(target: Path | None, rejects: Path | None, *, force: bool) -> None:
+def _check_outputs(target: Path | None, rejects: Path | None, *, force: bool) -> None:
     """Refuse paths that cannot be written.
 
     Raises:
         UsageError: one of them cannot.
     """
+    from mlpcli.data.formats import format_of
+    from mlpcli.errors import AllAtOnce
+
+    at_once = AllAtOnce()
+    hint = "leave -o out for standard output"
+    at_once.of(check_output, target, "-o", hint=hint, force=force, in_folder=True)
     if target is not None:
-        refuse_output(target, "-o", "leave -o out for standard output")
-    if rejects is not None:
-        refuse_output(rejects, "--rejects")
-    refuse_existing(target, "-o", force=force)
-    refuse_existing(rejects, "--rejects", force=force)
+        at_once.of(format_of, target)
+    at_once.of(check_output, rejects, "--rejects", force=force, in_folder=True)
+    at_once.finish()
 
 
 def _refuse_of_kind(
@@ -268,7 +295,10 @@ def _refuse_of_kind(
     if options.pictures.exists() and not options.pictures.is_dir():
         rule = f"--pictures {options.pictures}: this is a file"
         raise UsageError(Problem(rule, hint="name a folder; it is created"))
-    refuse_existing(options.pictures, "--pictures", force=force)
+    if options.pictures.exists() and not force:
+        rule = f"--pictures {options.pictures}: the folder exists already"
+        raise UsageError(Problem(rule, hint="add --force to replace what is in it, or name another"))
+    check_output(options.pictures / "rows", "--pictures")
 
 
 def _explain_options(
@@ -359,6 +389,6 @@ def _policy(text: str | None) -> Policy | None:
             return cast(Policy, policy)
     if text is None:
         return None
-    from mlpcli.errors import Problem, UsageError
+    from mlpcli.errors import UsageError, wrong_choice
 
-    raise UsageError(Problem("--on-unknown: must be error, bucket or null", received=text))
+    raise UsageError(wrong_choice("--on-unknown", text, get_args(Policy)))

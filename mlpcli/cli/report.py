@@ -14,8 +14,7 @@ from mlpcli.cli.options import (
     DebugOption,
     JsonOption,
     RunsDirOption,
-    refuse_existing,
-    refuse_output,
+    check_output,
 )
 
 if TYPE_CHECKING:
@@ -44,11 +43,18 @@ def report(
     debug: DebugOption = False,
 ) -> None:
     """Write one self-contained page about a run: HTML, or a model card in Markdown."""
+    from mlpcli.errors import AllAtOnce
     from mlpcli.report.console import show_json, show_line
     from mlpcli.report.runs import show_left_out
     from mlpcli.runs.folder import find_run
 
-    found = [find_run(name, runs_dir, unfinished=True) for name in names]
+    at_once, found = AllAtOnce(), list["Run"]()
+    for name in names:
+        if step := at_once.of(find_run, name, runs_dir, unfinished=True):
+            found.append(step.value)
+    if output is not None:
+        at_once.of(_check_target, output, found, runs_dir, force=force)
+    at_once.finish()
     for run in found:
         show_left_out(run.left_out)
     target, size = write_report(found, output, runs_dir, force=force)
@@ -99,12 +105,16 @@ def _check_target(output: Path | None, found: Sequence[Run], runs_dir: Path, *, 
     from mlpcli.runs.own_files import REPORT
 
     target = output or (found[0].folder if len(found) == 1 else runs_dir) / REPORT
-    refuse_output(target, "-o", "choose another file with -o")
     ending = target.suffix.lower()
     if ending not in (*CARDS, *PAGES):
         raise UsageError(Problem(f"-o {target}: a page is .html, a model card .md", hint="change the ending"))
-    if output is not None:
-        refuse_existing(target, "-o", force=force or _is_ours(target))
+    check_output(
+        target,
+        "-o",
+        hint="choose another file with -o",
+        force=output is None or force or _is_ours(target),
+        in_folder=output is not None,
+    )
     if ending in CARDS and len(found) > 1:
         raise UsageError(Problem("a model card is of one run", hint="write an .html file, or name one run"))
     return target

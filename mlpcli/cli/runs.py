@@ -14,8 +14,7 @@ from mlpcli.cli.options import (
     DebugOption,
     JsonOption,
     RunsDirOption,
-    refuse_existing,
-    refuse_output,
+    check_output,
 )
 from mlpcli.printable import counted
 
@@ -119,8 +118,7 @@ def _check_csv(path: Path | None, *, force: bool, json: bool) -> None:
     if path is None:
         return
     if str(path) != "-":
-        refuse_output(path, "--csv", "write - for standard output")
-        refuse_existing(path, "--csv", force=force)
+        check_output(path, "--csv", hint="write - for standard output", force=force, in_folder=True)
     elif json:
         rule = "--csv -: standard output is for the document of --json"
         raise UsageError(Problem(rule, hint="name a file, or leave one of the two out"))

@@ -53,13 +53,18 @@ def serve(
     """Answer prediction requests over HTTP with a run's model, until Ctrl-C or SIGTERM."""
     from mlpcli import runs
     from mlpcli.cli.named import find_named
+    from mlpcli.errors import AllAtOnce
+    from mlpcli.extras import check_extra
     from mlpcli.report import console
-    from mlpcli.serving.server import ServeOptions, check_installed, serve_run
 
-    body_bytes = size_in_bytes(max_body, "--max-body")
-    check_installed()
-    found = find_named(run, runs_dir, trusted=trust_plugins, best=best)
-    found.require(runs.MODEL)
+    at_once = AllAtOnce()
+    size = at_once.of(size_in_bytes, max_body, "--max-body")
+    at_once.of(check_extra, "serve", "serve")
+    named = at_once.of(find_named, run, runs_dir, trusted=trust_plugins, best=best)
+    if named:
+        at_once.of(named.value.require, runs.MODEL)
+    at_once.finish()
+    found, body_bytes = named.value, size.value
     if host not in LOCAL:
         text = f"other machines can reach {host}: there is no password and no encryption"
         console.show_line(text, stderr=True, style="yellow")
@@ -73,6 +78,8 @@ def serve(
             console.show_line(f"  POST {address}/predict   GET {address}/schema")
             console.show_line(f"  POST {address}/v1/models/{name}:predict, as TensorFlow Serving")
         sys.stdout.flush()
+
+    from mlpcli.serving.server import ServeOptions, serve_run
 
     serve_run(found, ServeOptions(host, port, body_bytes, max_waiting), ready=ready)
     console.show_line("stopped", stderr=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from mlpcli.errors import Problem, UsageError
+from mlpcli.errors import Problem, UsageError, nearest
 
 FORMATS = {".csv": "csv", ".tsv": "tsv", ".parquet": "parquet", ".jsonl": "jsonl", ".npy": "npy"}
 
@@ -23,5 +23,5 @@ def format_of(output: Path, *, without: Collection[str] = ()) -> str:
     if output.suffix not in FORMATS:
         allowed = [suffix for suffix in FORMATS if suffix not in without]
         rule = f"-o {output}: the extension must be one of {', '.join(allowed)}"
-        raise UsageError(Problem(rule, received=output.suffix))
+        raise UsageError(Problem(rule, received=output.suffix, hint=nearest(output.suffix, allowed)))
     return FORMATS[output.suffix]

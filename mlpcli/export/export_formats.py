@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlpcli.errors import Problem, UsageError
+from mlpcli.extras import needed
+from mlpcli.files import output_problem, why_not_writable
+from mlpcli.runs.folder import Run
 
 
 @dataclass(frozen=True)
@@ -19,29 +21,21 @@ class Format:
         suffix: of its file, or of its folder.
         runtime: what loads it, in words.
         extra: the extra of mlpcli that installs what it needs; empty for none.
-        packages: what is imported, by the name of the package to install.
     """
 
     name: str
     suffix: str
     runtime: str
     extra: str = ""
-    packages: tuple[tuple[str, str], ...] = ()
 
 
 FORMATS = {
     each.name: each
     for each in (
         Format("saved_model", "_saved_model", "TensorFlow"),
-        Format(
-            "onnx",
-            ".onnx",
-            "ONNX Runtime",
-            "onnx",
-            (("tf2onnx", "tf2onnx"), ("onnx", "onnx"), ("onnxruntime", "onnxruntime")),
-        ),
-        Format("litert", ".tflite", "LiteRT", "litert", (("ai-edge-litert", "ai_edge_litert"),)),
-        Format("openvino", ".xml", "OpenVINO", "openvino", (("openvino", "openvino"),)),
+        Format("onnx", ".onnx", "ONNX Runtime", "onnx"),
+        Format("litert", ".tflite", "LiteRT", "litert"),
+        Format("openvino", ".xml", "OpenVINO", "openvino"),
         Format("keras", ".keras", "Keras"),
     )
 }
@@ -50,6 +44,15 @@ FORMATS = {
 FOLDERS = ("saved_model", "docker")
 """What is written as a folder; the others are files."""
 
+OTHER_WORDS = {
+    **dict.fromkeys(("tf", "tensorflow", "savedmodel", "pb", "serving"), "saved_model"),
+    **dict.fromkeys(("tflite", "tensorflow_lite", "lite"), "litert"),
+    **dict.fromkeys(("h5", "hdf5", "keras_v3"), "keras"),
+    **dict.fromkeys(("ov", "ir", "xml"), "openvino"),
+    "onnxruntime": "onnx",
+}
+"""What others call the formats."""
+
 
 def check_installed(formats: Sequence[str]) -> None:
     """Check that what some formats need is installed, without importing it.
@@ -57,14 +60,9 @@ def check_installed(formats: Sequence[str]) -> None:
     Raises:
         UsageError: something is not.
     """
-    problems = []
-    for name in formats:
-        wanted = FORMATS[name]
-        missing = [package for package, module in wanted.packages if importlib.util.find_spec(module) is None]
-        if missing:
-            rule = f"--format {name} needs {', '.join(missing)}, not installed here"
-            problems.append(Problem(rule, hint=f'install with: pip install "mlpcli[{wanted.extra}]"'))
-    if problems:
+    extras = {name: FORMATS[name].extra for name in formats}
+    found = [needed(extra, f"--format {name}") for name, extra in extras.items() if extra]
+    if problems := [problem for problem in found if problem is not None]:
         raise UsageError(*problems)
 
 
@@ -87,6 +85,60 @@ def target_of(name: str, stem: str, output: Path | None, *, several: bool) -> Pa
         rule = f"-o: a file of the format {name} ends in {wanted.suffix}"
         raise UsageError(Problem(rule, received=str(output)))
     return output
+
+
+def targets_of(formats: Sequence[str], run: Run, output: Path | None) -> dict[str, Path]:
+    """Return the path of each format's file, or of its folder.
+
+    Args:
+        formats: their names.
+        run: the run, after which files are named.
+        output: as given with -o.
+
+    Raises:
+        UsageError: the output does not fit the format.
+    """
+    several = len(formats) > 1
+    return {name: target_of(name, stem_of(run), output, several=several) for name in formats}
+
+
+def docker_target(run: Run, output: Path | None) -> Path:
+    """Return the folder that `--docker` writes."""
+    return output or Path(f"{stem_of(run)}_docker")
+
+
+def stem_of(run: Run) -> str:
+    """Return what the files of a run are called: its name."""
+    return run.label.split("/")[0]
+
+
+def check_targets(targets: Mapping[str, Path], *, force: bool) -> None:
+    """Check that everything can be written and nothing would be replaced, before any work begins.
+
+    Raises:
+        UsageError: a file exists, and `force` is not set; or there is a file where a folder must be, or a
+            folder where a file must be.
+    """
+    wanted = {
+        path: name in FOLDERS and path == t for name, t in targets.items() for path in files_of(name, t)
+    }
+    reasons = {path: _why_not_written(path, is_folder=is_folder) for path, is_folder in wanted.items()}
+    if any(reasons.values()):
+        hint = "choose another path with -o"
+        raise UsageError(*(Problem(f"-o: {path} {why}", hint=hint) for path, why in reasons.items() if why))
+    found = [path for path in wanted if path.exists()]
+    if found and not force:
+        rule = f"{found[0]} exists already"
+        raise UsageError(Problem(rule, hint="choose another path with -o, or add --force to replace it"))
+
+
+def _why_not_written(path: Path, *, is_folder: bool) -> str:
+    """Return why a file, or a folder, cannot be written at a path, whatever may be replaced."""
+    if why := why_not_writable(path.parent):
+        return f"cannot be written: {why}"
+    if not is_folder:
+        return output_problem(path)
+    return "is a file, and this format is a folder" if path.exists() and not path.is_dir() else ""
 
 
 def sidecar_of(target: Path) -> Path:

@@ -5,7 +5,6 @@ The first call that fails ends the logging, with one warning; `mlpcli log RUN --
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 import queue
@@ -19,8 +18,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from mlpcli.errors import MlpcliError, Problem, UsageError
+from mlpcli.errors import MlpcliError
 from mlpcli.export.mlflow_content import Content, clean_name, read_content
+from mlpcli.extras import check_extra
 from mlpcli.files import write_json
 from mlpcli.printable import without_password
 from mlpcli.runs.record_models import Record, read_record
@@ -45,8 +45,6 @@ SETTINGS = {
 }
 """Settings of MLflow's own that hold where the environment has none."""
 
-INSTALL = 'run: pip install "mlpcli[mlflow]"'
-
 LONGEST_REASON = 160
 """Characters of an error of MLflow's."""
 
@@ -66,20 +64,13 @@ def tracking_uri() -> str:
     return os.environ.get(URI) or (Path.cwd() / FOLDER).as_uri()
 
 
-def is_installed() -> bool:
-    """Return whether MLflow is there."""
-    return importlib.util.find_spec("mlflow") is not None
-
-
 def check_installed() -> None:
     """Check that MLflow is there, before anything is trained.
 
     Raises:
         UsageError: it is not.
     """
-    if not is_installed():
-        rule = "logging to mlflow needs the package mlflow-skinny, which is not installed"
-        raise UsageError(Problem(rule, hint=INSTALL))
+    check_extra("mlflow", "logging to mlflow")
 
 
 @dataclass

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 from mlpcli.errors import MlpcliError
 from mlpcli.export.mlflow_content import first_tags
 from mlpcli.export.mlflow_log import (
-    INSTALL,
     STATE,
     MlflowLog,
     check_installed,
-    is_installed,
     tracking_uri,
 )
+from mlpcli.extras import install, missing
 from mlpcli.printable import without_password
 from mlpcli.runs.folder import RECORD, Run, open_run
 from mlpcli.runs.guard import FOLDS, SEEDS, WITHIN_SEARCH
@@ -257,9 +256,11 @@ def goes_on(folder: Path, note: Callable[[str], None]) -> bool:
     """
     if not (folder / STATE).is_file():
         return False
-    if not is_installed():
-        note(f"the run was written into MLflow, which is not installed here: nothing is; {INSTALL}")
-    return is_installed()
+    gone = missing("mlflow")
+    if gone:
+        how = install("mlflow")
+        note(f"the run was written into MLflow, which is not installed here: nothing is; {how}")
+    return not gone
 
 
 def log_run(run: Run, note: Callable[[str], None]) -> str:

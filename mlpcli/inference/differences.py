@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mlpcli import runs
-from mlpcli.errors import Problem, UsageError, listing
+from mlpcli.errors import Problem, UsageError, listing, nearest
 from mlpcli.inference.compare_settings import compare_settings
 from mlpcli.runs.folder import Run
 from mlpcli.runs.main_metric import main_metric
@@ -29,7 +29,9 @@ def check_wishes(found: Sequence[Run], *, metric: str | None, split: str | None)
     if split is not None and known and not any(split in each for each in known):
         names = list(dict.fromkeys(name for run in found if run.record.data for name in run.record.data.rows))
         rule = "--split: no run has this split"
-        raise UsageError(Problem(rule, received=split, hint=f"they have {listing(names)}"))
+        raise UsageError(
+            Problem(rule, received=split, hint=f"{nearest(split, names)} they have {listing(names)}".strip())
+        )
     measured = [list(dict.fromkeys(n for each in run.record.metrics.values() for n in each)) for run in found]
     if metric is not None and all(measured):
         main_metric(found, measured, metric)

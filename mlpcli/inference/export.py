@@ -13,12 +13,11 @@ import numpy as np
 
 from mlpcli.data.features.verification_sample import Sample
 from mlpcli.data.types import Array
-from mlpcli.errors import Problem, UsageError
 from mlpcli.export.coded_network import CodedNetwork, coded_network
 from mlpcli.export.compare_results import differences
 from mlpcli.export.describe_file import describe_inputs, describe_outputs
 from mlpcli.export.example_code import example_code
-from mlpcli.export.export_formats import FOLDERS, files_of, sidecar_of, target_of
+from mlpcli.export.export_formats import files_of, sidecar_of, targets_of
 from mlpcli.export.frozen_graph import FrozenGraph, freeze, narrowed
 from mlpcli.export.given_columns import rows_given
 from mlpcli.export.keras_file import complete_network, foreign_layers, save_keras
@@ -29,7 +28,7 @@ from mlpcli.export.saved_model import export_saved_model
 from mlpcli.export.signature_names import signature_names
 from mlpcli.export.try_file import Tried, try_file
 from mlpcli.export.verify import MIXED_TOLERANCE, TOLERANCE
-from mlpcli.files import output_problem, replacing, why_not_writable, write_json
+from mlpcli.files import replacing, write_json
 from mlpcli.inference.export_rows import (
     predicted_results,
     raw_results,
@@ -71,44 +70,6 @@ class ExportOptions:
     verify: bool = True
     progress: Callable[[str], None] = field(default=lambda stage: None)
 
-    def targets(self, stem: str) -> dict[str, Path]:
-        """Return the path of each format's file.
-
-        Raises:
-            UsageError: the output does not fit the format.
-        """
-        several = len(self.formats) > 1
-        return {name: target_of(name, stem, self.output, several=several) for name in self.formats}
-
-
-def check_targets(targets: Mapping[str, Path], *, force: bool) -> None:
-    """Check that everything can be written and nothing would be replaced, before any work begins.
-
-    Raises:
-        UsageError: a file exists, and `force` is not set; or there is a file where a folder must be, or a
-            folder where a file must be.
-    """
-    wanted = {
-        path: name in FOLDERS and path == t for name, t in targets.items() for path in files_of(name, t)
-    }
-    reasons = {path: _why_not_written(path, is_folder=is_folder) for path, is_folder in wanted.items()}
-    if any(reasons.values()):
-        hint = "choose another path with -o"
-        raise UsageError(*(Problem(f"-o: {path} {why}", hint=hint) for path, why in reasons.items() if why))
-    found = [path for path in wanted if path.exists()]
-    if found and not force:
-        rule = f"{found[0]} exists already"
-        raise UsageError(Problem(rule, hint="choose another path with -o, or add --force to replace it"))
-
-
-def _why_not_written(path: Path, *, is_folder: bool) -> str:
-    """Return why a file, or a folder, cannot be written at a path, whatever may be replaced."""
-    if why := why_not_writable(path.parent):
-        return f"cannot be written: {why}"
-    if not is_folder:
-        return output_problem(path)
-    return "is a file, and this format is a folder" if path.exists() and not path.is_dir() else ""
-
 
 def export_run(run: Run, options: ExportOptions) -> tuple[Exported, ...]:
     """Write a run's network in some formats.
@@ -126,12 +87,8 @@ def export_run(run: Run, options: ExportOptions) -> tuple[Exported, ...]:
     trained = load_trained(run)
     own = own_data(trained) if options.verify or options.quantize else None
     job = ExportJob(trained, own, options)
-    return tuple(job.write(name, target) for name, target in options.targets(stem_of(run)).items())
-
-
-def stem_of(run: Run) -> str:
-    """Return what the files of a run are called: its name."""
-    return run.label.split("/")[0]
+    targets = targets_of(options.formats, run, options.output)
+    return tuple(job.write(name, target) for name, target in targets.items())
 
 
 @dataclass

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from mlpcli.data.features.verification_sample import Sample
@@ -18,22 +16,18 @@ from mlpcli.export.docker_folder import (
     request_of,
     write_texts,
 )
+from mlpcli.export.export_formats import docker_target, stem_of
 from mlpcli.export.saved_model import export_saved_model
 from mlpcli.export.try_file import try_file
 from mlpcli.export.verify import TOLERANCE
 from mlpcli.files import replacing
-from mlpcli.inference.export import ExportJob, ExportOptions, stem_of
+from mlpcli.inference.export import ExportJob, ExportOptions
 from mlpcli.inference.own_data import own_data
 from mlpcli.model.trained_model import load_trained
 from mlpcli.printable import json_text
 from mlpcli.runs.folder import Run
 
 REQUEST_ROWS = 2
-
-
-def docker_target(run: Run, output: Path | None) -> Path:
-    """Return the folder that is written."""
-    return output or Path(f"{stem_of(run)}_docker")
 
 
 def export_docker(run: Run, options: ExportOptions) -> dict[str, object]:

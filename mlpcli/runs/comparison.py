@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlpcli import runs
-from mlpcli.errors import ABSENT, Problem, RunError, UsageError, show_path
+from mlpcli.errors import ABSENT, AllAtOnce, Problem, RunError, UsageError, show_path
 from mlpcli.runs.folder import Run, find_run, open_run
 from mlpcli.runs.record_models import MetricsRecord, read_record
 from mlpcli.runs.search_folder import SEARCH, load_search
@@ -54,9 +54,12 @@ def choose(names: Sequence[str], runs_dir: Path, *, trials: bool, trusted: bool 
         UsageError: there are fewer than two to compare.
     """
     found: list[Run] = []
+    at_once = AllAtOnce()
     for name in names:
-        run = find_run(name, runs_dir, trusted=trusted)
-        found += [replace(trial, trusted=trusted) for trial in _trials(run)] if trials else [run]
+        with at_once:
+            run = find_run(name, runs_dir, trusted=trusted)
+            found += [replace(trial, trusted=trusted) for trial in _trials(run)] if trials else [run]
+    at_once.finish()
     if len(found) < 2:
         hint = "name another run" if not trials else "the search has fewer than two finished trials"
         raise UsageError(Problem("there is only one run to compare", hint=hint))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mlpcli import runs
-from mlpcli.errors import Problem, UsageError, listing, show_value
+from mlpcli.errors import Problem, UsageError, listing, nearest, show_value
 from mlpcli.runs.folder import Run
 from mlpcli.runs.scores import more_is_better
 from mlpcli.spec.keras_source import snake_case
@@ -53,6 +53,7 @@ def main_metric(found: Sequence[Run], names: Sequence[Sequence[str]], wanted: st
             return wanted
         rule = "--metric: is not a metric that all runs have"
         have = f"they have {listing(shared, 12)}" if shared else "they have none in common"
+        have = " ".join(filter(None, [nearest(wanted, shared), have]))
         raise UsageError(Problem(rule, received=wanted, hint=have))
     written = [metric for run in found[:1] for metric in _metrics_of(run)]
     others = [name for name in shared if name != LOSS]

@@ -47,21 +47,6 @@ class ServeOptions:
     waiting_rows: int
 
 
-def check_installed() -> None:
-    """Check that the web server is installed.
-
-    Raises:
-        UsageError: it is not.
-    """
-    try:
-        import starlette
-        import uvicorn
-    except ImportError as error:
-        rule = f"serve needs {error.name}, which is not installed"
-        raise UsageError(Problem(rule, hint='install it with: pip install "mlpcli[serve]"')) from None
-    del starlette, uvicorn
-
-
 def serve_run(run: Run, options: ServeOptions, *, ready: Callable[[str], None]) -> None:
     """Load a run's model and answer requests until a signal asks to stop; then answer what has begun.
 

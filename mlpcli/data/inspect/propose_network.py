@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from mlpcli.data.inspect.propose_text import text_inputs, text_layers
 from mlpcli.data.inspect.survey import Survey, are_imbalanced
-from mlpcli.errors import Problem, UsageError
+from mlpcli.errors import UsageError, wrong_choice
 from mlpcli.printable import quoted, shortened
 from mlpcli.spec.features import FeatureSpec
 
@@ -96,7 +96,7 @@ def check_effort(wanted: str) -> Effort:
         if wanted == effort:
             found: Effort = effort
             return found
-    raise UsageError(Problem("--effort: must be fast, good or best", received=wanted))
+    raise UsageError(wrong_choice("--effort", wanted, get_args(Effort), {"quick": "fast", "high": "best"}))
 
 
 def validation_share(survey: Survey) -> float:

@@ -12,11 +12,10 @@ from mlpcli.data.features.encoders import parse_date_column
 from mlpcli.data.features.group_columns import MIN_TIMES, is_called_time, is_of_a_life, looks_like_group
 from mlpcli.data.features.profiles import Profile
 from mlpcli.data.inspect.survey import Survey
-from mlpcli.errors import Problem, UsageError, nearest_column
+from mlpcli.data.inspect.wanted_columns import RANDOM, no_split, split_is_target
+from mlpcli.errors import UsageError
 from mlpcli.spec.features import FeatureSpec
 from mlpcli.spec.resolve import inline
-
-RANDOM = "random"
 
 
 @dataclass(frozen=True)
@@ -63,14 +62,9 @@ def propose_split(survey: Survey, wanted: str | None) -> ProposedSplit | None:
 
 def _wanted(survey: Survey, wanted: str) -> ProposedSplit:
     if wanted not in survey.profiles:
-        names = [name for name in survey.profiles if name != survey.target]
-        hint = nearest_column(wanted, names)
-        raise UsageError(
-            Problem("--split: must be random, or a column of the table", received=wanted, hint=hint)
-        )
+        raise UsageError(no_split(wanted, list(survey.profiles), survey.target))
     if wanted == survey.target:
-        rule = "--split: is the target, which new rows do not have"
-        raise UsageError(Problem(rule, received=wanted, hint="name another column, or random"))
+        raise UsageError(split_is_target(wanted))
     dates = survey.profiles[wanted].content == "dates"
     reason = f"--split {wanted}"
     return ProposedSplit(wanted, "time" if dates else "group", reason)

@@ -17,6 +17,7 @@ from mlpcli.data.features.profiles import Profile, profile_column
 from mlpcli.data.inspect.bins import BINS, binned
 from mlpcli.data.inspect.fillers import filler_note, find_fillers
 from mlpcli.data.inspect.target_task import Task, check_task, choose_task
+from mlpcli.data.inspect.wanted_columns import no_target
 from mlpcli.data.label_keys import label_keys, missing_labels, sort_classes
 from mlpcli.data.labels import Labels
 from mlpcli.data.readers.dialect import PLAIN, Dialect
@@ -28,7 +29,7 @@ from mlpcli.data.readers.reading import AS_RECORDED, Reading
 from mlpcli.data.readers.table_values import is_label_type, labels
 from mlpcli.data.readers.tables import Table, open_tables, read_table
 from mlpcli.data.types import Array
-from mlpcli.errors import DataError, Problem, UsageError, nearest_column
+from mlpcli.errors import DataError, Problem, UsageError
 
 RARE_SHARE, COMMON_SHARE, UNEVEN = 0.05, 0.9, 2
 """A class with more than the second share of the rows makes classes imbalanced; so does one below the first,
@@ -115,8 +116,7 @@ def survey_table(
         raise UsageError(Problem("--task: is for a target", received=task, hint="add --target COLUMN"))
     table = read_whole(path, reading=reading)
     if target is not None and target not in table.columns:
-        hint = nearest_column(target, list(table.columns))
-        raise UsageError(Problem("--target: must be a column of the table", received=target, hint=hint))
+        raise UsageError(no_target(target, list(table.columns)))
     if target is not None:  # None is a class, and no number
         label = ParsedColumn(table.columns[target].arrow, table.dialect.of(target, labels=True))
         table = replace(table, columns=table.columns | {target: label})

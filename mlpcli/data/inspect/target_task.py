@@ -11,7 +11,7 @@ import numpy as np
 
 from mlpcli.data.features.profiles import Profile
 from mlpcli.data.types import Array
-from mlpcli.errors import Problem, UsageError
+from mlpcli.errors import Problem, UsageError, wrong_choice
 from mlpcli.printable import counted
 
 TaskKind = Literal["classification", "regression"]
@@ -68,7 +68,9 @@ def check_task(wanted: str | None) -> TaskKind | None:
             return found
     if wanted is None:
         return None
-    raise UsageError(Problem("--task: must be classification or regression", received=wanted))
+    others = dict.fromkeys(("classes", "class", "classify", "binary", "multiclass"), "classification")
+    others |= dict.fromkeys(("numbers", "number", "regress", "numeric"), "regression")
+    raise UsageError(wrong_choice("--task", wanted, get_args(TaskKind), others))
 
 
 def choose_task(profile: Profile, wanted: TaskKind | None) -> Task:

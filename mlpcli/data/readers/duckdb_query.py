@@ -9,7 +9,7 @@ from threading import Timer
 from typing import TypeVar
 
 from mlpcli.data.readers import query as limits
-from mlpcli.data.readers.extras import import_extra
+from mlpcli.data.readers.import_reader import import_extra
 from mlpcli.data.readers.query import Connection, QueryError, check_select, too_late
 from mlpcli.data.readers.row_errors import Origin, first_line
 

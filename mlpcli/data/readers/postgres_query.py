@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from mlpcli.data.readers import query as limits
-from mlpcli.data.readers.extras import import_extra
+from mlpcli.data.readers.import_reader import import_extra
 from mlpcli.data.readers.query import Connection, QueryError, check_select, too_late
 from mlpcli.data.readers.row_errors import Origin, first_line
 from mlpcli.spec.file_words import server_address

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from mlpcli.data.readers.batch_table import BATCH_ROWS, BatchTable
 from mlpcli.data.readers.dialect import Dialect
-from mlpcli.data.readers.extras import import_extra
 from mlpcli.data.readers.header import Header, find_header
+from mlpcli.data.readers.import_reader import import_extra
 from mlpcli.data.readers.row_errors import LineOrigin, Origin, first_line
 from mlpcli.data.readers.typed_columns import arrow_column, spelled
 from mlpcli.data.readers.workbook_limits import column_letters, look_into

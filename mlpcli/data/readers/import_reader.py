@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-from mlpcli.data.readers.row_errors import Origin
+from mlpcli.data.readers.row_errors import Origin, first_line
+from mlpcli.extras import install, needed
 
 
 def import_extra(module: str, extra: str, what: str, origin: Origin) -> ModuleType:
@@ -20,10 +21,9 @@ def import_extra(module: str, extra: str, what: str, origin: Origin) -> ModuleTy
     Raises:
         DataError: it is not installed; with how to install it.
     """
+    if (problem := needed(extra, what)) is not None:
+        origin.refuse(problem.rule, hint=problem.advice())
     try:
         return importlib.import_module(module)
-    except ImportError:
-        hint = f'run: pip install "mlpcli[{extra}]"'
-        origin.refuse(
-            f"{what} needs the package {module.replace('_', '-')}, which is not installed", hint=hint
-        )
+    except ImportError as error:  # it is there, and something below it is not, as a library of the system
+        origin.refuse(f"{what} cannot be read here ({first_line(error)})", hint=install(extra))

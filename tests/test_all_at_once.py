@@ -1,0 +1,85 @@
+"""Every mistake of a command is reported at once, as far as one does not depend on another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mlpcli.errors import AllAtOnce, DataError, RunError, UsageError
+from tests.conftest import Result
+
+EXISTS = "the file exists already; add --force to replace it, or choose another with -o"
+
+WRONG: dict[str, tuple[str, ...]] = {
+    "init t.csv --target prise --task clas --effort bset --split twon -o there.yaml": (
+        f"-o there.yaml: {EXISTS}",
+        "--effort: must be fast, good or best, received 'bset'; did you mean 'best'?",
+        "--task: must be classification or regression, received 'clas'; did you mean 'classification'?",
+        "--target: must be a column of the table, received 'prise'; did you mean 'price'?",
+        "--split: must be random, or a column of the table, received 'twon'; did you mean 'town'?",
+    ),
+    "init t.cvs --target price -o no/where.yaml --charset latn1": (
+        "-o no/where.yaml: there is no folder no",
+        "--charset: must be a character set",
+        "t.cvs: there is no such file; did you mean 't.csv'?",
+    ),
+    "inspect t.csv --target prise --task number": (
+        "--target: must be a column of the table",
+        "--task: must be classification or regression, received 'number'; did you mean 'regression'?",
+    ),
+    "predict gone none.csv -o there.csv --rejects there.csv --on-unknown nul": (
+        f"-o there.csv: {EXISTS}",
+        "--rejects there.csv: the file exists already",
+        "--on-unknown: must be error, bucket or null, received 'nul'; did you mean 'null'?",
+        "there is no run 'gone' under runs",
+        "none.csv: there is no such file",
+    ),
+    "evaluate gone --data none.csv": ("there is no run 'gone'", "none.csv: there is no such file"),
+    "label-check gone -o there.csv": ("there is no run 'gone'", f"-o there.csv: {EXISTS}"),
+    "pack gone -o there.csv": ("there is no run 'gone'", "-o there.csv: a packed run is a .zip"),
+    "doctor gone -o there.yaml": ("there is no run 'gone'", f"-o there.yaml: {EXISTS}"),
+    "report gone lost -o there.csv": ("no run 'gone'", "no run 'lost'", "-o there.csv: a page is .html"),
+    "compare gone lost -o t.csv/x.png": ("no run 'gone'", "no run 'lost'", "-o t.csv/x.png: cannot be"),
+    "export gone --format onnx --quantize int8": ("no run 'gone'", "only a LiteRT file has int8"),
+    "code there.yaml -o there.csv": ("dataset: is required", f"-o there.csv: {EXISTS}"),
+    "lr-find there.yaml --steps 2 -o t.csv/x.png": ("dataset: is required", "-o t.csv/x.png: cannot be"),
+    "more-data there.yaml --sizes few -o there.png": (
+        "dataset: is",
+        "--sizes: each",
+        f"-o there.png: {EXISTS}",
+    ),
+}
+
+
+@pytest.mark.parametrize("command", WRONG)
+def test_a_file_that_exists_hides_no_other_mistake(
+    command: str, mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("t.csv").write_text("size,town,price\n" + "".join(f"{n},{'ab'[n % 2]},{n * 2}\n" for n in range(40)))
+    for name in ("there.yaml", "there.csv", "there.png"):
+        Path(name).write_text("layers: [Flatten]\n")
+    result = mlpcli(*command.split())
+    assert (result.status, result.out) == (2, "")
+    for message in WRONG[command]:
+        assert message in result.err
+    there = {name: Path(name).read_text() for name in ("there.yaml", "there.csv", "there.png")}
+    assert set(there.values()) == {"layers: [Flatten]\n"}
+
+
+def test_errors_of_one_kind_stay_of_this_kind_and_no_problem_comes_twice() -> None:
+    at_once = AllAtOnce()
+    at_once.finish()
+    for rule in ("a", "b", "a"):
+        with at_once:
+            raise RunError(rule)
+    with pytest.raises(RunError, match=r"^a\nb$"):
+        at_once.finish()
+    with at_once:
+        raise DataError("c")
+    with pytest.raises(UsageError, match=r"^a\nb\nc$"):
+        at_once.finish()
+    with pytest.raises(KeyError), at_once:
+        raise KeyError
