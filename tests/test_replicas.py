@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import pytest
@@ -43,7 +47,7 @@ def test_the_shares_of_a_batch_are_its_rows_once_each_and_alike(count: int) -> N
         assert all(share.start % 4 == 0 or share.start == rows for share in batches)
 
 
-def _together(count: int, work: Callable[[Peers], object], key: str = "secret") -> list[object]:
+def together(count: int, work: Callable[[Peers], object], key: str = "secret") -> list[object]:
     """Run a function in a thread for each worker; return what each returns, or raises."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     addresses = tuple(("127.0.0.1", each.getsockname()[1]) for each in sockets)
@@ -81,7 +85,7 @@ def test_all_workers_have_the_same_sums_to_the_last_bit(count: int, values: int)
         return sums.tobytes(), number, peers.texts(f"from {peers.index}")
 
     texts = [f"from {index}" for index in range(count)]
-    assert _together(count, work) == [(expected.tobytes(), -5, texts)] * count
+    assert together(count, work) == [(expected.tobytes(), -5, texts)] * count
 
 
 def test_a_worker_that_leaves_says_why_and_one_that_is_lost_is_named() -> None:
@@ -102,7 +106,7 @@ def test_a_worker_that_leaves_says_why_and_one_that_is_lost_is_named() -> None:
     def out_of_step(peers: Peers) -> object:
         return peers.sum_over_workers(np.ones(3 + peers.index))
 
-    left = [_together(2, work)[0] for work in (says, breaks, out_of_step)]
+    left = [together(2, work)[0] for work in (says, breaks, out_of_step)]
     assert [(each.index, each.reason) for each in left if isinstance(each, Left)] == [
         (1, "out of memory"),
         (1, ""),
@@ -178,7 +182,7 @@ def test_what_a_worker_may_send_is_bounded() -> None:
     def other_size(peers: Peers) -> object:
         return peers.from_first(b"ab" if not peers.index else b"", size=2 + peers.index)
 
-    left = [_together(2, work)[place] for work, place in ((too_long, 0), (no_words, 0), (other_size, 1))]
+    left = [together(2, work)[place] for work, place in ((too_long, 0), (no_words, 0), (other_size, 1))]
     reasons = ["it sends a text that is too long", *["it is not at the same step"] * 2]
     assert [each.reason for each in left if isinstance(each, Left)] == reasons
 
@@ -290,12 +294,11 @@ def test_a_loss_that_is_no_mean_over_rows_is_refused(changed: str, said: str) ->
     assert bool(problems) == bool(said)
 
 
-def _network(loss: object, *, embeds: bool = False, optimizer: object = "sgd") -> object:
+def _network(loss: object) -> object:
     from mlpcli.keras_import import keras
 
-    layers = [keras.layers.Embedding(5, 2), keras.layers.Flatten()] if embeds else []
-    model = keras.Sequential([keras.Input((3,)), *layers, keras.layers.Dense(2)])
-    model.compile(loss=loss, optimizer=optimizer)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile(loss=loss)
     return model
 
 
@@ -342,19 +345,6 @@ def test_what_several_devices_cannot_train_is_refused_before_anything_starts(
     monkeypatch.setattr(mirrored, "devices", lambda: ["/GPU:0", "/GPU:1"])
     with pytest.raises(SpecError, match="must be a mean over rows for several devices"):
         prepare(loaded)
-
-
-def test_embeddings_are_said_to_get_other_weights() -> None:
-    from mlpcli.keras_import import keras
-    from mlpcli.training.replicas.shard_errors import embedding_note
-
-    clipped = keras.optimizers.SGD(clipnorm=1.0)
-    assert "will not be those of one process" in embedding_note(
-        _network("mse", embeds=True, optimizer="adam")
-    )
-    assert "clips them" in embedding_note(_network("mse", embeds=True, optimizer=clipped))
-    assert embedding_note(_network("mse", embeds=True)) == ""
-    assert embedding_note(_network("mse", optimizer="adam")) == ""
 
 
 def test_all_workers_begin_at_the_epoch_of_worker_0() -> None:
@@ -408,18 +398,32 @@ def test_replicas_and_an_environment_that_names_workers_exclude_each_other(
 
 
 KILLED = """
+import fcntl
 import os
 import signal
 from pathlib import Path
 
 import keras
 
+FOLDER = Path({folder!r})
+WORKER = 1 if "MLPCLI_REPLICA" in os.environ else 0
+
 
 class EndsOnce(keras.callbacks.Callback):
-    def on_epoch_end(self, epoch, logs=None):
-        done = Path(__file__).with_name("done")
-        if epoch == 1 and "MLPCLI_REPLICA" in os.environ and not done.exists():
-            done.touch()
+    # In the second epoch worker 0 is killed; in the training that goes on, worker 1.
+    def on_train_begin(self, logs=None):
+        due = WORKER == 0 or (FOLDER / "killed-0").exists()
+        self.ends = due and not (FOLDER / f"killed-{{WORKER}}").exists()
+        if WORKER:
+            self.alive = open(FOLDER / "alive", "w")
+            fcntl.flock(self.alive, fcntl.LOCK_EX)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if self.ends and self.epoch == 1 and batch == 3:
+            (FOLDER / f"killed-{{WORKER}}").touch()
             os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -437,23 +441,38 @@ layers:
 loss: sparse_categorical_crossentropy
 optimizer: {SGD: {learning_rate: 0.1, global_clipnorm: 0.5}}
 metrics: [accuracy]
-fit: {epochs: 3, batch_size: 17, class_weight: balanced}
+fit: {epochs: 3, batch_size: 17, class_weight: balanced, memory: 20MB}
 callbacks: [EndsOnce, {EarlyStopping: {patience: 5}}]
 """
 
 
 @pytest.mark.slow
 def test_two_workers_train_what_one_does_even_killed_and_resumed(mlpcli: Command, tmp_path: Path) -> None:
-    (tmp_path / "ends.py").write_text(KILLED)
+    (tmp_path / "ends.py").write_text(KILLED.format(folder=str(tmp_path)))
     (tmp_path / "spec.yaml").write_text(DIVIDED)
-    where = ("--runs-dir", tmp_path / "runs", "--no-advice")
-    broken = mlpcli("train", tmp_path / "spec.yaml", "--replicas", 2, *where)
-    assert broken.status == 1
+    where = ("--runs-dir", str(tmp_path / "runs"), "--no-advice")
+    command = [
+        sys.executable,
+        "-m",
+        "mlpcli",
+        "train",
+        str(tmp_path / "spec.yaml"),
+        "--replicas",
+        "2",
+        *where,
+    ]
+    killed = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    with (tmp_path / "alive").open("w") as alive:
+        _wait_for(alive)  # worker 1 has ended as well
+
+    broken = mlpcli("train", "--resume", "divided", *where)
+    assert broken.status == 1, broken.err
     assert "is gone: its process was ended by SIGKILL; resume with: mlpcli train --resume" in " ".join(
         broken.err.split()
     )
     run = find_run("divided", tmp_path / "runs", unfinished=True)
-    assert (run.status, run.record.epochs) == ("failed", 2)
+    assert (run.status, run.record.epochs) == ("failed", 1)
     assert run.record.replicas is not None
     assert (run.record.replicas.count, run.record.replicas.source) == (2, "--replicas")
 
@@ -477,6 +496,18 @@ def test_two_workers_train_what_one_does_even_killed_and_resumed(mlpcli: Command
         np.testing.assert_allclose(values, two["model"][name], atol=1e-6, err_msg=name)
     for a, b in zip(one["history"], two["history"], strict=True):
         assert a == pytest.approx(b, rel=1e-5)
+
+
+def _wait_for(locked: TextIO) -> None:
+    """Wait until the process that has locked a file has ended."""
+    for _ in range(200):
+        try:
+            fcntl.flock(locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError("the worker still runs")
 
 
 MIRRORED = """
@@ -504,6 +535,28 @@ for name, values in one["model"].items():
     np.testing.assert_allclose(values, two["model"][name], atol=1e-5, err_msg=name)
 for a, b in zip(one["history"], two["history"]):
     np.testing.assert_allclose(list(a.values()), list(b.values()), rtol=1e-4)
+
+from contextlib import nullcontext
+from mlpcli.keras_import import keras
+from mlpcli.training.compiled import GRAPH, Arrays, fit
+from mlpcli.training.replicas.mirrored import fit_mirrored
+
+def build(scope=nullcontext):
+    keras.utils.set_random_seed(1)
+    with scope():
+        layers = [keras.layers.Embedding(5, 2), keras.layers.Flatten(), keras.layers.Dense(1)]
+        network = keras.Sequential([keras.Input((3,)), *layers])
+        network.compile(loss="mse", optimizer=keras.optimizers.Adam(0.02, global_clipnorm=0.2))
+    return network
+
+words = np.random.default_rng(0).integers(0, 5, (19, 3)).astype(np.int32)
+rows = Arrays(words, words.sum(axis=1, keepdims=True).astype(np.float32))
+alone, divided = build(), build()
+how = dict(epochs=2, batch_size=6, shuffle=True, seed=3, loop=GRAPH)  # the last has one row
+fit(alone, rows, **how)
+fit_mirrored(divided, rows, build=build, **how)
+for a, b in zip(alone.weights, divided.weights):
+    np.testing.assert_allclose(np.array(a), np.array(b), atol=1e-6, err_msg=a.path)
 print("equal")
 """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def workers(loaded: LoadedSpec, replicas: int | None, command: Sequence[str]) ->
     from mlpcli.training.replicas.cluster import OWN, cluster_of
     from mlpcli.training.replicas.local_replicas import replicas_here
     from mlpcli.training.replicas.spec_rules import check_spec
+    from mlpcli.training.replicas.starter import ending_with
 
     threads = loaded.spec.fit.threads
     use_threads(threads)  # before anything imports TensorFlow
@@ -51,7 +52,9 @@ def workers(loaded: LoadedSpec, replicas: int | None, command: Sequence[str]) ->
         with located(loaded):
             check_spec(loaded.spec, count)
     if cluster is not None or count == 1:
-        yield cluster
+        starter = None if cluster is None else cluster.starter
+        with ending_with(starter) if starter is not None else nullcontext():
+            yield cluster
         return
     each = max(1, (threads or usable_cores()) // count)
     use_threads(each)

@@ -141,7 +141,8 @@ def _fit(job: _Job, choice: Choice, build: Build | None) -> None:
         TrainingError: No engine can, or another worker is gone.
     """
     if build is not None:
-        check_can_share(job.model, _arrays(job.dataset.train), who="devices", hint=ONE_DEVICE)
+        rows = _arrays(job.dataset.train)
+        check_can_share(job.model, rows, spec=job.spec, who="devices", hint=ONE_DEVICE)
         try:
             _fit_loop(job, compiled.GRAPH, partial(fit_mirrored, build=build))
         except compiled.CannotCompile as error:

@@ -90,9 +90,9 @@ def prepare(loaded: LoadedSpec, watcher: Watcher | None = None) -> Prepared:
         clock.lap("build")
         check_callbacks(loaded)
         unheard = unheard or _device_note(loaded)
-        divided = _check_devices(loaded, model, dataset)
+        _check_devices(completed, model, dataset)
     left = [f"column {name!r} is left out: {why}" for name, why in dataset.excluded.items()]
-    notes = (*dataset.notes, *left, *completed.notes, *(each for each in (unheard, divided) if each))
+    notes = (*dataset.notes, *left, *completed.notes, *([unheard] if unheard else []))
     return Prepared(completed, dataset, model, clock, notes, (moved,) if moved else ())
 
 
@@ -105,23 +105,22 @@ def _device_note(loaded: LoadedSpec) -> str:
     return device_note(loaded.spec)
 
 
-def _check_devices(loaded: LoadedSpec, model: keras.Model, dataset: Dataset) -> str:
-    """Check that several devices can train a model as one does; return a line on what they do otherwise.
+def _check_devices(completed: CompletedSpec, model: keras.Model, dataset: Dataset) -> None:
+    """Check that several devices can train a model as one does.
 
     Raises:
         SpecError: They cannot.
     """
-    if loaded.spec.fit.distribute is None:
-        return ""
+    if completed.spec.fit.distribute is None:
+        return
     from mlpcli.training.compiled.row_arrays import Arrays
     from mlpcli.training.replicas.mirrored import divides
-    from mlpcli.training.replicas.shard_errors import ONE_DEVICE, check_can_share, embedding_note
+    from mlpcli.training.replicas.shard_errors import ONE_DEVICE, check_can_share
 
-    if not divides(loaded.spec):
-        return ""
-    split = dataset.train
-    check_can_share(model, Arrays(split.x, split.y, split.weights), who="devices", hint=ONE_DEVICE)
-    return embedding_note(model)
+    if divides(completed.spec):
+        split = dataset.train
+        rows = Arrays(split.x, split.y, split.weights)
+        check_can_share(model, rows, spec=completed.spec, who="devices", hint=ONE_DEVICE)
 
 
 def _open_program_cache() -> None:

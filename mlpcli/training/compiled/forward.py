@@ -275,7 +275,7 @@ def batches_do_not_matter(model: keras.Model) -> bool:
     return (
         not extra
         and all(_averages_rows(loss) for loss in losses)
-        and all(_is_keras(metric) for metric in metrics)
+        and all(is_keras(metric) for metric in metrics)
     )
 
 
@@ -284,11 +284,16 @@ def _averages_rows(loss: object) -> bool:
         return loss.lower() != "circle"
     if isinstance(loss, keras.losses.Circle):
         return False  # it compares the rows of a batch
-    of_rows = isinstance(loss, Quantile) or _is_keras(loss)
+    of_rows = isinstance(loss, Quantile) or is_keras(loss)
     return of_rows and getattr(loss, "reduction", "sum_over_batch_size") == "sum_over_batch_size"
 
 
-def _is_keras(component: object) -> bool:
+def is_keras(component: object) -> bool:
+    """Return whether a loss or a metric is Keras's own, or one of ours, around which we may have put ours.
+
+    Args:
+        component: The loss or the metric.
+    """
     while isinstance(component, MetricWrapper):
         component = component.metric
     if isinstance(component, RowCorrelation):

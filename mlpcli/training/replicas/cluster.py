@@ -6,8 +6,10 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from mlpcli.errors import Problem, UsageError
+from mlpcli.training.replicas.starter import check_starter
 
 TF_CONFIG = "TF_CONFIG"
 OWN = "MLPCLI_REPLICA"
@@ -33,6 +35,7 @@ class Cluster:
         source: who says so: `--replicas`, `TF_CONFIG` or `SLURM`.
         listener: the file descriptor of this worker's listening socket; None to open one.
         check: called while this worker waits for others; raises to end the wait.
+        starter: the id of the process that has started this one, worker 0; None where it is not known.
         fate: returns how the process of a worker that is gone has ended; empty where that is not known.
     """
 
@@ -42,6 +45,7 @@ class Cluster:
     source: str = "--replicas"
     listener: int | None = None
     check: Callable[[], None] = lambda: None
+    starter: int | None = None
     fate: Callable[[int], str] = lambda index: ""
 
     @property
@@ -69,7 +73,15 @@ def cluster_of(environ: Mapping[str, str]) -> Cluster | None:
     if own := environ.get(OWN):
         given = json.loads(own)
         addresses = tuple((str(host), int(port)) for host, port in given["addresses"])
-        return Cluster(given["index"], addresses, given["key"], "--replicas", given["listener"])
+        starter = int(given["starter"])
+        return Cluster(
+            given["index"],
+            addresses,
+            given["key"],
+            listener=given["listener"],
+            check=partial(check_starter, starter),
+            starter=starter,
+        )
     if (text := environ.get(TF_CONFIG, "").strip()) not in ("", "{}"):
         index, addresses = read_tf_config(text)
         source = TF_CONFIG

@@ -20,6 +20,7 @@ from mlpcli.training.compiled.row_arrays import (
     take_rows,
 )
 from mlpcli.training.compiled.xla_programs import Logs
+from mlpcli.training.replicas.gradients import Packed
 from mlpcli.training.replicas.peers import Peers
 from mlpcli.training.replicas.shards import shard, shard_batches
 from mlpcli.training.replicas.shared_programs import SharedPrograms
@@ -95,11 +96,12 @@ class _Worker:
         if row_bytes(leaves) * train.rows <= chunk_bytes:
             self.resident, sample = [as_tensor(leaf) for leaf in leaves], leaves
         structure = keras.tree.pack_sequence_as(train.structure(), sample)
-        share = rows / batch_size
-        self.programs = SharedPrograms(model, structure, rows=rows, share=share, seed=seed, loop=loop)
+        self.programs = SharedPrograms(
+            model, structure, rows=rows, batch_size=batch_size, seed=seed, loop=loop
+        )
         if train.rows >= batch_size:
             self.programs.try_step(self.resident or [as_tensor(leaf) for leaf in sample])
-        self.sums = aligned_empty((self.programs.size,), np.dtype(np.float32))
+        self.sums = aligned_empty((self.programs.layout.size,), np.dtype(np.float32))
 
     def begin_training(self) -> None:
         """Take the variables of worker 0."""
@@ -118,12 +120,21 @@ class _Worker:
         else:
             leaves = [as_tensor(take_rows(leaf, own)) for leaf in self.data.leaves()]
             gradients = self.programs.gradients(leaves, tf.range(len(own), dtype=tf.int32))
-        sums = self.peers.sum_over_workers(np.asarray(gradients), self.sums)
-        self.programs.update(as_tensor(sums))
+        self.programs.update(self._of_all(gradients), short=len(rows) < self.batch_size)
 
-    def _of_short_batch(self, own: np.ndarray, rows: int) -> tf.Tensor | np.ndarray:
+    def _of_all(self, own: Packed) -> Packed:
+        """Return the gradients of the whole batch: sums, and the slices of all workers."""
+        sums = self.peers.sum_over_workers(np.asarray(own.vector), self.sums)
+        tables = len(own.indices)
+        if not tables:
+            return Packed(as_tensor(sums), [], [])
+        slices = [np.asarray(each) for each in (*own.indices, *own.values)]
+        found = [tf.constant(each) for each in self.peers.joined(slices)]
+        return Packed(as_tensor(sums), found[:tables], found[tables:])
+
+    def _of_short_batch(self, own: np.ndarray, rows: int) -> Packed:
         if not len(own):
-            return np.zeros(self.programs.size, np.float32)
+            return self.programs.nothing()
         leaves = [tf.constant(take_rows(leaf, own)) for leaf in self.data.leaves()]
         return self.programs.of_batch(leaves, tf.constant(len(own) / rows, tf.float32))
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from mlpcli.errors import Problem, TrainingError, UsageError
 from mlpcli.training.replicas.cluster import Cluster
 from mlpcli.training.replicas.peers import Peers
+from mlpcli.training.replicas.wire import LEAVE, Left, exchange
 
 PROTOCOL = "mlpcli-replica-1"
 JOIN_SECONDS = 300.0
@@ -61,6 +62,7 @@ def join(cluster: Cluster, listener: socket.socket, on_wait: Callable[[str], Non
 
     Raises:
         TrainingError: a worker does not come in time.
+        Left: a worker has come, and left before all were there.
         UsageError: `MLPCLI_REPLICAS_TIMEOUT` holds no number.
     """
     seconds = join_seconds(os.environ)
@@ -196,12 +198,15 @@ class _Meeting:
         return hmac.new(self.cluster.key.encode(), text.encode(), hashlib.sha256).hexdigest()
 
     def _check(self, missing: list[int], why: str = "") -> None:
-        """End the wait where it has taken too long.
+        """End the wait where it has taken too long, or is in vain.
 
         Raises:
             TrainingError: it has.
+            Left: a worker that was there has left.
         """
         self.cluster.check()
+        for peer, connection in self.found.items():
+            _check_there(peer, connection)
         if time.monotonic() < self.deadline:
             return
         names = ", ".join(map(self.cluster.name, missing))
@@ -209,6 +214,23 @@ class _Meeting:
         rule = f"{names} {verb} not come within {self.seconds:.0f} seconds" + (f" ({why})" if why else "")
         hint = f"look at its output there; {TIMEOUT}=N waits for N seconds"
         raise TrainingError(Problem(rule, hint=hint))
+
+
+def _check_there(peer: int, connection: socket.socket) -> None:
+    """Check that a worker is still there; what it has sent since, if anything, stays to be received.
+
+    Raises:
+        Left: it has left, and says why where it does.
+    """
+    connection.setblocking(False)
+    try:
+        first = connection.recv(len(LEAVE), socket.MSG_PEEK)
+    except (BlockingIOError, InterruptedError):
+        return
+    except OSError:
+        raise Left(peer) from None
+    if first in (b"", LEAVE):
+        exchange({peer: connection}, {}, {peer: memoryview(b"")}, lambda: None)
 
 
 @contextlib.contextmanager

@@ -38,6 +38,7 @@ class _Processes:
         """Start the process of a worker."""
         number = listener.fileno()
         given = {"index": cluster.index, "addresses": cluster.addresses, "key": cluster.key}
+        given["starter"] = os.getpid()
         variables = {OWN: json.dumps({**given, "listener": number})}
         said = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `end`)
         self.said[cluster.index] = said

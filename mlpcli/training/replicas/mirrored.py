@@ -30,6 +30,7 @@ from mlpcli.training.compiled.xla_programs import (
     plain_reason,
     skeleton,
 )
+from mlpcli.training.replicas.gradients import Gradient
 from mlpcli.training.replicas.shards import shard
 from mlpcli.training.replicas.shared_state import SEED_STATE, STRIDE, averaged_variables, correlations_of
 from mlpcli.training.replicas.step_loop import Epochs, run_epochs
@@ -127,6 +128,23 @@ def _without_warnings() -> Iterator[None]:
         logger.setLevel(before)
 
 
+def _times(gradient: Gradient, share: float) -> Gradient:
+    """Return a gradient times a number; the slices of a table stay slices, see `gradients`."""
+    if isinstance(gradient, tf.IndexedSlices):
+        values = gradient.values * tf.cast(share, gradient.values.dtype)
+        return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
+    return gradient * tf.cast(share, gradient.dtype)
+
+
+def _nothing(like: Gradient, variable: keras.Variable) -> Gradient:
+    """Return the gradient of no rows, of the kind that other devices have."""
+    if not isinstance(like, tf.IndexedSlices):
+        return tf.zeros(variable.shape, variable.dtype)
+    shape = tf.constant(list(variable.shape), like.dense_shape.dtype)
+    values = tf.zeros([0, *variable.shape[1:]], like.values.dtype)
+    return tf.IndexedSlices(values, tf.zeros([0], like.indices.dtype), shape)
+
+
 class _Mirrored:
     """Trains a second network, which is on every device, on each batch."""
 
@@ -213,10 +231,12 @@ class _Mirrored:
             self.trained = [variable for _, variable in pairs]
             # Keras has divided the loss by the number of devices.
             share = (own.stop - own.start) * self.count / rows
-            dense = [tf.convert_to_tensor(gradient) for gradient, _ in pairs]
-            gradients = [each * tf.cast(share, each.dtype) for each in dense]
+            gradients = [_times(gradient, share) for gradient, _ in pairs]
+            self.like = gradients
         else:
-            gradients = [tf.zeros(variable.shape, variable.dtype) for variable in self.trained]
+            gradients = [
+                _nothing(each, variable) for each, variable in zip(self.like, self.trained, strict=True)
+            ]
         context = tf.distribute.get_replica_context()
         update(context.all_reduce(tf.distribute.ReduceOp.SUM, gradients), self.trained)
 

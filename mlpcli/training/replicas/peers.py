@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -22,6 +22,8 @@ DIRECT_BYTES = 2**16
 LENGTH = struct.Struct("!Q")
 MOST_TEXT = 64 << 20
 """Bytes of a text."""
+MOST_SLICES = 8 << 30
+"""Bytes of one array of a worker's slices."""
 
 
 class Peers:
@@ -56,6 +58,8 @@ class Peers:
             Left: a worker has left.
         """
         out = np.empty_like(values) if out is None else out
+        if not len(values):
+            return out
         if self.count == 2 or values.nbytes * (self.count - 1) <= DIRECT_BYTES:
             self._sum(values, dict.fromkeys(self.others, values), out)
             return out
@@ -122,6 +126,33 @@ class Peers:
         found[self.index] = bytearray(own)
         return [found[worker].decode() for worker in range(self.count)]
 
+    def joined(self, arrays: Sequence[Array]) -> list[Array]:
+        """Return arrays of all workers, each put behind those of the workers before.
+
+        Args:
+            arrays: (n, ...) each, where n may differ among workers; all have as many arrays, of the same
+                dtypes, and rows of the same shape.
+
+        Raises:
+            Left: a worker has left, or sends too much.
+        """
+        own = np.array([len(array) for array in arrays], np.int64)
+        lengths = {peer: np.empty_like(own) for peer in self.others}
+        self._exchange(dict.fromkeys(self.others, own), lengths)
+        row_sizes = np.array([array[:0].itemsize * int(np.prod(array.shape[1:])) for array in arrays])
+        buffers = {peer: bytearray(_slices_size(peer, count, row_sizes)) for peer, count in lengths.items()}
+        content = memoryview(b"".join(np.ascontiguousarray(array).tobytes() for array in arrays))
+        self._swap(
+            dict.fromkeys(self.others, content),
+            {peer: memoryview(buffer) for peer, buffer in buffers.items()},
+        )
+        parts = {peer: _cut(buffer, lengths[peer], arrays) for peer, buffer in buffers.items()}
+        parts[self.index] = list(arrays)
+        return [
+            np.concatenate([parts[worker][place] for worker in range(self.count)])
+            for place in range(len(arrays))
+        ]
+
     def leave(self, reason: str = "", *, done: bool = False) -> None:
         """Tell the others that this worker leaves, and close the connections.
 
@@ -142,6 +173,23 @@ class Peers:
     def _swap(self, outgoing: dict[int, memoryview], incoming: dict[int, memoryview]) -> None:
         self.sent += sum(len(content) for content in outgoing.values())
         exchange(self.connections, outgoing, incoming, self.check)
+
+
+def _slices_size(peer: int, lengths: Array, row_sizes: Array) -> int:
+    """Return the bytes of arrays of some lengths."""
+    if lengths.min(initial=0) < 0 or lengths.max(initial=0) > MOST_SLICES // max(1, row_sizes.max(initial=1)):
+        raise Left(peer, "it sends too many gradients")
+    return int(lengths @ row_sizes)
+
+
+def _cut(buffer: bytearray, lengths: Array, like: Sequence[Array]) -> list[Array]:
+    """Return the arrays in a worker's bytes."""
+    found, start = [], 0
+    for length, array in zip(lengths.tolist(), like, strict=True):
+        shape = (length, *array.shape[1:])
+        found.append(np.frombuffer(buffer, array.dtype, int(np.prod(shape)), start).reshape(shape))
+        start += found[-1].nbytes
+    return found
 
 
 def _text_size(peer: int, packed: bytearray) -> int:

@@ -47,16 +47,17 @@ def together(
         yield None
         return
     from mlpcli.training.compiled.row_arrays import Arrays
-    from mlpcli.training.replicas.shard_errors import check_can_share, embedding_note
+    from mlpcli.training.replicas.shard_errors import check_can_share
 
     split = prepared.dataset.train
     with located(prepared.completed):
-        check_can_share(prepared.model, Arrays(split.x, split.y, split.weights))
-    for note in (open_note(cluster), embedding_note(prepared.model)):
-        if note:
-            watcher.note(note)
-    peers = join(cluster, listen(cluster), watcher.stage)
+        arrays = Arrays(split.x, split.y, split.weights)
+        check_can_share(prepared.model, arrays, spec=prepared.completed.spec)
+    if note := open_note(cluster):
+        watcher.note(note)
+    peers = Peers(cluster, {})
     try:
+        peers = join(cluster, listen(cluster), watcher.stage)
         watcher.stage("")
         _compare(peers, prepared, epoch)
         yield peers
