@@ -484,8 +484,14 @@ ARRAYS: dict[str, tuple[np.ndarray, np.ndarray, str]] = {
     "numbers": (RANDOM.normal(size=(300, 4)), RANDOM.integers(0, 3, 300), ""),
     "images": (RANDOM.integers(0, 255, (300, 4, 5)).astype(np.uint8), RANDOM.integers(0, 3, 300), ""),
     "whole": (RANDOM.integers(0, 255, (300, 2)), RANDOM.integers(0, 3, 300), ", test: {last: 40}"),
+    "ids": (RANDOM.integers(0, 5, (300, 3)), RANDOM.integers(0, 3, 300), ""),
     "flat": (RANDOM.normal(size=(300, 1)).astype(np.float32), RANDOM.normal(size=(300, 2)), ""),
 }
+
+IDS = """\
+layers: [Embedding: {input_dim: 5, output_dim: 2}, Flatten: {}, Dense: {units: 3, activation: softmax}]
+loss: sparse_categorical_crossentropy
+"""
 
 
 @pytest.mark.parametrize("name", ARRAYS)
@@ -497,12 +503,13 @@ def test_arrays_in_files_are_those_in_memory(
     x, y, more = ARRAYS[name]
     np.save(tmp_path / "x.npy", x)
     np.save(tmp_path / "y.npy", y)
-    rest = NUMBERS if y.dtype.kind == "f" else ""
+    rest = NUMBERS if y.dtype.kind == "f" else IDS if name == "ids" else ""
     loaded = _loaded(tmp_path, f"path: x.npy, target: y.npy{more}", rest)
     one, other = _load(loaded), _load(loaded, memory=20_000, runs_dir=tmp_path)
     _same(one, other)
     assert isinstance(other.train.x, StoredArray)
     np.testing.assert_equal(other.train.x[5:9], one.train.x[5:9])
+    assert (str(one.train.x.dtype) == "int64") == (name == "ids")
     if x.dtype.kind == "f":
         x[7] = np.nan
         np.save(tmp_path / "x.npy", x)

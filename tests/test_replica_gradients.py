@@ -190,7 +190,7 @@ def test_synchronized_averages_are_refused_at_their_place(tmp_path: Path) -> Non
     place = f"{line}:40 layers[0].BatchNormalization.synchronized"
     found = _problems(tmp_path, text, check_can_share)
     assert [each.split(": ")[0] for each in found] == [place]
-    assert "replicas cannot average over the rows of the whole batch" in found[0]
+    assert "'batch_normalization' averages over the rows of the whole batch, which replicas" in found[0]
     assert "remove synchronized: true, and each averages over its share; or train" in found[0]
 
 

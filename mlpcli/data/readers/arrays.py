@@ -304,11 +304,11 @@ def as_rows(x: Array, origin: Origin, what: str, *, first: int = 0, wide: bool =
     return np.ascontiguousarray(x, np.float64) if wide else narrow
 
 
-def as_whole(values: Array, origin: Origin, what: str, *, first: int = 0) -> Array:
+def as_whole(values: Array | StoredArray, origin: Origin, what: str, *, first: int = 0) -> Array:
     """Return numbers as int64, for a network of ids; none is rounded.
 
     Args:
-        values: (rows, ...), integers or floats.
+        values: (rows, ...), integers or floats; those in a file stay there.
         origin: of the array.
         what: its name in messages.
         first: the position of its first row in the file.
@@ -316,6 +316,11 @@ def as_whole(values: Array, origin: Origin, what: str, *, first: int = 0) -> Arr
     Raises:
         DataError: some have a fraction, or do not fit.
     """
+    if isinstance(values, StoredArray):
+        for block in values.blocks():
+            as_whole(block, origin, what, first=first)
+            first += len(block)
+        return values.astype(np.int64)
     if values.dtype.kind == "f":
         good = (np.floor(values) == values) & (np.abs(values) < 2.0**63)
     else:

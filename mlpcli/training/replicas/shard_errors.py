@@ -42,10 +42,10 @@ def check_can_share(
     found = [
         Problem(rule, path=path, received=got, hint=hint) for rule, path, got in _faults(model, train, who)
     ]
-    rule = f"{who} cannot average over the rows of the whole batch"
+    rule = f"averages over the rows of the whole batch, which {who} divide"
     advice = f"remove synchronized: true, and each averages over its share; or {hint}"
     found += [
-        Problem(rule, path=path, received=name, hint=advice) for path, name in _synchronized(model, spec)
+        Problem(f"layer {name!r} {rule}", path=path, hint=advice) for path, name in _synchronized(model, spec)
     ]
     rule = f"the variables of a metric are added over {who}, and this one's are no sums over rows"
     advice = f"write a function that returns a value for each row, or keep sums and counts; or {hint}"
