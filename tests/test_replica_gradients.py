@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -23,6 +24,9 @@ from mlpcli.training.replicas.starter import check_starter
 from mlpcli.training.replicas.wire import Left
 from tests.conftest import TINY
 from tests.test_replicas import together
+
+if TYPE_CHECKING:
+    from mlpcli.keras_import import keras
 
 
 @pytest.mark.parametrize("count", [2, 3])
@@ -53,7 +57,7 @@ def test_more_slices_than_fit_into_memory_are_refused() -> None:
 ROWS, BATCH = 19, 6  # the last batch has one row: the second worker has none of it
 
 
-def _tables(optimizer: object) -> object:
+def _tables(optimizer: object) -> keras.Model:
     """Return a network of two tables: one with repeated entries and read twice, one with a penalty."""
     from mlpcli.keras_import import keras
 
@@ -65,6 +69,10 @@ def _tables(optimizer: object) -> object:
     model = keras.Model({"words": words, "place": place}, layers.Dense(1)(layers.Concatenate()(read)))
     model.compile(loss="mse", optimizer=optimizer)
     return model
+
+
+def _variables(model: keras.Model) -> list[keras.Variable]:
+    return [*model.variables, *model.optimizer.variables]
 
 
 @pytest.mark.parametrize(
@@ -96,9 +104,7 @@ def test_two_workers_train_tables_to_the_weights_of_one(name: str, settings: dic
 
     assert together(2, work) == ["trained", "trained"]
     fit(models[2], rows, epochs=2, batch_size=BATCH, shuffle=True, seed=3, loop=GRAPH)
-    for one, other, alone in zip(
-        *(each.variables + each.optimizer.variables for each in models), strict=True
-    ):
+    for one, other, alone in zip(*map(_variables, models), strict=True):
         assert np.array_equal(np.array(one), np.array(other)), one.path
         np.testing.assert_allclose(np.array(one), np.array(alone), atol=1e-6, err_msg=one.path)
 

@@ -304,7 +304,7 @@ def as_rows(x: Array, origin: Origin, what: str, *, first: int = 0, wide: bool =
     return np.ascontiguousarray(x, np.float64) if wide else narrow
 
 
-def as_whole(values: Array | StoredArray, origin: Origin, what: str, *, first: int = 0) -> Array:
+def as_whole(values: Array, origin: Origin, what: str, *, first: int = 0) -> Array:
     """Return numbers as int64, for a network of ids; none is rounded.
 
     Args:
