@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from mlpcli.data.named_arrays import rows_of
 from mlpcli.data.stored.stored_array import StoredArray
 from mlpcli.data.types import Array, Arrays
 from mlpcli.keras_import import keras, tf
@@ -47,11 +48,7 @@ def adapt_behind(layer: keras.layers.Layer, lower: keras.Model, rows: Arrays) ->
 
     def pieces() -> Iterator[Array]:
         for start in range(0, len(first), ADAPT_ROWS):
-            span = slice(start, start + ADAPT_ROWS)
-            piece = (
-                {key: value[span] for key, value in rows.items()} if isinstance(rows, dict) else rows[span]
-            )
-            yield lower(piece, training=False).numpy()
+            yield lower(rows_of(rows, slice(start, start + ADAPT_ROWS)), training=False).numpy()
 
     if not isinstance(first, StoredArray) or first.fits:
         layer.adapt(np.concatenate(list(pieces())))

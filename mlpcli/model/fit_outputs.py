@@ -13,6 +13,7 @@ import numpy as np
 from mlpcli.data.dataset import Contract, Output
 from mlpcli.data.fitted_outputs import Fitted, Intervals, Score, Source
 from mlpcli.data.interval_curve import to_even
+from mlpcli.data.named_arrays import of_name
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
 from mlpcli.model.build import output_loss
@@ -71,10 +72,9 @@ def known_rows(
     """
     truth, found, counted = {}, {}, {}
     for each in contract.outputs:
-        own = y[each.name] if isinstance(y, dict) else y
-        truth[each.name] = own_truth(each, own)
-        found[each.name] = np.asarray(outputs[each.name] if isinstance(outputs, dict) else outputs)
-        weight = weights[each.name] if isinstance(weights, dict) else weights
+        truth[each.name] = own_truth(each, of_name(y, each.name))
+        found[each.name] = np.asarray(of_name(outputs, each.name))
+        weight = of_name(weights, each.name)
         if weight is not None and bool((weight == 0).any()):
             counted[each.name] = np.asarray(weight != 0)
     return KnownRows(truth, found, counted, source)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlpcli.data.dataset import Contract
+from mlpcli.data.named_arrays import of_name, rows_of
 from mlpcli.data.readers.row_errors import RowError
 from mlpcli.data.stored.stored_array import blocks_of
 from mlpcli.data.types import Array, Arrays
@@ -50,13 +51,12 @@ class IdLayer:
             x: rows as the network takes them.
         """
         if self.source:
-            values = x[self.source] if isinstance(x, dict) else x
+            values = of_name(x, self.source)
             return np.concatenate([_outside(block, self.count) for block in blocks_of(values)])
         count = len(next(iter(x.values())) if isinstance(x, dict) else x)
         pieces = []
         for start in range(0, count, BATCH_ROWS):
-            span = slice(start, start + BATCH_ROWS)
-            piece = {name: values[span] for name, values in x.items()} if isinstance(x, dict) else x[span]
+            piece = rows_of(x, slice(start, start + BATCH_ROWS))
             found = keras.ops.convert_to_numpy(self.reach(piece, training=False))
             pieces.append(_outside(found, self.count))
         return np.concatenate(pieces) if pieces else np.zeros((0, 1), bool)
@@ -64,13 +64,8 @@ class IdLayer:
     def values(self, x: Arrays, row: int) -> Array:
         """Return what reaches the layer from one row, (...)."""
         if self.source:
-            read: Array = x[self.source] if isinstance(x, dict) else x
-            return np.asarray(read[row])
-        one = (
-            {name: each[row : row + 1] for name, each in x.items()}
-            if isinstance(x, dict)
-            else x[row : row + 1]
-        )
+            return np.asarray(of_name(x, self.source)[row])
+        one = rows_of(x, slice(row, row + 1))
         reached = keras.ops.convert_to_numpy(self.reach(one, training=False))
         return np.asarray(reached[0])
 

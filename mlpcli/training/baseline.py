@@ -11,6 +11,7 @@ import numpy as np
 
 from mlpcli.data.dataset import Dataset, Output, Split
 from mlpcli.data.levels import median_of
+from mlpcli.data.named_arrays import of_name
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
 from mlpcli.spec.schema import ComponentSpec
@@ -137,8 +138,7 @@ def score_network(output: Output, split: Split, outputs: Arrays, loss: Component
     """
     from mlpcli.model.outputs import predicted_classes
 
-    own = outputs[output.name] if isinstance(outputs, dict) else outputs
-    values = np.asarray(own, np.float64)
+    values = np.asarray(of_name(outputs, output.name), np.float64)
     values = median_of(values, output.levels) if output.levels else values
     truth = _targets(split, output)
     return _score(

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
 from mlpcli.data.dataset import Contract, Dataset, Output, Split
+from mlpcli.data.named_arrays import places_of, rows_of
 from mlpcli.data.stored.sampled_rows import sampled_split
-from mlpcli.data.types import Array, Arrays
+from mlpcli.data.types import Array
 from mlpcli.keras_import import keras
 from mlpcli.model.build import compile_model
 from mlpcli.model.calibrated_network import with_temperature
@@ -117,20 +116,10 @@ def held_out_rows(dataset: Dataset, rows: Array, outputs: Mapping[str, Array]) -
         rows: (rows,) int positions in the source.
         outputs: By output, as `final_outputs` returns them.
     """
-    train = dataset.train
-    place_of = np.full(int(train.rows.max()) + 1, -1)
-    place_of[train.rows] = np.arange(len(train))
-    places = place_of[rows]
-
-    def picked(arrays: Arrays) -> Arrays:
-        if isinstance(arrays, dict):
-            return {name: each[places] for name, each in arrays.items()}
-        found: Array = arrays[places]
-        return found
-
-    weights = None if train.weights is None else picked(train.weights)
-    found = dataset.contract.by_output(outputs)
-    return known_rows(dataset.contract, picked(train.y), found, weights, "out_of_fold")
+    train, contract = dataset.train, dataset.contract
+    places = places_of(rows, train.rows)
+    y, weights = rows_of(train.y, places), rows_of(train.weights, places)
+    return known_rows(contract, y, contract.by_output(outputs), weights, "out_of_fold")
 
 
 def rows_of_split(job: TrainingJob, split: Split) -> KnownRows:

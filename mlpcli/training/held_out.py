@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mlpcli import runs
+from mlpcli.data.named_arrays import of_name
 from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import Problem, RunError
 from mlpcli.files import write_with
@@ -46,7 +47,7 @@ def read_held_out(run: Run, spec: Spec) -> tuple[Array, dict[str, Array]]:
 
 
 def _as_array(outputs: Arrays, name: str) -> Array:
-    values = np.asarray(keras.ops.convert_to_numpy(outputs[name] if isinstance(outputs, dict) else outputs))
+    values = np.asarray(keras.ops.convert_to_numpy(of_name(outputs, name)))
     return values if values.dtype == np.float64 else values.astype(np.float32)
 
 

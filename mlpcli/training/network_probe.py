@@ -15,6 +15,7 @@ import numpy as np
 
 from mlpcli.checks.advice import input_scales
 from mlpcli.data.dataset import Contract, Dataset, Output, Split
+from mlpcli.data.named_arrays import of_name, rows_of
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
 from mlpcli.keras_import import keras, tf
@@ -111,15 +112,8 @@ def _some_rows(model: keras.Model, split: Split, most: int, seed: int) -> Split:
     values = sum(_width(tensor) for layer in model.layers for tensor in _tensors(layer))
     count = min(most, max(FEWEST_ROWS, MOST_VALUES // max(1, values)), len(split))
     chosen = np.sort(np.random.default_rng(seed).choice(len(split), count, replace=False))
-    return Split(
-        _pick(split.x, chosen), _pick(split.y, chosen), split.rows[chosen], _pick(split.weights, chosen)
-    )
-
-
-def _pick(arrays: Arrays | None, chosen: Array) -> Arrays | None:
-    if isinstance(arrays, dict):
-        return {name: each[chosen] for name, each in arrays.items()}
-    return None if arrays is None else arrays[chosen]
+    x, y, weights = (rows_of(each, chosen) for each in (split.x, split.y, split.weights))
+    return Split(x, y, split.rows[chosen], weights)
 
 
 def _tensors(layer: keras.layers.Layer) -> list[keras.KerasTensor]:
@@ -320,8 +314,7 @@ def _constant_loss(
         return None
     constants = {}
     for each in contract.outputs:
-        values = outputs[each.name] if isinstance(outputs, dict) else outputs
-        y = rows.y[each.name] if isinstance(rows.y, dict) else rows.y
+        values, y = of_name(outputs, each.name), of_name(rows.y, each.name)
         constant = _constant(spec, each, np.asarray(y), values)
         if constant is None:
             return None
@@ -364,8 +357,7 @@ def _class_facts(spec: Spec, contract: Contract, rows: Split, outputs: Arrays) -
     final = final_outputs(spec, contract, outputs)
     for each in contract.outputs:
         if each.kind in ("classes", "one_hot") and each.classes is not None:
-            y = rows.y[each.name] if isinstance(rows.y, dict) else rows.y
-            values = np.asarray(final[each.name] if isinstance(final, dict) else final)
+            y, values = of_name(rows.y, each.name), np.asarray(of_name(final, each.name))
             predicted = predicted_classes(values, output_loss(spec, each.name), each).reshape(-1)
             count = len(each.classes)
             if predicted.size and predicted.max() < count:
@@ -381,7 +373,7 @@ def _class_facts(spec: Spec, contract: Contract, rows: Split, outputs: Arrays) -
 def _target_facts(contract: Contract, rows: Split) -> Iterator[TargetFacts]:
     for each in contract.outputs:
         if each.kind == "numbers":
-            y = np.asarray(rows.y[each.name] if isinstance(rows.y, dict) else rows.y, np.float64)
+            y = np.asarray(of_name(rows.y, each.name), np.float64)
             flat = y.reshape(len(y), -1)
             yield TargetFacts(
                 output=each.name,

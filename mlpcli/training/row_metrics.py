@@ -15,9 +15,10 @@ import numpy as np
 
 from mlpcli.checks.log_names import metric_names
 from mlpcli.data.dataset import Split
+from mlpcli.data.named_arrays import of_name
 from mlpcli.data.stored.sampled_rows import is_stored
 from mlpcli.data.stored.stored_array import StoredArray
-from mlpcli.data.types import Array, Arrays
+from mlpcli.data.types import Array
 from mlpcli.keras_import import keras, tf
 from mlpcli.keras_internals import compiled_losses
 from mlpcli.machine import format_bytes
@@ -106,7 +107,7 @@ class MeasuredRows:
         names = sorted(values) if isinstance(values, dict) else [""]
         place = names.index(output) if output else 0
         name = names[place]
-        truth, weights = _of(self.split.y, name), _of(self.split.weights, name)
+        truth, weights = of_name(self.split.y, name), of_name(self.split.weights, name)
         given = None if weights is None else tf.constant(compiled.take_rows(weights, rows))
         return tf.constant(compiled.take_rows(truth, rows)), self.outputs.take(place, rows), given
 
@@ -117,10 +118,6 @@ class MeasuredRows:
         if rest := count % size:
             found[-rest:] = rest
         return found
-
-
-def _of(arrays: Arrays | None, output: str) -> Any:
-    return arrays[output] if isinstance(arrays, dict) else arrays
 
 
 def measure_rows(model: keras.Model, split: Split, *, batch_size: int) -> MeasuredRows:

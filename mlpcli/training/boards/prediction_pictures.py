@@ -10,9 +10,10 @@ from tensorboard.compat.proto import summary_pb2
 from mlpcli.checks.board_rules import is_pictured
 from mlpcli.data.dataset import Dataset, Output, Split
 from mlpcli.data.levels import median_of
+from mlpcli.data.named_arrays import of_name, rows_of
 from mlpcli.data.raw_columns import images_of
 from mlpcli.data.targets import class_indices
-from mlpcli.data.types import Array, Arrays
+from mlpcli.data.types import Array
 from mlpcli.keras_import import keras
 from mlpcli.model.build import output_loss
 from mlpcli.model.outputs import final_outputs, predicted_classes, predicted_labels
@@ -42,13 +43,6 @@ def shown_split(dataset: Dataset) -> tuple[str, Split]:
     return "train", dataset.train
 
 
-def take_rows(arrays: Arrays, rows: Array) -> Array | dict[str, Array]:
-    """Return some rows of an array, or of each of several by name."""
-    if isinstance(arrays, dict):
-        return {name: each[rows] for name, each in arrays.items()}
-    return arrays[rows]
-
-
 def prediction_summaries(model: keras.Model, spec: Spec, dataset: Dataset, title: str) -> Summaries:
     """Yield the pictures and tables of what a network predicts, of each output that has any.
 
@@ -60,11 +54,10 @@ def prediction_summaries(model: keras.Model, spec: Spec, dataset: Dataset, title
     """
     name, split = shown_split(dataset)
     chosen = spread_rows(len(split), MOST_ROWS)
-    x, y = take_rows(split.x, chosen), take_rows(split.y, chosen)
+    x, y = rows_of(split.x, chosen), rows_of(split.y, chosen)
     outputs = final_outputs(spec, dataset.contract, compiled.predict(model, x))
     for output in filter(is_pictured, dataset.contract.outputs):
-        values = outputs[output.name] if isinstance(outputs, dict) else outputs
-        truth = y[output.name] if isinstance(y, dict) else y
+        values, truth = of_name(outputs, output.name), of_name(y, output.name)
         values = np.asarray(median_of(values, output.levels) if output.levels else values)
         what = _Predictions(output, truth, values, split.rows[chosen], f"{title}, {name} rows")
         if output.kind == "numbers":

@@ -12,6 +12,7 @@ import numpy as np
 
 from mlpcli.data.dataset import Contract, Dataset, Output
 from mlpcli.data.features.encoders import CategoryEncoder
+from mlpcli.data.named_arrays import of_name, rows_of
 from mlpcli.data.raw_columns import images_of
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array
@@ -22,7 +23,7 @@ from mlpcli.model.inner_tensors import embedding_layers, last_hidden
 from mlpcli.printable import one_line
 from mlpcli.training import compiled
 from mlpcli.training.boards.gradient_batch import spread_rows
-from mlpcli.training.boards.prediction_pictures import shown_split, take_rows
+from mlpcli.training.boards.prediction_pictures import shown_split
 
 CONFIG = "projector_config.pbtxt"
 FOLDER = "projector"
@@ -95,12 +96,12 @@ def activation_vectors(model: keras.Model, dataset: Dataset) -> Iterator[Vectors
         return
     name, split = shown_split(dataset)
     rows = spread_rows(len(split), MOST_ROWS)
-    x, y = take_rows(split.x, rows), take_rows(split.y, rows)
+    x, y = rows_of(split.x, rows), rows_of(split.y, rows)
     values = compiled.predict(keras.Model(model.input, tensor), x)
     values = np.asarray(values, np.float32).reshape(len(rows), -1)
     columns = [("row", [str(row + 1) for row in split.rows[rows]])]
     for output in dataset.contract.outputs:
-        columns += _truths(output, y[output.name] if isinstance(y, dict) else y)
+        columns += _truths(output, of_name(y, output.name))
     labels = tuple(zip(*(cells for _, cells in columns), strict=True))
     heading = tuple(name for name, _ in columns)
     title = f"{producer(tensor).name} ({name} rows)"

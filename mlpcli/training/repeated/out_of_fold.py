@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlpcli.data.dataset import Contract, Dataset, Output, Split
+from mlpcli.data.named_arrays import of_name, places_of, rows_of
 from mlpcli.data.row_names import name_rows, source_files
 from mlpcli.data.scaling import scale_target
 from mlpcli.data.splitter import OpenedData
-from mlpcli.data.types import Array, Arrays
+from mlpcli.data.types import Array
 from mlpcli.data.writers import text_writer
 from mlpcli.data.written_targets import written_targets
 from mlpcli.files import write_with
@@ -166,11 +167,8 @@ def measured_rows(found: OutOfFold, spec: Spec, dataset: Dataset) -> MeasuredRow
         dataset: The run's data, which has all these rows as training rows.
     """
     train, contract = dataset.train, dataset.contract
-    place_of = np.full(int(train.rows.max()) + 1, -1)
-    place_of[train.rows] = np.arange(len(train))
-    places = place_of[found.rows]
-    x, y = (_rows(each, places) for each in (train.x, train.y))
-    weights = None if train.weights is None else _rows(train.weights, places)
+    places = places_of(found.rows, train.rows)
+    x, y, weights = (rows_of(each, places) for each in (train.x, train.y, train.weights))
     given = contract.by_output(
         {
             each.name: _as_network(found.outputs[each.name], output_loss(spec, each.name), each)
@@ -182,16 +180,10 @@ def measured_rows(found: OutOfFold, spec: Spec, dataset: Dataset) -> MeasuredRow
     return MeasuredRows(Split(x, y, found.rows, weights), outputs, evaluated_rows(spec, contract))
 
 
-def _rows(arrays: Arrays, places: Array) -> Arrays:
-    if isinstance(arrays, dict):
-        return {name: each[places] for name, each in arrays.items()}
-    return arrays[places]
-
-
 def _metrics(model: keras.Model, measured: MeasuredRows, contract: Contract) -> dict[str, float]:
     """Return the metrics of predictions by name, flat, and build the model's losses for them."""
     losses, metrics, _ = compiled_parts(model)
-    truth = contract.by_output({each.name: _of(measured.split.y, each.name) for each in contract.outputs})
+    truth = contract.by_output({each.name: of_name(measured.split.y, each.name) for each in contract.outputs})
     tensors = keras.tree.map_structure(keras.ops.convert_to_tensor, (truth, measured.outputs.values))
     if losses is not None and not losses.built:
         losses.build(*tensors)
@@ -216,11 +208,6 @@ def _losses(model: keras.Model, measured: MeasuredRows) -> dict[str, float]:
     for each in row_losses(model, measured):
         values = each.values(each.addends(every).sum(axis=0))
         found |= {name: float(value) for name, value in zip(each.names, values, strict=True)}
-    return found
-
-
-def _of(arrays: Arrays, name: str) -> Array:
-    found: Array = arrays[name] if isinstance(arrays, dict) else arrays
     return found
 
 
