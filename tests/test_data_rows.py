@@ -12,6 +12,7 @@ import pytest
 from mlpcli.data.contract_form import read_contract
 from mlpcli.data.dataset import Contract, Output
 from mlpcli.data.load import read_rows
+from mlpcli.data.named_arrays import of_name, places_of, rows_of
 from mlpcli.errors import DataError
 
 FLOWERS = Contract(
@@ -276,3 +277,16 @@ def test_bytes_that_are_no_text_are_refused_wherever_they_stand(where: bytes) ->
     reader = BlockReader(io.BytesIO(content), Origin("rows.csv"), Dialect())
     with pytest.raises(DataError, match=r"rows.csv: must be UTF-8 text, it holds byte 0x"):
         list(reader.blocks(["a", "b"], text=(), numbers=["a", "b"]))
+
+
+def test_rows_and_outputs_are_taken_from_one_array_or_from_several() -> None:
+    one, rows = np.arange(6).reshape(3, 2), np.array([2, 0])
+    several = {"a": one, "b": one * 10}
+    assert of_name(one, "a") is one
+    assert of_name(several, "b") is several["b"]
+    assert of_name(None, "a") is rows_of(None, rows) is None
+    np.testing.assert_array_equal(rows_of(one, rows), [[4, 5], [0, 1]])
+    np.testing.assert_equal(
+        rows_of(several, slice(1, 2)), {"a": np.array([[2, 3]]), "b": np.array([[20, 30]])}
+    )
+    np.testing.assert_array_equal(places_of(np.array([9, 4]), np.array([4, 7, 9])), [2, 0])
