@@ -458,6 +458,11 @@ def test_inspect_and_init_see_splits_copies_and_broken_files(
     assert (dataset.path, dataset.test, dataset.validation) == ("photos/train", "photos/test", 0.2)
     assert (dataset.image_size, dataset.broken_files) == ([16, 16], "drop")
     assert mlpcli("check", "photos.yaml").status == 0
+    Path("deep/er").mkdir(parents=True)
+    Path("link").symlink_to("deep/er")
+    assert mlpcli("init", "photos", "-o", "link/photos.yaml").status == 0
+    dataset = load_spec(Path("link/photos.yaml")).spec.dataset
+    assert (dataset.path, dataset.test) == ("../../photos/train", "../../photos/test")
     refused = mlpcli("init", "photos", "--target", "kind", "-o", "other.yaml")
     assert refused.status == 2
     assert "the class of an image is the sub-folder" in refused.err

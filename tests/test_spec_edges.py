@@ -81,6 +81,14 @@ PROBLEMS: dict[str, list[str]] = {
         "s.yaml:3:49 tuner.alpha: must be a number above 0, received inf",
         "s.yaml:3:61 tuner.beta: must be a number of at least 0, received inf",
     ],
+    "hp: int\n" + IRIS: [
+        "s.yaml:1:1 hp: unknown key, received 'hp'; the keys here are name, seed, dataset, inputs, layers, model, "
+        "loss, loss_weights, optimizer, metrics, start_from, fit, callbacks, predict, tuner, plugins, extends",
+    ],
+    IRIS.replace("name: iris", "path: t.csv, target: y") + "fit: {memory: 1e9}": [
+        "s.yaml:3:15 fit.memory: must be an amount of memory from 1KB up, such as 200MB or 2GB, or a number of "
+        "bytes, received 1000000000.0; write 1000000000",
+    ],
     IRIS + "fit: {class_weight: {setosa: .inf}}": [
         "s.yaml:3:30 fit.class_weight.setosa: must be 'balanced', or a mapping of class names to positive "
         "numbers; with several outputs, a mapping of outputs to these, received inf",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -26,8 +25,9 @@ from mlpcli.cli.examples import complete_example
 from mlpcli.cli.help_text import Command
 from mlpcli.cli.inspect import TABLE_HELP, TaskOption
 from mlpcli.cli.options import DebugOption, JsonOption, check_output
+from mlpcli.cli.spec_file import data_path
 from mlpcli.errors import AllAtOnce, Problem, Step, UsageError
-from mlpcli.spec.file_words import is_server, split_scheme
+from mlpcli.spec.file_words import is_server
 
 if TYPE_CHECKING:
     from typer._click import Context
@@ -258,7 +258,7 @@ def _propose(
         propose_spec,
         survey,
         name=experiment_name(path.stem),
-        path=location(data, path.parent),
+        path=data_path(data, path.parent),
         reading=reading,
         command=f"mlpcli train {path}",
         effort=wanted,
@@ -287,15 +287,6 @@ def _of_images(survey: Survey, data: str, path: Path, effort: str) -> Proposal |
     found = survey_table_images(survey)
     written = Written(path, experiment_name(path.stem), effort)
     return None if found is None else propose_table(survey, *found, data, written)
-
-
-def location(data: str, folder: Path) -> str:
-    """Return the path of a data file as the spec has it, relative to its folder, with links resolved."""
-    scheme, path = split_scheme(data)
-    if path.startswith(("/", "${")) or is_server(path):
-        return data
-    file = Path(path)
-    return scheme + os.path.relpath(file.parent.resolve() / file.name, folder.resolve())
 
 
 def experiment_name(data: str) -> str:

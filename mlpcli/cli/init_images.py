@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlpcli.cli.inspect_images import refuse_for_images
+from mlpcli.cli.spec_file import data_path
 
 if TYPE_CHECKING:
     from mlpcli.data.inspect.propose_images import ImageSource
@@ -49,9 +49,10 @@ def propose_folder(data: str, options: Mapping[str, object], reading: Reading, w
 
     refuse_for_images(options, reading)
     survey = survey_folder(Path(data), data)
-    places = {split: _relative(Path(data, name), written.path) for split, name in survey.folders.items()}
+    folder = written.path.parent
+    places = {split: data_path(str(Path(data, name)), folder) for split, name in survey.folders.items()}
     splits = {split: scalar(place) for split, place in places.items() if split != "train"}
-    source = ImageSource(scalar(places.get("train", _relative(Path(data), written.path))), splits=splits)
+    source = ImageSource(scalar(places.get("train", data_path(data, folder))), splits=splits)
     return _proposal(survey, source, written, "class", "the sub-folders are classes")
 
 
@@ -74,7 +75,7 @@ def propose_table(survey: Survey, column: str, images: ImageSurvey, data: str, w
     assert survey.task is not None
     assert survey.target is not None
     numbers = survey.task.kind == "regression"
-    place = _relative(Path(data), written.path)
+    place = data_path(data, written.path.parent)
     source = ImageSource(scalar(place), scalar(column), scalar(survey.target), numbers)
     return _proposal(images, source, written, survey.target, survey.task.reason)
 
@@ -107,8 +108,3 @@ def _proposal(survey: ImageSurvey, source: ImageSource, written: Written, target
         spec=text,
         row="image",
     )
-
-
-def _relative(place: Path, spec: Path) -> str:
-    """Return a path as the spec has it: relative to its folder, unless it is absolute."""
-    return str(place) if place.is_absolute() else os.path.relpath(place, spec.parent)

@@ -1,15 +1,27 @@
-"""The spec that is named on the command line."""
+"""The spec that is named on the command line, and the paths in one that is written."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from mlpcli.spec.file_words import is_server, split_scheme
 
 if TYPE_CHECKING:
     from mlpcli.errors import Problem
     from mlpcli.spec.load import LoadedSpec
     from mlpcli.spec.yaml_reader import SpecText
+
+
+def data_path(data: str, folder: Path) -> str:
+    """Return the path of data as a spec in a folder has it: relative to that folder, with links resolved."""
+    scheme, path = split_scheme(data)
+    if path.startswith(("/", "${")) or is_server(path):
+        return data
+    file = Path(path)
+    return scheme + os.path.relpath(file.parent.resolve() / file.name, folder.resolve())
 
 
 def read_spec(spec: Path, settings: Sequence[str] | None = None, *, given: str | None = None) -> LoadedSpec:

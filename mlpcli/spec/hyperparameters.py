@@ -69,15 +69,20 @@ def find_space(text: SpecText) -> tuple[Space, list[Problem]]:
 
 
 def is_hyperparameter(value: Value, path: KeyPath) -> TypeGuard[ValueMap]:
-    """Return whether a value is a hyperparameter: a mapping with the key `hp`."""
+    """Return whether a value is a hyperparameter: a mapping with the key `hp`.
+
+    Args:
+        value: the value.
+        path: its place; empty for a value by itself.
+    """
     if not isinstance(value, dict) or not isinstance(value.get("hp"), str):
         return False
     return path not in COLUMN_KEYS or value["hp"] in KINDS
 
 
 def unread_places(value: Value, path: KeyPath = ()) -> Iterator[KeyPath]:
-    """Yield the places of hyperparameters in plain values, without nested ones."""
-    if is_hyperparameter(value, path):
+    """Yield the places of hyperparameters in plain values, without nested ones; the spec itself is none."""
+    if path and is_hyperparameter(value, path):
         yield path
         return
     for key, item in children(value):
@@ -106,7 +111,7 @@ class _Finder:
 
     def visit(self, value: Value, path: KeyPath, conditions: Conjunction) -> None:
         """Record the hyperparameters of a value and of everything inside it."""
-        if is_hyperparameter(value, path):
+        if path and is_hyperparameter(value, path):  # the spec itself is none
             self._add(value, path, conditions)
         elif isinstance(value, dict):
             repeat = value.get("repeat")

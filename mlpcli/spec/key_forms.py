@@ -265,7 +265,7 @@ def _kinds_hint(value: Value, *, whole: bool) -> str:
     return f"write {entry_line('kinds', meant) if whole else meant[0]}"
 
 
-WHOLE = ("epochs", "rows", "whole number", "copies")
+WHOLE = ("epochs", "rows", "whole number", "copies", "bytes")
 """Words in the rules of values that are whole numbers."""
 
 
