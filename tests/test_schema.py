@@ -24,6 +24,7 @@ from tests.test_search_spec import SEARCHED
 UNSEEN = {
     "empty": "YAML",
     "only comments": "YAML",
+    "not a mapping": "YAML",
     "two documents": "YAML",
     "tab": "YAML",
     "colon in a value": "YAML",

@@ -1,1 +1,10 @@
-"""What model and data together show before training starts: rules of losses and metrics, and advice."""
+"""What model and data together show before training starts: rules of losses and metrics, and advice.
+
+`built_model` tries the model on a few rows and asks the others. It sees each output as an `output_views`;
+`loss_rules` with `other_losses` and `member_losses`, and `metric_rules` with `iou_rules`, say what does not
+fit it. `predict_rules` are of the section `predict`, `id_rules` and `text_rules` of ids in the data,
+`board_rules` of TensorBoard. What callbacks monitor: `log_names`, `meant_names`; what they write:
+`file_names`. A search: `tuner_objective`.
+
+`advice`, with `average_advice` and `member_advice`, is of specs that are valid.
+"""

@@ -1,5 +1,15 @@
 """The command line: each command loads, calls one function, reports, and exits.
 
+A command is in the file of its name: `check`, `code`, `compare`, `doctor`, `evaluate`, `explain`, `export`,
+`init`, `inspect`, `label_check`, `log`, `lr_find`, `more_data`, `note`, `pack`, `predict`, `remove` (and
+`clean`), `report`, `reproduce`, `runs`, `schema`, `serve`, `tensorboard`, `train`, `tune`, `unpack`.
+`program` lists them and handles all errors; `help_text` groups them, `parameter_errors` words what Typer
+refuses.
+
+They share `options`, `data_options`, `completion`, `spec_file` (the spec that is named), `named` (the run
+that is named), `findings` of the doctor. Parts of one: `examples`, `init_images`, `inspect_images`,
+`explanation_lines`, `with_replicas`.
+
 Importing this package imports nothing else of the program: that takes a third of a second, and Ctrl-C in it
 must end the process as quietly as later. Therefore `run` first installs handlers for the stopping signals.
 """

@@ -1,1 +1,6 @@
-"""A spec as a standalone Keras script."""
+"""A spec as a standalone Keras script.
+
+`script` puts it together: `read_data` with `read_arrays` and `split_code`, `network_code`, `training_code`.
+They write Keras objects by `keras_calls`, texts by `source_text`, names of layers by `names`; `extract`
+copies what the script needs of our own source.
+"""

@@ -1,6 +1,19 @@
-"""Run and search folders: their files, lists and comparisons.
+"""Run and search folders: their files, lists and comparisons; and what commands return, as plain values.
 
 `from mlpcli import runs` gives file names and functions of `folder`, `guard` and `lock`.
+
+A run: `folder` creates and finds it, `guard` keeps to it, `lock` is held by one process, `own_files` are
+what it holds, `trust` knows its plug-ins. Its records are read by `record_models` with `network_record`;
+`notes` are people's. `search_folder` is the same of a search. `watcher` is told what happens while they are
+trained.
+
+Many runs: `subfolders` lists them, `run_values` are what they are sorted and filtered by (`choose_runs`),
+`scores` and `best_run` choose one, `comparison` and `main_metric` put them side by side, `remove` deletes
+them, and `cache` what is kept beside them. `shell_options` writes the commands that name them.
+
+What commands return: `results` of most, `evaluation_results`, `group_results`, `paired_results`,
+`label_results`, `drift_results`, `more_data`, `explanation`, `diagnosis`, `exported`; `result_texts` shows
+them in a notebook.
 """
 
 from mlpcli.runs.cache import CACHE
