@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlpcli.cli.examples import EXAMPLES, example_names
+from mlpcli.cli.examples import EXAMPLES, described_examples
 from mlpcli.spec.load import load_spec
 from tests.conftest import Result
 
@@ -84,8 +84,9 @@ def test_the_version_names_what_results_depend_on(mlpcli: Callable[..., Result])
 
 def test_the_examples_are_the_configs() -> None:
     configs = {path.stem for path in (ROOT / "configs").rglob("*.yaml")}
-    assert set(example_names()) == configs
-    assert len(example_names()) == len(configs)  # no two of one name
+    names = [name for name, _ in described_examples()]
+    assert set(names) == configs
+    assert len(names) == len(configs)  # no two of one name
     assert EXAMPLES.resolve() == ROOT / "configs"
 
 
@@ -94,7 +95,7 @@ def test_every_example_is_a_valid_spec_where_it_is_copied_to(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     listed = {each["name"] for each in json.loads(mlpcli("init", "--example", "--json").out)["examples"]}
-    assert listed == set(example_names())
+    assert listed == {name for name, _ in described_examples()}
     for name in listed:
         made = mlpcli("init", "--example", name, "-o", f"{name}/spec.yaml")
         assert (made.status, "there is no folder" in made.err) == (2, True)
@@ -123,6 +124,8 @@ def test_an_example_replaces_no_other_file(
     assert (data.read_text(encoding="utf-8"), (tmp_path / "weights.yaml").exists()) == ("mine", False)
     assert mlpcli("init", "--example", "weights", "--force").status == 0
     assert data.read_text(encoding="utf-8") != "mine"
+    shown = mlpcli("init", "--example", "weights", "-o", "-").out
+    assert json.loads(mlpcli("init", "--example", "weights", "-o", "-", "--json").out)["spec"] == shown
 
 
 @pytest.mark.parametrize(
@@ -220,3 +223,11 @@ def test_each_shell_gets_its_script(
     result = mlpcli("--show-completion")
     assert result.status == 0
     assert f"complete_{shell}" in result.out
+
+
+def test_tensorboard_listens_on_an_address_of_this_machine(
+    mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    refused = mlpcli("tensorboard", "--host", "192.0.2.1", "--port", "0", "--runs-dir", tmp_path)
+    assert refused.status == 2
+    assert refused.err.startswith("--host: is no address of this machine (")

@@ -20,12 +20,8 @@ COMMAND = re.compile(r"scripts/run (\S+) configs/(?:chapter/)?(\S+\.yaml)")
 """How the comment of an example says that it is run in a clone of the repository."""
 
 
-def example_names() -> list[str]:
-    """Return the names of the examples: the plain ones first, then those of the chapter."""
-    return [path.stem for path in _specs()]
-
-
 def _specs() -> list[Path]:
+    """Return the specs: the plain ones first, then those of the chapter."""
     return [*sorted(EXAMPLES.glob("*.yaml")), *sorted(EXAMPLES.glob("chapter/*.yaml"))]
 
 

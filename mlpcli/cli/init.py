@@ -233,7 +233,11 @@ def _copy_example(name: str, output: str | None, *, force: bool, json: bool) -> 
         return
     spec = Path(f"{name}.yaml" if output in (None, "-") else str(output))
     if output == "-":
-        console.show_text(next(iter(example_files(name, spec).values())))
+        text = next(iter(example_files(name, spec).values()))
+        if json:
+            console.show_json({"file": None, "spec": text})
+        else:
+            console.show_text(text)
         return
     check_output(spec, "-o", hint="write - for standard output", in_folder=True)
     report.show_example(write_example(name, spec, force=force), json=json)

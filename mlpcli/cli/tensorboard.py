@@ -54,8 +54,20 @@ def tensorboard(
 
 
 def _free_port(host: str) -> int:
+    """Return a port of this machine that nothing listens on.
+
+    Raises:
+        UsageError: this machine has no such address.
+    """
     import socket
 
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+    from mlpcli.errors import Problem, UsageError
+
+    try:
+        kind, *_, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(kind) as probe:
+            probe.bind(address)
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        rule = f"--host: is no address of this machine ({error.strerror})"
+        raise UsageError(Problem(rule, received=host, hint="write 127.0.0.1, or 0.0.0.0 for all")) from None

@@ -14,8 +14,11 @@ from mlpcli.spec.memory_size import lock_of
 
 def cache_size(runs_dir: Path) -> int:
     """Return the bytes of what is kept beside the runs, without what a process is writing."""
-    files = (each for kept in _kept(runs_dir) for each in (kept, *kept.rglob("*")) if not each.is_dir())
-    return sum(each.lstat().st_size for each in files)
+    total = 0
+    for each in (each for kept in _kept(runs_dir) for each in (kept, *kept.rglob("*"))):
+        with contextlib.suppress(FileNotFoundError):  # another process has replaced it
+            total += 0 if each.is_dir() else each.lstat().st_size
+    return total
 
 
 def remove_cache(runs_dir: Path) -> None:

@@ -91,8 +91,9 @@ FACTS: dict[str, Callable[[Run], Value]] = {
     "error": lambda run: run.record.error,
 }
 WRITTEN = ("tags", "note")
-"""What people write about a run; `tag` is another name of `tags`, `time` of `seconds`."""
+"""What people write about a run."""
 ALIASES = {"tag": "tags", "notes": "note", "time": "seconds", "label": "run"}
+"""Other names of values."""
 
 
 class RunValues:

@@ -16,9 +16,16 @@ FOLDER = "XDG_STATE_HOME"
 
 
 def known_file() -> Path:
-    """Return the file with the sha256 of every known plug-in, one per line."""
+    """Return the file with the sha256 of every known plug-in, one per line.
+
+    Raises:
+        OSError: this user has no home folder, as in some containers.
+    """
     folder = os.environ.get(FOLDER)
-    base = Path(folder) if folder else Path.home() / ".local" / "state"
+    try:
+        base = Path(folder) if folder else Path.home() / ".local" / "state"
+    except RuntimeError as error:
+        raise OSError(str(error)) from error
     return base / "mlpcli" / "known_plugins"
 
 
@@ -26,7 +33,7 @@ def is_known(sha256: str) -> bool:
     """Return whether a plug-in with this checksum has been trained with on this machine."""
     try:
         return sha256 in known_file().read_text(encoding="utf-8").split()
-    except OSError:  # nothing was remembered, or the file is not readable
+    except (OSError, UnicodeDecodeError):  # nothing was remembered, or the file is damaged
         return False
 
 
@@ -37,5 +44,5 @@ def remember(sha256: str) -> None:
     try:
         known = known_file().read_text(encoding="utf-8") if known_file().exists() else ""
         write_text(known_file(), f"{known}{sha256}\n")
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         return
