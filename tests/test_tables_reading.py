@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from mlpcli.cli import main
+from mlpcli.data.readers.find_files import find_files
 from mlpcli.runs.folder import find_run
 from tests.conftest import Result
 
@@ -229,3 +230,21 @@ def test_an_unseen_category_follows_the_spec_unless_the_command_says_otherwise(
         f"{data} row 4 (line 5), column 'grade': must be a value that occurs in the training rows, "
         "received 'w'; the categories are x, y, z; --rejects FILE writes such rows there and goes on\n"
     )
+
+
+def test_a_pattern_finds_no_hidden_files_unless_it_asks_for_them(tmp_path: Path) -> None:
+    """As in a shell: a Mac's archives hold `._rows.csv`, Jupyter's folders copies of old files."""
+    (tmp_path / ".kept" / ".ipynb_checkpoints").mkdir(parents=True)
+    for name in ("a.csv", "._a.csv", ".ipynb_checkpoints/a.csv"):
+        (tmp_path / ".kept" / name).write_text("x\n1\n")
+    folder = tmp_path / ".kept"
+    for pattern, name in {
+        "*.csv": "a.csv",
+        "**/*.csv": "a.csv",
+        "../.kept/*.csv": "a.csv",
+        f"{folder}/*.csv": "a.csv",
+        ".*.csv": "._a.csv",
+        ".*/*.csv": ".ipynb_checkpoints/a.csv",
+    }.items():
+        (found,) = find_files(pattern, folder, ())
+        assert found.samefile(folder / name), pattern

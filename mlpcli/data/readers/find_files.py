@@ -121,7 +121,10 @@ def find_files(text: str, folder: Path, key: KeyPath) -> DataFiles:
         if (folder / pattern).exists():  # a file may have such a name
             return _one_or_folder(text, folder, key)
         matching = sorted(Path(start or folder).glob(pattern.removeprefix(start)))
-        found = _matching_files(matching, _fixed_folder(pattern, folder))
+        base = _fixed_folder(pattern, folder)
+        asked = _has_dot(os.path.relpath(folder / pattern, base))
+        seen = [path for path in matching if asked or not _has_dot(os.path.relpath(path, base))]
+        found = _matching_files(seen, base)
     except (OSError, ValueError, NotImplementedError, RecursionError) as error:
         rule = f"cannot be searched for ({getattr(error, 'strerror', None) or error})"
         raise SpecError(Problem(rule, path=key, received=text)) from None
@@ -161,6 +164,11 @@ def _fixed_folder(pattern: str, folder: Path) -> Path:
             break
         fixed.append(part)
     return folder.joinpath(*fixed)
+
+
+def _has_dot(path: str) -> bool:
+    """Return whether a file or one of its folders is hidden, as `._rows.csv`; a shell's `*` stands for none."""
+    return any(part.startswith(".") and part != ".." for part in Path(path).parts)
 
 
 def _matching_files(matching: Sequence[Path], base: Path) -> DataFiles:
