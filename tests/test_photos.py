@@ -393,6 +393,26 @@ def test_a_table_names_files_with_its_own_targets_and_splits(tmp_path: Path) -> 
     np.testing.assert_equal(found.test.x[1], decode(files[place].read_bytes(), found.contract.image).pixels)
 
 
+@pytest.mark.parametrize("folders", [("first", "second"), ("part=1", "part=2")])
+def test_each_of_several_tables_names_files_in_its_own_folder(
+    folders: tuple[str, str], tmp_path: Path
+) -> None:
+    """Tables of one name, as one for each day, hold images of one name too."""
+    for place, folder in enumerate(folders):
+        (tmp_path / folder).mkdir()
+        names = [f"{number}.png" for number in range(10)]
+        for name in names:
+            Image.new("RGB", (6, 6), (100 * place,) * 3).save(tmp_path / folder / name)
+        rows = "".join(f"{name},{place}\n" for name in names)
+        (tmp_path / folder / "rows.csv").write_text("photo,number\n0.png,\n" + rows)
+    section = {"path": "*/rows.csv", "target": "number", "missing_target": "drop", "test": None}
+    column = {"kind": "image", "image_size": [6, 6]}
+    found = loaded(section | {"features": {"photo": column}, "validation": None}, tmp_path, classes=False)
+    assert len(found.train) == 20
+    np.testing.assert_equal(found.train.x[:, 0, 0, 0], 100 * found.train.y.reshape(-1))
+    assert {*found.train.y.reshape(-1).tolist()} == {0, 1}
+
+
 def test_a_row_of_a_folder_is_named_by_its_file_and_messages_show_the_whole_path() -> None:
     origin = FolderOrigin("/data/photos/", ["cats/1.png", "dogs/2.png"])
     assert name_rows(origin, [1]) == [RowName("dogs/2.png", 1)]

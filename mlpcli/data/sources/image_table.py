@@ -19,7 +19,7 @@ from mlpcli.data.readers.parse_cells import python_values
 from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError, raise_row_errors
 from mlpcli.data.readers.tables import Table, check_columns, open_tables, read_table
 from mlpcli.data.sources.image_source import dropped_note, good_images, wanted_reading
-from mlpcli.data.sources.kept_rows import KeptOrigin
+from mlpcli.data.sources.kept_rows import KeptOrigin, file_numbers
 from mlpcli.data.sources.source_rows import Source, SourceRows
 from mlpcli.data.sources.table_rows import Columns, rows_of_table
 from mlpcli.data.sources.table_source import columns_of_spec, target_columns
@@ -170,12 +170,9 @@ def files_of_column(table: Table, reading: ImageReading, paths: Sequence[Path]) 
         RowError(row, f"column {column!r}", "must name a file") for row, each in enumerate(cells) if not each
     ]
     raise_row_errors(table.origin, empty[:MAX_SHOWN], len(empty))
-    folders = {path.name: path.parent / reading.directory for path in paths}
-    first = paths[0].parent / reading.directory
-    if len({*folders.values()}) == 1:
-        return [first / each for each in cells]
-    labels = (table.origin.at(row)[0].label for row in range(table.rows))
-    return [folders.get(label, first) / each for label, each in zip(labels, cells, strict=True)]
+    folders = [path.parent / reading.directory for path in paths]
+    numbers = file_numbers(table.origin, table.rows).tolist()
+    return [folders[number] / each for number, each in zip(numbers, cells, strict=True)]
 
 
 def _cells(table: Table, column: str) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from mlpcli.data.label_keys import missing_labels
 from mlpcli.data.readers.parse_cells import ParsedColumn
-from mlpcli.data.readers.row_errors import Origin
+from mlpcli.data.readers.row_errors import ManyOrigin, Origin
 from mlpcli.data.readers.table_values import is_label_type, labels
 from mlpcli.data.readers.tables import Table
 from mlpcli.data.types import Array
@@ -26,6 +26,20 @@ class KeptOrigin(Origin):
     def at(self, row: int) -> tuple[Origin, int]:
         """Return the single file that holds a row, and the row's position there."""
         return self.whole.at(int(self.kept[row]))
+
+
+def file_numbers(origin: Origin, rows: int) -> Array:
+    """Return for each row the number of its file among those of a table, (rows,); 0 where there is one.
+
+    Args:
+        origin: of the rows.
+        rows: how many there are.
+    """
+    if isinstance(origin, KeptOrigin):
+        return file_numbers(origin.whole, int(origin.kept.max(initial=-1)) + 1)[origin.kept]
+    if isinstance(origin, ManyOrigin):
+        return np.repeat(np.arange(len(origin.parts)), [count for _, count in origin.parts])
+    return np.zeros(rows, np.int64)
 
 
 def drop_missing(table: Table, targets: Mapping[str, bool]) -> Table:
