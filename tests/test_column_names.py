@@ -11,14 +11,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mlpcli.data.contract_form import read_contract
 from mlpcli.data.features.encoders import NumericEncoder
 from mlpcli.data.features.preprocessor import Preprocessor
+from mlpcli.data.load import Request, load_dataset
 from mlpcli.export.signature_names import traced_names
 from mlpcli.runs.folder import find_run
+from mlpcli.spec.schema import DatasetSpec
 from tests.conftest import Result
 
 ARGUMENTS = "self cls inputs training name kwargs args mask x y dtype signature call columns label value key"
@@ -41,6 +44,16 @@ layers: [{Dense: {units: 4, activation: relu}}, Dense: {units: 1}]
 loss: mse
 fit: {epochs: 1}
 """
+
+
+def test_what_notes_say_to_write_is_yaml_with_the_name_of_the_column(tmp_path: Path) -> None:
+    lines = [f"{row % 9:03d},{1 + row % 12:02d}/{1 + row % 11:02d}/2024,{row}" for row in range(60)]
+    (tmp_path / "odd.csv").write_text("\n".join(['"a: b","[day]",in', *lines]))
+    section = {"path": "odd.csv", "target": "in", "test": {"last": 0.2, "by": "[day]"}}
+    spec = DatasetSpec.model_validate(section)
+    notes = load_dataset(spec, Request({"": "numbers"}), seed=1, folder=tmp_path).notes
+    advice = [note.partition("features: ")[2] for note in notes if "features: " in note]
+    assert [list(yaml.safe_load(each)) for each in advice] == [["a: b"], ["[day]"]]
 
 
 def encoder(name: str) -> NumericEncoder:

@@ -21,6 +21,7 @@ from mlpcli.data.readers.tables import Table
 from mlpcli.data.types import Array
 from mlpcli.errors import KeyPath, Problem, SpecError, listing, nearest, nearest_column, show_value
 from mlpcli.printable import counted
+from mlpcli.spec.resolve import inline
 from mlpcli.spec.schema import DatasetSpec
 from mlpcli.spec.split_forms import NAMES_OF_SPLITS, SPLITS, TRAIN, SplitBy
 
@@ -165,7 +166,9 @@ def _read_groups(name: str, table: Table, path: KeyPath, spec: DatasetSpec) -> S
     if len(present) == len(codes) > 1:
         notes.append(f"column {name!r} is distinct in every row: its groups are single rows")
     elif profile.content == "dates":
-        notes.append(f"column {name!r} holds dates: for the latest rows write {{last: 0.2, by: {name}}}")
+        notes.append(
+            f"column {name!r} holds dates: for the latest rows write {{last: 0.2, by: {inline(name)}}}"
+        )
     return SplitColumn(name, "group", codes, (*named, *[""] * len(empty)), tuple(notes))
 
 
@@ -211,7 +214,7 @@ def _read_dates(name: str, table: Table, written: str, profile: Profile) -> Spli
     texts = tuple(str(cells.values[code]) for code in used[first].tolist())
     notes = []
     if profile.twin is not None and profile.format == written:
-        declared = f"{{{name}: {{kind: date, format: '{profile.twin}'}}}}"
+        declared = f"{{{inline(name)}: {{kind: date, format: '{profile.twin}'}}}}"
         notes.append(
             f"column {name!r}: day and month cannot be told apart, it is read as {written} to order the "
             f"rows; if that is wrong, set dataset.features: {declared}"

@@ -20,6 +20,9 @@ ArrowColumn: TypeAlias = "pa.Array | pa.ChunkedArray"
 NumberType = Literal["float32", "float64"]
 """How numbers are kept until they are scaled: float64, or float32 in runs of mlpcli 0.1."""
 
+EXACT = 2.0**53
+"""Up to here, float64 holds every whole number."""
+
 PerStep = Collection[int]
 """The numbers of axes of x, with that of the rows, for which outputs have a value for each step of a row."""
 

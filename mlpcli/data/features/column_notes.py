@@ -11,6 +11,7 @@ from mlpcli.data.features.feature_kinds import Features
 from mlpcli.data.readers.notations import holds_codes, text_counts
 from mlpcli.data.readers.parse_cells import ParsedColumn, is_text
 from mlpcli.printable import counted, quoted
+from mlpcli.spec.resolve import inline
 
 MAX_NAMED = 3
 """Columns with such texts that are named; the others are counted."""
@@ -40,7 +41,7 @@ def text_notes(
         counts = text_counts(texts[name])
         if holds_codes(counts):
             shown = next(text for text in counts if text.startswith("0"))
-            way = f"for numbers set features: {{{name}: numeric}}"
+            way = f"for numbers set features: {{{inline(name)}: numeric}}"
             yield f"column {name!r} holds codes such as {shown!r}, kept as text; {way}"
     targets = {name: columns[name] for name in labels if is_text(columns[name].kind)}
     yield from _gap_notes(texts | targets, labels)

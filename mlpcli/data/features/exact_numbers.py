@@ -8,10 +8,7 @@ import numpy as np
 
 from mlpcli.data.readers.dialect import Dialect
 from mlpcli.data.readers.parse_cells import ParsedColumn, is_text, plain_type
-from mlpcli.data.types import Array
-
-EXACT = 2.0**53
-"""Up to here, float64 holds every whole number."""
+from mlpcli.data.types import EXACT, Array
 
 
 def exact_numbers(column: ParsedColumn) -> Array | None:

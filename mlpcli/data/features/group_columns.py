@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 
-from mlpcli.data.features.profiles import Profile
+from mlpcli.data.features.profiles import Profile, words_of
 
 ID_WORDS = frozenset(["id", "ids", "uuid", "guid", "identifier", "nr", "no", "number", "num", "code", "key"])
 WHO = frozenset(
@@ -51,11 +49,6 @@ OF_A_LIFE = frozenset(
 
 MIN_TIMES = 10
 """Fewer distinct dates are a category."""
-
-
-def words_of(name: str) -> list[str]:
-    """Return the words of a column's name in lower case: `customer`, `id` for `CustomerID`, `customer_id`."""
-    return [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", name)]
 
 
 def is_called_group(name: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -103,11 +103,9 @@ class Profile:
         whole = bool((self.numbers % 1 == 0).all())
         return whole and (self._counts_rows() or (self._has_name(_ID_WORDS) and self.distinct == self.rows))
 
-    def _has_name(self, known: Collection[str]) -> bool:
-        words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", self.name)
-        return any(word.lower() in known for word in words[:1] + words[-1:]) or self.name.startswith(
-            "(column "
-        )
+    def _has_name(self, known: frozenset[str]) -> bool:
+        words = words_of(self.name)
+        return bool(known & {*words[:1], *words[-1:]}) or self.name.startswith("(column ")
 
     def _counts_rows(self) -> bool:
         return bool((np.diff(self.known) == 1).all())
@@ -117,6 +115,11 @@ class Profile:
         """The mean length of a text, in characters."""
         total = sum(len(text) * count for text, count in self.counts.items())
         return total / max(1, self.present)
+
+
+def words_of(name: str) -> list[str]:
+    """Return the words of a column's name in lower case: `customer`, `id` for `CustomerID`, `customer_id`."""
+    return [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", name)]
 
 
 def profile_column(name: str, column: ParsedColumn) -> Profile:

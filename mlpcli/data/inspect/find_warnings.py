@@ -97,7 +97,7 @@ def _same_columns(survey: Survey) -> Iterator[str]:
 
 
 def _values(survey: Survey, name: str) -> list[str | None]:
-    """Return the distinct texts, or exact numbers, in the order of `_codes`; none for other numbers."""
+    """Return the distinct texts, or exact numbers, in the order of `value_codes`; none for other numbers."""
     profile = survey.profiles[name]
     if profile.exact is not None:
         return [str(int(value)) for value in np.unique(profile.exact)]

@@ -56,7 +56,6 @@ class ImageSource:
         target: of the table, as a YAML scalar; empty for a folder.
         numbers: whether the target holds numbers.
         splits: the folder of the test and the validation images, where these are apart.
-        target_lines: of the spec, about the target of a table.
     """
 
     path: str

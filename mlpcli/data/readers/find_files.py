@@ -167,7 +167,7 @@ def _fixed_folder(pattern: str, folder: Path) -> Path:
 
 
 def _has_dot(path: str) -> bool:
-    """Return whether a file or one of its folders is hidden, as `._rows.csv`; a shell's `*` stands for none."""
+    """Return whether a file or one of its folders is hidden, as `._rows.csv`: `*` stands for none of them."""
     return any(part.startswith(".") and part != ".." for part in Path(path).parts)
 
 

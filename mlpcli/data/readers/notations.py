@@ -21,6 +21,7 @@ from mlpcli.data.readers.dialect import (
 from mlpcli.data.readers.parse_cells import ParsedColumn, is_text, spell_number
 from mlpcli.data.readers.tables import ReadTable, Table, TableFile, read_table
 from mlpcli.printable import shortened
+from mlpcli.spec.resolve import inline
 
 MIN_SHARE = 0.9
 """A column with at least this share of numbers is one; its other cells are invalid."""
@@ -324,5 +325,6 @@ def _note(name: str, judgement: Judgement) -> str:
     note = f"column {name!r} holds numbers: {_quoted(judgement.example)} is read as {number}"
     if other is not None:
         number = spell_number(other.number(judgement.example))
-        note += f"; for {number} set features: {{{name}: {{kind: numeric, decimal: {other.decimal!r}}}}}"
+        way = f"{{kind: numeric, decimal: {other.decimal!r}}}"
+        note += f"; for {number} set features: {{{inline(name)}: {way}}}"
     return note

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlpcli.data.readers.dialect import PLAIN, Dialect
-from mlpcli.data.types import Array, ArrowColumn
+from mlpcli.data.types import EXACT, Array, ArrowColumn
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -256,7 +256,7 @@ def spell_number(value: float | None) -> str | None:
     if value is None:
         return None
     number = float(value)
-    return str(int(number)) if number.is_integer() and abs(number) < 2**53 else repr(number)
+    return str(int(number)) if number.is_integer() and abs(number) < EXACT else repr(number)
 
 
 def plain_type(column: ArrowColumn) -> ArrowColumn:

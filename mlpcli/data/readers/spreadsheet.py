@@ -17,7 +17,7 @@ from mlpcli.data.readers.import_reader import import_extra
 from mlpcli.data.readers.row_errors import LineOrigin, Origin, first_line
 from mlpcli.data.readers.typed_columns import arrow_column, spelled
 from mlpcli.data.readers.workbook_limits import column_letters, look_into
-from mlpcli.data.types import ArrowColumn
+from mlpcli.data.types import EXACT, ArrowColumn
 from mlpcli.errors import NotInFileError, Problem, listing, nearest
 from mlpcli.files import open_ordinary
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 LEAD_ROWS = 2_000
 """Rows at the top of a sheet in which its header is looked for."""
 
-_EXACT = 2**53
 Found = TypeVar("Found")
 _SHOWN = 4
 
@@ -161,7 +160,7 @@ def _value(cell: object) -> object:
     """Return a cell's value: None for an empty one; whole numbers as such; times and durations as text."""
     if cell == "":
         return None
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < _EXACT:
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < EXACT:
         return int(cell)
     return str(cell) if isinstance(cell, datetime.time | datetime.timedelta) else cell
 

@@ -31,7 +31,7 @@ from mlpcli.data.readers.parquet import parquet_names, read_parquet
 from mlpcli.data.readers.parse_cells import ParsedColumn, is_text, plain_type
 from mlpcli.data.readers.partitions import DataFiles, FolderKey, folder_keys, label_of
 from mlpcli.data.readers.row_errors import ManyOrigin, Origin, first_line
-from mlpcli.data.types import ArrowColumn
+from mlpcli.data.types import EXACT, ArrowColumn
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -308,9 +308,9 @@ def _rounded(data: pa.Table, origin: TextOrigin) -> list[str]:
     found = []
     for field in data.schema:
         ends = pc.min_max(data.column(field.name)).as_py() if pa.types.is_floating(field.type) else {}
-        if any(end is not None and 2.0**53 <= abs(end) < math.inf for end in ends.values()):
+        if any(end is not None and EXACT <= abs(end) < math.inf for end in ends.values()):
             values = data.column(field.name).to_numpy()
-            row = int(np.flatnonzero(np.abs(np.nan_to_num(values)) >= 2.0**53)[0])
+            row = int(np.flatnonzero(np.abs(np.nan_to_num(values)) >= EXACT)[0])
             record = origin.text_rows({row}).get(row)
             place = origin.header.names.index(field.name)
             if record is not None and PLAIN_DIGITS.fullmatch(record.cells[place].strip()):

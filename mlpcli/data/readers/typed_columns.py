@@ -13,12 +13,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from mlpcli.data.readers.parse_cells import plain_type, python_values, spell_number
-from mlpcli.data.types import ArrowColumn
+from mlpcli.data.types import EXACT, ArrowColumn
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_EXACT = 2**53
 _INT64 = 2**63
 _DAYS = frozenset([datetime.date, datetime.datetime])
 
@@ -70,7 +69,7 @@ def joined(columns: Sequence[ArrowColumn]) -> pa.ChunkedArray:
 
 def _is_rounded(value: object) -> bool:
     """Return whether float64 would change a whole number."""
-    return isinstance(value, int) and abs(value) > _EXACT
+    return isinstance(value, int) and abs(value) > EXACT
 
 
 def _days(values: Sequence[object], kinds: set[type]) -> pa.Array:

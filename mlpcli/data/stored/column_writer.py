@@ -10,11 +10,9 @@ from mlpcli.data.readers.dialect import Dialect
 from mlpcli.data.readers.parse_cells import ParsedColumn, is_text, plain_type
 from mlpcli.data.stored.stored_array import StoredArray, bytes_of
 from mlpcli.data.stored.stored_column import Recent, StoredColumn
-from mlpcli.data.types import Array, ArrowColumn
+from mlpcli.data.types import EXACT, Array, ArrowColumn
 
 UNLIMITED = 1 << 62
-
-EXACT = 2.0**53
 
 CODES = np.dtype(np.int32)
 UNKNOWN = np.dtype(np.int8)

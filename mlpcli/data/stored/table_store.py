@@ -26,15 +26,13 @@ from mlpcli.data.readers.tables import PLAIN_DIGITS, Table, TableFile
 from mlpcli.data.stored.column_writer import ColumnWriter
 from mlpcli.data.stored.release import release_memory
 from mlpcli.data.stored.stored_column import Recent
-from mlpcli.data.types import Array, ArrowColumn
+from mlpcli.data.types import EXACT, Array, ArrowColumn
 
 if TYPE_CHECKING:
     from mlpcli.data.readers.parse_cells import ParsedColumn
 
 MOST_TEXTS = 1_000_000
 """The most distinct texts of a column, which are in memory."""
-
-EXACT = 2.0**53
 
 
 RELEASED = 8
