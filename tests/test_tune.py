@@ -338,6 +338,7 @@ def test_wrong_use_is_refused_and_nothing_is_written(
     assert result.status == 2
     assert message in result.err
     assert not (tmp_path / "runs").exists()
+    assert ("starting TensorFlow" in result.out) == (case in ("objective", "trials of Hyperband"))
 
 
 def test_two_processes_cannot_run_one_search(searched: Path, mlpcli: Callable[..., Result]) -> None:

@@ -186,9 +186,11 @@ def _begin(options: TuneOptions, watcher: SearchWatcher) -> SearchOutcome:
     from mlpcli.errors import Problem, UsageError
     from mlpcli.keras_import import use_threads
     from mlpcli.runs.search_folder import unfinished_search
+    from mlpcli.spec.search_space import check_searched
 
     loaded = _load(options)
     assert loaded is not None
+    check_searched(loaded.space)
     left = None
     if not options.fresh:
         left = unfinished_search(options.runs_dir, loaded.spec.name, loaded.space.to_json())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from mlpcli.errors import KeyPath, show_path, show_value
+from mlpcli.errors import KeyPath, Problem, SpecError, show_path, show_value
 from mlpcli.spec.values import Scalar, Value
 
 INT, FLOAT, CHOICE, BOOLEAN = "int", "float", "choice", "boolean"
@@ -163,6 +163,18 @@ class Space:
             if not any(same(default, value) for value in condition.values):
                 values[condition.parent] = condition.values[-1]
         return values
+
+
+def check_searched(space: Space) -> None:
+    """Check that a spec has something to search.
+
+    Raises:
+        SpecError: it has not.
+    """
+    if not space:
+        rule = "there is nothing to search: no value of the spec is a hyperparameter"
+        hint = "write one in place, such as units: {hp: int, min: 16, max: 256}"
+        raise SpecError(Problem(rule, hint=hint))
 
 
 def show_label(value: Value) -> str:

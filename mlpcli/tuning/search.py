@@ -14,13 +14,14 @@ from mlpcli.checks.board_rules import check_boards
 from mlpcli.checks.log_names import directions
 from mlpcli.checks.tuner_objective import check_promotion, find_objective
 from mlpcli.data.dataset import Dataset
-from mlpcli.errors import MlpcliError, Problem, RunError, SpecError
+from mlpcli.errors import MlpcliError, Problem, RunError
 from mlpcli.runs.folder import Run
 from mlpcli.runs.results import SearchOutcome
 from mlpcli.runs.search_folder import COMPLETED, RUNNING, SEARCH, Objective, Search
 from mlpcli.runs.watcher import SearchWatcher, Watcher
 from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.schema import TunerSpec
+from mlpcli.spec.search_space import check_searched
 from mlpcli.training.disk_space import check_room
 from mlpcli.training.prepare import build_checked, check_callbacks, complete
 from mlpcli.training.run_record import begin_record, now
@@ -109,10 +110,7 @@ class SearchSession:
             DataError: The data cannot be read.
             TrainingError: The disk has too little space for a run.
         """
-        if not loaded.space:
-            rule = "there is nothing to search: no value of the spec is a hyperparameter"
-            hint = "write one in place, such as units: {hp: int, min: 16, max: 256}"
-            raise SpecError(Problem(rule, hint=hint))
+        check_searched(loaded.space)
         watcher.stage("reading the data")
         tuner = loaded.spec.tuner or TunerSpec()
         if options.max_minutes is not None:
