@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from mlpcli.errors import AllAtOnce, DataError, RunError, UsageError
+from mlpcli.errors import AllAtOnce, DataError, RunError, SpecError, UsageError
+from mlpcli.spec.load import load_text
 from tests.conftest import Result
 
 EXISTS = "the file exists already; add --force to replace it, or choose another with -o"
@@ -67,6 +69,52 @@ def test_a_file_that_exists_hides_no_other_mistake(
         assert message in result.err
     there = {name: Path(name).read_text() for name in ("there.yaml", "there.csv", "there.png")}
     assert set(there.values()) == {"layers: [Flatten]\n"}
+
+
+def test_names_of_a_spec_are_checked_with_its_layers_and_before_tensorflow(
+    mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("training.forecast", "tuning.begin_search", "training.start"):
+        monkeypatch.setitem(sys.modules, f"mlpcli.{module}", None)  # it is not imported
+    text = "dataset: {name: iriss, validation: 0.2}\nlayers: [{Dnse: 3}]\nloss: mse\n"
+    (tmp_path / "a.yaml").write_text(text)
+    for command in ("check", "train", "tune", "lr-find"):
+        error = mlpcli(command, tmp_path / "a.yaml").err
+        assert "dataset.name: must be one of digits, iris" in error
+        assert "received 'iriss'; did you mean 'iris'?" in error
+        assert "unknown layer, received 'Dnse'" in error
+        assert ("there is nothing to search" in error) is (command == "tune")
+    text = "dataset: {name: iris, validation: 0.2}\nlayers: [{Dense: {units: 3}}]\nmetrics: [accuracy, AUC]\n"
+    text += "tuner: {objective: val_acuracy}\ncallbacks: [{EarlyStopping: {monitor: val_auk}}]\n"
+    (tmp_path / "b.yaml").write_text(text)
+    for command in ("check", "tune"):
+        error = mlpcli(command, tmp_path / "b.yaml").err
+        assert "b.yaml:4:8 tuner: there is nothing to search" in error
+        assert "b.yaml:4:20 tuner.objective: no metric has this name, received 'val_acuracy'" in error
+        assert "b.yaml:5:39 callbacks[0].EarlyStopping.monitor: no metric has this name" in error
+        assert "available: loss, accuracy, auc, val_loss, val_accuracy, val_auc" in error
+
+
+KNOWN = (
+    ("metrics: [accuracy]", "val_accuracy"),
+    ("metrics: [mae]", "val_mean_absolute_error"),
+    ("metrics: [{F1Score: {average: null}}]", "val_f1_score_setosa"),
+    ("metrics: [{AUC: {name: area}}]", "val_area"),
+    ("metrics: []", "loss"),
+    ("seed: 1", "val_whatever"),
+    ("metrics: {a: [mae]}\nloss: {a: mse}", "val_a_mae"),
+    ("metrics: {a: [mae]}\nloss: {a: mse}", "val_a_loss"),
+)
+
+
+@pytest.mark.parametrize(("metrics", "name"), KNOWN)
+def test_a_name_that_may_be_logged_is_left_to_the_model(metrics: str, name: str, tmp_path: Path) -> None:
+    text = "dataset: {name: iris, validation: 0.2}\nlayers: [{Dense: {units: 3}, name: a}]\n"
+    spec = f"{text}{metrics}\ntuner: {{objective: {{name: {name}, direction: max}}}}\n"
+    load_text(spec, tmp_path / "s.yaml")
+    if name != "val_whatever":
+        with pytest.raises(SpecError, match="no metric has this name"):
+            load_text(spec.replace(f"name: {name}", "name: val_zzz"), tmp_path / "s.yaml")
 
 
 def test_errors_of_one_kind_stay_of_this_kind_and_no_problem_comes_twice() -> None:

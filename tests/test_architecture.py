@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "mlpcli"
 
 GROUND = {"errors", "files", "printable", "signals", "machine", "keras_import", "free_names"}
-GROUND |= {"extras"}
+GROUND |= {"extras", "near_paths"}
 GROUND |= {"keras_internals", "tuner_internals", "tensorflow_internals", "distribute_internals"}
 BELOW_MODEL = GROUND | {"spec", "data", "runs", "statistics"}
 BELOW_TRAINING = BELOW_MODEL | {"model", "plots", "export", "checks"}
@@ -40,6 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "spec": GROUND,
     **{module: {"printable", "keras_import"} for module in GROUND},
     "extras": {"errors"},
+    "near_paths": {"errors"},
     "keras_import": {"signals", "machine"},
     "__main__": {"cli"},
     "__init__": {"api", "estimators", "opened_run", "errors"},

@@ -138,7 +138,7 @@ WRONG = {
     "extends: 3\n": "SPEC:1:10 extends: must be the path of another spec, from this spec's folder, received 3",
     "extends: bse.yaml\n": "SPEC:1:10 extends: there is no such file, received 'bse.yaml'; did you mean 'base.yaml'?",
     "extends: far/away.yaml\n": "SPEC:1:10 extends: there is no such file, received 'far/away.yaml'; "
-    "looked in 'FOLDER/far'",
+    "there is no folder 'FOLDER/far'",
     "extends: over.yaml\n": "SPEC:1:10 extends: the specs extend each other in a circle: over.yaml > over.yaml, "
     "received 'over.yaml'; one of them must not extend another",
     "extends: list.yaml\n": "FOLDER/list.yaml:1:1: a spec must be a mapping; "

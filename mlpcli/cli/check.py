@@ -40,7 +40,7 @@ def check(
     from mlpcli.report import console
 
     try:
-        loaded = replace(read_spec(spec, settings), runs_dir=runs_dir)
+        loaded = replace(read_spec(spec, settings, searched=None), runs_dir=runs_dir)
         from mlpcli.training.forecast import forecast
 
         aside = contextlib.redirect_stdout(sys.stderr) if resolved else contextlib.nullcontext()

@@ -24,13 +24,20 @@ def data_path(data: str, folder: Path) -> str:
     return scheme + os.path.relpath(file.parent.resolve() / file.name, folder.resolve())
 
 
-def read_spec(spec: Path, settings: Sequence[str] | None = None, *, given: str | None = None) -> LoadedSpec:
+def read_spec(
+    spec: Path,
+    settings: Sequence[str] | None = None,
+    *,
+    given: str | None = None,
+    searched: bool | None = False,
+) -> LoadedSpec:
     """Load a spec, and look for the files and columns of its data, before TensorFlow is imported.
 
     Args:
         spec: the file.
         settings: the values of `--set`.
         given: the text of the spec where there is no such file; its name is for messages.
+        searched: its hyperparameters are to be searched, so it needs some; None for where it has a `tuner`.
 
     Raises:
         SpecError: as `load_spec`, and with what the data's files and columns show, in one error.
@@ -55,9 +62,20 @@ def read_spec(spec: Path, settings: Sequence[str] | None = None, *, given: str |
     known = {problem.path for problem in problems}
     found = _data_problems(text, spec.resolve().parent)
     problems += [locate(problem, text) for problem in found if problem.path not in known or not problem.path]
+    searched = "tuner" in text.data if searched is None else searched
+    if searched and (nothing := _nothing_to_search(loaded, text)) is not None:
+        problems.append(locate(nothing, text))
     if loaded is None or problems:
         raise SpecError(*in_order(problems, text.file))
     return loaded
+
+
+def _nothing_to_search(loaded: LoadedSpec | None, text: SpecText) -> Problem | None:
+    """Return the problem of a spec without hyperparameters; None if it has some."""
+    from mlpcli.spec.hyperparameters import find_space
+    from mlpcli.spec.search_space import nothing_to_search
+
+    return nothing_to_search(find_space(text)[0] if loaded is None else loaded.space, text.data)
 
 
 def _text_of(spec: Path, settings: Sequence[str], given: str | None) -> SpecText | None:

@@ -186,11 +186,9 @@ def _begin(options: TuneOptions, watcher: SearchWatcher) -> SearchOutcome:
     from mlpcli.errors import Problem, UsageError
     from mlpcli.keras_import import use_threads
     from mlpcli.runs.search_folder import unfinished_search
-    from mlpcli.spec.search_space import check_searched
 
     loaded = _load(options)
     assert loaded is not None
-    check_searched(loaded.space)
     left = None
     if not options.fresh:
         left = unfinished_search(options.runs_dir, loaded.spec.name, loaded.space.to_json())
@@ -275,7 +273,7 @@ def _load(options: TuneOptions) -> LoadedSpec | None:
 
     if options.spec is None:
         return None
-    return replace(read_spec(options.spec, options.settings), runs_dir=options.runs_dir)
+    return replace(read_spec(options.spec, options.settings, searched=True), runs_dir=options.runs_dir)
 
 
 def _check_usage(options: TuneOptions) -> None:

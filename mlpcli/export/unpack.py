@@ -34,6 +34,7 @@ from mlpcli.export.pack_manifest import (
 )
 from mlpcli.files import SCRATCH, flush, flush_entry, open_ordinary, remove_below, sha256_of
 from mlpcli.machine import format_bytes
+from mlpcli.near_paths import near_path
 from mlpcli.runs.folder import MODEL, RECORD, open_run
 from mlpcli.runs.guard import check_way
 from mlpcli.runs.lock import is_locked, locked
@@ -84,6 +85,8 @@ def open_pack(file: Path) -> Iterator[tuple[zipfile.ZipFile, Manifest]]:
         try:
             opened: BinaryIO = stack.enter_context(open_ordinary(file))
             packed = stack.enter_context(zipfile.ZipFile(opened))
+        except FileNotFoundError:
+            raise RunError(Problem(f"{file}: there is no such file", hint=near_path(file))) from None
         except OSError as error:
             raise RunError(Problem(f"{file} cannot be read ({error.strerror or error})")) from None
         except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:

@@ -21,6 +21,7 @@ from mlpcli.files import (
     sweep,
     write_json,
 )
+from mlpcli.near_paths import near_path
 from mlpcli.runs.guard import OF_MEMBERS, STAMPED, WITHIN_SEARCH, check_inside, check_way, outermost
 from mlpcli.runs.lock import LOCK, is_locked, locked, make_room
 from mlpcli.runs.record_models import DataFacts, ListedRecord, RunRecord, read_record
@@ -387,5 +388,10 @@ def _existing_runs(text: str, runs_dir: Path) -> str:
         return nearest(text, labels) or (f"{name} has other runs" if labels else f"{name} has no runs")
     names = [child.name for child in subfolders(runs_dir) if child.name != text]
     if not names:
-        return "train one first: mlpcli train SPEC"
-    return nearest(text, names) or f"available: {', '.join(names[:8])}"
+        near = "" if _is_folder(runs_dir) else near_path(runs_dir)
+        meant = near.replace("did you mean", "did you mean --runs-dir") if near.startswith("did you") else ""
+        return meant or "train one first: mlpcli train SPEC"
+    path = Path(text)
+    elsewhere = near_path(path) if len(path.parts) > 1 and _is_folder(Path(path.parts[0])) else ""
+    near = nearest(text, names) or (elsewhere if elsewhere.startswith("did you mean") else "")
+    return near or f"available: {', '.join(names[:8])}"

@@ -7,7 +7,8 @@ with `override_paths`. What a search may change: `hyperparameters` finds it, `se
 
 `validate` then checks all, and finds every problem. Our own keys by models: `schema`, and of its sections
 `features`, `text_keys`, `image_keys`, `split_forms`, `fit_section`, `predictions`; `section` is their base,
-`tuner_arguments` asks Keras Tuner. Rules between keys: `fold_rules`, `memory_size`, `synthetic`. The
+`tuner_arguments` asks Keras Tuner. Rules between keys: `fold_rules`, `memory_size`, `synthetic`,
+`dataset_names`, `log_name_rules`. The
 network: `layer_graph`, `member_axis`. Keras's names and arguments: `components`, by the tables of
 `component_rules`, `callback_rules`, `number_rules`, `schedule_lengths`, `optimizer_keys`,
 `extended_classes`.

@@ -11,7 +11,8 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from mlpcli.errors import KeyPath, Problem, SpecError, nearest
+from mlpcli.errors import KeyPath, Problem, SpecError
+from mlpcli.near_paths import YAML, near_path
 from mlpcli.spec.locations import at_home, with_files
 from mlpcli.spec.optimizer_keys import OWN_OPTIMIZER_KEYS
 from mlpcli.spec.schedule_lengths import UNITS
@@ -56,9 +57,7 @@ def _base_path(text: SpecText, spec_path: Path, chain: tuple[Path, ...]) -> Path
     except OSError as error:  # a name that is too long, a folder that may not be looked into
         raise SpecError(Problem(f"cannot be read ({error.strerror})", place, (EXTENDS,), given)) from None
     if not there:
-        beside = base_path.parent.glob("*.y*ml") if base_path.parent.is_dir() else ()
-        hint = nearest(base_path.name, (file.name for file in beside))
-        hint = hint or f"looked in '{base_path.parent.resolve()}'"
+        hint = near_path(base_path, YAML)
         raise SpecError(Problem("there is no such file", place, (EXTENDS,), given, hint))
     if len(chain) > MOST_BASES:
         rule = f"more than {MOST_BASES} specs extend each other"

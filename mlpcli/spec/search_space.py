@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from mlpcli.errors import KeyPath, Problem, SpecError, show_path, show_value
-from mlpcli.spec.values import Scalar, Value
+from mlpcli.spec.values import Scalar, Value, ValueMap
 
 INT, FLOAT, CHOICE, BOOLEAN = "int", "float", "choice", "boolean"
 KINDS = (INT, FLOAT, CHOICE, BOOLEAN)
@@ -165,16 +165,23 @@ class Space:
         return values
 
 
-def check_searched(space: Space) -> None:
-    """Check that a spec has something to search.
+def nothing_to_search(space: Space, data: ValueMap) -> Problem | None:
+    """Return the problem of a spec, by its values, that is to be searched; None if it has hyperparameters."""
+    if space:
+        return None
+    rule = "there is nothing to search: no value of the spec is a hyperparameter"
+    hint = "write one in place, such as units: {hp: int, min: 16, max: 256}"
+    return Problem(rule, path=("tuner",) if "tuner" in data else (), hint=hint)
+
+
+def check_searched(space: Space, data: ValueMap) -> None:
+    """Check that a spec has something to search; see `nothing_to_search`.
 
     Raises:
         SpecError: it has not.
     """
-    if not space:
-        rule = "there is nothing to search: no value of the spec is a hyperparameter"
-        hint = "write one in place, such as units: {hp: int, min: 16, max: 256}"
-        raise SpecError(Problem(rule, hint=hint))
+    if (problem := nothing_to_search(space, data)) is not None:
+        raise SpecError(problem)
 
 
 def show_label(value: Value) -> str:

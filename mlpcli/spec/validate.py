@@ -13,6 +13,7 @@ from mlpcli.errors import KeyPath, Problem, listing, nearest, suggest
 from mlpcli.spec.argument_forms import MEANT
 from mlpcli.spec.component_forms import split_calls
 from mlpcli.spec.components import check_components
+from mlpcli.spec.dataset_names import name_problem
 from mlpcli.spec.extends import EXTENDS
 from mlpcli.spec.features import KIND_RULE
 from mlpcli.spec.fold_rules import repeat_problems
@@ -26,6 +27,7 @@ from mlpcli.spec.key_forms import (
     value_problem_hint,
 )
 from mlpcli.spec.layer_graph import is_by_output, read_graph
+from mlpcli.spec.log_name_rules import log_name_problems
 from mlpcli.spec.member_axis import member_problems
 from mlpcli.spec.memory_size import memory_problems
 from mlpcli.spec.plugins import Catalog
@@ -37,6 +39,9 @@ from mlpcli.spec.values import Value, ValueMap
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
+
+NAMED_BY: set[KeyPath] = {("metrics",), ("loss",), ("layers",), ("model",), ("plugins",)}
+"""Keys on which the names of an epoch's values depend."""
 
 LISTS = ("layers", "metrics", "callbacks")
 """Keys with a list of components, whose problems are reported for each item."""
@@ -76,6 +81,8 @@ def validate(data: ValueMap, catalog: Catalog) -> tuple[Spec | None, list[Proble
     problems += _across(data)
     if spec is not None and not problems:
         problems += member_problems(spec, catalog)
+    if spec is not None and not {problem.path[:1] for problem in problems} & NAMED_BY:
+        problems += log_name_problems(spec, catalog)
     return spec, problems
 
 
@@ -128,7 +135,12 @@ def _across(data: ValueMap) -> Iterator[Problem]:
         if len(given) == 2:
             yield Problem("cannot have both a name and a path", path=("dataset", "path"), hint="keep one")
         yield from synthetic_problems(dataset)
-        yield from dataset_problems(dataset)
+        found = list(dataset_problems(dataset))
+        yield from found
+        name = dataset.get("name")
+        if isinstance(name, str) and not any(each.path == ("dataset", "name") for each in found):
+            problem = name_problem(name)
+            yield from () if problem is None else (problem,)
     yield from repeat_problems(data)
     yield from memory_problems(data)
     inputs = data.get("inputs")

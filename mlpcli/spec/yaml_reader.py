@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlpcli.errors import KeyPath, Place, Problem, SpecError, nearest
+from mlpcli.errors import KeyPath, Place, Problem, SpecError
 from mlpcli.files import read_ordinary
+from mlpcli.near_paths import YAML, near_path
 from mlpcli.spec.values import Value, ValueMap
 from mlpcli.spec.yaml_nodes import Node, compose
 
@@ -109,7 +110,7 @@ def read_text(spec_path: Path) -> SpecText:
     try:
         raw = read_ordinary(spec_path, most_bytes(file))
     except FileNotFoundError:
-        hint = _neighbour(spec_path)
+        hint = near_path(spec_path, YAML)
         raise SpecError(Problem("there is no such file", Place(flag=file), hint=hint)) from None
     except IsADirectoryError:
         raise SpecError(Problem("is a folder, not a spec", Place(flag=file))) from None
@@ -209,12 +210,6 @@ def _decode(raw: bytes, file: str) -> str:
             f"is not UTF-8 ({byte})", Place(file, line, column, source), hint="save the file as UTF-8"
         )
         raise SpecError(problem) from None
-
-
-def _neighbour(spec_path: Path) -> str:
-    if not spec_path.parent.is_dir():
-        return ""
-    return nearest(spec_path.name, (item.name for item in spec_path.parent.glob("*.y*ml")))
 
 
 class _Builder:

@@ -110,7 +110,7 @@ class SearchSession:
             DataError: The data cannot be read.
             TrainingError: The disk has too little space for a run.
         """
-        check_searched(loaded.space)
+        check_searched(loaded.space, loaded.text.data)
         watcher.stage("reading the data")
         tuner = loaded.spec.tuner or TunerSpec()
         if options.max_minutes is not None:

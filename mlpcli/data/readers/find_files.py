@@ -18,8 +18,9 @@ from mlpcli.data.readers.partitions import (
     label_of,
     partitioned_files,
 )
-from mlpcli.errors import DataError, KeyPath, Problem, SpecError, nearest
+from mlpcli.errors import DataError, KeyPath, Problem, SpecError
 from mlpcli.files import open_ordinary, special_kind
+from mlpcli.near_paths import near_path
 from mlpcli.printable import PASSWORD, without_password
 from mlpcli.spec.file_words import is_server, server_address, split_scheme
 from mlpcli.spec.locations import VARIABLE, WILDCARDS, at_home
@@ -301,10 +302,7 @@ def _missing(path: Path) -> tuple[str, str] | None:
     if path.parent.name.startswith(HANDED_IN):
         rule = "is data that a Python program handed in, of which a run keeps no copy"
         return rule, "hand it in again: mlpcli.load(RUN, data=...) or mlpcli.resume(RUN, data)"
-    if not path.parent.is_dir():
-        return "there is no such file", f"there is no folder {str(path.parent)!r}"
-    names = sorted(entry.name for entry in path.parent.iterdir() if not entry.name.startswith("."))
-    return "there is no such file", nearest(path.name, names) or f"looked in {str(path.parent.resolve())!r}"
+    return "there is no such file", near_path(path)
 
 
 def _wrong_kind(path: Path) -> tuple[str, str] | None:

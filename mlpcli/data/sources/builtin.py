@@ -21,9 +21,9 @@ from mlpcli.data.readers.table_values import numeric_matrix
 from mlpcli.data.readers.tables import TableFile, open_table, read_table
 from mlpcli.data.sources.scikit_files import bundled
 from mlpcli.data.sources.source_rows import Source, SourceRows
-from mlpcli.data.sources.synthetic import SYNTHETIC
 from mlpcli.data.types import Array
-from mlpcli.errors import DataError, Problem, SpecError, listing, nearest
+from mlpcli.errors import DataError, Problem, SpecError, nearest
+from mlpcli.spec.dataset_names import name_problem
 
 TEST_DATA = "MLPCLI_TEST_DATA"
 """Environment variable: a folder with copies of the datasets that would be downloaded."""
@@ -52,10 +52,8 @@ def open_builtin(name: str) -> Source:
         SpecError: there is no such dataset.
         DataError: it is not on this machine and cannot be downloaded, or its copy is damaged.
     """
-    if name not in BUILTIN:
-        rule = f"must be one of {listing((*BUILTIN, *SYNTHETIC), 20)}"
-        hint = nearest(name, (*BUILTIN, *SYNTHETIC))
-        raise SpecError(Problem(rule, path=("dataset", "name"), received=name, hint=hint))
+    if (problem := name_problem(name)) is not None:
+        raise SpecError(problem)
     return BUILTIN[name](name)
 
 

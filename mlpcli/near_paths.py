@@ -1,0 +1,68 @@
+"""Which path is meant by one that does not exist."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from mlpcli.errors import nearest
+
+YAML = (".yaml", ".yml")
+"""Endings of specs."""
+
+MOST_LOOKED_AT = 5000
+"""Entries of a folder."""
+
+
+def near_path(path: Path, endings: Collection[str] = ()) -> str:
+    """Return `did you mean 'x'?` for a path that does not exist, or else where it was looked for.
+
+    The first part of the path that is not there is compared with what is in the folder before it; where that
+    is a folder, the rest must be in the folder that is meant.
+
+    Args:
+        path: of a file or a folder.
+        endings: of the files that can be meant; any, if empty.
+    """
+    folder, missing = _split(path)
+    if folder is None or not missing:
+        return ""
+    name, *rest = missing
+    names = _names(folder, () if rest else endings, folders=bool(rest))
+    found = nearest(name, names).removeprefix("did you mean '").removesuffix("'?")
+    if found:
+        meant = folder.joinpath(found, *rest)
+        shown = found if not rest else str(meant)
+        if not rest or meant.exists():
+            return f"did you mean {shown!r}?"
+        return f"did you mean the folder {str(folder / found)!r}? it has no {'/'.join(rest)}"
+    return f"there is no folder {str(folder / name)!r}" if rest else f"looked in {str(folder.resolve())!r}"
+
+
+def _split(path: Path) -> tuple[Path | None, list[str]]:
+    """Return the longest beginning of a path that is a folder, and the parts behind it."""
+    missing: list[str] = []
+    try:
+        while not path.is_dir():
+            missing.insert(0, path.name)
+            if path == path.parent:
+                return None, missing
+            path = path.parent
+    except (OSError, ValueError):
+        return None, missing
+    return path, missing
+
+
+def _names(folder: Path, endings: Collection[str], *, folders: bool) -> list[str]:
+    """Return what is in a folder and may be meant, sorted."""
+    found = []
+    try:
+        for count, entry in enumerate(folder.iterdir()):
+            if count == MOST_LOOKED_AT:
+                break
+            fits = entry.is_dir() if folders else not endings or entry.suffix.lower() in endings
+            if fits and not entry.name.startswith("."):
+                found.append(entry.name)
+    except OSError:
+        return []
+    return sorted(found)

@@ -1,0 +1,69 @@
+"""A path or a run that does not exist: what is meant, by what is there, in every command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mlpcli.near_paths import near_path
+from tests.conftest import Result
+
+MEANT = {
+    "houses.cvs": "did you mean 'houses.csv'?",
+    "data/huoses.csv": "did you mean 'houses.csv'?",
+    "dta/houses.csv": "did you mean 'data/houses.csv'?",
+    "dta/other.csv": "did you mean the folder 'data'? it has no other.csv",
+    "zzz/other.csv": "there is no folder 'zzz'",
+    "houses.csv/x": "",
+}
+
+
+def test_the_path_that_is_meant_is_found_by_what_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("data").mkdir()
+    for name in ("houses.csv", "data/houses.csv", "digits.yaml", ".houses.cvs"):
+        Path(name).write_text("a\n1\n")
+    assert {path: near_path(Path(path)) for path in MEANT if MEANT[path]} == {
+        path: said for path, said in MEANT.items() if said
+    }
+    assert near_path(Path("digits.csv"), (".yaml",)) == "did you mean 'digits.yaml'?"
+    assert near_path(Path("quite other")) == f"looked in {str(tmp_path)!r}"
+
+
+SAID = {
+    "check dgits.yaml": "did you mean 'digits.yaml'?",
+    "train confgs/digits.yaml": "did you mean 'configs/digits.yaml'?",
+    "inspect confgs/rows.csv": "did you mean 'configs/rows.csv'?",
+    "init confgs/rows.csv --target a": "did you mean 'configs/rows.csv'?",
+    "schema --data configs/rwos.csv": "did you mean 'rows.csv'?",
+    "unpack tiny.zp": "did you mean 'tiny.zip'?",
+    "evaluate tinny": "did you mean 'tiny'?",
+    "predict tinny configs/rows.csv": "did you mean 'tiny'?",
+    "export tinny --format keras": "did you mean 'tiny'?",
+    "compare tinny tiny": "did you mean 'tiny'?",
+    "runs tinny": "did you mean 'tiny'?",
+    "report tinny": "did you mean 'tiny'?",
+    "tensorboard tinny": "did you mean 'tiny'?",
+    "evaluate tiny --runs-dir rns": "did you mean --runs-dir 'runs'?",
+    "export tiny --format tflit": "did you mean 'litert'?",
+    "export tiny --format savedmodel": "did you mean 'saved_model'?",
+    "export tiny --format h5": "did you mean 'keras'?",
+    "train configs/digits.yaml --log-to mlfow": "did you mean 'mlflow'?",
+}
+
+
+def test_every_command_says_what_is_meant(
+    tiny_run: Path, mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("runs").symlink_to(tiny_run)
+    Path("configs").mkdir()
+    for name in ("digits.yaml", "configs/digits.yaml", "configs/rows.csv", "tiny.zip"):
+        Path(name).write_text("a,b\n1,2\n")
+    for command, said in SAID.items():
+        result = mlpcli(*command.split())
+        assert (result.status, said in result.err) == (2, True), (command, result.err)
