@@ -529,3 +529,82 @@ def test_images_are_not_kept_in_files_a_second_time(tmp_path: Path) -> None:
         Image.new("RGB", (4, 4)).save(tmp_path / "photos" / name / "one.png")
     with pytest.raises(SpecError, match="is for tables and for "):
         _load(_loaded(tmp_path, "path: photos"), memory=1000, runs_dir=tmp_path)
+
+
+HINTS = {
+    "50kb": "write 50KB",
+    "2gb": "write 2GB",
+    "2 gigabytes": "write 2GB",
+    "'1,5 GB'": "write 1.5GB",
+    "200mib": "write 200MiB",
+    "500 mb.": "write 500MB",
+    "64": "write 64MB, if that is meant",
+    "lots": "write 2GB",
+    "50%": "write 2GB",
+    "true": "write 2GB",
+}
+
+
+@pytest.mark.parametrize("written", HINTS)
+def test_an_amount_that_is_written_wrongly_is_shown_as_it_should_be(written: str, tmp_path: Path) -> None:
+    dataset = "path: rows.csv, target: label"
+    rest = "layers: [Dense: {units: 2, activation: softmax}]\nloss: mse\n"
+    with pytest.raises(SpecError, match=r"fit\.memory: must be an amount of memory") as raised:
+        _loaded(tmp_path, dataset, f"{rest}fit: {{memory: {written}}}\n")
+    hint = raised.value.problems[0].advice()
+    assert hint.startswith(HINTS[written])
+    assert bytes_of(hint.split()[1].strip(",")) >= 1000, "the hint is an amount itself"
+
+
+def test_rows_on_disk_are_named_with_their_chunks_and_the_least_memory(tmp_path: Path) -> None:
+    from mlpcli.training.rows_on_disk import rows_on_disk
+
+    fit = "layers: [Dense: {{units: 2, activation: softmax}}]\nloss: sparse_categorical_crossentropy\n{}"
+    content = "a,label\n" + "1.5,yes\n2.5,no\n" * 500
+    lines = {}
+    for memory in ("1KB", "4KB", "1MB"):
+        loaded = _spec(tmp_path, content, rest=fit.format(f"fit: {{batch_size: 100, memory: {memory}}}\n"))
+        found = rows_on_disk(loaded.spec, _load(loaded, memory=1000, runs_dir=tmp_path))
+        assert found is not None
+        assert found.folder.parent == tmp_path / CACHE
+        assert found.size == sum(each.stat().st_size for each in found.folder.iterdir())
+        lines[memory] = (found.chunks, list(found.notes()))
+    assert lines["1MB"][0] == 1
+    assert "fit into them and stay there" in lines["1MB"][1][0]
+    assert lines["4KB"][0] == 6
+    assert len(lines["4KB"][1]) == 1
+    assert "rows on disk:" in lines["4KB"][1][0]
+    assert "in 6 chunks of up to" in lines["4KB"][1][0]
+    assert "set memory: 4KB or more" in lines["1KB"][1][1]
+    assert rows_on_disk(_spec(tmp_path, content).spec, _load(_spec(tmp_path, content))) is None
+
+
+def test_rows_in_use_are_not_cleaned(mlpcli: Command, tmp_path: Path) -> None:
+    runs_dir = tmp_path / "runs"
+    loaded = _spec(tmp_path, "a,label\n" + "1.5,yes\n2.5,no\n" * 20)
+    dataset = _load(loaded, memory=1000, runs_dir=runs_dir)
+    (left := runs_dir / CACHE / ".killed.raw").mkdir()
+    (left / "0000.cells").write_bytes(b"1" * 5000)
+    done = mlpcli("clean", "--yes", "--runs-dir", runs_dir)
+    assert done.status == 0
+    assert "deleted kept files, 5 kB" in done.out
+    assert "stay: a training, or another command, uses these rows now" in " ".join(done.err.split())
+    assert not left.exists()
+    part = np.asarray(dataset.train.x)
+    del dataset
+    assert mlpcli("clean", "--yes", "--runs-dir", runs_dir).status == 0
+    assert not (runs_dir / CACHE).exists()
+    np.testing.assert_equal(np.asarray(_load(loaded, memory=1000, runs_dir=runs_dir).train.x), part)
+
+
+def test_what_a_killed_process_left_of_a_folder_goes_when_it_is_written(tmp_path: Path) -> None:
+    loaded = _spec(tmp_path, "a,label\n" + "1.5,yes\n2.5,no\n" * 20)
+    _load(loaded, memory=1000, runs_dir=tmp_path)
+    (own,) = (each for each in (tmp_path / CACHE).iterdir() if each.is_dir())
+    (own / "dataset.json").unlink()  # it is not trusted
+    (tmp_path / CACHE / f".{own.name}.abc.raw").mkdir()
+    other = tmp_path / CACHE / f".{'0' * 16}-{'1' * 16}.abc.raw"
+    other.mkdir()
+    notes = _load(loaded, memory=1000, runs_dir=tmp_path).notes
+    assert any("were damaged" in note for note in notes)
+    assert {each for each in (tmp_path / CACHE).iterdir() if each.is_dir()} == {own, other}

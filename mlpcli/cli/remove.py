@@ -56,11 +56,12 @@ def clean(
 ) -> None:
     """Delete failed and superseded runs, and kept files, after asking. Runs with a note or a tag stay."""
     from mlpcli.report.console import show_json, show_line
-    from mlpcli.report.remove import removal_json
-    from mlpcli.runs.cache import cache_size
+    from mlpcli.report.remove import removal_json, show_used
+    from mlpcli.runs.cache import CACHE, cache_size, used_size
     from mlpcli.runs.remove import useless_runs
 
     chosen, kept = useless_runs(runs_dir, older=older), cache_size(runs_dir)
+    show_used(runs_dir / CACHE, used_size(runs_dir))
     if chosen or kept:
         _delete(chosen, runs_dir, yes=yes, dry_run=dry_run, json=json, kept=kept)
     elif json:

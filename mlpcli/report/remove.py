@@ -47,6 +47,13 @@ def show_kept(folder: Path, size: int) -> None:
         show_line(f"{folder}  {format_size(size)}  images and rows that are read again when needed")
 
 
+def show_used(folder: Path, size: int) -> None:
+    """Show that kept files stay which a process uses, unless there are none."""
+    if size:
+        line = f"{folder}  {format_size(size)} stay: a training, or another command, uses these rows now"
+        show_line(line, stderr=True, style="yellow")
+
+
 def total_text(chosen: Sequence[Removable], kept: int = 0) -> str:
     """Return how many runs there are and how large they are, with the bytes of kept files."""
     count, size = len(chosen), sum(each.size for each in chosen)

@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from mlpcli.errors import ABSENT, KeyPath, Problem, RunError, show_path
 from mlpcli.files import read_ordinary
+from mlpcli.runs.disk_record import RowsOnDisk
 from mlpcli.runs.network_record import NetworkFacts
 
 MAX_BYTES = 64 * 2**20
@@ -55,6 +56,7 @@ class DataFacts(Record):
 
     Attributes:
         targets: a digest of the targets of each split; none in runs made before there was this entry.
+        on_disk: where its rows were; None where they were in memory.
     """
 
     fingerprint: str
@@ -63,6 +65,7 @@ class DataFacts(Record):
     seed: Count | None = None
     rows: dict[str, Count] = Field(default_factory=dict)
     contract: dict[str, Any] = Field(default_factory=dict)
+    on_disk: RowsOnDisk | None = None
 
 
 class ModelFacts(Record):

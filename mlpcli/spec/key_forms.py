@@ -13,6 +13,7 @@ from mlpcli.spec.component_forms import class_meant
 from mlpcli.spec.features import INPUT_KINDS, INPUT_KINDS_RULE, KINDS, TARGET_SCALINGS
 from mlpcli.spec.fit_section import FitSpec
 from mlpcli.spec.image_keys import image_problems
+from mlpcli.spec.memory_size import memory_hint
 from mlpcli.spec.number_texts import number_hint, number_meant
 from mlpcli.spec.other_names import (
     COLUMN_KEYS,
@@ -219,6 +220,8 @@ def value_problem_hint(path: KeyPath, value: Value, rule: str) -> str:
         return f"a space must follow the colon: write {joined[1]}: {joined[2]}"
     if path[:1] == ("predict",):
         return predict_hint(str(path[-1]), value)
+    if path == ("fit", "memory"):
+        return memory_hint(value)
     if rule.endswith("true or false"):
         return flag_hint(value)
     if path == ("name",) and isinstance(value, str | int) and "/" not in str(value):

@@ -16,6 +16,11 @@ MEMORY_PATTERN = r"^\s*[0-9]+([.][0-9]+)?\s*([kKMGT]i?)?B?\s*$"
 MEMORY_RULE = "an amount of memory from 1KB up, such as 200MB or 2GB, or a number of bytes"
 FEWEST_BYTES = 1000
 
+USUAL = "2GB"
+"""An amount that suits most machines."""
+
+_AMOUNT = re.compile(r"\s*([0-9]+(?:[.,][0-9]*)?)\s*([A-Za-z]*)\.?\s*", re.ASCII)
+_WORDS = {"K": "kilo", "M": "mega", "G": "giga", "T": "tera"}
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
@@ -26,6 +31,24 @@ def bytes_of(amount: int | str) -> int:
     found = re.fullmatch(r"\s*([0-9.]+)\s*([kKMGT]?)(i?)B?\s*", amount)
     assert found is not None, "the pattern was checked"
     return int(float(found[1]) * (1024 if found[3] else 1000) ** _POWERS[found[2].upper()])
+
+
+def memory_hint(value: object) -> str:
+    """Return how to write an amount that is written wrongly: `write 50KB` for `50kb`.
+
+    Args:
+        value: what stands there.
+    """
+    found = _AMOUNT.fullmatch(str(value)) if isinstance(value, str | int | float) else None
+    if found is None or isinstance(value, bool):
+        return f"write {USUAL}, or less where others use the machine too"
+    number, word = found[1].replace(",", ".").removesuffix("."), found[2].lower()
+    unit = next((letter for letter in "KMGT" if word.startswith((letter.lower(), _WORDS[letter]))), "")
+    binary = "i" if unit and word[1:] in ("i", "ib") else ""
+    if (word and not unit and not word.startswith("b")) or number.count(".") > 1:
+        return f"write {USUAL}, or less where others use the machine too"
+    meant = f"{number}{unit}{binary}B"
+    return f"write {meant}" if bytes_of(meant) >= FEWEST_BYTES else f"write {number}MB, if that is meant"
 
 
 def _check(amount: int | str | None) -> int | str | None:
@@ -43,6 +66,9 @@ MemorySize = Annotated[
 
 CACHE = ".cache"
 """The folder beside the runs that holds encoded rows."""
+
+ROWS = ".rows"
+"""The ending of a file of encoded rows."""
 
 NAME = re.compile(r"[0-9a-f]{16}-[0-9a-f]{16}")
 """Of a folder of them: of its data, and of how they are encoded."""

@@ -13,6 +13,7 @@ import numpy as np
 from mlpcli import runs
 from mlpcli.checks.log_names import loss_first
 from mlpcli.data.dataset import Dataset, Split
+from mlpcli.data.stored.release import release_memory
 from mlpcli.data.stored.sampled_rows import sampled
 from mlpcli.data.types import Array, Arrays
 from mlpcli.export.saved_model import export_saved_model
@@ -75,7 +76,8 @@ class Artifacts:
 
         Yields:
             What waits for the verification and compares its outputs with the network's. Only a table's
-            SavedModel holds more than the network, so for other data it does nothing.
+            SavedModel holds more than the network, so for other data it does nothing. With `fit.memory` that
+            was done before, so that nothing large is in memory beside the other process.
         """
         job, contract = self.job, self.job.dataset.contract
         job.watcher.stage("saving the model")
@@ -90,6 +92,8 @@ class Artifacts:
         if not job.options.saved_model or sample is None:
             yield lambda: None
             return
+        if self._memory is not None:
+            release_memory()
         with verifying(job.run_dir / runs.SAVED_MODEL, contract, sample) as verification:
 
             def check() -> None:
@@ -99,7 +103,11 @@ class Artifacts:
                 self.record["saved_model"] = verdict.to_json()
                 job.clock.lap("verification")
 
-            yield check
+            if self._memory is None:
+                yield check
+                return
+            check()
+        yield lambda: None
 
     def predict(self, rows: Arrays) -> Arrays:
         """Return the outputs that a user sees, for rows as the network takes them."""

@@ -26,6 +26,7 @@ from mlpcli.spec.load import LoadedSpec, with_data
 from mlpcli.spec.locations import VARIABLE, absolute, files_of, with_files
 from mlpcli.spec.repeats import is_repeated
 from mlpcli.spec.values import ValueMap
+from mlpcli.training.side_process import end_side_process
 
 MOST_PLACES = 8
 """The most places that are searched: each costs the reading of a file."""
@@ -141,6 +142,7 @@ def _load(
     request = replace(request, contract=contract)
     spec = loaded.spec
     if spec.fit.memory_bytes is not None:
+        end_side_process()  # it would take a third of what the rows and TensorFlow take
         kept = loaded.kept
         options = StoreOptions(
             loaded.runs_dir,

@@ -18,6 +18,7 @@ from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.search_space import show_label
 from mlpcli.training.find_data import find_data, moved_note
 from mlpcli.training.job import WHOLE_RUN, Clock, TrainingJob, TrainOptions
+from mlpcli.training.rows_on_disk import rows_on_disk
 
 if TYPE_CHECKING:
     from mlpcli.keras_import import keras
@@ -92,7 +93,9 @@ def prepare(loaded: LoadedSpec, watcher: Watcher | None = None) -> Prepared:
         unheard = unheard or _device_note(loaded)
         _check_devices(completed, model, dataset)
     left = [f"column {name!r} is left out: {why}" for name, why in dataset.excluded.items()]
-    notes = (*dataset.notes, *left, *completed.notes, *([unheard] if unheard else []))
+    stored = rows_on_disk(completed.spec, dataset)
+    kept = tuple(stored.notes()) if stored is not None else ()
+    notes = (*dataset.notes, *kept, *left, *completed.notes, *([unheard] if unheard else []))
     return Prepared(completed, dataset, model, clock, notes, (moved,) if moved else ())
 
 

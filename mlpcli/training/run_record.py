@@ -20,6 +20,7 @@ from mlpcli.spec.completed import CompletedSpec
 from mlpcli.training.identity import versions
 from mlpcli.training.job import Clock
 from mlpcli.training.replicas.cluster import Cluster
+from mlpcli.training.rows_on_disk import rows_on_disk
 from mlpcli.training.time_limit import Limit, TimeLimit
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ def begin_record(
     }
     if dataset.left_out:
         data["rows_without_target"] = dataset.left_out
+    if (stored := rows_on_disk(completed.spec, dataset)) is not None:
+        data["on_disk"] = stored.facts()
     own_splits = completed.spec.dataset.split_seed is None
     if own_splits and dataset.seed != completed.spec.seed:  # a search's best, with further seeds
         data["seed"] = dataset.seed

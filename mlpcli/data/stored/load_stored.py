@@ -24,7 +24,7 @@ from mlpcli.data.stored.cached_dataset import Broken, read_dataset, read_documen
 from mlpcli.data.stored.kept_splits import StoredRows
 from mlpcli.data.stored.release import release_memory
 from mlpcli.errors import KeyPath, Problem, SpecError
-from mlpcli.files import replacing, sha256_of
+from mlpcli.files import remove_below, replacing, sha256_of
 from mlpcli.spec.memory_size import CACHE, lock_of
 from mlpcli.spec.schema import DatasetSpec
 
@@ -75,6 +75,7 @@ def load_stored(
                     return _opened(place, names, spec, options)
             except Broken as error:
                 notes.append(f"the encoded rows in {place} were damaged ({error}), and are written again")
+        _remove_leftovers(own)
         _write(own, names, spec, request, seed, folder, options)
         release_memory()
         made = _opened(own, names, spec, options)
@@ -189,15 +190,36 @@ def _write(
         shutil.rmtree(raw, ignore_errors=True)
 
 
+def _remove_leftovers(place: Path) -> None:
+    """Delete what processes that were killed had written of a folder; nobody else writes it now."""
+    for each in place.parent.glob(f".{place.name}.*"):
+        if each != lock_of(place):
+            remove_below(each, place.parent)
+
+
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Let one process at a time look for a folder and write it; another waits, and then finds it."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
-    try:
-        if os.name == "posix":
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX)
+    if os.name != "posix":
         yield
-    finally:
-        os.close(handle)
+        return
+    import fcntl
+
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if not _is_at(handle, path):  # `clean` has deleted it meanwhile
+                continue
+            yield
+            return
+        finally:
+            os.close(handle)
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    """Return whether an open file is the one at a path."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False

@@ -5,6 +5,7 @@ The file is read, not mapped: the pages of a map would count as memory of the pr
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ import numpy.typing as npt
 from mlpcli.data.types import Array
 from mlpcli.errors import DataError, Problem
 from mlpcli.machine import format_bytes
+from mlpcli.spec.memory_size import ROWS
 
 WINDOW_BYTES = 4 << 20
 """The most bytes that are read at once to pick rows out of them."""
@@ -26,6 +28,15 @@ GAP_BYTES = 64 << 10
 """Rows that are further apart than this, on average, are read one by one."""
 
 BLOCK_BYTES = 8 << 20
+
+
+def _share(handle: int) -> None:
+    """Lock an open file as one that is in use, which `clean` leaves; others may use it too."""
+    if os.name == "posix":
+        import fcntl
+
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 def bytes_of(array: Array) -> memoryview:
@@ -98,6 +109,8 @@ class StoredArray:
         self.shape = (shape[0], *(self._stored if columns is None else (len(columns),)))
         self.file_dtype = self.dtype
         self._file = os.open(path, os.O_RDONLY)
+        if path.suffix == ROWS:
+            _share(self._file)
         finalize(self, os.close, self._file)
 
     def __len__(self) -> int:

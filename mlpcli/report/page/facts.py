@@ -13,6 +13,7 @@ from pathlib import Path
 from mlpcli import runs
 from mlpcli.errors import RunError
 from mlpcli.files import read_ordinary_text
+from mlpcli.machine import format_bytes
 from mlpcli.printable import counted
 from mlpcli.report.console import format_duration, format_number
 from mlpcli.report.page.pictures import Picture, read_pictures
@@ -271,6 +272,10 @@ def _data(run: Run) -> dict[str, str]:
         return {}
     found = {"source": data.source}
     found |= {f"{name} rows": f"{count:,}" for name, count in data.rows.items()}
+    if (disk := data.on_disk) is not None:
+        size, most = format_bytes(disk.bytes), format_bytes(disk.memory)
+        read = f"{counted(disk.chunks, 'chunk')} an epoch"
+        found["rows on disk"] = f"{size} in {disk.folder}, at most {most} in memory, {read}"
     outputs = data.contract.get("outputs")
     for output in outputs if isinstance(outputs, list) else ():
         target, classes = output.get("target") or (), output.get("classes")
