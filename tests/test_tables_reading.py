@@ -14,6 +14,8 @@ import pytest
 
 from mlpcli.cli import main
 from mlpcli.data.readers.find_files import find_files
+from mlpcli.data.readers.partitions import labels_of
+from mlpcli.data.readers.tables import open_tables, read_table
 from mlpcli.runs.folder import find_run
 from tests.conftest import Result
 
@@ -248,3 +250,15 @@ def test_a_pattern_finds_no_hidden_files_unless_it_asks_for_them(tmp_path: Path)
     }.items():
         (found,) = find_files(pattern, folder, ())
         assert found.samefile(folder / name), pattern
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    for folder in ("first", "second"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "rows.csv").write_text("x\n1\n" + "2\n" * 30)
+    (tmp_path / "second" / "other.csv").write_text("x\n1\n")
+    paths = find_files("*/rows.csv", tmp_path, ())
+    assert labels_of(paths) == ["first/rows.csv", "second/rows.csv"]
+    table = read_table(open_tables(paths, "*/rows.csv"), ["x"])
+    assert table.origin.at(31)[0].label == "second/rows.csv"
+    assert labels_of(find_files("second/*.csv", tmp_path, ())) == ["other.csv", "rows.csv"]

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-Source = Literal["validation", "out_of_fold"]
+FittedOn = Literal["validation", "out_of_fold"]
 """The rows on which it was fitted: the validation split, or every row by a model that has not seen it."""
 
 Score = Literal["residual", "scaled", "quantile", "probability"]
@@ -65,7 +65,7 @@ class Fitted:
         intervals: of the predictions; None for none.
     """
 
-    source: Source = "validation"
+    source: FittedOn = "validation"
     rows: int = 0
     temperature: float = 1.0
     thresholds: tuple[float, ...] = ()

@@ -32,7 +32,7 @@ from mlpcli.data.readers.keyed_columns import names_in_file, with_keys
 from mlpcli.data.readers.packed import open_bytes
 from mlpcli.data.readers.parquet import parquet_batches
 from mlpcli.data.readers.parse_cells import ParsedColumn
-from mlpcli.data.readers.partitions import DataFiles, FolderKey, folder_keys, label_of
+from mlpcli.data.readers.partitions import DataFiles, FolderKey, folder_keys, labels_of
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
 from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError, raise_row_errors
 from mlpcli.data.readers.tables import TableFile, check_columns, open_table
@@ -136,8 +136,7 @@ def _file_after_file(
     paths: DataFiles, keys: Sequence[tuple[FolderKey, ...]], options: ReadOptions
 ) -> Iterator[Chunk]:
     """Yield the chunks of several files, opened one after the other."""
-    for path, own in zip(paths, keys, strict=True):
-        name = label_of(path, paths.base)
+    for path, name, own in zip(paths, labels_of(paths), keys, strict=True):
         with _open_file(path, own, options) as chunks:
             for chunk in chunks:
                 yield replace(chunk, rejected=[replace(row_error, file=name) for row_error in chunk.rejected])

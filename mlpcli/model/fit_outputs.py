@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mlpcli.data.dataset import Contract, Output
-from mlpcli.data.fitted_outputs import Fitted, Intervals, Score, Source
+from mlpcli.data.fitted_outputs import Fitted, FittedOn, Intervals, Score
 from mlpcli.data.interval_curve import to_even
 from mlpcli.data.named_arrays import of_name
 from mlpcli.data.targets import class_indices
@@ -55,11 +55,11 @@ class KnownRows:
     truth: Mapping[str, Array]
     outputs: Mapping[str, Array]
     counted: Mapping[str, Array]
-    source: Source = "validation"
+    source: FittedOn = "validation"
 
 
 def known_rows(
-    contract: Contract, y: Arrays, outputs: Arrays, weights: Arrays | None, source: Source = "validation"
+    contract: Contract, y: Arrays, outputs: Arrays, weights: Arrays | None, source: FittedOn = "validation"
 ) -> KnownRows:
     """Return the rows of a split; those of weight 0 do not count, and all others count the same.
 

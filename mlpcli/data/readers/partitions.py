@@ -103,6 +103,15 @@ def label_of(path: Path, base: Path | None) -> str:
     return path.name if first is None else "/".join(parts[first:])
 
 
+def labels_of(paths: Sequence[Path]) -> list[str]:
+    """Return how messages call each of several files; with all folders where files have the same name."""
+    base = paths.base if isinstance(paths, DataFiles) else None
+    labels = [label_of(path, base) for path in paths]
+    if len({*labels}) == len(labels):
+        return labels
+    return ["/".join(_below(path, base)) for path in paths]
+
+
 def folder_keys(
     paths: Sequence[Path], wanted: Mapping[str, Collection[str]] | None = None, *, above: bool = False
 ) -> list[tuple[FolderKey, ...]]:

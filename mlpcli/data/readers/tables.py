@@ -29,7 +29,7 @@ from mlpcli.data.readers.open_batches import open_batches
 from mlpcli.data.readers.packed import packing_of
 from mlpcli.data.readers.parquet import parquet_names, read_parquet
 from mlpcli.data.readers.parse_cells import ParsedColumn, is_text, plain_type
-from mlpcli.data.readers.partitions import DataFiles, FolderKey, folder_keys, label_of
+from mlpcli.data.readers.partitions import FolderKey, folder_keys, labels_of
 from mlpcli.data.readers.row_errors import ManyOrigin, Origin, first_line
 from mlpcli.data.types import EXACT, ArrowColumn
 
@@ -154,10 +154,10 @@ def open_tables(
     Raises:
         DataError: as `open_table`; or a file lacks a column.
     """
-    base = paths.base if isinstance(paths, DataFiles) else None
+    labels = labels_of(paths) if len(paths) > 1 else [label]
     opened = [
-        open_table(path, label if len(paths) == 1 else label_of(path, base), dialect).with_keys(keys)
-        for path, keys in zip(paths, folder_keys(paths, wanted), strict=True)
+        open_table(path, name, dialect).with_keys(keys)
+        for path, name, keys in zip(paths, labels, folder_keys(paths, wanted), strict=True)
     ]
     first, *more = opened
     if not more:
