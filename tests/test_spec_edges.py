@@ -81,6 +81,11 @@ PROBLEMS: dict[str, list[str]] = {
         "s.yaml:3:49 tuner.alpha: must be a number above 0, received inf",
         "s.yaml:3:61 tuner.beta: must be a number of at least 0, received inf",
     ],
+    # A mistake elsewhere hides none in a value that a search may choose.
+    IRIS + "seed: 042\noptimizer: {hp: choice, values: [SGD, Adamm]}": [
+        "s.yaml:3:7 seed: a number must not begin with 0, received 042; write 42, or '042' in quotes for a string",
+        "s.yaml:4:39 optimizer: unknown optimizer, received 'Adamm'; did you mean 'Adam'?",
+    ],
     "hp: int\n" + IRIS: [
         "s.yaml:1:1 hp: unknown key, received 'hp'; the keys here are name, seed, dataset, inputs, layers, model, "
         "loss, loss_weights, optimizer, metrics, start_from, fit, callbacks, predict, tuner, plugins, extends",

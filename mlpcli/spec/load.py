@@ -145,9 +145,10 @@ def _load(source: SpecText, file: Path, raw: str, *, catalog: Catalog | None = N
         catalog = Catalog(plugins, complete=not unreadable)
         problems += (locate(problem, source) for problem in unreadable)
     loaded: LoadedSpec | None = None
-    problems += _too_many_variants(space, source)
+    too_many = list(_too_many_variants(space, source))
+    problems += too_many
     # an error in the third optimizer is reported before the search, not during it
-    for values in space.variants() if not problems else [space.defaults]:
+    for values in [space.defaults] if found or too_many else space.variants():
         made, others = _with_values(source, space, values, file, raw, catalog)
         loaded = loaded or made
         problems += others
