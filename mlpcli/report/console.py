@@ -94,7 +94,7 @@ def format_duration(seconds: float) -> str:
     """Return a duration as `12 ms`, `4.2 s`, `3 min 20 s` or `2 h 5 min`."""
     if seconds < 0.1:
         return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
+    if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:

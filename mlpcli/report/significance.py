@@ -205,7 +205,7 @@ def alike(values: Sequence[float]) -> list[str]:
     if largest and not 1e-3 <= largest < 1e9:
         return [f"{value:.3e}" for value in values]
     decimals = 4 if largest < 100 else 2 if largest < 1e5 else 0
-    return [f"{value + 0.0:.{decimals}f}".replace("-0.0000", "0.0000") for value in values]
+    return [f"{round(value, decimals) + 0.0:.{decimals}f}" for value in values]  # never -0.00
 
 
 def p_text(p: float) -> str:

@@ -27,6 +27,8 @@ TITLES = {
     "residuals": "Predicted against true, and residuals",
     "residuals_by_column": "Residuals by column",
     "worst_images": "The worst mistakes",
+    "groups": "A metric by group of rows",
+    "drift": "Columns that have changed",
     "reliability": "Reliability of the probabilities",
     "scores": "Scores of the trials",
     "parameters": "Hyperparameters of the trials",
@@ -91,7 +93,7 @@ def read_pictures(run: Run) -> Iterator[Picture]:
         if stem == "importance":
             title = "Importance of the columns" if file.parent != folder else "Importance of hyperparameters"
         if file.parent not in (folder, folder / "explain"):
-            title += f" on {file.parent.name.removeprefix('data-')}"
+            title += f" on {file.parent.name.removeprefix('data-').removeprefix('drift-')}"
         data = ""
         if len(found.content) * 4 // 3 <= room:
             room -= len(found.content) * 4 // 3

@@ -1,0 +1,46 @@
+"""Numbers and durations as people see them, at the edges of their forms."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from mlpcli.report.console import format_duration
+from mlpcli.report.significance import alike
+from mlpcli.runs.result_texts import format_number
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0, "0 ms"), (0.0994, "99 ms"), (59.94, "59.9 s"), (59.96, "1 min 0 s"), (3599.7, "1 h 0 min")],
+)
+def test_a_duration_carries_into_the_next_unit(seconds: float, shown: str) -> None:
+    assert format_duration(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ((0.5, -0.00004, 0.25), ["0.5000", "0.0000", "0.2500"]),
+        ((250.0, -0.001), ["250.00", "0.00"]),
+        ((2e6, -0.3), ["2000000", "0"]),
+        ((1e-9, -2e-9), ["1.000e-09", "-2.000e-09"]),
+        ((math.nan, 1.0), ["nan", "1.0000"]),
+    ],
+)
+def test_numbers_that_belong_together_have_the_same_decimals_and_no_minus_before_zero(
+    values: tuple[float, ...], shown: list[str]
+) -> None:
+    assert alike(values) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.0, "0.0000"), (-0.001, "-0.0010"), (99.5, "99.5000"), (100.0, "100.00"), (123456.7, "123457"),
+        (1e9, "1.000e+09"), (1e-5, "1.000e-05"), (math.inf, "inf"), (math.nan, "nan"),
+    ],
+)  # fmt: skip
+def test_a_number_of_any_size_is_short(value: float, shown: str) -> None:
+    assert format_number(value) == shown
