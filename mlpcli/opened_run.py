@@ -8,11 +8,11 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import mlpcli.runs.folder as folders
 from mlpcli.data.handed_in import Data, HandedIn, is_frame, is_of_pandas
-from mlpcli.errors import PredictionWarning
+from mlpcli.errors import PredictionWarning, Problem, UsageError, suggest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -135,8 +135,12 @@ class Run:
             PredictionWarning: Of categories that were never seen, values out of the training rows' range, and
                 predictions that were left empty.
         """
+        from mlpcli.data.features.unknown_values import Policy
         from mlpcli.inference.predict import PredictOptions
 
+        if on_unknown not in (None, *get_args(Policy)):
+            hint = suggest(on_unknown, get_args(Policy), f"one of {', '.join(get_args(Policy))}")
+            raise UsageError(Problem("on_unknown: no such policy", received=on_unknown, hint=hint))
         options = PredictOptions(_names(keep), on_unknown, level=intervals)
         table, _ = self._predict(data, options, stacklevel=3)
         if not is_frame(data):

@@ -227,6 +227,13 @@ def test_rows_that_do_not_fit_are_told(houses: mlpcli.Run) -> None:
     wrong = {"size": ["x"], "town": ["Ulm"], "new": [True], "date": ["2020-01-01"]}
     with pytest.raises(mlpcli.MlpcliError, match=r"^the data row 1, column 'size': must be"):
         houses.predict(wrong)
+    none, some = (houses.predict(_houses(rows)) for rows in (0, 2))
+    assert (none.num_rows, none.schema) == (0, some.schema)
+    policy: Any = "nul"  # it was taken for `bucket`
+    with pytest.raises(mlpcli.MlpcliError, match=r"^on_unknown: no such policy, .*did you mean 'null'\?"):
+        houses.predict(_houses(), on_unknown=policy)
+    with pytest.raises(mlpcli.MlpcliError, match="at least 1, received 0"):
+        houses.explain(repeats=0)
 
 
 PAGE = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")

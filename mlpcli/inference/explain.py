@@ -75,8 +75,11 @@ def explain_run(
         progress: called with how many of how many predictions of all rows are made.
 
     Raises:
-        UsageError: the rows have no columns, or there is no such metric or split.
+        UsageError: the rows have no columns, or there is no such metric or split; a number is below 1.
     """
+    if repeats < 1 or (rows is not None and rows < 1):
+        rule = "repeats and rows must be at least 1"
+        raise UsageError(Problem(rule, received=repeats if repeats < 1 else rows))
     trained = load_trained(run)
     own = own_data(trained)
     found, warnings = own_split(trained, own, split)

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
+from mlpcli.data.dataset import Contract
 from mlpcli.data.features.unknown_values import Policy, RowCounts
 from mlpcli.data.new_rows import open_rows
 from mlpcli.data.raw_columns import is_image
@@ -134,6 +135,10 @@ def predict_run(
             counts.rows += len(chunk)
             counts.empty += 0 if chunk.empty is None else int(chunk.empty.sum())
             options.progress(counts.rows, time.monotonic() - began)
+    if not names:  # no rows at all: what is predicted has its columns nevertheless
+        columns, outputs = predict_chunk(trained, zero_row(trained.contract))
+        names = tuple(columns)
+        writer.write({name: column.slice(0, 0) for name, column in columns.items()}, outputs[:0])
     summary = _summary(counts, names, time.monotonic() - began, trained)
     return summary if explainer is None else replace(summary, explained=explainer.facts())
 
@@ -246,6 +251,11 @@ def rejects_file(target: Path | None, file: str) -> Iterator[Callable[[list[RowE
         yield write
         if handle.tell() == 0:
             writer.writerow(own)
+
+
+def zero_row(contract: Contract) -> Chunk:
+    """Return a row of zeros, whose prediction is left empty: it has the columns of any other."""
+    return Chunk(np.zeros((1, *contract.shape), contract.dtype), {}, np.ones(1, bool))
 
 
 def predict_chunk(

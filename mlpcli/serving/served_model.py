@@ -16,7 +16,7 @@ from mlpcli.data.types import Array
 from mlpcli.data.writers import column_values
 from mlpcli.export.saved_model import named_outputs
 from mlpcli.inference.evaluate import predict_outputs
-from mlpcli.inference.predict import id_errors, predict_chunk
+from mlpcli.inference.predict import id_errors, predict_chunk, zero_row
 from mlpcli.keras_import import keras
 from mlpcli.model.trained_model import TrainedModel, load_trained
 from mlpcli.runs.folder import Run
@@ -46,9 +46,7 @@ class ServedModel:
         Returns:
             The types of the columns that `predict` writes, by name.
         """
-        contract = self.trained.contract
-        row = np.zeros((1, *contract.shape), contract.dtype)
-        columns, _ = predict_chunk(self.trained, Chunk(row, {}, np.ones(1, bool)))
+        columns, _ = predict_chunk(self.trained, zero_row(self.trained.contract))
         return {name: column.type for name, column in columns.items()}
 
     def encode(self, rows: Sequence[object]) -> Chunk:
