@@ -135,11 +135,7 @@ def predict_run(
             counts.rows += len(chunk)
             counts.empty += 0 if chunk.empty is None else int(chunk.empty.sum())
             options.progress(counts.rows, time.monotonic() - began)
-    if not names:  # no rows at all: what is predicted has its columns nevertheless
-        columns, outputs = predict_chunk(trained, zero_row(trained.contract))
-        names = tuple(columns)
-        writer.write({name: column.slice(0, 0) for name, column in columns.items()}, outputs[:0])
-    summary = _summary(counts, names, time.monotonic() - began, trained)
+    summary = _summary(counts, names or _write_no_rows(trained, writer), time.monotonic() - began, trained)
     return summary if explainer is None else replace(summary, explained=explainer.facts())
 
 
@@ -251,6 +247,13 @@ def rejects_file(target: Path | None, file: str) -> Iterator[Callable[[list[RowE
         yield write
         if handle.tell() == 0:
             writer.writerow(own)
+
+
+def _write_no_rows(trained: TrainedModel, writer: PredictionWriter) -> tuple[str, ...]:
+    """Write no rows: what would be predicted has its columns nevertheless. Return their names."""
+    columns, outputs = predict_chunk(trained, zero_row(trained.contract))
+    writer.write({name: column.slice(0, 0) for name, column in columns.items()}, outputs[:0])
+    return tuple(columns)
 
 
 def zero_row(contract: Contract) -> Chunk:
