@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mlpcli.report.narrow import as_many, wrapped
+from mlpcli.errors import Place, Problem, SpecError
+from mlpcli.report.console import show_error
+from mlpcli.report.narrow import as_many, layer_table, wrapped
 from mlpcli.report.screen import Screen
+from mlpcli.report.train import epoch_line
 from tests.conftest import Result
 
 LONG = "a_name_of_an_experiment_that_is_as_long_as_a_name_may_be_64_char"
@@ -143,3 +148,58 @@ def test_as_many_says_how_many_are_left_out(room: int) -> None:
 def test_wrapped_lines_hold_whole_texts() -> None:
     assert wrapped(["a 1", "bb 2", "ccc 3"], 9, indent=" ") == ["a 1  bb 2", " ccc 3"]
     assert np.all([len(line) <= 12 for line in wrapped(["abc 1"] * 9, 12, indent="  ")])
+
+
+LOGS = {"loss": 0.5, "accuracy": 0.75, "auc": 0.9, "val_loss": 0.25, "val_accuracy": 0.625, "val_auc": 0.8}
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 6])
+def test_a_changed_learning_rate_takes_no_metric_from_the_line_of_an_epoch(count: int) -> None:
+    names = (*LOGS,) if count == 6 else ("loss", "val_loss", "accuracy", "val_accuracy")[:count]
+    logs = {name: LOGS[name] for name in LOGS if name in names}
+    line = epoch_line("epoch  9/40", logs, "12 ms", 80, rate=0.0005)
+    assert len(line) <= 80
+    assert ("  learning_rate 0.0005  12 ms" in line) is (count < 3)
+    assert [name for name in logs if f" {name} " not in line] == (
+        ["accuracy", "auc", "val_auc"] if count == 6 else []
+    )
+    wide = epoch_line("epoch  9/40", LOGS, "12 ms", 200, rate=0.0005)
+    assert wide.endswith("  val_auc 0.8000  learning_rate 0.0005  12 ms")
+
+
+def test_the_names_of_layers_wrap_beside_whole_numbers() -> None:
+    rows = [
+        ("3", "layer_" * 12, "Dense", "3", "15"),
+        ("12", "batch_normalization", "BatchNormalization", "128 x 128 x 64", "1,234,567"),
+        ("", "dense", "AClassOfAPluginWhoseNameIsVeryLong", "3", "12"),
+    ]
+    stream = io.StringIO()
+    out = Screen(stream)
+    out.print(layer_table(out, ("line", "layer", "class", "output", "parameters"), rows, 3))
+    lines = [line.rstrip() for line in stream.getvalue().splitlines()]
+    assert max(map(len, lines)) <= 80
+    assert "128 x 128 x 64   1,234,567" in stream.getvalue()
+    found = "".join(line[6:28].strip() for line in lines[1:])
+    assert "layer_" * 12 in found
+
+
+def test_an_error_is_one_line_in_a_pipe_and_breaks_at_words_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("COLUMNS", "50")
+    error = SpecError(Problem("must be one of " + "many words that follow, " * 6, Place("a.yaml", 3, 14)))
+    shown = {}
+    for stream in (io.StringIO(), Terminal()):
+        monkeypatch.setattr(sys, "stderr", stream)
+        show_error(error)
+        shown[type(stream)] = re.sub("\x1b\\[[0-9;]*m", "", stream.getvalue())
+    assert shown[io.StringIO] == f"{error.problems[0].headline()}\n"
+    first, *others = shown[Terminal].rstrip("\n").split("\n")
+    assert first.startswith("a.yaml:3:14: must be one of")
+    assert len(others) > 1
+    assert all(line.startswith("  ") and len(line) <= 50 for line in others)
+    assert " ".join(line.strip() for line in (first, *others)).split() == shown[io.StringIO].split()

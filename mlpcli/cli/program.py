@@ -257,5 +257,11 @@ def _show(text: str) -> None:
     from mlpcli.printable import printable
 
     with contextlib.suppress(OSError):  # the terminal may be gone; the exit status is still right
-        for line in text.split("\n"):
-            print(printable(line), file=sys.stderr)
+        lines = [printable(line) for line in text.split("\n")]
+        if len(lines) == 1 and sys.stderr.isatty():
+            from mlpcli.report.console import message_lines
+            from mlpcli.report.screen import console
+
+            lines = message_lines(lines[0], console(stderr=True))
+        for line in lines:
+            print(line, file=sys.stderr)

@@ -12,8 +12,8 @@ from rich.text import Text
 from mlpcli.errors import ABSENT, MlpcliError, Place, Problem, show_path
 from mlpcli.machine import format_bytes
 from mlpcli.printable import counted
-from mlpcli.report.console import format_duration
-from mlpcli.report.narrow import MOST_LAYERS, SHOWN_LAYERS, collapsed, wrapped_text
+from mlpcli.report.console import format_duration, show_sentence
+from mlpcli.report.narrow import MOST_LAYERS, SHOWN_LAYERS, collapsed, layer_table, wrapped_text
 from mlpcli.report.screen import LONGEST_NAME, console, cut, table
 from mlpcli.runs.results import Advice, Forecast
 from mlpcli.spec.load import LoadedSpec
@@ -33,7 +33,7 @@ def show_forecast(forecast: Forecast, loaded: LoadedSpec, settings: Sequence[str
     """
     out = console()
     plan = forecast.plan
-    out.print(Text(f"{loaded.file}: no problems found", style="bold"), soft_wrap=True)
+    show_sentence(f"{loaded.file}: no problems found", style="bold")
     _labelled("data", plan.source)
     out.print(table(("split", "rows"), [(name, f"{count:,}") for name, count in plan.rows.items()]))
     if forecast.trainings:
@@ -94,9 +94,7 @@ def _layer_table(forecast: Forecast, loaded: LoadedSpec) -> Table:
         shape = " x ".join(str(size) for size in layer.shape[1:]) or "1"
         rows.append((_line(place, loaded), layer.name, layer.kind, shape, f"{layer.parameters:,}"))
     rows = collapsed(rows, MOST_LAYERS, SHOWN_LAYERS)
-    shown = table(("line", "layer", "class", "output", "parameters"), rows, names=(0, 1, 2))
-    shown.columns[1].justify = shown.columns[2].justify = "left"
-    return shown
+    return layer_table(console(), ("line", "layer", "class", "output", "parameters"), rows, 3)
 
 
 def _line(place: Place, loaded: LoadedSpec) -> str:

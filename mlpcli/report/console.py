@@ -19,14 +19,19 @@ from mlpcli.runs.result_texts import format_number as format_number
 
 
 def show_error(error: MlpcliError) -> None:
-    """Show every problem of an error on stderr, then how many there are."""
+    """Show every problem of an error on stderr, then how many there are.
+
+    In a pipe each is one line, however long, so that `grep` and editors find all of it; on a terminal it is
+    broken at words.
+    """
     out = console(stderr=True)
     for problem in error.problems:
-        headline = Text(problem.headline())
         place = problem.place
-        if isinstance(place, Place):
-            headline.stylize("bold", 0, len(printable(str(place))))
-        out.print(headline, soft_wrap=True)
+        bold = len(printable(str(place))) if isinstance(place, Place) else 0
+        for number, line in enumerate(message_lines(problem.headline(), out)):
+            shown = Text(line)
+            shown.stylize("bold", 0, 0 if number else min(bold, len(line)))
+            out.print(shown, soft_wrap=True)
         if isinstance(place, Place) and place.source:
             source, caret = excerpt(place)
             out.print(Text(source, style="dim"), soft_wrap=True)
@@ -48,6 +53,11 @@ def stdout_for_documents() -> Iterator[None]:
             yield
     finally:
         _for_documents.pop()
+
+
+def message_lines(text: str, out: Screen) -> list[str]:
+    """Return a message in lines that fit a terminal, the later ones indented; in a pipe it is one line."""
+    return wrapped_text(text, out.width) if out.is_terminal else [text]
 
 
 def show_json(document: object) -> None:

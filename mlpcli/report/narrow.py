@@ -48,6 +48,32 @@ def whole_table(
     return shown
 
 
+def layer_table(out: Screen, columns: Sequence[str], rows: Sequence[Sequence[str]], names: int) -> Table:
+    """Return a table of layers in which the names that begin each row wrap where there is little room.
+
+    Args:
+        out: the console.
+        columns: the header.
+        rows: one text per cell.
+        names: how many columns hold names; the last two of these wrap, and are aligned left.
+    """
+    shown = table(columns, [], names=())
+    widths = [
+        max([width_of(name), *(width_of(printable(row[index])) for row in rows)]) + 2
+        for index, name in enumerate(columns)
+    ]
+    wrapping = (names - 2, names - 1)
+    room = out.room - sum(width for index, width in enumerate(widths) if index not in wrapping)
+    kind = min(widths[names - 1], max(room // 2, room - widths[names - 2]))
+    for index, width in zip(wrapping, (room - kind, kind), strict=True):
+        column = shown.columns[index]
+        column.justify, column.no_wrap, column.overflow = "left", False, "fold"
+        column.max_width = max(NARROWEST - 2, width - 2)
+    for row in rows:
+        shown.add_row(*(Text(printable(cell), overflow="fold") for cell in row))
+    return shown
+
+
 def wrapped(pairs: Sequence[str], room: int, *, indent: str) -> list[str]:
     """Return short texts in lines of at most `room` columns, each a whole; later lines are indented.
 

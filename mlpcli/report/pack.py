@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlpcli.machine import format_bytes
-from mlpcli.report.console import show_line
+from mlpcli.report.console import show_sentence
 from mlpcli.runs.shell_options import runs_dir_option
 
 Unpacked = tuple[str, Path, str, bool]
@@ -29,18 +29,23 @@ def show_packed(manifest: Mapping[str, Any], target: Path, size: int) -> None:
     runs = manifest["runs"]
     count = len(manifest["files"])
     files = f"{count:,} file{'s' * (count != 1)}, {format_bytes(size)}"
-    show_line(f"packed   {runs[0]['run']} into {target}: {files}")
+    _show("packed   ", f"{runs[0]['run']} into {target}: {files}")
     for each in runs[1:]:
-        show_line(f"with     {each['run']} ({each['why']})")
+        _show("with     ", f"{each['run']} ({each['why']})")
     if manifest["without"]:
-        show_line(f"without  {', '.join(manifest['without'])}")
+        _show("without  ", f"{', '.join(manifest['without'])}")
     for each in manifest["missing"]:
-        show_line(f"without  {each}, which is gone", style="yellow")
+        _show("without  ", f"{each}, which is gone", style="yellow")
     for line in _data_lines(manifest):
-        show_line(line)
+        _show("data     ", line)
     if any(name.split("/")[3] == "plugins" for name in manifest["files"]):
-        show_line("plug-ins run elsewhere only with --trust-plugins")
-    show_line(f"there    mlpcli unpack {shlex.quote(target.name)}")
+        show_sentence("plug-ins run elsewhere only with --trust-plugins")
+    _show("there    ", f"mlpcli unpack {shlex.quote(target.name)}")
+
+
+def _show(label: str, text: str, *, style: str = "") -> None:
+    """Show a label and a text, in lines that fit."""
+    show_sentence(text, label=label, style=style)
 
 
 def _data_lines(manifest: Mapping[str, Any]) -> Iterator[str]:
@@ -49,11 +54,11 @@ def _data_lines(manifest: Mapping[str, Any]) -> Iterator[str]:
     known = f" (fingerprint {mark[:SHOWN]})" if mark else ""
     for each in manifest["data"]:
         if each["files"]:
-            yield f"data     {each['path']}"
+            yield f"{each['path']}"
         elif each["reason"] == "left out":
-            yield f"data     not in it: {each['path']}{known}; --with-data packs it too"
+            yield f"not in it: {each['path']}{known}; --with-data packs it too"
         else:
-            yield f"data     not in it: {each['path']}{known}, which {_verb(each['reason'])}"
+            yield f"not in it: {each['path']}{known}, which {_verb(each['reason'])}"
 
 
 def _verb(reason: str) -> str:
@@ -83,26 +88,26 @@ def show_unpacked(
         runs_dir: the folder of the runs.
     """
     label = runs[0][0]
-    show_line(f"unpacked {label} into {runs[0][1]}: {len(manifest['files']):,} files, whole")
+    _show("unpacked ", f"{label} into {runs[0][1]}: {len(manifest['files']):,} files, whole")
     for other, _, why, there in runs[1:]:
-        show_line(f"with     {other} ({why})" + (", which was there already" if there else ""))
+        _show("with     ", f"{other} ({why})" + (", which was there already" if there else ""))
     if manifest["without"]:
-        show_line(f"without  {', '.join(manifest['without'])}")
+        _show("without  ", f"{', '.join(manifest['without'])}")
     for each in manifest["missing"]:
-        show_line(f"without  {each}, which was gone when it was packed", style="yellow")
+        _show("without  ", f"{each}, which was gone when it was packed", style="yellow")
     mark = f" (fingerprint {manifest['fingerprint'][:SHOWN]})" if manifest["fingerprint"] else ""
     for path in missing:
-        show_line(f"data     {path}{mark} is not here", style="yellow")
+        _show("data     ", f"{path}{mark} is not here", style="yellow")
     if missing:
-        show_line("         put it into the run's folder or one above; predict needs none of it")
+        _show("         ", "put it into the run's folder or one above; predict needs none of it")
     trust = ""
     if plugins:
         trust = " --trust-plugins"
         names = ", ".join(f"{label}/{name}" for name in plugins)
-        show_line(f"plug-ins are Python that can do anything: read {names}", style="yellow")
+        show_sentence(f"plug-ins are Python that can do anything: read {names}", style="yellow")
     verb = "predict" if missing else "evaluate"
     data = " ROWS" if missing else ""
-    show_line(f"next     mlpcli {verb} {shlex.quote(label)}{data}{trust}{runs_dir_option(runs_dir)}")
+    _show("next     ", f"mlpcli {verb} {shlex.quote(label)}{data}{trust}{runs_dir_option(runs_dir)}")
 
 
 def unpack_json(

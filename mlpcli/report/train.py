@@ -20,8 +20,16 @@ from mlpcli.report.fitted_predictions import show_fitted
 from mlpcli.report.interval_words import interval_notes, interval_text
 from mlpcli.report.live_epochs import LiveEpochs
 from mlpcli.report.member_table import member_line, spread_tables
-from mlpcli.report.narrow import MOST_LAYERS, SHOWN_LAYERS, as_many, collapsed, wrapped, wrapped_text
-from mlpcli.report.screen import LONGEST_NAME, Screen, console, cut, table
+from mlpcli.report.narrow import (
+    MOST_LAYERS,
+    SHOWN_LAYERS,
+    as_many,
+    collapsed,
+    layer_table,
+    wrapped,
+    wrapped_text,
+)
+from mlpcli.report.screen import LONGEST_NAME, Screen, console, cut
 from mlpcli.runs.folder import Run, resume_command
 from mlpcli.runs.results import Outcome, Plan, Repeated, intervals_json
 from mlpcli.runs.shell_options import runs_dir_option
@@ -78,13 +86,8 @@ class TrainingReport(Watcher):
         self._wrapped("data     ", f"{plan.source}: {rows} rows" + _class_count(plan))
         self.console.print(Text(f"run      {run_dir}"))
         layers = [(row.name, row.kind, _shape(row.shape), f"{row.parameters:,}") for row in plan.layers]
-        shown = table(
-            ("layer", "class", "output", "parameters"),
-            collapsed(layers, MOST_LAYERS, SHOWN_LAYERS),
-            names=(0, 1),
-        )
-        shown.columns[1].justify = "left"
-        self.console.print(shown)
+        few = collapsed(layers, MOST_LAYERS, SHOWN_LAYERS)
+        self.console.print(layer_table(self.console, ("layer", "class", "output", "parameters"), few, 2))
         fixed = plan.parameters - plan.trainable
         note = f" ({plan.trainable:,} of them trained)" if fixed else ""
         self.console.print(
@@ -123,14 +126,13 @@ class TrainingReport(Watcher):
                 self._show_epoch(*self._waiting)
 
     def _show_epoch(self, epoch: int, epochs: int, logs: Mapping[str, float], seconds: float) -> None:
-        """Print the line of an epoch, with the learning rate where it has changed since the last line."""
+        """Print the line of an epoch, with the learning rate at its end where that has changed."""
         self._waiting = None
         head, tail = f"epoch {epoch:>{len(str(epochs))}}/{epochs}", format_duration(seconds)
         rate = logs.get(LEARNING_RATE)
-        if rate is not None and self._rate not in (None, rate):
-            head += f"  {LEARNING_RATE} {rate_text(rate)}"
+        changed = None if rate is None or self._rate in (None, rate) else rate
         self._rate = rate
-        self.console.print(Text(_epoch_line(head, logs, tail, self.console.room)))
+        self.console.print(Text(epoch_line(head, logs, tail, self.console.room, rate=changed)))
 
     def member_begins(self, place: int, count: int, label: str) -> None:
         """Start a training of a run with folds or seeds, of which the bar shows a part."""
@@ -184,8 +186,22 @@ def _shape(shape: Sequence[int | None]) -> str:
     return " x ".join(str(size) for size in shape[1:]) or "1"
 
 
-def _epoch_line(head: str, logs: Mapping[str, float], tail: str, room: int) -> str:
-    """Return an epoch's line; where it is too long, without its time, or closer, or with fewer logs."""
+def epoch_line(
+    head: str, logs: Mapping[str, float], tail: str, room: int, *, rate: float | None = None
+) -> str:
+    """Return an epoch's line; where it is too long, without its time, or closer, or with fewer logs.
+
+    Args:
+        head: the number of the epoch.
+        logs: its losses and metrics, of which those on validation rows stay longest.
+        tail: its time.
+        room: columns of the line.
+        rate: a learning rate that has changed; it is the first to be left out.
+    """
+    if rate is not None:
+        line = f"{head}  {_logs(logs, 10**6)}  {LEARNING_RATE} {rate_text(rate)}"
+        if len(line) <= room:
+            return f"{line}  {tail}" if len(line) + 2 + len(tail) <= room else line
     every = _logs(logs, 10**6)
     for line in (f"{head}  {every}  {tail}", f"{head}  {every}", f"{head}  {every.replace('  ', ' ')}"):
         if len(line) <= room:
@@ -197,7 +213,9 @@ def _logs(logs: Mapping[str, float], room: int, *, counted: bool = True) -> str:
     """Return as many of an epoch's logs as fit, the losses first; `history.csv` has all of them."""
     names = [name for name in logs if name != "learning_rate"]
     pairs = [f"{cut(name, LONGEST_NAME)} {format_number(logs[name])}" for name in names]
-    first = [index for name in ("loss", "val_loss") for index, each in enumerate(names) if each == name]
+    losses = [names.index(name) for name in ("loss", "val_loss") if name in names]
+    validated = [place for place, name in enumerate(names) if name.startswith("val_") and name != "val_loss"]
+    first = [*losses, *validated]
     return as_many(pairs, room, first=first, counted=counted)
 
 
