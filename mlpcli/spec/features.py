@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -15,11 +15,13 @@ INPUT_KINDS = ("numeric", "date", "categorical", "boolean", "text", "missing")
 """The kinds of columns by which an input is chosen; `missing` is the 0 and 1 of `missing: indicator`."""
 
 INPUT_KINDS_RULE = f"a list of {', '.join(INPUT_KINDS)}"
-DATE_PARTS = ("elapsed", "year", "month", "day", "weekday", "hour")
-DATE_FORMATS = (
+DatePart = Literal["elapsed", "year", "month", "day", "weekday", "hour"]
+DATE_PARTS: tuple[str, ...] = get_args(DatePart)
+DateFormat = Literal[
     "%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y%m%d",
     "%Y-%m", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y",
-)  # fmt: skip
+]  # fmt: skip
+DATE_FORMATS: tuple[str, ...] = get_args(DateFormat)
 
 KEYS_OF_KIND: dict[str, tuple[str, ...]] = {
     "numeric": ("scaling", "clip", "missing", "decimal", "thousands", "unit"),
@@ -34,11 +36,12 @@ KEYS_OF_KIND: dict[str, tuple[str, ...]] = {
 
 Scaling = Literal["standardize", "minmax", "robust", "quantile", "log", "none"]
 KIND_RULE = "numeric, categorical, boolean, date, text, image, ignore or {kind: ..., ...}"
-SCALING_RULE = "one of standardize, minmax, robust, quantile, log, none"
+SCALING_RULE = f"one of {', '.join(get_args(Scaling))}"
 DATE_SCALINGS = ("standardize", "minmax", "robust", "quantile")
 """The scalings of the elapsed days and the year of a date."""
 
-TARGET_SCALINGS = ("standardize", "minmax", "log", "quantile")
+TargetScaling = Literal["standardize", "minmax", "log", "quantile"]
+TARGET_SCALINGS: tuple[str, ...] = get_args(TargetScaling)
 TARGET_SCALING_RULE = "standardize, minmax, log or quantile, or {method: ..., clip: true}"
 
 Clip = Literal["smooth", "none"]
@@ -86,27 +89,10 @@ class FeatureSpec(TextKeys):
         Literal["bucket", "error", "null"] | None, Field(description="bucket, error or null")
     ] = None
     parts: Annotated[
-        list[Literal["elapsed", "year", "month", "day", "weekday", "hour"]] | None,
+        list[DatePart] | None,
         Field(min_length=1, description=f"a list of {', '.join(DATE_PARTS)}"),
     ] = None
-    format: Annotated[
-        Literal[
-            "%Y-%m-%d",
-            "%Y/%m/%d",
-            "%d.%m.%Y",
-            "%d/%m/%Y",
-            "%m/%d/%Y",
-            "%d-%m-%Y",
-            "%m-%d-%Y",
-            "%Y%m%d",
-            "%Y-%m",
-            "%d.%m.%y",
-            "%d/%m/%y",
-            "%m/%d/%y",
-        ]
-        | None,
-        Field(description=f"one of {', '.join(DATE_FORMATS)}"),
-    ] = None
+    format: Annotated[DateFormat | None, Field(description=f"one of {', '.join(DATE_FORMATS)}")] = None
 
     decimal: Annotated[Literal[".", ","] | None, Field(description="'.' or ',', the decimal separator")] = (
         None
@@ -143,7 +129,7 @@ class TargetScalingSpec(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
     method: Annotated[
-        Literal["standardize", "minmax", "log", "quantile"],
+        TargetScaling,
         Field(description=f"one of {', '.join(TARGET_SCALINGS)}"),
     ] = "standardize"
     clip: Annotated[

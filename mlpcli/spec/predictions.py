@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, Field
 
@@ -13,7 +13,8 @@ from mlpcli.spec.number_texts import number_meant
 from mlpcli.spec.section import STRICT
 from mlpcli.spec.values import Value, ValueMap
 
-METRICS = ("accuracy", "balanced_accuracy", "f1", "precision", "recall", "youden")
+ThresholdMetric = Literal["accuracy", "balanced_accuracy", "f1", "precision", "recall", "youden"]
+METRICS: tuple[str, ...] = get_args(ThresholdMetric)
 METRICS_RULE = f"one of {', '.join(METRICS)}"
 COST_RULE = "[[0, 1], [5, 0]]: the costs of each true class (rows) and each predicted class (columns)"
 THRESHOLD_RULE = "a number between 0 and 1, {metric: f1} or {cost: [[0, 1], [5, 0]]}"
@@ -28,10 +29,7 @@ class ThresholdSpec(BaseModel):
 
     model_config = STRICT
 
-    metric: Annotated[
-        Literal["accuracy", "balanced_accuracy", "f1", "precision", "recall", "youden"] | None,
-        Field(description=METRICS_RULE),
-    ] = None
+    metric: Annotated[ThresholdMetric | None, Field(description=METRICS_RULE)] = None
     min_precision: Annotated[Share | None, Field(description=SHARE_RULE)] = None
     min_recall: Annotated[Share | None, Field(description=SHARE_RULE)] = None
     cost: Annotated[

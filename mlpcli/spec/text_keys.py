@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -19,12 +19,12 @@ TEXT_KEYS = (
 )
 
 Standardize = Literal["unicode", "lower_and_strip_punctuation", "lower", "strip_punctuation", "none"]
-STANDARDIZE_RULE = "one of unicode, lower_and_strip_punctuation, lower, strip_punctuation, none"
+STANDARDIZE_RULE = f"one of {', '.join(get_args(Standardize))}"
 
 TokenSplit = Literal["whitespace", "character"]
 
 OutputMode = Literal["tf_idf", "multi_hot", "count", "int"]
-OUTPUT_MODES = ("tf_idf", "multi_hot", "count", "int")
+OUTPUT_MODES: tuple[str, ...] = get_args(OutputMode)
 
 MOST_TOKENS = 1_000_000
 LONGEST_SEQUENCE = 100_000
