@@ -92,7 +92,7 @@ PROBLEMS: dict[str, list[str]] = {
     ],
     IRIS.replace("name: iris", "path: t.csv, target: y") + "fit: {memory: 1e9}": [
         "s.yaml:3:15 fit.memory: must be an amount of memory from 1KB up, such as 200MB or 2GB, or a number of "
-        "bytes, received 1000000000.0; write 1000000000",
+        "bytes, received 1000000000.0; write 1000000000B",
     ],
     IRIS + "fit: {class_weight: {setosa: .inf}}": [
         "s.yaml:3:30 fit.class_weight.setosa: must be 'balanced', or a mapping of class names to positive "

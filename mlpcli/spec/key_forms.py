@@ -268,7 +268,7 @@ def _kinds_hint(value: Value, *, whole: bool) -> str:
     return f"write {entry_line('kinds', meant) if whole else meant[0]}"
 
 
-WHOLE = ("epochs", "rows", "whole number", "copies", "bytes")
+WHOLE = ("epochs", "rows", "whole number", "copies")
 """Words in the rules of values that are whole numbers."""
 
 

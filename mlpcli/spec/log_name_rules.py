@@ -51,7 +51,7 @@ def _given(spec: Spec, catalog: Catalog) -> Iterator[tuple[KeyPath, str]]:
 
 def _bare_names(spec: Spec, catalog: Catalog) -> list[str] | None:
     """Return the names of an epoch's values on the training rows; None where only the model can say them."""
-    if spec.metrics is None or spec.model is not None or catalog.plugins:
+    if spec.metrics is None or spec.model is not None or catalog.plugins or not catalog.complete:
         return None
     graph = spec.graph
     if isinstance(spec.metrics, list):

@@ -39,6 +39,8 @@ def memory_hint(value: object) -> str:
     Args:
         value: what stands there.
     """
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # 1e9
     found = _AMOUNT.fullmatch(str(value)) if isinstance(value, str | int | float) else None
     if found is None or isinstance(value, bool):
         return f"write {USUAL}, or less where others use the machine too"
