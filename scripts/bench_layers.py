@@ -179,9 +179,10 @@ def compare(network: Network, epochs: int) -> tuple[str, Times, Times]:
         loop = compiled.QUICK_XLA if choice.name == COMPILED else compiled.GRAPH
         both = [clock(mine, fit_stock)]
         try:
-            compiled.fit(
-                ours, data, epochs=epochs, batch_size=BATCH, shuffle=True, seed=0, loop=loop, callbacks=both
+            how = compiled.FitSettings(
+                epochs=epochs, batch_size=BATCH, shuffle=True, seed=0, loop=loop, callbacks=both
             )
+            compiled.fit(ours, data, how)
             return choice.name, mine, theirs
         except compiled.CannotCompile as error:
             choice = choice.instead(str(error))

@@ -105,16 +105,10 @@ def run_mlpcli(task: Task, x: np.ndarray, y: np.ndarray) -> Iterator[float]:
     from mlpcli.training import compiled
 
     clock = epoch_clock()
-    compiled.fit(
-        keras_model(task, x.shape[1]),
-        compiled.Arrays(x, y),
-        epochs=task.epochs,
-        batch_size=task.batch,
-        shuffle=True,
-        seed=0,
-        validation=None,
-        callbacks=[clock],
+    how = compiled.FitSettings(
+        epochs=task.epochs, batch_size=task.batch, shuffle=True, seed=0, callbacks=[clock]
     )
+    compiled.fit(keras_model(task, x.shape[1]), compiled.Arrays(x, y), how)
     yield from clock.seconds
 
 

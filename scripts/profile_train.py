@@ -46,16 +46,8 @@ def train(batch: int, data: Path, logs: Path) -> float:
     x, y = bench.load_rows(bench.Task("", "fashion", (300, 100), 10, "sgd", rows=batch * STEPS), data)
     model = bench.keras_model(bench.FASHION, x.shape[1])
     watch = Watch()
-    compiled.fit(
-        model,
-        compiled.Arrays(x, y),
-        epochs=3,
-        batch_size=batch,
-        shuffle=True,
-        seed=0,
-        validation=None,
-        callbacks=[watch],
-    )
+    how = compiled.FitSettings(epochs=3, batch_size=batch, shuffle=True, seed=0, callbacks=[watch])
+    compiled.fit(model, compiled.Arrays(x, y), how)
     return watch.step
 
 

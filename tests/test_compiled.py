@@ -22,6 +22,7 @@ from keras import layers
 from mlpcli.training.compiled import (
     Arrays,
     CannotCompile,
+    FitSettings,
     epoch_order,
     evaluate,
     fit,
@@ -97,7 +98,7 @@ def _fit(
     model: keras.Model, data: Arrays, validation: Arrays | None = None, epochs: int = 2, **kwargs: Any
 ) -> Any:
     settings = {"epochs": epochs, "batch_size": BATCH, "shuffle": True, "seed": SEED} | kwargs
-    return fit(model, data, validation=validation, **settings)
+    return fit(model, data, FitSettings(validation=validation, **settings))
 
 
 # Models: each case returns a fresh compiled model and its rows; equal seeds make equal weights.

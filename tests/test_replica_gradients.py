@@ -85,9 +85,10 @@ def _variables(model: keras.Model) -> list[keras.Variable]:
 )
 def test_two_workers_train_tables_to_the_weights_of_one(name: str, settings: dict[str, float]) -> None:
     from mlpcli.keras_import import keras
-    from mlpcli.training.compiled import GRAPH, Arrays, fit
+    from mlpcli.training.compiled import GRAPH, Arrays, FitSettings, fit
     from mlpcli.training.replicas.fit_shared import fit_shared
 
+    how = FitSettings(epochs=2, batch_size=BATCH, shuffle=True, seed=3, loop=GRAPH)
     rng = np.random.default_rng(0)
     x = {"words": rng.integers(0, 5, (ROWS, 3)), "place": rng.integers(0, 4, (ROWS, 1))}
     rows = Arrays(
@@ -99,11 +100,11 @@ def test_two_workers_train_tables_to_the_weights_of_one(name: str, settings: dic
 
     def work(peers: Peers) -> object:
         model = models[peers.index]
-        fit_shared(model, rows, peers=peers, epochs=2, batch_size=BATCH, shuffle=True, seed=3, loop=GRAPH)
+        fit_shared(model, rows, how, peers=peers)
         return "trained"
 
     assert together(2, work) == ["trained", "trained"]
-    fit(models[2], rows, epochs=2, batch_size=BATCH, shuffle=True, seed=3, loop=GRAPH)
+    fit(models[2], rows, how)
     for one, other, alone in zip(*map(_variables, models), strict=True):
         assert np.array_equal(np.array(one), np.array(other)), one.path
         np.testing.assert_allclose(np.array(one), np.array(alone), atol=1e-6, err_msg=one.path)

@@ -348,7 +348,8 @@ def test_what_several_devices_cannot_train_is_refused_before_anything_starts(
 
 
 def test_all_workers_begin_at_the_epoch_of_worker_0() -> None:
-    from mlpcli.training.replicas.step_loop import Epochs, run_epochs
+    from mlpcli.training.compiled import FitSettings
+    from mlpcli.training.replicas.step_loop import run_epochs
 
     class Other:
         """A worker whose own callbacks have found no backup."""
@@ -374,9 +375,8 @@ def test_all_workers_begin_at_the_epoch_of_worker_0() -> None:
             return 2 if len(self.asked) == 1 else number
 
     other = Other()
-    history = run_epochs(
-        _network("mse"), other, Epochs(0, 3, 3, 2, None), evaluator=None, callbacks=[], on_progress=None
-    )
+    how = FitSettings(epochs=3, batch_size=2, shuffle=False, seed=0)
+    history = run_epochs(_network("mse"), other, how, rows=3, evaluator=None)
     assert history.epoch == [2]
     assert other.rows == [[0, 1], [2]]
 
@@ -553,7 +553,7 @@ for a, b in zip(one["history"], two["history"]):
 
 from contextlib import nullcontext
 from mlpcli.keras_import import keras
-from mlpcli.training.compiled import GRAPH, Arrays, fit
+from mlpcli.training.compiled import GRAPH, Arrays, FitSettings, fit
 from mlpcli.training.replicas.mirrored import fit_mirrored
 
 def build(scope=nullcontext):
@@ -567,9 +567,9 @@ def build(scope=nullcontext):
 words = np.random.default_rng(0).integers(0, 5, (19, 3)).astype(np.int32)
 rows = Arrays(words, words.sum(axis=1, keepdims=True).astype(np.float32))
 alone, divided = build(), build()
-how = dict(epochs=2, batch_size=6, shuffle=True, seed=3, loop=GRAPH)  # the last has one row
-fit(alone, rows, **how)
-fit_mirrored(divided, rows, build=build, **how)
+how = FitSettings(epochs=2, batch_size=6, shuffle=True, seed=3, loop=GRAPH)  # the last has one row
+fit(alone, rows, how)
+fit_mirrored(divided, rows, how, build=build)
 for a, b in zip(alone.weights, divided.weights):
     np.testing.assert_allclose(np.array(a), np.array(b), atol=1e-6, err_msg=a.path)
 print("equal")

@@ -93,6 +93,10 @@ def fit_model(
     return choice.record() | {"rows_per_second": round(epochs * len(dataset.train) / seconds)}
 
 
+Fit = Callable[[keras.Model, compiled.Arrays, compiled.FitSettings], keras.callbacks.History]
+"""Trains a model on rows."""
+
+
 @dataclass(frozen=True)
 class _Job:
     """What an engine is given."""
@@ -175,13 +179,13 @@ def _fit_with_others(job: _Job, peers: Peers, choice: Choice) -> None:
         raise lost(peers, left) from None
 
 
-def _fit_loop(job: _Job, loop: compiled.Loop, fit: Callable[..., keras.callbacks.History]) -> None:
+def _fit_loop(job: _Job, loop: compiled.Loop, fit: Fit) -> None:
     """Train in a loop over steps of ours.
 
     Args:
         job: What is trained.
         loop: What runs the steps.
-        fit: `compiled.fit` or `fit_shared`, which take the same.
+        fit: `compiled.fit`, or one for several workers or devices.
 
     Raises:
         CannotCompile: It cannot run the model, which has not changed.
@@ -198,9 +202,7 @@ def _fit_loop(job: _Job, loop: compiled.Loop, fit: Callable[..., keras.callbacks
             job.check_time()
         job.watcher.step(counter.epoch, epochs, done, total, values)
 
-    fit(
-        job.model,
-        _arrays(dataset.train),
+    settings = compiled.FitSettings(
         validation=_arrays(dataset.validation) if dataset.validation is not None else None,
         epochs=epochs,
         initial_epoch=job.initial_epoch,
@@ -212,6 +214,7 @@ def _fit_loop(job: _Job, loop: compiled.Loop, fit: Callable[..., keras.callbacks
         loop=loop,
         chunk_bytes=compiled.CHUNK_BYTES if memory is None else memory,
     )
+    fit(job.model, _arrays(dataset.train), settings)
 
 
 def _arrays(split: Split) -> compiled.Arrays:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import keras
 
@@ -73,3 +73,45 @@ def _keeps_hooks(callback: keras.callbacks.Callback, hooks: Iterable[str]) -> bo
     """Return whether the batch hooks are those of Keras's own class or of ours, not a plug-in's."""
     own = [getattr(getattr(callback, hook), "__func__", None) for hook in hooks]
     return all(each is not None and each.__module__.startswith(("keras.", "mlpcli.")) for each in own)
+
+
+def chunk_steps(listeners: Sequence[keras.callbacks.Callback], seen: int, *, left: int, pace: int) -> int:
+    """Return the steps of the next chunk.
+
+    Args:
+        listeners: The callbacks with batch hooks.
+        seen: Training steps since the start of `fit`.
+        left: Steps that are left of the epoch, or of the piece of data.
+        pace: The steps that a chunk should have, by the clock.
+    """
+    allowed = min((steps_allowed(each, seen) for each in listeners), default=left)
+    # A remainder under a quarter of a chunk is not worth a chunk of its own.
+    paced = left if left <= pace * 1.25 else pace
+    return max(1, min(left, allowed, paced))
+
+
+def end_chunk(
+    events: keras.callbacks.CallbackList,
+    listeners: Sequence[keras.callbacks.Callback],
+    seen: int,
+    steps: range,
+    logs: Mapping[str, object],
+) -> None:
+    """Call the batch hooks after a chunk, whose first batch has begun.
+
+    Callbacks that count batches are called for each one; the logs are those of the last.
+
+    Args:
+        events: Calls them.
+        listeners: The callbacks with batch hooks.
+        seen: Training steps since the start of `fit`, before the chunk.
+        steps: Of the chunk.
+        logs: After it.
+    """
+    if not listeners:
+        return
+    counted = any(steps_allowed(each, seen) < UNLIMITED for each in listeners)
+    for step in steps[:-1] if counted else ():
+        events.on_train_batch_end(step, logs)
+        events.on_train_batch_begin(step + 1)
+    events.on_train_batch_end(steps[-1], logs)

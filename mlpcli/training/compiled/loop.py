@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,6 +15,7 @@ import tensorflow as tf
 from mlpcli.data.stored.stored_array import Places
 from mlpcli.keras_internals import begins_at
 from mlpcli.training.compiled import hooks
+from mlpcli.training.compiled.fit_settings import FitSettings, Progress
 from mlpcli.training.compiled.forward import Evaluator, plain_logs
 from mlpcli.training.compiled.graph_loop import slow_operation, try_step
 from mlpcli.training.compiled.kept_programs import forget_programs, kept_or_traced, padded
@@ -37,97 +38,52 @@ from mlpcli.training.compiled.xla_programs import (
     trace_step,
 )
 
-Progress = Callable[[int, int, Logs], None]
-
-CHUNK_BYTES = 256 * 2**20
 CHUNK_SECONDS = 0.3
 
 
-@dataclass(frozen=True)
-class Loop:
-    """What runs the loop over steps.
-
-    Attributes:
-        xla: XLA; otherwise TensorFlow's own kernels, as a graph.
-        willing: XLA also runs what it runs slower than TensorFlow; otherwise `CannotCompile` says so.
-    """
-
-    xla: bool = True
-    willing: bool = True
-
-
-XLA, QUICK_XLA, GRAPH = Loop(), Loop(willing=False), Loop(xla=False)
-
-
-def fit(
-    model: keras.Model,
-    train: Arrays,
-    *,
-    epochs: int,
-    batch_size: int,
-    shuffle: bool,
-    seed: int,
-    validation: Arrays | None = None,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
-    initial_epoch: int = 0,
-    chunk_bytes: int = CHUNK_BYTES,
-    on_progress: Progress | None = None,
-    loop: Loop = XLA,
-) -> keras.callbacks.History:
+def fit(model: keras.Model, train: Arrays, settings: FitSettings) -> keras.callbacks.History:
     """Train as `model.fit` does, and return the history; an epoch is one program, run in chunks.
 
     Args:
         model: The compiled model.
         train: The training rows.
-        epochs: The epoch to stop after, counted from 1.
-        batch_size: Rows of a step.
-        shuffle: Order the rows of each epoch by `epoch_order(seed, epoch, rows)`.
-        seed: Of that order.
-        validation: The rows to evaluate after each epoch.
-        callbacks: Called as in `model.fit`.
-        initial_epoch: Epochs that are already done.
-        chunk_bytes: Larger data is fed in pieces, gathered by a thread, that together take no more.
-        on_progress: Called between chunks with the steps done, the steps of an epoch and the logs so far.
-        loop: What runs the program.
+        settings: How it is trained.
 
     Raises:
         CannotCompile: This loop cannot run the model; no variable has changed its value.
     """
-    settings = _Settings(loop, batch_size, shuffle, seed)
     evaluator = None
     try:
         with ThreadPoolExecutor(1, "mlpcli-compile") as thread:
-            feed, compiling = _plan(model, train, settings, thread, chunk_bytes=chunk_bytes)
-            if validation is not None:
-                times = epochs - initial_epoch
-                evaluator = _evaluator(model, validation, callbacks, batch_size, times, xla=loop.xla)
+            feed, compiling = _plan(model, train, settings, thread)
+            if settings.validation is not None:
+                evaluator = _evaluator(model, settings.validation, settings)
             compiling.result()
     except CannotCompile:
         forget_programs(model)
         raise
+    epochs, callbacks = settings.epochs, list(settings.callbacks)
     events = keras.callbacks.CallbackList(
-        list(callbacks), add_history=True, model=model, verbose=0, epochs=epochs, steps=feed.steps
+        callbacks, add_history=True, model=model, verbose=0, epochs=epochs, steps=feed.steps
     )
     model.stop_training = False
     events.on_train_begin()
-    initial_epoch = begins_at(model) or initial_epoch
-    run = _Run(model, feed, events, on_progress, evaluator, seen=initial_epoch * feed.steps)
-    _train_epochs(run, range(initial_epoch, epochs), seed if shuffle else None)
+    first = begins_at(model) or settings.initial_epoch
+    run = _Run(model, feed, events, settings.on_progress, evaluator, seen=first * feed.steps)
+    _train_epochs(run, range(first, epochs), settings.order_seed)
     return model.history
 
 
-def _evaluator(
-    model: keras.Model,
-    rows: Arrays,
-    callbacks: Sequence[keras.callbacks.Callback],
-    batch_size: int,
-    times: int,
-    *,
-    xla: bool,
-) -> Evaluator:
+def _evaluator(model: keras.Model, rows: Arrays, settings: FitSettings) -> Evaluator:
     """Return what evaluates the validation rows after each epoch, traced."""
-    each_batch = any(hooks.listens_to_tests(callback) for callback in callbacks)
-    found = Evaluator(model, rows, batch_size=batch_size, each_batch=each_batch, times=times, xla=xla)
+    found = Evaluator(
+        model,
+        rows,
+        batch_size=settings.batch_size,
+        each_batch=settings.each_test_batch,
+        times=settings.epochs - settings.initial_epoch,
+        xla=settings.loop.xla,
+    )
     found.trace()
     return found
 
@@ -197,18 +153,8 @@ class _Run:
         self.listeners = [each for each in self.events.callbacks if hooks.listens(each)]
 
 
-@dataclass(frozen=True)
-class _Settings:
-    """What the programs of a training depend on, beside model and rows."""
-
-    loop: Loop
-    batch_size: int
-    shuffle: bool
-    seed: int
-
-
 def _plan(
-    model: keras.Model, train: Arrays, settings: _Settings, thread: ThreadPoolExecutor, *, chunk_bytes: int
+    model: keras.Model, train: Arrays, settings: FitSettings, thread: ThreadPoolExecutor
 ) -> tuple[_Feed, Future[None]]:
     """Trace everything an epoch needs, and begin to compile the loop over full batches in a thread.
 
@@ -220,7 +166,7 @@ def _plan(
     Raises:
         CannotCompile: Tracing fails.
     """
-    leaves, batch_size, shuffle = train.leaves(), settings.batch_size, settings.shuffle
+    leaves, batch_size, chunk_bytes = train.leaves(), settings.batch_size, settings.chunk_bytes
     check_can_compile(model, leaves, xla=settings.loop.xla)
     rows = train.rows
     if not rows or batch_size < 1:
@@ -235,7 +181,7 @@ def _plan(
     elif full_steps:
         structure = padded(train.structure(), "train")
         resident = [as_tensor(leaf) for leaf in keras.tree.flatten(structure)]
-        order_rows = resident[0].shape[0] if shuffle else 0
+        order_rows = resident[0].shape[0] if settings.shuffle else 0
         full, compiling = _plan_program(model, structure, resident, settings, thread, order_rows)
     else:
         compiling.set_result(None)
@@ -251,7 +197,7 @@ def _plan(
 
 
 def _plan_pieces(
-    model: keras.Model, train: Arrays, settings: _Settings, thread: ThreadPoolExecutor, *, rows: int
+    model: keras.Model, train: Arrays, settings: FitSettings, thread: ThreadPoolExecutor, *, rows: int
 ) -> tuple[EpochProgram, Future[None]]:
     sample = keras.tree.map_structure(lambda leaf: leaf[:rows], train.structure())
     leaves = [tf.zeros(leaf.shape, as_tensor(leaf[:1]).dtype) for leaf in keras.tree.flatten(sample)]
@@ -262,7 +208,7 @@ def _plan_program(
     model: keras.Model,
     structure: Structure,
     leaves: list[tf.Tensor],
-    settings: _Settings,
+    settings: FitSettings,
     thread: ThreadPoolExecutor,
     order_rows: int,
 ) -> tuple[EpochProgram, Future[None]]:
@@ -302,7 +248,7 @@ def _run_epoch(run: _Run, order: np.ndarray | None) -> Logs:
     for leaves, places, first, steps in _pieces(feed, order):
         start = 0
         while start < steps:
-            stop = start + _chunk_steps(run, steps - start)
+            stop = start + hooks.chunk_steps(run.listeners, run.seen, left=steps - start, pace=run.pace)
             chunk = partial(_run_chunk, run, leaves, places, start, stop)
             logs = _report(run, first + start, first + stop, chunk)
             start = stop
@@ -345,14 +291,6 @@ def _gather_piece(feed: _Feed, order: np.ndarray | None, first: int) -> list[np.
     return [take_rows(leaf, rows, capacity) for leaf in feed.data.leaves()]
 
 
-def _chunk_steps(run: _Run, left: int) -> int:
-    """Return the steps of the next chunk, when `left` steps are left."""
-    allowed = min((hooks.steps_allowed(each, run.seen) for each in run.listeners), default=left)
-    # A remainder under a quarter of a chunk is not worth a chunk of its own.
-    paced = left if left <= run.pace * 1.25 else run.pace
-    return max(1, min(left, allowed, paced))
-
-
 def _run_chunk(run: _Run, leaves: list[tf.Tensor], places: tf.Tensor, start: int, stop: int) -> Logs:
     """Run the steps start <= step < stop of these rows, and set the pace by how long it took."""
     assert run.feed.full is not None
@@ -369,13 +307,7 @@ def _report(run: _Run, first: int, last: int, chunk: Callable[[], Logs]) -> Logs
     if run.listeners:
         run.events.on_train_batch_begin(first)
     logs = plain_logs(chunk())
-    if run.listeners:
-        counted = any(hooks.steps_allowed(each, run.seen) < hooks.UNLIMITED for each in run.listeners)
-        # Callbacks that count batches are called for each one; the logs are those of the last.
-        for step in range(first, last - 1) if counted else ():
-            run.events.on_train_batch_end(step, logs)
-            run.events.on_train_batch_begin(step + 1)
-        run.events.on_train_batch_end(last - 1, logs)
+    hooks.end_chunk(run.events, run.listeners, run.seen, range(first, last), logs)
     run.seen += last - first
     if run.on_progress is not None:
         run.on_progress(last, run.feed.steps, logs)

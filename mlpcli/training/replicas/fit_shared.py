@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import numpy as np
 
 from mlpcli.data.stored.stored_array import StoredArray
 from mlpcli.keras_import import keras, tf
-from mlpcli.training.compiled import hooks
+from mlpcli.training.compiled.fit_settings import FitSettings
 from mlpcli.training.compiled.forward import Evaluator
-from mlpcli.training.compiled.loop import CHUNK_BYTES, XLA, Loop
 from mlpcli.training.compiled.row_arrays import (
     Arrays,
     Structure,
@@ -25,79 +22,46 @@ from mlpcli.training.replicas.peers import Peers
 from mlpcli.training.replicas.shards import shard, shard_batches
 from mlpcli.training.replicas.shared_programs import SharedPrograms
 from mlpcli.training.replicas.shared_state import share_state, shared_logs
-from mlpcli.training.replicas.step_loop import Epochs, run_epochs
+from mlpcli.training.replicas.step_loop import run_epochs
 
 
 def fit_shared(
-    model: keras.Model,
-    train: Arrays,
-    *,
-    peers: Peers,
-    epochs: int,
-    batch_size: int,
-    shuffle: bool,
-    seed: int,
-    validation: Arrays | None = None,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
-    initial_epoch: int = 0,
-    on_progress: Callable[[int, int, Logs], None] | None = None,
-    loop: Loop = XLA,
-    chunk_bytes: int = CHUNK_BYTES,
+    model: keras.Model, train: Arrays, settings: FitSettings, *, peers: Peers
 ) -> keras.callbacks.History:
     """Train as `compiled.fit` does, each worker on its share of every batch; return the history.
 
     Args:
         model: The compiled model, the same on all workers.
         train: The training rows, all of them.
+        settings: How it is trained, the same on all workers; callbacks get the logs over all rows.
         peers: The other workers.
-        epochs: The epoch to stop after, counted from 1.
-        batch_size: Rows of a global batch.
-        shuffle: Order the rows of each epoch by `epoch_order(seed, epoch, rows)`.
-        seed: Of that order.
-        validation: The rows to evaluate after each epoch, all of them.
-        callbacks: Called as in `model.fit`, on every worker, with the logs over all rows.
-        initial_epoch: Epochs that are already done.
-        on_progress: Called between chunks with the steps done, the steps of an epoch and the logs so far.
-        loop: What runs the steps.
-        chunk_bytes: Larger data is gathered batch by batch.
 
     Raises:
         CannotCompile: The model cannot be trained so; no variable has changed its value.
         Left: A worker has left.
     """
-    worker = _Worker(model, train, peers, batch_size, seed, loop, chunk_bytes)
+    worker = _Worker(model, train, peers, settings)
     evaluator = None
-    if validation is not None:
-        evaluator = _SharedEvaluator(model, validation, peers, callbacks, batch_size)
-    planned = Epochs(initial_epoch, epochs, train.rows, batch_size, seed if shuffle else None)
-    return run_epochs(
-        model, worker, planned, evaluator=evaluator, callbacks=callbacks, on_progress=on_progress
-    )
+    if settings.validation is not None:
+        evaluator = _SharedEvaluator(model, settings.validation, peers, settings)
+    return run_epochs(model, worker, settings, rows=train.rows, evaluator=evaluator)
 
 
 class _Worker:
     """Trains on this worker's rows of each batch; the other workers on theirs."""
 
-    def __init__(
-        self,
-        model: keras.Model,
-        train: Arrays,
-        peers: Peers,
-        batch_size: int,
-        seed: int,
-        loop: Loop,
-        chunk_bytes: int,
-    ) -> None:
+    def __init__(self, model: keras.Model, train: Arrays, peers: Peers, settings: FitSettings) -> None:
         """Trace and compile the programs."""
-        self.model, self.data, self.peers, self.batch_size = model, train, peers, batch_size
+        batch_size = self.batch_size = settings.batch_size
+        self.model, self.data, self.peers = model, train, peers
         leaves, own = train.leaves(), shard(batch_size, peers.index, peers.count)
         rows = own.stop - own.start
         self.resident, sample = None, [take_rows(leaf, slice(0, rows)) for leaf in leaves]
-        if row_bytes(leaves) * train.rows <= chunk_bytes:
+        if row_bytes(leaves) * train.rows <= settings.chunk_bytes:
             self.resident, sample = [as_tensor(leaf) for leaf in leaves], leaves
         structure = keras.tree.pack_sequence_as(train.structure(), sample)
         self.programs = SharedPrograms(
-            model, structure, rows=rows, batch_size=batch_size, seed=seed, loop=loop
+            model, structure, rows=rows, batch_size=batch_size, seed=settings.seed, loop=settings.loop
         )
         if train.rows >= batch_size:
             self.programs.try_step(self.resident or [as_tensor(leaf) for leaf in sample])
@@ -154,17 +118,10 @@ class _Worker:
 class _SharedEvaluator(Evaluator):
     """Evaluates this worker's share of the validation batches; the logs are those over all rows."""
 
-    def __init__(
-        self,
-        model: keras.Model,
-        rows: Arrays,
-        peers: Peers,
-        callbacks: Sequence[keras.callbacks.Callback],
-        batch_size: int,
-    ) -> None:
-        own = shard_batches(rows.rows, batch_size, peers.index, peers.count)
-        each_batch = any(hooks.listens_to_tests(callback) for callback in callbacks)
-        super().__init__(model, _rows(rows, own), batch_size=batch_size, each_batch=each_batch)
+    def __init__(self, model: keras.Model, rows: Arrays, peers: Peers, settings: FitSettings) -> None:
+        size, each_batch = settings.batch_size, settings.each_test_batch
+        own = shard_batches(rows.rows, size, peers.index, peers.count)
+        super().__init__(model, _rows(rows, own), batch_size=size, each_batch=each_batch)
         self.peers = peers
         self.trace()
 

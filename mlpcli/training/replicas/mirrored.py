@@ -17,9 +17,8 @@ from mlpcli.distribute_internals import sums_before_update
 from mlpcli.keras_import import keras, tf
 from mlpcli.model.correlations import merged_states
 from mlpcli.spec.schema import Spec
-from mlpcli.training.compiled import hooks
+from mlpcli.training.compiled.fit_settings import FitSettings
 from mlpcli.training.compiled.forward import Evaluator, plain_logs
-from mlpcli.training.compiled.loop import CHUNK_BYTES, GRAPH, Loop
 from mlpcli.training.compiled.randomness import same_python_draws
 from mlpcli.training.compiled.row_arrays import Arrays, as_tensor, take_rows
 from mlpcli.training.compiled.xla_programs import (
@@ -33,7 +32,7 @@ from mlpcli.training.compiled.xla_programs import (
 from mlpcli.training.replicas.gradients import Gradient
 from mlpcli.training.replicas.shards import shard
 from mlpcli.training.replicas.shared_state import SEED_STATE, STRIDE, averaged_variables, correlations_of
-from mlpcli.training.replicas.step_loop import Epochs, run_epochs
+from mlpcli.training.replicas.step_loop import run_epochs
 
 Build = Callable[[Callable[[], AbstractContextManager[object]]], keras.Model]
 """Builds a model in a scope, which it enters itself."""
@@ -59,55 +58,33 @@ def device_note(spec: Spec) -> str:
 
 
 def fit_mirrored(
-    model: keras.Model,
-    train: Arrays,
-    *,
-    build: Build,
-    epochs: int,
-    batch_size: int,
-    shuffle: bool,
-    seed: int,
-    validation: Arrays | None = None,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
-    initial_epoch: int = 0,
-    on_progress: Callable[[int, int, Logs], None] | None = None,
-    loop: Loop = GRAPH,
-    chunk_bytes: int = CHUNK_BYTES,
+    model: keras.Model, train: Arrays, settings: FitSettings, *, build: Build
 ) -> keras.callbacks.History:
     """Train as `compiled.fit` does, each device on its share of every batch; return the history.
 
     Args:
         model: The compiled model.
         train: The training rows.
+        settings: How it is trained; the loop is always the graph, and each batch is gathered by itself.
         build: Builds the same model again, in the scope of a strategy.
-        epochs: The epoch to stop after, counted from 1.
-        batch_size: Rows of a global batch.
-        shuffle: Order the rows of each epoch by `epoch_order(seed, epoch, rows)`.
-        seed: Of that order.
-        validation: The rows to evaluate after each epoch.
-        callbacks: Called as in `model.fit`.
-        initial_epoch: Epochs that are already done.
-        on_progress: Called between chunks with the steps done, the steps of an epoch and the logs so far.
-        loop: What runs the steps; always the graph.
-        chunk_bytes: Not used: each batch is gathered by itself.
 
     Raises:
         CannotCompile: The model cannot be trained so.
     """
-    assert not loop.xla
-    del chunk_bytes
-    mirrored = _Mirrored(model, build, train, batch_size, seed)
+    assert not settings.loop.xla
+    mirrored = _Mirrored(model, build, train, settings.batch_size, settings.seed)
     evaluator = None
-    if validation is not None:
-        each_batch = any(hooks.listens_to_tests(callback) for callback in callbacks)
+    if settings.validation is not None:
         evaluator = Evaluator(
-            model, validation, batch_size=batch_size, each_batch=each_batch, times=epochs, xla=False
+            model,
+            settings.validation,
+            batch_size=settings.batch_size,
+            each_batch=settings.each_test_batch,
+            times=settings.epochs,
+            xla=False,
         )
         evaluator.trace()
-    planned = Epochs(initial_epoch, epochs, train.rows, batch_size, seed if shuffle else None)
-    return run_epochs(
-        model, mirrored, planned, evaluator=evaluator, callbacks=callbacks, on_progress=on_progress
-    )
+    return run_epochs(model, mirrored, settings, rows=train.rows, evaluator=evaluator)
 
 
 def _device_index() -> int:

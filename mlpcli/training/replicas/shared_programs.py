@@ -11,8 +11,8 @@ from contextlib import contextmanager, nullcontext
 from typing import Protocol
 
 from mlpcli.keras_import import keras, tf
+from mlpcli.training.compiled.fit_settings import Loop
 from mlpcli.training.compiled.graph_loop import Traced, slow_operation
-from mlpcli.training.compiled.loop import Loop
 from mlpcli.training.compiled.program_cache import compile_with_cache
 from mlpcli.training.compiled.randomness import same_numbers_as_fit, same_python_draws
 from mlpcli.training.compiled.row_arrays import Structure, tensor_dtype

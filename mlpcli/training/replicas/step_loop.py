@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,6 +12,7 @@ import numpy as np
 from mlpcli.keras_import import keras
 from mlpcli.keras_internals import begins_at
 from mlpcli.training.compiled import hooks
+from mlpcli.training.compiled.fit_settings import FitSettings
 from mlpcli.training.compiled.forward import Evaluator
 from mlpcli.training.compiled.row_arrays import epoch_order
 from mlpcli.training.compiled.xla_programs import Logs
@@ -41,63 +42,39 @@ class Divided(Protocol):
         """Return what is decided for all who train: a number that one of them passes."""
 
 
-@dataclass(frozen=True)
-class Epochs:
-    """Which epochs are trained, and on which batches.
-
-    Attributes:
-        first: Epochs that are already done.
-        last: The epoch to stop after, counted from 1.
-        rows: Of training.
-        batch_size: Rows of a global batch.
-        seed: Of the orders of rows; None for the order of the data.
-    """
-
-    first: int
-    last: int
-    rows: int
-    batch_size: int
-    seed: int | None
-
-    @property
-    def steps(self) -> int:
-        """The steps of an epoch, the one on a short batch included."""
-        return -(-self.rows // self.batch_size)
-
-
 def run_epochs(
     model: keras.Model,
     divided: Divided,
-    epochs: Epochs,
+    settings: FitSettings,
     *,
+    rows: int,
     evaluator: Evaluator | None,
-    callbacks: Sequence[keras.callbacks.Callback],
-    on_progress: Callable[[int, int, Logs], None] | None,
 ) -> keras.callbacks.History:
     """Train, and return the history.
 
     Args:
         model: The model of the callbacks, the checkpoints and the validation.
         divided: What trains it.
-        epochs: Which.
+        settings: Which epochs, on which batches.
+        rows: Of training.
         evaluator: Of the validation rows; None without any.
-        callbacks: Called as in `model.fit`.
-        on_progress: Called between chunks with the steps done, the steps of an epoch and the logs so far.
     """
+    steps, last = -(-rows // settings.batch_size), settings.epochs
     events = keras.callbacks.CallbackList(
-        list(callbacks), add_history=True, model=model, verbose=0, epochs=epochs.last, steps=epochs.steps
+        list(settings.callbacks), add_history=True, model=model, verbose=0, epochs=last, steps=steps
     )
     model.stop_training = False
     events.on_train_begin()
-    first = divided.decided(begins_at(model) or epochs.first)  # a callback may have found a backup here alone
+    # A callback may have found a backup here alone.
+    first = divided.decided(begins_at(model) or settings.initial_epoch)
     divided.begin_training()
-    run = _Run(model, divided, epochs, events, on_progress, evaluator, seen=first * epochs.steps)
+    run = _Run(model, divided, settings, rows, steps, events, evaluator, seen=first * steps)
     logs: Logs = {}
-    for epoch in range(first, epochs.last):
+    for epoch in range(first, last):
         logs = _train_epoch(run, epoch)
         if model.stop_training:
             break
-    if isinstance(model.optimizer, keras.optimizers.Optimizer) and epochs.last > 0:
+    if isinstance(model.optimizer, keras.optimizers.Optimizer) and last > 0:
         model.optimizer.finalize_variable_values(model.trainable_weights)
     events.on_train_end(logs)
     return model.history
@@ -109,9 +86,10 @@ class _Run:
 
     model: keras.Model
     divided: Divided
-    epochs: Epochs
+    settings: FitSettings
+    rows: int  # of training
+    steps: int  # of an epoch, the one on a short batch included
     events: keras.callbacks.CallbackList
-    on_progress: Callable[[int, int, Logs], None] | None
     evaluator: Evaluator | None
     seen: int = 0  # training steps since the first epoch
     pace: int = 4  # steps of the next chunk, by the clock
@@ -126,7 +104,7 @@ def _train_epoch(run: _Run, epoch: int) -> Logs:
     run.model.reset_metrics()
     run.events.on_epoch_begin(epoch)
     run.divided.begin_epoch()
-    rows, seed = run.epochs.rows, run.epochs.seed
+    rows, seed = run.rows, run.settings.order_seed
     order = np.arange(rows) if seed is None else epoch_order(seed, epoch, rows)
     logs: Logs = {}
     for first, last in _chunks(run):
@@ -142,12 +120,10 @@ def _train_epoch(run: _Run, epoch: int) -> Logs:
 
 def _chunks(run: _Run) -> Iterator[tuple[int, int]]:
     """Yield the first step of each chunk of an epoch, and the one after its last."""
-    first, steps = 0, run.epochs.steps
-    while first < steps:
-        left = steps - first
-        allowed = min((hooks.steps_allowed(each, run.seen) for each in run.listeners), default=left)
-        paced = left if left <= run.pace * 1.25 else run.pace
-        wanted = 0 if run.model.stop_training else max(1, min(left, allowed, paced))
+    first = 0
+    while first < run.steps:
+        steps = hooks.chunk_steps(run.listeners, run.seen, left=run.steps - first, pace=run.pace)
+        wanted = 0 if run.model.stop_training else steps
         if not (chunk := run.divided.decided(wanted)):
             run.model.stop_training = True
             return
@@ -159,24 +135,14 @@ def _run_chunk(run: _Run, order: np.ndarray, first: int, last: int) -> Logs:
     """Run the steps first <= step < last, and call the callbacks around them; return the logs so far."""
     if run.listeners:
         run.events.on_train_batch_begin(first)
-    begun, size = time.perf_counter(), run.epochs.batch_size
+    begun, size = time.perf_counter(), run.settings.batch_size
     for step in range(first, last):
         run.divided.train(order[step * size : (step + 1) * size])
     rate = (last - first) / max(time.perf_counter() - begun, 1e-6)
     run.pace = max(1, min(int(rate * CHUNK_SECONDS), 8 * run.pace))
     logs = run.divided.logs()
-    _call_listeners(run, first, last, logs)
+    hooks.end_chunk(run.events, run.listeners, run.seen, range(first, last), logs)
     run.seen += last - first
-    if run.on_progress is not None:
-        run.on_progress(last, run.epochs.steps, logs)
+    if run.settings.on_progress is not None:
+        run.settings.on_progress(last, run.steps, logs)
     return logs
-
-
-def _call_listeners(run: _Run, first: int, last: int, logs: Logs) -> None:
-    if not run.listeners:
-        return
-    counted = any(hooks.steps_allowed(each, run.seen) < hooks.UNLIMITED for each in run.listeners)
-    for step in range(first, last - 1) if counted else ():
-        run.events.on_train_batch_end(step, logs)
-        run.events.on_train_batch_begin(step + 1)
-    run.events.on_train_batch_end(last - 1, logs)
