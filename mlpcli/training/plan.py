@@ -1,4 +1,4 @@
-"""The plan of a training: what is shown of a model and its data before the first epoch."""
+"""What is shown of a model and its data before the first epoch: the plan of a training, and advice."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mlpcli.data.dataset import Dataset
 from mlpcli.runs.results import LayerRow, Plan
+from mlpcli.runs.watcher import Watcher
 from mlpcli.spec.completed import CompletedSpec
 
 if TYPE_CHECKING:
@@ -44,6 +45,21 @@ def describe(completed: CompletedSpec, dataset: Dataset, model: keras.Model) -> 
         trainable=sum(math.prod(weight.shape) for weight in model.trainable_weights),
         steps=-(-len(dataset.train) // spec.fit.batch_size),
     )
+
+
+def note_advice(watcher: Watcher, completed: CompletedSpec, dataset: Dataset, model: keras.Model) -> None:
+    """Note the best-practice advice on a spec; `check` gives the reasons.
+
+    Args:
+        watcher: Receives a line on each.
+        completed: The spec.
+        dataset: Its data.
+        model: Its model, built.
+    """
+    from mlpcli.checks.advice import advise
+
+    for item in advise(completed.spec, dataset, model):
+        watcher.note(f"advice: {item.headline(completed.text.place(item.path))}")
 
 
 def _inner_rows(model: keras.Model, class_name: str) -> Iterator[LayerRow]:

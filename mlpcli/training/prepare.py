@@ -90,13 +90,18 @@ def prepare(loaded: LoadedSpec, watcher: Watcher | None = None) -> Prepared:
         model = build_checked(completed, dataset)
         clock.lap("build")
         check_callbacks(loaded)
-        unheard = unheard or _device_note(loaded)
+        device = _device_note(loaded)
         _check_devices(completed, model, dataset)
-    left = [f"column {name!r} is left out: {why}" for name, why in dataset.excluded.items()]
     stored = rows_on_disk(completed.spec, dataset)
     kept = tuple(stored.notes()) if stored is not None else ()
-    notes = (*dataset.notes, *kept, *left, *completed.notes, *([unheard] if unheard else []))
+    notes = (*notes_on(completed, dataset), *kept, *(each for each in (unheard, device) if each))
     return Prepared(completed, dataset, model, clock, notes, (moved,) if moved else ())
+
+
+def notes_on(completed: CompletedSpec, dataset: Dataset) -> tuple[str, ...]:
+    """Return lines on how the data is read, on columns that are left out, and on what was chosen."""
+    left = (f"column {name!r} is left out: {why}" for name, why in dataset.excluded.items())
+    return (*dataset.notes, *left, *completed.notes)
 
 
 def _device_note(loaded: LoadedSpec) -> str:

@@ -23,7 +23,7 @@ from mlpcli.training.disk_space import check_place, check_room, write_failure
 from mlpcli.training.divergence import Diverged
 from mlpcli.training.ending import check_complete, displaced, failure, promised_files
 from mlpcli.training.job import WHOLE_RUN, TrainingJob, TrainOptions
-from mlpcli.training.plan import describe
+from mlpcli.training.plan import describe, note_advice
 from mlpcli.training.prepare import build_checked, check_logs, default_notes, prepare
 from mlpcli.training.replicas.together import together, with_hint
 from mlpcli.training.run_record import begin_record, ended_by, now, replicas_entry, seconds_before, time_used
@@ -96,7 +96,7 @@ def train_locked(job: TrainingJob) -> Outcome:
     with _recording(session):
         callback = session.begin()
         if job.options.advice:
-            session.advise()
+            note_advice(job.watcher, job.completed, job.dataset, job.model)
         measured = session.begin_baseline()
         session.fit(callback)
         return session.finish(callback, measured)
@@ -152,14 +152,6 @@ class Session:
             if job.completed.catalog.plugins:
                 self.record["plugins"] = copy_plugins(job.completed.catalog, job.run_dir)
         return (job.run_dir / runs.RESOLVED).read_text(encoding="utf-8")
-
-    def advise(self) -> None:
-        """Note the best-practice advice on the spec; `check` gives the reasons."""
-        from mlpcli.checks.advice import advise
-
-        completed = self.job.completed
-        for item in advise(completed.spec, self.job.dataset, self.job.model):
-            self.job.watcher.note(f"advice: {item.headline(completed.text.place(item.path))}")
 
     def fit(self, callback: RunCallback) -> None:
         """Run the epochs, and write the checkpoints' models."""

@@ -151,6 +151,7 @@ class FoldTrial:
         first = members[0].record
         best, epoch = best_of_members(members)
         monitor = first.best.monitor if first.best is not None else "loss"
+        direction = first.best.direction if first.best is not None else None
         engine = first.engine.model_dump(exclude_unset=True) if first.engine is not None else None
         runs.write_record(
             self.folder,
@@ -162,7 +163,7 @@ class FoldTrial:
                 "ended": now(),
                 "engine": engine,
                 "epochs": len(history),
-                "best": {"monitor": monitor, "value": best, "epoch": epoch},
+                "best": {"monitor": monitor, "value": best, "epoch": epoch, "direction": direction},
                 "metrics": mean_metrics(members, SPLITS),
             },
         )

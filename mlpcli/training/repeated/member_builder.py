@@ -19,7 +19,7 @@ from mlpcli.spec.load import LoadedSpec, located
 from mlpcli.spec.repeats import RETRAIN, Repeat, repeats_of, spec_of_repeat
 from mlpcli.training.find_data import FoundData, count_rows, divide_data, find_opened, moved_note
 from mlpcli.training.job import Clock
-from mlpcli.training.prepare import Prepared, build_checked, check_callbacks, complete
+from mlpcli.training.prepare import Prepared, build_checked, check_callbacks, complete, notes_on
 
 if TYPE_CHECKING:
     from mlpcli.keras_import import keras
@@ -173,8 +173,7 @@ class MemberBuilder:
             self._check_predict(repeat, dataset, model)
         model = self.share(completed, model)
         clock.lap("build")
-        left = [f"column {name!r} is left out: {why}" for name, why in dataset.excluded.items()]
-        return Prepared(completed, dataset, model, clock, (*dataset.notes, *left, *completed.notes))
+        return Prepared(completed, dataset, model, clock, notes_on(completed, dataset))
 
     def _check_predict(self, repeat: Repeat, dataset: Dataset, model: keras.Model) -> None:
         """Check what is fitted after the trainings, with the first of them.

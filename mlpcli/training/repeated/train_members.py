@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlpcli import runs
-from mlpcli.checks.advice import advise
 from mlpcli.errors import RunError
 from mlpcli.runs.folder import Run
 from mlpcli.runs.results import Outcome
@@ -18,7 +17,7 @@ from mlpcli.spec.repeats import RETRAIN, Repeat, label_of
 from mlpcli.training.disk_space import check_place, check_room
 from mlpcli.training.engine import recorded_engine
 from mlpcli.training.job import TRIAL, TrainOptions
-from mlpcli.training.plan import describe
+from mlpcli.training.plan import describe, note_advice
 from mlpcli.training.prepare import Prepared, check_logs, default_notes
 from mlpcli.training.repeated.finish import Ending, finish
 from mlpcli.training.repeated.member_builder import MemberBuilder, PreparedMembers, prepare_members
@@ -100,8 +99,7 @@ def run_members(parent: Parent, builder: MemberBuilder, first: Prepared, *, advi
         parent.begin(first)
         watcher.plan(describe(first.completed, first.dataset, first.model), parent.folder)
         if advice:
-            for item in advise(first.completed.spec, first.dataset, first.model):
-                watcher.note(f"advice: {item.headline(first.completed.text.place(item.path))}")
+            note_advice(watcher, first.completed, first.dataset, first.model)
         measured = begin_baseline(prepared.dataset, seed=prepared.completed.spec.seed)
         with keep_programs(_most_rows(parent)):
             left = [each for each in prepared.repeats if not is_finished(parent.member_folder(each))]
