@@ -118,7 +118,7 @@ class _MlpEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _proposed(self, handed: HandedIn, table: pa.Table, target: str) -> str:
         """Return the spec that `init` writes for a table, with random splits."""
-        from mlpcli.data.inspect.propose_network import check_effort
+        from mlpcli.data.inspect.effort import check_effort
         from mlpcli.data.inspect.propose_spec import propose_spec
         from mlpcli.data.inspect.survey import survey_table
 

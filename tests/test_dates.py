@@ -150,7 +150,7 @@ def test_the_exported_model_reads_dates_as_numpy_does(format: str) -> None:
     from mlpcli.keras_import import import_keras
 
     keras = import_keras()
-    from mlpcli.model.preprocessing import build_preprocessing
+    from mlpcli.model.raw_column_network import build_preprocessing
 
     def written(text: str) -> str:
         year, month, day, rest = text[:4], text[5:7], text[8:10], text[10:]
@@ -167,7 +167,7 @@ def test_the_exported_model_reads_dates_as_numpy_does(format: str) -> None:
     columns = {"at": ParsedColumn(pa.array(cells))}
     preprocessor = fit_preprocessor(columns, {"at": spec}, np.arange(len(RIGHT)), PLAIN)
     ours = preprocessor.transform(columns).x
-    served = build_preprocessing(preprocessor, {})([keras.ops.convert_to_tensor([c.strip() for c in cells])])
+    served = build_preprocessing(preprocessor, ())([keras.ops.convert_to_tensor([c.strip() for c in cells])])
     np.testing.assert_allclose(keras.ops.convert_to_numpy(served), ours, rtol=0, atol=1e-6)
     assert ours[:, -1].tolist()[: len(RIGHT)] == [0] * len(RIGHT)
 

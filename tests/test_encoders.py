@@ -35,7 +35,7 @@ def both(preprocessor: Preprocessor, cells: list[Any]) -> np.ndarray:
     from mlpcli.keras_import import import_keras
 
     keras = import_keras()
-    from mlpcli.model.preprocessing import build_preprocessing
+    from mlpcli.model.raw_column_network import build_preprocessing
 
     (encoder,) = preprocessor.encoders
     column = pa.array(cells)
@@ -43,7 +43,7 @@ def both(preprocessor: Preprocessor, cells: list[Any]) -> np.ndarray:
     raw = served_values(encoder, ParsedColumn(column, Dialect() if encoder.text else preprocessor.dialect))
     if not encoder.text and column.type != pa.string():
         raw = np.array([np.nan if cell is None else cell for cell in cells], preprocessor.dialect.numbers)
-    model = build_preprocessing(preprocessor, {})
+    model = build_preprocessing(preprocessor, ())
     bare = [text.strip() for text in raw] if isinstance(raw, list) else raw
     served = model([keras.ops.convert_to_tensor(bare)])
     np.testing.assert_allclose(keras.ops.convert_to_numpy(served), found, atol=2e-6)

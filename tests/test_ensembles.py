@@ -226,9 +226,9 @@ def test_rows_are_shared_where_all_members_encode_alike_and_stacked_where_not(tm
     own = [read_rows(tmp_path / "rows.csv", each, target=None).flat for each in (same, other)]
     np.testing.assert_array_equal(rows, np.concatenate(own, axis=1))
 
-    from mlpcli.model.preprocessing import build_preprocessing
+    from mlpcli.model.raw_column_network import build_preprocessing
 
-    layers = build_preprocessing(preprocessor, {}).layers
+    layers = build_preprocessing(preprocessor, ()).layers
     assert [type(each).__name__ for each in layers].count("TextVectorization") == 1  # dates are read once
 
 

@@ -51,7 +51,7 @@ def preprocessor_of(names: list[str]) -> Preprocessor:
     return fit_preprocessor(columns, chosen.used, np.arange(ROWS), PLAIN)
 
 
-def selected(names: list[str], **kinds: list[str]) -> dict[str, tuple[int, ...] | None]:
+def selected(names: list[str], **kinds: list[str]) -> dict[str, tuple[int, ...] | range | None]:
     """The values of a row that each input takes."""
     preprocessor = preprocessor_of(names)
     inputs = {name: InputSpec.model_validate({"kinds": each}) for name, each in kinds.items()}

@@ -77,7 +77,7 @@ DATE = {"kind": "date", "format": "%Y-%m-%d", "parts": ["elapsed", "year", "mont
 def test_keras_scales_as_numpy_does() -> None:
     """All columns in one model: those with quantiles among others, clipped and not."""
     from mlpcli.keras_import import import_keras
-    from mlpcli.model.preprocessing import build_preprocessing
+    from mlpcli.model.raw_column_network import build_preprocessing
 
     columns: dict[str, ParsedColumn] = {}
     features: dict[str, FeatureSpec] = {}
@@ -93,7 +93,7 @@ def test_keras_scales_as_numpy_does() -> None:
     matrix = preprocessor.transform(columns).x
     raw = [served_values(each, columns[each.name]) for each in preprocessor.encoders]
     convert = import_keras().ops.convert_to_tensor
-    served = build_preprocessing(preprocessor, {})([convert(each) for each in raw])
+    served = build_preprocessing(preprocessor, ())([convert(each) for each in raw])
     np.testing.assert_allclose(served, matrix, atol=2e-6, rtol=1e-6)
     for name, span in preprocessor.spans.items():
         first = np.abs(matrix[:, span.start]).max()

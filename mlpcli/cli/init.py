@@ -32,7 +32,6 @@ from mlpcli.spec.file_words import is_server
 if TYPE_CHECKING:
     from typer._click import Context
 
-    from mlpcli.data.inspect.survey import Survey
     from mlpcli.data.readers.reading import Reading
     from mlpcli.report.init import Proposal
 
@@ -164,7 +163,7 @@ def _check_first(
     Raises:
         MlpcliError: with everything that is wrong.
     """
-    from mlpcli.data.inspect.propose_network import check_effort
+    from mlpcli.data.inspect.effort import check_effort
     from mlpcli.data.inspect.target_task import check_task
     from mlpcli.data.inspect.wanted_columns import check_columns_wanted
     from mlpcli.data.readers.find_files import named_files
@@ -247,17 +246,23 @@ def _propose(
     data: str, target: str, task: str | None, effort: str, split: str | None, reading: Reading, path: Path
 ) -> Proposal:
     """Return the spec for a table, to be written to `path`."""
+    from mlpcli.cli.init_images import Written, check_pictures, propose_table
     from mlpcli.data.inspect.check_proposal import propose_checked
-    from mlpcli.data.inspect.propose_network import check_effort
+    from mlpcli.data.inspect.effort import check_effort
     from mlpcli.data.inspect.propose_spec import find_risks, propose_spec
     from mlpcli.data.inspect.survey import survey_table
+    from mlpcli.data.inspect.survey_images import image_warnings
+    from mlpcli.data.inspect.table_images import survey_table_images, without_images
     from mlpcli.report.init import Proposal
 
     wanted = check_effort(effort)
     survey = survey_table(data, target, task, reading)
     assert survey.task is not None
-    if (of_images := _of_images(survey, data, path, effort)) is not None:
-        return of_images
+    images, found_task = survey_table_images(survey), survey.task
+    survey = without_images(survey, images)
+    if len(images) == 1 and not survey.features.used:
+        (found,) = images.items()
+        return propose_table(survey, *found, data, Written(path, experiment_name(path.stem), effort))
     propose = partial(
         propose_spec,
         survey,
@@ -266,31 +271,22 @@ def _propose(
         reading=reading,
         command=f"mlpcli train {path}",
         effort=wanted,
+        pictures=check_pictures(images),
     )
     text, splits = propose_checked(lambda division: propose(division=division), path, survey, split)
     left_out = survey.rows_without_target
     return Proposal(
         file=str(path),
         target=target,
-        task=survey.task.kind,
-        why=survey.task.reason,
+        task=found_task.kind,
+        why=found_task.reason,
         rows=survey.table.rows - left_out,
         rows_without_target=left_out,
         notes=survey.table.notes,
         splits=splits,
-        warnings=find_risks(survey),
+        warnings=[*find_risks(survey), *(line for each in images.values() for line in image_warnings(each))],
         spec=text,
     )
-
-
-def _of_images(survey: Survey, data: str, path: Path, effort: str) -> Proposal | None:
-    """Return the spec for a table that names image files; None for any other table."""
-    from mlpcli.cli.init_images import Written, propose_table
-    from mlpcli.data.inspect.table_images import survey_table_images
-
-    found = survey_table_images(survey)
-    written = Written(path, experiment_name(path.stem), effort)
-    return None if found is None else propose_table(survey, *found, data, written)
 
 
 def experiment_name(data: str) -> str:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from mlpcli.report.init import Proposal
 
 
+CHECKED_BELOW = 10
+"""With fewer images of a class, the splits are tried before a spec is written."""
+
+
 class Written(NamedTuple):
     """How a proposed spec is written.
 
@@ -80,9 +84,29 @@ def propose_table(survey: Survey, column: str, images: ImageSurvey, data: str, w
     return _proposal(images, source, written, survey.target, survey.task.reason)
 
 
+def check_pictures(images: Mapping[str, ImageSurvey]) -> dict[str, ImageSurvey]:
+    """Return the columns of a table that name image files, as YAML scalars.
+
+    Args:
+        images: what the columns name.
+
+    Raises:
+        DataError: none of a column's files is an image.
+    """
+    from mlpcli.data.inspect.propose_spec import scalar
+    from mlpcli.errors import DataError, Problem
+
+    for name, each in images.items():
+        if not each.good:
+            rule = f"{each.path}: column {name!r} names {len(each.files):,} files, none of which is an image"
+            raise DataError(Problem(rule, hint=f"the first one {each.files[0].broken}"))
+    return {scalar(name): each for name, each in images.items()}
+
+
 def _proposal(survey: ImageSurvey, source: ImageSource, written: Written, target: str, why: str) -> Proposal:
+    from mlpcli.data.inspect.check_proposal import check_spec
+    from mlpcli.data.inspect.effort import check_effort
     from mlpcli.data.inspect.propose_images import propose_images
-    from mlpcli.data.inspect.propose_network import check_effort
     from mlpcli.data.inspect.propose_spec import scalar
     from mlpcli.data.inspect.survey_images import image_warnings
     from mlpcli.report.init import Proposal
@@ -94,6 +118,10 @@ def _proposal(survey: ImageSurvey, source: ImageSource, written: Written, target
         command=f"mlpcli train {written.path}",
         effort=check_effort(written.effort),
     )
+    counts = [count for count in survey.counts("train" if survey.folders else None).values() if count]
+    if not source.numbers and min(counts) < CHECKED_BELOW:
+        rule = f"{survey.path}: no spec is written, since training would fail with so few images of a class"
+        check_spec(text, written.path, rule, classes=True)
     splits = ", ".join(f"{split}: {place}" for split, place in source.splits.items())
     return Proposal(
         file=str(written.path),

@@ -123,16 +123,15 @@ def _checked_survey(data: str, target: str | None, task: str | None, reading: Re
 
 
 def _of_images(survey: Survey) -> list[str]:
-    """Return the column of a table that names image files, and what would trip a model up in these."""
+    """Return the columns of a table that name image files, and what would trip a model up in these."""
     from mlpcli.data.inspect.survey_images import image_warnings
     from mlpcli.data.inspect.table_images import survey_table_images
 
-    found = survey_table_images(survey)
-    if found is None:
-        return []
-    column, images = found
-    named = f"column {column!r} names image files: features: {{{column}: image}}, or mlpcli init"
-    return [named, *image_warnings(images)]
+    lines = []
+    for column, images in survey_table_images(survey).items():
+        lines.append(f"column {column!r} names image files: features: {{{column}: image}}, or mlpcli init")
+        lines += image_warnings(images)
+    return lines
 
 
 def _show(survey: Survey, warnings: list[str], target: str | None, *, json: bool) -> None:

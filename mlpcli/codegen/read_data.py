@@ -38,7 +38,8 @@ def data_code(spec: Spec, dataset: Dataset, folder: Path) -> DataCode:
     Raises:
         UsageError: the data is read in a way that a short script cannot show.
     """
-    if dataset.contract.image is not None:
+    preprocessor = dataset.contract.preprocessor
+    if dataset.contract.image is not None or (preprocessor is not None and preprocessor.images):
         raise cannot_write("image files", "keras.utils.image_dataset_from_directory reads a folder of them")
     if dataset.left_out:
         raise cannot_write("a table with rows without a target, which dataset.missing_target drops")

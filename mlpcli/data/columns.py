@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from mlpcli.data.dataset import Input
 from mlpcli.data.features.encoders import CategoryEncoder
+from mlpcli.data.features.image_encoder import ImageEncoder
 from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.errors import KeyPath, Problem, SpecError, listing, nearest
 from mlpcli.spec.features import INPUT_KINDS, InputKind, InputSpec
+from mlpcli.spec.resolve import inline
 
 RANGE = re.compile(r"\s*(-?\d+)?\s*:\s*(-?\d+)?\s*")
 
@@ -34,8 +36,9 @@ def select_inputs(
     Raises:
         SpecError: a column does not exist, or rows have no columns.
     """
-    problems: list[Problem] = []
-    found = []
+    images = preprocessor.images if preprocessor is not None else ()
+    problems: list[Problem] = list(_images_of_the_row(images)) if images and not inputs else []
+    found: list[Input] = []
     apart = any("missing" in (each.kinds or ()) for each in inputs.values())
     kinds = kinds_of_values(shape, preprocessor, apart=apart)
     values = len(features) if preprocessor else shape[0] if shape else 0
@@ -44,6 +47,7 @@ def select_inputs(
         path: KeyPath = ("inputs", name, key)
         if spec.columns is None and spec.kinds is None:
             found.append(Input(name, None, shape))
+            problems += _images_of_the_row(images, name)
         elif len(shape) != 1:
             rows = " x ".join(map(str, shape))
             hint = f"remove {key} to take the whole row"
@@ -51,7 +55,7 @@ def select_inputs(
         elif spec.kinds is not None:
             places = tuple(place for place, kind in enumerate(kinds) if kind in spec.kinds)
             problems += [] if places else [_no_such_kind(spec.kinds, kinds, path)]
-            found.append(Input(name, places, (len(places),)))
+            found.append(_input(name, places, preprocessor, path, problems))
         else:
             assert spec.columns is not None
             positions = list(_positions(spec.columns, features, values, path))
@@ -59,10 +63,52 @@ def select_inputs(
             places = tuple(each for each in positions if not isinstance(each, Problem))
             if preprocessor is not None:
                 places = preprocessor.positions([features[place] for place in places])
-            found.append(Input(name, places, (len(places),)))
+            found.append(_input(name, places, preprocessor, path, problems))
     if problems:
         raise SpecError(*problems)
     return tuple(found)
+
+
+def _input(
+    name: str,
+    places: tuple[int, ...],
+    preprocessor: Preprocessor | None,
+    path: KeyPath,
+    problems: list[Problem],
+) -> Input:
+    """Return an input of some values: of an image and nothing else, with height, width and channels."""
+    if preprocessor is None or not preprocessor.images:
+        return Input(name, places, (len(places),))
+    taken = {*places}
+    for each in preprocessor.images:
+        span = preprocessor.spans[each.name]
+        if span.start not in taken:
+            continue
+        if len(places) > len(span):
+            rule = f"takes the images of column {each.name!r} beside other values"
+            hint = f"an image is an input of its own: {{columns: [{inline(each.name)}]}}"
+            problems.append(Problem(rule, path=path, hint=hint))
+            break
+        return Input(name, span, each.shape)
+    return Input(name, places, (len(places),))
+
+
+def _images_of_the_row(images: Sequence[ImageEncoder], name: str = "") -> Iterator[Problem]:
+    """Yield a problem where an input takes the whole row, and with it images.
+
+    Args:
+        images: the columns of images.
+        name: of the input; empty where there is a single one without a name.
+    """
+    if not images:
+        return
+    column = inline(images[0].name)
+    rest = ", ".join(kind for kind in INPUT_KINDS if kind not in ("image", "text"))
+    rule = f"must be named: the images of column {images[0].name!r} need an input of their own"
+    if name:
+        rule = f"takes the whole row, and so the images of column {images[0].name!r} beside other values"
+    hint = f"write inputs: {{picture: {{columns: [{column}]}}, others: {{kinds: [{rest}]}}}}"
+    yield Problem(rule, path=("inputs", name) if name else ("inputs",), hint=hint)
 
 
 def kinds_of_values(

@@ -20,6 +20,7 @@ from mlpcli.data.features.encoders import (
     NumericEncoder,
     without_limits,
 )
+from mlpcli.data.features.image_encoder import ImageEncoder, image_contradictions
 from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.data.features.text_encoder import TextEncoder, text_contradictions
 from mlpcli.data.images.image_reading import ImageReading
@@ -36,7 +37,7 @@ Thousands = Annotated[str, Field(pattern=THOUSANDS_PATTERN)]
 Kept = ConfigDict(strict=True, frozen=True, extra="allow")
 ENCODERS: TypeAdapter[Encoder] = TypeAdapter(
     Annotated[
-        NumericEncoder | BooleanEncoder | DateEncoder | CategoryEncoder | TextEncoder,
+        NumericEncoder | BooleanEncoder | DateEncoder | CategoryEncoder | TextEncoder | ImageEncoder,
         Field(discriminator="kind"),
     ]
 )
@@ -73,6 +74,23 @@ class PreprocessorForm(BaseModel):
     columns: Annotated[tuple[dict[str, object], ...], Field(min_length=1)]
 
 
+class InputForm(BaseModel):
+    """An input of a `Contract`, as `Contract.to_json` writes it: of an image, its values as a range."""
+
+    model_config = Kept
+
+    name: str
+    columns: tuple[int, ...] | Annotated[str, Field(pattern=r"^\d{1,10}:\d{1,10}$")] | None
+    shape: tuple[int, ...]
+
+    def input(self) -> Input:
+        """Return the input."""
+        if not isinstance(self.columns, str):
+            return Input(self.name, self.columns, self.shape)
+        first, _, last = self.columns.partition(":")
+        return Input(self.name, range(int(first), int(last)), self.shape)
+
+
 class ContractForm(BaseModel):
     """The JSON that `Contract.to_json` writes."""
 
@@ -83,7 +101,7 @@ class ContractForm(BaseModel):
     shape: tuple[Size, ...]
     dtype: Literal["float32", "uint8", "int64"]
     outputs: Annotated[tuple[Output, ...], Field(min_length=1)]
-    inputs: tuple[Input, ...] = ()
+    inputs: tuple[InputForm, ...] = ()
     weights: str | None = None
     preprocessor: PreprocessorForm | None = None
     numbers: NumberType = "float32"
@@ -98,8 +116,10 @@ def read_contract(document: dict[str, object]) -> Contract:
             names the field, is one.
     """
     form = ContractForm.model_validate_json(json.dumps(document))
-    fields = {name: getattr(form, name) for name in ContractForm.model_fields if name != "preprocessor"}
-    contract = Contract(**fields, preprocessor=_preprocessor(form.preprocessor))
+    apart = ("preprocessor", "inputs")
+    fields = {name: getattr(form, name) for name in ContractForm.model_fields if name not in apart}
+    inputs = tuple(each.input() for each in form.inputs)
+    contract = Contract(**fields, inputs=inputs, preprocessor=_preprocessor(form.preprocessor))
     for contradiction in _contradictions(contract):
         raise ValueError(contradiction)
     return contract
@@ -140,7 +160,7 @@ def _contradictions(contract: Contract) -> Iterator[str]:
     for output in contract.outputs:
         yield from _output_contradictions(output)
     for each in contract.inputs:
-        if each.columns is not None and not all(0 <= place < width for place in each.columns):
+        if not _has_columns(each, width):
             yield f"inputs: {each.name!r} takes columns that rows do not have"
         if min(each.shape, default=0) < 0:
             yield f"inputs: {each.name!r} has a negative size"
@@ -161,6 +181,15 @@ def _contradictions(contract: Contract) -> Iterator[str]:
         numeric = (each for each in preprocessor.encoders if isinstance(each, NumericEncoder))
         if len({len(each.quantiles.values) for each in numeric if each.quantiles is not None}) > 1:
             yield "preprocessor: its columns must have equally many quantiles"
+
+
+def _has_columns(given: Input, width: int) -> bool:
+    """Return whether rows have the columns that an input takes, and these have its shape."""
+    columns = given.columns
+    if isinstance(columns, range):
+        inside = 0 <= columns.start < columns.stop <= width
+        return inside and len(columns) == math.prod(given.shape) and min(given.shape) > 0
+    return columns is None or all(0 <= place < width for place in columns)
 
 
 def _output_contradictions(output: Output) -> Iterator[str]:
@@ -219,9 +248,12 @@ def _encoder_contradictions(encoder: Encoder) -> Iterator[str]:
             yield f"{where} has an unknown format"
         if not encoder.parts or not set(encoder.parts) <= set(DATE_PARTS):
             yield f"{where} has unknown parts"
-    elif isinstance(encoder, TextEncoder):
+    elif isinstance(encoder, TextEncoder | ImageEncoder):
         numbers, scales = [], []
-        yield from text_contradictions(encoder, where)
+        if isinstance(encoder, TextEncoder):
+            yield from text_contradictions(encoder, where)
+        else:
+            yield from image_contradictions(encoder, where)
     else:
         numbers, scales = [], []
         if encoder.embedding < 0:

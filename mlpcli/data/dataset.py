@@ -56,18 +56,22 @@ class Input:
 
     Attributes:
         name: of the input.
-        columns: positions of its values in a flat row, in its order; None for the whole row.
+        columns: positions of its values in a flat row, in its order, of an image as a range; None for the
+            whole row.
         shape: of one row of the input.
     """
 
     name: str
-    columns: tuple[int, ...] | None
+    columns: tuple[int, ...] | range | None
     shape: tuple[int, ...]
 
     def take(self, x: Any) -> Any:
         """Return this input's part of rows: (rows, *shape of the source) to (rows, *shape)."""
         if self.columns is None:
             return x
+        if isinstance(self.columns, range):  # an image beside columns of a table
+            values = x[:, self.columns.start : self.columns.stop]
+            return np.ascontiguousarray(values).reshape(-1, *self.shape)
         if isinstance(x, StoredArray):
             return x.select(self.columns)
         return np.ascontiguousarray(x[:, list(self.columns)])
@@ -247,6 +251,9 @@ class Contract:
             for field_name in ("steps", "log", "quantiles", "limits", "levels", "fitted"):
                 if not output[field_name]:
                     del output[field_name]
+        for each in bare["inputs"]:
+            if isinstance(each["columns"], range):  # which can be of many thousand values
+                each["columns"] = f"{each['columns'].start}:{each['columns'].stop}"
         if self.numbers == "float32":  # as version 0.1 wrote it, so that its fingerprints are still the same
             del bare["numbers"]
         if self.image is None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mlpcli.data.dataset import Contract
+from mlpcli.data.features.image_encoder import pixel_column
 from mlpcli.data.features.preprocessor import Preprocessor
-from mlpcli.data.images.given_images import decode_given
+from mlpcli.data.images.given_images import decode_given, given_pixels
+from mlpcli.data.images.image_reading import ImageReading
 from mlpcli.data.readers.delimited_stream import Block
 from mlpcli.data.readers.row_errors import Origin, RowError
 from mlpcli.data.rows import as_model_rows
@@ -44,7 +46,7 @@ def encode_given(rows: Sequence[object], options: ReadOptions) -> Chunk:
     options = replace(options, reject=True, keep=())
     contract = options.contract
     table = contract.preprocessor is not None or contract.kind == "table"
-    named = contract.preprocessor is not None and bool(contract.preprocessor.texts)  # which lists cannot be
+    named = contract.preprocessor is not None and bool(contract.preprocessor.spelled)  # which lists cannot be
     lists = [place for place, row in enumerate(rows) if not table or (isinstance(row, list) and not named)]
     others = sorted({*range(len(rows))} - {*lists})
     broken: list[RowError] = []
@@ -86,33 +88,54 @@ def _table_chunks(
     """Yield the rows whose cells are of the same types, group by group, so that a column has one type."""
     groups: dict[tuple[type, ...], list[int]] = {}
     errors: list[RowError] = []
+    names, ids = preprocessor.names, options.contract.dtype == "int64"
+    pictures = {each.name: each.reading for each in preprocessor.images}
+    pixels: dict[int, dict[str, Array]] = {}
     for place in places:
         row = rows[place]
-        found = _row_error(place, row, preprocessor.names, ids=options.contract.dtype == "int64")
+        found = _row_error(place, row, names, pictures, ids=ids)
+        if found is None and pictures:
+            pixels[place], found = _pixels(place, row, pictures)
         if found is not None:
             errors.append(found)
         else:
-            assert isinstance(row, Mapping)
-            groups.setdefault(tuple(_type(row[name]) for name in preprocessor.names), []).append(place)
+            groups.setdefault(tuple(map(_type, _cells(row, names, pictures))), []).append(place)
     if errors:
         empty = np.empty((0, *options.contract.shape), options.contract.dtype)
         yield np.array([each.row for each in errors]), Chunk(empty, {}, rejected=errors)
     for types, group in groups.items():
-        cells = zip(*(_cells(rows[place], preprocessor.names) for place in group), strict=True)
+        cells = zip(*(_cells(rows[place], names, pictures) for place in group), strict=True)
         columns = {
-            name: _column(values, kind)
-            for name, values, kind in zip(preprocessor.names, cells, types, strict=True)
+            name: _column(values, kind) for name, values, kind in zip(names, cells, types, strict=True)
         }
-        positions = np.array(group)
-        yield positions, encode_block(Block(columns, positions), preprocessor, Origin(LABEL), options)
+        images = {name: pixel_column(np.stack([pixels[place][name] for place in group])) for name in pictures}
+        block = Block(columns, np.array(group), pixels=images)
+        yield block.positions, encode_block(block, preprocessor, Origin(LABEL), options)
 
 
-def _cells(row: object, names: Sequence[str]) -> tuple[object, ...]:
+def _cells(row: object, names: Sequence[str], pictures: Container[str]) -> tuple[object, ...]:
+    """Return the cells of a row; those that are images are empty texts."""
     assert isinstance(row, Mapping)
-    return tuple(row[name] for name in names)
+    return tuple("" if name in pictures else row[name] for name in names)
 
 
-def _row_error(place: int, row: object, names: Sequence[str], *, ids: bool) -> RowError | None:
+def _pixels(
+    place: int, row: object, pictures: Mapping[str, ImageReading]
+) -> tuple[dict[str, Array], RowError | None]:
+    """Return the images of a row by column, or what keeps one from being read."""
+    assert isinstance(row, Mapping)
+    found: dict[str, Array] = {}
+    for name, reading in pictures.items():
+        pixels = given_pixels(row[name], reading)
+        if isinstance(pixels, str):
+            return {}, RowError(place, f"column {name!r}", pixels)
+        found[name] = pixels
+    return found, None
+
+
+def _row_error(
+    place: int, row: object, names: Sequence[str], pictures: Container[str], *, ids: bool
+) -> RowError | None:
     """Return what keeps a row from being read; None if it can be. A network of ids takes whole numbers."""
     if not isinstance(row, Mapping):
         hint = "such as {" + ", ".join(f'"{name}": ...' for name in names[:3]) + "}"
@@ -124,7 +147,7 @@ def _row_error(place: int, row: object, names: Sequence[str], *, ids: bool) -> R
             return RowError(
                 place, f"column {name!r}", "is missing", hint=hint or "null stands for an empty cell"
             )
-        if rule := _cell_rule(row[name], ids=ids):
+        if name not in pictures and (rule := _cell_rule(row[name], ids=ids)):
             return RowError(place, f"column {name!r}", rule, row[name])
     return None
 

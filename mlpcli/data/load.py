@@ -78,16 +78,13 @@ class Request:
 
 
 def load_dataset(spec: DatasetSpec, request: Request, *, seed: int, folder: Path) -> Dataset:
-    """Load and split the dataset of a spec.
+    """Return the dataset of a spec, loaded and split.
 
     Args:
         spec: the `dataset` section.
         request: what the network requires.
         seed: of the random splits.
         folder: relative to which paths in the spec are read.
-
-    Returns:
-        The dataset.
 
     Raises:
         SpecError: the spec names something that does not exist, or a split is impossible.
@@ -110,6 +107,7 @@ def open_dataset(
         numbers=request.numbers,
         per_step=request.per_step,
         kept=request.kept,
+        inputs=request.inputs,
         read=keeper.read,
         read_array=keeper.read_array,
     )

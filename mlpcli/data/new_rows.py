@@ -14,7 +14,7 @@ from mlpcli.data.readers.dialect import PLAIN
 from mlpcli.data.readers.find_files import are_images, is_table, named_files
 from mlpcli.data.readers.row_errors import MAX_SHOWN, RowError, raise_row_errors
 from mlpcli.data.readers.tables import check_columns, open_tables, read_table
-from mlpcli.data.sources.image_table import FilesOrigin, files_of_column
+from mlpcli.data.sources.image_columns import FilesOrigin, files_of_column
 from mlpcli.data.stream import REJECTS, Chunk, ReadOptions, kept_columns, screened
 from mlpcli.data.types import ArrowColumn
 

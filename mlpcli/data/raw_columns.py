@@ -54,6 +54,7 @@ def column_places(contract: Contract) -> dict[str, tuple[int, ...]]:
             name: tuple(
                 start + place
                 for start, member in zip(preprocessor.starts, preprocessor.members, strict=True)
+                if name in member.spans
                 for place in member.spans[name]
             )
             for name in preprocessor.names
@@ -64,6 +65,13 @@ def column_places(contract: Contract) -> dict[str, tuple[int, ...]]:
         return {}
     names = contract.features or [f"column {place}" for place in range(contract.shape[0])]
     return {name: (place,) for place, name in enumerate(names)}
+
+
+def places_beside_images(contract: Contract) -> dict[str, tuple[int, ...]]:
+    """Return what `column_places` returns, without columns of images, whose values each say little."""
+    images = () if contract.preprocessor is None else contract.preprocessor.images
+    names = {each.name for each in images}
+    return {name: places for name, places in column_places(contract).items() if name not in names}
 
 
 def values_at(x: Arrays, contract: Contract, places: Sequence[int]) -> Array:
@@ -79,9 +87,10 @@ def values_at(x: Arrays, contract: Contract, places: Sequence[int]) -> Array:
     rows = len(next(iter(x.values())))
     found = np.zeros((rows, len(places)), np.float32)
     for each in contract.inputs:
-        own = _own_places(each.columns, x[each.name].shape[1], places)
-        for column, place in own:
-            found[:, place] = x[each.name][:, column]
+        values = _flat(x[each.name])
+        own = _own_places(each.columns, values.shape[1], places)
+        columns, wanted = zip(*own, strict=True) if own else ((), ())
+        found[:, list(wanted)] = values[:, list(columns)]
     return found
 
 
@@ -101,19 +110,27 @@ def with_values(x: Arrays, contract: Contract, places: Sequence[int], values: Ar
     values = np.broadcast_to(values, (len(next(iter(x.values()))), len(places)))
     by_input: dict[str, Array] = {}
     for each in contract.inputs:
-        own = _own_places(each.columns, x[each.name].shape[1], places)
-        rows = np.array(x[each.name]) if own else x[each.name]
-        for column, place in own:
-            rows[:, column] = values[:, place]
-        by_input[each.name] = rows
+        flat = _flat(x[each.name])
+        own = _own_places(each.columns, flat.shape[1], places)
+        if own:
+            columns, wanted = zip(*own, strict=True)
+            flat = np.array(flat)
+            flat[:, list(columns)] = values[:, list(wanted)]
+        by_input[each.name] = flat.reshape(x[each.name].shape)
     return by_input
+
+
+def _flat(values: Array) -> Array:
+    """Return what an input takes of rows, (rows, values); an image is its values one after the other."""
+    return values if values.ndim == 2 else values.reshape(len(values), -1)
 
 
 def places_read(contract: Contract) -> set[int]:
     """Return the positions of a flat row that the network reads: with named inputs not always all."""
     if not contract.inputs:
         return {*range(contract.shape[0])}
-    return {place for each in contract.inputs for place in each.columns or range(each.shape[0])}
+    wholes = (range(contract.shape[0]) if each.columns is None else each.columns for each in contract.inputs)
+    return {place for columns in wholes for place in columns}
 
 
 def _own_places(columns: Sequence[int] | None, width: int, places: Sequence[int]) -> list[tuple[int, int]]:
@@ -134,6 +151,9 @@ def correlated_groups(x: Array, places: Mapping[str, tuple[int, ...]], least: fl
         places: by column, the positions of its values.
         least: the correlation from which on two columns belong together.
     """
+    wanted = sorted({place for each in places.values() for place in each})
+    x, order = x[:, wanted], {place: number for number, place in enumerate(wanted)}
+    places = {name: tuple(order[place] for place in each) for name, each in places.items()}
     ranks = np.stack([mid_ranks(values) for values in x.T], axis=1)
     centred = ranks - ranks.mean(axis=0)
     length = np.sqrt((centred**2).sum(axis=0))

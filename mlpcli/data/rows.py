@@ -23,6 +23,7 @@ from mlpcli.data.readers.table_values import numeric_matrix, plain_column
 from mlpcli.data.readers.tables import TableFile, check_columns, open_tables, read_table
 from mlpcli.data.scaling import scale_target
 from mlpcli.data.sources.array_source import cut_targets, fit_shape, in_dtype, weighted
+from mlpcli.data.sources.image_columns import ImageColumns, images_of_model, paths_of
 from mlpcli.data.sources.image_rows import read_images
 from mlpcli.data.sources.kept_rows import KeptOrigin
 from mlpcli.data.sources.source_rows import Source, SourceRows
@@ -99,7 +100,10 @@ def read_rows(
         dialect = reading.on(PLAIN)
         source_rows = read_images(path, contract, target, dialect=dialect, drop=drop, drop_broken=drop_broken)
     elif is_table(path):
-        source_rows = _read_table(files, label, contract, target, extra_columns, drop=drop, reading=reading)
+        images = images_of_model(contract.preprocessor, drop=drop_broken)
+        source_rows = _read_table(
+            files, label, contract, target, extra_columns, images, drop=drop, reading=reading
+        )
     else:
         source_rows = _read_arrays(path, label, contract, target, extra_columns)
     y = None
@@ -159,9 +163,10 @@ def as_model_rows(x: Array, contract: Contract, origin: Origin) -> Array:
     preprocessor = contract.preprocessor
     if preprocessor is None or x.shape[1:] == contract.shape != (len(contract.features),):
         return in_dtype(fit_shape(x, contract.shape, origin), contract.dtype, origin)
-    if preprocessor.texts:
+    if preprocessor.texts or preprocessor.images:
         hint = f"give a table with the columns {listing(contract.features)}"
-        origin.refuse("an array holds no columns of text, which this model takes", hint=hint)
+        what = "text" if preprocessor.texts else "images"
+        origin.refuse(f"an array holds no columns of {what}, which this model takes", hint=hint)
     import pyarrow as pa
 
     x = fit_shape(x, (len(contract.features),), origin)
@@ -175,6 +180,7 @@ def _read_table(
     contract: Contract,
     target: bool | None,
     extra_columns: Sequence[str],
+    images: ImageColumns,
     *,
     drop: bool,
     reading: Reading,
@@ -195,9 +201,9 @@ def _read_table(
     check_width(file.own_names, contract, file.origin)
     others = [name for name in file.names if name not in features]
     numeric = {*columns.all} - {*columns.text}
-    spelled = (*preprocessor.texts, *preprocessor.dialect.notations) if preprocessor else ()
+    spelled = (*preprocessor.spelled, *preprocessor.dialect.notations) if preprocessor else ()
     text = [*spelled, *(name for name in others if name not in numeric)]
-    table = columns.kept(read_table(file, file.names, text=text))
+    table, _ = images.decode(columns.kept(read_table(file, file.names, text=text)), paths_of(file))
     if preprocessor is None:
         x, row_errors, total = numeric_matrix(table, features)
     else:

@@ -1,6 +1,7 @@
 """The raw values of encoded rows, to show them: what was scaled in its own units, categories by their names.
 
-A missing cell that was filled in has the value that it was filled with; dates and texts are not shown.
+A missing cell that was filled in has the value that it was filled with. Dates, texts and images cannot be
+read back from what they became: `inference/written_cells.py` reads them from their file.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import numpy as np
 
 from mlpcli.data.dataset import Contract
 from mlpcli.data.features.encoders import BooleanEncoder, CategoryEncoder, Encoder, NumericEncoder
+from mlpcli.data.features.image_encoder import ImageEncoder
 from mlpcli.data.features.stacked import StackedPreprocessor
 from mlpcli.data.quantiles import CLIP
 from mlpcli.data.raw_columns import column_places, places_read, values_at
@@ -38,7 +40,7 @@ def shown_columns(contract: Contract, x: Arrays) -> dict[str, Array]:
         }
     found: dict[str, Array] = {}
     for name, span in preprocessor.spans.items():
-        if not {*span} <= read:
+        if isinstance(preprocessor.encoder(name), ImageEncoder) or not {*span} <= read:
             continue
         encoded = values_at(x, contract, span)
         values = decoded(preprocessor.encoder(name), encoded)
@@ -48,8 +50,9 @@ def shown_columns(contract: Contract, x: Arrays) -> dict[str, Array]:
 
 
 def x_is_flat(contract: Contract) -> bool:
-    """Return whether rows are flat: columns of a table, not images or sequences."""
-    return len(contract.shape) == 1 and all(len(each.shape) == 1 for each in contract.inputs)
+    """Return whether rows are flat: columns of a table, perhaps with images among them, and no sequences."""
+    flat = (len(each.shape) == 1 or isinstance(each.columns, range) for each in contract.inputs)
+    return len(contract.shape) == 1 and all(flat)
 
 
 def decoded(encoder: Encoder, encoded: Array) -> Array | None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mlpcli.data.dataset import Contract, Input, Output
+from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.data.features.stacked import StackedPreprocessor, stack_preprocessors
 from mlpcli.data.quantiles import Quantiles
 
@@ -66,7 +67,11 @@ def stack_contracts(members: Sequence[Contract]) -> StackedContract:
         spans[ONLY] = _spans([each.width for each in own])
     inputs = []
     for place, given in enumerate(first.inputs):
-        found, spans[given.name] = _stack_input([each.inputs[place] for each in members], preprocessor)
+        if isinstance(given.columns, range):  # an image, which all read alike
+            inputs.append(given)
+            spans[given.name] = None
+            continue
+        found, spans[given.name] = _stack_input([each.inputs[place] for each in members], own, preprocessor)
         inputs.append(found)
     contract = replace(contract, shape=(preprocessor.width,), inputs=tuple(inputs))
     return StackedContract(contract, spans)
@@ -77,12 +82,21 @@ def _spans(widths: Sequence[int]) -> tuple[Span, ...]:
     return tuple(Span(*ends) for ends in pairwise(accumulate(widths, initial=0)))
 
 
-def _stack_input(inputs: Sequence[Input], stack: StackedPreprocessor) -> tuple[Input, tuple[Span, ...]]:
-    """Return one input of the mean, and where in it each member's values are."""
+def _stack_input(
+    inputs: Sequence[Input], own: Sequence[Preprocessor], stack: StackedPreprocessor
+) -> tuple[Input, tuple[Span, ...]]:
+    """Return one input of the mean, and where in it each member's values are.
+
+    Args:
+        inputs: of the members.
+        own: the preprocessor of each.
+        stack: of all; only its first member encodes images.
+    """
     places: list[int] = []
     whole = True
-    for start, member, each in zip(stack.starts, stack.members, inputs, strict=True):
+    for start, member, each in zip(stack.starts, own, inputs, strict=True):
         columns = range(member.width) if each.columns is None else each.columns
+        columns = member.places_beside_images(columns) if start else columns
         whole &= each.columns is None
         places += [start + column for column in columns]
     spans = _spans([each.shape[0] for each in inputs])

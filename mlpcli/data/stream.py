@@ -21,7 +21,7 @@ from mlpcli.data.features.unknown_values import (
     cell_errors,
     describe_cell_error,
 )
-from mlpcli.data.narrow_blocks import narrow_blocks
+from mlpcli.data.image_blocks import encodable_blocks
 from mlpcli.data.readers.arrays import as_rows, open_npy
 from mlpcli.data.readers.batch_table import BATCH_ROWS
 from mlpcli.data.readers.delimited import TextOrigin, delimiter_of
@@ -121,7 +121,8 @@ def open_rows(source: Path | IO[bytes], options: ReadOptions) -> Iterator[Iterat
         UsageError: a column to keep is not in the file.
     """
     if not isinstance(source, Path):
-        yield _text_chunks(BlockReader(source, Origin(STDIN), _dialect(options)), Origin(STDIN), options)
+        reader = BlockReader(source, Origin(STDIN), _dialect(options))
+        yield _text_chunks(reader, Origin(STDIN), options, Path(STDIN))
         return
     paths = named_files(str(source))
     keys = folder_keys(paths, contract_columns(options.contract))
@@ -151,7 +152,7 @@ def _open_file(source: Path, keys: tuple[FolderKey, ...], options: ReadOptions) 
             reader = BlockReader(file, Origin(str(source)), dialect, delimiter=delimiter_of(source, dialect))
             origin = TextOrigin(str(source), source, reader.header)
             reader.origin = origin
-            yield _text_chunks(reader, origin, options, keys)
+            yield _text_chunks(reader, origin, options, source, keys)
     elif is_table(source):
         yield _batch_chunks(source, options, keys)
     elif ending == ".npy":
@@ -169,19 +170,23 @@ def _dialect(options: ReadOptions) -> Dialect:
 
 
 def _text_chunks(
-    reader: BlockReader, origin: Origin, options: ReadOptions, keys: tuple[FolderKey, ...] = ()
+    reader: BlockReader,
+    origin: Origin,
+    options: ReadOptions,
+    source: Path,
+    keys: tuple[FolderKey, ...] = (),
 ) -> Iterator[Chunk]:
-    file = TableFile(Path(origin.label), origin, reader.header.names).with_keys(keys)
+    file = TableFile(source, origin, reader.header.names).with_keys(keys)
     options = replace(options, keep=kept_columns(file.names, options.keep, origin.label))
     preprocessor = table_preprocessor(file.names, origin, options)
     check_width(file.own_names, options.contract, origin)
-    text = {*preprocessor.texts, *preprocessor.dialect.notations, *options.keep}
+    text = {*preprocessor.spelled, *preprocessor.dialect.notations, *options.keep}
     columns = list(dict.fromkeys((*preprocessor.names, *options.keep)))
     inside = names_in_file(columns, file.keys, file.own_names)
     numbers = [name for name in preprocessor.names if name not in text and name in inside]
     for block in reader.blocks(inside, text=text & {*inside}, numbers=numbers):
         keyed = _with_keys(block, columns, file)
-        for part in narrow_blocks(keyed, preprocessor.width):
+        for part in encodable_blocks(keyed, preprocessor, source):
             chunk = encode_block(part, preprocessor, origin, options)
             yield replace(chunk, rejected=with_cells(chunk.rejected, block, reader.header))
     options.counts.notes += filter(None, (*reader.header.notes, reader.note))
@@ -212,7 +217,7 @@ def _batch_chunks(source: Path, options: ReadOptions, keys: tuple[FolderKey, ...
         positions = first + np.arange(rows)
         first += rows
         block = _with_keys(Block(batch, positions), columns, file)
-        for part in narrow_blocks(block, preprocessor.width):
+        for part in encodable_blocks(block, preprocessor, source):
             yield encode_block(part, preprocessor, file.origin, options)
     options.counts.notes += file.notes
 
@@ -280,7 +285,7 @@ def encode_block(block: Block, preprocessor: Preprocessor, origin: Origin, optio
             raise_row_errors(origin, block.ragged[:MAX_SHOWN], len(block.ragged), way_out=REJECTS)
         empty_rows = np.empty((0, *options.contract.shape), np.float32)
         return Chunk(empty_rows, kept, rejected=block.ragged, cells=raw)
-    columns = preprocessor.columns(block.columns)
+    columns = preprocessor.columns({**block.columns, **block.pixels})
     encoded = preprocessor.transform(columns)
     result = apply_policy(preprocessor, encoded.found, options.unknown)
     x = encoded.x.reshape(-1, *options.contract.shape)

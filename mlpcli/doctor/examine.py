@@ -10,7 +10,7 @@ import numpy as np
 from mlpcli import runs
 from mlpcli.data.dataset import Dataset, Output
 from mlpcli.data.leakage import find_equal_rows
-from mlpcli.data.raw_columns import column_places, values_at
+from mlpcli.data.raw_columns import places_beside_images, values_at
 from mlpcli.data.targets import class_indices
 from mlpcli.doctor.case import ColumnSkill
 from mlpcli.doctor.find_all import find_all
@@ -116,7 +116,7 @@ def _scales_alone(initial: NetworkFacts | None) -> NetworkFacts | None:
 
 def _columns(dataset: Dataset, seed: int) -> Iterator[ColumnSkill]:
     """Yield how well each raw column alone predicts each target, the best first by output."""
-    places = column_places(dataset.contract)
+    places = places_beside_images(dataset.contract)
     if not 3 <= len(places) <= MOST_COLUMNS:
         return
     rows = np.random.default_rng(seed).permutation(len(dataset.train))[:MOST_ROWS]

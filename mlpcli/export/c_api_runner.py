@@ -7,30 +7,34 @@ where `import tensorflow` takes five. It may therefore import nothing but the st
 Standard input holds one JSON document, written by `export/verify.py`:
 
     {"library": PATH, "saved_model": FOLDER, "outputs": {NAME: TENSOR},
-     "inputs": [{"tensor": TENSOR, "texts": [...]} or {"tensor": TENSOR, "numbers": [...], "wide": BOOL}]}
+     "inputs": [{"tensor": TENSOR, "texts": [...]} or {"tensor": TENSOR, "numbers": [...], "wide": BOOL}
+                or {"tensor": TENSOR, "pixels": BASE64, "shape": [...]}]}
 
 and standard output receives one: {"outputs": {NAME: {"shape": [...], "values": [...]}}}, or {"error": TEXT}.
 """
 
 from __future__ import annotations
 
+import base64
 import ctypes
 import json
 import os
 import sys
 from typing import TypedDict
 
-FLOAT, DOUBLE, STRING = 1, 2, 7  # of TensorFlow's data types
+FLOAT, DOUBLE, UINT8, STRING = 1, 2, 4, 7  # of TensorFlow's data types
 STRING_BYTES = 24  # sizeof(TF_TString)
 
 
 class Column(TypedDict, total=False):
-    """A vector for one input tensor of the model: `texts` or `numbers`, these as float64 if they are wide."""
+    """What goes into one input: `texts`, `numbers` (as float64 if they are wide), or `pixels`."""
 
     tensor: str
     texts: list[str]
     numbers: list[float]
     wide: bool
+    pixels: str
+    shape: list[int]
 
 
 class Job(TypedDict):
@@ -120,7 +124,9 @@ class _Library:
         return [ctypes.c_void_p(each) for each in found]
 
     def tensor(self, column: Column) -> int | None:
-        """Create a tensor of a vector of texts or numbers; returns its address."""
+        """Create a tensor of texts, numbers or pixels; returns its address."""
+        if "pixels" in column:
+            return self.images(base64.b64decode(column["pixels"]), column["shape"])
         texts = [text.encode() for text in column.get("texts", ())]
         numbers = column.get("numbers", ())
         rows = len(texts) or len(numbers)
@@ -136,6 +142,14 @@ class _Library:
             cell = ctypes.c_void_p(start + place * size)
             self.c.TF_StringInit(cell)
             self.c.TF_StringCopy(cell, text, ctypes.c_size_t(len(text)))
+        return int(allocated)
+
+    def images(self, content: bytes, sides: list[int]) -> int:
+        """Create a tensor of bytes; returns its address."""
+        shape = (ctypes.c_int64 * len(sides))(*sides)
+        size = ctypes.c_size_t(len(content))
+        allocated = self.c.TF_AllocateTensor(UINT8, shape, len(sides), size)
+        ctypes.memmove(self.c.TF_TensorData(ctypes.c_void_p(allocated)), content, len(content))
         return int(allocated)
 
     def read(self, tensor: ctypes.c_void_p) -> Values:

@@ -16,6 +16,7 @@ from mlpcli.data.features.encoders import (
     Encoder,
     NumericEncoder,
 )
+from mlpcli.data.features.image_encoder import ImageEncoder
 from mlpcli.data.features.instants import date_of
 from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.data.features.stacked import StackedPreprocessor
@@ -25,6 +26,7 @@ from mlpcli.export.saved_model import Tensors, named_outputs, take_inputs
 from mlpcli.keras_import import keras, tf
 from mlpcli.model.outputs import final_outputs
 from mlpcli.model.preprocessing import DateTensors, SharedColumns, build_matrix, date_columns
+from mlpcli.model.raw_column_network import core_inputs
 from mlpcli.spec.schema import Spec
 
 ops = keras.ops
@@ -64,8 +66,8 @@ def coded_network(model: keras.Model, spec: Spec, contract: Contract, *, wide: b
     """
     preprocessor = contract.preprocessor
 
-    def finish(rows: tf.Tensor, *, table: bool) -> Tensors:
-        outputs = final_outputs(spec, contract, model(take_inputs(contract, rows), training=False))
+    def finish(inputs: tf.Tensor | Tensors, *, table: bool) -> Tensors:
+        outputs = final_outputs(spec, contract, model(inputs, training=False))
         return named_outputs(spec, contract, outputs, table=table, texts=False)
 
     if preprocessor is None:
@@ -73,26 +75,30 @@ def coded_network(model: keras.Model, spec: Spec, contract: Contract, *, wide: b
 
         def of_rows(rows: tf.Tensor) -> Tensors:
             kind = "int64" if contract.dtype == "int64" else "float32"
-            return finish(tf.cast(rows, kind), table=False)
+            return finish(take_inputs(contract, tf.cast(rows, kind)), table=False)
 
         return CodedNetwork(of_rows, (("rows", dtype, contract.shape),))
     given = given_columns(preprocessor, wide=wide)
 
     def of_columns(*tensors: tf.Tensor) -> Tensors:
         by_name = {each.name: tensor for each, tensor in zip(given, tensors, strict=True)}
-        return finish(_matrix(preprocessor, given, by_name), table=True)
+        images = {each.column: by_name[each.name] for each in given if each.form == "pixels"}
+        matrix = _matrix(preprocessor, given, by_name)
+        return finish(core_inputs(preprocessor, contract.inputs, matrix, images), table=True)
 
-    return CodedNetwork(of_columns, tuple((each.name, each.dtype, ()) for each in given), given)
+    return CodedNetwork(of_columns, tuple((each.name, each.dtype, each.shape) for each in given), given)
 
 
-def _matrix(preprocessor: Preprocessor, given: Sequence[Given], tensors: Tensors) -> tf.Tensor:
-    """Return the network's rows, (rows, width) float32, of what went in."""
+def _matrix(preprocessor: Preprocessor, given: Sequence[Given], tensors: Tensors) -> tf.Tensor | None:
+    """Return the network's rows, (rows, width) float32, of what went in; without images, which may be all."""
     by_column: dict[str, dict[str, Given]] = {}
     for each in given:
         by_column.setdefault(each.column, {})[each.form] = each
     raw: Tensors = {}
     shifts: dict[str, float] = {}
     for encoder in preprocessor.encoders:
+        if isinstance(encoder, ImageEncoder):
+            continue
         forms = by_column[encoder.name]
         if "number" in forms:
             shifts[encoder.name] = shift_of(encoder) if isinstance(encoder, NumericEncoder) else 0.0
@@ -101,7 +107,7 @@ def _matrix(preprocessor: Preprocessor, given: Sequence[Given], tensors: Tensors
     shared = SharedColumns()
     members = told.members if isinstance(told, StackedPreprocessor) else (told,)
     for name, forms in by_column.items():
-        if "number" not in forms:
+        if not {"number", "pixels"} & {*forms}:
             for encoder in {member.encoder(name) for member in members}:
                 shared.encoded[encoder] = _encode(encoder, preprocessor, forms, tensors)
     return build_matrix(told, raw, shared)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from mlpcli.data.dataset import Contract, Output
+from mlpcli.data.features.image_encoder import ImageEncoder
 from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.data.types import Array
 from mlpcli.export.coded_network import CodedNetwork
@@ -48,6 +49,13 @@ def _raw(name: str, preprocessor: Preprocessor) -> Iterator[Entry]:
     served = preprocessor.served
     names = signature_names(served) if name == "saved_model" else served
     for encoder in preprocessor.encoders:
+        if isinstance(encoder, ImageEncoder):
+            meaning = "the pixels of an image, 0 to 255"
+            meaning += "; serve_bytes takes files" if name == "saved_model" else ""
+            shape = ["rows", *encoder.shape]
+            entry: Entry = {"name": names[encoder.name], "column": encoder.name, "dtype": "uint8"}
+            yield entry | {"shape": shape, "takes": meaning}
+            continue
         dtype = "string" if encoder.text else preprocessor.dialect.numbers
         meaning = 'as it is written; "" is a gap' if encoder.text else "a number; NaN is a gap"
         yield {"name": names[encoder.name], "column": encoder.name, "dtype": dtype, "takes": meaning}
@@ -55,12 +63,20 @@ def _raw(name: str, preprocessor: Preprocessor) -> Iterator[Entry]:
 
 def _coded(form: str, name: str, coded: CodedNetwork) -> Iterator[Entry]:
     given = next(each for each in coded.given if each.name == name)
+    shape: Entry = {"shape": ["rows", *given.shape]} if given.shape else {}
     if form == "onnx":
         meaning = 'the text; "" is a gap' if given.form == "code" else given.describe()
         dtype = "string" if given.form == "code" else given.dtype
-        yield {"name": given.column or name, "column": given.column, "dtype": dtype, "takes": meaning}
+        found: Entry = {
+            "name": given.column or name,
+            "column": given.column,
+            "dtype": dtype,
+            "takes": meaning,
+        }
+        yield found | shape
         return
     entry: Entry = {"name": name, "column": given.column, "dtype": given.dtype, "takes": given.describe()}
+    entry |= shape
     if given.less:
         entry["less"] = given.less
     if given.form == "code":

@@ -21,6 +21,7 @@ from mlpcli.data.features.encoders import (
     Encoder,
     NumericEncoder,
 )
+from mlpcli.data.features.image_encoder import ImageEncoder
 from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.data.features.stacked import StackedPreprocessor
 from mlpcli.data.features.verification_sample import Sample
@@ -28,7 +29,7 @@ from mlpcli.data.quantiles import Quantiles
 from mlpcli.data.types import Array
 from mlpcli.errors import Problem, UsageError
 
-Form = Literal["number", "code", "seconds", "days", "seconds_of_day"]
+Form = Literal["number", "code", "seconds", "days", "seconds_of_day", "pixels"]
 
 NO_DAY = -(2**31)
 """The days of a missing date."""
@@ -47,10 +48,11 @@ class Given:
         column: the raw column.
         name: of the input, as Python and Keras allow it.
         form: what it is: a number; a code; seconds since 1970; or, of a date in two inputs, its whole days
-            since 1970 and the seconds since midnight.
+            since 1970 and the seconds since midnight; the pixels of an image.
         dtype: of the input.
         codes: the code of each text that is known; empty but for codes.
         less: what is subtracted from a number before it goes in.
+        shape: of a row: of an image, its height, width and channels.
     """
 
     column: str
@@ -59,6 +61,7 @@ class Given:
     dtype: str
     codes: tuple[tuple[str, int], ...] = ()
     less: float = 0.0
+    shape: tuple[int, ...] = ()
 
     def describe(self) -> str:
         """Return what goes in, in a phrase."""
@@ -69,6 +72,7 @@ class Given:
             "seconds": "seconds since 1970-01-01 UTC; NaN is a gap",
             "days": f"whole days since 1970-01-01 UTC; {NO_DAY} is a gap",
             "seconds_of_day": "seconds since midnight UTC; 0 where there is no time",
+            "pixels": f"the pixels of an image, {' x '.join(map(str, self.shape))}, 0 to 255",
         }[self.form]
 
 
@@ -93,6 +97,8 @@ def _given(preprocessor: Preprocessor, encoder: Encoder, wide: bool) -> Iterator
         yield Given(column, name, "number", number, less=less)
     elif isinstance(encoder, BooleanEncoder) and not encoder.text:
         yield Given(column, name, "number", number)
+    elif isinstance(encoder, ImageEncoder):
+        yield Given(column, name, "pixels", "uint8", shape=encoder.shape)
     elif isinstance(encoder, BooleanEncoder | CategoryEncoder):
         yield Given(column, name, "code", "int32", codes=codes_of(preprocessor, encoder))
     elif not isinstance(encoder, DateEncoder):
@@ -142,6 +148,8 @@ def rows_given(preprocessor: Preprocessor, given: Sequence[Given], sample: Sampl
         cells = sample.columns[each.column]
         if each.form == "number":
             values: Array = np.asarray(cells, np.float64) - each.less
+        elif each.form == "pixels":
+            values = np.asarray(cells)
         elif each.form == "code":
             codes = dict(each.codes)
             values = np.array([codes.get(text.strip(), 0) for text in cells])

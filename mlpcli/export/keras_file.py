@@ -10,7 +10,7 @@ from mlpcli.files import write_with
 from mlpcli.keras_import import keras
 from mlpcli.keras_internals import all_layers
 from mlpcli.model.outputs import final_outputs
-from mlpcli.model.preprocessing import with_raw_columns
+from mlpcli.model.raw_column_network import with_raw_columns
 from mlpcli.spec.schema import Spec
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mlpcli import runs
 from mlpcli.data.images.find_images import list_images
-from mlpcli.data.images.image_reading import image_column_of
+from mlpcli.data.images.image_reading import image_columns_of
 from mlpcli.data.moves import PACKED_DATA, moves_to
 from mlpcli.data.readers.dialect import Dialect
 from mlpcli.data.readers.find_files import HANDED_IN, find_files, is_table
@@ -78,13 +78,21 @@ class _Found:
 def _with_images(run: Run, found: _Found) -> _Found:
     """Return the files of a table with the image files that it names, as far as they are below its folder."""
     section = data_section(run.folder)
-    column = image_column_of(section)
-    if column is None or not found.files or not all(map(is_table, found.files)):
+    columns = image_columns_of(section)
+    if not columns or not found.files or not all(map(is_table, found.files)):
         return found
-    name, directory = column
     file = open_tables(found.files, found.path, _dialect(section))
-    cells = read_table(file, [name], text=[name]).columns[name].arrow.to_pylist()
-    named = (file.parent / directory / str(cell).strip() for file in found.files for cell in cells if cell)
+    cells = {
+        name: each.arrow.to_pylist()
+        for name, each in read_table(file, [*columns], text=[*columns]).columns.items()
+    }
+    named = (
+        file.parent / directory / str(cell).strip()
+        for name, directory in columns.items()
+        for file in found.files
+        for cell in cells[name]
+        if cell
+    )
     inside = {each for each in named if ".." not in each.parts and each.is_file()}
     below = sorted(each for each in inside if each.is_relative_to(found.base))
     return replace(found, files=[*found.files, *below])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from mlpcli.data.dataset import Contract, Output
+from mlpcli.data.features.image_encoder import ImageEncoder
 from mlpcli.data.levels import median_of
 from mlpcli.export.image_graph import decode_images
 from mlpcli.export.signature_names import rename_inputs, traced_names
@@ -18,7 +19,7 @@ from mlpcli.model.build import output_loss
 from mlpcli.model.default_losses import gives_scores
 from mlpcli.model.outputs import final_outputs
 from mlpcli.model.prediction_bounds import tensor_in_sets, tensor_of_sets, tensors_of_bounds
-from mlpcli.model.preprocessing import build_preprocessing
+from mlpcli.model.raw_column_network import build_preprocessing
 from mlpcli.spec.schema import ComponentSpec, Spec
 
 Tensors = dict[str, "tf.Tensor"]
@@ -30,7 +31,7 @@ def take_inputs(contract: Contract, rows: tf.Tensor) -> tf.Tensor | Tensors:
     if not contract.inputs:
         return rows
     return {
-        each.name: rows if each.columns is None else tf.gather(rows, list(each.columns), axis=1)
+        each.name: rows if each.columns is None else tf.gather(rows, [*each.columns], axis=1)
         for each in contract.inputs
     }
 
@@ -65,7 +66,13 @@ def export_saved_model(model: keras.Model, spec: Spec, contract: Contract, targe
     if contract.preprocessor is not None:
         function, signature, preprocessing = serve_columns(model, spec, contract)
         archive.track(preprocessing)  # and so must its tables be
-        archive.add_endpoint("serve", function, input_signature=signature)
+        archive.add_endpoint("serve", function, input_signature=[signature])
+        if images := {contract.preprocessor.served[each.name]: each for each in contract.preprocessor.images}:
+            archive.add_endpoint(
+                "serve_bytes",
+                lambda columns: function(_decoded(columns, images)),
+                input_signature=[_of_files(signature, images)],
+            )
     else:
         rows = tf.TensorSpec((None, *contract.shape), contract.dtype, name="rows")
         archive.add_endpoint("serve", serve, input_signature=[rows])
@@ -87,11 +94,12 @@ def export_saved_model(model: keras.Model, spec: Spec, contract: Contract, targe
 
 def serve_columns(
     model: keras.Model, spec: Spec, contract: Contract
-) -> tuple[Callable[[Tensors], Tensors], list[dict[str, tf.TensorSpec]], keras.Model]:
+) -> tuple[Callable[[Tensors], Tensors], dict[str, tf.TensorSpec], keras.Model]:
     """Build what a table's SavedModel serves.
 
     The function takes a dict of the raw columns, (rows,) each, by their served names: strings, where "" is a
-    gap, or float64 (float32 in a run of version 0.1), where NaN is. It returns a dict: for classes `label`
+    gap, or float64 (float32 in a run of version 0.1), where NaN is; images (rows, height, width, channels),
+    uint8. It returns a dict: for classes `label`
     (string) and `probabilities`, (rows, classes); for numbers `value`, (rows, targets), in the target's own
     units, and for quantiles, of which `value` is the median, `quantiles`, (rows, targets * levels). With
     intervals there are also `low` and `high`, or `set` (string). With several outputs the names begin with
@@ -107,11 +115,13 @@ def serve_columns(
     """
     preprocessor = contract.preprocessor
     assert preprocessor is not None
-    preprocessing = build_preprocessing(preprocessor, {each.name: each.columns for each in contract.inputs})
+    preprocessing = build_preprocessing(preprocessor, contract.inputs)
     encoders = {preprocessor.served[each.name]: each for each in preprocessor.encoders}
     traced = traced_names(preprocessor.served)
     signature = {
-        name: tf.TensorSpec(
+        name: tf.TensorSpec((None, *each.shape), tf.uint8, name=traced[each.name])
+        if isinstance(each, ImageEncoder)
+        else tf.TensorSpec(
             (None,),
             tf.string if each.text else preprocessor.dialect.numbers,
             name=traced[each.name],
@@ -126,7 +136,22 @@ def serve_columns(
         outputs = final_outputs(spec, contract, model(preprocessing(raw), training=False))
         return named_outputs(spec, contract, outputs, table=True)
 
-    return serve, [signature], preprocessing
+    return serve, signature, preprocessing
+
+
+def _of_files(
+    signature: Mapping[str, tf.TensorSpec], images: Mapping[str, ImageEncoder]
+) -> dict[str, tf.TensorSpec]:
+    """Return a signature of raw columns in which images are the bytes of files, (rows,) strings."""
+    return {
+        name: tf.TensorSpec((None,), tf.string, name=each.name) if name in images else each
+        for name, each in signature.items()
+    }
+
+
+def _decoded(columns: Tensors, images: Mapping[str, ImageEncoder]) -> Tensors:
+    """Return raw columns with pixels in place of the bytes of files."""
+    return columns | {name: decode_images(columns[name], each.reading) for name, each in images.items()}
 
 
 def named_outputs(

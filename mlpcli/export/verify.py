@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -193,6 +194,9 @@ def describe_job(saved_model: Path, contract: Contract, sample: Sample) -> c_api
         tensor = signature.inputs[name].name
         if isinstance(cells, list):
             inputs.append({"tensor": tensor, "texts": cells})
+        elif cells.dtype == np.uint8:
+            content = base64.b64encode(cells.tobytes()).decode()
+            inputs.append({"tensor": tensor, "pixels": content, "shape": list(cells.shape)})
         else:
             numbers = [float(cell) for cell in cells]
             inputs.append({"tensor": tensor, "numbers": numbers, "wide": contract.numbers == "float64"})

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from mlpcli.data.raw_columns import column_places, values_at
+from mlpcli.data.raw_columns import column_places, places_beside_images, values_at
 from mlpcli.data.stored.sampled_rows import sampled_split
 from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import Problem, UsageError
@@ -77,7 +77,10 @@ class Explainer:
         self.background: Array = rows[np.sort(order[: options.background])]
         self.columns = tuple(places)
         self.groups: tuple[ColumnGroup, ...] = column_groups(
-            options.groups, places, rows[order[:CORRELATION_ROWS]]
+            options.groups,
+            places,
+            rows[order[:CORRELATION_ROWS]],
+            places.keys() - places_beside_images(contract).keys(),
         )
         self.owner = positions(self.groups, places, rows.shape[1])
         self.coalitions = Coalitions(len(self.groups), len(self.background), trained.spec.seed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +29,10 @@ class ColumnGroup:
 
 
 def column_groups(
-    wanted: Sequence[str], places: Mapping[str, tuple[int, ...]], background: Array
+    wanted: Sequence[str],
+    places: Mapping[str, tuple[int, ...]],
+    background: Array,
+    images: Collection[str] = (),
 ) -> tuple[ColumnGroup, ...]:
     """Return the groups that cover all columns, each in the place of its first column.
 
@@ -37,6 +40,7 @@ def column_groups(
         wanted: `a,b`, `name=a,b`, or `correlated` for columns whose rank correlation is at least 0.8.
         places: by column, the positions of its values.
         background: (rows, width), flat, in which correlation is measured.
+        images: columns that are correlated with none.
 
     Raises:
         UsageError: there is no such column, or it is in two groups, or a name is taken.
@@ -64,7 +68,7 @@ def column_groups(
     if problems:
         raise UsageError(*problems)
     if CORRELATED in wanted and CORRELATED not in places:
-        rest = {name: own for name, own in places.items() if name not in taken}
+        rest = {name: own for name, own in places.items() if name not in taken and name not in images}
         found = correlated_groups(background, rest, LEAST_CORRELATION) if len(rest) > 1 else []
         given += [ColumnGroup("+".join(each), each) for each in found]
     by_column = {column: each for each in given for column in each.columns}

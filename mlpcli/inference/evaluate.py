@@ -153,7 +153,9 @@ def _draw(
     from mlpcli.inference.group_figures import draw_groups
 
     title = f"{trained.run.label} on {rows.source}"
-    drawn = draw_evaluation(trained, rows.split, predicted, folder, title=title, origin=rows.origin)
+    drawn = draw_evaluation(
+        trained, rows.split, predicted, folder, title=title, origin=rows.origin, columns=rows.columns
+    )
     return (*drawn, *draw_groups(groups, metrics, folder, title=title))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +36,9 @@ from mlpcli.statistics.ranking import ranking_curves
 from mlpcli.training.side_process import begin
 
 if TYPE_CHECKING:
-    from mlpcli.model.trained_model import TrainedModel
+    from mlpcli.inference.row_columns import RowColumns
+from mlpcli.inference.written_cells import columns_not_shown, written_cells
+from mlpcli.model.trained_model import TrainedModel
 
 MOST_CURVED = 50
 """Classes whose curves are computed; of more, the most frequent."""
@@ -49,11 +51,27 @@ Draw = Callable[[], Drawing]
 
 @dataclass(frozen=True)
 class _Rows:
-    """The rows of a table of mistakes: their positions, what names them, and their columns."""
+    """The rows of a table of mistakes.
+
+    Attributes:
+        positions: of the rows in their source.
+        origin: names them.
+        columns: what the encoded rows show of their columns.
+        written: returns the cells of some rows that they do not show, by column.
+        order: of the columns.
+    """
 
     positions: Array
     origin: Origin | None
     columns: Mapping[str, Array]
+    written: Callable[[list[int]], Mapping[str, list[str]]]
+    order: Sequence[str]
+
+    def cells(self, places: list[int]) -> dict[str, list[str]]:
+        """Return the cells of some rows by column, in the order of the columns."""
+        shown = {name: list(map(_cell, values[places])) for name, values in self.columns.items()}
+        found = {**shown, **self.written(places)}
+        return {name: found[name] for name in dict.fromkeys((*self.order, *found)) if name in found}
 
 
 def draw_evaluation(
@@ -64,6 +82,7 @@ def draw_evaluation(
     *,
     title: str,
     origin: Origin | None = None,
+    columns: Callable[[], RowColumns] | None = None,
 ) -> list[Path]:
     """Draw what was evaluated into a folder, and write the rows that are most wrong beside it.
 
@@ -79,12 +98,18 @@ def draw_evaluation(
         folder: which is created.
         title: of the figures.
         origin: names the rows; None to count them from 1.
+        columns: reads their raw columns; None where they have none.
 
     Returns:
         The files.
     """
     contract = trained.contract
-    rows = _Rows(split.rows, origin, shown_columns(contract, split.x))
+    apart = columns_not_shown(contract) if columns is not None and origin is not None else []
+
+    def written(places: list[int]) -> dict[str, list[str]]:
+        return written_cells(columns(), apart, places) if apart and columns is not None else {}
+
+    rows = _Rows(split.rows, origin, shown_columns(contract, split.x), written, contract.features)
     drawn: list[tuple[str, Draw]] = []
     tables: list[tuple[str, str]] = []
     taken: set[str] = set()
@@ -222,11 +247,12 @@ def _csv(heading: list[str], lines: list[list[object]], rows: _Rows, places: lis
     """Return a table of rows: their numbers, what was predicted, and then the rows themselves."""
     numbered, numbers = _numbers(rows, places)
     heading = [*numbered, *heading]
+    found = rows.cells(places)
     names: list[str] = []
-    for name in rows.columns:
-        taken = [*heading, *names, *rows.columns]
+    for name in found:
+        taken = [*heading, *names, *found]
         names.append(name if name not in heading else free_name(f"column_{name}", taken))
-    cells = [list(map(_cell, values[places])) for values in rows.columns.values()]
+    cells = [*found.values()]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*heading, *names])

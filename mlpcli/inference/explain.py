@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mlpcli.data.dataset import Contract, Output, Split
+from mlpcli.data.features.image_encoder import pixel_column
 from mlpcli.data.features.verification_sample import Sample
 from mlpcli.data.label_keys import label_number
 from mlpcli.data.levels import median_of
-from mlpcli.data.raw_columns import column_places, correlated_groups, values_at, with_values
+from mlpcli.data.raw_columns import (
+    column_places,
+    correlated_groups,
+    places_beside_images,
+    values_at,
+    with_values,
+)
 from mlpcli.data.types import Array, Arrays
 from mlpcli.errors import Problem, UsageError, nearest
 from mlpcli.inference.evaluate import predict_outputs, values_of
@@ -25,6 +33,9 @@ from mlpcli.runs.folder import Run
 from mlpcli.spec.schema import ComponentSpec
 from mlpcli.statistics.bootstrap import draw_counts
 from mlpcli.training.row_metrics import RowMetric
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MOST_ROWS = 10_000
 """Of more rows a random sample is permuted, and said."""
@@ -87,7 +98,8 @@ def explain_run(
     if not places:
         rule = f"run {run.label} reads rows of {' x '.join(map(str, trained.contract.shape))} values"
         raise UsageError(Problem(rule, hint="explain is for rows of columns: tables, and flat arrays"))
-    groups = correlated_groups(_some_flat(found, trained, places), places, CORRELATED)
+    beside = places_beside_images(trained.contract)
+    groups = correlated_groups(_some_flat(found, trained, places), beside, CORRELATED) if beside else []
     wanted = [*((name,) for name in places), *groups]
     most = _most_rows(trained, repeats * len(wanted)) if rows is None else rows
     sampled = _sampled(found, most, trained.spec.seed)
@@ -270,7 +282,9 @@ def _grid(
     if sample is None or contract.preprocessor is None:
         return None
     raw = sample.columns[name]
-    cells = {each: pa.chunked_array([pa.array(column)]) for each, column in sample.columns.items()}
+    if not isinstance(raw, list) and raw.ndim > 1:  # images, which have no order
+        return None
+    cells = {each: pa.chunked_array([_cells(column)]) for each, column in sample.columns.items()}
     preprocessor = contract.preprocessor  # of a mean of folds, each of which encodes a row in its own way
     encoded = preprocessor.transform(preprocessor.columns(cells)).x[:, list(places)]
     if isinstance(raw, list):
@@ -287,6 +301,13 @@ def _grid(
     at = np.unique(np.linspace(0, len(ordered) - 1, GRID).round().astype(int))
     values, first = np.unique(raw[ordered[at]], return_index=True)
     return tuple(float(value) for value in values), encoded[ordered[at]][first]
+
+
+def _cells(column: list[str] | Array) -> pa.Array:
+    """Return a column of raw values as PyArrow has it; that of images as bytes."""
+    import pyarrow as pa
+
+    return pa.array(column) if isinstance(column, list) or column.ndim == 1 else pixel_column(column)
 
 
 def shown_of(output: Output, loss: ComponentSpec, values: Array) -> tuple[str, Array]:

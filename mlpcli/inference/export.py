@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mlpcli.data.features.image_encoder import ImageEncoder
 from mlpcli.data.features.verification_sample import Sample
 from mlpcli.data.types import Array
 from mlpcli.export.coded_network import CodedNetwork, coded_network
@@ -168,7 +169,8 @@ class ExportJob:
                 texts = np.array([str(text).strip() for text in cells])
                 found[names[encoder.name] if given is None else given.column or given.name] = texts
             else:
-                found[names[encoder.name]] = np.asarray(cells, preprocessor.dialect.numbers)
+                kind = "uint8" if isinstance(encoder, ImageEncoder) else preprocessor.dialect.numbers
+                found[names[encoder.name]] = np.asarray(cells, kind)
         return found
 
     def wanted(self, name: str, sample: Sample) -> dict[str, Array]:

@@ -82,7 +82,10 @@ def _without_gaps(sample: Sample) -> Sample:
     """Return a few rows with a value in as many columns as any row has."""
     gaps = np.zeros(len(sample), np.int64)
     for cells in sample.columns.values():
-        gaps += [not text for text in cells] if isinstance(cells, list) else np.isnan(cells)
+        if isinstance(cells, list):
+            gaps += [not text for text in cells]
+        elif cells.ndim == 1:  # images have no gaps
+            gaps += np.isnan(cells)
     chosen = np.sort(np.argsort(gaps, kind="stable")[:REQUEST_ROWS])
     columns = {
         name: [cells[row] for row in chosen] if isinstance(cells, list) else cells[chosen]

@@ -8,6 +8,7 @@ import numpy as np
 
 from mlpcli.data.dataset import Contract
 from mlpcli.data.features.verification_sample import SAMPLE_ROWS, Sample, served_values
+from mlpcli.data.sources.image_columns import images_of_model, paths_of, taken
 from mlpcli.data.types import Array, Arrays
 from mlpcli.export.describe_file import RAW
 from mlpcli.export.saved_model import named_outputs
@@ -50,10 +51,10 @@ def split_rows(trained: TrainedModel, own: OwnData, name: str, most: int) -> Sam
     columns = columns_of_split(own.spec, own.dataset, contract, name, split)
     assert isinstance(columns, TableColumns)
     assert columns.rows is not None
-    cells = columns.cells(preprocessor.names)
-    taken = {name: column.take(columns.rows[places]) for name, column in cells.items()}
-    raw = {each.name: served_values(each, taken[each.name]) for each in preprocessor.encoders}
-    return Sample(raw, preprocessor.transform(taken).x, positions, own.dataset.source)
+    table = taken(columns.table(preprocessor.names), columns.rows[places])
+    found = images_of_model(preprocessor).decode(table, paths_of(columns.file))[0].columns
+    raw = {each.name: served_values(each, found[each.name]) for each in preprocessor.encoders}
+    return Sample(raw, preprocessor.transform(found).x, positions, own.dataset.source)
 
 
 def spaced(rows: int, most: int) -> Array:

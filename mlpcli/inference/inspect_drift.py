@@ -24,6 +24,7 @@ from mlpcli.data.types import Array
 from mlpcli.errors import DataError, Problem, SpecError
 from mlpcli.inference.column_drift import compare_columns, corrected, ordered
 from mlpcli.inference.contract_drift import compare_with_contract
+from mlpcli.inference.image_drift import brightness_of_images
 from mlpcli.inference.row_columns import (
     ArrayColumns,
     RowColumns,
@@ -128,9 +129,10 @@ def _read(
     """Return the columns of rows, those of the same kind as known ones where there are such."""
     names = [name for name in rows.columns.names if known is None or name in known]
     kinds = {} if known is None else {name: each.kind for name, each in known.items()}
-    found = rows.columns.read(names, kinds) | {
-        name: each for name, each in rows.targets.items() if known is None or name in known
-    }
+    images = brightness_of_images(rows.columns, contract)
+    found = rows.columns.read([name for name in names if name not in images], kinds)
+    found = {name: images[name] if name in images else found[name] for name in names}
+    found |= {name: each for name, each in rows.targets.items() if known is None or name in known}
     preprocessor = contract.preprocessor
     if preprocessor is None:
         return found

@@ -18,7 +18,7 @@ from mlpcli.data.readers.notations import read_numbers
 from mlpcli.data.readers.parse_cells import ParsedColumn
 from mlpcli.data.readers.partitions import DataFiles
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
-from mlpcli.data.readers.tables import TableFile, open_tables, read_table
+from mlpcli.data.readers.tables import Table, TableFile, open_tables, read_table
 from mlpcli.data.sources.kept_rows import KeptOrigin
 from mlpcli.data.sources.table_source import dialect_of
 from mlpcli.data.types import Array, Arrays
@@ -101,12 +101,17 @@ class TableColumns(RowColumns):
         used = [] if preprocessor is None else [name for name in names if name in preprocessor.names]
         others = [name for name in names if name not in used]
         found: dict[str, ParsedColumn] = {}
-        if used and preprocessor is not None:
-            text = [name for name in used if name in {*preprocessor.texts, *preprocessor.dialect.notations}]
-            found |= read_table(self.file, used, text=text).columns
+        if used:
+            found |= self.table(used).columns
         if others:
             found |= read_numbers(self.file, others)[0].columns
         return found
+
+    def table(self, names: Sequence[str]) -> Table:
+        """Return some columns of the model as they are read for it, of all rows of the table."""
+        preprocessor = self.contract.preprocessor
+        spelled = () if preprocessor is None else (*preprocessor.spelled, *preprocessor.dialect.notations)
+        return read_table(self.file, names, text=[name for name in names if name in spelled])
 
 
 class ArrayColumns(RowColumns):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from mlpcli.data.dataset import Contract, Output
+from mlpcli.data.images.image_reading import image_columns, images_beside_columns
 from mlpcli.data.load import Request
 from mlpcli.data.types import TargetKind
 from mlpcli.model.activation_range import passes_values, units_path
@@ -87,14 +88,29 @@ SCALERS = ("Normalization", "BatchNormalization", "Rescaling")
 
 
 def scales_inputs(spec: Spec) -> bool:
-    """Return whether a scaling layer reads an input of the network directly; true for any model class."""
+    """Return whether a scaling layer reads an input of the network directly; true for any model class.
+
+    What scales images beside columns says nothing of these.
+    """
     if spec.model is not None:
         return True
     graph = spec.graph
-    inputs = {*(graph.inputs or ()), ONLY_INPUT}
+    inputs = {*(graph.inputs or ()), ONLY_INPUT} - image_inputs(spec)
     return any(
         spec.layers[node.index].class_name in SCALERS and inputs & {*node.sources} for node in graph.nodes
     )
+
+
+def image_inputs(spec: Spec) -> set[str]:
+    """Return the named inputs that take images beside columns of a table."""
+    if not images_beside_columns(spec.dataset, spec.inputs):
+        return set()
+    images = {*image_columns(spec.dataset)}
+    return {
+        name
+        for name, each in (spec.inputs or {}).items()
+        if each.kinds == ["image"] or (isinstance(each.columns, list) and {*each.columns} <= images)
+    }
 
 
 def output_layers(spec: Spec) -> dict[str, LayerSpec | None]:

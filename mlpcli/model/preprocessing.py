@@ -1,4 +1,4 @@
-"""A preprocessor as a Keras model of stock layers and operations, and joined to the core that it feeds.
+"""A preprocessor as stock layers and operations of Keras: from raw columns to the matrix of a row's values.
 
 It does with tensors what `data/features/encoders.py` does with arrays. `keras.models.load_model` reads the
 result without mlpcli.
@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mlpcli.data.dataset import Contract
 from mlpcli.data.features.dates import LAYOUTS, OLD_LENGTH
 from mlpcli.data.features.encoders import (
     BOOLEAN_SPELLINGS,
@@ -23,6 +22,7 @@ from mlpcli.data.features.encoders import (
     Encoder,
     NumericEncoder,
 )
+from mlpcli.data.features.image_encoder import ImageEncoder
 from mlpcli.data.features.instants import (
     CHARACTERS,
     LENGTH,
@@ -46,10 +46,18 @@ ops = keras.ops
 
 
 def raw_inputs(preprocessor: Preprocessor, names: Sequence[str]) -> list[keras.KerasTensor]:
-    """Return a symbolic input, (rows,), per raw column: numbers with NaN, or string with "", for a gap."""
+    """Return a symbolic input, (rows,), per raw column: numbers with NaN, or string with "", for a gap.
+
+    That of an image is (rows, height, width, channels), uint8.
+    """
+    kinds = [
+        ("string" if encoder.text else preprocessor.dialect.numbers, ())
+        if not isinstance(encoder, ImageEncoder)
+        else ("uint8", encoder.shape)
+        for encoder in preprocessor.encoders
+    ]
     return [
-        keras.Input((), dtype="string" if encoder.text else preprocessor.dialect.numbers, name=name)
-        for encoder, name in zip(preprocessor.encoders, names, strict=True)
+        keras.Input(shape, dtype=dtype, name=name) for (dtype, shape), name in zip(kinds, names, strict=True)
     ]
 
 
@@ -79,8 +87,10 @@ class SharedColumns:
 
 def build_matrix(
     preprocessor: Preprocessor, inputs: Mapping[str, keras.KerasTensor], shared: SharedColumns | None = None
-) -> keras.KerasTensor:
-    """Return the symbolic (rows, width) float32 matrix of some raw inputs.
+) -> keras.KerasTensor | None:
+    """Return the symbolic (rows, width) float32 matrix of some raw inputs; None where all are images.
+
+    It is that of the columns that are no images, see `Preprocessor.places_beside_images`.
 
     Args:
         preprocessor: learned from the training rows.
@@ -89,7 +99,13 @@ def build_matrix(
     """
     shared = shared or SharedColumns()
     if isinstance(preprocessor, StackedPreprocessor):
-        return ops.concatenate([build_matrix(each, inputs, shared) for each in preprocessor.members], axis=1)
+        members = [build_matrix(each, inputs, shared) for each in preprocessor.members]
+        members = [each for each in members if each is not None]
+        return ops.concatenate(members, axis=1) if members else None
+    if preprocessor.images:
+        preprocessor = preprocessor.without_images()
+        if not preprocessor.encoders:
+            return None
     numeric = [encoder for encoder in preprocessor.encoders if isinstance(encoder, NumericEncoder)]
     parts: list[keras.KerasTensor] = []
     owners: list[int] = []  # of each column in `parts`, its position in the matrix
@@ -322,41 +338,3 @@ def _around(part: str, position: Callable[[], keras.KerasTensor]) -> list[keras.
         return looked_up
     whole = ops.less(ops.abs(place - nearest), 1e-4)  # minutes
     return [ops.where(whole, known, each) for known, each in zip(looked_up, found, strict=True)]
-
-
-def build_preprocessing(preprocessor: Preprocessor, take: Mapping[str, Sequence[int] | None]) -> keras.Model:
-    """Build the Keras model of a preprocessor: raw columns in their order to the inputs of the core.
-
-    Args:
-        preprocessor: learned from the training rows.
-        take: for each named input of the core the columns of the matrix that it takes (None for all); empty
-            when the core has one input, which takes the whole matrix.
-    """
-    inputs = raw_inputs(preprocessor, [f"column_{place}" for place in range(len(preprocessor.encoders))])
-    matrix = build_matrix(preprocessor, dict(zip(preprocessor.names, inputs, strict=True)))
-    outputs = {
-        name: matrix if columns is None else keras.ops.take(matrix, np.array(columns), axis=1)
-        for name, columns in take.items()
-    }
-    served = preprocessor.served.values()
-    free = next(name for name in ("preprocessing", "preprocessing_", "preprocessing__") if name not in served)
-    return keras.Model(inputs, outputs or matrix, name=free)
-
-
-def join(
-    preprocessor: Preprocessor, core: keras.Model, take: Mapping[str, Sequence[int] | None]
-) -> keras.Model:
-    """Return a model from raw columns, a dict by their served names, to the core's outputs."""
-    served = list(preprocessor.served.values())
-    inputs = raw_inputs(preprocessor, served)
-    if core.name in served:  # names of layers are unique, and the column's is the one that people use
-        core.name = f"{core.name}_core"
-    fed = build_preprocessing(preprocessor, take)(inputs)
-    return keras.Model(dict(zip(served, inputs, strict=True)), core(fed))
-
-
-def with_raw_columns(core: keras.Model, contract: Contract) -> keras.Model:
-    """Return a network as a model of a table's raw columns; unchanged where the data was not a table's."""
-    if contract.preprocessor is None:
-        return core
-    return join(contract.preprocessor, core, {each.name: each.columns for each in contract.inputs})

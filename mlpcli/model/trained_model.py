@@ -31,7 +31,7 @@ from mlpcli.model.ensemble import Member, mean_network
 from mlpcli.model.learned_values import VOCABULARY
 from mlpcli.model.memory import bounded_weights
 from mlpcli.model.plugins import Plugins, changed_plugins, run_plugins
-from mlpcli.model.preprocessing import with_raw_columns
+from mlpcli.model.raw_column_network import with_raw_columns
 from mlpcli.model.run_contract import run_contract
 from mlpcli.model.run_spec import own_spec
 from mlpcli.model.schedule_steps import with_steps

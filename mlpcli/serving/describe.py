@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mlpcli.data.dataset import Contract
 from mlpcli.data.features.encoders import CategoryEncoder, DateEncoder, Encoder, NumericEncoder
+from mlpcli.data.features.image_encoder import ImageEncoder
 from mlpcli.data.features.text_encoder import TextEncoder
 from mlpcli.data.images.given_images import BASE64
 
@@ -27,9 +28,7 @@ def row_schema(contract: Contract) -> Json:
         contract: of the model.
     """
     if contract.image is not None:
-        file: Json = {"type": "string", "contentEncoding": "base64", "description": "an image file"}
-        of_file: Json = {"type": "object", "properties": {BASE64: file}, "required": [BASE64]}
-        return {"oneOf": [_array_schema(contract.shape), of_file]}
+        return _image_schema(contract.shape)
     if contract.preprocessor is None and contract.kind != "table":
         return _array_schema(contract.shape)
     if contract.preprocessor is None:
@@ -44,6 +43,13 @@ def row_schema(contract: Contract) -> Json:
     }
 
 
+def _image_schema(shape: tuple[int, ...]) -> Json:
+    """Return the JSON Schema of an image: its pixels, or a file."""
+    file: Json = {"type": "string", "contentEncoding": "base64", "description": "an image file"}
+    of_file: Json = {"type": "object", "properties": {BASE64: file}, "required": [BASE64]}
+    return {"oneOf": [_array_schema(shape), of_file]}
+
+
 def _array_schema(shape: tuple[int, ...]) -> Json:
     """Return the JSON Schema of nested lists of numbers."""
     schema: Json = {"type": "number"}
@@ -54,6 +60,9 @@ def _array_schema(shape: tuple[int, ...]) -> Json:
 
 def _column_schema(encoder: Encoder) -> Json:
     """Return the JSON Schema of a column's values; texts are read as the cells of a file are."""
+    if isinstance(encoder, ImageEncoder):
+        pixels = _image_schema(encoder.shape)
+        return pixels | {"x-kind": "image"}
     null = [] if encoder.required else ["null"]
     if isinstance(encoder, NumericEncoder):
         schema: Json = {"type": ["number", "string", *null]}

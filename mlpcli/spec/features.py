@@ -10,8 +10,8 @@ from mlpcli.spec.image_keys import IMAGE_KEYS, BrokenFiles, ColorModeKey, Crop, 
 from mlpcli.spec.text_keys import TEXT_KEYS, TextKeys
 
 KINDS = ("numeric", "categorical", "boolean", "date", "text", "image", "ignore")
-InputKind = Literal["numeric", "date", "categorical", "boolean", "text", "missing"]
-INPUT_KINDS = ("numeric", "date", "categorical", "boolean", "text", "missing")
+InputKind = Literal["numeric", "date", "categorical", "boolean", "text", "image", "missing"]
+INPUT_KINDS = ("numeric", "date", "categorical", "boolean", "text", "image", "missing")
 """The kinds of columns by which an input is chosen; `missing` is the 0 and 1 of `missing: indicator`."""
 
 INPUT_KINDS_RULE = f"a list of {', '.join(INPUT_KINDS)}"

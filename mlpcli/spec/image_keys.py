@@ -46,30 +46,16 @@ def image_problems(dataset: ValueMap) -> Iterator[Problem]:
     """
     places: list[tuple[KeyPath, ValueMap]] = [(("dataset",), dataset)]
     columns = dataset.get("features")
-    columns = columns if isinstance(columns, dict) else {}
-    declared = {name: each for name, each in columns.items() if _is_image(each)}
-    for name, each in declared.items():
-        if isinstance(each, dict):
+    for name, each in columns.items() if isinstance(columns, dict) else ():
+        if isinstance(each, dict) and each.get("kind") == "image":
             places.append((("dataset", "features", name), each))
     for path, section in places:
         if section.get("crop_to_aspect_ratio") is True and section.get("pad_to_aspect_ratio") is True:
             rule = "cannot be combined with crop_to_aspect_ratio"
             yield Problem(rule, path=(*path, "pad_to_aspect_ratio"), received=True, hint="keep one")
-    if len(declared) > 1:
-        rule = "only one column can be of kind image"
-        yield Problem(rule, path=("dataset", "features", list(declared)[1]), hint="keep one of them")
-    others = [name for name, each in columns.items() if name not in declared and each != "ignore"]
-    if declared and others:
-        rule = "a network takes the images of a column, or the other columns, not both"
-        hint = f"leave it out, or leave {next(iter(declared))!r} out"
-        yield Problem(rule, path=("dataset", "features", others[0]), hint=hint)
     if dataset.get("name") is None:
         return
     for key in IMAGE_KEYS:
         if dataset.get(key) is not None:
             rule = "is for image files, a built-in dataset is used unchanged"
             yield Problem(rule, path=("dataset", key), received=dataset[key], hint="remove it")
-
-
-def _is_image(column: object) -> bool:
-    return column == "image" or (isinstance(column, dict) and column.get("kind") == "image")

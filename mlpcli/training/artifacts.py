@@ -22,7 +22,7 @@ from mlpcli.files import sha256_of, write_json, write_with
 from mlpcli.keras_import import keras
 from mlpcli.model.build import output_loss
 from mlpcli.model.outputs import evaluated_rows, final_outputs
-from mlpcli.model.preprocessing import with_raw_columns
+from mlpcli.model.raw_column_network import with_raw_columns
 from mlpcli.model.target_scaling import restore_outputs
 from mlpcli.runs.results import Intervals, intervals_json
 from mlpcli.training import compiled

@@ -14,6 +14,7 @@ import numpy as np
 
 from mlpcli.data.features.dates import ParsedDates, parse_dates
 from mlpcli.data.features.encoded import NO_ROWS, Encoded
+from mlpcli.data.features.image_encoder import ImageEncoder
 from mlpcli.data.features.text_encoder import TextEncoder
 from mlpcli.data.quantiles import Quantiles, smooth_clip
 from mlpcli.data.readers.parse_cells import TOO_LARGE, ParsedColumn, Texts
@@ -343,7 +344,7 @@ class CategoryEncoder:
         return Encoded(values, missing, missing if self.required else NO_ROWS, unseen=unseen)
 
 
-Encoder = NumericEncoder | BooleanEncoder | DateEncoder | CategoryEncoder | TextEncoder
+Encoder = NumericEncoder | BooleanEncoder | DateEncoder | CategoryEncoder | TextEncoder | ImageEncoder
 
 
 OPTIONAL = ("quantiles", "elapsed_quantiles", "year_quantiles", "clip")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -22,8 +22,10 @@ from mlpcli.data.features.encoders import (
     parse_date_column,
 )
 from mlpcli.data.features.fit_scaling import ScalingRules, fill_value
+from mlpcli.data.features.image_encoder import ImageEncoder, image_encoder
 from mlpcli.data.features.text_columns import no_words
 from mlpcli.data.features.text_encoder import TextEncoder, fit_text
+from mlpcli.data.images.image_reading import reading_of_column
 from mlpcli.data.quantiles import quantile_count
 from mlpcli.data.readers.dialect import PLAIN, Dialect, dialect_to_json
 from mlpcli.data.readers.parse_cells import ParsedColumn, Texts
@@ -117,9 +119,40 @@ class Preprocessor:
         return frozenset(encoder.name for encoder in self.encoders if encoder.text)
 
     @property
+    def spelled(self) -> frozenset[str]:
+        """The raw columns whose cells are read as texts from a file: also those that name image files."""
+        return self.texts | {each.name for each in self.images}
+
+    @property
     def sentences(self) -> frozenset[str]:
         """The raw columns whose words are counted."""
         return frozenset(encoder.name for encoder in self.encoders if isinstance(encoder, TextEncoder))
+
+    @cached_property
+    def images(self) -> tuple[ImageEncoder, ...]:
+        """The encoders of the raw columns that name image files."""
+        return tuple(encoder for encoder in self.encoders if isinstance(encoder, ImageEncoder))
+
+    def image_at(self, place: int) -> ImageEncoder:
+        """Return the encoder of the image that begins at a column of the matrix."""
+        return next(each for each in self.images if self.spans[each.name].start == place)
+
+    def without_images(self) -> Preprocessor:
+        """Return what encodes the other raw columns; there must be some."""
+        return replace(self, encoders=tuple(each for each in self.encoders if each not in self.images))
+
+    def places_beside_images(self, places: Sequence[int]) -> tuple[int, ...]:
+        """Return where in the matrix of `without_images` some columns of this matrix are.
+
+        Args:
+            places: none of them of an image.
+        """
+        if not self.images:
+            return tuple(places)
+        ends = np.array([self.spans[each.name].stop for each in self.images])
+        widths = np.cumsum([0, *(each.width for each in self.images)])
+        found = np.asarray(places, np.int64)
+        return tuple((found - widths[np.searchsorted(ends, found, side="right")]).tolist())
 
     @property
     def embeddings(self) -> dict[int, tuple[int, int]]:
@@ -146,7 +179,7 @@ class Preprocessor:
         for encoder in self.encoders:
             span = self.spans[encoder.name]
             own = x[:, span.start : span.stop]
-            if isinstance(encoder, TextEncoder):  # it is wide: written where it belongs, not copied
+            if isinstance(encoder, TextEncoder | ImageEncoder):  # wide: written in place, not copied
                 encoded = encoder.encode(columns[encoder.name], out=own)
             else:
                 encoded = encoder.encode(columns[encoder.name])
@@ -194,6 +227,8 @@ def fit_preprocessor(
 
 
 def _fit(name: str, spec: FeatureSpec, column: ParsedColumn, rows: Array, rules: ScalingRules) -> Encoder:
+    if spec.kind == "image":
+        return image_encoder(reading_of_column(name, spec))
     if spec.kind == "numeric":
         return _fit_numeric(name, spec, column.numbers_of(rows), rules)
     if spec.kind == "boolean":

@@ -10,6 +10,7 @@ import numpy as np
 
 from mlpcli.data.features.encoded import Encoded
 from mlpcli.data.features.encoders import CategoryEncoder, DateEncoder, Encoder, NumericEncoder
+from mlpcli.data.features.image_encoder import ImageEncoder
 from mlpcli.data.features.preprocessor import Preprocessor, Transformed
 from mlpcli.data.readers.parse_cells import ParsedColumn
 from mlpcli.data.types import Array
@@ -48,6 +49,19 @@ class StackedPreprocessor(Preprocessor):
         """The number of columns of the matrix."""
         return sum(each.width for each in self.members)
 
+    def image_at(self, place: int) -> ImageEncoder:
+        """Return the encoder of the image that begins at a column of the matrix: one of the first member."""
+        return self.members[0].image_at(place)
+
+    def places_beside_images(self, places: Sequence[int]) -> tuple[int, ...]:
+        """Return where in the matrix without images some columns of this matrix are."""
+        less = sum(each.width for each in self.images)
+        first, *_ = self.members
+        return tuple(
+            first.places_beside_images([place])[0] if place < first.width else place - less
+            for place in places
+        )
+
     def transform(self, columns: Mapping[str, ParsedColumn]) -> Transformed:
         """Encode rows and release the parsed cells; each column is parsed once."""
         rows = len(columns[self.encoders[0].name])
@@ -56,6 +70,8 @@ class StackedPreprocessor(Preprocessor):
         for name in self.names:
             known: dict[Encoder, Encoded] = {}
             for start, member in zip(self.starts, self.members, strict=True):
+                if name not in member.spans:  # an image, which all members read alike
+                    continue
                 encoder, span = member.encoder(name), member.spans[name]
                 if encoder not in known:
                     known[encoder] = encoder.encode(columns[name])
@@ -104,9 +120,13 @@ def stack_preprocessors(members: Sequence[Preprocessor]) -> Preprocessor:
             raise ValueError(f"member {place} reads {what} otherwise than the first")
     encoders = tuple(_widest([each.encoder(name) for each in members]) for name in first.names)
     orders = {each.names for each in members}
+    images = {tuple(sorted(each.images, key=lambda image: image.name)) for each in members}
+    if len(images) > 1:
+        raise ValueError("they read images in different sizes or colors")
     if len(orders) == 1 and len({tuple(map(_without_limits, each.encoders)) for each in members}) == 1:
         return replace(first, encoders=encoders)
-    return StackedPreprocessor(encoders, first.dialect, members=tuple(members))
+    others = [each.without_images() if each.images else each for each in members[1:]]
+    return StackedPreprocessor(encoders, first.dialect, members=(first, *others))
 
 
 def _without_limits(encoder: Encoder) -> Encoder:

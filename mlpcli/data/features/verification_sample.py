@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlpcli.data.features.encoders import Encoder, NumericEncoder
+from mlpcli.data.features.image_encoder import ImageEncoder, pixel_rows
 from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.data.readers.parse_cells import ParsedColumn, is_text, plain_type
 from mlpcli.data.types import Array
@@ -19,6 +20,9 @@ CANDIDATE_ROWS = 20_000
 SAMPLE_CELLS = 100_000
 """A wide table gets fewer rows, but never fewer than ten."""
 
+SAMPLE_PIXELS = 1_000_000
+"""Large images get fewer rows too."""
+
 VALUES_PER_COLUMN = 20
 """Up to this many values of a text column get a row each in the sample."""
 
@@ -28,8 +32,8 @@ class Sample:
     """Rows as the served model takes them, and encoded.
 
     Attributes:
-        columns: the cells of each raw column: a list of texts, in which a missing one is empty, or float64,
-            in which it is NaN.
+        columns: the cells of each raw column: a list of texts, in which a missing one is empty; float64, in
+            which it is NaN; or images, (rows, height, width, channels) uint8.
         x: (rows, width) float32, the encoded rows.
         positions: (rows,) int64, each row's position in its file, from 0.
         label: of the file.
@@ -58,7 +62,8 @@ def take_sample(
     Returns:
         Some hundred rows.
     """
-    most = max(10, min(SAMPLE_ROWS, SAMPLE_CELLS // len(preprocessor.names)))
+    pixels = sum(each.width for each in preprocessor.images)
+    most = max(10, min(SAMPLE_ROWS, SAMPLE_CELLS // len(preprocessor.names), SAMPLE_PIXELS // max(1, pixels)))
     places = _evenly_spaced(rows, CANDIDATE_ROWS)
     candidates = {name: columns[name].take(places) for name in preprocessor.names}
     chosen = _evenly_spaced(len(places), most)
@@ -77,6 +82,8 @@ def _evenly_spaced(rows: int, most: int) -> Array:
 
 def served_values(encoder: Encoder, column: ParsedColumn) -> list[str] | Array:
     """Return a column as the served model takes it: text as it is written, otherwise numbers."""
+    if isinstance(encoder, ImageEncoder):
+        return pixel_rows(column.arrow, encoder.width).reshape(-1, *encoder.shape)
     if not encoder.text:
         return column.numbers.values
     arrow = plain_type(column.arrow)
@@ -88,6 +95,8 @@ def served_values(encoder: Encoder, column: ParsedColumn) -> list[str] | Array:
 
 def _informative_rows(encoder: Encoder, column: ParsedColumn) -> Array:
     """Return rows that show what else a column holds: a missing cell, extremes, each of its first values."""
+    if isinstance(encoder, ImageEncoder):
+        return np.empty(0, np.int64)
     if isinstance(encoder, NumericEncoder):
         values = column.numbers.values
         gaps = np.flatnonzero(np.isnan(values))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from mlpcli.errors import KeyPath
-from mlpcli.spec.features import FeatureSpec
+from mlpcli.spec.features import FeatureSpec, InputSpec
 from mlpcli.spec.image_keys import IMAGE_KEYS, ColorMode
 from mlpcli.spec.schema import DatasetSpec
 from mlpcli.spec.values import ValueMap
@@ -68,27 +68,51 @@ class ImageSettings:
     kept: Path | None = None
 
 
-def image_column(spec: DatasetSpec) -> str | None:
-    """Return the column of a table that names image files; None where there is none."""
+def image_columns(spec: DatasetSpec) -> tuple[str, ...]:
+    """Return the columns of a table that name image files."""
     if not isinstance(spec.features, dict):
-        return None
-    return next((name for name, each in spec.features.items() if each.kind == "image"), None)
+        return ()
+    return tuple(name for name, each in spec.features.items() if each.kind == "image")
 
 
-def image_column_of(section: ValueMap) -> tuple[str, str] | None:
-    """Return the column of a `dataset` section's plain values that names image files, and its directory."""
+def image_column(spec: DatasetSpec) -> str | None:
+    """Return the first column of a table that names image files; None where there is none."""
+    return next(iter(image_columns(spec)), None)
+
+
+def images_beside_columns(spec: DatasetSpec, inputs: Mapping[str, InputSpec] | None) -> bool:
+    """Return whether the network takes other columns of a table beside one of images, or several of these.
+
+    So it is where the spec says anything of another column, or chooses inputs by columns or kinds. Else the
+    images are all that the network takes.
+
+    Args:
+        spec: the `dataset` section.
+        inputs: the spec's named inputs.
+    """
+    images = image_columns(spec)
+    if not images or not isinstance(spec.features, dict):
+        return False
+    others = (each.kind for name, each in spec.features.items() if name not in images)
+    chosen = any(each.columns is not None or each.kinds is not None for each in (inputs or {}).values())
+    return chosen or len(images) > 1 or any(kind != "ignore" for kind in others)
+
+
+def image_columns_of(section: ValueMap) -> dict[str, str]:
+    """Return the directory of each column of a `dataset` section's plain values that names image files."""
     columns = section.get("features")
+    found = {}
     for name, each in columns.items() if isinstance(columns, dict) else ():
         if each == "image":
-            return str(name), ""
-        if isinstance(each, dict) and each.get("kind") == "image":
-            return str(name), str(each.get("directory") or "")
-    return None
+            found[str(name)] = ""
+        elif isinstance(each, dict) and each.get("kind") == "image":
+            found[str(name)] = str(each.get("directory") or "")
+    return found
 
 
-def image_keys(spec: DatasetSpec) -> dict[str, object]:
-    """Return what a spec says of images: of the dataset, and instead of that, of the column."""
-    column = image_column(spec)
+def image_keys(spec: DatasetSpec, column: str | None = None) -> dict[str, object]:
+    """Return what a spec says of images: of the dataset, and instead of that, of a column, the first."""
+    column = column or image_column(spec)
     sections: list[DatasetSpec | FeatureSpec] = [spec]
     if column is not None and isinstance(spec.features, dict):
         sections.append(spec.features[column])
@@ -100,39 +124,45 @@ def image_keys(spec: DatasetSpec) -> dict[str, object]:
     }
 
 
-def place_of(spec: DatasetSpec, key: str) -> KeyPath:
-    """Return where a spec says, or would say, something of images."""
-    column = image_column(spec)
+def place_of(spec: DatasetSpec, key: str, column: str | None = None) -> KeyPath:
+    """Return where a spec says, or would say, something of the images of a column, the first."""
+    column = column or image_column(spec)
     if column is None or getattr(spec, key) is not None:
         return ("dataset", key)
     return ("dataset", "features", column, key)
 
 
-def reading_of(spec: DatasetSpec, size: tuple[int, int]) -> ImageReading:
+def reading_of(spec: DatasetSpec, size: tuple[int, int], column: str | None = None) -> ImageReading:
     """Return how the images of a spec are read.
 
     Args:
         spec: the `dataset` section.
         size: of the arrays, which the spec may leave out.
+        column: of the table; None for the first.
     """
-    keys, column = image_keys(spec), image_column(spec)
-    fit: Fit = "crop" if keys.get("crop_to_aspect_ratio") else "squeeze"
+    column = column or image_column(spec)
     directory = None
     if column is not None and isinstance(spec.features, dict):
         directory = spec.features[column].directory
+    keys = image_keys(spec, column) | {"image_size": list(size), "directory": directory}
+    return reading_of_column(column or "", FeatureSpec.model_validate({"kind": "image"} | keys))
+
+
+def reading_of_column(name: str, column: FeatureSpec) -> ImageReading:
+    """Return how the images of a column are read, all of whose keys are given; a folder has no name."""
+    assert column.image_size is not None
+    height, width = column.image_size
+    fit: Fit = "crop" if column.crop_to_aspect_ratio else "squeeze"
     return ImageReading(
-        size,
-        _color_mode(keys.get("color_mode")),
-        "pad" if keys.get("pad_to_aspect_ratio") else fit,
-        column or "",
-        directory or "",
+        (height, width),
+        column.color_mode or "rgb",
+        "pad" if column.pad_to_aspect_ratio else fit,
+        name,
+        column.directory or "",
     )
-
-
-def _color_mode(value: object) -> ColorMode:
-    return value if value == "rgba" or value == "grayscale" else "rgb"
 
 
 def drops_broken(spec: DatasetSpec) -> bool:
     """Return whether files that cannot be read as images are left out."""
-    return image_keys(spec).get("broken_files") == "drop"
+    columns = image_columns(spec) or (None,)
+    return any(image_keys(spec, column).get("broken_files") == "drop" for column in columns)

@@ -22,6 +22,7 @@ from mlpcli.data.images.decode_image import (
     image_size,
     quiet,
 )
+from mlpcli.data.images.image_files import ImageFile, RefusedFile
 from mlpcli.data.images.image_reading import ImageReading
 from mlpcli.data.readers.row_errors import Origin, RowError, check_memory
 from mlpcli.data.types import Array
@@ -30,6 +31,7 @@ from mlpcli.machine import usable_cores
 from mlpcli.printable import counted
 
 T = TypeVar("T")
+F = TypeVar("F")
 
 AHEAD = 64
 """Files that wait for their turn, so that not all of them are in memory at once."""
@@ -75,7 +77,7 @@ class ImageRows:
 
 
 def load_images(
-    files: Sequence[Path], reading: ImageReading, origin: Origin, kept: Path | None = None
+    files: Sequence[ImageFile], reading: ImageReading, origin: Origin, kept: Path | None = None
 ) -> ImageRows:
     """Read image files into one array.
 
@@ -109,7 +111,7 @@ def load_images(
     return rows
 
 
-def _decoded(files: Sequence[Path], reading: ImageReading) -> ImageRows:
+def _decoded(files: Sequence[ImageFile], reading: ImageReading) -> ImageRows:
     pixels = np.zeros((len(files), *reading.shape), np.uint8)
     broken: list[RowError] = []
     traits: Counter[str] = Counter()
@@ -122,7 +124,7 @@ def _decoded(files: Sequence[Path], reading: ImageReading) -> ImageRows:
     return ImageRows(pixels, tuple(broken), traits)
 
 
-def try_decode(file: Path, reading: ImageReading) -> Decoded | str:
+def try_decode(file: ImageFile, reading: ImageReading) -> Decoded | str:
     """Return the image in a file, or why there is none."""
     content = read_content(file)
     if isinstance(content, str):
@@ -133,10 +135,10 @@ def try_decode(file: Path, reading: ImageReading) -> Decoded | str:
         return str(error)
 
 
-def sizes_of(files: Sequence[Path]) -> list[tuple[int, int] | None]:
+def sizes_of(files: Sequence[ImageFile]) -> list[tuple[int, int] | None]:
     """Return height and width of each image as it is to be seen; None where it cannot be read."""
 
-    def size(file: Path) -> tuple[int, int] | None:
+    def size(file: ImageFile) -> tuple[int, int] | None:
         content = read_content(file)
         try:
             return None if isinstance(content, str) else image_size(content)
@@ -146,8 +148,10 @@ def sizes_of(files: Sequence[Path]) -> list[tuple[int, int] | None]:
     return list(in_parallel(files, size))
 
 
-def read_content(file: Path) -> bytes | str:
+def read_content(file: ImageFile) -> bytes | str:
     """Return the bytes of a file, or why they cannot be read."""
+    if isinstance(file, RefusedFile):
+        return file.rule
     try:
         return read_ordinary(file, MOST_BYTES)
     except FileNotFoundError:
@@ -156,13 +160,13 @@ def read_content(file: Path) -> bytes | str:
         return f"cannot be read ({getattr(error, 'strerror', None) or error})"
 
 
-def _digest(file: Path) -> bytes:
+def _digest(file: ImageFile) -> bytes:
     """Return the sha256 of a file's bytes; of the reason where it cannot be read."""
     content = read_content(file)
     return hashlib.sha256(content.encode() if isinstance(content, str) else content).digest()
 
 
-def in_parallel(files: Iterable[Path], work: Callable[[Path], T]) -> Iterator[T]:
+def in_parallel(files: Iterable[F], work: Callable[[F], T]) -> Iterator[T]:
     """Yield what a function gives for each file, in order; it runs in as many threads as there are cores.
 
     Args:

@@ -11,6 +11,7 @@ import numpy as np
 
 from mlpcli.data.dataset import Contract
 from mlpcli.data.images.find_images import ENDINGS, list_images
+from mlpcli.data.images.image_files import ImageFile
 from mlpcli.data.images.image_origin import FolderOrigin
 from mlpcli.data.images.image_reading import CHANNELS, ImageReading
 from mlpcli.data.images.load_images import in_parallel, try_decode
@@ -33,7 +34,7 @@ class NamedImages:
         notes: what was left out.
     """
 
-    files: tuple[Path, ...]
+    files: tuple[ImageFile, ...]
     names: tuple[str, ...]
     origin: Origin
     notes: tuple[str, ...] = ()
@@ -98,7 +99,7 @@ def shown_name(name: str) -> str:
 
 
 def image_batches(
-    files: Sequence[Path], reading: ImageReading, shape: tuple[int, ...]
+    files: Sequence[ImageFile], reading: ImageReading, shape: tuple[int, ...]
 ) -> Iterator[tuple[Array, Array, list[RowError]]]:
     """Yield images, some at a time.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from mlpcli.data.inspect.propose_splits import ProposedSplit, propose_split
 from mlpcli.data.inspect.survey import Survey
 from mlpcli.data.load import Request, load_dataset
+from mlpcli.data.types import TargetKind
 from mlpcli.errors import DataError, MlpcliError, Problem
 from mlpcli.spec.load import load_text
 
@@ -42,20 +43,27 @@ def propose_checked(
 
 
 def check_proposal(text: str, file: Path, survey: Survey) -> None:
-    """Read and split the table as training by a proposed spec would.
+    """Read and split the table as training by a proposed spec would; see `check_spec`."""
+    what = f"{survey.path}: no spec is written, since training on the target {survey.target!r} would fail"
+    check_spec(text, file, what, classes=survey.has_classes)
+
+
+def check_spec(text: str, file: Path, rule: str, *, classes: bool) -> None:
+    """Read and split the data as training by a proposed spec would.
 
     Args:
         text: of the spec.
         file: where it is to be written, which its paths are relative to.
-        survey: of the table.
+        rule: what to say first where it would be refused.
+        classes: whether the target holds classes.
 
     Raises:
         DataError: the spec would be refused; with the reasons.
     """
-    request = Request({"": "classes" if survey.has_classes else "numbers"}, scales_inputs=False)
     try:
         loaded = load_text(text, file)
+        kinds: dict[str, TargetKind | None] = {"": "classes" if classes else "numbers"}
+        request = Request(kinds, scales_inputs=False, inputs=loaded.spec.inputs)
         load_dataset(loaded.spec.dataset, request, seed=loaded.spec.seed, folder=loaded.folder)
     except MlpcliError as error:
-        rule = f"{survey.path}: no spec is written, since training on the target {survey.target!r} would fail"
         raise DataError(Problem(rule, hint="see the next line"), *error.problems) from error

@@ -5,12 +5,12 @@ What each part is worth was measured on images: see docs/photos.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from mlpcli.data.inspect.propose_network import Effort
+from mlpcli.data.inspect.effort import Effort
 from mlpcli.data.inspect.survey import are_imbalanced
 from mlpcli.data.inspect.survey_images import ImageSurvey
 from mlpcli.errors import DataError, Problem
@@ -128,22 +128,17 @@ def proposed_size(survey: ImageSurvey, effort: Effort) -> tuple[int, int]:
 
 def _dataset(survey: ImageSurvey, source: ImageSource, effort: Effort) -> Iterator[str]:
     height, width = proposed_size(survey, effort)
-    sizes = survey.sizes
-    low, high = sizes.min(axis=0), sizes.max(axis=0)
-    one = (low == high).all()
-    found = f"{low[0]} x {low[1]}" if one else f"{low[0]} x {low[1]} to {high[0]} x {high[1]}"
     what = "a table that names the files" if source.column else "a folder for each class"
     yield _line(f"path: {source.path}", what)
     if source.column:
         yield f"  target: {source.target}"
         yield f"  features: {{{source.column}: image}}"
-    yield _line(f"image_size: [{height}, {width}]", f"height, width; the files have {found}")
+    yield _line(f"image_size: [{height}, {width}]", f"height, width; the files have {sizes_found(survey)}")
     if survey.is_gray:
         yield _line("color_mode: grayscale", "or rgb, rgba")
     else:
         yield _line("color_mode: rgb", "or grayscale, rgba")
-    shapes = np.unique(np.round(sizes[:, 0] / sizes[:, 1], 1))
-    if len(shapes) > 1 or abs(shapes[0] - height / width) > 0.1:
+    if is_cropped(survey, effort):
         yield _line("crop_to_aspect_ratio: true", "keep the proportions, lose the edges of long images")
     if any(each.broken for each in survey.files):
         yield _line("broken_files: drop", "files that are no images are left out")
@@ -154,6 +149,21 @@ def _dataset(survey: ImageSurvey, source: ImageSource, effort: Effort) -> Iterat
             yield _line(f"{split}: 0.2", text)
 
 
+def sizes_found(survey: ImageSurvey) -> str:
+    """Return the sizes of images, height and width, in a few words."""
+    low, high = survey.sizes.min(axis=0), survey.sizes.max(axis=0)
+    if (low == high).all():
+        return f"{low[0]} x {low[1]}"
+    return f"{low[0]} x {low[1]} to {high[0]} x {high[1]}"
+
+
+def is_cropped(survey: ImageSurvey, effort: Effort) -> bool:
+    """Return whether images of other proportions are cropped to those that the network takes."""
+    height, width = proposed_size(survey, effort)
+    shapes = np.unique(np.round(survey.sizes[:, 0] / survey.sizes[:, 1], 1))
+    return bool(len(shapes) > 1 or abs(shapes[0] - height / width) > 0.1)
+
+
 def _line(entry: str, comment: str) -> str:
     """Return an entry of the dataset with a comment."""
     return f"  {entry:26} # {comment}"
@@ -161,10 +171,32 @@ def _line(entry: str, comment: str) -> str:
 
 def _layers(survey: ImageSurvey, source: ImageSource, effort: Effort) -> Iterator[str]:
     """Yield the layers: augmentation, blocks of convolutions, a mean over the places, the output."""
+    yield from image_layers(survey, effort)
+    counts = [count for count in _counts(survey).values() if count]
+    if source.numbers:
+        yield "  - Dense: {units: 1}   # a number, so no activation"
+    elif len(counts) == 2:
+        yield f"  # the output is the probability of {_comment(_classes(survey)[1])}"
+        yield "  - Dense: {units: 1, activation: sigmoid}"
+    else:
+        yield f"  - Dense: {{units: {len(counts)}, activation: softmax}}   # a probability for each class"
+
+
+def image_layers(survey: ImageSurvey, effort: Effort, given: str = "", members: int = 0) -> Iterator[str]:
+    """Yield the layers from images to a vector for each.
+
+    Args:
+        survey: of the files.
+        effort: how large they are.
+        given: the name of the input; empty for the only one, which has none.
+        members: of the ensemble that reads the vectors; 0 for none.
+    """
     yield "  # these change images at random, while it trains: remove what changes a class"
+    shift = "RandomTranslation: {height_factor: 0.1, width_factor: 0.1, fill_mode: nearest}"
+    first = shift if survey.is_gray else "RandomFlip: {mode: horizontal}"
+    yield f"  - {{{first}, from: {given}}}" if given else f"  - {first}"
     if not survey.is_gray:
-        yield "  - RandomFlip: {mode: horizontal}"
-    yield "  - RandomTranslation: {height_factor: 0.1, width_factor: 0.1, fill_mode: nearest}"
+        yield f"  - {shift}"
     yield "  - Rescaling: {scale: 0.00392156862745098}   # 0 to 255 becomes 0 to 1"
     side = min(proposed_size(survey, effort))
     for place, filters in enumerate(WIDTHS[effort]):
@@ -177,18 +209,14 @@ def _layers(survey: ImageSurvey, source: ImageSource, effort: Effort) -> Iterato
             yield "  - MaxPooling2D"
     if _is_centered(survey):
         yield "  - Flatten   # where something is counts, as in small images that show one thing each"
-        yield "  - Dropout: {rate: 0.4}"
+        last = "Dropout: {rate: 0.4}"
     else:
         yield "  - GlobalAveragePooling2D   # where something is does not count"
-        yield "  - Dropout: {rate: 0.3}"
-    counts = [count for count in _counts(survey).values() if count]
-    if source.numbers:
-        yield "  - Dense: {units: 1}   # a number, so no activation"
-    elif len(counts) == 2:
-        yield f"  # the output is the probability of {_comment(_classes(survey)[1])}"
-        yield "  - Dense: {units: 1, activation: sigmoid}"
-    else:
-        yield f"  - Dense: {{units: {len(counts)}, activation: softmax}}   # a probability for each class"
+        last = "Dropout: {rate: 0.3}"
+    if members:
+        yield f"  - {last}"
+        last = f"Members: {{count: {members}}}"
+    yield f"  - {{{last}, name: of_{given}}}" if given else f"  - {last}"
 
 
 def _is_centered(survey: ImageSurvey) -> bool:
@@ -214,13 +242,27 @@ def _training(survey: ImageSurvey, source: ImageSource, effort: Effort) -> Itera
         yield "loss: sparse_categorical_crossentropy"
         yield f"metrics: [accuracy{', F1Score: {average: macro}' if uneven else ''}]"
     images = len(survey.good) * (0.64 if not source.splits else 0.8)
-    height, width = proposed_size(survey, effort)
-    epochs = round(PIXELS[effort] / (images * height * width))
-    epochs = max(LEAST_EPOCHS, min(EPOCHS[effort], epochs))
+    uneven = not source.numbers and are_imbalanced({k: v for k, v in counts.items() if v})
+    yield from image_training([survey], images, effort, uneven=uneven)
+
+
+def image_training(
+    surveys: Sequence[ImageSurvey], rows: float, effort: Effort, *, uneven: bool
+) -> Iterator[str]:
+    """Yield the optimizer, the number of epochs and when to stop.
+
+    Args:
+        surveys: of the files of each column, or of the folder.
+        rows: for training.
+        effort: how much time it may take.
+        uneven: whether some classes are rare.
+    """
+    pixels = rows * sum(int(np.prod(proposed_size(each, effort))) for each in surveys)
+    epochs = max(LEAST_EPOCHS, min(EPOCHS[effort], round(PIXELS[effort] / pixels)))
     yield "optimizer:"
     yield "  AdamW: {learning_rate: {FlatCosine: {initial: 0.002}}, weight_decay: 0.01}"
     yield f"fit: {{epochs: {epochs}, batch_size: 32}}"
-    if not source.numbers and are_imbalanced({k: v for k, v in counts.items() if v}):
+    if uneven:
         yield "# to weight rare classes as much as frequent ones: fit: {class_weight: balanced}"
     yield "callbacks:"
     patience = max(4, epochs // 4)

@@ -5,17 +5,16 @@ What each part is worth was measured on real tables: see docs/network.md.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 
+from mlpcli.data.inspect.effort import Effort
+from mlpcli.data.inspect.propose_images import image_training
+from mlpcli.data.inspect.propose_pictures import Pictures, picture_inputs, picture_layers
 from mlpcli.data.inspect.propose_text import text_inputs, text_layers
 from mlpcli.data.inspect.survey import Survey, are_imbalanced
-from mlpcli.errors import UsageError, wrong_choice
 from mlpcli.printable import quoted, shortened
 from mlpcli.spec.features import FeatureSpec
-
-Effort = Literal["fast", "good", "best"]
 
 
 @dataclass(frozen=True)
@@ -86,65 +85,90 @@ MANY_NUMBERS, TOO_MANY_NUMBERS = 100, 1000
 """With more numbers, their embeddings are narrower; with too many there are none."""
 
 
-def check_effort(wanted: str) -> Effort:
-    """Return the value of `--effort`.
-
-    Raises:
-        UsageError: it is none.
-    """
-    for effort in get_args(Effort):
-        if wanted == effort:
-            found: Effort = effort
-            return found
-    raise UsageError(wrong_choice("--effort", wanted, get_args(Effort), {"quick": "fast", "high": "best"}))
-
-
 def validation_share(survey: Survey) -> float:
     """Return the share of the rows, without those of `test`, that decides when to stop."""
     return 0.2 if _rows(survey) < FEW_ROWS else 0.1
 
 
-def propose_network(
-    survey: Survey, usable: Collection[FeatureSpec], effort: Effort, texts: Sequence[str] = ()
-) -> Iterator[str]:
+@dataclass(frozen=True)
+class Apart:
+    """The columns that have layers of their own before they join the others: texts, and images.
+
+    Attributes:
+        texts: the columns of texts, as YAML.
+        pictures: the columns of images.
+        effort: how large their layers are.
+    """
+
+    texts: Sequence[str] = ()
+    pictures: Pictures = field(default_factory=dict)
+    effort: Effort = "good"
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """The input of each by name: its column as YAML."""
+        words = text_inputs(self.texts) if self.texts else {}
+        return words | (picture_inputs(self.pictures) if self.pictures else {})
+
+    def layers(self, *, alone: bool, members: int = 0) -> Iterator[str]:
+        """Yield the layers that make a vector of each.
+
+        Args:
+            alone: whether one text is all that is in a row, so that the input needs no name.
+            members: of the ensemble that reads the vectors; 0 for none.
+        """
+        if self.texts:
+            yield from text_layers([*text_inputs(self.texts)], alone=alone, members=members)
+        if self.pictures:
+            yield from picture_layers(self.pictures, self.effort, members)
+
+
+def propose_network(survey: Survey, usable: Collection[FeatureSpec], apart: Apart) -> Iterator[str]:
     """Yield the lines of a spec from `inputs` on: the layers, loss and metrics, and how to train.
 
     Args:
         survey: of the table, with a target.
-        usable: the columns that are used.
-        effort: how much time the training may take.
-        texts: the names of the columns of texts among these, as YAML.
+        usable: the columns that are used, without those of images.
+        apart: the columns with layers of their own.
     """
-    training = EFFORTS[effort]
-    words = text_inputs(texts) if texts else {}
-    if len(texts) == len(usable):
-        yield from _words_alone(words)
+    training = EFFORTS[apart.effort]
+    if len(apart.texts) == len(usable):
+        yield from _apart_alone(apart)
         yield from _output(survey, members=False)
     else:
-        yield from _first_layers(usable, training, words)
-        yield from _hidden_layers(training, words, others_only=not _embedded(usable))
+        yield from _first_layers(usable, training, apart)
+        yield from _hidden_layers(training, apart, others_only=not _embedded(usable))
         yield from _output(survey)
-    yield from _fit(survey, training)
+    if apart.pictures:
+        uneven = bool(survey.class_counts) and are_imbalanced(survey.class_counts)
+        yield from image_training(
+            [*apart.pictures.values()], _training_rows(survey), apart.effort, uneven=uneven
+        )
+    else:
+        yield from _fit(survey, training)
 
 
-def _words_alone(words: Mapping[str, str]) -> Iterator[str]:
-    """Yield the layers of a table of texts only: the hidden layers of `_hidden_layers` would be worse."""
-    if len(words) > 1:
+def _apart_alone(apart: Apart) -> Iterator[str]:
+    """Yield the layers of a table of nothing else: the hidden layers of `_hidden_layers` would be worse."""
+    inputs = apart.inputs
+    named = len(inputs) > 1 or bool(apart.pictures)
+    if named:
         yield "inputs:"
-        yield from (f"  {name}: {columns}" for name, columns in words.items())
+        yield from (f"  {name}: {columns}" for name, columns in inputs.items())
     yield "layers:"
-    yield from text_layers(list(words), alone=len(words) == 1)
-    if len(words) > 1:
-        yield f"  - {{Concatenate: {{}}, from: [{', '.join(f'of_{name}' for name in words)}]}}"
+    yield from apart.layers(alone=not named)
+    if len(inputs) > 1:
+        yield f"  - {{Concatenate: {{}}, from: [{', '.join(f'of_{name}' for name in inputs)}]}}"
 
 
-def _hidden_layers(training: Training, words: Mapping[str, str], *, others_only: bool) -> Iterator[str]:
-    """Yield the members and their hidden layers; words join them behind these."""
+def _hidden_layers(training: Training, apart: Apart, *, others_only: bool) -> Iterator[str]:
+    """Yield the members and their hidden layers; words and images join them behind these."""
+    inputs = apart.inputs
     members = f"Members: {{count: {training.members}}}"
-    members = f"{{{members}, from: others}}" if words and others_only else members
+    members = f"{{{members}, from: others}}" if inputs and others_only else members
     yield f"  - {members}       # networks in one, which share the next layers"
     for comment, name in (("   # the same units for all members", ""), ("", ", name: of_columns")):
-        placed = name if words else ""
+        placed = name if inputs else ""
         dense = f"Dense: {{units: {training.units}, activation: relu}}"
         if training.dropout:
             drop = f"Dropout: {{rate: 0.1, noise_shape: [null, 1, {training.units}]}}"
@@ -152,19 +176,21 @@ def _hidden_layers(training: Training, words: Mapping[str, str], *, others_only:
             yield (f"  - {{{drop}{placed}}}" if placed else f"  - {drop}") + comment
         else:
             yield f"  - {{{dense}{placed}}}" if placed else f"  - {dense}"
-    if words:
-        yield from text_layers(list(words), alone=False, members=training.members)
-        yield f"  - {{Concatenate: {{}}, from: [of_columns, {', '.join(f'of_{name}' for name in words)}]}}"
+    if inputs:
+        yield from apart.layers(alone=False, members=training.members)
+        yield f"  - {{Concatenate: {{}}, from: [of_columns, {', '.join(f'of_{name}' for name in inputs)}]}}"
 
 
-def _first_layers(
-    usable: Collection[FeatureSpec], training: Training, words: Mapping[str, str]
-) -> Iterator[str]:
-    """Yield the inputs, and the layers that make of all but the words one vector for a row."""
-    numbers, embedded = [spec for spec in usable if spec.kind in NUMBERS], _embedded(usable)
-    rest = len(usable) - len(words) - (len(numbers) if embedded else 0)
+def _first_layers(usable: Collection[FeatureSpec], training: Training, apart: Apart) -> Iterator[str]:
+    """Yield the inputs, and the layers that make of all but words and images one vector for a row."""
+    numbers, embedded, inputs = (
+        [spec for spec in usable if spec.kind in NUMBERS],
+        _embedded(usable),
+        apart.inputs,
+    )
+    rest = len(usable) - len(apart.texts) - (len(numbers) if embedded else 0)
     others = rest > 0 or any(spec.missing == "indicator" for spec in numbers)
-    if not (embedded and others) and not words:
+    if not (embedded and others) and not inputs:
         yield "layers:"
         yield from _embedding(numbers, training, "") if embedded else ()
         return
@@ -173,7 +199,7 @@ def _first_layers(
     if others:
         kinds = "categorical, boolean" if embedded else "numeric, date, categorical, boolean"
         yield f"  others: {{kinds: [{kinds}, missing]}}   # missing: 1 where a cell is empty"
-    yield from (f"  {name}: {columns}" for name, columns in words.items())
+    yield from (f"  {name}: {columns}" for name, columns in inputs.items())
     yield "layers:"
     yield from _embedding(numbers, training, ", name: embedded, from: numbers") if embedded else ()
     if embedded and others:

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from mlpcli.data.features.profiles import Profile
-from mlpcli.data.inspect.propose_network import Effort, propose_network, validation_share
+from mlpcli.data.inspect.effort import Effort
+from mlpcli.data.inspect.propose_network import Apart, propose_network, validation_share
+from mlpcli.data.inspect.propose_pictures import Pictures, picture_features
 from mlpcli.data.inspect.propose_splits import ProposedSplit, used_columns
 from mlpcli.data.inspect.propose_text import text_note, text_settings
 from mlpcli.data.inspect.survey import Survey, invalid_cells
@@ -50,6 +52,7 @@ def propose_spec(
     command: str,
     effort: Effort = "good",
     division: ProposedSplit | None = None,
+    pictures: Pictures | None = None,
     reading: Reading = AS_RECORDED,
     many_classes: bool = False,
 ) -> str:
@@ -62,6 +65,7 @@ def propose_spec(
         command: that trains the spec.
         effort: how much time the training may take.
         division: by what the rows are divided; None for at random.
+        pictures: the columns of images, which the survey is without.
         reading: what was said of how the table is read.
         many_classes: allow as many classes as there are, also of one row each.
 
@@ -74,7 +78,7 @@ def propose_spec(
     assert survey.target is not None
     assert survey.task is not None
     profile = survey.profiles[survey.target]
-    _check(survey, profile, many_classes=many_classes)
+    _check(survey, profile, many_classes=many_classes, pictures=bool(pictures))
     usable = _usable(survey, division)
     texts = [scalar(name) for name, spec in usable.items() if spec.kind == "text"]
     return "\n".join(
@@ -97,8 +101,8 @@ def propose_spec(
             *_target(survey, profile),
             *_splits(survey, division),
             "  scaling: quantile           # numbers to a normal distribution, by the training rows",
-            *_features(survey, division),
-            *propose_network(survey, usable.values(), effort, texts),
+            *_features(survey, division, pictures or {}, effort),
+            *propose_network(survey, usable.values(), Apart(texts, pictures or {}, effort)),
             "",
         ]
     )
@@ -160,11 +164,11 @@ def rare_classes(survey: Survey) -> dict[str, int]:
     return {name: count for name, count in survey.class_counts.items() if count < MIN_CLASS_ROWS}
 
 
-def _check(survey: Survey, profile: Profile, *, many_classes: bool) -> None:
+def _check(survey: Survey, profile: Profile, *, many_classes: bool, pictures: bool) -> None:
     where = f"{survey.path}, target {profile.name!r}"
     problems = []
     rows = survey.table.rows - survey.rows_without_target
-    if all(_unreadable(survey, name) for name in survey.features.used):
+    if all(_unreadable(survey, name) for name in survey.features.used) and not pictures:
         rule = f"{survey.path}: there is no usable column besides the target"
         problems.append(Problem(rule, hint=_why_unusable(survey)))
     if profile.content != "nothing" and rows < MIN_ROWS:
@@ -274,11 +278,13 @@ def _why_unusable(survey: Survey) -> str:
     return "; ".join(shown[:MAX_REASONS]) + more if shown else "it is the only column"
 
 
-def _features(survey: Survey, division: ProposedSplit | None) -> Iterator[str]:
+def _features(
+    survey: Survey, division: ProposedSplit | None, pictures: Pictures, effort: Effort
+) -> Iterator[str]:
     """Yield a line for each column; where there are many, for those alone that differ from the inferred."""
     used, excluded = used_columns(survey, division), survey.features.excluded
     wide = len(used) + len(excluded) > MOST_LISTED
-    lines = []
+    lines = [*picture_features(pictures, effort)]
     for name, spec in used.items():
         if what := _what_is_wrong(survey, name):
             lines.append(f"    {_key(name)}: ignore  # {_comment(what)}")

@@ -12,6 +12,7 @@ import numpy as np
 
 from mlpcli.data.images.decode_image import BrokenImage, decode
 from mlpcli.data.images.find_images import list_images
+from mlpcli.data.images.image_files import ImageFile
 from mlpcli.data.images.image_reading import ImageReading
 from mlpcli.data.images.load_images import TRAITS, in_parallel, read_content
 from mlpcli.data.images.new_images import shown_name
@@ -137,7 +138,7 @@ def survey_folder(folder: Path, label: str) -> ImageSurvey:
     return ImageSurvey(label, files, tuple(classes), tuple(parts), folders, tuple(found.notes(label)))
 
 
-def glance(files: Sequence[Path], names: Sequence[str]) -> tuple[Glance, ...]:
+def glance(files: Sequence[ImageFile], names: Sequence[str]) -> tuple[Glance, ...]:
     """Look at image files: decode each, to see whether it can be.
 
     Args:
@@ -148,7 +149,7 @@ def glance(files: Sequence[Path], names: Sequence[str]) -> tuple[Glance, ...]:
     return tuple(Glance(name, *each) for name, each in zip(names, looks, strict=True))
 
 
-def _look(file: Path) -> tuple[bytes, tuple[int, int] | None, str, frozenset[str], str]:
+def _look(file: ImageFile) -> tuple[bytes, tuple[int, int] | None, str, frozenset[str], str]:
     content = read_content(file)
     if isinstance(content, str):
         return b"", None, "", frozenset(), content

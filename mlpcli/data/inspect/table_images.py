@@ -1,8 +1,12 @@
-"""Find the column of a table that names image files, before there is a spec."""
+"""Find the columns of a table that name image files, before there is a spec."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
+
 from mlpcli.data.images.find_images import is_image_name
+from mlpcli.data.images.image_files import RefusedFile, folder_of_table, named_file
 from mlpcli.data.inspect.survey import Survey
 from mlpcli.data.inspect.survey_images import ImageSurvey, glance
 from mlpcli.data.readers.find_files import named_files
@@ -13,15 +17,16 @@ LEAST_NAMED = 0.9
 """The share of a column's cells that name images for it to be a column of images."""
 
 
-def survey_table_images(survey: Survey) -> tuple[str, ImageSurvey] | None:
-    """Return the column of a table that names image files, and what these are; None without such a column.
+def survey_table_images(survey: Survey) -> dict[str, ImageSurvey]:
+    """Return the columns of a table that name image files, and what these are.
 
-    The column must name files relative to the table's own folder, the first of which is there.
+    Such a column names files below the table's own folder, the first of which is there.
 
     Args:
         survey: of the table.
     """
-    paths = named_files(survey.path)
+    folder = folder_of_table(named_files(survey.path)[0], "")
+    found = {}
     for name, column in survey.table.columns.items():
         if name == survey.target or not is_text(plain_type(column.arrow).type):
             continue
@@ -29,12 +34,25 @@ def survey_table_images(survey: Survey) -> tuple[str, ImageSurvey] | None:
         named = [cell for cell in cells if is_image_name(cell)]
         if not named or len(named) < LEAST_NAMED * len(cells):
             continue
-        folder = paths[0].parent
-        if not (folder / named[0]).is_file():
+        first = named_file(folder, named[0])
+        if isinstance(first, RefusedFile) or not first.is_file():
             continue
-        files = glance([folder / cell for cell in cells], cells)
-        return name, ImageSurvey(survey.path, files, _classes(survey), ("",) * len(cells))
-    return None
+        files = glance([named_file(folder, cell) for cell in cells], cells)
+        found[name] = ImageSurvey(survey.path, files, _classes(survey), ("",) * len(cells))
+    return found
+
+
+def without_images(survey: Survey, images: Collection[str]) -> Survey:
+    """Return the survey of a table as if some columns, which name image files, were used without question.
+
+    Args:
+        survey: of the table.
+        images: these columns.
+    """
+    features = survey.features
+    used = {name: each for name, each in features.used.items() if name not in images}
+    excluded = {name: why for name, why in features.excluded.items() if name not in images}
+    return replace(survey, features=replace(features, used=used, excluded=excluded))
 
 
 def _classes(survey: Survey) -> tuple[str, ...]:

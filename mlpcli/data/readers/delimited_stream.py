@@ -43,12 +43,14 @@ class Block:
         positions: (rows,) int64, the position of each row in the table, from 0.
         ragged: errors of rows with too many or too few cells, which are not in `columns`.
         content: the rows as the file has them, in UTF-8.
+        pixels: in place of columns that name image files, by name: what is in the files.
     """
 
     columns: dict[str, ArrowColumn]
     positions: Array
     ragged: list[RowError] = field(default_factory=list)
     content: bytes = b""
+    pixels: dict[str, ArrowColumn] = field(default_factory=dict)
 
 
 class BlockReader:

@@ -13,8 +13,10 @@ from mlpcli.data.readers.dialect import Dialect
 from mlpcli.data.readers.find_files import is_table
 from mlpcli.data.readers.tables import check_columns, open_table, read_table
 from mlpcli.data.sources.array_source import cut_targets
-from mlpcli.data.sources.image_source import folder_rows, good_images
-from mlpcli.data.sources.image_table import files_of_column, rows_of_files
+from mlpcli.data.sources.image_columns import files_of_column
+from mlpcli.data.sources.image_source import folder_rows
+from mlpcli.data.sources.image_table import rows_of_files
+from mlpcli.data.sources.source_images import good_images
 from mlpcli.data.sources.source_rows import Source, SourceRows
 from mlpcli.data.sources.table_rows import Columns
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,24 +11,17 @@ from mlpcli.data.images.find_images import ImageFolder, list_images
 from mlpcli.data.images.image_origin import FolderOrigin
 from mlpcli.data.images.image_reading import (
     CLASS,
-    ImageReading,
     ImageSettings,
     drops_broken,
-    image_keys,
-    place_of,
-    reading_of,
 )
-from mlpcli.data.images.load_images import ImageRows, load_images, sizes_of
 from mlpcli.data.labels import Labels
-from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, raise_row_errors
 from mlpcli.data.sources.array_source import cut_targets, with_outputs
+from mlpcli.data.sources.source_images import dropped_note, good_images, wanted_reading
 from mlpcli.data.sources.source_rows import Source, SourceRows
-from mlpcli.data.types import Array, TargetKind
+from mlpcli.data.types import TargetKind
 from mlpcli.errors import Problem, SpecError, listing
 from mlpcli.printable import counted
 from mlpcli.spec.schema import DatasetSpec
-
-DROP = "repair or remove them, or write broken_files: drop to leave them out"
 
 
 def open_image_folder(
@@ -87,25 +80,6 @@ def _layout_problems(found: ImageFolder, label: str) -> Iterator[Problem]:
         yield Problem(rule, path=path, received=label, hint=hint)
 
 
-def wanted_reading(spec: DatasetSpec, files: Sequence[Path]) -> ImageReading:
-    """Return how the images of a spec are read: in their own size where all have one, and none is given.
-
-    Raises:
-        SpecError: they have several.
-    """
-    given = image_keys(spec).get("image_size")
-    if isinstance(given, list):
-        return reading_of(spec, (given[0], given[1]))
-    sizes = sorted({size for size in sizes_of(files) if size is not None})
-    if len(sizes) == 1:
-        return reading_of(spec, sizes[0])
-    if not sizes:
-        return reading_of(spec, (1, 1))  # all are broken, which is the error to show
-    low, high = (f"{side[0]} x {side[1]}" for side in (sizes[0], sizes[-1]))
-    rule = f"is required: the images have {len(sizes):,} sizes, from {low} to {high} (height x width)"
-    raise SpecError(Problem(rule, path=place_of(spec, "image_size"), hint="write image_size: [64, 64]"))
-
-
 def folder_rows(
     found: ImageFolder, label: str, settings: ImageSettings
 ) -> tuple[SourceRows, tuple[str, ...]]:
@@ -136,27 +110,6 @@ def folder_rows(
     notes += images.notes(label, settings.reading)
     pixels = images.pixels if len(good) == len(images.pixels) else images.pixels[good]
     return SourceRows(pixels, target, origin, "the sub-folder"), tuple(notes)
-
-
-def dropped_note(label: str, images: ImageRows, names: Sequence[str]) -> str:
-    """Return the line on files that were left out, with their names."""
-    shown = listing([f"{names[each.row]} ({each.rule})" for each in images.broken], 3)
-    files = counted(len(images.broken), "file that is no image", "files that are no images")
-    return f"{label}: {files}, left out: {shown}"
-
-
-def good_images(files: Sequence[Path], origin: Origin, settings: ImageSettings) -> tuple[ImageRows, Array]:
-    """Read image files; return them, and the places of those that are images.
-
-    Raises:
-        DataError: others are broken, and are not to be left out; or all are.
-    """
-    images = load_images(files, settings.reading, origin, settings.kept)
-    good = images.good
-    if images.broken and (not settings.drop or not len(good)):
-        way_out = "" if settings.drop else DROP
-        raise_row_errors(origin, images.broken[:MAX_SHOWN], len(images.broken), way_out=way_out)
-    return images, good
 
 
 def read_folder_split(path: Path, text: str, split: str, source: Source) -> SourceRows:

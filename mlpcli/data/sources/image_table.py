@@ -1,4 +1,4 @@
-"""Open a table whose column names image files: its targets, weights and splits are those of the table."""
+"""Open a table of images alone: one column names the files; targets, weights and splits are the table's."""
 
 from __future__ import annotations
 
@@ -6,25 +6,18 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mlpcli.data.images.image_reading import (
-    ImageReading,
-    ImageSettings,
-    drops_broken,
-    image_column,
-    reading_of,
-)
+from mlpcli.data.images.image_files import ImageFile
+from mlpcli.data.images.image_reading import ImageSettings, drops_broken, image_column, reading_of
 from mlpcli.data.readers.dialect import Dialect
 from mlpcli.data.readers.notations import read_numbers
-from mlpcli.data.readers.parse_cells import python_values
-from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError, raise_row_errors
 from mlpcli.data.readers.tables import Table, check_columns, open_tables, read_table
-from mlpcli.data.sources.image_source import dropped_note, good_images, wanted_reading
-from mlpcli.data.sources.kept_rows import KeptOrigin, file_numbers
+from mlpcli.data.sources.image_columns import FilesOrigin, cells_of, files_of_column, taken
+from mlpcli.data.sources.source_images import dropped_note, good_images, wanted_reading
 from mlpcli.data.sources.source_rows import Source, SourceRows
 from mlpcli.data.sources.table_rows import Columns, rows_of_table
 from mlpcli.data.sources.table_source import columns_of_spec, target_columns
 from mlpcli.data.split_columns import read_split_columns
-from mlpcli.data.types import Array, TargetKind
+from mlpcli.data.types import TargetKind
 from mlpcli.errors import Problem, SpecError
 from mlpcli.spec.schema import DatasetSpec
 
@@ -80,7 +73,7 @@ def open_image_table(
 
 
 def rows_of_files(
-    table: Table, columns: Columns, files: Sequence[Path], settings: ImageSettings
+    table: Table, columns: Columns, files: Sequence[ImageFile], settings: ImageSettings
 ) -> tuple[SourceRows, Table, list[str]]:
     """Return the images of a table's rows with their targets, the table without broken ones, and notes."""
     label, column = table.origin.label, settings.reading.column
@@ -88,8 +81,8 @@ def rows_of_files(
     notes = [*images.notes(label, settings.reading)]
     pixels = images.pixels
     if len(good) < table.rows:
-        notes.append(dropped_note(label, images, _cells(table, column)))
-        pixels, table = pixels[good], _taken(table, good)
+        notes.append(dropped_note(label, images, cells_of(table, column)))
+        pixels, table = pixels[good], taken(table, good)
     rows = rows_of_table(table, columns, None)
     return replace(rows, x=pixels, table=None), table, notes
 
@@ -134,58 +127,3 @@ def read_table_split(
     check_columns(file.names, columns.all, file.origin)
     table = columns.kept(read_table(file, columns.all, text=[*columns.text, column]))
     return rows_of_files(table, columns, files_of_column(table, settings.reading, paths), settings)[0]
-
-
-class FilesOrigin(Origin):
-    """The rows of a table, each named with the file in its column of images."""
-
-    def __init__(self, table: Table, column: str) -> None:
-        """Keep the table."""
-        super().__init__(table.origin.label)
-        self.table, self.column = table, column
-
-    def problems(self, row_errors: Sequence[RowError], *, total: int | None = None) -> list[Problem]:
-        """Return the problems of the table's rows, with the name of each file."""
-        cells = _cells(self.table, self.column)
-        named = [
-            replace(each, location=f"column {self.column!r}", received=cells[each.row]) for each in row_errors
-        ]
-        return self.table.origin.problems(named, total=total)
-
-
-def files_of_column(table: Table, reading: ImageReading, paths: Sequence[Path]) -> list[Path]:
-    """Return the image files that a table names: relative to its own folder, and the column's `directory`.
-
-    Args:
-        table: the rows.
-        reading: with the column and its directory.
-        paths: of the table's files.
-
-    Raises:
-        DataError: cells are empty.
-    """
-    column = reading.column
-    cells = _cells(table, column)
-    empty = [
-        RowError(row, f"column {column!r}", "must name a file") for row, each in enumerate(cells) if not each
-    ]
-    raise_row_errors(table.origin, empty[:MAX_SHOWN], len(empty))
-    folders = [path.parent / reading.directory for path in paths]
-    numbers = file_numbers(table.origin, table.rows).tolist()
-    return [folders[number] / each for number, each in zip(numbers, cells, strict=True)]
-
-
-def _cells(table: Table, column: str) -> list[str]:
-    values = python_values(table.columns[column].arrow)
-    return ["" if each is None else str(each).strip() for each in values]
-
-
-def _taken(table: Table, good: Array) -> Table:
-    """Return some rows of a table; messages still count those of the file."""
-    columns = {name: each.take(good) for name, each in table.columns.items()}
-    before = table.origin
-    if isinstance(before, KeptOrigin):
-        origin = KeptOrigin(before.whole, before.kept[good])
-    else:
-        origin = KeptOrigin(before, good)
-    return replace(table, origin=origin, columns=columns, rows=len(good))

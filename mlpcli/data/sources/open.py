@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from mlpcli.data.images.image_reading import image_column
+from mlpcli.data.images.image_reading import image_column, images_beside_columns
 from mlpcli.data.readers.arrays import KEYS, array_rows, read_npy, read_npz
 from mlpcli.data.readers.dialect import PLAIN, Dialect
 from mlpcli.data.readers.find_files import are_images, find_files, is_table
@@ -33,6 +33,7 @@ from mlpcli.data.sources.table_source import dialect_of, open_table_source
 from mlpcli.data.split_columns import no_column_problems
 from mlpcli.data.types import ALWAYS, NumberType, PerStep, TargetKind
 from mlpcli.errors import Problem, SpecError
+from mlpcli.spec.features import InputSpec
 from mlpcli.spec.schema import DatasetSpec
 
 TABLE_KEYS = (
@@ -66,6 +67,7 @@ def open_source(
     kept: Path | None = None,
     read: ReadTable = read_table,
     read_array: ReadArray = read_npy,
+    inputs: Mapping[str, InputSpec] | None = None,
 ) -> Source:
     """Read everything that a `dataset` section names except its split files.
 
@@ -80,6 +82,7 @@ def open_source(
         kept: the folder for decoded images; None for none.
         read: reads the columns of tables.
         read_array: reads the rows of an .npy file.
+        inputs: the spec's named inputs.
 
     Returns:
         The source: its rows, and its own test split if it has one.
@@ -89,33 +92,47 @@ def open_source(
         DataError: the data cannot be used.
     """
     if spec.name is not None:
-        return _named(
-            spec, synthetic_source(spec) if spec.name in SYNTHETIC else open_builtin(spec.name), target_kinds
-        )
+        source = synthetic_source(spec) if spec.name in SYNTHETIC else open_builtin(spec.name)
+        return _named(spec, source, target_kinds)
     assert spec.path is not None
     paths = find_files(spec.path, folder, ("dataset", "path"))
-    if wrong := list(misplaced_problems(spec, paths)):
-        raise SpecError(*wrong)
-    if wrong := list(image_key_problems(spec, paths)):
-        raise SpecError(*wrong)
+    for wrong in (misplaced_problems, image_key_problems):
+        if problems := list(wrong(spec, paths)):
+            raise SpecError(*problems)
     if all(map(is_table, paths)):
         dialect = dialect_of(spec, numbers)
-        if image_column(spec) is not None:
+        if image_column(spec) is not None and not images_beside_columns(spec, inputs):
             return open_image_table(spec, paths, target_kinds, dialect, kept)
         return open_table_source(
-            spec, paths, target_kinds, dialect, scales_inputs=scales_inputs, only_named=only_named, read=read
+            spec,
+            paths,
+            target_kinds,
+            dialect,
+            scales_inputs=scales_inputs,
+            only_named=only_named,
+            read=read,
+            kept=kept,
         )
-    if len(paths) > 1:
-        rule = "several files must all be tables"
-        raise SpecError(Problem(rule, path=("dataset", "path"), received=spec.path))
-    if paths[0].is_dir():
+    if len(paths) == 1 and paths[0].is_dir():
         if problems := list(_table_key_problems(spec, "a folder of images")):
             raise SpecError(*problems)
         return open_image_folder(spec, paths[0], target_kinds, kept)
+    _check_arrays(spec, paths)
+    return _open_arrays(spec, paths[0], target_kinds, folder, per_step, read_array)
+
+
+def _check_arrays(spec: DatasetSpec, paths: Sequence[Path]) -> None:
+    """Check that files that are no tables are one file of arrays.
+
+    Raises:
+        SpecError: they are several, or images.
+    """
+    if len(paths) > 1:
+        rule = "several files must all be tables"
+        raise SpecError(Problem(rule, path=("dataset", "path"), received=spec.path))
     if are_images(paths):
         hint = "name the folder with a sub-folder for each class, or a table with a column of file names"
         raise SpecError(Problem("is one image", path=("dataset", "path"), received=spec.path, hint=hint))
-    return _open_arrays(spec, paths[0], target_kinds, folder, per_step, read_array)
 
 
 def _table_key_problems(spec: DatasetSpec, what: str) -> Iterator[Problem]:
@@ -221,7 +238,7 @@ def read_split(
     columns = Columns(source.features, targets, single, weights, droppable)
     file = open_tables(paths, text, dialect, wanted=dict.fromkeys(columns.all, ()))
     check_columns(file.names, columns.all, file.origin)
-    return table_rows(file, columns, source.chosen, read)
+    return table_rows(file, columns, source.chosen, read, source.image_columns)
 
 
 def _read_array_split(

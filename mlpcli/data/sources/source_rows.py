@@ -13,6 +13,7 @@ from mlpcli.data.types import Array
 if TYPE_CHECKING:
     from mlpcli.data.features.feature_kinds import Features
     from mlpcli.data.readers.tables import Table
+    from mlpcli.data.sources.image_columns import ImageColumns
     from mlpcli.data.split_columns import SplitColumns
 
 
@@ -75,6 +76,7 @@ class Source:
         notes: what a person should know of how the rows are read.
         split_columns: the columns by which the main rows are divided, by name and sort.
         images: how image files are read; None for rows that are none.
+        image_columns: the columns of a table that name image files, beside others.
     """
 
     main: SourceRows
@@ -89,6 +91,7 @@ class Source:
     notes: tuple[str, ...] = ()
     split_columns: SplitColumns = field(default_factory=dict)
     images: ImageSettings | None = None
+    image_columns: ImageColumns | None = None
 
     @property
     def named_splits(self) -> tuple[str, ...]:

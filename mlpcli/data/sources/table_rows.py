@@ -19,6 +19,7 @@ from mlpcli.data.readers.table_values import (
     refuse_other_labels,
 )
 from mlpcli.data.readers.tables import ReadTable, Table, TableFile, read_table
+from mlpcli.data.sources.image_columns import ImageColumns, paths_of
 from mlpcli.data.sources.kept_rows import drop_missing
 from mlpcli.data.sources.source_rows import SourceRows, Target
 from mlpcli.data.types import Array
@@ -76,7 +77,11 @@ class Columns:
 
 
 def table_rows(
-    file: TableFile, columns: Columns, chosen: Features | None, read: ReadTable = read_table
+    file: TableFile,
+    columns: Columns,
+    chosen: Features | None,
+    read: ReadTable = read_table,
+    images: ImageColumns | None = None,
 ) -> SourceRows:
     """Read the features and the targets of a further table.
 
@@ -85,6 +90,7 @@ def table_rows(
         columns: that are used.
         chosen: how the features are used; None if the source has no such choice.
         read: reads the columns.
+        images: the columns that name image files.
 
     Returns:
         The rows; their `x` is empty until the features are encoded.
@@ -95,6 +101,8 @@ def table_rows(
     spelled = [name for name, each in chosen.used.items() if each.kind != "numeric"] if chosen else []
     spelled += file.dialect.notations
     table = columns.kept(read(file, columns.all, text=[*columns.text, *spelled]))
+    if images is not None:
+        table, _ = images.decode(table, paths_of(file))
     return rows_of_table(table, columns, chosen)
 
 

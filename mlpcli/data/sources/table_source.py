@@ -9,6 +9,7 @@ from pathlib import Path
 from mlpcli.data.features.column_notes import text_notes
 from mlpcli.data.features.declared_kinds import kind_problems
 from mlpcli.data.features.feature_kinds import Features, choose_features
+from mlpcli.data.images.image_reading import drops_broken
 from mlpcli.data.readers.dialect import Dialect
 from mlpcli.data.readers.notations import Stated, read_numbers, with_dialect
 from mlpcli.data.readers.parse_cells import python_values, spell_number
@@ -18,6 +19,12 @@ from mlpcli.data.sources.column_problems import (
     no_features,
     target_problems,
     weight_problems,
+)
+from mlpcli.data.sources.image_columns import (
+    complete_columns,
+    image_columns_of_spec,
+    images_of_features,
+    paths_of,
 )
 from mlpcli.data.sources.source_rows import Source, SourceRows
 from mlpcli.data.sources.table_rows import Columns, Targets, rows_of_table
@@ -31,6 +38,9 @@ from mlpcli.data.types import NumberType, TargetKind
 from mlpcli.errors import DataError, Problem, SpecError, show_value
 from mlpcli.spec.schema import DatasetSpec
 
+AS_WRITTEN = ("categorical", "date", "text", "image")
+"""The kinds of columns whose cells are read as texts."""
+
 ASIDE = "it divides the rows into splits; name it under dataset.features to use it"
 
 
@@ -43,6 +53,7 @@ def open_table_source(
     scales_inputs: bool,
     only_named: bool,
     read: ReadTable = read_table,
+    kept: Path | None = None,
 ) -> Source:
     """Read a table, or several files as one.
 
@@ -54,6 +65,7 @@ def open_table_source(
         scales_inputs: whether the network scales its inputs, so that numbers need no scaling here.
         only_named: whether a mapping of features names every column that is used.
         read: reads the columns.
+        kept: the folder for decoded images; None for none.
 
     Returns:
         The source, whose features are not encoded yet.
@@ -69,7 +81,7 @@ def open_table_source(
     targets = target_columns(spec, target_kinds)
     columns = columns_of_spec(spec, file, targets, target_kinds, only_named=only_named)
     scaling = spec.scaling or ("none" if scales_inputs else "standardize")
-    rows, chosen, notes, divided = _first_rows(file, columns, spec, scaling, read)
+    rows, chosen, notes, divided = _first_rows(file, columns, spec, scaling, read, kept)
     used = {*columns.all}
     listed = isinstance(spec.features, list)
     aside = {} if listed else {name: ASIDE for name in columns.aside if name not in used}
@@ -91,6 +103,7 @@ def open_table_source(
         chosen=chosen,
         notes=(*file.notes, *notes),
         split_columns=divided,
+        image_columns=images_of_features(chosen.used, drop=drops_broken(spec), kept=kept),
     )
 
 
@@ -186,7 +199,7 @@ def target_columns(spec: DatasetSpec, outputs: Iterable[str]) -> Targets:
 
 
 def _first_rows(
-    file: TableFile, columns: Columns, spec: DatasetSpec, scaling: str, read: ReadTable
+    file: TableFile, columns: Columns, spec: DatasetSpec, scaling: str, read: ReadTable, kept: Path | None
 ) -> tuple[SourceRows, Features, tuple[str, ...], SplitColumns]:
     """Read the rows of a table, decide how each column is used, and what divides the rows; with notes."""
     wanted = spec.features
@@ -194,7 +207,7 @@ def _first_rows(
     table, notes = read_numbers(
         file,
         columns.read,
-        text=[name for name, each in declared.items() if each.kind in ("categorical", "date", "text")],
+        text=[name for name, each in declared.items() if each.kind in AS_WRITTEN],
         labels=columns.text,
         stated={
             name: Stated(each.decimal, each.thousands, each.unit)
@@ -206,17 +219,23 @@ def _first_rows(
     )
     table = columns.kept(table)
     raw = {name: table.columns[name] for name in columns.features}
+    images = image_columns_of_spec(spec, table, paths_of(file), kept)
     chosen = choose_features(
-        raw, wanted, scaling=scaling, clip=spec.clip or "none", decimal=file.dialect.decimal
+        raw,
+        complete_columns(spec, images, declared) if images.readings else wanted,
+        scaling=scaling,
+        clip=spec.clip or "none",
+        decimal=file.dialect.decimal,
     )
     table = _with_notations_of(table, {*columns.all} - {*columns.features} | {*chosen.used})
     numbers = {name for name, each in chosen.used.items() if each.kind == "numeric"}
     numbers |= {name for names in columns.targets.values() for name in names if name not in columns.text}
     told = tuple(note for name, note in notes.items() if not name or name in numbers - {*declared})
     try:
+        table, of_images = images.decode(table, paths_of(file))
         rows = rows_of_table(table, columns, chosen)
         texts = text_notes(table.columns, chosen, declared=declared, labels=columns.text)
-        return rows, chosen, (*told, *texts), read_split_columns(spec, table)
+        return rows, chosen, (*told, *texts, *of_images), read_split_columns(spec, table)
     except DataError:
         _refuse_text_targets(table, columns, file.origin.label)
         if wrong := list(kind_problems(table, declared, chosen.used)):

@@ -17,6 +17,7 @@ import numpy as np
 
 import mlpcli
 from mlpcli.data.dataset import Contract, Dataset
+from mlpcli.data.images.image_reading import images_beside_columns
 from mlpcli.data.load import Request, divide_dataset, open_dataset
 from mlpcli.data.readers.find_files import find_files, is_server_path
 from mlpcli.data.readers.partitions import folder_keys
@@ -63,6 +64,10 @@ def load_stored(
         SpecError: see `load_dataset`.
         DataError: see `load_dataset`.
     """
+    if images_beside_columns(spec, request.inputs):
+        rule = "is not for images beside columns, whose pixels are encoded in memory"
+        hint = "remove it; image_size and the number of rows say how much memory there must be"
+        raise SpecError(Problem(rule, path=("fit", "memory"), hint=hint))
     cache = options.runs_dir / CACHE
     names = {"data": _content(spec, folder), "section": _section(spec, request, seed)}
     own = cache / f"{names['data'][:16]}-{names['section'][:16]}"

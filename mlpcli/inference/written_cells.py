@@ -1,0 +1,40 @@
+"""Cells of rows as their file has them, of columns that encoded rows do not show: texts, dates, images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mlpcli.data.column_values import ColumnValues
+from mlpcli.data.dataset import Contract
+from mlpcli.data.features.encoders import DateEncoder
+from mlpcli.data.features.image_encoder import ImageEncoder
+from mlpcli.data.features.text_encoder import TextEncoder
+from mlpcli.inference.row_columns import RowColumns
+
+
+def columns_not_shown(contract: Contract) -> list[str]:
+    """Return the columns of a model whose cells its rows do not show."""
+    encoders = () if contract.preprocessor is None else contract.preprocessor.encoders
+    return [each.name for each in encoders if isinstance(each, DateEncoder | TextEncoder | ImageEncoder)]
+
+
+def written_cells(columns: RowColumns, names: Sequence[str], places: Sequence[int]) -> dict[str, list[str]]:
+    """Return some cells of some rows by column; an empty text for a missing one.
+
+    Args:
+        columns: of the rows.
+        names: of the columns that are wanted; those that the rows do not have are left out.
+        places: of the rows that are wanted, among those of `columns`.
+    """
+    wanted = [name for name in names if name in columns.names]
+    found = columns.read(wanted) if wanted and len(places) else {}
+    rows = np.asarray(places, np.int64)
+    return {name: _texts(values.take(rows)) for name, values in found.items()}
+
+
+def _texts(values: ColumnValues) -> list[str]:
+    if values.kind == "categories":
+        return [values.texts[code] or "" for code in values.codes]
+    return ["" if np.isnan(number) else values.shown(float(number)) for number in values.numbers]
