@@ -283,7 +283,7 @@ def test_new_rows_are_compared_by_how_bright_their_images_are(
     against = ("--against", "homes", "--json", "--no-figures", "--runs-dir", homes / "runs")
     found = mlpcli("inspect", tmp_path / "new.csv", *against)
     assert found.status == 0, found.err
-    sizes = {each["column"]: each["size"] for each in json.loads(found.out)["columns"]}
+    sizes = {name: each["change"] for name, each in json.loads(found.out)["columns"].items()}
     assert sizes["photo"] == "large"
     assert sizes["town"] == "none"
 

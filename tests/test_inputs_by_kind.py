@@ -156,9 +156,13 @@ MISTAKES = {
     "no kind": (
         "[numeric, date]",
         "[ignore]",
-        "must be a list of numeric, date, categorical, boolean, text, missing",
+        "must be a list of numeric, date, categorical, boolean, text, image, missing",
     ),
-    "none": ("[numeric, date]", "[]", "must be a list of numeric, date, categorical, boolean, text, missing"),
+    "none": (
+        "[numeric, date]",
+        "[]",
+        "must be a list of numeric, date, categorical, boolean, text, image, missing",
+    ),
     "a scaling of dates": ("width: 2}", "width: 2}, built: {kind: date, scaling: log}", "for a date"),
     "another clip": ("clip: smooth", "clip: true", "dataset.clip: must be smooth"),
 }
