@@ -1,8 +1,9 @@
 """What commands compute from finished runs: evaluate, predict, explain, compare, check labels, find drift.
 
 `evaluate`: `evaluate`, of rows that `rows_to_evaluate` and `own_data` find; `class_intervals`,
-`quantile_scores`, `undefined_metrics`; `evaluation_figures`, with `written_cells`. With `--by`: `wanted_groups` (what the names
-mean), `named_groups` (the rows), `evaluate_groups` (their metrics), `group_figures`.
+`quantile_scores`, `undefined_metrics`; `evaluation_figures`, with `written_cells`.
+With `--by`: `wanted_groups` (what the names mean), `named_groups` (the rows), `evaluate_groups`
+(their metrics), `group_figures`.
 
 `predict`: `predict`. With `--explain`: `explain_chunks`, by `attributions` of `column_groups` to the
 `explained_values`, written by `attribution_columns`; of images `explain_images`, by `saliency`.
@@ -16,8 +17,8 @@ metric.
 `label-check`: `label_check`, of `given_labels` (from `out_of_fold.csv`, by `out_of_fold_checks`), ranked
 by `label_ranking`, with the cells of `checked_rows`, written by `write_doubts`.
 
-`inspect --against`: `inspect_drift`, by `column_drift`, `text_drift` and `image_drift`; `contract_drift` where the
-training rows are gone; `tell_apart` of all columns together.
+`inspect --against`: `inspect_drift`, by `column_drift`, `text_drift` and `image_drift`; `contract_drift`
+where the training rows are gone; `tell_apart` of all columns together.
 
 `export`: `export` and `export_docker`, with `export_rows` to compare and `quantized_scores`.
 
