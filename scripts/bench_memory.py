@@ -101,13 +101,26 @@ def resident(process: int) -> int:
     return int(found[1]) * 1024 if found else 0
 
 
+def command_of(process: int) -> bytes:
+    """Return the command line of a process; nothing where it has ended."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 def tree_of(process: int) -> list[int]:
-    """Return a process and all that it, and what it has started, has started."""
+    """Return a process and all that it, and what it has started, has started.
+
+    A child that is not yet another program has the memory of its parent, which counts once.
+    """
     found = [process]
     for each in found:
+        own = command_of(each)
         for file in Path(f"/proc/{each}/task").glob("*/children"):
             with contextlib.suppress(OSError):
-                found += map(int, file.read_text(encoding="ascii").split())
+                children = map(int, file.read_text(encoding="ascii").split())
+                found += [child for child in children if command_of(child) != own]
     return found
 
 
