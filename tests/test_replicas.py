@@ -405,24 +405,25 @@ from pathlib import Path
 
 import keras
 
+# In the second epoch worker 0 is killed; in the training that goes on, worker 1.
 FOLDER = Path({folder!r})
 WORKER = 1 if "MLPCLI_REPLICA" in os.environ else 0
+DUE = WORKER == 0 or (FOLDER / "killed-0").exists()
+ENDS = DUE and not (FOLDER / f"killed-{{WORKER}}").exists()
+LOCKED = []
 
 
 class EndsOnce(keras.callbacks.Callback):
-    # In the second epoch worker 0 is killed; in the training that goes on, worker 1.
     def on_train_begin(self, logs=None):
-        due = WORKER == 0 or (FOLDER / "killed-0").exists()
-        self.ends = due and not (FOLDER / f"killed-{{WORKER}}").exists()
         if WORKER:
-            self.alive = open(FOLDER / "alive", "w")
-            fcntl.flock(self.alive, fcntl.LOCK_EX)
+            LOCKED.append((FOLDER / "alive").open("w"))
+            fcntl.flock(LOCKED[0], fcntl.LOCK_EX)
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
 
     def on_train_batch_begin(self, batch, logs=None):
-        if self.ends and self.epoch == 1 and batch == 3:
+        if ENDS and self.epoch == 1 and batch == 3:
             (FOLDER / f"killed-{{WORKER}}").touch()
             os.kill(os.getpid(), signal.SIGKILL)
 """
