@@ -108,8 +108,8 @@ def read_rows(
         source_rows = _read_arrays(path, label, contract, target, extra_columns)
     y = None
     if source_rows.target is not None or source_rows.output_targets:
-        coded = {each: encode_rows(source_rows, each, contract.numbers) for each in contract.outputs}
-        y = contract.by_output({each.name: scale_target(own, each) for each, own in coded.items()})
+        coded = [(each, encode_rows(source_rows, each, contract.numbers)) for each in contract.outputs]
+        y = contract.by_output({each.name: scale_target(own, each) for each, own in coded})
     prepared = is_table(path) and contract.preprocessor is not None
     origin = source_rows.origin
     whole = origin.whole if isinstance(origin, KeptOrigin) else origin

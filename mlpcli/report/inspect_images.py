@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlpcli.printable import counted
-from mlpcli.report.console import show_line
+from mlpcli.report.console import show_line, show_sentence
 from mlpcli.report.screen import console, table
 
 MOST_CLASSES = 60
@@ -52,7 +52,7 @@ def show_images(found: SurveyedImages) -> None:
     if found.modes:
         show_line("colors  " + ", ".join(f"{mode} {count:,}" for mode, count in found.modes.items()))
     for warning in found.warnings:
-        show_line(warning, style="yellow")
+        show_sentence(warning, style="yellow")
 
 
 def _row(name: str, counts: Mapping[str, Mapping[str, int]]) -> list[str]:

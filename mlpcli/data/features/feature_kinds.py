@@ -14,6 +14,7 @@ from mlpcli.data.readers.parse_cells import ParsedColumn
 from mlpcli.errors import KeyPath, Problem, SpecError, show_value
 from mlpcli.printable import counted
 from mlpcli.spec.features import DATE_SCALINGS, KEYS_OF_KIND, FeatureSpec
+from mlpcli.spec.resolve import inline
 from mlpcli.spec.values import Value
 
 MAX_ONE_HOT = 30
@@ -104,6 +105,8 @@ def choose_features(
         if not why:
             used[name] = _complete(given, profile, columns[name].dialect.notation, defaults)
             problems += _spec_problems(given, used[name], path)
+            if sentences and not given.kind and used[name].kind == "categorical" and holds_sentences(profile):
+                notes.append(_of_few_sentences(name, profile))
             if used[name].kind == "date":
                 notes += date_notes(profile, columns[name], used[name].format or "", guessed=not given.format)
         elif name in named:
@@ -114,6 +117,13 @@ def choose_features(
         raise SpecError(*problems)
     ignored = tuple(name for name in columns if name not in used and name not in excluded)
     return Features(used, excluded, ignored, tuple(notes))
+
+
+def _of_few_sentences(name: str, profile: Profile) -> str:
+    """Return the line on sentences that are so few and short that they are taken for categories."""
+    counts = f"{len(profile.counts):,} distinct sentences in {counted(profile.rows, 'row')}"
+    way = f"{{{inline(name)}: {{kind: text}}}}"
+    return f"column {name!r}: {counts} are taken for categories; for their words: features: {way}"
 
 
 def _unusable(path: KeyPath, why: str) -> Problem:
