@@ -359,23 +359,21 @@ def test_broken_files_of_all_columns_are_named_or_their_rows_left_out(tmp_path: 
     assert any("column 'photo': 1 file that is no image, left out" in note for note in found.notes)
 
 
-def test_what_scales_images_leaves_the_scaling_of_numbers_alone(homes: Path) -> None:
+def test_what_scales_images_leaves_the_scaling_of_numbers_alone(tmp_path: Path) -> None:
     from mlpcli.model.default_losses import scales_inputs
 
-    text = (
-        (homes / "spec.yaml").read_text().replace("  - {RandomFlip: {mode: horizontal}, from: photo}\n", "")
+    file = tmp_path / "spec.yaml"
+    flipped = (
+        "  - {RandomFlip: {mode: horizontal}, from: photo}\n  - Rescaling: {scale: 0.00392156862745098}\n"
     )
-    direct = homes / "direct.yaml"
-    direct.write_text(
-        text.replace("- Rescaling: {scale: 0.00392156862745098}", "- {Rescaling: {scale: 0.01}, from: photo}")
+    direct = SPEC.replace(flipped, "  - {Rescaling: {scale: 0.01}, from: photo}\n")
+    file.write_text(direct)
+    assert not scales_inputs(load_spec(file).spec)
+    rest = "  - {Rescaling: {scale: 2.0}, name: scaled, from: rest}\n  - {Concatenate"
+    file.write_text(
+        direct.replace("  - {Concatenate", rest).replace("[of_photo, rest]", "[of_photo, scaled]")
     )
-    assert not scales_inputs(load_spec(direct).spec)
-    direct.write_text(
-        direct.read_text().replace(
-            "{Rescaling: {scale: 0.01}, from: photo}", "{Rescaling: {scale: 0.01}, from: rest}"
-        )
-    )
-    assert scales_inputs(load_spec(direct).spec)
+    assert scales_inputs(load_spec(file).spec)
 
 
 @pytest.mark.parametrize(
