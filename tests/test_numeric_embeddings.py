@@ -220,3 +220,13 @@ def test_mistakes_are_told(
     result = mlpcli("check", spec_file("\n".join(lines) + "\n"))
     assert result.status == 2
     assert told in " ".join(result.err.split())
+
+
+def test_numbers_that_rounding_alone_tells_apart_have_no_bin_between_them() -> None:
+    months = np.sin(2 * np.pi * np.arange(12) / 12).astype(np.float32)[:, None]
+    layer = _custom_objects().PiecewiseLinearEmbedding(bins=32, width=2)
+    layer.adapt(np.repeat(months[:7], 10, axis=0))  # January to July: 0 twice, the second time as 1.2e-16
+    edges = np.unique(np.asarray(layer.edges)[0])
+    assert np.diff(edges).min() > 1e-6
+    layer.steps.assign(np.ones(layer.steps.shape))
+    assert np.abs(np.asarray(layer(months))).max() < 10  # also from August to December, below every bin
