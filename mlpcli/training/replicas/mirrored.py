@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 
@@ -42,6 +42,16 @@ def devices() -> list[str]:
     """Return the devices to divide batches among: the GPUs, or the CPU's logical devices without any."""
     found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     return [device.name for device in found]
+
+
+@cache
+def strategy_over(names: tuple[str, ...]) -> tf.distribute.Strategy:
+    """Return the strategy over devices: one for all trainings of a process, such as folds.
+
+    Each strategy numbers its collective operations from the start, and TensorFlow remembers the shapes of
+    those that ran: the first operations of a second strategy fail where its network has other shapes.
+    """
+    return tf.distribute.MirroredStrategy(list(names))
 
 
 def divides(spec: Spec) -> bool:
@@ -132,7 +142,7 @@ class _Mirrored:
             CannotCompile: That fails.
         """
         self.model, self.data, self.shape = model, train, skeleton(train.structure())
-        self.strategy = tf.distribute.MirroredStrategy(devices())
+        self.strategy = strategy_over(tuple(devices()))
         self.count = self.strategy.num_replicas_in_sync
         try:
             with same_python_draws(seed):
