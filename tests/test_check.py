@@ -130,7 +130,8 @@ def test_resolved_is_ready_to_run_and_final(
 def test_mistakes_come_as_json_too(check_json: CheckJson) -> None:
     document = check_json(TINY.replace("units: 8", "units: 0").replace("iris", "irs"), status=2)
     assert document["valid"] is False
-    (problem,) = document["problems"]
+    dataset, problem = document["problems"]
+    assert (dataset["path"], dataset["hint"]) == ("dataset.name", "did you mean 'iris'?")
     assert problem["path"] == "layers[1].Dense.units"
     assert (problem["place"]["line"], problem["place"]["column"]) == (6, 20)
     assert (problem["rule"], problem["received"]) == ("must be a positive integer", 0)

@@ -190,7 +190,9 @@ def test_bounds_that_do_not_fit_are_told(
 def test_callbacks_do_not_matter(
     mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    callbacks = "callbacks: [ReduceLROnPlateau: {monitor: val_none}, EarlyStopping: {monitor: none}]\n"
+    callbacks = (
+        "callbacks: [ReduceLROnPlateau: {monitor: val_accuracy}, EarlyStopping: {monitor: val_loss}]\n"
+    )
     options = ("--steps", 20, "--max", 0.01, "--runs-dir", tmp_path)
     result = mlpcli("lr-find", spec_file(TINY + callbacks), *options)
     assert result.status == 0

@@ -244,7 +244,10 @@ def test_every_value_can_be_monitored_in_its_direction(every: Prepared, tmp_path
         assert mode == ("min" if any(word in name for word in SMALL_IS_BETTER) else "max"), name
         assert find_objective(TunerSpec(objective=name), modes).direction == mode
         monitors += [f"  - EarlyStopping: {{monitor: {name}}}", f"  - ReduceLROnPlateau: {{monitor: {name}}}"]
-    Path("s.yaml").write_text(spec_of({}, "callbacks:\n" + "\n".join(monitors) + "\n"))
+    callbacks = "callbacks:\n" + "\n".join(monitors) + "\n"
+    Path("s.yaml").write_text(
+        spec_of({name: [*map(written, names.split())] for name, names in RIGHT.items()}, callbacks)
+    )
     spec = load_spec(Path("s.yaml")).spec
     keras = import_keras()
     callbacks = make_callbacks(spec, tmp_path, modes=modes)[:-1]  # without TensorBoard

@@ -272,7 +272,7 @@ def test_files_that_are_no_packed_run_are_refused(packed: Path, mlpcli: Callable
     with zipfile.ZipFile(packed, "w") as other:
         other.writestr("holiday.jpg", b"x")
     _refused(packed, f"is not a packed run (it has no {MANIFEST})", mlpcli)
-    assert "No such file" in mlpcli("unpack", "nowhere.zip").err
+    assert "there is no such file" in mlpcli("unpack", "nowhere.zip").err
     damaged = bytearray(whole)
     damaged[len(whole) // 3] ^= 255  # inside the bytes of a file
     packed.write_bytes(damaged)

@@ -12,7 +12,7 @@ from rich.text import Text
 from mlpcli.errors import ABSENT, MlpcliError, Place, Problem, show_path
 from mlpcli.machine import format_bytes
 from mlpcli.printable import counted
-from mlpcli.report.console import format_duration, show_sentence
+from mlpcli.report.console import format_duration, show_line
 from mlpcli.report.narrow import MOST_LAYERS, SHOWN_LAYERS, collapsed, layer_table, wrapped_text
 from mlpcli.report.screen import LONGEST_NAME, console, cut, table
 from mlpcli.runs.results import Advice, Forecast
@@ -33,7 +33,7 @@ def show_forecast(forecast: Forecast, loaded: LoadedSpec, settings: Sequence[str
     """
     out = console()
     plan = forecast.plan
-    show_sentence(f"{loaded.file}: no problems found", style="bold")
+    show_line(f"{loaded.file}: no problems found", style="bold")
     _labelled("data", plan.source)
     out.print(table(("split", "rows"), [(name, f"{count:,}") for name, count in plan.rows.items()]))
     if forecast.trainings:

@@ -196,17 +196,26 @@ def epoch_line(
         logs: its losses and metrics, of which those on validation rows stay longest.
         tail: its time.
         room: columns of the line.
-        rate: a learning rate that has changed; it is the first to be left out.
+        rate: a learning rate that has changed; it is left out rather than a metric on validation rows.
     """
-    if rate is not None:
-        line = f"{head}  {_logs(logs, 10**6)}  {LEARNING_RATE} {rate_text(rate)}"
-        if len(line) <= room:
-            return f"{line}  {tail}" if len(line) + 2 + len(tail) <= room else line
     every = _logs(logs, 10**6)
+    plain = f"{head}  {_logs(logs, room - len(head) - len(tail) - 4)}  {tail}"
     for line in (f"{head}  {every}  {tail}", f"{head}  {every}", f"{head}  {every.replace('  ', ' ')}"):
         if len(line) <= room:
-            return line
-    return f"{head}  {_logs(logs, room - len(head) - len(tail) - 4)}  {tail}"
+            plain = line
+            break
+    if rate is not None:
+        changed = f"{LEARNING_RATE} {rate_text(rate)}"
+        for shown in (every, _logs(logs, room - len(head) - len(changed) - 4)):
+            line = f"{head}  {shown}  {changed}"
+            if len(line) <= room and _validated(line, logs) >= _validated(plain, logs):
+                return f"{line}  {tail}" if len(line) + 2 + len(tail) <= room else line
+    return plain
+
+
+def _validated(line: str, logs: Mapping[str, float]) -> int:
+    """Return how many metrics on validation rows a line has."""
+    return sum(f" {name} " in line for name in logs if name.startswith("val_"))
 
 
 def _logs(logs: Mapping[str, float], room: int, *, counted: bool = True) -> str:
