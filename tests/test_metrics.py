@@ -244,9 +244,9 @@ def test_every_value_can_be_monitored_in_its_direction(every: Prepared, tmp_path
         assert mode == ("min" if any(word in name for word in SMALL_IS_BETTER) else "max"), name
         assert find_objective(TunerSpec(objective=name), modes).direction == mode
         monitors += [f"  - EarlyStopping: {{monitor: {name}}}", f"  - ReduceLROnPlateau: {{monitor: {name}}}"]
-    callbacks = "callbacks:\n" + "\n".join(monitors) + "\n"
+    listed = "callbacks:\n" + "\n".join(monitors) + "\n"
     Path("s.yaml").write_text(
-        spec_of({name: [*map(written, names.split())] for name, names in RIGHT.items()}, callbacks)
+        spec_of({name: [*map(written, names.split())] for name, names in RIGHT.items()}, listed)
     )
     spec = load_spec(Path("s.yaml")).spec
     keras = import_keras()
