@@ -150,7 +150,8 @@ class AllAtOnce:
         first, *others = self.errors
         if not others:
             raise first
-        problems = dict.fromkeys(problem for error in self.errors for problem in error.problems)
+        # By their texts: what was received may be a list, which has no hash.
+        problems = {str(problem): problem for error in self.errors for problem in error.problems}.values()
         kinds = {type(error) for error in self.errors}
         same = kinds <= {DataError} or kinds <= {SpecError} or kinds <= {RunError}
         raise (type(first) if same else UsageError)(*problems) from first

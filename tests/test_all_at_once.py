@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlpcli.errors import AllAtOnce, DataError, RunError, SpecError, UsageError
+from mlpcli.errors import AllAtOnce, DataError, Problem, RunError, SpecError, UsageError
 from mlpcli.spec.load import load_text
 from tests.conftest import Result
 
@@ -129,5 +129,11 @@ def test_errors_of_one_kind_stay_of_this_kind_and_no_problem_comes_twice() -> No
         raise DataError("c")
     with pytest.raises(UsageError, match=r"^a\nb\nc$"):
         at_once.finish()
+    several = AllAtOnce()
+    for _ in range(2):
+        with several:
+            raise SpecError(Problem("must be a number", received=[1, {"a": 2}]))
+    with pytest.raises(SpecError, match=r"^must be a number, received [^\n]*$"):  # once: a list has no hash
+        several.finish()
     with pytest.raises(KeyError), at_once:
         raise KeyError

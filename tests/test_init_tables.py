@@ -176,9 +176,16 @@ def labels(rows: int) -> list[str]:
     ],
 )  # fmt: skip
 def test_a_spelling_of_nothing_is_a_class_only_among_words(
-    mlpcli: Callable[..., Result], tmp_path: Path, target: list[object], classes: int, left_out: int
+    mlpcli: Callable[..., Result],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    target: list[object],
+    classes: int,
+    left_out: int,
 ) -> None:
     data = write_table(tmp_path / "t.csv", [target[place % len(target)] for place in range(60)])
+    (tmp_path / "t.yaml").mkdir(exist_ok=True)  # where the spec would be, if it were to be a file
+    monkeypatch.chdir(tmp_path)
     made = json.loads(mlpcli("init", data, "--target", "y", "-o", "-", "--json").out)
     assert made["rows_without_target"] == left_out
     assert max(2, yaml.safe_load(made["spec"])["layers"][-2]["MemberDense"]["units"]) == classes

@@ -230,3 +230,10 @@ def test_numbers_that_rounding_alone_tells_apart_have_no_bin_between_them() -> N
     assert np.diff(edges).min() > 1e-6
     layer.steps.assign(np.ones(layer.steps.shape))
     assert np.abs(np.asarray(layer(months))).max() < 10  # also from August to December, below every bin
+
+
+def test_a_few_large_numbers_take_no_bins_from_the_others() -> None:
+    values = np.append(np.arange(1000.0), 1e9).astype(np.float32)[:, None]  # bytes that were sent
+    layer = _custom_objects().PiecewiseLinearEmbedding(bins=10, width=2)
+    layer.adapt(values)
+    assert np.asarray(layer.edges)[0].tolist() == [*range(0, 1000, 100), 1e9]

@@ -185,6 +185,26 @@ def test_metrics_that_keep_no_sums_are_refused_at_their_places(tmp_path: Path) -
     assert "are no sums over rows, received 'of_batch'; write a function that returns a value" in found[0]
 
 
+def test_sums_are_tried_on_the_first_rows_of_targets_that_stay_in_their_file(tmp_path: Path) -> None:
+    from mlpcli.data.stored.stored_array import BLOCK_BYTES, StoredArray
+    from mlpcli.keras_import import import_keras
+    from mlpcli.training.compiled import Arrays
+    from mlpcli.training.replicas.row_sums import without_sums
+
+    keras = import_keras()
+    names: dict[str, Callable[[], object]] = {}
+    exec(PLUGIN, names)
+    rows, path = BLOCK_BYTES, tmp_path / "y.rows"
+    with path.open("wb") as file:
+        file.truncate(4 * rows)  # more than is read at once
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(loss="mse", metrics=[names["Highest"]()])
+    x = np.broadcast_to(np.float32(1), (rows, 1))
+    model.evaluate(x[:2], np.zeros(2), verbose=0)
+    y = StoredArray(path, (rows,), np.dtype(np.float32), most_bytes=0)
+    assert [metric.name for _, _, metric in without_sums(model, Arrays(x, y))] == ["highest"]
+
+
 def test_synchronized_averages_are_refused_at_their_place(tmp_path: Path) -> None:
     from mlpcli.training.replicas.shard_errors import check_can_share
 

@@ -111,8 +111,8 @@ def init(
         return
     at_once = AllAtOnce()
     path = Path(f"{experiment_name(data or '')}.yaml" if output in (None, "-") else str(output))
-    hint, replaced = "write - for standard output", force or output == "-"
-    at_once.of(check_output, path, "-o", hint=hint, force=replaced, in_folder=True)
+    new = path if output != "-" else None
+    at_once.of(check_output, new, "-o", hint="write - for standard output", force=force, in_folder=True)
     read = at_once.of(reading_of, sheet, query, delimiter, comment, charset, header)
     data = _check_first(at_once, data, read, {"target": target, "task": task, "split": split}, effort)
     reading = read.value

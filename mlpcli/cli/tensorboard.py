@@ -68,6 +68,6 @@ def _free_port(host: str) -> int:
         with socket.socket(kind) as probe:
             probe.bind(address)
             return int(probe.getsockname()[1])
-    except OSError as error:
-        rule = f"--host: is no address of this machine ({error.strerror})"
+    except (OSError, UnicodeError) as error:  # UnicodeError: no name of a machine can be so
+        rule = f"--host: is no address of this machine ({getattr(error, 'strerror', None) or error})"
         raise UsageError(Problem(rule, received=host, hint="write 127.0.0.1, or 0.0.0.0 for all")) from None

@@ -298,9 +298,9 @@ def _read_arrays(
 def _array_targets(contract: Contract, source_rows: SourceRows) -> tuple[str, ...]:
     """Return the names of an array's targets in their order: `target`, or `target_0`, `target_1`, ...
 
-    Those of a table's run are its target columns, in the order of the outputs.
+    Those of a table's run, also of a table of images, are its target columns, in the order of the outputs.
     """
-    if contract.kind == "table" or contract.target == ("target",):
+    if contract.kind == "table" or contract.image is not None or contract.target == ("target",):
         return contract.target
     if "target" in contract.target:  # one-hot columns of several outputs, whose numbers a run does not keep
         hint = "evaluate the splits of the run, without --data"

@@ -22,6 +22,7 @@ from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
 from mlpcli.files import write_text
 from mlpcli.free_names import file_part, free_file, free_name
+from mlpcli.inference.written_cells import columns_not_shown, written_cells
 from mlpcli.model.build import output_loss
 from mlpcli.model.default_losses import gives_scores
 from mlpcli.model.outputs import predicted_classes
@@ -37,8 +38,7 @@ from mlpcli.training.side_process import begin
 
 if TYPE_CHECKING:
     from mlpcli.inference.row_columns import RowColumns
-from mlpcli.inference.written_cells import columns_not_shown, written_cells
-from mlpcli.model.trained_model import TrainedModel
+    from mlpcli.model.trained_model import TrainedModel
 
 MOST_CURVED = 50
 """Classes whose curves are computed; of more, the most frequent."""

@@ -85,14 +85,16 @@ class PeriodicEmbedding(keras.layers.Layer):  # type: ignore[misc]
         return {**super().get_config(), **own, "activation": keras.activations.serialize(self.activation)}
 
 
-def _least_apart(values: np.ndarray[tuple[int], np.dtype[np.float32]]) -> float:
+def _least_apart(values: np.ndarray) -> float:
     """Return the least width of a bin: what rounding makes of one number is no width.
 
     The sines of January and July are 0 and 1.2e-16: a bin between them, open below, would send the sine of
-    August, which is -0.5, to -4e15.
+    August, which is -0.5, to -4e15. What a column's numbers are rounded by goes by nearly all of them, and
+    not by the largest: beside one of 1e9, 10 and 100 are still two numbers.
     """
     limits = np.finfo(np.float32)
-    return max(float(limits.tiny), float(limits.eps * np.abs(values).max(initial=0.0)))
+    usual = np.quantile(np.abs(values), 0.95, method="lower")
+    return max(float(limits.tiny), float(limits.eps * usual))
 
 
 @_registered
@@ -151,7 +153,7 @@ class PiecewiseLinearEmbedding(keras.layers.Layer):  # type: ignore[misc]
         for column, values in enumerate(np.asarray(rows).T):
             quantiles = np.quantile(values.astype(np.float64), np.linspace(0, 1, self.bins + 1))
             found = np.unique(quantiles.astype(np.float32))
-            apart = np.diff(found, prepend=-np.inf) >= _least_apart(found)
+            apart = np.diff(found, prepend=-np.inf) >= _least_apart(values)
             found = found[apart]
             edges[column] = np.pad(found, (0, self.bins + 1 - len(found)), mode="edge")  # bins of no size
         self.edges.assign(edges)

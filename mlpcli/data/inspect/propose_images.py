@@ -1,6 +1,6 @@
 """Propose a first spec for image files, which `mlpcli init` writes: a small convolutional network.
 
-What each part is worth was measured on images: see docs/photos.md.
+What is written for which images: see docs/photos.md.
 """
 
 from __future__ import annotations

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 
+from mlpcli.data.named_arrays import of_name
 from mlpcli.data.types import Array
 from mlpcli.keras_import import keras, tf
 from mlpcli.keras_internals import compiled_metrics
 from mlpcli.training.compiled.forward import is_keras, run_network
-from mlpcli.training.compiled.row_arrays import Arrays, Structure, take_rows
+from mlpcli.training.compiled.row_arrays import Arrays, take_rows
 
 TRIED_ROWS = 32
 CUTS = (13, 20)
@@ -39,13 +40,9 @@ def without_sums(model: keras.Model, train: Arrays) -> Iterator[tuple[str, int, 
     some = slice(0, rows)
     values = run_network(model, keras.tree.map_structure(lambda leaf: take_rows(leaf, some), train.x)).values
     for output, place, metric in own:
-        truth, found = (np.asarray(_of(output, each)) for each in (train.y, values))
-        if not _adds_up(metric, truth[some], found):
+        truth, found = take_rows(of_name(train.y, output), some), np.asarray(of_name(values, output))
+        if not _adds_up(metric, truth, found):
             yield output, place, metric
-
-
-def _of(output: str, arrays: Structure) -> Structure:
-    return arrays[output] if output and isinstance(arrays, Mapping) else arrays
 
 
 def _adds_up(metric: keras.metrics.Metric, truth: Array, found: Array) -> bool:
