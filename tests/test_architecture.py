@@ -111,6 +111,7 @@ def test_the_table_of_packages_is_the_one_in_the_docs() -> None:
 MAPPED = (
     "spec",
     "runs",
+    "data",
     "checks",
     "codegen",
     "doctor",
