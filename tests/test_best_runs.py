@@ -76,6 +76,25 @@ def test_runs_with_another_monitor_are_not_compared(three_runs: Path, mlpcli: Ca
     assert "1 with another monitor left out" in " ".join(result.err.split())
 
 
+def test_a_run_with_a_damaged_spec_is_not_compared(three_runs: Path) -> None:
+    from mlpcli.runs.best_run import better_than_newest, comparable
+    from mlpcli.runs.folder import finished_runs
+    from mlpcli.runs.remove import useless_runs
+
+    def better() -> str:
+        found = better_than_newest(finished_runs("tiny", three_runs))
+        return "" if found is None else found[0].run.folder.name
+
+    assert better() == "2026-01-02_00-00-00"
+    (three_runs / "tiny" / "2026-01-02_00-00-00" / "resolved.yaml").write_text("loss: [")
+    assert better() == "2026-01-01_00-00-00"
+    compared = comparable(finished_runs("tiny", three_runs))
+    assert (len(compared.scores), compared.left_out) == (2, {"a damaged spec": 1})
+    assert not any("not the best" in each.reason for each in useless_runs(three_runs, older=True))
+    (three_runs / "tiny" / "2026-01-03_00-00-00" / "resolved.yaml").write_text("loss: [")
+    assert better() == ""
+
+
 def test_the_best_run_is_packed(three_runs: Path, mlpcli: Callable[..., Result], tmp_path: Path) -> None:
     result = mlpcli("pack", "tiny", "--best", "--runs-dir", three_runs, "-o", tmp_path / "t.zip", "--json")
     assert result.status == 0, result.err

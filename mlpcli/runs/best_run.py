@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 
+from mlpcli.errors import SpecError
 from mlpcli.runs.folder import Run
 from mlpcli.runs.main_metric import meaning_of
 from mlpcli.runs.scores import more_is_better
 
 OTHER_MONITOR, OTHER_ROWS, OTHER_LOSS = "another monitor", "other validation rows", "another loss"
+UNREADABLE = "a damaged spec"
 """What a run has that its score cannot be compared with that of the newest."""
+
+Meaning = dict[str, object] | None
+"""What a monitored value is of; None where the spec of its run cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ class ComparedScores:
 
     Attributes:
         scores: of the runs, the oldest first.
-        left_out: how many others have each of OTHER_MONITOR, OTHER_ROWS and OTHER_LOSS.
+        left_out: how many others have each of OTHER_MONITOR, OTHER_ROWS, OTHER_LOSS and UNREADABLE.
     """
 
     scores: tuple[RunScore, ...]
@@ -100,10 +106,13 @@ def comparable(found: Sequence[Run]) -> ComparedScores:
     or another seed of the splits, makes them other rows.
     """
     scores = scores_of(found)
+    if not scores:
+        return ComparedScores((), {})
+    meaning = cache(partial(_meaning, scores[-1]))
     kept: list[RunScore] = []
     left_out: Counter[str] = Counter()
     for score in scores:
-        why = _why_not(score, scores[-1])
+        why = _why_not(score, scores[-1], meaning)
         if why:
             left_out[why] += 1
         else:
@@ -111,16 +120,31 @@ def comparable(found: Sequence[Run]) -> ComparedScores:
     return ComparedScores(tuple(kept), dict(left_out))
 
 
-def _why_not(score: RunScore, newest: RunScore) -> str:
-    """Return what makes two scores incomparable; an empty text where nothing does."""
+def _why_not(score: RunScore, newest: RunScore, meaning: Callable[[], Meaning]) -> str:
+    """Return what makes two scores incomparable; an empty text where nothing does.
+
+    Args:
+        score: one of them.
+        newest: the other.
+        meaning: returns that of the newest: specs are read last, since that takes some time.
+    """
     if score is newest:
         return ""
     if score.monitor != newest.monitor:
         return OTHER_MONITOR
     if not same_rows(score.run, newest.run, "validation" if newest.monitor.startswith("val_") else "train"):
         return OTHER_ROWS
-    name = newest.monitor.removeprefix("val_")
-    return "" if meaning_of(score.run, name) == meaning_of(newest.run, name) else OTHER_LOSS
+    own, other = _meaning(score), meaning()
+    if own is None or other is None:
+        return UNREADABLE
+    return "" if own == other else OTHER_LOSS
+
+
+def _meaning(score: RunScore) -> Meaning:
+    try:
+        return meaning_of(score.run, score.monitor.removeprefix("val_"))
+    except SpecError:
+        return None
 
 
 def same_rows(one: Run, two: Run, split: str) -> bool:
@@ -140,7 +164,10 @@ def same_rows(one: Run, two: Run, split: str) -> bool:
 def better_than_newest(found: Sequence[Run]) -> tuple[RunScore, RunScore] | None:
     """Return the best run and the newest, where the newest is not the best."""
     newest = score_of(found[-1]) if found else None
-    best = comparable(found).best() if newest is not None else None
-    if best is None or newest is None or best.run == newest.run or not best.better(newest.value):
+    if newest is None:
         return None
-    return best, newest
+    newest_first = reversed(with_same_monitor(scores_of(found)))
+    better = [score for score in newest_first if score.better(newest.value)]
+    best_first = sorted(better, key=lambda score: score.value, reverse=newest.more_is_better)
+    meaning = cache(partial(_meaning, newest))
+    return next(((score, newest) for score in best_first if not _why_not(score, newest, meaning)), None)
