@@ -431,3 +431,21 @@ def test_init_writes_a_network_of_images_and_columns(
     assert [name for name, each in spec.dataset.features.items() if each.kind == "image"] == ["photo", "plan"]
     checked = mlpcli("check", "homes.yaml")
     assert checked.status == 0, checked.err
+
+
+def test_inspect_names_the_cells_of_a_table_whose_files_are_no_images(
+    tmp_path: Path, mlpcli: Callable[..., Result]
+) -> None:
+    """A cell is shown as it is written, with its row and line; the column is not called an identifier too."""
+    (tmp_path / "pics").mkdir()
+    lines = ["pic no,size,kind"]
+    for place in range(24):
+        Image.new("L", (4, 4), place).save(tmp_path / "pics" / f"{place}.png")
+        lines.append(f"pics/{place if place != 5 else 'nope'}.png,{place % 7},{'ab'[place % 2]}")
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    shown = mlpcli("inspect", tmp_path / "t.csv", "--target", "kind", "--json")
+    warnings = json.loads(shown.out)["warnings"]
+    cell = "row 6 (line 7), column 'pic no': there is no such file, received 'pics/nope.png'"
+    assert f"1 file cannot be read as images: {tmp_path / 't.csv'} {cell}" in warnings
+    about = [line for line in warnings if line.startswith("column 'pic no'")]
+    assert about == ["column 'pic no' names image files: features: {pic no: image}, or mlpcli init"]

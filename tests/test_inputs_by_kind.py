@@ -12,12 +12,14 @@ import pyarrow as pa
 import pytest
 import yaml
 
+from mlpcli.checks.unread_columns import advise_on_unread_columns
 from mlpcli.data.columns import select_inputs
+from mlpcli.data.dataset import Contract
 from mlpcli.data.features.feature_kinds import choose_features
 from mlpcli.data.features.preprocessor import Preprocessor, fit_preprocessor
 from mlpcli.data.readers.dialect import PLAIN
 from mlpcli.data.readers.parse_cells import ParsedColumn
-from mlpcli.errors import SpecError
+from mlpcli.errors import KeyPath, SpecError
 from mlpcli.spec.features import FeatureSpec, InputSpec
 from tests.conftest import Result
 
@@ -85,6 +87,46 @@ def test_kinds_that_no_column_has_are_an_error_that_says_which_there_are(
     (problem,) = caught.value.problems
     assert problem.path == ("inputs", "a", "kinds")
     assert f"its values by kind: {there};" in str(problem.hint)
+
+
+WORDS = [f"{word} flat near the {place}" for word in ("quiet", "large") for place in ("sea", "park")] * 15
+
+
+def unread(
+    inputs: dict[str, dict[str, list[Any]]], *, texts: str = "tf_idf"
+) -> list[tuple[KeyPath, str, str]]:
+    """Place, finding and first part of the way out of the advice on a table with texts."""
+    specs: dict[str, Any] = {**FEATURES, "lift": {}, "rooms": {}}
+    specs["note"] = {"kind": "text", "output_mode": texts}
+    columns = {name: ParsedColumn(pa.array({**TABLE, "note": WORDS}[name]), PLAIN) for name in specs}
+    wanted = {name: FeatureSpec.model_validate(each) for name, each in specs.items()}
+    chosen = choose_features(columns, wanted, scaling="quantile")
+    preprocessor = fit_preprocessor(columns, chosen.used, np.arange(ROWS), PLAIN)
+    given = {name: InputSpec.model_validate(each) for name, each in inputs.items()}
+    shape = (preprocessor.width,)
+    taken = select_inputs(given, list(specs), shape, preprocessor)
+    contract = Contract("table", tuple(specs), shape, "float32", (), taken, preprocessor=preprocessor)
+    return [(each.path, each.seen, each.fix) for each in advise_on_unread_columns(given, contract)]
+
+
+def test_a_feature_that_no_input_reads_is_advised_on_at_the_input_that_could() -> None:
+    numbers, rest = ["numeric", "date"], ["categorical", "boolean", "missing"]
+    found = unread({"numbers": {"kinds": numbers}, "rest": {"kinds": rest}})
+    fix = "add text to these kinds, or leave it out on purpose: features: {note: ignore}"
+    assert found == [(("inputs", "rest", "kinds"), "column 'note' (text) is read by no input", fix)]
+    assert unread({"numbers": {"kinds": numbers}, "rest": {"kinds": [*rest, "text"]}}) == []
+    ((path, _, fix),) = unread({"a": {"kinds": numbers}, "b": {"kinds": rest}}, texts="int")
+    assert path == ("inputs",)  # ids of words are no amounts
+    assert fix.startswith("add an input, more: {columns: [note]}, and a layer that reads it, from: more, or")
+    found = unread({"a": {"kinds": ["numeric"]}, "b": {"columns": ["note", "lift"]}})
+    assert [(path, seen) for path, seen, _ in found] == [
+        (("inputs",), "column 'town' (categorical) is read by no input"),
+        (("inputs", "a", "kinds"), "column 'built' (date) is read by no input"),
+    ]
+    found = unread({"a": {"columns": ["built", "rooms", "note"]}, "b": {"kinds": ["missing"]}})
+    assert [seen for _, seen, _ in found] == [
+        "column 'town' (categorical) is read by no input",  # the mark of a missing `lift` is in `b`
+    ]
 
 
 def test_values_of_arrays_are_numbers_and_images_have_no_kinds() -> None:

@@ -11,6 +11,8 @@ from mlpcli.model.shape_advice import shape_hint
 
 CONV: dict[str, object] = {"filters": 2, "kernel_size": 3}
 
+ELSE = "; or set padding: same, or shrink less above"
+
 # class, arguments, shape of a row, class above, advice
 ADVICE: list[tuple[str, dict[str, object], tuple[int, ...], str, str]] = [
     ("Conv2D", CONV, (28, 28), "", "put Reshape: {target_shape: [28, 28, 1]} before it"),
@@ -41,6 +43,36 @@ ADVICE: list[tuple[str, dict[str, object], tuple[int, ...], str, str]] = [
         "",
         "a row has 8 x 8 x 3 = 192 values: the product of target_shape must be the same",
     ),
+    ("Conv2D", {"filters": 2, "kernel_size": 9}, (8, 8, 3), "", "kernel_size can be at most 8 here" + ELSE),
+    (
+        "Conv2D",
+        {"filters": 2, "kernel_size": [3, 9]},
+        (5, 8, 3),
+        "",
+        "kernel_size can be at most [5, 8] here" + ELSE,
+    ),
+    ("Conv2D", {"filters": 2, "kernel_size": 9, "padding": "same"}, (8, 8, 3), "", ""),
+    (
+        "Conv2D",
+        {**CONV, "data_format": "channels_first"},
+        (3, 2, 2),
+        "",
+        "kernel_size can be at most 2 here" + ELSE,
+    ),
+    (
+        "Conv1D",
+        {**CONV, "dilation_rate": 4},
+        (8, 3),
+        "",
+        "kernel_size can be at most 2 here at dilation_rate 4" + ELSE,
+    ),
+    ("Conv1D", {**CONV, "padding": "causal"}, (2, 3), "", ""),
+    ("SeparableConv1D", CONV, (2, 3), "", "kernel_size can be at most 2 here" + ELSE),
+    ("DepthwiseConv2D", {"kernel_size": 3}, (2, 2, 3), "", "kernel_size can be at most 2 here" + ELSE),
+    ("ConvLSTM1D", CONV, (9, 2, 3), "", "kernel_size can be at most 2 here" + ELSE),
+    ("MaxPooling1D", {"pool_size": 4}, (3, 2), "", "pool_size can be at most 3 here" + ELSE),
+    ("AveragePooling3D", {"pool_size": 2}, (1, 1, 1, 2), "", "pool_size can be at most 1 here" + ELSE),
+    ("MaxPooling2D", {"pool_size": 2}, (2, 2, 2), "", ""),
     ("LSTM", {"units": 2}, (10, 4), "", ""),
     ("Dense", {"units": 2}, (10, 4), "", ""),
 ]

@@ -60,6 +60,19 @@ def test_init_and_inspect_propose_to_use_the_words_of_sentences(mlpcli: Cli, tab
     assert checked.status == 0, checked.err
 
 
+def test_the_proposed_inputs_read_sentences_that_become_texts_as_a_note_of_init_says(
+    mlpcli: Cli, tmp_path: Path
+) -> None:
+    rows = [
+        row | {"review": f"{FILLING[place % 5]} wirklich sehr {GOOD[place % 3]}"}
+        for place, row in enumerate(_rows(60, 2))
+    ]
+    spec = tmp_path / "s.yaml"
+    made = mlpcli("init", _write(tmp_path / "t.csv", rows), "--target", "stars", "-o", spec, "--json")
+    assert "for their words: features: {review: {kind: text}}" in made.out
+    assert yaml.safe_load(spec.read_text(encoding="utf-8"))["inputs"]["others"]["kinds"][-1] == "text"
+
+
 def test_a_spec_that_does_not_name_sentences_leaves_them_out_and_says_how_to_use_them(
     mlpcli: Cli, table: Path
 ) -> None:

@@ -16,6 +16,7 @@ from mlpcli.checks.log_names import more_is_better
 from mlpcli.checks.member_advice import advise_members
 from mlpcli.checks.metric_rules import OF_EACH_CLASS
 from mlpcli.checks.output_views import canonical
+from mlpcli.checks.unread_columns import advise_on_unread_columns
 from mlpcli.data.dataset import Contract, Dataset, Output
 from mlpcli.data.stored.stored_array import StoredArray, blocks_of
 from mlpcli.data.targets import class_indices
@@ -47,6 +48,7 @@ def advise(spec: Spec, dataset: Dataset, model: keras.Model) -> list[Advice]:
         *_inputs(dataset, model),
         *_classes(spec, dataset),
         *_exclusive(dataset),
+        *advise_on_unread_columns(spec.inputs, dataset.contract),
         *_sigmoids(spec),
         *_bottlenecks(spec),
         *advise_members(spec),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -21,6 +22,7 @@ from mlpcli.cli.options import RUNS_DIR, BestOption, DebugOption, JsonOption, Ru
 
 if TYPE_CHECKING:
     from mlpcli.data.inspect.survey import Survey
+    from mlpcli.data.inspect.survey_images import ImageSurvey
     from mlpcli.data.readers.reading import Reading
     from mlpcli.report.inspect import Column
     from mlpcli.runs.drift_results import Drift
@@ -98,9 +100,12 @@ def inspect(
         inspect_images(Path(data), data, json=json)
         return
     from mlpcli.data.inspect.find_warnings import find_warnings
+    from mlpcli.data.inspect.table_images import survey_table_images
 
     survey = _checked_survey(data, target, task, reading)
-    _show(survey, [*find_warnings(survey, test), *_of_images(survey)], target, json=json)
+    images = survey_table_images(survey)
+    warnings = [*find_warnings(survey, test, images), *_of_images(images)]
+    _show(survey, warnings, target, json=json)
 
 
 def _checked_survey(data: str, target: str | None, task: str | None, reading: Reading) -> Survey:
@@ -122,14 +127,15 @@ def _checked_survey(data: str, target: str | None, task: str | None, reading: Re
     return survey_table(data, target, task, reading)
 
 
-def _of_images(survey: Survey) -> list[str]:
+def _of_images(found: Mapping[str, ImageSurvey]) -> list[str]:
     """Return the columns of a table that name image files, and what would trip a model up in these."""
     from mlpcli.data.inspect.survey_images import image_warnings
-    from mlpcli.data.inspect.table_images import survey_table_images
+    from mlpcli.spec.resolve import inline
 
     lines = []
-    for column, images in survey_table_images(survey).items():
-        lines.append(f"column {column!r} names image files: features: {{{column}: image}}, or mlpcli init")
+    for column, images in found.items():
+        way = f"features: {{{inline(column)}: image}}"
+        lines.append(f"column {column!r} names image files: {way}, or mlpcli init")
         lines += image_warnings(images)
     return lines
 

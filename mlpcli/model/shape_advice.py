@@ -1,4 +1,4 @@
-"""What to put before a layer whose input has the wrong number of axes."""
+"""What to do about a layer whose input has the wrong number of axes, or is smaller than its window."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def shape_hint(layer: keras.layers.Layer, shape: tuple[int | None, ...], before:
         return f"a row has {_product(sizes)}: the product of target_shape must be the same"
     axes = _axes(layer)
     if axes is None or axes == len(shape):
-        return ""
+        return _window_hint(layer, sizes)
     if axes == 1:
         return "put Flatten before it"
     if before == "Flatten" and len(shape) == 1:
@@ -43,10 +43,38 @@ def shape_hint(layer: keras.layers.Layer, shape: tuple[int | None, ...], before:
     return f"put {_reshape([sizes[0], math.prod(sizes[1:])])} before it"
 
 
+def _window_hint(layer: keras.layers.Layer, sizes: list[int]) -> str:
+    """Return what to do about a convolution or a pooling whose window is larger than its input, or nothing.
+
+    Args:
+        layer: any layer.
+        sizes: of one row of its input, with as many axes as the layer takes.
+    """
+    name = type(layer).__name__
+    key = next((each for each in ("kernel_size", "pool_size") if hasattr(layer, each)), None)
+    if key is None or getattr(layer, "padding", "") != "valid" or "Transpose" in name:
+        return ""
+    first = layer.data_format == "channels_first"
+    inner = sizes[name.startswith("ConvLSTM") :]
+    inner = inner[1:] if first else inner[:-1]
+    steps = _by_axis(getattr(layer, "dilation_rate", 1), len(inner))
+    largest = [(size - 1) // step + 1 for size, step in zip(inner, steps, strict=True)]
+    windows = _by_axis(getattr(layer, key), len(inner))
+    if all(window <= most for window, most in zip(windows, largest, strict=True)):
+        return ""
+    most = str(largest[0]) if len({*largest}) == 1 else str(largest)
+    dilated = f" at dilation_rate {max(steps)}" if max(steps) > 1 else ""
+    return f"{key} can be at most {most} here{dilated}; or set padding: same, or shrink less above"
+
+
+def _by_axis(value: int | tuple[int, ...], axes: int) -> list[int]:
+    return [value] * axes if isinstance(value, int) else [*value]
+
+
 def _axes(layer: keras.layers.Layer) -> int | None:
     """Return how many axes a row has that a layer takes; None for any number."""
     if match := SPATIAL.search(type(layer).__name__):
-        return int(match[0][0]) + 1
+        return int(match[0][0]) + 1 + type(layer).__name__.startswith("ConvLSTM")  # which has steps too
     specs = layer.input_spec if isinstance(layer.input_spec, list | tuple) else [layer.input_spec]
     wanted = getattr(specs[0], "ndim", None) if specs and specs[0] is not None else None
     return None if wanted is None else int(wanted) - 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 
@@ -25,18 +25,20 @@ LEAK_CORRELATION = 0.99999
 LEFT_OUT = "training rejects them unless dataset.missing_target is drop, as init writes"
 
 
-def find_warnings(survey: Survey, test: str | None = None) -> list[str]:
+def find_warnings(survey: Survey, test: str | None = None, images: Collection[str] = ()) -> list[str]:
     """Return what to know about a table before training on it.
 
     Args:
         survey: of the table.
         test: a file whose rows should not be in the table.
+        images: the columns that name image files, of which the caller says how they are used.
 
     Returns:
         A sentence for each finding.
     """
     found = list(survey.table.notes)
-    found += [f"column {name!r} would be left out: {why}" for name, why in survey.features.excluded.items()]
+    excluded = {name: why for name, why in survey.features.excluded.items() if name not in images}
+    found += [f"column {name!r} would be left out: {why}" for name, why in excluded.items()]
     found += survey.features.notes
     found += _lost_digits(survey)
     found += _column_warnings(survey)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from mlpcli.data.features.text_columns import holds_sentences
 from mlpcli.data.inspect.effort import Effort
 from mlpcli.data.inspect.propose_images import image_training
 from mlpcli.data.inspect.propose_pictures import Pictures, picture_inputs, picture_layers
@@ -136,7 +137,7 @@ def propose_network(survey: Survey, usable: Collection[FeatureSpec], apart: Apar
         yield from _apart_alone(apart)
         yield from _output(survey, members=False)
     else:
-        yield from _first_layers(usable, training, apart)
+        yield from _first_layers(usable, training, apart, sentences=_few_sentences(survey))
         yield from _hidden_layers(training, apart, others_only=not _embedded(usable))
         yield from _output(survey)
     if apart.pictures:
@@ -181,8 +182,25 @@ def _hidden_layers(training: Training, apart: Apart, *, others_only: bool) -> It
         yield f"  - {{Concatenate: {{}}, from: [of_columns, {', '.join(f'of_{name}' for name in inputs)}]}}"
 
 
-def _first_layers(usable: Collection[FeatureSpec], training: Training, apart: Apart) -> Iterator[str]:
-    """Yield the inputs, and the layers that make of all but words and images one vector for a row."""
+def _few_sentences(survey: Survey) -> bool:
+    """Return whether sentences are taken for categories, of which a note says how their words are used."""
+    used = survey.features.used
+    return any(
+        spec.kind == "categorical" and holds_sentences(survey.profiles[name]) for name, spec in used.items()
+    )
+
+
+def _first_layers(
+    usable: Collection[FeatureSpec], training: Training, apart: Apart, *, sentences: bool
+) -> Iterator[str]:
+    """Yield the inputs, and the layers that make of all but words and images one vector for a row.
+
+    Args:
+        usable: the columns that are used.
+        training: says how large the layers are.
+        apart: the columns with layers of their own.
+        sentences: whether a column of categories may become one of texts.
+    """
     numbers, embedded, inputs = (
         [spec for spec in usable if spec.kind in NUMBERS],
         _embedded(usable),
@@ -198,6 +216,7 @@ def _first_layers(usable: Collection[FeatureSpec], training: Training, apart: Ap
     yield from ([f"  numbers: {{kinds: [{', '.join(NUMBERS)}]}}"] if embedded else [])
     if others:
         kinds = "categorical, boolean" if embedded else "numeric, date, categorical, boolean"
+        kinds += ", text" if sentences and not apart.texts else ""
         yield f"  others: {{kinds: [{kinds}, missing]}}   # missing: 1 where a cell is empty"
     yield from (f"  {name}: {columns}" for name, columns in inputs.items())
     yield "layers:"

@@ -17,6 +17,7 @@ from mlpcli.data.images.image_reading import ImageReading
 from mlpcli.data.images.load_images import TRAITS, in_parallel, read_content
 from mlpcli.data.images.new_images import shown_name
 from mlpcli.data.inspect.survey import are_imbalanced
+from mlpcli.data.readers.row_errors import Origin, RowError
 from mlpcli.errors import DataError, Problem, listing
 from mlpcli.printable import counted
 
@@ -26,7 +27,7 @@ GLANCE = ImageReading((8, 8), "rgb")
 GRAY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B", "F")
 """Of Pillow's modes those without colors."""
 
-EXAMPLES = 3
+EXAMPLES, MOST_BROKEN = 3, 5
 MOST_COPIES = 50
 FEW_IMAGES = 20
 """Of a class: with fewer, what is measured is mostly chance."""
@@ -66,6 +67,8 @@ class ImageSurvey:
         parts: the split of each file, by the folders' names; empty where there are none.
         folders: the folder of each split, where the sub-folders are splits.
         notes: what was left out.
+        origin: of the table whose cells name the files, a row each; None for a folder.
+        column: of these cells.
     """
 
     path: str
@@ -74,6 +77,8 @@ class ImageSurvey:
     parts: tuple[str, ...]
     folders: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    origin: Origin | None = None
+    column: str = ""
 
     @property
     def good(self) -> list[int]:
@@ -168,10 +173,9 @@ def image_warnings(survey: ImageSurvey) -> Iterator[str]:
         survey: of the files.
     """
     yield from survey.notes
-    broken = [each for each in survey.files if each.broken]
+    broken = [place for place, each in enumerate(survey.files) if each.broken]
     if broken:
-        stem = survey.path.rstrip("/")
-        shown = listing([f"{stem}/{each.name} ({each.broken})" for each in broken], 5)
+        shown = _broken_files(survey, broken)
         yield f"{counted(len(broken), 'file')} cannot be read as images: {shown}"
     loose = [place for place in survey.good if not survey.classes[place]]
     if loose and any(survey.classes):
@@ -182,6 +186,19 @@ def image_warnings(survey: ImageSurvey) -> Iterator[str]:
     for trait, text in TRAITS.items():
         if traits[trait]:
             yield f"{traits[trait]:,} images {text}"
+
+
+def _broken_files(survey: ImageSurvey, broken: Sequence[int]) -> str:
+    """Return how the first broken files are called, and why they are broken: a table's by row and cell."""
+    files = survey.files
+    if survey.origin is None:
+        stem = survey.path.rstrip("/")
+        return listing([f"{stem}/{files[row].name} ({files[row].broken})" for row in broken], MOST_BROKEN)
+    where = f"column {survey.column!r}"
+    errors = [RowError(row, where, files[row].broken, files[row].name) for row in broken[:MOST_BROKEN]]
+    shown = "; ".join(each.headline() for each in survey.origin.problems(errors))
+    rest = len(broken) - len(errors)
+    return f"{shown}; and {rest:,} more" if rest else shown
 
 
 def _copy_warnings(survey: ImageSurvey) -> Iterator[str]:

@@ -38,7 +38,14 @@ def survey_table_images(survey: Survey) -> dict[str, ImageSurvey]:
         if isinstance(first, RefusedFile) or not first.is_file():
             continue
         files = glance([named_file(folder, cell) for cell in cells], cells)
-        found[name] = ImageSurvey(survey.path, files, _classes(survey), ("",) * len(cells))
+        found[name] = ImageSurvey(
+            survey.path,
+            files,
+            _classes(survey),
+            ("",) * len(cells),
+            origin=survey.table.origin,
+            column=name,
+        )
     return found
 
 
