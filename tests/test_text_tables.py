@@ -70,7 +70,8 @@ def test_the_proposed_inputs_read_sentences_that_become_texts_as_a_note_of_init_
     spec = tmp_path / "s.yaml"
     made = mlpcli("init", _write(tmp_path / "t.csv", rows), "--target", "stars", "-o", spec, "--json")
     assert "for their words: features: {review: {kind: text}}" in made.out
-    assert yaml.safe_load(spec.read_text(encoding="utf-8"))["inputs"]["others"]["kinds"][-1] == "text"
+    inputs = yaml.safe_load(spec.read_text(encoding="utf-8"))["inputs"]
+    assert inputs["others"]["kinds"] == ["categorical", "boolean", "text", "missing"]
 
 
 def test_a_spec_that_does_not_name_sentences_leaves_them_out_and_says_how_to_use_them(
