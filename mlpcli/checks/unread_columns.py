@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from mlpcli.data.dataset import Contract
-from mlpcli.data.features.preprocessor import Encoder, Preprocessor
+from mlpcli.data.features.encoders import Encoder
+from mlpcli.data.features.preprocessor import Preprocessor
 from mlpcli.data.features.text_encoder import TextEncoder
 from mlpcli.errors import KeyPath, listing
 from mlpcli.printable import counted, verb
