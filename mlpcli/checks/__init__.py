@@ -6,5 +6,5 @@ fit it. `predict_rules` are of the section `predict`, `id_rules` and `text_rules
 `board_rules` of TensorBoard. What callbacks monitor: `log_names`, `meant_names`; what they write:
 `file_names`. A search: `tuner_objective`.
 
-`advice`, with `average_advice` and `member_advice`, is of specs that are valid.
+`advice`, with `average_advice`, `member_advice` and `unread_columns`, is of specs that are valid.
 """
