@@ -99,13 +99,8 @@ def inspect(
         refuse_for_images({"--target": target, "--task": task, "--test": test}, reading)
         inspect_images(Path(data), data, json=json)
         return
-    from mlpcli.data.inspect.find_warnings import find_warnings
-    from mlpcli.data.inspect.table_images import survey_table_images
-
     survey = _checked_survey(data, target, task, reading)
-    images = survey_table_images(survey)
-    warnings = [*find_warnings(survey, test, images), *_of_images(images)]
-    _show(survey, warnings, target, json=json)
+    _show(survey, _warnings(survey, test), target, json=json)
 
 
 def _checked_survey(data: str, target: str | None, task: str | None, reading: Reading) -> Survey:
@@ -125,6 +120,15 @@ def _checked_survey(data: str, target: str | None, task: str | None, reading: Re
         at_once.of(check_task, task)
         at_once.finish()
     return survey_table(data, target, task, reading)
+
+
+def _warnings(survey: Survey, test: str | None) -> list[str]:
+    """Return what to know of a table; of a column of images, not that it would be left out."""
+    from mlpcli.data.inspect.find_warnings import find_warnings
+    from mlpcli.data.inspect.table_images import survey_table_images
+
+    images = survey_table_images(survey)
+    return [*find_warnings(survey, test, images), *_of_images(images)]
 
 
 def _of_images(found: Mapping[str, ImageSurvey]) -> list[str]:
