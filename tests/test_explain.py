@@ -190,7 +190,7 @@ def test_predicted_images_are_drawn(brightness: Path, mlpcli: Callable[..., Resu
         assert abs(float(row["contribution_residual"])) < 1e-2
     again = mlpcli(*given, "--pictures", tmp_path / "out_saliency")
     assert again.status == 2
-    assert "add --force to replace it" in again.err
+    assert "add --force to replace what is in it" in again.err
     columns = mlpcli(*given, "--group", "a,b", "--strongest", "2")
     assert columns.status == 2
     assert columns.err.count("is of images, which have no columns") == 2

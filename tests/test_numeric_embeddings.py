@@ -237,3 +237,29 @@ def test_a_few_large_numbers_take_no_bins_from_the_others() -> None:
     layer = _custom_objects().PiecewiseLinearEmbedding(bins=10, width=2)
     layer.adapt(values)
     assert np.asarray(layer.edges)[0].tolist() == [*range(0, 1000, 100), 1e9]
+
+
+def _outlier(kind: str) -> np.ndarray:
+    numbers = np.random.default_rng(0).uniform(0, 1, 1000)
+    numbers[0] = 1e6
+    return (numbers - numbers.mean()) / numbers.std() if kind == "standardized" else numbers
+
+
+@pytest.mark.parametrize(
+    ("values", "bins"),
+    [
+        (_outlier("raw"), 32),
+        (_outlier("standardized"), 32),
+        (np.exp(np.random.default_rng(0).normal(0, 4, 20_000)), 32),
+        (np.concatenate([np.zeros(500), 1e-9 * np.arange(100), [5.0]]), 6),
+        (1e9 + 64.0 * np.arange(8), 7),  # neighbours in float32
+        (2.0**24 - 1 - np.arange(20), 19),
+        (1.7e9 + np.random.default_rng(0).uniform(0, 259_200, 5000), 32),  # seconds of three days
+        (np.repeat([0.0, 1.0], [51, 49]), 1),
+        (np.array([3.0]), 0),
+    ],
+)
+def test_numbers_that_differ_have_bins_whatever_else_is_in_the_column(values: np.ndarray, bins: int) -> None:
+    layer = _custom_objects().PiecewiseLinearEmbedding(bins=32, width=2)
+    layer.adapt(values.astype(np.float32)[:, None])
+    assert len(np.unique(np.asarray(layer.edges)[0])) == bins + 1

@@ -85,16 +85,29 @@ class PeriodicEmbedding(keras.layers.Layer):  # type: ignore[misc]
         return {**super().get_config(), **own, "activation": keras.activations.serialize(self.activation)}
 
 
-def _least_apart(values: np.ndarray) -> float:
-    """Return the least width of a bin: what rounding makes of one number is no width.
+NARROWEST_END = 1e-4
+"""Width of the first and the last bin, of how far the edges lie from their middle (the median of both)."""
 
-    The sines of January and July are 0 and 1.2e-16: a bin between them, open below, would send the sine of
-    August, which is -0.5, to -4e15. What a column's numbers are rounded by goes by nearly all of them, and
-    not by the largest: beside one of 1e9, 10 and 100 are still two numbers.
+
+def _bin_edges(quantiles: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[float]:
+    """Return the edges of bins as numbers of float32: quantiles, once where rounding alone tells them apart.
+
+    The first bin is open below and the last one above, so that a narrow one sends what lies outside far
+    away: the sines of January and July are 0 and 1.2e-16, and between them that of August would be -4e15.
+    Both are measured by the middle of the edges, which a single large number does not move.
     """
-    limits = np.finfo(np.float32)
-    usual = np.quantile(np.abs(values), 0.95, method="lower")
-    return max(float(limits.tiny), float(limits.eps * usual))
+    found = np.unique(quantiles.astype(np.float32)).astype(np.float64)
+    rounding = float(np.finfo(np.float32).eps) / 2 * float(np.median(np.abs(found)))
+    edges: list[float] = []
+    for edge in found:
+        if not edges or edge - edges[-1] >= max(rounding, float(np.finfo(np.float32).tiny)):
+            edges.append(float(edge))
+    narrow = NARROWEST_END * float(np.median(np.abs(found - np.median(found))))
+    while len(edges) > 2 and edges[1] - edges[0] < narrow:
+        del edges[1]
+    while len(edges) > 2 and edges[-1] - edges[-2] < narrow:
+        del edges[-2]
+    return edges
 
 
 @_registered
@@ -152,9 +165,7 @@ class PiecewiseLinearEmbedding(keras.layers.Layer):  # type: ignore[misc]
         edges = np.empty(self.edges.shape, np.float32)
         for column, values in enumerate(np.asarray(rows).T):
             quantiles = np.quantile(values.astype(np.float64), np.linspace(0, 1, self.bins + 1))
-            found = np.unique(quantiles.astype(np.float32))
-            apart = np.diff(found, prepend=-np.inf) >= _least_apart(values)
-            found = found[apart]
+            found = _bin_edges(quantiles)
             edges[column] = np.pad(found, (0, self.bins + 1 - len(found)), mode="edge")  # bins of no size
         self.edges.assign(edges)
 
