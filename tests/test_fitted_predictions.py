@@ -527,7 +527,7 @@ def test_a_mistake_in_the_section_is_reported_at_its_place(
         ),
         ("3, activation: softmax", "NONE", "{intervals: 0.9}", "fitted on validation rows, and this dataset"),
         (
-            "3, activation: softmax",
+            "3, activation: softmax, use_bias: {hp: boolean}",
             "tuner: {refit: full}",
             "{intervals: 0.9}",
             "which refit: full also trains",

@@ -165,7 +165,8 @@ def test_what_no_run_has_is_refused_before_anything_is_loaded(
 ) -> None:
     result = mlpcli("compare", *both, "--metric", "accuracy")
     assert (result.status, result.out) == (2, "")
-    assert "--metric: is not a metric that all runs have, received 'accuracy'; they have loss" in result.err
+    told = "--metric: is not a metric that all runs have, received 'accuracy'; did you mean 'kind_accuracy'?"
+    assert f"{told} they have loss" in result.err
     result = mlpcli("compare", *both, "--split", "tests")
     assert (result.status, "--split: no run has this split" in result.err) == (2, True)
 

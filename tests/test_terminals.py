@@ -52,7 +52,8 @@ def test_an_ascii_stream_gets_escapes_and_valid_json(foreign_name: Path) -> None
     assert "café" in json.loads(done.stdout)["metrics"]
     assert done.stdout.isascii()
     told = _run("mlpcli train café.yaml", PYTHONIOENCODING="ascii")
-    assert (told.returncode, told.stderr) == (2, "caf\\xe9.yaml: there is no such file\n")
+    assert told.returncode == 2
+    assert told.stderr.startswith("caf\\xe9.yaml: there is no such file; looked in ")
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
