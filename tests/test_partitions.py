@@ -16,7 +16,7 @@ from pyarrow import csv
 from mlpcli.data.dataset import Dataset
 from mlpcli.data.load import divide_dataset, open_dataset
 from mlpcli.data.readers.find_files import find_files, named_files
-from mlpcli.data.readers.partitions import FolderKey, folder_keys
+from mlpcli.data.readers.partitions import FolderKey, files_below, folder_keys
 from mlpcli.data.readers.tables import open_tables, read_table
 from mlpcli.data.stored.load_stored import StoreOptions, load_stored
 from mlpcli.errors import DataError, MlpcliError, SpecError
@@ -269,3 +269,16 @@ def test_a_run_of_folders_predicts_folders_files_and_plain_tables(mlpcli: Comman
     assert result.status == 0
     assert "72 rows" in result.out
     assert "a b " in result.out
+
+
+def test_a_folder_is_read_under_its_own_name_not_that_of_a_link_to_it(tmp_path: Path) -> None:
+    table, elsewhere = tmp_path / "sales", tmp_path / "elsewhere"
+    for place in (table / "year=2024", table / "year=2025", elsewhere):
+        place.mkdir(parents=True)
+        (place / "p.csv").write_text("x,price\n1,2\n")
+    (table / "year=2023").symlink_to("year=2024")
+    (table / "aaa").symlink_to("year=2025")
+    (table / "year=2024" / "back").symlink_to(table)
+    (table / "year=2026").symlink_to(elsewhere)
+    found = [path.relative_to(table).as_posix() for path in files_below(table)]
+    assert found == ["year=2024/p.csv", "year=2025/p.csv", "year=2026/p.csv"]

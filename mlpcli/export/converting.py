@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from mlpcli.errors import Problem, TrainingError
@@ -20,6 +21,22 @@ class ExportError(TrainingError):
     """A format cannot hold a network, or its file does not compute what the network computes."""
 
 
+@contextmanager
+def quiet_converters() -> Iterator[None]:
+    """Show no warnings and logs of converters meanwhile."""
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    levels = [each.level for each in loggers]
+    with quiet_stderr(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for each in loggers:
+            each.setLevel(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            for each, level in zip(loggers, levels, strict=True):
+                each.setLevel(level)
+
+
 def convert_quietly(form: str, convert: Callable[[], T]) -> T:
     """Return what a converter returns.
 
@@ -30,20 +47,12 @@ def convert_quietly(form: str, convert: Callable[[], T]) -> T:
     Raises:
         ExportError: the converter failed.
     """
-    loggers = [logging.getLogger(name) for name in LOGGERS]
-    levels = [each.level for each in loggers]
     failure: Exception | None = None
-    with quiet_stderr(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for each in loggers:
-            each.setLevel(logging.CRITICAL)
+    with quiet_converters():
         try:
             return convert()
         except Exception as error:  # converters raise many kinds
             failure = error
-        finally:
-            for each, level in zip(loggers, levels, strict=True):
-                each.setLevel(level)
     assert failure is not None
     rule = f"the network cannot be converted to {form}: {_reason(failure)}"
     raise ExportError(Problem(rule, hint="export to saved_model, keras or another format")) from failure

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlpcli.export.coded_network import CodedNetwork
+from mlpcli.export.converting import quiet_converters
 from mlpcli.keras_import import tf
 from mlpcli.model.plain_normal import by_arithmetic
 from mlpcli.tensorflow_internals import freeze_variables
@@ -44,7 +45,8 @@ def freeze(coded: CodedNetwork) -> FrozenGraph:
 
     with by_arithmetic():
         traced = tf.function(in_order, autograph=False).get_concrete_function(*coded.specs)
-    frozen = freeze_variables(traced)
+    with quiet_converters():  # it cannot write down tables of texts for a graph without, and says so
+        frozen = freeze_variables(traced)
     inputs = {name: f"input_{place}:0" for place, (name, _, _) in enumerate(coded.signature)}
     outputs = dict(zip(names, (tensor.name for tensor in frozen.outputs), strict=True))
     return FrozenGraph(frozen.graph.as_graph_def(), inputs, outputs)

@@ -214,21 +214,27 @@ def partitioned_files(folder: Path) -> list[Path] | None:
 
 
 def files_below(folder: Path) -> list[Path]:
-    """Return the files in a folder and below, sorted, without the hidden ones; each linked folder once.
+    """Return the files in a folder and below, sorted, without the hidden ones.
+
+    Each folder is read once, under its own name rather than that of a link to it; what links alone lead to is
+    read under the first of them.
 
     Raises:
         OSError: a folder cannot be read.
     """
     found: list[Path] = []
     seen: set[tuple[int, int]] = set()
-    for place, folders, names in os.walk(folder, onerror=_raise, followlinks=True):
-        status = Path(place).stat()
-        if (status.st_dev, status.st_ino) in seen:
-            folders.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        folders[:] = [name for name in folders if not is_hidden(name)]
-        found += [Path(place) / name for name in names if not is_hidden(name)]
+    starts = [folder]
+    for start in starts:  # which grows by the links that are met
+        for place, folders, names in os.walk(start, onerror=_raise):
+            status = Path(place).stat()
+            if (status.st_dev, status.st_ino) in seen:
+                folders.clear()
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            folders[:] = sorted(name for name in folders if not is_hidden(name))
+            starts += [Path(place) / name for name in folders if (Path(place) / name).is_symlink()]
+            found += [Path(place) / name for name in names if not is_hidden(name)]
     return sorted(found)
 
 
