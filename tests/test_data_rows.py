@@ -13,7 +13,10 @@ from mlpcli.data.contract_form import read_contract
 from mlpcli.data.dataset import Contract, Output
 from mlpcli.data.load import read_rows
 from mlpcli.data.named_arrays import of_name, places_of, rows_of
-from mlpcli.errors import DataError
+from mlpcli.data.readers.row_errors import Origin
+from mlpcli.data.readers.tables import check_model_columns
+from mlpcli.data.stream import kept_columns
+from mlpcli.errors import DataError, UsageError
 
 FLOWERS = Contract(
     "table", ("width", "length"), (2,), "float32", (Output(("species",), "classes", ("rose", "tulip")),)
@@ -103,6 +106,51 @@ def test_every_missing_column_is_named(tmp_path: Path) -> None:
         "new.csv: column 'width' is missing; did you mean 'Width'?\n"
         "new.csv: column 'length' is missing; the columns are Width, species"
     )
+
+
+READS = "the model reads size, city, built, lift; the file has"
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (
+            "q,r",
+            f"none of the 4 columns of the model is in it; is it the right file, or the right run? {READS} q, r",
+        ),
+        (
+            "q,city",
+            (
+                "only 1 of the 4 columns of the model is in it, and size, built, lift are missing; "
+                f"is it the right file, or the right run? {READS} q, city"
+            ),
+        ),
+        (
+            "Size,City,Built,q",  # named otherwise: each is told which is meant
+            (
+                "column 'size' is missing; did you mean 'Size'?\ncolumn 'city' is missing; did you mean 'City'?\n"
+                "column 'built' is missing; did you mean 'Built'?\ncolumn 'lift' is missing; the columns are Size, City, Built, q"
+            ),
+        ),
+        (
+            "lift,size,q",
+            "column 'city' is missing; the columns are lift, size, q\ncolumn 'built' is missing; the columns are lift, size, q",
+        ),
+    ],
+)
+def test_a_table_of_something_else_is_told_in_one_message(names: str, said: str) -> None:
+    columns = ["size", "city", "built", "lift"]
+    with pytest.raises(DataError) as refused:
+        check_model_columns(names.split(","), columns, Origin("new.csv"))
+    assert str(refused.value).replace("new.csv: ", "") == said
+    check_model_columns([*columns, "q"], columns, Origin("new.csv"))
+
+
+def test_a_column_to_keep_names_the_file_with_its_folders() -> None:
+    with pytest.raises(UsageError) as refused:
+        kept_columns(["order_id", "size"], ("order_idd",), "sales/year=2023/part.csv")
+    said = "--keep: sales/year=2023/part.csv has no column 'order_idd'; did you mean 'order_id'? the columns are order_id, size"
+    assert str(refused.value) == said
 
 
 def test_several_targets_are_read_in_the_order_of_training(tmp_path: Path) -> None:

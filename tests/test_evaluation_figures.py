@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from mlpcli.plots.confusion_matrix import draw_confusion_matrix
 from mlpcli.plots.residuals import bin_edges, draw_residuals
 from mlpcli.plots.style import short_number
+from mlpcli.report.worst_rows import short_paths
 from mlpcli.statistics.ranking import at_threshold, ranking_curves
 from tests.conftest import Result
 
@@ -179,3 +180,24 @@ def test_rows_of_files_of_one_image_each_are_named_by_the_file(
     written.write_text("row,file,y,predicted\n1,a.csv,cat,dog\n2,a.csv,cat,dog\n")
     show_worst_rows([written])
     assert capsys.readouterr().out.splitlines()[3].split()[:2] == ["1", "a.csv"]
+
+
+@pytest.mark.parametrize(
+    ("paths", "shown"),
+    [
+        (["one.csv", "two.csv"], ["one.csv", "two.csv"]),
+        (
+            ["year=2023/month=01/part.csv", "year=2023/month=12/part.csv", "year=2024/month=01/part.csv"],
+            ["...2023/month=01", "...2023/month=12", "...2024/month=01"],
+        ),
+        (["/data/of/all/sales/a.csv", "/data/of/all/sales/b/c.csv"], ["a.csv", "b/c.csv"]),
+        (["year=2023/month=01/part.csv"] * 2, ["...h=01/part.csv"] * 2),
+        (
+            ["a_name_of_letters_1.csv", "some_of_letters_2.csv"],
+            ["...letters_1.csv", "...letters_2.csv"],
+        ),
+        ([], []),
+    ],
+)
+def test_paths_are_shortened_so_that_what_differs_is_seen(paths: list[str], shown: list[str]) -> None:
+    assert short_paths(paths) == shown

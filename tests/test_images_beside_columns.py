@@ -182,6 +182,21 @@ def test_the_saved_model_takes_pixels_or_files_beside_raw_columns(
     np.testing.assert_array_equal(of_files, served)
 
 
+def test_formats_without_texts_are_refused_before_the_run_is_loaded(
+    homes: Path, mlpcli: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlpcli.inference import export
+
+    monkeypatch.setattr(export, "load_trained", None)  # it is not called
+    formats = ("--format", "keras", "--format", "onnx", "--format", "openvino")
+    refused = mlpcli("export", "homes", *formats, "--runs-dir", homes / "runs")
+    said = "--format: onnx or openvino cannot take column 'note' of the kind text; export to saved_model or "
+    said += "keras"
+    assert (refused.status, refused.err.strip()) == (2, said)
+    with pytest.raises(UsageError, match="--format: litert cannot take column 'note'"):
+        export.export_run(find_run("homes", homes / "runs"), export.ExportOptions(("litert",)))
+
+
 def test_other_formats_take_pixels_and_compute_what_predict_does(homes: Path) -> None:
     from mlpcli.export.coded_network import coded_network
     from mlpcli.export.given_columns import rows_given
@@ -190,7 +205,7 @@ def test_other_formats_take_pixels_and_compute_what_predict_does(homes: Path) ->
     from mlpcli.training.prepare import prepare
 
     trained = load_trained(find_run("homes", homes / "runs"))
-    with pytest.raises(UsageError, match="column 'note' of the kind text cannot go into this format"):
+    with pytest.raises(UsageError, match="litert or openvino cannot take column 'note' of the kind text"):
         coded_network(trained.model, trained.spec, trained.contract, wide=True)
     file = homes / "without_texts.yaml"
     file.write_text(SPEC.replace("    note: {kind: text, max_tokens: 20}\n", "").replace(", text]", "]"))

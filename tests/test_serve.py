@@ -191,7 +191,26 @@ def test_a_gap_is_null_or_nan(server: Server) -> None:
         ([ROW | {"size": [1]}], 422, "column 'size': must be a number, a text, true, false or null"),
         ([ROW | {"size": 10**400}], 422, "row 0, column 'size': "),
         ([ROW | {"built": "soon"}], 422, "column 'built': must be a date, written %Y-%m-%d, received 'soon'"),
-        ([{"size": 1, "Town": "Ulm"}], 422, "column 'town': is missing; is it written 'Town' here?"),
+        (
+            [{"size": 1, "Town": "Ulm"}],
+            422,
+            "row 0: columns 'town', 'built', 'garden' are missing; 'Town': did you mean 'town'?",
+        ),
+        (
+            [{"sise": 1, "towns": "Ulm", "built": "soon", "garden": "no"}],
+            422,
+            "'size', 'town' are missing; 'sise': did you mean 'size'? 'towns': did you mean 'town'?",
+        ),
+        (
+            [{"sizes": [], "town": [], "built": "2001-01-11", "garden": "no"}],
+            422,
+            "row 0, column 'size': is missing; 'sizes': did you mean 'size'?; column 'town': must be a",
+        ),
+        (
+            [ROW | {"size": "x", "built": "y"}],
+            422,
+            "column 'size': must be a number, received 'x'; column",
+        ),
         ([ROW, ROW | {"size": "x"}, {}], 422, "row 1, column 'size': must be a number, received 'x' (2 of 3"),
         (b" " * 1_000_001, 413, "the body must have at most 1,000,000 bytes"),
         (b"[" + b"0," * 50_000 + b"0]", 413, "at most 50,000 rows, not 50,001"),
@@ -228,7 +247,7 @@ def test_every_wrong_row_is_listed_with_its_place(server: Server) -> None:
             400,
             "the same number",
         ),
-        ("POST", "/v1/models/houses:predict", {"instances": [{}]}, 422, "row 0, column 'size': is missing"),
+        ("POST", "/v1/models/houses:predict", {"instances": [{}]}, 422, "row 0: columns 'size', 'town', "),
     ],
 )
 def test_a_wrong_address_or_form_is_told(

@@ -52,6 +52,30 @@ def test_only_ordinary_files_are_opened_and_no_more_is_read_than_is_asked_for(pi
         assert file.read() == b"12345"
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("sales", "sales: is a folder, not a spec; did you mean 'sales.yaml'?"),
+        ("sales/", "sales: is a folder, not a spec; did you mean 'sales.yaml'?"),
+        ("photos", "photos: is a folder, not a spec"),
+        ("rows.csv", "rows.csv: is no spec; did you mean 'rows.yml'?"),
+        ("rows.parquet", "rows.parquet: is no spec; did you mean 'rows.yml'?"),
+    ],
+)
+def test_data_in_place_of_a_spec_names_the_spec_beside_it(
+    mlpcli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("sales", "photos"):
+        Path(folder).mkdir()
+    Path("rows.csv").write_text("a,b\n1,2\n")
+    Path("rows.parquet").write_bytes(b"PAR1\xff\x00")
+    for spec in ("sales.yaml", "rows.yml"):
+        Path(spec).write_text("loss: mse\n")
+    result = mlpcli("train", given)
+    assert (result.status, result.err.strip()) == (2, message)
+
+
 @pytest.mark.parametrize("command", ["check", "train", "tune", "code", "lr-find", "more-data"])
 @pytest.mark.parametrize(
     ("name", "message"),

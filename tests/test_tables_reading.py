@@ -192,7 +192,7 @@ def test_rejected_rows_of_several_files_name_theirs(
     )
     said = " ".join(told.out.split())
     assert said.startswith(f"3 predictions written to {output}")
-    assert said.endswith(f"4 rows rejected, see {rejects}")
+    assert f"4 rows rejected, see {rejects}, and not among the predictions: --keep COLUMN" in said
     lines = list(csv.DictReader(rejects.read_text().splitlines()))
     assert [(line["file"], line["row"], line["column"]) for line in lines] == [
         ("one.csv", "2", "b"),

@@ -74,7 +74,6 @@ def export(
     debug: DebugOption = False,
 ) -> None:
     """Write a run's network as a SavedModel, ONNX, LiteRT, OpenVINO or Keras file."""
-    from mlpcli import runs
     from mlpcli.cli.named import check_data, find_named
     from mlpcli.errors import AllAtOnce, UsageError
     from mlpcli.export.export_formats import check_installed, check_targets, docker_target, targets_of
@@ -88,7 +87,7 @@ def export(
     named = at_once.of(find_named, run, runs_dir, trusted=trust_plugins, best=best)
     if named:
         found = named.value
-        at_once.of(found.require, runs.MODEL)
+        at_once.of(_check_model, found, names)
         with at_once:
             targets = {"docker": docker_target(found, output)} if docker else targets_of(names, found, output)
             check_targets(targets, force=force)
@@ -102,6 +101,21 @@ def export(
 
     options = ExportOptions(names, output, quantize is not None, verify, progress)
     (_write_docker if docker else _write_files)(found, options, json=json)
+
+
+def _check_model(run: Run, formats: Sequence[str]) -> None:
+    """Refuse a run without a model, and formats that have no place for its columns.
+
+    Raises:
+        RunError: the run has no model.
+        UsageError: a format cannot take a column.
+    """
+    from mlpcli import runs
+    from mlpcli.export.given_columns import check_formats
+    from mlpcli.model.run_contract import run_contract
+
+    run.require(runs.MODEL)
+    check_formats(run_contract(run).preprocessor, formats)
 
 
 def _write_files(run: Run, options: ExportOptions, *, json: bool) -> None:

@@ -184,7 +184,7 @@ def _predict_and_show(
     with report.PredictionReport() as progress:
         options = replace(options, progress=progress.rows)
         summary, rows = _predict(run, data, target, options, collect=json, lines=lines)
-    _show(run, summary, rows, target, options.rejects, json=json)
+    _show(run, summary, rows, target, options, json=json)
 
 
 def _show(
@@ -192,7 +192,7 @@ def _show(
     summary: Summary,
     rows: list[dict[str, object]] | None,
     target: Path | None,
-    rejects: Path | None,
+    options: PredictOptions,
     *,
     json: bool,
 ) -> None:
@@ -205,7 +205,7 @@ def _show(
         document = report.summary_json(summary, run.label, None if target is None else str(target))
         console.show_json(document if rows is None else document | {"predictions": rows})
     else:
-        report.show_prediction(summary, target, rejects)
+        report.show_prediction(summary, target, options.rejects, kept=bool(options.keep))
 
 
 def _check_first(

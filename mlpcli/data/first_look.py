@@ -15,7 +15,7 @@ from mlpcli.data.readers.dialect import PLAIN
 from mlpcli.data.readers.find_files import are_images, find_files, is_table, named_files
 from mlpcli.data.readers.partitions import folder_keys
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
-from mlpcli.data.readers.tables import check_columns, open_table, open_tables
+from mlpcli.data.readers.tables import check_columns, check_model_columns, open_table, open_tables
 from mlpcli.data.sources.column_problems import (
     feature_problems,
     misplaced_problems,
@@ -68,9 +68,9 @@ def check_new_rows(
         if contract.image is not None:
             check_columns(file.names, [contract.image.file_column], file.origin)
         elif contract.preprocessor is not None:
-            check_columns(file.names, contract.preprocessor.names, file.origin)
+            check_model_columns(file.names, contract.preprocessor.names, file.origin)
         elif contract.kind == "table":
-            check_columns(file.names, contract.features, file.origin)
+            check_model_columns(file.names, contract.features, file.origin)
 
 
 def check_target(names: tuple[str, ...], contract: Contract, label: str) -> None:

@@ -19,13 +19,16 @@ from mlpcli.data.readers.row_errors import Origin, RowError
 from mlpcli.data.rows import as_model_rows
 from mlpcli.data.stream import Chunk, ReadOptions, encode_block, screened, table_preprocessor
 from mlpcli.data.types import Array
-from mlpcli.errors import DataError, nearest
+from mlpcli.errors import FEW_COLUMNS, DataError, listing, nearest
 from mlpcli.printable import is_unicode
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 LABEL = "the request"
+
+MOST_HINTED = 20
+"""Errors of missing columns that are compared with the keys of their rows: no more are shown."""
 
 MOST_INT = 2**63
 """Whole numbers beyond it are floating-point numbers."""
@@ -93,12 +96,11 @@ def _table_chunks(
     pixels: dict[int, dict[str, Array]] = {}
     for place in places:
         row = rows[place]
-        found = _row_error(place, row, names, pictures, ids=ids)
-        if found is None and pictures:
+        found = _row_errors(place, row, names, pictures, ids=ids, hinted=len(errors) < MOST_HINTED)
+        if not found and pictures:
             pixels[place], found = _pixels(place, row, pictures)
-        if found is not None:
-            errors.append(found)
-        else:
+        errors += found
+        if not found:
             groups.setdefault(tuple(map(_type, _cells(row, names, pictures))), []).append(place)
     if errors:
         empty = np.empty((0, *options.contract.shape), options.contract.dtype)
@@ -121,35 +123,63 @@ def _cells(row: object, names: Sequence[str], pictures: Container[str]) -> tuple
 
 def _pixels(
     place: int, row: object, pictures: Mapping[str, ImageReading]
-) -> tuple[dict[str, Array], RowError | None]:
-    """Return the images of a row by column, or what keeps one from being read."""
+) -> tuple[dict[str, Array], list[RowError]]:
+    """Return the images of a row by column, and what keeps some from being read."""
     assert isinstance(row, Mapping)
     found: dict[str, Array] = {}
+    errors = []
     for name, reading in pictures.items():
         pixels = given_pixels(row[name], reading)
         if isinstance(pixels, str):
-            return {}, RowError(place, f"column {name!r}", pixels)
-        found[name] = pixels
-    return found, None
+            errors.append(RowError(place, f"column {name!r}", pixels))
+        else:
+            found[name] = pixels
+    return found, errors
 
 
-def _row_error(
-    place: int, row: object, names: Sequence[str], pictures: Container[str], *, ids: bool
-) -> RowError | None:
-    """Return what keeps a row from being read; None if it can be. A network of ids takes whole numbers."""
+def _row_errors(
+    place: int, row: object, names: Sequence[str], pictures: Container[str], *, ids: bool, hinted: bool
+) -> list[RowError]:
+    """Return what keeps a row from being read; nothing if it can be.
+
+    Args:
+        place: of the row.
+        row: the row.
+        names: of the columns of the model.
+        pictures: those of images.
+        ids: whether the network is of ids, which are whole numbers.
+        hinted: whether keys that may stand for missing columns are looked for, which takes time.
+    """
     if not isinstance(row, Mapping):
         hint = "such as {" + ", ".join(f'"{name}": ...' for name in names[:3]) + "}"
-        return RowError(place, "", "must be an object of columns and values", row, hint)
+        return [RowError(place, "", "must be an object of columns and values", row, hint)]
+    errors = _missing(place, row, names, hinted=hinted)
     for name in names:
-        if name not in row:
-            near = nearest(name, [key for key in row if key not in names])
-            hint = near.replace("did you mean", "is it written").replace("?", " here?") if near else ""
-            return RowError(
-                place, f"column {name!r}", "is missing", hint=hint or "null stands for an empty cell"
-            )
-        if name not in pictures and (rule := _cell_rule(row[name], ids=ids)):
-            return RowError(place, f"column {name!r}", rule, row[name])
-    return None
+        if name in row and name not in pictures and (rule := _cell_rule(row[name], ids=ids)):
+            errors.append(RowError(place, f"column {name!r}", rule, row[name]))
+    return errors
+
+
+def _missing(
+    place: int, row: Mapping[object, object], names: Sequence[str], *, hinted: bool
+) -> list[RowError]:
+    """Return the error of all columns that a row has not, with the keys that may stand for some of them."""
+    missing = [name for name in names if name not in row]
+    if not missing:
+        return []
+    known = set(names)
+    others = [key for key in row if key not in known]
+    keys = {name: _name_in(nearest(name, others)) for name in missing[:FEW_COLUMNS] if hinted}
+    hints = [f"{key}: did you mean {name!r}?" for name, key in keys.items() if key]
+    hint = " ".join(hints) or "null stands for an empty cell"
+    if len(missing) == 1:
+        return [RowError(place, f"column {missing[0]!r}", "is missing", hint=hint)]
+    return [RowError(place, "", f"columns {listing(map(repr, missing))} are missing", hint=hint)]
+
+
+def _name_in(hint: str) -> str:
+    """Return the name that `nearest` found."""
+    return hint.removeprefix("did you mean ").removesuffix("?")
 
 
 def _cell_rule(value: object, *, ids: bool) -> str:

@@ -35,7 +35,7 @@ from mlpcli.data.readers.parse_cells import ParsedColumn
 from mlpcli.data.readers.partitions import DataFiles, FolderKey, folder_keys, labels_of
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
 from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError, raise_row_errors
-from mlpcli.data.readers.tables import TableFile, check_columns, open_table
+from mlpcli.data.readers.tables import TableFile, check_model_columns, open_table
 from mlpcli.data.rows import as_model_rows, check_width, features_by_position, read_rows
 from mlpcli.data.sources.array_source import in_dtype
 from mlpcli.data.types import Array, ArrowColumn
@@ -245,12 +245,12 @@ def table_preprocessor(names: Sequence[str], origin: Origin, options: ReadOption
     """Return the run's preprocessor, or one of plain numbers for a model that takes numbers."""
     contract = options.contract
     if contract.preprocessor is not None:
-        check_columns(names, contract.preprocessor.names, origin)
+        check_model_columns(names, contract.preprocessor.names, origin)
         return contract.preprocessor
     features = contract.features
     if contract.kind != "table":
         features = features_by_position(names, contract, options.keep, origin)
-    check_columns(names, features, origin)
+    check_model_columns(names, features, origin)
     return Preprocessor(tuple(NumericEncoder(name, 0.0, required=True) for name in features))
 
 
@@ -267,7 +267,7 @@ def kept_columns(names: Sequence[str], keep: Sequence[str], label: str) -> tuple
     if missing:
         problems = (
             Problem(
-                f"--keep: {Path(label).name} has no column {name!r}",
+                f"--keep: {label} has no column {name!r}",
                 hint=nearest_column(name, names) if names else "it has no names",
             )
             for name in missing
@@ -335,11 +335,10 @@ def _row_errors(
     columns: Mapping[str, ParsedColumn],
     rejected: Iterable[tuple[int, str]],
 ) -> list[RowError]:
-    """Return the first error of each rejected row."""
+    """Return the errors of the cells of rejected rows, row by row in the order of the columns."""
     encoders = {encoder.name: encoder for encoder in preprocessor.encoders}
-    first: dict[int, str] = {}
-    for row, name in rejected:
-        first.setdefault(row, name)
+    order = {name: place for place, name in enumerate(encoders)}
+    cells = sorted(set(rejected), key=lambda cell: (cell[0], order[cell[1]]))
     return [
         describe_cell_error(
             encoders[name],
@@ -347,5 +346,5 @@ def _row_errors(
             columns[name].value(row),
             preprocessor.dialect.of(name),
         )
-        for row, name in first.items()
+        for row, name in cells
     ]

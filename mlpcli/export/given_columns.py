@@ -76,6 +76,35 @@ class Given:
         }[self.form]
 
 
+CODED = ("onnx", "litert", "openvino")
+"""Formats without texts, or without their functions."""
+
+
+def check_formats(preprocessor: Preprocessor | None, formats: Sequence[str]) -> None:
+    """Refuse formats that have no place for a kind of column that a table has.
+
+    Args:
+        preprocessor: of the table; None for rows of numbers.
+        formats: their names.
+
+    Raises:
+        UsageError: with a problem for each such column.
+    """
+    wanted = [name for name in formats if name in CODED]
+    if preprocessor is None or not wanted:
+        return
+    known = NumericEncoder | BooleanEncoder | CategoryEncoder | DateEncoder | ImageEncoder
+    if problems := [_no_place(each, wanted) for each in preprocessor.encoders if not isinstance(each, known)]:
+        raise UsageError(*problems)
+
+
+def _no_place(encoder: Encoder, formats: Sequence[str]) -> Problem:
+    """Return the problem of a column that some formats have no place for."""
+    names = " or ".join(filter(None, (", ".join(formats[:-1]), formats[-1])))
+    rule = f"--format: {names} cannot take column {encoder.name!r} of the kind {encoder.kind}"
+    return Problem(rule, hint="export to saved_model or keras")
+
+
 def given_columns(preprocessor: Preprocessor, *, wide: bool) -> tuple[Given, ...]:
     """Return the inputs of a table's columns, in the order of the columns.
 
@@ -102,8 +131,7 @@ def _given(preprocessor: Preprocessor, encoder: Encoder, wide: bool) -> Iterator
     elif isinstance(encoder, BooleanEncoder | CategoryEncoder):
         yield Given(column, name, "code", "int32", codes=codes_of(preprocessor, encoder))
     elif not isinstance(encoder, DateEncoder):
-        rule = f"column {column!r} of the kind {encoder.kind} cannot go into this format"
-        raise UsageError(Problem(rule, hint="export to saved_model or keras"))
+        raise UsageError(_no_place(encoder, CODED))
     elif wide:
         yield Given(column, name, "seconds", "float64")
     else:

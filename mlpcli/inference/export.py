@@ -20,7 +20,7 @@ from mlpcli.export.describe_file import describe_inputs, describe_outputs
 from mlpcli.export.example_code import example_code
 from mlpcli.export.export_formats import files_of, sidecar_of, targets_of
 from mlpcli.export.frozen_graph import FrozenGraph, freeze, narrowed
-from mlpcli.export.given_columns import rows_given
+from mlpcli.export.given_columns import CODED, check_formats, rows_given
 from mlpcli.export.keras_file import complete_network, foreign_layers, save_keras
 from mlpcli.export.litert_file import QUANTIZED_ROWS, convert_to_litert
 from mlpcli.export.onnx_file import convert_to_onnx
@@ -42,12 +42,13 @@ from mlpcli.inference.own_data import OwnData, data_warnings, own_data
 from mlpcli.inference.quantized_scores import SCORED_ROWS, scores_of
 from mlpcli.keras_import import keras
 from mlpcli.model.plain_normal import by_arithmetic
+from mlpcli.model.run_contract import run_contract
 from mlpcli.model.trained_model import TrainedModel, load_trained
 from mlpcli.runs.exported import Exported, Score
 from mlpcli.runs.folder import Run
 
-WIDE, CODED = ("onnx",), ("onnx", "litert", "openvino")
-"""Formats with float64, and those without texts or without their functions."""
+WIDE = ("onnx",)
+"""Formats with float64."""
 
 TEXTS = ("saved_model",)
 """Formats whose results name the classes."""
@@ -84,6 +85,7 @@ def export_run(run: Run, options: ExportOptions) -> tuple[Exported, ...]:
         SpecError: the run's data is gone.
         ExportError: a format cannot hold the network, or the file does not compute what `predict` does.
     """
+    check_formats(run_contract(run).preprocessor, options.formats)
     options.progress("loading the run")
     trained = load_trained(run)
     own = own_data(trained) if options.verify or options.quantize else None

@@ -19,12 +19,11 @@ from mlpcli.data.features.unknown_values import Policy, RowCounts
 from mlpcli.data.new_rows import open_rows
 from mlpcli.data.raw_columns import is_image
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
-from mlpcli.data.readers.row_errors import RowError
+from mlpcli.data.readers.row_errors import RowError, all_reasons, by_row
 from mlpcli.data.regroup import regroup
 from mlpcli.data.stream import Chunk, ReadOptions
 from mlpcli.data.types import Array
 from mlpcli.data.writers import PredictionWriter
-from mlpcli.errors import Problem
 from mlpcli.files import replacing
 from mlpcli.free_names import beside
 from mlpcli.inference.evaluate import BATCH_ROWS, check_outputs, id_check, predict_outputs, values_of
@@ -122,7 +121,7 @@ def predict_run(
         unit = BATCH_ROWS if explainer or _sentences(trained) else UNIT_ROWS  # these take longer
         for chunk in stack.enter_context(_read_ahead(regroup(chunks, unit))):
             write_rejects(chunk.rejected)
-            counts.rejected += len(chunk.rejected)
+            counts.rejected += len(by_row(chunk.rejected))
             columns, outputs = predict_chunk(
                 trained,
                 chunk,
@@ -221,6 +220,8 @@ def _read_ahead(chunks: Iterable[Chunk]) -> Iterator[Iterator[Chunk]]:
 def rejects_file(target: Path | None, file: str) -> Iterator[Callable[[list[RowError]], None]]:
     """Open the file of rejected rows; yield a function that adds rows as `file,row,column,reason`.
 
+    A row with several cells that cannot be used has all their columns and reasons, joined by `; `.
+
     The cells of a text table's row follow, under the names of its columns in the first file with such a row.
 
     Args:
@@ -239,10 +240,10 @@ def rejects_file(target: Path | None, file: str) -> Iterator[Callable[[list[RowE
             if row_errors and handle.tell() == 0:
                 names.extend(row_errors[0].cells)
                 writer.writerow([*own, *beside(dict.fromkeys(names), own)])
-            for row_error in row_errors:
-                reason = Problem(row_error.rule, received=row_error.received, hint=row_error.hint).headline()
-                cells = (row_error.cells.get(name, "") for name in names)
-                writer.writerow([row_error.file or file, row_error.row + 1, row_error.column, reason, *cells])
+            for each in by_row(row_errors):
+                cells = (each[0].cells.get(name, "") for name in names)
+                columns = "; ".join(row_error.column for row_error in each)
+                writer.writerow([each[0].file or file, each[0].row + 1, columns, all_reasons(each), *cells])
 
         yield write
         if handle.tell() == 0:

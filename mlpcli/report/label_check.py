@@ -12,6 +12,7 @@ from mlpcli.printable import counted
 from mlpcli.report.console import fits, format_number
 from mlpcli.report.narrow import wrapped
 from mlpcli.report.screen import Screen, console, cut, table, width_of
+from mlpcli.report.worst_rows import short_paths
 from mlpcli.runs.label_results import CheckedTarget, DoubtfulLabel, LabelCheck
 
 MOST_TARGETS = 12
@@ -45,6 +46,13 @@ def show_label_check(label: str, check: LabelCheck) -> None:
 
 def _short(source: str) -> str:
     return Path(source).name or source
+
+
+def _short_files(worst: Sequence[DoubtfulLabel]) -> dict[str, str]:
+    """Return what is shown of each file: its name, and of files of the same name what differs in the path."""
+    files = list(dict.fromkeys(each.file for each in worst))
+    names = [_short(file) for file in files]
+    return dict(zip(files, names if len({*names}) == len(names) else short_paths(files), strict=True))
 
 
 def _in_room(first: str, second: str, room: int) -> list[str]:
@@ -130,7 +138,8 @@ def _columns(worst: Sequence[DoubtfulLabel]) -> list[Column]:
     if any(each.line is not None for each in worst):
         columns.append(("line", lambda each: "" if each.line is None else f"{each.line}"))
     if len({each.file for each in worst}) > 1:
-        columns.append(("file", lambda each: _short(each.file)))
+        shown = _short_files(worst)
+        columns.append(("file", lambda each: shown[each.file]))
     if any(each.output or each.label for each in worst):
         columns.append(("target", lambda each: " ".join(filter(None, (each.output, each.label)))))
     columns.append(("given", lambda each: _value(each.given)))

@@ -94,11 +94,22 @@ def unusual_text(summary: Summary) -> str:
     return "; ".join([*map(printable, summary.warnings), *_unusual(shown, None)])
 
 
-def show_prediction(summary: Summary, target: Path | None, rejects: Path | None) -> None:
-    """Show how many rows were written where, and what was unusual in them."""
+def show_prediction(
+    summary: Summary, target: Path | None, rejects: Path | None, *, kept: bool = False
+) -> None:
+    """Show how many rows were written where, and what was unusual in them.
+
+    Args:
+        summary: of the prediction.
+        target: the file that was written; None for stdout.
+        rejects: the file of rejected rows; None for none.
+        kept: whether a column of the rows was passed through, so that one sees which of them are left.
+    """
     if summary.explained is not None:
         show_sentence(_explained_line(summary.explained), stderr=target is None)
     unusual = _unusual(summary, rejects)
+    if rejects is not None and summary.rejected and summary.rows and not kept:
+        unusual[-1] += ", and not among the predictions: --keep COLUMN shows which row each is of"
     written = counted(summary.rows, "prediction", "predictions")
     if target is not None and not unusual:
         show_line(f"{written} written to {target}")

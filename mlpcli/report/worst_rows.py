@@ -37,6 +37,10 @@ def _show(heading: list[str], rows: list[list[str]], part: str, file: str) -> No
     if heading[:2] == ["row", "file"] and len(rows) > 1 and {row[0] for row in rows} == {"1"}:
         heading, rows = heading[1:], [row[1:] for row in rows]  # files of one row each: images
     shown = [[row[0], *map(_cell, row[1:])] for row in rows[:SHOWN]]
+    of_files = heading[:2] == ["row", "file"]
+    if of_files:
+        for row, name in zip(shown, short_paths([row[1] for row in shown]), strict=True):
+            row[1] = name
     width = len(heading)
     names = range(1, width)
     while width > 4 and not fits(out, table(heading[:width], _cut(shown, width), longest=LONGEST_CELL)):
@@ -48,9 +52,31 @@ def _show(heading: list[str], rows: list[list[str]], part: str, file: str) -> No
     of = f" of {part}" if part else ""
     out.print()
     these = "most wrong row" if len(shown) == 1 else f"{len(shown)} most wrong rows"
-    out.print(Text(f"the {these}{of}{more}", style="dim"))
+    counts = "; rows count from 1 in each file" if of_files else ""
+    out.print(Text(f"the {these}{of}{more}{counts}", style="dim"))
     columns = [name for name in names if name < width]
     out.print(table(heading[:width], _cut(shown, width), names=columns, longest=LONGEST_CELL))
+
+
+def short_paths(paths: Sequence[str], longest: int = LONGEST_CELL) -> list[str]:
+    """Return paths so that what differs among them is seen where they are longer than a cell.
+
+    Folders before, and folders and names behind, that all of them have are left out; then the end is kept.
+
+    Args:
+        paths: of files, with `/`.
+        longest: characters of a cell.
+    """
+    parts = [path.split("/") for path in paths]
+    if max(map(len, paths), default=0) <= longest:
+        return list(paths)
+    if len({*paths}) > 1:
+        for end in (0, -1):
+            while min(map(len, parts)) > 1 and len({each[end] for each in parts}) == 1:
+                for each in parts:
+                    del each[end]
+    texts = ["/".join(each) for each in parts]
+    return [text if len(text) <= longest else f"...{text[3 - longest :]}" for text in texts]
 
 
 def _cut(rows: list[list[str]], width: int) -> list[list[str]]:

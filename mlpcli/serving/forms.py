@@ -154,9 +154,11 @@ def wrong_rows(errors: Sequence[RowError], request: Request) -> dict[str, object
         request: the request.
     """
     details = [_row_message(each) for each in errors[:MOST_SHOWN]]
-    first = details[0]
-    place = f"row {first['row']}" + (f", column {first['column']!r}" if "column" in first else "")
-    text = f"{place}: {first['error']}"
+    of_first = [each for each in details if each["row"] == details[0]["row"]]
+    text = f"row {of_first[0]['row']}" + (", " if "column" in of_first[0] else ": ")
+    text += "; ".join(
+        (f"column {each['column']!r}: " if "column" in each else "") + str(each["error"]) for each in of_first
+    )
     count = len({error.row for error in errors})
     if count > 1:
         text += f" ({count} of {counted(len(request.rows), 'row')} are wrong)"

@@ -6,6 +6,7 @@ false, a duplicate key is an error, and expansion has a bound.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,10 +114,26 @@ def read_text(spec_path: Path) -> SpecText:
         hint = near_path(spec_path, YAML)
         raise SpecError(Problem("there is no such file", Place(flag=file), hint=hint)) from None
     except IsADirectoryError:
-        raise SpecError(Problem("is a folder, not a spec", Place(flag=file))) from None
+        rule = "is a folder, not a spec"
+        raise SpecError(Problem(rule, Place(flag=file), hint=spec_beside(spec_path))) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise SpecError(_unreadable(error, file)) from None
-    return parse_text(_decode(raw, file), file)
+    try:
+        return parse_text(_decode(raw, file), file)
+    except SpecError:
+        if near := _beside(file):
+            raise SpecError(Problem("is no spec", Place(flag=file), hint=near)) from None
+        raise
+
+
+def spec_beside(path: Path) -> str:
+    """Return `did you mean 'x.yaml'?` for a folder or a file of data with a spec of its name beside it."""
+    bare = Path(os.path.normpath(path))
+    if bare.name in ("", ".."):  # the current folder, or those above it
+        return ""
+    named = dict.fromkeys(bare.with_name(stem + end) for stem in (bare.name, bare.stem) for end in YAML)
+    found = next((each for each in named if each != bare and each.is_file()), None)
+    return "" if found is None else f"did you mean {str(found)!r}?"
 
 
 def most_bytes(file: str) -> int:
@@ -137,11 +154,16 @@ def _unreadable(error: OSError | ValueError, file: str) -> Problem:
     hint = (
         "a spec is a short text file: is this a data file?" if "larger" in why else "save the spec in a file"
     )
-    return Problem(why, Place(flag=file), hint=hint)
+    return Problem(why, Place(flag=file), hint=_beside(file) or hint)
 
 
 TABLES = (".csv", ".tsv", ".txt", ".parquet", ".data")
 """Extensions of files that are no specs but the data of one."""
+
+
+def _beside(file: str) -> str:
+    """Return which spec is meant by the name of a file of data, of another ending; empty for none."""
+    return "" if Path(file).suffix.lower() in ("", *YAML) else spec_beside(Path(file))
 
 
 def parse_text(text: str, file: str) -> SpecText:

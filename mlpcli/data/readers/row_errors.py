@@ -50,6 +50,23 @@ class RowError:
             return shown
 
 
+def by_row(row_errors: Sequence[RowError]) -> list[list[RowError]]:
+    """Return errors in lists, one for each row, in their order."""
+    found: dict[tuple[str, int], list[RowError]] = {}
+    for each in row_errors:
+        found.setdefault((each.file, each.row), []).append(each)
+    return list(found.values())
+
+
+def all_reasons(row_errors: Sequence[RowError]) -> str:
+    """Return why a row cannot be used, in a line: the only reason, or each with its place."""
+    reasons = [Problem(each.rule, received=each.received, hint=each.hint).headline() for each in row_errors]
+    if len(row_errors) == 1:
+        return reasons[0]
+    places = [f"{each.location}: " if each.location else "" for each in row_errors]
+    return "; ".join(place + reason for place, reason in zip(places, reasons, strict=True))
+
+
 class Origin:
     """The file or the built-in dataset that rows come from; names them in messages."""
 

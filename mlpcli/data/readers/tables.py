@@ -32,6 +32,7 @@ from mlpcli.data.readers.parse_cells import ParsedColumn, is_text, plain_type
 from mlpcli.data.readers.partitions import FolderKey, folder_keys, labels_of
 from mlpcli.data.readers.row_errors import ManyOrigin, Origin, first_line
 from mlpcli.data.types import EXACT, ArrowColumn
+from mlpcli.errors import CLOSE_COLUMNS, FEW_COLUMNS, listing, nearest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -185,6 +186,38 @@ def check_columns(names: Sequence[str], wanted: Sequence[str], origin: Origin) -
     missing = [name for name in dict.fromkeys(wanted) if name not in known]
     if missing:
         origin.refuse_columns(missing, names)
+
+
+def check_model_columns(names: Sequence[str], wanted: Sequence[str], origin: Origin) -> None:
+    """Check that new rows have the columns of a model; a table of something else is told in one problem.
+
+    Args:
+        names: of the columns that the table has.
+        wanted: names of the columns that the model reads.
+        origin: of the table.
+
+    Raises:
+        DataError: with a problem for every column that is missing, or one for most of them together.
+    """
+    known = set(names)
+    missing = [name for name in dict.fromkeys(wanted) if name not in known]
+    tried = missing[:FEW_COLUMNS]
+    near = sum(bool(nearest(name, names, cutoff=CLOSE_COLUMNS)) for name in tried)
+    if len(missing) < FEW_MISSING or 2 * len(missing) <= len(wanted) or 2 * near > len(tried):
+        check_columns(names, wanted, origin)
+        return
+    found = [name for name in wanted if name in known]
+    count = f"the {len(wanted):,} columns of the model"
+    rule = f"only {len(found):,} of {count} is in it" if len(found) == 1 else ""
+    rule = rule or (f"only {len(found):,} of {count} are in it" if found else f"none of {count} is in it")
+    if found:
+        rule += f", and {listing(missing)} are missing"
+    reads = f"the model reads {listing(wanted)}; the file has {listing(names)}"
+    origin.refuse(rule, hint=f"is it the right file, or the right run? {reads}")
+
+
+FEW_MISSING = 3
+"""Fewer columns that are missing are told one by one."""
 
 
 def read_table(
