@@ -262,7 +262,10 @@ def test_rows_that_cannot_be_read_go_to_a_file_or_stop_the_job(
         ("3", ""),
         ("4", "built"),
     ]
-    assert lines[0]["reason"] == "must be a number, received 'big'"
+    assert lines[0]["reason"] == (
+        "column 'size (m2)': must be a number, received 'big'; "
+        "column 'built': must be a date, written %Y-%m-%d, received '1990-25-11'"
+    )
 
 
 def test_evaluate_takes_a_file_of_raw_rows(rents: Path, mlpcli: Callable[..., Result]) -> None:
