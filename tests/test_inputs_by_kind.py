@@ -125,7 +125,8 @@ def test_a_feature_that_no_input_reads_is_advised_on_at_the_input_that_could() -
     ]
     found = unread({"a": {"columns": ["built", "rooms", "note"]}, "b": {"kinds": ["missing"]}})
     assert [seen for _, seen, _ in found] == [
-        "column 'town' (categorical) is read by no input",  # the mark of a missing `lift` is in `b`
+        "column 'town' (categorical) is read by no input",
+        "column 'lift' (boolean) is read by no input",  # the mark of its missing cells alone is in `b`
     ]
 
 

@@ -54,13 +54,17 @@ def advise_on_unread_columns(inputs: Mapping[str, InputSpec] | None, contract: C
 
 
 def _unread(contract: Contract, preprocessor: Preprocessor) -> Mapping[InputKind, Sequence[Encoder]]:
-    """Return the encoders of the columns of which no input takes a value, by kind."""
-    taken: set[int] = set()
-    for each in contract.inputs:
-        taken.update(range(contract.shape[0]) if each.columns is None else each.columns)
+    """Return the encoders of the columns whose values no input takes, by kind.
+
+    The first number of a column is one of its values; the last may only mark its missing cells, and be read
+    by an input of the kind `missing`.
+    """
+    wholes = (range(contract.shape[0]) if each.columns is None else each.columns for each in contract.inputs)
+    taken = [each if isinstance(each, range) else frozenset(each) for each in wholes]
     found: dict[InputKind, list[Encoder]] = {}
     for encoder in preprocessor.encoders:
-        if taken.isdisjoint(preprocessor.spans[encoder.name]):
+        span = preprocessor.spans[encoder.name]
+        if span and not any(span.start in places for places in taken):
             found.setdefault(encoder.kind, []).append(encoder)
     return found
 
