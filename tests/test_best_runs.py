@@ -173,6 +173,10 @@ CHEAP: dict[str, tuple[tuple[str, ...], str]] = {
         ("evaluate", "tiny", "--data", "rows.csv"),
         "rows.csv: has no target (column 'target'), with which predictions are compared; for rows",
     ),
+    "a file of something else": (
+        ("evaluate", "tiny", "--data", "other.csv"),
+        "other.csv: none of the 4 columns of the model is in it; is it the right file, or the right run?",
+    ),
 }
 
 
@@ -188,6 +192,7 @@ def test_what_is_cheap_is_checked_before_the_model_is_loaded(
 
     monkeypatch.chdir(tmp_path)
     Path("rows.csv").write_text(FEW + "1,2,3,4\n")
+    Path("other.csv").write_text("island,species\n1,2\n")
     for module in (evaluate, predict):
         monkeypatch.setattr(module, "load_trained", None)  # it is not called
     command, message = CHEAP[name]

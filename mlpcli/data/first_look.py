@@ -62,7 +62,8 @@ def check_new_rows(
             continue
         dialect = PLAIN if contract.preprocessor is None else contract.preprocessor.dialect
         file = open_table(path, str(path), reading.on(dialect)).with_keys(keys)
-        if target:
+        features = contract.features if contract.preprocessor is None else contract.preprocessor.names
+        if target and (not features or {*features} & {*file.names}):  # or else it is another table altogether
             check_target(file.names, contract, str(path))
         kept_columns(file.names, keep, file.origin.label)
         if contract.image is not None:

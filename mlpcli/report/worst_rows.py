@@ -52,8 +52,9 @@ def _show(heading: list[str], rows: list[list[str]], part: str, file: str) -> No
     of = f" of {part}" if part else ""
     out.print()
     these = "most wrong row" if len(shown) == 1 else f"{len(shown)} most wrong rows"
-    counts = "; rows count from 1 in each file" if of_files else ""
-    out.print(Text(f"the {these}{of}{more}{counts}", style="dim"))
+    out.print(Text(f"the {these}{of}{more}", style="dim"))
+    if of_files:
+        out.print(Text("rows count from 1 in each file", style="dim"))
     columns = [name for name in names if name < width]
     out.print(table(heading[:width], _cut(shown, width), names=columns, longest=LONGEST_CELL))
 
