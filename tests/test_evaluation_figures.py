@@ -179,7 +179,9 @@ def test_rows_of_files_of_one_image_each_are_named_by_the_file(
     assert capsys.readouterr().out.splitlines()[2].split() == ["file", "y", "predicted"]
     written.write_text("row,file,y,predicted\n1,a.csv,cat,dog\n2,a.csv,cat,dog\n")
     show_worst_rows([written])
-    assert capsys.readouterr().out.splitlines()[3].split()[:2] == ["1", "a.csv"]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2] == "rows count from 1 in each file"
+    assert lines[4].split()[:2] == ["1", "a.csv"]
 
 
 @pytest.mark.parametrize(
