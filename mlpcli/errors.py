@@ -294,15 +294,21 @@ FEW_COLUMNS = 12
 
 def nearest(word: object, known: Iterable[object], *, cutoff: float = CLOSE) -> str:
     """Return `did you mean 'x'?` for the closest known name, or an empty text when nothing is close."""
+    found = nearest_name(word, known, cutoff=cutoff)
+    return "" if found is None else f"did you mean {found!r}?"
+
+
+def nearest_name(word: object, known: Iterable[object], *, cutoff: float = CLOSE) -> str | None:
+    """Return the closest known name; None when nothing is close."""
     if len(str(word)) > LONGEST_WORD:
-        return ""
+        return None
     names = [name for name in map(str, islice(known, NAMES_COMPARED)) if len(name) <= LONGEST_WORD]
     folded = {name.lower().replace("_", ""): name for name in reversed(names)}
     close = difflib.get_close_matches(str(word), names, n=1, cutoff=cutoff)
     if not close:
         key = str(word).lower().replace("_", "")
         close = [folded[match] for match in difflib.get_close_matches(key, folded, n=1, cutoff=cutoff)]
-    return f"did you mean {close[0]!r}?" if close else ""
+    return close[0] if close else None
 
 
 def meant(word: object, known: Sequence[str], other_words: Mapping[str, str] = {}) -> str:
@@ -313,8 +319,8 @@ def meant(word: object, known: Sequence[str], other_words: Mapping[str, str] = {
         known: the choices.
         other_words: what others call some of them: `{"tflite": "litert"}`.
     """
-    found = nearest(word, [*known, *other_words]).removeprefix("did you mean '").removesuffix("'?")
-    return f"did you mean {other_words.get(found, found)!r}?" if found else ""
+    found = nearest_name(word, [*known, *other_words])
+    return "" if found is None else f"did you mean {other_words.get(found, found)!r}?"
 
 
 def wrong_choice(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from mlpcli.errors import nearest
+from mlpcli.errors import nearest_name
 
 YAML = (".yaml", ".yml")
 """Endings of specs."""
@@ -29,7 +29,7 @@ def near_path(path: Path, endings: Collection[str] = ()) -> str:
         return ""
     name, *rest = missing
     names = _names(folder, () if rest else endings, folders=bool(rest))
-    found = nearest(name, names).removeprefix("did you mean '").removesuffix("'?")
+    found = nearest_name(name, names)
     if found:
         meant = folder.joinpath(found, *rest)
         shown = found if not rest else str(meant)

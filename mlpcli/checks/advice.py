@@ -18,6 +18,7 @@ from mlpcli.checks.metric_rules import OF_EACH_CLASS
 from mlpcli.checks.output_views import canonical
 from mlpcli.checks.unread_columns import advise_on_unread_columns
 from mlpcli.data.dataset import Contract, Dataset, Output
+from mlpcli.data.named_arrays import of_name
 from mlpcli.data.stored.stored_array import StoredArray, blocks_of
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
@@ -335,7 +336,7 @@ def class_counts(contract: Contract, y: Arrays) -> dict[str, dict[str, int]]:
     found = {}
     for each in contract.outputs:
         if each.kind in ("classes", "one_hot") and each.classes is not None:
-            labels = y[each.name] if isinstance(y, dict) else y
+            labels = of_name(y, each.name)
             one_hot = each.kind == "one_hot"
             blocks = [_counts(each, block, one_hot=one_hot) for block in blocks_of(labels)]
             counts = np.sum(blocks, axis=0)

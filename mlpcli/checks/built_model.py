@@ -22,6 +22,7 @@ from mlpcli.checks.output_views import OutputView, canonical, output_views
 from mlpcli.checks.predict_rules import predict_problems
 from mlpcli.checks.text_rules import token_problems
 from mlpcli.data.dataset import Dataset
+from mlpcli.data.named_arrays import of_name
 from mlpcli.data.types import Arrays
 from mlpcli.errors import KeyPath, Problem, SpecError, listing
 from mlpcli.keras_import import keras, tf
@@ -173,7 +174,7 @@ def _probe(checked: _Checked) -> list[Problem]:
         hint = "look at the output's activation and at the target's range"
         return [Problem("the loss of the first rows is not a finite number", path=("loss",), hint=hint)]
     for view in checked.views():
-        found = outputs[view.output.name] if isinstance(outputs, dict) else outputs
+        found = of_name(outputs, view.output.name)
         if problems := list(length_problems(view, keras.ops.convert_to_numpy(found))):
             return problems
         if view.of_members and (problems := list(_member_problems(view, checked, x, y))):
@@ -187,7 +188,7 @@ def _member_problems(view: OutputView, checked: _Checked, x: Arrays, y: Arrays) 
     layer = checked.model.get_layer(name or checked.spec.graph.outputs[0])
     members = keras.Model(checked.model.input, layer.input)(x, training=False)
     made = make_component(view.loss, "losses", view.loss_path, checked.plugins)
-    yield from member_trial_problems(view, made, members, y[name] if isinstance(y, dict) else y)
+    yield from member_trial_problems(view, made, members, of_name(y, name))
 
 
 def _rows_that_fit(model: keras.Model) -> int:
@@ -201,8 +202,8 @@ def _blame_metric(checked: _Checked, y: Arrays, outputs: Arrays, reason: str) ->
     """Return the metrics that cannot be computed, each at its own place."""
     problems = []
     for path, component, output, metric in _compiled(checked):
-        truth = y[output] if isinstance(y, dict) else y
-        found = outputs[output] if isinstance(outputs, dict) else outputs
+        truth = of_name(y, output)
+        found = of_name(outputs, output)
         try:
             metric.update_state(truth, found)
             metric.result()
@@ -231,9 +232,7 @@ def _blame_loss(checked: _Checked, y: Arrays, outputs: Arrays | None, reason: st
         name, component = view.output.name, view.loss
         try:
             created = make_component(component, "losses", view.loss_path, checked.plugins)
-            keras.losses.get(created)(
-                y[name] if name else y, outputs[name] if isinstance(outputs, dict) else outputs
-            )
+            keras.losses.get(created)(y[name] if name else y, of_name(outputs, name))
         except Exception as error:
             text = f"{rule}: {plain_reason(error)}"
             return [Problem(text, path=view.loss_path, received=component.class_name)]
@@ -252,7 +251,7 @@ def _not_in_a_graph(checked: _Checked, y: Arrays, outputs: Arrays) -> Iterator[P
     for path, component, output, metric in _compiled(checked):
         if canonical(component, "metrics"):
             continue  # Keras's own can
-        batch = [each[output] if isinstance(each, dict) else each for each in (y, outputs)]
+        batch = [of_name(each, output) for each in (y, outputs)]
         try:
             tf.function(metric.update_state, autograph=False)(*map(tf.convert_to_tensor, batch))
         except Exception as error:

@@ -9,6 +9,7 @@ import numpy as np
 
 from mlpcli.checks.output_views import OutputView, output_views
 from mlpcli.data.dataset import Dataset, Split
+from mlpcli.data.named_arrays import of_name
 from mlpcli.data.stored.stored_array import blocks_of
 from mlpcli.data.targets import class_indices
 from mlpcli.errors import KeyPath, Problem, SpecError, listing
@@ -117,7 +118,7 @@ def _row_problems(
 def _too_few(level: float, views: Sequence[OutputView], split: Split, *, folds: bool) -> Iterator[Problem]:
     needed = rows_needed(level)
     for view in views:
-        weights = split.weights[view.output.name] if isinstance(split.weights, dict) else split.weights
+        weights = of_name(split.weights, view.output.name)
         rows = counted_rows(view.output, len(split), weights)
         if rows < needed:
             which = "held-out" if folds else "validation"

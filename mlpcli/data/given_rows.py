@@ -19,7 +19,7 @@ from mlpcli.data.readers.row_errors import Origin, RowError
 from mlpcli.data.rows import as_model_rows
 from mlpcli.data.stream import Chunk, ReadOptions, encode_block, screened, table_preprocessor
 from mlpcli.data.types import Array
-from mlpcli.errors import FEW_COLUMNS, DataError, listing, nearest
+from mlpcli.errors import FEW_COLUMNS, DataError, listing, nearest_name
 from mlpcli.printable import is_unicode
 
 if TYPE_CHECKING:
@@ -169,17 +169,12 @@ def _missing(
         return []
     known = set(names)
     others = [key for key in row if key not in known]
-    keys = {name: _name_in(nearest(name, others)) for name in missing[:FEW_COLUMNS] if hinted}
-    hints = [f"{key}: did you mean {name!r}?" for name, key in keys.items() if key]
+    keys = {name: nearest_name(name, others) for name in missing[:FEW_COLUMNS] if hinted}
+    hints = [f"{key!r}: did you mean {name!r}?" for name, key in keys.items() if key is not None]
     hint = " ".join(hints) or "null stands for an empty cell"
     if len(missing) == 1:
         return [RowError(place, f"column {missing[0]!r}", "is missing", hint=hint)]
     return [RowError(place, "", f"columns {listing(map(repr, missing))} are missing", hint=hint)]
-
-
-def _name_in(hint: str) -> str:
-    """Return the name that `nearest` found."""
-    return hint.removeprefix("did you mean ").removesuffix("?")
 
 
 def _cell_rule(value: object, *, ids: bool) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from mlpcli import runs
 from mlpcli.data.dataset import Dataset, Output
 from mlpcli.data.leakage import find_equal_rows
+from mlpcli.data.named_arrays import rows_of
 from mlpcli.data.raw_columns import places_beside_images, values_at
 from mlpcli.data.targets import class_indices
 from mlpcli.doctor.case import ColumnSkill
@@ -121,7 +122,7 @@ def _columns(dataset: Dataset, seed: int) -> Iterator[ColumnSkill]:
         return
     rows = np.random.default_rng(seed).permutation(len(dataset.train))[:MOST_ROWS]
     x = dataset.train.x
-    few = {name: each[rows] for name, each in x.items()} if isinstance(x, dict) else x[rows]
+    few = rows_of(x, rows)
     for output in dataset.contract.outputs:
         y = dataset.train.y[output.name] if output.name else dataset.train.y
         target = _flat_target(output, y[rows])

@@ -11,6 +11,7 @@ import numpy as np
 from mlpcli import runs
 from mlpcli.checks.log_names import loss_first
 from mlpcli.data.dataset import Output, Split
+from mlpcli.data.named_arrays import of_name
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
 from mlpcli.data.readers.row_errors import MAX_SHOWN, Origin, RowError, raise_row_errors
 from mlpcli.data.targets import class_indices
@@ -269,7 +270,7 @@ def _plain(output: object) -> Array:
 
 def values_of(outputs: Arrays, output: Output) -> Array:
     """Return the values of one output, (rows, ...)."""
-    return outputs[output.name] if isinstance(outputs, dict) else outputs
+    return of_name(outputs, output.name)
 
 
 def check_outputs(trained: TrainedModel, output: Output, values: Array, empty: Array | None = None) -> None:

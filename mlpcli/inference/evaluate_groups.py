@@ -11,6 +11,7 @@ import numpy as np
 
 from mlpcli.checks.log_names import directions, metric_names
 from mlpcli.data.dataset import Split
+from mlpcli.data.named_arrays import rows_of
 from mlpcli.data.types import Array
 from mlpcli.inference.named_groups import NamedGroups
 from mlpcli.inference.undefined_metrics import undefined_metrics
@@ -239,8 +240,6 @@ def _take(split: Split, places: Array, *, needed: bool) -> Split:
     """Return some rows of a split; without their values unless these are needed."""
 
     def pick(arrays: Any) -> Any:
-        if arrays is None or not needed:
-            return None
-        return {k: each[places] for k, each in arrays.items()} if isinstance(arrays, dict) else arrays[places]
+        return rows_of(arrays, places) if needed else None
 
     return Split(pick(split.x), pick(split.y), split.rows[places], pick(split.weights))

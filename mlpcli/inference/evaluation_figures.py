@@ -14,6 +14,7 @@ import numpy as np
 
 from mlpcli.data.dataset import Output, Split
 from mlpcli.data.levels import median_of
+from mlpcli.data.named_arrays import of_name
 from mlpcli.data.raw_columns import images_of
 from mlpcli.data.readers.row_errors import Origin
 from mlpcli.data.row_names import name_rows, source_files
@@ -114,8 +115,8 @@ def draw_evaluation(
     tables: list[tuple[str, str]] = []
     taken: set[str] = set()
     for output in contract.outputs:
-        y = split.y[output.name] if isinstance(split.y, dict) else split.y
-        values = predicted[output.name] if isinstance(predicted, dict) else predicted
+        y = of_name(split.y, output.name)
+        values = of_name(predicted, output.name)
         if output.steps or not len(split) or output.kind in ("groups", "sequences"):
             continue
         values = median_of(values, output.levels) if output.levels else values

@@ -10,6 +10,7 @@ import numpy as np
 
 from mlpcli.data.dataset import Split
 from mlpcli.data.levels import median_of
+from mlpcli.data.named_arrays import rows_of
 from mlpcli.data.stream import Chunk
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
@@ -56,7 +57,7 @@ def explain_images(
     trained = load_trained(run)
     own = own_data(trained)
     found, warnings = own_split(trained, own, split)
-    some = Split(found.x[:MOST_SEARCHED], _first(found.y), found.rows[:MOST_SEARCHED])
+    some = Split(found.x[:MOST_SEARCHED], rows_of(found.y, slice(MOST_SEARCHED)), found.rows[:MOST_SEARCHED])
     outputs = predict_outputs(trained, some.x)
     truth, predicted, wrongness = _judged(trained, some.y, outputs)
     order = np.argsort(-wrongness, kind="stable")[:SHOWN]
@@ -81,12 +82,6 @@ def explain_images(
         maps=np.stack(maps),
         wrong=int((wrongness[order] > 0).sum()),
         warnings=(*trained.warnings, *warnings),
-    )
-
-
-def _first(y: Arrays) -> Arrays:
-    return (
-        {name: each[:MOST_SEARCHED] for name, each in y.items()} if isinstance(y, dict) else y[:MOST_SEARCHED]
     )
 
 

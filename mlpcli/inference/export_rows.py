@@ -8,6 +8,7 @@ import numpy as np
 
 from mlpcli.data.dataset import Contract
 from mlpcli.data.features.verification_sample import SAMPLE_ROWS, Sample, served_values
+from mlpcli.data.named_arrays import rows_of
 from mlpcli.data.sources.image_columns import images_of_model, paths_of, taken
 from mlpcli.data.types import Array, Arrays
 from mlpcli.export.describe_file import RAW
@@ -44,7 +45,7 @@ def split_rows(trained: TrainedModel, own: OwnData, name: str, most: int) -> Sam
     split, contract = own.dataset.splits()[name], trained.contract
     places = spaced(len(split), most)
     positions = split.rows[places]
-    chosen = {key: x[places] for key, x in split.x.items()} if isinstance(split.x, dict) else split.x[places]
+    chosen = rows_of(split.x, places)
     preprocessor = contract.preprocessor
     if preprocessor is None:
         return Sample({}, whole_rows(chosen, contract), positions, own.dataset.source)

@@ -14,6 +14,7 @@ from mlpcli.data.column_values import ColumnValues, of_numbers, of_texts
 from mlpcli.data.contract_columns import contract_columns
 from mlpcli.data.dataset import Contract, Output
 from mlpcli.data.features.encoders import BOOLEAN_SPELLINGS, BooleanEncoder
+from mlpcli.data.named_arrays import of_name
 from mlpcli.data.readers.dialect import PLAIN
 from mlpcli.data.readers.find_files import is_table, named_files
 from mlpcli.data.readers.reading import AS_RECORDED, Reading
@@ -200,7 +201,7 @@ def _targets(contract: Contract, y: object) -> dict[str, ColumnValues]:
     """Return the targets of arrays by name, where each row has one value of it."""
     found: dict[str, ColumnValues] = {}
     for output in contract.outputs:
-        values = y[output.name] if isinstance(y, dict) else y
+        values = of_name(y, output.name)
         if isinstance(values, np.ndarray) and not output.steps:
             found |= _target(output, values)
     return found

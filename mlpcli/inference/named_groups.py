@@ -11,6 +11,7 @@ import numpy as np
 from mlpcli.data.column_values import of_numbers, of_texts
 from mlpcli.data.dataset import Output, Split
 from mlpcli.data.levels import median_of
+from mlpcli.data.named_arrays import of_name
 from mlpcli.data.targets import class_indices
 from mlpcli.data.types import Array, Arrays
 from mlpcli.data.value_groups import BINS, RowGroup, group_rows
@@ -65,7 +66,7 @@ def _groups_of_output(
     trained: TrainedModel, split: Split, predicted: Arrays, wanted: Wanted, output: Output
 ) -> list[RowGroup]:
     arrays = predicted if wanted.is_predicted else split.y
-    values = arrays[output.name] if isinstance(arrays, dict) else arrays
+    values = of_name(arrays, output.name)
     if output.kind == "numbers":
         if not wanted.is_predicted:
             values = output.restore(values, truth=True)

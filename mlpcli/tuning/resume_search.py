@@ -111,7 +111,7 @@ def _update(search: Search, session: SearchSession, own: LoadedSpec, arguments: 
 
 
 def _keep_mean_of(search: Search, ensemble: int) -> None:
-    """Have the mean of some of the best trials kept, or one network; a finished search promotes them anew."""
+    """Have the mean of some of the best trials kept, or one network; a finished search promotes again."""
     if ensemble != search.ensemble:
         search.ensemble, search.finished, search.winner = ensemble, False, None
 

@@ -189,7 +189,7 @@ def check_columns(names: Sequence[str], wanted: Sequence[str], origin: Origin) -
 
 
 def check_model_columns(names: Sequence[str], wanted: Sequence[str], origin: Origin) -> None:
-    """Check that new rows have the columns of a model; a table of something else is told in one problem.
+    """Check that new rows have the columns of a model; a table of something else is one problem.
 
     Args:
         names: of the columns that the table has.
@@ -217,7 +217,7 @@ def check_model_columns(names: Sequence[str], wanted: Sequence[str], origin: Ori
 
 
 FEW_MISSING = 3
-"""Fewer columns that are missing are told one by one."""
+"""Fewer missing columns than this are a problem each."""
 
 
 def read_table(
