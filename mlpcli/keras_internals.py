@@ -1,6 +1,6 @@
 """Every non-public name of Keras and TensorFlow that we need; `tuner_internals` has those of Keras Tuner.
 
-Each is wrapped in a function that says what it is for. `tests/test_keras_internals.py` fails with that
+Each is wrapped in a function that says what it is for. `tests/model/test_keras_internals.py` fails with that
 sentence when a new version no longer has it; nothing else in the package names one of them.
 """
 

@@ -54,13 +54,13 @@ COMMANDS = (
     "runs",
 )
 TESTS = (
-    "tests/test_data_rows.py",
-    "tests/test_keras_internals.py",
-    "tests/test_light.py",
-    "tests/test_predict.py",
-    "tests/test_schema.py",
-    "tests/test_serve.py",
-    "tests/test_train.py",
+    "tests/data/test_data_rows.py",
+    "tests/model/test_keras_internals.py",
+    "tests/cli/test_light.py",
+    "tests/inference/test_predict.py",
+    "tests/spec/test_schema.py",
+    "tests/inference/test_serve.py",
+    "tests/training/test_train.py",
 )
 
 

@@ -51,14 +51,14 @@ GROUPS = {
             "spec/key_forms",
         ),
         (
-            "meant_specs",
-            "spec_edges",
-            "bad_specs",
-            "spec_properties",
-            "extends",
-            "override_paths",
-            "schema",
-            "resolved_properties",
+            "spec/meant_specs",
+            "spec/spec_edges",
+            "spec/bad_specs",
+            "spec/spec_properties",
+            "spec/extends",
+            "spec/override_paths",
+            "spec/schema",
+            "spec/resolved_properties",
         ),
         600,
     ),
@@ -71,7 +71,14 @@ GROUPS = {
             "data/folds",
             "data/split_by_column",
         ),
-        ("split_edges", "folds_by_column", "leakage", "data_load", "folds", "splits_by_column"),
+        (
+            "data/split_edges",
+            "data/folds_by_column",
+            "checks/leakage",
+            "data/data_load",
+            "data/folds",
+            "data/splits_by_column",
+        ),
         600,
     ),
     "encoders": Group(
@@ -81,7 +88,14 @@ GROUPS = {
             "data/features/unknown_values",
             "data/features/instants",
         ),
-        ("encoders", "data_load", "dates", "scaling", "numbers", "inputs_by_kind"),
+        (
+            "data/encoders",
+            "data/data_load",
+            "data/dates",
+            "data/scaling",
+            "data/numbers",
+            "model/inputs_by_kind",
+        ),
         900,
     ),
     "loop": Group(
@@ -92,7 +106,7 @@ GROUPS = {
             "training/compiled/step_losses",
             "training/compiled/xla_programs",
         ),
-        ("compiled", "engine"),
+        ("training/compiled", "training/engine"),
         1800,
     ),
 }
@@ -135,7 +149,7 @@ def _copy_repository(copy: Path) -> None:
 
 
 def _try_group(name: str, group: Group, folder: Path, chosen: argparse.Namespace) -> None:
-    tests = " ".join(f"tests/test_{test}.py" for test in group.tests)
+    tests = " ".join(f"tests/{test.replace('/', '/test_')}.py" for test in group.tests)
     command = f"{chosen.python} -m pytest -q -x -p no:cacheprovider {tests}"
     os.environ["PYTHONPATH"] = str(folder / "copy")
     if subprocess.run(shlex.split(command), capture_output=True, check=False).returncode:

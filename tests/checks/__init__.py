@@ -1,0 +1,1 @@
+"""What data and model together show before a training: `check`, advice, leaks."""

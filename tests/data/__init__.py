@@ -1,0 +1,1 @@
+"""From files to arrays: readers, columns, encoders, splits, folds, synthetic data, `inspect` and `init`."""

@@ -1,0 +1,1 @@
+"""The repository itself: the order of the packages, the docs, the scripts, the wheel."""

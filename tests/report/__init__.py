@@ -1,0 +1,1 @@
+"""What is shown: tables, figures, pages, numbers, text from outside, terminals."""

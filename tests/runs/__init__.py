@@ -1,0 +1,1 @@
+"""Run folders: listing, comparing, packing, other versions' runs, damaged and hostile ones."""

@@ -1,0 +1,181 @@
+"""`schema`: accepts every valid spec, rejects what a schema can see, offers the columns of a table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from mlpcli.errors import SpecError
+from mlpcli.spec.json_schema import spec_schema
+from mlpcli.spec.yaml_reader import parse_text, read_text
+from tests.conftest import ROOT, Result
+from tests.project.test_docs import CONFIGS, _blocks
+from tests.spec.test_bad_searches import BASE
+from tests.spec.test_bad_searches import WRONG as WRONG_SEARCHES
+from tests.spec.test_bad_specs import GOOD, WRONG
+from tests.spec.test_search_spec import SEARCHED
+
+UNSEEN = {
+    "empty": "YAML",
+    "only comments": "YAML",
+    "not a mapping": "YAML",
+    "two documents": "YAML",
+    "tab": "YAML",
+    "colon in a value": "YAML",
+    "bracket not closed": "YAML",
+    "self-holding anchor": "YAML",
+    "alias without anchor": "YAML",
+    "billion laughs": "YAML",
+    "twice the same key": "YAML",
+    "octal": "YAML",
+    "same name twice": "two places",
+    "a layer reads nothing there": "two places",
+    "rows of a table": "two places",
+    "hyperparameter": "train says so",
+}
+"""Wrong specs that a schema cannot tell, and what it would have to see."""
+
+
+@cache
+def _validator() -> jsonschema.Draft202012Validator:
+    schema = spec_schema(datasets=("digits", "iris"))
+    jsonschema.Draft202012Validator.check_schema(schema)  # the schema is one itself
+    return jsonschema.Draft202012Validator(schema)
+
+
+def _errors(data: Any) -> list[str]:
+    return [f"{error.json_path}: {error.message[:200]}" for error in _validator().iter_errors(data)]
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_config_is_accepted(config: Path) -> None:
+    schema = jsonschema.Draft202012Validator(spec_schema())
+    assert [error.message for error in schema.iter_errors(read_text(config).data)] == []
+
+
+@pytest.mark.parametrize("index", range(len(_blocks((ROOT / "docs/spec.md").read_text(), "yaml"))))
+def test_every_spec_in_the_docs_is_accepted(index: int) -> None:
+    block = _blocks((ROOT / "docs/spec.md").read_text(encoding="utf-8"), "yaml")[index]
+    base = {"dataset": {"name": "digits"}, "layers": ["Flatten"], "loss": "mse"}
+    assert _errors(base | parse_text(block, "block").data) == []
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_spec_is_rejected_where_a_schema_can(case: str) -> None:
+    try:
+        data = parse_text(WRONG[case][0], case).data
+    except SpecError:
+        assert UNSEEN[case] == "YAML"
+    else:
+        assert bool(_errors(data)) is (case not in UNSEEN)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"optimizer": "adam"},
+        {"optimizer": {"SGD": None}},
+        {"optimizer": {"SGD": {"learning_rate": {"ExponentialDecay": {
+            "initial_learning_rate": 0.1, "decay_steps": 10, "decay_rate": 0.9}}}}},
+        {"layers": [{"Dense": {"units": 3, "activation": {"LeakyReLU": {"negative_slope": 0.2}}}}]},
+        {"layers": [{"Dense": {"units": 3, "kernel_initializer": {"HeNormal": {"seed": 1}}}}]},
+        {"layers": [{"Dense": {"units": {"hp": "int", "min": 1, "max": 9}}}]},
+        {"fit": {"batch_size": {"hp": "choice", "values": [16, 32]}}},
+        {"callbacks": ["ModelCheckpoint", {"TensorBoard": False}]},
+        {"callbacks": [{"ModelCheckpoint": False}]},
+        {"callbacks": [{"EarlyStopping": {"patience": 0}}]},
+        {"loss": {"SparseCategoricalCrossentropy": {"from_logits": True}}},
+        {"dataset": {"name": None, "path": "t.csv"}},
+        {"dataset": {"name": "iris", "validation": {"last": 5}, "test": None}},
+        {"dataset": {"path": "t.csv", "test": {"share": 0.2, "by": "a"}}},
+        {"dataset": {"path": "t.csv", "validation": {"last": 0.2, "by": "b"}}},
+        {"dataset": {"path": "t.csv", "split": "part", "validation": {"share": 0.1, "stratify": "quantile"}}},
+    ],
+)  # fmt: skip
+def test_every_way_to_write_a_part_is_accepted(change: dict[str, Any]) -> None:
+    assert _errors(parse_text(GOOD, "good").data | change) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"optimizer": "Adm"},
+        {"callbacks": ["LambdaCallbck"]},
+        {"callbacks": [{"EarlyStopping": False}]},
+        {"callbacks": [{"TensorBoard": True}]},
+        {"layers": ["Dense"]},  # units is required
+        {"layers": [{"name": "alone"}]},
+        {"layers": ["Lambda"]},
+        {"dataset": {"name": "irs"}},
+        {"dataset": {"path": "t.csv", "test": {"by": "who"}}},
+        {"dataset": {"path": "t.csv", "test": {"share": 2}}},
+        {"dataset": {"path": "t.csv", "split": 0.2}},
+        {"dataset": {"name": "iris", "path": "t.csv"}},
+        {"fit": {"batch_size": {"hp": "float32"}}},
+        {"optimizer": {"SGD": {"learning_rate": -1}}},
+        {"optimizer": {"SGD": {"nesterov": "yes"}}},
+    ],
+)
+def test_what_is_wrong_by_itself_is_rejected(change: dict[str, Any]) -> None:
+    assert _errors(parse_text(GOOD, "good").data | change) != []
+
+
+def test_a_search_is_accepted_and_its_mistakes_rejected() -> None:
+    assert _errors(parse_text(SEARCHED, "searched").data) == []
+    for case in ("kind", "key", "no max", "one value", "the name"):
+        assert _errors(parse_text(BASE + WRONG_SEARCHES[case][0], case).data) != [], case
+
+
+def test_a_mistake_is_told_where_it_stands() -> None:
+    data = parse_text(GOOD.replace("units: 3", "unit: 3") + "fit: {epochs: 0}\n", "good").data
+    wrong_layer, wrong_epochs = sorted(_errors(data), reverse=True)
+    assert wrong_layer.startswith("$.layers[0]: {'Dense': {'unit': 3, ")
+    assert wrong_epochs == "$.fit.epochs: 0 is less than or equal to the minimum of 0"
+
+
+def test_what_is_missing_may_be_inherited() -> None:
+    assert _errors({"fit": {"epochs": 3}}) != []
+    assert _errors({"extends": "base.yaml", "fit": {"epochs": 3}}) == []
+    assert _errors({"extends": "base.yaml", "dataset": {"test": 0.3}}) == []
+
+
+def test_with_a_plug_in_any_part_may_have_its_name() -> None:
+    own = {"layers": [{"Doubled": {"units": 3}}], "loss": "my_loss", "metrics": ["mine"]}
+    assert _errors(parse_text(GOOD, "good").data | own) != []
+    assert _errors(parse_text(GOOD, "good").data | own | {"plugins": ["mine.py"]}) == []
+
+
+def test_the_columns_of_a_table_are_offered_and_demanded(
+    mlpcli: Callable[..., Result], tmp_path: Path
+) -> None:
+    table = tmp_path / "houses.csv"
+    table.write_text("rooms;price\n3;100\n")
+    result = mlpcli("schema", "--data", table)
+    assert (result.status, result.err) == (0, "")
+    schema = jsonschema.Draft202012Validator(json.loads(result.out))
+    good = parse_text(GOOD, "good").data
+    assert schema.is_valid(good | {"dataset": {"path": "houses.csv", "target": "price"}})
+    assert not schema.is_valid(good | {"dataset": {"path": "houses.csv", "target": "prize"}})
+    assert not schema.is_valid(good | {"dataset": {"path": "houses.csv", "features": ["room"]}})
+
+
+def test_a_file_without_columns_is_told(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
+    missing = tmp_path / "house.csv"
+    (tmp_path / "houses.csv").write_text("a\n1\n")
+    expected = f"{missing}: there is no such file; did you mean 'houses.csv'?\n"
+    assert mlpcli("schema", "--data", missing) == Result(2, "", expected)
+
+
+def test_the_schema_names_what_keras_offers() -> None:
+    schema = spec_schema()
+    words, classes = schema["$defs"]["layers"]["anyOf"]
+    assert "Flatten" in words["enum"]
+    assert "Dense" not in words["enum"]
+    assert {"Dense", "Dropout", "name"} <= set(classes["properties"])
+    assert "Lambda" not in classes["properties"]

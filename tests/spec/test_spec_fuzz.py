@@ -1,0 +1,89 @@
+"""Valid specs mutated by their structure: `check` finds what is wrong, with its place, or has a plan.
+
+`MLPCLI_FUZZ=5000 pytest tests/spec/test_spec_fuzz.py` tries that many specs through the schema, and a
+twentieth of them, the less mutated ones, through data, model and plan too, other ones each time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, Phase, example, given, settings
+
+from mlpcli.errors import MlpcliError, SpecError
+from mlpcli.spec.load import load_spec
+from tests.mutations import TABLE, VALID, mutated_specs
+
+EXAMPLES = int(os.environ.get("MLPCLI_FUZZ", "120"))
+fuzz = settings(
+    max_examples=EXAMPLES,
+    derandomize="MLPCLI_FUZZ" not in os.environ,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.fixture(autouse=True)
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table that the specs read, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    Path("t.csv").write_text(TABLE, encoding="utf-8")
+
+
+def assert_told(call: Callable[[], object]) -> None:
+    """The call returns, or raises one of our errors, which says what is wrong and where."""
+    error = _error_of(call)
+    for problem in error.problems if error else ():
+        counts_the_rest = problem.rule.startswith("and ")
+        assert problem.rule
+        assert problem.headline().isprintable()
+        assert problem.place is not None or counts_the_rest or not isinstance(error, SpecError)
+    assert error is None or error.problems
+
+
+def _error_of(call: Callable[[], object]) -> MlpcliError | None:
+    try:
+        call()
+    except MlpcliError as error:
+        return error
+    return None
+
+
+def write(tree: dict[str, Any]) -> Path:
+    """A spec of plain values as a file."""
+    file = Path("spec.yaml")
+    text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
+    file.write_text(text, encoding="utf-8", errors="surrogatepass")
+    return file
+
+
+@fuzz
+@given(tree=mutated_specs())
+@example(tree=VALID[2] | {"layers": 3})
+def test_a_mutated_spec_is_told_or_loads(tree: dict[str, Any]) -> None:
+    file = write(tree)
+    assert_told(lambda: load_spec(file))
+
+
+@settings(fuzz, max_examples=max(20, EXAMPLES // 20), phases=[Phase.explicit, Phase.generate])
+@given(tree=mutated_specs(most=2))
+@example(tree=VALID[0])
+@example(tree=VALID[1])
+def test_a_mutated_spec_is_told_or_has_a_plan_that_can_be_run(tree: dict[str, Any]) -> None:
+    file = write(tree)
+    assert_told(lambda: _plan_and_read_again(file))
+
+
+def _plan_and_read_again(file: Path) -> None:
+    from mlpcli.training.forecast import forecast
+
+    plan = forecast(load_spec(file))
+    resolved = file.with_name("resolved.yaml")
+    resolved.write_text(plan.resolved, encoding="utf-8")
+    load_spec(resolved)

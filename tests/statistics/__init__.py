@@ -1,0 +1,1 @@
+"""Intervals, tests of differences, calibration: against known values, scikit-learn's, and by simulation."""

@@ -1,0 +1,1 @@
+"""A training: the compiled loop, schedules, checkpoints, every kind of stop and what resumes it, replicas."""

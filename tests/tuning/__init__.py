@@ -1,0 +1,1 @@
+"""Searches: algorithms, workers, kills, what is reported."""
