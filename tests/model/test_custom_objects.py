@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from mlpcli.runs.folder import find_run
+from tests.bare_runs import BARE, train_bare
 from tests.conftest import Result
 
 pytestmark = pytest.mark.slow
@@ -119,16 +118,17 @@ def test_an_update_is_the_mistake_times_the_row() -> None:
 def test_a_perceptron_trains_reloads_and_is_served_by_plain_tensorflow(
     activation: str, mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    runs_dir = tmp_path / "runs"
+    import tensorflow as tf
+
     spec = spec_file(PERCEPTRON.replace("ACTIVATION", activation))
-    result = mlpcli("train", spec, "--runs-dir", runs_dir, "--json")
-    assert result.status == 0, result.err
-    run = find_run("perceptron", runs_dir)
+    run = train_bare(spec, tmp_path / "runs", options=replace(BARE, saved_model=True))
     assert run.record.to_json()["engine"]["name"] == "compiled"
+    assert run.record.to_json()["saved_model"]["verified"] == "in a clean process"
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["train"]["accuracy"] > 0.95
     assert metrics["train"]["loss"] == pytest.approx(1 - metrics["train"]["accuracy"], abs=1e-6)
-    evaluated = json.loads(mlpcli("evaluate", run.folder, "--split", "train", "--json").out)
+    told = mlpcli("evaluate", run.folder, "--split", "train", "--json", "--no-figures")
+    evaluated = json.loads(told.out)
     assert evaluated["metrics"]["accuracy"] == pytest.approx(metrics["train"]["accuracy"])
     confusion = np.array(evaluated["confusion"])
     assert np.trace(confusion) / confusion.sum() == pytest.approx(metrics["train"]["accuracy"])
@@ -137,24 +137,8 @@ def test_a_perceptron_trains_reloads_and_is_served_by_plain_tensorflow(
     rows = tmp_path / "rows.npy"
     np.save(rows, load_breast_cancer().data[:40].astype(np.float32))
     assert mlpcli("predict", run.folder, rows, "-o", tmp_path / "out.npy").status == 0
-    served = subprocess.run(
-        [sys.executable, "-c", SERVE, str(run / "saved_model"), str(rows)],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    )
-    np.testing.assert_array_equal(json.loads(served.stdout), np.load(tmp_path / "out.npy"))
-
-
-SERVE = """
-import json, sys
-import numpy as np
-import tensorflow as tf
-model = tf.saved_model.load(sys.argv[1])
-print(json.dumps(model.serve(np.load(sys.argv[2])).numpy().tolist()))
-assert "mlpcli" not in sys.modules
-"""
+    served = tf.saved_model.load(str(run / "saved_model")).serve(np.load(rows))
+    np.testing.assert_array_equal(served, np.load(tmp_path / "out.npy"))
 
 
 def test_a_warm_up_rises_in_a_line_and_then_follows_its_schedule() -> None:
@@ -171,9 +155,7 @@ def test_a_warm_up_rises_in_a_line_and_then_follows_its_schedule() -> None:
     assert [float(again(step)) for step in range(60)] == [float(rate(step)) for step in range(60)]
 
 
-def test_a_warm_up_drives_the_compiled_loop(
-    mlpcli: Callable[..., Result], spec_file: Callable[[str], Path], tmp_path: Path
-) -> None:
+def test_a_warm_up_drives_the_compiled_loop(spec_file: Callable[[str], Path], tmp_path: Path) -> None:
     text = """\
 name: warm
 dataset: {name: iris, test: null, validation: null}
@@ -183,15 +165,14 @@ optimizer: {SGD: {learning_rate: {Warmup: {steps: 20, to: {CosineDecay:
   {initial_learning_rate: 0.5, decay_steps: 30}}}}}}
 fit: {epochs: 5, batch_size: 15}
 """
-    assert mlpcli("train", spec_file(text), "--runs-dir", tmp_path).status == 0
-    run = find_run("warm", tmp_path)
+    run = train_bare(spec_file(text), tmp_path / "runs")
     assert run.record.to_json()["engine"]["name"] == "compiled"
     lines = (run / "history.csv").read_text().splitlines()
     rates = [float(line.rsplit(",", 1)[1]) for line in lines[1:]]
     cosine = [0.5 * (1 + np.cos(np.pi * step / 30)) / 2 for step in (10, 20, 30)]
     assert rates == pytest.approx([0.25, 0.5, *cosine], abs=1e-6)
-    assert mlpcli("train", run / "resolved.yaml", "--runs-dir", tmp_path / "again").status == 0
-    assert (find_run("warm", tmp_path / "again") / "history.csv").read_text() == "\n".join(lines) + "\n"
+    again = train_bare(run / "resolved.yaml", tmp_path / "again")
+    assert (again / "history.csv").read_text() == (run / "history.csv").read_text()
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from mlpcli.runs.folder import find_run
 from mlpcli.spec.load import load_spec
+from tests.bare_runs import BARE, train_bare
 from tests.conftest import Result
 
 HEAD = "dataset: {name: diabetes}\n"
@@ -36,7 +38,7 @@ loss: {price: {Huber: {delta: 2.0}}, cheap: binary_crossentropy}
 loss_weights: {price: 0.9, cheap: 0.1}
 metrics: {price: [mae, RootMeanSquaredError], cheap: accuracy}
 optimizer: {Adam: {learning_rate: 0.02}}
-fit: {epochs: 12, batch_size: 16}
+fit: {epochs: 12, batch_size: 16, engine: graph}
 """
 
 
@@ -56,13 +58,10 @@ def write_table(folder: Path, rows: int = 200) -> Path:
 @pytest.fixture(scope="module")
 def wide_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The runs folder of a wide and deep network with two outputs, its table beside it."""
-    from mlpcli.cli import main
-
     folder = tmp_path_factory.mktemp("wide")
     write_table(folder)
-    spec = folder / "wide.yaml"
-    spec.write_text(WIDE_AND_DEEP, encoding="utf-8")
-    assert main(["train", str(spec), "--runs-dir", str(folder / "runs")]) == 0
+    (folder / "wide.yaml").write_text(WIDE_AND_DEEP, encoding="utf-8")
+    train_bare(folder / "wide.yaml", folder / "runs", options=replace(BARE, saved_model=True))
     return folder / "runs"
 
 
@@ -102,32 +101,28 @@ def test_predict_evaluate_and_the_saved_model_follow_a_graph(
     ours = np.array([float(row["predicted_price"]) for row in rows])
     np.testing.assert_allclose(outputs["price_value"].numpy()[:, 0], ours, atol=1e-5)
 
-    told = json.loads(mlpcli("evaluate", "wide", "--json", "--runs-dir", wide_run).out)
+    told = json.loads(mlpcli("evaluate", "wide", "--json", "--no-figures", "--runs-dir", wide_run).out)
     metrics = json.loads((find_run("wide", wide_run) / "metrics.json").read_text())
     assert told["metrics"] == pytest.approx(metrics["test"], rel=1e-5)
     assert set(told["outputs"]["cheap"]["classes"]) == {"no", "yes"}
 
 
-def test_the_resolved_spec_trains_the_same_run(
-    wide_run: Path, mlpcli: Callable[..., Result], tmp_path: Path
-) -> None:
+@pytest.mark.slow
+def test_the_resolved_spec_trains_the_same_run(wide_run: Path, tmp_path: Path) -> None:
     run = find_run("wide", wide_run)
-    done = mlpcli("train", run / "resolved.yaml", "--runs-dir", tmp_path / "runs")
-    assert done.status == 0
-    again = find_run("wide", tmp_path / "runs")
+    again = train_bare(run / "resolved.yaml", tmp_path / "runs")
     assert (again / "metrics.json").read_text() == (run / "metrics.json").read_text()
 
 
 @pytest.mark.slow
-def test_both_engines_train_a_graph_alike(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
+def test_both_engines_train_a_graph_alike(tmp_path: Path) -> None:
     write_table(tmp_path, rows=90)
-    spec = tmp_path / "wide.yaml"
-    spec.write_text(WIDE_AND_DEEP, encoding="utf-8")
     metrics = []
     for engine in ("compiled", "keras"):
-        settings = ["--set", f"fit.engine={engine}", "--set", "fit.epochs=2", "--set", f"name={engine}"]
-        assert mlpcli("train", spec, *settings, "--runs-dir", tmp_path / "runs").status == 0
-        metrics.append(json.loads((find_run(engine, tmp_path / "runs") / "metrics.json").read_text()))
+        text = WIDE_AND_DEEP.replace("engine: graph", f"engine: {engine}").replace("epochs: 12", "epochs: 2")
+        (tmp_path / "wide.yaml").write_text(text, encoding="utf-8")
+        run = train_bare(tmp_path / "wide.yaml", tmp_path / "runs")
+        metrics.append(json.loads((run / "metrics.json").read_text()))
     assert metrics[0]["test"] == pytest.approx(metrics[1]["test"], abs=1e-4)
 
 
@@ -274,13 +269,7 @@ def test_columns_of_inputs_are_told_with_their_place(
 
 def test_a_changed_copy_of_a_spec_has_a_graph_of_its_own(tmp_path: Path) -> None:
     spec = tmp_path / "spec.yaml"
-    spec.write_text(
-        HEAD
-        + """\
-layers: [Flatten, {Dense: {units: 10}}]
-""",
-        encoding="utf-8",
-    )
+    spec.write_text(f"{HEAD}layers: [Flatten, {{Dense: {{units: 10}}}}]\n", encoding="utf-8")
     found = load_spec(spec).spec
     assert found.graph is found.graph
     shorter = found.model_copy(update={"layers": found.layers[:1]})

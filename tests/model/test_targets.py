@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ import numpy as np
 import pytest
 
 from mlpcli.data.dataset import Dataset
-from mlpcli.runs.folder import find_run
+from mlpcli.runs.folder import Run
 from mlpcli.spec.load import load_spec
+from mlpcli.training.job import TrainOptions
+from tests.bare_runs import BARE, Notes, train_bare
 from tests.conftest import Result
 
 pytestmark = pytest.mark.slow
@@ -43,12 +46,11 @@ def load(folder: Path, text: str) -> Dataset:
     return load_data(load_spec(spec))
 
 
-def train(mlpcli: Callable[..., Result], folder: Path, text: str) -> Result:
-    spec = folder / "spec.yaml"
+def train(folder: Path, text: str, options: TrainOptions = BARE) -> tuple[Run, list[str]]:
+    """Train a spec on the table; return the run and what its user is told."""
+    spec, notes = folder / "spec.yaml", Notes()
     spec.write_text(text, encoding="utf-8")
-    done = mlpcli("train", spec, "--runs-dir", folder / "runs")
-    assert done.status == 0, done.err
-    return done
+    return train_bare(spec, folder / "runs", notes, options=options), notes.notes
 
 
 def test_several_columns_of_0_and_1_are_labels(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
@@ -60,13 +62,14 @@ name: weather
 dataset: {path: table.csv, target: [warm, wet]}
 layers: [{Dense: {units: 8, activation: relu}}, {Dense: {units: 2, activation: sigmoid}}]
 optimizer: {Adam: {learning_rate: 0.05}}
-fit: {epochs: 20}
+fit: {epochs: 20, engine: graph}
 """
-    done = train(mlpcli, tmp_path, text)
-    assert "loss: binary_crossentropy, chosen for a target of 2 labels" in done.err + done.out
+    _, notes = train(tmp_path, text)
+    assert any("loss: binary_crossentropy, chosen for a target of 2 labels" in note for note in notes)
     predicted = mlpcli("predict", "weather", path, "--runs-dir", tmp_path / "runs").out.splitlines()
     assert predicted[0] == "predicted_warm,predicted_wet,probability_warm,probability_wet"
-    told = json.loads(mlpcli("evaluate", "weather", "--json", "--runs-dir", tmp_path / "runs").out)
+    options = ("--json", "--no-figures", "--runs-dir", tmp_path / "runs")
+    told = json.loads(mlpcli("evaluate", "weather", *options).out)
     assert told["labels"]["warm"]["f1"] > 0.8
 
 
@@ -83,58 +86,66 @@ dataset: {path: table.csv, target: tags, label_separator: ';'}
 layers: [{Dense: {units: 8, activation: relu}}, {Dense: {units: 2, activation: sigmoid}}]
 loss: binary_crossentropy
 optimizer: {Adam: {learning_rate: 0.05}}
-fit: {epochs: 20}
+fit: {epochs: 20, engine: graph}
 """
-    train(mlpcli, tmp_path, text)
+    train(tmp_path, text)
     rows = list(
         csv.DictReader(mlpcli("predict", "tags", path, "--runs-dir", tmp_path / "runs").out.splitlines())
     )
     assert list(rows[0]) == ["predicted_tags", "probability_warm", "probability_wet"]
     assert {row["predicted_tags"] for row in rows} == {"", "warm", "wet", "warm;wet"}
-    told = mlpcli("evaluate", "tags", "--data", path, "--runs-dir", tmp_path / "runs", "--json")
+    options = ("--json", "--no-figures", "--runs-dir", tmp_path / "runs")
+    told = mlpcli("evaluate", "tags", "--data", path, *options)
     assert json.loads(told.out)["labels"]["wet"]["f1"] > 0.8
 
 
-@pytest.mark.parametrize(
-    ("activation", "scaling"), [("sigmoid", "minmax"), ("tanh", "minmax"), ("linear", "standardize")]
-)
-def test_a_scaled_target_comes_back_in_its_own_units(
-    activation: str, scaling: str, mlpcli: Callable[..., Result], tmp_path: Path
-) -> None:
-    import tensorflow as tf
+PRICES = """\
+name: price
+dataset: {path: table.csv, target: price, target_scaling: SCALING}
+layers: [{Dense: {units: 16, activation: relu}}, {Dense: {units: 1, activation: ACTIVATION}}]
+optimizer: {Adam: {learning_rate: 0.05}}
+fit: {epochs: 20, batch_size: 16, engine: graph}
+"""
 
+
+def priced_table(folder: Path) -> dict[str, Any]:
     table: dict[str, Any] = dict(numbers())
     table["price"] = (200_000 + 50_000 * table["a"] - 20_000 * table["b"]).round(1)
-    path = write_rows(tmp_path, table)
-    text = f"""\
-name: price
-dataset: {{path: table.csv, target: price, target_scaling: {scaling}}}
-layers: [{{Dense: {{units: 16, activation: relu}}}}, {{Dense: {{units: 1, activation: {activation}}}}}]
-optimizer: {{Adam: {{learning_rate: 0.02}}}}
-fit: {{epochs: 60, batch_size: 16}}
-"""
-    dataset = load(tmp_path, text)
-    low, high = dataset.train.y.min(), dataset.train.y.max()
-    expected = {"sigmoid": (0, 1), "tanh": (-1, 1)}.get(activation)
-    assert expected is None or (low, high) == pytest.approx(expected, abs=1e-6)
+    write_rows(folder, table)
+    return table
 
-    train(mlpcli, tmp_path, text)
-    run = find_run("price", tmp_path / "runs")
-    rows = list(
-        csv.DictReader(mlpcli("predict", "price", path, "--runs-dir", tmp_path / "runs").out.splitlines())
-    )
-    ours = np.array([float(row["predicted_price"]) for row in rows])
+
+@pytest.mark.parametrize(
+    ("activation", "scaling", "expected"),
+    [("sigmoid", "minmax", (0, 1)), ("tanh", "minmax", (-1, 1)), ("linear", "standardize", (0, 1))],
+)
+def test_a_target_is_scaled_to_what_the_activation_can_give(
+    activation: str, scaling: str, expected: tuple[float, float], tmp_path: Path
+) -> None:
+    """From lowest to highest, or the mean and the deviation."""
+    priced_table(tmp_path)
+    y = load(tmp_path, PRICES.replace("SCALING", scaling).replace("ACTIVATION", activation)).train.y
+    found = (y.min(), y.max()) if scaling == "minmax" else (y.mean(), y.std())
+    assert found == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_scaled_target_comes_back_in_its_own_units(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
+    import keras
+    import tensorflow as tf
+
+    table, runs = priced_table(tmp_path), ("--runs-dir", tmp_path / "runs")
+    text = PRICES.replace("SCALING", "minmax").replace("ACTIVATION", "tanh")
+    run, _ = train(tmp_path, text, replace(BARE, saved_model=True))
+    predicted = mlpcli("predict", "price", tmp_path / "table.csv", *runs)
+    ours = np.array([float(row["predicted_price"]) for row in csv.DictReader(predicted.out.splitlines())])
     rmse = np.sqrt(np.mean((ours - table["price"]) ** 2))
     assert rmse < 30_000
-    told = json.loads(
-        mlpcli("evaluate", "price", "--data", path, "--json", "--runs-dir", tmp_path / "runs").out
-    )
+    options = ("--data", tmp_path / "table.csv", "--json", "--no-figures", *runs)
+    told = json.loads(mlpcli("evaluate", "price", *options).out)
     assert told["metrics"]["root_mean_squared_error"] == pytest.approx(rmse, rel=1e-4)
     served = tf.saved_model.load(str(run / "saved_model"))
     columns = {name: tf.constant(table[name], tf.float64) for name in "ab"}
     np.testing.assert_allclose(served.serve(columns)["value"].numpy()[:, 0], ours, rtol=1e-5)
-    import keras
-
     loaded = keras.models.load_model(run / "model.keras", compile=False).predict(columns, verbose=0)
     np.testing.assert_allclose(loaded[:, 0], ours, rtol=1e-5)
 
@@ -176,50 +187,17 @@ def test_weights_of_rows_and_classes_multiply_in_every_split(tmp_path: Path) -> 
         np.testing.assert_allclose(split.weights, expected)
 
 
-def test_balanced_classes_weigh_alike(tmp_path: Path) -> None:
-    weighed_table(tmp_path)
-    text = WEIGHED.replace(", weights: weight", ", features: [a, b]") + "fit: {class_weight: balanced}\n"
-    dataset = load(tmp_path, text)
-    totals = [float(dataset.train.weights[dataset.train.y == label].sum()) for label in (0, 1)]
-    assert totals[0] == pytest.approx(totals[1], rel=1e-5)
-    assert sum(totals) == pytest.approx(len(dataset.train), rel=1e-5)
-
-
-def test_weights_act_as_sample_weight_does_in_fit(mlpcli: Callable[..., Result], tmp_path: Path) -> None:
+def test_weights_act_as_sample_weight_does_in_fit(tmp_path: Path) -> None:
     """The metrics of both engines agree, and differ from those without weights."""
     weighed_table(tmp_path)
     losses = {}
-    for name, more in (
-        ("compiled", ""),
-        ("keras", ", engine: keras"),
-        ("plain", ""),
-    ):
+    for name, engine in (("compiled", "compiled"), ("keras", "keras"), ("plain", "graph")):
         text = WEIGHED if name != "plain" else WEIGHED.replace(", weights: weight", ", features: [a, b]")
         classes = "" if name == "plain" else ", class_weight: balanced"
-        train(mlpcli, tmp_path, f"name: {name}\n{text}fit: {{epochs: 2{more}{classes}}}\n")
-        found = json.loads((find_run(name, tmp_path / "runs") / "metrics.json").read_text())
-        losses[name] = found["validation"]["loss"]
+        run, _ = train(tmp_path, f"name: {name}\n{text}fit: {{epochs: 2, engine: {engine}{classes}}}\n")
+        losses[name] = json.loads((run / "metrics.json").read_text())["validation"]["loss"]
     assert losses["compiled"] == pytest.approx(losses["keras"], abs=1e-5)
     assert losses["plain"] != pytest.approx(losses["compiled"], abs=1e-3)
-
-
-def test_several_outputs_are_weighed_by_class(tmp_path: Path) -> None:
-    """Keras's fit refuses class weights here; they become weights of rows, output by output."""
-    table = weighed_table(tmp_path)
-    dataset = load(
-        tmp_path,
-        """\
-dataset: {path: table.csv, target: {kind: kind, b: b}, features: [a]}
-layers:
-  - {Dense: {units: 2, activation: softmax}, name: kind}
-  - {Dense: {units: 1}, name: b, from: input}
-loss: {kind: sparse_categorical_crossentropy, b: mse}
-fit: {class_weight: {rare: 7}}
-""",
-    )
-    rare = (np.array(table["kind"]) == "rare")[dataset.train.rows]
-    np.testing.assert_allclose(dataset.train.weights["kind"], np.where(rare, 7, 1))
-    np.testing.assert_allclose(dataset.train.weights["b"], 1)
 
 
 def test_a_class_that_is_not_there_cannot_be_weighed(
@@ -246,11 +224,11 @@ def test_a_class_that_is_not_there_cannot_be_weighed(
 def test_losses_and_metrics_that_are_left_out_are_chosen_and_told(
     dataset: str, layer: str, loss: str, metrics: list[str], mlpcli: Callable[..., Result], tmp_path: Path
 ) -> None:
-    text = (
-        f"name: chosen\ndataset: {{name: {dataset}}}\nlayers: [Normalization, {layer}]\nfit: {{epochs: 1}}\n"
-    )
-    done = train(mlpcli, tmp_path, text)
-    assert f"loss: {loss}, chosen for " in done.out + done.err
-    resolved = load_spec(find_run("chosen", tmp_path / "runs") / "resolved.yaml").spec
+    (tmp_path / "spec.yaml").write_text(f"dataset: {{name: {dataset}}}\nlayers: [Normalization, {layer}]\n")
+    shown, done = (mlpcli("check", tmp_path / "spec.yaml", *more) for more in ((), ("--resolved",)))
+    assert f"loss: {loss}, chosen for " in shown.out + shown.err
+    assert done.status == 0, done.err
+    (tmp_path / "resolved.yaml").write_text(done.out)
+    resolved = load_spec(tmp_path / "resolved.yaml").spec
     assert getattr(resolved.loss, "class_name", None) == loss
     assert [getattr(part, "class_name", None) for part in resolved.metrics or ()] == metrics
