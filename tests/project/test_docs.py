@@ -212,7 +212,7 @@ def test_the_page_of_formats_works_as_it_stands(
 def test_the_page_of_images_works_as_it_stands(
     mlpcli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.model.test_photos import write_photos
+    from tests.photos import write_photos
 
     monkeypatch.chdir(tmp_path)
     write_photos(Path("photos"), 6)
